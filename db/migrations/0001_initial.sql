@@ -1,0 +1,469 @@
+-- The whole schema of Tollbridge. What a law of the design can hold here, it holds here:
+-- laws 1, 2, 8 and 10 are constraints and triggers, so that a bug in the code can't break them.
+-- Business times have no default: the injected clock gives them. Only machine times (claims) use the database's clock.
+
+create table tollbridge.account (
+    id text primary key,
+    name text not null unique check (name ~ '^[a-z0-9][a-z0-9_-]{0,62}$'),
+    livemode boolean not null,
+    stripe_account text not null default '',
+    api_key bytea not null,
+    api_base text not null default '',
+    portal_url text not null default '',
+    policies jsonb not null default '{}',
+    enabled boolean not null default true,
+    created_at timestamptz not null,
+    constraint test_mode_for_ever unique (id, livemode)
+);
+
+-- Test or live by its key, for ever.
+create function tollbridge.livemode_is_for_ever() returns trigger language plpgsql as $$
+begin
+    if new.livemode <> old.livemode then
+        raise exception 'account % was made with a % key and stays so', old.name, case when old.livemode then 'live' else 'test' end
+            using errcode = 'check_violation', constraint = 'livemode_is_for_ever';
+    end if;
+    return new;
+end $$;
+create trigger livemode_is_for_ever before update on tollbridge.account
+    for each row execute function tollbridge.livemode_is_for_ever();
+
+create table tollbridge.webhook_secret (
+    id text primary key,
+    account text not null references tollbridge.account on delete restrict,
+    secret bytea not null,
+    created_at timestamptz not null
+);
+create index webhook_secret_account on tollbridge.webhook_secret (account);
+
+create table tollbridge.connection (
+    id text primary key,
+    account text not null references tollbridge.account on delete restrict,
+    name text not null check (name ~ '^[a-z0-9][a-z0-9_-]{0,62}$'),
+    adapter text not null,
+    credentials bytea not null,
+    options jsonb not null default '{}',
+    currencies text[] not null default '{}',
+    priority integer not null default 0,
+    record_on text not null default 'confirmed' check (record_on in ('confirmed', 'settled')),
+    enabled boolean not null default true,
+    created_at timestamptz not null,
+    unique (account, name),
+    unique (account, id)
+);
+
+create table tollbridge.api_key (
+    id text primary key,
+    account text references tollbridge.account on delete restrict,     -- null: the platform key, which makes accounts
+    name text not null,
+    hash bytea not null unique,
+    hint text not null,
+    scopes text[] not null check (scopes <@ array['checkout', 'server', 'finance', 'admin', 'platform']),
+    created_at timestamptz not null,
+    revoked_at timestamptz,
+    check ((account is null) = (scopes = array['platform']))
+);
+
+-- Objects that `advance` works on carry the same five columns: `poked` counts the pokes, `seen` is the counter that
+-- the last finished advance had read, `due_at` is business time, the claim is machine time, `failures` counts raises.
+create table tollbridge.subscription (
+    account text not null references tollbridge.account on delete restrict,
+    id text not null,
+    customer text not null default '',
+    status text not null default '',
+    collection_method text not null default '',
+    pause_behavior text not null default '',
+    cancel_at_period_end boolean not null default false,
+    ended_at timestamptz,
+    digest text not null default '',
+    stale boolean not null default true,
+    read_at timestamptz,
+    created_at timestamptz not null,
+    poked bigint not null default 0,
+    seen bigint not null default 0,
+    due_at timestamptz,
+    claimed_by text,
+    claim_until timestamptz,
+    failures integer not null default 0,
+    primary key (account, id),
+    check (seen <= poked),
+    check ((claimed_by is null) = (claim_until is null))
+);
+create index subscription_wanting on tollbridge.subscription (account, id) where seen < poked;
+create index subscription_due on tollbridge.subscription (due_at) where due_at is not null;
+create index subscription_claimed on tollbridge.subscription (claim_until) where claimed_by is not null;
+create index subscription_customer on tollbridge.subscription (account, customer);
+
+create table tollbridge.customer (
+    account text not null references tollbridge.account on delete restrict,
+    id text not null,
+    opted_out boolean not null default false,
+    deleted_at timestamptz,
+    created_at timestamptz not null,
+    primary key (account, id)
+);
+
+create table tollbridge.payment_method (
+    id text primary key,
+    account text not null references tollbridge.account on delete restrict,
+    customer text not null,
+    connection text not null,
+    reference bytea,                       -- encrypted token and processor customer; erased when revoked
+    token_hash text not null,
+    card jsonb not null default '{}',
+    status text not null check (status in ('active', 'stopped', 'revoked')),
+    position integer not null default 0,
+    stopped_reason text not null default '',
+    created_at timestamptz not null,
+    revoked_at timestamptz,
+    unique (account, id),
+    foreign key (account, connection) references tollbridge.connection (account, id) on delete restrict,
+    foreign key (account, customer) references tollbridge.customer (account, id) on delete restrict,
+    check ((status = 'revoked') = (revoked_at is not null)),
+    check (status = 'revoked' or reference is not null)
+);
+create unique index payment_method_token on tollbridge.payment_method (connection, token_hash) where status <> 'revoked';
+create index payment_method_customer on tollbridge.payment_method (account, customer, position);
+
+create table tollbridge.invoice (
+    account text not null references tollbridge.account on delete restrict,
+    id text not null,
+    state text not null default 'due' check (state in ('draft', 'due', 'charging', 'pending', 'unknown', 'captured', 'paid',
+        'retrying', 'needs_payment_method', 'exhausted', 'uncollectible', 'closed', 'not_ours')),
+    reason text not null default '',
+    -- the mirror: the last answer of Stripe's, whole, and the columns that are searched
+    snapshot bytea,
+    read_at timestamptz,
+    stale boolean not null default true,
+    status text not null default '' check (status in ('', 'draft', 'open', 'paid', 'uncollectible', 'void', 'deleted')),
+    customer text not null default '',
+    subscription text not null default '',
+    number text not null default '',
+    billing_reason text not null default '',
+    digest text not null default '',
+    currency text not null default '',
+    amount_due bigint not null default 0,
+    amount_remaining bigint not null default 0,
+    total bigint not null default 0,
+    stripe_created_at timestamptz,
+    due_date timestamptz,
+    hold text not null default '' check (hold in ('', 'held', 'released')),   -- 'held': the first draft of an open checkout
+    next_attempt_at timestamptz,
+    paid_at timestamptz,
+    created_at timestamptz not null,
+    poked bigint not null default 0,
+    seen bigint not null default 0,
+    due_at timestamptz,
+    claimed_by text,
+    claim_until timestamptz,
+    failures integer not null default 0,
+    primary key (account, id),
+    check (seen <= poked),
+    check ((claimed_by is null) = (claim_until is null))
+);
+create index invoice_wanting on tollbridge.invoice (account, id) where seen < poked;
+create index invoice_due on tollbridge.invoice (due_at) where due_at is not null;
+create index invoice_claimed on tollbridge.invoice (claim_until) where claimed_by is not null;
+create index invoice_customer on tollbridge.invoice (account, customer);
+create index invoice_subscription on tollbridge.invoice (account, subscription);
+create index invoice_listing on tollbridge.invoice (account, stripe_created_at desc, id);
+
+create table tollbridge.attempt (
+    id text primary key,
+    account text not null references tollbridge.account on delete restrict,
+    invoice text not null,
+    number integer not null check (number > 0),
+    connection text not null,
+    payment_method text not null,
+    amount bigint not null check (amount > 0),
+    currency text not null check (currency ~ '^[a-z]{3}$'),
+    state text not null check (state in ('sending', 'succeeded', 'declined', 'rejected', 'pending', 'requires_action',
+        'unknown', 'not_sent', 'canceled', 'reversed')),
+    reason text not null,                          -- why it was made: first, retry, method_stored, operator
+    idempotency_key uuid not null unique,
+    reference text not null,
+    request bytea,                                 -- the exact bytes, encrypted; erased once resolved
+    processor_id text,
+    amount_captured bigint not null default 0 check (amount_captured >= 0),
+    surplus boolean not null default false,
+    decline_class text not null default '',
+    advice text not null default '',
+    processor_code text not null default '',
+    network_code text not null default '',
+    message text not null default '',
+    action_url text not null default '',
+    lookups integer not null default 0 check (lookups >= 0),
+    resolve_at timestamptz,
+    retry_after timestamptz,
+    created_at timestamptz not null,
+    sent_at timestamptz not null,
+    resolved_at timestamptz,
+    unique (account, invoice, number),
+    unique (account, id),
+    unique (connection, reference),
+    foreign key (account, invoice) references tollbridge.invoice (account, id) on delete restrict,
+    foreign key (account, connection) references tollbridge.connection (account, id) on delete restrict,
+    foreign key (account, payment_method) references tollbridge.payment_method (account, id) on delete restrict,
+    constraint resolved_has_a_time
+        check ((state in ('sending', 'pending', 'requires_action', 'unknown')) = (resolved_at is null)),
+    constraint bytes_are_kept_while_unresolved
+        check ((state not in ('sending', 'unknown')) or request is not null),
+    constraint success_took_something check (state <> 'succeeded' or (amount_captured > 0 and processor_id is not null))
+);
+-- Law 1.
+create unique index attempt_one_unresolved on tollbridge.attempt (account, invoice)
+    where state in ('sending', 'pending', 'requires_action', 'unknown');
+create unique index attempt_one_full_success on tollbridge.attempt (account, invoice)
+    where state = 'succeeded' and amount_captured >= amount and not surplus;
+create unique index attempt_processor_id on tollbridge.attempt (connection, processor_id) where processor_id is not null;
+
+-- Law 2: what was committed before the call never changes after it.
+create function tollbridge.intent_is_fixed() returns trigger language plpgsql as $$
+begin
+    if (new.id, new.account, new.invoice, new.number, new.connection, new.payment_method, new.amount, new.currency,
+            new.idempotency_key, new.reference)
+       is distinct from
+       (old.id, old.account, old.invoice, old.number, old.connection, old.payment_method, old.amount, old.currency,
+            old.idempotency_key, old.reference)
+       or (new.request is not null and new.request is distinct from old.request) then
+        raise exception 'attempt % was committed with other values', old.id
+            using errcode = 'check_violation', constraint = 'intent_is_fixed';
+    end if;
+    return new;
+end $$;
+create trigger intent_is_fixed before update on tollbridge.attempt
+    for each row execute function tollbridge.intent_is_fixed();
+
+create table tollbridge.recording (
+    id text primary key,
+    account text not null references tollbridge.account on delete restrict,
+    invoice text not null,
+    attempt text not null,
+    amount bigint not null check (amount > 0),
+    currency text not null check (currency ~ '^[a-z]{3}$'),
+    state text not null check (state in ('sending', 'recorded', 'refused', 'unknown')),
+    idempotency_key text not null unique,
+    how text not null default '',
+    created_at timestamptz not null,
+    resolved_at timestamptz,
+    foreign key (account, invoice) references tollbridge.invoice (account, id) on delete restrict,
+    foreign key (account, attempt) references tollbridge.attempt (account, id) on delete restrict
+);
+create unique index recording_one_open on tollbridge.recording (account, invoice) where state = 'sending';
+create index recording_invoice on tollbridge.recording (account, invoice);
+
+create table tollbridge.refund (
+    id text primary key,
+    account text not null references tollbridge.account on delete restrict,
+    invoice text not null,
+    attempt text not null,
+    amount bigint not null check (amount > 0),
+    currency text not null check (currency ~ '^[a-z]{3}$'),
+    state text not null check (state in ('requested', 'deferred', 'sending', 'pending', 'succeeded', 'failed', 'unknown',
+        'refused', 'recorded')),
+    reason text not null,
+    idempotency_key uuid not null unique,
+    processor_id text,
+    credit_note text,
+    created_at timestamptz not null,
+    resolved_at timestamptz,
+    unique (account, id),
+    foreign key (account, invoice) references tollbridge.invoice (account, id) on delete restrict,
+    foreign key (account, attempt) references tollbridge.attempt (account, id) on delete restrict
+);
+create index refund_attempt on tollbridge.refund (attempt);
+
+create table tollbridge.movement (
+    id text primary key,
+    account text not null references tollbridge.account on delete restrict,
+    connection text,                               -- null for a receipt, which no processor knows
+    invoice text not null,
+    attempt text,
+    refund text,
+    kind text not null check (kind in ('capture', 'receipt', 'capture_reversed', 'capture_reinstated', 'refund',
+        'refund_failed', 'dispute_withdrawn', 'dispute_returned', 'surplus_returned')),
+    processor_id text not null,
+    occurrence text not null default '',
+    amount bigint not null check (amount > 0),
+    currency text not null check (currency ~ '^[a-z]{3}$'),
+    evidence text not null default '',
+    occurred_at timestamptz not null,
+    created_at timestamptz not null,
+    constraint movement_once unique nulls not distinct (connection, kind, processor_id, occurrence),
+    foreign key (account, invoice) references tollbridge.invoice (account, id) on delete restrict,
+    foreign key (account, connection) references tollbridge.connection (account, id) on delete restrict,
+    foreign key (account, attempt) references tollbridge.attempt (account, id) on delete restrict,
+    foreign key (account, refund) references tollbridge.refund (account, id) on delete restrict,
+    check ((kind = 'receipt') = (connection is null)),
+    check (kind <> 'receipt' or evidence <> ''),
+    check (kind = 'receipt' or attempt is not null)
+);
+create index movement_invoice on tollbridge.movement (account, invoice);
+create index movement_attempt on tollbridge.movement (attempt);
+
+-- Law 10.
+create function tollbridge.append_only() returns trigger language plpgsql as $$
+begin
+    raise exception '% is append-only', tg_table_name using errcode = 'check_violation', constraint = 'append_only';
+end $$;
+create trigger append_only before update or delete on tollbridge.movement
+    for each row execute function tollbridge.append_only();
+create trigger append_only_whole before truncate on tollbridge.movement
+    for each statement execute function tollbridge.append_only();
+
+-- Law 8: what may still be returned of one capture, under its lock.
+create function tollbridge.refundable(capture text) returns bigint language sql stable as $$
+    select coalesce((select sum(case when kind in ('capture', 'capture_reinstated', 'dispute_returned') then amount
+                                     when kind in ('capture_reversed', 'dispute_withdrawn') then -amount else 0 end)
+                     from tollbridge.movement where attempt = capture), 0)::bigint
+         - coalesce((select sum(amount) from tollbridge.refund
+                     where attempt = capture and state not in ('failed', 'refused')), 0)::bigint
+$$;
+create function tollbridge.refund_within_capture() returns trigger language plpgsql as $$
+begin
+    if new.state in ('failed', 'refused') or (tg_op = 'UPDATE' and old.state not in ('failed', 'refused')
+            and new.amount = old.amount and new.attempt = old.attempt) then
+        return new;
+    end if;
+    perform 1 from tollbridge.attempt where id = new.attempt for update;
+    if new.amount > tollbridge.refundable(new.attempt)
+            + case when tg_op = 'UPDATE' and old.state not in ('failed', 'refused') and old.attempt = new.attempt
+                   then old.amount else 0 end then
+        raise exception 'refund of % exceeds what is refundable of capture %', new.amount, new.attempt
+            using errcode = 'check_violation', constraint = 'refund_within_capture';
+    end if;
+    return new;
+end $$;
+create trigger refund_within_capture before insert or update on tollbridge.refund
+    for each row execute function tollbridge.refund_within_capture();
+
+create table tollbridge.checkout_session (
+    id text primary key,
+    account text not null references tollbridge.account on delete restrict,
+    client_reference text not null check (client_reference <> ''),
+    client_secret_hash bytea not null unique,
+    client_secret bytea not null,                  -- encrypted, so that a repeated create can give it back
+    state text not null check (state in ('creating', 'open', 'processing', 'complete', 'failed', 'expired')),
+    reason text not null default '',
+    failure_code text not null default '',
+    request jsonb not null,
+    customer text not null default '',
+    subscription text not null default '',
+    invoice text not null default '',
+    stripe_key_round integer not null default 0,
+    connection text,
+    setup_ref bytea,                               -- encrypted: what the processor calls the running set-up
+    payment_method text,
+    cleanup_done boolean not null default false,
+    confirmed_at timestamptz,
+    expires_at timestamptz not null,
+    created_at timestamptz not null,
+    poked bigint not null default 0,
+    seen bigint not null default 0,
+    due_at timestamptz,
+    claimed_by text,
+    claim_until timestamptz,
+    failures integer not null default 0,
+    unique (account, id),
+    foreign key (account, connection) references tollbridge.connection (account, id) on delete restrict,
+    foreign key (account, payment_method) references tollbridge.payment_method (account, id) on delete restrict,
+    check (seen <= poked),
+    check ((claimed_by is null) = (claim_until is null))
+);
+create unique index checkout_session_live on tollbridge.checkout_session (account, client_reference)
+    where state in ('creating', 'open', 'processing', 'complete');
+create index checkout_session_wanting on tollbridge.checkout_session (id) where seen < poked;
+create index checkout_session_due on tollbridge.checkout_session (due_at) where due_at is not null;
+create index checkout_session_claimed on tollbridge.checkout_session (claim_until) where claimed_by is not null;
+create index checkout_session_invoice on tollbridge.checkout_session (account, invoice);
+
+create table tollbridge.delivery (
+    id text primary key,
+    account text not null references tollbridge.account on delete restrict,
+    source text not null,                          -- 'stripe', or the connection's id
+    delivery_key text,
+    kind text not null,
+    object_id text not null default '',
+    body bytea not null,
+    state text not null default 'stored' check (state in ('stored', 'done', 'ignored', 'parked')),
+    reason text not null default '',
+    tries integer not null default 0,
+    try_at timestamptz,
+    received_at timestamptz not null,
+    finished_at timestamptz,
+    check (state not in ('ignored', 'parked') or reason <> '')
+);
+create unique index delivery_once on tollbridge.delivery (account, source, delivery_key) where delivery_key is not null;
+create index delivery_stored on tollbridge.delivery (received_at) where state = 'stored';
+create index delivery_listing on tollbridge.delivery (account, received_at desc, id);
+
+create table tollbridge.review_case (
+    id text primary key,
+    account text not null references tollbridge.account on delete restrict,
+    kind text not null,
+    subject text not null,
+    invoice text not null default '',
+    reason text not null,
+    action text not null,                          -- what closes it, in words
+    owner text not null default '',
+    state text not null check (state in ('open', 'closed')),
+    opened_at timestamptz not null,
+    closed_at timestamptz,
+    closed_by text not null default '',
+    closed_reason text not null default '',
+    check ((state = 'closed') = (closed_at is not null))
+);
+create unique index review_case_open on tollbridge.review_case (account, kind, subject) where state = 'open';
+create index review_case_listing on tollbridge.review_case (account, state, opened_at);
+
+create table tollbridge.audit_log (
+    id text primary key,
+    account text references tollbridge.account on delete restrict,
+    actor text not null check (actor <> ''),
+    action text not null,
+    object text not null,
+    reason text not null default '',
+    before jsonb,
+    after jsonb,
+    created_at timestamptz not null
+);
+create index audit_log_listing on tollbridge.audit_log (account, created_at);
+create trigger append_only before update or delete on tollbridge.audit_log
+    for each row execute function tollbridge.append_only();
+
+create table tollbridge.idempotent_reply (
+    account text not null references tollbridge.account on delete restrict,
+    principal text not null,
+    key text not null check (length(key) between 1 and 255),
+    fingerprint bytea not null,
+    status integer,                                -- null while the first request is in progress
+    headers jsonb not null default '{}',
+    body bytea,
+    created_at timestamptz not null,
+    locked_until timestamptz not null,             -- machine time: a holder that died lets go
+    primary key (account, principal, key)
+);
+create index idempotent_reply_age on tollbridge.idempotent_reply (created_at);
+
+-- Business time is the system's plus this offset. Only the sandbox's clock control writes it, and never beside live keys.
+create table tollbridge.business_clock (
+    one boolean primary key default true check (one),
+    offset_s bigint not null default 0
+);
+insert into tollbridge.business_clock default values;
+create function tollbridge.no_live_clock() returns trigger language plpgsql as $$
+begin
+    if new.offset_s <> 0 and exists (select 1 from tollbridge.account where livemode) then
+        raise exception 'business time is never moved beside a live account' using errcode = 'check_violation';
+    end if;
+    return new;
+end $$;
+create trigger no_live_clock before insert or update on tollbridge.business_clock
+    for each row execute function tollbridge.no_live_clock();
+
+-- Workers say that they live; a gap is downtime of ours.
+create table tollbridge.worker (
+    id text primary key,
+    started_at timestamptz not null,
+    beat_at timestamptz not null
+);

@@ -1,0 +1,172 @@
+"""Pokes and claims: how an object is told that something about it may have changed, and how one worker holds it.
+
+A poke raises a counter on the object's row, in the transaction of the fact that caused it, and wakes a worker. A
+worker takes the claim, reads the counter, works, and releases only `where poked = seen`: a poke that came meanwhile
+makes it go round again. So no poke is lost, whatever is queued, delayed, doubled or killed. Claims are machine time:
+they use the database's clock, which nobody moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from uuid import uuid4
+
+import msgspec
+
+from db import queue, sql
+from db.engine import DB
+
+ENTRYPOINT = "advance"
+
+
+class Kind(StrEnum):
+    """The objects that `advance` works on; the value is the table's name."""
+
+    INVOICE = "invoice"
+    SUBSCRIPTION = "subscription"
+    CHECKOUT = "checkout_session"
+
+
+MIRRORED = frozenset({Kind.INVOICE, Kind.SUBSCRIPTION})
+"""Kinds whose row mirrors an object of Stripe's: a poke of an unknown one makes a stub, and may mark it stale."""
+
+
+class WakeUp(msgspec.Struct, frozen=True):
+    """The payload of a job: look at this object again."""
+
+    kind: Kind
+    account: str
+    id: str
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """The right to work on one object until it runs out; `holder` is unique to this holding."""
+
+    kind: Kind
+    account: str
+    id: str
+    holder: str
+
+
+class ClaimLostError(Exception):
+    """The claim ran out and another worker may hold the object: store nothing but late answers."""
+
+
+async def poke(kind: Kind, account: str, ids: Sequence[str], now: datetime, *, stale: bool = False) -> None:
+    """Raise the counters of these objects and wake a worker for each, in the caller's transaction.
+
+    `stale`: what Stripe shows may have changed too, so the next advance reads it. Order of rows is fixed, so that two
+    pokes of the same set never wait for each other crosswise.
+    """
+    wanted = sorted(set(ids))
+    if not wanted:
+        return
+    DB.current("a poke")
+    if kind in MIRRORED:
+        await sql.rows(
+            f"""insert into tollbridge.{kind} as o (account, id, created_at, poked, stale)
+                select $1, i, $3, 1, true from unnest($2::text[]) as i order by i
+                on conflict (account, id) do update set poked = o.poked + 1, stale = o.stale or $4""",  # noqa: S608
+            account,
+            wanted,
+            now,
+            stale,
+        )
+        found = wanted
+    else:
+        found = [
+            r["id"]
+            for r in await sql.rows(
+                f"update tollbridge.{kind} set poked = poked + 1 where account = $1 and id = any($2) returning id",  # noqa: S608
+                account,
+                wanted,
+            )
+        ]
+    await wake([WakeUp(kind, account, i) for i in found])
+
+
+async def wake(wake_ups: Sequence[WakeUp]) -> None:
+    """Only the job, without raising a counter: for rows whose wake-up was lost."""
+    await queue.enqueue_many(ENTRYPOINT, [msgspec.json.encode(w) for w in wake_ups])
+
+
+async def take(wake_up: WakeUp, for_s: float) -> Claim | None:
+    """The claim on an object, or None while another worker holds it, or where it does not exist."""
+    holder = uuid4().hex
+    taken = await sql.row(
+        f"""update tollbridge.{wake_up.kind} set claimed_by = $3, claim_until = clock_timestamp() + make_interval(secs => $4)
+            where account = $1 and id = $2 and (claimed_by is null or claim_until < clock_timestamp())
+            returning id""",  # noqa: S608
+        wake_up.account,
+        wake_up.id,
+        holder,
+        for_s,
+    )
+    return None if taken is None else Claim(wake_up.kind, wake_up.account, wake_up.id, holder)
+
+
+async def hold(claim: Claim, for_s: float) -> None:
+    """Lengthen a claim to `for_s` from now, inside the transaction that writes an intent; raises ClaimLostError."""
+    DB.current("holding a claim")
+    held = await sql.row(
+        f"""update tollbridge.{claim.kind} set claim_until = clock_timestamp() + make_interval(secs => $4)
+            where account = $1 and id = $2 and claimed_by = $3 and claim_until > clock_timestamp()
+            returning id""",  # noqa: S608
+        claim.account,
+        claim.id,
+        claim.holder,
+        for_s,
+    )
+    if held is None:
+        raise ClaimLostError(f"{claim.kind} {claim.id}")
+
+
+async def release(claim: Claim, *, seen: int, due_at: datetime | None) -> bool:
+    """Let go, if nothing was poked since `seen` was read; False means: go round again (or the claim is lost)."""
+    released = await sql.row(
+        f"""update tollbridge.{claim.kind} set seen = $4, due_at = $5, claimed_by = null, claim_until = null, failures = 0
+            where account = $1 and id = $2 and claimed_by = $3 and poked = $4
+            returning id""",  # noqa: S608
+        claim.account,
+        claim.id,
+        claim.holder,
+        seen,
+        due_at,
+    )
+    return released is not None
+
+
+async def give_up_turn(claim: Claim, *, now: datetime, waits_s: Sequence[float], failed: bool) -> int:
+    """Let go without having finished. Returns how often in a row it has failed.
+
+    The object comes again after `waits_s[n]` seconds of business time at the n-th failure in a row, the last repeating.
+    """
+    let_go = await sql.value(
+        f"""update tollbridge.{claim.kind}
+            set claimed_by = null, claim_until = null, seen = poked, failures = failures + $6,
+                due_at = $4::timestamptz + make_interval(secs => ($5::float8[])[least(failures + 1, cardinality($5))])
+            where account = $1 and id = $2 and claimed_by = $3
+            returning failures""",  # noqa: S608
+        claim.account,
+        claim.id,
+        claim.holder,
+        now,
+        [float(w) for w in waits_s],
+        int(failed),
+    )
+    return int(let_go or 0)
+
+
+async def lost_wake_ups(kind: Kind, now: datetime, limit: int) -> list[WakeUp]:
+    """Objects that want a worker: poked and not seen, due by business time, or held by a claim that ran out."""
+    found = await sql.rows(
+        f"""select account, id from tollbridge.{kind}
+            where (claimed_by is null and (seen < poked or due_at <= $1))
+               or (claimed_by is not null and claim_until < clock_timestamp())
+            order by due_at nulls first limit $2""",  # noqa: S608
+        now,
+        limit,
+    )
+    return [WakeUp(kind, r["account"], r["id"]) for r in found]

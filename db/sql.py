@@ -1,0 +1,35 @@
+"""Named SQL, on this task's transaction if it has one open, else on a connection of the pool.
+
+Piccolo says what is simple; what counts, claims, sweeps or upserts stands as SQL under a name beside its noun.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import asyncpg
+
+from db.engine import DB
+
+
+async def rows(sql: str, *args: object) -> list[asyncpg.Record]:
+    """Every row of a statement; `$1` is the first argument. Raises asyncpg's errors."""
+    if DB.in_transaction():
+        return cast("list[asyncpg.Record]", await DB.current("a statement").connection.fetch(sql, *args))
+    connection = await DB.take_connection()
+    try:
+        return cast("list[asyncpg.Record]", await connection.fetch(sql, *args))
+    finally:
+        await DB.give_back(connection)
+
+
+async def row(sql: str, *args: object) -> asyncpg.Record | None:
+    """The first row, or None."""
+    found = await rows(sql, *args)
+    return found[0] if found else None
+
+
+async def value(sql: str, *args: object) -> Any:
+    """The first column of the first row, or None."""
+    found = await row(sql, *args)
+    return None if found is None else found[0]

@@ -1,0 +1,191 @@
+"""The states of everything that has one: closed unions, and which may follow which.
+
+The same lists stand in the database as check constraints; a test holds the two together. The tables of transitions are
+data, so that a test can walk every pair: each is either defined here or refused by `may_follow`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class AttemptState(StrEnum):
+    """One try to take one amount for one invoice with one payment method."""
+
+    SENDING = "sending"
+    """The intent is committed; the call is about to be made, is on the wire, or its maker died."""
+    SUCCEEDED = "succeeded"
+    """The processor took the money."""
+    DECLINED = "declined"
+    """The payer's side refused; final, no money moved."""
+    REJECTED = "rejected"
+    """The processor refused our request (4xx): our fault, no money moved, burns no step of the ladder."""
+    PENDING = "pending"
+    """Accepted; the money has not arrived yet."""
+    REQUIRES_ACTION = "requires_action"
+    """The payer must act first."""
+    UNKNOWN = "unknown"
+    """It may have happened. Never a failure."""
+    NOT_SENT = "not_sent"
+    """No connection was made, or we were turned away unread; nothing happened."""
+    CANCELED = "canceled"
+    """Withdrawn at the processor before money was taken."""
+    REVERSED = "reversed"
+    """Taken, and taken back by the payer's bank."""
+
+
+UNRESOLVED: frozenset[AttemptState] = frozenset(
+    {AttemptState.SENDING, AttemptState.PENDING, AttemptState.REQUIRES_ACTION, AttemptState.UNKNOWN}
+)
+"""While an attempt is in one of these, no other attempt for the invoice may exist (law 1)."""
+
+FAILED: frozenset[AttemptState] = frozenset(
+    {AttemptState.DECLINED, AttemptState.REJECTED, AttemptState.NOT_SENT, AttemptState.CANCELED}
+)
+"""Final without money, as far as we know: a success may still turn up late."""
+
+_FINAL = FAILED | {AttemptState.SUCCEEDED}
+
+ATTEMPT_TRANSITIONS: Mapping[AttemptState, frozenset[AttemptState]] = {
+    AttemptState.SENDING: _FINAL | (UNRESOLVED - {AttemptState.SENDING}),
+    AttemptState.PENDING: _FINAL | {AttemptState.REQUIRES_ACTION, AttemptState.UNKNOWN},
+    AttemptState.REQUIRES_ACTION: _FINAL | {AttemptState.PENDING, AttemptState.UNKNOWN},
+    AttemptState.UNKNOWN: _FINAL | {AttemptState.PENDING, AttemptState.REQUIRES_ACTION},
+    AttemptState.DECLINED: frozenset({AttemptState.SUCCEEDED}),
+    AttemptState.REJECTED: frozenset({AttemptState.SUCCEEDED}),
+    AttemptState.NOT_SENT: frozenset({AttemptState.SUCCEEDED}),
+    AttemptState.CANCELED: frozenset({AttemptState.SUCCEEDED}),
+    AttemptState.SUCCEEDED: frozenset({AttemptState.REVERSED}),
+    AttemptState.REVERSED: frozenset({AttemptState.SUCCEEDED}),
+}
+
+
+def may_follow(now: AttemptState, then: AttemptState) -> bool:
+    """Whether an attempt in `now` may be found in `then`."""
+    return then in ATTEMPT_TRANSITIONS[now]
+
+
+class InvoiceState(StrEnum):
+    """Where an invoice stands for us: a projection of the Stripe invoice, the attempts and the ledger."""
+
+    DRAFT = "draft"
+    DUE = "due"
+    CHARGING = "charging"
+    PENDING = "pending"
+    UNKNOWN = "unknown"
+    CAPTURED = "captured"
+    PAID = "paid"
+    RETRYING = "retrying"
+    NEEDS_PAYMENT_METHOD = "needs_payment_method"
+    EXHAUSTED = "exhausted"
+    UNCOLLECTIBLE = "uncollectible"
+    CLOSED = "closed"
+    NOT_OURS = "not_ours"
+
+
+SETTLED: frozenset[InvoiceState] = frozenset(
+    {InvoiceState.PAID, InvoiceState.UNCOLLECTIBLE, InvoiceState.CLOSED, InvoiceState.NOT_OURS}
+)
+"""Nothing is expected of these, unless something about them changes."""
+
+
+class RecordingState(StrEnum):
+    """One telling of Stripe that an invoice is paid out of band."""
+
+    SENDING = "sending"
+    """The intent is committed; Stripe may or may not have heard it."""
+    RECORDED = "recorded"
+    """Stripe shows the invoice as paid, by us."""
+    REFUSED = "refused"
+    """Stripe said no (400); the invoice was read and something else decided."""
+    UNKNOWN = "unknown"
+    """No usable answer came; the invoice was read. If it is still open, another call with another key follows."""
+
+
+class MovementKind(StrEnum):
+    """One row of the ledger."""
+
+    CAPTURE = "capture"
+    RECEIPT = "receipt"
+    CAPTURE_REVERSED = "capture_reversed"
+    CAPTURE_REINSTATED = "capture_reinstated"
+    REFUND = "refund"
+    REFUND_FAILED = "refund_failed"
+    DISPUTE_WITHDRAWN = "dispute_withdrawn"
+    DISPUTE_RETURNED = "dispute_returned"
+    SURPLUS_RETURNED = "surplus_returned"
+
+
+MONEY_IN: frozenset[MovementKind] = frozenset(
+    {
+        MovementKind.CAPTURE,
+        MovementKind.RECEIPT,
+        MovementKind.CAPTURE_REINSTATED,
+        MovementKind.REFUND_FAILED,
+        MovementKind.DISPUTE_RETURNED,
+    }
+)
+"""The kinds that add to what we hold of the payer's money; the others take from it."""
+
+
+class RefundState(StrEnum):
+    """Money on its way back to the payer."""
+
+    REQUESTED = "requested"
+    DEFERRED = "deferred"
+    SENDING = "sending"
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    REFUSED = "refused"
+    RECORDED = "recorded"
+
+
+RESERVING: frozenset[RefundState] = frozenset(RefundState) - {RefundState.FAILED, RefundState.REFUSED}
+"""Refunds that count against what is refundable (law 8)."""
+
+
+class MethodStatus(StrEnum):
+    """A stored payment method."""
+
+    ACTIVE = "active"
+    STOPPED = "stopped"
+    """A hard decline: kept, shown, and not charged again."""
+    REVOKED = "revoked"
+    """Gone at the processor; its reference is erased here."""
+
+
+class SessionState(StrEnum):
+    """A checkout session."""
+
+    CREATING = "creating"
+    """Its customer, subscription and draft are being made at Stripe."""
+    OPEN = "open"
+    PROCESSING = "processing"
+    COMPLETE = "complete"
+    FAILED = "failed"
+    EXPIRED = "expired"
+
+
+SESSION_LIVE: frozenset[SessionState] = frozenset(
+    {SessionState.CREATING, SessionState.OPEN, SessionState.PROCESSING, SessionState.COMPLETE}
+)
+"""The states in which a `client_reference` gives back this session instead of a new one."""
+
+
+class DeliveryState(StrEnum):
+    """A webhook that was accepted. Every one ends done, ignored with a reason, or parked with a case."""
+
+    STORED = "stored"
+    DONE = "done"
+    IGNORED = "ignored"
+    PARKED = "parked"
+
+
+class CaseState(StrEnum):
+    """Something that a human must look at."""
+
+    OPEN = "open"
+    CLOSED = "closed"

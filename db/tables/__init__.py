@@ -1,0 +1,35 @@
+"""Piccolo's view of the schema, one module per noun. The truth is `db/migrations`; a test compares the two."""
+
+from db.tables.account import Account, ApiKey, WebhookSecret
+from db.tables.attempt import Attempt
+from db.tables.case import ReviewCase
+from db.tables.checkout import CheckoutSession
+from db.tables.connection import Connection
+from db.tables.customer import Customer, PaymentMethod
+from db.tables.delivery import Delivery
+from db.tables.house import AuditLog, BusinessClock, IdempotentReply, Worker
+from db.tables.invoice import Invoice
+from db.tables.ledger import Movement, Recording, Refund
+from db.tables.subscription import Subscription
+
+__all__ = [
+    "Account",
+    "ApiKey",
+    "Attempt",
+    "AuditLog",
+    "BusinessClock",
+    "CheckoutSession",
+    "Connection",
+    "Customer",
+    "Delivery",
+    "IdempotentReply",
+    "Invoice",
+    "Movement",
+    "PaymentMethod",
+    "Recording",
+    "Refund",
+    "ReviewCase",
+    "Subscription",
+    "WebhookSecret",
+    "Worker",
+]

@@ -1,0 +1,40 @@
+"""Accounts: one Stripe account each, its signing secrets and the API keys that open it."""
+
+from __future__ import annotations
+
+from piccolo.columns import JSONB, Boolean, Bytea, Text
+from piccolo.table import Table
+
+from db.engine import DB
+from db.tables.columns import SCHEMA, at, optional_text, texts
+
+
+class Account(Table, tablename="account", schema=SCHEMA, db=DB):
+    id = Text(primary_key=True)
+    name = Text()
+    livemode = Boolean()
+    stripe_account = Text()
+    api_key = Bytea()
+    api_base = Text()
+    portal_url = Text()
+    policies = JSONB()
+    enabled = Boolean(default=True)
+    created_at = at()
+
+
+class WebhookSecret(Table, tablename="webhook_secret", schema=SCHEMA, db=DB):
+    id = Text(primary_key=True)
+    account = Text()
+    secret = Bytea()
+    created_at = at()
+
+
+class ApiKey(Table, tablename="api_key", schema=SCHEMA, db=DB):
+    id = Text(primary_key=True)
+    account = optional_text()
+    name = Text()
+    hash = Bytea()
+    hint = Text()
+    scopes = texts()
+    created_at = at()
+    revoked_at = at()

@@ -1,0 +1,31 @@
+"""Checkout sessions."""
+
+from __future__ import annotations
+
+from piccolo.columns import JSONB, Boolean, Bytea, Integer, Text
+
+from db.engine import DB
+from db.tables.columns import SCHEMA, Pokable, at, blob, optional_text
+
+
+class CheckoutSession(Pokable, tablename="checkout_session", schema=SCHEMA, db=DB):
+    id = Text(primary_key=True)
+    account = Text()
+    client_reference = Text()
+    client_secret_hash = Bytea()
+    client_secret = Bytea()
+    state = Text()
+    reason = Text()
+    failure_code = Text()
+    request = JSONB()
+    customer = Text()
+    subscription = Text()
+    invoice = Text()
+    stripe_key_round = Integer()
+    connection = optional_text()
+    setup_ref = blob()
+    payment_method = optional_text()
+    cleanup_done = Boolean()
+    confirmed_at = at()
+    expires_at = at()
+    created_at = at()

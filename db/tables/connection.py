@@ -1,0 +1,23 @@
+"""Connections: one configured processor in one account."""
+
+from __future__ import annotations
+
+from piccolo.columns import JSONB, Boolean, Bytea, Integer, Text
+from piccolo.table import Table
+
+from db.engine import DB
+from db.tables.columns import SCHEMA, at, texts
+
+
+class Connection(Table, tablename="connection", schema=SCHEMA, db=DB):
+    id = Text(primary_key=True)
+    account = Text()
+    name = Text()
+    adapter = Text()
+    credentials = Bytea()
+    options = JSONB()
+    currencies = texts()
+    priority = Integer()
+    record_on = Text(default="confirmed")
+    enabled = Boolean(default=True)
+    created_at = at()

@@ -1,0 +1,32 @@
+"""Customers of an account, and the payment methods that they keep at processors."""
+
+from __future__ import annotations
+
+from piccolo.columns import JSONB, Boolean, Integer, Text
+from piccolo.table import Table
+
+from db.engine import DB
+from db.tables.columns import SCHEMA, at, blob
+
+
+class Customer(Table, tablename="customer", schema=SCHEMA, db=DB):
+    id = Text(primary_key=True)
+    account = Text()
+    opted_out = Boolean(default=False)
+    deleted_at = at()
+    created_at = at()
+
+
+class PaymentMethod(Table, tablename="payment_method", schema=SCHEMA, db=DB):
+    id = Text(primary_key=True)
+    account = Text()
+    customer = Text()
+    connection = Text()
+    reference = blob()
+    token_hash = Text()
+    card = JSONB()
+    status = Text()
+    position = Integer()
+    stopped_reason = Text()
+    created_at = at()
+    revoked_at = at()

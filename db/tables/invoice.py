@@ -1,0 +1,34 @@
+"""Invoices: Stripe's last answer (the mirror), our projection of the rest, and the poke columns."""
+
+from __future__ import annotations
+
+from piccolo.columns import BigInt, Boolean, Text
+
+from db.engine import DB
+from db.tables.columns import SCHEMA, Pokable, at, blob
+
+
+class Invoice(Pokable, tablename="invoice", schema=SCHEMA, db=DB):
+    id = Text(primary_key=True)
+    account = Text()
+    state = Text(default="due")
+    reason = Text()
+    snapshot = blob()
+    read_at = at()
+    stale = Boolean(default=True)
+    status = Text()
+    customer = Text()
+    subscription = Text()
+    number = Text()
+    billing_reason = Text()
+    digest = Text()
+    currency = Text()
+    amount_due = BigInt()
+    amount_remaining = BigInt()
+    total = BigInt()
+    stripe_created_at = at()
+    due_date = at()
+    hold = Text()
+    next_attempt_at = at()
+    paid_at = at()
+    created_at = at()

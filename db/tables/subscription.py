@@ -1,0 +1,23 @@
+"""Subscriptions, as Stripe last showed them."""
+
+from __future__ import annotations
+
+from piccolo.columns import Boolean, Text
+
+from db.engine import DB
+from db.tables.columns import SCHEMA, Pokable, at
+
+
+class Subscription(Pokable, tablename="subscription", schema=SCHEMA, db=DB):
+    id = Text(primary_key=True)
+    account = Text()
+    customer = Text()
+    status = Text()
+    collection_method = Text()
+    pause_behavior = Text()
+    cancel_at_period_end = Boolean()
+    ended_at = at()
+    digest = Text()
+    stale = Boolean(default=True)
+    read_at = at()
+    created_at = at()

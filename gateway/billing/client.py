@@ -1,0 +1,101 @@
+"""The one client that talks to Stripe: typed errors, a total time-out, answers decoded by msgspec.
+
+Requests go through the official package's raw requests (its objects cost four times the call), at the API version of
+Stripe's description that the local Stripe is held to. Retries are ours: the package's own are switched off, since
+every retry here follows a committed row.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+import httpx
+import msgspec
+import stripe
+
+from db.engine import assert_no_transaction
+from gateway.billing.errors import StripeForbiddenError, StripeNotSentError, StripeRefusedError, StripeUnknownError
+
+API_VERSION: Final = "2026-08-26.dahlia"
+
+T = TypeVar("T")
+
+stripe.enable_telemetry = False
+
+
+class StripeClient:
+    """Stripe with one account's key. Make it inside the running loop, and close it there."""
+
+    def __init__(self, api_key: str, *, base: str = "", timeout_s: float = 12.0) -> None:
+        self.timeout_s = timeout_s
+        self._http = stripe.HTTPXClient(timeout=timeout_s)
+        self._client = stripe.StripeClient(
+            api_key,
+            http_client=self._http,
+            base_addresses={"api": base} if base else {},
+            stripe_version=API_VERSION,
+            max_network_retries=0,
+        )
+
+    async def get(self, path: str, shape: type[T], params: Mapping[str, Any] | None = None) -> T:
+        """GET; raises StripeError."""
+        return await self._call("get", path, shape, params or {}, None)
+
+    async def post(self, path: str, shape: type[T], params: Mapping[str, Any], *, key: str | None = None) -> T:
+        """POST under our idempotency key where the call must not happen twice; raises StripeError."""
+        return await self._call("post", path, shape, params, key)
+
+    async def delete(self, path: str, shape: type[T], params: Mapping[str, Any] | None = None) -> T:
+        """DELETE; raises StripeError."""
+        return await self._call("delete", path, shape, params or {}, None)
+
+    async def close(self) -> None:
+        await self._http.close_async()  # type: ignore[no-untyped-call]  # the package leaves it untyped
+
+    async def _call(self, method: str, path: str, shape: type[T], params: Mapping[str, Any], key: str | None) -> T:
+        assert_no_transaction(f"{method.upper()} {path}")
+        options = {"idempotency_key": key} if key else {}
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                answer = await self._client.raw_request_async(method, path, **params, **options)
+        except TimeoutError as error:
+            raise StripeUnknownError(f"{method.upper()} {path}: no answer within {self.timeout_s:g} s") from error
+        except stripe.StripeError as error:
+            raise _translated(error, f"{method.upper()} {path}") from error
+        try:
+            return msgspec.json.decode(answer.body, type=shape)
+        except msgspec.DecodeError as error:
+            raise StripeUnknownError(f"{method.upper()} {path}: the answer can't be read ({error})") from error
+
+
+def _translated(error: stripe.StripeError, what: str) -> Exception:
+    status = error.http_status
+    said = getattr(error, "user_message", None) or str(error)
+    if status == 429:
+        headers: Mapping[str, str] = error.headers or {}
+        return StripeNotSentError(f"{what}: Stripe asks for patience", _seconds(headers.get("retry-after")))
+    if status in (401, 403):
+        return StripeForbiddenError(f"{what}: {type(error).__name__}, HTTP {status}")
+    if status is not None and 400 <= status < 500 and status != 409:
+        return StripeRefusedError(f"{what}: {said}", status=status, code=error.code or "", param=_param(error))
+    if isinstance(error, stripe.APIConnectionError) and isinstance(
+        error.__cause__, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout
+    ):
+        return StripeNotSentError(f"{what}: no connection to Stripe")
+    return StripeUnknownError(f"{what}: HTTP {status}" if status else f"{what}: the connection broke")
+
+
+def _param(error: stripe.StripeError) -> str:
+    return str(getattr(error, "param", None) or "")
+
+
+def _seconds(text: str | None) -> float:
+    return float(text) if text and text.isdigit() else 1.0
+
+
+def from_unix(seconds: int | None) -> datetime | None:
+    """A time of Stripe's (Unix seconds), aware; None stays None."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

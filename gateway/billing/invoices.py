@@ -1,0 +1,70 @@
+"""Invoices at Stripe: read, finalize, tag, and record as paid out of band."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from gateway.billing.client import StripeClient
+from gateway.billing.errors import StripeRefusedError
+from gateway.billing.shapes import InvoiceShape
+
+# A charge needs to know of payments that Stripe itself has or is taking (law 3); they are shown only where asked for.
+EXPAND = ["payments.data.payment.payment_intent"]
+
+
+class StripeInvoice(msgspec.Struct, frozen=True):
+    """An answer of Stripe's: what we read of it, and the whole as it came."""
+
+    shape: InvoiceShape
+    raw: bytes
+
+
+async def read(stripe: StripeClient, invoice: str) -> StripeInvoice:
+    """The live invoice; a draft that was deleted comes back as `deleted`. Raises StripeError."""
+    try:
+        return _seen(await stripe.get(f"/v1/invoices/{invoice}", msgspec.Raw, {"expand": EXPAND}))
+    except StripeRefusedError as error:
+        if error.status != 404:
+            raise
+        gone = {"id": invoice, "deleted": True, "created": 0}
+        return _seen(msgspec.Raw(msgspec.json.encode(gone)))
+
+
+async def finalize(stripe: StripeClient, invoice: str) -> StripeInvoice:
+    """Finalize a draft. Without an idempotency key: a second one is refused, and the invoice is read then."""
+    return await _post(stripe, f"/v1/invoices/{invoice}/finalize", {}, None)
+
+
+async def tag(stripe: StripeClient, invoice: str, metadata: Mapping[str, str]) -> StripeInvoice:
+    """Write metadata; possible at every status, and the same twice."""
+    return await _post(stripe, f"/v1/invoices/{invoice}", {"metadata": dict(metadata)}, None)
+
+
+async def pay_out_of_band(stripe: StripeClient, invoice: str, key: str) -> StripeInvoice:
+    """Mark as paid outside Stripe, whole; there is no way back but credit notes. Raises StripeError."""
+    return await _post(stripe, f"/v1/invoices/{invoice}/pay", {"paid_out_of_band": True}, key)
+
+
+async def update_draft(stripe: StripeClient, invoice: str, params: Mapping[str, Any]) -> StripeInvoice:
+    """Change a draft: hold it, or its discounts."""
+    return await _post(stripe, f"/v1/invoices/{invoice}", params, None)
+
+
+async def void(stripe: StripeClient, invoice: str) -> StripeInvoice:
+    return await _post(stripe, f"/v1/invoices/{invoice}/void", {}, None)
+
+
+async def mark_uncollectible(stripe: StripeClient, invoice: str) -> StripeInvoice:
+    return await _post(stripe, f"/v1/invoices/{invoice}/mark_uncollectible", {}, None)
+
+
+async def _post(stripe: StripeClient, path: str, params: Mapping[str, Any], key: str | None) -> StripeInvoice:
+    return _seen(await stripe.post(path, msgspec.Raw, {**params, "expand": EXPAND}, key=key))
+
+
+def _seen(raw: msgspec.Raw) -> StripeInvoice:
+    body = bytes(raw)
+    return StripeInvoice(msgspec.json.decode(body, type=InvoiceShape), body)

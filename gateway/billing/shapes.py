@@ -1,0 +1,252 @@
+"""Stripe's payloads, as far as we read them, in the shape of our API version; and events of any version since 2022-11-15.
+
+Everything we do not need is left out, and everything that may be absent has a default, so that a new field or an old
+endpoint breaks nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+from gateway.billing.client import from_unix
+from gateway.domain.billed import BilledInvoice, InvoiceStatus, StripePayment
+
+
+class SubscriptionDetails(msgspec.Struct, frozen=True):
+    subscription: str | dict[str, Any] | None = None
+
+
+class Parent(msgspec.Struct, frozen=True):
+    subscription_details: SubscriptionDetails | None = None
+
+
+class PaymentIntentShape(msgspec.Struct, frozen=True):
+    id: str
+    status: str = ""
+
+
+class PaymentTarget(msgspec.Struct, frozen=True):
+    type: str = ""
+    payment_intent: str | PaymentIntentShape | None = None
+
+
+class InvoicePaymentShape(msgspec.Struct, frozen=True):
+    status: str = ""
+    payment: PaymentTarget = PaymentTarget()
+
+
+class InvoicePayments(msgspec.Struct, frozen=True):
+    data: list[InvoicePaymentShape] = []
+
+
+class FinalizationError(msgspec.Struct, frozen=True):
+    message: str | None = None
+    code: str | None = None
+
+
+class Transitions(msgspec.Struct, frozen=True):
+    paid_at: int | None = None
+
+
+class AutomaticTax(msgspec.Struct, frozen=True):
+    enabled: bool = False
+    status: str | None = None
+
+
+class InvoiceShape(msgspec.Struct, frozen=True):
+    """An invoice as our API version gives it, with `payments` expanded."""
+
+    id: str
+    status: InvoiceStatus | None = None
+    deleted: bool = False
+    collection_method: str = "charge_automatically"
+    customer: str | dict[str, Any] | None = None
+    currency: str = ""
+    amount_due: int = 0
+    amount_paid: int = 0
+    amount_remaining: int = 0
+    total: int = 0
+    pre_payment_credit_notes_amount: int = 0
+    post_payment_credit_notes_amount: int = 0
+    auto_advance: bool = False
+    automatic_tax: AutomaticTax = AutomaticTax()
+    billing_reason: str | None = None
+    number: str | None = None
+    created: int = 0
+    due_date: int | None = None
+    automatically_finalizes_at: int | None = None
+    status_transitions: Transitions = Transitions()
+    parent: Parent | None = None
+    subscription: str | dict[str, Any] | None = None
+    """Only before 2025-03-31."""
+    payments: InvoicePayments | None = None
+    metadata: dict[str, str] = {}
+    last_finalization_error: FinalizationError | None = None
+
+    @property
+    def subscription_id(self) -> str:
+        if self.parent is not None and self.parent.subscription_details is not None:
+            return id_of(self.parent.subscription_details.subscription)
+        return id_of(self.subscription)
+
+
+def id_of(value: str | dict[str, Any] | None) -> str:
+    """The id of a reference, expanded or not."""
+    if isinstance(value, dict):
+        return str(value.get("id", ""))
+    return value or ""
+
+
+def billed(shape: InvoiceShape) -> BilledInvoice:
+    """The invoice in the domain's words."""
+    created = from_unix(shape.created)
+    assert created is not None
+    return BilledInvoice(
+        id=shape.id,
+        status="deleted" if shape.deleted else shape.status or "draft",
+        collection_method=shape.collection_method,
+        customer=id_of(shape.customer),
+        subscription=shape.subscription_id,
+        currency=shape.currency,
+        amount_due=shape.amount_due,
+        amount_paid=shape.amount_paid,
+        amount_remaining=shape.amount_remaining,
+        total=shape.total,
+        pre_payment_credit=shape.pre_payment_credit_notes_amount,
+        post_payment_credit=shape.post_payment_credit_notes_amount,
+        auto_advance=shape.auto_advance,
+        billing_reason=shape.billing_reason or "",
+        number=shape.number or "",
+        created=created,
+        due_date=from_unix(shape.due_date),
+        finalizes_at=from_unix(shape.automatically_finalizes_at),
+        paid_at=from_unix(shape.status_transitions.paid_at),
+        stripe_payment=_stripe_payment(shape),
+        metadata=shape.metadata,
+        finalization_error=_finalization_error(shape),
+    )
+
+
+def _stripe_payment(shape: InvoiceShape) -> StripePayment:
+    """Whether Stripe took, or is taking, money for it itself.
+
+    Only payments of type payment_intent and charge count: whether marking an invoice paid out of band leaves a payment
+    of type payment_record is not settled by Stripe's documents, and such a one is never Stripe's own money.
+    """
+    found = StripePayment.NONE
+    for payment in shape.payments.data if shape.payments else []:
+        if payment.payment.type not in ("payment_intent", "charge"):
+            continue
+        if payment.status == "paid":
+            return StripePayment.PAID
+        intent = payment.payment.payment_intent
+        if isinstance(intent, PaymentIntentShape) and intent.status in ("processing", "requires_capture"):
+            found = StripePayment.PROCESSING
+    return found
+
+
+def _finalization_error(shape: InvoiceShape) -> str:
+    if shape.last_finalization_error is not None:
+        return shape.last_finalization_error.message or shape.last_finalization_error.code or "finalization failed"
+    if shape.automatic_tax.status == "requires_location_inputs":
+        return "the customer's location is not known, so tax can't be computed"
+    return ""
+
+
+_RANK = {"draft": 0, "open": 1, "uncollectible": 2, "paid": 3, "void": 3, "deleted": 3}
+
+
+def invoice_digest(shape: InvoiceShape) -> str:
+    """A fingerprint of what could matter to us, by which an event is known as an echo of what we have read.
+
+    It begins with the rank of the status, which only ever grows. Amounts of a paid invoice are left out: before
+    2025-03-31 one paid out of band reads as if nothing were paid (facts of Stripe, §2.2).
+    """
+    status = "deleted" if shape.deleted else shape.status or "draft"
+    parts: list[object] = [status, shape.collection_method, sorted(shape.metadata.items())]
+    if status in ("draft", "open", "uncollectible"):
+        parts += [shape.amount_remaining, shape.amount_due, shape.total, shape.auto_advance, shape.due_date]
+    parts += [shape.pre_payment_credit_notes_amount, shape.post_payment_credit_notes_amount]
+    return f"{_RANK[status]}:{hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]}"
+
+
+def is_echo(event_digest: str, mirror_digest: str) -> bool:
+    """Whether an event tells our row nothing new: the same fingerprint, or a status that was left behind for good."""
+    if not mirror_digest or not event_digest:
+        return False
+    return event_digest == mirror_digest or int(event_digest[0]) < int(mirror_digest[0])
+
+
+class PauseCollection(msgspec.Struct, frozen=True):
+    behavior: str = ""
+
+
+class SubscriptionShape(msgspec.Struct, frozen=True):
+    """A subscription; `latest_invoice` may be expanded."""
+
+    id: str
+    status: str = ""
+    customer: str | dict[str, Any] | None = None
+    collection_method: str = "charge_automatically"
+    cancel_at_period_end: bool = False
+    ended_at: int | None = None
+    pause_collection: PauseCollection | None = None
+    latest_invoice: str | dict[str, Any] | None = None
+    metadata: dict[str, str] = {}
+
+    @property
+    def digest(self) -> str:
+        parts = (
+            self.status,
+            self.collection_method,
+            self.cancel_at_period_end,
+            self.ended_at,
+            self.pause_collection.behavior if self.pause_collection else "",
+        )
+        return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]
+
+
+class CustomerShape(msgspec.Struct, frozen=True):
+    id: str
+    deleted: bool = False
+    currency: str | None = None
+    metadata: dict[str, str] = {}
+
+
+class AccountShape(msgspec.Struct, frozen=True):
+    id: str
+    country: str | None = None
+    default_currency: str | None = None
+
+
+class EventData(msgspec.Struct, frozen=True):
+    object: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class EventShape(msgspec.Struct, frozen=True):
+    """A snapshot event, of any API version."""
+
+    id: str
+    type: str
+    created: int = 0
+    livemode: bool = False
+    api_version: str | None = None
+    account: str | None = None
+    data: EventData = EventData()
+
+
+class RelatedObject(msgspec.Struct, frozen=True):
+    id: str
+    type: str = ""
+
+
+class ThinEventShape(msgspec.Struct, frozen=True):
+    """A thin event: only the name of what changed."""
+
+    id: str
+    type: str
+    livemode: bool = False
+    related_object: RelatedObject | None = None

@@ -1,0 +1,32 @@
+"""The two times.
+
+*Business time* is what due dates, ladders, polls and ages use: the system's time plus an offset that only the
+sandbox's clock control moves. It is read from the database for each job and request, so that every process agrees.
+*Machine time* (claims, time-outs, signature tolerance) is never moved, and never read here.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from db import sql
+from db.engine import DB
+
+
+class LiveClockError(Exception):
+    """Business time is never moved beside a live account."""
+
+
+async def business_now() -> datetime:
+    """Business time, aware and in UTC."""
+    offset_s = await sql.value("select offset_s from tollbridge.business_clock")
+    return datetime.now(UTC) + timedelta(seconds=offset_s or 0)
+
+
+async def move_clock(by: timedelta) -> datetime:
+    """Move business time forward, for the sandbox; raises LiveClockError where any account is live."""
+    async with DB.transaction():
+        if await sql.value("select exists (select 1 from tollbridge.account where livemode)"):
+            raise LiveClockError("business time can't be moved: this database holds a live account")
+        await sql.rows("update tollbridge.business_clock set offset_s = offset_s + $1", int(by.total_seconds()))
+    return await business_now()

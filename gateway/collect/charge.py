@@ -1,0 +1,215 @@
+"""The charge: intent committed, bytes sent once under a total time-out, outcome stored."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from db import poke, sql
+from db.engine import DB
+from db.ids import attempt_key, new_id
+from db.poke import Claim
+from gateway.clock import business_now
+from gateway.collect.cases import open_case
+from gateway.collect.load import Loaded
+from gateway.collect.outcomes import looked, store_outcome
+from gateway.domain.actions import CancelPending, CaseKind, Charge, MarkUnknown, Resolve
+from gateway.domain.view import AttemptView
+from gateway.runtime import Runtime
+from processors.errors import MoneyError
+from processors.interface import ProcessorAdapter
+from processors.money import Money
+from processors.outcome import ChargeOutcome, Found, LookupFailed, LookupOutcome, NotFound, NotSent, Unknown
+from processors.values import ChargeQuery, ChargeRequest, PaymentMethodReference, PreparedCall, Secret
+
+CLAIM_MARGIN_S: Final = 30.0
+"""A claim outlasts the call that it covers by so much; what it covers is cut off by its total time-out."""
+
+INSERT = """
+    insert into tollbridge.attempt (id, account, invoice, number, connection, payment_method, amount, currency, state,
+        reason, idempotency_key, reference, request, created_at, sent_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, 'sending', $9, $10, $11, $12, $13, $13)
+"""
+OF_ATTEMPT = "select * from tollbridge.attempt where account = $1 and id = $2"
+
+
+class StoredMethod(msgspec.Struct, frozen=True):
+    """What the encrypted column of a payment method holds."""
+
+    token: str
+    processor_customer: str | None = None
+
+    def reference(self) -> PaymentMethodReference:
+        customer = None if self.processor_customer is None else Secret(self.processor_customer)
+        return PaymentMethodReference(Secret(self.token), customer)
+
+
+async def charge(runtime: Runtime, claim: Claim, loaded: Loaded, action: Charge, now: datetime) -> None:
+    """Make an attempt. Whatever happens after the first transaction, its row stands, and names key and bytes."""
+    account, invoice = claim.account, loaded.view.invoice
+    assert invoice is not None
+    adapter = await runtime.connections.adapter(account, action.connection)
+    attempt, key = new_id("att"), attempt_key(account, claim.id, action.number)
+    reference = reference_of(adapter, claim.id, action.number)
+    request = ChargeRequest(
+        reference=reference,
+        idempotency_key=str(key),
+        amount=Money(action.amount, invoice.currency),
+        method=await method_reference(runtime, account, action.method),
+        description=f"Invoice {loaded.number or claim.id}",
+        metadata={"stripe_invoice": claim.id, "attempt": attempt},
+    )
+    try:
+        call = adapter.prepare_charge(request)
+    except MoneyError as error:
+        # Nothing was sent and nothing can be: a human decides. No attempt is made of it.
+        async with DB.transaction():
+            await open_case(account, CaseKind.ATTEMPT_REJECTED, claim.id, str(error), now, invoice=claim.id)
+        return
+    sealed = runtime.keyring.encrypt(msgspec.json.encode(call), table="attempt", column="request", row=attempt)
+    timeout_s = total_timeout_s(runtime, adapter)
+    async with DB.transaction():
+        await poke.hold(claim, timeout_s + CLAIM_MARGIN_S)
+        await sql.rows(
+            INSERT,
+            attempt,
+            account,
+            claim.id,
+            action.number,
+            action.connection,
+            action.method,
+            action.amount,
+            invoice.currency,
+            action.reason,
+            key,
+            reference,
+            sealed,
+            now,
+        )
+        await sql.rows(
+            "update tollbridge.invoice set state = 'charging' where account = $1 and id = $2", account, claim.id
+        )
+    outcome = await send(adapter, call, timeout_s)
+    await store_outcome(account, attempt, outcome, await business_now(), wake=not await _still_ours(claim))
+
+
+async def resolve(runtime: Runtime, claim: Claim, loaded: Loaded, action: Resolve, now: datetime) -> None:
+    """Find out how an attempt ended, as law 4 allows."""
+    attempt = _attempt(loaded, action.attempt)
+    row = await sql.row(OF_ATTEMPT, claim.account, attempt.id)
+    assert row is not None
+    adapter = await runtime.connections.adapter(claim.account, attempt.connection)
+    timeout_s = total_timeout_s(runtime, adapter)
+    async with DB.transaction():
+        await poke.hold(claim, timeout_s + CLAIM_MARGIN_S)
+    if action.how == "replay":
+        plain = runtime.keyring.decrypt(row["request"], table="attempt", column="request", row=attempt.id)
+        outcome = await send(adapter, msgspec.json.decode(plain, type=PreparedCall), timeout_s)
+        if isinstance(outcome, NotSent):
+            # This replay did not go out; the first call may have. Nothing new is known.
+            await looked(claim.account, attempt.id, await business_now())
+        else:
+            await store_outcome(claim.account, attempt.id, outcome, await business_now(), wake=False)
+        return
+    query = ChargeQuery(reference=row["reference"], processor_id=row["processor_id"] or "")
+    found = await ask(adapter, query, timeout_s)
+    await store_lookup(claim, attempt, found, await business_now())
+
+
+async def cancel(runtime: Runtime, claim: Claim, loaded: Loaded, action: CancelPending, now: datetime) -> None:
+    """Withdraw a pending attempt; what the processor answers is stored, whatever it is."""
+    attempt = _attempt(loaded, action.attempt)
+    row = await sql.row(OF_ATTEMPT, claim.account, attempt.id)
+    assert row is not None
+    adapter = await runtime.connections.adapter(claim.account, attempt.connection)
+    timeout_s = total_timeout_s(runtime, adapter)
+    async with DB.transaction():
+        await poke.hold(claim, timeout_s + CLAIM_MARGIN_S)
+    query = ChargeQuery(reference=row["reference"], processor_id=row["processor_id"] or "")
+    try:
+        async with asyncio.timeout(timeout_s):
+            found = await adapter.cancel_charge(query, f"cancel:{row['idempotency_key']}")
+    except TimeoutError:
+        found = LookupFailed("no answer in time")
+    await store_lookup(claim, attempt, found, await business_now())
+
+
+async def mark_unknown(claim: Claim, action: MarkUnknown, now: datetime) -> None:
+    """The sender's claim ran out with the attempt on the wire: unknown, never "nothing happened"."""
+    await store_outcome(claim.account, action.attempt, Unknown("the sender stopped before its answer"), now, wake=False)
+
+
+async def store_lookup(claim: Claim, attempt: AttemptView, found: LookupOutcome, now: datetime) -> None:
+    """A look-up's answer. "Not found" ends an unknown attempt only if it is conclusive, and only after its lag."""
+    match found:
+        case Found(outcome=outcome):
+            await store_outcome(claim.account, attempt.id, outcome, now, wake=False)
+        case NotFound(conclusive=True) if now - attempt.sent_at > _visible_after(attempt):
+            gone = NotSent("the processor has no such charge")
+            await store_outcome(claim.account, attempt.id, gone, now, wake=False)
+        case _:
+            await looked(claim.account, attempt.id, now)
+
+
+def _visible_after(attempt: AttemptView) -> timedelta:
+    return attempt.capabilities.call_timeout + attempt.capabilities.lookup_lag
+
+
+async def send(adapter: ProcessorAdapter, call: PreparedCall, timeout_s: float) -> ChargeOutcome:
+    """Send once, under a total time-out beyond the adapter's own. An adapter that raises has an unknown outcome."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await adapter.charge(call)
+    except TimeoutError:
+        return Unknown(f"no answer within {timeout_s:g} s")
+    except Exception as error:  # a fault of the adapter's must not look like "nothing happened"
+        return Unknown(f"the adapter failed: {type(error).__name__}")
+
+
+async def ask(adapter: ProcessorAdapter, query: ChargeQuery, timeout_s: float) -> LookupOutcome:
+    """Look a charge up under a total time-out."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await adapter.lookup_charge(query)
+    except TimeoutError:
+        return LookupFailed(f"no answer within {timeout_s:g} s")
+
+
+async def method_reference(runtime: Runtime, account: str, method: str) -> PaymentMethodReference:
+    """The decrypted reference of a stored method, for the one call that needs it."""
+    sealed = await sql.value(
+        "select reference from tollbridge.payment_method where account = $1 and id = $2", account, method
+    )
+    plain = runtime.keyring.decrypt(sealed, table="payment_method", column="reference", row=method)
+    return msgspec.json.decode(plain, type=StoredMethod).reference()
+
+
+def reference_of(adapter: ProcessorAdapter, invoice: str, number: int) -> str:
+    """Our reference of an attempt, `{invoice}.{n}`, within what the processor takes; raises ValueError."""
+    reference = f"{invoice}.{number}"
+    if len(reference) > adapter.capabilities.reference.max_length:
+        raise ValueError(f"{adapter.name} takes references of {adapter.capabilities.reference.max_length} at most")
+    return reference
+
+
+def total_timeout_s(runtime: Runtime, adapter: ProcessorAdapter) -> float:
+    """The total time of one call, in seconds: the adapter's own, within the setting."""
+    return min(adapter.capabilities.call_timeout.total_seconds(), runtime.settings.processor_timeout_s)
+
+
+def _attempt(loaded: Loaded, attempt: str) -> AttemptView:
+    return next(a for a in loaded.view.attempts if a.id == attempt)
+
+
+async def _still_ours(claim: Claim) -> bool:
+    return bool(
+        await sql.value(
+            "select claimed_by = $3 from tollbridge.invoice where account = $1 and id = $2",
+            claim.account,
+            claim.id,
+            claim.holder,
+        )
+    )

@@ -1,0 +1,195 @@
+"""Loading the view: everything that is true of one invoice, read in one transaction under its claim."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import asyncpg
+import msgspec
+
+from db import poke, sql
+from db.engine import DB
+from db.poke import Claim, ClaimLostError, Kind
+from db.states import AttemptState, InvoiceState, MethodStatus, RecordingState
+from gateway.billing.shapes import InvoiceShape, billed
+from gateway.connections import capabilities_of
+from gateway.domain.billed import BilledInvoice
+from gateway.domain.policy import Policy
+from gateway.domain.project import project
+from gateway.domain.view import AttemptView, InvoiceView, MethodView, RecordingView, SubscriptionView
+from processors.outcome import Advice
+
+CLAIM_S = 20.0
+"""How long a claim lasts while nothing is called; every call lengthens it first."""
+
+WAITING_STATES = frozenset({InvoiceState.DUE, InvoiceState.CHARGING})
+"""While an older invoice is in one of these, the younger ones of its subscription wait for it."""
+
+INVOICE = "select * from tollbridge.invoice where account = $1 and id = $2"
+ATTEMPTS = """
+    select a.*, c.adapter from tollbridge.attempt a join tollbridge.connection c on c.id = a.connection
+    where a.account = $1 and a.invoice = $2 order by a.number
+"""
+RECORDINGS = "select * from tollbridge.recording where account = $1 and invoice = $2 order by created_at, id"
+HELD = """
+    select coalesce((select sum(m.amount) from tollbridge.movement m join tollbridge.attempt a on a.id = m.attempt
+                     where m.account = $1 and m.invoice = $2 and m.kind = 'capture' and not a.surplus), 0)
+         - coalesce((select sum(amount) from tollbridge.recording
+                     where account = $1 and invoice = $2 and state = 'recorded'), 0)
+"""
+METHODS = """
+    select p.*, c.adapter, c.enabled and (c.currencies = '{}' or $3 = any(c.currencies)) as usable
+    from tollbridge.payment_method p join tollbridge.connection c on c.id = p.connection
+    where p.account = $1 and p.customer = $2 and p.status <> 'revoked' order by p.position, p.created_at
+"""
+AROUND = """
+    select exists (select 1 from tollbridge.connection where account = $1 and enabled
+                   and (currencies = '{}' or $3 = any(currencies))) as connections,
+           coalesce((select opted_out from tollbridge.customer where account = $1 and id = $2), false) as opted_out,
+           (select policies from tollbridge.account where id = $1) as policies,
+           exists (select 1 from tollbridge.checkout_session
+                   where account = $1 and invoice = $4 and state in ('failed', 'expired')) as abandoned
+"""
+CASES = "select kind from tollbridge.review_case where account = $1 and invoice = $2 and state = 'open'"
+OLDER = """
+    select exists (select 1 from tollbridge.invoice i
+        where i.account = $1 and i.subscription = $2 and i.subscription <> '' and i.status = 'open' and i.hold <> 'held'
+          and (i.stripe_created_at, i.id) < ($3, $4) and i.failures = 0
+          and (i.state in ('due', 'charging') or i.seen < i.poked)
+          and not exists (select 1 from tollbridge.review_case r
+                          where r.account = i.account and r.invoice = i.id and r.state = 'open'))
+"""
+WATCHING = """
+    select id from tollbridge.checkout_session where account = $1 and invoice = $2 and state = 'processing'
+    order by id for no key update
+"""
+YOUNGER = """
+    select i.id from tollbridge.invoice i
+    where i.account = $1 and i.status = 'open' and i.subscription <> ''
+      and (i.subscription, true) = (select o.subscription, (i.stripe_created_at, i.id) > (o.stripe_created_at, o.id)
+                                    from tollbridge.invoice o where o.account = $1 and o.id = $2)
+"""
+LOCK = "select id from tollbridge.invoice where account = $1 and id = any($2) order by id for no key update"
+STORE_STATE = """
+    update tollbridge.invoice set state = $4 where account = $1 and id = $2 and claimed_by = $3 returning id
+"""
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """A view, the counter that was read with it, and the rows that steps need."""
+
+    view: InvoiceView
+    poked: int
+    state: InvoiceState
+    customer: str
+    number: str
+
+
+async def load(claim: Claim, now: datetime) -> Loaded:
+    """Read it all, and bring the stored state up to date; raises ClaimLostError."""
+    async with DB.transaction():
+        await poke.hold(claim, CLAIM_S)
+        row = await sql.row(INVOICE, claim.account, claim.id)
+        assert row is not None, "a claimed invoice exists"
+        view = await view_of(row)
+    state = project(view)
+    if state != row["state"]:
+        await _store_state(claim, InvoiceState(row["state"]), state, now)
+    return Loaded(view, row["poked"], state, row["customer"], row["number"])
+
+
+async def view_of(row: asyncpg.Record) -> InvoiceView:
+    """The view of an invoice's row."""
+    account, invoice_id, customer, currency = row["account"], row["id"], row["customer"], row["currency"]
+    around = await sql.row(AROUND, account, customer, currency, invoice_id)
+    assert around is not None
+    invoice = _mirrored(row)
+    subscription = await sql.row(
+        "select status, ended_at from tollbridge.subscription where account = $1 and id = $2",
+        account,
+        row["subscription"],
+    )
+    return InvoiceView(
+        id=invoice_id,
+        policy=msgspec.json.decode(around["policies"], type=Policy),
+        invoice=invoice,
+        read_at=row["read_at"],
+        stale=row["stale"],
+        hold=row["hold"],
+        attempts=tuple(_attempt(a) for a in await sql.rows(ATTEMPTS, account, invoice_id)),
+        recordings=tuple(
+            RecordingView(r["id"], r["attempt"], r["amount"], RecordingState(r["state"]))
+            for r in await sql.rows(RECORDINGS, account, invoice_id)
+        ),
+        held_money=int(await sql.value(HELD, account, invoice_id)),
+        methods=tuple(_method(m, currency) for m in await sql.rows(METHODS, account, customer, currency)),
+        subscription=None
+        if subscription is None
+        else SubscriptionView(subscription["status"], subscription["ended_at"] is not None),
+        connections=around["connections"],
+        opted_out=around["opted_out"],
+        older_first=bool(await sql.value(OLDER, account, row["subscription"], row["stripe_created_at"], invoice_id)),
+        abandoned=around["abandoned"],
+        not_before=row["next_attempt_at"] if row["status"] == "draft" else None,
+        open_cases=frozenset(r["kind"] for r in await sql.rows(CASES, account, invoice_id)),
+    )
+
+
+def _mirrored(row: asyncpg.Record) -> BilledInvoice | None:
+    if row["snapshot"] is None:
+        return None
+    invoice = billed(msgspec.json.decode(row["snapshot"], type=InvoiceShape))
+    if row["status"] == "deleted":
+        return msgspec.structs.replace(invoice, status="deleted", amount_remaining=0, amount_due=0)
+    return invoice
+
+
+def _attempt(row: asyncpg.Record) -> AttemptView:
+    return AttemptView(
+        id=row["id"],
+        number=row["number"],
+        connection=row["connection"],
+        method=row["payment_method"],
+        amount=row["amount"],
+        captured=row["amount_captured"],
+        state=AttemptState(row["state"]),
+        sent_at=row["sent_at"],
+        capabilities=capabilities_of(row["adapter"]),
+        surplus=row["surplus"],
+        advice=Advice(row["advice"]) if row["advice"] else None,
+        resolved_at=row["resolved_at"],
+        resolve_at=row["resolve_at"],
+        retry_after=row["retry_after"],
+        lookups=row["lookups"],
+    )
+
+
+def _method(row: asyncpg.Record, currency: str) -> MethodView:
+    amounts = capabilities_of(row["adapter"]).amounts
+    return MethodView(
+        id=row["id"],
+        connection=row["connection"],
+        status=MethodStatus(row["status"]),
+        position=row["position"],
+        created_at=row["created_at"],
+        usable=row["usable"],
+        minimum=amounts.minimum.get(currency),
+        maximum=amounts.maximum.get(currency),
+    )
+
+
+async def _store_state(claim: Claim, was: InvoiceState, state: InvoiceState, now: datetime) -> None:
+    """The one place that writes an invoice's state. Whoever waits for it is poked in the same transaction.
+
+    Rows are locked in one order everywhere: sessions, then invoices by id.
+    """
+    async with DB.transaction():
+        sessions = [r["id"] for r in await sql.rows(WATCHING, claim.account, claim.id)]
+        younger: list[str] = []
+        if was in WAITING_STATES and state not in WAITING_STATES:
+            younger = [r["id"] for r in await sql.rows(YOUNGER, claim.account, claim.id)]
+        await sql.rows(LOCK, claim.account, [claim.id, *younger])
+        if await sql.row(STORE_STATE, claim.account, claim.id, claim.holder, state) is None:
+            raise ClaimLostError(f"invoice {claim.id}")
+        await poke.poke(Kind.CHECKOUT, claim.account, sessions, now)
+        await poke.poke(Kind.INVOICE, claim.account, younger, now)

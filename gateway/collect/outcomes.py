@@ -1,0 +1,211 @@
+"""Storing what came of an attempt: the one place through which every answer, look-up and notice goes.
+
+It may be called at any time, twice, late, and by somebody who holds no claim: the row decides what is still possible.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import asyncpg
+
+from db import poke, sql
+from db.engine import DB
+from db.ids import new_id
+from db.poke import Kind
+from db.states import UNRESOLVED, AttemptState, MethodStatus, MovementKind, may_follow
+from gateway.collect.cases import open_case
+from gateway.connections import capabilities_of
+from gateway.domain.actions import CaseKind
+from processors.outcome import (
+    Advice,
+    Canceled,
+    ChargeOutcome,
+    Decline,
+    Declined,
+    NotSent,
+    Pending,
+    Rejected,
+    RequiresAction,
+    Succeeded,
+    Unknown,
+)
+
+STATE_OF: dict[type, AttemptState] = {
+    Succeeded: AttemptState.SUCCEEDED,
+    Declined: AttemptState.DECLINED,
+    Rejected: AttemptState.REJECTED,
+    Pending: AttemptState.PENDING,
+    RequiresAction: AttemptState.REQUIRES_ACTION,
+    Canceled: AttemptState.CANCELED,
+    NotSent: AttemptState.NOT_SENT,
+    Unknown: AttemptState.UNKNOWN,
+}
+
+LOCK = """
+    select a.*, c.adapter from tollbridge.attempt a join tollbridge.connection c on c.id = a.connection
+    where a.account = $1 and a.id = $2 for no key update of a
+"""
+STORE = """
+    update tollbridge.attempt set state = $3, processor_id = coalesce($4, processor_id), amount_captured = $5,
+        surplus = $6, decline_class = $7, advice = $8, processor_code = $9, network_code = $10, message = $11,
+        action_url = $12, retry_after = $13, resolve_at = $14, resolved_at = $15,
+        request = case when $15::timestamptz is null then request end
+    where account = $1 and id = $2
+"""
+OTHER_SUCCESS = """
+    select exists (select 1 from tollbridge.attempt where account = $1 and invoice = $2 and id <> $3
+                   and state = 'succeeded' and amount_captured >= amount and not surplus)
+"""
+CAPTURE = """
+    insert into tollbridge.movement (id, account, connection, invoice, attempt, kind, processor_id, amount, currency,
+        occurred_at, created_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+    on conflict on constraint movement_once do nothing
+"""
+STOP_METHOD = """
+    update tollbridge.payment_method set status = $3, stopped_reason = $4
+    where account = $1 and id = $2 and status = 'active'
+"""
+
+
+async def store_outcome(account: str, attempt: str, outcome: ChargeOutcome, now: datetime, *, wake: bool) -> None:
+    """Store an outcome in a transaction of its own. `wake`: poke the invoice, for a caller without its claim."""
+    async with DB.transaction():
+        row = await sql.row(LOCK, account, attempt)
+        assert row is not None, "outcomes are of attempts that exist"
+        await _apply(row, outcome, now)
+        if wake:
+            await poke.poke(Kind.INVOICE, account, [row["invoice"]], now)
+
+
+async def _apply(row: asyncpg.Record, outcome: ChargeOutcome, now: datetime) -> None:
+    was, then = AttemptState(row["state"]), STATE_OF[type(outcome)]
+    if was == then:
+        # The same again: only the next look is put off.
+        if was in UNRESOLVED:
+            await _schedule(row, was, now)
+        return
+    if then is AttemptState.UNKNOWN and was is not AttemptState.SENDING:
+        await _schedule(row, was, now)
+        return
+    if not may_follow(was, then):
+        if was is AttemptState.SUCCEEDED and then in (AttemptState.DECLINED, AttemptState.CANCELED):
+            await _mismatch(row, f"the processor now says {then} of a payment that it said had succeeded", now)
+        return
+    if isinstance(outcome, Succeeded) and outcome.captured.currency != row["currency"]:
+        await _mismatch(row, f"captured in {outcome.captured.currency}, charged in {row['currency']}", now)
+        return
+    await _store(row, then, outcome, now)
+    match outcome:
+        case Succeeded():
+            await _captured(row, outcome, now)
+        case Declined(decline=decline):
+            await _stop_method(row, decline)
+        case Rejected(code=code, message=message):
+            await _case(row, CaseKind.ATTEMPT_REJECTED, f"{code}: {message}", now)
+        case _:
+            pass
+
+
+async def _store(row: asyncpg.Record, then: AttemptState, outcome: ChargeOutcome, now: datetime) -> None:
+    decline = outcome.decline if isinstance(outcome, Declined) else None
+    captured = outcome.captured.amount if isinstance(outcome, Succeeded) else row["amount_captured"]
+    surplus = then is AttemptState.SUCCEEDED and bool(
+        await sql.value(OTHER_SUCCESS, row["account"], row["invoice"], row["id"])
+    )
+    unresolved = then in UNRESOLVED
+    await sql.rows(
+        STORE,
+        row["account"],
+        row["id"],
+        then,
+        getattr(outcome, "processor_id", "") or None,
+        captured,
+        surplus,
+        decline.decline_class if decline else "",
+        decline.advice if decline else "",
+        decline.processor_code if decline else getattr(outcome, "code", ""),
+        decline.network_code if decline else "",
+        _message(outcome),
+        outcome.url if isinstance(outcome, RequiresAction) else "",
+        _retry_after(outcome, now),
+        now + _wait(row["adapter"], then, row["lookups"]) if unresolved else None,
+        None if unresolved else now,
+    )
+    if surplus:
+        await _case(row, CaseKind.SURPLUS_CAPTURE, "another capture had paid the invoice already", now)
+
+
+async def _captured(row: asyncpg.Record, outcome: Succeeded, now: datetime) -> None:
+    await sql.rows(
+        CAPTURE,
+        new_id("mov"),
+        row["account"],
+        row["connection"],
+        row["invoice"],
+        row["id"],
+        MovementKind.CAPTURE,
+        outcome.processor_id,
+        outcome.captured.amount,
+        outcome.captured.currency,
+        outcome.occurred_at,
+        now,
+    )
+
+
+async def _stop_method(row: asyncpg.Record, decline: Decline) -> None:
+    """Anything but "try later" stops the token: it is kept and shown, and not charged again."""
+    if decline.advice is not Advice.RETRY_LATER:
+        reason = decline.decline_class
+        await sql.rows(STOP_METHOD, row["account"], row["payment_method"], MethodStatus.STOPPED, reason)
+
+
+async def looked(account: str, attempt: str, now: datetime) -> None:
+    """A look-up that found out nothing: the next one comes later."""
+    async with DB.transaction():
+        row = await sql.row(LOCK, account, attempt)
+        if row is not None and row["state"] in UNRESOLVED:
+            await _schedule(row, AttemptState(row["state"]), now)
+
+
+async def _schedule(row: asyncpg.Record, state: AttemptState, now: datetime) -> None:
+    await sql.rows(
+        "update tollbridge.attempt set lookups = lookups + 1, resolve_at = $3 where account = $1 and id = $2",
+        row["account"],
+        row["id"],
+        now + _wait(row["adapter"], state, row["lookups"] + 1),
+    )
+
+
+def _wait(adapter: str, state: AttemptState, lookups: int) -> timedelta:
+    capabilities = capabilities_of(adapter)
+    unknown = state is AttemptState.UNKNOWN
+    waits = capabilities.unknown_schedule if unknown else capabilities.pending_schedule
+    return waits[min(lookups, len(waits) - 1)]
+
+
+def _retry_after(outcome: ChargeOutcome, now: datetime) -> datetime | None:
+    if isinstance(outcome, NotSent) and outcome.retry_after is not None:
+        return now + outcome.retry_after
+    if isinstance(outcome, Declined):
+        return outcome.decline.not_before
+    return None
+
+
+def _message(outcome: ChargeOutcome) -> str:
+    match outcome:
+        case Declined(decline=decline):
+            return decline.processor_message[:500]
+        case Rejected(message=text) | NotSent(reason=text) | Unknown(reason=text):
+            return text[:500]
+        case _:
+            return ""
+
+
+async def _mismatch(row: asyncpg.Record, reason: str, now: datetime) -> None:
+    await _case(row, CaseKind.NOTICE_MISMATCH, reason, now)
+
+
+async def _case(row: asyncpg.Record, kind: CaseKind, reason: str, now: datetime) -> None:
+    await open_case(row["account"], kind, row["id"], reason, now, invoice=row["invoice"])

@@ -1,0 +1,177 @@
+"""The steps at Stripe: read, finalize, tag, and record what was captured as paid out of band."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from db import poke, sql
+from db.engine import DB
+from db.ids import derived_key, new_id
+from db.poke import Claim
+from gateway.billing import invoices
+from gateway.billing.client import StripeClient
+from gateway.billing.errors import StripeRefusedError, StripeUnknownError
+from gateway.billing.invoices import StripeInvoice
+from gateway.clock import business_now
+from gateway.collect import mirror
+from gateway.collect.cases import open_case
+from gateway.collect.load import Loaded
+from gateway.domain.actions import CaseKind, ConfirmRecording, MarkSurplus, OpenCase, Record, Tag
+from gateway.domain.billed import ATTEMPT_KEY
+from gateway.runtime import Runtime
+
+CLAIM_MARGIN_S = 30.0
+FINALIZE_AGAIN = timedelta(hours=1)
+"""After Stripe could not finalize a draft (facts: a missing tax location), the next try."""
+
+INSERT_RECORDING = """
+    insert into tollbridge.recording (id, account, invoice, attempt, amount, currency, state, idempotency_key, created_at)
+    select $1, account, invoice, id, $4, currency, 'sending', $5, $6 from tollbridge.attempt
+    where account = $2 and id = $3
+"""
+CLOSE_RECORDING = """
+    update tollbridge.recording set state = $3, how = $4, resolved_at = $5, amount = $6
+    where account = $1 and id = $2 and state in ('sending', 'unknown')
+"""
+
+
+async def read(runtime: Runtime, claim: Claim, loaded: Loaded) -> None:
+    """Read the live invoice."""
+    await _call(runtime, claim, loaded, lambda stripe: invoices.read(stripe, claim.id))
+
+
+async def finalize(runtime: Runtime, claim: Claim, loaded: Loaded, now: datetime) -> None:
+    """Finalize a draft. After a refusal the invoice is read: somebody finalized it, or Stripe can't."""
+    try:
+        await _call(runtime, claim, loaded, lambda stripe: invoices.finalize(stripe, claim.id))
+    except StripeRefusedError as error:
+        answer = await _call(runtime, claim, loaded, lambda stripe: invoices.read(stripe, claim.id))
+        if answer.shape.status != "draft":
+            return
+        async with DB.transaction():
+            await open_case(claim.account, CaseKind.FINALIZATION_FAILED, claim.id, str(error), now, invoice=claim.id)
+            await sql.rows(
+                "update tollbridge.invoice set next_attempt_at = $3 where account = $1 and id = $2",
+                claim.account,
+                claim.id,
+                now + FINALIZE_AGAIN,
+            )
+
+
+async def tag(runtime: Runtime, claim: Claim, loaded: Loaded, action: Tag) -> None:
+    """Name the processor's payment on the invoice, before it is marked paid."""
+    row = await sql.row(
+        """select a.processor_id, c.adapter, c.name from tollbridge.attempt a
+           join tollbridge.connection c on c.id = a.connection where a.account = $1 and a.id = $2""",
+        claim.account,
+        action.attempt,
+    )
+    assert row is not None
+    metadata = {
+        ATTEMPT_KEY: action.attempt,
+        "third_party_processor": row["name"],
+        "third_party_payment_id": row["processor_id"][:500],
+    }
+    await _call(runtime, claim, loaded, lambda stripe: invoices.tag(stripe, claim.id, metadata))
+
+
+async def record(runtime: Runtime, claim: Claim, loaded: Loaded, action: Record, now: datetime) -> None:
+    """Mark the invoice paid out of band (law 5).
+
+    The intent stands before the call. An answer that never came leaves it `unknown` and the invoice is read next: if
+    that is still open, a further call goes out under a further key, since a stored 500 would answer for ever.
+    """
+    recording, key = await _intend(runtime, claim, loaded, action, now)
+    stripe = await runtime.stripe(claim.account)
+    try:
+        answer = await invoices.pay_out_of_band(stripe, claim.id, key)
+    except StripeRefusedError as error:
+        await _close(claim, recording, "refused", str(error), action.amount)
+        await read(runtime, claim, loaded)
+    except StripeUnknownError:
+        await _close(claim, recording, "unknown", "", action.amount)
+        await read(runtime, claim, loaded)
+    else:
+        at = await business_now()
+        async with DB.transaction():
+            # What Stripe took is what its answer shows: a credit note may have come between the look and the call.
+            took = answer.shape.amount_paid or action.amount
+            await sql.rows(CLOSE_RECORDING, claim.account, recording, "recorded", "ours", at, took)
+            await mirror.store(claim.account, answer, read_at=at, poked=loaded.poked)
+
+
+async def confirm(claim: Claim, loaded: Loaded, action: ConfirmRecording, now: datetime) -> None:
+    """The invoice is paid, by the recording whose answer was lost."""
+    invoice = loaded.view.invoice
+    assert invoice is not None
+    took = invoice.amount_paid or loaded.view.held_money
+    async with DB.transaction():
+        await poke.hold(claim, CLAIM_MARGIN_S)
+        await sql.rows(CLOSE_RECORDING, claim.account, action.recording, "recorded", "ours", now, took)
+
+
+async def mark_surplus(claim: Claim, action: MarkSurplus, now: datetime) -> None:
+    """The capture is the payer's money; a case names it until it is returned."""
+    async with DB.transaction():
+        await sql.rows(
+            "update tollbridge.attempt set surplus = true where account = $1 and id = $2", claim.account, action.attempt
+        )
+        await open_case(claim.account, CaseKind.SURPLUS_CAPTURE, action.attempt, action.reason, now, invoice=claim.id)
+
+
+async def put_before_a_human(claim: Claim, action: OpenCase, now: datetime) -> None:
+    async with DB.transaction():
+        await open_case(claim.account, action.kind, claim.id, action.reason, now, invoice=claim.id)
+
+
+async def note(claim: Claim, reason: str, next_at: datetime | None) -> None:
+    """Write down why nothing happens now, and when something will; in the transaction that lets go."""
+    await sql.rows(
+        """update tollbridge.invoice set reason = $3,
+               next_attempt_at = case when status = 'draft' then next_attempt_at else $4 end
+           where account = $1 and id = $2""",
+        claim.account,
+        claim.id,
+        reason,
+        next_at,
+    )
+
+
+async def _intend(runtime: Runtime, claim: Claim, loaded: Loaded, action: Record, now: datetime) -> tuple[str, str]:
+    """The open recording, or a new one; its id and key."""
+    async with DB.transaction():
+        await poke.hold(claim, runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S)
+        sending = await sql.row(
+            "select id, idempotency_key from tollbridge.recording where account = $1 and invoice = $2 and state = 'sending'",
+            claim.account,
+            claim.id,
+        )
+        if sending is not None:
+            return sending["id"], sending["idempotency_key"]
+        recording = new_id("rec")
+        key = derived_key("record", claim.account, claim.id, str(len(loaded.view.recordings) + 1))
+        await sql.rows(INSERT_RECORDING, recording, claim.account, action.attempt, action.amount, key, now)
+    return recording, key
+
+
+async def _close(claim: Claim, recording: str, state: str, how: str, amount: int) -> None:
+    at = await business_now()
+    async with DB.transaction():
+        await sql.rows(CLOSE_RECORDING, claim.account, recording, state, how[:500], at, amount)
+
+
+async def _call(
+    runtime: Runtime,
+    claim: Claim,
+    loaded: Loaded,
+    call: Callable[[StripeClient], Awaitable[StripeInvoice]],
+) -> StripeInvoice:
+    """Hold the claim for one call, make it, and keep its answer as the mirror."""
+    async with DB.transaction():
+        await poke.hold(claim, runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S)
+    answer = await call(await runtime.stripe(claim.account))
+    at = await business_now()
+    async with DB.transaction():
+        await mirror.store(claim.account, answer, read_at=at, poked=loaded.poked)
+    return answer

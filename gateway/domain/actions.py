@@ -1,0 +1,150 @@
+"""The closed union of next steps. Each makes at most one outside call."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal, TypeAlias
+
+import msgspec
+
+
+class CaseKind(StrEnum):
+    """Why a human must look."""
+
+    ADVANCE_FAILED = "advance_failed"
+    ATTEMPT_REJECTED = "attempt_rejected"
+    BELOW_PROCESSOR_MINIMUM = "below_processor_minimum"
+    ABOVE_PROCESSOR_MAXIMUM = "above_processor_maximum"
+    COLLECTION_EXHAUSTED = "collection_exhausted"
+    DELIVERY_PARKED = "delivery_parked"
+    FINALIZATION_FAILED = "finalization_failed"
+    NOTICE_MISMATCH = "notice_mismatch"
+    OUTCOME_UNKNOWN = "outcome_unknown"
+    OVERPAID = "overpaid"
+    PAID_BY_HAND = "paid_by_hand"
+    PARTIAL_CAPTURE = "partial_capture"
+    PENDING_TOO_LONG = "pending_too_long"
+    RECORDING_FAILED = "recording_failed"
+    SETUP_ORPHANED = "setup_orphaned"
+    SURPLUS_CAPTURE = "surplus_capture"
+
+
+REPAIR: dict[CaseKind, str] = {
+    CaseKind.ADVANCE_FAILED: "Read the error, mend its cause, then collect again.",
+    CaseKind.ATTEMPT_REJECTED: "The processor refuses our request itself: check the connection's configuration.",
+    CaseKind.BELOW_PROCESSOR_MINIMUM: "Collect it another way, or credit it in Stripe.",
+    CaseKind.ABOVE_PROCESSOR_MAXIMUM: "Collect it another way, or split it in Stripe.",
+    CaseKind.COLLECTION_EXHAUSTED: "Every try is used: ask the payer, mark it uncollectible, or void it in Stripe.",
+    CaseKind.DELIVERY_PARKED: "Read the error, mend its cause, then replay the delivery.",
+    CaseKind.FINALIZATION_FAILED: "Fill in what Stripe misses at the customer; finalizing is tried again every hour.",
+    CaseKind.NOTICE_MISMATCH: "Compare the notice with the processor's dashboard; it changed nothing here.",
+    CaseKind.OUTCOME_UNKNOWN: "Look the reference up at the processor; nothing is charged until this is known.",
+    CaseKind.OVERPAID: "Return the difference to the payer.",
+    CaseKind.PAID_BY_HAND: "Somebody marked the invoice paid while we captured it: keep ours or return it.",
+    CaseKind.PARTIAL_CAPTURE: "Less than the invoice was captured: credit the rest in Stripe or collect it.",
+    CaseKind.PENDING_TOO_LONG: "Ask the processor; nothing is charged until this is known.",
+    CaseKind.RECORDING_FAILED: "The money is captured and Stripe can't be told: mend the key or the invoice.",
+    CaseKind.SETUP_ORPHANED: "Delete the payment method at the processor.",
+    CaseKind.SURPLUS_CAPTURE: "Return this capture to the payer: the invoice is settled without it.",
+}
+
+
+class Read(msgspec.Struct, frozen=True):
+    """Read the live invoice at Stripe."""
+
+
+class Finalize(msgspec.Struct, frozen=True):
+    """Finalize the draft at Stripe."""
+
+
+class Charge(msgspec.Struct, frozen=True):
+    """Make attempt `number`: take `amount` (Stripe's minor units) with `method`."""
+
+    method: str
+    connection: str
+    amount: int
+    number: int
+    reason: str
+
+
+class Resolve(msgspec.Struct, frozen=True):
+    """Find out how an attempt ended: by asking, or by sending the stored bytes again under the same key."""
+
+    attempt: str
+    how: Literal["lookup", "replay"]
+
+
+class MarkUnknown(msgspec.Struct, frozen=True):
+    """The worker that sent this attempt is gone: nobody knows what came of it. No call."""
+
+    attempt: str
+
+
+class CancelPending(msgspec.Struct, frozen=True):
+    """Withdraw an attempt at the processor, since nothing should be collected any more."""
+
+    attempt: str
+
+
+class Tag(msgspec.Struct, frozen=True):
+    """Write the processor's payment id into the invoice's metadata, before it is marked paid (law 5)."""
+
+    attempt: str
+
+
+class Record(msgspec.Struct, frozen=True):
+    """Mark the invoice paid out of band. `amount` is what it still wanted at the last look."""
+
+    attempt: str
+    amount: int
+
+
+class ConfirmRecording(msgspec.Struct, frozen=True):
+    """The invoice is paid, and by us: close the recording whose answer was lost. No call."""
+
+    recording: str
+
+
+class MarkSurplus(msgspec.Struct, frozen=True):
+    """The invoice is settled without this capture: it is the payer's money, and a case says so. No call."""
+
+    attempt: str
+    reason: str
+
+
+class OpenCase(msgspec.Struct, frozen=True):
+    """Put it before a human. No call."""
+
+    kind: CaseKind
+    reason: str
+
+
+class WaitUntil(msgspec.Struct, frozen=True):
+    """Nothing to do before `at`; with None, before the next poke."""
+
+    at: datetime | None
+    reason: str
+
+
+class Done(msgspec.Struct, frozen=True):
+    """Nothing to do, unless something changes."""
+
+    reason: str
+
+
+Action: TypeAlias = (
+    Read
+    | Finalize
+    | Charge
+    | Resolve
+    | MarkUnknown
+    | CancelPending
+    | Tag
+    | Record
+    | ConfirmRecording
+    | MarkSurplus
+    | OpenCase
+    | WaitUntil
+    | Done
+)

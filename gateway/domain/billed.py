@@ -1,0 +1,82 @@
+"""The Stripe invoice as the rules need it: what was read, in our words. `gateway.billing` makes it from the payload."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+InvoiceStatus = Literal["draft", "open", "paid", "uncollectible", "void", "deleted"]
+
+
+class StripePayment(StrEnum):
+    """Whether Stripe itself is collecting this invoice."""
+
+    NONE = "none"
+    PROCESSING = "processing"
+    PAID = "paid"
+
+
+class BilledInvoice(msgspec.Struct, frozen=True):
+    """One Stripe invoice at one moment. Amounts are in Stripe's minor units."""
+
+    id: str
+    status: InvoiceStatus
+    collection_method: str
+    customer: str
+    subscription: str
+    currency: str
+    amount_due: int
+    amount_paid: int
+    amount_remaining: int
+    total: int
+    pre_payment_credit: int
+    post_payment_credit: int
+    auto_advance: bool
+    billing_reason: str
+    number: str
+    created: datetime
+    due_date: datetime | None
+    finalizes_at: datetime | None
+    paid_at: datetime | None
+    stripe_payment: StripePayment
+    metadata: Mapping[str, str] = {}
+    finalization_error: str = ""
+
+    @property
+    def is_closed(self) -> bool:
+        """Nothing can be paid on it any more."""
+        return self.status in ("void", "deleted")
+
+
+ATTEMPT_KEY = "tollbridge_attempt"
+"""The metadata key on a Stripe invoice that names the attempt which paid it."""
+
+
+class HowPaid(StrEnum):
+    """By what means an invoice became paid (law 6)."""
+
+    OURS = "ours"
+    STRIPE_PAYMENT = "stripe_payment"
+    CREDITED = "credited"
+    BY_HAND = "by_hand"
+    ZERO = "zero"
+
+
+def how_paid(invoice: BilledInvoice, *, we_may_have: bool) -> HowPaid:
+    """By what means `invoice` became paid.
+
+    `we_may_have`: a call of ours to mark it paid went out and was not definitely refused. Stripe gives no code for
+    "already paid" (facts: 400 without a code), so the invoice itself is read and this function alone judges it.
+    Stripe's own payment is judged first: where both happened, the payer has paid there and our capture is surplus.
+    """
+    if invoice.stripe_payment is StripePayment.PAID:
+        return HowPaid.STRIPE_PAYMENT
+    if we_may_have and ATTEMPT_KEY in invoice.metadata:
+        return HowPaid.OURS
+    if invoice.amount_due == 0:
+        return HowPaid.CREDITED if invoice.pre_payment_credit > 0 else HowPaid.ZERO
+    return HowPaid.BY_HAND

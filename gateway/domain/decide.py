@@ -1,0 +1,244 @@
+"""`decide`: from everything that is true of an invoice, the one next step.
+
+Pure. It is asked again after every step, so it plans nothing: it only says what should happen now. The order of the
+questions is the order of the laws: first the attempt whose end is not known, then the money that we hold, and only
+then whether to ask for more.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from db.states import AttemptState, MethodStatus, RecordingState
+from gateway.domain.actions import (
+    Action,
+    CancelPending,
+    CaseKind,
+    Charge,
+    ConfirmRecording,
+    Done,
+    Finalize,
+    MarkSurplus,
+    MarkUnknown,
+    OpenCase,
+    Read,
+    Record,
+    Resolve,
+    Tag,
+    WaitUntil,
+)
+from gateway.domain.billed import ATTEMPT_KEY, BilledInvoice, HowPaid, StripePayment, how_paid
+from gateway.domain.recovery import Exhausted, NeedsMethod, TryAt, TryNow, next_try
+from gateway.domain.view import AttemptView, InvoiceView
+from processors.capabilities import Lookup, Replay
+
+STRIPE_PAYMENT_WAIT = timedelta(hours=1)
+OLDER_FIRST_WAIT = timedelta(minutes=1)
+FINALIZE_SLACK = timedelta(minutes=5)
+LOOKUPS_BEFORE_REPLAY = 2
+UNKNOWN_CASE_AFTER = timedelta(hours=24)
+
+
+def decide(view: InvoiceView, now: datetime) -> Action:
+    """The next step for an invoice at business time `now`."""
+    invoice = view.invoice
+    if invoice is None or view.stale:
+        return Read()
+    if view.unresolved is not None:
+        return _resolve(view, invoice, view.unresolved, now)
+    if view.held_money > 0:
+        return _settle(view, invoice)
+    if reason := not_ours(view):
+        return Done(reason)
+    match invoice.status:
+        case "draft":
+            return _draft(view, invoice, now)
+        case "open":
+            return _collect(view, invoice, now)
+        case "paid":
+            return Done("paid")
+        case "uncollectible":
+            return Done("marked uncollectible in Stripe")
+        case "void" | "deleted":
+            return Done(f"{invoice.status} in Stripe")
+
+
+def not_ours(view: InvoiceView) -> str:
+    """Why an invoice is left alone; empty for ours. One on which we ever tried is ours for good."""
+    invoice = view.invoice
+    if invoice is None or view.attempts:
+        return ""
+    if invoice.collection_method != "send_invoice":
+        return "Stripe collects it itself"
+    if view.opted_out:
+        return "the customer has opted out"
+    if not view.connections:
+        return f"no connection takes {invoice.currency}"
+    return ""
+
+
+# --- the attempt whose end is not known ----------------------------------------------------------------------------
+
+
+def _resolve(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView, now: datetime) -> Action:
+    if attempt.state is AttemptState.SENDING:
+        return MarkUnknown(attempt.id)
+    if attempt.resolve_at is not None and attempt.resolve_at > now:
+        return WaitUntil(attempt.resolve_at, f"attempt {attempt.number} is {attempt.state}")
+    late = _too_late(attempt, now)
+    if late is not None and late not in view.open_cases:
+        return OpenCase(late, f"attempt {attempt.number} is still {attempt.state}")
+    if attempt.state is AttemptState.UNKNOWN:
+        return _resolve_unknown(view, invoice, attempt, now)
+    if (invoice.status != "open" or view.abandoned) and attempt.capabilities.cancel:
+        return CancelPending(attempt.id)
+    if attempt.capabilities.lookup is Lookup.NONE:
+        return WaitUntil(now + attempt.capabilities.pending_schedule[-1], "only a webhook can say how it ended")
+    return Resolve(attempt.id, "lookup")
+
+
+def _too_late(attempt: AttemptView, now: datetime) -> CaseKind | None:
+    age = now - attempt.sent_at
+    if attempt.state is AttemptState.UNKNOWN:
+        return CaseKind.OUTCOME_UNKNOWN if age > UNKNOWN_CASE_AFTER else None
+    return CaseKind.PENDING_TOO_LONG if age > attempt.capabilities.max_pending else None
+
+
+def _resolve_unknown(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView, now: datetime) -> Action:
+    """Law 4: ask first; send the same bytes again only while the key protects and the invoice still wants just this."""
+    can_ask = attempt.capabilities.lookup is not Lookup.NONE
+    if can_ask and attempt.lookups < LOOKUPS_BEFORE_REPLAY:
+        return Resolve(attempt.id, "lookup")
+    if _replay_protected(attempt, now):
+        if not view.is_fresh(now):
+            return Read()
+        if _still_wants(view, invoice, attempt):
+            if can_ask and _asks_first(attempt) and attempt.lookups % 2 == 0:
+                return Resolve(attempt.id, "lookup")
+            return Resolve(attempt.id, "replay")
+    if can_ask:
+        return Resolve(attempt.id, "lookup")
+    return WaitUntil(now + attempt.capabilities.unknown_schedule[-1], "the outcome is not known")
+
+
+def _asks_first(attempt: AttemptView) -> bool:
+    return attempt.capabilities.idempotency.replay is Replay.RUNS_AGAIN_AFTER_ERROR
+
+
+def _replay_protected(attempt: AttemptView, now: datetime) -> bool:
+    return now - attempt.sent_at < attempt.capabilities.idempotency.window * 9 / 10
+
+
+def _still_wants(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView) -> bool:
+    method = next((m for m in view.methods if m.id == attempt.method), None)
+    return (
+        invoice.status == "open"
+        and not view.abandoned
+        and invoice.stripe_payment is StripePayment.NONE
+        and view.wanted == attempt.amount
+        and method is not None
+        and method.status is MethodStatus.ACTIVE
+    )
+
+
+# --- the money that we hold ----------------------------------------------------------------------------------------
+
+
+def _settle(view: InvoiceView, invoice: BilledInvoice) -> Action:
+    """Law 5: a capture ends as the invoice paid at Stripe, or as money returned, or as a case that names it."""
+    capture = _capture_to_record(view)
+    match invoice.status:
+        case "open":
+            return _record(view, invoice, capture)
+        case "uncollectible" if not _ended(view):
+            return _record(view, invoice, capture)
+        case "paid":
+            return _settle_paid(view, invoice, capture)
+        case "uncollectible" | "void" | "deleted":
+            return MarkSurplus(capture.id, "late_success_closed_invoice")
+        case "draft":
+            return _case(view, CaseKind.OVERPAID, "money is held for an invoice that is not final")
+
+
+def _capture_to_record(view: InvoiceView) -> AttemptView:
+    recorded = {r.attempt for r in view.recordings if r.state is RecordingState.RECORDED}
+    captures = [a for a in view.attempts if a.state is AttemptState.SUCCEEDED and not a.surplus]
+    # The newest capture that is not recorded yet; where all are, the excess lies in the newest.
+    return ([a for a in captures if a.id not in recorded] or captures)[-1]
+
+
+def _record(view: InvoiceView, invoice: BilledInvoice, capture: AttemptView) -> Action:
+    if view.held_money < invoice.amount_remaining:
+        return _case(view, CaseKind.PARTIAL_CAPTURE, f"{view.held_money} of {invoice.amount_remaining} is captured")
+    if invoice.metadata.get(ATTEMPT_KEY) != capture.id:
+        return Tag(capture.id)
+    return Record(capture.id, invoice.amount_remaining)
+
+
+def _settle_paid(view: InvoiceView, invoice: BilledInvoice, capture: AttemptView) -> Action:
+    if view.recording is not None:
+        if view.recording.attempt != capture.id:
+            return MarkSurplus(capture.id, "the invoice was paid by another capture")
+        return _case(view, CaseKind.OVERPAID, f"{view.held_money} more is captured than the invoice took")
+    unanswered = [r for r in view.recordings if r.state in (RecordingState.SENDING, RecordingState.UNKNOWN)]
+    match how_paid(invoice, we_may_have=bool(unanswered)):
+        case HowPaid.OURS:
+            return ConfirmRecording(unanswered[-1].id)
+        case HowPaid.STRIPE_PAYMENT | HowPaid.CREDITED | HowPaid.ZERO as how:
+            return MarkSurplus(capture.id, f"the invoice is paid without it ({how})")
+        case _:
+            return _case(view, CaseKind.PAID_BY_HAND, "the invoice was marked paid by hand while we captured it")
+
+
+def _ended(view: InvoiceView) -> bool:
+    return view.subscription is not None and view.subscription.ended
+
+
+# --- asking for money ----------------------------------------------------------------------------------------------
+
+
+def _draft(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
+    if view.hold == "held":
+        return WaitUntil(None, "held until its checkout is confirmed")
+    if view.not_before is not None and view.not_before > now:
+        return WaitUntil(view.not_before, "Stripe could not finalize it")
+    if view.hold == "released":
+        return Finalize()
+    if not invoice.auto_advance:
+        return WaitUntil(None, "somebody keeps it as a draft")
+    if view.policy.finalize == "at_once" and invoice.billing_reason.startswith("subscription"):
+        return Finalize()
+    at = invoice.finalizes_at
+    return WaitUntil(None if at is None else max(at, now) + FINALIZE_SLACK, "Stripe finalizes it")
+
+
+def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
+    if view.abandoned:
+        return Done("its checkout has ended")
+    if invoice.stripe_payment is not StripePayment.NONE:
+        return WaitUntil(now + STRIPE_PAYMENT_WAIT, "Stripe itself is collecting a payment on it")
+    if view.wanted <= 0:
+        return WaitUntil(now + STRIPE_PAYMENT_WAIT, "nothing remains to be paid")
+    if view.older_first:
+        return WaitUntil(now + OLDER_FIRST_WAIT, "an older invoice of the subscription goes first")
+    match next_try(view, now):
+        case TryAt(at=at, reason=reason):
+            return WaitUntil(at, reason)
+        case NeedsMethod(reason=reason):
+            return WaitUntil(None, reason)
+        case Exhausted(reason=reason):
+            return _case(view, CaseKind.COLLECTION_EXHAUSTED, reason)
+        case TryNow(method=method, reason=reason):
+            if method.minimum is not None and view.wanted < method.minimum:
+                return _case(view, CaseKind.BELOW_PROCESSOR_MINIMUM, f"the processor takes {method.minimum} or more")
+            if method.maximum is not None and view.wanted > method.maximum:
+                return _case(view, CaseKind.ABOVE_PROCESSOR_MAXIMUM, f"the processor takes {method.maximum} or less")
+            if not view.is_fresh(now):
+                return Read()
+            number = max((a.number for a in view.attempts), default=0) + 1
+            return Charge(method.id, method.connection, view.wanted, number, reason)
+
+
+def _case(view: InvoiceView, kind: CaseKind, reason: str) -> Action:
+    """Open a case, once; then wait for the human."""
+    return WaitUntil(None, reason) if kind in view.open_cases else OpenCase(kind, reason)

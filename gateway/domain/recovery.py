@@ -1,0 +1,105 @@
+"""When the next try is made, and with what: the ladder as data.
+
+Only declines climb the ladder. A request that the processor refused as such, or that never left us, burns no step; it
+is tried again after a wait of its own.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from itertools import takewhile
+from typing import TypeAlias
+
+import msgspec
+
+from db.states import AttemptState, MethodStatus
+from gateway.domain.view import AttemptView, InvoiceView, MethodView
+
+NOT_SENT_WAITS = tuple(timedelta(seconds=s) for s in (30, 60, 120, 300, 900))
+"""Waits after 1, 2, ... tries in a row that never left us; the last one repeats."""
+REJECTED_WAIT = timedelta(hours=1)
+MOST_REJECTED = 3
+"""Requests refused as such in a row, after which only a human or a new payment method starts another."""
+
+
+class TryNow(msgspec.Struct, frozen=True):
+    method: MethodView
+    reason: str
+
+
+class TryAt(msgspec.Struct, frozen=True):
+    at: datetime
+    reason: str
+
+
+class NeedsMethod(msgspec.Struct, frozen=True):
+    reason: str
+
+
+class Exhausted(msgspec.Struct, frozen=True):
+    reason: str
+
+
+NextTry: TypeAlias = TryNow | TryAt | NeedsMethod | Exhausted
+
+
+def next_try(view: InvoiceView, now: datetime) -> NextTry:
+    """What the plan says for an open invoice on which nothing is unresolved and nothing is held."""
+    method = _method(view)
+    if method is None:
+        return NeedsMethod("the customer has no payment method that can be charged")
+    tried = [attempt for attempt in view.attempts if not attempt.surplus]
+    if not tried:
+        return TryNow(method, "first")
+    last = tried[-1]
+    if method.created_at > (last.resolved_at or last.sent_at) and all(a.method != method.id for a in tried):
+        return TryNow(method, "method_stored")
+    at, reason = _time_of_next(view, tried)
+    if at is None:
+        return Exhausted(reason)
+    last_moment = _last_moment(view)
+    if last_moment is not None and at > last_moment:
+        return Exhausted("no further try fits before the due date")
+    if at > now:
+        return TryAt(at, reason)
+    return TryNow(method, "retry")
+
+
+def is_exhausted(view: InvoiceView) -> bool:
+    """Whether the ladder is climbed, whatever the clock says."""
+    return declines(view.attempts) >= len(view.policy.ladder)
+
+
+def declines(attempts: tuple[AttemptView, ...]) -> int:
+    """The steps of the ladder that are used."""
+    return sum(attempt.state is AttemptState.DECLINED for attempt in attempts)
+
+
+def _method(view: InvoiceView) -> MethodView | None:
+    usable = [m for m in view.methods if m.status is MethodStatus.ACTIVE and m.usable]
+    return min(usable, key=lambda m: (m.position, m.created_at, m.id), default=None)
+
+
+def _time_of_next(view: InvoiceView, tried: list[AttemptView]) -> tuple[datetime | None, str]:
+    last = tried[-1]
+    ended = last.resolved_at or last.sent_at
+    in_a_row = sum(1 for _ in takewhile(lambda a: a.state is last.state, reversed(tried)))
+    if last.state in (AttemptState.NOT_SENT, AttemptState.CANCELED):
+        wait = NOT_SENT_WAITS[min(in_a_row, len(NOT_SENT_WAITS)) - 1]
+        return max(ended + wait, last.retry_after or ended), "the last request never reached the processor"
+    if last.state is AttemptState.REJECTED:
+        if in_a_row >= MOST_REJECTED:
+            return None, "the processor refuses our request itself"
+        return ended + REJECTED_WAIT, "the processor refused our request itself"
+    step = declines(tuple(tried))
+    ladder = view.policy.ladder
+    if step >= len(ladder):
+        return None, f"all {len(ladder)} tries were declined"
+    first = next((a.sent_at for a in tried if a.state is AttemptState.DECLINED), last.sent_at)
+    return max(first + ladder[step], last.retry_after or ended), f"try {step + 1} of {len(ladder)}"
+
+
+def _last_moment(view: InvoiceView) -> datetime | None:
+    if view.invoice is None or view.invoice.due_date is None:
+        return None
+    return view.invoice.due_date - view.policy.margin

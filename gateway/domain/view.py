@@ -1,0 +1,124 @@
+"""What `decide` looks at: everything that is true of one invoice now, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+from db.states import UNRESOLVED, AttemptState, MethodStatus, RecordingState
+from gateway.domain.billed import BilledInvoice
+from gateway.domain.policy import Policy
+from processors.capabilities import Capabilities
+from processors.outcome import Advice
+
+FRESH = timedelta(seconds=2)
+"""How young the last look must be when a charge goes out (law 3)."""
+
+Hold = Literal["", "held", "released"]
+"""The first draft of a checkout session is held until confirm releases it; every other draft is never held."""
+
+
+class MethodView(msgspec.Struct, frozen=True):
+    """One stored payment method of the invoice's customer.
+
+    `usable`: its connection is enabled and takes the invoice's currency. `minimum` and `maximum` are the connection's
+    bounds on one charge in that currency, in Stripe's minor units.
+    """
+
+    id: str
+    connection: str
+    status: MethodStatus
+    position: int
+    created_at: datetime
+    usable: bool = True
+    minimum: int | None = None
+    maximum: int | None = None
+
+
+class AttemptView(msgspec.Struct, frozen=True):
+    """One attempt, with what its processor promises."""
+
+    id: str
+    number: int
+    connection: str
+    method: str
+    amount: int
+    captured: int
+    state: AttemptState
+    sent_at: datetime
+    capabilities: Capabilities
+    surplus: bool = False
+    advice: Advice | None = None
+    resolved_at: datetime | None = None
+    resolve_at: datetime | None = None
+    retry_after: datetime | None = None
+    lookups: int = 0
+
+    @property
+    def unresolved(self) -> bool:
+        return self.state in UNRESOLVED
+
+
+class RecordingView(msgspec.Struct, frozen=True):
+    """One telling of Stripe that the invoice is paid."""
+
+    id: str
+    attempt: str
+    amount: int
+    state: RecordingState
+
+
+class SubscriptionView(msgspec.Struct, frozen=True):
+    """The invoice's subscription, as Stripe last showed it."""
+
+    status: str
+    ended: bool
+
+
+class InvoiceView(msgspec.Struct, frozen=True):
+    """One invoice.
+
+    `held_money` is the ledger's net captures for it, surplus and recorded amounts aside: money that we hold and that
+    Stripe does not know of. `connections` is whether any enabled connection takes its currency. `older_first`: an
+    older open invoice of the subscription is about to be charged. `abandoned`: its checkout has ended, so nothing of
+    it should be collected.
+    """
+
+    id: str
+    policy: Policy
+    invoice: BilledInvoice | None = None
+    read_at: datetime | None = None
+    stale: bool = True
+    hold: Hold = ""
+    attempts: tuple[AttemptView, ...] = ()
+    recordings: tuple[RecordingView, ...] = ()
+    held_money: int = 0
+    methods: tuple[MethodView, ...] = ()
+    subscription: SubscriptionView | None = None
+    connections: bool = True
+    opted_out: bool = False
+    older_first: bool = False
+    abandoned: bool = False
+    not_before: datetime | None = None
+    open_cases: AbstractSet[str] = frozenset()
+
+    @property
+    def unresolved(self) -> AttemptView | None:
+        """The one attempt whose end is not known (law 1 allows no second)."""
+        return next((attempt for attempt in self.attempts if attempt.unresolved), None)
+
+    @property
+    def recording(self) -> RecordingView | None:
+        """The recording that Stripe accepted, if any."""
+        return next((r for r in self.recordings if r.state is RecordingState.RECORDED), None)
+
+    def is_fresh(self, now: datetime) -> bool:
+        return self.read_at is not None and now - self.read_at <= FRESH
+
+    @property
+    def wanted(self) -> int:
+        """What a charge should take now: what Stripe still wants, less what we hold already (law 3)."""
+        return 0 if self.invoice is None else self.invoice.amount_remaining - self.held_money

@@ -1,0 +1,60 @@
+"""What every story is handed: the settings, the keys, the clients. One per process, made inside its loop."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+
+from db import sql
+from db.encryption import Keyring
+from gateway.billing.client import StripeClient
+from gateway.connections import Connections
+from gateway.settings import Settings
+
+
+class UnknownAccountError(Exception):
+    """There is no such account, or it is disabled."""
+
+
+class Runtime:
+    """The clients of one process."""
+
+    def __init__(self, settings: Settings, keyring: Keyring, http: httpx.AsyncClient) -> None:
+        self.settings = settings
+        self.keyring = keyring
+        self.connections = Connections(keyring, http)
+        self._stripe: dict[str, tuple[bytes, StripeClient]] = {}
+
+    async def stripe(self, account: str) -> StripeClient:
+        """The client of an account; raises UnknownAccountError. A changed key takes effect at the next call of this."""
+        row = await sql.row("select api_key, api_base from tollbridge.account where id = $1 and enabled", account)
+        if row is None:
+            raise UnknownAccountError(f"no account {account}")
+        version = bytes(row["api_key"]) + row["api_base"].encode()
+        built = self._stripe.get(account)
+        if built is None or built[0] != version:
+            key = self.keyring.decrypt(row["api_key"], table="account", column="api_key", row=account).decode()
+            client = StripeClient(key, base=row["api_base"], timeout_s=self.settings.stripe_timeout_s)
+            built = (version, client)
+            self._stripe[account] = built
+        return built[1]
+
+    async def close(self) -> None:
+        for _, client in self._stripe.values():
+            await client.close()
+        self._stripe.clear()
+
+
+@asynccontextmanager
+async def running(settings: Settings, keyring: Keyring) -> AsyncIterator[Runtime]:
+    """A runtime that closes its clients in the end. The database's pool is the caller's."""
+    limits = httpx.Limits(max_connections=100, max_keepalive_connections=50)
+    timeout = httpx.Timeout(settings.processor_timeout_s, connect=5.0)
+    async with httpx.AsyncClient(limits=limits, timeout=timeout, follow_redirects=False) as http:
+        runtime = Runtime(settings, keyring, http)
+        try:
+            yield runtime
+        finally:
+            await runtime.close()

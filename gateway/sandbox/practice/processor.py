@@ -1,0 +1,304 @@
+"""The state of the practice processor, and every control over it as a method.
+
+What is due by the sandbox's clock happens in `tick`, oldest first and each with its own time, so that a jump of a year
+leaves the same trail as a year of waiting.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+
+from gateway.sandbox.kit.calls import CallLog
+from gateway.sandbox.kit.clock import Clock
+from gateway.sandbox.kit.delivery import Delivery, Endpoint
+from gateway.sandbox.kit.faults import Effect, Fault, FaultBook, Match
+from gateway.sandbox.practice.account import Account, Charge, Method, Setup, account_id
+from gateway.sandbox.practice.kinds import (
+    AUTHENTICATION_FAILED,
+    DECLINES,
+    INSUFFICIENT_FUNDS,
+    METHOD_REVOKED,
+    Refusal,
+    TokenKind,
+)
+
+SETUP_LIFE_S = 86400
+T = TypeVar("T")
+
+
+class Settings(msgspec.Struct, forbid_unknown_fields=True):
+    """How long a pending charge takes to settle, in sandbox seconds."""
+
+    pending_delay_s: float = 86400
+
+
+class PracticeProcessor:
+    """All accounts of one practice processor. `now` is the business time beneath the sandbox's own offset."""
+
+    def __init__(self, now: Callable[[], datetime] | None = None) -> None:
+        self.clock = Clock(now)
+        self.calls = CallLog()
+        self.faults = FaultBook()
+        self.delivery = Delivery(self.clock.now, sign, wrap, self.tick)
+        self.settings = Settings()
+        self.origin = "http://localhost"  # where payers reach the pages; the server sets it
+        self.accounts: dict[str, Account] = {}
+        self._open: dict[str, tuple[Account, Charge]] = {}
+
+    # Accounts and webhook endpoints
+
+    def account(self, api_key: str) -> Account:
+        """The account of this key; opened if there is none yet."""
+        if not api_key:
+            raise ValueError("an API key is not empty")
+        return self.accounts.setdefault(api_key, Account(account_id(api_key), api_key))
+
+    def set_webhook(self, api_key: str, url: str, secret: str, *, add: bool = False) -> Account:
+        """Where the account's events go, instead of or beside (`add`) where they went; an empty `url` means nowhere."""
+        account = self.account(api_key)
+        if url and not secret:
+            raise ValueError("a webhook endpoint has a secret")
+        kept = account.endpoints if add else []
+        account.endpoints = [*kept, Endpoint(url, secret)] if url else []
+        return account
+
+    def captures(self) -> list[Charge]:
+        """The charges that took money, over all accounts."""
+        return [charge for account in self.accounts.values() for charge in account.captures()]
+
+    # Time, faults, delivery
+
+    def now(self) -> float:
+        return self.clock.now()
+
+    def advance(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        self.tick()
+
+    def move_to(self, when: float | datetime) -> None:
+        self.clock.move_to(when)
+        self.tick()
+
+    def tick(self) -> None:
+        """Settle what is due."""
+        now = self.now()
+        due = [pair for pair in self._open.values() if pair[1].settles_at is not None and pair[1].settles_at <= now]
+        for account, charge in sorted(due, key=lambda pair: pair[1].settles_at or 0.0):
+            self._settle(account, charge, charge.settles_as, charge.settles_at or now)
+
+    def add_fault(
+        self,
+        effect: str,
+        *,
+        method: str = "*",
+        path: str = "*",
+        status: int = 500,
+        delay_s: float = 0,
+        times: int = 1,
+    ) -> Fault:
+        return self.faults.add(Fault(Effect(effect), Match(method, path), status, delay_s, times))
+
+    def set_delivery(self, **changed: Any) -> None:
+        """Change some of `kit.delivery.Settings`: mode, double, shuffle, drop, delay_s, batch."""
+        fields = msgspec.to_builtins(self.delivery.settings) | changed
+        self.delivery.settings = msgspec.convert(fields, type(self.delivery.settings))
+
+    async def flush(self) -> int:
+        """Deliver what is due now, retries too; the number of events that were accepted."""
+        return await self.delivery.flush()
+
+    def reset(self) -> None:
+        """Forget everything but the accounts' keys and webhook endpoints."""
+        for account in self.accounts.values():
+            account.clear()
+        self._open.clear()
+        self.calls.clear()
+        self.faults.clear()
+        self.delivery.reset()
+        self.settings = Settings()
+        self.clock.reset()
+
+    # Set-ups and payment methods
+
+    def open_setup(self, account: Account, reference: str, currency: str, return_url: str) -> Setup:
+        setup = Setup(
+            id=new_id("pset"),
+            client_token=new_id("pct"),
+            reference=reference,
+            currency=currency,
+            return_url=return_url,
+            created_at=self.now(),
+            expires_at=self.now() + SETUP_LIFE_S,
+        )
+        account.setups[setup.id] = setup
+        return setup
+
+    def find_setup(self, setup_id: str) -> tuple[Account, Setup] | None:
+        """A set-up by its id alone, which is what its page knows; expired here once its time is over."""
+        for account in self.accounts.values():
+            if setup := account.setups.get(setup_id):
+                if setup.status == "open" and self.now() >= setup.expires_at:
+                    setup.status = "expired"
+                return account, setup
+        return None
+
+    def complete_setup(self, setup_id: str, kind: TokenKind | None, declines: int = 1) -> Setup:
+        """The payer chose this card, or none and left; raises LookupError, or ValueError once it's no longer open."""
+        found = self.find_setup(setup_id)
+        if found is None:
+            raise LookupError(f"there is no set-up {setup_id}")
+        account, setup = found
+        if setup.status != "open":
+            raise ValueError(f"the set-up is {setup.status} already")
+        if kind is None:
+            setup.failure = Refusal("payer_canceled", "The payer left without a payment method.")
+        elif kind is TokenKind.SETUP_FAILS:
+            setup.failure = Refusal("card_not_supported", "This card can't be stored.")
+        else:
+            setup.method = self.create_method(account.api_key, kind, declines).token
+        setup.status = "failed" if setup.failure else "completed"
+        self.announce(account, f"setup.{setup.status}", {"object": "setup", "id": setup.id, "status": setup.status})
+        return setup
+
+    def create_method(self, api_key: str, kind: TokenKind | str, declines: int = 1) -> Method:
+        """A stored payment method without its set-up: for tests."""
+        method = Method(token=new_id("ptok"), kind=TokenKind(kind), created_at=self.now(), declines_left=declines)
+        self.account(api_key).methods[method.token] = method
+        return method
+
+    def revoke_method(self, token: str) -> Method:
+        """The payer withdraws the method at the processor; raises LookupError."""
+        account, method = self._find(lambda account: account.methods, token)
+        if not method.revoked:
+            method.revoked = True
+            self.announce(account, "method.revoked", method.shown())
+        return method
+
+    # Charges
+
+    def make_charge(
+        self, account: Account, reference: str, amount: int, currency: str, method: Method, **rest: Any
+    ) -> Charge:
+        """A charge, with the outcome of its method's kind."""
+        charge = Charge(
+            id=new_id("pch"),
+            reference=reference,
+            amount=amount,
+            currency=currency,
+            method=method.token,
+            created_at=self.now(),
+            **rest,
+        )
+        account.charges[charge.id] = account.by_reference[reference] = charge
+        self._decide(account, charge, method)
+        return charge
+
+    def settle(self, charge_id: str, outcome: str = "") -> Charge:
+        """End a pending charge now, as its kind says or as `succeeded` or `failed`; raises LookupError, ValueError."""
+        account, charge = self._find(lambda account: account.charges, charge_id)
+        if charge.status != "pending":
+            raise ValueError(f"the charge is {charge.status}")
+        if outcome not in ("", "succeeded", "failed"):
+            raise ValueError("a charge settles as succeeded or failed")
+        self._settle(account, charge, outcome or charge.settles_as, self.now())
+        return charge
+
+    def act(self, charge_id: str, result: str) -> Charge:
+        """The payer confirms or fails an action; raises LookupError, ValueError."""
+        account, charge = self._find(lambda account: account.charges, charge_id)
+        if charge.status != "requires_action":
+            raise ValueError(f"the charge is {charge.status}")
+        if result not in ("confirm", "fail"):
+            raise ValueError("an action is confirmed or failed")
+        if result == "confirm":
+            self._succeed(account, charge, self.now())
+        else:
+            self._fail(account, charge, AUTHENTICATION_FAILED, self.now())
+        return charge
+
+    def cancel(self, account: Account, charge: Charge) -> Charge:
+        """Withdraw a charge that is still open; a canceled one stays so. Raises ValueError for another."""
+        if charge.status == "canceled":
+            return charge
+        if not charge.is_open:
+            raise ValueError(f"the charge is {charge.status}")
+        self._close(account, charge, "canceled", self.now())
+        return charge
+
+    def _decide(self, account: Account, charge: Charge, method: Method) -> None:
+        kind, now = method.kind, charge.created_at
+        if method.revoked:
+            self._fail(account, charge, METHOD_REVOKED, now)
+        elif kind in DECLINES:
+            self._fail(account, charge, DECLINES[kind], now)
+        elif kind is TokenKind.SOFT_THEN_OK and method.declines_left > 0:
+            method.declines_left -= 1
+            self._fail(account, charge, INSUFFICIENT_FUNDS, now)
+        elif kind in (TokenKind.PENDING_THEN_OK, TokenKind.PENDING_THEN_FAIL):
+            charge.settles_at = now + self.settings.pending_delay_s
+            charge.settles_as = "succeeded" if kind is TokenKind.PENDING_THEN_OK else "failed"
+            self._open[charge.id] = (account, charge)
+            self.announce(account, "charge.pending", charge.shown(account.id))
+        elif kind is TokenKind.REQUIRES_ACTION:
+            charge.status = "requires_action"
+            charge.action_url = f"{self.origin}/action/{charge.id}"
+            self._open[charge.id] = (account, charge)
+            self.announce(account, "charge.requires_action", charge.shown(account.id))
+        else:
+            self._succeed(account, charge, now)
+
+    def _settle(self, account: Account, charge: Charge, outcome: str, at: float) -> None:
+        if outcome == "succeeded":
+            self._succeed(account, charge, at)
+        else:
+            self._fail(account, charge, INSUFFICIENT_FUNDS, at)
+
+    def _succeed(self, account: Account, charge: Charge, at: float) -> None:
+        charge.captured = charge.amount
+        self._close(account, charge, "succeeded", at)
+
+    def _fail(self, account: Account, charge: Charge, refusal: Refusal, at: float) -> None:
+        charge.decline = refusal
+        self._close(account, charge, "failed", at)
+
+    def _close(self, account: Account, charge: Charge, status: str, at: float) -> None:
+        charge.status, charge.closed_at = status, at
+        charge.settles_at, charge.action_url = None, ""
+        self._open.pop(charge.id, None)
+        self.announce(account, f"charge.{status}", charge.shown(account.id), at)
+
+    # Events
+
+    def announce(self, account: Account, kind: str, data: dict[str, Any], at: float | None = None) -> None:
+        """Queue an event for each of the account's endpoints."""
+        created = int(self.now() if at is None else at)
+        event = {"id": new_id("pevt"), "type": kind, "account": account.id, "created": created, "data": data}
+        for endpoint in account.endpoints:
+            self.delivery.put(msgspec.to_builtins(event), endpoint)
+
+    def _find(self, held: Callable[[Account], dict[str, T]], key: str) -> tuple[Account, T]:
+        for account in self.accounts.values():
+            if key in held(account):
+                return account, held(account)[key]
+        raise LookupError(f"there is no {key}")
+
+
+def new_id(prefix: str) -> str:
+    return f"{prefix}_{secrets.token_hex(12)}"
+
+
+def sign(secret: str, timestamp: int, body: bytes) -> dict[str, str]:
+    """The signature header: HMAC-SHA256, hex, over `timestamp.body`."""
+    digest = hmac.new(secret.encode(), b"%d." % timestamp + body, hashlib.sha256).hexdigest()
+    return {"practice-signature": f"t={timestamp},v1={digest}"}
+
+
+def wrap(events: list[dict[str, Any]]) -> bytes:
+    return msgspec.json.encode({"events": events})

@@ -1,0 +1,161 @@
+"""Customers: address, tax location, balance (minor units; negative is credit), metadata."""
+
+from __future__ import annotations
+
+from gateway.sandbox.stripe.subscriptions import end_now
+
+from gateway.sandbox.stripe.events import record, updating
+from gateway.sandbox.stripe.holders import living
+from gateway.sandbox.stripe.ids import new_id
+from gateway.sandbox.stripe.invoices import follow_customer, mark_uncollectible
+from gateway.sandbox.stripe.objects import Obj, in_range, listing, merge_metadata
+from gateway.sandbox.stripe.routes import PAGE, Call, route
+from gateway.sandbox.stripe.standing import ENDED
+from gateway.sandbox.stripe.taxes import require_location
+
+ADDRESS = "{line1? line2? city? state? postal_code? country?}"
+FIELDS = (
+    "name? email? phone? description? business_name? individual_name? balance:int metadata:map? "
+    f"address:{ADDRESS}? shipping:{{*name phone? *address:{ADDRESS}}}? tax_exempt:none|exempt|reverse? "
+    "invoice_prefix next_invoice_sequence:int preferred_locales:[str] "
+    "invoice_settings:{default_payment_method? footer? custom_fields:[{*name *value}]?}"
+)
+TEXTS = ("name", "email", "phone", "description")
+PARTS = ("line1", "line2", "city", "state", "postal_code", "country")
+
+
+@route("POST", "/v1/customers", f"{FIELDS} payment_method tax:{{ip_address? validate_location:deferred|immediately}}")
+def create(call: Call) -> Obj:
+    account = call.account
+    id = new_id("cus")
+    customer: Obj = {
+        "id": id,
+        "object": "customer",
+        "address": None,
+        "balance": 0,
+        "created": account.now(),
+        "currency": None,
+        "default_source": None,
+        "delinquent": False,
+        "description": None,
+        "discount": None,
+        "email": None,
+        "invoice_prefix": id[-8:].upper(),
+        "invoice_settings": {
+            "custom_fields": None, "default_payment_method": None, "footer": None, "rendering_options": None,
+        },
+        "livemode": False,
+        "metadata": {},
+        "name": None,
+        "next_invoice_sequence": 1,
+        "phone": None,
+        "preferred_locales": [],
+        "shipping": None,
+        "tax_exempt": "none",
+        "test_clock": None,
+        "_tax_ip": None,
+    }  # fmt: skip
+    account.customers.add(id, customer)
+    _set(customer, call.params)
+    if call.params.get("tax", {}).get("validate_location") == "immediately":
+        try:
+            require_location(account, customer)
+        except Exception:
+            del account.customers[id]
+            raise
+    record(account, "customer.created", customer)
+    return customer
+
+
+def _set(customer: Obj, params: Obj) -> None:
+    for name in TEXTS:
+        if name in params:
+            customer[name] = params[name] or None
+    for name in ("business_name", "individual_name"):
+        if params.get(name):
+            customer[name] = params[name]
+    for name in ("balance", "invoice_prefix", "next_invoice_sequence", "preferred_locales"):
+        if name in params:
+            customer[name] = params[name]
+    if "tax_exempt" in params:
+        customer["tax_exempt"] = params["tax_exempt"] or "none"
+    if "address" in params:
+        customer["address"] = _address(params["address"], customer["address"])
+    if "shipping" in params:
+        given = params["shipping"]
+        customer["shipping"] = None
+        if given:
+            customer["shipping"] = {
+                "address": _address(given["address"], None), "name": given["name"], "phone": given.get("phone") or None,
+            }  # fmt: skip
+    for name, value in (params.get("invoice_settings") or {}).items():
+        customer["invoice_settings"][name] = value or None
+    if "payment_method" in params and customer["invoice_settings"]["default_payment_method"] is None:
+        customer["invoice_settings"]["default_payment_method"] = params["payment_method"]
+    if "ip_address" in params.get("tax", {}):
+        customer["_tax_ip"] = params["tax"]["ip_address"] or None
+    merge_metadata(customer, params)
+
+
+def _address(given: Obj | str, old: Obj | None) -> Obj | None:
+    if not given or isinstance(given, str):
+        return None
+    merged = {**dict.fromkeys(PARTS), **(old or {}), **given}
+    return {name: merged[name] or None for name in PARTS}
+
+
+@route("GET", "/v1/customers/{id}")
+def retrieve(call: Call) -> Obj:
+    return call.account.customers.need(call.id)
+
+
+@route("POST", "/v1/customers/{id}", f"{FIELDS} tax:{{ip_address? validate_location:auto|deferred|immediately}}")
+def update(call: Call) -> Obj:
+    account, customer = call.account, living(call.account, call.id)
+    before = {name: customer[name] for name in ("address", "shipping", "_tax_ip")}
+    with updating(account, customer, "customer.updated"):
+        _set(customer, call.params)
+        if call.params.get("tax", {}).get("validate_location") == "immediately":
+            try:
+                require_location(account, customer)
+            except Exception:
+                customer |= before
+                raise
+    for id in list(account.drafts_of_customer.get(customer["id"], {})):
+        with updating(account, account.invoices[id], "invoice.updated"):
+            follow_customer(account, account.invoices[id])
+    return customer
+
+
+@route("DELETE", "/v1/customers/{id}")
+def delete(call: Call) -> Obj:
+    """Cancels the subscriptions at once (docs: customers/delete); open invoices are marked uncollectible, as the
+    acceptance cases have it; drafts go."""
+    account, customer = call.account, living(call.account, call.id)
+    for id in account.subscriptions_of_customer.get(customer["id"], []):
+        if account.subscriptions[id]["status"] not in ENDED:
+            end_now(account, account.subscriptions[id])
+    for id in account.invoices_of_customer.get(customer["id"], []):
+        invoice = account.invoices.get(id)
+        if invoice is not None and invoice["status"] == "open":
+            mark_uncollectible(account, invoice)
+        if invoice is not None and invoice["status"] == "draft":
+            invoice |= {"auto_advance": False, "automatically_finalizes_at": None}
+    record(account, "customer.deleted", customer)
+    customer.clear()
+    customer |= {"id": call.id, "object": "customer", "deleted": True}
+    return customer
+
+
+@route("GET", "/v1/customers", f"created:range email {PAGE}")
+def index(call: Call) -> Obj:
+    params = call.params
+
+    def keep(c: Obj) -> bool:
+        return (
+            not c.get("deleted")
+            and params.get("email") in (None, c["email"])
+            and in_range(c["created"], params.get("created"))
+        )
+
+    return listing("/v1/customers", *call.account.customers.page(params, keep))

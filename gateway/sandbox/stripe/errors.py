@@ -1,0 +1,72 @@
+"""Errors as Stripe words them.
+
+    Refusal                 any answer with an error body
+    ├── invalid(...)        400 invalid_request_error, decided while executing: stored under an idempotency key
+    ├── bad_params(...)     400 invalid_request_error, decided before executing: never stored
+    ├── missing(...)        404 (in the path) or 400 (in a parameter), code resource_missing
+    └── card_declined(...)  402 card_error
+
+The texts are those of recordings where one is known; the rest say what Stripe would mean.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+DOCS = "https://stripe.com/docs/error-codes/"
+
+
+class Refusal(Exception):  # noqa: N818  it is an answer, not a defect of ours
+    """An error answer: HTTP status and the fields of Stripe's ``error`` object."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 400,
+        kind: str = "invalid_request_error",
+        code: str | None = None,
+        param: str | None = None,
+        executed: bool = True,
+        **more: Any,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.executed = executed
+        self.error: dict[str, Any] = {"message": message, "type": kind, **more}
+        if code is not None:
+            self.error |= {"code": code, "doc_url": DOCS + code.replace("_", "-")}
+        if param is not None:
+            self.error["param"] = param
+
+
+def invalid(message: str, *, code: str | None = None, param: str | None = None) -> Refusal:
+    return Refusal(message, code=code, param=param)
+
+
+def bad_params(message: str, *, code: str | None = None, param: str | None = None) -> Refusal:
+    return Refusal(message, code=code, param=param, executed=False)
+
+
+def missing(kind: str, id: str, *, param: str = "id", status: int = 404) -> Refusal:
+    return Refusal(f"No such {kind}: '{id}'", status=status, code="resource_missing", param=param)
+
+
+def unrecognized(method: str, path: str) -> Refusal:
+    return Refusal(
+        f"Unrecognized request URL ({method}: {path}). Please see https://stripe.com/docs or we can help at "
+        "https://support.stripe.com/.",
+        status=404,
+        executed=False,
+    )
+
+
+def card_declined(payment_intent: dict[str, Any]) -> Refusal:
+    return Refusal(
+        "Your card was declined.",
+        status=402,
+        kind="card_error",
+        code="card_declined",
+        decline_code="generic_decline",
+        payment_intent=payment_intent,
+    )

@@ -1,0 +1,123 @@
+"""Objects as API versions before 2025-03-31.basil show them.
+
+What moved (Stripe's basil changelog): invoice.subscription, paid, paid_out_of_band, charge, payment_intent, tax,
+total_tax_amounts; line.price, plan, type, proration, tax_amounts; subscription.current_period_*; credit_note.refund,
+tax_amounts; payment_intent.invoice. And one trap: an invoice paid out of band showed amount_paid=0 and the full
+amount_remaining (recorded with 2020-08-27).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from gateway.sandbox.stripe.objects import Obj, public
+
+if TYPE_CHECKING:
+    from gateway.sandbox.stripe.store import Account
+
+BASIL = "2025-03-31"
+
+
+def in_version(account: Account, version: str, obj: Obj) -> Obj:
+    """`obj` as that API version shows it: the present shape from basil on, the old one before."""
+    shown: Obj = public(obj)
+    convert = CONVERT.get(shown.get("object", ""))
+    if version[:10] >= BASIL or convert is None or shown.get("deleted"):
+        return shown
+    return convert(account, obj, shown)
+
+
+def _invoice(account: Account, obj: Obj, shown: Obj) -> Obj:
+    details = (shown.pop("parent") or {}).get("subscription_details") or {}
+    oob = obj.get("_paid_by") == "out_of_band" and obj["status"] == "paid"
+    intent = account.payment_intents.get(obj.get("_payment_intent") or "")
+    taxes = shown.pop("total_taxes") or []
+    shown.pop("amount_overpaid", None)
+    shown |= {
+        "subscription": details.get("subscription"),
+        "subscription_details": {"metadata": details.get("metadata")},
+        "paid": obj["status"] == "paid",
+        "paid_out_of_band": oob,
+        "payment_intent": None if intent is None or (oob and intent["status"] == "canceled") else intent["id"],
+        "charge": intent["latest_charge"] if intent else None,
+        "tax": sum(t["amount"] for t in taxes) if taxes else None,
+        "total_tax_amounts": [_tax(t) for t in taxes],
+        "discount": None,
+        "quote": None,
+        "transfer_data": None,
+        "application_fee_amount": None,
+    }
+    if oob:
+        shown |= {"amount_paid": 0, "amount_remaining": shown["amount_due"]}
+    shown["lines"]["data"] = [_line(account, line, line) for line in shown["lines"]["data"]]
+    return shown
+
+
+def _tax(tax: Obj) -> Obj:
+    return {
+        "amount": tax["amount"],
+        "inclusive": tax["tax_behavior"] == "inclusive",
+        "tax_rate": (tax["tax_rate_details"] or {}).get("tax_rate"),
+        "taxability_reason": tax["taxability_reason"],
+        "taxable_amount": tax["taxable_amount"],
+    }
+
+
+def _line(account: Account, obj: Obj, shown: Obj) -> Obj:
+    parent = shown.pop("parent") or {}
+    item = parent.get("subscription_item_details") or {}
+    loose = parent.get("invoice_item_details") or {}
+    pricing = shown.pop("pricing") or {}
+    price = account.prices.get((pricing.get("price_details") or {}).get("price", ""))
+    shown |= {
+        "type": "subscription" if item else "invoiceitem",
+        "price": public(price) if price else None,
+        "plan": None,
+        "proration": bool((item or loose).get("proration")),
+        "subscription": item.get("subscription") or loose.get("subscription"),
+        "tax_amounts": [_tax(t) for t in shown.pop("taxes") or []],
+        "tax_rates": [],
+    }
+    if item:
+        shown["subscription_item"] = item["subscription_item"]
+    else:
+        shown["invoice_item"] = loose.get("invoice_item")
+    return shown
+
+
+def _subscription(account: Account, obj: Obj, shown: Obj) -> Obj:
+    items = shown["items"]["data"]
+    shown |= {
+        "current_period_start": items[0]["current_period_start"] if items else shown["start_date"],
+        "current_period_end": items[0]["current_period_end"] if items else shown["start_date"],
+        "discount": None,
+        "quantity": items[0].get("quantity") if len(items) == 1 else None,
+        "plan": None,
+    }
+    return shown
+
+
+def _credit_note(account: Account, obj: Obj, shown: Obj) -> Obj:
+    refunds = shown.pop("refunds")
+    shown["refund"] = refunds[0]["refund"] if refunds else None
+    shown["tax_amounts"] = [_tax(t) for t in shown.pop("total_taxes") or []]
+    for name in ("pre_payment_amount", "post_payment_amount"):
+        shown.pop(name)
+    if shown["type"] == "mixed":
+        shown["type"] = "post_payment"
+    return shown
+
+
+def _payment_intent(account: Account, obj: Obj, shown: Obj) -> Obj:
+    shown["invoice"] = obj.get("_invoice")
+    return shown
+
+
+CONVERT: dict[str, Callable[[Account, Obj, Obj], Obj]] = {
+    "invoice": _invoice,
+    "line_item": _line,
+    "subscription": _subscription,
+    "credit_note": _credit_note,
+    "payment_intent": _payment_intent,
+}

@@ -1,0 +1,104 @@
+"""Answers: a public copy in the caller's API version, with the references that `expand` asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from gateway.sandbox.stripe.errors import bad_params
+from gateway.sandbox.stripe.objects import Obj, listing, public
+from gateway.sandbox.stripe.old_shape import in_version
+from gateway.sandbox.stripe.store import Account
+from gateway.sandbox.stripe.taxes import customer_tax
+
+MAX_DEPTH = 4
+REFERENCES = {
+    "customer": "customers",
+    "subscription": "subscriptions",
+    "latest_invoice": "invoices",
+    "invoice": "invoices",
+    "price": "prices",
+    "product": "products",
+    "default_price": "prices",
+    "coupon": "coupons",
+    "promotion_code": "promotion_codes",
+    "payment_intent": "payment_intents",
+    "discount": "discounts",
+    "discounts": "discounts",
+    "tax_rate": "tax_rates",
+}
+# Properties that exist but may be absent or null here: expanding them is allowed and does nothing.
+QUIET = {
+    "charge", "payment_record", "default_payment_method", "default_source", "latest_charge", "schedule",
+    "pending_setup_intent", "payment_method", "test_clock", "on_behalf_of", "application", "sources",
+    "customer_balance_transaction", "refund", "refunds", "account_tax_ids", "discount_amounts", "tax_ids",
+    "total_discount_amounts", "default_tax_rates", "from_invoice", "latest_revision", "confirmation_secret",
+}  # fmt: skip
+
+
+def answer(account: Account, obj: Obj, expand: list[str], version: str) -> Obj:
+    """The body of a 200. Expansion happens in today's shape; older versions are then translated."""
+    if obj.get("object") == "list":
+        shown = {**obj, "data": [in_version(account, version, item) for item in obj["data"]]}
+    else:
+        shown = in_version(account, version, obj)
+    for path in expand:
+        parts = path.split(".")
+        if len(parts) - parts.count("data") > MAX_DEPTH:
+            raise bad_params(f"You cannot expand more than {MAX_DEPTH} levels of a property. Property: {path}")
+        _expand(account, shown, parts, path)
+    return shown
+
+
+def _expand(account: Account, node: Any, parts: list[str], path: str) -> None:
+    if isinstance(node, list):
+        for item in node:
+            _expand(account, item, parts, path)
+        return
+    if not parts or not isinstance(node, dict):
+        return
+    name, rest = parts[0], parts[1:]
+    extra = EXTRA.get((node.get("object", ""), name))
+    if extra is not None:
+        if name not in node:
+            node[name] = public(extra(account, node))
+    elif name in REFERENCES:
+        if name in node:
+            node[name] = _fetched(account, name, node[name])
+    elif (name not in node and name not in QUIET) or (not isinstance(node.get(name), dict | list) and name not in QUIET):
+        raise bad_params(f"This property cannot be expanded ({path}).", param="expand")
+    _expand(account, node.get(name), rest, path)
+
+
+def _fetched(account: Account, name: str, value: Any) -> Any:
+    if isinstance(value, list):
+        return [_fetched(account, name, item) for item in value]
+    if not isinstance(value, str):
+        return value
+    found = getattr(account, REFERENCES[name]).get(value)
+    return value if found is None else public(found)
+
+
+def _payments(account: Account, invoice: Obj) -> Obj:
+    ids = account.payments_of_invoice.get(invoice["id"], [])
+    return listing("/v1/invoice_payments", [account.invoice_payments[id] for id in ids])
+
+
+def _paid_off_stripe(account: Account, invoice: Obj) -> int:
+    """Computed from payment records in truth (changelog 2026-05-27); here also for paid_out_of_band."""
+    stored = account.invoices[invoice["id"]]
+    return int(stored["amount_paid"]) if stored.get("_paid_by") == "out_of_band" else 0
+
+
+def _subscriptions(account: Account, customer: Obj) -> Obj:
+    ids = account.subscriptions_of_customer.get(customer["id"], [])
+    live = [account.subscriptions[id] for id in ids if account.subscriptions[id]["status"] != "canceled"]
+    return listing(f"/v1/customers/{customer['id']}/subscriptions", live[::-1])
+
+
+EXTRA: dict[tuple[str, str], Callable[[Account, Obj], Any]] = {
+    ("invoice", "payments"): _payments,
+    ("invoice", "amount_paid_off_stripe"): _paid_off_stripe,
+    ("customer", "tax"): customer_tax,
+    ("customer", "subscriptions"): _subscriptions,
+}

@@ -1,0 +1,45 @@
+"""A subscription's status, driven by its invoices.
+
+Only the most recent finalized invoice that is not void counts (docs: billing/subscriptions/overview): open and past
+its due date makes past_due, paid or uncollectible makes active, voiding walks back to the one before. Assumed, where
+the documents are silent: the same holds with auto_advance=false.
+"""
+
+from __future__ import annotations
+
+from gateway.sandbox.stripe.events import updating
+from gateway.sandbox.stripe.objects import Obj
+from gateway.sandbox.stripe.store import Account
+
+ENDED = ("canceled", "incomplete_expired")
+
+
+def subscription_of(account: Account, invoice: Obj) -> Obj | None:
+    details = (invoice["parent"] or {}).get("subscription_details") or {}
+    return account.subscriptions.get(details.get("subscription") or "")
+
+
+def review(account: Account, subscription: Obj) -> None:
+    """Set the status that the invoices say, with customer.subscription.updated if it changes."""
+    if subscription["status"] in ENDED:
+        return
+    status = _status(account, subscription)
+    if status != subscription["status"]:
+        with updating(account, subscription, "customer.subscription.updated"):
+            subscription["status"] = status
+
+
+def _status(account: Account, subscription: Obj) -> str:
+    calm = "trialing" if (subscription["trial_end"] or 0) > account.now() else "active"
+    for id in reversed(account.invoices_of_subscription.get(subscription["id"], [])):
+        invoice = account.invoices.get(id)
+        if invoice is None or invoice["status"] in ("draft", "void"):
+            continue
+        if invoice["status"] != "open":
+            return calm
+        if invoice["collection_method"] == "send_invoice":
+            return "past_due" if invoice["due_date"] <= account.now() else calm
+        if not invoice["attempted"]:
+            return calm
+        return "incomplete" if invoice["billing_reason"] == "subscription_create" else "past_due"
+    return calm

@@ -1,0 +1,139 @@
+"""The state of one Stripe account: its objects as Stripe shows them, and the indexes that keep lookups short.
+
+An object is a plain dict in the shape of 2026-08-26.dahlia. Keys that begin with ``_`` are the sandbox's own notes
+and are never shown. References are ids; `render.py` expands them.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from gateway.sandbox.stripe.errors import invalid, missing
+from gateway.sandbox.stripe.events import EventRow, record
+from gateway.sandbox.stripe.ids import account_id
+from gateway.sandbox.stripe.objects import API_VERSION, Obj
+
+if TYPE_CHECKING:
+    from gateway.sandbox.stripe.clock import Clock
+    from gateway.sandbox.stripe.delivery import Delivery
+    from gateway.sandbox.stripe.idempotency import Replies
+
+T = TypeVar("T")
+
+
+class Collection(dict[str, T], Generic[T]):
+    """Objects by id, in the order of their making; a page is found by bisection."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+        self.order: list[str] = []
+        self.place: dict[str, int] = {}
+
+    def add(self, id: str, item: T) -> T:
+        self.place[id] = len(self.order)
+        self.order.append(id)
+        self[id] = item
+        return item
+
+    def need(self, id: str, param: str | None = None) -> T:
+        """The object, or Stripe's resource_missing: 404 for the path, 400 when a parameter names it."""
+        found = self.get(id)
+        if found is None:
+            raise missing(self.kind, id) if param is None else missing(self.kind, id, param=param, status=400)
+        return found
+
+    def page(
+        self,
+        params: Obj,
+        keep: Callable[[T], bool] | None = None,
+        ids: Sequence[str] | None = None,
+    ) -> tuple[list[T], bool]:
+        """One page, newest first: `limit` 1 to 100 (10), `starting_after`, `ending_before`; and whether more follow."""
+        limit = params.get("limit", 10)
+        if not 1 <= limit <= 100:
+            raise invalid("Invalid integer: limit must be between 1 and 100.", param="limit")
+        ids = self.order if ids is None else ids
+        after, before = params.get("starting_after"), params.get("ending_before")
+        walk: Iterable[int] = range(len(ids) - 1, -1, -1)
+        if after is not None:
+            walk = range(self._cursor(ids, after, "starting_after") - 1, -1, -1)
+        elif before is not None:
+            at = self._cursor(ids, before, "ending_before")
+            walk = range(at + (at < len(ids) and ids[at] == before), len(ids))
+        found: list[T] = []
+        for at in walk:
+            item = self.get(ids[at])
+            if item is None or (keep is not None and not keep(item)):
+                continue
+            if len(found) == limit:
+                return (found[::-1] if before is not None and after is None else found), True
+            found.append(item)
+        return (found[::-1] if before is not None and after is None else found), False
+
+    def _cursor(self, ids: Sequence[str], id: str, param: str) -> int:
+        place = self.place.get(id)
+        if place is None:
+            raise missing(self.kind, id, param=param, status=400)
+        return bisect_left(ids, place, key=self.place.__getitem__)
+
+
+class Account:
+    """One isolated Stripe account.
+
+    Settings a test may change: `api_version` (the default rendering of events), `country`, `name`,
+    `default_currency`, `sends_invoice_mails` (the Dashboard switch), `void_returns_balance`,
+    `oob_makes_payment_record` (facts that Stripe's documents leave open, see `payments.py`).
+    """
+
+    def __init__(self, key: str, clock: Clock, delivery: Delivery, replies: Replies) -> None:
+        self.key = key
+        self.id = account_id(key)
+        self.clock = clock
+        self.delivery = delivery
+        self.replies = replies
+        self.api_version = API_VERSION
+        self.country, self.name, self.default_currency = "DE", "Sandbox GmbH", "eur"
+        self.sends_invoice_mails = False
+        self.void_returns_balance = True
+        self.oob_makes_payment_record = False
+        self.created = clock.now()
+        self.request: tuple[str | None, str | None] = (None, None)  # the id and idempotency key of the call running now
+
+        self.products: Collection[Obj] = Collection("product")
+        self.prices: Collection[Obj] = Collection("price")
+        self.tax_rates: Collection[Obj] = Collection("tax rate")
+        self.coupons: Collection[Obj] = Collection("coupon")
+        self.promotion_codes: Collection[Obj] = Collection("promotion code")
+        self.discounts: Collection[Obj] = Collection("discount")
+        self.customers: Collection[Obj] = Collection("customer")
+        self.subscriptions: Collection[Obj] = Collection("subscription")
+        self.invoices: Collection[Obj] = Collection("invoice")
+        self.invoice_items: Collection[Obj] = Collection("invoiceitem")
+        self.invoice_payments: Collection[Obj] = Collection("invoice_payment")
+        self.payment_intents: Collection[Obj] = Collection("payment_intent")
+        self.credit_notes: Collection[Obj] = Collection("credit note")
+        self.webhook_endpoints: Collection[Obj] = Collection("webhook endpoint")
+        self.portal_configurations: Collection[Obj] = Collection("configuration")
+        self.events: Collection[EventRow] = Collection("event")
+
+        self.invoices_of_customer: dict[str, list[str]] = defaultdict(list)
+        self.invoices_of_subscription: dict[str, list[str]] = defaultdict(list)
+        self.subscriptions_of_customer: dict[str, list[str]] = defaultdict(list)
+        self.payments_of_invoice: dict[str, list[str]] = defaultdict(list)
+        self.credit_notes_of_invoice: dict[str, list[str]] = defaultdict(list)
+        self.items_of_customer: dict[str, list[str]] = defaultdict(list)
+        self.drafts_of_customer: dict[str, dict[str, None]] = defaultdict(dict)
+        self.pending_items: dict[str, dict[str, None]] = defaultdict(dict)  # customer -> items on no invoice
+        self.numbers: dict[str, int] = defaultdict(int)
+        self.times: dict[str, int] = defaultdict(int)
+
+    def now(self) -> int:
+        return self.clock.now()
+
+    def send_event(self, type: str, obj: Obj, previous: Obj | None = None) -> EventRow:
+        """Make and deliver an event of any type, also one that the sandbox would never make itself."""
+        return record(self, type, obj, previous)

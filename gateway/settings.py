@@ -1,0 +1,79 @@
+"""Settings, from the environment: `TOLLBRIDGE_*`. An unknown or malformed variable is refused by name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from db.encryption import KEYS_VARIABLE, TOKEN_HASH_VARIABLE, Keyring
+
+PREFIX = "TOLLBRIDGE_"
+OUTSIDE = frozenset({KEYS_VARIABLE, TOKEN_HASH_VARIABLE, "TOLLBRIDGE_SPECS", "TOLLBRIDGE_SPECS_REQUIRED"})
+"""Variables with the prefix that are read elsewhere: keys by the keyring, the others by the tests."""
+
+
+class SettingsError(Exception):
+    """A setting that can't be used; the message names the variable."""
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one process is told. Times are in seconds, sizes in bytes."""
+
+    database_url: str = ""
+    """An external PostgreSQL (15 or newer); empty: the embedded one under `home`."""
+    home: str = ".tollbridge"
+    host: str = "127.0.0.1"
+    port: int = 8250
+    public_url: str = ""
+    """Where the world reaches us, for webhook addresses; empty: http://host:port."""
+    cors_origins: str = ""
+    """Origins of checkout frontends, separated by commas."""
+    stripe_timeout_s: float = 12.0
+    processor_timeout_s: float = 60.0
+    sweep_interval_s: float = 10.0
+    workers: int = 20
+    """Objects that one worker process works on at once."""
+    database_pool: int = 10
+    max_body_bytes: int = 1_048_576
+    webhook_queue: int = 2_000
+    """Accepted and not yet committed deliveries; beyond it the answer is 503."""
+    log_level: str = "info"
+    log_format: str = "console"
+
+    @property
+    def base_url(self) -> str:
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def home_path(self) -> Path:
+        return Path(self.home).absolute()
+
+    @property
+    def origins(self) -> list[str]:
+        return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]
+
+
+def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of this process; raises SettingsError."""
+    given = {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in environ.items()
+        if name.startswith(PREFIX) and name not in OUTSIDE and not name.startswith("TOLLBRIDGE_TEST_")
+    }
+    try:
+        return msgspec.convert(given, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"the environment: {_named(str(error))}") from error
+
+
+def load_keyring(environ: Mapping[str, str] = os.environ) -> Keyring:
+    """The encryption keys; raises db.encryption.KeyringError."""
+    return Keyring.from_environment(environ)
+
+
+def _named(message: str) -> str:
+    head, _, field = message.partition("$.")
+    return f"{head}{PREFIX}{field.upper()}" if field else message

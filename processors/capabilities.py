@@ -1,0 +1,73 @@
+"""What an adapter declares of its processor: static, serialisable, rendered into documents and tested."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from enum import StrEnum
+
+import msgspec
+
+
+class Replay(StrEnum):
+    """What the same key with the same bytes gives inside the idempotency window."""
+
+    SAME_ANSWER = "same_answer"
+    CURRENT_STATE = "current_state"
+    CONFLICT_WITH_ID = "conflict_with_id"
+    RUNS_AGAIN_AFTER_ERROR = "runs_again_after_error"
+
+
+class Lookup(StrEnum):
+    """How a charge is found again."""
+
+    BY_REFERENCE = "by_reference"
+    BY_ID = "by_id"
+    SCAN = "scan"
+    NONE = "none"
+
+
+class Idempotency(msgspec.Struct, frozen=True):
+    """The processor's idempotency: how long a key protects, and what a replay gives."""
+
+    window: timedelta
+    replay: Replay
+    max_key_length: int = 64
+
+
+class ReferenceRules(msgspec.Struct, frozen=True):
+    """What our reference may look like there. The gateway's own is `{invoice}.{n}`."""
+
+    max_length: int
+    alphabet: str = "A-Za-z0-9_.-"
+
+
+class Amounts(msgspec.Struct, frozen=True):
+    """The smallest and largest charge, in Stripe's minor units, by currency; absent means no bound."""
+
+    minimum: Mapping[str, int] = {}
+    maximum: Mapping[str, int] = {}
+
+
+class Capabilities(msgspec.Struct, frozen=True):
+    """One processor, as the gateway may rely on it.
+
+    `lookup_lag` is how long a new charge may stay invisible to a look-up; `call_timeout` the *total* time of one
+    call; the schedules are the waits before each poll, the last one repeated.
+    """
+
+    asynchronous: bool
+    idempotency: Idempotency
+    lookup: Lookup
+    reference: ReferenceRules
+    call_timeout: timedelta
+    unknown_schedule: tuple[timedelta, ...]
+    pending_schedule: tuple[timedelta, ...]
+    max_pending: timedelta
+    lookup_lag: timedelta = timedelta(0)
+    not_found_is_conclusive: bool = False
+    cancel: bool = False
+    currencies: frozenset[str] | None = None
+    amounts: Amounts = Amounts()
+    settlement: timedelta = timedelta(0)
+    reversal_window: timedelta | None = None

@@ -1,0 +1,100 @@
+"""The protocol that every processor adapter speaks.
+
+An adapter is a client of one configured connection. It keeps no state, reads no clock of its own, and moves no money
+except in `charge`, which sends bytes that `prepare_charge` made and the gateway has already committed. It is found by
+its entry point in the group `tollbridge.processors`; the gateway never tests its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import ClassVar, Protocol, Self
+
+import httpx
+
+from processors.capabilities import Capabilities
+from processors.outcome import ChargeOutcome, LookupOutcome
+from processors.values import (
+    ChargeQuery,
+    ChargeRequest,
+    MethodState,
+    Notice,
+    PaymentMethodReference,
+    PreparedCall,
+    ProcessorEvent,
+    RawDelivery,
+    Secret,
+    SetupRequest,
+    SetupResult,
+    SetupSession,
+)
+
+Clock = Callable[[], datetime]
+"""Business time, aware and in UTC; injected."""
+
+
+class ProcessorAdapter(Protocol):
+    """One configured processor."""
+
+    name: ClassVar[str]
+    capabilities: ClassVar[Capabilities]
+    credential_fields: ClassVar[tuple[str, ...]]
+    """The fields of a connection that are secrets; all are required and none may be empty."""
+    option_fields: ClassVar[tuple[str, ...]]
+    """The fields that are not secret, such as `base_url`."""
+
+    @classmethod
+    def from_config(
+        cls,
+        credentials: Mapping[str, Secret],
+        options: Mapping[str, str],
+        http: httpx.AsyncClient,
+        clock: Clock,
+    ) -> Self:
+        """An adapter for one connection; raises ConfigurationError naming the field that is missing or empty."""
+        ...
+
+    async def check(self) -> str:
+        """One harmless call that proves the credentials; the answer names the account there. Raises CallError."""
+        ...
+
+    async def begin_setup(self, request: SetupRequest) -> SetupSession:
+        """Open a set-up for a payer's frontend; raises CallError."""
+        ...
+
+    async def complete_setup(self, processor_ref: str) -> SetupResult:
+        """What has become of a set-up, asked at the processor itself; raises CallError."""
+        ...
+
+    async def method_state(self, method: PaymentMethodReference) -> MethodState:
+        """The state of a stored method now; raises CallError."""
+        ...
+
+    async def revoke_method(self, method: PaymentMethodReference, idempotency_key: str) -> None:
+        """Delete a stored method; one that is gone already is success. Raises CallError."""
+        ...
+
+    def prepare_charge(self, request: ChargeRequest) -> PreparedCall:
+        """The exact bytes of a charge; pure, the same for the same request. Raises MoneyError: nothing was sent."""
+        ...
+
+    async def charge(self, call: PreparedCall) -> ChargeOutcome:
+        """Send prepared bytes, once, and say what came of it. Never raises for what the processor or network did."""
+        ...
+
+    async def lookup_charge(self, query: ChargeQuery) -> LookupOutcome:
+        """Ask for a charge again. Never raises for what the processor or network did."""
+        ...
+
+    async def cancel_charge(self, query: ChargeQuery, idempotency_key: str) -> LookupOutcome:
+        """Withdraw a pending charge where `capabilities.cancel`; the answer is its state afterwards."""
+        ...
+
+    def verify(self, delivery: RawDelivery) -> tuple[Notice, ...]:
+        """The notices of a delivery whose signature over the raw bytes holds; raises WebhookError."""
+        ...
+
+    async def parse(self, notice: Notice) -> tuple[ProcessorEvent, ...]:
+        """What a notice says; may fetch from the processor, so it runs in the worker. Raises CallError."""
+        ...

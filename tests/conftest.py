@@ -1,0 +1,67 @@
+"""Fixtures that every ring of tests shares. The database is described in `tests.database`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+
+from db.engine import DB, PoolOptions, TollbridgeEngine
+from tests.database import Cleaner, TestServer, fresh_database, template
+
+SERVER = pytest.StashKey[TestServer]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The controller alone starts the server; xdist's workers inherit its environment."""
+    if hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    config.stash[SERVER] = TestServer()
+    config.stash[SERVER].start()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop it again, unless another run on this checkout still uses it."""
+    if SERVER in config.stash:
+        config.stash[SERVER].stop()
+
+
+@pytest.fixture(scope="session")
+async def database_url() -> AsyncIterator[str]:
+    """DSN of this worker's database, made from the migrated template."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    async with fresh_database(worker, template=template()) as dsn:
+        yield dsn
+
+
+@pytest.fixture(scope="session")
+async def engine(database_url: str) -> AsyncIterator[TollbridgeEngine]:
+    """`DB`, its pool open in the session's loop. Code under test may open and close it too: opens are counted."""
+    DB.configure(database_url, PoolOptions(max_size=20))
+    await DB.open_pool()
+    yield DB
+    await DB.close_pool()
+
+
+@pytest.fixture(scope="session")
+async def cleaner(engine: TollbridgeEngine) -> Cleaner:
+    """Knows how to empty this worker's database."""
+    cleaner = Cleaner(engine.take_connection, engine.give_back)
+    await cleaner.prepare()
+    return cleaner
+
+
+@pytest.fixture
+async def database(cleaner: Cleaner, database_url: str) -> str:
+    """DSN of this worker's database: migrated, bound to `DB`, and empty but for what migrations put there."""
+    await cleaner.clean()
+    return database_url
+
+
+@pytest.fixture
+async def empty_database() -> AsyncIterator[str]:
+    """DSN of a database with nothing in it, dropped after the test."""
+    async with fresh_database(f"empty_{uuid4().hex[:12]}") as dsn:
+        yield dsn

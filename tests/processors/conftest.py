@@ -1,0 +1,139 @@
+"""The practice processor as a real server on a free port of the test's own loop, and an adapter that talks to it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from gateway.sandbox.practice import PracticeProcessor, create_app
+from gateway.sandbox.practice.account import Account
+from processors.money import Money
+from processors.practice.client import PracticeAdapter
+from processors.values import ChargeRequest, PaymentMethodReference, RawDelivery, Secret
+
+API_KEY = "practice_test_key_1"
+WEBHOOK_SECRET = "practice_webhook_secret_1"
+START = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
+
+
+@asynccontextmanager
+async def serving(app: Any) -> AsyncIterator[str]:
+    """Serve an ASGI app; yields its base URL."""
+    # asyncio sets TCP_NODELAY only where the protocol is named; without it every answer waits 40 ms.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(app, log_level="error", lifespan="on", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server._serve([listener]))
+    while not server.started:
+        await asyncio.sleep(0.005)
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task
+        listener.close()
+
+
+@dataclass
+class Receiver:
+    """A webhook endpoint that keeps what it's sent; `answers` are the statuses of the next ones, then 200."""
+
+    url: str = ""
+    deliveries: list[RawDelivery] = field(default_factory=list)
+    answers: list[int] = field(default_factory=list)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            for kind in ("startup", "shutdown"):
+                await receive()
+                await send({"type": f"lifespan.{kind}.complete"})
+            return
+        body = b""
+        while True:
+            message = await receive()
+            body += message.get("body", b"")
+            if not message.get("more_body"):
+                break
+        headers = tuple((name.decode(), value.decode()) for name, value in scope["headers"])
+        self.deliveries.append(RawDelivery("POST", self.url, headers, (), body))
+        status = self.answers.pop(0) if self.answers else 200
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+
+@dataclass
+class Practice:
+    """One served practice processor with one account, and the adapter for it."""
+
+    processor: PracticeProcessor
+    adapter: PracticeAdapter
+    base_url: str
+    http: httpx.AsyncClient
+
+    @property
+    def account(self) -> Account:
+        return self.processor.account(API_KEY)
+
+    def request(self, kind: str = "ok", reference: str = "in_1.1", **changed: Any) -> ChargeRequest:
+        """A charge of 10.00 EUR on a new payment method of this kind."""
+        token = changed.pop("token", None) or self.processor.create_method(API_KEY, kind).token
+        fields = {
+            "reference": reference,
+            "idempotency_key": f"key-{reference}",
+            "amount": Money(1000, "eur"),
+            "method": PaymentMethodReference(Secret(token)),
+            "description": "Invoice in_1",
+            "metadata": {"invoice": "in_1"},
+        }
+        return ChargeRequest(**(fields | changed))
+
+    async def charge(self, kind: str = "ok", reference: str = "in_1.1", **changed: Any) -> Any:
+        return await self.adapter.charge(self.adapter.prepare_charge(self.request(kind, reference, **changed)))
+
+    def charges_sent(self) -> list[Any]:
+        return self.processor.calls.to("POST", "/v1/charges")
+
+
+def make_adapter(http: httpx.AsyncClient, base_url: str, account: str, api_key: str = API_KEY) -> PracticeAdapter:
+    credentials = {"api_key": Secret(api_key), "webhook_secret": Secret(WEBHOOK_SECRET)}
+    return PracticeAdapter.from_config(credentials, {"base_url": base_url, "account": account}, http, lambda: START)
+
+
+@pytest.fixture
+async def practice() -> AsyncIterator[Practice]:
+    processor = PracticeProcessor(lambda: START)
+    account = processor.account(API_KEY)
+    async with serving(create_app(processor)) as base_url, httpx.AsyncClient(trust_env=False) as http:
+        yield Practice(processor, make_adapter(http, base_url, account.id), base_url, http)
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    receiver = Receiver()
+    async with serving(receiver) as base_url:
+        receiver.url = f"{base_url}/webhooks/acct_1/practice"
+        yield receiver
+
+
+@pytest.fixture
+def eventually() -> Callable[..., Any]:
+    """Wait, at most two seconds, until something holds."""
+
+    async def wait(holds: Callable[[], bool]) -> None:
+        for _ in range(400):
+            if holds():
+                return
+            await asyncio.sleep(0.005)
+        raise AssertionError("it never came to hold")
+
+    return wait
