@@ -19,12 +19,14 @@ writes are still committed with the outer block. Where part of the work may fail
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
+import asyncpg
 from piccolo.engine.postgres import PostgresTransaction
 
-from db.errors import TransactionAbortedError, TransactionMisuseError
+from db.errors import DatabaseUnavailableError, TransactionAbortedError, TransactionMisuseError
 
 if TYPE_CHECKING:
     from db.engine import TollbridgeEngine
@@ -99,8 +101,17 @@ class Transaction(PostgresTransaction):
         await self.connection.execute("BEGIN")
 
     async def commit(self) -> None:
-        """Send COMMIT and believe only the answer COMMIT."""
-        answer = await self.connection.execute("COMMIT")
+        """Send COMMIT and believe only the answer COMMIT.
+
+        Raises `TransactionAbortedError`; `DatabaseUnavailableError` if the connection was lost before, so that nothing
+        is stored; asyncpg's ConnectionDoesNotExistError if it was lost during COMMIT, when nobody knows.
+        """
+        try:
+            answer = await self.connection.execute("COMMIT")
+        except asyncpg.InterfaceError as e:
+            raise DatabaseUnavailableError(
+                "the connection to PostgreSQL was lost before COMMIT: nothing of this transaction is stored"
+            ) from e
         if answer != "COMMIT":
             self._rolled_back = True
             raise TransactionAbortedError(
@@ -121,13 +132,13 @@ class Transaction(PostgresTransaction):
             raise TransactionMisuseError(ANOTHER_TASK.format(what=what, owner=_name(self._owner), task=_name(task)))
 
     async def _roll_back_quietly(self) -> None:
-        if self.connection.is_closed():
-            return
         try:
             await self.rollback()
         except Exception:
-            # Whatever state it is in, it must not go back to the pool as if it were clean.
-            self.connection.terminate()
+            # Whatever state it is in, it must not go back to the pool as if it were clean. asyncpg takes a dead
+            # connection out of our hands by itself, and then raises whatever is asked of it.
+            with suppress(asyncpg.InterfaceError):
+                self.connection.terminate()
 
     async def _give_back(self) -> None:
         if self._pool is not None:

@@ -108,7 +108,7 @@ class Transport:
         """Send the bytes once and return a 2xx answer; raises a CallError for everything else.
 
         `auth` is added to the call's own headers. `template` stands for the path in errors and logs; give it where the
-        path holds a value that must not be shown, otherwise it's made from the path.
+        path has more than a noun, otherwise what follows is shown as `{}`.
         """
         shown = f"{call.method} {template or template_of(call.path)}"
         trace = _Trace()
@@ -220,13 +220,15 @@ def check_base_url(base_url: str) -> str:
     return base_url.rstrip("/")
 
 
-_PLAIN_SEGMENT = re.compile(r"v\d+|[a-z][a-z_-]{0,23}")
+_NOUN = re.compile(r"(/v\d+)?/[A-Za-z_-]{1,40}(?=[/?]|$)")
 
 
 def template_of(path: str) -> str:
-    """The path with every segment that may be a value replaced by `{}`, and without its query."""
-    segments = path.partition("?")[0].split("/")
-    return "/".join(part if not part or _PLAIN_SEGMENT.fullmatch(part) else "{}" for part in segments)
+    """The path's version and first noun; every segment after these becomes `{}`, as it may be a value."""
+    plain = path.partition("?")[0]
+    noun = _NOUN.match(plain)
+    shown = noun.group() if noun else ""
+    return shown + "/{}" * plain[len(shown) :].count("/")
 
 
 def safe_code(code: str) -> str:

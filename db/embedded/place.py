@@ -68,7 +68,7 @@ def settle(home: Path) -> tuple[Path, Account]:
 
 
 def socket_directory(root: Path, account: Account) -> Path:
-    """The directory of the server's socket: the data directory, or a short private one where that path is too long."""
+    """The directory of the server's socket: the data directory, or a short private one where that cannot be used."""
     data = root / "data"
     if _fits(data):
         return data
@@ -88,7 +88,8 @@ def socket_directory(root: Path, account: Account) -> Path:
 
 
 def _fits(directory: Path) -> bool:
-    return len(os.fsencode(directory / SOCKET_NAME)) <= SOCKET_PATH_BYTES
+    # Clients take a comma in a host for the end of it.
+    return len(os.fsencode(directory / SOCKET_NAME)) <= SOCKET_PATH_BYTES and "," not in str(directory)
 
 
 def _is_private(directory: Path, account: Account) -> bool:

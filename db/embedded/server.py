@@ -34,6 +34,8 @@ ORPHANS_TIMEOUT_S = 60.0
 LONG_S = 5.0
 LOG_LIMIT_BYTES = 10_000_000
 
+# pg_ctl puts paths into a shell command between double quotes, and nothing else around them.
+SHELL_CHARACTERS = re.compile(r'["$`\\\n]')
 ORPHANS = re.compile(r"pre-existing shared memory block|lock file \S+ already exists|could not bind Unix address")
 
 
@@ -90,7 +92,13 @@ class EmbeddedPostgres:
         if self._users is not None:
             return self.dsn
         deadline = time.monotonic() + self._start_timeout_s
-        self._root, self._account = settle(self.home.resolve())
+        home = self.home.resolve()
+        if SHELL_CHARACTERS.search(str(home)):
+            raise EmbeddedPostgresError(
+                f"pg_ctl cannot handle the path {home}: it has a quote, $, backquote, backslash or line end, which its "
+                f"shell would expand. Set {HOME_VARIABLE} to another directory."
+            )
+        self._root, self._account = settle(home)
         self._programs = binaries.directory_for(self._account)
         users = self._open("users.lock")
         try:
@@ -190,6 +198,7 @@ class EmbeddedPostgres:
         done = self._run(
             "initdb", "-D", fresh, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-instructions",
             "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
+            *(["--no-sync"] if self._settings.get("fsync") == "off" else []),
         )  # fmt: skip
         if done.returncode:
             raise EmbeddedPostgresError(

@@ -147,7 +147,6 @@ create table tollbridge.invoice (
     total bigint not null default 0,
     stripe_created_at timestamptz,
     due_date timestamptz,
-    hold text not null default '' check (hold in ('', 'held', 'released')),   -- 'held': the first draft of an open checkout
     next_attempt_at timestamptz,
     paid_at timestamptz,
     created_at timestamptz not null,
@@ -350,10 +349,10 @@ create table tollbridge.checkout_session (
     customer text not null default '',
     subscription text not null default '',
     invoice text not null default '',
-    stripe_key_round integer not null default 0,
     connection text,
     setup_ref bytea,                               -- encrypted: what the processor calls the running set-up
     payment_method text,
+    told_stripe boolean not null default false,    -- the references stand at the Stripe customer; its invoice is free
     cleanup_done boolean not null default false,
     confirmed_at timestamptz,
     expires_at timestamptz not null,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import JSONB, Boolean, Bytea, Integer, Text
+from piccolo.columns import JSONB, Boolean, Bytea, Text
 
 from db.engine import DB
 from db.tables.columns import SCHEMA, Pokable, at, blob, optional_text
@@ -21,10 +21,10 @@ class CheckoutSession(Pokable, tablename="checkout_session", schema=SCHEMA, db=D
     customer = Text()
     subscription = Text()
     invoice = Text()
-    stripe_key_round = Integer()
     connection = optional_text()
     setup_ref = blob()
     payment_method = optional_text()
+    told_stripe = Boolean()
     cleanup_done = Boolean()
     confirmed_at = at()
     expires_at = at()

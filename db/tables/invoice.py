@@ -28,7 +28,6 @@ class Invoice(Pokable, tablename="invoice", schema=SCHEMA, db=DB):
     total = BigInt()
     stripe_created_at = at()
     due_date = at()
-    hold = Text()
     next_attempt_at = at()
     paid_at = at()
     created_at = at()

@@ -15,8 +15,13 @@ from gateway.billing.client import from_unix
 from gateway.domain.billed import BilledInvoice, InvoiceStatus, StripePayment
 
 
+SESSION_KEY = "tollbridge_session"
+"""The metadata key on a subscription that names the checkout session which made it (law 11)."""
+
+
 class SubscriptionDetails(msgspec.Struct, frozen=True):
     subscription: str | dict[str, Any] | None = None
+    metadata: dict[str, str] | None = None
 
 
 class Parent(msgspec.Struct, frozen=True):
@@ -126,6 +131,7 @@ def billed(shape: InvoiceShape) -> BilledInvoice:
         paid_at=from_unix(shape.status_transitions.paid_at),
         stripe_payment=_stripe_payment(shape),
         metadata=shape.metadata,
+        session=_session(shape),
         finalization_error=_finalization_error(shape),
     )
 
@@ -146,6 +152,14 @@ def _stripe_payment(shape: InvoiceShape) -> StripePayment:
         if isinstance(intent, PaymentIntentShape) and intent.status in ("processing", "requires_capture"):
             found = StripePayment.PROCESSING
     return found
+
+
+def _session(shape: InvoiceShape) -> str:
+    details = shape.parent.subscription_details if shape.parent else None
+    # Only the invoice that began the subscription belongs to its checkout; renewals carry the same metadata.
+    if details is None or shape.billing_reason != "subscription_create":
+        return ""
+    return (details.metadata or {}).get(SESSION_KEY, "")
 
 
 def _finalization_error(shape: InvoiceShape) -> str:

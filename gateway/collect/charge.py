@@ -33,6 +33,7 @@ INSERT = """
         reason, idempotency_key, reference, request, created_at, sent_at)
     values ($1, $2, $3, $4, $5, $6, $7, $8, 'sending', $9, $10, $11, $12, $13, $13)
 """
+POKED = "select poked from tollbridge.invoice where account = $1 and id = $2"
 OF_ATTEMPT = "select * from tollbridge.attempt where account = $1 and id = $2"
 
 
@@ -73,6 +74,9 @@ async def charge(runtime: Runtime, claim: Claim, loaded: Loaded, action: Charge,
     timeout_s = total_timeout_s(runtime, adapter)
     async with DB.transaction():
         await poke.hold(claim, timeout_s + CLAIM_MARGIN_S)
+        if await sql.value(POKED, account, claim.id) != loaded.poked:
+            # Something about the invoice changed since it was looked at (its checkout ended, say): look again.
+            return
         await sql.rows(
             INSERT,
             attempt,

@@ -10,13 +10,13 @@ import msgspec
 from db import poke, sql
 from db.engine import DB
 from db.poke import Claim, ClaimLostError, Kind
-from db.states import AttemptState, InvoiceState, MethodStatus, RecordingState
+from db.states import AttemptState, InvoiceState, MethodStatus, RecordingState, SessionState
 from gateway.billing.shapes import InvoiceShape, billed
 from gateway.connections import capabilities_of
 from gateway.domain.billed import BilledInvoice
 from gateway.domain.policy import Policy
 from gateway.domain.project import project
-from gateway.domain.view import AttemptView, InvoiceView, MethodView, RecordingView, SubscriptionView
+from gateway.domain.view import AttemptView, Hold, InvoiceView, MethodView, RecordingView, SubscriptionView
 from processors.outcome import Advice
 
 CLAIM_S = 20.0
@@ -46,21 +46,25 @@ AROUND = """
     select exists (select 1 from tollbridge.connection where account = $1 and enabled
                    and (currencies = '{}' or $3 = any(currencies))) as connections,
            coalesce((select opted_out from tollbridge.customer where account = $1 and id = $2), false) as opted_out,
-           (select policies from tollbridge.account where id = $1) as policies,
-           exists (select 1 from tollbridge.checkout_session
-                   where account = $1 and invoice = $4 and state in ('failed', 'expired')) as abandoned
+           (select policies from tollbridge.account where id = $1) as policies
+"""
+# Its metadata may say anything (law 11), so the session must know the invoice, or be waiting for just this customer's.
+SESSION = """
+    select state, told_stripe from tollbridge.checkout_session
+    where account = $1 and id = $2 and customer = $3 and invoice in ($4, '')
 """
 CASES = "select kind from tollbridge.review_case where account = $1 and invoice = $2 and state = 'open'"
 OLDER = """
     select exists (select 1 from tollbridge.invoice i
-        where i.account = $1 and i.subscription = $2 and i.subscription <> '' and i.status = 'open' and i.hold <> 'held'
+        where i.account = $1 and i.subscription = $2 and i.subscription <> '' and i.status = 'open'
           and (i.stripe_created_at, i.id) < ($3, $4) and i.failures = 0
           and (i.state in ('due', 'charging') or i.seen < i.poked)
           and not exists (select 1 from tollbridge.review_case r
                           where r.account = i.account and r.invoice = i.id and r.state = 'open'))
 """
 WATCHING = """
-    select id from tollbridge.checkout_session where account = $1 and invoice = $2 and state = 'processing'
+    select id from tollbridge.checkout_session where account = $1 and invoice = $2
+      and (state in ('open', 'processing') or state in ('failed', 'expired') and not cleanup_done)
     order by id for no key update
 """
 YOUNGER = """
@@ -101,9 +105,10 @@ async def load(claim: Claim, now: datetime) -> Loaded:
 async def view_of(row: asyncpg.Record) -> InvoiceView:
     """The view of an invoice's row."""
     account, invoice_id, customer, currency = row["account"], row["id"], row["customer"], row["currency"]
-    around = await sql.row(AROUND, account, customer, currency, invoice_id)
+    around = await sql.row(AROUND, account, customer, currency)
     assert around is not None
     invoice = _mirrored(row)
+    session = await _session(account, invoice)
     subscription = await sql.row(
         "select status, ended_at from tollbridge.subscription where account = $1 and id = $2",
         account,
@@ -115,7 +120,7 @@ async def view_of(row: asyncpg.Record) -> InvoiceView:
         invoice=invoice,
         read_at=row["read_at"],
         stale=row["stale"],
-        hold=row["hold"],
+        hold=_hold(session),
         attempts=tuple(_attempt(a) for a in await sql.rows(ATTEMPTS, account, invoice_id)),
         recordings=tuple(
             RecordingView(r["id"], r["attempt"], r["amount"], RecordingState(r["state"]))
@@ -129,10 +134,24 @@ async def view_of(row: asyncpg.Record) -> InvoiceView:
         connections=around["connections"],
         opted_out=around["opted_out"],
         older_first=bool(await sql.value(OLDER, account, row["subscription"], row["stripe_created_at"], invoice_id)),
-        abandoned=around["abandoned"],
+        abandoned=session is not None and session["state"] in (SessionState.FAILED, SessionState.EXPIRED),
         not_before=row["next_attempt_at"] if row["status"] == "draft" else None,
         open_cases=frozenset(r["kind"] for r in await sql.rows(CASES, account, invoice_id)),
     )
+
+
+async def _session(account: str, invoice: BilledInvoice | None) -> asyncpg.Record | None:
+    """The checkout session whose first invoice this is."""
+    if invoice is None or not invoice.session:
+        return None
+    return await sql.row(SESSION, account, invoice.session, invoice.customer, invoice.id)
+
+
+def _hold(session: asyncpg.Record | None) -> Hold:
+    if session is None or session["state"] not in (SessionState.CREATING, SessionState.OPEN, SessionState.PROCESSING):
+        return ""
+    # Confirmed is not enough: until its payment method is stored, the customer's other ones must not be charged for it.
+    return "released" if session["state"] == SessionState.PROCESSING and session["told_stripe"] else "held"
 
 
 def _mirrored(row: asyncpg.Record) -> BilledInvoice | None:

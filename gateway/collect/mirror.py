@@ -13,7 +13,7 @@ STORE = """
         snapshot = $3, read_at = $4, stale = (poked <> $5), status = $6, customer = $7, subscription = $8, number = $9,
         billing_reason = $10, digest = $11, currency = $12, amount_due = $13, amount_remaining = $14, total = $15,
         stripe_created_at = $16, due_date = $17, paid_at = $18
-    where account = $1 and id = $2
+    where account = $1 and id = $2 and (read_at is null or read_at <= $4)
 """
 STORE_DELETED = """
     update tollbridge.invoice set status = 'deleted', stale = false, snapshot = coalesce(snapshot, $5), read_at = $3, digest = $4,

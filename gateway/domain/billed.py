@@ -44,6 +44,8 @@ class BilledInvoice(msgspec.Struct, frozen=True):
     paid_at: datetime | None
     stripe_payment: StripePayment
     metadata: Mapping[str, str] = {}
+    session: str = ""
+    """The checkout session that its subscription says it was made by: a hint, to be held against our own row."""
     finalization_error: str = ""
 
     @property

@@ -15,7 +15,8 @@ from db.encryption import (
     generate_key,
 )
 
-OLD, NEW, HASH = generate_key(), generate_key(), generate_key()
+# Fixed, since xdist needs the same test ids in every worker.
+OLD, NEW, HASH = (base64.b64encode(bytes([n]) * 32).decode() for n in (1, 2, 3))
 HERE = {"table": "payment_method", "column": "reference", "row": "pm_1"}
 SECRET = b"tok_live_4242"
 
@@ -112,6 +113,12 @@ def test_bad_keys_are_refused_by_name(keys: str, token_hash_key: str, complaint:
     with pytest.raises(KeyringError, match=complaint) as raised:
         Keyring.parse(keys, token_hash_key)
     assert OLD not in str(raised.value)
+
+
+def test_generated_keys_are_fresh_and_fit() -> None:
+    one, two = generate_key(), generate_key()
+    assert one != two
+    assert repr(Keyring.parse(f"x:{one}", two)) == "<Keyring x>"
 
 
 def test_from_environment() -> None:

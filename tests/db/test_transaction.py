@@ -1,5 +1,8 @@
 """What a transaction must not do: leak, pretend to be stored, or be shared between tasks."""
 
+# A transaction block that fails is what is tested here, so it stands inside `raises` whole.
+# ruff: noqa: PT012
+
 from __future__ import annotations
 
 import asyncio
@@ -11,7 +14,7 @@ from piccolo.columns import BigInt
 from piccolo.table import Table
 
 from db.engine import TollbridgeEngine
-from db.errors import TransactionAbortedError, TransactionMisuseError
+from db.errors import DatabaseUnavailableError, TransactionAbortedError, TransactionMisuseError
 
 
 async def run(engine: TollbridgeEngine, sql: str) -> None:
@@ -66,6 +69,19 @@ async def test_a_connection_that_dies_inside_is_replaced(things: TollbridgeEngin
             async with things.transaction():
                 await run(things, "select pg_terminate_backend(pg_backend_pid())")
         assert not things.in_transaction()
+    assert idle(things) == 2
+    assert await count(things) == 0
+
+
+async def test_a_connection_lost_before_commit_is_told(things: TollbridgeEngine) -> None:
+    with pytest.raises(DatabaseUnavailableError, match="nothing of this transaction is stored"):
+        async with things.transaction():
+            await run(things, "insert into thing values (1)")
+            await things._run_in_pool(
+                "select pg_terminate_backend(pid) from pg_stat_activity "
+                "where datname = current_database() and pid <> pg_backend_pid()"
+            )
+            await asyncio.sleep(0.1)
     assert idle(things) == 2
     assert await count(things) == 0
 

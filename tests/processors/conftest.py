@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -53,11 +53,6 @@ class Receiver:
     answers: list[int] = field(default_factory=list)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "lifespan":
-            for kind in ("startup", "shutdown"):
-                await receive()
-                await send({"type": f"lifespan.{kind}.complete"})
-            return
         body = b""
         while True:
             message = await receive()
@@ -109,20 +104,60 @@ def make_adapter(http: httpx.AsyncClient, base_url: str, account: str, api_key: 
     return PracticeAdapter.from_config(credentials, {"base_url": base_url, "account": account}, http, lambda: START)
 
 
+class Door:
+    """Serves whichever app stands behind it, so that one server outlives many tests."""
+
+    def __init__(self) -> None:
+        self.app: Any = None
+        self.url = ""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            return await self.app(scope, receive, send)
+        for kind in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{kind}.complete"})
+        return None
+
+
+async def open_door() -> AsyncIterator[Door]:
+    door = Door()
+    async with serving(door) as door.url:
+        yield door
+
+
+@pytest.fixture(scope="session")
+async def processor_door() -> AsyncIterator[Door]:
+    async for door in open_door():
+        yield door
+
+
+@pytest.fixture(scope="session")
+async def receiver_door() -> AsyncIterator[Door]:
+    async for door in open_door():
+        yield door
+
+
+@pytest.fixture(scope="session")
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        yield client
+
+
 @pytest.fixture
-async def practice() -> AsyncIterator[Practice]:
+async def practice(processor_door: Door, http: httpx.AsyncClient) -> AsyncIterator[Practice]:
     processor = PracticeProcessor(lambda: START)
+    processor_door.app = create_app(processor)
     account = processor.account(API_KEY)
-    async with serving(create_app(processor)) as base_url, httpx.AsyncClient(trust_env=False) as http:
-        yield Practice(processor, make_adapter(http, base_url, account.id), base_url, http)
+    await processor.delivery.start()
+    yield Practice(processor, make_adapter(http, processor_door.url, account.id), processor_door.url, http)
+    await processor.delivery.stop()
 
 
 @pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    receiver = Receiver()
-    async with serving(receiver) as base_url:
-        receiver.url = f"{base_url}/webhooks/acct_1/practice"
-        yield receiver
+async def receiver(receiver_door: Door) -> Receiver:
+    receiver_door.app = Receiver(f"{receiver_door.url}/webhooks/acct_1/practice")
+    return cast(Receiver, receiver_door.app)
 
 
 @pytest.fixture

@@ -148,7 +148,7 @@ def list_promotion_codes(call: Call) -> Obj:
     def keep(p: Obj) -> bool:
         return (
             params.get("active") in (None, p["active"])
-            and params.get("code", p["code"]).lower() == p["code"].lower()
+            and str(params.get("code", p["code"])).lower() == p["code"].lower()
             and params.get("coupon") in (None, p["promotion"]["coupon"])
             and params.get("customer") in (None, p["customer"])
             and in_range(p["created"], params.get("created"))

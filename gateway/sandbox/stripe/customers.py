@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.sandbox.stripe.subscriptions import end_now
+from gateway.sandbox.stripe.cycle import end_now
 
 from gateway.sandbox.stripe.events import record, updating
 from gateway.sandbox.stripe.holders import living

@@ -1,4 +1,4 @@
-"""Made-up ids of the length and alphabet of Stripe's. Never repeated over restarts: a client's database may outlive us."""
+"""Made-up ids, as long as Stripe's. Never repeated over restarts: a client's database may outlive us."""
 
 from __future__ import annotations
 

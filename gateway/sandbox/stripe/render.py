@@ -65,7 +65,9 @@ def _expand(account: Account, node: Any, parts: list[str], path: str) -> None:
     elif name in REFERENCES:
         if name in node:
             node[name] = _fetched(account, name, node[name])
-    elif (name not in node and name not in QUIET) or (not isinstance(node.get(name), dict | list) and name not in QUIET):
+    elif (name not in node and name not in QUIET) or (
+        not isinstance(node.get(name), dict | list) and name not in QUIET
+    ):
         raise bad_params(f"This property cannot be expanded ({path}).", param="expand")
     _expand(account, node.get(name), rest, path)
 

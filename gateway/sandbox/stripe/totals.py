@@ -88,7 +88,7 @@ def _tax(account: Account, invoice: Obj, lines: list[Obj]) -> int:
         base = nearest(Decimal(net) * HUNDRED / (HUNDRED + inside))
         for rate in rates:
             amount = nearest(Decimal(net) * rate["_percent"] / (HUNDRED + inside))
-            line["taxes"].append(_entry(rate, amount, base, customer["tax_exempt"]))
+            line["taxes"].append(_entry(rate, amount, base, customer.get("tax_exempt", "none")))
         line["subtotal"] = line["amount"]
         contained += line["amount"] - nearest(Decimal(line["amount"]) * HUNDRED / (HUNDRED + inside))
     return contained

@@ -1,0 +1,248 @@
+"""Accounts: one Stripe account each, test or live by its key for ever."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import asyncpg
+import msgspec
+
+from db import sql
+from db.encryption import Keyring
+from db.engine import DB
+from db.ids import new_id
+from gateway.accounts import webhook_secrets
+from gateway.accounts.audit import CHANGED, SET, Author, differences
+from gateway.accounts.errors import CheckFailedError, FieldError, NameTakenError, NotThereError
+from gateway.accounts.validation import converted
+from gateway.accounts.webhook_secrets import WebhookSecret
+from gateway.billing.errors import StripeError, StripeForbiddenError, StripeRefusedError
+from gateway.billing.shapes import AccountShape
+from gateway.clock import business_now
+from gateway.domain.policy import Policy, PolicyError
+from gateway.runtime import Runtime
+from processors.values import Secret
+
+NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+STRIPE_KEY: Final = re.compile(r"(?:sk|rk)_(test|live)_[!-~]{1,255}")
+
+INSERT = """
+    insert into tollbridge.account (id, name, livemode, api_key, api_base, portal_url, policies, enabled, created_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+"""
+UPDATE = """
+    update tollbridge.account set api_key = $2, api_base = $3, portal_url = $4, policies = $5, enabled = $6 where id = $1
+"""
+LISTED = "select * from tollbridge.account order by created_at desc, id desc"
+
+
+class Account(msgspec.Struct, frozen=True):
+    """What may be shown of an account. `policies` holds what differs from the defaults."""
+
+    id: str
+    name: str
+    livemode: bool
+    stripe_account: str
+    api_base: str
+    portal_url: str
+    policies: dict[str, Any]
+    enabled: bool
+    created_at: datetime
+    webhook_secrets: tuple[WebhookSecret, ...] = ()
+
+    @property
+    def policy(self) -> Policy:
+        """The policies with their defaults."""
+        return msgspec.convert(self.policies, Policy)
+
+
+class AccountChange(msgspec.Struct, frozen=True):
+    """Fields to set; None leaves a field as it is. Policies are merged by name, None among them restores a default."""
+
+    api_key: Secret | None = None
+    api_base: str | None = None
+    portal_url: str | None = None
+    policies: Mapping[str, Any] | None = None
+    enabled: bool | None = None
+
+
+async def add(
+    keyring: Keyring,
+    by: Author,
+    name: str,
+    api_key: Secret,
+    *,
+    secrets: Sequence[Secret] = (),
+    change: AccountChange | None = None,
+) -> Account:
+    """A new account; raises FieldError, NameTakenError."""
+    change = change or AccountChange()
+    check_name(name)
+    livemode = livemode_of(api_key)
+    policies = merged_policies({}, change.policies or {})
+    account, now = new_id("acc"), await business_now()
+    api_base, portal_url = _url(change.api_base or "", "api_base", livemode), change.portal_url or ""
+    _url(portal_url, "portal_url", livemode)
+    async with DB.transaction():
+        await _refuse_live_beside_moved_clock(livemode)
+        try:
+            sealed = keyring.encrypt(api_key.reveal().encode(), table="account", column="api_key", row=account)
+            enabled = change.enabled is not False
+            await sql.rows(INSERT, account, name, livemode, sealed, api_base, portal_url, _json(policies), enabled, now)
+        except asyncpg.UniqueViolationError:
+            raise NameTakenError("name", f"there is an account {name!r} already") from None
+        after = {"name": name, "livemode": livemode, "api_key": SET, "api_base": api_base, "portal_url": portal_url}
+        await by.note(account, "account.added", account, name=name, after={**after, "policies": policies})
+        for secret in secrets:
+            await webhook_secrets.add(keyring, by, account, secret)
+    return await show(account)
+
+
+async def update(keyring: Keyring, by: Author, account: str, change: AccountChange) -> Account:
+    """Change what `change` gives; raises NotThereError, FieldError. The same again changes and notes nothing."""
+    async with DB.transaction():
+        row = await sql.row("select * from tollbridge.account where id = $1 for no key update", account)
+        if row is None:
+            raise NotThereError("account", account)
+        before = _fields(row)
+        after = dict(before)
+        sealed = bytes(row["api_key"])
+        if change.api_key is not None:
+            _refuse_other_mode(row, change.api_key)
+            old = keyring.decrypt(sealed, table="account", column="api_key", row=account).decode()
+            if old != change.api_key.reveal():
+                plain = change.api_key.reveal().encode()
+                sealed = keyring.encrypt(plain, table="account", column="api_key", row=account)
+                after["api_key"] = CHANGED
+        for field in ("api_base", "portal_url"):
+            if (value := getattr(change, field)) is not None:
+                after[field] = _url(value, field, row["livemode"])
+        if change.policies is not None:
+            after["policies"] = merged_policies(before["policies"], change.policies)
+        if change.enabled is not None:
+            after["enabled"] = change.enabled
+        was, is_now = differences(before, after)
+        if is_now:
+            values = (after["api_base"], after["portal_url"], _json(after["policies"]), after["enabled"])
+            await sql.rows(UPDATE, account, sealed, *values)
+            await by.note(account, "account.updated", account, name=row["name"], before=was, after=is_now)
+    return await show(account)
+
+
+async def show(account: str) -> Account:
+    """By id or name; raises NotThereError."""
+    row = await sql.row("select * from tollbridge.account where id = $1 or name = $1", account)
+    if row is None:
+        raise NotThereError("account", account)
+    return _shown(row, await webhook_secrets.listed([row["id"]]))
+
+
+async def listed() -> list[Account]:
+    """Every account, the newest first."""
+    rows = await sql.rows(LISTED)
+    secrets = await webhook_secrets.listed([row["id"] for row in rows])
+    return [_shown(row, secrets) for row in rows]
+
+
+async def check(runtime: Runtime, by: Author, account: str) -> str:
+    """Ask Stripe who the key belongs to, and keep the answer. Returns Stripe's account id.
+
+    Raises NotThereError, FieldError where the key is now that of another Stripe account, CheckFailedError.
+    """
+    known = await show(account)
+    if not known.enabled:
+        raise CheckFailedError(f"account {known.name} is disabled")
+    stripe = await runtime.stripe(known.id)
+    try:
+        found = (await stripe.get("/v1/account", AccountShape)).id
+    except (StripeForbiddenError, StripeRefusedError) as error:
+        raise CheckFailedError(f"Stripe refuses the key of account {known.name}: {error}") from error
+    except StripeError as error:
+        raise CheckFailedError(f"Stripe gave no answer: {error}", again=True) from error
+    if known.stripe_account not in ("", found):
+        raise FieldError("api_key", f"the key is that of {found}; account {known.name} is {known.stripe_account}")
+    if not known.stripe_account:
+        async with DB.transaction():
+            await sql.rows("update tollbridge.account set stripe_account = $2 where id = $1", known.id, found)
+            was, is_now = {"stripe_account": ""}, {"stripe_account": found}
+            await by.note(known.id, "account.checked", known.id, name=known.name, before=was, after=is_now)
+    return found
+
+
+def livemode_of(api_key: Secret) -> bool:
+    """Whether a Stripe key is live; raises FieldError for what is no secret or restricted key."""
+    match = STRIPE_KEY.fullmatch(api_key.reveal())
+    if match is None:
+        raise FieldError(
+            "api_key", "must be a Stripe secret or restricted key (sk_test_…, rk_test_…, sk_live_…, rk_live_…)"
+        )
+    return match[1] == "live"
+
+
+def check_name(name: str) -> None:
+    """Raises FieldError for a name that would not fit into an address."""
+    if not NAME.fullmatch(name):
+        raise FieldError("name", "must be 1 to 63 of a-z, 0-9, '-' and '_', and begin with a letter or digit")
+
+
+def merged_policies(before: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """The stored policies after a change; raises FieldError naming the policy."""
+    merged = {name: value for name, value in {**before, **change}.items() if value is not None}
+    policy = converted(merged, Policy, under="policies")
+    try:
+        policy.validate()
+    except PolicyError as error:
+        raise FieldError(f"policies.{error.param}", str(error).partition(": ")[2]) from None
+    return merged
+
+
+def _fields(row: Any) -> dict[str, Any]:
+    return {
+        "api_key": SET,
+        "api_base": row["api_base"],
+        "portal_url": row["portal_url"],
+        "policies": msgspec.json.decode(row["policies"]),
+        "enabled": row["enabled"],
+    }
+
+
+def _shown(row: Any, secrets: Mapping[str, tuple[WebhookSecret, ...]]) -> Account:
+    fields = {name: row[name] for name in Account.__struct_fields__ if name not in ("policies", "webhook_secrets")}
+    policies = msgspec.json.decode(row["policies"])
+    return Account(**fields, policies=policies, webhook_secrets=secrets.get(row["id"], ()))
+
+
+def _refuse_other_mode(row: Any, api_key: Secret) -> None:
+    if livemode_of(api_key) != row["livemode"]:
+        mode = "live" if row["livemode"] else "test"
+        raise FieldError("api_key", f"account {row['name']} was made with a {mode} key and stays so")
+
+
+async def _refuse_live_beside_moved_clock(livemode: bool) -> None:
+    # The lock makes a clock control wait, which then sees this account and is refused by the database.
+    offset = await sql.value("select offset_s from tollbridge.business_clock for share")
+    if livemode and offset:
+        raise FieldError("api_key", "a live account can't join a database whose business time was moved")
+
+
+def _url(value: str, field: str, livemode: bool) -> str:
+    if not value:
+        return ""
+    try:
+        parts = urlsplit(value)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.username
+    except ValueError:
+        good = False
+    if not good:
+        raise FieldError(field, "must be an http or https address")
+    if livemode and parts.scheme != "https":
+        raise FieldError(field, "must be https where the account is live")
+    return value.rstrip("/")
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,69 @@
+"""The audit log: who changed what, from what to what, in the transaction of the change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from db import sql
+from db.engine import DB
+from db.ids import new_id
+from gateway.clock import business_now
+
+SET = "(set)"
+"""Stands in the log for every secret."""
+CHANGED = "(changed)"
+
+INSERT = """
+    insert into tollbridge.audit_log (id, account, actor, action, object, reason, before, after, created_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+"""
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One change. `before` and `after` hold only the fields that differ; None where the object was made or removed."""
+
+    action: str
+    object: str
+    name: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+class Author:
+    """Who makes changes, and the list of those made; `reason` is the author's own and may be empty."""
+
+    def __init__(self, name: str, reason: str = "") -> None:
+        self.name = name
+        self.reason = reason
+        self.changes: list[Change] = []
+
+    async def note(
+        self,
+        account: str | None,
+        action: str,
+        object_id: str,
+        *,
+        name: str = "",
+        before: Mapping[str, Any] | None = None,
+        after: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write the row, in the caller's transaction."""
+        DB.current("the audit log")
+        change = Change(action, object_id, name, _plain(before), _plain(after))
+        now = await business_now()
+        shown = [None if side is None else msgspec.json.encode(side).decode() for side in (change.before, change.after)]
+        await sql.rows(INSERT, new_id("aud"), account, self.name, action, object_id, self.reason, *shown, now)
+        self.changes.append(change)
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The fields that differ, as they were and as they are."""
+    changed = [name for name in after if before.get(name) != after[name]]
+    return {name: before.get(name) for name in changed}, {name: after[name] for name in changed}
+
+
+def _plain(side: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if side is None else dict(side)

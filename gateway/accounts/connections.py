@@ -1,0 +1,236 @@
+"""Connections: one configured processor in one account. Which fields there are, the adapter says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import asyncpg
+import msgspec
+
+from db import sql
+from db.encryption import Keyring
+from db.engine import DB
+from db.ids import new_id
+from gateway.accounts.accounts import check_name
+from gateway.accounts.audit import CHANGED, SET, Author, differences
+from gateway.accounts.errors import CheckFailedError, FieldError, NameTakenError, NotThereError
+from gateway.clock import business_now
+from gateway.connections import UnknownAdapterError, adapter_class, capabilities_of
+from gateway.runtime import Runtime
+from processors.errors import CallError, ConfigurationError, NotSentError, OutcomeUnknownError
+from processors.values import Secret
+
+CURRENCY: Final = re.compile(r"[a-z]{3}")
+RecordOn = Literal["confirmed", "settled"]
+
+INSERT = """
+    insert into tollbridge.connection
+        (id, account, name, adapter, credentials, options, currencies, priority, record_on, enabled, created_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+"""
+UPDATE = """
+    update tollbridge.connection set credentials = $2, options = $3, currencies = $4, priority = $5, record_on = $6,
+        enabled = $7 where id = $1
+"""
+COLUMNS = "id, account, name, adapter, options, currencies, priority, record_on, enabled, created_at"
+
+
+class Connection(msgspec.Struct, frozen=True):
+    """What may be shown of a connection; `credentials` names the fields that are set."""
+
+    id: str
+    account: str
+    name: str
+    adapter: str
+    credentials: tuple[str, ...]
+    options: dict[str, str]
+    currencies: tuple[str, ...]
+    priority: int
+    record_on: str
+    enabled: bool
+    created_at: datetime
+
+
+class ConnectionChange(msgspec.Struct, frozen=True):
+    """Fields to set; None leaves a field as it is. Credentials and options are merged by name."""
+
+    credentials: Mapping[str, Secret] | None = None
+    options: Mapping[str, str] | None = None
+    currencies: Sequence[str] | None = None
+    priority: int | None = None
+    record_on: RecordOn | None = None
+    enabled: bool | None = None
+
+
+async def add(
+    runtime: Runtime, by: Author, account: str, name: str, adapter: str, change: ConnectionChange
+) -> Connection:
+    """A new connection of `account` (its id). Raises FieldError, NameTakenError, NotThereError."""
+    check_name(name)
+    credentials, options = dict(change.credentials or {}), dict(change.options or {})
+    _check_config(runtime, adapter, credentials, options)
+    currencies = _currencies(adapter, change.currencies or ())
+    connection, now = new_id("con"), await business_now()
+    priority, record_on, enabled = change.priority or 0, change.record_on or "confirmed", change.enabled is not False
+    async with DB.transaction():
+        if await sql.row("select id from tollbridge.account where id = $1 for key share", account) is None:
+            raise NotThereError("account", account)
+        sealed = _sealed(runtime.keyring, connection, credentials)
+        try:
+            values = (adapter, sealed, _json(options), currencies, priority, record_on, enabled, now)
+            await sql.rows(INSERT, connection, account, name, *values)
+        except asyncpg.UniqueViolationError:
+            raise NameTakenError("name", f"there is a connection {name!r} already") from None
+        after = {
+            "name": name,
+            "adapter": adapter,
+            "credentials": dict.fromkeys(credentials, SET),
+            "options": options,
+            "currencies": currencies,
+            "priority": priority,
+            "record_on": record_on,
+            "enabled": enabled,
+        }
+        await by.note(account, "connection.added", connection, name=name, after=after)
+    return await show(account, connection)
+
+
+async def update(runtime: Runtime, by: Author, account: str, connection: str, change: ConnectionChange) -> Connection:
+    """Change what `change` gives; raises NotThereError, FieldError. The same again changes and notes nothing."""
+    async with DB.transaction():
+        wanted = "select * from tollbridge.connection where account = $1 and (id = $2 or name = $2) for no key update"
+        row = await sql.row(wanted, account, connection)
+        if row is None:
+            raise NotThereError("connection", connection)
+        old = runtime.connections.credentials(row)
+        new = {**old, **(change.credentials or {})}
+        before, after = _before_and_after(row, old, new, change)
+        _check_config(runtime, row["adapter"], new, after["options"])
+        was, is_now = differences(before, after)
+        if is_now:
+            sealed = row["credentials"] if new == old else _sealed(runtime.keyring, row["id"], new)
+            values = (after["currencies"], after["priority"], after["record_on"], after["enabled"])
+            await sql.rows(UPDATE, row["id"], sealed, _json(after["options"]), *values)
+            await by.note(account, "connection.updated", row["id"], name=row["name"], before=was, after=is_now)
+    return await show(account, row["id"])
+
+
+async def show(account: str, connection: str) -> Connection:
+    """By id or name; raises NotThereError."""
+    wanted = f"select {COLUMNS} from tollbridge.connection where account = $1 and (id = $2 or name = $2)"  # noqa: S608
+    row = await sql.row(wanted, account, connection)
+    if row is None:
+        raise NotThereError("connection", connection)
+    return _shown(row)
+
+
+async def listed(account: str) -> list[Connection]:
+    """The connections of an account in the order in which they are preferred."""
+    wanted = f"select {COLUMNS} from tollbridge.connection where account = $1"  # noqa: S608
+    return [_shown(row) for row in await sql.rows(f"{wanted} order by priority, created_at, id", account)]
+
+
+async def check(runtime: Runtime, account: str, connection: str) -> str:
+    """One harmless call with the credentials; returns what the processor calls the account.
+
+    Raises NotThereError, CheckFailedError.
+    """
+    known = await show(account, connection)
+    adapter = await runtime.connections.adapter(account, known.id)
+    try:
+        return await adapter.check()
+    except (NotSentError, OutcomeUnknownError) as error:
+        raise CheckFailedError(f"connection {known.name}: the processor gave no answer: {error}", again=True) from error
+    except (CallError, ConfigurationError) as error:
+        raise CheckFailedError(f"connection {known.name}: {error}") from error
+
+
+def _before_and_after(
+    row: Any, old: Mapping[str, Secret], new: Mapping[str, Secret], change: ConnectionChange
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    before: dict[str, Any] = {
+        "credentials": dict.fromkeys(old, SET),
+        "options": msgspec.json.decode(row["options"]),
+        "currencies": list(row["currencies"]),
+        "priority": row["priority"],
+        "record_on": row["record_on"],
+        "enabled": row["enabled"],
+    }
+    after = dict(before)
+    after["credentials"] = {name: SET if old.get(name) == value else CHANGED for name, value in new.items()}
+    if change.options is not None:
+        after["options"] = {**before["options"], **change.options}
+    if change.currencies is not None:
+        after["currencies"] = _currencies(row["adapter"], change.currencies)
+    for field in ("priority", "record_on", "enabled"):
+        if (value := getattr(change, field)) is not None:
+            after[field] = value
+    return before, after
+
+
+def _check_config(runtime: Runtime, name: str, credentials: Mapping[str, Secret], options: Mapping[str, str]) -> None:
+    """The adapter itself judges the values; which fields there may be is known before. Raises FieldError."""
+    try:
+        adapter = adapter_class(name)
+    except UnknownAdapterError as error:
+        raise FieldError("adapter", str(error)) from None
+    for kind, given, known in (
+        ("credentials", credentials, adapter.credential_fields),
+        ("options", options, adapter.option_fields),
+    ):
+        for field in sorted(set(given) - set(known)):
+            there = ", ".join(known) or "none"
+            raise FieldError(f"{kind}.{field}", f"adapter {name!r} has no such field; there are {there}", "unknown")
+    for field in adapter.credential_fields:
+        if field not in credentials:
+            raise FieldError(f"credentials.{field}", "this parameter is required", "missing")
+        if not credentials[field].reveal().strip():
+            raise FieldError(f"credentials.{field}", "is empty")
+    try:
+        runtime.connections.build(name, dict(credentials), dict(options))
+    except ConfigurationError as error:
+        raise _located(adapter.credential_fields, adapter.option_fields, error) from None
+
+
+def _located(credentials: Sequence[str], options: Sequence[str], error: ConfigurationError) -> FieldError:
+    """An adapter names the field at the beginning of its message."""
+    field, _, rest = str(error).partition(" ")
+    field = field.rstrip(":")
+    if field in credentials:
+        return FieldError(f"credentials.{field}", rest)
+    if field in options:
+        return FieldError(f"options.{field}", rest)
+    return FieldError("options", str(error))
+
+
+def _currencies(adapter: str, currencies: Sequence[str]) -> list[str]:
+    known = capabilities_of(adapter).currencies
+    for place, currency in enumerate(currencies):
+        if not CURRENCY.fullmatch(currency):
+            raise FieldError(f"currencies.{place}", "must be three lower-case letters")
+        if known is not None and currency not in known:
+            raise FieldError(f"currencies.{place}", f"adapter {adapter!r} does not take {currency}")
+    return list(dict.fromkeys(currencies))
+
+
+def _shown(row: Any) -> Connection:
+    fields = {name: row[name] for name in COLUMNS.split(", ")}
+    fields |= {"options": msgspec.json.decode(row["options"]), "currencies": tuple(row["currencies"])}
+    # Every credential is required, so those set are those there are; an adapter that was removed has none to name.
+    try:
+        credentials = adapter_class(row["adapter"]).credential_fields
+    except UnknownAdapterError:
+        credentials = ()
+    return Connection(**fields, credentials=credentials)
+
+
+def _sealed(keyring: Keyring, connection: str, credentials: Mapping[str, Secret]) -> bytes:
+    plain = msgspec.json.encode({name: secret.reveal() for name, secret in credentials.items()})
+    return keyring.encrypt(plain, table="connection", column="credentials", row=connection)
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return msgspec.json.encode(value).decode()

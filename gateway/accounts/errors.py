@@ -1,0 +1,48 @@
+"""What can be wrong with a change to accounts, connections or keys.
+
+AccountsError
+├── FieldError            a field is missing, unknown, or can't have this value; `param` is its dotted path
+│   └── NameTakenError    another object has this name
+├── NotThereError         the account has no such object
+└── CheckFailedError      the credentials were tried and did not work, or nobody answered
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Fault = Literal["invalid", "missing", "unknown"]
+
+
+class AccountsError(Exception):
+    """Base. No message holds a secret."""
+
+
+class FieldError(AccountsError):
+    """Nothing was changed: the field named by `param` is wrong."""
+
+    def __init__(self, param: str, message: str, fault: Fault = "invalid") -> None:
+        super().__init__(f"{param}: {message}" if param else message)
+        self.param = param
+        self.message = message
+        self.fault: Fault = fault
+
+
+class NameTakenError(FieldError):
+    """The name is in use."""
+
+
+class NotThereError(AccountsError):
+    """Nothing of this kind by this id or name, in this account."""
+
+    def __init__(self, kind: str, wanted: str) -> None:
+        super().__init__(f"no {kind} {wanted!r}")
+        self.kind = kind
+
+
+class CheckFailedError(AccountsError):
+    """The credentials don't work. `again`: nobody answered, so that it may be tried again as it is."""
+
+    def __init__(self, message: str, *, again: bool = False) -> None:
+        super().__init__(message)
+        self.again = again

@@ -1,0 +1,117 @@
+"""`advance` of a checkout session: one worker, step by step until there is nothing to do but wait."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from db import poke, sql
+from db.engine import DB
+from db.poke import Claim, ClaimLostError, WakeUp
+from gateway.billing.errors import StripeNotSentError
+from gateway.checkout import cleanup, collect, create
+from gateway.checkout.load import LoadedSession, load
+from gateway.clock import business_now
+from gateway.collect.advance import FAILURES_TO_CASE, RETRY_S
+from gateway.collect.cases import open_case
+from gateway.collect.charge import CLAIM_MARGIN_S
+from gateway.domain.actions import CaseKind
+from gateway.domain.session import Fail, Rest, Step, decide_session
+from gateway.runtime import Runtime
+
+log = structlog.get_logger()
+
+MOST_STEPS: Final = 20
+
+
+async def advance_checkout(runtime: Runtime, wake_up: WakeUp) -> None:
+    """Bring a session as far as it goes now."""
+    hold_s = max(runtime.settings.stripe_timeout_s, runtime.settings.processor_timeout_s / 2) + CLAIM_MARGIN_S
+    claim = await poke.take(wake_up, hold_s)
+    if claim is None:
+        return
+    try:
+        await _go_round(runtime, claim, hold_s)
+    except ClaimLostError:
+        log.info("claim_lost", session=claim.id)
+    except StripeNotSentError as error:
+        await _later(claim, error, (error.retry_after_s,), failed=False)
+    except collect.NotYetError as error:
+        await _later(claim, error, (10.0,), failed=False)
+    except Exception as error:
+        await _later(claim, error, RETRY_S, failed=True)
+
+
+async def _go_round(runtime: Runtime, claim: Claim, hold_s: float) -> None:
+    for _ in range(MOST_STEPS):
+        now = await business_now()
+        loaded = await load(claim, hold_s)
+        step = decide_session(loaded.view, now)
+        match step:
+            case Rest(at=at):
+                async with DB.transaction():
+                    if await poke.release(claim, seen=loaded.poked, due_at=at):
+                        return
+            case Fail(code=code, reason=reason):
+                await collect.fail(claim, loaded, code, reason, now)
+            case _:
+                await _do(runtime, claim, loaded, step, now)
+    raise RuntimeError(f"{MOST_STEPS} steps and no end")
+
+
+async def _do(runtime: Runtime, claim: Claim, loaded: LoadedSession, step: Step, now: datetime) -> None:
+    match step:
+        case Step.CREATE_CUSTOMER:
+            await create.customer(runtime, claim, loaded, now)
+        case Step.CREATE_SUBSCRIPTION:
+            await create.subscription(runtime, claim, loaded, now)
+        case Step.HOLD_DRAFT:
+            await create.hold_draft(runtime, claim, loaded)
+        case Step.OPEN:
+            await _to(claim, "open")
+        case Step.CONFIRM:
+            await collect.confirm_at_once(claim, loaded)
+        case Step.COMPLETE_SETUP:
+            await collect.complete_setup(runtime, claim, loaded, now)
+        case Step.TELL_STRIPE:
+            await collect.tell_stripe(runtime, claim, loaded, now)
+        case Step.COMPLETE:
+            await _to(claim, "complete")
+        case Step.EXPIRE:
+            await collect.expire(claim, loaded, now)
+        case Step.CANCEL_SUBSCRIPTION:
+            await cleanup.cancel_subscription(runtime, claim, loaded, now)
+        case Step.CLOSE_INVOICE:
+            await cleanup.close_invoice(runtime, claim, loaded, now)
+        case Step.DROP_SETUP:
+            await cleanup.drop_setup(runtime, claim, loaded)
+        case Step.REVOKE_METHOD:
+            await cleanup.revoke_method(runtime, loaded, now)
+        case Step.FINISH_CLEANUP:
+            await sql.rows(
+                "update tollbridge.checkout_session set cleanup_done = true where account = $1 and id = $2",
+                claim.account,
+                claim.id,
+            )
+
+
+async def _to(claim: Claim, state: str) -> None:
+    await sql.rows(
+        """update tollbridge.checkout_session set state = $4
+           where account = $1 and id = $2 and claimed_by = $3 and state in ('creating', 'open', 'processing')""",
+        claim.account,
+        claim.id,
+        claim.holder,
+        state,
+    )
+
+
+async def _later(claim: Claim, error: Exception, waits_s: tuple[float, ...], *, failed: bool) -> None:
+    log.warning("advance_failed", session=claim.id, error=type(error).__name__, exc_info=error if failed else None)
+    now = await business_now()
+    async with DB.transaction():
+        failures = await poke.give_up_turn(claim, now=now, waits_s=waits_s, failed=failed)
+        if failures >= FAILURES_TO_CASE:
+            await open_case(claim.account, CaseKind.ADVANCE_FAILED, claim.id, type(error).__name__, now)

@@ -1,0 +1,49 @@
+"""Changes while a session is open: where the payer is taxed, and a promotion code. The amounts change in Stripe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from db import sql
+from gateway.billing import invoices, subscriptions
+from gateway.billing.errors import StripeError, StripeRefusedError
+from gateway.checkout.sessions import get_session
+from gateway.checkout.values import Change, CheckoutError, location_params
+from gateway.clock import business_now
+from gateway.collect import mirror
+from gateway.runtime import Runtime
+
+
+async def change(runtime: Runtime, account: str, session: str, wanted: Change) -> None:
+    """Bring a change to Stripe and read the draft again. Every call sets a value, so a repeat changes nothing.
+
+    Raises CheckoutError: the session is not open, or Stripe refuses the value.
+    """
+    row = await get_session(account, session)
+    if row["state"] != "open":
+        code = "session_expired" if row["state"] == "expired" else "session_not_open"
+        raise CheckoutError(code, f"the session is {row['state']}")
+    stripe = await runtime.stripe(account)
+    poked = await sql.value(
+        "select poked from tollbridge.invoice where account = $1 and id = $2", account, row["invoice"]
+    )
+    try:
+        location = location_params(wanted.address, wanted.ip_address)
+        if location:
+            await subscriptions.update_customer(stripe, row["customer"], location)
+        if wanted.promotion_code:
+            promotion = await subscriptions.find_promotion_code(stripe, wanted.promotion_code)
+            if promotion is None:
+                raise CheckoutError("invalid_request", "no such promotion code is active", "promotion_code")
+            discounts: dict[str, Any] = {"discounts": [{"promotion_code": promotion.id}]}
+            # The draft exists already, so the code goes onto it; onto the subscription only where it lasts beyond the
+            # first invoice, or a code for one use would be used twice. Stripe's documents do not settle this.
+            await invoices.update_draft(stripe, row["invoice"], discounts)
+            if promotion.duration != "once":
+                await subscriptions.update(stripe, row["subscription"], discounts)
+        answer = await invoices.read(stripe, row["invoice"])
+    except StripeRefusedError as error:
+        raise CheckoutError("stripe_refused", str(error), error.param) from error
+    except StripeError as error:
+        raise CheckoutError("stripe_unavailable", "Stripe can't be reached; ask again") from error
+    await mirror.store(account, answer, read_at=await business_now(), poked=poked or 0)

@@ -1,0 +1,74 @@
+"""After a session failed or expired: its subscription, its invoice and its payment method are ended, each once."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from db import poke, sql
+from db.engine import DB
+from db.poke import Claim, Kind
+from gateway.billing import invoices, subscriptions
+from gateway.billing.errors import StripeRefusedError
+from gateway.checkout.load import LoadedSession
+from gateway.clock import business_now
+from gateway.collect import mirror
+from gateway.customers import methods
+from gateway.customers.subscription import store_subscription
+from gateway.runtime import Runtime
+from processors.values import SetupReady
+
+
+async def cancel_subscription(runtime: Runtime, claim: Claim, loaded: LoadedSession, now: datetime) -> None:
+    """Cancel at Stripe at once; our row shows it as ended."""
+    shape = await subscriptions.cancel(await runtime.stripe(claim.account), loaded.view.subscription)
+    poked = await sql.value(
+        "select poked from tollbridge.subscription where account = $1 and id = $2", claim.account, shape.id
+    )
+    await store_subscription(claim.account, shape, poked or 0, now)
+
+
+async def close_invoice(runtime: Runtime, claim: Claim, loaded: LoadedSession, now: datetime) -> None:
+    """An expired session's draft is finalized and voided; a failed one's invoice is marked uncollectible.
+
+    One call a turn: the invoice's mirror says what comes next.
+    """
+    stripe, invoice = await runtime.stripe(claim.account), loaded.view.invoice
+    poked = await sql.value(
+        "select poked from tollbridge.invoice where account = $1 and id = $2", claim.account, invoice
+    )
+    try:
+        if loaded.view.invoice_status == "draft":
+            answer = await invoices.finalize(stripe, invoice)
+        elif loaded.row["state"] == "expired":
+            answer = await invoices.void(stripe, invoice)
+        else:
+            answer = await invoices.mark_uncollectible(stripe, invoice)
+    except StripeRefusedError:
+        answer = await invoices.read(stripe, invoice)
+        if answer.shape.status == loaded.view.invoice_status:
+            raise
+    await mirror.store(claim.account, answer, read_at=await business_now(), poked=poked or 0)
+    async with DB.transaction():
+        await poke.poke(Kind.INVOICE, claim.account, [invoice], now)
+
+
+async def drop_setup(runtime: Runtime, claim: Claim, loaded: LoadedSession) -> None:
+    """A method that the payer entered and never confirmed is deleted at the processor. Raises CallError."""
+    row = loaded.row
+    adapter = await runtime.connections.adapter(claim.account, row["connection"])
+    reference = runtime.keyring.decrypt(
+        row["setup_ref"], table="checkout_session", column="setup_ref", row=claim.id
+    ).decode()
+    made = await adapter.complete_setup(reference)
+    if isinstance(made, SetupReady):
+        await adapter.revoke_method(made.method, f"revoke:{claim.id}")
+    await sql.rows(
+        "update tollbridge.checkout_session set setup_ref = null where account = $1 and id = $2",
+        claim.account,
+        claim.id,
+    )
+
+
+async def revoke_method(runtime: Runtime, loaded: LoadedSession, now: datetime) -> None:
+    """The method that this session stored, where nothing else needs it."""
+    await methods.revoke_method(runtime, loaded.row["account"], loaded.view.payment_method, now)

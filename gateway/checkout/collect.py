@@ -1,0 +1,144 @@
+"""From confirm to the end of a session: store the method, tell Stripe, let the invoice be collected."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from db import poke, sql
+from db.engine import DB
+from db.poke import Claim, ClaimLostError, Kind
+from gateway.billing import subscriptions
+from gateway.checkout.load import LoadedSession
+from gateway.checkout.values import CheckoutError
+from gateway.collect.charge import CLAIM_MARGIN_S, method_reference
+from gateway.customers.methods import TokenOfAnotherCustomerError, store_method, stripe_metadata
+from gateway.runtime import Runtime
+from processors.values import SetupFailed, SetupPending, SetupReady
+
+UNRESOLVED = """
+    select exists (select 1 from tollbridge.attempt where account = $1 and invoice = $2
+                   and state in ('sending', 'pending', 'requires_action', 'unknown', 'succeeded') and not surplus)
+"""
+BACK_TO_OPEN = """
+    update tollbridge.checkout_session set state = 'open', confirmed_at = null, setup_ref = null,
+        failure_code = $4, reason = $5
+    where account = $1 and id = $2 and claimed_by = $3 and state = 'processing'
+"""
+STORE_METHOD = """
+    update tollbridge.checkout_session set payment_method = $4
+    where account = $1 and id = $2 and claimed_by = $3 returning id
+"""
+END = """
+    update tollbridge.checkout_session set state = $4, failure_code = $5, reason = $6
+    where account = $1 and id = $2 and claimed_by = $3 and state in ('creating', 'open', 'processing') returning id
+"""
+
+
+class NotYetError(Exception):
+    """Somebody else is not done: the payer or the bank with a set-up, or a charge that is on its way. Ask again soon."""
+
+
+async def confirm_at_once(claim: Claim, loaded: LoadedSession) -> None:
+    """A session that was opened with `confirm`: collect it with the method named, or the customer's first."""
+    method = loaded.view.payment_method or await sql.value(
+        """select p.id from tollbridge.payment_method p join tollbridge.connection c on c.id = p.connection
+           where p.account = $1 and p.customer = $2 and p.status = 'active' and c.enabled
+           order by p.position, p.created_at limit 1""",
+        claim.account,
+        loaded.view.customer,
+    )
+    if method is None:
+        raise CheckoutError("payment_method_needs_repair", "the customer's payment method is gone")
+    await sql.rows(
+        """update tollbridge.checkout_session set state = 'processing', payment_method = $4,
+               connection = (select connection from tollbridge.payment_method where id = $4)
+           where account = $1 and id = $2 and claimed_by = $3 and state = 'creating'""",
+        claim.account,
+        claim.id,
+        claim.holder,
+        method,
+    )
+
+
+async def complete_setup(runtime: Runtime, claim: Claim, loaded: LoadedSession, now: datetime) -> None:
+    """Ask the processor what has become of the set-up, and store the method. Raises NotYetError, CallError."""
+    row = loaded.row
+    adapter = await runtime.connections.adapter(claim.account, row["connection"])
+    reference = runtime.keyring.decrypt(
+        row["setup_ref"], table="checkout_session", column="setup_ref", row=claim.id
+    ).decode()
+    match await adapter.complete_setup(reference):
+        case SetupPending():
+            raise NotYetError
+        case SetupFailed(code=code, message=message):
+            await sql.rows(
+                BACK_TO_OPEN, claim.account, claim.id, claim.holder, "setup_failed", f"{code}: {message}"[:500]
+            )
+        case SetupReady(method=method, card=card):
+            try:
+                async with DB.transaction():
+                    # Sessions are locked before invoices.
+                    await poke.hold(claim, CLAIM_MARGIN_S)
+                    stored = await store_method(
+                        runtime, claim.account, loaded.view.customer, row["connection"], method, card, now
+                    )
+                    kept = await sql.row(STORE_METHOD, claim.account, claim.id, claim.holder, stored)
+                    if kept is None:
+                        raise ClaimLostError(claim.id)
+            except TokenOfAnotherCustomerError as error:
+                await sql.rows(BACK_TO_OPEN, claim.account, claim.id, claim.holder, "setup_failed", str(error))
+
+
+async def tell_stripe(runtime: Runtime, claim: Claim, loaded: LoadedSession, now: datetime) -> None:
+    """Write the processor's references to the Stripe customer, then let the invoice be finalized and collected."""
+    if loaded.policy.token_metadata == "reference":  # noqa: S105 (a choice, not a secret)
+        await _write_references(runtime, claim, loaded)
+    await release(claim, loaded, now)
+
+
+async def _write_references(runtime: Runtime, claim: Claim, loaded: LoadedSession) -> None:
+    method = loaded.view.payment_method
+    name = await sql.value(
+        """select c.name from tollbridge.connection c join tollbridge.payment_method p on p.connection = c.id
+           where p.account = $1 and p.id = $2""",
+        claim.account,
+        method,
+    )
+    reference = await method_reference(runtime, claim.account, method)
+    stripe = await runtime.stripe(claim.account)
+    await subscriptions.update_customer(stripe, loaded.view.customer, {"metadata": stripe_metadata(name, reference)})
+
+
+async def release(claim: Claim, loaded: LoadedSession, now: datetime) -> None:
+    """The session is confirmed: its invoice is not held any more."""
+    async with DB.transaction():
+        await sql.rows(
+            "update tollbridge.checkout_session set told_stripe = true where account = $1 and id = $2",
+            claim.account,
+            claim.id,
+        )
+        if loaded.view.invoice:
+            await poke.poke(Kind.INVOICE, claim.account, [loaded.view.invoice], now)
+
+
+async def fail(claim: Claim, loaded: LoadedSession, code: str, reason: str, now: datetime) -> None:
+    """End the session without its money, unless money is on its way at this moment."""
+    await _end(claim, loaded, "failed", code, reason, now)
+
+
+async def expire(claim: Claim, loaded: LoadedSession, now: datetime) -> None:
+    await _end(claim, loaded, "expired", "session_expired", "not confirmed in time", now)
+
+
+async def _end(claim: Claim, loaded: LoadedSession, state: str, code: str, reason: str, now: datetime) -> None:
+    """Sessions before invoices: the charge checks the invoice's counter under this same lock."""
+    invoice = loaded.view.invoice
+    async with DB.transaction():
+        if await sql.row(END, claim.account, claim.id, claim.holder, state, code, reason) is None:
+            raise ClaimLostError(claim.id)
+        if not invoice:
+            return
+        await poke.poke(Kind.INVOICE, claim.account, [invoice], now)
+        if code != "action_abandoned" and await sql.value(UNRESOLVED, claim.account, invoice):
+            # A charge went out between the look and this lock: the session waits for how it ends.
+            raise NotYetError

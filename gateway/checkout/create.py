@@ -1,0 +1,143 @@
+"""Making a session's customer, subscription and draft at Stripe, each once."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from db import poke, sql
+from db.engine import DB
+from db.ids import derived_key
+from db.poke import Claim, Kind
+from gateway.billing import invoices, subscriptions
+from gateway.billing.errors import StripeRefusedError
+from gateway.billing.shapes import SESSION_KEY, SubscriptionShape, id_of
+from gateway.billing.subscriptions import MadeSubscription
+from gateway.checkout.load import LoadedSession
+from gateway.checkout.values import customer_params
+from gateway.clock import business_now
+from gateway.collect import mirror
+from gateway.customers.subscription import store_subscription
+from gateway.runtime import Runtime
+
+KEY_LIFE: Final = timedelta(hours=23)
+"""Stripe keeps an idempotency key for 24 hours; an older one protects nothing."""
+
+REFUSE = """
+    update tollbridge.checkout_session set state = 'failed', failure_code = $4, reason = $5
+    where account = $1 and id = $2 and claimed_by = $3 and state = 'creating'
+"""
+STORE_MADE = """
+    update tollbridge.checkout_session set subscription = $4, invoice = $5
+    where account = $1 and id = $2 and claimed_by = $3
+"""
+
+
+async def customer(runtime: Runtime, claim: Claim, loaded: LoadedSession, now: datetime) -> None:
+    """Create the Stripe customer under a key of this session's."""
+    params = customer_params(loaded.request.customer_details, mails_off=loaded.policy.stripe_mails_off)
+    params["metadata"] = {SESSION_KEY: claim.id}
+    stripe = await runtime.stripe(claim.account)
+    try:
+        made = await subscriptions.create_customer(stripe, params, _key(loaded, "customer"))
+    except StripeRefusedError as error:
+        await _refuse(claim, error, "customer_details")
+        return
+    await sql.rows(
+        "update tollbridge.checkout_session set customer = $4 where account = $1 and id = $2 and claimed_by = $3",
+        claim.account,
+        claim.id,
+        claim.holder,
+        made.id,
+    )
+
+
+async def subscription(runtime: Runtime, claim: Claim, loaded: LoadedSession, now: datetime) -> None:
+    """Create the subscription, or find the one that a lost answer left behind; keep its draft as the mirror."""
+    stripe = await runtime.stripe(claim.account)
+    made: MadeSubscription | None = None
+    try:
+        if _round(loaded) > 0 or now - loaded.row["created_at"] > KEY_LIFE:
+            # The key is dead, or keeps a 500 for ever: look before making another (law 11).
+            made = await subscriptions.find_made(stripe, loaded.view.customer, claim.id)
+        if made is None:
+            params = await _subscription_params(runtime, claim, loaded)
+            if params is None:
+                return
+            made = await subscriptions.create(stripe, params, _key(loaded, "subscription"))
+    except StripeRefusedError as error:
+        await _refuse(claim, error, "items")
+        return
+    await _store_made(claim, made, now)
+
+
+async def hold_draft(runtime: Runtime, claim: Claim, loaded: LoadedSession) -> None:
+    """Keep Stripe from finalizing the first draft before the payer has confirmed."""
+    stripe = await runtime.stripe(claim.account)
+    poked = await sql.value(
+        "select poked from tollbridge.invoice where account = $1 and id = $2", claim.account, loaded.view.invoice
+    )
+    try:
+        answer = await invoices.update_draft(stripe, loaded.view.invoice, {"auto_advance": False})
+    except StripeRefusedError:
+        # It is no draft any more (an hour has passed, or staff finalized it): it goes on as it is.
+        answer = await invoices.read(stripe, loaded.view.invoice)
+        if answer.shape.status == "draft":
+            raise
+    await mirror.store(claim.account, answer, read_at=await business_now(), poked=poked or 0)
+
+
+async def _subscription_params(runtime: Runtime, claim: Claim, loaded: LoadedSession) -> dict[str, Any] | None:
+    request = loaded.request
+    params: dict[str, Any] = {
+        "customer": loaded.view.customer,
+        "items": [{"price": item.price, "quantity": item.quantity} for item in request.items],
+        "collection_method": "send_invoice",
+        "days_until_due": request.days_until_due,
+        "metadata": {**request.metadata, SESSION_KEY: claim.id},
+    }
+    if request.default_tax_rates:
+        params["default_tax_rates"] = request.default_tax_rates
+    if request.automatic_tax:
+        params["automatic_tax"] = {"enabled": True}
+    if request.trial_period_days:
+        params["trial_period_days"] = request.trial_period_days
+    if request.promotion_code:
+        stripe = await runtime.stripe(claim.account)
+        code = await subscriptions.find_promotion_code(stripe, request.promotion_code)
+        if code is None:
+            await _store_refusal(claim, "invalid_request:promotion_code", "no such promotion code is active")
+            return None
+        params["discounts"] = [{"promotion_code": code.id}]
+    return params
+
+
+async def _store_made(claim: Claim, made: MadeSubscription, now: datetime) -> None:
+    """Keep ids and mirrors in one transaction, so that a session that has a subscription also knows its draft."""
+    shape: SubscriptionShape = made.subscription
+    invoice = id_of(shape.latest_invoice)
+    async with DB.transaction():
+        await sql.rows(STORE_MADE, claim.account, claim.id, claim.holder, shape.id, invoice)
+        await poke.poke(Kind.SUBSCRIPTION, claim.account, [shape.id], now)
+        if made.invoice is not None:
+            await poke.poke(Kind.INVOICE, claim.account, [invoice], now)
+    await store_subscription(claim.account, shape, 1, now)
+    if made.invoice is not None:
+        await mirror.store(claim.account, made.invoice, read_at=now, poked=1)
+
+
+async def _refuse(claim: Claim, error: StripeRefusedError, param: str) -> None:
+    await _store_refusal(claim, f"stripe_refused:{error.param or param}", str(error))
+
+
+async def _store_refusal(claim: Claim, code: str, reason: str) -> None:
+    await sql.rows(REFUSE, claim.account, claim.id, claim.holder, code, reason[:500])
+
+
+def _round(loaded: LoadedSession) -> int:
+    """Which key to use: the first failure may be a lost answer, which the same key gives again; later ones are not."""
+    return max(0, int(loaded.row["failures"]) - 1)
+
+
+def _key(loaded: LoadedSession, what: str) -> str:
+    return derived_key("checkout", loaded.row["account"], loaded.row["id"], what, str(_round(loaded)))

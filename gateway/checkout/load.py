@@ -1,0 +1,81 @@
+"""Loading a session's view, under its claim."""
+
+from __future__ import annotations
+
+import asyncpg
+import msgspec
+
+from db import poke, sql
+from db.engine import DB
+from db.poke import Claim
+from db.states import AttemptState, InvoiceState, SessionState
+from gateway.checkout.values import CheckoutRequest
+from gateway.domain.policy import Policy
+from gateway.domain.session import SessionView
+
+VIEW = """
+    select s.*, a.policies,
+        i.state as invoice_state, i.status as invoice_status, i.snapshot,
+        (select t.state from tollbridge.attempt t where t.account = s.account and t.invoice = s.invoice
+         order by t.number desc limit 1) as attempt_state,
+        u.ended_at is not null as subscription_ended,
+        s.payment_method is not null and p.status <> 'revoked' and p.created_at >= s.created_at
+            and not exists (select 1 from tollbridge.subscription o where o.account = s.account
+                            and o.customer = s.customer and o.id <> s.subscription and o.ended_at is null)
+            and not exists (select 1 from tollbridge.invoice n where n.account = s.account and n.customer = s.customer
+                            and n.status in ('draft', 'open') and n.id <> s.invoice) as method_is_only_ours
+    from tollbridge.checkout_session s
+        join tollbridge.account a on a.id = s.account
+        left join tollbridge.invoice i on i.account = s.account and i.id = s.invoice
+        left join tollbridge.subscription u on u.account = s.account and u.id = s.subscription
+        left join tollbridge.payment_method p on p.id = s.payment_method
+    where s.account = $1 and s.id = $2
+"""
+
+
+class _Draft(msgspec.Struct, frozen=True):
+    auto_advance: bool = True
+
+
+class LoadedSession(msgspec.Struct, frozen=True):
+    """A view with its row and the counter read with it."""
+
+    view: SessionView
+    row: asyncpg.Record
+    request: CheckoutRequest
+    policy: Policy
+
+    @property
+    def poked(self) -> int:
+        return int(self.row["poked"])
+
+
+async def load(claim: Claim, hold_s: float) -> LoadedSession:
+    """Read it all; raises ClaimLostError."""
+    async with DB.transaction():
+        await poke.hold(claim, hold_s)
+        row = await sql.row(VIEW, claim.account, claim.id)
+    assert row is not None, "a claimed session exists"
+    policy = msgspec.json.decode(row["policies"], type=Policy)
+    request = msgspec.json.decode(row["request"], type=CheckoutRequest)
+    snapshot = row["snapshot"]
+    view = SessionView(
+        state=SessionState(row["state"]),
+        policy=policy,
+        expires_at=row["expires_at"],
+        customer=row["customer"],
+        subscription=row["subscription"],
+        invoice=row["invoice"],
+        held=snapshot is not None and not msgspec.json.decode(snapshot, type=_Draft).auto_advance,
+        confirm_at_once=request.confirm,
+        payment_method=row["payment_method"] or "",
+        has_setup=row["setup_ref"] is not None,
+        told_stripe=row["told_stripe"],
+        invoice_state=InvoiceState(row["invoice_state"]) if row["invoice_state"] else None,
+        invoice_status=row["invoice_status"] or "",
+        attempt=AttemptState(row["attempt_state"]) if row["attempt_state"] else None,
+        subscription_ended=bool(row["subscription_ended"]),
+        cleanup_done=row["cleanup_done"],
+        method_is_only_ours=bool(row["method_is_only_ours"]),
+    )
+    return LoadedSession(view, row, request, policy)

@@ -1,0 +1,289 @@
+"""What the API does with a session: store an intent, poke, wait on the row. Nothing here charges."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import time
+from datetime import datetime, timedelta
+from typing import Final
+
+import asyncpg
+import msgspec
+
+from db import poke, sql
+from db.engine import DB
+from db.ids import new_id
+from db.poke import Kind
+from db.states import SessionState
+from gateway.checkout.values import CheckoutError, CheckoutRequest
+from gateway.clock import business_now
+from gateway.domain.policy import Policy
+from gateway.runtime import Runtime
+from processors.errors import CallError, RefusedError
+from processors.values import SetupRequest, SetupSession
+
+SECRET_PREFIX: Final = "tbcs_secret_"  # noqa: S105 (a prefix, not a secret)
+CREATE_WAIT_S: Final = 5.0
+POLL_S: Final = (0.02, 0.05, 0.1, 0.2, 0.25)
+
+SESSION = "select * from tollbridge.checkout_session where account = $1 and id = $2"
+LIVE = """
+    select * from tollbridge.checkout_session where account = $1 and client_reference = $2
+      and state in ('creating', 'open', 'processing', 'complete')
+"""
+INSERT = """
+    insert into tollbridge.checkout_session (id, account, client_reference, client_secret_hash, client_secret, state,
+        request, customer, payment_method, confirmed_at, expires_at, created_at)
+    values ($1, $2, $3, $4, $5, 'creating', $6, $7, $8, $9, $10, $11)
+    on conflict (account, client_reference) where state in ('creating', 'open', 'processing', 'complete') do nothing
+    returning id
+"""
+
+
+def secret_hash(client_secret: str) -> bytes:
+    """How a client secret is found again; the secret itself is stored encrypted only."""
+    return hashlib.sha256(client_secret.encode()).digest()
+
+
+async def open_session(runtime: Runtime, account: str, request: CheckoutRequest) -> asyncpg.Record:
+    """The live session of this `client_reference`, or a new one; waits up to 5 s for Stripe's part of it.
+
+    Raises CheckoutError: a request that can't be met, or `in_progress`.
+    """
+    _check(request)
+    now = await business_now()
+    live = await sql.row(LIVE, account, request.client_reference)
+    if live is None:
+        await _refuse_without_method(account, request)
+        live = await _insert(runtime, account, request, now)
+    session = await wait_for(account, live["id"], CREATE_WAIT_S, until_not=(SessionState.CREATING,))
+    if session["state"] == SessionState.CREATING:
+        raise CheckoutError("in_progress", "the session is still being made; ask again with the same client_reference")
+    if session["state"] == SessionState.FAILED and not session["subscription"]:
+        code, _, param = session["failure_code"].partition(":")
+        raise CheckoutError(code, session["reason"], param)
+    return session
+
+
+async def _insert(runtime: Runtime, account: str, request: CheckoutRequest, now: datetime) -> asyncpg.Record:
+    policy = await policy_of(account)
+    session, secret = new_id("cs"), SECRET_PREFIX + secrets.token_urlsafe(32)
+    sealed = runtime.keyring.encrypt(secret.encode(), table="checkout_session", column="client_secret", row=session)
+    async with DB.transaction():
+        inserted = await sql.row(
+            INSERT,
+            session,
+            account,
+            request.client_reference,
+            secret_hash(secret),
+            sealed,
+            msgspec.json.encode(request).decode(),
+            request.customer,
+            request.payment_method or None,
+            now if request.confirm else None,
+            now + timedelta(hours=policy.session_hours),
+            now,
+        )
+        if inserted is not None:
+            await poke.poke(Kind.CHECKOUT, account, [session], now)
+    # Somebody else's session of the same reference, where two came at once.
+    found = await sql.row(LIVE, account, request.client_reference)
+    if found is None:
+        raise CheckoutError("in_progress", "a session of this client_reference has just ended; ask again")
+    return found
+
+
+def _check(request: CheckoutRequest) -> None:
+    if request.customer and request.customer_details is not None:
+        raise CheckoutError("invalid_request", "give customer or customer_details, not both", "customer")
+    if not request.customer and request.customer_details is None:
+        raise CheckoutError("invalid_request", "give customer or customer_details", "customer")
+    if request.payment_method and not request.confirm:
+        raise CheckoutError("invalid_request", "payment_method goes with confirm", "payment_method")
+    if request.confirm and not request.customer:
+        raise CheckoutError("invalid_request", "confirm goes with an existing customer", "confirm")
+    if any(not key or len(key) > 40 or "[" in key or "]" in key for key in request.metadata):
+        raise CheckoutError("invalid_request", "keys are 1 to 40 characters without brackets", "metadata")
+
+
+async def _refuse_without_method(account: str, request: CheckoutRequest) -> None:
+    """A checkout that is confirmed at once needs a stored method that can be charged, before Stripe hears of it."""
+    if not request.confirm:
+        return
+    if request.payment_method:
+        await own_method(account, request.customer, request.payment_method)
+        return
+    active = await sql.value(
+        """select exists (select 1 from tollbridge.payment_method p join tollbridge.connection c on c.id = p.connection
+           where p.account = $1 and p.customer = $2 and p.status = 'active' and c.enabled)""",
+        account,
+        request.customer,
+    )
+    if not active:
+        raise CheckoutError(
+            "payment_method_needs_repair", "the customer has no payment method that can be charged", "payment_method"
+        )
+
+
+async def own_method(account: str, customer: str, method: str) -> str:
+    """The connection of an active method of this very customer; raises CheckoutError."""
+    row = await sql.row(
+        "select connection, status from tollbridge.payment_method where account = $1 and customer = $2 and id = $3",
+        account,
+        customer,
+        method,
+    )
+    if row is None:
+        raise CheckoutError("not_found", "the customer has no such payment method", "payment_method")
+    if row["status"] != "active":
+        raise CheckoutError("payment_method_needs_repair", f"it is {row['status']}", "payment_method")
+    return str(row["connection"])
+
+
+async def get_session(account: str, session: str) -> asyncpg.Record:
+    """A session of this account; raises CheckoutError `not_found`."""
+    row = await sql.row(SESSION, account, session)
+    if row is None:
+        raise CheckoutError("not_found", f"no checkout session {session}")
+    return row
+
+
+def client_secret(runtime: Runtime, session: asyncpg.Record) -> str:
+    """The secret that opens only this session."""
+    return runtime.keyring.decrypt(
+        session["client_secret"], table="checkout_session", column="client_secret", row=session["id"]
+    ).decode()
+
+
+async def offers(account: str, currency: str) -> list[str]:
+    """The names of the connections that take a currency, best first."""
+    rows = await sql.rows(
+        """select name from tollbridge.connection where account = $1 and enabled
+           and (currencies = '{}' or $2 = any(currencies)) order by priority, name""",
+        account,
+        currency,
+    )
+    return [row["name"] for row in rows]
+
+
+async def begin_setup(runtime: Runtime, account: str, session: str, processor: str, return_url: str) -> SetupSession:
+    """Open a set-up at a processor for this session alone; raises CheckoutError. It moves no money."""
+    row = await get_session(account, session)
+    _refuse_unless_open(row, await business_now())
+    connection = await sql.row(
+        "select id from tollbridge.connection where account = $1 and name = $2 and enabled", account, processor
+    )
+    currency = await sql.value(
+        "select currency from tollbridge.invoice where account = $1 and id = $2", account, row["invoice"]
+    )
+    if connection is None or processor not in await offers(account, currency or ""):
+        raise CheckoutError("not_found", f"no processor {processor!r} is on offer for this session", "processor")
+    adapter = await runtime.connections.adapter(account, connection["id"])
+    request = SetupRequest(
+        reference=session, idempotency_key=new_id("stp"), currency=currency or "", return_url=return_url
+    )
+    try:
+        made = await adapter.begin_setup(request)
+    except RefusedError as error:
+        raise CheckoutError(
+            "processor_refused", f"the processor refuses the set-up: {error.code}", "return_url"
+        ) from error
+    except CallError as error:
+        raise CheckoutError("processor_unavailable", "the processor can't be reached; ask again") from error
+    sealed = runtime.keyring.encrypt(
+        made.processor_ref.encode(), table="checkout_session", column="setup_ref", row=session
+    )
+    stored = await sql.row(
+        """update tollbridge.checkout_session set connection = $3, setup_ref = $4
+           where account = $1 and id = $2 and state = 'open' returning id""",
+        account,
+        session,
+        connection["id"],
+        sealed,
+    )
+    if stored is None:
+        raise CheckoutError("session_not_open", "the session was confirmed or ended meanwhile")
+    return made
+
+
+async def confirm(runtime: Runtime, account: str, session: str, *, payment_method: str = "", setup: str = "") -> None:
+    """Store the intent to pay and poke; a repeat changes nothing. Raises CheckoutError.
+
+    `setup` is what a redirect came back with: it must name the set-up of this very session.
+    """
+    now = await business_now()
+    async with DB.transaction():
+        row = await sql.row(f"{SESSION} for no key update", account, session)
+        if row is None:
+            raise CheckoutError("not_found", f"no checkout session {session}")
+        if row["state"] in (SessionState.PROCESSING, SessionState.COMPLETE, SessionState.FAILED):
+            return
+        _refuse_unless_open(row, now)
+        if setup and (row["setup_ref"] is None or not secrets.compare_digest(_setup_ref(runtime, row), setup)):
+            raise CheckoutError("invalid_request", "this set-up does not belong to this session", "setup")
+        connection = row["connection"]
+        if payment_method:
+            connection = await own_method(account, row["customer"], payment_method)
+        elif row["setup_ref"] is None:
+            raise CheckoutError("payment_method_needs_repair", "no payment method was set up in this session", "setup")
+        await sql.rows(
+            """update tollbridge.checkout_session set state = 'processing', confirmed_at = $3, reason = '',
+                   payment_method = $4, connection = $5, failure_code = ''
+               where account = $1 and id = $2""",
+            account,
+            session,
+            now,
+            payment_method or None,
+            connection,
+        )
+        await poke.poke(Kind.CHECKOUT, account, [session], now)
+
+
+def _refuse_unless_open(row: asyncpg.Record, now: datetime) -> None:
+    if row["state"] == SessionState.EXPIRED or (row["state"] == SessionState.OPEN and now >= row["expires_at"]):
+        raise CheckoutError("session_expired", "the session has expired; open a new one")
+    if row["state"] == SessionState.CREATING:
+        raise CheckoutError("in_progress", "the session is still being made")
+    if row["state"] != SessionState.OPEN:
+        raise CheckoutError("session_not_open", f"the session is {row['state']}")
+
+
+def _setup_ref(runtime: Runtime, row: asyncpg.Record) -> str:
+    return runtime.keyring.decrypt(
+        row["setup_ref"], table="checkout_session", column="setup_ref", row=row["id"]
+    ).decode()
+
+
+async def wait_for(
+    account: str, session: str, wait_s: float, *, until_not: tuple[SessionState, ...] = (SessionState.PROCESSING,)
+) -> asyncpg.Record:
+    """The session's row once it has left these states, or after `wait_s` seconds of machine time as it is then."""
+    deadline = time.monotonic() + wait_s
+    for turn in range(10_000):
+        row = await get_session(account, session)
+        left = deadline - time.monotonic()
+        if row["state"] not in until_not or left <= 0 or await _rests(row):
+            return row
+        await asyncio.sleep(min(POLL_S[min(turn, len(POLL_S) - 1)], left))
+    return row
+
+
+async def _rests(row: asyncpg.Record) -> bool:
+    """Whether a processing session waits for somebody outside: the payer, or a slow processor."""
+    return bool(
+        row["invoice"]
+        and await sql.value(
+            """select exists (select 1 from tollbridge.attempt where account = $1 and invoice = $2
+               and state in ('pending', 'requires_action'))""",
+            row["account"],
+            row["invoice"],
+        )
+    )
+
+
+async def policy_of(account: str) -> Policy:
+    """The account's policies."""
+    policies = await sql.value("select policies from tollbridge.account where id = $1", account)
+    return msgspec.json.decode(policies, type=Policy)

@@ -1,0 +1,137 @@
+"""The next step of a checkout session. Pure, like `decide`: it is asked again after every step."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeAlias
+
+import msgspec
+
+from db.states import AttemptState, InvoiceState, SessionState
+from gateway.domain.policy import Policy
+
+
+class SessionView(msgspec.Struct, frozen=True):
+    """One session, its first invoice, and the last attempt on that."""
+
+    state: SessionState
+    policy: Policy
+    expires_at: datetime
+    customer: str = ""
+    subscription: str = ""
+    invoice: str = ""
+    held: bool = False
+    """Whether Stripe holds the draft (`auto_advance` is off)."""
+    confirm_at_once: bool = False
+    payment_method: str = ""
+    has_setup: bool = False
+    told_stripe: bool = False
+    invoice_state: InvoiceState | None = None
+    invoice_status: str = ""
+    attempt: AttemptState | None = None
+    subscription_ended: bool = False
+    cleanup_done: bool = False
+    method_is_only_ours: bool = False
+    """Its payment method was stored by it, and nothing else needs it."""
+
+
+class Step(StrEnum):
+    """What to do with the session next."""
+
+    CREATE_CUSTOMER = "create_customer"
+    CREATE_SUBSCRIPTION = "create_subscription"
+    HOLD_DRAFT = "hold_draft"
+    OPEN = "open"
+    CONFIRM = "confirm"
+    COMPLETE_SETUP = "complete_setup"
+    TELL_STRIPE = "tell_stripe"
+    COMPLETE = "complete"
+    EXPIRE = "expire"
+    CANCEL_SUBSCRIPTION = "cancel_subscription"
+    CLOSE_INVOICE = "close_invoice"
+    DROP_SETUP = "drop_setup"
+    REVOKE_METHOD = "revoke_method"
+    FINISH_CLEANUP = "finish_cleanup"
+
+
+class Fail(msgspec.Struct, frozen=True):
+    """End the session without its money; its subscription is cancelled next."""
+
+    code: str
+    reason: str
+
+
+class Rest(msgspec.Struct, frozen=True):
+    """Nothing to do before `at`, or before the next poke."""
+
+    at: datetime | None = None
+
+
+NextStep: TypeAlias = Step | Fail | Rest
+
+_UNRESOLVED = (InvoiceState.CHARGING, InvoiceState.PENDING, InvoiceState.UNKNOWN)
+_CLOSED = ("paid", "void", "uncollectible", "deleted")
+
+
+def decide_session(view: SessionView, now: datetime) -> NextStep:
+    """The next step for a session at business time `now`."""
+    match view.state:
+        case SessionState.CREATING:
+            return _create(view)
+        case SessionState.OPEN:
+            if view.invoice_state is InvoiceState.PAID:
+                # Staff finalized it and somebody paid: there is nothing left to confirm, and nothing to cancel.
+                return Step.COMPLETE
+            return Step.EXPIRE if now >= view.expires_at else Rest(view.expires_at)
+        case SessionState.PROCESSING:
+            return _collect(view, now)
+        case SessionState.COMPLETE:
+            return Rest()
+        case SessionState.FAILED | SessionState.EXPIRED:
+            return _clean_up(view)
+
+
+def _create(view: SessionView) -> NextStep:
+    if not view.customer:
+        return Step.CREATE_CUSTOMER
+    if not view.subscription:
+        return Step.CREATE_SUBSCRIPTION
+    if not view.held and view.invoice_status == "draft":
+        return Step.HOLD_DRAFT
+    return Step.CONFIRM if view.confirm_at_once else Step.OPEN
+
+
+def _collect(view: SessionView, now: datetime) -> NextStep:
+    if not view.payment_method:
+        if now >= view.expires_at:
+            return Step.EXPIRE
+        return Step.COMPLETE_SETUP
+    if not view.told_stripe:
+        return Step.TELL_STRIPE
+    if view.invoice_state is InvoiceState.PAID:
+        return Step.COMPLETE
+    if view.invoice_state in (InvoiceState.UNCOLLECTIBLE, InvoiceState.CLOSED):
+        return Fail("invoice_closed", f"the invoice is {view.invoice_status} in Stripe")
+    if view.invoice_state is InvoiceState.EXHAUSTED:
+        return Fail("payment_failed", "every try was declined")
+    if view.attempt is AttemptState.DECLINED and view.policy.first_decline == "fail":
+        return Fail("payment_declined", "the first charge was declined")
+    if view.attempt is AttemptState.REQUIRES_ACTION:
+        return Fail("action_abandoned", "the payer did not act") if now >= view.expires_at else Rest(view.expires_at)
+    return Rest()
+
+
+def _clean_up(view: SessionView) -> NextStep:
+    """End what was begun, and nothing while an attempt is unresolved (law 7)."""
+    if view.cleanup_done or view.invoice_state in _UNRESOLVED:
+        return Rest()
+    if view.subscription and not view.subscription_ended:
+        return Step.CANCEL_SUBSCRIPTION
+    if view.invoice and view.invoice_status not in _CLOSED:
+        return Step.CLOSE_INVOICE
+    if view.has_setup and not view.payment_method:
+        return Step.DROP_SETUP
+    if view.method_is_only_ours:
+        return Step.REVOKE_METHOD
+    return Step.FINISH_CLEANUP
