@@ -326,8 +326,8 @@ begin
     end if;
     perform 1 from tollbridge.attempt where id = new.attempt for update;
     if new.amount > tollbridge.refundable(new.attempt)
-            + case when tg_op = 'UPDATE' and old.state not in ('failed', 'refused') and old.attempt = new.attempt
-                   then old.amount else 0 end then
+            + (case when tg_op = 'UPDATE' and old.state not in ('failed', 'refused') and old.attempt = new.attempt
+                    then old.amount else 0 end) then
         raise exception 'refund of % exceeds what is refundable of capture %', new.amount, new.attempt
             using errcode = 'check_violation', constraint = 'refund_within_capture';
     end if;

@@ -35,7 +35,8 @@ INSERT = """
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 """
 UPDATE = """
-    update tollbridge.account set api_key = $2, api_base = $3, portal_url = $4, policies = $5, enabled = $6 where id = $1
+    update tollbridge.account set api_key = $2, api_base = $3, portal_url = $4, policies = $5, enabled = $6
+    where id = $1
 """
 LISTED = "select * from tollbridge.account order by created_at desc, id desc"
 

@@ -183,10 +183,10 @@ def _check_config(runtime: Runtime, name: str, credentials: Mapping[str, Secret]
     ):
         for field in sorted(set(given) - set(known)):
             there = ", ".join(known) or "none"
-            raise FieldError(f"{kind}.{field}", f"adapter {name!r} has no such field; there are {there}", "unknown")
+            raise FieldError(f"{kind}.{field}", f"adapter {name!r} has no such field; there are {there}")
     for field in adapter.credential_fields:
         if field not in credentials:
-            raise FieldError(f"credentials.{field}", "this parameter is required", "missing")
+            raise FieldError(f"credentials.{field}", "this parameter is required")
         if not credentials[field].reveal().strip():
             raise FieldError(f"credentials.{field}", "is empty")
     try:

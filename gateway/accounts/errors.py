@@ -9,10 +9,6 @@ AccountsError
 
 from __future__ import annotations
 
-from typing import Literal
-
-Fault = Literal["invalid", "missing", "unknown"]
-
 
 class AccountsError(Exception):
     """Base. No message holds a secret."""
@@ -21,11 +17,10 @@ class AccountsError(Exception):
 class FieldError(AccountsError):
     """Nothing was changed: the field named by `param` is wrong."""
 
-    def __init__(self, param: str, message: str, fault: Fault = "invalid") -> None:
+    def __init__(self, param: str, message: str) -> None:
         super().__init__(f"{param}: {message}" if param else message)
         self.param = param
         self.message = message
-        self.fault: Fault = fault
 
 
 class NameTakenError(FieldError):

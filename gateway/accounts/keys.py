@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -22,11 +22,12 @@ from processors.values import Secret
 RANDOM_BYTES: Final = 24
 
 INSERT = """
-    insert into tollbridge.api_key (id, account, name, hash, hint, scopes, created_at) values ($1, $2, $3, $4, $5, $6, $7)
+    insert into tollbridge.api_key (id, account, name, hash, hint, scopes, created_at)
+    values ($1, $2, $3, $4, $5, $6, $7)
 """
 REVOKE = """
-    update tollbridge.api_key set revoked_at = $3 where id = $1 and account is not distinct from $2 and revoked_at is null
-    returning name
+    update tollbridge.api_key set revoked_at = $3
+    where id = $1 and account is not distinct from $2 and revoked_at is null returning name
 """
 COLUMNS = "id, account, name, hint, scopes, created_at, revoked_at"
 
@@ -110,9 +111,9 @@ async def show(account: str | None, key: str) -> ApiKey:
     return shown(row)
 
 
-def shown(row: object) -> ApiKey:
+def shown(row: Mapping[str, Any]) -> ApiKey:
     """A key's row, without its hash."""
-    return msgspec.convert(row, ApiKey, from_attributes=False, strict=False)
+    return msgspec.convert(dict(row), ApiKey)
 
 
 def _scopes(account: str | None, scopes: Collection[str]) -> tuple[Scope, ...]:

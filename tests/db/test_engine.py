@@ -98,8 +98,8 @@ async def test_terminated_connections_are_replaced(small: TollbridgeEngine) -> N
         await small.ping()
 
 
-async def test_the_pool_outlives_a_restart_of_postgresql(home: Path) -> None:
-    server = EmbeddedPostgres(home, settings={"fsync": "off"})
+async def test_the_pool_outlives_a_restart_of_postgresql(made_home: Path) -> None:
+    server = EmbeddedPostgres(made_home, settings={"fsync": "off"})
     engine = TollbridgeEngine()
     engine.configure(await asyncio.to_thread(server.start), PoolOptions(max_size=3))
     await engine.open_pool()
@@ -110,7 +110,7 @@ async def test_the_pool_outlives_a_restart_of_postgresql(home: Path) -> None:
         await asyncio.sleep(0.2)
         with pytest.raises(DatabaseUnavailableError):
             await engine.ping()
-        again = EmbeddedPostgres(home, settings={"fsync": "off"})
+        again = EmbeddedPostgres(made_home, settings={"fsync": "off"})
         await asyncio.to_thread(again.start)
         await engine.ping()
         async with engine.transaction():

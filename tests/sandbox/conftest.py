@@ -107,7 +107,9 @@ class World:
             response.raise_for_status()
             return response.json()
 
-    async def price(self, amount: int = 1000, currency: str = "eur", interval: str | None = "month", **more: Any) -> Any:
+    async def price(
+        self, amount: int = 1000, currency: str = "eur", interval: str | None = "month", **more: Any
+    ) -> Any:
         params: dict[str, Any] = {"currency": currency, "unit_amount": amount, "product_data": {"name": "Plan"}, **more}
         if interval:
             params["recurring"] = {"interval": interval}

@@ -229,7 +229,9 @@ class SpecChecked:
         found = self.spec.operation(scope["method"], scope["path"])
         if found is None:
             if status < 400:
-                self.violations.append(f"answer {status} for {scope['method']} {scope['path']}, which Stripe does not have")
+                self.violations.append(
+                    f"answer {status} for {scope['method']} {scope['path']}, which Stripe does not have"
+                )
             return
         name, operation = found
         self.checked += 1

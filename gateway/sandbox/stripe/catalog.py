@@ -43,7 +43,6 @@ def create_product(call: Call) -> Obj:
         "shippable": params.get("shippable"),
         "statement_descriptor": params.get("statement_descriptor"),
         "tax_code": params.get("tax_code"),
-        "type": "service",
         "unit_label": params.get("unit_label"),
         "updated": account.now(),
         "url": params.get("url"),
@@ -86,7 +85,8 @@ def list_products(call: Call) -> Obj:
     "POST",
     "/v1/prices",
     f"*currency product product_data:{{*name id active:bool metadata:map tax_code unit_label}} {AMOUNT} {BEHAVIOR} "
-    f"recurring:{RECURRING} active:bool nickname lookup_key metadata:map billing_scheme:per_unit transfer_lookup_key:bool",
+    f"recurring:{RECURRING} active:bool nickname lookup_key metadata:map billing_scheme:per_unit "
+    "transfer_lookup_key:bool",
 )
 def create_price(call: Call) -> Obj:
     account, params = call.account, call.params
@@ -101,6 +101,10 @@ def create_price(call: Call) -> Obj:
     price = make_price(account, product, params)
     price |= {"nickname": params.get("nickname"), "lookup_key": params.get("lookup_key")}
     price["active"] = params.get("active", True)
+    if params.get("transfer_lookup_key"):
+        for other in account.prices.values():
+            if other is not price and other["lookup_key"] == params.get("lookup_key"):
+                other["lookup_key"] = None
     merge_metadata(price, params)
     record(account, "price.created", price)
     return price

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from gateway.sandbox.stripe.cycle import end_now
-
 from gateway.sandbox.stripe.events import record, updating
 from gateway.sandbox.stripe.holders import living
 from gateway.sandbox.stripe.ids import new_id

@@ -133,7 +133,7 @@ class Delivery:
     async def settle(self, timeout_s: float = TIMEOUT_S + 1) -> None:
         """Wait until everything under way (auto mode) had its first attempt."""
         end = time.monotonic() + timeout_s
-        while self.busy and self._pump is not None and time.monotonic() < end:
+        while self.busy and self._pump is not None and time.monotonic() < end:  # noqa: ASYNC110  one rare waiter
             await asyncio.sleep(0.002)
 
     def resend(self, account: Account, event: EventRow) -> int:

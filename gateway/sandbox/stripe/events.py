@@ -122,6 +122,5 @@ def _render(account: Account, row: EventRow, version: str, obj: Obj, previous: O
 
 def _prune(account: Account) -> None:
     """Stripe keeps events for 30 days."""
-    oldest = next(iter(account.events.values()))
-    if account.now() - oldest.created > RETENTION_S:
-        del account.events[oldest.id]
+    now = account.now()
+    account.events.drop_oldest(lambda event: now - event.created <= RETENTION_S)

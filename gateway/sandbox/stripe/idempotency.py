@@ -6,6 +6,7 @@ Not stored: parameter errors, 409 and 429 (nothing was executed). Stripe's docum
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +36,7 @@ class Replies:
     """The keys of one account."""
 
     entries: dict[str, Entry] = field(default_factory=dict)
+    _ages: deque[tuple[int, str]] = field(default_factory=deque)
 
     def begin(self, key: str, method_path: str, params: dict[str, Any], now: int) -> Reply | None:
         """The stored answer, or None after marking the key as in flight. Raises for another request or one running."""
@@ -46,6 +48,7 @@ class Replies:
         entry = self.entries.get(key)
         if entry is None:
             self.entries[key] = Entry(method_path, params, now)
+            self._ages.append((now, key))
             return None
         if entry.method_path != method_path:
             raise _conflict(
@@ -76,10 +79,10 @@ class Replies:
             self.entries[key].reply = reply
 
     def _prune(self, now: int) -> None:
-        for key in list(self.entries):
-            if now - self.entries[key].at < KEEP_S:
-                return
-            del self.entries[key]
+        while self._ages and now - self._ages[0][0] >= KEEP_S:
+            at, key = self._ages.popleft()
+            if key in self.entries and self.entries[key].at == at:
+                del self.entries[key]
 
 
 def _conflict(message: str) -> Refusal:

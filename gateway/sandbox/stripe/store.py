@@ -32,12 +32,23 @@ class Collection(dict[str, T], Generic[T]):
         self.kind = kind
         self.order: list[str] = []
         self.place: dict[str, int] = {}
+        self._first = 0
 
     def add(self, id: str, item: T) -> T:
         self.place[id] = len(self.order)
         self.order.append(id)
         self[id] = item
         return item
+
+    def drop_oldest(self, keep: Callable[[T], bool]) -> None:
+        """Forget from the front what is not to be kept; the cursor makes this constant per object."""
+        while self._first < len(self.order):
+            id = self.order[self._first]
+            if id in self:
+                if keep(self[id]):
+                    return
+                del self[id]
+            self._first += 1
 
     def need(self, id: str, param: str | None = None) -> T:
         """The object, or Stripe's resource_missing: 404 for the path, 400 when a parameter names it."""

@@ -15,7 +15,7 @@ from gateway.sandbox.stripe.errors import invalid, missing
 from gateway.sandbox.stripe.events import record, updating
 from gateway.sandbox.stripe.holders import fix_currency, living
 from gateway.sandbox.stripe.ids import new_id
-from gateway.sandbox.stripe.invoice_items import check_tax_rates, new_item
+from gateway.sandbox.stripe.invoice_items import check_tax_rates, new_item, pending
 from gateway.sandbox.stripe.lines import price_amount
 from gateway.sandbox.stripe.objects import Obj, in_range, listing, merge_metadata, public
 from gateway.sandbox.stripe.routes import PAGE, Call, route
@@ -353,16 +353,14 @@ def _change(account: Account, subscription: Obj, params: Obj) -> None:
     if restarted:
         cycle.bill(account, subscription, reason="subscription_update")
     elif added or (behavior == "always_invoice" and "items" in params and prorate):
-        if any(
-            account.invoice_items[i]["_subscription"] == subscription["id"]
-            for i in account.pending_items[customer["id"]]
-        ):
-            invoice = cycle.bill(account, subscription, reason="subscription_update", whole=False)
-            _collect_now(account, subscription, invoice)
+        _bill_pending(account, subscription, customer)
 
 
-def _collect_now(account: Account, subscription: Obj, invoice: Obj) -> None:
+def _bill_pending(account: Account, subscription: Obj, customer: Obj) -> None:
     """A proration invoice of a charge_automatically subscription is finalized at once; send_invoice waits its hour."""
+    if not pending(account, customer, subscription["id"], loose=False):
+        return
+    invoice = cycle.bill(account, subscription, reason="subscription_update", whole=False)
     if subscription["collection_method"] == "charge_automatically":
         invoices.finalize(account, invoice)
 

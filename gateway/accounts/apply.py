@@ -1,0 +1,197 @@
+"""`tollbridge apply FILE.toml`: accounts, connections and policies as a file says, found again by name.
+
+    [[account]]
+    name = "eu"
+    api_key = "env:STRIPE_KEY_EU"
+    webhook_secrets = ["env:STRIPE_WEBHOOK_SECRET_EU"]
+    policies = { finalize = "leave" }
+
+    [[account.connection]]
+    name = "practice"
+    adapter = "practice"
+    credentials = { api_key = "env:PRACTICE_KEY", webhook_secret = "file:/run/secrets/practice" }
+    options = { base_url = "https://practice.example", account = "acct_1" }
+
+What the file does not mention stays as it is. With `prune`, accounts and connections that it does not mention are
+disabled (what they did must stay readable), and signing secrets retired. The whole file is one transaction. A dry run
+does everything and rolls back, so what it shows is what would happen.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from db.engine import DB
+from gateway.accounts import accounts, connections, webhook_secrets
+from gateway.accounts.accounts import Account, AccountChange
+from gateway.accounts.audit import Author, Change
+from gateway.accounts.connections import ConnectionChange, RecordOn
+from gateway.accounts.errors import FieldError, NotThereError
+from gateway.accounts.secrets import found
+from gateway.accounts.validation import converted
+from gateway.runtime import Runtime
+from processors.values import Secret
+
+
+class ConnectionEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One `[[account.connection]]`."""
+
+    name: str
+    adapter: str
+    credentials: dict[str, str] = {}
+    options: dict[str, str] = {}
+    currencies: list[str] | None = None
+    priority: int | None = None
+    record_on: RecordOn | None = None
+    enabled: bool | None = None
+
+
+class AccountEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One `[[account]]`. `api_key` is needed where the account is new."""
+
+    name: str
+    api_key: str = ""
+    webhook_secrets: list[str] = []
+    api_base: str | None = None
+    portal_url: str | None = None
+    policies: dict[str, Any] | None = None
+    enabled: bool | None = None
+    connection: list[ConnectionEntry] = []
+
+
+class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The file."""
+
+    account: list[AccountEntry] = []
+
+
+class _DryRunError(Exception):
+    """Rolls a dry run back."""
+
+
+def read(path: Path) -> Document:
+    """The file, its fields checked; raises FieldError."""
+    try:
+        document = converted(tomllib.loads(path.read_text(encoding="utf-8")), Document)
+    except OSError as error:
+        raise FieldError("", f"can't read {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise FieldError("", f"{path} is no TOML: {error}") from None
+    _refuse_doubles([entry.name for entry in document.account], "account")
+    for place, entry in enumerate(document.account):
+        _refuse_doubles([one.name for one in entry.connection], f"account.{place}.connection")
+    return document
+
+
+async def apply(
+    runtime: Runtime, by: Author, document: Document, *, beside: Path, prune: bool = False, dry_run: bool = False
+) -> list[Change]:
+    """Make the database say what the document says; returns what changed, or would.
+
+    `beside` is the directory that relative `file:` paths start from. Raises FieldError; nothing is changed then.
+    """
+    try:
+        async with DB.transaction():
+            for place, entry in enumerate(document.account):
+                await _account(runtime, by, entry, f"account.{place}", beside, prune=prune)
+            if prune:
+                await _disable_other_accounts(runtime, by, {entry.name for entry in document.account})
+            if dry_run:
+                raise _DryRunError
+    except _DryRunError:
+        pass
+    return by.changes
+
+
+async def _account(runtime: Runtime, by: Author, entry: AccountEntry, at: str, beside: Path, *, prune: bool) -> None:
+    api_key = found(entry.api_key, f"{at}.api_key", beside=beside) if entry.api_key else None
+    secrets = [
+        found(reference, f"{at}.webhook_secrets.{place}", beside=beside)
+        for place, reference in enumerate(entry.webhook_secrets)
+    ]
+    change = AccountChange(
+        api_key=api_key,
+        api_base=entry.api_base,
+        portal_url=entry.portal_url,
+        policies=entry.policies,
+        enabled=entry.enabled,
+    )
+    try:
+        account = await _upsert(runtime, by, entry.name, change, secrets)
+        if prune and entry.webhook_secrets:
+            await webhook_secrets.retire_others(runtime.keyring, by, account.id, secrets)
+    except FieldError as error:
+        raise FieldError(f"{at}.{error.param}", error.message) from None
+    for place, one in enumerate(entry.connection):
+        await _connection(runtime, by, account, one, f"{at}.connection.{place}", beside)
+    if prune:
+        await _disable_other_connections(runtime, by, account, {one.name for one in entry.connection})
+
+
+async def _upsert(runtime: Runtime, by: Author, name: str, change: AccountChange, secrets: list[Secret]) -> Account:
+    try:
+        known = await _by_name(name)
+    except NotThereError:
+        if change.api_key is None:
+            raise FieldError("api_key", "this parameter is required for a new account") from None
+        return await accounts.add(runtime.keyring, by, name, change.api_key, secrets=secrets, change=change)
+    account = await accounts.update(runtime.keyring, by, known.id, change)
+    for secret in secrets:
+        await webhook_secrets.add(runtime.keyring, by, account.id, secret)
+    return account
+
+
+async def _by_name(name: str) -> Account:
+    account = await accounts.show(name)
+    if account.name != name:
+        raise NotThereError("account", name)
+    return account
+
+
+async def _connection(
+    runtime: Runtime, by: Author, account: Account, entry: ConnectionEntry, at: str, beside: Path
+) -> None:
+    credentials = {
+        field: found(reference, f"{at}.credentials.{field}", beside=beside)
+        for field, reference in entry.credentials.items()
+    }
+    change = ConnectionChange(
+        credentials=credentials,
+        options=entry.options,
+        currencies=entry.currencies,
+        priority=entry.priority,
+        record_on=entry.record_on,
+        enabled=entry.enabled,
+    )
+    try:
+        known = next((one for one in await connections.listed(account.id) if one.name == entry.name), None)
+        if known is None:
+            await connections.add(runtime, by, account.id, entry.name, entry.adapter, change)
+        elif known.adapter != entry.adapter:
+            raise FieldError("adapter", f"connection {known.name} is one of {known.adapter} and stays so")
+        else:
+            await connections.update(runtime, by, account.id, known.id, change)
+    except FieldError as error:
+        raise FieldError(f"{at}.{error.param}", error.message) from None
+
+
+async def _disable_other_connections(runtime: Runtime, by: Author, account: Account, keep: set[str]) -> None:
+    for one in await connections.listed(account.id):
+        if one.name not in keep and one.enabled:
+            await connections.update(runtime, by, account.id, one.id, ConnectionChange(enabled=False))
+
+
+async def _disable_other_accounts(runtime: Runtime, by: Author, keep: set[str]) -> None:
+    for one in await accounts.listed():
+        if one.name not in keep and one.enabled:
+            await accounts.update(runtime.keyring, by, one.id, AccountChange(enabled=False))
+
+
+def _refuse_doubles(names: list[str], at: str) -> None:
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise FieldError(f"{at}.{place}.name", f"{name!r} is there twice")

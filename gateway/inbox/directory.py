@@ -1,0 +1,112 @@
+"""Names in webhook addresses to ids and signing secrets: a small cache that notices changes within seconds.
+
+Secrets are decrypted once for each refresh and not for each delivery. A secret that was added a moment ago must not cost
+a delivery: `fresh` reads again where a signature did not hold, at most once a second for each account.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Final, TypeVar
+
+import msgspec
+
+from db import sql
+from db.encryption import Keyring
+
+FRESH_S: Final = 3.0
+AGAIN_S: Final = 1.0
+MOST: Final = 10_000
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+ACCOUNT = """
+    select a.id, a.name, a.livemode, coalesce(array_agg(w.id order by w.created_at desc) filter (where w.id is not null), '{}') as ids,
+        coalesce(array_agg(w.secret order by w.created_at desc) filter (where w.id is not null), '{}') as secrets
+    from tollbridge.account a left join tollbridge.webhook_secret w on w.account = a.id
+    where a.name = $1 group by a.id
+"""
+CONNECTION = """
+    select c.id, c.account from tollbridge.connection c join tollbridge.account a on a.id = c.account
+    where a.name = $1 and c.name = $2
+"""
+
+
+class Door(msgspec.Struct, frozen=True):
+    """An account as its webhook address needs it, disabled or not: a disabled one loses nothing."""
+
+    id: str
+    livemode: bool
+    secrets: tuple[bytes, ...]
+
+    def __repr__(self) -> str:
+        return f"Door({self.id})"
+
+
+T = TypeVar("T")
+
+
+class Directory:
+    """Accounts and connections by name."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
+        self._accounts: dict[str, tuple[float, Door]] = {}
+        self._connections: dict[tuple[str, str], tuple[float, tuple[str, str]]] = {}
+
+    async def account(self, name: str) -> Door | None:
+        """The account of this name. Raises the database's errors."""
+        kept = _kept(self._accounts.get(name), FRESH_S)
+        return kept if kept is not None else await self._read_account(name)
+
+    async def fresh(self, name: str) -> Door | None:
+        """The same, read again unless that was done within the last second."""
+        kept = _kept(self._accounts.get(name), AGAIN_S)
+        return kept if kept is not None else await self._read_account(name)
+
+    async def connection(self, account: str, name: str) -> tuple[str, str] | None:
+        """The ids of the account and of its connection of these names. Raises the database's errors."""
+        kept = _kept(self._connections.get((account, name)), FRESH_S)
+        if kept is not None:
+            return kept
+        self._connections.pop((account, name), None)
+        if not (_NAME.fullmatch(account) and _NAME.fullmatch(name)):
+            return None
+        row = await sql.row(CONNECTION, account, name)
+        if row is None:
+            return None
+        _keep(self._connections, (account, name), (row["account"], row["id"]))
+        return row["account"], row["id"]
+
+    async def _read_account(self, name: str) -> Door | None:
+        self._accounts.pop(name, None)
+        if not _NAME.fullmatch(name):
+            return None
+        row = await sql.row(ACCOUNT, name)
+        if row is None:
+            return None
+        door = Door(
+            row["id"],
+            row["livemode"],
+            tuple(
+                self._keyring.decrypt(secret, table="webhook_secret", column="secret", row=secret_id)
+                for secret_id, secret in zip(row["ids"], row["secrets"], strict=True)
+            ),
+        )
+        _keep(self._accounts, name, door)
+        return door
+
+
+K = TypeVar("K")
+
+
+def _kept(entry: tuple[float, T] | None, for_s: float) -> T | None:
+    if entry is None or time.monotonic() - entry[0] > for_s:
+        return None
+    return entry[1]
+
+
+def _keep(kept: dict[K, tuple[float, T]], key: K, value: T) -> None:
+    if len(kept) >= MOST:
+        kept.clear()
+    kept[key] = (time.monotonic(), value)

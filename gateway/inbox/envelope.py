@@ -1,0 +1,78 @@
+"""The little that the door reads of a verified body: enough to dedupe, list and route it, without building the event."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import msgspec
+
+STRIPE: Final = "stripe"
+"""The source of Stripe's deliveries; a processor's is the id of its connection."""
+UNREADABLE: Final = "unreadable"
+"""The kind of a signed body that is no event: kept, and parked by the worker."""
+LONGEST_KEY: Final = 500
+_TOKEN: Final = re.compile(r"[!-~]{1,255}")
+
+
+class _Object(msgspec.Struct, frozen=True):
+    id: str | None = None
+
+
+class _Data(msgspec.Struct, frozen=True):
+    object: _Object = _Object()
+
+
+class _Envelope(msgspec.Struct, frozen=True):
+    """Six fields, of a snapshot event of any version or a thin one."""
+
+    id: str
+    type: str
+    object: str | None = None
+    livemode: bool | None = None
+    data: _Data | None = None
+    related_object: _Object | None = None
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """One notice of a verified delivery, about to be stored."""
+
+    account: str
+    source: str
+    key: str | None
+    kind: str
+    object_id: str
+    body: bytes
+
+
+_decoder = msgspec.json.Decoder(_Envelope)
+
+
+def stripe_notice(account: str, body: bytes) -> tuple[Accepted, bool | None]:
+    """A verified body of Stripe's as a row, and the livemode that it names (None: it names none).
+
+    What can't be read is accepted all the same: the signature proves the sender, so it must not be lost.
+    """
+    try:
+        event = _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Accepted(account, STRIPE, None, UNREADABLE, "", body), None
+    if not (_TOKEN.fullmatch(event.id) and _TOKEN.fullmatch(event.type)):
+        return Accepted(account, STRIPE, None, UNREADABLE, "", body), event.livemode
+    named = event.data.object if event.data is not None else event.related_object
+    object_id = (named.id or "") if named is not None else ""
+    if not _TOKEN.fullmatch(object_id):
+        object_id = ""
+    return Accepted(account, STRIPE, event.id, event.type, object_id, body), event.livemode
+
+
+def processor_notice(account: str, connection: str, key: str | None, kind: str, body: bytes) -> Accepted:
+    """A notice of an adapter's as a row. Its key and kind are a stranger's text: what no column holds is replaced."""
+    shown = None if key is None else _storable(key)
+    return Accepted(account, connection, shown, _storable(kind)[:255], "", body)
+
+
+def _storable(text: str) -> str:
+    """Without NUL and lone surrogates, which PostgreSQL refuses, and no longer than an index entry may be."""
+    clean = text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+    return clean if len(clean) <= LONGEST_KEY else clean[:LONGEST_KEY]
