@@ -114,8 +114,11 @@ class TollbridgeEngine(PostgresEngine):
                 raise DatabaseUnavailableError(
                     f"cannot connect to PostgreSQL at {where}: {e}. Check that it runs and that the address is right."
                 ) from e
-            self.pool = pool
-            self._loop = asyncio.get_running_loop()
+            if self._loop is None:
+                self.pool, self._loop = pool, asyncio.get_running_loop()
+            else:
+                # Another task opened one while this one connected.
+                await pool.close()
         self._openers += 1
 
     async def close_pool(self) -> None:
@@ -157,7 +160,7 @@ class TollbridgeEngine(PostgresEngine):
             raise NotConfiguredError(
                 "the pool belongs to another event loop that still runs: open and close it in the loop that uses it"
             )
-        self.pool, self._openers = None, 0
+        self.pool, self._loop, self._openers = None, None, 0
 
     # ---------------------------------------------------------- transactions
 

@@ -241,7 +241,7 @@ class EmbeddedPostgres:
 
     def _ready(self) -> int:
         """pg_isready's answer: 0 accepts, 1 refuses for now, 2 is silent."""
-        return self._run("pg_isready", "-q", "-h", self._sockets, "-p", str(PORT), "-t", "5").returncode
+        return self._run("pg_isready", "-q", "-h", self._sockets, "-p", str(PORT), "-t", "2").returncode
 
     def _launch(self, deadline: float, began: float, *, alone: bool) -> None:
         for file in (self._pid_file, self._sockets / f"{SOCKET_NAME}.lock"):

@@ -20,7 +20,7 @@ from gateway.accounts.audit import CHANGED, SET, Author, differences
 from gateway.accounts.errors import CheckFailedError, FieldError, NameTakenError, NotThereError
 from gateway.accounts.validation import converted
 from gateway.accounts.webhook_secrets import WebhookSecret
-from gateway.billing.errors import StripeError, StripeForbiddenError, StripeRefusedError
+from gateway.billing.errors import StripeForbiddenError, StripeRefusedError
 from gateway.billing.shapes import AccountShape
 from gateway.clock import business_now
 from gateway.domain.policy import Policy, PolicyError
@@ -152,7 +152,8 @@ async def listed() -> list[Account]:
 async def check(runtime: Runtime, by: Author, account: str) -> str:
     """Ask Stripe who the key belongs to, and keep the answer. Returns Stripe's account id.
 
-    Raises NotThereError, FieldError where the key is now that of another Stripe account, CheckFailedError.
+    Raises NotThereError, FieldError where the key is now that of another Stripe account, CheckFailedError,
+    and StripeError where nobody answered.
     """
     known = await show(account)
     if not known.enabled:
@@ -162,8 +163,6 @@ async def check(runtime: Runtime, by: Author, account: str) -> str:
         found = (await stripe.get("/v1/account", AccountShape)).id
     except (StripeForbiddenError, StripeRefusedError) as error:
         raise CheckFailedError(f"Stripe refuses the key of account {known.name}: {error}") from error
-    except StripeError as error:
-        raise CheckFailedError(f"Stripe gave no answer: {error}", again=True) from error
     if known.stripe_account not in ("", found):
         raise FieldError("api_key", f"the key is that of {found}; account {known.name} is {known.stripe_account}")
     if not known.stripe_account:

@@ -20,7 +20,7 @@ from gateway.accounts.errors import CheckFailedError, FieldError, NameTakenError
 from gateway.clock import business_now
 from gateway.connections import UnknownAdapterError, adapter_class, capabilities_of
 from gateway.runtime import Runtime
-from processors.errors import CallError, ConfigurationError, NotSentError, OutcomeUnknownError
+from processors.errors import ConfigurationError, RefusedError
 from processors.values import Secret
 
 CURRENCY: Final = re.compile(r"[a-z]{3}")
@@ -136,15 +136,13 @@ async def listed(account: str) -> list[Connection]:
 async def check(runtime: Runtime, account: str, connection: str) -> str:
     """One harmless call with the credentials; returns what the processor calls the account.
 
-    Raises NotThereError, CheckFailedError.
+    Raises NotThereError, CheckFailedError, and another CallError where nobody answered.
     """
     known = await show(account, connection)
     adapter = await runtime.connections.adapter(account, known.id)
     try:
         return await adapter.check()
-    except (NotSentError, OutcomeUnknownError) as error:
-        raise CheckFailedError(f"connection {known.name}: the processor gave no answer: {error}", again=True) from error
-    except (CallError, ConfigurationError) as error:
+    except (RefusedError, ConfigurationError) as error:
         raise CheckFailedError(f"connection {known.name}: {error}") from error
 
 

@@ -4,7 +4,7 @@ AccountsError
 ├── FieldError            a field is missing, unknown, or can't have this value; `param` is its dotted path
 │   └── NameTakenError    another object has this name
 ├── NotThereError         the account has no such object
-└── CheckFailedError      the credentials were tried and did not work, or nobody answered
+└── CheckFailedError      the credentials were tried and did not work
 """
 
 from __future__ import annotations
@@ -36,8 +36,4 @@ class NotThereError(AccountsError):
 
 
 class CheckFailedError(AccountsError):
-    """The credentials don't work. `again`: nobody answered, so that it may be tried again as it is."""
-
-    def __init__(self, message: str, *, again: bool = False) -> None:
-        super().__init__(message)
-        self.again = again
+    """The credentials don't work."""

@@ -35,7 +35,7 @@ END = """
 
 
 class NotYetError(Exception):
-    """Somebody else is not done: the payer or the bank with a set-up, or a charge that is on its way. Ask again soon."""
+    """Somebody else is not done: payer or bank with a set-up, or a charge that is on its way. Ask again soon."""
 
 
 async def confirm_at_once(claim: Claim, loaded: LoadedSession) -> None:

@@ -1,7 +1,7 @@
 """Names in webhook addresses to ids and signing secrets: a small cache that notices changes within seconds.
 
-Secrets are decrypted once for each refresh and not for each delivery. A secret that was added a moment ago must not cost
-a delivery: `fresh` reads again where a signature did not hold, at most once a second for each account.
+Secrets are decrypted once for each refresh and not for each delivery. A secret that was added a moment ago must not
+cost a delivery: `fresh` reads again where a signature did not hold, at most once a second for each account.
 """
 
 from __future__ import annotations
@@ -20,12 +20,8 @@ AGAIN_S: Final = 1.0
 MOST: Final = 10_000
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
-ACCOUNT = """
-    select a.id, a.name, a.livemode, coalesce(array_agg(w.id order by w.created_at desc) filter (where w.id is not null), '{}') as ids,
-        coalesce(array_agg(w.secret order by w.created_at desc) filter (where w.id is not null), '{}') as secrets
-    from tollbridge.account a left join tollbridge.webhook_secret w on w.account = a.id
-    where a.name = $1 group by a.id
-"""
+ACCOUNT = "select id, livemode from tollbridge.account where name = $1"
+SECRETS = "select id, secret from tollbridge.webhook_secret where account = $1 order by created_at desc, id"
 CONNECTION = """
     select c.id, c.account from tollbridge.connection c join tollbridge.account a on a.id = c.account
     where a.name = $1 and c.name = $2
@@ -89,8 +85,8 @@ class Directory:
             row["id"],
             row["livemode"],
             tuple(
-                self._keyring.decrypt(secret, table="webhook_secret", column="secret", row=secret_id)
-                for secret_id, secret in zip(row["ids"], row["secrets"], strict=True)
+                self._keyring.decrypt(kept["secret"], table="webhook_secret", column="secret", row=kept["id"])
+                for kept in await sql.rows(SECRETS, row["id"])
             ),
         )
         _keep(self._accounts, name, door)

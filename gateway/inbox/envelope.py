@@ -1,4 +1,4 @@
-"""The little that the door reads of a verified body: enough to dedupe, list and route it, without building the event."""
+"""The little that the door reads of a verified body: enough to dedupe, list and route it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def stripe_notice(account: str, body: bytes) -> tuple[Accepted, bool | None]:
     """
     try:
         event = _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Accepted(account, STRIPE, None, UNREADABLE, "", body), None
     if not (_TOKEN.fullmatch(event.id) and _TOKEN.fullmatch(event.type)):
         return Accepted(account, STRIPE, None, UNREADABLE, "", body), event.livemode

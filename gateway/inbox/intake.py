@@ -34,6 +34,9 @@ PRIORITY: Final = 1
 BATCH: Final = 200
 FLUSHERS: Final = 2
 """While one waits for its COMMIT the other fills; more would only wait for each other."""
+BATCH_BYTES: Final = 16 << 20
+WAITING_BYTES: Final = 256 << 20
+"""Bodies that wait for their COMMIT take no more memory than this; beyond it the answer is 503."""
 PUT_TIMEOUT_S: Final = 10.0
 """Longer than this nobody waits for an answer: Stripe counts it as failed and comes again."""
 CLOSE_TIMEOUT_S: Final = 10.0
@@ -84,6 +87,7 @@ class Intake:
         self._flushers = flushers
         self._tasks: list[asyncio.Task[None]] = []
         self._open = False
+        self._bytes = 0
 
     async def __aenter__(self) -> Self:
         # A flusher outlives the request that feeds it: it must inherit nobody's transaction.
@@ -120,11 +124,11 @@ class Intake:
             return
         if not self._open:
             raise IntakeUnavailableError("the intake is not running")
+        if self._queue.full() or self._bytes >= WAITING_BYTES:
+            raise IntakeFullError(f"{self._queue.qsize()} deliveries wait for their COMMIT")
         committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        try:
-            self._queue.put_nowait((notices, committed))
-        except asyncio.QueueFull:
-            raise IntakeFullError(f"{self._queue.maxsize} deliveries wait for their COMMIT") from None
+        self._queue.put_nowait((notices, committed))
+        self._bytes += _size(notices)
         try:
             async with asyncio.timeout(PUT_TIMEOUT_S):
                 await committed
@@ -135,11 +139,14 @@ class Intake:
     async def _flush_forever(self) -> None:
         while True:
             taken = [await self._queue.get()]
-            while len(taken) < self._batch and not self._queue.empty():
+            size = _size(taken[0][0])
+            while len(taken) < self._batch and size < BATCH_BYTES and not self._queue.empty():
                 taken.append(self._queue.get_nowait())
+                size += _size(taken[-1][0])
             try:
                 await self._flush(taken)
             finally:
+                self._bytes -= size
                 for _, committed in taken:
                     _answer(committed, IntakeUnavailableError("shutting down"))
                     self._queue.task_done()
@@ -195,6 +202,10 @@ async def store(notices: Sequence[Accepted]) -> list[str]:
             await queue.enqueue(ENTRYPOINT, msgspec.json.encode(ids), priority=PRIORITY)
     meters.STORED.inc(len(ids))
     return ids
+
+
+def _size(notices: Sequence[Accepted]) -> int:
+    return sum(len(notice.body) for notice in notices)
 
 
 def _answer(committed: asyncio.Future[None], error: Exception | None) -> None:

@@ -1,8 +1,8 @@
 """Stripe's signature over the raw bytes, and a processor's by its adapter.
 
-Stripe's scheme (docs: webhooks): `Stripe-Signature: t=<unix>,v1=<hex>[,v1=…][,v0=…]`, HMAC-SHA256 with the whole `whsec_…`
-string as the key over `t.body`. The official package checks old times only and builds the whole event; here a time in
-the future is refused too, and the body is not even read (a hundredth of the cost). Tolerance is machine time.
+Stripe's scheme (docs: webhooks): `Stripe-Signature: t=<unix>,v1=<hex>[,v1=…][,v0=…]`, HMAC-SHA256 with the whole
+`whsec_…` string as the key over `t.body`. The official package checks old times only and builds the whole event; here a
+time in the future is refused too, and the body is not even read (a hundredth of the cost). Tolerance is machine time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Refusal(StrEnum):
     OLD = "signature_old"
     FUTURE = "signature_in_the_future"
     WRONG = "signature_wrong"
-    NO_SECRET = "no_secret"
+    NO_SECRET = "no_secret"  # noqa: S105 (a label)
     """The account has no signing secret yet."""
     PROCESSOR = "notice_refused"
     """The adapter refused it."""
@@ -63,7 +63,7 @@ def check_stripe_signature(header: str, body: bytes, secrets: Sequence[bytes], a
         raise SignatureError(Refusal.NO_SECRET)
     signed = stamp.encode() + b"." + body
     expected = [hmac.new(secret, signed, hashlib.sha256).hexdigest().encode() for secret in usable]
-    if not any([hmac.compare_digest(one, other) for one in expected for other in given]):
+    if not any(hmac.compare_digest(one, other) for one in expected for other in given):
         raise SignatureError(Refusal.WRONG)
     age_s = at_s - int(stamp)
     if age_s > TOLERANCE_S:

@@ -306,6 +306,18 @@ def test_a_hanging_starter_is_named(home: Path) -> None:
             EmbeddedPostgres(home, start_timeout_s=0.2).start()
 
 
+def test_a_server_that_hangs_is_named(server: EmbeddedPostgres, made_home: Path) -> None:
+    pid = server.postmaster_pid()
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(EmbeddedPostgresError, match="does not accept connections after"):
+            EmbeddedPostgres(made_home, start_timeout_s=0.5).start()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert server.stop() is True
+
+
 @pytest.mark.parametrize("name", ["", "bad name", "x; rm -rf /", "Fsync", "a-b"])
 def test_a_setting_needs_a_name(name: str) -> None:
     with pytest.raises(ValueError, match="is no PostgreSQL setting"):

@@ -71,6 +71,21 @@ async def test_the_last_close_closes(small: TollbridgeEngine) -> None:
     await small.ping()
 
 
+async def test_opening_twice_at_once_makes_one_pool(empty_database: str) -> None:
+    engine = TollbridgeEngine()
+    engine.configure(empty_database, PoolOptions(min_size=1))
+    await asyncio.gather(engine.open_pool(), engine.open_pool())
+    async with connected(empty_database) as other:
+        sessions = (
+            "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+        )
+        assert await other.fetchval(sessions) == 1
+    await engine.close_pool()
+    await engine.ping()
+    await engine.close_pool()
+    assert engine.pool is None
+
+
 async def test_an_open_pool_keeps_its_address(small: TollbridgeEngine) -> None:
     small.configure(small.dsn)
     with pytest.raises(NotConfiguredError, match="close it before"):

@@ -9,7 +9,7 @@ import httpx
 import msgspec
 import pytest
 
-from gateway.sandbox.practice.kinds import TokenKind
+from gateway.sandbox.practice.kinds import AUTHENTICATION_FAILED, DECLINES, METHOD_REVOKED, TokenKind
 from processors.errors import MoneyError, RefusedError
 from processors.money import Money
 from processors.outcome import (
@@ -27,6 +27,7 @@ from processors.outcome import (
     Succeeded,
     Unknown,
 )
+from processors.practice.mapping import DECLINE_CLASSES, ApiRefusal, decline
 from processors.values import ChargeQuery, MethodState, PaymentMethodReference, Secret
 from tests.processors.conftest import API_KEY, START, Practice, make_adapter
 
@@ -56,6 +57,28 @@ async def test_a_decline(practice: Practice, kind: str, decline_class: DeclineCl
     assert isinstance(outcome, Declined)
     assert (outcome.decline.decline_class, outcome.decline.advice) == (decline_class, advice)
     assert practice.processor.captures() == []
+
+
+@pytest.mark.parametrize(
+    ("refusal", "decline_class", "advice"),
+    [
+        (ApiRefusal("a_code_of_tomorrow"), DeclineClass.DO_NOT_HONOR, Advice.RETRY_LATER),
+        (ApiRefusal("do_not_honor", network_advice="03"), DeclineClass.DO_NOT_HONOR, Advice.NEVER),
+        (ApiRefusal("insufficient_funds", network_advice="21"), DeclineClass.INSUFFICIENT_FUNDS, Advice.NEVER),
+        (ApiRefusal("do_not_honor", "stolen, never try again"), DeclineClass.DO_NOT_HONOR, Advice.RETRY_LATER),
+    ],
+)
+def test_codes_decide_and_the_networks_advice_outranks_them(
+    refusal: ApiRefusal, decline_class: DeclineClass, advice: Advice
+) -> None:
+    mapped = decline(refusal)
+    assert (mapped.decline_class, mapped.advice) == (decline_class, advice)
+    assert (mapped.processor_code, mapped.network_advice) == (refusal.code, refusal.network_advice)
+
+
+def test_the_servers_declines_are_all_in_the_table() -> None:
+    told = {refusal.code for refusal in (*DECLINES.values(), METHOD_REVOKED, AUTHENTICATION_FAILED)}
+    assert told == set(DECLINE_CLASSES)
 
 
 async def test_declines_that_end(practice: Practice) -> None:

@@ -179,6 +179,13 @@ async def test_a_refusal_carries_the_code_but_no_text_of_the_answer(http: httpx.
 
 
 @respx.mock
+async def test_a_refusal_whose_code_is_free_text_carries_none(http: httpx.AsyncClient) -> None:
+    respx.post(f"{BASE}/v1/charges").respond(422, text="the card tok_do_not_show is no good")
+    error = await failure(Transport(http, BASE, 5, read_code=bytes.decode))
+    assert str(error) == "POST /v1/charges answered 422"
+
+
+@respx.mock
 async def test_what_is_sent(http: httpx.AsyncClient) -> None:
     http.headers["x-of-another"] = "1"
     http.cookies.set("session", "of-another-account", domain="processor.example")

@@ -76,7 +76,9 @@ async def test_a_discount_comes_before_tax(world: World) -> None:
     assert (invoice.total_taxes[0].taxable_amount, invoice.total) == (500, 595)
 
 
-@pytest.mark.parametrize(("duration", "second", "third"), [("once", 1000, 1000), ("repeating", 500, 1000), ("forever", 500, 500)])
+@pytest.mark.parametrize(
+    ("duration", "second", "third"), [("once", 1000, 1000), ("repeating", 500, 1000), ("forever", 500, 500)]
+)
 async def test_how_long_a_coupon_lasts(world: World, duration: str, second: int, third: int) -> None:
     params = {"percent_off": 50, "duration": duration}
     if duration == "repeating":

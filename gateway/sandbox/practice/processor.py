@@ -276,10 +276,18 @@ class PracticeProcessor:
 
     # Events
 
-    def announce(self, account: Account, kind: str, data: dict[str, Any], at: float | None = None) -> None:
-        """Queue an event for each of the account's endpoints."""
+    def announce(
+        self, account: Account, kind: str, data: dict[str, Any], at: float | None = None, receiver: str = ""
+    ) -> None:
+        """Queue an event for each of the account's endpoints. `receiver` names another account than its own."""
         created = int(self.now() if at is None else at)
-        event = {"id": new_id("pevt"), "type": kind, "account": account.id, "created": created, "data": data}
+        event = {
+            "id": new_id("pevt"),
+            "type": kind,
+            "account": receiver or account.id,
+            "created": created,
+            "data": data,
+        }
         for endpoint in account.endpoints:
             self.delivery.put(msgspec.to_builtins(event), endpoint)
 

@@ -1,0 +1,221 @@
+"""/v1/accounts: made by the platform key, managed by an admin key of their own."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+import msgspec
+from litestar import delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+
+from gateway.accounts import accounts, webhook_secrets
+from gateway.accounts.accounts import Account, AccountChange
+from gateway.accounts.audit import Author
+from gateway.accounts.keys import Scope
+from gateway.accounts.webhook_secrets import WebhookSecret
+from gateway.api.auth import Principal, requires
+from gateway.api.openapi import changing, problems
+from gateway.api.paging import Page, unix
+from gateway.api.problems import Code, ProblemError
+from gateway.runtime import Runtime
+from processors.values import Secret
+
+Callers: Final = requires(Scope.ADMIN, Scope.PLATFORM)
+
+
+class WebhookSecretBody(msgspec.Struct, frozen=True):
+    """A signing secret of Stripe's webhooks, without the secret."""
+
+    id: str
+    created: int
+    object: Literal["webhook_secret"] = "webhook_secret"
+
+
+class AccountBody(msgspec.Struct, frozen=True):
+    """One Stripe account. `webhook_url` is the address to give to Stripe; `policies` are complete, with defaults."""
+
+    id: str
+    name: str
+    livemode: bool
+    enabled: bool
+    stripe_account: str | None
+    api_base: str | None
+    portal_url: str | None
+    policies: dict[str, Any]
+    webhook_secrets: list[WebhookSecretBody]
+    webhook_url: str
+    created: int
+    object: Literal["account"] = "account"
+
+
+class NewAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`api_key` is a secret or restricted key of Stripe's; whether it is a test key decides `livemode` for ever."""
+
+    name: str
+    api_key: str
+    webhook_secrets: list[str] = []
+    api_base: str | None = None
+    portal_url: str | None = None
+    policies: dict[str, Any] = {}
+
+
+class AccountUpdate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is left out stays. A policy that is null goes back to its default."""
+
+    api_key: str | None = None
+    api_base: str | None = None
+    portal_url: str | None = None
+    policies: dict[str, Any] | None = None
+    enabled: bool | None = None
+
+
+class NewWebhookSecret(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`secret` as Stripe shows it: whsec_…"""
+
+    secret: str
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """What the other side calls the account that the credentials open."""
+
+    id: str
+    reference: str
+    ok: bool = True
+
+
+@post("/accounts", status_code=200, guards=[requires(Scope.PLATFORM)], responses=changing(Code.ALREADY_EXISTS))
+async def add_account(
+    runtime: NamedDependency[Runtime], principal: NamedDependency[Principal], data: JSONBody[NewAccount]
+) -> AccountBody:
+    """Add an account."""
+    change = AccountChange(api_base=data.api_base, portal_url=data.portal_url, policies=data.policies)
+    secrets = [Secret(secret) for secret in data.webhook_secrets]
+    added = await accounts.add(
+        runtime.keyring, Author(principal.actor), data.name, Secret(data.api_key), secrets=secrets, change=change
+    )
+    return shown(added, runtime.settings.base_url)
+
+
+@get("/accounts", guards=[Callers], responses=problems())
+async def list_accounts(runtime: NamedDependency[Runtime], principal: NamedDependency[Principal]) -> Page[AccountBody]:
+    """Every account for the platform key, its own for another."""
+    found = await accounts.listed() if not principal.account else [await accounts.show(principal.account)]
+    return Page([shown(one, runtime.settings.base_url) for one in found], has_more=False)
+
+
+@get("/accounts/{account_id:str}", guards=[Callers], responses=problems(Code.NOT_FOUND))
+async def show_account(
+    runtime: NamedDependency[Runtime], principal: NamedDependency[Principal], account_id: FromPath[str]
+) -> AccountBody:
+    """One account."""
+    return shown(await accounts.show(own(principal, account_id)), runtime.settings.base_url)
+
+
+@post("/accounts/{account_id:str}", status_code=200, guards=[Callers], responses=changing(Code.NOT_FOUND))
+async def update_account(
+    runtime: NamedDependency[Runtime],
+    principal: NamedDependency[Principal],
+    account_id: FromPath[str],
+    data: JSONBody[AccountUpdate],
+) -> AccountBody:
+    """Change an account. Its key may be rotated, but not from test to live."""
+    change = AccountChange(
+        api_key=None if data.api_key is None else Secret(data.api_key),
+        api_base=data.api_base,
+        portal_url=data.portal_url,
+        policies=data.policies,
+        enabled=data.enabled,
+    )
+    account = (await accounts.show(own(principal, account_id))).id
+    updated = await accounts.update(runtime.keyring, Author(principal.actor), account, change)
+    return shown(updated, runtime.settings.base_url)
+
+
+@post(
+    "/accounts/{account_id:str}/check",
+    status_code=200,
+    guards=[Callers],
+    responses=changing(Code.NOT_FOUND, Code.CHECK_FAILED, Code.STRIPE_UNAVAILABLE),
+)
+async def check_account(
+    runtime: NamedDependency[Runtime], principal: NamedDependency[Principal], account_id: FromPath[str]
+) -> Checked:
+    """Ask Stripe whom the key belongs to."""
+    account = (await accounts.show(own(principal, account_id))).id
+    return Checked(account, await accounts.check(runtime, Author(principal.actor), account))
+
+
+@post(
+    "/accounts/{account_id:str}/webhook_secrets",
+    status_code=200,
+    guards=[Callers],
+    responses=changing(Code.NOT_FOUND),
+)
+async def add_webhook_secret(
+    runtime: NamedDependency[Runtime],
+    principal: NamedDependency[Principal],
+    account_id: FromPath[str],
+    data: JSONBody[NewWebhookSecret],
+) -> AccountBody:
+    """Add a signing secret; the others go on being accepted until they are retired."""
+    account = (await accounts.show(own(principal, account_id))).id
+    await webhook_secrets.add(runtime.keyring, Author(principal.actor), account, Secret(data.secret))
+    return shown(await accounts.show(account), runtime.settings.base_url)
+
+
+@delete(
+    "/accounts/{account_id:str}/webhook_secrets/{secret_id:str}",
+    status_code=200,
+    guards=[Callers],
+    responses=problems(Code.NOT_FOUND),
+)
+async def retire_webhook_secret(
+    runtime: NamedDependency[Runtime],
+    principal: NamedDependency[Principal],
+    account_id: FromPath[str],
+    secret_id: FromPath[str],
+) -> AccountBody:
+    """Retire a signing secret: what is signed with it is refused."""
+    account = (await accounts.show(own(principal, account_id))).id
+    await webhook_secrets.retire(Author(principal.actor), account, secret_id)
+    return shown(await accounts.show(account), runtime.settings.base_url)
+
+
+def own(principal: Principal, account: str) -> str:
+    """`account`, where it is the principal's; raises ProblemError 404 for another's."""
+    if principal.account and principal.account != account:
+        raise ProblemError(Code.NOT_FOUND)
+    return account
+
+
+def shown(account: Account, base_url: str) -> AccountBody:
+    """The account as it stands in JSON."""
+    return AccountBody(
+        id=account.id,
+        name=account.name,
+        livemode=account.livemode,
+        enabled=account.enabled,
+        stripe_account=account.stripe_account or None,
+        api_base=account.api_base or None,
+        portal_url=account.portal_url or None,
+        policies=msgspec.to_builtins(account.policy),
+        webhook_secrets=[_secret(secret) for secret in account.webhook_secrets],
+        webhook_url=f"{base_url}/webhooks/stripe/{account.name}",
+        created=unix(account.created_at),
+    )
+
+
+def _secret(secret: WebhookSecret) -> WebhookSecretBody:
+    return WebhookSecretBody(secret.id, unix(secret.created_at))
+
+
+account_routes: Final[list[Any]] = [
+    add_account,
+    list_accounts,
+    show_account,
+    update_account,
+    check_account,
+    add_webhook_secret,
+    retire_webhook_secret,
+]

@@ -1,0 +1,63 @@
+"""Bodies: read within the limit, and JSON where there is one; and the parameters that a query may have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any, Final
+
+from litestar import Request
+from litestar.enums import ParamType
+from litestar.handlers import BaseRouteHandler
+from litestar.params import ParameterKwarg
+from litestar.types import HTTPScope, Receive
+
+from gateway.api.problems import Code, ProblemError
+
+JSON: Final = "application/json"
+
+
+async def read_body(scope: HTTPScope, receive: Receive, limit: int) -> bytes:
+    """The whole body; raises ProblemError beyond `limit` bytes."""
+    refuse_long(scope, limit)
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ProblemError(Code.INVALID_REQUEST, "the connection ended before the body did")
+        body += message.get("body", b"")
+        if len(body) > limit:
+            raise ProblemError(Code.BODY_TOO_LARGE, f"A body has at most {limit} bytes.")
+        if not message.get("more_body"):
+            return bytes(body)
+
+
+def refuse_long(scope: HTTPScope, limit: int) -> None:
+    """Refuse a body by the length it announces."""
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit() and int(value) > limit:
+            raise ProblemError(Code.BODY_TOO_LARGE, f"A body has at most {limit} bytes.")
+
+
+def refuse_strange(request: Request[Any, Any, Any]) -> None:
+    """Before the handler of every API request: a body that is not JSON, or a query parameter that there is not."""
+    if request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers:
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if request.method in ("POST", "PUT", "PATCH") and media_type != JSON:
+            raise ProblemError(Code.MEDIA_TYPE_UNSUPPORTED, f"Send the body as {JSON}.", param="Content-Type")
+    for name in _strangers(request.query_params.keys(), request.route_handler):
+        raise ProblemError(Code.INVALID_REQUEST, f"{name}: there is no such parameter", param=name)
+
+
+def _strangers(given: Iterable[str], handler: BaseRouteHandler) -> list[str]:
+    return sorted(set(given) - _known(handler)) if given else []
+
+
+@cache
+def _known(handler: BaseRouteHandler) -> frozenset[str]:
+    known = set()
+    for name, field in handler.parsed_fn_signature.parameters.items():
+        kwarg = field.kwarg_definition
+        if isinstance(kwarg, ParameterKwarg) and kwarg.param_type is ParamType.QUERY:
+            known.add(kwarg.query or name)
+    return frozenset(known)

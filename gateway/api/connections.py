@@ -1,0 +1,162 @@
+"""/v1/connections: the configured processors of the key's account."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+import msgspec
+from litestar import get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+
+from gateway.accounts import accounts, connections
+from gateway.accounts.audit import Author
+from gateway.accounts.connections import Connection, ConnectionChange, RecordOn
+from gateway.accounts.keys import Scope
+from gateway.api.accounts import Checked
+from gateway.api.auth import Principal, requires
+from gateway.api.openapi import changing, problems
+from gateway.api.paging import Page, unix
+from gateway.api.problems import Code
+from gateway.runtime import Runtime
+from processors.values import Secret
+
+Callers: Final = requires(Scope.ADMIN)
+
+
+class ConnectionBody(msgspec.Struct, frozen=True):
+    """One configured processor. `credentials` names the fields that are set; `webhook_url` is for the processor."""
+
+    id: str
+    name: str
+    adapter: str
+    credentials: list[str]
+    options: dict[str, str]
+    currencies: list[str]
+    priority: int
+    record_on: str
+    enabled: bool
+    webhook_url: str
+    created: int
+    object: Literal["connection"] = "connection"
+
+
+class NewConnection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which credentials and options there are, the adapter says. No currencies: all that the adapter takes."""
+
+    name: str
+    adapter: str
+    credentials: dict[str, str]
+    options: dict[str, str] = {}
+    currencies: list[str] = []
+    priority: int = 0
+    record_on: RecordOn = "confirmed"
+
+
+class ConnectionUpdate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is left out stays; credentials and options are merged by name."""
+
+    credentials: dict[str, str] | None = None
+    options: dict[str, str] | None = None
+    currencies: list[str] | None = None
+    priority: int | None = None
+    record_on: RecordOn | None = None
+    enabled: bool | None = None
+
+
+@post("/connections", status_code=200, guards=[Callers], responses=changing(Code.ALREADY_EXISTS))
+async def add_connection(
+    runtime: NamedDependency[Runtime], principal: NamedDependency[Principal], data: JSONBody[NewConnection]
+) -> ConnectionBody:
+    """Add a connection."""
+    change = ConnectionChange(
+        credentials=_secrets(data.credentials),
+        options=data.options,
+        currencies=data.currencies,
+        priority=data.priority,
+        record_on=data.record_on,
+    )
+    author = Author(principal.actor)
+    added = await connections.add(runtime, author, principal.account, data.name, data.adapter, change)
+    return await _shown(runtime, added)
+
+
+@get("/connections", guards=[Callers], responses=problems())
+async def list_connections(
+    runtime: NamedDependency[Runtime], principal: NamedDependency[Principal]
+) -> Page[ConnectionBody]:
+    """The connections in the order in which they are preferred."""
+    found = await connections.listed(principal.account)
+    return Page([await _shown(runtime, one) for one in found], has_more=False)
+
+
+@get("/connections/{connection_id:str}", guards=[Callers], responses=problems(Code.NOT_FOUND))
+async def show_connection(
+    runtime: NamedDependency[Runtime], principal: NamedDependency[Principal], connection_id: FromPath[str]
+) -> ConnectionBody:
+    """One connection, by id or name."""
+    return await _shown(runtime, await connections.show(principal.account, connection_id))
+
+
+@post("/connections/{connection_id:str}", status_code=200, guards=[Callers], responses=changing(Code.NOT_FOUND))
+async def update_connection(
+    runtime: NamedDependency[Runtime],
+    principal: NamedDependency[Principal],
+    connection_id: FromPath[str],
+    data: JSONBody[ConnectionUpdate],
+) -> ConnectionBody:
+    """Change a connection."""
+    change = ConnectionChange(
+        credentials=None if data.credentials is None else _secrets(data.credentials),
+        options=data.options,
+        currencies=data.currencies,
+        priority=data.priority,
+        record_on=data.record_on,
+        enabled=data.enabled,
+    )
+    author = Author(principal.actor)
+    return await _shown(runtime, await connections.update(runtime, author, principal.account, connection_id, change))
+
+
+@post(
+    "/connections/{connection_id:str}/check",
+    status_code=200,
+    guards=[Callers],
+    responses=changing(Code.NOT_FOUND, Code.CHECK_FAILED, Code.PROCESSOR_UNAVAILABLE),
+)
+async def check_connection(
+    runtime: NamedDependency[Runtime], principal: NamedDependency[Principal], connection_id: FromPath[str]
+) -> Checked:
+    """Try the credentials, with one harmless call."""
+    connection = (await connections.show(principal.account, connection_id)).id
+    return Checked(connection, await connections.check(runtime, principal.account, connection))
+
+
+def _secrets(credentials: dict[str, str]) -> dict[str, Secret]:
+    return {name: Secret(value) for name, value in credentials.items()}
+
+
+async def _shown(runtime: Runtime, connection: Connection) -> ConnectionBody:
+    account = await accounts.show(connection.account)
+    return ConnectionBody(
+        id=connection.id,
+        name=connection.name,
+        adapter=connection.adapter,
+        credentials=list(connection.credentials),
+        options=connection.options,
+        currencies=list(connection.currencies),
+        priority=connection.priority,
+        record_on=connection.record_on,
+        enabled=connection.enabled,
+        webhook_url=f"{runtime.settings.base_url}/webhooks/{account.name}/{connection.name}",
+        created=unix(connection.created_at),
+    )
+
+
+connection_routes: Final[list[Any]] = [
+    add_connection,
+    list_connections,
+    show_connection,
+    update_connection,
+    check_connection,
+]

@@ -1,0 +1,126 @@
+"""Whether this process lives, and whether it can do its work."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any, Final
+
+import msgspec
+import structlog
+from litestar import Response, get
+from litestar.datastructures import State
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Gauge, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from db import sql
+from db.engine import DB, ping
+from db.migrate import pending
+from gateway.api.problems import DATABASE_AWAY
+from gateway.clock import business_now
+
+log = structlog.get_logger()
+
+AWAY: Final = (*DATABASE_AWAY, OSError, TimeoutError)
+MODE: Final = "mostrecent"
+DATABASE_UP: Final = Gauge("tollbridge_database_up", "1 while the database answers.", multiprocess_mode=MODE)
+UNRESOLVED: Final = Gauge(
+    "tollbridge_attempts_unresolved", "Attempts whose end is not known.", ["state"], multiprocess_mode=MODE
+)
+CASES: Final = Gauge("tollbridge_cases_open", "Cases that wait for a human.", multiprocess_mode=MODE)
+UNROUTED: Final = Gauge(
+    "tollbridge_deliveries_oldest_seconds", "Age of the oldest delivery not yet routed.", multiprocess_mode=MODE
+)
+BEAT: Final = Gauge(
+    "tollbridge_worker_beat_seconds", "Time since a worker last said that it lives.", multiprocess_mode=MODE
+)
+
+UNRESOLVED_NOW: Final = """
+    select s.state, count(a.id) from unnest(array['sending', 'pending', 'requires_action', 'unknown']) as s (state)
+        left join tollbridge.attempt a on a.state = s.state group by s.state
+"""
+CASES_NOW: Final = "select count(*) from tollbridge.review_case where state = 'open'"
+OLDEST: Final = "select min(received_at) from tollbridge.delivery where state = 'stored'"
+LAST_BEAT: Final = "select extract(epoch from clock_timestamp() - max(beat_at))::float8 from tollbridge.worker"
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """The state of what this process needs. Ages in seconds, null where there is nothing to have an age."""
+
+    status: str
+    database: str
+    database_ms: float | None = None
+    migrations_pending: list[str] | None = None
+    oldest_unrouted_delivery_s: float | None = None
+    last_worker_beat_s: float | None = None
+
+
+@get("/health/live", include_in_schema=False)
+async def live() -> dict[str, str]:
+    """200 while the process answers at all."""
+    return {"status": "live"}
+
+
+@get("/health/ready", include_in_schema=False)
+async def ready(state: State) -> Response[Ready]:
+    """200 where requests can be served; 503 while the database is away or older than this version."""
+    try:
+        began = time.perf_counter()
+        await ping()
+        answered_ms = round((time.perf_counter() - began) * 1000, 1)
+        missing = await _pending(state)
+        if missing:
+            report = Ready("migrations_pending", "up", answered_ms, missing)
+        else:
+            report = Ready("ready", "up", answered_ms, [], await _oldest_s(), await sql.value(LAST_BEAT))
+    except AWAY as error:
+        log.warning("not_ready", error=type(error).__name__)
+        report = Ready("database_unavailable", "down")
+    headers = {} if report.status == "ready" else {"Retry-After": "2"}
+    return Response(report, status_code=200 if report.status == "ready" else 503, headers=headers)
+
+
+@get("/metrics", include_in_schema=False)
+async def metrics() -> Response[bytes]:
+    """Prometheus' text format. Numbers only: no ids, no names."""
+    await _measure()
+    registry = REGISTRY
+    # With several processes behind one port each scrape must see them all, through files that they share.
+    if _several():
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def _pending(state: State) -> list[str]:
+    """Asked until there is nothing pending; after that it stays so for this process."""
+    if state.get("migrated"):
+        return []
+    missing = await pending(DB.dsn)
+    state["migrated"] = not missing
+    return missing
+
+
+async def _oldest_s() -> float | None:
+    oldest = await sql.value(OLDEST)
+    return None if oldest is None else max(0.0, (await business_now() - oldest).total_seconds())
+
+
+async def _measure() -> None:
+    try:
+        await ping()
+        for row in await sql.rows(UNRESOLVED_NOW):
+            UNRESOLVED.labels(row["state"]).set(row["count"])
+        CASES.set(await sql.value(CASES_NOW))
+        UNROUTED.set(await _oldest_s() or 0)
+        BEAT.set(await sql.value(LAST_BEAT) or 0)
+        DATABASE_UP.set(1)
+    except AWAY:
+        DATABASE_UP.set(0)
+
+
+def _several() -> bool:
+    return "PROMETHEUS_MULTIPROC_DIR" in os.environ
+
+
+health_routes: Final[list[Any]] = [live, ready, metrics]

@@ -1,0 +1,38 @@
+"""Everything under /v1: authenticated, then made repeatable, then checked, then handled."""
+
+from __future__ import annotations
+
+from litestar import Router
+
+from db.encryption import Keyring
+from gateway.api.accounts import account_routes
+from gateway.api.attempts import attempt_routes
+from gateway.api.auth import Authentication
+from gateway.api.body import refuse_strange
+from gateway.api.cases import case_routes
+from gateway.api.connections import connection_routes
+from gateway.api.customers import customer_routes
+from gateway.api.events import event_routes
+from gateway.api.idempotency import Idempotency
+from gateway.api.invoices import invoice_routes
+from gateway.api.keys import key_routes
+from gateway.settings import Settings
+
+
+def v1(settings: Settings, keyring: Keyring) -> Router:
+    """The API."""
+    return Router(
+        "/v1",
+        middleware=[Authentication(), Idempotency(keyring, settings.max_body_bytes)],
+        before_request=refuse_strange,
+        route_handlers=[
+            *account_routes,
+            *attempt_routes,
+            *case_routes,
+            *connection_routes,
+            *customer_routes,
+            *event_routes,
+            *invoice_routes,
+            *key_routes,
+        ],
+    )

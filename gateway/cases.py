@@ -1,0 +1,47 @@
+"""Cases closed by a human, with a reason. Opening them is the work of the stories."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import asyncpg
+
+from db import poke, sql
+from db.engine import DB
+from db.poke import Kind
+from gateway.accounts.audit import Author
+from gateway.accounts.errors import FieldError, NotThereError
+from gateway.clock import business_now
+
+CASE: Final = "select * from tollbridge.review_case where account = $1 and id = $2 for no key update"
+CLOSE: Final = """
+    update tollbridge.review_case set state = 'closed', closed_at = $3, closed_by = $4, closed_reason = $5
+    where account = $1 and id = $2
+"""
+LONGEST_REASON: Final = 2000
+
+
+class CaseClosedError(Exception):
+    """Somebody has closed the case already."""
+
+
+async def close_case(by: Author, account: str, case: str, reason: str) -> None:
+    """Close an open case, and poke the invoice it is about: what the case held up goes on.
+
+    Raises NotThereError, FieldError for an empty reason, CaseClosedError.
+    """
+    reason = reason.strip()
+    if not reason or len(reason) > LONGEST_REASON:
+        raise FieldError("reason", f"must have 1 to {LONGEST_REASON} letters")
+    now = await business_now()
+    async with DB.transaction():
+        row: asyncpg.Record | None = await sql.row(CASE, account, case)
+        if row is None:
+            raise NotThereError("case", case)
+        if row["state"] != "open":
+            raise CaseClosedError(f"case {case} was closed by {row['closed_by']}")
+        await sql.rows(CLOSE, account, case, now, by.name, reason)
+        before, after = {"state": "open"}, {"state": "closed", "reason": reason}
+        await by.note(account, "case.closed", case, name=row["kind"], before=before, after=after)
+        if row["invoice"]:
+            await poke.poke(Kind.INVOICE, account, [row["invoice"]], now)

@@ -1,0 +1,129 @@
+"""The initial invoice as a checkout shows it: what Stripe last said, and when. We compute nothing but sums."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+MOST_LINES = 10
+"""So many lines stand in an invoice of Stripe's; further ones are said to exist."""
+
+
+class _Period(msgspec.Struct, frozen=True):
+    start: int = 0
+    end: int = 0
+
+
+class _Amount(msgspec.Struct, frozen=True):
+    amount: int = 0
+
+
+class _Line(msgspec.Struct, frozen=True):
+    id: str = ""
+    description: str | None = None
+    amount: int = 0
+    quantity: int | None = None
+    period: _Period = _Period()
+    taxes: list[_Amount] | None = None
+
+
+class _Lines(msgspec.Struct, frozen=True):
+    data: list[_Line] = []
+    has_more: bool = False
+
+
+class _Tax(msgspec.Struct, frozen=True):
+    amount: int = 0
+    tax_behavior: str = ""
+
+
+class _AutomaticTax(msgspec.Struct, frozen=True):
+    enabled: bool = False
+    status: str | None = None
+
+
+class _Invoice(msgspec.Struct, frozen=True):
+    id: str
+    status: str | None = None
+    currency: str = ""
+    subtotal: int = 0
+    total: int = 0
+    amount_due: int = 0
+    amount_remaining: int = 0
+    starting_balance: int = 0
+    due_date: int | None = None
+    number: str | None = None
+    hosted_invoice_url: str | None = None
+    total_taxes: list[_Tax] | None = None
+    total_discount_amounts: list[_Amount] | None = None
+    automatic_tax: _AutomaticTax = _AutomaticTax()
+    lines: _Lines = _Lines()
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One line, in Stripe's minor units; `tax` is what Stripe put on it."""
+
+    id: str
+    description: str
+    amount: int
+    quantity: int | None
+    tax: int
+    period_start: int
+    period_end: int
+
+
+class InitialInvoice(msgspec.Struct, frozen=True):
+    """The initial invoice. Amounts are integers in Stripe's minor units, times Unix seconds.
+
+    `as_of` is when Stripe said this. `due_date` of a draft is what it will be. `location_required`: tax can't be
+    computed before the payer's address, or at least the IP address, is known.
+    """
+
+    id: str
+    status: str
+    currency: str
+    subtotal: int
+    discount: int
+    tax: int
+    total: int
+    amount_due: int
+    amount_remaining: int
+    lines: list[Line]
+    has_more_lines: bool
+    due_date: int | None
+    as_of: int
+    location_required: bool
+
+
+def initial_invoice(snapshot: bytes, read_at: datetime) -> InitialInvoice:
+    """The view of a stored answer of Stripe's."""
+    shape = msgspec.json.decode(snapshot, type=_Invoice)
+    return InitialInvoice(
+        id=shape.id,
+        status=shape.status or "draft",
+        currency=shape.currency,
+        subtotal=shape.subtotal,
+        discount=sum(d.amount for d in shape.total_discount_amounts or []),
+        tax=sum(t.amount for t in shape.total_taxes or []),
+        total=shape.total,
+        amount_due=shape.amount_due,
+        amount_remaining=shape.amount_remaining,
+        lines=[_line(line) for line in shape.lines.data[:MOST_LINES]],
+        has_more_lines=shape.lines.has_more,
+        due_date=shape.due_date,
+        as_of=int(read_at.timestamp()),
+        location_required=shape.automatic_tax.status == "requires_location_inputs",
+    )
+
+
+def _line(line: _Line) -> Line:
+    return Line(
+        id=line.id,
+        description=line.description or "",
+        amount=line.amount,
+        quantity=line.quantity,
+        tax=sum(t.amount for t in line.taxes or []),
+        period_start=line.period.start,
+        period_end=line.period.end,
+    )

@@ -1,0 +1,151 @@
+"""A processor's notices: parsed by its adapter, matched to an attempt or a payment method of that connection alone."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Final, TypeAlias
+
+import asyncpg
+import msgspec
+
+from db import poke, sql
+from db.poke import Kind
+from db.states import SETTLED, AttemptState
+from gateway.collect.outcomes import store_outcome
+from gateway.domain.actions import CaseKind
+from gateway.inbox.deliveries import DONE, End, Stored, ignored, parked
+from gateway.runtime import Runtime
+from processors.interface import ProcessorAdapter
+from processors.outcome import ChargeOutcome, Found, NotFound, Succeeded
+from processors.values import ChargeQuery, EventKind, Notice, ProcessorEvent
+
+CHARGES: Final = frozenset({EventKind.CHARGE_SUCCEEDED, EventKind.CHARGE_FAILED, EventKind.CHARGE_PENDING})
+
+ATTEMPTS = """
+    select id, invoice, reference, processor_id, state from tollbridge.attempt
+    where account = $1 and connection = $2
+      and ((reference = $3 and $3 <> '') or (processor_id = $4 and $4 <> ''))
+    order by number
+"""
+OPTIONS = "select options from tollbridge.connection where account = $1 and id = $2"
+REVOKE = """
+    update tollbridge.payment_method set status = 'revoked', reference = null, revoked_at = $4
+    where account = $1 and connection = $2 and token_hash = $3 and status <> 'revoked' returning customer
+"""
+UNSETTLED = "select id from tollbridge.invoice where account = $1 and customer = any($2) and state <> all($3)"
+
+Step: TypeAlias = Callable[[], Awaitable[End]]
+"""What one event comes to, in the transaction that finishes the delivery."""
+
+
+class UnmatchedError(Exception):
+    """No attempt of ours fits yet: the notice may be quicker than our own row."""
+
+
+class LookupInconclusiveError(Exception):
+    """The notice tells of a charge that its processor does not show."""
+
+
+async def plan(runtime: Runtime, delivery: Stored, now: datetime) -> list[Step]:
+    """Ask what must be asked, outside any transaction, for every event of a notice.
+
+    Raises UnmatchedError, LookupInconclusiveError, and what adapters raise.
+    """
+    adapter = await runtime.connections.adapter(delivery.account, delivery.source)
+    events = await adapter.parse(Notice(delivery.key, delivery.kind, delivery.body))
+    own = await _own_account(delivery)
+    return [await _event(runtime, adapter, delivery, event, own, now) for event in events]
+
+
+async def apply(steps: Sequence[Step]) -> End:
+    """Do the steps; a notice with several events ends as the gravest of them."""
+    ends = [await step() for step in steps]
+    for state in ("parked", "done", "ignored"):
+        for end in ends:
+            if end.state == state:
+                return end
+    return ignored("the notice holds no event")
+
+
+async def _event(
+    runtime: Runtime, adapter: ProcessorAdapter, delivery: Stored, event: ProcessorEvent, own: str, now: datetime
+) -> Step:
+    if event.kind is EventKind.IGNORED:
+        return _ends(ignored(event.detail or "of no meaning to us"))
+    if event.account_ref and own and event.account_ref != own:
+        return _ends(parked("the notice is for another account at the processor", CaseKind.NOTICE_MISMATCH))
+    if event.kind in CHARGES:
+        return await _charge(adapter, delivery, event, now)
+    return _revoked(runtime, delivery, event, now)
+
+
+async def _charge(adapter: ProcessorAdapter, delivery: Stored, event: ProcessorEvent, now: datetime) -> Step:
+    found = await sql.rows(ATTEMPTS, delivery.account, delivery.source, event.reference, event.processor_id)
+    if not found:
+        raise UnmatchedError(f"no attempt of this connection fits the {event.kind} notice")
+    attempt = found[0]
+    if len(found) > 1:
+        reason = "its reference and its id belong to two attempts"
+        return _ends(parked(reason, CaseKind.NOTICE_MISMATCH, attempt["invoice"]))
+    outcome = event.outcome or await _looked_up(adapter, attempt, event)
+    if _second_payment(attempt, outcome):
+        reason = "the processor took a second payment under the reference of one that had succeeded"
+        return _ends(parked(reason, CaseKind.NOTICE_MISMATCH, attempt["invoice"]))
+    return partial(_store, delivery.account, attempt["id"], outcome, now)
+
+
+async def _looked_up(adapter: ProcessorAdapter, attempt: asyncpg.Record, event: ProcessorEvent) -> ChargeOutcome:
+    query = ChargeQuery(attempt["reference"], attempt["processor_id"] or event.processor_id)
+    match await adapter.lookup_charge(query):
+        case Found(outcome=outcome):
+            return outcome
+        case NotFound():
+            raise LookupInconclusiveError("the processor does not show the charge that it tells of")
+        case failed:
+            raise LookupInconclusiveError(f"the look-up failed: {failed.reason}"[:300])
+
+
+def _second_payment(attempt: asyncpg.Record, outcome: ChargeOutcome) -> bool:
+    return (
+        isinstance(outcome, Succeeded)
+        and attempt["state"] == AttemptState.SUCCEEDED
+        and attempt["processor_id"] != outcome.processor_id
+    )
+
+
+async def _store(account: str, attempt: str, outcome: ChargeOutcome, now: datetime) -> End:
+    await store_outcome(account, attempt, outcome, now, wake=True)
+    return DONE
+
+
+def _revoked(runtime: Runtime, delivery: Stored, event: ProcessorEvent, now: datetime) -> Step:
+    if event.token is None or not event.token.reveal():
+        return _ends(parked("a method was revoked, but the notice does not say which"))
+    token_hash = runtime.keyring.token_hash(delivery.source, event.token.reveal())
+    return partial(_revoke, delivery.account, delivery.source, token_hash, now)
+
+
+async def _revoke(account: str, connection: str, token_hash: str, now: datetime) -> End:
+    """By the exact token: its reference is erased, and nothing is charged to it again."""
+    rows = await sql.rows(REVOKE, account, connection, token_hash, now)
+    if not rows:
+        return ignored("no payment method of ours, or revoked before")
+    customers = sorted({row["customer"] for row in rows})
+    invoices = [row["id"] for row in await sql.rows(UNSETTLED, account, customers, sorted(SETTLED))]
+    await poke.poke(Kind.INVOICE, account, invoices, now)
+    return DONE
+
+
+async def _own_account(delivery: Stored) -> str:
+    """The account at the processor that the connection is for; empty where its adapter has no such option."""
+    options = await sql.value(OPTIONS, delivery.account, delivery.source)
+    return str(msgspec.json.decode(options or "{}", type=dict[str, str]).get("account", ""))
+
+
+def _ends(end: End) -> Step:
+    async def step() -> End:
+        return end
+
+    return step

@@ -1,0 +1,57 @@
+"""What a job does: look at one object again, or route some deliveries.
+
+A job is only a wake-up, so it never fails: whatever it meets is written on the object's own row, and what escapes even
+that is logged by name (its text may quote a secret, and PgQueuer would store it) and repaired by the sweep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, TypeAlias
+
+import msgspec
+import structlog
+
+from db.poke import Kind, WakeUp
+from gateway.checkout.advance import advance_checkout
+from gateway.collect.advance import advance_invoice
+from gateway.customers.subscription import advance_subscription
+from gateway.inbox.route import route_deliveries
+from gateway.runtime import Runtime
+
+log = structlog.get_logger()
+
+Advance: TypeAlias = Callable[[Runtime, WakeUp], Awaitable[None]]
+
+ADVANCE: Final[Mapping[Kind, Advance]] = {
+    Kind.INVOICE: advance_invoice,
+    Kind.SUBSCRIPTION: advance_subscription,
+    Kind.CHECKOUT: advance_checkout,
+}
+
+
+async def advance(runtime: Runtime, wake_up: WakeUp) -> None:
+    """Bring one object as far as it goes now."""
+    await ADVANCE[wake_up.kind](runtime, wake_up)
+
+
+async def advance_job(runtime: Runtime, payload: bytes | None) -> None:
+    """The entry point `advance`; raises nothing."""
+    try:
+        wake_up = msgspec.json.decode(payload or b"", type=WakeUp)
+    except msgspec.DecodeError as error:
+        log.error("job_unreadable", entrypoint="advance", error=type(error).__name__)
+        return
+    try:
+        await advance(runtime, wake_up)
+    except Exception as error:
+        log.error("job_failed", entrypoint="advance", kind=wake_up.kind, id=wake_up.id, error=type(error).__name__)
+
+
+async def route_job(runtime: Runtime, payload: bytes | None) -> None:
+    """The entry point `route`; raises nothing."""
+    try:
+        ids = msgspec.json.decode(payload or b"", type=list[str])
+        await route_deliveries(runtime, ids)
+    except Exception as error:
+        log.error("job_failed", entrypoint="route", error=type(error).__name__)

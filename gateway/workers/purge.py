@@ -1,0 +1,63 @@
+"""What is not kept for ever (DESIGN §5): raw deliveries 35 days, replies 24 hours, the queue's log 7 days.
+
+In small batches, each a transaction of its own, so that nothing waits for it; twice at the same time does no harm.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from db import sql
+from db.engine import DB
+from db.queue import purge_log
+from gateway.runtime import Runtime
+
+DELIVERIES_FOR: Final = timedelta(days=35)
+REPLIES_FOR: Final = timedelta(hours=24)
+QUEUE_LOG_FOR: Final = timedelta(days=7)
+WORKERS_FOR: Final = timedelta(days=35)
+BATCH: Final = 5_000
+BATCHES: Final = 1_000
+
+# A parked one is evidence for as long as its case is open.
+DELIVERIES = """
+    with old as (
+        delete from tollbridge.delivery where id = any (array(
+            select d.id from tollbridge.delivery d
+            where d.state <> 'stored' and d.finished_at < $1
+              and not exists (select 1 from tollbridge.review_case r
+                              where r.account = d.account and r.subject = d.id and r.state = 'open')
+            limit $2)) returning 1)
+    select count(*) from old
+"""
+REPLIES = """
+    with old as (
+        delete from tollbridge.idempotent_reply where (account, principal, key) in (
+            select account, principal, key from tollbridge.idempotent_reply where created_at < $1 limit $2) returning 1)
+    select count(*) from old
+"""
+WORKERS = """
+    with old as (delete from tollbridge.worker where beat_at < clock_timestamp() - $1::interval returning 1)
+    select count(*) from old
+"""
+
+
+async def purge(runtime: Runtime, now: datetime) -> int:
+    """Delete what is too old at `now`, business time (the queue's log: the database's); returns rows deleted."""
+    del runtime  # every timer is called alike
+    DB.assert_no_transaction("purging")
+    gone = await _batches(DELIVERIES, now - DELIVERIES_FOR)
+    gone += await _batches(REPLIES, now - REPLIES_FOR)
+    gone += int(await sql.value(WORKERS, WORKERS_FOR))
+    return gone + await purge_log(QUEUE_LOG_FOR)
+
+
+async def _batches(statement: str, before: datetime) -> int:
+    total = 0
+    for _ in range(BATCHES):
+        gone = int(await sql.value(statement, before, BATCH))
+        total += gone
+        if gone < BATCH:
+            break
+    return total

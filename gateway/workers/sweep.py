@@ -1,0 +1,66 @@
+"""The sweep: every object and delivery whose wake-up was lost, late or never sent, is woken.
+
+It is what makes the queue expendable (DESIGN §2): counters, due times and claims stand in rows, and whatever they ask
+for is found here. It calls nobody and decides nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from db import poke, sql
+from db.engine import DB
+from db.poke import Kind, WakeUp
+from db.queue import SETTINGS
+from gateway.inbox import deliveries
+from gateway.runtime import Runtime
+
+LOCK_KEY: Final = 7_236_611_905
+PAGE: Final = 1_000
+PAGES: Final = 20
+DELIVERIES_PER_JOB: Final = 100
+MOST_QUEUED: Final = 20_000
+"""Beyond this many queued jobs the workers are behind already, and more wake-ups would only be more rows."""
+
+LOCK = "select pg_try_advisory_xact_lock($1)"
+QUEUED = f"select count(*) from (select 1 from {SETTINGS.qualified.queue_table} where status = 'queued' limit $1) q"  # noqa: S608
+
+
+async def sweep(runtime: Runtime, now: datetime) -> int:
+    """Wake what wants a worker at `now`, business time; returns how many. Nothing while another process sweeps.
+
+    The lock is the transaction's: a holder that hangs loses it with its idle transaction, after a minute at most.
+    """
+    del runtime  # every timer is called alike
+    async with DB.transaction():
+        if not await sql.value(LOCK, LOCK_KEY):
+            return 0
+        if int(await sql.value(QUEUED, MOST_QUEUED)) >= MOST_QUEUED:
+            return 0
+        woken = 0
+        for kind in Kind:
+            woken += await _objects(kind, now)
+        return woken + await _deliveries(now)
+
+
+async def _objects(kind: Kind, now: datetime) -> int:
+    """Page by page: the rows stay as they are until a worker gets there, so the limit grows."""
+    seen: set[WakeUp] = set()
+    for _ in range(PAGES):
+        found = await poke.lost_wake_ups(kind, now, len(seen) + PAGE)
+        new = [wake_up for wake_up in found if wake_up not in seen]
+        if not new:
+            break
+        await poke.wake(new)
+        seen.update(new)
+        if len(found) < len(seen) + PAGE - len(new):
+            break
+    return len(seen)
+
+
+async def _deliveries(now: datetime) -> int:
+    ids = await deliveries.lost_deliveries(now, PAGE)
+    for start in range(0, len(ids), DELIVERIES_PER_JOB):
+        await deliveries.wake(ids[start : start + DELIVERIES_PER_JOB])
+    return len(ids)

@@ -1,0 +1,74 @@
+"""The timers of a worker: each turn reads business time, does its part, and survives whatever happens to it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from datetime import date, datetime
+from typing import Final, TypeAlias
+
+import structlog
+
+from db import sql
+from db.ids import new_id
+from gateway.clock import business_now
+from gateway.runtime import Runtime
+from gateway.workers.purge import purge
+from gateway.workers.sweep import sweep
+
+log = structlog.get_logger()
+
+BEAT_S: Final = 10.0
+
+Turn: TypeAlias = Callable[[], Awaitable[None]]
+
+BEAT = """
+    insert into tollbridge.worker (id, started_at, beat_at) values ($1, clock_timestamp(), clock_timestamp())
+    on conflict (id) do update set beat_at = clock_timestamp()
+"""
+
+
+async def every(seconds: float, name: str, turn: Turn, stop: asyncio.Event) -> None:
+    """Take a turn at once and then every so many seconds of machine time, until `stop`. A turn that raises is logged.
+
+    Slightly irregular, so that processes that were started together don't stay together.
+    """
+    while not stop.is_set():
+        try:
+            await turn()
+        except Exception as error:
+            log.warning("timer_failed", timer=name, error=type(error).__name__)
+        try:
+            async with asyncio.timeout(seconds * random.uniform(0.9, 1.1)):
+                await stop.wait()
+        except TimeoutError:
+            continue
+
+
+def beating() -> Turn:
+    """Says that this worker lives. Machine time: a gap is downtime of ours (law 7)."""
+    worker = new_id("wrk")
+
+    async def beat() -> None:
+        await sql.rows(BEAT, worker)
+
+    return beat
+
+
+def sweeping(runtime: Runtime) -> Turn:
+    """Sweeps; and purges once in each day of business time."""
+    purged: date | None = None
+
+    async def turn() -> None:
+        nonlocal purged
+        now: datetime = await business_now()
+        woken = await sweep(runtime, now)
+        if woken:
+            log.info("swept", woken=woken)
+        if purged != now.date():
+            gone = await purge(runtime, now)
+            log.info("purged", rows=gone)
+            purged = now.date()
+
+    return turn

@@ -1,0 +1,92 @@
+"""B. Renewals, and C. zero invoices."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.world import World
+
+
+@pytest.mark.scenario(16)
+async def test_normal_renewal(world: World) -> None:
+    signup = await world.signup("ok")
+
+    await world.later(days=31)
+
+    first, second = world.invoices_of(signup.subscription)
+    assert (first["status"], second["status"]) == ("paid", "paid")
+    assert second["billing_reason"] == "subscription_cycle"
+    assert world.stripe_subscription(signup.subscription)["status"] == "active"
+    assert len(world.captures()) == 2
+    assert {c.reference.split(".")[0] for c in world.captures()} == {first["id"], second["id"]}
+
+
+@pytest.mark.scenario(20)
+async def test_two_open_invoices_on_one_subscription(world: World) -> None:
+    signup = await world.signup("ok")
+    world.break_card(signup.customer, "decline_lost_stolen")
+    await world.later(days=31)
+    await world.later(days=31)
+    _, older, newer = world.invoices_of(signup.subscription)
+    assert (older["status"], newer["status"]) == ("open", "open")
+    charged = len(world.charge_calls())
+
+    await world.repair_card(signup)
+    await world.settle()
+
+    _, older, newer = world.invoices_of(signup.subscription)
+    assert (older["status"], newer["status"]) == ("paid", "paid")
+    assert len(world.captures()) == 3
+    charged_now = [call.json()["reference"].split(".")[0] for call in world.charge_calls()[charged:]]
+    assert charged_now == [older["id"], newer["id"]]
+    assert world.stripe_subscription(signup.subscription)["status"] == "active"
+
+
+@pytest.mark.scenario(22)
+async def test_invoice_that_stripe_collects_itself(world: World) -> None:
+    signup = await world.signup("ok")
+    charged = len(world.charge_calls())
+    made = await world.shop.client.v1.subscriptions.create_async(
+        {"customer": signup.customer, "items": [{"price": world.shop.price}], "collection_method": "charge_automatically"}
+    )
+    await world.later(hours=2)
+
+    [invoice] = world.invoices_of(made.id)
+    assert len(world.charge_calls()) == charged
+    shown = await world.gateway_invoice(invoice["id"])
+    assert shown["state"] == "not_ours"
+
+
+@pytest.mark.scenario(25)
+async def test_one_bad_item_does_not_stop_the_run(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    signups = [await world.signup("ok", f"order-{n}") for n in range(6)]
+    bad = signups[3]
+    await world.move(days=32)
+    poisoned = world.invoices_of(bad.subscription)[-1]["id"]
+    world.poison(monkeypatch, poisoned)
+
+    for _ in range(6):
+        await world.later(hours=1)
+
+    statuses = {s.id: world.invoices_of(s.subscription)[-1]["status"] for s in signups}
+    assert [s for s in statuses.values() if s == "paid"] == ["paid"] * 5
+    assert "advance_failed" in await world.open_cases()
+    monkeypatch.undo()
+    await world.later(hours=2)
+    assert world.stripe_invoice(poisoned)["status"] == "paid"
+
+
+@pytest.mark.scenario(26)
+async def test_zero_total(world: World) -> None:
+    coupon = await world.shop.client.v1.coupons.create_async({"percent_off": 100, "duration": "once"})
+    await world.shop.client.v1.promotion_codes.create_async(
+        {"promotion": {"type": "coupon", "coupon": coupon.id}, "code": "GRATIS"}
+    )
+    signup = await world.signup("ok", promotion_code="GRATIS")
+
+    assert world.stripe_invoice(signup.invoice)["status"] == "paid"
+    assert world.stripe_invoice(signup.invoice)["amount_due"] == 0
+    assert world.charge_calls() == []
+    shown = await world.gateway_invoice(signup.invoice)
+    assert (shown["state"], shown["attempts"]) == ("paid", [])
+    assert (await world.access(signup.subscription))["granted"]

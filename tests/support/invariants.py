@@ -1,0 +1,150 @@
+"""What holds after every history: the invariants of the acceptance scenarios, read from Stripe, processor and ledger."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import msgspec
+
+from db import sql
+from gateway.collect.load import view_of
+from gateway.domain.project import project
+from tests.support.world import Shop, World
+
+MONEY = """
+    select i.id, i.status,
+        coalesce((select sum(m.amount) from tollbridge.movement m where m.account = i.account and m.invoice = i.id
+                  and m.kind = 'capture'), 0)::bigint as captured,
+        coalesce((select sum(r.amount) from tollbridge.recording r where r.account = i.account and r.invoice = i.id
+                  and r.state = 'recorded'), 0)::bigint as recorded,
+        coalesce((select sum(a.amount_captured) from tollbridge.attempt a where a.account = i.account
+                  and a.invoice = i.id and a.surplus), 0)::bigint as surplus,
+        exists (select 1 from tollbridge.review_case c where c.account = i.account and c.invoice = i.id
+                and c.state = 'open') as case_open
+    from tollbridge.invoice i where i.account = $1
+"""
+
+
+async def check_invariants(world: World) -> None:
+    """Raise AssertionError for the first that does not hold; then replay every event and look again."""
+    await _hold(world)
+    before = await fingerprint(world)
+    await _replay_everything(world)
+    await _hold(world)
+    assert await fingerprint(world) == before, "replaying every event and sweeping twice changed something"
+
+
+async def _hold(world: World) -> None:
+    for shop in world.shops:
+        await _ledger_is_processor(world, shop)
+        await _ledger_is_stripe(world, shop)
+    await _attempts_explain_every_call(world)
+    await _nothing_unresolved_twice()
+    await _projection_is_recomputable()
+    await _every_event_ended()
+
+
+async def _ledger_is_processor(world: World, shop: Shop) -> None:
+    """4, and half of 1: every capture of the processor's stands once in the ledger, and nothing else does."""
+    known = await sql.rows(
+        "select processor_id, amount, currency from tollbridge.movement where connection = $1 and kind = 'capture'",
+        shop.connection,
+    )
+    ledger = Counter((r["processor_id"], r["amount"], r["currency"]) for r in known)
+    processor = Counter((c.id, c.captured, c.currency) for c in world.captures(shop))
+    assert ledger == processor, f"ledger and processor differ: {ledger - processor} / {processor - ledger}"
+
+
+async def _ledger_is_stripe(world: World, shop: Shop) -> None:
+    """1 and 2: what was captured for an invoice is what Stripe was told, or an open case names the difference."""
+    for row in await sql.rows(MONEY, shop.account):
+        live = world.stripe_account(shop).invoices.get(row["id"])
+        if live is None:
+            continue
+        if row["captured"] - row["surplus"] != row["recorded"]:
+            assert row["case_open"], f"{row['id']}: captured {row['captured']}, recorded {row['recorded']}, no case"
+        if row["surplus"]:
+            assert row["case_open"], f"{row['id']}: surplus of {row['surplus']} without a case"
+        if row["recorded"]:
+            assert live["status"] == "paid", f"{row['id']} is recorded here and {live['status']} at Stripe"
+            assert live["amount_paid"] == row["recorded"]
+            assert live["metadata"].get("tollbridge_attempt"), f"{row['id']} was paid without naming its payment"
+
+
+async def _attempts_explain_every_call(world: World) -> None:
+    """3: a row older than each request, and the same bytes under the same key."""
+    rows = await sql.rows("select idempotency_key, reference, amount, currency from tollbridge.attempt")
+    by_key = {str(r["idempotency_key"]): r for r in rows}
+    bodies: dict[str, bytes] = {}
+    for call in world.charge_calls():
+        key = call.idempotency_key
+        assert key in by_key, f"a charge request without an attempt: {key}"
+        body = msgspec.json.encode(call.body)
+        assert bodies.setdefault(key, body) == body, f"other bytes under key {key}"
+
+
+async def _nothing_unresolved_twice() -> None:
+    """2: the database forbids it; this asks whether it is so."""
+    doubled = await sql.rows(
+        """select invoice from tollbridge.attempt where state in ('sending', 'pending', 'requires_action', 'unknown')
+           group by account, invoice having count(*) > 1"""
+    )
+    assert not doubled
+    paid_twice = await sql.rows(
+        """select invoice from tollbridge.attempt where state = 'succeeded' and amount_captured >= amount and not surplus
+           group by account, invoice having count(*) > 1"""
+    )
+    assert not paid_twice
+
+
+async def _projection_is_recomputable() -> None:
+    for row in await sql.rows("select * from tollbridge.invoice where seen = poked and claimed_by is null"):
+        view = await view_of(row)
+        assert project(view) == row["state"], f"{row['id']} is stored as {row['state']}, is {project(view)}"
+
+
+async def _every_event_ended() -> None:
+    """6: done, ignored with a reason, or parked with a case."""
+    left = await sql.rows("select id, kind, state, reason from tollbridge.delivery where state = 'stored'")
+    assert not left, f"accepted and not handled: {[dict(r) for r in left]}"
+    unnamed = await sql.rows(
+        """select id from tollbridge.delivery d where state = 'parked' and not exists
+               (select 1 from tollbridge.review_case c where c.subject = d.id)"""
+    )
+    assert not unnamed
+
+
+async def _replay_everything(world: World) -> None:
+    """7: all events again, shuffled and doubled, and every sweep twice."""
+    world.stripe.delivery.set(mode="manual", double=True, shuffle=True)
+    for shop in world.shops:
+        for event in list(world.stripe_account(shop).events):
+            world.stripe.resend(event)
+    # A redelivery is known by its event id, so the routing of the stored ones is played again as well.
+    await sql.rows("update tollbridge.delivery set state = 'stored', reason = '', tries = 0, finished_at = null")
+    await world.settle()
+    await sql.rows("update tollbridge.invoice set poked = poked + 1, stale = true")
+    await sql.rows("update tollbridge.checkout_session set poked = poked + 1")
+    await world.settle()
+    world.stripe.delivery.set(mode="manual", double=False, shuffle=False)
+
+
+async def fingerprint(world: World) -> dict[str, Any]:
+    """Everything that must not change by itself."""
+    return {
+        "attempts": [tuple(r) for r in await sql.rows("select id, state, surplus from tollbridge.attempt order by id")],
+        "movements": [r["id"] for r in await sql.rows("select id from tollbridge.movement order by id")],
+        "recordings": [tuple(r) for r in await sql.rows("select id, state from tollbridge.recording order by id")],
+        "invoices": [tuple(r) for r in await sql.rows("select id, state from tollbridge.invoice order by id")],
+        "sessions": [tuple(r) for r in await sql.rows("select id, state from tollbridge.checkout_session order by id")],
+        "captures": sorted(c.id for shop in world.shops for c in world.captures(shop)),
+        "calls": len(world.charge_calls()),
+        "stripe": sorted(
+            (i["id"], i["status"], i["amount_paid"])
+            for shop in world.shops
+            for i in world.stripe_account(shop).invoices.values()
+        ),
+    }
+
+

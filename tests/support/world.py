@@ -1,0 +1,386 @@
+"""A whole world in one process: the local Stripe and the practice processor as HTTP servers, the gateway's own server in
+front of a real PostgreSQL, and signed webhooks between them. Only the worker is driven by the test: `settle` lets
+everything come to rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import httpx
+import pytest
+import stripe
+import uvicorn
+
+from db import sql
+from db.encryption import Keyring, generate_key
+from db.engine import DB
+from gateway.accounts import accounts, connections, keys
+from gateway.accounts.audit import Author
+from gateway.app import create_app
+from gateway.clock import business_now, move_clock
+from gateway.collect import advance
+from gateway.customers.methods import store_method
+from gateway.domain.actions import Action
+from gateway.domain.view import InvoiceView
+from gateway.runtime import Runtime, running
+from gateway.sandbox.practice import PracticeProcessor
+from gateway.sandbox.practice import create_app as create_practice
+from gateway.sandbox.stripe import StripeSandbox
+from gateway.sandbox.stripe import create_app as create_stripe
+from gateway.settings import Settings
+from processors.values import Card, PaymentMethodReference, Secret
+from tests.support.crash import Killed, dying_may_happen, let_claims_run_out
+from tests.support.drain import drain
+
+T = TypeVar("T")
+
+BY = Author("test")
+MONTH_S = 32 * 86400
+ROUNDS = 40
+
+
+@asynccontextmanager
+async def serving(app: Any) -> AsyncIterator[str]:
+    """Serve an ASGI app on a free port of this loop; yields its base URL."""
+    # asyncio sets TCP_NODELAY only where the protocol is named; without it every answer waits 40 ms.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on", timeout_graceful_shutdown=1))
+    task = asyncio.create_task(server._serve([listener]))
+    while not server.started:
+        if task.done():
+            task.result()
+            raise RuntimeError("the server ended before it started")
+        await asyncio.sleep(0.002)
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task
+        listener.close()
+
+
+@dataclass
+class Shop:
+    """One account of the gateway: its Stripe, its practice processor, its API key and its plan."""
+
+    name: str
+    account: str
+    stripe_key: str
+    practice_key: str
+    api_key: str
+    connection: str
+    client: stripe.StripeClient
+    price: str
+    tax_rate: str
+
+
+@dataclass
+class Signup:
+    """What a signup came to."""
+
+    session: dict[str, Any]
+    confirmed: httpx.Response | None = None
+
+    @property
+    def id(self) -> str:
+        return str(self.session["id"])
+
+    @property
+    def customer(self) -> str:
+        return str(self.session["customer"])
+
+    @property
+    def subscription(self) -> str:
+        return str(self.session["subscription"])
+
+    @property
+    def invoice(self) -> str:
+        return str(self.session["invoice"]["id"])
+
+
+@dataclass
+class World:
+    """The servers and the shops. Everything it does goes over HTTP, but for the worker's turns."""
+
+    stripe: StripeSandbox
+    stripe_url: str
+    practice: PracticeProcessor
+    practice_url: str
+    runtime: Runtime
+    gateway_url: str
+    http: httpx.AsyncClient
+    shops: list[Shop] = field(default_factory=list)
+    kills: int = 0
+
+    @property
+    def shop(self) -> Shop:
+        return self.shops[0]
+
+    # --- coming to rest ---
+
+    async def settle(self) -> None:
+        """Deliver every webhook, let the worker do everything there is to do, until nothing moves."""
+        for _ in range(ROUNDS):
+            sent = await self.stripe.flush()
+            accepted = await self.practice.flush()
+            worked = await self.work()
+            if not sent["sent"] and not accepted and not worked:
+                return
+        raise AssertionError("the world does not come to rest")
+
+    async def work(self) -> bool:
+        """Everything that a worker finds to do now. One that is killed on the way is replaced by a new one."""
+        try:
+            with dying_may_happen():
+                return bool(await drain(self.runtime))
+        except Killed:
+            self.kills += 1
+            await let_claims_run_out()
+            return True
+
+    async def during(self, request: Awaitable[T]) -> T:
+        """Answer a request that waits on the worker, while the worker works."""
+        task = asyncio.ensure_future(request)
+        while not task.done():
+            await self.work()
+            await asyncio.wait({task}, timeout=0.005)
+        return task.result()
+
+    async def later(self, **by: float) -> None:
+        """Move every clock on, then come to rest."""
+        await self.move(**by)
+        await self.settle()
+
+    async def move(self, **by: float) -> None:
+        """Move every clock on, and nothing else."""
+        seconds = int(timedelta(**by).total_seconds())
+        self.stripe.advance(seconds)
+        self.practice.advance(seconds)
+        await move_clock(timedelta(seconds=seconds))
+
+    # --- what people do ---
+
+    async def call(
+        self, method: str, path: str, body: Any = None, *, key: str = "", headers: dict[str, str] | None = None
+    ) -> httpx.Response:
+        """Call the gateway's API with the shop's key, or another."""
+        return await self.during(
+            self.http.request(
+                method,
+                self.gateway_url + path,
+                json=body,
+                headers={"authorization": f"Bearer {key or self.shop.api_key}", **(headers or {})},
+            )
+        )
+
+    async def open_session(self, reference: str = "order-1", *, shop: Shop | None = None, **body: Any) -> httpx.Response:
+        """Open a checkout session for the shop's plan; a new customer in Germany unless the body says otherwise."""
+        shop = shop or self.shop
+        wanted = {"client_reference": reference, "items": [{"price": shop.price}], **body}
+        if "customer" not in wanted and "customer_details" not in wanted:
+            wanted["customer_details"] = {"name": "A. Payer", "address": {"country": "DE"}}
+        return await self.call("POST", "/v1/checkout_sessions", wanted, key=shop.api_key)
+
+    async def give_card(self, session: dict[str, Any], kind: str = "ok", *, shop: Shop | None = None) -> str:
+        """The payer enters a payment method at the processor; the set-up's id there."""
+        shop = shop or self.shop
+        begun = await self.call(
+            "POST",
+            f"/v1/checkout_sessions/{session['id']}/setup",
+            {"processor": "practice-eu", "return_url": "http://127.0.0.1/return"},
+            key=session.get("client_secret") or shop.api_key,
+        )
+        assert begun.status_code == 200, begun.text
+        client = begun.json()["client"]
+        done = await self.http.post(
+            f"{self.practice_url}/v1/setups/{client['setup']}/complete",
+            json={"token_kind": kind},
+            headers={"authorization": f"Bearer {client['client_token']}"},
+        )
+        assert done.status_code == 200, done.text
+        return str(client["setup"])
+
+    async def confirm(self, session: dict[str, Any], *, key: str = "", **body: Any) -> httpx.Response:
+        """Confirm with the session's own client secret, as a browser does."""
+        return await self.call(
+            "POST",
+            f"/v1/checkout_sessions/{session['id']}/confirm",
+            body,
+            key=key or session.get("client_secret", ""),
+            headers={"idempotency-key": uuid4().hex},
+        )
+
+    async def signup(self, kind: str = "ok", reference: str = "order-1", **body: Any) -> Signup:
+        """Open, enter a payment method, confirm, and come to rest."""
+        opened = await self.open_session(reference, **body)
+        assert opened.status_code in (200, 201), opened.text
+        session = opened.json()
+        await self.give_card(session, kind)
+        confirmed = await self.confirm(session)
+        await self.settle()
+        return Signup(session, confirmed)
+
+    async def set_policy(self, **policy: Any) -> None:
+        """Change a policy of the first shop."""
+        change = accounts.AccountChange(policies=policy)
+        await accounts.update(self.runtime.keyring, BY, self.shop.account, change)
+
+    def methods_at_processor(self) -> list[Any]:
+        return list(self.practice.account(self.shop.practice_key).methods.values())
+
+    def break_card(self, customer: str, kind: str) -> None:
+        """From now on the processor treats the shop's stored methods as cards of another kind."""
+        for method in self.methods_at_processor():
+            method.kind = type(method.kind)(kind)
+
+    async def repair_card(self, signup: Signup) -> str:
+        """The payer gives a new card, which the gateway stores; the customer's page for it comes with recovery."""
+        made = self.practice.create_method(self.shop.practice_key, "ok")
+        async with DB.transaction():
+            return await store_method(
+                self.runtime,
+                self.shop.account,
+                signup.customer,
+                self.shop.connection,
+                PaymentMethodReference(Secret(made.token)),
+                Card(brand="visa", last4="4242"),
+                await business_now(),
+            )
+
+    def poison(self, monkeypatch: pytest.MonkeyPatch, invoice: str) -> None:
+        """Make every step for one invoice raise something that nobody expected."""
+        decide = advance.decide
+
+        def raising(view: InvoiceView, now: datetime) -> Action:
+            if view.id == invoice:
+                raise ZeroDivisionError("unexpected")
+            return decide(view, now)
+
+        monkeypatch.setattr(advance, "decide", raising)
+
+    # --- what is true afterwards ---
+
+    def stripe_calls(self, method: str, path: str) -> list[Any]:
+        return [c for c in self.stripe.calls if c["method"] == method and c["path"] == path]
+
+    def stripe_account(self, shop: Shop | None = None) -> Any:
+        return self.stripe.account((shop or self.shop).stripe_key)
+
+    def stripe_invoice(self, invoice: str, shop: Shop | None = None) -> dict[str, Any]:
+        return dict(self.stripe_account(shop).invoices[invoice])
+
+    def stripe_subscription(self, subscription: str, shop: Shop | None = None) -> dict[str, Any]:
+        return dict(self.stripe_account(shop).subscriptions[subscription])
+
+    def invoices_of(self, subscription: str, shop: Shop | None = None) -> list[dict[str, Any]]:
+        """The subscription's invoices at Stripe, oldest first."""
+        found = [
+            dict(i)
+            for i in self.stripe_account(shop).invoices.values()
+            if ((i.get("parent") or {}).get("subscription_details") or {}).get("subscription") == subscription
+        ]
+        return sorted(found, key=lambda i: i["created"])
+
+    def captures(self, shop: Shop | None = None) -> list[Any]:
+        """`c`: the charges that took money at the processor."""
+        return list(self.practice.account((shop or self.shop).practice_key).captures())
+
+    def charge_calls(self) -> list[Any]:
+        """`calls`: the charge requests that reached the processor."""
+        return list(self.practice.calls.to("POST", "/v1/charges"))
+
+    async def gateway_invoice(self, invoice: str, shop: Shop | None = None) -> dict[str, Any]:
+        """G: the invoice as the API shows it."""
+        answer = await self.call("GET", f"/v1/invoices/{invoice}", key=(shop or self.shop).api_key)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    async def access(self, subscription: str) -> dict[str, Any]:
+        answer = await self.call("GET", f"/v1/subscriptions/{subscription}/access")
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    async def keys_sent(self) -> set[str]:
+        """`keys`: the distinct idempotency keys of our attempts."""
+        return {str(r["idempotency_key"]) for r in await sql.rows("select idempotency_key from tollbridge.attempt")}
+
+    async def open_cases(self) -> list[str]:
+        """The kinds of the cases that are open: an "alert"."""
+        return [r["kind"] for r in await sql.rows("select kind from tollbridge.review_case where state = 'open'")]
+
+
+@asynccontextmanager
+async def world(
+    *, stripe_wrapper: Callable[[Any], Any] = lambda app: app, settings: Settings | None = None, shops: int = 1
+) -> AsyncIterator[World]:
+    """Start it all on free ports, with an empty database behind it, and take it down."""
+    settings = settings or Settings()
+    keyring = Keyring.parse(f"test:{generate_key()}", generate_key())
+    sandbox, practice = StripeSandbox(), PracticeProcessor()
+    sandbox.delivery.set(mode="manual")
+    practice.set_delivery(mode="manual")
+    async with (
+        serving(stripe_wrapper(create_stripe(sandbox))) as stripe_url,
+        serving(create_practice(practice)) as practice_url,
+        serving(create_app(settings, keyring)) as gateway_url,
+        running(settings, keyring) as runtime,
+        httpx.AsyncClient(timeout=40) as http,
+    ):
+        made = World(sandbox, stripe_url, practice, practice_url, runtime, gateway_url, http)
+        for number in range(shops):
+            made.shops.append(await _shop(made, keyring, f"shop{number or ''}"))
+        sandbox.calls.clear()
+        yield made
+
+
+async def _shop(world: World, keyring: Keyring, name: str) -> Shop:
+    stripe_key, practice_key = f"sk_test_{name}_made_up", f"practice_{name}_made_up"
+    client = stripe.StripeClient(
+        stripe_key,
+        http_client=stripe.HTTPXClient(timeout=10),
+        base_addresses={"api": world.stripe_url},
+        stripe_version="2026-08-26.dahlia",
+        max_network_retries=0,
+    )
+    endpoint = await client.v1.webhook_endpoints.create_async(
+        {"url": f"{world.gateway_url}/webhooks/stripe/{name}", "enabled_events": ["*"]}
+    )
+    account = await accounts.add(
+        keyring,
+        BY,
+        name,
+        Secret(stripe_key),
+        secrets=[Secret(str(endpoint.secret))],
+        change=accounts.AccountChange(api_base=world.stripe_url),
+    )
+    webhook_secret = f"practice_webhook_{name}_made_up"
+    taken = world.practice.set_webhook(practice_key, f"{world.gateway_url}/webhooks/{name}/practice-eu", webhook_secret)
+    connection = await connections.add(
+        world.runtime,
+        BY,
+        account.id,
+        "practice-eu",
+        "practice",
+        connections.ConnectionChange(
+            credentials={"api_key": Secret(practice_key), "webhook_secret": Secret(webhook_secret)},
+            options={"base_url": world.practice_url, "account": taken.id},
+        ),
+    )
+    _, key = await keys.create(BY, account.id, "tests", ["server", "finance", "checkout", "admin"])
+    product = await client.v1.products.create_async({"name": "Plan"})
+    price = await client.v1.prices.create_async(
+        {"product": product.id, "unit_amount": 1000, "currency": "eur", "recurring": {"interval": "month"}}
+    )
+    tax = await client.v1.tax_rates.create_async({"display_name": "VAT", "percentage": 20.0, "inclusive": False})
+    return Shop(
+        name, account.id, stripe_key, practice_key, key.reveal(), connection.id, client, price.id, tax.id
+    )
