@@ -96,7 +96,8 @@ async def take(wake_up: WakeUp, for_s: float) -> Claim | None:
     """The claim on an object, or None while another worker holds it, or where it does not exist."""
     holder = uuid4().hex
     taken = await sql.row(
-        f"""update tollbridge.{wake_up.kind} set claimed_by = $3, claim_until = clock_timestamp() + make_interval(secs => $4)
+        f"""update tollbridge.{wake_up.kind}
+            set claimed_by = $3, claim_until = clock_timestamp() + make_interval(secs => $4)
             where account = $1 and id = $2 and (claimed_by is null or claim_until < clock_timestamp())
             returning id""",  # noqa: S608
         wake_up.account,
@@ -126,7 +127,8 @@ async def hold(claim: Claim, for_s: float) -> None:
 async def release(claim: Claim, *, seen: int, due_at: datetime | None) -> bool:
     """Let go, if nothing was poked since `seen` was read; False means: go round again (or the claim is lost)."""
     released = await sql.row(
-        f"""update tollbridge.{claim.kind} set seen = $4, due_at = $5, claimed_by = null, claim_until = null, failures = 0
+        f"""update tollbridge.{claim.kind}
+            set seen = $4, due_at = $5, claimed_by = null, claim_until = null, failures = 0
             where account = $1 and id = $2 and claimed_by = $3 and poked = $4
             returning id""",  # noqa: S608
         claim.account,

@@ -11,12 +11,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any, Self
 
 import structlog
 from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.di import Provide
+from litestar.events import BaseEventEmitterBackend
 
 from db.encryption import Keyring
 from db.engine import DB, PoolOptions
@@ -48,7 +50,7 @@ def create_app(settings: Settings, keyring: Keyring) -> Litestar:
             yield
 
     app = Litestar(
-        route_handlers=[v1(settings, keyring), *webhook_routes, *health_routes],
+        route_handlers=[v1(), *webhook_routes, *health_routes],
         lifespan=[lifespan],
         dependencies={
             "runtime": Provide(_runtime, sync_to_thread=False),
@@ -59,6 +61,7 @@ def create_app(settings: Settings, keyring: Keyring) -> Litestar:
         openapi_config=openapi_config(settings),
         request_max_body_size=settings.max_body_bytes,
         logging_config=None,
+        event_emitter_backend=_NoEvents,
     )
     app.asgi_handler = observed(app.asgi_handler)
     return app
@@ -107,3 +110,16 @@ def _cors(settings: Settings) -> CORSConfig | None:
         expose_headers=["request-id", "idempotent-replayed", "retry-after"],
         max_age=600,
     )
+
+
+class _NoEvents(BaseEventEmitterBackend):
+    """We use no events of Litestar's. Its own emitter binds the lifespan to the task that entered it."""
+
+    def emit(self, event_id: str, *args: Any, **kwargs: Any) -> None:
+        raise RuntimeError(f"nothing listens to {event_id}")
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return None

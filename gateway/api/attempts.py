@@ -61,19 +61,19 @@ class AttemptBody(msgspec.Struct, frozen=True):
     object: Literal["attempt"] = "attempt"
 
 
-State = Annotated[AttemptState | None, QueryParameter(description="Only attempts in this state.")]
+State = Annotated[AttemptState | None, QueryParameter(name="state", description="Only attempts in this state.")]
 
 
 @get("/attempts", guards=[Callers], responses=problems())
 async def list_attempts(
     principal: NamedDependency[Principal],
     invoice: FromQuery[str] = "",
-    state: State = None,
+    in_state: State = None,
     limit: Limit = DEFAULT,
     starting_after: After = "",
 ) -> Page[AttemptBody]:
     """The attempts of the account, of one invoice, or in one state."""
-    where = {"invoice": invoice, "state": state}
+    where = {"invoice": invoice, "state": in_state}
     return listed(
         *await page(principal.account, SELECT, "created_at", where, limit=limit, starting_after=starting_after), shown
     )

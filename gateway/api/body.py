@@ -59,5 +59,5 @@ def _known(handler: BaseRouteHandler) -> frozenset[str]:
     for name, field in handler.parsed_fn_signature.parameters.items():
         kwarg = field.kwarg_definition
         if isinstance(kwarg, ParameterKwarg) and kwarg.param_type is ParamType.QUERY:
-            known.add(kwarg.query or name)
+            known.add(kwarg.name or name)
     return frozenset(known)

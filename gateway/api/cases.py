@@ -49,13 +49,13 @@ class CaseClosing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
 
 
-State = Annotated[CaseState | None, QueryParameter(description="Only cases in this state.")]
+State = Annotated[CaseState | None, QueryParameter(name="state", description="Only cases in this state.")]
 
 
 @get("/cases", guards=[Callers], responses=problems())
 async def list_cases(
     principal: NamedDependency[Principal],
-    state: State = None,
+    in_state: State = None,
     invoice: FromQuery[str] = "",
     kind: FromQuery[str] = "",
     limit: Limit = DEFAULT,
@@ -63,7 +63,7 @@ async def list_cases(
 ) -> Page[CaseBody]:
     """The account's cases."""
     return await find_cases(
-        principal.account, state, invoice=invoice, kind=kind, limit=limit, starting_after=starting_after
+        principal.account, in_state, invoice=invoice, kind=kind, limit=limit, starting_after=starting_after
     )
 
 

@@ -47,13 +47,13 @@ class EventBody(msgspec.Struct, frozen=True):
     object: Literal["event"] = "event"
 
 
-State = Annotated[DeliveryState | None, QueryParameter(description="Only events in this state.")]
+State = Annotated[DeliveryState | None, QueryParameter(name="state", description="Only events in this state.")]
 
 
 @get("/events", guards=[Callers], responses=problems())
 async def list_events(
     principal: NamedDependency[Principal],
-    state: State = None,
+    in_state: State = None,
     object_id: FromQuery[str] = "",
     kind: FromQuery[str] = "",
     limit: Limit = DEFAULT,
@@ -61,7 +61,7 @@ async def list_events(
 ) -> Page[EventBody]:
     """The account's events."""
     return await find_events(
-        principal.account, state, object_id=object_id, kind=kind, limit=limit, starting_after=starting_after
+        principal.account, in_state, object_id=object_id, kind=kind, limit=limit, starting_after=starting_after
     )
 
 

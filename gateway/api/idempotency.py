@@ -27,6 +27,7 @@ from gateway.api.auth import Principal
 from gateway.api.body import read_body
 from gateway.api.problems import Code, ProblemError
 from gateway.clock import business_now
+from gateway.runtime import Runtime
 
 log = structlog.get_logger()
 
@@ -84,11 +85,8 @@ class Reply(msgspec.Struct):
 class Idempotency(ASGIMiddleware):
     """Runs inside authentication."""
 
+    # It holds nothing: Litestar copies routers with their middleware deeply.
     scopes = (ScopeType.HTTP,)
-
-    def __init__(self, keyring: Keyring, max_body_bytes: int) -> None:
-        self._keyring = keyring
-        self._max_body_bytes = max_body_bytes
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         if scope["type"] != ScopeType.HTTP or scope["method"] != "POST":
@@ -100,49 +98,54 @@ class Idempotency(ASGIMiddleware):
             # The platform key belongs to no account; what it makes has a unique name.
             await next_app(scope, receive, send)
             return
-        body = await read_body(scope, receive, self._max_body_bytes)
-        await self._once(scope, (principal.account, principal.id, key), body, send, next_app)
+        runtime: Runtime = scope["litestar_app"].state.runtime
+        body = await read_body(scope, receive, runtime.settings.max_body_bytes)
+        await _once(runtime.keyring, scope, (principal.account, principal.id, key), body, send, next_app)
 
-    async def _once(self, scope: HTTPScope, whose: tuple[str, str, str], body: bytes, send: Send, app: ASGIApp) -> None:
-        fingerprint = _fingerprint(scope, body)
-        now = await business_now()
-        held = await sql.value(TAKE, *whose, fingerprint, now, LOCK_S, now - KEPT)
-        if held is None:
-            await (await self._stored(whose, fingerprint)).give(send)
-            return
-        reply = Reply()
-        try:
-            await app(scope, _again(body), reply.take)
-        except BaseException:
+
+async def _once(
+    keyring: Keyring, scope: HTTPScope, whose: tuple[str, str, str], body: bytes, send: Send, app: ASGIApp
+) -> None:
+    fingerprint = _fingerprint(scope, body)
+    now = await business_now()
+    held = await sql.value(TAKE, *whose, fingerprint, now, LOCK_S, now - KEPT)
+    if held is None:
+        await (await _stored(keyring, whose, fingerprint)).give(send)
+        return
+    reply = Reply()
+    try:
+        await app(scope, _again(body), reply.take)
+    except BaseException:
+        await sql.rows(LET_GO, *whose, held)
+        raise
+    try:
+        if reply.status >= 500 or reply.status in NOT_KEPT or _in_progress(reply):
             await sql.rows(LET_GO, *whose, held)
-            raise
-        try:
-            if reply.status >= 500 or reply.status in NOT_KEPT or _in_progress(reply):
-                await sql.rows(LET_GO, *whose, held)
-            else:
-                headers = {n.decode("latin-1"): v.decode("latin-1") for n, v in reply.headers if n in KEPT_HEADERS}
-                sealed = self._keyring.encrypt(reply.body, **_place(whose))
-                shown = msgspec.json.encode(headers).decode()
-                await sql.rows(COMPLETE, *whose, held, reply.status, shown, sealed)
-        except Exception as error:
-            # What was asked for is done: a reply that can't be kept is given all the same.
-            log.warning("reply_not_kept", error=type(error).__name__)
-        await reply.give(send)
+        else:
+            headers = {n.decode("latin-1"): v.decode("latin-1") for n, v in reply.headers if n in KEPT_HEADERS}
+            sealed = keyring.encrypt(reply.body, **_place(whose))
+            shown = msgspec.json.encode(headers).decode()
+            await sql.rows(COMPLETE, *whose, held, reply.status, shown, sealed)
+    except Exception as error:
+        # What was asked for is done: a reply that can't be kept is given all the same.
+        log.warning("reply_not_kept", error=type(error).__name__)
+    await reply.give(send)
 
-    async def _stored(self, whose: tuple[str, str, str], fingerprint: bytes) -> Reply:
-        """The reply of an equal request; raises ProblemError."""
-        row = await sql.row(STORED, *whose)
-        if row is not None and row["fingerprint"] != fingerprint:
-            raise ProblemError(Code.IDEMPOTENCY_MISMATCH, param="Idempotency-Key")
-        if row is None or row["status"] is None:
-            raise ProblemError(Code.IN_PROGRESS, param="Idempotency-Key", headers={"Retry-After": "1"})
-        headers = msgspec.json.decode(row["headers"], type=dict[str, str])
-        shown = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-        return Reply(
-            status=row["status"],
-            headers=[*shown, (b"idempotent-replayed", b"true")],
-            body=self._keyring.decrypt(row["body"], **_place(whose)),
-        )
+
+async def _stored(keyring: Keyring, whose: tuple[str, str, str], fingerprint: bytes) -> Reply:
+    """The reply of an equal request; raises ProblemError."""
+    row = await sql.row(STORED, *whose)
+    if row is not None and row["fingerprint"] != fingerprint:
+        raise ProblemError(Code.IDEMPOTENCY_MISMATCH, param="Idempotency-Key")
+    if row is None or row["status"] is None:
+        raise ProblemError(Code.IN_PROGRESS, param="Idempotency-Key", headers={"Retry-After": "1"})
+    headers = msgspec.json.decode(row["headers"], type=dict[str, str])
+    shown = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    return Reply(
+        status=row["status"],
+        headers=[*shown, (b"idempotent-replayed", b"true")],
+        body=keyring.decrypt(row["body"], **_place(whose)),
+    )
 
 
 def key_of(scope: HTTPScope, *, required: bool) -> str:

@@ -110,13 +110,13 @@ class InvoiceDetail(InvoiceBody, frozen=True, kw_only=True):
     links: Links
 
 
-State = Annotated[InvoiceState | None, QueryParameter(description="Only invoices in this state.")]
+State = Annotated[InvoiceState | None, QueryParameter(name="state", description="Only invoices in this state.")]
 
 
 @get("/invoices", guards=[Callers], responses=problems())
 async def list_invoices(
     principal: NamedDependency[Principal],
-    state: State = None,
+    in_state: State = None,
     customer: FromQuery[str] = "",
     subscription: FromQuery[str] = "",
     limit: Limit = DEFAULT,
@@ -125,7 +125,7 @@ async def list_invoices(
     """The account's invoices."""
     return await find_invoices(
         principal.account,
-        state,
+        in_state,
         customer=customer,
         subscription=subscription,
         limit=limit,

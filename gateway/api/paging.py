@@ -33,8 +33,8 @@ async def page(
 ) -> tuple[list[asyncpg.Record], bool]:
     """One page of an account's rows, newest first by `order` and id; and whether more follow.
 
-    `select` is a statement over a table `t`, up to its where. `wanted` are columns of `t` and their values, of which the
-    empty ones are no condition. Raises ProblemError for a `starting_after` that names nothing in the list.
+    `select` is a statement over a table `t`, up to its where. `wanted` are columns of `t` and their values, of which
+    the empty ones are no condition. Raises ProblemError for a `starting_after` that names nothing in the list.
     """
     conditions, values = ["t.account = $1"], [account]
     for column, value in wanted.items():

@@ -184,11 +184,13 @@ def _of_framework(error: HTTPException) -> ProblemError:
     if isinstance(error, ValidationException):
         return _of_validation(error)
     if code is Code.INVALID_REQUEST:
-        return ProblemError(code, error.detail)
+        return ProblemError(code, f"the body: {error.detail[:1].lower()}{error.detail[1:]}")
     headers = {name: value for name, value in (error.headers or {}).items() if name.lower() in ("allow", "retry-after")}
     return ProblemError(code, headers=headers)
 
 
+RENAMED: Final = {"in_state": "state"}
+"""Parameters that a handler can't take by their own name, which the framework reserves."""
 _NAMED_IN_DETAIL = re.compile(r"parameter '([^']+)'")
 
 
@@ -197,6 +199,9 @@ def _of_validation(error: ValidationException) -> ProblemError:
     for entry in error.extra or []:
         if isinstance(entry, dict):
             key = str(entry.get("key", ""))
+            key = RENAMED.get(key, key)
+            if entry.get("message") == "'data'":
+                return ProblemError(Code.INVALID_REQUEST, "the body: a JSON object is required")
             wrong = explain(str(entry.get("message", "")), "" if key == "data" else key.removeprefix("data."))
             return ProblemError(Code.INVALID_REQUEST, _sentence(wrong), param=wrong.param)
     named = _NAMED_IN_DETAIL.search(error.detail)

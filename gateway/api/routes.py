@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from litestar import Router
 
-from db.encryption import Keyring
 from gateway.api.accounts import account_routes
 from gateway.api.attempts import attempt_routes
 from gateway.api.auth import Authentication
 from gateway.api.body import refuse_strange
 from gateway.api.cases import case_routes
+from gateway.api.checkout import checkout_routes
 from gateway.api.connections import connection_routes
 from gateway.api.customers import customer_routes
 from gateway.api.events import event_routes
 from gateway.api.idempotency import Idempotency
 from gateway.api.invoices import invoice_routes
 from gateway.api.keys import key_routes
-from gateway.settings import Settings
 
 
-def v1(settings: Settings, keyring: Keyring) -> Router:
+def v1() -> Router:
     """The API."""
     return Router(
         "/v1",
-        middleware=[Authentication(), Idempotency(keyring, settings.max_body_bytes)],
+        middleware=[Authentication(), Idempotency()],
         before_request=refuse_strange,
         route_handlers=[
             *account_routes,
             *attempt_routes,
             *case_routes,
+            checkout_routes,
             *connection_routes,
             *customer_routes,
             *event_routes,

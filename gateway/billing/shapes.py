@@ -1,4 +1,4 @@
-"""Stripe's payloads, as far as we read them, in the shape of our API version; and events of any version since 2022-11-15.
+"""Stripe's payloads, as far as we read them: answers in our API version's shape, events of any since 2022-11-15.
 
 Everything we do not need is left out, and everything that may be absent has a default, so that a new field or an old
 endpoint breaks nothing.
@@ -13,7 +13,6 @@ import msgspec
 
 from gateway.billing.client import from_unix
 from gateway.domain.billed import BilledInvoice, InvoiceStatus, StripePayment
-
 
 SESSION_KEY = "tollbridge_session"
 """The metadata key on a subscription that names the checkout session which made it (law 11)."""

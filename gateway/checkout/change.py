@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from db import sql
 from gateway.billing import invoices, subscriptions
 from gateway.billing.errors import StripeError, StripeRefusedError
 from gateway.checkout.sessions import get_session
-from gateway.checkout.values import Change, CheckoutError, location_params
+from gateway.checkout.values import Change, CheckoutError, CheckoutRequest, location_params
 from gateway.clock import business_now
 from gateway.collect import mirror
 from gateway.runtime import Runtime
@@ -23,12 +25,13 @@ async def change(runtime: Runtime, account: str, session: str, wanted: Change) -
     if row["state"] != "open":
         code = "session_expired" if row["state"] == "expired" else "session_not_open"
         raise CheckoutError(code, f"the session is {row['state']}")
+    request = msgspec.json.decode(row["request"], type=CheckoutRequest)
     stripe = await runtime.stripe(account)
     poked = await sql.value(
         "select poked from tollbridge.invoice where account = $1 and id = $2", account, row["invoice"]
     )
     try:
-        location = location_params(wanted.address, wanted.ip_address)
+        location = location_params(wanted.address, wanted.ip_address, taxed=request.automatic_tax)
         if location:
             await subscriptions.update_customer(stripe, row["customer"], location)
         if wanted.promotion_code:

@@ -35,7 +35,10 @@ STORE_MADE = """
 
 async def customer(runtime: Runtime, claim: Claim, loaded: LoadedSession, now: datetime) -> None:
     """Create the Stripe customer under a key of this session's."""
-    params = customer_params(loaded.request.customer_details, mails_off=loaded.policy.stripe_mails_off)
+    request = loaded.request
+    params = customer_params(
+        request.customer_details, mails_off=loaded.policy.stripe_mails_off, taxed=request.automatic_tax
+    )
     params["metadata"] = {SESSION_KEY: claim.id}
     stripe = await runtime.stripe(claim.account)
     try:

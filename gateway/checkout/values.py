@@ -75,7 +75,7 @@ class CheckoutError(Exception):
         self.param = param
 
 
-def customer_params(details: CustomerDetails | None, *, mails_off: bool) -> dict[str, Any]:
+def customer_params(details: CustomerDetails | None, *, mails_off: bool, taxed: bool) -> dict[str, Any]:
     """The details in Stripe's parameters.
 
     An e-mail address makes Stripe send its own invoice mails with its own payment page, so it is written only where the
@@ -88,15 +88,22 @@ def customer_params(details: CustomerDetails | None, *, mails_off: bool) -> dict
         params["name"] = details.name
     if details.email and mails_off:
         params["email"] = details.email
-    params.update(location_params(details.address, details.ip_address))
+    params.update(location_params(details.address, details.ip_address, taxed=taxed))
     return params
 
 
-def location_params(address: Address | None, ip_address: str) -> dict[str, Any]:
-    """Where the customer is taxed, in Stripe's parameters."""
+def location_params(address: Address | None, ip_address: str, *, taxed: bool) -> dict[str, Any]:
+    """Where the customer is taxed, in Stripe's parameters.
+
+    `taxed`: Stripe computes the tax, so a place that it does not know is refused now, and not when the invoice can't be
+    finalized for lack of it (facts of Stripe, §3.11).
+    """
     params: dict[str, Any] = {}
+    tax: dict[str, Any] = {}
     if address is not None:
         params["address"] = msgspec.to_builtins(address)
     if ip_address:
-        params["tax"] = {"ip_address": ip_address}
-    return params
+        tax["ip_address"] = ip_address
+    if taxed and (address is not None or ip_address):
+        tax["validate_location"] = "immediately"
+    return params | ({"tax": tax} if tax else {})

@@ -16,7 +16,8 @@ STORE = """
     where account = $1 and id = $2 and (read_at is null or read_at <= $4)
 """
 STORE_DELETED = """
-    update tollbridge.invoice set status = 'deleted', stale = false, snapshot = coalesce(snapshot, $5), read_at = $3, digest = $4,
+    update tollbridge.invoice set status = 'deleted', stale = false, snapshot = coalesce(snapshot, $5),
+        read_at = $3, digest = $4,
         amount_remaining = 0, amount_due = 0
     where account = $1 and id = $2
 """

@@ -26,7 +26,8 @@ FINALIZE_AGAIN = timedelta(hours=1)
 """After Stripe could not finalize a draft (facts: a missing tax location), the next try."""
 
 INSERT_RECORDING = """
-    insert into tollbridge.recording (id, account, invoice, attempt, amount, currency, state, idempotency_key, created_at)
+    insert into tollbridge.recording (id, account, invoice, attempt, amount, currency, state, idempotency_key,
+        created_at)
     select $1, account, invoice, id, $4, currency, 'sending', $5, $6 from tollbridge.attempt
     where account = $2 and id = $3
 """
@@ -143,7 +144,8 @@ async def _intend(runtime: Runtime, claim: Claim, loaded: Loaded, action: Record
     async with DB.transaction():
         await poke.hold(claim, runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S)
         sending = await sql.row(
-            "select id, idempotency_key from tollbridge.recording where account = $1 and invoice = $2 and state = 'sending'",
+            """select id, idempotency_key from tollbridge.recording
+               where account = $1 and invoice = $2 and state = 'sending'""",
             claim.account,
             claim.id,
         )

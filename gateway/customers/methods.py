@@ -23,7 +23,7 @@ INSERT = """
         (select coalesce(min(position), 1) - 1 from tollbridge.payment_method where account = $2 and customer = $3), $8)
     on conflict (connection, token_hash) where status <> 'revoked' do nothing
 """
-SAME_TOKEN = """
+STORED = """
     select id, account, customer from tollbridge.payment_method
     where connection = $1 and token_hash = $2 and status <> 'revoked'
 """
@@ -64,7 +64,7 @@ async def store_method(
     token_hash = runtime.keyring.token_hash(connection, reference.token.reveal())
     display = msgspec.json.encode(card).decode()
     await sql.rows(INSERT, method, account, customer, connection, sealed, token_hash, display, now)
-    stored = await sql.row(SAME_TOKEN, connection, token_hash)
+    stored = await sql.row(STORED, connection, token_hash)
     assert stored is not None, "it was inserted, or was there"
     if (stored["account"], stored["customer"]) != (account, customer):
         raise TokenOfAnotherCustomerError("this token belongs to another customer")

@@ -29,7 +29,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A checkout whose first charge is declined: end its subscription, or leave it to the ladder."""
     session_hours: int = 24
     """How long a checkout session stays open."""
-    token_metadata: Literal["reference", "none"] = "reference"
+    token_metadata: Literal["reference", "none"] = "reference"  # noqa: S105 (a choice, not a secret)
     """Whether the processor's references are written to the Stripe customer's metadata, as Stripe's guide asks."""
     stripe_mails_off: bool = False
     """Whether invoice mails are off in Stripe's settings. Only then is an e-mail address written to the customer."""

@@ -31,7 +31,9 @@ def refused(reason: str) -> float:
     return REGISTRY.get_sample_value("tollbridge_webhooks_refused_total", {"reason": reason}) or 0.0
 
 
-async def post(http: httpx.AsyncClient, body: bytes = EVENT, header: str | None = None, url: str = URL) -> httpx.Response:
+async def post(
+    http: httpx.AsyncClient, body: bytes = EVENT, header: str | None = None, url: str = URL
+) -> httpx.Response:
     header = signed(body) if header is None else header
     return await http.post(url, content=body, headers={"stripe-signature": header} if header else {})
 
@@ -150,7 +152,9 @@ async def test_a_live_event_does_not_enter_a_test_account(http: httpx.AsyncClien
     assert await deliveries() == []
 
 
-@pytest.mark.parametrize("body", [b"not json", b"[]", b"", b'{"id": 5, "type": {}}', b'{"id": "a\\u0000b", "type": "x"}', b"[" * 9999])
+@pytest.mark.parametrize(
+    "body", [b"not json", b"[]", b"", b'{"id": 5, "type": {}}', b'{"id": "a\\u0000b", "type": "x"}', b"[" * 9999]
+)
 async def test_a_signed_body_that_is_no_event_is_kept(http: httpx.AsyncClient, body: bytes) -> None:
     await add_account()
     assert (await post(http, body)).status_code == 200
@@ -220,7 +224,10 @@ async def test_headers_beyond_reason_are_refused(http: httpx.AsyncClient, script
 
 @pytest.mark.parametrize("mistake", [ValueError, KeyError])
 async def test_a_mistake_in_an_adapter_costs_no_delivery(
-    http: httpx.AsyncClient, scripted: ScriptedAdapter, monkeypatch: pytest.MonkeyPatch, mistake: Callable[..., Exception]
+    http: httpx.AsyncClient,
+    scripted: ScriptedAdapter,
+    monkeypatch: pytest.MonkeyPatch,
+    mistake: Callable[..., Exception],
 ) -> None:
     await add_connection(await add_account())
 

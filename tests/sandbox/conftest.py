@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 import httpx
@@ -20,13 +20,13 @@ import uvicorn
 
 from gateway.sandbox.stripe import StripeSandbox, create_app
 from gateway.sandbox.stripe.store import Account
-from tests.sandbox.spec import App, SpecChecked, load
+from tests.sandbox.spec import SpecChecked, load
 
 stripe.enable_telemetry = False
 
 
 @asynccontextmanager
-async def serving(app: Any, *, lifespan: str = "on") -> AsyncIterator[str]:
+async def serving(app: Any, *, lifespan: Literal["on", "off"] = "on") -> AsyncIterator[str]:
     """Base address of an app served in this loop."""
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan=lifespan)
     server = uvicorn.Server(config)
@@ -196,6 +196,3 @@ async def hook(world: World) -> AsyncIterator[Hook]:
         created = await world.v1.webhook_endpoints.create_async({"url": url, "enabled_events": ["*"]})
         hook.secret = created.secret
         yield hook
-
-
-Serve = Callable[[App], Awaitable[str]]

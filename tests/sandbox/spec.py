@@ -27,10 +27,11 @@ from urllib.parse import parse_qsl
 import jsonschema_rs
 import pytest
 
+Json = dict[str, Any]
 VERSION = "2026-08-26.dahlia"
 FILE = f"stripe/spec3-{VERSION}.json.gz"
 NOT_REQUIRED = {"invoice": {"amount_paid_off_stripe"}}
-ENDIVE = {
+ENDIVE: dict[str, Json] = {
     "invoice": {"status_details": {}},
     "subscription": {"status_details": {}},
     "subscription_item": {"current_trial": {}},
@@ -39,7 +40,6 @@ ENDIVE = {
 FORM = "application/x-www-form-urlencoded"
 MAX_SHOWN = 10
 
-Json = dict[str, Any]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -138,7 +138,7 @@ def _strict(schema: Any) -> Any:
         return [_strict(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    out = {}
+    out: Json = {}
     for key, value in schema.items():
         if key == "properties":
             out[key] = {name: _strict(item) for name, item in value.items()}
@@ -219,7 +219,7 @@ class SpecChecked:
             answer.extend(message.get("body", b""))
             await send(message)
 
-        reading.__wrapped__ = receive  # type: ignore[attr-defined]  a dropped connection looks for the server behind it
+        setattr(reading, "__wrapped__", receive)  # noqa: B010  a dropped connection looks for the server behind it
         await self.app(scope, reading, sending)
         if answer:
             self._check(scope, body.decode(), status, json.loads(bytes(answer)))

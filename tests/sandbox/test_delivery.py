@@ -41,19 +41,17 @@ async def test_the_account_version_is_kept_in_the_list(world: World) -> None:
 
 
 async def test_failed_deliveries_are_retried_and_listed(world: World, hook: Hook) -> None:
-    world.sandbox.delivery.set(retry_base_s=0.05)
+    world.sandbox.delivery.set(retry_base_s=0.3)
     hook.status = 500
     customer = await world.customer()
     await hook.until("customer.created")
-    await asyncio.sleep(0.02)
     failed = await world.v1.events.list_async({"delivery_success": False})
     assert [e.data.object["id"] for e in failed.data] == [customer.id]
     hook.status = 204
     await hook.until("customer.created", 2)
-    await asyncio.sleep(0.05)
+    await world.sandbox.delivery.settle()
     assert len((await world.v1.events.list_async({"delivery_success": False})).data) == 0
     assert [entry["attempt"] for entry in world.sandbox.delivery.log] == [1, 2]
-    world.sandbox.delivery.set(retry_base_s=0.5)
 
 
 async def test_in_order_of_creation(world: World, hook: Hook) -> None:
@@ -66,6 +64,7 @@ async def test_in_order_of_creation(world: World, hook: Hook) -> None:
 
 
 async def test_manual_double_and_dropped(world: World, hook: Hook) -> None:
+    await world.sandbox.delivery.settle()
     await world.control("POST", "delivery", mode="manual", double=True, drop=["invoice.created"])
     await world.subscribe()
     await asyncio.sleep(0.05)

@@ -37,7 +37,6 @@ async def test_unacknowledged_it_waits_72_hours(world: World, hook: Hook) -> Non
     assert (held.status, held.automatically_finalizes_at) == ("draft", draft.created + 72 * HOUR_S)
     await world.control("POST", "clock", advance_s=2 * HOUR_S)
     assert (await world.v1.invoices.retrieve_async(draft.id)).status == "open"
-    world.sandbox.delivery.set(max_attempts=6)
 
 
 async def test_a_late_acknowledgement_ends_the_waiting(world: World, hook: Hook) -> None:
@@ -196,8 +195,7 @@ async def test_another_interval_starts_a_new_cycle(world: World) -> None:
 
 
 async def test_charge_automatically_without_a_payment_method(world: World) -> None:
-    params = {"collection_method": "charge_automatically", "days_until_due": None}
-    subscription = await world.subscribe(**params)
+    subscription = await world.subscribe(collection_method="charge_automatically", days_until_due=None)
     assert (subscription.status, subscription.latest_invoice.status) == ("incomplete", "open")
     assert "invoice.payment_failed" in world.types_since(0)
     world.sandbox.advance(DAY_S)

@@ -112,7 +112,7 @@ async def test_crash_between_subscription_and_charge(world: World) -> None:
 async def test_stripe_refuses_the_subscription(world: World, wrong: str) -> None:
     body = {"items": [{"price": "price_unknown"}]} if wrong == "price" else {}
     if wrong == "tax_location":
-        body = {"customer_details": {"name": "A. Payer"}, "automatic_tax": True}
+        body = {"customer_details": {"name": "A. Payer", "address": {"country": "US"}}, "automatic_tax": True}
     answer = await world.open_session("order-11", **body)
 
     assert answer.status_code == 400, answer.text

@@ -47,7 +47,11 @@ async def test_invoice_that_stripe_collects_itself(world: World) -> None:
     signup = await world.signup("ok")
     charged = len(world.charge_calls())
     made = await world.shop.client.v1.subscriptions.create_async(
-        {"customer": signup.customer, "items": [{"price": world.shop.price}], "collection_method": "charge_automatically"}
+        {
+            "customer": signup.customer,
+            "items": [{"price": world.shop.price}],
+            "collection_method": "charge_automatically",
+        }
     )
     await world.later(hours=2)
 

@@ -190,7 +190,9 @@ async def counters(table: str = "invoice") -> dict[tuple[str, str], int]:
 
 async def cases() -> list[tuple[str, str]]:
     """Kind and subject of every open case."""
-    rows = await sql.rows("select kind, subject from tollbridge.review_case where state = 'open' order by opened_at, id")
+    rows = await sql.rows(
+        "select kind, subject from tollbridge.review_case where state = 'open' order by opened_at, id"
+    )
     return [(row["kind"], row["subject"]) for row in rows]
 
 

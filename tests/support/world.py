@@ -182,7 +182,9 @@ class World:
             )
         )
 
-    async def open_session(self, reference: str = "order-1", *, shop: Shop | None = None, **body: Any) -> httpx.Response:
+    async def open_session(
+        self, reference: str = "order-1", *, shop: Shop | None = None, **body: Any
+    ) -> httpx.Response:
         """Open a checkout session for the shop's plan; a new customer in Germany unless the body says otherwise."""
         shop = shop or self.shop
         wanted = {"client_reference": reference, "items": [{"price": shop.price}], **body}
@@ -381,6 +383,4 @@ async def _shop(world: World, keyring: Keyring, name: str) -> Shop:
         {"product": product.id, "unit_amount": 1000, "currency": "eur", "recurring": {"interval": "month"}}
     )
     tax = await client.v1.tax_rates.create_async({"display_name": "VAT", "percentage": 20.0, "inclusive": False})
-    return Shop(
-        name, account.id, stripe_key, practice_key, key.reveal(), connection.id, client, price.id, tax.id
-    )
+    return Shop(name, account.id, stripe_key, practice_key, key.reveal(), connection.id, client, price.id, tax.id)

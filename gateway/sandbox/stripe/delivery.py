@@ -106,6 +106,18 @@ class Delivery:
         self._lanes.clear()
         self._client = self._slots = self._pump = self._wake = None
 
+    def reset(self) -> None:
+        """Forget everything queued, under way, scheduled and logged; the settings are those of the beginning."""
+        for timer in self._timers:
+            timer.cancel()
+        for task in list(self._tasks):
+            task.cancel()
+        for kept in (self.queue, self._lanes, self._timers, self.log):
+            kept.clear()
+        fresh = Delivery()
+        for name in SETTINGS:
+            setattr(self, name, getattr(fresh, name))
+
     async def _run(self) -> None:
         while self._wake is not None:
             await self._wake.wait()
@@ -169,7 +181,8 @@ class Delivery:
                     await self._deliver(shipments[0])
                 shipments.popleft()
         finally:
-            self._lanes.pop(lane, None)
+            if self._lanes.get(lane) is shipments:
+                del self._lanes[lane]
 
     async def _deliver(self, shipment: Shipment) -> None:
         endpoint = shipment.account.webhook_endpoints.get(shipment.endpoint)

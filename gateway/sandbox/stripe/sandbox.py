@@ -99,7 +99,5 @@ class StripeSandbox:
         self.accounts.clear()
         self.calls.clear()
         self.faults.clear()
-        self.delivery.queue.clear()
-        self.delivery.log.clear()
-        self.delivery.set(mode="auto", double=False, shuffle=False, drop=[], delay_s=0.0)
+        self.delivery.reset()
         self.clock.reset()

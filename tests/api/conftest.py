@@ -1,0 +1,88 @@
+"""The application in the test's own loop, with two accounts and keys of every kind."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from db.encryption import Keyring, generate_key
+from gateway.accounts import accounts, keys
+from gateway.accounts.audit import Author
+from gateway.app import create_app
+from gateway.runtime import Runtime
+from gateway.settings import Settings
+from processors.values import Secret
+
+BY = "test"
+
+
+@pytest.fixture(scope="session")
+def keyring() -> Keyring:
+    return Keyring.parse(f"one:{generate_key()}", generate_key())
+
+
+@dataclass
+class Tenant:
+    """An account and a key of each scope."""
+
+    id: str
+    name: str
+    keys: dict[str, str]
+
+    def bearer(self, scope: str = "admin") -> dict[str, str]:
+        return {"authorization": f"Bearer {self.keys[scope]}"}
+
+
+async def make_tenant(keyring: Keyring, name: str) -> Tenant:
+    account = await accounts.add(keyring, Author(BY), name, Secret(f"sk_test_{name}"))
+    made = {}
+    for scope in ("checkout", "server", "finance", "admin"):
+        _, secret = await keys.create(Author(BY), account.id, scope, [scope])
+        made[scope] = secret.reveal()
+    return Tenant(account.id, name, made)
+
+
+@dataclass
+class Api:
+    """The application's client, the accounts `ours` and `theirs`, and the platform's key."""
+
+    http: httpx.AsyncClient
+    app: Any
+    ours: Tenant
+    theirs: Tenant
+    platform: dict[str, str]
+
+    @property
+    def runtime(self) -> Runtime:
+        runtime: Runtime = self.app.state.runtime
+        return runtime
+
+    async def get(self, path: str, scope: str = "admin", **params: Any) -> httpx.Response:
+        return await self.http.get(path, params=params, headers=self.ours.bearer(scope))
+
+    async def post(self, path: str, body: Any = None, scope: str = "admin", **headers: str) -> httpx.Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.http.post(path, json=body, headers=self.ours.bearer(scope) | named)
+
+
+@pytest.fixture
+async def api(database: str, keyring: Keyring) -> AsyncIterator[Api]:
+    app = create_app(Settings(max_body_bytes=10_000, cors_origins="https://shop.example"), keyring)
+    transport = httpx.ASGITransport(app=app)
+    async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+        ours, theirs = await make_tenant(keyring, "ours"), await make_tenant(keyring, "theirs")
+        _, platform = await keys.create(Author(BY), None, "platform", ["platform"])
+        yield Api(http, app, ours, theirs, {"authorization": f"Bearer {platform.reveal()}"})
+
+
+def problem(response: httpx.Response) -> tuple[int, str, str]:
+    """Status, code and param of a problem document, which must be one."""
+    assert response.headers["content-type"] == "application/problem+json", response.text
+    document = response.json()
+    assert document["status"] == response.status_code
+    assert document["request_id"] == response.headers["request-id"]
+    return response.status_code, document["type"].removeprefix("urn:tollbridge:error:"), document.get("param", "")

@@ -1,0 +1,289 @@
+"""The laws that every single step of `decide` keeps, and a small world that carries its steps out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Literal, TypeAlias
+
+from msgspec.structs import replace
+
+from db.states import AttemptState, MethodStatus, RecordingState
+from gateway.domain.actions import (
+    Action,
+    CancelPending,
+    CaseKind,
+    Charge,
+    ConfirmRecording,
+    Done,
+    Finalize,
+    MarkSurplus,
+    MarkUnknown,
+    OpenCase,
+    Read,
+    Record,
+    Resolve,
+    Tag,
+    WaitUntil,
+)
+from gateway.domain.billed import ATTEMPT_KEY, BilledInvoice, StripePayment
+from gateway.domain.decide import decide
+from gateway.domain.view import FRESH, AttemptView, InvoiceView
+from processors.capabilities import Lookup
+from tests.domain.views import attempt, recording
+
+MOST_STEPS = 25
+"""As in `gateway.collect.advance`: no invoice needs more in one go."""
+
+Answer: TypeAlias = Literal["accepted", "refused", "unknown"]
+
+
+def check(view: InvoiceView, action: Action, now: datetime) -> None:
+    """Assert every law that one step can break."""
+    for law in LAWS:
+        law(view, action, now)
+
+
+def looks_before_anything_else(view: InvoiceView, action: Action, _: datetime) -> None:
+    if view.stale or view.invoice is None:
+        assert action == Read()
+
+
+def charges_only_after_a_last_look(view: InvoiceView, action: Action, now: datetime) -> None:
+    """Laws 1 and 3."""
+    if not isinstance(action, Charge):
+        return
+    invoice = view.invoice
+    assert invoice is not None
+    assert view.unresolved is None, "a second attempt while one is unresolved"
+    assert invoice.status == "open"
+    assert invoice.collection_method == "send_invoice"
+    assert invoice.stripe_payment is StripePayment.NONE
+    assert not view.abandoned
+    assert view.read_at is not None
+    assert now - view.read_at <= FRESH
+    assert view.held_money < invoice.amount_remaining, "money for it is held already"
+    assert action.amount == invoice.amount_remaining - view.held_money > 0
+    method = next(m for m in view.methods if m.id == action.method)
+    assert method.status is MethodStatus.ACTIVE
+    assert method.usable
+    assert method.connection == action.connection
+    assert action.number not in {a.number for a in view.attempts}
+    assert (method.minimum or 0) <= action.amount <= (method.maximum or action.amount)
+
+
+def keeps_its_hands_off_while_unresolved(view: InvoiceView, action: Action, _: datetime) -> None:
+    """Laws 4 and 7: what is unresolved is found out first, and nothing else is done about the invoice."""
+    if view.unresolved is None or view.stale:
+        return
+    assert isinstance(action, Read | Resolve | MarkUnknown | CancelPending | OpenCase | WaitUntil)
+    if isinstance(action, Resolve | MarkUnknown | CancelPending):
+        assert action.attempt == view.unresolved.id
+
+
+def replays_only_what_is_still_wanted(view: InvoiceView, action: Action, now: datetime) -> None:
+    """Law 4."""
+    if not isinstance(action, Resolve):
+        return
+    unknown, invoice = _attempt(view, action.attempt), view.invoice
+    assert invoice is not None
+    if action.how == "lookup":
+        assert unknown.capabilities.lookup is not Lookup.NONE
+        return
+    assert unknown.state is AttemptState.UNKNOWN
+    assert now - unknown.sent_at < unknown.capabilities.idempotency.window * 0.9
+    assert view.read_at is not None
+    assert now - view.read_at <= FRESH
+    assert invoice.status == "open"
+    assert invoice.stripe_payment is StripePayment.NONE
+    assert not view.abandoned
+    assert invoice.amount_remaining - view.held_money == unknown.amount
+    if unknown.capabilities.lookup is not Lookup.NONE:
+        assert unknown.lookups > 0, "it was never looked for"
+
+
+def records_only_what_is_captured_and_named(view: InvoiceView, action: Action, _: datetime) -> None:
+    """Law 5."""
+    if not isinstance(action, Record | Tag):
+        return
+    invoice = view.invoice
+    assert invoice is not None
+    assert invoice.status in ("open", "uncollectible")
+    assert 0 < invoice.amount_remaining <= view.held_money
+    capture = _attempt(view, action.attempt)
+    assert capture.state is AttemptState.SUCCEEDED
+    assert not capture.surplus
+    assert all(r.attempt != capture.id or r.state is not RecordingState.RECORDED for r in view.recordings)
+    if isinstance(action, Record):
+        assert invoice.metadata.get(ATTEMPT_KEY) == action.attempt
+        assert action.amount == invoice.amount_remaining
+
+
+def settles_nothing_on_a_closed_invoice(view: InvoiceView, action: Action, _: datetime) -> None:
+    """Nothing is charged or recorded on what is void or deleted, or given up together with its subscription."""
+    invoice = view.invoice
+    if invoice is None or view.stale or view.unresolved is not None:
+        return
+    ended = view.subscription is not None and view.subscription.ended
+    if invoice.is_closed or (invoice.status == "uncollectible" and ended):
+        assert isinstance(action, MarkSurplus if view.held_money > 0 else Done)
+
+
+def gives_back_only_what_is_not_needed(view: InvoiceView, action: Action, _: datetime) -> None:
+    """Law 6: a capture is surplus only on an invoice that is settled or closed without it."""
+    if not isinstance(action, MarkSurplus):
+        return
+    assert view.invoice is not None
+    assert view.invoice.status in ("paid", "uncollectible", "void", "deleted")
+    capture = _attempt(view, action.attempt)
+    assert capture.state is AttemptState.SUCCEEDED
+    assert not capture.surplus
+    assert all(r.attempt != capture.id or r.state is not RecordingState.RECORDED for r in view.recordings)
+
+
+def confirms_only_what_was_sent(view: InvoiceView, action: Action, _: datetime) -> None:
+    if isinstance(action, ConfirmRecording):
+        assert view.invoice is not None
+        assert view.invoice.status == "paid"
+        found = next(r for r in view.recordings if r.id == action.recording)
+        assert found.state in (RecordingState.SENDING, RecordingState.UNKNOWN)
+
+
+def finalizes_only_free_drafts(view: InvoiceView, action: Action, now: datetime) -> None:
+    if isinstance(action, Finalize):
+        assert view.invoice is not None
+        assert view.invoice.status == "draft"
+        assert view.hold != "held"
+        assert view.not_before is None or view.not_before <= now
+
+
+def opens_a_case_once(view: InvoiceView, action: Action, _: datetime) -> None:
+    if isinstance(action, OpenCase):
+        assert action.kind not in view.open_cases
+        assert action.reason
+
+
+def strands_no_money(view: InvoiceView, action: Action, now: datetime) -> None:
+    """Law 5: held money rests only beside an open case, or until the attempt beside it is found out."""
+    if isinstance(action, WaitUntil) and action.at is not None:
+        assert action.at > now, "waiting for what has passed is no rest"
+    if view.held_money <= 0 or not isinstance(action, Done | WaitUntil):
+        return
+    if view.unresolved is not None:
+        assert isinstance(action, WaitUntil)
+        assert action.at is not None, "an unresolved attempt is looked after by the clock"
+    else:
+        assert view.open_cases & NAMING_MONEY, f"{view.held_money} is held and nobody knows"
+
+
+NAMING_MONEY = frozenset(
+    {
+        CaseKind.OVERPAID,
+        CaseKind.PAID_BY_HAND,
+        CaseKind.PARTIAL_CAPTURE,
+        CaseKind.RECORDING_FAILED,
+        CaseKind.SURPLUS_CAPTURE,
+    }
+)
+
+LAWS: tuple[Callable[[InvoiceView, Action, datetime], None], ...] = (
+    looks_before_anything_else,
+    charges_only_after_a_last_look,
+    keeps_its_hands_off_while_unresolved,
+    replays_only_what_is_still_wanted,
+    records_only_what_is_captured_and_named,
+    settles_nothing_on_a_closed_invoice,
+    gives_back_only_what_is_not_needed,
+    confirms_only_what_was_sent,
+    finalizes_only_free_drafts,
+    opens_a_case_once,
+    strands_no_money,
+)
+
+
+# --- carrying steps out --------------------------------------------------------------------------------------------
+
+
+def run(view: InvoiceView, now: datetime, stripe: Answer = "accepted") -> tuple[InvoiceView, list[Action]]:
+    """Ask and obey until a rest, as `advance` does; every step is held to the laws. `stripe` answers recordings."""
+    steps: list[Action] = []
+    for _ in range(MOST_STEPS):
+        action = decide(view, now)
+        check(view, action, now)
+        steps.append(action)
+        if isinstance(action, Done | WaitUntil):
+            return view, steps
+        view = carried_out(view, action, now, stripe)
+    raise AssertionError(f"no rest after {MOST_STEPS} steps: {steps[-6:]}")
+
+
+def carried_out(view: InvoiceView, action: Action, now: datetime, stripe: Answer = "accepted") -> InvoiceView:  # noqa: C901
+    """The view after a step. Look-ups find out nothing, and charges stay pending."""
+    match action:
+        case Read():
+            return replace(view, stale=False, read_at=now)
+        case Finalize():
+            return replace(view, invoice=replace(_billed(view), status="open"), read_at=now, hold="")
+        case Charge(number=number, amount=amount, method=method):
+            made = attempt("pending", number, amount=amount, method=method, sent_at=now, resolve_at=now + _LATER)
+            return replace(view, attempts=(*view.attempts, made))
+        case Resolve(attempt=id_) | CancelPending(attempt=id_):
+            asked = _attempt(view, id_)
+            return _with(view, replace(asked, lookups=asked.lookups + 1, resolve_at=now + _LATER))
+        case MarkUnknown(attempt=id_):
+            return _with(view, replace(_attempt(view, id_), state=AttemptState.UNKNOWN, resolve_at=now + _LATER))
+        case Tag(attempt=id_):
+            invoice = _billed(view)
+            return replace(view, invoice=replace(invoice, metadata={**invoice.metadata, ATTEMPT_KEY: id_}))
+        case Record():
+            return _recorded(view, action, now, stripe)
+        case ConfirmRecording(recording=id_):
+            took = min(_billed(view).amount_paid or view.held_money, view.held_money)
+            closed = [
+                replace(r, state=RecordingState.RECORDED, amount=took) if r.id == id_ else r for r in view.recordings
+            ]
+            return replace(view, recordings=tuple(closed), held_money=view.held_money - took)
+        case MarkSurplus(attempt=id_):
+            capture = _attempt(view, id_)
+            marked = _with(view, replace(capture, surplus=True))
+            return replace(
+                marked,
+                held_money=max(0, view.held_money - capture.captured),
+                open_cases=view.open_cases | {CaseKind.SURPLUS_CAPTURE},
+            )
+        case OpenCase(kind=kind):
+            return replace(view, open_cases=view.open_cases | {kind})
+        case Done() | WaitUntil():
+            raise AssertionError("a rest is no step")
+
+
+_LATER = timedelta(hours=1)
+
+
+def _recorded(view: InvoiceView, action: Record, now: datetime, stripe: Answer) -> InvoiceView:
+    number = len(view.recordings) + 1
+    if stripe != "accepted":
+        told = recording(stripe, action.attempt, action.amount, number)
+        return replace(view, recordings=(*view.recordings, told), read_at=now)
+    paid = replace(_billed(view), status="paid", amount_paid=action.amount, amount_remaining=0, paid_at=now)
+    told = recording("recorded", action.attempt, action.amount, number)
+    return replace(
+        view,
+        invoice=paid,
+        recordings=(*view.recordings, told),
+        held_money=view.held_money - action.amount,
+        read_at=now,
+    )
+
+
+def _billed(view: InvoiceView) -> BilledInvoice:
+    assert view.invoice is not None
+    return view.invoice
+
+
+def _attempt(view: InvoiceView, id_: str) -> AttemptView:
+    return next(a for a in view.attempts if a.id == id_)
+
+
+def _with(view: InvoiceView, changed: AttemptView) -> InvoiceView:
+    return replace(view, attempts=tuple(changed if a.id == changed.id else a for a in view.attempts))
