@@ -10,6 +10,7 @@ import pytest
 
 from db.engine import DB, PoolOptions, TollbridgeEngine
 from tests.database import Cleaner, TestServer, fresh_database, template
+from tests.support.world import Doors, open_doors
 
 SERVER = pytest.StashKey[TestServer]()
 
@@ -65,3 +66,10 @@ async def empty_database() -> AsyncIterator[str]:
     """DSN of a database with nothing in it, dropped after the test."""
     async with fresh_database(f"empty_{uuid4().hex[:12]}") as dsn:
         yield dsn
+
+
+@pytest.fixture(scope="session")
+async def doors(engine: TollbridgeEngine) -> AsyncIterator[Doors]:
+    """The servers behind which every test's world stands."""
+    async with open_doors() as doors:
+        yield doors

@@ -45,6 +45,7 @@ AWAY: Final = (
     *UNREACHABLE,
     DatabaseError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that is dying while it's taken
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.ReadOnlySQLTransactionError,

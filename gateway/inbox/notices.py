@@ -40,23 +40,34 @@ Step: TypeAlias = Callable[[], Awaitable[End]]
 """What one event comes to, in the transaction that finishes the delivery."""
 
 
-class UnmatchedError(Exception):
+class NotYetError(Exception):
+    """An event that can't be stored now; the others of its notice can."""
+
+
+class UnmatchedError(NotYetError):
     """No attempt of ours fits yet: the notice may be quicker than our own row."""
 
 
-class LookupInconclusiveError(Exception):
+class LookupInconclusiveError(NotYetError):
     """The notice tells of a charge that its processor does not show."""
 
 
-async def plan(runtime: Runtime, delivery: Stored, now: datetime) -> list[Step]:
+async def plan(runtime: Runtime, delivery: Stored, now: datetime) -> tuple[list[Step], NotYetError | None]:
     """Ask what must be asked, outside any transaction, for every event of a notice.
 
-    Raises UnmatchedError, LookupInconclusiveError, and what adapters raise.
+    Returns a step for each that can be stored, and why another can't, if so. Raises what adapters raise.
     """
     adapter = await runtime.connections.adapter(delivery.account, delivery.source)
     events = await adapter.parse(Notice(delivery.key, delivery.kind, delivery.body))
     own = await _own_account(delivery)
-    return [await _event(runtime, adapter, delivery, event, own, now) for event in events]
+    steps: list[Step] = []
+    not_yet: NotYetError | None = None
+    for event in events:
+        try:
+            steps.append(await _event(runtime, adapter, delivery, event, own, now))
+        except NotYetError as error:
+            not_yet = error
+    return steps, not_yet
 
 
 async def apply(steps: Sequence[Step]) -> End:

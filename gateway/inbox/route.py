@@ -114,11 +114,14 @@ async def _stripe_event(runtime: Runtime, delivery: Stored, now: datetime) -> No
 
 
 async def _notice(runtime: Runtime, delivery: Stored, now: datetime) -> None:
-    steps = await notices.plan(runtime, delivery, now)
+    steps, not_yet = await notices.plan(runtime, delivery, now)
     async with DB.transaction():
         if delivery.id in await deliveries.lock([delivery.id]):
             end = await notices.apply(steps)
-            await deliveries.finish({delivery.id: end}, {delivery.id: delivery.account}, now)
+            if not_yet is None:
+                await deliveries.finish({delivery.id: end}, {delivery.id: delivery.account}, now)
+    if not_yet is not None:
+        raise not_yet
 
 
 async def _unmatched(delivery: Stored, reason: str, now: datetime) -> None:

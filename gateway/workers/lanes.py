@@ -20,6 +20,7 @@ from pgqueuer.models import Job
 from pgqueuer.types import Channel
 
 from db.engine import CLOSE_TIMEOUT_S, DB
+from db.errors import DatabaseUnavailableError
 from db.queue import SETTINGS, queries_over
 
 DEQUEUE_TIMEOUT: Final = timedelta(seconds=5)
@@ -53,6 +54,7 @@ async def run_lane(entrypoint: str, handler: Handler, at_once: int, stop: asynci
 @asynccontextmanager
 async def _manager(entrypoint: str, handler: Handler) -> AsyncIterator[QueueManager]:
     connection = await DB.get_new_connection()
+    lost = False
     try:
         manager = QueueManager(queries_over(AsyncpgDriver(connection)), Channel(SETTINGS.channel))
 
@@ -60,6 +62,15 @@ async def _manager(entrypoint: str, handler: Handler) -> AsyncIterator[QueueMana
         async def run(job: Job) -> None:
             await handler(job.payload)
 
+        def end(_: object) -> None:
+            # An idle manager would notice only at its next query.
+            nonlocal lost
+            lost = True
+            manager.shutdown.set()
+
+        connection.add_termination_listener(end)
         yield manager
+        if lost:
+            raise DatabaseUnavailableError(f"the connection of lane {entrypoint!r} was lost")
     finally:
         await connection.close(timeout=CLOSE_TIMEOUT_S)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.crash import Nth, boundaries
 from tests.support.invariants import check_invariants
-from tests.support.world import World
+from tests.support.world import Doors, World
 from tests.support.world import world as new_world
 
 Path = Callable[[World], Awaitable[None]]
@@ -64,10 +64,10 @@ async def zero(world: World) -> None:
 PATHS: dict[str, Path] = {p.__name__: p for p in (signup, renewal, debit, lost_answer, declined, zero)}
 
 
-async def play(path: Path, n: int | None) -> Nth:
+async def play(doors: Doors, path: Path, n: int | None) -> Nth:
     """Play a path with a death at the n-th boundary; the crossed boundaries."""
     at = Nth(n)
-    async with new_world() as world:
+    async with new_world(doors) as world:
         with boundaries(at):
             await path(world)
             await world.settle()
@@ -78,14 +78,14 @@ async def play(path: Path, n: int | None) -> Nth:
 
 
 @pytest.mark.parametrize("name", PATHS)
-async def test_sampled_deaths_change_nothing(name: str, database: str, cleaner: object) -> None:
-    counted = await play(PATHS[name], None)
+async def test_sampled_deaths_change_nothing(name: str, database: str, doors: Doors, cleaner: object) -> None:
+    counted = await play(doors, PATHS[name], None)
     total = len(counted.crossed)
     assert total > 10, "a path without boundaries shows nothing"
     for n in sorted({total * k // SAMPLE for k in range(SAMPLE)}):
         await cleaner.clean()  # type: ignore[attr-defined]
         try:
-            await play(PATHS[name], n)
+            await play(doors, PATHS[name], n)
         except BaseException as error:
             raise AssertionError(f"{name} dies at boundary {n} of {total}: {counted.crossed[n]}") from error
 
@@ -93,11 +93,11 @@ async def test_sampled_deaths_change_nothing(name: str, database: str, cleaner: 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", PATHS)
-async def test_every_death_changes_nothing(name: str, database: str, cleaner: object) -> None:
-    total = len((await play(PATHS[name], None)).crossed)
+async def test_every_death_changes_nothing(name: str, database: str, doors: Doors, cleaner: object) -> None:
+    total = len((await play(doors, PATHS[name], None)).crossed)
     for n in range(total):
         await cleaner.clean()  # type: ignore[attr-defined]
         try:
-            await play(PATHS[name], n)
+            await play(doors, PATHS[name], n)
         except BaseException as error:
             raise AssertionError(f"{name} dies at boundary {n} of {total}") from error

@@ -30,7 +30,7 @@ from gateway.domain.billed import ATTEMPT_KEY, BilledInvoice, StripePayment
 from gateway.domain.decide import decide
 from gateway.domain.view import FRESH, AttemptView, InvoiceView
 from processors.capabilities import Lookup
-from tests.domain.views import attempt, recording
+from tests.domain.views import INVOICE, attempt, recording
 
 MOST_STEPS = 25
 """As in `gateway.collect.advance`: no invoice needs more in one go."""
@@ -221,7 +221,7 @@ def carried_out(view: InvoiceView, action: Action, now: datetime, stripe: Answer
     """The view after a step. Look-ups find out nothing, and charges stay pending."""
     match action:
         case Read():
-            return replace(view, stale=False, read_at=now)
+            return replace(view, invoice=view.invoice or INVOICE, stale=False, read_at=now)
         case Finalize():
             return replace(view, invoice=replace(_billed(view), status="open"), read_at=now, hold="")
         case Charge(number=number, amount=amount, method=method):

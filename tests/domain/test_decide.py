@@ -149,7 +149,7 @@ def test_the_table_leaves_out_only_what_it_says() -> None:
 
 
 def test_an_invoice_that_was_never_read_is_read() -> None:
-    assert decide(view(stale=False, read_at=None).__class__(id="in_1", policy=Policy()), NOW) == Read()
+    assert decide(InvoiceView(id="in_1", policy=Policy()), NOW) == Read()
 
 
 # --- what is ours, and drafts --------------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ async def intake(runtime: Runtime) -> AsyncIterator[Intake]:
 
 @pytest.fixture
 async def http(intake: Intake) -> AsyncIterator[httpx.AsyncClient]:
-    app = Litestar(webhook_routes, state=State({"intake": intake}), debug=True)
+    app = Litestar(webhook_routes, state=State({"intake": intake}))
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://tollbridge.test") as client:
         yield client

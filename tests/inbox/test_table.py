@@ -31,7 +31,6 @@ CREDIT_NOTE = {"id": "cn_1", "object": "credit_note", "invoice": "in_1", "custom
 INVOICE_PAYMENT = {"id": "inpay_1", "object": "invoice_payment", "invoice": "in_1", "status": "paid"}
 DISCOUNT = {"id": "di_1", "object": "discount", "customer": "cus_1"}
 TAX_ID = {"id": "txi_1", "object": "tax_id", "customer": "cus_1"}
-SOURCE = {"id": "card_1", "object": "card", "customer": "cus_1"}
 DISPUTE = {"id": "du_1", "object": "dispute", "charge": "ch_1", "payment_intent": "pi_1"}
 REFUND = {"id": "re_1", "object": "refund", "charge": "ch_1", "payment_intent": "pi_1"}
 
@@ -42,36 +41,36 @@ THE_INVOICE, THE_SUBSCRIPTION, THE_CUSTOMER, THE_PAYMENT = (
     "a payment",
 )
 
-FAMILIES: list[tuple[str, str, dict[str, Any], str]] = [
-    *(
-        (f"invoice.{what}", THE_INVOICE, NEW_INVOICE, "invoice")
-        for what in (
-            "created finalized updated finalization_failed sent paid payment_succeeded payment_failed "
-            "payment_action_required overpaid voided marked_uncollectible deleted will_be_due overdue "
-            "payment_attempt_required"
-        ).split()
+INVOICE_KINDS = (
+    "created finalized updated finalization_failed sent paid payment_succeeded payment_failed payment_action_required "
+    "overpaid voided marked_uncollectible deleted will_be_due overdue payment_attempt_required"
+)
+SUBSCRIPTION_KINDS = (
+    "created updated deleted paused resumed trial_will_end pending_update_applied pending_update_expired"
+)
+GROUPS: list[tuple[str, str, str, dict[str, Any], str]] = [
+    ("invoice", INVOICE_KINDS, THE_INVOICE, NEW_INVOICE, "invoice"),
+    ("invoice_payment", "paid", THE_INVOICE, INVOICE_PAYMENT, "invoice_payment"),
+    ("credit_note", "created updated voided", THE_INVOICE, CREDIT_NOTE, "credit_note"),
+    ("customer.subscription", SUBSCRIPTION_KINDS, THE_SUBSCRIPTION, SUBSCRIPTION, "subscription"),
+    ("customer", "created updated deleted", THE_CUSTOMER, CUSTOMER, "customer"),
+    ("customer.discount", "created updated deleted", THE_CUSTOMER, DISCOUNT, "discount"),
+    ("customer.tax_id", "created updated deleted", THE_CUSTOMER, TAX_ID, "tax_id"),
+    ("charge", "succeeded failed refunded pending", THE_PAYMENT, CHARGE, "charge"),
+    ("charge.dispute", "created updated closed funds_withdrawn funds_reinstated", THE_PAYMENT, DISPUTE, "dispute"),
+    ("charge.refund", "updated", THE_PAYMENT, REFUND, "refund"),
+    (
+        "payment_intent",
+        "created succeeded processing canceled payment_failed requires_action",
+        THE_PAYMENT,
+        INTENT,
+        "payment_intent",
     ),
-    ("invoice_payment.paid", THE_INVOICE, INVOICE_PAYMENT, "invoice_payment"),
-    *((f"credit_note.{what}", THE_INVOICE, CREDIT_NOTE, "credit_note") for what in ("created", "updated", "voided")),
-    *(
-        (f"customer.subscription.{what}", THE_SUBSCRIPTION, SUBSCRIPTION, "subscription")
-        for what in (
-            "created updated deleted paused resumed trial_will_end pending_update_applied pending_update_expired"
-        ).split()
-    ),
-    *((f"customer.{what}", THE_CUSTOMER, CUSTOMER, "customer") for what in ("created", "updated", "deleted")),
-    *((f"customer.discount.{what}", THE_CUSTOMER, DISCOUNT, "discount") for what in ("created", "updated", "deleted")),
-    *((f"customer.tax_id.{what}", THE_CUSTOMER, TAX_ID, "tax_id") for what in ("created", "updated", "deleted")),
-    *((f"charge.{what}", THE_PAYMENT, CHARGE, "charge") for what in ("succeeded", "failed", "refunded", "pending")),
-    *(
-        (f"charge.dispute.{what}", THE_PAYMENT, DISPUTE, "dispute")
-        for what in ("created", "updated", "closed", "funds_withdrawn", "funds_reinstated")
-    ),
-    ("charge.refund.updated", THE_PAYMENT, REFUND, "refund"),
-    *(
-        (f"payment_intent.{what}", THE_PAYMENT, INTENT, "payment_intent")
-        for what in "created succeeded processing canceled payment_failed requires_action".split()
-    ),
+]
+FAMILIES = [
+    (f"{prefix}.{what}", expected, thing, type_)
+    for prefix, kinds, expected, thing, type_ in GROUPS
+    for what in kinds.split()
 ]
 KINDS = [kind for kind, _, _, _ in FAMILIES]
 

@@ -3,45 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, cast
 
 import httpx
 import pytest
-import uvicorn
 
 from gateway.sandbox.practice import PracticeProcessor, create_app
 from gateway.sandbox.practice.account import Account
 from processors.money import Money
 from processors.practice.client import PracticeAdapter
 from processors.values import ChargeRequest, PaymentMethodReference, RawDelivery, Secret
+from tests.support.serving import Door, open_door
 
 API_KEY = "practice_test_key_1"
 WEBHOOK_SECRET = "practice_webhook_secret_1"
 START = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
-
-
-@asynccontextmanager
-async def serving(app: Any) -> AsyncIterator[str]:
-    """Serve an ASGI app; yields its base URL."""
-    # asyncio sets TCP_NODELAY only where the protocol is named; without it every answer waits 40 ms.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_level="error", lifespan="on", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server._serve([listener]))
-    while not server.started:
-        await asyncio.sleep(0.005)
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await task
-        listener.close()
 
 
 @dataclass
@@ -104,37 +83,15 @@ def make_adapter(http: httpx.AsyncClient, base_url: str, account: str, api_key: 
     return PracticeAdapter.from_config(credentials, {"base_url": base_url, "account": account}, http, lambda: START)
 
 
-class Door:
-    """Serves whichever app stands behind it, so that one server outlives many tests."""
-
-    def __init__(self) -> None:
-        self.app: Any = None
-        self.url = ""
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http":
-            return await self.app(scope, receive, send)
-        for kind in ("startup", "shutdown"):
-            await receive()
-            await send({"type": f"lifespan.{kind}.complete"})
-        return None
-
-
-async def open_door() -> AsyncIterator[Door]:
-    door = Door()
-    async with serving(door) as door.url:
-        yield door
-
-
 @pytest.fixture(scope="session")
 async def processor_door() -> AsyncIterator[Door]:
-    async for door in open_door():
+    async with open_door() as door:
         yield door
 
 
 @pytest.fixture(scope="session")
 async def receiver_door() -> AsyncIterator[Door]:
-    async for door in open_door():
+    async with open_door() as door:
         yield door
 
 

@@ -11,7 +11,7 @@ import pytest
 from db import sql
 from tests.sandbox.spec import FILE, SpecChecked
 from tests.support.invariants import check_invariants
-from tests.support.world import World
+from tests.support.world import Doors, World
 from tests.support.world import world as new_world
 
 
@@ -22,7 +22,7 @@ def _description_is_here() -> bool:
 
 
 @pytest.fixture
-async def world(database: str, request: pytest.FixtureRequest) -> AsyncIterator[World]:
+async def world(database: str, doors: Doors, request: pytest.FixtureRequest) -> AsyncIterator[World]:
     """The reference tenant: 10.00 EUR a month, ten days until due, drafts finalized at once."""
     checked: list[SpecChecked] = []
 
@@ -33,7 +33,7 @@ async def world(database: str, request: pytest.FixtureRequest) -> AsyncIterator[
         return checked[0]
 
     shops = 2 if request.node.get_closest_marker("two_shops") else 1
-    async with new_world(shops=shops, stripe_wrapper=wrap) as made:
+    async with new_world(doors, shops=shops, stripe_wrapper=wrap) as made:
         yield made
         await made.settle()
         calls = len(made.stripe.calls) + len(made.practice.calls)

@@ -66,7 +66,8 @@ async def add_account(name: str = "acme", *secrets: str, livemode: bool = False,
     account = new_id("acc")
     key = KEYRING.encrypt(b"sk_test_made_up", table="account", column="api_key", row=account)
     await sql.rows(
-        "insert into tollbridge.account (id, name, livemode, api_key, enabled, created_at) values ($1,$2,$3,$4,$5,now())",
+        "insert into tollbridge.account (id, name, livemode, api_key, enabled, created_at) "
+        "values ($1, $2, $3, $4, $5, now())",
         account,
         name,
         livemode,

@@ -1,11 +1,9 @@
-"""What holds after every history: the invariants of the acceptance scenarios, read from Stripe, processor and ledger."""
+"""What holds after every history: the invariants of the scenarios, read from Stripe, processor and ledger."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import Any
-
-import msgspec
 
 from db import sql
 from gateway.collect.load import view_of
@@ -92,7 +90,8 @@ async def _nothing_unresolved_twice() -> None:
     )
     assert not doubled
     paid_twice = await sql.rows(
-        """select invoice from tollbridge.attempt where state = 'succeeded' and amount_captured >= amount and not surplus
+        """select invoice from tollbridge.attempt
+           where state = 'succeeded' and amount_captured >= amount and not surplus
            group by account, invoice having count(*) > 1"""
     )
     assert not paid_twice

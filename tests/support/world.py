@@ -1,12 +1,11 @@
-"""A whole world in one process: the local Stripe and the practice processor as HTTP servers, the gateway's own server in
-front of a real PostgreSQL, and signed webhooks between them. Only the worker is driven by the test: `settle` lets
+"""A whole world in one process: the local Stripe and the practice processor as HTTP servers, the gateway's own server
+in front of a real PostgreSQL, and signed webhooks between them. Only the worker is driven by the test: `settle` lets
 everything come to rest.
 """
 
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,7 +16,6 @@ from uuid import uuid4
 import httpx
 import pytest
 import stripe
-import uvicorn
 
 from db import sql
 from db.encryption import Keyring, generate_key
@@ -39,6 +37,7 @@ from gateway.settings import Settings
 from processors.values import Card, PaymentMethodReference, Secret
 from tests.support.crash import Killed, dying_may_happen, let_claims_run_out
 from tests.support.drain import drain
+from tests.support.serving import Door, open_door
 
 T = TypeVar("T")
 
@@ -47,25 +46,26 @@ MONTH_S = 32 * 86400
 ROUNDS = 40
 
 
+@dataclass
+class Doors:
+    """One server for each role, which outlive the worlds behind them."""
+
+    stripe: Door
+    practice: Door
+    gateway: Door
+    http: httpx.AsyncClient
+
+
 @asynccontextmanager
-async def serving(app: Any) -> AsyncIterator[str]:
-    """Serve an ASGI app on a free port of this loop; yields its base URL."""
-    # asyncio sets TCP_NODELAY only where the protocol is named; without it every answer waits 40 ms.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on", timeout_graceful_shutdown=1))
-    task = asyncio.create_task(server._serve([listener]))
-    while not server.started:
-        if task.done():
-            task.result()
-            raise RuntimeError("the server ended before it started")
-        await asyncio.sleep(0.002)
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await task
-        listener.close()
+async def open_doors() -> AsyncIterator[Doors]:
+    """Open all three."""
+    async with (
+        open_door() as stripe_door,
+        open_door() as practice_door,
+        open_door() as gateway_door,
+        httpx.AsyncClient(timeout=40, trust_env=False) as http,
+    ):
+        yield Doors(stripe_door, practice_door, gateway_door, http)
 
 
 @dataclass
@@ -81,6 +81,7 @@ class Shop:
     client: stripe.StripeClient
     price: str
     tax_rate: str
+    http: stripe.HTTPXClient
 
 
 @dataclass
@@ -322,33 +323,43 @@ class World:
 
 @asynccontextmanager
 async def world(
-    *, stripe_wrapper: Callable[[Any], Any] = lambda app: app, settings: Settings | None = None, shops: int = 1
+    doors: Doors,
+    *,
+    stripe_wrapper: Callable[[Any], Any] = lambda app: app,
+    settings: Settings | None = None,
+    shops: int = 1,
 ) -> AsyncIterator[World]:
-    """Start it all on free ports, with an empty database behind it, and take it down."""
+    """A new world behind the doors, with an empty database, and its end."""
     settings = settings or Settings()
     keyring = Keyring.parse(f"test:{generate_key()}", generate_key())
     sandbox, practice = StripeSandbox(), PracticeProcessor()
     sandbox.delivery.set(mode="manual")
     practice.set_delivery(mode="manual")
-    async with (
-        serving(stripe_wrapper(create_stripe(sandbox))) as stripe_url,
-        serving(create_practice(practice)) as practice_url,
-        serving(create_app(settings, keyring)) as gateway_url,
-        running(settings, keyring) as runtime,
-        httpx.AsyncClient(timeout=40) as http,
-    ):
-        made = World(sandbox, stripe_url, practice, practice_url, runtime, gateway_url, http)
+    practice.origin = doors.practice.url
+    app = create_app(settings, keyring)
+    doors.stripe.app, doors.practice.app, doors.gateway.app = (
+        stripe_wrapper(create_stripe(sandbox)),
+        create_practice(practice),
+        app,
+    )
+    async with app.lifespan(), running(settings, keyring) as runtime:
+        made = World(sandbox, doors.stripe.url, practice, doors.practice.url, runtime, doors.gateway.url, doors.http)
         for number in range(shops):
             made.shops.append(await _shop(made, keyring, f"shop{number or ''}"))
         sandbox.calls.clear()
-        yield made
+        try:
+            yield made
+        finally:
+            for shop in made.shops:
+                await shop.http.close_async()
 
 
 async def _shop(world: World, keyring: Keyring, name: str) -> Shop:
     stripe_key, practice_key = f"sk_test_{name}_made_up", f"practice_{name}_made_up"
+    http = stripe.HTTPXClient(timeout=10)
     client = stripe.StripeClient(
         stripe_key,
-        http_client=stripe.HTTPXClient(timeout=10),
+        http_client=http,
         base_addresses={"api": world.stripe_url},
         stripe_version="2026-08-26.dahlia",
         max_network_retries=0,
@@ -383,4 +394,4 @@ async def _shop(world: World, keyring: Keyring, name: str) -> Shop:
         {"product": product.id, "unit_amount": 1000, "currency": "eur", "recurring": {"interval": "month"}}
     )
     tax = await client.v1.tax_rates.create_async({"display_name": "VAT", "percentage": 20.0, "inclusive": False})
-    return Shop(name, account.id, stripe_key, practice_key, key.reveal(), connection.id, client, price.id, tax.id)
+    return Shop(name, account.id, stripe_key, practice_key, key.reveal(), connection.id, client, price.id, tax.id, http)

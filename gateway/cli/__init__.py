@@ -1,0 +1,49 @@
+"""The command line: `tollbridge COMMAND`. Every command has `--json`; errors are one line on standard error.
+
+Exit code 0 is success, 1 a failure, 2 a wrong use (click's own, and values that can't be). Commands are loaded when
+they are used, so that none pays for another's imports.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Final
+
+import click
+
+COMMANDS: Final = {
+    "demo": "gateway.cli.demo:demo",
+    "dev": "gateway.cli.dev:dev",
+    "serve": "gateway.cli.serve:serve",
+    "work": "gateway.cli.serve:work",
+    "migrate": "gateway.cli.serve:migrate",
+    "sandbox": "gateway.cli.sandbox:sandbox",
+    "accounts": "gateway.cli.accounts:accounts",
+    "connections": "gateway.cli.connections:connections",
+    "keys": "gateway.cli.keys:keys",
+    "apply": "gateway.cli.apply:apply",
+    "invoices": "gateway.cli.invoices:invoices",
+    "events": "gateway.cli.events:events",
+    "cases": "gateway.cli.cases:cases",
+}
+
+
+class Commands(click.Group):
+    """A group whose commands stand in other modules."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for name, place in COMMANDS.items() if find_spec(place.partition(":")[0])]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module, _, attribute = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="tollbridge", prog_name="tollbridge")
+def main() -> None:
+    """Stripe bills, any processor collects."""

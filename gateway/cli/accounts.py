@@ -1,0 +1,156 @@
+"""`tollbridge accounts`: Stripe accounts and their signing secrets."""
+
+from __future__ import annotations
+
+import click
+
+from gateway.accounts import accounts as story
+from gateway.accounts import webhook_secrets
+from gateway.accounts.accounts import Account, AccountChange
+from gateway.accounts.secrets import found
+from gateway.api.accounts import AccountBody, shown
+from gateway.cli.context import account_of, author, opened, run
+from gateway.cli.output import OUT, as_json, fields, say, table, when
+from gateway.cli.values import policies
+from processors.values import Secret
+
+SECRET = "env:NAME or file:PATH"  # noqa: S105 (a form, not a secret)
+
+
+@click.group()
+def accounts() -> None:
+    """Stripe accounts: one key, test or live, each."""
+
+
+@accounts.command()
+@click.argument("name")
+@click.option("--stripe-key", required=True, metavar=SECRET, help="Secret or restricted key of Stripe's.")
+@click.option("--webhook-secret", multiple=True, metavar=SECRET, help="Signing secret of Stripe's webhooks.")
+@click.option("--api-base", help="Another address of Stripe's API, such as the sandbox's.")
+@click.option("--portal-url", help="Where customers manage their subscription.")
+@click.option("--policy", multiple=True, metavar="NAME=VALUE", help="A policy; may be repeated.")
+@as_json
+def add(
+    name: str,
+    stripe_key: str,
+    webhook_secret: tuple[str, ...],
+    api_base: str | None,
+    portal_url: str | None,
+    policy: tuple[str, ...],
+    json_: bool,
+) -> None:
+    """Add an account."""
+
+    async def work() -> tuple[Account, str]:
+        async with opened() as runtime:
+            key, signing = _secret(stripe_key, "--stripe-key"), [_secret(s, "--webhook-secret") for s in webhook_secret]
+            change = AccountChange(api_base=api_base, portal_url=portal_url, policies=policies(policy))
+            added = await story.add(runtime.keyring, author(), name, key, secrets=signing, change=change)
+            return added, runtime.settings.base_url
+
+    added, base_url = run(work)
+    body = shown(added, base_url)
+    say(body, json_, lambda: _print(body))
+
+
+@accounts.command()
+@click.argument("account", default="")
+@click.option("--stripe-key", metavar=SECRET, help="Rotate the key; never from test to live.")
+@click.option("--add-webhook-secret", metavar=SECRET, help="Accept another signing secret.")
+@click.option("--retire-webhook-secret", metavar="ID", help="Refuse what is signed with this one from now on.")
+@click.option("--portal-url", help="Where customers manage their subscription.")
+@click.option("--policy", multiple=True, metavar="NAME=VALUE", help="A policy; null restores the default.")
+@click.option("--enable/--disable", "enabled", default=None, help="Work for it, or leave it alone.")
+@as_json
+def update(
+    account: str,
+    stripe_key: str | None,
+    add_webhook_secret: str | None,
+    retire_webhook_secret: str | None,
+    portal_url: str | None,
+    policy: tuple[str, ...],
+    enabled: bool | None,
+    json_: bool,
+) -> None:
+    """Change an account: rotate its key or secrets, set policies, switch it off."""
+
+    async def work() -> tuple[Account, str]:
+        async with opened() as runtime:
+            known, by = await account_of(account), author()
+            key = _secret(stripe_key, "--stripe-key") if stripe_key else None
+            change = AccountChange(api_key=key, portal_url=portal_url, policies=policies(policy), enabled=enabled)
+            await story.update(runtime.keyring, by, known.id, change)
+            if add_webhook_secret:
+                secret = _secret(add_webhook_secret, "--add-webhook-secret")
+                await webhook_secrets.add(runtime.keyring, by, known.id, secret)
+            if retire_webhook_secret:
+                await webhook_secrets.retire(by, known.id, retire_webhook_secret)
+            return await story.show(known.id), runtime.settings.base_url
+
+    changed, base_url = run(work)
+    body = shown(changed, base_url)
+    say(body, json_, lambda: _print(body))
+
+
+@accounts.command(name="list")
+@as_json
+def list_(json_: bool) -> None:
+    """List the accounts."""
+
+    async def work() -> list[AccountBody]:
+        async with opened() as runtime:
+            return [shown(one, runtime.settings.base_url) for one in await story.listed()]
+
+    found_ = run(work)
+    rows = [(a.name, a.id, "live" if a.livemode else "test", a.stripe_account, a.enabled) for a in found_]
+    say(found_, json_, lambda: table(("name", "id", "mode", "stripe account", "enabled"), rows, "No accounts."))
+
+
+@accounts.command()
+@click.argument("account", default="")
+@as_json
+def show(account: str, json_: bool) -> None:
+    """Show an account, by name or id."""
+
+    async def work() -> AccountBody:
+        async with opened() as runtime:
+            return shown(await account_of(account), runtime.settings.base_url)
+
+    body = run(work)
+    say(body, json_, lambda: _print(body))
+
+
+@accounts.command()
+@click.argument("account", default="")
+@as_json
+def check(account: str, json_: bool) -> None:
+    """Ask Stripe whom the account's key belongs to."""
+
+    async def work() -> tuple[str, str]:
+        async with opened() as runtime:
+            known = await account_of(account)
+            return known.name, await story.check(runtime, author(), known.id)
+
+    name, reference = run(work)
+    say({"name": name, "stripe_account": reference}, json_, lambda: OUT.print(f"{name}: Stripe account {reference}"))
+
+
+def _secret(reference: str, option: str) -> Secret:
+    return found(reference, option)
+
+
+def _print(account: AccountBody) -> None:
+    fields(
+        {
+            "name": account.name,
+            "id": account.id,
+            "mode": "live" if account.livemode else "test",
+            "stripe account": account.stripe_account,
+            "enabled": account.enabled,
+            "api base": account.api_base,
+            "portal": account.portal_url,
+            "webhooks at": account.webhook_url,
+            "webhook secrets": [f"{secret.id} ({when(secret.created)})" for secret in account.webhook_secrets],
+            "policies": account.policies,
+        }
+    )

@@ -1,0 +1,64 @@
+"""`tollbridge cases`: what a human must look at."""
+
+from __future__ import annotations
+
+import click
+
+from db.states import CaseState
+from gateway.api.cases import CaseBody, find_case, find_cases
+from gateway.api.paging import Page
+from gateway.cases import close_case
+from gateway.cli.context import account_of, author, opened, run
+from gateway.cli.output import OUT, as_json, say, table, when
+
+ACCOUNT = click.option("--account", default="", help="Name or id; not needed where there is only one.")
+
+
+@click.group()
+def cases() -> None:
+    """Cases, and the action that closes each."""
+
+
+@cases.command(name="list")
+@ACCOUNT
+@click.option("--state", type=click.Choice([*CaseState, "all"]), default="open", show_default=True)
+@click.option("--invoice", default="", metavar="ID", help="Only about this invoice.")
+@click.option("--limit", type=click.IntRange(1, 100), default=25, show_default=True)
+@click.option("--starting-after", default="", metavar="ID", help="The page after this case.")
+@as_json
+def list_(account: str, state: str, invoice: str, limit: int, starting_after: str, json_: bool) -> None:
+    """List cases, the newest first."""
+
+    async def work() -> Page[CaseBody]:
+        async with opened():
+            wanted = None if state == "all" else CaseState(state)
+            owner = (await account_of(account)).id
+            return await find_cases(owner, wanted, invoice=invoice, limit=limit, starting_after=starting_after)
+
+    found = run(work)
+    rows = [(c.id, when(c.created), c.kind, c.subject, c.reason, c.action, c.state) for c in found.data]
+
+    def text() -> None:
+        table(("case", "opened", "kind", "about", "reason", "what to do", "state"), rows, "No cases.")
+        if found.has_more:
+            OUT.print(f"More: --starting-after {found.data[-1].id}")
+
+    say(found, json_, text)
+
+
+@cases.command()
+@click.argument("case")
+@click.option("--reason", required=True, help="Why; it goes into the audit log.")
+@ACCOUNT
+@as_json
+def close(case: str, reason: str, account: str, json_: bool) -> None:
+    """Close a case, and let what it held up go on."""
+
+    async def work() -> CaseBody:
+        async with opened():
+            owner = (await account_of(account)).id
+            await close_case(author(reason), owner, case, reason)
+            return await find_case(owner, case)
+
+    closed = run(work)
+    say(closed, json_, lambda: OUT.print(f"{closed.id} is closed."))

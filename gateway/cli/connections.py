@@ -1,0 +1,154 @@
+"""`tollbridge connections`: the configured processors of an account."""
+
+from __future__ import annotations
+
+import click
+
+from gateway.accounts import connections as story
+from gateway.accounts.connections import Connection, ConnectionChange
+from gateway.cli.context import account_of, author, opened, run
+from gateway.cli.output import OUT, as_json, fields, say, table
+from gateway.cli.values import pairs, secrets
+
+ACCOUNT = click.option("--account", default="", help="Name or id; not needed where there is only one.")
+CREDENTIAL = click.option(
+    "--credential", multiple=True, metavar="NAME=env:… | NAME=file:…", help="A secret field of the adapter's."
+)
+OPTION = click.option("--option", multiple=True, metavar="NAME=VALUE", help="Another field of the adapter's.")
+CURRENCY = click.option("--currency", multiple=True, help="Take this currency; none: all that the adapter takes.")
+PRIORITY = click.option("--priority", type=int, help="Lower is offered first.")
+RECORD_ON = click.option("--record-on", type=click.Choice(["confirmed", "settled"]), help="When Stripe is told.")
+
+
+@click.group()
+def connections() -> None:
+    """Configured processors."""
+
+
+@connections.command()
+@click.argument("name")
+@click.option("--adapter", required=True, help="An installed adapter, such as practice.")
+@ACCOUNT
+@CREDENTIAL
+@OPTION
+@CURRENCY
+@PRIORITY
+@RECORD_ON
+@as_json
+def add(
+    name: str,
+    adapter: str,
+    account: str,
+    credential: tuple[str, ...],
+    option: tuple[str, ...],
+    currency: tuple[str, ...],
+    priority: int | None,
+    record_on: str | None,
+    json_: bool,
+) -> None:
+    """Add a connection."""
+
+    async def work() -> Connection:
+        async with opened() as runtime:
+            change = _change(credential, option, currency, priority, record_on)
+            return await story.add(runtime, author(), (await account_of(account)).id, name, adapter, change)
+
+    added = run(work)
+    say(added, json_, lambda: _print(added))
+
+
+@connections.command()
+@click.argument("name")
+@ACCOUNT
+@CREDENTIAL
+@OPTION
+@CURRENCY
+@PRIORITY
+@RECORD_ON
+@click.option("--enable/--disable", "enabled", default=None, help="Use it, or not.")
+@as_json
+def update(
+    name: str,
+    account: str,
+    credential: tuple[str, ...],
+    option: tuple[str, ...],
+    currency: tuple[str, ...],
+    priority: int | None,
+    record_on: str | None,
+    enabled: bool | None,
+    json_: bool,
+) -> None:
+    """Change a connection: what is not given stays."""
+
+    async def work() -> Connection:
+        async with opened() as runtime:
+            change = _change(credential, option, currency, priority, record_on, enabled)
+            return await story.update(runtime, author(), (await account_of(account)).id, name, change)
+
+    changed = run(work)
+    say(changed, json_, lambda: _print(changed))
+
+
+@connections.command(name="list")
+@ACCOUNT
+@as_json
+def list_(account: str, json_: bool) -> None:
+    """List an account's connections, the preferred first."""
+
+    async def work() -> list[Connection]:
+        async with opened():
+            return await story.listed((await account_of(account)).id)
+
+    found = run(work)
+    rows = [(c.name, c.id, c.adapter, c.currencies or "all", c.priority, c.record_on, c.enabled) for c in found]
+    columns = ("name", "id", "adapter", "currencies", "priority", "record on", "enabled")
+    say(found, json_, lambda: table(columns, rows, "No connections."))
+
+
+@connections.command()
+@click.argument("name")
+@ACCOUNT
+@as_json
+def check(name: str, account: str, json_: bool) -> None:
+    """Try a connection's credentials with one harmless call."""
+
+    async def work() -> str:
+        async with opened() as runtime:
+            return await story.check(runtime, (await account_of(account)).id, name)
+
+    reference = run(work)
+    say({"name": name, "reference": reference}, json_, lambda: OUT.print(f"{name}: account {reference}"))
+
+
+def _change(
+    credential: tuple[str, ...],
+    option: tuple[str, ...],
+    currency: tuple[str, ...],
+    priority: int | None,
+    record_on: str | None,
+    enabled: bool | None = None,
+) -> ConnectionChange:
+    return ConnectionChange(
+        credentials=secrets(credential, "--credential"),
+        options=pairs(option, "--option"),
+        currencies=currency or None,
+        priority=priority,
+        record_on=record_on,  # type: ignore[arg-type]  # click has checked it
+        enabled=enabled,
+    )
+
+
+def _print(connection: Connection) -> None:
+    fields(
+        {
+            "name": connection.name,
+            "id": connection.id,
+            "adapter": connection.adapter,
+            "credentials": connection.credentials,
+            "options": connection.options,
+            "currencies": connection.currencies or "all",
+            "priority": connection.priority,
+            "record on": connection.record_on,
+            "enabled": connection.enabled,
+        }
+    )

@@ -1,0 +1,150 @@
+"""What a command works with: settings, keys, the database, a runtime; and what becomes of an error."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, TypeVar
+
+import asyncpg
+import click
+import msgspec
+
+from db.embedded import EmbeddedPostgres
+from db.encryption import EncryptionError, Keyring
+from db.engine import DB, PoolOptions
+from db.errors import DatabaseError
+from db.migrate import migrate, pending
+from gateway.accounts import accounts
+from gateway.accounts.accounts import Account
+from gateway.accounts.audit import Author
+from gateway.accounts.errors import AccountsError, FieldError
+from gateway.api.problems import DATABASE_AWAY, ProblemError
+from gateway.billing.errors import StripeError
+from gateway.cases import CaseClosedError
+from gateway.cli.home import local_keyring
+from gateway.clock import LiveClockError
+from gateway.logs import configure_logging
+from gateway.runtime import Runtime, UnknownAccountError, running
+from gateway.settings import Settings, SettingsError, load_settings
+from processors.errors import ProcessorError
+
+T = TypeVar("T")
+
+FAILURES = (
+    AccountsError,
+    CaseClosedError,
+    DatabaseError,
+    EncryptionError,
+    LiveClockError,
+    OSError,
+    ProblemError,
+    ProcessorError,
+    SettingsError,
+    StripeError,
+    UnknownAccountError,
+    *DATABASE_AWAY,
+)
+
+
+def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a command's coroutine; an error that we know ends it with one line."""
+    with failures():
+        return asyncio.run(work())
+
+
+@contextmanager
+def failures() -> Iterator[None]:
+    """Turn errors that we know into one line: exit code 2 where a value given is wrong, else 1."""
+    try:
+        yield
+    except FieldError as error:
+        raise WrongUseError(str(error)) from None
+    except FAILURES as error:
+        raise click.ClickException(_line(error)) from None
+
+
+def command_settings(log_level: str = "") -> Settings:
+    """The settings, with logging set up; raises click's errors."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        raise WrongUseError(str(error)) from None
+    configure_logging(log_level or settings.log_level, settings.log_format)
+    return settings
+
+
+@contextmanager
+def server_of(settings: Settings) -> Iterator[Settings]:
+    """The settings with a database address: the one given, or that of the embedded server, started or joined."""
+    if settings.database_url:
+        yield settings
+        return
+    with EmbeddedPostgres(settings.home_path / "postgres") as dsn:
+        yield msgspec.structs.replace(settings, database_url=dsn)
+
+
+@asynccontextmanager
+async def database(settings: Settings) -> AsyncIterator[None]:
+    """The database, open and migrated. An external one is migrated by `tollbridge migrate` alone."""
+    with server_of(settings) as found:
+        DB.configure(found.database_url, PoolOptions(max_size=4, application_name="tollbridge cli"))
+        if missing := await pending(found.database_url):
+            if settings.database_url:
+                raise click.ClickException(f"run `tollbridge migrate` first: {', '.join(missing)} not applied")
+            await migrate(found.database_url)
+        await DB.open_pool()
+        try:
+            yield
+        finally:
+            await DB.close_pool()
+
+
+@asynccontextmanager
+async def opened() -> AsyncIterator[Runtime]:
+    """A runtime over the database, for one command."""
+    settings = command_settings("warning")
+    async with database(settings), running(settings, keyring_of(settings)) as runtime:
+        yield runtime
+
+
+def keyring_of(settings: Settings) -> Keyring:
+    """The keys of the environment, else those that `dev` keeps in the home; raises KeyringError."""
+    return local_keyring(settings.home_path) or Keyring.from_environment()
+
+
+def author(reason: str = "") -> Author:
+    """The person at the terminal."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = "unknown"
+    return Author(f"cli:{name}", reason)
+
+
+async def account_of(name: str) -> Account:
+    """The account of this name or id; without one, the only one there is. Raises NotThereError, click's errors."""
+    if name:
+        return await accounts.show(name)
+    found = await accounts.listed()
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise click.ClickException("there is no account yet: tollbridge accounts add")
+    raise WrongUseError(f"name the account with --account: {', '.join(sorted(one.name for one in found))}")
+
+
+class WrongUseError(click.ClickException):
+    """A value given can't be; click's own UsageError would print the command's usage as well."""
+
+    exit_code = 2
+
+
+def _line(error: BaseException) -> str:
+    if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):
+        return f"the database: {str(error).splitlines()[0]}"
+    if isinstance(error, ProblemError):
+        return error.detail
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,117 @@
+"""`tollbridge invoices`: where each stands, and why."""
+
+from __future__ import annotations
+
+import click
+
+from db.states import InvoiceState
+from gateway.api.invoices import InvoiceBody, InvoiceDetail, find_invoice, find_invoices
+from gateway.api.paging import Page
+from gateway.cli.context import account_of, opened, run
+from gateway.cli.output import OUT, as_json, fields, money, say, table, when
+
+ACCOUNT = click.option("--account", default="", help="Name or id; not needed where there is only one.")
+
+
+@click.group()
+def invoices() -> None:
+    """Invoices as they stand."""
+
+
+@invoices.command(name="list")
+@ACCOUNT
+@click.option("--state", type=click.Choice([str(state) for state in InvoiceState]), help="Only in this state.")
+@click.option("--customer", default="", help="Only of this customer.")
+@click.option("--subscription", default="", help="Only of this subscription.")
+@click.option("--limit", type=click.IntRange(1, 100), default=25, show_default=True)
+@click.option("--starting-after", default="", metavar="ID", help="The page after this invoice.")
+@as_json
+def list_(
+    account: str, state: str | None, customer: str, subscription: str, limit: int, starting_after: str, json_: bool
+) -> None:
+    """List invoices, the newest first."""
+
+    async def work() -> Page[InvoiceBody]:
+        async with opened():
+            return await find_invoices(
+                (await account_of(account)).id,
+                InvoiceState(state) if state else None,
+                customer=customer,
+                subscription=subscription,
+                limit=limit,
+                starting_after=starting_after,
+            )
+
+    found = run(work)
+    rows = [
+        (i.id, i.number, i.customer, i.state, i.reason, money(i.amount_due, i.currency), when(i.next_attempt))
+        for i in found.data
+    ]
+
+    def text() -> None:
+        table(("invoice", "number", "customer", "state", "why", "due", "next"), rows, "No invoices.")
+        if found.has_more:
+            OUT.print(f"More: --starting-after {found.data[-1].id}")
+
+    say(found, json_, text)
+
+
+@invoices.command()
+@click.argument("invoice")
+@ACCOUNT
+@as_json
+def show(invoice: str, account: str, json_: bool) -> None:
+    """Show an invoice with its attempts, movements, recordings and cases."""
+
+    async def work() -> InvoiceDetail:
+        async with opened():
+            return await find_invoice((await account_of(account)).id, invoice)
+
+    found = run(work)
+    say(found, json_, lambda: _print(found))
+
+
+def _print(invoice: InvoiceDetail) -> None:
+    fields(
+        {
+            "invoice": invoice.id,
+            "number": invoice.number,
+            "state": invoice.state,
+            "why": invoice.reason,
+            "next": when(invoice.next_attempt),
+            "stripe status": invoice.status,
+            "due": money(invoice.amount_due, invoice.currency),
+            "remaining": money(invoice.amount_remaining, invoice.currency),
+            "due date": when(invoice.due_date),
+            "customer": invoice.customer,
+            "subscription": invoice.subscription,
+            "as of": when(invoice.read),
+            "dashboard": invoice.links.dashboard,
+        }
+    )
+    currency = invoice.currency
+    tried = [
+        (
+            a.number,
+            a.id,
+            a.connection,
+            money(a.amount, currency),
+            a.state,
+            a.decline and a.decline.decline_class,
+            a.reference,
+        )
+        for a in invoice.attempts
+    ]
+    moved = [
+        (when(m.occurred), m.kind, money(m.amount, m.currency), m.connection, m.processor_id) for m in invoice.movements
+    ]
+    told = [(when(r.created), r.state, money(r.amount, r.currency), r.how) for r in invoice.recordings]
+    open_ = [(c.id, c.kind, c.state, c.reason, c.action) for c in invoice.cases]
+    OUT.print("\n[bold]Attempts[/bold]")
+    table(("#", "attempt", "connection", "amount", "state", "decline", "reference"), tried, "None.")
+    OUT.print("\n[bold]Movements[/bold]")
+    table(("at", "kind", "amount", "connection", "processor id"), moved, "None.")
+    OUT.print("\n[bold]Recordings[/bold]")
+    table(("at", "state", "amount", "how"), told, "None.")
+    OUT.print("\n[bold]Cases[/bold]")
+    table(("case", "kind", "state", "reason", "what to do"), open_, "None.")

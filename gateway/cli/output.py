@@ -1,0 +1,70 @@
+"""What a command says: a table or lines for people, one JSON value for programs. Progress goes to standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+OUT: Final = Console(highlight=False)
+ERR: Final = Console(stderr=True, highlight=False)
+
+as_json = click.option("--json", "json_", is_flag=True, help="Print one JSON value.")
+
+
+def say(value: Any, json_: bool, text: Callable[[], None]) -> None:
+    """`value` as JSON, or whatever `text` prints."""
+    if json_:
+        click.echo(msgspec.json.encode(value))
+    else:
+        text()
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], empty: str) -> None:
+    """A table; `empty` where there is nothing in it."""
+    if not rows:
+        OUT.print(empty)
+        return
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        shown.add_column(column, overflow="fold")
+    for row in rows:
+        shown.add_row(*(_cell(value) for value in row))
+    OUT.print(shown)
+
+
+def fields(value: Mapping[str, Any]) -> None:
+    """Names and values, one to a line."""
+    width = max((len(name) for name in value), default=0)
+    for name, one in value.items():
+        OUT.print(f"[bold]{name.ljust(width)}[/bold]  ", end="")
+        OUT.print(_cell(one), markup=False)
+
+
+def when(seconds: int | None) -> str:
+    """A time of the API's for people, in UTC."""
+    return "" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def money(amount: int, currency: str | None) -> str:
+    """An amount as it is kept: minor units and the currency. No guess at decimals."""
+    return f"{amount} {currency or ''}".strip()
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={_cell(one)}" for key, one in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(_cell(one) for one in value)
+    return str(value)

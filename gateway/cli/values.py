@@ -1,0 +1,62 @@
+"""Values on the command line: name=value pairs, spans of time, secrets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+import click
+import msgspec
+
+from gateway.accounts.secrets import found
+from processors.values import Secret
+
+UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+SPAN: Final = re.compile(r"(\d+)([smhdw])")
+
+
+class Span(click.ParamType):
+    """A span of time such as `31d`, `36h` or `1d12h`."""
+
+    name = "span"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        parts = SPAN.findall(value)
+        if not parts or "".join(number + unit for number, unit in parts) != value:
+            self.fail(f"{value!r} is no span of time: write 31d, 36h or 1d12h", param, ctx)
+        return sum((timedelta(**{UNITS[unit]: int(number)}) for number, unit in parts), timedelta())
+
+
+def pairs(given: Sequence[str], option: str) -> dict[str, str]:
+    """`name=value` several times; raises click's error."""
+    named = {}
+    for one in given:
+        name, equals, value = one.partition("=")
+        if not equals or not name:
+            # Not quoted: what stands here may be a secret.
+            raise click.BadParameter("write NAME=VALUE", param_hint=f"'{option}'")
+        named[name] = value
+    return named
+
+
+def secrets(given: Sequence[str], option: str) -> dict[str, Secret]:
+    """`name=env:NAME` or `name=file:PATH` several times; raises FieldError, click's error."""
+    return {name: found(reference, f"{option} {name}") for name, reference in pairs(given, option).items()}
+
+
+def policies(given: Sequence[str]) -> dict[str, Any] | None:
+    """`name=value` several times, the values JSON where they are; None where none was given."""
+    if not given:
+        return None
+    return {name: _json(value) for name, value in pairs(given, "--policy").items()}
+
+
+def _json(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text

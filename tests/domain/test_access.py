@@ -1,0 +1,61 @@
+"""Access is opened by money, never because Stripe calls a subscription active (law 13)."""
+
+from __future__ import annotations
+
+import pytest
+
+from db.states import InvoiceState
+from gateway.domain.access import Access, AccessInvoice, access
+
+FIRST = "in_first"
+
+
+def first(state: InvoiceState) -> AccessInvoice:
+    return AccessInvoice(FIRST, first=True, state=state)
+
+
+def later(state: InvoiceState) -> AccessInvoice:
+    return AccessInvoice("in_later", first=False, state=state)
+
+
+def test_a_paid_first_invoice_opens_it() -> None:
+    assert access([first(InvoiceState.PAID)], ended=False) == Access(True, "first_invoice_paid", FIRST)
+
+
+@pytest.mark.parametrize("state", [state for state in InvoiceState if state is not InvoiceState.PAID])
+def test_no_other_state_does(state: InvoiceState) -> None:
+    assert access([first(state)], ended=False) == Access(False, f"first_invoice_{state}", FIRST)
+
+
+def test_captured_is_not_paid_yet() -> None:
+    assert not access([first(InvoiceState.CAPTURED)], ended=False).granted
+
+
+def test_a_later_invoice_does_not_stand_for_the_first() -> None:
+    assert not access([later(InvoiceState.PAID)], ended=False).granted
+    assert not access([later(InvoiceState.PAID), first(InvoiceState.DUE)], ended=False).granted
+
+
+def test_before_there_is_an_invoice_there_is_no_access() -> None:
+    assert access([], ended=False) == Access(False, "no_first_invoice")
+
+
+@pytest.mark.parametrize("invoices", [[], [first(InvoiceState.PAID)]])
+def test_an_ended_subscription_gives_none(invoices: list[AccessInvoice]) -> None:
+    assert access(invoices, ended=True) == Access(False, "subscription_ended")
+
+
+@pytest.mark.parametrize("state", [InvoiceState.RETRYING, InvoiceState.PENDING, InvoiceState.DRAFT])
+def test_a_renewal_on_its_way_takes_nothing_away(state: InvoiceState) -> None:
+    assert access([first(InvoiceState.PAID), later(state)], ended=False).granted
+
+
+@pytest.mark.xfail(strict=True, reason="scenario 224: an exhausted renewal closes the gate; access looks at the first alone")
+@pytest.mark.parametrize("state", [InvoiceState.EXHAUSTED, InvoiceState.UNCOLLECTIBLE])
+def test_an_exhausted_renewal_closes_it(state: InvoiceState) -> None:
+    assert not access([first(InvoiceState.PAID), later(state)], ended=False).granted
+
+
+@pytest.mark.xfail(strict=True, reason="law 13: paid by credit note alone gives no access by default; the view can't say how")
+def test_how_it_was_paid_is_part_of_the_question() -> None:
+    assert "how_paid" in AccessInvoice.__struct_fields__

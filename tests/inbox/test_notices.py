@@ -1,0 +1,257 @@
+"""A processor's notices: matched within their connection, early, late, doubled, or for another account."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from db import sql
+from gateway.inbox.route import route_deliveries
+from gateway.runtime import Runtime
+from processors.errors import OutcomeUnknownError
+from processors.money import Money
+from processors.outcome import ADVICE, ChargeOutcome, Decline, DeclineClass, Declined, Found, LookupFailed, Succeeded
+from processors.values import ChargeQuery, EventKind, ProcessorEvent, Secret
+from tests.support.inbox import (
+    ScriptedAdapter,
+    add_account,
+    add_attempt,
+    add_connection,
+    add_invoice,
+    add_method,
+    cases,
+    counters,
+    deliveries,
+    delivery,
+    forward,
+    noticed,
+)
+
+AT = datetime(2027, 3, 1, tzinfo=UTC)
+PAID = Succeeded("ch_1", Money(1000, "eur"), AT)
+DECLINED = Declined(Decline(DeclineClass.INSUFFICIENT_FUNDS, ADVICE[DeclineClass.INSUFFICIENT_FUNDS]), "ch_1")
+
+
+def told(
+    kind: EventKind = EventKind.CHARGE_SUCCEEDED, outcome: ChargeOutcome | None = PAID, **more: Any
+) -> ProcessorEvent:
+    return ProcessorEvent(kind, AT, **({"reference": "in_1.1", "processor_id": "ch_1", "outcome": outcome} | more))
+
+
+class Place:
+    """An account, its connection, and a pending attempt for in_1."""
+
+    account: str
+    connection: str
+    method: str
+    attempt: str
+
+    async def prepare(self, account: str = "acme", **options: str) -> Place:
+        self.account = await add_account(account)
+        self.connection = await add_connection(self.account, **options)
+        self.method = await add_method(self.account, self.connection)
+        await add_invoice(self.account, "in_1")
+        return self
+
+    async def charged(self, **columns: Any) -> Place:
+        self.attempt = await add_attempt(self.account, self.connection, self.method, "in_1", **columns)
+        return self
+
+
+async def attempt_state() -> str:
+    return str(await sql.value("select state from tollbridge.attempt"))
+
+
+async def movements() -> int:
+    return int(await sql.value("select count(*) from tollbridge.movement"))
+
+
+async def end(found: str) -> tuple[str, str]:
+    row = await delivery(found)
+    return row["state"], row["reason"]
+
+
+@pytest.mark.parametrize(
+    "names", [{}, {"reference": ""}, {"processor_id": ""}], ids=["both", "the processor's id", "our reference"]
+)
+async def test_a_success_is_stored_and_pokes_the_invoice(
+    runtime: Runtime, scripted: ScriptedAdapter, names: Any
+) -> None:
+    place = await (await Place().prepare()).charged()
+    scripted.script[b"n1"] = [told(**names)]
+    [found] = await noticed(place.account, place.connection, "n1")
+    await route_deliveries(runtime, [found])
+    assert await end(found) == ("done", "")
+    assert (await attempt_state(), await movements()) == ("succeeded", 1)
+    assert await counters() == {(place.account, "in_1"): 1}
+
+
+async def test_the_same_told_again_under_other_keys_takes_no_money_twice(
+    runtime: Runtime, scripted: ScriptedAdapter
+) -> None:
+    place = await (await Place().prepare()).charged()
+    for key in ("n1", "n2", "n3"):
+        scripted.script[key.encode()] = [told()]
+    await route_deliveries(runtime, await noticed(place.account, place.connection, "n1", "n2", "n1", "n3"))
+    assert [row["state"] for row in await deliveries()] == ["done"] * 3
+    assert await movements() == 1
+
+
+async def test_an_event_without_an_outcome_is_looked_up(runtime: Runtime, scripted: ScriptedAdapter) -> None:
+    place = await (await Place().prepare()).charged()
+    scripted.script[b"n1"] = [told(outcome=None)]
+    scripted.found = LookupFailed("HTTP 500")
+    [found] = await noticed(place.account, place.connection, "n1")
+    await route_deliveries(runtime, [found])
+    assert (await end(found))[0] == "stored"
+    scripted.found = Found(DECLINED)
+    await forward(timedelta(minutes=1))
+    await route_deliveries(runtime, [found])
+    assert await end(found) == ("done", "")
+    assert await attempt_state() == "declined"
+    assert scripted.lookups == [ChargeQuery("in_1.1", "ch_1")] * 2
+
+
+async def test_a_notice_for_another_account_is_a_case_and_nothing_else(
+    runtime: Runtime, scripted: ScriptedAdapter
+) -> None:
+    place = await (await Place().prepare(account="acme")).charged()
+    await sql.rows("""update tollbridge.connection set options = '{"account": "shop_ours"}'""")
+    scripted.script[b"n1"] = [told(account_ref="shop_theirs")]
+    scripted.script[b"n2"] = [told(account_ref="shop_ours")]
+    [wrong, right] = await noticed(place.account, place.connection, "n1", "n2")
+    await route_deliveries(runtime, [wrong])
+    assert (await end(wrong))[0] == "parked"
+    assert await cases() == [("notice_mismatch", wrong)]
+    assert (await attempt_state(), await movements()) == ("pending", 0)
+    await route_deliveries(runtime, [right])
+    assert await attempt_state() == "succeeded"
+
+
+async def test_another_connections_reference_is_not_ours(runtime: Runtime, scripted: ScriptedAdapter) -> None:
+    place = await (await Place().prepare()).charged()
+    other = await Place().prepare("other")
+    scripted.script[b"n1"] = [told()]
+    [found] = await noticed(other.account, other.connection, "n1")
+    await route_deliveries(runtime, [found])
+    assert (await end(found))[0] == "stored"
+    assert await attempt_state() == "pending"
+    assert await counters() == {(place.account, "in_1"): 0, (other.account, "in_1"): 0}
+
+
+async def test_a_notice_that_is_quicker_than_our_row_waits_for_it(runtime: Runtime, scripted: ScriptedAdapter) -> None:
+    place = await Place().prepare()
+    scripted.script[b"n1"] = [told()]
+    [found] = await noticed(place.account, place.connection, "n1")
+    await route_deliveries(runtime, [found])
+    assert (await end(found))[0] == "stored"
+    await place.charged()
+    await forward(timedelta(seconds=11))
+    await route_deliveries(runtime, [found])
+    assert await end(found) == ("done", "")
+
+
+async def test_one_that_fits_nothing_for_a_day_is_parked(runtime: Runtime, scripted: ScriptedAdapter) -> None:
+    place = await Place().prepare()
+    scripted.script[b"n1"] = [told(reference="somebody else's", processor_id="ch_9")]
+    [found] = await noticed(place.account, place.connection, "n1")
+    for _ in range(26):
+        await route_deliveries(runtime, [found])
+        row = await delivery(found)
+        if row["state"] != "stored":
+            break
+        await forward(timedelta(hours=1))
+    assert row["state"] == "parked"
+    assert row["finished_at"] - row["received_at"] >= timedelta(days=1)
+    assert await cases() == [("delivery_parked", found)]
+    assert row["tries"] <= 12
+
+
+async def test_a_processor_that_does_not_answer_is_asked_again_then_parked(
+    runtime: Runtime, scripted: ScriptedAdapter
+) -> None:
+    place = await (await Place().prepare()).charged()
+    scripted.script[b"n1"] = OutcomeUnknownError("token tok_1 somewhere in the text")
+    [found] = await noticed(place.account, place.connection, "n1")
+    for _ in range(8):
+        await route_deliveries(runtime, [found])
+        await forward(timedelta(days=1))
+    assert await end(found) == ("parked", "8 tries failed: OutcomeUnknownError")
+    assert len(scripted.parsed) == 8
+
+
+async def test_a_second_payment_under_one_reference_is_a_case(runtime: Runtime, scripted: ScriptedAdapter) -> None:
+    place = await (await Place().prepare()).charged()
+    scripted.script[b"n1"] = [told()]
+    scripted.script[b"n2"] = [told(processor_id="", outcome=Succeeded("ch_2", Money(1000, "eur"), AT))]
+    for key in ("n1", "n2"):
+        await route_deliveries(runtime, await noticed(place.account, place.connection, key))
+    assert [kind for kind, _ in await cases()] == ["notice_mismatch"]
+    assert await movements() == 1
+
+
+async def test_a_revoked_token_is_erased_and_the_customers_invoices_poked(
+    runtime: Runtime, scripted: ScriptedAdapter
+) -> None:
+    place = await Place().prepare()
+    kept = await add_method(place.account, place.connection, "tok_10")
+    scripted.script[b"n1"] = [ProcessorEvent(EventKind.METHOD_REVOKED, AT, token=Secret("tok_1"))]
+    scripted.script[b"n2"] = [ProcessorEvent(EventKind.METHOD_REVOKED, AT, token=Secret("tok_1"))]
+    scripted.script[b"n3"] = [ProcessorEvent(EventKind.METHOD_REVOKED, AT, token=Secret("TOK_10"))]
+    scripted.script[b"n4"] = [ProcessorEvent(EventKind.METHOD_REVOKED, AT)]
+    ends = []
+    for key in ("n1", "n2", "n3", "n4"):
+        [found] = await noticed(place.account, place.connection, key)
+        await route_deliveries(runtime, [found])
+        ends.append((await end(found))[0])
+    assert ends == ["done", "ignored", "ignored", "parked"]
+    rows = {r["id"]: r for r in await sql.rows("select * from tollbridge.payment_method")}
+    assert (rows[place.method]["status"], rows[place.method]["reference"]) == ("revoked", None)
+    assert rows[kept]["status"] == "active"
+    assert await counters() == {(place.account, "in_1"): 1}
+
+
+async def test_a_token_of_another_connection_is_left_alone(runtime: Runtime, scripted: ScriptedAdapter) -> None:
+    place = await Place().prepare()
+    second = await add_connection(place.account, "scripted-us")
+    scripted.script[b"n1"] = [ProcessorEvent(EventKind.METHOD_REVOKED, AT, token=Secret("tok_1"))]
+    [found] = await noticed(place.account, second, "n1")
+    await route_deliveries(runtime, [found])
+    assert (await end(found))[0] == "ignored"
+    assert await sql.value("select status from tollbridge.payment_method") == "active"
+
+
+async def test_what_means_nothing_to_us_is_ignored_with_its_name(runtime: Runtime, scripted: ScriptedAdapter) -> None:
+    place = await Place().prepare()
+    scripted.script[b"n1"] = [ProcessorEvent(EventKind.IGNORED, AT, detail="payout.sent")]
+    scripted.script[b"n2"] = []
+    ids = await noticed(place.account, place.connection, "n1", "n2")
+    await route_deliveries(runtime, ids)
+    assert [await end(i) for i in ids] == [("ignored", "payout.sent"), ("ignored", "the notice holds no event")]
+
+
+async def test_one_event_that_fits_nothing_does_not_hold_up_the_others_of_its_notice(
+    runtime: Runtime, scripted: ScriptedAdapter
+) -> None:
+    place = await (await Place().prepare()).charged()
+    scripted.script[b"n1"] = [told(reference="in_9.1", processor_id="ch_9"), told()]
+    [found] = await noticed(place.account, place.connection, "n1")
+    await route_deliveries(runtime, [found])
+    assert (await end(found))[0] == "stored"
+    assert await attempt_state() == "succeeded"
+
+
+async def test_a_notice_with_several_events_is_done_as_a_whole(runtime: Runtime, scripted: ScriptedAdapter) -> None:
+    place = await (await Place().prepare()).charged()
+    scripted.script[b"n1"] = [
+        ProcessorEvent(EventKind.IGNORED, AT, detail="payout.sent"),
+        told(),
+        ProcessorEvent(EventKind.METHOD_REVOKED, AT, token=Secret("tok_1")),
+    ]
+    [found] = await noticed(place.account, place.connection, "n1")
+    await route_deliveries(runtime, [found])
+    assert await end(found) == ("done", "")
+    assert await attempt_state() == "succeeded"
+    assert await sql.value("select status from tollbridge.payment_method") == "revoked"
