@@ -21,7 +21,9 @@ def cases() -> None:
 
 @cases.command(name="list")
 @ACCOUNT
-@click.option("--state", type=click.Choice([*CaseState, "all"]), default="open", show_default=True)
+@click.option(
+    "--state", type=click.Choice([*(state.value for state in CaseState), "all"]), default="open", show_default=True
+)
 @click.option("--invoice", default="", metavar="ID", help="Only about this invoice.")
 @click.option("--limit", type=click.IntRange(1, 100), default=25, show_default=True)
 @click.option("--starting-after", default="", metavar="ID", help="The page after this case.")

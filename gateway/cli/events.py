@@ -21,7 +21,7 @@ def events() -> None:
 
 @events.command(name="list")
 @ACCOUNT
-@click.option("--state", type=click.Choice([str(state) for state in DeliveryState]), help="Only in this state.")
+@click.option("--state", type=click.Choice([state.value for state in DeliveryState]), help="Only in this state.")
 @click.option("--object", "object_id", default="", metavar="ID", help="Only about this object.")
 @click.option("--kind", default="", help="Only of this kind.")
 @click.option("--limit", type=click.IntRange(1, 100), default=25, show_default=True)

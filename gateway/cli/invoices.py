@@ -20,7 +20,7 @@ def invoices() -> None:
 
 @invoices.command(name="list")
 @ACCOUNT
-@click.option("--state", type=click.Choice([str(state) for state in InvoiceState]), help="Only in this state.")
+@click.option("--state", type=click.Choice([state.value for state in InvoiceState]), help="Only in this state.")
 @click.option("--customer", default="", help="Only of this customer.")
 @click.option("--subscription", default="", help="Only of this subscription.")
 @click.option("--limit", type=click.IntRange(1, 100), default=25, show_default=True)

@@ -21,7 +21,12 @@ def keys() -> None:
 
 @keys.command()
 @click.argument("name")
-@click.option("--scope", multiple=True, type=click.Choice(sorted(ACCOUNT_SCOPES)), help="May be repeated.")
+@click.option(
+    "--scope",
+    multiple=True,
+    type=click.Choice(sorted(scope.value for scope in ACCOUNT_SCOPES)),
+    help="May be repeated.",
+)
 @ACCOUNT
 @PLATFORM
 @as_json

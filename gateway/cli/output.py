@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
@@ -13,7 +14,9 @@ from rich.table import Table
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-OUT: Final = Console(highlight=False)
+WIDE: Final = 240
+"""Where nobody looks on, in a pipe or a file, nothing is folded."""
+OUT: Final = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
 ERR: Final = Console(stderr=True, highlight=False)
 
 as_json = click.option("--json", "json_", is_flag=True, help="Print one JSON value.")

@@ -17,18 +17,12 @@ UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": 
 SPAN: Final = re.compile(r"(\d+)([smhdw])")
 
 
-class Span(click.ParamType):
-    """A span of time such as `31d`, `36h` or `1d12h`."""
-
-    name = "span"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        if isinstance(value, timedelta):
-            return value
-        parts = SPAN.findall(value)
-        if not parts or "".join(number + unit for number, unit in parts) != value:
-            self.fail(f"{value!r} is no span of time: write 31d, 36h or 1d12h", param, ctx)
-        return sum((timedelta(**{UNITS[unit]: int(number)}) for number, unit in parts), timedelta())
+def span(_ctx: click.Context, _param: click.Parameter, value: str) -> timedelta:
+    """A span of time such as `31d`, `36h` or `1d12h`: the callback of an option."""
+    parts = SPAN.findall(value)
+    if not parts or "".join(number + unit for number, unit in parts) != value:
+        raise click.BadParameter(f"{value!r} is no span of time: write 31d, 36h or 1d12h")
+    return sum((timedelta(**{UNITS[unit]: int(number)}) for number, unit in parts), timedelta())
 
 
 def pairs(given: Sequence[str], option: str) -> dict[str, str]:

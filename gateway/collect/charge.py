@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -68,10 +69,11 @@ async def charge(runtime: Runtime, claim: Claim, loaded: Loaded, action: Charge,
     except MoneyError as error:
         # Nothing was sent and nothing can be: a human decides. No attempt is made of it.
         async with DB.transaction():
-            await open_case(account, CaseKind.ATTEMPT_REJECTED, claim.id, str(error), now, invoice=claim.id)
+            await open_case(account, CaseKind.AMOUNT_INEXPRESSIBLE, claim.id, str(error), now, invoice=claim.id)
         return
     sealed = runtime.keyring.encrypt(msgspec.json.encode(call), table="attempt", column="request", row=attempt)
     timeout_s = total_timeout_s(runtime, adapter)
+    began = time.monotonic()
     async with DB.transaction():
         await poke.hold(claim, timeout_s + CLAIM_MARGIN_S)
         if await sql.value(POKED, account, claim.id) != loaded.poked:
@@ -96,7 +98,11 @@ async def charge(runtime: Runtime, claim: Claim, loaded: Loaded, action: Charge,
         await sql.rows(
             "update tollbridge.invoice set state = 'charging' where account = $1 and id = $2", account, claim.id
         )
-    outcome = await send(adapter, call, timeout_s)
+    if time.monotonic() - began < CLAIM_MARGIN_S / 2:
+        outcome = await send(adapter, call, timeout_s)
+    else:
+        # Whoever was held up for so long can't be sure that the claim outlasts the call: nothing goes out.
+        outcome = NotSent("the worker was held up before the call")
     await store_outcome(account, attempt, outcome, await business_now(), wake=not await _still_ours(claim))
 
 

@@ -97,7 +97,8 @@ async def record(runtime: Runtime, claim: Claim, loaded: Loaded, action: Record,
         at = await business_now()
         async with DB.transaction():
             # What Stripe took is what its answer shows: a credit note may have come between the look and the call.
-            took = answer.shape.amount_paid or action.amount
+            before = loaded.view.invoice.amount_paid if loaded.view.invoice else 0
+            took = max(answer.shape.amount_paid - before, 0) or action.amount
             await sql.rows(CLOSE_RECORDING, claim.account, recording, "recorded", "ours", at, took)
             await mirror.store(claim.account, answer, read_at=at, poked=loaded.poked)
 
@@ -106,7 +107,8 @@ async def confirm(claim: Claim, loaded: Loaded, action: ConfirmRecording, now: d
     """The invoice is paid, by the recording whose answer was lost."""
     invoice = loaded.view.invoice
     assert invoice is not None
-    took = invoice.amount_paid or loaded.view.held_money
+    intended = next(r.amount for r in loaded.view.recordings if r.id == action.recording)
+    took = min(intended, invoice.amount_paid) or intended
     async with DB.transaction():
         await poke.hold(claim, CLAIM_MARGIN_S)
         await sql.rows(CLOSE_RECORDING, claim.account, action.recording, "recorded", "ours", now, took)

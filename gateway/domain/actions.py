@@ -13,6 +13,7 @@ class CaseKind(StrEnum):
     """Why a human must look."""
 
     ADVANCE_FAILED = "advance_failed"
+    AMOUNT_INEXPRESSIBLE = "amount_inexpressible"
     ATTEMPT_REJECTED = "attempt_rejected"
     BELOW_PROCESSOR_MINIMUM = "below_processor_minimum"
     ABOVE_PROCESSOR_MAXIMUM = "above_processor_maximum"
@@ -32,6 +33,7 @@ class CaseKind(StrEnum):
 
 REPAIR: dict[CaseKind, str] = {
     CaseKind.ADVANCE_FAILED: "Read the error, mend its cause, then collect again.",
+    CaseKind.AMOUNT_INEXPRESSIBLE: "The processor can't take this amount exactly: collect it another way.",
     CaseKind.ATTEMPT_REJECTED: "The processor refuses our request itself: check the connection's configuration.",
     CaseKind.BELOW_PROCESSOR_MINIMUM: "Collect it another way, or credit it in Stripe.",
     CaseKind.ABOVE_PROCESSOR_MAXIMUM: "Collect it another way, or split it in Stripe.",

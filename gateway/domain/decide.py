@@ -219,6 +219,11 @@ def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action
         return WaitUntil(now + STRIPE_PAYMENT_WAIT, "Stripe itself is collecting a payment on it")
     if view.wanted <= 0:
         return WaitUntil(now + STRIPE_PAYMENT_WAIT, "nothing remains to be paid")
+    if view.hold == "held":
+        # Its draft was finalized by somebody else; the payer has not agreed to anything yet all the same.
+        return WaitUntil(None, "held until its checkout is confirmed")
+    if CaseKind.AMOUNT_INEXPRESSIBLE in view.open_cases:
+        return WaitUntil(None, "the processor can't take this amount")
     if view.older_first:
         return WaitUntil(now + OLDER_FIRST_WAIT, "an older invoice of the subscription goes first")
     match next_try(view, now):

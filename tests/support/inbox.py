@@ -14,7 +14,7 @@ import msgspec
 from db import sql
 from db.encryption import Keyring, generate_key
 from db.ids import new_id
-from gateway.inbox.envelope import STRIPE, Accepted, stripe_notice
+from gateway.inbox.envelope import Accepted, stripe_notice
 from gateway.inbox.intake import store
 from processors.errors import SignatureInvalidError
 from processors.outcome import LookupOutcome, NotFound
@@ -225,6 +225,3 @@ class ScriptedAdapter:
     async def lookup_charge(self, query: ChargeQuery) -> LookupOutcome:
         self.lookups.append(query)
         return self.found
-
-
-__all__ = ["STRIPE"]

@@ -281,7 +281,6 @@ async def test_a_killed_workers_job_is_taken_over(database: str, seen: Seen, mon
             await asyncio.sleep(0)
             child.kill()
             await child.wait()
-            await sql.rows("update tollbridge_queue.pgqueuer set heartbeat = now() - interval '1 hour'")
 
             async def taken_over() -> bool:
                 return bool(seen)

@@ -1,0 +1,155 @@
+"""`tollbridge demo`: the main job on real parts, played and checked. Exit 0 only if Stripe = processor = ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import tempfile
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import click
+import msgspec
+
+from db.engine import DB, PoolOptions
+from gateway.cli.context import command_settings, failures
+from gateway.cli.dev import launched
+from gateway.cli.output import ERR, OUT, as_json, fields, table
+from gateway.cli.play import Report, Stage, play
+from gateway.cli.sandbox import advance
+from gateway.cli.wiring import STRIPE_KEY, Wired
+from gateway.settings import Settings
+
+ROLES = ("gateway", "stripe", "practice", "shop")
+
+
+@click.command()
+@click.option(
+    "--keep", is_flag=True, help="Leave everything running afterwards, until Ctrl-C, and print the addresses."
+)
+@as_json
+def demo(keep: bool, json_: bool) -> None:
+    """Play a shop's first weeks on real parts: PostgreSQL, local Stripe, processor, server and worker as processes."""
+    began = time.monotonic()
+    settings = command_settings("warning")
+    home = _home(settings)
+    urls = {role: f"http://127.0.0.1:{port}" for role, port in zip(ROLES, _free_ports(len(ROLES)), strict=True)}
+    settings = msgspec.structs.replace(
+        settings,
+        home=str(home),
+        database_url="",
+        public_url="",
+        host="127.0.0.1",
+        port=int(urls["gateway"].rpartition(":")[2]),
+    )
+    try:
+        with failures():
+            _tell("Starting PostgreSQL, the local Stripe, the practice processor, the server and a worker …")
+            with launched(settings, urls) as (tree, wired, found):
+                report = asyncio.run(_played(found, urls, wired))
+                report = msgspec.structs.replace(report, elapsed_s=round(time.monotonic() - began, 1))
+                tree.raise_if_ended()
+                _show(report)
+                if keep:
+                    _show_addresses(urls, wired, home)
+                if json_:
+                    click.echo(msgspec.json.encode(report))
+                if keep:
+                    tree.watch()
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    if not report.good:
+        raise click.exceptions.Exit(1)
+
+
+async def _played(settings: Settings, urls: dict[str, str], wired: Wired) -> Report:
+    DB.configure(settings.database_url, PoolOptions(max_size=2))
+    await DB.open_pool()
+    try:
+
+        async def move_time(by: timedelta) -> None:
+            await advance([urls["stripe"], urls["practice"]], by)
+
+        return await play(
+            Stage(
+                gateway_url=urls["gateway"],
+                stripe_url=urls["stripe"],
+                practice_url=urls["practice"],
+                api_key=wired.api_key,
+                stripe_key=STRIPE_KEY,
+                price=wired.price,
+                tax_rate=wired.tax_rate,
+                move_time=move_time,
+                tell=_tell,
+            )
+        )
+    finally:
+        await DB.close_pool()
+
+
+def _show(report: Report) -> None:
+    ERR.print()
+    rows = [
+        (
+            line.payer,
+            line.number,
+            line.stripe_status,
+            " ".join(line.attempts),
+            line.captures,
+            line.stripe_paid,
+            line.captured,
+            line.ledger,
+            "open" if line.access else "closed",
+        )
+        for line in report.lines
+    ]
+    columns = ("payer", "invoice", "status", "attempts", "captures", "Stripe", "processor", "ledger", "access")
+    table(columns, rows, "no invoices")
+    OUT.print(
+        f"\nOn the way: {report.lost_answers} answer of the processor's lost, "
+        f"{report.webhooks} webhooks from Stripe, {report.doubled_webhooks} of them doubled."
+    )
+    verdict = "Stripe = processor = ledger" if report.good else "THEY DO NOT AGREE"
+    OUT.print(
+        f"{verdict}: {report.paid} of {report.invoices} invoices paid, {report.captures} captures, "
+        f"{report.double_charges} double charges, {report.open_cases} open cases; {report.elapsed_s} s."
+    )
+
+
+def _show_addresses(urls: dict[str, str], wired: Wired, home: Path) -> None:
+    OUT.print("\nStill running, until Ctrl-C:")
+    fields(
+        {
+            "checkout page": f"{urls['shop']}/checkout",
+            "API": f"{urls['gateway']}/docs",
+            "local Stripe": urls["stripe"],
+            "practice processor": urls["practice"],
+            "API key": wired.api_key,
+            "logs": str(home / "logs"),
+        }
+    )
+
+
+def _tell(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _home(settings: Settings) -> Path:
+    """A folder of its own for one run, so that nothing of an earlier one is met."""
+    parent = settings.home_path
+    parent.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix="demo-", dir=parent))
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that are free now; all are held while they are chosen, so that they differ."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()

@@ -1,0 +1,75 @@
+"""Several ASGI servers in one process and one loop, until a signal comes."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import click
+import uvicorn
+
+from gateway.workers.run import stop_on_signals
+
+DRAIN_S: Final = 3
+BACKLOG: Final = 2048
+
+
+async def serve_all(
+    servers: Sequence[tuple[Any, str, int]], started: Callable[[], None], stop: asyncio.Event | None = None
+) -> None:
+    """Serve each (app, host, port) until SIGINT, SIGTERM or `stop`; `started` is called once all of them answer."""
+    stop = stop or asyncio.Event()
+    stop_on_signals(stop)
+    listening = [(app, listen(host, port)) for app, host, port in servers]
+    running = [_Server(app) for app, _ in listening]
+    tasks = [
+        asyncio.create_task(server.serve_on(listener)) for server, (_, listener) in zip(running, listening, strict=True)
+    ]
+    try:
+        while not all(server.started for server in running):
+            if any(task.done() for task in tasks):
+                raise click.ClickException("a server ended before it had started")
+            await asyncio.sleep(0.01)
+        started()
+        await stop.wait()
+    finally:
+        for server in running:
+            server.should_exit = True
+        await asyncio.gather(*tasks)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; raises click.ClickException with the reason where there can be none."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio sets TCP_NODELAY only where the protocol is named; without it every answer waits 40 ms.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise click.ClickException(f"can't listen on {host}:{port}: {error.strerror}") from None
+    listener.listen(BACKLOG)
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """One of several: signals are taken by the process as a whole."""
+
+    def __init__(self, app: Any) -> None:
+        config = uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_graceful_shutdown=DRAIN_S,
+        )
+        super().__init__(config)
+
+    async def serve_on(self, listener: socket.socket) -> None:
+        await self._serve([listener])
