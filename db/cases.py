@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from db import sql
@@ -23,5 +24,18 @@ async def open_case(
         invoice,
         reason[:2000],
         action,
+        now,
+    )
+
+
+async def close_by_itself(account: str, invoice: str, kinds: Collection[str], now: datetime) -> None:
+    """Close the open cases of these kinds of an invoice: what they were about has settled without anybody."""
+    await sql.rows(
+        """update tollbridge.review_case
+           set state = 'closed', closed_at = $4, closed_by = 'tollbridge', closed_reason = 'settled by itself'
+           where account = $1 and invoice = $2 and kind = any($3) and state = 'open'""",
+        account,
+        invoice,
+        sorted(kinds),
         now,
     )

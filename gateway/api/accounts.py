@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from litestar import delete, get, post
@@ -15,7 +15,7 @@ from gateway.accounts.audit import Author
 from gateway.accounts.keys import Scope
 from gateway.accounts.webhook_secrets import WebhookSecret
 from gateway.api.auth import Principal, requires
-from gateway.api.openapi import changing, problems
+from gateway.api.openapi import changing, example, problems
 from gateway.api.paging import Page, unix
 from gateway.api.problems import Code, ProblemError
 from gateway.runtime import Runtime
@@ -76,6 +76,17 @@ class NewWebhookSecret(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     secret: str
 
 
+EXAMPLE: Final = example(
+    "A test account",
+    {
+        "name": "eu",
+        "api_key": "rk_test_…",
+        "webhook_secrets": ["whsec_…"],
+        "policies": {"finalize": "at_once"},
+    },
+)
+
+
 class Checked(msgspec.Struct, frozen=True):
     """What the other side calls the account that the credentials open."""
 
@@ -86,7 +97,7 @@ class Checked(msgspec.Struct, frozen=True):
 
 @post("/accounts", status_code=200, guards=[requires(Scope.PLATFORM)], responses=changing(Code.ALREADY_EXISTS))
 async def add_account(
-    runtime: NamedDependency[Runtime], principal: NamedDependency[Principal], data: JSONBody[NewAccount]
+    runtime: NamedDependency[Runtime], principal: NamedDependency[Principal], data: Annotated[NewAccount, EXAMPLE]
 ) -> AccountBody:
     """Add an account."""
     change = AccountChange(api_base=data.api_base, portal_url=data.portal_url, policies=data.policies)

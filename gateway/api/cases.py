@@ -8,7 +8,7 @@ import asyncpg
 import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 
 from db import sql
 from db.states import CaseState
@@ -16,7 +16,7 @@ from gateway.accounts.audit import Author
 from gateway.accounts.errors import NotThereError
 from gateway.accounts.keys import Scope
 from gateway.api.auth import Principal, requires
-from gateway.api.openapi import changing, problems
+from gateway.api.openapi import changing, example, problems
 from gateway.api.paging import DEFAULT, After, Limit, Page, listed, page, unix
 from gateway.api.problems import Code
 from gateway.cases import close_case
@@ -49,6 +49,9 @@ class CaseClosing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
 
 
+EXAMPLE: Final = example("Closing", {"reason": "Returned to the payer by bank transfer, see ticket 4711."})
+
+
 State = Annotated[CaseState | None, QueryParameter(name="state", description="Only cases in this state.")]
 
 
@@ -79,7 +82,9 @@ async def show_case(principal: NamedDependency[Principal], case_id: FromPath[str
     guards=[Callers],
     responses=changing(Code.NOT_FOUND, Code.STATE_CONFLICT),
 )
-async def close(principal: NamedDependency[Principal], case_id: FromPath[str], data: JSONBody[CaseClosing]) -> CaseBody:
+async def close(
+    principal: NamedDependency[Principal], case_id: FromPath[str], data: Annotated[CaseClosing, EXAMPLE]
+) -> CaseBody:
     """Close a case, and let what it held up go on."""
     await close_case(Author(principal.actor), principal.account, case_id, data.reason)
     return await find_case(principal.account, case_id)

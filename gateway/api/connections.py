@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from litestar import get, post
@@ -15,7 +15,7 @@ from gateway.accounts.connections import Connection, ConnectionChange, RecordOn
 from gateway.accounts.keys import Scope
 from gateway.api.accounts import Checked
 from gateway.api.auth import Principal, requires
-from gateway.api.openapi import changing, problems
+from gateway.api.openapi import changing, example, problems
 from gateway.api.paging import Page, unix
 from gateway.api.problems import Code
 from gateway.runtime import Runtime
@@ -64,9 +64,21 @@ class ConnectionUpdate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     enabled: bool | None = None
 
 
+EXAMPLE: Final = example(
+    "A practice processor",
+    {
+        "name": "practice",
+        "adapter": "practice",
+        "credentials": {"api_key": "…", "webhook_secret": "…"},
+        "options": {"base_url": "http://127.0.0.1:8252", "account": "pa_…"},
+        "currencies": ["eur"],
+    },
+)
+
+
 @post("/connections", status_code=200, guards=[Callers], responses=changing(Code.ALREADY_EXISTS))
 async def add_connection(
-    runtime: NamedDependency[Runtime], principal: NamedDependency[Principal], data: JSONBody[NewConnection]
+    runtime: NamedDependency[Runtime], principal: NamedDependency[Principal], data: Annotated[NewConnection, EXAMPLE]
 ) -> ConnectionBody:
     """Add a connection."""
     change = ConnectionChange(

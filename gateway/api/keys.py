@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from litestar import delete, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, FromQuery
 
 from gateway.accounts import accounts, keys
 from gateway.accounts.audit import Author
 from gateway.accounts.keys import ApiKey, Scope
 from gateway.api.accounts import own
 from gateway.api.auth import Principal, requires
-from gateway.api.openapi import changing, problems
+from gateway.api.openapi import changing, example, problems
 from gateway.api.paging import Page, unix
 from gateway.api.problems import Code, ProblemError
 
@@ -43,8 +43,11 @@ class NewApiKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     account: str | None = None
 
 
+EXAMPLE: Final = example("A key for a backend", {"name": "backend", "scopes": ["server"]})
+
+
 @post("/api_keys", status_code=200, guards=[Callers], responses=changing(Code.NOT_FOUND))
-async def create_key(principal: NamedDependency[Principal], data: JSONBody[NewApiKey]) -> ApiKeyBody:
+async def create_key(principal: NamedDependency[Principal], data: Annotated[NewApiKey, EXAMPLE]) -> ApiKeyBody:
     """Make a key. Its text is in this reply and nowhere else."""
     account = await _account(principal, data.account)
     made, secret = await keys.create(Author(principal.actor), account, data.name, data.scopes)

@@ -6,9 +6,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from litestar.enums import RequestEncodingType
 from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
 from litestar.openapi.spec import Components, Example, SecurityScheme, Server
+from litestar.params import BodyKwarg
 
 from gateway.api.problems import CODES, MEDIA_TYPE, TYPE, Code, Problem
 from gateway.settings import Settings
@@ -59,6 +61,11 @@ def changing(*codes: Code) -> dict[int, ResponseSpec]:
     """The errors of a POST."""
     posts = (Code.IN_PROGRESS, Code.BODY_TOO_LARGE, Code.MEDIA_TYPE_UNSUPPORTED, Code.IDEMPOTENCY_MISMATCH)
     return problems(*codes, *posts)
+
+
+def example(summary: str, value: dict[str, object]) -> BodyKwarg:
+    """A JSON body with an example: `data: Annotated[NewThing, example("…", {…})]`."""
+    return BodyKwarg(media_type=RequestEncodingType.JSON, examples=[Example(summary=summary, value=value)])
 
 
 def _response(status: int, codes: list[Code]) -> ResponseSpec:

@@ -68,7 +68,7 @@ class Report(msgspec.Struct, frozen=True):
     captures: int
     double_charges: int
     unreconciled: int
-    open_cases: int
+    open_cases: list[str]
     lost_answers: int
     webhooks: int
     doubled_webhooks: int
@@ -167,7 +167,7 @@ class _Actors:
         lines = [await self._line(row, taken, payers) for row in (await self._gateway("GET", "/v1/invoices"))["data"]]
         cases = await self._gateway("GET", "/v1/cases?state=open")
         calls = (await self._ask("GET", f"{self._stage.practice_url}/_sandbox/calls"))["data"]
-        letters = (await self._ask("GET", f"{self._stage.stripe_url}/_sandbox/deliveries"))["data"]
+        letters = await self._ask("GET", f"{self._stage.stripe_url}/_sandbox/deliveries")
         sent = Counter(letter["event"] for letter in letters)
         return Report(
             invoices=len(lines),
@@ -176,7 +176,7 @@ class _Actors:
             double_charges=sum(max(0, line.captures - 1) for line in lines),
             unreconciled=sum(not line.agrees for line in lines)
             + abs(len(taken) - sum(line.captures for line in lines)),
-            open_cases=len(cases["data"]),
+            open_cases=[f"{case['kind']}: {case['reason']}" for case in cases["data"]],
             lost_answers=sum(call["fault"].startswith("lost") for call in calls),
             webhooks=sum(sent.values()),
             doubled_webhooks=sum(count - 1 for count in sent.values()),
@@ -216,13 +216,16 @@ class _Actors:
             await asyncio.sleep(0.2)
 
     async def _gateway(self, method: str, path: str, body: Any = None, key: str = "") -> dict[str, Any]:
-        return await self._ask(method, self._stage.gateway_url + path, body, key or self._stage.api_key)
+        answer: dict[str, Any] = await self._ask(
+            method, self._stage.gateway_url + path, body, key or self._stage.api_key
+        )
+        return answer
 
-    async def _ask(self, method: str, url: str, body: Any = None, key: str = "") -> dict[str, Any]:
+    async def _ask(self, method: str, url: str, body: Any = None, key: str = "") -> Any:
         headers = {"authorization": f"Bearer {key}"} if key else {}
         if method == "POST":
             headers["idempotency-key"] = uuid4().hex
         answer = await self._http.request(method, url, json=body, headers=headers)
         if answer.status_code >= 300:
             raise click.ClickException(f"{method} {url}: HTTP {answer.status_code} {answer.text[:300]}")
-        return msgspec.json.decode(answer.content, type=dict[str, Any])
+        return msgspec.json.decode(answer.content)

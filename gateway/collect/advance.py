@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from db import poke
+from db import cases, poke
 from db.engine import DB
 from db.poke import Claim, ClaimLostError, WakeUp
 from gateway.billing.errors import StripeError, StripeNotSentError
@@ -34,6 +34,7 @@ from gateway.domain.actions import (
     WaitUntil,
 )
 from gateway.domain.decide import decide
+from gateway.domain.outdated import outdated
 from gateway.runtime import Runtime
 
 log = structlog.get_logger()
@@ -67,7 +68,7 @@ async def _go_round(runtime: Runtime, claim: Claim) -> None:
         action = decide(loaded.view, now)
         log.debug("step", invoice=claim.id, action=type(action).__name__)
         if isinstance(action, WaitUntil | Done):
-            if await _rest(claim, loaded, action):
+            if await _rest(claim, loaded, action, now):
                 return
             continue
         await _step(runtime, claim, loaded, action, now)
@@ -102,13 +103,15 @@ async def _step(runtime: Runtime, claim: Claim, loaded: Loaded, action: Action, 
             raise AssertionError("rests are not steps")
 
 
-async def _rest(claim: Claim, loaded: Loaded, action: WaitUntil | Done) -> bool:
+async def _rest(claim: Claim, loaded: Loaded, action: WaitUntil | Done, now: datetime) -> bool:
     """Let go; False where something was poked meanwhile."""
     due_at = action.at if isinstance(action, WaitUntil) else None
     async with DB.transaction():
         released = await poke.release(claim, seen=loaded.poked, due_at=due_at)
         if released:
             await record.note(claim, action.reason, due_at)
+            if gone := outdated(loaded.view):
+                await cases.close_by_itself(claim.account, claim.id, gone, now)
     return released
 
 

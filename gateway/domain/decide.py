@@ -98,10 +98,13 @@ def _resolve(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView, no
 
 
 def _too_late(attempt: AttemptView, now: datetime) -> CaseKind | None:
-    age = now - attempt.sent_at
+    """Whether a human must look: it took too long, and asking did not help. After downtime of ours we ask first."""
+    age, can_ask = now - attempt.sent_at, attempt.capabilities.lookup is not Lookup.NONE
     if attempt.state is AttemptState.UNKNOWN:
-        return CaseKind.OUTCOME_UNKNOWN if age > UNKNOWN_CASE_AFTER else None
-    return CaseKind.PENDING_TOO_LONG if age > attempt.capabilities.max_pending else None
+        asked = attempt.lookups > LOOKUPS_BEFORE_REPLAY or not can_ask
+        return CaseKind.OUTCOME_UNKNOWN if asked and age > UNKNOWN_CASE_AFTER else None
+    asked = attempt.lookups > 0 or not can_ask
+    return CaseKind.PENDING_TOO_LONG if asked and age > attempt.capabilities.max_pending else None
 
 
 def _resolve_unknown(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView, now: datetime) -> Action:

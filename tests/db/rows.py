@@ -23,9 +23,7 @@ def _fresh(prefix: str) -> str:
 
 async def account(*, livemode: bool = False) -> str:
     made = _fresh("acc")
-    await insert(
-        "account", id=made, name=made.replace("_", "-"), livemode=livemode, api_key=b"sealed", created_at=NOW
-    )
+    await insert("account", id=made, name=made.replace("_", "-"), livemode=livemode, api_key=b"sealed", created_at=NOW)
     return made
 
 

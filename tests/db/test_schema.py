@@ -14,7 +14,9 @@ from db import sql, states, tables
 
 pytestmark = pytest.mark.usefixtures("database")
 
-TABLES: dict[str, type[Table]] = {getattr(tables, name)._meta.tablename: getattr(tables, name) for name in tables.__all__}
+TABLES: dict[str, type[Table]] = {
+    getattr(tables, name)._meta.tablename: getattr(tables, name) for name in tables.__all__
+}
 
 ONLY_MIGRATIONS = {"migration"}
 """Tables of the migrations' own, which no code of ours reads through Piccolo."""
@@ -108,7 +110,9 @@ def test_every_union_of_states_stands_in_a_table() -> None:
     assert set(STATES.values()) == unions
 
 
-@pytest.mark.parametrize(("where", "union"), STATES.items(), ids=lambda one: ".".join(one) if isinstance(one, tuple) else "")
+@pytest.mark.parametrize(
+    ("where", "union"), STATES.items(), ids=lambda one: ".".join(one) if isinstance(one, tuple) else ""
+)
 async def test_a_states_check_is_its_union(where: tuple[str, str], union: type[StrEnum]) -> None:
     table, column = where
     lists = [
@@ -120,7 +124,9 @@ async def test_a_states_check_is_its_union(where: tuple[str, str], union: type[S
 
 
 async def partial_index(name: str) -> set[str]:
-    definition = await sql.value("select indexdef from pg_indexes where schemaname = 'tollbridge' and indexname = $1", name)
+    definition = await sql.value(
+        "select indexdef from pg_indexes where schemaname = 'tollbridge' and indexname = $1", name
+    )
     return set(re.findall(r"'([a-z_]+)'::text", definition))
 
 

@@ -60,6 +60,7 @@ def charges_only_after_a_last_look(view: InvoiceView, action: Action, now: datet
     assert invoice.collection_method == "send_invoice"
     assert invoice.stripe_payment is StripePayment.NONE
     assert not view.abandoned
+    assert view.hold != "held", "nobody has confirmed it yet"
     assert view.read_at is not None
     assert now - view.read_at <= FRESH
     assert view.held_money < invoice.amount_remaining, "money for it is held already"
@@ -217,7 +218,7 @@ def run(view: InvoiceView, now: datetime, stripe: Answer = "accepted") -> tuple[
     raise AssertionError(f"no rest after {MOST_STEPS} steps: {steps[-6:]}")
 
 
-def carried_out(view: InvoiceView, action: Action, now: datetime, stripe: Answer = "accepted") -> InvoiceView:  # noqa: C901
+def carried_out(view: InvoiceView, action: Action, now: datetime, stripe: Answer = "accepted") -> InvoiceView:
     """The view after a step. Look-ups find out nothing, and charges stay pending."""
     match action:
         case Read():

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for views: whatever may stand in the database together, in no particular order of likelihood."""
+"""Hypothesis strategies for views: whatever may stand in the database together."""
 
 from __future__ import annotations
 

@@ -262,12 +262,16 @@ def test_no_charge_after_its_checkout_has_ended() -> None:
     assert decide(view(abandoned=True), NOW) == Done("its checkout has ended")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="§6: a checkout's invoice is held until confirm; open while held, decide charges it"
-)
 def test_no_charge_before_its_checkout_is_confirmed() -> None:
     """Staff can finalize the draft at Stripe; the customer's other methods still must not be charged for it."""
-    assert not isinstance(decide(view(hold="held"), NOW), Charge)
+    assert decide(view(hold="held"), NOW) == WaitUntil(None, "held until its checkout is confirmed")
+    assert isinstance(decide(view(hold="released"), NOW), Charge)
+
+
+def test_an_amount_that_can_not_be_said_to_the_processor_waits_for_a_human() -> None:
+    """Scenario 200: never a decline, and not asked again at every poke."""
+    one = view(open_cases=frozenset({CaseKind.AMOUNT_INEXPRESSIBLE}))
+    assert isinstance(decide(one, NOW), WaitUntil)
 
 
 def test_an_older_invoice_of_the_subscription_goes_first() -> None:
@@ -388,10 +392,22 @@ def test_one_that_can_not_be_asked_nor_sent_again_waits() -> None:
 
 
 def test_in_the_end_a_human_is_asked_and_asking_goes_on() -> None:
-    old = unknown(sent_at=NOW - DAY - SECOND)
+    old = unknown(sent_at=NOW - DAY - SECOND, lookups=LOOKUPS_BEFORE_REPLAY + 1, amount=DUE + 1)
     assert isinstance(case := decide(old, NOW), OpenCase)
     assert case.kind is CaseKind.OUTCOME_UNKNOWN
     assert decide(replace(old, open_cases=frozenset({case.kind})), NOW) == Resolve("att_1", "lookup")
+
+
+@pytest.mark.parametrize("lookups", range(LOOKUPS_BEFORE_REPLAY + 1))
+def test_after_a_downtime_of_ours_it_is_looked_for_before_a_human_is_asked(lookups: int) -> None:
+    assert isinstance(decide(unknown(sent_at=NOW - 3 * DAY, lookups=lookups), NOW), Resolve)
+    assert isinstance(decide(pending(sent_at=NOW - 30 * DAY), NOW), Resolve)
+
+
+@pytest.mark.parametrize("state", ["unknown", "pending", "requires_action"])
+def test_where_no_one_can_be_asked_a_human_is_at_once(state: str) -> None:
+    old = attempt(state, capabilities=CANNOT_BE_ASKED, sent_at=NOW - 30 * DAY)
+    assert isinstance(decide(view(attempts=(old,)), NOW), OpenCase)
 
 
 @pytest.mark.parametrize("days", range(0, 60, 5))
@@ -440,7 +456,7 @@ def test_what_can_not_be_withdrawn_is_polled() -> None:
 
 
 def test_pending_too_long_is_a_case_and_no_new_charge() -> None:
-    old = pending(sent_at=NOW - CAPABILITIES.max_pending - SECOND)
+    old = pending(sent_at=NOW - CAPABILITIES.max_pending - SECOND, lookups=1)
     assert isinstance(case := decide(old, NOW), OpenCase)
     assert case.kind is CaseKind.PENDING_TOO_LONG
     assert decide(replace(old, open_cases=frozenset({case.kind})), NOW) == Resolve("att_1", "lookup")

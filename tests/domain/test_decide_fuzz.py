@@ -1,4 +1,4 @@
-"""The same laws over views that nobody thought of; and that the rules are functions of what they see, and of nothing else."""
+"""The same laws over views that nobody thought of; and that the rules are functions of what they see alone."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from db.states import UNRESOLVED, AttemptState, InvoiceState, MethodStatus
 from gateway.domain.decide import decide
+from gateway.domain.outdated import outdated
 from gateway.domain.project import project
 from gateway.domain.recovery import (
     NOT_SENT_WAITS,
@@ -47,6 +48,15 @@ def test_every_step_keeps_the_laws(view: InvoiceView) -> None:
 @given(views())
 def test_every_walk_comes_to_rest_with_no_money_unnamed(view: InvoiceView) -> None:
     run(view, NOW)
+
+
+@many
+@given(views())
+def test_cases_that_close_themselves_stay_closed_and_leave_no_money_unnamed(view: InvoiceView) -> None:
+    rested, steps = run(view, NOW)
+    closed = replace(rested, open_cases=rested.open_cases - outdated(rested))
+    assert decide(closed, NOW) == steps[-1]
+    check(closed, steps[-1], NOW)
 
 
 @many

@@ -93,7 +93,9 @@ def test_no_try_is_planned_beyond_the_margin() -> None:
     assert next_try(late, NOW) == Exhausted("no further try fits before the due date")
 
 
-@pytest.mark.xfail(strict=True, reason="law 7: only the planned time is held to due - margin, not the time of the try itself")
+@pytest.mark.xfail(
+    strict=True, reason="law 7: only the planned time is held to due - margin, not the time of the try itself"
+)
 def test_a_try_that_was_missed_is_not_made_up_beyond_the_margin() -> None:
     one = view(invoice(due_date=NOW + DAY), attempts=declined_at(48))
     assert isinstance(next_try(one, NOW + HOUR), Exhausted)
@@ -106,15 +108,19 @@ def test_a_processors_outage_postpones_the_end() -> None:
     assert not isinstance(next_try(one, NOW), Exhausted)
 
 
-@pytest.mark.xfail(strict=True, reason="scenario 43: steps that are overdue together are made within seconds of each other")
+@pytest.mark.xfail(
+    strict=True, reason="scenario 43: steps that are overdue together are made within seconds of each other"
+)
 def test_a_try_keeps_its_distance_from_the_one_before() -> None:
-    """The ladder stood still for days (no method, a payment at Stripe, a pending debit); then it goes on, step by step."""
+    """The ladder stood still for days (no method, a pending debit); then it goes on, step by step."""
     long_ago, just_now = attempt("declined", sent_at=NOW - 6 * DAY), attempt("declined", 2, sent_at=NOW - SECOND)
     one = view(LONG_DUE, attempts=(long_ago, just_now))
     assert isinstance(next_try(one, NOW), TryAt)
 
 
-@pytest.mark.xfail(strict=True, reason="law 7: a reversal climbs no step, so a debit that always bounces is taken for ever")
+@pytest.mark.xfail(
+    strict=True, reason="law 7: a reversal climbs no step, so a debit that always bounces is taken for ever"
+)
 def test_a_capture_that_was_taken_back_is_not_tried_again_at_once() -> None:
     assert not isinstance(next_try(tried("reversed"), NOW), TryNow)
 
@@ -135,7 +141,9 @@ def test_an_old_method_that_was_never_tried_is_no_new_one() -> None:
     assert isinstance(next_try(one, NOW), TryAt)
 
 
-@pytest.mark.parametrize("lacks", [{"status": MethodStatus.STOPPED}, {"status": MethodStatus.REVOKED}, {"usable": False}])
+@pytest.mark.parametrize(
+    "lacks", [{"status": MethodStatus.STOPPED}, {"status": MethodStatus.REVOKED}, {"usable": False}]
+)
 def test_only_an_active_method_of_an_enabled_connection_is_charged(lacks: dict[str, object]) -> None:
     assert isinstance(next_try(view(methods=(replace(METHOD, **lacks),)), NOW), NeedsMethod)
 

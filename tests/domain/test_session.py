@@ -66,12 +66,16 @@ def test_paid_behind_our_back_is_complete_even_when_expired() -> None:
     assert step(OPEN, now=EXPIRES, invoice_state=InvoiceState.PAID) is Step.COMPLETE
 
 
-@pytest.mark.parametrize("state", [InvoiceState.CHARGING, InvoiceState.PENDING, InvoiceState.UNKNOWN, InvoiceState.CAPTURED])
+@pytest.mark.parametrize(
+    "state", [InvoiceState.CHARGING, InvoiceState.PENDING, InvoiceState.UNKNOWN, InvoiceState.CAPTURED]
+)
 def test_while_money_is_on_its_way_it_waits_beyond_its_expiry(state: InvoiceState) -> None:
     assert step(COLLECTING, now=EXPIRES + timedelta(days=5), invoice_state=state) == Rest()
 
 
-@pytest.mark.xfail(strict=True, reason="open looks for the payment first, processing only once a method is stored; then it expires")
+@pytest.mark.xfail(
+    strict=True, reason="open looks for the payment first, processing only once a method is stored; then it expires"
+)
 def test_paid_behind_our_back_after_confirm_is_complete_too() -> None:
     assert step(CONFIRMED, now=EXPIRES, invoice_state=InvoiceState.PAID) is not Step.EXPIRE
 
@@ -103,7 +107,9 @@ def test_a_payer_who_must_act_has_until_its_expiry() -> None:
     assert isinstance(decide_session(acting, EXPIRES), Fail)
 
 
-@pytest.mark.parametrize("attempt", [s for s in AttemptState if s not in (AttemptState.DECLINED, AttemptState.REQUIRES_ACTION)])
+@pytest.mark.parametrize(
+    "attempt", [s for s in AttemptState if s not in (AttemptState.DECLINED, AttemptState.REQUIRES_ACTION)]
+)
 def test_no_other_outcome_of_an_attempt_fails_it(attempt: AttemptState) -> None:
     """What was never sent, or refused as such, is tried again; what is unknown is never a failure (law 4)."""
     assert step(COLLECTING, attempt=attempt) == Rest()

@@ -222,15 +222,28 @@ class World:
             headers={"idempotency-key": uuid4().hex},
         )
 
-    async def signup(self, kind: str = "ok", reference: str = "order-1", **body: Any) -> Signup:
-        """Open, enter a payment method, confirm, and come to rest."""
+    async def signup(self, kind: str = "ok", reference: str = "order-1", *, wait_s: float = 20, **body: Any) -> Signup:
+        """Open, enter a payment method, confirm, and come to rest. `wait_s` is what confirm waits at most."""
         opened = await self.open_session(reference, **body)
         assert opened.status_code in (200, 201), opened.text
         session = opened.json()
         await self.give_card(session, kind)
-        confirmed = await self.confirm(session)
+        confirmed = await self.confirm(session, wait_s=wait_s)
         await self.settle()
         return Signup(session, confirmed)
+
+    async def renew(self, kind: str = "ok") -> tuple[Signup, str]:
+        """A subscription paid with a card that has become one of `kind` when the first renewal comes; its invoice."""
+        signup = await self.signup("ok")
+        self.break_card(signup.customer, kind)
+        await self.later(days=31)
+        return signup, str(self.invoices_of(signup.subscription)[-1]["id"])
+
+    async def renew_unseen(self) -> tuple[Signup, str]:
+        """A subscription whose first renewal is a draft at Stripe, of which the gateway has not heard yet."""
+        signup = await self.signup("ok")
+        await self.move(days=31, minutes=1)
+        return signup, str(self.invoices_of(signup.subscription)[-1]["id"])
 
     async def set_policy(self, **policy: Any) -> None:
         """Change a policy of the first shop."""
@@ -245,9 +258,9 @@ class World:
         for method in self.methods_at_processor():
             method.kind = type(method.kind)(kind)
 
-    async def repair_card(self, signup: Signup) -> str:
+    async def repair_card(self, signup: Signup, kind: str = "ok") -> str:
         """The payer gives a new card, which the gateway stores; the customer's page for it comes with recovery."""
-        made = self.practice.create_method(self.shop.practice_key, "ok")
+        made = self.practice.create_method(self.shop.practice_key, kind)
         async with DB.transaction():
             return await store_method(
                 self.runtime,
@@ -294,8 +307,20 @@ class World:
         return sorted(found, key=lambda i: i["created"])
 
     def captures(self, shop: Shop | None = None) -> list[Any]:
-        """`c`: the charges that took money at the processor."""
-        return list(self.practice.account((shop or self.shop).practice_key).captures())
+        """`c`: the charges that took money at the processor; of an account that shops share, the shop's own."""
+        shop = shop or self.shop
+        found = list(self.practice.account(shop.practice_key).captures())
+        if sum(other.practice_key == shop.practice_key for other in self.shops) > 1:
+            found = [c for c in found if c.reference.split(".")[0] in self.stripe_account(shop).invoices]
+        return found
+
+    def last_charge(self) -> Any:
+        """The charge that the processor was asked for last."""
+        return list(self.practice.account(self.shop.practice_key).charges.values())[-1]
+
+    async def attempts(self, invoice: str) -> list[str]:
+        """The states of the invoice's attempts, oldest first."""
+        return [a["state"] for a in (await self.gateway_invoice(invoice))["attempts"]]
 
     def charge_calls(self) -> list[Any]:
         """`calls`: the charge requests that reached the processor."""

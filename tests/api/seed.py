@@ -1,0 +1,174 @@
+"""Rows of every kind, without Stripe or a worker: what the read side of the API shows."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+
+from db import sql
+from db.encryption import Keyring
+from db.ids import new_id
+from gateway.accounts import connections
+from gateway.accounts.audit import Author
+from gateway.accounts.connections import ConnectionChange
+from gateway.runtime import Runtime
+from processors.values import Secret
+
+NOW = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
+PRACTICE = ConnectionChange(
+    credentials={"api_key": Secret("practice_key"), "webhook_secret": Secret("practice_secret")},
+    options={"base_url": "http://127.0.0.1:1", "account": "pa_1"},
+)
+
+
+@dataclass
+class Seeded:
+    """Ids of one object of each kind in an account."""
+
+    account: str
+    connection: str
+    customer: str
+    method: str
+    invoice: str
+    subscription: str
+    attempt: str
+    case: str
+    event: str
+    session: str
+    client_secret: str
+
+
+async def insert(table: str, **values: Any) -> None:
+    places = ", ".join(f"${n}" for n in range(1, len(values) + 1))
+    await sql.rows(f"insert into tollbridge.{table} ({', '.join(values)}) values ({places})", *values.values())
+
+
+async def add_invoice(account: str, invoice: str, *, at: datetime = NOW, **values: Any) -> None:
+    """An invoice; `snapshot` may be a dict."""
+    if isinstance(values.get("snapshot"), dict):
+        values["snapshot"] = msgspec.json.encode(values["snapshot"])
+    await insert("invoice", account=account, id=invoice, created_at=at, stripe_created_at=at, **values)
+
+
+async def add_case(account: str, subject: str, *, at: datetime = NOW, invoice: str = "") -> str:
+    case = new_id("cas")
+    told = {"kind": "outcome_unknown", "reason": "no answer", "action": "Look it up.", "state": "open"}
+    await insert("review_case", id=case, account=account, subject=subject, invoice=invoice, opened_at=at, **told)
+    return case
+
+
+async def add_event(account: str, *, at: datetime = NOW, **values: Any) -> str:
+    event = new_id("dlv")
+    told = {"source": "stripe", "kind": "invoice.paid", "body": b"{}", "state": "done"} | values
+    await insert("delivery", id=event, account=account, received_at=at, finished_at=at, **told)
+    return event
+
+
+async def add_session(keyring: Keyring, account: str) -> tuple[str, str]:
+    """A session and its client secret."""
+    session, secret = new_id("cs"), f"tbcs_secret_{uuid4().hex}"
+    await insert(
+        "checkout_session",
+        id=session,
+        account=account,
+        client_reference=uuid4().hex,
+        client_secret_hash=hashlib.sha256(secret.encode()).digest(),
+        client_secret=keyring.encrypt(secret.encode(), table="checkout_session", column="client_secret", row=session),
+        state="open",
+        request=msgspec.json.encode({"client_reference": "x", "items": [{"price": "price_1"}]}).decode(),
+        expires_at=datetime.now(UTC) + timedelta(days=1),
+        created_at=datetime.now(UTC),
+    )
+    return session, secret
+
+
+async def seed(runtime: Runtime, account: str) -> Seeded:
+    """One of everything, with ids that another account has as well where Stripe makes them."""
+    connection = (await connections.add(runtime, Author("test"), account, "practice", "practice", PRACTICE)).id
+    customer, subscription, invoice = f"cus_{account}", f"sub_{account}", f"in_{account}"
+    method, attempt = new_id("pmt"), new_id("att")
+    await insert("customer", account=account, id=customer, created_at=NOW)
+    await insert("subscription", account=account, id=subscription, customer=customer, status="active", created_at=NOW)
+    await add_invoice(
+        account,
+        invoice,
+        customer=customer,
+        subscription=subscription,
+        billing_reason="subscription_create",
+        state="paid",
+        status="paid",
+        currency="eur",
+        amount_due=1190,
+        total=1190,
+        snapshot={"id": invoice, "hosted_invoice_url": "https://invoice.example/1", "invoice_pdf": None},
+        read_at=NOW,
+    )
+    await insert(
+        "payment_method",
+        id=method,
+        account=account,
+        customer=customer,
+        connection=connection,
+        reference=b"sealed",
+        token_hash=f"hash-of-{account}",
+        card=msgspec.json.encode({"brand": "visa", "last4": "4242"}).decode(),
+        status="active",
+        created_at=NOW,
+    )
+    await insert(
+        "attempt",
+        id=attempt,
+        account=account,
+        invoice=invoice,
+        number=1,
+        connection=connection,
+        payment_method=method,
+        amount=1190,
+        currency="eur",
+        state="succeeded",
+        reason="first",
+        idempotency_key=uuid4(),
+        reference=f"{invoice}.1",
+        processor_id=f"pch_{account}",
+        amount_captured=1190,
+        created_at=NOW,
+        sent_at=NOW,
+        resolved_at=NOW,
+    )
+    await insert(
+        "movement",
+        id=new_id("mov"),
+        account=account,
+        connection=connection,
+        invoice=invoice,
+        attempt=attempt,
+        kind="capture",
+        processor_id=f"pch_{account}",
+        amount=1190,
+        currency="eur",
+        occurred_at=NOW,
+        created_at=NOW,
+    )
+    await insert(
+        "recording",
+        id=new_id("rec"),
+        account=account,
+        invoice=invoice,
+        attempt=attempt,
+        amount=1190,
+        currency="eur",
+        state="recorded",
+        idempotency_key=uuid4().hex,
+        how="ours",
+        created_at=NOW,
+        resolved_at=NOW,
+    )
+    session, secret = await add_session(runtime.keyring, account)
+    case = await add_case(account, invoice, invoice=invoice)
+    event = await add_event(account)
+    return Seeded(account, connection, customer, method, invoice, subscription, attempt, case, event, session, secret)

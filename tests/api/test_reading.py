@@ -1,0 +1,154 @@
+"""What the read side shows: invoices, access, payment methods, cases, events; and pages of them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from db import sql
+from tests.api.conftest import Api, problem
+from tests.api.seed import NOW, add_case, add_event, add_invoice, insert, seed
+
+
+async def test_pages_go_through_everything_once(api: Api) -> None:
+    for n in range(7):
+        # Three at one moment: the id decides there.
+        await add_invoice(api.ours.id, f"in_{n}", at=NOW + timedelta(seconds=n // 3))
+    seen: list[str] = []
+    for _ in range(10):
+        more = {"starting_after": seen[-1]} if seen else {}
+        page = (await api.get("/v1/invoices", "finance", limit=2, **more)).json()
+        assert page["object"] == "list"
+        seen += [one["id"] for one in page["data"]]
+        if not page["has_more"]:
+            break
+    assert seen == ["in_6", "in_5", "in_4", "in_3", "in_2", "in_1", "in_0"]
+
+
+async def test_a_page_that_is_just_full_has_no_more(api: Api) -> None:
+    for n in range(2):
+        await add_invoice(api.ours.id, f"in_{n}")
+    assert (await api.get("/v1/invoices", "finance", limit=2)).json()["has_more"] is False
+
+
+async def test_a_cursor_of_another_account_is_refused(api: Api) -> None:
+    await add_invoice(api.theirs.id, "in_theirs")
+    answer = await api.get("/v1/invoices", "finance", starting_after="in_theirs")
+    assert problem(answer)[2] == "starting_after"
+
+
+async def test_two_accounts_may_have_the_same_stripe_ids(api: Api) -> None:
+    await add_invoice(api.ours.id, "in_1", customer="cus_ours")
+    await add_invoice(api.theirs.id, "in_1", customer="cus_theirs")
+    assert (await api.get("/v1/invoices/in_1", "finance")).json()["customer"] == "cus_ours"
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"state": "paid"}, ["in_b"]),
+        ({"customer": "cus_1"}, ["in_b", "in_a"]),
+        ({"subscription": "sub_1"}, ["in_a"]),
+        ({"state": "paid", "customer": "cus_2"}, []),
+    ],
+)
+async def test_invoices_are_filtered(api: Api, query: dict[str, str], expected: list[str]) -> None:
+    await add_invoice(api.ours.id, "in_a", customer="cus_1", subscription="sub_1", state="due")
+    await add_invoice(api.ours.id, "in_b", customer="cus_1", state="paid")
+    found = (await api.get("/v1/invoices", "finance", **query)).json()["data"]
+    assert [one["id"] for one in found] == expected
+
+
+async def test_an_invoice_shows_all_that_happened(api: Api) -> None:
+    seeded = await seed(api.runtime, api.ours.id)
+    shown = (await api.get(f"/v1/invoices/{seeded.invoice}", "server")).json()
+    assert (shown["state"], shown["status"], shown["amount_due"], shown["currency"]) == ("paid", "paid", 1190, "eur")
+    assert shown["created"] == int(NOW.timestamp())
+    [attempt] = shown["attempts"]
+    assert (attempt["state"], attempt["amount"], attempt["connection"]) == ("succeeded", 1190, "practice")
+    assert [m["kind"] for m in shown["movements"]] == ["capture"]
+    assert [r["state"] for r in shown["recordings"]] == ["recorded"]
+    assert [c["id"] for c in shown["cases"]] == [seeded.case]
+    assert shown["links"]["hosted_invoice_url"] == "https://invoice.example/1"
+    assert shown["links"]["dashboard"].endswith(f"/test/invoices/{seeded.invoice}")
+
+
+async def test_payment_methods_are_masked(api: Api) -> None:
+    seeded = await seed(api.runtime, api.ours.id)
+    answer = await api.get(f"/v1/customers/{seeded.customer}/payment_methods", "server")
+    [method] = answer.json()["data"]
+    assert method["card"] == {"brand": "visa", "last4": "4242"}
+    assert method["first"] is True
+    assert "sealed" not in answer.text
+    assert "hash" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("state", "ended", "granted", "reason"),
+    [
+        ("paid", False, True, "first_invoice_paid"),
+        ("due", False, False, "first_invoice_due"),
+        ("paid", True, False, "subscription_ended"),
+    ],
+)
+async def test_access_opens_with_the_first_invoice(
+    api: Api, state: str, ended: bool, granted: bool, reason: str
+) -> None:
+    ended_at = NOW if ended else None
+    await insert(
+        "subscription",
+        account=api.ours.id,
+        id="sub_1",
+        customer="cus_1",
+        status="active",
+        created_at=NOW,
+        ended_at=ended_at,
+    )
+    first = {"subscription": "sub_1", "customer": "cus_1", "billing_reason": "subscription_create"}
+    await add_invoice(api.ours.id, "in_first", at=NOW + timedelta(days=1), state=state, **first)
+    # Older, as an invoice item of before may be; it is not the one that began the subscription.
+    await add_invoice(api.ours.id, "in_other", subscription="sub_1", customer="cus_1", state="due")
+    shown = (await api.get("/v1/subscriptions/sub_1/access", "server")).json()
+    assert (shown["granted"], shown["reason"], shown["status"]) == (granted, reason, "active")
+    customer = (await api.get("/v1/customers/cus_1/access", "server")).json()
+    assert customer["granted"] is granted
+    assert [one["subscription"] for one in customer["subscriptions"]] == ["sub_1"]
+
+
+async def test_without_a_known_reason_the_oldest_invoice_is_the_first(api: Api) -> None:
+    await insert("subscription", account=api.ours.id, id="sub_1", created_at=NOW)
+    await add_invoice(api.ours.id, "in_2", at=NOW + timedelta(days=30), subscription="sub_1", state="due")
+    await add_invoice(api.ours.id, "in_1", subscription="sub_1", state="paid")
+    assert (await api.get("/v1/subscriptions/sub_1/access", "server")).json()["invoice"] == "in_1"
+
+
+async def test_a_case_is_closed_with_a_reason_and_its_invoice_poked(api: Api) -> None:
+    await add_invoice(api.ours.id, "in_1")
+    case = await add_case(api.ours.id, "att_1", invoice="in_1")
+    closed = await api.post(f"/v1/cases/{case}/close", {"reason": "returned by hand"}, "finance")
+    assert (closed.json()["state"], closed.json()["closed_reason"]) == ("closed", "returned by hand")
+    assert await sql.value("select poked from tollbridge.invoice where id = 'in_1'") == 1
+    audit = await sql.row("select * from tollbridge.audit_log where action = 'case.closed'")
+    assert audit is not None
+    assert audit["actor"].startswith("key_")
+    assert '"returned by hand"' in audit["after"]
+    again = await api.post(f"/v1/cases/{case}/close", {"reason": "x"}, "finance")
+    assert problem(again)[:2] == (409, "state_conflict")
+    assert problem(await api.post(f"/v1/cases/{case}/close", {"reason": ""}, "finance"))[2] == "reason"
+
+
+async def test_an_event_is_replayed(api: Api) -> None:
+    event = await add_event(api.ours.id, state="parked", reason="broken", object_id="in_1")
+    [shown] = (await api.get("/v1/events", state="parked")).json()["data"]
+    assert (shown["id"], shown["source"], shown["reason"]) == (event, "stripe", "broken")
+    replayed = (await api.post(f"/v1/events/{event}/replay")).json()
+    assert (replayed["state"], replayed["reason"]) == ("stored", "")
+    assert await sql.value("select count(*) from tollbridge.audit_log where action = 'event.replayed'") == 1
+
+
+async def test_a_repeated_filter_and_state_of_attempts(api: Api) -> None:
+    seeded = await seed(api.runtime, api.ours.id)
+    for query in ({"invoice": seeded.invoice}, {"state": "succeeded"}):
+        assert len((await api.get("/v1/attempts", "finance", **query)).json()["data"]) == 1
+    assert (await api.get("/v1/attempts", "finance", state="declined")).json()["data"] == []

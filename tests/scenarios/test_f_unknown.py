@@ -1,0 +1,255 @@
+"""F. Unknown outcomes: never a failure, never a second charge."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.crash import Boundary, boundaries, once
+from tests.support.world import Signup, World
+
+
+SEARCH = {"method": "GET", "path": "/v1/charges"}
+CHARGE = {"method": "POST", "path": "/v1/charges"}
+
+
+@pytest.fixture(autouse=True)
+def _no_notices(world: World) -> None:
+    """The processor's webhooks are lost: only asking can tell how a charge ended."""
+    world.practice.set_delivery(drop=True)
+
+
+async def _paid_once(world: World, signup: Signup) -> None:
+    """In paid; c=1 keys=1."""
+    assert world.stripe_invoice(signup.invoice)["status"] == "paid"
+    assert (await world.gateway_invoice(signup.invoice))["state"] == "paid"
+    assert await world.attempts(signup.invoice) == ["succeeded"]
+    assert len(world.captures()) == 1
+    assert {c.idempotency_key for c in world.charge_calls()} == await world.keys_sent()
+    assert len(await world.keys_sent()) == 1
+
+
+def _pays(boundary: Boundary, when: str) -> bool:
+    return boundary.startswith(f"{when} POST /v1/invoices/") and boundary.endswith("/pay")
+
+
+@pytest.mark.scenario(71)
+async def test_timeout_after_the_charge_was_committed(world: World) -> None:
+    world.practice.add_fault("lost_after", **CHARGE)
+    signup = await world.signup("ok", wait_s=0)
+    assert signup.confirmed is not None
+    assert signup.confirmed.status_code == 202
+    assert await world.attempts(signup.invoice) == ["unknown"]
+    assert world.stripe_invoice(signup.invoice)["status"] == "open"
+
+    await world.later(seconds=15)
+
+    await _paid_once(world, signup)
+    assert len(world.charge_calls()) == 1, "a look-up found it"
+
+
+@pytest.mark.scenario(73)
+async def test_lookup_lags(world: World) -> None:
+    # Whatever is sent again is lost too, so that only the search can tell.
+    world.practice.add_fault("hidden", delay_s=600, **CHARGE)
+    world.practice.add_fault("lost_after", times=50, **CHARGE)
+    signup = await world.signup("ok", wait_s=0)
+    for _ in range(9):
+        await world.later(minutes=1)
+        assert await world.attempts(signup.invoice) == ["unknown"]
+        assert len(await world.keys_sent()) == 1
+    assert len(world.practice.calls.to("GET", "/v1/charges")) >= 2
+
+    await world.later(minutes=20)
+
+    await _paid_once(world, signup)
+
+
+@pytest.mark.scenario(74)
+async def test_500_after_commit_and_the_same_key_repeats_the_result(world: World) -> None:
+    world.practice.add_fault("error_after", **CHARGE)
+    world.practice.add_fault("error_before", times=2, **SEARCH)
+    signup = await world.signup("ok", wait_s=0)
+    assert await world.attempts(signup.invoice) == ["unknown"]
+
+    for _ in range(3):
+        await world.later(minutes=6)
+
+    first, again = world.charge_calls()
+    assert (first.idempotency_key, first.body) == (again.idempotency_key, again.body)
+    await _paid_once(world, signup)
+
+
+@pytest.mark.scenario(76)
+async def test_killed_after_the_processor_replied(world: World) -> None:
+    with boundaries(once("after POST /v1/charges")):
+        signup = await world.signup("ok", wait_s=0)
+    assert world.kills == 1
+
+    await world.later(seconds=15)
+
+    await _paid_once(world, signup)
+    assert len(world.charge_calls()) == 1
+
+
+@pytest.mark.scenario(77)
+async def test_killed_after_the_outcome_was_stored(world: World) -> None:
+    died: list[Boundary] = []
+
+    def before_first_pay(boundary: Boundary) -> bool:
+        if died or not _pays(boundary, "before"):
+            return False
+        assert world.stripe_calls("POST", boundary.removeprefix("before POST ")) == []
+        died.append(boundary)
+        return True
+
+    with boundaries(before_first_pay):
+        signup = await world.signup("ok", wait_s=0)
+    assert world.kills == 1
+
+    await _paid_once(world, signup)
+    assert len(world.practice.calls.to("POST", "/v1/charges")) == 1
+    assert world.practice.calls.to("GET", "/v1/charges") == [], "its outcome was known"
+    assert len(world.stripe_calls("POST", f"/v1/invoices/{signup.invoice}/pay")) == 1
+
+
+@pytest.mark.scenario(79)
+async def test_recording_is_answered_500_which_its_key_keeps(world: World) -> None:
+    world.stripe.faults.add("error_before", method="POST", path="/v1/invoices/{id}/pay", status=500)
+    signup = await world.signup("ok", wait_s=0)
+    await world.later(minutes=1)
+
+    pays = world.stripe_calls("POST", f"/v1/invoices/{signup.invoice}/pay")
+    assert [p["status"] for p in pays] == [500, 200]
+    assert len({p["idempotency_key"] for p in pays}) == 2
+    await _paid_once(world, signup)
+    assert len(world.charge_calls()) == 1
+
+
+@pytest.mark.scenario(80)
+async def test_stripe_says_already_paid_and_it_was_us(world: World) -> None:
+    pay = "/v1/invoices/{id}/pay"
+    world.stripe.faults.add("error_after", method="POST", path=pay, status=500)
+    # The look after it fails too, and no event tells of what happened.
+    world.stripe.faults.add("error_before", method="GET", path="/v1/invoices/{id}", status=500)
+    world.stripe.delivery.set(drop={"invoice.paid", "invoice.updated", "invoice.payment_succeeded"})
+    signup = await world.signup("ok", wait_s=0)
+    await world.later(minutes=1)
+
+    pays = world.stripe_calls("POST", f"/v1/invoices/{signup.invoice}/pay")
+    assert [p["status"] for p in pays] == [500, 400]
+    await _paid_once(world, signup)
+    assert await world.open_cases() == []
+
+
+@pytest.mark.scenario(80)
+async def test_stripe_says_already_paid_to_the_key_that_paid_it(world: World) -> None:
+    """The process died with Stripe's answer, and was away for so long that the key was forgotten."""
+    died: list[Boundary] = []
+
+    def after_first_pay(boundary: Boundary) -> bool:
+        if died or not _pays(boundary, "after"):
+            return False
+        died.append(boundary)
+        world.stripe_account().replies.entries.clear()
+        return True
+
+    world.stripe.delivery.set(drop={"invoice.paid", "invoice.updated", "invoice.payment_succeeded"})
+    with boundaries(after_first_pay):
+        signup = await world.signup("ok", wait_s=0)
+    assert world.kills == 1
+
+    pays = world.stripe_calls("POST", f"/v1/invoices/{signup.invoice}/pay")
+    assert [p["status"] for p in pays] == [200, 400]
+    await _paid_once(world, signup)
+    assert await world.open_cases() == []
+
+
+@pytest.mark.scenario(82)
+async def test_recording_keeps_failing(world: World) -> None:
+    world.stripe.faults.add("error_before", method="POST", path="/v1/invoices/{id}/pay", status=401, times=1000)
+    signup = await world.signup("ok", wait_s=0)
+    for _ in range(6):
+        await world.later(hours=1)
+
+    shown = await world.gateway_invoice(signup.invoice)
+    assert world.stripe_invoice(signup.invoice)["status"] == "open"
+    assert (shown["state"], [a["state"] for a in shown["attempts"]]) == ("captured", ["succeeded"])
+    assert [c["state"] for c in shown["cases"]] == ["open"]
+    assert len(world.charge_calls()) == 1
+    await world.later(days=12)
+    assert len(world.charge_calls()) == 1, "never again, however late"
+
+    world.stripe.faults.clear()
+    await world.later(hours=1)
+
+    await _paid_once(world, signup)
+    assert len(world.charge_calls()) == 1
+
+
+@pytest.mark.scenario(86)
+async def test_key_is_older_than_the_processor_keeps_it(world: World) -> None:
+    world.practice.add_fault("lost_after", times=1000, **CHARGE)
+    world.practice.add_fault("error_before", times=1000, **SEARCH)
+    signup = await world.signup("ok", wait_s=0)
+    for _ in range(13):
+        await world.later(hours=12)
+    protected = len(world.charge_calls())
+    assert protected > 1, "while its key protected it, it was sent again"
+
+    for _ in range(4):
+        await world.later(hours=12)
+    asked = len(world.practice.calls.to("GET", "/v1/charges"))
+    await world.later(days=1)
+
+    assert len(world.charge_calls()) == protected
+    assert len(world.practice.calls.to("GET", "/v1/charges")) > asked
+    assert await world.attempts(signup.invoice) == ["unknown"]
+    assert "outcome_unknown" in await world.open_cases()
+    assert world.stripe_subscription(signup.subscription)["status"] != "canceled"
+    world.practice.faults.clear()
+    await world.later(hours=7)
+    await _paid_once(world, signup)
+    assert len(world.charge_calls()) == protected
+
+
+@pytest.mark.scenario(88)
+async def test_amount_changes_between_tries(world: World) -> None:
+    world.practice.add_fault("lost_before", **CHARGE)
+    signup = await world.signup("ok", wait_s=0)
+    assert await world.attempts(signup.invoice) == ["unknown"]
+    await world.shop.client.v1.credit_notes.create_async({"invoice": signup.invoice, "amount": 400})
+
+    for _ in range(14):
+        await world.later(minutes=1)
+    assert len(world.charge_calls()) == 1, "the old one first, and not again: it asks for another amount"
+    assert await world.attempts(signup.invoice) == ["unknown"]
+    await world.later(minutes=30)
+    await world.later(minutes=30)
+
+    assert await world.attempts(signup.invoice) == ["not_sent", "succeeded"]
+    old, new = world.charge_calls()
+    assert (old.json()["amount"], new.json()["amount"]) == (1000, 600)
+    assert old.idempotency_key != new.idempotency_key
+    assert old.json()["reference"] != new.json()["reference"]
+    live = world.stripe_invoice(signup.invoice)
+    assert (live["status"], live["amount_paid"]) == ("paid", 600)
+    assert [c.captured for c in world.captures()] == [600]
+
+
+@pytest.mark.scenario(89)
+async def test_lookup_itself_fails(world: World) -> None:
+    world.practice.add_fault("lost_after", times=1000, **CHARGE)
+    world.practice.add_fault("error_before", times=1000, **SEARCH)
+    signup = await world.signup("ok", wait_s=0)
+    for _ in range(12):
+        await world.later(minutes=5)
+        assert await world.attempts(signup.invoice) == ["unknown"]
+    assert len(await world.keys_sent()) == 1
+    assert len(world.captures()) == 1
+    assert world.stripe_invoice(signup.invoice)["status"] == "open"
+    assert world.stripe_subscription(signup.subscription)["status"] == "active"
+
+    world.practice.faults.clear()
+    await world.later(hours=1)
+
+    await _paid_once(world, signup)
