@@ -11,7 +11,7 @@
     └── CallError                 a call to the processor failed; which branch decides what may happen next
         ├── NotSentError          no connection was made: free to try again
         ├── RefusedError          the processor answered 4xx: our fault, final, moves no money
-        └── OutcomeUnknownError   it may have happened: only a look-up, a webhook or the same bytes may settle it
+        └── OutcomeUnknownError   it may have happened (also 408): only a look-up, a webhook or the same bytes settle it
 
 A charge never raises a CallError: the shared transport turns one into an outcome (`processors.outcome`).
 """

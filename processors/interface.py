@@ -56,7 +56,10 @@ class ProcessorAdapter(Protocol):
         ...
 
     async def check(self) -> str:
-        """One harmless call that proves the credentials; the answer names the account there. Raises CallError."""
+        """One harmless call that proves the credentials; the answer names the account there.
+
+        Raises CallError, and ConfigurationError where the key belongs to another account than the options name.
+        """
         ...
 
     async def begin_setup(self, request: SetupRequest) -> SetupSession:
@@ -96,5 +99,8 @@ class ProcessorAdapter(Protocol):
         ...
 
     async def parse(self, notice: Notice) -> tuple[ProcessorEvent, ...]:
-        """What a notice says; may fetch from the processor, so it runs in the worker. Raises CallError."""
+        """What a notice says; may fetch from the processor, so it runs in the worker.
+
+        Raises CallError, WebhookError for a body that it can't read, MoneyError for an amount that it can't.
+        """
         ...

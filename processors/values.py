@@ -45,7 +45,7 @@ class PaymentMethodReference(msgspec.Struct, frozen=True):
 
 
 class SetupRequest(msgspec.Struct, frozen=True):
-    """A payer is about to enter a payment method. `reference` is ours and comes back with the result."""
+    """A payer is about to enter a payment method. `reference` is ours, for whoever looks it up at the processor."""
 
     reference: str
     idempotency_key: str

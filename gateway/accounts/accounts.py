@@ -28,6 +28,8 @@ from gateway.runtime import Runtime
 from processors.values import Secret
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+RESERVED: Final = frozenset({"stripe"})
+"""`/webhooks/stripe/…` is Stripe's own address."""
 STRIPE_KEY: Final = re.compile(r"(?:sk|rk)_(test|live)_[!-~]{1,255}")
 
 INSERT = """
@@ -83,6 +85,8 @@ async def add(
     """A new account; raises FieldError, NameTakenError."""
     change = change or AccountChange()
     check_name(name)
+    if name in RESERVED:
+        raise FieldError("name", f"{name!r} is taken by an address of ours")
     livemode = livemode_of(api_key)
     policies = merged_policies({}, change.policies or {})
     account, now = new_id("acc"), await business_now()
@@ -98,8 +102,8 @@ async def add(
             raise NameTakenError("name", f"there is an account {name!r} already") from None
         after = {"name": name, "livemode": livemode, "api_key": SET, "api_base": api_base, "portal_url": portal_url}
         await by.note(account, "account.added", account, name=name, after={**after, "policies": policies})
-        for secret in secrets:
-            await webhook_secrets.add(keyring, by, account, secret)
+        for place, secret in enumerate(secrets):
+            await webhook_secrets.add(keyring, by, account, secret, param=f"webhook_secrets.{place}")
     return await show(account)
 
 
@@ -187,6 +191,8 @@ def check_name(name: str) -> None:
     """Raises FieldError for a name that would not fit into an address."""
     if not NAME.fullmatch(name):
         raise FieldError("name", "must be 1 to 63 of a-z, 0-9, '-' and '_', and begin with a letter or digit")
+    if name == "stripe":
+        raise FieldError("name", "'stripe' is taken: Stripe's own webhook addresses begin with it")
 
 
 def merged_policies(before: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:

@@ -140,8 +140,8 @@ async def _upsert(runtime: Runtime, by: Author, name: str, change: AccountChange
             raise FieldError("api_key", "this parameter is required for a new account") from None
         return await accounts.add(runtime.keyring, by, name, change.api_key, secrets=secrets, change=change)
     account = await accounts.update(runtime.keyring, by, known.id, change)
-    for secret in secrets:
-        await webhook_secrets.add(runtime.keyring, by, account.id, secret)
+    for place, secret in enumerate(secrets):
+        await webhook_secrets.add(runtime.keyring, by, account.id, secret, param=f"webhook_secrets.{place}")
     return account
 
 

@@ -33,10 +33,13 @@ class WebhookSecret(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
-async def add(keyring: Keyring, by: Author, account: str, secret: Secret) -> str:
-    """Add a secret, and return its id; one that is there already keeps its own. Raises FieldError, NotThereError."""
+async def add(keyring: Keyring, by: Author, account: str, secret: Secret, *, param: str = "secret") -> str:
+    """Add a secret, and return its id; one that is there already keeps its own.
+
+    Raises NotThereError, and FieldError naming `param`.
+    """
     if not SIGNING_SECRET.fullmatch(secret.reveal()):
-        raise FieldError("webhook_secret", "must be a signing secret of Stripe's (whsec_…), and is never empty")
+        raise FieldError(param, "must be a signing secret of Stripe's (whsec_…), and is never empty")
     async with DB.transaction():
         if await sql.row("select id from tollbridge.account where id = $1 for no key update", account) is None:
             raise NotThereError("account", account)

@@ -79,11 +79,11 @@ async def cancel(stripe: StripeClient, subscription: str) -> SubscriptionShape:
 
 
 class _Coupon(msgspec.Struct, frozen=True):
-    duration: str = "once"
+    duration: str
 
 
 class _Promotion(msgspec.Struct, frozen=True):
-    coupon: _Coupon | str | None = None
+    coupon: _Coupon | None = None
 
 
 class PromotionCode(msgspec.Struct, frozen=True):
@@ -95,9 +95,7 @@ class PromotionCode(msgspec.Struct, frozen=True):
 
 class _PromotionShape(msgspec.Struct, frozen=True):
     id: str
-    promotion: _Promotion | None = None
-    coupon: _Coupon | str | None = None
-    """Before 2025-09-30; after it under `promotion`."""
+    promotion: _Promotion = _Promotion()
 
 
 class _PromotionPage(msgspec.Struct, frozen=True):
@@ -106,12 +104,11 @@ class _PromotionPage(msgspec.Struct, frozen=True):
 
 async def find_promotion_code(stripe: StripeClient, code: str) -> PromotionCode | None:
     """The active promotion code that a payer calls `code`, if there is one."""
-    page = await stripe.get("/v1/promotion_codes", _PromotionPage, {"code": code, "active": True, "limit": 1})
-    if not page.data:
+    params = {"code": code, "active": True, "limit": 1, "expand": ["data.promotion.coupon"]}
+    page = await stripe.get("/v1/promotion_codes", _PromotionPage, params)
+    if not page.data or page.data[0].promotion.coupon is None:
         return None
-    found = page.data[0]
-    coupon = found.promotion.coupon if found.promotion else found.coupon
-    return PromotionCode(found.id, coupon.duration if isinstance(coupon, _Coupon) else "once")
+    return PromotionCode(page.data[0].id, page.data[0].promotion.coupon.duration)
 
 
 def _made(raw: msgspec.Raw) -> MadeSubscription:

@@ -1,0 +1,135 @@
+"""`apply`: upsert by name, nothing else touched, one transaction, secrets by reference alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from db import sql
+from gateway.accounts import accounts, connections
+from gateway.accounts.apply import apply, read
+from gateway.accounts.audit import Author, Change
+from gateway.accounts.errors import FieldError
+from gateway.accounts.secrets import found
+from gateway.runtime import Runtime
+
+FILE = """
+[[account]]
+name = "eu"
+api_key = "env:STRIPE_KEY"
+webhook_secrets = ["file:signing"]
+policies = { margin_hours = 48 }
+
+[[account.connection]]
+name = "practice"
+adapter = "practice"
+credentials = { api_key = "env:PRACTICE_KEY", webhook_secret = "file:signing" }
+options = { base_url = "http://127.0.0.1:1", account = "pa_1" }
+currencies = ["eur"]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("STRIPE_KEY", "sk_test_hush")
+    monkeypatch.setenv("PRACTICE_KEY", "hush_practice")
+    (tmp_path / "signing").write_text("whsec_hush_4711\n")
+    return tmp_path
+
+
+async def applied(
+    runtime: Runtime, folder: Path, text: str, *, prune: bool = False, dry_run: bool = False
+) -> list[Change]:
+    (folder / "gateway.toml").write_text(text)
+    document = read(folder / "gateway.toml")
+    return await apply(runtime, Author("test"), document, beside=folder, prune=prune, dry_run=dry_run)
+
+
+async def test_it_makes_what_the_file_says_and_then_nothing(runtime: Runtime, folder: Path) -> None:
+    changes = await applied(runtime, folder, FILE)
+    assert [change.action for change in changes] == ["account.added", "webhook_secret.added", "connection.added"]
+    account = await accounts.show("eu")
+    assert (account.policies, len(account.webhook_secrets)) == ({"margin_hours": 48}, 1)
+    assert [one.name for one in await connections.listed(account.id)] == ["practice"]
+    assert await applied(runtime, folder, FILE) == []
+    assert await applied(runtime, folder, FILE, prune=True) == []
+    assert "hush" not in repr(changes)
+
+
+async def test_a_dry_run_shows_the_same_and_changes_nothing(runtime: Runtime, folder: Path) -> None:
+    shown = await applied(runtime, folder, FILE, dry_run=True)
+    assert [change.action for change in shown] == ["account.added", "webhook_secret.added", "connection.added"]
+    assert await accounts.listed() == []
+    assert await sql.value("select count(*) from tollbridge.audit_log") == 0
+
+
+async def test_what_is_absent_is_left_alone_unless_pruned(runtime: Runtime, folder: Path) -> None:
+    await applied(runtime, folder, FILE)
+    us = '[[account]]\nname = "us"\napi_key = "env:STRIPE_KEY"\n'
+    assert [change.action for change in await applied(runtime, folder, us)] == ["account.added"]
+    assert (await accounts.show("eu")).enabled
+    changes = await applied(runtime, folder, us, prune=True)
+    assert [(change.name, change.after) for change in changes] == [("eu", {"enabled": False})]
+
+
+async def test_pruning_disables_connections_and_retires_secrets(runtime: Runtime, folder: Path) -> None:
+    await applied(runtime, folder, FILE)
+    (folder / "signing").write_text("whsec_hush_newer")
+    without = FILE.partition("[[account.connection]]")[0]
+    await applied(runtime, folder, without)
+    account = await accounts.show("eu")
+    assert len(account.webhook_secrets) == 2
+    assert (await connections.show(account.id, "practice")).enabled
+    await applied(runtime, folder, without, prune=True)
+    assert len((await accounts.show("eu")).webhook_secrets) == 1
+    assert not (await connections.show(account.id, "practice")).enabled
+
+
+async def test_a_change_is_shown_from_and_to(runtime: Runtime, folder: Path) -> None:
+    await applied(runtime, folder, FILE)
+    changed = FILE.replace("48", "72").replace("pa_1", "pa_2")
+    account, connection = await applied(runtime, folder, changed, dry_run=True)
+    assert (account.before, account.after) == ({"policies": {"margin_hours": 48}}, {"policies": {"margin_hours": 72}})
+    assert connection.after == {"options": {"base_url": "http://127.0.0.1:1", "account": "pa_2"}}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "param"),
+    [
+        ('name = "eu"', 'name = "eu"\ncolour = "red"', "account.0.colour"),
+        ("margin_hours = 48", "margin_hours = -1", "account.0.policies.margin_hours"),
+        ('"env:STRIPE_KEY"', '"sk_test_hush"', "account.0.api_key"),
+        ('"env:STRIPE_KEY"', '"env:NOBODY"', "account.0.api_key"),
+        ('"env:PRACTICE_KEY"', '"file:nowhere"', "account.0.connection.0.credentials.api_key"),
+        ('adapter = "practice"', 'adapter = "nobody"', "account.0.connection.0.adapter"),
+        ('["eur"]', '["EUR"]', "account.0.connection.0.currencies.0"),
+        ('account = "pa_1"', "account = 1", "account.0.connection.0.options"),
+    ],
+)
+async def test_a_mistake_is_named_and_changes_nothing(
+    runtime: Runtime, folder: Path, old: str, new: str, param: str
+) -> None:
+    with pytest.raises(FieldError) as caught:
+        await applied(runtime, folder, FILE.replace(old, new))
+    assert caught.value.param.startswith(param)
+    assert "hush" not in str(caught.value)
+    assert await accounts.listed() == []
+
+
+async def test_a_name_twice_is_refused(runtime: Runtime, folder: Path) -> None:
+    with pytest.raises(FieldError, match="twice"):
+        await applied(runtime, folder, FILE + FILE)
+
+
+def test_what_is_no_toml_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_text("account = [")
+    with pytest.raises(FieldError, match="no TOML"):
+        read(tmp_path / "x.toml")
+
+
+@pytest.mark.parametrize("reference", ["", "sk_test_hush", "env:", "file:", "vault:hush", "env:EMPTY"])
+def test_a_secret_is_given_by_reference(reference: str) -> None:
+    with pytest.raises(FieldError) as caught:
+        found(reference, "api_key", environ={"EMPTY": " "})
+    assert "hush" not in str(caught.value)

@@ -1,0 +1,113 @@
+"""Connections: the adapter says which fields there are; credentials are encrypted, merged, and never shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from db import sql
+from gateway.accounts import connections
+from gateway.accounts.accounts import Account
+from gateway.accounts.audit import Author
+from gateway.accounts.connections import ConnectionChange
+from gateway.accounts.errors import CheckFailedError, FieldError, NameTakenError, NotThereError
+from gateway.runtime import Runtime
+from gateway.sandbox.practice import PracticeProcessor, create_app
+from processors.errors import NotSentError
+from processors.values import Secret
+from tests.support.serving import serving
+
+CREDENTIALS = {"api_key": Secret("hush_key"), "webhook_secret": Secret("hush_secret")}
+OPTIONS = {"base_url": "http://127.0.0.1:1", "account": "pa_1"}
+WHOLE = ConnectionChange(credentials=CREDENTIALS, options=OPTIONS, currencies=["eur", "usd"], priority=3)
+
+
+async def test_a_connection_is_added_and_built(runtime: Runtime, by: Author, account: Account) -> None:
+    added = await connections.add(runtime, by, account.id, "practice", "practice", WHOLE)
+    assert added.credentials == ("api_key", "webhook_secret")
+    assert (added.currencies, added.priority, added.record_on) == (("eur", "usd"), 3, "confirmed")
+    adapter = await runtime.connections.adapter(account.id, added.id)
+    assert adapter.name == "practice"
+    assert await connections.listed(account.id) == [added]
+
+
+async def test_credentials_are_nowhere_but_in_their_column(runtime: Runtime, by: Author, account: Account) -> None:
+    added = await connections.add(runtime, by, account.id, "practice", "practice", WHOLE)
+    change = ConnectionChange(credentials={"api_key": Secret("hush_new")})
+    await connections.update(runtime, by, account.id, added.id, change)
+    logged = await sql.rows("select before, after from tollbridge.audit_log")
+    stored = await sql.row("select credentials, options from tollbridge.connection")
+    assert "hush" not in f"{added!r} {by.changes!r} {[dict(row) for row in logged]!r} {dict(stored or {})!r}"
+    assert by.changes[-1].after == {"credentials": {"api_key": "(changed)", "webhook_secret": "(set)"}}
+
+
+async def test_an_update_merges(runtime: Runtime, by: Author, account: Account) -> None:
+    added = await connections.add(runtime, by, account.id, "practice", "practice", WHOLE)
+    change = ConnectionChange(
+        credentials={"api_key": Secret("new")}, options={"account": "pa_2"}, record_on="settled", enabled=False
+    )
+    changed = await connections.update(runtime, by, account.id, "practice", change)
+    assert changed.options == {"base_url": "http://127.0.0.1:1", "account": "pa_2"}
+    assert (changed.currencies, changed.record_on, changed.enabled) == (("eur", "usd"), "settled", False)
+    row = await sql.row("select * from tollbridge.connection where id = $1", added.id)
+    revealed = {name: secret.reveal() for name, secret in runtime.connections.credentials(row).items()}
+    assert revealed == {"api_key": "new", "webhook_secret": "hush_secret"}
+    changes = len(by.changes)
+    await connections.update(runtime, by, account.id, "practice", change)
+    assert len(by.changes) == changes
+
+
+@pytest.mark.parametrize(
+    ("adapter", "change", "param"),
+    [
+        ("nobody", WHOLE, "adapter"),
+        (
+            "practice",
+            ConnectionChange(credentials={"api_key": Secret("k")}, options=OPTIONS),
+            "credentials.webhook_secret",
+        ),
+        ("practice", ConnectionChange(credentials={**CREDENTIALS, "pin": Secret("1")}), "credentials.pin"),
+        (
+            "practice",
+            ConnectionChange(credentials={**CREDENTIALS, "webhook_secret": Secret("")}),
+            "credentials.webhook_secret",
+        ),
+        ("practice", ConnectionChange(credentials=CREDENTIALS), "options.base_url"),
+        ("practice", ConnectionChange(credentials=CREDENTIALS, options={**OPTIONS, "region": "eu"}), "options.region"),
+        ("practice", ConnectionChange(credentials=CREDENTIALS, options=OPTIONS, currencies=["EUR"]), "currencies.0"),
+        (
+            "practice",
+            ConnectionChange(credentials=CREDENTIALS, options=OPTIONS, currencies=["eur", "xxx"]),
+            "currencies.1",
+        ),
+    ],
+)
+async def test_a_wrong_field_is_named(
+    runtime: Runtime, by: Author, account: Account, adapter: str, change: ConnectionChange, param: str
+) -> None:
+    with pytest.raises(FieldError) as caught:
+        await connections.add(runtime, by, account.id, "practice", adapter, change)
+    assert caught.value.param == param
+    assert "hush" not in str(caught.value)
+
+
+async def test_a_name_is_taken_once_in_an_account(runtime: Runtime, by: Author, account: Account) -> None:
+    await connections.add(runtime, by, account.id, "practice", "practice", WHOLE)
+    with pytest.raises(NameTakenError):
+        await connections.add(runtime, by, account.id, "practice", "practice", WHOLE)
+    with pytest.raises(NotThereError):
+        await connections.add(runtime, by, "acc_nobody", "practice", "practice", WHOLE)
+
+
+async def test_a_check_tries_the_credentials(runtime: Runtime, by: Author, account: Account) -> None:
+    processor = PracticeProcessor()
+    reference = processor.account("hush_key").id
+    async with serving(create_app(processor)) as url:
+        change = ConnectionChange(credentials=CREDENTIALS, options={"base_url": url, "account": reference})
+        added = await connections.add(runtime, by, account.id, "practice", "practice", change)
+        assert await connections.check(runtime, account.id, added.id) == reference
+        other = ConnectionChange(options={"account": "pa_other"})
+        await connections.update(runtime, by, account.id, added.id, other)
+        with pytest.raises(CheckFailedError, match="practice"):
+            await connections.check(runtime, account.id, "practice")
+    with pytest.raises(NotSentError):
+        await connections.check(runtime, account.id, "practice")

@@ -1,0 +1,42 @@
+"""msgspec's messages as dotted paths."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+import pytest
+
+from gateway.accounts.errors import FieldError
+from gateway.accounts.validation import converted
+
+
+class Item(msgspec.Struct, forbid_unknown_fields=True):
+    price: Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class Order(msgspec.Struct, forbid_unknown_fields=True):
+    items: list[Item]
+    labels: dict[str, int] = {}
+
+
+@pytest.mark.parametrize(
+    ("value", "param"),
+    [
+        ({}, "items"),
+        ({"items": 1}, "items"),
+        ({"items": [{}]}, "items.0.price"),
+        ({"items": [{"price": "p"}, {"price": ""}]}, "items.1.price"),
+        ({"items": [{"price": "p", "more": 1}]}, "items.0.more"),
+        ({"items": [], "labels": {"a": "x"}}, "labels"),
+        ({"items": [], "extra": 1}, "extra"),
+        ([], ""),
+    ],
+)
+def test_the_parameter_is_named(value: Any, param: str) -> None:
+    with pytest.raises(FieldError) as caught:
+        converted(value, Order)
+    assert caught.value.param == param
+    with pytest.raises(FieldError) as below:
+        converted(value, Order, under="order")
+    assert below.value.param == ".".join(part for part in ("order", param) if part)

@@ -1,0 +1,1 @@
+"""Checkout sessions: made once, shown without asking Stripe, changed, confirmed, expired."""

@@ -1,0 +1,73 @@
+"""The command line as it is used: a process, an environment, a directory of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from db.encryption import generate_key
+
+KEYS = {"TOLLBRIDGE_ENCRYPTION_KEYS": f"one:{generate_key()}", "TOLLBRIDGE_TOKEN_HASH_KEY": generate_key()}
+TIMEOUT_S = 60
+
+
+@dataclass
+class Result:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        assert self.code == 0, self.err
+        return msgspec.json.decode(self.out)
+
+
+Tollbridge = Callable[..., Awaitable[Result]]
+
+
+def environment(home: Path, **variables: str) -> dict[str, str]:
+    """Ours without any setting of this machine's."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TOLLBRIDGE_")}
+    return {**kept, "TOLLBRIDGE_HOME": str(home), **variables}
+
+
+@pytest.fixture
+def tollbridge(database_url: str, database: str, tmp_path: Path) -> Tollbridge:
+    """Run a command against this test's database."""
+
+    async def run(*arguments: str, **variables: str) -> Result:
+        settings = KEYS | {"TOLLBRIDGE_DATABASE_URL": database_url} | variables
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "gateway.cli",
+            *arguments,
+            env=environment(tmp_path, **settings),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await asyncio.wait_for(process.communicate(), TIMEOUT_S)
+        return Result(process.returncode or 0, out.decode(), err.decode())
+
+    return run
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    def find() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return int(probe.getsockname()[1])
+
+    return find

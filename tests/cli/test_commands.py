@@ -1,0 +1,155 @@
+"""Configuration and reading from the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from db import sql
+from tests.api.seed import add_case, add_event, add_invoice
+from tests.cli.conftest import Tollbridge
+
+STRIPE = {"STRIPE_KEY": "sk_test_hush", "SIGNING": "whsec_hush_0815"}
+PRACTICE = ("--credential", "api_key=env:STRIPE_KEY", "--credential", "webhook_secret=env:SIGNING")
+OPTIONS = ("--option", "base_url=http://127.0.0.1:1", "--option", "account=pa_1")
+
+
+async def add_account(tollbridge: Tollbridge, name: str = "eu") -> str:
+    added = await tollbridge("accounts", "add", name, "--stripe-key", "env:STRIPE_KEY", "--json", **STRIPE)
+    return str(added.json["id"])
+
+
+async def test_an_account_and_its_connection(tollbridge: Tollbridge) -> None:
+    added = await tollbridge(
+        "accounts", "add", "eu", "--stripe-key", "env:STRIPE_KEY", "--webhook-secret", "env:SIGNING",
+        "--policy", "margin_hours=48", "--json", **STRIPE,
+    )  # fmt: skip
+    assert added.json["policies"]["margin_hours"] == 48
+    assert len(added.json["webhook_secrets"]) == 1
+    made = await tollbridge(
+        "connections", "add", "practice", "--adapter", "practice", *PRACTICE, *OPTIONS, "--currency", "eur", "--json",
+        **STRIPE,
+    )  # fmt: skip
+    assert made.json["credentials"] == ["api_key", "webhook_secret"]
+    listed = await tollbridge("connections", "list", "--json")
+    assert [one["name"] for one in listed.json] == ["practice"]
+    for result in (added, made, listed, await tollbridge("accounts", "show"), await tollbridge("accounts", "list")):
+        assert result.code == 0
+        assert "eu" in result.out or "practice" in result.out
+        assert "hush" not in result.out + result.err
+    actors = await sql.rows("select distinct actor from tollbridge.audit_log")
+    assert [row["actor"].partition(":")[0] for row in actors] == ["cli"]
+
+
+async def test_keys(tollbridge: Tollbridge) -> None:
+    await add_account(tollbridge)
+    made = (await tollbridge("keys", "create", "backend", "--scope", "server", "--scope", "finance", "--json")).json
+    assert made["key"].startswith("tb_test_")
+    listed = await tollbridge("keys", "list")
+    assert made["id"] in listed.out
+    assert made["key"] not in listed.out
+    assert (await tollbridge("keys", "revoke", made["id"])).code == 0
+    platform = (await tollbridge("keys", "create", "ops", "--platform", "--json")).json
+    assert platform["scopes"] == ["platform"]
+
+
+async def test_apply_shows_the_difference_and_makes_it(tollbridge: Tollbridge, tmp_path: Path) -> None:
+    file = tmp_path / "gateway.toml"
+    file.write_text('[[account]]\nname = "eu"\napi_key = "env:STRIPE_KEY"\n')
+    shown = await tollbridge("apply", str(file), "--dry-run", **STRIPE)
+    assert "account.added eu" in shown.out
+    assert "nothing was changed" in shown.out
+    done = await tollbridge("apply", str(file), "--json", **STRIPE)
+    assert [change["action"] for change in done.json["changes"]] == ["account.added"]
+    again = await tollbridge("apply", str(file), **STRIPE)
+    assert again.out.strip() == "Nothing to change."
+    file.write_text('[[account]]\nname = "eu"\ncolour = "red"\n')
+    wrong = await tollbridge("apply", str(file))
+    assert (wrong.code, wrong.err) == (2, "Error: account.0.colour: there is no such parameter\n")
+
+
+async def test_invoices_cases_and_events(tollbridge: Tollbridge) -> None:
+    account = await add_account(tollbridge)
+    await add_invoice(account, "in_1", state="due", reason="waits for the worker", currency="eur", amount_due=1190)
+    case = await add_case(account, "in_1", invoice="in_1")
+    event = await add_event(account, state="parked", reason="broken", object_id="in_1")
+
+    listed = await tollbridge("invoices", "list", "--state", "due")
+    assert "in_1" in listed.out
+    assert "1190 eur" in listed.out
+    shown = await tollbridge("invoices", "show", "in_1")
+    assert "waits for the worker" in shown.out
+    assert case in shown.out
+    assert (await tollbridge("invoices", "show", "in_1", "--json")).json["amount_due"] == 1190
+
+    assert case in (await tollbridge("cases", "list")).out
+    closed = await tollbridge("cases", "close", case, "--reason", "looked it up", "--json")
+    assert (closed.json["state"], closed.json["closed_reason"]) == ("closed", "looked it up")
+    assert (await tollbridge("cases", "list")).out.strip() == "No cases."
+
+    assert event in (await tollbridge("events", "list", "--state", "parked")).out
+    replayed = await tollbridge("events", "replay", event, "--json")
+    assert replayed.json[0]["state"] == "stored"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("accounts", "show", "us"), 1, "no account 'us'"),
+        (("invoices", "show", "in_9"), 1, "no invoice 'in_9'"),
+        (("connections", "check", "paypal"), 1, "no connection 'paypal'"),
+        (("accounts", "add", "us", "--stripe-key", "sk_test_hush"), 2, "env:NAME or file:PATH"),
+        (("accounts", "add", "us", "--stripe-key", "env:NOBODY"), 2, "no variable NOBODY"),
+        (("accounts", "add", "U S", "--stripe-key", "env:STRIPE_KEY"), 2, "name: must be"),
+        (("accounts", "update", "--policy", "margin_hours=-1"), 2, "policies.margin_hours"),
+        (("connections", "add", "x", "--adapter", "nobody"), 2, "adapter: no adapter 'nobody'"),
+        (("connections", "add", "x", "--adapter", "practice", "--credential", "hush"), 2, "NAME=VALUE"),
+        (("invoices", "list", "--state", "lost"), 2, "lost"),
+        (("sandbox", "clock", "--advance", "soon"), 2, "no span of time"),
+        (("accounts", "frobnicate"), 2, "No such command"),
+    ],
+)
+async def test_an_error_is_one_clear_line(
+    tollbridge: Tollbridge, arguments: tuple[str, ...], code: int, says: str
+) -> None:
+    await add_account(tollbridge)
+    result = await tollbridge(*arguments, **STRIPE)
+    assert result.code == code
+    assert says in result.err
+    assert "Traceback" not in result.err
+    assert "hush" not in result.err
+    assert len([line for line in result.err.splitlines() if line.startswith("Error")]) == 1
+
+
+async def test_two_accounts_must_be_named(tollbridge: Tollbridge) -> None:
+    await add_account(tollbridge, "eu")
+    await add_account(tollbridge, "us")
+    result = await tollbridge("invoices", "list")
+    assert (result.code, "eu, us" in result.err) == (2, True)
+    assert (await tollbridge("invoices", "list", "--account", "us", "--json")).json["data"] == []
+
+
+async def test_without_a_database_it_says_so(tollbridge: Tollbridge) -> None:
+    result = await tollbridge("accounts", "list", TOLLBRIDGE_DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
+    assert result.code == 1
+    assert "cannot connect to PostgreSQL at 127.0.0.1:1/none" in result.err
+
+
+async def test_without_keys_it_says_so(tollbridge: Tollbridge) -> None:
+    for command in (("serve",), ("work",), ("accounts", "list")):
+        result = await tollbridge(*command, TOLLBRIDGE_ENCRYPTION_KEYS="", TOLLBRIDGE_TOKEN_HASH_KEY="")
+        assert result.code == 1
+        assert "TOLLBRIDGE_" in result.err
+
+
+async def test_migrate_says_what_it_did(tollbridge: Tollbridge, empty_database: str) -> None:
+    first = await tollbridge("migrate", "--json", TOLLBRIDGE_DATABASE_URL=empty_database)
+    assert first.json["applied"][0] == "0001_initial"
+    assert (await tollbridge("migrate", TOLLBRIDGE_DATABASE_URL=empty_database)).out.strip() == "Up to date."
+
+
+async def test_an_old_schema_is_not_touched_by_the_way(tollbridge: Tollbridge, empty_database: str) -> None:
+    result = await tollbridge("accounts", "list", TOLLBRIDGE_DATABASE_URL=empty_database)
+    assert result.code == 1
+    assert "tollbridge migrate" in result.err
