@@ -48,6 +48,8 @@ class Claim(msgspec.Struct, frozen=True):
     account: str
     id: str
     holder: str
+    poked: int
+    """The counter when it was taken."""
 
 
 class ClaimLostError(Exception):
@@ -99,13 +101,13 @@ async def take(wake_up: WakeUp, for_s: float) -> Claim | None:
         f"""update tollbridge.{wake_up.kind}
             set claimed_by = $3, claim_until = clock_timestamp() + make_interval(secs => $4)
             where account = $1 and id = $2 and (claimed_by is null or claim_until < clock_timestamp())
-            returning id""",  # noqa: S608
+            returning poked""",  # noqa: S608
         wake_up.account,
         wake_up.id,
         holder,
         for_s,
     )
-    return None if taken is None else Claim(wake_up.kind, wake_up.account, wake_up.id, holder)
+    return None if taken is None else Claim(wake_up.kind, wake_up.account, wake_up.id, holder, taken["poked"])
 
 
 async def hold(claim: Claim, for_s: float) -> None:
@@ -143,11 +145,12 @@ async def release(claim: Claim, *, seen: int, due_at: datetime | None) -> bool:
 async def give_up_turn(claim: Claim, *, now: datetime, waits_s: Sequence[float], failed: bool) -> int:
     """Let go without having finished. Returns how often in a row it has failed.
 
-    The object comes again after `waits_s[n]` seconds of business time at the n-th failure in a row, the last repeating.
+    The object comes again after `waits_s[n]` seconds of business time at the n-th failure in a row, the last repeating;
+    at once where it was poked after this claim was taken, since what failed may be mended.
     """
     let_go = await sql.value(
         f"""update tollbridge.{claim.kind}
-            set claimed_by = null, claim_until = null, seen = poked, failures = failures + $6,
+            set claimed_by = null, claim_until = null, seen = $7, failures = failures + $6,
                 due_at = $4::timestamptz + make_interval(secs => ($5::float8[])[least(failures + 1, cardinality($5))])
             where account = $1 and id = $2 and claimed_by = $3
             returning failures""",  # noqa: S608
@@ -157,6 +160,7 @@ async def give_up_turn(claim: Claim, *, now: datetime, waits_s: Sequence[float],
         now,
         [float(w) for w in waits_s],
         int(failed),
+        claim.poked,
     )
     return int(let_go or 0)
 

@@ -192,6 +192,7 @@ create table tollbridge.attempt (
     message text not null default '',
     action_url text not null default '',
     lookups integer not null default 0 check (lookups >= 0),
+    withdrawn boolean not null default false,      -- the processor was asked to cancel it
     resolve_at timestamptz,
     retry_after timestamptz,
     created_at timestamptz not null,

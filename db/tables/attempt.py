@@ -33,6 +33,7 @@ class Attempt(Table, tablename="attempt", schema=SCHEMA, db=DB):
     message = Text()
     action_url = Text()
     lookups = Integer()
+    withdrawn = Boolean(default=False)
     resolve_at = at()
     retry_after = at()
     created_at = at()

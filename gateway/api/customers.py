@@ -19,6 +19,7 @@ from gateway.api.auth import Principal, requires
 from gateway.api.openapi import problems
 from gateway.api.paging import DEFAULT, After, Limit, Page, listed, page, unix
 from gateway.api.problems import Code
+from gateway.billing.shapes import InvoiceShape, billed
 from gateway.domain.access import AccessInvoice, access
 from processors.values import Card
 
@@ -42,7 +43,7 @@ SUBSCRIPTIONS: Final = """
     select * from tollbridge.subscription where account = $1 and customer = $2 order by created_at desc, id desc
 """
 INVOICES: Final = """
-    select id, subscription, state, billing_reason from tollbridge.invoice
+    select id, subscription, state, billing_reason, snapshot from tollbridge.invoice
     where account = $1 and subscription = any($2) order by coalesce(stripe_created_at, created_at), id
 """
 
@@ -127,7 +128,10 @@ def _access_of(row: asyncpg.Record, invoices: Sequence[asyncpg.Record]) -> Acces
     # The invoice that began it; where Stripe's reason is not known (an older mirror), the oldest.
     first = next((i["id"] for i in invoices if i["billing_reason"] == "subscription_create"), None)
     first = first or (invoices[0]["id"] if invoices else None)
-    seen = [AccessInvoice(i["id"], i["id"] == first, InvoiceState(i["state"])) for i in invoices]
+    seen = [
+        AccessInvoice(i["id"], i["id"] == first, InvoiceState(i["state"]), i["id"] == first and _credited(i))
+        for i in invoices
+    ]
     found = access(seen, ended=row["ended_at"] is not None)
     return AccessBody(
         subscription=row["id"],
@@ -137,6 +141,11 @@ def _access_of(row: asyncpg.Record, invoices: Sequence[asyncpg.Record]) -> Acces
         customer=row["customer"] or None,
         status=row["status"] or None,
     )
+
+
+def _credited(invoice: asyncpg.Record) -> bool:
+    snapshot = invoice["snapshot"]
+    return snapshot is not None and billed(msgspec.json.decode(snapshot, type=InvoiceShape)).is_credited
 
 
 async def _refuse_unknown(account: str, customer: str) -> None:

@@ -64,16 +64,16 @@ class StripeClient:
         except TimeoutError as error:
             raise StripeUnknownError(f"{method.upper()} {path}: no answer within {self.timeout_s:g} s") from error
         except stripe.StripeError as error:
-            raise _translated(error, f"{method.upper()} {path}") from error
+            raise _translated(error, f"{method.upper()} {path}", params) from None
         try:
             return msgspec.json.decode(answer.body, type=shape)
         except msgspec.DecodeError as error:
             raise StripeUnknownError(f"{method.upper()} {path}: the answer can't be read ({error})") from error
 
 
-def _translated(error: stripe.StripeError, what: str) -> Exception:
+def _translated(error: stripe.StripeError, what: str, params: Mapping[str, Any]) -> Exception:
     status = error.http_status
-    said = getattr(error, "user_message", None) or str(error)
+    said = _without_values(str(getattr(error, "user_message", None) or error), params)
     if status == 429:
         headers: Mapping[str, str] = error.headers or {}
         return StripeNotSentError(f"{what}: Stripe asks for patience", _seconds(headers.get("retry-after")))
@@ -86,6 +86,14 @@ def _translated(error: stripe.StripeError, what: str) -> Exception:
     ):
         return StripeNotSentError(f"{what}: no connection to Stripe")
     return StripeUnknownError(f"{what}: HTTP {status}" if status else f"{what}: the connection broke")
+
+
+def _without_values(said: str, params: Mapping[str, Any]) -> str:
+    """Stripe quotes what it refuses, and metadata may hold a processor's token (law 12)."""
+    for value in dict(params.get("metadata") or {}).values():
+        if isinstance(value, str) and value:
+            said = said.replace(value, "…")
+    return said
 
 
 def _param(error: stripe.StripeError) -> str:

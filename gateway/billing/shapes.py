@@ -135,6 +135,10 @@ def billed(shape: InvoiceShape) -> BilledInvoice:
     )
 
 
+TAKING = ("processing", "requires_capture", "succeeded")
+"""States of a payment intent in which Stripe has, or is about to have, the money; its payment may not be `paid` yet."""
+
+
 def _stripe_payment(shape: InvoiceShape) -> StripePayment:
     """Whether Stripe took, or is taking, money for it itself.
 
@@ -148,7 +152,7 @@ def _stripe_payment(shape: InvoiceShape) -> StripePayment:
         if payment.status == "paid":
             return StripePayment.PAID
         intent = payment.payment.payment_intent
-        if isinstance(intent, PaymentIntentShape) and intent.status in ("processing", "requires_capture"):
+        if isinstance(intent, PaymentIntentShape) and intent.status in TAKING:
             found = StripePayment.PROCESSING
     return found
 

@@ -24,11 +24,13 @@ from gateway.runtime import Runtime
 log = structlog.get_logger()
 
 MOST_STEPS: Final = 20
+ASKS_PROCESSOR: Final = frozenset({Step.COMPLETE_SETUP, Step.DROP_SETUP, Step.REVOKE_METHOD})
+"""Steps whose call may take longer than one to Stripe."""
 
 
 async def advance_checkout(runtime: Runtime, wake_up: WakeUp) -> None:
     """Bring a session as far as it goes now."""
-    hold_s = max(runtime.settings.stripe_timeout_s, runtime.settings.processor_timeout_s / 2) + CLAIM_MARGIN_S
+    hold_s = runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S
     claim = await poke.take(wake_up, hold_s)
     if claim is None:
         return
@@ -62,6 +64,9 @@ async def _go_round(runtime: Runtime, claim: Claim, hold_s: float) -> None:
 
 
 async def _do(runtime: Runtime, claim: Claim, loaded: LoadedSession, step: Step, now: datetime) -> None:
+    if step in ASKS_PROCESSOR:
+        async with DB.transaction():
+            await poke.hold(claim, runtime.settings.processor_timeout_s + CLAIM_MARGIN_S)
     match step:
         case Step.CREATE_CUSTOMER:
             await create.customer(runtime, claim, loaded, now)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import click
 
+from db.encryption import KEYS_VARIABLE, TOKEN_HASH_VARIABLE, generate_key
 from gateway.accounts import keys as story
 from gateway.accounts.keys import ACCOUNT_SCOPES, ApiKey, Scope
 from gateway.cli.context import account_of, author, opened, run
@@ -16,7 +19,7 @@ PLATFORM = click.option("--platform", is_flag=True, help="The kind that makes ac
 
 @click.group()
 def keys() -> None:
-    """API keys, each of one account."""
+    """API keys, each of one account; and the encryption keys of an installation."""
 
 
 @keys.command()
@@ -48,6 +51,14 @@ def create(name: str, scope: tuple[str, ...], account: str, platform: bool, json
         ERR.print(f"{made.id}: keep it now, it is not shown again.")
 
     say(value, json_, text)
+
+
+@keys.command()
+@as_json
+def generate(json_: bool) -> None:
+    """Make encryption keys for a new installation, as two lines for a shell. Keep them: nothing is readable without."""
+    made = {KEYS_VARIABLE: f"{datetime.now(UTC):%Y%m%d}:{generate_key()}", TOKEN_HASH_VARIABLE: generate_key()}
+    say(made, json_, lambda: click.echo("\n".join(f"export {name}={value}" for name, value in made.items())))
 
 
 @keys.command(name="list")

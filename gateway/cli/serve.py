@@ -45,7 +45,9 @@ def serve(host: str | None, port: int | None, workers: int, json_: bool) -> None
         with server_of(settings) as found:
             asyncio.run(_migrated(found, wait=False))
             # The processes read their settings from the environment, like any other start.
-            os.environ["TOLLBRIDGE_DATABASE_URL"] = found.database_url
+            os.environ.update(
+                TOLLBRIDGE_DATABASE_URL=found.database_url, TOLLBRIDGE_HOST=host, TOLLBRIDGE_PORT=str(port)
+            )
             say({"url": f"http://{host}:{port}"}, json_, lambda: ERR.print(f"Serving http://{host}:{port}"))
             _serve(host, port, workers)
 

@@ -138,6 +138,9 @@ async def cancel(runtime: Runtime, claim: Claim, loaded: Loaded, action: CancelP
     timeout_s = total_timeout_s(runtime, adapter)
     async with DB.transaction():
         await poke.hold(claim, timeout_s + CLAIM_MARGIN_S)
+        await sql.rows(
+            "update tollbridge.attempt set withdrawn = true where account = $1 and id = $2", claim.account, attempt.id
+        )
     query = ChargeQuery(reference=row["reference"], processor_id=row["processor_id"] or "")
     try:
         async with asyncio.timeout(timeout_s):

@@ -32,8 +32,10 @@ ATTEMPTS = """
 """
 RECORDINGS = "select * from tollbridge.recording where account = $1 and invoice = $2 order by created_at, id"
 HELD = """
-    select coalesce((select sum(m.amount) from tollbridge.movement m join tollbridge.attempt a on a.id = m.attempt
-                     where m.account = $1 and m.invoice = $2 and m.kind = 'capture' and not a.surplus), 0)
+    select coalesce((select sum(case m.kind when 'capture_reversed' then -m.amount else m.amount end)
+                     from tollbridge.movement m join tollbridge.attempt a on a.id = m.attempt
+                     where m.account = $1 and m.invoice = $2 and not a.surplus
+                       and m.kind in ('capture', 'capture_reversed', 'capture_reinstated')), 0)
          - coalesce((select sum(amount) from tollbridge.recording
                      where account = $1 and invoice = $2 and state = 'recorded'), 0)
 """
@@ -123,7 +125,7 @@ async def view_of(row: asyncpg.Record) -> InvoiceView:
         hold=_hold(session),
         attempts=tuple(_attempt(a) for a in await sql.rows(ATTEMPTS, account, invoice_id)),
         recordings=tuple(
-            RecordingView(r["id"], r["attempt"], r["amount"], RecordingState(r["state"]))
+            RecordingView(r["id"], r["attempt"], r["amount"], RecordingState(r["state"]), r["resolved_at"])
             for r in await sql.rows(RECORDINGS, account, invoice_id)
         ),
         held_money=int(await sql.value(HELD, account, invoice_id)),
@@ -180,6 +182,7 @@ def _attempt(row: asyncpg.Record) -> AttemptView:
         resolve_at=row["resolve_at"],
         retry_after=row["retry_after"],
         lookups=row["lookups"],
+        withdrawn=row["withdrawn"],
     )
 
 

@@ -83,12 +83,13 @@ async def record(runtime: Runtime, claim: Claim, loaded: Loaded, action: Record,
     The intent stands before the call. An answer that never came leaves it `unknown` and the invoice is read next: if
     that is still open, a further call goes out under a further key, since a stored 500 would answer for ever.
     """
-    recording, key = await _intend(runtime, claim, loaded, action, now)
+    recording, key, repeated = await _intend(runtime, claim, loaded, action, now)
     stripe = await runtime.stripe(claim.account)
     try:
         answer = await invoices.pay_out_of_band(stripe, claim.id, key)
     except StripeRefusedError as error:
-        await _close(claim, recording, "refused", str(error), action.amount)
+        # A repeat of a call whose answer was lost: "already paid" may be its own doing.
+        await _close(claim, recording, "unknown" if repeated else "refused", str(error), action.amount)
         await read(runtime, claim, loaded)
     except StripeUnknownError:
         await _close(claim, recording, "unknown", "", action.amount)
@@ -141,8 +142,10 @@ async def note(claim: Claim, reason: str, next_at: datetime | None) -> None:
     )
 
 
-async def _intend(runtime: Runtime, claim: Claim, loaded: Loaded, action: Record, now: datetime) -> tuple[str, str]:
-    """The open recording, or a new one; its id and key."""
+async def _intend(
+    runtime: Runtime, claim: Claim, loaded: Loaded, action: Record, now: datetime
+) -> tuple[str, str, bool]:
+    """The open recording, or a new one; its id and key, and whether it was sent before."""
     async with DB.transaction():
         await poke.hold(claim, runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S)
         sending = await sql.row(
@@ -152,11 +155,11 @@ async def _intend(runtime: Runtime, claim: Claim, loaded: Loaded, action: Record
             claim.id,
         )
         if sending is not None:
-            return sending["id"], sending["idempotency_key"]
+            return sending["id"], sending["idempotency_key"], True
         recording = new_id("rec")
         key = derived_key("record", claim.account, claim.id, str(len(loaded.view.recordings) + 1))
         await sql.rows(INSERT_RECORDING, recording, claim.account, action.attempt, action.amount, key, now)
-    return recording, key
+    return recording, key, False
 
 
 async def _close(claim: Claim, recording: str, state: str, how: str, amount: int) -> None:

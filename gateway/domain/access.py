@@ -15,6 +15,8 @@ class AccessInvoice(msgspec.Struct, frozen=True):
     id: str
     first: bool
     state: InvoiceState
+    credited: bool = False
+    """Settled by a credit note alone: nobody paid anything."""
 
 
 class Access(msgspec.Struct, frozen=True):
@@ -32,6 +34,8 @@ def access(invoices: Sequence[AccessInvoice], *, ended: bool) -> Access:
     first = next((i for i in invoices if i.first), None)
     if first is None:
         return Access(False, "no_first_invoice")
+    if first.state is InvoiceState.PAID and first.credited:
+        return Access(False, "first_invoice_credited", first.id)
     if first.state is InvoiceState.PAID:
         return Access(True, "first_invoice_paid", first.id)
     return Access(False, f"first_invoice_{first.state}", first.id)

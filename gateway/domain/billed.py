@@ -54,6 +54,12 @@ class BilledInvoice(msgspec.Struct, frozen=True):
         return self.status in ("void", "deleted")
 
 
+    @property
+    def is_credited(self) -> bool:
+        """Settled by a credit note before anything was paid."""
+        return self.status == "paid" and self.amount_due == 0 and self.pre_payment_credit > 0
+
+
 ATTEMPT_KEY = "tollbridge_attempt"
 """The metadata key on a Stripe invoice that names the attempt which paid it."""
 
@@ -77,8 +83,9 @@ def how_paid(invoice: BilledInvoice, *, we_may_have: bool) -> HowPaid:
     """
     if invoice.stripe_payment is StripePayment.PAID:
         return HowPaid.STRIPE_PAYMENT
+    if invoice.amount_due == 0:
+        # Nothing was due, so nothing was paid, whatever we may have sent.
+        return HowPaid.CREDITED if invoice.pre_payment_credit > 0 else HowPaid.ZERO
     if we_may_have and ATTEMPT_KEY in invoice.metadata:
         return HowPaid.OURS
-    if invoice.amount_due == 0:
-        return HowPaid.CREDITED if invoice.pre_payment_credit > 0 else HowPaid.ZERO
     return HowPaid.BY_HAND

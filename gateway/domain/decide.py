@@ -29,10 +29,14 @@ from gateway.domain.actions import (
 )
 from gateway.domain.billed import ATTEMPT_KEY, BilledInvoice, HowPaid, StripePayment, how_paid
 from gateway.domain.recovery import Exhausted, NeedsMethod, TryAt, TryNow, next_try
-from gateway.domain.view import AttemptView, InvoiceView
+from gateway.domain.view import AttemptView, InvoiceView, RecordingView
 from processors.capabilities import Lookup, Replay
 
 STRIPE_PAYMENT_WAIT = timedelta(hours=1)
+NOTHING_REMAINS_WAIT = timedelta(minutes=10)
+RECORD_WAITS = tuple(timedelta(seconds=s) for s in (0, 30, 300, 3600))
+"""Waits after 1, 2, ... calls that did not mark the invoice paid; the last one repeats."""
+RECORDINGS_TO_CASE = 3
 OLDER_FIRST_WAIT = timedelta(minutes=1)
 FINALIZE_SLACK = timedelta(minutes=5)
 LOOKUPS_BEFORE_REPLAY = 2
@@ -47,7 +51,7 @@ def decide(view: InvoiceView, now: datetime) -> Action:
     if view.unresolved is not None:
         return _resolve(view, invoice, view.unresolved, now)
     if view.held_money > 0:
-        return _settle(view, invoice)
+        return _settle(view, invoice, now)
     if reason := not_ours(view):
         return Done(reason)
     match invoice.status:
@@ -83,6 +87,8 @@ def not_ours(view: InvoiceView) -> str:
 def _resolve(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView, now: datetime) -> Action:
     if attempt.state is AttemptState.SENDING:
         return MarkUnknown(attempt.id)
+    if _unwanted(view, invoice, attempt) and not attempt.withdrawn:
+        return CancelPending(attempt.id)
     if attempt.resolve_at is not None and attempt.resolve_at > now:
         return WaitUntil(attempt.resolve_at, f"attempt {attempt.number} is {attempt.state}")
     late = _too_late(attempt, now)
@@ -90,11 +96,17 @@ def _resolve(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView, no
         return OpenCase(late, f"attempt {attempt.number} is still {attempt.state}")
     if attempt.state is AttemptState.UNKNOWN:
         return _resolve_unknown(view, invoice, attempt, now)
-    if (invoice.status != "open" or view.abandoned) and attempt.capabilities.cancel:
+    if _unwanted(view, invoice, attempt):
         return CancelPending(attempt.id)
     if attempt.capabilities.lookup is Lookup.NONE:
         return WaitUntil(now + attempt.capabilities.pending_schedule[-1], "only a webhook can say how it ended")
     return Resolve(attempt.id, "lookup")
+
+
+def _unwanted(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView) -> bool:
+    """Nothing should be collected any more, and the processor can still be asked to let it be."""
+    waiting = attempt.state in (AttemptState.PENDING, AttemptState.REQUIRES_ACTION)
+    return waiting and attempt.capabilities.cancel and (invoice.status != "open" or view.abandoned)
 
 
 def _too_late(attempt: AttemptView, now: datetime) -> CaseKind | None:
@@ -112,24 +124,29 @@ def _resolve_unknown(view: InvoiceView, invoice: BilledInvoice, attempt: Attempt
     can_ask = attempt.capabilities.lookup is not Lookup.NONE
     if can_ask and attempt.lookups < LOOKUPS_BEFORE_REPLAY:
         return Resolve(attempt.id, "lookup")
-    if _replay_protected(attempt, now):
+    # Asking and sending again take turns, so that a processor whose one door is shut is met at the other.
+    if _replay_protected(attempt, now) and not (can_ask and attempt.lookups % 2 == 0):
         if not view.is_fresh(now):
             return Read()
         if _still_wants(view, invoice, attempt):
-            if can_ask and _asks_first(attempt) and attempt.lookups % 2 == 0:
-                return Resolve(attempt.id, "lookup")
             return Resolve(attempt.id, "replay")
     if can_ask:
         return Resolve(attempt.id, "lookup")
     return WaitUntil(now + attempt.capabilities.unknown_schedule[-1], "the outcome is not known")
 
 
-def _asks_first(attempt: AttemptView) -> bool:
-    return attempt.capabilities.idempotency.replay is Replay.RUNS_AGAIN_AFTER_ERROR
-
-
 def _replay_protected(attempt: AttemptView, now: datetime) -> bool:
-    return now - attempt.sent_at < attempt.capabilities.idempotency.window * 9 / 10
+    """Whether the same bytes under the same key can't make a second charge.
+
+    Where the processor runs a request again after an error, the key alone proves nothing: the look-ups before must have
+    had the time to see the first charge.
+    """
+    age, capabilities = now - attempt.sent_at, attempt.capabilities
+    if capabilities.idempotency.replay is Replay.RUNS_AGAIN_AFTER_ERROR and (
+        capabilities.lookup is Lookup.NONE or age <= capabilities.call_timeout + capabilities.lookup_lag
+    ):
+        return False
+    return age < capabilities.idempotency.window * 9 / 10
 
 
 def _still_wants(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView) -> bool:
@@ -147,14 +164,19 @@ def _still_wants(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView
 # --- the money that we hold ----------------------------------------------------------------------------------------
 
 
-def _settle(view: InvoiceView, invoice: BilledInvoice) -> Action:
+def _settle(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
     """Law 5: a capture ends as the invoice paid at Stripe, or as money returned, or as a case that names it."""
     capture = _capture_to_record(view)
+    if capture is None:
+        return _case(view, CaseKind.OVERPAID, "money is held and no capture stands for it")
+    if view.abandoned and invoice.status != "paid":
+        # Its subscription is ended, or about to be: whichever comes first, the money is the payer's.
+        return MarkSurplus(capture.id, "late_success_closed_invoice")
     match invoice.status:
         case "open":
-            return _record(view, invoice, capture)
+            return _record(view, invoice, capture, now)
         case "uncollectible" if not _ended(view):
-            return _record(view, invoice, capture)
+            return _record(view, invoice, capture, now)
         case "paid":
             return _settle_paid(view, invoice, capture)
         case "uncollectible" | "void" | "deleted":
@@ -163,19 +185,39 @@ def _settle(view: InvoiceView, invoice: BilledInvoice) -> Action:
             return _case(view, CaseKind.OVERPAID, "money is held for an invoice that is not final")
 
 
-def _capture_to_record(view: InvoiceView) -> AttemptView:
+def _capture_to_record(view: InvoiceView) -> AttemptView | None:
     recorded = {r.attempt for r in view.recordings if r.state is RecordingState.RECORDED}
     captures = [a for a in view.attempts if a.state is AttemptState.SUCCEEDED and not a.surplus]
     # The newest capture that is not recorded yet; where all are, the excess lies in the newest.
-    return ([a for a in captures if a.id not in recorded] or captures)[-1]
+    return next(reversed([a for a in captures if a.id not in recorded] or captures), None)
 
 
-def _record(view: InvoiceView, invoice: BilledInvoice, capture: AttemptView) -> Action:
+def _record(view: InvoiceView, invoice: BilledInvoice, capture: AttemptView, now: datetime) -> Action:
+    if invoice.amount_remaining <= 0:
+        return WaitUntil(now + NOTHING_REMAINS_WAIT, "nothing remains to be paid; Stripe is about to settle it")
     if view.held_money < invoice.amount_remaining:
         return _case(view, CaseKind.PARTIAL_CAPTURE, f"{view.held_money} of {invoice.amount_remaining} is captured")
+    if (wait := _record_again_at(view, now)) is not None:
+        if len(_failed_recordings(view)) >= RECORDINGS_TO_CASE and CaseKind.RECORDING_FAILED not in view.open_cases:
+            return OpenCase(CaseKind.RECORDING_FAILED, "the money is captured, and Stripe does not take the payment")
+        return WaitUntil(wait, "Stripe did not take the payment")
     if invoice.metadata.get(ATTEMPT_KEY) != capture.id:
         return Tag(capture.id)
     return Record(capture.id, invoice.amount_remaining)
+
+
+def _failed_recordings(view: InvoiceView) -> list[RecordingView]:
+    return [r for r in view.recordings if r.state in (RecordingState.REFUSED, RecordingState.UNKNOWN)]
+
+
+def _record_again_at(view: InvoiceView, now: datetime) -> datetime | None:
+    """When Stripe may be told again after it was told in vain; None for at once. The first repeat comes at once."""
+    failed = _failed_recordings(view)
+    ended = failed[-1].resolved_at if failed else None
+    if ended is None:
+        return None
+    at = ended + RECORD_WAITS[min(len(failed), len(RECORD_WAITS)) - 1]
+    return at if at > now else None
 
 
 def _settle_paid(view: InvoiceView, invoice: BilledInvoice, capture: AttemptView) -> Action:
@@ -209,6 +251,8 @@ def _draft(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
         return Finalize()
     if not invoice.auto_advance:
         return WaitUntil(None, "somebody keeps it as a draft")
+    if invoice.finalization_error and CaseKind.FINALIZATION_FAILED not in view.open_cases:
+        return OpenCase(CaseKind.FINALIZATION_FAILED, invoice.finalization_error)
     if view.policy.finalize == "at_once" and invoice.billing_reason.startswith("subscription"):
         return Finalize()
     at = invoice.finalizes_at
@@ -218,6 +262,8 @@ def _draft(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
 def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
     if view.abandoned:
         return Done("its checkout has ended")
+    if invoice.collection_method != "send_invoice":
+        return WaitUntil(None, "Stripe collects it itself")
     if invoice.stripe_payment is not StripePayment.NONE:
         return WaitUntil(now + STRIPE_PAYMENT_WAIT, "Stripe itself is collecting a payment on it")
     if view.wanted <= 0:

@@ -18,6 +18,8 @@ from gateway.domain.view import AttemptView, InvoiceView, MethodView
 NOT_SENT_WAITS = tuple(timedelta(seconds=s) for s in (30, 60, 120, 300, 900))
 """Waits after 1, 2, ... tries in a row that never left us; the last one repeats."""
 REJECTED_WAIT = timedelta(hours=1)
+LEAST_GAP = timedelta(hours=24)
+"""Two tries of the ladder are never closer than this, or than the ladder itself has them."""
 MOST_REJECTED = 3
 """Requests refused as such in a row, after which only a human or a new payment method starts another."""
 
@@ -58,7 +60,7 @@ def next_try(view: InvoiceView, now: datetime) -> NextTry:
     if at is None:
         return Exhausted(reason)
     last_moment = _last_moment(view)
-    if last_moment is not None and at > last_moment:
+    if last_moment is not None and max(at, now) > last_moment:
         return Exhausted("no further try fits before the due date")
     if at > now:
         return TryAt(at, reason)
@@ -72,7 +74,11 @@ def is_exhausted(view: InvoiceView) -> bool:
 
 def declines(attempts: tuple[AttemptView, ...]) -> int:
     """The steps of the ladder that are used."""
-    return sum(attempt.state is AttemptState.DECLINED for attempt in attempts)
+    return sum(attempt.state in CLIMBS for attempt in attempts)
+
+
+CLIMBS = frozenset({AttemptState.DECLINED, AttemptState.REVERSED})
+"""What uses a step: a decline, and a debit that the bank took back."""
 
 
 def _method(view: InvoiceView) -> MethodView | None:
@@ -95,8 +101,13 @@ def _time_of_next(view: InvoiceView, tried: list[AttemptView]) -> tuple[datetime
     ladder = view.policy.ladder
     if step >= len(ladder):
         return None, f"all {len(ladder)} tries were declined"
-    first = next((a.sent_at for a in tried if a.state is AttemptState.DECLINED), last.sent_at)
-    return max(first + ladder[step], last.retry_after or ended), f"try {step + 1} of {len(ladder)}"
+    climbed = [a for a in tried if a.state in CLIMBS]
+    if not climbed:
+        return ended + LEAST_GAP, "the last try ended without a decline"
+    # Steps that are overdue together (we were down) keep their distance all the same.
+    gap = min(ladder[step] - ladder[step - 1], LEAST_GAP)
+    at = max(climbed[0].sent_at + ladder[step], climbed[-1].sent_at + gap, last.retry_after or ended)
+    return at, f"try {step + 1} of {len(ladder)}"
 
 
 def _last_moment(view: InvoiceView) -> datetime | None:

@@ -103,14 +103,14 @@ def _create(view: SessionView) -> NextStep:
 
 
 def _collect(view: SessionView, now: datetime) -> NextStep:
+    if view.invoice_state is InvoiceState.PAID:
+        return Step.COMPLETE
     if not view.payment_method:
         if now >= view.expires_at:
             return Step.EXPIRE
         return Step.COMPLETE_SETUP
     if not view.told_stripe:
         return Step.TELL_STRIPE
-    if view.invoice_state is InvoiceState.PAID:
-        return Step.COMPLETE
     if view.invoice_state in (InvoiceState.UNCOLLECTIBLE, InvoiceState.CLOSED):
         return Fail("invoice_closed", f"the invoice is {view.invoice_status} in Stripe")
     if view.invoice_state is InvoiceState.EXHAUSTED:
@@ -126,7 +126,7 @@ def _clean_up(view: SessionView) -> NextStep:
     """End what was begun, and nothing while an attempt is unresolved (law 7)."""
     if view.cleanup_done or view.invoice_state in _UNRESOLVED:
         return Rest()
-    if view.subscription and not view.subscription_ended:
+    if view.subscription and not view.subscription_ended and view.invoice_state is not InvoiceState.PAID:
         return Step.CANCEL_SUBSCRIPTION
     if view.invoice and view.invoice_status not in _CLOSED:
         return Step.CLOSE_INVOICE

@@ -56,6 +56,7 @@ class AttemptView(msgspec.Struct, frozen=True):
     resolve_at: datetime | None = None
     retry_after: datetime | None = None
     lookups: int = 0
+    withdrawn: bool = False
 
     @property
     def unresolved(self) -> bool:
@@ -69,6 +70,7 @@ class RecordingView(msgspec.Struct, frozen=True):
     attempt: str
     amount: int
     state: RecordingState
+    resolved_at: datetime | None = None
 
 
 class SubscriptionView(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,24 +41,33 @@ def environment(home: Path, **variables: str) -> dict[str, str]:
     return {**kept, "TOLLBRIDGE_HOME": str(home), **variables}
 
 
+@pytest.fixture(scope="session")
+async def zygote() -> AsyncIterator[asyncio.subprocess.Process]:
+    """See `tests.cli.zygote`."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.cli.zygote",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=2**24,
+    )
+    yield process
+    process.kill()
+    await process.wait()
+
+
 @pytest.fixture
-def tollbridge(database_url: str, database: str, tmp_path: Path) -> Tollbridge:
+def tollbridge(database_url: str, database: str, tmp_path: Path, zygote: asyncio.subprocess.Process) -> Tollbridge:
     """Run a command against this test's database."""
 
     async def run(*arguments: str, **variables: str) -> Result:
         settings = KEYS | {"TOLLBRIDGE_DATABASE_URL": database_url} | variables
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "gateway.cli",
-            *arguments,
-            env=environment(tmp_path, **settings),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await asyncio.wait_for(process.communicate(), TIMEOUT_S)
-        return Result(process.returncode or 0, out.decode(), err.decode())
+        assert zygote.stdin is not None
+        assert zygote.stdout is not None
+        zygote.stdin.write(msgspec.json.encode((arguments, environment(tmp_path, **settings))) + b"\n")
+        await zygote.stdin.drain()
+        return msgspec.json.decode(await asyncio.wait_for(zygote.stdout.readline(), TIMEOUT_S), type=Result)
 
     return run
 

@@ -131,7 +131,15 @@ async def developing(
 
 
 @LINUX
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGINT,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param(signal.SIGKILL, marks=pytest.mark.slow),
+    ],
+    ids=["interrupted", "terminated", "killed"],
+)
 async def test_dev_is_wired_and_leaves_no_orphans(
     database: str, tmp_path: Path, free_port: Callable[[], int], number: signal.Signals
 ) -> None:
@@ -156,6 +164,7 @@ async def test_dev_is_wired_and_leaves_no_orphans(
 
 
 @LINUX
+@pytest.mark.slow
 async def test_dev_again_keeps_its_key_and_follows_the_clock(
     database: str, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:

@@ -17,9 +17,7 @@ async def _signup_with_balance(world: World, balance: int) -> Signup:
 
 @pytest.mark.scenario(28)
 async def test_below_stripes_minimum(world: World) -> None:
-    coupon = await world.shop.client.v1.coupons.create_async(
-        {"amount_off": 970, "currency": "eur", "duration": "once"}
-    )
+    coupon = await world.shop.client.v1.coupons.create_async({"amount_off": 970, "currency": "eur", "duration": "once"})
     await world.shop.client.v1.promotion_codes.create_async(
         {"promotion": {"type": "coupon", "coupon": coupon.id}, "code": "ALMOST"}
     )

