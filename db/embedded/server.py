@@ -133,6 +133,16 @@ class EmbeddedPostgres:
                 )
             return True
 
+    def discard(self) -> None:
+        """Delete the data of a stopped server, wherever they are: for a home that was only for one run.
+
+        Raises `EmbeddedPostgresError` while it runs.
+        """
+        self._root, self._account = settle(self.home)
+        if self._holder() is Holder.SERVER:
+            raise EmbeddedPostgresError(f"the PostgreSQL in {self._root} is in use: nothing was deleted")
+        shutil.rmtree(self._root, ignore_errors=True)
+
     def postmaster_pid(self) -> int | None:
         """Process id of the running server, None if there is none."""
         return pid_in(self._pid_file) if self._holder() is Holder.SERVER else None

@@ -8,6 +8,7 @@ create table tollbridge.account (
     livemode boolean not null,
     stripe_account text not null default '',
     api_key bytea not null,
+    api_key_hash text unique,                      -- one key makes one account: two would both charge its invoices
     api_base text not null default '',
     portal_url text not null default '',
     policies jsonb not null default '{}',
@@ -15,6 +16,7 @@ create table tollbridge.account (
     created_at timestamptz not null,
     constraint test_mode_for_ever unique (id, livemode)
 );
+create unique index account_stripe_account on tollbridge.account (stripe_account, livemode) where stripe_account <> '';
 
 -- Test or live by its key, for ever.
 create function tollbridge.livemode_is_for_ever() returns trigger language plpgsql as $$
@@ -197,6 +199,7 @@ create table tollbridge.attempt (
     retry_after timestamptz,
     created_at timestamptz not null,
     sent_at timestamptz not null,
+    resent_at timestamptz,                         -- the last time the same bytes were sent again
     resolved_at timestamptz,
     unique (account, invoice, number),
     unique (account, id),
@@ -354,6 +357,7 @@ create table tollbridge.checkout_session (
     setup_ref bytea,                               -- encrypted: what the processor calls the running set-up
     payment_method text,
     told_stripe boolean not null default false,    -- the references stand at the Stripe customer; its invoice is free
+    looked_for_subscription boolean not null default false,
     cleanup_done boolean not null default false,
     confirmed_at timestamptz,
     expires_at timestamptz not null,

@@ -15,6 +15,7 @@ class Account(Table, tablename="account", schema=SCHEMA, db=DB):
     livemode = Boolean()
     stripe_account = Text()
     api_key = Bytea()
+    api_key_hash = optional_text()
     api_base = Text()
     portal_url = Text()
     policies = JSONB()

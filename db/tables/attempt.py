@@ -38,4 +38,5 @@ class Attempt(Table, tablename="attempt", schema=SCHEMA, db=DB):
     retry_after = at()
     created_at = at()
     sent_at = at()
+    resent_at = at()
     resolved_at = at()

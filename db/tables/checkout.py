@@ -25,6 +25,7 @@ class CheckoutSession(Pokable, tablename="checkout_session", schema=SCHEMA, db=D
     setup_ref = blob()
     payment_method = optional_text()
     told_stripe = Boolean()
+    looked_for_subscription = Boolean()
     cleanup_done = Boolean()
     confirmed_at = at()
     expires_at = at()

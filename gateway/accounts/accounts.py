@@ -33,11 +33,13 @@ RESERVED: Final = frozenset({"stripe"})
 STRIPE_KEY: Final = re.compile(r"(?:sk|rk)_(test|live)_[!-~]{1,255}")
 
 INSERT = """
-    insert into tollbridge.account (id, name, livemode, api_key, api_base, portal_url, policies, enabled, created_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    insert into tollbridge.account (id, name, livemode, api_key, api_key_hash, api_base, portal_url, policies, enabled,
+        created_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 """
 UPDATE = """
-    update tollbridge.account set api_key = $2, api_base = $3, portal_url = $4, policies = $5, enabled = $6
+    update tollbridge.account set api_key = $2, api_key_hash = $3, api_base = $4, portal_url = $5, policies = $6,
+        enabled = $7
     where id = $1
 """
 LISTED = "select * from tollbridge.account order by created_at desc, id desc"
@@ -97,8 +99,10 @@ async def add(
         try:
             sealed = keyring.encrypt(api_key.reveal().encode(), table="account", column="api_key", row=account)
             enabled = change.enabled is not False
-            await sql.rows(INSERT, account, name, livemode, sealed, api_base, portal_url, _json(policies), enabled, now)
-        except asyncpg.UniqueViolationError:
+            values = (api_base, portal_url, _json(policies), enabled, now)
+            await sql.rows(INSERT, account, name, livemode, sealed, _key_hash(keyring, api_key), *values)
+        except asyncpg.UniqueViolationError as error:
+            _refuse_same_key(error)
             raise NameTakenError("name", f"there is an account {name!r} already") from None
         after = {"name": name, "livemode": livemode, "api_key": SET, "api_base": api_base, "portal_url": portal_url}
         await by.note(account, "account.added", account, name=name, after={**after, "policies": policies})
@@ -133,7 +137,12 @@ async def update(keyring: Keyring, by: Author, account: str, change: AccountChan
         was, is_now = differences(before, after)
         if is_now:
             values = (after["api_base"], after["portal_url"], _json(after["policies"]), after["enabled"])
-            await sql.rows(UPDATE, account, sealed, *values)
+            key_hash = row["api_key_hash"] if change.api_key is None else _key_hash(keyring, change.api_key)
+            try:
+                await sql.rows(UPDATE, account, sealed, key_hash, *values)
+            except asyncpg.UniqueViolationError as error:
+                _refuse_same_key(error)
+                raise
             await by.note(account, "account.updated", account, name=row["name"], before=was, after=is_now)
     return await show(account)
 
@@ -171,10 +180,24 @@ async def check(runtime: Runtime, by: Author, account: str) -> str:
         raise FieldError("api_key", f"the key is that of {found}; account {known.name} is {known.stripe_account}")
     if not known.stripe_account:
         async with DB.transaction():
-            await sql.rows("update tollbridge.account set stripe_account = $2 where id = $1", known.id, found)
+            try:
+                await sql.rows("update tollbridge.account set stripe_account = $2 where id = $1", known.id, found)
+            except asyncpg.UniqueViolationError:
+                detail = f"Stripe account {found} is that of another account here: both would charge its invoices"
+                raise FieldError("api_key", detail) from None
             was, is_now = {"stripe_account": ""}, {"stripe_account": found}
             await by.note(known.id, "account.checked", known.id, name=known.name, before=was, after=is_now)
     return found
+
+
+def _key_hash(keyring: Keyring, api_key: Secret) -> str:
+    return keyring.token_hash("account", api_key.reveal())
+
+
+def _refuse_same_key(error: asyncpg.UniqueViolationError) -> None:
+    """One Stripe account under two names would be charged twice."""
+    if error.constraint_name == "account_api_key_hash_key":
+        raise FieldError("api_key", "another account has this key already") from None
 
 
 def livemode_of(api_key: Secret) -> bool:
@@ -191,8 +214,6 @@ def check_name(name: str) -> None:
     """Raises FieldError for a name that would not fit into an address."""
     if not NAME.fullmatch(name):
         raise FieldError("name", "must be 1 to 63 of a-z, 0-9, '-' and '_', and begin with a letter or digit")
-    if name == "stripe":
-        raise FieldError("name", "'stripe' is taken: Stripe's own webhook addresses begin with it")
 
 
 def merged_policies(before: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,10 +10,11 @@ from typing import Any, Final, Literal
 import asyncpg
 import msgspec
 
-from db import sql
+from db import poke, sql
 from db.encryption import Keyring
 from db.engine import DB
 from db.ids import new_id
+from db.poke import Kind
 from gateway.accounts.accounts import check_name
 from gateway.accounts.audit import CHANGED, SET, Author, differences
 from gateway.accounts.errors import CheckFailedError, FieldError, NameTakenError, NotThereError
@@ -34,6 +35,10 @@ INSERT = """
 UPDATE = """
     update tollbridge.connection set credentials = $2, options = $3, currencies = $4, priority = $5, record_on = $6,
         enabled = $7 where id = $1
+"""
+WAITING = """
+    select id from tollbridge.invoice where account = $1 and status in ('draft', 'open')
+      and state in ('not_ours', 'due', 'needs_payment_method')
 """
 COLUMNS = "id, account, name, adapter, options, currencies, priority, record_on, enabled, created_at"
 
@@ -95,6 +100,7 @@ async def add(
             "enabled": enabled,
         }
         await by.note(account, "connection.added", connection, name=name, after=after)
+        await _poke_waiting(account, now)
     return await show(account, connection)
 
 
@@ -115,7 +121,14 @@ async def update(runtime: Runtime, by: Author, account: str, connection: str, ch
             values = (after["currencies"], after["priority"], after["record_on"], after["enabled"])
             await sql.rows(UPDATE, row["id"], sealed, _json(after["options"]), *values)
             await by.note(account, "connection.updated", row["id"], name=row["name"], before=was, after=is_now)
+            await _poke_waiting(account, await business_now())
     return await show(account, row["id"])
+
+
+async def _poke_waiting(account: str, now: datetime) -> None:
+    """Invoices that nobody could collect, or that wait for a try, may have a way now; in the caller's transaction."""
+    waiting = await sql.rows(WAITING, account)
+    await poke.poke(Kind.INVOICE, account, [row["id"] for row in waiting], now)
 
 
 async def show(account: str, connection: str) -> Connection:

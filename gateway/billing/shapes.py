@@ -159,10 +159,7 @@ def _stripe_payment(shape: InvoiceShape) -> StripePayment:
 
 def _session(shape: InvoiceShape) -> str:
     details = shape.parent.subscription_details if shape.parent else None
-    # Only the invoice that began the subscription belongs to its checkout; renewals carry the same metadata.
-    if details is None or shape.billing_reason != "subscription_create":
-        return ""
-    return (details.metadata or {}).get(SESSION_KEY, "")
+    return (details.metadata or {}).get(SESSION_KEY, "") if details is not None else ""
 
 
 def _finalization_error(shape: InvoiceShape) -> str:

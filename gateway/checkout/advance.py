@@ -49,7 +49,7 @@ async def advance_checkout(runtime: Runtime, wake_up: WakeUp) -> None:
 async def _go_round(runtime: Runtime, claim: Claim, hold_s: float) -> None:
     for _ in range(MOST_STEPS):
         now = await business_now()
-        loaded = await load(claim, hold_s)
+        loaded = await load(claim, hold_s, now)
         step = decide_session(loaded.view, now)
         match step:
             case Rest(at=at):
@@ -68,6 +68,10 @@ async def _do(runtime: Runtime, claim: Claim, loaded: LoadedSession, step: Step,
         async with DB.transaction():
             await poke.hold(claim, runtime.settings.processor_timeout_s + CLAIM_MARGIN_S)
     match step:
+        case Step.READ_INVOICE:
+            await cleanup.read_invoice(runtime, claim, loaded)
+        case Step.FIND_SUBSCRIPTION:
+            await create.find_subscription(runtime, claim, loaded, now)
         case Step.CREATE_CUSTOMER:
             await create.customer(runtime, claim, loaded, now)
         case Step.CREATE_SUBSCRIPTION:

@@ -44,9 +44,10 @@ async def change(runtime: Runtime, account: str, session: str, wanted: Change) -
             await invoices.update_draft(stripe, row["invoice"], discounts)
             if promotion.duration != "once":
                 await subscriptions.update(stripe, row["subscription"], discounts)
+        asked_at = await business_now()
         answer = await invoices.read(stripe, row["invoice"])
     except StripeRefusedError as error:
         raise CheckoutError("stripe_refused", str(error), error.param) from error
     except StripeError as error:
         raise CheckoutError("stripe_unavailable", "Stripe can't be reached; ask again") from error
-    await mirror.store(account, answer, read_at=await business_now(), poked=poked or 0)
+    await mirror.store(account, answer, read_at=asked_at, poked=poked or 0)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from db import poke, sql
 from db.engine import DB
 from db.poke import Claim, Kind
 from gateway.billing import invoices, subscriptions
+from gateway.billing.client import StripeClient
 from gateway.billing.errors import StripeRefusedError
+from gateway.billing.invoices import StripeInvoice
 from gateway.checkout.load import LoadedSession
 from gateway.clock import business_now
 from gateway.collect import mirror
@@ -27,29 +30,43 @@ async def cancel_subscription(runtime: Runtime, claim: Claim, loaded: LoadedSess
     await store_subscription(claim.account, shape, poked or 0, now)
 
 
+async def read_invoice(runtime: Runtime, claim: Claim, loaded: LoadedSession) -> None:
+    """Look at the live invoice before anything is ended on its account."""
+    await _look(runtime, claim, loaded.view.invoice, invoices.read)
+
+
+async def _look(
+    runtime: Runtime, claim: Claim, invoice: str, call: Callable[[StripeClient, str], Awaitable[StripeInvoice]]
+) -> StripeInvoice:
+    """One call about the invoice; its answer is the mirror, and the invoice's own `advance` hears of it."""
+    stripe = await runtime.stripe(claim.account)
+    poked = await sql.value(
+        "select poked from tollbridge.invoice where account = $1 and id = $2", claim.account, invoice
+    )
+    asked_at = await business_now()
+    answer = await call(stripe, invoice)
+    await mirror.store(claim.account, answer, read_at=asked_at, poked=poked or 0)
+    async with DB.transaction():
+        await poke.poke(Kind.INVOICE, claim.account, [invoice], asked_at)
+    return answer
+
+
 async def close_invoice(runtime: Runtime, claim: Claim, loaded: LoadedSession, now: datetime) -> None:
     """An expired session's draft is finalized and voided; a failed one's invoice is marked uncollectible.
 
     One call a turn: the invoice's mirror says what comes next.
     """
-    stripe, invoice = await runtime.stripe(claim.account), loaded.view.invoice
-    poked = await sql.value(
-        "select poked from tollbridge.invoice where account = $1 and id = $2", claim.account, invoice
-    )
+    call = invoices.mark_uncollectible
+    if loaded.view.invoice_status == "draft":
+        call = invoices.finalize
+    elif loaded.row["state"] == "expired":
+        call = invoices.void
     try:
-        if loaded.view.invoice_status == "draft":
-            answer = await invoices.finalize(stripe, invoice)
-        elif loaded.row["state"] == "expired":
-            answer = await invoices.void(stripe, invoice)
-        else:
-            answer = await invoices.mark_uncollectible(stripe, invoice)
+        await _look(runtime, claim, loaded.view.invoice, call)
     except StripeRefusedError:
-        answer = await invoices.read(stripe, invoice)
+        answer = await _look(runtime, claim, loaded.view.invoice, invoices.read)
         if answer.shape.status == loaded.view.invoice_status:
             raise
-    await mirror.store(claim.account, answer, read_at=await business_now(), poked=poked or 0)
-    async with DB.transaction():
-        await poke.poke(Kind.INVOICE, claim.account, [invoice], now)
 
 
 async def drop_setup(runtime: Runtime, claim: Claim, loaded: LoadedSession) -> None:
@@ -60,7 +77,7 @@ async def drop_setup(runtime: Runtime, claim: Claim, loaded: LoadedSession) -> N
         row["setup_ref"], table="checkout_session", column="setup_ref", row=claim.id
     ).decode()
     made = await adapter.complete_setup(reference)
-    if isinstance(made, SetupReady):
+    if isinstance(made, SetupReady) and not await methods.is_stored(runtime, row["connection"], made.method):
         await adapter.revoke_method(made.method, f"revoke:{claim.id}")
     await sql.rows(
         "update tollbridge.checkout_session set setup_ref = null where account = $1 and id = $2",

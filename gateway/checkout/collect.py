@@ -30,7 +30,7 @@ STORE_METHOD = """
 """
 END = """
     update tollbridge.checkout_session set state = $4, failure_code = $5, reason = $6
-    where account = $1 and id = $2 and claimed_by = $3 and state in ('creating', 'open', 'processing') returning id
+    where account = $1 and id = $2 and claimed_by = $3 and state = $7 returning id
 """
 
 
@@ -134,8 +134,10 @@ async def _end(claim: Claim, loaded: LoadedSession, state: str, code: str, reaso
     """Sessions before invoices: the charge checks the invoice's counter under this same lock."""
     invoice = loaded.view.invoice
     async with DB.transaction():
-        if await sql.row(END, claim.account, claim.id, claim.holder, state, code, reason) is None:
-            raise ClaimLostError(claim.id)
+        was = loaded.row["state"]
+        if await sql.row(END, claim.account, claim.id, claim.holder, state, code, reason, was) is None:
+            # The payer has confirmed since this was decided, or the claim is lost: the next round sees it.
+            return
         if not invoice:
             return
         await poke.poke(Kind.INVOICE, claim.account, [invoice], now)

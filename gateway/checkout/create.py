@@ -74,12 +74,25 @@ async def subscription(runtime: Runtime, claim: Claim, loaded: LoadedSession, no
     await _store_made(claim, made, now)
 
 
+async def find_subscription(runtime: Runtime, claim: Claim, loaded: LoadedSession, now: datetime) -> None:
+    """A session that ended while it was being made: what a lost answer left behind at Stripe must be ended too."""
+    made = await subscriptions.find_made(await runtime.stripe(claim.account), loaded.view.customer, claim.id)
+    if made is not None:
+        await _store_made(claim, made, now)
+    await sql.rows(
+        "update tollbridge.checkout_session set looked_for_subscription = true where account = $1 and id = $2",
+        claim.account,
+        claim.id,
+    )
+
+
 async def hold_draft(runtime: Runtime, claim: Claim, loaded: LoadedSession) -> None:
     """Keep Stripe from finalizing the first draft before the payer has confirmed."""
     stripe = await runtime.stripe(claim.account)
     poked = await sql.value(
         "select poked from tollbridge.invoice where account = $1 and id = $2", claim.account, loaded.view.invoice
     )
+    asked_at = await business_now()
     try:
         answer = await invoices.update_draft(stripe, loaded.view.invoice, {"auto_advance": False})
     except StripeRefusedError:
@@ -87,7 +100,7 @@ async def hold_draft(runtime: Runtime, claim: Claim, loaded: LoadedSession) -> N
         answer = await invoices.read(stripe, loaded.view.invoice)
         if answer.shape.status == "draft":
             raise
-    await mirror.store(claim.account, answer, read_at=await business_now(), poked=poked or 0)
+    await mirror.store(claim.account, answer, read_at=asked_at, poked=poked or 0)
 
 
 async def _subscription_params(runtime: Runtime, claim: Claim, loaded: LoadedSession) -> dict[str, Any] | None:

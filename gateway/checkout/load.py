@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import asyncpg
 import msgspec
 
@@ -13,9 +15,15 @@ from gateway.checkout.values import CheckoutRequest
 from gateway.domain.policy import Policy
 from gateway.domain.session import SessionView
 
+LATELY = timedelta(minutes=1)
+"""So young is what a subscription may be cancelled on: somebody may have paid, and the event be late."""
+
+CONFIRM_GRACE = timedelta(hours=1)
+"""A payer who confirms in the last minute still has so long to see it through."""
+
 VIEW = """
     select s.*, a.policies,
-        i.state as invoice_state, i.status as invoice_status, i.snapshot,
+        i.state as invoice_state, i.status as invoice_status, i.snapshot, i.read_at as read_at_invoice,
         (select t.state from tollbridge.attempt t where t.account = s.account and t.invoice = s.invoice
          order by t.number desc limit 1) as attempt_state,
         u.ended_at is not null as subscription_ended,
@@ -50,7 +58,7 @@ class LoadedSession(msgspec.Struct, frozen=True):
         return int(self.row["poked"])
 
 
-async def load(claim: Claim, hold_s: float) -> LoadedSession:
+async def load(claim: Claim, hold_s: float, now: datetime) -> LoadedSession:
     """Read it all; raises ClaimLostError."""
     async with DB.transaction():
         await poke.hold(claim, hold_s)
@@ -62,7 +70,7 @@ async def load(claim: Claim, hold_s: float) -> LoadedSession:
     view = SessionView(
         state=SessionState(row["state"]),
         policy=policy,
-        expires_at=row["expires_at"],
+        expires_at=max(row["expires_at"], (row["confirmed_at"] or row["created_at"]) + CONFIRM_GRACE),
         customer=row["customer"],
         subscription=row["subscription"],
         invoice=row["invoice"],
@@ -76,6 +84,9 @@ async def load(claim: Claim, hold_s: float) -> LoadedSession:
         attempt=AttemptState(row["attempt_state"]) if row["attempt_state"] else None,
         subscription_ended=bool(row["subscription_ended"]),
         cleanup_done=row["cleanup_done"],
+        looked_for_subscription=row["looked_for_subscription"],
+        seen_lately=not row["invoice"]
+        or (row["read_at_invoice"] is not None and now - row["read_at_invoice"] < LATELY),
         method_is_only_ours=bool(row["method_is_only_ours"]),
     )
     return LoadedSession(view, row, request, policy)

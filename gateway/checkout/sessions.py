@@ -58,6 +58,7 @@ async def open_session(runtime: Runtime, account: str, request: CheckoutRequest)
     if live is None:
         await _refuse_without_method(account, request)
         live = await _insert(runtime, account, request, now)
+    _refuse_other(live, request)
     session = await wait_for(account, live["id"], CREATE_WAIT_S, until_not=(SessionState.CREATING,))
     if session["state"] == SessionState.CREATING:
         raise CheckoutError("in_progress", "the session is still being made; ask again with the same client_reference")
@@ -95,6 +96,15 @@ async def _insert(runtime: Runtime, account: str, request: CheckoutRequest, now:
     return found
 
 
+def _refuse_other(live: asyncpg.Record, request: CheckoutRequest) -> None:
+    """A reference names one checkout: another customer's, or another basket, must not open it (law 11)."""
+    before = msgspec.json.decode(live["request"], type=CheckoutRequest)
+    same_payer = request.customer in (before.customer, live["customer"])
+    if not same_payer or request.items != before.items:
+        detail = "this client_reference is that of another checkout: use another, or wait for its end"
+        raise CheckoutError("state_conflict", detail, "client_reference")
+
+
 def _check(request: CheckoutRequest) -> None:
     if request.customer and request.customer_details is not None:
         raise CheckoutError("invalid_request", "give customer or customer_details, not both", "customer")
@@ -130,7 +140,9 @@ async def _refuse_without_method(account: str, request: CheckoutRequest) -> None
 async def own_method(account: str, customer: str, method: str) -> str:
     """The connection of an active method of this very customer; raises CheckoutError."""
     row = await sql.row(
-        "select connection, status from tollbridge.payment_method where account = $1 and customer = $2 and id = $3",
+        """select p.connection, case when c.enabled then p.status else 'at a disabled connection' end as status
+           from tollbridge.payment_method p join tollbridge.connection c on c.id = p.connection
+           where p.account = $1 and p.customer = $2 and p.id = $3""",
         account,
         customer,
         method,

@@ -7,13 +7,16 @@ import shutil
 import socket
 import tempfile
 import time
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
 import click
 import msgspec
 
+from db.embedded import EmbeddedPostgres
 from db.engine import DB, PoolOptions
+from db.errors import EmbeddedPostgresError
 from gateway.cli.context import command_settings, failures
 from gateway.cli.dev import launched
 from gateway.cli.output import ERR, OUT, as_json, fields, table
@@ -59,6 +62,8 @@ def demo(keep: bool, json_: bool) -> None:
                 if keep:
                     tree.watch()
     finally:
+        with suppress(EmbeddedPostgresError):
+            EmbeddedPostgres(home / "postgres").discard()
         shutil.rmtree(home, ignore_errors=True)
     if not report.good:
         raise click.exceptions.Exit(1)
@@ -142,7 +147,10 @@ def _home(settings: Settings) -> Path:
     """A folder of its own for one run, so that nothing of an earlier one is met."""
     parent = settings.home_path
     parent.mkdir(parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix="demo-", dir=parent))
+    home = Path(tempfile.mkdtemp(prefix="demo-", dir=parent))
+    # The embedded server's account must pass through it; what is secret in it has a mode of its own.
+    home.chmod(0o755)
+    return home
 
 
 def _free_ports(count: int) -> list[int]:

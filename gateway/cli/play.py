@@ -167,7 +167,7 @@ class _Actors:
         lines = [await self._line(row, taken, payers) for row in (await self._gateway("GET", "/v1/invoices"))["data"]]
         cases = await self._gateway("GET", "/v1/cases?state=open")
         calls = (await self._ask("GET", f"{self._stage.practice_url}/_sandbox/calls"))["data"]
-        letters = await self._ask("GET", f"{self._stage.stripe_url}/_sandbox/deliveries")
+        letters = (await self._ask("GET", f"{self._stage.stripe_url}/_sandbox/deliveries"))["data"]
         sent = Counter(letter["event"] for letter in letters)
         return Report(
             invoices=len(lines),
@@ -177,7 +177,7 @@ class _Actors:
             unreconciled=sum(not line.agrees for line in lines)
             + abs(len(taken) - sum(line.captures for line in lines)),
             open_cases=[f"{case['kind']}: {case['reason']}" for case in cases["data"]],
-            lost_answers=sum(call["fault"].startswith("lost") for call in calls),
+            lost_answers=sum((call["fault"] or "").startswith("lost") for call in calls),
             webhooks=sum(sent.values()),
             doubled_webhooks=sum(count - 1 for count in sent.values()),
             elapsed_s=round(time.monotonic() - began, 1),

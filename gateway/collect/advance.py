@@ -41,6 +41,8 @@ log = structlog.get_logger()
 
 MOST_STEPS: Final = 25
 """No invoice needs so many steps in one go; beyond it the turn ends and the next comes by the clock."""
+MOST_READS: Final = 5
+"""A look that takes longer than it may be old is no last look: after so many in a row the turn ends as a failure."""
 RETRY_S: Final = (5, 30, 120, 600, 1800)
 """Waits after a step that failed, in seconds, by how often in a row; the last one repeats."""
 FAILURES_TO_CASE: Final = 5
@@ -62,10 +64,14 @@ async def advance_invoice(runtime: Runtime, wake_up: WakeUp) -> None:
 
 
 async def _go_round(runtime: Runtime, claim: Claim) -> None:
+    reads = 0
     for _ in range(MOST_STEPS):
         now = await business_now()
         loaded = await load(claim, now)
         action = decide(loaded.view, now)
+        reads += isinstance(action, Read)
+        if reads > MOST_READS:
+            raise StripeError("Stripe answers too slowly for a last look")
         log.debug("step", invoice=claim.id, action=type(action).__name__)
         if isinstance(action, WaitUntil | Done):
             if await _rest(claim, loaded, action, now):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -17,13 +18,24 @@ from gateway.clock import business_now
 from gateway.collect.cases import open_case
 from gateway.collect.load import Loaded
 from gateway.collect.outcomes import looked, store_outcome
+from gateway.collect.scrub import scrubbed
 from gateway.domain.actions import CancelPending, CaseKind, Charge, MarkUnknown, Resolve
 from gateway.domain.view import AttemptView
 from gateway.runtime import Runtime
 from processors.errors import MoneyError
 from processors.interface import ProcessorAdapter
 from processors.money import Money
-from processors.outcome import ChargeOutcome, Found, LookupFailed, LookupOutcome, NotFound, NotSent, Unknown
+from processors.outcome import (
+    ChargeOutcome,
+    Declined,
+    Found,
+    LookupFailed,
+    LookupOutcome,
+    NotFound,
+    NotSent,
+    Rejected,
+    Unknown,
+)
 from processors.values import ChargeQuery, ChargeRequest, PaymentMethodReference, PreparedCall, Secret
 
 CLAIM_MARGIN_S: Final = 30.0
@@ -36,6 +48,10 @@ INSERT = """
 """
 POKED = "select poked from tollbridge.invoice where account = $1 and id = $2"
 OF_ATTEMPT = "select * from tollbridge.attempt where account = $1 and id = $2"
+
+
+class MethodErasedError(Exception):
+    """The method was revoked: its reference is gone."""
 
 
 class StoredMethod(msgspec.Struct, frozen=True):
@@ -61,8 +77,9 @@ async def charge(runtime: Runtime, claim: Claim, loaded: Loaded, action: Charge,
         idempotency_key=str(key),
         amount=Money(action.amount, invoice.currency),
         method=await method_reference(runtime, account, action.method),
-        description=f"Invoice {loaded.number or claim.id}",
-        metadata={"stripe_invoice": claim.id, "attempt": attempt},
+        description=f"Invoice {claim.id}",
+        # Nothing of a row's own: a restored database must send the same bytes under the same key (law 2).
+        metadata={"stripe_invoice": claim.id, "attempt_number": str(action.number)},
     )
     try:
         call = adapter.prepare_charge(request)
@@ -103,6 +120,7 @@ async def charge(runtime: Runtime, claim: Claim, loaded: Loaded, action: Charge,
     else:
         # Whoever was held up for so long can't be sure that the claim outlasts the call: nothing goes out.
         outcome = NotSent("the worker was held up before the call")
+    outcome = scrubbed(outcome, request.method)
     await store_outcome(account, attempt, outcome, await business_now(), wake=not await _still_ours(claim))
 
 
@@ -115,17 +133,24 @@ async def resolve(runtime: Runtime, claim: Claim, loaded: Loaded, action: Resolv
     timeout_s = total_timeout_s(runtime, adapter)
     async with DB.transaction():
         await poke.hold(claim, timeout_s + CLAIM_MARGIN_S)
+        if action.how == "replay":
+            await sql.rows(
+                "update tollbridge.attempt set resent_at = $3 where account = $1 and id = $2",
+                claim.account,
+                attempt.id,
+                now,
+            )
     if action.how == "replay":
         plain = runtime.keyring.decrypt(row["request"], table="attempt", column="request", row=attempt.id)
         outcome = await send(adapter, msgspec.json.decode(plain, type=PreparedCall), timeout_s)
-        if isinstance(outcome, NotSent):
-            # This replay did not go out; the first call may have. Nothing new is known.
-            await looked(claim.account, attempt.id, await business_now())
-        else:
-            await store_outcome(claim.account, attempt.id, outcome, await business_now(), wake=False)
+        # A replay that was turned away (not sent, or refused as a request) says nothing of the first call.
+        outcome = await without_token(runtime, claim.account, attempt.method, outcome)
+        await store_outcome(claim.account, attempt.id, outcome, await business_now(), wake=False)
         return
     query = ChargeQuery(reference=row["reference"], processor_id=row["processor_id"] or "")
     found = await ask(adapter, query, timeout_s)
+    if isinstance(found, Found):
+        found = Found(await without_token(runtime, claim.account, attempt.method, found.outcome))
     await store_lookup(claim, attempt, found, await business_now())
 
 
@@ -159,10 +184,10 @@ async def store_lookup(claim: Claim, attempt: AttemptView, found: LookupOutcome,
     """A look-up's answer. "Not found" ends an unknown attempt only if it is conclusive, and only after its lag."""
     match found:
         case Found(outcome=outcome):
-            await store_outcome(claim.account, attempt.id, outcome, now, wake=False)
-        case NotFound(conclusive=True) if now - attempt.sent_at > _visible_after(attempt):
+            await store_outcome(claim.account, attempt.id, outcome, now, wake=False, proven=True)
+        case NotFound(conclusive=True) if now - attempt.last_sent_at > _visible_after(attempt):
             gone = NotSent("the processor has no such charge")
-            await store_outcome(claim.account, attempt.id, gone, now, wake=False)
+            await store_outcome(claim.account, attempt.id, gone, now, wake=False, proven=True)
         case _:
             await looked(claim.account, attempt.id, now)
 
@@ -192,12 +217,22 @@ async def ask(adapter: ProcessorAdapter, query: ChargeQuery, timeout_s: float) -
 
 
 async def method_reference(runtime: Runtime, account: str, method: str) -> PaymentMethodReference:
-    """The decrypted reference of a stored method, for the one call that needs it."""
+    """The decrypted reference of a stored method, for the one call that needs it; raises MethodErasedError."""
     sealed = await sql.value(
         "select reference from tollbridge.payment_method where account = $1 and id = $2", account, method
     )
+    if sealed is None:
+        raise MethodErasedError(method)
     plain = runtime.keyring.decrypt(sealed, table="payment_method", column="reference", row=method)
     return msgspec.json.decode(plain, type=StoredMethod).reference()
+
+
+async def without_token(runtime: Runtime, account: str, method: str, outcome: ChargeOutcome) -> ChargeOutcome:
+    """The outcome without the method's token in its texts; one that is erased already can't be compared."""
+    if isinstance(outcome, Declined | Rejected | NotSent | Unknown):
+        with suppress(MethodErasedError):
+            return scrubbed(outcome, await method_reference(runtime, account, method))
+    return outcome
 
 
 def reference_of(adapter: ProcessorAdapter, invoice: str, number: int) -> str:

@@ -50,10 +50,12 @@ AROUND = """
            coalesce((select opted_out from tollbridge.customer where account = $1 and id = $2), false) as opted_out,
            (select policies from tollbridge.account where id = $1) as policies
 """
-# Its metadata may say anything (law 11), so the session must know the invoice, or be waiting for just this customer's.
+# The session that made its subscription, or is about to: what metadata say is a hint (law 11), so the session that they
+# name must be waiting for just this customer's subscription.
 SESSION = """
-    select state, told_stripe from tollbridge.checkout_session
-    where account = $1 and id = $2 and customer = $3 and invoice in ($4, '')
+    select state, told_stripe, payment_method, invoice from tollbridge.checkout_session
+    where account = $1 and (subscription = $2 and $2 <> '' or id = $3 and customer = $4 and subscription = '')
+    order by created_at desc limit 1
 """
 CASES = "select kind from tollbridge.review_case where account = $1 and invoice = $2 and state = 'open'"
 OLDER = """
@@ -122,7 +124,7 @@ async def view_of(row: asyncpg.Record) -> InvoiceView:
         invoice=invoice,
         read_at=row["read_at"],
         stale=row["stale"],
-        hold=_hold(session),
+        hold=_hold(session, invoice_id),
         attempts=tuple(_attempt(a) for a in await sql.rows(ATTEMPTS, account, invoice_id)),
         recordings=tuple(
             RecordingView(r["id"], r["attempt"], r["amount"], RecordingState(r["state"]), r["resolved_at"])
@@ -135,6 +137,7 @@ async def view_of(row: asyncpg.Record) -> InvoiceView:
         else SubscriptionView(subscription["status"], subscription["ended_at"] is not None),
         connections=around["connections"],
         opted_out=around["opted_out"],
+        preferred_method=_preferred(session, invoice_id),
         older_first=bool(await sql.value(OLDER, account, row["subscription"], row["stripe_created_at"], invoice_id)),
         abandoned=session is not None and session["state"] in (SessionState.FAILED, SessionState.EXPIRED),
         not_before=row["next_attempt_at"] if row["status"] == "draft" else None,
@@ -143,17 +146,24 @@ async def view_of(row: asyncpg.Record) -> InvoiceView:
 
 
 async def _session(account: str, invoice: BilledInvoice | None) -> asyncpg.Record | None:
-    """The checkout session whose first invoice this is."""
-    if invoice is None or not invoice.session:
+    """The checkout session that began the invoice's subscription."""
+    if invoice is None or not invoice.subscription:
         return None
-    return await sql.row(SESSION, account, invoice.session, invoice.customer, invoice.id)
+    return await sql.row(SESSION, account, invoice.subscription, invoice.session, invoice.customer)
 
 
-def _hold(session: asyncpg.Record | None) -> Hold:
+def _hold(session: asyncpg.Record | None, invoice: str) -> Hold:
     if session is None or session["state"] not in (SessionState.CREATING, SessionState.OPEN, SessionState.PROCESSING):
         return ""
     # Confirmed is not enough: until its payment method is stored, the customer's other ones must not be charged for it.
-    return "released" if session["state"] == SessionState.PROCESSING and session["told_stripe"] else "held"
+    if session["state"] != SessionState.PROCESSING or not session["told_stripe"]:
+        return "held"
+    # Only the first draft was held by us, and only that one is ours to finalize whatever its `auto_advance` says.
+    return "released" if session["invoice"] == invoice else ""
+
+
+def _preferred(session: asyncpg.Record | None, invoice: str) -> str:
+    return session["payment_method"] or "" if session is not None and session["invoice"] == invoice else ""
 
 
 def _mirrored(row: asyncpg.Record) -> BilledInvoice | None:
@@ -183,6 +193,7 @@ def _attempt(row: asyncpg.Record) -> AttemptView:
         retry_after=row["retry_after"],
         lookups=row["lookups"],
         withdrawn=row["withdrawn"],
+        resent_at=row["resent_at"],
     )
 
 

@@ -19,7 +19,7 @@ STORE_DELETED = """
     update tollbridge.invoice set status = 'deleted', stale = false, snapshot = coalesce(snapshot, $5),
         read_at = $3, digest = $4,
         amount_remaining = 0, amount_due = 0
-    where account = $1 and id = $2
+    where account = $1 and id = $2 and status in ('', 'draft', 'deleted')
 """
 
 

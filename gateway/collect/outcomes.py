@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import asyncpg
+import msgspec
 
 from db import poke, sql
 from db.engine import DB
@@ -17,6 +18,7 @@ from db.states import UNRESOLVED, AttemptState, MethodStatus, MovementKind, may_
 from gateway.collect.cases import open_case
 from gateway.connections import capabilities_of
 from gateway.domain.actions import CaseKind
+from processors.money import Money
 from processors.outcome import (
     Advice,
     Canceled,
@@ -58,9 +60,9 @@ OTHER_SUCCESS = """
                    and state = 'succeeded' and amount_captured >= amount and not surplus)
 """
 CAPTURE = """
-    insert into tollbridge.movement (id, account, connection, invoice, attempt, kind, processor_id, amount, currency,
-        occurred_at, created_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+    insert into tollbridge.movement (id, account, connection, invoice, attempt, kind, processor_id, occurrence,
+        amount, currency, occurred_at, created_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
     on conflict on constraint movement_once do nothing
 """
 STOP_METHOD = """
@@ -69,25 +71,36 @@ STOP_METHOD = """
 """
 
 
-async def store_outcome(account: str, attempt: str, outcome: ChargeOutcome, now: datetime, *, wake: bool) -> None:
-    """Store an outcome in a transaction of its own. `wake`: poke the invoice, for a caller without its claim."""
+async def store_outcome(
+    account: str, attempt: str, outcome: ChargeOutcome, now: datetime, *, wake: bool, proven: bool = False
+) -> None:
+    """Store an outcome in a transaction of its own. `wake`: poke the invoice, for a caller without its claim.
+
+    `proven`: the processor itself says how the charge stands (a look-up, a notice). Without it, "not sent" and
+    "rejected" are the end of one call only, and end the attempt only while that was its sole one.
+    """
     async with DB.transaction():
         row = await sql.row(LOCK, account, attempt)
         assert row is not None, "outcomes are of attempts that exist"
-        await _apply(row, outcome, now)
+        await _apply(row, outcome, now, proven=proven)
         if wake:
             await poke.poke(Kind.INVOICE, account, [row["invoice"]], now)
 
 
-async def _apply(row: asyncpg.Record, outcome: ChargeOutcome, now: datetime) -> None:
+async def _apply(row: asyncpg.Record, outcome: ChargeOutcome, now: datetime, *, proven: bool) -> None:
     was, then = AttemptState(row["state"]), STATE_OF[type(outcome)]
+    if isinstance(outcome, Succeeded) and was is AttemptState.SUCCEEDED:
+        await _more_captured(row, outcome, now)
+        return
     if was == then:
         # The same again: only the next look is put off.
         if was in UNRESOLVED:
             await _schedule(row, was, now)
         return
-    if then is AttemptState.UNKNOWN and was is not AttemptState.SENDING:
-        await _schedule(row, was, now)
+    of_one_call = then is AttemptState.UNKNOWN or (isinstance(outcome, NotSent | Rejected) and not proven)
+    if of_one_call and was is not AttemptState.SENDING:
+        if was in UNRESOLVED:
+            await _schedule(row, was, now)
         return
     if not may_follow(was, then):
         if was is AttemptState.SUCCEEDED and then in (AttemptState.DECLINED, AttemptState.CANCELED):
@@ -95,6 +108,8 @@ async def _apply(row: asyncpg.Record, outcome: ChargeOutcome, now: datetime) -> 
         return
     if isinstance(outcome, Succeeded) and outcome.captured.currency != row["currency"]:
         await _mismatch(row, f"captured in {outcome.captured.currency}, charged in {row['currency']}", now)
+        if was in UNRESOLVED:
+            await _schedule(row, was, now)
         return
     await _store(row, then, outcome, now)
     match outcome:
@@ -103,7 +118,7 @@ async def _apply(row: asyncpg.Record, outcome: ChargeOutcome, now: datetime) -> 
         case Declined(decline=decline):
             await _stop_method(row, decline)
         case Rejected(code=code, message=message):
-            await _case(row, CaseKind.ATTEMPT_REJECTED, f"{code}: {message}", now)
+            await _case(row, CaseKind.ATTEMPT_REJECTED, _clean(f"{code}: {message}"), now)
         case _:
             pass
 
@@ -125,9 +140,9 @@ async def _store(row: asyncpg.Record, then: AttemptState, outcome: ChargeOutcome
         surplus,
         decline.decline_class if decline else "",
         decline.advice if decline else "",
-        decline.processor_code if decline else getattr(outcome, "code", ""),
-        decline.network_code if decline else "",
-        _message(outcome),
+        _clean(decline.processor_code if decline else getattr(outcome, "code", "")),
+        _clean(decline.network_code if decline else ""),
+        _clean(_message(outcome)),
         outcome.url if isinstance(outcome, RequiresAction) else "",
         _retry_after(outcome, now),
         now + _wait(row["adapter"], then, row["lookups"]) if unresolved else None,
@@ -137,7 +152,7 @@ async def _store(row: asyncpg.Record, then: AttemptState, outcome: ChargeOutcome
         await _case(row, CaseKind.SURPLUS_CAPTURE, "another capture had paid the invoice already", now)
 
 
-async def _captured(row: asyncpg.Record, outcome: Succeeded, now: datetime) -> None:
+async def _captured(row: asyncpg.Record, outcome: Succeeded, now: datetime, occurrence: str = "") -> None:
     await sql.rows(
         CAPTURE,
         new_id("mov"),
@@ -147,11 +162,35 @@ async def _captured(row: asyncpg.Record, outcome: Succeeded, now: datetime) -> N
         row["id"],
         MovementKind.CAPTURE,
         outcome.processor_id,
+        occurrence,
         outcome.captured.amount,
         outcome.captured.currency,
         outcome.occurred_at,
         now,
     )
+
+
+async def _more_captured(row: asyncpg.Record, outcome: Succeeded, now: datetime) -> None:
+    """A success that was known, told again: the same, or more money. Each amount stands in the ledger once.
+
+    What is too much is found by `decide`, which sees what the ledger holds.
+    """
+    if outcome.captured.currency != row["currency"]:
+        await _mismatch(row, f"captured in {outcome.captured.currency}, charged in {row['currency']}", now)
+    elif outcome.processor_id != row["processor_id"]:
+        await _captured(row, outcome, now)
+    elif outcome.captured.amount > row["amount_captured"]:
+        more = Money(outcome.captured.amount - row["amount_captured"], row["currency"])
+        grown = msgspec.structs.replace(outcome, captured=more)
+        await _captured(row, grown, now, occurrence=f"grown to {outcome.captured.amount}")
+        await sql.rows(
+            "update tollbridge.attempt set amount_captured = $3 where account = $1 and id = $2",
+            row["account"],
+            row["id"],
+            outcome.captured.amount,
+        )
+    elif outcome.captured.amount < row["amount_captured"]:
+        await _mismatch(row, f"the processor now says that only {outcome.captured.amount} was captured", now)
 
 
 async def _stop_method(row: asyncpg.Record, decline: Decline) -> None:
@@ -201,6 +240,11 @@ def _message(outcome: ChargeOutcome) -> str:
             return text[:500]
         case _:
             return ""
+
+
+def _clean(text: str) -> str:
+    """A stranger's text as PostgreSQL takes it."""
+    return text.replace("\0", "\ufffd")
 
 
 async def _mismatch(row: asyncpg.Record, reason: str, now: datetime) -> None:

@@ -11,7 +11,7 @@ from db.ids import derived_key, new_id
 from db.poke import Claim
 from gateway.billing import invoices
 from gateway.billing.client import StripeClient
-from gateway.billing.errors import StripeRefusedError, StripeUnknownError
+from gateway.billing.errors import StripeNotSentError, StripeRefusedError, StripeUnknownError
 from gateway.billing.invoices import StripeInvoice
 from gateway.clock import business_now
 from gateway.collect import mirror
@@ -38,8 +38,17 @@ CLOSE_RECORDING = """
 
 
 async def read(runtime: Runtime, claim: Claim, loaded: Loaded) -> None:
-    """Read the live invoice."""
-    await _call(runtime, claim, loaded, lambda stripe: invoices.read(stripe, claim.id))
+    """Read the live invoice. One that was final can't be deleted: a 404 for it is a fault (of the key, say)."""
+    known = loaded.view.invoice
+    final = known is not None and known.status not in ("draft", "deleted")
+
+    async def look(stripe: StripeClient) -> StripeInvoice:
+        answer = await invoices.read(stripe, claim.id)
+        if answer.shape.deleted and final:
+            raise StripeRefusedError(f"GET /v1/invoices/{claim.id}: Stripe does not know it any more", status=404)
+        return answer
+
+    await _call(runtime, claim, loaded, look)
 
 
 async def finalize(runtime: Runtime, claim: Claim, loaded: Loaded, now: datetime) -> None:
@@ -85,12 +94,17 @@ async def record(runtime: Runtime, claim: Claim, loaded: Loaded, action: Record,
     """
     recording, key, repeated = await _intend(runtime, claim, loaded, action, now)
     stripe = await runtime.stripe(claim.account)
+    asked_at = await business_now()
     try:
         answer = await invoices.pay_out_of_band(stripe, claim.id, key)
     except StripeRefusedError as error:
         # A repeat of a call whose answer was lost: "already paid" may be its own doing.
         await _close(claim, recording, "unknown" if repeated else "refused", str(error), action.amount)
         await read(runtime, claim, loaded)
+    except StripeNotSentError:
+        # Turned away unread: this call has paid nothing.
+        await _close(claim, recording, "unknown" if repeated else "refused", "not sent", action.amount)
+        raise
     except StripeUnknownError:
         await _close(claim, recording, "unknown", "", action.amount)
         await read(runtime, claim, loaded)
@@ -101,7 +115,7 @@ async def record(runtime: Runtime, claim: Claim, loaded: Loaded, action: Record,
             before = loaded.view.invoice.amount_paid if loaded.view.invoice else 0
             took = max(answer.shape.amount_paid - before, 0) or action.amount
             await sql.rows(CLOSE_RECORDING, claim.account, recording, "recorded", "ours", at, took)
-            await mirror.store(claim.account, answer, read_at=at, poked=loaded.poked)
+            await mirror.store(claim.account, answer, read_at=asked_at, poked=loaded.poked)
 
 
 async def confirm(claim: Claim, loaded: Loaded, action: ConfirmRecording, now: datetime) -> None:
@@ -177,8 +191,10 @@ async def _call(
     """Hold the claim for one call, make it, and keep its answer as the mirror."""
     async with DB.transaction():
         await poke.hold(claim, runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S)
-    answer = await call(await runtime.stripe(claim.account))
+    stripe = await runtime.stripe(claim.account)
+    # A look is as old as its request: Stripe may have answered from then.
     at = await business_now()
+    answer = await call(stripe)
     async with DB.transaction():
         await mirror.store(claim.account, answer, read_at=at, poked=loaded.poked)
     return answer

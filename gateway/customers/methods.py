@@ -23,6 +23,12 @@ INSERT = """
         (select coalesce(min(position), 1) - 1 from tollbridge.payment_method where account = $2 and customer = $3), $8)
     on conflict (connection, token_hash) where status <> 'revoked' do nothing
 """
+AGAIN = """
+    update tollbridge.payment_method p set status = 'active', stopped_reason = '',
+        position = (select min(position) - 1 from tollbridge.payment_method o
+                    where o.account = p.account and o.customer = p.customer)
+    where account = $1 and id = $2
+"""
 STORED = """
     select id, account, customer from tollbridge.payment_method
     where connection = $1 and token_hash = $2 and status <> 'revoked'
@@ -68,6 +74,9 @@ async def store_method(
     assert stored is not None, "it was inserted, or was there"
     if (stored["account"], stored["customer"]) != (account, customer):
         raise TokenOfAnotherCustomerError("this token belongs to another customer")
+    if stored["id"] != method:
+        # The same card again: the payer means this one, also where a decline had stopped it.
+        await sql.rows(AGAIN, account, stored["id"])
     await poke.poke(Kind.INVOICE, account, await unsettled_invoices(account, customer), now)
     return str(stored["id"])
 
@@ -75,6 +84,12 @@ async def store_method(
 async def unsettled_invoices(account: str, customer: str) -> list[str]:
     """The customer's invoices of which something is still expected."""
     return [r["id"] for r in await sql.rows(UNSETTLED, account, customer, sorted(SETTLED))]
+
+
+async def is_stored(runtime: Runtime, connection: str, reference: PaymentMethodReference) -> bool:
+    """Whether a processor's token is that of a stored method: a vault may give the same token for the same card."""
+    token_hash = runtime.keyring.token_hash(connection, reference.token.reveal())
+    return await sql.row(STORED, connection, token_hash) is not None
 
 
 async def revoke_method(runtime: Runtime, account: str, method: str, now: datetime) -> None:

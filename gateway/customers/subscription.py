@@ -16,8 +16,10 @@ from gateway.billing.client import from_unix
 from gateway.billing.errors import StripeNotSentError, StripeRefusedError
 from gateway.billing.shapes import SubscriptionShape, id_of
 from gateway.clock import business_now
-from gateway.collect.advance import RETRY_S
+from gateway.collect.advance import FAILURES_TO_CASE, RETRY_S
+from gateway.collect.cases import open_case
 from gateway.collect.charge import CLAIM_MARGIN_S
+from gateway.domain.actions import CaseKind
 from gateway.runtime import Runtime
 
 log = structlog.get_logger()
@@ -51,7 +53,9 @@ async def advance_subscription(runtime: Runtime, wake_up: WakeUp) -> None:
         waits = [error.retry_after_s] if isinstance(error, StripeNotSentError) else RETRY_S
         now = await business_now()
         async with DB.transaction():
-            await poke.give_up_turn(claim, now=now, waits_s=waits, failed=True)
+            failures = await poke.give_up_turn(claim, now=now, waits_s=waits, failed=True)
+            if failures >= FAILURES_TO_CASE:
+                await open_case(claim.account, CaseKind.ADVANCE_FAILED, claim.id, type(error).__name__, now)
 
 
 async def _round(runtime: Runtime, claim: Claim, hold_s: float) -> bool:

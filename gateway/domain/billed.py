@@ -53,7 +53,6 @@ class BilledInvoice(msgspec.Struct, frozen=True):
         """Nothing can be paid on it any more."""
         return self.status in ("void", "deleted")
 
-
     @property
     def is_credited(self) -> bool:
         """Settled by a credit note before anything was paid."""

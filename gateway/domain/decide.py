@@ -48,7 +48,9 @@ def decide(view: InvoiceView, now: datetime) -> Action:
     invoice = view.invoice
     if invoice is None or view.stale:
         return Read()
-    if view.unresolved is not None:
+    covered = view.held_money > 0 and view.wanted <= 0 and invoice.status == "open"
+    # Money that pays the invoice is recorded even while a further attempt is on its way: that one is withdrawn then.
+    if view.unresolved is not None and not (covered and view.unresolved.state is not AttemptState.SENDING):
         return _resolve(view, invoice, view.unresolved, now)
     if view.held_money > 0:
         return _settle(view, invoice, now)
@@ -106,7 +108,8 @@ def _resolve(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView, no
 def _unwanted(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView) -> bool:
     """Nothing should be collected any more, and the processor can still be asked to let it be."""
     waiting = attempt.state in (AttemptState.PENDING, AttemptState.REQUIRES_ACTION)
-    return waiting and attempt.capabilities.cancel and (invoice.status != "open" or view.abandoned)
+    less = view.wanted < attempt.amount
+    return waiting and attempt.capabilities.cancel and (invoice.status != "open" or view.abandoned or less)
 
 
 def _too_late(attempt: AttemptView, now: datetime) -> CaseKind | None:
@@ -141,12 +144,13 @@ def _replay_protected(attempt: AttemptView, now: datetime) -> bool:
     Where the processor runs a request again after an error, the key alone proves nothing: the look-ups before must have
     had the time to see the first charge.
     """
-    age, capabilities = now - attempt.sent_at, attempt.capabilities
+    capabilities = attempt.capabilities
+    visible_after = capabilities.call_timeout + capabilities.lookup_lag
     if capabilities.idempotency.replay is Replay.RUNS_AGAIN_AFTER_ERROR and (
-        capabilities.lookup is Lookup.NONE or age <= capabilities.call_timeout + capabilities.lookup_lag
+        capabilities.lookup is Lookup.NONE or now - attempt.last_sent_at <= visible_after
     ):
         return False
-    return age < capabilities.idempotency.window * 9 / 10
+    return now - attempt.sent_at < capabilities.idempotency.window * 9 / 10
 
 
 def _still_wants(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView) -> bool:

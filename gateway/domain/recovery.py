@@ -83,7 +83,9 @@ CLIMBS = frozenset({AttemptState.DECLINED, AttemptState.REVERSED})
 
 def _method(view: InvoiceView) -> MethodView | None:
     usable = [m for m in view.methods if m.status is MethodStatus.ACTIVE and m.usable]
-    return min(usable, key=lambda m: (m.position, m.created_at, m.id), default=None)
+    # The payer's choice holds for the first try; later ones go by the order, in which a newly stored method is first.
+    preferred = "" if view.attempts else view.preferred_method
+    return min(usable, key=lambda m: (m.id != preferred, m.position, m.created_at, m.id), default=None)
 
 
 def _time_of_next(view: InvoiceView, tried: list[AttemptView]) -> tuple[datetime | None, str]:
@@ -97,7 +99,7 @@ def _time_of_next(view: InvoiceView, tried: list[AttemptView]) -> tuple[datetime
         if in_a_row >= MOST_REJECTED:
             return None, "the processor refuses our request itself"
         return ended + REJECTED_WAIT, "the processor refused our request itself"
-    step = declines(tuple(tried))
+    step = 0
     ladder = view.policy.ladder
     if step >= len(ladder):
         return None, f"all {len(ladder)} tries were declined"

@@ -29,17 +29,28 @@ class SessionView(msgspec.Struct, frozen=True):
     told_stripe: bool = False
     invoice_state: InvoiceState | None = None
     invoice_status: str = ""
+    seen_lately: bool = True
+    """Whether the invoice's mirror is young enough to end something on its word."""
     attempt: AttemptState | None = None
     subscription_ended: bool = False
     cleanup_done: bool = False
+    looked_for_subscription: bool = False
+    """Whether Stripe was asked for a subscription that a lost answer may have left behind."""
     method_is_only_ours: bool = False
     """Its payment method was stored by it, and nothing else needs it."""
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether the invoice is paid, by whatever means: what Stripe shows may be newer than our projection."""
+        return self.invoice_state is InvoiceState.PAID or self.invoice_status == "paid"
 
 
 class Step(StrEnum):
     """What to do with the session next."""
 
     CREATE_CUSTOMER = "create_customer"
+    READ_INVOICE = "read_invoice"
+    FIND_SUBSCRIPTION = "find_subscription"
     CREATE_SUBSCRIPTION = "create_subscription"
     HOLD_DRAFT = "hold_draft"
     OPEN = "open"
@@ -71,6 +82,8 @@ class Rest(msgspec.Struct, frozen=True):
 NextStep: TypeAlias = Step | Fail | Rest
 
 _UNRESOLVED = (InvoiceState.CHARGING, InvoiceState.PENDING, InvoiceState.UNKNOWN)
+_STUCK = (InvoiceState.NEEDS_PAYMENT_METHOD, InvoiceState.NOT_OURS)
+_WAITING = (InvoiceState.DRAFT, InvoiceState.DUE)
 _CLOSED = ("paid", "void", "uncollectible", "deleted")
 
 
@@ -78,12 +91,14 @@ def decide_session(view: SessionView, now: datetime) -> NextStep:
     """The next step for a session at business time `now`."""
     match view.state:
         case SessionState.CREATING:
-            return _create(view)
+            return Step.EXPIRE if now >= view.expires_at else _create(view)
         case SessionState.OPEN:
-            if view.invoice_state is InvoiceState.PAID:
+            if view.is_paid:
                 # Staff finalized it and somebody paid: there is nothing left to confirm, and nothing to cancel.
                 return Step.COMPLETE
-            return Step.EXPIRE if now >= view.expires_at else Rest(view.expires_at)
+            if now < view.expires_at:
+                return Rest(view.expires_at)
+            return Step.EXPIRE if view.seen_lately else Step.READ_INVOICE
         case SessionState.PROCESSING:
             return _collect(view, now)
         case SessionState.COMPLETE:
@@ -103,7 +118,7 @@ def _create(view: SessionView) -> NextStep:
 
 
 def _collect(view: SessionView, now: datetime) -> NextStep:
-    if view.invoice_state is InvoiceState.PAID:
+    if view.is_paid:
         return Step.COMPLETE
     if not view.payment_method:
         if now >= view.expires_at:
@@ -117,8 +132,12 @@ def _collect(view: SessionView, now: datetime) -> NextStep:
         return Fail("payment_failed", "every try was declined")
     if view.attempt is AttemptState.DECLINED and view.policy.first_decline == "fail":
         return Fail("payment_declined", "the first charge was declined")
+    if now < view.expires_at:
+        return Rest(view.expires_at)
     if view.attempt is AttemptState.REQUIRES_ACTION:
-        return Fail("action_abandoned", "the payer did not act") if now >= view.expires_at else Rest(view.expires_at)
+        return Fail("action_abandoned", "the payer did not act")
+    if view.invoice_state in _STUCK or (view.invoice_state in _WAITING and view.policy.first_decline == "fail"):
+        return Fail("not_collected", "it could not be collected before the session ended")
     return Rest()
 
 
@@ -126,7 +145,11 @@ def _clean_up(view: SessionView) -> NextStep:
     """End what was begun, and nothing while an attempt is unresolved (law 7)."""
     if view.cleanup_done or view.invoice_state in _UNRESOLVED:
         return Rest()
-    if view.subscription and not view.subscription_ended and view.invoice_state is not InvoiceState.PAID:
+    if not view.subscription and view.customer and not view.looked_for_subscription:
+        return Step.FIND_SUBSCRIPTION
+    if view.invoice and not view.seen_lately:
+        return Step.READ_INVOICE
+    if view.subscription and not view.subscription_ended and not view.is_paid:
         return Step.CANCEL_SUBSCRIPTION
     if view.invoice and view.invoice_status not in _CLOSED:
         return Step.CLOSE_INVOICE

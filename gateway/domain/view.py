@@ -57,10 +57,16 @@ class AttemptView(msgspec.Struct, frozen=True):
     retry_after: datetime | None = None
     lookups: int = 0
     withdrawn: bool = False
+    resent_at: datetime | None = None
 
     @property
     def unresolved(self) -> bool:
         return self.state in UNRESOLVED
+
+    @property
+    def last_sent_at(self) -> datetime:
+        """When its bytes were sent for the last time: from then on a look-up may lag."""
+        return self.resent_at or self.sent_at
 
 
 class RecordingView(msgspec.Struct, frozen=True):
@@ -104,6 +110,8 @@ class InvoiceView(msgspec.Struct, frozen=True):
     opted_out: bool = False
     older_first: bool = False
     abandoned: bool = False
+    preferred_method: str = ""
+    """The payment method that the payer confirmed this very invoice with."""
     not_before: datetime | None = None
     open_cases: AbstractSet[str] = frozenset()
 
@@ -118,7 +126,7 @@ class InvoiceView(msgspec.Struct, frozen=True):
         return next((r for r in self.recordings if r.state is RecordingState.RECORDED), None)
 
     def is_fresh(self, now: datetime) -> bool:
-        return self.read_at is not None and now - self.read_at <= FRESH
+        return self.read_at is not None and timedelta(0) <= now - self.read_at <= FRESH
 
     @property
     def wanted(self) -> int:

@@ -11,14 +11,19 @@ from typing import Final
 
 import asyncpg
 import msgspec
+import structlog
 
 from db import queue, sql
+from db.encryption import EncryptionError, Keyring
 from db.engine import DB
 from db.states import DeliveryState
 from gateway.collect.cases import open_case
 from gateway.domain.actions import CaseKind
 from gateway.inbox import meters
+from gateway.inbox.envelope import UNREADABLE
 from gateway.inbox.intake import ENTRYPOINT
+
+log = structlog.get_logger()
 
 WAITS_S: Final = (10, 60, 300, 900, 3600, 10_800, 21_600, 43_200)
 """Seconds of business time before the next try, by how many there were. A try that dies with its worker counts too."""
@@ -100,9 +105,9 @@ def parked(reason: str, case: CaseKind = CaseKind.DELIVERY_PARKED, invoice: str 
     return End(DeliveryState.PARKED, reason, case, invoice)
 
 
-async def due(ids: Sequence[str], now: datetime) -> list[Stored]:
+async def due(keyring: Keyring, ids: Sequence[str], now: datetime) -> list[Stored]:
     """Those of `ids` that are stored and may be tried now."""
-    return [_stored(row) for row in await sql.rows(DUE, list(ids), now)]
+    return [_stored(keyring, row) for row in await sql.rows(DUE, list(ids), now)]
 
 
 async def lock(ids: Sequence[str]) -> set[str]:
@@ -163,15 +168,22 @@ async def replay(account: str, delivery: str, *, by: str, now: datetime) -> bool
     return True
 
 
-def _stored(row: asyncpg.Record) -> Stored:
+def _stored(keyring: Keyring, row: asyncpg.Record) -> Stored:
+    kind = row["kind"]
+    try:
+        body = keyring.decrypt(row["body"], table="delivery", column="body", row=row["id"])
+    except EncryptionError as error:
+        # Its key was dropped too early: it ends parked, and is replayed once the key is back.
+        log.error("delivery_not_decrypted", delivery=row["id"], error=type(error).__name__)
+        kind, body = UNREADABLE, b""
     return Stored(
         row["id"],
         row["account"],
         row["stripe_account"],
         row["source"],
         row["delivery_key"],
-        row["kind"],
-        bytes(row["body"]),
+        kind,
+        body,
         row["tries"],
         row["received_at"],
     )

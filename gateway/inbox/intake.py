@@ -18,6 +18,7 @@ import msgspec
 import structlog
 
 from db import queue, sql
+from db.encryption import Keyring
 from db.engine import DB, UNREACHABLE
 from db.errors import DatabaseError
 from db.ids import new_id
@@ -159,7 +160,8 @@ class Intake:
             return
         meters.BATCH.observe(len(waiting))
         meters.WAITING.set(self._queue.qsize())
-        error = await _try([notice for notices, _ in waiting for notice in notices])
+        keyring = self.runtime.keyring
+        error = await _try(keyring, [notice for notices, _ in waiting for notice in notices])
         if error is None or isinstance(error, AWAY) or len(waiting) == 1:
             for _, committed in waiting:
                 _answer(committed, error)
@@ -167,35 +169,41 @@ class Intake:
         # One of them can't be stored: the others must not pay for it.
         log.warning("intake_batch_failed", size=len(waiting), error=type(error).__name__)
         for notices, committed in waiting:
-            _answer(committed, await _try(notices))
+            _answer(committed, await _try(keyring, notices))
 
 
-async def _try(notices: Sequence[Accepted]) -> Exception | None:
+async def _try(keyring: Keyring, notices: Sequence[Accepted]) -> Exception | None:
     try:
-        await store(notices)
+        await store(keyring, notices)
     except Exception as error:
         return error
     return None
 
 
-async def store(notices: Sequence[Accepted]) -> list[str]:
+async def store(keyring: Keyring, notices: Sequence[Accepted]) -> list[str]:
     """Store them with one wake-up for those that are new, in one transaction; returns the new ids.
+
+    Bodies are encrypted: a processor's notice may name a payment method, and a customer's metadata does (law 12).
 
     Keys are inserted in one order everywhere: two batches with the same two repeated deliveries must not wait for each
     other crosswise.
     """
     rows = sorted(notices, key=lambda n: (n.account, n.source, n.key or ""))
+    made = [new_id("dlv") for _ in rows]
     now = await business_now()
     async with DB.transaction():
         new = await sql.rows(
             STORE,
-            [new_id("dlv") for _ in rows],
+            made,
             [row.account for row in rows],
             [row.source for row in rows],
             [row.key for row in rows],
             [row.kind for row in rows],
             [row.object_id for row in rows],
-            [row.body for row in rows],
+            [
+                keyring.encrypt(row.body, table="delivery", column="body", row=i)
+                for i, row in zip(made, rows, strict=True)
+            ],
             now,
         )
         ids = [row["id"] for row in new]
@@ -203,6 +211,10 @@ async def store(notices: Sequence[Accepted]) -> list[str]:
             await queue.enqueue(ENTRYPOINT, msgspec.json.encode(ids), priority=PRIORITY)
     meters.STORED.inc(len(ids))
     return ids
+
+
+def _sealed(keyring: Keyring, body: bytes, delivery: str) -> bytes:
+    return keyring.encrypt(body, table="delivery", column="body", row=delivery)
 
 
 def _size(notices: Sequence[Accepted]) -> int:

@@ -12,19 +12,20 @@ import msgspec
 
 from db import poke, sql
 from db.poke import Kind
-from db.states import SETTLED, AttemptState
+from db.states import SETTLED
+from gateway.collect.charge import without_token
 from gateway.collect.outcomes import store_outcome
 from gateway.domain.actions import CaseKind
 from gateway.inbox.deliveries import DONE, End, Stored, ignored, parked
 from gateway.runtime import Runtime
 from processors.interface import ProcessorAdapter
-from processors.outcome import ChargeOutcome, Found, NotFound, Succeeded
+from processors.outcome import ChargeOutcome, Found, NotFound
 from processors.values import ChargeQuery, EventKind, Notice, ProcessorEvent
 
 CHARGES: Final = frozenset({EventKind.CHARGE_SUCCEEDED, EventKind.CHARGE_FAILED, EventKind.CHARGE_PENDING})
 
 ATTEMPTS = """
-    select id, invoice, reference, processor_id, state from tollbridge.attempt
+    select id, invoice, payment_method, reference, processor_id, state from tollbridge.attempt
     where account = $1 and connection = $2
       and ((reference = $3 and $3 <> '') or (processor_id = $4 and $4 <> ''))
     order by number
@@ -88,11 +89,13 @@ async def _event(
     if event.account_ref and own and event.account_ref != own:
         return _ends(parked("the notice is for another account at the processor", CaseKind.NOTICE_MISMATCH))
     if event.kind in CHARGES:
-        return await _charge(adapter, delivery, event, now)
+        return await _charge(runtime, adapter, delivery, event, now)
     return _revoked(runtime, delivery, event, now)
 
 
-async def _charge(adapter: ProcessorAdapter, delivery: Stored, event: ProcessorEvent, now: datetime) -> Step:
+async def _charge(
+    runtime: Runtime, adapter: ProcessorAdapter, delivery: Stored, event: ProcessorEvent, now: datetime
+) -> Step:
     found = await sql.rows(ATTEMPTS, delivery.account, delivery.source, event.reference, event.processor_id)
     if not found:
         raise UnmatchedError(f"no attempt of this connection fits the {event.kind} notice")
@@ -101,9 +104,7 @@ async def _charge(adapter: ProcessorAdapter, delivery: Stored, event: ProcessorE
         reason = "its reference and its id belong to two attempts"
         return _ends(parked(reason, CaseKind.NOTICE_MISMATCH, attempt["invoice"]))
     outcome = event.outcome or await _looked_up(adapter, attempt, event)
-    if _second_payment(attempt, outcome):
-        reason = "the processor took a second payment under the reference of one that had succeeded"
-        return _ends(parked(reason, CaseKind.NOTICE_MISMATCH, attempt["invoice"]))
+    outcome = await without_token(runtime, delivery.account, attempt["payment_method"], outcome)
     return partial(_store, delivery.account, attempt["id"], outcome, now)
 
 
@@ -118,16 +119,8 @@ async def _looked_up(adapter: ProcessorAdapter, attempt: asyncpg.Record, event: 
             raise LookupInconclusiveError(f"the look-up failed: {failed.reason}"[:300])
 
 
-def _second_payment(attempt: asyncpg.Record, outcome: ChargeOutcome) -> bool:
-    return (
-        isinstance(outcome, Succeeded)
-        and attempt["state"] == AttemptState.SUCCEEDED
-        and attempt["processor_id"] != outcome.processor_id
-    )
-
-
 async def _store(account: str, attempt: str, outcome: ChargeOutcome, now: datetime) -> End:
-    await store_outcome(account, attempt, outcome, now, wake=True)
+    await store_outcome(account, attempt, outcome, now, wake=True, proven=True)
     return DONE
 
 

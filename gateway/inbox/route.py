@@ -46,7 +46,7 @@ ALONE_AT_ONCE: Final = 8
 async def route_deliveries(runtime: Runtime, ids: Sequence[str]) -> None:
     """Route those of `ids` that are stored and due. Raises only what the database raises."""
     now = await business_now()
-    stored = await deliveries.due(ids, now)
+    stored = await deliveries.due(runtime.keyring, ids, now)
     alone: list[Stored] = []
     together: dict[str, list[tuple[Stored, Plan]]] = defaultdict(list)
     for delivery in stored:

@@ -40,7 +40,7 @@ async def debit(world: World) -> None:
 
 
 async def lost_answer(world: World) -> None:
-    world.practice.add_fault("lost_after", method="POST", path="/v1/charges", times=1)
+    world.practice.faults.add("lost_after", method="POST", path="/v1/charges", times=1)
     made = await world.signup("ok")
     for _ in range(4):
         await world.later(minutes=30)

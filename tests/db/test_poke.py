@@ -334,11 +334,8 @@ async def test_a_turn_that_was_taken_over_is_not_given_up(invoice: WakeUp) -> No
     assert (stored["claimed_by"], stored["failures"], stored["due_at"]) == (new.holder, 0, None)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="§2: a poke that came in a turn that failed is counted as seen; it waits out the backoff"
-)
 async def test_a_poke_during_a_turn_that_failed_is_not_counted_as_seen(invoice: WakeUp) -> None:
-    """A new payment method, say: its own wake-up found the claim taken, and now nothing says that it is ahead."""
+    """A new payment method, say: its own wake-up found the claim taken, so the sweep must find it at once."""
     claim = await taken(invoice)
     await poke_it(invoice.account, "in_1")
     await poke.give_up_turn(claim, now=NOW, waits_s=[1800], failed=True)

@@ -426,6 +426,16 @@ async def test_an_account_stays_test_or_live(database: str, livemode: bool) -> N
     await change("account", made, portal_url="https://example.com", livemode=livemode)
 
 
+async def test_a_stripe_key_makes_one_account(world: World) -> None:
+    """Two would both charge its invoices."""
+    other = await rows.account()
+    await change("account", world.account, api_key_hash="h", stripe_account="acct_1")
+    with refused("account_api_key_hash_key"):
+        await change("account", other, api_key_hash="h")
+    with refused("account_stripe_account"):
+        await change("account", other, stripe_account="acct_1")
+
+
 @pytest.mark.usefixtures("database")
 async def test_the_clock_moves_beside_test_accounts() -> None:
     await rows.account()

@@ -77,6 +77,14 @@ def keeps_its_hands_off_while_unresolved(view: InvoiceView, action: Action, _: d
     """Laws 4 and 7: what is unresolved is found out first, and nothing else is done about the invoice."""
     if view.unresolved is None or view.stale:
         return
+    invoice = view.invoice
+    assert invoice is not None
+    covered = invoice.status == "open" and view.held_money > 0 and view.held_money >= invoice.amount_remaining
+    if isinstance(action, Tag | Record | MarkSurplus):
+        # Money that is here already is settled; the attempt beside it is withdrawn or found out afterwards.
+        assert covered
+        assert view.unresolved.state is not AttemptState.SENDING
+        return
     assert isinstance(action, Read | Resolve | MarkUnknown | CancelPending | OpenCase | WaitUntil)
     if isinstance(action, Resolve | MarkUnknown | CancelPending):
         assert action.attempt == view.unresolved.id
@@ -103,6 +111,17 @@ def replays_only_what_is_still_wanted(view: InvoiceView, action: Action, now: da
         assert unknown.lookups > 0, "it was never looked for"
 
 
+def withdraws_only_what_nobody_wants(view: InvoiceView, action: Action, _: datetime) -> None:
+    if not isinstance(action, CancelPending):
+        return
+    pending, invoice = _attempt(view, action.attempt), view.invoice
+    assert invoice is not None
+    assert pending.state in (AttemptState.PENDING, AttemptState.REQUIRES_ACTION)
+    assert pending.capabilities.cancel
+    wanted = invoice.amount_remaining - view.held_money
+    assert invoice.status != "open" or view.abandoned or wanted < pending.amount
+
+
 def records_only_what_is_captured_and_named(view: InvoiceView, action: Action, _: datetime) -> None:
     """Law 5."""
     if not isinstance(action, Record | Tag):
@@ -110,6 +129,7 @@ def records_only_what_is_captured_and_named(view: InvoiceView, action: Action, _
     invoice = view.invoice
     assert invoice is not None
     assert invoice.status in ("open", "uncollectible")
+    assert not view.abandoned
     assert 0 < invoice.amount_remaining <= view.held_money
     capture = _attempt(view, action.attempt)
     assert capture.state is AttemptState.SUCCEEDED
@@ -131,11 +151,11 @@ def settles_nothing_on_a_closed_invoice(view: InvoiceView, action: Action, _: da
 
 
 def gives_back_only_what_is_not_needed(view: InvoiceView, action: Action, _: datetime) -> None:
-    """Law 6: a capture is surplus only on an invoice that is settled or closed without it."""
+    """Law 6: a capture is surplus only on an invoice that is settled or closed without it, or about to be."""
     if not isinstance(action, MarkSurplus):
         return
     assert view.invoice is not None
-    assert view.invoice.status in ("paid", "uncollectible", "void", "deleted")
+    assert view.invoice.status in ("paid", "uncollectible", "void", "deleted") or view.abandoned
     capture = _attempt(view, action.attempt)
     assert capture.state is AttemptState.SUCCEEDED
     assert not capture.surplus
@@ -165,15 +185,13 @@ def opens_a_case_once(view: InvoiceView, action: Action, _: datetime) -> None:
 
 
 def strands_no_money(view: InvoiceView, action: Action, now: datetime) -> None:
-    """Law 5: held money rests only beside an open case, or until the attempt beside it is found out."""
+    """Law 5: held money rests only beside an open case, or until a time at which it is taken up again."""
     if isinstance(action, WaitUntil) and action.at is not None:
         assert action.at > now, "waiting for what has passed is no rest"
-    if view.held_money <= 0 or not isinstance(action, Done | WaitUntil):
         return
     if view.unresolved is not None:
-        assert isinstance(action, WaitUntil)
-        assert action.at is not None, "an unresolved attempt is looked after by the clock"
-    else:
+        assert not isinstance(action, Done | WaitUntil), "an unresolved attempt is looked after by the clock"
+    if view.held_money > 0 and isinstance(action, Done | WaitUntil):
         assert view.open_cases & NAMING_MONEY, f"{view.held_money} is held and nobody knows"
 
 
@@ -192,6 +210,7 @@ LAWS: tuple[Callable[[InvoiceView, Action, datetime], None], ...] = (
     charges_only_after_a_last_look,
     keeps_its_hands_off_while_unresolved,
     replays_only_what_is_still_wanted,
+    withdraws_only_what_nobody_wants,
     records_only_what_is_captured_and_named,
     settles_nothing_on_a_closed_invoice,
     gives_back_only_what_is_not_needed,
@@ -228,9 +247,13 @@ def carried_out(view: InvoiceView, action: Action, now: datetime, stripe: Answer
         case Charge(number=number, amount=amount, method=method):
             made = attempt("pending", number, amount=amount, method=method, sent_at=now, resolve_at=now + _LATER)
             return replace(view, attempts=(*view.attempts, made))
-        case Resolve(attempt=id_) | CancelPending(attempt=id_):
+        case Resolve(attempt=id_, how=how):
             asked = _attempt(view, id_)
-            return _with(view, replace(asked, lookups=asked.lookups + 1, resolve_at=now + _LATER))
+            resent_at = now if how == "replay" else asked.resent_at
+            return _with(view, replace(asked, lookups=asked.lookups + 1, resolve_at=now + _LATER, resent_at=resent_at))
+        case CancelPending(attempt=id_):
+            asked = _attempt(view, id_)
+            return _with(view, replace(asked, lookups=asked.lookups + 1, resolve_at=now + _LATER, withdrawn=True))
         case MarkUnknown(attempt=id_):
             return _with(view, replace(_attempt(view, id_), state=AttemptState.UNKNOWN, resolve_at=now + _LATER))
         case Tag(attempt=id_):
@@ -264,7 +287,7 @@ _LATER = timedelta(hours=1)
 def _recorded(view: InvoiceView, action: Record, now: datetime, stripe: Answer) -> InvoiceView:
     number = len(view.recordings) + 1
     if stripe != "accepted":
-        told = recording(stripe, action.attempt, action.amount, number)
+        told = recording(stripe, action.attempt, action.amount, number, resolved_at=now)
         return replace(view, recordings=(*view.recordings, told), read_at=now)
     paid = replace(_billed(view), status="paid", amount_paid=action.amount, amount_remaining=0, paid_at=now)
     told = recording("recorded", action.attempt, action.amount, number)

@@ -101,6 +101,8 @@ def attempts(draw: st.DrawFn, states: Sequence[AttemptState] = tuple(AttemptStat
                 resolve_at=draw(st.none() | near) if state in UNRESOLVED else None,
                 retry_after=draw(st.none() | near),
                 lookups=draw(st.integers(0, 9)),
+                withdrawn=draw(st.booleans()),
+                resent_at=draw(st.none() | moments),
             )
         )
         paid = paid or (full and not made[-1].surplus)
@@ -111,8 +113,7 @@ def attempts(draw: st.DrawFn, states: Sequence[AttemptState] = tuple(AttemptStat
 def invoices(draw: st.DrawFn, attempts: tuple[AttemptView, ...]) -> BilledInvoice:
     status = draw(st.sampled_from(get_args(InvoiceStatus)))
     due = draw(st.integers(0, 3000)) if status in ("paid", "deleted") else draw(amounts)
-    # Its collection method is frozen once it is final, so an invoice that was tried has ours.
-    collection = "send_invoice" if attempts else draw(st.sampled_from(["send_invoice", "charge_automatically"]))
+    collection = draw(st.sampled_from(["send_invoice", "send_invoice", "charge_automatically"]))
     name = draw(st.sampled_from(["", "att_0", *(a.id for a in attempts)]))
     return replace(
         INVOICE,
@@ -142,7 +143,9 @@ def views(draw: st.DrawFn, states: Sequence[AttemptState] = tuple(AttemptState))
     # Each of these failed; a further one follows under another key.
     for number in range(1, draw(st.integers(0, 3)) + 1 if captures else 0):
         state = draw(st.sampled_from([RecordingState.UNKNOWN, RecordingState.REFUSED]))
-        recordings.append(RecordingView(f"rec_{number}", draw(st.sampled_from(captures)).id, held, state))
+        recordings.append(
+            RecordingView(f"rec_{number}", draw(st.sampled_from(captures)).id, held, state, draw(moments))
+        )
     last = draw(st.sampled_from([None, RecordingState.SENDING, RecordingState.RECORDED])) if captures else None
     if last is RecordingState.SENDING or (last is RecordingState.RECORDED and billed.status == "paid"):
         # What Stripe took is the newest capture at most: with less than that captured nothing is recorded.
@@ -170,6 +173,7 @@ def views(draw: st.DrawFn, states: Sequence[AttemptState] = tuple(AttemptState))
         opted_out=draw(st.booleans()),
         older_first=draw(st.booleans()),
         abandoned=draw(st.booleans()),
+        preferred_method=draw(st.sampled_from(["", "pm_1", "pm_gone"])),
         not_before=draw(st.none() | near),
         open_cases=draw(st.frozensets(st.sampled_from(CaseKind), max_size=2)) - _NAMING,
     )

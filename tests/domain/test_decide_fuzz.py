@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -15,6 +16,8 @@ from gateway.domain.decide import decide
 from gateway.domain.outdated import outdated
 from gateway.domain.project import project
 from gateway.domain.recovery import (
+    CLIMBS,
+    LEAST_GAP,
     NOT_SENT_WAITS,
     REJECTED_WAIT,
     Exhausted,
@@ -122,9 +125,12 @@ def test_no_try_comes_before_its_step(view: InvoiceView) -> None:
     assert at >= min(ended, NOW)
     assert last.retry_after is None or at >= last.retry_after or last.state is AttemptState.REJECTED
     match last.state:
-        case AttemptState.DECLINED:
-            first = next(a for a in tried if a.state is AttemptState.DECLINED)
+        case AttemptState.DECLINED | AttemptState.REVERSED:
+            first = next(a for a in tried if a.state in CLIMBS)
             assert at >= first.sent_at + view.policy.ladder[declines(tuple(tried))]
+            if len(view.policy.ladder) > 1:
+                least = min(later - one for one, later in pairwise(view.policy.ladder))
+                assert at >= last.sent_at + min(least, LEAST_GAP)
         case AttemptState.NOT_SENT | AttemptState.CANCELED:
             assert at >= ended + NOT_SENT_WAITS[0]
         case AttemptState.REJECTED:
@@ -136,9 +142,13 @@ def test_no_try_comes_before_its_step(view: InvoiceView) -> None:
 def test_no_try_is_planned_beyond_the_margin(view: InvoiceView) -> None:
     plan = next_try(view, NOW)
     assert view.invoice is not None
-    if isinstance(plan, TryAt) and view.invoice.due_date is not None:
-        assert plan.at <= view.invoice.due_date - view.policy.margin
-        assert plan.at > NOW
+    if view.invoice.due_date is None:
+        return
+    last_moment = view.invoice.due_date - view.policy.margin
+    if isinstance(plan, TryAt):
+        assert NOW < plan.at <= last_moment
+    if isinstance(plan, TryNow) and plan.reason == "retry":
+        assert last_moment >= NOW
 
 
 @many
@@ -148,7 +158,8 @@ def test_there_is_a_try_only_with_a_method_that_can_be_charged(view: InvoiceView
     plan = next_try(view, NOW)
     assert isinstance(plan, NeedsMethod) == (not chargeable)
     if isinstance(plan, TryNow):
-        assert plan.method.position == min(m.position for m in chargeable)
+        first = min(m.position for m in chargeable)
+        assert plan.method.id == view.preferred_method or plan.method.position == first
 
 
 FREE = (AttemptState.NOT_SENT, AttemptState.REJECTED)

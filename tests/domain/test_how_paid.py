@@ -54,11 +54,6 @@ def test_a_payment_that_stripe_is_still_taking_did_not_pay_it() -> None:
     assert how_paid(billed, we_may_have=True) is HowPaid.OURS
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="law 6: a credit to zero makes our capture surplus; an unanswered call of ours hides it, and 'recorded' is "
-    "then written with what we hold, so the payer's money is kept and no case names it",
-)
 @pytest.mark.parametrize("billed", [CREDITED, ZERO], ids=["credited", "zero"])
 def test_an_invoice_of_nothing_was_not_paid_by_us(billed: BilledInvoice) -> None:
     assert how_paid(tagged(billed), we_may_have=True) in (HowPaid.CREDITED, HowPaid.ZERO)

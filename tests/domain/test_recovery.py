@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from db.states import MethodStatus
 from gateway.domain.policy import Policy
 from gateway.domain.recovery import (
+    LEAST_GAP,
     MOST_REJECTED,
     NOT_SENT_WAITS,
     REJECTED_WAIT,
@@ -93,9 +94,6 @@ def test_no_try_is_planned_beyond_the_margin() -> None:
     assert next_try(late, NOW) == Exhausted("no further try fits before the due date")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="law 7: only the planned time is held to due - margin, not the time of the try itself"
-)
 def test_a_try_that_was_missed_is_not_made_up_beyond_the_margin() -> None:
     one = view(invoice(due_date=NOW + DAY), attempts=declined_at(48))
     assert isinstance(next_try(one, NOW + HOUR), Exhausted)
@@ -108,21 +106,24 @@ def test_a_processors_outage_postpones_the_end() -> None:
     assert not isinstance(next_try(one, NOW), Exhausted)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="scenario 43: steps that are overdue together are made within seconds of each other"
-)
 def test_a_try_keeps_its_distance_from_the_one_before() -> None:
     """The ladder stood still for days (no method, a pending debit); then it goes on, step by step."""
     long_ago, just_now = attempt("declined", sent_at=NOW - 6 * DAY), attempt("declined", 2, sent_at=NOW - SECOND)
     one = view(LONG_DUE, attempts=(long_ago, just_now))
-    assert isinstance(next_try(one, NOW), TryAt)
+    assert isinstance(plan := next_try(one, NOW), TryAt)
+    assert plan.at == just_now.sent_at + LEAST_GAP
 
 
-@pytest.mark.xfail(
-    strict=True, reason="law 7: a reversal climbs no step, so a debit that always bounces is taken for ever"
-)
+def test_a_ladder_of_hours_keeps_its_hours() -> None:
+    one = view(LONG_DUE, attempts=declined_at(2), policy=Policy(ladder_hours=(0, 1, 2)))
+    assert next_try(one, NOW) == TryNow(METHOD, "retry")
+
+
 def test_a_capture_that_was_taken_back_is_not_tried_again_at_once() -> None:
-    assert not isinstance(next_try(tried("reversed"), NOW), TryNow)
+    """A debit that the bank returned has used a step, so one that always bounces comes to an end."""
+    assert isinstance(plan := next_try(tried("reversed"), NOW), TryAt)
+    assert plan.reason == "try 2 of 4"
+    assert isinstance(next_try(tried(*["reversed"] * 4, every=DAY), NOW), Exhausted)
 
 
 def test_a_new_method_is_tried_at_once_and_once() -> None:
@@ -146,6 +147,13 @@ def test_an_old_method_that_was_never_tried_is_no_new_one() -> None:
 )
 def test_only_an_active_method_of_an_enabled_connection_is_charged(lacks: dict[str, object]) -> None:
     assert isinstance(next_try(view(methods=(replace(METHOD, **lacks),)), NOW), NeedsMethod)
+
+
+def test_the_method_that_it_was_confirmed_with_goes_before_all() -> None:
+    chosen = replace(METHOD, id="pm_9", position=9)
+    assert next_try(view(methods=(METHOD, chosen), preferred_method="pm_9"), NOW) == TryNow(chosen, "first")
+    stopped = replace(chosen, status=MethodStatus.STOPPED)
+    assert next_try(view(methods=(METHOD, stopped), preferred_method="pm_9"), NOW) == TryNow(METHOD, "first")
 
 
 def test_the_customers_first_method_goes_first() -> None:

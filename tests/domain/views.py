@@ -113,8 +113,15 @@ def attempt(state: AttemptState | str, number: int = 1, **changes: Any) -> Attem
     return AttemptView(**(values | changes))
 
 
-def recording(state: RecordingState | str, of: str = "att_1", amount: int = DUE, number: int = 1) -> RecordingView:
-    return RecordingView(f"rec_{number}", of, amount, RecordingState(state))
+def recording(
+    state: RecordingState | str,
+    of: str = "att_1",
+    amount: int = DUE,
+    number: int = 1,
+    resolved_at: datetime | None = NOW - HOUR,
+) -> RecordingView:
+    state = RecordingState(state)
+    return RecordingView(f"rec_{number}", of, amount, state, None if state is RecordingState.SENDING else resolved_at)
 
 
 def holding(captured: int = DUE, **changes: Any) -> InvoiceView:

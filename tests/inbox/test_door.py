@@ -18,6 +18,7 @@ from tests.support.inbox import (
     add_connection,
     add_secret,
     deliveries,
+    opened,
     signed,
     snapshot,
     thin,
@@ -44,7 +45,7 @@ async def test_a_signed_event_is_stored_as_it_came(http: httpx.AsyncClient) -> N
     [row] = await deliveries()
     assert (row["account"], row["source"], row["delivery_key"]) == (account, "stripe", "evt_1")
     assert (row["kind"], row["object_id"], row["state"]) == ("invoice.finalized", "in_1", "stored")
-    assert bytes(row["body"]) == EVENT
+    assert opened(row) == EVENT
     [job] = await sql.rows("select entrypoint, payload from tollbridge_queue.pgqueuer")
     assert (job["entrypoint"], msgspec.json.decode(job["payload"])) == ("route", [row["id"]])
 
@@ -159,7 +160,7 @@ async def test_a_signed_body_that_is_no_event_is_kept(http: httpx.AsyncClient, b
     await add_account()
     assert (await post(http, body)).status_code == 200
     [row] = await deliveries()
-    assert (row["kind"], row["delivery_key"], bytes(row["body"])) == ("unreadable", None, body)
+    assert (row["kind"], row["delivery_key"], opened(row)) == ("unreadable", None, body)
 
 
 async def test_a_thin_event_is_accepted(http: httpx.AsyncClient) -> None:

@@ -17,7 +17,7 @@ from gateway.inbox import intake as module
 from gateway.inbox.envelope import Accepted
 from gateway.inbox.intake import Intake, IntakeFullError, IntakeUnavailableError
 from gateway.runtime import Runtime
-from tests.support.inbox import add_account, deliveries, signed, snapshot
+from tests.support.inbox import KEYRING, add_account, deliveries, signed, snapshot
 
 EVENT = snapshot("invoice.finalized", {"id": "in_1", "object": "invoice"})
 
@@ -96,7 +96,7 @@ async def test_two_batches_with_the_same_events_in_other_orders(intake: Intake) 
         names = [f"evt_{turn}_{n}" for n in range(30)]
         await asyncio.gather(
             intake.put([notice(account, name) for name in names]),
-            module.store([notice(account, name) for name in reversed(names)]),
+            module.store(KEYRING, [notice(account, name) for name in reversed(names)]),
         )
     assert len(await keys()) == 300
 
@@ -109,7 +109,7 @@ async def test_beyond_the_bound_the_answer_is_503(
 
     async def stuck(notices: Any) -> list[str]:
         await gate.wait()
-        return await store(notices)
+        return await store(KEYRING, notices)
 
     monkeypatch.setattr(module, "store", stuck)
     flying = []

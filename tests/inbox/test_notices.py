@@ -182,14 +182,15 @@ async def test_a_processor_that_does_not_answer_is_asked_again_then_parked(
     assert len(scripted.parsed) == 8
 
 
-async def test_a_second_payment_under_one_reference_is_a_case(runtime: Runtime, scripted: ScriptedAdapter) -> None:
+async def test_a_second_payment_under_one_reference_is_in_the_ledger(
+    runtime: Runtime, scripted: ScriptedAdapter
+) -> None:
     place = await (await Place().prepare()).charged()
     scripted.script[b"n1"] = [told()]
     scripted.script[b"n2"] = [told(processor_id="", outcome=Succeeded("ch_2", Money(1000, "eur"), AT))]
     for key in ("n1", "n2"):
         await route_deliveries(runtime, await noticed(place.account, place.connection, key))
-    assert [kind for kind, _ in await cases()] == ["notice_mismatch"]
-    assert await movements() == 1
+    assert await movements() == 2
 
 
 async def test_a_revoked_token_is_erased_and_the_customers_invoices_poked(

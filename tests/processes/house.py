@@ -24,6 +24,7 @@ import httpx
 import msgspec
 
 from db.embedded import EmbeddedPostgres
+from gateway.cli.dev import LOGS
 from gateway.cli.home import read_notes
 from gateway.cli.tree import Tree
 from gateway.cli.wiring import STRIPE_KEY
@@ -86,7 +87,12 @@ class House:
         """One more worker, which is up when it has said that it lives."""
         before = len(self.rows("select id from tollbridge.worker"))
         child = self.tree.start(f"work{next(self.names)}", "work")
-        until(lambda: len(self.rows("select id from tollbridge.worker")) > before, "the worker beats", 30)
+        until(
+            lambda: child.poll() is not None or len(self.rows("select id from tollbridge.worker")) > before,
+            "the worker beats",
+            30,
+        )
+        assert child.poll() is None, f"the worker ended with exit code {child.returncode}"
         return child
 
     def start_server(self, port: int | None = None) -> str:
@@ -163,7 +169,7 @@ class House:
 
     def letters(self) -> list[dict[str, Any]]:
         """Every delivery that the local Stripe has tried."""
-        return list(self.control("stripe", "GET", "deliveries"))
+        return list(self.control("stripe", "GET", "deliveries")["data"])
 
     def charge_calls(self, fault: str = "") -> list[dict[str, Any]]:
         """Charge requests that reached the processor; with `fault`, those that met it."""
@@ -230,6 +236,10 @@ class House:
                 return list(await connection.fetch(query))
 
         return asyncio.run(fetch())
+
+    def log(self, name: str) -> str:
+        """What one of the first processes has said until now."""
+        return (self.home / LOGS / f"{name}.log").read_text(errors="replace")
 
     def notes(self) -> dict[str, Any]:
         """What the command that started the house has written down, the platform key among it."""

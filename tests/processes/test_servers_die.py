@@ -44,7 +44,7 @@ def test_two_workers_and_two_servers_over_forty_renewals() -> None:
         _announce(home, other)
         home.delivery("stripe", double=True, shuffle=True)
         home.delivery("practice", double=True, shuffle=True)
-        home.practice_fault("delay", delay_s=0.3, times=40)
+        home.practice_fault("delay_after", delay_s=0.3, times=40)
         home.move_time("7d")
         home.until_paid(2 * len(payers), WORKED_OFF_S)
         home.reconcile(2 * len(payers))

@@ -23,15 +23,15 @@ def test_a_killed_workers_charge_is_resolved_and_its_other_invoices_go_on() -> N
         payers = home.sign_up_many(4)
         # The processor's webhook would tell at once how the charge ended: here it never comes.
         home.delivery("practice", drop=True)
-        home.practice_fault("delay", delay_s=60)
-        home.stripe_fault(FINALIZE, "delay", delay_s=60, times=3)
+        home.practice_fault("delay_after", delay_s=60)
+        home.stripe_fault(FINALIZE, "delay_before", delay_s=60, times=3)
         home.move_time("7d")
-        until(lambda: home.charge_calls("delay"), "one charge is on the wire", 30)
+        until(lambda: home.charge_calls("delay_after"), "one charge is on the wire", 30)
         until(lambda: _finalizing(home) >= 3, "the others are being finalized", 30)
         home.start_worker()
         died = time.monotonic()
         home.kill(home.pid("work"))
-        on_the_wire = home.charge_calls("delay")[0]
+        on_the_wire = home.charge_calls("delay_after")[0]
         assert not home.gateway_invoices("?state=unknown")
 
         home.until_paid(len(payers) + 3, TAKEN_OVER_S)
@@ -55,14 +55,14 @@ def test_a_worker_that_is_told_to_stop_finishes_its_charge() -> None:
         draining = home.start_worker()
         home.kill(home.pid("work"), signal.SIGTERM)
         until(lambda: not lives(home.pid("work")), "the first worker has stopped", 40)
-        home.practice_fault("delay", delay_s=5)
+        home.practice_fault("delay_after", delay_s=5)
         home.move_time("7d")
-        until(lambda: home.charge_calls("delay"), "the charge is on the wire", 30)
+        until(lambda: home.charge_calls("delay_after"), "the charge is on the wire", 30)
         draining.send_signal(signal.SIGTERM)
         assert draining.wait(40) == 0
         # Nobody works any more: what is known now was stored by the worker that was stopping.
         home.reconcile(2)
-        assert len(home.charge_calls("delay")) == 1
+        assert len(home.charge_calls("delay_after")) == 1
 
 
 @pytest.mark.timeout(180)
@@ -80,5 +80,5 @@ def test_a_worker_that_is_killed_between_jobs_leaves_nothing() -> None:
 
 
 def _finalizing(home: House) -> int:
-    calls = home.control("stripe", "GET", "calls")
+    calls = home.control("stripe", "GET", "calls")["data"]
     return sum(one["path"].endswith("/finalize") and one["status"] is None for one in calls)

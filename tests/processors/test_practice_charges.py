@@ -173,7 +173,7 @@ async def test_a_wrong_api_key(practice: Practice) -> None:
     ],
 )
 async def test_a_fault(practice: Practice, effect: str, status: int, kind: type[Any], captured: int) -> None:
-    practice.processor.add_fault(effect, method="POST", path="/v1/charges", status=status, delay_s=9)
+    practice.processor.faults.add(effect, method="POST", path="/v1/charges", status=status, delay_s=9)
     outcome = await practice.charge()
     assert type(outcome) is kind
     assert len(practice.account.captures()) == captured
@@ -183,7 +183,7 @@ async def test_a_fault(practice: Practice, effect: str, status: int, kind: type[
 
 async def test_no_answer_in_time(practice: Practice) -> None:
     practice.adapter._transport._total_s = 0.1
-    practice.processor.add_fault("delay", path="/v1/charges", delay_s=0.5)
+    practice.processor.faults.add("delay_after", path="/v1/charges", delay_s=0.5)
     assert isinstance(await practice.charge(), Unknown)
     assert len(practice.account.captures()) == 1
 
@@ -197,7 +197,7 @@ async def test_a_server_that_is_down(practice: Practice) -> None:
 @pytest.mark.parametrize("effect", ["error_before", "error_after", "lost_before", "lost_after"])
 async def test_the_same_bytes_under_the_same_key_settle_an_unknown(practice: Practice, effect: str) -> None:
     call = practice.adapter.prepare_charge(practice.request())
-    practice.processor.add_fault(effect, path="/v1/charges")
+    practice.processor.faults.add(effect, path="/v1/charges")
     assert isinstance(await practice.adapter.charge(call), Unknown)
     replayed = await practice.adapter.charge(call)
     assert isinstance(replayed, Succeeded)
@@ -208,7 +208,7 @@ async def test_the_same_bytes_under_the_same_key_settle_an_unknown(practice: Pra
 
 @pytest.mark.parametrize("effect", ["error_after", "lost_after"])
 async def test_a_lookup_settles_an_unknown_that_happened(practice: Practice, effect: str) -> None:
-    practice.processor.add_fault(effect, path="/v1/charges")
+    practice.processor.faults.add(effect, path="/v1/charges")
     await practice.charge()
     found = await practice.adapter.lookup_charge(ChargeQuery("in_1.1"))
     (charge,) = practice.account.captures()
@@ -216,15 +216,15 @@ async def test_a_lookup_settles_an_unknown_that_happened(practice: Practice, eff
 
 
 async def test_a_lookup_settles_an_unknown_that_did_not_happen(practice: Practice) -> None:
-    practice.processor.add_fault("lost_before", path="/v1/charges")
+    practice.processor.faults.add("lost_before", path="/v1/charges")
     await practice.charge()
     assert await practice.adapter.lookup_charge(ChargeQuery("in_1.1")) == NotFound(conclusive=True)
 
 
 async def test_a_lookup_that_lags_stays_inside_the_declared_lag(practice: Practice) -> None:
     lag = practice.adapter.capabilities.lookup_lag
-    practice.processor.add_fault("hidden", path="/v1/charges", delay_s=lag.total_seconds())
-    practice.processor.add_fault("lost_after", path="/v1/charges")
+    practice.processor.faults.add("hidden", path="/v1/charges", delay_s=lag.total_seconds())
+    practice.processor.faults.add("lost_after", path="/v1/charges")
     assert isinstance(await practice.charge(), Unknown)
     (charge,) = practice.account.captures()
     for query in (ChargeQuery("in_1.1"), ChargeQuery("in_1.1", charge.id)):
@@ -237,13 +237,13 @@ async def test_a_lookup_that_lags_stays_inside_the_declared_lag(practice: Practi
 @pytest.mark.parametrize("effect", ["error_before", "lost_before"])
 async def test_a_lookup_that_fails_says_nothing(practice: Practice, effect: str) -> None:
     await practice.charge()
-    practice.processor.add_fault(effect, method="GET", path="/v1/charges")
+    practice.processor.faults.add(effect, method="GET", path="/v1/charges")
     assert isinstance(await practice.adapter.lookup_charge(ChargeQuery("in_1.1")), LookupFailed)
 
 
 async def test_faults_play_as_a_sequence(practice: Practice) -> None:
-    practice.processor.add_fault("error_before", path="/v1/charges", status=429, times=2)
-    practice.processor.add_fault("lost_before", path="/v1/charges")
+    practice.processor.faults.add("error_before", path="/v1/charges", status=429, times=2)
+    practice.processor.faults.add("lost_before", path="/v1/charges")
     call = practice.adapter.prepare_charge(practice.request())
     outcomes = [type(await practice.adapter.charge(call)) for _ in range(5)]
     assert outcomes == [NotSent, NotSent, Unknown, Succeeded, Succeeded]
@@ -327,7 +327,7 @@ def test_nothing_or_less_is_not_charged(practice: Practice, amount: int) -> None
 )
 async def test_currencies_in_the_processors_units(practice: Practice, amount: Money, sent: int) -> None:
     outcome = await practice.charge(amount=amount)
-    assert practice.charges_sent()[0].json()["amount"] == sent
+    assert practice.charges_sent()[0].params["amount"] == sent
     assert isinstance(outcome, Succeeded)
     assert outcome.captured == amount
 
@@ -438,7 +438,7 @@ async def test_a_charge_that_is_not_there_is_not_canceled(practice: Practice) ->
 
 async def test_a_cancel_whose_answer_is_lost_says_nothing(practice: Practice) -> None:
     await practice.charge("pending_then_ok")
-    practice.processor.add_fault("lost_after", path="/v1/charges/*/cancel")
+    practice.processor.faults.add("lost_after", path="/v1/charges/*/cancel")
     query = ChargeQuery("in_1.1")
     assert isinstance(await practice.adapter.cancel_charge(query, "cancel-in_1.1"), LookupFailed)
     found = await practice.adapter.lookup_charge(query)

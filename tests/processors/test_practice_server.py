@@ -13,6 +13,7 @@ import pytest
 
 import gateway.sandbox.kit
 import gateway.sandbox.practice
+import gateway.sandbox.stripe
 from gateway.sandbox.practice import PracticeProcessor, create_app
 from processors.outcome import Succeeded, Unknown
 from tests.processors.conftest import API_KEY, START, WEBHOOK_SECRET, Practice, Receiver
@@ -26,6 +27,9 @@ class Controls:
         answer = await self.http.post(self.base + path, json=body if body is not None else {})
         assert answer.status_code == status, answer.text
         return answer.json()
+
+    async def delete(self, path: str) -> Any:
+        return (await self.http.delete(self.base + path)).json()
 
     async def get(self, path: str) -> Any:
         return (await self.http.get(self.base + path)).json()
@@ -59,7 +63,7 @@ async def test_calls_are_on_record_without_credentials(practice: Practice, contr
     assert call["idempotency_key"] == "key-in_1.1"
     assert call["account"] == practice.account.id
     assert API_KEY not in str(call)
-    await controls.post("/calls/clear")
+    await controls.delete("/calls")
     assert (await controls.get("/calls"))["data"] == []
 
 
@@ -68,13 +72,13 @@ async def test_faults(practice: Practice, controls: Controls) -> None:
     await controls.post("/faults", fault, 201)
     assert isinstance(await practice.charge(), Unknown)
     assert (await controls.get("/faults"))["data"][0]["times"] == 1
-    await controls.post("/faults/clear")
+    await controls.delete("/faults")
     assert isinstance(await practice.charge(reference="in_1.2"), Succeeded)
     assert practice.charges_sent()[0].fault == "error_after"
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"effect": "explode"}, {"effect": "delay", "delay_s": 1e9}, {"effect": "delay", "times": 0}]
+    "body", [{}, {"effect": "explode"}, {"effect": "delay_after", "delay_s": 1e9}, {"effect": "hidden", "times": 0}]
 )
 async def test_a_fault_that_makes_no_sense(controls: Controls, body: Any) -> None:
     await controls.post("/faults", body, 400)
@@ -85,8 +89,11 @@ async def test_delivery_and_flush(practice: Practice, controls: Controls, receiv
     assert (await controls.post("/webhook_endpoint", endpoint))["webhook_urls"] == [receiver.url]
     await controls.post("/delivery", {"mode": "manual", "double": True})
     await practice.charge()
-    assert (await controls.get("/delivery"))["waiting"] == 2
-    assert await controls.post("/flush") == {"accepted": 2, "waiting": 0}
+    assert (await controls.get("/delivery"))["waiting"] == 1
+    flushed = await controls.post("/delivery/flush")
+    assert (flushed["sent"], flushed["failed"], flushed["waiting"]) == (2, 0, 0)
+    assert [one["status"] for one in (await controls.get("/deliveries"))["data"]] == [200, 200]
+    assert await controls.post("/deliveries/resend", {"event": flushed["data"][0]["event"]}) == {"queued": 1}
     assert len(receiver.deliveries) == 2
     await controls.post("/delivery", {"mode": "sometimes"}, 400)
     assert (await controls.get("/delivery"))["double"] is True
@@ -160,11 +167,11 @@ async def test_it_also_runs_without_a_server() -> None:
 
 def test_it_imports_nothing_of_ours() -> None:
     allowed = {"httpx", "msgspec", *sys.stdlib_module_names}
-    for package in (gateway.sandbox.kit, gateway.sandbox.practice):
+    for package in (gateway.sandbox.kit, gateway.sandbox.practice, gateway.sandbox.stripe):
         for path in Path(package.__path__[0]).glob("*.py"):
             for node in ast.walk(ast.parse(path.read_text())):
                 names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
                 names += [one.name for one in node.names] if isinstance(node, ast.Import) else []
                 for name in names:
-                    ours = name.startswith(("gateway.sandbox.kit", "gateway.sandbox.practice"))
+                    ours = name.startswith(("gateway.sandbox.kit", package.__name__))
                     assert ours or name.split(".")[0] in allowed, f"{path.name} imports {name}"

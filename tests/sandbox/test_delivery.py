@@ -51,7 +51,7 @@ async def test_failed_deliveries_are_retried_and_listed(world: World, hook: Hook
     await hook.until("customer.created", 2)
     await world.sandbox.delivery.settle()
     assert len((await world.v1.events.list_async({"delivery_success": False})).data) == 0
-    assert [entry["attempt"] for entry in world.sandbox.delivery.log] == [1, 2]
+    assert [entry.attempt for entry in world.sandbox.delivery.log] == [1, 2]
 
 
 async def test_in_order_of_creation(world: World, hook: Hook) -> None:
@@ -74,7 +74,7 @@ async def test_manual_double_and_dropped(world: World, hook: Hook) -> None:
     assert "invoice.created" not in hook.types
     assert result["failed"] == 1
     assert result["sent"] == len(hook.events)
-    assert (await world.control("POST", "delivery/flush"))["results"] == []
+    assert (await world.control("POST", "delivery/flush"))["data"] == []
 
 
 async def test_shuffled(world: World, hook: Hook) -> None:
@@ -93,7 +93,7 @@ async def test_resending(world: World, hook: Hook) -> None:
     event = await hook.until("customer.created")
     assert await world.control("POST", "deliveries/resend", event=event["id"]) == {"queued": 1}
     assert (await hook.until("customer.created", 2))["id"] == event["id"]
-    assert len(await world.control("GET", "deliveries")) == 2
+    assert len((await world.control("GET", "deliveries"))["data"]) == 2
 
 
 async def test_a_disabled_endpoint_gets_nothing(world: World, hook: Hook) -> None:

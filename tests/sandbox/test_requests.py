@@ -92,7 +92,7 @@ async def test_parameter_errors_are_not_stored_but_refusals_are(world: World) ->
 
 
 async def test_a_second_request_in_flight_conflicts(world: World) -> None:
-    world.sandbox.faults.add("delay", path="/v1/customers", delay_s=0.2)
+    world.sandbox.faults.add("delay_before", path="/v1/customers", delay_s=0.2)
     first = asyncio.create_task(post(world, "/v1/customers", {"name": "A"}, "k"))
     await asyncio.sleep(0.08)
     assert (await post(world, "/v1/customers", {"name": "A"}, "k")).status_code == 409
@@ -127,7 +127,7 @@ async def test_lost_answers(world: World, effect: str, made: int) -> None:
 
 
 async def test_a_delay_longer_than_the_timeout_still_happens(world: World) -> None:
-    world.sandbox.faults.add("delay", path="/v1/customers", delay_s=0.2)
+    world.sandbox.faults.add("delay_before", path="/v1/customers", delay_s=0.2)
     async with httpx.AsyncClient(base_url=world.url, timeout=0.05, trust_env=False) as http:
         with pytest.raises(httpx.ReadTimeout):
             await http.post("/v1/customers", headers={"Authorization": f"Bearer {world.key}"})
@@ -173,13 +173,13 @@ async def test_expansion(world: World) -> None:
 
 async def test_calls_are_recorded(world: World) -> None:
     await world.v1.customers.create_async({"name": "Ada"}, {"idempotency_key": "mine"})
-    calls = await world.control("GET", "calls")
+    calls = (await world.control("GET", "calls"))["data"]
     assert calls[-1] | {"at": 0} == {
         "method": "POST", "path": "/v1/customers", "params": {"name": "Ada"}, "idempotency_key": "mine",
-        "status": 200, "account": world.account.id, "at": 0,
+        "status": 200, "account": world.account.id, "at": 0, "fault": None, "body": "name=Ada",
     }  # fmt: skip
     await world.control("DELETE", "calls")
-    assert await world.control("GET", "calls") == []
+    assert (await world.control("GET", "calls"))["data"] == []
 
 
 async def test_the_portal_and_the_account(world: World) -> None:

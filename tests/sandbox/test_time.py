@@ -45,7 +45,7 @@ async def test_a_late_acknowledgement_ends_the_waiting(world: World, hook: Hook)
     world.sandbox.advance(5 * HOUR_S)
     assert (await world.v1.invoices.retrieve_async(draft.id)).status == "draft"
     result = await world.sandbox.flush()
-    assert (result["failed"], result["sent"] > 0) == (0, True)
+    assert (result.failed, result.sent > 0) == (0, True)
     world.sandbox.advance(1)
     assert (await world.v1.invoices.retrieve_async(draft.id)).status == "open"
 

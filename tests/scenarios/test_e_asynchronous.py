@@ -75,7 +75,7 @@ async def test_accepted_and_then_not_captured(world: World) -> None:
 @pytest.mark.scenario(68)
 async def test_notification_is_lost(world: World) -> None:
     world.practice.settings.pending_delay_s = 1800
-    world.practice.set_delivery(drop=True)
+    world.practice.delivery.set(drop=True)
     signup = await world.signup("pending_then_ok")
     await world.later(minutes=31)
     assert world.stripe_invoice(signup.invoice)["status"] == "open"

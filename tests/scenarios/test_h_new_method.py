@@ -12,7 +12,7 @@ from tests.support.world import World
 
 def _token(call: Any) -> str:
     """The token that a charge request names."""
-    return str(call.json()["method"])
+    return str(call.params["method"])
 
 
 @pytest.mark.scenario(115)
@@ -40,8 +40,8 @@ async def test_new_token_charges_open_invoices_now(world: World) -> None:
 @pytest.mark.parametrize("first", ["pending", "unknown"])
 async def test_new_token_while_the_old_one_is_not_resolved(world: World, first: str) -> None:
     if first == "unknown":
-        world.practice.set_delivery(drop=True)
-        world.practice.add_fault("lost_after", method="POST", path="/v1/charges")
+        world.practice.delivery.set(drop=True)
+        world.practice.faults.add("lost_after", method="POST", path="/v1/charges")
     signup = await world.signup("pending_then_ok" if first == "pending" else "ok", wait_s=0)
     assert await world.attempts(signup.invoice) == [first]
 

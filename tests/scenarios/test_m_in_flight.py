@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.world import World
+from tests.support.world import Signup, World
+
+
+async def _renew_in_flight(world: World) -> tuple[Signup, str]:
+    """A renewal whose charge succeeds, while nobody has told us so yet."""
+    signup = await world.signup("ok")
+    world.practice.delivery.set(drop=True)
+    world.practice.faults.add("lost_after", method="POST", path="/v1/charges")
+    await world.later(days=31)
+    renewal = str(world.invoices_of(signup.subscription)[-1]["id"])
+    assert await world.attempts(renewal) == ["unknown"]
+    return signup, renewal
 
 
 @pytest.mark.scenario(187)
@@ -26,13 +37,12 @@ async def test_voided_just_before(world: World) -> None:
 
 @pytest.mark.scenario(188)
 async def test_marked_uncollectible_while_the_subscription_lives(world: World) -> None:
-    signup, renewal = await world.renew("pending_then_ok")
+    signup, renewal = await _renew_in_flight(world)
     await world.shop.client.v1.invoices.mark_uncollectible_async(renewal)
     await world.settle()
     assert world.stripe_invoice(renewal)["status"] == "uncollectible"
 
-    world.practice.settle(world.last_charge().id)
-    await world.settle()
+    await world.later(seconds=15)
 
     live = world.stripe_invoice(renewal)
     assert (live["status"], live["amount_paid"]) == ("paid", 1000)
@@ -45,13 +55,12 @@ async def test_marked_uncollectible_while_the_subscription_lives(world: World) -
 
 # The other half of 188 but for its refund, which comes with refunds: until then a case names the money.
 async def test_marked_uncollectible_after_the_subscription_ended(world: World) -> None:
-    signup, renewal = await world.renew("pending_then_ok")
+    signup, renewal = await _renew_in_flight(world)
     await world.shop.client.v1.subscriptions.cancel_async(signup.subscription)
     await world.shop.client.v1.invoices.mark_uncollectible_async(renewal)
     await world.settle()
 
-    world.practice.settle(world.last_charge().id)
-    await world.settle()
+    await world.later(seconds=15)
 
     assert world.stripe_invoice(renewal)["status"] == "uncollectible"
     assert world.stripe_calls("POST", f"/v1/invoices/{renewal}/pay") == []
@@ -62,12 +71,11 @@ async def test_marked_uncollectible_after_the_subscription_ended(world: World) -
 
 @pytest.mark.scenario(190)
 async def test_marked_paid_by_hand_in_flight(world: World) -> None:
-    _, renewal = await world.renew("pending_then_ok")
+    _, renewal = await _renew_in_flight(world)
     await world.shop.client.v1.invoices.pay_async(renewal, {"paid_out_of_band": True})
     await world.settle()
 
-    world.practice.settle(world.last_charge().id)
-    await world.settle()
+    await world.later(seconds=15)
 
     assert world.stripe_invoice(renewal)["status"] == "paid"
     assert "tollbridge_attempt" not in world.stripe_invoice(renewal)["metadata"]
@@ -79,13 +87,15 @@ async def test_marked_paid_by_hand_in_flight(world: World) -> None:
 
 
 @pytest.mark.scenario(190)
+@pytest.mark.xfail(
+    strict=True, reason="a call that Stripe turned away unread counts as one that may have paid: record.py"
+)
 async def test_marked_paid_by_hand_just_before_we_record(world: World) -> None:
     """We have tagged the invoice with our payment, and Stripe says that it is paid already."""
-    signup, renewal = await world.renew("pending_then_ok")
+    signup, renewal = await _renew_in_flight(world)
     pay = f"/v1/invoices/{renewal}/pay"
     world.stripe.faults.add("error_before", method="POST", path=pay, status=429)
-    world.practice.settle(world.last_charge().id)
-    await world.settle()
+    await world.later(seconds=15)
     assert world.stripe_invoice(renewal)["metadata"]["tollbridge_attempt"]
     assert (await world.gateway_invoice(renewal))["state"] == "captured"
 
@@ -93,7 +103,7 @@ async def test_marked_paid_by_hand_just_before_we_record(world: World) -> None:
     await world.shop.client.v1.invoices.pay_async(renewal, {"paid_out_of_band": True})
     await world.later(minutes=1)
 
-    assert [c["status"] for c in world.stripe_calls("POST", pay)] == [429, 200, 400]
+    assert [c.status for c in world.stripe_calls("POST", pay)] == [429, 200, 400]
     assert await world.open_cases() == ["paid_by_hand"]
     assert len(world.captures()) == 2
     assert (await world.access(signup.subscription))["granted"]

@@ -21,7 +21,7 @@ async def test_yen_have_no_decimals(world: World) -> None:
     signup = await _signup_for(world, 1000, "jpy")
 
     [call] = world.charge_calls()
-    assert (call.json()["amount"], call.json()["currency"]) == (1000, "JPY")
+    assert (call.params["amount"], call.params["currency"]) == (1000, "JPY")
     assert [c.captured for c in world.captures()] == [1000]
     live = world.stripe_invoice(signup.invoice)
     assert (live["status"], live["amount_paid"]) == ("paid", 1000)
@@ -35,7 +35,7 @@ async def test_stripe_keeps_two_decimals_and_the_processor_none(world: World, cu
     signup = await _signup_for(world, 50_000, currency)
 
     [call] = world.charge_calls()
-    assert (call.json()["amount"], call.json()["currency"]) == (500, currency.upper())
+    assert (call.params["amount"], call.params["currency"]) == (500, currency.upper())
     assert [c.captured for c in world.captures()] == [500]
     live = world.stripe_invoice(signup.invoice)
     assert (live["status"], live["amount_paid"]) == ("paid", 50_000)
@@ -47,7 +47,7 @@ async def test_stripe_keeps_two_decimals_and_the_processor_none(world: World, cu
 async def test_processor_settles_in_another_currency(world: World) -> None:
     signup = await world.signup("pending_then_ok")
     account, charge = world.practice.account(world.shop.practice_key), world.last_charge()
-    world.practice.set_delivery(drop=1)
+    world.practice.delivery.set(drop=1)
     world.practice.settle(charge.id)
     converted = {"settlement": {"amount": 1083, "currency": "USD", "rate": "1.083"}, "settlement_currency": "USD"}
     world.practice.announce(account, "charge.succeeded", charge.shown(account.id) | converted)

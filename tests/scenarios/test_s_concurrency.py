@@ -62,4 +62,4 @@ async def test_token_update_races_the_scheduler(world: World, first: str) -> Non
            where a.idempotency_key = $1::text::uuid""",
         call.idempotency_key,
     )
-    assert named == world.runtime.keyring.token_hash(world.shop.connection, call.json()["method"])
+    assert named == world.runtime.keyring.token_hash(world.shop.connection, call.params["method"])

@@ -24,6 +24,11 @@ KEYRING = Keyring.parse(f"test:{generate_key()}", generate_key())
 SECRET = "whsec_made_up"
 
 
+def opened(row: Any) -> bytes:
+    """The body of a delivery's row, as it came."""
+    return KEYRING.decrypt(row["body"], table="delivery", column="body", row=row["id"])
+
+
 def signed(body: bytes, secret: str = SECRET, *, at_s: float | None = None) -> str:
     """A `Stripe-Signature` header."""
     stamp = int(time.time() if at_s is None else at_s)
@@ -163,7 +168,7 @@ async def stored(account: str, *bodies: bytes) -> list[str]:
     """Store events of Stripe's as the intake does; their new ids."""
     ids: list[str] = []
     for body in bodies:
-        ids += await store([stripe_notice(account, body)[0]])
+        ids += await store(KEYRING, [stripe_notice(account, body)[0]])
     return ids
 
 
@@ -171,7 +176,7 @@ async def noticed(account: str, connection: str, *keys: str) -> list[str]:
     """Store notices of a processor as the intake does; their new ids."""
     ids: list[str] = []
     for key in keys:
-        ids += await store([Accepted(account, connection, key, "charge", "", key.encode())])
+        ids += await store(KEYRING, [Accepted(account, connection, key, "charge", "", key.encode())])
     return ids
 
 

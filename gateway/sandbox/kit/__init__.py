@@ -1,4 +1,4 @@
-"""What a sandbox server needs whatever it pretends to be: a clock, faults, calls on record, signed delivery, controls.
+"""What a sandbox server needs whatever it pretends to be: clock, faults, calls, idempotency keys, delivery, controls.
 
-Nothing in here knows a processor, and nothing outside the standard library, msgspec and httpx is imported.
+Nothing in here knows a processor or Stripe, and nothing but the standard library, msgspec and httpx is imported.
 """

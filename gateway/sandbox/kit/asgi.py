@@ -6,9 +6,9 @@ Frameworks hide the connection; a sandbox must be able to lose an answer, so thi
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -18,6 +18,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 T = TypeVar("T")
+H = TypeVar("H")
 
 MAX_BODY_BYTES = 1 << 20
 
@@ -35,11 +36,15 @@ class Request(msgspec.Struct):
 
     method: str
     path: str
-    query: dict[str, str]
+    query_string: str
     headers: dict[str, str]
     body: bytes
     params: dict[str, str] = {}
     hide_for_s: float = 0
+
+    @property
+    def query(self) -> dict[str, str]:
+        return dict(parse_qsl(self.query_string, keep_blank_values=True))
 
     def bearer(self) -> str:
         scheme, _, token = self.headers.get("authorization", "").partition(" ")
@@ -84,27 +89,45 @@ def html_reply(page: str, status: int = 200) -> Reply:
 Handler = Callable[[Request], Awaitable[Reply]]
 
 
-class Router:
-    """Handlers by method and path; `{name}` in a path takes one segment."""
+@dataclass(slots=True)
+class Node(Generic[H]):
+    """What follows one part of a path. `methods`: the handlers that end here, each with the names in its path."""
+
+    children: dict[str, Node[H]] = field(default_factory=dict)
+    methods: dict[str, tuple[H, list[str]]] = field(default_factory=dict)
+
+
+class Router(Generic[H]):
+    """Handlers by method and path; `{name}` in a path takes one segment, and literal ones win over names."""
 
     def __init__(self) -> None:
-        self._routes: list[tuple[str, re.Pattern[str], Handler]] = []
+        self._root: Node[H] = Node()
 
-    def add(self, method: str, path: str, handler: Handler) -> None:
-        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)
-        self._routes.append((method, re.compile(pattern), handler))
+    def add(self, method: str, path: str, handler: H) -> None:
+        node, names = self._root, []
+        for part in path.strip("/").split("/"):
+            if part.startswith("{"):
+                names.append(part[1:-1])
+            node = node.children.setdefault("{}" if part.startswith("{") else part, Node())
+        node.methods[method] = (handler, names)
 
-    def find(self, method: str, path: str) -> tuple[Handler, dict[str, str]]:
-        """Raises HttpError 404 or 405."""
-        known = False
-        for allowed, pattern, handler in self._routes:
-            if found := pattern.fullmatch(path):
-                if allowed == method:
-                    return handler, found.groupdict()
-                known = True
-        if known:
+    def find(self, method: str, path: str) -> tuple[H, dict[str, str]]:
+        """The handler and what its names stand for; raises HttpError 404 or 405."""
+        node, values = self._root, []
+        for part in path.strip("/").split("/"):
+            child = node.children.get(part)
+            if child is None:
+                child = node.children.get("{}")
+                values.append(part)
+            if child is None or not part:
+                raise HttpError(404, "not_found", f"there is no {path}")
+            node = child
+        if not node.methods:
+            raise HttpError(404, "not_found", f"there is no {path}")
+        if method not in node.methods:
             raise HttpError(405, "method_not_allowed", f"{method} is not a method of {path}")
-        raise HttpError(404, "not_found", f"there is no {path}")
+        handler, names = node.methods[method]
+        return handler, dict(zip(names, values, strict=True))
 
 
 class App:
@@ -124,7 +147,7 @@ class App:
         except HttpError as error:
             reply = error_reply(error)
         except Lost:
-            return await _drop(send)
+            return await _drop(receive, send)
         return await _answer(send, reply)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
@@ -150,7 +173,7 @@ async def _read(scope: Scope, receive: Receive) -> Request:
     return Request(
         method=scope["method"],
         path=scope["path"],
-        query=dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)),
+        query_string=scope["query_string"].decode("latin-1"),
         headers={name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]},
         body=body,
     )
@@ -163,10 +186,15 @@ async def _answer(send: Send, reply: Reply) -> None:
     await send({"type": "http.response.body", "body": reply.body})
 
 
-async def _drop(send: Send) -> None:
-    """Cut the connection. ASGI has no word for it, so it's done through uvicorn's transport where there is one."""
-    transport = getattr(getattr(send, "__self__", None), "transport", None)
+async def _drop(receive: Receive, send: Send) -> None:
+    """Cut the connection. ASGI has no word for it, so it's done through uvicorn's transport, which hangs on the object
+    behind `receive`; under another server a body that breaks off does the same to a client."""
+    cycle = receive
+    while not hasattr(cycle, "__self__") and hasattr(cycle, "__wrapped__"):
+        cycle = cycle.__wrapped__
+    transport = getattr(getattr(cycle, "__self__", None), "transport", None)
     if not isinstance(transport, asyncio.Transport):
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1")]})
         raise ConnectionResetError("the sandbox was told to lose this answer")
     transport.abort()
     for _ in range(3):  # lets uvicorn see the loss, so that it doesn't answer 500 into a closed socket

@@ -11,25 +11,24 @@ MAX_CALLS = 100_000
 
 
 class Call(msgspec.Struct, kw_only=True):
-    """One request, without its credentials. `status` is what was answered; 0 where the answer was lost."""
+    """One request, without its credentials. `status` is what was answered, None where nothing was.
 
-    at: float
+    `params` is what was sent, of query and body together, as far as it could be read; `body` the bytes themselves.
+    """
+
+    at: int
     method: str
     path: str
-    query: dict[str, str]
-    account: str
-    idempotency_key: str
-    body: bytes
-    status: int = 0
-    fault: str = ""
-
-    def json(self) -> Any:
-        return msgspec.json.decode(self.body)
+    params: dict[str, Any] = {}
+    account: str | None = None
+    idempotency_key: str | None = None
+    body: bytes = b""
+    status: int | None = None
+    fault: str | None = None
 
     def shown(self) -> dict[str, Any]:
         """The call as the control API shows it."""
-        fields = msgspec.structs.asdict(self)
-        return fields | {"body": self.body.decode("utf-8", "replace"), "at": int(self.at)}
+        return msgspec.structs.asdict(self) | {"body": self.body.decode("utf-8", "replace")}
 
 
 class CallLog(deque[Call]):

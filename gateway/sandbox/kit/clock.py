@@ -1,33 +1,73 @@
-"""The sandbox's time: another clock, by default the system's, plus an offset that only moves forward."""
+"""The sandbox's time: another clock, by default the system's, plus an offset; and the timers that hang on it.
+
+A jump forward rings every timer in order, each at its own moment, so that a jump of a year leaves the same trail as a
+year of waiting.
+"""
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import count
+
+MAX_RINGS = 5_000_000
+Ring = Callable[[], None]
 
 
 class Clock:
-    """Business time of one sandbox server, in whole-second steps as the gateway's own clock control moves it."""
+    """Business time of one sandbox server, in whole seconds."""
 
     def __init__(self, source: Callable[[], datetime] | None = None) -> None:
         self._source = source or (lambda: datetime.now(UTC))
-        self.offset_s = 0.0
+        self.offset_s = 0
+        self._pinned: int | None = None
+        self._heap: list[tuple[int, int, Ring]] = []
+        self._order = count()
 
-    def now(self) -> float:
-        """Unix seconds."""
-        return self._source().timestamp() + self.offset_s
+    def now(self) -> int:
+        """Unix seconds; while a timer rings, its moment."""
+        return self._pinned if self._pinned is not None else int(self._source().timestamp()) + self.offset_s
+
+    def at(self, when: float, ring: Ring) -> None:
+        heapq.heappush(self._heap, (math.ceil(when), next(self._order), ring))
+
+    def next_at(self) -> int | None:
+        """When the next timer rings."""
+        return self._heap[0][0] if self._heap else None
+
+    def run_due(self, until: int | None = None) -> None:
+        """Ring what is due up to `until` (default: now), oldest first, with the clock standing at each."""
+        if self._pinned is not None:
+            return
+        limit = self.now() if until is None else until
+        try:
+            for _ in range(MAX_RINGS):
+                if not self._heap or self._heap[0][0] > limit:
+                    return
+                when, _, ring = heapq.heappop(self._heap)
+                self._pinned = max(when, self._pinned or 0)
+                ring()
+        finally:
+            self._pinned = None
+        raise RuntimeError("the sandbox clock rings without end")
 
     def advance(self, seconds: float | timedelta) -> None:
-        """Move forward; raises ValueError for a step back."""
-        step = seconds.total_seconds() if isinstance(seconds, timedelta) else seconds
-        if not math.isfinite(step) or step < 0:
-            raise ValueError("the sandbox clock only moves forward")
-        self.offset_s += step
+        """Move forward by whole seconds; raises ValueError for a step back or a part of a second."""
+        step = seconds.total_seconds() if isinstance(seconds, timedelta) else float(seconds)
+        if not step.is_integer():
+            raise ValueError("the sandbox clock moves by whole seconds")
+        self.move_to(self.now() + int(step))
 
     def move_to(self, when: float | datetime) -> None:
         """Move forward to a moment, in Unix seconds or aware; raises ValueError for the past."""
-        self.advance((when.timestamp() if isinstance(when, datetime) else when) - self.now())
+        moment = int(when.timestamp() if isinstance(when, datetime) else when)
+        if moment < self.now():
+            raise ValueError("the sandbox clock only moves forward")
+        self.run_due(moment)
+        self.offset_s += max(0, moment - self.now())
 
     def reset(self) -> None:
-        self.offset_s = 0.0
+        self.offset_s = 0
+        self._heap.clear()

@@ -1,111 +1,128 @@
-"""The control routes that every sandbox server has under `/_sandbox`, each a mirror of a method."""
+"""The control routes of every sandbox server, under `/_sandbox`, each a mirror of a method. README.md lists them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
-from gateway.sandbox.kit.asgi import HttpError, Reply, Request, Router, json_reply
-from gateway.sandbox.kit.calls import CallLog
-from gateway.sandbox.kit.clock import Clock
-from gateway.sandbox.kit.delivery import Delivery
-from gateway.sandbox.kit.faults import Fault, FaultBook
+from gateway.sandbox.kit.asgi import Handler, HttpError, Reply, Request, Router, json_reply
+from gateway.sandbox.kit.delivery import Attempt
+from gateway.sandbox.kit.faults import Fault
+from gateway.sandbox.kit.sandbox import Sandbox
 
-
-class Sandbox(Protocol):
-    """What the common controls act on."""
-
-    clock: Clock
-    calls: CallLog
-    faults: FaultBook
-    delivery: Delivery
-
-    def advance(self, seconds: float) -> None: ...
-    def move_to(self, when: float | datetime) -> None: ...
-    async def flush(self) -> int: ...
-    def reset(self) -> None: ...
+ROOT = "/_sandbox"
 
 
 class ClockMove(msgspec.Struct, forbid_unknown_fields=True):
     """One of the two; `to` in Unix seconds or ISO 8601 with an offset."""
 
-    advance_s: float | None = None
+    advance_s: int | None = None
     to: float | datetime | None = None
 
 
-def add_controls(router: Router, sandbox: Sandbox) -> None:
-    async def show_clock(_: Request) -> Reply:
-        return json_reply({"now": int(sandbox.clock.now()), "offset_s": sandbox.clock.offset_s})
+class Resend(msgspec.Struct, forbid_unknown_fields=True):
+    event: str
 
-    async def move_clock(request: Request) -> Reply:
+
+class Controls:
+    """The handlers; each reads, acts and shows."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+
+    def add_routes(self, router: Router[Handler]) -> None:
+        router.add("GET", f"{ROOT}/clock", self.show_clock)
+        router.add("POST", f"{ROOT}/clock", self.move_clock)
+        router.add("GET", f"{ROOT}/calls", self.list_calls)
+        router.add("DELETE", f"{ROOT}/calls", self.clear_calls)
+        router.add("GET", f"{ROOT}/faults", self.list_faults)
+        router.add("POST", f"{ROOT}/faults", self.add_fault)
+        router.add("DELETE", f"{ROOT}/faults", self.clear_faults)
+        router.add("GET", f"{ROOT}/delivery", self.show_delivery)
+        router.add("POST", f"{ROOT}/delivery", self.set_delivery)
+        router.add("POST", f"{ROOT}/delivery/flush", self.flush)
+        router.add("GET", f"{ROOT}/deliveries", self.list_deliveries)
+        router.add("POST", f"{ROOT}/deliveries/resend", self.resend)
+        router.add("POST", f"{ROOT}/reset", self.reset)
+
+    async def show_clock(self, _: Request) -> Reply:
+        return json_reply({"now": self.sandbox.now(), "offset_s": self.sandbox.clock.offset_s})
+
+    async def move_clock(self, request: Request) -> Reply:
         move = request.read(ClockMove)
-        if (move.advance_s is None) == (move.to is None):
-            raise HttpError(400, "invalid_request", "give one of advance_s and to")
-        try:
-            if move.advance_s is not None:
-                sandbox.advance(move.advance_s)
-            elif move.to is not None:
-                sandbox.move_to(move.to)
-        except ValueError as error:
-            raise HttpError(400, "invalid_request", str(error)) from None
-        return await show_clock(request)
+        with refusing():
+            if move.to is not None and move.advance_s is None:
+                await self.sandbox.deliver_until(move.to)
+            elif move.advance_s is not None and move.to is None:
+                await self.sandbox.deliver_until(self.sandbox.now() + move.advance_s)
+            else:
+                raise ValueError("give one of advance_s and to")
+        return await self.show_clock(request)
 
-    async def list_calls(_: Request) -> Reply:
-        return json_reply(_list([call.shown() for call in sandbox.calls]))
+    async def list_calls(self, _: Request) -> Reply:
+        return list_reply([call.shown() for call in self.sandbox.calls])
 
-    async def clear_calls(_: Request) -> Reply:
-        sandbox.calls.clear()
-        return json_reply(_list([]))
+    async def clear_calls(self, _: Request) -> Reply:
+        self.sandbox.calls.clear()
+        return list_reply([])
 
-    async def list_faults(_: Request) -> Reply:
-        return json_reply(_list(sandbox.faults.pending))
+    async def list_faults(self, _: Request) -> Reply:
+        return list_reply(self.sandbox.faults.pending)
 
-    async def add_fault(request: Request) -> Reply:
-        try:
-            return json_reply(sandbox.faults.add(request.read(Fault)), 201)
-        except ValueError as error:
-            raise HttpError(400, "invalid_request", str(error)) from None
+    async def add_fault(self, request: Request) -> Reply:
+        fault = request.read(Fault)
+        with refusing():
+            return json_reply(self.sandbox.faults.put(fault), 201)
 
-    async def clear_faults(_: Request) -> Reply:
-        sandbox.faults.clear()
-        return json_reply(_list([]))
+    async def clear_faults(self, _: Request) -> Reply:
+        self.sandbox.faults.clear()
+        return list_reply([])
 
-    async def show_delivery(_: Request) -> Reply:
-        delivery = sandbox.delivery
-        counts = {"waiting": len(delivery.waiting), "sent": delivery.sent, "dropped": delivery.dropped}
-        return json_reply(msgspec.to_builtins(delivery.settings) | counts | {"given_up": delivery.given_up})
+    async def show_delivery(self, _: Request) -> Reply:
+        delivery = self.sandbox.delivery
+        counts = {"waiting": delivery.waiting, "sent": delivery.sent}
+        counts |= {"dropped": delivery.dropped, "given_up": delivery.given_up}
+        return json_reply(msgspec.structs.asdict(delivery.settings) | counts)
 
-    async def set_delivery(request: Request) -> Reply:
-        changed = msgspec.to_builtins(sandbox.delivery.settings) | request.read(dict[str, Any])
-        try:
-            sandbox.delivery.settings = msgspec.convert(changed, type(sandbox.delivery.settings))
-        except msgspec.ValidationError as error:
-            raise HttpError(400, "invalid_request", str(error)) from None
-        return await show_delivery(request)
+    async def set_delivery(self, request: Request) -> Reply:
+        changed = request.read(dict[str, Any])
+        with refusing():
+            self.sandbox.delivery.set(**changed)
+        return await self.show_delivery(request)
 
-    async def flush(_: Request) -> Reply:
-        return json_reply({"accepted": await sandbox.flush(), "waiting": len(sandbox.delivery.waiting)})
+    async def flush(self, _: Request) -> Reply:
+        done = await self.sandbox.flush()
+        counts = {"sent": done.sent, "failed": done.failed, "waiting": self.sandbox.delivery.waiting}
+        return list_reply(done.attempts, **counts)
 
-    async def reset(_: Request) -> Reply:
-        sandbox.reset()
+    async def list_deliveries(self, _: Request) -> Reply:
+        attempts: list[Attempt] = list(self.sandbox.delivery.log)
+        return list_reply(attempts)
+
+    async def resend(self, request: Request) -> Reply:
+        wanted = request.read(Resend)
+        with refusing():
+            return json_reply({"queued": self.sandbox.resend(wanted.event)})
+
+    async def reset(self, _: Request) -> Reply:
+        self.sandbox.reset()
         return json_reply({"reset": True})
 
-    router.add("GET", "/_sandbox/clock", show_clock)
-    router.add("POST", "/_sandbox/clock", move_clock)
-    router.add("GET", "/_sandbox/calls", list_calls)
-    router.add("DELETE", "/_sandbox/calls", clear_calls)
-    router.add("POST", "/_sandbox/calls/clear", clear_calls)
-    router.add("GET", "/_sandbox/faults", list_faults)
-    router.add("POST", "/_sandbox/faults", add_fault)
-    router.add("DELETE", "/_sandbox/faults", clear_faults)
-    router.add("POST", "/_sandbox/faults/clear", clear_faults)
-    router.add("GET", "/_sandbox/delivery", show_delivery)
-    router.add("POST", "/_sandbox/delivery", set_delivery)
-    router.add("POST", "/_sandbox/flush", flush)
-    router.add("POST", "/_sandbox/reset", reset)
+
+def list_reply(data: Sequence[Any], **more: int) -> Reply:
+    return json_reply({"object": "list", "data": data, **more})
 
 
-def _list(data: list[Any]) -> dict[str, Any]:
-    return {"object": "list", "data": data}
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Turns what a method refuses into an answer: LookupError is 404, ValueError is 400."""
+    try:
+        yield
+    except LookupError as error:
+        raise HttpError(404, "not_found", str(error)) from None
+    except ValueError as error:
+        raise HttpError(400, "invalid_request", str(error)) from None

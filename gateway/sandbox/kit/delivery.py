@@ -1,7 +1,7 @@
-"""Signed webhook delivery: prompt, retried with backoff, bounded, and made worse on demand.
+"""Webhooks out: signed, in order within a lane, retried with backoff, and made worse on demand.
 
-Sandbox time decides *when* an event is due (`delay_s`); machine time paces the retries and stamps the signature, as the
-receiver checks that against its own machine's time.
+`auto` sends at once in the background; `manual` keeps everything until `flush`. Sandbox time decides when an event
+is due (`delay_s`); machine time, which nobody moves, paces the retries and stamps the signatures.
 """
 
 from __future__ import annotations
@@ -10,168 +10,348 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable
-from itertools import count
-from typing import Annotated, Any, Literal
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import groupby, islice
+from typing import Annotated, Any, Literal, Protocol
 
 import httpx
 import msgspec
 
+from gateway.sandbox.kit.clock import Clock
+
 log = logging.getLogger(__name__)
 
-MAX_WAITING = 100_000
-MAX_TRIES = 20
-FIRST_BACKOFF_S = 0.2
-MAX_BACKOFF_S = 60.0
-TICK_S = 0.02
+MAX_QUEUED = 200_000
+LOG_LENGTH = 200_000
 PARALLEL = 16
-
-Sign = Callable[[str, int, bytes], dict[str, str]]
-"""The signature headers for (secret, machine Unix seconds, body)."""
-
-Wrap = Callable[[list[dict[str, Any]]], bytes]
-"""The body that carries these events."""
+TIMEOUT_S = 10.0
+TICK_S = 0.05
+MAX_BACKOFF_S = 60.0
 
 
-class Endpoint(msgspec.Struct, frozen=True):
-    url: str
-    secret: str
+class Event(Protocol):
+    """What delivery must know of an event. Events of one `lane` reach an endpoint in their order."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def object_id(self) -> str: ...
+    @property
+    def lane(self) -> str: ...
+    def body(self, version: str | None = None) -> bytes: ...
+
+
+class Endpoint(Protocol):
+    """Where events go. `is_open` and `url` are read when a letter leaves, not when it was written."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def is_open(self) -> bool: ...
+    def seal(self, events: list[Event]) -> tuple[bytes, dict[str, str]]:
+        """The body that carries these events, and its signature and other headers."""
+        ...
+
+
+Answered = Callable[[bool | None], None]
+"""Told after each try of a letter: accepted, not accepted, or None where the endpoint is gone."""
 
 
 class Settings(msgspec.Struct, forbid_unknown_fields=True):
-    """How events leave. `manual`: only by `flush`. `drop`: so many coming events are never sent; true means all."""
+    """How events leave.
+
+    `drop`: true loses every event that would go out, a number that many, a list the types it names; for good.
+    `delay_s`: sandbox seconds. `batch`: events in one request at most, which gives up the lanes.
+    A failed try waits `retry_base_s` of real time, then twice as long each time, up to a minute.
+    """
 
     mode: Literal["auto", "manual"] = "auto"
     double: bool = False
     shuffle: bool = False
-    drop: Annotated[int, msgspec.Meta(ge=0)] | bool = 0
+    drop: bool | Annotated[int, msgspec.Meta(ge=0)] | frozenset[str] = False
     delay_s: Annotated[float, msgspec.Meta(ge=0)] = 0
     batch: Annotated[int, msgspec.Meta(ge=1, le=250)] = 1
+    retry_base_s: Annotated[float, msgspec.Meta(gt=0)] = 0.25
+    max_attempts: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
 
 
-class Letter(msgspec.Struct):
+@dataclass(slots=True)
+class Letter:
     """One event on its way to one endpoint. `due_at` is sandbox time, `not_before` machine time for a retry."""
 
-    number: int
-    event: dict[str, Any]
+    event: Event
     endpoint: Endpoint
+    answered: Answered
     due_at: float
     not_before: float = 0.0
-    tries: int = 0
-    status: int = 0
+    attempt: int = 1
+
+
+class Attempt(msgspec.Struct, kw_only=True):
+    """One try of one letter, on record. `status` is None without an answer; `at` is machine time."""
+
+    event: str
+    type: str
+    object: str
+    endpoint: str
+    url: str
+    attempt: int
+    status: int | None
+    ok: bool
+    error: str | None
+    at: int
+
+
+class Flushed(msgspec.Struct):
+    """What one flush did: tries accepted, tries not accepted, and each of them."""
+
+    sent: int
+    failed: int
+    attempts: list[Attempt]
 
 
 class Delivery:
-    """Letters waiting, and the loop that sends them."""
+    """Letters waiting (`queue`), under way and on record (`log`)."""
 
-    def __init__(self, now: Callable[[], float], sign: Sign, wrap: Wrap, tick: Callable[[], None]) -> None:
-        """`tick` makes what is due by the sandbox's clock happen; it's called before each look at the letters."""
-        self._now, self._sign, self._wrap, self._tick = now, sign, wrap, tick
+    def __init__(self, clock: Clock, *, max_batch: int = 1) -> None:
+        self._clock, self._max_batch = clock, max_batch
         self.settings = Settings()
-        self.waiting: dict[int, Letter] = {}
-        self.sent = 0
-        self.given_up = 0
-        self.dropped = 0
-        self._numbers = count()
+        self.queue: deque[Letter] = deque()
+        self.log: deque[Attempt] = deque(maxlen=LOG_LENGTH)
+        self.sent = self.given_up = self.dropped = 0
+        self._tries = 0
         self._random = random.Random(0)
-        self._sending = asyncio.Lock()
-        self._task: asyncio.Task[None] | None = None
+        self._lanes: dict[str, deque[list[Letter]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._slots: dict[str, asyncio.Semaphore] = {}
+        self._wake = asyncio.Event()
+        self._pump: asyncio.Task[None] | None = None
         self._http: httpx.AsyncClient | None = None
 
-    def put(self, event: dict[str, Any], endpoint: Endpoint) -> None:
-        """Queue one event, doubled or dropped as the settings say."""
-        if self.settings.drop:
-            if self.settings.drop is not True:
-                self.settings.drop -= 1
-            self.dropped += 1
-            return
-        if len(self.waiting) >= MAX_WAITING:
+    def put(self, event: Event, endpoint: Endpoint, answered: Answered = lambda accepted: None) -> None:
+        """Queue one event for one endpoint."""
+        if len(self.queue) >= MAX_QUEUED:
             raise RuntimeError("the sandbox holds too many undelivered events")
-        for _ in range(2 if self.settings.double else 1):
-            number = next(self._numbers)
-            self.waiting[number] = Letter(number, event, endpoint, self._now() + self.settings.delay_s)
+        self.queue.append(Letter(event, endpoint, answered, self._clock.now() + self.settings.delay_s))
+        self.wake()
+
+    def set(self, **changed: Any) -> None:
+        """Change some of the settings; raises ValueError for what is none, or what this server can't do."""
+        try:
+            settings = msgspec.convert(msgspec.structs.asdict(self.settings) | changed, Settings)
+        except msgspec.ValidationError as error:
+            raise ValueError(str(error)) from None
+        if settings.batch > self._max_batch:
+            raise ValueError(f"this server sends at most {self._max_batch} events in one request")
+        self.settings = settings
+        self.wake()
+
+    def wake(self) -> None:
+        """Look now for what is to be sent."""
+        self._wake.set()
+
+    @property
+    def waiting(self) -> int:
+        """The letters that no endpoint has accepted yet."""
+        return len(self.queue) + sum(len(packet) for lane in self._lanes.values() for packet in lane)
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is under way, or would be at the next look."""
+        return bool(self._lanes) or (self.settings.mode == "auto" and any(map(self._is_ready, self.queue)))
 
     async def start(self) -> None:
-        """Begin to deliver by itself; to be called in the loop that serves the sandbox."""
-        if self._task is None:
-            self._task = asyncio.create_task(self._run())
+        """Begin to deliver, and to ring the timers of real time; to be called in the loop that serves the sandbox."""
+        if self._pump is None:
+            self._pump = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        task, self._task = self._task, None
-        if task is not None:
+        tasks = [task for task in (self._pump, *self._tasks) if task is not None]
+        for task in tasks:
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-        http, self._http = self._http, None
-        if http is not None:
-            await http.aclose()
-
-    async def flush(self) -> int:
-        """Try all letters that are due by sandbox time once, retries at once too; the number that was accepted."""
-        self._tick()
-        return await self._send(lambda letter: letter.due_at <= self._now())
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._http is not None:
+            await self._http.aclose()
+        self._lanes.clear()
+        self._slots.clear()
+        self._wake = asyncio.Event()
+        self._http = self._pump = None
 
     def reset(self) -> None:
+        """Forget everything queued, under way and on record; the settings are those of the beginning."""
+        for task in list(self._tasks):
+            task.cancel()
+        for kept in (self.queue, self._lanes, self.log):
+            kept.clear()
         self.settings = Settings()
-        self.waiting.clear()
         self.sent = self.given_up = self.dropped = 0
         self._random = random.Random(0)
 
+    async def flush(self) -> Flushed:
+        """Try once all that is due by the sandbox's clock, retries too; returns when every try has ended."""
+        self._clock.run_due()
+        before = self._tries
+        self._dispatch(at_once=True)
+        while self._tasks:
+            await asyncio.gather(*list(self._tasks), return_exceptions=True)
+            if self.settings.mode == "auto":
+                self._dispatch()
+        attempts = list(islice(reversed(self.log), self._tries - before))[::-1]
+        sent = sum(one.ok for one in attempts)
+        return Flushed(sent, len(attempts) - sent, attempts)
+
+    async def settle(self, timeout_s: float = TIMEOUT_S + 1) -> None:
+        """Wait until everything under way (auto mode) had its first try."""
+        end = time.monotonic() + timeout_s
+        while self.busy and self._pump is not None and time.monotonic() < end:  # noqa: ASYNC110  one rare waiter
+            await asyncio.sleep(0.002)
+
     async def _run(self) -> None:
-        while True:  # bounded by the task's life; every round is bounded by what waits
-            await asyncio.sleep(TICK_S)
+        while True:  # bounded by the task's life; every round is bounded by what is queued
             try:
-                await self._round()
+                async with asyncio.timeout(TICK_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+            try:
+                self._clock.run_due()
+                if self.settings.mode == "auto" and self.queue:
+                    self._dispatch()
             except Exception:
                 log.exception("the sandbox could not deliver")
 
-    async def _round(self) -> None:
-        self._tick()
-        if self.settings.mode == "auto" and self.waiting:
-            now, machine = self._now(), time.monotonic()
-            await self._send(lambda letter: letter.due_at <= now and letter.not_before <= machine)
+    def _is_ready(self, letter: Letter, *, at_once: bool = False) -> bool:
+        return letter.due_at <= self._clock.now() and (at_once or letter.not_before <= time.monotonic())
 
-    async def _send(self, ready: Callable[[Letter], bool]) -> int:
-        async with self._sending:
-            letters = [letter for letter in self.waiting.values() if ready(letter)]
-            if self.settings.shuffle:
-                self._random.shuffle(letters)
-            by_endpoint: dict[Endpoint, list[Letter]] = {}
-            for letter in letters:
-                by_endpoint.setdefault(letter.endpoint, []).append(letter)
-            # A receiver that hangs must not hold up the others.
-            return sum(await asyncio.gather(*map(self._send_to, by_endpoint, by_endpoint.values())))
+    def _dispatch(self, *, at_once: bool = False) -> None:
+        ready: list[Letter] = []
+        for _ in range(len(self.queue)):
+            letter = self.queue.popleft()
+            (ready if self._is_ready(letter, at_once=at_once) else self.queue).append(letter)
+        if self.settings.shuffle:
+            self._random.shuffle(ready)
+        for number, packet in enumerate(self._packets(ready)):
+            self._send_in(self._lane(packet[0], number), packet)
 
-    async def _send_to(self, endpoint: Endpoint, letters: list[Letter]) -> int:
+    def _packets(self, letters: list[Letter]) -> Iterator[list[Letter]]:
         size = self.settings.batch
-        batches = [letters[i : i + size] for i in range(0, len(letters), size)]
-        # Few letters keep their order; a burst goes out in parallel, as no receiver may rely on order anyway.
-        step = PARALLEL if len(batches) > PARALLEL else 1
-        accepted = 0
-        for i in range(0, len(batches), step):
-            accepted += sum(await asyncio.gather(*(self._post(endpoint, one) for one in batches[i : i + step])))
-        return accepted
-
-    async def _post(self, endpoint: Endpoint, letters: list[Letter]) -> int:
-        if self._http is None:
-            self._http = httpx.AsyncClient(timeout=10)
-        body = self._wrap([letter.event for letter in letters])
-        headers = {"content-type": "application/json", **self._sign(endpoint.secret, int(time.time()), body)}
-        try:
-            answer = await self._http.post(endpoint.url, content=body, headers=headers, follow_redirects=False)
-            status = answer.status_code
-        except (httpx.HTTPError, httpx.InvalidURL):
-            status = 0
-        for letter in letters:
-            self._book(letter, status)
-        return len(letters) if 200 <= status < 300 else 0
-
-    def _book(self, letter: Letter, status: int) -> None:
-        letter.tries += 1
-        letter.status = status
-        accepted = 200 <= status < 300
-        if not accepted and letter.tries < MAX_TRIES:
-            letter.not_before = time.monotonic() + min(FIRST_BACKOFF_S * 2 ** (letter.tries - 1), MAX_BACKOFF_S)
+        if size == 1:
+            yield from ([letter] for letter in letters)
             return
-        self.sent += accepted
-        self.given_up += not accepted
-        self.waiting.pop(letter.number, None)
+        for _, group in groupby(sorted(letters, key=_endpoint), _endpoint):
+            while packet := list(islice(group, size)):
+                yield packet
+
+    def _lane(self, first: Letter, number: int) -> str:
+        """Letters of one lane leave one after another; shuffled ones leave by themselves."""
+        if self.settings.shuffle:
+            return f"{number} {first.event.id}"
+        return f"{_endpoint(first)} {first.event.lane if self.settings.batch == 1 else ''}"
+
+    def _send_in(self, lane: str, packet: list[Letter]) -> None:
+        if lane in self._lanes:
+            self._lanes[lane].append(packet)
+            return
+        self._lanes[lane] = deque([packet])
+        task = asyncio.get_running_loop().create_task(self._run_lane(lane))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run_lane(self, lane: str) -> None:
+        packets = self._lanes[lane]
+        # A receiver that hangs must not hold up the others.
+        slots = self._slots.setdefault(_endpoint(packets[0][0]), asyncio.Semaphore(PARALLEL))
+        try:
+            while packets:
+                async with slots:
+                    await self._deliver(packets[0])
+                packets.popleft()
+        finally:
+            if self._lanes.get(lane) is packets:
+                del self._lanes[lane]
+
+    async def _deliver(self, packet: list[Letter]) -> None:
+        if not packet[0].endpoint.is_open:
+            for letter in packet:
+                letter.answered(None)
+            return
+        kept = [letter for letter in packet if not self._lose(letter)]
+        if not kept:
+            return
+        accepted = await self._post(kept)
+        if self.settings.double:
+            accepted = await self._post(kept) or accepted
+        for letter in kept:
+            letter.answered(accepted)
+            if not accepted:
+                self._again(letter)
+
+    def _lose(self, letter: Letter) -> bool:
+        drop = self.settings.drop
+        if isinstance(drop, frozenset) and letter.event.type not in drop:
+            return False
+        if not drop:
+            return False
+        if isinstance(drop, int) and drop is not True:
+            self.settings.drop = drop - 1
+        self.dropped += 1
+        self._note(letter, letter.endpoint.url, None, "dropped")
+        letter.answered(False)
+        return True
+
+    async def _post(self, letters: list[Letter]) -> bool:
+        if self._http is None:
+            limits = httpx.Limits(max_connections=4 * PARALLEL, max_keepalive_connections=PARALLEL)
+            self._http = httpx.AsyncClient(timeout=TIMEOUT_S, limits=limits, trust_env=False)
+        endpoint = letters[0].endpoint
+        url = endpoint.url
+        body, headers = endpoint.seal([letter.event for letter in letters])
+        status, problem = None, None
+        try:
+            status = (await self._http.post(url, content=body, headers=headers)).status_code
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            problem = f"{type(error).__name__}: {error}"
+        for letter in letters:
+            self._note(letter, url, status, problem)
+        return _is_ok(status)
+
+    def _again(self, letter: Letter) -> None:
+        if letter.attempt >= self.settings.max_attempts:
+            self.given_up += 1
+            return
+        wait_s = min(MAX_BACKOFF_S, self.settings.retry_base_s * 2 ** (letter.attempt - 1))
+        self.queue.append(replace(letter, attempt=letter.attempt + 1, not_before=time.monotonic() + wait_s))
+
+    def _note(self, letter: Letter, url: str, status: int | None, problem: str | None) -> None:
+        event, ok = letter.event, _is_ok(status)
+        self._tries += 1
+        self.sent += ok
+        self.log.append(
+            Attempt(
+                event=event.id,
+                type=event.type,
+                object=event.object_id,
+                endpoint=letter.endpoint.id,
+                url=url,
+                attempt=letter.attempt,
+                status=status,
+                ok=ok,
+                error=problem,
+                at=int(time.time()),
+            )
+        )
+
+
+def _endpoint(letter: Letter) -> str:
+    return letter.endpoint.id
+
+
+def _is_ok(status: int | None) -> bool:
+    return status is not None and 200 <= status < 300

@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
-from gateway.sandbox.kit.asgi import Reply
-from gateway.sandbox.kit.delivery import Endpoint
+from gateway.sandbox.kit.idempotency import Replies
+from gateway.sandbox.practice.events import Endpoint, Event
 from gateway.sandbox.practice.kinds import LOOKS, Refusal, TokenKind
 
-IDEMPOTENCY_WINDOW_S = 7 * 86400
+KEYS_KEPT_S = 7 * 86400
 
 
 class Setup(msgspec.Struct, kw_only=True):
@@ -25,8 +25,8 @@ class Setup(msgspec.Struct, kw_only=True):
     reference: str
     currency: str
     return_url: str
-    created_at: float
-    expires_at: float
+    created_at: int
+    expires_at: int
     status: str = "open"
     method: str = ""
     failure: Refusal | None = None
@@ -37,7 +37,7 @@ class Method(msgspec.Struct, kw_only=True):
 
     token: str
     kind: TokenKind
-    created_at: float
+    created_at: int
     revoked: bool = False
     declines_left: int = 0
 
@@ -67,12 +67,12 @@ class Charge(msgspec.Struct, kw_only=True):
     method: str
     description: str
     metadata: dict[str, str]
-    created_at: float
+    created_at: int
     status: str = "pending"
     captured: int = 0
     decline: Refusal | None = None
     action_url: str = ""
-    closed_at: float | None = None
+    closed_at: int | None = None
     settles_at: float | None = None
     settles_as: str = "succeeded"
     hidden_until: float = 0.0
@@ -96,22 +96,14 @@ class Charge(msgspec.Struct, kw_only=True):
             "status": self.status,
             "decline": self.decline,
             "action_url": self.action_url,
-            "created_at": int(self.created_at),
-            "closed_at": None if self.closed_at is None else int(self.closed_at),
+            "created_at": self.created_at,
+            "closed_at": self.closed_at,
             "expected_by": None if self.settles_at is None else int(self.settles_at),
         }
 
 
-class Remembered(msgspec.Struct):
-    """The answer to one idempotency key, and a fingerprint of the request that it belongs to."""
-
-    fingerprint: bytes
-    reply: Reply
-    until: float
-
-
 class Account(msgspec.Struct):
-    """One account; `charges` by id in the order of their making."""
+    """One account; `charges` by id in the order of their making, `events` by id."""
 
     id: str
     api_key: str
@@ -120,7 +112,8 @@ class Account(msgspec.Struct):
     methods: dict[str, Method] = {}
     charges: dict[str, Charge] = {}
     by_reference: dict[str, Charge] = {}
-    answers: dict[str, Remembered] = {}
+    events: dict[str, Event] = {}
+    replies: Replies = msgspec.field(default_factory=lambda: Replies(KEYS_KEPT_S))
 
     def captures(self) -> list[Charge]:
         """The charges that took money."""
@@ -128,7 +121,7 @@ class Account(msgspec.Struct):
 
     def clear(self) -> None:
         """Forget everything but the key and the webhook endpoints."""
-        for held in (self.setups, self.methods, self.charges, self.by_reference, self.answers):
+        for held in (self.setups, self.methods, self.charges, self.by_reference, self.events, self.replies):
             held.clear()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,8 +10,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from gateway.sandbox.kit.asgi import HttpError, Reply, Request, Router, json_reply
-from gateway.sandbox.practice.account import IDEMPOTENCY_WINDOW_S, Account, Charge, Remembered, Setup
+from gateway.sandbox.kit.asgi import Handler, HttpError, Reply, Request, Router, json_reply
+from gateway.sandbox.kit.idempotency import KeyInUse, KeyReused
+from gateway.sandbox.practice.account import Account, Charge, Setup
 from gateway.sandbox.practice.kinds import TokenKind
 from gateway.sandbox.practice.money import minimum
 from gateway.sandbox.practice.processor import PracticeProcessor
@@ -60,7 +60,7 @@ class Api:
     def __init__(self, processor: PracticeProcessor) -> None:
         self.processor = processor
 
-    def add_routes(self, router: Router) -> None:
+    def add_routes(self, router: Router[Handler]) -> None:
         def add(method: str, path: str, handler: AccountHandler) -> None:
             router.add(method, path, self._for_account(handler))
 
@@ -165,16 +165,20 @@ class Api:
             key = request.headers.get("idempotency-key", "")
             if not re.fullmatch(rf"[!-~]{{1,{MAX_KEY}}}", key):
                 raise HttpError(400, "idempotency_key_required", f"send Idempotency-Key of at most {MAX_KEY} letters")
-            now = self.processor.now()
-            fingerprint = hashlib.sha256(f"{request.method} {request.path}\n".encode() + request.body).digest()
-            known = account.answers.get(key)
-            if known and now < known.until:
-                if known.fingerprint != fingerprint:
-                    raise HttpError(409, "idempotency_mismatch", "this key was used with another request")
-                first = known.reply
+            where = f"{request.method} {request.path}"
+            try:
+                first = account.replies.begin(key, where, request.body, self.processor.now())
+            except KeyReused:
+                raise HttpError(409, "idempotency_mismatch", "this key was used with another request") from None
+            except KeyInUse:
+                raise HttpError(409, "idempotency_in_progress", "this key's first request is under way") from None
+            if first is not None:
                 return Reply(first.status, first.body, first.headers | {"idempotent-replayed": "true"})
-            reply = await handler(account, request)
-            account.answers[key] = Remembered(fingerprint, reply, now + IDEMPOTENCY_WINDOW_S)
+            reply: Reply | None = None
+            try:
+                reply = await handler(account, request)
+            finally:
+                account.replies.end(key, reply)
             return reply
 
         return handle
@@ -195,7 +199,7 @@ class Api:
             "status": setup.status,
             "method": method.shown() if method else None,
             "failure": setup.failure,
-            "expires_at": int(setup.expires_at),
+            "expires_at": setup.expires_at,
         }
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
+from typing import Any
 
-from gateway.sandbox.kit.asgi import App, HttpError, Lost, Reply, Request, Router, error_reply
+import msgspec
+
+from gateway.sandbox.kit.asgi import App, Handler, HttpError, Reply, Request, Router, error_reply
 from gateway.sandbox.kit.calls import Call
-from gateway.sandbox.kit.faults import Effect, Fault
+from gateway.sandbox.kit.faults import ERRORS, Effect, Fault
 from gateway.sandbox.practice.api import Api
 from gateway.sandbox.practice.control import add_practice_controls
 from gateway.sandbox.practice.pages import Pages
@@ -15,7 +17,7 @@ from gateway.sandbox.practice.processor import PracticeProcessor
 
 def create_app(processor: PracticeProcessor) -> App:
     """The server around `processor`. Serve it with its lifespan on: that runs the webhook delivery."""
-    router = Router()
+    router: Router[Handler] = Router()
     Api(processor).add_routes(router)
     Pages(processor).add_routes(router)
     add_practice_controls(router, processor)
@@ -24,38 +26,34 @@ def create_app(processor: PracticeProcessor) -> App:
 
 
 class Server:
-    def __init__(self, processor: PracticeProcessor, router: Router) -> None:
+    def __init__(self, processor: PracticeProcessor, router: Router[Handler]) -> None:
         self.processor = processor
         self.router = router
 
     async def handle(self, request: Request) -> Reply:
         if host := request.headers.get("host"):
             self.processor.origin = f"{request.headers.get('x-forwarded-proto', 'http')}://{host}"
-        self.processor.tick()
+        self.processor.clock.run_due()
         if not request.path.startswith("/v1/"):
             return await self._route(request)
         call = self._record(request)
-        answer_fault, hidden = self.processor.faults.take(request.method, request.path)
-        call.fault = answer_fault.effect if answer_fault else ""
+        fault = self.processor.faults.take(request.method, request.path, call.account)
+        hidden = self.processor.faults.take_hidden(request.method, request.path, call.account)
+        call.fault = fault.effect if fault else None
         request.hide_for_s = hidden.delay_s if hidden else 0
-        reply = await self._with_fault(request, answer_fault)
+        reply = await self._with_fault(request, fault) if fault else await self._route(request)
         call.status = reply.status
         return reply
 
-    async def _with_fault(self, request: Request, fault: Fault | None) -> Reply:
-        """The call's answer, or what the fault makes of it; raises Lost."""
-        effect = fault.effect if fault else None
-        if fault is None or effect is Effect.HIDDEN:
-            return await self._route(request)
-        if effect not in (Effect.ERROR_BEFORE, Effect.LOST_BEFORE):
+    async def _with_fault(self, request: Request, fault: Fault) -> Reply:
+        """What the fault makes of the call's answer; raises Lost."""
+        await fault.before()
+        if fault.effect is not Effect.ERROR_BEFORE:
             reply = await self._route(request)
-        if effect is Effect.DELAY:
-            await asyncio.sleep(fault.delay_s)
+        await fault.after()
+        if fault.effect not in ERRORS:
             return reply
-        if effect in (Effect.LOST_BEFORE, Effect.LOST_AFTER):
-            raise Lost
-        headers = {"retry-after": str(int(fault.delay_s))} if fault.status == 429 else {}
-        return error_reply(HttpError(fault.status, "sandbox_fault", "a fault that was asked for", headers))
+        return error_reply(HttpError(fault.status, "sandbox_fault", "a fault that was asked for", fault.headers))
 
     async def _route(self, request: Request) -> Reply:
         try:
@@ -70,10 +68,17 @@ class Server:
             at=self.processor.now(),
             method=request.method,
             path=request.path,
-            query=request.query,
-            account=account.id if account else "",
-            idempotency_key=request.headers.get("idempotency-key", ""),
+            params=request.query | _fields(request.body),
+            account=account.id if account else None,
+            idempotency_key=request.headers.get("idempotency-key"),
             body=request.body,
         )
         self.processor.calls.append(call)
         return call
+
+
+def _fields(body: bytes) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(body or b"{}", type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from gateway.sandbox.kit.asgi import HttpError, Reply, Request, Router, html_reply
+from gateway.sandbox.kit.asgi import Handler, HttpError, Reply, Request, Router, html_reply
 from gateway.sandbox.practice.account import Account
 from gateway.sandbox.practice.kinds import LOOKS, TokenKind
 from gateway.sandbox.practice.processor import PracticeProcessor
@@ -29,7 +29,7 @@ class Pages:
     def __init__(self, processor: PracticeProcessor) -> None:
         self.processor = processor
 
-    def add_routes(self, router: Router) -> None:
+    def add_routes(self, router: Router[Handler]) -> None:
         router.add("GET", "/setup/{id}", self.show_setup)
         router.add("POST", "/setup/{id}", self.choose)
         router.add("GET", "/action/{id}", self.show_action)

@@ -1,25 +1,20 @@
 """The state of the practice processor, and every control over it as a method.
 
-What is due by the sandbox's clock happens in `tick`, oldest first and each with its own time, so that a jump of a year
-leaves the same trail as a year of waiting.
+Events are announced to each endpoint of the account that they happened in.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import secrets
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
 
-from gateway.sandbox.kit.calls import CallLog
-from gateway.sandbox.kit.clock import Clock
-from gateway.sandbox.kit.delivery import Delivery, Endpoint
-from gateway.sandbox.kit.faults import Effect, Fault, FaultBook, Match
+from gateway.sandbox.kit.sandbox import Sandbox
 from gateway.sandbox.practice.account import Account, Charge, Method, Setup, account_id
+from gateway.sandbox.practice.events import Endpoint, Event, new_id
 from gateway.sandbox.practice.kinds import (
     AUTHENTICATION_FAILED,
     DECLINES,
@@ -30,6 +25,7 @@ from gateway.sandbox.practice.kinds import (
 )
 
 SETUP_LIFE_S = 86400
+MAX_BATCH = 250
 T = TypeVar("T")
 
 
@@ -39,18 +35,14 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
     pending_delay_s: float = 86400
 
 
-class PracticeProcessor:
-    """All accounts of one practice processor. `now` is the business time beneath the sandbox's own offset."""
+class PracticeProcessor(Sandbox):
+    """All accounts of one practice processor."""
 
     def __init__(self, now: Callable[[], datetime] | None = None) -> None:
-        self.clock = Clock(now)
-        self.calls = CallLog()
-        self.faults = FaultBook()
-        self.delivery = Delivery(self.clock.now, sign, wrap, self.tick)
+        super().__init__(now, can_hide=True, max_batch=MAX_BATCH)
         self.settings = Settings()
         self.origin = "http://localhost"  # where payers reach the pages; the server sets it
         self.accounts: dict[str, Account] = {}
-        self._open: dict[str, tuple[Account, Charge]] = {}
 
     # Accounts and webhook endpoints
 
@@ -66,64 +58,25 @@ class PracticeProcessor:
         if url and not secret:
             raise ValueError("a webhook endpoint has a secret")
         kept = account.endpoints if add else []
-        account.endpoints = [*kept, Endpoint(url, secret)] if url else []
+        account.endpoints = [*kept, Endpoint(new_id("pwe"), url, secret)] if url else []
         return account
 
     def captures(self) -> list[Charge]:
         """The charges that took money, over all accounts."""
         return [charge for account in self.accounts.values() for charge in account.captures()]
 
-    # Time, faults, delivery
-
-    def now(self) -> float:
-        return self.clock.now()
-
-    def advance(self, seconds: float) -> None:
-        self.clock.advance(seconds)
-        self.tick()
-
-    def move_to(self, when: float | datetime) -> None:
-        self.clock.move_to(when)
-        self.tick()
-
-    def tick(self) -> None:
-        """Settle what is due."""
-        now = self.now()
-        due = [pair for pair in self._open.values() if pair[1].settles_at is not None and pair[1].settles_at <= now]
-        for account, charge in sorted(due, key=lambda pair: pair[1].settles_at or 0.0):
-            self._settle(account, charge, charge.settles_as, charge.settles_at or now)
-
-    def add_fault(
-        self,
-        effect: str,
-        *,
-        method: str = "*",
-        path: str = "*",
-        status: int = 500,
-        delay_s: float = 0,
-        times: int = 1,
-    ) -> Fault:
-        return self.faults.add(Fault(Effect(effect), Match(method, path), status, delay_s, times))
-
-    def set_delivery(self, **changed: Any) -> None:
-        """Change some of `kit.delivery.Settings`: mode, double, shuffle, drop, delay_s, batch."""
-        fields = msgspec.to_builtins(self.delivery.settings) | changed
-        self.delivery.settings = msgspec.convert(fields, type(self.delivery.settings))
-
-    async def flush(self) -> int:
-        """Deliver what is due now, retries too; the number of events that were accepted."""
-        return await self.delivery.flush()
+    def resend(self, event_id: str) -> int:
+        account, event = self._find(lambda account: account.events, event_id)
+        for endpoint in account.endpoints:
+            self.delivery.put(event, endpoint)
+        return len(account.endpoints)
 
     def reset(self) -> None:
         """Forget everything but the accounts' keys and webhook endpoints."""
+        super().reset()
         for account in self.accounts.values():
             account.clear()
-        self._open.clear()
-        self.calls.clear()
-        self.faults.clear()
-        self.delivery.reset()
         self.settings = Settings()
-        self.clock.reset()
 
     # Set-ups and payment methods
 
@@ -207,7 +160,7 @@ class PracticeProcessor:
             raise ValueError(f"the charge is {charge.status}")
         if outcome not in ("", "succeeded", "failed"):
             raise ValueError("a charge settles as succeeded or failed")
-        self._settle(account, charge, outcome or charge.settles_as, self.now())
+        self._settle(account, charge, outcome or charge.settles_as)
         return charge
 
     def act(self, charge_id: str, result: str) -> Charge:
@@ -218,9 +171,9 @@ class PracticeProcessor:
         if result not in ("confirm", "fail"):
             raise ValueError("an action is confirmed or failed")
         if result == "confirm":
-            self._succeed(account, charge, self.now())
+            self._succeed(account, charge)
         else:
-            self._fail(account, charge, AUTHENTICATION_FAILED, self.now())
+            self._fail(account, charge, AUTHENTICATION_FAILED)
         return charge
 
     def cancel(self, account: Account, charge: Charge) -> Charge:
@@ -229,84 +182,69 @@ class PracticeProcessor:
             return charge
         if not charge.is_open:
             raise ValueError(f"the charge is {charge.status}")
-        self._close(account, charge, "canceled", self.now())
+        self._close(account, charge, "canceled")
         return charge
 
     def _decide(self, account: Account, charge: Charge, method: Method) -> None:
-        kind, now = method.kind, charge.created_at
+        kind = method.kind
         if method.revoked:
-            self._fail(account, charge, METHOD_REVOKED, now)
+            self._fail(account, charge, METHOD_REVOKED)
         elif kind in DECLINES:
-            self._fail(account, charge, DECLINES[kind], now)
+            self._fail(account, charge, DECLINES[kind])
         elif kind is TokenKind.SOFT_THEN_OK and method.declines_left > 0:
             method.declines_left -= 1
-            self._fail(account, charge, INSUFFICIENT_FUNDS, now)
+            self._fail(account, charge, INSUFFICIENT_FUNDS)
         elif kind in (TokenKind.PENDING_THEN_OK, TokenKind.PENDING_THEN_FAIL):
-            charge.settles_at = now + self.settings.pending_delay_s
+            charge.settles_at = charge.created_at + self.settings.pending_delay_s
             charge.settles_as = "succeeded" if kind is TokenKind.PENDING_THEN_OK else "failed"
-            self._open[charge.id] = (account, charge)
-            self.announce(account, "charge.pending", charge.shown(account.id))
+            self.clock.at(charge.settles_at, partial(self._settle_due, account, charge))
+            self._announce_charge(account, charge)
         elif kind is TokenKind.REQUIRES_ACTION:
             charge.status = "requires_action"
             charge.action_url = f"{self.origin}/action/{charge.id}"
-            self._open[charge.id] = (account, charge)
-            self.announce(account, "charge.requires_action", charge.shown(account.id))
+            self._announce_charge(account, charge)
         else:
-            self._succeed(account, charge, now)
+            self._succeed(account, charge)
 
-    def _settle(self, account: Account, charge: Charge, outcome: str, at: float) -> None:
+    def _settle_due(self, account: Account, charge: Charge) -> None:
+        if charge.status == "pending":
+            self._settle(account, charge, charge.settles_as)
+
+    def _settle(self, account: Account, charge: Charge, outcome: str) -> None:
         if outcome == "succeeded":
-            self._succeed(account, charge, at)
+            self._succeed(account, charge)
         else:
-            self._fail(account, charge, INSUFFICIENT_FUNDS, at)
+            self._fail(account, charge, INSUFFICIENT_FUNDS)
 
-    def _succeed(self, account: Account, charge: Charge, at: float) -> None:
+    def _succeed(self, account: Account, charge: Charge) -> None:
         charge.captured = charge.amount
-        self._close(account, charge, "succeeded", at)
+        self._close(account, charge, "succeeded")
 
-    def _fail(self, account: Account, charge: Charge, refusal: Refusal, at: float) -> None:
+    def _fail(self, account: Account, charge: Charge, refusal: Refusal) -> None:
         charge.decline = refusal
-        self._close(account, charge, "failed", at)
+        self._close(account, charge, "failed")
 
-    def _close(self, account: Account, charge: Charge, status: str, at: float) -> None:
-        charge.status, charge.closed_at = status, at
+    def _close(self, account: Account, charge: Charge, status: str) -> None:
+        charge.status, charge.closed_at = status, self.now()
         charge.settles_at, charge.action_url = None, ""
-        self._open.pop(charge.id, None)
-        self.announce(account, f"charge.{status}", charge.shown(account.id), at)
+        self._announce_charge(account, charge)
 
     # Events
 
-    def announce(
-        self, account: Account, kind: str, data: dict[str, Any], at: float | None = None, receiver: str = ""
-    ) -> None:
-        """Queue an event for each of the account's endpoints. `receiver` names another account than its own."""
-        created = int(self.now() if at is None else at)
-        event = {
-            "id": new_id("pevt"),
-            "type": kind,
-            "account": receiver or account.id,
-            "created": created,
-            "data": data,
-        }
+    def announce(self, account: Account, kind: str, data: dict[str, Any], receiver: str = "") -> None:
+        """Send an event to each of the account's endpoints. `receiver` names another account than its own."""
+        id = new_id("pevt")
+        named = {"id": id, "type": kind, "account": receiver or account.id, "created": self.now(), "data": data}
+        about = data.get("id") or data.get("token") or ""
+        account.events[id] = event = Event(id, kind, about, msgspec.json.encode(named))
         for endpoint in account.endpoints:
-            self.delivery.put(msgspec.to_builtins(event), endpoint)
+            self.delivery.put(event, endpoint)
+
+    def _announce_charge(self, account: Account, charge: Charge) -> None:
+        self.announce(account, f"charge.{charge.status}", charge.shown(account.id))
 
     def _find(self, held: Callable[[Account], dict[str, T]], key: str) -> tuple[Account, T]:
         for account in self.accounts.values():
             if key in held(account):
                 return account, held(account)[key]
         raise LookupError(f"there is no {key}")
-
-
-def new_id(prefix: str) -> str:
-    return f"{prefix}_{secrets.token_hex(12)}"
-
-
-def sign(secret: str, timestamp: int, body: bytes) -> dict[str, str]:
-    """The signature header: HMAC-SHA256, hex, over `timestamp.body`."""
-    digest = hmac.new(secret.encode(), b"%d." % timestamp + body, hashlib.sha256).hexdigest()
-    return {"practice-signature": f"t={timestamp},v1={digest}"}
-
-
-def wrap(events: list[dict[str, Any]]) -> bytes:
-    return msgspec.json.encode({"events": events})

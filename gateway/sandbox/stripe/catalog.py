@@ -5,11 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 
 from gateway.sandbox.stripe.errors import invalid
-from gateway.sandbox.stripe.events import record, updating
+from gateway.sandbox.stripe.events import record
 from gateway.sandbox.stripe.ids import new_id
 from gateway.sandbox.stripe.money import decimal_text
 from gateway.sandbox.stripe.objects import Obj, in_range, listing, merge_metadata
-from gateway.sandbox.stripe.routes import PAGE, Call, route
+from gateway.sandbox.stripe.routes import PAGE, Call, retrieves, route, updates
 from gateway.sandbox.stripe.store import Account
 from gateway.sandbox.stripe.taxes import new_rate
 
@@ -53,18 +53,8 @@ def create_product(call: Call) -> Obj:
     return product
 
 
-@route("GET", "/v1/products/{id}")
-def retrieve_product(call: Call) -> Obj:
-    return call.account.products.need(call.id)
-
-
-@route("POST", "/v1/products/{id}", f"name {PRODUCT}")
-def update_product(call: Call) -> Obj:
-    product = call.account.products.need(call.id)
-    with updating(call.account, product, "product.updated"):
-        product |= {k: v for k, v in call.params.items() if k not in ("metadata", "expand")}
-        merge_metadata(product, call.params)
-    return product
+retrieves("/v1/products/{id}", lambda account: account.products)
+updates("/v1/products/{id}", f"name {PRODUCT}", lambda account: account.products)
 
 
 @route("GET", "/v1/products", f"active:bool created:range ids:[str] {PAGE}")
@@ -150,18 +140,8 @@ def make_price(account: Account, product: Obj, params: Obj) -> Obj:
     return account.prices.add(price["id"], price)
 
 
-@route("GET", "/v1/prices/{id}")
-def retrieve_price(call: Call) -> Obj:
-    return call.account.prices.need(call.id)
-
-
-@route("POST", "/v1/prices/{id}", f"active:bool nickname lookup_key metadata:map? {BEHAVIOR}")
-def update_price(call: Call) -> Obj:
-    price = call.account.prices.need(call.id)
-    with updating(call.account, price, "price.updated"):
-        price |= {k: v for k, v in call.params.items() if k not in ("metadata", "expand")}
-        merge_metadata(price, call.params)
-    return price
+retrieves("/v1/prices/{id}", lambda account: account.prices)
+updates("/v1/prices/{id}", f"active:bool nickname lookup_key metadata:map? {BEHAVIOR}", lambda account: account.prices)
 
 
 @route(
@@ -199,18 +179,12 @@ def create_tax_rate(call: Call) -> Obj:
     return rate
 
 
-@route("GET", "/v1/tax_rates/{id}")
-def retrieve_tax_rate(call: Call) -> Obj:
-    return call.account.tax_rates.need(call.id)
-
-
-@route("POST", "/v1/tax_rates/{id}", "active:bool display_name description jurisdiction country state metadata:map?")
-def update_tax_rate(call: Call) -> Obj:
-    rate = call.account.tax_rates.need(call.id)
-    with updating(call.account, rate, "tax_rate.updated"):
-        rate |= {k: v for k, v in call.params.items() if k not in ("metadata", "expand")}
-        merge_metadata(rate, call.params)
-    return rate
+retrieves("/v1/tax_rates/{id}", lambda account: account.tax_rates)
+updates(
+    "/v1/tax_rates/{id}",
+    "active:bool display_name description jurisdiction country state metadata:map?",
+    lambda account: account.tax_rates,
+)
 
 
 @route("GET", "/v1/tax_rates", f"active:bool inclusive:bool created:range {PAGE}")

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.sandbox.stripe.errors import invalid, missing
-from gateway.sandbox.stripe.events import record, updating
+from gateway.sandbox.stripe.events import record
 from gateway.sandbox.stripe.ids import new_id
 from gateway.sandbox.stripe.money import number
 from gateway.sandbox.stripe.objects import Obj, in_range, listing, merge_metadata
 from gateway.sandbox.stripe.periods import add_months
-from gateway.sandbox.stripe.routes import PAGE, Call, route
+from gateway.sandbox.stripe.routes import PAGE, Call, retrieves, route, updates
 from gateway.sandbox.stripe.store import Account
 
 DISCOUNTS = "discounts:[{coupon discount promotion_code}]?"
@@ -67,9 +67,7 @@ def create_coupon(call: Call) -> Obj:
     return coupon
 
 
-@route("GET", "/v1/coupons/{id}")
-def retrieve_coupon(call: Call) -> Obj:
-    return call.account.coupons.need(call.id)
+retrieves("/v1/coupons/{id}", lambda account: account.coupons)
 
 
 @route("GET", "/v1/coupons", f"created:range {PAGE}")
@@ -127,18 +125,8 @@ def create_promotion_code(call: Call) -> Obj:
     return promo
 
 
-@route("GET", "/v1/promotion_codes/{id}")
-def retrieve_promotion_code(call: Call) -> Obj:
-    return call.account.promotion_codes.need(call.id)
-
-
-@route("POST", "/v1/promotion_codes/{id}", "active:bool metadata:map?")
-def update_promotion_code(call: Call) -> Obj:
-    promo = call.account.promotion_codes.need(call.id)
-    with updating(call.account, promo, "promotion_code.updated"):
-        promo["active"] = call.params.get("active", promo["active"])
-        merge_metadata(promo, call.params)
-    return promo
+retrieves("/v1/promotion_codes/{id}", lambda account: account.promotion_codes)
+updates("/v1/promotion_codes/{id}", "active:bool metadata:map?", lambda account: account.promotion_codes)
 
 
 @route("GET", "/v1/promotion_codes", f"active:bool code coupon customer created:range {PAGE}")

@@ -16,8 +16,9 @@ from gateway.sandbox.stripe.events import record, updating
 from gateway.sandbox.stripe.ids import new_id
 from gateway.sandbox.stripe.money import decimal_text, nearest
 from gateway.sandbox.stripe.objects import Obj, in_range, listing, merge_metadata
-from gateway.sandbox.stripe.routes import PAGE, Call, route
+from gateway.sandbox.stripe.routes import PAGE, Call, retrieves, route, updates
 from gateway.sandbox.stripe.store import Account
+from gateway.sandbox.stripe.taxes import sum_by_rate
 
 FIELDS = (
     "*invoice amount:int credit_amount:int out_of_band_amount:int refund_amount:int effective_at:int "
@@ -79,7 +80,7 @@ def _drawn_up(call: Call) -> Obj:
     rows = _lines(account, invoice, params["lines"]) if "lines" in params else []
     if "amount" in params:
         rows = [_row(None, params["amount"], [], None, type_="custom_line_item")]
-    taxes = _sum_taxes(rows)
+    taxes = sum_by_rate(tax for row in rows for tax in row["taxes"])
     exclusive = sum(t["amount"] for t in taxes if t["tax_behavior"] == "exclusive")
     amount = sum(r["amount"] for r in rows)
     discounts = _sum_discounts(rows)
@@ -270,18 +271,6 @@ def _row(description: str | None, amount: int, taxes: list[Obj], line: str | Non
     return row if line is None else {**row, "invoice_line_item": line}
 
 
-def _sum_taxes(rows: list[Obj]) -> list[Obj]:
-    by_rate: dict[str, Obj] = {}
-    for tax in (tax for row in rows for tax in row["taxes"]):
-        key = tax["tax_rate_details"]["tax_rate"]
-        if key in by_rate:
-            by_rate[key]["amount"] += tax["amount"]
-            by_rate[key]["taxable_amount"] += tax["taxable_amount"]
-        else:
-            by_rate[key] = {**tax}
-    return list(by_rate.values())
-
-
 def _sum_discounts(rows: list[Obj]) -> list[Obj]:
     totals: dict[str, int] = {}
     for entry in (entry for row in rows for entry in row["discount_amounts"]):
@@ -289,9 +278,7 @@ def _sum_discounts(rows: list[Obj]) -> list[Obj]:
     return [{"amount": amount, "discount": id} for id, amount in totals.items()]
 
 
-@route("GET", "/v1/credit_notes/{id}")
-def retrieve(call: Call) -> Obj:
-    return call.account.credit_notes.need(call.id)
+retrieves("/v1/credit_notes/{id}", lambda account: account.credit_notes)
 
 
 @route("GET", "/v1/credit_notes/{id}/lines", PAGE)
@@ -301,13 +288,7 @@ def list_lines(call: Call) -> Obj:
     return listing(f"/v1/credit_notes/{call.id}/lines", rows[:limit], len(rows) > limit)
 
 
-@route("POST", "/v1/credit_notes/{id}", "memo metadata:map")
-def update(call: Call) -> Obj:
-    note = call.account.credit_notes.need(call.id)
-    with updating(call.account, note, "credit_note.updated"):
-        note["memo"] = call.params.get("memo", note["memo"])
-        merge_metadata(note, call.params)
-    return note
+updates("/v1/credit_notes/{id}", "memo metadata:map", lambda account: account.credit_notes)
 
 
 @route("POST", "/v1/credit_notes/{id}/void")

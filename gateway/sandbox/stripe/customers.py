@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from gateway.sandbox.stripe.cycle import end_now
+from gateway.sandbox.stripe.drafts import follow_customer
 from gateway.sandbox.stripe.events import record, updating
 from gateway.sandbox.stripe.holders import living
 from gateway.sandbox.stripe.ids import new_id
-from gateway.sandbox.stripe.invoices import follow_customer, mark_uncollectible
+from gateway.sandbox.stripe.invoices import mark_uncollectible
 from gateway.sandbox.stripe.objects import Obj, in_range, listing, merge_metadata
-from gateway.sandbox.stripe.routes import PAGE, Call, route
+from gateway.sandbox.stripe.routes import PAGE, Call, retrieves, route
 from gateway.sandbox.stripe.standing import ENDED
 from gateway.sandbox.stripe.taxes import require_location
 
@@ -103,9 +104,7 @@ def _address(given: Obj | str, old: Obj | None) -> Obj | None:
     return {name: merged[name] or None for name in PARTS}
 
 
-@route("GET", "/v1/customers/{id}")
-def retrieve(call: Call) -> Obj:
-    return call.account.customers.need(call.id)
+retrieves("/v1/customers/{id}", lambda account: account.customers)
 
 
 @route("POST", "/v1/customers/{id}", f"{FIELDS} tax:{{ip_address? validate_location:auto|deferred|immediately}}")

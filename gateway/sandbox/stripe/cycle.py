@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from gateway.sandbox.stripe import coupons, invoices, lines
+from gateway.sandbox.stripe import coupons, drafts, invoices, lines
 from gateway.sandbox.stripe.events import record, updating
 from gateway.sandbox.stripe.invoice_items import new_item, pending, take
 from gateway.sandbox.stripe.objects import Obj
@@ -134,7 +134,7 @@ def _draft(
     held: bool,
 ) -> Obj:
     send = subscription["collection_method"] == "send_invoice"
-    return invoices.new_invoice(
+    return drafts.new_invoice(
         account,
         customer,
         reason=reason,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.sandbox.stripe.errors import invalid
 from gateway.sandbox.stripe.ids import new_id
 from gateway.sandbox.stripe.objects import Obj, listing, merge_metadata
-from gateway.sandbox.stripe.routes import PAGE, Call, route
+from gateway.sandbox.stripe.routes import PAGE, Call, retrieves, route
 
 MAX_ENDPOINTS = 16
 
@@ -46,9 +46,7 @@ def _check(params: Obj) -> None:
         raise invalid("Invalid array: at least one event type is needed.", param="enabled_events")
 
 
-@route("GET", "/v1/webhook_endpoints/{id}")
-def retrieve(call: Call) -> Obj:
-    return call.account.webhook_endpoints.need(call.id)
+retrieves("/v1/webhook_endpoints/{id}", lambda account: account.webhook_endpoints)
 
 
 @route("POST", "/v1/webhook_endpoints/{id}", "url enabled_events:[str] description? metadata:map? disabled:bool")

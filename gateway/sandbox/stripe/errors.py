@@ -3,6 +3,8 @@
     Refusal                 any answer with an error body
     ├── invalid(...)        400 invalid_request_error, decided while executing: stored under an idempotency key
     ├── bad_params(...)     400 invalid_request_error, decided before executing: never stored
+    ├── no_api_key()        401
+    ├── key_…               400 or 409: the idempotency key can't be used for this request
     ├── missing(...)        404 (in the path) or 400 (in a parameter), code resource_missing
     └── card_declined(...)  402 card_error
 
@@ -57,6 +59,42 @@ def unrecognized(method: str, path: str) -> Refusal:
         f"Unrecognized request URL ({method}: {path}). Please see https://stripe.com/docs or we can help at "
         "https://support.stripe.com/.",
         status=404,
+        executed=False,
+    )
+
+
+def no_api_key() -> Refusal:
+    return Refusal(
+        "You did not provide an API key. You need to provide your API key in the Authorization header, using Bearer "
+        "auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY').",
+        status=401,
+        executed=False,
+    )
+
+
+def key_too_long(most: int) -> Refusal:
+    return Refusal(f"Idempotency keys can be at most {most} characters long.", kind="idempotency_error", executed=False)
+
+
+def key_in_use() -> Refusal:
+    return Refusal(
+        "There is currently another in-progress request using this Idempotent Key (that probably means you "
+        "submitted twice, and the other request is still going through). Please try again later.",
+        status=409,
+        code="idempotency_key_in_use",
+        executed=False,
+    )
+
+
+def key_reused(key: str, where: str, first: str) -> Refusal:
+    """`where` and `first`: method and path of this request and of the one that had the key."""
+    for_what = f"for the same endpoint they were first used for ('{where}' vs. '{first}')"
+    if where == first:
+        for_what = "with the same parameters they were first used with"
+    return Refusal(
+        f"Keys for idempotent requests can only be used {for_what}. Try using a key other than '{key}' if you meant "
+        "to execute a different request.",
+        kind="idempotency_error",
         executed=False,
     )
 

@@ -58,7 +58,7 @@ def record(account: Account, type: str, obj: Obj, previous: Obj | None = None, b
 
     `before` is a snapshot to take ``previous_attributes`` from; `previous` gives them outright.
     """
-    wanted = [e for e in account.webhook_endpoints.values() if e["status"] == "enabled" and wants(e, type)]
+    wanted = [e for e in account.webhook_endpoints.values() if wants(e, type)]
     versions = {account.api_version} | {e["api_version"] or account.api_version for e in wanted}
     row = EventRow(
         id=new_id("evt"),
@@ -74,13 +74,13 @@ def record(account: Account, type: str, obj: Obj, previous: Obj | None = None, b
     row.bodies = {version: _render(account, row, version, obj, previous, before) for version in versions}
     account.events.add(row.id, row)
     for endpoint in wanted:
-        account.delivery.enqueue(account, row, endpoint["id"])
+        account.webhooks.send(account, row, endpoint["id"])
     _prune(account)
     return row
 
 
 def wants(endpoint: Obj, type: str) -> bool:
-    return "*" in endpoint["enabled_events"] or type in endpoint["enabled_events"]
+    return endpoint["status"] == "enabled" and not {"*", type}.isdisjoint(endpoint["enabled_events"])
 
 
 @contextmanager

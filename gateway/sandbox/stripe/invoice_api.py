@@ -1,14 +1,14 @@
-"""The endpoints of invoices; what they do to an invoice is in `invoices.py`."""
+"""The endpoints of invoices; what they do to an invoice is in `drafts.py` and `invoices.py`."""
 
 from __future__ import annotations
 
-from gateway.sandbox.stripe import coupons, invoices
+from gateway.sandbox.stripe import coupons, drafts, invoices
 from gateway.sandbox.stripe.errors import invalid
 from gateway.sandbox.stripe.events import record, updating
 from gateway.sandbox.stripe.holders import fix_currency, living
 from gateway.sandbox.stripe.invoice_items import check_tax_rates, pending, release, take
 from gateway.sandbox.stripe.objects import Obj, in_range, listing, merge_metadata
-from gateway.sandbox.stripe.routes import PAGE, Call, route
+from gateway.sandbox.stripe.routes import PAGE, Call, retrieves, route
 from gateway.sandbox.stripe.totals import recompute
 
 COMMON = (
@@ -53,7 +53,7 @@ def create(call: Call) -> Obj:
     if items:
         currency = items[0]["currency"]
     fix_currency(account, customer, currency.lower())
-    invoice = invoices.new_invoice(
+    invoice = drafts.new_invoice(
         account,
         customer,
         reason="manual" if subscription is None else "subscription_update",
@@ -97,12 +97,10 @@ def _set(call: Call, invoice: Obj) -> None:
         )
     if "automatically_finalizes_at" in params:
         invoice |= {"automatically_finalizes_at": params["automatically_finalizes_at"], "auto_advance": True}
-        invoices.schedule(account, invoice)
+        drafts.schedule(account, invoice)
 
 
-@route("GET", "/v1/invoices/{id}")
-def retrieve(call: Call) -> Obj:
-    return call.account.invoices.need(call.id)
+retrieves("/v1/invoices/{id}", lambda account: account.invoices)
 
 
 @route("POST", "/v1/invoices/{id}", COMMON)
@@ -127,7 +125,7 @@ def update(call: Call) -> Obj:
         if "due_date" in params:
             invoice["due_date"] = params["due_date"]
         if "days_until_due" in params:
-            invoice["due_date"] = invoice["created"] + params["days_until_due"] * invoices.DAY_S
+            invoice["due_date"] = invoice["created"] + params["days_until_due"] * drafts.DAY_S
         if method != "send_invoice":
             invoice["due_date"] = None
         if "automatic_tax" in params:
@@ -150,9 +148,9 @@ def _advance_or_hold(call: Call, invoice: Obj) -> None:
     if not invoice["auto_advance"]:
         invoice["automatically_finalizes_at"] = None
     elif invoice["automatically_finalizes_at"] is None:
-        soon = max(account.now() + 1, invoice["created"] + invoices.DRAFT_S)
+        soon = max(account.now() + 1, invoice["created"] + drafts.DRAFT_S)
         invoice["automatically_finalizes_at"] = soon
-        invoices.schedule(account, invoice)
+        drafts.schedule(account, invoice)
 
 
 @route("DELETE", "/v1/invoices/{id}")

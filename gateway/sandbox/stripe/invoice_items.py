@@ -12,7 +12,7 @@ from gateway.sandbox.stripe.holders import fix_currency, living
 from gateway.sandbox.stripe.ids import new_id
 from gateway.sandbox.stripe.money import decimal_text
 from gateway.sandbox.stripe.objects import Obj, in_range, listing, merge_metadata
-from gateway.sandbox.stripe.routes import PAGE, Call, route
+from gateway.sandbox.stripe.routes import PAGE, Call, retrieves, route
 from gateway.sandbox.stripe.store import Account
 from gateway.sandbox.stripe.totals import recompute
 
@@ -186,9 +186,7 @@ def create(call: Call) -> Obj:
     return item
 
 
-@route("GET", "/v1/invoiceitems/{id}")
-def retrieve(call: Call) -> Obj:
-    return call.account.invoice_items.need(call.id)
+retrieves("/v1/invoiceitems/{id}", lambda account: account.invoice_items)
 
 
 @route(

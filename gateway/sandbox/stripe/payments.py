@@ -14,7 +14,7 @@ from __future__ import annotations
 from gateway.sandbox.stripe.events import record
 from gateway.sandbox.stripe.ids import new_id
 from gateway.sandbox.stripe.objects import Obj, in_range, listing
-from gateway.sandbox.stripe.routes import PAGE, Call, route
+from gateway.sandbox.stripe.routes import PAGE, Call, retrieves, route
 from gateway.sandbox.stripe.store import Account
 
 PROCESSING_S = 3 * 86400
@@ -157,9 +157,7 @@ def retrieve_intent(call: Call) -> Obj:
     return call.account.payment_intents.need(call.id)
 
 
-@route("GET", "/v1/invoice_payments/{id}")
-def retrieve(call: Call) -> Obj:
-    return call.account.invoice_payments.need(call.id)
+retrieves("/v1/invoice_payments/{id}", lambda account: account.invoice_payments)
 
 
 @route(

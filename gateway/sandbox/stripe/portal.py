@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.sandbox.stripe.ids import new_id
 from gateway.sandbox.stripe.objects import Obj, listing
-from gateway.sandbox.stripe.routes import PAGE, Call, route
+from gateway.sandbox.stripe.routes import PAGE, Call, retrieves, route
 from gateway.sandbox.stripe.store import Account
 
 
@@ -78,6 +78,4 @@ def index(call: Call) -> Obj:
     return listing("/v1/billing_portal/configurations", *own.portal_configurations.page(params, keep))
 
 
-@route("GET", "/v1/billing_portal/configurations/{id}")
-def retrieve(call: Call) -> Obj:
-    return call.account.portal_configurations.need(call.id)
+retrieves("/v1/billing_portal/configurations/{id}", lambda account: account.portal_configurations)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from gateway.sandbox.stripe.objects import Obj
+from gateway.sandbox.kit.asgi import Router
+from gateway.sandbox.stripe.events import updating
+from gateway.sandbox.stripe.objects import Obj, merge_metadata
 from gateway.sandbox.stripe.params import Kind, table
-from gateway.sandbox.stripe.store import Account
+from gateway.sandbox.stripe.store import Account, Collection
 
 PAGE = "limit:int starting_after ending_before"
 
@@ -35,13 +37,7 @@ class Route:
     accepts: dict[str, Kind]
 
 
-@dataclass(slots=True)
-class Node:
-    children: dict[str, Node] = field(default_factory=dict)
-    routes: dict[str, Route] = field(default_factory=dict)
-
-
-ROOT = Node()
+ROUTES: Router[Route] = Router()
 
 
 def route(method: str, path: str, accepts: str = "") -> Callable[[Handler], Handler]:
@@ -49,24 +45,25 @@ def route(method: str, path: str, accepts: str = "") -> Callable[[Handler], Hand
     fields = table(accepts)
 
     def register(handler: Handler) -> Handler:
-        node = ROOT
-        for part in path.strip("/").split("/"):
-            node = node.children.setdefault("{}" if part.startswith("{") else part, Node())
-        node.routes[method] = Route(handler, fields)
+        ROUTES.add(method, path, Route(handler, fields))
         return handler
 
     return register
 
 
-def find(method: str, path: str) -> tuple[Route | None, tuple[str, ...]]:
-    """The route of a request and the ids in its path; literal parts win over ids."""
-    node, ids = ROOT, []
-    for part in path.strip("/").split("/"):
-        child = node.children.get(part)
-        if child is None:
-            child = node.children.get("{}")
-            ids.append(part)
-        if child is None or not part:
-            return None, ()
-        node = child
-    return node.routes.get(method), tuple(ids)
+def retrieves(path: str, of: Callable[[Account], Collection[Obj]]) -> None:
+    """GET of one object by its id."""
+    route("GET", path)(lambda call: of(call.account).need(call.id))
+
+
+def updates(path: str, accepts: str, of: Callable[[Account], Collection[Obj]]) -> None:
+    """POST to one object whose parameters are its fields: they replace, and metadata is merged."""
+
+    def update(call: Call) -> Obj:
+        obj = of(call.account).need(call.id)
+        with updating(call.account, obj, f"{obj['object']}.updated"):
+            obj |= {name: value for name, value in call.params.items() if name != "metadata"}
+            merge_metadata(obj, call.params)
+        return obj
+
+    route("POST", path, accepts)(update)

@@ -17,9 +17,9 @@ from gateway.sandbox.stripe.ids import account_id
 from gateway.sandbox.stripe.objects import API_VERSION, Obj
 
 if TYPE_CHECKING:
-    from gateway.sandbox.stripe.clock import Clock
-    from gateway.sandbox.stripe.delivery import Delivery
-    from gateway.sandbox.stripe.idempotency import Replies
+    from gateway.sandbox.kit.clock import Clock
+    from gateway.sandbox.kit.idempotency import Replies
+    from gateway.sandbox.stripe.webhooks import Webhooks
 
 T = TypeVar("T")
 
@@ -100,11 +100,11 @@ class Account:
     `oob_makes_payment_record` (facts that Stripe's documents leave open, see `payments.py`).
     """
 
-    def __init__(self, key: str, clock: Clock, delivery: Delivery, replies: Replies) -> None:
+    def __init__(self, key: str, clock: Clock, webhooks: Webhooks, replies: Replies) -> None:
         self.key = key
         self.id = account_id(key)
         self.clock = clock
-        self.delivery = delivery
+        self.webhooks = webhooks
         self.replies = replies
         self.api_version = API_VERSION
         self.country, self.name, self.default_currency = "DE", "Sandbox GmbH", "eur"

@@ -2,7 +2,6 @@
 
 send_invoice subscriptions are active at once, whatever becomes of the first invoice (docs: payment_behavior);
 charge_automatically ones finalize and collect it at once and are incomplete until it is paid.
-All items of a subscription share one interval here.
 """
 
 from __future__ import annotations
@@ -10,25 +9,25 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.sandbox.stripe import coupons, cycle, invoices
-from gateway.sandbox.stripe.catalog import make_price
 from gateway.sandbox.stripe.errors import invalid, missing
 from gateway.sandbox.stripe.events import record, updating
 from gateway.sandbox.stripe.holders import fix_currency, living
 from gateway.sandbox.stripe.ids import new_id
-from gateway.sandbox.stripe.invoice_items import check_tax_rates, new_item, pending
+from gateway.sandbox.stripe.invoice_items import check_tax_rates, pending
 from gateway.sandbox.stripe.lines import price_amount
-from gateway.sandbox.stripe.objects import Obj, in_range, listing, merge_metadata, public
-from gateway.sandbox.stripe.routes import PAGE, Call, route
+from gateway.sandbox.stripe.objects import Obj, in_range, listing, merge_metadata
+from gateway.sandbox.stripe.routes import PAGE, Call, retrieves, route
 from gateway.sandbox.stripe.standing import ENDED, review
 from gateway.sandbox.stripe.store import Account
-
-BEHAVIOR = "tax_behavior:exclusive|inclusive|unspecified"
-PRICE_DATA = (
-    "{*currency *product *recurring:{*interval:day|week|month|year interval_count:int} "
-    f"unit_amount:int unit_amount_decimal:num {BEHAVIOR}}}"
+from gateway.sandbox.stripe.subscription_items import (
+    ITEM,
+    ONE_TIME,
+    add_invoice_items,
+    change_items,
+    common_currency,
+    new_subscription_item,
 )
-ITEM = f"price price_data:{PRICE_DATA} quantity:int metadata:map? tax_rates:[str]?"
-ONE_TIME = f"{{*currency *product unit_amount:int unit_amount_decimal:num {BEHAVIOR}}}"
+
 DETAILS = (
     "cancellation_details:{comment? feedback:customer_service|low_quality|missing_features|other|switched_service|"
     "too_complex|too_expensive|unused?}"
@@ -59,8 +58,8 @@ def create(call: Call) -> Obj:
     method = params.get("collection_method", "charge_automatically")
     _check_due(method, params.get("days_until_due"))
     now, id = account.now(), new_id("sub")
-    items = [_new_item(account, id, given, f"items[{at}]") for at, given in enumerate(params["items"])]
-    currency = _common(items, params.get("currency"))
+    items = [new_subscription_item(account, id, given, f"items[{at}]") for at, given in enumerate(params["items"])]
+    currency = common_currency(items, params.get("currency"))
     trial_end = _trial_end(params, now)
     subscription: Obj = _blank(account, id, customer, currency, items)
     subscription |= {
@@ -84,7 +83,7 @@ def create(call: Call) -> Obj:
     _set_cancel(account, subscription, params)
     account.subscriptions.add(id, subscription)
     account.subscriptions_of_customer[customer["id"]].append(id)
-    _add_invoice_items(account, subscription, customer, params)
+    add_invoice_items(account, subscription, customer, params)
     first = cycle.bill(account, subscription, reason="subscription_create")
     if method == "charge_automatically":
         subscription["status"] = subscription["status"] if trial_end else "incomplete"
@@ -120,62 +119,6 @@ def _trial_end(params: Obj, now: int) -> int | None:
     if wanted <= now:
         raise invalid("Invalid timestamp: must be an integer Unix timestamp in the future.", param="trial_end")
     return int(wanted)
-
-
-def _new_item(account: Account, subscription: str, given: Obj, where: str) -> Obj:
-    price = _price(account, given, where)
-    return {
-        "id": new_id("si"),
-        "object": "subscription_item",
-        "billing_thresholds": None,
-        "created": account.now(),
-        "current_period_end": 0,
-        "current_period_start": 0,
-        "discounts": [],
-        "metadata": given.get("metadata") or {},
-        "price": public(price),
-        "quantity": _quantity(given.get("quantity", 1), where),
-        "subscription": subscription,
-        "tax_rates": check_tax_rates(account, given.get("tax_rates"), f"{where}[tax_rates]"),
-    }
-
-
-def _quantity(quantity: int, where: str) -> int:
-    if quantity < 0:
-        raise invalid("Invalid non-negative integer", param=f"{where}[quantity]")
-    return quantity
-
-
-def _price(account: Account, given: Obj, where: str) -> Obj:
-    if ("price" in given) == ("price_data" in given):
-        raise invalid(
-            "You must pass exactly one of price and price_data.", param=f"{where}[price]", code="parameter_missing"
-        )
-    if "price" in given:
-        price = account.prices.need(given["price"], f"{where}[price]")
-    else:
-        product = account.products.need(given["price_data"]["product"], f"{where}[price_data][product]")
-        price = make_price(account, product, given["price_data"])
-    if price["recurring"] is None:
-        raise invalid(
-            "The price specified is set to `type=one_time` but this field only accepts prices with `type=recurring`.",
-            param=f"{where}[price]",
-        )
-    if not price["active"]:
-        raise invalid(f"The price specified is inactive. This field only accepts active prices. ({price['id']})")
-    return price
-
-
-def _common(items: list[Obj], currency: str | None) -> str:
-    """The one currency of the items, which also share one interval."""
-    first = items[0]["price"]
-    for item in items:
-        if item["price"]["currency"] != (currency or first["currency"]).lower():
-            raise invalid("All prices on a subscription must have the same currency.", param="items")
-        same = ("interval", "interval_count")
-        if any(item["price"]["recurring"][k] != first["recurring"][k] for k in same):
-            raise invalid("All prices on a subscription must have the same billing interval here.", param="items")
-    return str(first["currency"])
 
 
 def _automatic_tax(enabled: bool) -> Obj:
@@ -257,37 +200,7 @@ def _set_cancel(account: Account, subscription: Obj, params: Obj) -> None:
         subscription["cancellation_details"]["reason"] = "cancellation_requested" if wanted else None
 
 
-def _add_invoice_items(account: Account, subscription: Obj, customer: Obj, params: Obj) -> bool:
-    for at, given in enumerate(params.get("add_invoice_items", [])):
-        where = f"add_invoice_items[{at}]"
-        if "price" in given:
-            price = account.prices.need(given["price"], f"{where}[price]")
-        elif "price_data" in given:
-            product = account.products.need(given["price_data"]["product"], f"{where}[price_data][product]")
-            price = make_price(account, product, given["price_data"])
-        else:
-            raise invalid("Pass price or price_data.", param=where, code="parameter_missing")
-        if price["recurring"] is not None:
-            raise invalid("add_invoice_items only accepts one-time prices.", param=where)
-        quantity = given.get("quantity", 1)
-        new_item(
-            account,
-            customer,
-            price["currency"],
-            price_amount(price, quantity),
-            description=account.products[price["product"]]["name"],
-            price=price,
-            quantity=quantity,
-            subscription=subscription["id"],
-            tax_rates=check_tax_rates(account, given.get("tax_rates"), f"{where}[tax_rates]"),
-            metadata=given.get("metadata"),
-        )
-    return bool(params.get("add_invoice_items"))
-
-
-@route("GET", "/v1/subscriptions/{id}")
-def retrieve(call: Call) -> Obj:
-    return call.account.subscriptions.need(call.id)
+retrieves("/v1/subscriptions/{id}", lambda account: account.subscriptions)
 
 
 @route(
@@ -348,8 +261,8 @@ def _change(account: Account, subscription: Obj, params: Obj) -> None:
     customer = account.customers[subscription["customer"]]
     restarted = False
     if "items" in params:
-        restarted = _change_items(account, subscription, params["items"], at=at, prorate=prorate)
-    added = _add_invoice_items(account, subscription, customer, params)
+        restarted = change_items(account, subscription, params["items"], at=at, prorate=prorate)
+    added = add_invoice_items(account, subscription, customer, params)
     if restarted:
         cycle.bill(account, subscription, reason="subscription_update")
     elif added or (behavior == "always_invoice" and "items" in params and prorate):
@@ -382,61 +295,6 @@ def _change_trial(account: Account, subscription: Obj, wanted: Any) -> None:
     }
     cycle.set_period(subscription, cycle.items_of(subscription)[0]["current_period_start"], wanted)
     cycle.schedule(account, subscription)
-
-
-def _change_items(account: Account, subscription: Obj, given: list[Obj], *, at: int, prorate: bool) -> bool:
-    """Apply the changes; True when another interval restarted the cycle (which is then billed at once)."""
-    old = {item["id"]: item for item in cycle.items_of(subscription)}
-    rows = {id: {**item} for id, item in old.items()}
-    for number, entry in enumerate(given):
-        where = f"items[{number}]"
-        if "id" not in entry:
-            item = _new_item(account, subscription["id"], entry, where)
-            first = cycle.items_of(subscription)[0]
-            item |= {k: first[k] for k in ("current_period_start", "current_period_end")}
-            rows[item["id"]] = item
-            continue
-        if entry["id"] not in rows:
-            raise missing("subscription_item", entry["id"], param=f"{where}[id]", status=400)
-        if entry.get("deleted"):
-            del rows[entry["id"]]
-            continue
-        _change_item(account, rows[entry["id"]], entry, where)
-    if not rows:
-        raise invalid("A subscription must have at least one active price.", param="items")
-    if _common(list(rows.values()), None) != subscription["currency"]:
-        raise invalid("The currency of a subscription can't be changed.", param="items")
-    before = next(iter(old.values()))["price"]["recurring"]
-    after = next(iter(rows.values()))["price"]["recurring"]
-    restart = any(before[k] != after[k] for k in ("interval", "interval_count"))
-    for id, item in old.items():
-        if prorate and (id not in rows or restart or _differs(item, rows[id])):
-            cycle.prorate(account, subscription, item, at=at, sign=-1)
-    for id, item in rows.items():
-        if prorate and not restart and (id not in old or _differs(old[id], item)):
-            cycle.prorate(account, subscription, item, at=at, sign=1)
-    subscription["items"]["data"] = list(rows.values())
-    if restart and subscription["status"] != "trialing":
-        now = account.now()
-        subscription["billing_cycle_anchor"] = now
-        cycle.set_period(subscription, now, cycle.next_end(subscription, now))
-        cycle.schedule(account, subscription)
-        return True
-    return False
-
-
-def _change_item(account: Account, item: Obj, entry: Obj, where: str) -> None:
-    if "price" in entry or "price_data" in entry:
-        item["price"] = public(_price(account, entry, where))
-    if "quantity" in entry:
-        item["quantity"] = _quantity(entry["quantity"], where)
-    if "tax_rates" in entry:
-        item["tax_rates"] = check_tax_rates(account, entry["tax_rates"], f"{where}[tax_rates]")
-    merge_metadata(item, entry)
-
-
-def _differs(one: Obj, other: Obj) -> bool:
-    return bool(one["price"]["id"] != other["price"]["id"] or one["quantity"] != other["quantity"])
 
 
 @route("DELETE", "/v1/subscriptions/{id}", f"invoice_now:bool prorate:bool {DETAILS}")

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gateway.sandbox.stripe.errors import invalid
 from gateway.sandbox.stripe.ids import new_id
@@ -114,3 +115,16 @@ def new_rate(account: Account, name: str, percent: Decimal, inclusive: bool) -> 
         "tax_type": None,
         "_percent": percent,
     }
+
+
+def sum_by_rate(taxes: Iterable[Obj]) -> list[Obj]:
+    """One row for each tax rate."""
+    by_rate: dict[Any, Obj] = {}
+    for tax in taxes:
+        key = tax["tax_rate_details"]["tax_rate"]
+        if key in by_rate:
+            by_rate[key]["amount"] += tax["amount"]
+            by_rate[key]["taxable_amount"] += tax["taxable_amount"]
+        else:
+            by_rate[key] = {**tax}
+    return list(by_rate.values())

@@ -8,11 +8,11 @@ silent on the default for a line with several rates).
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gateway.sandbox.stripe.money import nearest, share
 from gateway.sandbox.stripe.objects import Obj
-from gateway.sandbox.stripe.taxes import automatic_rate, location
+from gateway.sandbox.stripe.taxes import automatic_rate, location, sum_by_rate
 
 if TYPE_CHECKING:
     from gateway.sandbox.stripe.store import Account
@@ -27,7 +27,7 @@ def recompute(account: Account, invoice: Obj) -> None:
     inclusive_before = _tax(account, invoice, lines)
     subtotal = sum(line["amount"] for line in lines)
     discounted = sum(d["amount"] for d in invoice["total_discount_amounts"])
-    taxes = _summed([tax for line in lines for tax in line["taxes"]])
+    taxes = sum_by_rate(tax for line in lines for tax in line["taxes"])
     exclusive = sum(t["amount"] for t in taxes if t["tax_behavior"] == "exclusive")
     total = subtotal - discounted + exclusive
     invoice |= {
@@ -112,15 +112,3 @@ def _entry(rate: Obj, amount: int, base: int, exempt: str) -> Obj:
         "taxable_amount": base if exempt == "none" else 0,
         "type": "tax_rate_details",
     }
-
-
-def _summed(taxes: list[Obj]) -> list[Obj]:
-    by_rate: dict[Any, Obj] = {}
-    for tax in taxes:
-        key = tax["tax_rate_details"]["tax_rate"]
-        if key in by_rate:
-            by_rate[key]["amount"] += tax["amount"]
-            by_rate[key]["taxable_amount"] += tax["taxable_amount"]
-        else:
-            by_rate[key] = {**tax}
-    return list(by_rate.values())

@@ -1,0 +1,63 @@
+"""What every sandbox server is: a clock, the calls it was sent, its faults and its delivery, usable without HTTP."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from gateway.sandbox.kit.calls import CallLog
+from gateway.sandbox.kit.clock import Clock
+from gateway.sandbox.kit.delivery import Delivery, Flushed
+from gateway.sandbox.kit.faults import FaultBook
+
+
+class Sandbox(ABC):
+    """One server's state. `now` injects the clock beneath the sandbox's own offset (default: the system's)."""
+
+    def __init__(
+        self, now: Callable[[], datetime] | None = None, *, can_hide: bool = False, max_batch: int = 1
+    ) -> None:
+        self.clock = Clock(now)
+        self.calls = CallLog()
+        self.faults = FaultBook(can_hide=can_hide)
+        self.delivery = Delivery(self.clock, max_batch=max_batch)
+
+    def now(self) -> int:
+        """Sandbox time in Unix seconds."""
+        return self.clock.now()
+
+    def advance(self, seconds: float | timedelta) -> None:
+        """Move time forward, ringing every timer on the way; events go out afterwards. Raises ValueError."""
+        self.clock.advance(seconds)
+        self.delivery.wake()
+
+    def move_to(self, when: float | datetime) -> None:
+        """As `advance`, to a moment."""
+        self.clock.move_to(when)
+        self.delivery.wake()
+
+    async def deliver_until(self, when: float | datetime) -> None:
+        """As `move_to`, but what is announced before a timer gets its first try before that timer rings."""
+        moment = int(when.timestamp() if isinstance(when, datetime) else when)
+        while (ring := self.clock.next_at()) is not None and ring <= moment:
+            self.move_to(max(self.now(), ring - 1))
+            if self.delivery.busy:
+                await self.delivery.settle()
+            self.move_to(max(self.now(), ring))
+        self.move_to(moment)
+
+    async def flush(self) -> Flushed:
+        """Send everything that waits, once; returns when all tries have ended."""
+        return await self.delivery.flush()
+
+    @abstractmethod
+    def resend(self, event_id: str) -> int:
+        """Send an event once more to every endpoint that wants it; how many do. Raises LookupError."""
+
+    def reset(self) -> None:
+        """Forget calls, faults, deliveries and the clock's offset."""
+        self.calls.clear()
+        self.faults.clear()
+        self.delivery.reset()
+        self.clock.reset()
