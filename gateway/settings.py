@@ -8,11 +8,21 @@ from pathlib import Path
 
 import msgspec
 
+from db.embedded.account import ACCOUNT_VARIABLE
 from db.encryption import KEYS_VARIABLE, TOKEN_HASH_VARIABLE, Keyring
 
 PREFIX = "TOLLBRIDGE_"
-OUTSIDE = frozenset({KEYS_VARIABLE, TOKEN_HASH_VARIABLE, "TOLLBRIDGE_SPECS", "TOLLBRIDGE_SPECS_REQUIRED"})
-"""Variables with the prefix that are read elsewhere: keys by the keyring, the others by the tests."""
+OUTSIDE = frozenset(
+    {
+        KEYS_VARIABLE,
+        TOKEN_HASH_VARIABLE,
+        ACCOUNT_VARIABLE,
+        "TOLLBRIDGE_CHROMIUM",
+        "TOLLBRIDGE_SPECS",
+        "TOLLBRIDGE_SPECS_REQUIRED",
+    }
+)
+"""Variables with the prefix that are read elsewhere: by the keyring, the embedded server, the tests."""
 
 
 class SettingsError(Exception):

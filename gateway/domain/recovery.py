@@ -99,7 +99,7 @@ def _time_of_next(view: InvoiceView, tried: list[AttemptView]) -> tuple[datetime
         if in_a_row >= MOST_REJECTED:
             return None, "the processor refuses our request itself"
         return ended + REJECTED_WAIT, "the processor refused our request itself"
-    step = 0
+    step = declines(tuple(tried))
     ladder = view.policy.ladder
     if step >= len(ladder):
         return None, f"all {len(ladder)} tries were declined"

@@ -136,7 +136,9 @@ def _collect(view: SessionView, now: datetime) -> NextStep:
         return Rest(view.expires_at)
     if view.attempt is AttemptState.REQUIRES_ACTION:
         return Fail("action_abandoned", "the payer did not act")
-    if view.invoice_state in _STUCK or (view.invoice_state in _WAITING and view.policy.first_decline == "fail"):
+    # What was tried is the ladder's, where the policy leaves a first decline to it.
+    to_end = view.attempt is None or view.policy.first_decline == "fail"
+    if to_end and (view.invoice_state in _STUCK or (view.invoice_state in _WAITING and view.told_stripe)):
         return Fail("not_collected", "it could not be collected before the session ended")
     return Rest()
 

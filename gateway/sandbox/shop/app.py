@@ -21,8 +21,8 @@ from litestar.params import JSONBody
 
 PAGE: Final = (Path(__file__).parent / "checkout.html").read_text()
 POLICY: Final = (
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src *; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'"
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src *; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 
 
