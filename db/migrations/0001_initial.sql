@@ -195,6 +195,7 @@ create table tollbridge.attempt (
     action_url text not null default '',
     lookups integer not null default 0 check (lookups >= 0),
     withdrawn boolean not null default false,      -- the processor was asked to cancel it
+    looked_at timestamptz,                         -- the last look-up that was answered, and showed nothing
     resolve_at timestamptz,
     retry_after timestamptz,
     created_at timestamptz not null,

@@ -34,6 +34,7 @@ class Attempt(Table, tablename="attempt", schema=SCHEMA, db=DB):
     action_url = Text()
     lookups = Integer()
     withdrawn = Boolean(default=False)
+    looked_at = at()
     resolve_at = at()
     retry_after = at()
     created_at = at()

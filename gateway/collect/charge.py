@@ -189,7 +189,7 @@ async def store_lookup(claim: Claim, attempt: AttemptView, found: LookupOutcome,
             gone = NotSent("the processor has no such charge")
             await store_outcome(claim.account, attempt.id, gone, now, wake=False, proven=True)
         case _:
-            await looked(claim.account, attempt.id, now)
+            await looked(claim.account, attempt.id, now, saw_nothing=isinstance(found, NotFound))
 
 
 def _visible_after(attempt: AttemptView) -> timedelta:

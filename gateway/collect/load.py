@@ -194,6 +194,7 @@ def _attempt(row: asyncpg.Record) -> AttemptView:
         lookups=row["lookups"],
         withdrawn=row["withdrawn"],
         resent_at=row["resent_at"],
+        looked_at=row["looked_at"],
     )
 
 

@@ -200,20 +200,22 @@ async def _stop_method(row: asyncpg.Record, decline: Decline) -> None:
         await sql.rows(STOP_METHOD, row["account"], row["payment_method"], MethodStatus.STOPPED, reason)
 
 
-async def looked(account: str, attempt: str, now: datetime) -> None:
-    """A look-up that found out nothing: the next one comes later."""
+async def looked(account: str, attempt: str, now: datetime, *, saw_nothing: bool) -> None:
+    """A look-up that settles nothing: the next comes later. `saw_nothing`: it was answered, and no charge is there."""
     async with DB.transaction():
         row = await sql.row(LOCK, account, attempt)
         if row is not None and row["state"] in UNRESOLVED:
-            await _schedule(row, AttemptState(row["state"]), now)
+            await _schedule(row, AttemptState(row["state"]), now, saw_nothing=saw_nothing)
 
 
-async def _schedule(row: asyncpg.Record, state: AttemptState, now: datetime) -> None:
+async def _schedule(row: asyncpg.Record, state: AttemptState, now: datetime, *, saw_nothing: bool = False) -> None:
     await sql.rows(
-        "update tollbridge.attempt set lookups = lookups + 1, resolve_at = $3 where account = $1 and id = $2",
+        """update tollbridge.attempt set lookups = lookups + 1, looked_at = coalesce($4, looked_at), resolve_at = $3
+           where account = $1 and id = $2""",
         row["account"],
         row["id"],
         now + _wait(row["adapter"], state, row["lookups"] + 1),
+        now if saw_nothing else None,
     )
 
 

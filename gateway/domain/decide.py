@@ -141,15 +141,14 @@ def _resolve_unknown(view: InvoiceView, invoice: BilledInvoice, attempt: Attempt
 def _replay_protected(attempt: AttemptView, now: datetime) -> bool:
     """Whether the same bytes under the same key can't make a second charge.
 
-    Where the processor runs a request again after an error, the key alone proves nothing: the look-ups before must have
-    had the time to see the first charge.
+    Where the processor runs a request again after an error, the key alone proves nothing: somebody must have looked
+    when the charge could be seen, and found nothing.
     """
     capabilities = attempt.capabilities
-    visible_after = capabilities.call_timeout + capabilities.lookup_lag
-    if capabilities.idempotency.replay is Replay.RUNS_AGAIN_AFTER_ERROR and (
-        capabilities.lookup is Lookup.NONE or now - attempt.last_sent_at <= visible_after
-    ):
-        return False
+    if capabilities.idempotency.replay is Replay.RUNS_AGAIN_AFTER_ERROR:
+        visible_from = attempt.last_sent_at + capabilities.call_timeout + capabilities.lookup_lag
+        if capabilities.lookup is Lookup.NONE or attempt.looked_at is None or attempt.looked_at <= visible_from:
+            return False
     return now - attempt.sent_at < capabilities.idempotency.window * 9 / 10
 
 
@@ -226,7 +225,7 @@ def _record_again_at(view: InvoiceView, now: datetime) -> datetime | None:
 
 def _settle_paid(view: InvoiceView, invoice: BilledInvoice, capture: AttemptView) -> Action:
     if view.recording is not None:
-        if view.recording.attempt != capture.id:
+        if view.recording.attempt != capture.id and capture.captured <= view.held_money:
             return MarkSurplus(capture.id, "the invoice was paid by another capture")
         return _case(view, CaseKind.OVERPAID, f"{view.held_money} more is captured than the invoice took")
     unanswered = [r for r in view.recordings if r.state in (RecordingState.SENDING, RecordingState.UNKNOWN)]

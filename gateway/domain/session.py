@@ -137,8 +137,9 @@ def _collect(view: SessionView, now: datetime) -> NextStep:
     if view.attempt is AttemptState.REQUIRES_ACTION:
         return Fail("action_abandoned", "the payer did not act")
     # What was tried is the ladder's, where the policy leaves a first decline to it.
-    to_end = view.attempt is None or view.policy.first_decline == "fail"
-    if to_end and (view.invoice_state in _STUCK or (view.invoice_state in _WAITING and view.told_stripe)):
+    fails = view.policy.first_decline == "fail"
+    stuck = view.invoice_state in _STUCK and (fails or view.attempt is None)
+    if stuck or (view.invoice_state in _WAITING and fails):
         return Fail("not_collected", "it could not be collected before the session ended")
     return Rest()
 

@@ -58,6 +58,8 @@ class AttemptView(msgspec.Struct, frozen=True):
     lookups: int = 0
     withdrawn: bool = False
     resent_at: datetime | None = None
+    looked_at: datetime | None = None
+    """The last time that the processor was asked, and showed no such charge."""
 
     @property
     def unresolved(self) -> bool:

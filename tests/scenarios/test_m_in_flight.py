@@ -87,9 +87,6 @@ async def test_marked_paid_by_hand_in_flight(world: World) -> None:
 
 
 @pytest.mark.scenario(190)
-@pytest.mark.xfail(
-    strict=True, reason="a call that Stripe turned away unread counts as one that may have paid: record.py"
-)
 async def test_marked_paid_by_hand_just_before_we_record(world: World) -> None:
     """We have tagged the invoice with our payment, and Stripe says that it is paid already."""
     signup, renewal = await _renew_in_flight(world)
