@@ -29,7 +29,7 @@ from gateway.domain.actions import (
 from gateway.domain.billed import ATTEMPT_KEY, BilledInvoice, StripePayment
 from gateway.domain.decide import decide
 from gateway.domain.view import FRESH, AttemptView, InvoiceView
-from processors.capabilities import Lookup
+from processors.capabilities import Lookup, Replay
 from tests.domain.views import INVOICE, attempt, recording
 
 MOST_STEPS = 25
@@ -109,6 +109,10 @@ def replays_only_what_is_still_wanted(view: InvoiceView, action: Action, now: da
     assert invoice.amount_remaining - view.held_money == unknown.amount
     if unknown.capabilities.lookup is not Lookup.NONE:
         assert unknown.lookups > 0, "it was never looked for"
+    if unknown.capabilities.idempotency.replay is Replay.RUNS_AGAIN_AFTER_ERROR:
+        lag = unknown.capabilities.call_timeout + unknown.capabilities.lookup_lag
+        assert unknown.looked_at is not None
+        assert unknown.looked_at > (unknown.resent_at or unknown.sent_at) + lag
 
 
 def withdraws_only_what_nobody_wants(view: InvoiceView, action: Action, _: datetime) -> None:
@@ -159,6 +163,7 @@ def gives_back_only_what_is_not_needed(view: InvoiceView, action: Action, _: dat
     capture = _attempt(view, action.attempt)
     assert capture.state is AttemptState.SUCCEEDED
     assert not capture.surplus
+    assert capture.captured <= view.held_money, "more would be returned than is held"
     assert all(r.attempt != capture.id or r.state is not RecordingState.RECORDED for r in view.recordings)
 
 
@@ -249,8 +254,8 @@ def carried_out(view: InvoiceView, action: Action, now: datetime, stripe: Answer
             return replace(view, attempts=(*view.attempts, made))
         case Resolve(attempt=id_, how=how):
             asked = _attempt(view, id_)
-            resent_at = now if how == "replay" else asked.resent_at
-            return _with(view, replace(asked, lookups=asked.lookups + 1, resolve_at=now + _LATER, resent_at=resent_at))
+            times = {"resent_at": now} if how == "replay" else {"looked_at": now}
+            return _with(view, replace(asked, lookups=asked.lookups + 1, resolve_at=now + _LATER, **times))
         case CancelPending(attempt=id_):
             asked = _attempt(view, id_)
             return _with(view, replace(asked, lookups=asked.lookups + 1, resolve_at=now + _LATER, withdrawn=True))

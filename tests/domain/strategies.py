@@ -99,10 +99,11 @@ def attempts(draw: st.DrawFn, states: Sequence[AttemptState] = tuple(AttemptStat
                 advice=draw(st.none() | st.sampled_from(Advice)) if state is AttemptState.DECLINED else None,
                 resolved_at=None if state in UNRESOLVED else sent_at + draw(st.timedeltas(timedelta(0), DAYS)),
                 resolve_at=draw(st.none() | near) if state in UNRESOLVED else None,
-                retry_after=draw(st.none() | near),
+                retry_after=draw(st.none() | near) if state in (AttemptState.DECLINED, AttemptState.NOT_SENT) else None,
                 lookups=draw(st.integers(0, 9)),
                 withdrawn=draw(st.booleans()),
                 resent_at=draw(st.none() | moments),
+                looked_at=draw(st.none() | moments),
             )
         )
         paid = paid or (full and not made[-1].surplus)

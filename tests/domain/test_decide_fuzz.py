@@ -123,7 +123,7 @@ def test_no_try_comes_before_its_step(view: InvoiceView) -> None:
     last = tried[-1]
     ended = last.resolved_at or last.sent_at
     assert at >= min(ended, NOW)
-    assert last.retry_after is None or at >= last.retry_after or last.state is AttemptState.REJECTED
+    assert last.retry_after is None or at >= last.retry_after
     match last.state:
         case AttemptState.DECLINED | AttemptState.REVERSED:
             first = next(a for a in tried if a.state in CLIMBS)
