@@ -22,20 +22,20 @@ async def open_case(
         kind,
         subject,
         invoice,
-        reason[:2000],
+        sql.storable(reason, 2000),
         action,
         now,
     )
 
 
-async def close_by_itself(account: str, invoice: str, kinds: Collection[str], now: datetime) -> None:
-    """Close the open cases of these kinds of an invoice: what they were about has settled without anybody."""
+async def close_by_itself(account: str, subject: str, kinds: Collection[str], now: datetime) -> None:
+    """Close the open cases of these kinds about an object or its invoice: they have settled without anybody."""
     await sql.rows(
         """update tollbridge.review_case
            set state = 'closed', closed_at = $4, closed_by = 'tollbridge', closed_reason = 'settled by itself'
-           where account = $1 and invoice = $2 and kind = any($3) and state = 'open'""",
+           where account = $1 and (invoice = $2 or subject = $2) and kind = any($3) and state = 'open'""",
         account,
-        invoice,
+        subject,
         sorted(kinds),
         now,
     )

@@ -12,6 +12,11 @@ import asyncpg
 from db.engine import DB
 
 
+def storable(text: str, most: int) -> str:
+    """A stranger's text as PostgreSQL takes it (no NUL), cut to `most` characters."""
+    return text.replace("\0", "\ufffd")[:most]
+
+
 async def rows(sql: str, *args: object) -> list[asyncpg.Record]:
     """Every row of a statement; `$1` is the first argument. Raises asyncpg's errors."""
     if DB.in_transaction():

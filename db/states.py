@@ -99,6 +99,8 @@ class RecordingState(StrEnum):
     """Stripe shows the invoice as paid, by us."""
     REFUSED = "refused"
     """Stripe said no (400); the invoice was read and something else decided."""
+    NOT_SENT = "not_sent"
+    """Turned away unread: this call has paid nothing, and says nothing against the next."""
     UNKNOWN = "unknown"
     """No usable answer came; the invoice was read. If it is still open, another call with another key follows."""
 

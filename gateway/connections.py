@@ -48,21 +48,6 @@ def capabilities_of(name: str) -> Capabilities:
     return adapter_class(name).capabilities
 
 
-class ConnectionRow(msgspec.Struct, frozen=True):
-    """A configured processor, decrypted."""
-
-    id: str
-    account: str
-    name: str
-    adapter: str
-    credentials: dict[str, Secret]
-    options: dict[str, str]
-    currencies: tuple[str, ...]
-    priority: int
-    enabled: bool
-    livemode: bool
-
-
 class Connections:
     """Adapters by connection id. One HTTP client serves them all; make it inside the running loop."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from typing import Any, Final
 
 import structlog
@@ -19,22 +20,22 @@ SECRET_NAMES: Final = (
     "token",
 )
 HIDDEN: Final = "***"
+OURS: Final = frozenset({"gateway", "processors", "db"})
 
 
 def configure_logging(level: str, fmt: str) -> None:
     """`level` as in `logging`; `fmt` is console or json. Everything goes to standard error."""
     threshold = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
-    tail: list[Any] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    tail: list[Any] = [structlog.processors.JSONRenderer()]
     if fmt != "json":
-        # Not the default formatter: it prints the local variables of every frame.
-        plain = structlog.dev.plain_traceback
-        tail = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+        tail = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             hide_secrets,
+            show_where,
             *tail,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
@@ -42,6 +43,18 @@ def configure_logging(level: str, fmt: str) -> None:
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=max(threshold, logging.WARNING), stream=sys.stderr, force=True)
+
+
+def show_where(_logger: Any, _method: str, event: Any) -> Any:
+    """An exception as its type and its frames. Its text only where it is ours: PostgreSQL's quotes whole rows."""
+    error = event.pop("exc_info", None)
+    if error is True:
+        error = sys.exc_info()[1]
+    if isinstance(error, BaseException):
+        ours = type(error).__module__.partition(".")[0] in OURS
+        text = f": {error}" if ours else ""
+        event["exception"] = "".join(traceback.format_tb(error.__traceback__)) + type(error).__name__ + text
+    return event
 
 
 def hide_secrets(_logger: Any, _method: str, event: Any) -> Any:

@@ -9,6 +9,7 @@ import httpx
 
 from db import sql
 from db.encryption import Keyring
+from db.engine import assert_no_transaction
 from gateway.billing.client import StripeClient
 from gateway.connections import Connections
 from gateway.settings import Settings
@@ -47,12 +48,18 @@ class Runtime:
         self._stripe.clear()
 
 
+async def _outside_transactions(request: httpx.Request) -> None:
+    """No network call inside a transaction: it would hold locks for as long as a stranger's server likes."""
+    assert_no_transaction(f"{request.method} to a processor")
+
+
 @asynccontextmanager
 async def running(settings: Settings, keyring: Keyring) -> AsyncIterator[Runtime]:
     """A runtime that closes its clients in the end. The database's pool is the caller's."""
     limits = httpx.Limits(max_connections=100, max_keepalive_connections=50)
     timeout = httpx.Timeout(settings.processor_timeout_s, connect=5.0)
-    async with httpx.AsyncClient(limits=limits, timeout=timeout, follow_redirects=False) as http:
+    hooks = {"request": [_outside_transactions]}
+    async with httpx.AsyncClient(limits=limits, timeout=timeout, follow_redirects=False, event_hooks=hooks) as http:
         runtime = Runtime(settings, keyring, http)
         try:
             yield runtime

@@ -245,7 +245,7 @@ create table tollbridge.recording (
     attempt text not null,
     amount bigint not null check (amount > 0),
     currency text not null check (currency ~ '^[a-z]{3}$'),
-    state text not null check (state in ('sending', 'recorded', 'refused', 'unknown')),
+    state text not null check (state in ('sending', 'recorded', 'refused', 'not_sent', 'unknown')),
     idempotency_key text not null unique,
     how text not null default '',
     created_at timestamptz not null,
@@ -293,7 +293,7 @@ create table tollbridge.movement (
     evidence text not null default '',
     occurred_at timestamptz not null,
     created_at timestamptz not null,
-    constraint movement_once unique nulls not distinct (connection, kind, processor_id, occurrence),
+    constraint movement_once unique nulls not distinct (account, connection, kind, processor_id, occurrence),
     foreign key (account, invoice) references tollbridge.invoice (account, id) on delete restrict,
     foreign key (account, connection) references tollbridge.connection (account, id) on delete restrict,
     foreign key (account, attempt) references tollbridge.attempt (account, id) on delete restrict,
@@ -436,6 +436,9 @@ create index audit_log_listing on tollbridge.audit_log (account, created_at);
 create trigger append_only before update or delete on tollbridge.audit_log
     for each row execute function tollbridge.append_only();
 
+create trigger append_only_whole before truncate on tollbridge.audit_log
+    for each statement execute function tollbridge.append_only();
+
 create table tollbridge.idempotent_reply (
     account text not null references tollbridge.account on delete restrict,
     principal text not null,
@@ -465,6 +468,15 @@ begin
 end $$;
 create trigger no_live_clock before insert or update on tollbridge.business_clock
     for each row execute function tollbridge.no_live_clock();
+create function tollbridge.no_moved_clock() returns trigger language plpgsql as $$
+begin
+    if new.livemode and exists (select 1 from tollbridge.business_clock where offset_s <> 0) then
+        raise exception 'no live account beside a business time that was moved' using errcode = 'check_violation';
+    end if;
+    return new;
+end $$;
+create trigger no_moved_clock before insert on tollbridge.account
+    for each row execute function tollbridge.no_moved_clock();
 
 -- Workers say that they live; a gap is downtime of ours.
 create table tollbridge.worker (

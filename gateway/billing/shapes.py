@@ -234,33 +234,3 @@ class AccountShape(msgspec.Struct, frozen=True):
     id: str
     country: str | None = None
     default_currency: str | None = None
-
-
-class EventData(msgspec.Struct, frozen=True):
-    object: msgspec.Raw = msgspec.Raw(b"{}")
-
-
-class EventShape(msgspec.Struct, frozen=True):
-    """A snapshot event, of any API version."""
-
-    id: str
-    type: str
-    created: int = 0
-    livemode: bool = False
-    api_version: str | None = None
-    account: str | None = None
-    data: EventData = EventData()
-
-
-class RelatedObject(msgspec.Struct, frozen=True):
-    id: str
-    type: str = ""
-
-
-class ThinEventShape(msgspec.Struct, frozen=True):
-    """A thin event: only the name of what changed."""
-
-    id: str
-    type: str
-    livemode: bool = False
-    related_object: RelatedObject | None = None

@@ -21,6 +21,10 @@ class _WithInvoice(msgspec.Struct, frozen=True):
 
 class _Page(msgspec.Struct, frozen=True):
     data: list[msgspec.Raw] = []
+    has_more: bool = False
+
+
+MOST_PAGES = 10
 
 
 class MadeSubscription(msgspec.Struct, frozen=True):
@@ -48,15 +52,18 @@ async def create(stripe: StripeClient, params: Mapping[str, Any], key: str) -> M
 
 async def find_made(stripe: StripeClient, customer: str, session: str) -> MadeSubscription | None:
     """The customer's subscription that carries this session's id: what a lost answer left behind (law 11)."""
-    page = await stripe.get(
-        "/v1/subscriptions",
-        _Page,
-        {"customer": customer, "status": "all", "limit": 100, "expand": ["data.latest_invoice"]},
-    )
-    for raw in page.data:
-        if msgspec.json.decode(raw, type=SubscriptionShape).metadata.get(SESSION_KEY) == session:
-            return _made(raw)
-    return None
+    params: dict[str, Any] = {"customer": customer, "status": "all", "limit": 100, "expand": ["data.latest_invoice"]}
+    for _ in range(MOST_PAGES):
+        page = await stripe.get("/v1/subscriptions", _Page, params)
+        shapes = [msgspec.json.decode(raw, type=SubscriptionShape) for raw in page.data]
+        for shape, raw in zip(shapes, page.data, strict=True):
+            if shape.metadata.get(SESSION_KEY) == session:
+                return _made(raw)
+        if not page.has_more or not shapes:
+            return None
+        params["starting_after"] = shapes[-1].id
+    # Not to have found it among so many is no proof that it is not there, and another one would be billed too.
+    raise StripeRefusedError(f"customer {customer} has more than {MOST_PAGES}00 subscriptions", status=400)
 
 
 async def read(stripe: StripeClient, subscription: str) -> SubscriptionShape:

@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from db import poke, sql
+from db import cases, poke, sql
 from db.engine import DB
 from db.poke import Claim, ClaimLostError, WakeUp
 from gateway.billing.errors import StripeNotSentError
@@ -55,6 +55,9 @@ async def _go_round(runtime: Runtime, claim: Claim, hold_s: float) -> None:
             case Rest(at=at):
                 async with DB.transaction():
                     if await poke.release(claim, seen=loaded.poked, due_at=at):
+                        if loaded.row["failures"]:
+                            kinds = [CaseKind.ADVANCE_FAILED]
+                            await cases.close_by_itself(claim.account, claim.id, kinds, now)
                         return
             case Fail(code=code, reason=reason):
                 await collect.fail(claim, loaded, code, reason, now)
@@ -81,7 +84,7 @@ async def _do(runtime: Runtime, claim: Claim, loaded: LoadedSession, step: Step,
         case Step.OPEN:
             await _to(claim, "open")
         case Step.CONFIRM:
-            await collect.confirm_at_once(claim, loaded)
+            await collect.confirm_at_once(claim, loaded, now)
         case Step.COMPLETE_SETUP:
             await collect.complete_setup(runtime, claim, loaded, now)
         case Step.TELL_STRIPE:

@@ -9,7 +9,6 @@ from db.engine import DB
 from db.poke import Claim, ClaimLostError, Kind
 from gateway.billing import subscriptions
 from gateway.checkout.load import LoadedSession
-from gateway.checkout.values import CheckoutError
 from gateway.collect.charge import CLAIM_MARGIN_S, method_reference
 from gateway.customers.methods import TokenOfAnotherCustomerError, store_method, stripe_metadata
 from gateway.runtime import Runtime
@@ -38,7 +37,7 @@ class NotYetError(Exception):
     """Somebody else is not done: payer or bank with a set-up, or a charge that is on its way. Ask again soon."""
 
 
-async def confirm_at_once(claim: Claim, loaded: LoadedSession) -> None:
+async def confirm_at_once(claim: Claim, loaded: LoadedSession, now: datetime) -> None:
     """A session that was opened with `confirm`: collect it with the method named, or the customer's first."""
     method = loaded.view.payment_method or await sql.value(
         """select p.id from tollbridge.payment_method p join tollbridge.connection c on c.id = p.connection
@@ -48,7 +47,8 @@ async def confirm_at_once(claim: Claim, loaded: LoadedSession) -> None:
         loaded.view.customer,
     )
     if method is None:
-        raise CheckoutError("payment_method_needs_repair", "the customer's payment method is gone")
+        await fail(claim, loaded, "payment_method_needs_repair", "the customer's payment method is gone", now)
+        return
     await sql.rows(
         """update tollbridge.checkout_session set state = 'processing', payment_method = $4,
                connection = (select connection from tollbridge.payment_method where id = $4)
@@ -72,7 +72,12 @@ async def complete_setup(runtime: Runtime, claim: Claim, loaded: LoadedSession, 
             raise NotYetError
         case SetupFailed(code=code, message=message):
             await sql.rows(
-                BACK_TO_OPEN, claim.account, claim.id, claim.holder, "setup_failed", f"{code}: {message}"[:500]
+                BACK_TO_OPEN,
+                claim.account,
+                claim.id,
+                claim.holder,
+                "setup_failed",
+                sql.storable(f"{code}: {message}", 500),
             )
         case SetupReady(method=method, card=card):
             try:

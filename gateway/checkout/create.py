@@ -137,9 +137,9 @@ async def _store_made(claim: Claim, made: MadeSubscription, now: datetime) -> No
         await poke.poke(Kind.SUBSCRIPTION, claim.account, [shape.id], now)
         if made.invoice is not None:
             await poke.poke(Kind.INVOICE, claim.account, [invoice], now)
-    await store_subscription(claim.account, shape, 1, now)
-    if made.invoice is not None:
-        await mirror.store(claim.account, made.invoice, read_at=now, poked=1)
+        await store_subscription(claim.account, shape, 1, now)
+        if made.invoice is not None:
+            await mirror.store(claim.account, made.invoice, read_at=now, poked=1)
 
 
 async def _refuse(claim: Claim, error: StripeRefusedError, param: str) -> None:

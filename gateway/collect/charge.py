@@ -12,6 +12,7 @@ import msgspec
 
 from db import poke, sql
 from db.engine import DB
+from db.errors import TransactionMisuseError
 from db.ids import attempt_key, new_id
 from db.poke import Claim
 from gateway.clock import business_now
@@ -203,6 +204,8 @@ async def send(adapter: ProcessorAdapter, call: PreparedCall, timeout_s: float) 
             return await adapter.charge(call)
     except TimeoutError:
         return Unknown(f"no answer within {timeout_s:g} s")
+    except TransactionMisuseError:
+        raise
     except Exception as error:  # a fault of the adapter's must not look like "nothing happened"
         return Unknown(f"the adapter failed: {type(error).__name__}")
 

@@ -53,7 +53,9 @@ AROUND = """
 # The session that made its subscription, or is about to: what metadata say is a hint (law 11), so the session that they
 # name must be waiting for just this customer's subscription.
 SESSION = """
-    select state, told_stripe, payment_method, invoice from tollbridge.checkout_session
+    select state, told_stripe, payment_method, invoice, exists (select 1 from tollbridge.invoice i
+            where i.account = s.account and i.id = s.invoice and i.status = 'paid') as paid
+    from tollbridge.checkout_session s
     where account = $1 and (subscription = $2 and $2 <> '' or id = $3 and customer = $4 and subscription = '')
     order by created_at desc limit 1
 """
@@ -139,7 +141,7 @@ async def view_of(row: asyncpg.Record) -> InvoiceView:
         opted_out=around["opted_out"],
         preferred_method=_preferred(session, invoice_id),
         older_first=bool(await sql.value(OLDER, account, row["subscription"], row["stripe_created_at"], invoice_id)),
-        abandoned=session is not None and session["state"] in (SessionState.FAILED, SessionState.EXPIRED),
+        abandoned=_abandoned(session),
         not_before=row["next_attempt_at"] if row["status"] == "draft" else None,
         open_cases=frozenset(r["kind"] for r in await sql.rows(CASES, account, invoice_id)),
     )
@@ -160,6 +162,13 @@ def _hold(session: asyncpg.Record | None, invoice: str) -> Hold:
         return "held"
     # Only the first draft was held by us, and only that one is ours to finalize whatever its `auto_advance` says.
     return "released" if session["invoice"] == invoice else ""
+
+
+def _abandoned(session: asyncpg.Record | None) -> bool:
+    """Its checkout came to nothing, so its subscription is ended; one that was paid for all the same lives on."""
+    return (
+        session is not None and not session["paid"] and session["state"] in (SessionState.FAILED, SessionState.EXPIRED)
+    )
 
 
 def _preferred(session: asyncpg.Record | None, invoice: str) -> str:

@@ -118,7 +118,7 @@ async def _apply(row: asyncpg.Record, outcome: ChargeOutcome, now: datetime, *, 
         case Declined(decline=decline):
             await _stop_method(row, decline)
         case Rejected(code=code, message=message):
-            await _case(row, CaseKind.ATTEMPT_REJECTED, _clean(f"{code}: {message}"), now)
+            await _case(row, CaseKind.ATTEMPT_REJECTED, f"{code}: {message}", now)
         case _:
             pass
 
@@ -140,9 +140,9 @@ async def _store(row: asyncpg.Record, then: AttemptState, outcome: ChargeOutcome
         surplus,
         decline.decline_class if decline else "",
         decline.advice if decline else "",
-        _clean(decline.processor_code if decline else getattr(outcome, "code", "")),
-        _clean(decline.network_code if decline else ""),
-        _clean(_message(outcome)),
+        sql.storable(decline.processor_code if decline else getattr(outcome, "code", ""), 500),
+        sql.storable(decline.network_code if decline else "", 500),
+        sql.storable(_message(outcome), 500),
         outcome.url if isinstance(outcome, RequiresAction) else "",
         _retry_after(outcome, now),
         now + _wait(row["adapter"], then, row["lookups"]) if unresolved else None,
@@ -237,16 +237,11 @@ def _retry_after(outcome: ChargeOutcome, now: datetime) -> datetime | None:
 def _message(outcome: ChargeOutcome) -> str:
     match outcome:
         case Declined(decline=decline):
-            return decline.processor_message[:500]
+            return decline.processor_message
         case Rejected(message=text) | NotSent(reason=text) | Unknown(reason=text):
-            return text[:500]
+            return text
         case _:
             return ""
-
-
-def _clean(text: str) -> str:
-    """A stranger's text as PostgreSQL takes it."""
-    return text.replace("\0", "\ufffd")
 
 
 async def _mismatch(row: asyncpg.Record, reason: str, now: datetime) -> None:

@@ -103,7 +103,7 @@ async def record(runtime: Runtime, claim: Claim, loaded: Loaded, action: Record,
         await read(runtime, claim, loaded)
     except StripeNotSentError:
         # Turned away unread: this call has paid nothing.
-        await _close(claim, recording, "unknown" if repeated else "refused", "not sent", action.amount)
+        await _close(claim, recording, "unknown" if repeated else "not_sent", "", action.amount)
         raise
     except StripeUnknownError:
         await _close(claim, recording, "unknown", "", action.amount)

@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from db import poke, sql
+from db import cases, poke, sql
 from db.engine import DB
 from db.poke import Claim, ClaimLostError, Kind, WakeUp
 from db.states import SETTLED
@@ -46,14 +46,16 @@ async def advance_subscription(runtime: Runtime, wake_up: WakeUp) -> None:
         for _ in range(MOST_ROUNDS):
             if await _round(runtime, claim, hold_s):
                 return
+        raise RuntimeError(f"{MOST_ROUNDS} rounds and no end")
     except ClaimLostError:
         return
     except Exception as error:
         log.warning("advance_failed", subscription=claim.id, error=type(error).__name__)
+        turned_away = isinstance(error, StripeNotSentError)
         waits = [error.retry_after_s] if isinstance(error, StripeNotSentError) else RETRY_S
         now = await business_now()
         async with DB.transaction():
-            failures = await poke.give_up_turn(claim, now=now, waits_s=waits, failed=True)
+            failures = await poke.give_up_turn(claim, now=now, waits_s=waits, failed=not turned_away)
             if failures >= FAILURES_TO_CASE:
                 await open_case(claim.account, CaseKind.ADVANCE_FAILED, claim.id, type(error).__name__, now)
 
@@ -62,7 +64,9 @@ async def _round(runtime: Runtime, claim: Claim, hold_s: float) -> bool:
     async with DB.transaction():
         await poke.hold(claim, hold_s)
         row = await sql.row(
-            "select poked, stale from tollbridge.subscription where account = $1 and id = $2", claim.account, claim.id
+            "select poked, stale, failures from tollbridge.subscription where account = $1 and id = $2",
+            claim.account,
+            claim.id,
         )
     assert row is not None, "a claimed subscription exists"
     if row["stale"]:
@@ -75,8 +79,12 @@ async def _round(runtime: Runtime, claim: Claim, hold_s: float) -> bool:
             shape = None
         if shape is not None:
             await store_subscription(claim.account, shape, row["poked"], await business_now())
+    now = await business_now()
     async with DB.transaction():
-        return await poke.release(claim, seen=row["poked"], due_at=None)
+        released = await poke.release(claim, seen=row["poked"], due_at=None)
+        if released and row["failures"]:
+            await cases.close_by_itself(claim.account, claim.id, [CaseKind.ADVANCE_FAILED], now)
+    return released
 
 
 async def store_subscription(account: str, shape: SubscriptionShape, poked: int, now: datetime) -> None:

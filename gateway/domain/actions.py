@@ -27,7 +27,6 @@ class CaseKind(StrEnum):
     PARTIAL_CAPTURE = "partial_capture"
     PENDING_TOO_LONG = "pending_too_long"
     RECORDING_FAILED = "recording_failed"
-    SETUP_ORPHANED = "setup_orphaned"
     SURPLUS_CAPTURE = "surplus_capture"
 
 
@@ -47,7 +46,6 @@ REPAIR: dict[CaseKind, str] = {
     CaseKind.PARTIAL_CAPTURE: "Less than the invoice was captured: credit the rest in Stripe or collect it.",
     CaseKind.PENDING_TOO_LONG: "Ask the processor; nothing is charged until this is known.",
     CaseKind.RECORDING_FAILED: "The money is captured and Stripe can't be told: mend the key or the invoice.",
-    CaseKind.SETUP_ORPHANED: "Delete the payment method at the processor.",
     CaseKind.SURPLUS_CAPTURE: "Return this capture to the payer: the invoice is settled without it.",
 }
 

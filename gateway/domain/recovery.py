@@ -92,7 +92,10 @@ def _time_of_next(view: InvoiceView, tried: list[AttemptView]) -> tuple[datetime
     last = tried[-1]
     ended = last.resolved_at or last.sent_at
     in_a_row = sum(1 for _ in takewhile(lambda a: a.state is last.state, reversed(tried)))
-    if last.state in (AttemptState.NOT_SENT, AttemptState.CANCELED):
+    if last.state is AttemptState.CANCELED:
+        # Withdrawn by us, since something changed: at once. By the payer: not again and again.
+        return ended + (timedelta(0) if last.withdrawn else LEAST_GAP), "the last try was withdrawn"
+    if last.state is AttemptState.NOT_SENT:
         wait = NOT_SENT_WAITS[min(in_a_row, len(NOT_SENT_WAITS)) - 1]
         return max(ended + wait, last.retry_after or ended), "the last request never reached the processor"
     if last.state is AttemptState.REJECTED:

@@ -33,6 +33,7 @@ currencies = ["eur"]
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("STRIPE_KEY", "sk_test_hush")
+    monkeypatch.setenv("STRIPE_KEY_US", "sk_test_hush_us")
     monkeypatch.setenv("PRACTICE_KEY", "hush_practice")
     (tmp_path / "signing").write_text("whsec_hush_4711\n")
     return tmp_path
@@ -66,7 +67,7 @@ async def test_a_dry_run_shows_the_same_and_changes_nothing(runtime: Runtime, fo
 
 async def test_what_is_absent_is_left_alone_unless_pruned(runtime: Runtime, folder: Path) -> None:
     await applied(runtime, folder, FILE)
-    us = '[[account]]\nname = "us"\napi_key = "env:STRIPE_KEY"\n'
+    us = '[[account]]\nname = "us"\napi_key = "env:STRIPE_KEY_US"\n'
     assert [change.action for change in await applied(runtime, folder, us)] == ["account.added"]
     assert (await accounts.show("eu")).enabled
     changes = await applied(runtime, folder, us, prune=True)

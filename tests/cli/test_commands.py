@@ -16,7 +16,15 @@ OPTIONS = ("--option", "base_url=http://127.0.0.1:1", "--option", "account=pa_1"
 
 
 async def add_account(tollbridge: Tollbridge, name: str = "eu") -> str:
-    added = await tollbridge("accounts", "add", name, "--stripe-key", "env:STRIPE_KEY", "--json", **STRIPE)
+    added = await tollbridge(
+        "accounts",
+        "add",
+        name,
+        "--stripe-key",
+        "env:STRIPE_KEY",
+        "--json",
+        **{**STRIPE, "STRIPE_KEY": f"sk_test_{name}"},
+    )
     return str(added.json["id"])
 
 

@@ -221,7 +221,6 @@ async def test_the_ledger_is_not_truncated(statement: str) -> None:
 
 
 @pytest.mark.usefixtures("written")
-@pytest.mark.xfail(strict=True, reason="law 10's trigger on truncate stands on movement alone; audit_log has none")
 async def test_the_audit_log_is_not_truncated() -> None:
     with refused("append_only"):
         await sql.rows("truncate tollbridge.audit_log")
@@ -259,9 +258,6 @@ async def test_one_receipt_for_one_transfer(world: World) -> None:
         await world.movement(None, **receipt())
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a receipt has no connection, so movement_once spans all accounts: their references collide"
-)
 async def test_another_account_may_have_a_transfer_of_the_same_name(world: World) -> None:
     await world.movement(None, **receipt())
     await (await World.make()).movement(None, **receipt())
@@ -452,7 +448,6 @@ async def test_the_clock_never_moves_beside_a_live_account() -> None:
 
 
 @pytest.mark.usefixtures("database")
-@pytest.mark.xfail(strict=True, reason="only the clock is watched: a live account can be put beside a moved one by SQL")
 async def test_no_live_account_beside_a_moved_clock() -> None:
     await sql.rows("update tollbridge.business_clock set offset_s = 86400")
     with pytest.raises(asyncpg.CheckViolationError):

@@ -52,14 +52,6 @@ def test_a_renewal_on_its_way_takes_nothing_away(state: InvoiceState) -> None:
     assert access([first(InvoiceState.PAID), later(state)], ended=False).granted
 
 
-@pytest.mark.xfail(
-    strict=True, reason="scenario 224: an exhausted renewal closes the gate; access looks at the first alone"
-)
-@pytest.mark.parametrize("state", [InvoiceState.EXHAUSTED, InvoiceState.UNCOLLECTIBLE])
-def test_an_exhausted_renewal_closes_it(state: InvoiceState) -> None:
-    assert not access([first(InvoiceState.PAID), later(state)], ended=False).granted
-
-
 def test_an_invoice_that_was_credited_to_zero_opens_nothing() -> None:
     """Law 13: by credit note alone, default no. A part may be credited, and nothing may be due from the start."""
     assert access([seen(amount_due=0, pre_payment_credit=DUE)], ended=False) == Access(

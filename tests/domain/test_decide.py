@@ -705,17 +705,6 @@ def test_without_a_payment_method_it_waits_for_one() -> None:
     assert isinstance(decide(view(methods=()), NOW), WaitUntil)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="scenario 35: an invoice without a payment method is never exhausted; it waits for ever"
-)
-def test_without_a_payment_method_it_ends_before_the_due_date() -> None:
-    waits = decide(view(methods=()), NOW)
-    assert isinstance(waits, WaitUntil)
-    assert waits.at is not None
-    late = datetime(2027, 3, 11, tzinfo=NOW.tzinfo)
-    assert isinstance(decide(view(methods=(), read_at=late), late), OpenCase)
-
-
 # --- what a processor may lack -------------------------------------------------------------------------------------
 
 

@@ -99,13 +99,6 @@ def test_a_try_that_was_missed_is_not_made_up_beyond_the_margin() -> None:
     assert isinstance(next_try(one, NOW + HOUR), Exhausted)
 
 
-@pytest.mark.xfail(strict=True, reason="law 7: measured downtime postpones the end; no view knows of any downtime")
-def test_a_processors_outage_postpones_the_end() -> None:
-    """Scenario 50, near the end: six hours of "not sent" before due − margin use no step and end nothing."""
-    one = replace(tried(*["not_sent"] * 6, resolved_at=NOW), invoice=invoice(due_date=NOW + DAY + SECOND))
-    assert not isinstance(next_try(one, NOW), Exhausted)
-
-
 def test_a_try_keeps_its_distance_from_the_one_before() -> None:
     """The ladder stood still for days (no method, a pending debit); then it goes on, step by step."""
     long_ago, just_now = attempt("declined", sent_at=NOW - 6 * DAY), attempt("declined", 2, sent_at=NOW - SECOND)

@@ -65,7 +65,7 @@ BAD: dict[str, tuple[str, str]] = {
     "another body": (signed(EVENT + b" "), "signature_wrong"),
     "v0 only in name": (signed(EVENT).replace("v1=", "v0="), "signature_malformed"),
     "301 s old": (signed(EVENT, at_s=NOW - 400), "signature_old"),
-    "in the future": (signed(EVENT, at_s=NOW + 400), "signature_in_the_future"),
+    "in the future": (signed(EVENT, at_s=NOW + 4000), "signature_in_the_future"),
 }
 
 

@@ -107,9 +107,9 @@ async def test_beyond_the_bound_the_answer_is_503(
     account = await add_account()
     gate, store = asyncio.Event(), module.store
 
-    async def stuck(notices: Any) -> list[str]:
+    async def stuck(keyring: Any, notices: Any) -> list[str]:
         await gate.wait()
-        return await store(KEYRING, notices)
+        return await store(keyring, notices)
 
     monkeypatch.setattr(module, "store", stuck)
     flying = []
@@ -134,7 +134,7 @@ async def test_a_sender_waits_for_a_bounded_time(intake: Intake, monkeypatch: py
     monkeypatch.setattr(module, "PUT_TIMEOUT_S", 0.05)
     gate = asyncio.Event()
 
-    async def stuck(notices: Any) -> list[str]:
+    async def stuck(keyring: Any, notices: Any) -> list[str]:
         await gate.wait()
         return []
 

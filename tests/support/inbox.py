@@ -14,6 +14,7 @@ import msgspec
 from db import sql
 from db.encryption import Keyring, generate_key
 from db.ids import new_id
+from gateway.collect.charge import StoredMethod
 from gateway.inbox.envelope import Accepted, stripe_notice
 from gateway.inbox.intake import store
 from processors.errors import SignatureInvalidError
@@ -120,7 +121,7 @@ async def add_invoice(account: str, invoice: str, **columns: Any) -> None:
 
 async def add_method(account: str, connection: str, token: str = "tok_1", customer: str = "cus_1") -> str:
     """A stored payment method; its id."""
-    method = new_id("pm")
+    method, stored = new_id("pm"), msgspec.json.encode(StoredMethod(token))
     await sql.rows(
         "insert into tollbridge.customer (account, id, created_at) values ($1, $2, now()) on conflict do nothing",
         account,
@@ -133,7 +134,9 @@ async def add_method(account: str, connection: str, token: str = "tok_1", custom
         account,
         customer,
         connection,
-        KEYRING.encrypt(token.encode(), table="payment_method", column="reference", row=method),
+        KEYRING.encrypt(
+            msgspec.json.encode(StoredMethod(token)), table="payment_method", column="reference", row=method
+        ),
         KEYRING.token_hash(connection, token),
     )
     return method
