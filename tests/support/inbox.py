@@ -134,9 +134,7 @@ async def add_method(account: str, connection: str, token: str = "tok_1", custom
         account,
         customer,
         connection,
-        KEYRING.encrypt(
-            msgspec.json.encode(StoredMethod(token)), table="payment_method", column="reference", row=method
-        ),
+        KEYRING.encrypt(stored, table="payment_method", column="reference", row=method),
         KEYRING.token_hash(connection, token),
     )
     return method
