@@ -1,6 +1,6 @@
 """The one way in which adapters speak HTTP: total time-outs, one mapping of failures, nothing secret in any text.
 
-What a failure means for money is decided here, once (DESIGN law 4), and not in each adapter:
+What a failure means for money is decided here, once (law 4 of gateway/README.md), and not in each adapter:
 
     no connection, no TLS, no place in the pool, a refusing proxy   NotSentError
     429                                                             NotSentError with its time

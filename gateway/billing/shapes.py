@@ -177,7 +177,7 @@ def invoice_digest(shape: InvoiceShape) -> str:
     """A fingerprint of what could matter to us, by which an event is known as an echo of what we have read.
 
     It begins with the rank of the status, which only ever grows. Amounts of a paid invoice are left out: before
-    2025-03-31 one paid out of band reads as if nothing were paid (facts of Stripe, §2.2).
+    2025-03-31 one paid out of band reads as if nothing were paid (Stripe's changelog, basil).
     """
     status = "deleted" if shape.deleted else shape.status or "draft"
     parts: list[object] = [status, shape.collection_method, sorted(shape.metadata.items())]

@@ -79,7 +79,7 @@ def customer_params(details: CustomerDetails | None, *, mails_off: bool, taxed: 
     """The details in Stripe's parameters.
 
     An e-mail address makes Stripe send its own invoice mails with its own payment page, so it is written only where the
-    account says that those are switched off (facts of Stripe, §7).
+    account says that those are switched off (Stripe's guide to third-party processors).
     """
     if details is None:
         return {}
@@ -96,7 +96,7 @@ def location_params(address: Address | None, ip_address: str, *, taxed: bool) ->
     """Where the customer is taxed, in Stripe's parameters.
 
     `taxed`: Stripe computes the tax, so a place that it does not know is refused now, and not when the invoice can't be
-    finalized for lack of it (facts of Stripe, §3.11).
+    finalized for lack of it (Stripe's tax documentation).
     """
     params: dict[str, Any] = {}
     tax: dict[str, Any] = {}

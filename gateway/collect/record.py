@@ -23,7 +23,7 @@ from gateway.runtime import Runtime
 
 CLAIM_MARGIN_S = 30.0
 FINALIZE_AGAIN = timedelta(hours=1)
-"""After Stripe could not finalize a draft (facts: a missing tax location), the next try."""
+"""After Stripe could not finalize a draft (for lack of a tax location, mostly), the next try."""
 
 INSERT_RECORDING = """
     insert into tollbridge.recording (id, account, invoice, attempt, amount, currency, state, idempotency_key,

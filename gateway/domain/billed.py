@@ -77,7 +77,7 @@ def how_paid(invoice: BilledInvoice, *, we_may_have: bool) -> HowPaid:
     """By what means `invoice` became paid.
 
     `we_may_have`: a call of ours to mark it paid went out and was not definitely refused. Stripe gives no code for
-    "already paid" (facts: 400 without a code), so the invoice itself is read and this function alone judges it.
+    "already paid" (a 400 without one), so the invoice itself is read and this function alone judges it.
     Stripe's own payment is judged first: where both happened, the payer has paid there and our capture is surplus.
     """
     if invoice.stripe_payment is StripePayment.PAID:

@@ -94,7 +94,7 @@ async def _invoice_behind(runtime: Runtime, account: str, payment: Payment) -> P
         shown = _status_shown(bytes(row["snapshot"]), payment.intent)
         if shown is not None:
             return ignored(ECHO) if shown and shown == payment.status else Touch(Named.INVOICE, row["id"])
-    # Since 2025-03-31 neither side names the other but here (facts of Stripe, §2.2).
+    # Since 2025-03-31 neither side names the other but here (Stripe's changelog, basil).
     answer = await (await runtime.stripe(account)).get(
         "/v1/invoice_payments",
         _InvoicePayments,

@@ -1,7 +1,7 @@
 """What a Stripe event pokes: one table, pure, for every API version since 2022-11-15 and for thin events.
 
-An event is read for names only; what is true is read from Stripe by `advance` (DESIGN §2). Names move between versions
-(facts of Stripe, §2.2), so an object is taken for what its `object` says it is, and for what its fields refer to.
+An event is read for names only; what is true is read from Stripe by `advance`. Names move between versions
+(Stripe's changelog, basil), so an object is taken for what its `object` says it is, and for what its fields refer to.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is not kept for ever (DESIGN §5): raw deliveries 35 days, replies 24 hours, the queue's log 7 days.
+"""What is not kept for ever (README, "Running it"): raw deliveries 35 days, replies 24 hours, the queue's log 7 days.
 
 In small batches, each a transaction of its own, so that nothing waits for it; twice at the same time does no harm.
 """

@@ -1,6 +1,6 @@
 """The sweep: every object and delivery whose wake-up was lost, late or never sent, is woken.
 
-It is what makes the queue expendable (DESIGN §2): counters, due times and claims stand in rows, and whatever they ask
+It is what makes the queue expendable: counters, due times and claims stand in rows, and whatever they ask
 for is found here. It calls nobody and decides nothing.
 """
 

@@ -1,7 +1,7 @@
 """Events: rendered once, when they happen, in every API version that somebody will read them in.
 
 Stripe never changes an event's contents: `GET /v1/events` shows it in the account's version of that moment, a webhook
-endpoint gets it in its own (spec, GET /v1/events; facts: "event version is not SDK version").
+endpoint gets it in its own (its API description, GET /v1/events).
 """
 
 from __future__ import annotations
