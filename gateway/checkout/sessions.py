@@ -283,12 +283,13 @@ async def wait_for(
 
 
 async def _rests(row: asyncpg.Record) -> bool:
-    """Whether a processing session waits for somebody outside: the payer, or a slow processor."""
+    """Whether a processing session waits for what takes its time: the payer, a slow processor, the next try."""
     return bool(
         row["invoice"]
         and await sql.value(
             """select exists (select 1 from tollbridge.attempt where account = $1 and invoice = $2
-               and state in ('pending', 'requires_action'))""",
+                              and state in ('pending', 'requires_action'))
+                   or exists (select 1 from tollbridge.invoice where account = $1 and id = $2 and state = 'retrying')""",
             row["account"],
             row["invoice"],
         )

@@ -54,7 +54,7 @@ async def debit(world: World) -> None:
 
 async def lost_answer(world: World) -> None:
     world.practice.faults.add("lost_after", method="POST", path="/v1/charges", times=1)
-    made = await world.signup("ok")
+    made = await world.signup("ok", wait_s=0)
     await patience(world)
     await patience(world)
     assert world.stripe_invoice(made.invoice)["status"] == "paid"
