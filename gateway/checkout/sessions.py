@@ -289,7 +289,8 @@ async def _rests(row: asyncpg.Record) -> bool:
         and await sql.value(
             """select exists (select 1 from tollbridge.attempt where account = $1 and invoice = $2
                               and state in ('pending', 'requires_action'))
-                   or exists (select 1 from tollbridge.invoice where account = $1 and id = $2 and state = 'retrying')""",
+                   or exists (select 1 from tollbridge.invoice
+                              where account = $1 and id = $2 and state = 'retrying')""",
             row["account"],
             row["invoice"],
         )
