@@ -40,7 +40,7 @@ KEY_BYTES = 32
 NONCE_BYTES = 12
 TAG_BYTES = 16
 KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
-GENERATE = "db.encryption.generate_key() makes one"
+GENERATE = "`tollbridge keys generate` makes one"
 
 
 class EncryptionError(Exception):

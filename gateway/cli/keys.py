@@ -57,7 +57,7 @@ def create(name: str, scope: tuple[str, ...], account: str, platform: bool, json
 @as_json
 def generate(json_: bool) -> None:
     """Make encryption keys for a new installation, as two lines for a shell. Keep them: nothing is readable without."""
-    made = {KEYS_VARIABLE: f"{datetime.now(UTC):%Y%m%d}:{generate_key()}", TOKEN_HASH_VARIABLE: generate_key()}
+    made = {KEYS_VARIABLE: f"{datetime.now(UTC):%Y%m%d%H%M%S}:{generate_key()}", TOKEN_HASH_VARIABLE: generate_key()}
     say(made, json_, lambda: click.echo("\n".join(f"export {name}={value}" for name, value in made.items())))
 
 
