@@ -7,19 +7,22 @@ from typing import Any, Final, Literal
 
 import asyncpg
 import msgspec
-from litestar import get
+from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, JSONBody
 
 from db import sql
 from db.states import InvoiceState, MethodStatus
+from gateway.accounts.audit import Author
 from gateway.accounts.errors import NotThereError
 from gateway.accounts.keys import Scope
 from gateway.api.auth import Principal, requires
-from gateway.api.openapi import problems
+from gateway.api.openapi import changing, problems
 from gateway.api.paging import DEFAULT, After, Limit, Page, listed, page, unix
 from gateway.api.problems import Code
 from gateway.billing.shapes import InvoiceShape, billed
+from gateway.clock import business_now
+from gateway.customers.methods import opt_out
 from gateway.domain.access import AccessInvoice, access
 from processors.values import Card
 
@@ -82,6 +85,36 @@ class CustomerAccess(msgspec.Struct, frozen=True):
     granted: bool
     subscriptions: list[AccessBody]
     object: Literal["customer_access"] = "customer_access"
+
+
+class CustomerUpdate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`opted_out`: leave this customer's invoices alone; they are shown as `not_ours`."""
+
+    opted_out: bool
+
+
+class CustomerBody(msgspec.Struct, frozen=True):
+    """What we keep of a Stripe customer."""
+
+    id: str
+    opted_out: bool
+    object: Literal["customer"] = "customer"
+
+
+@post(
+    "/customers/{customer_id:str}",
+    guards=[Callers],
+    status_code=200,
+    responses=changing(Code.NOT_FOUND),
+    summary="Leave a customer alone, or not",
+)
+async def update_customer(
+    customer_id: FromPath[str], data: JSONBody[CustomerUpdate], principal: NamedDependency[Principal]
+) -> CustomerBody:
+    """What was begun goes on to its end: an invoice that was tried already stays ours."""
+    await _refuse_unknown(principal.account, customer_id)
+    await opt_out(principal.account, customer_id, data.opted_out, Author(principal.actor), await business_now())
+    return CustomerBody(customer_id, data.opted_out)
 
 
 @get("/customers/{customer_id:str}/payment_methods", guards=[Callers], responses=problems(Code.NOT_FOUND))
@@ -167,4 +200,4 @@ def _method(row: asyncpg.Record) -> PaymentMethodBody:
     )
 
 
-customer_routes: Final[list[Any]] = [list_payment_methods, customer_access, subscription_access]
+customer_routes: Final[list[Any]] = [update_customer, list_payment_methods, customer_access, subscription_access]

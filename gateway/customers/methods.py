@@ -12,6 +12,7 @@ from db.engine import DB
 from db.ids import new_id
 from db.poke import Kind
 from db.states import SETTLED
+from gateway.accounts.audit import Author
 from gateway.collect.charge import StoredMethod, method_reference, total_timeout_s
 from gateway.runtime import Runtime
 from processors.values import Card, PaymentMethodReference
@@ -22,6 +23,9 @@ INSERT = """
     values ($1, $2, $3, $4, $5, $6, $7, 'active',
         (select coalesce(min(position), 1) - 1 from tollbridge.payment_method where account = $2 and customer = $3), $8)
     on conflict (connection, token_hash) where status <> 'revoked' do nothing
+"""
+LIVE = """
+    select id from tollbridge.invoice where account = $1 and customer = $2 and status in ('draft', 'open') order by id
 """
 AGAIN = """
     update tollbridge.payment_method p set status = 'active', stopped_reason = '',
@@ -84,6 +88,27 @@ async def store_method(
 async def unsettled_invoices(account: str, customer: str) -> list[str]:
     """The customer's invoices of which something is still expected."""
     return [r["id"] for r in await sql.rows(UNSETTLED, account, customer, sorted(SETTLED))]
+
+
+async def opt_out(account: str, customer: str, opted_out: bool, by: Author, now: datetime) -> None:
+    """Leave a customer's invoices alone from now on, or take them up again; what was begun goes on to its end."""
+    async with DB.transaction():
+        before = await sql.value(
+            "select opted_out from tollbridge.customer where account = $1 and id = $2", account, customer
+        )
+        await sql.rows(
+            """insert into tollbridge.customer (account, id, opted_out, created_at) values ($1, $2, $3, $4)
+               on conflict (account, id) do update set opted_out = excluded.opted_out""",
+            account,
+            customer,
+            opted_out,
+            now,
+        )
+        if bool(before) != opted_out:
+            was, is_now = {"opted_out": bool(before)}, {"opted_out": opted_out}
+            await by.note(account, "customer.updated", customer, name=customer, before=was, after=is_now)
+            live = [r["id"] for r in await sql.rows(LIVE, account, customer)]
+            await poke.poke(Kind.INVOICE, account, live, now)
 
 
 async def is_stored(runtime: Runtime, connection: str, reference: PaymentMethodReference) -> bool:

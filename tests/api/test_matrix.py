@@ -49,6 +49,7 @@ ROUTES: list[tuple[str, str, set[str], Any]] = [
     ("GET", "/v1/cases", {"finance"}, None),
     ("GET", "/v1/cases/{case}", {"finance"}, None),
     ("POST", "/v1/cases/{case}/close", {"finance"}, {"reason": "done"}),
+    ("POST", "/v1/customers/{customer}", {"server"}, {"opted_out": True}),
     ("GET", "/v1/customers/{customer}/payment_methods", {"server"}, None),
     ("GET", "/v1/customers/{customer}/access", {"server"}, None),
     ("GET", "/v1/subscriptions/{subscription}/access", {"server"}, None),

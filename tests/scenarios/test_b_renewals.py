@@ -94,3 +94,16 @@ async def test_zero_total(world: World) -> None:
     shown = await world.gateway_invoice(signup.invoice)
     assert (shown["state"], shown["attempts"]) == ("paid", [])
     assert (await world.access(signup.subscription))["granted"]
+
+
+async def test_the_invoices_of_a_customer_who_opted_out_are_left_alone(world: World) -> None:
+    signup = await world.signup("ok")
+    await world.call("POST", f"/v1/customers/{signup.customer}", {"opted_out": True})
+    await world.later(days=31)
+
+    renewal = world.invoices_of(signup.subscription)[-1]
+    assert (await world.gateway_invoice(renewal["id"]))["state"] == "not_ours"
+    assert len(world.captures()) == 1
+    await world.call("POST", f"/v1/customers/{signup.customer}", {"opted_out": False})
+    await world.settle()
+    assert len(world.captures()) == 2
