@@ -5,23 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-import structlog
-
-from db import cases, poke, sql
+from db import poke, sql
 from db.engine import DB
-from db.poke import Claim, ClaimLostError, WakeUp
-from gateway.billing.errors import StripeNotSentError
+from db.poke import Claim, WakeUp
 from gateway.checkout import cleanup, collect, create
 from gateway.checkout.load import LoadedSession, load
 from gateway.clock import business_now
-from gateway.collect.advance import FAILURES_TO_CASE, RETRY_S
-from gateway.collect.cases import open_case
-from gateway.collect.charge import CLAIM_MARGIN_S
-from gateway.domain.actions import CaseKind
+from gateway.collect.turn import CLAIM_MARGIN_S, rest, take_turn
 from gateway.domain.session import Fail, Rest, Step, decide_session
 from gateway.runtime import Runtime
-
-log = structlog.get_logger()
 
 MOST_STEPS: Final = 20
 ASKS_PROCESSOR: Final = frozenset({Step.COMPLETE_SETUP, Step.DROP_SETUP, Step.REVOKE_METHOD})
@@ -31,39 +23,21 @@ ASKS_PROCESSOR: Final = frozenset({Step.COMPLETE_SETUP, Step.DROP_SETUP, Step.RE
 async def advance_checkout(runtime: Runtime, wake_up: WakeUp) -> None:
     """Bring a session as far as it goes now."""
     hold_s = runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S
-    claim = await poke.take(wake_up, hold_s)
-    if claim is None:
-        return
-    try:
-        await _go_round(runtime, claim, hold_s)
-    except ClaimLostError:
-        log.info("claim_lost", session=claim.id)
-    except StripeNotSentError as error:
-        await _later(claim, error, (error.retry_after_s,), failed=False)
-    except collect.NotYetError as error:
-        await _later(claim, error, (10.0,), failed=False)
-    except Exception as error:
-        await _later(claim, error, RETRY_S, failed=True)
 
-
-async def _go_round(runtime: Runtime, claim: Claim, hold_s: float) -> None:
-    for _ in range(MOST_STEPS):
+    async def go_round(claim: Claim) -> bool:
         now = await business_now()
         loaded = await load(claim, hold_s, now)
         step = decide_session(loaded.view, now)
         match step:
             case Rest(at=at):
-                async with DB.transaction():
-                    if await poke.release(claim, seen=loaded.poked, due_at=at):
-                        if loaded.row["failures"]:
-                            kinds = [CaseKind.ADVANCE_FAILED]
-                            await cases.close_by_itself(claim.account, claim.id, kinds, now)
-                        return
+                return await rest(claim, seen=loaded.poked, due_at=at, failures=loaded.row["failures"], now=now)
             case Fail(code=code, reason=reason):
                 await collect.fail(claim, loaded, code, reason, now)
             case _:
                 await _do(runtime, claim, loaded, step, now)
-    raise RuntimeError(f"{MOST_STEPS} steps and no end")
+        return False
+
+    await take_turn(wake_up, hold_s, MOST_STEPS, go_round)
 
 
 async def _do(runtime: Runtime, claim: Claim, loaded: LoadedSession, step: Step, now: datetime) -> None:
@@ -118,12 +92,3 @@ async def _to(claim: Claim, state: str) -> None:
         claim.holder,
         state,
     )
-
-
-async def _later(claim: Claim, error: Exception, waits_s: tuple[float, ...], *, failed: bool) -> None:
-    log.warning("advance_failed", session=claim.id, error=type(error).__name__, exc_info=error if failed else None)
-    now = await business_now()
-    async with DB.transaction():
-        failures = await poke.give_up_turn(claim, now=now, waits_s=waits_s, failed=failed)
-        if failures >= FAILURES_TO_CASE:
-            await open_case(claim.account, CaseKind.ADVANCE_FAILED, claim.id, type(error).__name__, now)

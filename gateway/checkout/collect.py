@@ -9,7 +9,8 @@ from db.engine import DB
 from db.poke import Claim, ClaimLostError, Kind
 from gateway.billing import subscriptions
 from gateway.checkout.load import LoadedSession
-from gateway.collect.charge import CLAIM_MARGIN_S, method_reference
+from gateway.collect.charge import method_reference
+from gateway.collect.turn import CLAIM_MARGIN_S, NotYetError
 from gateway.customers.methods import TokenOfAnotherCustomerError, store_method, stripe_metadata
 from gateway.runtime import Runtime
 from processors.values import SetupFailed, SetupPending, SetupReady
@@ -31,10 +32,6 @@ END = """
     update tollbridge.checkout_session set state = $4, failure_code = $5, reason = $6
     where account = $1 and id = $2 and claimed_by = $3 and state = $7 returning id
 """
-
-
-class NotYetError(Exception):
-    """Somebody else is not done: payer or bank with a set-up, or a charge that is on its way. Ask again soon."""
 
 
 async def confirm_at_once(claim: Claim, loaded: LoadedSession, now: datetime) -> None:

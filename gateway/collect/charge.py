@@ -6,7 +6,6 @@ import asyncio
 import time
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Final
 
 import msgspec
 
@@ -20,6 +19,7 @@ from gateway.collect.cases import open_case
 from gateway.collect.load import Loaded
 from gateway.collect.outcomes import looked, store_outcome
 from gateway.collect.scrub import scrubbed
+from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.domain.actions import CancelPending, CaseKind, Charge, MarkUnknown, Resolve
 from gateway.domain.view import AttemptView
 from gateway.runtime import Runtime
@@ -38,9 +38,6 @@ from processors.outcome import (
     Unknown,
 )
 from processors.values import ChargeQuery, ChargeRequest, PaymentMethodReference, PreparedCall, Secret
-
-CLAIM_MARGIN_S: Final = 30.0
-"""A claim outlasts the call that it covers by so much; what it covers is cut off by its total time-out."""
 
 INSERT = """
     insert into tollbridge.attempt (id, account, invoice, number, connection, payment_method, amount, currency, state,

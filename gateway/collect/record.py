@@ -17,11 +17,11 @@ from gateway.clock import business_now
 from gateway.collect import mirror
 from gateway.collect.cases import open_case
 from gateway.collect.load import Loaded
+from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.domain.actions import CaseKind, ConfirmRecording, MarkSurplus, OpenCase, Record, Tag
 from gateway.domain.billed import ATTEMPT_KEY
 from gateway.runtime import Runtime
 
-CLAIM_MARGIN_S = 30.0
 FINALIZE_AGAIN = timedelta(hours=1)
 """After Stripe could not finalize a draft (for lack of a tax location, mostly), the next try."""
 

@@ -5,24 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-import structlog
-
-from db import cases, poke, sql
+from db import poke, sql
 from db.engine import DB
-from db.poke import Claim, ClaimLostError, Kind, WakeUp
+from db.poke import Claim, Kind, WakeUp
 from db.states import SETTLED
 from gateway.billing import subscriptions
 from gateway.billing.client import from_unix
-from gateway.billing.errors import StripeNotSentError, StripeRefusedError
+from gateway.billing.errors import StripeRefusedError
 from gateway.billing.shapes import SubscriptionShape, id_of
 from gateway.clock import business_now
-from gateway.collect.advance import FAILURES_TO_CASE, RETRY_S
-from gateway.collect.cases import open_case
-from gateway.collect.charge import CLAIM_MARGIN_S
-from gateway.domain.actions import CaseKind
+from gateway.collect.turn import CLAIM_MARGIN_S, rest, take_turn
 from gateway.runtime import Runtime
-
-log = structlog.get_logger()
 
 MOST_ROUNDS: Final = 5
 
@@ -39,25 +32,7 @@ UNSETTLED = """
 async def advance_subscription(runtime: Runtime, wake_up: WakeUp) -> None:
     """Read the subscription if it may have changed."""
     hold_s = runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S
-    claim = await poke.take(wake_up, hold_s)
-    if claim is None:
-        return
-    try:
-        for _ in range(MOST_ROUNDS):
-            if await _round(runtime, claim, hold_s):
-                return
-        raise RuntimeError(f"{MOST_ROUNDS} rounds and no end")
-    except ClaimLostError:
-        return
-    except Exception as error:
-        log.warning("advance_failed", subscription=claim.id, error=type(error).__name__)
-        turned_away = isinstance(error, StripeNotSentError)
-        waits = [error.retry_after_s] if isinstance(error, StripeNotSentError) else RETRY_S
-        now = await business_now()
-        async with DB.transaction():
-            failures = await poke.give_up_turn(claim, now=now, waits_s=waits, failed=not turned_away)
-            if failures >= FAILURES_TO_CASE:
-                await open_case(claim.account, CaseKind.ADVANCE_FAILED, claim.id, type(error).__name__, now)
+    await take_turn(wake_up, hold_s, MOST_ROUNDS, lambda claim: _round(runtime, claim, hold_s))
 
 
 async def _round(runtime: Runtime, claim: Claim, hold_s: float) -> bool:
@@ -80,11 +55,7 @@ async def _round(runtime: Runtime, claim: Claim, hold_s: float) -> bool:
         if shape is not None:
             await store_subscription(claim.account, shape, row["poked"], await business_now())
     now = await business_now()
-    async with DB.transaction():
-        released = await poke.release(claim, seen=row["poked"], due_at=None)
-        if released and row["failures"]:
-            await cases.close_by_itself(claim.account, claim.id, [CaseKind.ADVANCE_FAILED], now)
-    return released
+    return await rest(claim, seen=row["poked"], due_at=None, failures=row["failures"], now=now)
 
 
 async def store_subscription(account: str, shape: SubscriptionShape, poked: int, now: datetime) -> None:
