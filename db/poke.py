@@ -19,6 +19,8 @@ from db import queue, sql
 from db.engine import DB
 
 ENTRYPOINT = "advance"
+URGENT = 1
+"""The priority of wake-ups that somebody waits for; a month's renewals don't hold them up."""
 
 
 class Kind(StrEnum):
@@ -56,11 +58,13 @@ class ClaimLostError(Exception):
     """The claim ran out and another worker may hold the object: store nothing but late answers."""
 
 
-async def poke(kind: Kind, account: str, ids: Sequence[str], now: datetime, *, stale: bool = False) -> None:
+async def poke(
+    kind: Kind, account: str, ids: Sequence[str], now: datetime, *, stale: bool = False, urgent: bool = False
+) -> None:
     """Raise the counters of these objects and wake a worker for each, in the caller's transaction.
 
     `stale`: what Stripe shows may have changed too, so the next advance reads it. Order of rows is fixed, so that two
-    pokes of the same set never wait for each other crosswise.
+    pokes of the same set never wait for each other crosswise. `urgent`: a person waits, as always with a checkout.
     """
     wanted = sorted(set(ids))
     if not wanted:
@@ -86,12 +90,13 @@ async def poke(kind: Kind, account: str, ids: Sequence[str], now: datetime, *, s
                 wanted,
             )
         ]
-    await wake([WakeUp(kind, account, i) for i in found])
+    await wake([WakeUp(kind, account, i) for i in found], urgent=urgent or kind is Kind.CHECKOUT)
 
 
-async def wake(wake_ups: Sequence[WakeUp]) -> None:
+async def wake(wake_ups: Sequence[WakeUp], *, urgent: bool = False) -> None:
     """Only the job, without raising a counter: for rows whose wake-up was lost."""
-    await queue.enqueue_many(ENTRYPOINT, [msgspec.json.encode(w) for w in wake_ups])
+    priority = URGENT if urgent else 0
+    await queue.enqueue_many(ENTRYPOINT, [msgspec.json.encode(w) for w in wake_ups], priority=priority)
 
 
 async def take(wake_up: WakeUp, for_s: float) -> Claim | None:

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import asyncpg
 import httpx
+import msgspec
 
 from db import sql
 from db.encryption import Keyring
 from db.engine import assert_no_transaction
 from gateway.billing.client import StripeClient
+from gateway.billing.pace import Pace, Rates, stripes_own
 from gateway.connections import Connections
+from gateway.domain.policy import Policy
 from gateway.settings import Settings
+
+ACCOUNT = "select api_key, api_base, livemode, policies from tollbridge.account where id = $1 and enabled"
 
 
 class UnknownAccountError(Exception):
@@ -30,22 +36,35 @@ class Runtime:
 
     async def stripe(self, account: str) -> StripeClient:
         """The client of an account; raises UnknownAccountError. A changed key takes effect at the next call of this."""
-        row = await sql.row("select api_key, api_base from tollbridge.account where id = $1 and enabled", account)
+        row = await sql.row(ACCOUNT, account)
         if row is None:
             raise UnknownAccountError(f"no account {account}")
-        version = bytes(row["api_key"]) + row["api_base"].encode()
+        version = bytes(row["api_key"]) + row["api_base"].encode() + row["policies"].encode()
         built = self._stripe.get(account)
         if built is None or built[0] != version:
             key = self.keyring.decrypt(row["api_key"], table="account", column="api_key", row=account).decode()
-            client = StripeClient(key, base=row["api_base"], timeout_s=self.settings.stripe_timeout_s)
-            built = (version, client)
+            built = (version, self._client(account, key, row))
             self._stripe[account] = built
         return built[1]
+
+    def _client(self, account: str, key: str, row: asyncpg.Record) -> StripeClient:
+        rates = _rates(msgspec.json.decode(row["policies"], type=Policy), row["livemode"], row["api_base"])
+        pace = None if rates is None else Pace(account, rates)
+        return StripeClient(key, base=row["api_base"], timeout_s=self.settings.stripe_timeout_s, pace=pace)
 
     async def close(self) -> None:
         for _, client in self._stripe.values():
             await client.close()
         self._stripe.clear()
+
+
+def _rates(policy: Policy, livemode: bool, base: str) -> Rates | None:
+    """The account's own choice, else what Stripe allows by itself; a stand-in at another address limits nothing."""
+    chosen = (policy.stripe_calls_per_operation, policy.stripe_calls_per_second)
+    if base and chosen == (None, None):
+        return None
+    allowed = stripes_own(livemode=livemode)
+    return Rates(chosen[0] or allowed.operation, chosen[1] or allowed.account)
 
 
 async def _outside_transactions(request: httpx.Request) -> None:

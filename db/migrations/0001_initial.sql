@@ -30,6 +30,48 @@ end $$;
 create trigger livemode_is_for_ever before update on tollbridge.account
     for each row execute function tollbridge.livemode_is_for_ever();
 
+-- What is left of the calls that Stripe allows an account, for one operation ('' for all together). Machine time. Losing
+-- it in a crash of the database costs nothing but a second's burst, so it is not logged.
+create unlogged table tollbridge.stripe_budget (
+    account text not null references tollbridge.account on delete restrict,
+    operation text not null,
+    calls_left numeric not null,
+    counted_at timestamptz not null,
+    primary key (account, operation)
+);
+
+-- Take up to `wanted` calls of an operation, leaving the share that a lane must leave to those before it. Where there is
+-- none: how many seconds until there will be one. The row of the whole account is locked first, always.
+create function tollbridge.take_calls(of_account text, of_operation text, wanted integer, per_operation numeric,
+        in_all numeric, burst_s numeric, leave numeric, out granted integer, out wait_s double precision) language plpgsql as $$
+declare
+    part record;
+    had numeric;
+begin
+    granted := wanted;
+    wait_s := 0;
+    for part in select * from (values (1, '', in_all), (2, of_operation, per_operation)) as v (n, name, rate) order by n loop
+        insert into tollbridge.stripe_budget as b (account, operation, calls_left, counted_at)
+        values (of_account, part.name, greatest(part.rate * burst_s, 1), clock_timestamp())
+        on conflict (account, operation) do update set
+            calls_left = least(greatest(part.rate * burst_s, 1), b.calls_left
+                + part.rate * greatest(extract(epoch from clock_timestamp() - b.counted_at), 0)),
+            counted_at = greatest(b.counted_at, clock_timestamp())
+        returning calls_left into had;
+        -- At least one call can always be saved up for, however small the rate.
+        had := had - leave * greatest(part.rate * burst_s - 1, 0);
+        granted := least(granted, greatest(floor(had), 0));
+        if had < 1 then
+            wait_s := greatest(wait_s, (1 - had) / part.rate);
+        end if;
+    end loop;
+    if granted > 0 then
+        wait_s := 0;
+        update tollbridge.stripe_budget set calls_left = calls_left - granted
+        where account = of_account and operation in ('', of_operation);
+    end if;
+end $$;
+
 create table tollbridge.webhook_secret (
     id text primary key,
     account text not null references tollbridge.account on delete restrict,

@@ -1,6 +1,6 @@
 """Piccolo's view of the schema, one module per noun. The truth is `db/migrations`; a test compares the two."""
 
-from db.tables.account import Account, ApiKey, WebhookSecret
+from db.tables.account import Account, ApiKey, StripeBudget, WebhookSecret
 from db.tables.attempt import Attempt
 from db.tables.case import ReviewCase
 from db.tables.checkout import CheckoutSession
@@ -29,6 +29,7 @@ __all__ = [
     "Recording",
     "Refund",
     "ReviewCase",
+    "StripeBudget",
     "Subscription",
     "WebhookSecret",
     "Worker",

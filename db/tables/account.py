@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import JSONB, Boolean, Bytea, Text
+from piccolo.columns import JSONB, Boolean, Bytea, Numeric, Text
 from piccolo.table import Table
 
 from db.engine import DB
@@ -39,3 +39,10 @@ class ApiKey(Table, tablename="api_key", schema=SCHEMA, db=DB):
     scopes = texts()
     created_at = at()
     revoked_at = at()
+
+
+class StripeBudget(Table, tablename="stripe_budget", schema=SCHEMA, db=DB):
+    account = Text(primary_key=True)
+    operation = Text()
+    calls_left = Numeric()
+    counted_at = at()

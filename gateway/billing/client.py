@@ -8,9 +8,10 @@ every retry here follows a committed row.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Generic, TypeVar
 
 import httpx
 import msgspec
@@ -18,6 +19,7 @@ import stripe
 
 from db.engine import assert_no_transaction
 from gateway.billing.errors import StripeForbiddenError, StripeNotSentError, StripeRefusedError, StripeUnknownError
+from gateway.billing.pace import Pace, operation
 
 API_VERSION: Final = "2026-08-26.dahlia"
 
@@ -26,11 +28,20 @@ T = TypeVar("T")
 stripe.enable_telemetry = False
 
 
-class StripeClient:
-    """Stripe with one account's key. Make it inside the running loop, and close it there."""
+class Answer(msgspec.Struct, Generic[T], frozen=True):
+    """What Stripe said, and how long the question had waited for its turn before it went out."""
 
-    def __init__(self, api_key: str, *, base: str = "", timeout_s: float = 12.0) -> None:
+    said: T
+    waited: timedelta
+
+
+class StripeClient:
+    """Stripe with one account's key, at the `pace` that Stripe allows it. Make it inside the running loop, and close it
+    there."""
+
+    def __init__(self, api_key: str, *, base: str = "", timeout_s: float = 12.0, pace: Pace | None = None) -> None:
         self.timeout_s = timeout_s
+        self._pace = pace
         self._http = stripe.HTTPXClient(timeout=timeout_s)
         self._client = stripe.StripeClient(
             api_key,
@@ -42,21 +53,31 @@ class StripeClient:
 
     async def get(self, path: str, shape: type[T], params: Mapping[str, Any] | None = None) -> T:
         """GET; raises StripeError."""
-        return await self._call("get", path, shape, params or {}, None)
+        return (await self.ask("get", path, shape, params)).said
 
     async def post(self, path: str, shape: type[T], params: Mapping[str, Any], *, key: str | None = None) -> T:
         """POST under our idempotency key where the call must not happen twice; raises StripeError."""
-        return await self._call("post", path, shape, params, key)
+        return (await self.ask("post", path, shape, params, key=key)).said
 
     async def delete(self, path: str, shape: type[T], params: Mapping[str, Any] | None = None) -> T:
         """DELETE; raises StripeError."""
-        return await self._call("delete", path, shape, params or {}, None)
+        return (await self.ask("delete", path, shape, params)).said
+
+    async def ask(
+        self, method: str, path: str, shape: type[T], params: Mapping[str, Any] | None = None, *, key: str | None = None
+    ) -> Answer[T]:
+        """Any of these, with the time that it had to wait; raises StripeError."""
+        assert_no_transaction(f"{method.upper()} {path}")
+        began = time.monotonic()
+        if self._pace is not None:
+            await self._pace.wait(operation(method, path))
+        waited = timedelta(seconds=time.monotonic() - began)
+        return Answer(await self._call(method, path, shape, params or {}, key), waited)
 
     async def close(self) -> None:
         await self._http.close_async()  # type: ignore[no-untyped-call]  # the package leaves it untyped
 
     async def _call(self, method: str, path: str, shape: type[T], params: Mapping[str, Any], key: str | None) -> T:
-        assert_no_transaction(f"{method.upper()} {path}")
         options = {"idempotency_key": key} if key else {}
         try:
             async with asyncio.timeout(self.timeout_s):
@@ -64,7 +85,10 @@ class StripeClient:
         except TimeoutError as error:
             raise StripeUnknownError(f"{method.upper()} {path}: no answer within {self.timeout_s:g} s") from error
         except stripe.StripeError as error:
-            raise _translated(error, f"{method.upper()} {path}", params) from None
+            failure = _translated(error, f"{method.upper()} {path}", params)
+            if error.http_status == 429 and self._pace is not None and isinstance(failure, StripeNotSentError):
+                await self._pace.turned_away(operation(method, path), failure.retry_after_s)
+            raise failure from None
         try:
             return msgspec.json.decode(answer.body, type=shape)
         except msgspec.DecodeError as error:

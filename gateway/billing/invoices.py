@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 
-from gateway.billing.client import StripeClient
+from gateway.billing.client import Answer, StripeClient
 from gateway.billing.errors import StripeRefusedError
 from gateway.billing.shapes import InvoiceShape
 
@@ -16,21 +17,25 @@ EXPAND = ["payments.data.payment.payment_intent"]
 
 
 class StripeInvoice(msgspec.Struct, frozen=True):
-    """An answer of Stripe's: what we read of it, and the whole as it came."""
+    """An answer of Stripe's: what we read of it, and the whole as it came.
+
+    `waited`: how long after it was asked for the question went out, at the pace that Stripe allows.
+    """
 
     shape: InvoiceShape
     raw: bytes
+    waited: timedelta = timedelta()
 
 
 async def read(stripe: StripeClient, invoice: str) -> StripeInvoice:
     """The live invoice; a draft that was deleted comes back as `deleted`. Raises StripeError."""
     try:
-        return _seen(await stripe.get(f"/v1/invoices/{invoice}", msgspec.Raw, {"expand": EXPAND}))
+        return _seen(await stripe.ask("get", f"/v1/invoices/{invoice}", msgspec.Raw, {"expand": EXPAND}))
     except StripeRefusedError as error:
         if error.status != 404:
             raise
         gone = {"id": invoice, "deleted": True, "created": 0}
-        return _seen(msgspec.Raw(msgspec.json.encode(gone)))
+        return _seen(Answer(msgspec.Raw(msgspec.json.encode(gone)), timedelta()))
 
 
 async def finalize(stripe: StripeClient, invoice: str) -> StripeInvoice:
@@ -62,9 +67,9 @@ async def mark_uncollectible(stripe: StripeClient, invoice: str) -> StripeInvoic
 
 
 async def _post(stripe: StripeClient, path: str, params: Mapping[str, Any], key: str | None) -> StripeInvoice:
-    return _seen(await stripe.post(path, msgspec.Raw, {**params, "expand": EXPAND}, key=key))
+    return _seen(await stripe.ask("post", path, msgspec.Raw, {**params, "expand": EXPAND}, key=key))
 
 
-def _seen(raw: msgspec.Raw) -> StripeInvoice:
-    body = bytes(raw)
-    return StripeInvoice(msgspec.json.decode(body, type=InvoiceShape), body)
+def _seen(answer: Answer[msgspec.Raw]) -> StripeInvoice:
+    body = bytes(answer.said)
+    return StripeInvoice(msgspec.json.decode(body, type=InvoiceShape), body, answer.waited)

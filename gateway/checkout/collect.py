@@ -120,7 +120,7 @@ async def release(claim: Claim, loaded: LoadedSession, now: datetime) -> None:
             claim.id,
         )
         if loaded.view.invoice:
-            await poke.poke(Kind.INVOICE, claim.account, [loaded.view.invoice], now)
+            await poke.poke(Kind.INVOICE, claim.account, [loaded.view.invoice], now, urgent=True)
 
 
 async def fail(claim: Claim, loaded: LoadedSession, code: str, reason: str, now: datetime) -> None:

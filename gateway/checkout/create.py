@@ -136,7 +136,7 @@ async def _store_made(claim: Claim, made: MadeSubscription, now: datetime) -> No
         await sql.rows(STORE_MADE, claim.account, claim.id, claim.holder, shape.id, invoice)
         await poke.poke(Kind.SUBSCRIPTION, claim.account, [shape.id], now)
         if made.invoice is not None:
-            await poke.poke(Kind.INVOICE, claim.account, [invoice], now)
+            await poke.poke(Kind.INVOICE, claim.account, [invoice], now, urgent=True)
         await store_subscription(claim.account, shape, 1, now)
         if made.invoice is not None:
             await mirror.store(claim.account, made.invoice, read_at=now, poked=1)

@@ -11,6 +11,7 @@ from db import cases, poke
 from db.engine import DB
 from db.poke import Claim, WakeUp
 from gateway.billing.errors import StripeError
+from gateway.billing.pace import Lane, in_lane
 from gateway.clock import business_now
 from gateway.collect import charge, record
 from gateway.collect.load import CLAIM_S, Loaded, load
@@ -58,7 +59,8 @@ async def advance_invoice(runtime: Runtime, wake_up: WakeUp) -> None:
         log.debug("step", invoice=claim.id, action=type(action).__name__)
         if isinstance(action, WaitUntil | Done):
             return await _rest(claim, loaded, action, now)
-        await _step(runtime, claim, loaded, action, now)
+        with in_lane(Lane.CHECKOUT if loaded.view.hold == "released" else Lane.COLLECT):
+            await _step(runtime, claim, loaded, action, now)
         return False
 
     await take_turn(wake_up, CLAIM_S, MOST_STEPS, go_round)

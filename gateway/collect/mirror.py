@@ -24,7 +24,11 @@ STORE_DELETED = """
 
 
 async def store(account: str, answer: StripeInvoice, *, read_at: datetime, poked: int) -> None:
-    """Keep an answer. `poked` is the counter read before the call: a poke since then makes the row stale at once."""
+    """Keep an answer to what was asked for at `read_at`. A look is as old as its request: Stripe may show that moment.
+
+    `poked` is the counter read before the call: a poke since then makes the row stale at once.
+    """
+    read_at += answer.waited
     invoice = billed(answer.shape)
     digest = invoice_digest(answer.shape)
     if invoice.status == "deleted":

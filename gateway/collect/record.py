@@ -192,7 +192,6 @@ async def _call(
     async with DB.transaction():
         await poke.hold(claim, runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S)
     stripe = await runtime.stripe(claim.account)
-    # A look is as old as its request: Stripe may have answered from then.
     at = await business_now()
     answer = await call(stripe)
     async with DB.transaction():

@@ -12,6 +12,7 @@ from db.states import SETTLED
 from gateway.billing import subscriptions
 from gateway.billing.client import from_unix
 from gateway.billing.errors import StripeRefusedError
+from gateway.billing.pace import Lane, in_lane
 from gateway.billing.shapes import SubscriptionShape, id_of
 from gateway.clock import business_now
 from gateway.collect.turn import CLAIM_MARGIN_S, rest, take_turn
@@ -46,7 +47,8 @@ async def _round(runtime: Runtime, claim: Claim, hold_s: float) -> bool:
     assert row is not None, "a claimed subscription exists"
     if row["stale"]:
         try:
-            shape = await subscriptions.read(await runtime.stripe(claim.account), claim.id)
+            with in_lane(Lane.MIRROR):
+                shape = await subscriptions.read(await runtime.stripe(claim.account), claim.id)
         except StripeRefusedError as error:
             if error.status != 404:
                 raise

@@ -34,6 +34,11 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stripe_mails_off: bool = False
     """Whether invoice mails are off in Stripe's settings. Only then is an e-mail address written to the customer."""
 
+    stripe_calls_per_second: int | None = None
+    """Calls to Stripe in a second over all operations; null: what Stripe allows by itself (docs: rate-limits)."""
+    stripe_calls_per_operation: int | None = None
+    """The same for each operation, such as "finalize an invoice"."""
+
     @property
     def margin(self) -> timedelta:
         return timedelta(hours=self.margin_hours)
@@ -54,3 +59,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise PolicyError("margin_hours", "between 0 and 720")
         if not 1 <= self.session_hours <= 24 * 7:
             raise PolicyError("session_hours", "between 1 and 168")
+        for name in ("stripe_calls_per_second", "stripe_calls_per_operation"):
+            rate = getattr(self, name)
+            if rate is not None and not 1 <= rate <= 10_000:
+                raise PolicyError(name, "between 1 and 10,000")

@@ -31,6 +31,7 @@ SAME = {
     "boolean": "BOOLEAN",
     "bigint": "BIGINT",
     "integer": "INTEGER",
+    "numeric": "NUMERIC",
 }
 
 

@@ -31,6 +31,8 @@ def test_the_defaults_are_valid_and_the_reference_tenants() -> None:
         (Policy(margin_hours=24 * 30 + 1), "margin_hours"),
         (Policy(session_hours=0), "session_hours"),
         (Policy(session_hours=24 * 7 + 1), "session_hours"),
+        (Policy(stripe_calls_per_second=0), "stripe_calls_per_second"),
+        (Policy(stripe_calls_per_operation=10_001), "stripe_calls_per_operation"),
     ],
 )
 def test_what_can_not_work_is_refused_by_name(policy: Policy, param: str) -> None:
@@ -50,6 +52,7 @@ def test_what_can_not_work_is_refused_by_name(policy: Policy, param: str) -> Non
         Policy(margin_hours=24 * 30),
         Policy(session_hours=1),
         Policy(session_hours=24 * 7),
+        Policy(stripe_calls_per_second=1, stripe_calls_per_operation=10_000),
     ],
 )
 def test_what_stands_on_the_edge_is_taken(policy: Policy) -> None:
