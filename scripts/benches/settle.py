@@ -1,0 +1,224 @@
+"""`settle`: thousands of renewals fall due in one second, and are collected and recorded.
+
+Every part runs for real: the sandbox as one process, the gateway's server, its workers, PostgreSQL. Customers with
+stored cards have subscriptions whose trials end together; the clock moves, the sandbox bills, and everything that
+follows is the gateway's. What it cost is CPU time by process for each invoice, and calls to Stripe by operation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from typing import Any, Final
+
+import httpx
+import msgspec
+
+from db.engine import DB, PoolOptions
+from gateway.billing.pace import operation
+from gateway.cli.sandbox import advance
+from gateway.cli.wiring import CONNECTION, PRACTICE_KEY, STRIPE_KEY
+from gateway.clock import business_now
+from gateway.customers.methods import store_method
+from gateway.runtime import running
+from processors.values import Card, PaymentMethodReference, Secret
+from scripts.benches.ground import Ground, ground, percentile
+from scripts.benches.processes import cpu_s, memory_mib
+
+INVOICES_EACH: Final = 10
+AT_ONCE: Final = 16
+TRIAL_S: Final = 86_400
+POLL_S: Final = 0.25
+MOST_S: Final = 1_800
+GATEWAY: Final = ("serve", "work", "work2")
+FAULTS: Final = ("lost_after", "error_after", "error_before")
+STORED: Final = "select count(*) from tollbridge.invoice where state = 'paid' and amount_due > 0"
+ENDED: Final = "select count(*) from tollbridge.delivery where state = 'stored'"
+
+
+class Conditions(msgspec.Struct, frozen=True):
+    """What the sandbox is like: latencies in milliseconds, the share of charges that go wrong, a limit on Stripe."""
+
+    name: str
+    processor_ms: tuple[int, int] | None = None
+    """p50 and p99."""
+    faults: float = 0.0
+    stripe_ms: int = 0
+    calls_per_operation: int | None = None
+    calls_per_second: int | None = None
+
+
+ZERO: Final = Conditions("zero_latency")
+REAL: Final = Conditions("real_latency", processor_ms=(120, 380), faults=0.007, stripe_ms=100)
+
+
+def limited(invoices: int) -> Conditions:
+    """Stripe's documented limits, in force at the sandbox and known to the gateway."""
+    del invoices
+    return Conditions("stripe_limits", calls_per_operation=25, calls_per_second=100)
+
+
+def run(conditions: Conditions, invoices: int) -> dict[str, Any]:
+    """Settle so many renewals under these conditions."""
+    with ground(workers=60 if conditions.stripe_ms else 20) as house:
+        house.tree.child("shop").terminate()
+        house.tree.child("shop").wait()
+        house.tree.start("work2", "work")
+        return asyncio.run(_settled(house, conditions, invoices))
+
+
+async def _settled(house: Ground, conditions: Conditions, invoices: int) -> dict[str, Any]:
+    async with httpx.AsyncClient(timeout=60, trust_env=False) as http:
+        scene = Scene(house, http)
+        await scene.prepare(invoices)
+        await scene.impose(conditions)
+        return await scene.measure(conditions, invoices)
+
+
+class Scene:
+    """The customers, their cards and subscriptions, and the moment when all of them are billed."""
+
+    def __init__(self, house: Ground, http: httpx.AsyncClient) -> None:
+        self._house, self._http = house, http
+        self._slots = asyncio.Semaphore(AT_ONCE)
+
+    async def prepare(self, invoices: int) -> None:
+        """Subscriptions in their trial, whose customers have a card; nobody hears of them until they are billed."""
+        await self._control("stripe", "POST", "delivery", {"drop": True})
+        customers = -(-invoices // INVOICES_EACH)
+        self._ends = int((await self._control("stripe", "GET", "clock"))["now"]) + TRIAL_S
+        ids = await asyncio.gather(*(self._customer(n) for n in range(customers)))
+        await self._give_cards(list(ids))
+        wanted = [ids[n % customers] for n in range(invoices)]
+        await asyncio.gather(*(self._subscribe(customer) for customer in wanted))
+        await self._control("stripe", "POST", "delivery", {"drop": False})
+        for sandbox in ("stripe", "practice"):
+            await self._control(sandbox, "DELETE", "calls")
+
+    async def impose(self, conditions: Conditions) -> None:
+        """Make the sandbox, and what the gateway knows of it, what the conditions say."""
+        if conditions.processor_ms:
+            p50, p99 = conditions.processor_ms
+            await self._control("practice", "POST", "latency", {"p50_ms": p50, "p99_ms": p99, "path": "/v1/charges"})
+        for effect in FAULTS if conditions.faults else ():
+            fault = {"match": {"method": "POST", "path": "/v1/charges"}, "effect": effect, "times": 1_000_000}
+            await self._control("practice", "POST", "faults", fault | {"share": conditions.faults / len(FAULTS)})
+        if conditions.stripe_ms:
+            await self._control("stripe", "POST", "latency", {"p50_ms": conditions.stripe_ms})
+
+    async def measure(self, conditions: Conditions, invoices: int) -> dict[str, Any]:
+        """Let the trials end, and wait until everything is collected and every event handled."""
+        before, began = self._cpu(), time.perf_counter()
+        await advance([self._house.urls["stripe"], self._house.urls["practice"]], _span(TRIAL_S + 60))
+        billed = time.perf_counter()
+        await self._until(STORED, lambda count: count >= invoices)
+        settled_s = time.perf_counter() - billed
+        await self._until(ENDED, lambda count: count == 0)
+        cpu = {name: after - before[name] for name, after in self._cpu().items()}
+        return {
+            "bench": "settle",
+            "conditions": conditions.name,
+            "invoices": invoices,
+            "billed_s": round(billed - began, 2),
+            "settled_s": round(settled_s, 2),
+            "settled_per_s": round(invoices / settled_s, 1),
+            "cpu_ms_per_invoice": {name: round(spent / invoices * 1000, 2) for name, spent in cpu.items()},
+            "gateway_cpu_ms_per_invoice": round(sum(cpu[name] for name in GATEWAY) / invoices * 1000, 2),
+            "memory_mib": {name: round(memory_mib(self._house.pid(name))) for name in GATEWAY},
+            **await self._calls(invoices),
+            **await self._verdict(invoices),
+        }
+
+    def _cpu(self) -> dict[str, float]:
+        found = {name: cpu_s(self._house.pid(name)) for name in (*GATEWAY, "sandbox")}
+        return found | {"database": cpu_s(self._house.postgres_pid())}
+
+    async def _calls(self, invoices: int) -> dict[str, Any]:
+        calls = (await self._control("stripe", "GET", "calls"))["data"]
+        by_operation = Counter(operation(call["method"], call["path"]) for call in calls)
+        finalize = "POST /v1/invoices/{id}/finalize"
+        return {
+            "stripe_calls": dict(by_operation.most_common()),
+            "stripe_calls_per_invoice": round(len(calls) / invoices, 2),
+            "besides_finalize": round((len(calls) - by_operation[finalize]) / invoices, 2),
+            "turned_away_by_stripe": sum(call["status"] == 429 for call in calls),
+        }
+
+    async def _verdict(self, invoices: int) -> dict[str, Any]:
+        """Stripe, the processor and the ledger, each asked for itself."""
+        charges = (await self._control("practice", "GET", "charges"))["data"]
+        taken = Counter(c["reference"].rpartition(".")[0] for c in charges if c["status"] == "succeeded")
+        ledger = await self._house.rows("select invoice, count(*) from tollbridge.movement group by invoice")
+        cases = await self._house.rows("select kind, count(*) from tollbridge.review_case group by kind")
+        steps = await self._house.rows(
+            "select count(*) from tollbridge.attempt where state in ('declined', 'rejected')"
+        )
+        return {
+            "captured": len(taken),
+            "lost": invoices - len(taken),
+            "doubled": sum(count > 1 for count in taken.values()),
+            "in_ledger_once": sum(row[1] == 1 for row in ledger),
+            "failed_attempts": steps[0][0],
+            "cases": {row[0]: row[1] for row in cases},
+        }
+
+    async def _customer(self, number: int) -> str:
+        made = await self._stripe("/v1/customers", {"name": f"Payer {number}", "address[country]": "DE"})
+        return str(made["id"])
+
+    async def _subscribe(self, customer: str) -> None:
+        wanted = {
+            "customer": customer,
+            "items[0][price]": self._house.wired.price,
+            "collection_method": "send_invoice",
+            "days_until_due": "10",
+            "trial_end": str(self._ends),
+        }
+        await self._stripe("/v1/subscriptions", wanted)
+
+    async def _give_cards(self, customers: list[str]) -> None:
+        DB.configure(self._house.dsn, PoolOptions(max_size=4))
+        await DB.open_pool()
+        try:
+            account = self._house.wired.account
+            row = await self._house.rows("select id from tollbridge.connection where name = $1", CONNECTION)
+            async with running(self._house.settings, self._house.keyring) as runtime:
+                for customer in customers:
+                    wanted = {"api_key": PRACTICE_KEY, "token_kind": "ok"}
+                    token = (await self._control("practice", "POST", "methods", wanted))["token"]
+                    reference = PaymentMethodReference(Secret(token))
+                    card, now = Card(brand="visa", last4="4242"), await business_now()
+                    async with DB.transaction():
+                        await store_method(runtime, account, customer, row[0][0], reference, card, now)
+        finally:
+            await DB.close_pool()
+
+    async def _until(self, query: str, holds: Any) -> None:
+        end = time.monotonic() + MOST_S
+        while not holds((await self._house.rows(query))[0][0]):
+            if time.monotonic() > end:
+                raise RuntimeError(f"not within {MOST_S} s: {query}")
+            await asyncio.sleep(POLL_S)
+
+    async def _stripe(self, path: str, data: dict[str, str]) -> dict[str, Any]:
+        async with self._slots:
+            answer = await self._http.post(
+                self._house.urls["stripe"] + path, data=data, headers={"authorization": f"Bearer {STRIPE_KEY}"}
+            )
+        answer.raise_for_status()
+        return dict(answer.json())
+
+    async def _control(self, sandbox: str, method: str, path: str, body: Any = None) -> dict[str, Any]:
+        answer = await self._http.request(method, f"{self._house.urls[sandbox]}/_sandbox/{path}", json=body)
+        answer.raise_for_status()
+        return dict(answer.json())
+
+
+def _span(seconds: int) -> Any:
+    from datetime import timedelta
+
+    return timedelta(seconds=seconds)
+
+
+__all__ = ["REAL", "ZERO", "Conditions", "limited", "percentile", "run"]
