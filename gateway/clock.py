@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from db import sql
 from db.engine import DB
+from gateway.moment import once
 
 
 class LiveClockError(Exception):
@@ -19,8 +20,11 @@ class LiveClockError(Exception):
 
 async def business_now() -> datetime:
     """Business time, aware and in UTC."""
-    offset_s = await sql.value("select offset_s from tollbridge.business_clock")
-    return datetime.now(UTC) + timedelta(seconds=offset_s or 0)
+    return datetime.now(UTC) + await once("business_clock", _offset)
+
+
+async def _offset() -> timedelta:
+    return timedelta(seconds=await sql.value("select offset_s from tollbridge.business_clock") or 0)
 
 
 async def move_clock(by: timedelta) -> datetime:
@@ -29,4 +33,4 @@ async def move_clock(by: timedelta) -> datetime:
         if await sql.value("select exists (select 1 from tollbridge.account where livemode)"):
             raise LiveClockError("business time can't be moved: this database holds a live account")
         await sql.rows("update tollbridge.business_clock set offset_s = offset_s + $1", int(by.total_seconds()))
-    return await business_now()
+    return datetime.now(UTC) + await _offset()

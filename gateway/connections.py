@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -12,11 +12,13 @@ import msgspec
 
 from db import sql
 from db.encryption import Keyring
+from gateway.moment import once
 from processors.capabilities import Capabilities
 from processors.interface import ProcessorAdapter
 from processors.values import Secret
 
 GROUP = "tollbridge.processors"
+CONNECTION = "select * from tollbridge.connection where account = $1 and id = $2"
 
 
 class UnknownAdapterError(Exception):
@@ -58,7 +60,7 @@ class Connections:
 
     async def adapter(self, account: str, connection: str) -> ProcessorAdapter:
         """The adapter of a connection of this account; raises UnknownConnectionError."""
-        row = await sql.row("select * from tollbridge.connection where account = $1 and id = $2", account, connection)
+        row = await once(("connection", account, connection), partial(sql.row, CONNECTION, account, connection))
         if row is None:
             raise UnknownConnectionError(f"no connection {connection} in this account")
         # A changed row has other bytes: credentials rotate without a restart.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import asyncpg
 import httpx
@@ -16,6 +17,7 @@ from gateway.billing.client import StripeClient
 from gateway.billing.pace import Pace, Rates, stripes_own
 from gateway.connections import Connections
 from gateway.domain.policy import Policy
+from gateway.moment import once
 from gateway.settings import Settings
 
 ACCOUNT = "select api_key, api_base, livemode, policies from tollbridge.account where id = $1 and enabled"
@@ -35,8 +37,8 @@ class Runtime:
         self._stripe: dict[str, tuple[bytes, StripeClient]] = {}
 
     async def stripe(self, account: str) -> StripeClient:
-        """The client of an account; raises UnknownAccountError. A changed key takes effect at the next call of this."""
-        row = await sql.row(ACCOUNT, account)
+        """The client of an account; raises UnknownAccountError. A changed key is used from the next job on."""
+        row = await once(("account", account), partial(sql.row, ACCOUNT, account))
         if row is None:
             raise UnknownAccountError(f"no account {account}")
         version = bytes(row["api_key"]) + row["api_base"].encode() + row["policies"].encode()

@@ -33,6 +33,7 @@ from gateway.inbox.envelope import STRIPE
 from gateway.inbox.notices import LookupInconclusiveError, UnmatchedError
 from gateway.inbox.stripe_events import Plan
 from gateway.inbox.table import Fetch, Payment
+from gateway.moment import moment
 from gateway.runtime import Runtime
 
 __all__ = ["lost_deliveries", "replay", "route_deliveries"]
@@ -45,6 +46,11 @@ ALONE_AT_ONCE: Final = 8
 
 async def route_deliveries(runtime: Runtime, ids: Sequence[str]) -> None:
     """Route those of `ids` that are stored and due. Raises only what the database raises."""
+    with moment():
+        await _route(runtime, ids)
+
+
+async def _route(runtime: Runtime, ids: Sequence[str]) -> None:
     now = await business_now()
     stored = await deliveries.due(runtime.keyring, ids, now)
     alone: list[Stored] = []

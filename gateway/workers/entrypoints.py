@@ -17,6 +17,7 @@ from gateway.checkout.advance import advance_checkout
 from gateway.collect.advance import advance_invoice
 from gateway.customers.subscription import advance_subscription
 from gateway.inbox.route import route_deliveries
+from gateway.moment import moment
 from gateway.runtime import Runtime
 
 log = structlog.get_logger()
@@ -32,7 +33,8 @@ ADVANCE: Final[Mapping[Kind, Advance]] = {
 
 async def advance(runtime: Runtime, wake_up: WakeUp) -> None:
     """Bring one object as far as it goes now."""
-    await ADVANCE[wake_up.kind](runtime, wake_up)
+    with moment():
+        await ADVANCE[wake_up.kind](runtime, wake_up)
 
 
 async def advance_job(runtime: Runtime, payload: bytes | None) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from datetime import timedelta
 from typing import Any, Final
 
 import httpx
@@ -23,7 +24,7 @@ from gateway.clock import business_now
 from gateway.customers.methods import store_method
 from gateway.runtime import running
 from processors.values import Card, PaymentMethodReference, Secret
-from scripts.benches.ground import Ground, ground, percentile
+from scripts.benches.ground import Ground, ground
 from scripts.benches.processes import cpu_s, memory_mib
 
 INVOICES_EACH: Final = 10
@@ -110,7 +111,7 @@ class Scene:
     async def measure(self, conditions: Conditions, invoices: int) -> dict[str, Any]:
         """Let the trials end, and wait until everything is collected and every event handled."""
         before, began = self._cpu(), time.perf_counter()
-        await advance([self._house.urls["stripe"], self._house.urls["practice"]], _span(TRIAL_S + 60))
+        await advance([self._house.urls["stripe"], self._house.urls["practice"]], timedelta(seconds=TRIAL_S + 60))
         billed = time.perf_counter()
         await self._until(STORED, lambda count: count >= invoices)
         settled_s = time.perf_counter() - billed
@@ -213,12 +214,3 @@ class Scene:
         answer = await self._http.request(method, f"{self._house.urls[sandbox]}/_sandbox/{path}", json=body)
         answer.raise_for_status()
         return dict(answer.json())
-
-
-def _span(seconds: int) -> Any:
-    from datetime import timedelta
-
-    return timedelta(seconds=seconds)
-
-
-__all__ = ["REAL", "ZERO", "Conditions", "limited", "percentile", "run"]
