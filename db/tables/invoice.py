@@ -15,6 +15,7 @@ class Invoice(Pokable, tablename="invoice", schema=SCHEMA, db=DB):
     reason = Text()
     snapshot = blob()
     read_at = at()
+    listed_at = at()
     stale = Boolean(default=True)
     status = Text()
     customer = Text()

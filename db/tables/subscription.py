@@ -20,4 +20,5 @@ class Subscription(Pokable, tablename="subscription", schema=SCHEMA, db=DB):
     digest = Text()
     stale = Boolean(default=True)
     read_at = at()
+    listed_at = at()
     created_at = at()
