@@ -75,6 +75,7 @@ create table tollbridge.subscription (
     status text not null default '',
     collection_method text not null default '',
     pause_behavior text not null default '',
+    paused_at timestamptz,                         -- when a pause of its collection was first seen; null while there is none
     cancel_at_period_end boolean not null default false,
     ended_at timestamptz,
     digest text not null default '',
@@ -152,6 +153,7 @@ create table tollbridge.invoice (
     stripe_created_at timestamptz,
     due_date timestamptz,
     next_attempt_at timestamptz,
+    kept_in_pause boolean not null default false,  -- a draft that a pause of its subscription held up
     paid_at timestamptz,
     created_at timestamptz not null,
     poked bigint not null default 0,

@@ -30,5 +30,6 @@ class Invoice(Pokable, tablename="invoice", schema=SCHEMA, db=DB):
     stripe_created_at = at()
     due_date = at()
     next_attempt_at = at()
+    kept_in_pause = Boolean()
     paid_at = at()
     created_at = at()

@@ -15,6 +15,7 @@ class Subscription(Pokable, tablename="subscription", schema=SCHEMA, db=DB):
     status = Text()
     collection_method = Text()
     pause_behavior = Text()
+    paused_at = at()
     cancel_at_period_end = Boolean()
     ended_at = at()
     digest = Text()
