@@ -186,6 +186,17 @@ class DeliveryState(StrEnum):
     PARKED = "parked"
 
 
+class Walk(StrEnum):
+    """What is listed at Stripe from time to time, for what webhooks did not bring."""
+
+    EVENTS = "events"
+    OPEN_INVOICES = "open_invoices"
+    DRAFT_INVOICES = "draft_invoices"
+    NEW_INVOICES = "new_invoices"
+    """Made since the last walk, whatever has become of them."""
+    SUBSCRIPTIONS = "subscriptions"
+
+
 class CaseState(StrEnum):
     """Something that a human must look at."""
 

@@ -117,11 +117,13 @@ create table tollbridge.subscription (
     status text not null default '',
     collection_method text not null default '',
     pause_behavior text not null default '',
+    paused_at timestamptz,                         -- when a pause of its collection was first seen; null while there is none
     cancel_at_period_end boolean not null default false,
     ended_at timestamptz,
     digest text not null default '',
     stale boolean not null default true,
     read_at timestamptz,
+    listed_at timestamptz,                         -- when the last walk that found it in Stripe's list began
     created_at timestamptz not null,
     poked bigint not null default 0,
     seen bigint not null default 0,
@@ -178,6 +180,7 @@ create table tollbridge.invoice (
     -- the mirror: the last answer of Stripe's, whole, and the columns that are searched
     snapshot bytea,
     read_at timestamptz,
+    listed_at timestamptz,                         -- when the last walk that found it in Stripe's list began
     stale boolean not null default true,
     status text not null default '' check (status in ('', 'draft', 'open', 'paid', 'uncollectible', 'void', 'deleted')),
     customer text not null default '',
@@ -192,6 +195,7 @@ create table tollbridge.invoice (
     stripe_created_at timestamptz,
     due_date timestamptz,
     next_attempt_at timestamptz,
+    kept_in_pause boolean not null default false,  -- a draft that a pause of its subscription held up
     paid_at timestamptz,
     created_at timestamptz not null,
     poked bigint not null default 0,
@@ -443,6 +447,18 @@ create table tollbridge.delivery (
 create unique index delivery_once on tollbridge.delivery (account, source, delivery_key) where delivery_key is not null;
 create index delivery_stored on tollbridge.delivery (received_at) where state = 'stored';
 create index delivery_listing on tollbridge.delivery (account, received_at desc, id);
+
+-- Walks through Stripe's lists, for what webhooks did not bring: done up to a business time, and resumable.
+create table tollbridge.catch_up (
+    account text not null references tollbridge.account on delete restrict,
+    walk text not null check (walk in ('events', 'open_invoices', 'draft_invoices', 'new_invoices', 'subscriptions')),
+    done_to timestamptz not null,                  -- everything before is here
+    began_at timestamptz,                          -- the walk under way; null between two
+    page_after text not null default '',           -- its cursor: the last object that was taken in
+    failures integer not null default 0,
+    claim_until timestamptz,                       -- machine time: a holder that died lets go
+    primary key (account, walk)
+);
 
 create table tollbridge.review_case (
     id text primary key,

@@ -7,7 +7,7 @@ from db.tables.checkout import CheckoutSession
 from db.tables.connection import Connection
 from db.tables.customer import Customer, PaymentMethod
 from db.tables.delivery import Delivery
-from db.tables.house import AuditLog, BusinessClock, IdempotentReply, Worker
+from db.tables.house import AuditLog, BusinessClock, CatchUp, IdempotentReply, Worker
 from db.tables.invoice import Invoice
 from db.tables.ledger import Movement, Recording, Refund
 from db.tables.subscription import Subscription
@@ -18,6 +18,7 @@ __all__ = [
     "Attempt",
     "AuditLog",
     "BusinessClock",
+    "CatchUp",
     "CheckoutSession",
     "Connection",
     "Customer",

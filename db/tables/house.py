@@ -1,4 +1,5 @@
-"""What the house itself keeps: the audit log, replies to repeated requests, business time, living workers."""
+"""What the house itself keeps: the audit log, replies to repeated requests, business time, living workers,
+and how far the walks through Stripe's lists have come."""
 
 from __future__ import annotations
 
@@ -42,3 +43,13 @@ class Worker(Table, tablename="worker", schema=SCHEMA, db=DB):
     id = Text(primary_key=True)
     started_at = at()
     beat_at = at()
+
+
+class CatchUp(Table, tablename="catch_up", schema=SCHEMA, db=DB):
+    walk = Text(primary_key=True)
+    account = Text()
+    done_to = at()
+    began_at = at()
+    page_after = Text()
+    failures = Integer(default=0)
+    claim_until = at()

@@ -10,6 +10,7 @@ import msgspec
 from gateway.billing.client import StripeClient
 from gateway.billing.errors import StripeRefusedError
 from gateway.billing.invoices import StripeInvoice
+from gateway.billing.lists import RawPage
 from gateway.billing.shapes import SESSION_KEY, CustomerShape, InvoiceShape, SubscriptionShape
 
 GONE = ("canceled", "incomplete_expired")
@@ -17,11 +18,6 @@ GONE = ("canceled", "incomplete_expired")
 
 class _WithInvoice(msgspec.Struct, frozen=True):
     latest_invoice: msgspec.Raw = msgspec.Raw(b"null")
-
-
-class _Page(msgspec.Struct, frozen=True):
-    data: list[msgspec.Raw] = []
-    has_more: bool = False
 
 
 MOST_PAGES = 10
@@ -54,7 +50,7 @@ async def find_made(stripe: StripeClient, customer: str, session: str) -> MadeSu
     """The customer's subscription that carries this session's id: what a lost answer left behind (law 11)."""
     params: dict[str, Any] = {"customer": customer, "status": "all", "limit": 100, "expand": ["data.latest_invoice"]}
     for _ in range(MOST_PAGES):
-        page = await stripe.get("/v1/subscriptions", _Page, params)
+        page = await stripe.get("/v1/subscriptions", RawPage, params)
         shapes = [msgspec.json.decode(raw, type=SubscriptionShape) for raw in page.data]
         for shape, raw in zip(shapes, page.data, strict=True):
             if shape.metadata.get(SESSION_KEY) == session:

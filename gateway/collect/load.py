@@ -116,7 +116,7 @@ async def view_of(row: asyncpg.Record) -> InvoiceView:
     invoice = _mirrored(row)
     session = await _session(account, invoice)
     subscription = await sql.row(
-        "select status, ended_at from tollbridge.subscription where account = $1 and id = $2",
+        "select status, ended_at, paused_at from tollbridge.subscription where account = $1 and id = $2",
         account,
         row["subscription"],
     )
@@ -136,13 +136,14 @@ async def view_of(row: asyncpg.Record) -> InvoiceView:
         methods=tuple(_method(m, currency) for m in await sql.rows(METHODS, account, customer, currency)),
         subscription=None
         if subscription is None
-        else SubscriptionView(subscription["status"], subscription["ended_at"] is not None),
+        else SubscriptionView(subscription["status"], subscription["ended_at"] is not None, subscription["paused_at"]),
         connections=around["connections"],
         opted_out=around["opted_out"],
         preferred_method=_preferred(session, invoice_id),
         older_first=bool(await sql.value(OLDER, account, row["subscription"], row["stripe_created_at"], invoice_id)),
         abandoned=_abandoned(session),
         not_before=row["next_attempt_at"] if row["status"] == "draft" else None,
+        kept_in_pause=row["kept_in_pause"],
         open_cases=frozenset(r["kind"] for r in await sql.rows(CASES, account, invoice_id)),
     )
 

@@ -20,6 +20,7 @@ from gateway.collect.load import Loaded
 from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.domain.actions import CaseKind, ConfirmRecording, MarkSurplus, OpenCase, Record, Tag
 from gateway.domain.billed import ATTEMPT_KEY
+from gateway.domain.decide import PAUSED
 from gateway.runtime import Runtime
 
 FINALIZE_AGAIN = timedelta(hours=1)
@@ -146,13 +147,14 @@ async def put_before_a_human(claim: Claim, action: OpenCase, now: datetime) -> N
 async def note(claim: Claim, reason: str, next_at: datetime | None) -> None:
     """Write down why nothing happens now, and when something will; in the transaction that lets go."""
     await sql.rows(
-        """update tollbridge.invoice set reason = $3,
+        """update tollbridge.invoice set reason = $3, kept_in_pause = kept_in_pause or (status = 'draft' and $5),
                next_attempt_at = case when status = 'draft' then next_attempt_at else $4 end
            where account = $1 and id = $2""",
         claim.account,
         claim.id,
         reason,
         next_at,
+        reason == PAUSED,
     )
 
 

@@ -41,6 +41,7 @@ OLDER_FIRST_WAIT = timedelta(minutes=1)
 FINALIZE_SLACK = timedelta(minutes=5)
 LOOKUPS_BEFORE_REPLAY = 2
 UNKNOWN_CASE_AFTER = timedelta(hours=24)
+PAUSED = "the collection of its subscription is paused"
 
 
 def decide(view: InvoiceView, now: datetime) -> Action:
@@ -252,6 +253,11 @@ def _draft(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
         return WaitUntil(view.not_before, "Stripe could not finalize it")
     if view.hold == "released":
         return Finalize()
+    if view.subscription is not None and view.subscription.paused_since is not None:
+        return WaitUntil(None, PAUSED)
+    if view.kept_in_pause:
+        # Stripe keeps it as a draft, and never finalizes it by itself (docs: billing/subscriptions/pause-payment).
+        return Finalize()
     if not invoice.auto_advance:
         return WaitUntil(None, "somebody keeps it as a draft")
     if invoice.finalization_error and CaseKind.FINALIZATION_FAILED not in view.open_cases:
@@ -267,6 +273,8 @@ def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action
         return Done("its checkout has ended")
     if invoice.collection_method != "send_invoice":
         return WaitUntil(None, "Stripe collects it itself")
+    if _made_in_pause(view, invoice):
+        return WaitUntil(None, PAUSED)
     if invoice.stripe_payment is not StripePayment.NONE:
         return WaitUntil(now + STRIPE_PAYMENT_WAIT, "Stripe itself is collecting a payment on it")
     if view.wanted <= 0:
@@ -294,6 +302,12 @@ def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action
                 return Read()
             number = max((a.number for a in view.attempts), default=0) + 1
             return Charge(method.id, method.connection, view.wanted, number, reason)
+
+
+def _made_in_pause(view: InvoiceView, invoice: BilledInvoice) -> bool:
+    """Older invoices are collected during a pause as before (docs: billing/subscriptions/pause-payment)."""
+    since = view.subscription.paused_since if view.subscription is not None else None
+    return since is not None and invoice.created >= since
 
 
 def _case(view: InvoiceView, kind: CaseKind, reason: str) -> Action:

@@ -86,6 +86,8 @@ class SubscriptionView(msgspec.Struct, frozen=True):
 
     status: str
     ended: bool
+    paused_since: datetime | None = None
+    """When a pause of its collection was first seen; None while there is none."""
 
 
 class InvoiceView(msgspec.Struct, frozen=True):
@@ -115,6 +117,8 @@ class InvoiceView(msgspec.Struct, frozen=True):
     preferred_method: str = ""
     """The payment method that the payer confirmed this very invoice with."""
     not_before: datetime | None = None
+    kept_in_pause: bool = False
+    """A draft that a pause of the subscription's collection held up: Stripe leaves it one afterwards."""
     open_cases: AbstractSet[str] = frozenset()
 
     @property

@@ -25,7 +25,7 @@ from db.ids import new_id
 from gateway.clock import business_now
 from gateway.inbox import meters
 from gateway.inbox.directory import Directory
-from gateway.inbox.envelope import Accepted
+from gateway.inbox.envelope import Accepted, stripe_notice
 from gateway.runtime import Runtime
 
 log = structlog.get_logger()
@@ -213,8 +213,12 @@ async def store(keyring: Keyring, notices: Sequence[Accepted]) -> list[str]:
     return ids
 
 
-def _sealed(keyring: Keyring, body: bytes, delivery: str) -> bytes:
-    return keyring.encrypt(body, table="delivery", column="body", row=delivery)
+async def take_in(keyring: Keyring, account: str, events: Sequence[bytes]) -> int:
+    """Store events that were listed at Stripe, as if they had come by webhook; returns how many were new.
+
+    One that comes by webhook afterwards is a repeated delivery, and the other way round.
+    """
+    return len(await store(keyring, [stripe_notice(account, event)[0] for event in events]))
 
 
 def _size(notices: Sequence[Accepted]) -> int:

@@ -22,7 +22,7 @@ from gateway.runtime import Runtime, running
 from gateway.settings import Settings
 from gateway.workers.entrypoints import advance_job, route_job
 from gateway.workers.lanes import run_lane
-from gateway.workers.timers import BEAT_S, beating, every, sweeping
+from gateway.workers.timers import BEAT_S, CATCH_UP_S, beating, catching_up, every, sweeping
 
 log = structlog.get_logger()
 
@@ -59,6 +59,7 @@ async def _work(runtime: Runtime, stop: asyncio.Event) -> None:
         asyncio.create_task(run_lane(ADVANCE, partial(advance_job, runtime), settings.workers, stop), name="advance"),
         asyncio.create_task(every(BEAT_S, "beat", beating(), stop), name="beat"),
         asyncio.create_task(every(settings.sweep_interval_s, "sweep", sweeping(runtime), stop), name="sweep"),
+        asyncio.create_task(every(CATCH_UP_S, "catch_up", catching_up(runtime), stop), name="catch_up"),
     ]
     ended = asyncio.create_task(stop.wait())
     log.info("worker_started", at_once=settings.workers)

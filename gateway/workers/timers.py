@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from datetime import date, datetime
+from functools import partial
 from typing import Final, TypeAlias
 
 import structlog
@@ -13,6 +14,8 @@ import structlog
 from db import sql
 from db.ids import new_id
 from gateway.clock import business_now
+from gateway.inbox.intake import take_in
+from gateway.reconcile.catch_up import catch_up
 from gateway.runtime import Runtime
 from gateway.workers.purge import purge
 from gateway.workers.sweep import sweep
@@ -20,6 +23,7 @@ from gateway.workers.sweep import sweep
 log = structlog.get_logger()
 
 BEAT_S: Final = 10.0
+CATCH_UP_S: Final = 60.0
 
 Turn: TypeAlias = Callable[[], Awaitable[None]]
 
@@ -54,6 +58,17 @@ def beating() -> Turn:
         await sql.rows(BEAT, worker)
 
     return beat
+
+
+def catching_up(runtime: Runtime) -> Turn:
+    """Walks Stripe's lists on, where a walk is due."""
+
+    async def turn() -> None:
+        new = await catch_up(runtime, await business_now(), partial(take_in, runtime.keyring))
+        if new:
+            log.info("caught_up", new=new)
+
+    return turn
 
 
 def sweeping(runtime: Runtime) -> Turn:

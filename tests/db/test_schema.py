@@ -95,6 +95,7 @@ def test_piccolo_makes_no_time_of_its_own(name: str) -> None:
 
 STATES: dict[tuple[str, str], type[StrEnum]] = {
     ("attempt", "state"): states.AttemptState,
+    ("catch_up", "walk"): states.Walk,
     ("checkout_session", "state"): states.SessionState,
     ("delivery", "state"): states.DeliveryState,
     ("invoice", "state"): states.InvoiceState,

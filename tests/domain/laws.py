@@ -60,6 +60,8 @@ def charges_only_after_a_last_look(view: InvoiceView, action: Action, now: datet
     assert invoice.collection_method == "send_invoice"
     assert invoice.stripe_payment is StripePayment.NONE
     assert not view.abandoned
+    since = view.subscription.paused_since if view.subscription is not None else None
+    assert since is None or invoice.created < since, "it was made in a pause"
     assert view.hold != "held", "nobody has confirmed it yet"
     assert view.read_at is not None
     assert now - view.read_at <= FRESH
@@ -181,6 +183,8 @@ def finalizes_only_free_drafts(view: InvoiceView, action: Action, now: datetime)
         assert view.invoice.status == "draft"
         assert view.hold != "held"
         assert view.not_before is None or view.not_before <= now
+        if view.subscription is not None and view.hold != "released":
+            assert view.subscription.paused_since is None
 
 
 def opens_a_case_once(view: InvoiceView, action: Action, _: datetime) -> None:

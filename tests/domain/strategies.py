@@ -168,7 +168,14 @@ def views(draw: st.DrawFn, states: Sequence[AttemptState] = tuple(AttemptState))
         held_money=held,
         methods=draw(methods()),
         subscription=draw(
-            st.sampled_from([None, SubscriptionView("active", ended=False), SubscriptionView("canceled", ended=True)])
+            st.sampled_from(
+                [
+                    None,
+                    SubscriptionView("active", ended=False),
+                    SubscriptionView("active", ended=False, paused_since=NOW - 5 * DAYS),
+                    SubscriptionView("canceled", ended=True),
+                ]
+            )
         ),
         connections=draw(st.booleans()),
         opted_out=draw(st.booleans()),

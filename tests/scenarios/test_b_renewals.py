@@ -107,3 +107,69 @@ async def test_the_invoices_of_a_customer_who_opted_out_are_left_alone(world: Wo
     await world.call("POST", f"/v1/customers/{signup.customer}", {"opted_out": False})
     await world.settle()
     assert len(world.captures()) == 2
+
+
+@pytest.mark.scenario(23)
+@pytest.mark.parametrize("behavior", ["void", "keep_as_draft", "mark_uncollectible"])
+async def test_paused_collection(world: World, behavior: str) -> None:
+    signup = await world.signup("ok")
+    subscriptions = world.shop.client.v1.subscriptions
+    await subscriptions.update_async(signup.subscription, {"pause_collection": {"behavior": behavior}})  # type: ignore[typeddict-item]
+    await world.settle()
+
+    await world.later(days=32)
+    await world.later(days=2)
+
+    renewal = world.invoices_of(signup.subscription)[-1]
+    assert renewal["status"] == {"void": "void", "mark_uncollectible": "uncollectible"}.get(behavior, "draft")
+    assert world.stripe_calls("POST", f"/v1/invoices/{renewal['id']}/finalize") == []
+    assert len(world.charge_calls()) == 1, "the signup's"
+    assert (await world.access(signup.subscription))["granted"]
+
+    await subscriptions.update_async(signup.subscription, {"pause_collection": ""})
+    await world.settle()
+
+    kept = behavior == "keep_as_draft"
+    assert world.stripe_invoice(renewal["id"])["status"] == ("paid" if kept else renewal["status"])
+    assert len(world.captures()) == len(world.charge_calls()) == (2 if kept else 1)
+    await world.later(days=30)
+    assert world.invoices_of(signup.subscription)[-1]["status"] == "paid", "and the next one as ever"
+
+
+async def test_an_invoice_from_before_the_pause_is_collected_as_before(world: World) -> None:
+    signup, renewal = await world.renew("soft_then_ok")
+    await world.shop.client.v1.subscriptions.update_async(
+        signup.subscription, {"pause_collection": {"behavior": "keep_as_draft"}}
+    )
+    await world.later(hours=25)
+    assert world.stripe_invoice(renewal)["status"] == "paid"
+
+
+@pytest.mark.scenario(19)
+async def test_proration_invoice_in_mid_period(world: World) -> None:
+    signup = await world.signup("ok")
+    await world.later(days=10)
+    client = world.shop.client.v1
+    better = await client.prices.create_async(
+        {"product_data": {"name": "Pro"}, "unit_amount": 3000, "currency": "eur", "recurring": {"interval": "month"}}
+    )
+    [item] = world.stripe_subscription(signup.subscription)["items"]["data"]
+    world.break_card(signup.customer, "soft_then_ok")
+    await client.subscriptions.update_async(
+        signup.subscription,
+        {"items": [{"id": item["id"], "price": better.id}], "proration_behavior": "always_invoice"},
+    )
+    await world.settle()
+
+    _, upgrade = world.invoices_of(signup.subscription)
+    assert upgrade["billing_reason"] == "subscription_update"
+    shown = await world.gateway_invoice(upgrade["id"])
+    assert (shown["state"], shown["status"]) == ("retrying", "open"), "asked for, and not paid: not entitled yet"
+
+    await world.later(hours=25)
+
+    upgrade = world.stripe_invoice(upgrade["id"])
+    assert (upgrade["status"], (await world.gateway_invoice(upgrade["id"]))["state"]) == ("paid", "paid")
+    assert 0 < upgrade["amount_due"] < 2000
+    assert [c.captured for c in world.captures()] == [1000, upgrade["amount_due"]]
+    assert await world.attempts(upgrade["id"]) == ["declined", "succeeded"]

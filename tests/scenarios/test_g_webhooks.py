@@ -363,3 +363,68 @@ async def test_two_notices_for_one_fact(world: World) -> None:
     assert len(world.stripe_calls("POST", f"/v1/invoices/{signup.invoice}/pay")) == 1
     assert (shown["state"], world.stripe_invoice(signup.invoice)["status"]) == ("paid", "paid")
     assert await world.open_cases() == []
+
+
+async def _eventful_weeks(world: World, *, days: int) -> tuple[list[str], list[str]]:
+    """Three subscriptions renew and one of them ends, while nothing that Stripe says arrives; renewals and the living.
+
+    Another customer's renewal is paid by hand at Stripe.
+    """
+    signups = [await world.signup("ok", f"order-{n}") for n in range(4)]
+    assert await world.catch_up() == 0
+    await world.settle()
+    world.stripe.delivery.set(drop=True)
+    ended, by_hand = signups[0].subscription, signups[3].subscription
+    await world.move(days=27)
+    await world.shop.client.v1.subscriptions.cancel_async(ended)
+    await world.move(days=4, minutes=1)
+    paid = world.invoices_of(by_hand)[-1]["id"]
+    await world.shop.client.v1.invoices.finalize_invoice_async(paid)
+    await world.shop.client.v1.invoices.pay_async(paid, {"paid_out_of_band": True})
+    await world.later(days=days)
+    assert len(world.captures()) == 4, "nobody told the gateway of the renewals"
+    assert (await world.access(ended))["granted"], "nor of the end"
+    world.stripe.delivery.set(drop=False)
+    return [world.invoices_of(s.subscription)[-1]["id"] for s in signups[1:]], [s.subscription for s in signups[1:]]
+
+
+async def _caught_up(world: World, renewals: list[str], ended: str) -> None:
+    """Every renewal is paid, once; the one that was paid by hand was not charged; the end is known."""
+    states = [(await world.gateway_invoice(i))["state"] for i in renewals]
+    assert states == ["paid"] * 3
+    assert [world.stripe_invoice(i)["status"] for i in renewals] == ["paid"] * 3
+    assert [await world.attempts(i) for i in renewals] == [["succeeded"], ["succeeded"], []]
+    assert len(world.captures()) == len(world.charge_calls()) == 6
+    assert not (await world.access(ended))["granted"]
+    assert await world.open_cases() == []
+
+
+@pytest.mark.scenario(106, missing="credit notes")
+async def test_48_hours_of_lost_events(world: World) -> None:
+    renewals, living = await _eventful_weeks(world, days=1)
+    [ended] = set(world.stripe_account().subscriptions) - set(living)
+
+    assert await world.catch_up() > 10
+    await world.settle()
+
+    await _caught_up(world, renewals, ended)
+    stored, pokes = await _deliveries(), await _pokes()
+    for event in list(world.stripe_account().events):
+        world.stripe.resend(event)
+    await world.settle()
+    assert (await _deliveries(), await _pokes()) == (stored, pokes), "a webhook that comes late is a repeated one"
+
+
+@pytest.mark.scenario(107, missing="credit notes")
+async def test_loss_older_than_30_days(world: World) -> None:
+    renewals, living = await _eventful_weeks(world, days=1)
+    [ended] = set(world.stripe_account().subscriptions) - set(living)
+    for event in list(world.stripe_account().events):
+        # Stripe keeps them for 30 days.
+        del world.stripe_account().events[event]
+
+    assert await world.catch_up() >= 4
+    await world.settle()
+
+    await _caught_up(world, renewals, ended)
+    assert await world.catch_up() == 0

@@ -1,0 +1,78 @@
+"""Lists at Stripe, page by page, newest first: events, and the objects that somebody still has to pay for.
+
+A page names the last id on it; the next one starts after that. Stripe forgets events after 30 days (API description,
+GET /v1/events), and a deleted draft can't be started after any more: both answer 400 or 404.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+
+from gateway.billing.client import StripeClient
+from gateway.billing.shapes import InvoiceShape, SubscriptionShape
+from gateway.domain.billed import InvoiceStatus
+
+PAGE: Final = 100
+"""The most that Stripe gives at once."""
+
+T = TypeVar("T")
+
+
+class RawPage(msgspec.Struct, frozen=True):
+    """A page as it comes."""
+
+    data: list[msgspec.Raw] = []
+    has_more: bool = False
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True):
+    """A page: `last` is the id after which the next one starts; empty where there is none."""
+
+    items: list[T]
+    last: str = ""
+
+
+class _Id(msgspec.Struct, frozen=True):
+    id: str
+
+
+async def events(
+    stripe: StripeClient, since: datetime, until: datetime, *, undelivered: bool, after: str
+) -> Page[bytes]:
+    """Events created from `since` to `until`, as they were rendered when they happened. Raises StripeError.
+
+    `undelivered`: only those that are pending or have failed for at least one endpoint.
+    """
+    params: dict[str, Any] = {"created": {"gte": int(since.timestamp()), "lte": int(until.timestamp())}}
+    if undelivered:
+        params["delivery_success"] = False
+    page, last = await _page(stripe, "/v1/events", params, after)
+    return Page([bytes(raw) for raw in page.data], last)
+
+
+async def invoices(
+    stripe: StripeClient, *, status: InvoiceStatus | None = None, since: datetime | None = None, after: str
+) -> Page[InvoiceShape]:
+    """Invoices that Stripe does not collect itself: with this status, or created `since`. Raises StripeError."""
+    params: dict[str, Any] = {"collection_method": "send_invoice"}
+    if status is not None:
+        params["status"] = status
+    if since is not None:
+        params["created"] = {"gte": int(since.timestamp())}
+    page, last = await _page(stripe, "/v1/invoices", params, after)
+    return Page([msgspec.json.decode(raw, type=InvoiceShape) for raw in page.data], last)
+
+
+async def living_subscriptions(stripe: StripeClient, *, after: str) -> Page[SubscriptionShape]:
+    """Subscriptions with `send_invoice` that have not ended. Raises StripeError."""
+    page, last = await _page(stripe, "/v1/subscriptions", {"collection_method": "send_invoice"}, after)
+    return Page([msgspec.json.decode(raw, type=SubscriptionShape) for raw in page.data], last)
+
+
+async def _page(stripe: StripeClient, path: str, params: dict[str, Any], after: str) -> tuple[RawPage, str]:
+    page = await stripe.get(path, RawPage, {**params, "limit": PAGE, **({"starting_after": after} if after else {})})
+    more = page.has_more and page.data
+    return page, msgspec.json.decode(page.data[-1], type=_Id).id if more else ""
