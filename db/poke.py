@@ -115,13 +115,15 @@ async def take(wake_up: WakeUp, for_s: float) -> Claim | None:
     return None if taken is None else Claim(wake_up.kind, wake_up.account, wake_up.id, holder, taken["poked"])
 
 
-async def hold(claim: Claim, for_s: float) -> None:
-    """Lengthen a claim to `for_s` from now, inside the transaction that writes an intent; raises ClaimLostError."""
-    DB.current("holding a claim")
+async def hold(claim: Claim, for_s: float) -> int:
+    """Lengthen a claim to `for_s` from now, and read the counter; raises ClaimLostError.
+
+    What writes an intent holds in the same transaction, so that the row stays ours until it is committed.
+    """
     held = await sql.row(
         f"""update tollbridge.{claim.kind} set claim_until = clock_timestamp() + make_interval(secs => $4)
             where account = $1 and id = $2 and claimed_by = $3 and claim_until > clock_timestamp()
-            returning id""",  # noqa: S608
+            returning poked""",  # noqa: S608
         claim.account,
         claim.id,
         claim.holder,
@@ -129,6 +131,7 @@ async def hold(claim: Claim, for_s: float) -> None:
     )
     if held is None:
         raise ClaimLostError(f"{claim.kind} {claim.id}")
+    return int(held["poked"])
 
 
 async def release(claim: Claim, *, seen: int, due_at: datetime | None) -> bool:

@@ -427,6 +427,7 @@ create index checkout_session_wanting on tollbridge.checkout_session (id) where 
 create index checkout_session_due on tollbridge.checkout_session (due_at) where due_at is not null;
 create index checkout_session_claimed on tollbridge.checkout_session (claim_until) where claimed_by is not null;
 create index checkout_session_invoice on tollbridge.checkout_session (account, invoice);
+create index checkout_session_subscription on tollbridge.checkout_session (account, subscription) where subscription <> '';
 
 create table tollbridge.delivery (
     id text primary key,
@@ -477,6 +478,7 @@ create table tollbridge.review_case (
     check ((state = 'closed') = (closed_at is not null))
 );
 create unique index review_case_open on tollbridge.review_case (account, kind, subject) where state = 'open';
+create index review_case_invoice on tollbridge.review_case (account, invoice) where state = 'open' and invoice <> '';
 create index review_case_listing on tollbridge.review_case (account, state, opened_at);
 
 create table tollbridge.audit_log (

@@ -14,8 +14,8 @@ from gateway.billing.errors import StripeError
 from gateway.billing.pace import Lane, in_lane
 from gateway.clock import business_now
 from gateway.collect import charge, record
-from gateway.collect.load import CLAIM_S, Loaded, load
-from gateway.collect.turn import take_turn
+from gateway.collect.load import Loaded, load
+from gateway.collect.turn import CLAIM_MARGIN_S, take_turn
 from gateway.domain.actions import (
     Action,
     CancelPending,
@@ -46,12 +46,12 @@ MOST_READS: Final = 5
 
 async def advance_invoice(runtime: Runtime, wake_up: WakeUp) -> None:
     """Bring an invoice as far as it goes now."""
-    reads = 0
+    hold_s, reads = runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S, 0
 
     async def go_round(claim: Claim) -> bool:
         nonlocal reads
         now = await business_now()
-        loaded = await load(claim, now)
+        loaded = await load(claim, hold_s, now)
         action = decide(loaded.view, now)
         reads += isinstance(action, Read)
         if reads > MOST_READS:
@@ -63,7 +63,7 @@ async def advance_invoice(runtime: Runtime, wake_up: WakeUp) -> None:
             await _step(runtime, claim, loaded, action, now)
         return False
 
-    await take_turn(wake_up, CLAIM_S, MOST_STEPS, go_round)
+    await take_turn(wake_up, hold_s, MOST_STEPS, go_round)
 
 
 async def _step(runtime: Runtime, claim: Claim, loaded: Loaded, action: Action, now: datetime) -> None:
@@ -97,10 +97,13 @@ async def _step(runtime: Runtime, claim: Claim, loaded: Loaded, action: Action, 
 async def _rest(claim: Claim, loaded: Loaded, action: WaitUntil | Done, now: datetime) -> bool:
     """Let go; False where something was poked meanwhile."""
     due_at = action.at if isinstance(action, WaitUntil) else None
+    gone = outdated(loaded.view)
+    if not gone and (loaded.reason, loaded.next_attempt_at) == (action.reason, due_at):
+        return await poke.release(claim, seen=loaded.poked, due_at=due_at)
     async with DB.transaction():
         released = await poke.release(claim, seen=loaded.poked, due_at=due_at)
         if released:
             await record.note(claim, action.reason, due_at)
-            if gone := outdated(loaded.view):
+            if gone:
                 await cases.close_by_itself(claim.account, claim.id, gone, now)
     return released

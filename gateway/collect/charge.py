@@ -44,7 +44,6 @@ INSERT = """
         reason, idempotency_key, reference, request, created_at, sent_at)
     values ($1, $2, $3, $4, $5, $6, $7, $8, 'sending', $9, $10, $11, $12, $13, $13)
 """
-POKED = "select poked from tollbridge.invoice where account = $1 and id = $2"
 OF_ATTEMPT = "select * from tollbridge.attempt where account = $1 and id = $2"
 
 
@@ -90,8 +89,7 @@ async def charge(runtime: Runtime, claim: Claim, loaded: Loaded, action: Charge,
     timeout_s = total_timeout_s(runtime, adapter)
     began = time.monotonic()
     async with DB.transaction():
-        await poke.hold(claim, timeout_s + CLAIM_MARGIN_S)
-        if await sql.value(POKED, account, claim.id) != loaded.poked:
+        if await poke.hold(claim, timeout_s + CLAIM_MARGIN_S) != loaded.poked:
             # Something about the invoice changed since it was looked at (its checkout ended, say): look again.
             return
         await sql.rows(
@@ -119,7 +117,8 @@ async def charge(runtime: Runtime, claim: Claim, loaded: Loaded, action: Charge,
         # Whoever was held up for so long can't be sure that the claim outlasts the call: nothing goes out.
         outcome = NotSent("the worker was held up before the call")
     outcome = scrubbed(outcome, request.method)
-    await store_outcome(account, attempt, outcome, await business_now(), wake=not await _still_ours(claim))
+    late = time.monotonic() - began > timeout_s + CLAIM_MARGIN_S / 2 and not await _still_ours(claim)
+    await store_outcome(account, attempt, outcome, await business_now(), wake=late)
 
 
 async def resolve(runtime: Runtime, claim: Claim, loaded: Loaded, action: Resolve, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 
 import asyncpg
@@ -19,54 +20,58 @@ from gateway.domain.project import project
 from gateway.domain.view import AttemptView, Hold, InvoiceView, MethodView, RecordingView, SubscriptionView
 from processors.outcome import Advice
 
-CLAIM_S = 20.0
-"""How long a claim lasts while nothing is called; every call lengthens it first."""
-
 WAITING_STATES = frozenset({InvoiceState.DUE, InvoiceState.CHARGING})
 """While an older invoice is in one of these, the younger ones of its subscription wait for it."""
 
-INVOICE = "select * from tollbridge.invoice where account = $1 and id = $2"
-ATTEMPTS = """
-    select a.*, c.adapter from tollbridge.attempt a join tollbridge.connection c on c.id = a.connection
-    where a.account = $1 and a.invoice = $2 order by a.number
+# Everything in one statement: one round trip, and one moment of the database for all of its parts. The session is the
+# one that made the invoice's subscription.
+VIEW = """
+    select i.*, a.policies, coalesce(c.opted_out, false) as opted_out,
+        s.status as subscription_status, s.ended_at as subscription_ended_at, s.paused_at as subscription_paused_at,
+        k.id as session, k.state as session_state, k.told_stripe as session_told_stripe,
+        k.payment_method as session_method, k.invoice as session_invoice, k.paid as session_paid,
+        (select jsonb_object_agg(n.id, jsonb_build_object('adapter', n.adapter,
+                    'usable', n.enabled and (n.currencies = '{}' or i.currency = any(n.currencies))))
+         from tollbridge.connection n where n.account = i.account) as connections,
+        array(select t from tollbridge.attempt t
+              where t.account = i.account and t.invoice = i.id order by t.number) as attempts,
+        array(select r from tollbridge.recording r
+              where r.account = i.account and r.invoice = i.id order by r.created_at, r.id) as recordings,
+        array(select p from tollbridge.payment_method p
+              where p.account = i.account and p.customer = i.customer and p.status <> 'revoked'
+              order by p.position, p.created_at) as methods,
+        coalesce((select sum(case m.kind when 'capture_reversed' then -m.amount else m.amount end)
+                  from tollbridge.movement m join tollbridge.attempt t on t.id = m.attempt
+                  where m.account = i.account and m.invoice = i.id and not t.surplus
+                    and m.kind in ('capture', 'capture_reversed', 'capture_reinstated')), 0)
+      - coalesce((select sum(amount) from tollbridge.recording r
+                  where r.account = i.account and r.invoice = i.id and r.state = 'recorded'), 0) as held_money,
+        array(select r.kind from tollbridge.review_case r
+              where r.account = i.account and r.invoice = i.id and r.state = 'open') as open_cases,
+        exists (select 1 from tollbridge.invoice o
+                where o.account = i.account and o.subscription = i.subscription and o.subscription <> ''
+                  and o.status = 'open' and (o.stripe_created_at, o.id) < (i.stripe_created_at, i.id)
+                  and o.failures = 0 and (o.state in ('due', 'charging') or o.seen < o.poked)
+                  and not exists (select 1 from tollbridge.review_case r
+                                  where r.account = o.account and r.invoice = o.id and r.state = 'open')) as older_first
+    from tollbridge.invoice i
+    join tollbridge.account a on a.id = i.account
+    left join tollbridge.customer c on c.account = i.account and c.id = i.customer
+    left join tollbridge.subscription s on s.account = i.account and s.id = i.subscription
+    left join lateral (
+        select k.*, exists (select 1 from tollbridge.invoice p
+                            where p.account = k.account and p.id = k.invoice and p.status = 'paid') as paid
+        from tollbridge.checkout_session k
+        where k.account = i.account and k.subscription = i.subscription and k.subscription <> ''
+        order by k.created_at desc limit 1
+    ) k on true
+    where i.account = $1 and i.id = $2
 """
-RECORDINGS = "select * from tollbridge.recording where account = $1 and invoice = $2 order by created_at, id"
-HELD = """
-    select coalesce((select sum(case m.kind when 'capture_reversed' then -m.amount else m.amount end)
-                     from tollbridge.movement m join tollbridge.attempt a on a.id = m.attempt
-                     where m.account = $1 and m.invoice = $2 and not a.surplus
-                       and m.kind in ('capture', 'capture_reversed', 'capture_reinstated')), 0)
-         - coalesce((select sum(amount) from tollbridge.recording
-                     where account = $1 and invoice = $2 and state = 'recorded'), 0)
-"""
-METHODS = """
-    select p.*, c.adapter, c.enabled and (c.currencies = '{}' or $3 = any(c.currencies)) as usable
-    from tollbridge.payment_method p join tollbridge.connection c on c.id = p.connection
-    where p.account = $1 and p.customer = $2 and p.status <> 'revoked' order by p.position, p.created_at
-"""
-AROUND = """
-    select exists (select 1 from tollbridge.connection where account = $1 and enabled
-                   and (currencies = '{}' or $3 = any(currencies))) as connections,
-           coalesce((select opted_out from tollbridge.customer where account = $1 and id = $2), false) as opted_out,
-           (select policies from tollbridge.account where id = $1) as policies
-"""
-# The session that made its subscription, or is about to: what metadata say is a hint (law 11), so the session that they
+# The session that is about to make its subscription: what metadata say is a hint (law 11), so the session that they
 # name must be waiting for just this customer's subscription.
-SESSION = """
-    select state, told_stripe, payment_method, invoice, exists (select 1 from tollbridge.invoice i
-            where i.account = s.account and i.id = s.invoice and i.status = 'paid') as paid
-    from tollbridge.checkout_session s
-    where account = $1 and (subscription = $2 and $2 <> '' or id = $3 and customer = $4 and subscription = '')
-    order by created_at desc limit 1
-"""
-CASES = "select kind from tollbridge.review_case where account = $1 and invoice = $2 and state = 'open'"
-OLDER = """
-    select exists (select 1 from tollbridge.invoice i
-        where i.account = $1 and i.subscription = $2 and i.subscription <> '' and i.status = 'open'
-          and (i.stripe_created_at, i.id) < ($3, $4) and i.failures = 0
-          and (i.state in ('due', 'charging') or i.seen < i.poked)
-          and not exists (select 1 from tollbridge.review_case r
-                          where r.account = i.account and r.invoice = i.id and r.state = 'open'))
+COMING_SESSION = """
+    select state, told_stripe, payment_method, invoice from tollbridge.checkout_session
+    where account = $1 and id = $2 and customer = $3 and subscription = ''
 """
 WATCHING = """
     select id from tollbridge.checkout_session where account = $1 and invoice = $2
@@ -86,94 +91,125 @@ STORE_STATE = """
 
 
 class Loaded(msgspec.Struct, frozen=True):
-    """A view, the counter that was read with it, and the rows that steps need."""
+    """A view, the counter that was read before it, and the rows that steps need. `held_at`: machine time."""
 
     view: InvoiceView
     poked: int
+    held_at: float
     state: InvoiceState
     customer: str
     number: str
+    reason: str
+    next_attempt_at: datetime | None
 
 
-async def load(claim: Claim, now: datetime) -> Loaded:
-    """Read it all, and bring the stored state up to date; raises ClaimLostError."""
-    async with DB.transaction():
-        await poke.hold(claim, CLAIM_S)
-        row = await sql.row(INVOICE, claim.account, claim.id)
-        assert row is not None, "a claimed invoice exists"
-        view = await view_of(row)
+class Session(msgspec.Struct, frozen=True):
+    """The checkout session that began the invoice's subscription."""
+
+    state: str
+    told_stripe: bool
+    payment_method: str
+    invoice: str
+    paid: bool
+
+
+class _Connection(msgspec.Struct, frozen=True):
+    adapter: str
+    usable: bool
+
+
+async def load(claim: Claim, for_s: float, now: datetime) -> Loaded:
+    """Hold the claim for so long, read everything, bring the stored state up to date; raises ClaimLostError.
+
+    The counter is read before the rest, so that a poke in between makes the next round.
+    """
+    held_at, poked = time.monotonic(), await poke.hold(claim, for_s)
+    row = await _row(claim.account, claim.id)
+    view = await _view(row)
     state = project(view)
     if state != row["state"]:
         await _store_state(claim, InvoiceState(row["state"]), state, now)
-    return Loaded(view, row["poked"], state, row["customer"], row["number"])
+    return Loaded(view, poked, held_at, state, row["customer"], row["number"], row["reason"], row["next_attempt_at"])
 
 
-async def view_of(row: asyncpg.Record) -> InvoiceView:
-    """The view of an invoice's row."""
-    account, invoice_id, customer, currency = row["account"], row["id"], row["customer"], row["currency"]
-    around = await sql.row(AROUND, account, customer, currency)
-    assert around is not None
-    invoice = _mirrored(row)
-    session = await _session(account, invoice)
-    subscription = await sql.row(
-        "select status, ended_at, paused_at from tollbridge.subscription where account = $1 and id = $2",
-        account,
-        row["subscription"],
-    )
+async def view_of(account: str, invoice: str) -> InvoiceView:
+    """The view of an invoice, which must exist."""
+    return await _view(await _row(account, invoice))
+
+
+async def _row(account: str, invoice: str) -> asyncpg.Record:
+    row = await sql.row(VIEW, account, invoice)
+    assert row is not None, "the invoice exists"
+    return row
+
+
+async def _view(row: asyncpg.Record) -> InvoiceView:
+    currency, invoice = row["currency"], _mirrored(row)
+    session = await _session(row, invoice)
+    connections = msgspec.json.decode(row["connections"] or "{}", type=dict[str, _Connection])
     return InvoiceView(
-        id=invoice_id,
-        policy=msgspec.json.decode(around["policies"], type=Policy),
+        id=row["id"],
+        policy=msgspec.json.decode(row["policies"], type=Policy),
         invoice=invoice,
         read_at=row["read_at"],
         stale=row["stale"],
-        hold=_hold(session, invoice_id),
-        attempts=tuple(_attempt(a) for a in await sql.rows(ATTEMPTS, account, invoice_id)),
+        hold=_hold(session, row["id"]),
+        attempts=tuple(_attempt(a, connections[a["connection"]].adapter) for a in row["attempts"]),
         recordings=tuple(
             RecordingView(r["id"], r["attempt"], r["amount"], RecordingState(r["state"]), r["resolved_at"])
-            for r in await sql.rows(RECORDINGS, account, invoice_id)
+            for r in row["recordings"]
         ),
-        held_money=int(await sql.value(HELD, account, invoice_id)),
-        methods=tuple(_method(m, currency) for m in await sql.rows(METHODS, account, customer, currency)),
-        subscription=None
-        if subscription is None
-        else SubscriptionView(subscription["status"], subscription["ended_at"] is not None, subscription["paused_at"]),
-        connections=around["connections"],
-        opted_out=around["opted_out"],
-        preferred_method=_preferred(session, invoice_id),
-        older_first=bool(await sql.value(OLDER, account, row["subscription"], row["stripe_created_at"], invoice_id)),
+        held_money=int(row["held_money"]),
+        methods=tuple(_method(m, connections[m["connection"]], currency) for m in row["methods"]),
+        subscription=_subscription(row),
+        connections=any(connection.usable for connection in connections.values()),
+        opted_out=row["opted_out"],
+        preferred_method=_preferred(session, row["id"]),
+        older_first=row["older_first"],
         abandoned=_abandoned(session),
         not_before=row["next_attempt_at"] if row["status"] == "draft" else None,
         kept_in_pause=row["kept_in_pause"],
-        open_cases=frozenset(r["kind"] for r in await sql.rows(CASES, account, invoice_id)),
+        open_cases=frozenset(row["open_cases"]),
     )
 
 
-async def _session(account: str, invoice: BilledInvoice | None) -> asyncpg.Record | None:
-    """The checkout session that began the invoice's subscription."""
-    if invoice is None or not invoice.subscription:
+async def _session(row: asyncpg.Record, invoice: BilledInvoice | None) -> Session | None:
+    if row["session"] is not None:
+        names = ("state", "told_stripe", "method", "invoice", "paid")
+        state, told, method, first, paid = (row[f"session_{name}"] for name in names)
+        return Session(state, told, method or "", first, paid)
+    if invoice is None or not invoice.subscription or not invoice.session:
         return None
-    return await sql.row(SESSION, account, invoice.subscription, invoice.session, invoice.customer)
+    coming = await sql.row(COMING_SESSION, row["account"], invoice.session, invoice.customer)
+    if coming is None:
+        return None
+    return Session(coming["state"], coming["told_stripe"], coming["payment_method"] or "", coming["invoice"], False)
 
 
-def _hold(session: asyncpg.Record | None, invoice: str) -> Hold:
-    if session is None or session["state"] not in (SessionState.CREATING, SessionState.OPEN, SessionState.PROCESSING):
+def _subscription(row: asyncpg.Record) -> SubscriptionView | None:
+    if row["subscription_status"] is None:
+        return None
+    ended, paused = row["subscription_ended_at"] is not None, row["subscription_paused_at"]
+    return SubscriptionView(row["subscription_status"], ended, paused)
+
+
+def _hold(session: Session | None, invoice: str) -> Hold:
+    if session is None or session.state not in (SessionState.CREATING, SessionState.OPEN, SessionState.PROCESSING):
         return ""
     # Confirmed is not enough: until its payment method is stored, the customer's other ones must not be charged for it.
-    if session["state"] != SessionState.PROCESSING or not session["told_stripe"]:
+    if session.state != SessionState.PROCESSING or not session.told_stripe:
         return "held"
     # Only the first draft was held by us, and only that one is ours to finalize whatever its `auto_advance` says.
-    return "released" if session["invoice"] == invoice else ""
+    return "released" if session.invoice == invoice else ""
 
 
-def _abandoned(session: asyncpg.Record | None) -> bool:
+def _abandoned(session: Session | None) -> bool:
     """Its checkout came to nothing, so its subscription is ended; one that was paid for all the same lives on."""
-    return (
-        session is not None and not session["paid"] and session["state"] in (SessionState.FAILED, SessionState.EXPIRED)
-    )
+    return session is not None and not session.paid and session.state in (SessionState.FAILED, SessionState.EXPIRED)
 
 
-def _preferred(session: asyncpg.Record | None, invoice: str) -> str:
-    return session["payment_method"] or "" if session is not None and session["invoice"] == invoice else ""
+def _preferred(session: Session | None, invoice: str) -> str:
+    return session.payment_method if session is not None and session.invoice == invoice else ""
 
 
 def _mirrored(row: asyncpg.Record) -> BilledInvoice | None:
@@ -185,7 +221,7 @@ def _mirrored(row: asyncpg.Record) -> BilledInvoice | None:
     return invoice
 
 
-def _attempt(row: asyncpg.Record) -> AttemptView:
+def _attempt(row: asyncpg.Record, adapter: str) -> AttemptView:
     return AttemptView(
         id=row["id"],
         number=row["number"],
@@ -195,7 +231,7 @@ def _attempt(row: asyncpg.Record) -> AttemptView:
         captured=row["amount_captured"],
         state=AttemptState(row["state"]),
         sent_at=row["sent_at"],
-        capabilities=capabilities_of(row["adapter"]),
+        capabilities=capabilities_of(adapter),
         surplus=row["surplus"],
         advice=Advice(row["advice"]) if row["advice"] else None,
         resolved_at=row["resolved_at"],
@@ -208,15 +244,15 @@ def _attempt(row: asyncpg.Record) -> AttemptView:
     )
 
 
-def _method(row: asyncpg.Record, currency: str) -> MethodView:
-    amounts = capabilities_of(row["adapter"]).amounts
+def _method(row: asyncpg.Record, connection: _Connection, currency: str) -> MethodView:
+    amounts = capabilities_of(connection.adapter).amounts
     return MethodView(
         id=row["id"],
         connection=row["connection"],
         status=MethodStatus(row["status"]),
         position=row["position"],
         created_at=row["created_at"],
-        usable=row["usable"],
+        usable=connection.usable,
         minimum=amounts.minimum.get(currency),
         maximum=amounts.maximum.get(currency),
     )

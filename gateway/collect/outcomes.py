@@ -74,7 +74,8 @@ STOP_METHOD = """
 async def store_outcome(
     account: str, attempt: str, outcome: ChargeOutcome, now: datetime, *, wake: bool, proven: bool = False
 ) -> None:
-    """Store an outcome in a transaction of its own. `wake`: poke the invoice, for a caller without its claim.
+    """Store an outcome in a transaction of its own. `wake`: poke the invoice where anything changed, for a caller
+    without its claim.
 
     `proven`: the processor itself says how the charge stands (a look-up, a notice). Without it, "not sent" and
     "rejected" are the end of one call only, and end the attempt only while that was its sole one.
@@ -82,35 +83,35 @@ async def store_outcome(
     async with DB.transaction():
         row = await sql.row(LOCK, account, attempt)
         assert row is not None, "outcomes are of attempts that exist"
-        await _apply(row, outcome, now, proven=proven)
-        if wake:
+        if await _apply(row, outcome, now, proven=proven) and wake:
             await poke.poke(Kind.INVOICE, account, [row["invoice"]], now)
 
 
-async def _apply(row: asyncpg.Record, outcome: ChargeOutcome, now: datetime, *, proven: bool) -> None:
+async def _apply(row: asyncpg.Record, outcome: ChargeOutcome, now: datetime, *, proven: bool) -> bool:
+    """Whether it told anything new."""
     was, then = AttemptState(row["state"]), STATE_OF[type(outcome)]
     if isinstance(outcome, Succeeded) and was is AttemptState.SUCCEEDED:
-        await _more_captured(row, outcome, now)
-        return
+        return await _more_captured(row, outcome, now)
     if was == then:
         # The same again: only the next look is put off.
         if was in UNRESOLVED:
             await _schedule(row, was, now)
-        return
+        return False
     of_one_call = then is AttemptState.UNKNOWN or (isinstance(outcome, NotSent | Rejected) and not proven)
     if of_one_call and was is not AttemptState.SENDING:
         if was in UNRESOLVED:
             await _schedule(row, was, now)
-        return
+        return False
     if not may_follow(was, then):
         if was is AttemptState.SUCCEEDED and then in (AttemptState.DECLINED, AttemptState.CANCELED):
             await _mismatch(row, f"the processor now says {then} of a payment that it said had succeeded", now)
-        return
+            return True
+        return False
     if isinstance(outcome, Succeeded) and outcome.captured.currency != row["currency"]:
         await _mismatch(row, f"captured in {outcome.captured.currency}, charged in {row['currency']}", now)
         if was in UNRESOLVED:
             await _schedule(row, was, now)
-        return
+        return True
     await _store(row, then, outcome, now)
     match outcome:
         case Succeeded():
@@ -121,6 +122,7 @@ async def _apply(row: asyncpg.Record, outcome: ChargeOutcome, now: datetime, *, 
             await _case(row, CaseKind.ATTEMPT_REJECTED, f"{code}: {message}", now)
         case _:
             pass
+    return True
 
 
 async def _store(row: asyncpg.Record, then: AttemptState, outcome: ChargeOutcome, now: datetime) -> None:
@@ -170,10 +172,10 @@ async def _captured(row: asyncpg.Record, outcome: Succeeded, now: datetime, occu
     )
 
 
-async def _more_captured(row: asyncpg.Record, outcome: Succeeded, now: datetime) -> None:
+async def _more_captured(row: asyncpg.Record, outcome: Succeeded, now: datetime) -> bool:
     """A success that was known, told again: the same, or more money. Each amount stands in the ledger once.
 
-    What is too much is found by `decide`, which sees what the ledger holds.
+    What is too much is found by `decide`, which sees what the ledger holds. Returns whether it was more, or other.
     """
     if outcome.captured.currency != row["currency"]:
         await _mismatch(row, f"captured in {outcome.captured.currency}, charged in {row['currency']}", now)
@@ -191,6 +193,9 @@ async def _more_captured(row: asyncpg.Record, outcome: Succeeded, now: datetime)
         )
     elif outcome.captured.amount < row["amount_captured"]:
         await _mismatch(row, f"the processor now says that only {outcome.captured.amount} was captured", now)
+    else:
+        return False
+    return True
 
 
 async def _stop_method(row: asyncpg.Record, decline: Decline) -> None:

@@ -55,12 +55,20 @@ async def _route(runtime: Runtime, ids: Sequence[str]) -> None:
     stored = await deliveries.due(runtime.keyring, ids, now)
     alone: list[Stored] = []
     together: dict[str, list[tuple[Stored, Plan]]] = defaultdict(list)
+    payments: dict[str, dict[str, Payment]] = defaultdict(dict)
     for delivery in stored:
         plan = _planned(delivery)
-        if plan is None or isinstance(plan, Payment | Fetch):
+        if isinstance(plan, Payment):
+            payments[delivery.account][delivery.id] = plan
+        elif plan is None or isinstance(plan, Fetch):
             alone.append(delivery)
         else:
             together[delivery.account].append((delivery, plan))
+    for account, asked in payments.items():
+        plans = await stripe_events.mirrored(account, asked)
+        of_account = [delivery for delivery in stored if delivery.id in asked]
+        together[account] += [(d, plans[d.id]) for d in of_account if d.id in plans]
+        alone += [d for d in of_account if d.id not in plans]
     for account, planned in together.items():
         alone += await _together(account, planned, now)
     if alone:

@@ -30,9 +30,10 @@ DELETED = """
     update tollbridge.customer set deleted_at = $3 where account = $1 and id = any($2) and deleted_at is null
 """
 SHOWN = """
-    select id, snapshot from tollbridge.invoice
-    where account = $1 and customer = $2 and snapshot is not null and position($3::bytea in snapshot) > 0
-    order by id
+    select i.id, i.snapshot, p.intent from unnest($2::text[], $3::text[]) as p (customer, intent)
+    join tollbridge.invoice i on i.account = $1 and i.customer = p.customer and i.snapshot is not null
+        and position(convert_to(p.intent, 'UTF8') in i.snapshot) > 0
+    order by i.id
 """
 
 Plan: TypeAlias = Touch | End
@@ -88,12 +89,26 @@ async def _fetched(runtime: Runtime, account: str, fetch: Fetch) -> Plan | Payme
             return found
 
 
+async def mirrored(account: str, payments: Mapping[str, Payment]) -> dict[str, Plan]:
+    """The plans of those deliveries whose payment intent our mirror shows: its invoice, or an echo."""
+    asked = list(payments.values())
+    shown: dict[str, tuple[str, str]] = {}
+    for row in await sql.rows(SHOWN, account, [p.customer for p in asked], [p.intent for p in asked]):
+        status = _status_shown(bytes(row["snapshot"]), row["intent"])
+        if status is not None:
+            shown.setdefault(row["intent"], (row["id"], status))
+    plans: dict[str, Plan] = {}
+    for delivery, payment in payments.items():
+        if payment.intent in shown:
+            invoice, status = shown[payment.intent]
+            plans[delivery] = ignored(ECHO) if status and status == payment.status else Touch(Named.INVOICE, invoice)
+    return plans
+
+
 async def _invoice_behind(runtime: Runtime, account: str, payment: Payment) -> Plan:
     """The invoice of a payment intent: from our mirror where it shows it, else from Stripe."""
-    for row in await sql.rows(SHOWN, account, payment.customer, payment.intent.encode()):
-        shown = _status_shown(bytes(row["snapshot"]), payment.intent)
-        if shown is not None:
-            return ignored(ECHO) if shown and shown == payment.status else Touch(Named.INVOICE, row["id"])
+    for plan in (await mirrored(account, {"": payment})).values():
+        return plan
     # Since 2025-03-31 neither side names the other but here (Stripe's changelog, basil).
     answer = await (await runtime.stripe(account)).get(
         "/v1/invoice_payments",

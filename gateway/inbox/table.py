@@ -35,6 +35,7 @@ TABLE: Final[tuple[tuple[str, Named | str], ...]] = (
     ("customer.discount.source_changed", "names no customer; the discount itself did not change"),
     ("customer.", Named.CUSTOMER),
     ("charge.", Named.PAYMENT),
+    ("payment_intent.created", "no payment was tried yet: what becomes of it has events of its own"),
     ("payment_intent.", Named.PAYMENT),
 )
 """The first prefix that fits decides; text is the reason to ignore it. Everything else pokes nothing."""

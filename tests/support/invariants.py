@@ -104,7 +104,7 @@ async def _nothing_unresolved_twice() -> None:
 
 async def _projection_is_recomputable() -> None:
     for row in await sql.rows("select * from tollbridge.invoice where seen = poked and claimed_by is null"):
-        view = await view_of(row)
+        view = await view_of(row["account"], row["id"])
         assert project(view) == row["state"], f"{row['id']} is stored as {row['state']}, is {project(view)}"
 
 

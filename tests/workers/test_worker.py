@@ -87,8 +87,8 @@ async def test_a_poke_during_advance_is_not_lost(runtime: Runtime, monkeypatch: 
     await put(account, "in_1")
     load, turns = collect.load, []
 
-    async def poking_load(claim: Any, now: Any) -> Any:
-        loaded = await load(claim, now)
+    async def poking_load(claim: Any, for_s: float, now: Any) -> Any:
+        loaded = await load(claim, for_s, now)
         turns.append(loaded.poked)
         if len(turns) == 1:
             await put(account, "in_1")
