@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import asyncpg
 import click
 import msgspec
+import uvloop
 
 from db.embedded import EmbeddedPostgres
 from db.encryption import EncryptionError, Keyring
@@ -51,8 +52,8 @@ FAILURES = (
 
 def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a command's coroutine; an error that we know ends it with one line."""
-    with failures():
-        return asyncio.run(work())
+    with failures(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work())
 
 
 @contextmanager

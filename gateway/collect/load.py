@@ -53,7 +53,12 @@ VIEW = """
                   and o.status = 'open' and (o.stripe_created_at, o.id) < (i.stripe_created_at, i.id)
                   and o.failures = 0 and (o.state in ('due', 'charging') or o.seen < o.poked)
                   and not exists (select 1 from tollbridge.review_case r
-                                  where r.account = o.account and r.invoice = o.id and r.state = 'open')) as older_first
+                                  where r.account = o.account and r.invoice = o.id
+                                    and r.state = 'open')) as older_first,
+        exists (select 1 from tollbridge.invoice o
+                where o.account = i.account and o.subscription = i.subscription and o.subscription <> ''
+                  and o.status = 'open' and (o.stripe_created_at, o.id) > (i.stripe_created_at, i.id)) as younger_open,
+        exists (select 1 from tollbridge.checkout_session w where w.account = i.account and w.invoice = i.id) as watched
     from tollbridge.invoice i
     join tollbridge.account a on a.id = i.account
     left join tollbridge.customer c on c.account = i.account and c.id = i.customer
@@ -87,6 +92,9 @@ YOUNGER = """
 LOCK = "select id from tollbridge.invoice where account = $1 and id = any($2) order by id for no key update"
 STORE_STATE = """
     update tollbridge.invoice set state = $4 where account = $1 and id = $2 and claimed_by = $3 returning id
+"""
+STORE_UNWATCHED = """
+    update tollbridge.invoice set state = $4 where account = $1 and id = $2 and claimed_by = $3 and poked = $5
 """
 
 
@@ -128,7 +136,11 @@ async def load(claim: Claim, for_s: float, now: datetime) -> Loaded:
     view = await _view(row)
     state = project(view)
     if state != row["state"]:
-        await _store_state(claim, InvoiceState(row["state"]), state, now)
+        if row["watched"] or row["younger_open"]:
+            await _store_state(claim, InvoiceState(row["state"]), state, now)
+        else:
+            # Who begins to wait for it meanwhile pokes it: then this stores nothing, and the next round does.
+            await sql.rows(STORE_UNWATCHED, claim.account, claim.id, claim.holder, state, poked)
     return Loaded(view, poked, held_at, state, row["customer"], row["number"], row["reason"], row["next_attempt_at"])
 
 
@@ -259,7 +271,7 @@ def _method(row: asyncpg.Record, connection: _Connection, currency: str) -> Meth
 
 
 async def _store_state(claim: Claim, was: InvoiceState, state: InvoiceState, now: datetime) -> None:
-    """The one place that writes an invoice's state. Whoever waits for it is poked in the same transaction.
+    """Write the state of an invoice that others wait for: they are poked in the same transaction.
 
     Rows are locked in one order everywhere: sessions, then invoices by id.
     """
