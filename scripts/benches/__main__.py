@@ -8,7 +8,10 @@ from typing import Any
 import click
 import msgspec
 
+from scripts.benches import checkout as checkout_bench
+from scripts.benches import growth as growth_bench
 from scripts.benches import ingest as ingest_bench
+from scripts.benches import settle as settle_bench
 
 as_json = click.option("--json", "json_", is_flag=True, help="Only the last line: one JSON object.")
 
@@ -25,6 +28,34 @@ def benches() -> None:
 def ingest(seconds: int, rounds: int, json_: bool) -> None:
     """Webhooks in: verified, deduplicated, committed and poked before the 2xx."""
     _say(ingest_bench.run(seconds=seconds, rounds=rounds), json_)
+
+
+@benches.command()
+@click.option("--invoices", default=10_000, show_default=True, type=click.IntRange(10, 20_000))
+@click.option("--limited", default=1_000, show_default=True, type=click.IntRange(10, 5_000), help="Under the limit.")
+@as_json
+def settle(invoices: int, limited: int, json_: bool) -> None:
+    """Renewals that fall due in one second: at zero latency, at real ones, and under Stripe's limits."""
+    runs = ((settle_bench.ZERO, invoices), (settle_bench.REAL, invoices), (settle_bench.LIMITED, limited))
+    figures = {conditions.name: settle_bench.run(conditions, count) for conditions, count in runs}
+    _say({"bench": "settle", **figures}, json_)
+
+
+@benches.command()
+@click.option("--invoices", default=300, show_default=True, type=click.IntRange(10, 5_000), help="In each round.")
+@click.option("--rounds", default=3, show_default=True, type=click.IntRange(1, 9))
+@as_json
+def growth(invoices: int, rounds: int, json_: bool) -> None:
+    """Whether it stays as fast with 200,000 old invoices and 2,000,000 old events."""
+    _say(growth_bench.run(invoices=invoices, rounds=rounds), json_)
+
+
+@benches.command()
+@click.option("--seconds", default=20, show_default=True, type=click.IntRange(1, 120))
+@as_json
+def checkout(seconds: int, json_: bool) -> None:
+    """The initial amount, asked for by a hundred pages."""
+    _say(checkout_bench.run(seconds=seconds), json_)
 
 
 def _say(figures: dict[str, Any], json_: bool) -> None:
