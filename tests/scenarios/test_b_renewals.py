@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.world import World
+from db import sql
+from tests.support.world import Signup, World
 
 
 @pytest.mark.scenario(16)
@@ -173,3 +174,50 @@ async def test_proration_invoice_in_mid_period(world: World) -> None:
     assert 0 < upgrade["amount_due"] < 2000
     assert [c.captured for c in world.captures()] == [1000, upgrade["amount_due"]]
     assert await world.attempts(upgrade["id"]) == ["declined", "succeeded"]
+
+
+BURST = 300
+TURNED_AWAY = 100
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.scenario(17)
+async def test_burst(world: World) -> None:
+    """A day's renewals in one minute, at a processor that takes so many a second: 429 is patience, not a decline."""
+    signup = await world.signup("ok")
+    subscriptions = [signup.subscription, *await _more_subscriptions(world, signup, BURST - 1)]
+    await world.settle()
+    before = len(world.captures())
+    world.practice.faults.add(
+        "error_before", method="POST", path="/v1/charges", status=429, delay_s=1, times=TURNED_AWAY
+    )
+
+    await world.later(days=31)
+    for _ in range(3):
+        await world.later(minutes=2)
+
+    renewals = [world.invoices_of(subscription)[-1] for subscription in subscriptions]
+    assert {invoice["status"] for invoice in renewals} == {"paid"}
+    assert len(world.captures()) - before == BURST
+    declined = await sql.rows("select id from tollbridge.attempt where state not in ('succeeded', 'not_sent')")
+    assert not declined
+    assert await world.open_cases() == []
+
+
+async def _more_subscriptions(world: World, signup: Signup, count: int) -> list[str]:
+    """Their first month is free: only the renewals are charged."""
+    free = await world.shop.client.v1.coupons.create_async({"percent_off": 100, "duration": "once"})
+    made = []
+    for _ in range(count):
+        subscription = await world.shop.client.v1.subscriptions.create_async(
+            {
+                "customer": signup.customer,
+                "items": [{"price": world.shop.price}],
+                "collection_method": "send_invoice",
+                "days_until_due": 10,
+                "discounts": [{"coupon": free.id}],
+            }
+        )
+        made.append(str(subscription.id))
+    return made
