@@ -114,7 +114,9 @@ async def charge(runtime: Runtime, claim: Claim, loaded: Loaded, action: Charge,
             now,
         )
         await sql.rows(
-            "update tollbridge.invoice set state = 'charging' where account = $1 and id = $2", account, claim.id
+            "update tollbridge.invoice set state = 'charging', asked_at = null where account = $1 and id = $2",
+            account,
+            claim.id,
         )
     if time.monotonic() - began < CLAIM_MARGIN_S / 2:
         outcome = await send(adapter, call, timeout_s)

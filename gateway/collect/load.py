@@ -16,7 +16,7 @@ from gateway.connections import capabilities_of
 from gateway.domain.billed import BilledInvoice
 from gateway.domain.policy import Policy
 from gateway.domain.project import project
-from gateway.domain.view import AttemptView, Hold, InvoiceView, MethodView, RecordingView, SubscriptionView
+from gateway.domain.view import AttemptView, Hold, InvoiceView, MethodView, ReceiptView, RecordingView, SubscriptionView
 from processors.outcome import Advice
 
 CLAIM_S = 20.0
@@ -30,12 +30,19 @@ ATTEMPTS = """
     select a.*, c.adapter from tollbridge.attempt a join tollbridge.connection c on c.id = a.connection
     where a.account = $1 and a.invoice = $2 order by a.number
 """
-RECORDINGS = "select * from tollbridge.recording where account = $1 and invoice = $2 order by created_at, id"
+RECEIPTS = """
+    select id, amount from tollbridge.movement
+    where account = $1 and invoice = $2 and kind = 'receipt' order by created_at, id
+"""
+RECORDINGS = """
+    select *, coalesce(attempt, receipt) as payment from tollbridge.recording
+    where account = $1 and invoice = $2 order by created_at, id
+"""
 HELD = """
     select coalesce((select sum(case m.kind when 'capture_reversed' then -m.amount else m.amount end)
-                     from tollbridge.movement m join tollbridge.attempt a on a.id = m.attempt
-                     where m.account = $1 and m.invoice = $2 and not a.surplus
-                       and m.kind in ('capture', 'capture_reversed', 'capture_reinstated')), 0)
+                     from tollbridge.movement m left join tollbridge.attempt a on a.id = m.attempt
+                     where m.account = $1 and m.invoice = $2 and not coalesce(a.surplus, false)
+                       and m.kind in ('capture', 'receipt', 'capture_reversed', 'capture_reinstated')), 0)
          - coalesce((select sum(amount) from tollbridge.recording
                      where account = $1 and invoice = $2 and state = 'recorded'), 0)
 """
@@ -128,8 +135,9 @@ async def view_of(row: asyncpg.Record) -> InvoiceView:
         stale=row["stale"],
         hold=_hold(session, invoice_id),
         attempts=tuple(_attempt(a) for a in await sql.rows(ATTEMPTS, account, invoice_id)),
+        receipts=tuple(ReceiptView(r["id"], r["amount"]) for r in await sql.rows(RECEIPTS, account, invoice_id)),
         recordings=tuple(
-            RecordingView(r["id"], r["attempt"], r["amount"], RecordingState(r["state"]), r["resolved_at"])
+            RecordingView(r["id"], r["payment"], r["amount"], RecordingState(r["state"]), r["resolved_at"])
             for r in await sql.rows(RECORDINGS, account, invoice_id)
         ),
         held_money=int(await sql.value(HELD, account, invoice_id)),
@@ -139,6 +147,7 @@ async def view_of(row: asyncpg.Record) -> InvoiceView:
         else SubscriptionView(subscription["status"], subscription["ended_at"] is not None, subscription["paused_at"]),
         connections=around["connections"],
         opted_out=around["opted_out"],
+        asked=row["asked_at"] is not None,
         preferred_method=_preferred(session, invoice_id),
         older_first=bool(await sql.value(OLDER, account, row["subscription"], row["stripe_created_at"], invoice_id)),
         abandoned=_abandoned(session),
@@ -203,6 +212,7 @@ def _attempt(row: asyncpg.Record) -> AttemptView:
         retry_after=row["retry_after"],
         lookups=row["lookups"],
         withdrawn=row["withdrawn"],
+        by_hand=row["reason"] == "operator",
         resent_at=row["resent_at"],
         looked_at=row["looked_at"],
     )

@@ -28,7 +28,8 @@ MOST_ROUNDS: Final = 5
 
 STORE = """
     update tollbridge.subscription set customer = $3, status = $4, collection_method = $5, pause_behavior = $6,
-        paused_at = case when $6 <> '' then coalesce(paused_at, $11) end, cancel_at_period_end = $7, ended_at = $8, digest = $9, stale = (poked <> $10), read_at = $11
+        paused_at = case when $6 <> '' then coalesce(paused_at, $11) end, cancel_at_period_end = $7, ended_at = $8,
+        digest = $9, stale = (poked <> $10), read_at = $11
     where account = $1 and id = $2
 """
 UNSETTLED = """

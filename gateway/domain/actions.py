@@ -90,9 +90,11 @@ class CancelPending(msgspec.Struct, frozen=True):
 
 
 class Tag(msgspec.Struct, frozen=True):
-    """Write the processor's payment id into the invoice's metadata, before it is marked paid (law 5)."""
+    """Write the payment's id into the invoice's metadata, before it is marked paid (law 5)."""
 
     attempt: str
+    receipt: bool = False
+    """`attempt` names a receipt."""
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -100,6 +102,8 @@ class Record(msgspec.Struct, frozen=True):
 
     attempt: str
     amount: int
+    receipt: bool = False
+    """`attempt` names a receipt."""
 
 
 class ConfirmRecording(msgspec.Struct, frozen=True):

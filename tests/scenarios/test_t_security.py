@@ -13,8 +13,9 @@ import pytest
 import structlog
 
 from db import sql
+from gateway.accounts import keys
 from gateway.logs import configure_logging
-from tests.support.world import World
+from tests.support.world import BY, World
 
 TABLES = """
     select table_name from information_schema.tables
@@ -161,7 +162,7 @@ async def test_redirect_return_with_somebody_elses_checkout(world: World) -> Non
     assert world.stripe_invoice(mallory["invoice"]["id"])["status"] == "draft"
 
 
-# 248 but for its refund, which comes with refunds.
+@pytest.mark.scenario(248, missing="its refund")
 async def test_metadata_is_data(world: World) -> None:
     alice = await world.signup("ok", "order-alice")
     mallory = await world.signup("ok", "order-mallory")
@@ -224,3 +225,25 @@ async def test_client_sends_an_amount(world: World) -> None:
     live = world.stripe_invoice(session["invoice"]["id"])
     assert (call.params["amount"], call.params["currency"]) == (live["amount_due"], "EUR") == (1000, "EUR")
     assert live["status"] == "paid"
+
+
+@pytest.mark.scenario(253, missing="refunds above a limit")
+async def test_operator_actions(world: World) -> None:
+    _, renewal = await world.renew("decline_insufficient_funds")
+    _, key = await keys.create(BY, world.shop.account, "checkout", ["server", "checkout", "admin"])
+    forbidden = await world.record_payment(renewal, key=key.reveal())
+    assert (forbidden.status_code, forbidden.json()["type"]) == (403, "urn:tollbridge:error:scope_missing")
+    groundless = await world.record_payment(renewal, reason="")
+    assert (groundless.status_code, groundless.json()["param"]) == (400, "reason")
+    audited = "select actor, object, reason, after from tollbridge.audit_log where action = 'invoice.payment_recorded'"
+    assert await sql.rows(audited) == []
+
+    done = await world.record_payment(renewal, source="bank_transfer", reason="See the statement of March 1.")
+    await world.settle()
+
+    assert done.status_code == 200
+    [row] = await sql.rows(audited)
+    assert row["actor"].startswith("key_")
+    assert (row["object"], row["reason"]) == (renewal, "See the statement of March 1.")
+    assert '"amount": 1000' in row["after"]
+    assert world.stripe_invoice(renewal)["status"] == "paid"
