@@ -17,6 +17,7 @@ class CaseKind(StrEnum):
     ATTEMPT_REJECTED = "attempt_rejected"
     BELOW_PROCESSOR_MINIMUM = "below_processor_minimum"
     ABOVE_PROCESSOR_MAXIMUM = "above_processor_maximum"
+    CAPTURE_REVERSED = "capture_reversed"
     CATCH_UP_FAILED = "catch_up_failed"
     COLLECTION_EXHAUSTED = "collection_exhausted"
     DELIVERY_PARKED = "delivery_parked"
@@ -37,6 +38,7 @@ REPAIR: dict[CaseKind, str] = {
     CaseKind.ATTEMPT_REJECTED: "The processor refuses our request itself: check the connection's configuration.",
     CaseKind.BELOW_PROCESSOR_MINIMUM: "Collect it another way, or credit it in Stripe.",
     CaseKind.ABOVE_PROCESSOR_MAXIMUM: "Collect it another way, or split it in Stripe.",
+    CaseKind.CAPTURE_REVERSED: "The payer's bank took it back, and Stripe shows it paid: ask the payer, or credit it.",
     CaseKind.CATCH_UP_FAILED: "What webhooks lost can't be listed: give the account's key the right to read it.",
     CaseKind.COLLECTION_EXHAUSTED: "Every try is used: ask the payer, mark it uncollectible, or void it in Stripe.",
     CaseKind.DELIVERY_PARKED: "Read the error, mend its cause, then replay the delivery.",

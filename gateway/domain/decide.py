@@ -55,6 +55,9 @@ def decide(view: InvoiceView, now: datetime) -> Action:
         return _resolve(view, invoice, view.unresolved, now)
     if view.held_money > 0:
         return _settle(view, invoice, now)
+    if view.held_money < 0:
+        # Stripe was told of it, and can't be told otherwise but by a credit note.
+        return _case(view, CaseKind.CAPTURE_REVERSED, f"{-view.held_money} of what Stripe shows as paid was taken back")
     if reason := not_ours(view):
         return Done(reason)
     match invoice.status:

@@ -33,4 +33,6 @@ def outdated(view: InvoiceView) -> AbstractSet[str]:
         gone.add(CaseKind.FINALIZATION_FAILED)
         if view.invoice.status != "open" and view.held_money <= 0:
             gone |= _UNTIL_SETTLED
+    if view.held_money >= 0:
+        gone.add(CaseKind.CAPTURE_REVERSED)
     return view.open_cases & gone
