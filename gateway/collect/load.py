@@ -10,7 +10,7 @@ import msgspec
 from db import poke, sql
 from db.engine import DB
 from db.poke import Claim, ClaimLostError, Kind
-from db.states import AttemptState, InvoiceState, MethodStatus, RecordingState, SessionState
+from db.states import AttemptState, InvoiceState, MethodStatus, RecordingState, SessionState, known
 from gateway.billing.shapes import InvoiceShape, billed
 from gateway.connections import capabilities_of
 from gateway.domain.billed import BilledInvoice
@@ -55,6 +55,8 @@ AROUND = """
     select exists (select 1 from tollbridge.connection where account = $1 and enabled
                    and (currencies = '{}' or $3 = any(currencies))) as connections,
            coalesce((select opted_out from tollbridge.customer where account = $1 and id = $2), false) as opted_out,
+           exists (select 1 from tollbridge.customer
+                   where account = $1 and id = $2 and deleted_at is not null) as deleted,
            (select policies from tollbridge.account where id = $1) as policies
 """
 # The session that made its subscription, or is about to: what metadata say is a hint (law 11), so the session that they
@@ -111,7 +113,7 @@ async def load(claim: Claim, now: datetime) -> Loaded:
         view = await view_of(row)
     state = project(view)
     if state != row["state"]:
-        await _store_state(claim, InvoiceState(row["state"]), state, now)
+        await _store_state(claim, known(InvoiceState, row["state"]), state, now)
     return Loaded(view, row["poked"], state, row["customer"], row["number"])
 
 
@@ -137,7 +139,7 @@ async def view_of(row: asyncpg.Record) -> InvoiceView:
         attempts=tuple(_attempt(a) for a in await sql.rows(ATTEMPTS, account, invoice_id)),
         receipts=tuple(ReceiptView(r["id"], r["amount"]) for r in await sql.rows(RECEIPTS, account, invoice_id)),
         recordings=tuple(
-            RecordingView(r["id"], r["payment"], r["amount"], RecordingState(r["state"]), r["resolved_at"])
+            RecordingView(r["id"], r["payment"], r["amount"], known(RecordingState, r["state"]), r["resolved_at"])
             for r in await sql.rows(RECORDINGS, account, invoice_id)
         ),
         held_money=int(await sql.value(HELD, account, invoice_id)),
@@ -147,6 +149,7 @@ async def view_of(row: asyncpg.Record) -> InvoiceView:
         else SubscriptionView(subscription["status"], subscription["ended_at"] is not None, subscription["paused_at"]),
         connections=around["connections"],
         opted_out=around["opted_out"],
+        customer_deleted=around["deleted"],
         asked=row["asked_at"] is not None,
         preferred_method=_preferred(session, invoice_id),
         older_first=bool(await sql.value(OLDER, account, row["subscription"], row["stripe_created_at"], invoice_id)),
@@ -202,7 +205,7 @@ def _attempt(row: asyncpg.Record) -> AttemptView:
         method=row["payment_method"],
         amount=row["amount"],
         captured=row["amount_captured"],
-        state=AttemptState(row["state"]),
+        state=known(AttemptState, row["state"]),
         sent_at=row["sent_at"],
         capabilities=capabilities_of(row["adapter"]),
         surplus=row["surplus"],
@@ -223,7 +226,7 @@ def _method(row: asyncpg.Record, currency: str) -> MethodView:
     return MethodView(
         id=row["id"],
         connection=row["connection"],
-        status=MethodStatus(row["status"]),
+        status=known(MethodStatus, row["status"]),
         position=row["position"],
         created_at=row["created_at"],
         usable=row["usable"],

@@ -13,7 +13,7 @@ import msgspec
 from db import poke, sql
 from db.engine import DB
 from db.poke import Kind
-from db.states import UNRESOLVED, AttemptState, MethodStatus, MovementKind, may_follow
+from db.states import UNRESOLVED, AttemptState, MethodStatus, MovementKind, known, may_follow
 from gateway.collect import ledger
 from gateway.collect.cases import open_case
 from gateway.connections import capabilities_of
@@ -88,7 +88,7 @@ async def store_outcome(
 
 
 async def _apply(row: asyncpg.Record, outcome: ChargeOutcome, now: datetime, *, proven: bool) -> None:
-    was, then = AttemptState(row["state"]), STATE_OF[type(outcome)]
+    was, then = known(AttemptState, row["state"]), STATE_OF[type(outcome)]
     if isinstance(outcome, Succeeded) and was in (AttemptState.SUCCEEDED, AttemptState.REVERSED):
         # Of one that was taken back too: what it took is in the ledger, and giving it again is a move of its own.
         await _more_captured(row, outcome, now)
@@ -194,7 +194,7 @@ async def looked(account: str, attempt: str, now: datetime, *, saw_nothing: bool
     async with DB.transaction():
         row = await sql.row(LOCK, account, attempt)
         if row is not None and row["state"] in UNRESOLVED:
-            await _schedule(row, AttemptState(row["state"]), now, saw_nothing=saw_nothing)
+            await _schedule(row, known(AttemptState, row["state"]), now, saw_nothing=saw_nothing)
 
 
 async def _schedule(row: asyncpg.Record, state: AttemptState, now: datetime, *, saw_nothing: bool = False) -> None:

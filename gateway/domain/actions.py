@@ -20,6 +20,7 @@ class CaseKind(StrEnum):
     CAPTURE_REVERSED = "capture_reversed"
     CATCH_UP_FAILED = "catch_up_failed"
     COLLECTION_EXHAUSTED = "collection_exhausted"
+    CUSTOMER_DELETED = "customer_deleted"
     DELIVERY_PARKED = "delivery_parked"
     FINALIZATION_FAILED = "finalization_failed"
     NOTICE_MISMATCH = "notice_mismatch"
@@ -41,6 +42,7 @@ REPAIR: dict[CaseKind, str] = {
     CaseKind.CAPTURE_REVERSED: "The payer's bank took it back, and Stripe shows it paid: ask the payer, or credit it.",
     CaseKind.CATCH_UP_FAILED: "What webhooks lost can't be listed: give the account's key the right to read it.",
     CaseKind.COLLECTION_EXHAUSTED: "Every try is used: ask the payer, mark it uncollectible, or void it in Stripe.",
+    CaseKind.CUSTOMER_DELETED: "Void it in Stripe, or mark it uncollectible; nothing is charged for it any more.",
     CaseKind.DELIVERY_PARKED: "Read the error, mend its cause, then replay the delivery.",
     CaseKind.FINALIZATION_FAILED: "Fill in what Stripe misses at the customer; finalizing is tried again every hour.",
     CaseKind.NOTICE_MISMATCH: "Compare the notice with the processor's dashboard; it changed nothing here.",

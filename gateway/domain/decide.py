@@ -41,6 +41,7 @@ OLDER_FIRST_WAIT = timedelta(minutes=1)
 FINALIZE_SLACK = timedelta(minutes=5)
 LOOKUPS_BEFORE_REPLAY = 2
 UNKNOWN_CASE_AFTER = timedelta(hours=24)
+CUSTOMER_DELETED = "its customer was deleted in Stripe"
 PAUSED = "the collection of its subscription is paused"
 
 
@@ -268,6 +269,8 @@ def _ended(view: InvoiceView) -> bool:
 def _draft(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
     if view.hold == "held":
         return WaitUntil(None, "held until its checkout is confirmed")
+    if view.customer_deleted:
+        return WaitUntil(None, CUSTOMER_DELETED)
     if view.not_before is not None and view.not_before > now:
         return WaitUntil(view.not_before, "Stripe could not finalize it")
     if view.hold == "released":
@@ -292,6 +295,8 @@ def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action
         return Done("its checkout has ended")
     if invoice.collection_method != "send_invoice":
         return WaitUntil(None, "Stripe collects it itself")
+    if view.customer_deleted:
+        return _case(view, CaseKind.CUSTOMER_DELETED, CUSTOMER_DELETED)
     if _made_in_pause(view, invoice):
         return WaitUntil(None, PAUSED)
     if invoice.stripe_payment is not StripePayment.NONE:

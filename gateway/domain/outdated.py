@@ -15,6 +15,7 @@ _UNTIL_SETTLED = frozenset(
         CaseKind.ATTEMPT_REJECTED,
         CaseKind.BELOW_PROCESSOR_MINIMUM,
         CaseKind.COLLECTION_EXHAUSTED,
+        CaseKind.CUSTOMER_DELETED,
         CaseKind.PARTIAL_CAPTURE,
         CaseKind.RECORDING_FAILED,
     }

@@ -122,6 +122,7 @@ class InvoiceView(msgspec.Struct, frozen=True):
     subscription: SubscriptionView | None = None
     connections: bool = True
     opted_out: bool = False
+    customer_deleted: bool = False
     older_first: bool = False
     abandoned: bool = False
     asked: bool = False

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from enum import StrEnum
 from typing import Any
 
 import pytest
 
 from db import sql
 from db.poke import Kind, WakeUp
+from db.states import AttemptState
+from gateway.collect import load
 from gateway.workers.entrypoints import advance
 from tests.support.world import World
 
@@ -128,3 +131,29 @@ async def test_retry_now_without_a_payment_method(world: World) -> None:
     answer = await world.collect_now(renewal)
     assert answer.json()["type"] == "urn:tollbridge:error:payment_method_needs_repair"
     assert len(world.charge_calls()) == charged
+
+
+@pytest.mark.scenario(242)
+async def test_rolling_deploy(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    signup, renewal = await world.renew("pending_then_ok")
+    charged = len(world.charge_calls())
+    assert await world.attempts(renewal) == ["pending"]
+    old = StrEnum("AttemptState", {s.name: s.value for s in AttemptState if s is not AttemptState.PENDING})
+
+    with monkeypatch.context() as old_version:
+        # A worker from before there was such a state meets the row that the new version wrote.
+        old_version.setattr(load, "AttemptState", old)
+        asked = len(world.practice.calls)
+        for _ in range(12):
+            await world.later(hours=1)
+            assert await world.attempts(renewal) == ["pending"], "it leaves the row alone"
+        assert len(world.practice.calls) == asked
+        assert await world.open_cases() == ["advance_failed"]
+        shown = await world.gateway_invoice(renewal)
+        assert "'pending' was written by a newer version" in shown["cases"][0]["reason"]
+
+    await world.later(days=2)
+    assert world.stripe_invoice(renewal)["status"] == "paid"
+    assert world.stripe_subscription(signup.subscription)["status"] == "active"
+    assert len(world.charge_calls()) == charged
+    assert await world.open_cases() == []

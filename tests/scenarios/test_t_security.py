@@ -15,6 +15,7 @@ import structlog
 from db import sql
 from gateway.accounts import keys
 from gateway.logs import configure_logging
+from tests.support.serving import Door, serving
 from tests.support.world import BY, World
 
 TABLES = """
@@ -247,3 +248,28 @@ async def test_operator_actions(world: World) -> None:
     assert (row["object"], row["reason"]) == (renewal, "See the statement of March 1.")
     assert '"amount": 1000' in row["after"]
     assert world.stripe_invoice(renewal)["status"] == "paid"
+
+
+@pytest.mark.scenario(251, missing="certificates, which no adapter fetches yet")
+async def test_notice_names_addresses_of_its_own(world: World) -> None:
+    strangers: list[str] = []
+    elsewhere = Door()
+    async with serving(elsewhere) as url:
+
+        async def stranger(scope: Any, receive: Any, send: Any) -> None:
+            strangers.append(scope["path"])
+
+        elsewhere.app = stranger
+        await world.signup("pending_then_ok")
+        account, charge = world.practice.account(world.shop.practice_key), world.last_charge()
+        named = dict.fromkeys(("cert_url", "certificate_url", "url", "href", "action_url", "base_url"), f"{url}/x")
+        # An id that would lead from the processor's own host to another, or to another address there.
+        for charge_id in (charge.id, f"@{url.removeprefix('http://')}/x", "../../v1/account", f"{url}/x"):
+            world.practice.announce(account, "charge.pending", charge.shown(account.id) | named | {"id": charge_id})
+        await world.settle()
+        await world.later(hours=2)
+
+    assert strangers == []
+    assert {c.path.split("/")[2] for c in world.practice.calls} <= {"charges", "setups"}
+    await world.later(hours=25)
+    assert len(world.captures()) == 1
