@@ -8,6 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import TypeVar
+
+E = TypeVar("E", bound=StrEnum)
+
+
+class UnknownStateError(Exception):
+    """A state that this version does not know: while a newer one is being rolled out, its rows are left to it."""
+
+
+def known(union: type[E], value: str) -> E:
+    """The member of a union; raises UnknownStateError."""
+    try:
+        return union(value)
+    except ValueError:
+        raise UnknownStateError(f"{union.__name__} {value!r} was written by a newer version") from None
 
 
 class AttemptState(StrEnum):

@@ -130,9 +130,13 @@ ChargeOutcome: TypeAlias = Succeeded | Declined | Rejected | Pending | RequiresA
 
 
 class Found(msgspec.Struct, frozen=True, tag="found"):
-    """The processor knows the charge; `outcome` is its state now."""
+    """The processor knows the charge; `outcome` is its state now.
+
+    `also`: other charges under the same reference, where a processor allows that. Each is money of its own.
+    """
 
     outcome: ChargeOutcome
+    also: tuple[ChargeOutcome, ...] = ()
 
 
 class NotFound(msgspec.Struct, frozen=True, tag="not_found"):

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import msgspec
 
 from processors.money import Money
-from processors.outcome import ChargeOutcome
+from processors.outcome import ChargeOutcome, Decline
 
 
 class Secret(msgspec.Struct, frozen=True):
@@ -153,8 +153,21 @@ class EventKind(StrEnum):
     CHARGE_SUCCEEDED = "charge.succeeded"
     CHARGE_FAILED = "charge.failed"
     CHARGE_PENDING = "charge.pending"
+    CHARGE_REVERSED = "charge.reversed"
+    CHARGE_REINSTATED = "charge.reinstated"
     METHOD_REVOKED = "method.revoked"
     IGNORED = "ignored"
+
+
+class MoneyMoved(msgspec.Struct, frozen=True):
+    """Money that moved once more for a charge: signed, from the merchant's side.
+
+    `occurrence` is the processor's own id of this move, so that the ledger holds it once however often it's told.
+    """
+
+    amount: Money
+    occurrence: str
+    occurred_at: datetime
 
 
 class ProcessorEvent(msgspec.Struct, frozen=True):
@@ -162,6 +175,7 @@ class ProcessorEvent(msgspec.Struct, frozen=True):
 
     `outcome` is what the event itself proves of the charge; None where it must be fetched instead.
     `account_ref` is the receiver that the event names, to be compared with the connection's own.
+    `moved` is the money of a reversal or a reinstatement, `decline` why a charge was reversed.
     """
 
     kind: EventKind
@@ -172,3 +186,5 @@ class ProcessorEvent(msgspec.Struct, frozen=True):
     token: Secret | None = None
     account_ref: str = ""
     detail: str = ""
+    moved: MoneyMoved | None = None
+    decline: Decline | None = None

@@ -196,6 +196,7 @@ create table tollbridge.invoice (
     due_date timestamptz,
     next_attempt_at timestamptz,
     kept_in_pause boolean not null default false,  -- a draft that a pause of its subscription held up
+    asked_at timestamptz,                          -- somebody asked to collect it now; null once that was heeded
     paid_at timestamptz,
     created_at timestamptz not null,
     poked bigint not null default 0,
@@ -288,7 +289,8 @@ create table tollbridge.recording (
     id text primary key,
     account text not null references tollbridge.account on delete restrict,
     invoice text not null,
-    attempt text not null,
+    attempt text,                                  -- the capture that it tells of,
+    receipt text,                                  -- or the movement of a payment that was recorded by hand
     amount bigint not null check (amount > 0),
     currency text not null check (currency ~ '^[a-z]{3}$'),
     state text not null check (state in ('sending', 'recorded', 'refused', 'not_sent', 'unknown')),
@@ -297,7 +299,8 @@ create table tollbridge.recording (
     created_at timestamptz not null,
     resolved_at timestamptz,
     foreign key (account, invoice) references tollbridge.invoice (account, id) on delete restrict,
-    foreign key (account, attempt) references tollbridge.attempt (account, id) on delete restrict
+    foreign key (account, attempt) references tollbridge.attempt (account, id) on delete restrict,
+    constraint tells_of_one_payment check ((attempt is null) <> (receipt is null))
 );
 create unique index recording_one_open on tollbridge.recording (account, invoice) where state = 'sending';
 create index recording_invoice on tollbridge.recording (account, invoice);
@@ -339,6 +342,7 @@ create table tollbridge.movement (
     evidence text not null default '',
     occurred_at timestamptz not null,
     created_at timestamptz not null,
+    unique (account, id),
     constraint movement_once unique nulls not distinct (account, connection, kind, processor_id, occurrence),
     foreign key (account, invoice) references tollbridge.invoice (account, id) on delete restrict,
     foreign key (account, connection) references tollbridge.connection (account, id) on delete restrict,
@@ -348,6 +352,8 @@ create table tollbridge.movement (
     check (kind <> 'receipt' or evidence <> ''),
     check (kind = 'receipt' or attempt is not null)
 );
+alter table tollbridge.recording add foreign key (account, receipt)
+    references tollbridge.movement (account, id) on delete restrict;
 create index movement_invoice on tollbridge.movement (account, invoice);
 create index movement_attempt on tollbridge.movement (attempt);
 

@@ -31,5 +31,6 @@ class Invoice(Pokable, tablename="invoice", schema=SCHEMA, db=DB):
     due_date = at()
     next_attempt_at = at()
     kept_in_pause = Boolean()
+    asked_at = at()
     paid_at = at()
     created_at = at()

@@ -82,7 +82,8 @@ class RecordingBody(msgspec.Struct, frozen=True):
     """One telling of Stripe that the invoice is paid out of band."""
 
     id: str
-    attempt: str
+    attempt: str | None
+    receipt: str | None
     amount: int
     currency: str
     state: RecordingState
@@ -211,6 +212,7 @@ def _recording(row: asyncpg.Record) -> RecordingBody:
     return RecordingBody(
         id=row["id"],
         attempt=row["attempt"],
+        receipt=row["receipt"],
         amount=row["amount"],
         currency=row["currency"],
         state=RecordingState(row["state"]),

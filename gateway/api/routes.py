@@ -8,6 +8,7 @@ from gateway.api.accounts import account_routes
 from gateway.api.attempts import attempt_routes
 from gateway.api.auth import Authentication
 from gateway.api.body import refuse_strange
+from gateway.api.by_hand import by_hand_routes
 from gateway.api.cases import case_routes
 from gateway.api.checkout import checkout_routes
 from gateway.api.connections import connection_routes
@@ -27,6 +28,7 @@ def v1() -> Router:
         route_handlers=[
             *account_routes,
             *attempt_routes,
+            *by_hand_routes,
             *case_routes,
             checkout_routes,
             *connection_routes,

@@ -27,6 +27,7 @@ from gateway.billing.errors import StripeError
 from gateway.cases import CaseClosedError
 from gateway.cli.home import local_keyring
 from gateway.clock import LiveClockError
+from gateway.finance.errors import ByHandError
 from gateway.logs import configure_logging
 from gateway.runtime import Runtime, UnknownAccountError, running
 from gateway.settings import Settings, SettingsError, load_settings
@@ -36,6 +37,7 @@ T = TypeVar("T")
 
 FAILURES = (
     AccountsError,
+    ByHandError,
     CaseClosedError,
     DatabaseError,
     EncryptionError,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import click
 
 from db.states import InvoiceState
 from gateway.api.invoices import InvoiceBody, InvoiceDetail, find_invoice, find_invoices
 from gateway.api.paging import Page
-from gateway.cli.context import account_of, opened, run
+from gateway.cli.context import account_of, author, opened, run
 from gateway.cli.output import OUT, as_json, fields, money, say, table, when
+from gateway.finance.collect_now import collect_now
+from gateway.finance.record_payment import Receipt, record_payment
 
 ACCOUNT = click.option("--account", default="", help="Name or id; not needed where there is only one.")
 
@@ -69,6 +73,55 @@ def show(invoice: str, account: str, json_: bool) -> None:
 
     found = run(work)
     say(found, json_, lambda: _print(found))
+
+
+@invoices.command()
+@click.argument("invoice")
+@ACCOUNT
+@as_json
+def collect(invoice: str, account: str, json_: bool) -> None:
+    """Collect an open invoice now, before its next try is due; a worker does it."""
+
+    async def work() -> InvoiceDetail:
+        async with opened():
+            owner = (await account_of(account)).id
+            await collect_now(author(), owner, invoice)
+            return await find_invoice(owner, invoice)
+
+    found = run(work)
+    say(found, json_, lambda: OUT.print(f"{found.id} is collected as soon as a worker gets there."))
+
+
+@invoices.command(name="record-payment")
+@click.argument("invoice")
+@click.option("--source", required=True, metavar="WORD", help="By what way it came: credits, bank_transfer, …")
+@click.option("--reference", required=True, help="What names the payment there.")
+@click.option("--received", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]), required=True, help="When, in UTC.")
+@click.option("--amount", type=int, help="Refuse it unless this is due, in minor units.")
+@click.option("--reason", required=True, help="Why; it goes into the audit log.")
+@ACCOUNT
+@as_json
+def record_payment_(
+    invoice: str,
+    source: str,
+    reference: str,
+    received: datetime,
+    amount: int | None,
+    reason: str,
+    account: str,
+    json_: bool,
+) -> None:
+    """Note a payment that came without a processor, and mark the invoice paid in Stripe. Never a charge."""
+
+    async def work() -> InvoiceDetail:
+        async with opened():
+            owner = (await account_of(account)).id
+            receipt = Receipt(source, reference, received.replace(tzinfo=UTC), reason, amount)
+            await record_payment(author(reason), owner, invoice, receipt)
+            return await find_invoice(owner, invoice)
+
+    found = run(work)
+    say(found, json_, lambda: OUT.print(f"The payment of {found.id} is noted; a worker tells Stripe."))
 
 
 def _print(invoice: InvoiceDetail) -> None:

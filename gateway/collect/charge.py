@@ -17,7 +17,7 @@ from db.poke import Claim
 from gateway.clock import business_now
 from gateway.collect.cases import open_case
 from gateway.collect.load import Loaded
-from gateway.collect.outcomes import looked, store_outcome
+from gateway.collect.outcomes import all_of, looked, store_outcome
 from gateway.collect.scrub import scrubbed
 from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.domain.actions import CancelPending, CaseKind, Charge, MarkUnknown, Resolve
@@ -109,7 +109,9 @@ async def charge(runtime: Runtime, claim: Claim, loaded: Loaded, action: Charge,
             now,
         )
         await sql.rows(
-            "update tollbridge.invoice set state = 'charging' where account = $1 and id = $2", account, claim.id
+            "update tollbridge.invoice set state = 'charging', asked_at = null where account = $1 and id = $2",
+            account,
+            claim.id,
         )
     if time.monotonic() - began < CLAIM_MARGIN_S / 2:
         outcome = await send(adapter, call, timeout_s)
@@ -147,7 +149,8 @@ async def resolve(runtime: Runtime, claim: Claim, loaded: Loaded, action: Resolv
     query = ChargeQuery(reference=row["reference"], processor_id=row["processor_id"] or "")
     found = await ask(adapter, query, timeout_s)
     if isinstance(found, Found):
-        found = Found(await without_token(runtime, claim.account, attempt.method, found.outcome))
+        outcomes = [await without_token(runtime, claim.account, attempt.method, outcome) for outcome in all_of(found)]
+        found = Found(outcomes[0], tuple(outcomes[1:]))
     await store_lookup(claim, attempt, found, await business_now())
 
 
@@ -180,8 +183,9 @@ async def mark_unknown(claim: Claim, action: MarkUnknown, now: datetime) -> None
 async def store_lookup(claim: Claim, attempt: AttemptView, found: LookupOutcome, now: datetime) -> None:
     """A look-up's answer. "Not found" ends an unknown attempt only if it is conclusive, and only after its lag."""
     match found:
-        case Found(outcome=outcome):
-            await store_outcome(claim.account, attempt.id, outcome, now, wake=False, proven=True)
+        case Found():
+            for outcome in all_of(found):
+                await store_outcome(claim.account, attempt.id, outcome, now, wake=False, proven=True)
         case NotFound(conclusive=True) if now - attempt.last_sent_at > _visible_after(attempt):
             gone = NotSent("the processor has no such charge")
             await store_outcome(claim.account, attempt.id, gone, now, wake=False, proven=True)

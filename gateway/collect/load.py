@@ -11,13 +11,13 @@ import msgspec
 from db import poke, sql
 from db.engine import DB
 from db.poke import Claim, ClaimLostError, Kind
-from db.states import AttemptState, InvoiceState, MethodStatus, RecordingState, SessionState
+from db.states import AttemptState, InvoiceState, MethodStatus, RecordingState, SessionState, known
 from gateway.billing.shapes import InvoiceShape, billed
 from gateway.connections import capabilities_of
 from gateway.domain.billed import BilledInvoice
 from gateway.domain.policy import Policy
 from gateway.domain.project import project
-from gateway.domain.view import AttemptView, Hold, InvoiceView, MethodView, RecordingView, SubscriptionView
+from gateway.domain.view import AttemptView, Hold, InvoiceView, MethodView, ReceiptView, RecordingView, SubscriptionView
 from processors.outcome import Advice
 
 WAITING_STATES = frozenset({InvoiceState.DUE, InvoiceState.CHARGING})
@@ -26,7 +26,7 @@ WAITING_STATES = frozenset({InvoiceState.DUE, InvoiceState.CHARGING})
 # Everything in one statement: one round trip, and one moment of the database for all of its parts. The session is the
 # one that made the invoice's subscription.
 VIEW = """
-    select i.*, a.policies, coalesce(c.opted_out, false) as opted_out,
+    select i.*, a.policies, coalesce(c.opted_out, false) as opted_out, c.deleted_at is not null as customer_deleted,
         s.status as subscription_status, s.ended_at as subscription_ended_at, s.paused_at as subscription_paused_at,
         k.id as session, k.state as session_state, k.told_stripe as session_told_stripe,
         k.payment_method as session_method, k.invoice as session_invoice, k.paid as session_paid,
@@ -35,15 +35,18 @@ VIEW = """
          from tollbridge.connection n where n.account = i.account) as connections,
         array(select t from tollbridge.attempt t
               where t.account = i.account and t.invoice = i.id order by t.number) as attempts,
+        array(select m from tollbridge.movement m
+              where m.account = i.account and m.invoice = i.id and m.kind = 'receipt'
+              order by m.created_at, m.id) as receipts,
         array(select r from tollbridge.recording r
               where r.account = i.account and r.invoice = i.id order by r.created_at, r.id) as recordings,
         array(select p from tollbridge.payment_method p
               where p.account = i.account and p.customer = i.customer and p.status <> 'revoked'
               order by p.position, p.created_at) as methods,
         coalesce((select sum(case m.kind when 'capture_reversed' then -m.amount else m.amount end)
-                  from tollbridge.movement m join tollbridge.attempt t on t.id = m.attempt
-                  where m.account = i.account and m.invoice = i.id and not t.surplus
-                    and m.kind in ('capture', 'capture_reversed', 'capture_reinstated')), 0)
+                  from tollbridge.movement m left join tollbridge.attempt t on t.id = m.attempt
+                  where m.account = i.account and m.invoice = i.id and not coalesce(t.surplus, false)
+                    and m.kind in ('capture', 'receipt', 'capture_reversed', 'capture_reinstated')), 0)
       - coalesce((select sum(amount) from tollbridge.recording r
                   where r.account = i.account and r.invoice = i.id and r.state = 'recorded'), 0) as held_money,
         array(select r.kind from tollbridge.review_case r
@@ -137,7 +140,7 @@ async def load(claim: Claim, for_s: float, now: datetime) -> Loaded:
     state = project(view)
     if state != row["state"]:
         if row["watched"] or row["younger_open"]:
-            await _store_state(claim, InvoiceState(row["state"]), state, now)
+            await _store_state(claim, known(InvoiceState, row["state"]), state, now)
         else:
             # Who begins to wait for it meanwhile pokes it: then this stores nothing, and the next round does.
             await sql.rows(STORE_UNWATCHED, claim.account, claim.id, claim.holder, state, poked)
@@ -167,15 +170,15 @@ async def _view(row: asyncpg.Record) -> InvoiceView:
         stale=row["stale"],
         hold=_hold(session, row["id"]),
         attempts=tuple(_attempt(a, connections[a["connection"]].adapter) for a in row["attempts"]),
-        recordings=tuple(
-            RecordingView(r["id"], r["attempt"], r["amount"], RecordingState(r["state"]), r["resolved_at"])
-            for r in row["recordings"]
-        ),
+        receipts=tuple(ReceiptView(r["id"], r["amount"]) for r in row["receipts"]),
+        recordings=tuple(_recording(r) for r in row["recordings"]),
         held_money=int(row["held_money"]),
         methods=tuple(_method(m, connections[m["connection"]], currency) for m in row["methods"]),
         subscription=_subscription(row),
         connections=any(connection.usable for connection in connections.values()),
         opted_out=row["opted_out"],
+        customer_deleted=row["customer_deleted"],
+        asked=row["asked_at"] is not None,
         preferred_method=_preferred(session, row["id"]),
         older_first=row["older_first"],
         abandoned=_abandoned(session),
@@ -241,7 +244,7 @@ def _attempt(row: asyncpg.Record, adapter: str) -> AttemptView:
         method=row["payment_method"],
         amount=row["amount"],
         captured=row["amount_captured"],
-        state=AttemptState(row["state"]),
+        state=known(AttemptState, row["state"]),
         sent_at=row["sent_at"],
         capabilities=capabilities_of(adapter),
         surplus=row["surplus"],
@@ -251,9 +254,15 @@ def _attempt(row: asyncpg.Record, adapter: str) -> AttemptView:
         retry_after=row["retry_after"],
         lookups=row["lookups"],
         withdrawn=row["withdrawn"],
+        by_hand=row["reason"] == "operator",
         resent_at=row["resent_at"],
         looked_at=row["looked_at"],
     )
+
+
+def _recording(row: asyncpg.Record) -> RecordingView:
+    payment = row["attempt"] or row["receipt"]
+    return RecordingView(row["id"], payment, row["amount"], known(RecordingState, row["state"]), row["resolved_at"])
 
 
 def _method(row: asyncpg.Record, connection: _Connection, currency: str) -> MethodView:
@@ -261,7 +270,7 @@ def _method(row: asyncpg.Record, connection: _Connection, currency: str) -> Meth
     return MethodView(
         id=row["id"],
         connection=row["connection"],
-        status=MethodStatus(row["status"]),
+        status=known(MethodStatus, row["status"]),
         position=row["position"],
         created_at=row["created_at"],
         usable=connection.usable,

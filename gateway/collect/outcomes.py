@@ -12,9 +12,9 @@ import msgspec
 
 from db import poke, sql
 from db.engine import DB
-from db.ids import new_id
 from db.poke import Kind
-from db.states import UNRESOLVED, AttemptState, MethodStatus, MovementKind, may_follow
+from db.states import UNRESOLVED, AttemptState, MethodStatus, MovementKind, known, may_follow
+from gateway.collect import ledger
 from gateway.collect.cases import open_case
 from gateway.connections import capabilities_of
 from gateway.domain.actions import CaseKind
@@ -25,6 +25,7 @@ from processors.outcome import (
     ChargeOutcome,
     Decline,
     Declined,
+    Found,
     NotSent,
     Pending,
     Rejected,
@@ -55,20 +56,19 @@ STORE = """
         request = case when $15::timestamptz is null then request end
     where account = $1 and id = $2
 """
-OTHER_SUCCESS = """
-    select exists (select 1 from tollbridge.attempt where account = $1 and invoice = $2 and id <> $3
-                   and state = 'succeeded' and amount_captured >= amount and not surplus)
-"""
-CAPTURE = """
-    insert into tollbridge.movement (id, account, connection, invoice, attempt, kind, processor_id, occurrence,
-        amount, currency, occurred_at, created_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-    on conflict on constraint movement_once do nothing
-"""
 STOP_METHOD = """
     update tollbridge.payment_method set status = $3, stopped_reason = $4
     where account = $1 and id = $2 and status = 'active'
 """
+
+
+def all_of(found: Found) -> tuple[ChargeOutcome, ...]:
+    """What a look-up says of one attempt, in the order in which it is stored.
+
+    A success goes first: it settles the attempt. Each further one under the same reference is money of its own.
+    """
+    taken = [outcome for outcome in (found.outcome, *found.also) if isinstance(outcome, Succeeded)]
+    return tuple(taken) or (found.outcome,)
 
 
 async def store_outcome(
@@ -89,9 +89,12 @@ async def store_outcome(
 
 async def _apply(row: asyncpg.Record, outcome: ChargeOutcome, now: datetime, *, proven: bool) -> bool:
     """Whether it told anything new."""
-    was, then = AttemptState(row["state"]), STATE_OF[type(outcome)]
-    if isinstance(outcome, Succeeded) and was is AttemptState.SUCCEEDED:
-        return await _more_captured(row, outcome, now)
+    was, then = known(AttemptState, row["state"]), STATE_OF[type(outcome)]
+    if isinstance(outcome, Succeeded) and was in (AttemptState.SUCCEEDED, AttemptState.REVERSED):
+        # Of one that was taken back too: what it took is in the ledger, and giving it again is a move of its own.
+        more = await _more_captured(row, outcome, now)
+        await ledger.follow(row, now)
+        return more or was is AttemptState.REVERSED
     if was == then:
         # The same again: only the next look is put off.
         if was in UNRESOLVED:
@@ -104,11 +107,11 @@ async def _apply(row: asyncpg.Record, outcome: ChargeOutcome, now: datetime, *, 
         return False
     if not may_follow(was, then):
         if was is AttemptState.SUCCEEDED and then in (AttemptState.DECLINED, AttemptState.CANCELED):
-            await _mismatch(row, f"the processor now says {then} of a payment that it said had succeeded", now)
+            await mismatch(row, f"the processor now says {then} of a payment that it said had succeeded", now)
             return True
         return False
     if isinstance(outcome, Succeeded) and outcome.captured.currency != row["currency"]:
-        await _mismatch(row, f"captured in {outcome.captured.currency}, charged in {row['currency']}", now)
+        await mismatch(row, f"captured in {outcome.captured.currency}, charged in {row['currency']}", now)
         if was in UNRESOLVED:
             await _schedule(row, was, now)
         return True
@@ -116,8 +119,10 @@ async def _apply(row: asyncpg.Record, outcome: ChargeOutcome, now: datetime, *, 
     match outcome:
         case Succeeded():
             await _captured(row, outcome, now)
+            # A notice of its return may have been quicker.
+            await ledger.follow(row, now)
         case Declined(decline=decline):
-            await _stop_method(row, decline)
+            await stop_method(row, decline)
         case Rejected(code=code, message=message):
             await _case(row, CaseKind.ATTEMPT_REJECTED, f"{code}: {message}", now)
         case _:
@@ -128,9 +133,7 @@ async def _apply(row: asyncpg.Record, outcome: ChargeOutcome, now: datetime, *, 
 async def _store(row: asyncpg.Record, then: AttemptState, outcome: ChargeOutcome, now: datetime) -> None:
     decline = outcome.decline if isinstance(outcome, Declined) else None
     captured = outcome.captured.amount if isinstance(outcome, Succeeded) else row["amount_captured"]
-    surplus = then is AttemptState.SUCCEEDED and bool(
-        await sql.value(OTHER_SUCCESS, row["account"], row["invoice"], row["id"])
-    )
+    surplus = then is AttemptState.SUCCEEDED and await ledger.another_has_paid(row)
     unresolved = then in UNRESOLVED
     await sql.rows(
         STORE,
@@ -151,25 +154,12 @@ async def _store(row: asyncpg.Record, then: AttemptState, outcome: ChargeOutcome
         None if unresolved else now,
     )
     if surplus:
-        await _case(row, CaseKind.SURPLUS_CAPTURE, "another capture had paid the invoice already", now)
+        await ledger.surplus_case(row, now)
 
 
 async def _captured(row: asyncpg.Record, outcome: Succeeded, now: datetime, occurrence: str = "") -> None:
-    await sql.rows(
-        CAPTURE,
-        new_id("mov"),
-        row["account"],
-        row["connection"],
-        row["invoice"],
-        row["id"],
-        MovementKind.CAPTURE,
-        outcome.processor_id,
-        occurrence,
-        outcome.captured.amount,
-        outcome.captured.currency,
-        outcome.occurred_at,
-        now,
-    )
+    money, at = outcome.captured, outcome.occurred_at
+    await ledger.move(row, MovementKind.CAPTURE, outcome.processor_id, money, at, now, occurrence=occurrence)
 
 
 async def _more_captured(row: asyncpg.Record, outcome: Succeeded, now: datetime) -> bool:
@@ -178,7 +168,7 @@ async def _more_captured(row: asyncpg.Record, outcome: Succeeded, now: datetime)
     What is too much is found by `decide`, which sees what the ledger holds. Returns whether it was more, or other.
     """
     if outcome.captured.currency != row["currency"]:
-        await _mismatch(row, f"captured in {outcome.captured.currency}, charged in {row['currency']}", now)
+        await mismatch(row, f"captured in {outcome.captured.currency}, charged in {row['currency']}", now)
     elif outcome.processor_id != row["processor_id"]:
         await _captured(row, outcome, now)
     elif outcome.captured.amount > row["amount_captured"]:
@@ -192,13 +182,13 @@ async def _more_captured(row: asyncpg.Record, outcome: Succeeded, now: datetime)
             outcome.captured.amount,
         )
     elif outcome.captured.amount < row["amount_captured"]:
-        await _mismatch(row, f"the processor now says that only {outcome.captured.amount} was captured", now)
+        await mismatch(row, f"the processor now says that only {outcome.captured.amount} was captured", now)
     else:
         return False
     return True
 
 
-async def _stop_method(row: asyncpg.Record, decline: Decline) -> None:
+async def stop_method(row: asyncpg.Record, decline: Decline) -> None:
     """Anything but "try later" stops the token: it is kept and shown, and not charged again."""
     if decline.advice is not Advice.RETRY_LATER:
         reason = decline.decline_class
@@ -210,7 +200,7 @@ async def looked(account: str, attempt: str, now: datetime, *, saw_nothing: bool
     async with DB.transaction():
         row = await sql.row(LOCK, account, attempt)
         if row is not None and row["state"] in UNRESOLVED:
-            await _schedule(row, AttemptState(row["state"]), now, saw_nothing=saw_nothing)
+            await _schedule(row, known(AttemptState, row["state"]), now, saw_nothing=saw_nothing)
 
 
 async def _schedule(row: asyncpg.Record, state: AttemptState, now: datetime, *, saw_nothing: bool = False) -> None:
@@ -249,7 +239,8 @@ def _message(outcome: ChargeOutcome) -> str:
             return ""
 
 
-async def _mismatch(row: asyncpg.Record, reason: str, now: datetime) -> None:
+async def mismatch(row: asyncpg.Record, reason: str, now: datetime) -> None:
+    """What the processor tells does not fit what we hold: nothing is changed, and a human compares."""
     await _case(row, CaseKind.NOTICE_MISMATCH, reason, now)
 
 

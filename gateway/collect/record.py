@@ -20,7 +20,7 @@ from gateway.collect.cases import open_case
 from gateway.collect.load import Loaded
 from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.domain.actions import CaseKind, ConfirmRecording, MarkSurplus, OpenCase, Record, Tag
-from gateway.domain.billed import ATTEMPT_KEY
+from gateway.domain.billed import ATTEMPT_KEY, RECEIPT_KEY
 from gateway.domain.decide import PAUSED
 from gateway.runtime import Runtime
 
@@ -29,10 +29,23 @@ HELD_ENOUGH_S = 2.0
 FINALIZE_AGAIN = timedelta(hours=1)
 """After Stripe could not finalize a draft (for lack of a tax location, mostly), the next try."""
 
+CAPTURE = """
+    select a.processor_id, c.name from tollbridge.attempt a
+    join tollbridge.connection c on c.id = a.connection where a.account = $1 and a.id = $2
+"""
+RECEIPT = """
+    select processor_id, evidence::jsonb ->> 'source' as name from tollbridge.movement where account = $1 and id = $2
+"""
 INSERT_RECORDING = """
     insert into tollbridge.recording (id, account, invoice, attempt, amount, currency, state, idempotency_key,
         created_at)
     select $1, account, invoice, id, $4, currency, 'sending', $5, $6 from tollbridge.attempt
+    where account = $2 and id = $3
+"""
+INSERT_RECORDING_OF_RECEIPT = """
+    insert into tollbridge.recording (id, account, invoice, receipt, amount, currency, state, idempotency_key,
+        created_at)
+    select $1, account, invoice, id, $4, currency, 'sending', $5, $6 from tollbridge.movement
     where account = $2 and id = $3
 """
 CLOSE_RECORDING = """
@@ -75,15 +88,10 @@ async def finalize(runtime: Runtime, claim: Claim, loaded: Loaded, now: datetime
 
 async def tag(runtime: Runtime, claim: Claim, loaded: Loaded, action: Tag) -> None:
     """Name the processor's payment on the invoice, before it is marked paid."""
-    row = await sql.row(
-        """select a.processor_id, c.adapter, c.name from tollbridge.attempt a
-           join tollbridge.connection c on c.id = a.connection where a.account = $1 and a.id = $2""",
-        claim.account,
-        action.attempt,
-    )
+    row = await sql.row(RECEIPT if action.receipt else CAPTURE, claim.account, action.attempt)
     assert row is not None
     metadata = {
-        ATTEMPT_KEY: action.attempt,
+        RECEIPT_KEY if action.receipt else ATTEMPT_KEY: action.attempt,
         "third_party_processor": row["name"],
         "third_party_payment_id": row["processor_id"][:500],
     }
@@ -148,9 +156,13 @@ async def put_before_a_human(claim: Claim, action: OpenCase, now: datetime) -> N
 
 
 async def note(claim: Claim, reason: str, next_at: datetime | None) -> None:
-    """Write down why nothing happens now, and when something will; in the transaction that lets go."""
+    """Write down why nothing happens now, and when something will; in the transaction that lets go.
+
+    Who asked for a try was heard in this turn: whatever is to come of it has come.
+    """
     await sql.rows(
-        """update tollbridge.invoice set reason = $3, kept_in_pause = kept_in_pause or (status = 'draft' and $5),
+        """update tollbridge.invoice set reason = $3, asked_at = null,
+               kept_in_pause = kept_in_pause or (status = 'draft' and $5),
                next_attempt_at = case when status = 'draft' then next_attempt_at else $4 end
            where account = $1 and id = $2""",
         claim.account,
@@ -177,7 +189,8 @@ async def _intend(
             return sending["id"], sending["idempotency_key"], True
         recording = new_id("rec")
         key = derived_key("record", claim.account, claim.id, str(len(loaded.view.recordings) + 1))
-        await sql.rows(INSERT_RECORDING, recording, claim.account, action.attempt, action.amount, key, now)
+        insert = INSERT_RECORDING_OF_RECEIPT if action.receipt else INSERT_RECORDING
+        await sql.rows(insert, recording, claim.account, action.attempt, action.amount, key, now)
     return recording, key, False
 
 

@@ -14,6 +14,7 @@ import structlog
 from db import cases, poke
 from db.engine import DB
 from db.poke import Claim, ClaimLostError, Kind, WakeUp
+from db.states import UnknownStateError
 from gateway.billing.errors import StripeError, StripeNotSentError
 from gateway.clock import business_now
 from gateway.collect.cases import open_case
@@ -82,4 +83,5 @@ async def _later(claim: Claim, error: Exception, waits_s: Sequence[float], *, fa
 
 def _told(error: Exception) -> str:
     """What a case may say of an error: our own words whole, of a stranger's only the name (it may quote a secret)."""
-    return f"{type(error).__name__}: {error}" if isinstance(error, StripeError) else type(error).__name__
+    ours = isinstance(error, StripeError | UnknownStateError)
+    return f"{type(error).__name__}: {error}" if ours else type(error).__name__

@@ -17,8 +17,10 @@ class CaseKind(StrEnum):
     ATTEMPT_REJECTED = "attempt_rejected"
     BELOW_PROCESSOR_MINIMUM = "below_processor_minimum"
     ABOVE_PROCESSOR_MAXIMUM = "above_processor_maximum"
+    CAPTURE_REVERSED = "capture_reversed"
     CATCH_UP_FAILED = "catch_up_failed"
     COLLECTION_EXHAUSTED = "collection_exhausted"
+    CUSTOMER_DELETED = "customer_deleted"
     DELIVERY_PARKED = "delivery_parked"
     FINALIZATION_FAILED = "finalization_failed"
     NOTICE_MISMATCH = "notice_mismatch"
@@ -37,8 +39,10 @@ REPAIR: dict[CaseKind, str] = {
     CaseKind.ATTEMPT_REJECTED: "The processor refuses our request itself: check the connection's configuration.",
     CaseKind.BELOW_PROCESSOR_MINIMUM: "Collect it another way, or credit it in Stripe.",
     CaseKind.ABOVE_PROCESSOR_MAXIMUM: "Collect it another way, or split it in Stripe.",
+    CaseKind.CAPTURE_REVERSED: "The payer's bank took it back, and Stripe shows it paid: ask the payer, or credit it.",
     CaseKind.CATCH_UP_FAILED: "What webhooks lost can't be listed: give the account's key the right to read it.",
     CaseKind.COLLECTION_EXHAUSTED: "Every try is used: ask the payer, mark it uncollectible, or void it in Stripe.",
+    CaseKind.CUSTOMER_DELETED: "Void it in Stripe, or mark it uncollectible; nothing is charged for it any more.",
     CaseKind.DELIVERY_PARKED: "Read the error, mend its cause, then replay the delivery.",
     CaseKind.FINALIZATION_FAILED: "Fill in what Stripe misses at the customer; finalizing is tried again every hour.",
     CaseKind.NOTICE_MISMATCH: "Compare the notice with the processor's dashboard; it changed nothing here.",
@@ -90,9 +94,11 @@ class CancelPending(msgspec.Struct, frozen=True):
 
 
 class Tag(msgspec.Struct, frozen=True):
-    """Write the processor's payment id into the invoice's metadata, before it is marked paid (law 5)."""
+    """Write the payment's id into the invoice's metadata, before it is marked paid (law 5)."""
 
     attempt: str
+    receipt: bool = False
+    """`attempt` names a receipt."""
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -100,6 +106,8 @@ class Record(msgspec.Struct, frozen=True):
 
     attempt: str
     amount: int
+    receipt: bool = False
+    """`attempt` names a receipt."""
 
 
 class ConfirmRecording(msgspec.Struct, frozen=True):

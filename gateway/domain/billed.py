@@ -61,6 +61,8 @@ class BilledInvoice(msgspec.Struct, frozen=True):
 
 ATTEMPT_KEY = "tollbridge_attempt"
 """The metadata key on a Stripe invoice that names the attempt which paid it."""
+RECEIPT_KEY = "tollbridge_receipt"
+"""The same for a payment that was recorded by hand."""
 
 
 class HowPaid(StrEnum):
@@ -85,6 +87,6 @@ def how_paid(invoice: BilledInvoice, *, we_may_have: bool) -> HowPaid:
     if invoice.amount_due == 0:
         # Nothing was due, so nothing was paid, whatever we may have sent.
         return HowPaid.CREDITED if invoice.pre_payment_credit > 0 else HowPaid.ZERO
-    if we_may_have and ATTEMPT_KEY in invoice.metadata:
+    if we_may_have and (ATTEMPT_KEY in invoice.metadata or RECEIPT_KEY in invoice.metadata):
         return HowPaid.OURS
     return HowPaid.BY_HAND

@@ -27,9 +27,9 @@ from gateway.domain.actions import (
     Tag,
     WaitUntil,
 )
-from gateway.domain.billed import ATTEMPT_KEY, BilledInvoice, HowPaid, StripePayment, how_paid
+from gateway.domain.billed import ATTEMPT_KEY, RECEIPT_KEY, BilledInvoice, HowPaid, StripePayment, how_paid
 from gateway.domain.recovery import Exhausted, NeedsMethod, TryAt, TryNow, next_try
-from gateway.domain.view import AttemptView, InvoiceView, RecordingView
+from gateway.domain.view import AttemptView, InvoiceView, ReceiptView, RecordingView
 from processors.capabilities import Lookup, Replay
 
 STRIPE_PAYMENT_WAIT = timedelta(hours=1)
@@ -41,6 +41,7 @@ OLDER_FIRST_WAIT = timedelta(minutes=1)
 FINALIZE_SLACK = timedelta(minutes=5)
 LOOKUPS_BEFORE_REPLAY = 2
 UNKNOWN_CASE_AFTER = timedelta(hours=24)
+CUSTOMER_DELETED = "its customer was deleted in Stripe"
 PAUSED = "the collection of its subscription is paused"
 
 
@@ -55,6 +56,9 @@ def decide(view: InvoiceView, now: datetime) -> Action:
         return _resolve(view, invoice, view.unresolved, now)
     if view.held_money > 0:
         return _settle(view, invoice, now)
+    if view.held_money < 0:
+        # Stripe was told of it, and can't be told otherwise but by a credit note.
+        return _case(view, CaseKind.CAPTURE_REVERSED, f"{-view.held_money} of what Stripe shows as paid was taken back")
     if reason := not_ours(view):
         return Done(reason)
     match invoice.status:
@@ -172,7 +176,7 @@ def _settle(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
     """Law 5: a capture ends as the invoice paid at Stripe, or as money returned, or as a case that names it."""
     capture = _capture_to_record(view)
     if capture is None:
-        return _case(view, CaseKind.OVERPAID, "money is held and no capture stands for it")
+        return _settle_receipt(view, invoice, now)
     if view.abandoned and invoice.status != "paid":
         # Its subscription is ended, or about to be: whichever comes first, the money is the payer's.
         return MarkSurplus(capture.id, "late_success_closed_invoice")
@@ -189,6 +193,21 @@ def _settle(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
             return _case(view, CaseKind.OVERPAID, "money is held for an invoice that is not final")
 
 
+def _settle_receipt(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
+    """A payment that was recorded by hand ends like a capture; what no invoice takes, only a human can return."""
+    recorded = {r.attempt for r in view.recordings if r.state is RecordingState.RECORDED}
+    receipt = next((r for r in view.receipts if r.id not in recorded), None)
+    if receipt is None:
+        return _case(view, CaseKind.OVERPAID, "money is held and no capture stands for it")
+    if invoice.status == "open":
+        return _record(view, invoice, receipt, now)
+    unanswered = [r for r in view.recordings if r.state in (RecordingState.SENDING, RecordingState.UNKNOWN)]
+    told = invoice.status == "paid" and view.recording is None and unanswered
+    if told and how_paid(invoice, we_may_have=True) is HowPaid.OURS:
+        return ConfirmRecording(unanswered[-1].id)
+    return _case(view, CaseKind.OVERPAID, f"a payment was recorded by hand, and the invoice is {invoice.status}")
+
+
 def _capture_to_record(view: InvoiceView) -> AttemptView | None:
     recorded = {r.attempt for r in view.recordings if r.state is RecordingState.RECORDED}
     captures = [a for a in view.attempts if a.state is AttemptState.SUCCEEDED and not a.surplus]
@@ -196,7 +215,7 @@ def _capture_to_record(view: InvoiceView) -> AttemptView | None:
     return next(reversed([a for a in captures if a.id not in recorded] or captures), None)
 
 
-def _record(view: InvoiceView, invoice: BilledInvoice, capture: AttemptView, now: datetime) -> Action:
+def _record(view: InvoiceView, invoice: BilledInvoice, payment: AttemptView | ReceiptView, now: datetime) -> Action:
     if invoice.amount_remaining <= 0:
         return WaitUntil(now + NOTHING_REMAINS_WAIT, "nothing remains to be paid; Stripe is about to settle it")
     if view.held_money < invoice.amount_remaining:
@@ -205,9 +224,10 @@ def _record(view: InvoiceView, invoice: BilledInvoice, capture: AttemptView, now
         if len(_failed_recordings(view)) >= RECORDINGS_TO_CASE and CaseKind.RECORDING_FAILED not in view.open_cases:
             return OpenCase(CaseKind.RECORDING_FAILED, "the money is captured, and Stripe does not take the payment")
         return WaitUntil(wait, "Stripe did not take the payment")
-    if invoice.metadata.get(ATTEMPT_KEY) != capture.id:
-        return Tag(capture.id)
-    return Record(capture.id, invoice.amount_remaining)
+    receipt = isinstance(payment, ReceiptView)
+    if invoice.metadata.get(RECEIPT_KEY if receipt else ATTEMPT_KEY) != payment.id:
+        return Tag(payment.id, receipt)
+    return Record(payment.id, invoice.amount_remaining, receipt)
 
 
 def _failed_recordings(view: InvoiceView) -> list[RecordingView]:
@@ -249,6 +269,8 @@ def _ended(view: InvoiceView) -> bool:
 def _draft(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
     if view.hold == "held":
         return WaitUntil(None, "held until its checkout is confirmed")
+    if view.customer_deleted:
+        return WaitUntil(None, CUSTOMER_DELETED)
     if view.not_before is not None and view.not_before > now:
         return WaitUntil(view.not_before, "Stripe could not finalize it")
     if view.hold == "released":
@@ -273,6 +295,8 @@ def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action
         return Done("its checkout has ended")
     if invoice.collection_method != "send_invoice":
         return WaitUntil(None, "Stripe collects it itself")
+    if view.customer_deleted:
+        return _case(view, CaseKind.CUSTOMER_DELETED, CUSTOMER_DELETED)
     if _made_in_pause(view, invoice):
         return WaitUntil(None, PAUSED)
     if invoice.stripe_payment is not StripePayment.NONE:

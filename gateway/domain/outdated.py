@@ -15,6 +15,7 @@ _UNTIL_SETTLED = frozenset(
         CaseKind.ATTEMPT_REJECTED,
         CaseKind.BELOW_PROCESSOR_MINIMUM,
         CaseKind.COLLECTION_EXHAUSTED,
+        CaseKind.CUSTOMER_DELETED,
         CaseKind.PARTIAL_CAPTURE,
         CaseKind.RECORDING_FAILED,
     }
@@ -33,4 +34,6 @@ def outdated(view: InvoiceView) -> AbstractSet[str]:
         gone.add(CaseKind.FINALIZATION_FAILED)
         if view.invoice.status != "open" and view.held_money <= 0:
             gone |= _UNTIL_SETTLED
+    if view.held_money >= 0:
+        gone.add(CaseKind.CAPTURE_REVERSED)
     return view.open_cases & gone

@@ -6,6 +6,7 @@ is tried again after a wait of its own.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import TypeAlias
@@ -57,6 +58,8 @@ def next_try(view: InvoiceView, now: datetime) -> NextTry:
     if method.created_at > (last.resolved_at or last.sent_at) and all(a.method != method.id for a in tried):
         return TryNow(method, "method_stored")
     at, reason = _time_of_next(view, tried)
+    if view.asked and (at is not None or last.state is AttemptState.REJECTED) and by_hand_from(tried) <= now:
+        return TryNow(method, "operator")
     if at is None:
         return Exhausted(reason)
     last_moment = _last_moment(view)
@@ -65,6 +68,15 @@ def next_try(view: InvoiceView, now: datetime) -> NextTry:
     if at > now:
         return TryAt(at, reason)
     return TryNow(method, "retry")
+
+
+def by_hand_from(tried: Sequence[AttemptView]) -> datetime:
+    """From when on somebody may ask for a further try, while the ladder has steps left.
+
+    Not before the processor's own time for the next, and one such try a day: a button is pressed more than once.
+    """
+    asked_for = [attempt.sent_at + LEAST_GAP for attempt in tried if attempt.by_hand and attempt.state in CLIMBS]
+    return max([tried[-1].retry_after or tried[-1].sent_at, *asked_for])
 
 
 def is_exhausted(view: InvoiceView) -> bool:

@@ -57,6 +57,8 @@ class AttemptView(msgspec.Struct, frozen=True):
     retry_after: datetime | None = None
     lookups: int = 0
     withdrawn: bool = False
+    by_hand: bool = False
+    """Somebody asked for it, outside the ladder's times."""
     resent_at: datetime | None = None
     looked_at: datetime | None = None
     """The last time that the processor was asked, and showed no such charge."""
@@ -71,8 +73,15 @@ class AttemptView(msgspec.Struct, frozen=True):
         return self.resent_at or self.sent_at
 
 
+class ReceiptView(msgspec.Struct, frozen=True):
+    """A payment that somebody recorded by hand: it came without any processor of ours."""
+
+    id: str
+    amount: int
+
+
 class RecordingView(msgspec.Struct, frozen=True):
-    """One telling of Stripe that the invoice is paid."""
+    """One telling of Stripe that the invoice is paid, by an attempt or a receipt."""
 
     id: str
     attempt: str
@@ -93,10 +102,10 @@ class SubscriptionView(msgspec.Struct, frozen=True):
 class InvoiceView(msgspec.Struct, frozen=True):
     """One invoice.
 
-    `held_money` is the ledger's net captures for it, surplus and recorded amounts aside: money that we hold and that
-    Stripe does not know of. `connections` is whether any enabled connection takes its currency. `older_first`: an
-    older open invoice of the subscription is about to be charged. `abandoned`: its checkout has ended, so nothing of
-    it should be collected.
+    `held_money` is the ledger's net captures and receipts for it, surplus and recorded amounts aside: money that we
+    hold and that Stripe does not know of. `connections` is whether any enabled connection takes its currency.
+    `older_first`: an older open invoice of the subscription is about to be charged. `abandoned`: its checkout has
+    ended, so nothing of it should be collected.
     """
 
     id: str
@@ -106,14 +115,18 @@ class InvoiceView(msgspec.Struct, frozen=True):
     stale: bool = True
     hold: Hold = ""
     attempts: tuple[AttemptView, ...] = ()
+    receipts: tuple[ReceiptView, ...] = ()
     recordings: tuple[RecordingView, ...] = ()
     held_money: int = 0
     methods: tuple[MethodView, ...] = ()
     subscription: SubscriptionView | None = None
     connections: bool = True
     opted_out: bool = False
+    customer_deleted: bool = False
     older_first: bool = False
     abandoned: bool = False
+    asked: bool = False
+    """Somebody asked to collect it now."""
     preferred_method: str = ""
     """The payment method that the payer confirmed this very invoice with."""
     not_before: datetime | None = None
@@ -137,4 +150,5 @@ class InvoiceView(msgspec.Struct, frozen=True):
     @property
     def wanted(self) -> int:
         """What a charge should take now: what Stripe still wants, less what we hold already (law 3)."""
-        return 0 if self.invoice is None else self.invoice.amount_remaining - self.held_money
+        # More taken back than held lies in what was recorded: it is never asked for again by itself.
+        return 0 if self.invoice is None else self.invoice.amount_remaining - max(self.held_money, 0)

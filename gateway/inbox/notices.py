@@ -12,23 +12,33 @@ import msgspec
 
 from db import poke, sql
 from db.poke import Kind
-from db.states import SETTLED
+from db.states import FAILED, SETTLED, UNRESOLVED, AttemptState
 from gateway.collect.charge import without_token
-from gateway.collect.outcomes import store_outcome
+from gateway.collect.outcomes import all_of, store_outcome
+from gateway.collect.reversals import store_move
 from gateway.domain.actions import CaseKind
 from gateway.inbox.deliveries import DONE, End, Stored, ignored, parked
 from gateway.runtime import Runtime
 from processors.interface import ProcessorAdapter
-from processors.outcome import ChargeOutcome, Found, NotFound
-from processors.values import ChargeQuery, EventKind, Notice, ProcessorEvent
+from processors.outcome import ChargeOutcome, Decline, Found, NotFound
+from processors.values import ChargeQuery, EventKind, MoneyMoved, Notice, ProcessorEvent
 
 CHARGES: Final = frozenset({EventKind.CHARGE_SUCCEEDED, EventKind.CHARGE_FAILED, EventKind.CHARGE_PENDING})
+
+MOVES: Final = frozenset({EventKind.CHARGE_REVERSED, EventKind.CHARGE_REINSTATED})
 
 ATTEMPTS = """
     select id, invoice, payment_method, reference, processor_id, state from tollbridge.attempt
     where account = $1 and connection = $2
       and ((reference = $3 and $3 <> '') or (processor_id = $4 and $4 <> ''))
     order by number
+"""
+# Two accounts may charge through one account at a processor, which tells each of them of both's charges.
+ANOTHERS = """
+    select exists (select 1 from tollbridge.attempt a join tollbridge.connection c on c.id = a.connection
+        join tollbridge.connection own on own.id = $1
+        where a.connection <> own.id and c.adapter = own.adapter and c.options ->> 'account' = own.options ->> 'account'
+          and ((a.reference = $2 and $2 <> '') or (a.processor_id = $3 and $3 <> '')))
 """
 OPTIONS = "select options from tollbridge.connection where account = $1 and id = $2"
 REVOKE = """
@@ -90,37 +100,70 @@ async def _event(
         return _ends(parked("the notice is for another account at the processor", CaseKind.NOTICE_MISMATCH))
     if event.kind in CHARGES:
         return await _charge(runtime, adapter, delivery, event, now)
-    return _revoked(runtime, delivery, event, now)
+    if event.kind in MOVES:
+        return await _moved(delivery, event, now)
+    if event.kind is EventKind.METHOD_REVOKED:
+        return _revoked(runtime, delivery, event, now)
+    return _ends(parked(f"nobody here knows what to do about {event.kind}"))
+
+
+async def _attempt(delivery: Stored, event: ProcessorEvent) -> asyncpg.Record | End:
+    """The attempt that an event is about; raises UnmatchedError."""
+    found = await sql.rows(ATTEMPTS, delivery.account, delivery.source, event.reference, event.processor_id)
+    if not found:
+        if await sql.value(ANOTHERS, delivery.source, event.reference, event.processor_id):
+            return ignored("of another connection to the same account at the processor")
+        raise UnmatchedError(f"no attempt of this connection fits the {event.kind} notice")
+    if len(found) > 1:
+        reason = "its reference and its id belong to two attempts"
+        return parked(reason, CaseKind.NOTICE_MISMATCH, found[0]["invoice"])
+    return found[0]
+
+
+async def _moved(delivery: Stored, event: ProcessorEvent, now: datetime) -> Step:
+    attempt = await _attempt(delivery, event)
+    if isinstance(attempt, End):
+        return _ends(attempt)
+    if AttemptState(attempt["state"]) in UNRESOLVED:
+        raise UnmatchedError(f"the {event.kind} notice is of a charge that is not known to have succeeded yet")
+    if AttemptState(attempt["state"]) in FAILED:
+        return _ends(ignored("nothing of it was captured here"))
+    if event.moved is None:
+        reason = f"the {event.kind} notice does not say what moved"
+        return _ends(parked(reason, CaseKind.NOTICE_MISMATCH, attempt["invoice"]))
+    return partial(_store_move, delivery.account, attempt["id"], event.moved, event.decline, now)
+
+
+async def _store_move(account: str, attempt: str, moved: MoneyMoved, decline: Decline | None, now: datetime) -> End:
+    await store_move(account, attempt, moved, decline, now)
+    return DONE
 
 
 async def _charge(
     runtime: Runtime, adapter: ProcessorAdapter, delivery: Stored, event: ProcessorEvent, now: datetime
 ) -> Step:
-    found = await sql.rows(ATTEMPTS, delivery.account, delivery.source, event.reference, event.processor_id)
-    if not found:
-        raise UnmatchedError(f"no attempt of this connection fits the {event.kind} notice")
-    attempt = found[0]
-    if len(found) > 1:
-        reason = "its reference and its id belong to two attempts"
-        return _ends(parked(reason, CaseKind.NOTICE_MISMATCH, attempt["invoice"]))
-    outcome = event.outcome or await _looked_up(adapter, attempt, event)
-    outcome = await without_token(runtime, delivery.account, attempt["payment_method"], outcome)
-    return partial(_store, delivery.account, attempt["id"], outcome, now)
+    attempt = await _attempt(delivery, event)
+    if isinstance(attempt, End):
+        return _ends(attempt)
+    found = Found(event.outcome) if event.outcome else await _looked_up(adapter, attempt, event)
+    outcomes = [await without_token(runtime, delivery.account, attempt["payment_method"], o) for o in all_of(found)]
+    return partial(_store, delivery.account, attempt["id"], outcomes, now)
 
 
-async def _looked_up(adapter: ProcessorAdapter, attempt: asyncpg.Record, event: ProcessorEvent) -> ChargeOutcome:
+async def _looked_up(adapter: ProcessorAdapter, attempt: asyncpg.Record, event: ProcessorEvent) -> Found:
     query = ChargeQuery(attempt["reference"], attempt["processor_id"] or event.processor_id)
     match await adapter.lookup_charge(query):
-        case Found(outcome=outcome):
-            return outcome
+        case Found() as found:
+            return found
         case NotFound():
             raise LookupInconclusiveError("the processor does not show the charge that it tells of")
         case failed:
             raise LookupInconclusiveError(f"the look-up failed: {failed.reason}"[:300])
 
 
-async def _store(account: str, attempt: str, outcome: ChargeOutcome, now: datetime) -> End:
-    await store_outcome(account, attempt, outcome, now, wake=True, proven=True)
+async def _store(account: str, attempt: str, outcomes: Sequence[ChargeOutcome], now: datetime) -> End:
+    for outcome in outcomes:
+        await store_outcome(account, attempt, outcome, now, wake=True, proven=True)
     return DONE
 
 

@@ -26,8 +26,14 @@ ECHO = "echo"
 DIGESTS = "select id, digest from tollbridge.{} where account = $1 and id = any($2)"
 BEHIND = "select id from tollbridge.invoice where account = $1 and {} = any($2) and state <> all($3)"
 HOLD = "select id from tollbridge.{} where account = $1 and id = any($2) order by id for no key update"
+# Remembered of customers who owe us something, or whose payment methods we keep.
 DELETED = """
-    update tollbridge.customer set deleted_at = $3 where account = $1 and id = any($2) and deleted_at is null
+    insert into tollbridge.customer as c (account, id, created_at, deleted_at)
+    select $1, i, $3, $3 from unnest($2::text[]) as i
+    where exists (select 1 from tollbridge.invoice o where o.account = $1 and o.customer = i)
+       or exists (select 1 from tollbridge.customer k where k.account = $1 and k.id = i)
+    order by i
+    on conflict (account, id) do update set deleted_at = coalesce(c.deleted_at, excluded.deleted_at)
 """
 SHOWN = """
     select i.id, i.snapshot, p.intent from unnest($2::text[], $3::text[]) as p (customer, intent)

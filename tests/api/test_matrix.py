@@ -22,6 +22,8 @@ NEW_CONNECTION = {
 CHECKOUT = {"client_reference": "r", "items": [{"price": "price_1"}], "customer": "cus_1"}
 SETUP = {"processor": "practice", "return_url": "https://shop.example/back"}
 
+PAYMENT = {"source": "credits", "reference": "r", "received_at": 1, "reason": "paid"}
+
 # Method, address, scopes that open it, a body that fits. In braces: an object of the account's.
 ROUTES: list[tuple[str, str, set[str], Any]] = [
     ("POST", "/v1/accounts", set(), NEW_ACCOUNT),
@@ -44,6 +46,8 @@ ROUTES: list[tuple[str, str, set[str], Any]] = [
     ("POST", "/v1/events/{event}/replay", ADMIN, None),
     ("GET", "/v1/invoices", READ, None),
     ("GET", "/v1/invoices/{invoice}", READ, None),
+    ("POST", "/v1/invoices/{invoice}/collect", READ, {}),
+    ("POST", "/v1/invoices/{invoice}/record_payment", {"finance"}, PAYMENT),
     ("GET", "/v1/attempts", READ, None),
     ("GET", "/v1/attempts/{attempt}", READ, None),
     ("GET", "/v1/cases", {"finance"}, None),

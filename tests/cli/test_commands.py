@@ -15,6 +15,18 @@ PRACTICE = ("--credential", "api_key=env:STRIPE_KEY", "--credential", "webhook_s
 OPTIONS = ("--option", "base_url=http://127.0.0.1:1", "--option", "account=pa_1")
 
 
+WIRE = (
+    "--source",
+    "bank_transfer",
+    "--reference",
+    "wire-1",
+    "--received",
+    "2027-03-01",
+    "--reason",
+    "on the statement",
+)
+
+
 async def add_account(tollbridge: Tollbridge, name: str = "eu") -> str:
     added = await tollbridge(
         "accounts",
@@ -106,6 +118,9 @@ async def test_invoices_cases_and_events(tollbridge: Tollbridge) -> None:
     [
         (("accounts", "show", "us"), 1, "no account 'us'"),
         (("invoices", "show", "in_9"), 1, "no invoice 'in_9'"),
+        (("invoices", "collect", "in_9"), 1, "no invoice 'in_9'"),
+        (("invoices", "record-payment", "in_9", *WIRE), 1, "no invoice 'in_9'"),
+        (("invoices", "record-payment", "in_9", *WIRE[:-2]), 2, "--reason"),
         (("connections", "check", "paypal"), 1, "no connection 'paypal'"),
         (("accounts", "add", "us", "--stripe-key", "sk_test_hush"), 2, "env:NAME or file:PATH"),
         (("accounts", "add", "us", "--stripe-key", "env:NOBODY"), 2, "no variable NOBODY"),

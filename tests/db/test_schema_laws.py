@@ -214,7 +214,7 @@ async def test_what_is_written_stays(table: str, statement: str) -> None:
 
 
 @pytest.mark.usefixtures("written")
-@pytest.mark.parametrize("statement", ["truncate tollbridge.movement", "truncate tollbridge.attempt cascade"])
+@pytest.mark.parametrize("statement", ["truncate tollbridge.movement cascade", "truncate tollbridge.attempt cascade"])
 async def test_the_ledger_is_not_truncated(statement: str) -> None:
     with refused("append_only"):
         await sql.rows(statement)

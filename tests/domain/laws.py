@@ -60,6 +60,7 @@ def charges_only_after_a_last_look(view: InvoiceView, action: Action, now: datet
     assert invoice.collection_method == "send_invoice"
     assert invoice.stripe_payment is StripePayment.NONE
     assert not view.abandoned
+    assert not view.customer_deleted
     since = view.subscription.paused_since if view.subscription is not None else None
     assert since is None or invoice.created < since, "it was made in a pause"
     assert view.hold != "held", "nobody has confirmed it yet"

@@ -179,6 +179,7 @@ def views(draw: st.DrawFn, states: Sequence[AttemptState] = tuple(AttemptState))
         ),
         connections=draw(st.booleans()),
         opted_out=draw(st.booleans()),
+        customer_deleted=draw(st.sampled_from([False, False, False, True])),
         older_first=draw(st.booleans()),
         abandoned=draw(st.booleans()),
         preferred_method=draw(st.sampled_from(["", "pm_1", "pm_gone"])),

@@ -29,6 +29,7 @@ from gateway.domain.actions import (
 )
 from gateway.domain.billed import InvoiceStatus, StripePayment
 from gateway.domain.decide import LOOKUPS_BEFORE_REPLAY, STRIPE_PAYMENT_WAIT, decide
+from gateway.domain.outdated import outdated
 from gateway.domain.policy import Policy
 from gateway.domain.view import FRESH, AttemptView, Hold, InvoiceView, SubscriptionView
 from processors.capabilities import Capabilities, Lookup
@@ -714,3 +715,21 @@ def test_only_what_can_be_asked_is_asked(lookup: Lookup) -> None:
     for state in ("pending", "requires_action", "unknown"):
         one = view(attempts=(attempt(state, capabilities=capabilities),))
         check(one, decide(one, NOW), NOW)
+
+
+# --- money that the bank took back ---------------------------------------------------------------------------------
+
+
+def test_what_stripe_shows_as_paid_and_was_taken_back_is_put_before_a_human() -> None:
+    taken_back = view(invoice("paid"), attempts=(attempt("reversed"),), held_money=-DUE)
+    action = decide(taken_back, NOW)
+    assert isinstance(action, OpenCase)
+    assert action.kind is CaseKind.CAPTURE_REVERSED
+    known = replace(taken_back, open_cases={CaseKind.CAPTURE_REVERSED})
+    assert isinstance(decide(known, NOW), WaitUntil)
+    assert outdated(known) == set()
+    assert outdated(replace(known, held_money=0)) == {CaseKind.CAPTURE_REVERSED}
+
+
+def test_money_that_was_taken_back_is_never_charged_on_top() -> None:
+    assert view(held_money=-DUE).wanted == DUE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from db import sql
 from tests.support.world import Signup, World
 
 
@@ -37,7 +38,7 @@ async def test_below_stripes_minimum(world: World) -> None:
     assert capture.captured == 1030
 
 
-# The first half of 31; its refund comes with refunds.
+@pytest.mark.scenario(31, missing="its refund")
 async def test_credit_covers_part(world: World) -> None:
     signup = await _signup_with_balance(world, -400)
 
@@ -60,7 +61,7 @@ async def test_debit_balance(world: World) -> None:
     assert [m["amount"] for m in (await world.gateway_invoice(signup.invoice))["movements"]] == [1300]
 
 
-# 34 but for its mail, which comes with outbound events.
+@pytest.mark.scenario(34, missing="its mail")
 async def test_trial(world: World) -> None:
     signup = await world.signup("ok", trial_period_days=14)
 
@@ -100,3 +101,93 @@ async def test_amount_due_becomes_zero_between_read_and_charge(world: World) -> 
     assert (await world.gateway_invoice(renewal))["state"] == "paid"
     assert len(world.captures()) == 1, "the signup's"
     assert world.stripe_subscription(signup.subscription)["status"] == "active"
+
+
+@pytest.mark.scenario(37)
+async def test_prepaid_credits_consumed_inside_the_merchants_app(world: World) -> None:
+    signup, renewal = await world.renew("decline_insufficient_funds")
+    charged = len(world.charge_calls())
+
+    done = await world.record_payment(renewal, source="credits", reference="ledger-42", amount=1000)
+    await world.settle()
+
+    assert done.status_code == 200, done.text
+    live = world.stripe_invoice(renewal)
+    assert (live["status"], live["amount_paid"]) == ("paid", 1000)
+    assert live["metadata"]["third_party_payment_id"] == "ledger-42"
+    shown = await world.gateway_invoice(renewal)
+    assert shown["state"] == "paid"
+    [receipt] = [m for m in shown["movements"] if m["kind"] == "receipt"]
+    assert (receipt["amount"], receipt["connection"], receipt["processor_id"]) == (1000, None, "ledger-42")
+    assert '"source":"credits"' in receipt["evidence"]
+    assert world.stripe_subscription(signup.subscription)["status"] == "active"
+    await world.later(days=5)
+    assert len(world.charge_calls()) == charged, "not at the next sweep either"
+
+    again = await world.record_payment(renewal, source="credits", reference="ledger-42", amount=1000)
+    assert again.status_code == 200, "the same receipt again is the same receipt"
+    other = await world.record_payment(renewal, source="credits", reference="ledger-43")
+    assert (other.status_code, other.json()["type"]) == (409, "urn:tollbridge:error:state_conflict")
+    assert len((await world.gateway_invoice(renewal))["movements"]) == 1
+    assert await world.open_cases() == []
+
+
+async def test_a_payment_is_not_recorded_while_a_charge_may_still_succeed(world: World) -> None:
+    _, renewal = await world.renew("pending_then_ok")
+    refused = await world.record_payment(renewal)
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:tollbridge:error:state_conflict")
+    await world.later(hours=25)
+    assert world.stripe_invoice(renewal)["status"] == "paid"
+    assert [m["kind"] for m in (await world.gateway_invoice(renewal))["movements"]] == ["capture"]
+
+
+async def test_a_payment_of_another_amount_is_not_recorded(world: World) -> None:
+    _, renewal = await world.renew("decline_insufficient_funds")
+    refused = await world.record_payment(renewal, amount=999)
+    assert (refused.status_code, refused.json()["param"]) == (400, "amount")
+    assert (await world.gateway_invoice(renewal))["movements"] == []
+
+
+async def test_a_recorded_payment_and_a_late_success_are_one_surplus(world: World) -> None:
+    _, renewal = await world.renew("decline_insufficient_funds")
+    charge = world.last_charge()
+    await world.record_payment(renewal, source="bank_transfer", reference="wire-1")
+    await world.settle()
+
+    world.succeed_after_all(charge)
+    await world.settle()
+
+    shown = await world.gateway_invoice(renewal)
+    assert (shown["state"], [a["state"] for a in shown["attempts"]]) == ("paid", ["succeeded"])
+    assert await world.open_cases() == ["surplus_capture"]
+    assert world.stripe_invoice(renewal)["amount_paid"] == 1000
+
+
+async def test_a_recorded_payment_survives_a_lost_answer_of_stripes(world: World) -> None:
+    _, renewal = await world.renew("decline_insufficient_funds")
+    world.stripe.faults.add("lost_after", method="POST", path="/v1/invoices/{id}/pay")
+    await world.record_payment(renewal, wait_s=0)
+    await world.settle()
+    await world.later(minutes=1)
+    assert world.stripe_invoice(renewal)["status"] == "paid"
+    assert [r["state"] for r in (await world.gateway_invoice(renewal))["recordings"]] == ["recorded"]
+
+
+@pytest.mark.scenario(35, missing="its mail, and the exhaustion")
+async def test_trial_ends_without_a_token(world: World) -> None:
+    signup = await world.signup("ok", trial_period_days=14)
+    # The payer has withdrawn it; the notice of that comes with the life of a customer.
+    await sql.rows("update tollbridge.payment_method set status = 'stopped', stopped_reason = 'revoked'")
+    await world.later(days=14, hours=1)
+    _, second = world.invoices_of(signup.subscription)
+    for _ in range(4):
+        await world.later(days=1)
+        shown = await world.gateway_invoice(second["id"])
+        assert (shown["status"], shown["state"], shown["attempts"]) == ("open", "needs_payment_method", [])
+    assert world.charge_calls() == []
+
+    await world.repair_card(signup)
+    await world.settle()
+
+    assert world.stripe_invoice(second["id"])["status"] == "paid"
+    assert await world.attempts(second["id"]) == ["succeeded"], "the ladder had not begun"

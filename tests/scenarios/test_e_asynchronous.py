@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.moves import tell, told_of_moves
 from tests.support.world import World
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> None:
+    told_of_moves(monkeypatch)
 
 
 @pytest.mark.scenario(59)
@@ -86,3 +92,110 @@ async def test_notification_is_lost(world: World) -> None:
     assert world.stripe_invoice(signup.invoice)["status"] == "paid"
     assert await world.attempts(signup.invoice) == ["succeeded"]
     assert len(world.captures()) == len(world.charge_calls()) == 1
+
+
+@pytest.mark.scenario(62)
+async def test_pending_for_ever(world: World) -> None:
+    world.practice.settings.pending_delay_s = 90 * 86400
+    world.practice.delivery.set(drop=True)
+    signup, renewal = await world.renew("pending_then_ok")
+    charged = len(world.charge_calls())
+
+    for _ in range(30):
+        await world.later(days=1)
+
+    assert await world.open_cases() == ["pending_too_long"]
+    assert (await world.gateway_invoice(renewal))["state"] == "pending"
+    assert world.stripe_invoice(renewal)["status"] == "open"
+    assert world.stripe_subscription(signup.subscription)["status"] != "canceled"
+    assert [c for c in world.practice.calls if c.path.endswith("/cancel")] == []
+    others = [c for c in world.charge_calls()[charged:] if c.params["reference"].startswith(renewal)]
+    assert others == [], "and no other charge of it"
+
+
+@pytest.mark.scenario(64)
+@pytest.mark.usefixtures("told")
+async def test_late_failure_and_then_paid_again(world: World) -> None:
+    signup = await world.signup("ok")
+    charge = world.last_charge()
+    before = world.stripe_invoice(signup.invoice)
+
+    tell(world, "test.taken_back", charge)
+    await world.settle()
+
+    shown = await world.gateway_invoice(signup.invoice)
+    assert [a["state"] for a in shown["attempts"]] == ["reversed"]
+    assert [m["kind"] for m in shown["movements"]] == ["capture", "capture_reversed"]
+    assert await world.open_cases() == ["capture_reversed"], "Stripe shows it paid, and it is not"
+    await world.later(days=12)
+    assert len(world.charge_calls()) == 1
+
+    tell(world, "test.given_again", charge)
+    await world.settle()
+
+    shown = await world.gateway_invoice(signup.invoice)
+    assert [a["state"] for a in shown["attempts"]] == ["succeeded"]
+    assert sum(-m["amount"] if m["kind"] == "capture_reversed" else m["amount"] for m in shown["movements"]) == 1000
+    assert await world.open_cases() == []
+    assert world.stripe_invoice(signup.invoice) == before
+    assert len(world.charge_calls()) == len(world.captures()) == 1
+
+
+@pytest.mark.scenario(64)
+@pytest.mark.usefixtures("told")
+async def test_told_the_other_way_round(world: World) -> None:
+    signup = await world.signup("ok")
+    tell(world, "test.given_again", world.last_charge())
+    tell(world, "test.taken_back", world.last_charge())
+    world.practice.delivery.queue.reverse()
+    await world.settle()
+
+    assert await world.attempts(signup.invoice) == ["succeeded"]
+    assert await world.open_cases() == []
+    assert len(world.charge_calls()) == 1
+
+
+@pytest.mark.usefixtures("told")
+async def test_taken_back_before_stripe_was_told(world: World) -> None:
+    _, renewal = await world.renew_unseen()
+    world.stripe.faults.add("error_before", method="POST", path="/v1/invoices/{id}/pay", status=500, times=1000)
+    await world.settle()
+    charge = world.last_charge()
+    assert (await world.gateway_invoice(renewal))["state"] == "captured"
+
+    tell(world, "test.taken_back", charge)
+    await world.settle()
+    assert await world.attempts(renewal) == ["reversed"]
+    assert world.stripe_invoice(renewal)["status"] == "open"
+    world.stripe.faults.clear()
+    await world.later(days=2)
+    assert await world.attempts(renewal) == ["reversed", "succeeded"], "it was never paid: the ladder goes on"
+    assert world.stripe_invoice(renewal)["status"] == "paid"
+
+    tell(world, "test.given_again", charge)
+    await world.settle()
+    assert await world.attempts(renewal) == ["succeeded", "succeeded"]
+    assert await world.open_cases() == ["surplus_capture"]
+
+
+@pytest.mark.scenario(65, missing="the return of the surplus")
+@pytest.mark.parametrize("retried", [False, True])
+async def test_failure_notice_first_and_success_second(world: World, retried: bool) -> None:
+    world.practice.settings.pending_delay_s = 3600
+    signup, renewal = await world.renew("pending_then_fail")
+    charge = world.last_charge()
+    await world.later(hours=2)
+    assert await world.attempts(renewal) == ["declined"]
+    if retried:
+        world.break_card(signup.customer, "ok")
+        await world.later(hours=25)
+        assert await world.attempts(renewal) == ["declined", "succeeded"]
+
+    world.succeed_after_all(charge)
+    await world.settle()
+
+    assert world.stripe_invoice(renewal)["status"] == "paid"
+    assert (await world.gateway_invoice(renewal))["state"] == "paid"
+    assert await world.attempts(renewal) == ["succeeded"] * (2 if retried else 1)
+    assert await world.open_cases() == (["surplus_capture"] if retried else [])
+    assert len(world.captures()) == (3 if retried else 2), "the signup's among them"

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from processors.money import Money
+from processors.outcome import Found, LookupOutcome, Succeeded
+from processors.practice.client import PracticeAdapter
+from processors.practice.mapping import ApiCharges
+from processors.values import ChargeQuery
 from tests.support.crash import Boundary, boundaries, once
 from tests.support.world import Signup, World
 
@@ -291,3 +298,49 @@ async def test_lookup_itself_fails(world: World) -> None:
     await world.later(hours=1)
 
     await _paid_once(world, signup)
+
+
+@pytest.mark.scenario(83, missing="the return of the second")
+@pytest.mark.usefixtures("found_twice")
+async def test_lookup_finds_two_completed(world: World) -> None:
+    world.practice.faults.add("lost_after", **CHARGE)
+    signup = await world.signup("ok", wait_s=0)
+    first = world.last_charge()
+    world.practice.account(world.shop.practice_key).charges["ch_second"] = replace(first, id="ch_second")
+
+    await world.later(seconds=15)
+
+    assert world.stripe_invoice(signup.invoice)["status"] == "paid"
+    shown = await world.gateway_invoice(signup.invoice)
+    assert shown["state"] == "paid"
+    assert [a["state"] for a in shown["attempts"]] == ["succeeded"]
+    assert world.stripe_invoice(signup.invoice)["metadata"]["third_party_payment_id"] == first.id
+    assert {m["processor_id"] for m in shown["movements"]} == {first.id, "ch_second"}
+    assert await world.open_cases() == ["overpaid"]
+    assert len(world.charge_calls()) == 1
+
+
+@pytest.fixture
+def found_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The practice processor keeps references unique; this one shows what others may have under one."""
+
+    async def lookup(self: PracticeAdapter, query: ChargeQuery) -> LookupOutcome:
+        answer = await self._get("/v1/charges?reference=" + query.reference)
+        [charge] = answer.decode(ApiCharges).data
+        taken = Succeeded(charge.id, Money(charge.amount_captured, "eur"), datetime.fromtimestamp(1, UTC))
+        return Found(taken, (replace(taken, processor_id="ch_second"),))
+
+    monkeypatch.setattr(PracticeAdapter, "lookup_charge", lookup)
+
+
+@pytest.mark.scenario(85)
+async def test_conflict_over_the_idempotency_key(world: World) -> None:
+    world.practice.faults.add("error_after", status=409, **CHARGE)
+    signup = await world.signup("ok", wait_s=0)
+    assert await world.attempts(signup.invoice) == ["unknown"], "what exists there must be looked at"
+
+    await world.later(seconds=15)
+
+    assert len(world.practice.calls.to("GET", "/v1/charges")) == 1
+    await _paid_once(world, signup)
+    assert len(world.charge_calls()) == 1

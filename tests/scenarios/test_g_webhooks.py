@@ -14,6 +14,7 @@ from db.queue import SETTINGS
 from gateway.accounts import webhook_secrets
 from gateway.inbox import table
 from gateway.sandbox.practice.events import sign
+from gateway.sandbox.stripe import customers
 from processors.values import Secret
 from tests.support.crash import boundaries, once
 from tests.support.inbox import signed
@@ -428,3 +429,55 @@ async def test_loss_older_than_30_days(world: World) -> None:
 
     await _caught_up(world, renewals, ended)
     assert await world.catch_up() == 0
+
+
+@pytest.mark.scenario(95, missing="the refund that finds the id")
+@pytest.mark.parametrize("reverse", [False, True])
+async def test_two_events_in_the_same_second_both_needed(world: World, reverse: bool) -> None:
+    _, renewal = await world.renew("decline_insufficient_funds")
+    invoices = world.shop.client.v1.invoices
+    await invoices.update_async(renewal, {"metadata": {"transaction_id": "txn_made_up"}})
+    await invoices.pay_async(renewal, {"paid_out_of_band": True})
+    told = [e for e in world.stripe_account().events.values() if e.object_id == renewal][-3:]
+    assert {"invoice.updated", "invoice.paid"} <= {e.type for e in told}
+    assert len({e.created for e in told}) == 1
+    if reverse:
+        world.stripe.delivery.queue.reverse()
+
+    await world.settle()
+
+    row = await sql.row("select status, snapshot from tollbridge.invoice where id = $1", renewal)
+    assert row is not None
+    assert row["status"] == "paid"
+    assert msgspec.json.decode(row["snapshot"])["metadata"]["transaction_id"] == "txn_made_up"
+    assert (await world.gateway_invoice(renewal))["state"] == "paid"
+
+
+@pytest.mark.scenario(103)
+@pytest.mark.parametrize("left_open", [False, True])
+async def test_event_for_a_deleted_customer(world: World, monkeypatch: pytest.MonkeyPatch, left_open: bool) -> None:
+    if left_open:
+        # Stripe's documents do not say what becomes of open invoices.
+        monkeypatch.setattr(customers, "mark_uncollectible", lambda account, invoice: None)
+    signup, renewal = await world.renew("soft_then_ok")
+    charged = len(world.charge_calls())
+
+    await world.shop.client.v1.customers.delete_async(signup.customer)
+    for event in list(world.stripe_account().events):
+        world.stripe.resend(event)
+    flushed = await world.stripe.flush()
+    await world.settle()
+
+    assert flushed.failed == 0
+    assert world.stripe.delivery.waiting == 0, "nothing is delivered again and again"
+    assert await sql.value("select count(*) from tollbridge.delivery where state not in ('done', 'ignored')") == 0
+    for _ in range(5):
+        await world.later(days=1)
+    assert len(world.charge_calls()) == charged
+    assert not (await world.access(signup.subscription))["granted"]
+    assert await world.open_cases() == (["customer_deleted"] if left_open else [])
+    if left_open:
+        await world.shop.client.v1.invoices.mark_uncollectible_async(renewal)
+        await world.settle()
+    assert (await world.gateway_invoice(renewal))["state"] == "uncollectible"
+    assert await world.open_cases() == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from db import sql
 from gateway.accounts import connections
 from processors.values import Secret
 from tests.support.world import BY, Signup, World
@@ -107,8 +108,14 @@ async def test_same_invoice_number_at_two_accounts_on_one_processor(world: World
         assert [m["processor_id"] for m in shown["movements"]] == [capture.id]
     stranger = await world.call("GET", f"/v1/invoices/{invoices[0]}", key=world.shops[1].api_key)
     assert stranger.status_code == 404
-    # Each was told of the other's charge too, and waits a day for a row that it may be about.
+    # Each was told of the other's charge too, and knows whose it is.
+    others = await sql.rows(
+        "select distinct reason from tollbridge.delivery where kind like 'charge.%' and state = $1", "ignored"
+    )
+    assert [row["reason"] for row in others] == ["of another connection to the same account at the processor"]
+    assert await world.open_cases() == []
     await world.later(days=2)
     for shop in world.shops:
         assert len(world.captures(shop)) == 1
     assert len(world.charge_calls()) == 2
+    assert await world.open_cases() == []

@@ -13,8 +13,10 @@ import pytest
 import structlog
 
 from db import sql
+from gateway.accounts import keys
 from gateway.logs import configure_logging
-from tests.support.world import World
+from tests.support.serving import Door, serving
+from tests.support.world import BY, World
 
 TABLES = """
     select table_name from information_schema.tables
@@ -161,7 +163,7 @@ async def test_redirect_return_with_somebody_elses_checkout(world: World) -> Non
     assert world.stripe_invoice(mallory["invoice"]["id"])["status"] == "draft"
 
 
-# 248 but for its refund, which comes with refunds.
+@pytest.mark.scenario(248, missing="its refund")
 async def test_metadata_is_data(world: World) -> None:
     alice = await world.signup("ok", "order-alice")
     mallory = await world.signup("ok", "order-mallory")
@@ -224,3 +226,50 @@ async def test_client_sends_an_amount(world: World) -> None:
     live = world.stripe_invoice(session["invoice"]["id"])
     assert (call.params["amount"], call.params["currency"]) == (live["amount_due"], "EUR") == (1000, "EUR")
     assert live["status"] == "paid"
+
+
+@pytest.mark.scenario(253, missing="refunds above a limit")
+async def test_operator_actions(world: World) -> None:
+    _, renewal = await world.renew("decline_insufficient_funds")
+    _, key = await keys.create(BY, world.shop.account, "checkout", ["server", "checkout", "admin"])
+    forbidden = await world.record_payment(renewal, key=key.reveal())
+    assert (forbidden.status_code, forbidden.json()["type"]) == (403, "urn:tollbridge:error:scope_missing")
+    groundless = await world.record_payment(renewal, reason="")
+    assert (groundless.status_code, groundless.json()["param"]) == (400, "reason")
+    audited = "select actor, object, reason, after from tollbridge.audit_log where action = 'invoice.payment_recorded'"
+    assert await sql.rows(audited) == []
+
+    done = await world.record_payment(renewal, source="bank_transfer", reason="See the statement of March 1.")
+    await world.settle()
+
+    assert done.status_code == 200
+    [row] = await sql.rows(audited)
+    assert row["actor"].startswith("key_")
+    assert (row["object"], row["reason"]) == (renewal, "See the statement of March 1.")
+    assert '"amount": 1000' in row["after"]
+    assert world.stripe_invoice(renewal)["status"] == "paid"
+
+
+@pytest.mark.scenario(251, missing="certificates, which no adapter fetches yet")
+async def test_notice_names_addresses_of_its_own(world: World) -> None:
+    strangers: list[str] = []
+    elsewhere = Door()
+    async with serving(elsewhere) as url:
+
+        async def stranger(scope: Any, receive: Any, send: Any) -> None:
+            strangers.append(scope["path"])
+
+        elsewhere.app = stranger
+        await world.signup("pending_then_ok")
+        account, charge = world.practice.account(world.shop.practice_key), world.last_charge()
+        named = dict.fromkeys(("cert_url", "certificate_url", "url", "href", "action_url", "base_url"), f"{url}/x")
+        # An id that would lead from the processor's own host to another, or to another address there.
+        for charge_id in (charge.id, f"@{url.removeprefix('http://')}/x", "../../v1/account", f"{url}/x"):
+            world.practice.announce(account, "charge.pending", charge.shown(account.id) | named | {"id": charge_id})
+        await world.settle()
+        await world.later(hours=2)
+
+    assert strangers == []
+    assert {c.path.split("/")[2] for c in world.practice.calls} <= {"charges", "setups"}
+    await world.later(hours=25)
+    assert len(world.captures()) == 1

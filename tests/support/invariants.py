@@ -15,12 +15,13 @@ STRIPE_ADDS = {"isk": 100, "ugx": 100}
 
 MONEY = """
     select i.id, i.status,
-        coalesce((select sum(m.amount) from tollbridge.movement m where m.account = i.account and m.invoice = i.id
-                  and m.kind = 'capture'), 0)::bigint as captured,
+        coalesce((select sum(case m.kind when 'capture_reversed' then -m.amount else m.amount end)
+                  from tollbridge.movement m where m.account = i.account and m.invoice = i.id and m.kind in
+                  ('capture', 'receipt', 'capture_reversed', 'capture_reinstated')), 0)::bigint as captured,
         coalesce((select sum(r.amount) from tollbridge.recording r where r.account = i.account and r.invoice = i.id
                   and r.state = 'recorded'), 0)::bigint as recorded,
         coalesce((select sum(a.amount_captured) from tollbridge.attempt a where a.account = i.account
-                  and a.invoice = i.id and a.surplus), 0)::bigint as surplus,
+                  and a.invoice = i.id and a.surplus and a.state = 'succeeded'), 0)::bigint as surplus,
         exists (select 1 from tollbridge.review_case c where c.account = i.account and c.invoice = i.id
                 and c.state = 'open') as case_open
     from tollbridge.invoice i where i.account = $1
@@ -72,7 +73,8 @@ async def _ledger_is_stripe(world: World, shop: Shop) -> None:
         if row["recorded"]:
             assert live["status"] == "paid", f"{row['id']} is recorded here and {live['status']} at Stripe"
             assert live["amount_paid"] == row["recorded"]
-            assert live["metadata"].get("tollbridge_attempt"), f"{row['id']} was paid without naming its payment"
+            named = {"tollbridge_attempt", "tollbridge_receipt"} & live["metadata"].keys()
+            assert named, f"{row['id']} was paid without naming its payment"
 
 
 async def _attempts_explain_every_call(world: World) -> None:

@@ -236,6 +236,17 @@ class World:
             headers={"idempotency-key": uuid4().hex},
         )
 
+    async def record_payment(self, invoice: str, *, key: str = "", **body: Any) -> httpx.Response:
+        """Finance staff note a payment that came without a processor."""
+        told = {"source": "bank_transfer", "reference": "wire-1", "received_at": 1, "reason": "seen on the statement"}
+        headers = {"idempotency-key": uuid4().hex}
+        return await self.call("POST", f"/v1/invoices/{invoice}/record_payment", told | body, key=key, headers=headers)
+
+    async def collect_now(self, invoice: str, *, wait_s: float = 20) -> httpx.Response:
+        """Somebody presses "collect now"."""
+        headers = {"idempotency-key": uuid4().hex}
+        return await self.call("POST", f"/v1/invoices/{invoice}/collect", {"wait_s": wait_s}, headers=headers)
+
     async def signup(self, kind: str = "ok", reference: str = "order-1", *, wait_s: float = 20, **body: Any) -> Signup:
         """Open, enter a payment method, confirm, and come to rest. `wait_s` is what confirm waits at most."""
         opened = await self.open_session(reference, **body)
@@ -331,6 +342,13 @@ class World:
     def last_charge(self) -> Any:
         """The charge that the processor was asked for last."""
         return list(self.practice.account(self.shop.practice_key).charges.values())[-1]
+
+    def succeed_after_all(self, charge: Any) -> None:
+        """The processor says that a charge which had failed has taken its money."""
+        account = self.practice.account(self.shop.practice_key)
+        charge.status, charge.captured, charge.decline = "succeeded", charge.amount, None
+        charge.settles_at, charge.closed_at = None, int(self.practice.now())
+        self.practice.announce(account, "charge.succeeded", charge.shown(account.id))
 
     async def attempts(self, invoice: str) -> list[str]:
         """The states of the invoice's attempts, oldest first."""

@@ -1,0 +1,101 @@
+"""/v1/invoices/{id}/collect and …/record_payment: what people ask for by hand."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+import msgspec
+from litestar import Response, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from gateway.accounts.audit import Author
+from gateway.accounts.keys import Scope
+from gateway.api.auth import Principal, requires
+from gateway.api.invoices import InvoiceDetail, find_invoice
+from gateway.api.openapi import changing, example
+from gateway.api.problems import Code
+from gateway.finance import collect_now as now
+from gateway.finance.record_payment import Receipt, record_payment
+
+MOST_WAIT_S: Final = 30.0
+WaitS = Annotated[float, msgspec.Meta(ge=0, le=MOST_WAIT_S)]
+
+
+class Collecting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`wait_s`: how long the answer may wait for the result, 0 to 30 seconds."""
+
+    wait_s: WaitS = 20.0
+
+
+class PaymentRecording(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A payment that came without a processor, for all that is due.
+
+    `source` says by what way (`credits`, `bank_transfer`, …), `reference` names the payment there, `received_at` is
+    Unix seconds, `reason` goes into the audit log. With `amount` the call is refused where something else is due.
+    """
+
+    source: Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,39}$")]
+    reference: Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern="^[^\\x00-\\x1f]+$")]
+    received_at: Annotated[int, msgspec.Meta(gt=0, lt=1 << 40)]
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
+    amount: Annotated[int, msgspec.Meta(gt=0)] | None = None
+    wait_s: WaitS = 20.0
+
+
+COLLECT_EXAMPLE: Final = example("Now", {"wait_s": 20})
+RECORD_EXAMPLE: Final = example(
+    "A bank transfer",
+    {
+        "source": "bank_transfer",
+        "reference": "2027-03-01 RF18 5390 0754 7034",
+        "received_at": 1803888000,
+        "reason": "Paid by transfer, see the statement of March 1.",
+    },
+)
+MONEY: Final = (Code.NOT_FOUND, Code.STATE_CONFLICT, Code.IDEMPOTENCY_KEY_REQUIRED)
+
+
+@post(
+    "/invoices/{invoice_id:str}/collect",
+    status_code=200,
+    guards=[requires(Scope.SERVER, Scope.FINANCE)],
+    opt={"idempotency": "required"},
+    responses=changing(*MONEY, Code.PAYMENT_METHOD_NEEDS_REPAIR),
+    summary="Collect an open invoice now, before its next try is due",
+)
+async def collect(
+    principal: NamedDependency[Principal], invoice_id: FromPath[str], data: Annotated[Collecting, COLLECT_EXAMPLE]
+) -> Response[InvoiceDetail]:
+    """It uses a step of the ladder. 409 `in_progress` where a charge is under way; 202 where it takes longer."""
+    await now.collect_now(Author(principal.actor), principal.account, invoice_id)
+    return await _answer(principal.account, invoice_id, data.wait_s)
+
+
+@post(
+    "/invoices/{invoice_id:str}/record_payment",
+    status_code=200,
+    guards=[requires(Scope.FINANCE)],
+    opt={"idempotency": "required"},
+    responses=changing(*MONEY),
+    summary="Note a payment that came without a processor, and mark the invoice paid out of band",
+)
+async def record(
+    principal: NamedDependency[Principal],
+    invoice_id: FromPath[str],
+    data: Annotated[PaymentRecording, RECORD_EXAMPLE],
+) -> Response[InvoiceDetail]:
+    """Never a charge. Refused while a charge's end is not known."""
+    received_at = datetime.fromtimestamp(data.received_at, UTC)
+    receipt = Receipt(data.source, data.reference, received_at, data.reason, data.amount)
+    await record_payment(Author(principal.actor, data.reason), principal.account, invoice_id, receipt)
+    return await _answer(principal.account, invoice_id, data.wait_s)
+
+
+async def _answer(account: str, invoice: str, wait_s: float) -> Response[InvoiceDetail]:
+    heeded = await now.wait_for(account, invoice, wait_s)
+    return Response(await find_invoice(account, invoice), status_code=200 if heeded else 202)
+
+
+by_hand_routes: Final[list[Any]] = [collect, record]

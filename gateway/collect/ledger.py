@@ -1,0 +1,91 @@
+"""The ledger of one attempt: each move of money once, and the state that follows from it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+import asyncpg
+
+from db import sql
+from db.engine import DB
+from db.ids import new_id
+from db.states import AttemptState, MovementKind
+from gateway.collect.cases import open_case
+from gateway.domain.actions import CaseKind
+from processors.money import Money
+
+MOVE: Final = """
+    insert into tollbridge.movement (id, account, connection, invoice, attempt, kind, processor_id, occurrence,
+        amount, currency, occurred_at, created_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+    on conflict on constraint movement_once do nothing
+"""
+OTHER_SUCCESS: Final = """
+    select exists (select 1 from tollbridge.attempt where account = $1 and invoice = $2 and id <> $3
+                   and state = 'succeeded' and amount_captured >= amount and not surplus)
+"""
+NET: Final = """
+    select coalesce(sum(case kind when 'capture_reversed' then -amount else amount end), 0)::bigint
+    from tollbridge.movement
+    where attempt = $1 and kind in ('capture', 'capture_reversed', 'capture_reinstated')
+"""
+NOW: Final = "select state, surplus from tollbridge.attempt where id = $1"
+FOLLOW: Final = "update tollbridge.attempt set state = $2, surplus = $3 where id = $1"
+
+
+async def move(
+    attempt: asyncpg.Record,
+    kind: MovementKind,
+    processor_id: str,
+    money: Money,
+    occurred_at: datetime,
+    now: datetime,
+    *,
+    occurrence: str = "",
+) -> None:
+    """Write a movement of a locked attempt; the same one again is no other. In the caller's transaction."""
+    DB.current("a movement")
+    await sql.rows(
+        MOVE,
+        new_id("mov"),
+        attempt["account"],
+        attempt["connection"],
+        attempt["invoice"],
+        attempt["id"],
+        kind,
+        processor_id,
+        occurrence,
+        money.amount,
+        money.currency,
+        occurred_at,
+        now,
+    )
+
+
+async def another_has_paid(attempt: asyncpg.Record) -> bool:
+    """Whether another capture pays the invoice already."""
+    return bool(await sql.value(OTHER_SUCCESS, attempt["account"], attempt["invoice"], attempt["id"]))
+
+
+async def follow(attempt: asyncpg.Record, now: datetime) -> None:
+    """Bring the state of a locked attempt in line with its ledger: taken back whole, or given again.
+
+    It follows from the sum alone, so the order in which a processor tells of its moves does not matter.
+    """
+    net, row = int(await sql.value(NET, attempt["id"])), await sql.row(NOW, attempt["id"])
+    assert row is not None, "it is locked"
+    if row["state"] == AttemptState.SUCCEEDED and net <= 0:
+        await sql.rows(FOLLOW, attempt["id"], AttemptState.REVERSED, row["surplus"])
+    elif row["state"] == AttemptState.REVERSED and net > 0:
+        surplus = row["surplus"] or await another_has_paid(attempt)
+        await sql.rows(FOLLOW, attempt["id"], AttemptState.SUCCEEDED, surplus)
+        if surplus:
+            await surplus_case(attempt, now)
+
+
+async def surplus_case(attempt: asyncpg.Record, now: datetime) -> None:
+    """The invoice is settled without this capture: a case names it until the money is returned."""
+    reason = "another capture had paid the invoice already"
+    account, invoice = attempt["account"], attempt["invoice"]
+    await open_case(account, CaseKind.SURPLUS_CAPTURE, attempt["id"], reason, now, invoice=invoice)

@@ -1,0 +1,52 @@
+"""A capture that the payer's bank took back, or gave again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+import asyncpg
+
+from db import poke, sql
+from db.engine import DB
+from db.poke import Kind
+from db.states import MovementKind
+from gateway.collect import ledger
+from gateway.collect.outcomes import LOCK, mismatch, stop_method
+from processors.money import Money
+from processors.outcome import Decline
+from processors.values import MoneyMoved
+
+DECLINE: Final = """
+    update tollbridge.attempt set decline_class = $3, advice = $4, processor_code = $5, network_code = $6, message = $7
+    where account = $1 and id = $2
+"""
+
+
+async def store_move(account: str, attempt: str, moved: MoneyMoved, decline: Decline | None, now: datetime) -> None:
+    """Store money that moved once more for a capture, and poke its invoice; the same move again changes nothing.
+
+    `decline` says why a bank took it back.
+    """
+    async with DB.transaction():
+        row = await sql.row(LOCK, account, attempt)
+        assert row is not None, "moves are of attempts that exist"
+        if moved.amount.currency != row["currency"]:
+            await mismatch(row, f"taken back in {moved.amount.currency}, charged in {row['currency']}", now)
+            return
+        back = moved.amount.amount < 0
+        kind = MovementKind.CAPTURE_REVERSED if back else MovementKind.CAPTURE_REINSTATED
+        money = Money(abs(moved.amount.amount), moved.amount.currency)
+        charge = row["processor_id"] or ""
+        await ledger.move(row, kind, charge, money, moved.occurred_at, now, occurrence=moved.occurrence)
+        if back and decline is not None:
+            await _declined(row, decline)
+        await ledger.follow(row, now)
+        await poke.poke(Kind.INVOICE, account, [row["invoice"]], now)
+
+
+async def _declined(row: asyncpg.Record, decline: Decline) -> None:
+    texts = (decline.processor_code, decline.network_code, decline.processor_message)
+    storable = [sql.storable(text, 500) for text in texts]
+    await sql.rows(DECLINE, row["account"], row["id"], decline.decline_class, decline.advice, *storable)
+    await stop_method(row, decline)

@@ -1,0 +1,77 @@
+"""Collect an invoice now, before its ladder's next step: the wish is stored, and `advance` heeds it.
+
+It charges nothing itself, so a button that is pressed while the scheduler is at it makes no second attempt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from db import poke, sql
+from db.engine import DB
+from db.poke import Kind
+from gateway.accounts.audit import Author
+from gateway.clock import business_now
+from gateway.domain.decide import not_ours
+from gateway.domain.recovery import Exhausted, NeedsMethod, TryAt, TryNow, next_try
+from gateway.domain.view import InvoiceView
+from gateway.finance.errors import AlreadyRunningError, NoMethodError, NotNowError
+from gateway.finance.invoice import hold_invoice
+
+ASK: Final = "update tollbridge.invoice set asked_at = $3 where account = $1 and id = $2"
+BUSY: Final = """
+    select i.seen < i.poked or i.asked_at is not null or exists (select 1 from tollbridge.attempt a
+        where a.account = i.account and a.invoice = i.id and a.state = 'sending')
+    from tollbridge.invoice i where i.account = $1 and i.id = $2
+"""
+POLL_S: Final = 0.05
+
+
+async def collect_now(by: Author, account: str, invoice: str) -> None:
+    """Ask for a try now. Raises NotThereError, AlreadyRunningError, NoMethodError, NotNowError."""
+    now = await business_now()
+    async with DB.transaction():
+        view = await hold_invoice(account, invoice)
+        refuse(view, now)
+        await sql.rows(ASK, account, invoice, now)
+        await poke.poke(Kind.INVOICE, account, [invoice], now, stale=True)
+        await by.note(account, "invoice.collect", invoice)
+
+
+def refuse(view: InvoiceView, now: datetime) -> None:
+    """Raise what stands in the way of a try by hand. Pure."""
+    invoice = view.invoice
+    if view.asked or view.unresolved is not None:
+        raise AlreadyRunningError("a charge of this invoice is under way already")
+    if invoice is None:
+        raise AlreadyRunningError("the invoice is about to be read, and collected where it is due")
+    if view.held_money > 0:
+        raise NotNowError("its money is captured: Stripe is told of it, or a case says why not")
+    if invoice.status != "open":
+        raise NotNowError(f"the invoice is {invoice.status} in Stripe")
+    if reason := not_ours(view):
+        raise NotNowError(f"it is not collected here: {reason}")
+    if view.abandoned or view.hold == "held":
+        raise NotNowError("it belongs to a checkout that is not confirmed")
+    match next_try(msgspec.structs.replace(view, asked=True), now):
+        case NeedsMethod(reason=reason):
+            raise NoMethodError(reason)
+        case Exhausted(reason=reason) | TryAt(reason=reason):
+            raise NotNowError(reason)
+        case TryNow():
+            pass
+
+
+async def wait_for(account: str, invoice: str, wait_s: float) -> bool:
+    """Wait until what was asked for has been heeded, at most `wait_s` seconds of machine time; whether it has."""
+    deadline = time.monotonic() + wait_s
+    while await sql.value(BUSY, account, invoice):  # bounded by the deadline
+        if time.monotonic() >= deadline:
+            return False
+        await asyncio.sleep(POLL_S)
+    return True

@@ -1,0 +1,100 @@
+"""A payment that came without a processor: credits inside the merchant's app, a bank transfer.
+
+It is noted with its evidence, and Stripe is told that the invoice is paid out of band. Never a charge.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from db import poke, sql
+from db.engine import DB
+from db.ids import new_id
+from db.poke import Kind
+from gateway.accounts.audit import Author
+from gateway.accounts.errors import FieldError
+from gateway.clock import business_now
+from gateway.domain.billed import StripePayment
+from gateway.domain.view import InvoiceView
+from gateway.finance.errors import AlreadyRunningError, NotNowError
+from gateway.finance.invoice import hold_invoice
+
+RECEIPT: Final = """
+    insert into tollbridge.movement (id, account, invoice, kind, processor_id, occurrence, amount, currency, evidence,
+        occurred_at, created_at)
+    values ($1, $2, $3, 'receipt', $4, $3, $5, $6, $7, $8, $9)
+"""
+SAME: Final = """
+    select 1 from tollbridge.movement
+    where account = $1 and invoice = $2 and kind = 'receipt' and processor_id = $3
+        and evidence::jsonb ->> 'source' = $4
+"""
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """A payment as somebody tells of it. `amount`: what they believe is due, in minor units; None for whatever is."""
+
+    source: str
+    reference: str
+    received_at: datetime
+    reason: str
+    amount: int | None = None
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """What the ledger keeps beside the amount."""
+
+    source: str
+    recorded_by: str
+    reason: str
+
+
+async def record_payment(by: Author, account: str, invoice: str, receipt: Receipt) -> None:
+    """Note the payment for all that is due, and poke; the same receipt again changes nothing.
+
+    `by` names who, and its reason why. Raises NotThereError, FieldError, AlreadyRunningError, NotNowError.
+    """
+    now = await business_now()
+    async with DB.transaction():
+        view = await hold_invoice(account, invoice)
+        if await sql.row(SAME, account, invoice, receipt.reference, receipt.source) is not None:
+            return
+        refuse(view, receipt, now)
+        assert view.invoice is not None
+        due, currency = view.invoice.amount_remaining, view.invoice.currency
+        movement = new_id("mov")
+        evidence = msgspec.json.encode(Evidence(receipt.source, by.name, receipt.reason)).decode()
+        at = receipt.received_at
+        values = (movement, account, invoice, receipt.reference, due, currency, evidence, at, now)
+        await sql.rows(RECEIPT, *values)
+        after = {"movement": movement, "amount": due, "currency": currency, "source": receipt.source}
+        await by.note(account, "invoice.payment_recorded", invoice, after=after | {"reference": receipt.reference})
+        await poke.poke(Kind.INVOICE, account, [invoice], now, stale=True)
+
+
+def refuse(view: InvoiceView, receipt: Receipt, now: datetime) -> None:
+    """Raise what stands in the way. Pure."""
+    invoice = view.invoice
+    if invoice is None or view.stale:
+        raise AlreadyRunningError("Stripe is about to be asked what the invoice is; ask again")
+    if view.unresolved is not None:
+        raise NotNowError(
+            f"attempt {view.unresolved.number} is {view.unresolved.state}: how it ends must be known first"
+        )
+    if view.held_money != 0:
+        raise NotNowError("a payment for it is held already, and Stripe is told of it, or a case says why not")
+    if invoice.status != "open":
+        raise NotNowError(f"the invoice is {invoice.status} in Stripe")
+    if invoice.collection_method != "send_invoice" or invoice.stripe_payment is not StripePayment.NONE:
+        raise NotNowError("Stripe collects it itself")
+    if view.abandoned or view.hold == "held":
+        raise NotNowError("it belongs to a checkout that is not confirmed")
+    if invoice.amount_remaining <= 0:
+        raise NotNowError("nothing remains to be paid")
+    if receipt.amount not in (None, invoice.amount_remaining):
+        raise FieldError("amount", f"what is due is {invoice.amount_remaining}")
+    if receipt.received_at > now:
+        raise FieldError("received_at", "must not be in the future")

@@ -1,0 +1,97 @@
+"""What people ask for by hand: a try now, and a payment that came without a processor."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from gateway.domain.actions import CaseKind, Charge, ConfirmRecording, OpenCase, Read, Record, Tag, WaitUntil
+from gateway.domain.billed import RECEIPT_KEY
+from gateway.domain.decide import decide
+from gateway.domain.recovery import Exhausted, TryAt, TryNow, next_try
+from gateway.domain.view import InvoiceView, ReceiptView
+from tests.domain.views import DAY, DUE, HOUR, METHOD, NOW, attempt, declined_at, invoice, recording, view
+
+RECEIPT = ReceiptView("mov_1", DUE)
+NAMED = {RECEIPT_KEY: "mov_1"}
+
+
+def asked(one: InvoiceView) -> InvoiceView:
+    return replace(one, asked=True)
+
+
+def received(**changes: object) -> InvoiceView:
+    """An open invoice whose payment somebody recorded by hand."""
+    return replace(view(receipts=(RECEIPT,), held_money=DUE), **changes)
+
+
+def test_a_try_by_hand_does_not_wait_for_the_ladder() -> None:
+    one = view(attempts=declined_at(1))
+    assert isinstance(next_try(one, NOW), TryAt)
+    assert next_try(asked(one), NOW) == TryNow(METHOD, "operator")
+    assert isinstance(decide(asked(one), NOW), Charge)
+
+
+def test_it_uses_a_step_and_there_are_no_more_than_the_ladder_has() -> None:
+    assert isinstance(next_try(asked(view(attempts=declined_at(1, 2, 3, 4))), NOW), Exhausted)
+
+
+def test_after_the_due_date_only_somebody_starts_a_try() -> None:
+    one = view(invoice(due_date=NOW - DAY), attempts=declined_at(200))
+    assert isinstance(next_try(one, NOW), Exhausted)
+    assert next_try(asked(one), NOW) == TryNow(METHOD, "operator")
+
+
+def test_one_a_day() -> None:
+    by_hand = attempt("declined", 1, sent_at=NOW - 23 * HOUR, by_hand=True)
+    assert isinstance(next_try(asked(view(attempts=(by_hand,))), NOW), TryAt)
+    assert isinstance(next_try(asked(view(attempts=(by_hand,))), NOW + 2 * HOUR), TryNow)
+
+
+def test_the_processors_own_time_is_kept() -> None:
+    told = attempt("not_sent", 1, retry_after=NOW + HOUR)
+    assert isinstance(next_try(asked(view(attempts=(told,))), NOW), TryAt)
+
+
+def test_somebody_may_start_again_what_was_rejected() -> None:
+    rejected = tuple(attempt("rejected", n, sent_at=NOW - (4 - n) * HOUR) for n in (1, 2, 3))
+    assert isinstance(next_try(view(attempts=rejected), NOW), Exhausted)
+    assert next_try(asked(view(attempts=rejected)), NOW) == TryNow(METHOD, "operator")
+
+
+def test_a_receipt_is_named_then_recorded_and_nothing_is_charged() -> None:
+    assert decide(received(), NOW) == Tag("mov_1", receipt=True)
+    named = received(invoice=invoice(metadata=NAMED))
+    assert decide(named, NOW) == Record("mov_1", DUE, receipt=True)
+
+
+def test_a_receipt_whose_recording_was_lost_is_confirmed() -> None:
+    told = recording("unknown", "mov_1")
+    one = received(invoice=invoice("paid", metadata=NAMED), recordings=(told,))
+    assert decide(one, NOW) == ConfirmRecording(told.id)
+
+
+@pytest.mark.parametrize("status", ["paid", "void", "uncollectible"])
+def test_a_receipt_that_no_invoice_takes_is_put_before_a_human(status: str) -> None:
+    action = decide(received(invoice=invoice(status)), NOW)
+    assert isinstance(action, OpenCase)
+    assert action.kind is CaseKind.OVERPAID
+
+
+def test_a_recorded_receipt_holds_nothing() -> None:
+    told = recording("recorded", "mov_1")
+    one = received(invoice=invoice("paid", metadata=NAMED), recordings=(told,), held_money=0)
+    assert not isinstance(decide(one, NOW), OpenCase | Tag | Record)
+
+
+def test_a_receipt_that_is_less_than_what_is_due_by_now() -> None:
+    one = received(held_money=DUE - 1)
+    assert decide(one, NOW) == OpenCase(CaseKind.PARTIAL_CAPTURE, f"{DUE - 1} of {DUE} is captured")
+    assert isinstance(decide(replace(one, open_cases={CaseKind.PARTIAL_CAPTURE}), NOW), WaitUntil)
+
+
+def test_a_try_by_hand_looks_first() -> None:
+    one = view(attempts=declined_at(1), read_at=NOW - timedelta(minutes=1))
+    assert decide(asked(one), NOW) == Read()
