@@ -27,8 +27,12 @@ from gateway.sandbox.stripe import (  # noqa: F401  importing a module registers
     event_api,
     invoice_api,
     invoice_items,
+    meter_events,
+    meters,
     payments,
     portal,
+    prices,
+    subscription_item_api,
     subscriptions,
 )
 from gateway.sandbox.stripe.errors import Refusal, key_in_use, key_reused, key_too_long, no_api_key, unrecognized

@@ -5,21 +5,21 @@ from __future__ import annotations
 from decimal import Decimal
 
 from gateway.sandbox.stripe import lines
-from gateway.sandbox.stripe.catalog import make_price
 from gateway.sandbox.stripe.errors import invalid
 from gateway.sandbox.stripe.events import record, updating
 from gateway.sandbox.stripe.holders import fix_currency, living
 from gateway.sandbox.stripe.ids import new_id
-from gateway.sandbox.stripe.money import decimal_text
+from gateway.sandbox.stripe.money import decimal_text, nearest
 from gateway.sandbox.stripe.objects import Obj, in_range, listing, merge_metadata
+from gateway.sandbox.stripe.price_objects import ONE_TIME, make_price
+from gateway.sandbox.stripe.pricing import price_amount
 from gateway.sandbox.stripe.routes import PAGE, Call, retrieves, route
 from gateway.sandbox.stripe.store import Account
 from gateway.sandbox.stripe.totals import recompute
 
-PRICE_DATA = "{*currency *product unit_amount:int unit_amount_decimal:num tax_behavior:exclusive|inclusive|unspecified}"
 FIELDS = (
     "amount:int description discountable:bool metadata:map? period:{*end:int *start:int} pricing:{price} "
-    f"price_data:{PRICE_DATA} quantity:int unit_amount_decimal:num "
+    f"price_data:{ONE_TIME} quantity:int unit_amount_decimal:num "
     "tax_behavior:exclusive|inclusive|unspecified tax_rates:[str]?"
 )
 FROZEN = "This invoice item cannot be changed: its invoice is no longer a draft."
@@ -33,7 +33,8 @@ def new_item(
     *,
     description: str | None = None,
     price: Obj | None = None,
-    quantity: int = 1,
+    unit: Decimal | None = None,
+    quantity: int | Decimal = 1,
     period: tuple[int, int] | None = None,
     subscription: str | None = None,
     proration: bool = False,
@@ -41,7 +42,7 @@ def new_item(
     tax_rates: list[Obj] | None = None,
     metadata: dict[str, str] | None = None,
 ) -> Obj:
-    """A pending item, announced with invoiceitem.created."""
+    """A pending item, announced with invoiceitem.created. `unit`: a tier's unit amount instead of the price's own."""
     now = account.now()
     start, end = period or (now, now)
     parent = {"subscription_details": {"subscription": subscription}, "type": "subscription_details"}
@@ -61,10 +62,10 @@ def new_item(
         "net_amount": amount,
         "parent": parent if subscription else None,
         "period": {"end": end, "start": start},
-        "pricing": lines.pricing(price) if price else None,
+        "pricing": lines.pricing(price, unit) if price else None,
         "proration": proration,
-        "quantity": quantity,
-        "quantity_decimal": str(quantity),
+        "quantity": int(quantity),
+        "quantity_decimal": decimal_text(Decimal(quantity)),
         "tax_rates": tax_rates or [],
         "test_clock": None,
         "_subscription": subscription,
@@ -94,6 +95,12 @@ def take(account: Account, invoice: Obj, items: list[Obj]) -> None:
     recompute(account, invoice)
 
 
+def drop_prorations(account: Account, customer: Obj, subscription: str) -> None:
+    for item in pending(account, customer, subscription, loose=False):
+        if item["proration"]:
+            _delete(account, item)
+
+
 def release(account: Account, invoice: Obj) -> None:
     """The draft is deleted: its items wait again (the documents do not say; the Dashboard shows them pending)."""
     for line in invoice["lines"]["data"]:
@@ -101,6 +108,12 @@ def release(account: Account, invoice: Obj) -> None:
         if item is not None:
             item["invoice"] = None
             account.pending_items[item["customer"]][item["id"]] = None
+
+
+def _delete(account: Account, item: Obj) -> None:
+    account.pending_items[item["customer"]].pop(item["id"], None)
+    del account.invoice_items[item["id"]]
+    record(account, "invoiceitem.deleted", item)
 
 
 def _draft_of(account: Account, item: Obj) -> Obj | None:
@@ -123,7 +136,7 @@ def _amount(account: Account, params: Obj) -> tuple[int, Obj | None, str | None]
     if given == ["amount"]:
         return params["amount"], None, params.get("currency")
     if given == ["unit_amount_decimal"]:
-        amount = lines.price_amount({"_unit": params["unit_amount_decimal"]}, quantity)
+        amount = nearest(params["unit_amount_decimal"] * quantity)
         return amount, None, params.get("currency")
     if given == ["pricing"]:
         price = account.prices.need(params["pricing"].get("price", ""), "pricing[price]")
@@ -134,7 +147,7 @@ def _amount(account: Account, params: Obj) -> tuple[int, Obj | None, str | None]
         raise invalid(
             "The price specified is set to `type=recurring` but this field only accepts prices with `type=one_time`."
         )
-    return lines.price_amount(price, quantity), price, price["currency"]
+    return price_amount(price, quantity), price, price["currency"]
 
 
 def check_tax_rates(account: Account, ids: list[str] | str | None, where: str) -> list[Obj]:
@@ -201,7 +214,7 @@ def update(call: Call) -> Obj:
     with updating(account, item, "invoiceitem.updated"):
         if "quantity" in params and item["pricing"]:
             price = account.prices[item["pricing"]["price_details"]["price"]]
-            item["amount"] = lines.price_amount(price, params["quantity"])
+            item["amount"] = price_amount(price, params["quantity"])
             item |= {"quantity": params["quantity"], "quantity_decimal": str(params["quantity"])}
         for name in ("amount", "description", "discountable"):
             item[name] = params.get(name, item[name])
@@ -225,9 +238,7 @@ def _drop(invoice: Obj, item: Obj) -> None:
 def delete(call: Call) -> Obj:
     account, item = call.account, call.account.invoice_items.need(call.id)
     invoice = _draft_of(account, item)
-    account.pending_items[item["customer"]].pop(item["id"], None)
-    del account.invoice_items[item["id"]]
-    record(account, "invoiceitem.deleted", item)
+    _delete(account, item)
     if invoice is not None:
         with updating(account, invoice, "invoice.updated"):
             _drop(invoice, item)

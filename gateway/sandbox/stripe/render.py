@@ -8,6 +8,7 @@ from typing import Any
 from gateway.sandbox.stripe.errors import bad_params
 from gateway.sandbox.stripe.objects import Obj, listing, public
 from gateway.sandbox.stripe.old_shape import in_version
+from gateway.sandbox.stripe.price_objects import shown_tiers
 from gateway.sandbox.stripe.store import Account
 from gateway.sandbox.stripe.taxes import customer_tax
 
@@ -102,5 +103,6 @@ EXTRA: dict[tuple[str, str], Callable[[Account, Obj], Any]] = {
     ("invoice", "payments"): _payments,
     ("invoice", "amount_paid_off_stripe"): _paid_off_stripe,
     ("customer", "tax"): customer_tax,
+    ("price", "tiers"): shown_tiers,
     ("customer", "subscriptions"): _subscriptions,
 }

@@ -19,6 +19,8 @@ from gateway.sandbox.stripe.objects import API_VERSION, Obj
 if TYPE_CHECKING:
     from gateway.sandbox.kit.clock import Clock
     from gateway.sandbox.kit.idempotency import Replies
+    from gateway.sandbox.stripe.meter_errors import MeterError
+    from gateway.sandbox.stripe.usage import Usage
     from gateway.sandbox.stripe.webhooks import Webhooks
 
 T = TypeVar("T")
@@ -118,10 +120,12 @@ class Account:
         self.prices: Collection[Obj] = Collection("price")
         self.tax_rates: Collection[Obj] = Collection("tax rate")
         self.coupons: Collection[Obj] = Collection("coupon")
+        self.meters: Collection[Obj] = Collection("billing meter")
         self.promotion_codes: Collection[Obj] = Collection("promotion code")
         self.discounts: Collection[Obj] = Collection("discount")
         self.customers: Collection[Obj] = Collection("customer")
         self.subscriptions: Collection[Obj] = Collection("subscription")
+        self.subscription_items: Collection[Obj] = Collection("subscription item")  # removed ones too, see `_removed`
         self.invoices: Collection[Obj] = Collection("invoice")
         self.invoice_items: Collection[Obj] = Collection("invoiceitem")
         self.invoice_payments: Collection[Obj] = Collection("invoice_payment")
@@ -139,6 +143,10 @@ class Account:
         self.items_of_customer: dict[str, list[str]] = defaultdict(list)
         self.drafts_of_customer: dict[str, dict[str, None]] = defaultdict(dict)
         self.pending_items: dict[str, dict[str, None]] = defaultdict(dict)  # customer -> items on no invoice
+        self.meter_events: dict[str, Obj] = {}  # by identifier, those of the last 24 hours
+        self.meter_errors: list[MeterError] = []
+        self.usage: dict[tuple[str, str], list[Usage]] = defaultdict(list)  # (meter, customer) -> events by time
+        self.usage_count = 0
         self.numbers: dict[str, int] = defaultdict(int)
         self.times: dict[str, int] = defaultdict(int)
 
