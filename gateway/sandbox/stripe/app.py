@@ -32,6 +32,7 @@ from gateway.sandbox.stripe import (  # noqa: F401  importing a module registers
     payments,
     portal,
     prices,
+    resumption,
     subscription_item_api,
     subscriptions,
 )

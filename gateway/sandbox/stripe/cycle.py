@@ -84,12 +84,33 @@ def _resume(account: Account, subscription: Obj, when: int) -> None:
 
 def _roll(account: Account, subscription: Obj, end: int) -> None:
     """The period that ends at `end` is over; a stale ring (the period was changed meanwhile) does nothing."""
-    if subscription["status"] in ENDED or subscription["status"] == "incomplete" or current_end(subscription) != end:
+    if subscription["status"] in (*ENDED, "incomplete", "paused") or current_end(subscription) != end:
+        return
+    if subscription["status"] == "trialing" and _ends_without_method(account, subscription):
         return
     if subscription["cancel_at_period_end"]:
         end_as_planned(account, subscription)
         return
     renew(account, subscription, end)
+
+
+def _ends_without_method(account: Account, subscription: Obj) -> bool:
+    """A trial ends and nothing can be charged: `trial_settings` say whether that cancels or pauses the subscription.
+
+    Only for charge_automatically (docs: billing/subscriptions/trials, "free trials without payment").
+    """
+    behavior = subscription["trial_settings"]["end_behavior"]["missing_payment_method"]
+    settings = account.customers[subscription["customer"]].get("invoice_settings") or {}
+    usable = subscription["default_payment_method"] or settings.get("default_payment_method")
+    if usable or behavior == "create_invoice" or subscription["collection_method"] != "charge_automatically":
+        return False
+    if behavior == "cancel":
+        end_now(account, subscription)
+        return True
+    with updating(account, subscription, "customer.subscription.updated"):
+        subscription["status"] = "paused"
+        record(account, "customer.subscription.paused", subscription)
+    return True
 
 
 def renew(account: Account, subscription: Obj, start: int) -> Obj | None:

@@ -7,7 +7,7 @@ the documents are silent: the same holds with auto_advance=false.
 
 from __future__ import annotations
 
-from gateway.sandbox.stripe.events import updating
+from gateway.sandbox.stripe.events import record, updating
 from gateway.sandbox.stripe.objects import Obj
 from gateway.sandbox.stripe.store import Account
 
@@ -23,10 +23,26 @@ def review(account: Account, subscription: Obj) -> None:
     """Set the status that the invoices say, with customer.subscription.updated if it changes."""
     if subscription["status"] in ENDED:
         return
+    if subscription["status"] == "paused":
+        _review_paused(account, subscription)
+        return
     status = _status(account, subscription)
     if status != subscription["status"]:
         with updating(account, subscription, "customer.subscription.updated"):
             subscription["status"] = status
+
+
+def _review_paused(account: Account, subscription: Obj) -> None:
+    """A paused subscription resumes when its resumption invoice is paid or uncollectible (docs: resume)."""
+    invoice = account.invoices.get(subscription.get("_resumption") or "")
+    if invoice is not None and invoice["status"] in ("paid", "uncollectible"):
+        resumed(account, subscription)
+
+
+def resumed(account: Account, subscription: Obj) -> None:
+    with updating(account, subscription, "customer.subscription.updated"):
+        subscription |= {"status": "active", "_resumption": None}
+        record(account, "customer.subscription.resumed", subscription)
 
 
 def _status(account: Account, subscription: Obj) -> str:

@@ -38,8 +38,7 @@ def new_subscription_item(account: Account, subscription: str, given: Obj, where
 
 def _set_quantity(item: Obj, given: Obj, where: str) -> None:
     if not usage_lines.metered(item):
-        quantity: int = given.get("quantity", item.get("quantity", 1))
-        item["quantity"] = _quantity(quantity, where)
+        item["quantity"] = _quantity(given["quantity"] if "quantity" in given else item.get("quantity", 1), where)
         return
     if "quantity" in given:
         raise invalid("You cannot set the quantity for metered prices.", param=f"{where}[quantity]")
