@@ -19,10 +19,12 @@ from gateway.sandbox.stripe.invoice_items import drop_prorations, pending, take
 from gateway.sandbox.stripe.objects import Obj
 from gateway.sandbox.stripe.periods import period_end
 from gateway.sandbox.stripe.prorations import prorate
+from gateway.sandbox.stripe.shadow import shadow_of, stand_at
 from gateway.sandbox.stripe.standing import ENDED
 from gateway.sandbox.stripe.store import Account
 
-TRIAL_NOTICE_S = 3 * 86400
+DAY_S = 86400
+TRIAL_NOTICE_S = 3 * DAY_S
 INCOMPLETE_S = 23 * 3600
 
 
@@ -45,10 +47,42 @@ def next_end(subscription: Obj, start: int) -> int:
     return period_end(subscription["billing_cycle_anchor"], start, recurring["interval"], recurring["interval_count"])
 
 
+def next_invoice(account: Account, subscription: Obj) -> Obj | None:
+    """What the end of the current period, or of the subscription, will bring; `account` is a shadow and moves there."""
+    end = min(current_end(subscription), subscription["cancel_at"] or current_end(subscription))
+    stand_at(account, end)
+    if subscription["cancel_at"] == end:
+        _credit_rest(account, subscription, not subscription["cancel_at_period_end"] and _prorates(subscription))
+        return _bill_rest(account, subscription, "subscription_cycle")
+    return renew(account, subscription, end)
+
+
+def as_preview(invoice: Obj) -> Obj:
+    """An invoice made in a shadow, as Stripe shows one that does not exist yet (the prefix: create_preview)."""
+    id = f"upcoming_{invoice['id']}"
+    lines = {**invoice["lines"], "url": f"/v1/invoices/{id}/lines"}
+    for line in lines["data"]:
+        line["invoice"] = id
+    return {**invoice, "id": id, "billing_reason": "upcoming", "lines": lines, "webhooks_delivered_at": None}
+
+
+def _announce_next(account: Account, subscription: Obj, end: int) -> None:
+    """invoice.upcoming, a preview without an id, some days before the period's end."""
+    if subscription["status"] in (*ENDED, "incomplete", "paused") or current_end(subscription) != end:
+        return
+    shadow = shadow_of(account, subscription["customer"])
+    invoice = next_invoice(shadow, shadow.subscriptions[subscription["id"]])
+    if invoice is not None:
+        record(account, "invoice.upcoming", {k: v for k, v in as_preview(invoice).items() if k != "id"})
+
+
 def schedule(account: Account, subscription: Obj) -> None:
     """Ring at the period's end, three days before a trial's end, at cancel_at, when a pause ends."""
     now, end = account.now(), current_end(subscription)
     account.clock.at(end, partial(_roll, account, subscription, end))
+    notice = account.upcoming_days * DAY_S
+    if notice and end - notice > now:
+        account.clock.at(end - notice, partial(_announce_next, account, subscription, end))
     if (subscription["trial_end"] or 0) == end and end - TRIAL_NOTICE_S > now:
         account.clock.at(end - TRIAL_NOTICE_S, partial(_trial_will_end, account, subscription, end))
 
@@ -72,7 +106,12 @@ def _trial_will_end(account: Account, subscription: Obj, end: int) -> None:
 
 def _cancel_at(account: Account, subscription: Obj, when: int) -> None:
     if subscription["status"] not in ENDED and subscription["cancel_at"] == when:
-        end_as_planned(account, subscription, credit_rest=subscription.get("_prorates_cancel", True))
+        end_as_planned(account, subscription, credit_rest=_prorates(subscription))
+
+
+def _prorates(subscription: Obj) -> bool:
+    """Whether an end within a period credits the rest of it: as `proration_behavior` said when cancel_at was set."""
+    return bool(subscription.get("_prorates_cancel", True))
 
 
 def _resume(account: Account, subscription: Obj, when: int) -> None:
@@ -245,13 +284,14 @@ def end_now(
     invoice_now: bool = False,
     credit_rest: bool = False,
     details: Obj | None = None,
-) -> None:
-    """→ canceled. Stripe stops advancing its invoices by itself; they stay collectible.
+) -> Obj | None:
+    """→ canceled, and the final invoice if one is made. Stripe stops advancing its invoices; they stay collectible.
 
     Without `invoice_now` usage is dropped, and pending prorations too unless the rest is credited (docs:
     subscriptions/cancel).
     """
     _credit_rest(account, subscription, credit_rest)
+    final: Obj | None = None
     if invoice_now:
         final = _bill_rest(account, subscription, "subscription_update")
         if final is not None:
@@ -260,6 +300,7 @@ def end_now(
         drop_prorations(account, account.customers[subscription["customer"]], subscription["id"])
     _cancel(account, subscription, details)
     record(account, "customer.subscription.deleted", subscription)
+    return final
 
 
 def end_as_planned(account: Account, subscription: Obj, *, credit_rest: bool = False) -> None:

@@ -17,10 +17,10 @@ from gateway.sandbox.stripe.routes import PAGE, Call, retrieves, route
 from gateway.sandbox.stripe.store import Account
 from gateway.sandbox.stripe.totals import recompute
 
-FIELDS = (
-    "amount:int description discountable:bool metadata:map? period:{*end:int *start:int} pricing:{price} "
-    f"price_data:{ONE_TIME} quantity:int unit_amount_decimal:num "
-    "tax_behavior:exclusive|inclusive|unspecified tax_rates:[str]?"
+ITEM_FIELDS = (
+    f"amount:int description discountable:bool metadata:map? period:{{*end:int *start:int}} price_data:{ONE_TIME} "
+    "quantity:int quantity_decimal:num unit_amount_decimal:num tax_behavior:exclusive|inclusive|unspecified "
+    "tax_rates:[str]?"
 )
 FROZEN = "This invoice item cannot be changed: its invoice is no longer a draft."
 
@@ -98,7 +98,7 @@ def take(account: Account, invoice: Obj, items: list[Obj]) -> None:
 def drop_prorations(account: Account, customer: Obj, subscription: str) -> None:
     for item in pending(account, customer, subscription, loose=False):
         if item["proration"]:
-            _delete(account, item)
+            delete_item(account, item)
 
 
 def release(account: Account, invoice: Obj) -> None:
@@ -106,11 +106,15 @@ def release(account: Account, invoice: Obj) -> None:
     for line in invoice["lines"]["data"]:
         item = account.invoice_items.get(line.get("_invoice_item") or "")
         if item is not None:
-            item["invoice"] = None
-            account.pending_items[item["customer"]][item["id"]] = None
+            unassign(account, item)
 
 
-def _delete(account: Account, item: Obj) -> None:
+def unassign(account: Account, item: Obj) -> None:
+    item["invoice"] = None
+    account.pending_items[item["customer"]][item["id"]] = None
+
+
+def delete_item(account: Account, item: Obj) -> None:
     account.pending_items[item["customer"]].pop(item["id"], None)
     del account.invoice_items[item["id"]]
     record(account, "invoiceitem.deleted", item)
@@ -125,19 +129,17 @@ def _draft_of(account: Account, item: Obj) -> Obj | None:
     return invoice
 
 
-def _amount(account: Account, params: Obj) -> tuple[int, Obj | None, str | None]:
-    """Amount, price and currency from the one of amount, pricing, price_data or unit_amount_decimal that is given."""
-    quantity = params.get("quantity", 1)
+def _amount(account: Account, params: Obj, quantity: Decimal) -> tuple[int, Obj | None]:
+    """Amount and price from the one of amount, pricing, price_data or unit_amount_decimal that is given."""
     given = [k for k in ("amount", "pricing", "price_data", "unit_amount_decimal") if k in params]
     if len(given) != 1:
         raise invalid(
             "You must pass exactly one of amount, pricing, price_data or unit_amount_decimal.", param="amount"
         )
     if given == ["amount"]:
-        return params["amount"], None, params.get("currency")
+        return params["amount"], None
     if given == ["unit_amount_decimal"]:
-        amount = nearest(params["unit_amount_decimal"] * quantity)
-        return amount, None, params.get("currency")
+        return nearest(params["unit_amount_decimal"] * quantity), None
     if given == ["pricing"]:
         price = account.prices.need(params["pricing"].get("price", ""), "pricing[price]")
     else:
@@ -147,7 +149,49 @@ def _amount(account: Account, params: Obj) -> tuple[int, Obj | None, str | None]
         raise invalid(
             "The price specified is set to `type=recurring` but this field only accepts prices with `type=one_time`."
         )
-    return price_amount(price, quantity), price, price["currency"]
+    return price_amount(price, quantity), price
+
+
+def _quantity(params: Obj) -> Decimal:
+    if "quantity" in params and "quantity_decimal" in params:
+        raise invalid("Pass only one of quantity and quantity_decimal.", param="quantity_decimal")
+    quantity = Decimal(params["quantity_decimal"] if "quantity_decimal" in params else params.get("quantity", 1))
+    if quantity < 0:
+        raise invalid("Invalid non-negative integer", param="quantity")
+    return quantity
+
+
+def item_from(
+    account: Account, customer: Obj, params: Obj, *, invoice: Obj | None = None, currency: str | None = None
+) -> Obj:
+    """A pending item from the parameters that invoice items, invoice lines and previews share."""
+    quantity = _quantity(params)
+    amount, price = _amount(account, params, quantity)
+    own = price["currency"] if price else params.get("currency")
+    found: str = own or currency or (invoice or {}).get("currency") or customer["currency"] or account.default_currency
+    if invoice is not None and invoice["currency"] != found.lower():
+        raise invalid(f"The currency must be the invoice's: {invoice['currency']}.", param="currency")
+    fix_currency(account, customer, found.lower())
+    period = params.get("period")
+    item = new_item(
+        account,
+        customer,
+        found.lower(),
+        amount,
+        description=params.get("description") or (account.products[price["product"]]["name"] if price else None),
+        price=price,
+        quantity=quantity,
+        period=(period["start"], period["end"]) if period else None,
+        subscription=params.get("subscription"),
+        discountable=params.get("discountable", amount >= 0),
+        tax_rates=check_tax_rates(account, params.get("tax_rates"), "tax_rates"),
+        metadata={key: value for key, value in (params.get("metadata") or {}).items() if value != ""},
+    )
+    if "unit_amount_decimal" in params:
+        item["_unit"] = decimal_text(Decimal(params["unit_amount_decimal"]))
+    if "tax_behavior" in params:
+        item["_tax_behavior"] = params["tax_behavior"]
+    return item
 
 
 def check_tax_rates(account: Account, ids: list[str] | str | None, where: str) -> list[Obj]:
@@ -156,7 +200,7 @@ def check_tax_rates(account: Account, ids: list[str] | str | None, where: str) -
     return [account.tax_rates.need(id, f"{where}[{at}]") for at, id in enumerate(ids)]
 
 
-@route("POST", "/v1/invoiceitems", f"customer currency invoice subscription {FIELDS}")
+@route("POST", "/v1/invoiceitems", f"customer currency invoice subscription pricing:{{price}} {ITEM_FIELDS}")
 def create(call: Call) -> Obj:
     account, params = call.account, call.params
     invoice = account.invoices.need(params["invoice"], "invoice") if "invoice" in params else None
@@ -169,30 +213,7 @@ def create(call: Call) -> Obj:
         raise invalid("The invoice belongs to another customer.", param="invoice")
     if "subscription" in params:
         account.subscriptions.need(params["subscription"], "subscription")
-    amount, price, currency = _amount(account, params)
-    currency = (currency or (invoice or {}).get("currency") or customer["currency"] or account.default_currency).lower()
-    if invoice is not None and invoice["currency"] != currency:
-        raise invalid(f"The currency must be the invoice's: {invoice['currency']}.", param="currency")
-    fix_currency(account, customer, currency)
-    period = params.get("period")
-    item = new_item(
-        account,
-        customer,
-        currency,
-        amount,
-        description=params.get("description") or (account.products[price["product"]]["name"] if price else None),
-        price=price,
-        quantity=params.get("quantity", 1),
-        period=(period["start"], period["end"]) if period else None,
-        subscription=params.get("subscription"),
-        discountable=params.get("discountable", amount >= 0),
-        tax_rates=check_tax_rates(account, params.get("tax_rates"), "tax_rates"),
-    )
-    merge_metadata(item, params)
-    if "unit_amount_decimal" in params:
-        item["_unit"] = decimal_text(Decimal(params["unit_amount_decimal"]))
-    if "tax_behavior" in params:
-        item["_tax_behavior"] = params["tax_behavior"]
+    item = item_from(account, customer, params, invoice=invoice)
     if invoice is not None:
         with updating(account, invoice, "invoice.updated"):
             take(account, invoice, [item])
@@ -238,7 +259,7 @@ def _drop(invoice: Obj, item: Obj) -> None:
 def delete(call: Call) -> Obj:
     account, item = call.account, call.account.invoice_items.need(call.id)
     invoice = _draft_of(account, item)
-    _delete(account, item)
+    delete_item(account, item)
     if invoice is not None:
         with updating(account, invoice, "invoice.updated"):
             _drop(invoice, item)

@@ -98,8 +98,9 @@ class Account:
     """One isolated Stripe account.
 
     Settings a test may change: `api_version` (the default rendering of events), `country`, `name`,
-    `default_currency`, `sends_invoice_mails` (the Dashboard switch), `void_returns_balance`,
-    `oob_makes_payment_record` (facts that Stripe's documents leave open, see `payments.py`).
+    `default_currency`, `sends_invoice_mails` (the Dashboard switch), `upcoming_days` (how long before a renewal
+    invoice.upcoming comes; 0 is never), `void_returns_balance`, `oob_makes_payment_record` (facts that Stripe's
+    documents leave open, see `payments.py`).
     """
 
     def __init__(self, key: str, clock: Clock, webhooks: Webhooks, replies: Replies) -> None:
@@ -113,6 +114,8 @@ class Account:
         self.sends_invoice_mails = False
         self.void_returns_balance = True
         self.oob_makes_payment_record = False
+        self.upcoming_days = 0
+        self.previewing = False  # only in the shadow of an account, see `shadow.py`
         self.created = clock.now()
         self.request: tuple[str | None, str | None] = (None, None)  # the id and idempotency key of the call running now
 
@@ -127,6 +130,7 @@ class Account:
         self.subscriptions: Collection[Obj] = Collection("subscription")
         self.subscription_items: Collection[Obj] = Collection("subscription item")  # removed ones too, see `_removed`
         self.invoices: Collection[Obj] = Collection("invoice")
+        self.previews: Collection[Obj] = Collection("invoice")  # the last ones, for their lines
         self.invoice_items: Collection[Obj] = Collection("invoiceitem")
         self.invoice_payments: Collection[Obj] = Collection("invoice_payment")
         self.payment_intents: Collection[Obj] = Collection("payment_intent")

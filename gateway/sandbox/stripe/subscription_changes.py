@@ -119,7 +119,8 @@ def bill_pending(account: Account, subscription: Obj) -> Obj | None:
 
 def _at_once(account: Account, subscription: Obj, invoice: Obj | None) -> Obj | None:
     """An invoice for a change of a charge_automatically subscription is finalized at once; send_invoice waits."""
-    if invoice is not None and subscription["collection_method"] == "charge_automatically":
+    automatic = subscription["collection_method"] == "charge_automatically"
+    if invoice is not None and automatic and not account.previewing:
         invoices.finalize(account, invoice)
     return invoice
 

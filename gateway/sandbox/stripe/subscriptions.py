@@ -85,7 +85,7 @@ def create(call: Call) -> Obj:
     fix_currency(account, customer, currency)
     _set_plain(subscription, params)
     cycle.set_period(subscription, now, trial_end or anchor or cycle.next_end(subscription, now))
-    _set_cancel(account, subscription, params)
+    set_cancel(account, subscription, params)
     account.subscriptions.add(id, subscription)
     account.subscriptions_of_customer[customer["id"]].append(id)
     add_invoice_items(account, subscription, customer, params)
@@ -104,7 +104,7 @@ def _begin(account: Account, subscription: Obj, first: Obj | None) -> None:
     record(account, "customer.subscription.created", subscription)
     cycle.schedule(account, subscription)
     cycle.schedule_cancel(account, subscription)
-    if first is not None and collects:
+    if first is not None and collects and not account.previewing:
         invoices.finalize(account, first)
         if subscription["status"] == "incomplete":
             cycle.watch_incomplete(account, subscription)
@@ -199,7 +199,11 @@ def _set_plain(subscription: Obj, params: Obj) -> None:
     merge_metadata(subscription, params)
 
 
-def _set_cancel(account: Account, subscription: Obj, params: Obj) -> None:
+def set_tax_rates(account: Account, subscription: Obj, ids: list[str] | str) -> None:
+    subscription["default_tax_rates"] = check_tax_rates(account, ids, "default_tax_rates")
+
+
+def set_cancel(account: Account, subscription: Obj, params: Obj) -> None:
     if "cancel_at" in params:
         when = params["cancel_at"] or None
         if isinstance(when, str):  # min_period_end, max_period_end: all items share one period here
@@ -244,7 +248,7 @@ def update(call: Call) -> Obj:
         subscription |= {"collection_method": method, "days_until_due": days}
         _set_plain(subscription, params)
         _set_more(account, subscription, params)
-        _set_cancel(account, subscription, params)
+        set_cancel(account, subscription, params)
         change(account, subscription, params)
     cycle.schedule_cancel(account, subscription)
     if "pause_collection" in params:
@@ -258,7 +262,7 @@ def _set_more(account: Account, subscription: Obj, params: Obj) -> None:
     if "automatic_tax" in params:
         subscription["automatic_tax"] = _automatic_tax(params["automatic_tax"]["enabled"])
     if "default_tax_rates" in params:
-        subscription["default_tax_rates"] = check_tax_rates(account, params["default_tax_rates"], "default_tax_rates")
+        set_tax_rates(account, subscription, params["default_tax_rates"])
     if "discounts" in params:
         customer = account.customers[subscription["customer"]]
         subscription["discounts"] = coupons.apply(
