@@ -71,7 +71,7 @@ async def test_what_is_wrong_is_reported_later(world: World, code: str, params: 
     if "timestamp" in params:
         event["timestamp"] = world.sandbox.now() + params["timestamp"]
     await world.v1.billing.meter_events.create_async(event)
-    error = world.account.meter_errors[0]
+    error = world.account.refused_usage[0]
     assert (error.code, error.identifier) == (code, "one")
     assert error.meter == (None if code == "no_meter" else meter.id)
     assert await counted(world, meter, customer) == 0
@@ -81,7 +81,7 @@ async def test_an_event_at_the_edge_of_time_counts(world: World) -> None:
     meter, customer = await metering.meter(world), await world.customer()
     await metering.use(world, customer, "1", timestamp=world.sandbox.now() - 35 * DAY_S + 60)
     await metering.use(world, customer, "1", timestamp=world.sandbox.now() + 290)
-    assert (await counted(world, meter, customer), world.account.meter_errors) == (2, [])
+    assert (await counted(world, meter, customer), world.account.refused_usage) == (2, [])
 
 
 async def test_a_cancelled_event_no_longer_counts(world: World) -> None:
@@ -127,7 +127,7 @@ async def test_a_meter_rests_and_returns(world: World) -> None:
     resting = await world.v1.billing.meters.deactivate_async(meter.id)
     assert resting.status_transitions.deactivated_at >= meter.created
     await metering.use(world, customer, "5")
-    assert world.account.meter_errors[0].code == "archived_meter"
+    assert world.account.refused_usage[0].code == "archived_meter"
     await world.v1.billing.meters.reactivate_async(meter.id)
     renamed = await world.v1.billing.meters.update_async(meter.id, {"display_name": "Requests"})
     listed = await world.v1.billing.meters.list_async({"status": "active"})

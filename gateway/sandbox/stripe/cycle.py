@@ -20,7 +20,7 @@ from gateway.sandbox.stripe.objects import Obj
 from gateway.sandbox.stripe.periods import period_end
 from gateway.sandbox.stripe.prorations import prorate
 from gateway.sandbox.stripe.shadow import shadow_of, stand_at
-from gateway.sandbox.stripe.standing import ENDED
+from gateway.sandbox.stripe.standing import ENDED, end, hold
 from gateway.sandbox.stripe.store import Account
 
 DAY_S = 86400
@@ -295,11 +295,10 @@ def end_now(
     if invoice_now:
         final = _bill_rest(account, subscription, "subscription_update")
         if final is not None:
-            _hold(account, final)
+            hold(account, final)
     elif not credit_rest:
         drop_prorations(account, account.customers[subscription["customer"]], subscription["id"])
-    _cancel(account, subscription, details)
-    record(account, "customer.subscription.deleted", subscription)
+    end(account, subscription, {"reason": "cancellation_requested", **(details or {})})
     return final
 
 
@@ -307,9 +306,8 @@ def end_as_planned(account: Account, subscription: Obj, *, credit_rest: bool = F
     """→ canceled at the period's end or at cancel_at. What was used and what is pending comes on a last invoice, which
     advances by itself (docs: subscriptions/cancel, "charged for in a final invoice")."""
     _credit_rest(account, subscription, credit_rest)
-    _cancel(account, subscription, None)
+    end(account, subscription, {"reason": "cancellation_requested"})
     _bill_rest(account, subscription, "subscription_cycle")
-    record(account, "customer.subscription.deleted", subscription)
 
 
 def _credit_rest(account: Account, subscription: Obj, wanted: bool) -> None:
@@ -323,18 +321,3 @@ def _bill_rest(account: Account, subscription: Obj, reason: str) -> Obj | None:
     in_trial = (subscription["trial_end"] or 0) >= now
     span = (start, now)
     return bill(account, subscription, reason=reason, period=span, whole=False, used=None if in_trial else span)
-
-
-def _cancel(account: Account, subscription: Obj, details: Obj | None) -> None:
-    now = account.now()
-    subscription |= {"status": "canceled", "canceled_at": subscription["canceled_at"] or now, "ended_at": now}
-    subscription["cancellation_details"] |= {"reason": "cancellation_requested", **(details or {})}
-    for id in account.invoices_of_subscription.get(subscription["id"], []):
-        invoice = account.invoices.get(id)
-        if invoice is not None and invoice["status"] in ("draft", "open") and invoice["auto_advance"]:
-            _hold(account, invoice)
-
-
-def _hold(account: Account, invoice: Obj) -> None:
-    with updating(account, invoice, "invoice.updated"):
-        invoice |= {"auto_advance": False, "automatically_finalizes_at": None, "next_payment_attempt": None}

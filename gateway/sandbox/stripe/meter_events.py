@@ -1,7 +1,7 @@
 """Meter events and their adjustments.
 
 As in Stripe, an event is answered before its contents are checked: only a repeated identifier is refused at once
-(recorded: "An event already exists with identifier"). Everything else that is wrong ends in `meter_errors.py`.
+(recorded: "An event already exists with identifier"). Everything else that is wrong ends in `refused_usage.py`.
 The check itself happens within the request here, so that usage counts from the answer on.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from decimal import Decimal, InvalidOperation
 from uuid import uuid4
 
-from gateway.sandbox.stripe import meter_errors, usage
+from gateway.sandbox.stripe import refused_usage, usage
 from gateway.sandbox.stripe.errors import invalid, missing
 from gateway.sandbox.stripe.meters import active_meter
 from gateway.sandbox.stripe.objects import Obj
@@ -72,7 +72,7 @@ def _count(account: Account, event: Obj) -> None:
         customer, value = _read(account, meter, event)
     except _Bad as bad:
         found = meter or _inactive(account, event["event_name"])
-        meter_errors.report(account, bad.code, str(bad), event["identifier"], found["id"] if found else None)
+        refused_usage.refuse(account, bad.code, str(bad), event["identifier"], found["id"] if found else None)
         return
     usage.add(account, meter, customer, event["timestamp"], value, event["identifier"])
     event["_counted"] = (meter["id"], customer)

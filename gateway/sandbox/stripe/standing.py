@@ -59,3 +59,21 @@ def _status(account: Account, subscription: Obj) -> str:
             return calm
         return "incomplete" if invoice["billing_reason"] == "subscription_create" else "past_due"
     return calm
+
+
+def end(account: Account, subscription: Obj, details: Obj) -> None:
+    """→ canceled. Stripe stops advancing its invoices by itself; they stay collectible."""
+    now = account.now()
+    subscription |= {"status": "canceled", "canceled_at": subscription["canceled_at"] or now, "ended_at": now}
+    subscription["cancellation_details"] |= details
+    for id in account.invoices_of_subscription.get(subscription["id"], []):
+        invoice = account.invoices.get(id)
+        if invoice is not None and invoice["status"] in ("draft", "open") and invoice["auto_advance"]:
+            hold(account, invoice)
+    record(account, "customer.subscription.deleted", subscription)
+
+
+def hold(account: Account, invoice: Obj) -> None:
+    """Nothing more happens to it by itself."""
+    with updating(account, invoice, "invoice.updated"):
+        invoice |= {"auto_advance": False, "automatically_finalizes_at": None, "next_payment_attempt": None}

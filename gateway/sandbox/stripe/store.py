@@ -19,7 +19,7 @@ from gateway.sandbox.stripe.objects import API_VERSION, Obj
 if TYPE_CHECKING:
     from gateway.sandbox.kit.clock import Clock
     from gateway.sandbox.kit.idempotency import Replies
-    from gateway.sandbox.stripe.meter_errors import MeterError
+    from gateway.sandbox.stripe.refused_usage import RefusedUsage
     from gateway.sandbox.stripe.usage import Usage
     from gateway.sandbox.stripe.webhooks import Webhooks
 
@@ -148,7 +148,7 @@ class Account:
         self.drafts_of_customer: dict[str, dict[str, None]] = defaultdict(dict)
         self.pending_items: dict[str, dict[str, None]] = defaultdict(dict)  # customer -> items on no invoice
         self.meter_events: dict[str, Obj] = {}  # by identifier, those of the last 24 hours
-        self.meter_errors: list[MeterError] = []
+        self.refused_usage: list[RefusedUsage] = []
         self.usage: dict[tuple[str, str], list[Usage]] = defaultdict(list)  # (meter, customer) -> events by time
         self.usage_count = 0
         self.numbers: dict[str, int] = defaultdict(int)
