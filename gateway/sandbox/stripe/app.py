@@ -36,6 +36,7 @@ from gateway.sandbox.stripe import (  # noqa: F401  importing a module registers
     prices,
     resumption,
     subscription_item_api,
+    subscription_schedules,
     subscriptions,
 )
 from gateway.sandbox.stripe.errors import Refusal, key_in_use, key_reused, key_too_long, no_api_key, unrecognized

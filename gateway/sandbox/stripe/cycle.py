@@ -125,6 +125,9 @@ def _roll(account: Account, subscription: Obj, end: int) -> None:
     """The period that ends at `end` is over; a stale ring (the period was changed meanwhile) does nothing."""
     if subscription["status"] in (*ENDED, "incomplete", "paused") or current_end(subscription) != end:
         return
+    if subscription.get("_phase_ends") == end:  # the next phase of its schedule, which rings now too, comes first
+        account.clock.at(end, partial(_roll, account, subscription, end))
+        return
     if subscription["status"] == "trialing" and _ends_without_method(account, subscription):
         return
     if subscription["cancel_at_period_end"]:

@@ -16,6 +16,7 @@ MAX_DEPTH = 4
 REFERENCES = {
     "customer": "customers",
     "subscription": "subscriptions",
+    "schedule": "subscription_schedules",
     "latest_invoice": "invoices",
     "invoice": "invoices",
     "price": "prices",
@@ -30,7 +31,7 @@ REFERENCES = {
 }
 # Properties that exist but may be absent or null here: expanding them is allowed and does nothing.
 QUIET = {
-    "charge", "payment_record", "default_payment_method", "default_source", "latest_charge", "schedule",
+    "charge", "payment_record", "default_payment_method", "default_source", "latest_charge",
     "pending_setup_intent", "payment_method", "test_clock", "on_behalf_of", "application", "sources",
     "customer_balance_transaction", "refund", "refunds", "account_tax_ids", "discount_amounts", "tax_ids",
     "total_discount_amounts", "default_tax_rates", "from_invoice", "latest_revision", "confirmation_secret",

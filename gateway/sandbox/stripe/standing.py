@@ -71,6 +71,10 @@ def end(account: Account, subscription: Obj, details: Obj) -> None:
         if invoice is not None and invoice["status"] in ("draft", "open") and invoice["auto_advance"]:
             hold(account, invoice)
     record(account, "customer.subscription.deleted", subscription)
+    schedule = account.subscription_schedules.get(subscription["schedule"] or "")
+    if schedule is not None and schedule["status"] == "active":
+        schedule |= {"status": "canceled", "canceled_at": now, "current_phase": None}
+        record(account, "subscription_schedule.canceled", schedule)
 
 
 def hold(account: Account, invoice: Obj) -> None:

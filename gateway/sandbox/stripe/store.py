@@ -128,6 +128,7 @@ class Account:
         self.discounts: Collection[Obj] = Collection("discount")
         self.customers: Collection[Obj] = Collection("customer")
         self.subscriptions: Collection[Obj] = Collection("subscription")
+        self.subscription_schedules: Collection[Obj] = Collection("subscription schedule")
         self.subscription_items: Collection[Obj] = Collection("subscription item")  # removed ones too, see `_removed`
         self.invoices: Collection[Obj] = Collection("invoice")
         self.previews: Collection[Obj] = Collection("invoice")  # the last ones, for their lines

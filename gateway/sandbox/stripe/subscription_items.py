@@ -36,6 +36,13 @@ def new_subscription_item(account: Account, subscription: str, given: Obj, where
     return account.subscription_items.add(item["id"], item)
 
 
+def priced(account: Account, given: Obj, where: str) -> tuple[Obj, int | None]:
+    """Price and quantity of an item that is to be made later; metered ones have no quantity."""
+    item: Obj = {"price": _price(account, given, where)}
+    _set_quantity(item, given, where)
+    return item["price"], item.get("quantity")
+
+
 def _set_quantity(item: Obj, given: Obj, where: str) -> None:
     if not usage_lines.metered(item):
         item["quantity"] = _quantity(given["quantity"] if "quantity" in given else item.get("quantity", 1), where)

@@ -70,7 +70,7 @@ def create(call: Call) -> Obj:
         "automatic_tax": _automatic_tax(params.get("automatic_tax", {}).get("enabled", False)),
         "billing_cycle_anchor": trial_end or anchor or now,
         "billing_cycle_anchor_config": anchors.shown_config(params),
-        "billing_mode": _billing_mode(params.get("billing_mode", {"type": "flexible"})),
+        "billing_mode": shown_mode(params.get("billing_mode", {"type": "flexible"})),
         "collection_method": method,
         "days_until_due": params.get("days_until_due"),
         "default_tax_rates": check_tax_rates(account, params.get("default_tax_rates"), "default_tax_rates"),
@@ -138,7 +138,7 @@ def _automatic_tax(enabled: bool) -> Obj:
     return {"disabled_reason": None, "enabled": enabled, "liability": {"type": "self"} if enabled else None}
 
 
-def _billing_mode(given: Obj) -> Obj:
+def shown_mode(given: Obj) -> Obj:
     """flexible is the default since 2025-09-30.clover. `proration_discounts` is kept and not acted on."""
     if given["type"] == "classic":
         return {"flexible": None, "type": "classic"}
