@@ -119,3 +119,15 @@ async def test_a_metered_price_that_goes_bills_what_it_counted(world: World) -> 
     await metering.use(world, customer, "7")
     world.sandbox.advance(31 * DAY_S)
     assert lines((await world.invoices_of(subscription))[0]) == [(70, 7), (200, 50)]
+
+
+async def test_older_versions_show_usage_in_their_way(world: World) -> None:
+    customer, usage = await world.customer(), await metering.metered_price(world, await metering.meter(world))
+    subscription = await metering.subscribe(world, customer, usage)
+    await metering.use(world, customer, "50")
+    world.account.api_version = "2022-11-15"
+    world.sandbox.advance(32 * DAY_S)
+    created = next(e for e in world.account.events.values() if e.type == "invoice.created").object
+    line = created["lines"]["data"][0]
+    assert (created["subscription"], line["type"], line["quantity"]) == (subscription.id, "subscription", 50)
+    assert line["price"]["recurring"]["usage_type"] == "metered"

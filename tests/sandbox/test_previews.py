@@ -127,3 +127,12 @@ async def test_upcoming_is_announced_days_ahead(world: World) -> None:
     event = next(e for e in world.account.events.values() if e.type == "invoice.upcoming")
     assert ("id" in event.object, event.object["total"]) == (False, 3000)
     assert event.created == subscription["items"].data[0].current_period_end - 7 * DAY_S
+
+
+async def test_prorations_are_told_by_their_parent(world: World) -> None:
+    subscription = await in_april(world)
+    shown = await preview(world, subscription, subscription_details=change(subscription))
+    details = [line.parent.subscription_item_details for line in shown.lines.data]
+    assert [d.proration for d in details] == [False, True, True]
+    assert {d.subscription_item for d in details} == {subscription["items"].data[0].id}
+    assert [bool(d.invoice_item) for d in details] == [False, True, True]

@@ -37,6 +37,7 @@ def new_item(
     quantity: int | Decimal = 1,
     period: tuple[int, int] | None = None,
     subscription: str | None = None,
+    subscription_item: str | None = None,
     proration: bool = False,
     discountable: bool | None = None,
     tax_rates: list[Obj] | None = None,
@@ -45,7 +46,8 @@ def new_item(
     """A pending item, announced with invoiceitem.created. `unit`: a tier's unit amount instead of the price's own."""
     now = account.now()
     start, end = period or (now, now)
-    parent = {"subscription_details": {"subscription": subscription}, "type": "subscription_details"}
+    details = {"subscription": subscription, **({"subscription_item": subscription_item} if subscription_item else {})}
+    parent = {"subscription_details": details, "type": "subscription_details"}
     item: Obj = {
         "id": new_id("ii"),
         "object": "invoiceitem",

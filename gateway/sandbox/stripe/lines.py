@@ -66,7 +66,7 @@ def of_period(
     for line in lines:
         amount = part_of(line["amount"], *share)
         line |= {"amount": amount, "subtotal": amount}
-        line["parent"] = item_parent(subscription, item, None, proration=True)
+        line["parent"] = item_parent(subscription["id"], item["id"], None, proration=True)
     return lines
 
 
@@ -91,7 +91,7 @@ def _text(price: Obj, name: str, part: Part) -> str:
 def _of_part(subscription: Obj, item: Obj, price: Obj, part: Part, text: str, span: tuple[int, int]) -> Obj:
     line = _line(price["currency"], part.amount, text, *span)
     line |= {
-        "parent": item_parent(subscription, item, None, proration=False),
+        "parent": item_parent(subscription["id"], item["id"], None, proration=False),
         "pricing": pricing(price, part.unit if part.tier else None),
         "quantity": int(part.quantity),
         "quantity_decimal": decimal_text(part.quantity),
@@ -102,15 +102,15 @@ def _of_part(subscription: Obj, item: Obj, price: Obj, part: Part, text: str, sp
     return line
 
 
-def item_parent(subscription: Obj, item: Obj, invoice_item: str | None, *, proration: bool) -> Obj:
+def item_parent(subscription: str, item: str, invoice_item: str | None, *, proration: bool) -> Obj:
     return {
         "invoice_item_details": None,
         "subscription_item_details": {
             "invoice_item": invoice_item,
             "proration": proration,
             "proration_details": {"credited_items": None},
-            "subscription": subscription["id"],
-            "subscription_item": item["id"],
+            "subscription": subscription,
+            "subscription_item": item,
         },
         "type": "subscription_item_details",
     }
@@ -126,16 +126,7 @@ def of_item(invoice_item: Obj) -> Obj:
     line |= {
         "discountable": invoice_item["discountable"],
         "metadata": dict(invoice_item["metadata"]),
-        "parent": {
-            "invoice_item_details": {
-                "invoice_item": invoice_item["id"],
-                "proration": invoice_item["proration"],
-                "proration_details": {"credited_items": None},
-                "subscription": details.get("subscription"),
-            },
-            "subscription_item_details": None,
-            "type": "invoice_item_details",
-        },
+        "parent": _parent(invoice_item, details),
         "pricing": invoice_item["pricing"],
         "quantity": invoice_item["quantity"],
         "quantity_decimal": invoice_item["quantity_decimal"],
@@ -145,3 +136,24 @@ def of_item(invoice_item: Obj) -> Obj:
         "_tax_behavior": invoice_item["_tax_behavior"],
     }
     return line
+
+
+def _parent(invoice_item: Obj, details: Obj) -> Obj:
+    """What comes of a subscription's item (prorations) names that; anything else the invoice item."""
+    if "subscription_item" in details:
+        return item_parent(
+            details["subscription"],
+            details["subscription_item"],
+            invoice_item["id"],
+            proration=invoice_item["proration"],
+        )
+    return {
+        "invoice_item_details": {
+            "invoice_item": invoice_item["id"],
+            "proration": invoice_item["proration"],
+            "proration_details": {"credited_items": None},
+            "subscription": details.get("subscription"),
+        },
+        "subscription_item_details": None,
+        "type": "invoice_item_details",
+    }

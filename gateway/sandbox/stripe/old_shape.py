@@ -1,9 +1,9 @@
 """Objects as API versions before 2025-03-31.basil show them.
 
 What moved (Stripe's basil changelog): invoice.subscription, paid, paid_out_of_band, charge, payment_intent, tax,
-total_tax_amounts; line.price, plan, type, proration, tax_amounts; subscription.current_period_*; credit_note.refund,
-tax_amounts; payment_intent.invoice. And one trap: an invoice paid out of band showed amount_paid=0 and the full
-amount_remaining (recorded with 2020-08-27).
+total_tax_amounts; line.price, plan, type, proration, tax_amounts; invoiceitem.price, subscription;
+subscription.current_period_*; credit_note.refund, tax_amounts; payment_intent.invoice. And one trap: an invoice paid
+out of band showed amount_paid=0 and the full amount_remaining (recorded with 2020-08-27).
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _line(account: Account, obj: Obj, shown: Obj) -> Obj:
     pricing = shown.pop("pricing") or {}
     price = account.prices.get((pricing.get("price_details") or {}).get("price", ""))
     shown |= {
-        "type": "subscription" if item else "invoiceitem",
+        "type": "invoiceitem" if loose or item.get("invoice_item") else "subscription",
         "price": public(price) if price else None,
         "plan": None,
         "proration": bool((item or loose).get("proration")),
@@ -81,8 +81,8 @@ def _line(account: Account, obj: Obj, shown: Obj) -> Obj:
     }
     if item:
         shown["subscription_item"] = item["subscription_item"]
-    else:
-        shown["invoice_item"] = loose.get("invoice_item")
+    if loose or item.get("invoice_item"):
+        shown["invoice_item"] = (loose or item)["invoice_item"]
     return shown
 
 
@@ -94,6 +94,22 @@ def _subscription(account: Account, obj: Obj, shown: Obj) -> Obj:
         "discount": None,
         "quantity": items[0].get("quantity") if len(items) == 1 else None,
         "plan": None,
+    }
+    return shown
+
+
+def _invoice_item(account: Account, obj: Obj, shown: Obj) -> Obj:
+    details = (shown.pop("parent") or {}).get("subscription_details") or {}
+    pricing = shown.pop("pricing") or {}
+    price = account.prices.get((pricing.get("price_details") or {}).get("price", ""))
+    for name in ("net_amount", "quantity_decimal"):
+        shown.pop(name)
+    shown |= {
+        "plan": None,
+        "price": public(price) if price else None,
+        "subscription": details.get("subscription"),
+        "unit_amount": price["unit_amount"] if price else None,
+        "unit_amount_decimal": pricing.get("unit_amount_decimal"),
     }
     return shown
 
@@ -117,6 +133,7 @@ def _payment_intent(account: Account, obj: Obj, shown: Obj) -> Obj:
 CONVERT: dict[str, Callable[[Account, Obj, Obj], Obj]] = {
     "invoice": _invoice,
     "line_item": _line,
+    "invoiceitem": _invoice_item,
     "subscription": _subscription,
     "credit_note": _credit_note,
     "payment_intent": _payment_intent,

@@ -35,6 +35,7 @@ def prorate(account: Account, subscription: Obj, item: Obj, *, at: int, sign: in
         quantity=item["quantity"],
         period=(at, end),
         subscription=subscription["id"],
+        subscription_item=item["id"],
         proration=True,
         tax_rates=item["tax_rates"],
     )
@@ -62,5 +63,6 @@ def bill_usage(account: Account, subscription: Obj, item: Obj) -> None:
                 quantity=Decimal(line["quantity_decimal"]),
                 period=(start, now),
                 subscription=subscription["id"],
+                subscription_item=item["id"],
                 tax_rates=item["tax_rates"],
             )
