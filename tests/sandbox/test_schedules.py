@@ -153,3 +153,14 @@ async def test_the_end_of_its_subscription_ends_it(world: World) -> None:
     assert (await world.v1.subscription_schedules.retrieve_async(made.id)).status == "canceled"
     world.sandbox.advance(40 * DAY_S)
     assert await totals(world, made.subscription) == [1000]
+
+
+async def test_a_preview_knows_the_next_phase(world: World) -> None:
+    made = await schedule(world, await world.price(1000), await world.price(2000), end_behavior="cancel")
+    shown = await world.v1.invoices.create_preview_async({"subscription": made.subscription})
+    assert [line.amount for line in shown.lines.data] == [2000]
+    same = await world.v1.subscription_schedules.retrieve_async(made.id)
+    assert (same.current_phase.start_date, same.status) == (made.current_phase.start_date, "active")
+    world.sandbox.advance(31 * DAY_S)
+    with pytest.raises(stripe.InvalidRequestError, match="No upcoming invoices"):
+        await world.v1.invoices.create_preview_async({"subscription": made.subscription})

@@ -9,7 +9,7 @@ the final invoice of an immediate cancellation is a draft that nobody finalizes 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import partial
 
@@ -25,6 +25,8 @@ from gateway.sandbox.stripe.store import Account
 
 DAY_S = 86400
 TRIAL_NOTICE_S = 3 * DAY_S
+MAX_STEPS = 12
+BEFORE_RENEWAL: list[Callable[[Account, Obj, int], None]] = []  # a schedule enters its next phase first
 INCOMPLETE_S = 23 * 3600
 
 
@@ -48,13 +50,27 @@ def next_end(subscription: Obj, start: int) -> int:
 
 
 def next_invoice(account: Account, subscription: Obj) -> Obj | None:
-    """What the end of the current period, or of the subscription, will bring; `account` is a shadow and moves there."""
-    end = min(current_end(subscription), subscription["cancel_at"] or current_end(subscription))
-    stand_at(account, end)
-    if subscription["cancel_at"] == end:
-        _credit_rest(account, subscription, not subscription["cancel_at_period_end"] and _prorates(subscription))
-        return _bill_rest(account, subscription, "subscription_cycle")
-    return renew(account, subscription, end)
+    """What the time to the end of the current period will bring first; `account` is a shadow and moves there."""
+    known = set(account.invoices)
+    for _ in range(MAX_STEPS):
+        period, cancel, phase = current_end(subscription), subscription["cancel_at"], subscription.get("_phase_ends")
+        moment = min(when for when in (period, cancel, phase) if when is not None)
+        stand_at(account, moment)
+        _turn(account, subscription, moment)
+        made = [invoice for id, invoice in account.invoices.items() if id not in known]
+        if made or subscription["status"] in ENDED:
+            return made[-1] if made else None
+        if cancel == moment:
+            _credit_rest(account, subscription, not subscription["cancel_at_period_end"] and _prorates(subscription))
+            return _bill_rest(account, subscription, "subscription_cycle")
+        if period == moment:
+            return renew(account, subscription, moment)
+    raise AssertionError("a period with more phases than a schedule can have")
+
+
+def _turn(account: Account, subscription: Obj, moment: int) -> None:
+    for step in BEFORE_RENEWAL:
+        step(account, subscription, moment)
 
 
 def as_preview(invoice: Obj) -> Obj:
@@ -125,8 +141,8 @@ def _roll(account: Account, subscription: Obj, end: int) -> None:
     """The period that ends at `end` is over; a stale ring (the period was changed meanwhile) does nothing."""
     if subscription["status"] in (*ENDED, "incomplete", "paused") or current_end(subscription) != end:
         return
-    if subscription.get("_phase_ends") == end:  # the next phase of its schedule, which rings now too, comes first
-        account.clock.at(end, partial(_roll, account, subscription, end))
+    _turn(account, subscription, end)
+    if subscription["status"] in ENDED or current_end(subscription) != end:
         return
     if subscription["status"] == "trialing" and _ends_without_method(account, subscription):
         return

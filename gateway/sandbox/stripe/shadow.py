@@ -52,6 +52,8 @@ def shadow_of(account: Account, customer: str) -> Account:
     shadow.invoice_items = _copies(account.invoice_items, list(account.pending_items.get(customer, {})))
     shadow.pending_items = defaultdict(dict, {customer: dict(account.pending_items.get(customer, {}))})
     shadow.drafts_of_customer = defaultdict(dict)
+    schedules = [found["schedule"] for found in shadow.subscriptions.values() if found["schedule"] is not None]
+    shadow.subscription_schedules = _copies(account.subscription_schedules, schedules)
     shadow.subscription_items = Collection("subscription item")
     for subscription in shadow.subscriptions.values():
         for item in subscription["items"]["data"]:

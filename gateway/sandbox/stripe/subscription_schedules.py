@@ -143,7 +143,7 @@ def _attach(account: Account, schedule: Obj, subscription: Obj, phase: Obj) -> N
 
 
 def _arm(account: Account, schedule: Obj, phase: Obj) -> None:
-    """`phase` is the current one; its end rings before the renewal of the same moment (`cycle.py` waits for it)."""
+    """`phase` is the current one, until its end rings, or the renewal of the same moment asks for the next."""
     end = phase["end_date"]
     schedule["current_phase"] = {"end_date": end, "start_date": phase["start_date"]}
     account.subscriptions[schedule["subscription"]]["_phase_ends"] = end
@@ -170,6 +170,16 @@ def _phase_over(account: Account, schedule: Obj, end: int) -> None:
     with updating(account, schedule, "subscription_schedule.updated"):
         _arm(account, schedule, following)
         schedule_phases.enter(account, schedule, subscription, following, following["proration_behavior"])
+
+
+def _before_renewal(account: Account, subscription: Obj, moment: int) -> None:
+    """The renewal of this moment bills the phase that begins with it."""
+    schedule = account.subscription_schedules.get(subscription["schedule"] or "")
+    if schedule is not None:
+        _phase_over(account, schedule, moment)
+
+
+cycle.BEFORE_RENEWAL.append(_before_renewal)
 
 
 def _finish(account: Account, schedule: Obj, subscription: Obj) -> None:
