@@ -208,3 +208,12 @@ async def test_an_unpaid_resumption_is_voided(world: World) -> None:
     world.sandbox.advance(DAY_S)
     assert (await world.v1.invoices.retrieve_async(resuming.latest_invoice)).status == "void"
     assert (await world.v1.subscriptions.retrieve_async(subscription.id)).status == "paused"
+
+
+async def test_a_migration_to_flexible_billing(world: World) -> None:
+    subscription = await world.subscribe(billing_mode={"type": "classic"})
+    flexible: Any = {"billing_mode": {"type": "flexible"}}
+    migrated = await world.v1.subscriptions.migrate_async(subscription.id, flexible)
+    assert (migrated.billing_mode.type, migrated.billing_mode.updated_at is None) == ("flexible", False)
+    with pytest.raises(stripe.InvalidRequestError, match="already"):
+        await world.v1.subscriptions.migrate_async(subscription.id, flexible)

@@ -19,6 +19,7 @@ from gateway.sandbox.kit.control import ROOT, Controls
 from gateway.sandbox.kit.faults import Effect, Fault
 from gateway.sandbox.kit.idempotency import KeyInUse, KeyReused
 from gateway.sandbox.stripe import (  # noqa: F401  importing a module registers its routes
+    billing_modes,
     catalog,
     coupons,
     credit_notes,
