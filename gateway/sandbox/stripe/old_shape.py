@@ -1,9 +1,9 @@
 """Objects as API versions before 2025-03-31.basil show them.
 
 What moved (Stripe's basil changelog): invoice.subscription, paid, paid_out_of_band, charge, payment_intent, tax,
-total_tax_amounts; line.price, plan, type, proration, tax_amounts; invoiceitem.price, subscription;
-subscription.current_period_*; credit_note.refund, tax_amounts; payment_intent.invoice. And one trap: an invoice paid
-out of band showed amount_paid=0 and the full amount_remaining (recorded with 2020-08-27).
+total_tax_amounts; line.price, plan, type, proration, tax_amounts; subscription.current_period_*; credit_note.refund,
+tax_amounts; payment_intent.invoice. And one trap: an invoice paid out of band showed amount_paid=0 and the full
+amount_remaining (recorded with 2020-08-27).
 """
 
 from __future__ import annotations
@@ -98,22 +98,6 @@ def _subscription(account: Account, obj: Obj, shown: Obj) -> Obj:
     return shown
 
 
-def _invoice_item(account: Account, obj: Obj, shown: Obj) -> Obj:
-    details = (shown.pop("parent") or {}).get("subscription_details") or {}
-    pricing = shown.pop("pricing") or {}
-    price = account.prices.get((pricing.get("price_details") or {}).get("price", ""))
-    for name in ("net_amount", "quantity_decimal"):
-        shown.pop(name)
-    shown |= {
-        "plan": None,
-        "price": public(price) if price else None,
-        "subscription": details.get("subscription"),
-        "unit_amount": price["unit_amount"] if price else None,
-        "unit_amount_decimal": pricing.get("unit_amount_decimal"),
-    }
-    return shown
-
-
 def _credit_note(account: Account, obj: Obj, shown: Obj) -> Obj:
     refunds = shown.pop("refunds")
     shown["refund"] = refunds[0]["refund"] if refunds else None
@@ -133,7 +117,6 @@ def _payment_intent(account: Account, obj: Obj, shown: Obj) -> Obj:
 CONVERT: dict[str, Callable[[Account, Obj, Obj], Obj]] = {
     "invoice": _invoice,
     "line_item": _line,
-    "invoiceitem": _invoice_item,
     "subscription": _subscription,
     "credit_note": _credit_note,
     "payment_intent": _payment_intent,
