@@ -19,6 +19,7 @@ from gateway.sandbox.kit.control import ROOT, Controls
 from gateway.sandbox.kit.faults import Effect, Fault
 from gateway.sandbox.kit.idempotency import KeyInUse, KeyReused
 from gateway.sandbox.stripe import (  # noqa: F401  importing a module registers its routes
+    billing_modes,
     catalog,
     coupons,
     credit_notes,
@@ -27,8 +28,16 @@ from gateway.sandbox.stripe import (  # noqa: F401  importing a module registers
     event_api,
     invoice_api,
     invoice_items,
+    invoice_lines,
+    meter_events,
+    meters,
     payments,
     portal,
+    previews,
+    prices,
+    resumption,
+    subscription_item_api,
+    subscription_schedules,
     subscriptions,
 )
 from gateway.sandbox.stripe.errors import Refusal, key_in_use, key_reused, key_too_long, no_api_key, unrecognized

@@ -56,7 +56,8 @@ class EventRow:
 def record(account: Account, type: str, obj: Obj, previous: Obj | None = None, before: Obj | None = None) -> EventRow:
     """Store an event about `obj` as it is now, and hand it to the endpoints that asked for its type.
 
-    `before` is a snapshot to take ``previous_attributes`` from; `previous` gives them outright.
+    `before` is a snapshot to take ``previous_attributes`` from; `previous` gives them outright. In a preview nothing
+    happens.
     """
     wanted = [e for e in account.webhook_endpoints.values() if wants(e, type)]
     versions = {account.api_version} | {e["api_version"] or account.api_version for e in wanted}
@@ -71,6 +72,8 @@ def record(account: Account, type: str, obj: Obj, previous: Obj | None = None, b
         endpoints=len(wanted),
         waiting={e["id"] for e in wanted},
     )
+    if account.previewing:
+        return row
     row.bodies = {version: _render(account, row, version, obj, previous, before) for version in versions}
     account.events.add(row.id, row)
     for endpoint in wanted:
