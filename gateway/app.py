@@ -25,7 +25,7 @@ from db.engine import DB, PoolOptions
 from gateway.api.auth import principal
 from gateway.api.health import health_routes
 from gateway.api.observe import observed
-from gateway.api.openapi import openapi_config
+from gateway.api.openapi import STRUCTS, openapi_config
 from gateway.api.problems import handle
 from gateway.api.routes import v1
 from gateway.inbox.intake import Intake
@@ -59,6 +59,7 @@ def create_app(settings: Settings, keyring: Keyring) -> Litestar:
         exception_handlers={Exception: handle},
         cors_config=_cors(settings),
         openapi_config=openapi_config(settings),
+        plugins=[STRUCTS],
         request_max_body_size=settings.max_body_bytes,
         logging_config=None,
         event_emitter_backend=_NoEvents,

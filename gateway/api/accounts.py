@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from litestar import delete, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
+from litestar.params import PathParameter
 
 from gateway.accounts import accounts, webhook_secrets
 from gateway.accounts.accounts import Account, AccountChange
@@ -15,67 +15,79 @@ from gateway.accounts.audit import Author
 from gateway.accounts.keys import Scope
 from gateway.accounts.webhook_secrets import WebhookSecret
 from gateway.api.auth import Principal, requires
-from gateway.api.openapi import changing, example, problems
+from gateway.api.openapi import about, changing, example, problems
 from gateway.api.paging import Page, unix
 from gateway.api.problems import Code, ProblemError
 from gateway.runtime import Runtime
 from processors.values import Secret
 
 Callers: Final = requires(Scope.ADMIN, Scope.PLATFORM)
+ApiBase = Annotated[str | None, about("Another address of Stripe's API, such as the sandbox's.")]
+PortalUrl = Annotated[str | None, about("Where customers manage their subscription.")]
 
 
 class WebhookSecretBody(msgspec.Struct, frozen=True):
     """A signing secret of Stripe's webhooks, without the secret."""
 
     id: str
-    created: int
+    created: Annotated[int, about("Unix seconds.")]
     object: Literal["webhook_secret"] = "webhook_secret"
 
 
 class AccountBody(msgspec.Struct, frozen=True):
-    """One Stripe account. `webhook_url` is the address to give to Stripe; `policies` are complete, with defaults."""
+    """One Stripe account."""
 
     id: str
-    name: str
-    livemode: bool
-    enabled: bool
-    stripe_account: str | None
-    api_base: str | None
-    portal_url: str | None
-    policies: dict[str, Any]
-    webhook_secrets: list[WebhookSecretBody]
-    webhook_url: str
-    created: int
+    name: Annotated[str, about("Part of the webhook addresses; never changed.")]
+    livemode: Annotated[bool, about("By its first key, for ever.")]
+    enabled: Annotated[bool, about("Nothing is collected for a disabled account; its webhooks are still kept.")]
+    stripe_account: Annotated[str | None, about("Stripe's id of it, once a check has asked.")]
+    api_base: Annotated[str | None, about("Null: Stripe's own address.")]
+    portal_url: Annotated[str | None, about("Where customers manage their subscription.")]
+    policies: Annotated[dict[str, Any], about("Complete, with defaults.")]
+    webhook_secrets: Annotated[list[WebhookSecretBody], about("Those that are accepted.")]
+    webhook_url: Annotated[str, about("The address to give to Stripe.")]
+    created: Annotated[int, about("Unix seconds.")]
     object: Literal["account"] = "account"
 
 
 class NewAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`api_key` is a secret or restricted key of Stripe's; whether it is a test key decides `livemode` for ever."""
+    """A Stripe account to bill with."""
 
-    name: str
-    api_key: str
-    webhook_secrets: list[str] = []
-    api_base: str | None = None
-    portal_url: str | None = None
-    policies: dict[str, Any] = {}
+    name: Annotated[str, about("1 to 63 of a-z, 0-9, - and _.")]
+    api_key: Annotated[
+        str, about("A secret or restricted key of Stripe's; whether it is a test key decides `livemode` for ever.")
+    ]
+    webhook_secrets: Annotated[list[str], about("Signing secrets of Stripe's webhooks: whsec_…")] = []
+    api_base: ApiBase = None
+    portal_url: PortalUrl = None
+    policies: Annotated[dict[str, Any], about("Policies by name; those left out have their defaults.")] = {}
 
 
 class AccountUpdate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is left out stays. A policy that is null goes back to its default."""
+    """What is left out stays."""
 
-    api_key: str | None = None
-    api_base: str | None = None
-    portal_url: str | None = None
-    policies: dict[str, Any] | None = None
-    enabled: bool | None = None
+    api_key: Annotated[str | None, about("A new key of the same Stripe account and mode.")] = None
+    api_base: ApiBase = None
+    portal_url: PortalUrl = None
+    policies: Annotated[dict[str, Any] | None, about("Merged by name; one that is null goes back to its default.")] = (
+        None
+    )
+    enabled: Annotated[bool | None, about("Work for it, or leave it alone.")] = None
 
 
 class NewWebhookSecret(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`secret` as Stripe shows it: whsec_…"""
+    """Another signing secret, beside those that are accepted already."""
 
-    secret: str
+    secret: Annotated[str, about("As Stripe shows it: whsec_…")]
 
 
+UPDATE: Final = example(
+    "A policy, and one back to its default", {"policies": {"finalize": "leave", "margin_hours": None}}
+)
+SECRET: Final = example("A new secret during a roll", {"secret": "whsec_…"})
+AccountId = Annotated[str, PathParameter(description="The account's id (acc_…); for the platform key also its name.")]
+SecretId = Annotated[str, PathParameter(description="The signing secret's id: whs_…")]
 EXAMPLE: Final = example(
     "A test account",
     {
@@ -88,14 +100,14 @@ EXAMPLE: Final = example(
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """What the other side calls the account that the credentials open."""
+    """The credentials work."""
 
-    id: str
-    reference: str
+    id: Annotated[str, about("Of what was checked.")]
+    reference: Annotated[str, about("What the other side calls the account that the credentials open.")]
     ok: bool = True
 
 
-@post("/accounts", status_code=200, guards=[requires(Scope.PLATFORM)], responses=changing(Code.ALREADY_EXISTS))
+@post("/accounts", status_code=200, guards=[requires(Scope.PLATFORM)], **changing(Code.ALREADY_EXISTS))
 async def add_account(
     runtime: NamedDependency[Runtime], principal: NamedDependency[Principal], data: Annotated[NewAccount, EXAMPLE]
 ) -> AccountBody:
@@ -117,18 +129,18 @@ async def list_accounts(runtime: NamedDependency[Runtime], principal: NamedDepen
 
 @get("/accounts/{account_id:str}", guards=[Callers], responses=problems(Code.NOT_FOUND))
 async def show_account(
-    runtime: NamedDependency[Runtime], principal: NamedDependency[Principal], account_id: FromPath[str]
+    runtime: NamedDependency[Runtime], principal: NamedDependency[Principal], account_id: AccountId
 ) -> AccountBody:
     """One account."""
     return shown(await accounts.show(own(principal, account_id)), runtime.settings.base_url)
 
 
-@post("/accounts/{account_id:str}", status_code=200, guards=[Callers], responses=changing(Code.NOT_FOUND))
+@post("/accounts/{account_id:str}", status_code=200, guards=[Callers], **changing(Code.NOT_FOUND))
 async def update_account(
     runtime: NamedDependency[Runtime],
     principal: NamedDependency[Principal],
-    account_id: FromPath[str],
-    data: JSONBody[AccountUpdate],
+    account_id: AccountId,
+    data: Annotated[AccountUpdate, UPDATE],
 ) -> AccountBody:
     """Change an account. Its key may be rotated, but not from test to live."""
     change = AccountChange(
@@ -147,10 +159,10 @@ async def update_account(
     "/accounts/{account_id:str}/check",
     status_code=200,
     guards=[Callers],
-    responses=changing(Code.NOT_FOUND, Code.CHECK_FAILED, Code.STRIPE_UNAVAILABLE),
+    **changing(Code.NOT_FOUND, Code.CHECK_FAILED, Code.STRIPE_UNAVAILABLE),
 )
 async def check_account(
-    runtime: NamedDependency[Runtime], principal: NamedDependency[Principal], account_id: FromPath[str]
+    runtime: NamedDependency[Runtime], principal: NamedDependency[Principal], account_id: AccountId
 ) -> Checked:
     """Ask Stripe whom the key belongs to."""
     account = (await accounts.show(own(principal, account_id))).id
@@ -161,13 +173,13 @@ async def check_account(
     "/accounts/{account_id:str}/webhook_secrets",
     status_code=200,
     guards=[Callers],
-    responses=changing(Code.NOT_FOUND),
+    **changing(Code.NOT_FOUND),
 )
 async def add_webhook_secret(
     runtime: NamedDependency[Runtime],
     principal: NamedDependency[Principal],
-    account_id: FromPath[str],
-    data: JSONBody[NewWebhookSecret],
+    account_id: AccountId,
+    data: Annotated[NewWebhookSecret, SECRET],
 ) -> AccountBody:
     """Add a signing secret; the others go on being accepted until they are retired."""
     account = (await accounts.show(own(principal, account_id))).id
@@ -184,8 +196,8 @@ async def add_webhook_secret(
 async def retire_webhook_secret(
     runtime: NamedDependency[Runtime],
     principal: NamedDependency[Principal],
-    account_id: FromPath[str],
-    secret_id: FromPath[str],
+    account_id: AccountId,
+    secret_id: SecretId,
 ) -> AccountBody:
     """Retire a signing secret: what is signed with it is refused."""
     account = (await accounts.show(own(principal, account_id))).id

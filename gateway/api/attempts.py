@@ -8,7 +8,7 @@ import asyncpg
 import msgspec
 from litestar import get
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.params import PathParameter, QueryParameter
 
 from db import sql
 from db.states import AttemptState
@@ -61,13 +61,15 @@ class AttemptBody(msgspec.Struct, frozen=True):
     object: Literal["attempt"] = "attempt"
 
 
+AttemptId = Annotated[str, PathParameter(description="The attempt's id: att_…")]
+OfInvoice = Annotated[str, QueryParameter(description="Only of this invoice.")]
 State = Annotated[AttemptState | None, QueryParameter(name="state", description="Only attempts in this state.")]
 
 
 @get("/attempts", guards=[Callers], responses=problems())
 async def list_attempts(
     principal: NamedDependency[Principal],
-    invoice: FromQuery[str] = "",
+    invoice: OfInvoice = "",
     in_state: State = None,
     limit: Limit = DEFAULT,
     starting_after: After = "",
@@ -80,7 +82,7 @@ async def list_attempts(
 
 
 @get("/attempts/{attempt_id:str}", guards=[Callers], responses=problems(Code.NOT_FOUND))
-async def show_attempt(principal: NamedDependency[Principal], attempt_id: FromPath[str]) -> AttemptBody:
+async def show_attempt(principal: NamedDependency[Principal], attempt_id: AttemptId) -> AttemptBody:
     """One attempt."""
     row = await sql.row(f"{SELECT} where t.account = $1 and t.id = $2", principal.account, attempt_id)
     if row is None:

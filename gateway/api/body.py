@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any, Final
 
+import msgspec
 from litestar import Request
 from litestar.enums import ParamType
 from litestar.handlers import BaseRouteHandler
@@ -15,6 +16,9 @@ from litestar.types import HTTPScope, Receive
 from gateway.api.problems import Code, ProblemError
 
 JSON: Final = "application/json"
+NUL: Final = "\0"
+ESCAPED_NUL: Final = b"\\u0000"
+"""JSON knows no other way to write it."""
 
 
 async def read_body(scope: HTTPScope, receive: Receive, limit: int) -> bytes:
@@ -39,14 +43,49 @@ def refuse_long(scope: HTTPScope, limit: int) -> None:
             raise ProblemError(Code.BODY_TOO_LARGE, f"A body has at most {limit} bytes.")
 
 
-def refuse_strange(request: Request[Any, Any, Any]) -> None:
-    """Before the handler of every API request: a body that is not JSON, or a query parameter that there is not."""
+async def refuse_strange(request: Request[Any, Any, Any]) -> None:
+    """Before the handler of every API request.
+
+    Refused are a body that is not JSON, a query parameter that there is not, and the character NUL anywhere, which no
+    column of PostgreSQL's can hold (its docs: datatype-character).
+    """
     if request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers:
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if request.method in ("POST", "PUT", "PATCH") and media_type != JSON:
             raise ProblemError(Code.MEDIA_TYPE_UNSUPPORTED, f"Send the body as {JSON}.", param="Content-Type")
     for name in _strangers(request.query_params.keys(), request.route_handler):
         raise ProblemError(Code.INVALID_REQUEST, f"{name}: there is no such parameter", param=name)
+    for name, value in (*request.path_params.items(), *request.query_params.multi_items()):
+        if NUL in str(value):
+            raise _holds_nul(name)
+    if request.method == "POST" and ESCAPED_NUL in (body := await request.body()):
+        _refuse_nul(body)
+
+
+def _refuse_nul(body: bytes) -> None:
+    try:
+        found = _place_of_nul(msgspec.json.decode(body))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return  # it's refused for that when it is read
+    if found is not None:
+        raise _holds_nul(found)
+
+
+def _place_of_nul(value: Any) -> str | None:
+    """The dotted path of the first text with a NUL in it."""
+    if isinstance(value, str):
+        return "" if NUL in value else None
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, one in inner:
+        if NUL in str(name):
+            return str(name).replace(NUL, "\ufffd")
+        if (found := _place_of_nul(one)) is not None:
+            return f"{name}.{found}".rstrip(".")
+    return None
+
+
+def _holds_nul(param: str) -> ProblemError:
+    return ProblemError(Code.INVALID_REQUEST, f"{param}: holds the character NUL", param=param)
 
 
 def _strangers(given: Iterable[str], handler: BaseRouteHandler) -> list[str]:

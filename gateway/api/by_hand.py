@@ -14,7 +14,7 @@ from gateway.accounts.audit import Author
 from gateway.accounts.keys import Scope
 from gateway.api.auth import Principal, requires
 from gateway.api.invoices import InvoiceDetail, find_invoice
-from gateway.api.openapi import changing, example
+from gateway.api.openapi import also, changing, example
 from gateway.api.problems import Code
 from gateway.finance import collect_now as now
 from gateway.finance.record_payment import Receipt, record_payment
@@ -54,15 +54,15 @@ RECORD_EXAMPLE: Final = example(
         "reason": "Paid by transfer, see the statement of March 1.",
     },
 )
-MONEY: Final = (Code.NOT_FOUND, Code.STATE_CONFLICT, Code.IDEMPOTENCY_KEY_REQUIRED)
+CODES: Final = (Code.NOT_FOUND, Code.STATE_CONFLICT)
+LATER: Final = also(202, InvoiceDetail, "the invoice as it is: what was asked for takes longer")
 
 
 @post(
     "/invoices/{invoice_id:str}/collect",
     status_code=200,
     guards=[requires(Scope.SERVER, Scope.FINANCE)],
-    opt={"idempotency": "required"},
-    responses=changing(*MONEY, Code.PAYMENT_METHOD_NEEDS_REPAIR),
+    **changing(*CODES, Code.PAYMENT_METHOD_NEEDS_REPAIR, moves_money=True, also=LATER),
     summary="Collect an open invoice now, before its next try is due",
 )
 async def collect(
@@ -77,8 +77,7 @@ async def collect(
     "/invoices/{invoice_id:str}/record_payment",
     status_code=200,
     guards=[requires(Scope.FINANCE)],
-    opt={"idempotency": "required"},
-    responses=changing(*MONEY),
+    **changing(*CODES, moves_money=True, also=LATER),
     summary="Note a payment that came without a processor, and mark the invoice paid out of band",
 )
 async def record(

@@ -8,7 +8,7 @@ import asyncpg
 import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.params import PathParameter, QueryParameter
 
 from db import sql
 from db.states import CaseState
@@ -44,14 +44,17 @@ class CaseBody(msgspec.Struct, frozen=True):
 
 
 class CaseClosing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`reason` goes into the audit log."""
+    """Closing lets go on what the case held up."""
 
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=2000, description="Goes into the audit log.")]
 
 
 EXAMPLE: Final = example("Closing", {"reason": "Returned to the payer by bank transfer, see ticket 4711."})
 
 
+CaseId = Annotated[str, PathParameter(description="The case's id: cas_…")]
+OfInvoice = Annotated[str, QueryParameter(description="Only about this invoice.")]
+OfKind = Annotated[str, QueryParameter(description="Only of this kind.")]
 State = Annotated[CaseState | None, QueryParameter(name="state", description="Only cases in this state.")]
 
 
@@ -59,8 +62,8 @@ State = Annotated[CaseState | None, QueryParameter(name="state", description="On
 async def list_cases(
     principal: NamedDependency[Principal],
     in_state: State = None,
-    invoice: FromQuery[str] = "",
-    kind: FromQuery[str] = "",
+    invoice: OfInvoice = "",
+    kind: OfKind = "",
     limit: Limit = DEFAULT,
     starting_after: After = "",
 ) -> Page[CaseBody]:
@@ -71,7 +74,7 @@ async def list_cases(
 
 
 @get("/cases/{case_id:str}", guards=[Callers], responses=problems(Code.NOT_FOUND))
-async def show_case(principal: NamedDependency[Principal], case_id: FromPath[str]) -> CaseBody:
+async def show_case(principal: NamedDependency[Principal], case_id: CaseId) -> CaseBody:
     """One case."""
     return await find_case(principal.account, case_id)
 
@@ -80,10 +83,10 @@ async def show_case(principal: NamedDependency[Principal], case_id: FromPath[str
     "/cases/{case_id:str}/close",
     status_code=200,
     guards=[Callers],
-    responses=changing(Code.NOT_FOUND, Code.STATE_CONFLICT),
+    **changing(Code.NOT_FOUND, Code.STATE_CONFLICT),
 )
 async def close(
-    principal: NamedDependency[Principal], case_id: FromPath[str], data: Annotated[CaseClosing, EXAMPLE]
+    principal: NamedDependency[Principal], case_id: CaseId, data: Annotated[CaseClosing, EXAMPLE]
 ) -> CaseBody:
     """Close a case, and let what it held up go on."""
     await close_case(Author(principal.actor), principal.account, case_id, data.reason)

@@ -8,13 +8,12 @@ import asyncpg
 import msgspec
 from litestar import Response, Router, get, post
 from litestar.di import NamedDependency
-from litestar.openapi.spec import Example
-from litestar.params import FromPath, JSONBody
+from litestar.params import PathParameter
 
 from db import sql
 from gateway.accounts.keys import Scope
 from gateway.api.auth import Principal, requires
-from gateway.api.openapi import changing, problems
+from gateway.api.openapi import about, also, changing, example, problems
 from gateway.api.problems import Code
 from gateway.checkout import change as changes
 from gateway.checkout import sessions
@@ -37,84 +36,104 @@ VIEW: Final = """
 
 
 class NextAction(msgspec.Struct, frozen=True):
-    """What the payer must do: open this page of the processor's."""
+    """What the payer must do."""
 
-    redirect_url: str
+    redirect_url: Annotated[str, about("A page of the processor's, to be opened in the payer's browser.")]
 
 
 class Failure(msgspec.Struct, frozen=True):
     """Why a session, or the last set-up in an open one, came to nothing."""
 
-    code: str
-    message: str
+    code: Annotated[str, about("Of the closed list of error codes, or a class of decline.")]
+    message: Annotated[str, about("For developers; never shown to a payer as it is.")]
 
 
 class Session(msgspec.Struct, frozen=True):
-    """A checkout session. `client_secret` is shown to an API key alone."""
+    """A checkout session."""
 
     id: str
     object: str
-    status: str
-    client_reference: str
-    client_secret: str | None
-    customer: str
-    subscription: str
-    invoice: InitialInvoice | None
-    processors: list[str]
-    payment_method: str | None
-    next_action: NextAction | None
-    failure: Failure | None
-    created: int
-    expires_at: int
+    status: Annotated[str, about("creating, open, processing, requires_action, complete, failed or expired.")]
+    client_reference: Annotated[str, about("Yours: the same one gives the same session while it lives.")]
+    client_secret: Annotated[
+        str | None, about("Opens this session alone, for a browser. Shown to an API key, null to its own bearer.")
+    ]
+    customer: Annotated[str, about("The customer's id at Stripe; empty while the session is made.")]
+    subscription: Annotated[str, about("The subscription's id at Stripe; empty while the session is made.")]
+    invoice: Annotated[InitialInvoice | None, about("The initial invoice as Stripe last showed it.")]
+    processors: Annotated[list[str], about("What `setup` may be begun at, the preferred one first.")]
+    payment_method: Annotated[str | None, about("The stored method that is charged, once there is one.")]
+    next_action: Annotated[NextAction | None, about("Where `status` is requires_action.")]
+    failure: Annotated[Failure | None, about("Why it failed, or why the last set-up of an open one did.")]
+    created: Annotated[int, about("Unix seconds.")]
+    expires_at: Annotated[int, about("Unix seconds; after this an open session can't be confirmed.")]
 
 
 class SetupBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`processor` is one of the session's `processors`; the payer's browser comes back to `return_url`."""
+    """Where the payer enters a payment method."""
 
-    processor: Annotated[str, msgspec.Meta(min_length=1, max_length=63)]
-    return_url: Annotated[str, msgspec.Meta(pattern="^https?://[^ ]+$", max_length=2000)]
+    processor: Annotated[
+        str, msgspec.Meta(min_length=1, max_length=63, description="One of the session's `processors`.")
+    ]
+    return_url: Annotated[
+        str,
+        msgspec.Meta(
+            pattern="^https?://[^ ]+$",
+            max_length=2000,
+            description="Where the payer's browser comes back to from the processor's page.",
+        ),
+    ]
 
 
 class Setup(msgspec.Struct, frozen=True):
     """What the frontend needs: a page to open, or data for the processor's own client code."""
 
     object: str
-    redirect_url: str | None
-    client: dict[str, str]
-    expires_at: int | None
+    redirect_url: Annotated[str | None, about("The processor's page; null where its own client code is used.")]
+    client: Annotated[
+        dict[str, str], about("What the processor's client code is started with. Its names are the processor's.")
+    ]
+    expires_at: Annotated[int | None, about("Unix seconds; null: the processor does not say.")]
 
 
 class ConfirmBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`setup` is what a redirect came back with; `payment_method` a stored one of the customer's, for servers.
+    """With what to pay: the session's last set-up, unless a stored method is named."""
 
-    `wait_s`: how long the answer may wait for the result, 0 to 30 seconds.
-    """
+    setup: Annotated[
+        str,
+        about("The id that the processor's page came back with; it must be that of this session. May be left out."),
+    ] = ""
+    payment_method: Annotated[str, about("A stored method of the customer's, instead of a set-up.")] = ""
+    wait_s: Annotated[
+        float,
+        msgspec.Meta(ge=0, le=MOST_WAIT_S, description="For how long the answer may wait for the result, in seconds."),
+    ] = 20.0
 
-    setup: str = ""
-    payment_method: str = ""
-    wait_s: Annotated[float, msgspec.Meta(ge=0, le=MOST_WAIT_S)] = 20.0
 
-
-CREATE_EXAMPLE = Example(
-    summary="A new customer and one plan",
-    value={
+CREATE: Final = example(
+    "A new customer and one plan",
+    {
         "client_reference": "order-4711",
-        "customer_details": {"name": "Ada", "address": {"country": "DE", "postal_code": "10115"}},
+        "customer_details": {"name": "A. Payer", "address": {"country": "DE", "postal_code": "10115"}},
         "items": [{"price": "price_1MoBy5LkdIwHu7ixZhnattbh"}],
         "days_until_due": 10,
     },
 )
+CHANGE: Final = example("An address", {"address": {"country": "DE", "postal_code": "10115"}})
+SETUP: Final = example("A redirect", {"processor": "practice-eu", "return_url": "https://shop.example/checkout"})
+CONFIRM: Final = example("After a redirect", {"setup": "pset_4711", "wait_s": 10})
+SessionId = Annotated[str, PathParameter(description="The session's id: cs_…")]
 
 
 @post(
     "/",
     guards=[requires(Scope.SERVER, Scope.CHECKOUT)],
     status_code=200,
-    responses=changing(Code.STRIPE_REFUSED, Code.PAYMENT_METHOD_NEEDS_REPAIR, Code.NOT_FOUND),
+    **changing(Code.STRIPE_REFUSED, Code.PAYMENT_METHOD_NEEDS_REPAIR, Code.NOT_FOUND, Code.STATE_CONFLICT),
     summary="Open a session, or get the live one of this client_reference",
 )
 async def create(
-    data: JSONBody[CheckoutRequest],
+    data: Annotated[CheckoutRequest, CREATE],
     principal: NamedDependency[Principal],
     runtime: NamedDependency[Runtime],
 ) -> Session:
@@ -130,7 +149,7 @@ async def create(
     summary="The initial invoice, the processors on offer, the status",
 )
 async def retrieve(
-    session_id: FromPath[str],
+    session_id: SessionId,
     principal: NamedDependency[Principal],
     runtime: NamedDependency[Runtime],
 ) -> Session:
@@ -142,12 +161,19 @@ async def retrieve(
     "/{session_id:str}",
     guards=[requires(Scope.SERVER, Scope.CHECKOUT, session=True)],
     status_code=200,
-    responses=changing(Code.NOT_FOUND, Code.STRIPE_REFUSED, Code.SESSION_EXPIRED, Code.SESSION_NOT_OPEN),
+    **changing(
+        Code.NOT_FOUND,
+        Code.STRIPE_REFUSED,
+        Code.STRIPE_FORBIDDEN,
+        Code.STRIPE_UNAVAILABLE,
+        Code.SESSION_EXPIRED,
+        Code.SESSION_NOT_OPEN,
+    ),
     summary="Change the address, the tax location or the promotion code",
 )
 async def update(
-    session_id: FromPath[str],
-    data: JSONBody[Change],
+    session_id: SessionId,
+    data: Annotated[Change, CHANGE],
     principal: NamedDependency[Principal],
     runtime: NamedDependency[Runtime],
 ) -> Session:
@@ -160,14 +186,14 @@ async def update(
     "/{session_id:str}/setup",
     guards=[requires(Scope.SERVER, Scope.CHECKOUT, session=True)],
     status_code=200,
-    responses=changing(
+    **changing(
         Code.NOT_FOUND, Code.PROCESSOR_REFUSED, Code.PROCESSOR_UNAVAILABLE, Code.SESSION_EXPIRED, Code.SESSION_NOT_OPEN
     ),
     summary="Begin to collect a payment method at a processor",
 )
 async def setup(
-    session_id: FromPath[str],
-    data: JSONBody[SetupBody],
+    session_id: SessionId,
+    data: Annotated[SetupBody, SETUP],
     principal: NamedDependency[Principal],
     runtime: NamedDependency[Runtime],
 ) -> Setup:
@@ -185,15 +211,19 @@ async def setup(
     "/{session_id:str}/confirm",
     guards=[requires(Scope.SERVER, Scope.CHECKOUT, session=True)],
     status_code=200,
-    opt={"idempotency": "required"},
-    responses=changing(
-        Code.NOT_FOUND, Code.PAYMENT_METHOD_NEEDS_REPAIR, Code.SESSION_EXPIRED, Code.IDEMPOTENCY_KEY_REQUIRED
+    **changing(
+        Code.NOT_FOUND,
+        Code.PAYMENT_METHOD_NEEDS_REPAIR,
+        Code.SESSION_EXPIRED,
+        Code.SESSION_NOT_OPEN,
+        moves_money=True,
+        also=also(202, Session, "It takes longer: `processing`. Read the session until that changes."),
     ),
     summary="Store the payment method, finalize the invoice, collect it",
 )
 async def confirm(
-    session_id: FromPath[str],
-    data: JSONBody[ConfirmBody],
+    session_id: SessionId,
+    data: Annotated[ConfirmBody, CONFIRM],
     principal: NamedDependency[Principal],
     runtime: NamedDependency[Runtime],
 ) -> Response[Session]:

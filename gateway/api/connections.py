@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
+from litestar.params import PathParameter
 
 from gateway.accounts import accounts, connections
 from gateway.accounts.audit import Author
@@ -15,13 +15,17 @@ from gateway.accounts.connections import Connection, ConnectionChange, RecordOn
 from gateway.accounts.keys import Scope
 from gateway.api.accounts import Checked
 from gateway.api.auth import Principal, requires
-from gateway.api.openapi import changing, example, problems
+from gateway.api.openapi import about, changing, example, problems
 from gateway.api.paging import Page, unix
 from gateway.api.problems import Code
 from gateway.runtime import Runtime
 from processors.values import Secret
 
 Callers: Final = requires(Scope.ADMIN)
+Priority = Annotated[
+    int, msgspec.Meta(ge=-1_000_000, le=1_000_000, description="The lowest is preferred; then the oldest.")
+]
+RECORD_ON: Final = "Stripe is told when the processor confirms the charge, or only when its money is settled."
 
 
 class ConnectionBody(msgspec.Struct, frozen=True):
@@ -42,28 +46,30 @@ class ConnectionBody(msgspec.Struct, frozen=True):
 
 
 class NewConnection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which credentials and options there are, the adapter says. No currencies: all that the adapter takes."""
+    """A processor to collect with. Which credentials and options there are, the adapter says."""
 
-    name: str
-    adapter: str
-    credentials: dict[str, str]
-    options: dict[str, str] = {}
-    currencies: list[str] = []
-    priority: int = 0
-    record_on: RecordOn = "confirmed"
+    name: Annotated[str, about("1 to 63 of a-z, 0-9, - and _; part of its webhook address.")]
+    adapter: Annotated[str, about("An adapter that is installed, such as practice.")]
+    credentials: Annotated[dict[str, str], about("By name; every one that the adapter has. Never shown again.")]
+    options: Annotated[dict[str, str], about("By name.")] = {}
+    currencies: Annotated[list[str], about("Lower case; none: all that the adapter takes.")] = []
+    priority: Priority = 0
+    record_on: Annotated[RecordOn, about(RECORD_ON)] = "confirmed"
 
 
 class ConnectionUpdate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is left out stays; credentials and options are merged by name."""
+    """What is left out stays."""
 
-    credentials: dict[str, str] | None = None
-    options: dict[str, str] | None = None
-    currencies: list[str] | None = None
-    priority: int | None = None
-    record_on: RecordOn | None = None
-    enabled: bool | None = None
+    credentials: Annotated[dict[str, str] | None, about("Merged by name.")] = None
+    options: Annotated[dict[str, str] | None, about("Merged by name.")] = None
+    currencies: Annotated[list[str] | None, about("Lower case; none: all that the adapter takes.")] = None
+    priority: Priority | None = None
+    record_on: Annotated[RecordOn | None, about(RECORD_ON)] = None
+    enabled: Annotated[bool | None, about("Nothing new is charged at a disabled connection.")] = None
 
 
+UPDATE: Final = example("Prefer it, and rotate a key", {"priority": -1, "credentials": {"api_key": "…"}})
+ConnectionId = Annotated[str, PathParameter(description="The connection's id (con_…) or its name.")]
 EXAMPLE: Final = example(
     "A practice processor",
     {
@@ -76,7 +82,7 @@ EXAMPLE: Final = example(
 )
 
 
-@post("/connections", status_code=200, guards=[Callers], responses=changing(Code.ALREADY_EXISTS))
+@post("/connections", status_code=200, guards=[Callers], **changing(Code.ALREADY_EXISTS))
 async def add_connection(
     runtime: NamedDependency[Runtime], principal: NamedDependency[Principal], data: Annotated[NewConnection, EXAMPLE]
 ) -> ConnectionBody:
@@ -104,18 +110,18 @@ async def list_connections(
 
 @get("/connections/{connection_id:str}", guards=[Callers], responses=problems(Code.NOT_FOUND))
 async def show_connection(
-    runtime: NamedDependency[Runtime], principal: NamedDependency[Principal], connection_id: FromPath[str]
+    runtime: NamedDependency[Runtime], principal: NamedDependency[Principal], connection_id: ConnectionId
 ) -> ConnectionBody:
     """One connection, by id or name."""
     return await _shown(runtime, await connections.show(principal.account, connection_id))
 
 
-@post("/connections/{connection_id:str}", status_code=200, guards=[Callers], responses=changing(Code.NOT_FOUND))
+@post("/connections/{connection_id:str}", status_code=200, guards=[Callers], **changing(Code.NOT_FOUND))
 async def update_connection(
     runtime: NamedDependency[Runtime],
     principal: NamedDependency[Principal],
-    connection_id: FromPath[str],
-    data: JSONBody[ConnectionUpdate],
+    connection_id: ConnectionId,
+    data: Annotated[ConnectionUpdate, UPDATE],
 ) -> ConnectionBody:
     """Change a connection."""
     change = ConnectionChange(
@@ -134,10 +140,10 @@ async def update_connection(
     "/connections/{connection_id:str}/check",
     status_code=200,
     guards=[Callers],
-    responses=changing(Code.NOT_FOUND, Code.CHECK_FAILED, Code.PROCESSOR_UNAVAILABLE),
+    **changing(Code.NOT_FOUND, Code.CHECK_FAILED, Code.PROCESSOR_UNAVAILABLE),
 )
 async def check_connection(
-    runtime: NamedDependency[Runtime], principal: NamedDependency[Principal], connection_id: FromPath[str]
+    runtime: NamedDependency[Runtime], principal: NamedDependency[Principal], connection_id: ConnectionId
 ) -> Checked:
     """Try the credentials, with one harmless call."""
     connection = (await connections.show(principal.account, connection_id)).id

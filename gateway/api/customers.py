@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import asyncpg
 import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
+from litestar.params import PathParameter
 
 from db import sql
 from db.states import InvoiceState, MethodStatus
@@ -17,7 +17,7 @@ from gateway.accounts.audit import Author
 from gateway.accounts.errors import NotThereError
 from gateway.accounts.keys import Scope
 from gateway.api.auth import Principal, requires
-from gateway.api.openapi import changing, problems
+from gateway.api.openapi import about, changing, example, problems
 from gateway.api.paging import DEFAULT, After, Limit, Page, listed, page, unix
 from gateway.api.problems import Code
 from gateway.billing.shapes import InvoiceShape, billed
@@ -88,9 +88,14 @@ class CustomerAccess(msgspec.Struct, frozen=True):
 
 
 class CustomerUpdate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`opted_out`: leave this customer's invoices alone; they are shown as `not_ours`."""
+    """How a customer is treated."""
 
-    opted_out: bool
+    opted_out: Annotated[bool, about("Leave this customer's invoices alone; they are shown as `not_ours`.")]
+
+
+OPT_OUT: Final = example("Leave a customer alone", {"opted_out": True})
+CustomerId = Annotated[str, PathParameter(description="The customer's id at Stripe: cus_…")]
+SubscriptionId = Annotated[str, PathParameter(description="The subscription's id at Stripe: sub_…")]
 
 
 class CustomerBody(msgspec.Struct, frozen=True):
@@ -105,11 +110,11 @@ class CustomerBody(msgspec.Struct, frozen=True):
     "/customers/{customer_id:str}",
     guards=[Callers],
     status_code=200,
-    responses=changing(Code.NOT_FOUND),
+    **changing(Code.NOT_FOUND),
     summary="Leave a customer alone, or not",
 )
 async def update_customer(
-    customer_id: FromPath[str], data: JSONBody[CustomerUpdate], principal: NamedDependency[Principal]
+    customer_id: CustomerId, data: Annotated[CustomerUpdate, OPT_OUT], principal: NamedDependency[Principal]
 ) -> CustomerBody:
     """What was begun goes on to its end: an invoice that was tried already stays ours."""
     await _refuse_unknown(principal.account, customer_id)
@@ -120,7 +125,7 @@ async def update_customer(
 @get("/customers/{customer_id:str}/payment_methods", guards=[Callers], responses=problems(Code.NOT_FOUND))
 async def list_payment_methods(
     principal: NamedDependency[Principal],
-    customer_id: FromPath[str],
+    customer_id: CustomerId,
     limit: Limit = DEFAULT,
     starting_after: After = "",
 ) -> Page[PaymentMethodBody]:
@@ -134,7 +139,7 @@ async def list_payment_methods(
 
 
 @get("/customers/{customer_id:str}/access", guards=[Callers], responses=problems(Code.NOT_FOUND))
-async def customer_access(principal: NamedDependency[Principal], customer_id: FromPath[str]) -> CustomerAccess:
+async def customer_access(principal: NamedDependency[Principal], customer_id: CustomerId) -> CustomerAccess:
     """What the customer may use."""
     await _refuse_unknown(principal.account, customer_id)
     found = await _access(principal.account, await sql.rows(SUBSCRIPTIONS, principal.account, customer_id))
@@ -142,7 +147,7 @@ async def customer_access(principal: NamedDependency[Principal], customer_id: Fr
 
 
 @get("/subscriptions/{subscription_id:str}/access", guards=[Callers], responses=problems(Code.NOT_FOUND))
-async def subscription_access(principal: NamedDependency[Principal], subscription_id: FromPath[str]) -> AccessBody:
+async def subscription_access(principal: NamedDependency[Principal], subscription_id: SubscriptionId) -> AccessBody:
     """Whether the subscription gives access: since its first invoice is paid, never because Stripe calls it active."""
     rows = await sql.rows(SUBSCRIPTION, principal.account, subscription_id)
     if not rows:

@@ -8,7 +8,7 @@ import asyncpg
 import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.params import PathParameter, QueryParameter
 
 from db import sql
 from db.engine import DB
@@ -47,6 +47,9 @@ class EventBody(msgspec.Struct, frozen=True):
     object: Literal["event"] = "event"
 
 
+EventId = Annotated[str, PathParameter(description="The event's id here: dlv_…")]
+About = Annotated[str, QueryParameter(description="Only about the object of this id.")]
+OfKind = Annotated[str, QueryParameter(description="Only of this type, as its sender names it.")]
 State = Annotated[DeliveryState | None, QueryParameter(name="state", description="Only events in this state.")]
 
 
@@ -54,8 +57,8 @@ State = Annotated[DeliveryState | None, QueryParameter(name="state", description
 async def list_events(
     principal: NamedDependency[Principal],
     in_state: State = None,
-    object_id: FromQuery[str] = "",
-    kind: FromQuery[str] = "",
+    object_id: About = "",
+    kind: OfKind = "",
     limit: Limit = DEFAULT,
     starting_after: After = "",
 ) -> Page[EventBody]:
@@ -66,13 +69,13 @@ async def list_events(
 
 
 @get("/events/{event_id:str}", guards=[Callers], responses=problems(Code.NOT_FOUND))
-async def show_event(principal: NamedDependency[Principal], event_id: FromPath[str]) -> EventBody:
+async def show_event(principal: NamedDependency[Principal], event_id: EventId) -> EventBody:
     """One event."""
     return await find_event(principal.account, event_id)
 
 
-@post("/events/{event_id:str}/replay", status_code=200, guards=[Callers], responses=changing(Code.NOT_FOUND))
-async def replay_event(principal: NamedDependency[Principal], event_id: FromPath[str]) -> EventBody:
+@post("/events/{event_id:str}/replay", status_code=200, guards=[Callers], **changing(Code.NOT_FOUND))
+async def replay_event(principal: NamedDependency[Principal], event_id: EventId) -> EventBody:
     """Route an event again. Harmless at any time: it only makes us look at what is true now."""
     await replay(Author(principal.actor), principal.account, event_id)
     return await find_event(principal.account, event_id)

@@ -8,7 +8,7 @@ import asyncpg
 import msgspec
 from litestar import get
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.params import PathParameter, QueryParameter
 
 from db import sql
 from db.states import InvoiceState, MovementKind, RecordingState
@@ -111,6 +111,9 @@ class InvoiceDetail(InvoiceBody, frozen=True, kw_only=True):
     links: Links
 
 
+InvoiceId = Annotated[str, PathParameter(description="The invoice's id at Stripe: in_…")]
+OfCustomer = Annotated[str, QueryParameter(description="Only of this customer.")]
+OfSubscription = Annotated[str, QueryParameter(description="Only of this subscription.")]
 State = Annotated[InvoiceState | None, QueryParameter(name="state", description="Only invoices in this state.")]
 
 
@@ -118,8 +121,8 @@ State = Annotated[InvoiceState | None, QueryParameter(name="state", description=
 async def list_invoices(
     principal: NamedDependency[Principal],
     in_state: State = None,
-    customer: FromQuery[str] = "",
-    subscription: FromQuery[str] = "",
+    customer: OfCustomer = "",
+    subscription: OfSubscription = "",
     limit: Limit = DEFAULT,
     starting_after: After = "",
 ) -> Page[InvoiceBody]:
@@ -135,7 +138,7 @@ async def list_invoices(
 
 
 @get("/invoices/{invoice_id:str}", guards=[Callers], responses=problems(Code.NOT_FOUND))
-async def show_invoice(principal: NamedDependency[Principal], invoice_id: FromPath[str]) -> InvoiceDetail:
+async def show_invoice(principal: NamedDependency[Principal], invoice_id: InvoiceId) -> InvoiceDetail:
     """One invoice with its attempts, movements, recordings and cases."""
     return await find_invoice(principal.account, invoice_id)
 

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.metadata import version
+from inspect import cleandoc
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final, TypedDict
 
+import msgspec
+from litestar._openapi.schema_generation import SchemaCreator
+
+# Litestar has no public name for its own description of structs, which this one only completes.
+from litestar._openapi.schema_generation.plugins.struct import StructSchemaPlugin
 from litestar.enums import RequestEncodingType
 from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
-from litestar.openapi.spec import Components, Example, SecurityScheme, Server
+from litestar.openapi.spec import (
+    Components,
+    Example,
+    OpenAPIType,
+    Operation,
+    Parameter,
+    Schema,
+    SecurityScheme,
+    Server,
+)
 from litestar.params import BodyKwarg
+from litestar.typing import FieldDefinition
 
 from gateway.api.problems import CODES, MEDIA_TYPE, TYPE, Code, Problem
 from gateway.settings import Settings
@@ -21,6 +38,11 @@ Stripe bills, any processor collects. Amounts are integers in Stripe's minor uni
 seconds. Lists come newest first, `limit` at a time; the next page starts after the last id. Errors are problem
 documents (RFC 9457) whose `type` ends in one of a closed list of codes. A POST may carry an `Idempotency-Key`, and must
 where money moves: the same request again then gives the stored reply.
+""".strip()
+
+KEY_DESCRIPTION: Final = """
+Makes the request repeatable: an equal one under the same key, within 24 hours, gets the reply of the first and does
+nothing. Another request under the same key is refused. 1 to 255 printable letters; a UUID is a good one.
 """.strip()
 
 
@@ -48,19 +70,89 @@ def openapi_config(settings: Settings) -> OpenAPIConfig:
     )
 
 
+class _Structs(StructSchemaPlugin):
+    """Structs as they are: with their docstring, and closed where an unknown field is refused."""
+
+    def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: SchemaCreator) -> Schema:
+        schema = super().to_openapi_schema(field_definition, schema_creator)
+        struct = field_definition.origin or field_definition.annotation
+        schema.description = cleandoc(struct.__doc__ or "") or None
+        if struct.__struct_config__.forbid_unknown_fields:
+            schema.additional_properties = False
+        return schema
+
+
+STRUCTS: Final = _Structs()
+
+
+@dataclass
+class _Repeatable(Operation):
+    """A POST, which may carry an Idempotency-Key."""
+
+    key_required: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        key = Parameter(
+            name="Idempotency-Key",
+            param_in="header",
+            required=self.key_required,
+            description=KEY_DESCRIPTION,
+            schema=Schema(type=OpenAPIType.STRING, min_length=1, max_length=255),
+            example="7b0f6f0c-7f5c-4d1a-9f0e-2c5a3d9b1e44",
+        )
+        self.parameters = [*(self.parameters or []), key]
+
+
+@dataclass
+class _MovesMoney(_Repeatable):
+    """A POST that may move money: without a key it is refused."""
+
+    key_required: ClassVar[bool] = True
+
+
+class Changing(TypedDict):
+    """What every POST hands to its decorator."""
+
+    responses: dict[int, ResponseSpec]
+    operation_class: type[Operation]
+    opt: dict[str, str]
+
+
 def problems(*codes: Code) -> dict[int, ResponseSpec]:
     """The errors of an operation, for its description: these, and those that every operation has."""
-    everywhere = (Code.INVALID_REQUEST, Code.UNAUTHENTICATED, Code.SCOPE_MISSING, Code.INTERNAL)
+    everywhere = (
+        Code.INVALID_REQUEST,
+        Code.UNAUTHENTICATED,
+        Code.ACCOUNT_DISABLED,
+        Code.SCOPE_MISSING,
+        Code.INTERNAL,
+    )
     by_status: dict[int, list[Code]] = {}
     for code in dict.fromkeys((*everywhere, *codes, Code.DATABASE_UNAVAILABLE)):
         by_status.setdefault(CODES[code][0], []).append(code)
     return {status: _response(status, found) for status, found in sorted(by_status.items())}
 
 
-def changing(*codes: Code) -> dict[int, ResponseSpec]:
-    """The errors of a POST."""
-    posts = (Code.IN_PROGRESS, Code.BODY_TOO_LARGE, Code.MEDIA_TYPE_UNSUPPORTED, Code.IDEMPOTENCY_MISMATCH)
-    return problems(*codes, *posts)
+def changing(*codes: Code, moves_money: bool = False, also: dict[int, ResponseSpec] | None = None) -> Changing:
+    """Errors, header and rule of a POST: `@post("/things", …, **changing(Code.NOT_FOUND))`."""
+    posts = [Code.IN_PROGRESS, Code.BODY_TOO_LARGE, Code.MEDIA_TYPE_UNSUPPORTED, Code.IDEMPOTENCY_MISMATCH]
+    if moves_money:
+        posts.append(Code.IDEMPOTENCY_KEY_REQUIRED)
+    return Changing(
+        responses={**(also or {}), **problems(*codes, *posts)},
+        operation_class=_MovesMoney if moves_money else _Repeatable,
+        opt={"idempotency": "required" if moves_money else "optional"},
+    )
+
+
+def also(status: int, body: type, description: str) -> dict[int, ResponseSpec]:
+    """Another answer than the usual one that is no error."""
+    return {status: ResponseSpec(body, generate_examples=False, description=description)}
+
+
+def about(description: str) -> msgspec.Meta:
+    """What a field means: `name: Annotated[str, about("…")]`."""
+    return msgspec.Meta(description=description)
 
 
 def example(summary: str, value: dict[str, object]) -> BodyKwarg:

@@ -8,7 +8,7 @@ import msgspec
 
 from db import sql
 from gateway.billing import invoices, subscriptions
-from gateway.billing.errors import StripeError, StripeRefusedError
+from gateway.billing.errors import StripeRefusedError
 from gateway.checkout.sessions import get_session
 from gateway.checkout.values import Change, CheckoutError, CheckoutRequest, location_params
 from gateway.clock import business_now
@@ -19,7 +19,7 @@ from gateway.runtime import Runtime
 async def change(runtime: Runtime, account: str, session: str, wanted: Change) -> None:
     """Bring a change to Stripe and read the draft again. Every call sets a value, so a repeat changes nothing.
 
-    Raises CheckoutError: the session is not open, or Stripe refuses the value.
+    Raises CheckoutError: the session is not open, or Stripe refuses the value. And StripeError.
     """
     row = await get_session(account, session)
     if row["state"] != "open":
@@ -48,6 +48,4 @@ async def change(runtime: Runtime, account: str, session: str, wanted: Change) -
         answer = await invoices.read(stripe, row["invoice"])
     except StripeRefusedError as error:
         raise CheckoutError("stripe_refused", str(error), error.param) from error
-    except StripeError as error:
-        raise CheckoutError("stripe_unavailable", "Stripe can't be reached; ask again") from error
     await mirror.store(account, answer, read_at=asked_at, poked=poked or 0)

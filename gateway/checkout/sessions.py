@@ -233,7 +233,9 @@ async def confirm(runtime: Runtime, account: str, session: str, *, payment_metho
         if row["state"] in (SessionState.PROCESSING, SessionState.COMPLETE, SessionState.FAILED):
             return
         _refuse_unless_open(row, now)
-        if setup and (row["setup_ref"] is None or not secrets.compare_digest(_setup_ref(runtime, row), setup)):
+        if setup and (
+            row["setup_ref"] is None or not secrets.compare_digest(_setup_ref(runtime, row).encode(), setup.encode())
+        ):
             raise CheckoutError("invalid_request", "this set-up does not belong to this session", "setup")
         connection = row["connection"]
         if payment_method:

@@ -6,8 +6,14 @@ from typing import Annotated, Any
 
 import msgspec
 
-Text = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
-Country = Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$")]
+
+def _about(description: str) -> msgspec.Meta:
+    return msgspec.Meta(description=description)
+
+
+Country = Annotated[str, msgspec.Meta(pattern="^([A-Z]{2})?$", description="Two capital letters, as in ISO 3166-1.")]
+IpAddress = Annotated[str, _about("The payer's: a weak location for tax, used where the address is missing.")]
+PromotionCode = Annotated[str, _about("As the payer types it.")]
 MetadataValue = Annotated[str, msgspec.Meta(max_length=500)]
 
 
@@ -15,55 +21,65 @@ class Address(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     """A postal address; `country` is ISO 3166-1 alpha-2."""
 
     country: Country = ""
-    postal_code: str = ""
-    state: str = ""
-    city: str = ""
-    line1: str = ""
-    line2: str = ""
+    postal_code: Annotated[str, _about("Or ZIP code.")] = ""
+    state: Annotated[str, _about("Or province, county, region.")] = ""
+    city: Annotated[str, _about("Or town, village, suburb.")] = ""
+    line1: Annotated[str, _about("Street and number.")] = ""
+    line2: Annotated[str, _about("Flat, suite, floor.")] = ""
 
 
 class CustomerDetails(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A new customer. `ip_address` is a weak location for tax, used where the address is missing."""
+    """A new customer."""
 
-    name: str = ""
-    email: str = ""
-    address: Address | None = None
-    ip_address: str = ""
+    name: Annotated[str, _about("Stands on the invoice.")] = ""
+    email: Annotated[str, _about("Written to Stripe only where the account says that invoice mails are off.")] = ""
+    address: Annotated[Address | None, _about("Stands on the invoice, and decides the tax.")] = None
+    ip_address: IpAddress = ""
 
 
 class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A Stripe price, so many times."""
 
-    price: Text
-    quantity: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
+    price: Annotated[str, msgspec.Meta(min_length=1, max_length=500, description="The price's id at Stripe.")]
+    quantity: Annotated[int, msgspec.Meta(ge=1, le=1_000_000, description="Of this price.")] = 1
 
 
 class CheckoutRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A checkout. Amounts are never part of it: they come from Stripe.
+    """A checkout. Amounts are never part of it: they come from Stripe."""
 
-    With `confirm`, it is collected at once with `payment_method`, or with the customer's stored one.
-    """
-
-    client_reference: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-    items: Annotated[list[Item], msgspec.Meta(min_length=1, max_length=20)]
-    days_until_due: Annotated[int, msgspec.Meta(ge=1, le=365)] = 10
-    customer: str = ""
-    customer_details: CustomerDetails | None = None
-    default_tax_rates: Annotated[list[str], msgspec.Meta(max_length=10)] = []
-    automatic_tax: bool = False
-    promotion_code: str = ""
-    trial_period_days: Annotated[int, msgspec.Meta(ge=0, le=730)] = 0
-    metadata: dict[str, MetadataValue] = {}
-    payment_method: str = ""
-    confirm: bool = False
+    client_reference: Annotated[
+        str,
+        msgspec.Meta(
+            min_length=1,
+            max_length=200,
+            description="Yours, such as an order's number: the same one gives the same session while it lives.",
+        ),
+    ]
+    items: Annotated[list[Item], msgspec.Meta(min_length=1, max_length=20, description="What is subscribed to.")]
+    days_until_due: Annotated[
+        int, msgspec.Meta(ge=1, le=365, description="Of every invoice: in these days it is collected.")
+    ] = 10
+    customer: Annotated[str, _about("A customer that is at Stripe already; else `customer_details`.")] = ""
+    customer_details: Annotated[CustomerDetails | None, _about("For a new customer.")] = None
+    default_tax_rates: Annotated[list[str], msgspec.Meta(max_length=10, description="Ids of Stripe tax rates.")] = []
+    automatic_tax: Annotated[bool, _about("Stripe computes the tax.")] = False
+    promotion_code: PromotionCode = ""
+    trial_period_days: Annotated[int, msgspec.Meta(ge=0, le=730, description="Free days before the first invoice.")] = 0
+    metadata: Annotated[
+        dict[str, MetadataValue], _about("For the Stripe subscription: names of 1 to 40 letters without brackets.")
+    ] = {}
+    payment_method: Annotated[str, _about("A stored one of the customer's; goes with `confirm`.")] = ""
+    confirm: Annotated[
+        bool, _about("Collect at once, with `payment_method` or with the method of the customer's that comes first.")
+    ] = False
 
 
 class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What may still change while a session is open."""
 
-    address: Address | None = None
-    ip_address: str = ""
-    promotion_code: str = ""
+    address: Annotated[Address | None, _about("The customer's new address.")] = None
+    ip_address: IpAddress = ""
+    promotion_code: PromotionCode = ""
 
 
 class CheckoutError(Exception):

@@ -13,7 +13,7 @@ import msgspec
 from db import sql
 from db.encryption import Keyring
 from db.ids import new_id
-from gateway.accounts import connections
+from gateway.accounts import connections, keys, webhook_secrets
 from gateway.accounts.audit import Author
 from gateway.accounts.connections import ConnectionChange
 from gateway.runtime import Runtime
@@ -41,6 +41,8 @@ class Seeded:
     event: str
     session: str
     client_secret: str
+    webhook_secret: str
+    key: str
 
 
 async def insert(table: str, **values: Any) -> None:
@@ -171,4 +173,20 @@ async def seed(runtime: Runtime, account: str) -> Seeded:
     session, secret = await add_session(runtime.keyring, account)
     case = await add_case(account, invoice, invoice=invoice)
     event = await add_event(account)
-    return Seeded(account, connection, customer, method, invoice, subscription, attempt, case, event, session, secret)
+    signing = await webhook_secrets.add(runtime.keyring, Author("test"), account, Secret("whsec_made_up_seeded"))
+    key, _ = await keys.create(Author("test"), account, "seeded", ["server"])
+    return Seeded(
+        account=account,
+        connection=connection,
+        customer=customer,
+        method=method,
+        invoice=invoice,
+        subscription=subscription,
+        attempt=attempt,
+        case=case,
+        event=event,
+        session=session,
+        client_secret=secret,
+        webhook_secret=signing,
+        key=key.id,
+    )

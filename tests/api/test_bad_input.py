@@ -11,6 +11,7 @@ from db import sql
 from db.errors import DatabaseUnavailableError, PoolExhaustedError
 from gateway.api.problems import CODES, Code, problem_of
 from tests.api.conftest import MAX_BODY, ORIGIN, Api, problem
+from tests.api.seed import seed
 
 PRACTICE = {"api_key": "k", "webhook_secret": "s"}
 OPTIONS = {"base_url": "http://127.0.0.1:1", "account": "pa_1"}
@@ -58,6 +59,10 @@ BODIES = [
     ("/v1/accounts/{account}", {"api_key": "pk_test_public"}, "api_key"),
     ("/v1/accounts/{account}", {"api_base": "ftp://x"}, "api_base"),
     ("/v1/accounts/{account}/webhook_secrets", {"secret": ""}, "secret"),
+    ("/v1/api_keys", {"name": "a\0b", "scopes": ["server"]}, "name"),
+    ("/v1/accounts/{account}", {"policies": {"ladder_hours": [0, "\0"]}}, "policies.ladder_hours.1"),
+    ("/v1/accounts/{account}", {"policies": {"a\0": 1}}, "policies.a\ufffd"),
+    ("/v1/connections", {"name": "x", "adapter": "practice", "credentials": PRACTICE, "priority": 2**40}, "priority"),
     ("/v1/api_keys", [], ""),
     ("/v1/api_keys", None, ""),
 ]
@@ -78,10 +83,31 @@ async def test_a_wrong_body_names_the_parameter(api: Api, path: str, body: Any, 
         ({"state": "lost"}, "state"),
         ({"starting_after": "in_nobody"}, "starting_after"),
         ({"costumer": "cus_1"}, "costumer"),
+        ({"customer": "cus\0"}, "customer"),
+        ({"starting_after": "\0"}, "starting_after"),
     ],
 )
 async def test_a_wrong_query_names_the_parameter(api: Api, query: dict[str, str], param: str) -> None:
     assert problem(await api.get("/v1/invoices", "finance", **query)) == (400, "invalid_request", param)
+
+
+async def test_nul_in_an_address_names_the_parameter(api: Api) -> None:
+    answer = await api.http.get("/v1/invoices/in_%00", headers=api.ours.bearer("finance"))
+    assert problem(answer) == (400, "invalid_request", "invoice_id")
+
+
+async def test_a_backslash_and_four_noughts_are_no_nul(api: Api) -> None:
+    assert (await api.post("/v1/api_keys", {"name": "\\u0000", "scopes": ["server"]})).status_code == 200
+
+
+async def test_a_set_up_in_letters_that_no_id_has_is_not_the_sessions(api: Api) -> None:
+    seeded = await seed(api.runtime, api.ours.id)
+    place = {"table": "checkout_session", "column": "setup_ref", "row": seeded.session}
+    sealed = api.runtime.keyring.encrypt(b"pset_made_up", **place)
+    await sql.rows("update tollbridge.checkout_session set setup_ref = $2 where id = $1", seeded.session, sealed)
+    path = f"/v1/checkout_sessions/{seeded.session}/confirm"
+    answer = await api.post(path, {"setup": "pset_é"}, "server", idempotency_key="k")
+    assert problem(answer) == (400, "invalid_request", "setup")
 
 
 async def test_no_secret_comes_back_in_an_error(api: Api) -> None:

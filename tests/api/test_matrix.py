@@ -1,163 +1,189 @@
-"""Every route of /v1 × no key, wrong scope, another account's object. A route that is not in the table fails."""
+"""Every route × every kind of key × one's own object, another account's, and a live account's."""
 
 from __future__ import annotations
 
-from typing import Any
+from uuid import uuid4
 
+import httpx
 import pytest
 
-from tests.api.conftest import Api, problem
+from db.encryption import Keyring
+from gateway.accounts import keys
+from gateway.accounts.audit import Author
+from tests.api.conftest import Api, Tenant, make_tenant, problem
+from tests.api.matrix import ACCOUNT_KEYS, PUBLIC, ROUTES
 from tests.api.seed import Seeded, seed
 
-SCOPES = {"checkout", "server", "finance", "admin"}
-ADMIN, READ, SHOP = {"admin"}, {"server", "finance"}, {"checkout", "server"}
-
-NEW_ACCOUNT = {"name": "new", "api_key": "sk_test_new"}
-NEW_CONNECTION = {
-    "name": "new",
-    "adapter": "practice",
-    "credentials": {"api_key": "k", "webhook_secret": "s"},
-    "options": {"base_url": "http://127.0.0.1:1", "account": "pa_1"},
-}
-CHECKOUT = {"client_reference": "r", "items": [{"price": "price_1"}], "customer": "cus_1"}
-SETUP = {"processor": "practice", "return_url": "https://shop.example/back"}
-
-PAYMENT = {"source": "credits", "reference": "r", "received_at": 1, "reason": "paid"}
-
-# Method, address, scopes that open it, a body that fits. In braces: an object of the account's.
-ROUTES: list[tuple[str, str, set[str], Any]] = [
-    ("POST", "/v1/accounts", set(), NEW_ACCOUNT),
-    ("GET", "/v1/accounts", ADMIN, None),
-    ("GET", "/v1/accounts/{account}", ADMIN, None),
-    ("POST", "/v1/accounts/{account}", ADMIN, {"enabled": True}),
-    ("POST", "/v1/accounts/{account}/check", ADMIN, None),
-    ("POST", "/v1/accounts/{account}/webhook_secrets", ADMIN, {"secret": "whsec_0123456789"}),
-    ("DELETE", "/v1/accounts/{account}/webhook_secrets/whs_1", ADMIN, None),
-    ("POST", "/v1/api_keys", ADMIN, {"name": "x", "scopes": ["server"]}),
-    ("GET", "/v1/api_keys", ADMIN, None),
-    ("DELETE", "/v1/api_keys/{key}", ADMIN, None),
-    ("POST", "/v1/connections", ADMIN, NEW_CONNECTION),
-    ("GET", "/v1/connections", ADMIN, None),
-    ("GET", "/v1/connections/{connection}", ADMIN, None),
-    ("POST", "/v1/connections/{connection}", ADMIN, {"priority": 1}),
-    ("POST", "/v1/connections/{connection}/check", ADMIN, None),
-    ("GET", "/v1/events", ADMIN, None),
-    ("GET", "/v1/events/{event}", ADMIN, None),
-    ("POST", "/v1/events/{event}/replay", ADMIN, None),
-    ("GET", "/v1/invoices", READ, None),
-    ("GET", "/v1/invoices/{invoice}", READ, None),
-    ("POST", "/v1/invoices/{invoice}/collect", READ, {}),
-    ("POST", "/v1/invoices/{invoice}/record_payment", {"finance"}, PAYMENT),
-    ("GET", "/v1/attempts", READ, None),
-    ("GET", "/v1/attempts/{attempt}", READ, None),
-    ("GET", "/v1/cases", {"finance"}, None),
-    ("GET", "/v1/cases/{case}", {"finance"}, None),
-    ("POST", "/v1/cases/{case}/close", {"finance"}, {"reason": "done"}),
-    ("POST", "/v1/customers/{customer}", {"server"}, {"opted_out": True}),
-    ("GET", "/v1/customers/{customer}/payment_methods", {"server"}, None),
-    ("GET", "/v1/customers/{customer}/access", {"server"}, None),
-    ("GET", "/v1/subscriptions/{subscription}/access", {"server"}, None),
-    ("POST", "/v1/checkout_sessions", SHOP, CHECKOUT),
-    ("GET", "/v1/checkout_sessions/{session}", SHOP, None),
-    ("POST", "/v1/checkout_sessions/{session}", SHOP, {}),
-    ("POST", "/v1/checkout_sessions/{session}/setup", SHOP, SETUP),
-    ("POST", "/v1/checkout_sessions/{session}/confirm", SHOP, {}),
-]
-IDS = [f"{method} {path}" for method, path, _, _ in ROUTES]
+Headers = dict[str, str]
+WITH_AN_OBJECT = [route for route, row in ROUTES.items() if row.ids]
 
 
-def filled(path: str, seeded: Seeded | None) -> str:
-    names = vars(seeded) if seeded else {}
-    return path.format_map({"key": "key_1"} | {name: names.get(name, "x") for name in Seeded.__annotations__})
+@pytest.fixture(autouse=True)
+def nobody_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no worker here, so that a checkout is not worth waiting for."""
+    monkeypatch.setattr("gateway.checkout.sessions.CREATE_WAIT_S", 0.0)
 
 
-def test_the_table_names_every_route(api: Api) -> None:
-    known = {
-        (method, route.path)
-        for route in api.app.routes
-        if route.path.startswith("/v1/")
-        for method in route.methods
-        if method != "OPTIONS"
+def bearer(secret: str) -> Headers:
+    return {"authorization": f"Bearer {secret}"}
+
+
+async def ask(api: Api, route: str, seeded: Seeded, headers: Headers, account: str = "") -> httpx.Response:
+    """Ask for one of these objects; `account` is named as well, as the platform's key must."""
+    row, method = ROUTES[route], route.partition(" ")[0]
+    key = {"idempotency-key": uuid4().hex} if method == "POST" else {}
+    body, params = row.body, {}
+    if account and method == "POST":
+        body = {**row.body, "account": account}
+    elif account:
+        params = {"account": account}
+    path = row.path(route, seeded)
+    return await api.http.request(method, path, json=body, params=params, headers=headers | key)
+
+
+def test_every_route_has_a_row(api: Api) -> None:
+    served = {f"{method} {route.path_format}" for route in api.app.routes for method in route.methods - {"OPTIONS"}}
+    assert served == set(ROUTES) | set(PUBLIC)
+
+
+def test_the_description_shows_the_routes_of_the_table(api: Api) -> None:
+    paths = api.app.openapi_schema.to_schema()["paths"]
+    described = {f"{verb.upper()} {path}" for path, verbs in paths.items() for verb in verbs}
+    assert described == set(ROUTES)
+
+
+@pytest.mark.parametrize("route", PUBLIC)
+async def test_without_a_key_what_is_public_answers(api: Api, route: str) -> None:
+    await seed(api.runtime, api.ours.id)
+    path, status = PUBLIC[route]
+    answer = await api.http.request(route.partition(" ")[0], path)
+    assert answer.status_code == status, answer.text
+
+
+@pytest.mark.parametrize("route", ROUTES)
+async def test_no_key_a_wrong_one_and_a_revoked_one_are_401(api: Api, route: str) -> None:
+    seeded = await seed(api.runtime, api.ours.id)
+    revoked, text = await keys.create(Author("test"), api.ours.id, "revoked", ACCOUNT_KEYS)
+    await keys.revoke(Author("test"), api.ours.id, revoked.id)
+    wrong = {
+        "none": {},
+        "unknown": bearer("tb_test_unknown"),
+        "of no kind": bearer("unknown"),
+        "revoked": bearer(text.reveal()),
+        "cut": bearer(api.ours.keys["admin"][:-1]),
+        "longer": bearer(api.ours.keys["admin"] + "0"),
+        "in another scheme": {"authorization": f"Basic {api.ours.keys['admin']}"},
+        "in an address": {"x-api-key": api.ours.keys["admin"]},
+        "an unknown client secret": bearer("tbcs_secret_unknown"),
+        "a client secret's first half": bearer(seeded.client_secret[:-1]),
     }
-    assert len(known) == len(ROUTES)
-    for method, path, _, _ in ROUTES:
-        shape = filled(path, None).split("/")
-        matches = [k for k in known if k[0] == method and _fits(k[1].split("/"), shape)]
-        assert matches, f"no route {method} {path}"
-
-
-def _fits(route: list[str], path: list[str]) -> bool:
-    return len(route) == len(path) and all(r == p or r.startswith("{") for r, p in zip(route, path, strict=True))
-
-
-@pytest.mark.parametrize(("method", "path", "scopes", "body"), ROUTES, ids=IDS)
-async def test_without_a_key_it_is_401(api: Api, method: str, path: str, scopes: set[str], body: Any) -> None:
-    for headers in ({}, {"authorization": "Bearer tb_test_unknown"}, {"authorization": "Basic eDp5"}):
-        answer = await api.http.request(method, filled(path, None), json=body, headers=headers)
-        assert problem(answer)[:2] == (401, "unauthenticated")
+    for name, headers in wrong.items():
+        answer = await ask(api, route, seeded, headers)
+        assert problem(answer)[:2] == (401, "unauthenticated"), name
         assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
-@pytest.mark.parametrize(("method", "path", "scopes", "body"), ROUTES, ids=IDS)
-async def test_with_another_scope_it_is_403(api: Api, method: str, path: str, scopes: set[str], body: Any) -> None:
-    for scope in sorted(SCOPES - scopes):
-        headers = api.ours.bearer(scope) | {"idempotency-key": f"k-{scope}"}
-        answer = await api.http.request(method, filled(path, None), json=body, headers=headers)
-        assert problem(answer)[:2] == (403, "scope_missing"), scope
+@pytest.mark.parametrize("route", ROUTES)
+async def test_a_disabled_account_is_403_for_all_its_keys(api: Api, route: str) -> None:
+    seeded = await seed(api.runtime, api.ours.id)
+    await api.http.post(f"/v1/accounts/{api.ours.id}", json={"enabled": False}, headers=api.platform)
+    for headers in [*(api.ours.bearer(kind) for kind in ACCOUNT_KEYS), bearer(seeded.client_secret)]:
+        assert problem(await ask(api, route, seeded, headers))[:2] == (403, "account_disabled")
+
+
+@pytest.mark.parametrize("route", ROUTES)
+async def test_a_key_of_another_kind_is_403(api: Api, route: str) -> None:
+    ours, theirs = await seed(api.runtime, api.ours.id), await seed(api.runtime, api.theirs.id)
+    others = {kind: api.ours.bearer(kind) for kind in ACCOUNT_KEYS}
+    others |= {"platform": api.platform, "session": bearer(ours.client_secret)}
+    for kind in others.keys() - ROUTES[route].opens:
+        for seeded in (ours, theirs):
+            assert problem(await ask(api, route, seeded, others[kind]))[:2] == (403, "scope_missing"), kind
+
+
+@pytest.mark.parametrize("route", ROUTES)
+async def test_every_key_that_opens_it_does(api: Api, keyring: Keyring, route: str) -> None:
+    row = ROUTES[route]
+    for kind in sorted(row.opens):
+        # Each in an account of its own: what the one has changed does not refuse the next.
+        tenant = await make_tenant(keyring, kind)
+        seeded = await seed(api.runtime, tenant.id)
+        # The platform's key names the account whose keys it means.
+        named = tenant.id if kind == "platform" and "/api_keys" in route else ""
+        answer = await ask(api, route, seeded, _headers(api, tenant, seeded, kind), named)
+        assert answer.status_code == row.answer, (kind, answer.text)
+        if row.answer >= 400:
+            problem(answer)
+
+
+@pytest.mark.parametrize("route", WITH_AN_OBJECT)
+async def test_another_accounts_object_is_404_in_either_mode(api: Api, keyring: Keyring, route: str) -> None:
+    live = await make_tenant(keyring, "live", mode="live")
+    tenants = [api.ours, api.theirs, live]
+    seeded = [await seed(api.runtime, tenant.id) for tenant in tenants]
+    for kind in sorted(ROUTES[route].opens - {"platform"}):
+        for own, tenant in zip(seeded, tenants, strict=True):
+            for other in seeded:
+                if other is own:
+                    continue
+                answer = await ask(api, route, other, _headers(api, tenant, own, kind))
+                assert problem(answer)[:2] == (404, "not_found"), (kind, tenant.name)
+
+
+@pytest.mark.parametrize("route", [route for route, row in ROUTES.items() if not row.ids and route.startswith("GET")])
+async def test_lists_hold_nothing_of_another_account(api: Api, route: str) -> None:
+    theirs = await seed(api.runtime, api.theirs.id)
+    for kind in sorted(ROUTES[route].opens - {"platform"}):
+        answer = await ask(api, route, theirs, api.ours.bearer(kind))
+        assert answer.status_code == 200
+        assert not [one for one in vars(theirs).values() if one in answer.text], kind
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "scopes", "body"), [r for r in ROUTES if "{" in r[1]], ids=[i for i in IDS if "{" in i]
+    ("path", "kind", "name"),
+    [
+        ("/v1/invoices", "finance", "invoice"),
+        ("/v1/attempts", "server", "attempt"),
+        ("/v1/cases", "finance", "case"),
+        ("/v1/events", "admin", "event"),
+    ],
 )
-async def test_another_accounts_object_is_404(api: Api, method: str, path: str, scopes: set[str], body: Any) -> None:
+async def test_another_accounts_id_is_no_place_in_a_list(api: Api, path: str, kind: str, name: str) -> None:
     theirs = await seed(api.runtime, api.theirs.id)
-    for scope in sorted(scopes):
-        headers = api.ours.bearer(scope) | {"idempotency-key": f"k-{scope}"}
-        answer = await api.http.request(method, filled(path, theirs), json=body, headers=headers)
-        assert problem(answer)[:2] == (404, "not_found"), scope
+    answer = await api.get(path, kind, starting_after=getattr(theirs, name))
+    assert problem(answer) == (400, "invalid_request", "starting_after")
 
 
-@pytest.mark.parametrize("path", sorted({path for method, path, _, _ in ROUTES if method == "GET" and "{" not in path}))
-async def test_lists_hold_nothing_of_another_account(api: Api, path: str) -> None:
+@pytest.mark.parametrize("path", ["/v1/invoices", "/v1/attempts", "/v1/cases"])
+async def test_a_filter_by_another_accounts_id_finds_nothing(api: Api, path: str) -> None:
+    await seed(api.runtime, api.ours.id)
     theirs = await seed(api.runtime, api.theirs.id)
-    scope = next(iter(sorted({s for m, p, scopes, _ in ROUTES if (m, p) == ("GET", path) for s in scopes})))
-    text = (await api.get(path, scope)).text
-    assert not [one for one in vars(theirs).values() if one in text]
+    named = {"customer": theirs.customer} if path == "/v1/invoices" else {"invoice": theirs.invoice}
+    assert (await api.get(path, "finance", **named)).json()["data"] == []
 
 
-async def test_the_platform_key_makes_accounts_and_reads_no_business(api: Api) -> None:
-    made = await api.http.post("/v1/accounts", json=NEW_ACCOUNT, headers=api.platform)
-    assert made.status_code == 200
-    key = await api.http.post(
-        "/v1/api_keys", json={"name": "first", "scopes": ["admin"], "account": made.json()["id"]}, headers=api.platform
-    )
-    assert key.json()["secret"].startswith("tb_test_")
-    for path in ("/v1/invoices", "/v1/cases", "/v1/events", "/v1/connections"):
-        assert problem(await api.http.get(path, headers=api.platform))[0] == 403
+async def test_a_key_is_made_for_ones_own_account_alone(api: Api) -> None:
+    body = {"name": "x", "scopes": ["admin"], "account": api.theirs.id}
+    assert problem(await api.post("/v1/api_keys", body))[:2] == (404, "not_found")
+    assert problem(await api.get("/v1/api_keys", account=api.theirs.id))[:2] == (404, "not_found")
 
 
-async def test_a_revoked_key_is_401_at_once(api: Api) -> None:
-    made = (await api.post("/v1/api_keys", {"name": "x", "scopes": ["finance"]})).json()
-    bearer = {"authorization": f"Bearer {made['secret']}"}
-    assert (await api.http.get("/v1/cases", headers=bearer)).status_code == 200
-    await api.http.delete(f"/v1/api_keys/{made['id']}", headers=api.ours.bearer())
-    assert problem(await api.http.get("/v1/cases", headers=bearer))[0] == 401
-
-
-async def test_a_disabled_account_is_403(api: Api) -> None:
-    await api.http.post(f"/v1/accounts/{api.ours.id}", json={"enabled": False}, headers=api.platform)
-    assert problem(await api.get("/v1/cases", "finance"))[:2] == (403, "account_disabled")
-
-
-async def test_a_client_secret_opens_its_own_session_and_nothing_else(api: Api) -> None:
+async def test_another_customers_method_confirms_nothing(api: Api) -> None:
     ours, theirs = await seed(api.runtime, api.ours.id), await seed(api.runtime, api.theirs.id)
-    bearer = {"authorization": f"Bearer {ours.client_secret}"}
-    own = await api.http.get(f"/v1/checkout_sessions/{ours.session}", headers=bearer)
-    assert own.status_code == 200
-    assert own.json()["client_secret"] is None
-    other = await api.http.get(f"/v1/checkout_sessions/{theirs.session}", headers=bearer)
-    assert problem(other)[0] == 404
-    for path in ("/v1/invoices", f"/v1/invoices/{ours.invoice}", f"/v1/customers/{ours.customer}/payment_methods"):
-        assert problem(await api.http.get(path, headers=bearer))[0] == 403
-    made = await api.http.post("/v1/checkout_sessions", json=CHECKOUT, headers=bearer)
-    assert problem(made)[0] == 403
+    path = f"/v1/checkout_sessions/{ours.session}/confirm"
+    for method in (theirs.method, ours.method):
+        answer = await api.post(path, {"payment_method": method}, "server", idempotency_key=method)
+        assert problem(answer) == (404, "not_found", "payment_method"), "the session has no customer yet"
+
+
+async def test_a_client_secret_is_not_shown_to_its_own_bearer(api: Api) -> None:
+    ours = await seed(api.runtime, api.ours.id)
+    shown = await api.http.get(f"/v1/checkout_sessions/{ours.session}", headers=bearer(ours.client_secret))
+    assert shown.json()["client_secret"] is None
+    assert ours.client_secret not in shown.text
+
+
+def _headers(api: Api, tenant: Tenant, seeded: Seeded, kind: str) -> Headers:
+    if kind == "platform":
+        return api.platform
+    return bearer(seeded.client_secret) if kind == "session" else tenant.bearer(kind)

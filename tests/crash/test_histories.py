@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from tests.database import Cleaner
+from tests.support.canaries import check_secrets
 from tests.support.crash import Nth, boundaries
 from tests.support.invariants import check_invariants
 from tests.support.world import Doors, World
@@ -89,6 +90,7 @@ async def play(doors: Doors, path: Path, n: int | None) -> Nth:
         if n is not None and n < len(at.crossed):
             assert world.kills == 1
         await check_invariants(world)
+        await check_secrets(world)
     return at
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from db import sql
 from tests.sandbox.spec import FILE, SpecChecked
+from tests.support.canaries import check_secrets
 from tests.support.invariants import check_invariants
 from tests.support.world import Doors, World
 from tests.support.world import world as new_world
@@ -41,5 +42,6 @@ async def world(database: str, doors: Doors, request: pytest.FixtureRequest) -> 
         assert calls, "a scenario that made no outside call shows nothing"
         assert events, "a scenario that saw no event shows nothing"
         await check_invariants(made)
+        await check_secrets(made)
     for checker in checked:
         checker.raise_violations()

@@ -25,8 +25,11 @@ STORED = """
 TAKE = f"delete from {SETTINGS.qualified.queue_table} returning entrypoint, payload"
 
 
-async def drain(runtime: Runtime, *, limit: int = 200) -> int:
-    """Do all there is to do now; returns how many jobs that took. Fails if it does not end within `limit` rounds."""
+async def drain(runtime: Runtime, *, limit: int = 200, seen: list[bytes] | None = None) -> int:
+    """Do all there is to do now; returns how many jobs that took. Fails if it does not end within `limit` rounds.
+
+    The payloads of the jobs are added to `seen`.
+    """
     worked = 0
     for _ in range(limit):
         now = await business_now()
@@ -34,6 +37,8 @@ async def drain(runtime: Runtime, *, limit: int = 200) -> int:
         stored = {row["id"] for row in await sql.rows(STORED, now)}
         await sweep(runtime, now)
         jobs = [(job["entrypoint"], bytes(job["payload"])) for job in await sql.rows(TAKE)]
+        if seen is not None:
+            seen.extend(payload for _, payload in jobs)
         for payload in (payload for entrypoint, payload in jobs if entrypoint == ROUTE):
             stored.update(msgspec.json.decode(payload, type=list[str]))
         wanting = sorted({payload for entrypoint, payload in jobs if entrypoint == ADVANCE})

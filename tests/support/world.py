@@ -39,6 +39,7 @@ from gateway.sandbox.stripe import StripeSandbox
 from gateway.sandbox.stripe import create_app as create_stripe
 from gateway.settings import Settings
 from processors.values import Card, PaymentMethodReference, Secret
+from tests.support.canaries import Record
 from tests.support.crash import Killed, dying_may_happen, let_claims_run_out
 from tests.support.drain import drain
 from tests.support.serving import Door, open_door
@@ -123,6 +124,7 @@ class World:
     runtime: Runtime
     gateway_url: str
     http: httpx.AsyncClient
+    record: Record = field(default_factory=Record)
     shops: list[Shop] = field(default_factory=list)
     kills: int = 0
 
@@ -145,7 +147,7 @@ class World:
         """Everything that a worker finds to do now. One that is killed on the way is replaced by a new one."""
         try:
             with dying_may_happen():
-                return bool(await drain(self.runtime))
+                return bool(await drain(self.runtime, seen=self.record.payloads))
         except Killed:
             self.kills += 1
             await let_claims_run_out()
@@ -385,9 +387,10 @@ async def world(
     stripe_wrapper: Callable[[Any], Any] = lambda app: app,
     settings: Settings | None = None,
     shops: int = 1,
+    log_format: str = "json",
 ) -> AsyncIterator[World]:
     """A new world behind the doors, with an empty database, and its end."""
-    settings = settings or Settings()
+    settings, record = settings or Settings(), Record()
     keyring = Keyring.parse(f"test:{generate_key()}", generate_key())
     sandbox, practice = StripeSandbox(), PracticeProcessor()
     sandbox.delivery.set(mode="manual")
@@ -395,20 +398,23 @@ async def world(
     practice.origin = doors.practice.url
     app = create_app(settings, keyring)
     doors.stripe.app, doors.practice.app, doors.gateway.app = (
-        stripe_wrapper(create_stripe(sandbox)),
-        create_practice(practice),
-        app,
+        record.hearing("stripe", stripe_wrapper(create_stripe(sandbox))),
+        record.hearing("practice", create_practice(practice)),
+        record.hearing("gateway", app),
     )
-    async with app.lifespan(), running(settings, keyring) as runtime:
-        made = World(sandbox, doors.stripe.url, practice, doors.practice.url, runtime, doors.gateway.url, doors.http)
-        for number in range(shops):
-            made.shops.append(await _shop(made, keyring, f"shop{number or ''}"))
-        sandbox.calls.clear()
-        try:
-            yield made
-        finally:
-            for shop in made.shops:
-                await shop.http.close_async()
+    with record.listening(log_format):
+        async with app.lifespan(), running(settings, keyring) as runtime:
+            made = World(
+                sandbox, doors.stripe.url, practice, doors.practice.url, runtime, doors.gateway.url, doors.http, record
+            )
+            for number in range(shops):
+                made.shops.append(await _shop(made, keyring, f"shop{number or ''}"))
+            sandbox.calls.clear()
+            try:
+                yield made
+            finally:
+                for shop in made.shops:
+                    await shop.http.close_async()
 
 
 async def _shop(world: World, keyring: Keyring, name: str) -> Shop:

@@ -1,0 +1,102 @@
+"""What every route of the application is to whom: the table that tests of access and of the description go by.
+
+`test_matrix` holds it against the application's own routes, so that a new route without a row fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tests.api.seed import Seeded
+
+CHECKOUT: Final = {"client_reference": "r", "items": [{"price": "price_1"}], "customer": "cus_1", "confirm": True}
+NEW_CONNECTION: Final = {
+    "name": "new",
+    "adapter": "practice",
+    "credentials": {"api_key": "k", "webhook_secret": "s"},
+    "options": {"base_url": "http://127.0.0.1:1", "account": "pa_1"},
+}
+SETUP: Final = {"processor": "practice", "return_url": "https://shop.example/back"}
+PAYMENT: Final = {"source": "credits", "reference": "r", "received_at": 1, "reason": "paid"}
+ACCOUNT_KEYS: Final = ("checkout", "server", "finance", "admin")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One route. `opens`: the kinds of keys that open it; `answer`: what they get for their own object.
+
+    `ids` says which seeded object each path parameter names.
+    """
+
+    opens: frozenset[str]
+    answer: int = 200
+    body: Any = None
+    ids: Mapping[str, str] | None = None
+
+    def path(self, route: str, seeded: Seeded) -> str:
+        """The route's address, with the ids of these objects."""
+        return route.partition(" ")[2].format_map({p: getattr(seeded, name) for p, name in (self.ids or {}).items()})
+
+
+def _row(opens: str, answer: int = 200, body: Any = None, **ids: str) -> Row:
+    return Row(frozenset(opens.split()), answer, body, ids)
+
+
+# Where a 503 stands, Stripe or the processor would be asked, and nobody is there.
+ROUTES: Final[Mapping[str, Row]] = {
+    "POST /v1/accounts": _row("platform", body={"name": "new", "api_key": "sk_test_new_made_up"}),
+    "GET /v1/accounts": _row("admin platform"),
+    "GET /v1/accounts/{account_id}": _row("admin platform", account_id="account"),
+    "POST /v1/accounts/{account_id}": _row("admin platform", body={"enabled": True}, account_id="account"),
+    "POST /v1/accounts/{account_id}/check": _row("admin platform", 503, account_id="account"),
+    "POST /v1/accounts/{account_id}/webhook_secrets": _row(
+        "admin platform", body={"secret": "whsec_made_up_two"}, account_id="account"
+    ),
+    "DELETE /v1/accounts/{account_id}/webhook_secrets/{secret_id}": _row(
+        "admin platform", account_id="account", secret_id="webhook_secret"
+    ),
+    "GET /v1/attempts": _row("server finance"),
+    "GET /v1/attempts/{attempt_id}": _row("server finance", attempt_id="attempt"),
+    "GET /v1/cases": _row("finance"),
+    "GET /v1/cases/{case_id}": _row("finance", case_id="case"),
+    "POST /v1/cases/{case_id}/close": _row("finance", body={"reason": "done"}, case_id="case"),
+    "POST /v1/checkout_sessions": _row("checkout server", 409, CHECKOUT),
+    "GET /v1/checkout_sessions/{session_id}": _row("checkout server session", session_id="session"),
+    "POST /v1/checkout_sessions/{session_id}": _row("checkout server session", 503, {}, session_id="session"),
+    "POST /v1/checkout_sessions/{session_id}/setup": _row("checkout server session", 503, SETUP, session_id="session"),
+    "POST /v1/checkout_sessions/{session_id}/confirm": _row("checkout server session", 409, {}, session_id="session"),
+    "GET /v1/connections": _row("admin"),
+    "POST /v1/connections": _row("admin", body=NEW_CONNECTION),
+    "GET /v1/connections/{connection_id}": _row("admin", connection_id="connection"),
+    "POST /v1/connections/{connection_id}": _row("admin", body={"priority": 1}, connection_id="connection"),
+    "POST /v1/connections/{connection_id}/check": _row("admin", 503, connection_id="connection"),
+    "POST /v1/customers/{customer_id}": _row("server", body={"opted_out": True}, customer_id="customer"),
+    "GET /v1/customers/{customer_id}/payment_methods": _row("server", customer_id="customer"),
+    "GET /v1/customers/{customer_id}/access": _row("server", customer_id="customer"),
+    "GET /v1/subscriptions/{subscription_id}/access": _row("server", subscription_id="subscription"),
+    "GET /v1/events": _row("admin"),
+    "GET /v1/events/{event_id}": _row("admin", event_id="event"),
+    "POST /v1/events/{event_id}/replay": _row("admin", event_id="event"),
+    "GET /v1/invoices": _row("server finance"),
+    "GET /v1/invoices/{invoice_id}": _row("server finance", invoice_id="invoice"),
+    "POST /v1/invoices/{invoice_id}/collect": _row("server finance", 409, {}, invoice_id="invoice"),
+    "POST /v1/invoices/{invoice_id}/record_payment": _row("finance", 409, PAYMENT, invoice_id="invoice"),
+    "GET /v1/api_keys": _row("admin platform"),
+    "POST /v1/api_keys": _row("admin platform", body={"name": "x", "scopes": ["server"]}),
+    "DELETE /v1/api_keys/{key_id}": _row("admin platform", key_id="key"),
+}
+
+# The answer to a call without any key, where none is needed. A webhook's signature is its key.
+PUBLIC: Final[Mapping[str, tuple[str, int]]] = {
+    "GET /docs": ("/docs", 200),
+    "GET /docs/openapi.json": ("/docs/openapi.json", 200),
+    "GET /docs/{path}": ("/docs/nothing", 404),
+    "GET /health/live": ("/health/live", 200),
+    "GET /health/ready": ("/health/ready", 200),
+    "GET /metrics": ("/metrics", 200),
+    "POST /webhooks/stripe/{account}": ("/webhooks/stripe/ours", 400),
+    "POST /webhooks/{account}/{connection}": ("/webhooks/ours/practice", 400),
+    "GET /webhooks/{account}/{connection}": ("/webhooks/ours/practice", 400),
+}
