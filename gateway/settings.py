@@ -10,6 +10,7 @@ import msgspec
 
 from db.embedded.account import ACCOUNT_VARIABLE
 from db.encryption import KEYS_VARIABLE, TOKEN_HASH_VARIABLE, Keyring
+from processors.values import Unprinted
 
 PREFIX = "TOLLBRIDGE_"
 OUTSIDE = frozenset(
@@ -29,7 +30,7 @@ class SettingsError(Exception):
     """A setting that can't be used; the message names the variable."""
 
 
-class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Settings(Unprinted, frozen=True, forbid_unknown_fields=True):
     """What one process is told. Times are in seconds, sizes in bytes."""
 
     database_url: str = ""

@@ -37,7 +37,7 @@ from processors.outcome import (
     Rejected,
     Unknown,
 )
-from processors.values import ChargeQuery, ChargeRequest, PaymentMethodReference, PreparedCall, Secret
+from processors.values import ChargeQuery, ChargeRequest, PaymentMethodReference, PreparedCall, Secret, Unprinted
 
 CLAIM_MARGIN_S: Final = 30.0
 """A claim outlasts the call that it covers by so much; what it covers is cut off by its total time-out."""
@@ -55,7 +55,7 @@ class MethodErasedError(Exception):
     """The method was revoked: its reference is gone."""
 
 
-class StoredMethod(msgspec.Struct, frozen=True):
+class StoredMethod(Unprinted, frozen=True):
     """What the encrypted column of a payment method holds."""
 
     token: str
