@@ -82,4 +82,4 @@ class Connections:
 
 
 def _system_now() -> datetime:
-    return datetime.now(UTC)
+    return datetime.now(UTC)  # noqa: TID251 (machine time, for adapters' signatures and time-outs)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated, Literal
 
 import msgspec
 
 from db.embedded.account import ACCOUNT_VARIABLE
 from db.encryption import KEYS_VARIABLE, TOKEN_HASH_VARIABLE, Keyring
+from processors.values import Unprinted
 
 PREFIX = "TOLLBRIDGE_"
+_FIELD = re.compile(r"(?:(unknown field )`|`\$\.)([^`]+)`")
 OUTSIDE = frozenset(
     {
         KEYS_VARIABLE,
@@ -29,29 +33,29 @@ class SettingsError(Exception):
     """A setting that can't be used; the message names the variable."""
 
 
-class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Settings(Unprinted, frozen=True, forbid_unknown_fields=True):
     """What one process is told. Times are in seconds, sizes in bytes."""
 
     database_url: str = ""
     """An external PostgreSQL (15 or newer); empty: the embedded one under `home`."""
     home: str = ".tollbridge"
     host: str = "127.0.0.1"
-    port: int = 8250
+    port: Annotated[int, msgspec.Meta(ge=1, le=65_535)] = 8250
     public_url: str = ""
     """Where the world reaches us, for webhook addresses; empty: http://host:port."""
     cors_origins: str = ""
     """Origins of checkout frontends, separated by commas."""
-    stripe_timeout_s: float = 12.0
-    processor_timeout_s: float = 60.0
-    sweep_interval_s: float = 10.0
-    workers: int = 20
+    stripe_timeout_s: Annotated[float, msgspec.Meta(ge=1, le=80)] = 12.0
+    processor_timeout_s: Annotated[float, msgspec.Meta(ge=1, le=600)] = 60.0
+    sweep_interval_s: Annotated[float, msgspec.Meta(ge=0.1, le=3_600)] = 10.0
+    workers: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 20
     """Objects that one worker process works on at once."""
-    database_pool: int = 10
-    max_body_bytes: int = 1_048_576
-    webhook_queue: int = 2_000
+    database_pool: Annotated[int, msgspec.Meta(ge=2, le=1_000)] = 10
+    max_body_bytes: Annotated[int, msgspec.Meta(ge=1_024, le=67_108_864)] = 1_048_576
+    webhook_queue: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 2_000
     """Accepted and not yet committed deliveries; beyond it the answer is 503."""
-    log_level: str = "info"
-    log_format: str = "console"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["console", "json"] = "console"
 
     @property
     def base_url(self) -> str:
@@ -73,6 +77,9 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         for name, value in environ.items()
         if name.startswith(PREFIX) and name not in OUTSIDE and not name.startswith("TOLLBRIDGE_TEST_")
     }
+    for name in ("log_level", "log_format"):
+        if name in given:
+            given[name] = given[name].lower()
     try:
         return msgspec.convert(given, Settings, strict=False)
     except msgspec.ValidationError as error:
@@ -85,5 +92,5 @@ def load_keyring(environ: Mapping[str, str] = os.environ) -> Keyring:
 
 
 def _named(message: str) -> str:
-    head, _, field = message.partition("$.")
-    return f"{head}{PREFIX}{field.upper()}" if field else message
+    """msgspec's message with the variable's full name; it never quotes a value but one that stands for a choice."""
+    return _FIELD.sub(lambda found: f"{found[1] or ''}`{PREFIX}{found[2].upper()}`", message)

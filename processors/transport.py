@@ -41,7 +41,7 @@ from processors.errors import (
     RefusedError,
 )
 from processors.outcome import ChargeOutcome, LookupFailed, LookupOutcome, NotSent, Rejected, Unknown
-from processors.values import PreparedCall
+from processors.values import PreparedCall, Unprinted
 
 MAX_ANSWER_BYTES: Final = 1 << 20
 """An answer that is larger is not read on: no processor's answer to one call is near 1 MiB."""
@@ -53,7 +53,7 @@ T = TypeVar("T")
 log = structlog.get_logger("processors.transport")
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(Unprinted, frozen=True):
     """A 2xx answer, read whole. Header names are in lower case; `template` is the call's URL without its values."""
 
     status: int
@@ -247,7 +247,7 @@ def retry_after_of(headers: httpx.Headers) -> timedelta | None:
     until, answered = _http_date(text), _http_date(headers.get("date", ""))
     if until is None:
         return None
-    wait = until - (answered or datetime.now(UTC))
+    wait = until - (answered or datetime.now(UTC))  # noqa: TID251 (against the answer's own date)
     return min(max(wait, timedelta(0)), MAX_RETRY_AFTER)
 
 

@@ -13,6 +13,13 @@ from processors.money import Money
 from processors.outcome import ChargeOutcome, Decline
 
 
+class Unprinted(msgspec.Struct, frozen=True):
+    """Base of structs that hold what no log or error may show: their repr is their name."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(***)"
+
+
 class Secret(msgspec.Struct, frozen=True):
     """A value that must not be printed: its repr and str hide it; `reveal()` is the one way to it."""
 
@@ -54,7 +61,7 @@ class SetupRequest(msgspec.Struct, frozen=True):
     locale: str = ""
 
 
-class SetupSession(msgspec.Struct, frozen=True):
+class SetupSession(Unprinted, frozen=True):
     """What a frontend needs to collect the method: a page to redirect to, or data for the processor's own client code.
 
     `processor_ref` names the set-up at the processor; it is kept by the gateway and bound to its session.
@@ -108,7 +115,7 @@ class ChargeRequest(msgspec.Struct, frozen=True):
     metadata: Mapping[str, str] = {}
 
 
-class PreparedCall(msgspec.Struct, frozen=True):
+class PreparedCall(Unprinted, frozen=True):
     """The exact bytes of a call, without credentials: stored before it is made, and sent again unchanged."""
 
     method: str
@@ -124,7 +131,7 @@ class ChargeQuery(msgspec.Struct, frozen=True):
     processor_id: str = ""
 
 
-class RawDelivery(msgspec.Struct, frozen=True):
+class RawDelivery(Unprinted, frozen=True):
     """A webhook as it came: nothing parsed, every header in order, names in lower case."""
 
     method: str
@@ -139,7 +146,7 @@ class RawDelivery(msgspec.Struct, frozen=True):
         return values[0] if len(values) == 1 else ""
 
 
-class Notice(msgspec.Struct, frozen=True):
+class Notice(Unprinted, frozen=True):
     """One notification inside a verified delivery. `key` dedupes it within the connection; None means never."""
 
     key: str | None

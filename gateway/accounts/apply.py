@@ -34,10 +34,10 @@ from gateway.accounts.errors import FieldError, NotThereError
 from gateway.accounts.secrets import found
 from gateway.accounts.validation import converted
 from gateway.runtime import Runtime
-from processors.values import Secret
+from processors.values import Secret, Unprinted
 
 
-class ConnectionEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ConnectionEntry(Unprinted, msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One `[[account.connection]]`."""
 
     name: str
@@ -50,7 +50,7 @@ class ConnectionEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     enabled: bool | None = None
 
 
-class AccountEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class AccountEntry(Unprinted, msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One `[[account]]`. `api_key` is needed where the account is new."""
 
     name: str

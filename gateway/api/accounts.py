@@ -19,7 +19,7 @@ from gateway.api.openapi import about, changing, example, problems
 from gateway.api.paging import Page, unix
 from gateway.api.problems import Code, ProblemError
 from gateway.runtime import Runtime
-from processors.values import Secret
+from processors.values import Secret, Unprinted
 
 Callers: Final = requires(Scope.ADMIN, Scope.PLATFORM)
 ApiBase = Annotated[str | None, about("Another address of Stripe's API, such as the sandbox's.")]
@@ -51,7 +51,7 @@ class AccountBody(msgspec.Struct, frozen=True):
     object: Literal["account"] = "account"
 
 
-class NewAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class NewAccount(Unprinted, msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A Stripe account to bill with."""
 
     name: Annotated[str, about("1 to 63 of a-z, 0-9, - and _.")]
@@ -64,7 +64,7 @@ class NewAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     policies: Annotated[dict[str, Any], about("Policies by name; those left out have their defaults.")] = {}
 
 
-class AccountUpdate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class AccountUpdate(Unprinted, msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is left out stays."""
 
     api_key: Annotated[str | None, about("A new key of the same Stripe account and mode.")] = None
@@ -76,7 +76,7 @@ class AccountUpdate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     enabled: Annotated[bool | None, about("Work for it, or leave it alone.")] = None
 
 
-class NewWebhookSecret(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class NewWebhookSecret(Unprinted, msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Another signing secret, beside those that are accepted already."""
 
     secret: Annotated[str, about("As Stripe shows it: whsec_…")]

@@ -8,39 +8,54 @@ from typing import Annotated, Any, Final
 import msgspec
 from litestar import Response, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath
 
 from gateway.accounts.audit import Author
 from gateway.accounts.keys import Scope
 from gateway.api.auth import Principal, requires
-from gateway.api.invoices import InvoiceDetail, find_invoice
-from gateway.api.openapi import also, changing, example
+from gateway.api.invoices import InvoiceDetail, InvoiceId, find_invoice
+from gateway.api.openapi import about, also, changing, example
 from gateway.api.problems import Code
 from gateway.finance import collect_now as now
 from gateway.finance.record_payment import Receipt, record_payment
 
 MOST_WAIT_S: Final = 30.0
-WaitS = Annotated[float, msgspec.Meta(ge=0, le=MOST_WAIT_S)]
+LATEST: Final = 253_402_300_800
+"""The first second of the year 10000, which no calendar of ours knows."""
+
+WaitS = Annotated[
+    float, msgspec.Meta(ge=0, le=MOST_WAIT_S), about("How long the answer may wait for the result, in seconds.")
+]
 
 
 class Collecting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`wait_s`: how long the answer may wait for the result, 0 to 30 seconds."""
+    """Collect it now."""
 
     wait_s: WaitS = 20.0
 
 
 class PaymentRecording(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A payment that came without a processor, for all that is due.
+    """A payment that came without a processor, for all that is due."""
 
-    `source` says by what way (`credits`, `bank_transfer`, …), `reference` names the payment there, `received_at` is
-    Unix seconds, `reason` goes into the audit log. With `amount` the call is refused where something else is due.
-    """
-
-    source: Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,39}$")]
-    reference: Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern="^[^\\x00-\\x1f]+$")]
-    received_at: Annotated[int, msgspec.Meta(gt=0, lt=1 << 40)]
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
-    amount: Annotated[int, msgspec.Meta(gt=0)] | None = None
+    source: Annotated[
+        str,
+        msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,39}$"),
+        about("By what way it came, such as `credits` or `bank_transfer`."),
+    ]
+    reference: Annotated[
+        str,
+        msgspec.Meta(min_length=1, max_length=255, pattern="^[^\\x00-\\x1f]+$"),
+        about("What names the payment there: the evidence."),
+    ]
+    received_at: Annotated[int, msgspec.Meta(gt=0, lt=LATEST), about("When it came, in Unix seconds.")]
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=2000), about("For the audit log.")]
+    amount: (
+        Annotated[
+            int,
+            msgspec.Meta(gt=0, lt=1 << 62),
+            about("In minor units; the call is refused where something else is due."),
+        ]
+        | None
+    ) = None
     wait_s: WaitS = 20.0
 
 
@@ -66,7 +81,7 @@ LATER: Final = also(202, InvoiceDetail, "the invoice as it is: what was asked fo
     summary="Collect an open invoice now, before its next try is due",
 )
 async def collect(
-    principal: NamedDependency[Principal], invoice_id: FromPath[str], data: Annotated[Collecting, COLLECT_EXAMPLE]
+    principal: NamedDependency[Principal], invoice_id: InvoiceId, data: Annotated[Collecting, COLLECT_EXAMPLE]
 ) -> Response[InvoiceDetail]:
     """It uses a step of the ladder. 409 `in_progress` where a charge is under way; 202 where it takes longer."""
     await now.collect_now(Author(principal.actor), principal.account, invoice_id)
@@ -82,7 +97,7 @@ async def collect(
 )
 async def record(
     principal: NamedDependency[Principal],
-    invoice_id: FromPath[str],
+    invoice_id: InvoiceId,
     data: Annotated[PaymentRecording, RECORD_EXAMPLE],
 ) -> Response[InvoiceDetail]:
     """Never a charge. Refused while a charge's end is not known."""

@@ -20,6 +20,7 @@ from gateway.checkout import sessions
 from gateway.checkout.amounts import InitialInvoice, initial_invoice
 from gateway.checkout.values import Change, CheckoutRequest
 from gateway.runtime import Runtime
+from processors.values import Unprinted
 
 MOST_WAIT_S: Final = 30.0
 
@@ -48,7 +49,7 @@ class Failure(msgspec.Struct, frozen=True):
     message: Annotated[str, about("For developers; never shown to a payer as it is.")]
 
 
-class Session(msgspec.Struct, frozen=True):
+class Session(Unprinted, frozen=True):
     """A checkout session."""
 
     id: str
@@ -85,7 +86,7 @@ class SetupBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ]
 
 
-class Setup(msgspec.Struct, frozen=True):
+class Setup(Unprinted, frozen=True):
     """What the frontend needs: a page to open, or data for the processor's own client code."""
 
     object: str
@@ -96,7 +97,7 @@ class Setup(msgspec.Struct, frozen=True):
     expires_at: Annotated[int | None, about("Unix seconds; null: the processor does not say.")]
 
 
-class ConfirmBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ConfirmBody(Unprinted, frozen=True, forbid_unknown_fields=True):
     """With what to pay: the session's last set-up, unless a stored method is named."""
 
     setup: Annotated[

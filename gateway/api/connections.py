@@ -19,7 +19,7 @@ from gateway.api.openapi import about, changing, example, problems
 from gateway.api.paging import Page, unix
 from gateway.api.problems import Code
 from gateway.runtime import Runtime
-from processors.values import Secret
+from processors.values import Secret, Unprinted
 
 Callers: Final = requires(Scope.ADMIN)
 Priority = Annotated[
@@ -45,7 +45,7 @@ class ConnectionBody(msgspec.Struct, frozen=True):
     object: Literal["connection"] = "connection"
 
 
-class NewConnection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class NewConnection(Unprinted, msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A processor to collect with. Which credentials and options there are, the adapter says."""
 
     name: Annotated[str, about("1 to 63 of a-z, 0-9, - and _; part of its webhook address.")]
@@ -57,7 +57,7 @@ class NewConnection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     record_on: Annotated[RecordOn, about(RECORD_ON)] = "confirmed"
 
 
-class ConnectionUpdate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ConnectionUpdate(Unprinted, msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is left out stays."""
 
     credentials: Annotated[dict[str, str] | None, about("Merged by name.")] = None

@@ -70,6 +70,9 @@ class Reply(msgspec.Struct):
     headers: list[tuple[bytes, bytes]] = []
     body: bytes = b""
 
+    def __repr__(self) -> str:
+        return f"Reply({self.status})"
+
     async def take(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]

@@ -17,11 +17,12 @@ from gateway.api.auth import Principal, requires
 from gateway.api.openapi import about, changing, example, problems
 from gateway.api.paging import Page, unix
 from gateway.api.problems import Code, ProblemError
+from processors.values import Unprinted
 
 Callers: Final = requires(Scope.ADMIN, Scope.PLATFORM)
 
 
-class ApiKeyBody(msgspec.Struct, frozen=True):
+class ApiKeyBody(Unprinted, frozen=True):
     """A key; `secret` is the key itself, and is shown once, by the request that made it."""
 
     id: str

@@ -11,12 +11,13 @@ import msgspec
 from gateway.billing.client import Answer, StripeClient
 from gateway.billing.errors import StripeRefusedError
 from gateway.billing.shapes import InvoiceShape
+from processors.values import Unprinted
 
 # A charge needs to know of payments that Stripe itself has or is taking (law 3); they are shown only where asked for.
 EXPAND = ["payments.data.payment.payment_intent"]
 
 
-class StripeInvoice(msgspec.Struct, frozen=True):
+class StripeInvoice(Unprinted, frozen=True):
     """An answer of Stripe's: what we read of it, and the whole as it came.
 
     `waited`: how long after it was asked for the question went out, at the pace that Stripe allows.

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import click
 
+from db import sql
 from gateway.accounts import accounts as story
 from gateway.accounts import webhook_secrets
 from gateway.accounts.accounts import Account, AccountChange
 from gateway.accounts.secrets import found
 from gateway.api.accounts import AccountBody, shown
+from gateway.api.paging import unix
 from gateway.cli.context import account_of, author, opened, run
-from gateway.cli.output import OUT, as_json, fields, say, table, when
+from gateway.cli.output import OUT, as_json, fields, say, say_all, table, when
 from gateway.cli.values import policies
 from processors.values import Secret
 
+LAST_EVENT = "select max(received_at) from tollbridge.delivery where account = $1 and source = 'stripe'"
 SECRET = "env:NAME or file:PATH"  # noqa: S105 (a form, not a secret)
 
 
@@ -103,7 +106,7 @@ def list_(json_: bool) -> None:
 
     found_ = run(work)
     rows = [(a.name, a.id, "live" if a.livemode else "test", a.stripe_account, a.enabled) for a in found_]
-    say(found_, json_, lambda: table(("name", "id", "mode", "stripe account", "enabled"), rows, "No accounts."))
+    say_all(found_, json_, lambda: table(("name", "id", "mode", "stripe account", "enabled"), rows, "No accounts."))
 
 
 @accounts.command()
@@ -124,15 +127,23 @@ def show(account: str, json_: bool) -> None:
 @click.argument("account", default="")
 @as_json
 def check(account: str, json_: bool) -> None:
-    """Ask Stripe whom the account's key belongs to."""
+    """Ask Stripe whom the account's key belongs to, and see whether its webhooks are accepted."""
 
-    async def work() -> tuple[str, str]:
+    async def work() -> tuple[str, str, int | None]:
         async with opened() as runtime:
             known = await account_of(account)
-            return known.name, await story.check(runtime, author(), known.id)
+            reference = await story.check(runtime, author(), known.id)
+            return known.name, reference, unix(await sql.value(LAST_EVENT, known.id))
 
-    name, reference = run(work)
-    say({"name": name, "stripe_account": reference}, json_, lambda: OUT.print(f"{name}: Stripe account {reference}"))
+    name, reference, last = run(work)
+
+    def text() -> None:
+        OUT.print(f"{name}: Stripe account {reference}")
+        # A wrong signing secret lets nothing in; the server's log counts what it refuses.
+        nothing = "none yet: is the endpoint's signing secret among the account's? See webhooks_refused in the log"
+        OUT.print(f"Last event accepted: {when(last) if last else nothing}")
+
+    say({"name": name, "stripe_account": reference, "last_event": last}, json_, text)
 
 
 def _secret(reference: str, option: str) -> Secret:

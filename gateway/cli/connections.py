@@ -7,7 +7,7 @@ import click
 from gateway.accounts import connections as story
 from gateway.accounts.connections import Connection, ConnectionChange
 from gateway.cli.context import account_of, author, opened, run
-from gateway.cli.output import OUT, as_json, fields, say, table
+from gateway.cli.output import OUT, as_json, fields, say, say_all, table
 from gateway.cli.values import pairs, secrets
 
 ACCOUNT = click.option("--account", default="", help="Name or id; not needed where there is only one.")
@@ -102,7 +102,7 @@ def list_(account: str, json_: bool) -> None:
     found = run(work)
     rows = [(c.name, c.id, c.adapter, c.currencies or "all", c.priority, c.record_on, c.enabled) for c in found]
     columns = ("name", "id", "adapter", "currencies", "priority", "record on", "enabled")
-    say(found, json_, lambda: table(columns, rows, "No connections."))
+    say_all(found, json_, lambda: table(columns, rows, "No connections."))
 
 
 @connections.command()

@@ -9,7 +9,7 @@ from gateway.api import events as api
 from gateway.api.events import EventBody, find_event, find_events
 from gateway.api.paging import Page
 from gateway.cli.context import account_of, author, opened, run
-from gateway.cli.output import OUT, as_json, say, table, when
+from gateway.cli.output import OUT, as_json, say, say_all, table, when
 
 ACCOUNT = click.option("--account", default="", help="Name or id; not needed where there is only one.")
 
@@ -69,4 +69,4 @@ def replay(event: tuple[str, ...], account: str, json_: bool) -> None:
             return [await find_event(owner, one) for one in event]
 
     done = run(work)
-    say(done, json_, lambda: OUT.print("\n".join(f"{one.id} will be routed again." for one in done)))
+    say_all(done, json_, lambda: OUT.print("\n".join(f"{one.id} will be routed again." for one in done)))

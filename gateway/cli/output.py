@@ -12,6 +12,8 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from gateway.api.paging import Page
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 WIDE: Final = 240
@@ -28,6 +30,11 @@ def say(value: Any, json_: bool, text: Callable[[], None]) -> None:
         click.echo(msgspec.json.encode(value))
     else:
         text()
+
+
+def say_all(values: Sequence[Any], json_: bool, text: Callable[[], None]) -> None:
+    """The same for a list that is complete; as JSON it is the list object that the API gives."""
+    say(Page(list(values), has_more=False), json_, text)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], empty: str) -> None:

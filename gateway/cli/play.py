@@ -19,11 +19,13 @@ import click
 import httpx
 import msgspec
 
+from processors.values import Unprinted
+
 PATIENCE_S: Final = 25.0
 CARD, DEBIT = "ok", "pending_then_ok"
 
 
-class Stage(msgspec.Struct, frozen=True):
+class Stage(Unprinted, frozen=True):
     """Where everything is. `move_time` moves every clock."""
 
     gateway_url: str

@@ -12,6 +12,7 @@ import msgspec
 
 from gateway.accounts.keys import ACCOUNT_SCOPES
 from gateway.clock import business_now
+from processors.values import Unprinted
 
 ACCOUNT: Final = "dev"
 CONNECTION: Final = "practice"
@@ -28,7 +29,7 @@ TAX_RATE: Final = {"display_name": "VAT", "percentage": "19", "inclusive": "fals
 Json = dict[str, Any]
 
 
-class Wired(msgspec.Struct, frozen=True):
+class Wired(Unprinted, frozen=True):
     """What a developer needs to begin. The ids of price and tax rate are the local Stripe's."""
 
     account: str

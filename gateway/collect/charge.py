@@ -37,7 +37,7 @@ from processors.outcome import (
     Rejected,
     Unknown,
 )
-from processors.values import ChargeQuery, ChargeRequest, PaymentMethodReference, PreparedCall, Secret
+from processors.values import ChargeQuery, ChargeRequest, PaymentMethodReference, PreparedCall, Secret, Unprinted
 
 INSERT = """
     insert into tollbridge.attempt (id, account, invoice, number, connection, payment_method, amount, currency, state,
@@ -51,7 +51,7 @@ class MethodErasedError(Exception):
     """The method was revoked: its reference is gone."""
 
 
-class StoredMethod(msgspec.Struct, frozen=True):
+class StoredMethod(Unprinted, frozen=True):
     """What the encrypted column of a payment method holds."""
 
     token: str

@@ -7,6 +7,8 @@ from typing import Final
 
 import msgspec
 
+from processors.values import Unprinted
+
 STRIPE: Final = "stripe"
 """The source of Stripe's deliveries; a processor's is the id of its connection."""
 UNREADABLE: Final = "unreadable"
@@ -34,7 +36,7 @@ class _Envelope(msgspec.Struct, frozen=True):
     related_object: _Object | None = None
 
 
-class Accepted(msgspec.Struct, frozen=True):
+class Accepted(Unprinted, frozen=True):
     """One notice of a verified delivery, about to be stored."""
 
     account: str

@@ -90,6 +90,7 @@ class Intake:
         self._tasks: list[asyncio.Task[None]] = []
         self._open = False
         self._bytes = 0
+        self.refusals = meters.Refusals()
 
     async def __aenter__(self) -> Self:
         # A flusher outlives the request that feeds it: it must inherit nobody's transaction.

@@ -92,6 +92,7 @@ async def _answer(request: AnyRequest, reading: Coroutine[Any, Any, list[Accepte
     try:
         await _intake(request).put(await reading)
     except (_RefusedError, SignatureError) as error:
+        _tell(request, error.reason)
         return _refusal(error.reason)
     except IntakeFullError:
         return _refusal(Refusal.BUSY)
@@ -102,6 +103,15 @@ async def _answer(request: AnyRequest, reading: Coroutine[Any, Any, list[Accepte
         log.error("webhook_configuration", error=type(error).__name__)
         return _refusal(Refusal.CONFIGURATION)
     return Response("ok", media_type=MediaType.TEXT, status_code=HTTP_200_OK)
+
+
+def _tell(request: AnyRequest, reason: Refusal) -> None:
+    """A signature that does not hold is most often a wrong secret of ours: say so, but not at a stranger's rate."""
+    if reason not in (Refusal.WRONG, Refusal.NO_SECRET, Refusal.PROCESSOR, Refusal.LIVEMODE):
+        return
+    door = request.scope["path"]
+    if count := _intake(request).refusals.due((door, reason), time.monotonic()):
+        log.warning("webhooks_refused", door=door, reason=str(reason), count=count)
 
 
 def _refusal(reason: Refusal) -> Response[str]:

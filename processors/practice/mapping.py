@@ -41,6 +41,7 @@ from processors.values import (
     SetupReady,
     SetupRequest,
     SetupResult,
+    Unprinted,
 )
 
 PRACTICE: Final = Exponents("the practice processor")
@@ -83,7 +84,7 @@ class ApiCard(msgspec.Struct, frozen=True):
     exp_year: int | None = None
 
 
-class ApiMethod(msgspec.Struct, frozen=True):
+class ApiMethod(Unprinted, frozen=True):
     token: str
     status: str
     card: ApiCard = ApiCard()
@@ -100,7 +101,7 @@ class ApiAccount(msgspec.Struct, frozen=True):
     id: str
 
 
-class ApiSetup(msgspec.Struct, frozen=True):
+class ApiSetup(Unprinted, frozen=True):
     id: str
     account: str
     status: Literal["open", "completed", "failed", "expired"]

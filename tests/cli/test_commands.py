@@ -53,7 +53,7 @@ async def test_an_account_and_its_connection(tollbridge: Tollbridge) -> None:
     )  # fmt: skip
     assert made.json["credentials"] == ["api_key", "webhook_secret"]
     listed = await tollbridge("connections", "list", "--json")
-    assert [one["name"] for one in listed.json] == ["practice"]
+    assert [one["name"] for one in listed.json["data"]] == ["practice"]
     for result in (added, made, listed, await tollbridge("accounts", "show"), await tollbridge("accounts", "list")):
         assert result.code == 0
         assert "eu" in result.out or "practice" in result.out
@@ -110,7 +110,7 @@ async def test_invoices_cases_and_events(tollbridge: Tollbridge) -> None:
 
     assert event in (await tollbridge("events", "list", "--state", "parked")).out
     replayed = await tollbridge("events", "replay", event, "--json")
-    assert replayed.json[0]["state"] == "stored"
+    assert replayed.json["data"][0]["state"] == "stored"
 
 
 @pytest.mark.parametrize(

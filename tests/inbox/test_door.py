@@ -8,9 +8,11 @@ from collections.abc import Callable
 import httpx
 import msgspec
 import pytest
+import structlog.testing
 from prometheus_client import REGISTRY
 
 from db import sql
+from gateway.inbox.meters import Refusals
 from tests.support.inbox import (
     SECRET,
     ScriptedAdapter,
@@ -79,6 +81,22 @@ async def test_a_bad_signature_leaves_a_counter_and_nothing_else(http: httpx.Asy
     assert refused(reason) == before + 1
     assert await deliveries() == []
     assert await sql.rows("select 1 from tollbridge_queue.pgqueuer") == []
+
+
+async def test_a_wrong_secret_is_told_in_the_log(http: httpx.AsyncClient) -> None:
+    await add_account()
+    with structlog.testing.capture_logs() as told:
+        for _ in range(3):
+            assert (await post(http, header=signed(EVENT, "whsec_other"))).status_code == 400
+    [line] = told
+    assert (line["event"], line["door"], line["reason"]) == ("webhooks_refused", URL, "signature_wrong")
+    assert EVENT.decode() not in str(line)
+
+
+def test_refusals_are_told_at_once_and_then_once_a_minute_with_their_number() -> None:
+    refusals, door = Refusals(), (URL, "signature_wrong")
+    assert [refusals.due(door, at_s) for at_s in (10.0, 11.0, 69.0, 71.0, 72.0)] == [1, 0, 0, 3, 0]
+    assert refusals.due(("/webhooks/stripe/other", "signature_wrong"), 72.0) == 1
 
 
 async def test_a_body_that_was_serialised_again_is_refused(http: httpx.AsyncClient) -> None:
