@@ -15,7 +15,7 @@ from gateway.api.auth import Principal, requires
 from gateway.api.invoices import InvoiceDetail, InvoiceId, find_invoice
 from gateway.api.openapi import about, also, changing, example
 from gateway.api.problems import Code
-from gateway.finance import collect_now as now
+from gateway.finance.collect_now import collect_now, wait_for
 from gateway.finance.record_payment import Receipt, record_payment
 
 MOST_WAIT_S: Final = 30.0
@@ -84,7 +84,7 @@ async def collect(
     principal: NamedDependency[Principal], invoice_id: InvoiceId, data: Annotated[Collecting, COLLECT_EXAMPLE]
 ) -> Response[InvoiceDetail]:
     """It uses a step of the ladder. 409 `in_progress` where a charge is under way; 202 where it takes longer."""
-    await now.collect_now(Author(principal.actor), principal.account, invoice_id)
+    await collect_now(Author(principal.actor), principal.account, invoice_id)
     return await _answer(principal.account, invoice_id, data.wait_s)
 
 
@@ -108,7 +108,7 @@ async def record(
 
 
 async def _answer(account: str, invoice: str, wait_s: float) -> Response[InvoiceDetail]:
-    heeded = await now.wait_for(account, invoice, wait_s)
+    heeded = await wait_for(account, invoice, wait_s)
     return Response(await find_invoice(account, invoice), status_code=200 if heeded else 202)
 
 

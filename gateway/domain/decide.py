@@ -51,6 +51,8 @@ def decide(view: InvoiceView, now: datetime) -> Action:
     if invoice is None or view.stale:
         return Read()
     covered = view.held_money > 0 and view.wanted <= 0 and invoice.status == "open"
+    # What is held by hand for a checkout that has ended pays nothing: the attempt beside it is looked after first.
+    covered = covered and not (view.receipts and view.abandoned)
     # Money that pays the invoice is recorded even while a further attempt is on its way: that one is withdrawn then.
     if view.unresolved is not None and not (covered and view.unresolved.state is not AttemptState.SENDING):
         return _resolve(view, invoice, view.unresolved, now)
@@ -199,7 +201,7 @@ def _settle_receipt(view: InvoiceView, invoice: BilledInvoice, now: datetime) ->
     receipt = next((r for r in view.receipts if r.id not in recorded), None)
     if receipt is None:
         return _case(view, CaseKind.OVERPAID, "money is held and no capture stands for it")
-    if invoice.status == "open":
+    if invoice.status == "open" and not view.abandoned:
         return _record(view, invoice, receipt, now)
     unanswered = [r for r in view.recordings if r.state in (RecordingState.SENDING, RecordingState.UNKNOWN)]
     told = invoice.status == "paid" and view.recording is None and unanswered

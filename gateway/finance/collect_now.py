@@ -56,6 +56,8 @@ def refuse(view: InvoiceView, now: datetime) -> None:
         raise NotNowError(f"the invoice is {invoice.status} in Stripe")
     if reason := not_ours(view):
         raise NotNowError(f"it is not collected here: {reason}")
+    if view.customer_deleted:
+        raise NotNowError("its customer was deleted in Stripe")
     if view.abandoned or view.hold == "held":
         raise NotNowError("it belongs to a checkout that is not confirmed")
     match next_try(msgspec.structs.replace(view, asked=True), now):

@@ -40,8 +40,8 @@ FINISH: Final = """
 """
 LET_GO: Final = "update tollbridge.catch_up set claim_until = null where account = $1 and walk = $2"
 FAIL: Final = """
-    update tollbridge.catch_up set claim_until = null, page_after = $3, failures = failures + $4
-    where account = $1 and walk = $2 returning failures
+    update tollbridge.catch_up set claim_until = null, page_after = $5, failures = failures + $6
+    where account = $1 and walk = $2 and began_at = $3 and page_after = $4 returning failures
 """
 
 
@@ -102,4 +102,5 @@ async def let_go(cursor: Cursor) -> None:
 
 async def fail(cursor: Cursor, *, page_after: str, counts: bool) -> int:
     """The turn came to nothing; the next one starts after `page_after`. Returns how often in a row it failed."""
-    return int(await sql.value(FAIL, cursor.account, cursor.walk, page_after, int(counts)) or 0)
+    key = (cursor.account, cursor.walk, cursor.began_at, cursor.page_after)
+    return int(await sql.value(FAIL, *key, page_after, int(counts)) or 0)

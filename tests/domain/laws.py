@@ -26,7 +26,7 @@ from gateway.domain.actions import (
     Tag,
     WaitUntil,
 )
-from gateway.domain.billed import ATTEMPT_KEY, BilledInvoice, StripePayment
+from gateway.domain.billed import ATTEMPT_KEY, RECEIPT_KEY, BilledInvoice, StripePayment
 from gateway.domain.decide import decide
 from gateway.domain.view import FRESH, AttemptView, InvoiceView
 from processors.capabilities import Lookup, Replay
@@ -138,12 +138,15 @@ def records_only_what_is_captured_and_named(view: InvoiceView, action: Action, _
     assert invoice.status in ("open", "uncollectible")
     assert not view.abandoned
     assert 0 < invoice.amount_remaining <= view.held_money
-    capture = _attempt(view, action.attempt)
-    assert capture.state is AttemptState.SUCCEEDED
-    assert not capture.surplus
-    assert all(r.attempt != capture.id or r.state is not RecordingState.RECORDED for r in view.recordings)
+    if action.receipt:
+        assert action.attempt in {receipt.id for receipt in view.receipts}
+    else:
+        capture = _attempt(view, action.attempt)
+        assert capture.state is AttemptState.SUCCEEDED
+        assert not capture.surplus
+    assert all(r.attempt != action.attempt or r.state is not RecordingState.RECORDED for r in view.recordings)
     if isinstance(action, Record):
-        assert invoice.metadata.get(ATTEMPT_KEY) == action.attempt
+        assert invoice.metadata.get(RECEIPT_KEY if action.receipt else ATTEMPT_KEY) == action.attempt
         assert action.amount == invoice.amount_remaining
 
 
@@ -154,7 +157,8 @@ def settles_nothing_on_a_closed_invoice(view: InvoiceView, action: Action, _: da
         return
     ended = view.subscription is not None and view.subscription.ended
     if invoice.is_closed or (invoice.status == "uncollectible" and ended):
-        assert isinstance(action, MarkSurplus if view.held_money > 0 else Done)
+        held = (OpenCase, WaitUntil) if view.receipts else (MarkSurplus,)
+        assert isinstance(action, held if view.held_money > 0 else Done)
 
 
 def gives_back_only_what_is_not_needed(view: InvoiceView, action: Action, _: datetime) -> None:
@@ -256,7 +260,7 @@ def carried_out(view: InvoiceView, action: Action, now: datetime, stripe: Answer
             return replace(view, invoice=replace(_billed(view), status="open"), read_at=now, hold="")
         case Charge(number=number, amount=amount, method=method):
             made = attempt("pending", number, amount=amount, method=method, sent_at=now, resolve_at=now + _LATER)
-            return replace(view, attempts=(*view.attempts, made))
+            return replace(view, attempts=(*view.attempts, made), asked=False)
         case Resolve(attempt=id_, how=how):
             asked = _attempt(view, id_)
             times = {"resent_at": now} if how == "replay" else {"looked_at": now}
@@ -266,9 +270,9 @@ def carried_out(view: InvoiceView, action: Action, now: datetime, stripe: Answer
             return _with(view, replace(asked, lookups=asked.lookups + 1, resolve_at=now + _LATER, withdrawn=True))
         case MarkUnknown(attempt=id_):
             return _with(view, replace(_attempt(view, id_), state=AttemptState.UNKNOWN, resolve_at=now + _LATER))
-        case Tag(attempt=id_):
-            invoice = _billed(view)
-            return replace(view, invoice=replace(invoice, metadata={**invoice.metadata, ATTEMPT_KEY: id_}))
+        case Tag(attempt=id_, receipt=receipt):
+            invoice, key = _billed(view), RECEIPT_KEY if receipt else ATTEMPT_KEY
+            return replace(view, invoice=replace(invoice, metadata={**invoice.metadata, key: id_}))
         case Record():
             return _recorded(view, action, now, stripe)
         case ConfirmRecording(recording=id_):

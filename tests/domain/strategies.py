@@ -13,7 +13,7 @@ from db.states import UNRESOLVED, AttemptState, MethodStatus, RecordingState
 from gateway.domain.actions import CaseKind
 from gateway.domain.billed import ATTEMPT_KEY, BilledInvoice, InvoiceStatus, StripePayment
 from gateway.domain.policy import Policy
-from gateway.domain.view import AttemptView, Hold, InvoiceView, MethodView, RecordingView, SubscriptionView
+from gateway.domain.view import AttemptView, Hold, InvoiceView, MethodView, ReceiptView, RecordingView, SubscriptionView
 from processors.capabilities import Capabilities, Idempotency, Lookup, Replay
 from processors.outcome import Advice
 from tests.domain.views import CAPABILITIES, INVOICE, NOW
@@ -102,6 +102,7 @@ def attempts(draw: st.DrawFn, states: Sequence[AttemptState] = tuple(AttemptStat
                 retry_after=draw(st.none() | near) if state in (AttemptState.DECLINED, AttemptState.NOT_SENT) else None,
                 lookups=draw(st.integers(0, 9)),
                 withdrawn=draw(st.booleans()),
+                by_hand=draw(st.booleans()),
                 resent_at=draw(st.none() | moments),
                 looked_at=draw(st.none() | moments),
             )
@@ -155,6 +156,9 @@ def views(draw: st.DrawFn, states: Sequence[AttemptState] = tuple(AttemptState))
         if last is RecordingState.RECORDED:
             billed = replace(billed, amount_paid=took)
             held -= took
+    # A payment by hand is taken only while nothing else is held.
+    receipts = (ReceiptView("mov_1", draw(amounts)),) if not captures and draw(st.sampled_from([0, 0, 0, 1])) else ()
+    held += sum(receipt.amount for receipt in receipts)
     return InvoiceView(
         id="in_1",
         policy=draw(policies),
@@ -164,6 +168,7 @@ def views(draw: st.DrawFn, states: Sequence[AttemptState] = tuple(AttemptState))
         stale=draw(st.sampled_from([False, False, False, True])),
         hold=draw(st.sampled_from(get_args(Hold))),
         attempts=tried,
+        receipts=receipts,
         recordings=tuple(recordings),
         held_money=held,
         methods=draw(methods()),
@@ -179,6 +184,8 @@ def views(draw: st.DrawFn, states: Sequence[AttemptState] = tuple(AttemptState))
         ),
         connections=draw(st.booleans()),
         opted_out=draw(st.booleans()),
+        asked=draw(st.booleans()),
+        kept_in_pause=draw(st.booleans()),
         customer_deleted=draw(st.sampled_from([False, False, False, True])),
         older_first=draw(st.booleans()),
         abandoned=draw(st.booleans()),

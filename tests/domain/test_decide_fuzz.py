@@ -121,6 +121,11 @@ def test_no_try_comes_before_its_step(view: InvoiceView) -> None:
         assert all(plan.method.id != a.method for a in tried)
         return
     last = tried[-1]
+    if isinstance(plan, TryNow) and plan.reason == "operator":
+        assert view.asked
+        assert last.retry_after is None or last.retry_after <= NOW
+        assert declines(tuple(tried)) < len(view.policy.ladder) or last.state is AttemptState.REJECTED
+        return
     ended = last.resolved_at or last.sent_at
     assert at >= min(ended, NOW)
     assert last.retry_after is None or at >= last.retry_after

@@ -13,7 +13,7 @@ from gateway.runtime import Runtime
 from processors.errors import OutcomeUnknownError
 from processors.money import Money
 from processors.outcome import ADVICE, ChargeOutcome, Decline, DeclineClass, Declined, Found, LookupFailed, Succeeded
-from processors.values import ChargeQuery, EventKind, ProcessorEvent, Secret
+from processors.values import ChargeQuery, EventKind, MoneyMoved, ProcessorEvent, Secret
 from tests.support.inbox import (
     ScriptedAdapter,
     add_account,
@@ -256,3 +256,110 @@ async def test_a_notice_with_several_events_is_done_as_a_whole(runtime: Runtime,
     assert await end(found) == ("done", "")
     assert await attempt_state() == "succeeded"
     assert await sql.value("select status from tollbridge.payment_method") == "revoked"
+
+
+# --- money that moves again after a charge has ended ---------------------------------------------------------------
+
+
+def moved(amount: int, occurrence: str, currency: str = "eur", **more: Any) -> ProcessorEvent:
+    kind = EventKind.CHARGE_REVERSED if amount < 0 else EventKind.CHARGE_REINSTATED
+    return told(kind, None, moved=MoneyMoved(Money(amount, currency), occurrence, AT), **more)
+
+
+async def ledger() -> list[tuple[str, int, str]]:
+    rows = await sql.rows("select kind, amount, occurrence from tollbridge.movement order by id")
+    return [tuple(row) for row in rows]
+
+
+async def test_a_capture_that_is_taken_back_stands_in_the_ledger_once(
+    runtime: Runtime, scripted: ScriptedAdapter
+) -> None:
+    place = await (await Place().prepare()).charged()
+    scripted.script |= {b"n1": [told()], b"n2": [moved(-1000, "mv_1")], b"n3": [moved(-1000, "mv_1")]}
+    for key in ("n1", "n2", "n3"):
+        await route_deliveries(runtime, await noticed(place.account, place.connection, key))
+    assert await ledger() == [("capture", 1000, ""), ("capture_reversed", 1000, "mv_1")]
+    assert await attempt_state() == "reversed"
+
+
+async def test_its_old_success_told_again_does_not_give_the_money_back(
+    runtime: Runtime, scripted: ScriptedAdapter
+) -> None:
+    place = await (await Place().prepare()).charged()
+    scripted.script |= {b"n1": [told()], b"n2": [moved(-1000, "mv_1")], b"n3": [told()]}
+    for key in ("n1", "n2", "n3"):
+        await route_deliveries(runtime, await noticed(place.account, place.connection, key))
+    assert await attempt_state() == "reversed"
+    assert len(await ledger()) == 2
+
+
+async def test_money_can_move_more_than_once(runtime: Runtime, scripted: ScriptedAdapter) -> None:
+    place = await (await Place().prepare()).charged()
+    moves = [moved(-1000, "mv_1"), moved(1000, "mv_2"), moved(-1000, "mv_3"), moved(1000, "mv_4")]
+    scripted.script |= {b"n1": [told()], b"n2": moves}
+    for key in ("n1", "n2"):
+        await route_deliveries(runtime, await noticed(place.account, place.connection, key))
+    assert await attempt_state() == "succeeded"
+    assert len(await ledger()) == 5
+
+
+async def test_a_return_that_is_quicker_than_its_charge_waits_for_it(
+    runtime: Runtime, scripted: ScriptedAdapter
+) -> None:
+    place = await (await Place().prepare()).charged()
+    scripted.script |= {b"n1": [moved(-1000, "mv_1")], b"n2": [told()]}
+    [early] = await noticed(place.account, place.connection, "n1")
+    await route_deliveries(runtime, [early])
+    assert (await end(early))[0] == "stored"
+    assert await ledger() == []
+    await route_deliveries(runtime, await noticed(place.account, place.connection, "n2"))
+    await forward(timedelta(minutes=1))
+    await route_deliveries(runtime, [early])
+    assert await end(early) == ("done", "")
+    assert await attempt_state() == "reversed"
+
+
+async def test_a_return_in_another_currency_moves_nothing(runtime: Runtime, scripted: ScriptedAdapter) -> None:
+    place = await (await Place().prepare()).charged()
+    scripted.script |= {b"n1": [told()], b"n2": [moved(-1000, "mv_1", "usd")]}
+    for key in ("n1", "n2"):
+        await route_deliveries(runtime, await noticed(place.account, place.connection, key))
+    assert await attempt_state() == "succeeded"
+    assert await cases() == [("notice_mismatch", place.attempt)]
+
+
+async def test_why_it_was_taken_back_may_stop_the_method(runtime: Runtime, scripted: ScriptedAdapter) -> None:
+    place = await (await Place().prepare()).charged()
+    closed = Decline(DeclineClass.ACCOUNT_CLOSED, ADVICE[DeclineClass.ACCOUNT_CLOSED])
+    scripted.script |= {b"n1": [told()], b"n2": [moved(-1000, "mv_1", decline=closed)]}
+    for key in ("n1", "n2"):
+        await route_deliveries(runtime, await noticed(place.account, place.connection, key))
+    stopped = await sql.row("select status, stopped_reason from tollbridge.payment_method")
+    assert tuple(stopped or ()) == ("stopped", "account_closed")
+
+
+async def test_several_captures_under_one_reference_are_all_in_the_ledger(
+    runtime: Runtime, scripted: ScriptedAdapter
+) -> None:
+    place = await (await Place().prepare()).charged()
+    scripted.script[b"n1"] = [told(outcome=None)]
+    second = Succeeded("ch_2", Money(1000, "eur"), AT)
+    scripted.found = Found(DECLINED, (PAID, second))
+    await route_deliveries(runtime, await noticed(place.account, place.connection, "n1"))
+    captured = await sql.rows("select processor_id from tollbridge.movement where kind = 'capture' order by id")
+    assert [row["processor_id"] for row in captured] == ["ch_1", "ch_2"]
+    assert await attempt_state() == "succeeded"
+
+
+async def test_a_notice_of_another_connections_charge_is_ignored(runtime: Runtime, scripted: ScriptedAdapter) -> None:
+    theirs = await (await Place().prepare("acme")).charged()
+    ours, stranger = await Place().prepare("other"), await Place().prepare("third")
+    for place, there in ((theirs, "pa_1"), (ours, "pa_1"), (stranger, "pa_2")):
+        options = f'{{"account": "{there}"}}'
+        await sql.rows("update tollbridge.connection set options = $2 where id = $1", place.connection, options)
+    scripted.script[b"n1"] = [told(account_ref="")]
+    for place, state in ((ours, "ignored"), (stranger, "stored")):
+        [found] = await noticed(place.account, place.connection, "n1")
+        await route_deliveries(runtime, [found])
+        assert (await end(found))[0] == state
+    assert await sql.value("select state from tollbridge.attempt where id = $1", theirs.attempt) == "pending"

@@ -8,10 +8,13 @@ from functools import partial
 import pytest
 
 from db import sql
+from db.engine import DB
+from db.states import Walk
 from gateway.billing import lists
 from gateway.clock import business_now
 from gateway.inbox.intake import take_in
 from gateway.reconcile import catch_up as module
+from gateway.reconcile import cursor as cursors
 from tests.support.world import Doors, World
 from tests.support.world import world as new_world
 
@@ -145,3 +148,21 @@ async def test_a_key_that_may_not_list_is_put_before_a_human(world: World) -> No
     assert await world.open_cases() == ["catch_up_failed"]
     await world.catch_up()
     assert await world.open_cases() == [], "closed by itself"
+
+
+async def test_whoever_was_slower_than_its_claim_writes_nothing_over_it(world: World) -> None:
+    await world.signup("ok")
+    await world.later(minutes=6)
+    now = await business_now()
+    [(account, walk, done_to)] = [one for one in await cursors.due(now) if one[1] is Walk.EVENTS]
+    slow = await cursors.take(account, walk, done_to, now, 0.0)
+    assert slow is not None
+    await world.catch_up()
+    assert await cursors.fail(slow, page_after="evt_old", counts=True) == 0
+    async with DB.transaction():
+        with pytest.raises(cursors.LostError):
+            await cursors.turn_page(slow, "evt_old", 60)
+        with pytest.raises(cursors.LostError):
+            await cursors.finish(slow)
+    row = await sql.row("select done_to, began_at, page_after, failures from tollbridge.catch_up where walk = 'events'")
+    assert tuple(row or ())[1:] == (None, "", 0)

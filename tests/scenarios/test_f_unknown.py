@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from processors.money import Money
-from processors.outcome import Found, LookupOutcome, Succeeded
+from processors.outcome import Found, LookupOutcome
 from processors.practice.client import PracticeAdapter
-from processors.practice.mapping import ApiCharges
 from processors.values import ChargeQuery
 from tests.support.crash import Boundary, boundaries, once
 from tests.support.world import Signup, World
@@ -323,12 +320,12 @@ async def test_lookup_finds_two_completed(world: World) -> None:
 @pytest.fixture
 def found_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     """The practice processor keeps references unique; this one shows what others may have under one."""
+    find = PracticeAdapter.lookup_charge
 
     async def lookup(self: PracticeAdapter, query: ChargeQuery) -> LookupOutcome:
-        answer = await self._get("/v1/charges?reference=" + query.reference)
-        [charge] = answer.decode(ApiCharges).data
-        taken = Succeeded(charge.id, Money(charge.amount_captured, "eur"), datetime.fromtimestamp(1, UTC))
-        return Found(taken, (replace(taken, processor_id="ch_second"),))
+        found = await find(self, query)
+        assert isinstance(found, Found)
+        return Found(found.outcome, (replace(found.outcome, processor_id="ch_second"),))
 
     monkeypatch.setattr(PracticeAdapter, "lookup_charge", lookup)
 
