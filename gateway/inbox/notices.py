@@ -24,6 +24,9 @@ from processors.values import ChargeQuery, EventKind, Notice, ProcessorEvent
 
 CHARGES: Final = frozenset({EventKind.CHARGE_SUCCEEDED, EventKind.CHARGE_FAILED, EventKind.CHARGE_PENDING})
 
+STANDING: Final = frozenset({EventKind.METHOD_ACTIVATED, EventKind.METHOD_EXPIRED, EventKind.METHOD_SUSPENDED})
+"""How a method stands, which each charge asks the processor anyway."""
+
 ATTEMPTS = """
     select id, invoice, payment_method, reference, processor_id, state from tollbridge.attempt
     where account = $1 and connection = $2
@@ -90,7 +93,11 @@ async def _event(
         return _ends(parked("the notice is for another account at the processor", CaseKind.NOTICE_MISMATCH))
     if event.kind in CHARGES:
         return await _charge(runtime, adapter, delivery, event, now)
-    return _revoked(runtime, delivery, event, now)
+    if event.kind is EventKind.METHOD_REVOKED:
+        return _revoked(runtime, delivery, event, now)
+    if event.kind in STANDING:
+        return _ends(ignored(f"{event.kind}: the next charge will show it"))
+    return _ends(parked(f"{event.kind} is not acted on yet: look in the processor's dashboard"))
 
 
 async def _charge(
