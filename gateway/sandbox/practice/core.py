@@ -85,7 +85,7 @@ class Core(Sandbox):
         limit, now = account.manner.rate_limit, time.monotonic()
         if limit is None:
             return False
-        while account.calls_at and now - account.calls_at[0] >= 1:
+        while account.calls_at and not 0 <= now - account.calls_at[0] < 1:  # another machine's clock is of no use
             account.calls_at.popleft()
         if len(account.calls_at) >= limit:
             return True
