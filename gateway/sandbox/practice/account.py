@@ -256,7 +256,7 @@ class Account(msgspec.Struct):
         if charge.status != "succeeded":
             return 0
         back = sum(one.amount for one in self.refunds_of(charge) if one.status != "failed")
-        return charge.captured - back - sum(one.withdrawn for one in self.disputes_of(charge))
+        return max(0, charge.captured - back - sum(one.withdrawn for one in self.disputes_of(charge)))
 
     def clear(self) -> None:
         """Forget everything but the key, the manner and the webhook endpoints."""
