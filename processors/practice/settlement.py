@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from datetime import UTC, date, datetime
-from typing import Final
+from datetime import date, datetime
+from itertools import islice
+from typing import Annotated, Final
+
+import msgspec
 
 from processors.errors import OutcomeUnknownError
 from processors.money import Exponents, from_minor
@@ -15,13 +18,33 @@ from processors.values import Settlement, SettlementKind, SettlementRow
 MAX_ROWS: Final = 100_000
 
 
+class ApiRow(msgspec.Struct, frozen=True):
+    """A line, by the names of its columns."""
+
+    id: str
+    kind: SettlementKind
+    object: str
+    charge: str
+    reference: str
+    occurred_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    amount: int
+    currency: str
+    settled: int
+    fee: int
+    net: int
+    settlement_currency: str
+
+
 def settlement(processor_id: str, day: str, content: bytes, units: Exponents) -> Settlement:
     """A file's rows; raises OutcomeUnknownError for one that can't be read or doesn't balance, and MoneyError."""
     try:
-        lines = list(csv.DictReader(io.StringIO(content.decode())))[: MAX_ROWS + 1]
-        rows = tuple(_row(line, units) for line in lines)
+        lines = csv.DictReader(io.StringIO(content.decode()), strict=True)
+        if lines.fieldnames is None or not set(ApiRow.__struct_fields__) <= set(lines.fieldnames):
+            raise ValueError("it has other columns")
+        told = [msgspec.convert(line, ApiRow, strict=False) for line in islice(lines, MAX_ROWS + 1)]
+        rows = tuple(_row(one, units) for one in told)
         read = Settlement(processor_id, date.fromisoformat(day), rows)
-    except (KeyError, TypeError, ValueError, csv.Error):
+    except (ValueError, csv.Error):  # msgspec's ValidationError is a ValueError
         raise OutcomeUnknownError(f"the settlement file {processor_id} can't be read") from None
     if len(rows) > MAX_ROWS:
         raise OutcomeUnknownError(f"the settlement file {processor_id} has more than {MAX_ROWS} rows")
@@ -40,17 +63,17 @@ def _check(read: Settlement) -> None:
         raise OutcomeUnknownError(f"the settlement file {read.processor_id} does not balance")
 
 
-def _row(line: dict[str, str], units: Exponents) -> SettlementRow:
-    paid_in = line["settlement_currency"]
+def _row(told: ApiRow, units: Exponents) -> SettlementRow:
+    paid_in = told.settlement_currency
     return SettlementRow(
-        row_id=line["id"],
-        kind=SettlementKind(line["kind"]),
-        amount=from_minor(int(line["amount"]), line["currency"], units),
-        settled=from_minor(int(line["settled"]), paid_in, units),
-        fee=from_minor(int(line["fee"]), paid_in, units),
-        net=from_minor(int(line["net"]), paid_in, units),
-        occurred_at=datetime.fromisoformat(line["occurred_at"]).astimezone(UTC),
-        processor_id=line["object"],
-        charge_id=line["charge"],
-        reference=line["reference"],
+        row_id=told.id,
+        kind=told.kind,
+        amount=from_minor(told.amount, told.currency, units),
+        settled=from_minor(told.settled, paid_in, units),
+        fee=from_minor(told.fee, paid_in, units),
+        net=from_minor(told.net, paid_in, units),
+        occurred_at=told.occurred_at,
+        processor_id=told.object,
+        charge_id=told.charge,
+        reference=told.reference,
     )
