@@ -129,7 +129,10 @@ class ProcessorAdapter(Protocol):
         ...
 
     async def poll(self, since: datetime, cursor: str = "") -> Polled:
-        """One page of what changed since, of `capabilities.polled_events`; raises CallError, MoneyError."""
+        """One page of what changed since; raises CallError, MoneyError.
+
+        All of `capabilities.polled_events`; others may come too, as a second way to what was told.
+        """
         ...
 
     async def settlements(self, since: date) -> tuple[str, ...]:

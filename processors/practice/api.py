@@ -157,7 +157,7 @@ class PracticeApi:
     async def _changed(self, path: str, since: datetime, after: str) -> Answer:
         filters = {"updated_from": str(int(since.timestamp())), "limit": str(PAGE)}
         if after:
-            filters["starting_after"] = after
+            filters["after"] = after
         return await self.get(path, "", **filters)
 
 

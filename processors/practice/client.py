@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar, Final, Self
 
@@ -43,6 +43,7 @@ from processors.practice.api import PracticeApi, segment, unclear
 from processors.practice.wire import (
     ApiAccount,
     ApiCharge,
+    ApiDispute,
     ApiMethod,
     ApiRefund,
     ApiSettlement,
@@ -283,13 +284,13 @@ class PracticeAdapter:
         if listed == "refunds":
             refunds = await self._api.changed_refunds(since, after)
             events = [notices.refund_event(notices.refund_kind(one), one, self.units) for one in refunds.data]
-            return Polled(tuple(events), f"refunds:{refunds.data[-1].id}" if refunds.has_more else "disputes:")
+            return Polled(tuple(events), _after("refunds", refunds.data) if refunds.has_more else "disputes:")
         disputes = await self._api.changed_disputes(since, after)
         events = [
             notices.dispute_event(notices.DISPUTE_KINDS[f"dispute.{one.status}"], one, self.units)
             for one in disputes.data
         ]
-        return Polled(tuple(events), f"disputes:{disputes.data[-1].id}" if disputes.has_more else "")
+        return Polled(tuple(events), _after("disputes", disputes.data) if disputes.has_more else "")
 
     # What was paid out
 
@@ -302,6 +303,11 @@ class PracticeAdapter:
         shown = (await self._api.get(path, "/v1/settlements/{id}")).decode(ApiSettlement)
         content = (await self._api.get(f"{path}.csv", "/v1/settlements/{id}.csv")).body
         return settlement.settlement(shown.id, shown.day, content, self.units)
+
+
+def _after(listed: str, page: Sequence[ApiRefund | ApiDispute]) -> str:
+    """The cursor behind a page: the list, and the time and id of the last change in it."""
+    return f"{listed}:{page[-1].updated_at}:{page[-1].id}"
 
 
 def _weight(outcome: ChargeOutcome) -> int:

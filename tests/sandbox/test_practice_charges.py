@@ -164,6 +164,16 @@ async def test_any_success_can_fail_late_and_be_paid_again(merchant: Merchant) -
     assert len({entry.id for entry in merchant.account.entries}) == 4
 
 
+async def test_a_course_goes_on_from_where_it_was_led(merchant: Merchant) -> None:
+    late, back = await merchant.charge("late_failure_then_paid"), await merchant.charge("charged_back")
+    for charge in (late, back):
+        merchant.processor.fail_late(charge["id"])
+    merchant.processor.advance(30 * DAY)
+    assert (merchant.status(late), merchant.status(back)) == ("succeeded", "reversed")
+    assert sum(entry.amount for entry in merchant.account.entries) == 1000
+    assert merchant.account.disputes == {}
+
+
 async def test_an_event_of_a_type_that_nobody_knows_and_for_another(merchant: Merchant) -> None:
     told = {"api_key": KEY, "type": "payout.queued", "data": {"id": "x"}, "receiver": "pa_another"}
     await merchant.control("/events", told, 201)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import io
 import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.sandbox.practice import PracticeProcessor
-from gateway.sandbox.practice.manner import MANNERS, Manner
+from gateway.sandbox.practice.kinds import MAGIC_AMOUNTS, TokenKind
+from gateway.sandbox.practice.manner import MANNERS, Delays, Manner
 from tests.sandbox.practice import DAY, KEY, Merchant
 
 
@@ -92,6 +94,15 @@ async def test_an_error_lets_the_same_key_run_again(merchant: Merchant, effect: 
     made = await merchant.charge(**body)
     assert await merchant.charge(**body) == made, "a 2xx is kept"
     assert len(merchant.processor.captures()) == (2 if effect == "error_after" else 1)
+
+
+async def test_an_error_instead_of_a_kept_answer_frees_no_key(merchant: Merchant) -> None:
+    merchant.manner(idempotency="runs_again_after_error", unique_reference=False)
+    body = {"method": merchant.token(), "reference": "in_1.1", "key": "same"}
+    made = await merchant.charge(**body)
+    merchant.processor.faults.add("error_after", path="/v1/charges")
+    await merchant.charge(**body, status=500)
+    assert await merchant.charge(**body) == made
 
 
 async def test_an_error_after_the_effect_is_no_second_charge_elsewhere(merchant: Merchant) -> None:
@@ -261,3 +272,12 @@ async def test_an_account_can_be_pickled_with_its_timers(merchant: Merchant, lik
     assert accounts[KEY].charges[charge["id"]] == merchant.account.charges[charge["id"]]
     assert accounts[KEY].manner == merchant.account.manner
     assert len(timers) == 1
+
+
+def test_the_readme_names_every_manner_field_kind_and_delay() -> None:
+    text = Path("gateway/sandbox/practice/README.md").read_text()
+    names = {*MANNERS, *Manner.__struct_fields__, *Delays.__struct_fields__}
+    names |= {kind for kind in TokenKind if not kind.startswith("decline_")}
+    assert [name for name in sorted(names) if f"`{name}`" not in text] == []
+    for amount, kind in MAGIC_AMOUNTS.items():
+        assert str(amount) in text or kind.startswith("decline_"), amount

@@ -111,6 +111,18 @@ async def test_staff_refunds_in_the_dashboard(merchant: Merchant, events: bool) 
     assert (await merchant.get(f"/refunds?updated_from={since + 61}"))["data"] == []
 
 
+async def test_what_changes_again_hides_nothing_from_the_next_page(merchant: Merchant) -> None:
+    charge = await merchant.charge()
+    made = [(await merchant.refund(charge, 1))["id"] for _ in range(3)]
+    first = (await merchant.get("/refunds?updated_from=0&limit=1"))["data"][0]
+    merchant.processor.advance(1)
+    merchant.processor.settle_refund(first["id"], "failed")
+    rest = await merchant.get(f"/refunds?updated_from=0&after={first['updated_at']}:{first['id']}")
+    assert {one["id"] for one in rest["data"]} == set(made)
+    assert rest["data"][-1]["id"] == first["id"]
+    await merchant.get("/refunds?updated_from=0&after=x", 400)
+
+
 async def test_controls_end_a_refund(merchant: Merchant) -> None:
     merchant.manner(refunds="async")
     refund = await merchant.refund(await merchant.charge())

@@ -76,7 +76,7 @@ class Server:
         if fault.effect not in ERRORS:
             return reply
         if fault.effect is Effect.ERROR_AFTER and account is not None:
-            keys.forget(account, request)
+            keys.forget(account, request, reply)
         return error_reply(HttpError(fault.status, "sandbox_fault", "a fault that was asked for", fault.headers))
 
     async def _route(self, request: Request) -> Reply:

@@ -40,6 +40,15 @@ UNCHARGEABLE: Final = {
 """Why a method that is not active is declined."""
 
 
+NEEDS: Final = {
+    Move.LATE_FAILURE: "succeeded",
+    Move.CHARGE_BACK: "succeeded",
+    Move.LATE_FAILURE_SETTLED: "reversed",
+    Move.PAY_AGAIN: "reversed",
+}
+"""What a charge must be for a step to happen to it: somebody may have led it another way meanwhile."""
+
+
 class Charging(Disputing):
     def make_charge(
         self,
@@ -201,7 +210,8 @@ class Charging(Disputing):
     def _step(self, account: Account, charge: Charge) -> None:
         step = charge.course.pop(0)
         charge.next_at = self._when(account, charge)
-        self._step_as(account, charge, step)
+        if NEEDS.get(step.move, charge.status) == charge.status:
+            self._step_as(account, charge, step)
 
     def _step_as(self, account: Account, charge: Charge, step: Step) -> None:
         match step.move:

@@ -19,6 +19,7 @@ from gateway.sandbox.practice.account import Account
 
 MAX_KEY = 64
 WAIT_S, WAITS = 0.02, 1500
+REPLAYED = "idempotent-replayed"
 
 AccountHandler = Callable[[Account, Request], Awaitable[Reply]]
 Show = Callable[[Account, str], Reply]
@@ -53,9 +54,12 @@ def once(now: Callable[[], int], handler: AccountHandler, show: Show) -> Account
     return handle
 
 
-def forget(account: Account, request: Request) -> None:
-    """An error was answered after the effect: where only 2xx is kept under a key, it's free again."""
-    if account.manner.idempotency == "runs_again_after_error":
+def forget(account: Account, request: Request, reply: Reply) -> None:
+    """An error takes the place of `reply`: where only 2xx is kept under a key, the key is free again.
+
+    Not if `reply` was that of an earlier call, which its caller has had.
+    """
+    if account.manner.idempotency == "runs_again_after_error" and REPLAYED not in reply.headers:
         account.replies.end(_sent(account, request), None)
 
 
@@ -108,4 +112,4 @@ def _again(account: Account, first: Reply, show: Show) -> Reply:
             return json_reply({"error": error}, 409)
         case _:
             reply = first
-    return Reply(reply.status, reply.body, reply.headers | {"idempotent-replayed": "true"})
+    return Reply(reply.status, reply.body, reply.headers | {REPLAYED: "true"})

@@ -54,14 +54,15 @@ class ReturnApi:
         return json_reply(refund.shown(account.id), 201)
 
     async def list_refunds_of_charge(self, account: Account, request: Request) -> Reply:
+        _readable(account)
         asked(request)
         charge = need(account.charges, request.params["id"], "charge")
         return page_of(request, account.refunds_of(charge)[::-1], _id, lambda one: one.shown(account.id))
 
     async def list_refunds(self, account: Account, request: Request) -> Reply:
-        """Newest first; `updated_from` finds what changed since, in the order of the changes."""
+        """Newest first; with `updated_from` what changed since, in the order of the changes, on behind `after`."""
         _readable(account)
-        query = asked(request, "reference", "updated_from")
+        query = asked(request, "reference", "updated_from", "after")
         found = [one for one in account.refunds.values() if query.get("reference") in (None, one.reference)]
         found = _updated(found, query)
         return page_of(request, found, _id, lambda one: one.shown(account.id))
@@ -75,7 +76,7 @@ class ReturnApi:
 
     async def list_disputes(self, account: Account, request: Request) -> Reply:
         _readable(account)
-        found = _updated(list(account.disputes.values()), asked(request, "updated_from"))
+        found = _updated(list(account.disputes.values()), asked(request, "updated_from", "after"))
         return page_of(request, found, _id, lambda one: one.shown(account.id))
 
     async def show_dispute(self, account: Account, request: Request) -> Reply:
@@ -115,8 +116,18 @@ def _readable(account: Account) -> None:
 def _updated(found: list[Any], query: dict[str, str]) -> list[Any]:
     if "updated_from" not in query:
         return found[::-1]
-    since = number(query, "updated_from", 0)
-    return sorted((one for one in found if one.updated_at >= since), key=lambda one: (one.updated_at, one.id))
+    since, at, _, id = number(query, "updated_from", 0), *query.get("after", "").partition(":")
+    after = (number({"after": at or "0"}, "after", 0), id)
+    changed = [one for one in found if one.updated_at >= since and _change(one) > after]
+    return sorted(changed, key=_change)
+
+
+def _change(one: Any) -> tuple[int, str]:
+    """Where a change stands among the others; as `after`, with a colon between the two.
+
+    It is not the id alone: what changes again moves to the end, and nothing that it passes may be missed.
+    """
+    return one.updated_at, one.id
 
 
 def _id(one: Any) -> str:
