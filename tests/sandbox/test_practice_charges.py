@@ -155,6 +155,15 @@ async def test_what_would_come_next_can_come_now(merchant: Merchant) -> None:
     assert len(merchant.account.entries) == 3, "the timers of what came early ring for nothing"
 
 
+async def test_a_timer_of_what_came_early_brings_nothing_else_forward(merchant: Merchant) -> None:
+    charge = await merchant.charge("late_failure_then_paid")
+    merchant.processor.go_on(charge["id"])
+    merchant.processor.advance(3 * DAY)
+    assert merchant.status(charge) == "reversed"
+    merchant.processor.advance(2 * DAY)
+    assert merchant.status(charge) == "succeeded"
+
+
 async def test_any_success_can_fail_late_and_be_paid_again(merchant: Merchant) -> None:
     charge = await merchant.charge()
     for verb in ("fail_late", "pay_again", "fail_late"):
