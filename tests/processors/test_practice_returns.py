@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 
 from processors.errors import DeliveryMalformedError, InexactMoneyError, OutcomeUnknownError, RefusedError
 from processors.money import Money
 from processors.outcome import (
+    Found,
     LookupFailed,
     NotFound,
     NotSent,
@@ -20,6 +22,7 @@ from processors.outcome import (
     RefundRefusal,
     RefundRefused,
     RefundSucceeded,
+    Succeeded,
     Unknown,
 )
 from processors.practice.client import PracticeAdapter
@@ -27,6 +30,7 @@ from processors.practice.manners import LikeMollie
 from processors.practice.notices import CHARGE_KINDS, DISPUTE_KINDS, METHOD_KINDS, REFUND_KINDS
 from processors.practice.settlement import settlement
 from processors.values import (
+    ChargeQuery,
     DisputeStage,
     EventKind,
     Notice,
@@ -37,7 +41,8 @@ from processors.values import (
     Secret,
     SettlementKind,
 )
-from tests.processors.conftest import API_KEY, START, WEBHOOK_SECRET, Practice, Receiver
+from tests.processors.conftest import API_KEY, START, WEBHOOK_SECRET, Practice, Receiver, make_adapter
+from tests.processors.test_practice_charges import Liar
 
 DAY = 86400
 
@@ -140,6 +145,25 @@ async def test_the_same_key_with_other_bytes_is_unknown(practice: Practice) -> N
     charge = await charged(practice)
     await refund(practice, charge, 400)
     assert isinstance(await refund(practice, charge, 500), Unknown)
+
+
+async def test_an_answer_about_another_amount_is_unknown(practice: Practice) -> None:
+    charge = await charged(practice)
+    async with httpx.AsyncClient(transport=Liar(amount=399)) as http:
+        liar = make_adapter(http, practice.base_url, practice.account.id)
+        assert isinstance(await liar.refund(liar.prepare_refund(refund_request(charge))), Unknown)
+
+
+async def test_a_scan_goes_on_behind_its_first_page(practice: Practice) -> None:
+    adapter = mollie(practice)
+    method = practice.processor.create_method(API_KEY, "ok")
+    for number in range(1, 252):
+        practice.processor.make_charge(
+            practice.account, f"in_1.{number}", 1000, "EUR", method, description="", metadata={}
+        )
+    found = await adapter.lookup_charge(ChargeQuery("in_1.1"))
+    assert isinstance(found, Found)
+    assert isinstance(found.outcome, Succeeded)
 
 
 async def test_a_refund_that_is_not_there(practice: Practice) -> None:
