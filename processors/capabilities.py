@@ -8,6 +8,8 @@ from enum import StrEnum
 
 import msgspec
 
+from processors.values import EventKind
+
 
 class Replay(StrEnum):
     """What the same key with the same bytes gives inside the idempotency window."""
@@ -27,12 +29,46 @@ class Lookup(StrEnum):
     NONE = "none"
 
 
+class KeyPlace(StrEnum):
+    """Where the idempotency key stands in a call."""
+
+    HEADER = "header"
+    BODY = "body"
+
+
 class Idempotency(msgspec.Struct, frozen=True):
-    """The processor's idempotency: how long a key protects, and what a replay gives."""
+    """The processor's idempotency: how long a key protects, what a replay gives, and where the key stands."""
 
     window: timedelta
     replay: Replay
     max_key_length: int = 64
+    place: KeyPlace = KeyPlace.HEADER
+
+
+class RefundMode(StrEnum):
+    """How a refund is answered: with its outcome, with its acceptance only, or not at all."""
+
+    SYNC = "sync"
+    ASYNC = "async"
+    NONE = "none"
+
+
+class Refunds(msgspec.Struct, frozen=True):
+    """What the processor gives back; `window` is how long after the capture, None for ever."""
+
+    mode: RefundMode
+    partial: bool = True
+    window: timedelta | None = None
+
+
+class Webhook(StrEnum):
+    """What proves a webhook. An unsigned ping proves nothing: what it's about is fetched."""
+
+    SIGNED_BODY = "signed_body"
+    SIGNED_FIELDS = "signed_fields"
+    SIGNED_URL_AND_BODY = "signed_url_and_body"
+    CERTIFICATE = "certificate"
+    UNSIGNED_PING = "unsigned_ping"
 
 
 class ReferenceRules(msgspec.Struct, frozen=True):
@@ -53,7 +89,8 @@ class Capabilities(msgspec.Struct, frozen=True):
     """One processor, as the gateway may rely on it.
 
     `lookup_lag` is how long a new charge may stay invisible to a look-up; `call_timeout` the *total* time of one
-    call; the schedules are the waits before each poll, the last one repeated.
+    call; the schedules are the waits before each poll, the last one repeated. Every kind of event is told by webhook
+    (`events`), found by `poll` alone (`polled_events`), or impossible there: the three make up all of EventKind.
     """
 
     asynchronous: bool
@@ -71,3 +108,14 @@ class Capabilities(msgspec.Struct, frozen=True):
     amounts: Amounts = Amounts()
     settlement: timedelta = timedelta(0)
     reversal_window: timedelta | None = None
+    refunds: Refunds = Refunds(RefundMode.NONE)
+    webhook: Webhook = Webhook.SIGNED_BODY
+    batch: bool = False
+    events: frozenset[EventKind] = frozenset()
+    polled_events: frozenset[EventKind] = frozenset()
+    settlement_files: bool = False
+
+    @property
+    def impossible_events(self) -> frozenset[EventKind]:
+        """What can't be known of this processor, by webhook or by asking."""
+        return frozenset(EventKind) - self.events - self.polled_events

@@ -13,7 +13,7 @@
         ├── RefusedError          the processor answered 4xx: our fault, final, moves no money
         └── OutcomeUnknownError   it may have happened (also 408): only a look-up, a webhook or the same bytes settle it
 
-A charge never raises a CallError: the shared transport turns one into an outcome (`processors.outcome`).
+Charges and refunds never raise a CallError: the shared transport turns one into an outcome (`processors.outcome`).
 """
 
 from __future__ import annotations

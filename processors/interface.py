@@ -1,30 +1,35 @@
 """The protocol that every processor adapter speaks.
 
 An adapter is a client of one configured connection. It keeps no state, reads no clock of its own, and moves no money
-except in `charge`, which sends bytes that `prepare_charge` made and the gateway has already committed. It is found by
-its entry point in the group `tollbridge.processors`; the gateway never tests its name.
+except in `charge` and `refund`, which send bytes that `prepare_charge` and `prepare_refund` made and the gateway has
+already committed. It is found by its entry point in the group `tollbridge.processors`; the gateway never tests its
+name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import ClassVar, Protocol, Self
 
 import httpx
 
 from processors.capabilities import Capabilities
-from processors.outcome import ChargeOutcome, LookupOutcome
+from processors.outcome import ChargeOutcome, LookupOutcome, RefundLookupOutcome, RefundOutcome
 from processors.values import (
     ChargeQuery,
     ChargeRequest,
     MethodState,
     Notice,
     PaymentMethodReference,
+    Polled,
     PreparedCall,
     ProcessorEvent,
     RawDelivery,
+    RefundQuery,
+    RefundRequest,
     Secret,
+    Settlement,
     SetupRequest,
     SetupResult,
     SetupSession,
@@ -94,8 +99,26 @@ class ProcessorAdapter(Protocol):
         """Withdraw a pending charge where `capabilities.cancel`; the answer is its state afterwards."""
         ...
 
+    def prepare_refund(self, request: RefundRequest) -> PreparedCall:
+        """The exact bytes of a refund; pure, the same for the same request.
+
+        Raises MoneyError, and RefusedError for a charge's id that no charge there can have: nothing was sent.
+        """
+        ...
+
+    async def refund(self, call: PreparedCall) -> RefundOutcome:
+        """Send prepared bytes, once, and say what came of it. Never raises for what the processor or network did."""
+        ...
+
+    async def lookup_refund(self, query: RefundQuery) -> RefundLookupOutcome:
+        """Ask for a refund again. Never raises for what the processor or network did."""
+        ...
+
     def verify(self, delivery: RawDelivery) -> tuple[Notice, ...]:
-        """The notices of a delivery whose signature over the raw bytes holds; raises WebhookError."""
+        """The notices of a delivery whose signature over the raw bytes holds; raises WebhookError.
+
+        Where `capabilities.webhook` is an unsigned ping there is nothing to hold: `parse` fetches all that it says.
+        """
         ...
 
     async def parse(self, notice: Notice) -> tuple[ProcessorEvent, ...]:
@@ -103,4 +126,19 @@ class ProcessorAdapter(Protocol):
 
         Raises CallError, WebhookError for a body that it can't read, MoneyError for an amount that it can't.
         """
+        ...
+
+    async def poll(self, since: datetime, cursor: str = "") -> Polled:
+        """One page of what changed since; raises CallError, MoneyError.
+
+        All of `capabilities.polled_events`; others may come too, as a second way to what was told.
+        """
+        ...
+
+    async def settlements(self, since: date) -> tuple[str, ...]:
+        """The ids of the settlement files of that day and later, oldest first, at most a hundred; raises CallError."""
+        ...
+
+    async def settlement(self, processor_id: str) -> Settlement:
+        """One settlement file, read and found to balance; raises CallError, MoneyError."""
         ...

@@ -152,3 +152,60 @@ class LookupFailed(msgspec.Struct, frozen=True, tag="lookup_failed"):
 
 
 LookupOutcome: TypeAlias = Found | NotFound | LookupFailed
+
+
+class RefundRefusal(StrEnum):
+    """Why a processor makes no refund, in words that all processors share."""
+
+    DISPUTE_OPEN = "dispute_open"
+    TOO_LATE = "too_late"
+    PARTIAL_NOT_ALLOWED = "partial_not_allowed"
+    INSUFFICIENT_BALANCE = "insufficient_balance"
+    EXCEEDS_CAPTURE = "exceeds_capture"
+    NOT_CAPTURED = "not_captured"
+    NOT_ENABLED = "not_enabled"
+    OTHER = "other"
+
+
+class RefundSucceeded(msgspec.Struct, frozen=True, tag="refund_succeeded"):
+    """`amount` went back to the payer under the refund's own `processor_id`. It may still fail later."""
+
+    processor_id: str
+    amount: Money
+    occurred_at: datetime
+
+
+class RefundPending(msgspec.Struct, frozen=True, tag="refund_pending"):
+    """Accepted and under way: it counts against what is refundable. A notice or a look-up will say how it ended."""
+
+    processor_id: str
+    amount: Money
+
+
+class RefundFailed(msgspec.Struct, frozen=True, tag="refund_failed"):
+    """The payer has no money from it: what was to go back is the merchant's again. May follow a success."""
+
+    processor_id: str
+    amount: Money
+    code: str = ""
+    message: str = ""
+
+
+class RefundRefused(msgspec.Struct, frozen=True, tag="refund_refused"):
+    """The processor makes no such refund; no money moved and none will for this request."""
+
+    reason: RefundRefusal
+    code: str = ""
+    message: str = ""
+
+
+RefundOutcome: TypeAlias = RefundSucceeded | RefundPending | RefundFailed | RefundRefused | NotSent | Unknown
+
+
+class RefundFound(msgspec.Struct, frozen=True, tag="refund_found"):
+    """The processor knows the refund; `outcome` is its state now."""
+
+    outcome: RefundOutcome
+
+
+RefundLookupOutcome: TypeAlias = RefundFound | NotFound | LookupFailed

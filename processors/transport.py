@@ -26,6 +26,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from types import MappingProxyType
 from typing import Final, TypeVar
 
 import httpx
@@ -40,7 +41,18 @@ from processors.errors import (
     OutcomeUnknownError,
     RefusedError,
 )
-from processors.outcome import ChargeOutcome, LookupFailed, LookupOutcome, NotSent, Rejected, Unknown
+from processors.outcome import (
+    ChargeOutcome,
+    LookupFailed,
+    LookupOutcome,
+    NotSent,
+    RefundLookupOutcome,
+    RefundOutcome,
+    RefundRefusal,
+    RefundRefused,
+    Rejected,
+    Unknown,
+)
 from processors.values import PreparedCall, Unprinted
 
 MAX_ANSWER_BYTES: Final = 1 << 20
@@ -282,6 +294,29 @@ async def charge_outcome(call: Awaitable[ChargeOutcome]) -> ChargeOutcome:
 
 async def lookup_outcome(call: Awaitable[LookupOutcome]) -> LookupOutcome:
     """The outcome of a look-up whose errors become LookupFailed: nothing is known that was not known before."""
+    try:
+        return await call
+    except CallError as error:
+        return LookupFailed(str(error))
+    except MoneyError:
+        return LookupFailed("the answer names an amount that can't be read")
+
+
+async def refund_outcome(
+    call: Awaitable[RefundOutcome], reasons: Mapping[str, RefundRefusal] = MappingProxyType({})
+) -> RefundOutcome:
+    """The outcome of a refund call whose errors become outcomes; `reasons` are the processor's codes for a refusal."""
+    try:
+        return await call
+    except (CallError, MoneyError) as error:
+        outcome = outcome_of(error)
+    if isinstance(outcome, Rejected):
+        return RefundRefused(reasons.get(outcome.code, RefundRefusal.OTHER), outcome.code, outcome.message)
+    return outcome
+
+
+async def refund_lookup_outcome(call: Awaitable[RefundLookupOutcome]) -> RefundLookupOutcome:
+    """As `lookup_outcome`, for a refund."""
     try:
         return await call
     except CallError as error:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import TypeAlias
 
 import msgspec
 
 from processors.money import Money
-from processors.outcome import ChargeOutcome, Decline
+from processors.outcome import ChargeOutcome, Decline, RefundOutcome
 
 
 class Unprinted(msgspec.Struct, frozen=True):
@@ -125,9 +125,32 @@ class PreparedCall(Unprinted, frozen=True):
 
 
 class ChargeQuery(msgspec.Struct, frozen=True):
-    """How to ask for a charge again: by our reference, and by the processor's id where one is known."""
+    """How to ask for a charge again: by our reference, and by the processor's id where one is known.
+
+    `method` and `since` (when it was first sent) narrow the list where a processor can only be scanned.
+    """
 
     reference: str
+    processor_id: str = ""
+    method: PaymentMethodReference | None = None
+    since: datetime | None = None
+
+
+class RefundRequest(msgspec.Struct, frozen=True):
+    """Money back from one capture, `charge_id` at the processor. `reference` is unique for ever at this connection."""
+
+    reference: str
+    idempotency_key: str
+    charge_id: str
+    amount: Money
+    reason: str = ""
+
+
+class RefundQuery(msgspec.Struct, frozen=True):
+    """How to ask for a refund again: by our reference, and by the refund's own id where it is known."""
+
+    reference: str
+    charge_id: str
     processor_id: str = ""
 
 
@@ -155,14 +178,29 @@ class Notice(Unprinted, frozen=True):
 
 
 class EventKind(StrEnum):
-    """What a processor tells us."""
+    """What a processor tells us. Each names what happened; how much money moved stands in the event."""
 
     CHARGE_SUCCEEDED = "charge.succeeded"
     CHARGE_FAILED = "charge.failed"
     CHARGE_PENDING = "charge.pending"
     CHARGE_REVERSED = "charge.reversed"
     CHARGE_REINSTATED = "charge.reinstated"
+    REFUND_CREATED = "refund.created"
+    REFUND_SUCCEEDED = "refund.succeeded"
+    REFUND_FAILED = "refund.failed"
+    REFUND_REVERSED = "refund.reversed"
+    DISPUTE_INQUIRY = "dispute.inquiry"
+    DISPUTE_OPENED = "dispute.opened"
+    DISPUTE_FUNDS_WITHDRAWN = "dispute.funds_withdrawn"
+    DISPUTE_WON = "dispute.won"
+    DISPUTE_LOST = "dispute.lost"
+    DISPUTE_PARTLY_LOST = "dispute.partly_lost"
+    DISPUTE_CLOSED = "dispute.closed"
+    METHOD_ACTIVATED = "method.activated"
+    METHOD_REPLACED = "method.replaced"
     METHOD_REVOKED = "method.revoked"
+    METHOD_EXPIRED = "method.expired"
+    METHOD_SUSPENDED = "method.suspended"
     IGNORED = "ignored"
 
 
@@ -177,12 +215,60 @@ class MoneyMoved(msgspec.Struct, frozen=True):
     occurred_at: datetime
 
 
+class RefundState(msgspec.Struct, frozen=True):
+    """A refund as the processor tells of it; `external` where our own staff or the processor began it there."""
+
+    processor_id: str
+    charge_id: str
+    outcome: RefundOutcome
+    amount: Money
+    reference: str = ""
+    external: bool = False
+
+
+class DisputeStage(StrEnum):
+    """How a dispute stands."""
+
+    INQUIRY = "inquiry"
+    OPENED = "opened"
+    FUNDS_WITHDRAWN = "funds_withdrawn"
+    WON = "won"
+    LOST = "lost"
+    PARTLY_LOST = "partly_lost"
+    CLOSED = "closed"
+
+
+class DisputeState(msgspec.Struct, frozen=True):
+    """A payer's objection as the processor tells of it. `withdrawn` is what is gone for it now.
+
+    `moves` is every move of money so far, oldest first, each with its own occurrence.
+    """
+
+    processor_id: str
+    charge_id: str
+    stage: DisputeStage
+    amount: Money
+    withdrawn: Money
+    moves: tuple[MoneyMoved, ...] = ()
+    reason: str = ""
+    evidence_due_by: datetime | None = None
+    evidence_url: str = ""
+
+
+class Replacement(msgspec.Struct, frozen=True):
+    """What a payment method became: the old token is charged no more."""
+
+    method: PaymentMethodReference
+    card: Card
+
+
 class ProcessorEvent(msgspec.Struct, frozen=True):
     """One event. A charge event names the charge by our reference or by the processor's id.
 
     `outcome` is what the event itself proves of the charge; None where it must be fetched instead.
     `account_ref` is the receiver that the event names, to be compared with the connection's own.
-    `moved` is the money of a reversal or a reinstatement, `decline` why a charge was reversed.
+    `moved` is the money of a reversal or a reinstatement, `decline` why a charge was reversed or will be tried again
+    by the processor itself; refunds, disputes and replaced methods stand in their own fields.
     """
 
     kind: EventKind
@@ -193,5 +279,57 @@ class ProcessorEvent(msgspec.Struct, frozen=True):
     token: Secret | None = None
     account_ref: str = ""
     detail: str = ""
+    event_id: str = ""
     moved: MoneyMoved | None = None
     decline: Decline | None = None
+    refund: RefundState | None = None
+    dispute: DisputeState | None = None
+    replacement: Replacement | None = None
+
+
+class Polled(msgspec.Struct, frozen=True):
+    """A page of events that were asked for; an empty `cursor` means that there are no more for now."""
+
+    events: tuple[ProcessorEvent, ...]
+    cursor: str = ""
+
+
+class SettlementKind(StrEnum):
+    """What one row of a settlement file is about; PAYOUT is what went to the merchant's bank."""
+
+    CAPTURE = "capture"
+    CAPTURE_REVERSED = "capture_reversed"
+    CAPTURE_REINSTATED = "capture_reinstated"
+    REFUND = "refund"
+    REFUND_FAILED = "refund_failed"
+    DISPUTE_WITHDRAWN = "dispute_withdrawn"
+    DISPUTE_RETURNED = "dispute_returned"
+    FEE = "fee"
+    ADJUSTMENT = "adjustment"
+    PAYOUT = "payout"
+
+
+class SettlementRow(msgspec.Struct, frozen=True):
+    """One row, signed from the merchant's side: `amount` as it was charged, the rest in the currency paid out.
+
+    `processor_id` is the charge, refund or dispute that it is about; `net` is `settled` less `fee`.
+    """
+
+    row_id: str
+    kind: SettlementKind
+    amount: Money
+    settled: Money
+    fee: Money
+    net: Money
+    occurred_at: datetime
+    processor_id: str = ""
+    charge_id: str = ""
+    reference: str = ""
+
+
+class Settlement(msgspec.Struct, frozen=True):
+    """One settlement file. Its rows balance: with the payout, `net` sums to zero in each currency."""
+
+    processor_id: str
+    day: date
+    rows: tuple[SettlementRow, ...]

@@ -20,6 +20,7 @@ import stripe
 from db.engine import assert_no_transaction
 from gateway.billing.errors import StripeForbiddenError, StripeNotSentError, StripeRefusedError, StripeUnknownError
 from gateway.billing.pace import Pace, operation
+from processors.values import Unprinted
 
 API_VERSION: Final = "2026-08-26.dahlia"
 
@@ -28,7 +29,7 @@ T = TypeVar("T")
 stripe.enable_telemetry = False
 
 
-class Answer(msgspec.Struct, Generic[T], frozen=True):
+class Answer(Unprinted, Generic[T], frozen=True):
     """What Stripe said, and how long the question had waited for its turn before it went out."""
 
     said: T

@@ -20,12 +20,14 @@ from gateway.domain.actions import CaseKind
 from gateway.inbox.deliveries import DONE, End, Stored, ignored, parked
 from gateway.runtime import Runtime
 from processors.interface import ProcessorAdapter
-from processors.outcome import ChargeOutcome, Decline, Found, NotFound
+from processors.outcome import ChargeOutcome, Decline, Declined, Found, NotFound
 from processors.values import ChargeQuery, EventKind, MoneyMoved, Notice, ProcessorEvent
 
 CHARGES: Final = frozenset({EventKind.CHARGE_SUCCEEDED, EventKind.CHARGE_FAILED, EventKind.CHARGE_PENDING})
 
 MOVES: Final = frozenset({EventKind.CHARGE_REVERSED, EventKind.CHARGE_REINSTATED})
+STANDING: Final = frozenset({EventKind.METHOD_ACTIVATED, EventKind.METHOD_EXPIRED, EventKind.METHOD_SUSPENDED})
+"""How a method stands, which each charge asks the processor anyway."""
 
 ATTEMPTS = """
     select id, invoice, payment_method, reference, processor_id, state from tollbridge.attempt
@@ -101,10 +103,12 @@ async def _event(
     if event.kind in CHARGES:
         return await _charge(runtime, adapter, delivery, event, now)
     if event.kind in MOVES:
-        return await _moved(delivery, event, now)
+        return await _moved(runtime, delivery, event, now)
     if event.kind is EventKind.METHOD_REVOKED:
         return _revoked(runtime, delivery, event, now)
-    return _ends(parked(f"nobody here knows what to do about {event.kind}"))
+    if event.kind in STANDING:
+        return _ends(ignored(f"{event.kind}: the next charge will show it"))
+    return _ends(parked(f"{event.kind} is not acted on yet: look in the processor's dashboard"))
 
 
 async def _attempt(delivery: Stored, event: ProcessorEvent) -> asyncpg.Record | End:
@@ -120,7 +124,7 @@ async def _attempt(delivery: Stored, event: ProcessorEvent) -> asyncpg.Record | 
     return found[0]
 
 
-async def _moved(delivery: Stored, event: ProcessorEvent, now: datetime) -> Step:
+async def _moved(runtime: Runtime, delivery: Stored, event: ProcessorEvent, now: datetime) -> Step:
     attempt = await _attempt(delivery, event)
     if isinstance(attempt, End):
         return _ends(attempt)
@@ -131,7 +135,11 @@ async def _moved(delivery: Stored, event: ProcessorEvent, now: datetime) -> Step
     if event.moved is None:
         reason = f"the {event.kind} notice does not say what moved"
         return _ends(parked(reason, CaseKind.NOTICE_MISMATCH, attempt["invoice"]))
-    return partial(_store_move, delivery.account, attempt["id"], event.moved, event.decline, now)
+    decline = event.decline
+    if decline is not None:
+        shown = await without_token(runtime, delivery.account, attempt["payment_method"], Declined(decline))
+        decline = shown.decline if isinstance(shown, Declined) else None
+    return partial(_store_move, delivery.account, attempt["id"], event.moved, decline, now)
 
 
 async def _store_move(account: str, attempt: str, moved: MoneyMoved, decline: Decline | None, now: datetime) -> End:

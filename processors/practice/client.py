@@ -1,32 +1,71 @@
-"""The adapter of the practice processor: what it sends and asks. What the answers mean stands in `mapping`."""
+"""The adapter of the practice processor. What is sent stands in `api`, what the answers mean in `mapping`.
+
+This one is for an account in the default manner; those for other manners stand in `manners`.
+"""
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar, Final, Self
-from urllib.parse import quote
 
 import httpx
 
-from processors.capabilities import Amounts, Capabilities, Idempotency, Lookup, ReferenceRules, Replay
+from processors.capabilities import (
+    Amounts,
+    Capabilities,
+    Idempotency,
+    Lookup,
+    ReferenceRules,
+    RefundMode,
+    Refunds,
+    Replay,
+    Webhook,
+)
 from processors.errors import ConfigurationError, OutcomeUnknownError, RefusedError
-from processors.money import from_minor
-from processors.outcome import ChargeOutcome, Found, LookupOutcome, NotFound
-from processors.practice import mapping
-from processors.transport import Answer, Transport, charge_outcome, lookup_outcome
+from processors.money import Exponents, from_minor
+from processors.outcome import (
+    ChargeOutcome,
+    Found,
+    LookupOutcome,
+    NotFound,
+    Pending,
+    RefundFound,
+    RefundLookupOutcome,
+    RefundOutcome,
+    RequiresAction,
+    Succeeded,
+)
+from processors.practice import mapping, notices, returns, settlement
+from processors.practice.api import PracticeApi, segment, unclear
+from processors.practice.wire import (
+    ApiAccount,
+    ApiCharge,
+    ApiDispute,
+    ApiMethod,
+    ApiRefund,
+    ApiSettlement,
+    ApiSettlements,
+    ApiSetup,
+)
+from processors.transport import Transport, charge_outcome, lookup_outcome, refund_lookup_outcome, refund_outcome
 from processors.values import (
     ChargeQuery,
     ChargeRequest,
+    EventKind,
     MethodState,
     Notice,
     PaymentMethodReference,
+    Polled,
     PreparedCall,
     ProcessorEvent,
     RawDelivery,
+    RefundQuery,
+    RefundRequest,
     Secret,
+    Settlement,
     SetupRequest,
     SetupResult,
     SetupSession,
@@ -36,6 +75,15 @@ if TYPE_CHECKING:
     from processors.interface import Clock, ProcessorAdapter
 
 CALL_TIMEOUT: Final = timedelta(seconds=30)
+
+SCHEDULE: Final = (
+    timedelta(seconds=10),
+    timedelta(minutes=1),
+    timedelta(minutes=5),
+    timedelta(minutes=15),
+    timedelta(hours=1),
+    timedelta(hours=6),
+)
 
 
 class PracticeAdapter:
@@ -48,14 +96,7 @@ class PracticeAdapter:
         lookup=Lookup.BY_REFERENCE,
         reference=ReferenceRules(max_length=64),
         call_timeout=CALL_TIMEOUT,
-        unknown_schedule=(
-            timedelta(seconds=10),
-            timedelta(minutes=1),
-            timedelta(minutes=5),
-            timedelta(minutes=15),
-            timedelta(hours=1),
-            timedelta(hours=6),
-        ),
+        unknown_schedule=SCHEDULE,
         pending_schedule=(timedelta(hours=1), timedelta(hours=6), timedelta(days=1)),
         max_pending=timedelta(days=7),
         lookup_lag=timedelta(minutes=15),
@@ -64,15 +105,21 @@ class PracticeAdapter:
         currencies=mapping.CURRENCIES,
         amounts=Amounts(minimum=mapping.MINIMUM),
         settlement=timedelta(days=1),
+        refunds=Refunds(RefundMode.SYNC),
+        webhook=Webhook.SIGNED_BODY,
+        batch=True,
+        events=frozenset(EventKind),
+        settlement_files=True,
     )
+    units: ClassVar[Exponents] = mapping.PRACTICE
     credential_fields: ClassVar[tuple[str, ...]] = ("api_key", "webhook_secret")
     option_fields: ClassVar[tuple[str, ...]] = ("base_url", "account")
 
     def __init__(self, api_key: Secret, webhook_secret: Secret, account: str, transport: Transport) -> None:
-        self._api_key = api_key
         self._webhook_secret = webhook_secret
         self._account = account
-        self._transport = transport
+        self._api = PracticeApi(transport, api_key, account, self.capabilities)
+        self._place = self.capabilities.idempotency.place
 
     @classmethod
     def from_config(
@@ -91,17 +138,21 @@ class PracticeAdapter:
             if not options.get(field, "").strip():
                 raise ConfigurationError(f"{field} is missing or empty")
         transport = Transport(http, options["base_url"], CALL_TIMEOUT.total_seconds(), read_code=mapping.error_code)
-        return cls(credentials["api_key"], credentials["webhook_secret"], options["account"], transport)
+        secret = credentials.get("webhook_secret", Secret(""))
+        return cls(credentials["api_key"], secret, options["account"], transport)
 
     async def check(self) -> str:
         """The account's id; raises CallError, and ConfigurationError where it's not the one configured."""
-        account = (await self._get("/v1/account")).decode(mapping.ApiAccount)
+        account = (await self._api.get("/v1/account")).decode(ApiAccount)
         if account.id != self._account:
             raise ConfigurationError(f"account: the API key is that of {account.id}, not of the one configured")
         return account.id
 
+    # Payment methods
+
     async def begin_setup(self, request: SetupRequest) -> SetupSession:
-        setup = (await self._send(mapping.setup_call(request))).decode(mapping.ApiSetup)
+        call = mapping.setup_call(request, self._place)
+        setup = await self._api.send_once(call, "/v1/setups", ApiSetup, "/v1/setups")
         return SetupSession(
             processor_ref=setup.id,
             redirect_url=setup.url,
@@ -110,125 +161,158 @@ class PracticeAdapter:
         )
 
     async def complete_setup(self, processor_ref: str) -> SetupResult:
-        answer = await self._get(f"/v1/setups/{segment(processor_ref)}", "/v1/setups/{id}")
-        return mapping.setup_result(answer.decode(mapping.ApiSetup))
+        answer = await self._api.get(f"/v1/setups/{segment(processor_ref)}", "/v1/setups/{id}")
+        return mapping.setup_result(answer.decode(ApiSetup))
 
     async def method_state(self, method: PaymentMethodReference) -> MethodState:
         try:
-            answer = await self._get(f"/v1/methods/{segment(method.token.reveal())}", "/v1/methods/{token}")
+            answer = await self._api.get(f"/v1/methods/{segment(method.token.reveal())}", "/v1/methods/{token}")
         except RefusedError as error:
             if error.code == "method_not_found":
                 return MethodState.REVOKED  # what is not there can't be charged
             raise
-        return mapping.METHOD_STATES.get(answer.decode(mapping.ApiMethod).status, MethodState.UNKNOWN)
+        return mapping.METHOD_STATES.get(answer.decode(ApiMethod).status, MethodState.UNKNOWN)
 
     async def revoke_method(self, method: PaymentMethodReference, idempotency_key: str) -> None:
         headers = (("idempotency-key", idempotency_key),)
         call = PreparedCall("DELETE", f"/v1/methods/{segment(method.token.reveal())}", headers, b"")
         try:
-            await self._send(call, "/v1/methods/{token}")
+            await self._api.send(call, "/v1/methods/{token}")
         except RefusedError as error:
             if error.code not in ("method_not_found", "method_revoked"):
                 raise
 
+    # Charges
+
     def prepare_charge(self, request: ChargeRequest) -> PreparedCall:
-        return mapping.charge_call(request)
+        return mapping.charge_call(request, self._place, self.units)
 
     async def charge(self, call: PreparedCall) -> ChargeOutcome:
         return await charge_outcome(self._charge(call))
 
     async def _charge(self, call: PreparedCall) -> ChargeOutcome:
-        reference, asked = mapping.charged(call.body)
+        reference, asked = mapping.charged(call.body, self.units)
         try:
-            charge = (await self._send(call)).decode(mapping.ApiCharge)
+            charge = await self._api.send_once(call, "/v1/charges", ApiCharge, "/v1/charges")
         except RefusedError as error:
-            if error.status == 409:
-                # Something exists under our reference or our key. What became of it, only a look-up can say.
-                raise OutcomeUnknownError(f"{error}: look it up by its reference") from None
-            raise
-        self._own(charge, reference)
-        if from_minor(charge.amount, charge.currency, mapping.PRACTICE) != asked:
+            raise unclear(error) from None
+        self._api.own(charge, reference)
+        if from_minor(charge.amount, charge.currency, self.units) != asked:
             raise OutcomeUnknownError("the processor answered with a charge of another amount")
-        return mapping.outcome(charge)
+        return mapping.outcome(charge, self.units)
 
     async def lookup_charge(self, query: ChargeQuery) -> LookupOutcome:
         return await lookup_outcome(self._lookup(query))
 
     async def _lookup(self, query: ChargeQuery) -> LookupOutcome:
-        charge = await self._find(query)
-        if charge is None:
+        """With several charges under one reference, the first that has money, else the first still under way."""
+        charges = await self._api.charges(query)
+        outcomes = [mapping.outcome(charge, self.units) for charge in charges]
+        if not outcomes:
             return NotFound(conclusive=self.capabilities.not_found_is_conclusive)
-        return Found(mapping.outcome(charge))
+        first, *others = sorted(outcomes, key=_weight)
+        return Found(first, tuple(others))
 
     async def cancel_charge(self, query: ChargeQuery, idempotency_key: str) -> LookupOutcome:
         return await lookup_outcome(self._cancel(query, idempotency_key))
 
     async def _cancel(self, query: ChargeQuery, idempotency_key: str) -> LookupOutcome:
-        charge = await self._find(query)
-        if charge is None:
+        charges = await self._api.charges(query)
+        if not charges:
             return NotFound(conclusive=self.capabilities.not_found_is_conclusive)
-        call = mapping.post(f"/v1/charges/{segment(charge.id)}/cancel", idempotency_key, {})
-        try:
-            charge = (await self._send(call, "/v1/charges/{id}/cancel")).decode(mapping.ApiCharge)
-        except RefusedError as error:
-            if error.code == "charge_closed":
-                return await self._lookup(query)
-            raise
-        self._own(charge, query.reference)
-        return Found(mapping.outcome(charge))
-
-    async def _find(self, query: ChargeQuery) -> mapping.ApiCharge | None:
-        """The charge, by the processor's id where it's known, else by our reference; raises CallError."""
-        if query.processor_id:
-            return await self._by_id(query)
-        path = f"/v1/charges?reference={quote(query.reference, safe='')}"
-        found = (await self._get(path, "/v1/charges?reference={}")).decode(mapping.ApiCharges).data
-        if len(found) > 1:
+        if len(charges) > 1:
             raise OutcomeUnknownError("the processor shows several charges with one reference")
-        for charge in found:
-            self._own(charge, query.reference)
-            return charge
-        return None
-
-    async def _by_id(self, query: ChargeQuery) -> mapping.ApiCharge | None:
+        path = f"/v1/charges/{segment(charges[0].id)}/cancel"
+        call = mapping.post(path, idempotency_key, {}, self._place)
         try:
-            answer = await self._get(f"/v1/charges/{segment(query.processor_id)}", "/v1/charges/{id}")
+            charge = await self._api.send_once(call, "/v1/charges/{id}/cancel", ApiCharge, "/v1/charges")
         except RefusedError as error:
-            if error.code == "charge_not_found":
-                return None
-            raise
-        charge = answer.decode(mapping.ApiCharge)
-        self._own(charge, query.reference)
-        return charge
+            if error.code != "charge_closed":
+                raise
+            return await self._lookup(query)
+        self._api.own(charge, query.reference)
+        return Found(mapping.outcome(charge, self.units))
 
-    def _own(self, charge: mapping.ApiCharge, reference: str) -> None:
-        """Raises OutcomeUnknownError for a charge that is another's, or not the one asked for."""
-        if charge.account != self._account or charge.reference != reference:
-            raise OutcomeUnknownError("the processor answered with a charge that is not the one asked for")
+    # Refunds
+
+    def prepare_refund(self, request: RefundRequest) -> PreparedCall:
+        return returns.refund_call(request, segment(request.charge_id), self._place, self.units)
+
+    async def refund(self, call: PreparedCall) -> RefundOutcome:
+        return await refund_outcome(self._refund(call), returns.REFUSALS)
+
+    async def _refund(self, call: PreparedCall) -> RefundOutcome:
+        asked, charge = returns.asked(call.body), call.path.split("/")[3]
+        try:
+            refund = await self._api.send_once(call, "/v1/charges/{id}/refunds", ApiRefund, "/v1/refunds")
+        except RefusedError as error:
+            raise unclear(error) from None
+        self._api.own_refund(refund, asked.reference, charge)
+        if refund.amount != asked.amount:
+            raise OutcomeUnknownError("the processor answered with a refund of another amount")
+        return returns.refund_outcome(refund, self.units)
+
+    async def lookup_refund(self, query: RefundQuery) -> RefundLookupOutcome:
+        return await refund_lookup_outcome(self._lookup_refund(query))
+
+    async def _lookup_refund(self, query: RefundQuery) -> RefundLookupOutcome:
+        refund = await self._api.refund(query)
+        if refund is None:
+            return NotFound(conclusive=self.capabilities.not_found_is_conclusive)
+        return RefundFound(returns.refund_outcome(refund, self.units))
+
+    # What the processor tells by itself
 
     def verify(self, delivery: RawDelivery, *, at: float | None = None) -> tuple[Notice, ...]:
         """Raises WebhookError. `at` is machine time in Unix seconds: the system's, unless a test gives it."""
+        if self.capabilities.webhook is Webhook.UNSIGNED_PING:
+            return notices.pings(delivery.body)
         header = delivery.header("practice-signature")
         now = time.time() if at is None else at
-        mapping.check_signature(header, self._webhook_secret.reveal(), delivery.body, now)
-        return mapping.notices(delivery.body)
+        notices.check_signature(header, self._webhook_secret.reveal(), delivery.body, now)
+        return notices.notices(delivery.body)
 
     async def parse(self, notice: Notice) -> tuple[ProcessorEvent, ...]:
-        return (mapping.event(notice),)
+        if self.capabilities.webhook is not Webhook.UNSIGNED_PING:
+            return (notices.event(notice, self.units),)
+        charge = await self._api.charge(notice.body.decode())
+        return () if charge is None else notices.current(charge, self.units)
 
-    async def _get(self, path: str, template: str = "") -> Answer:
-        return await self._send(PreparedCall("GET", path, (), b""), template)
+    async def poll(self, since: datetime, cursor: str = "") -> Polled:
+        """Refunds first, then disputes; the cursor names the list and the last that was seen of it."""
+        listed, _, after = (cursor or "refunds:").partition(":")
+        if listed == "refunds":
+            refunds = await self._api.changed_refunds(since, after)
+            events = [notices.refund_event(notices.refund_kind(one), one, self.units) for one in refunds.data]
+            return Polled(tuple(events), _after("refunds", refunds.data) if refunds.has_more else "disputes:")
+        disputes = await self._api.changed_disputes(since, after)
+        events = [
+            notices.dispute_event(notices.DISPUTE_KINDS[f"dispute.{one.status}"], one, self.units)
+            for one in disputes.data
+        ]
+        return Polled(tuple(events), _after("disputes", disputes.data) if disputes.has_more else "")
 
-    async def _send(self, call: PreparedCall, template: str = "") -> Answer:
-        auth = {"authorization": f"Bearer {self._api_key.reveal()}"}
-        return await self._transport.send(call, auth, template=template)
+    # What was paid out
+
+    async def settlements(self, since: date) -> tuple[str, ...]:
+        answer = await self._api.get("/v1/settlements", day_from=since.isoformat())
+        return tuple(one.id for one in answer.decode(ApiSettlements).data)
+
+    async def settlement(self, processor_id: str) -> Settlement:
+        path = f"/v1/settlements/{segment(processor_id)}"
+        shown = (await self._api.get(path, "/v1/settlements/{id}")).decode(ApiSettlement)
+        content = (await self._api.get(f"{path}.csv", "/v1/settlements/{id}.csv")).body
+        return settlement.settlement(shown.id, shown.day, content, self.units)
 
 
-def segment(value: str) -> str:
-    """One path segment; an id that would lead to another path is refused before anything is sent."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,200}", value):
-        raise RefusedError("an id has letters that no id of this processor has", 400, "id_malformed")
-    return value
+def _after(listed: str, page: Sequence[ApiRefund | ApiDispute]) -> str:
+    """The cursor behind a page: the list, and the time and id of the last change in it."""
+    return f"{listed}:{page[-1].updated_at}:{page[-1].id}"
+
+
+def _weight(outcome: ChargeOutcome) -> int:
+    """Money first, then what may become money."""
+    return 0 if isinstance(outcome, Succeeded) else 1 if isinstance(outcome, Pending | RequiresAction) else 2
 
 
 if TYPE_CHECKING:

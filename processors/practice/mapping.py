@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final
 
 import iso4217
 import msgspec
 
-from processors.errors import DeliveryMalformedError, InexactMoneyError, OutcomeUnknownError, SignatureInvalidError
+from processors.capabilities import KeyPlace
+from processors.errors import InexactMoneyError, OutcomeUnknownError
 from processors.money import STRIPE, Exponents, Money, from_minor, to_minor
 from processors.outcome import (
     ADVICE,
@@ -26,22 +24,19 @@ from processors.outcome import (
     RequiresAction,
     Succeeded,
 )
+from processors.practice.wire import ApiCard, ApiCharge, ApiMethod, ApiRefusal, ApiSetup, AskedCharge, ErrorBody
 from processors.values import (
     Card,
     ChargeRequest,
-    EventKind,
     MethodState,
-    Notice,
     PaymentMethodReference,
     PreparedCall,
-    ProcessorEvent,
     Secret,
     SetupFailed,
     SetupPending,
     SetupReady,
     SetupRequest,
     SetupResult,
-    Unprinted,
 )
 
 PRACTICE: Final = Exponents("the practice processor")
@@ -52,12 +47,17 @@ CURRENCIES: Final = frozenset(one.code.lower() for one in iso4217.Currency if on
 MINIMUM: Final = {currency: 10 ** STRIPE.of(currency) for currency in CURRENCIES}
 """The smallest charge is 1.00 in major units of any currency; here in Stripe's minor units."""
 
-TOLERANCE_S: Final = 300
-"""How far a signature's time may be from our machine's, either way."""
-
 DECLINE_CLASSES: Final[Mapping[str, DeclineClass]] = {
     "insufficient_funds": DeclineClass.INSUFFICIENT_FUNDS,
     "do_not_honor": DeclineClass.DO_NOT_HONOR,
+    "limit_exceeded": DeclineClass.LIMIT_EXCEEDED,
+    "issuer_unavailable": DeclineClass.ISSUER_UNAVAILABLE,
+    "capture_failed": DeclineClass.PROCESSOR_ERROR,
+    "invalid_method": DeclineClass.INVALID_PAYMENT_METHOD,
+    "not_permitted": DeclineClass.NOT_PERMITTED,
+    "account_closed": DeclineClass.ACCOUNT_CLOSED,
+    "account_locked": DeclineClass.ACCOUNT_CLOSED,
+    "fraud": DeclineClass.FRAUD,
     "lost_stolen": DeclineClass.LOST_STOLEN,
     "expired_card": DeclineClass.EXPIRED,
     "method_revoked": DeclineClass.REVOKED,
@@ -69,131 +69,70 @@ NEVER_AGAIN: Final = frozenset({"03", "21"})
 """Mastercard's merchant advice codes for "do not try again", which outrank what the class says."""
 
 
-class ApiError(msgspec.Struct, frozen=True):
-    code: str = ""
-
-
-class ErrorBody(msgspec.Struct, frozen=True):
-    error: ApiError = ApiError()
-
-
-class ApiCard(msgspec.Struct, frozen=True):
-    brand: str = ""
-    last4: str = ""
-    exp_month: int | None = None
-    exp_year: int | None = None
-
-
-class ApiMethod(Unprinted, frozen=True):
-    token: str
-    status: str
-    card: ApiCard = ApiCard()
-
-
-class ApiRefusal(msgspec.Struct, frozen=True):
-    code: str
-    message: str = ""
-    network_code: str = ""
-    network_advice: str = ""
-
-
-class ApiAccount(msgspec.Struct, frozen=True):
-    id: str
-
-
-class ApiSetup(Unprinted, frozen=True):
-    id: str
-    account: str
-    status: Literal["open", "completed", "failed", "expired"]
-    url: str = ""
-    client_token: str = ""
-    method: ApiMethod | None = None
-    failure: ApiRefusal | None = None
-    expires_at: int | None = None
-
-
-class ApiCharge(msgspec.Struct, frozen=True):
-    id: str
-    account: str
-    reference: str
-    amount: int
-    amount_captured: int
-    currency: str
-    status: Literal["succeeded", "failed", "pending", "requires_action", "canceled"]
-    created_at: int
-    decline: ApiRefusal | None = None
-    action_url: str = ""
-    closed_at: int | None = None
-    expected_by: int | None = None
-
-
-class ApiCharges(msgspec.Struct, frozen=True):
-    data: list[ApiCharge]
-
-
-class Envelope(msgspec.Struct, frozen=True):
-    """A delivery: up to 250 events, each kept as the bytes it came in."""
-
-    events: list[msgspec.Raw]
-
-
-class ApiEvent(msgspec.Struct, frozen=True):
-    id: str
-    type: str
-    account: str
-    created: int
-    data: msgspec.Raw
-
-
-def setup_call(request: SetupRequest) -> PreparedCall:
+def setup_call(request: SetupRequest, place: KeyPlace) -> PreparedCall:
     body = {
         "reference": request.reference,
         "currency": request.currency.upper(),
         "return_url": request.return_url,
         "locale": request.locale,
     }
-    return post("/v1/setups", request.idempotency_key, body)
+    return post("/v1/setups", request.idempotency_key, body, place)
 
 
-def charge_call(request: ChargeRequest) -> PreparedCall:
+def charge_call(request: ChargeRequest, place: KeyPlace, units: Exponents) -> PreparedCall:
     """The bytes of a charge; the order of `metadata` doesn't matter. Raises MoneyError."""
     if request.amount.amount <= 0:
         raise InexactMoneyError(f"a charge takes more than nothing, not {request.amount.amount}")
     body = {
-        "amount": to_minor(request.amount, PRACTICE),
+        "amount": to_minor(request.amount, units),
         "currency": request.amount.currency.upper(),
         "method": request.method.token.reveal(),
         "reference": request.reference,
         "description": request.description,
         "metadata": dict(request.metadata),
     }
-    return post("/v1/charges", request.idempotency_key, body)
+    return post("/v1/charges", request.idempotency_key, body, place)
 
 
-def post(path: str, key: str, body: Mapping[str, object]) -> PreparedCall:
-    headers = (("content-type", "application/json"), ("idempotency-key", key))
+def post(path: str, key: str, body: Mapping[str, object], place: KeyPlace) -> PreparedCall:
+    headers: tuple[tuple[str, str], ...] = (("content-type", "application/json"),)
+    if place is KeyPlace.HEADER:
+        headers = (*headers, ("idempotency-key", key))
+    else:
+        body = {**body, "idempotency_key": key}
     return PreparedCall("POST", path, headers, msgspec.json.encode(body, order="deterministic"))
+
+
+CONFLICT: Final = "idempotency_conflict:"
+"""How the code of a 409 begins that names what the key has made already; the id follows."""
 
 
 def error_code(body: bytes) -> str:
     """The code in an error answer; empty for one that another machine on the way wrote."""
     try:
-        return msgspec.json.decode(body, type=ErrorBody).error.code
+        error = msgspec.json.decode(body, type=ErrorBody).error
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ""
+    return f"{CONFLICT}{error.conflicting_id}" if error.conflicting_id else error.code
 
 
-def outcome(charge: ApiCharge) -> ChargeOutcome:
-    """What a charge has come to; raises MoneyError, or OutcomeUnknownError for a success without its money."""
+def outcome(charge: ApiCharge, units: Exponents) -> ChargeOutcome:
+    """What a charge has come to; raises MoneyError, or OutcomeUnknownError for a success without its money.
+
+    One that was authorized, or that the processor will try again, is under way. One that was reversed has taken
+    nothing in the end; that it had succeeded before is for the ledger to know, and for the events to tell.
+    """
     match charge.status:
         case "succeeded":
-            captured = from_minor(charge.amount_captured, charge.currency, PRACTICE)
+            captured = from_minor(charge.amount_captured, charge.currency, units)
             if captured.amount <= 0:
                 raise OutcomeUnknownError("the processor calls a charge succeeded that captured nothing")
             return Succeeded(charge.id, captured, moment(charge.closed_at or charge.created_at))
-        case "failed":
+        case "failed" if not charge.will_retry:
             return Declined(decline(charge.decline or ApiRefusal("")), charge.id)
-        case "pending":
+        case "reversed":
+            return Declined(decline(charge.reversal_reason or ApiRefusal("")), charge.id)
+        case "pending" | "authorized" | "failed":
             return Pending(charge.id, None if charge.expected_by is None else moment(charge.expected_by))
         case "requires_action":
             return RequiresAction(charge.id, charge.action_url)
@@ -216,12 +155,16 @@ def decline(refusal: ApiRefusal) -> Decline:
 def setup_result(setup: ApiSetup) -> SetupResult:
     match setup.status:
         case "completed" if setup.method:
-            return SetupReady(PaymentMethodReference(Secret(setup.method.token)), card(setup.method.card))
+            return SetupReady(method(setup.method), card(setup.method.card))
         case "failed" | "expired":
             failure = setup.failure or ApiRefusal(setup.status, f"The set-up is {setup.status}.")
             return SetupFailed(failure.code, failure.message)
         case _:
             return SetupPending()
+
+
+def method(shown: ApiMethod) -> PaymentMethodReference:
+    return PaymentMethodReference(Secret(shown.token), Secret(shown.customer) if shown.customer else None)
 
 
 def card(shown: ApiCard) -> Card:
@@ -233,91 +176,17 @@ METHOD_STATES: Final[Mapping[str, MethodState]] = {
     "active": MethodState.ACTIVE,
     "pending": MethodState.PENDING,
     "revoked": MethodState.REVOKED,
+    "replaced": MethodState.REVOKED,
+    "suspended": MethodState.PENDING,
     "expired": MethodState.EXPIRED,
 }
+"""A suspended method can't be charged now, but may be again; a replaced token never."""
 
 
-def signature(secret: str, timestamp: int, body: bytes) -> str:
-    """HMAC-SHA256, hex, over `timestamp.body`."""
-    return hmac.new(secret.encode(), b"%d." % timestamp + body, hashlib.sha256).hexdigest()
-
-
-def check_signature(header: str, secret: str, body: bytes, at: float) -> None:
-    """Raises SignatureInvalidError unless `t=..,v1=..` signs these bytes within the tolerance around `at`.
-
-    Several `v1` may stand there, as during a change of the secret; one that holds is enough.
-    """
-    if not secret:
-        raise SignatureInvalidError("no webhook secret is configured")
-    fields = [part.strip().partition("=")[::2] for part in header.split(",")]
-    stamps = [value for name, value in fields if name == "t"]
-    if len(stamps) != 1 or not re.fullmatch(r"[0-9]{1,12}", stamps[0]):
-        raise SignatureInvalidError("practice-signature is missing or has no time")
-    expected = signature(secret, int(stamps[0]), body).encode()
-    given = [value.encode() for name, value in fields if name == "v1"]
-    if not any(hmac.compare_digest(expected, one) for one in given):
-        raise SignatureInvalidError("practice-signature does not sign this body with our secret")
-    if abs(at - int(stamps[0])) > TOLERANCE_S:
-        raise SignatureInvalidError(f"the signature's time is more than {TOLERANCE_S} s from ours")
-
-
-def notices(body: bytes) -> tuple[Notice, ...]:
-    """The events of a delivery; raises DeliveryMalformedError."""
-    try:
-        events = msgspec.json.decode(body, type=Envelope).events
-        read = [(msgspec.json.decode(one, type=ApiEvent), one) for one in events]
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise DeliveryMalformedError("the body is not a batch of events") from None
-    return tuple(Notice(event.id, event.type, bytes(raw)) for event, raw in read)
-
-
-CHARGE_KINDS: Final[Mapping[str, EventKind]] = {
-    "charge.succeeded": EventKind.CHARGE_SUCCEEDED,
-    "charge.failed": EventKind.CHARGE_FAILED,
-    "charge.canceled": EventKind.CHARGE_FAILED,
-    "charge.pending": EventKind.CHARGE_PENDING,
-    "charge.requires_action": EventKind.CHARGE_PENDING,
-}
-
-
-def event(notice: Notice) -> ProcessorEvent:
-    """What one event says; raises DeliveryMalformedError, or MoneyError for an amount that can't be read."""
-    try:
-        told = msgspec.json.decode(notice.body, type=ApiEvent)
-        if kind := CHARGE_KINDS.get(told.type):
-            return _charge_event(kind, told, msgspec.json.decode(told.data, type=ApiCharge))
-        if told.type == "method.revoked":
-            token = Secret(msgspec.json.decode(told.data, type=ApiMethod).token)
-            return ProcessorEvent(
-                EventKind.METHOD_REVOKED, moment(told.created), token=token, account_ref=told.account, detail=told.type
-            )
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise DeliveryMalformedError(f"the {notice.kind} event {notice.key} can't be read") from None
-    return ProcessorEvent(EventKind.IGNORED, moment(told.created), account_ref=told.account, detail=told.type)
-
-
-def _charge_event(kind: EventKind, told: ApiEvent, charge: ApiCharge) -> ProcessorEvent:
-    return ProcessorEvent(
-        kind,
-        moment(told.created),
-        reference=charge.reference,
-        processor_id=charge.id,
-        outcome=outcome(charge),
-        account_ref=told.account,
-        detail=told.type,
-    )
-
-
-def charged(body: bytes) -> tuple[str, Money]:
+def charged(body: bytes, units: Exponents) -> tuple[str, Money]:
     """The reference and the amount that stored charge bytes ask for."""
-    asked = msgspec.json.decode(body, type=Asked)
-    return asked.reference, from_minor(asked.amount, asked.currency, PRACTICE)
-
-
-class Asked(msgspec.Struct, frozen=True):
-    reference: str
-    amount: int
-    currency: str
+    asked = msgspec.json.decode(body, type=AskedCharge)
+    return asked.reference, from_minor(asked.amount, asked.currency, units)
 
 
 def moment(unix_s: int) -> datetime:

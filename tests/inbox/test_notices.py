@@ -233,6 +233,29 @@ async def test_what_means_nothing_to_us_is_ignored_with_its_name(runtime: Runtim
     assert [await end(i) for i in ids] == [("ignored", "payout.sent"), ("ignored", "the notice holds no event")]
 
 
+@pytest.mark.parametrize(
+    ("kind", "state"),
+    [
+        (EventKind.CHARGE_REVERSED, "parked"),
+        (EventKind.REFUND_SUCCEEDED, "parked"),
+        (EventKind.DISPUTE_FUNDS_WITHDRAWN, "parked"),
+        (EventKind.METHOD_REPLACED, "parked"),
+        (EventKind.METHOD_EXPIRED, "ignored"),
+    ],
+)
+async def test_what_is_not_acted_on_yet_is_not_lost(
+    runtime: Runtime, scripted: ScriptedAdapter, kind: EventKind, state: str
+) -> None:
+    place = await (await Place().prepare()).charged()
+    scripted.script[b"n1"] = [told(kind, None, token=Secret("tok_1"))]
+    [found] = await noticed(place.account, place.connection, "n1")
+    await route_deliveries(runtime, [found])
+    assert (await end(found))[0] == state
+    assert str(kind) in (await end(found))[1]
+    assert await attempt_state() == "pending"
+    assert await sql.value("select status from tollbridge.payment_method") == "active"
+
+
 async def test_one_event_that_fits_nothing_does_not_hold_up_the_others_of_its_notice(
     runtime: Runtime, scripted: ScriptedAdapter
 ) -> None:

@@ -9,7 +9,14 @@ import httpx
 import msgspec
 import pytest
 
-from gateway.sandbox.practice.kinds import AUTHENTICATION_FAILED, DECLINES, METHOD_REVOKED, TokenKind
+from gateway.sandbox.practice.kinds import (
+    ACCOUNT_LOCKED,
+    AUTHENTICATION_FAILED,
+    CAPTURE_FAILED,
+    DECLINES,
+    METHOD_REVOKED,
+    TokenKind,
+)
 from processors.errors import MoneyError, RefusedError
 from processors.money import Money
 from processors.outcome import (
@@ -27,7 +34,8 @@ from processors.outcome import (
     Succeeded,
     Unknown,
 )
-from processors.practice.mapping import DECLINE_CLASSES, ApiRefusal, decline
+from processors.practice.mapping import DECLINE_CLASSES, decline
+from processors.practice.wire import ApiRefusal
 from processors.values import ChargeQuery, MethodState, PaymentMethodReference, Secret
 from tests.processors.conftest import API_KEY, START, Practice, make_adapter
 
@@ -77,7 +85,10 @@ def test_codes_decide_and_the_networks_advice_outranks_them(
 
 
 def test_the_servers_declines_are_all_in_the_table() -> None:
-    told = {refusal.code for refusal in (*DECLINES.values(), METHOD_REVOKED, AUTHENTICATION_FAILED)}
+    told = {
+        refusal.code
+        for refusal in (*DECLINES.values(), METHOD_REVOKED, ACCOUNT_LOCKED, AUTHENTICATION_FAILED, CAPTURE_FAILED)
+    }
     assert told == set(DECLINE_CLASSES)
 
 
@@ -182,7 +193,7 @@ async def test_a_fault(practice: Practice, effect: str, status: int, kind: type[
 
 
 async def test_no_answer_in_time(practice: Practice) -> None:
-    practice.adapter._transport._total_s = 0.1
+    practice.adapter._api._transport._total_s = 0.1
     practice.processor.faults.add("delay_after", path="/v1/charges", delay_s=0.5)
     assert isinstance(await practice.charge(), Unknown)
     assert len(practice.account.captures()) == 1

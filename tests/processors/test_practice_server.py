@@ -152,7 +152,7 @@ async def test_what_the_api_refuses(practice: Practice, headers: Any, body: Any,
 
 
 async def test_unknown_paths_and_methods(practice: Practice) -> None:
-    assert (await practice.http.get(f"{practice.base_url}/v1/refunds")).status_code == 404
+    assert (await practice.http.get(f"{practice.base_url}/v1/nothing")).status_code == 404
     assert (await practice.http.put(f"{practice.base_url}/v1/charges")).status_code == 405
 
 

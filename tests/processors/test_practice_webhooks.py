@@ -18,7 +18,7 @@ from processors.errors import ConfigurationError, DeliveryMalformedError, Signat
 from processors.money import Money
 from processors.outcome import Canceled, Declined, Pending, RequiresAction, Succeeded
 from processors.practice.client import PracticeAdapter
-from processors.practice.mapping import signature
+from processors.practice.notices import signature
 from processors.values import ChargeQuery, EventKind, Notice, ProcessorEvent, RawDelivery, Secret
 from tests.processors.conftest import API_KEY, START, WEBHOOK_SECRET, Practice, Receiver
 

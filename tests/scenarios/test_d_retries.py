@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from gateway.clock import business_now
-from gateway.sandbox.practice import processor
+from gateway.sandbox.practice import kinds
 from gateway.sandbox.practice.kinds import Refusal, TokenKind
 from tests.support.world import World
 
@@ -43,7 +43,7 @@ async def test_decided_by_structured_code_and_not_by_text(
     world: World, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     refusal = Refusal("insufficient_funds", text, "51", "02")
-    monkeypatch.setitem(processor.DECLINES, TokenKind.DECLINE_INSUFFICIENT_FUNDS, refusal)
+    monkeypatch.setitem(kinds.DECLINES, TokenKind.DECLINE_INSUFFICIENT_FUNDS, refusal)
     _, renewal = await world.renew("decline_insufficient_funds")
 
     shown = await world.gateway_invoice(renewal)

@@ -315,7 +315,7 @@ async def test_genuine_notice_with_a_wrong(world: World, wrong: str) -> None:
 async def test_genuine_notice_with_a_smaller_amount(world: World) -> None:
     signup = await world.signup("pending_then_ok")
     account, charge = world.practice.account(world.shop.practice_key), world.last_charge()
-    charge.status, charge.captured, charge.settles_at = "succeeded", 500, None
+    charge.status, charge.captured, charge.course = "succeeded", 500, []
     world.practice.announce(account, "charge.succeeded", charge.shown(account.id))
     await world.settle()
 

@@ -9,18 +9,27 @@ import msgspec
 from gateway.sandbox.kit.asgi import App, Handler, HttpError, Reply, Request, Router, error_reply
 from gateway.sandbox.kit.calls import Call
 from gateway.sandbox.kit.faults import ERRORS, Effect, Fault
-from gateway.sandbox.practice.api import Api
-from gateway.sandbox.practice.control import add_practice_controls
+from gateway.sandbox.practice import keys
+from gateway.sandbox.practice.account import Account
+from gateway.sandbox.practice.api import Doors, SetupApi
+from gateway.sandbox.practice.charge_api import ChargeApi
+from gateway.sandbox.practice.control import PracticeControls
+from gateway.sandbox.practice.dashboard import Dashboard
 from gateway.sandbox.practice.pages import Pages
 from gateway.sandbox.practice.processor import PracticeProcessor
+from gateway.sandbox.practice.return_api import ReturnApi
 
 
 def create_app(processor: PracticeProcessor) -> App:
     """The server around `processor`. Serve it with its lifespan on: that runs the webhook delivery."""
     router: Router[Handler] = Router()
-    Api(processor).add_routes(router)
+    doors = Doors(processor, router)
+    SetupApi(processor).add_routes(doors)
+    ChargeApi(processor).add_routes(doors)
+    ReturnApi(processor).add_routes(doors)
     Pages(processor).add_routes(router)
-    add_practice_controls(router, processor)
+    Dashboard(processor).add_routes(router)
+    PracticeControls(processor).add_routes(router)
     server = Server(processor, router)
     return App(server.handle, processor.delivery.start, processor.delivery.stop)
 
@@ -36,16 +45,29 @@ class Server:
         self.processor.clock.run_due()
         if not request.path.startswith("/v1/"):
             return await self._route(request)
-        call = self._record(request)
+        account = self.processor.accounts.get(request.bearer())
+        call = self._record(request, account)
+        if turned_away := account and self._turned_away(account):
+            call.status = turned_away.status
+            return turned_away
         fault = self.processor.faults.take(request.method, request.path, call.account)
         hidden = self.processor.faults.take_hidden(request.method, request.path, call.account)
         call.fault = fault.effect if fault else None
         request.hide_for_s = hidden.delay_s if hidden else 0
-        reply = await self._with_fault(request, fault) if fault else await self._route(request)
+        reply = await self._with_fault(request, fault, account) if fault else await self._route(request)
         call.status = reply.status
         return reply
 
-    async def _with_fault(self, request: Request, fault: Fault) -> Reply:
+    def _turned_away(self, account: Account) -> Reply | None:
+        """What an account is answered that calls too often, or while the processor is out; nothing has happened."""
+        if self.processor.is_too_fast(account):
+            too_fast = f"this account may call {account.manner.rate_limit} times a second"
+            return error_reply(HttpError(429, "rate_limited", too_fast, {"retry-after": "1"}))
+        if self.processor.is_out(account):
+            return error_reply(HttpError(503, "out_of_service", "the processor is out of service"))
+        return None
+
+    async def _with_fault(self, request: Request, fault: Fault, account: Account | None) -> Reply:
         """What the fault makes of the call's answer; raises Lost."""
         await fault.before()
         if fault.effect is not Effect.ERROR_BEFORE:
@@ -53,6 +75,8 @@ class Server:
         await fault.after()
         if fault.effect not in ERRORS:
             return reply
+        if fault.effect is Effect.ERROR_AFTER and account is not None:
+            keys.forget(account, request, reply)
         return error_reply(HttpError(fault.status, "sandbox_fault", "a fault that was asked for", fault.headers))
 
     async def _route(self, request: Request) -> Reply:
@@ -62,15 +86,15 @@ class Server:
         except HttpError as error:
             return error_reply(error)
 
-    def _record(self, request: Request) -> Call:
-        account = self.processor.accounts.get(request.bearer())
+    def _record(self, request: Request, account: Account | None) -> Call:
+        fields = _fields(request.body)
         call = Call(
             at=self.processor.now(),
             method=request.method,
             path=request.path,
-            params=request.query | _fields(request.body),
+            params=request.query | fields,
             account=account.id if account else None,
-            idempotency_key=request.headers.get("idempotency-key"),
+            idempotency_key=request.headers.get("idempotency-key") or fields.get("idempotency_key"),
             body=request.body,
         )
         self.processor.calls.append(call)

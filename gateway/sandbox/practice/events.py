@@ -1,4 +1,8 @@
-"""Events of the practice processor, and the endpoints that are sent them, signed and several in one body."""
+"""Events of the practice processor, and the endpoints that are sent them.
+
+An account's endpoint is `signed`: JSON with the events whole, several in one body. Or it gets a `ping`: a form with
+nothing but the id of a charge or a method, unsigned, so that whoever wants to know must ask.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,8 @@ import hashlib
 import hmac
 import secrets
 import time
+from typing import Literal
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -17,12 +23,13 @@ def new_id(prefix: str) -> str:
 
 
 class Event(msgspec.Struct, frozen=True):
-    """One event, rendered once; events about one object keep their order."""
+    """One event, rendered once; events about one object keep their order. `fetch` is the id that a ping carries."""
 
     id: str
     type: str
     object_id: str
     content: bytes
+    fetch: str = ""
 
     @property
     def lane(self) -> str:
@@ -37,12 +44,16 @@ class Endpoint(msgspec.Struct, frozen=True):
     id: str
     url: str
     secret: str
+    webhook: Literal["signed", "ping"] = "signed"
 
     @property
     def is_open(self) -> bool:
         return True
 
     def seal(self, events: list[delivery.Event]) -> tuple[bytes, dict[str, str]]:
+        if self.webhook == "ping":
+            pairs = [("id", event.fetch) for event in events if isinstance(event, Event)]
+            return urlencode(pairs).encode(), {"content-type": "application/x-www-form-urlencoded"}
         body = b'{"events":[' + b",".join(event.body() for event in events) + b"]}"
         return body, {"content-type": "application/json", **sign(self.secret, int(time.time()), body)}
 

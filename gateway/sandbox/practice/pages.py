@@ -34,6 +34,8 @@ class Pages:
         router.add("POST", "/setup/{id}", self.choose)
         router.add("GET", "/action/{id}", self.show_action)
         router.add("POST", "/action/{id}", self.act)
+        router.add("GET", "/agreement/{id}", self.show_agreement)
+        router.add("POST", "/agreement/{id}", self.end_agreement)
 
     async def show_setup(self, request: Request) -> Reply:
         found = self.processor.find_setup(request.params["id"])
@@ -80,6 +82,26 @@ class Pages:
         except ValueError as error:
             return page("Not possible", f"<p>{escape(str(error))}</p>", 409)
         return page("Done", f"<p>The payment is {charge.status}. You may close this page.</p>")
+
+    async def show_agreement(self, request: Request) -> Reply:
+        """What a payer sees in the wallet, or at the bank, of the merchant that may charge."""
+        method = self.processor.find_agreement(request.params["id"])
+        if method is None:
+            return page("Not found", "<p>There is no such agreement.</p>", 404)
+        if method.revoked:
+            return page("Ended", f"<p>This agreement is {method.status}.</p>")
+        what = f"<p>{escape(LOOKS[method.kind].title)}: {method.status}. A merchant may charge it.</p>"
+        return page("Your agreement", f'{what}<form method="post"><button>End this agreement</button></form>')
+
+    async def end_agreement(self, request: Request) -> Reply:
+        method = self.processor.find_agreement(request.params["id"])
+        if method is None:
+            return page("Not found", "<p>There is no such agreement.</p>", 404)
+        try:
+            self.processor.revoke_method(method.token)
+        except ValueError as error:
+            return page("Not possible", f"<p>{escape(str(error))}</p>", 409)
+        return page("Ended", "<p>The agreement has ended. Nothing will be charged to it.</p>")
 
     def _holders(self, charge_id: str) -> list[Account]:
         return [account for account in self.processor.accounts.values() if charge_id in account.charges]
