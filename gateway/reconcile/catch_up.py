@@ -19,7 +19,9 @@ from db.states import Walk
 from gateway.billing import lists
 from gateway.billing.client import StripeClient
 from gateway.billing.errors import StripeError, StripeNotSentError, StripeRefusedError
+from gateway.billing.pace import Lane, in_lane
 from gateway.collect.cases import open_case
+from gateway.collect.turn import CLAIM_MARGIN_S, FAILURES_TO_CASE
 from gateway.domain.actions import CaseKind
 from gateway.reconcile import cursor as cursors
 from gateway.reconcile.cursor import Cursor, LostError
@@ -32,8 +34,6 @@ log = structlog.get_logger()
 MOST_PAGES: Final = 50
 """Of one walk in one turn; the next turn goes on."""
 WALKS_AT_ONCE: Final = 4
-CLAIM_MARGIN_S: Final = 30.0
-FAILURES_TO_CASE: Final = 5
 
 TakeIn: TypeAlias = Callable[[str, Sequence[bytes]], Awaitable[int]]
 """Accepts events of an account into the inbox, in the caller's transaction; returns how many were new."""
@@ -49,7 +49,10 @@ async def catch_up(runtime: Runtime, now: datetime, take_in: TakeIn) -> int:
     async def walk(account: str, walk: Walk, done_to: datetime) -> int:
         async with slots:
             cursor = await cursors.take(account, walk, done_to, now, _claim_s(runtime))
-            return 0 if cursor is None else await _turn(runtime, cursor, now, take_in)
+            if cursor is None:
+                return 0
+            with in_lane(Lane.CATCH_UP):
+                return await _turn(runtime, cursor, now, take_in)
 
     return sum(await asyncio.gather(*(walk(*one) for one in await cursors.due(now))))
 
