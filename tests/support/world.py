@@ -377,7 +377,7 @@ async def world(
     async with app.lifespan(), running(settings, keyring) as runtime:
         made = World(sandbox, doors.stripe.url, practice, doors.practice.url, runtime, doors.gateway.url, doors.http)
         for number in range(shops):
-            made.shops.append(await _shop(made, keyring, f"shop{number or ''}"))
+            made.shops.append(await open_shop(made, keyring, f"shop{number or ''}"))
         sandbox.calls.clear()
         try:
             yield made
@@ -386,7 +386,8 @@ async def world(
                 await shop.http.close_async()
 
 
-async def _shop(world: World, keyring: Keyring, name: str) -> Shop:
+async def open_shop(world: World, keyring: Keyring, name: str) -> Shop:
+    """One account in the gateway, with its connection, its key, and a plan at its Stripe."""
     stripe_key, practice_key = f"sk_test_{name}_made_up", f"practice_{name}_made_up"
     http = stripe.HTTPXClient(timeout=10)
     client = stripe.StripeClient(
