@@ -3,10 +3,10 @@
     scripts/test orders [--cycles renewal,void] [--limit N] [--seed N] [--json]
     scripts/test orders --replay 'renewal:2,0,1,3:1@3'
 
-A cycle is played at Stripe alone, while the gateway hears nothing: its events are those that Stripe wrote meanwhile. For
-each order the same state is put back, the events arrive one by one over the webhook address, the one that comes twice
-among them, and the worker takes a turn after about every second one. What the gateway causes by that is delivered in the
-end. To add a cycle, write a function over a world and what it begins with, and name it in `CYCLES`.
+A cycle is played at Stripe alone, while the gateway hears nothing: its events are those that Stripe wrote meanwhile.
+For each order the same state is put back, the events arrive one by one over the webhook address, the one that comes
+twice among them, and the worker takes a turn after about every second one. What the gateway causes by that is
+delivered in the end. To add a cycle, write a function over a world and what it begins with, and name it in `CYCLES`.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ class Report(msgspec.Struct):
     replay: list[str] = []
 
 
-def check(cycles: Sequence[str], limit: int | None, seed: int, *, count: int) -> Report:
+def check(cycles: Sequence[str], limit: int | None, seed: int, *, count: int = 2) -> Report:
     """Deliver each cycle in its own order, then in every other."""
     from tests.crash.sweep import play_all, players  # the players know both
 

@@ -1,4 +1,4 @@
-"""Playing one history, and the stage on which it is played: one database, one gateway, a copy of each path's beginning."""
+"""Playing one history, and the stage for it: one database, one gateway, a copy of each path's beginning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Python process that plays histories: each line of its standard input is one, each line of its output what came of it.
+"""A Python process that plays histories: each line of its input is one, each line of its output what came of it.
 
     python -m tests.crash.player DSN
 

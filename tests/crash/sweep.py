@@ -1,6 +1,6 @@
 """The crash sweep: the gateway is stopped at every point of every path, and must come to the same end.
 
-    scripts/test crash                       every point of every path, before, after and with its answer lost; then pairs
+    scripts/test crash                  every point of every path, before, after and with its answer lost; then pairs
     scripts/test crash --paths signup,renewal --limit 300 --seed 7 --json
     scripts/test crash --replay 'renewal:17/after,31/before'
 
@@ -38,18 +38,30 @@ NEXT_WITHIN: Final = 30
 """The second stop of a pair comes at most so many points after the first: while the first is being repaired."""
 PAIRS_OF_SINGLES: Final = 0.1
 PLAYERS: Final = 2
+MOST_PLAYED: Final = 400
 
 
 class Player:
-    """A process that plays, over a database of its own."""
+    """A process that plays, over a database of its own. Both are made anew now and then: the dead take up room."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._begin()
+
+    def _begin(self) -> None:
+        self._played = 0
+        asyncio.run(_create(self._name))
+        dsn = with_database(server_dsn(), self._name)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.crash.player", dsn], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
 
     def play(self, history: Any) -> Any:
         """Play one history or order; raises RuntimeError where the player itself has broken down."""
+        if self._played == MOST_PLAYED:
+            self.end()
+            self._begin()
+        self._played += 1
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.write(msgspec.json.encode(history) + b"\n")
@@ -73,9 +85,7 @@ def players(count: int) -> Iterator[list[Player]]:
     made: list[Player] = []
     try:
         for number in range(count):
-            name = f"{run_name()}_crash{number}"
-            asyncio.run(_create(name))
-            made.append(Player(with_database(server_dsn(), name)))
+            made.append(Player(f"{run_name()}_crash{number}"))
         yield made
     finally:
         for player in made:
@@ -85,6 +95,7 @@ def players(count: int) -> Iterator[list[Player]]:
 
 async def _create(name: str) -> None:
     async with connected(server_dsn()) as connection:
+        await connection.execute(f"drop database if exists {name} with (force)")
         await connection.execute(f"create database {name} template {template()}")
 
 
@@ -211,7 +222,7 @@ def replay(text: str) -> int:
     with players(1) as [player]:
         counted = player.play(History(path))
         played = player.play(History(path, tuple(Turn(int(at), Way(way)) for at, way in stops)))
-    names = {number: point for number, point in enumerate(counted.points)}
+    names = dict(enumerate(counted.points))
     for turn in played.taken:
         print(f"{turn}: {names[turn.at].role} {names[turn.at].what}" if turn.at in names else f"{turn}: afterwards")
     print(played.wrong or "its end is right")

@@ -5,7 +5,7 @@
 Webhooks come doubled and shuffled, some charges and recordings lose their answers, and every few tenths of a second a
 process gets SIGKILL and another one takes its place. Then everything rests, and all the invoices there are must agree:
 one capture each, the same at Stripe, at the processor and in the ledger, every event ended, nothing before a human.
-What such deaths can leave is worked out point by point by `scripts/test crash`; this shows that real ones agree with it.
+What such deaths can leave is worked out point by point by `scripts/test crash`; this shows that real ones agree.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import time
 from contextlib import ExitStack
 from typing import Final
 
+import asyncpg
 import click
 import httpx
 import msgspec
@@ -32,6 +33,9 @@ ROUND_S: Final = 60.0
 """No round of renewals is killed for longer than this; it may rest then."""
 REST_ROUNDS: Final = 60
 SETTINGS: Final = {"sweep_interval_s": "1", "processor_timeout_s": "5", "log_level": "error"}
+
+AWAY: Final = (OSError, httpx.HTTPError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""What anybody meets who asks while PostgreSQL or the server is gone."""
 
 CLAIMS_RUN_OUT: Final = """
     with i as (update tollbridge.invoice set claim_until = clock_timestamp() where claimed_by is not null returning 1),
@@ -135,7 +139,7 @@ class Killer:
         """Whether renewals are still under way."""
         try:
             return bool(self.home.rows(UNPAID)[0][0]) or self._waiting()
-        except (OSError, httpx.HTTPError, Exception):
+        except AWAY:
             return True
 
     def _waiting(self) -> bool:
@@ -158,11 +162,11 @@ class Killer:
         invoices = home.stripe_invoices()
         home.reconcile(len(invoices))
         home.check_events()
-        keys = {call["idempotency_key"]: call["body"] for call in home.charge_calls()}
-        again = [call for call in home.charge_calls() if keys[call["idempotency_key"]] != call["body"]]
-        assert not again, "the same key with other bytes"
+        calls = home.charge_calls()
+        keys = {call["idempotency_key"]: call["body"] for call in calls}
+        assert all(call["body"] == keys[call["idempotency_key"]] for call in calls), "the same key with other bytes"
         letters = home.letters()
-        self.done.invoices, self.done.charge_calls = len(invoices), len(home.charge_calls())
+        self.done.invoices, self.done.charge_calls = len(invoices), len(calls)
         self.done.webhooks, self.done.refused_webhooks = len(letters), sum(not one["ok"] for one in letters)
         assert all(lives(pid) for pid in (self.server, *self.workers)), "a process ended by itself"
 

@@ -2,8 +2,8 @@
 
     python -m tests.processes.nursery
 
-A line of JSON in (arguments, environment, where its output goes), a line out: the process id. Each child is a process of
-its own session; it ends when this one does.
+A line of JSON in (arguments, environment, where its output goes), a line out: the process id. Each child has a session
+of its own, and ends when this one does.
 """
 
 from __future__ import annotations
