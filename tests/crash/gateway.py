@@ -8,7 +8,6 @@ from typing import Final
 
 from db import sql
 from db.encryption import Keyring
-from db.engine import DB
 from gateway.app import create_app
 from gateway.runtime import running
 from gateway.settings import Settings
@@ -87,11 +86,7 @@ class Gateway:
     async def _replace(self, process: Process) -> None:
         """End its sessions, let run out what it held, and start another."""
         self.deaths += 1
-        connection = await DB.take_connection()
-        try:
-            await process.end_sessions(connection)
-        finally:
-            await DB.give_back(connection)
+        await process.end_sessions()
         if process.role == "server":
             await sql.rows(LOCKS_RUN_OUT)
             self.server = await self._new("server")

@@ -23,6 +23,7 @@ from tests.support.world import Signup
 
 Begins: TypeAlias = Callable[[CrashWorld], Awaitable[Any]]
 Plays: TypeAlias = Callable[[CrashWorld, Any], Awaitable[None]]
+Session: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,25 @@ async def subscribed(world: CrashWorld) -> Signup:
     return signup
 
 
-async def on_the_ladder(world: CrashWorld) -> Signup:
-    """The same, in a shop that gives declined customers time."""
-    await world.set_policy(first_decline="retry")
-    return await subscribed(world)
+async def offered(world: CrashWorld, **wanted: Any) -> Session:
+    """A checkout session that is open: its subscription is made, its draft held."""
+    opened = await world.open_session("order-1", **wanted)
+    await world.rest()
+    return dict(opened.json())
+
+
+async def offered_free(world: CrashWorld) -> Session:
+    """The same, under a promotion code that takes off everything."""
+    coupon = await world.shop.client.v1.coupons.create_async({"percent_off": 100, "duration": "once"})
+    await world.shop.client.v1.promotion_codes.create_async(
+        {"promotion": {"type": "coupon", "coupon": coupon.id}, "code": "FREE"}
+    )
+    return await offered(world, promotion_code="FREE")
+
+
+async def offered_trial(world: CrashWorld) -> Session:
+    """The same, with two weeks for nothing."""
+    return await offered(world, trial_period_days=14)
 
 
 @path()
@@ -127,38 +143,37 @@ async def declined_then_paid(world: CrashWorld, begun: Signup) -> None:
     _paid(world, begun, 2)
 
 
-@path()
-async def zero_invoice(world: CrashWorld, begun: None) -> None:
+@path(begins=offered_free)
+async def zero_invoice(world: CrashWorld, begun: Session) -> None:
     """A first invoice of nothing: Stripe marks it paid, and nobody is charged."""
-    coupon = await world.shop.client.v1.coupons.create_async({"percent_off": 100, "duration": "once"})
-    await world.shop.client.v1.promotion_codes.create_async(
-        {"promotion": {"type": "coupon", "coupon": coupon.id}, "code": "FREE"}
-    )
-    made = await world.signup("ok", wait_s=0, promotion_code="FREE")
-    await world.rest()
-    assert [i["status"] for i in world.invoices_of(made.subscription)] == ["paid"]
+    await _confirm(world, begun, "ok")
+    assert [i["status"] for i in world.invoices_of(begun["subscription"])] == ["paid"]
     assert world.captures() == []
 
 
-@path()
-async def trial_signup(world: CrashWorld, begun: None) -> None:
+@path(begins=offered_trial)
+async def trial_signup(world: CrashWorld, begun: Session) -> None:
     """Nothing is due now, and the method is stored for what follows."""
-    made = await world.signup("ok", wait_s=0, trial_period_days=14)
-    await world.rest()
-    assert world.stripe_subscription(made.subscription)["status"] == "trialing"
-    assert [i["status"] for i in world.invoices_of(made.subscription)] == ["paid"]
+    await _confirm(world, begun, "ok")
+    assert world.stripe_subscription(begun["subscription"])["status"] == "trialing"
+    assert [i["status"] for i in world.invoices_of(begun["subscription"])] == ["paid"]
     assert world.captures() == []
     assert len(world.methods_at_processor()) == 1
 
 
-@path()
-async def declined_signup(world: CrashWorld, begun: None) -> None:
+@path(begins=offered)
+async def declined_signup(world: CrashWorld, begun: Session) -> None:
     """The first charge is declined: the subscription ends, and with it the invoice."""
-    made = await world.signup("decline_insufficient_funds", wait_s=0)
-    await world.rest()
-    assert world.stripe_subscription(made.subscription)["status"] == "canceled"
-    assert world.stripe_invoice(made.invoice)["status"] == "uncollectible"
+    await _confirm(world, begun, "decline_insufficient_funds")
+    assert world.stripe_subscription(begun["subscription"])["status"] == "canceled"
+    assert [i["status"] for i in world.invoices_of(begun["subscription"])] == ["uncollectible"]
     assert world.captures() == []
+
+
+async def _confirm(world: CrashWorld, session: Session, card: str) -> None:
+    await world.give_card(session, card)
+    await world.confirm(session, wait_s=0)
+    await world.rest()
 
 
 def _paid(world: CrashWorld, made: Signup, invoices: int) -> None:

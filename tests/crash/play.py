@@ -84,6 +84,7 @@ class Stage:
                 await path.plays(world, begun)
                 open_journal(None)
                 await check_invariants(world)
+                assert not self._wire.broken_laws, self._wire.broken_laws
         except Exception:
             played.wrong = traceback.format_exc()
         finally:
@@ -120,6 +121,7 @@ class Stage:
     def _behind(self, stripe: StripeSandbox, practice: PracticeProcessor) -> CrashWorld:
         """A world with these sandboxes behind the wire."""
         practice.origin = PRACTICE
+        self._wire.broken_laws.clear()
         self._wire.apps = {
             httpx.URL(STRIPE).host: create_stripe(stripe),
             httpx.URL(PRACTICE).host: create_practice(practice),

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import httpx
 
+from db import sql
 from tests.support.points import Point, journal
 from tests.support.process import CURRENT, DeadProcessError, Process, outside
 
@@ -21,11 +22,19 @@ PRACTICE: Final = "http://practice.test"
 
 ID: Final = re.compile(r"/(?!v\d)[a-z]+_[A-Za-z0-9]+")
 
+INTENTS: Final = {
+    re.compile("/v1/charges"): "select exists (select from tollbridge.attempt where idempotency_key::text = $1)",
+    re.compile("/v1/invoices/[^/]+/pay"): "select exists (select from tollbridge.recording where idempotency_key = $1)",
+}
+"""Calls that move money or say so, and where their key must stand before."""
+
 
 class Wire:
     """Who answers at which host. `server` is asked at each call: it may be a new process by then."""
 
     def __init__(self) -> None:
+        self.broken_laws: list[str] = []
+        """What the outside world has seen that may not be, whatever comes of it in the end."""
         self.apps: dict[str, Any] = {}
         self.server: Callable[[], Process] | None = None
 
@@ -43,7 +52,15 @@ class Wire:
         if host == httpx.URL(GATEWAY).host:
             return await self._ask_gateway(request)
         # Not the caller's: what it does must not end with a caller that dies.
-        return await outside(_call(self.apps[host], request))
+        return await outside(self._ask_outside(host, request))
+
+    async def _ask_outside(self, host: str, request: httpx.Request) -> httpx.Response:
+        """Whoever is asked for money looks, with a connection of its own, whether the intent is committed (law 2)."""
+        for path, intent in INTENTS.items():
+            key = request.headers.get("idempotency-key")
+            if request.method == "POST" and path.fullmatch(request.url.path) and not await sql.value(intent, key):
+                self.broken_laws.append(f"{request.method} {request.url.path} before its intent was committed")
+        return await _call(self.apps[host], request)
 
     async def _ask_gateway(self, request: httpx.Request) -> httpx.Response:
         assert self.server is not None

@@ -94,6 +94,11 @@ def open_journal(journal: Journal | None) -> None:
     _journal = journal
 
 
+def watched() -> bool:
+    """Whether points are noted at all."""
+    return _journal is not None
+
+
 def journal() -> Journal | None:
     """The journal, where a process of the gateway runs; the test's own doings are no points."""
     return _journal if CURRENT.get() is not None else None

@@ -2,27 +2,27 @@
 
 A dead process runs no step any more: not of the coroutine that was under way, nor of any other task, timer or
 `finally` of its. The loop sees to it: each callback belongs to a process by its context, and those of a dead one are
-dropped. Its tasks stay referenced for ever, since a coroutine that is thrown away runs its handlers after all; for the
-same reason what plays such histories ends by `os._exit`. Its database sessions are ended from outside.
+dropped. Its tasks are kept for ever, since a coroutine that is thrown away runs its handlers after all. Its database
+sessions are ended from outside.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ctypes
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
 from typing import Any, Final, TypeVar
 
 import asyncpg
 
+from db import sql
 from db.engine import DB, TollbridgeEngine
 
 T = TypeVar("T")
 
 CURRENT: Final[ContextVar[Process | None]] = ContextVar("process", default=None)
 """The process that runs now; None: the test, or one of the outside world's servers."""
-
-GRAVES: Final[list[Process]] = []
 
 POOL_SIZE: Final = 10
 SESSIONS: Final = "pg_stat_activity where application_name = $1 and datname = current_database()"
@@ -104,17 +104,20 @@ class Process:
     async def die(self) -> None:
         """Stop, in the middle of whatever calls this. It never returns, and nothing of the process runs again."""
         self.dead = True
-        GRAVES.append(self)
+        for task in self.tasks:
+            # Nobody waits for them, nor cancels them, and they are never thrown away: that would run their handlers.
+            asyncio.tasks._unregister_task(task)
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(task))
         self.died.set()
         Context().run(self.heirs, self)
         await asyncio.get_running_loop().create_future()
 
-    async def end_sessions(self, connection: Any) -> None:
+    async def end_sessions(self) -> None:
         """What the kernel does to the connections of a process that is gone; returns when its locks are free."""
-        await connection.fetch(END_SESSIONS, self.name)
+        await sql.rows(END_SESSIONS, self.name)
         async with asyncio.timeout(SESSIONS_END_S):
             # PostgreSQL's own wait looks every 100 ms.
-            while await connection.fetchval(ANY_SESSION, self.name):
+            while await sql.value(ANY_SESSION, self.name):
                 await asyncio.sleep(0.002)
 
     def _context(self) -> Context:

@@ -36,8 +36,10 @@ from gateway.sandbox.stripe import StripeSandbox
 from gateway.sandbox.stripe import create_app as create_stripe
 from gateway.settings import Settings
 from processors.values import Card, PaymentMethodReference, Secret
-from tests.support.crash import Killed, dying_may_happen, let_claims_run_out
+from tests.support import points
+from tests.support.crash import let_claims_run_out
 from tests.support.drain import drain
+from tests.support.process import DeadProcessError, Process
 from tests.support.serving import Door, open_door
 
 T = TypeVar("T")
@@ -140,13 +142,24 @@ class World:
 
     async def work(self) -> bool:
         """Everything that a worker finds to do now. One that is killed on the way is replaced by a new one."""
+        if not points.watched():
+            return bool(await drain(self.runtime))
+        worker = Process("worker", self.kills)
         try:
-            with dying_may_happen():
-                return bool(await drain(self.runtime))
-        except Killed:
+            return bool(await worker.run(self._work_in(worker)))
+        except DeadProcessError:
             self.kills += 1
+            await worker.end_sessions()
             await let_claims_run_out()
             return True
+
+    async def _work_in(self, worker: Process) -> int:
+        """A worker that may die has sessions of its own, which die with it."""
+        await worker.connect()
+        try:
+            return await drain(self.runtime)
+        finally:
+            await worker.pool.close()
 
     async def hear(self) -> None:
         """Deliver and route every webhook, and nothing more: the objects that they poke wait for a worker."""
