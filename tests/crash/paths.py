@@ -132,6 +132,15 @@ async def unknown_outcome(world: CrashWorld, begun: Signup) -> None:
 
 
 @path(begins=subscribed)
+async def silent_renewal(world: CrashWorld, begun: Signup) -> None:
+    """The processor never says anything by itself: what a death leaves open must be asked for."""
+    world.practice.delivery.set(drop=True)
+    await world.later(days=31)
+    await world.rest()
+    _paid(world, begun, 2)
+
+
+@path(begins=subscribed)
 async def declined_then_paid(world: CrashWorld, begun: Signup) -> None:
     """The first try of a renewal is declined, the next one a day later succeeds."""
     [method] = world.methods_at_processor()

@@ -16,6 +16,7 @@ import asyncio
 import os
 import queue
 import random
+import re
 import subprocess
 import sys
 import threading
@@ -131,15 +132,18 @@ def play_all(made: Sequence[Player], histories: Iterable[Any], *, said: bool = F
     return done
 
 
-def singles(counted: Played) -> list[History]:
-    """Every way at every point of a path that has an effect."""
-    numbers = [number for number, point in enumerate(counted.points) if point.wrote]
+def singles(counted: Played, at: str = "") -> list[History]:
+    """Every way at every point of a path that has an effect, and whose name fits."""
+    numbers = [
+        number
+        for number, point in enumerate(counted.points)
+        if point.wrote and re.search(at, f"{point.role} {point.what}")
+    ]
     return [History(counted.history.path, (Turn(n, way),)) for n in numbers for way in Way]
 
 
-def pairs(counted: Sequence[Played], count: int, dice: random.Random) -> list[History]:
-    """So many histories with two stops, the second soon after the first."""
-    first = [history for one in counted for history in singles(one)]
+def pairs(first: Sequence[History], count: int, dice: random.Random) -> list[History]:
+    """So many histories with two stops, the second soon after one of these first ones."""
     made: dict[History, None] = {}
     for _ in range(20 * count):
         if len(made) == count or not first:
@@ -150,14 +154,13 @@ def pairs(counted: Sequence[Played], count: int, dice: random.Random) -> list[Hi
     return list(made)
 
 
-def wanted(counted: Sequence[Played], limit: int | None, dice: random.Random) -> list[History]:
+def wanted(every: Sequence[History], limit: int | None, dice: random.Random) -> list[History]:
     """What is to be played: all single stops and some pairs, or so many of both."""
-    every = [history for one in counted for history in singles(one)]
     if limit is None:
-        return every + pairs(counted, round(len(every) * PAIRS_OF_SINGLES), dice)
+        return [*every, *pairs(every, round(len(every) * PAIRS_OF_SINGLES), dice)]
     two = round(limit * PAIRS_OF_SINGLES / (1 + PAIRS_OF_SINGLES))
     one = min(len(every), limit - two)
-    return dice.sample(every, one) + pairs(counted, limit - one, dice)
+    return dice.sample(every, one) + pairs(every, limit - one, dice)
 
 
 class Report(msgspec.Struct):
@@ -199,7 +202,9 @@ def report(counted: Sequence[Played], played: Sequence[Played], seed: int, secon
     )
 
 
-def sweep(paths: Sequence[str], limit: int | None, seed: int, *, count: int = PLAYERS, said: bool = False) -> Report:
+def sweep(
+    paths: Sequence[str], limit: int | None, seed: int, *, at: str = "", count: int = PLAYERS, said: bool = False
+) -> Report:
     """Count the points of each path, then play."""
     began = time.monotonic()
     with players(count) as made:
@@ -207,7 +212,7 @@ def sweep(paths: Sequence[str], limit: int | None, seed: int, *, count: int = PL
         counted.sort(key=lambda one: paths.index(one.history.path))
         whole = [one for one in counted if not one.wrong]
         dice = random.Random(seed)
-        histories = wanted(whole, limit, dice)
+        histories = wanted([history for one in whole for history in singles(one, at)], limit, dice)
         # One path after another keeps a player's copies warm; mixed, the slow ones don't come last.
         dice.shuffle(histories)
         played = play_all(made, histories, said=said)
@@ -237,13 +242,14 @@ def last_line(text: str) -> str:
 @click.option("--paths", default=",".join(PATHS), help="Which paths, by name.")
 @click.option("--limit", type=int, help="How many histories at most; all single stops and some pairs without it.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Draws the pairs, and what a limit leaves.")
+@click.option("--at", default="", help="Stop only at points whose name fits this pattern, as `charge|/pay`.")
 @click.option("--replay", "line", help="Play this one history: path:point/way,point/way.")
 @click.option("--players", "count", type=int, default=PLAYERS, show_default=True, help="Processes that play.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def main(paths: str, limit: int | None, seed: int, line: str | None, count: int, as_json: bool) -> None:
+def main(paths: str, limit: int | None, seed: int, at: str, line: str | None, count: int, as_json: bool) -> None:
     if line:
         sys.exit(replay(line))
-    made = sweep(paths.split(","), limit, seed, count=count, said=not as_json)
+    made = sweep(paths.split(","), limit, seed, at=at, count=count, said=not as_json)
     print(msgspec.json.encode(made).decode() if as_json else shown(made))
     sys.exit(1 if made.bad or made.unreached else 0)
 
