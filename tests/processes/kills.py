@@ -46,6 +46,7 @@ CLAIMS_RUN_OUT: Final = """
                where claimed_by is not null returning 1)
     select (select count(*) from i) + (select count(*) from s) + (select count(*) from c)
 """
+LEFT: Final = "select id, state, reason, status, poked - seen, due_at from tollbridge.invoice where state <> 'paid'"
 UNPAID: Final = "select count(*) from tollbridge.invoice where state <> 'paid'"
 
 
@@ -161,7 +162,9 @@ class Killer:
             if not self.busy():
                 return
             self.pass_time(300)
-        raise AssertionError("it does not come to rest")
+        left = [tuple(row) for row in self.home.rows(LEFT)]
+        waiting = {box: self.home.control(box, "GET", "delivery")["waiting"] for box in ("stripe", "practice")}
+        raise AssertionError(f"it does not come to rest: {left}, webhooks that wait: {waiting}")
 
     def check(self) -> None:
         """All invariants over all invoices."""
