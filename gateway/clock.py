@@ -11,7 +11,9 @@ from datetime import UTC, datetime, timedelta
 
 from db import sql
 from db.engine import DB
-from gateway.moment import once
+from gateway.moment import forget, once
+
+OFFSET = "business_clock"
 
 
 class LiveClockError(Exception):
@@ -20,7 +22,7 @@ class LiveClockError(Exception):
 
 async def business_now() -> datetime:
     """Business time, aware and in UTC."""
-    return datetime.now(UTC) + await once("business_clock", _offset)
+    return datetime.now(UTC) + await once(OFFSET, _offset)
 
 
 async def _offset() -> timedelta:
@@ -33,4 +35,5 @@ async def move_clock(by: timedelta) -> datetime:
         if await sql.value("select exists (select 1 from tollbridge.account where livemode)"):
             raise LiveClockError("business time can't be moved: this database holds a live account")
         await sql.rows("update tollbridge.business_clock set offset_s = offset_s + $1", int(by.total_seconds()))
-    return datetime.now(UTC) + await _offset()
+    forget(OFFSET)
+    return await business_now()

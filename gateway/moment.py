@@ -34,3 +34,10 @@ async def once(key: Hashable, read: Callable[[], Awaitable[T]]) -> T:
     if key not in known:
         known[key] = await read()
     return cast("T", known[key])
+
+
+def forget(key: Hashable) -> None:
+    """It has changed by our own doing: the next `once` reads it."""
+    known = _read.get()
+    if known is not None:
+        known.pop(key, None)

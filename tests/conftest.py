@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from uuid import uuid4
@@ -10,13 +11,23 @@ import pytest
 
 from db.engine import DB, PoolOptions, TollbridgeEngine
 from tests.database import Cleaner, TestServer, fresh_database, template
+from tests.support.points import install_points
+from tests.support.process import Loop, install_pools
 from tests.support.world import Doors, open_doors
 
 SERVER = pytest.StashKey[TestServer]()
 
 
+class _Policy(asyncio.DefaultEventLoopPolicy):
+    """The loop of all tests knows processes that die."""
+
+    def new_event_loop(self) -> asyncio.AbstractEventLoop:
+        return Loop()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """The controller alone starts the server; xdist's workers inherit its environment."""
+    asyncio.set_event_loop_policy(_Policy())
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
     config.stash[SERVER] = TestServer()
@@ -42,6 +53,8 @@ async def engine(database_url: str) -> AsyncIterator[TollbridgeEngine]:
     """`DB`, its pool open in the session's loop. Code under test may open and close it too: opens are counted."""
     DB.configure(database_url, PoolOptions(max_size=20))
     await DB.open_pool()
+    install_pools()
+    install_points()
     yield DB
     await DB.close_pool()
 

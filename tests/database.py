@@ -150,6 +150,11 @@ def server_dsn() -> str:
     return os.environ[SERVER_VARIABLE]
 
 
+def run_name() -> str:
+    """What the names of this run's databases begin with."""
+    return os.environ[RUN_VARIABLE]
+
+
 def template() -> str:
     """Name of the run's migrated database. Raises RuntimeError if the migrations failed."""
     if problem := os.environ.get(PROBLEM_VARIABLE):

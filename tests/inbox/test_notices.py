@@ -236,7 +236,6 @@ async def test_what_means_nothing_to_us_is_ignored_with_its_name(runtime: Runtim
 @pytest.mark.parametrize(
     ("kind", "state"),
     [
-        (EventKind.CHARGE_REVERSED, "parked"),
         (EventKind.REFUND_SUCCEEDED, "parked"),
         (EventKind.DISPUTE_FUNDS_WITHDRAWN, "parked"),
         (EventKind.METHOD_REPLACED, "parked"),

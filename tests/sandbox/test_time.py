@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
+from gateway.sandbox.stripe import StripeSandbox
 from tests.sandbox.conftest import Hook, World
 
 HOUR_S, DAY_S = 3600, 86400
+
+
+async def test_time_that_deliveries_take_is_no_step_back() -> None:
+    """Moving on by ten seconds while a webhook's receiver takes a minute."""
+    real = [datetime(2026, 1, 1, tzinfo=UTC)]
+    sandbox = StripeSandbox(lambda: real[0])
+    wanted = sandbox.now() + 10
+
+    def slowly() -> None:
+        real[0] += timedelta(minutes=1)
+
+    sandbox.clock.at(wanted - 5, slowly)
+    await sandbox.deliver_until(wanted)
+    assert sandbox.now() >= wanted
+    with pytest.raises(ValueError, match="only moves forward"):
+        await sandbox.deliver_until(wanted)
 
 
 async def status_of(world: World, subscription: Any) -> str:

@@ -1,78 +1,66 @@
-"""Dying like a process: at a chosen boundary the coroutine is abandoned, and no handler of it may run.
+"""A death at a boundary that a scenario names: "before POST /v1/charges", "after COMMIT".
 
-`Killed` is no Exception, so no `except Exception` sees it. Boundaries are every outside call (before it is made, after
-it was answered) and every COMMIT (before and after). A new process finds the rows as they are and claims that run out.
+Only the worker that the scenario drives dies of it (`tests/support/process.py` says how); the world then has a new one.
+Which boundaries there are at all, and what follows from a death at each, is swept by `tests/crash/sweep.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Any
+from typing import TypeVar
+
+import httpx
 
 from db import sql
-from db.transaction import Transaction
-from gateway.billing.client import StripeClient
-from processors.transport import Transport
+from tests.support import points
+from tests.support.points import Point
+from tests.support.process import CURRENT
 
-
-class Killed(BaseException):
-    """The process is gone."""
-
-
-_in_worker: ContextVar[bool] = ContextVar("in_worker", default=False)
-
-
-@contextmanager
-def dying_may_happen() -> Iterator[None]:
-    """Inside, the worker that is being tested runs; what the servers do meanwhile is not its death."""
-    token = _in_worker.set(True)
-    try:
-        yield
-    finally:
-        _in_worker.reset(token)
-
+T = TypeVar("T")
 
 Boundary = str
-"""What is about to happen or has just happened: "before POST /v1/charges", "after COMMIT"."""
+"""What is about to happen or has just happened."""
+
+
+class _Deaths:
+    """Asks the test at every boundary; where it says so, the process dies there."""
+
+    counts = False
+
+    def __init__(self, at: Callable[[Boundary], bool]) -> None:
+        self._at = at
+
+    async def cross(self, point: Point, effect: Callable[[], Awaitable[T]], lose: Callable[[], Exception]) -> T:
+        process = CURRENT.get()
+        assert process is not None
+        if self._at(f"before {point.what}"):
+            await process.die()
+        result = await effect()
+        if self._at(f"after {point.what}"):
+            await process.die()
+        return result
 
 
 @contextmanager
 def boundaries(at: Callable[[Boundary], bool]) -> Iterator[None]:
-    """Call `at` at every boundary; where it says so, the process dies there."""
-    stripe_call, send, commit = StripeClient._call, Transport.send, Transaction.commit
+    """Call `at` at every boundary of the worker's; where it says so, the worker dies there."""
+    send = httpx.AsyncHTTPTransport.handle_async_request
 
-    def cross(boundary: Boundary) -> None:
-        if _in_worker.get() and at(boundary):
-            raise Killed(boundary)
+    async def crossing(self: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
+        noted = points.journal()
+        if noted is None:
+            return await send(self, request)
+        point = Point("worker", f"{request.method} {request.url.path}")
+        return await noted.cross(point, lambda: send(self, request), lambda: httpx.ReadError("lost"))
 
-    async def killing_call(self: StripeClient, method: str, path: str, *args: Any) -> Any:
-        cross(f"before {method.upper()} {path}")
-        answer = await stripe_call(self, method, path, *args)
-        cross(f"after {method.upper()} {path}")
-        return answer
-
-    async def killing_send(self: Transport, call: Any, *args: Any, **kwargs: Any) -> Any:
-        cross(f"before {call.method} {call.path}")
-        answer = await send(self, call, *args, **kwargs)
-        cross(f"after {call.method} {call.path}")
-        return answer
-
-    async def killing_commit(self: Transaction) -> None:
-        cross("before COMMIT")
-        await commit(self)
-        cross("after COMMIT")
-
-    StripeClient._call = killing_call  # type: ignore[method-assign]
-    Transport.send = killing_send  # type: ignore[method-assign]
-    Transaction.commit = killing_commit  # type: ignore[method-assign]
+    httpx.AsyncHTTPTransport.handle_async_request = crossing  # type: ignore[method-assign]
+    points.open_journal(_Deaths(at))
     try:
         yield
     finally:
-        StripeClient._call = stripe_call  # type: ignore[method-assign]
-        Transport.send = send  # type: ignore[method-assign]
-        Transaction.commit = commit  # type: ignore[method-assign]
+        points.open_journal(None)
+        httpx.AsyncHTTPTransport.handle_async_request = send  # type: ignore[method-assign]
 
 
 def once(boundary: Boundary) -> Callable[[Boundary], bool]:
@@ -86,18 +74,6 @@ def once(boundary: Boundary) -> Callable[[Boundary], bool]:
         return False
 
     return at
-
-
-class Nth:
-    """Die at the n-th boundary, counted from 0; with none to die at, count them."""
-
-    def __init__(self, n: int | None = None) -> None:
-        self.n = n
-        self.crossed: list[Boundary] = []
-
-    def __call__(self, boundary: Boundary) -> bool:
-        self.crossed.append(boundary)
-        return self.n == len(self.crossed) - 1
 
 
 async def let_claims_run_out() -> None:

@@ -39,9 +39,11 @@ from gateway.sandbox.stripe import StripeSandbox
 from gateway.sandbox.stripe import create_app as create_stripe
 from gateway.settings import Settings
 from processors.values import Card, PaymentMethodReference, Secret
+from tests.support import points
 from tests.support.canaries import Record
-from tests.support.crash import Killed, dying_may_happen, let_claims_run_out
+from tests.support.crash import let_claims_run_out
 from tests.support.drain import drain
+from tests.support.process import DeadProcessError, Process
 from tests.support.serving import Door, open_door
 
 T = TypeVar("T")
@@ -145,13 +147,24 @@ class World:
 
     async def work(self) -> bool:
         """Everything that a worker finds to do now. One that is killed on the way is replaced by a new one."""
+        if not points.watched():
+            return bool(await drain(self.runtime, seen=self.record.payloads))
+        worker = Process("worker", self.kills)
         try:
-            with dying_may_happen():
-                return bool(await drain(self.runtime, seen=self.record.payloads))
-        except Killed:
+            return bool(await worker.run(self._work_in(worker)))
+        except DeadProcessError:
             self.kills += 1
+            await worker.end_sessions()
             await let_claims_run_out()
             return True
+
+    async def _work_in(self, worker: Process) -> int:
+        """A worker that may die has sessions of its own, which die with it."""
+        await worker.connect()
+        try:
+            return await drain(self.runtime, seen=self.record.payloads)
+        finally:
+            await worker.pool.close()
 
     async def hear(self) -> None:
         """Deliver and route every webhook, and nothing more: the objects that they poke wait for a worker."""
@@ -349,7 +362,7 @@ class World:
         """The processor says that a charge which had failed has taken its money."""
         account = self.practice.account(self.shop.practice_key)
         charge.status, charge.captured, charge.decline = "succeeded", charge.amount, None
-        charge.settles_at, charge.closed_at = None, int(self.practice.now())
+        charge.course, charge.closed_at = [], int(self.practice.now())
         self.practice.announce(account, "charge.succeeded", charge.shown(account.id))
 
     async def attempts(self, invoice: str) -> list[str]:
@@ -408,7 +421,7 @@ async def world(
                 sandbox, doors.stripe.url, practice, doors.practice.url, runtime, doors.gateway.url, doors.http, record
             )
             for number in range(shops):
-                made.shops.append(await _shop(made, keyring, f"shop{number or ''}"))
+                made.shops.append(await open_shop(made, keyring, f"shop{number or ''}"))
             sandbox.calls.clear()
             try:
                 yield made
@@ -417,7 +430,8 @@ async def world(
                     await shop.http.close_async()
 
 
-async def _shop(world: World, keyring: Keyring, name: str) -> Shop:
+async def open_shop(world: World, keyring: Keyring, name: str) -> Shop:
+    """One account in the gateway, with its connection, its key, and a plan at its Stripe."""
     stripe_key, practice_key = f"sk_test_{name}_made_up", f"practice_{name}_made_up"
     http = stripe.HTTPXClient(timeout=10)
     client = stripe.StripeClient(

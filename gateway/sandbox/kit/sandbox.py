@@ -40,12 +40,15 @@ class Sandbox(ABC):
     async def deliver_until(self, when: float | datetime) -> None:
         """As `move_to`, but what is announced before a timer gets its first try before that timer rings."""
         moment = int(when.timestamp() if isinstance(when, datetime) else when)
+        if moment < self.now():
+            raise ValueError("the sandbox clock only moves forward")
         while (ring := self.clock.next_at()) is not None and ring <= moment:
             self.move_to(max(self.now(), ring - 1))
             if self.delivery.busy:
                 await self.delivery.settle()
             self.move_to(max(self.now(), ring))
-        self.move_to(moment)
+        # A receiver that is slow or away may have taken longer, in real time, than there was to go.
+        self.move_to(max(self.now(), moment))
 
     async def flush(self) -> Flushed:
         """Send everything that waits, once; returns when all tries have ended."""

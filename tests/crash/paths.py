@@ -1,0 +1,194 @@
+"""The paths whose histories are played: each is a function that acts, comes to rest, and asserts its own end.
+
+To add one, write
+
+    @path()                       # or @path(begins=subscribed): with what a first function has made before
+    async def my_path(world: CrashWorld, begun: Signup) -> None:
+        ...                       # act: every outside call and COMMIT in here becomes a point of the sweep
+        await world.rest()
+        assert ...                # the end that every history of it must have
+
+and it is part of `scripts/test crash`. The end must be asserted by what Stripe and the processor show; the invariants
+are checked after it. What `begins` makes is not swept again: it is played once and then put back from a copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from tests.crash.world import CrashWorld
+from tests.support.world import Signup
+
+Begins: TypeAlias = Callable[[CrashWorld], Awaitable[Any]]
+Plays: TypeAlias = Callable[[CrashWorld, Any], Awaitable[None]]
+Session: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Path:
+    """How a path begins, and how it goes on from there."""
+
+    begins: Begins
+    plays: Plays
+
+
+PATHS: Final[dict[str, Path]] = {}
+
+
+async def nothing(world: CrashWorld) -> None:
+    """The shop, and nobody has bought anything yet."""
+
+
+def path(begins: Begins = nothing) -> Callable[[Plays], Plays]:
+    """Make a function a path, under its own name."""
+
+    def added(plays: Plays) -> Plays:
+        PATHS[plays.__name__] = Path(begins, plays)
+        return plays
+
+    return added
+
+
+async def subscribed(world: CrashWorld) -> Signup:
+    """A customer whose first invoice is paid."""
+    signup = await world.signup("ok", wait_s=0)
+    await world.rest()
+    return signup
+
+
+async def offered(world: CrashWorld, **wanted: Any) -> Session:
+    """A checkout session that is open: its subscription is made, its draft held."""
+    opened = await world.open_session("order-1", **wanted)
+    await world.rest()
+    return dict(opened.json())
+
+
+async def offered_free(world: CrashWorld) -> Session:
+    """The same, under a promotion code that takes off everything."""
+    coupon = await world.shop.client.v1.coupons.create_async({"percent_off": 100, "duration": "once"})
+    await world.shop.client.v1.promotion_codes.create_async(
+        {"promotion": {"type": "coupon", "coupon": coupon.id}, "code": "FREE"}
+    )
+    return await offered(world, promotion_code="FREE")
+
+
+async def offered_trial(world: CrashWorld) -> Session:
+    """The same, with two weeks for nothing."""
+    return await offered(world, trial_period_days=14)
+
+
+@path()
+async def signup(world: CrashWorld, begun: None) -> None:
+    made = await world.signup("ok", wait_s=0)
+    await world.rest()
+    _paid(world, made, 1)
+
+
+@path(begins=subscribed)
+async def renewal(world: CrashWorld, begun: Signup) -> None:
+    await world.later(days=31)
+    await world.rest()
+    _paid(world, begun, 2)
+
+
+@path(begins=subscribed)
+async def async_renewal(world: CrashWorld, begun: Signup) -> None:
+    """The processor says pending, and settles within the hour."""
+    world.practice.settings.pending_delay_s = 1800
+    world.break_card(begun.customer, "pending_then_ok")
+    await world.later(days=31)
+    await world.rest()
+    await world.later(hours=1)
+    await world.rest()
+    _paid(world, begun, 2)
+
+
+@path(begins=subscribed)
+async def late_debit(world: CrashWorld, begun: Signup) -> None:
+    """A debit takes three days, and its notice is lost: whoever asks finds out."""
+    world.practice.settings.pending_delay_s = 3 * 86400
+    world.break_card(begun.customer, "pending_then_ok")
+    await world.later(days=31)
+    await world.rest()
+    world.practice.delivery.set(drop=True)
+    await world.later(days=3, hours=1)
+    await world.rest()
+    world.practice.delivery.set(drop=False)
+    await world.later(days=1)
+    await world.rest()
+    _paid(world, begun, 2)
+
+
+@path(begins=subscribed)
+async def unknown_outcome(world: CrashWorld, begun: Signup) -> None:
+    """The charge is made, its answer is lost, and no notice comes for it."""
+    world.practice.faults.add("lost_after", method="POST", path="/v1/charges", times=1)
+    world.practice.delivery.set(drop=1)
+    await world.later(days=31)
+    await world.rest()
+    _paid(world, begun, 2)
+
+
+@path(begins=subscribed)
+async def silent_renewal(world: CrashWorld, begun: Signup) -> None:
+    """The processor never says anything by itself: what a death leaves open must be asked for."""
+    world.practice.delivery.set(drop=True)
+    await world.later(days=31)
+    await world.rest()
+    _paid(world, begun, 2)
+
+
+@path(begins=subscribed)
+async def declined_then_paid(world: CrashWorld, begun: Signup) -> None:
+    """The first try of a renewal is declined, the next one a day later succeeds."""
+    [method] = world.methods_at_processor()
+    method.kind, method.declines_left = type(method.kind)("soft_then_ok"), 1
+    await world.later(days=31)
+    await world.rest()
+    await world.later(hours=25)
+    await world.rest()
+    _paid(world, begun, 2)
+
+
+@path(begins=offered_free)
+async def zero_invoice(world: CrashWorld, begun: Session) -> None:
+    """A first invoice of nothing: Stripe marks it paid, and nobody is charged."""
+    await _confirm(world, begun, "ok")
+    assert [i["status"] for i in world.invoices_of(begun["subscription"])] == ["paid"]
+    assert world.captures() == []
+
+
+@path(begins=offered_trial)
+async def trial_signup(world: CrashWorld, begun: Session) -> None:
+    """Nothing is due now, and the method is stored for what follows."""
+    await _confirm(world, begun, "ok")
+    assert world.stripe_subscription(begun["subscription"])["status"] == "trialing"
+    assert [i["status"] for i in world.invoices_of(begun["subscription"])] == ["paid"]
+    assert world.captures() == []
+    assert len(world.methods_at_processor()) == 1
+
+
+@path(begins=offered)
+async def declined_signup(world: CrashWorld, begun: Session) -> None:
+    """The first charge is declined: the subscription ends, and with it the invoice."""
+    await _confirm(world, begun, "decline_insufficient_funds")
+    assert world.stripe_subscription(begun["subscription"])["status"] == "canceled"
+    assert [i["status"] for i in world.invoices_of(begun["subscription"])] == ["uncollectible"]
+    assert world.captures() == []
+
+
+async def _confirm(world: CrashWorld, session: Session, card: str) -> None:
+    await world.give_card(session, card)
+    await world.confirm(session, wait_s=0)
+    await world.rest()
+
+
+def _paid(world: CrashWorld, made: Signup, invoices: int) -> None:
+    """So many invoices, each paid by one capture."""
+    live = world.invoices_of(made.subscription)
+    assert [one["status"] for one in live] == ["paid"] * invoices
+    taken = sorted(charge.reference.rpartition(".")[0] for charge in world.captures())
+    assert taken == sorted(one["id"] for one in live)
+    assert len(world.stripe_account().subscriptions) == 1

@@ -1,0 +1,106 @@
+"""HTTP between the parts of a history, without sockets: the same clients, the same applications, nothing in between.
+
+Every call that a process of the gateway makes is a point. One whose server dies breaks off, as a client would see it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+import httpx
+
+from db import sql
+from tests.support.points import Point, journal
+from tests.support.process import CURRENT, DeadProcessError, Process, outside
+
+GATEWAY: Final = "http://gateway.test"
+STRIPE: Final = "http://stripe.test"
+PRACTICE: Final = "http://practice.test"
+
+ID: Final = re.compile(r"/(?!v\d)[a-z]+_[A-Za-z0-9]+")
+
+INTENTS: Final = {
+    re.compile("/v1/charges"): "select exists (select from tollbridge.attempt where idempotency_key::text = $1)",
+    re.compile("/v1/invoices/[^/]+/pay"): "select exists (select from tollbridge.recording where idempotency_key = $1)",
+}
+"""Calls that move money or say so, and where their key must stand before."""
+
+
+class Wire:
+    """Who answers at which host. `server` is asked at each call: it may be a new process by then."""
+
+    def __init__(self) -> None:
+        self.broken_laws: list[str] = []
+        """What the outside world has seen that may not be, whatever comes of it in the end."""
+        self.apps: dict[str, Any] = {}
+        self.server: Callable[[], Process] | None = None
+
+    async def carry(self, request: httpx.Request) -> httpx.Response:
+        """One request and its answer; raises httpx's errors."""
+        noted, process = journal(), CURRENT.get()
+        if noted is None or process is None:
+            return await self._answer(request)
+        point = Point(process.role, f"{request.method} {ID.sub('/{id}', request.url.path)}")
+        return await noted.cross(point, lambda: self._answer(request), _broken)
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        host = request.url.host
+        await request.aread()
+        if host == httpx.URL(GATEWAY).host:
+            return await self._ask_gateway(request)
+        # Not the caller's: what it does must not end with a caller that dies.
+        return await outside(self._ask_outside(host, request))
+
+    async def _ask_outside(self, host: str, request: httpx.Request) -> httpx.Response:
+        """Whoever is asked for money looks, with a connection of its own, whether the intent is committed (law 2)."""
+        for path, intent in INTENTS.items():
+            key = request.headers.get("idempotency-key")
+            if request.method == "POST" and path.fullmatch(request.url.path) and not await sql.value(intent, key):
+                self.broken_laws.append(f"{request.method} {request.url.path} before its intent was committed")
+        return await _call(self.apps[host], request)
+
+    async def _ask_gateway(self, request: httpx.Request) -> httpx.Response:
+        assert self.server is not None
+        server = self.server()
+        if server.dead:
+            raise httpx.ConnectError("nobody listens there now")
+        try:
+            return await server.run(_call(server.does, request))
+        except DeadProcessError:
+            raise _broken() from None
+
+
+async def _call(app: Any, request: httpx.Request) -> httpx.Response:
+    try:
+        answer = await httpx.ASGITransport(app).handle_async_request(request)
+        body = await answer.aread()
+    except ConnectionResetError:  # the sandbox has lost the answer, as it was told to
+        raise _broken() from None
+    return httpx.Response(answer.status_code, headers=answer.headers, content=body, request=request)
+
+
+def _broken() -> httpx.RemoteProtocolError:
+    return httpx.RemoteProtocolError("Server disconnected without sending a response.")
+
+
+def install_wire(wire: Wire) -> None:
+    """From now on every httpx client of this Python process calls through the wire."""
+
+    async def carry(_: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
+        return await wire.carry(request)
+
+    def nothing(_: httpx.AsyncHTTPTransport, *args: Any, **kwargs: Any) -> None:
+        return None
+
+    async def enter(self: httpx.AsyncHTTPTransport) -> httpx.AsyncHTTPTransport:
+        return self
+
+    async def leave(_: httpx.AsyncHTTPTransport, *args: Any) -> None:
+        await asyncio.sleep(0)
+
+    patched: Any = httpx.AsyncHTTPTransport
+    patched.__init__, patched.handle_async_request = nothing, carry
+    patched.__aenter__, patched.__aexit__, patched.aclose = enter, leave, leave

@@ -1,0 +1,74 @@
+"""The scenarios' world with a gateway that may die, and with people who then do what people do: ask again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+
+from db import sql
+from gateway.clock import business_now
+from tests.crash.gateway import Gateway
+from tests.support.world import ROUNDS, World
+
+TRIES: Final = 12
+PATIENCE: Final = 12
+SOON_S: Final = 3600
+
+NEXT_AT: Final = " union all ".join(
+    f"select min({column}) as at from tollbridge.{table} where {column} > $1"
+    for table, column in (
+        ("invoice", "due_at"),
+        ("subscription", "due_at"),
+        ("checkout_session", "due_at"),
+        ("delivery", "try_at"),
+    )
+)
+
+
+@dataclass
+class CrashWorld(World):
+    """Nothing waits on real time here: `wait_s` is 0, and what waits for business time gets it."""
+
+    gateway: Gateway = None  # type: ignore[assignment]
+
+    async def work(self) -> bool:
+        return await self.gateway.work()
+
+    async def settle(self) -> None:
+        """As the scenarios' world comes to rest, but a server that dies leaves webhooks that come again."""
+        for _ in range(ROUNDS):
+            await self.gateway.alive()
+            tried = [*(await self.stripe.flush()).attempts, *(await self.practice.flush()).attempts]
+            if not await self.work() and not tried:
+                return
+        raise AssertionError("the world does not come to rest")
+
+    async def rest(self) -> None:
+        """Come to rest by the normal means: what waits a little is waited for, by business time."""
+        await self.settle()
+        for _ in range(PATIENCE):
+            held = await self.gateway.minutes_pass()
+            now = await business_now()
+            waits_s = [(row["at"] - now).total_seconds() for row in await sql.rows(NEXT_AT, now) if row["at"]]
+            soon_s = [wait_s for wait_s in waits_s if wait_s <= SOON_S]
+            if not soon_s and not held:
+                return
+            await self.later(seconds=int(min(soon_s, default=0)) + 1)
+
+    async def call(
+        self, method: str, path: str, body: Any = None, *, key: str = "", headers: dict[str, str] | None = None
+    ) -> httpx.Response:
+        """The same request, under the same key where it has one, until it is answered for good."""
+        headers = {"authorization": f"Bearer {key or self.shop.api_key}", **(headers or {})}
+        for _ in range(TRIES):
+            try:
+                answer = await self.http.request(method, self.gateway_url + path, json=body, headers=headers)
+            except httpx.TransportError:
+                await self.settle()
+                continue
+            if answer.status_code < 500 and "urn:tollbridge:error:in_progress" not in answer.text:
+                return answer
+            await self.rest()
+        raise AssertionError(f"{method} {path} is never answered: {answer.status_code} {answer.text[:300]}")
