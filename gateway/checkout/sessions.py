@@ -40,6 +40,15 @@ INSERT = """
     on conflict (account, client_reference) where state in ('creating', 'open', 'processing', 'complete') do nothing
     returning id
 """
+RESTS = """
+    select exists (
+        select 1 from tollbridge.checkout_session s
+        where s.account = $1 and s.id = $2 and s.invoice <> '' and s.seen = s.poked and s.claimed_by is null
+          and (exists (select 1 from tollbridge.attempt a where a.account = s.account and a.invoice = s.invoice
+                       and a.state in ('pending', 'requires_action'))
+               or exists (select 1 from tollbridge.invoice i where i.account = s.account and i.id = s.invoice
+                          and i.state = 'retrying')))
+"""
 
 
 def secret_hash(client_secret: str) -> bytes:
@@ -285,18 +294,11 @@ async def wait_for(
 
 
 async def _rests(row: asyncpg.Record) -> bool:
-    """Whether a processing session waits for what takes its time: the payer, a slow processor, the next try."""
-    return bool(
-        row["invoice"]
-        and await sql.value(
-            """select exists (select 1 from tollbridge.attempt where account = $1 and invoice = $2
-                              and state in ('pending', 'requires_action'))
-                   or exists (select 1 from tollbridge.invoice
-                              where account = $1 and id = $2 and state = 'retrying')""",
-            row["account"],
-            row["invoice"],
-        )
-    )
+    """Whether a processing session waits for what takes its time: the payer, a slow processor, the next try.
+
+    In one look with the session's own rest: the end of a charge pokes it, and it may be about to end itself.
+    """
+    return bool(await sql.value(RESTS, row["account"], row["id"]))
 
 
 async def policy_of(account: str) -> Policy:

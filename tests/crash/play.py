@@ -26,6 +26,7 @@ from tests.crash.paths import PATHS, Begins, Path, nothing
 from tests.crash.snapshot import Snapshot
 from tests.crash.wire import GATEWAY, PRACTICE, STRIPE, Wire, install_wire
 from tests.crash.world import CrashWorld
+from tests.support.canaries import Record
 from tests.support.invariants import check_invariants
 from tests.support.points import Journal, Point, Turn, install_points, open_journal
 from tests.support.process import install_pools
@@ -126,7 +127,9 @@ class Stage:
             httpx.URL(STRIPE).host: create_stripe(stripe),
             httpx.URL(PRACTICE).host: create_practice(practice),
         }
-        world = CrashWorld(stripe, STRIPE, practice, PRACTICE, self._runtime, GATEWAY, self._http, self._shops)
+        world = CrashWorld(
+            stripe, STRIPE, practice, PRACTICE, self._runtime, GATEWAY, self._http, Record(), shops=self._shops
+        )
         world.gateway = self._gateway
         return world
 
