@@ -6,7 +6,7 @@ Frameworks hide the connection; a sandbox must be able to lose an answer, so thi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import parse_qsl
@@ -128,6 +128,14 @@ class Router(Generic[H]):
             raise HttpError(405, "method_not_allowed", f"{method} is not a method of {path}")
         handler, names = node.methods[method]
         return handler, dict(zip(names, values, strict=True))
+
+    def all(self) -> Iterator[H]:
+        """Every handler."""
+        nodes = [self._root]
+        while nodes:
+            node = nodes.pop()
+            yield from (handler for handler, _ in node.methods.values())
+            nodes += node.children.values()
 
 
 class App:

@@ -13,6 +13,7 @@ from gateway.sandbox.stripe.events import EventRow, record
 from gateway.sandbox.stripe.ids import new_id
 from gateway.sandbox.stripe.invoices import finalize
 from gateway.sandbox.stripe.objects import Obj, listing, public
+from gateway.sandbox.stripe.receivers import receivers
 from gateway.sandbox.stripe.store import Account
 from gateway.sandbox.stripe.totals import recompute
 
@@ -167,9 +168,8 @@ def _auto_finalize(account: Account, invoice: Obj) -> None:
 
 
 def _unacknowledged(account: Account, created: EventRow) -> bool:
-    """Whether an enabled endpoint refused invoice.created (or, with manual delivery, has not got it yet)."""
-    enabled = {e["id"] for e in account.webhook_endpoints.values() if e["status"] == "enabled"}
-    waiting = created.waiting & enabled
+    """Whether an enabled receiver refused invoice.created (or, with manual delivery, has not got it yet)."""
+    waiting = created.waiting & {receiver.id for receiver in receivers(account)}
     return bool(waiting) and (account.webhooks.delivery.settings.mode == "manual" or bool(waiting & created.tried))
 
 

@@ -3,7 +3,11 @@
     Refusal                 any answer with an error body
     ├── invalid(...)        400 invalid_request_error, decided while executing: stored under an idempotency key
     ├── bad_params(...)     400 invalid_request_error, decided before executing: never stored
-    ├── no_api_key()        401
+    ├── no_api_key(), bad_key(...), key_expired(...)   401
+    ├── no_access(...), no_permission(...)             403
+    ├── rate_limited(...)   429
+    ├── lock_timeout()      409: another request holds the object
+    ├── server_error(...)   500 and above, api_error
     ├── key_…               400 or 409: the idempotency key can't be used for this request
     ├── missing(...)        404 (in the path) or 400 (in a parameter), code resource_missing
     └── card_declined(...)  402 card_error
@@ -30,10 +34,12 @@ class Refusal(Exception):  # noqa: N818  it is an answer, not a defect of ours
         code: str | None = None,
         param: str | None = None,
         executed: bool = True,
+        headers: dict[str, str] | None = None,
         **more: Any,
     ) -> None:
         super().__init__(message)
         self.status = status
+        self.headers = headers or {}
         self.executed = executed
         self.error: dict[str, Any] = {"message": message, "type": kind, **more}
         if code is not None:
@@ -70,6 +76,57 @@ def no_api_key() -> Refusal:
         status=401,
         executed=False,
     )
+
+
+def bad_key(shown: str) -> Refusal:
+    return Refusal(f"Invalid API Key provided: {shown}", status=401, executed=False)
+
+
+def key_expired(shown: str) -> Refusal:
+    return Refusal(f"Expired API Key provided: {shown}", status=401, code="api_key_expired", executed=False)
+
+
+def no_access(shown: str, account: str) -> Refusal:
+    """The sentence about the sandbox is ours; the rest is Stripe's for an account that is not connected."""
+    return Refusal(
+        f"The provided key '{shown}' does not have access to account '{account}' (or that account does not exist). "
+        "Application access may have been revoked. This sandbox does not cover Connect.",
+        status=403,
+        code="account_invalid",
+        executed=False,
+    )
+
+
+def no_permission(shown: str, account: str, permission: str) -> Refusal:
+    return Refusal(
+        f"The provided key '{shown}' does not have the required permissions for this endpoint on account '{account}'. "
+        f"Having the '{permission}' permission would allow this request to continue.",
+        status=403,
+        executed=False,
+    )
+
+
+def rate_limited(reason: str) -> Refusal:
+    return Refusal(
+        "Request rate limit exceeded. Learn more about rate limits here https://stripe.com/docs/rate-limits.",
+        status=429,
+        code="rate_limit",
+        executed=False,
+        headers={"stripe-rate-limited-reason": reason},
+    )
+
+
+def lock_timeout() -> Refusal:
+    return Refusal(
+        "This object cannot be accessed right now because another API request is currently accessing it.",
+        status=409,
+        code="lock_timeout",
+        executed=False,
+    )
+
+
+def server_error(status: int = 500) -> Refusal:
+    return Refusal("An unknown error occurred", status=status, kind="api_error")
 
 
 def key_too_long(most: int) -> Refusal:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
 Obj = dict[str, Any]
 API_VERSION = "2026-08-26.dahlia"
+BOUNDS = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
 
 
 def snapshot(value: Any) -> Any:
@@ -54,7 +56,7 @@ def merge_metadata(obj: Obj, params: Obj) -> None:
     obj["metadata"] = {key: value for key, value in merged.items() if value != ""}
 
 
-def in_range(value: int | None, wanted: Any) -> bool:
+def in_range(value: float | None, wanted: Any) -> bool:
     """Stripe's ``created`` filters: a number or gt, gte, lt, lte."""
     if wanted is None:
         return True
@@ -62,5 +64,4 @@ def in_range(value: int | None, wanted: Any) -> bool:
         return False
     if isinstance(wanted, int):
         return value == wanted
-    tests = {"gt": value.__gt__, "gte": value.__ge__, "lt": value.__lt__, "lte": value.__le__}
-    return all(tests[name](bound) for name, bound in wanted.items())
+    return all(BOUNDS[name](value, bound) for name, bound in wanted.items())

@@ -16,6 +16,7 @@ from gateway.sandbox.stripe.ids import new_id
 from gateway.sandbox.stripe.objects import Obj, in_range, listing
 from gateway.sandbox.stripe.routes import PAGE, Call, retrieves, route
 from gateway.sandbox.stripe.store import Account
+from gateway.sandbox.stripe.thin_events import announce
 
 PROCESSING_S = 3 * 86400
 
@@ -78,6 +79,7 @@ def _add(account: Account, invoice: Obj, payment: Obj, *, default: bool) -> Obj:
     }
     account.invoice_payments.add(row["id"], row)
     account.payments_of_invoice[invoice["id"]].append(row["id"])
+    announce(account, "v1.invoice_payment.open", row)
     return row
 
 
@@ -92,6 +94,7 @@ def cancel(account: Account, invoice: Obj, reason: str) -> None:
         if row["status"] == "open":
             row["status"] = "canceled"
             row["status_transitions"]["canceled_at"] = account.now()
+            announce(account, "v1.invoice_payment.canceled", row)
     intent = intent_of(account, invoice)
     if intent is not None and intent["status"] not in ("succeeded", "canceled"):
         intent |= {"status": "canceled", "canceled_at": account.now(), "cancellation_reason": reason}

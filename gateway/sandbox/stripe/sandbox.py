@@ -8,14 +8,16 @@ from datetime import datetime
 from gateway.sandbox.kit.idempotency import Replies
 from gateway.sandbox.kit.sandbox import Sandbox
 from gateway.sandbox.stripe.drafts import webhooks_delivered
-from gateway.sandbox.stripe.errors import Refusal
 from gateway.sandbox.stripe.events import EventRow
+from gateway.sandbox.stripe.keys import ApiKey, KeyRing
 from gateway.sandbox.stripe.portal import default_configuration
+from gateway.sandbox.stripe.rates import Rates
 from gateway.sandbox.stripe.store import Account
+from gateway.sandbox.stripe.thin_events import ThinEvent
 from gateway.sandbox.stripe.webhooks import Webhooks
 
-TEST_KEYS = ("sk_test_", "rk_test_")
 KEYS_KEPT_S = 24 * 3600
+V2_KEYS_KEPT_S = 30 * 86400  # assumed: the documents that could be read name no time
 
 
 class StripeSandbox(Sandbox):
@@ -28,26 +30,36 @@ class StripeSandbox(Sandbox):
     def __init__(self, now: Callable[[], datetime] | None = None) -> None:
         super().__init__(now)
         self.webhooks = Webhooks(self.delivery, webhooks_delivered)
-        self.accounts: dict[str, Account] = {}
+        self.keys = KeyRing(self.now)
+        self.rates = Rates()
+        self.accounts: dict[str, Account] = {}  # by id
 
     def account(self, key: str) -> Account:
-        """The account of a test key, made at its first use; live keys and anything else are refused with 401."""
-        found = self.accounts.get(key)
+        """The account that a test key opens, made at its first use; raises Refusal for a key that opens none."""
+        return self.account_of(self.keys.open(key))
+
+    def account_of(self, key: ApiKey) -> Account:
+        found = self.accounts.get(key.account)
         if found is not None:
             return found
-        if not key.startswith(TEST_KEYS) or len(key) <= len(TEST_KEYS[0]):
-            shown = f"{key[:8]}{'*' * 8}{key[-4:]}" if len(key) > 12 else "*" * len(key)
-            raise Refusal(f"Invalid API Key provided: {shown}", status=401, executed=False)
-        account = Account(key, self.clock, self.webhooks, Replies(KEYS_KEPT_S))
+        account = Account(key.account, self.clock, self.webhooks, Replies(KEYS_KEPT_S), Replies(V2_KEYS_KEPT_S))
         configuration = default_configuration(account)
         account.portal_configurations.add(configuration["id"], configuration)
-        self.accounts[key] = account
+        self.accounts[account.id] = account
         return account
 
-    def find_event(self, id: str) -> tuple[Account, EventRow] | None:
+    def need_account(self, id: str) -> Account:
+        """An account by its id; raises LookupError."""
+        if id not in self.accounts:
+            raise LookupError(f"there is no account {id}")
+        return self.accounts[id]
+
+    def find_event(self, id: str) -> tuple[Account, EventRow | ThinEvent] | None:
+        """A snapshot or a thin event."""
         for account in self.accounts.values():
-            if id in account.events:
-                return account, account.events[id]
+            found = account.events.get(id) or account.thin_events.get(id)
+            if found is not None:
+                return account, found
         return None
 
     def resend(self, event_id: str) -> int:
@@ -60,3 +72,5 @@ class StripeSandbox(Sandbox):
         """Forget everything, accounts too."""
         super().reset()
         self.accounts.clear()
+        self.keys.clear()
+        self.rates = Rates()

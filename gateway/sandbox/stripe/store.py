@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from gateway.sandbox.stripe.errors import invalid, missing
 from gateway.sandbox.stripe.events import EventRow, record
-from gateway.sandbox.stripe.ids import account_id
 from gateway.sandbox.stripe.objects import API_VERSION, Obj
+from gateway.sandbox.stripe.thin_events import ThinEvent
 
 if TYPE_CHECKING:
     from gateway.sandbox.kit.clock import Clock
@@ -100,12 +100,11 @@ class Account:
     `oob_makes_payment_record` (facts that Stripe's documents leave open, see `payments.py`).
     """
 
-    def __init__(self, key: str, clock: Clock, webhooks: Webhooks, replies: Replies) -> None:
-        self.key = key
-        self.id = account_id(key)
+    def __init__(self, id: str, clock: Clock, webhooks: Webhooks, replies: Replies, v2_replies: Replies) -> None:
+        self.id = id
         self.clock = clock
         self.webhooks = webhooks
-        self.replies = replies
+        self.replies, self.v2_replies = replies, v2_replies
         self.api_version = API_VERSION
         self.country, self.name, self.default_currency = "DE", "Sandbox GmbH", "eur"
         self.sends_invoice_mails = False
@@ -129,7 +128,9 @@ class Account:
         self.credit_notes: Collection[Obj] = Collection("credit note")
         self.webhook_endpoints: Collection[Obj] = Collection("webhook endpoint")
         self.portal_configurations: Collection[Obj] = Collection("configuration")
+        self.event_destinations: Collection[Obj] = Collection("event destination")
         self.events: Collection[EventRow] = Collection("event")
+        self.thin_events: Collection[ThinEvent] = Collection("event")
 
         self.invoices_of_customer: dict[str, list[str]] = defaultdict(list)
         self.invoices_of_subscription: dict[str, list[str]] = defaultdict(list)

@@ -1,0 +1,131 @@
+"""Rate limits, off until they are switched on: so many calls a second, per account, of all kinds and of each endpoint.
+
+Numbers: docs: rate-limits (100 a second live, 25 in a sandbox, 25 for each endpoint, 20 for search; a subscription: 10
+new invoices a minute, 20 a day, 200 changes of quantity an hour). A refusal is a 429 that names its reason in
+`Stripe-Rate-Limited-Reason`; Stripe documents no `Retry-After`, so there is none. Time is the machine's, which nobody
+moves. Chosen: of a subscription's invoices only those count that a call makes, not those of its renewals.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict, deque
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+import msgspec
+
+from gateway.sandbox.stripe.errors import rate_limited
+
+MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
+MAX_WINDOWS = 10_000
+Rate = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class RateSettings(msgspec.Struct, forbid_unknown_fields=True):
+    """Calls a second; None for no limit. `endpoints` sets single ones, as `POST /v1/invoices/{id}/pay`."""
+
+    all: Rate | None = None
+    each: Rate | None = None
+    search: Rate | None = None
+    endpoints: dict[str, Rate] = {}
+    subscriptions: bool = False
+
+    @classmethod
+    def sandbox(cls) -> RateSettings:
+        return cls(all=25, each=25, search=20, subscriptions=True)
+
+    @classmethod
+    def live(cls) -> RateSettings:
+        return cls(all=100, each=25, search=20, subscriptions=True)
+
+    def of(self, operation: str) -> int | None:
+        if operation in self.endpoints:
+            return self.endpoints[operation]
+        return self.search if operation.endswith("/search") and self.search is not None else self.each
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """At most `most` of `what` in any `seconds`; `reason` is what a refusal names."""
+
+    what: str
+    most: int
+    seconds: int
+    reason: str
+
+
+class Rates:
+    """What every account has asked lately, and how often it was refused."""
+
+    def __init__(self) -> None:
+        self.settings = RateSettings()
+        self._windows: dict[tuple[str, Limit], deque[float]] = {}
+        self.allowed: dict[tuple[str, str], int] = defaultdict(int)
+        self.refused: dict[tuple[str, str], int] = defaultdict(int)
+
+    def take(self, account: str, operation: str, subscription: Iterable[Limit] = ()) -> None:
+        """Count one call. Raises Refusal 429, in which case it does not count."""
+        limits = [*self._limits(operation), *(subscription if self.settings.subscriptions else ())]
+        now = time.time()
+        for limit in limits:
+            if self._full(account, limit, now):
+                self.refused[account, operation] += 1
+                raise rate_limited(limit.reason)
+        for limit in limits:
+            self._windows[account, limit].append(now)
+        self.allowed[account, operation] += 1
+
+    def shown(self) -> list[dict[str, Any]]:
+        keys = sorted(self.allowed.keys() | self.refused.keys())
+        return [
+            {"account": account, "operation": operation, "allowed": self.allowed[account, operation],
+             "refused": self.refused[account, operation]}
+            for account, operation in keys
+        ]  # fmt: skip
+
+    def set(self, settings: RateSettings) -> None:
+        """Other limits, and every count from the beginning."""
+        self.settings = settings
+        for kept in (self._windows, self.allowed, self.refused):
+            kept.clear()
+
+    def _limits(self, operation: str) -> list[Limit]:
+        limits = []
+        if (most := self.settings.of(operation)) is not None:
+            limits.append(Limit(operation, most, 1, "endpoint-rate"))
+        if self.settings.all is not None:
+            limits.append(Limit("*", self.settings.all, 1, "global-rate"))
+        return limits
+
+    def _full(self, account: str, limit: Limit, now: float) -> bool:
+        if len(self._windows) >= MAX_WINDOWS:
+            self._windows = {key: window for key, window in self._windows.items() if window}
+        window = self._windows.setdefault((account, limit), deque())
+        while window and now - window[0] >= limit.seconds:
+            window.popleft()
+        return len(window) >= limit.most
+
+
+def subscription_limits(method: str, path: str, params: dict[str, Any]) -> list[Limit]:
+    """What a call takes of the limits of one subscription."""
+    parts = path.strip("/").split("/")
+    if method != "POST" or len(parts) < 2:
+        return []
+    if parts[1:] == ["invoices"]:
+        return _new_invoice(params["subscription"]) if isinstance(params.get("subscription"), str) else []
+    if parts[1] != "subscriptions" or len(parts) != 3:
+        return []
+    bills = params.get("proration_behavior") == "always_invoice" or params.get("trial_end") == "now"
+    items = params.get("items")
+    changes = isinstance(items, dict) and any("quantity" in item for item in items.values() if isinstance(item, dict))
+    limits = _new_invoice(parts[2]) if bills else []
+    return [*limits, _quantity_change(parts[2])] if changes else limits
+
+
+def _new_invoice(subscription: str) -> list[Limit]:
+    what = f"new invoices of {subscription}"
+    return [Limit(what, 10, MINUTE_S, "resource-specific"), Limit(what, 20, DAY_S, "resource-specific")]
+
+
+def _quantity_change(subscription: str) -> Limit:
+    return Limit(f"quantities of {subscription}", 200, HOUR_S, "resource-specific")
