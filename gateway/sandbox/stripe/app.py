@@ -30,6 +30,7 @@ from gateway.sandbox.stripe import (  # noqa: F401  importing a module registers
     payments,
     portal,
     subscriptions,
+    test_clocks,
     v2_events,
 )
 from gateway.sandbox.stripe.admission import Headers, admit
@@ -44,6 +45,8 @@ from gateway.sandbox.stripe.render import answer
 from gateway.sandbox.stripe.routes import ROUTES, Call, operation
 from gateway.sandbox.stripe.sandbox import StripeSandbox
 from gateway.sandbox.stripe.store import Account
+from gateway.sandbox.stripe.test_clocks import refuse_while_advancing
+from gateway.sandbox.stripe.times import clock_of_call, in_time
 
 MAX_KEY_LENGTH = 255
 
@@ -189,7 +192,11 @@ def _handled(exchange: Exchange) -> bytes:
         raise unrecognized(exchange.request.method, exchange.request.path) from None
     call = Call(exchange.account, check(exchange.params, route.accepts), tuple(ids.values()))
     expand = call.params.pop("expand", [])
-    return msgspec.json.encode(answer(exchange.account, route.handler(call), expand, exchange.version))
+    clock = clock_of_call(call.account, call.ids, call.params)
+    if exchange.request.method != "GET":
+        refuse_while_advancing(call.account, clock)
+    with in_time(call.account, clock):
+        return msgspec.json.encode(answer(exchange.account, route.handler(call), expand, exchange.version))
 
 
 def _broken(exchange: Exchange, fault: Fault) -> Reply:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.sandbox.stripe.cycle import end_now
 from gateway.sandbox.stripe.drafts import follow_customer
+from gateway.sandbox.stripe.errors import invalid
 from gateway.sandbox.stripe.events import record, updating
 from gateway.sandbox.stripe.holders import living
 from gateway.sandbox.stripe.ids import new_id
@@ -11,6 +12,7 @@ from gateway.sandbox.stripe.invoices import mark_uncollectible
 from gateway.sandbox.stripe.objects import Obj, in_range, listing, merge_metadata
 from gateway.sandbox.stripe.routes import PAGE, Call, retrieves, route
 from gateway.sandbox.stripe.standing import ENDED
+from gateway.sandbox.stripe.store import Account
 from gateway.sandbox.stripe.taxes import require_location
 
 ADDRESS = "{line1? line2? city? state? postal_code? country?}"
@@ -21,12 +23,19 @@ FIELDS = (
     "invoice_settings:{default_payment_method? footer? custom_fields:[{*name *value}]?}"
 )
 TEXTS = ("name", "email", "phone", "description")
+MAX_ON_CLOCK = 3
 PARTS = ("line1", "line2", "city", "state", "postal_code", "country")
 
 
-@route("POST", "/v1/customers", f"{FIELDS} payment_method tax:{{ip_address? validate_location:deferred|immediately}}")
+@route(
+    "POST",
+    "/v1/customers",
+    f"{FIELDS} payment_method test_clock tax:{{ip_address? validate_location:deferred|immediately}}",
+)
 def create(call: Call) -> Obj:
-    account = call.account
+    account, test_clock = call.account, call.params.get("test_clock")
+    if test_clock is not None:
+        _check_room(account, test_clock)
     id = new_id("cus")
     customer: Obj = {
         "id": id,
@@ -52,7 +61,7 @@ def create(call: Call) -> Obj:
         "preferred_locales": [],
         "shipping": None,
         "tax_exempt": "none",
-        "test_clock": None,
+        "test_clock": test_clock,
         "_tax_ip": None,
     }  # fmt: skip
     account.customers.add(id, customer)
@@ -65,6 +74,12 @@ def create(call: Call) -> Obj:
             raise
     record(account, "customer.created", customer)
     return customer
+
+
+def _check_room(account: Account, test_clock: str) -> None:
+    account.test_clocks.need(test_clock, "test_clock")
+    if sum(customer.get("test_clock") == test_clock for customer in account.customers.values()) >= MAX_ON_CLOCK:
+        raise invalid(f"You can have at most {MAX_ON_CLOCK} customers on a test clock.", param="test_clock")
 
 
 def _set(customer: Obj, params: Obj) -> None:
@@ -129,7 +144,12 @@ def update(call: Call) -> Obj:
 def delete(call: Call) -> Obj:
     """Cancels the subscriptions at once (docs: customers/delete); open invoices are marked uncollectible, as the
     acceptance cases have it; drafts go."""
-    account, customer = call.account, living(call.account, call.id)
+    customer = living(call.account, call.id)
+    remove(call.account, customer)
+    return customer
+
+
+def remove(account: Account, customer: Obj) -> None:
     for id in account.subscriptions_of_customer.get(customer["id"], []):
         if account.subscriptions[id]["status"] not in ENDED:
             end_now(account, account.subscriptions[id])
@@ -140,18 +160,19 @@ def delete(call: Call) -> Obj:
         if invoice is not None and invoice["status"] == "draft":
             invoice |= {"auto_advance": False, "automatically_finalizes_at": None}
     record(account, "customer.deleted", customer)
+    id = customer["id"]
     customer.clear()
-    customer |= {"id": call.id, "object": "customer", "deleted": True}
-    return customer
+    customer |= {"id": id, "object": "customer", "deleted": True}
 
 
-@route("GET", "/v1/customers", f"created:range email {PAGE}")
+@route("GET", "/v1/customers", f"created:range email test_clock {PAGE}")
 def index(call: Call) -> Obj:
     params = call.params
 
     def keep(c: Obj) -> bool:
         return (
             not c.get("deleted")
+            and c["test_clock"] == params.get("test_clock")
             and params.get("email") in (None, c["email"])
             and in_range(c["created"], params.get("created"))
         )

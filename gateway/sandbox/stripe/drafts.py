@@ -15,6 +15,7 @@ from gateway.sandbox.stripe.invoices import finalize
 from gateway.sandbox.stripe.objects import Obj, listing, public
 from gateway.sandbox.stripe.receivers import receivers
 from gateway.sandbox.stripe.store import Account
+from gateway.sandbox.stripe.times import clock_of, in_time
 from gateway.sandbox.stripe.totals import recompute
 
 DRAFT_S = 3600
@@ -111,7 +112,7 @@ def new_invoice(
         "status_transitions": {
             "finalized_at": None, "marked_uncollectible_at": None, "paid_at": None, "voided_at": None,
         },
-        "test_clock": None,
+        "test_clock": customer["test_clock"],
         "total_pretax_credit_amounts": [],
         "webhooks_delivered_at": None,
     }  # fmt: skip
@@ -178,6 +179,11 @@ def webhooks_delivered(account: Account, event: EventRow) -> None:
     invoice = account.invoices.get(event.object_id)
     if event.type != "invoice.created" or event.waiting or invoice is None or invoice["webhooks_delivered_at"]:
         return
+    with in_time(account, clock_of(account, invoice)):
+        _shorten(account, invoice)
+
+
+def _shorten(account: Account, invoice: Obj) -> None:
     invoice["webhooks_delivered_at"] = account.now()
     if invoice["status"] == "draft" and invoice["automatically_finalizes_at"] is not None:
         soon = max(account.now(), invoice["created"] + DRAFT_S)

@@ -68,7 +68,7 @@ def record(account: Account, type: str, obj: Obj, previous: Obj | None = None, b
         id=new_id("evt"),
         type=type,
         created=account.now(),
-        made=account.clock.now(),
+        made=account.sandbox_clock.now(),
         api_version=account.api_version,
         lane=lane(obj),
         object_id=str(obj.get("id", "")),
@@ -122,6 +122,6 @@ def _render(account: Account, row: EventRow, version: str, obj: Obj, previous: O
 
 def _prune(account: Account) -> None:
     """Stripe keeps events for 30 days."""
-    now = account.clock.now()
+    now = account.sandbox_clock.now()
     account.events.drop_oldest(lambda event: now - event.made <= RETENTION_S)
     account.thin_events.drop_oldest(lambda event: now - event.made <= RETENTION_S)

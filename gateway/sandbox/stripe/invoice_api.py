@@ -186,6 +186,7 @@ def index(call: Call) -> Obj:
             all(params.get(name) in (None, i[name]) for name in ("status", "customer", "collection_method"))
             and in_range(i["created"], params.get("created"))
             and in_range(i["due_date"], params.get("due_date"))
+            and (ids is not None or i["test_clock"] is None)
         )
 
     return listing("/v1/invoices", *account.invoices.page(params, keep, ids))

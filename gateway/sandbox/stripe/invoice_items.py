@@ -66,7 +66,7 @@ def new_item(
         "quantity": quantity,
         "quantity_decimal": str(quantity),
         "tax_rates": tax_rates or [],
-        "test_clock": None,
+        "test_clock": customer["test_clock"],
         "_subscription": subscription,
         "_tax_behavior": price["tax_behavior"] if price else "unspecified",
     }

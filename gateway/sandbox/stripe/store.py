@@ -97,12 +97,14 @@ class Account:
 
     Settings a test may change: `api_version` (the default rendering of events), `country`, `name`,
     `default_currency`, `sends_invoice_mails` (the Dashboard switch), `void_returns_balance`,
-    `oob_makes_payment_record` (facts that Stripe's documents leave open, see `payments.py`).
+    `oob_makes_payment_record` (facts that Stripe's documents leave open, see `payments.py`),
+    `test_clock_advances_s` (sandbox seconds that an advancing test clock refuses changes after its work is done).
     """
 
     def __init__(self, id: str, clock: Clock, webhooks: Webhooks, replies: Replies, v2_replies: Replies) -> None:
         self.id = id
-        self.clock = clock
+        self.sandbox_clock = clock
+        self.clock = clock  # the one in force: `times.py`
         self.webhooks = webhooks
         self.replies, self.v2_replies = replies, v2_replies
         self.api_version = API_VERSION
@@ -110,6 +112,7 @@ class Account:
         self.sends_invoice_mails = False
         self.void_returns_balance = True
         self.oob_makes_payment_record = False
+        self.test_clock_advances_s = 0
         self.created = clock.now()
         self.request: tuple[str | None, str | None] = (None, None)  # the id and idempotency key of the call running now
 
@@ -128,6 +131,7 @@ class Account:
         self.credit_notes: Collection[Obj] = Collection("credit note")
         self.webhook_endpoints: Collection[Obj] = Collection("webhook endpoint")
         self.portal_configurations: Collection[Obj] = Collection("configuration")
+        self.test_clocks: Collection[Obj] = Collection("test clock")
         self.event_destinations: Collection[Obj] = Collection("event destination")
         self.events: Collection[EventRow] = Collection("event")
         self.thin_events: Collection[ThinEvent] = Collection("event")
@@ -144,6 +148,7 @@ class Account:
         self.times: dict[str, int] = defaultdict(int)
 
     def now(self) -> int:
+        """Unix seconds of the clock in force."""
         return self.clock.now()
 
     def send_event(self, type: str, obj: Obj, previous: Obj | None = None) -> EventRow:

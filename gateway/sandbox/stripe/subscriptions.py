@@ -169,7 +169,7 @@ def _blank(account: Account, id: str, customer: Obj, currency: str, items: list[
         "pending_update": None,
         "schedule": None,
         "start_date": now,
-        "test_clock": None,
+        "test_clock": customer["test_clock"],
         "transfer_data": None,
         "trial_settings": {"end_behavior": {"missing_payment_method": "create_invoice"}},
     }  # fmt: skip
@@ -316,7 +316,7 @@ def cancel(call: Call) -> Obj:
 @route(
     "GET",
     "/v1/subscriptions",
-    "customer price created:range collection_method:charge_automatically|send_invoice "
+    "customer price test_clock created:range collection_method:charge_automatically|send_invoice "
     "current_period_start:range current_period_end:range "
     f"status:active|all|canceled|ended|incomplete|incomplete_expired|past_due|paused|trialing|unpaid {PAGE}",
 )
@@ -333,6 +333,7 @@ def index(call: Call) -> Obj:
         first = cycle.items_of(s)[0]
         return (
             wanted(s["status"])
+            and ("customer" in params or s["test_clock"] == params.get("test_clock"))
             and params.get("collection_method") in (None, s["collection_method"])
             and ("price" not in params or any(i["price"]["id"] == params["price"] for i in cycle.items_of(s)))
             and in_range(s["created"], params.get("created"))

@@ -95,7 +95,7 @@ def new_thin_event(
         id=new_id("evt_test"),
         type=type,
         created=account.now(),
-        made=account.clock.now(),
+        made=account.sandbox_clock.now(),
         lane=lane(obj or {}),
         object_id=str((obj or {}).get("id", "")),
         related=None if obj is None or type in UNRELATED else related(obj),
