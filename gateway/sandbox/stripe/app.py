@@ -29,6 +29,7 @@ from gateway.sandbox.stripe import (  # noqa: F401  importing a module registers
     invoice_items,
     payments,
     portal,
+    search,
     subscriptions,
     test_clocks,
     v2_events,

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Any
+
 import msgspec
 
 from gateway.sandbox.kit.asgi import Handler, Reply, Request, Router, json_reply
 from gateway.sandbox.kit.control import ROOT, Controls, list_reply, refusing
+from gateway.sandbox.stripe.closed_lists import API_VERSIONS
+from gateway.sandbox.stripe.forgery import Forgery
 from gateway.sandbox.stripe.permissions import Level, known_resources
 from gateway.sandbox.stripe.rates import RateSettings
 from gateway.sandbox.stripe.routes import ROUTES
 from gateway.sandbox.stripe.sandbox import StripeSandbox
+from gateway.sandbox.stripe.store import Account
 
+Seconds = Annotated[int, msgspec.Meta(ge=0)]
 PRESETS = {"off": RateSettings, "sandbox": RateSettings.sandbox, "live": RateSettings.live}
 
 
@@ -26,6 +32,35 @@ class KeyEnd(msgspec.Struct, forbid_unknown_fields=True):
 
     key: str
     expires_in_s: int = 0
+
+
+class NewEvent(msgspec.Struct, forbid_unknown_fields=True):
+    """`type` of a snapshot or a thin event; `object` the id of anything stored; `copies` with ids of their own."""
+
+    account: str
+    type: str
+    object: str
+    previous_attributes: dict[str, Any] | None = None
+    copies: Annotated[int, msgspec.Meta(ge=1, le=100)] = 1
+
+
+class ForgedEvent(msgspec.Struct, forbid_unknown_fields=True):
+    """`endpoint`: a webhook endpoint or an event destination."""
+
+    event: str
+    endpoint: str
+    how: Forgery
+
+
+class AccountSettings(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """What of an account a test may change; what is left out stays."""
+
+    api_version: str | None = None
+    sends_invoice_mails: bool | None = None
+    void_returns_balance: bool | None = None
+    oob_makes_payment_record: bool | None = None
+    search_lag_s: Seconds | None = None
+    test_clock_advances_s: Seconds | None = None
 
 
 class RateChange(RateSettings):
@@ -46,6 +81,10 @@ class StripeControls:
         router.add("POST", f"{ROOT}/keys", self.make_key)
         router.add("POST", f"{ROOT}/keys/roll", self.roll_key)
         router.add("POST", f"{ROOT}/keys/expire", self.expire_key)
+        router.add("GET", f"{ROOT}/accounts", self.list_accounts)
+        router.add("POST", f"{ROOT}/accounts/{{id}}", self.change_account)
+        router.add("POST", f"{ROOT}/events", self.send_event)
+        router.add("POST", f"{ROOT}/events/forge", self.forge_event)
         router.add("GET", f"{ROOT}/rates", self.show_rates)
         router.add("POST", f"{ROOT}/rates", self.set_rates)
 
@@ -70,6 +109,31 @@ class StripeControls:
         with refusing():
             return json_reply(self.sandbox.keys.expire(end.key, end.expires_in_s).shown())
 
+    async def list_accounts(self, _: Request) -> Reply:
+        return list_reply([_account(account) for account in self.sandbox.accounts.values()])
+
+    async def change_account(self, request: Request) -> Reply:
+        changed = msgspec.structs.asdict(request.read(AccountSettings))
+        with refusing():
+            account = self.sandbox.need_account(request.params["id"])
+            if changed["api_version"] not in API_VERSIONS | {None}:
+                raise ValueError(f"{changed['api_version']} is no API version")
+        for name, value in changed.items():
+            if value is not None:
+                setattr(account, name, value)
+        return json_reply(_account(account))
+
+    async def send_event(self, request: Request) -> Reply:
+        new = request.read(NewEvent)
+        with refusing():
+            made = self.sandbox.send_events(new.account, new.type, new.object, new.previous_attributes, new.copies)
+        return list_reply([{"id": event.id, "type": event.type, "object": event.object_id} for event in made])
+
+    async def forge_event(self, request: Request) -> Reply:
+        asked = request.read(ForgedEvent)
+        with refusing():
+            return json_reply({"status": await self.sandbox.forge_event(asked.event, asked.endpoint, asked.how)})
+
     async def show_rates(self, _: Request) -> Reply:
         rates = self.sandbox.rates
         return json_reply({"object": "list", "data": rates.shown(), "settings": rates.settings})
@@ -80,6 +144,11 @@ class StripeControls:
         with refusing():
             self.sandbox.rates.set(_settings(wanted))
         return await self.show_rates(request)
+
+
+def _account(account: Account) -> dict[str, Any]:
+    settings = {name: getattr(account, name) for name in AccountSettings.__struct_fields__}
+    return {"id": account.id, **settings}
 
 
 def _settings(wanted: RateChange) -> RateSettings:

@@ -82,9 +82,10 @@ def record(account: Account, type: str, obj: Obj, previous: Obj | None = None, b
         account.webhooks.send(account, row, receiver.id)
     announce(account, f"v1.{type}", obj, snapshot_event=row.id)
     if before is not None or type.endswith(".created"):
+        account.changed(obj, before)
         for told in told_by(obj, before):
             announce(account, told, obj)
-    _prune(account)
+    prune(account)
     return row
 
 
@@ -120,7 +121,7 @@ def _render(account: Account, row: EventRow, version: str, obj: Obj, previous: O
     )
 
 
-def _prune(account: Account) -> None:
+def prune(account: Account) -> None:
     """Stripe keeps events for 30 days."""
     now = account.sandbox_clock.now()
     account.events.drop_oldest(lambda event: now - event.made <= RETENTION_S)

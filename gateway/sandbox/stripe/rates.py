@@ -40,9 +40,7 @@ class RateSettings(msgspec.Struct, forbid_unknown_fields=True):
         return cls(all=100, each=25, search=20, subscriptions=True)
 
     def of(self, operation: str) -> int | None:
-        if operation in self.endpoints:
-            return self.endpoints[operation]
-        return self.search if operation.endswith("/search") and self.search is not None else self.each
+        return self.endpoints.get(operation, self.each)
 
 
 class Limit(msgspec.Struct, frozen=True):
@@ -91,6 +89,8 @@ class Rates:
 
     def _limits(self, operation: str) -> list[Limit]:
         limits = []
+        if self.settings.search is not None and operation.endswith("/search"):
+            limits.append(Limit("search", self.settings.search, 1, "endpoint-rate"))  # all searches together
         if (most := self.settings.of(operation)) is not None:
             limits.append(Limit(operation, most, 1, "endpoint-rate"))
         if self.settings.all is not None:

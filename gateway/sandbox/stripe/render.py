@@ -38,7 +38,7 @@ QUIET = {
 
 def answer(account: Account, obj: Obj, expand: list[str], version: str) -> Obj:
     """The body of a 200. Expansion happens in today's shape; older versions are then translated."""
-    if obj.get("object") == "list":
+    if obj.get("object") in ("list", "search_result"):
         shown = {**obj, "data": [in_version(account, version, item) for item in obj["data"]]}
     else:
         shown = in_version(account, version, obj)
@@ -47,6 +47,7 @@ def answer(account: Account, obj: Obj, expand: list[str], version: str) -> Obj:
         if len(parts) - parts.count("data") > MAX_DEPTH:
             raise bad_params(f"You cannot expand more than {MAX_DEPTH} levels of a property. Property: {path}")
         _expand(account, shown, parts, path)
+    shown.pop("_total", None)
     return shown
 
 
@@ -98,9 +99,14 @@ def _subscriptions(account: Account, customer: Obj) -> Obj:
     return listing(f"/v1/customers/{customer['id']}/subscriptions", live[::-1])
 
 
+def _total_count(account: Account, result: Obj) -> int:
+    return int(result["_total"]())
+
+
 EXTRA: dict[tuple[str, str], Callable[[Account, Obj], Any]] = {
     ("invoice", "payments"): _payments,
     ("invoice", "amount_paid_off_stripe"): _paid_off_stripe,
     ("customer", "tax"): customer_tax,
+    ("search_result", "total_count"): _total_count,
     ("customer", "subscriptions"): _subscriptions,
 }

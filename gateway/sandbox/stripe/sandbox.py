@@ -7,13 +7,18 @@ from datetime import datetime
 
 from gateway.sandbox.kit.idempotency import Replies
 from gateway.sandbox.kit.sandbox import Sandbox
+from gateway.sandbox.stripe.closed_lists import EVENT_TYPES, THIN_EVENT_TYPES
 from gateway.sandbox.stripe.drafts import webhooks_delivered
-from gateway.sandbox.stripe.events import EventRow
+from gateway.sandbox.stripe.events import EventRow, record
+from gateway.sandbox.stripe.forgery import Forgery, forge
 from gateway.sandbox.stripe.keys import ApiKey, KeyRing
+from gateway.sandbox.stripe.objects import Obj
 from gateway.sandbox.stripe.portal import default_configuration
 from gateway.sandbox.stripe.rates import Rates
+from gateway.sandbox.stripe.receivers import Receiver, receivers
 from gateway.sandbox.stripe.store import Account
-from gateway.sandbox.stripe.thin_events import ThinEvent
+from gateway.sandbox.stripe.thin_events import ThinEvent, announce
+from gateway.sandbox.stripe.times import clock_of, in_time
 from gateway.sandbox.stripe.webhooks import Webhooks
 
 KEYS_KEPT_S = 24 * 3600
@@ -62,6 +67,35 @@ class StripeSandbox(Sandbox):
                 return account, found
         return None
 
+    def send_events(
+        self, account: str, type: str, object: str, previous: Obj | None = None, copies: int = 1
+    ) -> list[EventRow | ThinEvent]:
+        """Make and deliver an event of any of Stripe's types about a stored object, snapshot or (`v1.…`) thin.
+
+        `copies` are events of their own about one change, as Stripe says may happen. Raises LookupError for an unknown
+        account or object, ValueError for what is no type.
+        """
+        owner = self.need_account(account)
+        obj = owner.find(object)
+        if obj is None:
+            raise LookupError(f"there is no {object}")
+        if type not in EVENT_TYPES | THIN_EVENT_TYPES:
+            raise ValueError(f"{type} is no event type")
+        with in_time(owner, clock_of(owner, obj)):
+            made = [_made(owner, type, obj, previous) for _ in range(copies)]
+        return [event for event in made if event is not None]
+
+    async def forge_event(self, event: str, receiver: str, how: Forgery) -> int:
+        """Post a true event in a form that a receiver must refuse; the status it answers. Raises LookupError for
+        what is unknown, ValueError without an answer."""
+        found = self.find_event(event)
+        if found is None:
+            raise LookupError(f"there is no {event}")
+        account, row = found
+        if receiver not in {one.id for one in receivers(account)}:
+            raise LookupError(f"there is no enabled {receiver}")
+        return await forge(Receiver(account, receiver), row, how)
+
     def resend(self, event_id: str) -> int:
         found = self.find_event(event_id)
         if found is None:
@@ -74,3 +108,9 @@ class StripeSandbox(Sandbox):
         self.accounts.clear()
         self.keys.clear()
         self.rates = Rates()
+
+
+def _made(account: Account, type: str, obj: Obj, previous: Obj | None) -> EventRow | ThinEvent | None:
+    if type in THIN_EVENT_TYPES:
+        return announce(account, type, obj)
+    return record(account, type, obj, previous)

@@ -7,7 +7,7 @@ and are never shown. References are ids; `render.py` expands them.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -98,7 +98,8 @@ class Account:
     Settings a test may change: `api_version` (the default rendering of events), `country`, `name`,
     `default_currency`, `sends_invoice_mails` (the Dashboard switch), `void_returns_balance`,
     `oob_makes_payment_record` (facts that Stripe's documents leave open, see `payments.py`),
-    `test_clock_advances_s` (sandbox seconds that an advancing test clock refuses changes after its work is done).
+    `test_clock_advances_s` (sandbox seconds that an advancing test clock refuses changes after its work is done),
+    `search_lag_s` (sandbox seconds until search knows of a change).
     """
 
     def __init__(self, id: str, clock: Clock, webhooks: Webhooks, replies: Replies, v2_replies: Replies) -> None:
@@ -113,6 +114,7 @@ class Account:
         self.void_returns_balance = True
         self.oob_makes_payment_record = False
         self.test_clock_advances_s = 0
+        self.search_lag_s = 0
         self.created = clock.now()
         self.request: tuple[str | None, str | None] = (None, None)  # the id and idempotency key of the call running now
 
@@ -144,12 +146,32 @@ class Account:
         self.items_of_customer: dict[str, list[str]] = defaultdict(list)
         self.drafts_of_customer: dict[str, dict[str, None]] = defaultdict(dict)
         self.pending_items: dict[str, dict[str, None]] = defaultdict(dict)  # customer -> items on no invoice
+        self.unsearchable: deque[tuple[int, str, Obj | None]] = deque()  # time, id, and what was before; see search.py
         self.numbers: dict[str, int] = defaultdict(int)
         self.times: dict[str, int] = defaultdict(int)
 
     def now(self) -> int:
         """Unix seconds of the clock in force."""
         return self.clock.now()
+
+    def find(self, id: str) -> Obj | None:
+        """Any stored object by its id."""
+        for collection in vars(self).values():
+            if isinstance(collection, Collection) and isinstance(found := collection.get(id), dict):
+                return found
+        return None
+
+    def changed(self, obj: Obj, before: Obj | None) -> None:
+        """Note a change that search does not know of yet; `before` is None for what is new."""
+        if self.search_lag_s:
+            self.forget_searchable()
+            self.unsearchable.append((self.sandbox_clock.now(), str(obj.get("id", "")), before))
+
+    def forget_searchable(self) -> None:
+        """Drop the changes that search knows by now."""
+        known = self.sandbox_clock.now() - self.search_lag_s
+        while self.unsearchable and self.unsearchable[0][0] <= known:
+            self.unsearchable.popleft()
 
     def send_event(self, type: str, obj: Obj, previous: Obj | None = None) -> EventRow:
         """Make and deliver an event of any type, also one that the sandbox would never make itself."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from gateway.sandbox.kit.clock import Clock
 from gateway.sandbox.stripe.objects import Obj
-from gateway.sandbox.stripe.store import Account, Collection
+from gateway.sandbox.stripe.store import Account
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def clock_of_call(account: Account, ids: Sequence[str], params: dict[str, Any]) 
         if id in account.test_clocks:
             clock: Clock = account.test_clocks[id]["_clock"]
             return clock
-        found = _find(account, id)
+        found = account.find(id)
         if found is not None and (clock := clock_of(account, found)) is not account.sandbox_clock:
             return clock
     return account.sandbox_clock
@@ -73,10 +73,3 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from _texts(item)
-
-
-def _find(account: Account, id: str) -> Obj | None:
-    for collection in vars(account).values():
-        if isinstance(collection, Collection) and isinstance(found := collection.get(id), dict):
-            return found
-    return None

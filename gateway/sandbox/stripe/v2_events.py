@@ -6,6 +6,7 @@ from datetime import datetime
 
 from gateway.sandbox.stripe.errors import bad_params
 from gateway.sandbox.stripe.event_api import MAX_TYPES
+from gateway.sandbox.stripe.events import prune
 from gateway.sandbox.stripe.objects import Obj, in_range
 from gateway.sandbox.stripe.routes import Call, route
 from gateway.sandbox.stripe.thin_events import ThinEvent
@@ -16,12 +17,14 @@ ROOT = "/v2/core/events"
 
 @route("GET", f"{ROOT}/{{id}}")
 def retrieve(call: Call) -> Obj:
+    prune(call.account)
     return call.account.thin_events.need(call.id).shown()
 
 
 @route("GET", ROOT, f"object_id types:[str] created:{{gt gte lt lte}} {PAGE}")
 def index(call: Call) -> Obj:
     params = call.params
+    prune(call.account)
     if len(params.get("types", ())) > MAX_TYPES:
         raise bad_params(f"You may list at most {MAX_TYPES} types.", param="types")
     created = {name: _moment(text, f"created[{name}]") for name, text in params.get("created", {}).items()}
