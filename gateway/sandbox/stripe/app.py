@@ -27,6 +27,7 @@ from gateway.sandbox.stripe import (  # noqa: F401  importing a module registers
     event_api,
     invoice_api,
     invoice_items,
+    own_account,
     payments,
     portal,
     search,

@@ -1,4 +1,4 @@
-"""The account itself, and the customer portal's configurations: one default, changeable by a test."""
+"""The customer portal's configurations: one default, changeable by a test."""
 
 from __future__ import annotations
 
@@ -6,27 +6,6 @@ from gateway.sandbox.stripe.ids import new_id
 from gateway.sandbox.stripe.objects import Obj, listing
 from gateway.sandbox.stripe.routes import PAGE, Call, retrieves, route
 from gateway.sandbox.stripe.store import Account
-
-
-@route("GET", "/v1/account")
-def account(call: Call) -> Obj:
-    own = call.account
-    return {
-        "id": own.id,
-        "object": "account",
-        "business_profile": None,
-        "business_type": "company",
-        "capabilities": {"card_payments": "active", "transfers": "active"},
-        "charges_enabled": True,
-        "country": own.country,
-        "created": own.created,
-        "default_currency": own.default_currency,
-        "details_submitted": True,
-        "email": None,
-        "metadata": {},
-        "payouts_enabled": True,
-        "type": "standard",
-    }
 
 
 def default_configuration(own: Account) -> Obj:

@@ -37,7 +37,7 @@ QUIET = {
 
 
 def answer(account: Account, obj: Obj, expand: list[str], version: str) -> Obj:
-    """The body of a 200. Expansion happens in today's shape; older versions are then translated."""
+    """The body of a 200, in the shape of that version, with what is expanded in it."""
     if obj.get("object") in ("list", "search_result"):
         shown = {**obj, "data": [in_version(account, version, item) for item in obj["data"]]}
     else:
@@ -46,15 +46,15 @@ def answer(account: Account, obj: Obj, expand: list[str], version: str) -> Obj:
         parts = path.split(".")
         if len(parts) - parts.count("data") > MAX_DEPTH:
             raise bad_params(f"You cannot expand more than {MAX_DEPTH} levels of a property. Property: {path}")
-        _expand(account, shown, parts, path)
+        _expand(account, version, shown, parts, path)
     shown.pop("_total", None)
     return shown
 
 
-def _expand(account: Account, node: Any, parts: list[str], path: str) -> None:
+def _expand(account: Account, version: str, node: Any, parts: list[str], path: str) -> None:
     if isinstance(node, list):
         for item in node:
-            _expand(account, item, parts, path)
+            _expand(account, version, item, parts, path)
         return
     if not parts or not isinstance(node, dict):
         return
@@ -62,24 +62,30 @@ def _expand(account: Account, node: Any, parts: list[str], path: str) -> None:
     extra = EXTRA.get((node.get("object", ""), name))
     if extra is not None:
         if name not in node:
-            node[name] = public(extra(account, node))
+            node[name] = _as_of(account, version, extra(account, node))
     elif name in REFERENCES:
         if name in node:
-            node[name] = _fetched(account, name, node[name])
+            node[name] = _fetched(account, version, name, node[name])
     elif (name not in node and name not in QUIET) or (
         not isinstance(node.get(name), dict | list) and name not in QUIET
     ):
         raise bad_params(f"This property cannot be expanded ({path}).", param="expand")
-    _expand(account, node.get(name), rest, path)
+    _expand(account, version, node.get(name), rest, path)
 
 
-def _fetched(account: Account, name: str, value: Any) -> Any:
+def _fetched(account: Account, version: str, name: str, value: Any) -> Any:
     if isinstance(value, list):
-        return [_fetched(account, name, item) for item in value]
+        return [_fetched(account, version, name, item) for item in value]
     if not isinstance(value, str):
         return value
     found = getattr(account, REFERENCES[name]).get(value)
-    return value if found is None else public(found)
+    return value if found is None else in_version(account, version, found)
+
+
+def _as_of(account: Account, version: str, value: Any) -> Any:
+    if isinstance(value, dict) and value.get("object") == "list":
+        return {**value, "data": [in_version(account, version, item) for item in value["data"]]}
+    return public(value)
 
 
 def _payments(account: Account, invoice: Obj) -> Obj:
