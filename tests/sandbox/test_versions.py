@@ -46,7 +46,7 @@ async def shapes(world: World) -> dict[str, str]:
 OLD = {
     "invoice": (
         "subscription paid paid_out_of_band tax total_tax_amounts payment_intent",
-        "parent total_taxes payments",
+        "parent total_taxes",
     ),
     "subscription": ("current_period_start current_period_end", ""),
     "credit_note": ("refund tax_amounts", "refunds total_taxes pre_payment_amount"),

@@ -21,7 +21,7 @@ def told_by(obj: Obj, before: Obj | None) -> list[str]:
 
 
 def _subscription(old: Obj, new: Obj, made: bool) -> Iterator[str]:
-    if new["status"] != old.get("status") and new["status"] in STATUSES:
+    if new.get("status") != old.get("status") and new.get("status") in STATUSES:
         yield f"customer.subscription.{new['status']}"
     if made:
         return
