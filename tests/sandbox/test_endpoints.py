@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.sandbox.conftest import World
+from tests.sandbox.conftest import Hook, World
 
 URL = "http://127.0.0.1:9/hook"
 
@@ -57,3 +57,16 @@ async def test_changing_an_endpoint(world: World) -> None:
     with pytest.raises(stripe.InvalidRequestError):
         await world.v1.webhook_endpoints.update_async(made.id, {"enabled_events": ["nonsense"]})
     assert (await world.v1.webhook_endpoints.delete_async(made.id)).deleted
+
+
+async def test_two_secrets_sign_while_one_is_rolled(world: World, hook: Hook) -> None:
+    [row] = (await world.v1.webhook_endpoints.list_async()).data
+    new = await world.control("POST", "endpoints/roll_secret", endpoint=row.id, expires_in_s=3600)
+    await world.customer()
+    await hook.until("customer.created")
+    assert hook.headers[0]["stripe-signature"].count("v1=") == 2
+    world.sandbox.advance(3600)
+    hook.secret = new["secret"]
+    await world.customer()
+    await hook.until("customer.created", 2)
+    assert hook.headers[1]["stripe-signature"].count("v1=") == 1

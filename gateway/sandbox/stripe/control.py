@@ -52,6 +52,13 @@ class ForgedEvent(msgspec.Struct, forbid_unknown_fields=True):
     how: Forgery
 
 
+class SecretRoll(msgspec.Struct, forbid_unknown_fields=True):
+    """`expires_in_s`: sandbox seconds that the old secret goes on signing beside the new one."""
+
+    endpoint: str
+    expires_in_s: int = 24 * 3600
+
+
 class AccountSettings(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """What of an account a test may change; what is left out stays."""
 
@@ -85,6 +92,7 @@ class StripeControls:
         router.add("POST", f"{ROOT}/accounts/{{id}}", self.change_account)
         router.add("POST", f"{ROOT}/events", self.send_event)
         router.add("POST", f"{ROOT}/events/forge", self.forge_event)
+        router.add("POST", f"{ROOT}/endpoints/roll_secret", self.roll_secret)
         router.add("GET", f"{ROOT}/rates", self.show_rates)
         router.add("POST", f"{ROOT}/rates", self.set_rates)
 
@@ -133,6 +141,11 @@ class StripeControls:
         asked = request.read(ForgedEvent)
         with refusing():
             return json_reply({"status": await self.sandbox.forge_event(asked.event, asked.endpoint, asked.how)})
+
+    async def roll_secret(self, request: Request) -> Reply:
+        asked = request.read(SecretRoll)
+        with refusing():
+            return json_reply({"secret": self.sandbox.roll_secret(asked.endpoint, asked.expires_in_s)})
 
     async def show_rates(self, _: Request) -> Reply:
         rates = self.sandbox.rates

@@ -37,10 +37,10 @@ def forged(receiver: Receiver, event: EventRow | ThinEvent, how: Forgery) -> tup
     if how is Forgery.UNSIGNED:
         return body, headers(None)
     if how is Forgery.MISSIGNED:
-        return body, headers(signature(body, new_id("whsec"), now))
+        return body, headers(signature(body, now, new_id("whsec")))
     if how is Forgery.STALE:
-        return body, headers(signature(body, receiver.secret, now - STALE_S))
-    right = headers(signature(body, receiver.secret, now))
+        return body, headers(signature(body, now - STALE_S, receiver.secret))
+    right = headers(signature(body, now, receiver.secret))
     if how is Forgery.CHANGED:
         return body.replace(event.id.encode(), new_id("evt").encode()), right
     return msgspec.json.format(body, indent=2), right

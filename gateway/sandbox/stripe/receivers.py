@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gateway.sandbox.kit.delivery import Event
+from gateway.sandbox.stripe.ids import new_id
 from gateway.sandbox.stripe.objects import Obj
 
 if TYPE_CHECKING:
@@ -38,6 +39,18 @@ class Receiver:
         return str(self._row["_secret"])
 
     @property
+    def secrets(self) -> list[str]:
+        """The secret, and while it is being rolled the one before (docs: webhooks, up to 24 hours)."""
+        old, until = self._row.get("_old_secret", ("", 0))
+        return [self.secret, old] if until > self.account.sandbox_clock.now() else [self.secret]
+
+    def roll_secret(self, expires_in_s: int) -> str:
+        """A new secret; the one before goes on signing for so many sandbox seconds."""
+        self._row["_old_secret"] = (self.secret, self.account.sandbox_clock.now() + expires_in_s)
+        self._row["_secret"] = new_id("whsec")
+        return self.secret
+
+    @property
     def is_thin(self) -> bool:
         return self._row.get("event_payload") == "thin"
 
@@ -53,7 +66,7 @@ class Receiver:
     def seal(self, events: list[Event]) -> tuple[bytes, dict[str, str]]:
         (event,) = events
         body = event.body(self.version)
-        return body, headers(signature(body, self.secret, int(time.time())))
+        return body, headers(signature(body, int(time.time()), *self.secrets))
 
     @property
     def _found(self) -> Obj | None:
@@ -81,7 +94,8 @@ def headers(stripe_signature: str | None) -> dict[str, str]:
     return sent if stripe_signature is None else sent | {"Stripe-Signature": stripe_signature}
 
 
-def signature(body: bytes, secret: str, at: int) -> str:
-    """``Stripe-Signature``: HMAC-SHA256 over ``t.body`` with the whole ``whsec_…`` string (docs: webhooks)."""
-    digest = hmac.new(secret.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
-    return f"t={at},v1={digest}"
+def signature(body: bytes, at: int, *secrets: str) -> str:
+    """``Stripe-Signature``: HMAC-SHA256 over ``t.body`` with each whole ``whsec_…`` string (docs: webhooks)."""
+    signed = f"{at}.".encode() + body
+    digests = [hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest() for secret in secrets]
+    return ",".join([f"t={at}", *(f"v1={digest}" for digest in digests)])

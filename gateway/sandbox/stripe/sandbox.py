@@ -21,7 +21,8 @@ from gateway.sandbox.stripe.thin_events import ThinEvent, announce
 from gateway.sandbox.stripe.times import clock_of, in_time
 from gateway.sandbox.stripe.webhooks import Webhooks
 
-KEYS_KEPT_S = 24 * 3600
+DAY_S = 24 * 3600
+KEYS_KEPT_S = DAY_S
 V2_KEYS_KEPT_S = 30 * 86400  # assumed: the documents that could be read name no time
 
 
@@ -95,6 +96,16 @@ class StripeSandbox(Sandbox):
         if receiver not in {one.id for one in receivers(account)}:
             raise LookupError(f"there is no enabled {receiver}")
         return await forge(Receiver(account, receiver), row, how)
+
+    def roll_secret(self, receiver: str, expires_in_s: int = DAY_S) -> str:
+        """The new secret of a webhook endpoint or event destination, as the Dashboard rolls it; both sign until then.
+        Raises LookupError, and ValueError for more than a day."""
+        if not 0 <= expires_in_s <= DAY_S:
+            raise ValueError(f"expires_in_s is at most {DAY_S}")
+        for account in self.accounts.values():
+            if receiver in account.webhook_endpoints or receiver in account.event_destinations:
+                return Receiver(account, receiver).roll_secret(expires_in_s)
+        raise LookupError(f"there is no {receiver}")
 
     def resend(self, event_id: str) -> int:
         found = self.find_event(event_id)
