@@ -1,4 +1,4 @@
-"""The account itself: a German or whatever-country standard account that may do everything."""
+"""The account itself: a standard account that may do everything."""
 
 from __future__ import annotations
 
