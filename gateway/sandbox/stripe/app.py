@@ -18,6 +18,7 @@ from gateway.sandbox.kit.control import ROOT
 from gateway.sandbox.kit.faults import Effect, Fault
 from gateway.sandbox.kit.idempotency import KeyInUse, KeyReused, Replies
 from gateway.sandbox.stripe import (  # noqa: F401  importing a module registers its routes
+    billing_modes,
     catalog,
     coupons,
     credit_notes,
@@ -27,10 +28,18 @@ from gateway.sandbox.stripe import (  # noqa: F401  importing a module registers
     event_api,
     invoice_api,
     invoice_items,
+    invoice_lines,
+    meter_events,
+    meters,
     own_account,
     payments,
     portal,
+    previews,
+    prices,
+    resumption,
     search,
+    subscription_item_api,
+    subscription_schedules,
     subscriptions,
     test_clocks,
     v2_events,

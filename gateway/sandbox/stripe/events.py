@@ -60,7 +60,8 @@ class EventRow:
 def record(account: Account, type: str, obj: Obj, previous: Obj | None = None, before: Obj | None = None) -> EventRow:
     """Store an event about `obj` as it is now, and hand it to the endpoints that asked for its type.
 
-    `before` is a snapshot to take ``previous_attributes`` from; `previous` gives them outright.
+    `before` is a snapshot to take ``previous_attributes`` from; `previous` gives them outright. In a preview nothing
+    happens.
     """
     wanted = [receiver for receiver in receivers(account) if not receiver.is_thin and receiver.wants(type)]
     versions = {account.api_version} | {receiver.version for receiver in wanted}
@@ -76,6 +77,8 @@ def record(account: Account, type: str, obj: Obj, previous: Obj | None = None, b
         endpoints=len(wanted),
         waiting={receiver.id for receiver in wanted},
     )
+    if account.previewing:
+        return row
     row.bodies = {version: _render(account, row, version, obj, previous, before) for version in versions}
     account.events.add(row.id, row)
     for receiver in wanted:

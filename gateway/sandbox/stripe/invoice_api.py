@@ -192,23 +192,6 @@ def index(call: Call) -> Obj:
     return listing("/v1/invoices", *account.invoices.page(params, keep, ids))
 
 
-@route("GET", "/v1/invoices/{id}/lines", PAGE)
-def list_lines(call: Call) -> Obj:
-    """In the order of the invoice; paginated like every list."""
-    rows, params = call.account.invoices.need(call.id)["lines"]["data"], call.params
-    limit = params.get("limit", 10)
-    place = {line["id"]: at for at, line in enumerate(rows)}
-    for name in ("starting_after", "ending_before"):
-        if name in params and params[name] not in place:
-            raise invalid(f"No such invoice line item: '{params[name]}'", code="resource_missing", param=name)
-    if "ending_before" in params:
-        end = place[params["ending_before"]]
-        start = max(0, end - limit)
-        return listing(f"/v1/invoices/{call.id}/lines", rows[start:end], start > 0)
-    start = place[params["starting_after"]] + 1 if "starting_after" in params else 0
-    return listing(f"/v1/invoices/{call.id}/lines", rows[start : start + limit], len(rows) > start + limit)
-
-
 @route("POST", "/v1/invoices/{id}/finalize", "auto_advance:bool")
 def finalize(call: Call) -> Obj:
     invoice = call.account.invoices.need(call.id)

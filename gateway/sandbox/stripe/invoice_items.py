@@ -5,22 +5,22 @@ from __future__ import annotations
 from decimal import Decimal
 
 from gateway.sandbox.stripe import lines
-from gateway.sandbox.stripe.catalog import make_price
 from gateway.sandbox.stripe.errors import invalid
 from gateway.sandbox.stripe.events import record, updating
 from gateway.sandbox.stripe.holders import fix_currency, living
 from gateway.sandbox.stripe.ids import new_id
-from gateway.sandbox.stripe.money import decimal_text
+from gateway.sandbox.stripe.money import decimal_text, nearest
 from gateway.sandbox.stripe.objects import Obj, in_range, listing, merge_metadata
+from gateway.sandbox.stripe.price_objects import ONE_TIME, make_price
+from gateway.sandbox.stripe.pricing import price_amount
 from gateway.sandbox.stripe.routes import PAGE, Call, retrieves, route
 from gateway.sandbox.stripe.store import Account
 from gateway.sandbox.stripe.totals import recompute
 
-PRICE_DATA = "{*currency *product unit_amount:int unit_amount_decimal:num tax_behavior:exclusive|inclusive|unspecified}"
-FIELDS = (
-    "amount:int description discountable:bool metadata:map? period:{*end:int *start:int} pricing:{price} "
-    f"price_data:{PRICE_DATA} quantity:int unit_amount_decimal:num "
-    "tax_behavior:exclusive|inclusive|unspecified tax_rates:[str]?"
+ITEM_FIELDS = (
+    f"amount:int description discountable:bool metadata:map? period:{{*end:int *start:int}} price_data:{ONE_TIME} "
+    "quantity:int quantity_decimal:num unit_amount_decimal:num tax_behavior:exclusive|inclusive|unspecified "
+    "tax_rates:[str]?"
 )
 FROZEN = "This invoice item cannot be changed: its invoice is no longer a draft."
 
@@ -33,18 +33,21 @@ def new_item(
     *,
     description: str | None = None,
     price: Obj | None = None,
-    quantity: int = 1,
+    unit: Decimal | None = None,
+    quantity: int | Decimal = 1,
     period: tuple[int, int] | None = None,
     subscription: str | None = None,
+    subscription_item: str | None = None,
     proration: bool = False,
     discountable: bool | None = None,
     tax_rates: list[Obj] | None = None,
     metadata: dict[str, str] | None = None,
 ) -> Obj:
-    """A pending item, announced with invoiceitem.created."""
+    """A pending item, announced with invoiceitem.created. `unit`: a tier's unit amount instead of the price's own."""
     now = account.now()
     start, end = period or (now, now)
-    parent = {"subscription_details": {"subscription": subscription}, "type": "subscription_details"}
+    details = {"subscription": subscription, **({"subscription_item": subscription_item} if subscription_item else {})}
+    parent = {"subscription_details": details, "type": "subscription_details"}
     item: Obj = {
         "id": new_id("ii"),
         "object": "invoiceitem",
@@ -61,10 +64,10 @@ def new_item(
         "net_amount": amount,
         "parent": parent if subscription else None,
         "period": {"end": end, "start": start},
-        "pricing": lines.pricing(price) if price else None,
+        "pricing": lines.pricing(price, unit) if price else None,
         "proration": proration,
-        "quantity": quantity,
-        "quantity_decimal": str(quantity),
+        "quantity": int(quantity),
+        "quantity_decimal": decimal_text(Decimal(quantity)),
         "tax_rates": tax_rates or [],
         "test_clock": customer["test_clock"],
         "_subscription": subscription,
@@ -94,13 +97,29 @@ def take(account: Account, invoice: Obj, items: list[Obj]) -> None:
     recompute(account, invoice)
 
 
+def drop_prorations(account: Account, customer: Obj, subscription: str) -> None:
+    for item in pending(account, customer, subscription, loose=False):
+        if item["proration"]:
+            delete_item(account, item)
+
+
 def release(account: Account, invoice: Obj) -> None:
     """The draft is deleted: its items wait again (the documents do not say; the Dashboard shows them pending)."""
     for line in invoice["lines"]["data"]:
         item = account.invoice_items.get(line.get("_invoice_item") or "")
         if item is not None:
-            item["invoice"] = None
-            account.pending_items[item["customer"]][item["id"]] = None
+            unassign(account, item)
+
+
+def unassign(account: Account, item: Obj) -> None:
+    item["invoice"] = None
+    account.pending_items[item["customer"]][item["id"]] = None
+
+
+def delete_item(account: Account, item: Obj) -> None:
+    account.pending_items[item["customer"]].pop(item["id"], None)
+    del account.invoice_items[item["id"]]
+    record(account, "invoiceitem.deleted", item)
 
 
 def _draft_of(account: Account, item: Obj) -> Obj | None:
@@ -112,19 +131,17 @@ def _draft_of(account: Account, item: Obj) -> Obj | None:
     return invoice
 
 
-def _amount(account: Account, params: Obj) -> tuple[int, Obj | None, str | None]:
-    """Amount, price and currency from the one of amount, pricing, price_data or unit_amount_decimal that is given."""
-    quantity = params.get("quantity", 1)
+def _amount(account: Account, params: Obj, quantity: Decimal) -> tuple[int, Obj | None]:
+    """Amount and price from the one of amount, pricing, price_data or unit_amount_decimal that is given."""
     given = [k for k in ("amount", "pricing", "price_data", "unit_amount_decimal") if k in params]
     if len(given) != 1:
         raise invalid(
             "You must pass exactly one of amount, pricing, price_data or unit_amount_decimal.", param="amount"
         )
     if given == ["amount"]:
-        return params["amount"], None, params.get("currency")
+        return params["amount"], None
     if given == ["unit_amount_decimal"]:
-        amount = lines.price_amount({"_unit": params["unit_amount_decimal"]}, quantity)
-        return amount, None, params.get("currency")
+        return nearest(params["unit_amount_decimal"] * quantity), None
     if given == ["pricing"]:
         price = account.prices.need(params["pricing"].get("price", ""), "pricing[price]")
     else:
@@ -134,7 +151,49 @@ def _amount(account: Account, params: Obj) -> tuple[int, Obj | None, str | None]
         raise invalid(
             "The price specified is set to `type=recurring` but this field only accepts prices with `type=one_time`."
         )
-    return lines.price_amount(price, quantity), price, price["currency"]
+    return price_amount(price, quantity), price
+
+
+def _quantity(params: Obj) -> Decimal:
+    if "quantity" in params and "quantity_decimal" in params:
+        raise invalid("Pass only one of quantity and quantity_decimal.", param="quantity_decimal")
+    quantity = Decimal(params["quantity_decimal"] if "quantity_decimal" in params else params.get("quantity", 1))
+    if quantity < 0:
+        raise invalid("Invalid non-negative integer", param="quantity")
+    return quantity
+
+
+def item_from(
+    account: Account, customer: Obj, params: Obj, *, invoice: Obj | None = None, currency: str | None = None
+) -> Obj:
+    """A pending item from the parameters that invoice items, invoice lines and previews share."""
+    quantity = _quantity(params)
+    amount, price = _amount(account, params, quantity)
+    own = price["currency"] if price else params.get("currency")
+    found: str = own or currency or (invoice or {}).get("currency") or customer["currency"] or account.default_currency
+    if invoice is not None and invoice["currency"] != found.lower():
+        raise invalid(f"The currency must be the invoice's: {invoice['currency']}.", param="currency")
+    fix_currency(account, customer, found.lower())
+    period = params.get("period")
+    item = new_item(
+        account,
+        customer,
+        found.lower(),
+        amount,
+        description=params.get("description") or (account.products[price["product"]]["name"] if price else None),
+        price=price,
+        quantity=quantity,
+        period=(period["start"], period["end"]) if period else None,
+        subscription=params.get("subscription"),
+        discountable=params.get("discountable", amount >= 0),
+        tax_rates=check_tax_rates(account, params.get("tax_rates"), "tax_rates"),
+        metadata={key: value for key, value in (params.get("metadata") or {}).items() if value != ""},
+    )
+    if "unit_amount_decimal" in params:
+        item["_unit"] = decimal_text(Decimal(params["unit_amount_decimal"]))
+    if "tax_behavior" in params:
+        item["_tax_behavior"] = params["tax_behavior"]
+    return item
 
 
 def check_tax_rates(account: Account, ids: list[str] | str | None, where: str) -> list[Obj]:
@@ -143,7 +202,7 @@ def check_tax_rates(account: Account, ids: list[str] | str | None, where: str) -
     return [account.tax_rates.need(id, f"{where}[{at}]") for at, id in enumerate(ids)]
 
 
-@route("POST", "/v1/invoiceitems", f"customer currency invoice subscription {FIELDS}")
+@route("POST", "/v1/invoiceitems", f"customer currency invoice subscription pricing:{{price}} {ITEM_FIELDS}")
 def create(call: Call) -> Obj:
     account, params = call.account, call.params
     invoice = account.invoices.need(params["invoice"], "invoice") if "invoice" in params else None
@@ -156,30 +215,7 @@ def create(call: Call) -> Obj:
         raise invalid("The invoice belongs to another customer.", param="invoice")
     if "subscription" in params:
         account.subscriptions.need(params["subscription"], "subscription")
-    amount, price, currency = _amount(account, params)
-    currency = (currency or (invoice or {}).get("currency") or customer["currency"] or account.default_currency).lower()
-    if invoice is not None and invoice["currency"] != currency:
-        raise invalid(f"The currency must be the invoice's: {invoice['currency']}.", param="currency")
-    fix_currency(account, customer, currency)
-    period = params.get("period")
-    item = new_item(
-        account,
-        customer,
-        currency,
-        amount,
-        description=params.get("description") or (account.products[price["product"]]["name"] if price else None),
-        price=price,
-        quantity=params.get("quantity", 1),
-        period=(period["start"], period["end"]) if period else None,
-        subscription=params.get("subscription"),
-        discountable=params.get("discountable", amount >= 0),
-        tax_rates=check_tax_rates(account, params.get("tax_rates"), "tax_rates"),
-    )
-    merge_metadata(item, params)
-    if "unit_amount_decimal" in params:
-        item["_unit"] = decimal_text(Decimal(params["unit_amount_decimal"]))
-    if "tax_behavior" in params:
-        item["_tax_behavior"] = params["tax_behavior"]
+    item = item_from(account, customer, params, invoice=invoice)
     if invoice is not None:
         with updating(account, invoice, "invoice.updated"):
             take(account, invoice, [item])
@@ -201,7 +237,7 @@ def update(call: Call) -> Obj:
     with updating(account, item, "invoiceitem.updated"):
         if "quantity" in params and item["pricing"]:
             price = account.prices[item["pricing"]["price_details"]["price"]]
-            item["amount"] = lines.price_amount(price, params["quantity"])
+            item["amount"] = price_amount(price, params["quantity"])
             item |= {"quantity": params["quantity"], "quantity_decimal": str(params["quantity"])}
         for name in ("amount", "description", "discountable"):
             item[name] = params.get(name, item[name])
@@ -225,9 +261,7 @@ def _drop(invoice: Obj, item: Obj) -> None:
 def delete(call: Call) -> Obj:
     account, item = call.account, call.account.invoice_items.need(call.id)
     invoice = _draft_of(account, item)
-    account.pending_items[item["customer"]].pop(item["id"], None)
-    del account.invoice_items[item["id"]]
-    record(account, "invoiceitem.deleted", item)
+    delete_item(account, item)
     if invoice is not None:
         with updating(account, invoice, "invoice.updated"):
             _drop(invoice, item)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from gateway.sandbox.stripe import payments
+from gateway.sandbox.stripe import payments, usage_lines
 from gateway.sandbox.stripe.collection import (
     attempt,
     collect_automatically,
@@ -20,6 +20,7 @@ from gateway.sandbox.stripe.errors import card_declined, invalid
 from gateway.sandbox.stripe.events import record, updating
 from gateway.sandbox.stripe.money import MINIMUM
 from gateway.sandbox.stripe.objects import Obj, public
+from gateway.sandbox.stripe.standing import subscription_of
 from gateway.sandbox.stripe.store import Account
 from gateway.sandbox.stripe.taxes import UNKNOWN_LOCATION, location
 from gateway.sandbox.stripe.totals import recompute
@@ -36,6 +37,7 @@ def finalize(account: Account, invoice: Obj, *, auto_advance: bool | None = None
     if invoice["automatic_tax"]["enabled"] and location(account, customer) is None:
         _fail_finalization(account, invoice)
     with updating(account, invoice, "invoice.updated"):
+        usage_lines.close(account, invoice, subscription_of(account, invoice))
         recompute(account, invoice)
         _take_balance(account, invoice, customer)
         now = account.now()

@@ -5,22 +5,19 @@ from __future__ import annotations
 from decimal import Decimal
 
 from gateway.sandbox.stripe.ids import new_id
-from gateway.sandbox.stripe.money import decimal_text, nearest
+from gateway.sandbox.stripe.money import decimal_text, part_of
 from gateway.sandbox.stripe.objects import Obj
+from gateway.sandbox.stripe.pricing import Part, parts
 from gateway.sandbox.stripe.store import Account
 
 
-def pricing(price: Obj) -> Obj:
+def pricing(price: Obj, unit: Decimal | None = None) -> Obj:
+    """`unit` instead of the price's own, for a tier."""
     return {
         "price_details": {"price": price["id"], "product": price["product"]},
         "type": "price_details",
-        "unit_amount_decimal": price["unit_amount_decimal"],
+        "unit_amount_decimal": price["unit_amount_decimal"] if unit is None else decimal_text(unit),
     }
-
-
-def price_amount(price: Obj, quantity: int | Decimal) -> int:
-    """Unit times quantity in minor units, rounded half away from zero."""
-    return nearest(price["_unit"] * quantity)
 
 
 def _line(currency: str, amount: int, description: str | None, start: int, end: int) -> Obj:
@@ -50,23 +47,54 @@ def _line(currency: str, amount: int, description: str | None, start: int, end: 
     }
 
 
-def of_period(account: Account, subscription: Obj, item: Obj, *, trial: bool = False) -> Obj:
-    """The line of one subscription item for its current period, in advance; nothing is due for a trial."""
-    price = account.prices[item["price"]["id"]]
-    product = account.products[price["product"]]
-    quantity = item["quantity"]
-    amount = 0 if trial else price_amount(price, quantity)
-    unit = decimal_text(price["_unit"] / 100)
-    every = price["recurring"]["interval"]
-    text = f"{quantity} × {product['name']} (at {unit} {price['currency'].upper()} / {every})"
+def of_period(
+    account: Account, subscription: Obj, item: Obj, *, trial: bool = False, share: tuple[int, int] | None = None
+) -> list[Obj]:
+    """The lines of one licensed item for its current period, in advance; nothing is due for a trial.
+
+    `share`: seconds of a shortened first period, and of a whole one.
+    """
+    span = (item["current_period_start"], item["current_period_end"])
     if trial:
-        text = f"Trial period for {product['name']}"
-    line = _line(price["currency"], amount, text, item["current_period_start"], item["current_period_end"])
+        price = account.prices[item["price"]["id"]]
+        text = f"Trial period for {account.products[price['product']]['name']}"
+        part = Part(0, Decimal(item["quantity"]), price["_unit"] or Decimal(0))
+        return [_of_part(subscription, item, price, part, text, span)]
+    lines = of_quantity(account, subscription, item, Decimal(item["quantity"]), span)
+    if share is None:
+        return lines
+    for line in lines:
+        amount = part_of(line["amount"], *share)
+        line |= {"amount": amount, "subtotal": amount}
+        line["parent"] = item_parent(subscription["id"], item["id"], None, proration=True)
+    return lines
+
+
+def of_quantity(account: Account, subscription: Obj, item: Obj, quantity: Decimal, span: tuple[int, int]) -> list[Obj]:
+    """One line for each part of the price: one, or one for each tier and each flat fee."""
+    price = account.prices[item["price"]["id"]]
+    name = account.products[price["product"]]["name"]
+    return [
+        _of_part(subscription, item, price, part, _text(price, name, part), span) for part in parts(price, quantity)
+    ]
+
+
+def _text(price: Obj, name: str, part: Part) -> str:
+    """As Stripe words it: ``12 × Plan (Tier 2 at 5 EUR / month)``; the words for a flat fee are chosen."""
+    at = f"{decimal_text(part.unit / 100)} {price['currency'].upper()}"
+    if part.flat:
+        return f"{name} (Tier {part.tier} flat fee at {at})"
+    tier = f"Tier {part.tier} " if part.tier else ""
+    return f"{decimal_text(part.quantity)} × {name} ({tier}at {at} / {price['recurring']['interval']})"
+
+
+def _of_part(subscription: Obj, item: Obj, price: Obj, part: Part, text: str, span: tuple[int, int]) -> Obj:
+    line = _line(price["currency"], part.amount, text, *span)
     line |= {
-        "parent": item_parent(subscription, item, None, proration=False),
-        "pricing": pricing(price),
-        "quantity": quantity,
-        "quantity_decimal": str(quantity),
+        "parent": item_parent(subscription["id"], item["id"], None, proration=False),
+        "pricing": pricing(price, part.unit if part.tier else None),
+        "quantity": int(part.quantity),
+        "quantity_decimal": decimal_text(part.quantity),
         "subscription": subscription["id"],
         "_tax_rates": [rate["id"] for rate in item["tax_rates"]],
         "_tax_behavior": price["tax_behavior"],
@@ -74,15 +102,15 @@ def of_period(account: Account, subscription: Obj, item: Obj, *, trial: bool = F
     return line
 
 
-def item_parent(subscription: Obj, item: Obj, invoice_item: str | None, *, proration: bool) -> Obj:
+def item_parent(subscription: str, item: str, invoice_item: str | None, *, proration: bool) -> Obj:
     return {
         "invoice_item_details": None,
         "subscription_item_details": {
             "invoice_item": invoice_item,
             "proration": proration,
             "proration_details": {"credited_items": None},
-            "subscription": subscription["id"],
-            "subscription_item": item["id"],
+            "subscription": subscription,
+            "subscription_item": item,
         },
         "type": "subscription_item_details",
     }
@@ -98,16 +126,7 @@ def of_item(invoice_item: Obj) -> Obj:
     line |= {
         "discountable": invoice_item["discountable"],
         "metadata": dict(invoice_item["metadata"]),
-        "parent": {
-            "invoice_item_details": {
-                "invoice_item": invoice_item["id"],
-                "proration": invoice_item["proration"],
-                "proration_details": {"credited_items": None},
-                "subscription": details.get("subscription"),
-            },
-            "subscription_item_details": None,
-            "type": "invoice_item_details",
-        },
+        "parent": _parent(invoice_item, details),
         "pricing": invoice_item["pricing"],
         "quantity": invoice_item["quantity"],
         "quantity_decimal": invoice_item["quantity_decimal"],
@@ -117,3 +136,24 @@ def of_item(invoice_item: Obj) -> Obj:
         "_tax_behavior": invoice_item["_tax_behavior"],
     }
     return line
+
+
+def _parent(invoice_item: Obj, details: Obj) -> Obj:
+    """What comes of a subscription's item (prorations) names that; anything else the invoice item."""
+    if "subscription_item" in details:
+        return item_parent(
+            details["subscription"],
+            details["subscription_item"],
+            invoice_item["id"],
+            proration=invoice_item["proration"],
+        )
+    return {
+        "invoice_item_details": {
+            "invoice_item": invoice_item["id"],
+            "proration": invoice_item["proration"],
+            "proration_details": {"credited_items": None},
+            "subscription": details.get("subscription"),
+        },
+        "subscription_item_details": None,
+        "type": "invoice_item_details",
+    }

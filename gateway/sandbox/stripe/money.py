@@ -33,6 +33,11 @@ def share(total: int, weights: Sequence[int]) -> list[int]:
     return parts
 
 
+def part_of(whole: int, seconds: int, of_seconds: int) -> int:
+    """`whole` minor units in proportion to time, half up."""
+    return (2 * whole * seconds + of_seconds) // (2 * of_seconds)
+
+
 def decimal_text(value: Decimal) -> str:
     """``12``, not ``12.00``: how Stripe writes decimal strings."""
     text = format(value.normalize(), "f")

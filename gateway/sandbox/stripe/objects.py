@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 Obj = dict[str, Any]
+LINES_SHOWN = 10
 API_VERSION = "2026-08-26.dahlia"
 BOUNDS = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
 
@@ -21,10 +22,18 @@ def snapshot(value: Any) -> Any:
 def public(value: Any) -> Any:
     """A deep copy as Stripe shows it. Only objects carry notes: a metadata key may begin with ``_``."""
     if isinstance(value, dict):
+        if value.get("object") == "invoice" and "lines" in value:
+            value = {**value, "lines": _first_page(value["lines"])}
         if "object" in value:
             return {key: public(item) for key, item in value.items() if key[0] != "_"}
         return {key: public(item) for key, item in value.items()}
     return [public(item) for item in value] if isinstance(value, list) else value
+
+
+def _first_page(lines: Obj) -> Obj:
+    """An invoice shows its first ten lines; the others have their own pages."""
+    rows = lines["data"]
+    return {**lines, "data": rows[:LINES_SHOWN], "has_more": True} if len(rows) > LINES_SHOWN else lines
 
 
 def difference(before: Obj, after: Obj) -> Obj:

@@ -76,7 +76,7 @@ def _line(account: Account, obj: Obj, shown: Obj) -> Obj:
     pricing = shown.pop("pricing") or {}
     price = account.prices.get((pricing.get("price_details") or {}).get("price", ""))
     shown |= {
-        "type": "subscription" if item else "invoiceitem",
+        "type": "invoiceitem" if loose or item.get("invoice_item") else "subscription",
         "price": public(price) if price else None,
         "plan": None,
         "proration": bool((item or loose).get("proration")),
@@ -86,8 +86,8 @@ def _line(account: Account, obj: Obj, shown: Obj) -> Obj:
     }
     if item:
         shown["subscription_item"] = item["subscription_item"]
-    else:
-        shown["invoice_item"] = loose.get("invoice_item")
+    if loose or item.get("invoice_item"):
+        shown["invoice_item"] = (loose or item)["invoice_item"]
     return shown
 
 

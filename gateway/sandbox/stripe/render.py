@@ -8,6 +8,7 @@ from typing import Any
 from gateway.sandbox.stripe.errors import bad_params
 from gateway.sandbox.stripe.objects import Obj, listing, public
 from gateway.sandbox.stripe.old_shape import in_version
+from gateway.sandbox.stripe.price_objects import shown_tiers
 from gateway.sandbox.stripe.store import Account
 from gateway.sandbox.stripe.taxes import customer_tax
 
@@ -15,6 +16,7 @@ MAX_DEPTH = 4
 REFERENCES = {
     "customer": "customers",
     "subscription": "subscriptions",
+    "schedule": "subscription_schedules",
     "latest_invoice": "invoices",
     "invoice": "invoices",
     "price": "prices",
@@ -29,7 +31,7 @@ REFERENCES = {
 }
 # Properties that exist but may be absent or null here: expanding them is allowed and does nothing.
 QUIET = {
-    "charge", "payment_record", "default_payment_method", "default_source", "latest_charge", "schedule",
+    "charge", "payment_record", "default_payment_method", "default_source", "latest_charge",
     "pending_setup_intent", "payment_method", "test_clock", "on_behalf_of", "application", "sources",
     "customer_balance_transaction", "refund", "refunds", "account_tax_ids", "discount_amounts", "tax_ids",
     "total_discount_amounts", "default_tax_rates", "from_invoice", "latest_revision", "confirmation_secret",
@@ -114,5 +116,6 @@ EXTRA: dict[tuple[str, str], Callable[[Account, Obj], Any]] = {
     ("invoice", "amount_paid_off_stripe"): _paid_off_stripe,
     ("customer", "tax"): customer_tax,
     ("search_result", "total_count"): _total_count,
+    ("price", "tiers"): shown_tiers,
     ("customer", "subscriptions"): _subscriptions,
 }

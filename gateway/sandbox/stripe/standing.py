@@ -7,7 +7,7 @@ the documents are silent: the same holds with auto_advance=false.
 
 from __future__ import annotations
 
-from gateway.sandbox.stripe.events import updating
+from gateway.sandbox.stripe.events import record, updating
 from gateway.sandbox.stripe.objects import Obj
 from gateway.sandbox.stripe.store import Account
 
@@ -23,10 +23,26 @@ def review(account: Account, subscription: Obj) -> None:
     """Set the status that the invoices say, with customer.subscription.updated if it changes."""
     if subscription["status"] in ENDED:
         return
+    if subscription["status"] == "paused":
+        _review_paused(account, subscription)
+        return
     status = _status(account, subscription)
     if status != subscription["status"]:
         with updating(account, subscription, "customer.subscription.updated"):
             subscription["status"] = status
+
+
+def _review_paused(account: Account, subscription: Obj) -> None:
+    """A paused subscription resumes when its resumption invoice is paid or uncollectible (docs: resume)."""
+    invoice = account.invoices.get(subscription.get("_resumption") or "")
+    if invoice is not None and invoice["status"] in ("paid", "uncollectible"):
+        resumed(account, subscription)
+
+
+def resumed(account: Account, subscription: Obj) -> None:
+    with updating(account, subscription, "customer.subscription.updated"):
+        subscription |= {"status": "active", "_resumption": None}
+        record(account, "customer.subscription.resumed", subscription)
 
 
 def _status(account: Account, subscription: Obj) -> str:
@@ -43,3 +59,25 @@ def _status(account: Account, subscription: Obj) -> str:
             return calm
         return "incomplete" if invoice["billing_reason"] == "subscription_create" else "past_due"
     return calm
+
+
+def end(account: Account, subscription: Obj, details: Obj) -> None:
+    """→ canceled. Stripe stops advancing its invoices by itself; they stay collectible."""
+    now = account.now()
+    subscription |= {"status": "canceled", "canceled_at": subscription["canceled_at"] or now, "ended_at": now}
+    subscription["cancellation_details"] |= details
+    for id in account.invoices_of_subscription.get(subscription["id"], []):
+        invoice = account.invoices.get(id)
+        if invoice is not None and invoice["status"] in ("draft", "open") and invoice["auto_advance"]:
+            hold(account, invoice)
+    record(account, "customer.subscription.deleted", subscription)
+    schedule = account.subscription_schedules.get(subscription["schedule"] or "")
+    if schedule is not None and schedule["status"] == "active":
+        schedule |= {"status": "canceled", "canceled_at": now, "current_phase": None}
+        record(account, "subscription_schedule.canceled", schedule)
+
+
+def hold(account: Account, invoice: Obj) -> None:
+    """Nothing more happens to it by itself."""
+    with updating(account, invoice, "invoice.updated"):
+        invoice |= {"auto_advance": False, "automatically_finalizes_at": None, "next_payment_attempt": None}

@@ -19,6 +19,8 @@ from gateway.sandbox.stripe.thin_events import ThinEvent
 if TYPE_CHECKING:
     from gateway.sandbox.kit.clock import Clock
     from gateway.sandbox.kit.idempotency import Replies
+    from gateway.sandbox.stripe.refused_usage import RefusedUsage
+    from gateway.sandbox.stripe.usage import Usage
     from gateway.sandbox.stripe.webhooks import Webhooks
 
 T = TypeVar("T")
@@ -96,10 +98,10 @@ class Account:
     """One isolated Stripe account.
 
     Settings a test may change: `api_version` (the default rendering of events), `country`, `name`,
-    `default_currency`, `sends_invoice_mails` (the Dashboard switch), `void_returns_balance`,
-    `oob_makes_payment_record` (facts that Stripe's documents leave open, see `payments.py`),
-    `test_clock_advances_s` (sandbox seconds that an advancing test clock refuses changes after its work is done),
-    `search_lag_s` (sandbox seconds until search knows of a change).
+    `default_currency`, `sends_invoice_mails` (the Dashboard switch), `upcoming_days` (how long before a renewal
+    invoice.upcoming comes; 0 is never), `void_returns_balance`, `oob_makes_payment_record` (facts that Stripe's
+    documents leave open, see `payments.py`), `test_clock_advances_s` (sandbox seconds that an advancing test clock
+    refuses changes after its work is done), `search_lag_s` (sandbox seconds until search knows of a change).
     """
 
     def __init__(self, id: str, clock: Clock, webhooks: Webhooks, replies: Replies, v2_replies: Replies) -> None:
@@ -115,6 +117,8 @@ class Account:
         self.oob_makes_payment_record = False
         self.test_clock_advances_s = 0
         self.search_lag_s = 0
+        self.upcoming_days = 0
+        self.previewing = False  # only in the shadow of an account, see `shadow.py`
         self.created = clock.now()
         self.request: tuple[str | None, str | None] = (None, None)  # the id and idempotency key of the call running now
 
@@ -122,11 +126,15 @@ class Account:
         self.prices: Collection[Obj] = Collection("price")
         self.tax_rates: Collection[Obj] = Collection("tax rate")
         self.coupons: Collection[Obj] = Collection("coupon")
+        self.meters: Collection[Obj] = Collection("billing meter")
         self.promotion_codes: Collection[Obj] = Collection("promotion code")
         self.discounts: Collection[Obj] = Collection("discount")
         self.customers: Collection[Obj] = Collection("customer")
         self.subscriptions: Collection[Obj] = Collection("subscription")
+        self.subscription_schedules: Collection[Obj] = Collection("subscription schedule")
+        self.subscription_items: Collection[Obj] = Collection("subscription item")  # removed ones too, see `_removed`
         self.invoices: Collection[Obj] = Collection("invoice")
+        self.previews: Collection[Obj] = Collection("invoice")  # the last ones, for their lines
         self.invoice_items: Collection[Obj] = Collection("invoiceitem")
         self.invoice_payments: Collection[Obj] = Collection("invoice_payment")
         self.payment_intents: Collection[Obj] = Collection("payment_intent")
@@ -147,6 +155,10 @@ class Account:
         self.drafts_of_customer: dict[str, dict[str, None]] = defaultdict(dict)
         self.pending_items: dict[str, dict[str, None]] = defaultdict(dict)  # customer -> items on no invoice
         self.unsearchable: deque[tuple[int, str, Obj | None]] = deque()  # time, id, and what was before; see search.py
+        self.meter_events: dict[str, Obj] = {}  # by identifier, those of the last 24 hours
+        self.refused_usage: list[RefusedUsage] = []
+        self.usage: dict[tuple[str, str], list[Usage]] = defaultdict(list)  # (meter, customer) -> events by time
+        self.usage_count = 0
         self.numbers: dict[str, int] = defaultdict(int)
         self.times: dict[str, int] = defaultdict(int)
 

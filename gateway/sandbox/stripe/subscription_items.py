@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from gateway.sandbox.stripe import cycle
-from gateway.sandbox.stripe.catalog import make_price
+from gateway.sandbox.stripe import usage_lines
 from gateway.sandbox.stripe.errors import invalid, missing
 from gateway.sandbox.stripe.ids import new_id
 from gateway.sandbox.stripe.invoice_items import check_tax_rates, new_item
-from gateway.sandbox.stripe.lines import price_amount
-from gateway.sandbox.stripe.objects import Obj, merge_metadata, public
+from gateway.sandbox.stripe.objects import Obj, merge_metadata
+from gateway.sandbox.stripe.price_objects import RECURRING, make_price
+from gateway.sandbox.stripe.pricing import price_amount
 from gateway.sandbox.stripe.store import Account
 
-BEHAVIOR = "tax_behavior:exclusive|inclusive|unspecified"
-PRICE_DATA = (
-    "{*currency *product *recurring:{*interval:day|week|month|year interval_count:int} "
-    f"unit_amount:int unit_amount_decimal:num {BEHAVIOR}}}"
-)
-ITEM = f"price price_data:{PRICE_DATA} quantity:int metadata:map? tax_rates:[str]?"
-ONE_TIME = f"{{*currency *product unit_amount:int unit_amount_decimal:num {BEHAVIOR}}}"
+ITEM = f"price price_data:{RECURRING} quantity:int metadata:map? tax_rates:[str]?"
+SHARED = ("interval", "interval_count")
 
 
 def new_subscription_item(account: Account, subscription: str, given: Obj, where: str) -> Obj:
+    """An item that counts from now on if it is metered; only licensed ones have a quantity."""
     price = _price(account, given, where)
-    return {
+    item: Obj = {
         "id": new_id("si"),
         "object": "subscription_item",
         "billing_thresholds": None,
@@ -31,11 +27,29 @@ def new_subscription_item(account: Account, subscription: str, given: Obj, where
         "current_period_start": 0,
         "discounts": [],
         "metadata": given.get("metadata") or {},
-        "price": public(price),
-        "quantity": _quantity(given.get("quantity", 1), where),
+        "price": price,
         "subscription": subscription,
         "tax_rates": check_tax_rates(account, given.get("tax_rates"), f"{where}[tax_rates]"),
     }
+    usage_lines.start_counting(account, item)
+    _set_quantity(item, given, where)
+    return account.subscription_items.add(item["id"], item)
+
+
+def priced(account: Account, given: Obj, where: str) -> tuple[Obj, int | None]:
+    """Price and quantity of an item that is to be made later; metered ones have no quantity."""
+    item: Obj = {"price": _price(account, given, where)}
+    _set_quantity(item, given, where)
+    return item["price"], item.get("quantity")
+
+
+def _set_quantity(item: Obj, given: Obj, where: str) -> None:
+    if not usage_lines.metered(item):
+        item["quantity"] = _quantity(given["quantity"] if "quantity" in given else item.get("quantity", 1), where)
+        return
+    if "quantity" in given:
+        raise invalid("You cannot set the quantity for metered prices.", param=f"{where}[quantity]")
+    item.pop("quantity", None)
 
 
 def _quantity(quantity: int, where: str) -> int:
@@ -73,65 +87,58 @@ def common_currency(items: list[Obj], currency: str | None) -> str:
     for item in items:
         if item["price"]["currency"] != (currency or first["currency"]).lower():
             raise invalid("All prices on a subscription must have the same currency.", param="items")
-        same = ("interval", "interval_count")
-        if any(item["price"]["recurring"][k] != first["recurring"][k] for k in same):
+        if any(item["price"]["recurring"][k] != first["recurring"][k] for k in SHARED):
             raise invalid("All prices on a subscription must have the same billing interval here.", param="items")
     return str(first["currency"])
 
 
-def change_items(account: Account, subscription: Obj, given: list[Obj], *, at: int, prorate: bool) -> bool:
-    """Apply the changes; True when another interval restarted the cycle (which is then billed at once)."""
-    old = {item["id"]: item for item in cycle.items_of(subscription)}
-    rows = {id: {**item} for id, item in old.items()}
+def licensed_amount(account: Account, items: list[Obj]) -> int:
+    """What a whole period of the licensed items costs."""
+    found = [item for item in items if not usage_lines.metered(item)]
+    return sum(price_amount(account.prices[item["price"]["id"]], item["quantity"]) for item in found)
+
+
+def changed_items(account: Account, subscription: Obj, given: list[Obj], where: str = "items") -> list[Obj]:
+    """The items after a change, as new dicts; nothing is stored yet."""
+    old = subscription["items"]["data"]
+    rows = {item["id"]: {**item} for item in old}
     for number, entry in enumerate(given):
-        where = f"items[{number}]"
+        at = f"{where}[{number}]"
         if "id" not in entry:
-            item = new_subscription_item(account, subscription["id"], entry, where)
-            first = cycle.items_of(subscription)[0]
-            item |= {k: first[k] for k in ("current_period_start", "current_period_end")}
+            item = new_subscription_item(account, subscription["id"], entry, at)
+            item |= {k: old[0][k] for k in ("current_period_start", "current_period_end")}
             rows[item["id"]] = item
             continue
         if entry["id"] not in rows:
-            raise missing("subscription_item", entry["id"], param=f"{where}[id]", status=400)
+            raise missing("subscription_item", entry["id"], param=f"{at}[id]", status=400)
         if entry.get("deleted"):
-            del rows[entry["id"]]
+            _check_clear(rows.pop(entry["id"]), entry, f"{at}[clear_usage]")
             continue
-        _change_item(account, rows[entry["id"]], entry, where)
+        _change_item(account, rows[entry["id"]], entry, at)
     if not rows:
-        raise invalid("A subscription must have at least one active price.", param="items")
+        raise invalid("A subscription must have at least one active price.", param=where)
     if common_currency(list(rows.values()), None) != subscription["currency"]:
-        raise invalid("The currency of a subscription can't be changed.", param="items")
-    before = next(iter(old.values()))["price"]["recurring"]
-    after = next(iter(rows.values()))["price"]["recurring"]
-    restart = any(before[k] != after[k] for k in ("interval", "interval_count"))
-    for id, item in old.items():
-        if prorate and (id not in rows or restart or _differs(item, rows[id])):
-            cycle.prorate(account, subscription, item, at=at, sign=-1)
-    for id, item in rows.items():
-        if prorate and not restart and (id not in old or _differs(old[id], item)):
-            cycle.prorate(account, subscription, item, at=at, sign=1)
-    subscription["items"]["data"] = list(rows.values())
-    if restart and subscription["status"] != "trialing":
-        now = account.now()
-        subscription["billing_cycle_anchor"] = now
-        cycle.set_period(subscription, now, cycle.next_end(subscription, now))
-        cycle.schedule(account, subscription)
-        return True
-    return False
+        raise invalid("The currency of a subscription can't be changed.", param=where)
+    return list(rows.values())
+
+
+def _check_clear(item: Obj, entry: Obj, where: str) -> None:
+    """Meters keep their usage; the parameter is for the usage records of old (docs: subscription_items/delete)."""
+    if "clear_usage" in entry and usage_lines.metered(item):
+        raise invalid("`clear_usage` is not supported for prices with billing meters.", param=where)
 
 
 def _change_item(account: Account, item: Obj, entry: Obj, where: str) -> None:
     if "price" in entry or "price_data" in entry:
-        item["price"] = public(_price(account, entry, where))
-    if "quantity" in entry:
-        item["quantity"] = _quantity(entry["quantity"], where)
+        item["price"] = _price(account, entry, where)
+    _set_quantity(item, entry, where)
     if "tax_rates" in entry:
         item["tax_rates"] = check_tax_rates(account, entry["tax_rates"], f"{where}[tax_rates]")
     merge_metadata(item, entry)
 
 
-def _differs(one: Obj, other: Obj) -> bool:
-    return bool(one["price"]["id"] != other["price"]["id"] or one["quantity"] != other["quantity"])
+def differs(one: Obj, other: Obj) -> bool:
+    return bool(one["price"]["id"] != other["price"]["id"] or one.get("quantity") != other.get("quantity"))
 
 
 def add_invoice_items(account: Account, subscription: Obj, customer: Obj, params: Obj) -> bool:

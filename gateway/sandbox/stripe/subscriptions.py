@@ -6,25 +6,23 @@ charge_automatically ones finalize and collect it at once and are incomplete unt
 
 from __future__ import annotations
 
-from typing import Any
-
-from gateway.sandbox.stripe import coupons, cycle, invoices
+from gateway.sandbox.stripe import anchors, coupons, cycle, invoices
 from gateway.sandbox.stripe.errors import invalid, missing
 from gateway.sandbox.stripe.events import record, updating
 from gateway.sandbox.stripe.holders import fix_currency, living
 from gateway.sandbox.stripe.ids import new_id
-from gateway.sandbox.stripe.invoice_items import check_tax_rates, pending
-from gateway.sandbox.stripe.lines import price_amount
+from gateway.sandbox.stripe.invoice_items import check_tax_rates
 from gateway.sandbox.stripe.objects import Obj, in_range, listing, merge_metadata
+from gateway.sandbox.stripe.price_objects import ONE_TIME
 from gateway.sandbox.stripe.routes import PAGE, Call, retrieves, route
 from gateway.sandbox.stripe.standing import ENDED, review
 from gateway.sandbox.stripe.store import Account
+from gateway.sandbox.stripe.subscription_changes import change
 from gateway.sandbox.stripe.subscription_items import (
     ITEM,
-    ONE_TIME,
     add_invoice_items,
-    change_items,
     common_currency,
+    licensed_amount,
     new_subscription_item,
 )
 
@@ -33,7 +31,7 @@ DETAILS = (
     "too_complex|too_expensive|unused?}"
 )
 COMMON = (
-    "automatic_tax:{*enabled:bool} cancel_at:int? cancel_at_period_end:bool "
+    "automatic_tax:{*enabled:bool} cancel_at:int|max_period_end|min_period_end? cancel_at_period_end:bool "
     "collection_method:charge_automatically|send_invoice days_until_due:int default_payment_method "
     f"default_tax_rates:[str]? description? {coupons.DISCOUNTS} metadata:map? off_session:bool "
     "payment_behavior:allow_incomplete|default_incomplete|error_if_incomplete|pending_if_incomplete "
@@ -47,7 +45,11 @@ KEPT = ("default_payment_method", "description")
 DAY_S = 86400
 
 
-@route("POST", "/v1/subscriptions", f"customer currency items:[{{{ITEM}}}] trial_period_days:int {MODE} {COMMON}")
+@route(
+    "POST",
+    "/v1/subscriptions",
+    f"customer currency items:[{{{ITEM}}}] trial_period_days:int {anchors.PARAMS} {MODE} {COMMON}",
+)
 def create(call: Call) -> Obj:
     account, params = call.account, call.params
     if "customer" not in params:
@@ -61,11 +63,14 @@ def create(call: Call) -> Obj:
     items = [new_subscription_item(account, id, given, f"items[{at}]") for at, given in enumerate(params["items"])]
     currency = common_currency(items, params.get("currency"))
     trial_end = _trial_end(params, now)
+    recurring = items[0]["price"]["recurring"]
+    anchor = anchors.wanted_anchor(params, recurring, now, trial_end)
     subscription: Obj = _blank(account, id, customer, currency, items)
     subscription |= {
         "automatic_tax": _automatic_tax(params.get("automatic_tax", {}).get("enabled", False)),
-        "billing_cycle_anchor": trial_end or now,
-        "billing_mode": _billing_mode(params.get("billing_mode", {"type": "flexible"})),
+        "billing_cycle_anchor": trial_end or anchor or now,
+        "billing_cycle_anchor_config": anchors.shown_config(params),
+        "billing_mode": shown_mode(params.get("billing_mode", {"type": "flexible"})),
         "collection_method": method,
         "days_until_due": params.get("days_until_due"),
         "default_tax_rates": check_tax_rates(account, params.get("default_tax_rates"), "default_tax_rates"),
@@ -73,28 +78,36 @@ def create(call: Call) -> Obj:
         "trial_end": trial_end,
         "trial_start": now if trial_end else None,
     }
-    amount = sum(price_amount(account.prices[i["price"]["id"]], i["quantity"]) for i in items)
+    amount = licensed_amount(account, items)
     subscription["discounts"] = coupons.apply(
         account, params.get("discounts"), customer, currency, subscription=subscription, amount=amount
     )
     fix_currency(account, customer, currency)
     _set_plain(subscription, params)
-    cycle.set_period(subscription, now, trial_end or cycle.next_end(subscription, now))
-    _set_cancel(account, subscription, params)
+    cycle.set_period(subscription, now, trial_end or anchor or cycle.next_end(subscription, now))
+    set_cancel(account, subscription, params)
     account.subscriptions.add(id, subscription)
     account.subscriptions_of_customer[customer["id"]].append(id)
     add_invoice_items(account, subscription, customer, params)
-    first = cycle.bill(account, subscription, reason="subscription_create")
-    if method == "charge_automatically":
-        subscription["status"] = subscription["status"] if trial_end else "incomplete"
+    share = anchors.share_until(anchor, now, recurring) if anchor else None
+    free = anchor is not None and params.get("proration_behavior") == "none"
+    first = cycle.bill(account, subscription, reason="subscription_create", whole=not free, share=share)
+    _begin(account, subscription, first)
+    return subscription
+
+
+def _begin(account: Account, subscription: Obj, first: Obj | None) -> None:
+    """Announce it and start its timers; charge_automatically waits for the first payment, if there is one to make."""
+    collects = first is not None and subscription["collection_method"] == "charge_automatically"
+    if collects and subscription["status"] == "active":
+        subscription["status"] = "incomplete"
     record(account, "customer.subscription.created", subscription)
     cycle.schedule(account, subscription)
     cycle.schedule_cancel(account, subscription)
-    if method == "charge_automatically":
+    if first is not None and collects and not account.previewing:
         invoices.finalize(account, first)
         if subscription["status"] == "incomplete":
             cycle.watch_incomplete(account, subscription)
-    return subscription
 
 
 def _check_due(method: str, days: int | None) -> None:
@@ -125,7 +138,7 @@ def _automatic_tax(enabled: bool) -> Obj:
     return {"disabled_reason": None, "enabled": enabled, "liability": {"type": "self"} if enabled else None}
 
 
-def _billing_mode(given: Obj) -> Obj:
+def shown_mode(given: Obj) -> Obj:
     """flexible is the default since 2025-09-30.clover. `proration_discounts` is kept and not acted on."""
     if given["type"] == "classic":
         return {"flexible": None, "type": "classic"}
@@ -186,10 +199,20 @@ def _set_plain(subscription: Obj, params: Obj) -> None:
     merge_metadata(subscription, params)
 
 
-def _set_cancel(account: Account, subscription: Obj, params: Obj) -> None:
+def set_tax_rates(account: Account, subscription: Obj, ids: list[str] | str) -> None:
+    subscription["default_tax_rates"] = check_tax_rates(account, ids, "default_tax_rates")
+
+
+def set_cancel(account: Account, subscription: Obj, params: Obj) -> None:
     if "cancel_at" in params:
-        subscription |= {"cancel_at": params["cancel_at"] or None, "cancel_at_period_end": False}
-        subscription["canceled_at"] = account.now() if params["cancel_at"] else None
+        when = params["cancel_at"] or None
+        if isinstance(when, str):  # min_period_end, max_period_end: all items share one period here
+            when = cycle.current_end(subscription)
+        elif when is not None and when <= account.now():
+            raise invalid("Invalid timestamp: must be an integer Unix timestamp in the future.", param="cancel_at")
+        subscription |= {"cancel_at": when, "cancel_at_period_end": False}
+        subscription["canceled_at"] = account.now() if when else None
+        subscription["_prorates_cancel"] = params.get("proration_behavior") != "none"
     if "cancel_at_period_end" in params:
         wanted = params["cancel_at_period_end"]
         subscription |= {
@@ -206,8 +229,9 @@ retrieves("/v1/subscriptions/{id}", lambda account: account.subscriptions)
 @route(
     "POST",
     "/v1/subscriptions/{id}",
-    f"items:[{{id deleted:bool {ITEM}}}] pause_collection:{{*behavior:keep_as_draft|mark_uncollectible|void "
-    f"resumes_at:int}}? proration_date:int {DETAILS} {COMMON}",
+    f"items:[{{id deleted:bool clear_usage:bool {ITEM}}}] proration_date:int billing_cycle_anchor:now|unchanged "
+    "pause_collection:{*behavior:keep_as_draft|mark_uncollectible|void resumes_at:int}? "
+    f"{DETAILS} {COMMON}",
 )
 def update(call: Call) -> Obj:
     account, params = call.account, call.params
@@ -224,8 +248,8 @@ def update(call: Call) -> Obj:
         subscription |= {"collection_method": method, "days_until_due": days}
         _set_plain(subscription, params)
         _set_more(account, subscription, params)
-        _set_cancel(account, subscription, params)
-        _change(account, subscription, params)
+        set_cancel(account, subscription, params)
+        change(account, subscription, params)
     cycle.schedule_cancel(account, subscription)
     if "pause_collection" in params:
         cycle.schedule_resume(account, subscription)
@@ -238,7 +262,7 @@ def _set_more(account: Account, subscription: Obj, params: Obj) -> None:
     if "automatic_tax" in params:
         subscription["automatic_tax"] = _automatic_tax(params["automatic_tax"]["enabled"])
     if "default_tax_rates" in params:
-        subscription["default_tax_rates"] = check_tax_rates(account, params["default_tax_rates"], "default_tax_rates")
+        set_tax_rates(account, subscription, params["default_tax_rates"])
     if "discounts" in params:
         customer = account.customers[subscription["customer"]]
         subscription["discounts"] = coupons.apply(
@@ -249,52 +273,6 @@ def _set_more(account: Account, subscription: Obj, params: Obj) -> None:
         subscription["pause_collection"] = {"resumes_at": None, **pause} if pause else None
     details = params.get("cancellation_details", {})
     subscription["cancellation_details"] |= {name: value or None for name, value in details.items()}
-
-
-def _change(account: Account, subscription: Obj, params: Obj) -> None:
-    """Items, prices, quantities and trial; prorations as `proration_behavior` says (default create_prorations)."""
-    if "trial_end" in params:
-        _change_trial(account, subscription, params["trial_end"])
-    behavior = params.get("proration_behavior", "create_prorations")
-    prorate = behavior != "none" and subscription["status"] != "trialing"
-    at = params.get("proration_date", account.now())
-    customer = account.customers[subscription["customer"]]
-    restarted = False
-    if "items" in params:
-        restarted = change_items(account, subscription, params["items"], at=at, prorate=prorate)
-    added = add_invoice_items(account, subscription, customer, params)
-    if restarted:
-        cycle.bill(account, subscription, reason="subscription_update")
-    elif added or (behavior == "always_invoice" and "items" in params and prorate):
-        _bill_pending(account, subscription, customer)
-
-
-def _bill_pending(account: Account, subscription: Obj, customer: Obj) -> None:
-    """A proration invoice of a charge_automatically subscription is finalized at once; send_invoice waits its hour."""
-    if not pending(account, customer, subscription["id"], loose=False):
-        return
-    invoice = cycle.bill(account, subscription, reason="subscription_update", whole=False)
-    if subscription["collection_method"] == "charge_automatically":
-        invoices.finalize(account, invoice)
-
-
-def _change_trial(account: Account, subscription: Obj, wanted: Any) -> None:
-    now = account.now()
-    if wanted == "now":
-        if subscription["status"] == "trialing":
-            subscription |= {"trial_end": now, "billing_cycle_anchor": now}
-            cycle.renew(account, subscription, now)
-        return
-    if wanted <= now:
-        raise invalid("Invalid timestamp: must be an integer Unix timestamp in the future.", param="trial_end")
-    subscription |= {
-        "trial_end": wanted,
-        "trial_start": subscription["trial_start"] or now,
-        "billing_cycle_anchor": wanted,
-        "status": "trialing",
-    }
-    cycle.set_period(subscription, cycle.items_of(subscription)[0]["current_period_start"], wanted)
-    cycle.schedule(account, subscription)
 
 
 @route("DELETE", "/v1/subscriptions/{id}", f"invoice_now:bool prorate:bool {DETAILS}")
