@@ -19,16 +19,24 @@ from gateway.sandbox.kit.control import ROOT, Controls
 from gateway.sandbox.kit.faults import Effect, Fault
 from gateway.sandbox.kit.idempotency import KeyInUse, KeyReused
 from gateway.sandbox.stripe import (  # noqa: F401  importing a module registers its routes
+    balance_api,
     catalog,
+    charges,
     coupons,
     credit_notes,
     customers,
+    disputes,
     endpoints,
     event_api,
     invoice_api,
     invoice_items,
+    pages,
+    payment_intent_api,
+    payment_method_api,
     payments,
     portal,
+    refunds,
+    setup_intents,
     subscriptions,
 )
 from gateway.sandbox.stripe.errors import Refusal, key_in_use, key_reused, key_too_long, no_api_key, unrecognized
@@ -79,6 +87,8 @@ class Server:
         self.sandbox.clock.run_due()
         if request.path.startswith(ROOT):
             return await self._control(request)
+        if request.path.startswith(pages.ROOTS):
+            return pages.respond(self.sandbox, request)
         return await self._api(request)
 
     async def _control(self, request: Request) -> Reply:
@@ -96,6 +106,7 @@ class Server:
         try:
             account = self.sandbox.account(_api_key(request))
             call.account = account.id
+            account.base_url = self.sandbox.public_url or _base_url(request)
             call.params = decode(request.query_string) | decode(request.body.decode())
             reply = await self._once(Exchange(account, request, call.params, id, key, version), call)
         except Refusal as refusal:
@@ -144,6 +155,12 @@ class Server:
             raise key_reused(key, where, reused.first) from None
         except KeyInUse:
             raise key_in_use() from None
+
+
+def _base_url(request: Request) -> str:
+    """Where this server is reached, as the caller has it."""
+    scheme = request.headers.get("x-forwarded-proto", "http")
+    return f"{scheme}://{request.headers.get('host', 'localhost')}"
 
 
 def _api_key(request: Request) -> str:

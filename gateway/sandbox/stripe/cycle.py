@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from gateway.sandbox.stripe import coupons, drafts, invoices, lines
+from gateway.sandbox.stripe import closing, coupons, drafts, invoices, lines
 from gateway.sandbox.stripe.events import record, updating
 from gateway.sandbox.stripe.invoice_items import new_item, pending, take
 from gateway.sandbox.stripe.objects import Obj
 from gateway.sandbox.stripe.periods import period_end
-from gateway.sandbox.stripe.standing import ENDED
+from gateway.sandbox.stripe.standing import ENDED, end, hold
 from gateway.sandbox.stripe.store import Account
 
 TRIAL_NOTICE_S = 3 * 86400
@@ -111,7 +111,15 @@ def bill(
         [lines.of_period(account, subscription, item, trial=trial) for item in items_of(subscription)] if whole else []
     )
     pause = subscription["pause_collection"] if reason == "subscription_cycle" else None
-    invoice = _draft(account, subscription, customer, reason, period, rows, held=pause is not None)
+    invoice = _draft(
+        account,
+        subscription,
+        customer,
+        reason,
+        period,
+        rows,
+        held=pause is not None or subscription["status"] == "unpaid",
+    )
     waiting = pending(account, customer, subscription["id"])
     if waiting:
         with updating(account, invoice, "invoice.updated"):
@@ -158,9 +166,9 @@ def _close_paused(account: Account, invoice: Obj, behavior: str) -> None:
     if invoice["status"] != "open":
         return
     if behavior == "void":
-        invoices.void(account, invoice)
+        closing.void(account, invoice)
     else:
-        invoices.mark_uncollectible(account, invoice)
+        closing.mark_uncollectible(account, invoice)
 
 
 def watch_incomplete(account: Account, subscription: Obj) -> None:
@@ -175,7 +183,7 @@ def _expire(account: Account, subscription: Obj) -> None:
     with updating(account, subscription, "customer.subscription.updated"):
         subscription |= {"status": "incomplete_expired", "ended_at": account.now()}
     if first["status"] == "open":
-        invoices.void(account, first)
+        closing.void(account, first)
 
 
 def prorate(account: Account, subscription: Obj, item: Obj, *, at: int, sign: int) -> Obj | None:
@@ -219,16 +227,5 @@ def end_now(
             prorate(account, subscription, item, at=now, sign=-1)
     if invoice_now and pending(account, account.customers[subscription["customer"]], subscription["id"], loose=False):
         final = bill(account, subscription, reason="subscription_update", whole=False)
-        _hold(account, final)
-    subscription |= {"status": "canceled", "canceled_at": subscription["canceled_at"] or now, "ended_at": now}
-    subscription["cancellation_details"] |= {"reason": "cancellation_requested", **(details or {})}
-    for id in account.invoices_of_subscription.get(subscription["id"], []):
-        invoice = account.invoices.get(id)
-        if invoice is not None and invoice["status"] in ("draft", "open") and invoice["auto_advance"]:
-            _hold(account, invoice)
-    record(account, "customer.subscription.deleted", subscription)
-
-
-def _hold(account: Account, invoice: Obj) -> None:
-    with updating(account, invoice, "invoice.updated"):
-        invoice |= {"auto_advance": False, "automatically_finalizes_at": None, "next_payment_attempt": None}
+        hold(account, final)
+    end(account, subscription, {"reason": "cancellation_requested", **(details or {})})

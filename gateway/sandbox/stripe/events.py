@@ -93,7 +93,7 @@ def updating(account: Account, obj: Obj, type: str) -> Iterator[None]:
 
 
 def _lane(obj: Obj) -> str:
-    customer = obj.get("customer")
+    customer = obj.get("customer") or obj.get("_lane")
     return customer if isinstance(customer, str) else str(obj.get("id", ""))
 
 

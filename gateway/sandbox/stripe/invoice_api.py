@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from gateway.sandbox.stripe import coupons, drafts, invoices
+from gateway.sandbox.stripe import closing, coupons, drafts, invoices
 from gateway.sandbox.stripe.errors import invalid
 from gateway.sandbox.stripe.events import record, updating
 from gateway.sandbox.stripe.holders import fix_currency, living
 from gateway.sandbox.stripe.invoice_items import check_tax_rates, pending, release, take
 from gateway.sandbox.stripe.objects import Obj, in_range, listing, merge_metadata
+from gateway.sandbox.stripe.payment_methods import owned
 from gateway.sandbox.stripe.routes import PAGE, Call, retrieves, route
 from gateway.sandbox.stripe.totals import recompute
 
@@ -19,7 +20,7 @@ COMMON = (
 )
 # What stays editable after finalization; the rest is "monetary, or frozen" (docs: invoices/update).
 ALWAYS = {"metadata", "auto_advance", "default_payment_method", "expand"}
-PLAIN = ("description", "footer", "number", "statement_descriptor", "custom_fields", "default_payment_method")
+PLAIN = ("description", "footer", "number", "statement_descriptor", "custom_fields")
 FROZEN = "Finalized invoices can't be updated in this way"
 
 
@@ -90,6 +91,7 @@ def _set(call: Call, invoice: Obj) -> None:
     for name in PLAIN:
         if name in params:
             invoice[name] = params[name] or None
+    _set_method(call, invoice)
     if "discounts" in params:
         customer = account.customers[invoice["customer"]]
         invoice["discounts"] = coupons.apply(
@@ -98,6 +100,13 @@ def _set(call: Call, invoice: Obj) -> None:
     if "automatically_finalizes_at" in params:
         invoice |= {"automatically_finalizes_at": params["automatically_finalizes_at"], "auto_advance": True}
         drafts.schedule(account, invoice)
+
+
+def _set_method(call: Call, invoice: Obj) -> None:
+    name = "default_payment_method"
+    if name in call.params:
+        customer = living(call.account, invoice["customer"])
+        invoice[name] = owned(call.account, call.params[name], customer, name)
 
 
 retrieves("/v1/invoices/{id}", lambda account: account.invoices)
@@ -117,8 +126,7 @@ def update(call: Call) -> Obj:
         if "auto_advance" in params:
             _advance_or_hold(call, invoice)
         if invoice["status"] != "draft":
-            if "default_payment_method" in params:
-                invoice["default_payment_method"] = params["default_payment_method"]
+            _set_method(call, invoice)
             return invoice
         _set(call, invoice)
         invoice["collection_method"] = method
@@ -219,21 +227,27 @@ def finalize(call: Call) -> Obj:
 def pay(call: Call) -> Obj:
     invoice, params = call.account.invoices.need(call.id), call.params
     out_of_band = params.get("paid_out_of_band", False)
-    invoices.pay(call.account, invoice, out_of_band=out_of_band, payment_method=params.get("payment_method"))
+    invoices.pay(
+        call.account,
+        invoice,
+        out_of_band=out_of_band,
+        payment_method=params.get("payment_method"),
+        off_session=params.get("off_session", True),
+    )
     return invoice
 
 
 @route("POST", "/v1/invoices/{id}/void")
 def void(call: Call) -> Obj:
     invoice = call.account.invoices.need(call.id)
-    invoices.void(call.account, invoice)
+    closing.void(call.account, invoice)
     return invoice
 
 
 @route("POST", "/v1/invoices/{id}/mark_uncollectible")
 def mark_uncollectible(call: Call) -> Obj:
     invoice = call.account.invoices.need(call.id)
-    invoices.mark_uncollectible(call.account, invoice)
+    closing.mark_uncollectible(call.account, invoice)
     return invoice
 
 
@@ -247,6 +261,6 @@ def send(call: Call) -> Obj:
     if invoice["status"] == "draft":
         invoices.finalize(account, invoice)
     elif invoice["status"] != "open":
-        raise invalid(invoices.NOT_OPEN)
+        raise invalid(closing.NOT_OPEN)
     record(account, "invoice.sent", invoice)
     return invoice

@@ -2,8 +2,8 @@
 
 What moved (Stripe's basil changelog): invoice.subscription, paid, paid_out_of_band, charge, payment_intent, tax,
 total_tax_amounts; line.price, plan, type, proration, tax_amounts; subscription.current_period_*; credit_note.refund,
-tax_amounts; payment_intent.invoice. And one trap: an invoice paid out of band showed amount_paid=0 and the full
-amount_remaining (recorded with 2020-08-27).
+tax_amounts; payment_intent.invoice, charge.invoice. And one trap: an invoice paid out of band showed amount_paid=0
+and the full amount_remaining (recorded with 2020-08-27).
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ def _invoice(account: Account, obj: Obj, shown: Obj) -> Obj:
         "application_fee_amount": None,
     }
     if oob:
-        shown |= {"amount_paid": 0, "amount_remaining": shown["amount_due"]}
+        shown["amount_paid"] -= obj["_out_of_band"]
+        shown["amount_remaining"] += obj["_out_of_band"]
     shown["lines"]["data"] = [_line(account, line, line) for line in shown["lines"]["data"]]
     return shown
 
@@ -109,7 +110,7 @@ def _credit_note(account: Account, obj: Obj, shown: Obj) -> Obj:
     return shown
 
 
-def _payment_intent(account: Account, obj: Obj, shown: Obj) -> Obj:
+def _payment(account: Account, obj: Obj, shown: Obj) -> Obj:
     shown["invoice"] = obj.get("_invoice")
     return shown
 
@@ -119,5 +120,6 @@ CONVERT: dict[str, Callable[[Account, Obj, Obj], Obj]] = {
     "line_item": _line,
     "subscription": _subscription,
     "credit_note": _credit_note,
-    "payment_intent": _payment_intent,
+    "payment_intent": _payment,
+    "charge": _payment,
 }

@@ -28,6 +28,7 @@ class StripeSandbox(Sandbox):
     def __init__(self, now: Callable[[], datetime] | None = None) -> None:
         super().__init__(now)
         self.webhooks = Webhooks(self.delivery, webhooks_delivered)
+        self.public_url = ""  # where a browser reaches this server, if not where the API is called
         self.accounts: dict[str, Account] = {}
 
     def account(self, key: str) -> Account:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.sandbox.stripe import coupons, cycle, invoices
+from gateway.sandbox.stripe import coupons, cycle, first_payment, invoices
 from gateway.sandbox.stripe.errors import invalid, missing
 from gateway.sandbox.stripe.events import record, updating
 from gateway.sandbox.stripe.holders import fix_currency, living
@@ -16,6 +16,7 @@ from gateway.sandbox.stripe.ids import new_id
 from gateway.sandbox.stripe.invoice_items import check_tax_rates, pending
 from gateway.sandbox.stripe.lines import price_amount
 from gateway.sandbox.stripe.objects import Obj, in_range, listing, merge_metadata
+from gateway.sandbox.stripe.payment_methods import owned
 from gateway.sandbox.stripe.routes import PAGE, Call, retrieves, route
 from gateway.sandbox.stripe.standing import ENDED, review
 from gateway.sandbox.stripe.store import Account
@@ -43,7 +44,6 @@ COMMON = (
     f"add_invoice_items:[{{price price_data:{ONE_TIME} quantity:int metadata:map tax_rates:[str]?}}]"
 )
 MODE = "billing_mode:{*type:classic|flexible flexible:{proration_discounts:included|itemized}}"
-KEPT = ("default_payment_method", "description")
 DAY_S = 86400
 
 
@@ -57,6 +57,7 @@ def create(call: Call) -> Obj:
         raise invalid("Missing required param: items.", code="parameter_missing", param="items")
     method = params.get("collection_method", "charge_automatically")
     _check_due(method, params.get("days_until_due"))
+    first_payment.check(params)
     now, id = account.now(), new_id("sub")
     items = [new_subscription_item(account, id, given, f"items[{at}]") for at, given in enumerate(params["items"])]
     currency = common_currency(items, params.get("currency"))
@@ -77,10 +78,12 @@ def create(call: Call) -> Obj:
     subscription["discounts"] = coupons.apply(
         account, params.get("discounts"), customer, currency, subscription=subscription, amount=amount
     )
+    if method == "charge_automatically" and amount and not trial_end:
+        first_payment.check_payable(account, customer, params)
     fix_currency(account, customer, currency)
-    _set_plain(subscription, params)
+    _set_plain(account, subscription, params)
     cycle.set_period(subscription, now, trial_end or cycle.next_end(subscription, now))
-    _set_cancel(account, subscription, params)
+    set_cancel(account, subscription, params)
     account.subscriptions.add(id, subscription)
     account.subscriptions_of_customer[customer["id"]].append(id)
     add_invoice_items(account, subscription, customer, params)
@@ -91,9 +94,7 @@ def create(call: Call) -> Obj:
     cycle.schedule(account, subscription)
     cycle.schedule_cancel(account, subscription)
     if method == "charge_automatically":
-        invoices.finalize(account, first)
-        if subscription["status"] == "incomplete":
-            cycle.watch_incomplete(account, subscription)
+        first_payment.collect(account, subscription, first, params)
     return subscription
 
 
@@ -175,10 +176,13 @@ def _blank(account: Account, id: str, customer: Obj, currency: str, items: list[
     }  # fmt: skip
 
 
-def _set_plain(subscription: Obj, params: Obj) -> None:
-    for name in KEPT:
-        if name in params:
-            subscription[name] = params[name] or None
+def _set_plain(account: Account, subscription: Obj, params: Obj) -> None:
+    if "description" in params:
+        subscription["description"] = params["description"] or None
+    if "default_payment_method" in params:
+        customer = living(account, subscription["customer"])
+        name = "default_payment_method"
+        subscription[name] = owned(account, params[name], customer, name)
     for name, value in params.get("payment_settings", {}).items():
         subscription["payment_settings"][name] = value or None
     if "trial_settings" in params:
@@ -186,7 +190,7 @@ def _set_plain(subscription: Obj, params: Obj) -> None:
     merge_metadata(subscription, params)
 
 
-def _set_cancel(account: Account, subscription: Obj, params: Obj) -> None:
+def set_cancel(account: Account, subscription: Obj, params: Obj) -> None:
     if "cancel_at" in params:
         subscription |= {"cancel_at": params["cancel_at"] or None, "cancel_at_period_end": False}
         subscription["canceled_at"] = account.now() if params["cancel_at"] else None
@@ -222,9 +226,9 @@ def update(call: Call) -> Obj:
     _check_due(method, days)
     with updating(account, subscription, "customer.subscription.updated"):
         subscription |= {"collection_method": method, "days_until_due": days}
-        _set_plain(subscription, params)
+        _set_plain(account, subscription, params)
         _set_more(account, subscription, params)
-        _set_cancel(account, subscription, params)
+        set_cancel(account, subscription, params)
         _change(account, subscription, params)
     cycle.schedule_cancel(account, subscription)
     if "pause_collection" in params:
