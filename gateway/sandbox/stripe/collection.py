@@ -69,7 +69,7 @@ def after(account: Account, intent: Obj, outcome: str, *, automatic: bool = Fals
         else:
             _count(invoice, automatic=automatic)
             if outcome == "succeeded":
-                _succeeded(account, invoice, intent)
+                credit(account, invoice, intent)
             else:
                 review_of(account, invoice)
     if outcome == "succeeded":
@@ -82,7 +82,8 @@ def _count(invoice: Obj, *, automatic: bool) -> None:
     invoice["attempted"] = True
 
 
-def _succeeded(account: Account, invoice: Obj, intent: Obj) -> None:
+def credit(account: Account, invoice: Obj, intent: Obj) -> None:
+    """An intent that belongs to the invoice has its money."""
     row = payments.row_of(account, invoice, "payment_intent", intent["id"])
     assert row is not None
     row["amount_requested"] = intent["amount_received"]
@@ -113,7 +114,7 @@ def _processed(account: Account, intent: Obj, automatic: bool) -> None:
     outcome = payment_intents.finish(account, intent)
     invoice = account.invoices.get(intent["_invoice"] or "")
     if invoice is not None and outcome == "succeeded":
-        _succeeded(account, invoice, intent)
+        credit(account, invoice, intent)
     elif invoice is not None:
         _failed(account, invoice, outcome, automatic=automatic, count=False)
     if outcome == "succeeded":

@@ -20,8 +20,9 @@ FIELDS = (
 NAMES = ("credit_amount", "refund_amount", "out_of_band_amount")
 
 
-def split(account: Account, invoice: Obj, params: Obj, post: int) -> list[Obj]:
-    """Check the parts against the post-payment amount; the rows of `refunds`, new ones with a made-up id."""
+def split(account: Account, invoice: Obj, params: Obj, post: int) -> tuple[list[Obj], dict[str, str]]:
+    """Check the parts against the post-payment amount. The rows of `refunds`; new ones bear a made-up id, by which
+    the second answer knows the charge to refund."""
     for name in NAMES:
         if params.get(name, 0) < 0:
             raise invalid("Invalid non-negative integer", param=name)
@@ -41,12 +42,15 @@ def split(account: Account, invoice: Obj, params: Obj, post: int) -> list[Obj]:
         raise invalid("The refund amount is greater than what is left of the invoice's charges.", param="refund_amount")
     if credit and account.customers[invoice["customer"]].get("deleted"):
         raise invalid("The customer of this invoice has been deleted.", param="credit_amount")
+    wanted: dict[str, str] = {}
     for charge in charges:
         part = min(refund, refunds.refundable(charge))
         refund -= part
         if part:
-            rows.append({**_row(part, new_id("re")), "_charge": charge["id"]})
-    return rows
+            row = _row(part, new_id("re"))
+            rows.append(row)
+            wanted[row["refund"]] = charge["id"]
+    return rows, wanted
 
 
 def _row(amount: int, refund: str, record_refund: Obj | None = None) -> Obj:
@@ -101,6 +105,6 @@ def give_back(account: Account, invoice: Obj, note: Obj, params: Obj) -> None:
         row = balances.move(account, customer, -credit, "credit_note", credit_note=note["id"], invoice=invoice["id"])
         note["customer_balance_transaction"] = row["id"]
     for row in note["refunds"]:
-        charge = row.pop("_charge", None)
+        charge = note["_wanted"].get(row["refund"])
         if charge is not None:
             row["refund"] = refunds.make(account, account.charges[charge], row["amount_refunded"])["id"]

@@ -85,7 +85,7 @@ def _drawn_up(call: Call) -> Obj:
     _check_size(account, invoice, total)
     pre = min(total, invoice["amount_remaining"])
     post = total - pre
-    refunds = credit_note_money.split(account, invoice, params, post)
+    refunds, wanted = credit_note_money.split(account, invoice, params, post)
     number = f"{invoice['number']}-CN-{account.numbers[invoice['id']] + 1}"
     note: Obj = {
         "id": id,
@@ -121,6 +121,7 @@ def _drawn_up(call: Call) -> Obj:
         "total_taxes": taxes,
         "type": "mixed" if pre and post else "pre_payment" if pre else "post_payment",
         "voided_at": None,
+        "_wanted": wanted,
     }
     merge_metadata(note, params)
     return note

@@ -30,8 +30,8 @@ def open_default(account: Account, invoice: Obj) -> None:
 def link(account: Account, invoice: Obj, intent: Obj, *, default: bool = False) -> Obj:
     """Let an intent pay this invoice."""
     intent["_invoice"] = invoice["id"]
-    amount = min(intent["amount"], invoice["amount_remaining"])
-    return add(account, invoice, {"type": "payment_intent", "payment_intent": intent["id"]}, amount, default=default)
+    payment = {"type": "payment_intent", "payment_intent": intent["id"]}
+    return add(account, invoice, payment, intent["amount"], default=default)
 
 
 def add(account: Account, invoice: Obj, payment: Obj, amount: int, *, default: bool = False) -> Obj:
