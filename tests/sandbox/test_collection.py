@@ -207,3 +207,21 @@ async def test_a_debit_that_fails_after_three_days_is_retried(world: World) -> N
     failed = await world.v1.invoices.retrieve_async(invoice.id)
     assert (failed.attempt_count, failed.next_payment_attempt is None) == (1, False)
     assert await status_of(world, subscription) == "past_due"
+
+
+async def test_who_is_delinquent(world: World) -> None:
+    subscription = await failing(world)
+    assert (await world.v1.customers.retrieve_async(subscription.customer)).delinquent
+    invoice = (await world.invoices_of(subscription))[0]
+    await world.v1.invoices.mark_uncollectible_async(invoice.id)
+    assert not (await world.v1.customers.retrieve_async(subscription.customer)).delinquent
+
+
+async def test_the_old_shape_of_a_payment(world: World) -> None:
+    world.account.api_version = "2022-11-15"
+    invoice = await world.open_invoice()
+    await world.v1.invoices.pay_async(invoice.id, {"payment_method": "pm_card_visa"})
+    told = {event.type: event.object for event in world.account.events.values()}
+    charge, paid = told["charge.succeeded"], told["invoice.paid"]
+    assert (charge["invoice"], charge["id"]) == (invoice.id, paid["charge"])
+    assert (paid["payment_intent"], paid["paid"]) == (charge["payment_intent"], True)

@@ -141,3 +141,10 @@ async def test_a_portal_session_ends(world: World, browser: httpx.AsyncClient) -
     made = await session(world, (await world.customer()).id)
     world.sandbox.advance(301)
     assert (await browser.get(made.url)).status_code == 404
+
+
+async def test_the_pdf_of_a_credit_note(world: World, browser: httpx.AsyncClient) -> None:
+    invoice = await world.open_invoice()
+    note = await world.v1.credit_notes.create_async({"invoice": invoice.id, "amount": 400})
+    got = await browser.get(note.pdf)
+    assert (got.headers["content-type"], b"Total credited" in got.content) == ("application/pdf", True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from gateway.sandbox.stripe import balances, payments
 from gateway.sandbox.stripe.errors import invalid
 from gateway.sandbox.stripe.events import record, updating
+from gateway.sandbox.stripe.holders import set_delinquent
 from gateway.sandbox.stripe.objects import Obj
 from gateway.sandbox.stripe.standing import review_of
 from gateway.sandbox.stripe.store import Account
@@ -31,6 +32,7 @@ def settle(account: Account, invoice: Obj, by: str) -> None:
         }
         invoice["status_transitions"]["paid_at"] = account.now()
         record(account, "invoice.paid", invoice)
+    set_delinquent(account, invoice["customer"], False)
     review_of(account, invoice)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from gateway.sandbox.stripe import disputes, dunning, payment_intents, payments
 from gateway.sandbox.stripe.closing import receive
 from gateway.sandbox.stripe.events import record, updating
+from gateway.sandbox.stripe.holders import set_delinquent
 from gateway.sandbox.stripe.objects import Obj
 from gateway.sandbox.stripe.payment_methods import attach
 from gateway.sandbox.stripe.ready_made import DEBIT_S
@@ -134,6 +135,8 @@ def _failed(account: Account, invoice: Obj, outcome: str, *, automatic: bool, co
             record(account, "invoice.payment_failed", invoice)
         if outcome == "requires_action":
             record(account, "invoice.payment_action_required", invoice)
+    if automatic:
+        set_delinquent(account, invoice["customer"], True)
     review_of(account, invoice)
     if last:
         dunning.give_up(account, invoice)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from gateway.sandbox.stripe import closing, credit_note_money, payments
+from gateway.sandbox.stripe import closing, credit_note_money, hosting, payments
 from gateway.sandbox.stripe.errors import invalid
 from gateway.sandbox.stripe.events import record, updating
 from gateway.sandbox.stripe.ids import new_id
@@ -106,7 +106,7 @@ def _drawn_up(call: Call) -> Obj:
         "metadata": {},
         "number": number,
         "out_of_band_amount": params.get("out_of_band_amount"),
-        "pdf": f"https://pay.stripe.com/credit_notes/{account.id}/test_{id}/pdf?s=ap",
+        "pdf": "",
         "post_payment_amount": post,
         "pre_payment_amount": pre,
         "pretax_credit_amounts": [],
@@ -123,6 +123,7 @@ def _drawn_up(call: Call) -> Obj:
         "voided_at": None,
         "_wanted": wanted,
     }
+    note["pdf"] = hosting.of_credit_note(account, note)
     merge_metadata(note, params)
     return note
 

@@ -130,10 +130,11 @@ retrieves("/v1/customers/{id}", lambda account: account.customers)
 @route("POST", "/v1/customers/{id}", f"{FIELDS} tax:{{ip_address? validate_location:auto|deferred|immediately}}")
 def update(call: Call) -> Obj:
     account, customer = call.account, living(call.account, call.id)
+    default = _default(account, customer, call.params)
     before = {name: customer[name] for name in ("address", "shipping", "_tax_ip")}
     with updating(account, customer, "customer.updated"):
         _set(customer, call.params)
-        _set_default(account, customer, call.params)
+        customer["invoice_settings"] |= default
         if call.params.get("tax", {}).get("validate_location") == "immediately":
             try:
                 require_location(account, customer)
@@ -151,13 +152,13 @@ def _set_balance(account: Account, customer: Obj, params: Obj, type: str) -> Non
         balances.book(account, customer, change, type)
 
 
-def _set_default(account: Account, customer: Obj, params: Obj) -> None:
+def _default(account: Account, customer: Obj, params: Obj) -> Obj:
     name = "default_payment_method"
     given = params.get("invoice_settings", {}).get(name)
-    if given is not None:
-        where = f"invoice_settings[{name}]"
-        settings = customer["invoice_settings"]
-        settings[name] = payment_methods.owned(account, given, customer, where) if given else None
+    if given is None:
+        return {}
+    where = f"invoice_settings[{name}]"
+    return {name: payment_methods.owned(account, given, customer, where) if given else None}
 
 
 @route("DELETE", "/v1/customers/{id}")
@@ -175,6 +176,7 @@ def delete(call: Call) -> Obj:
         if invoice is not None and invoice["status"] == "draft":
             invoice |= {"auto_advance": False, "automatically_finalizes_at": None}
     record(account, "customer.deleted", customer)
+    payment_methods.forget(account, call.id)
     customer.clear()
     customer |= {"id": call.id, "object": "customer", "deleted": True}
     return customer

@@ -10,6 +10,7 @@ from functools import partial
 
 from gateway.sandbox.stripe.closing import mark_uncollectible
 from gateway.sandbox.stripe.errors import Refusal
+from gateway.sandbox.stripe.holders import set_delinquent
 from gateway.sandbox.stripe.objects import Obj
 from gateway.sandbox.stripe.standing import ENDED, end, hold, review, review_of, subscription_of
 from gateway.sandbox.stripe.store import Account
@@ -42,6 +43,7 @@ def watch_due(account: Account, invoice: Obj) -> None:
 
 def _due(account: Account, invoice: Obj) -> None:
     if invoice["status"] == "open":
+        set_delinquent(account, invoice["customer"], True)
         review_of(account, invoice)
 
 

@@ -21,11 +21,11 @@ def check(params: Obj) -> None:
         )
 
 
-def check_payable(account: Account, customer: Obj, params: Obj) -> None:
+def check_payable(account: Account, customer: Obj, params: Obj, method_id: str | None) -> None:
     """error_if_incomplete: refuse to begin what would not be paid at once."""
     if params.get("payment_behavior") != "error_if_incomplete":
         return
-    id = params.get("default_payment_method") or customer["invoice_settings"]["default_payment_method"]
+    id = method_id or customer["invoice_settings"]["default_payment_method"]
     if id is None:
         raise invalid(
             "This customer has no attached payment source or default payment method. Please consider adding a default "

@@ -14,6 +14,10 @@ def of_invoice(account: Account, invoice: Obj) -> dict[str, str]:
     return {"hosted_invoice_url": url, "invoice_pdf": f"{url}/pdf"}
 
 
+def of_credit_note(account: Account, note: Obj) -> str:
+    return f"{account.base_url}/credit_notes/{account.id}/{_secret(account, note)}/pdf"
+
+
 def of_session(account: Account, session: Obj) -> str:
     return f"{account.base_url}/p/session/{account.id}/{_secret(account, session)}"
 

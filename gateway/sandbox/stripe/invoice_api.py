@@ -5,10 +5,10 @@ from __future__ import annotations
 from gateway.sandbox.stripe import closing, coupons, drafts, invoices
 from gateway.sandbox.stripe.errors import invalid
 from gateway.sandbox.stripe.events import record, updating
-from gateway.sandbox.stripe.holders import fix_currency, living
+from gateway.sandbox.stripe.holders import fix_currency, living, set_delinquent
 from gateway.sandbox.stripe.invoice_items import check_tax_rates, pending, release, take
 from gateway.sandbox.stripe.objects import Obj, in_range, listing, merge_metadata
-from gateway.sandbox.stripe.payment_methods import owned
+from gateway.sandbox.stripe.payment_methods import defaults
 from gateway.sandbox.stripe.routes import PAGE, Call, retrieves, route
 from gateway.sandbox.stripe.totals import recompute
 
@@ -53,6 +53,7 @@ def create(call: Call) -> Obj:
         raise invalid("Nothing to invoice for subscription", code="invoice_no_subscription_line_items")
     if items:
         currency = items[0]["currency"]
+    method_given = defaults(account, params, customer)
     fix_currency(account, customer, currency.lower())
     invoice = drafts.new_invoice(
         account,
@@ -70,6 +71,7 @@ def create(call: Call) -> Obj:
     )
     with updating(account, invoice, "invoice.updated"):
         _set(call, invoice)
+        invoice |= method_given
         if items:
             take(account, invoice, items)
         recompute(account, invoice)
@@ -91,7 +93,6 @@ def _set(call: Call, invoice: Obj) -> None:
     for name in PLAIN:
         if name in params:
             invoice[name] = params[name] or None
-    _set_method(call, invoice)
     if "discounts" in params:
         customer = account.customers[invoice["customer"]]
         invoice["discounts"] = coupons.apply(
@@ -100,13 +101,6 @@ def _set(call: Call, invoice: Obj) -> None:
     if "automatically_finalizes_at" in params:
         invoice |= {"automatically_finalizes_at": params["automatically_finalizes_at"], "auto_advance": True}
         drafts.schedule(account, invoice)
-
-
-def _set_method(call: Call, invoice: Obj) -> None:
-    name = "default_payment_method"
-    if name in call.params:
-        customer = living(call.account, invoice["customer"])
-        invoice[name] = owned(call.account, call.params[name], customer, name)
 
 
 retrieves("/v1/invoices/{id}", lambda account: account.invoices)
@@ -121,15 +115,16 @@ def update(call: Call) -> Obj:
     if invoice["status"] == "draft" and params.keys() & {"collection_method", "days_until_due", "due_date"}:
         due = params.get("due_date", invoice["due_date"] if method == "send_invoice" else None)
         _check_due(method, params.get("days_until_due"), due)
+    method_given = defaults(account, params, account.customers[invoice["customer"]])
     with updating(account, invoice, "invoice.updated"):
         merge_metadata(invoice, params)
         if "auto_advance" in params:
             _advance_or_hold(call, invoice)
         if invoice["status"] != "draft":
-            _set_method(call, invoice)
+            invoice |= method_given
             return invoice
         _set(call, invoice)
-        invoice["collection_method"] = method
+        invoice |= {"collection_method": method, **method_given}
         if "due_date" in params:
             invoice["due_date"] = params["due_date"]
         if "days_until_due" in params:
@@ -248,6 +243,7 @@ def void(call: Call) -> Obj:
 def mark_uncollectible(call: Call) -> Obj:
     invoice = call.account.invoices.need(call.id)
     closing.mark_uncollectible(call.account, invoice)
+    set_delinquent(call.account, invoice["customer"], False)
     return invoice
 
 

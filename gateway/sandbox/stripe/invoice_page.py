@@ -5,7 +5,7 @@ Whoever has the address sees the invoice and can pay it, as a payment at Stripe,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from html import escape
 
@@ -103,14 +103,33 @@ def pay(account: Account, invoice: Obj, request: Request) -> Reply:
 
 
 def download(account: Account, invoice: Obj, _: Request) -> Reply:
-    lines = [f"{account.name}: invoice {invoice['number']}", ""]
-    lines += [f"{name + ':':<10}{value}" for name, value in facts(account, invoice)] + [""]
-    for name, value in rows(invoice):
+    title = f"{account.name}: invoice {invoice['number']}"
+    return _pdf(f"Invoice-{invoice['number']}", title, facts(account, invoice), rows(invoice))
+
+
+def download_note(account: Account, note: Obj, _: Request) -> Reply:
+    """The PDF of a credit note."""
+    title = f"{account.name}: credit note {note['number']}"
+    about = [("Invoice", account.invoices[note["invoice"]]["number"]), ("Date", _day(note["created"]))]
+    return _pdf(f"CreditNote-{note['number']}", title, about, _note_rows(note))
+
+
+def _note_rows(note: Obj) -> Iterator[tuple[str, str]]:
+    for line in note["lines"]["data"]:
+        yield line["description"] or "Credit", text(line["amount"], note["currency"])
+    for tax in note["total_taxes"]:
+        yield f"Tax ({tax['tax_behavior']})", text(tax["amount"], note["currency"])
+    yield "Total credited", text(note["total"], note["currency"])
+
+
+def _pdf(name: str, title: str, about: Iterable[tuple[str, str]], amounts: Iterable[tuple[str, str]]) -> Reply:
+    lines = [title, ""] + [f"{key + ':':<10}{value}" for key, value in about] + [""]
+    for key, value in amounts:
         room = COLUMNS - len(value) - 2
-        lines.append(f"{name[:room]:<{room}}  {value}")
+        lines.append(f"{key[:room]:<{room}}  {value}")
     headers = {
         "content-type": "application/pdf",
-        "content-disposition": f'inline; filename="Invoice-{invoice["number"]}.pdf"',
+        "content-disposition": f'inline; filename="{name}.pdf"',
         "cache-control": "no-store",
     }
     return Reply(200, document(lines), headers)

@@ -12,11 +12,15 @@ from gateway.sandbox.stripe.store import Account, Collection
 
 Page = Callable[[Account, Obj, Request], Reply]
 Held = Callable[[Account], tuple[Collection[Obj], ...]]
-ROOTS = ("/i/", "/p/session/", "/authenticate/")
+ROOTS = ("/i/", "/credit_notes/", "/p/session/", "/authenticate/")
 
 
 def _invoices(account: Account) -> tuple[Collection[Obj], ...]:
     return (account.invoices,)
+
+
+def _credit_notes(account: Account) -> tuple[Collection[Obj], ...]:
+    return (account.credit_notes,)
 
 
 def _sessions(account: Account) -> tuple[Collection[Obj], ...]:
@@ -31,6 +35,7 @@ PAGES: Router[tuple[Page, Held]] = Router()
 PAGES.add("GET", "/i/{account}/{secret}", (invoice_page.show, _invoices))
 PAGES.add("POST", "/i/{account}/{secret}", (invoice_page.pay, _invoices))
 PAGES.add("GET", "/i/{account}/{secret}/pdf", (invoice_page.download, _invoices))
+PAGES.add("GET", "/credit_notes/{account}/{secret}/pdf", (invoice_page.download_note, _credit_notes))
 PAGES.add("GET", "/p/session/{account}/{secret}", (portal_page.show, _sessions))
 PAGES.add("POST", "/p/session/{account}/{secret}", (portal_page.act, _sessions))
 PAGES.add("GET", "/authenticate/{account}/{secret}", (authentication_page.show, _intents))

@@ -144,6 +144,14 @@ def owned(account: Account, id: str, customer: Obj, param: str) -> str:
     return str(method["id"])
 
 
+def defaults(account: Account, params: Obj, customer: Obj) -> Obj:
+    """The default_payment_method that the parameters give to an invoice or a subscription of this customer."""
+    name = "default_payment_method"
+    if name not in params or customer.get("deleted"):
+        return {}
+    return {name: owned(account, params[name], customer, name)}
+
+
 def missing_at_customer(id: str, param: str) -> Refusal:
     return invalid(
         f"The customer does not have a payment method with the ID {id}. The payment method must be attached to the "
@@ -182,5 +190,7 @@ def detach(account: Account, method: Obj) -> None:
     record(account, "payment_method.detached", method, previous={"customer": owner})
 
 
-def of_customer(account: Account, customer: Obj) -> list[Obj]:
-    return [account.payment_methods[id] for id in account.methods_of_customer.get(customer["id"], [])]
+def forget(account: Account, customer_id: str) -> None:
+    """The customer is gone, and their methods can't be used again."""
+    for id in account.methods_of_customer.pop(customer_id, []):
+        account.payment_methods[id] |= {"customer": None, "_spent": True}

@@ -16,7 +16,7 @@ from gateway.sandbox.stripe.ids import new_id
 from gateway.sandbox.stripe.invoice_items import check_tax_rates, pending
 from gateway.sandbox.stripe.lines import price_amount
 from gateway.sandbox.stripe.objects import Obj, in_range, listing, merge_metadata
-from gateway.sandbox.stripe.payment_methods import owned
+from gateway.sandbox.stripe.payment_methods import defaults
 from gateway.sandbox.stripe.routes import PAGE, Call, retrieves, route
 from gateway.sandbox.stripe.standing import ENDED, review
 from gateway.sandbox.stripe.store import Account
@@ -58,6 +58,7 @@ def create(call: Call) -> Obj:
     method = params.get("collection_method", "charge_automatically")
     _check_due(method, params.get("days_until_due"))
     first_payment.check(params)
+    method_given = defaults(account, params, customer)
     now, id = account.now(), new_id("sub")
     items = [new_subscription_item(account, id, given, f"items[{at}]") for at, given in enumerate(params["items"])]
     currency = common_currency(items, params.get("currency"))
@@ -79,9 +80,10 @@ def create(call: Call) -> Obj:
         account, params.get("discounts"), customer, currency, subscription=subscription, amount=amount
     )
     if method == "charge_automatically" and amount and not trial_end:
-        first_payment.check_payable(account, customer, params)
+        first_payment.check_payable(account, customer, params, method_given.get("default_payment_method"))
     fix_currency(account, customer, currency)
-    _set_plain(account, subscription, params)
+    subscription |= method_given
+    _set_plain(subscription, params)
     cycle.set_period(subscription, now, trial_end or cycle.next_end(subscription, now))
     set_cancel(account, subscription, params)
     account.subscriptions.add(id, subscription)
@@ -176,13 +178,9 @@ def _blank(account: Account, id: str, customer: Obj, currency: str, items: list[
     }  # fmt: skip
 
 
-def _set_plain(account: Account, subscription: Obj, params: Obj) -> None:
+def _set_plain(subscription: Obj, params: Obj) -> None:
     if "description" in params:
         subscription["description"] = params["description"] or None
-    if "default_payment_method" in params:
-        customer = living(account, subscription["customer"])
-        name = "default_payment_method"
-        subscription[name] = owned(account, params[name], customer, name)
     for name, value in params.get("payment_settings", {}).items():
         subscription["payment_settings"][name] = value or None
     if "trial_settings" in params:
@@ -224,9 +222,10 @@ def update(call: Call) -> Obj:
     old_days = subscription["days_until_due"] if method == "send_invoice" else None
     days = params.get("days_until_due", old_days)
     _check_due(method, days)
+    method_given = defaults(account, params, account.customers[subscription["customer"]])
     with updating(account, subscription, "customer.subscription.updated"):
-        subscription |= {"collection_method": method, "days_until_due": days}
-        _set_plain(account, subscription, params)
+        subscription |= {"collection_method": method, "days_until_due": days, **method_given}
+        _set_plain(subscription, params)
         _set_more(account, subscription, params)
         set_cancel(account, subscription, params)
         _change(account, subscription, params)
