@@ -225,3 +225,12 @@ async def test_the_old_shape_of_a_payment(world: World) -> None:
     charge, paid = told["charge.succeeded"], told["invoice.paid"]
     assert (charge["invoice"], charge["id"]) == (invoice.id, paid["charge"])
     assert (paid["payment_intent"], paid["paid"]) == (charge["payment_intent"], True)
+
+
+async def test_a_debit_is_called_back_when_the_invoice_is_paid_elsewhere(world: World) -> None:
+    invoice = await world.open_invoice()
+    await world.v1.invoices.pay_async(invoice.id, {"payment_method": "pm_sepaDebit"})
+    await world.v1.invoices.pay_async(invoice.id, {"paid_out_of_band": True})
+    world.sandbox.advance(4 * DAY_S)
+    charge = (await world.v1.charges.list_async({"customer": invoice.customer})).data[0]
+    assert (charge.status, (await world.v1.invoices.retrieve_async(invoice.id)).amount_paid) == ("failed", 1000)

@@ -136,3 +136,24 @@ async def test_a_setup_that_is_declined_or_canceled(world: World) -> None:
     canceled = await world.v1.setup_intents.cancel_async(listed.data[0].id, {"cancellation_reason": "abandoned"})
     assert canceled.status == "canceled"
     assert world.types_since(0) == ["setup_intent.created", "setup_intent.setup_failed", "setup_intent.canceled"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "params"),
+    [("POST", "/v1/payment_methods", {"type": "card", "card": {"token": "tok_visa", "pin": "1"}}),
+     ("POST", "/v1/setup_intents", {"automatic_payment_methods": {"enabled": True, "odd": "1"}}),
+     ("POST", "/v1/payment_intents", {"amount": 500, "currency": "eur", "odd": "1"}),
+     ("POST", "/v1/refunds", {"charge": "ch_1", "odd": "1"}),
+     ("POST", "/v1/disputes/du_1", {"evidence": {"odd": "1"}}),
+     ("POST", "/v1/payment_records/pr_1/report_refund",
+      {"outcome": "refunded", "processor_details": {"type": "custom", "custom": {"refund_reference": "r", "odd": 1}}}),
+     ("POST", "/v1/billing_portal/sessions",
+      {"customer": "cus_1", "flow_data": {"type": "payment_method_update", "odd": "1"}}),
+     ("POST", "/v1/customers/cus_1/balance_transactions", {"amount": 1, "currency": "eur", "odd": "1"}),
+     ("GET", "/v1/charges", {"created": {"odd": "1"}}), ("GET", "/v1/disputes", {"odd": "1"})],
+)  # fmt: skip
+async def test_unknown_parameters_are_refused_at_every_depth(
+    world: World, method: str, path: str, params: dict[str, Any]
+) -> None:
+    error = await refused(world.client.raw_request_async(method.lower(), path, **params))
+    assert error.code == "parameter_unknown"

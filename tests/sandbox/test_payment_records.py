@@ -188,3 +188,11 @@ async def test_an_invoices_own_intent_is_not_cancelled(world: World) -> None:
     assert (await refused(world.v1.payment_intents.cancel_async(default))).http_status == 400
     loose = await world.v1.payment_intents.create_async({"amount": 400, "currency": "eur"})
     assert (await world.v1.payment_intents.cancel_async(loose.id)).status == "canceled"
+
+
+async def test_a_deleted_customer_with_a_payment_on_its_way(world: World) -> None:
+    invoice, record = await world.open_invoice(), await report(world, outcome=None)
+    await attach(world, invoice, record)
+    await world.v1.customers.delete_async(invoice.customer)
+    after = await world.v1.invoices.retrieve_async(invoice.id, EXPAND)
+    assert (after.status, after.payments.data[1].status) == ("uncollectible", "canceled")

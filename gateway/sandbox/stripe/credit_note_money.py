@@ -77,7 +77,7 @@ def _linked(account: Account, invoice: Obj, given: Obj, where: str) -> Obj:
         ours = payments.row_of(account, invoice, "payment_record", payment_record["id"]) is not None
     if not ours or not whole:
         raise invalid("This refund is not of a payment of the invoice.", param=where)
-    left = whole - _used(account, id, link)
+    left = whole - _used(account, invoice, id, link)
     amount = given.get("amount_refunded", left)
     if not 0 < amount <= left:
         raise invalid(
@@ -86,11 +86,12 @@ def _linked(account: Account, invoice: Obj, given: Obj, where: str) -> Obj:
     return _row(amount, id, link)
 
 
-def _used(account: Account, id: str, link: Obj | None) -> int:
-    """What other credit notes say of the same refund."""
+def _used(account: Account, invoice: Obj, id: str, link: Obj | None) -> int:
+    """What the invoice's other credit notes say of the same refund."""
+    notes = (account.credit_notes[one] for one in account.credit_notes_of_invoice.get(invoice["id"], []))
     return sum(
         row["amount_refunded"]
-        for note in account.credit_notes.values()
+        for note in notes
         if note["status"] == "issued"
         for row in note["refunds"]
         if row["refund"] == id and row["payment_record_refund"] == link

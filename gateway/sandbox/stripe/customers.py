@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.sandbox.stripe import balances, payment_methods
+from gateway.sandbox.stripe import balances, payment_methods, payments
 from gateway.sandbox.stripe.closing import mark_uncollectible
 from gateway.sandbox.stripe.cycle import end_now
 from gateway.sandbox.stripe.drafts import follow_drafts
@@ -172,6 +172,7 @@ def delete(call: Call) -> Obj:
     for id in account.invoices_of_customer.get(customer["id"], []):
         invoice = account.invoices.get(id)
         if invoice is not None and invoice["status"] == "open":
+            payments.drop_attached(account, invoice)
             mark_uncollectible(account, invoice)
         if invoice is not None and invoice["status"] == "draft":
             invoice |= {"auto_advance": False, "automatically_finalizes_at": None}

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from gateway.sandbox.stripe import closing, coupons, drafts, invoices, lines
+from gateway.sandbox.stripe import closing, coupons, drafts, invoices, lines, payments
 from gateway.sandbox.stripe.events import record, updating
 from gateway.sandbox.stripe.invoice_items import new_item, pending, take
 from gateway.sandbox.stripe.objects import Obj
@@ -183,6 +183,7 @@ def _expire(account: Account, subscription: Obj) -> None:
     with updating(account, subscription, "customer.subscription.updated"):
         subscription |= {"status": "incomplete_expired", "ended_at": account.now()}
     if first["status"] == "open":
+        payments.drop_attached(account, first)
         closing.void(account, first)
 
 

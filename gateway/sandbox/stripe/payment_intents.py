@@ -143,6 +143,10 @@ def authenticated(account: Account, intent: Obj, *, done: bool) -> str:
 
 
 def cancel(account: Account, intent: Obj, reason: str | None) -> None:
+    """Chosen where the documents are silent: a debit under way is called back with its intent, and fails."""
+    if intent["status"] == "processing":
+        charge = account.charges[intent["latest_charge"]]
+        charges.finish(account, charge, account.payment_methods[intent["payment_method"]], "failed")
     if intent["status"] not in OVER:
         intent |= {
             "status": "canceled", "canceled_at": account.now(), "cancellation_reason": reason, "next_action": None,

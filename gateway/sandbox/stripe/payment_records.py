@@ -45,6 +45,7 @@ def report(account: Account, params: Obj) -> Obj:
             "custom": {"payment_reference": _reference(params)}, "type": "custom",
         },
         "_attempts": [],
+        "_invoice": None,
         "_refunds": {},  # refund reference -> amount
     }  # fmt: skip
     account.payment_records.add(record["id"], record)
@@ -144,17 +145,17 @@ def inform(account: Account, record: Obj, params: Obj) -> None:
 
 
 def end_attempt(account: Account, record: Obj, outcome: Outcome) -> None:
-    """The attempt under way has ended. A guaranteed one pays the invoices that wait for it."""
+    """The attempt under way has ended. A guaranteed one pays the invoice that waits for it."""
     attempt = account.payment_attempts[record["latest_payment_attempt_record"]]
     if attempt["_state"] != "open":
         raise invalid(f"The most recent payment attempt of this PaymentRecord is already {attempt['_state']}.")
     attempt["_state"] = outcome
     for one in (record, attempt):
         one[f"amount_{outcome}"] = money(one["amount"]["currency"], one["amount"]["value"])
-    if outcome == "guaranteed":
-        for row in account.invoice_payments.values():
-            if row["status"] == "open" and row["payment"].get("payment_record") == record["id"]:
-                _credit(account, account.invoices[row["invoice"]], row)
+    invoice = account.invoices.get(record["_invoice"] or "")
+    row = payments.row_of(account, invoice, "payment_record", record["id"]) if invoice is not None else None
+    if outcome == "guaranteed" and invoice is not None and row is not None and row["status"] == "open":
+        _credit(account, invoice, row)
 
 
 def refund(account: Account, record: Obj, params: Obj) -> None:
@@ -181,8 +182,9 @@ def attach(account: Account, invoice: Obj, record: Obj) -> None:
     check_enabled(account)
     if record["amount"]["currency"] != invoice["currency"]:
         raise invalid(f"The currency must be the invoice's: {invoice['currency']}.", param="payment_record")
-    if any(r["payment"].get("payment_record") == record["id"] for r in account.invoice_payments.values()):
+    if record["_invoice"] is not None:
         raise invalid("This PaymentRecord is already attached to an invoice.", param="payment_record")
+    record["_invoice"] = invoice["id"]
     row = payments.add(
         account, invoice, {"type": "payment_record", "payment_record": record["id"]}, record["amount"]["value"]
     )

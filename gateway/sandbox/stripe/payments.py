@@ -48,6 +48,7 @@ def add(account: Account, invoice: Obj, payment: Obj, amount: int, *, default: b
         "payment": payment,
         "status": "open",
         "status_transitions": {"canceled_at": None, "paid_at": None},
+        "_lane": invoice["customer"],
     }
     account.invoice_payments.add(row["id"], row)
     account.payments_of_invoice[invoice["id"]].append(row["id"])
@@ -94,6 +95,14 @@ def cancel(account: Account, invoice: Obj, reason: str) -> None:
                 payment_intents.cancel(account, intent, reason)
 
 
+def drop_attached(account: Account, invoice: Obj) -> None:
+    """Payments beside the default one that have not come no longer wait for this invoice."""
+    for row in rows_of(account, invoice):
+        if row["status"] == "open" and not row["is_default"]:
+            row["status"] = "canceled"
+            row["status_transitions"]["canceled_at"] = account.now()
+
+
 def out_of_band(account: Account, invoice: Obj) -> None:
     cancel(account, invoice, "requested_by_customer")
     if account.oob_makes_payment_record:
@@ -133,8 +142,9 @@ def index(call: Call) -> Obj:
     ids = None
     if "invoice" in params:
         ids = account.payments_of_invoice.get(params["invoice"], [])
-    elif "payment_intent" in wanted:
-        invoice = account.payment_intents.get(wanted["payment_intent"], {}).get("_invoice") or ""
+    elif name in wanted:
+        held = account.payment_intents if name == "payment_intent" else account.payment_records
+        invoice = held.get(wanted[name], {}).get("_invoice") or ""
         ids = account.payments_of_invoice.get(invoice, [])
 
     def keep(row: Obj) -> bool:
