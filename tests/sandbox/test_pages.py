@@ -148,3 +148,9 @@ async def test_the_pdf_of_a_credit_note(world: World, browser: httpx.AsyncClient
     note = await world.v1.credit_notes.create_async({"invoice": invoice.id, "amount": 400})
     got = await browser.get(note.pdf)
     assert (got.headers["content-type"], b"Total credited" in got.content) == ("application/pdf", True)
+
+
+async def test_a_browser_may_need_another_address(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world.sandbox, "public_url", "https://billing.example")
+    invoice = await world.open_invoice()
+    assert invoice.hosted_invoice_url.startswith("https://billing.example/i/")
