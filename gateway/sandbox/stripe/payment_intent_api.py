@@ -75,7 +75,7 @@ def _confirm(account: Account, intent: Obj, params: Obj) -> None:
 
 
 def _keep_method(account: Account, intent: Obj, method: Obj, outcome: str) -> None:
-    """setup_future_usage saves what has paid; otherwise a method that is nobody's has served once."""
+    """setup_future_usage saves what has paid."""
     customer = account.customers.get(intent["customer"] or "")
     if intent["setup_future_usage"] and customer is not None and outcome in ("succeeded", "processing"):
         attach(account, method, customer)
