@@ -18,12 +18,15 @@ from gateway.sandbox.kit.control import ROOT
 from gateway.sandbox.kit.faults import Effect, Fault
 from gateway.sandbox.kit.idempotency import KeyInUse, KeyReused, Replies
 from gateway.sandbox.stripe import (  # noqa: F401  importing a module registers its routes
+    balance_api,
     billing_modes,
     catalog,
+    charges,
     coupons,
     credit_notes,
     customers,
     destinations,
+    disputes,
     endpoints,
     event_api,
     invoice_api,
@@ -32,12 +35,19 @@ from gateway.sandbox.stripe import (  # noqa: F401  importing a module registers
     meter_events,
     meters,
     own_account,
+    pages,
+    payment_intent_api,
+    payment_method_api,
+    payment_record_api,
     payments,
     portal,
+    portal_sessions,
     previews,
     prices,
+    refunds,
     resumption,
     search,
+    setup_intents,
     subscription_item_api,
     subscription_schedules,
     subscriptions,
@@ -99,6 +109,8 @@ class Server:
         self.sandbox.clock.run_due()
         if request.path.startswith(ROOT):
             return await self._control(request)
+        if request.path.startswith(pages.ROOTS):
+            return pages.respond(self.sandbox, request)
         return await self._api(request)
 
     async def _control(self, request: Request) -> Reply:
@@ -118,6 +130,7 @@ class Server:
             api_key = self.sandbox.keys.open(headers.key)
             account = self.sandbox.account_of(api_key)
             call.account = account.id
+            account.base_url = self.sandbox.public_url or _base_url(request)
             version = headers.version or account.api_version
             admit(headers, api_key, request)
             call.params = read_params(request)
@@ -175,6 +188,12 @@ class Server:
 def _idempotency_key(request: Request) -> str | None:
     keyed = ("POST", "DELETE") if request.path.startswith(V2) else ("POST",)
     return request.headers.get("idempotency-key") if request.method in keyed else None
+
+
+def _base_url(request: Request) -> str:
+    """Where this server is reached, as the caller has it."""
+    scheme = request.headers.get("x-forwarded-proto", "http")
+    return f"{scheme}://{request.headers.get('host', 'localhost')}"
 
 
 def _run(exchange: Exchange) -> Reply:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from gateway.sandbox.stripe.errors import Refusal
-from gateway.sandbox.stripe.events import EventRow, record
+from gateway.sandbox.stripe.events import EventRow, record, updating
 from gateway.sandbox.stripe.ids import new_id
 from gateway.sandbox.stripe.invoices import finalize
 from gateway.sandbox.stripe.objects import Obj, listing, public
@@ -144,6 +144,13 @@ def follow_customer(account: Account, invoice: Obj) -> None:
     names = {"address", "email", "name", "phone", "shipping", "tax_exempt"}
     invoice |= {f"customer_{name}": public(customer.get(name)) for name in names}
     recompute(account, invoice)
+
+
+def follow_drafts(account: Account, customer: Obj) -> None:
+    """Every draft of a customer who changed."""
+    for id in list(account.drafts_of_customer.get(customer["id"], {})):
+        with updating(account, account.invoices[id], "invoice.updated"):
+            follow_customer(account, account.invoices[id])
 
 
 def schedule(account: Account, invoice: Obj) -> None:

@@ -10,7 +10,7 @@
     ├── server_error(...)   500 and above, api_error
     ├── key_…               400 or 409: the idempotency key can't be used for this request
     ├── missing(...)        404 (in the path) or 400 (in a parameter), code resource_missing
-    └── card_declined(...)  402 card_error
+    └── card_error(...)     402 card_error
 
 The texts are those of recordings where one is known; the rest say what Stripe would mean.
 """
@@ -156,12 +156,8 @@ def key_reused(key: str, where: str, first: str) -> Refusal:
     )
 
 
-def card_declined(payment_intent: dict[str, Any]) -> Refusal:
-    return Refusal(
-        "Your card was declined.",
-        status=402,
-        kind="card_error",
-        code="card_declined",
-        decline_code="generic_decline",
-        payment_intent=payment_intent,
-    )
+def card_error(message: str, code: str, reason: str | None = None, **more: Any) -> Refusal:
+    """What a bank refused. `reason` is the decline_code; `more` the objects concerned."""
+    if reason is not None:
+        more["decline_code"] = reason
+    return Refusal(message, status=402, kind="card_error", code=code, **more)

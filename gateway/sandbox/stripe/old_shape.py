@@ -54,7 +54,8 @@ def _invoice(account: Account, obj: Obj, shown: Obj) -> Obj:
         "application_fee_amount": None,
     }
     if oob:
-        shown |= {"amount_paid": 0, "amount_remaining": shown["amount_due"]}
+        shown["amount_paid"] -= obj["_out_of_band"]
+        shown["amount_remaining"] += obj["_out_of_band"]
     shown["lines"]["data"] = [_line(account, line, line) for line in shown["lines"]["data"]]
     return shown
 
@@ -128,14 +129,9 @@ def _invoice_item(account: Account, obj: Obj, shown: Obj) -> Obj:
     }
 
 
-def _payment_intent(account: Account, obj: Obj, shown: Obj) -> Obj:
+def _payment(account: Account, obj: Obj, shown: Obj) -> Obj:
     shown["invoice"] = obj.get("_invoice")
     return shown
-
-
-def _charge(account: Account, obj: Obj, shown: Obj) -> Obj:
-    intent = account.payment_intents.get(shown.get("payment_intent") or "", {})
-    return shown | {"invoice": intent.get("_invoice")}
 
 
 def _without_mixed(account: Account, obj: Obj, shown: Obj) -> Obj:
@@ -166,8 +162,8 @@ CHANGES: tuple[tuple[str, dict[str, Callable[[Account, Obj, Obj], Obj]]], ...] =
             "line_item": _line,
             "subscription": _subscription,
             "credit_note": _credit_note,
-            "payment_intent": _payment_intent,
-            "charge": _charge,
+            "payment_intent": _payment,
+            "charge": _payment,
         },
     ),
 )

@@ -25,16 +25,25 @@ REFERENCES = {
     "coupon": "coupons",
     "promotion_code": "promotion_codes",
     "payment_intent": "payment_intents",
+    "payment_method": "payment_methods",
+    "default_payment_method": "payment_methods",
+    "pending_setup_intent": "setup_intents",
+    "latest_charge": "charges",
+    "charge": "charges",
+    "refund": "refunds",
+    "payment_record": "payment_records",
+    "customer_balance_transaction": "balance_transactions",
+    "credit_note": "credit_notes",
+    "configuration": "portal_configurations",
     "discount": "discounts",
     "discounts": "discounts",
     "tax_rate": "tax_rates",
 }
 # Properties that exist but may be absent or null here: expanding them is allowed and does nothing.
 QUIET = {
-    "charge", "payment_record", "default_payment_method", "default_source", "latest_charge",
-    "pending_setup_intent", "payment_method", "test_clock", "on_behalf_of", "application", "sources",
-    "customer_balance_transaction", "refund", "refunds", "account_tax_ids", "discount_amounts", "tax_ids",
-    "total_discount_amounts", "default_tax_rates", "from_invoice", "latest_revision", "confirmation_secret",
+    "default_source", "schedule", "test_clock", "on_behalf_of", "application", "sources", "account_tax_ids",
+    "discount_amounts", "tax_ids", "total_discount_amounts", "default_tax_rates", "from_invoice", "latest_revision",
+    "balance_transaction", "latest_attempt", "mandate", "review", "refunds",
 }  # fmt: skip
 
 
@@ -97,8 +106,18 @@ def _payments(account: Account, invoice: Obj) -> Obj:
 
 def _paid_off_stripe(account: Account, invoice: Obj) -> int:
     """Computed from payment records in truth (changelog 2026-05-27); here also for paid_out_of_band."""
-    stored = account.invoices[invoice["id"]]
-    return int(stored["amount_paid"]) if stored.get("_paid_by") == "out_of_band" else 0
+    return int(account.invoices[invoice["id"]].get("_off_stripe", 0))
+
+
+def _confirmation_secret(account: Account, invoice: Obj) -> Obj | None:
+    """What a checkout confirms the default payment with."""
+    intent = account.payment_intents.get(account.invoices[invoice["id"]].get("_payment_intent") or "")
+    return None if intent is None else {"client_secret": intent["client_secret"], "type": "payment_intent"}
+
+
+def _refunds(account: Account, charge: Obj) -> Obj:
+    rows = [refund for refund in account.refunds.values() if refund["charge"] == charge["id"]]
+    return listing(f"/v1/charges/{charge['id']}/refunds", rows[::-1])
 
 
 def _subscriptions(account: Account, customer: Obj) -> Obj:
@@ -114,6 +133,8 @@ def _total_count(account: Account, result: Obj) -> int:
 EXTRA: dict[tuple[str, str], Callable[[Account, Obj], Any]] = {
     ("invoice", "payments"): _payments,
     ("invoice", "amount_paid_off_stripe"): _paid_off_stripe,
+    ("invoice", "confirmation_secret"): _confirmation_secret,
+    ("charge", "refunds"): _refunds,
     ("customer", "tax"): customer_tax,
     ("search_result", "total_count"): _total_count,
     ("price", "tiers"): shown_tiers,

@@ -38,6 +38,7 @@ class StripeSandbox(Sandbox):
         self.webhooks = Webhooks(self.delivery, webhooks_delivered)
         self.keys = KeyRing(self.now)
         self.rates = Rates()
+        self.public_url = ""  # where a browser reaches this server, if not where the API is called
         self.accounts: dict[str, Account] = {}  # by id
 
     def account(self, key: str) -> Account:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Generic, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from gateway.sandbox.stripe.errors import invalid, missing
 from gateway.sandbox.stripe.events import EventRow, record
@@ -94,17 +95,38 @@ class Collection(dict[str, T], Generic[T]):
         return bisect_left(ids, place, key=self.place.__getitem__)
 
 
+@dataclass(slots=True)
+class Dunning:
+    """What becomes of an invoice that is not paid, as set in the Dashboard.
+
+    charge_automatically: retries so many days after each failed try (Stripe's Smart Retries choose the moment, here
+    they are fixed); after the last one `subscription` and `invoice` say how it ends. send_invoice: the same
+    `overdue_days` (30, 60 or 90) after the due date. Out of the box the last step changes nothing.
+    """
+
+    retry_days: tuple[int, ...] = (3, 5, 7)
+    subscription: Literal["past_due", "unpaid", "cancel"] = "past_due"
+    invoice: Literal["leave", "uncollectible"] = "leave"
+    overdue_days: int = 30
+    overdue_subscription: Literal["past_due", "unpaid", "cancel"] = "past_due"
+    overdue_invoice: Literal["leave", "uncollectible"] = "leave"
+
+
 class Account:
     """One isolated Stripe account.
 
     Settings a test may change: `api_version` (the default rendering of events), `country`, `name`,
     `default_currency`, `sends_invoice_mails` (the Dashboard switch), `upcoming_days` (how long before a renewal
     invoice.upcoming comes; 0 is never), `void_returns_balance`, `oob_makes_payment_record` (facts that Stripe's
-    documents leave open, see `payments.py`), `test_clock_advances_s` (sandbox seconds that an advancing test clock
-    refuses changes after its work is done), `search_lag_s` (sandbox seconds until search knows of a change).
+    documents leave open, see `payments.py`), `dunning` (the Dashboard's rules for what stays unpaid),
+    `third_party_processing` (Payment Records, which Stripe enables account by account), `test_clock_advances_s`
+    (sandbox seconds that an advancing test clock refuses changes after its work is done), `search_lag_s` (sandbox
+    seconds until search knows of a change).
     """
 
-    def __init__(self, id: str, clock: Clock, webhooks: Webhooks, replies: Replies, v2_replies: Replies) -> None:
+    def __init__(  # noqa: PLR0915
+        self, id: str, clock: Clock, webhooks: Webhooks, replies: Replies, v2_replies: Replies
+    ) -> None:
         self.id = id
         self.sandbox_clock = clock
         self.clock = clock  # the one in force: `times.py`
@@ -119,6 +141,9 @@ class Account:
         self.search_lag_s = 0
         self.upcoming_days = 0
         self.previewing = False  # only in the shadow of an account, see `shadow.py`
+        self.third_party_processing = True
+        self.dunning = Dunning()
+        self.base_url = "http://localhost"  # where this server is reached, for the addresses of its pages
         self.created = clock.now()
         self.request: tuple[str | None, str | None] = (None, None)  # the id and idempotency key of the call running now
 
@@ -138,6 +163,15 @@ class Account:
         self.invoice_items: Collection[Obj] = Collection("invoiceitem")
         self.invoice_payments: Collection[Obj] = Collection("invoice_payment")
         self.payment_intents: Collection[Obj] = Collection("payment_intent")
+        self.payment_methods: Collection[Obj] = Collection("PaymentMethod")
+        self.setup_intents: Collection[Obj] = Collection("setupintent")
+        self.charges: Collection[Obj] = Collection("charge")
+        self.refunds: Collection[Obj] = Collection("refund")
+        self.disputes: Collection[Obj] = Collection("dispute")
+        self.payment_records: Collection[Obj] = Collection("payment record")
+        self.payment_attempts: Collection[Obj] = Collection("payment attempt record")
+        self.balance_transactions: Collection[Obj] = Collection("customer balance transaction")
+        self.portal_sessions: Collection[Obj] = Collection("session")
         self.credit_notes: Collection[Obj] = Collection("credit note")
         self.webhook_endpoints: Collection[Obj] = Collection("webhook endpoint")
         self.portal_configurations: Collection[Obj] = Collection("configuration")
@@ -150,6 +184,8 @@ class Account:
         self.invoices_of_subscription: dict[str, list[str]] = defaultdict(list)
         self.subscriptions_of_customer: dict[str, list[str]] = defaultdict(list)
         self.payments_of_invoice: dict[str, list[str]] = defaultdict(list)
+        self.methods_of_customer: dict[str, list[str]] = defaultdict(list)
+        self.balance_transactions_of_customer: dict[str, list[str]] = defaultdict(list)
         self.credit_notes_of_invoice: dict[str, list[str]] = defaultdict(list)
         self.items_of_customer: dict[str, list[str]] = defaultdict(list)
         self.drafts_of_customer: dict[str, dict[str, None]] = defaultdict(dict)
@@ -159,6 +195,7 @@ class Account:
         self.refused_usage: list[RefusedUsage] = []
         self.usage: dict[tuple[str, str], list[Usage]] = defaultdict(list)  # (meter, customer) -> events by time
         self.usage_count = 0
+        self.hosted: dict[str, str] = {}  # the secret part of a page's address -> the object that it shows
         self.numbers: dict[str, int] = defaultdict(int)
         self.times: dict[str, int] = defaultdict(int)
 

@@ -121,7 +121,7 @@ def related(obj: Obj) -> Obj:
 
 def lane(obj: Obj) -> str:
     """Events of one customer keep their order."""
-    customer = obj.get("customer")
+    customer = obj.get("customer") or obj.get("_lane")
     return customer if isinstance(customer, str) else str(obj.get("id", ""))
 
 
