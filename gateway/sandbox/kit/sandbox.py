@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
+from gateway.sandbox.kit.asgi import Request
 from gateway.sandbox.kit.calls import CallLog
 from gateway.sandbox.kit.clock import Clock
-from gateway.sandbox.kit.delivery import Delivery, Flushed
+from gateway.sandbox.kit.delivery import Attempt, Delivery, Endpoint, Event, Flushed
+from gateway.sandbox.kit.door import Door
 from gateway.sandbox.kit.faults import FaultBook
+from gateway.sandbox.kit.forgery import Forgery
 
 
 class Sandbox(ABC):
@@ -22,6 +26,25 @@ class Sandbox(ABC):
         self.calls = CallLog()
         self.faults = FaultBook(can_hide=can_hide)
         self.delivery = Delivery(self.clock, max_batch=max_batch)
+        self.door = Door()
+        self.writes = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the listening socket can be kept in a file."""
+        return {**self.__dict__, "door": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= {**state, "door": Door()}
+
+    def enter(self, request: Request) -> None:
+        """To be called with every request, before anything else is made of it."""
+        self.writes += request.method != "GET"
+        self.clock.run_due()
+
+    @property
+    def version(self) -> tuple[int, ...]:
+        """Another one after every change."""
+        return (self.writes, self.calls.total, self.clock.rung, self.clock.offset_s, *self.delivery.version)
 
     def now(self) -> int:
         """Sandbox time in Unix seconds."""
@@ -54,6 +77,14 @@ class Sandbox(ABC):
     @abstractmethod
     def resend(self, event_id: str) -> int:
         """Send an event once more to every endpoint that wants it; how many do. Raises LookupError."""
+
+    @abstractmethod
+    def receivers(self, event_id: str) -> tuple[Event, Sequence[Endpoint]]:
+        """An event, and the endpoints that want it. Raises LookupError."""
+
+    async def forge(self, event_id: str, how: Forgery) -> list[Attempt]:
+        """Send an event once to every endpoint that wants it, so that each must refuse it. Raises LookupError."""
+        return await self.delivery.forge(*self.receivers(event_id), how)
 
     def reset(self) -> None:
         """Forget calls, faults, deliveries and the clock's offset."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from gateway.sandbox.kit.delivery import Endpoint, Event
 from gateway.sandbox.kit.idempotency import Replies
 from gateway.sandbox.kit.sandbox import Sandbox
 from gateway.sandbox.stripe.drafts import webhooks_delivered
@@ -55,6 +56,12 @@ class StripeSandbox(Sandbox):
         if found is None:
             raise LookupError(f"there is no {event_id}")
         return self.webhooks.resend(*found)
+
+    def receivers(self, event_id: str) -> tuple[Event, Sequence[Endpoint]]:
+        found = self.find_event(event_id)
+        if found is None:
+            raise LookupError(f"there is no {event_id}")
+        return found[1], self.webhooks.receivers(*found)
 
     def reset(self) -> None:
         """Forget everything, accounts too."""

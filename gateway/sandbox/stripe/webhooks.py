@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -34,13 +33,13 @@ class Hook:
     def url(self) -> str:
         return str(self._row["url"])
 
-    def seal(self, events: list[Event]) -> tuple[bytes, dict[str, str]]:
+    def seal(self, events: list[Event], at: int) -> tuple[bytes, dict[str, str]]:
         (event,) = events
         body = event.body(self._row["api_version"])
         return body, {
             "Content-Type": "application/json; charset=utf-8",
             "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
-            "Stripe-Signature": signature(body, self._row["_secret"], int(time.time())),
+            "Stripe-Signature": signature(body, self._row["_secret"], at),
         }
 
     @property
@@ -58,12 +57,16 @@ class Webhooks:
     def send(self, account: Account, event: EventRow, endpoint: str) -> None:
         self.delivery.put(event, Hook(account, endpoint), partial(self._answered, account, event, endpoint))
 
+    def receivers(self, account: Account, event: EventRow) -> list[Hook]:
+        """The enabled endpoints that want the type."""
+        return [Hook(account, e["id"]) for e in account.webhook_endpoints.values() if wants(e, event.type)]
+
     def resend(self, account: Account, event: EventRow) -> int:
         """As the Dashboard's button: to every enabled endpoint that wants the type, whatever happened before."""
-        wanted = [e["id"] for e in account.webhook_endpoints.values() if wants(e, event.type)]
-        for endpoint in wanted:
-            self.send(account, event, endpoint)
-        return len(wanted)
+        hooks = self.receivers(account, event)
+        for hook in hooks:
+            self.send(account, event, hook.id)
+        return len(hooks)
 
     def _answered(self, account: Account, event: EventRow, endpoint: str, accepted: bool | None) -> None:
         if accepted is not None:
