@@ -24,7 +24,7 @@ class Clock:
     """
 
     def __init__(self, source: Callable[[], datetime] | None = None) -> None:
-        self._source = source or _system
+        self._source = source or system
         self.offset_s = self.skew_s = 0
         self.rung = 0
         self._pinned: int | None = None
@@ -33,7 +33,7 @@ class Clock:
 
     def __getstate__(self) -> dict[str, Any]:
         """What is kept in a file goes on by the system's time."""
-        return {**self.__dict__, "_source": _system, "_pinned": None}
+        return {**self.__dict__, "_source": system, "_pinned": None}
 
     def now(self) -> int:
         """Unix seconds; while a timer rings, its moment."""
@@ -89,5 +89,5 @@ class Clock:
         self._heap.clear()
 
 
-def _system() -> datetime:
+def system() -> datetime:
     return datetime.now(UTC)

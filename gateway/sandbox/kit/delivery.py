@@ -65,7 +65,7 @@ Answered = Callable[[bool | None], None]
 """Told after each try of a letter: accepted, not accepted, or None where the endpoint is gone."""
 
 
-def _nobody(accepted: bool | None) -> None:
+def nobody(accepted: bool | None) -> None:
     """For a letter whose fate nobody waits for."""
 
 
@@ -165,7 +165,7 @@ class Delivery:
         """Another one after every change."""
         return (self._put, self._tries, self.given_up, self.dropped)
 
-    def put(self, event: Event, endpoint: Endpoint, answered: Answered = _nobody) -> None:
+    def put(self, event: Event, endpoint: Endpoint, answered: Answered = nobody) -> None:
         """Queue one event for one endpoint; raises RuntimeError where too many wait."""
         if len(self.queue) >= MAX_QUEUED:
             raise RuntimeError("the sandbox holds too many undelivered events")
@@ -227,7 +227,7 @@ class Delivery:
         """Post an event once, in a way that a receiver must refuse: not retried, and nobody is told of the answer."""
         made = []
         for endpoint in endpoints:
-            await self._post([Letter(event, endpoint, _nobody, self._clock.now())], how)
+            await self._post([Letter(event, endpoint, nobody, self._clock.now())], how)
             made.append(self.log[-1])
         return made
 
