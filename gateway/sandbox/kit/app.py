@@ -16,6 +16,9 @@ from email.utils import formatdate
 from typing import Any
 
 from gateway.sandbox.kit.asgi import Ending, Handler, HttpError, Lost, Reply, Request, error_reply
+from gateway.sandbox.kit.control import ROOT
+from gateway.sandbox.kit.page import guard
+from gateway.sandbox.kit.page.pages import Page
 from gateway.sandbox.kit.sandbox import Sandbox
 
 Scope = MutableMapping[str, Any]
@@ -33,6 +36,7 @@ class App:
 
     def __init__(self, handler: Handler, sandbox: Sandbox) -> None:
         self._handler, self.sandbox = handler, sandbox
+        self.page = Page(sandbox)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -43,7 +47,7 @@ class App:
             if self.sandbox.door.is_shut:
                 raise Lost
             request = await _read(scope, receive)
-            reply = await self._handler(request)
+            reply = await self._reply(request)
         except HttpError as error:
             reply = error_reply(error)
         except Lost as lost:
@@ -51,6 +55,15 @@ class App:
         if skew_s := self.sandbox.clock.skew_s:
             reply = _dated(reply, receive, skew_s)
         return await _answer(send, reply)
+
+    async def _reply(self, request: Request) -> Reply:
+        """Raises HttpError, Lost."""
+        self.sandbox.enter(request)
+        is_page = self.page.is_for(request)
+        if is_page or request.path.startswith(f"{ROOT}/"):
+            guard.check_host(request, self.sandbox.allowed_hosts)
+            guard.check_origin(request)
+        return await (self.page.handle(request) if is_page else self._handler(request))
 
     async def _lose(self, lost: Lost, receive: Receive, send: Send) -> None:
         if lost.ending is Ending.REFUSE:
@@ -127,8 +140,9 @@ async def _left(receive: Receive) -> None:
 
 async def _drop(receive: Receive, send: Send, *, reset: bool) -> None:
     """Cut the connection; under another server than uvicorn a body that breaks off does the same to a client."""
-    transport = getattr(_cycle(receive), "transport", None)
-    if not isinstance(transport, asyncio.Transport):
+    # Not by its type: uvloop's transports are no asyncio.Transport.
+    transport: Any = getattr(_cycle(receive), "transport", None)
+    if not hasattr(transport, "abort"):
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1")]})
         raise ConnectionResetError("the sandbox was told to lose this answer")
     if reset and not transport.is_closing():

@@ -204,13 +204,15 @@ class Delivery:
             self._pump = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
+        """End all tries; what was under way waits again, so that it may arrive twice but is not lost."""
+        left = list(self._under_way())
         tasks = [task for task in (self._pump, *self._tasks) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._http is not None:
             await self._http.aclose()
-        self.queue.extendleft(reversed(list(self._under_way())))
+        self.queue.extendleft(reversed(left))
         self._begin()
 
     def reset(self) -> None:

@@ -138,7 +138,7 @@ class FaultBook:
 
     def __init__(self, *, can_hide: bool = False) -> None:
         self.pending: list[Fault] = []
-        self._can_hide = can_hide
+        self.can_hide = can_hide
         self._dice: dict[str, random.Random] = {}
         self._made = 0
 
@@ -171,7 +171,7 @@ class FaultBook:
         return fault
 
     def _check(self, fault: Fault) -> None:
-        if fault.effect is Effect.HIDDEN and not self._can_hide:
+        if fault.effect is Effect.HIDDEN and not self.can_hide:
             raise ValueError("this server hides nothing")
         if fault.effect is not Effect.HIDDEN and fault.effect not in ERRORS and fault.delay_s > MAX_DELAY_S:
             raise ValueError(f"delay_s is at most {MAX_DELAY_S} for a delay")

@@ -26,6 +26,11 @@ class Constant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
     def __str__(self) -> str:
         return f"{self.ms:g} ms"
 
+    @property
+    def text(self) -> str:
+        """As `parse` reads it."""
+        return f"{self.ms:g}"
+
 
 class Uniform(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="uniform"):
     """Anything between the two, equally often."""
@@ -42,6 +47,11 @@ class Uniform(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field
 
     def __str__(self) -> str:
         return f"{self.min_ms:g} to {self.max_ms:g} ms"
+
+    @property
+    def text(self) -> str:
+        """As `parse` reads it."""
+        return f"{self.min_ms:g}-{self.max_ms:g}"
 
 
 class Lognormal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="lognormal"):
@@ -60,6 +70,11 @@ class Lognormal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
 
     def __str__(self) -> str:
         return f"p50 {self.p50_ms:g} ms, p99 {self.p99_ms:g} ms"
+
+    @property
+    def text(self) -> str:
+        """As `parse` reads it."""
+        return f"{self.p50_ms:g},{self.p99_ms:g}"
 
 
 Latency = Constant | Uniform | Lognormal

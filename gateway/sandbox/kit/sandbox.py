@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from gateway.sandbox.kit.asgi import Request
 from gateway.sandbox.kit.calls import CallLog
@@ -17,7 +17,12 @@ from gateway.sandbox.kit.forgery import Forgery
 
 
 class Sandbox(ABC):
-    """One server's state. `now` injects the clock beneath the sandbox's own offset (default: the system's)."""
+    """One server's state. `now` injects the clock beneath the sandbox's own offset (default: the system's).
+
+    `title` is its name on the page, `allowed_hosts` the names beside localhost that it answers for there.
+    """
+
+    title: ClassVar[str] = "Sandbox"
 
     def __init__(
         self, now: Callable[[], datetime] | None = None, *, can_hide: bool = False, max_batch: int = 1
@@ -27,6 +32,8 @@ class Sandbox(ABC):
         self.faults = FaultBook(can_hide=can_hide)
         self.delivery = Delivery(self.clock, max_batch=max_batch)
         self.door = Door()
+        self.accounts: dict[str, Any] = {}
+        self.allowed_hosts: frozenset[str] = frozenset()
         self.writes = 0
 
     def __getstate__(self) -> dict[str, Any]:
@@ -37,7 +44,7 @@ class Sandbox(ABC):
         self.__dict__ |= {**state, "door": Door()}
 
     def enter(self, request: Request) -> None:
-        """To be called with every request, before anything else is made of it."""
+        """Every request begins here: what is due rings first."""
         self.writes += request.method != "GET"
         self.clock.run_due()
 

@@ -35,7 +35,6 @@ class Server:
     async def handle(self, request: Request) -> Reply:
         if host := request.headers.get("host"):
             self.processor.origin = f"{request.headers.get('x-forwarded-proto', 'http')}://{host}"
-        self.processor.enter(request)
         if not request.path.startswith("/v1/"):
             return await self._route(request)
         call = self._record(request)

@@ -38,6 +38,8 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
 class PracticeProcessor(Sandbox):
     """All accounts of one practice processor."""
 
+    title = "Practice processor"
+
     def __init__(self, now: Callable[[], datetime] | None = None) -> None:
         super().__init__(now, can_hide=True, max_batch=MAX_BATCH)
         self.settings = Settings()

@@ -79,7 +79,6 @@ class Server:
         Controls(sandbox).add_routes(self.controls)
 
     async def handle(self, request: Request) -> Reply:
-        self.sandbox.enter(request)
         if request.path.startswith(ROOT):
             return await self._control(request)
         return await self._api(request)

@@ -26,6 +26,8 @@ class StripeSandbox(Sandbox):
     that acknowledges. `deliver_until` sends them on the way.
     """
 
+    title = "Stripe"
+
     def __init__(self, now: Callable[[], datetime] | None = None) -> None:
         super().__init__(now)
         self.webhooks = Webhooks(self.delivery, webhooks_delivered)
