@@ -23,7 +23,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.sandbox.kit import clock, delivery
+from gateway.sandbox.kit import clock, letters
 from gateway.sandbox.kit.sandbox import Sandbox
 
 log = logging.getLogger(__name__)
@@ -147,7 +147,7 @@ def _is_ring(found: Any) -> bool:
     if not isinstance(found, FunctionType) or found.__module__.endswith(".app"):
         return False
     rules = found.__module__.startswith((f"{OURS}stripe.", f"{OURS}practice."))
-    return rules or found in (clock.system, delivery.nobody)
+    return rules or found in (clock.system, letters.nobody)
 
 
 def _rebuilt(kind: Any, fields: Any) -> Any:
