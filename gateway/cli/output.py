@@ -43,12 +43,12 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], empty: str) -> 
     OUT.print(shown)
 
 
-def fields(value: Mapping[str, Any], to: Console = OUT) -> None:
+def fields(value: Mapping[str, Any]) -> None:
     """Names and values, one to a line."""
     width = max((len(name) for name in value), default=0)
     for name, one in value.items():
-        to.print(f"[bold]{name.ljust(width)}[/bold]  ", end="")
-        to.print(_cell(one), markup=False, soft_wrap=True)
+        OUT.print(f"[bold]{name.ljust(width)}[/bold]  ", end="")
+        OUT.print(_cell(one), markup=False, soft_wrap=True)
 
 
 def when(seconds: int | None) -> str:

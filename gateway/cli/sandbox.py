@@ -128,8 +128,7 @@ def _greet(urls: dict[str, str], state: Path | None, webhooks: str | None, secre
             "Webhooks": hooks,
             "State": f"kept in {state}" if state else "in memory; --state FILE keeps it",
             "Time": "tollbridge sandbox clock --advance 31d",
-        },
-        ERR,
+        }
     )
 
 
