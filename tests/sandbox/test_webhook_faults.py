@@ -104,3 +104,51 @@ async def test_webhooks_take_their_time(hooked: Hooked) -> None:
     assert hooked.holds()
     shown = await hooked.tool.control("POST", "delivery", latency=None, drop=["note.added"], double=True)
     assert (shown["latency"], shown["drop"], shown["double"]) == (None, ["note.added"], True)
+
+
+async def test_the_number_that_is_dropped_never_comes(hooked: Hooked) -> None:
+    await hooked.tool.control("POST", "delivery", drop=2)
+    events = [await hooked.event() for _ in range(3)]
+    assert len(hooked.receiver.bodies) == 1
+    assert events[2].encode() in hooked.receiver.bodies[0]
+    counts = await hooked.tool.control("GET", "delivery")
+    assert (counts["dropped"], counts["sent"], counts["waiting"]) == (2, 1, 0)
+    assert counts["drop"] in (0, False)
+
+
+async def test_all_that_is_dropped_never_comes(hooked: Hooked) -> None:
+    await hooked.tool.control("POST", "delivery", drop=True, mode="manual")
+    await hooked.event()
+    done = await hooked.tool.control("POST", "delivery/flush")
+    assert (done["sent"], done["failed"], done["waiting"]) == (0, 1, 0)
+    assert [one["error"] for one in (await hooked.tool.control("GET", "deliveries"))["data"]] == ["dropped"]
+    assert hooked.receiver.bodies == []
+
+
+async def test_delayed_ones_wait_for_the_sandboxs_clock(hooked: Hooked) -> None:
+    await hooked.tool.control("POST", "delivery", delay_s=3600)
+    event = await hooked.event()
+    assert (await hooked.tool.control("POST", "delivery/flush"))["data"] == []
+    await hooked.tool.control("POST", "clock", advance_s=3601)
+    await hooked.tool.sandbox.delivery.settle()
+    assert event.encode() in hooked.receiver.bodies[0]
+
+
+async def test_doubled_and_out_of_order(hooked: Hooked) -> None:
+    await hooked.tool.control("POST", "delivery", mode="manual", double=True, shuffle=True)
+    made = [await hooked.event() for _ in range(12)]
+    done = await hooked.tool.control("POST", "delivery/flush")
+    assert (done["sent"], len(hooked.receiver.bodies)) == (24, 24)
+    came = [next(id for id in made if id.encode() in body) for body in hooked.receiver.bodies]
+    assert sorted(came) == sorted(made * 2)
+    assert list(dict.fromkeys(came)) != made
+
+
+async def test_a_receiver_that_was_away_gets_them_at_the_next_try(hooked: Hooked) -> None:
+    await hooked.tool.control("POST", "delivery", retry_base_s=60, max_attempts=3)
+    hooked.receiver.status = 500
+    await hooked.event()
+    hooked.receiver.status = 200
+    assert (await hooked.tool.control("GET", "delivery"))["waiting"] == 1
+    done = await hooked.tool.control("POST", "delivery/flush")
+    assert [(one["attempt"], one["ok"]) for one in done["data"]] == [(2, True)]

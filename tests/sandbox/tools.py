@@ -48,9 +48,10 @@ class Tool:
 
 @dataclass
 class Receiver:
-    """A webhook endpoint that keeps what it is sent and answers 200."""
+    """A webhook endpoint that keeps what it is sent and answers `status`."""
 
     url: str = ""
+    status: int = 200
     bodies: list[bytes] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
 
@@ -62,7 +63,7 @@ class Receiver:
             more = message.get("more_body", False)
         self.bodies.append(body)
         self.headers.append({name.decode(): value.decode() for name, value in scope["headers"]})
-        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.start", "status": self.status, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
 

@@ -53,7 +53,7 @@ async def _webhooks(sandbox: Sandbox, form: Form) -> str:
         case "forge":
             tries = await sandbox.forge(form.get("event", ""), Forgery(form.get("how", "signature")))
             accepted = sum(one.ok for one in tries)
-            return f"{len(tries)} forged ones sent; {accepted} of them were accepted, and none should be."
+            return f"Forged: {len(tries)} sent, {accepted} accepted. None should be."
         case "deliver":
             settings = sandbox.delivery.settings
             drop = "drop" in form and (settings.drop or True)

@@ -66,7 +66,7 @@ def tries(sandbox: Sandbox, page: int = 1, event: str = "") -> Table:
 def _attempt(one: Attempt) -> list[Cell]:
     answer = tables.status_cell(one.status)
     if one.error or one.forged:
-        said = " ".join(part for part in (one.error, one.forged and f"forged: {one.forged}") if part)
+        said = "; ".join(part for part in (one.forged and f"forged: {one.forged}", one.error) if part)
         answer = Cell(said if one.status is None else f"{one.status} ({said})", mood=answer.mood)
     return [
         Cell(tables.when(one.at), number=True),
