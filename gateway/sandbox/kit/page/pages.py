@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gateway.sandbox.kit.asgi import HttpError, Reply, Request
@@ -121,7 +120,7 @@ class Page:
             "wanted": id,
             "of": account,
             "shelf": shelf,
-            "json": views.pretty(shelves.shown(item), self.sandbox.accounts),
+            "json": views.pretty(shelves.shown(item), account),
             "secret": item.get("_secret") if isinstance(item, dict) else None,
             "is_event": shelf == "events",
             "tries": views.tries(self.sandbox, event=id) if shelf == "events" else None,
@@ -131,10 +130,8 @@ class Page:
         call = views.call(self.sandbox, number)
         if call is None:
             return {"view": "missing", "wanted": f"call {number}"}
-        shown = views.pretty(msgspec.structs.asdict(call) | {"body": call.body.decode("utf-8", "replace")}, {})
-        if call.params:
-            shown = views.pretty(call.shown(), self.sandbox.accounts)
-        return {"view": "call", "wanted": f"{call.method} {call.path}", "json": shown}
+        account = next((one for one in self.sandbox.accounts.values() if one.id == call.account), None)
+        return {"view": "call", "wanted": f"{call.method} {call.path}", "json": views.pretty(call.shown(), account)}
 
     def _delivery(self) -> dict[str, Any]:
         delivery = self.sandbox.delivery

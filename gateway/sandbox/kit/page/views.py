@@ -117,13 +117,14 @@ def _row(item: Any) -> dict[str, Any]:
     return row
 
 
-def pretty(value: Any, accounts: dict[str, Any]) -> Markup:
-    """JSON to read, with a link behind every id that this server knows."""
+def pretty(value: Any, account: Any) -> Markup:
+    """JSON to read, with a link behind every id that this account knows."""
+    held = list(shelves.shelves(account).values()) if account else []
     text = msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode()
     parts, at = [], 0
     for found in IDS.finditer(text):
         id = found[1]
-        if next(shelves.find(accounts, id), None) is not None:
+        if any(id in shelf for shelf in held):
             parts += [escape(text[at : found.start(1)]), Markup('<a href="/?id={0}">{0}</a>').format(id)]
             at = found.end(1)
     return Markup("").join([*parts, escape(text[at:])])
