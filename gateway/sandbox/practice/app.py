@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
 
-from gateway.sandbox.kit.asgi import App, Handler, HttpError, Reply, Request, Router, error_reply
+from gateway.sandbox.kit.app import App
+from gateway.sandbox.kit.asgi import Handler, HttpError, Reply, Request, Router, error_reply
 from gateway.sandbox.kit.calls import Call
 from gateway.sandbox.kit.faults import ERRORS, Effect, Fault
 from gateway.sandbox.practice.api import Api
@@ -22,7 +24,7 @@ def create_app(processor: PracticeProcessor) -> App:
     Pages(processor).add_routes(router)
     add_practice_controls(router, processor)
     server = Server(processor, router)
-    return App(server.handle, processor.delivery.start, processor.delivery.stop)
+    return App(server.handle, processor)
 
 
 class Server:
@@ -33,7 +35,6 @@ class Server:
     async def handle(self, request: Request) -> Reply:
         if host := request.headers.get("host"):
             self.processor.origin = f"{request.headers.get('x-forwarded-proto', 'http')}://{host}"
-        self.processor.clock.run_due()
         if not request.path.startswith("/v1/"):
             return await self._route(request)
         call = self._record(request)
@@ -41,6 +42,8 @@ class Server:
         hidden = self.processor.faults.take_hidden(request.method, request.path, call.account)
         call.fault = fault.effect if fault else None
         request.hide_for_s = hidden.delay_s if hidden else 0
+        if wait_s := self.processor.faults.take_wait_s(request.method, request.path, call.account):
+            await asyncio.sleep(wait_s)
         reply = await self._with_fault(request, fault) if fault else await self._route(request)
         call.status = reply.status
         return reply
@@ -50,10 +53,10 @@ class Server:
         await fault.before()
         if fault.effect is not Effect.ERROR_BEFORE:
             reply = await self._route(request)
-        await fault.after()
-        if fault.effect not in ERRORS:
-            return reply
-        return error_reply(HttpError(fault.status, "sandbox_fault", "a fault that was asked for", fault.headers))
+        if fault.effect in ERRORS:
+            error = HttpError(fault.status, "sandbox_fault", "a fault that was asked for", fault.headers)
+            reply = error_reply(error)
+        return await fault.after(reply)
 
     async def _route(self, request: Request) -> Reply:
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-import time
 
 import msgspec
 
@@ -42,9 +41,9 @@ class Endpoint(msgspec.Struct, frozen=True):
     def is_open(self) -> bool:
         return True
 
-    def seal(self, events: list[delivery.Event]) -> tuple[bytes, dict[str, str]]:
+    def seal(self, events: list[delivery.Event], at: int) -> tuple[bytes, dict[str, str]]:
         body = b'{"events":[' + b",".join(event.body() for event in events) + b"]}"
-        return body, {"content-type": "application/json", **sign(self.secret, int(time.time()), body)}
+        return body, {"content-type": "application/json", **sign(self.secret, at, body)}
 
 
 def sign(secret: str, timestamp: int, body: bytes) -> dict[str, str]:

@@ -5,7 +5,7 @@ Events are announced to each endpoint of the account that they happened in.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -38,6 +38,8 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True):
 class PracticeProcessor(Sandbox):
     """All accounts of one practice processor."""
 
+    title = "Practice processor"
+
     def __init__(self, now: Callable[[], datetime] | None = None) -> None:
         super().__init__(now, can_hide=True, max_batch=MAX_BATCH)
         self.settings = Settings()
@@ -51,6 +53,9 @@ class PracticeProcessor(Sandbox):
         if not api_key:
             raise ValueError("an API key is not empty")
         return self.accounts.setdefault(api_key, Account(account_id(api_key), api_key))
+
+    def keys_of(self, account: str) -> list[str]:
+        return [found.api_key for found in self.accounts.values() if found.id == account]
 
     def set_webhook(self, api_key: str, url: str, secret: str, *, add: bool = False) -> Account:
         """Where the account's events go, instead of or beside (`add`) where they went; an empty `url` means nowhere."""
@@ -70,6 +75,10 @@ class PracticeProcessor(Sandbox):
         for endpoint in account.endpoints:
             self.delivery.put(event, endpoint)
         return len(account.endpoints)
+
+    def receivers(self, event_id: str) -> tuple[Event, Sequence[Endpoint]]:
+        account, event = self._find(lambda account: account.events, event_id)
+        return event, account.endpoints
 
     def reset(self) -> None:
         """Forget everything but the accounts' keys and webhook endpoints."""
@@ -234,7 +243,7 @@ class PracticeProcessor(Sandbox):
     def announce(self, account: Account, kind: str, data: dict[str, Any], receiver: str = "") -> None:
         """Send an event to each of the account's endpoints. `receiver` names another account than its own."""
         id = new_id("pevt")
-        named = {"id": id, "type": kind, "account": receiver or account.id, "created": self.now(), "data": data}
+        named = {"id": id, "type": kind, "account": receiver or account.id, "created": self.clock.stamp(), "data": data}
         about = data.get("id") or data.get("token") or ""
         account.events[id] = event = Event(id, kind, about, msgspec.json.encode(named))
         for endpoint in account.endpoints:

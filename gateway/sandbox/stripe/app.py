@@ -7,13 +7,15 @@ API v2 keeps successes only, for DELETE too: failed work is run again (docs: api
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from gateway.sandbox.kit import calls
-from gateway.sandbox.kit.asgi import App, Handler, HttpError, Reply, Request, Router
+from gateway.sandbox.kit.app import App
+from gateway.sandbox.kit.asgi import Handler, HttpError, Reply, Request, Router
 from gateway.sandbox.kit.control import ROOT
 from gateway.sandbox.kit.faults import Effect, Fault
 from gateway.sandbox.kit.idempotency import KeyInUse, KeyReused, Replies
@@ -74,7 +76,7 @@ MAX_KEY_LENGTH = 255
 
 def create_app(sandbox: StripeSandbox) -> App:
     """An ASGI app for uvicorn. Its lifespan runs the delivery of webhooks and rings the timers of real time."""
-    return App(Server(sandbox).handle, sandbox.delivery.start, sandbox.delivery.stop)
+    return App(Server(sandbox).handle, sandbox)
 
 
 @dataclass(slots=True)
@@ -88,6 +90,7 @@ class Exchange:
     key: str | None
     version: str
     fault: Fault | None = None
+    wait_s: float = 0
     keep: bool = False
 
     @property
@@ -106,7 +109,6 @@ class Server:
         StripeControls(sandbox).add_routes(self.controls)
 
     async def handle(self, request: Request) -> Reply:
-        self.sandbox.clock.run_due()
         if request.path.startswith(ROOT):
             return await self._control(request)
         if request.path.startswith(pages.ROOTS):
@@ -143,7 +145,7 @@ class Server:
         fields = {**reply.headers, "request-id": id, "stripe-version": version}
         fields |= {"idempotency-key": key} if key is not None else {}
         fields |= {"stripe-should-retry": "false"} if reply.status == 429 else {}
-        return Reply(reply.status, reply.body, fields)
+        return msgspec.structs.replace(reply, headers=fields)
 
     async def _once(self, exchange: Exchange, call: calls.Call) -> Reply:
         """The answer to this request, or the one that its key was given before."""
@@ -151,22 +153,21 @@ class Server:
         stored = None if key is None else self._stored(exchange, key)
         fault = self.sandbox.faults.take(request.method, request.path, account.id, replayed=stored is not None)
         exchange.fault, call.fault = fault, fault.effect if fault else None
+        exchange.wait_s = self.sandbox.faults.take_wait_s(request.method, request.path, account.id)
         if stored is not None:
             reply = Reply(stored.status, stored.body, {**stored.headers, "idempotent-replayed": "true"})
             reply.headers["original-request"] = stored.headers["request-id"]
-            if fault:
-                await fault.before()
+            await _met(exchange)
         else:
             reply = await self._executed(exchange)
         if fault:
-            await fault.after()
+            reply = await fault.after(reply)
         return reply
 
     async def _executed(self, exchange: Exchange) -> Reply:
         reply: Reply | None = None
         try:
-            if exchange.fault:
-                await exchange.fault.before()
+            await _met(exchange)
             reply = _run(exchange)
         finally:
             if exchange.key is not None:
@@ -183,6 +184,14 @@ class Server:
             raise key_reused(key, where, reused.first) from None
         except KeyInUse:
             raise key_in_use() from None
+
+
+async def _met(exchange: Exchange) -> None:
+    """What the call meets before its effect; raises Lost."""
+    if exchange.wait_s:
+        await asyncio.sleep(exchange.wait_s)
+    if exchange.fault:
+        await exchange.fault.before()
 
 
 def _idempotency_key(request: Request) -> str | None:

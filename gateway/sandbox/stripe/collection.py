@@ -23,7 +23,9 @@ from gateway.sandbox.stripe.store import Account
 def usable_payment_method(account: Account, invoice: Obj) -> Obj | None:
     """The default of invoice, subscription or customer, in this order."""
     own = invoice["default_payment_method"]
-    return account.payment_methods[own] if own else default_method(account, subscription_of(account, invoice) or invoice)
+    if own:
+        return account.payment_methods[own]
+    return default_method(account, subscription_of(account, invoice) or invoice)
 
 
 def default_method(account: Account, owner: Obj) -> Obj | None:

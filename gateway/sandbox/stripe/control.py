@@ -9,7 +9,6 @@ import msgspec
 from gateway.sandbox.kit.asgi import Handler, Reply, Request, Router, json_reply
 from gateway.sandbox.kit.control import ROOT, Controls, list_reply, refusing
 from gateway.sandbox.stripe.closed_lists import API_VERSIONS
-from gateway.sandbox.stripe.forgery import Forgery
 from gateway.sandbox.stripe.permissions import Level, known_resources
 from gateway.sandbox.stripe.rates import RateSettings
 from gateway.sandbox.stripe.routes import ROUTES
@@ -42,14 +41,6 @@ class NewEvent(msgspec.Struct, forbid_unknown_fields=True):
     object: str
     previous_attributes: dict[str, Any] | None = None
     copies: Annotated[int, msgspec.Meta(ge=1, le=100)] = 1
-
-
-class ForgedEvent(msgspec.Struct, forbid_unknown_fields=True):
-    """`endpoint`: a webhook endpoint or an event destination."""
-
-    event: str
-    endpoint: str
-    how: Forgery
 
 
 class SecretRoll(msgspec.Struct, forbid_unknown_fields=True):
@@ -91,7 +82,6 @@ class StripeControls:
         router.add("GET", f"{ROOT}/accounts", self.list_accounts)
         router.add("POST", f"{ROOT}/accounts/{{id}}", self.change_account)
         router.add("POST", f"{ROOT}/events", self.send_event)
-        router.add("POST", f"{ROOT}/events/forge", self.forge_event)
         router.add("POST", f"{ROOT}/endpoints/roll_secret", self.roll_secret)
         router.add("GET", f"{ROOT}/rates", self.show_rates)
         router.add("POST", f"{ROOT}/rates", self.set_rates)
@@ -136,11 +126,6 @@ class StripeControls:
         with refusing():
             made = self.sandbox.send_events(new.account, new.type, new.object, new.previous_attributes, new.copies)
         return list_reply([{"id": event.id, "type": event.type, "object": event.object_id} for event in made])
-
-    async def forge_event(self, request: Request) -> Reply:
-        asked = request.read(ForgedEvent)
-        with refusing():
-            return json_reply({"status": await self.sandbox.forge_event(asked.event, asked.endpoint, asked.how)})
 
     async def roll_secret(self, request: Request) -> Reply:
         asked = request.read(SecretRoll)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -63,10 +62,14 @@ class Receiver:
     def wants(self, type: str) -> bool:
         return self.is_open and not {"*", type}.isdisjoint(self._row["enabled_events"])
 
-    def seal(self, events: list[Event]) -> tuple[bytes, dict[str, str]]:
+    def seal(self, events: list[Event], at: int) -> tuple[bytes, dict[str, str]]:
         (event,) = events
         body = event.body(self.version)
-        return body, headers(signature(body, int(time.time()), *self.secrets))
+        return body, {
+            "Content-Type": "application/json; charset=utf-8",
+            "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
+            "Stripe-Signature": signature(body, at, *self.secrets),
+        }
 
     @property
     def _found(self) -> Obj | None:
@@ -84,14 +87,6 @@ def receivers(account: Account) -> list[Receiver]:
     """Those that are enabled."""
     ids = [*account.webhook_endpoints, *account.event_destinations]
     return [receiver for receiver in (Receiver(account, id) for id in ids) if receiver.is_open]
-
-
-def headers(stripe_signature: str | None) -> dict[str, str]:
-    sent = {
-        "Content-Type": "application/json; charset=utf-8",
-        "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
-    }
-    return sent if stripe_signature is None else sent | {"Stripe-Signature": stripe_signature}
 
 
 def signature(body: bytes, at: int, *secrets: str) -> str:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from gateway.sandbox.kit.delivery import Endpoint, Event
 from gateway.sandbox.kit.idempotency import Replies
 from gateway.sandbox.kit.sandbox import Sandbox
 from gateway.sandbox.stripe.closed_lists import EVENT_TYPES, THIN_EVENT_TYPES
 from gateway.sandbox.stripe.drafts import webhooks_delivered
 from gateway.sandbox.stripe.events import EventRow, record
-from gateway.sandbox.stripe.forgery import Forgery, forge
 from gateway.sandbox.stripe.keys import ApiKey, KeyRing
 from gateway.sandbox.stripe.objects import Obj
 from gateway.sandbox.stripe.portal import default_configuration
 from gateway.sandbox.stripe.rates import Rates
-from gateway.sandbox.stripe.receivers import Receiver, receivers
+from gateway.sandbox.stripe.receivers import Receiver
 from gateway.sandbox.stripe.store import Account
 from gateway.sandbox.stripe.thin_events import ThinEvent, announce
 from gateway.sandbox.stripe.times import clock_of, in_time
@@ -32,6 +32,8 @@ class StripeSandbox(Sandbox):
     `advance` sends webhooks afterwards: with `auto` delivery an endpoint that has not refused anything counts as one
     that acknowledges. `deliver_until` sends them on the way.
     """
+
+    title = "Stripe"
 
     def __init__(self, now: Callable[[], datetime] | None = None) -> None:
         super().__init__(now)
@@ -54,6 +56,9 @@ class StripeSandbox(Sandbox):
         account.portal_configurations.add(configuration["id"], configuration)
         self.accounts[account.id] = account
         return account
+
+    def keys_of(self, account: str) -> list[str]:
+        return [key.key for key in self.keys if key.account == account]
 
     def need_account(self, id: str) -> Account:
         """An account by its id; raises LookupError."""
@@ -87,17 +92,6 @@ class StripeSandbox(Sandbox):
             made = [_made(owner, type, obj, previous) for _ in range(copies)]
         return [event for event in made if event is not None]
 
-    async def forge_event(self, event: str, receiver: str, how: Forgery) -> int:
-        """Post a true event in a form that a receiver must refuse; the status it answers. Raises LookupError for
-        what is unknown, ValueError without an answer."""
-        found = self.find_event(event)
-        if found is None:
-            raise LookupError(f"there is no {event}")
-        account, row = found
-        if receiver not in {one.id for one in receivers(account)}:
-            raise LookupError(f"there is no enabled {receiver}")
-        return await forge(Receiver(account, receiver), row, how)
-
     def roll_secret(self, receiver: str, expires_in_s: int = DAY_S) -> str:
         """The new secret of a webhook endpoint or event destination, as the Dashboard rolls it; both sign until then.
         Raises LookupError, and ValueError for more than a day."""
@@ -113,6 +107,12 @@ class StripeSandbox(Sandbox):
         if found is None:
             raise LookupError(f"there is no {event_id}")
         return self.webhooks.resend(*found)
+
+    def receivers(self, event_id: str) -> tuple[Event, Sequence[Endpoint]]:
+        found = self.find_event(event_id)
+        if found is None:
+            raise LookupError(f"there is no {event_id}")
+        return found[1], self.webhooks.receivers(*found)
 
     def reset(self) -> None:
         """Forget everything, accounts too."""

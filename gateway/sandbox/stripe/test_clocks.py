@@ -21,7 +21,7 @@ from gateway.sandbox.stripe.periods import period_end
 from gateway.sandbox.stripe.routes import PAGE, Call, retrieves, route
 from gateway.sandbox.stripe.standing import ENDED
 from gateway.sandbox.stripe.store import Account
-from gateway.sandbox.stripe.times import Moment, in_time
+from gateway.sandbox.stripe.times import FrozenClock, in_time
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def create(call: Call) -> Obj:
         "name": params.get("name"),
         "status": "ready",
         "status_details": {},
-        "_clock": Clock(Moment(params["frozen_time"])),
+        "_clock": FrozenClock(params["frozen_time"]),
     }
     account.test_clocks.add(row["id"], row)
     account.sandbox_clock.at(row["deletes_after"], partial(_expire, account, row["id"]))

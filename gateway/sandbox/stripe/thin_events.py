@@ -97,7 +97,7 @@ def new_thin_event(
     event = ThinEvent(
         id=new_id("evt_test"),
         type=type,
-        created=account.now(),
+        created=account.clock.stamp(),
         made=account.sandbox_clock.now(),
         lane=lane(obj or {}),
         object_id=str((obj or {}).get("id", "")),

@@ -27,6 +27,17 @@ class Moment:
         return datetime.fromtimestamp(self.unix, UTC)
 
 
+class FrozenClock(Clock):
+    """A test clock: it begins at a moment, and only what moves it moves it."""
+
+    def __init__(self, unix: int) -> None:
+        super().__init__(Moment(unix))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Kept in a file, it goes on from where it stood."""
+        return {**self.__dict__, "_pinned": None}
+
+
 @contextmanager
 def in_time(account: Account, clock: Clock) -> Iterator[None]:
     """Let `account.clock` be this clock for the block."""

@@ -25,11 +25,16 @@ class Webhooks:
     def send(self, account: Account, event: EventRow | ThinEvent, receiver: str) -> None:
         self.delivery.put(event, Receiver(account, receiver), partial(self._answered, account, event, receiver))
 
+    def receivers(self, account: Account, event: EventRow | ThinEvent) -> list[Receiver]:
+        """The enabled ones that want the type."""
+        thin = isinstance(event, ThinEvent)
+        return [r for r in receivers(account) if r.is_thin == thin and r.wants(event.type)]
+
     def resend(self, account: Account, event: EventRow | ThinEvent) -> int:
         """As the Dashboard's button: to every enabled receiver that wants the type, whatever happened before."""
-        wanted = [r.id for r in receivers(account) if r.is_thin == isinstance(event, ThinEvent) and r.wants(event.type)]
+        wanted = self.receivers(account, event)
         for receiver in wanted:
-            self.send(account, event, receiver)
+            self.send(account, event, receiver.id)
         return len(wanted)
 
     def _answered(self, account: Account, event: EventRow | ThinEvent, receiver: str, accepted: bool | None) -> None:
