@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.sandbox.stripe.store import Dunning
+from gateway.sandbox.stripe.settings import Dunning
 from tests.sandbox.conftest import World
 from tests.sandbox.test_invoices import refused
 

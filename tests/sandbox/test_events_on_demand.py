@@ -112,12 +112,3 @@ async def test_events_are_gone_after_thirty_days(world: World) -> None:
     assert (await world.v1.events.list_async()).data == []
     with pytest.raises(stripe.InvalidRequestError):
         await world.v1.events.retrieve_async(event.id)
-
-
-async def test_settings_over_http(world: World) -> None:
-    await world.customer()
-    shown = await world.control("POST", f"accounts/{world.account.id}", search_lag_s=5, api_version="2022-11-15")
-    assert (shown["search_lag_s"], world.account.api_version) == (5, "2022-11-15")
-    assert [row["id"] for row in (await world.control("GET", "accounts"))["data"]] == [world.account.id]
-    with pytest.raises(httpx.HTTPStatusError):
-        await world.control("POST", f"accounts/{world.account.id}", api_version="2022-11-16")

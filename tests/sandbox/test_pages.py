@@ -154,3 +154,14 @@ async def test_a_browser_may_need_another_address(world: World, monkeypatch: pyt
     monkeypatch.setattr(world.sandbox, "public_url", "https://billing.example")
     invoice = await world.open_invoice()
     assert invoice.hosted_invoice_url.startswith("https://billing.example/i/")
+
+
+async def test_a_page_lives_in_the_time_of_its_test_clock(world: World, browser: httpx.AsyncClient) -> None:
+    frozen = await world.v1.test_helpers.test_clocks.create_async({"frozen_time": 1_700_000_000})
+    customer = await world.customer(test_clock=frozen.id)
+    invoice = await world.open_invoice(customer=customer)
+    await browser.post(invoice.hosted_invoice_url, data={"method": "visa"})
+    paid = await world.v1.invoices.retrieve_async(invoice.id)
+    assert (paid.status, paid.status_transitions.paid_at) == ("paid", 1_700_000_000)
+    session = await world.v1.billing_portal.sessions.create_async({"customer": customer.id})
+    assert (await browser.get(session.url)).status_code == 200

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import stripe
 
+from tests.sandbox import metering
 from tests.sandbox.conftest import World
 
 
@@ -98,3 +99,15 @@ async def test_the_index_lags(world: World) -> None:
     assert (await names(world, "name:'Ada'"), await names(world, "name:'Cy'")) == (["Ada"], [])
     world.sandbox.advance(60)
     assert (await names(world, "name:'Ada'"), await names(world, "name:'Cy'")) == ([], ["Cy"])
+
+
+async def test_metered_and_tiered_prices_are_found(world: World) -> None:
+    meter = await metering.meter(world)
+    tiers = [{"up_to": 10, "unit_amount": 5}, {"up_to": "inf", "unit_amount": 3}]
+    shape = {"billing_scheme": "tiered", "tiers_mode": "graduated", "tiers": tiers, "lookup_key": "calls"}
+    price = await metering.metered_price(world, meter, None, **shape)
+    await world.price()
+    query = "lookup_key:'calls' AND active:'true' AND type:'recurring'"
+    found = await world.v1.prices.search_async({"query": query, "expand": ["data.tiers", "total_count"]})
+    assert ([row.id for row in found.data], found.total_count) == ([price.id], 1)
+    assert [tier.unit_amount for tier in found.data[0].tiers] == [5, 3]

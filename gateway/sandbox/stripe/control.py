@@ -8,14 +8,12 @@ import msgspec
 
 from gateway.sandbox.kit.asgi import Handler, Reply, Request, Router, json_reply
 from gateway.sandbox.kit.control import ROOT, Controls, list_reply, refusing
-from gateway.sandbox.stripe.closed_lists import API_VERSIONS
+from gateway.sandbox.stripe import settings
 from gateway.sandbox.stripe.permissions import Level, known_resources
 from gateway.sandbox.stripe.rates import RateSettings
 from gateway.sandbox.stripe.routes import ROUTES
 from gateway.sandbox.stripe.sandbox import StripeSandbox
-from gateway.sandbox.stripe.store import Account
 
-Seconds = Annotated[int, msgspec.Meta(ge=0)]
 PRESETS = {"off": RateSettings, "sandbox": RateSettings.sandbox, "live": RateSettings.live}
 
 
@@ -50,17 +48,6 @@ class SecretRoll(msgspec.Struct, forbid_unknown_fields=True):
     expires_in_s: int = 24 * 3600
 
 
-class AccountSettings(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """What of an account a test may change; what is left out stays."""
-
-    api_version: str | None = None
-    sends_invoice_mails: bool | None = None
-    void_returns_balance: bool | None = None
-    oob_makes_payment_record: bool | None = None
-    search_lag_s: Seconds | None = None
-    test_clock_advances_s: Seconds | None = None
-
-
 class RateChange(RateSettings):
     """A `preset` (off, sandbox, live), or the numbers themselves."""
 
@@ -80,7 +67,8 @@ class StripeControls:
         router.add("POST", f"{ROOT}/keys/roll", self.roll_key)
         router.add("POST", f"{ROOT}/keys/expire", self.expire_key)
         router.add("GET", f"{ROOT}/accounts", self.list_accounts)
-        router.add("POST", f"{ROOT}/accounts/{{id}}", self.change_account)
+        router.add("GET", f"{ROOT}/accounts/{{id}}/settings", self.show_settings)
+        router.add("POST", f"{ROOT}/accounts/{{id}}/settings", self.change_settings)
         router.add("POST", f"{ROOT}/events", self.send_event)
         router.add("POST", f"{ROOT}/endpoints/roll_secret", self.roll_secret)
         router.add("GET", f"{ROOT}/rates", self.show_rates)
@@ -108,18 +96,18 @@ class StripeControls:
             return json_reply(self.sandbox.keys.expire(end.key, end.expires_in_s).shown())
 
     async def list_accounts(self, _: Request) -> Reply:
-        return list_reply([_account(account) for account in self.sandbox.accounts.values()])
+        return list_reply([{"id": account.id, **settings.shown(account)} for account in self.sandbox.accounts.values()])
 
-    async def change_account(self, request: Request) -> Reply:
-        changed = msgspec.structs.asdict(request.read(AccountSettings))
+    async def show_settings(self, request: Request) -> Reply:
         with refusing():
-            account = self.sandbox.need_account(request.params["id"])
-            if changed["api_version"] not in API_VERSIONS | {None}:
-                raise ValueError(f"{changed['api_version']} is no API version")
-        for name, value in changed.items():
-            if value is not None:
-                setattr(account, name, value)
-        return json_reply(_account(account))
+            return json_reply(settings.shown(self.sandbox.need_account(request.params["id"])))
+
+    async def change_settings(self, request: Request) -> Reply:
+        """What is left out stays."""
+        given = request.read(dict[str, Any])
+        with refusing():
+            settings.change(self.sandbox.need_account(request.params["id"]), given)
+        return await self.show_settings(request)
 
     async def send_event(self, request: Request) -> Reply:
         new = request.read(NewEvent)
@@ -142,11 +130,6 @@ class StripeControls:
         with refusing():
             self.sandbox.rates.set(_settings(wanted))
         return await self.show_rates(request)
-
-
-def _account(account: Account) -> dict[str, Any]:
-    settings = {name: getattr(account, name) for name in AccountSettings.__struct_fields__}
-    return {"id": account.id, **settings}
 
 
 def _settings(wanted: RateChange) -> RateSettings:

@@ -213,7 +213,7 @@ def bill(
             take(account, invoice, waiting)
     if not trial:
         subscription["discounts"] = coupons.lasting(account, subscription["discounts"])
-    if pause is not None:
+    if pause is not None and not account.previewing:
         _close_paused(account, invoice, pause["behavior"])
     return invoice
 

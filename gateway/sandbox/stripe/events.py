@@ -15,7 +15,7 @@ import msgspec
 
 from gateway.sandbox.stripe.deltas import told_by
 from gateway.sandbox.stripe.ids import new_id
-from gateway.sandbox.stripe.objects import Obj, difference, public, snapshot
+from gateway.sandbox.stripe.objects import Obj, contents, difference, public, restore, snapshot
 from gateway.sandbox.stripe.old_shape import in_version
 from gateway.sandbox.stripe.receivers import receivers
 from gateway.sandbox.stripe.thin_events import announce, lane
@@ -94,9 +94,16 @@ def record(account: Account, type: str, obj: Obj, previous: Obj | None = None, b
 
 @contextmanager
 def updating(account: Account, obj: Obj, type: str) -> Iterator[None]:
-    """Whatever the block changes on `obj` becomes one ``….updated`` event; no change, no event."""
-    before = snapshot(obj)
-    yield
+    """Whatever the block changes on `obj` becomes one ``….updated`` event; no change, no event.
+
+    Where the block raises, the object is again as it was: a refused call changes nothing.
+    """
+    before, parts = snapshot(obj), contents(obj)
+    try:
+        yield
+    except BaseException:
+        restore(parts)
+        raise
     if public(before) != public(obj):
         record(account, type, obj, before=before)
 

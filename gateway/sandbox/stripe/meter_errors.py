@@ -22,6 +22,7 @@ Code = Literal[
     "meter_event_dimension_count_too_high",
     "meter_event_invalid_value",
     "meter_event_no_customer_defined",
+    "meter_event_value_not_found",
     "meter_event_value_too_many_digits",
     "missing_dimension_payload_keys",
     "no_meter",

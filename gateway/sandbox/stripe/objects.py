@@ -19,6 +19,25 @@ def snapshot(value: Any) -> Any:
     return [snapshot(item) for item in value] if isinstance(value, list) else value
 
 
+def contents(value: Any) -> list[tuple[Any, Any]]:
+    """Every map and list within, each beside a copy of what it holds: what `restore` needs. Other objects may refer to
+    the parts themselves, as subscriptions and their items do, so they are kept and not copied."""
+    if not isinstance(value, dict | list):
+        return []
+    found = [(value, value.copy())]
+    for item in value.values() if isinstance(value, dict) else value:
+        if isinstance(item, dict | list):
+            found += contents(item)
+    return found
+
+
+def restore(parts: list[tuple[Any, Any]]) -> None:
+    """Put everything back in its place."""
+    for part, held in parts:
+        part.clear()
+        part.extend(held) if isinstance(part, list) else part.update(held)
+
+
 def public(value: Any) -> Any:
     """A deep copy as Stripe shows it. Only objects carry notes: a metadata key may begin with ``_``."""
     if isinstance(value, dict):

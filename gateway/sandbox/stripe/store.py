@@ -9,12 +9,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from gateway.sandbox.stripe.errors import invalid, missing
 from gateway.sandbox.stripe.events import EventRow, record
 from gateway.sandbox.stripe.objects import API_VERSION, Obj
+from gateway.sandbox.stripe.settings import Dunning
 from gateway.sandbox.stripe.thin_events import ThinEvent
 
 if TYPE_CHECKING:
@@ -93,23 +93,6 @@ class Collection(dict[str, T], Generic[T]):
         if place is None:
             raise missing(self.kind, id, param=param, status=400)
         return bisect_left(ids, place, key=self.place.__getitem__)
-
-
-@dataclass(slots=True)
-class Dunning:
-    """What becomes of an invoice that is not paid, as set in the Dashboard.
-
-    charge_automatically: retries so many days after each failed try (Stripe's Smart Retries choose the moment, here
-    they are fixed); after the last one `subscription` and `invoice` say how it ends. send_invoice: the same
-    `overdue_days` (30, 60 or 90) after the due date. Out of the box the last step changes nothing.
-    """
-
-    retry_days: tuple[int, ...] = (3, 5, 7)
-    subscription: Literal["past_due", "unpaid", "cancel"] = "past_due"
-    invoice: Literal["leave", "uncollectible"] = "leave"
-    overdue_days: int = 30
-    overdue_subscription: Literal["past_due", "unpaid", "cancel"] = "past_due"
-    overdue_invoice: Literal["leave", "uncollectible"] = "leave"
 
 
 class Account:
@@ -197,7 +180,6 @@ class Account:
         self.usage_count = 0
         self.hosted: dict[str, str] = {}  # the secret part of a page's address -> the object that it shows
         self.numbers: dict[str, int] = defaultdict(int)
-        self.times: dict[str, int] = defaultdict(int)
 
     def now(self) -> int:
         """Unix seconds of the clock in force."""

@@ -77,9 +77,9 @@ def announce(
 ) -> ThinEvent | None:
     """Store a thin event about an object and hand it to the destinations that want it.
 
-    None for a type that is none, and for an object of a test's own making that does not say what it is.
+    None for a type that is none, in a preview, and for an object of a test's own making that does not say what it is.
     """
-    if type not in THIN_EVENT_TYPES or (obj is not None and "object" not in obj):
+    if account.previewing or type not in THIN_EVENT_TYPES or (obj is not None and "object" not in obj):
         return None
     event = new_thin_event(account, type, obj, snapshot_event=snapshot_event, data=data)
     for receiver in receivers(account):
