@@ -9,7 +9,7 @@ import httpx
 import pytest
 import stripe
 
-from gateway.sandbox.stripe.permissions import resource_of
+from gateway.sandbox.stripe.permissions import RESOURCES, resource_of
 from gateway.sandbox.stripe.rates import RateSettings
 from gateway.sandbox.stripe.routes import ROUTES
 from tests.sandbox.conftest import World, connect
@@ -72,10 +72,10 @@ async def test_permissions_can_be_made_by_control(world: World) -> None:
     assert {row["account"] for row in listed} == {world.account.id}
 
 
-def test_every_route_has_a_resource() -> None:
-    names = {resource_of(route.name.split()[1]) for route in ROUTES.all()}
-    assert {"customer", "invoice", "subscription", "plan", "webhook", "event", "accounts_kyc_basic"} <= names
-    assert "" not in names
+def test_every_route_needs_a_permission_that_has_a_name() -> None:
+    routes = {route.name: resource_of(route.name.split()[1]) for route in ROUTES.all()}
+    assert {name: found for name, found in routes.items() if found not in RESOURCES} == {}
+    assert set(routes.values()) == RESOURCES
 
 
 @pytest.mark.parametrize("version", ["2023-10-17", "latest", "2026-10-28.preview", "2022-11-15, 2022-11-15"])
@@ -159,3 +159,22 @@ async def test_a_subscription_takes_ten_new_invoices_a_minute(world: World, limi
     with pytest.raises(stripe.RateLimitError) as caught:
         await world.v1.invoices.create_async(params)
     assert caught.value.headers["stripe-rate-limited-reason"] == "resource-specific"
+
+
+async def test_items_count_among_the_changes_of_their_subscription(world: World, limited: RateSettings) -> None:
+    limited.subscriptions = True
+    item = (await world.subscribe())["items"].data[0]
+    for quantity in range(2, 12):
+        await world.v1.subscription_items.update_async(
+            item.id, {"quantity": quantity, "proration_behavior": "always_invoice"}
+        )
+    with pytest.raises(stripe.RateLimitError) as caught:
+        await world.v1.subscription_items.update_async(item.id, {"quantity": 1, "proration_behavior": "always_invoice"})
+    assert caught.value.headers["stripe-rate-limited-reason"] == "resource-specific"
+
+
+async def test_meter_events_have_a_rate_of_their_own(world: World, limited: RateSettings) -> None:
+    await world.control("POST", "rates", all=1, endpoints={"POST /v1/billing/meter_events": 1000})
+    await ask(world)
+    answers = [(await ask(world, path="/v1/billing/meter_events", method="POST")).status_code for _ in range(5)]
+    assert set(answers) == {400}

@@ -147,8 +147,8 @@ async def test_identifiers_of_customers_on_a_test_clock_are_kept_for_a_day(world
     frozen = await world.v1.test_helpers.test_clocks.create_async({"frozen_time": 1_700_000_000})
     await metering.meter(world)
     there, here = await world.customer(test_clock=frozen.id), await world.customer()
-    await metering.use(world, here, "1", identifier="one")
     await metering.use(world, there, "1", identifier="two")
+    await metering.use(world, here, "1", identifier="one")
     for name in ("one", "two"):
         with pytest.raises(stripe.InvalidRequestError, match="already exists"):
             await metering.use(world, there, "1", identifier=name)

@@ -103,3 +103,24 @@ async def test_what_is_expanded_has_the_version_too(world: World) -> None:
     assert old["latest_invoice"]["paid"] is True
     listed = await get(world, "/v1/invoices", ACACIA, **{"expand[]": "data.subscription"})
     assert "current_period_end" in listed["data"][0]["subscription"]
+
+
+async def test_prices_knew_how_usage_records_add_up(world: World) -> None:
+    subscription = await world.subscribe()
+    price = subscription["items"].data[0].price.id
+    for path, read in (
+        (f"/v1/prices/{price}", lambda shown: shown),
+        (f"/v1/subscriptions/{subscription.id}", lambda shown: shown["items"]["data"][0]["price"]),
+        (f"/v1/invoices/{subscription.latest_invoice.id}", lambda shown: shown["lines"]["data"][0]["price"]),
+    ):
+        assert read(await get(world, path, ACACIA))["recurring"]["aggregate_usage"] is None, path
+    assert "aggregate_usage" not in (await get(world, f"/v1/prices/{price}", BASIL))["recurring"]
+
+
+async def test_charges_knew_their_invoice(world: World) -> None:
+    invoice = await world.open_invoice()
+    await world.v1.invoices.pay_async(invoice.id, {"payment_method": "pm_card_visa"})
+    path = f"/v1/charges/{next(iter(world.account.charges))}"
+    assert (await get(world, path, ACACIA))["invoice"] == invoice.id
+    assert "invoice" not in await get(world, path, BASIL)
+    assert (await get(world, f"/v1/invoices/{invoice.id}", ACACIA))["charge"] == path.rpartition("/")[2]

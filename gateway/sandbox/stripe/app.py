@@ -136,7 +136,7 @@ class Server:
             version = headers.version or account.api_version
             admit(headers, api_key, request)
             call.params = read_params(request)
-            limits = subscription_limits(request.method, request.path, call.params)
+            limits = subscription_limits(account, request.method, request.path, call.params)
             self.sandbox.rates.take(account.id, operation(request.method, request.path), limits)
             reply = await self._once(Exchange(account, request, call.params, id, key, version), call)
         except Refusal as refusal:

@@ -9,9 +9,8 @@ import msgspec
 from gateway.sandbox.kit.asgi import Handler, Reply, Request, Router, json_reply
 from gateway.sandbox.kit.control import ROOT, Controls, list_reply, refusing
 from gateway.sandbox.stripe import settings
-from gateway.sandbox.stripe.permissions import Level, known_resources
+from gateway.sandbox.stripe.permissions import RESOURCES, Level
 from gateway.sandbox.stripe.rates import RateSettings
-from gateway.sandbox.stripe.routes import ROUTES
 from gateway.sandbox.stripe.sandbox import StripeSandbox
 
 PRESETS = {"off": RateSettings, "sandbox": RateSettings.sandbox, "live": RateSettings.live}
@@ -81,7 +80,7 @@ class StripeControls:
         new = request.read(NewKey)
         with refusing():
             account = self.sandbox.need_account(new.account)
-            if unknown := set(new.permissions or ()) - known_resources(route.name for route in ROUTES.all()):
+            if unknown := set(new.permissions or ()) - RESOURCES:
                 raise ValueError(f"there is no resource {sorted(unknown)[0]}")
             return json_reply(self.sandbox.keys.make(account.id, new.permissions).shown(), 201)
 

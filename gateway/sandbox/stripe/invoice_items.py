@@ -291,6 +291,7 @@ def index(call: Call) -> Obj:
     def keep(i: Obj) -> bool:
         return (
             params.get("invoice") in (None, i["invoice"])
+            and (i["test_clock"] is None or not params.keys().isdisjoint(("customer", "invoice")))
             and ("pending" not in params or params["pending"] == (i["invoice"] is None))
             and in_range(i["date"], params.get("created"))
         )

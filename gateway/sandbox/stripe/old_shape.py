@@ -2,8 +2,9 @@
 
 What moved with 2025-03-31.basil (Stripe's changelog): invoice.subscription, paid, paid_out_of_band, charge,
 payment_intent, tax, total_tax_amounts; line.price, plan, type, proration, tax_amounts; invoiceitem.price, subscription,
-unit_amount; subscription.current_period_*; credit_note.refund, tax_amounts; payment_intent.invoice, charge.invoice. And
-one trap: an invoice paid out of band showed amount_paid=0 and the full amount_remaining (recorded with 2020-08-27).
+unit_amount; subscription.current_period_*; credit_note.refund, tax_amounts; payment_intent.invoice, charge.invoice;
+price.recurring.aggregate_usage, of the usage records that meters replaced. And one trap: an invoice paid out of band
+showed amount_paid=0 and the full amount_remaining (recorded with 2020-08-27).
 
 With 2025-05-28.basil: credit_note.type `mixed`, which was post_payment before. With 2025-09-30.clover: discount.coupon
 became source, promotion_code.coupon became promotion.
@@ -78,7 +79,7 @@ def _line(account: Account, obj: Obj, shown: Obj) -> Obj:
     price = account.prices.get((pricing.get("price_details") or {}).get("price", ""))
     shown |= {
         "type": "invoiceitem" if loose or item.get("invoice_item") else "subscription",
-        "price": public(price) if price else None,
+        "price": _price(account, price, public(price)) if price else None,
         "plan": None,
         "proration": bool((item or loose).get("proration")),
         "subscription": item.get("subscription") or loose.get("subscription"),
@@ -92,8 +93,19 @@ def _line(account: Account, obj: Obj, shown: Obj) -> Obj:
     return shown
 
 
+def _price(account: Account, obj: Obj, shown: Obj) -> Obj:
+    if shown.get("recurring"):
+        shown["recurring"]["aggregate_usage"] = None
+    return shown
+
+
+def _item(account: Account, obj: Obj, shown: Obj) -> Obj:
+    return shown | {"plan": None, "price": _price(account, obj["price"], shown["price"])}
+
+
 def _subscription(account: Account, obj: Obj, shown: Obj) -> Obj:
-    items = shown["items"]["data"]
+    items = [_item(account, item, item) for item in shown["items"]["data"]]
+    shown["items"]["data"] = items
     shown |= {
         "current_period_start": items[0]["current_period_start"] if items else shown["start_date"],
         "current_period_end": items[0]["current_period_end"] if items else shown["start_date"],
@@ -121,7 +133,7 @@ def _invoice_item(account: Account, obj: Obj, shown: Obj) -> Obj:
     price = account.prices.get((pricing.get("price_details") or {}).get("price", ""))
     return shown | {
         "plan": None,
-        "price": public(price) if price else None,
+        "price": _price(account, price, public(price)) if price else None,
         "subscription": parent.get("subscription"),
         "subscription_item": parent.get("subscription_item"),
         "unit_amount": price["unit_amount"] if price else None,
@@ -160,7 +172,9 @@ CHANGES: tuple[tuple[str, dict[str, Callable[[Account, Obj, Obj], Obj]]], ...] =
             "invoice": _invoice,
             "invoiceitem": _invoice_item,
             "line_item": _line,
+            "price": _price,
             "subscription": _subscription,
+            "subscription_item": _item,
             "credit_note": _credit_note,
             "payment_intent": _payment,
             "charge": _payment,
