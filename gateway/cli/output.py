@@ -55,7 +55,7 @@ def fields(value: Mapping[str, Any]) -> None:
     width = max((len(name) for name in value), default=0)
     for name, one in value.items():
         OUT.print(f"[bold]{name.ljust(width)}[/bold]  ", end="")
-        OUT.print(_cell(one), markup=False)
+        OUT.print(_cell(one), markup=False, soft_wrap=True)
 
 
 def when(seconds: int | None) -> str:

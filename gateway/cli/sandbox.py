@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -16,11 +18,11 @@ from rich.progress import Progress
 
 from gateway.cli.context import command_settings, database, failures, run
 from gateway.cli.home import read_notes, write_notes
-from gateway.cli.output import ERR, OUT, as_json, say
+from gateway.cli.local import made, preset, register, serve
+from gateway.cli.output import ERR, OUT, as_json, fields, say, when
 from gateway.cli.servers import serve_all
 from gateway.cli.values import span
 from gateway.clock import business_now, move_clock
-from gateway.sandbox import practice, stripe
 from gateway.sandbox.shop.app import Shop
 from gateway.sandbox.shop.app import create_app as create_shop
 from gateway.settings import Settings
@@ -29,6 +31,8 @@ STRIPE_PORT: Final = 8251
 PRACTICE_PORT: Final = 8252
 SHOP_PORT: Final = 8253
 SHOP_KEY_VARIABLE: Final = "SHOP_API_KEY"
+KEY: Final = "sk_test_sandbox"
+ANYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104  compared with, not listened on
 STEP: Final = timedelta(days=1)
 HTTP_TIMEOUT_S: Final = 120
 
@@ -37,21 +41,95 @@ HTTP_TIMEOUT_S: Final = 120
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--stripe-port", type=click.IntRange(1, 65535), default=STRIPE_PORT, show_default=True)
 @click.option("--practice-port", type=click.IntRange(1, 65535), default=PRACTICE_PORT, show_default=True)
+@click.option("--state", type=click.Path(dir_okay=False, path_type=Path), help="Keep everything in this file.")
+@click.option("--webhooks", metavar="URL", help="Send all of Stripe's events there; prints the signing secret.")
+@click.option("--key", default=KEY, show_default=True, help="The Stripe account, by its key, that --webhooks is for.")
+@click.option(
+    "--latency",
+    "latencies",
+    multiple=True,
+    metavar="MS",
+    help="All calls take so long: 120 always, 50-200 between, 120,380 p50 and p99. practice=120,380 slows one server.",
+)
+@click.option(
+    "--errors",
+    multiple=True,
+    metavar="SHARE",
+    help="So many of all calls are answered 503, before they had an effect: 0.7%, or stripe=0.7%.",
+)
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="The same chance again for --latency and --errors."
+)
+@click.option(
+    "--allow-host", "hosts", multiple=True, metavar="NAME", help="Serve page and controls under this name, too."
+)
 @as_json
 @click.pass_context
-def sandbox(ctx: click.Context, host: str, stripe_port: int, practice_port: int, json_: bool) -> None:
-    """Run the local Stripe and the practice processor, until Ctrl-C. They keep everything in memory."""
+def sandbox(
+    ctx: click.Context,
+    host: str,
+    stripe_port: int,
+    practice_port: int,
+    state: Path | None,
+    webhooks: str | None,
+    key: str,
+    latencies: tuple[str, ...],
+    errors: tuple[str, ...],
+    seed: int,
+    hosts: tuple[str, ...],
+    json_: bool,
+) -> None:
+    """Run the local Stripe and the practice processor, until Ctrl-C.
+
+    Beside any project: point its Stripe package at the address that this prints, with any sk_test_ key. No gateway and
+    no database is needed. Without --state everything is kept in memory.
+    """
     if ctx.invoked_subcommand is not None:
         return
     settings = command_settings()
-    urls = {"stripe": f"http://{host}:{stripe_port}", "practice": f"http://{host}:{practice_port}"}
-
-    def started() -> None:
-        write_notes(settings.home_path, sandbox=urls)
-        say(urls, json_, lambda: ERR.print(f"Stripe: {urls['stripe']}\nPractice processor: {urls['practice']}"))
-
+    reached = "localhost" if host in ANYWHERE else f"[{host}]" if ":" in host else host
+    urls = {"stripe": f"http://{reached}:{stripe_port}", "practice": f"http://{reached}:{practice_port}"}
     with failures():
-        _run(_servers(host, stripe_port, practice_port), started)
+        local = made(urls, state, hosts)
+        preset(local, latencies, errors, seed)
+        secret = register(local, webhooks, key) if webhooks else None
+
+        def started() -> None:
+            _note(settings, urls)
+            told = {**urls, "state": state and str(state), "webhook_secret": secret}
+            say(
+                {name: one for name, one in told.items() if one},
+                json_,
+                lambda: _greet(urls, state, webhooks, secret, key),
+            )
+
+        _run(serve(local, host, (stripe_port, practice_port), started))
+
+
+def _note(settings: Settings, urls: dict[str, str]) -> None:
+    """For `clock`: where they are, unless that is where it looks anyway. Another project's folder stays clean."""
+    usual = {"stripe": f"http://127.0.0.1:{STRIPE_PORT}", "practice": f"http://127.0.0.1:{PRACTICE_PORT}"}
+    if urls != usual or "sandbox" in read_notes(settings.home_path):
+        write_notes(settings.home_path, sandbox=urls)
+
+
+def _greet(urls: dict[str, str], state: Path | None, webhooks: str | None, secret: str | None, key: str) -> None:
+    api = urls["stripe"]
+    hooks = "register endpoints as at Stripe, POST /v1/webhook_endpoints, or start with --webhooks URL"
+    if webhooks:
+        hooks = f"all events of {key} go to {webhooks}; signing secret {secret}"
+    fields(
+        {
+            "Stripe": f"{api}  (any sk_test_ key; live keys are refused)",
+            "Practice processor": urls["practice"],
+            "Pages": "open either address in a browser: objects, calls, webhooks, faults, time",
+            "Python": f'stripe.StripeClient("{key}", base_addresses={{"api": "{api}"}}).v1.customers.create()',
+            "Shell": f"curl -u {key}: {api}/v1/customers -d name=Ada",
+            "Webhooks": hooks,
+            "State": f"kept in {state}" if state else "in memory; --state FILE keeps it",
+            "Time": "tollbridge sandbox clock --advance 31d",
+        }
+    )
 
 
 @sandbox.command()
@@ -70,23 +148,32 @@ def shop(host: str, port: int, gateway_url: str, price: str, tax_rate: str, json
     url = f"http://{host}:{port}/checkout"
     with failures():
         app = create_shop(Shop(gateway_url=gateway_url, api_key=key, price=price, tax_rate=tax_rate))
-        _run([(app, host, port)], lambda: say({"url": url}, json_, lambda: ERR.print(f"Checkout page: {url}")))
+        told = partial(say, {"url": url}, json_, lambda: ERR.print(f"Checkout page: {url}"))
+        _run(serve_all([(app, host, port)], told))
 
 
 @sandbox.command()
-@click.option("--advance", "by", required=True, callback=span, metavar="SPAN", help="How far, such as 31d or 36h.")
+@click.option("--advance", "by", callback=span, metavar="SPAN", help="How far, such as 31d or 36h.")
 @click.option("--stripe-url", default="", help="The local Stripe; else the one last started here.")
 @click.option("--practice-url", default="", help="The practice processor; else the one last started here.")
 @click.option("--without-gateway", is_flag=True, help="Leave the gateway's business time as it is.")
 @as_json
-def clock(by: timedelta, stripe_url: str, practice_url: str, without_gateway: bool, json_: bool) -> None:
-    """Move time forward everywhere: both sandboxes, and the gateway's business time (never beside live accounts)."""
+def clock(by: timedelta | None, stripe_url: str, practice_url: str, without_gateway: bool, json_: bool) -> None:
+    """Show the sandbox's time, or move it forward everywhere.
+
+    Everywhere is both sandboxes, and the business time of a gateway whose database is configured here (never beside
+    live accounts).
+    """
     settings = command_settings("warning")
     notes = read_notes(settings.home_path).get("sandbox", {})
     urls = [
         stripe_url or notes.get("stripe", f"http://127.0.0.1:{STRIPE_PORT}"),
         practice_url or notes.get("practice", f"http://127.0.0.1:{PRACTICE_PORT}"),
     ]
+    if by is None:
+        seen = run(partial(_clocks, urls))
+        say(seen, json_, lambda: fields({url: f"{when(one['now'])} UTC" for url, one in seen.items()}))
+        return
 
     async def work() -> dict[str, Any]:
         if without_gateway or not _has_database(settings):
@@ -96,6 +183,12 @@ def clock(by: timedelta, stripe_url: str, practice_url: str, without_gateway: bo
 
     moved = run(work)
     say(moved, json_, lambda: OUT.print(f"It is now {moved['now']}."))
+
+
+async def _clocks(urls: list[str]) -> dict[str, dict[str, Any]]:
+    """Raises click.ClickException where one does not answer."""
+    async with httpx.AsyncClient(timeout=HTTP_TIMEOUT_S, trust_env=False) as http:
+        return {url: await _call(http.get, f"{url}/_sandbox/clock") for url in urls}
 
 
 async def advance(urls: list[str], by: timedelta, *, gateway: bool = True) -> dict[str, Any]:
@@ -118,7 +211,7 @@ async def advance(urls: list[str], by: timedelta, *, gateway: bool = True) -> di
                 left -= step
                 progress.advance(task, step.total_seconds())
         seen = await _call(http.get, f"{urls[0]}/_sandbox/clock")
-    now = f"{await business_now():%Y-%m-%d %H:%M:%S} UTC" if gateway else str(seen["now"])
+    now = f"{await business_now():%Y-%m-%d %H:%M:%S} UTC" if gateway else f"{when(seen['now'])} UTC"
     return {"advanced_s": int(by.total_seconds()), "now": now, "sandbox_now": seen["now"]}
 
 
@@ -132,16 +225,9 @@ async def _call(send: Callable[..., Any], url: str, **options: Any) -> dict[str,
     return msgspec.json.decode(answer.content, type=dict[str, Any])
 
 
-def _servers(host: str, stripe_port: int, practice_port: int) -> list[tuple[Any, str, int]]:
-    return [
-        (stripe.create_app(stripe.StripeSandbox()), host, stripe_port),
-        (practice.create_app(practice.PracticeProcessor()), host, practice_port),
-    ]
-
-
-def _run(servers: list[tuple[Any, str, int]], started: Callable[[], None]) -> None:
+def _run(serving: Coroutine[Any, Any, None]) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve_all(servers, started))
+        runner.run(serving)
 
 
 def _has_database(settings: Settings) -> bool:

@@ -10,10 +10,11 @@ from typing import Any, Final
 import click
 import uvicorn
 
+from gateway.sandbox.kit import door
+from gateway.sandbox.kit.app import App
 from gateway.workers.run import stop_on_signals
 
 DRAIN_S: Final = 3
-BACKLOG: Final = 2048
 
 
 async def serve_all(
@@ -24,6 +25,9 @@ async def serve_all(
     stop_on_signals(stop)
     listening = [(app, listen(host, port)) for app, host, port in servers]
     running = [_Server(app) for app, _ in listening]
+    for (app, _), server in zip(listening, running, strict=True):
+        if isinstance(app, App):
+            app.sandbox.door.attach(server)
     tasks = [
         asyncio.create_task(server.serve_on(listener)) for server, (_, listener) in zip(running, listening, strict=True)
     ]
@@ -42,17 +46,10 @@ async def serve_all(
 
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket; raises click.ClickException with the reason where there can be none."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio sets TCP_NODELAY only where the protocol is named; without it every answer waits 40 ms.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((host, port))
+        return door.listen(host, port)
     except OSError as error:
-        listener.close()
         raise click.ClickException(f"can't listen on {host}:{port}: {error.strerror}") from None
-    listener.listen(BACKLOG)
-    return listener
 
 
 class _Server(uvicorn.Server):

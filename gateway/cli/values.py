@@ -17,8 +17,10 @@ UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": 
 SPAN: Final = re.compile(r"(\d+)([smhdw])")
 
 
-def span(_ctx: click.Context, _param: click.Parameter, value: str) -> timedelta:
-    """A span of time such as `31d`, `36h` or `1d12h`: the callback of an option."""
+def span(_ctx: click.Context, _param: click.Parameter, value: str | None) -> timedelta | None:
+    """A span of time such as `31d`, `36h` or `1d12h`: the callback of an option, which may be left out."""
+    if value is None:
+        return None
     parts = SPAN.findall(value)
     if not parts or "".join(number + unit for number, unit in parts) != value:
         raise click.BadParameter(f"{value!r} is no span of time: write 31d, 36h or 1d12h")

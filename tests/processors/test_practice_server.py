@@ -42,7 +42,7 @@ def controls(practice: Practice) -> Controls:
 
 async def test_the_clock(controls: Controls) -> None:
     start = int(START.timestamp())
-    assert await controls.get("/clock") == {"now": start, "offset_s": 0}
+    assert await controls.get("/clock") == {"now": start, "offset_s": 0, "skew_s": 0, "next_at": None}
     assert (await controls.post("/clock", {"advance_s": 60}))["now"] == start + 60
     assert (await controls.post("/clock", {"to": start + 3600}))["now"] == start + 3600
     later = START + timedelta(days=365)

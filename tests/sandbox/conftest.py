@@ -10,6 +10,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -18,6 +19,7 @@ import pytest
 import stripe
 import uvicorn
 
+from gateway.sandbox.kit import state
 from gateway.sandbox.stripe import StripeSandbox, create_app
 from gateway.sandbox.stripe.store import Account
 from tests.sandbox.spec import SpecChecked, load
@@ -175,12 +177,15 @@ async def served() -> AsyncIterator[Served]:
 
 
 @pytest.fixture
-async def world(served: Served) -> AsyncIterator[World]:
+async def world(served: Served, tmp_path: Path) -> AsyncIterator[World]:
     served.sandbox.reset()
     served.checked.violations.clear()
     key = f"sk_test_{uuid4().hex}"
     yield World(served.sandbox, served.checked, served.url, key, connect(served.url, key))
     served.checked.raise_violations()
+    # Whatever a test has made can be kept in a file: no timer is a lambda, no object holds a socket.
+    state.save(tmp_path / "kept", {"stripe": served.sandbox})
+    assert state.load(tmp_path / "kept")["stripe"].version == served.sandbox.version
     for account in served.sandbox.accounts.values():
         for event in account.events.values():
             if event.api_version == "2026-08-26.dahlia":

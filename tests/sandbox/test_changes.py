@@ -217,3 +217,17 @@ async def test_a_migration_to_flexible_billing(world: World) -> None:
     assert (migrated.billing_mode.type, migrated.billing_mode.updated_at is None) == ("flexible", False)
     with pytest.raises(stripe.InvalidRequestError, match="already"):
         await world.v1.subscriptions.migrate_async(subscription.id, flexible)
+
+
+async def test_a_refused_update_changes_nothing(world: World) -> None:
+    """The refusal comes after the description and the items have been read."""
+    subscription = await world.subscribe()
+    before, item = world.event_count, subscription["items"].data[0]
+    refused = {"description": "New", "items": [{"id": item.id, "quantity": 5}, {"price": "price_none"}]}
+    with pytest.raises(stripe.InvalidRequestError):
+        await world.v1.subscriptions.update_async(subscription.id, refused)
+    now = await world.v1.subscriptions.retrieve_async(subscription.id)
+    assert (now.description, now["items"].data[0].quantity, world.types_since(before)) == (None, 1, [])
+    assert (await world.v1.subscription_items.retrieve_async(item.id)).quantity == 1
+    await world.v1.subscription_items.update_async(item.id, {"quantity": 3})
+    assert (await world.v1.subscriptions.retrieve_async(subscription.id))["items"].data[0].quantity == 3

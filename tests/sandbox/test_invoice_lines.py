@@ -83,3 +83,31 @@ async def test_ten_lines_are_shown_and_the_rest_have_pages(world: World) -> None
     assert [line.amount async for line in invoice.lines.auto_paging_iter()] == list(range(1, 26))
     event = list(world.account.events.values())[-1].object
     assert (len(event["lines"]["data"]), event["lines"]["has_more"]) == (10, True)
+
+
+async def test_lines_are_added_all_or_none(world: World) -> None:
+    invoice = await draft(world, 100)
+    before = world.event_count
+    waiting = await world.v1.invoice_items.create_async(
+        {"customer": invoice.customer, "amount": 900, "currency": "eur"}
+    )
+    lines = [
+        {"amount": 5},
+        {"invoice_item": waiting.id, "description": "Changed"},
+        {"amount": 7, "tax_rates": ["txr_0"]},
+    ]
+    with pytest.raises(stripe.InvalidRequestError):
+        await world.v1.invoices.add_lines_async(invoice.id, {"lines": lines})
+    assert amounts(await world.v1.invoices.retrieve_async(invoice.id)) == [100]
+    assert world.types_since(before) == ["invoiceitem.created"]
+    assert (await world.v1.invoice_items.retrieve_async(waiting.id)).description is None
+
+
+async def test_lines_are_changed_all_or_none(world: World) -> None:
+    invoice = await draft(world, 100, 200)
+    before, (first, second) = world.event_count, invoice.lines.data
+    lines = [{"id": first.id, "amount": 1}, {"id": second.id, "quantity": 2}]
+    with pytest.raises(stripe.InvalidRequestError, match="needs a price"):
+        await world.v1.invoices.update_lines_async(invoice.id, {"lines": lines})
+    assert amounts(await world.v1.invoices.retrieve_async(invoice.id)) == [100, 200]
+    assert world.types_since(before) == []

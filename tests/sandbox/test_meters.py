@@ -75,6 +75,11 @@ async def test_what_is_wrong_is_reported_later(world: World, code: str, params: 
     assert (error.code, error.identifier) == (code, "one")
     assert error.meter == (None if code == "no_meter" else meter.id)
     assert await counted(world, meter, customer) == 0
+    reports = [e for e in world.account.thin_events.values() if e.type.startswith("v1.billing.meter.") and e.data]
+    told: Any = await world.client.v2.core.events.retrieve_async(reports[0].id)
+    assert told.type.rpartition(".")[2] == ("no_meter_found" if code == "no_meter" else "error_report_triggered")
+    (kind,) = told.data.reason.error_types
+    assert (kind.code, kind.sample_errors[0].request.identifier) == (code, "one")
 
 
 async def test_an_event_at_the_edge_of_time_counts(world: World) -> None:
@@ -135,3 +140,17 @@ async def test_a_meter_rests_and_returns(world: World) -> None:
     assert [t for t in world.types_since(0) if t.startswith("billing")] == [
         f"billing.meter.{what}" for what in ("created", "deactivated", "reactivated", "updated")
     ]
+
+
+async def test_identifiers_of_customers_on_a_test_clock_are_kept_for_a_day(world: World) -> None:
+    """A day by the sandbox's clock, wherever the test clock stands."""
+    frozen = await world.v1.test_helpers.test_clocks.create_async({"frozen_time": 1_700_000_000})
+    await metering.meter(world)
+    there, here = await world.customer(test_clock=frozen.id), await world.customer()
+    await metering.use(world, there, "1", identifier="two")
+    await metering.use(world, here, "1", identifier="one")
+    for name in ("one", "two"):
+        with pytest.raises(stripe.InvalidRequestError, match="already exists"):
+            await metering.use(world, there, "1", identifier=name)
+    world.sandbox.advance(DAY_S)
+    await metering.use(world, there, "1", identifier="two")

@@ -91,6 +91,13 @@ async def test_parameter_errors_are_not_stored_but_refusals_are(world: World) ->
     assert "idempotent-replayed" in (await post(world, path, {}, "f")).headers
 
 
+async def test_keys_have_at_most_255_characters(world: World) -> None:
+    assert (await post(world, "/v1/customers", {}, "k" * 255)).status_code == 200
+    refused = await post(world, "/v1/customers", {}, "k" * 256)
+    assert (refused.status_code, refused.json()["error"]["type"]) == (400, "idempotency_error")
+    assert len(world.account.customers) == 1
+
+
 async def test_a_second_request_in_flight_conflicts(world: World) -> None:
     world.sandbox.faults.add("delay_before", path="/v1/customers", delay_s=0.2)
     first = asyncio.create_task(post(world, "/v1/customers", {"name": "A"}, "k"))
@@ -185,7 +192,11 @@ async def test_calls_are_recorded(world: World) -> None:
 async def test_the_portal_and_the_account(world: World) -> None:
     listed = await world.v1.billing_portal.configurations.list_async({"is_default": True})
     assert listed.data[0].features.payment_method_update.enabled
-    assert (await world.v1.accounts.retrieve_current_async()).default_currency == "eur"
+    own = await world.v1.accounts.retrieve_current_async()
+    assert (own.default_currency, own.settings.dashboard.display_name) == ("eur", "Sandbox GmbH")
+    assert (await world.v1.accounts.retrieve_async(own.id)).id == own.id
+    with pytest.raises(stripe.PermissionError):
+        await world.v1.accounts.retrieve_async("acct_other")
 
 
 async def test_headers(world: World) -> None:

@@ -164,3 +164,30 @@ async def test_a_preview_knows_the_next_phase(world: World) -> None:
     world.sandbox.advance(31 * DAY_S)
     with pytest.raises(stripe.InvalidRequestError, match="No upcoming invoices"):
         await world.v1.invoices.create_preview_async({"subscription": made.subscription})
+
+
+async def test_a_method_that_is_detached_meanwhile_is_left_out(world: World) -> None:
+    customer = await world.customer()
+    method = await world.v1.payment_methods.attach_async("pm_card_visa", {"customer": customer.id})
+    month, price = {"interval": "month", "interval_count": 1}, await world.price()
+    phase: dict[str, Any] = {"items": [{"price": price.id}], "duration": month}
+    phases = [phase, {**phase, "default_payment_method": method.id}]
+    made = await schedule(world, customer=customer.id, phases=phases)
+    await world.v1.payment_methods.detach_async(method.id)
+    world.sandbox.advance(35 * DAY_S)
+    subscription = await world.v1.subscriptions.retrieve_async(made.subscription)
+    assert (subscription.default_payment_method, len(await totals(world, made.subscription))) == (None, 2)
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        await schedule(world, customer=customer.id, phases=phases)
+    assert caught.value.param == "phases[1][default_payment_method]"
+
+
+async def test_lists_leave_out_what_lives_on_a_test_clock(world: World) -> None:
+    world.sandbox.clock.move_to(APRIL)
+    frozen = await world.v1.test_helpers.test_clocks.create_async({"frozen_time": 1_700_000_000})
+    customer = await world.customer(test_clock=frozen.id)
+    await world.v1.invoice_items.create_async({"customer": customer.id, "amount": 5, "currency": "eur"})
+    await schedule(world, await world.price(), customer=customer.id)
+    for of in (world.v1.subscription_schedules, world.v1.invoice_items):
+        assert (await of.list_async()).data == []
+        assert len((await of.list_async({"customer": customer.id})).data) == 1

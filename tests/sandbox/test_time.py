@@ -221,7 +221,7 @@ async def test_charge_automatically_without_a_payment_method(world: World) -> No
 
 
 async def test_charge_automatically_with_one(world: World) -> None:
-    customer = await world.customer(payment_method="pm_card_visa")
+    customer = await world.customer(invoice_settings={"default_payment_method": "pm_card_visa"})
     subscription = await world.subscribe(
         customer=customer, collection_method="charge_automatically", days_until_due=None
     )

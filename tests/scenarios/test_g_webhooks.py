@@ -209,6 +209,56 @@ async def test_old_payload_shape(world: World, version: str | None) -> None:
     assert await world.open_cases() == []
 
 
+async def _thin_destination(world: World, *, beside: bool) -> None:
+    """The shop is told by thin events: of all that happens, and nothing else unless `beside` the snapshots."""
+    url = _endpoint(world)["url"]
+    if not beside:
+        world.stripe_account().webhook_endpoints.clear()
+    made = await world.shop.client.v2.core.event_destinations.create_async(
+        {
+            "name": "The shop",
+            "type": "webhook_endpoint",
+            "event_payload": "thin",
+            "enabled_events": ["*"],
+            "webhook_endpoint": {"url": url},
+            "include": ["webhook_endpoint.signing_secret"],
+        }
+    )
+    secret = str(made.webhook_endpoint.signing_secret)  # type: ignore[union-attr]
+    await webhook_secrets.add(world.runtime.keyring, BY, world.shop.account, Secret(secret))
+
+
+@pytest.mark.scenario(100)
+@pytest.mark.parametrize("beside", [False, True])
+async def test_thin_events(world: World, beside: bool) -> None:
+    await _thin_destination(world, beside=beside)
+    signup = await world.signup("ok")
+    # A subscription of Stripe's own making, of which only events tell.
+    made = await world.shop.client.v1.subscriptions.create_async(
+        {
+            "customer": signup.customer,
+            "items": [{"price": world.shop.price}],
+            "collection_method": "send_invoice",
+            "days_until_due": 10,
+        }
+    )
+    await world.settle()
+    await world.later(days=31)
+
+    kinds = {row["kind"] for row in await sql.rows("select distinct kind from tollbridge.delivery")}
+    assert "v1.invoice.finalized" in kinds
+    assert ("invoice.finalized" in kinds) is beside
+    for subscription in (signup.subscription, made.id):
+        assert [i["status"] for i in world.invoices_of(subscription)] == ["paid", "paid"]
+        assert (await world.access(subscription))["granted"]
+    assert len(world.captures()) == len(world.charge_calls()) == 4
+    assert await world.open_cases() == []
+    [destination] = world.stripe_account().event_destinations
+    await world.shop.client.v2.core.event_destinations.ping_async(destination)
+    await world.settle()
+    assert await world.open_cases() == []
+
+
 @pytest.mark.scenario(100)
 async def test_unknown_future_shape(world: World) -> None:
     await world.signup("ok")

@@ -1,26 +1,17 @@
-"""A small ASGI server core: routes, JSON, and the power to drop a connection without an answer.
-
-Frameworks hide the connection; a sandbox must be able to lose an answer, so this one speaks ASGI itself.
-"""
+"""What a sandbox server is made of: requests, replies, routes, and an answer that is none. `app.py` speaks ASGI."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from enum import Enum
+from typing import Generic, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 T = TypeVar("T")
 H = TypeVar("H")
-
-MAX_BODY_BYTES = 1 << 20
 
 
 class HttpError(Exception):
@@ -32,7 +23,10 @@ class HttpError(Exception):
 
 
 class Request(msgspec.Struct):
-    """`hide_for_s` is a `hidden` fault: what this call makes stays invisible to look-ups for so long."""
+    """`hide_for_s` is a `hidden` fault: what this call makes stays invisible to look-ups for so long.
+
+    `reached` is the address of ours that the caller has reached.
+    """
 
     method: str
     path: str
@@ -41,6 +35,7 @@ class Request(msgspec.Struct):
     body: bytes
     params: dict[str, str] = {}
     hide_for_s: float = 0
+    reached: str = ""
 
     @property
     def query(self) -> dict[str, str]:
@@ -62,13 +57,30 @@ class Request(msgspec.Struct):
 
 
 class Reply(msgspec.Struct):
+    """`pace_s`: the body is sent in pieces, over so long."""
+
     status: int
     body: bytes = b""
     headers: dict[str, str] = {}
+    pace_s: float = 0
+
+
+class Ending(Enum):
+    """How a connection ends that gets no answer: closed, reset (RST), held until the caller leaves, or the whole
+    server is gone for a while."""
+
+    CUT = "cut"
+    RESET = "reset"
+    HOLD = "hold"
+    REFUSE = "refuse"
 
 
 class Lost(Exception):  # noqa: N818 - not an error: the sandbox was told to lose this answer
-    """The connection is to be dropped without an answer."""
+    """There is to be no answer. `for_s`: how long at most it holds, or refuses."""
+
+    def __init__(self, ending: Ending = Ending.CUT, for_s: float = 0) -> None:
+        super().__init__(ending.value)
+        self.ending, self.for_s = ending, for_s
 
 
 def json_reply(content: object, status: int = 200, **headers: str) -> Reply:
@@ -129,73 +141,10 @@ class Router(Generic[H]):
         handler, names = node.methods[method]
         return handler, dict(zip(names, values, strict=True))
 
-
-class App:
-    """The ASGI application around one handler, with what must run beside it."""
-
-    def __init__(self, handler: Handler, start: Callable[[], Awaitable[None]], stop: Callable[[], Awaitable[None]]):
-        self._handler, self._start, self._stop = handler, start, stop
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            return await self._lifespan(receive, send)
-        if scope["type"] != "http":
-            return None
-        try:
-            request = await _read(scope, receive)
-            reply = await self._handler(request)
-        except HttpError as error:
-            reply = error_reply(error)
-        except Lost:
-            return await _drop(receive, send)
-        return await _answer(send, reply)
-
-    async def _lifespan(self, receive: Receive, send: Send) -> None:
-        await receive()
-        await self._start()
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        await self._stop()
-        await send({"type": "lifespan.shutdown.complete"})
-
-
-async def _read(scope: Scope, receive: Receive) -> Request:
-    body = b""
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Lost
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-        if len(body) > MAX_BODY_BYTES:
-            raise HttpError(413, "too_large", f"a body has at most {MAX_BODY_BYTES} bytes")
-    return Request(
-        method=scope["method"],
-        path=scope["path"],
-        query_string=scope["query_string"].decode("latin-1"),
-        headers={name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]},
-        body=body,
-    )
-
-
-async def _answer(send: Send, reply: Reply) -> None:
-    headers = {"content-length": str(len(reply.body)), **reply.headers}
-    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": reply.status, "headers": raw})
-    await send({"type": "http.response.body", "body": reply.body})
-
-
-async def _drop(receive: Receive, send: Send) -> None:
-    """Cut the connection. ASGI has no word for it, so it's done through uvicorn's transport, which hangs on the object
-    behind `receive`; under another server a body that breaks off does the same to a client."""
-    cycle = receive
-    while not hasattr(cycle, "__self__") and hasattr(cycle, "__wrapped__"):
-        cycle = cycle.__wrapped__
-    transport = getattr(getattr(cycle, "__self__", None), "transport", None)
-    if not isinstance(transport, asyncio.Transport):
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1")]})
-        raise ConnectionResetError("the sandbox was told to lose this answer")
-    transport.abort()
-    for _ in range(3):  # lets uvicorn see the loss, so that it doesn't answer 500 into a closed socket
-        await asyncio.sleep(0)
+    def all(self) -> Iterator[H]:
+        """Every handler."""
+        nodes = [self._root]
+        while nodes:
+            node = nodes.pop()
+            yield from (handler for handler, _ in node.methods.values())
+            nodes += node.children.values()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -32,10 +33,18 @@ class Call(msgspec.Struct, kw_only=True):
 
 
 class CallLog(deque[Call]):
-    """The last calls, oldest first."""
+    """The last calls, oldest first. `total` counts those that are forgotten, too."""
 
-    def __init__(self) -> None:
-        super().__init__(maxlen=MAX_CALLS)
+    def __init__(self, calls: Iterable[Call] = (), total: int = 0) -> None:
+        super().__init__(calls, maxlen=MAX_CALLS)
+        self.total = total
+
+    def append(self, call: Call) -> None:
+        self.total += 1
+        super().append(call)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return CallLog, (list(self), self.total)
 
     def to(self, method: str, path: str) -> list[Call]:
         """The calls of one method to exactly this path."""

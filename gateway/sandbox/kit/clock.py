@@ -10,28 +10,43 @@ import heapq
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from typing import Any
 
 MAX_RINGS = 5_000_000
 Ring = Callable[[], None]
 
 
 class Clock:
-    """Business time of one sandbox server, in whole seconds."""
+    """Business time of one sandbox server, in whole seconds.
+
+    `skew_s` is how far the server's clock goes wrong as others see it: in `Date` headers, in the signatures of webhooks
+    and in the time of their making. Nothing is due earlier or later for it.
+    """
 
     def __init__(self, source: Callable[[], datetime] | None = None) -> None:
-        self._source = source or (lambda: datetime.now(UTC))
-        self.offset_s = 0
+        self._source = source or system
+        self.offset_s = self.skew_s = 0
+        self.rung = 0
         self._pinned: int | None = None
         self._heap: list[tuple[int, int, Ring]] = []
-        self._order = count()
+        self._order = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is kept in a file goes on by the system's time."""
+        return {**self.__dict__, "_source": system, "_pinned": None}
 
     def now(self) -> int:
         """Unix seconds; while a timer rings, its moment."""
         return self._pinned if self._pinned is not None else int(self._source().timestamp()) + self.offset_s
 
+    def stamp(self) -> int:
+        """The time that others are told: `now`, skewed."""
+        return self.now() + self.skew_s
+
     def at(self, when: float, ring: Ring) -> None:
-        heapq.heappush(self._heap, (math.ceil(when), next(self._order), ring))
+        """Ring at a moment. So that it can be kept, a `ring` is a module's function, a method, or a partial of one."""
+        self._order += 1
+        heapq.heappush(self._heap, (math.ceil(when), self._order, ring))
 
     def next_at(self) -> int | None:
         """When the next timer rings."""
@@ -48,6 +63,7 @@ class Clock:
                     return
                 when, _, ring = heapq.heappop(self._heap)
                 self._pinned = max(when, self._pinned or 0)
+                self.rung += 1
                 ring()
         finally:
             self._pinned = None
@@ -69,5 +85,9 @@ class Clock:
         self.offset_s += max(0, moment - self.now())
 
     def reset(self) -> None:
-        self.offset_s = 0
+        self.offset_s = self.skew_s = 0
         self._heap.clear()
+
+
+def system() -> datetime:
+    return datetime.now(UTC)

@@ -11,15 +11,19 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from itertools import groupby, islice
-from typing import Annotated, Any, Literal, Protocol
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import chain, groupby, islice
+from typing import Any
 
 import httpx
 import msgspec
 
 from gateway.sandbox.kit.clock import Clock
+from gateway.sandbox.kit.forgery import Forgery, forged
+from gateway.sandbox.kit.letters import Answered, Attempt, Endpoint, Event, Flushed, Letter, Settings, nobody
+
+__all__ = ["Attempt", "Delivery", "Endpoint", "Event", "Flushed", "Letter"]
 
 log = logging.getLogger(__name__)
 
@@ -31,91 +35,6 @@ TICK_S = 0.05
 MAX_BACKOFF_S = 60.0
 
 
-class Event(Protocol):
-    """What delivery must know of an event. Events of one `lane` reach an endpoint in their order."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def type(self) -> str: ...
-    @property
-    def object_id(self) -> str: ...
-    @property
-    def lane(self) -> str: ...
-    def body(self, version: str | None = None) -> bytes: ...
-
-
-class Endpoint(Protocol):
-    """Where events go. `is_open` and `url` are read when a letter leaves, not when it was written."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def url(self) -> str: ...
-    @property
-    def is_open(self) -> bool: ...
-    def seal(self, events: list[Event]) -> tuple[bytes, dict[str, str]]:
-        """The body that carries these events, and its signature and other headers."""
-        ...
-
-
-Answered = Callable[[bool | None], None]
-"""Told after each try of a letter: accepted, not accepted, or None where the endpoint is gone."""
-
-
-class Settings(msgspec.Struct, forbid_unknown_fields=True):
-    """How events leave.
-
-    `drop`: true loses every event that would go out, a number that many, a list the types it names; for good.
-    `delay_s`: sandbox seconds. `batch`: events in one request at most, which gives up the lanes.
-    A failed try waits `retry_base_s` of real time, then twice as long each time, up to a minute.
-    """
-
-    mode: Literal["auto", "manual"] = "auto"
-    double: bool = False
-    shuffle: bool = False
-    drop: bool | Annotated[int, msgspec.Meta(ge=0)] | frozenset[str] = False
-    delay_s: Annotated[float, msgspec.Meta(ge=0)] = 0
-    batch: Annotated[int, msgspec.Meta(ge=1, le=250)] = 1
-    retry_base_s: Annotated[float, msgspec.Meta(gt=0)] = 0.25
-    max_attempts: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
-
-
-@dataclass(slots=True)
-class Letter:
-    """One event on its way to one endpoint. `due_at` is sandbox time, `not_before` machine time for a retry."""
-
-    event: Event
-    endpoint: Endpoint
-    answered: Answered
-    due_at: float
-    not_before: float = 0.0
-    attempt: int = 1
-
-
-class Attempt(msgspec.Struct, kw_only=True):
-    """One try of one letter, on record. `status` is None without an answer; `at` is machine time."""
-
-    event: str
-    type: str
-    object: str
-    endpoint: str
-    url: str
-    attempt: int
-    status: int | None
-    ok: bool
-    error: str | None
-    at: int
-
-
-class Flushed(msgspec.Struct):
-    """What one flush did: tries accepted, tries not accepted, and each of them."""
-
-    sent: int
-    failed: int
-    attempts: list[Attempt]
-
-
 class Delivery:
     """Letters waiting (`queue`), under way and on record (`log`)."""
 
@@ -125,8 +44,12 @@ class Delivery:
         self.queue: deque[Letter] = deque()
         self.log: deque[Attempt] = deque(maxlen=LOG_LENGTH)
         self.sent = self.given_up = self.dropped = 0
-        self._tries = 0
+        self._tries = self._put = 0
         self._random = random.Random(0)
+        self._begin()
+
+    def _begin(self) -> None:
+        """What belongs to the loop that serves the sandbox."""
         self._lanes: dict[str, deque[list[Letter]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._slots: dict[str, asyncio.Semaphore] = {}
@@ -134,17 +57,36 @@ class Delivery:
         self._pump: asyncio.Task[None] | None = None
         self._http: httpx.AsyncClient | None = None
 
-    def put(self, event: Event, endpoint: Endpoint, answered: Answered = lambda accepted: None) -> None:
-        """Queue one event for one endpoint."""
+    def __getstate__(self) -> dict[str, Any]:
+        """For a file: what is under way waits again, and machine time becomes the rest of it."""
+        now = time.monotonic()
+        letters = [replace(one, not_before=max(0, one.not_before - now)) for one in (*self._under_way(), *self.queue)]
+        kept = ("_clock", "_max_batch", "settings", "log", "sent", "given_up", "dropped", "_tries", "_put", "_random")
+        return {name: getattr(self, name) for name in kept} | {"queue": letters}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        now = time.monotonic()
+        self.__dict__ |= state
+        self.queue = deque(replace(one, not_before=one.not_before + now) for one in state["queue"])
+        self._begin()
+
+    @property
+    def version(self) -> tuple[int, ...]:
+        """Another one after every change."""
+        return (self._put, self._tries, self.given_up, self.dropped)
+
+    def put(self, event: Event, endpoint: Endpoint, answered: Answered = nobody) -> None:
+        """Queue one event for one endpoint; raises RuntimeError where too many wait."""
         if len(self.queue) >= MAX_QUEUED:
             raise RuntimeError("the sandbox holds too many undelivered events")
+        self._put += 1
         self.queue.append(Letter(event, endpoint, answered, self._clock.now() + self.settings.delay_s))
         self.wake()
 
     def set(self, **changed: Any) -> None:
         """Change some of the settings; raises ValueError for what is none, or what this server can't do."""
         try:
-            settings = msgspec.convert(msgspec.structs.asdict(self.settings) | changed, Settings)
+            settings = msgspec.convert(msgspec.to_builtins(msgspec.structs.asdict(self.settings) | changed), Settings)
         except msgspec.ValidationError as error:
             raise ValueError(str(error)) from None
         if settings.batch > self._max_batch:
@@ -172,16 +114,16 @@ class Delivery:
             self._pump = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
+        """End all tries; what was under way waits again, so that it may arrive twice but is not lost."""
+        left = list(self._under_way())
         tasks = [task for task in (self._pump, *self._tasks) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._http is not None:
             await self._http.aclose()
-        self._lanes.clear()
-        self._slots.clear()
-        self._wake = asyncio.Event()
-        self._http = self._pump = None
+        self.queue.extendleft(reversed(left))
+        self._begin()
 
     def reset(self) -> None:
         """Forget everything queued, under way and on record; the settings are those of the beginning."""
@@ -192,6 +134,14 @@ class Delivery:
         self.settings = Settings()
         self.sent = self.given_up = self.dropped = 0
         self._random = random.Random(0)
+
+    async def forge(self, event: Event, endpoints: Iterable[Endpoint], how: Forgery) -> list[Attempt]:
+        """Post an event once, in a way that a receiver must refuse: not retried, and nobody is told of the answer."""
+        made = []
+        for endpoint in endpoints:
+            await self._post([Letter(event, endpoint, nobody, self._clock.now())], how)
+            made.append(self.log[-1])
+        return made
 
     async def flush(self) -> Flushed:
         """Try once all that is due by the sandbox's clock, retries too; returns when every try has ended."""
@@ -306,20 +256,22 @@ class Delivery:
         letter.answered(False)
         return True
 
-    async def _post(self, letters: list[Letter]) -> bool:
+    async def _post(self, letters: list[Letter], how: Forgery | None = None) -> bool:
         if self._http is None:
             limits = httpx.Limits(max_connections=4 * PARALLEL, max_keepalive_connections=PARALLEL)
             self._http = httpx.AsyncClient(timeout=TIMEOUT_S, limits=limits, trust_env=False)
         endpoint = letters[0].endpoint
         url = endpoint.url
-        body, headers = endpoint.seal([letter.event for letter in letters])
+        body, headers = forged(endpoint, [one.event for one in letters], int(time.time()) + self._clock.skew_s, how)
+        if self.settings.latency is not None:
+            await asyncio.sleep(self.settings.latency.draw_s(self._random))
         status, problem = None, None
         try:
             status = (await self._http.post(url, content=body, headers=headers)).status_code
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             problem = f"{type(error).__name__}: {error}"
         for letter in letters:
-            self._note(letter, url, status, problem)
+            self._note(letter, url, status, problem, how)
         return _is_ok(status)
 
     def _again(self, letter: Letter) -> None:
@@ -329,7 +281,12 @@ class Delivery:
         wait_s = min(MAX_BACKOFF_S, self.settings.retry_base_s * 2 ** (letter.attempt - 1))
         self.queue.append(replace(letter, attempt=letter.attempt + 1, not_before=time.monotonic() + wait_s))
 
-    def _note(self, letter: Letter, url: str, status: int | None, problem: str | None) -> None:
+    def _under_way(self) -> Iterator[Letter]:
+        return chain.from_iterable(chain.from_iterable(self._lanes.values()))
+
+    def _note(
+        self, letter: Letter, url: str, status: int | None, problem: str | None, how: Forgery | None = None
+    ) -> None:
         event, ok = letter.event, _is_ok(status)
         self._tries += 1
         self.sent += ok
@@ -345,6 +302,7 @@ class Delivery:
                 ok=ok,
                 error=problem,
                 at=int(time.time()),
+                forged=how,
             )
         )
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
 
-from gateway.sandbox.kit.asgi import App, Handler, HttpError, Reply, Request, Router, error_reply
+from gateway.sandbox.kit.app import App
+from gateway.sandbox.kit.asgi import Handler, HttpError, Reply, Request, Router, error_reply
 from gateway.sandbox.kit.calls import Call
 from gateway.sandbox.kit.faults import ERRORS, Effect, Fault
 from gateway.sandbox.practice import keys
@@ -31,7 +33,7 @@ def create_app(processor: PracticeProcessor) -> App:
     Dashboard(processor).add_routes(router)
     PracticeControls(processor).add_routes(router)
     server = Server(processor, router)
-    return App(server.handle, processor.delivery.start, processor.delivery.stop)
+    return App(server.handle, processor)
 
 
 class Server:
@@ -42,7 +44,6 @@ class Server:
     async def handle(self, request: Request) -> Reply:
         if host := request.headers.get("host"):
             self.processor.origin = f"{request.headers.get('x-forwarded-proto', 'http')}://{host}"
-        self.processor.clock.run_due()
         if not request.path.startswith("/v1/"):
             return await self._route(request)
         account = self.processor.accounts.get(request.bearer())
@@ -54,6 +55,8 @@ class Server:
         hidden = self.processor.faults.take_hidden(request.method, request.path, call.account)
         call.fault = fault.effect if fault else None
         request.hide_for_s = hidden.delay_s if hidden else 0
+        if wait_s := self.processor.faults.take_wait_s(request.method, request.path, call.account):
+            await asyncio.sleep(wait_s)
         reply = await self._with_fault(request, fault, account) if fault else await self._route(request)
         call.status = reply.status
         return reply
@@ -72,12 +75,12 @@ class Server:
         await fault.before()
         if fault.effect is not Effect.ERROR_BEFORE:
             reply = await self._route(request)
-        await fault.after()
-        if fault.effect not in ERRORS:
-            return reply
         if fault.effect is Effect.ERROR_AFTER and account is not None:
             keys.forget(account, request, reply)
-        return error_reply(HttpError(fault.status, "sandbox_fault", "a fault that was asked for", fault.headers))
+        if fault.effect in ERRORS:
+            error = HttpError(fault.status, "sandbox_fault", "a fault that was asked for", fault.headers)
+            reply = error_reply(error)
+        return await fault.after(reply)
 
     async def _route(self, request: Request) -> Reply:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -23,6 +23,8 @@ T = TypeVar("T")
 class Core(Sandbox):
     """All accounts of one practice processor."""
 
+    title = "Practice processor"
+
     def __init__(self, now: Callable[[], datetime] | None = None) -> None:
         super().__init__(now, can_hide=True, max_batch=MAX_BATCH)
         self.settings = Delays()
@@ -36,6 +38,9 @@ class Core(Sandbox):
         if not api_key:
             raise ValueError("an API key is not empty")
         return self.accounts.setdefault(api_key, Account(account_id(api_key), api_key))
+
+    def keys_of(self, account: str) -> list[str]:
+        return [found.api_key for found in self.accounts.values() if found.id == account]
 
     def set_manner(self, api_key: str, **changed: Any) -> Account:
         """How this account is treated from now on: `like` one of MANNERS, and any field besides. Raises ValueError.
@@ -108,7 +113,7 @@ class Core(Sandbox):
     def announce(self, account: Account, kind: str, data: dict[str, Any], receiver: str = "") -> None:
         """Send an event to each of the account's endpoints. `receiver` names another account than its own."""
         id = new_id("pevt")
-        named = {"id": id, "type": kind, "account": receiver or account.id, "created": self.now(), "data": data}
+        named = {"id": id, "type": kind, "account": receiver or account.id, "created": self.clock.stamp(), "data": data}
         about = data.get("id") or data.get("token") or ""
         fetch = data.get("charge") or about
         account.events[id] = event = Event(id, kind, about, msgspec.json.encode(named), fetch)
@@ -121,6 +126,10 @@ class Core(Sandbox):
         for endpoint in account.endpoints:
             self.delivery.put(event, endpoint)
         return len(account.endpoints)
+
+    def receivers(self, event_id: str) -> tuple[Event, Sequence[Endpoint]]:
+        account, event = self._find(lambda account: account.events, event_id)
+        return event, account.endpoints
 
     # Books
 

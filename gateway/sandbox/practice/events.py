@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-import time
 from typing import Literal
 from urllib.parse import urlencode
 
@@ -50,12 +49,12 @@ class Endpoint(msgspec.Struct, frozen=True):
     def is_open(self) -> bool:
         return True
 
-    def seal(self, events: list[delivery.Event]) -> tuple[bytes, dict[str, str]]:
+    def seal(self, events: list[delivery.Event], at: int) -> tuple[bytes, dict[str, str]]:
         if self.webhook == "ping":
             pairs = [("id", event.fetch) for event in events if isinstance(event, Event)]
             return urlencode(pairs).encode(), {"content-type": "application/x-www-form-urlencoded"}
         body = b'{"events":[' + b",".join(event.body() for event in events) + b"]}"
-        return body, {"content-type": "application/json", **sign(self.secret, int(time.time()), body)}
+        return body, {"content-type": "application/json", **sign(self.secret, at, body)}
 
 
 def sign(secret: str, timestamp: int, body: bytes) -> dict[str, str]:

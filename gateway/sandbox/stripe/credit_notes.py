@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from gateway.sandbox.stripe import invoices, payments
+from gateway.sandbox.stripe import closing, credit_note_money, hosting, payments
 from gateway.sandbox.stripe.errors import invalid
 from gateway.sandbox.stripe.events import record, updating
 from gateway.sandbox.stripe.ids import new_id
@@ -21,7 +21,7 @@ from gateway.sandbox.stripe.store import Account
 from gateway.sandbox.stripe.taxes import sum_by_rate
 
 FIELDS = (
-    "*invoice amount:int credit_amount:int out_of_band_amount:int refund_amount:int effective_at:int "
+    f"*invoice amount:int {credit_note_money.FIELDS} effective_at:int "
     "email_type:credit_note|none memo metadata:map reason:duplicate|fraudulent|order_change|product_unsatisfactory "
     "lines:[{*type:custom_line_item|invoice_line_item amount:int quantity:int unit_amount:int unit_amount_decimal:num "
     "description invoice_line_item tax_rates:[str]?}]"
@@ -36,17 +36,13 @@ def create(call: Call) -> Obj:
     account.numbers[invoice["id"]] += 1
     account.credit_notes.add(note["id"], note)
     account.credit_notes_of_invoice[invoice["id"]].append(note["id"])
-    if note["_credit"]:
-        note["customer_balance_transaction"] = new_id("cbtxn")
-        customer = account.customers[invoice["customer"]]
-        with updating(account, customer, "customer.updated"):
-            customer["balance"] -= note["_credit"]
+    credit_note_money.give_back(account, invoice, note, call.params)
     record(account, "credit_note.created", note)
     with updating(account, invoice, "invoice.updated"):
         _apply(invoice, note, 1)
     payments.follow_remaining(account, invoice)
     if invoice["status"] in ("open", "uncollectible") and invoice["amount_remaining"] == 0:
-        invoices.credited_to_zero(account, invoice)
+        closing.credited_to_zero(account, invoice)
     return note
 
 
@@ -89,7 +85,7 @@ def _drawn_up(call: Call) -> Obj:
     _check_size(account, invoice, total)
     pre = min(total, invoice["amount_remaining"])
     post = total - pre
-    credit, refunds = _split(account, invoice, params, post)
+    refunds, wanted = credit_note_money.split(account, invoice, params, post)
     number = f"{invoice['number']}-CN-{account.numbers[invoice['id']] + 1}"
     note: Obj = {
         "id": id,
@@ -110,7 +106,7 @@ def _drawn_up(call: Call) -> Obj:
         "metadata": {},
         "number": number,
         "out_of_band_amount": params.get("out_of_band_amount"),
-        "pdf": f"https://pay.stripe.com/credit_notes/{account.id}/test_{id}/pdf?s=ap",
+        "pdf": "",
         "post_payment_amount": post,
         "pre_payment_amount": pre,
         "pretax_credit_amounts": [],
@@ -125,8 +121,9 @@ def _drawn_up(call: Call) -> Obj:
         "total_taxes": taxes,
         "type": "mixed" if pre and post else "pre_payment" if pre else "post_payment",
         "voided_at": None,
-        "_credit": credit,
+        "_wanted": wanted,
     }
+    note["pdf"] = hosting.of_credit_note(account, note)
     merge_metadata(note, params)
     return note
 
@@ -144,27 +141,6 @@ def _check_size(account: Account, invoice: Obj, total: int) -> None:
             f"The credit note amount ({total}) is greater than what can still be credited on this invoice ({left}).",
             param="amount",
         )
-
-
-def _split(account: Account, invoice: Obj, params: Obj, post: int) -> tuple[int, list[Obj]]:
-    """How the post-payment part is given back: the balance credit and the refunds."""
-    names = ("credit_amount", "refund_amount", "out_of_band_amount")
-    for name in names:
-        if params.get(name, 0) < 0:
-            raise invalid("Invalid non-negative integer", param=name)
-    credit, refund, oob = (params.get(name, 0) for name in names)
-    if credit + refund + oob != post:
-        raise invalid(
-            f"The sum of credit amount, refund amount and out of band amount ({credit + refund + oob}) must equal the "
-            f"post payment credit note amount ({post}).",
-            param=next((name for name in reversed(names) if name in params), None),
-        )
-    if refund and invoice.get("_paid_by") != "stripe_payment":
-        raise invalid("The invoice has no Stripe charge that could be refunded.", param="refund_amount")
-    if credit and account.customers[invoice["customer"]].get("deleted"):
-        raise invalid("The customer of this invoice has been deleted.", param="credit_amount")
-    rows = [{"amount_refunded": refund, "payment_record_refund": None, "refund": new_id("re"), "type": "refund"}]
-    return credit, rows if refund else []
 
 
 def _lines(account: Account, invoice: Obj, given: list[Obj]) -> list[Obj]:

@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import partial
 
-from gateway.sandbox.stripe import coupons, drafts, invoices, lines, usage_lines
+from gateway.sandbox.stripe import closing, coupons, drafts, invoices, lines, payments, usage_lines
+from gateway.sandbox.stripe.collection import default_method
 from gateway.sandbox.stripe.events import record, updating
 from gateway.sandbox.stripe.invoice_items import drop_prorations, pending, take
 from gateway.sandbox.stripe.objects import Obj
@@ -158,8 +159,7 @@ def _ends_without_method(account: Account, subscription: Obj) -> bool:
     Only for charge_automatically (docs: billing/subscriptions/trials, "free trials without payment").
     """
     behavior = subscription["trial_settings"]["end_behavior"]["missing_payment_method"]
-    settings = account.customers[subscription["customer"]].get("invoice_settings") or {}
-    usable = subscription["default_payment_method"] or settings.get("default_payment_method")
+    usable = default_method(account, subscription) is not None
     if usable or behavior == "create_invoice" or subscription["collection_method"] != "charge_automatically":
         return False
     if behavior == "cancel":
@@ -206,13 +206,14 @@ def bill(
     if not rows and not (waiting if whole else pending(account, customer, subscription["id"], loose=False)):
         return None
     pause = subscription["pause_collection"] if reason == "subscription_cycle" else None
-    invoice = _draft(account, subscription, customer, reason, period, rows, held=pause is not None)
+    held = pause is not None or subscription["status"] == "unpaid"
+    invoice = _draft(account, subscription, customer, reason, period, rows, held=held)
     if waiting:
         with updating(account, invoice, "invoice.updated"):
             take(account, invoice, waiting)
     if not trial:
         subscription["discounts"] = coupons.lasting(account, subscription["discounts"])
-    if pause is not None:
+    if pause is not None and not account.previewing:
         _close_paused(account, invoice, pause["behavior"])
     return invoice
 
@@ -276,9 +277,9 @@ def _close_paused(account: Account, invoice: Obj, behavior: str) -> None:
     if invoice["status"] != "open":
         return
     if behavior == "void":
-        invoices.void(account, invoice)
+        closing.void(account, invoice)
     else:
-        invoices.mark_uncollectible(account, invoice)
+        closing.mark_uncollectible(account, invoice)
 
 
 def watch_incomplete(account: Account, subscription: Obj) -> None:
@@ -293,7 +294,8 @@ def _expire(account: Account, subscription: Obj) -> None:
     with updating(account, subscription, "customer.subscription.updated"):
         subscription |= {"status": "incomplete_expired", "ended_at": account.now()}
     if first["status"] == "open":
-        invoices.void(account, first)
+        payments.drop_attached(account, first)
+        closing.void(account, first)
 
 
 def end_now(

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from functools import partial
 
 from gateway.sandbox.stripe.errors import Refusal
-from gateway.sandbox.stripe.events import EventRow, record
+from gateway.sandbox.stripe.events import EventRow, record, updating
 from gateway.sandbox.stripe.ids import new_id
 from gateway.sandbox.stripe.invoices import finalize
 from gateway.sandbox.stripe.objects import Obj, listing, public
+from gateway.sandbox.stripe.receivers import receivers
 from gateway.sandbox.stripe.store import Account
+from gateway.sandbox.stripe.times import clock_of, in_time
 from gateway.sandbox.stripe.totals import recompute
 
 DRAFT_S = 3600
@@ -110,7 +112,7 @@ def new_invoice(
         "status_transitions": {
             "finalized_at": None, "marked_uncollectible_at": None, "paid_at": None, "voided_at": None,
         },
-        "test_clock": None,
+        "test_clock": customer["test_clock"],
         "total_pretax_credit_amounts": [],
         "webhooks_delivered_at": None,
     }  # fmt: skip
@@ -144,6 +146,13 @@ def follow_customer(account: Account, invoice: Obj) -> None:
     recompute(account, invoice)
 
 
+def follow_drafts(account: Account, customer: Obj) -> None:
+    """Every draft of a customer who changed."""
+    for id in list(account.drafts_of_customer.get(customer["id"], {})):
+        with updating(account, account.invoices[id], "invoice.updated"):
+            follow_customer(account, account.invoices[id])
+
+
 def schedule(account: Account, invoice: Obj) -> None:
     """Ring when the draft is to finalize itself."""
     if invoice["status"] == "draft" and invoice["automatically_finalizes_at"] is not None:
@@ -167,9 +176,8 @@ def _auto_finalize(account: Account, invoice: Obj) -> None:
 
 
 def _unacknowledged(account: Account, created: EventRow) -> bool:
-    """Whether an enabled endpoint refused invoice.created (or, with manual delivery, has not got it yet)."""
-    enabled = {e["id"] for e in account.webhook_endpoints.values() if e["status"] == "enabled"}
-    waiting = created.waiting & enabled
+    """Whether an enabled receiver refused invoice.created (or, with manual delivery, has not got it yet)."""
+    waiting = created.waiting & {receiver.id for receiver in receivers(account)}
     return bool(waiting) and (account.webhooks.delivery.settings.mode == "manual" or bool(waiting & created.tried))
 
 
@@ -178,6 +186,11 @@ def webhooks_delivered(account: Account, event: EventRow) -> None:
     invoice = account.invoices.get(event.object_id)
     if event.type != "invoice.created" or event.waiting or invoice is None or invoice["webhooks_delivered_at"]:
         return
+    with in_time(account, clock_of(account, invoice)):
+        _shorten(account, invoice)
+
+
+def _shorten(account: Account, invoice: Obj) -> None:
     invoice["webhooks_delivered_at"] = account.now()
     if invoice["status"] == "draft" and invoice["automatically_finalizes_at"] is not None:
         soon = max(account.now(), invoice["created"] + DRAFT_S)

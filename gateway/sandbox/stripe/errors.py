@@ -3,10 +3,14 @@
     Refusal                 any answer with an error body
     ├── invalid(...)        400 invalid_request_error, decided while executing: stored under an idempotency key
     ├── bad_params(...)     400 invalid_request_error, decided before executing: never stored
-    ├── no_api_key()        401
+    ├── no_api_key(), bad_key(...), key_expired(...)   401
+    ├── no_access(...), no_permission(...)             403
+    ├── rate_limited(...)   429
+    ├── lock_timeout()      409: another request holds the object
+    ├── server_error(...)   500 and above, api_error
     ├── key_…               400 or 409: the idempotency key can't be used for this request
     ├── missing(...)        404 (in the path) or 400 (in a parameter), code resource_missing
-    └── card_declined(...)  402 card_error
+    └── card_error(...)     402 card_error
 
 The texts are those of recordings where one is known; the rest say what Stripe would mean.
 """
@@ -30,10 +34,12 @@ class Refusal(Exception):  # noqa: N818  it is an answer, not a defect of ours
         code: str | None = None,
         param: str | None = None,
         executed: bool = True,
+        headers: dict[str, str] | None = None,
         **more: Any,
     ) -> None:
         super().__init__(message)
         self.status = status
+        self.headers = headers or {}
         self.executed = executed
         self.error: dict[str, Any] = {"message": message, "type": kind, **more}
         if code is not None:
@@ -72,6 +78,57 @@ def no_api_key() -> Refusal:
     )
 
 
+def bad_key(shown: str) -> Refusal:
+    return Refusal(f"Invalid API Key provided: {shown}", status=401, executed=False)
+
+
+def key_expired(shown: str) -> Refusal:
+    return Refusal(f"Expired API Key provided: {shown}", status=401, code="api_key_expired", executed=False)
+
+
+def no_access(shown: str, account: str) -> Refusal:
+    """The sentence about the sandbox is ours; the rest is Stripe's for an account that is not connected."""
+    return Refusal(
+        f"The provided key '{shown}' does not have access to account '{account}' (or that account does not exist). "
+        "Application access may have been revoked. This sandbox does not cover Connect.",
+        status=403,
+        code="account_invalid",
+        executed=False,
+    )
+
+
+def no_permission(shown: str, account: str, permission: str) -> Refusal:
+    return Refusal(
+        f"The provided key '{shown}' does not have the required permissions for this endpoint on account '{account}'. "
+        f"Having the '{permission}' permission would allow this request to continue.",
+        status=403,
+        executed=False,
+    )
+
+
+def rate_limited(reason: str) -> Refusal:
+    return Refusal(
+        "Request rate limit exceeded. Learn more about rate limits here https://stripe.com/docs/rate-limits.",
+        status=429,
+        code="rate_limit",
+        executed=False,
+        headers={"stripe-rate-limited-reason": reason},
+    )
+
+
+def lock_timeout() -> Refusal:
+    return Refusal(
+        "This object cannot be accessed right now because another API request is currently accessing it.",
+        status=409,
+        code="lock_timeout",
+        executed=False,
+    )
+
+
+def server_error(status: int = 500) -> Refusal:
+    return Refusal("An unknown error occurred", status=status, kind="api_error")
+
+
 def key_too_long(most: int) -> Refusal:
     return Refusal(f"Idempotency keys can be at most {most} characters long.", kind="idempotency_error", executed=False)
 
@@ -99,12 +156,8 @@ def key_reused(key: str, where: str, first: str) -> Refusal:
     )
 
 
-def card_declined(payment_intent: dict[str, Any]) -> Refusal:
-    return Refusal(
-        "Your card was declined.",
-        status=402,
-        kind="card_error",
-        code="card_declined",
-        decline_code="generic_decline",
-        payment_intent=payment_intent,
-    )
+def card_error(message: str, code: str, reason: str | None = None, **more: Any) -> Refusal:
+    """What a bank refused. `reason` is the decline_code; `more` the objects concerned."""
+    if reason is not None:
+        more["decline_code"] = reason
+    return Refusal(message, status=402, kind="card_error", code=code, **more)

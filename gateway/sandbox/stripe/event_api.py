@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from gateway.sandbox.stripe.errors import invalid
-from gateway.sandbox.stripe.events import EventRow
+from gateway.sandbox.stripe.events import EventRow, prune
 from gateway.sandbox.stripe.objects import Obj, in_range, listing
 from gateway.sandbox.stripe.routes import PAGE, Call, route
 
@@ -14,6 +14,7 @@ MAX_TYPES = 20
 
 @route("GET", "/v1/events/{id}")
 def retrieve(call: Call) -> Obj:
+    prune(call.account)
     return call.account.events.need(call.id).shown()
 
 
@@ -21,6 +22,7 @@ def retrieve(call: Call) -> Obj:
 def index(call: Call) -> Obj:
     """`delivery_success=false`: still pending, or failed, for at least one endpoint."""
     params = call.params
+    prune(call.account)
     if "type" in params and "types" in params:
         raise invalid("You may only specify one of these parameters: type, types.", code="parameters_exclusive")
     if len(params.get("types", ())) > MAX_TYPES:

@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from gateway.sandbox.stripe.deltas import told_by
 from gateway.sandbox.stripe.ids import new_id
-from gateway.sandbox.stripe.objects import Obj, difference, public, snapshot
+from gateway.sandbox.stripe.objects import Obj, contents, difference, public, restore, snapshot
 from gateway.sandbox.stripe.old_shape import in_version
+from gateway.sandbox.stripe.receivers import receivers
+from gateway.sandbox.stripe.thin_events import announce, lane
 
 if TYPE_CHECKING:
     from gateway.sandbox.stripe.store import Account
@@ -30,6 +33,7 @@ class EventRow:
     id: str
     type: str
     created: int
+    made: int  # the sandbox's time
     api_version: str
     lane: str  # deliveries of one lane keep their order
     object_id: str
@@ -59,45 +63,49 @@ def record(account: Account, type: str, obj: Obj, previous: Obj | None = None, b
     `before` is a snapshot to take ``previous_attributes`` from; `previous` gives them outright. In a preview nothing
     happens.
     """
-    wanted = [e for e in account.webhook_endpoints.values() if wants(e, type)]
-    versions = {account.api_version} | {e["api_version"] or account.api_version for e in wanted}
+    wanted = [receiver for receiver in receivers(account) if not receiver.is_thin and receiver.wants(type)]
+    versions = {account.api_version} | {receiver.version for receiver in wanted}
     row = EventRow(
         id=new_id("evt"),
         type=type,
-        created=account.now(),
+        created=account.clock.stamp(),
+        made=account.sandbox_clock.now(),
         api_version=account.api_version,
-        lane=_lane(obj),
+        lane=lane(obj),
         object_id=str(obj.get("id", "")),
         bodies={},
         endpoints=len(wanted),
-        waiting={e["id"] for e in wanted},
+        waiting={receiver.id for receiver in wanted},
     )
     if account.previewing:
         return row
     row.bodies = {version: _render(account, row, version, obj, previous, before) for version in versions}
     account.events.add(row.id, row)
-    for endpoint in wanted:
-        account.webhooks.send(account, row, endpoint["id"])
-    _prune(account)
+    for receiver in wanted:
+        account.webhooks.send(account, row, receiver.id)
+    announce(account, f"v1.{type}", obj, snapshot_event=row.id)
+    if before is not None or type.endswith(".created"):
+        account.changed(obj, before)
+        for told in told_by(obj, before):
+            announce(account, told, obj)
+    prune(account)
     return row
-
-
-def wants(endpoint: Obj, type: str) -> bool:
-    return endpoint["status"] == "enabled" and not {"*", type}.isdisjoint(endpoint["enabled_events"])
 
 
 @contextmanager
 def updating(account: Account, obj: Obj, type: str) -> Iterator[None]:
-    """Whatever the block changes on `obj` becomes one ``….updated`` event; no change, no event."""
-    before = snapshot(obj)
-    yield
+    """Whatever the block changes on `obj` becomes one ``….updated`` event; no change, no event.
+
+    Where the block raises, the object is again as it was: a refused call changes nothing.
+    """
+    before, parts = snapshot(obj), contents(obj)
+    try:
+        yield
+    except BaseException:
+        restore(parts)
+        raise
     if public(before) != public(obj):
         record(account, type, obj, before=before)
-
-
-def _lane(obj: Obj) -> str:
-    customer = obj.get("customer")
-    return customer if isinstance(customer, str) else str(obj.get("id", ""))
 
 
 def _render(account: Account, row: EventRow, version: str, obj: Obj, previous: Obj | None, before: Obj | None) -> bytes:
@@ -123,7 +131,8 @@ def _render(account: Account, row: EventRow, version: str, obj: Obj, previous: O
     )
 
 
-def _prune(account: Account) -> None:
+def prune(account: Account) -> None:
     """Stripe keeps events for 30 days."""
-    now = account.now()
-    account.events.drop_oldest(lambda event: now - event.created <= RETENTION_S)
+    now = account.sandbox_clock.now()
+    account.events.drop_oldest(lambda event: now - event.made <= RETENTION_S)
+    account.thin_events.drop_oldest(lambda event: now - event.made <= RETENTION_S)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.sandbox.stripe.errors import invalid, missing
+from gateway.sandbox.stripe.events import updating
 from gateway.sandbox.stripe.objects import Obj
 from gateway.sandbox.stripe.store import Account
 
@@ -23,3 +24,11 @@ def fix_currency(account: Account, customer: Obj, currency: str) -> None:
             f"invoice item with currency {customer['currency']}",
         )
     customer["currency"] = currency
+
+
+def set_delinquent(account: Account, id: str, value: bool) -> None:
+    """The most recent change of any invoice: failed or past due is true, paid or given up by hand false (Customer)."""
+    customer = account.customers[id]
+    if not customer.get("deleted") and customer["delinquent"] != value:
+        with updating(account, customer, "customer.updated"):
+            customer["delinquent"] = value

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from gateway.sandbox.stripe import coupons, drafts, invoices
+from gateway.sandbox.stripe import closing, coupons, drafts, invoices
 from gateway.sandbox.stripe.errors import invalid
 from gateway.sandbox.stripe.events import record, updating
-from gateway.sandbox.stripe.holders import fix_currency, living
+from gateway.sandbox.stripe.holders import fix_currency, living, set_delinquent
 from gateway.sandbox.stripe.invoice_items import check_tax_rates, pending, release, take
 from gateway.sandbox.stripe.objects import Obj, in_range, listing, merge_metadata
+from gateway.sandbox.stripe.payment_methods import defaults
 from gateway.sandbox.stripe.routes import PAGE, Call, retrieves, route
 from gateway.sandbox.stripe.totals import recompute
 
@@ -19,7 +20,7 @@ COMMON = (
 )
 # What stays editable after finalization; the rest is "monetary, or frozen" (docs: invoices/update).
 ALWAYS = {"metadata", "auto_advance", "default_payment_method", "expand"}
-PLAIN = ("description", "footer", "number", "statement_descriptor", "custom_fields", "default_payment_method")
+PLAIN = ("description", "footer", "number", "statement_descriptor", "custom_fields")
 FROZEN = "Finalized invoices can't be updated in this way"
 
 
@@ -52,6 +53,7 @@ def create(call: Call) -> Obj:
         raise invalid("Nothing to invoice for subscription", code="invoice_no_subscription_line_items")
     if items:
         currency = items[0]["currency"]
+    method_given = defaults(account, params, customer)
     fix_currency(account, customer, currency.lower())
     invoice = drafts.new_invoice(
         account,
@@ -69,6 +71,7 @@ def create(call: Call) -> Obj:
     )
     with updating(account, invoice, "invoice.updated"):
         _set(call, invoice)
+        invoice |= method_given
         if items:
             take(account, invoice, items)
         recompute(account, invoice)
@@ -112,16 +115,16 @@ def update(call: Call) -> Obj:
     if invoice["status"] == "draft" and params.keys() & {"collection_method", "days_until_due", "due_date"}:
         due = params.get("due_date", invoice["due_date"] if method == "send_invoice" else None)
         _check_due(method, params.get("days_until_due"), due)
+    method_given = defaults(account, params, account.customers[invoice["customer"]])
     with updating(account, invoice, "invoice.updated"):
         merge_metadata(invoice, params)
         if "auto_advance" in params:
             _advance_or_hold(call, invoice)
         if invoice["status"] != "draft":
-            if "default_payment_method" in params:
-                invoice["default_payment_method"] = params["default_payment_method"]
+            invoice |= method_given
             return invoice
         _set(call, invoice)
-        invoice["collection_method"] = method
+        invoice |= {"collection_method": method, **method_given}
         if "due_date" in params:
             invoice["due_date"] = params["due_date"]
         if "days_until_due" in params:
@@ -186,6 +189,7 @@ def index(call: Call) -> Obj:
             all(params.get(name) in (None, i[name]) for name in ("status", "customer", "collection_method"))
             and in_range(i["created"], params.get("created"))
             and in_range(i["due_date"], params.get("due_date"))
+            and (ids is not None or i["test_clock"] is None)
         )
 
     return listing("/v1/invoices", *account.invoices.page(params, keep, ids))
@@ -202,21 +206,28 @@ def finalize(call: Call) -> Obj:
 def pay(call: Call) -> Obj:
     invoice, params = call.account.invoices.need(call.id), call.params
     out_of_band = params.get("paid_out_of_band", False)
-    invoices.pay(call.account, invoice, out_of_band=out_of_band, payment_method=params.get("payment_method"))
+    invoices.pay(
+        call.account,
+        invoice,
+        out_of_band=out_of_band,
+        payment_method=params.get("payment_method"),
+        off_session=params.get("off_session", True),
+    )
     return invoice
 
 
 @route("POST", "/v1/invoices/{id}/void")
 def void(call: Call) -> Obj:
     invoice = call.account.invoices.need(call.id)
-    invoices.void(call.account, invoice)
+    closing.void(call.account, invoice)
     return invoice
 
 
 @route("POST", "/v1/invoices/{id}/mark_uncollectible")
 def mark_uncollectible(call: Call) -> Obj:
     invoice = call.account.invoices.need(call.id)
-    invoices.mark_uncollectible(call.account, invoice)
+    closing.mark_uncollectible(call.account, invoice)
+    set_delinquent(call.account, invoice["customer"], False)
     return invoice
 
 
@@ -230,6 +241,6 @@ def send(call: Call) -> Obj:
     if invoice["status"] == "draft":
         invoices.finalize(account, invoice)
     elif invoice["status"] != "open":
-        raise invalid(invoices.NOT_OPEN)
+        raise invalid(closing.NOT_OPEN)
     record(account, "invoice.sent", invoice)
     return invoice

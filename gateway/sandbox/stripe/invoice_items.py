@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 
 from gateway.sandbox.stripe import lines
 from gateway.sandbox.stripe.errors import invalid
@@ -69,7 +71,7 @@ def new_item(
         "quantity": int(quantity),
         "quantity_decimal": decimal_text(Decimal(quantity)),
         "tax_rates": tax_rates or [],
-        "test_clock": None,
+        "test_clock": customer["test_clock"],
         "_subscription": subscription,
         "_tax_behavior": price["tax_behavior"] if price else "unspecified",
     }
@@ -167,6 +169,13 @@ def item_from(
     account: Account, customer: Obj, params: Obj, *, invoice: Obj | None = None, currency: str | None = None
 ) -> Obj:
     """A pending item from the parameters that invoice items, invoice lines and previews share."""
+    return item_planned(account, customer, params, invoice=invoice, currency=currency)()
+
+
+def item_planned(
+    account: Account, customer: Obj, params: Obj, *, invoice: Obj | None = None, currency: str | None = None
+) -> Callable[[], Obj]:
+    """As `item_from`, but only what makes the item, which is not refused any more. Raises Refusal."""
     quantity = _quantity(params)
     amount, price = _amount(account, params, quantity)
     own = price["currency"] if price else params.get("currency")
@@ -175,7 +184,8 @@ def item_from(
         raise invalid(f"The currency must be the invoice's: {invoice['currency']}.", param="currency")
     fix_currency(account, customer, found.lower())
     period = params.get("period")
-    item = new_item(
+    given = partial(
+        new_item,
         account,
         customer,
         found.lower(),
@@ -189,6 +199,11 @@ def item_from(
         tax_rates=check_tax_rates(account, params.get("tax_rates"), "tax_rates"),
         metadata={key: value for key, value in (params.get("metadata") or {}).items() if value != ""},
     )
+    return partial(_made, given, params)
+
+
+def _made(given: Callable[[], Obj], params: Obj) -> Obj:
+    item = given()
     if "unit_amount_decimal" in params:
         item["_unit"] = decimal_text(Decimal(params["unit_amount_decimal"]))
     if "tax_behavior" in params:
@@ -276,6 +291,7 @@ def index(call: Call) -> Obj:
     def keep(i: Obj) -> bool:
         return (
             params.get("invoice") in (None, i["invoice"])
+            and (i["test_clock"] is None or not params.keys().isdisjoint(("customer", "invoice")))
             and ("pending" not in params or params["pending"] == (i["invoice"] is None))
             and in_range(i["date"], params.get("created"))
         )

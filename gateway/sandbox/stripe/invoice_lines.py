@@ -6,13 +6,15 @@ amount is set by hand it counts no more usage (chosen).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from gateway.sandbox.stripe.catalog import create_product
 from gateway.sandbox.stripe.errors import invalid, missing
 from gateway.sandbox.stripe.events import updating
-from gateway.sandbox.stripe.invoice_items import check_tax_rates, delete_item, item_from, take, unassign
+from gateway.sandbox.stripe.invoice_items import check_tax_rates, delete_item, item_planned, take, unassign
 from gateway.sandbox.stripe.lines import of_item, pricing
 from gateway.sandbox.stripe.money import decimal_text
 from gateway.sandbox.stripe.objects import Obj, listing, merge_metadata
@@ -75,13 +77,10 @@ def _merge_metadata(invoice: Obj, params: Obj) -> None:
 @route("POST", "/v1/invoices/{id}/add_lines", f"*lines:[{{invoice_item {LINE}}}] invoice_metadata:map?")
 def add_lines(call: Call) -> Obj:
     account, params, invoice = call.account, call.params, _draft(call)
-    for at, entry in enumerate(params["lines"]):
-        if "invoice_item" in entry:
-            _waiting(account, invoice, entry["invoice_item"], f"lines[{at}][invoice_item]")
-    items = [_item(account, invoice, entry) for entry in params["lines"]]
+    planned = [_planned(account, invoice, entry, f"lines[{at}]") for at, entry in enumerate(params["lines"])]
     with updating(account, invoice, "invoice.updated"):
         _merge_metadata(invoice, params)
-        take(account, invoice, items)
+        take(account, invoice, [make() for make in planned])
     return invoice
 
 
@@ -92,11 +91,15 @@ def _waiting(account: Account, invoice: Obj, id: str, where: str) -> Obj:
     return item
 
 
-def _item(account: Account, invoice: Obj, entry: Obj) -> Obj:
+def _planned(account: Account, invoice: Obj, entry: Obj, where: str) -> Callable[[], Obj]:
+    """What makes the item of a line: all lines are checked before the first one is made."""
+    if "invoice_item" in entry:
+        return partial(_changed, _waiting(account, invoice, entry["invoice_item"], f"{where}[invoice_item]"), entry)
     customer = account.customers[invoice["customer"]]
-    if "invoice_item" not in entry:
-        return item_from(account, customer, _with_product(account, entry), invoice=invoice)
-    item = account.invoice_items[entry["invoice_item"]]
+    return item_planned(account, customer, _with_product(account, entry), invoice=invoice)
+
+
+def _changed(item: Obj, entry: Obj) -> Obj:
     merge_metadata(item, entry)
     item |= {name: entry[name] for name in ("description", "discountable", "period") if name in entry}
     return item
@@ -117,9 +120,10 @@ def _with_product(account: Account, entry: Obj) -> Obj:
 def update_lines(call: Call) -> Obj:
     account, params, invoice = call.account, call.params, _draft(call)
     found = [_line(invoice, entry["id"], f"lines[{at}][id]") for at, entry in enumerate(params["lines"])]
+    changes = [_changes(account, invoice, *pair) for pair in zip(found, params["lines"], strict=True)]
     with updating(account, invoice, "invoice.updated"):
-        for line, entry in zip(found, params["lines"], strict=True):
-            _update(account, invoice, line, {k: v for k, v in entry.items() if k != "id"})
+        for line, entry, new in zip(found, params["lines"], changes, strict=True):
+            _update(account, invoice, line, entry, new)
         _merge_metadata(invoice, params)
         recompute(account, invoice)
     return invoice
@@ -131,15 +135,15 @@ def update_line(call: Call) -> Obj:
     line: Obj | None = next((line for line in invoice["lines"]["data"] if line["id"] == call.ids[1]), None)
     if line is None:
         raise missing("invoice line item", call.ids[1])
+    changes = _changes(account, invoice, line, call.params)
     with updating(account, invoice, "invoice.updated"):
-        _update(account, invoice, line, call.params)
+        _update(account, invoice, line, call.params, changes)
         recompute(account, invoice)
     return line
 
 
-def _update(account: Account, invoice: Obj, line: Obj, entry: Obj) -> None:
+def _update(account: Account, invoice: Obj, line: Obj, entry: Obj, changes: Obj) -> None:
     """The line, and the invoice item behind it, take what is given."""
-    changes = _changes(account, invoice, line, _with_product(account, entry))
     item = account.invoice_items.get(line.get("_invoice_item") or "")
     if item is None:
         line |= changes
@@ -159,7 +163,8 @@ def _update(account: Account, invoice: Obj, line: Obj, entry: Obj) -> None:
 
 
 def _changes(account: Account, invoice: Obj, line: Obj, entry: Obj) -> Obj:
-    """New values of fields that a line and its item have in common."""
+    """New values of fields that a line and its item have in common. Raises Refusal; nothing is changed yet."""
+    entry = _with_product(account, entry)
     changes: Obj = {k: entry[k] for k in ("amount", "description", "discountable", "period") if k in entry}
     if "tax_rates" in entry:
         changes["tax_rates"] = check_tax_rates(account, entry["tax_rates"], "tax_rates")

@@ -1,4 +1,4 @@
-"""The life of an invoice from its finalization: open, paid, void, uncollectible. Before that: `drafts.py`.
+"""Finalizing and paying an invoice. Before: `drafts.py`; how it is collected and ends: `collection.py`, `closing.py`.
 
 Rules and texts: docs invoicing/integration/workflow-transitions, billing/invoices/subscription, customer balance;
 error texts as recorded.
@@ -6,26 +6,19 @@ error texts as recorded.
 
 from __future__ import annotations
 
-from functools import partial
-
-from gateway.sandbox.stripe import payments, usage_lines
-from gateway.sandbox.stripe.collection import (
-    attempt,
-    collect_automatically,
-    review_subscription,
-    settle,
-    usable_payment_method,
-)
-from gateway.sandbox.stripe.errors import card_declined, invalid
+from gateway.sandbox.stripe import balances, dunning, hosting, payments, usage_lines
+from gateway.sandbox.stripe.closing import NOT_OPEN, settle
+from gateway.sandbox.stripe.collection import attempt, collect_automatically, usable_payment_method
+from gateway.sandbox.stripe.errors import Refusal, card_error, invalid
 from gateway.sandbox.stripe.events import record, updating
 from gateway.sandbox.stripe.money import MINIMUM
 from gateway.sandbox.stripe.objects import Obj, public
-from gateway.sandbox.stripe.standing import subscription_of
+from gateway.sandbox.stripe.payment_methods import for_payment
+from gateway.sandbox.stripe.standing import review_of, subscription_of
 from gateway.sandbox.stripe.store import Account
 from gateway.sandbox.stripe.taxes import UNKNOWN_LOCATION, location
 from gateway.sandbox.stripe.totals import recompute
 
-NOT_OPEN = "You can only pass in open invoices. This invoice isn't open."
 NEEDS_DUE = "If invoice collection method is 'send_invoice', you must specify 'due_date' or 'days_until_due'."
 
 
@@ -46,8 +39,7 @@ def finalize(account: Account, invoice: Obj, *, auto_advance: bool | None = None
             "auto_advance": invoice["auto_advance"] if auto_advance is None else auto_advance,
             "automatically_finalizes_at": None,
             "effective_at": now,
-            "hosted_invoice_url": f"https://invoice.stripe.com/i/{account.id}/test_{invoice['id']}?s=ap",
-            "invoice_pdf": f"https://pay.stripe.com/invoice/{account.id}/test_{invoice['id']}/pdf?s=ap",
+            **hosting.of_invoice(account, invoice),
             "last_finalization_error": None,
             "number": invoice["number"] or _number(account, customer),
         }
@@ -61,12 +53,12 @@ def finalize(account: Account, invoice: Obj, *, auto_advance: bool | None = None
         settle(account, invoice, "nothing_due")
         return
     if invoice["collection_method"] == "send_invoice":
-        account.clock.at(max(invoice["due_date"], now), partial(_due, account, invoice))
+        dunning.watch_due(account, invoice)
         if account.sends_invoice_mails and customer.get("email") and invoice["auto_advance"]:
             record(account, "invoice.sent", invoice)
     elif collect and invoice["auto_advance"]:
         collect_automatically(account, invoice)
-    review_subscription(account, invoice)
+    review_of(account, invoice)
 
 
 def _fail_finalization(account: Account, invoice: Obj) -> None:
@@ -81,13 +73,16 @@ def _take_balance(account: Account, invoice: Obj, customer: Obj) -> None:
     """The customer balance goes in before the amount due; what is too small to charge goes out to it."""
     balance = customer["balance"]
     due = max(0, invoice["total"] + balance)
-    ending = min(0, invoice["total"] + balance)
+    applied, small = min(0, invoice["total"] + balance) - balance, 0
     if 0 < due < MINIMUM.get(invoice["currency"], 0):
-        ending, due = ending + due, 0
+        small, due = due, 0
+    ending = balance + applied + small
     invoice |= {"starting_balance": balance, "ending_balance": ending, "amount_due": due, "amount_remaining": due}
-    if ending != balance:
+    if applied or small:
         with updating(account, customer, "customer.updated"):
-            customer["balance"] = ending
+            for amount, type in ((applied, "applied_to_invoice"), (small, "invoice_too_small")):
+                if amount:
+                    balances.book(account, customer, amount, type, invoice=invoice["id"])
 
 
 def _number(account: Account, customer: Obj) -> str:
@@ -96,12 +91,9 @@ def _number(account: Account, customer: Obj) -> str:
     return number
 
 
-def _due(account: Account, invoice: Obj) -> None:
-    if invoice["status"] == "open":
-        review_subscription(account, invoice)
-
-
-def pay(account: Account, invoice: Obj, *, out_of_band: bool, payment_method: str | None) -> None:
+def pay(
+    account: Account, invoice: Obj, *, out_of_band: bool, payment_method: str | None, off_session: bool = True
+) -> None:
     """Pay on a draft finalizes first; uncollectible can still be paid; paid, void and unknown cannot."""
     if invoice["status"] == "draft":
         finalize(account, invoice, collect=False)
@@ -115,7 +107,9 @@ def pay(account: Account, invoice: Obj, *, out_of_band: bool, payment_method: st
         payments.out_of_band(account, invoice)
         settle(account, invoice, "out_of_band")
         return
-    method = payment_method or usable_payment_method(account, invoice)
+    method = usable_payment_method(account, invoice)
+    if payment_method is not None:
+        method = for_payment(account, payment_method, invoice["customer"])
     if method is None:
         raise invalid(
             "There is no `default_payment_method` set on this Customer or Invoice. Please attach a payment method "
@@ -126,43 +120,27 @@ def pay(account: Account, invoice: Obj, *, out_of_band: bool, payment_method: st
         raise invalid(
             "This invoice has a payment that is still processing.", code="invoice_payment_intent_requires_action"
         )
-    if attempt(account, invoice, method) == "declined":
-        raise card_declined(public(payments.intent_of(account, invoice)))
+    outcome = attempt(account, invoice, method, off_session=off_session)
+    if outcome in ("declined", "requires_action"):
+        raise unpaid(account, invoice, outcome)
 
 
-def void(account: Account, invoice: Obj) -> None:
-    """open or uncollectible → void. Whether a used balance comes back is `account.void_returns_balance`."""
-    if invoice["status"] == "paid":
-        raise invalid("Invoices with `paid` payments cannot be voided.")
-    if invoice["status"] not in ("open", "uncollectible"):
-        raise invalid(NOT_OPEN)
-    payments.cancel(account, invoice, "void_invoice")
-    with updating(account, invoice, "invoice.updated"):
-        invoice |= {"status": "void", "auto_advance": False, "next_payment_attempt": None}
-        invoice["status_transitions"]["voided_at"] = account.now()
-        record(account, "invoice.voided", invoice)
-    used = invoice["ending_balance"] - invoice["starting_balance"]
-    if used and account.void_returns_balance:
-        customer = account.customers[invoice["customer"]]
-        if not customer.get("deleted"):
-            with updating(account, customer, "customer.updated"):
-                customer["balance"] -= used
-    review_subscription(account, invoice)
-
-
-def mark_uncollectible(account: Account, invoice: Obj) -> None:
-    if invoice["status"] == "uncollectible":
-        raise invalid("This invoice has already been marked uncollectible.")
-    if invoice["status"] != "open":
-        raise invalid(NOT_OPEN)
-    with updating(account, invoice, "invoice.updated"):
-        invoice |= {"status": "uncollectible", "auto_advance": False, "next_payment_attempt": None}
-        invoice["status_transitions"]["marked_uncollectible_at"] = account.now()
-        record(account, "invoice.marked_uncollectible", invoice)
-    review_subscription(account, invoice)
-
-
-def credited_to_zero(account: Account, invoice: Obj) -> None:
-    """A credit note took the rest: Stripe settles the invoice by itself."""
-    payments.cancel(account, invoice, "automatic")
-    settle(account, invoice, "credit_note")
+def unpaid(account: Account, invoice: Obj, outcome: str) -> Refusal:
+    """The 402 of a payment that was declined, or that the payer has yet to authenticate."""
+    intent = payments.intent_of(account, invoice) or {}
+    if outcome == "requires_action":
+        return card_error(
+            "This payment requires additional user action before it can be completed successfully. Payment can be "
+            "completed using the PaymentIntent associated with the invoice.",
+            "invoice_payment_intent_requires_action",
+            payment_intent=public(intent),
+        )
+    error = intent["last_payment_error"]
+    return card_error(
+        error["message"],
+        error["code"],
+        error.get("decline_code"),
+        charge=intent["latest_charge"],
+        payment_intent=public(intent),
+        payment_method=error["payment_method"],
+    )

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from gateway.sandbox.stripe import refused_usage, usage
 from gateway.sandbox.stripe.errors import invalid, missing
+from gateway.sandbox.stripe.meter_errors import Code
 from gateway.sandbox.stripe.meters import active_meter
 from gateway.sandbox.stripe.objects import Obj
 from gateway.sandbox.stripe.routes import Call, route
@@ -25,7 +26,7 @@ MAX_DIGITS = 15
 class _Bad(Exception):  # noqa: N818  an answer of the check, not a defect of ours
     """What is wrong with an event: a code of Stripe's error reports, and its text."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: Code, message: str) -> None:
         super().__init__(message)
         self.code = code
 
@@ -36,8 +37,8 @@ def create(call: Call) -> Obj:
     identifier = params.get("identifier") or str(uuid4())
     if len(identifier) > 100:
         raise invalid("Invalid string: `identifier` can be at most 100 characters long.", param="identifier")
-    known = account.meter_events.get(identifier)
-    if known is not None and now - known["created"] < IDENTIFIERS_KEPT_S:
+    _forget(account)
+    if identifier in account.meter_events:
         raise invalid(f"An event already exists with identifier {identifier}.", param="identifier")
     event = {
         "object": "billing.meter_event",
@@ -47,19 +48,19 @@ def create(call: Call) -> Obj:
         "livemode": False,
         "payload": params["payload"],
         "timestamp": params.get("timestamp", now),
+        "_came_at": account.sandbox_clock.now(),
     }
-    account.meter_events.pop(identifier, None)
     account.meter_events[identifier] = event
-    _forget(account, now)
     _count(account, event)
     return event
 
 
-def _forget(account: Account, now: int) -> None:
-    """Identifiers stand in the order of their coming; the old ones are at the front."""
+def _forget(account: Account) -> None:
+    """Identifiers stand in the order of their coming, by the sandbox's time; test clocks do not age them (chosen)."""
+    now = account.sandbox_clock.now()
     while account.meter_events:
         oldest = next(iter(account.meter_events))
-        if now - account.meter_events[oldest]["created"] < IDENTIFIERS_KEPT_S:
+        if now - account.meter_events[oldest]["_came_at"] < IDENTIFIERS_KEPT_S:
             return
         del account.meter_events[oldest]
 
@@ -72,7 +73,7 @@ def _count(account: Account, event: Obj) -> None:
         customer, value = _read(account, meter, event)
     except _Bad as bad:
         found = meter or _inactive(account, event["event_name"])
-        refused_usage.refuse(account, bad.code, str(bad), event["identifier"], found["id"] if found else None)
+        refused_usage.refuse(account, bad.code, str(bad), event["identifier"], found)
         return
     usage.add(account, meter, customer, event["timestamp"], value, event["identifier"])
     event["_counted"] = (meter["id"], customer)
@@ -128,9 +129,9 @@ def adjust(call: Call) -> Obj:
     if identifier is None:
         name = "cancel[identifier]"
         raise invalid(f"Missing required param: {name}.", code="parameter_missing", param=name)
+    _forget(account)
     event = account.meter_events.get(identifier)
-    late = event is not None and account.now() - event["created"] >= IDENTIFIERS_KEPT_S
-    if event is None or late or event["event_name"] != params["event_name"]:
+    if event is None or event["event_name"] != params["event_name"]:
         raise missing("meter event", identifier, param="cancel[identifier]", status=400)
     if "_counted" in event:
         meter, customer = event["_counted"]

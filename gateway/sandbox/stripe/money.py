@@ -47,3 +47,16 @@ def decimal_text(value: Decimal) -> str:
 def number(value: Decimal) -> int | float:
     """A percentage for JSON. Calculations keep the Decimal."""
     return int(value) if value == value.to_integral_value() else float(value)
+
+
+# Currencies without decimals (docs: currencies; ISK and UGX count as two at Stripe), and those with three.
+WHOLE = {
+    "bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf",
+}  # fmt: skip
+THOUSANDTHS = {"bhd", "jod", "kwd", "omr", "tnd"}
+
+
+def text(amount: int, currency: str) -> str:
+    """``EUR 12.50``, for people."""
+    decimals = 0 if currency in WHOLE else 3 if currency in THOUSANDTHS else 2
+    return f"{currency.upper()} {Decimal(amount).scaleb(-decimals):,}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
 Obj = dict[str, Any]
 LINES_SHOWN = 10
 API_VERSION = "2026-08-26.dahlia"
+BOUNDS = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
 
 
 def snapshot(value: Any) -> Any:
@@ -15,6 +17,25 @@ def snapshot(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: snapshot(item) for key, item in value.items()}
     return [snapshot(item) for item in value] if isinstance(value, list) else value
+
+
+def contents(value: Any) -> list[tuple[Any, Any]]:
+    """Every map and list within, each beside a copy of what it holds: what `restore` needs. Other objects may refer to
+    the parts themselves, as subscriptions and their items do, so they are kept and not copied."""
+    if not isinstance(value, dict | list):
+        return []
+    found = [(value, value.copy())]
+    for item in value.values() if isinstance(value, dict) else value:
+        if isinstance(item, dict | list):
+            found += contents(item)
+    return found
+
+
+def restore(parts: list[tuple[Any, Any]]) -> None:
+    """Put everything back in its place."""
+    for part, held in parts:
+        part.clear()
+        part.extend(held) if isinstance(part, list) else part.update(held)
 
 
 def public(value: Any) -> Any:
@@ -63,7 +84,7 @@ def merge_metadata(obj: Obj, params: Obj) -> None:
     obj["metadata"] = {key: value for key, value in merged.items() if value != ""}
 
 
-def in_range(value: int | None, wanted: Any) -> bool:
+def in_range(value: float | None, wanted: Any) -> bool:
     """Stripe's ``created`` filters: a number or gt, gte, lt, lte."""
     if wanted is None:
         return True
@@ -71,5 +92,4 @@ def in_range(value: int | None, wanted: Any) -> bool:
         return False
     if isinstance(wanted, int):
         return value == wanted
-    tests = {"gt": value.__gt__, "gte": value.__ge__, "lt": value.__lt__, "lte": value.__le__}
-    return all(tests[name](bound) for name, bound in wanted.items())
+    return all(BOUNDS[name](value, bound) for name, bound in wanted.items())

@@ -1,9 +1,13 @@
-"""Objects as API versions before 2025-03-31.basil show them.
+"""Objects as older API versions show them: the present shape is that of 2026-08-26.dahlia.
 
-What moved (Stripe's basil changelog): invoice.subscription, paid, paid_out_of_band, charge, payment_intent, tax,
-total_tax_amounts; line.price, plan, type, proration, tax_amounts; subscription.current_period_*; credit_note.refund,
-tax_amounts; payment_intent.invoice. And one trap: an invoice paid out of band showed amount_paid=0 and the full
-amount_remaining (recorded with 2020-08-27).
+What moved with 2025-03-31.basil (Stripe's changelog): invoice.subscription, paid, paid_out_of_band, charge,
+payment_intent, tax, total_tax_amounts; line.price, plan, type, proration, tax_amounts; invoiceitem.price, subscription,
+unit_amount; subscription.current_period_*; credit_note.refund, tax_amounts; payment_intent.invoice, charge.invoice;
+price.recurring.aggregate_usage, of the usage records that meters replaced. And one trap: an invoice paid out of band
+showed amount_paid=0 and the full amount_remaining (recorded with 2020-08-27).
+
+With 2025-05-28.basil: credit_note.type `mixed`, which was post_payment before. With 2025-09-30.clover: discount.coupon
+became source, promotion_code.coupon became promotion.
 """
 
 from __future__ import annotations
@@ -16,16 +20,17 @@ from gateway.sandbox.stripe.objects import Obj, public
 if TYPE_CHECKING:
     from gateway.sandbox.stripe.store import Account
 
-BASIL = "2025-03-31"
-
 
 def in_version(account: Account, version: str, obj: Obj) -> Obj:
-    """`obj` as that API version shows it: the present shape from basil on, the old one before."""
+    """`obj` as that API version shows it; the latest change is undone first."""
     shown: Obj = public(obj)
-    convert = CONVERT.get(shown.get("object", ""))
-    if version[:10] >= BASIL or convert is None or shown.get("deleted"):
+    if shown.get("deleted"):
         return shown
-    return convert(account, obj, shown)
+    for since, converters in CHANGES:
+        convert = converters.get(shown.get("object", ""))
+        if version[:10] < since and convert is not None:
+            shown = convert(account, obj, shown)
+    return shown
 
 
 def _invoice(account: Account, obj: Obj, shown: Obj) -> Obj:
@@ -33,7 +38,8 @@ def _invoice(account: Account, obj: Obj, shown: Obj) -> Obj:
     oob = obj.get("_paid_by") == "out_of_band" and obj["status"] == "paid"
     intent = account.payment_intents.get(obj.get("_payment_intent") or "")
     taxes = shown.pop("total_taxes") or []
-    shown.pop("amount_overpaid", None)
+    for name in ("amount_overpaid", "payments", "confirmation_secret"):
+        shown.pop(name, None)
     shown |= {
         "subscription": details.get("subscription"),
         "subscription_details": {"metadata": details.get("metadata")},
@@ -49,7 +55,8 @@ def _invoice(account: Account, obj: Obj, shown: Obj) -> Obj:
         "application_fee_amount": None,
     }
     if oob:
-        shown |= {"amount_paid": 0, "amount_remaining": shown["amount_due"]}
+        shown["amount_paid"] -= obj["_out_of_band"]
+        shown["amount_remaining"] += obj["_out_of_band"]
     shown["lines"]["data"] = [_line(account, line, line) for line in shown["lines"]["data"]]
     return shown
 
@@ -72,7 +79,7 @@ def _line(account: Account, obj: Obj, shown: Obj) -> Obj:
     price = account.prices.get((pricing.get("price_details") or {}).get("price", ""))
     shown |= {
         "type": "invoiceitem" if loose or item.get("invoice_item") else "subscription",
-        "price": public(price) if price else None,
+        "price": _price(account, price, public(price)) if price else None,
         "plan": None,
         "proration": bool((item or loose).get("proration")),
         "subscription": item.get("subscription") or loose.get("subscription"),
@@ -86,8 +93,19 @@ def _line(account: Account, obj: Obj, shown: Obj) -> Obj:
     return shown
 
 
+def _price(account: Account, obj: Obj, shown: Obj) -> Obj:
+    if shown.get("recurring"):
+        shown["recurring"]["aggregate_usage"] = None
+    return shown
+
+
+def _item(account: Account, obj: Obj, shown: Obj) -> Obj:
+    return shown | {"plan": None, "price": _price(account, obj["price"], shown["price"])}
+
+
 def _subscription(account: Account, obj: Obj, shown: Obj) -> Obj:
-    items = shown["items"]["data"]
+    items = [_item(account, item, item) for item in shown["items"]["data"]]
+    shown["items"]["data"] = items
     shown |= {
         "current_period_start": items[0]["current_period_start"] if items else shown["start_date"],
         "current_period_end": items[0]["current_period_end"] if items else shown["start_date"],
@@ -104,20 +122,63 @@ def _credit_note(account: Account, obj: Obj, shown: Obj) -> Obj:
     shown["tax_amounts"] = [_tax(t) for t in shown.pop("total_taxes") or []]
     for name in ("pre_payment_amount", "post_payment_amount"):
         shown.pop(name)
-    if shown["type"] == "mixed":
-        shown["type"] = "post_payment"
+    for line in shown["lines"]["data"]:
+        line["tax_amounts"] = [_tax(t) for t in line.pop("taxes") or []]
     return shown
 
 
-def _payment_intent(account: Account, obj: Obj, shown: Obj) -> Obj:
+def _invoice_item(account: Account, obj: Obj, shown: Obj) -> Obj:
+    parent = (shown.pop("parent") or {}).get("subscription_details") or {}
+    pricing = shown.pop("pricing") or {}
+    price = account.prices.get((pricing.get("price_details") or {}).get("price", ""))
+    return shown | {
+        "plan": None,
+        "price": _price(account, price, public(price)) if price else None,
+        "subscription": parent.get("subscription"),
+        "subscription_item": parent.get("subscription_item"),
+        "unit_amount": price["unit_amount"] if price else None,
+        "unit_amount_decimal": pricing.get("unit_amount_decimal"),
+    }
+
+
+def _payment(account: Account, obj: Obj, shown: Obj) -> Obj:
     shown["invoice"] = obj.get("_invoice")
     return shown
 
 
-CONVERT: dict[str, Callable[[Account, Obj, Obj], Obj]] = {
-    "invoice": _invoice,
-    "line_item": _line,
-    "subscription": _subscription,
-    "credit_note": _credit_note,
-    "payment_intent": _payment_intent,
-}
+def _without_mixed(account: Account, obj: Obj, shown: Obj) -> Obj:
+    return shown | {"type": "post_payment"} if shown["type"] == "mixed" else shown
+
+
+def _discount(account: Account, obj: Obj, shown: Obj) -> Obj:
+    return shown | {"coupon": _coupon(account, shown.pop("source"))}
+
+
+def _promotion_code(account: Account, obj: Obj, shown: Obj) -> Obj:
+    return shown | {"coupon": _coupon(account, shown.pop("promotion"))}
+
+
+def _coupon(account: Account, named: Obj) -> Obj | None:
+    coupon = account.coupons.get(named["coupon"] or "")
+    return None if coupon is None else public(coupon)
+
+
+CHANGES: tuple[tuple[str, dict[str, Callable[[Account, Obj, Obj], Obj]]], ...] = (
+    ("2025-09-30", {"discount": _discount, "promotion_code": _promotion_code}),
+    ("2025-05-28", {"credit_note": _without_mixed}),
+    (
+        "2025-03-31",
+        {
+            "invoice": _invoice,
+            "invoiceitem": _invoice_item,
+            "line_item": _line,
+            "price": _price,
+            "subscription": _subscription,
+            "subscription_item": _item,
+            "credit_note": _credit_note,
+            "payment_intent": _payment,
+            "charge": _payment,
+        },
+    ),
+)
+"""What changed when, the latest first."""

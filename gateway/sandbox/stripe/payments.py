@@ -1,8 +1,6 @@
-"""What pays an invoice at Stripe: its InvoicePayments and PaymentIntents.
+"""What pays an invoice: its InvoicePayments, each a payment intent or a payment record.
 
 Finalization makes the default pair, for send_invoice too (recorded: payment_intent.created beside invoice.finalized).
-Payment methods are names only: any ``pm_…`` works, one containing ``Declined`` is declined, and ``pm_sepaDebit…`` or
-``pm_usBankAccount…`` stay processing for three days.
 
 Open in Stripe's documents: whether paid_out_of_band leaves an InvoicePayment of type payment_record. By default the
 default payment is cancelled and nothing else is made (what recordings show); `account.oob_makes_payment_record`
@@ -11,62 +9,38 @@ plays the other model.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from gateway.sandbox.stripe import payment_intents
 from gateway.sandbox.stripe.events import record
 from gateway.sandbox.stripe.ids import new_id
 from gateway.sandbox.stripe.objects import Obj, in_range, listing
 from gateway.sandbox.stripe.routes import PAGE, Call, retrieves, route
 from gateway.sandbox.stripe.store import Account
-
-PROCESSING_S = 3 * 86400
-
-
-def declines(payment_method: str) -> bool:
-    return "declined" in payment_method.lower()
-
-
-def is_slow(payment_method: str) -> bool:
-    return payment_method.lower().startswith(("pm_sepadebit", "pm_usbankaccount"))
+from gateway.sandbox.stripe.thin_events import announce
 
 
 def open_default(account: Account, invoice: Obj) -> None:
     """The default PaymentIntent (requires_payment_method) and InvoicePayment of a newly finalized invoice."""
-    intent = {
-        "id": new_id("pi"),
-        "object": "payment_intent",
-        "amount": invoice["amount_due"],
-        "amount_capturable": 0,
-        "amount_received": 0,
-        "canceled_at": None,
-        "cancellation_reason": None,
-        "capture_method": "automatic",
-        "client_secret": new_id("pi") + "_secret_sandbox",
-        "confirmation_method": "automatic",
-        "created": account.now(),
-        "currency": invoice["currency"],
-        "customer": invoice["customer"],
-        "description": None,
-        "last_payment_error": None,
-        "latest_charge": None,
-        "livemode": False,
-        "metadata": {},
-        "next_action": None,
-        "payment_method": None,
-        "payment_method_types": ["card"],
-        "status": "requires_payment_method",
-        "_invoice": invoice["id"],
-    }
-    account.payment_intents.add(intent["id"], intent)
+    intent = payment_intents.make(account, invoice["amount_due"], invoice["currency"], invoice["customer"])
     invoice["_payment_intent"] = intent["id"]
-    _add(account, invoice, {"type": "payment_intent", "payment_intent": intent["id"]}, default=True)
+    link(account, invoice, intent, default=True)
     record(account, "payment_intent.created", intent)
 
 
-def _add(account: Account, invoice: Obj, payment: Obj, *, default: bool) -> Obj:
+def link(account: Account, invoice: Obj, intent: Obj, *, default: bool = False) -> Obj:
+    """Let an intent pay this invoice."""
+    intent["_invoice"] = invoice["id"]
+    payment = {"type": "payment_intent", "payment_intent": intent["id"]}
+    return add(account, invoice, payment, intent["amount"], default=default)
+
+
+def add(account: Account, invoice: Obj, payment: Obj, amount: int, *, default: bool = False) -> Obj:
     row = {
         "id": new_id("inpay"),
         "object": "invoice_payment",
         "amount_paid": None,
-        "amount_requested": invoice["amount_remaining"],
+        "amount_requested": amount,
         "created": account.now(),
         "currency": invoice["currency"],
         "invoice": invoice["id"],
@@ -75,86 +49,85 @@ def _add(account: Account, invoice: Obj, payment: Obj, *, default: bool) -> Obj:
         "payment": payment,
         "status": "open",
         "status_transitions": {"canceled_at": None, "paid_at": None},
+        "_lane": invoice["customer"],
     }
     account.invoice_payments.add(row["id"], row)
     account.payments_of_invoice[invoice["id"]].append(row["id"])
+    announce(account, "v1.invoice_payment.open", row)
     return row
 
 
+def rows_of(account: Account, invoice: Obj) -> Iterator[Obj]:
+    """Oldest first."""
+    return (account.invoice_payments[id] for id in account.payments_of_invoice.get(invoice["id"], []))
+
+
+def row_of(account: Account, invoice: Obj, kind: str, id: str) -> Obj | None:
+    """The InvoicePayment behind which a payment_intent or payment_record stands."""
+    return next((row for row in rows_of(account, invoice) if row["payment"].get(kind) == id), None)
+
+
+def has(account: Account, invoice: Obj, status: str) -> bool:
+    """Whether a payment beside the default one is `status`, or the default one has been paid."""
+    rows = rows_of(account, invoice)
+    return any(row["status"] == status and (status == "paid" or not row["is_default"]) for row in rows)
+
+
 def intent_of(account: Account, invoice: Obj) -> Obj | None:
+    """The default payment intent."""
     return account.payment_intents.get(invoice.get("_payment_intent") or "")
+
+
+def charges_of(account: Account, invoice: Obj) -> list[Obj]:
+    """The charges that have paid it, oldest first."""
+    intents = (account.payment_intents[r["payment"]["payment_intent"]]
+               for r in rows_of(account, invoice)
+               if r["status"] == "paid" and r["payment"]["type"] == "payment_intent")  # fmt: skip
+    return [account.charges[intent["latest_charge"]] for intent in intents]
 
 
 def cancel(account: Account, invoice: Obj, reason: str) -> None:
     """Close what is still open: `reason` as recorded, requested_by_customer for out of band, void_invoice for void."""
-    for id in account.payments_of_invoice.get(invoice["id"], []):
-        row = account.invoice_payments[id]
+    for row in rows_of(account, invoice):
         if row["status"] == "open":
             row["status"] = "canceled"
             row["status_transitions"]["canceled_at"] = account.now()
-    intent = intent_of(account, invoice)
-    if intent is not None and intent["status"] not in ("succeeded", "canceled"):
-        intent |= {"status": "canceled", "canceled_at": account.now(), "cancellation_reason": reason}
-        record(account, "payment_intent.canceled", intent)
+            announce(account, "v1.invoice_payment.canceled", row)
+            intent = account.payment_intents.get(row["payment"].get("payment_intent", ""))
+            if intent is not None:
+                payment_intents.cancel(account, intent, reason)
+
+
+def drop_attached(account: Account, invoice: Obj) -> None:
+    """Payments beside the default one that have not come no longer wait for this invoice."""
+    for row in rows_of(account, invoice):
+        if row["status"] == "open" and not row["is_default"]:
+            row["status"] = "canceled"
+            row["status_transitions"]["canceled_at"] = account.now()
+            announce(account, "v1.invoice_payment.canceled", row)
 
 
 def out_of_band(account: Account, invoice: Obj) -> None:
     cancel(account, invoice, "requested_by_customer")
     if account.oob_makes_payment_record:
-        row = _add(account, invoice, {"type": "payment_record", "payment_record": new_id("pr")}, default=False)
-        _paid(account, row)
+        payment = {"type": "payment_record", "payment_record": new_id("pr")}
+        paid(account, add(account, invoice, payment, invoice["amount_remaining"]))
 
 
-def charge(account: Account, invoice: Obj, payment_method: str) -> str:
-    """Try a Stripe payment: ``succeeded``, ``processing`` or ``declined``, written to intent and payment."""
-    intent = intent_of(account, invoice)
-    if intent is None:
-        raise AssertionError(f"{invoice['id']} has an amount due and no payment intent")
-    intent |= {"payment_method": payment_method, "amount": invoice["amount_remaining"]}
-    if declines(payment_method):
-        error = {"type": "card_error", "code": "card_declined", "message": "Your card was declined."}
-        intent |= {"status": "requires_payment_method", "last_payment_error": error}
-        record(account, "payment_intent.payment_failed", intent)
-        return "declined"
-    if is_slow(payment_method):
-        intent["status"] = "processing"
-        record(account, "payment_intent.processing", intent)
-        return "processing"
-    succeed(account, invoice)
-    return "succeeded"
-
-
-def succeed(account: Account, invoice: Obj) -> None:
-    intent = intent_of(account, invoice)
-    if intent is None:
-        raise AssertionError(f"{invoice['id']} has no payment intent")
-    intent |= {"status": "succeeded", "amount_received": intent["amount"], "latest_charge": new_id("ch")}
-    record(account, "payment_intent.succeeded", intent)
-    for id in account.payments_of_invoice[invoice["id"]]:
-        if account.invoice_payments[id]["status"] == "open":
-            _paid(account, account.invoice_payments[id])
-
-
-def _paid(account: Account, row: Obj) -> None:
+def paid(account: Account, row: Obj) -> None:
     row |= {"status": "paid", "amount_paid": row["amount_requested"]}
     row["status_transitions"]["paid_at"] = account.now()
     record(account, "invoice_payment.paid", row)
 
 
 def follow_remaining(account: Account, invoice: Obj) -> None:
-    """A credit note lowered what is due: the open payment asks for the rest only."""
-    for id in account.payments_of_invoice.get(invoice["id"], []):
-        row = account.invoice_payments[id]
-        if row["status"] == "open":
+    """A credit note or a part payment lowered what is due: the default payment asks for the rest only."""
+    for row in rows_of(account, invoice):
+        if row["status"] == "open" and row["is_default"]:
             row["amount_requested"] = invoice["amount_remaining"]
     intent = intent_of(account, invoice)
-    if intent is not None and intent["status"] == "requires_payment_method":
+    if intent is not None and intent["status"] not in (*payment_intents.OVER, "processing"):
         intent["amount"] = invoice["amount_remaining"]
-
-
-@route("GET", "/v1/payment_intents/{id}", "client_secret")
-def retrieve_intent(call: Call) -> Obj:
-    return call.account.payment_intents.need(call.id)
 
 
 retrieves("/v1/invoice_payments/{id}", lambda account: account.invoice_payments)
@@ -173,8 +146,9 @@ def index(call: Call) -> Obj:
     ids = None
     if "invoice" in params:
         ids = account.payments_of_invoice.get(params["invoice"], [])
-    elif "payment_intent" in wanted:
-        invoice = account.payment_intents.get(wanted["payment_intent"], {}).get("_invoice", "")
+    elif name in wanted:
+        held = account.payment_intents if name == "payment_intent" else account.payment_records
+        invoice = held.get(wanted[name], {}).get("_invoice") or ""
         ids = account.payments_of_invoice.get(invoice, [])
 
     def keep(row: Obj) -> bool:

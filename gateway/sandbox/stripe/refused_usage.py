@@ -2,18 +2,17 @@
 event only: v1.billing.meter.error_report_triggered, or v1.billing.meter.no_meter_found where no meter has its name
 (docs: recording-usage-api, "handle meter event errors").
 
-The sandbox checks at once and keeps what it refused in ``account.refused_usage``; whoever reports it by thin events
-adds a function of a module to `LISTENERS`.
+Stripe gathers the errors of some seconds in one report. The sandbox checks at once, so each refused event has a report
+of its own (chosen), and stands in ``account.refused_usage``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from gateway.sandbox.stripe.store import Account
+from gateway.sandbox.stripe.meter_errors import Code, MeterError, report_meter_errors
+from gateway.sandbox.stripe.objects import Obj
+from gateway.sandbox.stripe.store import Account
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +20,13 @@ class RefusedUsage:
     """One refused event. `code` as in ``reason.error_types``; `meter` is an id, None where no meter has the name."""
 
     at: int
-    code: str
+    code: Code
     message: str
     identifier: str
     meter: str | None
 
 
-Listener = Callable[["Account", RefusedUsage], None]
-LISTENERS: list[Listener] = []
-
-
-def refuse(account: Account, code: str, message: str, identifier: str, meter: str | None) -> None:
-    refused = RefusedUsage(account.now(), code, message, identifier, meter)
-    account.refused_usage.append(refused)
-    for listener in LISTENERS:
-        listener(account, refused)
+def refuse(account: Account, code: Code, message: str, identifier: str, meter: Obj | None) -> None:
+    now = account.now()
+    account.refused_usage.append(RefusedUsage(now, code, message, identifier, meter["id"] if meter else None))
+    report_meter_errors(account, meter, [MeterError(code, message, identifier)], (now, now))

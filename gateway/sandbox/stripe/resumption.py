@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from gateway.sandbox.stripe import cycle, invoices, usage_lines
+from gateway.sandbox.stripe import closing, cycle, invoices, payments, usage_lines
 from gateway.sandbox.stripe.errors import invalid
 from gateway.sandbox.stripe.events import updating
 from gateway.sandbox.stripe.objects import Obj
@@ -63,4 +63,5 @@ def _begin_period(account: Account, subscription: Obj, params: Obj) -> tuple[int
 
 def _void_unpaid(account: Account, invoice: Obj) -> None:
     if invoice["status"] == "open":
-        invoices.void(account, invoice)
+        payments.drop_attached(account, invoice)
+        closing.void(account, invoice)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.sandbox.kit.asgi import Router
+from gateway.sandbox.kit.asgi import HttpError, Router
 from gateway.sandbox.stripe.events import updating
 from gateway.sandbox.stripe.objects import Obj, merge_metadata
 from gateway.sandbox.stripe.params import Kind, table
@@ -33,22 +33,33 @@ Handler = Callable[[Call], Obj]
 
 @dataclass(slots=True)
 class Route:
+    """`name` is the operation, as ``POST /v1/invoices/{id}/pay``."""
+
     handler: Handler
     accepts: dict[str, Kind]
+    name: str
 
 
 ROUTES: Router[Route] = Router()
 
 
 def route(method: str, path: str, accepts: str = "") -> Callable[[Handler], Handler]:
-    """Register a handler for a path template such as ``/v1/invoices/{id}/pay``."""
-    fields = table(accepts)
+    """Register a handler for a path template such as ``/v1/invoices/{id}/pay``. API v2 has no `expand`."""
+    fields = {n: kind for n, kind in table(accepts).items() if n != "expand" or not path.startswith("/v2/")}
 
     def register(handler: Handler) -> Handler:
-        ROUTES.add(method, path, Route(handler, fields))
+        ROUTES.add(method, path, Route(handler, fields, f"{method} {path}"))
         return handler
 
     return register
+
+
+def operation(method: str, path: str) -> str:
+    """The name of the operation behind a path, or the path itself where there is none."""
+    try:
+        return ROUTES.find(method, path)[0].name
+    except HttpError:
+        return f"{method} {path}"
 
 
 def retrieves(path: str, of: Callable[[Account], Collection[Obj]]) -> None:

@@ -168,6 +168,8 @@ def enter(account: Account, schedule: Obj, subscription: Obj, phase: Obj, behavi
     settings = {k: v for k, v in _settings(schedule, phase).items() if v is not None}
     if settings.get("collection_method") == "charge_automatically":
         settings["days_until_due"] = None
+    if settings.get("default_payment_method") not in account.methods_of_customer.get(subscription["customer"], []):
+        settings.pop("default_payment_method", None)  # detached since the schedule was made
     settings["automatic_tax"] = tax_setting(settings["automatic_tax"]["enabled"])
     settings["default_tax_rates"] = phase["default_tax_rates"] or subscription["default_tax_rates"]
     with updating(account, subscription, "customer.subscription.updated"):

@@ -2,7 +2,9 @@
 
 Only the most recent finalized invoice that is not void counts (docs: billing/subscriptions/overview): open and past
 its due date makes past_due, paid or uncollectible makes active, voiding walks back to the one before. Assumed, where
-the documents are silent: the same holds with auto_advance=false.
+the documents are silent: the same holds with auto_advance=false; a first payment that is still processing (a bank
+debit) makes active, since it outlasts the 23 hours of an incomplete subscription; after dunning has made a subscription
+unpaid, only a paid invoice makes it active.
 """
 
 from __future__ import annotations
@@ -19,6 +21,13 @@ def subscription_of(account: Account, invoice: Obj) -> Obj | None:
     return account.subscriptions.get(details.get("subscription") or "")
 
 
+def review_of(account: Account, invoice: Obj) -> None:
+    """Review the subscription behind an invoice, if there is one."""
+    subscription = subscription_of(account, invoice)
+    if subscription is not None:
+        review(account, subscription)
+
+
 def review(account: Account, subscription: Obj) -> None:
     """Set the status that the invoices say, with customer.subscription.updated if it changes."""
     if subscription["status"] in ENDED:
@@ -27,6 +36,8 @@ def review(account: Account, subscription: Obj) -> None:
         _review_paused(account, subscription)
         return
     status = _status(account, subscription)
+    if status != "unpaid":
+        subscription["_unpaid"] = False
     if status != subscription["status"]:
         with updating(account, subscription, "customer.subscription.updated"):
             subscription["status"] = status
@@ -51,14 +62,26 @@ def _status(account: Account, subscription: Obj) -> str:
         invoice = account.invoices.get(id)
         if invoice is None or invoice["status"] in ("draft", "void"):
             continue
+        if invoice["status"] == "paid":
+            return calm
+        if subscription.get("_unpaid"):
+            return "unpaid"
         if invoice["status"] != "open":
             return calm
         if invoice["collection_method"] == "send_invoice":
             return "past_due" if invoice["due_date"] <= account.now() else calm
-        if not invoice["attempted"]:
-            return calm
-        return "incomplete" if invoice["billing_reason"] == "subscription_create" else "past_due"
+        return _collected(account, subscription, invoice, calm)
     return calm
+
+
+def _collected(account: Account, subscription: Obj, invoice: Obj, calm: str) -> str:
+    """With an open invoice that Stripe collects itself."""
+    intent = account.payment_intents.get(invoice.get("_payment_intent") or "", {})
+    if intent.get("status") == "processing":
+        return calm
+    if subscription["status"] == "incomplete":
+        return "incomplete"
+    return "past_due" if invoice["attempted"] else calm
 
 
 def end(account: Account, subscription: Obj, details: Obj) -> None:

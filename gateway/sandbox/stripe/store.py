@@ -7,14 +7,15 @@ and are never shown. References are ids; `render.py` expands them.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from gateway.sandbox.stripe.errors import invalid, missing
 from gateway.sandbox.stripe.events import EventRow, record
-from gateway.sandbox.stripe.ids import account_id
 from gateway.sandbox.stripe.objects import API_VERSION, Obj
+from gateway.sandbox.stripe.settings import Dunning
+from gateway.sandbox.stripe.thin_events import ThinEvent
 
 if TYPE_CHECKING:
     from gateway.sandbox.kit.clock import Clock
@@ -100,22 +101,32 @@ class Account:
     Settings a test may change: `api_version` (the default rendering of events), `country`, `name`,
     `default_currency`, `sends_invoice_mails` (the Dashboard switch), `upcoming_days` (how long before a renewal
     invoice.upcoming comes; 0 is never), `void_returns_balance`, `oob_makes_payment_record` (facts that Stripe's
-    documents leave open, see `payments.py`).
+    documents leave open, see `payments.py`), `dunning` (the Dashboard's rules for what stays unpaid),
+    `third_party_processing` (Payment Records, which Stripe enables account by account), `test_clock_advances_s`
+    (sandbox seconds that an advancing test clock refuses changes after its work is done), `search_lag_s` (sandbox
+    seconds until search knows of a change).
     """
 
-    def __init__(self, key: str, clock: Clock, webhooks: Webhooks, replies: Replies) -> None:
-        self.key = key
-        self.id = account_id(key)
-        self.clock = clock
+    def __init__(  # noqa: PLR0915
+        self, id: str, clock: Clock, webhooks: Webhooks, replies: Replies, v2_replies: Replies
+    ) -> None:
+        self.id = id
+        self.sandbox_clock = clock
+        self.clock = clock  # the one in force: `times.py`
         self.webhooks = webhooks
-        self.replies = replies
+        self.replies, self.v2_replies = replies, v2_replies
         self.api_version = API_VERSION
         self.country, self.name, self.default_currency = "DE", "Sandbox GmbH", "eur"
         self.sends_invoice_mails = False
         self.void_returns_balance = True
         self.oob_makes_payment_record = False
+        self.test_clock_advances_s = 0
+        self.search_lag_s = 0
         self.upcoming_days = 0
         self.previewing = False  # only in the shadow of an account, see `shadow.py`
+        self.third_party_processing = True
+        self.dunning = Dunning()
+        self.base_url = "http://localhost"  # where this server is reached, for the addresses of its pages
         self.created = clock.now()
         self.request: tuple[str | None, str | None] = (None, None)  # the id and idempotency key of the call running now
 
@@ -135,28 +146,63 @@ class Account:
         self.invoice_items: Collection[Obj] = Collection("invoiceitem")
         self.invoice_payments: Collection[Obj] = Collection("invoice_payment")
         self.payment_intents: Collection[Obj] = Collection("payment_intent")
+        self.payment_methods: Collection[Obj] = Collection("PaymentMethod")
+        self.setup_intents: Collection[Obj] = Collection("setupintent")
+        self.charges: Collection[Obj] = Collection("charge")
+        self.refunds: Collection[Obj] = Collection("refund")
+        self.disputes: Collection[Obj] = Collection("dispute")
+        self.payment_records: Collection[Obj] = Collection("payment record")
+        self.payment_attempts: Collection[Obj] = Collection("payment attempt record")
+        self.balance_transactions: Collection[Obj] = Collection("customer balance transaction")
+        self.portal_sessions: Collection[Obj] = Collection("session")
         self.credit_notes: Collection[Obj] = Collection("credit note")
         self.webhook_endpoints: Collection[Obj] = Collection("webhook endpoint")
         self.portal_configurations: Collection[Obj] = Collection("configuration")
+        self.test_clocks: Collection[Obj] = Collection("test clock")
+        self.event_destinations: Collection[Obj] = Collection("event destination")
         self.events: Collection[EventRow] = Collection("event")
+        self.thin_events: Collection[ThinEvent] = Collection("event")
 
         self.invoices_of_customer: dict[str, list[str]] = defaultdict(list)
         self.invoices_of_subscription: dict[str, list[str]] = defaultdict(list)
         self.subscriptions_of_customer: dict[str, list[str]] = defaultdict(list)
         self.payments_of_invoice: dict[str, list[str]] = defaultdict(list)
+        self.methods_of_customer: dict[str, list[str]] = defaultdict(list)
+        self.balance_transactions_of_customer: dict[str, list[str]] = defaultdict(list)
         self.credit_notes_of_invoice: dict[str, list[str]] = defaultdict(list)
         self.items_of_customer: dict[str, list[str]] = defaultdict(list)
         self.drafts_of_customer: dict[str, dict[str, None]] = defaultdict(dict)
         self.pending_items: dict[str, dict[str, None]] = defaultdict(dict)  # customer -> items on no invoice
+        self.unsearchable: deque[tuple[int, str, Obj | None]] = deque()  # time, id, and what was before; see search.py
         self.meter_events: dict[str, Obj] = {}  # by identifier, those of the last 24 hours
         self.refused_usage: list[RefusedUsage] = []
         self.usage: dict[tuple[str, str], list[Usage]] = defaultdict(list)  # (meter, customer) -> events by time
         self.usage_count = 0
+        self.hosted: dict[str, str] = {}  # the secret part of a page's address -> the object that it shows
         self.numbers: dict[str, int] = defaultdict(int)
-        self.times: dict[str, int] = defaultdict(int)
 
     def now(self) -> int:
+        """Unix seconds of the clock in force."""
         return self.clock.now()
+
+    def find(self, id: str) -> Obj | None:
+        """Any stored object by its id."""
+        for collection in vars(self).values():
+            if isinstance(collection, Collection) and isinstance(found := collection.get(id), dict):
+                return found
+        return None
+
+    def changed(self, obj: Obj, before: Obj | None) -> None:
+        """Note a change that search does not know of yet; `before` is None for what is new."""
+        if self.search_lag_s:
+            self.forget_searchable()
+            self.unsearchable.append((self.sandbox_clock.now(), str(obj.get("id", "")), before))
+
+    def forget_searchable(self) -> None:
+        """Drop the changes that search knows by now."""
+        known = self.sandbox_clock.now() - self.search_lag_s
+        while self.unsearchable and self.unsearchable[0][0] <= known:
+            self.unsearchable.popleft()
 
     def send_event(self, type: str, obj: Obj, previous: Obj | None = None) -> EventRow:
         """Make and deliver an event of any type, also one that the sandbox would never make itself."""

@@ -15,6 +15,7 @@ from gateway.sandbox.stripe.events import record, updating
 from gateway.sandbox.stripe.holders import living
 from gateway.sandbox.stripe.ids import new_id
 from gateway.sandbox.stripe.objects import Obj, in_range, listing, merge_metadata
+from gateway.sandbox.stripe.payment_methods import owned
 from gateway.sandbox.stripe.routes import PAGE, Call, retrieves, route
 from gateway.sandbox.stripe.schedule_phases import PHASE, SETTINGS, read_phases, tax_setting
 from gateway.sandbox.stripe.standing import ENDED
@@ -45,6 +46,7 @@ def create(call: Call) -> Obj:
     start = account.now() if params["start_date"] == "now" else params["start_date"]
     if start < account.now():
         raise invalid("A start in the past is not covered here.", param="start_date")
+    _own_methods(account, customer, params)
     phases = read_phases(account, params["phases"], start)
     schedule = _new(account, customer["id"], phases, params)
     record(account, "subscription_schedule.created", schedule)
@@ -53,6 +55,16 @@ def create(call: Call) -> Obj:
     else:
         _begin(account, schedule)
     return schedule
+
+
+def _own_methods(account: Account, customer: Obj, params: Obj) -> None:
+    """Default payment methods must be the customer's; a ready-made one becomes theirs. Raises Refusal."""
+    settings = [("default_settings", params.get("default_settings", {}))]
+    phases = [(f"phases[{at}]", phase) for at, phase in enumerate(params.get("phases", []))]
+    for where, given in settings + phases:
+        if given.get("default_payment_method"):
+            name = f"{where}[default_payment_method]"
+            given["default_payment_method"] = owned(account, given["default_payment_method"], customer, name)
 
 
 def _new(account: Account, customer: str, phases: list[Obj], params: Obj) -> Obj:
@@ -204,6 +216,7 @@ retrieves("/v1/subscription_schedules/{id}", lambda account: account.subscriptio
 def update(call: Call) -> Obj:
     account, params = call.account, call.params
     schedule = _changeable(call, "updated")
+    _own_methods(account, living(account, schedule["customer"]), params)
     with updating(account, schedule, "subscription_schedule.updated"):
         schedule["end_behavior"] = params.get("end_behavior", schedule["end_behavior"])
         merge_metadata(schedule, params)
@@ -307,7 +320,7 @@ def index(call: Call) -> Obj:
 
     def keep(s: Obj) -> bool:
         return (
-            params.get("customer") in (None, s["customer"])
+            params.get("customer", s["customer"] if s["test_clock"] is None else None) == s["customer"]
             and (not params.get("scheduled") or s["status"] == "not_started")
             and all(in_range(s[name], params.get(name)) for name in TIMES)
         )

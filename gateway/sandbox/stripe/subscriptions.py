@@ -6,13 +6,14 @@ charge_automatically ones finalize and collect it at once and are incomplete unt
 
 from __future__ import annotations
 
-from gateway.sandbox.stripe import anchors, coupons, cycle, invoices
+from gateway.sandbox.stripe import anchors, coupons, cycle, first_payment, invoices
 from gateway.sandbox.stripe.errors import invalid, missing
 from gateway.sandbox.stripe.events import record, updating
 from gateway.sandbox.stripe.holders import fix_currency, living
 from gateway.sandbox.stripe.ids import new_id
 from gateway.sandbox.stripe.invoice_items import check_tax_rates
 from gateway.sandbox.stripe.objects import Obj, in_range, listing, merge_metadata
+from gateway.sandbox.stripe.payment_methods import defaults
 from gateway.sandbox.stripe.price_objects import ONE_TIME
 from gateway.sandbox.stripe.routes import PAGE, Call, retrieves, route
 from gateway.sandbox.stripe.standing import ENDED, review
@@ -41,7 +42,6 @@ COMMON = (
     f"add_invoice_items:[{{price price_data:{ONE_TIME} quantity:int metadata:map tax_rates:[str]?}}]"
 )
 MODE = "billing_mode:{*type:classic|flexible flexible:{proration_discounts:included|itemized}}"
-KEPT = ("default_payment_method", "description")
 DAY_S = 86400
 
 
@@ -59,6 +59,8 @@ def create(call: Call) -> Obj:
         raise invalid("Missing required param: items.", code="parameter_missing", param="items")
     method = params.get("collection_method", "charge_automatically")
     _check_due(method, params.get("days_until_due"))
+    first_payment.check(params)
+    method_given = defaults(account, params, customer)
     now, id = account.now(), new_id("sub")
     items = [new_subscription_item(account, id, given, f"items[{at}]") for at, given in enumerate(params["items"])]
     currency = common_currency(items, params.get("currency"))
@@ -82,7 +84,10 @@ def create(call: Call) -> Obj:
     subscription["discounts"] = coupons.apply(
         account, params.get("discounts"), customer, currency, subscription=subscription, amount=amount
     )
+    if method == "charge_automatically" and amount and not trial_end:
+        first_payment.check_payable(account, customer, params, method_given.get("default_payment_method"))
     fix_currency(account, customer, currency)
+    subscription |= method_given
     _set_plain(subscription, params)
     cycle.set_period(subscription, now, trial_end or anchor or cycle.next_end(subscription, now))
     set_cancel(account, subscription, params)
@@ -92,11 +97,11 @@ def create(call: Call) -> Obj:
     share = anchors.share_until(anchor, now, recurring) if anchor else None
     free = anchor is not None and params.get("proration_behavior") == "none"
     first = cycle.bill(account, subscription, reason="subscription_create", whole=not free, share=share)
-    _begin(account, subscription, first)
+    _begin(account, subscription, first, params)
     return subscription
 
 
-def _begin(account: Account, subscription: Obj, first: Obj | None) -> None:
+def _begin(account: Account, subscription: Obj, first: Obj | None, params: Obj) -> None:
     """Announce it and start its timers; charge_automatically waits for the first payment, if there is one to make."""
     collects = first is not None and subscription["collection_method"] == "charge_automatically"
     if collects and subscription["status"] == "active":
@@ -104,10 +109,8 @@ def _begin(account: Account, subscription: Obj, first: Obj | None) -> None:
     record(account, "customer.subscription.created", subscription)
     cycle.schedule(account, subscription)
     cycle.schedule_cancel(account, subscription)
-    if first is not None and collects and not account.previewing:
-        invoices.finalize(account, first)
-        if subscription["status"] == "incomplete":
-            cycle.watch_incomplete(account, subscription)
+    if subscription["collection_method"] == "charge_automatically" and not account.previewing:
+        first_payment.collect(account, subscription, first, params)
 
 
 def _check_due(method: str, days: int | None) -> None:
@@ -182,16 +185,15 @@ def _blank(account: Account, id: str, customer: Obj, currency: str, items: list[
         "pending_update": None,
         "schedule": None,
         "start_date": now,
-        "test_clock": None,
+        "test_clock": customer["test_clock"],
         "transfer_data": None,
         "trial_settings": {"end_behavior": {"missing_payment_method": "create_invoice"}},
     }  # fmt: skip
 
 
 def _set_plain(subscription: Obj, params: Obj) -> None:
-    for name in KEPT:
-        if name in params:
-            subscription[name] = params[name] or None
+    if "description" in params:
+        subscription["description"] = params["description"] or None
     for name, value in params.get("payment_settings", {}).items():
         subscription["payment_settings"][name] = value or None
     if "trial_settings" in params:
@@ -244,8 +246,9 @@ def update(call: Call) -> Obj:
     old_days = subscription["days_until_due"] if method == "send_invoice" else None
     days = params.get("days_until_due", old_days)
     _check_due(method, days)
+    method_given = defaults(account, params, account.customers[subscription["customer"]])
     with updating(account, subscription, "customer.subscription.updated"):
-        subscription |= {"collection_method": method, "days_until_due": days}
+        subscription |= {"collection_method": method, "days_until_due": days, **method_given}
         _set_plain(subscription, params)
         _set_more(account, subscription, params)
         set_cancel(account, subscription, params)
@@ -294,7 +297,7 @@ def cancel(call: Call) -> Obj:
 @route(
     "GET",
     "/v1/subscriptions",
-    "customer price created:range collection_method:charge_automatically|send_invoice "
+    "customer price test_clock created:range collection_method:charge_automatically|send_invoice "
     "current_period_start:range current_period_end:range "
     f"status:active|all|canceled|ended|incomplete|incomplete_expired|past_due|paused|trialing|unpaid {PAGE}",
 )
@@ -311,6 +314,7 @@ def index(call: Call) -> Obj:
         first = cycle.items_of(s)[0]
         return (
             wanted(s["status"])
+            and ("customer" in params or s["test_clock"] == params.get("test_clock"))
             and params.get("collection_method") in (None, s["collection_method"])
             and ("price" not in params or any(i["price"]["id"] == params["price"] for i in cycle.items_of(s)))
             and in_range(s["created"], params.get("created"))
