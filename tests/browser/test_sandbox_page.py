@@ -35,7 +35,7 @@ async def test_from_a_call_to_its_event_and_the_next_month(tool: Tool, browser: 
         await seen.shoot(f"sandbox-overview-{scheme}")
         await page.get_by_role("link", name="customers 1").click()
         await expect(page.get_by_role("cell", name=SCRIPT)).to_be_visible()
-        await page.get_by_role("link", name="events 1").click()
+        await page.get_by_role("link", name="events 1", exact=True).click()
         await expect(page.get_by_role("cell", name="waiting")).to_be_visible()
         await page.get_by_role("row").nth(1).get_by_role("link").first.click()
         await page.get_by_role("button", name="Send with a forged signature").click()
