@@ -95,7 +95,8 @@ async def answered_anew(after: Any, url: str) -> str:
     after.set_webhook(KEY, url, "secret")
     after.advance(2 * DAY_S)
     (charge,) = after.account(KEY).charges.values()
-    assert charge is after.account(KEY).by_reference["r1"]
+    (named,) = after.account(KEY).by_reference["r1"]
+    assert charge is named
     assert (await after.flush()).sent == 1
     await after.delivery.stop()
     return str(charge.status)

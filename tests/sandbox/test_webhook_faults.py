@@ -12,7 +12,7 @@ import stripe
 
 from gateway.sandbox.kit.forgery import Forgery
 from processors.errors import SignatureInvalidError
-from processors.practice.mapping import check_signature
+from processors.practice.notices import check_signature
 from tests.sandbox.conftest import serving
 from tests.sandbox.tools import KEY, Receiver, Tool, opened
 
