@@ -14,6 +14,8 @@ from gateway.accounts.errors import FieldError, NotThereError
 from gateway.clock import business_now
 
 CASE: Final = "select * from tollbridge.review_case where account = $1 and id = $2 for no key update"
+ABOUT: Final = "select invoice from tollbridge.review_case where account = $1 and id = $2"
+INVOICE: Final = "select id from tollbridge.invoice where account = $1 and id = $2 for no key update"
 CLOSE: Final = """
     update tollbridge.review_case set state = 'closed', closed_at = $3, closed_by = $4, closed_reason = $5
     where account = $1 and id = $2
@@ -34,7 +36,11 @@ async def close_case(by: Author, account: str, case: str, reason: str) -> None:
     if not reason or len(reason) > LONGEST_REASON:
         raise FieldError("reason", f"must have 1 to {LONGEST_REASON} letters")
     now = await business_now()
+    about = await sql.value(ABOUT, account, case)
     async with DB.transaction():
+        # The invoice before its case, as a turn that ends locks them.
+        if about:
+            await sql.rows(INVOICE, account, about)
         row: asyncpg.Record | None = await sql.row(CASE, account, case)
         if row is None:
             raise NotThereError("case", case)

@@ -1,7 +1,8 @@
 """The two times.
 
 *Business time* is what due dates, ladders, polls and ages use: the system's time plus an offset that only the
-sandbox's clock control moves. It is read from the database for each job and request, so that every process agrees.
+sandbox's clock control moves. It is read from the database once for each job, and elsewhere whenever it is asked for,
+so that every process agrees.
 *Machine time* (claims, time-outs, signature tolerance) is never moved, and never read here.
 """
 

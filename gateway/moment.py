@@ -1,7 +1,7 @@
-"""What one job or request reads once: business time's offset, its account's row, its connections' rows.
+"""What one job reads once: business time's offset, its account's row, its connections' rows.
 
-A job is short; what changes meanwhile is seen by the next one. Outside a moment (a command, a test) everything is read
-anew each time.
+A job is short; what changes meanwhile is seen by the next one. Outside a moment (a request, a command) everything is
+read anew each time.
 """
 
 from __future__ import annotations

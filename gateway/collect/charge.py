@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+import asyncpg
 import msgspec
 
 from db import poke, sql
@@ -131,7 +133,7 @@ async def resolve(runtime: Runtime, claim: Claim, loaded: Loaded, action: Resolv
     adapter = await runtime.connections.adapter(claim.account, attempt.connection)
     timeout_s = total_timeout_s(runtime, adapter)
     async with DB.transaction():
-        await poke.hold(claim, timeout_s + CLAIM_MARGIN_S)
+        # Attempts are locked before invoices, as by whoever stores an outcome meanwhile.
         if action.how == "replay":
             await sql.rows(
                 "update tollbridge.attempt set resent_at = $3 where account = $1 and id = $2",
@@ -139,6 +141,7 @@ async def resolve(runtime: Runtime, claim: Claim, loaded: Loaded, action: Resolv
                 attempt.id,
                 now,
             )
+        await poke.hold(claim, timeout_s + CLAIM_MARGIN_S)
     if action.how == "replay":
         plain = runtime.keyring.decrypt(row["request"], table="attempt", column="request", row=attempt.id)
         outcome = await send(adapter, msgspec.json.decode(plain, type=PreparedCall), timeout_s)
@@ -146,7 +149,7 @@ async def resolve(runtime: Runtime, claim: Claim, loaded: Loaded, action: Resolv
         outcome = await without_token(runtime, claim.account, attempt.method, outcome)
         await store_outcome(claim.account, attempt.id, outcome, await business_now(), wake=False)
         return
-    query = ChargeQuery(reference=row["reference"], processor_id=row["processor_id"] or "")
+    query = await query_of(runtime, row)
     found = await ask(adapter, query, timeout_s)
     if isinstance(found, Found):
         outcomes = [await without_token(runtime, claim.account, attempt.method, outcome) for outcome in all_of(found)]
@@ -162,17 +165,29 @@ async def cancel(runtime: Runtime, claim: Claim, loaded: Loaded, action: CancelP
     adapter = await runtime.connections.adapter(claim.account, attempt.connection)
     timeout_s = total_timeout_s(runtime, adapter)
     async with DB.transaction():
-        await poke.hold(claim, timeout_s + CLAIM_MARGIN_S)
         await sql.rows(
             "update tollbridge.attempt set withdrawn = true where account = $1 and id = $2", claim.account, attempt.id
         )
-    query = ChargeQuery(reference=row["reference"], processor_id=row["processor_id"] or "")
+        await poke.hold(claim, timeout_s + CLAIM_MARGIN_S)
+    query = await query_of(runtime, row)
     try:
         async with asyncio.timeout(timeout_s):
             found = await adapter.cancel_charge(query, f"cancel:{row['idempotency_key']}")
     except TimeoutError:
         found = LookupFailed("no answer in time")
     await store_lookup(claim, attempt, found, await business_now())
+
+
+async def query_of(runtime: Runtime, attempt: asyncpg.Record, processor_id: str = "") -> ChargeQuery:
+    """How to ask for an attempt: by reference and id, and where the processor can only be scanned, by method and time.
+
+    `processor_id` is what a notice calls it, where our row does not know it yet.
+    """
+    method: PaymentMethodReference | None = None
+    with suppress(MethodErasedError):
+        method = await method_reference(runtime, attempt["account"], attempt["payment_method"])
+    known = attempt["processor_id"] or processor_id
+    return ChargeQuery(attempt["reference"], known, method, since=attempt["sent_at"])
 
 
 async def mark_unknown(claim: Claim, action: MarkUnknown, now: datetime) -> None:
@@ -240,9 +255,9 @@ async def without_token(runtime: Runtime, account: str, method: str, outcome: Ch
 
 def reference_of(adapter: ProcessorAdapter, invoice: str, number: int) -> str:
     """Our reference of an attempt, `{invoice}.{n}`, within what the processor takes; raises ValueError."""
-    reference = f"{invoice}.{number}"
-    if len(reference) > adapter.capabilities.reference.max_length:
-        raise ValueError(f"{adapter.name} takes references of {adapter.capabilities.reference.max_length} at most")
+    reference, rules = f"{invoice}.{number}", adapter.capabilities.reference
+    if len(reference) > rules.max_length or not re.fullmatch(f"[{rules.alphabet}]+", reference):
+        raise ValueError(f"{adapter.name} takes {rules.max_length} of {rules.alphabet}, and {reference} is none")
     return reference
 
 

@@ -1,4 +1,4 @@
-"""Loading the view: everything that is true of one invoice, read in one transaction under its claim."""
+"""Loading the view: everything that is true of one invoice, read in one statement after the counter of its pokes."""
 
 from __future__ import annotations
 

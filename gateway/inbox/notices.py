@@ -13,7 +13,7 @@ import msgspec
 from db import poke, sql
 from db.poke import Kind
 from db.states import FAILED, SETTLED, UNRESOLVED, AttemptState
-from gateway.collect.charge import without_token
+from gateway.collect.charge import query_of, without_token
 from gateway.collect.outcomes import all_of, store_outcome
 from gateway.collect.reversals import store_move
 from gateway.domain.actions import CaseKind
@@ -21,7 +21,7 @@ from gateway.inbox.deliveries import DONE, End, Stored, ignored, parked
 from gateway.runtime import Runtime
 from processors.interface import ProcessorAdapter
 from processors.outcome import ChargeOutcome, Decline, Declined, Found, NotFound
-from processors.values import ChargeQuery, EventKind, MoneyMoved, Notice, ProcessorEvent
+from processors.values import EventKind, MoneyMoved, Notice, ProcessorEvent
 
 CHARGES: Final = frozenset({EventKind.CHARGE_SUCCEEDED, EventKind.CHARGE_FAILED, EventKind.CHARGE_PENDING})
 
@@ -30,7 +30,7 @@ STANDING: Final = frozenset({EventKind.METHOD_ACTIVATED, EventKind.METHOD_EXPIRE
 """How a method stands, which each charge asks the processor anyway."""
 
 ATTEMPTS = """
-    select id, invoice, payment_method, reference, processor_id, state from tollbridge.attempt
+    select account, id, invoice, payment_method, reference, processor_id, state, sent_at from tollbridge.attempt
     where account = $1 and connection = $2
       and ((reference = $3 and $3 <> '') or (processor_id = $4 and $4 <> ''))
     order by number
@@ -153,13 +153,15 @@ async def _charge(
     attempt = await _attempt(delivery, event)
     if isinstance(attempt, End):
         return _ends(attempt)
-    found = Found(event.outcome) if event.outcome else await _looked_up(adapter, attempt, event)
+    found = Found(event.outcome) if event.outcome else await _looked_up(runtime, adapter, attempt, event)
     outcomes = [await without_token(runtime, delivery.account, attempt["payment_method"], o) for o in all_of(found)]
     return partial(_store, delivery.account, attempt["id"], outcomes, now)
 
 
-async def _looked_up(adapter: ProcessorAdapter, attempt: asyncpg.Record, event: ProcessorEvent) -> Found:
-    query = ChargeQuery(attempt["reference"], attempt["processor_id"] or event.processor_id)
+async def _looked_up(
+    runtime: Runtime, adapter: ProcessorAdapter, attempt: asyncpg.Record, event: ProcessorEvent
+) -> Found:
+    query = await query_of(runtime, attempt, event.processor_id)
     match await adapter.lookup_charge(query):
         case Found() as found:
             return found

@@ -38,7 +38,10 @@ FINISH: Final = """
         failures = 0
     where account = $1 and walk = $2 and began_at = $3 and page_after = $4 returning walk
 """
-LET_GO: Final = "update tollbridge.catch_up set claim_until = null where account = $1 and walk = $2"
+LET_GO: Final = """
+    update tollbridge.catch_up set claim_until = null
+    where account = $1 and walk = $2 and began_at = $3 and page_after = $4
+"""
 FAIL: Final = """
     update tollbridge.catch_up set claim_until = null, page_after = $5, failures = failures + $6
     where account = $1 and walk = $2 and began_at = $3 and page_after = $4 returning failures
@@ -97,7 +100,7 @@ async def finish(cursor: Cursor) -> None:
 
 async def let_go(cursor: Cursor) -> None:
     """The turn is over in the middle of the walk."""
-    await sql.rows(LET_GO, cursor.account, cursor.walk)
+    await sql.rows(LET_GO, cursor.account, cursor.walk, cursor.began_at, cursor.page_after)
 
 
 async def fail(cursor: Cursor, *, page_after: str, counts: bool) -> int:
