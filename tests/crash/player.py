@@ -45,7 +45,7 @@ async def _same_end(stage: Stage, order: Order, ends: dict[str, str]) -> Deliver
 
 
 def main() -> None:
-    if not os.environ.get("TOLLBRIDGE_CRASH_LOGS"):
+    if not os.environ.get("TOLLBRIDGE_TEST_CRASH_LOGS"):
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
         logging.disable(logging.CRITICAL)
     else:

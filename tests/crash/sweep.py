@@ -221,7 +221,7 @@ def sweep(
 
 def replay(text: str) -> int:
     """Play one history alone, and say all there is to say of it."""
-    os.environ["TOLLBRIDGE_CRASH_LOGS"] = "1"
+    os.environ["TOLLBRIDGE_TEST_CRASH_LOGS"] = "1"
     path, _, turns = text.partition(":")
     stops = [turn.split("/") for turn in turns.split(",") if turn]
     with players(1) as [player]:
