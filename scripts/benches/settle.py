@@ -20,6 +20,7 @@ import msgspec
 
 from db.engine import DB, PoolOptions
 from gateway.billing.pace import operation
+from gateway.cli.home import read_notes
 from gateway.cli.sandbox import advance
 from gateway.cli.wiring import CONNECTION, PRACTICE_KEY, STRIPE_KEY
 from gateway.clock import business_now
@@ -35,6 +36,7 @@ MONTH: Final = timedelta(days=31)
 POLL_S: Final = 0.25
 MOST_S: Final = 1_800
 GATEWAY: Final = ("serve", "work", "work2")
+CHARGES: Final = {"method": "POST", "path": "/v1/charges"}
 FAULTS: Final = ("lost_after", "error_after", "error_before")
 # Reading the whole table would be a load of its own where it is large: what is open has an index.
 PAID: Final = "select count(*) from tollbridge.invoice where id = any($1) and state = 'paid'"
@@ -122,17 +124,39 @@ class Scene:
         """Make the sandbox, and what the gateway knows of it, what the conditions say."""
         if conditions.processor_ms:
             p50, p99 = conditions.processor_ms
-            await self._control("practice", "POST", "latency", {"p50_ms": p50, "p99_ms": p99, "path": "/v1/charges"})
+            latency = {"kind": "lognormal", "p50_ms": p50, "p99_ms": p99}
+            await self._control(
+                "practice", "POST", "faults", {"match": CHARGES, "effect": "latency", "latency": latency}
+            )
         for effect in FAULTS if conditions.faults else ():
-            fault = {"match": {"method": "POST", "path": "/v1/charges"}, "effect": effect, "times": 1_000_000}
-            await self._control("practice", "POST", "faults", fault | {"share": conditions.faults / len(FAULTS)})
+            share = conditions.faults / len(FAULTS)
+            await self._control(
+                "practice", "POST", "faults", {"match": CHARGES, "effect": effect, "probability": share}
+            )
         if conditions.stripe_ms:
-            await self._control("stripe", "POST", "latency", {"p50_ms": conditions.stripe_ms})
+            latency = {"kind": "constant", "ms": conditions.stripe_ms}
+            await self._fault("stripe", {"effect": "latency", "latency": latency})
+        if conditions.calls_per_operation:
+            each, together = conditions.calls_per_operation, conditions.calls_per_second
+            await self._control("stripe", "POST", "rates", {"each": each, "all": together})
+            # A little less is asked than is allowed, as by itself at the real Stripe.
+            policies = {"stripe_calls_per_operation": each - 1, "stripe_calls_per_second": (together or 100) - 4}
+            await self._policies(policies)
 
     async def relieve(self) -> None:
         """What was imposed goes."""
         for sandbox in ("stripe", "practice"):
             await self._control(sandbox, "DELETE", "faults")
+        await self._control("stripe", "POST", "rates", {"preset": "off"})
+
+    async def _fault(self, sandbox: str, fault: dict[str, Any]) -> None:
+        await self._control(sandbox, "POST", "faults", fault)
+
+    async def _policies(self, policies: dict[str, int]) -> None:
+        key = read_notes(self._house.home)["platform_key"]
+        url = f"{self._house.urls['gateway']}/v1/accounts/{self._house.wired.account}"
+        answer = await self._http.post(url, json={"policies": policies}, headers={"authorization": f"Bearer {key}"})
+        answer.raise_for_status()
 
     async def measure(self, conditions: Conditions) -> dict[str, Any]:
         """Let the month end, and wait until everything is collected and every event handled."""
