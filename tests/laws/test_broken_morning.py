@@ -200,6 +200,7 @@ async def test_a_subscription_is_not_ended_beside_a_charge_under_way(
 
     monkeypatch.setattr(subscriptions, "cancel", canceling)
     await world.later(hours=6)
+    await world.later(minutes=2)
     assert beside == ["canceled"]
 
 
