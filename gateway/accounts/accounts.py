@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 import asyncpg
 import msgspec
 
-from db import sql
+from db import poke, sql
 from db.encryption import Keyring
 from db.engine import DB
 from db.ids import new_id
+from db.poke import Kind
 from gateway.accounts import webhook_secrets
 from gateway.accounts.audit import CHANGED, SET, Author, differences
 from gateway.accounts.errors import CheckFailedError, FieldError, NameTakenError, NotThereError
@@ -42,6 +43,7 @@ UPDATE = """
         enabled = $7
     where id = $1
 """
+LIVE = "select id from tollbridge.invoice where account = $1 and status in ('draft', 'open')"
 LISTED = "select * from tollbridge.account order by created_at desc, id desc"
 
 
@@ -144,6 +146,8 @@ async def update(keyring: Keyring, by: Author, account: str, change: AccountChan
                 _refuse_same_key(error)
                 raise
             await by.note(account, "account.updated", account, name=row["name"], before=was, after=is_now)
+            if "policies" in is_now:
+                await _poke_open(account)
     return await show(account)
 
 
@@ -188,6 +192,12 @@ async def check(runtime: Runtime, by: Author, account: str) -> str:
             was, is_now = {"stripe_account": ""}, {"stripe_account": found}
             await by.note(known.id, "account.checked", known.id, name=known.name, before=was, after=is_now)
     return found
+
+
+async def _poke_open(account: str) -> None:
+    """Another ladder or margin may leave a try for what had none; in the caller's transaction."""
+    found = [row["id"] for row in await sql.rows(LIVE, account)]
+    await poke.poke(Kind.INVOICE, account, found, await business_now())
 
 
 def _key_hash(keyring: Keyring, api_key: Secret) -> str:

@@ -121,10 +121,12 @@ class Pace:
             share.waiting -= 1
 
     async def turned_away(self, what: str, wait_s: float) -> None:
-        """Stripe answered 429: somebody else uses this account too. Nobody asks for so long."""
+        """Stripe answered 429: somebody else uses this account too. Nobody asks for so long, however many were told."""
         await sql.rows(
             """update tollbridge.stripe_budget
-               set calls_left = least(calls_left, 0) - $3::float8 * $4::float8, counted_at = clock_timestamp()
+               set calls_left = least(-$3::float8 * $4::float8, calls_left
+                       + $3::float8 * greatest(extract(epoch from clock_timestamp() - counted_at), 0)),
+                   counted_at = greatest(counted_at, clock_timestamp())
                where account = $1 and operation = $2""",
             self._account,
             what,

@@ -170,7 +170,8 @@ def _finalization_error(shape: InvoiceShape) -> str:
     return ""
 
 
-_RANK = {"draft": 0, "open": 1, "uncollectible": 2, "paid": 3, "void": 3, "deleted": 3}
+_RANK = {"draft": 0, "deleted": 1, "open": 2, "uncollectible": 3, "paid": 4, "void": 4}
+"""Only drafts are deleted: who shows an invoice that is final says that it was not, whatever a 404 made us believe."""
 
 
 def invoice_digest(shape: InvoiceShape) -> str:

@@ -27,7 +27,8 @@ async def cancel_subscription(runtime: Runtime, claim: Claim, loaded: LoadedSess
     poked = await sql.value(
         "select poked from tollbridge.subscription where account = $1 and id = $2", claim.account, shape.id
     )
-    await store_subscription(claim.account, shape, poked or 0, now)
+    # An end is final: it stands above every look that began before it was answered.
+    await store_subscription(claim.account, shape, poked or 0, await business_now())
 
 
 async def read_invoice(runtime: Runtime, claim: Claim, loaded: LoadedSession) -> None:

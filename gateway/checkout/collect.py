@@ -19,6 +19,10 @@ UNRESOLVED = """
     select exists (select 1 from tollbridge.attempt where account = $1 and invoice = $2
                    and state in ('sending', 'pending', 'requires_action', 'unknown', 'succeeded') and not surplus)
 """
+OF_SUBSCRIPTION = """
+    select id from tollbridge.invoice
+    where account = $1 and subscription = $2 and subscription <> '' and status in ('draft', 'open')
+"""
 BACK_TO_OPEN = """
     update tollbridge.checkout_session set state = 'open', confirmed_at = null, setup_ref = null,
         failure_code = $4, reason = $5
@@ -142,7 +146,9 @@ async def _end(claim: Claim, loaded: LoadedSession, state: str, code: str, reaso
             return
         if not invoice:
             return
-        await poke.poke(Kind.INVOICE, claim.account, [invoice], now)
+        # Its younger invoices too: what is under way for them is withdrawn before the subscription is ended.
+        younger = [r["id"] for r in await sql.rows(OF_SUBSCRIPTION, claim.account, loaded.view.subscription)]
+        await poke.poke(Kind.INVOICE, claim.account, [invoice, *younger], now)
         if code != "action_abandoned" and await sql.value(UNRESOLVED, claim.account, invoice):
             # A charge went out between the look and this lock: the session waits for how it ends.
             raise NotYetError

@@ -27,6 +27,10 @@ VIEW = """
         (select t.state from tollbridge.attempt t where t.account = s.account and t.invoice = s.invoice
          order by t.number desc limit 1) as attempt_state,
         u.ended_at is not null as subscription_ended,
+        exists (select 1 from tollbridge.invoice o
+                join tollbridge.attempt t on t.account = o.account and t.invoice = o.id
+                where o.account = s.account and o.subscription = s.subscription and s.subscription <> ''
+                  and t.state in ('sending', 'pending', 'requires_action', 'unknown')) as charging_beside,
         s.payment_method is not null and p.status <> 'revoked' and p.created_at >= s.created_at
             and not exists (select 1 from tollbridge.subscription o where o.account = s.account
                             and o.customer = s.customer and o.id <> s.subscription and o.ended_at is null)
@@ -83,6 +87,7 @@ async def load(claim: Claim, hold_s: float, now: datetime) -> LoadedSession:
         invoice_status=row["invoice_status"] or "",
         attempt=AttemptState(row["attempt_state"]) if row["attempt_state"] else None,
         subscription_ended=bool(row["subscription_ended"]),
+        charging_beside=bool(row["charging_beside"]),
         cleanup_done=row["cleanup_done"],
         looked_for_subscription=row["looked_for_subscription"],
         seen_lately=not row["invoice"]

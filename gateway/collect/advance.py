@@ -98,7 +98,8 @@ async def _rest(claim: Claim, loaded: Loaded, action: WaitUntil | Done, now: dat
     """Let go; False where something was poked meanwhile."""
     due_at = action.at if isinstance(action, WaitUntil) else None
     gone = outdated(loaded.view)
-    if not gone and (loaded.reason, loaded.next_attempt_at) == (action.reason, due_at):
+    as_before = (loaded.reason, loaded.next_attempt_at) == (action.reason, due_at)
+    if as_before and not gone and not loaded.view.asked:
         return await poke.release(claim, seen=loaded.poked, due_at=due_at)
     async with DB.transaction():
         released = await poke.release(claim, seen=loaded.poked, due_at=due_at)

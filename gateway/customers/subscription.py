@@ -24,7 +24,8 @@ STORE = """
     update tollbridge.subscription set customer = $3, status = $4, collection_method = $5, pause_behavior = $6,
         paused_at = case when $6 <> '' then coalesce(paused_at, $11) end, cancel_at_period_end = $7, ended_at = $8,
         digest = $9, stale = (poked <> $10), read_at = $11
-    where account = $1 and id = $2
+    where account = $1 and id = $2 and (read_at is null or read_at <= $11)
+    returning id
 """
 UNSETTLED = """
     select id from tollbridge.invoice where account = $1 and subscription = $2 and not (state = any($3)) order by id
@@ -47,6 +48,7 @@ async def _round(runtime: Runtime, claim: Claim, hold_s: float) -> bool:
         )
     assert row is not None, "a claimed subscription exists"
     if row["stale"]:
+        asked_at = await business_now()
         try:
             with in_lane(Lane.MIRROR):
                 shape = await subscriptions.read(await runtime.stripe(claim.account), claim.id)
@@ -56,20 +58,23 @@ async def _round(runtime: Runtime, claim: Claim, hold_s: float) -> bool:
             # Named by an event of this account, and yet not there: nothing to keep, nothing to ask again.
             shape = None
         if shape is not None:
-            await store_subscription(claim.account, shape, row["poked"], await business_now())
+            await store_subscription(claim.account, shape, row["poked"], asked_at)
     now = await business_now()
     return await rest(claim, seen=row["poked"], due_at=None, failures=row["failures"], now=now)
 
 
 async def store_subscription(account: str, shape: SubscriptionShape, poked: int, now: datetime) -> None:
-    """Keep what Stripe shows; its unsettled invoices are poked where anything of it changed."""
+    """Keep what Stripe shows to who asked at `now`; its unsettled invoices are poked where anything of it changed.
+
+    A look that is older than what we have changes nothing.
+    """
     async with DB.transaction():
         before = await sql.value(
             "select digest from tollbridge.subscription where account = $1 and id = $2 for no key update",
             account,
             shape.id,
         )
-        await sql.rows(
+        kept = await sql.row(
             STORE,
             account,
             shape.id,
@@ -83,6 +88,7 @@ async def store_subscription(account: str, shape: SubscriptionShape, poked: int,
             poked,
             now,
         )
-        if before not in ("", shape.digest):
+        if kept is not None and before != shape.digest:
+            # Of one that was new too: its invoices may have been looked at before its pause was known.
             open_ones = [r["id"] for r in await sql.rows(UNSETTLED, account, shape.id, sorted(SETTLED))]
             await poke.poke(Kind.INVOICE, account, open_ones, now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -10,6 +10,9 @@ import msgspec
 
 from db.states import AttemptState, InvoiceState, SessionState
 from gateway.domain.policy import Policy
+
+BESIDE_WAIT = timedelta(minutes=1)
+"""How soon to look again whether a charge beside the session's own has ended: nobody pokes the session then."""
 
 
 class SessionView(msgspec.Struct, frozen=True):
@@ -33,6 +36,8 @@ class SessionView(msgspec.Struct, frozen=True):
     """Whether the invoice's mirror is young enough to end something on its word."""
     attempt: AttemptState | None = None
     subscription_ended: bool = False
+    charging_beside: bool = False
+    """An attempt for any invoice of the subscription is unresolved."""
     cleanup_done: bool = False
     looked_for_subscription: bool = False
     """Whether Stripe was asked for a subscription that a lost answer may have left behind."""
@@ -104,7 +109,7 @@ def decide_session(view: SessionView, now: datetime) -> NextStep:
         case SessionState.COMPLETE:
             return Rest()
         case SessionState.FAILED | SessionState.EXPIRED:
-            return _clean_up(view)
+            return _clean_up(view, now)
 
 
 def _create(view: SessionView) -> NextStep:
@@ -144,7 +149,7 @@ def _collect(view: SessionView, now: datetime) -> NextStep:
     return Rest()
 
 
-def _clean_up(view: SessionView) -> NextStep:
+def _clean_up(view: SessionView, now: datetime) -> NextStep:
     """End what was begun, and nothing while an attempt is unresolved (law 7)."""
     if view.cleanup_done or view.invoice_state in _UNRESOLVED:
         return Rest()
@@ -153,7 +158,7 @@ def _clean_up(view: SessionView) -> NextStep:
     if view.invoice and not view.seen_lately:
         return Step.READ_INVOICE
     if view.subscription and not view.subscription_ended and not view.is_paid:
-        return Step.CANCEL_SUBSCRIPTION
+        return Rest(now + BESIDE_WAIT) if view.charging_beside else Step.CANCEL_SUBSCRIPTION
     if view.invoice and view.invoice_status not in _CLOSED:
         return Step.CLOSE_INVOICE
     if view.has_setup and not view.payment_method:

@@ -128,10 +128,9 @@ async def _moved(runtime: Runtime, delivery: Stored, event: ProcessorEvent, now:
     attempt = await _attempt(delivery, event)
     if isinstance(attempt, End):
         return _ends(attempt)
-    if AttemptState(attempt["state"]) in UNRESOLVED:
+    if AttemptState(attempt["state"]) in UNRESOLVED | FAILED:
+        # One that failed may have succeeded late, and the notice of that be slower.
         raise UnmatchedError(f"the {event.kind} notice is of a charge that is not known to have succeeded yet")
-    if AttemptState(attempt["state"]) in FAILED:
-        return _ends(ignored("nothing of it was captured here"))
     if event.moved is None:
         reason = f"the {event.kind} notice does not say what moved"
         return _ends(parked(reason, CaseKind.NOTICE_MISMATCH, attempt["invoice"]))

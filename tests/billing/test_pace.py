@@ -125,6 +125,16 @@ async def test_after_a_429_nobody_asks_for_a_while() -> None:
     assert await take(5, what="GET /v1/invoices/{id}") > 0
 
 
+async def test_many_that_are_turned_away_at_once_wait_once() -> None:
+    ours = Pace("acct", RATES)
+    await ours.wait(PAY)
+    for _ in range(24):  # they were under way together
+        await ours.turned_away(PAY, 1.0)
+    row = await sql.row(TAKE, PAY, 1, RATES.operation, RATES.account, SLICE_S, 0.0)
+    assert row is not None
+    assert 0 < row["wait_s"] < 2
+
+
 async def test_who_would_wait_too_long_is_told_when_to_come_again() -> None:
     slow = Pace("acct", Rates(operation=0.01, account=100))
     await slow.wait(PAY)
