@@ -58,7 +58,11 @@ STORE = """
 """
 STOP_METHOD = """
     update tollbridge.payment_method set status = $3, stopped_reason = $4
-    where account = $1 and id = $2 and status = 'active'
+    where account = $1 and id = $2 and status = 'active' returning customer
+"""
+OTHERS = """
+    select id from tollbridge.invoice
+    where account = $1 and customer = $2 and id <> $3 and status in ('draft', 'open') order by id
 """
 
 
@@ -122,7 +126,7 @@ async def _apply(row: asyncpg.Record, outcome: ChargeOutcome, now: datetime, *, 
             # A notice of its return may have been quicker.
             await ledger.follow(row, now)
         case Declined(decline=decline):
-            await stop_method(row, decline)
+            await stop_method(row, decline, now)
         case Rejected(code=code, message=message):
             await _case(row, CaseKind.ATTEMPT_REJECTED, f"{code}: {message}", now)
         case _:
@@ -188,11 +192,17 @@ async def _more_captured(row: asyncpg.Record, outcome: Succeeded, now: datetime)
     return True
 
 
-async def stop_method(row: asyncpg.Record, decline: Decline) -> None:
-    """Anything but "try later" stops the token: it is kept and shown, and not charged again."""
+async def stop_method(row: asyncpg.Record, decline: Decline, now: datetime) -> None:
+    """Anything but "try later" stops the token: it is kept and shown, and not charged again.
+
+    The payer's other invoices hear of it, since they would have been charged to it.
+    """
     if decline.advice is not Advice.RETRY_LATER:
-        reason = decline.decline_class
-        await sql.rows(STOP_METHOD, row["account"], row["payment_method"], MethodStatus.STOPPED, reason)
+        account, reason = row["account"], decline.decline_class
+        customer = await sql.value(STOP_METHOD, account, row["payment_method"], MethodStatus.STOPPED, reason)
+        if customer is not None:
+            others = [r["id"] for r in await sql.rows(OTHERS, account, customer, row["invoice"])]
+            await poke.poke(Kind.INVOICE, account, others, now)
 
 
 async def looked(account: str, attempt: str, now: datetime, *, saw_nothing: bool) -> None:

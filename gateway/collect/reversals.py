@@ -40,13 +40,13 @@ async def store_move(account: str, attempt: str, moved: MoneyMoved, decline: Dec
         charge = row["processor_id"] or ""
         await ledger.move(row, kind, charge, money, moved.occurred_at, now, occurrence=moved.occurrence)
         if back and decline is not None:
-            await _declined(row, decline)
+            await _declined(row, decline, now)
         await ledger.follow(row, now)
         await poke.poke(Kind.INVOICE, account, [row["invoice"]], now)
 
 
-async def _declined(row: asyncpg.Record, decline: Decline) -> None:
+async def _declined(row: asyncpg.Record, decline: Decline, now: datetime) -> None:
     texts = (decline.processor_code, decline.network_code, decline.processor_message)
     storable = [sql.storable(text, 500) for text in texts]
     await sql.rows(DECLINE, row["account"], row["id"], decline.decline_class, decline.advice, *storable)
-    await stop_method(row, decline)
+    await stop_method(row, decline, now)

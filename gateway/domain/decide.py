@@ -37,6 +37,8 @@ NOTHING_REMAINS_WAIT = timedelta(minutes=10)
 RECORD_WAITS = tuple(timedelta(seconds=s) for s in (0, 30, 300, 3600))
 """Waits after 1, 2, ... calls that did not mark the invoice paid; the last one repeats."""
 RECORDINGS_TO_CASE = 3
+UNRECORDED_CASE_AFTER = timedelta(hours=24)
+"""Money that is held for so long is put before a human, whatever keeps us from telling Stripe (429 for ever, say)."""
 OLDER_FIRST_WAIT = timedelta(minutes=1)
 FINALIZE_SLACK = timedelta(minutes=5)
 LOOKUPS_BEFORE_REPLAY = 2
@@ -226,6 +228,10 @@ def _record(view: InvoiceView, invoice: BilledInvoice, payment: AttemptView | Re
         if len(_failed_recordings(view)) >= RECORDINGS_TO_CASE and CaseKind.RECORDING_FAILED not in view.open_cases:
             return OpenCase(CaseKind.RECORDING_FAILED, "the money is captured, and Stripe does not take the payment")
         return WaitUntil(wait, "Stripe did not take the payment")
+    since = payment.resolved_at if isinstance(payment, AttemptView) else None
+    overdue = since is not None and now - since > UNRECORDED_CASE_AFTER
+    if overdue and view.recordings and CaseKind.RECORDING_FAILED not in view.open_cases:
+        return OpenCase(CaseKind.RECORDING_FAILED, "the money was captured a day ago, and Stripe was not told yet")
     receipt = isinstance(payment, ReceiptView)
     if invoice.metadata.get(RECEIPT_KEY if receipt else ATTEMPT_KEY) != payment.id:
         return Tag(payment.id, receipt)
