@@ -37,9 +37,9 @@ def test_sampled_orders_change_nothing() -> None:
 
 @pytest.mark.slow
 def test_more_stops_change_nothing() -> None:
-    assert _run("sweep", "--limit", "240", "--seed", "2")["histories"] == 240
+    assert _run("sweep", "--limit", "100", "--seed", "2")["histories"] == 100
 
 
 @pytest.mark.slow
 def test_more_orders_change_nothing() -> None:
-    assert _run("orders", "--limit", "150", "--seed", "2")["orders"] == 150
+    assert _run("orders", "--limit", "60", "--seed", "2")["orders"] == 60
