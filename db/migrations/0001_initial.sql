@@ -484,7 +484,7 @@ create table tollbridge.review_case (
     check ((state = 'closed') = (closed_at is not null))
 );
 create unique index review_case_open on tollbridge.review_case (account, kind, subject) where state = 'open';
-create index review_case_invoice on tollbridge.review_case (account, invoice) where state = 'open' and invoice <> '';
+create index review_case_invoice on tollbridge.review_case (account, invoice) where invoice <> '';
 create index review_case_listing on tollbridge.review_case (account, state, opened_at);
 
 create table tollbridge.audit_log (

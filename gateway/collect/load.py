@@ -51,6 +51,13 @@ VIEW = """
                   where r.account = i.account and r.invoice = i.id and r.state = 'recorded'), 0) as held_money,
         array(select r.kind from tollbridge.review_case r
               where r.account = i.account and r.invoice = i.id and r.state = 'open') as open_cases,
+        array(select r.kind from tollbridge.review_case r
+              where r.account = i.account and r.invoice = i.id and r.state = 'closed' and r.closed_by <> 'tollbridge'
+                and r.closed_at >= all (select m.created_at from tollbridge.movement m
+                                        where m.account = i.account and m.invoice = i.id)
+                and r.closed_at >= all (select t.resolved_at from tollbridge.attempt t
+                                        where t.account = i.account and t.invoice = i.id
+                                          and t.resolved_at is not null)) as answered_cases,
         exists (select 1 from tollbridge.invoice o
                 where o.account = i.account and o.subscription = i.subscription and o.subscription <> ''
                   and o.status = 'open' and (o.stripe_created_at, o.id) < (i.stripe_created_at, i.id)
@@ -185,6 +192,7 @@ async def _view(row: asyncpg.Record) -> InvoiceView:
         not_before=row["next_attempt_at"] if row["status"] == "draft" else None,
         kept_in_pause=row["kept_in_pause"],
         open_cases=frozenset(row["open_cases"]),
+        answered_cases=frozenset(row["answered_cases"]),
     )
 
 

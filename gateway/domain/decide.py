@@ -343,5 +343,5 @@ def _made_in_pause(view: InvoiceView, invoice: BilledInvoice) -> bool:
 
 
 def _case(view: InvoiceView, kind: CaseKind, reason: str) -> Action:
-    """Open a case, once; then wait for the human."""
-    return WaitUntil(None, reason) if kind in view.open_cases else OpenCase(kind, reason)
+    """Open a case, once; then wait for the human, whose answer holds until something new happens."""
+    return WaitUntil(None, reason) if kind in view.open_cases | view.answered_cases else OpenCase(kind, reason)

@@ -133,6 +133,8 @@ class InvoiceView(msgspec.Struct, frozen=True):
     kept_in_pause: bool = False
     """A draft that a pause of the subscription's collection held up: Stripe leaves it one afterwards."""
     open_cases: AbstractSet[str] = frozenset()
+    answered_cases: AbstractSet[str] = frozenset()
+    """Kinds that a human has closed since any money of it last moved or a try last ended: they are not asked again."""
 
     @property
     def unresolved(self) -> AttemptView | None:

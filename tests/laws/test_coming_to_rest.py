@@ -1,4 +1,4 @@
-"""Histories that break a law, each as small as it gets; they say which law, and how."""
+"""Histories in which something was lost, ended too early, or kept waiting for ever; they say which law, and how."""
 
 from __future__ import annotations
 
@@ -201,3 +201,18 @@ async def test_a_subscription_is_not_ended_beside_a_charge_under_way(
     await world.later(hours=6)
     await world.later(minutes=2)
     assert beside == ["canceled"]
+
+
+async def test_a_case_that_a_human_has_closed(world: World) -> None:
+    """Somebody marked the invoice paid while we captured it; finance keeps both and closes the case: it is back."""
+    _, invoice = await world.renew_unseen()
+    world.stripe.faults.add("error_before", method="POST", path="/v1/invoices/{id}", status=500, times=1)
+    await world.settle()
+    await world.shop.client.v1.invoices.pay_async(invoice, {"paid_out_of_band": True})
+    await world.later(minutes=1)
+    case = await sql.row("select id, kind from tollbridge.review_case where state = 'open'")
+    assert case is not None
+    assert case["kind"] == "paid_by_hand"
+    await close_case(BY, world.shop.account, case["id"], "both are kept")
+    await world.settle()
+    assert await world.open_cases() == []
