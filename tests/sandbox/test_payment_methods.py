@@ -47,6 +47,14 @@ def test_names_of_ready_made_methods(name: str, means: str | None) -> None:
     assert means is None or means in ALL
 
 
+async def test_intents_with_the_payment_methods_of_the_account(world: World) -> None:
+    asked: Any = {"automatic_payment_methods": {"enabled": True}}
+    payment = await world.v1.payment_intents.create_async({"amount": 500, "currency": "eur", **asked})
+    setup = await world.v1.setup_intents.create_async(asked)
+    for intent in (payment, setup):
+        assert intent.automatic_payment_methods.to_dict() == {"enabled": True, "allow_redirects": "always"}
+
+
 async def test_attach_list_detach(world: World) -> None:
     customer = await world.customer()
     first, second = await saved(world, customer), await saved(world, customer, "pm_card_amex")

@@ -16,6 +16,7 @@ import pytest
 from gateway.sandbox.kit import state
 from gateway.sandbox.kit.calls import Call
 from gateway.sandbox.kit.clock import Clock
+from gateway.sandbox.kit.faults import Effect
 from gateway.sandbox.kit.sandbox import Sandbox
 from gateway.sandbox.kit.state import Keeper, StateError, load, save
 from gateway.sandbox.stripe.app import create_app
@@ -134,6 +135,16 @@ async def test_faults_and_settings_survive(tmp_path: Path) -> None:
     assert (later.delivery.settings.drop, later.clock.skew_s) == (frozenset({"a.b"}), 9)
 
 
+def test_an_enum_that_is_written_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Python 3.11.2 writes it, whatever Python runs the tests."""
+    monkeypatch.setattr(Effect, "__reduce_ex__", lambda self, protocol: (getattr, (type(self), self.name)))
+    sandbox = new("stripe")
+    sandbox.faults.add("lost_after", method="POST")
+    after = restarted(tmp_path / "state", sandbox)
+    found = after.faults.take("POST", "/", None)
+    assert getattr(found, "effect", None) is Effect.LOST_AFTER
+
+
 def test_the_file_is_its_owners_and_replaced_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, sandbox = tmp_path / "state", new("stripe")
     save(path, {"one": sandbox})
@@ -193,6 +204,7 @@ REBUILD = Call(at=1, method="GET", path="/").__reduce__()[0]
         (Evil(getattr, "text", "join"), "it asks for"),
         (Evil(getattr, Clock(), "__class__"), "it asks for"),
         (Evil(getattr, Clock(), "_heap"), "it asks for"),
+        (Evil(getattr, Effect, "__class__"), "it asks for"),
         (Evil(REBUILD, dict, {}), "it makes"),
         ({"one": Path("x")}, "it names"),
         ({"one": "no sandbox"}, "is no state"),

@@ -16,6 +16,7 @@ import pickle
 import sys
 import time
 from collections.abc import Mapping
+from enum import EnumType
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FunctionType
@@ -125,7 +126,7 @@ class Keeper:
 class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("builtins", "getattr"):
-            return _method
+            return _named
         if module.startswith("msgspec.") and name == "rebuild":
             return _rebuilt
         if name in STRANGERS.get(module, ()):
@@ -157,8 +158,13 @@ def _rebuilt(kind: Any, fields: Any) -> Any:
     return kind(**fields)
 
 
-def _method(owner: Any, name: str) -> Any:
-    """Pickle's way to a bound method is `getattr`, which would reach anything: here it reaches methods of ours."""
+def _named(owner: Any, name: str) -> Any:
+    """Pickle's way to a bound method is `getattr`, which would reach anything: here it reaches methods of ours.
+
+    Some releases of Python 3.11 go the same way to a member of an enum.
+    """
+    if isinstance(owner, EnumType) and name in owner.__members__:
+        return owner.__members__[name]
     if not type(owner).__module__.startswith(OURS) or name.startswith("__"):
         raise pickle.UnpicklingError(f"it asks for {name} of a {type(owner).__name__}")
     if not isinstance(getattr(type(owner), name, None), FunctionType):

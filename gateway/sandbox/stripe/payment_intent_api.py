@@ -11,7 +11,7 @@ from gateway.sandbox.stripe.events import record
 from gateway.sandbox.stripe.holders import living
 from gateway.sandbox.stripe.money import MINIMUM
 from gateway.sandbox.stripe.objects import Obj, in_range, listing, merge_metadata, public
-from gateway.sandbox.stripe.payment_methods import attach, for_payment
+from gateway.sandbox.stripe.payment_methods import AUTOMATIC, attach, automatic, for_payment
 from gateway.sandbox.stripe.routes import PAGE, Call, route
 from gateway.sandbox.stripe.store import Account
 
@@ -22,7 +22,7 @@ CONFIRM = "payment_method off_session:bool return_url"
     "POST",
     "/v1/payment_intents",
     "*amount:int *currency customer description metadata:map confirm:bool payment_method_types:[str] "
-    f"setup_future_usage:off_session|on_session {CONFIRM}",
+    f"setup_future_usage:off_session|on_session {AUTOMATIC} {CONFIRM}",
 )
 def create(call: Call) -> Obj:
     account, params = call.account, call.params
@@ -34,6 +34,7 @@ def create(call: Call) -> Obj:
     intent = payment_intents.make(account, params["amount"], currency, customer)
     plain = ("description", "setup_future_usage", "payment_method_types")
     intent |= {name: params[name] for name in plain if name in params}
+    intent["automatic_payment_methods"] = automatic(params)
     merge_metadata(intent, params)
     if method is not None:
         intent |= {"payment_method": method["id"], "status": "requires_confirmation"}

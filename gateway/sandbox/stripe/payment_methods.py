@@ -20,6 +20,13 @@ USED_UP = (
     "This PaymentMethod was previously used without being attached to a Customer or was detached from a Customer, and "
     "may not be used again."
 )
+AUTOMATIC = "automatic_payment_methods:{*enabled:bool allow_redirects:always|never}"  # of payment and setup intents
+
+
+def automatic(params: Obj) -> Obj | None:
+    """What an intent shows of it. The types on offer stay those of the account here."""
+    given: Obj | None = params.get("automatic_payment_methods")
+    return given and {"allow_redirects": "always", **given}
 
 
 def behaviour(method: Obj) -> ReadyMade:

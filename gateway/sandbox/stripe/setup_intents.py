@@ -11,7 +11,7 @@ from gateway.sandbox.stripe.events import record, updating
 from gateway.sandbox.stripe.holders import living
 from gateway.sandbox.stripe.ids import new_id
 from gateway.sandbox.stripe.objects import Obj, in_range, listing, merge_metadata, public
-from gateway.sandbox.stripe.payment_methods import attach, behaviour, for_payment
+from gateway.sandbox.stripe.payment_methods import AUTOMATIC, attach, automatic, behaviour, for_payment
 from gateway.sandbox.stripe.routes import PAGE, Call, route
 from gateway.sandbox.stripe.store import Account
 
@@ -56,8 +56,7 @@ def make(account: Account, customer: str | None, usage: str = "off_session") -> 
     "POST",
     "/v1/setup_intents",
     "customer payment_method payment_method_types:[str] usage:off_session|on_session description metadata:map "
-    "confirm:bool return_url automatic_payment_methods:{*enabled:bool allow_redirects:always|never} "
-    f"{ACCEPTANCE}",
+    f"confirm:bool return_url {AUTOMATIC} {ACCEPTANCE}",
 )
 def create(call: Call) -> Obj:
     account, params = call.account, call.params
@@ -65,8 +64,7 @@ def create(call: Call) -> Obj:
     method = for_payment(account, params["payment_method"], customer) if "payment_method" in params else None
     intent = make(account, customer, params.get("usage", "off_session"))
     intent |= {name: params[name] for name in ("description", "payment_method_types") if name in params}
-    if "automatic_payment_methods" in params:
-        intent["automatic_payment_methods"] = {"allow_redirects": "always", **params["automatic_payment_methods"]}
+    intent["automatic_payment_methods"] = automatic(params)
     merge_metadata(intent, params)
     if method is not None:
         intent |= {"payment_method": method["id"], "status": "requires_confirmation"}
