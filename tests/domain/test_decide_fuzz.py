@@ -124,7 +124,7 @@ def test_no_try_comes_before_its_step(view: InvoiceView) -> None:
     if isinstance(plan, TryNow) and plan.reason == "operator":
         assert view.asked
         assert last.retry_after is None or last.retry_after <= NOW
-        assert declines(tuple(tried)) < len(view.policy.ladder) or last.state is AttemptState.REJECTED
+        assert declines(tuple(tried)) < len(view.policy.ladder) or last.state not in CLIMBS
         return
     ended = last.resolved_at or last.sent_at
     assert at >= min(ended, NOW)
@@ -136,8 +136,10 @@ def test_no_try_comes_before_its_step(view: InvoiceView) -> None:
             if len(view.policy.ladder) > 1:
                 least = min(later - one for one, later in pairwise(view.policy.ladder))
                 assert at >= last.sent_at + min(least, LEAST_GAP)
-        case AttemptState.NOT_SENT | AttemptState.CANCELED:
+        case AttemptState.NOT_SENT:
             assert at >= ended + NOT_SENT_WAITS[0]
+        case AttemptState.CANCELED:
+            assert at >= ended + (timedelta(0) if last.withdrawn else LEAST_GAP)
         case AttemptState.REJECTED:
             assert at >= ended + REJECTED_WAIT
 
