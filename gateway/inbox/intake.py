@@ -1,7 +1,7 @@
 """Group commit: whatever waits while one transaction runs shares the next, and each sender is answered after COMMIT.
 
-A transaction for each delivery would end at PostgreSQL's rate of NOTIFYing commits, which are serialised (facts of the
-stack, §4: two to nine times slower). Law 9 stays: `put` returns only after COMMIT, and raises otherwise. A repeated
+A transaction for each delivery would end at PostgreSQL's rate of NOTIFYing commits, which are serialised: two to nine
+times slower where it was measured. Law 9 stays: `put` returns only after COMMIT, and raises otherwise. A repeated
 delivery commits nothing and is accepted: PostgreSQL has it already.
 """
 

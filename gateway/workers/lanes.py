@@ -1,7 +1,7 @@
 """A lane: one PgQueuer manager with one entry point, on its own connection, started again whenever it fails.
 
 Routing has a lane of its own, so that webhooks are routed while every slot for invoices waits for a slow processor.
-What PgQueuer needs to be told was found by trying it (facts of the stack, §3): bare, it ends when PostgreSQL restarts;
+What PgQueuer needs to be told was found by trying it: bare, it ends when PostgreSQL restarts;
 a lost listener is noticed late; a handler longer than the heartbeat's time-out is run twice.
 """
 

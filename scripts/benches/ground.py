@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import msgspec
 
 from db.embedded import EmbeddedPostgres
 from db.encryption import Keyring
@@ -93,7 +92,3 @@ def percentile(values: list[float], share: float) -> float:
     """The value below which this share of them lies (nearest rank)."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
-
-
-def last_line(figures: dict[str, Any]) -> str:
-    return msgspec.json.encode(figures).decode()

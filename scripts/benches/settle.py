@@ -38,11 +38,10 @@ MOST_S: Final = 1_800
 GATEWAY: Final = ("serve", "work", "work2")
 CHARGES: Final = {"method": "POST", "path": "/v1/charges"}
 FAULTS: Final = ("lost_after", "error_after", "error_before")
-# Reading the whole table would be a load of its own where it is large: what is open has an index.
 PAID: Final = "select count(*) from tollbridge.invoice where id = any($1) and state = 'paid'"
 ENDED: Final = "select count(*) from tollbridge.delivery where state = 'stored'"
 LEDGER: Final = "select invoice, count(*) from tollbridge.movement where invoice = any($1) group by invoice"
-FAILED: Final = "select state, count(*) from tollbridge.attempt where invoice = any($1) group by state"
+STATES: Final = "select state, count(*) from tollbridge.attempt where invoice = any($1) group by state"
 CASES: Final = "select kind, count(*) from tollbridge.review_case where invoice = any($1) group by kind"
 
 
@@ -202,14 +201,14 @@ class Scene:
         charges = (await self._control("practice", "GET", "charges"))["data"]
         taken = Counter(c["reference"].rpartition(".")[0] for c in charges if c["status"] == "succeeded")
         ledger = await self._house.rows(LEDGER, billed)
-        failed = await self._house.rows(FAILED, billed)
+        states = await self._house.rows(STATES, billed)
         cases = await self._house.rows(CASES, billed)
         return {
             "captured": sum(invoice in taken for invoice in billed),
             "lost": sum(invoice not in taken for invoice in billed),
             "doubled": sum(taken[invoice] > 1 for invoice in billed),
             "in_ledger_once": sum(row[1] == 1 for row in ledger),
-            "attempts": {row[0]: row[1] for row in failed},
+            "attempts": {row[0]: row[1] for row in states},
             "cases": {row[0]: row[1] for row in cases},
         }
 
