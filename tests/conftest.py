@@ -70,9 +70,6 @@ async def cleaner(engine: TollbridgeEngine) -> Cleaner:
 @pytest.fixture
 async def database(cleaner: Cleaner, database_url: str) -> str:
     """DSN of this worker's database: migrated, bound to `DB`, and empty but for what migrations put there."""
-    if DB.pool is None:
-        # Opens are counted, and a process that died in a test before this one may have closed more than it opened.
-        await DB.open_pool()
     await cleaner.clean()
     return database_url
 

@@ -137,18 +137,24 @@ def outside(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     return asyncio.get_running_loop().create_task(work, context=context)
 
 
+OWN_POOL = "pool_of_its_own"
+
+
 def install_pools() -> None:
-    """From now on `DB` uses the pool of the process that asks; the test has one of its own."""
-    of_test: list[Any] = [DB.pool]
+    """From now on `DB` uses the pool of the process that asks; the test, and every other engine, has one of its own."""
+    DB.__dict__[OWN_POOL] = DB.pool
 
-    def get(_: TollbridgeEngine) -> Any:
-        process = CURRENT.get()
-        return of_test[0] if process is None else process.pool
+    def process_of(engine: TollbridgeEngine) -> Process | None:
+        return CURRENT.get() if engine is DB else None
 
-    def put(_: TollbridgeEngine, pool: Any) -> None:
-        process = CURRENT.get()
+    def get(engine: TollbridgeEngine) -> Any:
+        process = process_of(engine)
+        return engine.__dict__.get(OWN_POOL) if process is None else process.pool
+
+    def put(engine: TollbridgeEngine, pool: Any) -> None:
+        process = process_of(engine)
         if process is None:
-            of_test[0] = pool
+            engine.__dict__[OWN_POOL] = pool
         else:
             process.pool = pool
 
