@@ -136,6 +136,9 @@ class Pace:
 
     async def _fill(self, share: _Share, what: str, end: float) -> None:
         """Take calls for all who wait, or wait until there are some."""
+        if time.monotonic() > end:
+            # So many were before it here that the claim which covers this call may run out.
+            raise StripeNotSentError(f"{what}: more calls wait than Stripe allows", MOST_WAIT_S)
         rates = self._rates
         wanted = max(1, min(share.waiting, int(rates.operation * SLICE_S)))
         row = await sql.row(

@@ -146,3 +146,17 @@ async def test_who_would_wait_too_long_is_told_when_to_come_again() -> None:
 def test_stripes_own_limits_stay_below_what_it_documents() -> None:
     assert stripes_own(livemode=True) == Rates(24, 96)
     assert stripes_own(livemode=False) == Rates(24, 24)
+
+
+async def test_who_stood_too_long_behind_others_does_not_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its claim may have run out meanwhile, though there are calls left."""
+    ours = Pace("acct", RATES)
+    await ours.wait(PAY)
+    share = ours._shares[PAY, Lane.CHECKOUT]
+    share.fill(0)
+    monkeypatch.setattr(pace, "MOST_WAIT_S", 0.02)
+    async with share.lock:
+        waiting = asyncio.create_task(ours.wait(PAY))
+        await asyncio.sleep(0.1)
+    with pytest.raises(StripeNotSentError):
+        await waiting
