@@ -113,7 +113,8 @@ async def test_an_event_without_an_outcome_is_looked_up(runtime: Runtime, script
     assert await attempt_state() == "declined"
     for asked in scripted.lookups:
         assert (asked.reference, asked.processor_id) == ("in_1.1", "ch_1")
-        assert asked.method is not None and asked.since is not None  # where only a scan answers, it needs both
+        assert asked.method is not None  # where only a scan answers, it needs both
+        assert asked.since is not None
     assert len(scripted.lookups) == 2
 
 
