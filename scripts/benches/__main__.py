@@ -33,11 +33,13 @@ def ingest(seconds: int, rounds: int, json_: bool) -> None:
 @benches.command()
 @click.option("--invoices", default=10_000, show_default=True, type=click.IntRange(10, 20_000))
 @click.option("--limited", default=1_000, show_default=True, type=click.IntRange(10, 5_000), help="Under the limit.")
+@click.option("--only", type=click.Choice([one.name for one in settle_bench.ALL]), help="One of the three runs.")
 @as_json
-def settle(invoices: int, limited: int, json_: bool) -> None:
+def settle(invoices: int, limited: int, only: str | None, json_: bool) -> None:
     """Renewals that fall due in one second: at zero latency, at real ones, and under Stripe's limits."""
-    runs = ((settle_bench.ZERO, invoices), (settle_bench.REAL, invoices), (settle_bench.LIMITED, limited))
-    figures = {conditions.name: settle_bench.run(conditions, count) for conditions, count in runs}
+    counts = {settle_bench.LIMITED: limited}
+    runs = [one for one in settle_bench.ALL if only in (None, one.name)]
+    figures = {one.name: settle_bench.run(one, counts.get(one, invoices)) for one in runs}
     _say({"bench": "settle", **figures}, json_)
 
 

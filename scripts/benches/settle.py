@@ -59,10 +59,10 @@ class Conditions(msgspec.Struct, frozen=True):
 
 ZERO: Final = Conditions("zero_latency")
 REAL: Final = Conditions("real_latency", processor_ms=(120, 380), faults=0.007, stripe_ms=100)
-
-
 LIMITED: Final = Conditions("stripe_limits", calls_per_operation=25, calls_per_second=100)
 """Stripe's documented limits, in force at the sandbox and known to the gateway."""
+
+ALL: Final = (ZERO, REAL, LIMITED)
 
 
 def run(conditions: Conditions, invoices: int) -> dict[str, Any]:
