@@ -73,6 +73,8 @@ class PoolOptions:
         return {
             "application_name": self.application_name,
             "timezone": "UTC",
+            # Ours are looked up by key: a plan for each value costs more than it could ever save.
+            "plan_cache_mode": "force_generic_plan",
             "statement_timeout": _milliseconds(self.statement_timeout_s),
             "idle_in_transaction_session_timeout": _milliseconds(self.idle_in_transaction_timeout_s),
         }

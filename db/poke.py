@@ -8,6 +8,7 @@ they use the database's clock, which nobody moves.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -43,8 +44,11 @@ class WakeUp(msgspec.Struct, frozen=True):
     id: str
 
 
-class Claim(msgspec.Struct, frozen=True):
-    """The right to work on one object until it runs out; `holder` is unique to this holding."""
+class Claim(msgspec.Struct):
+    """The right to work on one object until it runs out; `holder` is unique to this holding.
+
+    `held_at`: machine time (monotonic) just before it was taken or last lengthened.
+    """
 
     kind: Kind
     account: str
@@ -52,6 +56,7 @@ class Claim(msgspec.Struct, frozen=True):
     holder: str
     poked: int
     """The counter when it was taken."""
+    held_at: float
 
 
 class ClaimLostError(Exception):
@@ -101,7 +106,7 @@ async def wake(wake_ups: Sequence[WakeUp], *, urgent: bool = False) -> None:
 
 async def take(wake_up: WakeUp, for_s: float) -> Claim | None:
     """The claim on an object, or None while another worker holds it, or where it does not exist."""
-    holder = uuid4().hex
+    holder, held_at = uuid4().hex, time.monotonic()
     taken = await sql.row(
         f"""update tollbridge.{wake_up.kind}
             set claimed_by = $3, claim_until = clock_timestamp() + make_interval(secs => $4)
@@ -112,7 +117,9 @@ async def take(wake_up: WakeUp, for_s: float) -> Claim | None:
         holder,
         for_s,
     )
-    return None if taken is None else Claim(wake_up.kind, wake_up.account, wake_up.id, holder, taken["poked"])
+    if taken is None:
+        return None
+    return Claim(wake_up.kind, wake_up.account, wake_up.id, holder, taken["poked"], held_at)
 
 
 async def hold(claim: Claim, for_s: float) -> int:
@@ -120,6 +127,7 @@ async def hold(claim: Claim, for_s: float) -> int:
 
     What writes an intent holds in the same transaction, so that the row stays ours until it is committed.
     """
+    held_at = time.monotonic()
     held = await sql.row(
         f"""update tollbridge.{claim.kind} set claim_until = clock_timestamp() + make_interval(secs => $4)
             where account = $1 and id = $2 and claimed_by = $3 and claim_until > clock_timestamp()
@@ -131,6 +139,7 @@ async def hold(claim: Claim, for_s: float) -> int:
     )
     if held is None:
         raise ClaimLostError(f"{claim.kind} {claim.id}")
+    claim.held_at = held_at
     return int(held["poked"])
 
 

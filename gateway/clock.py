@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from db import sql
 from db.engine import DB
-from gateway.moment import forget, once
+from gateway.moment import forget, note, once
 
 OFFSET = "business_clock"
 
@@ -24,6 +24,11 @@ class LiveClockError(Exception):
 async def business_now() -> datetime:
     """Business time, aware and in UTC."""
     return datetime.now(UTC) + await once(OFFSET, _offset)
+
+
+def told_offset(offset_s: int) -> None:
+    """The offset came along with what else was read: within a job it need not be asked for."""
+    note(OFFSET, timedelta(seconds=offset_s))
 
 
 async def _offset() -> timedelta:

@@ -36,6 +36,13 @@ async def once(key: Hashable, read: Callable[[], Awaitable[T]]) -> T:
     return cast("T", known[key])
 
 
+def note(key: Hashable, value: object) -> None:
+    """It is known: within a moment `once` need not read it."""
+    known = _read.get()
+    if known is not None:
+        known[key] = value
+
+
 def forget(key: Hashable) -> None:
     """It has changed by our own doing: the next `once` reads it."""
     known = _read.get()

@@ -525,6 +525,9 @@ create table tollbridge.business_clock (
     offset_s bigint not null default 0
 );
 insert into tollbridge.business_clock default values;
+create function tollbridge.business_now() returns timestamptz language sql stable as $$
+    select now() + make_interval(secs => offset_s) from tollbridge.business_clock
+$$;
 create function tollbridge.no_live_clock() returns trigger language plpgsql as $$
 begin
     if new.offset_s <> 0 and exists (select 1 from tollbridge.account where livemode) then

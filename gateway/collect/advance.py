@@ -12,7 +12,6 @@ from db.engine import DB
 from db.poke import Claim, WakeUp
 from gateway.billing.errors import StripeError
 from gateway.billing.pace import Lane, in_lane
-from gateway.clock import business_now
 from gateway.collect import charge, record
 from gateway.collect.load import Loaded, load
 from gateway.collect.turn import CLAIM_MARGIN_S, take_turn
@@ -50,8 +49,8 @@ async def advance_invoice(runtime: Runtime, wake_up: WakeUp) -> None:
 
     async def go_round(claim: Claim) -> bool:
         nonlocal reads
-        now = await business_now()
-        loaded = await load(claim, hold_s, now)
+        loaded = await load(claim, hold_s)
+        now = loaded.now
         action = decide(loaded.view, now)
         reads += isinstance(action, Read)
         if reads > MOST_READS:

@@ -1,4 +1,4 @@
-"""Loading the view: everything that is true of one invoice, read in one statement after the counter of its pokes."""
+"""Loading the view: everything that is true of one invoice, with the counter of its pokes, in one statement."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from db.engine import DB
 from db.poke import Claim, ClaimLostError, Kind
 from db.states import AttemptState, InvoiceState, MethodStatus, RecordingState, SessionState, known
 from gateway.billing.shapes import InvoiceShape, billed
+from gateway.clock import business_now, told_offset
 from gateway.connections import capabilities_of
 from gateway.domain.billed import BilledInvoice
 from gateway.domain.policy import Policy
@@ -20,13 +21,17 @@ from gateway.domain.project import project
 from gateway.domain.view import AttemptView, Hold, InvoiceView, MethodView, ReceiptView, RecordingView, SubscriptionView
 from processors.outcome import Advice
 
+HELD_ENOUGH_S = 2.0
+"""A claim that was taken or lengthened so recently covers the next call; its margin is far more."""
 WAITING_STATES = frozenset({InvoiceState.DUE, InvoiceState.CHARGING})
 """While an older invoice is in one of these, the younger ones of its subscription wait for it."""
 
 # Everything in one statement: one round trip, and one moment of the database for all of its parts. The session is the
 # one that made the invoice's subscription.
 VIEW = """
-    select i.*, a.policies, coalesce(c.opted_out, false) as opted_out, c.deleted_at is not null as customer_deleted,
+    select i.*, i.claim_until > clock_timestamp() as claim_holds,
+        (select offset_s from tollbridge.business_clock) as clock_offset_s, a.policies,
+        coalesce(c.opted_out, false) as opted_out, c.deleted_at is not null as customer_deleted,
         s.status as subscription_status, s.ended_at as subscription_ended_at, s.paused_at as subscription_paused_at,
         k.id as session, k.state as session_state, k.told_stripe as session_told_stripe,
         k.payment_method as session_method, k.invoice as session_invoice, k.paid as session_paid,
@@ -50,10 +55,10 @@ VIEW = """
       - coalesce((select sum(amount) from tollbridge.recording r
                   where r.account = i.account and r.invoice = i.id and r.state = 'recorded'), 0) as held_money,
         array(select r.kind from tollbridge.review_case r
-              where r.account = i.account and r.invoice = i.id and r.state = 'open') as open_cases,
+              where r.account = i.account and r.invoice = i.id and r.invoice <> '' and r.state = 'open') as open_cases,
         array(select r.kind from tollbridge.review_case r
-              where r.account = i.account and r.invoice = i.id and r.state = 'closed' and r.closed_by <> 'tollbridge'
-                and r.closed_at >= all (select m.created_at from tollbridge.movement m
+              where r.account = i.account and r.invoice = i.id and r.invoice <> '' and r.state = 'closed'
+                and r.closed_by <> 'tollbridge' and r.closed_at >= all (select m.created_at from tollbridge.movement m
                                         where m.account = i.account and m.invoice = i.id)
                 and r.closed_at >= all (select t.resolved_at from tollbridge.attempt t
                                         where t.account = i.account and t.invoice = i.id
@@ -63,7 +68,7 @@ VIEW = """
                   and o.status = 'open' and (o.stripe_created_at, o.id) < (i.stripe_created_at, i.id)
                   and o.failures = 0 and (o.state in ('due', 'charging') or o.seen < o.poked)
                   and not exists (select 1 from tollbridge.review_case r
-                                  where r.account = o.account and r.invoice = o.id
+                                  where r.account = o.account and r.invoice = o.id and r.invoice <> ''
                                     and r.state = 'open')) as older_first,
         exists (select 1 from tollbridge.invoice o
                 where o.account = i.account and o.subscription = i.subscription and o.subscription <> ''
@@ -109,11 +114,11 @@ STORE_UNWATCHED = """
 
 
 class Loaded(msgspec.Struct, frozen=True):
-    """A view, the counter that was read before it, and the rows that steps need. `held_at`: machine time."""
+    """A view, business time and the counter as they were then, and the rows that steps need."""
 
     view: InvoiceView
+    now: datetime
     poked: int
-    held_at: float
     state: InvoiceState
     customer: str
     number: str
@@ -136,13 +141,18 @@ class _Connection(msgspec.Struct, frozen=True):
     usable: bool
 
 
-async def load(claim: Claim, for_s: float, now: datetime) -> Loaded:
-    """Hold the claim for so long, read everything, bring the stored state up to date; raises ClaimLostError.
+async def load(claim: Claim, for_s: float) -> Loaded:
+    """Read everything under the claim, which lasts `for_s` or nearly, and bring the stored state up to date.
 
-    The counter is read before the rest, so that a poke in between makes the next round.
+    The counter is of the same moment as the rest, so a poke since then makes the next round. Raises ClaimLostError.
     """
-    held_at, poked = time.monotonic(), await poke.hold(claim, for_s)
+    if time.monotonic() - claim.held_at > HELD_ENOUGH_S:
+        await poke.hold(claim, for_s)
     row = await _row(claim.account, claim.id)
+    if row["claimed_by"] != claim.holder or not row["claim_holds"]:
+        raise ClaimLostError(f"{claim.kind} {claim.id}")
+    told_offset(row["clock_offset_s"])
+    poked, now = row["poked"], await business_now()
     view = await _view(row)
     state = project(view)
     if state != row["state"]:
@@ -151,7 +161,7 @@ async def load(claim: Claim, for_s: float, now: datetime) -> Loaded:
         else:
             # Who begins to wait for it meanwhile pokes it: then this stores nothing, and the next round does.
             await sql.rows(STORE_UNWATCHED, claim.account, claim.id, claim.holder, state, poked)
-    return Loaded(view, poked, held_at, state, row["customer"], row["number"], row["reason"], row["next_attempt_at"])
+    return Loaded(view, now, poked, state, row["customer"], row["number"], row["reason"], row["next_attempt_at"])
 
 
 async def view_of(account: str, invoice: str) -> InvoiceView:

@@ -17,15 +17,13 @@ from gateway.billing.invoices import StripeInvoice
 from gateway.clock import business_now
 from gateway.collect import mirror
 from gateway.collect.cases import open_case
-from gateway.collect.load import Loaded
+from gateway.collect.load import HELD_ENOUGH_S, Loaded
 from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.domain.actions import CaseKind, ConfirmRecording, MarkSurplus, OpenCase, Record, Tag
 from gateway.domain.billed import ATTEMPT_KEY, RECEIPT_KEY
 from gateway.domain.decide import PAUSED
 from gateway.runtime import Runtime
 
-HELD_ENOUGH_S = 2.0
-"""A claim that was lengthened so recently covers the next call; `CLAIM_MARGIN_S` is far more."""
 FINALIZE_AGAIN = timedelta(hours=1)
 """After Stripe could not finalize a draft (for lack of a tax location, mostly), the next try."""
 
@@ -207,7 +205,7 @@ async def _call(
     call: Callable[[StripeClient], Awaitable[StripeInvoice]],
 ) -> StripeInvoice:
     """Make one call under the claim, and keep its answer as the mirror."""
-    if time.monotonic() - loaded.held_at > HELD_ENOUGH_S:
+    if time.monotonic() - claim.held_at > HELD_ENOUGH_S:
         await poke.hold(claim, runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S)
     stripe = await runtime.stripe(claim.account)
     at = await business_now()

@@ -17,6 +17,7 @@ from db import queue, sql
 from db.encryption import EncryptionError, Keyring
 from db.engine import DB
 from db.states import DeliveryState
+from gateway.clock import told_offset
 from gateway.collect.cases import open_case
 from gateway.domain.actions import CaseKind
 from gateway.inbox import meters
@@ -36,8 +37,10 @@ LOST_AFTER: Final = timedelta(seconds=30)
 """A delivery that is still stored after this long has lost its wake-up."""
 
 DUE = """
-    select d.*, a.stripe_account from tollbridge.delivery d join tollbridge.account a on a.id = d.account
-    where d.id = any($1) and d.state = 'stored' and (d.try_at is null or d.try_at <= $2) order by d.id
+    select d.*, a.stripe_account, (select offset_s from tollbridge.business_clock) as clock_offset_s
+    from tollbridge.delivery d join tollbridge.account a on a.id = d.account
+    where d.id = any($1) and d.state = 'stored' and (d.try_at is null or d.try_at <= tollbridge.business_now())
+    order by d.id
 """
 LOCK = """
     select id from tollbridge.delivery
@@ -49,8 +52,9 @@ BEGIN = """
     where id = $1 and state = 'stored' and (try_at is null or try_at <= $2) returning tries
 """
 FINISH = """
-    update tollbridge.delivery d set state = f.state, reason = f.reason, finished_at = $4, try_at = null
-    from unnest($1::text[], $2::text[], $3::text[]) as f (id, state, reason) where d.id = f.id
+    update tollbridge.delivery set finished_at = $4, try_at = null,
+        state = ($2::text[])[array_position($1::text[], id)], reason = ($3::text[])[array_position($1, id)]
+    where id = any($1)
 """
 AGAIN = "update tollbridge.delivery set reason = $2, try_at = least(try_at, $3) where id = $1 and state = 'stored'"
 LOST = """
@@ -105,9 +109,12 @@ def parked(reason: str, case: CaseKind = CaseKind.DELIVERY_PARKED, invoice: str 
     return End(DeliveryState.PARKED, reason, case, invoice)
 
 
-async def due(keyring: Keyring, ids: Sequence[str], now: datetime) -> list[Stored]:
+async def due(keyring: Keyring, ids: Sequence[str]) -> list[Stored]:
     """Those of `ids` that are stored and may be tried now."""
-    return [_stored(keyring, row) for row in await sql.rows(DUE, list(ids), now)]
+    rows = await sql.rows(DUE, list(ids))
+    if rows:
+        told_offset(rows[0]["clock_offset_s"])
+    return [_stored(keyring, row) for row in rows]
 
 
 async def lock(ids: Sequence[str]) -> set[str]:

@@ -22,7 +22,6 @@ from db.encryption import Keyring
 from db.engine import DB, UNREACHABLE
 from db.errors import DatabaseError
 from db.ids import new_id
-from gateway.clock import business_now
 from gateway.inbox import meters
 from gateway.inbox.directory import Directory
 from gateway.inbox.envelope import Accepted, stripe_notice
@@ -55,7 +54,7 @@ AWAY: Final = (
 
 STORE = """
     insert into tollbridge.delivery (id, account, source, delivery_key, kind, object_id, body, state, received_at)
-    select i, a, s, k, t, o, b, 'stored', $8
+    select i, a, s, k, t, o, b, 'stored', tollbridge.business_now()
     from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[])
         with ordinality as u (i, a, s, k, t, o, b, n)
     order by n
@@ -191,7 +190,6 @@ async def store(keyring: Keyring, notices: Sequence[Accepted]) -> list[str]:
     """
     rows = sorted(notices, key=lambda n: (n.account, n.source, n.key or ""))
     made = [new_id("dlv") for _ in rows]
-    now = await business_now()
     async with DB.transaction():
         new = await sql.rows(
             STORE,
@@ -205,7 +203,6 @@ async def store(keyring: Keyring, notices: Sequence[Accepted]) -> list[str]:
                 keyring.encrypt(row.body, table="delivery", column="body", row=i)
                 for i, row in zip(made, rows, strict=True)
             ],
-            now,
         )
         ids = [row["id"] for row in new]
         if ids:

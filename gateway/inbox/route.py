@@ -36,23 +36,45 @@ from gateway.inbox.table import Fetch, Payment
 from gateway.moment import moment
 from gateway.runtime import Runtime
 
-__all__ = ["lost_deliveries", "replay", "route_deliveries"]
+__all__ = ["Router", "lost_deliveries", "replay"]
 
 log = structlog.get_logger()
 
+BATCH: Final = 200
+"""Deliveries that are routed together at most."""
 ALONE_AT_ONCE: Final = 8
 """Deliveries of one job that may wait for somebody's answer at the same time."""
 
 
-async def route_deliveries(runtime: Runtime, ids: Sequence[str]) -> None:
-    """Route those of `ids` that are stored and due. Raises only what the database raises."""
-    with moment():
-        await _route(runtime, ids)
+class Router:
+    """The routing of one process: what is asked for while a batch is being routed shares the next one."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._wanted: dict[str, None] = {}
+        self._turn = asyncio.Lock()
+
+    async def route(self, ids: Sequence[str]) -> None:
+        """Route those of `ids` that are stored and due. Raises only what the database raises.
+
+        What a batch that failed took along for others is found again by the sweep.
+        """
+        self._wanted |= dict.fromkeys(ids)
+        with moment():
+            alone: list[Stored] = []
+            async with self._turn:
+                while not self._wanted.keys().isdisjoint(ids):
+                    batch = list(self._wanted)[:BATCH]
+                    for one in batch:
+                        del self._wanted[one]
+                    alone += await _in_company(self._runtime, batch)
+            await _each(self._runtime, alone)
 
 
-async def _route(runtime: Runtime, ids: Sequence[str]) -> None:
+async def _in_company(runtime: Runtime, ids: Sequence[str]) -> list[Stored]:
+    """Route what can be routed together; returns what must be routed alone."""
+    stored = await deliveries.due(runtime.keyring, ids)
     now = await business_now()
-    stored = await deliveries.due(runtime.keyring, ids, now)
     alone: list[Stored] = []
     together: dict[str, list[tuple[Stored, Plan]]] = defaultdict(list)
     payments: dict[str, dict[str, Payment]] = defaultdict(dict)
@@ -71,12 +93,18 @@ async def _route(runtime: Runtime, ids: Sequence[str]) -> None:
         alone += [d for d in of_account if d.id not in plans]
     for account, planned in together.items():
         alone += await _together(account, planned, now)
-    if alone:
-        slots = asyncio.Semaphore(ALONE_AT_ONCE)
-        tries = (_alone(runtime, delivery, now, slots) for delivery in alone)
-        for result in await asyncio.gather(*tries, return_exceptions=True):
-            if isinstance(result, BaseException):
-                raise result
+    return alone
+
+
+async def _each(runtime: Runtime, alone: Sequence[Stored]) -> None:
+    if not alone:
+        return
+    now = await business_now()
+    slots = asyncio.Semaphore(ALONE_AT_ONCE)
+    tries = (_alone(runtime, delivery, now, slots) for delivery in alone)
+    for result in await asyncio.gather(*tries, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result
 
 
 def _planned(delivery: Stored) -> Plan | Payment | Fetch | None:

@@ -16,7 +16,7 @@ from db.poke import Kind, WakeUp
 from gateway.checkout.advance import advance_checkout
 from gateway.collect.advance import advance_invoice
 from gateway.customers.subscription import advance_subscription
-from gateway.inbox.route import route_deliveries
+from gateway.inbox.route import Router
 from gateway.moment import moment
 from gateway.runtime import Runtime
 
@@ -50,10 +50,10 @@ async def advance_job(runtime: Runtime, payload: bytes | None) -> None:
         log.error("job_failed", entrypoint="advance", kind=wake_up.kind, id=wake_up.id, error=type(error).__name__)
 
 
-async def route_job(runtime: Runtime, payload: bytes | None) -> None:
+async def route_job(router: Router, payload: bytes | None) -> None:
     """The entry point `route`; raises nothing."""
     try:
         ids = msgspec.json.decode(payload or b"", type=list[str])
-        await route_deliveries(runtime, ids)
+        await router.route(ids)
     except Exception as error:
         log.error("job_failed", entrypoint="route", error=type(error).__name__)

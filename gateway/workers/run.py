@@ -18,6 +18,7 @@ from db.encryption import Keyring
 from db.engine import DB
 from db.poke import ENTRYPOINT as ADVANCE
 from gateway.inbox.intake import ENTRYPOINT as ROUTE
+from gateway.inbox.route import Router
 from gateway.runtime import Runtime, running
 from gateway.settings import Settings
 from gateway.workers.entrypoints import advance_job, route_job
@@ -55,7 +56,7 @@ def stop_on_signals(stop: asyncio.Event) -> None:
 async def _work(runtime: Runtime, stop: asyncio.Event) -> None:
     settings = runtime.settings
     tasks = [
-        asyncio.create_task(run_lane(ROUTE, partial(route_job, runtime), ROUTES_AT_ONCE, stop), name="route"),
+        asyncio.create_task(run_lane(ROUTE, partial(route_job, Router(runtime)), ROUTES_AT_ONCE, stop), name="route"),
         asyncio.create_task(run_lane(ADVANCE, partial(advance_job, runtime), settings.workers, stop), name="advance"),
         asyncio.create_task(every(BEAT_S, "beat", beating(), stop), name="beat"),
         asyncio.create_task(every(settings.sweep_interval_s, "sweep", sweeping(runtime), stop), name="sweep"),

@@ -20,7 +20,7 @@ from gateway.accounts import connections
 from gateway.accounts.audit import Author
 from gateway.clock import business_now
 from gateway.inbox.deliveries import MOST_BEGUN
-from gateway.inbox.route import lost_deliveries, route_deliveries
+from gateway.inbox.route import Router, lost_deliveries
 from gateway.runtime import Runtime
 from processors.values import Secret
 from tests.inbox.bodies import ANY_TEXT, PRACTICE, STRIPE, damaged, encoded
@@ -140,7 +140,7 @@ async def all_end(runtime: Runtime) -> None:
         stored = [row["id"] for row in await deliveries() if row["state"] == "stored"]
         if not stored:
             break
-        await route_deliveries(runtime, stored)
+        await Router(runtime).route(stored)
         await forward(timedelta(days=1))
         assert set(await lost_deliveries(await business_now(), 1000)) <= set(stored)
     rows = await deliveries()

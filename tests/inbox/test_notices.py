@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from db import sql
-from gateway.inbox.route import route_deliveries
+from gateway.inbox.route import Router
 from gateway.runtime import Runtime
 from processors.errors import OutcomeUnknownError
 from processors.money import Money
@@ -82,7 +82,7 @@ async def test_a_success_is_stored_and_pokes_the_invoice(
     place = await (await Place().prepare()).charged()
     scripted.script[b"n1"] = [told(**names)]
     [found] = await noticed(place.account, place.connection, "n1")
-    await route_deliveries(runtime, [found])
+    await Router(runtime).route([found])
     assert await end(found) == ("done", "")
     assert (await attempt_state(), await movements()) == ("succeeded", 1)
     assert await counters() == {(place.account, "in_1"): 1}
@@ -94,7 +94,7 @@ async def test_the_same_told_again_under_other_keys_takes_no_money_twice(
     place = await (await Place().prepare()).charged()
     for key in ("n1", "n2", "n3"):
         scripted.script[key.encode()] = [told()]
-    await route_deliveries(runtime, await noticed(place.account, place.connection, "n1", "n2", "n1", "n3"))
+    await Router(runtime).route(await noticed(place.account, place.connection, "n1", "n2", "n1", "n3"))
     assert [row["state"] for row in await deliveries()] == ["done"] * 3
     assert await movements() == 1
 
@@ -104,11 +104,11 @@ async def test_an_event_without_an_outcome_is_looked_up(runtime: Runtime, script
     scripted.script[b"n1"] = [told(outcome=None)]
     scripted.found = LookupFailed("HTTP 500")
     [found] = await noticed(place.account, place.connection, "n1")
-    await route_deliveries(runtime, [found])
+    await Router(runtime).route([found])
     assert (await end(found))[0] == "stored"
     scripted.found = Found(DECLINED)
     await forward(timedelta(minutes=1))
-    await route_deliveries(runtime, [found])
+    await Router(runtime).route([found])
     assert await end(found) == ("done", "")
     assert await attempt_state() == "declined"
     for asked in scripted.lookups:
@@ -126,11 +126,11 @@ async def test_a_notice_for_another_account_is_a_case_and_nothing_else(
     scripted.script[b"n1"] = [told(account_ref="shop_theirs")]
     scripted.script[b"n2"] = [told(account_ref="shop_ours")]
     [wrong, right] = await noticed(place.account, place.connection, "n1", "n2")
-    await route_deliveries(runtime, [wrong])
+    await Router(runtime).route([wrong])
     assert (await end(wrong))[0] == "parked"
     assert await cases() == [("notice_mismatch", wrong)]
     assert (await attempt_state(), await movements()) == ("pending", 0)
-    await route_deliveries(runtime, [right])
+    await Router(runtime).route([right])
     assert await attempt_state() == "succeeded"
 
 
@@ -139,7 +139,7 @@ async def test_another_connections_reference_is_not_ours(runtime: Runtime, scrip
     other = await Place().prepare("other")
     scripted.script[b"n1"] = [told()]
     [found] = await noticed(other.account, other.connection, "n1")
-    await route_deliveries(runtime, [found])
+    await Router(runtime).route([found])
     assert (await end(found))[0] == "stored"
     assert await attempt_state() == "pending"
     assert await counters() == {(place.account, "in_1"): 0, (other.account, "in_1"): 0}
@@ -149,11 +149,11 @@ async def test_a_notice_that_is_quicker_than_our_row_waits_for_it(runtime: Runti
     place = await Place().prepare()
     scripted.script[b"n1"] = [told()]
     [found] = await noticed(place.account, place.connection, "n1")
-    await route_deliveries(runtime, [found])
+    await Router(runtime).route([found])
     assert (await end(found))[0] == "stored"
     await place.charged()
     await forward(timedelta(seconds=11))
-    await route_deliveries(runtime, [found])
+    await Router(runtime).route([found])
     assert await end(found) == ("done", "")
 
 
@@ -162,7 +162,7 @@ async def test_one_that_fits_nothing_for_a_day_is_parked(runtime: Runtime, scrip
     scripted.script[b"n1"] = [told(reference="somebody else's", processor_id="ch_9")]
     [found] = await noticed(place.account, place.connection, "n1")
     for _ in range(26):
-        await route_deliveries(runtime, [found])
+        await Router(runtime).route([found])
         row = await delivery(found)
         if row["state"] != "stored":
             break
@@ -180,7 +180,7 @@ async def test_a_processor_that_does_not_answer_is_asked_again_then_parked(
     scripted.script[b"n1"] = OutcomeUnknownError("token tok_1 somewhere in the text")
     [found] = await noticed(place.account, place.connection, "n1")
     for _ in range(8):
-        await route_deliveries(runtime, [found])
+        await Router(runtime).route([found])
         await forward(timedelta(days=1))
     assert await end(found) == ("parked", "8 tries failed: OutcomeUnknownError")
     assert len(scripted.parsed) == 8
@@ -193,7 +193,7 @@ async def test_a_second_payment_under_one_reference_is_in_the_ledger(
     scripted.script[b"n1"] = [told()]
     scripted.script[b"n2"] = [told(processor_id="", outcome=Succeeded("ch_2", Money(1000, "eur"), AT))]
     for key in ("n1", "n2"):
-        await route_deliveries(runtime, await noticed(place.account, place.connection, key))
+        await Router(runtime).route(await noticed(place.account, place.connection, key))
     assert await movements() == 2
 
 
@@ -209,7 +209,7 @@ async def test_a_revoked_token_is_erased_and_the_customers_invoices_poked(
     ends = []
     for key in ("n1", "n2", "n3", "n4"):
         [found] = await noticed(place.account, place.connection, key)
-        await route_deliveries(runtime, [found])
+        await Router(runtime).route([found])
         ends.append((await end(found))[0])
     assert ends == ["done", "ignored", "ignored", "parked"]
     rows = {r["id"]: r for r in await sql.rows("select * from tollbridge.payment_method")}
@@ -223,7 +223,7 @@ async def test_a_token_of_another_connection_is_left_alone(runtime: Runtime, scr
     second = await add_connection(place.account, "scripted-us")
     scripted.script[b"n1"] = [ProcessorEvent(EventKind.METHOD_REVOKED, AT, token=Secret("tok_1"))]
     [found] = await noticed(place.account, second, "n1")
-    await route_deliveries(runtime, [found])
+    await Router(runtime).route([found])
     assert (await end(found))[0] == "ignored"
     assert await sql.value("select status from tollbridge.payment_method") == "active"
 
@@ -233,7 +233,7 @@ async def test_what_means_nothing_to_us_is_ignored_with_its_name(runtime: Runtim
     scripted.script[b"n1"] = [ProcessorEvent(EventKind.IGNORED, AT, detail="payout.sent")]
     scripted.script[b"n2"] = []
     ids = await noticed(place.account, place.connection, "n1", "n2")
-    await route_deliveries(runtime, ids)
+    await Router(runtime).route(ids)
     assert [await end(i) for i in ids] == [("ignored", "payout.sent"), ("ignored", "the notice holds no event")]
 
 
@@ -252,7 +252,7 @@ async def test_what_is_not_acted_on_yet_is_not_lost(
     place = await (await Place().prepare()).charged()
     scripted.script[b"n1"] = [told(kind, None, token=Secret("tok_1"))]
     [found] = await noticed(place.account, place.connection, "n1")
-    await route_deliveries(runtime, [found])
+    await Router(runtime).route([found])
     assert (await end(found))[0] == state
     assert str(kind) in (await end(found))[1]
     assert await attempt_state() == "pending"
@@ -265,7 +265,7 @@ async def test_one_event_that_fits_nothing_does_not_hold_up_the_others_of_its_no
     place = await (await Place().prepare()).charged()
     scripted.script[b"n1"] = [told(reference="in_9.1", processor_id="ch_9"), told()]
     [found] = await noticed(place.account, place.connection, "n1")
-    await route_deliveries(runtime, [found])
+    await Router(runtime).route([found])
     assert (await end(found))[0] == "stored"
     assert await attempt_state() == "succeeded"
 
@@ -278,7 +278,7 @@ async def test_a_notice_with_several_events_is_done_as_a_whole(runtime: Runtime,
         ProcessorEvent(EventKind.METHOD_REVOKED, AT, token=Secret("tok_1")),
     ]
     [found] = await noticed(place.account, place.connection, "n1")
-    await route_deliveries(runtime, [found])
+    await Router(runtime).route([found])
     assert await end(found) == ("done", "")
     assert await attempt_state() == "succeeded"
     assert await sql.value("select status from tollbridge.payment_method") == "revoked"
@@ -303,7 +303,7 @@ async def test_a_capture_that_is_taken_back_stands_in_the_ledger_once(
     place = await (await Place().prepare()).charged()
     scripted.script |= {b"n1": [told()], b"n2": [moved(-1000, "mv_1")], b"n3": [moved(-1000, "mv_1")]}
     for key in ("n1", "n2", "n3"):
-        await route_deliveries(runtime, await noticed(place.account, place.connection, key))
+        await Router(runtime).route(await noticed(place.account, place.connection, key))
     assert await ledger() == [("capture", 1000, ""), ("capture_reversed", 1000, "mv_1")]
     assert await attempt_state() == "reversed"
 
@@ -314,7 +314,7 @@ async def test_its_old_success_told_again_does_not_give_the_money_back(
     place = await (await Place().prepare()).charged()
     scripted.script |= {b"n1": [told()], b"n2": [moved(-1000, "mv_1")], b"n3": [told()]}
     for key in ("n1", "n2", "n3"):
-        await route_deliveries(runtime, await noticed(place.account, place.connection, key))
+        await Router(runtime).route(await noticed(place.account, place.connection, key))
     assert await attempt_state() == "reversed"
     assert len(await ledger()) == 2
 
@@ -324,7 +324,7 @@ async def test_money_can_move_more_than_once(runtime: Runtime, scripted: Scripte
     moves = [moved(-1000, "mv_1"), moved(1000, "mv_2"), moved(-1000, "mv_3"), moved(1000, "mv_4")]
     scripted.script |= {b"n1": [told()], b"n2": moves}
     for key in ("n1", "n2"):
-        await route_deliveries(runtime, await noticed(place.account, place.connection, key))
+        await Router(runtime).route(await noticed(place.account, place.connection, key))
     assert await attempt_state() == "succeeded"
     assert len(await ledger()) == 5
 
@@ -335,12 +335,12 @@ async def test_a_return_that_is_quicker_than_its_charge_waits_for_it(
     place = await (await Place().prepare()).charged()
     scripted.script |= {b"n1": [moved(-1000, "mv_1")], b"n2": [told()]}
     [early] = await noticed(place.account, place.connection, "n1")
-    await route_deliveries(runtime, [early])
+    await Router(runtime).route([early])
     assert (await end(early))[0] == "stored"
     assert await ledger() == []
-    await route_deliveries(runtime, await noticed(place.account, place.connection, "n2"))
+    await Router(runtime).route(await noticed(place.account, place.connection, "n2"))
     await forward(timedelta(minutes=1))
-    await route_deliveries(runtime, [early])
+    await Router(runtime).route([early])
     assert await end(early) == ("done", "")
     assert await attempt_state() == "reversed"
 
@@ -349,7 +349,7 @@ async def test_a_return_in_another_currency_moves_nothing(runtime: Runtime, scri
     place = await (await Place().prepare()).charged()
     scripted.script |= {b"n1": [told()], b"n2": [moved(-1000, "mv_1", "usd")]}
     for key in ("n1", "n2"):
-        await route_deliveries(runtime, await noticed(place.account, place.connection, key))
+        await Router(runtime).route(await noticed(place.account, place.connection, key))
     assert await attempt_state() == "succeeded"
     assert await cases() == [("notice_mismatch", place.attempt)]
 
@@ -359,7 +359,7 @@ async def test_why_it_was_taken_back_may_stop_the_method(runtime: Runtime, scrip
     closed = Decline(DeclineClass.ACCOUNT_CLOSED, ADVICE[DeclineClass.ACCOUNT_CLOSED])
     scripted.script |= {b"n1": [told()], b"n2": [moved(-1000, "mv_1", decline=closed)]}
     for key in ("n1", "n2"):
-        await route_deliveries(runtime, await noticed(place.account, place.connection, key))
+        await Router(runtime).route(await noticed(place.account, place.connection, key))
     stopped = await sql.row("select status, stopped_reason from tollbridge.payment_method")
     assert tuple(stopped or ()) == ("stopped", "account_closed")
 
@@ -371,7 +371,7 @@ async def test_several_captures_under_one_reference_are_all_in_the_ledger(
     scripted.script[b"n1"] = [told(outcome=None)]
     second = Succeeded("ch_2", Money(1000, "eur"), AT)
     scripted.found = Found(DECLINED, (PAID, second))
-    await route_deliveries(runtime, await noticed(place.account, place.connection, "n1"))
+    await Router(runtime).route(await noticed(place.account, place.connection, "n1"))
     captured = await sql.rows("select processor_id from tollbridge.movement where kind = 'capture' order by id")
     assert [row["processor_id"] for row in captured] == ["ch_1", "ch_2"]
     assert await attempt_state() == "succeeded"
@@ -386,6 +386,6 @@ async def test_a_notice_of_another_connections_charge_is_ignored(runtime: Runtim
     scripted.script[b"n1"] = [told(account_ref="")]
     for place, state in ((ours, "ignored"), (stranger, "stored")):
         [found] = await noticed(place.account, place.connection, "n1")
-        await route_deliveries(runtime, [found])
+        await Router(runtime).route([found])
         assert (await end(found))[0] == state
     assert await sql.value("select state from tollbridge.attempt where id = $1", theirs.attempt) == "pending"

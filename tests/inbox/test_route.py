@@ -14,7 +14,7 @@ from gateway.billing.errors import StripeRefusedError, StripeUnknownError
 from gateway.billing.shapes import InvoiceShape, SubscriptionShape, invoice_digest
 from gateway.clock import business_now
 from gateway.inbox import stripe_events
-from gateway.inbox.route import replay, route_deliveries
+from gateway.inbox.route import Router, replay
 from gateway.runtime import Runtime
 from tests.inbox.test_table import CREDIT_NOTE, CUSTOMER, INTENT, NEW_INVOICE, OLD_INVOICE, SUBSCRIPTION
 from tests.support.inbox import (
@@ -63,7 +63,7 @@ def stripe(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> ScriptedStripe:
 async def route(runtime: Runtime, account: str, *bodies: bytes) -> list[tuple[str, str]]:
     """State and reason of each, in order."""
     ids = await stored(account, *bodies)
-    await route_deliveries(runtime, ids)
+    await Router(runtime).route(ids)
     return [(row["state"], row["reason"]) for row in [await delivery(i) for i in ids]]
 
 
@@ -249,11 +249,11 @@ async def test_a_poison_event_is_parked_after_eight_tries_and_holds_up_nobody(
     [poison] = await stored(account, snapshot("invoice.paid", NEW_INVOICE | {"id": "in_p"}, event="evt_poison"))
     for n in range(8):
         others = await stored(account, snapshot("invoice.paid", NEW_INVOICE | {"id": f"in_{n}"}))
-        await route_deliveries(runtime, [poison, *others])
+        await Router(runtime).route([poison, *others])
         assert (await delivery(others[0]))["state"] == "done"
         row = await delivery(poison)
         assert row["tries"] == n + 1
-        await route_deliveries(runtime, [poison])
+        await Router(runtime).route([poison])
         assert (await delivery(poison))["tries"] == n + 1, "not before its time"
         await forward(timedelta(days=1))
     assert (row["state"], row["reason"]) == ("parked", "8 tries failed: ZeroDivisionError")
@@ -276,7 +276,7 @@ async def test_a_delivery_that_kills_its_worker_is_counted_too(
     for _ in range(30):
         await forward(timedelta(days=1))
         try:
-            await route_deliveries(runtime, [poison])
+            await Router(runtime).route([poison])
         except Killed:
             continue
         break
@@ -299,7 +299,7 @@ async def test_one_that_cant_be_applied_does_not_stop_its_batch(
     ids = await stored(
         account, *(snapshot("invoice.paid", NEW_INVOICE | {"id": f"in_{n}"}) for n in ("a", "poison", "b"))
     )
-    await route_deliveries(runtime, ids)
+    await Router(runtime).route(ids)
     assert [(await delivery(i))["state"] for i in ids] == ["done", "stored", "done"]
     assert set(await counters()) == {(account, "in_a"), (account, "in_b")}
 
@@ -308,26 +308,26 @@ async def test_stripe_being_away_delays_only_what_must_ask_it(runtime: Runtime, 
     account = await add_account()
     stripe.answers["/v1/invoice_payments"] = StripeUnknownError("GET /v1/invoice_payments: HTTP 500")
     ids = await stored(account, snapshot("payment_intent.succeeded", INTENT), snapshot("invoice.paid", NEW_INVOICE))
-    await route_deliveries(runtime, ids)
+    await Router(runtime).route(ids)
     assert [(await delivery(i))["state"] for i in ids] == ["stored", "done"]
     stripe.answers["/v1/invoice_payments"] = {"data": [{"invoice": "in_2"}]}
     await forward(timedelta(minutes=1))
-    await route_deliveries(runtime, ids)
+    await Router(runtime).route(ids)
     assert (await delivery(ids[0]))["state"] == "done"
 
 
 async def test_routing_again_and_twice_at_once_changes_nothing(runtime: Runtime) -> None:
     account = await add_account()
     [found] = await stored(account, snapshot("invoice.paid", NEW_INVOICE))
-    await route_deliveries(runtime, [found, found])
-    await route_deliveries(runtime, [found])
+    await Router(runtime).route([found, found])
+    await Router(runtime).route([found])
     assert await counters() == {(account, "in_1"): 1}
 
 
 async def test_a_replay_routes_again_and_closes_the_case(runtime: Runtime) -> None:
     account, other = await add_account(), await add_account("other")
     [found] = await stored(account, b"not json")
-    await route_deliveries(runtime, [found])
+    await Router(runtime).route([found])
     assert len(await cases()) == 1
     now = await business_now()
     assert not await replay(other, found, by="key", now=now)
@@ -336,7 +336,7 @@ async def test_a_replay_routes_again_and_closes_the_case(runtime: Runtime) -> No
     row = await sql.row("select closed_by, closed_reason from tollbridge.review_case")
     assert row is not None
     assert tuple(row) == ("key_1", "replayed")
-    await route_deliveries(runtime, [found])
+    await Router(runtime).route([found])
     assert len(await cases()) == 1
 
 

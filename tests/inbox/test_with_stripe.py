@@ -8,7 +8,7 @@ import pytest
 import stripe
 
 from gateway.billing.client import StripeClient
-from gateway.inbox.route import route_deliveries
+from gateway.inbox.route import Router
 from gateway.runtime import Runtime
 from gateway.sandbox.stripe import StripeSandbox, create_app
 from tests.support.inbox import add_account, counters, delivery, stored
@@ -50,7 +50,7 @@ async def test_the_payment_intent_of_an_invoice_leads_to_it(runtime: Runtime, lo
     # That it exists tells nothing; that somebody tries to pay it does.
     bodies = [created.body().replace(b"payment_intent.created", b"payment_intent.processing")]
     ids = await stored(account, *bodies)
-    await route_deliveries(runtime, ids)
+    await Router(runtime).route(ids)
     assert {(await delivery(i))["state"] for i in ids} == {"done"}
     assert set(await counters()) == {(account, invoice)}
 
@@ -61,7 +61,7 @@ async def test_every_event_that_the_local_stripe_sends_has_an_end(
     sandbox, _ = local
     account = await add_account()
     ids = await stored(account, *(event.body() for event in sandbox.account(KEY).events.values()))
-    await route_deliveries(runtime, ids)
+    await Router(runtime).route(ids)
     rows = [await delivery(i) for i in ids]
     assert {row["state"] for row in rows} <= {"done", "ignored"}
     assert all(row["reason"] for row in rows if row["state"] == "ignored")

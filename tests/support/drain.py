@@ -17,7 +17,7 @@ from db.poke import WakeUp
 from db.queue import SETTINGS
 from gateway.clock import business_now
 from gateway.inbox.intake import ENTRYPOINT as ROUTE
-from gateway.inbox.route import route_deliveries
+from gateway.inbox.route import Router
 from gateway.runtime import Runtime
 from gateway.workers.entrypoints import advance, advance_job, route_job
 from gateway.workers.sweep import sweep
@@ -65,7 +65,7 @@ class _Strict:
         await sweep(self.runtime, now)
 
     async def route(self, ids: list[str]) -> None:
-        await route_deliveries(self.runtime, ids)
+        await Router(self.runtime).route(ids)
 
     async def advance(self, payload: bytes) -> None:
         await advance(self.runtime, msgspec.json.decode(payload, type=WakeUp))
@@ -79,7 +79,7 @@ class _Forgiving(_Strict):
             await sweep(self.runtime, now)
 
     async def route(self, ids: list[str]) -> None:
-        await route_job(self.runtime, msgspec.json.encode(ids))
+        await route_job(Router(self.runtime), msgspec.json.encode(ids))
 
     async def advance(self, payload: bytes) -> None:
         await advance_job(self.runtime, payload)

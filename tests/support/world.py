@@ -30,7 +30,7 @@ from gateway.customers.methods import store_method
 from gateway.domain.actions import Action
 from gateway.domain.view import InvoiceView
 from gateway.inbox.intake import take_in
-from gateway.inbox.route import route_deliveries
+from gateway.inbox.route import Router
 from gateway.reconcile.catch_up import catch_up
 from gateway.runtime import Runtime, running
 from gateway.sandbox.practice import PracticeProcessor
@@ -171,7 +171,7 @@ class World:
         await self.stripe.flush()
         await self.practice.flush()
         stored = await sql.rows("select id from tollbridge.delivery where state = 'stored' order by id")
-        await route_deliveries(self.runtime, [row["id"] for row in stored])
+        await Router(self.runtime).route([row["id"] for row in stored])
 
     async def during(self, request: Awaitable[T]) -> T:
         """Answer a request that waits on the worker, while the worker works."""

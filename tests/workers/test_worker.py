@@ -21,6 +21,7 @@ from db.engine import DB
 from db.poke import Kind, WakeUp
 from gateway.clock import business_now
 from gateway.collect import advance as collect
+from gateway.inbox.route import Router
 from gateway.runtime import Runtime
 from gateway.settings import Settings
 from gateway.workers import entrypoints, lanes
@@ -87,8 +88,8 @@ async def test_a_poke_during_advance_is_not_lost(runtime: Runtime, monkeypatch: 
     await put(account, "in_1")
     load, turns = collect.load, []
 
-    async def poking_load(claim: Any, for_s: float, now: Any) -> Any:
-        loaded = await load(claim, for_s, now)
+    async def poking_load(claim: Any, for_s: float) -> Any:
+        loaded = await load(claim, for_s)
         turns.append(loaded.poked)
         if len(turns) == 1:
             await put(account, "in_1")
@@ -152,7 +153,7 @@ async def test_a_job_that_raises_is_finished_and_logged_by_name_only(
 @pytest.mark.parametrize("payload", [b"", b"\xff", b"{}", b'{"kind":"house","account":"a","id":"b"}'])
 async def test_a_job_that_nobody_can_read_is_dropped(runtime: Runtime, payload: bytes) -> None:
     await entrypoints.advance_job(runtime, payload)
-    await entrypoints.route_job(runtime, payload)
+    await entrypoints.route_job(Router(runtime), payload)
 
 
 async def test_backends_that_are_terminated_are_survived(database: str, seen: Seen) -> None:
