@@ -198,6 +198,7 @@ create table tollbridge.invoice (
     kept_in_pause boolean not null default false,  -- a draft that a pause of its subscription held up
     asked_at timestamptz,                          -- somebody asked to collect it now; null once that was heeded
     paid_at timestamptz,
+    given_up_at timestamptz,                       -- its end had come, and the account's policy for that was begun
     created_at timestamptz not null,
     poked bigint not null default 0,
     seen bigint not null default 0,

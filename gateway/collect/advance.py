@@ -12,7 +12,7 @@ from db.engine import DB
 from db.poke import Claim, WakeUp
 from gateway.billing.errors import StripeError
 from gateway.billing.pace import Lane, in_lane
-from gateway.collect import charge, record
+from gateway.collect import charge, give_up, record
 from gateway.collect.load import Loaded, load
 from gateway.collect.turn import CLAIM_MARGIN_S, take_turn
 from gateway.domain.actions import (
@@ -22,6 +22,7 @@ from gateway.domain.actions import (
     ConfirmRecording,
     Done,
     Finalize,
+    GiveUp,
     MarkSurplus,
     MarkUnknown,
     OpenCase,
@@ -87,6 +88,8 @@ async def _step(runtime: Runtime, claim: Claim, loaded: Loaded, action: Action, 
             await record.confirm(claim, loaded, action, now)
         case MarkSurplus():
             await record.mark_surplus(claim, action, now)
+        case GiveUp():
+            await give_up.give_up(runtime, claim, loaded, action, now)
         case OpenCase():
             await record.put_before_a_human(claim, action, now)
         case WaitUntil() | Done():

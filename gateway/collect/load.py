@@ -69,10 +69,15 @@ VIEW = """
                   and o.failures = 0 and (o.state in ('due', 'charging') or o.seen < o.poked)
                   and not exists (select 1 from tollbridge.review_case r
                                   where r.account = o.account and r.invoice = o.id and r.invoice <> ''
-                                    and r.state = 'open')) as older_first,
+                                    and r.state = 'open' and r.kind <> 'collection_exhausted')) as older_first,
         exists (select 1 from tollbridge.invoice o
                 where o.account = i.account and o.subscription = i.subscription and o.subscription <> ''
                   and o.status = 'open' and (o.stripe_created_at, o.id) > (i.stripe_created_at, i.id)) as younger_open,
+        exists (select 1 from tollbridge.invoice o
+                join tollbridge.attempt t on t.account = o.account and t.invoice = o.id
+                where o.account = i.account and o.subscription = i.subscription and o.subscription <> ''
+                  and o.id <> i.id and t.state in ('sending', 'pending', 'requires_action', 'unknown')
+        ) as unresolved_beside,
         exists (select 1 from tollbridge.checkout_session w where w.account = i.account and w.invoice = i.id) as watched
     from tollbridge.invoice i
     join tollbridge.account a on a.id = i.account
@@ -200,6 +205,9 @@ async def _view(row: asyncpg.Record) -> InvoiceView:
         older_first=row["older_first"],
         abandoned=_abandoned(session),
         not_before=row["next_attempt_at"] if row["status"] == "draft" else None,
+        known_since=row["created_at"],
+        given_up=row["given_up_at"] is not None,
+        unresolved_beside=row["unresolved_beside"],
         kept_in_pause=row["kept_in_pause"],
         open_cases=frozenset(row["open_cases"]),
         answered_cases=frozenset(row["answered_cases"]),

@@ -63,15 +63,15 @@ async def read(runtime: Runtime, claim: Claim, loaded: Loaded) -> None:
             raise StripeRefusedError(f"GET /v1/invoices/{claim.id}: Stripe does not know it any more", status=404)
         return answer
 
-    await _call(runtime, claim, loaded, look)
+    await call(runtime, claim, loaded, look)
 
 
 async def finalize(runtime: Runtime, claim: Claim, loaded: Loaded, now: datetime) -> None:
     """Finalize a draft. After a refusal the invoice is read: somebody finalized it, or Stripe can't."""
     try:
-        await _call(runtime, claim, loaded, lambda stripe: invoices.finalize(stripe, claim.id))
+        await call(runtime, claim, loaded, lambda stripe: invoices.finalize(stripe, claim.id))
     except StripeRefusedError as error:
-        answer = await _call(runtime, claim, loaded, lambda stripe: invoices.read(stripe, claim.id))
+        answer = await call(runtime, claim, loaded, lambda stripe: invoices.read(stripe, claim.id))
         if answer.shape.status != "draft":
             return
         async with DB.transaction():
@@ -93,7 +93,7 @@ async def tag(runtime: Runtime, claim: Claim, loaded: Loaded, action: Tag) -> No
         "third_party_processor": row["name"],
         "third_party_payment_id": row["processor_id"][:500],
     }
-    await _call(runtime, claim, loaded, lambda stripe: invoices.tag(stripe, claim.id, metadata))
+    await call(runtime, claim, loaded, lambda stripe: invoices.tag(stripe, claim.id, metadata))
 
 
 async def record(runtime: Runtime, claim: Claim, loaded: Loaded, action: Record, now: datetime) -> None:
@@ -198,18 +198,18 @@ async def _close(claim: Claim, recording: str, state: str, how: str, amount: int
         await sql.rows(CLOSE_RECORDING, claim.account, recording, state, how[:500], at, amount)
 
 
-async def _call(
+async def call(
     runtime: Runtime,
     claim: Claim,
     loaded: Loaded,
-    call: Callable[[StripeClient], Awaitable[StripeInvoice]],
+    ask: Callable[[StripeClient], Awaitable[StripeInvoice]],
 ) -> StripeInvoice:
     """Make one call under the claim, and keep its answer as the mirror."""
     if time.monotonic() - claim.held_at > HELD_ENOUGH_S:
         await poke.hold(claim, runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S)
     stripe = await runtime.stripe(claim.account)
     at = await business_now()
-    answer = await call(stripe)
+    answer = await ask(stripe)
     async with DB.transaction():
         await mirror.store(claim.account, answer, read_at=at, poked=loaded.poked)
     return answer

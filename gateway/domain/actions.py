@@ -8,6 +8,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+GivingUp: TypeAlias = Literal["mark_uncollectible", "void", "cancel_subscription"]
+
 
 class CaseKind(StrEnum):
     """Why a human must look."""
@@ -123,6 +125,13 @@ class MarkSurplus(msgspec.Struct, frozen=True):
     reason: str
 
 
+class GiveUp(msgspec.Struct, frozen=True):
+    """The end of its recovery: do this step of the account's policy at Stripe."""
+
+    step: GivingUp
+    reason: str
+
+
 class OpenCase(msgspec.Struct, frozen=True):
     """Put it before a human. No call."""
 
@@ -154,6 +163,7 @@ Action: TypeAlias = (
     | Record
     | ConfirmRecording
     | MarkSurplus
+    | GiveUp
     | OpenCase
     | WaitUntil
     | Done

@@ -18,6 +18,8 @@ from gateway.domain.actions import (
     ConfirmRecording,
     Done,
     Finalize,
+    GiveUp,
+    GivingUp,
     MarkSurplus,
     MarkUnknown,
     OpenCase,
@@ -28,7 +30,7 @@ from gateway.domain.actions import (
     WaitUntil,
 )
 from gateway.domain.billed import ATTEMPT_KEY, RECEIPT_KEY, BilledInvoice, HowPaid, StripePayment, how_paid
-from gateway.domain.recovery import Exhausted, NeedsMethod, TryAt, TryNow, next_try
+from gateway.domain.recovery import Exhausted, NeedsMethod, TryAt, TryNow, ends_at, next_try
 from gateway.domain.view import AttemptView, InvoiceView, ReceiptView, RecordingView
 from processors.capabilities import Lookup, Replay
 
@@ -43,6 +45,8 @@ OLDER_FIRST_WAIT = timedelta(minutes=1)
 FINALIZE_SLACK = timedelta(minutes=5)
 LOOKUPS_BEFORE_REPLAY = 2
 UNKNOWN_CASE_AFTER = timedelta(hours=24)
+BESIDE_WAIT = timedelta(minutes=10)
+GIVEN_UP = "its end had come, and it was given up"
 CUSTOMER_DELETED = "its customer was deleted in Stripe"
 PAUSED = "the collection of its subscription is paused"
 
@@ -72,6 +76,8 @@ def decide(view: InvoiceView, now: datetime) -> Action:
             return _collect(view, invoice, now)
         case "paid":
             return Done("paid")
+        case "uncollectible" | "void" if view.given_up:
+            return _give_up(view, invoice, GIVEN_UP, now)
         case "uncollectible":
             return Done("marked uncollectible in Stripe")
         case "void" | "deleted":
@@ -187,7 +193,7 @@ def _settle(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
     match invoice.status:
         case "open":
             return _record(view, invoice, capture, now)
-        case "uncollectible" if not _ended(view):
+        case "uncollectible" if _still_pays(view):
             return _record(view, invoice, capture, now)
         case "paid":
             return _settle_paid(view, invoice, capture)
@@ -267,6 +273,17 @@ def _settle_paid(view: InvoiceView, invoice: BilledInvoice, capture: AttemptView
             return _case(view, CaseKind.PAID_BY_HAND, "the invoice was marked paid by hand while we captured it")
 
 
+def _still_pays(view: InvoiceView) -> bool:
+    """Whether money that comes for an uncollectible invoice pays it (Stripe takes it: docs: invoicing/overview)."""
+    match view.policy.late_success:
+        case "record":
+            return True
+        case "return":
+            return False
+        case "if_alive":
+            return not _ended(view)
+
+
 def _ended(view: InvoiceView) -> bool:
     return view.subscription is not None and view.subscription.ended
 
@@ -322,9 +339,11 @@ def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action
         case TryAt(at=at, reason=reason):
             return WaitUntil(at, reason)
         case NeedsMethod(reason=reason):
-            return WaitUntil(None, reason)
-        case Exhausted(reason=reason):
+            return _end(view, invoice, reason, now)
+        case Exhausted(reason=reason) if view.policy.end_of(invoice.billing_reason) == ("case",) or _our_fault(view):
             return _case(view, CaseKind.COLLECTION_EXHAUSTED, reason)
+        case Exhausted(reason=reason):
+            return _end(view, invoice, reason, now)
         case TryNow(method=method, reason=reason):
             if method.minimum is not None and view.wanted < method.minimum:
                 return _case(view, CaseKind.BELOW_PROCESSOR_MINIMUM, f"the processor takes {method.minimum} or more")
@@ -334,6 +353,42 @@ def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action
                 return Read()
             number = max((a.number for a in view.attempts), default=0) + 1
             return Charge(method.id, method.connection, view.wanted, number, reason)
+
+
+# --- the end of recovery -------------------------------------------------------------------------------------------
+
+
+def _our_fault(view: InvoiceView) -> bool:
+    """The last request never came to the payer's bank: that ends nobody's subscription."""
+    last = view.attempts[-1].state if view.attempts else None
+    return last in (AttemptState.REJECTED, AttemptState.NOT_SENT)
+
+
+def _end(view: InvoiceView, invoice: BilledInvoice, reason: str, now: datetime) -> Action:
+    """No try is left: wait for the end, and do then what the account's policy says."""
+    at = ends_at(view, now)
+    if at is None or now < at:
+        return WaitUntil(at, reason)
+    if view.policy.end_of(invoice.billing_reason) == ("case",):
+        return _case(view, CaseKind.COLLECTION_EXHAUSTED, reason)
+    return _give_up(view, invoice, reason, now)
+
+
+def _give_up(view: InvoiceView, invoice: BilledInvoice, reason: str, now: datetime) -> Action:
+    """The next step of the end that is not done yet; each after a last look, since somebody may have paid."""
+    wanted = view.policy.end_of(invoice.billing_reason)
+    step = next((s for s in wanted if s != "case" and not _is_done(view, invoice, s)), None)
+    if step is None:
+        return WaitUntil(None, f"left open: {reason}") if invoice.status == "open" else Done(reason)
+    if view.unresolved_beside:
+        return WaitUntil(now + BESIDE_WAIT, "a charge for another invoice of its subscription is not resolved")
+    return GiveUp(step, reason) if view.is_fresh(now) else Read()
+
+
+def _is_done(view: InvoiceView, invoice: BilledInvoice, step: GivingUp) -> bool:
+    if step == "cancel_subscription":
+        return not invoice.subscription or _ended(view)
+    return invoice.status != "open"
 
 
 def _made_in_pause(view: InvoiceView, invoice: BilledInvoice) -> bool:

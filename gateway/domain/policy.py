@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal
+from typing import Final, Literal, TypeAlias, get_args
 
 import msgspec
+
+EndStep: TypeAlias = Literal["case", "mark_uncollectible", "void", "cancel_subscription"]
+"""What may be done in the end. To void says that nothing is owed; an uncollectible invoice can still be paid."""
+Weekday: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+WEEKDAYS: Final[tuple[Weekday, ...]] = get_args(Weekday)
 
 
 class PolicyError(ValueError):
@@ -25,6 +30,32 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When each try is made, in hours after the first."""
     margin_hours: int = 24
     """No try is made later than this before the due date."""
+    days_until_due: int = 10
+    """The days that this account's invoices usually leave; a ladder that can't fit in them is refused."""
+    spacing: Literal["24_hours", "utc_day"] = "24_hours"
+    """Two tries on one payment method: a day apart, or on different days (UTC). A ladder of hours keeps its hours."""
+    jitter_minutes: int = 0
+    """Later tries are spread over so many minutes, so that a month's declines don't all come back in one second."""
+    hours_of_day: tuple[int, int] | None = None
+    """Later tries are made within these hours (UTC, from and until), where the due date allows it."""
+    avoid_weekdays: tuple[Weekday, ...] = ()
+    """No later try on these days of the week (UTC), where the due date allows it."""
+    avoid_days: tuple[int, ...] = ()
+    """No later try on these days of the month (UTC), where the due date allows it."""
+    fallback: Literal["never", "hard", "soft"] = "hard"
+    """When the customer's next payment method is charged instead: never; after a decline that stops the one before; or
+    also after some that don't."""
+    fallback_after: int = 2
+    """How many such declines on one payment method it takes (`fallback: soft`)."""
+    end_after_hours: int | None = None
+    """The end comes so long after the first try; null: at the due date less the margin."""
+    at_end: tuple[EndStep, ...] = ("case",)
+    """What is done in the end, in this order; `case` asks a human at once, nothing at all leaves the invoice open."""
+    at_end_first: tuple[EndStep, ...] | None = None
+    """The same for the first invoice of a subscription; null: as for all."""
+    late_success: Literal["if_alive", "return", "record"] = "if_alive"
+    """Money that comes for an invoice already marked uncollectible: it pays the invoice while the subscription lives,
+    or goes back always, or pays it always."""
     first_decline: Literal["fail", "retry"] = "fail"
     """A checkout whose first charge is declined: end its subscription, or leave it to the ladder."""
     session_hours: int = 24
@@ -38,6 +69,11 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Calls to Stripe in a second over all operations; null: what Stripe allows by itself (docs: rate-limits)."""
     stripe_calls_per_operation: int | None = None
     """The same for each operation, such as "finalize an invoice"."""
+
+    def end_of(self, billing_reason: str) -> tuple[EndStep, ...]:
+        """What is done in the end, for an invoice that was made for this reason."""
+        first = billing_reason == "subscription_create" and self.at_end_first is not None
+        return self.at_end_first or () if first else self.at_end
 
     @property
     def margin(self) -> timedelta:
@@ -57,9 +93,47 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise PolicyError("ladder_hours", "at most 20 tries within 90 days")
         if not 0 <= self.margin_hours <= 24 * 30:
             raise PolicyError("margin_hours", "between 0 and 720")
+        self._validate_end()
+        self._validate_times()
         if not 1 <= self.session_hours <= 24 * 7:
             raise PolicyError("session_hours", "between 1 and 168")
         for name in ("stripe_calls_per_second", "stripe_calls_per_operation"):
             rate = getattr(self, name)
             if rate is not None and not 1 <= rate <= 10_000:
                 raise PolicyError(name, "between 1 and 10,000")
+
+    def _validate_end(self) -> None:
+        if not 1 <= self.days_until_due <= 365:
+            raise PolicyError("days_until_due", "between 1 and 365")
+        room, last = 24 * self.days_until_due - self.margin_hours, self.ladder_hours[-1]
+        if last > room:
+            raise PolicyError(
+                "ladder_hours",
+                f"the last try, after {last} hours, does not fit: an invoice is due after {self.days_until_due} days, "
+                f"and {self.margin_hours} hours before it nothing is tried",
+            )
+        end = self.end_after_hours
+        if end is not None and not max(last, 1) <= end <= room:
+            raise PolicyError(
+                "end_after_hours", f"after the last try, and before the margin: between {last} and {room}"
+            )
+        for name in ("at_end", "at_end_first"):
+            steps = getattr(self, name) or ()
+            if len(set(steps)) < len(steps):
+                raise PolicyError(name, "each step once")
+            if "case" in steps and len(steps) > 1:
+                raise PolicyError(name, "a human is asked instead of everything else")
+            if {"void", "mark_uncollectible"} <= set(steps):
+                raise PolicyError(name, "an invoice is voided or marked uncollectible, not both")
+
+    def _validate_times(self) -> None:
+        if not 0 <= self.jitter_minutes <= 720:
+            raise PolicyError("jitter_minutes", "between 0 and 720")
+        if self.hours_of_day is not None and not 0 <= self.hours_of_day[0] < self.hours_of_day[1] <= 24:
+            raise PolicyError("hours_of_day", "from and until, such as [7, 20]")
+        if len(set(self.avoid_weekdays)) == len(WEEKDAYS):
+            raise PolicyError("avoid_weekdays", "leaves no day")
+        if any(not 1 <= day <= 31 for day in self.avoid_days) or len(set(self.avoid_days)) > 20:
+            raise PolicyError("avoid_days", "at most 20 days of the month, 1 to 31")
+        if not 1 <= self.fallback_after <= 20:
+            raise PolicyError("fallback_after", "between 1 and 20")

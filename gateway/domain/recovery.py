@@ -1,7 +1,9 @@
-"""When the next try is made, and with what: the ladder as data.
+"""The retry plan of an invoice: every try still to come with its reason, and the end. Pure, and made anew each time.
 
 Only declines climb the ladder. A request that the processor refused as such, or that never left us, burns no step; it
-is tried again after a wait of its own.
+is tried again after a wait of its own. No try is later than the due date less the margin, however late the invoice
+came: steps that don't fit are moved forward to that moment while they keep their distance, and left out otherwise. Only
+downtime that was measured postpones this (law 7).
 """
 
 from __future__ import annotations
@@ -14,15 +16,55 @@ from typing import TypeAlias
 import msgspec
 
 from db.states import AttemptState, MethodStatus
+from gateway.domain.downtime import downtime_since
+from gateway.domain.ladder import LEAST_GAP, earliest, placed
 from gateway.domain.view import AttemptView, InvoiceView, MethodView
 
 NOT_SENT_WAITS = tuple(timedelta(seconds=s) for s in (30, 60, 120, 300, 900))
 """Waits after 1, 2, ... tries in a row that never left us; the last one repeats."""
 REJECTED_WAIT = timedelta(hours=1)
-LEAST_GAP = timedelta(hours=24)
-"""Two tries of the ladder are never closer than this, or than the ladder itself has them."""
 MOST_REJECTED = 3
 """Requests refused as such in a row, after which only a human or a new payment method starts another."""
+LEAST_NOTICE = timedelta(hours=24)
+"""The end is never closer than this to the moment when we first heard of the invoice: an account that is connected
+with old invoices open must not lose its subscriptions before anybody has looked."""
+MOST_PLANNED = 24
+"""A ladder has twenty steps at most, and a plan never shows more tries than these."""
+CLIMBS = frozenset({AttemptState.DECLINED, AttemptState.REVERSED})
+"""What uses a step: a decline, and a debit that the bank took back."""
+
+
+class Tried(msgspec.Struct, frozen=True):
+    """A try that was made, or that a plan supposes to be made; `ended` is when its outcome was known."""
+
+    method: str
+    state: AttemptState
+    sent_at: datetime
+    ended: datetime
+    retry_after: datetime | None = None
+    withdrawn: bool = False
+    by_hand: bool = False
+
+
+class Try(msgspec.Struct, frozen=True):
+    """A try to come. `last`: no other follows it, if it is declined."""
+
+    at: datetime
+    method: MethodView
+    reason: str
+    last: bool = False
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """All tries to come, as far as they can be known: each supposes that the one before it is declined.
+
+    `why_none` says why there is none. `ends_at` is when the account's `at_end` is done; None where nothing is due.
+    """
+
+    tries: tuple[Try, ...]
+    ends_at: datetime | None
+    why_none: str = ""
+    needs_method: bool = False
 
 
 class TryNow(msgspec.Struct, frozen=True):
@@ -46,36 +88,43 @@ class Exhausted(msgspec.Struct, frozen=True):
 NextTry: TypeAlias = TryNow | TryAt | NeedsMethod | Exhausted
 
 
+def plan(view: InvoiceView, now: datetime) -> Plan:
+    """The whole plan of an open invoice on which nothing is unresolved and nothing is held."""
+    tried, latest, end = _tried(view), _latest(view, now), ends_at(view, now)
+    found = _next(view, tried, now, latest)
+    if not isinstance(found, Try):
+        return Plan((), end, found.reason, isinstance(found, NeedsMethod))
+    tries: list[Try] = []
+    while isinstance(found, Try) and len(tries) < MOST_PLANNED:
+        tries.append(found)
+        tried = [*tried, Tried(found.method.id, AttemptState.DECLINED, found.at, found.at)]
+        found = _next(msgspec.structs.replace(view, asked=False), tried, found.at, latest)
+    tries[-1] = msgspec.structs.replace(tries[-1], last=True)
+    return Plan(tuple(tries), end)
+
+
 def next_try(view: InvoiceView, now: datetime) -> NextTry:
-    """What the plan says for an open invoice on which nothing is unresolved and nothing is held."""
-    method = _method(view)
-    if method is None:
-        return NeedsMethod("the customer has no payment method that can be charged")
-    tried = [attempt for attempt in view.attempts if not attempt.surplus]
-    if not tried:
-        return TryNow(method, "first")
-    last = tried[-1]
-    if method.created_at > (last.resolved_at or last.sent_at) and all(a.method != method.id for a in tried):
-        return TryNow(method, "method_stored")
-    at, reason = _time_of_next(view, tried)
-    if view.asked and (at is not None or last.state is AttemptState.REJECTED) and by_hand_from(tried) <= now:
-        return TryNow(method, "operator")
-    if at is None:
-        return Exhausted(reason)
-    last_moment = _last_moment(view)
-    if last_moment is not None and max(at, now) > last_moment:
-        return Exhausted("no further try fits before the due date")
-    if at > now:
-        return TryAt(at, reason)
-    return TryNow(method, "retry")
+    """The first step of the plan, at `now`."""
+    found = _next(view, _tried(view), now, _latest(view, now))
+    if not isinstance(found, Try):
+        return found
+    return TryNow(found.method, found.reason) if found.at <= now else TryAt(found.at, found.reason)
 
 
-def by_hand_from(tried: Sequence[AttemptView]) -> datetime:
+def ends_at(view: InvoiceView, now: datetime) -> datetime | None:
+    """When the account's `at_end` is done, unless the invoice is paid before; None where nothing is due."""
+    latest = _latest(view, now)
+    if latest is None or view.known_since is None:
+        return latest
+    return max(latest, view.known_since + LEAST_NOTICE)
+
+
+def by_hand_from(tried: Sequence[AttemptView | Tried]) -> datetime:
     """From when on somebody may ask for a further try, while the ladder has steps left.
 
     Not before the processor's own time for the next, and one such try a day: a button is pressed more than once.
     """
-    asked_for = [attempt.sent_at + LEAST_GAP for attempt in tried if attempt.by_hand and attempt.state in CLIMBS]
+    asked_for = [one.sent_at + LEAST_GAP for one in tried if one.by_hand and one.state in CLIMBS]
     return max([tried[-1].retry_after or tried[-1].sent_at, *asked_for])
 
 
@@ -84,50 +133,136 @@ def is_exhausted(view: InvoiceView) -> bool:
     return declines(view.attempts) >= len(view.policy.ladder)
 
 
-def declines(attempts: tuple[AttemptView, ...]) -> int:
+def declines(attempts: Sequence[AttemptView | Tried]) -> int:
     """The steps of the ladder that are used."""
     return sum(attempt.state in CLIMBS for attempt in attempts)
 
 
-CLIMBS = frozenset({AttemptState.DECLINED, AttemptState.REVERSED})
-"""What uses a step: a decline, and a debit that the bank took back."""
+# --- the next try --------------------------------------------------------------------------------------------------
 
 
-def _method(view: InvoiceView) -> MethodView | None:
-    usable = [m for m in view.methods if m.status is MethodStatus.ACTIVE and m.usable]
-    # The payer's choice holds for the first try; later ones go by the order, in which a newly stored method is first.
-    preferred = "" if view.attempts else view.preferred_method
-    return min(usable, key=lambda m: (m.id != preferred, m.position, m.created_at, m.id), default=None)
+def _next(
+    view: InvoiceView, tried: Sequence[Tried], now: datetime, latest: datetime | None
+) -> Try | NeedsMethod | Exhausted:
+    method = _method(view, tried)
+    if method is None:
+        return NeedsMethod(_why_no_method(view))
+    if not tried:
+        return Try(now, method, "first")
+    last, of_method = tried[-1], [one for one in tried if one.method == method.id]
+    if not of_method and method.created_at > last.ended:
+        return Try(now, method, "method_stored")
+    at, reason = _time_of_next(view, tried, latest)
+    may_ask = at is not None or last.state is AttemptState.REJECTED
+    if view.asked and may_ask and by_hand_from(tried) <= now:
+        return Try(now, method, "operator")
+    if at is None:
+        return Exhausted(reason)
+    if declines(of_method) == 0 and _falls_over(view, tried):
+        at, reason = now, "fallback"
+    if latest is not None and max(at, now) > latest:
+        return Exhausted("no further try fits before the due date")
+    return Try(at, method, reason) if at > now or reason == "fallback" else Try(now, method, "retry")
 
 
-def _time_of_next(view: InvoiceView, tried: list[AttemptView]) -> tuple[datetime | None, str]:
+def _time_of_next(view: InvoiceView, tried: Sequence[Tried], latest: datetime | None) -> tuple[datetime | None, str]:
     last = tried[-1]
-    ended = last.resolved_at or last.sent_at
-    in_a_row = sum(1 for _ in takewhile(lambda a: a.state is last.state, reversed(tried)))
+    in_a_row = sum(1 for _ in takewhile(lambda one: one.state is last.state, reversed(tried)))
     if last.state is AttemptState.CANCELED:
         # Withdrawn by us, since something changed: at once. By the payer: not again and again.
-        return ended + (timedelta(0) if last.withdrawn else LEAST_GAP), "the last try was withdrawn"
+        return last.ended + (timedelta(0) if last.withdrawn else LEAST_GAP), "the last try was withdrawn"
     if last.state is AttemptState.NOT_SENT:
         wait = NOT_SENT_WAITS[min(in_a_row, len(NOT_SENT_WAITS)) - 1]
-        return max(ended + wait, last.retry_after or ended), "the last request never reached the processor"
+        return max(last.ended + wait, last.retry_after or last.ended), "the last request never reached the processor"
     if last.state is AttemptState.REJECTED:
         if in_a_row >= MOST_REJECTED:
             return None, "the processor refuses our request itself"
-        return ended + REJECTED_WAIT, "the processor refused our request itself"
-    step = declines(tuple(tried))
-    ladder = view.policy.ladder
+        return last.ended + REJECTED_WAIT, "the processor refused our request itself"
+    ladder, climbed = view.policy.ladder, [one for one in tried if one.state in CLIMBS]
+    step = len(climbed)
     if step >= len(ladder):
         return None, f"all {len(ladder)} tries were declined"
-    climbed = [a for a in tried if a.state in CLIMBS]
     if not climbed:
-        return ended + LEAST_GAP, "the last try ended without a decline"
-    # Steps that are overdue together (we were down) keep their distance all the same.
-    gap = min(ladder[step] - ladder[step - 1], LEAST_GAP)
-    at = max(climbed[0].sent_at + ladder[step], climbed[-1].sent_at + gap, last.retry_after or ended)
-    return at, f"try {step + 1} of {len(ladder)}"
+        return last.ended + LEAST_GAP, "the last try ended without a decline"
+    return _rung(view, climbed, last.retry_after, latest), f"try {step + 1} of {len(ladder)}"
 
 
-def _last_moment(view: InvoiceView) -> datetime | None:
-    if view.invoice is None or view.invoice.due_date is None:
+def _rung(
+    view: InvoiceView, climbed: Sequence[Tried], not_before: datetime | None, latest: datetime | None
+) -> datetime:
+    """The ladder's next step; the last moment, where it would come after it and keeps its distance all the same."""
+    policy, step = view.policy, len(climbed)
+    soonest = max(earliest(policy, step, climbed[-1].sent_at), not_before or climbed[-1].ended)
+    at = max(climbed[0].sent_at + policy.ladder[step], soonest)
+    if latest is not None and soonest <= latest < at:
+        return latest
+    return placed(policy, at, latest, f"{view.id}.{step}")
+
+
+# --- which payment method ------------------------------------------------------------------------------------------
+
+
+def _method(view: InvoiceView, tried: Sequence[Tried]) -> MethodView | None:
+    # The payer's choice holds for the first try; later ones go by the order, in which a newly stored method is first.
+    preferred = "" if tried else view.preferred_method
+    known = [m for m in view.methods if m.status is not MethodStatus.REVOKED and m.usable]
+    in_order = sorted(known, key=lambda m: (m.id != preferred, m.position, m.created_at, m.id))
+    active = [m for m in in_order if m.status is MethodStatus.ACTIVE]
+    match view.policy.fallback:
+        case "never":
+            return active[0] if active and active[0] is in_order[0] else None
+        case "hard":
+            return active[0] if active else None
+        case "soft":
+            # The next in order whose turn is not over; where all have had theirs, the first once more.
+            of = {m.id: sum(a.method == m.id and a.state in CLIMBS for a in tried) for m in active}
+            return next((m for m in active if of[m.id] < view.policy.fallback_after), active[0] if active else None)
+
+
+def _why_no_method(view: InvoiceView) -> str:
+    if any(m.status is MethodStatus.ACTIVE and m.usable for m in view.methods):
+        return "the customer's payment method was stopped, and no other is charged by itself"
+    return "the customer has no payment method that can be charged"
+
+
+def _falls_over(view: InvoiceView, tried: Sequence[Tried]) -> bool:
+    """Whether the method of the last try has had its turn, so that the next one's comes at once.
+
+    A checkout that ends with its first decline is not saved by another card, which its payer did not choose.
+    """
+    last, policy = tried[-1], view.policy
+    if last.state is not AttemptState.DECLINED or (view.hold == "released" and policy.first_decline == "fail"):
+        return False
+    if not any(m.id == last.method and m.status is MethodStatus.ACTIVE for m in view.methods):
+        return policy.fallback != "never"
+    declined = declines([one for one in tried if one.method == last.method])
+    return policy.fallback == "soft" and declined >= policy.fallback_after
+
+
+# --- the end -------------------------------------------------------------------------------------------------------
+
+
+def _latest(view: InvoiceView, now: datetime) -> datetime | None:
+    """The last moment for a try."""
+    invoice = view.invoice
+    if invoice is None or invoice.due_date is None:
         return None
-    return view.invoice.due_date - view.policy.margin
+    latest = invoice.due_date - view.policy.margin
+    if view.policy.end_after_hours is not None:
+        latest = min(latest, _began(view) + timedelta(hours=view.policy.end_after_hours))
+    return latest + downtime_since(view.downtime, _began(view), now)
+
+
+def _began(view: InvoiceView) -> datetime:
+    """When the first try was made, or could have been."""
+    assert view.invoice is not None, "a plan is made of what was read"
+    tried = _tried(view)
+    return tried[0].sent_at if tried else view.invoice.created
+
+
+def _tried(view: InvoiceView) -> list[Tried]:
+    return [
+        Tried(a.method, a.state, a.sent_at, a.resolved_at or a.sent_at, a.retry_after, a.withdrawn, a.by_hand)
+        for a in view.attempts
+        if not a.surplus
+    ]

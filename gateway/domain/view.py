@@ -10,6 +10,7 @@ import msgspec
 
 from db.states import UNRESOLVED, AttemptState, MethodStatus, RecordingState
 from gateway.domain.billed import BilledInvoice
+from gateway.domain.downtime import Span
 from gateway.domain.policy import Policy
 from processors.capabilities import Capabilities
 from processors.outcome import Advice
@@ -130,6 +131,14 @@ class InvoiceView(msgspec.Struct, frozen=True):
     preferred_method: str = ""
     """The payment method that the payer confirmed this very invoice with."""
     not_before: datetime | None = None
+    known_since: datetime | None = None
+    """When we first heard of it."""
+    given_up: bool = False
+    """The end has come, and the account's `at_end` is being done, or was."""
+    unresolved_beside: bool = False
+    """An attempt on another invoice of its subscription is unresolved."""
+    downtime: tuple[Span, ...] = ()
+    """Of ours, and of its customer's processors."""
     kept_in_pause: bool = False
     """A draft that a pause of the subscription's collection held up: Stripe leaves it one afterwards."""
     open_cases: AbstractSet[str] = frozenset()

@@ -42,6 +42,8 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._buffer = b""
         self._answer: asyncio.Future[int] | None = None
+        self.lost = False
+        """The server closes what was idle for some seconds."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -58,6 +60,7 @@ class _Connection(asyncio.Protocol):
             self._answer.set_result(int(head[9:12]))
 
     def connection_lost(self, error: Exception | None) -> None:
+        self.lost = True
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(ConnectionError("the server closed the connection"))
 
@@ -99,6 +102,8 @@ async def opened(port: int, per_s: float, seconds: float, make: Make) -> Result:
     tasks: set[asyncio.Task[None]] = set()
 
     async def send(due: float) -> None:
+        while free and free[-1].lost:
+            free.pop()
         connection = free.pop() if free else await _connect(port)
         await _timed(connection, make(), due, result)
         free.append(connection)

@@ -91,6 +91,7 @@ async def settled(house: Ground, conditions: Conditions, invoices: int) -> dict[
             return await scene.measure(conditions)
         finally:
             await scene.relieve()
+            await scene.leave()
 
 
 class Scene:
@@ -102,6 +103,7 @@ class Scene:
         self._coupon = ""
         self._known: set[str] = set()
         self._count = 0
+        self._subscriptions: list[str] = []
 
     async def prepare(self, invoices: int) -> None:
         """Subscriptions whose first invoice is zero by a coupon, of customers with a card; the gateway knows them."""
@@ -147,6 +149,13 @@ class Scene:
         for sandbox in ("stripe", "practice"):
             await self._control(sandbox, "DELETE", "faults")
         await self._control("stripe", "POST", "rates", {"preset": "off"})
+
+    async def leave(self) -> None:
+        """End the subscriptions, so that a further scene in this house bills its own alone."""
+        await asyncio.gather(
+            *(self._stripe(f"/v1/subscriptions/{one}", method="DELETE") for one in self._subscriptions)
+        )
+        await self._until(ENDED, lambda count: count == 0)
 
     async def _fault(self, sandbox: str, fault: dict[str, Any]) -> None:
         await self._control(sandbox, "POST", "faults", fault)
@@ -237,7 +246,7 @@ class Scene:
             "days_until_due": "10",
             "discounts[0][coupon]": self._coupon,
         }
-        await self._stripe("/v1/subscriptions", wanted)
+        self._subscriptions.append(str((await self._stripe("/v1/subscriptions", wanted))["id"]))
 
     async def _give_cards(self, customers: list[str]) -> None:
         DB.configure(self._house.dsn, PoolOptions(max_size=4))
@@ -263,11 +272,10 @@ class Scene:
                 raise RuntimeError(f"not within {MOST_S} s: {query}")
             await asyncio.sleep(POLL_S)
 
-    async def _stripe(self, path: str, data: dict[str, str]) -> dict[str, Any]:
+    async def _stripe(self, path: str, data: dict[str, str] | None = None, method: str = "POST") -> dict[str, Any]:
+        headers = {"authorization": f"Bearer {STRIPE_KEY}"}
         async with self._slots:
-            answer = await self._http.post(
-                self._house.urls["stripe"] + path, data=data, headers={"authorization": f"Bearer {STRIPE_KEY}"}
-            )
+            answer = await self._http.request(method, self._house.urls["stripe"] + path, data=data, headers=headers)
         answer.raise_for_status()
         return dict(answer.json())
 

@@ -17,6 +17,7 @@ from gateway.domain.actions import (
     ConfirmRecording,
     Done,
     Finalize,
+    GiveUp,
     MarkSurplus,
     MarkUnknown,
     OpenCase,
@@ -28,7 +29,7 @@ from gateway.domain.actions import (
 )
 from gateway.domain.billed import ATTEMPT_KEY, RECEIPT_KEY, BilledInvoice, StripePayment
 from gateway.domain.decide import decide
-from gateway.domain.view import FRESH, AttemptView, InvoiceView
+from gateway.domain.view import FRESH, AttemptView, InvoiceView, SubscriptionView
 from processors.capabilities import Lookup, Replay
 from tests.domain.views import INVOICE, attempt, recording
 
@@ -158,7 +159,10 @@ def settles_nothing_on_a_closed_invoice(view: InvoiceView, action: Action, _: da
     ended = view.subscription is not None and view.subscription.ended
     if invoice.is_closed or (invoice.status == "uncollectible" and ended):
         held = (OpenCase, WaitUntil) if view.receipts else (MarkSurplus,)
-        assert isinstance(action, held if view.held_money > 0 else Done)
+        if view.policy.late_success == "record" and invoice.status == "uncollectible":
+            held = (*held, Tag, Record, OpenCase, WaitUntil)
+        rest = (Done, GiveUp, Read, WaitUntil) if view.given_up else (Done,)
+        assert isinstance(action, held if view.held_money > 0 else rest)
 
 
 def gives_back_only_what_is_not_needed(view: InvoiceView, action: Action, _: datetime) -> None:
@@ -190,6 +194,35 @@ def finalizes_only_free_drafts(view: InvoiceView, action: Action, now: datetime)
         assert view.not_before is None or view.not_before <= now
         if view.subscription is not None and view.hold != "released":
             assert view.subscription.paused_since is None
+
+
+def gives_up_only_in_the_end(view: InvoiceView, action: Action, now: datetime) -> None:
+    """Law 7: after a last look, with nothing unresolved and nothing held, and not before the end."""
+    if not isinstance(action, GiveUp):
+        return
+    invoice = view.invoice
+    assert invoice is not None
+    assert view.unresolved is None
+    assert not view.unresolved_beside
+    assert view.held_money <= 0
+    assert view.read_at is not None
+    assert now - view.read_at <= FRESH
+    assert action.step in view.policy.end_of(invoice.billing_reason)
+    assert invoice.status == "open" or view.given_up
+    if invoice.status == "open":
+        assert invoice.due_date is not None
+        assert now >= invoice.due_date - view.policy.margin or view.policy.end_after_hours is not None
+        assert view.known_since is None or now - view.known_since >= timedelta(hours=24)
+    if action.step == "cancel_subscription":
+        assert invoice.subscription
+        assert view.subscription is None or not view.subscription.ended
+    last = view.attempts[-1].state if view.attempts else None
+    if invoice.status == "open" and _chargeable(view):
+        assert last not in (AttemptState.REJECTED, AttemptState.NOT_SENT), "that was no fault of the payer's"
+
+
+def _chargeable(view: InvoiceView) -> bool:
+    return any(m.status is MethodStatus.ACTIVE and m.usable for m in view.methods)
 
 
 def opens_a_case_once(view: InvoiceView, action: Action, _: datetime) -> None:
@@ -230,6 +263,7 @@ LAWS: tuple[Callable[[InvoiceView, Action, datetime], None], ...] = (
     gives_back_only_what_is_not_needed,
     confirms_only_what_was_sent,
     finalizes_only_free_drafts,
+    gives_up_only_in_the_end,
     opens_a_case_once,
     strands_no_money,
 )
@@ -289,6 +323,11 @@ def carried_out(view: InvoiceView, action: Action, now: datetime, stripe: Answer
                 held_money=max(0, view.held_money - capture.captured),
                 open_cases=view.open_cases | {CaseKind.SURPLUS_CAPTURE},
             )
+        case GiveUp(step="cancel_subscription"):
+            return replace(view, given_up=True, subscription=SubscriptionView("canceled", ended=True))
+        case GiveUp(step=step):
+            status = "void" if step == "void" else "uncollectible"
+            return replace(view, given_up=True, read_at=now, invoice=replace(_billed(view), status=status))
         case OpenCase(kind=kind):
             return replace(view, open_cases=view.open_cases | {kind})
         case Done() | WaitUntil():

@@ -30,6 +30,16 @@ policies = st.builds(
     finalize=st.sampled_from(["at_once", "leave"]),
     ladder_hours=st.sets(st.integers(1, 240), max_size=6).map(lambda hours: (0, *sorted(hours))),
     margin_hours=st.integers(0, 72),
+    at_end=st.sampled_from(
+        [
+            ("case",),
+            (),
+            ("mark_uncollectible",),
+            ("void", "cancel_subscription"),
+            ("cancel_subscription", "mark_uncollectible"),
+        ]
+    ),
+    late_success=st.sampled_from(["if_alive", "return", "record"]),
 )
 
 capabilities: st.SearchStrategy[Capabilities] = st.builds(
@@ -189,6 +199,9 @@ def views(draw: st.DrawFn, states: Sequence[AttemptState] = tuple(AttemptState))
         customer_deleted=draw(st.sampled_from([False, False, False, True])),
         older_first=draw(st.booleans()),
         abandoned=draw(st.booleans()),
+        known_since=draw(st.none() | moments),
+        given_up=draw(st.sampled_from([False, False, False, True])),
+        unresolved_beside=draw(st.sampled_from([False, False, False, True])),
         preferred_method=draw(st.sampled_from(["", "pm_1", "pm_gone"])),
         not_before=draw(st.none() | near),
         open_cases=draw(st.frozensets(st.sampled_from(CaseKind), max_size=2)) - _NAMING,

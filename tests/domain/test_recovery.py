@@ -129,12 +129,6 @@ def test_a_new_method_is_tried_at_once_and_once() -> None:
     assert isinstance(next_try(again, NOW), Exhausted)
 
 
-def test_an_old_method_that_was_never_tried_is_no_new_one() -> None:
-    spare = replace(METHOD, id="pm_2")
-    one = view(LONG_DUE, attempts=declined_at(1), methods=(replace(METHOD, status=MethodStatus.STOPPED), spare))
-    assert isinstance(next_try(one, NOW), TryAt)
-
-
 @pytest.mark.parametrize(
     "lacks", [{"status": MethodStatus.STOPPED}, {"status": MethodStatus.REVOKED}, {"usable": False}]
 )

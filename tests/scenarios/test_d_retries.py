@@ -20,7 +20,7 @@ async def test_hard_decline(world: World) -> None:
     charged = len(world.charge_calls())
     assert charged == 2, "the signup's, and one that was declined"
 
-    for _ in range(8):
+    for _ in range(7):
         await world.later(days=1)
 
     assert len(world.charge_calls()) == charged

@@ -1,0 +1,63 @@
+"""The end of an invoice's recovery, as its account wants it: marked uncollectible, voided, its subscription cancelled.
+
+That it has begun stands on the invoice before the first call, so that a worker that dies in between is followed by one
+that finishes, and nobody finishes what staff began in Stripe themselves.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+
+from db import poke, sql
+from db.engine import DB
+from db.poke import Claim
+from gateway.billing import invoices, subscriptions
+from gateway.billing.errors import StripeRefusedError
+from gateway.clock import business_now
+from gateway.collect import record
+from gateway.collect.load import Loaded
+from gateway.collect.turn import CLAIM_MARGIN_S
+from gateway.customers.subscription import store_subscription
+from gateway.domain.actions import GiveUp
+from gateway.runtime import Runtime
+
+log = structlog.get_logger()
+
+BEGIN = "update tollbridge.invoice set given_up_at = coalesce(given_up_at, $3) where account = $1 and id = $2"
+
+
+async def give_up(runtime: Runtime, claim: Claim, loaded: Loaded, action: GiveUp, now: datetime) -> None:
+    """Do one step. Raises StripeError where Stripe does not do it; the next turn tries again."""
+    async with DB.transaction():
+        if await poke.hold(claim, runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S) != loaded.poked:
+            # Something about the invoice changed since it was looked at (a new payment method, say): look again.
+            return
+        await sql.rows(BEGIN, claim.account, claim.id, now)
+    log.info("given_up", invoice=claim.id, step=action.step, reason=action.reason)
+    if action.step == "cancel_subscription":
+        await _cancel(runtime, claim, loaded)
+    else:
+        await _close(runtime, claim, loaded, action)
+
+
+async def _close(runtime: Runtime, claim: Claim, loaded: Loaded, action: GiveUp) -> None:
+    """After a refusal the invoice is read: somebody paid or closed it meanwhile (law 6)."""
+    close = invoices.void if action.step == "void" else invoices.mark_uncollectible
+    try:
+        await record.call(runtime, claim, loaded, lambda stripe: close(stripe, claim.id))
+    except StripeRefusedError:
+        answer = await record.call(runtime, claim, loaded, lambda stripe: invoices.read(stripe, claim.id))
+        if answer.shape.status == "open":
+            raise
+
+
+async def _cancel(runtime: Runtime, claim: Claim, loaded: Loaded) -> None:
+    assert loaded.view.invoice is not None, "what is given up was read"
+    subscription = loaded.view.invoice.subscription
+    shape = await subscriptions.cancel(await runtime.stripe(claim.account), subscription)
+    poked = await sql.value(
+        "select poked from tollbridge.subscription where account = $1 and id = $2", claim.account, shape.id
+    )
+    await store_subscription(claim.account, shape, poked or 0, await business_now())
