@@ -20,6 +20,7 @@ from gateway.api.auth import Principal, requires
 from gateway.api.cases import CaseBody
 from gateway.api.openapi import problems
 from gateway.api.paging import DEFAULT, After, Limit, Page, listed, page, unix
+from gateway.api.plans import PlanBody, plan_of
 from gateway.api.problems import Code
 
 Callers: Final = requires(Scope.SERVER, Scope.FINANCE)
@@ -104,6 +105,7 @@ class Links(msgspec.Struct, frozen=True):
 class InvoiceDetail(InvoiceBody, frozen=True, kw_only=True):
     """An invoice with everything that happened to it."""
 
+    plan: PlanBody | None
     attempts: list[AttemptBody]
     movements: list[MovementBody]
     recordings: list[RecordingBody]
@@ -165,6 +167,7 @@ async def find_invoice(account: str, invoice: str) -> InvoiceDetail:
         raise NotThereError("invoice", invoice)
     return InvoiceDetail(
         **_fields(row),
+        plan=await plan_of(account, invoice),
         attempts=[attempts.shown(one) for one in await sql.rows(ATTEMPTS, account, invoice)],
         movements=[_movement(one) for one in await sql.rows(MOVEMENTS, account, invoice)],
         recordings=[_recording(one) for one in await sql.rows(RECORDINGS, account, invoice)],

@@ -160,6 +160,12 @@ def _print(invoice: InvoiceDetail) -> None:
     ]
     told = [(when(r.created), r.state, money(r.amount, r.currency), r.how) for r in invoice.recordings]
     open_ = [(c.id, c.kind, c.state, c.reason, c.action) for c in invoice.cases]
+    if invoice.plan is not None:
+        planned = [(when(t.at), t.reason, t.connection, t.payment_method) for t in invoice.plan.tries]
+        OUT.print("\n[bold]Plan[/bold]")
+        table(("at", "why", "connection", "payment method"), planned, invoice.plan.reason)
+        at_end = " and ".join(invoice.plan.at_end) or "nothing: it stays open"
+        OUT.print(f"In the end, {when(invoice.plan.ends_at) or 'some day'}: {at_end.replace('_', ' ')}.")
     OUT.print("\n[bold]Attempts[/bold]")
     table(("#", "attempt", "connection", "amount", "state", "decline", "reference"), tried, "None.")
     OUT.print("\n[bold]Movements[/bold]")

@@ -103,6 +103,14 @@ def plan(view: InvoiceView, now: datetime) -> Plan:
     return Plan(tuple(tries), end)
 
 
+def plan_to_show(view: InvoiceView, now: datetime) -> Plan | None:
+    """The plan of an invoice that is being collected; None while something else comes first, and where nothing does."""
+    invoice = view.invoice
+    collected = invoice is not None and invoice.status == "open" and invoice.collection_method == "send_invoice"
+    first = view.unresolved is not None or view.held_money > 0 or view.hold == "held" or view.abandoned
+    return plan(view, now) if collected and not first and not view.given_up else None
+
+
 def next_try(view: InvoiceView, now: datetime) -> NextTry:
     """The first step of the plan, at `now`."""
     found = _next(view, _tried(view), now, _latest(view, now))

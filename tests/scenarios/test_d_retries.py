@@ -103,3 +103,95 @@ async def test_declined_is_shown_only_if_there_was_a_decline(world: World) -> No
     assert world.stripe_invoice(renewal)["status"] == "paid"
     assert (await world.gateway_invoice(renewal))["state"] == "paid"
     assert len(world.charge_calls()) == charged
+
+
+REFERENCE_END = {"end_after_hours": 168, "at_end": ["mark_uncollectible", "cancel_subscription"]}
+
+
+@pytest.mark.scenario(46, missing="its mail, and the token")
+async def test_exhaustion(world: World) -> None:
+    await world.set_policy(**REFERENCE_END)
+    signup, renewal = await world.renew("decline_insufficient_funds")
+    charged = len(world.charge_calls())
+    shown = await world.gateway_invoice(renewal)
+    assert [t["reason"] for t in shown["plan"]["tries"]] == ["try 2 of 4", "try 3 of 4", "try 4 of 4"]
+    assert shown["plan"]["tries"][-1]["last"]
+    assert shown["plan"]["at_end"] == ["mark_uncollectible", "cancel_subscription"]
+
+    for _ in range(6):
+        await world.later(days=1)
+    assert len(world.charge_calls()) == charged + 3
+    assert (await world.gateway_invoice(renewal))["state"] == "exhausted"
+    assert world.stripe_subscription(signup.subscription)["status"] in ("active", "past_due")
+
+    await world.later(days=1)
+    assert world.stripe_invoice(renewal)["status"] == "uncollectible"
+    assert world.stripe_subscription(signup.subscription)["status"] == "canceled"
+    assert await world.attempts(renewal) == ["declined"] * 4
+    assert not (await world.access(signup.subscription))["granted"]
+    await world.later(days=30)
+    assert len(world.charge_calls()) == charged + 3
+    assert len(world.stripe_calls("DELETE", f"/v1/subscriptions/{signup.subscription}")) == 1
+    assert len(world.stripe_calls("POST", f"/v1/invoices/{renewal}/mark_uncollectible")) == 1
+
+
+@pytest.mark.scenario(47)
+async def test_exhaustion_while_an_attempt_is_pending(world: World) -> None:
+    await world.set_policy(**REFERENCE_END)
+    signup, renewal = await world.renew("decline_insufficient_funds")
+    for _ in range(4):
+        await world.later(days=1)
+    world.practice.settings.pending_delay_s = 90 * 86400
+    world.break_card(signup.customer, "pending_then_ok")
+    for _ in range(4):
+        await world.later(days=1)
+
+    assert await world.attempts(renewal) == ["declined", "declined", "declined", "pending"]
+    assert world.stripe_invoice(renewal)["status"] == "open"
+    assert world.stripe_subscription(signup.subscription)["status"] in ("active", "past_due")
+    assert not world.stripe_calls("DELETE", f"/v1/subscriptions/{signup.subscription}")
+
+
+@pytest.mark.parametrize(
+    ("at_end", "status", "subscription"),
+    [
+        ([], "open", "past_due"),
+        (["void"], "void", "active"),
+        (["cancel_subscription"], "open", "canceled"),
+        (["void", "cancel_subscription"], "void", "canceled"),
+    ],
+)
+async def test_the_end_is_what_the_account_wants(
+    world: World, at_end: list[str], status: str, subscription: str
+) -> None:
+    await world.set_policy(at_end=at_end)
+    signup, renewal = await world.renew("decline_lost_stolen")
+    for _ in range(11):
+        await world.later(days=1)
+    assert world.stripe_invoice(renewal)["status"] == status
+    assert world.stripe_subscription(signup.subscription)["status"] == subscription
+
+
+async def test_somebody_pays_just_before_the_end(world: World) -> None:
+    await world.set_policy(**REFERENCE_END)
+    signup, renewal = await world.renew("decline_lost_stolen")
+    for _ in range(6):
+        await world.later(days=1)
+    await world.repair_card(signup)
+    await world.later(days=1)
+    assert world.stripe_invoice(renewal)["status"] == "paid"
+    assert world.stripe_subscription(signup.subscription)["status"] == "active"
+
+
+async def test_a_fallback_is_charged_at_once_after_a_hard_decline(world: World) -> None:
+    signup = await world.signup("ok")
+    await world.repair_card(signup)
+    first, second = world.methods_at_processor()
+    second.kind = type(second.kind)("decline_lost_stolen")
+    await world.later(days=31)
+    renewal = str(world.invoices_of(signup.subscription)[-1]["id"])
+    assert await world.attempts(renewal) == ["declined", "succeeded"]
+    shown = await world.gateway_invoice(renewal)
+    assert [a["reason"] for a in shown["attempts"]] == ["first", "fallback"]
+    assert shown["plan"] is None
+    assert first.token in str(world.charge_calls()[-1].params)
