@@ -58,6 +58,20 @@ async def subscribed(world: CrashWorld) -> Signup:
     return signup
 
 
+async def subscribed_with_two_cards(world: CrashWorld) -> Signup:
+    """A customer who has given a second card since, which goes first."""
+    signup = await subscribed(world)
+    await world.repair_card(signup)
+    await world.rest()
+    return signup
+
+
+async def subscribed_until_given_up(world: CrashWorld) -> Signup:
+    """A customer of an account that ends a subscription whose invoices can't be collected."""
+    await world.set_policy(at_end=["mark_uncollectible", "cancel_subscription"])
+    return await subscribed(world)
+
+
 async def offered(world: CrashWorld, **wanted: Any) -> Session:
     """A checkout session that is open: its subscription is made, its draft held."""
     opened = await world.open_session("order-1", **wanted)
@@ -150,6 +164,29 @@ async def declined_then_paid(world: CrashWorld, begun: Signup) -> None:
     await world.later(hours=25)
     await world.rest()
     _paid(world, begun, 2)
+
+
+@path(begins=subscribed_with_two_cards)
+async def fallback(world: CrashWorld, begun: Signup) -> None:
+    """The card that goes first is stopped by its decline, and the other one is charged at once."""
+    stolen = world.methods_at_processor()[-1]
+    stolen.kind = type(stolen.kind)("decline_lost_stolen")
+    await world.later(days=31)
+    await world.rest()
+    _paid(world, begun, 2)
+
+
+@path(begins=subscribed_until_given_up)
+async def given_up(world: CrashWorld, begun: Signup) -> None:
+    """Nobody gives another card until the end: the invoice and the subscription go, and nothing is charged."""
+    world.break_card(begun.customer, "decline_lost_stolen")
+    await world.later(days=31)
+    await world.rest()
+    await world.later(days=10)
+    await world.rest()
+    assert [one["status"] for one in world.invoices_of(begun.subscription)] == ["paid", "uncollectible"]
+    assert world.stripe_subscription(begun.subscription)["status"] == "canceled"
+    assert len(world.captures()) == 1
 
 
 @path(begins=offered_free)
