@@ -35,13 +35,18 @@ class Secret(msgspec.Struct, frozen=True):
 
 
 class Card(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What may be shown of a payment method: never enough to use it."""
+    """What may be shown of a payment method: never enough to use it.
+
+    `brand` is the scheme of a card: `visa`, `mastercard`, ... `fingerprint` names the card or bank account itself,
+    alike under all of its tokens, where the processor gives one.
+    """
 
     brand: str = ""
     last4: str = ""
     exp_month: int | None = None
     exp_year: int | None = None
     label: str = ""
+    fingerprint: str = ""
 
 
 class PaymentMethodReference(msgspec.Struct, frozen=True):

@@ -20,6 +20,7 @@ from gateway.domain.policy import Policy
 from gateway.domain.project import project
 from gateway.domain.view import AttemptView, Hold, InvoiceView, MethodView, ReceiptView, RecordingView, SubscriptionView
 from processors.outcome import Advice
+from processors.values import Card
 
 HELD_ENOUGH_S = 2.0
 """A claim that was taken or lengthened so recently covers the next call; its margin is far more."""
@@ -48,6 +49,18 @@ VIEW = """
         array(select p from tollbridge.payment_method p
               where p.account = i.account and p.customer = i.customer and p.status <> 'revoked'
               order by p.position, p.created_at) as methods,
+        (select jsonb_object_agg(p.id, jsonb_build_object(
+                    'tries', (select jsonb_agg(t.sent_at order by t.sent_at) from tollbridge.attempt t
+                              where t.account = p.account and t.payment_method = any(q.tokens)
+                                and t.state in ('declined', 'sending', 'unknown')
+                                and t.sent_at > tollbridge.business_now() - interval '30 days 1 hour'),
+                    'blocked', (select t.decline_class from tollbridge.attempt t
+                                where t.account = p.account and t.payment_method = any(q.tokens) and t.advice = 'never'
+                                limit 1)))
+         from tollbridge.payment_method p
+         cross join lateral (select array(select o.id from tollbridge.payment_method o
+                                          where o.account = p.account and o.fingerprint = p.fingerprint) as tokens) q
+         where p.account = i.account and p.customer = i.customer and p.status <> 'revoked') as standings,
         coalesce((select sum(case m.kind when 'capture_reversed' then -m.amount else m.amount end)
                   from tollbridge.movement m left join tollbridge.attempt t on t.id = m.attempt
                   where m.account = i.account and m.invoice = i.id and not coalesce(t.surplus, false)
@@ -141,6 +154,13 @@ class _Connection(msgspec.Struct, frozen=True):
     usable: bool
 
 
+class _Standing(msgspec.Struct, frozen=True):
+    """What the card behind a method has seen, under all of its tokens."""
+
+    tries: tuple[datetime, ...] | None = None
+    blocked: str | None = None
+
+
 async def load(claim: Claim, for_s: float) -> Loaded:
     """Read everything under the claim, which lasts `for_s` or nearly, and bring the stored state up to date.
 
@@ -179,6 +199,7 @@ async def _view(row: asyncpg.Record) -> InvoiceView:
     currency, invoice = row["currency"], _mirrored(row)
     session = await _session(row, invoice)
     connections = msgspec.json.decode(row["connections"] or "{}", type=dict[str, _Connection])
+    standings = msgspec.json.decode(row["standings"] or "{}", type=dict[str, _Standing])
     return InvoiceView(
         id=row["id"],
         policy=msgspec.json.decode(row["policies"], type=Policy),
@@ -190,7 +211,7 @@ async def _view(row: asyncpg.Record) -> InvoiceView:
         receipts=tuple(ReceiptView(r["id"], r["amount"]) for r in row["receipts"]),
         recordings=tuple(_recording(r) for r in row["recordings"]),
         held_money=int(row["held_money"]),
-        methods=tuple(_method(m, connections[m["connection"]], currency) for m in row["methods"]),
+        methods=tuple(_method(m, connections[m["connection"]], standings[m["id"]], currency) for m in row["methods"]),
         subscription=_subscription(row),
         connections=any(connection.usable for connection in connections.values()),
         opted_out=row["opted_out"],
@@ -283,7 +304,7 @@ def _recording(row: asyncpg.Record) -> RecordingView:
     return RecordingView(row["id"], payment, row["amount"], known(RecordingState, row["state"]), row["resolved_at"])
 
 
-def _method(row: asyncpg.Record, connection: _Connection, currency: str) -> MethodView:
+def _method(row: asyncpg.Record, connection: _Connection, standing: _Standing, currency: str) -> MethodView:
     amounts = capabilities_of(connection.adapter).amounts
     return MethodView(
         id=row["id"],
@@ -291,9 +312,12 @@ def _method(row: asyncpg.Record, connection: _Connection, currency: str) -> Meth
         status=known(MethodStatus, row["status"]),
         position=row["position"],
         created_at=row["created_at"],
-        usable=connection.usable,
+        usable=connection.usable and not standing.blocked,
         minimum=amounts.minimum.get(currency),
         maximum=amounts.maximum.get(currency),
+        brand=msgspec.json.decode(row["card"], type=Card).brand.lower(),
+        recent_tries=standing.tries or (),
+        blocked=standing.blocked or "",
     )
 
 

@@ -169,7 +169,7 @@ def method(shown: ApiMethod) -> PaymentMethodReference:
 
 def card(shown: ApiCard) -> Card:
     label = f"{shown.brand} •••• {shown.last4}".strip(" •")
-    return Card(shown.brand, shown.last4, shown.exp_month, shown.exp_year, label)
+    return Card(shown.brand, shown.last4, shown.exp_month, shown.exp_year, label, shown.fingerprint)
 
 
 METHOD_STATES: Final[Mapping[str, MethodState]] = {

@@ -31,6 +31,7 @@ class NewMethod(msgspec.Struct, forbid_unknown_fields=True):
     api_key: str
     token_kind: TokenKind
     declines: int = 1
+    fingerprint: str = ""
 
 
 class Outcomes(msgspec.Struct, forbid_unknown_fields=True):
@@ -163,7 +164,9 @@ class PracticeControls:
     async def create_method(self, request: Request) -> Reply:
         new = request.read(NewMethod)
         with refusing():
-            method = self.processor.create_method(new.api_key, new.token_kind, new.declines)
+            method = self.processor.create_method(
+                new.api_key, new.token_kind, new.declines, fingerprint=new.fingerprint
+            )
         return json_reply(method.shown() | {"agreement": method.agreement}, 201)
 
     async def change_method(self, request: Request) -> Reply:
