@@ -494,6 +494,7 @@ create table tollbridge.review_case (
 );
 create unique index review_case_open on tollbridge.review_case (account, kind, subject) where state = 'open';
 create index review_case_invoice on tollbridge.review_case (account, invoice) where invoice <> '';
+create index review_case_subject on tollbridge.review_case (account, kind, subject);
 create index review_case_listing on tollbridge.review_case (account, state, opened_at);
 
 create table tollbridge.audit_log (

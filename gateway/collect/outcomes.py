@@ -16,6 +16,7 @@ from db.poke import Kind
 from db.states import UNRESOLVED, AttemptState, MethodStatus, MovementKind, known, may_follow
 from gateway.collect import ledger
 from gateway.collect.cases import open_case
+from gateway.collect.declines import judge
 from gateway.connections import capabilities_of
 from gateway.domain.actions import CaseKind
 from processors.money import Money
@@ -46,13 +47,13 @@ STATE_OF: dict[type, AttemptState] = {
 }
 
 LOCK = """
-    select a.*, c.adapter from tollbridge.attempt a join tollbridge.connection c on c.id = a.connection
+    select a.*, c.adapter, c.declines from tollbridge.attempt a join tollbridge.connection c on c.id = a.connection
     where a.account = $1 and a.id = $2 for no key update of a
 """
 STORE = """
     update tollbridge.attempt set state = $3, processor_id = coalesce($4, processor_id), amount_captured = $5,
         surplus = $6, decline_class = $7, advice = $8, processor_code = $9, network_code = $10, message = $11,
-        action_url = $12, retry_after = $13, resolve_at = $14, resolved_at = $15,
+        action_url = $12, retry_after = $13, resolve_at = $14, resolved_at = $15, network_advice = $16,
         request = case when $15::timestamptz is null then request end
     where account = $1 and id = $2
 """
@@ -119,6 +120,8 @@ async def _apply(row: asyncpg.Record, outcome: ChargeOutcome, now: datetime, *, 
         if was in UNRESOLVED:
             await _schedule(row, was, now)
         return True
+    if isinstance(outcome, Declined):
+        outcome = msgspec.structs.replace(outcome, decline=await judge(row, outcome.decline, now))
     await _store(row, then, outcome, now)
     match outcome:
         case Succeeded():
@@ -156,6 +159,7 @@ async def _store(row: asyncpg.Record, then: AttemptState, outcome: ChargeOutcome
         _retry_after(outcome, now),
         now + _wait(row["adapter"], then, row["lookups"]) if unresolved else None,
         None if unresolved else now,
+        sql.storable(decline.network_advice if decline else "", 500),
     )
     if surplus:
         await ledger.surplus_case(row, now)

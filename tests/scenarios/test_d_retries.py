@@ -53,6 +53,7 @@ async def test_decided_by_structured_code_and_not_by_text(
         "advice": "retry_later",
         "processor_code": "insufficient_funds",
         "network_code": "51",
+        "network_advice": "02",
     }
     charged = len(world.charge_calls())
     await world.later(hours=25)
