@@ -41,7 +41,7 @@ UPDATE = """
 """
 WAITING = """
     select id from tollbridge.invoice where account = $1 and status in ('draft', 'open')
-      and state in ('not_ours', 'due', 'needs_payment_method')
+      and state in ('not_ours', 'due', 'needs_payment_method', 'retrying')
 """
 COLUMNS = "id, account, name, adapter, options, currencies, priority, record_on, declines, enabled, created_at"
 
@@ -112,7 +112,7 @@ async def add(
             "enabled": enabled,
         }
         await by.note(account, "connection.added", connection, name=name, after=after)
-        await _poke_waiting(account, now)
+        await poke_waiting(account, now)
     return await show(account, connection)
 
 
@@ -134,12 +134,13 @@ async def update(runtime: Runtime, by: Author, account: str, connection: str, ch
             values = (after["currencies"], after["priority"], after["record_on"], classed, after["enabled"])
             await sql.rows(UPDATE, row["id"], sealed, _json(after["options"]), *values)
             await by.note(account, "connection.updated", row["id"], name=row["name"], before=was, after=is_now)
-            await _poke_waiting(account, now)
+            # Such a case before invoices, as where a decline opens it.
             await declines.close_cases(account, row["id"], after["declines"].keys() - before["declines"].keys(), now)
+            await poke_waiting(account, now)
     return await show(account, row["id"])
 
 
-async def _poke_waiting(account: str, now: datetime) -> None:
+async def poke_waiting(account: str, now: datetime) -> None:
     """Invoices that nobody could collect, or that wait for a try, may have a way now; in the caller's transaction."""
     waiting = await sql.rows(WAITING, account)
     await poke.poke(Kind.INVOICE, account, [row["id"] for row in waiting], now)

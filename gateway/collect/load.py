@@ -37,7 +37,10 @@ VIEW = """
         k.id as session, k.state as session_state, k.told_stripe as session_told_stripe,
         k.payment_method as session_method, k.invoice as session_invoice, k.paid as session_paid,
         (select jsonb_object_agg(n.id, jsonb_build_object('adapter', n.adapter,
-                    'usable', n.enabled and (n.currencies = '{}' or i.currency = any(n.currencies))))
+                    'usable', n.enabled and (n.currencies = '{}' or i.currency = any(n.currencies)),
+                    'locked', exists (select 1 from tollbridge.review_case r
+                                      where r.account = n.account and r.kind = 'connection_locked' and r.subject = n.id
+                                        and r.state = 'open')))
          from tollbridge.connection n where n.account = i.account) as connections,
         array(select t from tollbridge.attempt t
               where t.account = i.account and t.invoice = i.id order by t.number) as attempts,
@@ -152,6 +155,7 @@ class Session(msgspec.Struct, frozen=True):
 class _Connection(msgspec.Struct, frozen=True):
     adapter: str
     usable: bool
+    locked: bool
 
 
 class _Standing(msgspec.Struct, frozen=True):
@@ -312,12 +316,13 @@ def _method(row: asyncpg.Record, connection: _Connection, standing: _Standing, c
         status=known(MethodStatus, row["status"]),
         position=row["position"],
         created_at=row["created_at"],
-        usable=connection.usable and not standing.blocked,
+        usable=connection.usable and not connection.locked and not standing.blocked,
         minimum=amounts.minimum.get(currency),
         maximum=amounts.maximum.get(currency),
         brand=msgspec.json.decode(row["card"], type=Card).brand.lower(),
         recent_tries=standing.tries or (),
         blocked=standing.blocked or "",
+        locked=connection.locked,
     )
 
 

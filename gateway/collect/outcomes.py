@@ -59,11 +59,15 @@ STORE = """
 """
 STOP_METHOD = """
     update tollbridge.payment_method set status = $3, stopped_reason = $4
-    where account = $1 and id = $2 and status = 'active' returning customer
+    where account = $1 and id = $2 and status = 'active'
 """
 OTHERS = """
     select id from tollbridge.invoice
-    where account = $1 and customer = $2 and id <> $3 and status in ('draft', 'open') order by id
+    where account = $1 and id <> $3 and status in ('draft', 'open')
+      and customer = any(array(select o.customer from tollbridge.payment_method o
+                               where o.account = $1 and o.fingerprint = (select p.fingerprint
+                                     from tollbridge.payment_method p where p.account = $1 and p.id = $2)))
+    order by id
 """
 
 
@@ -199,14 +203,13 @@ async def _more_captured(row: asyncpg.Record, outcome: Succeeded, now: datetime)
 async def stop_method(row: asyncpg.Record, decline: Decline, now: datetime) -> None:
     """Anything but "try later" stops the token: it is kept and shown, and not charged again.
 
-    The payer's other invoices hear of it, since they would have been charged to it.
+    The other invoices of all who have this card hear of it, since they would have been charged to it.
     """
     if decline.advice is not Advice.RETRY_LATER:
-        account, reason = row["account"], decline.decline_class
-        customer = await sql.value(STOP_METHOD, account, row["payment_method"], MethodStatus.STOPPED, reason)
-        if customer is not None:
-            others = [r["id"] for r in await sql.rows(OTHERS, account, customer, row["invoice"])]
-            await poke.poke(Kind.INVOICE, account, others, now)
+        account, method = row["account"], row["payment_method"]
+        await sql.rows(STOP_METHOD, account, method, MethodStatus.STOPPED, decline.decline_class)
+        others = [r["id"] for r in await sql.rows(OTHERS, account, method, row["invoice"])]
+        await poke.poke(Kind.INVOICE, account, others, now)
 
 
 async def looked(account: str, attempt: str, now: datetime, *, saw_nothing: bool) -> None:

@@ -24,8 +24,8 @@ Hold = Literal["", "held", "released"]
 class MethodView(msgspec.Struct, frozen=True):
     """One stored payment method of the invoice's customer.
 
-    `usable`: its connection is enabled and takes the invoice's currency, and it isn't `blocked`. `minimum` and
-    `maximum` are the connection's bounds on one charge in that currency, in Stripe's minor units.
+    `usable`: its connection is enabled and takes the invoice's currency, and it is neither `blocked` nor `locked`.
+    `minimum` and `maximum` are the connection's bounds on one charge in that currency, in Stripe's minor units.
     """
 
     id: str
@@ -42,6 +42,8 @@ class MethodView(msgspec.Struct, frozen=True):
     """The card's tries of the last 30 days over all invoices and customers, oldest first (`budget.COUNTED`)."""
     blocked: str = ""
     """Why this card is never charged again: the class of a "never" that it was answered, under whatever token."""
+    locked: bool = False
+    """The processor has locked the merchant's account: wait, the payer need not give another payment method."""
 
 
 class AttemptView(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from db import sql
+from db import cases, sql
 from gateway.clock import business_now
 from gateway.collect.load import view_of
 from gateway.domain.view import MethodView
@@ -99,3 +99,16 @@ async def test_without_a_fingerprint_a_method_is_its_own_card(world: World) -> N
     assert (await seen(world)).blocked == ""
     await another_try(world, world.method, await business_now(), **NEVER)
     assert (await seen(world)).blocked == "lost_stolen"
+
+
+async def test_a_locked_account_stops_its_connection_alone(world: World) -> None:
+    other = await rows.connection(world.account)
+    told: dict[str, Any] = {"reason": "r", "action": "a", "now": await business_now()}
+    await cases.open_case(world.account, "connection_locked", other, **told)
+    assert (await seen(world)).usable
+    await cases.open_case(world.account, "connection_locked", world.connection, **told)
+    method = await seen(world)
+    assert (method.locked, method.usable, method.blocked) == (True, False, "")
+    assert (await view_of(world.account, world.invoice)).connections, "it's still ours to collect"
+    await cases.close_by_itself(world.account, world.connection, ["connection_locked"], told["now"])
+    assert (await seen(world)).usable

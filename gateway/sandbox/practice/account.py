@@ -229,7 +229,10 @@ class Scripted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Account(msgspec.Struct):
-    """One account; things by id in the order of their making. `outages` are spans of sandbox time."""
+    """One account; things by id in the order of their making. `outages` are spans of sandbox time.
+
+    While it is `locked` by the processor's risk department nothing can be charged in it.
+    """
 
     id: str
     api_key: str
@@ -247,6 +250,7 @@ class Account(msgspec.Struct):
     script: deque[Scripted] = msgspec.field(default_factory=deque)
     refund_script: deque[str] = msgspec.field(default_factory=deque)
     outages: list[tuple[int, int]] = []
+    locked: bool = False
     calls_at: deque[float] = msgspec.field(default_factory=deque)
 
     def captures(self) -> list[Charge]:

@@ -98,6 +98,8 @@ class PracticeControls:
         router.add("POST", f"{ROOT}/webhook_endpoint", self.set_webhook)
         router.add("POST", f"{ROOT}/outcomes", self.script)
         router.add("POST", f"{ROOT}/outages", self.begin_outage)
+        for verb in ("lock", "unlock"):
+            router.add("POST", f"{ROOT}/accounts/{verb}", self.change_account)
         router.add("POST", f"{ROOT}/events", self.announce)
         router.add("POST", f"{ROOT}/methods", self.create_method)
         for verb in ("revoke", "reinstate", "expire", "suspend", "replace"):
@@ -151,6 +153,12 @@ class PracticeControls:
         with refusing():
             account = self.processor.begin_outage(wanted.api_key, wanted.for_s, wanted.after_s)
         return json_reply({"outages": account.outages})
+
+    async def change_account(self, request: Request) -> Reply:
+        change = {"lock": self.processor.lock_account, "unlock": self.processor.unlock_account}[_verb(request)]
+        with refusing():
+            account = change(request.read(OfAccount).api_key)
+        return json_reply({"id": account.id, "locked": account.locked})
 
     async def announce(self, request: Request) -> Reply:
         told = request.read(Announcement)
