@@ -11,7 +11,10 @@ import pytest
 from db import cases, sql
 from gateway.clock import business_now
 from gateway.collect.load import view_of
+from gateway.collect.outcomes import store_outcome
 from gateway.domain.view import MethodView
+from processors.declines import DeclineTable
+from processors.outcome import DeclineClass, Declined
 from tests.db import rows
 from tests.db.rows import World
 
@@ -112,3 +115,18 @@ async def test_a_locked_account_stops_its_connection_alone(world: World) -> None
     assert (await view_of(world.account, world.invoice)).connections, "it's still ours to collect"
     await cases.close_by_itself(world.account, world.connection, ["connection_locked"], told["now"])
     assert (await seen(world)).usable
+
+
+@pytest.mark.parametrize(("fingerprint", "hears"), [(CARD, True), ("pfp_2", False)])
+async def test_a_never_is_heard_by_all_who_have_the_card(world: World, fingerprint: str, hears: bool) -> None:
+    other, method = await rows.invoice(world.account), await sibling(world, fingerprint)
+    await sql.rows(
+        """update tollbridge.invoice set status = 'open',
+               customer = (select customer from tollbridge.payment_method where id = $2) where id = $1""",
+        other,
+        method,
+    )
+    attempt = await world.attempt()
+    lost = DeclineTable({"41": DeclineClass.LOST_STOLEN}).decline("41")
+    await store_outcome(world.account, attempt, Declined(lost, "pch_1"), await business_now(), wake=False)
+    assert bool(await sql.value("select poked from tollbridge.invoice where id = $1", other)) is hears
