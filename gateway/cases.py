@@ -10,11 +10,13 @@ from db import poke, sql
 from db.engine import DB
 from db.poke import Kind
 from gateway.accounts.audit import Author
+from gateway.accounts.connections import poke_waiting
 from gateway.accounts.errors import FieldError, NotThereError
 from gateway.clock import business_now
+from gateway.domain.actions import CaseKind
 
 CASE: Final = "select * from tollbridge.review_case where account = $1 and id = $2 for no key update"
-ABOUT: Final = "select invoice from tollbridge.review_case where account = $1 and id = $2"
+ABOUT: Final = "select invoice, kind from tollbridge.review_case where account = $1 and id = $2"
 INVOICE: Final = "select id from tollbridge.invoice where account = $1 and id = $2 for no key update"
 CLOSE: Final = """
     update tollbridge.review_case set state = 'closed', closed_at = $3, closed_by = $4, closed_reason = $5
@@ -28,7 +30,7 @@ class CaseClosedError(Exception):
 
 
 async def close_case(by: Author, account: str, case: str, reason: str) -> None:
-    """Close an open case, and poke the invoice it is about: what the case held up goes on.
+    """Close an open case, and poke the invoice it is about: what the case held up goes on, be it a whole connection.
 
     Raises NotThereError, FieldError for an empty reason, CaseClosedError.
     """
@@ -36,11 +38,13 @@ async def close_case(by: Author, account: str, case: str, reason: str) -> None:
     if not reason or len(reason) > LONGEST_REASON:
         raise FieldError("reason", f"must have 1 to {LONGEST_REASON} letters")
     now = await business_now()
-    about = await sql.value(ABOUT, account, case)
+    about = await sql.row(ABOUT, account, case)
     async with DB.transaction():
         # The invoice before its case, as a turn that ends locks them.
-        if about:
-            await sql.rows(INVOICE, account, about)
+        if about is not None and about["invoice"]:
+            await sql.rows(INVOICE, account, about["invoice"])
+        if about is not None and about["kind"] == CaseKind.CONNECTION_LOCKED:
+            await poke_waiting(account, now)
         row: asyncpg.Record | None = await sql.row(CASE, account, case)
         if row is None:
             raise NotThereError("case", case)

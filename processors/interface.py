@@ -15,6 +15,7 @@ from typing import ClassVar, Protocol, Self
 import httpx
 
 from processors.capabilities import Capabilities
+from processors.declines import DeclineTable
 from processors.outcome import ChargeOutcome, LookupOutcome, RefundLookupOutcome, RefundOutcome
 from processors.values import (
     ChargeQuery,
@@ -48,6 +49,8 @@ class ProcessorAdapter(Protocol):
     """The fields of a connection that are secrets; all are required and none may be empty."""
     option_fields: ClassVar[tuple[str, ...]]
     """The fields that are not secret, such as `base_url`."""
+    declines: ClassVar[DeclineTable]
+    """What its decline codes mean: shown to operators, who may class a code otherwise."""
 
     @classmethod
     def from_config(

@@ -60,7 +60,10 @@ ADVICE: dict[DeclineClass, Advice] = {
 
 
 class Decline(msgspec.Struct, frozen=True):
-    """A refusal by the payer's side, in three layers: ours, the processor's, the network's."""
+    """A refusal by the payer's side, in three layers: ours, the processor's, the network's.
+
+    `network_code` and `network_advice` are the card scheme's own: the response code and the merchant advice code.
+    """
 
     decline_class: DeclineClass
     advice: Advice
@@ -69,6 +72,8 @@ class Decline(msgspec.Struct, frozen=True):
     network_code: str = ""
     network_advice: str = ""
     not_before: datetime | None = None
+    mapped: bool = True
+    """False: the processor's code is in no table, so that the class is a guess."""
 
 
 class Succeeded(msgspec.Struct, frozen=True, tag="succeeded"):

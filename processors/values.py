@@ -35,13 +35,18 @@ class Secret(msgspec.Struct, frozen=True):
 
 
 class Card(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What may be shown of a payment method: never enough to use it."""
+    """What may be shown of a payment method: never enough to use it.
+
+    `brand` is the scheme of a card: `visa`, `mastercard`, ... `fingerprint` names the card or bank account itself,
+    alike under all of its tokens, where the processor gives one.
+    """
 
     brand: str = ""
     last4: str = ""
     exp_month: int | None = None
     exp_year: int | None = None
     label: str = ""
+    fingerprint: str = ""
 
 
 class PaymentMethodReference(msgspec.Struct, frozen=True):
@@ -201,6 +206,8 @@ class EventKind(StrEnum):
     METHOD_REVOKED = "method.revoked"
     METHOD_EXPIRED = "method.expired"
     METHOD_SUSPENDED = "method.suspended"
+    ACCOUNT_LOCKED = "account.locked"
+    ACCOUNT_UNLOCKED = "account.unlocked"
     IGNORED = "ignored"
 
 
@@ -268,7 +275,8 @@ class ProcessorEvent(msgspec.Struct, frozen=True):
     `outcome` is what the event itself proves of the charge; None where it must be fetched instead.
     `account_ref` is the receiver that the event names, to be compared with the connection's own.
     `moved` is the money of a reversal or a reinstatement, `decline` why a charge was reversed or will be tried again
-    by the processor itself; refunds, disputes and replaced methods stand in their own fields.
+    by the processor itself; refunds, disputes and replaced methods stand in their own fields. An account event is about
+    the merchant's own account: while it's locked nothing can be charged there.
     """
 
     kind: EventKind

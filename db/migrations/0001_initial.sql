@@ -90,6 +90,7 @@ create table tollbridge.connection (
     currencies text[] not null default '{}',
     priority integer not null default 0,
     record_on text not null default 'confirmed' check (record_on in ('confirmed', 'settled')),
+    declines jsonb not null default '{}',          -- the operator's classes of decline codes, over the adapter's table
     enabled boolean not null default true,
     created_at timestamptz not null,
     unique (account, name),
@@ -157,6 +158,8 @@ create table tollbridge.payment_method (
     reference bytea,                       -- encrypted token and processor customer; erased when revoked
     token_hash text not null,
     card jsonb not null default '{}',
+    -- The card or bank account itself, alike under all of its tokens; where the processor gives none, the method.
+    fingerprint text not null generated always as (coalesce(nullif(card ->> 'fingerprint', ''), id)) stored,
     status text not null check (status in ('active', 'stopped', 'revoked')),
     position integer not null default 0,
     stopped_reason text not null default '',
@@ -170,6 +173,7 @@ create table tollbridge.payment_method (
 );
 create unique index payment_method_token on tollbridge.payment_method (connection, token_hash) where status <> 'revoked';
 create index payment_method_customer on tollbridge.payment_method (account, customer, position);
+create index payment_method_fingerprint on tollbridge.payment_method (account, fingerprint);
 
 create table tollbridge.invoice (
     account text not null references tollbridge.account on delete restrict,
@@ -239,6 +243,7 @@ create table tollbridge.attempt (
     advice text not null default '',
     processor_code text not null default '',
     network_code text not null default '',
+    network_advice text not null default '',
     message text not null default '',
     action_url text not null default '',
     lookups integer not null default 0 check (lookups >= 0),
@@ -267,6 +272,10 @@ create unique index attempt_one_unresolved on tollbridge.attempt (account, invoi
     where state in ('sending', 'pending', 'requires_action', 'unknown');
 create unique index attempt_one_full_success on tollbridge.attempt (account, invoice)
     where state = 'succeeded' and amount_captured >= amount and not surplus;
+-- What the card schemes count of a card, and what blocks it for good.
+create index attempt_tries on tollbridge.attempt (account, payment_method, sent_at)
+    where state in ('declined', 'sending', 'unknown');
+create index attempt_never on tollbridge.attempt (account, payment_method) where advice = 'never';
 create unique index attempt_processor_id on tollbridge.attempt (connection, processor_id) where processor_id is not null;
 
 -- Law 2: what was committed before the call never changes after it.
@@ -486,6 +495,7 @@ create table tollbridge.review_case (
 );
 create unique index review_case_open on tollbridge.review_case (account, kind, subject) where state = 'open';
 create index review_case_invoice on tollbridge.review_case (account, invoice) where invoice <> '';
+create index review_case_subject on tollbridge.review_case (account, kind, subject);
 create index review_case_listing on tollbridge.review_case (account, state, opened_at);
 
 create table tollbridge.audit_log (

@@ -30,6 +30,7 @@ class Attempt(Table, tablename="attempt", schema=SCHEMA, db=DB):
     advice = Text()
     processor_code = Text()
     network_code = Text()
+    network_advice = Text()
     message = Text()
     action_url = Text()
     lookups = Integer()

@@ -19,5 +19,6 @@ class Connection(Table, tablename="connection", schema=SCHEMA, db=DB):
     currencies = texts()
     priority = Integer()
     record_on = Text(default="confirmed")
+    declines = JSONB()
     enabled = Boolean(default=True)
     created_at = at()

@@ -25,6 +25,7 @@ class PaymentMethod(Table, tablename="payment_method", schema=SCHEMA, db=DB):
     reference = blob()
     token_hash = Text()
     card = JSONB()
+    fingerprint = Text()
     status = Text()
     position = Integer()
     stopped_reason = Text()

@@ -11,10 +11,12 @@
     adapter = "practice"
     credentials = { api_key = "env:PRACTICE_KEY", webhook_secret = "file:/run/secrets/practice" }
     options = { base_url = "https://practice.example", account = "acct_1" }
+    declines = { refer_to_bank = "do_not_honor" }      # what a decline code means, over the adapter's own table
 
 What the file does not mention stays as it is. With `prune`, accounts and connections that it does not mention are
-disabled (what they did must stay readable), and signing secrets retired. The whole file is one transaction. A dry run
-does everything and rolls back, so what it shows is what would happen.
+disabled (what they did must stay readable), signing secrets retired, and the other decline codes of its connections go
+back to the adapter's class. The whole file is one transaction. A dry run does everything and rolls back, so what it
+shows is what would happen.
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ class ConnectionEntry(Unprinted, msgspec.Struct, frozen=True, forbid_unknown_fie
     currencies: list[str] | None = None
     priority: int | None = None
     record_on: RecordOn | None = None
+    declines: dict[str, str] = {}
     enabled: bool | None = None
 
 
@@ -127,7 +130,7 @@ async def _account(runtime: Runtime, by: Author, entry: AccountEntry, at: str, b
     except FieldError as error:
         raise FieldError(f"{at}.{error.param}", error.message) from None
     for place, one in enumerate(entry.connection):
-        await _connection(runtime, by, account, one, f"{at}.connection.{place}", beside)
+        await _connection(runtime, by, account, one, f"{at}.connection.{place}", beside, prune=prune)
     if prune:
         await _disable_other_connections(runtime, by, account, {one.name for one in entry.connection})
 
@@ -153,22 +156,24 @@ async def _by_name(name: str) -> Account:
 
 
 async def _connection(
-    runtime: Runtime, by: Author, account: Account, entry: ConnectionEntry, at: str, beside: Path
+    runtime: Runtime, by: Author, account: Account, entry: ConnectionEntry, at: str, beside: Path, *, prune: bool
 ) -> None:
     credentials = {
         field: found(reference, f"{at}.credentials.{field}", beside=beside)
         for field, reference in entry.credentials.items()
     }
+    known = next((one for one in await connections.listed(account.id) if one.name == entry.name), None)
+    gone = dict.fromkeys(known.declines.keys() - entry.declines.keys()) if known and prune else {}
     change = ConnectionChange(
         credentials=credentials,
         options=entry.options,
         currencies=entry.currencies,
         priority=entry.priority,
         record_on=entry.record_on,
+        declines={**entry.declines, **gone},
         enabled=entry.enabled,
     )
     try:
-        known = next((one for one in await connections.listed(account.id) if one.name == entry.name), None)
         if known is None:
             await connections.add(runtime, by, account.id, entry.name, entry.adapter, change)
         elif known.adapter != entry.adapter:

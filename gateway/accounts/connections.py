@@ -15,6 +15,7 @@ from db.encryption import Keyring
 from db.engine import DB
 from db.ids import new_id
 from db.poke import Kind
+from gateway.accounts import declines
 from gateway.accounts.accounts import check_name
 from gateway.accounts.audit import CHANGED, SET, Author, differences
 from gateway.accounts.errors import CheckFailedError, FieldError, NameTakenError, NotThereError
@@ -22,6 +23,7 @@ from gateway.clock import business_now
 from gateway.connections import UnknownAdapterError, adapter_class, capabilities_of
 from gateway.runtime import Runtime
 from processors.errors import ConfigurationError, RefusedError
+from processors.outcome import DeclineClass
 from processors.values import Secret
 
 CURRENCY: Final = re.compile(r"[a-z]{3}")
@@ -29,22 +31,26 @@ RecordOn = Literal["confirmed", "settled"]
 
 INSERT = """
     insert into tollbridge.connection
-        (id, account, name, adapter, credentials, options, currencies, priority, record_on, enabled, created_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+        (id, account, name, adapter, credentials, options, currencies, priority, record_on, declines, enabled,
+         created_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 """
 UPDATE = """
     update tollbridge.connection set credentials = $2, options = $3, currencies = $4, priority = $5, record_on = $6,
-        enabled = $7 where id = $1
+        declines = $7, enabled = $8 where id = $1
 """
 WAITING = """
     select id from tollbridge.invoice where account = $1 and status in ('draft', 'open')
-      and state in ('not_ours', 'due', 'needs_payment_method')
+      and state in ('not_ours', 'due', 'needs_payment_method', 'retrying')
 """
-COLUMNS = "id, account, name, adapter, options, currencies, priority, record_on, enabled, created_at"
+COLUMNS = "id, account, name, adapter, options, currencies, priority, record_on, declines, enabled, created_at"
 
 
 class Connection(msgspec.Struct, frozen=True):
-    """What may be shown of a connection; `credentials` names the fields that are set."""
+    """What may be shown of a connection; `credentials` names the fields that are set.
+
+    `declines` is what decline codes mean here, over the adapter's own table.
+    """
 
     id: str
     account: str
@@ -55,18 +61,23 @@ class Connection(msgspec.Struct, frozen=True):
     currencies: tuple[str, ...]
     priority: int
     record_on: str
+    declines: dict[str, DeclineClass]
     enabled: bool
     created_at: datetime
 
 
 class ConnectionChange(msgspec.Struct, frozen=True):
-    """Fields to set; None leaves a field as it is. Credentials and options are merged by name."""
+    """Fields to set; None leaves a field as it is. Credentials, options and declines are merged by name.
+
+    A decline code whose class is None goes back to the adapter's.
+    """
 
     credentials: Mapping[str, Secret] | None = None
     options: Mapping[str, str] | None = None
     currencies: Sequence[str] | None = None
     priority: int | None = None
     record_on: RecordOn | None = None
+    declines: Mapping[str, str | None] | None = None
     enabled: bool | None = None
 
 
@@ -77,7 +88,7 @@ async def add(
     check_name(name)
     credentials, options = dict(change.credentials or {}), dict(change.options or {})
     _check_config(runtime, adapter, credentials, options)
-    currencies = _currencies(adapter, change.currencies or ())
+    currencies, overrides = _currencies(adapter, change.currencies or ()), declines.merged({}, change.declines or {})
     connection, now = new_id("con"), await business_now()
     priority, record_on, enabled = change.priority or 0, change.record_on or "confirmed", change.enabled is not False
     async with DB.transaction():
@@ -85,7 +96,7 @@ async def add(
             raise NotThereError("account", account)
         sealed = _sealed(runtime.keyring, connection, credentials)
         try:
-            values = (adapter, sealed, _json(options), currencies, priority, record_on, enabled, now)
+            values = (adapter, sealed, _json(options), currencies, priority, record_on, _json(overrides), enabled, now)
             await sql.rows(INSERT, connection, account, name, *values)
         except asyncpg.UniqueViolationError:
             raise NameTakenError("name", f"there is a connection {name!r} already") from None
@@ -97,10 +108,11 @@ async def add(
             "currencies": currencies,
             "priority": priority,
             "record_on": record_on,
+            "declines": overrides,
             "enabled": enabled,
         }
         await by.note(account, "connection.added", connection, name=name, after=after)
-        await _poke_waiting(account, now)
+        await poke_waiting(account, now)
     return await show(account, connection)
 
 
@@ -118,14 +130,17 @@ async def update(runtime: Runtime, by: Author, account: str, connection: str, ch
         was, is_now = differences(before, after)
         if is_now:
             sealed = row["credentials"] if new == old else _sealed(runtime.keyring, row["id"], new)
-            values = (after["currencies"], after["priority"], after["record_on"], after["enabled"])
+            now, classed = await business_now(), _json(after["declines"])
+            values = (after["currencies"], after["priority"], after["record_on"], classed, after["enabled"])
             await sql.rows(UPDATE, row["id"], sealed, _json(after["options"]), *values)
             await by.note(account, "connection.updated", row["id"], name=row["name"], before=was, after=is_now)
-            await _poke_waiting(account, await business_now())
+            # Such a case before invoices, as where a decline opens it.
+            await declines.close_cases(account, row["id"], after["declines"].keys() - before["declines"].keys(), now)
+            await poke_waiting(account, now)
     return await show(account, row["id"])
 
 
-async def _poke_waiting(account: str, now: datetime) -> None:
+async def poke_waiting(account: str, now: datetime) -> None:
     """Invoices that nobody could collect, or that wait for a try, may have a way now; in the caller's transaction."""
     waiting = await sql.rows(WAITING, account)
     await poke.poke(Kind.INVOICE, account, [row["id"] for row in waiting], now)
@@ -168,6 +183,7 @@ def _before_and_after(
         "currencies": list(row["currencies"]),
         "priority": row["priority"],
         "record_on": row["record_on"],
+        "declines": msgspec.json.decode(row["declines"]),
         "enabled": row["enabled"],
     }
     after = dict(before)
@@ -176,6 +192,8 @@ def _before_and_after(
         after["options"] = {**before["options"], **change.options}
     if change.currencies is not None:
         after["currencies"] = _currencies(row["adapter"], change.currencies)
+    if change.declines is not None:
+        after["declines"] = declines.merged(before["declines"], change.declines)
     for field in ("priority", "record_on", "enabled"):
         if (value := getattr(change, field)) is not None:
             after[field] = value
@@ -230,6 +248,7 @@ def _currencies(adapter: str, currencies: Sequence[str]) -> list[str]:
 def _shown(row: Any) -> Connection:
     fields = {name: row[name] for name in COLUMNS.split(", ")}
     fields |= {"options": msgspec.json.decode(row["options"]), "currencies": tuple(row["currencies"])}
+    fields["declines"] = msgspec.json.decode(row["declines"], type=dict[str, DeclineClass])
     # Every credential is required, so those set are those there are; an adapter that was removed has none to name.
     try:
         credentials = adapter_class(row["adapter"]).credential_fields

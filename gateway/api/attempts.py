@@ -34,6 +34,7 @@ class DeclineBody(msgspec.Struct, frozen=True):
     advice: str
     processor_code: str
     network_code: str
+    network_advice: str
 
 
 class AttemptBody(msgspec.Struct, frozen=True):
@@ -94,7 +95,8 @@ def shown(row: asyncpg.Record) -> AttemptBody:
     """An attempt's row as it stands in JSON; `request` and `action_url` stay here."""
     decline = None
     if row["decline_class"]:
-        decline = DeclineBody(row["decline_class"], row["advice"], row["processor_code"], row["network_code"])
+        names = ("decline_class", "advice", "processor_code", "network_code", "network_advice")
+        decline = DeclineBody(*(row[name] for name in names))
     return AttemptBody(
         id=row["id"],
         invoice=row["invoice"],

@@ -9,7 +9,7 @@ from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.params import PathParameter
 
-from gateway.accounts import accounts, connections
+from gateway.accounts import accounts, connections, declines
 from gateway.accounts.audit import Author
 from gateway.accounts.connections import Connection, ConnectionChange, RecordOn
 from gateway.accounts.keys import Scope
@@ -19,17 +19,22 @@ from gateway.api.openapi import about, changing, example, problems
 from gateway.api.paging import Page, unix
 from gateway.api.problems import Code
 from gateway.runtime import Runtime
+from processors.outcome import DeclineClass
 from processors.values import Secret, Unprinted
 
 Callers: Final = requires(Scope.ADMIN)
 Priority = Annotated[
     int, msgspec.Meta(ge=-1_000_000, le=1_000_000, description="The lowest is preferred; then the oldest.")
 ]
+DECLINES: Final = "What decline codes mean here, over the adapter's own table; counts from the next answer on."
 RECORD_ON: Final = "Stripe is told when the processor confirms the charge, or only when its money is settled."
 
 
 class ConnectionBody(msgspec.Struct, frozen=True):
-    """One configured processor. `credentials` names the fields that are set; `webhook_url` is for the processor."""
+    """One configured processor. `credentials` names the fields that are set; `webhook_url` is for the processor.
+
+    `declines` is what decline codes mean here, over the adapter's own table.
+    """
 
     id: str
     name: str
@@ -39,10 +44,26 @@ class ConnectionBody(msgspec.Struct, frozen=True):
     currencies: list[str]
     priority: int
     record_on: str
+    declines: dict[str, DeclineClass]
     enabled: bool
     webhook_url: str
     created: int
     object: Literal["connection"] = "connection"
+
+
+class DeclineCodeBody(msgspec.Struct, frozen=True):
+    """A decline code. `decline_class` is what counts; null for a code of no table, about which `case` asks.
+
+    `adapter_class` is what the adapter takes it for. A card scheme's "never" outranks them all.
+    """
+
+    code: str
+    decline_class: DeclineClass | None
+    advice: str | None
+    overridden: bool
+    adapter_class: DeclineClass | None
+    case: str | None
+    object: Literal["decline_code"] = "decline_code"
 
 
 class NewConnection(Unprinted, msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,6 +76,7 @@ class NewConnection(Unprinted, msgspec.Struct, frozen=True, forbid_unknown_field
     currencies: Annotated[list[str], about("Lower case; none: all that the adapter takes.")] = []
     priority: Priority = 0
     record_on: Annotated[RecordOn, about(RECORD_ON)] = "confirmed"
+    declines: Annotated[dict[str, DeclineClass], about(DECLINES)] = {}
 
 
 class ConnectionUpdate(Unprinted, msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,6 +87,7 @@ class ConnectionUpdate(Unprinted, msgspec.Struct, frozen=True, forbid_unknown_fi
     currencies: Annotated[list[str] | None, about("Lower case; none: all that the adapter takes.")] = None
     priority: Priority | None = None
     record_on: Annotated[RecordOn | None, about(RECORD_ON)] = None
+    declines: Annotated[dict[str, DeclineClass | None] | None, about(f"{DECLINES} Merged; null takes one away.")] = None
     enabled: Annotated[bool | None, about("Nothing new is charged at a disabled connection.")] = None
 
 
@@ -93,6 +116,7 @@ async def add_connection(
         currencies=data.currencies,
         priority=data.priority,
         record_on=data.record_on,
+        declines=data.declines,
     )
     author = Author(principal.actor)
     added = await connections.add(runtime, author, principal.account, data.name, data.adapter, change)
@@ -130,10 +154,19 @@ async def update_connection(
         currencies=data.currencies,
         priority=data.priority,
         record_on=data.record_on,
+        declines=data.declines,
         enabled=data.enabled,
     )
     author = Author(principal.actor)
     return await _shown(runtime, await connections.update(runtime, author, principal.account, connection_id, change))
+
+
+@get("/connections/{connection_id:str}/declines", guards=[Callers], responses=problems(Code.NOT_FOUND))
+async def list_declines(principal: NamedDependency[Principal], connection_id: ConnectionId) -> Page[DeclineCodeBody]:
+    """What each decline code means at a connection: the adapter's table, and what was set over it."""
+    known = await connections.show(principal.account, connection_id)
+    codes = await declines.listed(known.account, known.id, known.adapter, known.declines)
+    return Page([DeclineCodeBody(**msgspec.structs.asdict(code)) for code in codes], has_more=False)
 
 
 @post(
@@ -165,6 +198,7 @@ async def _shown(runtime: Runtime, connection: Connection) -> ConnectionBody:
         currencies=list(connection.currencies),
         priority=connection.priority,
         record_on=connection.record_on,
+        declines=connection.declines,
         enabled=connection.enabled,
         webhook_url=f"{runtime.settings.base_url}/webhooks/{account.name}/{connection.name}",
         created=unix(connection.created_at),
@@ -176,5 +210,6 @@ connection_routes: Final[list[Any]] = [
     list_connections,
     show_connection,
     update_connection,
+    list_declines,
     check_connection,
 ]

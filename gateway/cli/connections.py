@@ -5,7 +5,9 @@ from __future__ import annotations
 import click
 
 from gateway.accounts import connections as story
+from gateway.accounts import declines as codes
 from gateway.accounts.connections import Connection, ConnectionChange
+from gateway.accounts.declines import DeclineCode
 from gateway.cli.context import account_of, author, opened, run
 from gateway.cli.output import OUT, as_json, fields, say, say_all, table
 from gateway.cli.values import pairs, secrets
@@ -17,6 +19,12 @@ CREDENTIAL = click.option(
 OPTION = click.option("--option", multiple=True, metavar="NAME=VALUE", help="Another field of the adapter's.")
 CURRENCY = click.option("--currency", multiple=True, help="Take this currency; none: all that the adapter takes.")
 PRIORITY = click.option("--priority", type=int, help="Lower is offered first.")
+DECLINE = click.option(
+    "--decline",
+    multiple=True,
+    metavar="CODE=CLASS",
+    help="What a decline code means; CODE= goes back to the adapter's.",
+)
 RECORD_ON = click.option("--record-on", type=click.Choice(["confirmed", "settled"]), help="When Stripe is told.")
 
 
@@ -34,6 +42,7 @@ def connections() -> None:
 @CURRENCY
 @PRIORITY
 @RECORD_ON
+@DECLINE
 @as_json
 def add(
     name: str,
@@ -44,13 +53,14 @@ def add(
     currency: tuple[str, ...],
     priority: int | None,
     record_on: str | None,
+    decline: tuple[str, ...],
     json_: bool,
 ) -> None:
     """Add a connection."""
 
     async def work() -> Connection:
         async with opened() as runtime:
-            change = _change(credential, option, currency, priority, record_on)
+            change = _change(credential, option, currency, priority, record_on, decline)
             return await story.add(runtime, author(), (await account_of(account)).id, name, adapter, change)
 
     added = run(work)
@@ -65,6 +75,7 @@ def add(
 @CURRENCY
 @PRIORITY
 @RECORD_ON
+@DECLINE
 @click.option("--enable/--disable", "enabled", default=None, help="Use it, or not.")
 @as_json
 def update(
@@ -75,6 +86,7 @@ def update(
     currency: tuple[str, ...],
     priority: int | None,
     record_on: str | None,
+    decline: tuple[str, ...],
     enabled: bool | None,
     json_: bool,
 ) -> None:
@@ -82,7 +94,7 @@ def update(
 
     async def work() -> Connection:
         async with opened() as runtime:
-            change = _change(credential, option, currency, priority, record_on, enabled)
+            change = _change(credential, option, currency, priority, record_on, decline, enabled)
             return await story.update(runtime, author(), (await account_of(account)).id, name, change)
 
     changed = run(work)
@@ -109,6 +121,29 @@ def list_(account: str, json_: bool) -> None:
 @click.argument("name")
 @ACCOUNT
 @as_json
+def declines(name: str, account: str, json_: bool) -> None:
+    """What each decline code means at a connection."""
+
+    async def work() -> list[DeclineCode]:
+        async with opened():
+            known = await story.show((await account_of(account)).id, name)
+            return await codes.listed(known.account, known.id, known.adapter, known.declines)
+
+    found = run(work)
+    rows = [(c.code, c.decline_class or "?", c.advice or "", _from(c), c.case or "") for c in found]
+    say_all(found, json_, lambda: table(("code", "class", "advice", "from", "case"), rows, "No codes."))
+
+
+def _from(code: DeclineCode) -> str:
+    if code.overridden:
+        return f"set here (the adapter's: {code.adapter_class or 'none'})"
+    return "the adapter" if code.adapter_class else "no table"
+
+
+@connections.command()
+@click.argument("name")
+@ACCOUNT
+@as_json
 def check(name: str, account: str, json_: bool) -> None:
     """Try a connection's credentials with one harmless call."""
 
@@ -126,6 +161,7 @@ def _change(
     currency: tuple[str, ...],
     priority: int | None,
     record_on: str | None,
+    decline: tuple[str, ...],
     enabled: bool | None = None,
 ) -> ConnectionChange:
     return ConnectionChange(
@@ -134,6 +170,7 @@ def _change(
         currencies=currency or None,
         priority=priority,
         record_on=record_on,  # type: ignore[arg-type]  # click has checked it
+        declines={code: wanted or None for code, wanted in pairs(decline, "--decline").items()} or None,
         enabled=enabled,
     )
 
@@ -149,6 +186,7 @@ def _print(connection: Connection) -> None:
             "currencies": connection.currencies or "all",
             "priority": connection.priority,
             "record on": connection.record_on,
+            "declines": connection.declines or "as the adapter has them",
             "enabled": connection.enabled,
         }
     )

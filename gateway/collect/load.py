@@ -20,6 +20,7 @@ from gateway.domain.policy import Policy
 from gateway.domain.project import project
 from gateway.domain.view import AttemptView, Hold, InvoiceView, MethodView, ReceiptView, RecordingView, SubscriptionView
 from processors.outcome import Advice
+from processors.values import Card
 
 HELD_ENOUGH_S = 2.0
 """A claim that was taken or lengthened so recently covers the next call; its margin is far more."""
@@ -36,7 +37,10 @@ VIEW = """
         k.id as session, k.state as session_state, k.told_stripe as session_told_stripe,
         k.payment_method as session_method, k.invoice as session_invoice, k.paid as session_paid,
         (select jsonb_object_agg(n.id, jsonb_build_object('adapter', n.adapter,
-                    'usable', n.enabled and (n.currencies = '{}' or i.currency = any(n.currencies))))
+                    'usable', n.enabled and (n.currencies = '{}' or i.currency = any(n.currencies)),
+                    'locked', exists (select 1 from tollbridge.review_case r
+                                      where r.account = n.account and r.kind = 'connection_locked' and r.subject = n.id
+                                        and r.state = 'open')))
          from tollbridge.connection n where n.account = i.account) as connections,
         array(select t from tollbridge.attempt t
               where t.account = i.account and t.invoice = i.id order by t.number) as attempts,
@@ -48,6 +52,18 @@ VIEW = """
         array(select p from tollbridge.payment_method p
               where p.account = i.account and p.customer = i.customer and p.status <> 'revoked'
               order by p.position, p.created_at) as methods,
+        (select jsonb_object_agg(p.id, jsonb_build_object(
+                    'tries', (select jsonb_agg(t.sent_at order by t.sent_at) from tollbridge.attempt t
+                              where t.account = p.account and t.payment_method = any(q.tokens)
+                                and t.state in ('declined', 'sending', 'unknown')
+                                and t.sent_at > tollbridge.business_now() - interval '30 days 1 hour'),
+                    'blocked', (select t.decline_class from tollbridge.attempt t
+                                where t.account = p.account and t.payment_method = any(q.tokens) and t.advice = 'never'
+                                limit 1)))
+         from tollbridge.payment_method p
+         cross join lateral (select array(select o.id from tollbridge.payment_method o
+                                          where o.account = p.account and o.fingerprint = p.fingerprint) as tokens) q
+         where p.account = i.account and p.customer = i.customer and p.status <> 'revoked') as standings,
         coalesce((select sum(case m.kind when 'capture_reversed' then -m.amount else m.amount end)
                   from tollbridge.movement m left join tollbridge.attempt t on t.id = m.attempt
                   where m.account = i.account and m.invoice = i.id and not coalesce(t.surplus, false)
@@ -144,6 +160,14 @@ class Session(msgspec.Struct, frozen=True):
 class _Connection(msgspec.Struct, frozen=True):
     adapter: str
     usable: bool
+    locked: bool
+
+
+class _Standing(msgspec.Struct, frozen=True):
+    """What the card behind a method has seen, under all of its tokens."""
+
+    tries: tuple[datetime, ...] | None = None
+    blocked: str | None = None
 
 
 async def load(claim: Claim, for_s: float) -> Loaded:
@@ -184,6 +208,7 @@ async def _view(row: asyncpg.Record) -> InvoiceView:
     currency, invoice = row["currency"], _mirrored(row)
     session = await _session(row, invoice)
     connections = msgspec.json.decode(row["connections"] or "{}", type=dict[str, _Connection])
+    standings = msgspec.json.decode(row["standings"] or "{}", type=dict[str, _Standing])
     return InvoiceView(
         id=row["id"],
         policy=msgspec.json.decode(row["policies"], type=Policy),
@@ -195,7 +220,7 @@ async def _view(row: asyncpg.Record) -> InvoiceView:
         receipts=tuple(ReceiptView(r["id"], r["amount"]) for r in row["receipts"]),
         recordings=tuple(_recording(r) for r in row["recordings"]),
         held_money=int(row["held_money"]),
-        methods=tuple(_method(m, connections[m["connection"]], currency) for m in row["methods"]),
+        methods=tuple(_method(m, connections[m["connection"]], standings[m["id"]], currency) for m in row["methods"]),
         subscription=_subscription(row),
         connections=any(connection.usable for connection in connections.values()),
         opted_out=row["opted_out"],
@@ -291,7 +316,7 @@ def _recording(row: asyncpg.Record) -> RecordingView:
     return RecordingView(row["id"], payment, row["amount"], known(RecordingState, row["state"]), row["resolved_at"])
 
 
-def _method(row: asyncpg.Record, connection: _Connection, currency: str) -> MethodView:
+def _method(row: asyncpg.Record, connection: _Connection, standing: _Standing, currency: str) -> MethodView:
     amounts = capabilities_of(connection.adapter).amounts
     return MethodView(
         id=row["id"],
@@ -299,9 +324,13 @@ def _method(row: asyncpg.Record, connection: _Connection, currency: str) -> Meth
         status=known(MethodStatus, row["status"]),
         position=row["position"],
         created_at=row["created_at"],
-        usable=connection.usable,
+        usable=connection.usable and not standing.blocked,
         minimum=amounts.minimum.get(currency),
         maximum=amounts.maximum.get(currency),
+        brand=msgspec.json.decode(row["card"], type=Card).brand.lower(),
+        recent_tries=standing.tries or (),
+        blocked=standing.blocked or "",
+        locked=connection.locked,
     )
 
 

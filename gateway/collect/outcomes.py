@@ -16,6 +16,7 @@ from db.poke import Kind
 from db.states import UNRESOLVED, AttemptState, MethodStatus, MovementKind, known, may_follow
 from gateway.collect import ledger
 from gateway.collect.cases import open_case
+from gateway.collect.declines import judge
 from gateway.connections import capabilities_of
 from gateway.domain.actions import CaseKind
 from processors.money import Money
@@ -46,23 +47,27 @@ STATE_OF: dict[type, AttemptState] = {
 }
 
 LOCK = """
-    select a.*, c.adapter from tollbridge.attempt a join tollbridge.connection c on c.id = a.connection
+    select a.*, c.adapter, c.declines from tollbridge.attempt a join tollbridge.connection c on c.id = a.connection
     where a.account = $1 and a.id = $2 for no key update of a
 """
 STORE = """
     update tollbridge.attempt set state = $3, processor_id = coalesce($4, processor_id), amount_captured = $5,
         surplus = $6, decline_class = $7, advice = $8, processor_code = $9, network_code = $10, message = $11,
-        action_url = $12, retry_after = $13, resolve_at = $14, resolved_at = $15,
+        action_url = $12, retry_after = $13, resolve_at = $14, resolved_at = $15, network_advice = $16,
         request = case when $15::timestamptz is null then request end
     where account = $1 and id = $2
 """
 STOP_METHOD = """
     update tollbridge.payment_method set status = $3, stopped_reason = $4
-    where account = $1 and id = $2 and status = 'active' returning customer
+    where account = $1 and id = $2 and status = 'active'
 """
 OTHERS = """
     select id from tollbridge.invoice
-    where account = $1 and customer = $2 and id <> $3 and status in ('draft', 'open') order by id
+    where account = $1 and id <> $3 and status in ('draft', 'open')
+      and customer = any(array(select o.customer from tollbridge.payment_method o
+                               where o.account = $1 and o.fingerprint = (select p.fingerprint
+                                     from tollbridge.payment_method p where p.account = $1 and p.id = $2)))
+    order by id
 """
 
 
@@ -119,6 +124,8 @@ async def _apply(row: asyncpg.Record, outcome: ChargeOutcome, now: datetime, *, 
         if was in UNRESOLVED:
             await _schedule(row, was, now)
         return True
+    if isinstance(outcome, Declined):
+        outcome = msgspec.structs.replace(outcome, decline=await judge(row, outcome.decline, now))
     await _store(row, then, outcome, now)
     match outcome:
         case Succeeded():
@@ -156,6 +163,7 @@ async def _store(row: asyncpg.Record, then: AttemptState, outcome: ChargeOutcome
         _retry_after(outcome, now),
         now + _wait(row["adapter"], then, row["lookups"]) if unresolved else None,
         None if unresolved else now,
+        sql.storable(decline.network_advice if decline else "", 500),
     )
     if surplus:
         await ledger.surplus_case(row, now)
@@ -195,14 +203,13 @@ async def _more_captured(row: asyncpg.Record, outcome: Succeeded, now: datetime)
 async def stop_method(row: asyncpg.Record, decline: Decline, now: datetime) -> None:
     """Anything but "try later" stops the token: it is kept and shown, and not charged again.
 
-    The payer's other invoices hear of it, since they would have been charged to it.
+    The other invoices of all who have this card hear of it, since they would have been charged to it.
     """
     if decline.advice is not Advice.RETRY_LATER:
-        account, reason = row["account"], decline.decline_class
-        customer = await sql.value(STOP_METHOD, account, row["payment_method"], MethodStatus.STOPPED, reason)
-        if customer is not None:
-            others = [r["id"] for r in await sql.rows(OTHERS, account, customer, row["invoice"])]
-            await poke.poke(Kind.INVOICE, account, others, now)
+        account, method = row["account"], row["payment_method"]
+        await sql.rows(STOP_METHOD, account, method, MethodStatus.STOPPED, decline.decline_class)
+        others = [r["id"] for r in await sql.rows(OTHERS, account, method, row["invoice"])]
+        await poke.poke(Kind.INVOICE, account, others, now)
 
 
 async def looked(account: str, attempt: str, now: datetime, *, saw_nothing: bool) -> None:

@@ -12,13 +12,15 @@ from db.engine import DB
 from db.poke import Kind
 from db.states import MovementKind
 from gateway.collect import ledger
+from gateway.collect.declines import judge
 from gateway.collect.outcomes import LOCK, mismatch, stop_method
 from processors.money import Money
 from processors.outcome import Decline
 from processors.values import MoneyMoved
 
 DECLINE: Final = """
-    update tollbridge.attempt set decline_class = $3, advice = $4, processor_code = $5, network_code = $6, message = $7
+    update tollbridge.attempt set decline_class = $3, advice = $4, processor_code = $5, network_code = $6, message = $7,
+        network_advice = $8
     where account = $1 and id = $2
 """
 
@@ -46,7 +48,8 @@ async def store_move(account: str, attempt: str, moved: MoneyMoved, decline: Dec
 
 
 async def _declined(row: asyncpg.Record, decline: Decline, now: datetime) -> None:
-    texts = (decline.processor_code, decline.network_code, decline.processor_message)
+    decline = await judge(row, decline, now)
+    texts = (decline.processor_code, decline.network_code, decline.processor_message, decline.network_advice)
     storable = [sql.storable(text, 500) for text in texts]
     await sql.rows(DECLINE, row["account"], row["id"], decline.decline_class, decline.advice, *storable)
     await stop_method(row, decline, now)

@@ -25,7 +25,8 @@ def scrubbed(outcome: ChargeOutcome, method: PaymentMethodReference) -> ChargeOu
     match outcome:
         case Declined(decline=decline):
             said, code = clean(decline.processor_message), clean(decline.processor_code)
-            return replace(outcome, decline=replace(decline, processor_message=said, processor_code=code))
+            network = {"network_code": clean(decline.network_code), "network_advice": clean(decline.network_advice)}
+            return replace(outcome, decline=replace(decline, processor_message=said, processor_code=code, **network))
         case Rejected():
             return replace(outcome, code=clean(outcome.code), message=clean(outcome.message))
         case NotSent() | Unknown():

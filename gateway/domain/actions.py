@@ -22,7 +22,9 @@ class CaseKind(StrEnum):
     CAPTURE_REVERSED = "capture_reversed"
     CATCH_UP_FAILED = "catch_up_failed"
     COLLECTION_EXHAUSTED = "collection_exhausted"
+    CONNECTION_LOCKED = "connection_locked"
     CUSTOMER_DELETED = "customer_deleted"
+    DECLINE_UNMAPPED = "decline_unmapped"
     DELIVERY_PARKED = "delivery_parked"
     FINALIZATION_FAILED = "finalization_failed"
     NOTICE_MISMATCH = "notice_mismatch"
@@ -44,7 +46,9 @@ REPAIR: dict[CaseKind, str] = {
     CaseKind.CAPTURE_REVERSED: "The payer's bank took it back, and Stripe shows it paid: ask the payer, or credit it.",
     CaseKind.CATCH_UP_FAILED: "What webhooks lost can't be listed: give the account's key the right to read it.",
     CaseKind.COLLECTION_EXHAUSTED: "Every try is used: ask the payer, mark it uncollectible, or void it in Stripe.",
+    CaseKind.CONNECTION_LOCKED: "Nothing is charged there: ask the processor. Closing this case charges there again.",
     CaseKind.CUSTOMER_DELETED: "Void it in Stripe, or mark it uncollectible; nothing is charged for it any more.",
+    CaseKind.DECLINE_UNMAPPED: "Say what the code means: class it in the connection's `declines`. Till then it's soft.",
     CaseKind.DELIVERY_PARKED: "Read the error, mend its cause, then replay the delivery.",
     CaseKind.FINALIZATION_FAILED: "Fill in what Stripe misses at the customer; finalizing is tried again every hour.",
     CaseKind.NOTICE_MISMATCH: "Compare the notice with the processor's dashboard; it changed nothing here.",

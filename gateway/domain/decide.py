@@ -30,7 +30,7 @@ from gateway.domain.actions import (
     WaitUntil,
 )
 from gateway.domain.billed import ATTEMPT_KEY, RECEIPT_KEY, BilledInvoice, HowPaid, StripePayment, how_paid
-from gateway.domain.recovery import Exhausted, NeedsMethod, TryAt, TryNow, ends_at, next_try
+from gateway.domain.recovery import Exhausted, Held, NeedsMethod, TryAt, TryNow, ends_at, next_try
 from gateway.domain.view import AttemptView, InvoiceView, ReceiptView, RecordingView
 from processors.capabilities import Lookup, Replay
 
@@ -338,6 +338,8 @@ def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action
     match next_try(view, now):
         case TryAt(at=at, reason=reason):
             return WaitUntil(at, reason)
+        case Held(reason=reason):
+            return WaitUntil(None, reason)
         case NeedsMethod(reason=reason):
             return _end(view, invoice, reason, now)
         case Exhausted(reason=reason) if view.policy.end_of(invoice.billing_reason) == ("case",) or _our_fault(view):

@@ -16,6 +16,7 @@ from typing import TypeAlias
 import msgspec
 
 from db.states import AttemptState, MethodStatus
+from gateway.domain.budget import next_within_budget
 from gateway.domain.downtime import downtime_since
 from gateway.domain.ladder import LEAST_GAP, earliest, placed
 from gateway.domain.view import AttemptView, InvoiceView, MethodView
@@ -44,6 +45,7 @@ class Tried(msgspec.Struct, frozen=True):
     retry_after: datetime | None = None
     withdrawn: bool = False
     by_hand: bool = False
+    supposed: bool = False
 
 
 class Try(msgspec.Struct, frozen=True):
@@ -85,7 +87,13 @@ class Exhausted(msgspec.Struct, frozen=True):
     reason: str
 
 
-NextTry: TypeAlias = TryNow | TryAt | NeedsMethod | Exhausted
+class Held(msgspec.Struct, frozen=True):
+    """Something must be mended first, and a case says so: no try, no end, no new payment method."""
+
+    reason: str
+
+
+NextTry: TypeAlias = TryNow | TryAt | NeedsMethod | Exhausted | Held
 
 
 def plan(view: InvoiceView, now: datetime) -> Plan:
@@ -97,7 +105,7 @@ def plan(view: InvoiceView, now: datetime) -> Plan:
     tries: list[Try] = []
     while isinstance(found, Try) and len(tries) < MOST_PLANNED:
         tries.append(found)
-        tried = [*tried, Tried(found.method.id, AttemptState.DECLINED, found.at, found.at)]
+        tried = [*tried, Tried(found.method.id, AttemptState.DECLINED, found.at, found.at, supposed=True)]
         found = _next(msgspec.structs.replace(view, asked=False), tried, found.at, latest)
     tries[-1] = msgspec.structs.replace(tries[-1], last=True)
     return Plan(tuple(tries), end)
@@ -151,10 +159,26 @@ def declines(attempts: Sequence[AttemptView | Tried]) -> int:
 
 def _next(
     view: InvoiceView, tried: Sequence[Tried], now: datetime, latest: datetime | None
-) -> Try | NeedsMethod | Exhausted:
+) -> Try | NeedsMethod | Exhausted | Held:
     method = _method(view, tried)
     if method is None:
         return NeedsMethod(_why_no_method(view))
+    if method.locked:
+        return Held("the processor has locked the account")
+    found = _wanted(view, method, tried, now, latest)
+    if not isinstance(found, Try):
+        return found
+    # Card schemes count a card's tries over all of its invoices: this one waits for its turn, and is not lost.
+    behind = [*method.recent_tries, *(one.sent_at for one in tried if one.supposed and one.method == method.id)]
+    at = next_within_budget(behind, method.brand, found.at)
+    if at > found.at and latest is not None and at > latest:
+        return Exhausted("the card scheme allows no further try before the due date")
+    return found if at == found.at else msgspec.structs.replace(found, at=at, reason="the card scheme's limit of tries")
+
+
+def _wanted(
+    view: InvoiceView, method: MethodView, tried: Sequence[Tried], now: datetime, latest: datetime | None
+) -> Try | Exhausted:
     if not tried:
         return Try(now, method, "first")
     last, of_method = tried[-1], [one for one in tried if one.method == method.id]

@@ -25,8 +25,8 @@ Hold = Literal["", "held", "released"]
 class MethodView(msgspec.Struct, frozen=True):
     """One stored payment method of the invoice's customer.
 
-    `usable`: its connection is enabled and takes the invoice's currency. `minimum` and `maximum` are the connection's
-    bounds on one charge in that currency, in Stripe's minor units.
+    `usable`: its connection is enabled and takes the invoice's currency, and it is not `blocked`.
+    `minimum` and `maximum` are the connection's bounds on one charge in that currency, in Stripe's minor units.
     """
 
     id: str
@@ -37,6 +37,14 @@ class MethodView(msgspec.Struct, frozen=True):
     usable: bool = True
     minimum: int | None = None
     maximum: int | None = None
+    brand: str = ""
+    """The scheme of a card, in lower case."""
+    recent_tries: tuple[datetime, ...] = ()
+    """The card's tries of the last 30 days over all invoices and customers, oldest first (`budget.COUNTED`)."""
+    blocked: str = ""
+    """Why this card is never charged again: the class of a "never" that it was answered, under whatever token."""
+    locked: bool = False
+    """The processor has locked the merchant's account: wait, the payer need not give another payment method."""
 
 
 class AttemptView(msgspec.Struct, frozen=True):

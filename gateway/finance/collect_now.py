@@ -18,7 +18,7 @@ from db.poke import Kind
 from gateway.accounts.audit import Author
 from gateway.clock import business_now
 from gateway.domain.decide import not_ours
-from gateway.domain.recovery import Exhausted, NeedsMethod, TryAt, TryNow, next_try
+from gateway.domain.recovery import Exhausted, Held, NeedsMethod, TryAt, TryNow, next_try
 from gateway.domain.view import InvoiceView
 from gateway.finance.errors import AlreadyRunningError, NoMethodError, NotNowError
 from gateway.finance.invoice import hold_invoice
@@ -63,7 +63,7 @@ def refuse(view: InvoiceView, now: datetime) -> None:
     match next_try(msgspec.structs.replace(view, asked=True), now):
         case NeedsMethod(reason=reason):
             raise NoMethodError(reason)
-        case Exhausted(reason=reason) | TryAt(reason=reason):
+        case Exhausted(reason=reason) | Held(reason=reason) | TryAt(reason=reason):
             raise NotNowError(reason)
         case TryNow():
             pass

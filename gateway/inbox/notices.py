@@ -11,8 +11,11 @@ import asyncpg
 import msgspec
 
 from db import poke, sql
+from db.cases import close_by_itself
 from db.poke import Kind
 from db.states import FAILED, SETTLED, UNRESOLVED, AttemptState
+from gateway.accounts.connections import poke_waiting
+from gateway.collect.cases import open_case
 from gateway.collect.charge import query_of, without_token
 from gateway.collect.outcomes import all_of, store_outcome
 from gateway.collect.reversals import store_move
@@ -26,6 +29,7 @@ from processors.values import EventKind, MoneyMoved, Notice, ProcessorEvent
 CHARGES: Final = frozenset({EventKind.CHARGE_SUCCEEDED, EventKind.CHARGE_FAILED, EventKind.CHARGE_PENDING})
 
 MOVES: Final = frozenset({EventKind.CHARGE_REVERSED, EventKind.CHARGE_REINSTATED})
+ACCOUNTS: Final = frozenset({EventKind.ACCOUNT_LOCKED, EventKind.ACCOUNT_UNLOCKED})
 STANDING: Final = frozenset({EventKind.METHOD_ACTIVATED, EventKind.METHOD_EXPIRED, EventKind.METHOD_SUSPENDED})
 """How a method stands, which each charge asks the processor anyway."""
 
@@ -106,6 +110,9 @@ async def _event(
         return await _moved(runtime, delivery, event, now)
     if event.kind is EventKind.METHOD_REVOKED:
         return _revoked(runtime, delivery, event, now)
+    if event.kind in ACCOUNTS:
+        locked = event.kind is EventKind.ACCOUNT_LOCKED
+        return partial(_lock, delivery.account, delivery.source, event.detail, now, locked=locked)
     if event.kind in STANDING:
         return _ends(ignored(f"{event.kind}: the next charge will show it"))
     return _ends(parked(f"{event.kind} is not acted on yet: look in the processor's dashboard"))
@@ -191,6 +198,20 @@ async def _revoke(account: str, connection: str, token_hash: str, now: datetime)
     customers = sorted({row["customer"] for row in rows})
     invoices = [row["id"] for row in await sql.rows(UNSETTLED, account, customers, sorted(SETTLED))]
     await poke.poke(Kind.INVOICE, account, invoices, now)
+    return DONE
+
+
+async def _lock(account: str, connection: str, detail: str, now: datetime, *, locked: bool) -> End:
+    """While its case is open nothing is charged at the connection: a notice of the processor's, or a human, closes it.
+
+    Invoices before cases, as everywhere.
+    """
+    await poke_waiting(account, now)
+    if locked:
+        reason = f"the processor has locked the account ({detail})"
+        await open_case(account, CaseKind.CONNECTION_LOCKED, connection, reason, now)
+    else:
+        await close_by_itself(account, connection, [CaseKind.CONNECTION_LOCKED], now)
     return DONE
 
 

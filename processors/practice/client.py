@@ -24,6 +24,7 @@ from processors.capabilities import (
     Replay,
     Webhook,
 )
+from processors.declines import DeclineTable
 from processors.errors import ConfigurationError, OutcomeUnknownError, RefusedError
 from processors.money import Exponents, from_minor
 from processors.outcome import (
@@ -114,6 +115,7 @@ class PracticeAdapter:
     units: ClassVar[Exponents] = mapping.PRACTICE
     credential_fields: ClassVar[tuple[str, ...]] = ("api_key", "webhook_secret")
     option_fields: ClassVar[tuple[str, ...]] = ("base_url", "account")
+    declines: ClassVar[DeclineTable] = mapping.DECLINES
 
     def __init__(self, api_key: Secret, webhook_secret: Secret, account: str, transport: Transport) -> None:
         self._webhook_secret = webhook_secret

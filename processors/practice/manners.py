@@ -29,6 +29,7 @@ _BASE: Final = PracticeAdapter.capabilities
 
 REFUND_EVENTS: Final = frozenset(kind for kind in EventKind if kind.startswith("refund."))
 METHOD_EVENTS: Final = frozenset(kind for kind in EventKind if kind.startswith("method."))
+ACCOUNT_EVENTS: Final = frozenset(kind for kind in EventKind if kind.startswith("account."))
 
 WALLET_UNITS: Final = Exponents("the practice processor as a wallet", differs={"huf": 0, "twd": 0})
 
@@ -102,7 +103,7 @@ class LikeMollie(PracticeAdapter):
         webhook=Webhook.UNSIGNED_PING,
         reversal_window=timedelta(days=56),
         refunds=Refunds(RefundMode.ASYNC),
-        events=frozenset(EventKind) - METHOD_EVENTS,
+        events=frozenset(EventKind) - METHOD_EVENTS - ACCOUNT_EVENTS,
     )
 
 

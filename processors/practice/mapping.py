@@ -10,11 +10,10 @@ import iso4217
 import msgspec
 
 from processors.capabilities import KeyPlace
+from processors.declines import DeclineTable
 from processors.errors import InexactMoneyError, OutcomeUnknownError
 from processors.money import STRIPE, Exponents, Money, from_minor, to_minor
 from processors.outcome import (
-    ADVICE,
-    Advice,
     Canceled,
     ChargeOutcome,
     Decline,
@@ -47,26 +46,25 @@ CURRENCIES: Final = frozenset(one.code.lower() for one in iso4217.Currency if on
 MINIMUM: Final = {currency: 10 ** STRIPE.of(currency) for currency in CURRENCIES}
 """The smallest charge is 1.00 in major units of any currency; here in Stripe's minor units."""
 
-DECLINE_CLASSES: Final[Mapping[str, DeclineClass]] = {
-    "insufficient_funds": DeclineClass.INSUFFICIENT_FUNDS,
-    "do_not_honor": DeclineClass.DO_NOT_HONOR,
-    "limit_exceeded": DeclineClass.LIMIT_EXCEEDED,
-    "issuer_unavailable": DeclineClass.ISSUER_UNAVAILABLE,
-    "capture_failed": DeclineClass.PROCESSOR_ERROR,
-    "invalid_method": DeclineClass.INVALID_PAYMENT_METHOD,
-    "not_permitted": DeclineClass.NOT_PERMITTED,
-    "account_closed": DeclineClass.ACCOUNT_CLOSED,
-    "account_locked": DeclineClass.ACCOUNT_CLOSED,
-    "fraud": DeclineClass.FRAUD,
-    "lost_stolen": DeclineClass.LOST_STOLEN,
-    "expired_card": DeclineClass.EXPIRED,
-    "method_revoked": DeclineClass.REVOKED,
-    "authentication_failed": DeclineClass.AUTHENTICATION_REQUIRED,
-}
-"""A code that is not listed is a plain refusal: do_not_honor."""
-
-NEVER_AGAIN: Final = frozenset({"03", "21"})
-"""Mastercard's merchant advice codes for "do not try again", which outrank what the class says."""
+DECLINES: Final = DeclineTable(
+    {
+        "insufficient_funds": DeclineClass.INSUFFICIENT_FUNDS,
+        "do_not_honor": DeclineClass.DO_NOT_HONOR,
+        "limit_exceeded": DeclineClass.LIMIT_EXCEEDED,
+        "issuer_unavailable": DeclineClass.ISSUER_UNAVAILABLE,
+        "capture_failed": DeclineClass.PROCESSOR_ERROR,
+        "invalid_method": DeclineClass.INVALID_PAYMENT_METHOD,
+        "not_permitted": DeclineClass.NOT_PERMITTED,
+        "account_closed": DeclineClass.ACCOUNT_CLOSED,
+        "account_locked": DeclineClass.ACCOUNT_CLOSED,
+        "fraud": DeclineClass.FRAUD,
+        "lost_stolen": DeclineClass.LOST_STOLEN,
+        "expired_card": DeclineClass.EXPIRED,
+        "method_revoked": DeclineClass.REVOKED,
+        "authentication_failed": DeclineClass.AUTHENTICATION_REQUIRED,
+    }
+)
+"""By the practice processor's own code."""
 
 
 def setup_call(request: SetupRequest, place: KeyPlace) -> PreparedCall:
@@ -127,11 +125,11 @@ def outcome(charge: ApiCharge, units: Exponents) -> ChargeOutcome:
             captured = from_minor(charge.amount_captured, charge.currency, units)
             if captured.amount <= 0:
                 raise OutcomeUnknownError("the processor calls a charge succeeded that captured nothing")
-            return Succeeded(charge.id, captured, moment(charge.closed_at or charge.created_at))
+            return Succeeded(charge.id, captured, _ended(charge))
         case "failed" if not charge.will_retry:
-            return Declined(decline(charge.decline or ApiRefusal("")), charge.id)
+            return Declined(decline(charge.decline or ApiRefusal(""), _ended(charge)), charge.id)
         case "reversed":
-            return Declined(decline(charge.reversal_reason or ApiRefusal("")), charge.id)
+            return Declined(decline(charge.reversal_reason or ApiRefusal(""), _ended(charge)), charge.id)
         case "pending" | "authorized" | "failed":
             return Pending(charge.id, None if charge.expected_by is None else moment(charge.expected_by))
         case "requires_action":
@@ -140,15 +138,18 @@ def outcome(charge: ApiCharge, units: Exponents) -> ChargeOutcome:
             return Canceled(charge.id)
 
 
-def decline(refusal: ApiRefusal) -> Decline:
-    kind = DECLINE_CLASSES.get(refusal.code, DeclineClass.DO_NOT_HONOR)
-    return Decline(
-        decline_class=kind,
-        advice=Advice.NEVER if refusal.network_advice in NEVER_AGAIN else ADVICE[kind],
-        processor_code=refusal.code,
-        processor_message=refusal.message,
+def _ended(charge: ApiCharge) -> datetime:
+    return moment(charge.closed_at or charge.created_at)
+
+
+def decline(refusal: ApiRefusal, at: datetime | None = None) -> Decline:
+    """`at` is when it was said."""
+    return DECLINES.decline(
+        refusal.code,
+        refusal.message,
         network_code=refusal.network_code,
         network_advice=refusal.network_advice,
+        at=at,
     )
 
 
@@ -169,7 +170,7 @@ def method(shown: ApiMethod) -> PaymentMethodReference:
 
 def card(shown: ApiCard) -> Card:
     label = f"{shown.brand} •••• {shown.last4}".strip(" •")
-    return Card(shown.brand, shown.last4, shown.exp_month, shown.exp_year, label)
+    return Card(shown.brand, shown.last4, shown.exp_month, shown.exp_year, label, shown.fingerprint)
 
 
 METHOD_STATES: Final[Mapping[str, MethodState]] = {

@@ -27,6 +27,11 @@ from processors.practice.wire import (
 )
 from processors.values import EventKind, Notice, ProcessorEvent, Replacement, Secret
 
+ACCOUNT_KINDS: Final[Mapping[str, EventKind]] = {
+    "account.locked": EventKind.ACCOUNT_LOCKED,
+    "account.unlocked": EventKind.ACCOUNT_UNLOCKED,
+}
+
 TOLERANCE_S: Final = 300
 """How far a signature's time may be from our machine's, either way."""
 
@@ -131,6 +136,8 @@ def event(notice: Notice, units: Exponents) -> ProcessorEvent:
         if kind := METHOD_KINDS.get(told.type):
             token = Secret(msgspec.json.decode(told.data, type=ApiMethod).token)
             return _told(told, ProcessorEvent(kind, moment(told.created), token=token))
+        if kind := ACCOUNT_KINDS.get(told.type):
+            return _told(told, ProcessorEvent(kind, moment(told.created)))
         if told.type == "method.replaced":
             return _told(told, _replaced(told, msgspec.json.decode(told.data, type=ApiReplaced)))
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -23,6 +23,7 @@ class ApiCard(msgspec.Struct, frozen=True):
     last4: str = ""
     exp_month: int | None = None
     exp_year: int | None = None
+    fingerprint: str = ""
 
 
 class ApiMethod(Unprinted, frozen=True):

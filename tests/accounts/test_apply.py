@@ -134,3 +134,17 @@ def test_a_secret_is_given_by_reference(reference: str) -> None:
     with pytest.raises(FieldError) as caught:
         found(reference, "api_key", environ={"EMPTY": " "})
     assert "hush" not in str(caught.value)
+
+
+async def test_decline_codes_are_merged_and_pruned(runtime: Runtime, folder: Path) -> None:
+    await applied(runtime, folder, FILE + 'declines = { x98 = "expired", x99 = "fraud" }\n')
+    account = await accounts.show("eu")
+    fewer = FILE + 'declines = { x99 = "limit_exceeded" }\n'
+    await applied(runtime, folder, fewer)
+    (known,) = await connections.listed(account.id)
+    assert known.declines == {"x98": "expired", "x99": "limit_exceeded"}
+    (change,) = await applied(runtime, folder, fewer, prune=True)
+    assert change.after == {"declines": {"x99": "limit_exceeded"}}
+    with pytest.raises(FieldError) as caught:
+        await applied(runtime, folder, FILE + 'declines = { x99 = "hopeless" }\n')
+    assert caught.value.param == "account.0.connection.0.declines.x99"

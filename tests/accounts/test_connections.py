@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from db import sql
-from gateway.accounts import connections
+from db import cases, sql
+from gateway.accounts import connections, declines
 from gateway.accounts.accounts import Account
 from gateway.accounts.audit import Author
 from gateway.accounts.connections import ConnectionChange
 from gateway.accounts.errors import CheckFailedError, FieldError, NameTakenError, NotThereError
+from gateway.clock import business_now
+from gateway.domain.declines import case_subject
 from gateway.runtime import Runtime
 from gateway.sandbox.practice import PracticeProcessor, create_app
 from processors.errors import NotSentError
@@ -111,3 +114,58 @@ async def test_a_check_tries_the_credentials(runtime: Runtime, by: Author, accou
             await connections.check(runtime, account.id, "practice")
     with pytest.raises(NotSentError):
         await connections.check(runtime, account.id, "practice")
+
+
+async def test_decline_codes_are_classed_merged_and_noted(runtime: Runtime, by: Author, account: Account) -> None:
+    classed = msgspec.structs.replace(WHOLE, declines={"x98": "expired", "x99": "fraud"})
+    added = await connections.add(runtime, by, account.id, "practice", "practice", classed)
+    assert added.declines == {"x98": "expired", "x99": "fraud"}
+    change = ConnectionChange(declines={"x98": None, "do_not_honor": "account_closed"})
+    changed = await connections.update(runtime, by, account.id, "practice", change)
+    assert changed.declines == {"do_not_honor": "account_closed", "x99": "fraud"}
+    noted = by.changes[-1]
+    assert (noted.action, noted.before, noted.after) == (
+        "connection.updated",
+        {"declines": {"x98": "expired", "x99": "fraud"}},
+        {"declines": {"do_not_honor": "account_closed", "x99": "fraud"}},
+    )
+    changes = len(by.changes)
+    again = ConnectionChange(declines={"x98": None, "x99": "fraud"})
+    await connections.update(runtime, by, account.id, "practice", again)
+    assert len(by.changes) == changes
+
+
+@pytest.mark.parametrize(
+    ("given", "param"),
+    [
+        ({"x99": "hopeless"}, "declines.x99"),
+        ({"": "fraud"}, "declines"),
+        ({"x" * 201: "fraud"}, "declines"),
+        ({"x\0": "fraud"}, "declines"),
+        ({f"x{n}": "fraud" for n in range(501)}, "declines"),
+    ],
+)
+async def test_a_wrong_class_or_code_is_refused(
+    runtime: Runtime, by: Author, account: Account, given: dict[str, str], param: str
+) -> None:
+    await connections.add(runtime, by, account.id, "practice", "practice", WHOLE)
+    with pytest.raises(FieldError) as caught:
+        await connections.update(runtime, by, account.id, "practice", ConnectionChange(declines=given))
+    assert caught.value.param == param
+
+
+async def test_the_adapters_table_is_shown_with_what_is_set_over_it(
+    runtime: Runtime, by: Author, account: Account
+) -> None:
+    overrides = {"do_not_honor": "account_closed", "x99": "expired"}
+    classed = msgspec.structs.replace(WHOLE, declines=overrides)
+    added = await connections.add(runtime, by, account.id, "practice", "practice", classed)
+    about, now = case_subject(added.id, "x77"), await business_now()
+    await cases.open_case(account.id, "decline_unmapped", about, reason="r", action="a", now=now)
+    listed = await declines.listed(account.id, added.id, added.adapter, added.declines)
+    shown = {one.code: (one.decline_class, one.advice, one.overridden, one.adapter_class) for one in listed}
+    assert shown["do_not_honor"] == ("account_closed", "new_payment_method", True, "do_not_honor")
+    assert shown["x99"] == ("expired", "new_payment_method", True, None)
+    assert shown["lost_stolen"] == ("lost_stolen", "never", False, "lost_stolen")
+    assert shown["x77"] == (None, None, False, None)
+    assert [one.code for one in listed if one.case] == ["x77"]

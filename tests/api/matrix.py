@@ -71,6 +71,7 @@ ROUTES: Final[Mapping[str, Row]] = {
     "POST /v1/connections": _row("admin", body=NEW_CONNECTION),
     "GET /v1/connections/{connection_id}": _row("admin", connection_id="connection"),
     "POST /v1/connections/{connection_id}": _row("admin", body={"priority": 1}, connection_id="connection"),
+    "GET /v1/connections/{connection_id}/declines": _row("admin", connection_id="connection"),
     "POST /v1/connections/{connection_id}/check": _row("admin", 503, connection_id="connection"),
     "POST /v1/customers/{customer_id}": _row("server", body={"opted_out": True}, customer_id="customer"),
     "GET /v1/customers/{customer_id}/payment_methods": _row("server", customer_id="customer"),

@@ -152,3 +152,26 @@ async def test_a_repeated_filter_and_state_of_attempts(api: Api) -> None:
     for query in ({"invoice": seeded.invoice}, {"state": "succeeded"}):
         assert len((await api.get("/v1/attempts", "finance", **query)).json()["data"]) == 1
     assert (await api.get("/v1/attempts", "finance", state="declined")).json()["data"] == []
+
+
+async def test_a_connections_decline_codes(api: Api) -> None:
+    """The adapter's table, what is set over it, and back again."""
+    seeded = await seed(api.runtime, api.ours.id)
+    path = f"/v1/connections/{seeded.connection}"
+    changed = await api.post(path, {"declines": {"do_not_honor": "account_closed"}})
+    assert changed.json()["declines"] == {"do_not_honor": "account_closed"}
+    listed = (await api.get(f"{path}/declines", "admin")).json()
+    told = next(one for one in listed["data"] if one["code"] == "do_not_honor")
+    assert told == {
+        "object": "decline_code",
+        "code": "do_not_honor",
+        "decline_class": "account_closed",
+        "advice": "new_payment_method",
+        "overridden": True,
+        "adapter_class": "do_not_honor",
+        "case": None,
+    }
+    wrong = await api.post(path, {"declines": {"do_not_honor": "hopeless"}})
+    assert problem(wrong)[0] == 400
+    back = await api.post(path, {"declines": {"do_not_honor": None}})
+    assert back.json()["declines"] == {}

@@ -62,6 +62,22 @@ async def test_an_account_and_its_connection(tollbridge: Tollbridge) -> None:
     assert [row["actor"].partition(":")[0] for row in actors] == ["cli"]
 
 
+async def test_decline_codes(tollbridge: Tollbridge) -> None:
+    await add_account(tollbridge)
+    made = await tollbridge(
+        "connections", "add", "practice", "--adapter", "practice", *PRACTICE, *OPTIONS, "--decline", "x99=expired",
+        "--json", **STRIPE,
+    )  # fmt: skip
+    assert made.json["declines"] == {"x99": "expired"}
+    listed = await tollbridge("connections", "declines", "practice")
+    assert "x99" in listed.out
+    assert "lost_stolen" in listed.out
+    changed = await tollbridge("connections", "update", "practice", "--decline", "x99=", "--json", **STRIPE)
+    assert changed.json["declines"] == {}
+    wrong = await tollbridge("connections", "update", "practice", "--decline", "x99=hopeless", **STRIPE)
+    assert (wrong.code, "declines.x99" in wrong.err) == (2, True)
+
+
 async def test_keys(tollbridge: Tollbridge) -> None:
     await add_account(tollbridge)
     made = (await tollbridge("keys", "create", "backend", "--scope", "server", "--scope", "finance", "--json")).json

@@ -28,6 +28,7 @@ from gateway.domain.actions import (
     WaitUntil,
 )
 from gateway.domain.billed import ATTEMPT_KEY, RECEIPT_KEY, BilledInvoice, StripePayment
+from gateway.domain.budget import next_within_budget
 from gateway.domain.decide import decide
 from gateway.domain.view import FRESH, AttemptView, InvoiceView, SubscriptionView
 from processors.capabilities import Lookup, Replay
@@ -72,6 +73,8 @@ def charges_only_after_a_last_look(view: InvoiceView, action: Action, now: datet
     method = next(m for m in view.methods if m.id == action.method)
     assert method.status is MethodStatus.ACTIVE
     assert method.usable
+    assert not method.locked
+    assert next_within_budget(method.recent_tries, method.brand, now) == now, "the card scheme forbids it"
     assert method.connection == action.connection
     assert action.number not in {a.number for a in view.attempts}
     assert (method.minimum or 0) <= action.amount <= (method.maximum or action.amount)

@@ -73,6 +73,9 @@ def methods(draw: st.DrawFn) -> tuple[MethodView, ...]:
                 position=draw(st.integers(0, 2)),
                 created_at=draw(moments),
                 usable=draw(st.booleans()),
+                brand=draw(st.sampled_from(["", "visa", "mastercard"])),
+                recent_tries=tuple(sorted(draw(st.lists(moments, max_size=12)))),
+                locked=draw(st.sampled_from([False, False, False, True])),
                 minimum=bounds[0],
                 maximum=bounds[1],
             )

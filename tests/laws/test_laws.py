@@ -364,8 +364,8 @@ async def test_nul_in_a_processors_text(world: World, monkeypatch: pytest.Monkey
     """A decline whose message holds a NUL can't be stored: the attempt stays unresolved for ever."""
     decline = mapping.decline
 
-    def with_nul(refusal: Any) -> Any:
-        return msgspec.structs.replace(decline(refusal), processor_message="no\0way")
+    def with_nul(refusal: Any, at: Any = None) -> Any:
+        return msgspec.structs.replace(decline(refusal, at), processor_message="no\0way")
 
     monkeypatch.setattr(mapping, "decline", with_nul)
     signup = await world.signup("decline_insufficient_funds")
@@ -390,9 +390,9 @@ async def test_token_in_a_decline_message(world: World, monkeypatch: pytest.Monk
     decline = mapping.decline
     tokens: list[str] = []
 
-    def quoting(refusal: Any) -> Any:
+    def quoting(refusal: Any, at: Any = None) -> Any:
         tokens.append(world.methods_at_processor()[0].token)
-        return msgspec.structs.replace(decline(refusal), processor_message=f"method {tokens[0]} was refused")
+        return msgspec.structs.replace(decline(refusal, at), processor_message=f"method {tokens[0]} was refused")
 
     monkeypatch.setattr(mapping, "decline", quoting)
     signup = await world.signup("decline_insufficient_funds")

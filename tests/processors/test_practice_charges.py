@@ -34,7 +34,8 @@ from processors.outcome import (
     Succeeded,
     Unknown,
 )
-from processors.practice.mapping import DECLINE_CLASSES, decline
+from processors.practice import mapping
+from processors.practice.mapping import decline
 from processors.practice.wire import ApiRefusal
 from processors.values import ChargeQuery, MethodState, PaymentMethodReference, Secret
 from tests.processors.conftest import API_KEY, START, Practice, make_adapter
@@ -89,7 +90,7 @@ def test_the_servers_declines_are_all_in_the_table() -> None:
         refusal.code
         for refusal in (*DECLINES.values(), METHOD_REVOKED, ACCOUNT_LOCKED, AUTHENTICATION_FAILED, CAPTURE_FAILED)
     }
-    assert told == set(DECLINE_CLASSES)
+    assert told == set(mapping.DECLINES.classes)
 
 
 async def test_declines_that_end(practice: Practice) -> None:

@@ -27,7 +27,7 @@ from processors.outcome import (
 )
 from processors.practice.client import PracticeAdapter
 from processors.practice.manners import LikeMollie
-from processors.practice.notices import CHARGE_KINDS, DISPUTE_KINDS, METHOD_KINDS, REFUND_KINDS
+from processors.practice.notices import ACCOUNT_KINDS, CHARGE_KINDS, DISPUTE_KINDS, METHOD_KINDS, REFUND_KINDS
 from processors.practice.settlement import settlement
 from processors.values import (
     ChargeQuery,
@@ -300,6 +300,7 @@ async def test_a_method_that_became_another(practice: Practice) -> None:
 
 def test_every_kind_of_event_has_its_word() -> None:
     mapped = {*CHARGE_KINDS.values(), *REFUND_KINDS.values(), *DISPUTE_KINDS.values(), *METHOD_KINDS.values()}
+    mapped |= set(ACCOUNT_KINDS.values())
     assert mapped | {EventKind.METHOD_REPLACED, EventKind.IGNORED} == set(EventKind)
 
 

@@ -31,7 +31,8 @@ async def test_from_the_page_to_a_charge(practice: Practice) -> None:
     assert (chosen.status_code, chosen.headers["location"]) == (303, f"{RETURN_URL}&setup={session.processor_ref}")
     result = await practice.adapter.complete_setup(session.processor_ref)
     assert isinstance(result, SetupReady)
-    assert result.card == Card("visa", "4242", 12, 2040, "visa •••• 4242")
+    assert result.card == Card("visa", "4242", 12, 2040, "visa •••• 4242", result.card.fingerprint)
+    assert result.card.fingerprint
     assert isinstance(await practice.charge(token=result.method.token.reveal()), Succeeded)
 
 

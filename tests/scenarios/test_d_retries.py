@@ -53,6 +53,7 @@ async def test_decided_by_structured_code_and_not_by_text(
         "advice": "retry_later",
         "processor_code": "insufficient_funds",
         "network_code": "51",
+        "network_advice": "02",
     }
     charged = len(world.charge_calls())
     await world.later(hours=25)
@@ -195,3 +196,42 @@ async def test_a_fallback_is_charged_at_once_after_a_hard_decline(world: World) 
     assert [a["reason"] for a in shown["attempts"]] == ["first", "fallback"]
     assert shown["plan"] is None
     assert first.token in str(world.charge_calls()[-1].params)
+
+
+@pytest.mark.scenario(56)
+@pytest.mark.parametrize(
+    ("kind", "ended", "captured"), [("retried_then_ok", "succeeded", 1), ("retried_then_fail", "declined", 0)]
+)
+async def test_a_processor_that_tries_again_by_itself(world: World, kind: str, ended: str, captured: int) -> None:
+    world.practice.settings.retry_delay_s = 4 * 86400
+    _, renewal = await world.renew(kind)
+    charged, taken = len(world.charge_calls()), len(world.captures())
+
+    for _ in range(3):
+        await world.later(days=1)
+        assert await world.attempts(renewal) == ["pending"], "the processor's next try is under way"
+        assert (await world.gateway_invoice(renewal))["state"] == "pending"
+    assert len(world.charge_calls()) == charged, "nothing in parallel"
+    await world.later(hours=25)
+
+    assert (await world.attempts(renewal))[0] == ended
+    assert len(world.captures()) == taken + captured
+    assert len(world.charge_calls()) == charged + (ended == "declined"), "only now it's our turn again"
+    assert (world.stripe_invoice(renewal)["status"] == "paid") is bool(captured)
+
+
+async def test_a_card_that_was_refused_for_ever_stays_refused_under_another_token(world: World) -> None:
+    """As scenario 40, and the payer stores the very same card again: another token, the same fingerprint."""
+    signup, renewal = await world.renew("decline_lost_stolen")
+    (refused,) = world.methods_at_processor()
+    charged = len(world.charge_calls())
+
+    await world.repair_card(signup, fingerprint=refused.fingerprint)
+    await world.later(days=1)
+    assert len(world.charge_calls()) == charged
+    assert (await world.gateway_invoice(renewal))["state"] == "needs_payment_method"
+
+    await world.repair_card(signup)
+    await world.settle()
+    assert world.stripe_invoice(renewal)["status"] == "paid"
+    assert len(world.charge_calls()) == charged + 1

@@ -298,9 +298,9 @@ class World:
         for method in self.methods_at_processor():
             method.kind = type(method.kind)(kind)
 
-    async def repair_card(self, signup: Signup, kind: str = "ok") -> str:
-        """The payer gives a new card, which the gateway stores; the customer's page for it comes with recovery."""
-        made = self.practice.create_method(self.shop.practice_key, kind)
+    async def repair_card(self, signup: Signup, kind: str = "ok", *, fingerprint: str = "") -> str:
+        """The payer gives a new card, or one that has this fingerprint already, and the gateway stores it."""
+        made = self.practice.create_method(self.shop.practice_key, kind, fingerprint=fingerprint)
         async with DB.transaction():
             return await store_method(
                 self.runtime,
@@ -308,7 +308,7 @@ class World:
                 signup.customer,
                 self.shop.connection,
                 PaymentMethodReference(Secret(made.token)),
-                Card(brand="visa", last4="4242"),
+                Card(brand="visa", last4="4242", fingerprint=made.fingerprint),
                 await business_now(),
             )
 

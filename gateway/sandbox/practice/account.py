@@ -36,7 +36,10 @@ class Setup(msgspec.Struct, kw_only=True):
 
 
 class Method(msgspec.Struct, kw_only=True):
-    """`declines_left` is what `soft_then_ok` still refuses; `agreement` names the page where a payer ends it."""
+    """`declines_left` is what `soft_then_ok` still refuses; `agreement` names the page where a payer ends it.
+
+    `fingerprint` is the card or account itself: the same one stored again has another token, and the same fingerprint.
+    """
 
     token: str
     agreement: str
@@ -44,6 +47,7 @@ class Method(msgspec.Struct, kw_only=True):
     kind: TokenKind
     created_at: int
     brand: str
+    fingerprint: str
     status: Literal["active", "suspended", "revoked", "expired", "replaced"] = "active"
     replaced_by: str = ""
     declines_left: int = 0
@@ -63,7 +67,11 @@ class Method(msgspec.Struct, kw_only=True):
         }
 
     def _card(self) -> dict[str, Any]:
-        card: dict[str, Any] = {"brand": self.brand, "last4": LOOKS[self.kind].last4}
+        card: dict[str, Any] = {
+            "brand": self.brand,
+            "last4": LOOKS[self.kind].last4,
+            "fingerprint": self.fingerprint,
+        }
         if self.brand in ("bank_debit", "wallet"):
             return card
         return card | {"exp_month": 12, "exp_year": 2020 if self.status == "expired" else 2040}
@@ -221,7 +229,10 @@ class Scripted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Account(msgspec.Struct):
-    """One account; things by id in the order of their making. `outages` are spans of sandbox time."""
+    """One account; things by id in the order of their making. `outages` are spans of sandbox time.
+
+    While it is `locked` by the processor's risk department nothing can be charged in it.
+    """
 
     id: str
     api_key: str
@@ -239,6 +250,7 @@ class Account(msgspec.Struct):
     script: deque[Scripted] = msgspec.field(default_factory=deque)
     refund_script: deque[str] = msgspec.field(default_factory=deque)
     outages: list[tuple[int, int]] = []
+    locked: bool = False
     calls_at: deque[float] = msgspec.field(default_factory=deque)
 
     def captures(self) -> list[Charge]:

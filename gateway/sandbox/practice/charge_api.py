@@ -52,6 +52,8 @@ class ChargeApi:
         doors.add("POST", "/v1/charges/{id}/action", self.act_on_charge)
 
     async def create_charge(self, account: Account, request: Request) -> Reply:
+        if account.locked:
+            raise HttpError(403, "account_locked", "this account is locked: ask the processor")
         new = request.read(NewCharge)
         if new.reference in account.by_reference and account.manner.unique_reference:
             raise HttpError(409, "reference_exists", "a charge with this reference exists under another key")

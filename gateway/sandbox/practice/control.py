@@ -31,6 +31,7 @@ class NewMethod(msgspec.Struct, forbid_unknown_fields=True):
     api_key: str
     token_kind: TokenKind
     declines: int = 1
+    fingerprint: str = ""
 
 
 class Outcomes(msgspec.Struct, forbid_unknown_fields=True):
@@ -97,6 +98,8 @@ class PracticeControls:
         router.add("POST", f"{ROOT}/webhook_endpoint", self.set_webhook)
         router.add("POST", f"{ROOT}/outcomes", self.script)
         router.add("POST", f"{ROOT}/outages", self.begin_outage)
+        for verb in ("lock", "unlock"):
+            router.add("POST", f"{ROOT}/accounts/{verb}", self.change_account)
         router.add("POST", f"{ROOT}/events", self.announce)
         router.add("POST", f"{ROOT}/methods", self.create_method)
         for verb in ("revoke", "reinstate", "expire", "suspend", "replace"):
@@ -151,6 +154,12 @@ class PracticeControls:
             account = self.processor.begin_outage(wanted.api_key, wanted.for_s, wanted.after_s)
         return json_reply({"outages": account.outages})
 
+    async def change_account(self, request: Request) -> Reply:
+        change = {"lock": self.processor.lock_account, "unlock": self.processor.unlock_account}[_verb(request)]
+        with refusing():
+            account = change(request.read(OfAccount).api_key)
+        return json_reply({"id": account.id, "locked": account.locked})
+
     async def announce(self, request: Request) -> Reply:
         told = request.read(Announcement)
         with refusing():
@@ -163,7 +172,9 @@ class PracticeControls:
     async def create_method(self, request: Request) -> Reply:
         new = request.read(NewMethod)
         with refusing():
-            method = self.processor.create_method(new.api_key, new.token_kind, new.declines)
+            method = self.processor.create_method(
+                new.api_key, new.token_kind, new.declines, fingerprint=new.fingerprint
+            )
         return json_reply(method.shown() | {"agreement": method.agreement}, 201)
 
     async def change_method(self, request: Request) -> Reply:

@@ -54,6 +54,23 @@ class Core(Sandbox):
         account.endpoints = [msgspec.structs.replace(one, webhook=account.manner.webhook) for one in account.endpoints]
         return account
 
+    def lock_account(self, api_key: str) -> Account:
+        """The processor's risk department stops the merchant's account, and tells of it."""
+        return self._lock(api_key, locked=True)
+
+    def unlock_account(self, api_key: str) -> Account:
+        """It may go on."""
+        return self._lock(api_key, locked=False)
+
+    def _lock(self, api_key: str, *, locked: bool) -> Account:
+        account = self.account(api_key)
+        if account.locked is not locked:
+            account.locked = locked
+            self.announce(
+                account, f"account.{'locked' if locked else 'unlocked'}", {"object": "account", "id": account.id}
+            )
+        return account
+
     def set_delays(self, **changed: Any) -> Delays:
         """How long things take in accounts whose manner has no delays of its own; raises ValueError."""
         self.settings = manner.delays(changed, self.settings)

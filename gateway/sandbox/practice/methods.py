@@ -54,8 +54,10 @@ class Methods(Core):
         self.announce(account, f"setup.{setup.status}", {"object": "setup", "id": setup.id, "status": setup.status})
         return setup
 
-    def create_method(self, api_key: str, kind: TokenKind | str, declines: int = 1, customer: str = "") -> Method:
-        """A stored payment method without its set-up: for tests."""
+    def create_method(
+        self, api_key: str, kind: TokenKind | str, declines: int = 1, customer: str = "", fingerprint: str = ""
+    ) -> Method:
+        """A stored payment method without its set-up: for tests. `fingerprint` names a card that exists already."""
         account, kind = self.account(api_key), TokenKind(kind)
         in_manner = {"wallet": "wallet", "debit": "bank_debit"}.get(account.manner.collection, LOOKS[kind].brand)
         method = Method(
@@ -65,6 +67,7 @@ class Methods(Core):
             kind=kind,
             created_at=self.now(),
             brand=in_manner,
+            fingerprint=fingerprint or new_id("pfp"),
             status="expired" if kind is TokenKind.DECLINE_EXPIRED else "active",
             declines_left=declines,
         )
