@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from db import sql
 from gateway.clock import business_now
 from gateway.sandbox.practice import kinds
 from gateway.sandbox.practice.kinds import Refusal, TokenKind
@@ -235,3 +236,31 @@ async def test_a_card_that_was_refused_for_ever_stays_refused_under_another_toke
     await world.settle()
     assert world.stripe_invoice(renewal)["status"] == "paid"
     assert len(world.charge_calls()) == charged + 1
+
+
+@pytest.mark.scenario(44)
+async def test_scheme_budget(world: World) -> None:
+    """Ten declines of one Mastercard in a day, on ten invoices; the eleventh invoice waits for its turn."""
+    signup = await world.signup("ok")
+    await sql.rows("""update tollbridge.payment_method set card = '{"brand": "mastercard", "last4": "4444"}'""")
+    world.break_card(signup.customer, "decline_insufficient_funds")
+    invoices, charged = world.shop.client.v1, len(world.charge_calls())
+    made = []
+    for _ in range(11):
+        one = await invoices.invoices.create_async(
+            {"customer": signup.customer, "collection_method": "send_invoice", "days_until_due": 10}
+        )
+        await invoices.invoice_items.create_async(
+            {"customer": signup.customer, "invoice": one.id, "amount": 500, "currency": "eur"}
+        )
+        await invoices.invoices.finalize_invoice_async(one.id)
+        await world.settle()
+        made.append(one.id)
+
+    assert len(world.charge_calls()) == charged + 10
+    shown = await world.gateway_invoice(made[-1])
+    assert (shown["state"], shown["attempts"]) == ("due", [])
+    assert shown["reason"] == "the card scheme's limit of tries"
+    world.break_card(signup.customer, "ok")
+    await world.later(hours=25)
+    assert world.stripe_invoice(made[-1])["status"] == "paid"
