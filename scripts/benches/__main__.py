@@ -12,6 +12,7 @@ from scripts.benches import checkout as checkout_bench
 from scripts.benches import growth as growth_bench
 from scripts.benches import ingest as ingest_bench
 from scripts.benches import settle as settle_bench
+from scripts.benches import year as year_bench
 
 as_json = click.option("--json", "json_", is_flag=True, help="Only the last line: one JSON object.")
 
@@ -58,6 +59,16 @@ def growth(invoices: int, rounds: int, json_: bool) -> None:
 def checkout(seconds: int, json_: bool) -> None:
     """The initial amount, asked for by a hundred pages."""
     _say(checkout_bench.run(seconds=seconds), json_)
+
+
+@benches.command()
+@click.option("--customers", default=300, show_default=True, type=click.IntRange(10, 5_000))
+@click.option("--full", is_flag=True, help="2,000 customers.")
+@click.option("--seed", default=1, show_default=True, help="Draws who joins when, and what their cards do.")
+@as_json
+def year(customers: int, full: bool, seed: int, json_: bool) -> None:
+    """A year of renewals with declines and outages: how each invoice ends, and how much is recovered."""
+    _say(year_bench.run(customers=2_000 if full else customers, seed=seed), json_)
 
 
 def _say(figures: dict[str, Any], json_: bool) -> None:

@@ -6,6 +6,8 @@ What escapes from them fails the test, where a worker would log it and go on, un
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 
@@ -28,10 +30,12 @@ STORED = """
 TAKE = f"delete from {SETTINGS.qualified.queue_table} returning entrypoint, payload"
 
 
-async def drain(runtime: Runtime, *, limit: int = 200, seen: list[bytes] | None = None, survives: bool = False) -> int:
+async def drain(
+    runtime: Runtime, *, limit: int = 200, seen: list[bytes] | None = None, survives: bool = False, at_once: int = 1
+) -> int:
     """Do all there is to do now; returns how many jobs that took. Fails if it does not end within `limit` rounds.
 
-    The payloads of the jobs are added to `seen`.
+    The payloads of the jobs are added to `seen`. With `at_once` above one their order is left to chance.
     """
     turn = _Forgiving(runtime) if survives else _Strict(runtime)
     worked = 0
@@ -50,9 +54,18 @@ async def drain(runtime: Runtime, *, limit: int = 200, seen: list[bytes] | None 
             return worked
         worked += len(stored) + len(wanting)
         await turn.route(sorted(stored))
-        for payload in wanting:
-            await turn.advance(payload)
+        for some in batched(wanting, at_once):
+            if at_once == 1:
+                await turn.advance(*some)
+            else:
+                await asyncio.gather(*map(turn.advance, some))
     raise AssertionError(f"after {limit} rounds there is still work: something wakes itself for ever")
+
+
+def batched(payloads: Sequence[bytes], size: int) -> Iterator[Sequence[bytes]]:
+    """In their order, so many together."""
+    for begin in range(0, len(payloads), size):
+        yield payloads[begin : begin + size]
 
 
 class _Strict:
