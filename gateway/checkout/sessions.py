@@ -79,6 +79,8 @@ async def open_session(runtime: Runtime, account: str, request: CheckoutRequest)
 
 async def _insert(runtime: Runtime, account: str, request: CheckoutRequest, now: datetime) -> asyncpg.Record:
     policy = await policy_of(account)
+    # Settled now: what is sent under the session's key must not change with the policy.
+    request = msgspec.structs.replace(request, days_until_due=request.days_until_due or policy.days_until_due)
     session, secret = new_id("cs"), SECRET_PREFIX + secrets.token_urlsafe(32)
     sealed = runtime.keyring.encrypt(secret.encode(), table="checkout_session", column="client_secret", row=session)
     async with DB.transaction():

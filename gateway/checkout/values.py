@@ -57,8 +57,9 @@ class CheckoutRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, o
     ]
     items: Annotated[list[Item], msgspec.Meta(min_length=1, max_length=20, description="What is subscribed to.")]
     days_until_due: Annotated[
-        int, msgspec.Meta(ge=1, le=365, description="Of every invoice: in these days it is collected.")
-    ] = 10
+        Annotated[int, msgspec.Meta(ge=1, le=365)] | None,
+        _about("Of every invoice: in these days it is collected; by itself the account's policy."),
+    ] = None
     customer: Annotated[str, _about("A customer that is at Stripe already; else `customer_details`.")] = ""
     customer_details: Annotated[CustomerDetails | None, _about("For a new customer.")] = None
     default_tax_rates: Annotated[list[str], msgspec.Meta(max_length=10, description="Ids of Stripe tax rates.")] = []

@@ -157,3 +157,10 @@ async def test_stripe_is_slow_to_finalize(world: World) -> None:
     await world.later(hours=80)
     assert world.stripe_invoice(renewal["id"]) == live
     assert len(world.captures()) == 2
+
+
+@pytest.mark.parametrize(("given", "days"), [({}, 21), ({"days_until_due": 5}, 5)])
+async def test_the_days_until_due_are_the_accounts_unless_given(world: World, given: dict[str, int], days: int) -> None:
+    await world.set_policy(days_until_due=21)
+    signup = await world.signup("ok", **given)
+    assert world.stripe_subscription(signup.subscription)["days_until_due"] == days
