@@ -72,6 +72,15 @@ async def subscribed_until_given_up(world: CrashWorld) -> Signup:
     return await subscribed(world)
 
 
+async def subscribed_with_one_event(world: CrashWorld) -> Signup:
+    """A customer of an account that is told of nothing but finalized invoices."""
+    signup = await subscribed(world)
+    endpoints = world.shop.client.v1.webhook_endpoints
+    [endpoint] = (await endpoints.list_async()).data
+    await endpoints.update_async(endpoint.id, {"enabled_events": ["invoice.finalized"]})
+    return signup
+
+
 async def offered(world: CrashWorld, **wanted: Any) -> Session:
     """A checkout session that is open: its subscription is made, its draft held."""
     opened = await world.open_session("order-1", **wanted)
@@ -150,6 +159,16 @@ async def silent_renewal(world: CrashWorld, begun: Signup) -> None:
     """The processor never says anything by itself: what a death leaves open must be asked for."""
     world.practice.delivery.set(drop=True)
     await world.later(days=31)
+    await world.rest()
+    _paid(world, begun, 2)
+
+
+@path(begins=subscribed_with_one_event)
+async def one_event(world: CrashWorld, begun: Signup) -> None:
+    """No later event makes good what is lost of the only one that comes."""
+    world.practice.delivery.set(drop=True)
+    await world.later(days=31)
+    await world.later(hours=2)
     await world.rest()
     _paid(world, begun, 2)
 

@@ -14,6 +14,10 @@ TABLES = """
     select schemaname || '.' || tablename from pg_tables
     where schemaname in ('tollbridge', 'tollbridge_queue') and tablename <> 'migration'
 """
+COLUMNS = """
+    select string_agg(quote_ident(attname), ', ' order by attnum) from pg_attribute
+    where attrelid = $1::text::regclass and attnum > 0 and not attisdropped and attgenerated = ''
+"""
 # The triggers that forbid emptying the ledger are for the gateway, not for its tests.
 UNGUARDED = "set local session_replication_role = replica"
 
@@ -24,7 +28,8 @@ class Snapshot:
     def __init__(self, name: str) -> None:
         self._copies = f"snapshot_{name}"
         self._tables: list[str] = []
-        self._kept: list[str] = []
+        self._kept: dict[str, str] = {}
+        """Each table that is not empty, and its columns but those that PostgreSQL computes."""
         self._sandboxes: tuple[StripeSandbox, PracticeProcessor] | None = None
         self._notes: Any = None
 
@@ -37,7 +42,7 @@ class Snapshot:
             for table in self._tables:
                 if await connection.fetchval(f"select exists (select from {table})"):
                     await connection.execute(f"create table {self._copy(table)} as table {table}")
-                    self._kept.append(table)
+                    self._kept[table] = await connection.fetchval(COLUMNS, table)
         finally:
             await DB.give_back(connection)
         self._sandboxes, self._notes = _copied((stripe, practice)), copy.deepcopy(notes)
@@ -48,7 +53,10 @@ class Snapshot:
         try:
             full = " union all ".join(f"select '{t}' where exists (select from {t})" for t in self._tables)
             emptied = [f"delete from {row[0]}" for row in await connection.fetch(full)]
-            filled = [f"insert into {table} table {self._copy(table)}" for table in self._kept]
+            filled = [
+                f"insert into {table} ({columns}) select {columns} from {self._copy(table)}"
+                for table, columns in self._kept.items()
+            ]
             await connection.execute(";".join(["begin", UNGUARDED, *emptied, *filled, "commit"]))
         finally:
             await DB.give_back(connection)
