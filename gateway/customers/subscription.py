@@ -1,4 +1,5 @@
-"""`advance` of a subscription: keep our row as Stripe shows it, and tell its unsettled invoices when it changed."""
+"""`advance` of a subscription: keep our row as Stripe shows it, tell its unsettled invoices when it changed, and the
+merchant when its access did."""
 
 from __future__ import annotations
 
@@ -16,6 +17,8 @@ from gateway.billing.pace import Lane, in_lane
 from gateway.billing.shapes import SubscriptionShape, id_of
 from gateway.clock import business_now
 from gateway.collect.turn import CLAIM_MARGIN_S, rest, take_turn
+from gateway.customers.access import facts_of, tell
+from gateway.domain.subscription_news import next_trial_news_at
 from gateway.runtime import Runtime
 
 MOST_ROUNDS: Final = 5
@@ -23,7 +26,7 @@ MOST_ROUNDS: Final = 5
 STORE = """
     update tollbridge.subscription set customer = $3, status = $4, collection_method = $5, pause_behavior = $6,
         paused_at = case when $6 <> '' then coalesce(paused_at, $11) end, cancel_at_period_end = $7, ended_at = $8,
-        digest = $9, stale = (poked <> $10), read_at = $11
+        digest = $9, trial_end = $12, stale = (poked <> $10), read_at = $11
     where account = $1 and id = $2 and (read_at is null or read_at <= $11)
     returning id
 """
@@ -60,7 +63,13 @@ async def _round(runtime: Runtime, claim: Claim, hold_s: float) -> bool:
         if shape is not None:
             await store_subscription(claim.account, shape, row["poked"], asked_at)
     now = await business_now()
-    return await rest(claim, seen=row["poked"], due_at=None, failures=row["failures"], now=now)
+    facts, found = await facts_of(claim.account, claim.id)
+    due_at = next_trial_news_at(facts, now)
+    async with DB.transaction():
+        released = await rest(claim, seen=row["poked"], due_at=due_at, failures=row["failures"], now=now)
+        if released:
+            await tell(claim.account, facts, found, now)
+    return released
 
 
 async def store_subscription(account: str, shape: SubscriptionShape, poked: int, now: datetime) -> None:
@@ -87,6 +96,7 @@ async def store_subscription(account: str, shape: SubscriptionShape, poked: int,
             shape.digest,
             poked,
             now,
+            from_unix(shape.trial_end),
         )
         if kept is not None and before != shape.digest:
             # Of one that was new too: its invoices may have been looked at before its pause was known.

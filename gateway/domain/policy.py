@@ -25,6 +25,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When each try is made, in hours after the first."""
     margin_hours: int = 24
     """No try is made later than this before the due date."""
+    due_soon_days: int = 3
+    """How long before the due date of an open invoice the merchant is told of it; 0: not at all."""
     first_decline: Literal["fail", "retry"] = "fail"
     """A checkout whose first charge is declined: end its subscription, or leave it to the ladder."""
     session_hours: int = 24
@@ -57,6 +59,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise PolicyError("ladder_hours", "at most 20 tries within 90 days")
         if not 0 <= self.margin_hours <= 24 * 30:
             raise PolicyError("margin_hours", "between 0 and 720")
+        if not 0 <= self.due_soon_days <= 90:
+            raise PolicyError("due_soon_days", "between 0 and 90")
         if not 1 <= self.session_hours <= 24 * 7:
             raise PolicyError("session_hours", "between 1 and 168")
         for name in ("stripe_calls_per_second", "stripe_calls_per_operation"):

@@ -13,11 +13,11 @@ from db.engine import DB
 from db.errors import DatabaseUnavailableError
 from gateway.logs import hide_secrets
 from tests.api.conftest import Api
-from tests.api.seed import add_case, add_event
+from tests.api.seed import add_case, add_delivery
 
 
 async def test_it_lives_and_is_ready(api: Api) -> None:
-    await add_event(api.ours.id, at=datetime.now(UTC) - timedelta(seconds=90), state="stored")
+    await add_delivery(api.ours.id, at=datetime.now(UTC) - timedelta(seconds=90), state="stored")
     await sql.rows(
         "insert into tollbridge.worker values ('wrk_1', clock_timestamp(), clock_timestamp() - interval '7 s')"
     )

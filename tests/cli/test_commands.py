@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from db import sql
-from tests.api.seed import add_case, add_event, add_invoice
+from tests.api.seed import add_case, add_delivery, add_invoice
 from tests.cli.conftest import Tollbridge
 
 STRIPE = {"STRIPE_KEY": "sk_test_hush", "SIGNING": "whsec_hush_0815"}
@@ -93,7 +93,7 @@ async def test_invoices_cases_and_events(tollbridge: Tollbridge) -> None:
     account = await add_account(tollbridge)
     await add_invoice(account, "in_1", state="due", reason="waits for the worker", currency="eur", amount_due=1190)
     case = await add_case(account, "in_1", invoice="in_1")
-    event = await add_event(account, state="parked", reason="broken", object_id="in_1")
+    event = await add_delivery(account, state="parked", reason="broken", object_id="in_1")
 
     listed = await tollbridge("invoices", "list", "--state", "due")
     assert "in_1" in listed.out
@@ -108,8 +108,8 @@ async def test_invoices_cases_and_events(tollbridge: Tollbridge) -> None:
     assert (closed.json["state"], closed.json["closed_reason"]) == ("closed", "looked it up")
     assert (await tollbridge("cases", "list")).out.strip() == "No cases."
 
-    assert event in (await tollbridge("events", "list", "--state", "parked")).out
-    replayed = await tollbridge("events", "replay", event, "--json")
+    assert event in (await tollbridge("inbox", "list", "--state", "parked")).out
+    replayed = await tollbridge("inbox", "replay", event, "--json")
     assert replayed.json["data"][0]["state"] == "stored"
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from db import sql
 from gateway.clock import business_now
 from gateway.sandbox.practice import kinds
 from gateway.sandbox.practice.kinds import Refusal, TokenKind
@@ -103,3 +104,48 @@ async def test_declined_is_shown_only_if_there_was_a_decline(world: World) -> No
     assert world.stripe_invoice(renewal)["status"] == "paid"
     assert (await world.gateway_invoice(renewal))["state"] == "paid"
     assert len(world.charge_calls()) == charged
+
+
+@pytest.mark.scenario(49)
+async def test_mail_once_per_step(world: World) -> None:
+    await world.listen()
+    _, renewal = await world.renew("decline_insufficient_funds")
+    for _ in range(24):
+        # Every hour is a turn of its own, whatever the clock wants.
+        await sql.rows("update tollbridge.invoice set poked = poked + 1 where id = $1", renewal)
+        await world.later(minutes=59)
+
+    [told] = world.merchant.of("payment_failed")
+    assert told["data"]["id"] == renewal
+    [attempt] = (await world.gateway_invoice(renewal))["attempts"]
+    assert told["data"]["attempt"] == attempt["id"]
+    assert told["data"]["reason"] == "there was not enough money on the account; it may work later"
+    assert told["data"]["next_attempt"] == pytest.approx(attempt["created"] + 86_400, abs=5)
+    assert not told["data"]["last_chance"]
+
+    await world.later(hours=2)
+    first, second = world.merchant.of("payment_failed")
+    assert second["data"]["attempt_number"] == 2
+    assert second["sequence"] > first["sequence"]
+
+
+@pytest.mark.scenario(46, missing="giving up by ourselves, the end of the subscription and of its token")
+async def test_exhaustion(world: World) -> None:
+    await world.listen()
+    signup, renewal = await world.renew("decline_insufficient_funds")
+    for _ in range(6):
+        await world.later(days=1)
+    assert await world.attempts(renewal) == ["declined"] * 4
+    told = [event["data"]["last_chance"] for event in world.merchant.of("payment_failed", renewal)]
+    assert told == [False, False, True, False]
+    assert world.merchant.of("payment_failed")[-1]["data"]["next_attempt"] is None
+
+    await world.shop.client.v1.invoices.mark_uncollectible_async(renewal)
+    await world.shop.client.v1.subscriptions.cancel_async(signup.subscription)
+    await world.settle()
+    await world.later(days=3)
+
+    assert len(world.merchant.of("given_up", renewal)) == 1
+    assert len(world.merchant.of("access_closed", signup.subscription)) == 1
+    assert not (await world.access(signup.subscription))["granted"]
+    assert not world.merchant.of("overdue"), "nobody is asked for it any more"
