@@ -99,4 +99,4 @@ async def hand_over(account: str, pairs: Sequence[tuple[str, str]], now: datetim
 
 async def wake(endpoints: Sequence[str]) -> None:
     """Only the jobs, one for each endpoint."""
-    await queue.enqueue_many(ENTRYPOINT, [endpoint.encode() for endpoint in endpoints])
+    await queue.enqueue_many(ENTRYPOINT, [msgspec.json.encode(endpoint) for endpoint in endpoints])

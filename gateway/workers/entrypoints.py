@@ -63,6 +63,6 @@ async def route_job(router: Router, payload: bytes | None) -> None:
 async def deliver_job(deliverer: Deliverer, payload: bytes | None) -> None:
     """The entry point `deliver`; raises nothing."""
     try:
-        await deliverer.deliver((payload or b"").decode())
+        await deliverer.deliver(msgspec.json.decode(payload or b"", type=str))
     except Exception as error:
         log.error("job_failed", entrypoint="deliver", error=type(error).__name__)

@@ -80,7 +80,7 @@ class _Strict:
             return
         async with posting(private=self.runtime.settings.outbound_private) as poster:
             for endpoint in endpoints:
-                await Deliverer(self.runtime, poster).deliver(endpoint.decode())
+                await Deliverer(self.runtime, poster).deliver(msgspec.json.decode(endpoint, type=str))
 
 
 class _Forgiving(_Strict):
