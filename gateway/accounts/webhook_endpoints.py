@@ -7,6 +7,7 @@ out, so that a receiver can change over without losing an event.
 from __future__ import annotations
 
 import base64
+import binascii
 import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -29,7 +30,7 @@ from gateway.runtime import Runtime
 from processors.values import Secret
 
 SECRET_BYTES: Final = 32
-"""Standard Webhooks: between 24 and 64."""
+SECRET_PREFIX: Final = "whsec_"  # noqa: S105 (not a secret)
 ROLLS_FOR: Final = timedelta(hours=24)
 LONGEST_ROLL: Final = timedelta(days=7)
 LONGEST_DESCRIPTION: Final = 500
@@ -97,7 +98,14 @@ async def show(account: str, endpoint: str) -> Endpoint:
 
 async def add(runtime: Runtime, by: Author, account: str, change: EndpointChange) -> tuple[Endpoint, Secret]:
     """Add an endpoint; its secret is shown this once. Raises FieldError."""
-    await _refuse_wrong(runtime, change)
+    await refuse_wrong(runtime, change)
+    return await insert(runtime, by, account, change)
+
+
+async def insert(
+    runtime: Runtime, by: Author, account: str, change: EndpointChange, secret: Secret | None = None
+) -> tuple[Endpoint, Secret]:
+    """Add one whose values were found right (`refuse_wrong`), signed with a secret of ours or the one that is given."""
     if not change.url:
         raise FieldError("url", "this parameter is required")
     new, now = new_id("whe"), await business_now()
@@ -107,15 +115,20 @@ async def add(runtime: Runtime, by: Author, account: str, change: EndpointChange
             raise FieldError("url", f"an account has at most {MOST} endpoints")
         kept = (change.url, list(change.types or ()), change.description or "")
         await sql.rows(INSERT, new, account, *kept, now)
-        secret = await _new_secret(runtime.keyring, account, new, now)
+        kept_secret = await _keep_secret(runtime.keyring, account, new, secret or _made_up(), now)
         after = dict(zip(("url", "types", "description"), kept, strict=True)) | {"secret": SET}
         await by.note(account, "webhook_endpoint.added", new, after=after)
-    return await show(account, new), secret
+    return await show(account, new), kept_secret
 
 
 async def update(runtime: Runtime, by: Author, account: str, endpoint: str, change: EndpointChange) -> Endpoint:
     """Change an endpoint; raises NotThereError, FieldError."""
-    await _refuse_wrong(runtime, change)
+    await refuse_wrong(runtime, change)
+    return await alter(by, account, endpoint, change)
+
+
+async def alter(by: Author, account: str, endpoint: str, change: EndpointChange) -> Endpoint:
+    """Change one to values that were found right (`refuse_wrong`)."""
     async with DB.transaction():
         row = await sql.row(LOCK, account, endpoint)
         if row is None:
@@ -152,7 +165,12 @@ async def remove(by: Author, account: str, endpoint: str) -> None:
 
 
 async def roll_secret(
-    runtime: Runtime, by: Author, account: str, endpoint: str, keep_old: timedelta = ROLLS_FOR
+    runtime: Runtime,
+    by: Author,
+    account: str,
+    endpoint: str,
+    keep_old: timedelta = ROLLS_FOR,
+    secret: Secret | None = None,
 ) -> tuple[Endpoint, Secret]:
     """Another secret, shown this once; those before it sign for `keep_old` longer. Raises NotThereError, FieldError."""
     if not timedelta(0) <= keep_old <= LONGEST_ROLL:
@@ -170,11 +188,11 @@ async def roll_secret(
         await sql.rows(
             "delete from tollbridge.webhook_endpoint_secret where endpoint = $1 and expires_at <= $2", endpoint, now
         )
-        secret = await _new_secret(runtime.keyring, account, endpoint, now)
+        kept = await _keep_secret(runtime.keyring, account, endpoint, secret or _made_up(), now)
         await by.note(
             account, "webhook_endpoint.secret_rolled", endpoint, before={"secret": SET}, after={"secret": CHANGED}
         )
-    return await show(account, endpoint), secret
+    return await show(account, endpoint), kept
 
 
 async def signing_secrets(keyring: Keyring, endpoint: str, now: datetime) -> list[Secret]:
@@ -185,9 +203,25 @@ async def signing_secrets(keyring: Keyring, endpoint: str, now: datetime) -> lis
     ]
 
 
-async def _new_secret(keyring: Keyring, account: str, endpoint: str, now: datetime) -> Secret:
-    new, text = new_id("wes"), f"whsec_{base64.b64encode(os.urandom(SECRET_BYTES)).decode()}"
-    sealed = keyring.encrypt(text.encode(), table="webhook_endpoint_secret", column="secret", row=new)
+def given_secret(secret: Secret, param: str) -> Secret:
+    """A secret that somebody else has made; raises FieldError for one that Standard Webhooks would not take."""
+    text = secret.reveal()
+    try:
+        length = len(base64.b64decode(text.removeprefix(SECRET_PREFIX), validate=True))
+    except (ValueError, binascii.Error):
+        length = 0
+    if not text.startswith(SECRET_PREFIX) or not 24 <= length <= 64:
+        raise FieldError(param, f"must be {SECRET_PREFIX} and 24 to 64 bytes as base64")
+    return secret
+
+
+def _made_up() -> Secret:
+    return Secret(SECRET_PREFIX + base64.b64encode(os.urandom(SECRET_BYTES)).decode())
+
+
+async def _keep_secret(keyring: Keyring, account: str, endpoint: str, secret: Secret, now: datetime) -> Secret:
+    new = new_id("wes")
+    sealed = keyring.encrypt(secret.reveal().encode(), table="webhook_endpoint_secret", column="secret", row=new)
     await sql.rows(
         """insert into tollbridge.webhook_endpoint_secret (id, account, endpoint, secret, created_at)
            values ($1, $2, $3, $4, $5)""",
@@ -197,11 +231,11 @@ async def _new_secret(keyring: Keyring, account: str, endpoint: str, now: dateti
         sealed,
         now,
     )
-    return Secret(text)
+    return secret
 
 
-async def _refuse_wrong(runtime: Runtime, change: EndpointChange) -> None:
-    """Outside any transaction: a name is resolved."""
+async def refuse_wrong(runtime: Runtime, change: EndpointChange) -> None:
+    """Raise FieldError for a value that can't be. Outside any transaction: a name is resolved."""
     DB.assert_no_transaction("looking an endpoint's address up")
     if change.url is not None:
         try:

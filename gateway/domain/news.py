@@ -85,8 +85,7 @@ def _standing(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Itera
     """Everything that stands, told or not."""
     yield from _given_back(view, invoice)
     match invoice.status:
-        case "open" if not view.hold:
-            # While its checkout is under way, the payer is told by the shop's own page.
+        case "open" if not _at_the_till(view):
             yield from _open(view, invoice, now)
         case "paid":
             yield _paid(view, invoice, now)
@@ -95,6 +94,12 @@ def _standing(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Itera
             yield News(NewsType.GIVEN_UP, invoice.id, since, InvoiceNews(**_shown(invoice)))
         case _:
             pass
+
+
+def _at_the_till(view: InvoiceView) -> bool:
+    """Its checkout is under way, so that the payer hears of it from the shop's own page; a first decline ends that, or
+    begins the ladder."""
+    return view.hold == "held" or (view.hold == "released" and view.policy.first_decline == "fail")
 
 
 def _open(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Iterator[News]:

@@ -107,7 +107,7 @@ class Tried(msgspec.Struct, frozen=True):
     due_at: datetime | None
 
 
-async def lost_deliveries(now: datetime, limit: int) -> list[str]:
+async def waiting_endpoints(now: datetime, limit: int) -> list[str]:
     """Endpoints to which something is due, and on which nobody works."""
     return [row["id"] for row in await sql.rows(LOST, now, limit)]
 
@@ -143,7 +143,8 @@ class Deliverer:
         tried = await asyncio.gather(*(send(row) for row in due))
         await _store(held, tried, now)
         refused = sum(not one.answer.is_taken for one in tried)
-        log.log(30 if refused else 20, "delivered", endpoint=held.id, events=len(tried) - refused, refused=refused)
+        say = log.warning if refused else log.info
+        say("events_sent", endpoint=held.id, taken=len(tried) - refused, refused=refused)
 
 
 async def _claim(endpoint: str, now: datetime) -> Held | None:
@@ -173,6 +174,9 @@ async def _store(held: Held, tried: Sequence[Tried], now: datetime) -> None:
     rests_until = now + timedelta(seconds=RESTS_S[min(silent, len(RESTS_S)) - 1]) if silent else None
     dead = failing_since is not None and now - failing_since >= TRIED_FOR
     async with DB.transaction():
+        # The endpoint before its deliveries, as whoever removes it locks them.
+        still = not (dead or gone)
+        await sql.rows(LET_GO, held.id, held.holder, failing_since, silent, rests_until, still)
         await sql.rows(
             STORE,
             now,
@@ -183,8 +187,6 @@ async def _store(held: Held, tried: Sequence[Tried], now: datetime) -> None:
             [sql.storable(one.answer.error, 200) for one in tried],
             [one.due_at for one in tried],
         )
-        still = not (dead or gone)
-        await sql.rows(LET_GO, held.id, held.holder, failing_since, silent, rests_until, still)
         if any(one.state is EventDeliveryState.GIVEN_UP for one in tried):
             reason = "an event was refused or unanswered for three days"
             await open_case(held.account, CaseKind.EVENT_UNDELIVERED, held.id, reason, now)

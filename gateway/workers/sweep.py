@@ -14,7 +14,7 @@ from db.engine import DB
 from db.poke import Kind, WakeUp
 from db.queue import SETTINGS
 from gateway.inbox import deliveries
-from gateway.outbound.deliver import lost_deliveries
+from gateway.outbound.deliver import waiting_endpoints
 from gateway.runtime import Runtime
 
 LOCK_KEY: Final = 7_236_611_905
@@ -68,6 +68,6 @@ async def _deliveries(now: datetime) -> int:
 
 
 async def _endpoints(now: datetime) -> int:
-    ids = await lost_deliveries(now, PAGE)
+    ids = await waiting_endpoints(now, PAGE)
     await outbox.wake(ids)
     return len(ids)

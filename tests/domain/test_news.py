@@ -6,13 +6,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
 from msgspec.structs import replace
 
 from db.states import MovementKind
-from gateway.domain.news import NEWS_FOR, WHAT, WHY, news, next_news_at
+from gateway.domain.news import NEWS_FOR, WHAT, WHY, News, news, next_news_at
 from gateway.domain.news_types import FailureNews, NewsType, PaidNews
+from gateway.domain.policy import Policy
 from gateway.domain.view import InvoiceView, ReturnView, SubscriptionView
 from processors.outcome import Advice, DeclineClass
+from tests.domain.strategies import views
 from tests.domain.views import (
     DAY,
     DUE_DATE,
@@ -61,6 +64,9 @@ TABLE: dict[str, tuple[InvoiceView, datetime, list[str]]] = {
         view(attempts=declined_at(1, **SOFT), methods=()), NOW, ["payment_failed", "payment_method_needed"],
     ),
     "declined while its checkout is under way": (replace(FAILED, hold="released"), NOW, []),
+    "declined, and its checkout leaves it to the ladder": (
+        replace(FAILED, hold="released", policy=Policy(first_decline="retry")), NOW, ["payment_failed"],
+    ),
     "declined, and its checkout has ended": (replace(FAILED, abandoned=True), NOW, []),
     "declined, and paid before anybody looked": (
         view(invoice("paid"), attempts=declined_at(1, **SOFT)), NOW, ["paid"],
@@ -197,3 +203,23 @@ def test_a_new_method_ends_the_need() -> None:
     needed = view(methods=())
     assert told(replace(needed, methods=(METHOD,))) == []
     assert timedelta(0) <= NOW - news(needed, NOW)[0].since
+
+
+def the_same(of: InvoiceView, told: tuple[News, ...]) -> InvoiceView:
+    return replace(of, announced=frozenset(one.key for one in told))
+
+
+@given(views())
+def test_whatever_an_invoice_is_like_its_news_are_told_once_and_the_clock_moves_on(of: InvoiceView) -> None:
+    told = news(of, NOW)
+    assert len({one.key for one in told}) == len(told)
+    assert news(the_same(of, told), NOW) == ()
+    at = next_news_at(of, NOW)
+    assert at is None or at > NOW
+    for one in told:
+        assert one.since <= NOW
+        assert of.invoice is not None
+        if one.type in (NewsType.PAYMENT_FAILED, NewsType.PAYMENT_METHOD_NEEDED, NewsType.OVERDUE):
+            assert of.invoice.status == "open"
+            assert of.wanted > 0
+            assert of.unresolved is None

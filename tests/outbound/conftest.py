@@ -18,7 +18,7 @@ from gateway.accounts.audit import Author
 from gateway.accounts.webhook_endpoints import EndpointChange
 from gateway.clock import business_now, move_clock
 from gateway.domain.news_types import NewsType
-from gateway.outbound.deliver import Deliverer, lost_deliveries
+from gateway.outbound.deliver import Deliverer, waiting_endpoints
 from gateway.outbound.post import Poster, posting
 from gateway.runtime import Runtime, running
 from gateway.settings import Settings
@@ -54,7 +54,7 @@ class Post:
     async def deliver(self) -> None:
         """What the sweep and the workers do, until nothing is due."""
         for _ in range(20):
-            endpoints = await lost_deliveries(await business_now(), 100)
+            endpoints = await waiting_endpoints(await business_now(), 100)
             if not endpoints:
                 return
             for endpoint in endpoints:
