@@ -149,3 +149,21 @@ async def test_exhaustion(world: World) -> None:
     assert len(world.merchant.of("access_closed", signup.subscription)) == 1
     assert not (await world.access(signup.subscription))["granted"]
     assert not world.merchant.of("overdue"), "nobody is asked for it any more"
+
+
+async def test_due_soon_and_overdue_come_by_the_clock_alone(world: World) -> None:
+    await world.listen()
+    signup = await world.signup("ok", trial_period_days=14)
+    await sql.rows("update tollbridge.payment_method set status = 'stopped', stopped_reason = 'revoked'")
+    await world.later(days=14, hours=1)
+    _, second = world.invoices_of(signup.subscription)
+    # No event of Stripe's helps: what it tells of due dates, an account must ask for.
+
+    await world.later(days=6)
+    assert (world.merchant.of("due_soon"), world.merchant.of("overdue")) == ([], [])
+    await world.later(days=1)
+    assert [event["data"]["id"] for event in world.merchant.of("due_soon")] == [second["id"]]
+    await world.later(days=3)
+    await world.later(days=3)
+    assert [event["data"]["id"] for event in world.merchant.of("overdue")] == [second["id"]]
+    assert len(world.merchant.of("due_soon")) == 1
