@@ -201,6 +201,15 @@ class DeliveryState(StrEnum):
     PARKED = "parked"
 
 
+class EventDeliveryState(StrEnum):
+    """One event on its way to one endpoint of the merchant's."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    GIVEN_UP = "given_up"
+    """Refused or unanswered for as long as we try; it can be asked for again."""
+
+
 class Walk(StrEnum):
     """What is listed at Stripe from time to time, for what webhooks did not bring."""
 

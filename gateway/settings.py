@@ -54,6 +54,8 @@ class Settings(Unprinted, frozen=True, forbid_unknown_fields=True):
     max_body_bytes: Annotated[int, msgspec.Meta(ge=1_024, le=67_108_864)] = 1_048_576
     webhook_queue: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 2_000
     """Accepted and not yet committed deliveries; beyond it the answer is 503."""
+    outbound_private: bool = False
+    """For development: webhook endpoints may stand at private addresses, and be called without TLS."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
 

@@ -120,7 +120,9 @@ create table tollbridge.subscription (
     pause_behavior text not null default '',
     paused_at timestamptz,                         -- when a pause of its collection was first seen; null while there is none
     cancel_at_period_end boolean not null default false,
+    trial_end timestamptz,
     ended_at timestamptz,
+    access_changes integer not null default 0,     -- how often its merchant was told that access changed: odd is open
     digest text not null default '',
     stale boolean not null default true,
     read_at timestamptz,
@@ -464,6 +466,80 @@ create table tollbridge.delivery (
 create unique index delivery_once on tollbridge.delivery (account, source, delivery_key) where delivery_key is not null;
 create index delivery_stored on tollbridge.delivery (received_at) where state = 'stored';
 create index delivery_listing on tollbridge.delivery (account, received_at desc, id);
+
+-- What we tell the merchant: each event once for what makes it happen (its step), numbered within its object.
+create table tollbridge.outbound_sequence (
+    account text not null references tollbridge.account on delete restrict,
+    object text not null,
+    last bigint not null,
+    primary key (account, object)
+);
+create table tollbridge.outbound_event (
+    id text primary key,
+    account text not null references tollbridge.account on delete restrict,
+    type text not null,
+    object_kind text not null,
+    object text not null,
+    step text not null,
+    sequence bigint not null check (sequence > 0),
+    data jsonb not null,
+    created_at timestamptz not null,
+    unique (account, id),
+    constraint outbound_event_once unique (account, object, type, step),
+    unique (account, object, sequence)
+);
+create index outbound_event_listing on tollbridge.outbound_event (account, created_at desc, id);
+
+create table tollbridge.webhook_endpoint (
+    id text primary key,
+    account text not null references tollbridge.account on delete restrict,
+    url text not null check (url <> ''),
+    types text[] not null default '{}',            -- none: all
+    description text not null default '',
+    enabled boolean not null default true,
+    failing_since timestamptz,                     -- business time: the first failure after the last success
+    silent integer not null default 0,             -- rounds in a row in which nothing was answered
+    rests_until timestamptz,                       -- and nothing is sent before this business time
+    created_at timestamptz not null,
+    claimed_by text,
+    claim_until timestamptz,                       -- machine time: a holder that died lets go
+    unique (account, id),
+    check ((claimed_by is null) = (claim_until is null))
+);
+create index webhook_endpoint_listing on tollbridge.webhook_endpoint (account, created_at desc, id);
+
+create table tollbridge.webhook_endpoint_secret (
+    id text primary key,
+    account text not null references tollbridge.account on delete restrict,
+    endpoint text not null,
+    secret bytea not null,
+    created_at timestamptz not null,
+    expires_at timestamptz,                        -- set when another takes its place; until then both sign
+    foreign key (account, endpoint) references tollbridge.webhook_endpoint (account, id) on delete restrict
+);
+create index webhook_endpoint_secret_endpoint on tollbridge.webhook_endpoint_secret (endpoint);
+
+create table tollbridge.event_delivery (
+    id text primary key,
+    account text not null references tollbridge.account on delete restrict,
+    event text not null,
+    endpoint text not null,
+    state text not null check (state in ('pending', 'delivered', 'given_up')),
+    tries integer not null default 0,
+    begun_at timestamptz not null,                 -- announced, or asked for again
+    due_at timestamptz,
+    tried_at timestamptz,
+    finished_at timestamptz,
+    status integer,                                -- of the last answer
+    error text not null default '',                -- our own words: what is answered is never kept
+    unique (event, endpoint),
+    foreign key (account, event) references tollbridge.outbound_event (account, id) on delete restrict,
+    foreign key (account, endpoint) references tollbridge.webhook_endpoint (account, id) on delete restrict,
+    check ((state = 'pending') = (due_at is not null)),
+    check ((state = 'pending') = (finished_at is null))
+);
+create index event_delivery_due on tollbridge.event_delivery (endpoint, due_at) where state = 'pending';
+create index event_delivery_listing on tollbridge.event_delivery (account, endpoint, begun_at desc, id);
 
 -- Walks through Stripe's lists, for what webhooks did not bring: done up to a business time, and resumable.
 create table tollbridge.catch_up (

@@ -10,6 +10,13 @@ from db.tables.delivery import Delivery
 from db.tables.house import AuditLog, BusinessClock, CatchUp, IdempotentReply, Worker
 from db.tables.invoice import Invoice
 from db.tables.ledger import Movement, Recording, Refund
+from db.tables.outbound import (
+    EventDelivery,
+    OutboundEvent,
+    OutboundSequence,
+    WebhookEndpoint,
+    WebhookEndpointSecret,
+)
 from db.tables.subscription import Subscription
 
 __all__ = [
@@ -23,15 +30,20 @@ __all__ = [
     "Connection",
     "Customer",
     "Delivery",
+    "EventDelivery",
     "IdempotentReply",
     "Invoice",
     "Movement",
+    "OutboundEvent",
+    "OutboundSequence",
     "PaymentMethod",
     "Recording",
     "Refund",
     "ReviewCase",
     "StripeBudget",
     "Subscription",
+    "WebhookEndpoint",
+    "WebhookEndpointSecret",
     "WebhookSecret",
     "Worker",
 ]

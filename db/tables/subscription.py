@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import Boolean, Text
+from piccolo.columns import Boolean, Integer, Text
 
 from db.engine import DB
 from db.tables.columns import SCHEMA, Pokable, at
@@ -17,7 +17,9 @@ class Subscription(Pokable, tablename="subscription", schema=SCHEMA, db=DB):
     pause_behavior = Text()
     paused_at = at()
     cancel_at_period_end = Boolean()
+    trial_end = at()
     ended_at = at()
+    access_changes = Integer(default=0)
     digest = Text()
     stale = Boolean(default=True)
     read_at = at()

@@ -13,10 +13,15 @@
     options = { base_url = "https://practice.example", account = "acct_1" }
     declines = { refer_to_bank = "do_not_honor" }      # what a decline code means, over the adapter's own table
 
-What the file does not mention stays as it is. With `prune`, accounts and connections that it does not mention are
-disabled (what they did must stay readable), signing secrets retired, and the other decline codes of its connections go
-back to the adapter's class. The whole file is one transaction. A dry run does everything and rolls back, so what it
-shows is what would happen.
+    [[account.webhook_endpoint]]                      # found again by its address
+    url = "https://shop.example/webhooks/tollbridge"
+    secret = "env:EVENTS_SECRET"                      # whsec_ and 32 random bytes as base64
+    types = ["tollbridge.invoice.payment_failed"]
+
+What the file does not mention stays as it is. With `prune`, accounts, connections and endpoints that it does not
+mention are disabled (what they did must stay readable), signing secrets retired, and the other decline codes of its
+connections go back to the adapter's class. The whole file is one transaction. A dry run does everything and rolls back,
+so what it shows is what would happen.
 """
 
 from __future__ import annotations
@@ -28,13 +33,15 @@ from typing import Any
 import msgspec
 
 from db.engine import DB
-from gateway.accounts import accounts, connections, webhook_secrets
+from gateway.accounts import accounts, connections, webhook_endpoints, webhook_secrets
 from gateway.accounts.accounts import Account, AccountChange
 from gateway.accounts.audit import Author, Change
 from gateway.accounts.connections import ConnectionChange, RecordOn
 from gateway.accounts.errors import FieldError, NotThereError
 from gateway.accounts.secrets import found
 from gateway.accounts.validation import converted
+from gateway.accounts.webhook_endpoints import EndpointChange
+from gateway.clock import business_now
 from gateway.runtime import Runtime
 from processors.values import Secret, Unprinted
 
@@ -53,6 +60,20 @@ class ConnectionEntry(Unprinted, msgspec.Struct, frozen=True, forbid_unknown_fie
     enabled: bool | None = None
 
 
+class EndpointEntry(Unprinted, msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One `[[account.webhook_endpoint]]`. Its secret is yours: one that we made would be shown to nobody."""
+
+    url: str
+    secret: str
+    types: list[str] | None = None
+    description: str | None = None
+    enabled: bool | None = None
+
+    @property
+    def change(self) -> EndpointChange:
+        return EndpointChange(self.url, self.types, self.description, self.enabled)
+
+
 class AccountEntry(Unprinted, msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One `[[account]]`. `api_key` is needed where the account is new."""
 
@@ -64,6 +85,7 @@ class AccountEntry(Unprinted, msgspec.Struct, frozen=True, forbid_unknown_fields
     policies: dict[str, Any] | None = None
     enabled: bool | None = None
     connection: list[ConnectionEntry] = []
+    webhook_endpoint: list[EndpointEntry] = []
 
 
 class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,6 +109,7 @@ def read(path: Path) -> Document:
     _refuse_doubles([entry.name for entry in document.account], "account")
     for place, entry in enumerate(document.account):
         _refuse_doubles([one.name for one in entry.connection], f"account.{place}.connection")
+        _refuse_doubles([one.url for one in entry.webhook_endpoint], f"account.{place}.webhook_endpoint", "url")
     return document
 
 
@@ -97,6 +120,7 @@ async def apply(
 
     `beside` is the directory that relative `file:` paths start from. Raises FieldError; nothing is changed then.
     """
+    await _look_endpoints_up(runtime, document)
     try:
         async with DB.transaction():
             for place, entry in enumerate(document.account):
@@ -131,8 +155,11 @@ async def _account(runtime: Runtime, by: Author, entry: AccountEntry, at: str, b
         raise FieldError(f"{at}.{error.param}", error.message) from None
     for place, one in enumerate(entry.connection):
         await _connection(runtime, by, account, one, f"{at}.connection.{place}", beside, prune=prune)
+    for place, endpoint in enumerate(entry.webhook_endpoint):
+        await _endpoint(runtime, by, account, endpoint, f"{at}.webhook_endpoint.{place}", beside)
     if prune:
         await _disable_other_connections(runtime, by, account, {one.name for one in entry.connection})
+        await _disable_other_endpoints(by, account, {one.url for one in entry.webhook_endpoint})
 
 
 async def _upsert(runtime: Runtime, by: Author, name: str, change: AccountChange, secrets: list[Secret]) -> Account:
@@ -184,6 +211,37 @@ async def _connection(
         raise FieldError(f"{at}.{error.param}", error.message) from None
 
 
+async def _look_endpoints_up(runtime: Runtime, document: Document) -> None:
+    """Before the transaction: names are resolved."""
+    for place, entry in enumerate(document.account):
+        for number, one in enumerate(entry.webhook_endpoint):
+            try:
+                await webhook_endpoints.refuse_wrong(runtime, one.change)
+            except FieldError as error:
+                raise FieldError(f"account.{place}.webhook_endpoint.{number}.{error.param}", error.message) from None
+
+
+async def _endpoint(
+    runtime: Runtime, by: Author, account: Account, entry: EndpointEntry, at: str, beside: Path
+) -> None:
+    param = f"{at}.secret"
+    secret = webhook_endpoints.given_secret(found(entry.secret, param, beside=beside), param)
+    known = next((one for one in await webhook_endpoints.listed(account.id) if one.url == entry.url), None)
+    if known is None:
+        known, _ = await webhook_endpoints.insert(runtime, by, account.id, entry.change, secret)
+    # One that was just added may be meant to be disabled.
+    await webhook_endpoints.alter(by, account.id, known.id, entry.change)
+    signs = await webhook_endpoints.signing_secrets(runtime.keyring, known.id, await business_now())
+    if secret.reveal() != signs[0].reveal():
+        await webhook_endpoints.roll_secret(runtime, by, account.id, known.id, secret=secret)
+
+
+async def _disable_other_endpoints(by: Author, account: Account, keep: set[str]) -> None:
+    for one in await webhook_endpoints.listed(account.id):
+        if one.url not in keep and one.enabled:
+            await webhook_endpoints.alter(by, account.id, one.id, EndpointChange(enabled=False))
+
+
 async def _disable_other_connections(runtime: Runtime, by: Author, account: Account, keep: set[str]) -> None:
     for one in await connections.listed(account.id):
         if one.name not in keep and one.enabled:
@@ -196,7 +254,7 @@ async def _disable_other_accounts(runtime: Runtime, by: Author, keep: set[str]) 
             await accounts.update(runtime.keyring, by, one.id, AccountChange(enabled=False))
 
 
-def _refuse_doubles(names: list[str], at: str) -> None:
+def _refuse_doubles(names: list[str], at: str, field: str = "name") -> None:
     for place, name in enumerate(names):
         if name in names[:place]:
-            raise FieldError(f"{at}.{place}.name", f"{name!r} is there twice")
+            raise FieldError(f"{at}.{place}.{field}", f"{name!r} is there twice")

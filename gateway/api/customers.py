@@ -12,7 +12,7 @@ from litestar.di import NamedDependency
 from litestar.params import PathParameter
 
 from db import sql
-from db.states import InvoiceState, MethodStatus
+from db.states import MethodStatus
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import NotThereError
 from gateway.accounts.keys import Scope
@@ -20,10 +20,10 @@ from gateway.api.auth import Principal, requires
 from gateway.api.openapi import about, changing, example, problems
 from gateway.api.paging import DEFAULT, After, Limit, Page, listed, page, unix
 from gateway.api.problems import Code
-from gateway.billing.shapes import InvoiceShape, billed
 from gateway.clock import business_now
+from gateway.customers.access import access_of
 from gateway.customers.methods import opt_out
-from gateway.domain.access import AccessInvoice, access
+from gateway.domain.access import Access
 from processors.values import Card
 
 Callers: Final = requires(Scope.SERVER)
@@ -44,10 +44,6 @@ KNOWN: Final = """
 SUBSCRIPTION: Final = "select * from tollbridge.subscription where account = $1 and id = $2"
 SUBSCRIPTIONS: Final = """
     select * from tollbridge.subscription where account = $1 and customer = $2 order by created_at desc, id desc
-"""
-INVOICES: Final = """
-    select id, subscription, state, billing_reason, snapshot from tollbridge.invoice
-    where account = $1 and subscription = any($2) order by coalesce(stripe_created_at, created_at), id
 """
 
 
@@ -156,21 +152,10 @@ async def subscription_access(principal: NamedDependency[Principal], subscriptio
 
 
 async def _access(account: str, rows: Sequence[asyncpg.Record]) -> list[AccessBody]:
-    invoices: dict[str, list[asyncpg.Record]] = {row["id"]: [] for row in rows}
-    for invoice in await sql.rows(INVOICES, account, list(invoices)):
-        invoices[invoice["subscription"]].append(invoice)
-    return [_access_of(row, invoices[row["id"]]) for row in rows]
+    return [_access_body(row, found) for row, found in zip(rows, await access_of(account, rows), strict=True)]
 
 
-def _access_of(row: asyncpg.Record, invoices: Sequence[asyncpg.Record]) -> AccessBody:
-    # The invoice that began it; where Stripe's reason is not known (an older mirror), the oldest.
-    first = next((i["id"] for i in invoices if i["billing_reason"] == "subscription_create"), None)
-    first = first or (invoices[0]["id"] if invoices else None)
-    seen = [
-        AccessInvoice(i["id"], i["id"] == first, InvoiceState(i["state"]), i["id"] == first and _credited(i))
-        for i in invoices
-    ]
-    found = access(seen, ended=row["ended_at"] is not None)
+def _access_body(row: asyncpg.Record, found: Access) -> AccessBody:
     return AccessBody(
         subscription=row["id"],
         granted=found.granted,
@@ -179,11 +164,6 @@ def _access_of(row: asyncpg.Record, invoices: Sequence[asyncpg.Record]) -> Acces
         customer=row["customer"] or None,
         status=row["status"] or None,
     )
-
-
-def _credited(invoice: asyncpg.Record) -> bool:
-    snapshot = invoice["snapshot"]
-    return snapshot is not None and billed(msgspec.json.decode(snapshot, type=InvoiceShape)).is_credited
 
 
 async def _refuse_unknown(account: str, customer: str) -> None:

@@ -1,130 +1,100 @@
-"""/v1/events: the webhooks that were accepted, how each ended, and doing one again."""
+"""/v1/events: what the merchant was told, and telling it again. What others told us stands at /v1/inbox."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
-import asyncpg
 import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.params import PathParameter, QueryParameter
 
 from db import sql
-from db.engine import DB
-from db.states import DeliveryState
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import NotThereError
 from gateway.accounts.keys import Scope
 from gateway.api.auth import Principal, requires
-from gateway.api.openapi import changing, problems
-from gateway.api.paging import DEFAULT, After, Limit, Page, listed, page, unix
+from gateway.api.openapi import about, changing, example, problems
+from gateway.api.paging import DEFAULT, After, Limit, Page, listed, page
 from gateway.api.problems import Code
-from gateway.clock import business_now
-from gateway.inbox import deliveries
+from gateway.domain.news_types import NewsType
+from gateway.outbound import events
+from gateway.outbound.body import COLUMNS, Event, event
 
+Readers: Final = requires(Scope.SERVER, Scope.FINANCE, Scope.ADMIN)
 Callers: Final = requires(Scope.ADMIN)
-SELECT: Final = """
-    select t.id, t.source, t.kind, t.object_id, t.state, t.reason, t.tries, t.try_at, t.received_at, t.finished_at,
-        coalesce(c.name, t.source) as source_name
-    from tollbridge.delivery t left join tollbridge.connection c on c.id = t.source and c.account = t.account
-"""
+SELECT: Final = f"""
+    select {COLUMNS} from tollbridge.outbound_event t join tollbridge.account a on a.id = t.account
+"""  # noqa: S608 (columns are a constant of ours)
 
 
-class EventBody(msgspec.Struct, frozen=True):
-    """One accepted webhook, without its body: `source` is stripe or a connection's name."""
+class Replay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where an event goes again."""
 
-    id: str
-    source: str
-    kind: str
-    object_id: str | None
-    state: DeliveryState
-    reason: str
-    tries: int
-    next_try: int | None
-    created: int
-    finished: int | None
-    object: Literal["event"] = "event"
+    webhook_endpoint: Annotated[
+        str, about("Only there (whe_…), whatever types it wants; without it, to every enabled endpoint that wants it.")
+    ] = ""
 
 
-EventId = Annotated[str, PathParameter(description="The event's id here: dlv_…")]
-About = Annotated[str, QueryParameter(description="Only about the object of this id.")]
-OfKind = Annotated[str, QueryParameter(description="Only of this type, as its sender names it.")]
-State = Annotated[DeliveryState | None, QueryParameter(name="state", description="Only events in this state.")]
+EXAMPLE: Final = example("To one endpoint", {"webhook_endpoint": "whe_01k5n3f8m4e6z9b2c7d0x1y2z3"})
+EventId = Annotated[str, PathParameter(description="The event's id: evt_…")]
+About = Annotated[str, QueryParameter(name="object", description="Only about the object of this id.")]
+OfType = Annotated[NewsType | None, QueryParameter(name="type", description="Only of this type.")]
 
 
-@get("/events", guards=[Callers], responses=problems())
+@get("/events", guards=[Readers], responses=problems())
 async def list_events(
     principal: NamedDependency[Principal],
-    in_state: State = None,
-    object_id: About = "",
-    kind: OfKind = "",
+    of_type: OfType = None,
+    of_object: About = "",
     limit: Limit = DEFAULT,
     starting_after: After = "",
-) -> Page[EventBody]:
-    """The account's events."""
+) -> Page[Event]:
+    """The account's events, whether any endpoint was told of them or not. Kept for 35 days."""
     return await find_events(
-        principal.account, in_state, object_id=object_id, kind=kind, limit=limit, starting_after=starting_after
+        principal.account, of_type, of_object=of_object, limit=limit, starting_after=starting_after
     )
 
 
-@get("/events/{event_id:str}", guards=[Callers], responses=problems(Code.NOT_FOUND))
-async def show_event(principal: NamedDependency[Principal], event_id: EventId) -> EventBody:
-    """One event."""
+@get("/events/{event_id:str}", guards=[Readers], responses=problems(Code.NOT_FOUND))
+async def show_event(principal: NamedDependency[Principal], event_id: EventId) -> Event:
+    """One event, as endpoints are told it."""
     return await find_event(principal.account, event_id)
 
 
-@post("/events/{event_id:str}/replay", status_code=200, guards=[Callers], **changing(Code.NOT_FOUND))
-async def replay_event(principal: NamedDependency[Principal], event_id: EventId) -> EventBody:
-    """Route an event again. Harmless at any time: it only makes us look at what is true now."""
-    await replay(Author(principal.actor), principal.account, event_id)
+@post(
+    "/events/{event_id:str}/replay",
+    status_code=200,
+    guards=[Callers],
+    **changing(Code.NOT_FOUND, Code.STATE_CONFLICT),
+)
+async def replay_event(
+    principal: NamedDependency[Principal], event_id: EventId, data: Annotated[Replay, EXAMPLE]
+) -> Event:
+    """Deliver an event again, with the same id and body."""
+    await events.replay(Author(principal.actor), principal.account, event_id, data.webhook_endpoint)
     return await find_event(principal.account, event_id)
-
-
-async def replay(by: Author, account: str, event: str) -> None:
-    """Route a delivery again, with a row in the audit log; raises NotThereError."""
-    async with DB.transaction():
-        if not await deliveries.replay(account, event, by=by.name, now=await business_now()):
-            raise NotThereError("event", event)
-        await by.note(account, "event.replayed", event)
 
 
 async def find_events(
     account: str,
-    state: DeliveryState | None = None,
+    of_type: NewsType | None = None,
     *,
-    object_id: str = "",
-    kind: str = "",
+    of_object: str = "",
     limit: int = DEFAULT,
     starting_after: str = "",
-) -> Page[EventBody]:
+) -> Page[Event]:
     """A page of an account's events."""
-    where = {"state": state, "object_id": object_id, "kind": kind}
-    return listed(*await page(account, SELECT, "received_at", where, limit=limit, starting_after=starting_after), shown)
+    where = {"type": of_type, "object": of_object}
+    return listed(*await page(account, SELECT, "created_at", where, limit=limit, starting_after=starting_after), event)
 
 
-async def find_event(account: str, event: str) -> EventBody:
+async def find_event(account: str, event_id: str) -> Event:
     """Raises NotThereError."""
-    row = await sql.row(f"{SELECT} where t.account = $1 and t.id = $2", account, event)
+    row = await sql.row(f"{SELECT} where t.account = $1 and t.id = $2", account, event_id)
     if row is None:
-        raise NotThereError("event", event)
-    return shown(row)
-
-
-def shown(row: asyncpg.Record) -> EventBody:
-    """A delivery's row as it stands in JSON."""
-    return EventBody(
-        id=row["id"],
-        source=row["source_name"],
-        kind=row["kind"],
-        object_id=row["object_id"] or None,
-        state=DeliveryState(row["state"]),
-        reason=row["reason"],
-        tries=row["tries"],
-        next_try=unix(row["try_at"]),
-        created=unix(row["received_at"]),
-        finished=unix(row["finished_at"]),
-    )
+        raise NotThereError("event", event_id)
+    return event(row)
 
 
 event_routes: Final[list[Any]] = [list_events, show_event, replay_event]

@@ -31,6 +31,11 @@ CASES: Final = Gauge("tollbridge_cases_open", "Cases that wait for a human.", mu
 UNROUTED: Final = Gauge(
     "tollbridge_deliveries_oldest_seconds", "Age of the oldest delivery not yet routed.", multiprocess_mode=MODE
 )
+UNSENT: Final = Gauge(
+    "tollbridge_events_late_seconds",
+    "How long the first of the events that are due to an enabled endpoint has been due.",
+    multiprocess_mode=MODE,
+)
 BEAT: Final = Gauge(
     "tollbridge_worker_beat_seconds", "Time since a worker last said that it lives.", multiprocess_mode=MODE
 )
@@ -41,6 +46,10 @@ UNRESOLVED_NOW: Final = """
 """
 CASES_NOW: Final = "select count(*) from tollbridge.review_case where state = 'open'"
 OLDEST: Final = "select min(received_at) from tollbridge.delivery where state = 'stored'"
+FIRST_DUE: Final = """
+    select min(d.due_at) from tollbridge.event_delivery d
+    join tollbridge.webhook_endpoint e on e.id = d.endpoint and e.enabled where d.state = 'pending'
+"""
 LAST_BEAT: Final = "select extract(epoch from clock_timestamp() - max(beat_at))::float8 from tollbridge.worker"
 
 
@@ -72,7 +81,7 @@ async def ready(state: State) -> Response[Ready]:
         if missing:
             report = Ready("migrations_pending", "up", answered_ms, missing)
         else:
-            report = Ready("ready", "up", answered_ms, [], await _oldest_s(), await sql.value(LAST_BEAT))
+            report = Ready("ready", "up", answered_ms, [], await _since_s(OLDEST), await sql.value(LAST_BEAT))
     except AWAY as error:
         log.warning("not_ready", error=type(error).__name__)
         report = Ready("database_unavailable", "down")
@@ -101,9 +110,10 @@ async def _pending(state: State) -> list[str]:
     return missing
 
 
-async def _oldest_s() -> float | None:
-    oldest = await sql.value(OLDEST)
-    return None if oldest is None else max(0.0, (await business_now() - oldest).total_seconds())
+async def _since_s(statement: str) -> float | None:
+    """How long ago that is, by business time."""
+    at = await sql.value(statement)
+    return None if at is None else max(0.0, (await business_now() - at).total_seconds())
 
 
 async def _measure() -> None:
@@ -112,7 +122,8 @@ async def _measure() -> None:
         for row in await sql.rows(UNRESOLVED_NOW):
             UNRESOLVED.labels(row["state"]).set(row["count"])
         CASES.set(await sql.value(CASES_NOW))
-        UNROUTED.set(await _oldest_s() or 0)
+        UNROUTED.set(await _since_s(OLDEST) or 0)
+        UNSENT.set(await _since_s(FIRST_DUE) or 0)
         BEAT.set(await sql.value(LAST_BEAT) or 0)
         DATABASE_UP.set(1)
     except AWAY:

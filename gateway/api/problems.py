@@ -23,6 +23,7 @@ from gateway.cases import CaseClosedError
 from gateway.checkout.values import CheckoutError
 from gateway.connections import UnknownConnectionError
 from gateway.finance.errors import AlreadyRunningError, NoMethodError, NotNowError
+from gateway.outbound.events import EndpointDisabledError
 from gateway.runtime import UnknownAccountError
 from processors.errors import CallError, RefusedError
 
@@ -249,6 +250,7 @@ TRANSLATIONS: Final[Mapping[type[Exception], Callable[[Any], ProblemError]]] = {
     NotThereError: lambda e: ProblemError(Code.NOT_FOUND, str(e)),
     CheckFailedError: lambda e: ProblemError(Code.CHECK_FAILED, str(e)),
     CaseClosedError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
+    EndpointDisabledError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     AlreadyRunningError: lambda e: ProblemError(Code.IN_PROGRESS, str(e), headers={"Retry-After": "1"}),
     NotNowError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     NoMethodError: lambda e: ProblemError(Code.PAYMENT_METHOD_NEEDS_REPAIR, str(e)),

@@ -15,8 +15,10 @@ from gateway.api.connections import connection_routes
 from gateway.api.customers import customer_routes
 from gateway.api.events import event_routes
 from gateway.api.idempotency import Idempotency
+from gateway.api.inbox import inbox_routes
 from gateway.api.invoices import invoice_routes
 from gateway.api.keys import key_routes
+from gateway.api.webhook_endpoints import webhook_endpoint_routes
 
 
 def v1() -> Router:
@@ -34,7 +36,9 @@ def v1() -> Router:
             *connection_routes,
             *customer_routes,
             *event_routes,
+            *inbox_routes,
             *invoice_routes,
             *key_routes,
+            *webhook_endpoint_routes,
         ],
     )

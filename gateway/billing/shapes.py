@@ -53,6 +53,7 @@ class FinalizationError(msgspec.Struct, frozen=True):
 
 class Transitions(msgspec.Struct, frozen=True):
     paid_at: int | None = None
+    marked_uncollectible_at: int | None = None
 
 
 class AutomaticTax(msgspec.Struct, frozen=True):
@@ -132,6 +133,7 @@ def billed(shape: InvoiceShape) -> BilledInvoice:
         metadata=shape.metadata,
         session=_session(shape),
         finalization_error=_finalization_error(shape),
+        uncollectible_at=from_unix(shape.status_transitions.marked_uncollectible_at),
     )
 
 
@@ -208,6 +210,7 @@ class SubscriptionShape(msgspec.Struct, frozen=True):
     collection_method: str = "charge_automatically"
     cancel_at_period_end: bool = False
     ended_at: int | None = None
+    trial_end: int | None = None
     pause_collection: PauseCollection | None = None
     latest_invoice: str | dict[str, Any] | None = None
     metadata: dict[str, str] = {}
@@ -219,6 +222,7 @@ class SubscriptionShape(msgspec.Struct, frozen=True):
             self.collection_method,
             self.cancel_at_period_end,
             self.ended_at,
+            self.trial_end,
             self.pause_collection.behavior if self.pause_collection else "",
         )
         return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]

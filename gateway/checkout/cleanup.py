@@ -15,8 +15,8 @@ from gateway.billing.invoices import StripeInvoice
 from gateway.checkout.load import LoadedSession
 from gateway.clock import business_now
 from gateway.collect import mirror
+from gateway.collect.mirror import store_subscription
 from gateway.customers import methods
-from gateway.customers.subscription import store_subscription
 from gateway.runtime import Runtime
 from processors.values import SetupReady
 

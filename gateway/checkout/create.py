@@ -17,7 +17,7 @@ from gateway.checkout.load import LoadedSession
 from gateway.checkout.values import customer_params
 from gateway.clock import business_now
 from gateway.collect import mirror
-from gateway.customers.subscription import store_subscription
+from gateway.collect.mirror import store_subscription
 from gateway.runtime import Runtime
 
 KEY_LIFE: Final = timedelta(hours=23)

@@ -25,6 +25,8 @@ COMMANDS: Final = {
     "apply": "gateway.cli.apply:apply",
     "invoices": "gateway.cli.invoices:invoices",
     "events": "gateway.cli.events:events",
+    "webhooks": "gateway.cli.webhooks:webhooks",
+    "inbox": "gateway.cli.inbox:inbox",
     "cases": "gateway.cli.cases:cases",
 }
 

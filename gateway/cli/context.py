@@ -29,6 +29,7 @@ from gateway.cli.home import local_keyring
 from gateway.clock import LiveClockError
 from gateway.finance.errors import ByHandError
 from gateway.logs import configure_logging
+from gateway.outbound.events import EndpointDisabledError
 from gateway.runtime import Runtime, UnknownAccountError, running
 from gateway.settings import Settings, SettingsError, load_settings
 from processors.errors import ProcessorError
@@ -41,6 +42,7 @@ FAILURES = (
     CaseClosedError,
     DatabaseError,
     EncryptionError,
+    EndpointDisabledError,
     LiveClockError,
     OSError,
     ProblemError,

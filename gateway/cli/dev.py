@@ -70,6 +70,7 @@ def launched(settings: Settings, urls: dict[str, str]) -> Iterator[tuple[Tree, W
             "TOLLBRIDGE_HOST": settings.host,
             "TOLLBRIDGE_PORT": str(settings.port),
             "TOLLBRIDGE_CORS_ORIGINS": urls["shop"],
+            "TOLLBRIDGE_OUTBOUND_PRIVATE": "true",
         }
         with Tree(environment, settings.home_path / LOGS) as tree:
             yield tree, _start(tree, found, urls), found

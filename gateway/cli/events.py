@@ -1,53 +1,50 @@
-"""`tollbridge events`: the webhooks that were accepted."""
+"""`tollbridge events`: what the merchant was told."""
 
 from __future__ import annotations
 
 import click
 
-from db.states import DeliveryState
-from gateway.api import events as api
-from gateway.api.events import EventBody, find_event, find_events
+from gateway.api.events import find_event, find_events
 from gateway.api.paging import Page
 from gateway.cli.context import account_of, author, opened, run
 from gateway.cli.output import OUT, as_json, say, say_all, table, when
+from gateway.domain.news_types import NewsType
+from gateway.outbound import events as story
+from gateway.outbound.body import Event
 
 ACCOUNT = click.option("--account", default="", help="Name or id; not needed where there is only one.")
 
 
 @click.group()
 def events() -> None:
-    """Accepted webhooks, and how each ended."""
+    """What the merchant was told, and telling it again."""
 
 
 @events.command(name="list")
 @ACCOUNT
-@click.option("--state", type=click.Choice([state.value for state in DeliveryState]), help="Only in this state.")
-@click.option("--object", "object_id", default="", metavar="ID", help="Only about this object.")
-@click.option("--kind", default="", help="Only of this kind.")
+@click.option("--type", "of_type", type=click.Choice([one.value for one in NewsType]), help="Only of this type.")
+@click.option("--object", "of_object", default="", metavar="ID", help="Only about this object.")
 @click.option("--limit", type=click.IntRange(1, 100), default=25, show_default=True)
 @click.option("--starting-after", default="", metavar="ID", help="The page after this event.")
 @as_json
-def list_(
-    account: str, state: str | None, object_id: str, kind: str, limit: int, starting_after: str, json_: bool
-) -> None:
+def list_(account: str, of_type: str | None, of_object: str, limit: int, starting_after: str, json_: bool) -> None:
     """List events, the newest first."""
 
-    async def work() -> Page[EventBody]:
+    async def work() -> Page[Event]:
         async with opened():
             return await find_events(
                 (await account_of(account)).id,
-                DeliveryState(state) if state else None,
-                object_id=object_id,
-                kind=kind,
+                NewsType(of_type) if of_type else None,
+                of_object=of_object,
                 limit=limit,
                 starting_after=starting_after,
             )
 
     found = run(work)
-    rows = [(e.id, when(e.created), e.source, e.kind, e.object_id, e.state, e.reason) for e in found.data]
+    rows = [(one.id, when(one.created), one.type, one.sequence, bytes(one.data).decode()) for one in found.data]
 
     def text() -> None:
-        table(("event", "received", "source", "kind", "object", "state", "reason"), rows, "No events.")
+        table(("event", "created", "type", "n", "data"), rows, "No events.")
         if found.has_more:
             OUT.print(f"More: --starting-after {found.data[-1].id}")
 
@@ -57,16 +54,17 @@ def list_(
 @events.command()
 @click.argument("event", nargs=-1, required=True)
 @ACCOUNT
+@click.option("--endpoint", default="", metavar="ID", help="Only to this endpoint, whatever types it wants.")
 @as_json
-def replay(event: tuple[str, ...], account: str, json_: bool) -> None:
-    """Route events again. Harmless at any time: it only makes the worker look at what is true now."""
+def replay(event: tuple[str, ...], account: str, endpoint: str, json_: bool) -> None:
+    """Deliver events again, with the same id and body."""
 
-    async def work() -> list[EventBody]:
+    async def work() -> list[Event]:
         async with opened():
             owner, by = (await account_of(account)).id, author("events replay")
             for one in event:
-                await api.replay(by, owner, one)
+                await story.replay(by, owner, one, endpoint)
             return [await find_event(owner, one) for one in event]
 
     done = run(work)
-    say_all(done, json_, lambda: OUT.print("\n".join(f"{one.id} will be routed again." for one in done)))
+    say_all(done, json_, lambda: OUT.print("\n".join(f"{one.id} will be delivered again." for one in done)))

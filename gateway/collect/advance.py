@@ -7,8 +7,9 @@ from typing import Final
 
 import structlog
 
-from db import cases, poke
+from db import cases, outbox, poke
 from db.engine import DB
+from db.outbox import Announcement
 from db.poke import Claim, WakeUp
 from gateway.billing.errors import StripeError
 from gateway.billing.pace import Lane, in_lane
@@ -33,6 +34,7 @@ from gateway.domain.actions import (
     WaitUntil,
 )
 from gateway.domain.decide import decide
+from gateway.domain.news import news, next_news_at
 from gateway.domain.outdated import outdated
 from gateway.runtime import Runtime
 
@@ -99,14 +101,18 @@ async def _step(runtime: Runtime, claim: Claim, loaded: Loaded, action: Action, 
 async def _rest(claim: Claim, loaded: Loaded, action: WaitUntil | Done, now: datetime) -> bool:
     """Let go; False where something was poked meanwhile."""
     due_at = action.at if isinstance(action, WaitUntil) else None
-    gone = outdated(loaded.view)
+    gone, untold = outdated(loaded.view), news(loaded.view, now)
+    # Due soon and overdue come by the clock; what Stripe would send of them, an account must ask for.
+    wake_at = min((at for at in (due_at, next_news_at(loaded.view, now)) if at is not None), default=None)
     as_before = (loaded.reason, loaded.next_attempt_at) == (action.reason, due_at)
-    if as_before and not gone and not loaded.view.asked:
-        return await poke.release(claim, seen=loaded.poked, due_at=due_at)
+    if as_before and not gone and not untold and not loaded.view.asked:
+        return await poke.release(claim, seen=loaded.poked, due_at=wake_at)
     async with DB.transaction():
-        released = await poke.release(claim, seen=loaded.poked, due_at=due_at)
+        released = await poke.release(claim, seen=loaded.poked, due_at=wake_at)
         if released:
             await record.note(claim, action.reason, due_at)
             if gone:
                 await cases.close_by_itself(claim.account, claim.id, gone, now)
+            told = [Announcement(one.type, one.step, one.data) for one in untold]
+            await outbox.announce(claim.account, "invoice", claim.id, told, now)
     return released

@@ -12,14 +12,14 @@ import structlog
 
 from db import poke, sql
 from db.engine import DB
-from db.poke import Claim
+from db.poke import Claim, Kind
 from gateway.billing import invoices, subscriptions
 from gateway.billing.errors import StripeRefusedError
 from gateway.clock import business_now
 from gateway.collect import record
 from gateway.collect.load import Loaded
+from gateway.collect.mirror import store_subscription
 from gateway.collect.turn import CLAIM_MARGIN_S
-from gateway.customers.subscription import store_subscription
 from gateway.domain.actions import GiveUp
 from gateway.runtime import Runtime
 
@@ -55,7 +55,10 @@ async def _close(runtime: Runtime, claim: Claim, loaded: Loaded, action: GiveUp)
 
 async def _cancel(runtime: Runtime, claim: Claim, loaded: Loaded) -> None:
     assert loaded.view.invoice is not None, "what is given up was read"
-    subscription = loaded.view.invoice.subscription
+    subscription, now = loaded.view.invoice.subscription, await business_now()
+    async with DB.transaction():
+        # What its end closes is told in its own turn; and one that we have not heard of yet gets its row.
+        await poke.poke(Kind.SUBSCRIPTION, claim.account, [subscription], now, stale=True)
     shape = await subscriptions.cancel(await runtime.stripe(claim.account), subscription)
     poked = await sql.value(
         "select poked from tollbridge.subscription where account = $1 and id = $2", claim.account, shape.id

@@ -11,15 +11,24 @@ import msgspec
 from db import poke, sql
 from db.engine import DB
 from db.poke import Claim, ClaimLostError, Kind
-from db.states import AttemptState, InvoiceState, MethodStatus, RecordingState, SessionState, known
+from db.states import AttemptState, InvoiceState, MethodStatus, MovementKind, RecordingState, SessionState, known
 from gateway.billing.shapes import InvoiceShape, billed
 from gateway.clock import business_now, told_offset
 from gateway.connections import capabilities_of
 from gateway.domain.billed import BilledInvoice
 from gateway.domain.policy import Policy
 from gateway.domain.project import project
-from gateway.domain.view import AttemptView, Hold, InvoiceView, MethodView, ReceiptView, RecordingView, SubscriptionView
-from processors.outcome import Advice
+from gateway.domain.view import (
+    AttemptView,
+    Hold,
+    InvoiceView,
+    MethodView,
+    ReceiptView,
+    RecordingView,
+    ReturnView,
+    SubscriptionView,
+)
+from processors.outcome import Advice, DeclineClass
 from processors.values import Card
 
 HELD_ENOUGH_S = 2.0
@@ -45,8 +54,9 @@ VIEW = """
         array(select t from tollbridge.attempt t
               where t.account = i.account and t.invoice = i.id order by t.number) as attempts,
         array(select m from tollbridge.movement m
-              where m.account = i.account and m.invoice = i.id and m.kind = 'receipt'
-              order by m.created_at, m.id) as receipts,
+              where m.account = i.account and m.invoice = i.id
+                and m.kind in ('receipt', 'refund', 'dispute_withdrawn')
+              order by m.created_at, m.id) as movements,
         array(select r from tollbridge.recording r
               where r.account = i.account and r.invoice = i.id order by r.created_at, r.id) as recordings,
         array(select p from tollbridge.payment_method p
@@ -79,6 +89,8 @@ VIEW = """
                 and r.closed_at >= all (select t.resolved_at from tollbridge.attempt t
                                         where t.account = i.account and t.invoice = i.id
                                           and t.resolved_at is not null)) as answered_cases,
+        array(select e.type || ' ' || e.step from tollbridge.outbound_event e
+              where e.account = i.account and e.object = i.id) as announced,
         exists (select 1 from tollbridge.invoice o
                 where o.account = i.account and o.subscription = i.subscription and o.subscription <> ''
                   and o.status = 'open' and (o.stripe_created_at, o.id) < (i.stripe_created_at, i.id)
@@ -185,12 +197,18 @@ async def load(claim: Claim, for_s: float) -> Loaded:
     view = await _view(row)
     state = project(view)
     if state != row["state"]:
-        if row["watched"] or row["younger_open"]:
-            await _store_state(claim, known(InvoiceState, row["state"]), state, now)
+        opens = row["subscription"] if _decides_access(row, state) else ""
+        if row["watched"] or row["younger_open"] or opens:
+            await _store_state(claim, known(InvoiceState, row["state"]), state, opens, now)
         else:
             # Who begins to wait for it meanwhile pokes it: then this stores nothing, and the next round does.
             await sql.rows(STORE_UNWATCHED, claim.account, claim.id, claim.holder, state, poked)
     return Loaded(view, now, poked, state, row["customer"], row["number"], row["reason"], row["next_attempt_at"])
+
+
+def _decides_access(row: asyncpg.Record, state: InvoiceState) -> bool:
+    """Whether what its subscription opens changes with it (law 13)."""
+    return row["billing_reason"] == "subscription_create" and InvoiceState.PAID in (state, row["state"])
 
 
 async def view_of(account: str, invoice: str) -> InvoiceView:
@@ -205,7 +223,7 @@ async def _row(account: str, invoice: str) -> asyncpg.Record:
 
 
 async def _view(row: asyncpg.Record) -> InvoiceView:
-    currency, invoice = row["currency"], _mirrored(row)
+    currency, invoice, moved = row["currency"], _mirrored(row), row["movements"]
     session = await _session(row, invoice)
     connections = msgspec.json.decode(row["connections"] or "{}", type=dict[str, _Connection])
     standings = msgspec.json.decode(row["standings"] or "{}", type=dict[str, _Standing])
@@ -217,7 +235,8 @@ async def _view(row: asyncpg.Record) -> InvoiceView:
         stale=row["stale"],
         hold=_hold(session, row["id"]),
         attempts=tuple(_attempt(a, connections[a["connection"]].adapter) for a in row["attempts"]),
-        receipts=tuple(ReceiptView(r["id"], r["amount"]) for r in row["receipts"]),
+        receipts=tuple(ReceiptView(m["id"], m["amount"]) for m in moved if m["kind"] == MovementKind.RECEIPT),
+        returns=tuple(_return(m) for m in moved if m["kind"] != MovementKind.RECEIPT),
         recordings=tuple(_recording(r) for r in row["recordings"]),
         held_money=int(row["held_money"]),
         methods=tuple(_method(m, connections[m["connection"]], standings[m["id"]], currency) for m in row["methods"]),
@@ -236,6 +255,7 @@ async def _view(row: asyncpg.Record) -> InvoiceView:
         kept_in_pause=row["kept_in_pause"],
         open_cases=frozenset(row["open_cases"]),
         answered_cases=frozenset(row["answered_cases"]),
+        announced=frozenset(row["announced"]),
     )
 
 
@@ -299,6 +319,7 @@ def _attempt(row: asyncpg.Record, adapter: str) -> AttemptView:
         sent_at=row["sent_at"],
         capabilities=capabilities_of(adapter),
         surplus=row["surplus"],
+        decline_class=DeclineClass(row["decline_class"]) if row["decline_class"] else None,
         advice=Advice(row["advice"]) if row["advice"] else None,
         resolved_at=row["resolved_at"],
         resolve_at=row["resolve_at"],
@@ -309,6 +330,10 @@ def _attempt(row: asyncpg.Record, adapter: str) -> AttemptView:
         resent_at=row["resent_at"],
         looked_at=row["looked_at"],
     )
+
+
+def _return(row: asyncpg.Record) -> ReturnView:
+    return ReturnView(row["id"], known(MovementKind, row["kind"]), row["amount"], row["created_at"])
 
 
 def _recording(row: asyncpg.Record) -> RecordingView:
@@ -334,16 +359,18 @@ def _method(row: asyncpg.Record, connection: _Connection, standing: _Standing, c
     )
 
 
-async def _store_state(claim: Claim, was: InvoiceState, state: InvoiceState, now: datetime) -> None:
+async def _store_state(claim: Claim, was: InvoiceState, state: InvoiceState, opens: str, now: datetime) -> None:
     """Write the state of an invoice that others wait for: they are poked in the same transaction.
 
-    Rows are locked in one order everywhere: sessions, then invoices by id.
+    `opens`: the subscription whose access it decides. Rows are locked in one order everywhere: sessions, subscriptions,
+    then invoices by id.
     """
     async with DB.transaction():
         sessions = [r["id"] for r in await sql.rows(WATCHING, claim.account, claim.id)]
         younger: list[str] = []
         if was in WAITING_STATES and state not in WAITING_STATES:
             younger = [r["id"] for r in await sql.rows(YOUNGER, claim.account, claim.id)]
+        await poke.poke(Kind.SUBSCRIPTION, claim.account, [opens] if opens else [], now)
         await sql.rows(LOCK, claim.account, [claim.id, *younger])
         if await sql.row(STORE_STATE, claim.account, claim.id, claim.holder, state) is None:
             raise ClaimLostError(f"invoice {claim.id}")

@@ -1,12 +1,16 @@
-"""The mirror: Stripe's last answer about an invoice, kept on its row."""
+"""The mirror: Stripe's last answer about an invoice, or a subscription, kept on its row."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from db import sql
+from db import poke, sql
+from db.engine import DB
+from db.poke import Kind
+from db.states import SETTLED
+from gateway.billing.client import from_unix
 from gateway.billing.invoices import StripeInvoice
-from gateway.billing.shapes import billed, invoice_digest
+from gateway.billing.shapes import SubscriptionShape, billed, id_of, invoice_digest
 
 STORE = """
     update tollbridge.invoice set
@@ -20,6 +24,17 @@ STORE_DELETED = """
         read_at = $3, digest = $4,
         amount_remaining = 0, amount_due = 0
     where account = $1 and id = $2 and status in ('', 'draft', 'deleted')
+"""
+
+STORE_SUBSCRIPTION = """
+    update tollbridge.subscription set customer = $3, status = $4, collection_method = $5, pause_behavior = $6,
+        paused_at = case when $6 <> '' then coalesce(paused_at, $11) end, cancel_at_period_end = $7, ended_at = $8,
+        digest = $9, trial_end = $12, stale = (poked <> $10), read_at = $11
+    where account = $1 and id = $2 and (read_at is null or read_at <= $11)
+    returning id
+"""
+UNSETTLED = """
+    select id from tollbridge.invoice where account = $1 and subscription = $2 and not (state = any($3)) order by id
 """
 
 
@@ -56,3 +71,35 @@ async def store(account: str, answer: StripeInvoice, *, read_at: datetime, poked
         invoice.due_date,
         invoice.paid_at,
     )
+
+
+async def store_subscription(account: str, shape: SubscriptionShape, poked: int, now: datetime) -> None:
+    """Keep what Stripe shows to who asked at `now`; its unsettled invoices are poked where anything of it changed.
+
+    A look that is older than what we have changes nothing.
+    """
+    async with DB.transaction():
+        before = await sql.value(
+            "select digest from tollbridge.subscription where account = $1 and id = $2 for no key update",
+            account,
+            shape.id,
+        )
+        kept = await sql.row(
+            STORE_SUBSCRIPTION,
+            account,
+            shape.id,
+            id_of(shape.customer),
+            shape.status,
+            shape.collection_method,
+            shape.pause_collection.behavior if shape.pause_collection else "",
+            shape.cancel_at_period_end,
+            from_unix(shape.ended_at),
+            shape.digest,
+            poked,
+            now,
+            from_unix(shape.trial_end),
+        )
+        if kept is not None and before != shape.digest:
+            # Of one that was new too: its invoices may have been looked at before its pause was known.
+            open_ones = [r["id"] for r in await sql.rows(UNSETTLED, account, shape.id, sorted(SETTLED))]
+            await poke.poke(Kind.INVOICE, account, open_ones, now)

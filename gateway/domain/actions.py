@@ -26,6 +26,8 @@ class CaseKind(StrEnum):
     CUSTOMER_DELETED = "customer_deleted"
     DECLINE_UNMAPPED = "decline_unmapped"
     DELIVERY_PARKED = "delivery_parked"
+    ENDPOINT_DISABLED = "endpoint_disabled"
+    EVENT_UNDELIVERED = "event_undelivered"
     FINALIZATION_FAILED = "finalization_failed"
     NOTICE_MISMATCH = "notice_mismatch"
     OUTCOME_UNKNOWN = "outcome_unknown"
@@ -50,6 +52,8 @@ REPAIR: dict[CaseKind, str] = {
     CaseKind.CUSTOMER_DELETED: "Void it in Stripe, or mark it uncollectible; nothing is charged for it any more.",
     CaseKind.DECLINE_UNMAPPED: "Say what the code means: class it in the connection's `declines`. Till then it's soft.",
     CaseKind.DELIVERY_PARKED: "Read the error, mend its cause, then replay the delivery.",
+    CaseKind.ENDPOINT_DISABLED: "Mend the webhook endpoint and enable it, or remove it; then replay what it missed.",
+    CaseKind.EVENT_UNDELIVERED: "Look at the webhook endpoint's deliveries, mend what refuses them, and replay.",
     CaseKind.FINALIZATION_FAILED: "Fill in what Stripe misses at the customer; finalizing is tried again every hour.",
     CaseKind.NOTICE_MISMATCH: "Compare the notice with the processor's dashboard; it changed nothing here.",
     CaseKind.OUTCOME_UNKNOWN: "Look the reference up at the processor; nothing is charged until this is known.",

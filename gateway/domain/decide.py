@@ -322,7 +322,7 @@ def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action
         return WaitUntil(None, "Stripe collects it itself")
     if view.customer_deleted:
         return _case(view, CaseKind.CUSTOMER_DELETED, CUSTOMER_DELETED)
-    if _made_in_pause(view, invoice):
+    if made_in_pause(view, invoice):
         return WaitUntil(None, PAUSED)
     if invoice.stripe_payment is not StripePayment.NONE:
         return WaitUntil(now + STRIPE_PAYMENT_WAIT, "Stripe itself is collecting a payment on it")
@@ -393,8 +393,11 @@ def _is_done(view: InvoiceView, invoice: BilledInvoice, step: GivingUp) -> bool:
     return invoice.status != "open"
 
 
-def _made_in_pause(view: InvoiceView, invoice: BilledInvoice) -> bool:
-    """Older invoices are collected during a pause as before (docs: billing/subscriptions/pause-payment)."""
+def made_in_pause(view: InvoiceView, invoice: BilledInvoice) -> bool:
+    """Whether a pause keeps it from being collected.
+
+    Older invoices are collected during a pause as before (docs: billing/subscriptions/pause-payment).
+    """
     since = view.subscription.paused_since if view.subscription is not None else None
     return since is not None and invoice.created >= since
 

@@ -8,12 +8,12 @@ from typing import Literal
 
 import msgspec
 
-from db.states import UNRESOLVED, AttemptState, MethodStatus, RecordingState
+from db.states import UNRESOLVED, AttemptState, MethodStatus, MovementKind, RecordingState
 from gateway.domain.billed import BilledInvoice
 from gateway.domain.downtime import Span
 from gateway.domain.policy import Policy
 from processors.capabilities import Capabilities
-from processors.outcome import Advice
+from processors.outcome import Advice, DeclineClass
 
 FRESH = timedelta(seconds=2)
 """How young the last look must be when a charge goes out (law 3)."""
@@ -60,6 +60,7 @@ class AttemptView(msgspec.Struct, frozen=True):
     sent_at: datetime
     capabilities: Capabilities
     surplus: bool = False
+    decline_class: DeclineClass | None = None
     advice: Advice | None = None
     resolved_at: datetime | None = None
     resolve_at: datetime | None = None
@@ -87,6 +88,15 @@ class ReceiptView(msgspec.Struct, frozen=True):
 
     id: str
     amount: int
+
+
+class ReturnView(msgspec.Struct, frozen=True):
+    """Money that went back to the payer: a refund, or what a dispute withdrew."""
+
+    id: str
+    kind: MovementKind
+    amount: int
+    moved_at: datetime
 
 
 class RecordingView(msgspec.Struct, frozen=True):
@@ -125,6 +135,7 @@ class InvoiceView(msgspec.Struct, frozen=True):
     hold: Hold = ""
     attempts: tuple[AttemptView, ...] = ()
     receipts: tuple[ReceiptView, ...] = ()
+    returns: tuple[ReturnView, ...] = ()
     recordings: tuple[RecordingView, ...] = ()
     held_money: int = 0
     methods: tuple[MethodView, ...] = ()
@@ -152,6 +163,9 @@ class InvoiceView(msgspec.Struct, frozen=True):
     open_cases: AbstractSet[str] = frozenset()
     answered_cases: AbstractSet[str] = frozenset()
     """Kinds that a human has closed since any money of it last moved or a try last ended: they are not asked again."""
+
+    announced: AbstractSet[str] = frozenset()
+    """What the merchant was told of it: "type step"."""
 
     @property
     def unresolved(self) -> AttemptView | None:

@@ -1,4 +1,4 @@
-"""What a job does: look at one object again, or route some deliveries.
+"""What a job does: look at one object again, route some deliveries, or send what is due to one endpoint.
 
 A job is only a wake-up, so it never fails: whatever it meets is written on the object's own row, and what escapes even
 that is logged by name (its text may quote a secret, and PgQueuer would store it) and repaired by the sweep.
@@ -18,6 +18,7 @@ from gateway.collect.advance import advance_invoice
 from gateway.customers.subscription import advance_subscription
 from gateway.inbox.route import Router
 from gateway.moment import moment
+from gateway.outbound.deliver import Deliverer
 from gateway.runtime import Runtime
 
 log = structlog.get_logger()
@@ -57,3 +58,11 @@ async def route_job(router: Router, payload: bytes | None) -> None:
         await router.route(ids)
     except Exception as error:
         log.error("job_failed", entrypoint="route", error=type(error).__name__)
+
+
+async def deliver_job(deliverer: Deliverer, payload: bytes | None) -> None:
+    """The entry point `deliver`; raises nothing."""
+    try:
+        await deliverer.deliver(msgspec.json.decode(payload or b"", type=str))
+    except Exception as error:
+        log.error("job_failed", entrypoint="deliver", error=type(error).__name__)

@@ -1,4 +1,5 @@
-"""What is not kept for ever (README, "Running it"): raw deliveries 35 days, replies 24 hours, the queue's log 7 days.
+"""What is not kept for ever (README, "Running it"): raw deliveries and what the merchant was told
+35 days, replies 24 hours, the queue's log 7 days.
 
 In small batches, each a transaction of its own, so that nothing waits for it; twice at the same time does no harm.
 """
@@ -14,6 +15,8 @@ from db.queue import purge_log
 from gateway.runtime import Runtime
 
 DELIVERIES_FOR: Final = timedelta(days=35)
+EVENTS_FOR: Final = timedelta(days=35)
+"""Longer than anything is news (`domain/news.py`): what was told must be known for as long as it could be told."""
 REPLIES_FOR: Final = timedelta(hours=24)
 QUEUE_LOG_FOR: Final = timedelta(days=7)
 WORKERS_FOR: Final = timedelta(days=35)
@@ -28,6 +31,21 @@ DELIVERIES = """
             where d.state <> 'stored' and d.finished_at < $1
               and not exists (select 1 from tollbridge.review_case r
                               where r.account = d.account and r.subject = d.id and r.state = 'open')
+            limit $2)) returning 1)
+    select count(*) from old
+"""
+TOLD = """
+    with old as (
+        delete from tollbridge.event_delivery where id = any (array(
+            select d.id from tollbridge.outbound_event e join tollbridge.event_delivery d on d.event = e.id
+            where e.created_at < $1 limit $2)) returning 1)
+    select count(*) from old
+"""
+EVENTS = """
+    with old as (
+        delete from tollbridge.outbound_event where id = any (array(
+            select e.id from tollbridge.outbound_event e
+            where e.created_at < $1 and not exists (select 1 from tollbridge.event_delivery d where d.event = e.id)
             limit $2)) returning 1)
     select count(*) from old
 """
@@ -48,6 +66,8 @@ async def purge(runtime: Runtime, now: datetime) -> int:
     del runtime  # every timer is called alike
     DB.assert_no_transaction("purging")
     gone = await _batches(DELIVERIES, now - DELIVERIES_FOR)
+    gone += await _batches(TOLD, now - EVENTS_FOR)
+    gone += await _batches(EVENTS, now - EVENTS_FOR)
     gone += await _batches(REPLIES, now - REPLIES_FOR)
     gone += int(await sql.value(WORKERS, WORKERS_FOR))
     return gone + await purge_log(QUEUE_LOG_FOR)

@@ -16,18 +16,22 @@ import structlog
 
 from db.encryption import Keyring
 from db.engine import DB
+from db.outbox import ENTRYPOINT as DELIVER
 from db.poke import ENTRYPOINT as ADVANCE
 from gateway.inbox.intake import ENTRYPOINT as ROUTE
 from gateway.inbox.route import Router
+from gateway.outbound.deliver import Deliverer
+from gateway.outbound.post import posting
 from gateway.runtime import Runtime, running
 from gateway.settings import Settings
-from gateway.workers.entrypoints import advance_job, route_job
+from gateway.workers.entrypoints import advance_job, deliver_job, route_job
 from gateway.workers.lanes import run_lane
 from gateway.workers.timers import BEAT_S, CATCH_UP_S, beating, catching_up, every, sweeping
 
 log = structlog.get_logger()
 
 ROUTES_AT_ONCE: Final = 4
+ENDPOINTS_AT_ONCE: Final = 10
 DRAIN_S: Final = 25.0
 """How long jobs under way may take after `stop`; a container is usually killed after 30 s."""
 
@@ -40,8 +44,8 @@ async def work(settings: Settings, keyring: Keyring, stop: asyncio.Event) -> Non
     """
     await DB.open_pool()
     try:
-        async with running(settings, keyring) as runtime:
-            await _work(runtime, stop)
+        async with running(settings, keyring) as runtime, posting(private=settings.outbound_private) as poster:
+            await _work(runtime, Deliverer(runtime, poster), stop)
     finally:
         await DB.close_pool()
 
@@ -53,11 +57,14 @@ def stop_on_signals(stop: asyncio.Event) -> None:
         loop.add_signal_handler(number, stop.set)
 
 
-async def _work(runtime: Runtime, stop: asyncio.Event) -> None:
+async def _work(runtime: Runtime, deliverer: Deliverer, stop: asyncio.Event) -> None:
     settings = runtime.settings
     tasks = [
         asyncio.create_task(run_lane(ROUTE, partial(route_job, Router(runtime)), ROUTES_AT_ONCE, stop), name="route"),
         asyncio.create_task(run_lane(ADVANCE, partial(advance_job, runtime), settings.workers, stop), name="advance"),
+        asyncio.create_task(
+            run_lane(DELIVER, partial(deliver_job, deliverer), ENDPOINTS_AT_ONCE, stop), name="deliver"
+        ),
         asyncio.create_task(every(BEAT_S, "beat", beating(), stop), name="beat"),
         asyncio.create_task(every(settings.sweep_interval_s, "sweep", sweeping(runtime), stop), name="sweep"),
         asyncio.create_task(every(CATCH_UP_S, "catch_up", catching_up(runtime), stop), name="catch_up"),

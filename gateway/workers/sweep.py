@@ -1,4 +1,4 @@
-"""The sweep: every object and delivery whose wake-up was lost, late or never sent, is woken.
+"""The sweep: every object, delivery and endpoint whose wake-up was lost, late or never sent, is woken.
 
 It is what makes the queue expendable: counters, due times and claims stand in rows, and whatever they ask
 for is found here. It calls nobody and decides nothing.
@@ -9,11 +9,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from db import poke, sql
+from db import outbox, poke, sql
 from db.engine import DB
 from db.poke import Kind, WakeUp
 from db.queue import SETTINGS
 from gateway.inbox import deliveries
+from gateway.outbound.deliver import waiting_endpoints
 from gateway.runtime import Runtime
 
 LOCK_KEY: Final = 7_236_611_905
@@ -41,7 +42,7 @@ async def sweep(runtime: Runtime, now: datetime) -> int:
         woken = 0
         for kind in Kind:
             woken += await _objects(kind, now)
-        return woken + await _deliveries(now)
+        return woken + await _deliveries(now) + await _endpoints(now)
 
 
 async def _objects(kind: Kind, now: datetime) -> int:
@@ -63,4 +64,10 @@ async def _deliveries(now: datetime) -> int:
     ids = await deliveries.lost_deliveries(now, PAGE)
     for start in range(0, len(ids), DELIVERIES_PER_JOB):
         await deliveries.wake(ids[start : start + DELIVERIES_PER_JOB])
+    return len(ids)
+
+
+async def _endpoints(now: datetime) -> int:
+    ids = await waiting_endpoints(now, PAGE)
+    await outbox.wake(ids)
     return len(ids)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
 
 from db import sql
-from gateway.accounts import accounts, connections
+from gateway.accounts import accounts, connections, webhook_endpoints
 from gateway.accounts.apply import apply, read
 from gateway.accounts.audit import Author, Change
 from gateway.accounts.errors import FieldError
 from gateway.accounts.secrets import found
+from gateway.accounts.webhook_endpoints import Endpoint
+from gateway.clock import business_now
 from gateway.runtime import Runtime
+from tests.support.canaries import leaks
 
 FILE = """
 [[account]]
@@ -148,3 +152,67 @@ async def test_decline_codes_are_merged_and_pruned(runtime: Runtime, folder: Pat
     with pytest.raises(FieldError) as caught:
         await applied(runtime, folder, FILE + 'declines = { x99 = "hopeless" }\n')
     assert caught.value.param == "account.0.connection.0.declines.x99"
+
+
+ENDPOINT = """
+[[account.webhook_endpoint]]
+url = "https://192.0.43.8/hook"
+secret = "env:EVENTS_SECRET"
+types = ["tollbridge.invoice.paid"]
+"""
+
+
+def given(monkeypatch: pytest.MonkeyPatch, letter: str) -> str:
+    """A signing secret in the environment."""
+    secret = f"whsec_{base64.b64encode(letter.encode() * 32).decode()}"
+    monkeypatch.setenv("EVENTS_SECRET", secret)
+    return secret
+
+
+async def signing(runtime: Runtime) -> tuple[Endpoint, list[str]]:
+    [endpoint] = await webhook_endpoints.listed((await accounts.show("eu")).id)
+    secrets = await webhook_endpoints.signing_secrets(runtime.keyring, endpoint.id, await business_now())
+    return endpoint, [one.reveal() for one in secrets]
+
+
+async def test_an_endpoint_is_found_again_by_its_address(
+    runtime: Runtime, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = given(monkeypatch, "a")
+    changes = await applied(runtime, folder, FILE + ENDPOINT)
+    assert changes[-1].action == "webhook_endpoint.added"
+    assert (await signing(runtime))[1] == [old]
+    assert await applied(runtime, folder, FILE + ENDPOINT) == []
+
+    new = given(monkeypatch, "b")
+    changes = await applied(runtime, folder, FILE + ENDPOINT.replace('"tollbridge.invoice.paid"', ""))
+    assert [change.action for change in changes] == ["webhook_endpoint.updated", "webhook_endpoint.secret_rolled"]
+    endpoint, secrets = await signing(runtime)
+    assert (endpoint.types, secrets) == ((), [new, old])
+    assert not leaks(repr(changes), {old, new})
+
+    await applied(runtime, folder, FILE)
+    assert (await signing(runtime))[0].enabled, "what the file does not mention stays"
+    await applied(runtime, folder, FILE, prune=True)
+    assert not (await signing(runtime))[0].enabled
+
+
+@pytest.mark.parametrize(
+    ("text", "secret", "param"),
+    [
+        (ENDPOINT.replace("192.0.43.8", "127.0.0.1"), None, "account.0.webhook_endpoint.0.url"),
+        (ENDPOINT.replace("invoice.paid", "invoice.gone"), None, "account.0.webhook_endpoint.0.types.0"),
+        (ENDPOINT, "whsec_short", "account.0.webhook_endpoint.0.secret"),
+        (ENDPOINT + ENDPOINT, None, "account.0.webhook_endpoint.1.url"),
+    ],
+)
+async def test_an_endpoint_that_cannot_be_is_refused_by_place(
+    runtime: Runtime, folder: Path, monkeypatch: pytest.MonkeyPatch, text: str, secret: str | None, param: str
+) -> None:
+    given(monkeypatch, "a")
+    if secret:
+        monkeypatch.setenv("EVENTS_SECRET", secret)
+    with pytest.raises(FieldError) as error:
+        await applied(runtime, folder, FILE + text)
+    assert error.value.param == param
+    assert await accounts.listed() == []

@@ -12,10 +12,14 @@ import msgspec
 
 from db import sql
 from db.encryption import Keyring
+from db.engine import DB
 from db.ids import new_id
-from gateway.accounts import connections, keys, webhook_secrets
+from db.outbox import Announcement, announce
+from gateway.accounts import connections, keys, webhook_endpoints, webhook_secrets
 from gateway.accounts.audit import Author
 from gateway.accounts.connections import ConnectionChange
+from gateway.accounts.webhook_endpoints import EndpointChange
+from gateway.domain.news_types import NewsType
 from gateway.runtime import Runtime
 from processors.values import Secret
 
@@ -38,7 +42,9 @@ class Seeded:
     subscription: str
     attempt: str
     case: str
+    delivery: str
     event: str
+    endpoint: str
     session: str
     client_secret: str
     webhook_secret: str
@@ -64,11 +70,24 @@ async def add_case(account: str, subject: str, *, at: datetime = NOW, invoice: s
     return case
 
 
-async def add_event(account: str, *, at: datetime = NOW, **values: Any) -> str:
-    event = new_id("dlv")
+async def add_delivery(account: str, *, at: datetime = NOW, **values: Any) -> str:
+    delivery = new_id("dlv")
     told = {"source": "stripe", "kind": "invoice.paid", "body": b"{}", "state": "done"} | values
-    await insert("delivery", id=event, account=account, received_at=at, finished_at=at, **told)
+    await insert("delivery", id=delivery, account=account, received_at=at, finished_at=at, **told)
+    return delivery
+
+
+async def add_event(account: str, about: str = "in_1", *, at: datetime = NOW, step: str = "1") -> str:
+    """An event that the merchant was told."""
+    told = Announcement(NewsType.OVERDUE, step, {"object": "invoice", "id": about})
+    async with DB.transaction():
+        [event] = await announce(account, "invoice", about, [told], at)
     return event
+
+
+async def add_endpoint(runtime: Runtime, account: str, url: str = "https://192.0.43.8/hook") -> str:
+    endpoint, _ = await webhook_endpoints.add(runtime, Author("test"), account, EndpointChange(url=url))
+    return endpoint.id
 
 
 async def add_session(keyring: Keyring, account: str) -> tuple[str, str]:
@@ -172,7 +191,9 @@ async def seed(runtime: Runtime, account: str) -> Seeded:
     )
     session, secret = await add_session(runtime.keyring, account)
     case = await add_case(account, invoice, invoice=invoice)
-    event = await add_event(account)
+    delivery = await add_delivery(account)
+    endpoint = await add_endpoint(runtime, account)
+    event = await add_event(account, invoice)
     signing = await webhook_secrets.add(runtime.keyring, Author("test"), account, Secret("whsec_made_up_seeded"))
     key, _ = await keys.create(Author("test"), account, "seeded", ["server"])
     return Seeded(
@@ -184,7 +205,9 @@ async def seed(runtime: Runtime, account: str) -> Seeded:
         subscription=subscription,
         attempt=attempt,
         case=case,
+        delivery=delivery,
         event=event,
+        endpoint=endpoint,
         session=session,
         client_secret=secret,
         webhook_secret=signing,

@@ -146,6 +146,7 @@ async def test_lists_hold_nothing_of_another_account(api: Api, route: str) -> No
         ("/v1/attempts", "server", "attempt"),
         ("/v1/cases", "finance", "case"),
         ("/v1/events", "admin", "event"),
+        ("/v1/inbox", "admin", "delivery"),
     ],
 )
 async def test_another_accounts_id_is_no_place_in_a_list(api: Api, path: str, kind: str, name: str) -> None:

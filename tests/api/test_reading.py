@@ -8,7 +8,7 @@ import pytest
 
 from db import sql
 from tests.api.conftest import Api, problem
-from tests.api.seed import NOW, add_case, add_event, add_invoice, insert, seed
+from tests.api.seed import NOW, add_case, add_delivery, add_invoice, insert, seed
 
 
 async def test_pages_go_through_everything_once(api: Api) -> None:
@@ -139,12 +139,12 @@ async def test_a_case_is_closed_with_a_reason_and_its_invoice_poked(api: Api) ->
 
 
 async def test_an_event_is_replayed(api: Api) -> None:
-    event = await add_event(api.ours.id, state="parked", reason="broken", object_id="in_1")
-    [shown] = (await api.get("/v1/events", state="parked")).json()["data"]
+    event = await add_delivery(api.ours.id, state="parked", reason="broken", object_id="in_1")
+    [shown] = (await api.get("/v1/inbox", state="parked")).json()["data"]
     assert (shown["id"], shown["source"], shown["reason"]) == (event, "stripe", "broken")
-    replayed = (await api.post(f"/v1/events/{event}/replay")).json()
+    replayed = (await api.post(f"/v1/inbox/{event}/replay")).json()
     assert (replayed["state"], replayed["reason"]) == ("stored", "")
-    assert await sql.value("select count(*) from tollbridge.audit_log where action = 'event.replayed'") == 1
+    assert await sql.value("select count(*) from tollbridge.audit_log where action = 'delivery.replayed'") == 1
 
 
 async def test_a_repeated_filter_and_state_of_attempts(api: Api) -> None:

@@ -13,11 +13,11 @@ from db.engine import DB
 from db.errors import DatabaseUnavailableError
 from gateway.logs import hide_secrets
 from tests.api.conftest import Api
-from tests.api.seed import add_case, add_event
+from tests.api.seed import add_case, add_delivery, add_endpoint, add_event
 
 
 async def test_it_lives_and_is_ready(api: Api) -> None:
-    await add_event(api.ours.id, at=datetime.now(UTC) - timedelta(seconds=90), state="stored")
+    await add_delivery(api.ours.id, at=datetime.now(UTC) - timedelta(seconds=90), state="stored")
     await sql.rows(
         "insert into tollbridge.worker values ('wrk_1', clock_timestamp(), clock_timestamp() - interval '7 s')"
     )
@@ -54,8 +54,11 @@ async def test_health_says_that_the_schema_is_old(api: Api, monkeypatch: pytest.
 
 async def test_metrics_are_numbers_without_names(api: Api) -> None:
     await add_case(api.ours.id, "in_1")
+    await add_endpoint(api.runtime, api.ours.id)
+    await add_event(api.ours.id, at=datetime.now(UTC) - timedelta(days=2))
     await api.get("/v1/invoices/in_secret_name", "finance")
     text = (await api.http.get("/metrics")).text
+    assert "tollbridge_events_late_seconds 172" in text
     assert "tollbridge_database_up 1.0" in text
     assert "tollbridge_cases_open 1.0" in text
     assert 'route="/v1/invoices/{invoice_id}",status="404"' in text

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from db import sql
-from tests.api.seed import add_case, add_event, add_invoice
+from tests.api.seed import add_case, add_delivery, add_event, add_invoice
 from tests.cli.conftest import Tollbridge
 
 STRIPE = {"STRIPE_KEY": "sk_test_hush", "SIGNING": "whsec_hush_0815"}
@@ -109,7 +109,7 @@ async def test_invoices_cases_and_events(tollbridge: Tollbridge) -> None:
     account = await add_account(tollbridge)
     await add_invoice(account, "in_1", state="due", reason="waits for the worker", currency="eur", amount_due=1190)
     case = await add_case(account, "in_1", invoice="in_1")
-    event = await add_event(account, state="parked", reason="broken", object_id="in_1")
+    event = await add_delivery(account, state="parked", reason="broken", object_id="in_1")
 
     listed = await tollbridge("invoices", "list", "--state", "due")
     assert "in_1" in listed.out
@@ -124,8 +124,8 @@ async def test_invoices_cases_and_events(tollbridge: Tollbridge) -> None:
     assert (closed.json["state"], closed.json["closed_reason"]) == ("closed", "looked it up")
     assert (await tollbridge("cases", "list")).out.strip() == "No cases."
 
-    assert event in (await tollbridge("events", "list", "--state", "parked")).out
-    replayed = await tollbridge("events", "replay", event, "--json")
+    assert event in (await tollbridge("inbox", "list", "--state", "parked")).out
+    replayed = await tollbridge("inbox", "replay", event, "--json")
     assert replayed.json["data"][0]["state"] == "stored"
 
 
@@ -192,3 +192,32 @@ async def test_an_old_schema_is_not_touched_by_the_way(tollbridge: Tollbridge, e
     result = await tollbridge("accounts", "list", TOLLBRIDGE_DATABASE_URL=empty_database)
     assert result.code == 1
     assert "tollbridge migrate" in result.err
+
+
+async def test_webhook_endpoints_and_what_they_are_told(tollbridge: Tollbridge) -> None:
+    account = await add_account(tollbridge)
+    made = await tollbridge("webhooks", "add", "https://192.0.43.8/hook", "--type", "tollbridge.invoice.paid", "--json")
+    endpoint, secret = made.json["id"], made.json["secret"]
+    assert secret.startswith("whsec_")
+    assert "tollbridge.invoice.paid" in (await tollbridge("webhooks", "list")).out
+    assert secret not in (await tollbridge("webhooks", "list", "--json")).out
+
+    ping = (await tollbridge("webhooks", "ping", endpoint, "--json")).json
+    assert ping["data"]["id"] == endpoint
+    [delivery] = (await tollbridge("webhooks", "deliveries", endpoint, "--json")).json["data"]
+    assert (delivery["event"], delivery["state"]) == (ping["id"], "pending")
+
+    event = await add_event(account)
+    assert event in (await tollbridge("events", "list", "--object", "in_1")).out
+    replayed = await tollbridge("events", "replay", event, "--endpoint", endpoint, "--json")
+    assert replayed.json["data"][0]["id"] == event
+    assert len((await tollbridge("webhooks", "deliveries", endpoint, "--json")).json["data"]) == 2
+
+    rolled = await tollbridge("webhooks", "roll-secret", endpoint, "--expires-in", "60")
+    assert rolled.out.strip() not in ("", secret)
+    changed = await tollbridge("webhooks", "update", endpoint, "--all-types", "--disable", "--json")
+    assert (changed.json["types"], changed.json["enabled"]) == ([], False)
+    assert (await tollbridge("webhooks", "ping", endpoint)).code == 1
+    assert (await tollbridge("webhooks", "add", "https://127.0.0.1/")).code == 2
+    assert (await tollbridge("webhooks", "remove", endpoint, "--json")).json["deleted"]
+    assert (await tollbridge("webhooks", "list")).out.strip() == "No webhook endpoints."

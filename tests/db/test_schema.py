@@ -98,6 +98,7 @@ STATES: dict[tuple[str, str], type[StrEnum]] = {
     ("catch_up", "walk"): states.Walk,
     ("checkout_session", "state"): states.SessionState,
     ("delivery", "state"): states.DeliveryState,
+    ("event_delivery", "state"): states.EventDeliveryState,
     ("invoice", "state"): states.InvoiceState,
     ("movement", "kind"): states.MovementKind,
     ("payment_method", "status"): states.MethodStatus,

@@ -61,8 +61,9 @@ async def test_debit_balance(world: World) -> None:
     assert [m["amount"] for m in (await world.gateway_invoice(signup.invoice))["movements"]] == [1300]
 
 
-@pytest.mark.scenario(34, missing="its mail")
+@pytest.mark.scenario(34)
 async def test_trial(world: World) -> None:
+    await world.listen()
     signup = await world.signup("ok", trial_period_days=14)
 
     first = world.stripe_invoice(signup.invoice)
@@ -72,7 +73,11 @@ async def test_trial(world: World) -> None:
     methods = await world.call("GET", f"/v1/customers/{signup.customer}/payment_methods")
     assert [m["status"] for m in methods.json()["data"]] == ["active"]
 
-    await world.later(days=13)
+    assert world.merchant.of("trial_ending") == []
+    await world.later(days=11, hours=1)
+    [ending] = world.merchant.of("trial_ending", signup.subscription)
+    assert ending["data"]["trial_end"] == world.stripe_subscription(signup.subscription)["trial_end"]
+    await world.later(days=1, hours=23)
     assert world.charge_calls() == []
     await world.later(days=1, hours=1)
 
@@ -80,6 +85,8 @@ async def test_trial(world: World) -> None:
     assert (second["amount_due"], second["status"]) == (1000, "paid")
     assert len(world.captures()) == len(world.charge_calls()) == 1
     assert world.stripe_subscription(signup.subscription)["status"] == "active"
+    assert len(world.merchant.of("trial_ending")) == 1
+    assert [event["data"]["amount_due"] for event in world.merchant.of("paid")] == [0, 1000]
 
 
 @pytest.mark.scenario(38)
@@ -173,8 +180,9 @@ async def test_a_recorded_payment_survives_a_lost_answer_of_stripes(world: World
     assert [r["state"] for r in (await world.gateway_invoice(renewal))["recordings"]] == ["recorded"]
 
 
-@pytest.mark.scenario(35, missing="its mail, and the exhaustion")
+@pytest.mark.scenario(35, missing="the exhaustion")
 async def test_trial_ends_without_a_token(world: World) -> None:
+    await world.listen()
     signup = await world.signup("ok", trial_period_days=14)
     # The payer has withdrawn it; the notice of that comes with the life of a customer.
     await sql.rows("update tollbridge.payment_method set status = 'stopped', stopped_reason = 'revoked'")
@@ -185,6 +193,8 @@ async def test_trial_ends_without_a_token(world: World) -> None:
         shown = await world.gateway_invoice(second["id"])
         assert (shown["status"], shown["state"], shown["attempts"]) == ("open", "needs_payment_method", [])
     assert world.charge_calls() == []
+    assert len(world.merchant.of("payment_method_needed", second["id"])) == 1
+    assert world.merchant.of("payment_failed") == [], "nothing was tried"
 
     await world.repair_card(signup)
     await world.settle()

@@ -110,8 +110,9 @@ async def test_declined_is_shown_only_if_there_was_a_decline(world: World) -> No
 REFERENCE_END = {"end_after_hours": 168, "at_end": ["mark_uncollectible", "cancel_subscription"]}
 
 
-@pytest.mark.scenario(46, missing="its mail, and the token")
+@pytest.mark.scenario(46, missing="the end of its token")
 async def test_exhaustion(world: World) -> None:
+    await world.listen()
     await world.set_policy(**REFERENCE_END)
     signup, renewal = await world.renew("decline_insufficient_funds")
     charged = len(world.charge_calls())
@@ -135,6 +136,12 @@ async def test_exhaustion(world: World) -> None:
     assert len(world.charge_calls()) == charged + 3
     assert len(world.stripe_calls("DELETE", f"/v1/subscriptions/{signup.subscription}")) == 1
     assert len(world.stripe_calls("POST", f"/v1/invoices/{renewal}/mark_uncollectible")) == 1
+    told = world.merchant.of("payment_failed", renewal)
+    assert [event["data"]["last_chance"] for event in told] == [False, False, True, False]
+    assert told[-1]["data"]["next_attempt"] is None
+    assert len(world.merchant.of("given_up", renewal)) == 1
+    assert len(world.merchant.of("access_closed", signup.subscription)) == 1
+    assert not world.merchant.of("overdue"), "nobody is asked for it any more"
 
 
 @pytest.mark.scenario(47)
@@ -264,3 +271,44 @@ async def test_scheme_budget(world: World) -> None:
     world.break_card(signup.customer, "ok")
     await world.later(hours=25)
     assert world.stripe_invoice(made[-1])["status"] == "paid"
+
+
+@pytest.mark.scenario(49)
+async def test_mail_once_per_step(world: World) -> None:
+    await world.listen()
+    _, renewal = await world.renew("decline_insufficient_funds")
+    for _ in range(24):
+        # Every hour is a turn of its own, whatever the clock wants.
+        await sql.rows("update tollbridge.invoice set poked = poked + 1 where id = $1", renewal)
+        await world.later(minutes=59)
+
+    [told] = world.merchant.of("payment_failed")
+    assert told["data"]["id"] == renewal
+    [attempt] = (await world.gateway_invoice(renewal))["attempts"]
+    assert told["data"]["attempt"] == attempt["id"]
+    assert told["data"]["reason"] == "there was not enough money on the account; it may work later"
+    assert told["data"]["next_attempt"] == pytest.approx(attempt["created"] + 86_400, abs=5)
+    assert not told["data"]["last_chance"]
+
+    await world.later(hours=2)
+    first, second = world.merchant.of("payment_failed")
+    assert second["data"]["attempt_number"] == 2
+    assert second["sequence"] > first["sequence"]
+
+
+async def test_due_soon_and_overdue_come_by_the_clock_alone(world: World) -> None:
+    await world.listen()
+    signup = await world.signup("ok", trial_period_days=14)
+    await sql.rows("update tollbridge.payment_method set status = 'stopped', stopped_reason = 'revoked'")
+    await world.later(days=14, hours=1)
+    _, second = world.invoices_of(signup.subscription)
+    # No event of Stripe's helps: what it tells of due dates, an account must ask for.
+
+    await world.later(days=6)
+    assert (world.merchant.of("due_soon"), world.merchant.of("overdue")) == ([], [])
+    await world.later(days=1)
+    assert [event["data"]["id"] for event in world.merchant.of("due_soon")] == [second["id"]]
+    await world.later(days=3)
+    await world.later(days=3)
+    assert [event["data"]["id"] for event in world.merchant.of("overdue")] == [second["id"]]
+    assert len(world.merchant.of("due_soon")) == 1

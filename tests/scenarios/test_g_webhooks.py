@@ -312,7 +312,7 @@ async def test_poison_event(world: World, monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.undo()
     for row in parked:
-        again = await world.call("POST", f"/v1/events/{row['id']}/replay")
+        again = await world.call("POST", f"/v1/inbox/{row['id']}/replay")
         assert again.status_code == 200, again.text
     await world.settle()
     assert world.stripe_invoice(renewal)["status"] == "paid"

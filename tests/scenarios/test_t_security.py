@@ -41,7 +41,14 @@ async def _eventful_life(world: World) -> None:
         await world.call("GET", "/v1/invoices/in_unknown", key=secret + "x")
         await world.call("POST", "/v1/checkout_sessions", {"client_reference": secret})
         await world.http.post(f"{world.gateway_url}/webhooks/stripe/{world.shop.name}", content=secret.encode())
-    for path in ("/v1/cases", "/v1/connections", "/v1/accounts", "/v1/api_keys", "/v1/events?limit=100"):
+    for path in (
+        "/v1/cases",
+        "/v1/connections",
+        "/v1/accounts",
+        "/v1/api_keys",
+        "/v1/inbox?limit=100",
+        "/v1/events?limit=100",
+    ):
         await world.call("GET", path)
 
 

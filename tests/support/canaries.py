@@ -52,7 +52,9 @@ class Record:
     """All that a world said. `with record.listening(): …` around it."""
 
     log: list[str] = field(default_factory=list)
-    asked: dict[str, list[Spoken]] = field(default_factory=lambda: {"stripe": [], "practice": [], "gateway": []})
+    asked: dict[str, list[Spoken]] = field(
+        default_factory=lambda: {"stripe": [], "practice": [], "gateway": [], "merchant": []}
+    )
     payloads: list[bytes] = field(default_factory=list)
     given_away: set[str] = field(default_factory=set)
     """What a test itself has told to somebody whom it is none of their business."""
@@ -154,6 +156,9 @@ async def secrets_of(world: World) -> Secrets:
         found.signing |= {str(e["_secret"]) for e in world.stripe_account(shop).webhook_endpoints.values()}
         found.signing |= {endpoint.secret for endpoint in processor.endpoints}
         found.sessions |= {setup.client_token for setup in processor.setups.values()}
+    for row in await sql.rows("select id, secret from tollbridge.webhook_endpoint_secret"):
+        place = {"table": "webhook_endpoint_secret", "column": "secret", "row": row["id"]}
+        found.signing.add(world.runtime.keyring.decrypt(row["secret"], **place).decode())
     for row in await sql.rows("select id, client_secret from tollbridge.checkout_session"):
         place = {"table": "checkout_session", "column": "client_secret", "row": row["id"]}
         found.sessions.add(world.runtime.keyring.decrypt(row["client_secret"], **place).decode())
@@ -212,11 +217,16 @@ def _in_what_is_said(record: Record, secrets: Secrets) -> None:
         _none(everything - secrets.tokens, f"the address of {where}", said.url)
         _none(everything - secrets.processor - secrets.sessions, where, said.headers)
         _none(everything - secrets.tokens, where, said.body.decode("latin-1"))
+    for said in record.asked["merchant"]:
+        where = f"a request to the merchant, {said.method} {said.url}"
+        _none(everything, where, "\n".join((said.url, said.headers, said.body.decode("latin-1"))))
     for said in record.asked["gateway"]:
         where = f"{said.method} {said.url}"
         _none(everything, f"our address {where}", said.url)
         # A session shows its own secret to whoever may open it; an error shows nothing.
         shown = secrets.sessions if said.status < 400 else set()
+        if said.method == "POST" and said.url.startswith("/v1/webhook_endpoints"):
+            shown = shown | secrets.signing  # shown once, to who made it
         _none(everything - shown, f"the answer {said.status} to {where}", said.answer.decode("latin-1"))
 
 

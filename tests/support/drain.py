@@ -14,14 +14,17 @@ from datetime import datetime
 import msgspec
 
 from db import sql
+from db.outbox import ENTRYPOINT as DELIVER
 from db.poke import ENTRYPOINT as ADVANCE
 from db.poke import WakeUp
 from db.queue import SETTINGS
 from gateway.clock import business_now
 from gateway.inbox.intake import ENTRYPOINT as ROUTE
 from gateway.inbox.route import Router
+from gateway.outbound.deliver import Deliverer
+from gateway.outbound.post import posting
 from gateway.runtime import Runtime
-from gateway.workers.entrypoints import advance, advance_job, route_job
+from gateway.workers.entrypoints import advance, advance_job, deliver_job, route_job
 from gateway.workers.sweep import sweep
 
 STORED = """
@@ -50,15 +53,17 @@ async def drain(
         for payload in (payload for entrypoint, payload in jobs if entrypoint == ROUTE):
             stored.update(msgspec.json.decode(payload, type=list[str]))
         wanting = sorted({payload for entrypoint, payload in jobs if entrypoint == ADVANCE})
-        if not stored and not wanting:
+        endpoints = sorted({payload for entrypoint, payload in jobs if entrypoint == DELIVER})
+        if not stored and not wanting and not endpoints:
             return worked
-        worked += len(stored) + len(wanting)
+        worked += len(stored) + len(wanting) + len(endpoints)
         await turn.route(sorted(stored))
         for some in batched(wanting, at_once):
             if at_once == 1:
                 await turn.advance(*some)
             else:
                 await asyncio.gather(*map(turn.advance, some))
+        await turn.deliver(endpoints)
     raise AssertionError(f"after {limit} rounds there is still work: something wakes itself for ever")
 
 
@@ -83,6 +88,13 @@ class _Strict:
     async def advance(self, payload: bytes) -> None:
         await advance(self.runtime, msgspec.json.decode(payload, type=WakeUp))
 
+    async def deliver(self, endpoints: list[bytes]) -> None:
+        if not endpoints:
+            return
+        async with posting(private=self.runtime.settings.outbound_private) as poster:
+            for endpoint in endpoints:
+                await Deliverer(self.runtime, poster).deliver(msgspec.json.decode(endpoint, type=str))
+
 
 class _Forgiving(_Strict):
     """What escapes is logged, and the sweep repairs it: for a test that breaks connections on purpose."""
@@ -96,3 +108,10 @@ class _Forgiving(_Strict):
 
     async def advance(self, payload: bytes) -> None:
         await advance_job(self.runtime, payload)
+
+    async def deliver(self, endpoints: list[bytes]) -> None:
+        if not endpoints:
+            return
+        async with posting(private=self.runtime.settings.outbound_private) as poster:
+            for endpoint in endpoints:
+                await deliver_job(Deliverer(self.runtime, poster), endpoint)

@@ -45,6 +45,7 @@ async def _hold(world: World) -> None:
     await _nothing_unresolved_twice()
     await _projection_is_recomputable()
     await _every_event_ended()
+    await _the_merchant_was_told_once()
 
 
 async def _ledger_is_processor(world: World, shop: Shop) -> None:
@@ -121,6 +122,32 @@ async def _every_event_ended() -> None:
     assert not unnamed
 
 
+async def _the_merchant_was_told_once() -> None:
+    """What the merchant must know was told, numbered without gaps, and has arrived wherever it was to go."""
+    gaps = await sql.rows(
+        """select s.object, s.last, array_agg(e.sequence order by e.sequence) as told
+           from tollbridge.outbound_sequence s left join tollbridge.outbound_event e using (account, object)
+           group by 1, 2 having count(e.*) <> s.last or max(e.sequence) <> s.last"""
+    )
+    assert not gaps, f"events are missing: {[dict(r) for r in gaps]}"
+    untold = await sql.rows(
+        """select id from tollbridge.invoice i where state = 'paid' and not exists (
+               select 1 from tollbridge.outbound_event e where e.account = i.account and e.object = i.id
+                 and e.type = 'tollbridge.invoice.paid')
+             and not exists (select 1 from tollbridge.checkout_session k where k.account = i.account
+                             and k.invoice = i.id and k.state in ('failed', 'expired'))
+             and i.seen = i.poked and i.paid_at > tollbridge.business_now() - interval '30 days'"""
+    )
+    assert not untold, f"paid, and nobody was told: {[r['id'] for r in untold]}"
+    waiting = await sql.rows(
+        """select event, error from tollbridge.event_delivery
+           where state = 'pending' and due_at <= tollbridge.business_now()
+             and exists (select 1 from tollbridge.webhook_endpoint e where e.id = endpoint and e.enabled
+                         and (e.rests_until is null or e.rests_until <= tollbridge.business_now()))"""
+    )
+    assert not waiting, f"due and not sent: {[dict(r) for r in waiting]}"
+
+
 async def _replay_everything(world: World) -> None:
     """7: all events again, shuffled and doubled, and every sweep twice."""
     world.stripe.delivery.set(mode="manual", double=True, shuffle=True)
@@ -144,6 +171,7 @@ async def fingerprint(world: World) -> dict[str, Any]:
         "recordings": [tuple(r) for r in await sql.rows("select id, state from tollbridge.recording order by id")],
         "invoices": [tuple(r) for r in await sql.rows("select id, state from tollbridge.invoice order by id")],
         "sessions": [tuple(r) for r in await sql.rows("select id, state from tollbridge.checkout_session order by id")],
+        "told": [r["id"] for r in await sql.rows("select id from tollbridge.outbound_event order by id")],
         "captures": sorted(c.id for shop in world.shops for c in world.captures(shop)),
         "calls": len(world.charge_calls()),
         "stripe": sorted(

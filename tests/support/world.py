@@ -43,6 +43,7 @@ from tests.support import points
 from tests.support.canaries import Record
 from tests.support.crash import let_claims_run_out
 from tests.support.drain import drain
+from tests.support.merchant import Merchant
 from tests.support.process import DeadProcessError, Process
 from tests.support.serving import Door, open_door
 
@@ -60,6 +61,7 @@ class Doors:
     stripe: Door
     practice: Door
     gateway: Door
+    merchant: Door
     http: httpx.AsyncClient
 
 
@@ -70,9 +72,10 @@ async def open_doors() -> AsyncIterator[Doors]:
         open_door() as stripe_door,
         open_door() as practice_door,
         open_door() as gateway_door,
+        open_door() as merchant_door,
         httpx.AsyncClient(timeout=40, trust_env=False) as http,
     ):
-        yield Doors(stripe_door, practice_door, gateway_door, http)
+        yield Doors(stripe_door, practice_door, gateway_door, merchant_door, http)
 
 
 @dataclass
@@ -128,6 +131,8 @@ class World:
     http: httpx.AsyncClient
     record: Record = field(default_factory=Record)
     shops: list[Shop] = field(default_factory=list)
+    merchant: Merchant = field(default_factory=Merchant)
+    merchant_url: str = ""
     kills: int = 0
 
     @property
@@ -285,6 +290,13 @@ class World:
         await self.move(days=31, minutes=1)
         return signup, str(self.invoices_of(signup.subscription)[-1]["id"])
 
+    async def listen(self, *types: str) -> str:
+        """The shop's own server is told what happens from now on; the endpoint's id."""
+        body = {"url": f"{self.merchant_url}/tollbridge", "types": list(types)}
+        made = (await self.call("POST", "/v1/webhook_endpoints", body)).json()
+        self.merchant.secret = made["secret"]
+        return str(made["id"])
+
     async def set_policy(self, **policy: Any) -> None:
         """Change a policy of the first shop."""
         change = accounts.AccountChange(policies=policy)
@@ -403,23 +415,26 @@ async def world(
     log_format: str = "json",
 ) -> AsyncIterator[World]:
     """A new world behind the doors, with an empty database, and its end."""
-    settings, record = settings or Settings(), Record()
+    settings, record = settings or Settings(outbound_private=True), Record()
     keyring = Keyring.parse(f"test:{generate_key()}", generate_key())
     sandbox, practice = StripeSandbox(), PracticeProcessor()
     sandbox.delivery.set(mode="manual")
     practice.delivery.set(mode="manual")
     practice.origin = doors.practice.url
     app = create_app(settings, keyring)
-    doors.stripe.app, doors.practice.app, doors.gateway.app = (
+    merchant = Merchant()
+    doors.stripe.app, doors.practice.app, doors.gateway.app, doors.merchant.app = (
         record.hearing("stripe", stripe_wrapper(create_stripe(sandbox))),
         record.hearing("practice", create_practice(practice)),
         record.hearing("gateway", app),
+        record.hearing("merchant", merchant),
     )
     with record.listening(log_format):
         async with app.lifespan(), running(settings, keyring) as runtime:
             made = World(
                 sandbox, doors.stripe.url, practice, doors.practice.url, runtime, doors.gateway.url, doors.http, record
             )
+            made.merchant, made.merchant_url = merchant, doors.merchant.url
             for number in range(shops):
                 made.shops.append(await open_shop(made, keyring, f"shop{number or ''}"))
             sandbox.calls.clear()

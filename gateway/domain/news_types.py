@@ -1,0 +1,139 @@
+"""The types of what a merchant is told, when each is told, and what it carries: thin, and never a token or a secret.
+
+The README's table is this one, and a test holds them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final, Literal
+
+import msgspec
+
+
+class NewsType(StrEnum):
+    """Every type of event; a receiver ignores those that it does not know."""
+
+    PAYMENT_FAILED = "tollbridge.invoice.payment_failed"
+    PAYMENT_METHOD_NEEDED = "tollbridge.invoice.payment_method_needed"
+    ACTION_REQUIRED = "tollbridge.invoice.action_required"
+    DUE_SOON = "tollbridge.invoice.due_soon"
+    OVERDUE = "tollbridge.invoice.overdue"
+    PAID = "tollbridge.invoice.paid"
+    GIVEN_UP = "tollbridge.invoice.given_up"
+    PAYMENT_REVERSED = "tollbridge.invoice.payment_reversed"
+    REFUNDED = "tollbridge.invoice.refunded"
+    DISPUTED = "tollbridge.invoice.disputed"
+    TRIAL_ENDING = "tollbridge.subscription.trial_ending"
+    ACCESS_OPENED = "tollbridge.subscription.access_opened"
+    ACCESS_CLOSED = "tollbridge.subscription.access_closed"
+    PING = "tollbridge.webhook_endpoint.ping"
+
+
+class InvoiceNews(msgspec.Struct, frozen=True, kw_only=True):
+    """The invoice as Stripe showed it then. Amounts in minor units, times in Unix seconds."""
+
+    object: Literal["invoice"] = "invoice"
+    id: str
+    number: str | None
+    customer: str
+    subscription: str | None
+    currency: str
+    amount_due: int
+    amount_remaining: int
+    due_date: int | None
+
+
+class AttemptNews(InvoiceNews, frozen=True, kw_only=True):
+    """And the attempt that it is about."""
+
+    attempt: str
+
+
+class FailureNews(AttemptNews, frozen=True, kw_only=True):
+    """And why it failed, and what comes next.
+
+    `next_attempt` is null where no further try is planned; `last_chance`: that one is the last.
+    `payment_method_needed`: only another payment method helps, and nothing is tried before there is one.
+    """
+
+    attempt_number: int
+    decline_class: str | None
+    advice: str | None
+    reason: str
+    next_attempt: int | None
+    next_attempt_reason: str
+    last_chance: bool
+    payment_method_needed: bool
+
+
+class PaidNews(InvoiceNews, frozen=True, kw_only=True):
+    """And how: ours, stripe_payment, credited, by_hand or zero. `attempt` where it was ours."""
+
+    how: str
+    attempt: str | None
+
+
+class ReturnNews(InvoiceNews, frozen=True, kw_only=True):
+    """And the movement of the ledger that went back to the payer, with its amount."""
+
+    movement: str
+    amount: int
+
+
+class SubscriptionNews(msgspec.Struct, frozen=True, kw_only=True):
+    """A subscription, by its ids."""
+
+    object: Literal["subscription"] = "subscription"
+    id: str
+    customer: str | None
+
+
+class TrialNews(SubscriptionNews, frozen=True, kw_only=True):
+    """And when its trial ends."""
+
+    trial_end: int
+
+
+class AccessNews(SubscriptionNews, frozen=True, kw_only=True):
+    """And whether it gives access now, and why."""
+
+    granted: bool
+    reason: str
+    invoice: str | None
+
+
+class PingNews(msgspec.Struct, frozen=True, kw_only=True):
+    """The endpoint that was asked to be tried."""
+
+    object: Literal["webhook_endpoint"] = "webhook_endpoint"
+    id: str
+
+
+class Described(msgspec.Struct, frozen=True):
+    """A type's row in the table: when it is told, what makes it happen once, and what `data` holds."""
+
+    when: str
+    step: str
+    data: type[msgspec.Struct]
+
+
+DESCRIBED: Final[Mapping[NewsType, Described]] = {
+    NewsType.PAYMENT_FAILED: Described("a try was declined, and the invoice is still open", "attempt", FailureNews),
+    NewsType.PAYMENT_METHOD_NEEDED: Described(
+        "nothing can be tried for want of a payment method, and no decline has said so", "last attempt", InvoiceNews
+    ),
+    NewsType.ACTION_REQUIRED: Described("the payer must act before the money comes", "attempt", AttemptNews),
+    NewsType.DUE_SOON: Described("`due_soon_days` before the due date, still open", "due date", InvoiceNews),
+    NewsType.OVERDUE: Described("the due date has come, still open", "due date", InvoiceNews),
+    NewsType.PAID: Described("the invoice is paid, by whatever means", "invoice", PaidNews),
+    NewsType.GIVEN_UP: Described("the invoice is marked uncollectible", "invoice", InvoiceNews),
+    NewsType.PAYMENT_REVERSED: Described("the payer's bank took a payment back", "attempt", AttemptNews),
+    NewsType.REFUNDED: Described("money of it was returned", "movement", ReturnNews),
+    NewsType.DISPUTED: Described("money of it was withdrawn for a dispute", "movement", ReturnNews),
+    NewsType.TRIAL_ENDING: Described("three days before its trial ends", "end of the trial", TrialNews),
+    NewsType.ACCESS_OPENED: Described("its first invoice is paid", "change", AccessNews),
+    NewsType.ACCESS_CLOSED: Described("access that was open has ended", "change", AccessNews),
+    NewsType.PING: Described("somebody asked for it; goes to one endpoint alone", "request", PingNews),
+}

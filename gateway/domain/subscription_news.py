@@ -1,0 +1,70 @@
+"""What the merchant should be told about a subscription: that access opens or closes, and that its trial ends soon."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from gateway.domain.access import Access
+from gateway.domain.news_types import AccessNews, NewsType, SubscriptionNews, TrialNews
+
+TRIAL_ENDS_IN: Final = timedelta(days=3)
+"""As with Stripe's own `customer.subscription.trial_will_end` (docs: billing/subscriptions/trials)."""
+
+
+class SubscriptionFacts(msgspec.Struct, frozen=True):
+    """A subscription as far as its news go. `access_changes`: how often a change was told; odd is open."""
+
+    id: str
+    customer: str
+    status: str
+    ours: bool
+    ending: bool
+    trial_end: datetime | None
+    access_changes: int
+
+
+class News(msgspec.Struct, frozen=True):
+    type: NewsType
+    step: str
+    data: SubscriptionNews
+
+
+def access_news(facts: SubscriptionFacts, access: Access) -> News | None:
+    """What has changed since access was last told of; one that never opened does not close."""
+    if access.granted == bool(facts.access_changes % 2):
+        return None
+    data = AccessNews(
+        id=facts.id,
+        customer=facts.customer or None,
+        granted=access.granted,
+        reason=access.reason,
+        invoice=access.invoice or None,
+    )
+    kind = NewsType.ACCESS_OPENED if access.granted else NewsType.ACCESS_CLOSED
+    return News(kind, str(facts.access_changes + 1), data)
+
+
+def trial_news(facts: SubscriptionFacts, now: datetime) -> News | None:
+    """That its trial ends soon, and it will be charged; it stands until the trial has ended."""
+    if not _trial_will_be_charged(facts) or facts.trial_end is None:
+        return None
+    if not facts.trial_end - TRIAL_ENDS_IN <= now < facts.trial_end:
+        return None
+    ends = int(facts.trial_end.timestamp())
+    data = TrialNews(id=facts.id, customer=facts.customer or None, trial_end=ends)
+    return News(NewsType.TRIAL_ENDING, str(ends), data)
+
+
+def next_trial_news_at(facts: SubscriptionFacts, now: datetime) -> datetime | None:
+    """When there will be news by the clock alone."""
+    if not _trial_will_be_charged(facts) or facts.trial_end is None:
+        return None
+    at = facts.trial_end - TRIAL_ENDS_IN
+    return at if at > now else None
+
+
+def _trial_will_be_charged(facts: SubscriptionFacts) -> bool:
+    return facts.ours and facts.status == "trialing" and not facts.ending

@@ -1,0 +1,1 @@
+"""What we tell the merchant's systems: events that the stories announced, signed, sent until they arrive."""
