@@ -10,6 +10,7 @@ from db.tables.delivery import Delivery
 from db.tables.house import AuditLog, BusinessClock, CatchUp, IdempotentReply, Worker
 from db.tables.invoice import Invoice
 from db.tables.ledger import Movement, Recording, Refund
+from db.tables.setup import PaymentMethodSession, PaymentSetup
 from db.tables.subscription import Subscription
 
 __all__ = [
@@ -27,6 +28,8 @@ __all__ = [
     "Invoice",
     "Movement",
     "PaymentMethod",
+    "PaymentMethodSession",
+    "PaymentSetup",
     "Recording",
     "Refund",
     "ReviewCase",

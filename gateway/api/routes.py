@@ -17,6 +17,8 @@ from gateway.api.events import event_routes
 from gateway.api.idempotency import Idempotency
 from gateway.api.invoices import invoice_routes
 from gateway.api.keys import key_routes
+from gateway.api.method_sessions import method_session_routes
+from gateway.api.payment_methods import payment_method_routes
 
 
 def v1() -> Router:
@@ -36,5 +38,7 @@ def v1() -> Router:
             *event_routes,
             *invoice_routes,
             *key_routes,
+            method_session_routes,
+            *payment_method_routes,
         ],
     )

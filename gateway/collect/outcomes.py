@@ -16,6 +16,7 @@ from db.poke import Kind
 from db.states import UNRESOLVED, AttemptState, MethodStatus, MovementKind, known, may_follow
 from gateway.collect import ledger
 from gateway.collect.cases import open_case
+from gateway.collect.gone import mark_revoked
 from gateway.connections import capabilities_of
 from gateway.domain.actions import CaseKind
 from processors.money import Money
@@ -24,6 +25,7 @@ from processors.outcome import (
     Canceled,
     ChargeOutcome,
     Decline,
+    DeclineClass,
     Declined,
     Found,
     NotSent,
@@ -46,7 +48,9 @@ STATE_OF: dict[type, AttemptState] = {
 }
 
 LOCK = """
-    select a.*, c.adapter from tollbridge.attempt a join tollbridge.connection c on c.id = a.connection
+    select a.*, c.adapter, p.revoke_asked_at is not null and p.status <> 'revoked' as method_is_leaving
+    from tollbridge.attempt a join tollbridge.connection c on c.id = a.connection
+        join tollbridge.payment_method p on p.id = a.payment_method
     where a.account = $1 and a.id = $2 for no key update of a
 """
 STORE = """
@@ -157,6 +161,9 @@ async def _store(row: asyncpg.Record, then: AttemptState, outcome: ChargeOutcome
         now + _wait(row["adapter"], then, row["lookups"]) if unresolved else None,
         None if unresolved else now,
     )
+    if row["method_is_leaving"] and not unresolved:
+        # Its deletion had to wait for this end.
+        await poke.poke(Kind.METHOD, row["account"], [row["payment_method"]], now)
     if surplus:
         await ledger.surplus_case(row, now)
 
@@ -195,8 +202,12 @@ async def _more_captured(row: asyncpg.Record, outcome: Succeeded, now: datetime)
 async def stop_method(row: asyncpg.Record, decline: Decline, now: datetime) -> None:
     """Anything but "try later" stops the token: it is kept and shown, and not charged again.
 
+    Where the processor says that the agreement itself is gone, so is the token, as if a notice had told of it.
     The payer's other invoices hear of it, since they would have been charged to it.
     """
+    if decline.decline_class is DeclineClass.REVOKED:
+        await mark_revoked(row["account"], row["payment_method"], now)
+        return
     if decline.advice is not Advice.RETRY_LATER:
         account, reason = row["account"], decline.decline_class
         customer = await sql.value(STOP_METHOD, account, row["payment_method"], MethodStatus.STOPPED, reason)

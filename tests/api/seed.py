@@ -41,6 +41,8 @@ class Seeded:
     event: str
     session: str
     client_secret: str
+    method_session: str
+    method_secret: str
     webhook_secret: str
     key: str
 
@@ -87,6 +89,46 @@ async def add_session(keyring: Keyring, account: str) -> tuple[str, str]:
         created_at=datetime.now(UTC),
     )
     return session, secret
+
+
+async def add_method_session(keyring: Keyring, account: str, customer: str) -> tuple[str, str]:
+    """A payment-method session and its client secret."""
+    session, secret = new_id("pms"), f"tbpm_secret_{uuid4().hex}"
+    place = {"table": "payment_method_session", "column": "client_secret", "row": session}
+    await insert(
+        "payment_method_session",
+        id=session,
+        account=account,
+        customer=customer,
+        client_secret_hash=hashlib.sha256(secret.encode()).digest(),
+        client_secret=keyring.encrypt(secret.encode(), **place),
+        state="open",
+        currency="eur",
+        # What the table of routes asks for is another one's.
+        return_url="https://shop.example/seeded",
+        expires_at=datetime.now(UTC) + timedelta(days=1),
+        created_at=datetime.now(UTC),
+    )
+    return session, secret
+
+
+async def add_setup(keyring: Keyring, seeded: Seeded, **session: str) -> str:
+    """A set-up of a session that a payer has begun."""
+    setup, now = new_id("stp"), datetime.now(UTC)
+    place = {"table": "payment_setup", "column": "processor_ref", "row": setup}
+    await insert(
+        "payment_setup",
+        id=setup,
+        account=seeded.account,
+        connection=seeded.connection,
+        processor_ref=keyring.encrypt(b"pset_made_up", **place),
+        state="open",
+        look_at=now,
+        expires_at=now + timedelta(days=1),
+        created_at=now,
+        **session,
+    )
+    return setup
 
 
 async def seed(runtime: Runtime, account: str) -> Seeded:
@@ -171,6 +213,7 @@ async def seed(runtime: Runtime, account: str) -> Seeded:
         resolved_at=NOW,
     )
     session, secret = await add_session(runtime.keyring, account)
+    method_session, method_secret = await add_method_session(runtime.keyring, account, customer)
     case = await add_case(account, invoice, invoice=invoice)
     event = await add_event(account)
     signing = await webhook_secrets.add(runtime.keyring, Author("test"), account, Secret("whsec_made_up_seeded"))
@@ -187,6 +230,8 @@ async def seed(runtime: Runtime, account: str) -> Seeded:
         event=event,
         session=session,
         client_secret=secret,
+        method_session=method_session,
+        method_secret=method_secret,
         webhook_secret=signing,
         key=key.id,
     )

@@ -136,7 +136,7 @@ class Secrets:
     api: set[str] = field(default_factory=set)
     """Our own API keys."""
     sessions: set[str] = field(default_factory=set)
-    """Client secrets of checkout sessions, and of the processor's set-ups in them."""
+    """Client secrets of sessions, and of the processor's set-ups in them."""
 
     def all(self) -> set[str]:
         return self.stripe | self.processor | self.tokens | self.signing | self.api | self.sessions
@@ -154,9 +154,10 @@ async def secrets_of(world: World) -> Secrets:
         found.signing |= {str(e["_secret"]) for e in world.stripe_account(shop).webhook_endpoints.values()}
         found.signing |= {endpoint.secret for endpoint in processor.endpoints}
         found.sessions |= {setup.client_token for setup in processor.setups.values()}
-    for row in await sql.rows("select id, client_secret from tollbridge.checkout_session"):
-        place = {"table": "checkout_session", "column": "client_secret", "row": row["id"]}
-        found.sessions.add(world.runtime.keyring.decrypt(row["client_secret"], **place).decode())
+    for table in ("checkout_session", "payment_method_session"):
+        for row in await sql.rows(f"select id, client_secret from tollbridge.{table}"):
+            place = {"table": table, "column": "client_secret", "row": row["id"]}
+            found.sessions.add(world.runtime.keyring.decrypt(row["client_secret"], **place).decode())
     return found
 
 
