@@ -12,7 +12,7 @@ from litestar.params import PathParameter
 
 from db import sql
 from db.poke import Kind
-from db.states import SETTLED, MethodSessionState
+from db.states import MethodSessionState
 from gateway.accounts.keys import Scope
 from gateway.api.auth import Bearer, Principal, requires
 from gateway.api.openapi import about, also, changing, example, problems
@@ -31,7 +31,8 @@ PAGE: Final = "/payment_methods"
 
 DUE: Final = """
     select currency, sum(amount_remaining)::bigint as amount, count(*) as invoices from tollbridge.invoice
-    where account = $1 and customer = $2 and status = 'open' and amount_remaining > 0 and not (state = any($3))
+    where account = $1 and customer = $2 and status = 'open' and amount_remaining > 0
+      and state in ('due', 'retrying', 'needs_payment_method', 'exhausted')
     group by currency order by currency
 """
 
@@ -186,7 +187,7 @@ async def _shown(runtime: Runtime, principal: Principal, row: asyncpg.Record) ->
     secret, live = None, state in (MethodSessionState.OPEN, MethodSessionState.PROCESSING)
     if principal.kind == "key":
         secret = client_secret(runtime.keyring, Kind.METHOD_SESSION, row)
-    due = await sql.rows(DUE, account, row["customer"], sorted(SETTLED))
+    due = await sql.rows(DUE, account, row["customer"])
     return MethodSession(
         id=row["id"],
         object="payment_method_session",

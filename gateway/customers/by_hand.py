@@ -105,6 +105,16 @@ async def take_over(
     return stored
 
 
+async def customer_of(account: str, method: str) -> str:
+    """Whose method it is; raises NotThereError."""
+    found = await sql.value(
+        "select customer from tollbridge.payment_method where account = $1 and id = $2", account, method
+    )
+    if found is None:
+        raise NotThereError("payment method", method)
+    return str(found)
+
+
 async def _locked(account: str, customer: str, method: str) -> asyncpg.Record:
     row = await sql.row(METHOD, account, customer, method)
     if row is None:

@@ -58,6 +58,15 @@ async def subscribed(world: CrashWorld) -> Signup:
     return signup
 
 
+async def unpaid(world: CrashWorld) -> Signup:
+    """A customer whose renewal was declined for good."""
+    signup = await subscribed(world)
+    world.break_card(signup.customer, "decline_lost_stolen")
+    await world.later(days=31)
+    await world.rest()
+    return signup
+
+
 async def offered(world: CrashWorld, **wanted: Any) -> Session:
     """A checkout session that is open: its subscription is made, its draft held."""
     opened = await world.open_session("order-1", **wanted)
@@ -150,6 +159,32 @@ async def declined_then_paid(world: CrashWorld, begun: Signup) -> None:
     await world.later(hours=25)
     await world.rest()
     _paid(world, begun, 2)
+
+
+@path(begins=unpaid)
+async def new_method(world: CrashWorld, begun: Signup) -> None:
+    """The payer gives another card, and the renewal is paid by it; a second card, begun beside it, is not kept."""
+    session = await world.method_session(begun.customer)
+    await world.method_setup(session)
+    await world.method_setup(session)
+    await world.method_done(session)
+    await world.rest()
+    _paid(world, begun, 2)
+    [_, *made] = world.methods_at_processor()
+    assert sorted(method.status for method in made) == ["active", "revoked"]
+    assert len(await world.methods_of(begun.customer)) == 2
+
+
+@path(begins=subscribed)
+async def method_revoked(world: CrashWorld, begun: Signup) -> None:
+    """The customer's one method is revoked: gone there, erased here, and out of Stripe's metadata."""
+    [method] = await world.methods_of(begun.customer)
+    await world.call("DELETE", f"/v1/customers/{begun.customer}/payment_methods/{method['id']}")
+    await world.rest()
+    assert [method.status for method in world.methods_at_processor()] == ["revoked"]
+    assert [method["status"] for method in await world.methods_of(begun.customer)] == ["revoked"]
+    metadata = world.stripe_account().customers[begun.customer]["metadata"]
+    assert not [name for name in metadata if name.startswith("third_party_payment_method")]
 
 
 @path(begins=offered_free)

@@ -47,14 +47,6 @@ class CrashWorld(World):
                 return
         raise AssertionError("the world does not come to rest")
 
-    async def new_card(self, customer: str, kind: str = "ok") -> dict[str, Any]:
-        """As in the scenarios' world; who begins a set-up whose answer is lost begins another."""
-        session = await self.method_session(customer)
-        await self.method_setup(session, kind)
-        await self.method_done(session)
-        await self.rest()
-        return dict((await self.call("GET", f"/v1/payment_method_sessions/{session['id']}")).json())
-
     async def rest(self) -> None:
         """Come to rest by the normal means: what waits a little is waited for, by business time."""
         await self.settle()
