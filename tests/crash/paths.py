@@ -165,8 +165,8 @@ async def declined_then_paid(world: CrashWorld, begun: Signup) -> None:
 async def new_method(world: CrashWorld, begun: Signup) -> None:
     """The payer gives another card, and the renewal is paid by it; a second card, begun beside it, is not kept."""
     session = await world.method_session(begun.customer)
-    await world.method_setup(session)
-    await world.method_setup(session)
+    for client in [await world.begin_method(session) for _ in range(2)]:
+        await world.complete_at_processor(client, "ok")
     await world.method_done(session)
     await world.rest()
     _paid(world, begun, 2)

@@ -77,14 +77,12 @@ async def test_a_set_up_that_fails_leaves_the_session_open(world: World) -> None
 async def test_one_that_is_not_done_yet_is_asked_for_again(world: World) -> None:
     signup = await world.signup("ok")
     session = await world.method_session(signup.customer)
-    path, key = f"/v1/payment_method_sessions/{session['id']}/setup", session["client_secret"]
-    body = {"processor": "practice-eu", "return_url": "http://127.0.0.1/return"}
-    begun = (await world.call("POST", path, body, key=key)).json()
+    client = await world.begin_method(session)
     done = await world.method_done(session)
     await world.settle()
     assert (done.status_code, (await shown(world, session))["status"]) == (202, "processing")
 
-    await world.complete_at_processor(begun["client"], "ok")
+    await world.complete_at_processor(client, "ok")
     await world.later(seconds=11)
     assert (await shown(world, session))["status"] == "complete"
 
@@ -95,11 +93,11 @@ async def test_a_session_expires_and_what_is_entered_later_is_deleted(world: Wor
     await world.later(hours=23)
     path = f"/v1/payment_method_sessions/{session['id']}"
     body = {"processor": "practice-eu", "return_url": "http://127.0.0.1/return"}
-    begun = (await world.call("POST", f"{path}/setup", body, key=session["client_secret"])).json()
+    client = await world.begin_method(session)
     await world.later(hours=2)
     assert (await shown(world, session))["status"] == "expired"
 
-    await world.complete_at_processor(begun["client"], "ok")
+    await world.complete_at_processor(client, "ok")
     await world.later(hours=2)
 
     assert [m.status for m in world.methods_at_processor()] == ["active", "revoked"]

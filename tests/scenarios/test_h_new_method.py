@@ -137,15 +137,13 @@ async def test_update_asked_for_twice(world: World) -> None:
 async def test_a_second_window_that_is_used_days_later(world: World) -> None:
     signup = await world.signup("ok")
     session = await world.method_session(signup.customer)
-    path = f"/v1/payment_method_sessions/{session['id']}/setup"
-    body = {"processor": "practice-eu", "return_url": "http://127.0.0.1/return"}
-    other = (await world.call("POST", path, body, key=session["client_secret"])).json()
+    other = await world.begin_method(session)
     await world.later(hours=3)
     await world.method_setup(session)
     await world.method_done(session)
     await world.later(hours=20)
 
-    await world.complete_at_processor(other["client"], "ok")
+    await world.complete_at_processor(other, "ok")
     await world.later(hours=2)
 
     assert [m.status for m in world.methods_at_processor()] == ["active", "active", "revoked"]

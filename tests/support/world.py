@@ -304,14 +304,19 @@ class World:
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
-    async def method_setup(self, session: dict[str, Any], kind: str | None = "ok") -> str:
-        """The payer begins a set-up and does it at the processor (`kind` None: leaves); the set-up's id there."""
+    async def begin_method(self, session: dict[str, Any]) -> dict[str, str]:
+        """The payer is sent to the processor; what its client code is told."""
         path, key = f"/v1/payment_method_sessions/{session['id']}/setup", session["client_secret"]
         body = {"processor": "practice-eu", "return_url": "http://127.0.0.1/return"}
         begun = await self.call("POST", path, body, key=key)
         assert begun.status_code == 200, begun.text
-        await self.complete_at_processor(begun.json()["client"], kind)
-        return str(begun.json()["client"]["setup"])
+        return dict(begun.json()["client"])
+
+    async def method_setup(self, session: dict[str, Any], kind: str | None = "ok") -> str:
+        """The payer begins a set-up and does it at the processor (`kind` None: leaves); the set-up's id there."""
+        client = await self.begin_method(session)
+        await self.complete_at_processor(client, kind)
+        return client["setup"]
 
     async def complete_at_processor(self, client: dict[str, str], kind: str | None) -> None:
         """The payer does a set-up there."""
