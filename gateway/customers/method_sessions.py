@@ -55,7 +55,9 @@ class MethodSessionRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     """For whom another payment method is wanted, and how it may be given."""
 
     customer: Annotated[
-        str, msgspec.Meta(min_length=1, max_length=255, description="The customer's id at Stripe: cus_…")
+        str,
+        # It becomes part of an address at Stripe.
+        msgspec.Meta(pattern="^[A-Za-z0-9_-]+$", max_length=255, description="The customer's id at Stripe: cus_…"),
     ]
     connection: Annotated[
         str, msgspec.Meta(max_length=63, description="The name of the only one on offer; all that fit without it.")

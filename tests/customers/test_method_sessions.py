@@ -124,6 +124,16 @@ async def test_a_set_up_of_another_session_is_refused(world: World) -> None:
     assert (answer.status_code, answer.json()["param"]) == (400, "setup")
 
 
+async def test_of_two_windows_the_one_that_came_back_is_kept(world: World) -> None:
+    signup = await world.signup("ok")
+    session = await world.method_session(signup.customer)
+    named, _other = await world.method_setup(session), await world.method_setup(session)
+    await world.method_done(session, setup=named)
+    await world.settle()
+    _, first, second = world.methods_at_processor()
+    assert (first.status, second.status) == ("active", "revoked")
+
+
 async def test_a_secret_opens_its_own_session_alone(world: World) -> None:
     first, second = await world.signup("ok", "one"), await world.signup("ok", "two")
     mine, theirs = await world.method_session(first.customer), await world.method_session(second.customer)
@@ -138,6 +148,7 @@ async def test_a_secret_opens_its_own_session_alone(world: World) -> None:
     ("body", "status", "param"),
     [
         ({"customer": "cus_nobody"}, 404, "customer"),
+        ({"customer": "../invoices/in_1"}, 400, "customer"),
         ({"connection": "adyen-eu"}, 400, "connection"),
         ({"return_url": "javascript:alert(1)"}, 400, "return_url"),
     ],

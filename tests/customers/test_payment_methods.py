@@ -67,7 +67,8 @@ async def test_revoking_waits_for_the_end_of_a_charge(world: World, kind: str) -
     assert await world.attempts(renewal) == ["pending"]
     assert deletions(world) == []
 
-    await world.later(days=3)
+    world.practice.settle(world.last_charge().id)
+    await world.settle()
     assert (await world.attempts(renewal)) == ["succeeded" if kind == "pending_then_ok" else "declined"]
     assert [m["status"] for m in await world.methods_of(signup.customer)] == ["revoked"]
     assert len(deletions(world)) == 1
@@ -112,6 +113,25 @@ async def test_what_is_to_be_revoked_is_not_charged_meanwhile(world: World) -> N
     world.practice.faults.clear()
     await world.later(hours=1)
     assert await world.open_cases() == []
+
+
+async def test_what_is_given_again_is_not_revoked_unless_that_is_under_way(world: World) -> None:
+    """The payer gives the card that staff have just revoked: it is wanted, but not while a worker is deleting it."""
+    world.practice.settings.pending_delay_s = 3 * 86400
+    signup, _ = await world.renew("pending_then_ok")
+    [method], [there] = await world.methods_of(signup.customer), world.methods_at_processor()
+    assert (await remove(world, signup.customer, method["id"]))["revocation"] == "deferred"
+    held = "update tollbridge.payment_method set claimed_by = $1, claim_until = clock_timestamp() + interval '1 hour'"
+    await sql.rows(held, "a worker")
+    answer = await take_over(world, signup.customer, there.token)
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:tollbridge:error:in_progress")
+
+    await sql.rows("update tollbridge.payment_method set claimed_by = null, claim_until = null")
+    again = (await take_over(world, signup.customer, there.token)).json()
+    assert (again["id"], again["status"], again["revocation"]) == (method["id"], "active", None)
+    await world.later(days=4)
+    assert deletions(world) == []
+    assert there.status == "active"
 
 
 # --- order ---------------------------------------------------------------------------------------------------------
