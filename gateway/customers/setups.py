@@ -101,9 +101,15 @@ async def begin(
 
 
 async def keep(
-    runtime: Runtime, account: str, owner: tuple[Kind, str], connection: str, made: SetupSession, now: datetime,
-    *, look_at: datetime,
-) -> None:  # fmt: skip
+    runtime: Runtime,
+    account: str,
+    owner: tuple[Kind, str],
+    connection: str,
+    made: SetupSession,
+    now: datetime,
+    *,
+    look_at: datetime,
+) -> None:
     """Write down a set-up of this session, whose row the caller has locked and found open. Raises SessionError."""
     DB.current("keeping a set-up")
     (kind, session), setup = owner, new_id("stp")
