@@ -177,7 +177,7 @@ async def new_method(world: CrashWorld, begun: Signup) -> None:
 
 @path(begins=subscribed)
 async def method_revoked(world: CrashWorld, begun: Signup) -> None:
-    """The customer's one method is revoked: gone there, erased here, and out of Stripe's metadata."""
+    """The customer's one method is revoked: gone there, erased here and in Stripe's metadata. Nothing is charged."""
     [method] = await world.methods_of(begun.customer)
     await world.call("DELETE", f"/v1/customers/{begun.customer}/payment_methods/{method['id']}")
     await world.rest()
@@ -185,6 +185,10 @@ async def method_revoked(world: CrashWorld, begun: Signup) -> None:
     assert [method["status"] for method in await world.methods_of(begun.customer)] == ["revoked"]
     metadata = world.stripe_account().customers[begun.customer]["metadata"]
     assert not [name for name in metadata if name.startswith("third_party_payment_method")]
+    await world.later(days=31)
+    await world.rest()
+    assert [one["status"] for one in world.invoices_of(begun.subscription)] == ["paid", "open"]
+    assert len(world.captures()) == 1
 
 
 @path(begins=offered_free)
