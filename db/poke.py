@@ -30,10 +30,15 @@ class Kind(StrEnum):
     INVOICE = "invoice"
     SUBSCRIPTION = "subscription"
     CHECKOUT = "checkout_session"
+    METHOD_SESSION = "payment_method_session"
+    METHOD = "payment_method"
 
 
 MIRRORED = frozenset({Kind.INVOICE, Kind.SUBSCRIPTION})
 """Kinds whose row mirrors an object of Stripe's: a poke of an unknown one makes a stub, and may mark it stale."""
+
+WAITED_FOR = frozenset({Kind.CHECKOUT, Kind.METHOD_SESSION})
+"""Kinds of which a payer waits for every step."""
 
 
 class WakeUp(msgspec.Struct, frozen=True):
@@ -69,7 +74,7 @@ async def poke(
     """Raise the counters of these objects and wake a worker for each, in the caller's transaction.
 
     `stale`: what Stripe shows may have changed too, so the next advance reads it. Order of rows is fixed, so that two
-    pokes of the same set never wait for each other crosswise. `urgent`: a person waits, as always with a checkout.
+    pokes of the same set never wait for each other crosswise. `urgent`: a person waits, as always with a session.
     """
     wanted = sorted(set(ids))
     if not wanted:
@@ -95,7 +100,7 @@ async def poke(
                 wanted,
             )
         ]
-    await wake([WakeUp(kind, account, i) for i in found], urgent=urgent or kind is Kind.CHECKOUT)
+    await wake([WakeUp(kind, account, i) for i in found], urgent=urgent or kind in WAITED_FOR)
 
 
 async def wake(wake_ups: Sequence[WakeUp], *, urgent: bool = False) -> None:

@@ -192,6 +192,29 @@ SESSION_LIVE: frozenset[SessionState] = frozenset(
 """The states in which a `client_reference` gives back this session instead of a new one."""
 
 
+class MethodSessionState(StrEnum):
+    """A session in which a payer gives another payment method."""
+
+    OPEN = "open"
+    PROCESSING = "processing"
+    """The payer has come back; the processor is being asked."""
+    COMPLETE = "complete"
+    EXPIRED = "expired"
+
+
+class SetupState(StrEnum):
+    """One set-up at a processor."""
+
+    OPEN = "open"
+    """A method may still come of it."""
+    STORED = "stored"
+    """Its method is the one that the session has kept."""
+    FAILED = "failed"
+    """No method came of it, and none will."""
+    DROPPED = "dropped"
+    """Its method was not wanted any more, and was deleted at the processor."""
+
+
 class DeliveryState(StrEnum):
     """A webhook that was accepted. Every one ends done, ignored with a reason, or parked with a case."""
 

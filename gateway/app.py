@@ -24,6 +24,7 @@ from db.encryption import Keyring
 from db.engine import DB, PoolOptions
 from gateway.api.auth import principal
 from gateway.api.health import health_routes
+from gateway.api.method_page import page_routes
 from gateway.api.observe import observed
 from gateway.api.openapi import STRUCTS, openapi_config
 from gateway.api.problems import handle
@@ -50,7 +51,7 @@ def create_app(settings: Settings, keyring: Keyring) -> Litestar:
             yield
 
     app = Litestar(
-        route_handlers=[v1(), *webhook_routes, *health_routes],
+        route_handlers=[v1(), *webhook_routes, *health_routes, *page_routes],
         lifespan=[lifespan],
         dependencies={
             "runtime": Provide(_runtime, sync_to_thread=False),

@@ -167,15 +167,29 @@ create table tollbridge.payment_method (
     stopped_reason text not null default '',
     created_at timestamptz not null,
     revoked_at timestamptz,
+    revoke_asked_at timestamptz,                   -- it is to be deleted at the processor; null once it is wanted again
+    told_stripe boolean not null default true,     -- the Stripe customer's metadata are as they must be
+    poked bigint not null default 0,
+    seen bigint not null default 0,
+    due_at timestamptz,
+    claimed_by text,
+    claim_until timestamptz,
+    failures integer not null default 0,
     unique (account, id),
     foreign key (account, connection) references tollbridge.connection (account, id) on delete restrict,
     foreign key (account, customer) references tollbridge.customer (account, id) on delete restrict,
     check ((status = 'revoked') = (revoked_at is not null)),
-    check (status = 'revoked' or reference is not null)
+    check (status = 'revoked' or reference is not null),
+    check (seen <= poked),
+    check ((claimed_by is null) = (claim_until is null)),
+    constraint what_is_to_be_revoked_is_not_charged check (revoke_asked_at is null or status <> 'active')
 );
 create unique index payment_method_token on tollbridge.payment_method (connection, token_hash) where status <> 'revoked';
 create index payment_method_customer on tollbridge.payment_method (account, customer, position);
 create index payment_method_fingerprint on tollbridge.payment_method (account, fingerprint);
+create index payment_method_wanting on tollbridge.payment_method (account, id) where seen < poked;
+create index payment_method_due on tollbridge.payment_method (due_at) where due_at is not null;
+create index payment_method_claimed on tollbridge.payment_method (claim_until) where claimed_by is not null;
 
 create table tollbridge.invoice (
     account text not null references tollbridge.account on delete restrict,
@@ -419,7 +433,6 @@ create table tollbridge.checkout_session (
     subscription text not null default '',
     invoice text not null default '',
     connection text,
-    setup_ref bytea,                               -- encrypted: what the processor calls the running set-up
     payment_method text,
     told_stripe boolean not null default false,    -- the references stand at the Stripe customer; its invoice is free
     looked_for_subscription boolean not null default false,
@@ -446,6 +459,71 @@ create index checkout_session_due on tollbridge.checkout_session (due_at) where 
 create index checkout_session_claimed on tollbridge.checkout_session (claim_until) where claimed_by is not null;
 create index checkout_session_invoice on tollbridge.checkout_session (account, invoice);
 create index checkout_session_subscription on tollbridge.checkout_session (account, subscription) where subscription <> '';
+
+-- A payer gives another payment method, outside any checkout.
+create table tollbridge.payment_method_session (
+    id text primary key,
+    account text not null references tollbridge.account on delete restrict,
+    customer text not null,
+    client_secret_hash bytea not null unique,
+    client_secret bytea not null,                  -- encrypted, so that a repeated create can give it back
+    state text not null check (state in ('open', 'processing', 'complete', 'expired')),
+    reason text not null default '',
+    failure_code text not null default '',
+    connection text,                               -- the only one on offer; null: whatever takes the currency
+    currency text not null check (currency ~ '^[a-z]{3}$'),
+    return_url text not null default '',
+    payment_method text,
+    expires_at timestamptz not null,
+    created_at timestamptz not null,
+    poked bigint not null default 0,
+    seen bigint not null default 0,
+    due_at timestamptz,
+    claimed_by text,
+    claim_until timestamptz,
+    failures integer not null default 0,
+    unique (account, id),
+    foreign key (account, customer) references tollbridge.customer (account, id) on delete restrict,
+    foreign key (account, connection) references tollbridge.connection (account, id) on delete restrict,
+    foreign key (account, payment_method) references tollbridge.payment_method (account, id) on delete restrict,
+    check (seen <= poked),
+    check ((claimed_by is null) = (claim_until is null)),
+    check ((state = 'complete') = (payment_method is not null))
+);
+-- Whoever asks twice for the same gets the same session.
+create unique index payment_method_session_live on tollbridge.payment_method_session
+    (account, customer, coalesce(connection, ''), return_url) where state in ('open', 'processing');
+create index payment_method_session_wanting on tollbridge.payment_method_session (id) where seen < poked;
+create index payment_method_session_due on tollbridge.payment_method_session (due_at) where due_at is not null;
+create index payment_method_session_claimed on tollbridge.payment_method_session (claim_until)
+    where claimed_by is not null;
+
+-- What was begun at a processor so that a payer can enter a method. Each ends as the method that its session keeps, or
+-- as nothing: what came of the others is deleted at the processor.
+create table tollbridge.payment_setup (
+    id text primary key,
+    account text not null references tollbridge.account on delete restrict,
+    checkout_session text,                         -- the session that it is for,
+    payment_method_session text,                   -- of either kind
+    connection text not null,
+    processor_ref bytea not null,                  -- encrypted: what the processor calls it
+    state text not null check (state in ('open', 'stored', 'failed', 'dropped')),
+    named_at timestamptz,                          -- when a browser came back with it
+    looks integer not null default 0 check (looks >= 0),
+    look_at timestamptz,                           -- when the processor is asked next; null once it has ended
+    expires_at timestamptz not null,               -- at the processor: no method comes of it later
+    created_at timestamptz not null,
+    foreign key (account, checkout_session) references tollbridge.checkout_session (account, id) on delete restrict,
+    foreign key (account, payment_method_session)
+        references tollbridge.payment_method_session (account, id) on delete restrict,
+    foreign key (account, connection) references tollbridge.connection (account, id) on delete restrict,
+    constraint belongs_to_one_session check ((checkout_session is null) <> (payment_method_session is null)),
+    check ((state = 'open') = (look_at is not null))
+);
+create index payment_setup_checkout on tollbridge.payment_setup (account, checkout_session)
+    where checkout_session is not null;
+create index payment_setup_methods on tollbridge.payment_setup (account, payment_method_session)
+    where payment_method_session is not null;
 
 create table tollbridge.delivery (
     id text primary key,

@@ -17,6 +17,7 @@ from db.tables.outbound import (
     WebhookEndpoint,
     WebhookEndpointSecret,
 )
+from db.tables.setup import PaymentMethodSession, PaymentSetup
 from db.tables.subscription import Subscription
 
 __all__ = [
@@ -37,6 +38,8 @@ __all__ = [
     "OutboundEvent",
     "OutboundSequence",
     "PaymentMethod",
+    "PaymentMethodSession",
+    "PaymentSetup",
     "Recording",
     "Refund",
     "ReviewCase",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from piccolo.columns import JSONB, Boolean, Bytea, Text
 
 from db.engine import DB
-from db.tables.columns import SCHEMA, Pokable, at, blob, optional_text
+from db.tables.columns import SCHEMA, Pokable, at, optional_text
 
 
 class CheckoutSession(Pokable, tablename="checkout_session", schema=SCHEMA, db=DB):
@@ -22,7 +22,6 @@ class CheckoutSession(Pokable, tablename="checkout_session", schema=SCHEMA, db=D
     subscription = Text()
     invoice = Text()
     connection = optional_text()
-    setup_ref = blob()
     payment_method = optional_text()
     told_stripe = Boolean()
     looked_for_subscription = Boolean()

@@ -6,7 +6,7 @@ from piccolo.columns import JSONB, Boolean, Integer, Text
 from piccolo.table import Table
 
 from db.engine import DB
-from db.tables.columns import SCHEMA, at, blob
+from db.tables.columns import SCHEMA, Pokable, at, blob
 
 
 class Customer(Table, tablename="customer", schema=SCHEMA, db=DB):
@@ -17,7 +17,7 @@ class Customer(Table, tablename="customer", schema=SCHEMA, db=DB):
     created_at = at()
 
 
-class PaymentMethod(Table, tablename="payment_method", schema=SCHEMA, db=DB):
+class PaymentMethod(Pokable, tablename="payment_method", schema=SCHEMA, db=DB):
     id = Text(primary_key=True)
     account = Text()
     customer = Text()
@@ -31,3 +31,5 @@ class PaymentMethod(Table, tablename="payment_method", schema=SCHEMA, db=DB):
     stopped_reason = Text()
     created_at = at()
     revoked_at = at()
+    revoke_asked_at = at()
+    told_stripe = Boolean(default=True)

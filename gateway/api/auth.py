@@ -1,4 +1,4 @@
-"""Who asks: an API key, or the client secret of one checkout session. Both are bearer tokens, known here by hash.
+"""Who asks: an API key, or the client secret of one session. Both are bearer tokens, known here by hash.
 
 A key reaches its own account and nothing else: every statement of the API carries the principal's account, so another
 account's object is not found (404). A missing scope is 403. A client secret opens only its own session.
@@ -6,7 +6,8 @@ account's object is not found (404). A missing scope is 403. A client secret ope
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from enum import StrEnum
+from typing import Any, Final
 
 import msgspec
 from litestar.connection import ASGIConnection
@@ -16,10 +17,11 @@ from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Guard, Receive, Scope, Send
 
 from db import sql
+from db.poke import Kind
 from gateway.accounts.keys import Scope as KeyScope
 from gateway.accounts.keys import digest
 from gateway.api.problems import Code, ProblemError
-from gateway.checkout.sessions import SECRET_PREFIX, secret_hash
+from gateway.customers.client_secret import PREFIXES, secret_hash
 
 KEY_PREFIX: Final = "tb_"
 CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="tollbridge"'}
@@ -30,17 +32,29 @@ KEY = """
     from tollbridge.api_key k left join tollbridge.account a on a.id = k.account
     where k.hash = $1 and k.revoked_at is null
 """
-SESSION = """
-    select s.id, s.account, a.livemode, a.enabled
-    from tollbridge.checkout_session s join tollbridge.account a on a.id = s.account
-    where s.client_secret_hash = $1
-"""
+SESSIONS: Final = {
+    kind: f"""
+        select s.id, s.account, a.livemode, a.enabled
+        from tollbridge.{kind} s join tollbridge.account a on a.id = s.account where s.client_secret_hash = $1
+    """  # noqa: S608
+    for kind in PREFIXES
+}
+
+
+class Bearer(StrEnum):
+    """What was shown: a key, or the client secret of a session of this kind."""
+
+    KEY = "key"
+    PLATFORM = "platform"
+    CHECKOUT = Kind.CHECKOUT.value
+    METHOD_SESSION = Kind.METHOD_SESSION.value
 
 
 class Principal(msgspec.Struct, frozen=True):
-    """Who asks. `id` is the key's or the session's; `account` is empty for the platform key alone."""
+    """Who asks. `id` is the key's or the session's, whose kind is then that; `account` is empty for the platform key
+    alone."""
 
-    kind: Literal["key", "session", "platform"]
+    kind: Bearer
     id: str
     account: str
     scopes: frozenset[str]
@@ -69,7 +83,8 @@ async def principal_of(authorization: str) -> Principal:
     token = token.strip()
     if kind.lower() != "bearer" or not token or len(token) > LONGEST:
         raise ProblemError(Code.UNAUTHENTICATED, "Send an API key: Authorization: Bearer tb_…", headers=CHALLENGE)
-    found = await (_session(token) if token.startswith(SECRET_PREFIX) else _key(token))
+    session = next((kind for kind, prefix in PREFIXES.items() if token.startswith(prefix)), None)
+    found = await (_key(token) if session is None else _session(session, token))
     if found is None:
         raise ProblemError(Code.UNAUTHENTICATED, "This key is unknown or revoked.", headers=CHALLENGE)
     principal, enabled = found
@@ -86,23 +101,25 @@ async def _key(token: str) -> tuple[Principal, bool] | None:
         return None
     account = row["account"] or ""
     scopes = frozenset(row["scopes"])
-    return Principal("key" if account else "platform", row["id"], account, scopes, row["livemode"]), row["enabled"]
+    return Principal(Bearer.KEY if account else Bearer.PLATFORM, row["id"], account, scopes, row["livemode"]), row[
+        "enabled"
+    ]
 
 
-async def _session(token: str) -> tuple[Principal, bool] | None:
-    row = await sql.row(SESSION, secret_hash(token))
+async def _session(kind: Kind, token: str) -> tuple[Principal, bool] | None:
+    row = await sql.row(SESSIONS[kind], secret_hash(token))
     if row is None:
         return None
-    return Principal("session", row["id"], row["account"], frozenset(), row["livemode"]), row["enabled"]
+    return Principal(Bearer(kind), row["id"], row["account"], frozenset(), row["livemode"]), row["enabled"]
 
 
-def requires(*scopes: KeyScope, session: bool = False) -> Guard:
+def requires(*scopes: KeyScope, session: Bearer | None = None) -> Guard:
     """A guard that lets a key with any of these scopes in; with `session`, also the client secret of the very session
-    that the path names (`session_id`). Raises ProblemError: 403, or 404 for another session's."""
+    of that kind that the path names (`session_id`). Raises ProblemError: 403, or 404 for another session's."""
 
     def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         principal: Principal = connection.user
-        if principal.kind == "session" and session:
+        if session is not None and principal.kind == session:
             if connection.path_params.get("session_id") != principal.id:
                 raise ProblemError(Code.NOT_FOUND)
             return

@@ -11,14 +11,18 @@ from litestar.di import NamedDependency
 from litestar.params import PathParameter
 
 from db import sql
+from db.poke import Kind
 from gateway.accounts.keys import Scope
-from gateway.api.auth import Principal, requires
+from gateway.api.auth import Bearer, Principal, requires
 from gateway.api.openapi import about, also, changing, example, problems
 from gateway.api.problems import Code
+from gateway.api.setup import SETUP, Failure, Setup, SetupBody, failure_of, shown_setup
 from gateway.checkout import change as changes
 from gateway.checkout import sessions
 from gateway.checkout.amounts import InitialInvoice, initial_invoice
 from gateway.checkout.values import Change, CheckoutRequest
+from gateway.customers.client_secret import client_secret
+from gateway.customers.setups import offers
 from gateway.runtime import Runtime
 from processors.values import Unprinted
 
@@ -42,13 +46,6 @@ class NextAction(msgspec.Struct, frozen=True):
     redirect_url: Annotated[str, about("A page of the processor's, to be opened in the payer's browser.")]
 
 
-class Failure(msgspec.Struct, frozen=True):
-    """Why a session, or the last set-up in an open one, came to nothing."""
-
-    code: Annotated[str, about("Of the closed list of error codes, or a class of decline.")]
-    message: Annotated[str, about("For developers; never shown to a payer as it is.")]
-
-
 class Session(Unprinted, frozen=True):
     """A checkout session."""
 
@@ -68,33 +65,6 @@ class Session(Unprinted, frozen=True):
     failure: Annotated[Failure | None, about("Why it failed, or why the last set-up of an open one did.")]
     created: Annotated[int, about("Unix seconds.")]
     expires_at: Annotated[int, about("Unix seconds; after this an open session can't be confirmed.")]
-
-
-class SetupBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the payer enters a payment method."""
-
-    processor: Annotated[
-        str, msgspec.Meta(min_length=1, max_length=63, description="One of the session's `processors`.")
-    ]
-    return_url: Annotated[
-        str,
-        msgspec.Meta(
-            pattern="^https?://[^ ]+$",
-            max_length=2000,
-            description="Where the payer's browser comes back to from the processor's page.",
-        ),
-    ]
-
-
-class Setup(Unprinted, frozen=True):
-    """What the frontend needs: a page to open, or data for the processor's own client code."""
-
-    object: str
-    redirect_url: Annotated[str | None, about("The processor's page; null where its own client code is used.")]
-    client: Annotated[
-        dict[str, str], about("What the processor's client code is started with. Its names are the processor's.")
-    ]
-    expires_at: Annotated[int | None, about("Unix seconds; null: the processor does not say.")]
 
 
 class ConfirmBody(Unprinted, frozen=True, forbid_unknown_fields=True):
@@ -121,7 +91,6 @@ CREATE: Final = example(
     },
 )
 CHANGE: Final = example("An address", {"address": {"country": "DE", "postal_code": "10115"}})
-SETUP: Final = example("A redirect", {"processor": "practice-eu", "return_url": "https://shop.example/checkout"})
 CONFIRM: Final = example("After a redirect", {"setup": "pset_4711", "wait_s": 10})
 SessionId = Annotated[str, PathParameter(description="The session's id: cs_…")]
 
@@ -145,7 +114,7 @@ async def create(
 
 @get(
     "/{session_id:str}",
-    guards=[requires(Scope.SERVER, Scope.CHECKOUT, session=True)],
+    guards=[requires(Scope.SERVER, Scope.CHECKOUT, session=Bearer.CHECKOUT)],
     responses=problems(Code.NOT_FOUND),
     summary="The initial invoice, the processors on offer, the status",
 )
@@ -160,7 +129,7 @@ async def retrieve(
 
 @post(
     "/{session_id:str}",
-    guards=[requires(Scope.SERVER, Scope.CHECKOUT, session=True)],
+    guards=[requires(Scope.SERVER, Scope.CHECKOUT, session=Bearer.CHECKOUT)],
     status_code=200,
     **changing(
         Code.NOT_FOUND,
@@ -185,10 +154,15 @@ async def update(
 
 @post(
     "/{session_id:str}/setup",
-    guards=[requires(Scope.SERVER, Scope.CHECKOUT, session=True)],
+    guards=[requires(Scope.SERVER, Scope.CHECKOUT, session=Bearer.CHECKOUT)],
     status_code=200,
     **changing(
-        Code.NOT_FOUND, Code.PROCESSOR_REFUSED, Code.PROCESSOR_UNAVAILABLE, Code.SESSION_EXPIRED, Code.SESSION_NOT_OPEN
+        Code.NOT_FOUND,
+        Code.PROCESSOR_REFUSED,
+        Code.PROCESSOR_UNAVAILABLE,
+        Code.SESSION_EXPIRED,
+        Code.SESSION_NOT_OPEN,
+        Code.STATE_CONFLICT,
     ),
     summary="Begin to collect a payment method at a processor",
 )
@@ -200,17 +174,12 @@ async def setup(
 ) -> Setup:
     """Moves no money. Another call begins another set-up, and the last one counts."""
     made = await sessions.begin_setup(runtime, principal.account, session_id, data.processor, data.return_url)
-    return Setup(
-        object="payment_method_setup",
-        redirect_url=made.redirect_url or None,
-        client=dict(made.client),
-        expires_at=None if made.expires_at is None else int(made.expires_at.timestamp()),
-    )
+    return shown_setup(made)
 
 
 @post(
     "/{session_id:str}/confirm",
-    guards=[requires(Scope.SERVER, Scope.CHECKOUT, session=True)],
+    guards=[requires(Scope.SERVER, Scope.CHECKOUT, session=Bearer.CHECKOUT)],
     status_code=200,
     **changing(
         Code.NOT_FOUND,
@@ -245,14 +214,14 @@ async def _shown(runtime: Runtime, principal: Principal, session_id: str) -> Ses
         object="checkout_session",
         status="requires_action" if _acts(row) else row["state"],
         client_reference=row["client_reference"],
-        client_secret=sessions.client_secret(runtime, row) if principal.kind == "key" else None,
+        client_secret=client_secret(runtime.keyring, Kind.CHECKOUT, row) if principal.kind == "key" else None,
         customer=row["customer"],
         subscription=row["subscription"],
         invoice=initial_invoice(row["snapshot"], row["read_at"]) if row["snapshot"] else None,
-        processors=await sessions.offers(principal.account, currency) if row["state"] == "open" else [],
+        processors=await offers(principal.account, currency) if row["state"] == "open" else [],
         payment_method=row["payment_method"],
         next_action=NextAction(row["action_url"]) if _acts(row) and row["action_url"] else None,
-        failure=Failure(row["failure_code"].partition(":")[0], row["reason"]) if row["failure_code"] else None,
+        failure=failure_of(row),
         created=int(row["created_at"].timestamp()),
         expires_at=int(row["expires_at"].timestamp()),
     )

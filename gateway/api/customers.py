@@ -1,4 +1,4 @@
-"""/v1/customers and /v1/subscriptions: stored payment methods, masked, and access."""
+"""/v1/customers and /v1/subscriptions: how customers are treated, and access."""
 
 from __future__ import annotations
 
@@ -12,54 +12,24 @@ from litestar.di import NamedDependency
 from litestar.params import PathParameter
 
 from db import sql
-from db.states import MethodStatus
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import NotThereError
 from gateway.accounts.keys import Scope
 from gateway.api.auth import Principal, requires
 from gateway.api.openapi import about, changing, example, problems
-from gateway.api.paging import DEFAULT, After, Limit, Page, listed, page, unix
+from gateway.api.payment_methods import CustomerId, refuse_unknown
 from gateway.api.problems import Code
 from gateway.clock import business_now
 from gateway.customers.access import access_of
 from gateway.customers.methods import opt_out
 from gateway.domain.access import Access
-from processors.values import Card
 
 Callers: Final = requires(Scope.SERVER)
 
-METHODS: Final = """
-    select t.id, t.customer, t.card, t.status, t.position, t.stopped_reason, t.created_at,
-        c.name as connection_name, c.adapter,
-        t.id = (select p.id from tollbridge.payment_method p
-                where p.account = t.account and p.customer = t.customer and p.status = 'active'
-                order by p.position, p.created_at limit 1) as first
-    from tollbridge.payment_method t join tollbridge.connection c on c.id = t.connection
-"""
-KNOWN: Final = """
-    select exists (select 1 from tollbridge.customer where account = $1 and id = $2)
-        or exists (select 1 from tollbridge.invoice where account = $1 and customer = $2)
-        or exists (select 1 from tollbridge.subscription where account = $1 and customer = $2)
-"""
 SUBSCRIPTION: Final = "select * from tollbridge.subscription where account = $1 and id = $2"
 SUBSCRIPTIONS: Final = """
     select * from tollbridge.subscription where account = $1 and customer = $2 order by created_at desc, id desc
 """
-
-
-class PaymentMethodBody(msgspec.Struct, frozen=True):
-    """A stored method: enough to recognise it, never enough to use it. The first is charged first."""
-
-    id: str
-    customer: str
-    connection: str
-    processor: str
-    card: Card
-    status: MethodStatus
-    first: bool
-    stopped_reason: str | None
-    created: int
-    object: Literal["payment_method"] = "payment_method"
 
 
 class AccessBody(msgspec.Struct, frozen=True):
@@ -90,7 +60,6 @@ class CustomerUpdate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 OPT_OUT: Final = example("Leave a customer alone", {"opted_out": True})
-CustomerId = Annotated[str, PathParameter(description="The customer's id at Stripe: cus_…")]
 SubscriptionId = Annotated[str, PathParameter(description="The subscription's id at Stripe: sub_…")]
 
 
@@ -113,31 +82,15 @@ async def update_customer(
     customer_id: CustomerId, data: Annotated[CustomerUpdate, OPT_OUT], principal: NamedDependency[Principal]
 ) -> CustomerBody:
     """What was begun goes on to its end: an invoice that was tried already stays ours."""
-    await _refuse_unknown(principal.account, customer_id)
+    await refuse_unknown(principal.account, customer_id)
     await opt_out(principal.account, customer_id, data.opted_out, Author(principal.actor), await business_now())
     return CustomerBody(customer_id, data.opted_out)
-
-
-@get("/customers/{customer_id:str}/payment_methods", guards=[Callers], responses=problems(Code.NOT_FOUND))
-async def list_payment_methods(
-    principal: NamedDependency[Principal],
-    customer_id: CustomerId,
-    limit: Limit = DEFAULT,
-    starting_after: After = "",
-) -> Page[PaymentMethodBody]:
-    """The customer's stored payment methods, the revoked ones too."""
-    await _refuse_unknown(principal.account, customer_id)
-    where = {"customer": customer_id}
-    return listed(
-        *await page(principal.account, METHODS, "created_at", where, limit=limit, starting_after=starting_after),
-        _method,
-    )
 
 
 @get("/customers/{customer_id:str}/access", guards=[Callers], responses=problems(Code.NOT_FOUND))
 async def customer_access(principal: NamedDependency[Principal], customer_id: CustomerId) -> CustomerAccess:
     """What the customer may use."""
-    await _refuse_unknown(principal.account, customer_id)
+    await refuse_unknown(principal.account, customer_id)
     found = await _access(principal.account, await sql.rows(SUBSCRIPTIONS, principal.account, customer_id))
     return CustomerAccess(customer_id, any(one.granted for one in found), found)
 
@@ -166,23 +119,4 @@ def _access_body(row: asyncpg.Record, found: Access) -> AccessBody:
     )
 
 
-async def _refuse_unknown(account: str, customer: str) -> None:
-    if not await sql.value(KNOWN, account, customer):
-        raise NotThereError("customer", customer)
-
-
-def _method(row: asyncpg.Record) -> PaymentMethodBody:
-    return PaymentMethodBody(
-        id=row["id"],
-        customer=row["customer"],
-        connection=row["connection_name"],
-        processor=row["adapter"],
-        card=msgspec.json.decode(row["card"], type=Card),
-        status=MethodStatus(row["status"]),
-        first=bool(row["first"]),
-        stopped_reason=row["stopped_reason"] or None,
-        created=unix(row["created_at"]),
-    )
-
-
-customer_routes: Final[list[Any]] = [update_customer, list_payment_methods, customer_access, subscription_access]
+customer_routes: Final[list[Any]] = [update_customer, customer_access, subscription_access]

@@ -20,8 +20,9 @@ from gateway.accounts.validation import explain
 from gateway.api.request_id import request_id
 from gateway.billing.errors import StripeError, StripeForbiddenError, StripeNotSentError, StripeRefusedError
 from gateway.cases import CaseClosedError
-from gateway.checkout.values import CheckoutError
+from gateway.collect.turn import NotYetError
 from gateway.connections import UnknownConnectionError
+from gateway.customers.errors import SessionError
 from gateway.finance.errors import AlreadyRunningError, NoMethodError, NotNowError
 from gateway.outbound.events import EndpointDisabledError
 from gateway.runtime import UnknownAccountError
@@ -77,8 +78,8 @@ CODES: Final[Mapping[Code, tuple[int, str]]] = {
     Code.ALREADY_EXISTS: (409, "Another object has this name"),
     Code.IN_PROGRESS: (409, "An equal request is being worked on"),
     Code.PAYMENT_METHOD_NEEDS_REPAIR: (409, "There is no payment method that can be charged"),
-    Code.SESSION_EXPIRED: (409, "The checkout session has expired"),
-    Code.SESSION_NOT_OPEN: (409, "The checkout session is not open"),
+    Code.SESSION_EXPIRED: (409, "The session has expired"),
+    Code.SESSION_NOT_OPEN: (409, "The session is not open"),
     Code.STATE_CONFLICT: (409, "The object's state does not allow this"),
     Code.BODY_TOO_LARGE: (413, "The body is too large"),
     Code.MEDIA_TYPE_UNSUPPORTED: (415, "The body must be JSON"),
@@ -237,7 +238,7 @@ def _of_call(error: CallError) -> ProblemError:
     return _away(Code.PROCESSOR_UNAVAILABLE, "The processor can't be reached; ask again.", 2)
 
 
-def _of_checkout(error: CheckoutError) -> ProblemError:
+def _of_session(error: SessionError) -> ProblemError:
     code = Code(error.code)
     if CODES[code][0] == 503 or code is Code.IN_PROGRESS:
         return ProblemError(code, str(error), param=error.param, headers={"Retry-After": "1"})
@@ -254,7 +255,8 @@ TRANSLATIONS: Final[Mapping[type[Exception], Callable[[Any], ProblemError]]] = {
     AlreadyRunningError: lambda e: ProblemError(Code.IN_PROGRESS, str(e), headers={"Retry-After": "1"}),
     NotNowError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     NoMethodError: lambda e: ProblemError(Code.PAYMENT_METHOD_NEEDS_REPAIR, str(e)),
-    CheckoutError: _of_checkout,
+    SessionError: _of_session,
+    NotYetError: lambda e: ProblemError(Code.IN_PROGRESS, headers={"Retry-After": "10"}),
     UnknownAccountError: lambda e: ProblemError(Code.ACCOUNT_DISABLED),
     UnknownConnectionError: lambda e: ProblemError(Code.NOT_FOUND, str(e)),
     StripeError: _of_stripe,

@@ -18,6 +18,8 @@ from gateway.api.idempotency import Idempotency
 from gateway.api.inbox import inbox_routes
 from gateway.api.invoices import invoice_routes
 from gateway.api.keys import key_routes
+from gateway.api.method_sessions import method_session_routes
+from gateway.api.payment_methods import payment_method_routes
 from gateway.api.webhook_endpoints import webhook_endpoint_routes
 
 
@@ -40,5 +42,7 @@ def v1() -> Router:
             *invoice_routes,
             *key_routes,
             *webhook_endpoint_routes,
+            method_session_routes,
+            *payment_method_routes,
         ],
     )

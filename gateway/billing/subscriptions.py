@@ -34,6 +34,11 @@ async def create_customer(stripe: StripeClient, params: Mapping[str, Any], key: 
     return await stripe.post("/v1/customers", CustomerShape, params, key=key)
 
 
+async def read_customer(stripe: StripeClient, customer: str) -> CustomerShape:
+    """One that was deleted is answered as such, with hardly more than its id."""
+    return await stripe.get(f"/v1/customers/{customer}", CustomerShape)
+
+
 async def update_customer(stripe: StripeClient, customer: str, params: Mapping[str, Any]) -> CustomerShape:
     return await stripe.post(f"/v1/customers/{customer}", CustomerShape, params)
 

@@ -5,19 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from db import poke, sql
-from db.engine import DB
+from db import sql
 from db.poke import Claim, WakeUp
 from gateway.checkout import cleanup, collect, create
 from gateway.checkout.load import LoadedSession, load
 from gateway.clock import business_now
 from gateway.collect.turn import CLAIM_MARGIN_S, rest, take_turn
+from gateway.customers import setups
 from gateway.domain.session import Fail, Rest, Step, decide_session
 from gateway.runtime import Runtime
 
 MOST_STEPS: Final = 20
-ASKS_PROCESSOR: Final = frozenset({Step.COMPLETE_SETUP, Step.DROP_SETUP, Step.REVOKE_METHOD})
-"""Steps whose call may take longer than one to Stripe."""
 
 
 async def advance_checkout(runtime: Runtime, wake_up: WakeUp) -> None:
@@ -41,9 +39,6 @@ async def advance_checkout(runtime: Runtime, wake_up: WakeUp) -> None:
 
 
 async def _do(runtime: Runtime, claim: Claim, loaded: LoadedSession, step: Step, now: datetime) -> None:
-    if step in ASKS_PROCESSOR:
-        async with DB.transaction():
-            await poke.hold(claim, runtime.settings.processor_timeout_s + CLAIM_MARGIN_S)
     match step:
         case Step.READ_INVOICE:
             await cleanup.read_invoice(runtime, claim, loaded)
@@ -72,9 +67,9 @@ async def _do(runtime: Runtime, claim: Claim, loaded: LoadedSession, step: Step,
         case Step.CLOSE_INVOICE:
             await cleanup.close_invoice(runtime, claim, loaded, now)
         case Step.DROP_SETUP:
-            await cleanup.drop_setup(runtime, claim, loaded)
+            await setups.drop(runtime, claim, now)
         case Step.REVOKE_METHOD:
-            await cleanup.revoke_method(runtime, loaded, now)
+            await cleanup.revoke_method(loaded, now)
         case Step.FINISH_CLEANUP:
             await sql.rows(
                 "update tollbridge.checkout_session set cleanup_done = true where account = $1 and id = $2",

@@ -18,7 +18,6 @@ from gateway.collect import mirror
 from gateway.collect.mirror import store_subscription
 from gateway.customers import methods
 from gateway.runtime import Runtime
-from processors.values import SetupReady
 
 
 async def cancel_subscription(runtime: Runtime, claim: Claim, loaded: LoadedSession, now: datetime) -> None:
@@ -70,23 +69,7 @@ async def close_invoice(runtime: Runtime, claim: Claim, loaded: LoadedSession, n
             raise
 
 
-async def drop_setup(runtime: Runtime, claim: Claim, loaded: LoadedSession) -> None:
-    """A method that the payer entered and never confirmed is deleted at the processor. Raises CallError."""
-    row = loaded.row
-    adapter = await runtime.connections.adapter(claim.account, row["connection"])
-    reference = runtime.keyring.decrypt(
-        row["setup_ref"], table="checkout_session", column="setup_ref", row=claim.id
-    ).decode()
-    made = await adapter.complete_setup(reference)
-    if isinstance(made, SetupReady) and not await methods.is_stored(runtime, row["connection"], made.method):
-        await adapter.revoke_method(made.method, f"revoke:{claim.id}")
-    await sql.rows(
-        "update tollbridge.checkout_session set setup_ref = null where account = $1 and id = $2",
-        claim.account,
-        claim.id,
-    )
-
-
-async def revoke_method(runtime: Runtime, loaded: LoadedSession, now: datetime) -> None:
-    """The method that this session stored, where nothing else needs it."""
-    await methods.revoke_method(runtime, loaded.row["account"], loaded.view.payment_method, now)
+async def revoke_method(loaded: LoadedSession, now: datetime) -> None:
+    """The method that this session stored, where nothing else needs it: its own upkeep does it."""
+    async with DB.transaction():
+        await methods.want_revoked(loaded.row["account"], loaded.view.payment_method, now)

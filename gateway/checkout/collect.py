@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import asyncpg
+
 from db import poke, sql
 from db.engine import DB
 from db.poke import Claim, ClaimLostError, Kind
 from gateway.billing import subscriptions
 from gateway.checkout.load import LoadedSession
 from gateway.collect.charge import method_reference
-from gateway.collect.turn import CLAIM_MARGIN_S, NotYetError
-from gateway.customers.methods import TokenOfAnotherCustomerError, store_method, stripe_metadata
+from gateway.collect.turn import NotYetError
+from gateway.customers import setups
+from gateway.customers.methods import store_method, stripe_metadata
 from gateway.runtime import Runtime
-from processors.values import SetupFailed, SetupPending, SetupReady
+from processors.values import SetupReady
 
 UNRESOLVED = """
     select exists (select 1 from tollbridge.attempt where account = $1 and invoice = $2
@@ -24,12 +27,12 @@ OF_SUBSCRIPTION = """
     where account = $1 and subscription = $2 and subscription <> '' and status in ('draft', 'open')
 """
 BACK_TO_OPEN = """
-    update tollbridge.checkout_session set state = 'open', confirmed_at = null, setup_ref = null,
+    update tollbridge.checkout_session set state = 'open', confirmed_at = null,
         failure_code = $4, reason = $5
     where account = $1 and id = $2 and claimed_by = $3 and state = 'processing'
 """
 STORE_METHOD = """
-    update tollbridge.checkout_session set payment_method = $4
+    update tollbridge.checkout_session set payment_method = $4, connection = $5
     where account = $1 and id = $2 and claimed_by = $3 returning id
 """
 END = """
@@ -63,36 +66,19 @@ async def confirm_at_once(claim: Claim, loaded: LoadedSession, now: datetime) ->
 
 async def complete_setup(runtime: Runtime, claim: Claim, loaded: LoadedSession, now: datetime) -> None:
     """Ask the processor what has become of the set-up, and store the method. Raises NotYetError, CallError."""
-    row = loaded.row
-    adapter = await runtime.connections.adapter(claim.account, row["connection"])
-    reference = runtime.keyring.decrypt(
-        row["setup_ref"], table="checkout_session", column="setup_ref", row=claim.id
-    ).decode()
-    match await adapter.complete_setup(reference):
-        case SetupPending():
-            raise NotYetError
-        case SetupFailed(code=code, message=message):
-            await sql.rows(
-                BACK_TO_OPEN,
-                claim.account,
-                claim.id,
-                claim.holder,
-                "setup_failed",
-                sql.storable(f"{code}: {message}", 500),
-            )
-        case SetupReady(method=method, card=card):
-            try:
-                async with DB.transaction():
-                    # Sessions are locked before invoices.
-                    await poke.hold(claim, CLAIM_MARGIN_S)
-                    stored = await store_method(
-                        runtime, claim.account, loaded.view.customer, row["connection"], method, card, now
-                    )
-                    kept = await sql.row(STORE_METHOD, claim.account, claim.id, claim.holder, stored)
-                    if kept is None:
-                        raise ClaimLostError(claim.id)
-            except TokenOfAnotherCustomerError as error:
-                await sql.rows(BACK_TO_OPEN, claim.account, claim.id, claim.holder, "setup_failed", str(error))
+
+    async def store(setup: asyncpg.Record, made: SetupReady) -> None:
+        customer, connection = loaded.view.customer, setup["connection"]
+        stored = await store_method(runtime, claim.account, customer, connection, made.method, made.card, now)
+        if await sql.row(STORE_METHOD, claim.account, claim.id, claim.holder, stored, connection) is None:
+            raise ClaimLostError(claim.id)
+
+    looked = await setups.look(runtime, claim, store)
+    if looked.stored:
+        return
+    if looked.pending:
+        raise NotYetError
+    await sql.rows(BACK_TO_OPEN, claim.account, claim.id, claim.holder, "setup_failed", looked.failure)
 
 
 async def tell_stripe(runtime: Runtime, claim: Claim, loaded: LoadedSession, now: datetime) -> None:

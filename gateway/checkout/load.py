@@ -27,11 +27,14 @@ VIEW = """
         (select t.state from tollbridge.attempt t where t.account = s.account and t.invoice = s.invoice
          order by t.number desc limit 1) as attempt_state,
         u.ended_at is not null as subscription_ended,
+        (select min(w.look_at) from tollbridge.payment_setup w
+         where w.account = s.account and w.checkout_session = s.id and w.state = 'open') as drop_setups_at,
         exists (select 1 from tollbridge.invoice o
                 join tollbridge.attempt t on t.account = o.account and t.invoice = o.id
                 where o.account = s.account and o.subscription = s.subscription and s.subscription <> ''
                   and t.state in ('sending', 'pending', 'requires_action', 'unknown')) as charging_beside,
-        s.payment_method is not null and p.status <> 'revoked' and p.created_at >= s.created_at
+        s.payment_method is not null and p.status <> 'revoked' and p.revoke_asked_at is null
+            and p.created_at >= s.created_at
             and not exists (select 1 from tollbridge.subscription o where o.account = s.account
                             and o.customer = s.customer and o.id <> s.subscription and o.ended_at is null)
             and not exists (select 1 from tollbridge.invoice n where n.account = s.account and n.customer = s.customer
@@ -81,7 +84,7 @@ async def load(claim: Claim, hold_s: float, now: datetime) -> LoadedSession:
         held=snapshot is not None and not msgspec.json.decode(snapshot, type=_Draft).auto_advance,
         confirm_at_once=request.confirm,
         payment_method=row["payment_method"] or "",
-        has_setup=row["setup_ref"] is not None,
+        drop_setups_at=row["drop_setups_at"],
         told_stripe=row["told_stripe"],
         invoice_state=InvoiceState(row["invoice_state"]) if row["invoice_state"] else None,
         invoice_status=row["invoice_status"] or "",

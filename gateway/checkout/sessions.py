@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import secrets
 import time
 from datetime import datetime, timedelta
 from typing import Final
@@ -19,12 +17,12 @@ from db.poke import Kind
 from db.states import SessionState
 from gateway.checkout.values import CheckoutError, CheckoutRequest
 from gateway.clock import business_now
+from gateway.customers import setups
+from gateway.customers.client_secret import new_secret, sealed, secret_hash
 from gateway.domain.policy import Policy
 from gateway.runtime import Runtime
-from processors.errors import CallError, RefusedError
-from processors.values import SetupRequest, SetupSession
+from processors.values import SetupSession
 
-SECRET_PREFIX: Final = "tbcs_secret_"  # noqa: S105 (a prefix, not a secret)
 CREATE_WAIT_S: Final = 5.0
 POLL_S: Final = (0.02, 0.05, 0.1, 0.2, 0.25)
 
@@ -49,11 +47,6 @@ RESTS = """
                or exists (select 1 from tollbridge.invoice i where i.account = s.account and i.id = s.invoice
                           and i.state = 'retrying')))
 """
-
-
-def secret_hash(client_secret: str) -> bytes:
-    """How a client secret is found again; the secret itself is stored encrypted only."""
-    return hashlib.sha256(client_secret.encode()).digest()
 
 
 async def open_session(runtime: Runtime, account: str, request: CheckoutRequest) -> asyncpg.Record:
@@ -81,8 +74,7 @@ async def _insert(runtime: Runtime, account: str, request: CheckoutRequest, now:
     policy = await policy_of(account)
     # Settled now: what is sent under the session's key must not change with the policy.
     request = msgspec.structs.replace(request, days_until_due=request.days_until_due or policy.days_until_due)
-    session, secret = new_id("cs"), SECRET_PREFIX + secrets.token_urlsafe(32)
-    sealed = runtime.keyring.encrypt(secret.encode(), table="checkout_session", column="client_secret", row=session)
+    session, secret = new_id("cs"), new_secret(Kind.CHECKOUT)
     async with DB.transaction():
         inserted = await sql.row(
             INSERT,
@@ -90,7 +82,7 @@ async def _insert(runtime: Runtime, account: str, request: CheckoutRequest, now:
             account,
             request.client_reference,
             secret_hash(secret),
-            sealed,
+            sealed(runtime.keyring, Kind.CHECKOUT, session, secret),
             msgspec.json.encode(request).decode(),
             request.customer,
             request.payment_method or None,
@@ -173,61 +165,26 @@ async def get_session(account: str, session: str) -> asyncpg.Record:
     return row
 
 
-def client_secret(runtime: Runtime, session: asyncpg.Record) -> str:
-    """The secret that opens only this session."""
-    return runtime.keyring.decrypt(
-        session["client_secret"], table="checkout_session", column="client_secret", row=session["id"]
-    ).decode()
-
-
-async def offers(account: str, currency: str) -> list[str]:
-    """The names of the connections that take a currency, best first."""
-    rows = await sql.rows(
-        """select name from tollbridge.connection where account = $1 and enabled
-           and (currencies = '{}' or $2 = any(currencies)) order by priority, name""",
-        account,
-        currency,
-    )
-    return [row["name"] for row in rows]
-
-
 async def begin_setup(runtime: Runtime, account: str, session: str, processor: str, return_url: str) -> SetupSession:
-    """Open a set-up at a processor for this session alone; raises CheckoutError. It moves no money."""
+    """Open a set-up at a processor for this session alone; raises SessionError. It moves no money."""
     row = await get_session(account, session)
     _refuse_unless_open(row, await business_now())
-    connection = await sql.row(
+    connection = await sql.value(
         "select id from tollbridge.connection where account = $1 and name = $2 and enabled", account, processor
     )
     currency = await sql.value(
         "select currency from tollbridge.invoice where account = $1 and id = $2", account, row["invoice"]
     )
-    if connection is None or processor not in await offers(account, currency or ""):
+    if connection is None or processor not in await setups.offers(account, currency or ""):
         raise CheckoutError("not_found", f"no processor {processor!r} is on offer for this session", "processor")
-    adapter = await runtime.connections.adapter(account, connection["id"])
-    request = SetupRequest(
-        reference=session, idempotency_key=new_id("stp"), currency=currency or "", return_url=return_url
-    )
-    try:
-        made = await adapter.begin_setup(request)
-    except RefusedError as error:
-        raise CheckoutError(
-            "processor_refused", f"the processor refuses the set-up: {error.code}", "return_url"
-        ) from error
-    except CallError as error:
-        raise CheckoutError("processor_unavailable", "the processor can't be reached; ask again") from error
-    sealed = runtime.keyring.encrypt(
-        made.processor_ref.encode(), table="checkout_session", column="setup_ref", row=session
-    )
-    stored = await sql.row(
-        """update tollbridge.checkout_session set connection = $3, setup_ref = $4
-           where account = $1 and id = $2 and state = 'open' returning id""",
-        account,
-        session,
-        connection["id"],
-        sealed,
-    )
-    if stored is None:
-        raise CheckoutError("session_not_open", "the session was confirmed or ended meanwhile")
+    made = await setups.begin(runtime, account, session, connection, currency or "", return_url)
+    now = await business_now()
+    async with DB.transaction():
+        again = await sql.row(f"{SESSION} for no key update", account, session)
+        assert again is not None, "sessions are not deleted"
+        _refuse_unless_open(again, now)
+        # Nobody asks for it before the payer confirms; from the session's end on it is due to be dropped.
+        await setups.keep(runtime, account, (Kind.CHECKOUT, session), connection, made, now, look_at=now)
     return made
 
 
@@ -244,14 +201,12 @@ async def confirm(runtime: Runtime, account: str, session: str, *, payment_metho
         if row["state"] in (SessionState.PROCESSING, SessionState.COMPLETE, SessionState.FAILED):
             return
         _refuse_unless_open(row, now)
-        if setup and (
-            row["setup_ref"] is None or not secrets.compare_digest(_setup_ref(runtime, row).encode(), setup.encode())
-        ):
-            raise CheckoutError("invalid_request", "this set-up does not belong to this session", "setup")
+        if setup:
+            await setups.name(runtime, account, session, setup, now)
         connection = row["connection"]
         if payment_method:
             connection = await own_method(account, row["customer"], payment_method)
-        elif row["setup_ref"] is None:
+        elif not await setups.open_setups(account, session):
             raise CheckoutError("payment_method_needs_repair", "no payment method was set up in this session", "setup")
         await sql.rows(
             """update tollbridge.checkout_session set state = 'processing', confirmed_at = $3, reason = '',
@@ -273,12 +228,6 @@ def _refuse_unless_open(row: asyncpg.Record, now: datetime) -> None:
         raise CheckoutError("in_progress", "the session is still being made")
     if row["state"] != SessionState.OPEN:
         raise CheckoutError("session_not_open", f"the session is {row['state']}")
-
-
-def _setup_ref(runtime: Runtime, row: asyncpg.Record) -> str:
-    return runtime.keyring.decrypt(
-        row["setup_ref"], table="checkout_session", column="setup_ref", row=row["id"]
-    ).decode()
 
 
 async def wait_for(

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import msgspec
 
+from gateway.customers.errors import SessionError
+
 
 def _about(description: str) -> msgspec.Meta:
     return msgspec.Meta(description=description)
@@ -83,13 +85,8 @@ class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     promotion_code: PromotionCode = ""
 
 
-class CheckoutError(Exception):
-    """A request that can't be met. `code` is of the API's closed list; `param` names what to mend."""
-
-    def __init__(self, code: str, message: str, param: str = "") -> None:
-        super().__init__(message)
-        self.code = code
-        self.param = param
+class CheckoutError(SessionError):
+    """A checkout that can't be met."""
 
 
 def customer_params(details: CustomerDetails | None, *, mails_off: bool, taxed: bool) -> dict[str, Any]:

@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "keys": "gateway.cli.keys:keys",
     "apply": "gateway.cli.apply:apply",
     "invoices": "gateway.cli.invoices:invoices",
+    "payment-methods": "gateway.cli.payment_methods:payment_methods",
     "events": "gateway.cli.events:events",
     "webhooks": "gateway.cli.webhooks:webhooks",
     "inbox": "gateway.cli.inbox:inbox",

@@ -94,10 +94,11 @@ VIEW = """
         exists (select 1 from tollbridge.invoice o
                 where o.account = i.account and o.subscription = i.subscription and o.subscription <> ''
                   and o.status = 'open' and (o.stripe_created_at, o.id) < (i.stripe_created_at, i.id)
-                  and o.failures = 0 and (o.state in ('due', 'charging') or o.seen < o.poked)
-                  and not exists (select 1 from tollbridge.review_case r
-                                  where r.account = o.account and r.invoice = o.id and r.invoice <> ''
-                                    and r.state = 'open' and r.kind <> 'collection_exhausted')) as older_first,
+                  -- One that waits for a human is about to be charged too once it was poked: a new method is stored.
+                  and o.failures = 0 and (o.seen < o.poked or o.state in ('due', 'charging')
+                      and not exists (select 1 from tollbridge.review_case r
+                                      where r.account = o.account and r.invoice = o.id and r.invoice <> ''
+                                        and r.state = 'open'))) as older_first,
         exists (select 1 from tollbridge.invoice o
                 where o.account = i.account and o.subscription = i.subscription and o.subscription <> ''
                   and o.status = 'open' and (o.stripe_created_at, o.id) > (i.stripe_created_at, i.id)) as younger_open,

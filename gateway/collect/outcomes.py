@@ -17,6 +17,7 @@ from db.states import UNRESOLVED, AttemptState, MethodStatus, MovementKind, know
 from gateway.collect import ledger
 from gateway.collect.cases import open_case
 from gateway.collect.declines import judge
+from gateway.collect.gone import mark_revoked
 from gateway.connections import capabilities_of
 from gateway.domain.actions import CaseKind
 from processors.money import Money
@@ -25,6 +26,7 @@ from processors.outcome import (
     Canceled,
     ChargeOutcome,
     Decline,
+    DeclineClass,
     Declined,
     Found,
     NotSent,
@@ -47,7 +49,9 @@ STATE_OF: dict[type, AttemptState] = {
 }
 
 LOCK = """
-    select a.*, c.adapter, c.declines from tollbridge.attempt a join tollbridge.connection c on c.id = a.connection
+    select a.*, c.adapter, c.declines, p.revoke_asked_at is not null and p.status <> 'revoked' as method_is_leaving
+    from tollbridge.attempt a join tollbridge.connection c on c.id = a.connection
+        join tollbridge.payment_method p on p.id = a.payment_method
     where a.account = $1 and a.id = $2 for no key update of a
 """
 STORE = """
@@ -165,6 +169,9 @@ async def _store(row: asyncpg.Record, then: AttemptState, outcome: ChargeOutcome
         None if unresolved else now,
         sql.storable(decline.network_advice if decline else "", 500),
     )
+    if row["method_is_leaving"] and not unresolved:
+        # Its deletion had to wait for this end.
+        await poke.poke(Kind.METHOD, row["account"], [row["payment_method"]], now)
     if surplus:
         await ledger.surplus_case(row, now)
 
@@ -203,8 +210,12 @@ async def _more_captured(row: asyncpg.Record, outcome: Succeeded, now: datetime)
 async def stop_method(row: asyncpg.Record, decline: Decline, now: datetime) -> None:
     """Anything but "try later" stops the token: it is kept and shown, and not charged again.
 
+    Where the processor says that the agreement itself is gone, so is the token, as if a notice had told of it.
     The other invoices of all who have this card hear of it, since they would have been charged to it.
     """
+    if decline.decline_class is DeclineClass.REVOKED:
+        await mark_revoked(row["account"], row["payment_method"], now)
+        return
     if decline.advice is not Advice.RETRY_LATER:
         account, method = row["account"], row["payment_method"]
         await sql.rows(STOP_METHOD, account, method, MethodStatus.STOPPED, decline.decline_class)

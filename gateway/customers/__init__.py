@@ -1,1 +1,12 @@
-"""Customers: the payment methods that they keep, and their subscriptions as Stripe shows them."""
+"""Customers: the payment methods that they give and keep, and their subscriptions as Stripe shows them.
+
+A payment-method session is an object of `advance`, like a checkout: the API stores an intent and pokes, and the worker
+asks the processor and stores the method, so that a second click, a closed window and a worker that dies all come to the
+same end. So is a stored method: revoking it is an intent on its row, which its upkeep carries out when it may.
+
+    method_sessions, session_advance    the session: what the API does with it, and what the worker does
+    setups                              set-ups at processors, shared with checkouts
+    methods, upkeep, by_hand            stored methods: storing, revoking and telling Stripe, what staff and servers do
+    client_secret                       the secrets that open sessions of either kind
+    subscription                        the mirror of a subscription
+"""

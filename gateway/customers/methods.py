@@ -1,4 +1,4 @@
-"""Payment methods: stored encrypted, found by hash, revoked at the processor and erased here."""
+"""Payment methods: stored encrypted, found by hash, erased when they are gone at the processor."""
 
 from __future__ import annotations
 
@@ -11,35 +11,50 @@ from db import poke, sql
 from db.engine import DB
 from db.ids import new_id
 from db.poke import Kind
-from db.states import SETTLED
 from gateway.accounts.audit import Author
-from gateway.collect.charge import StoredMethod, method_reference, total_timeout_s
+from gateway.collect.charge import StoredMethod
+from gateway.collect.gone import unsettled_invoices
+from gateway.collect.turn import NotYetError
 from gateway.runtime import Runtime
+from processors.outcome import DeclineClass
 from processors.values import Card, PaymentMethodReference
 
 INSERT = """
     insert into tollbridge.payment_method (id, account, customer, connection, reference, token_hash, card, status,
-        position, created_at)
+        position, created_at, told_stripe)
     values ($1, $2, $3, $4, $5, $6, $7, 'active',
-        (select coalesce(min(position), 1) - 1 from tollbridge.payment_method where account = $2 and customer = $3), $8)
+        (select coalesce(min(position), 1) - 1 from tollbridge.payment_method where account = $2 and customer = $3), $8,
+        $9)
     on conflict (connection, token_hash) where status <> 'revoked' do nothing
 """
 LIVE = """
     select id from tollbridge.invoice where account = $1 and customer = $2 and status in ('draft', 'open') order by id
 """
 AGAIN = """
-    update tollbridge.payment_method p set status = 'active', stopped_reason = '',
+    update tollbridge.payment_method p set status = 'active', stopped_reason = '', revoke_asked_at = null,
+        told_stripe = told_stripe and $3,
         position = (select min(position) - 1 from tollbridge.payment_method o
                     where o.account = p.account and o.customer = p.customer)
-    where account = $1 and id = $2
+    where account = $1 and id = $2 and (revoke_asked_at is null or claimed_by is null) returning id
 """
 STORED = """
     select id, account, customer from tollbridge.payment_method
     where connection = $1 and token_hash = $2 and status <> 'revoked'
 """
-UNSETTLED = """
-    select id from tollbridge.invoice where account = $1 and customer = $2 and not (state = any($3)) order by id
+WANT_REVOKED = """
+    update tollbridge.payment_method set status = 'stopped', stopped_reason = $4, revoke_asked_at = $3
+    where account = $1 and id = $2 and status <> 'revoked' and revoke_asked_at is null returning customer
 """
+REPLACE = """
+    update tollbridge.payment_method set reference = $3, token_hash = $4, card = $5, told_stripe = false,
+        status = case when status = 'stopped' and stopped_reason = any($6) then 'active' else status end,
+        stopped_reason = case when stopped_reason = any($6) then '' else stopped_reason end
+    where account = $1 and id = $2 returning customer
+"""
+CURED = frozenset({DeclineClass.EXPIRED, DeclineClass.ACCOUNT_CLOSED, DeclineClass.INVALID_PAYMENT_METHOD})
+"""What a new number from the payer's bank mends. A method stopped for fraud or theft waits for the payer."""
+REVOCATION = "revocation"
+"""The reason for which a method is stopped that is about to be revoked."""
 
 
 class TokenOfAnotherCustomerError(Exception):
@@ -54,10 +69,14 @@ async def store_method(
     reference: PaymentMethodReference,
     card: Card,
     now: datetime,
+    *,
+    tell: bool = False,
 ) -> str:
     """Store a method as the customer's first, and poke the customer's unsettled invoices; its id.
 
-    In the caller's transaction. The same token again is the same method. Raises TokenOfAnotherCustomerError.
+    In the caller's transaction. The same token again is the same method. `tell`: the method's own upkeep tells Stripe
+    of it (a checkout does that itself, before its invoice is collected). Raises TokenOfAnotherCustomerError, and
+    NotYetError for one that is being deleted at its processor at this moment.
     """
     DB.current("storing a payment method")
     await sql.rows(
@@ -68,26 +87,21 @@ async def store_method(
         now,
     )
     method = new_id("pmt")
-    processor_customer = reference.processor_customer
-    plain = StoredMethod(reference.token.reveal(), processor_customer.reveal() if processor_customer else None)
-    sealed = runtime.keyring.encrypt(msgspec.json.encode(plain), table="payment_method", column="reference", row=method)
+    sealed = _sealed(runtime, method, reference)
     token_hash = runtime.keyring.token_hash(connection, reference.token.reveal())
     display = msgspec.json.encode(card).decode()
-    await sql.rows(INSERT, method, account, customer, connection, sealed, token_hash, display, now)
+    await sql.rows(INSERT, method, account, customer, connection, sealed, token_hash, display, now, not tell)
     stored = await sql.row(STORED, connection, token_hash)
     assert stored is not None, "it was inserted, or was there"
     if (stored["account"], stored["customer"]) != (account, customer):
         raise TokenOfAnotherCustomerError("this token belongs to another customer")
-    if stored["id"] != method:
-        # The same card again: the payer means this one, also where a decline had stopped it.
-        await sql.rows(AGAIN, account, stored["id"])
+    # The same card again: the payer means this one, also where a decline or a person had stopped it.
+    if stored["id"] != method and await sql.row(AGAIN, account, stored["id"], not tell) is None:
+        raise NotYetError
+    if tell:
+        await poke.poke(Kind.METHOD, account, [stored["id"]], now)
     await poke.poke(Kind.INVOICE, account, await unsettled_invoices(account, customer), now)
     return str(stored["id"])
-
-
-async def unsettled_invoices(account: str, customer: str) -> list[str]:
-    """The customer's invoices of which something is still expected."""
-    return [r["id"] for r in await sql.rows(UNSETTLED, account, customer, sorted(SETTLED))]
 
 
 async def opt_out(account: str, customer: str, opted_out: bool, by: Author, now: datetime) -> None:
@@ -117,29 +131,46 @@ async def is_stored(runtime: Runtime, connection: str, reference: PaymentMethodR
     return await sql.row(STORED, connection, token_hash) is not None
 
 
-async def revoke_method(runtime: Runtime, account: str, method: str, now: datetime) -> None:
-    """Delete a method at its processor, then erase its reference here; once more is harmless. Raises CallError."""
-    row = await sql.row(
-        "select connection, status from tollbridge.payment_method where account = $1 and id = $2", account, method
-    )
-    if row is None or row["status"] == "revoked":
-        return
-    adapter = await runtime.connections.adapter(account, row["connection"])
-    reference = await method_reference(runtime, account, method)
-    await adapter.revoke_method(reference, f"revoke:{method}")
-    await mark_revoked(account, method, now)
+async def replace_reference(
+    runtime: Runtime, account: str, method: str, reference: PaymentMethodReference, card: Card, now: datetime
+) -> bool:
+    """The processor has moved a method to another token: it stays the customer's, in its place, under the new one.
+
+    In the caller's transaction. One that was stopped for what a new card cures may be charged again. False where the
+    new token is stored already.
+    """
+    connection = await sql.value("select connection from tollbridge.payment_method where id = $1", method)
+    if await is_stored(runtime, connection, reference):
+        return False
+    token_hash = runtime.keyring.token_hash(connection, reference.token.reveal())
+    sealed, display = _sealed(runtime, method, reference), msgspec.json.encode(card).decode()
+    customer = await sql.value(REPLACE, account, method, sealed, token_hash, display, sorted(CURED))
+    await poke.poke(Kind.METHOD, account, [method], now)
+    await poke.poke(Kind.INVOICE, account, await unsettled_invoices(account, customer), now)
+    return True
 
 
-async def mark_revoked(account: str, method: str, now: datetime) -> None:
-    """Erase a reference that is gone at the processor."""
-    async with DB.transaction():
-        await sql.rows(
-            """update tollbridge.payment_method set status = 'revoked', revoked_at = $3, reference = null
-               where account = $1 and id = $2 and status <> 'revoked'""",
-            account,
-            method,
-            now,
-        )
+async def want_revoked(account: str, method: str, now: datetime) -> None:
+    """Have a method deleted at its processor, in the caller's transaction; nothing is charged to it from now on.
+
+    Its upkeep does it, as soon as no charge to it is unresolved. Once more changes nothing.
+    """
+    customer = await sql.value(WANT_REVOKED, account, method, now, REVOCATION)
+    if customer is not None:
+        await poke.poke(Kind.METHOD, account, [method], now)
+        # Whoever is about to charge it looks again.
+        await poke.poke(Kind.INVOICE, account, await unsettled_invoices(account, customer), now)
+
+
+def _sealed(runtime: Runtime, method: str, reference: PaymentMethodReference) -> bytes:
+    customer = reference.processor_customer
+    plain = StoredMethod(reference.token.reveal(), customer.reveal() if customer else None)
+    place = {"table": "payment_method", "column": "reference", "row": method}
+    return runtime.keyring.encrypt(msgspec.json.encode(plain), **place)
+
+
+NO_METADATA = dict.fromkeys(("third_party_processor", "third_party_customer_id", "third_party_payment_method_id"), "")
+"""Stripe deletes a key whose value is empty (docs: api/metadata)."""
 
 
 def stripe_metadata(processor: str, method: PaymentMethodReference) -> Mapping[str, str]:
@@ -150,14 +181,3 @@ def stripe_metadata(processor: str, method: PaymentMethodReference) -> Mapping[s
         "third_party_customer_id": customer.reveal() if customer else "",
         "third_party_payment_method_id": method.token.reveal(),
     }
-
-
-__all__ = [
-    "TokenOfAnotherCustomerError",
-    "mark_revoked",
-    "revoke_method",
-    "store_method",
-    "stripe_metadata",
-    "total_timeout_s",
-    "unsettled_invoices",
-]

@@ -28,7 +28,8 @@ class SessionView(msgspec.Struct, frozen=True):
     """Whether Stripe holds the draft (`auto_advance` is off)."""
     confirm_at_once: bool = False
     payment_method: str = ""
-    has_setup: bool = False
+    drop_setups_at: datetime | None = None
+    """When the first of its set-ups of which a method may still come is to be looked at; None: there is none."""
     told_stripe: bool = False
     invoice_state: InvoiceState | None = None
     invoice_status: str = ""
@@ -107,7 +108,7 @@ def decide_session(view: SessionView, now: datetime) -> NextStep:
         case SessionState.PROCESSING:
             return _collect(view, now)
         case SessionState.COMPLETE:
-            return Rest()
+            return _drop_setups(view, now) or Rest()
         case SessionState.FAILED | SessionState.EXPIRED:
             return _clean_up(view, now)
 
@@ -151,7 +152,9 @@ def _collect(view: SessionView, now: datetime) -> NextStep:
 
 def _clean_up(view: SessionView, now: datetime) -> NextStep:
     """End what was begun, and nothing while an attempt is unresolved (law 7)."""
-    if view.cleanup_done or view.invoice_state in _UNRESOLVED:
+    if view.cleanup_done:
+        return _drop_setups(view, now) or Rest()
+    if view.invoice_state in _UNRESOLVED:
         return Rest()
     if not view.subscription and view.customer and not view.looked_for_subscription:
         return Step.FIND_SUBSCRIPTION
@@ -161,8 +164,15 @@ def _clean_up(view: SessionView, now: datetime) -> NextStep:
         return Rest(now + BESIDE_WAIT) if view.charging_beside else Step.CANCEL_SUBSCRIPTION
     if view.invoice and view.invoice_status not in _CLOSED:
         return Step.CLOSE_INVOICE
-    if view.has_setup and not view.payment_method:
+    if view.drop_setups_at is not None and view.drop_setups_at <= now:
         return Step.DROP_SETUP
     if view.method_is_only_ours:
         return Step.REVOKE_METHOD
     return Step.FINISH_CLEANUP
+
+
+def _drop_setups(view: SessionView, now: datetime) -> NextStep | None:
+    """What a payer began and never confirmed, or began twice, isn't wanted: now, or when it will have ended itself."""
+    if view.drop_setups_at is None:
+        return None
+    return Step.DROP_SETUP if view.drop_setups_at <= now else Rest(view.drop_setups_at)

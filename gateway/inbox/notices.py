@@ -10,21 +10,22 @@ from typing import Final, TypeAlias
 import asyncpg
 import msgspec
 
-from db import poke, sql
+from db import sql
 from db.cases import close_by_itself
-from db.poke import Kind
-from db.states import FAILED, SETTLED, UNRESOLVED, AttemptState
+from db.states import FAILED, UNRESOLVED, AttemptState
 from gateway.accounts.connections import poke_waiting
 from gateway.collect.cases import open_case
 from gateway.collect.charge import query_of, without_token
+from gateway.collect.gone import mark_revoked
 from gateway.collect.outcomes import all_of, store_outcome
 from gateway.collect.reversals import store_move
+from gateway.customers.methods import replace_reference
 from gateway.domain.actions import CaseKind
 from gateway.inbox.deliveries import DONE, End, Stored, ignored, parked
 from gateway.runtime import Runtime
 from processors.interface import ProcessorAdapter
 from processors.outcome import ChargeOutcome, Decline, Declined, Found, NotFound
-from processors.values import EventKind, MoneyMoved, Notice, ProcessorEvent
+from processors.values import EventKind, MoneyMoved, Notice, ProcessorEvent, Replacement
 
 CHARGES: Final = frozenset({EventKind.CHARGE_SUCCEEDED, EventKind.CHARGE_FAILED, EventKind.CHARGE_PENDING})
 
@@ -47,11 +48,10 @@ ANOTHERS = """
           and ((a.reference = $2 and $2 <> '') or (a.processor_id = $3 and $3 <> '')))
 """
 OPTIONS = "select options from tollbridge.connection where account = $1 and id = $2"
-REVOKE = """
-    update tollbridge.payment_method set status = 'revoked', reference = null, revoked_at = $4
-    where account = $1 and connection = $2 and token_hash = $3 and status <> 'revoked' returning customer
+STORED = """
+    select id from tollbridge.payment_method
+    where account = $1 and connection = $2 and token_hash = $3 and status <> 'revoked' for no key update
 """
-UNSETTLED = "select id from tollbridge.invoice where account = $1 and customer = any($2) and state <> all($3)"
 
 Step: TypeAlias = Callable[[], Awaitable[End]]
 """What one event comes to, in the transaction that finishes the delivery."""
@@ -113,6 +113,8 @@ async def _event(
     if event.kind in ACCOUNTS:
         locked = event.kind is EventKind.ACCOUNT_LOCKED
         return partial(_lock, delivery.account, delivery.source, event.detail, now, locked=locked)
+    if event.kind is EventKind.METHOD_REPLACED:
+        return _replaced(runtime, delivery, event, now)
     if event.kind in STANDING:
         return _ends(ignored(f"{event.kind}: the next charge will show it"))
     return _ends(parked(f"{event.kind} is not acted on yet: look in the processor's dashboard"))
@@ -192,12 +194,26 @@ def _revoked(runtime: Runtime, delivery: Stored, event: ProcessorEvent, now: dat
 
 async def _revoke(account: str, connection: str, token_hash: str, now: datetime) -> End:
     """By the exact token: its reference is erased, and nothing is charged to it again."""
-    rows = await sql.rows(REVOKE, account, connection, token_hash, now)
-    if not rows:
+    method = await sql.value(STORED, account, connection, token_hash)
+    if method is None or not await mark_revoked(account, method, now):
         return ignored("no payment method of ours, or revoked before")
-    customers = sorted({row["customer"] for row in rows})
-    invoices = [row["id"] for row in await sql.rows(UNSETTLED, account, customers, sorted(SETTLED))]
-    await poke.poke(Kind.INVOICE, account, invoices, now)
+    return DONE
+
+
+def _replaced(runtime: Runtime, delivery: Stored, event: ProcessorEvent, now: datetime) -> Step:
+    if event.token is None or not event.token.reveal() or event.replacement is None:
+        return _ends(parked(f"the {event.kind} notice does not say which method, or what by"))
+    token_hash = runtime.keyring.token_hash(delivery.source, event.token.reveal())
+    return partial(_replace, runtime, delivery, token_hash, event.replacement, now)
+
+
+async def _replace(runtime: Runtime, delivery: Stored, token_hash: str, new: Replacement, now: datetime) -> End:
+    """By the exact token: the method stays the customer's, in its place, under what it has become."""
+    method = await sql.value(STORED, delivery.account, delivery.source, token_hash)
+    if method is None:
+        return ignored("no payment method of ours, or revoked before")
+    if not await replace_reference(runtime, delivery.account, method, new.method, new.card, now):
+        return parked("what the method was replaced by is stored already", CaseKind.NOTICE_MISMATCH)
     return DONE
 
 

@@ -15,7 +15,9 @@ import structlog
 from db.poke import Kind, WakeUp
 from gateway.checkout.advance import advance_checkout
 from gateway.collect.advance import advance_invoice
+from gateway.customers.session_advance import advance_method_session
 from gateway.customers.subscription import advance_subscription
+from gateway.customers.upkeep import advance_method
 from gateway.inbox.route import Router
 from gateway.moment import moment
 from gateway.outbound.deliver import Deliverer
@@ -29,6 +31,8 @@ ADVANCE: Final[Mapping[Kind, Advance]] = {
     Kind.INVOICE: advance_invoice,
     Kind.SUBSCRIPTION: advance_subscription,
     Kind.CHECKOUT: advance_checkout,
+    Kind.METHOD_SESSION: advance_method_session,
+    Kind.METHOD: advance_method,
 }
 
 

@@ -20,6 +20,7 @@ NEW_CONNECTION: Final = {
 }
 SETUP: Final = {"processor": "practice", "return_url": "https://shop.example/back"}
 PAYMENT: Final = {"source": "credits", "reference": "r", "received_at": 1, "reason": "paid"}
+IMPORT: Final = {"connection": "practice", "token": "ptok_1"}
 ACCOUNT_KEYS: Final = ("checkout", "server", "finance", "admin")
 
 
@@ -75,6 +76,28 @@ ROUTES: Final[Mapping[str, Row]] = {
     "POST /v1/connections/{connection_id}/check": _row("admin", 503, connection_id="connection"),
     "POST /v1/customers/{customer_id}": _row("server", body={"opted_out": True}, customer_id="customer"),
     "GET /v1/customers/{customer_id}/payment_methods": _row("server", customer_id="customer"),
+    "POST /v1/customers/{customer_id}/payment_methods": _row("server", 503, IMPORT, customer_id="customer"),
+    "GET /v1/customers/{customer_id}/payment_methods/{method_id}": _row(
+        "server", customer_id="customer", method_id="method"
+    ),
+    "POST /v1/customers/{customer_id}/payment_methods/{method_id}": _row(
+        "server", body={"position": 1}, customer_id="customer", method_id="method"
+    ),
+    "DELETE /v1/customers/{customer_id}/payment_methods/{method_id}": _row(
+        "server", customer_id="customer", method_id="method"
+    ),
+    "POST /v1/payment_method_sessions": _row(
+        "checkout server",
+        503,
+        {"customer": "cus_1", "currency": "eur"},
+    ),
+    "GET /v1/payment_method_sessions/{session_id}": _row("checkout server method_session", session_id="method_session"),
+    "POST /v1/payment_method_sessions/{session_id}/setup": _row(
+        "checkout server method_session", 503, SETUP, session_id="method_session"
+    ),
+    "POST /v1/payment_method_sessions/{session_id}/complete": _row(
+        "checkout server method_session", 409, {}, session_id="method_session"
+    ),
     "GET /v1/customers/{customer_id}/access": _row("server", customer_id="customer"),
     "GET /v1/subscriptions/{subscription_id}/access": _row("server", subscription_id="subscription"),
     "GET /v1/events": _row("server finance admin"),
@@ -102,6 +125,7 @@ ROUTES: Final[Mapping[str, Row]] = {
 
 # The answer to a call without any key, where none is needed. A webhook's signature is its key.
 PUBLIC: Final[Mapping[str, tuple[str, int]]] = {
+    "GET /payment_methods/{session_id}": ("/payment_methods/pms_1", 200),
     "GET /docs": ("/docs", 200),
     "GET /docs/openapi.json": ("/docs/openapi.json", 200),
     "GET /docs/{path}": ("/docs/nothing", 404),

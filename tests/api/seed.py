@@ -47,6 +47,8 @@ class Seeded:
     endpoint: str
     session: str
     client_secret: str
+    method_session: str
+    method_secret: str
     webhook_secret: str
     key: str
 
@@ -106,6 +108,46 @@ async def add_session(keyring: Keyring, account: str) -> tuple[str, str]:
         created_at=datetime.now(UTC),
     )
     return session, secret
+
+
+async def add_method_session(keyring: Keyring, account: str, customer: str) -> tuple[str, str]:
+    """A payment-method session and its client secret."""
+    session, secret = new_id("pms"), f"tbpm_secret_{uuid4().hex}"
+    place = {"table": "payment_method_session", "column": "client_secret", "row": session}
+    await insert(
+        "payment_method_session",
+        id=session,
+        account=account,
+        customer=customer,
+        client_secret_hash=hashlib.sha256(secret.encode()).digest(),
+        client_secret=keyring.encrypt(secret.encode(), **place),
+        state="open",
+        currency="eur",
+        # What the table of routes asks for is another one's.
+        return_url="https://shop.example/seeded",
+        expires_at=datetime.now(UTC) + timedelta(days=1),
+        created_at=datetime.now(UTC),
+    )
+    return session, secret
+
+
+async def add_setup(keyring: Keyring, seeded: Seeded, **session: str) -> str:
+    """A set-up of a session that a payer has begun."""
+    setup, now = new_id("stp"), datetime.now(UTC)
+    place = {"table": "payment_setup", "column": "processor_ref", "row": setup}
+    await insert(
+        "payment_setup",
+        id=setup,
+        account=seeded.account,
+        connection=seeded.connection,
+        processor_ref=keyring.encrypt(b"pset_made_up", **place),
+        state="open",
+        look_at=now,
+        expires_at=now + timedelta(days=1),
+        created_at=now,
+        **session,
+    )
+    return setup
 
 
 async def seed(runtime: Runtime, account: str) -> Seeded:
@@ -190,6 +232,7 @@ async def seed(runtime: Runtime, account: str) -> Seeded:
         resolved_at=NOW,
     )
     session, secret = await add_session(runtime.keyring, account)
+    method_session, method_secret = await add_method_session(runtime.keyring, account, customer)
     case = await add_case(account, invoice, invoice=invoice)
     delivery = await add_delivery(account)
     endpoint = await add_endpoint(runtime, account)
@@ -210,6 +253,8 @@ async def seed(runtime: Runtime, account: str) -> Seeded:
         endpoint=endpoint,
         session=session,
         client_secret=secret,
+        method_session=method_session,
+        method_secret=method_secret,
         webhook_secret=signing,
         key=key.id,
     )

@@ -11,7 +11,7 @@ from db import sql
 from db.errors import DatabaseUnavailableError, PoolExhaustedError
 from gateway.api.problems import CODES, Code, problem_of
 from tests.api.conftest import MAX_BODY, ORIGIN, Api, problem
-from tests.api.seed import seed
+from tests.api.seed import add_setup, seed
 
 PRACTICE = {"api_key": "k", "webhook_secret": "s"}
 OPTIONS = {"base_url": "http://127.0.0.1:1", "account": "pa_1"}
@@ -102,9 +102,7 @@ async def test_a_backslash_and_four_noughts_are_no_nul(api: Api) -> None:
 
 async def test_a_set_up_in_letters_that_no_id_has_is_not_the_sessions(api: Api) -> None:
     seeded = await seed(api.runtime, api.ours.id)
-    place = {"table": "checkout_session", "column": "setup_ref", "row": seeded.session}
-    sealed = api.runtime.keyring.encrypt(b"pset_made_up", **place)
-    await sql.rows("update tollbridge.checkout_session set setup_ref = $2 where id = $1", seeded.session, sealed)
+    await add_setup(api.runtime.keyring, seeded, checkout_session=seeded.session)
     path = f"/v1/checkout_sessions/{seeded.session}/confirm"
     answer = await api.post(path, {"setup": "pset_é"}, "server", idempotency_key="k")
     assert problem(answer) == (400, "invalid_request", "setup")

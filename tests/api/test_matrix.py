@@ -75,6 +75,7 @@ async def test_no_key_a_wrong_one_and_a_revoked_one_are_401(api: Api, route: str
         "in another scheme": {"authorization": f"Basic {api.ours.keys['admin']}"},
         "in an address": {"x-api-key": api.ours.keys["admin"]},
         "an unknown client secret": bearer("tbcs_secret_unknown"),
+        "an unknown session's": bearer("tbpm_secret_unknown"),
         "a client secret's first half": bearer(seeded.client_secret[:-1]),
     }
     for name, headers in wrong.items():
@@ -87,7 +88,11 @@ async def test_no_key_a_wrong_one_and_a_revoked_one_are_401(api: Api, route: str
 async def test_a_disabled_account_is_403_for_all_its_keys(api: Api, route: str) -> None:
     seeded = await seed(api.runtime, api.ours.id)
     await api.http.post(f"/v1/accounts/{api.ours.id}", json={"enabled": False}, headers=api.platform)
-    for headers in [*(api.ours.bearer(kind) for kind in ACCOUNT_KEYS), bearer(seeded.client_secret)]:
+    for headers in [
+        *(api.ours.bearer(kind) for kind in ACCOUNT_KEYS),
+        bearer(seeded.client_secret),
+        bearer(seeded.method_secret),
+    ]:
         assert problem(await ask(api, route, seeded, headers))[:2] == (403, "account_disabled")
 
 
@@ -95,7 +100,8 @@ async def test_a_disabled_account_is_403_for_all_its_keys(api: Api, route: str) 
 async def test_a_key_of_another_kind_is_403(api: Api, route: str) -> None:
     ours, theirs = await seed(api.runtime, api.ours.id), await seed(api.runtime, api.theirs.id)
     others = {kind: api.ours.bearer(kind) for kind in ACCOUNT_KEYS}
-    others |= {"platform": api.platform, "session": bearer(ours.client_secret)}
+    others |= {"platform": api.platform}
+    others |= {"session": bearer(ours.client_secret), "method_session": bearer(ours.method_secret)}
     for kind in others.keys() - ROUTES[route].opens:
         for seeded in (ours, theirs):
             assert problem(await ask(api, route, seeded, others[kind]))[:2] == (403, "scope_missing"), kind
@@ -187,4 +193,5 @@ async def test_a_client_secret_is_not_shown_to_its_own_bearer(api: Api) -> None:
 def _headers(api: Api, tenant: Tenant, seeded: Seeded, kind: str) -> Headers:
     if kind == "platform":
         return api.platform
-    return bearer(seeded.client_secret) if kind == "session" else tenant.bearer(kind)
+    secrets = {"session": seeded.client_secret, "method_session": seeded.method_secret}
+    return bearer(secrets[kind]) if kind in secrets else tenant.bearer(kind)

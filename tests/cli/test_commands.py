@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from db import sql
-from tests.api.seed import add_case, add_delivery, add_event, add_invoice
+from tests.api.seed import NOW, add_case, add_delivery, add_event, add_invoice, insert
 from tests.cli.conftest import Tollbridge
 
 STRIPE = {"STRIPE_KEY": "sk_test_hush", "SIGNING": "whsec_hush_0815"}
@@ -127,6 +127,39 @@ async def test_invoices_cases_and_events(tollbridge: Tollbridge) -> None:
     assert event in (await tollbridge("inbox", "list", "--state", "parked")).out
     replayed = await tollbridge("inbox", "replay", event, "--json")
     assert replayed.json["data"][0]["state"] == "stored"
+
+
+async def test_payment_methods(tollbridge: Tollbridge) -> None:
+    account = await add_account(tollbridge)
+    await tollbridge("connections", "add", "practice", "--adapter", "practice", *PRACTICE, *OPTIONS, **STRIPE)
+    connection = await sql.value("select id from tollbridge.connection")
+    await insert("customer", account=account, id="cus_1", created_at=NOW)
+    for n, brand in enumerate(("visa", "mastercard"), 1):
+        await insert(
+            "payment_method",
+            id=f"pmt_{n}",
+            account=account,
+            customer="cus_1",
+            connection=connection,
+            reference=b"sealed",
+            token_hash=f"hash-{n}",
+            card=f'{{"brand": "{brand}", "last4": "424{n}"}}',
+            status="active",
+            position=n,
+            created_at=NOW,
+        )
+    listed = await tollbridge("payment-methods", "list", "cus_1")
+    assert "visa 4241" in listed.out
+    assert "hash-1" not in listed.out
+    assert (await tollbridge("payment-methods", "first", "pmt_2", "--json")).json["position"] == 1
+    asked = await tollbridge("payment-methods", "revoke", "pmt_1", "--reason", "the payer asked")
+    assert asked.out.strip() == "pmt_1 is deleted as soon as a worker gets there."
+    shown = (await tollbridge("payment-methods", "list", "cus_1", "--json")).json["data"]
+    assert {m["id"]: (m["status"], m["first"]) for m in shown} == {
+        "pmt_1": ("stopped", False),
+        "pmt_2": ("active", True),
+    }
+    assert (await tollbridge("payment-methods", "first", "pmt_9")).code == 1
 
 
 @pytest.mark.parametrize(

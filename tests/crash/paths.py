@@ -66,6 +66,15 @@ async def subscribed_with_two_cards(world: CrashWorld) -> Signup:
     return signup
 
 
+async def unpaid(world: CrashWorld) -> Signup:
+    """A customer whose renewal was declined for good."""
+    signup = await subscribed(world)
+    world.break_card(signup.customer, "decline_lost_stolen")
+    await world.later(days=31)
+    await world.rest()
+    return signup
+
+
 async def subscribed_until_given_up(world: CrashWorld) -> Signup:
     """A customer of an account that ends a subscription whose invoices can't be collected."""
     await world.set_policy(at_end=["mark_uncollectible", "cancel_subscription"])
@@ -205,6 +214,36 @@ async def given_up(world: CrashWorld, begun: Signup) -> None:
     await world.rest()
     assert [one["status"] for one in world.invoices_of(begun.subscription)] == ["paid", "uncollectible"]
     assert world.stripe_subscription(begun.subscription)["status"] == "canceled"
+    assert len(world.captures()) == 1
+
+
+@path(begins=unpaid)
+async def new_method(world: CrashWorld, begun: Signup) -> None:
+    """The payer gives another card, and the renewal is paid by it; a second card, begun beside it, is not kept."""
+    session = await world.method_session(begun.customer)
+    for client in [await world.begin_method(session) for _ in range(2)]:
+        await world.complete_at_processor(client, "ok")
+    await world.method_done(session)
+    await world.rest()
+    _paid(world, begun, 2)
+    [_, *made] = world.methods_at_processor()
+    assert sorted(method.status for method in made) == ["active", "revoked"]
+    assert len(await world.methods_of(begun.customer)) == 2
+
+
+@path(begins=subscribed)
+async def method_revoked(world: CrashWorld, begun: Signup) -> None:
+    """The customer's one method is revoked: gone there, erased here and in Stripe's metadata. Nothing is charged."""
+    [method] = await world.methods_of(begun.customer)
+    await world.call("DELETE", f"/v1/customers/{begun.customer}/payment_methods/{method['id']}")
+    await world.rest()
+    assert [method.status for method in world.methods_at_processor()] == ["revoked"]
+    assert [method["status"] for method in await world.methods_of(begun.customer)] == ["revoked"]
+    metadata = world.stripe_account().customers[begun.customer]["metadata"]
+    assert not [name for name in metadata if name.startswith("third_party_payment_method")]
+    await world.later(days=31)
+    await world.rest()
+    assert [one["status"] for one in world.invoices_of(begun.subscription)] == ["paid", "open"]
     assert len(world.captures()) == 1
 
 

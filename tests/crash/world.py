@@ -22,6 +22,8 @@ NEXT_AT: Final = " union all ".join(
         ("invoice", "due_at"),
         ("subscription", "due_at"),
         ("checkout_session", "due_at"),
+        ("payment_method_session", "due_at"),
+        ("payment_method", "due_at"),
         ("delivery", "try_at"),
     )
 )

@@ -102,6 +102,8 @@ STATES: dict[tuple[str, str], type[StrEnum]] = {
     ("invoice", "state"): states.InvoiceState,
     ("movement", "kind"): states.MovementKind,
     ("payment_method", "status"): states.MethodStatus,
+    ("payment_method_session", "state"): states.MethodSessionState,
+    ("payment_setup", "state"): states.SetupState,
     ("recording", "state"): states.RecordingState,
     ("refund", "state"): states.RefundState,
     ("review_case", "state"): states.CaseState,

@@ -20,7 +20,7 @@ NEW = SessionView(state=SessionState.CREATING, policy=Policy(), expires_at=EXPIR
 MADE = replace(NEW, customer="cus_1", subscription="sub_1", invoice="in_1", invoice_status="draft")
 HELD = replace(MADE, held=True, invoice_state=InvoiceState.DRAFT)
 OPEN = replace(HELD, state=SessionState.OPEN)
-CONFIRMED = replace(OPEN, state=SessionState.PROCESSING, has_setup=True)
+CONFIRMED = replace(OPEN, state=SessionState.PROCESSING)
 STORED = replace(CONFIRMED, payment_method="pm_1")
 COLLECTING = replace(STORED, told_stripe=True, invoice_status="open", invoice_state=InvoiceState.DUE)
 FAILED = replace(COLLECTING, state=SessionState.FAILED)
@@ -171,10 +171,18 @@ def test_an_expired_draft_is_closed_in_two_calls() -> None:
 
 
 def test_a_set_up_that_was_never_confirmed_is_dropped() -> None:
-    expired = replace(OPEN, state=SessionState.EXPIRED, subscription_ended=True, invoice_status="void", has_setup=True)
-    assert decide_session(expired, NOW) is Step.DROP_SETUP
-    assert step(expired, has_setup=False) is Step.FINISH_CLEANUP
-    assert step(expired, payment_method="pm_1") is Step.FINISH_CLEANUP
+    over = replace(OPEN, state=SessionState.EXPIRED, subscription_ended=True, invoice_status="void")
+    assert step(over, drop_setups_at=NOW) is Step.DROP_SETUP
+    assert step(over, drop_setups_at=None) is Step.FINISH_CLEANUP
+
+
+@pytest.mark.parametrize("state", [SessionState.COMPLETE, SessionState.FAILED, SessionState.EXPIRED])
+def test_a_set_up_that_may_still_be_completed_is_looked_at_later(state: SessionState) -> None:
+    """The payer has two windows open, pays in one, and enters a card in the other the day after."""
+    over = replace(OPEN, state=state, cleanup_done=True)
+    assert step(over, drop_setups_at=NOW) is Step.DROP_SETUP
+    assert step(over, drop_setups_at=EXPIRES) == Rest(EXPIRES)
+    assert step(over, drop_setups_at=None) == Rest()
 
 
 def test_one_that_failed_before_it_made_anything_has_nothing_to_end() -> None:

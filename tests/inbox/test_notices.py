@@ -8,12 +8,21 @@ from typing import Any
 import pytest
 
 from db import sql
+from gateway.collect.charge import method_reference
 from gateway.inbox.route import Router
 from gateway.runtime import Runtime
 from processors.errors import OutcomeUnknownError
 from processors.money import Money
 from processors.outcome import ADVICE, ChargeOutcome, Decline, DeclineClass, Declined, Found, LookupFailed, Succeeded
-from processors.values import EventKind, MoneyMoved, ProcessorEvent, Secret
+from processors.values import (
+    Card,
+    EventKind,
+    MoneyMoved,
+    PaymentMethodReference,
+    ProcessorEvent,
+    Replacement,
+    Secret,
+)
 from tests.support.inbox import (
     ScriptedAdapter,
     add_account,
@@ -216,6 +225,39 @@ async def test_a_revoked_token_is_erased_and_the_customers_invoices_poked(
     assert (rows[place.method]["status"], rows[place.method]["reference"]) == ("revoked", None)
     assert rows[kept]["status"] == "active"
     assert await counters() == {(place.account, "in_1"): 1}
+
+
+def replaced(old: str, new: str) -> ProcessorEvent:
+    made = Replacement(PaymentMethodReference(Secret(new)), Card("visa", "1881", label="visa •••• 1881"))
+    return ProcessorEvent(EventKind.METHOD_REPLACED, AT, token=Secret(old), replacement=made)
+
+
+@pytest.mark.parametrize(("reason", "status"), [("expired", "active"), ("fraud", "stopped")])
+async def test_a_replaced_token_stays_the_same_method(
+    runtime: Runtime, scripted: ScriptedAdapter, reason: str, status: str
+) -> None:
+    place = await Place().prepare()
+    await sql.rows("update tollbridge.payment_method set status = 'stopped', stopped_reason = $1", reason)
+    scripted.script[b"n1"] = scripted.script[b"n2"] = [replaced("tok_1", "tok_2")]
+    for key, state in (("n1", "done"), ("n2", "ignored")):
+        [found] = await noticed(place.account, place.connection, key)
+        await Router(runtime).route([found])
+        assert (await end(found))[0] == state, key
+    [row] = await sql.rows("select * from tollbridge.payment_method")
+    assert (row["id"], row["status"]) == (place.method, status)
+    assert row["token_hash"] == runtime.keyring.token_hash(place.connection, "tok_2")
+    assert (await method_reference(runtime, place.account, place.method)).token.reveal() == "tok_2"
+
+
+async def test_a_replacement_that_is_stored_already_is_put_before_a_human(
+    runtime: Runtime, scripted: ScriptedAdapter
+) -> None:
+    place = await Place().prepare()
+    await add_method(place.account, place.connection, "tok_2")
+    scripted.script[b"n1"] = [replaced("tok_1", "tok_2")]
+    [found] = await noticed(place.account, place.connection, "n1")
+    await Router(runtime).route([found])
+    assert (await end(found))[0] == "parked"
 
 
 async def test_a_token_of_another_connection_is_left_alone(runtime: Runtime, scripted: ScriptedAdapter) -> None:

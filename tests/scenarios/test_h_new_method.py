@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -22,9 +23,9 @@ async def test_new_token_charges_open_invoices_now(world: World) -> None:
     await world.later(hours=25)
     assert await world.attempts(signup.invoice) == ["declined", "declined"]
 
-    await world.repair_card(signup)
-    await world.settle()
+    session = await world.new_card(signup.customer)
 
+    assert (session["status"], session["due"]) == ("complete", [])
     assert world.stripe_invoice(signup.invoice)["status"] == "paid"
     assert (len(world.captures()), len(world.charge_calls())) == (1, 3)
     old, new = world.methods_at_processor()
@@ -32,8 +33,27 @@ async def test_new_token_charges_open_invoices_now(world: World) -> None:
     shown = await world.gateway_invoice(signup.invoice)
     assert [a["reason"] for a in shown["attempts"]] == ["first", "retry", "method_stored"]
     assert (shown["state"], shown["next_attempt"]) == ("paid", None)
+    metadata = world.stripe_account().customers[signup.customer]["metadata"]
+    assert metadata["third_party_payment_method_id"] == new.token
     await world.later(days=6)
     assert len(world.charge_calls()) == 3, "the ladder is cleared"
+
+
+@pytest.mark.scenario(115)
+async def test_all_open_invoices_are_tried_once_each_oldest_first(world: World) -> None:
+    # Nothing is told to Stripe either, whose echo would poke the invoices once more.
+    await world.set_policy(token_metadata="none")
+    signup, first = await world.renew("decline_insufficient_funds")
+    await world.later(days=31)
+    second = str(world.invoices_of(signup.subscription)[-1]["id"])
+    before = len(world.charge_calls())
+
+    await world.new_card(signup.customer, "decline_do_not_honor")
+
+    tried = [call.params["reference"].rpartition(".")[0] for call in world.charge_calls()[before:]]
+    assert tried == [first, second]
+    await world.new_card(signup.customer, "ok")
+    assert [i["status"] for i in world.invoices_of(signup.subscription)] == ["paid"] * 3
 
 
 @pytest.mark.scenario(116)
@@ -45,8 +65,7 @@ async def test_new_token_while_the_old_one_is_not_resolved(world: World, first: 
     signup = await world.signup("pending_then_ok" if first == "pending" else "ok", wait_s=0)
     assert await world.attempts(signup.invoice) == [first]
 
-    await world.repair_card(signup)
-    await world.settle()
+    assert (await world.new_card(signup.customer))["status"] == "complete"
     assert len(world.charge_calls()) == 1
     assert await world.attempts(signup.invoice) == [first]
     await world.later(hours=25)
@@ -56,12 +75,28 @@ async def test_new_token_while_the_old_one_is_not_resolved(world: World, first: 
     assert len(world.captures()) == len(world.charge_calls()) == 1
 
 
+@pytest.mark.scenario(118)
+async def test_draft_when_the_token_changes(world: World) -> None:
+    await world.set_policy(finalize="leave")
+    signup = await world.signup("ok")
+    [item] = world.stripe_subscription(signup.subscription)["items"]["data"]
+    await world.later(seconds=item["current_period_end"] - int(world.stripe.now()) + 60)
+    draft = str(world.invoices_of(signup.subscription)[-1]["id"])
+
+    await world.new_card(signup.customer)
+    assert world.stripe_invoice(draft)["status"] == "draft", "a draft is not hurried"
+    await world.later(hours=2)
+
+    old, new = world.methods_at_processor()
+    assert [_token(c) for c in world.charge_calls()] == [old.token, new.token]
+    assert world.stripe_invoice(draft)["status"] == "paid"
+
+
 @pytest.mark.scenario(119)
 async def test_new_token_fails_too(world: World) -> None:
     signup, renewal = await world.renew("decline_insufficient_funds")
     await world.later(hours=25)
-    await world.repair_card(signup, "decline_do_not_honor")
-    await world.settle()
+    await world.new_card(signup.customer, "decline_do_not_honor")
     assert await world.attempts(renewal) == ["declined"] * 3, "at once, whatever the ladder says"
 
     await world.later(hours=72)
@@ -79,10 +114,48 @@ async def test_new_token_fails_too(world: World) -> None:
     assert len(world.captures()) == 1, "the signup's"
 
 
+@pytest.mark.scenario(121)
+async def test_update_asked_for_twice(world: World) -> None:
+    """Two clicks make one session; two windows make two agreements at the processor, of which one is kept."""
+    signup = await world.signup("ok")
+    first, second = await asyncio.gather(*(world.method_session(signup.customer) for _ in range(2)))
+    assert first["id"] == second["id"]
+    setups = await asyncio.gather(*(world.method_setup(first) for _ in range(2)))
+
+    for setup in setups:
+        await world.method_done(first, setup=setup)
+    await world.settle()
+
+    [old, *made] = world.methods_at_processor()
+    assert sorted(method.status for method in made) == ["active", "revoked"]
+    kept, before = await world.methods_of(signup.customer)
+    assert (kept["status"], kept["first"], before["status"]) == ("active", True, "active")
+    assert old.status == "active", "only what is surplus is cancelled"
+    await world.later(days=31)
+    assert _token(world.charge_calls()[-1]) == next(m.token for m in made if m.status == "active")
+
+
+@pytest.mark.scenario(121)
+async def test_a_second_window_that_is_used_days_later(world: World) -> None:
+    signup = await world.signup("ok")
+    session = await world.method_session(signup.customer)
+    other = await world.begin_method(session)
+    await world.later(hours=3)
+    await world.method_setup(session)
+    await world.method_done(session)
+    await world.later(hours=20)
+
+    await world.complete_at_processor(other, "ok")
+    await world.later(hours=2)
+
+    assert [m.status for m in world.methods_at_processor()] == ["active", "active", "revoked"]
+    assert len(await world.methods_of(signup.customer)) == 2
+
+
 @pytest.mark.scenario(122)
 async def test_late_cancel_notice_for_the_old_agreement(world: World) -> None:
     signup = await world.signup("ok")
-    kept = await world.repair_card(signup)
+    kept = (await world.new_card(signup.customer))["payment_method"]
     old, new = world.methods_at_processor()
 
     world.practice.revoke_method(old.token)
@@ -95,3 +168,63 @@ async def test_late_cancel_notice_for_the_old_agreement(world: World) -> None:
     await world.later(days=31)
     assert [i["status"] for i in world.invoices_of(signup.subscription)] == ["paid", "paid"]
     assert [_token(c) for c in world.charge_calls()] == [old.token, new.token]
+
+
+@pytest.mark.scenario(122)
+async def test_late_notices_find_the_method_they_are_about(world: World) -> None:
+    """Replaced by the payer's bank: the new card stays first; the old one goes on behind it under another token."""
+    signup = await world.signup("ok")
+    kept = (await world.new_card(signup.customer))["payment_method"]
+    old, new = world.methods_at_processor()
+
+    moved = world.practice.replace_method(old.token)
+    world.practice.expire_method(new.token)
+    world.practice.reinstate_method(new.token)
+    await world.settle()
+
+    assert [(m["id"] == kept, m["status"], m["first"]) for m in await world.methods_of(signup.customer)] == [
+        (True, "active", True),
+        (False, "active", False),
+    ]
+    world.practice.revoke_method(moved.token)
+    await world.settle()
+    assert [m["status"] for m in await world.methods_of(signup.customer)] == ["active", "revoked"]
+    await world.later(days=31)
+    assert _token(world.charge_calls()[-1]) == new.token
+
+
+@pytest.mark.scenario(134, missing="that the step of the ladder is not used; the event that asks the payer")
+async def test_the_agreement_is_gone_and_nobody_told_us(world: World) -> None:
+    signup = await world.signup("wallet")
+    [agreement] = world.methods_at_processor()
+    world.practice.delivery.set(drop=True)
+    world.practice.revoke_method(agreement.token)
+    await world.practice.flush()
+    world.practice.delivery.set(drop=False)
+    await world.later(days=31)
+    renewal = str(world.invoices_of(signup.subscription)[-1]["id"])
+
+    [method] = await world.methods_of(signup.customer)
+    assert method["status"] == "revoked"
+    assert await sql.value("select reference from tollbridge.payment_method") is None
+    assert (await world.gateway_invoice(renewal))["state"] == "needs_payment_method"
+    assert not [k for k in world.stripe_account().customers[signup.customer]["metadata"] if k.startswith("third_")]
+    for _ in range(6):
+        await world.later(days=1)
+    assert len(world.charge_calls()) == 2, "no more calls with it"
+    await world.new_card(signup.customer)
+    assert world.stripe_invoice(renewal)["status"] == "paid"
+
+
+@pytest.mark.scenario(134, missing="the event that asks the payer")
+async def test_a_card_that_is_never_to_be_tried_again(world: World) -> None:
+    signup, renewal = await world.renew("decline_lost_stolen")
+    [method] = await world.methods_of(signup.customer)
+    assert (method["status"], method["stopped_reason"], method["first"]) == ("stopped", "lost_stolen", False)
+    assert (await world.gateway_invoice(renewal))["state"] == "needs_payment_method"
+    for _ in range(4):
+        await world.later(days=1)
+    assert len(world.charge_calls()) == 2
+
+    await world.new_card(signup.customer)
+    assert world.stripe_invoice(renewal)["status"] == "paid"

@@ -138,7 +138,7 @@ class Secrets:
     api: set[str] = field(default_factory=set)
     """Our own API keys."""
     sessions: set[str] = field(default_factory=set)
-    """Client secrets of checkout sessions, and of the processor's set-ups in them."""
+    """Client secrets of sessions, and of the processor's set-ups in them."""
 
     def all(self) -> set[str]:
         return self.stripe | self.processor | self.tokens | self.signing | self.api | self.sessions
@@ -159,9 +159,10 @@ async def secrets_of(world: World) -> Secrets:
     for row in await sql.rows("select id, secret from tollbridge.webhook_endpoint_secret"):
         place = {"table": "webhook_endpoint_secret", "column": "secret", "row": row["id"]}
         found.signing.add(world.runtime.keyring.decrypt(row["secret"], **place).decode())
-    for row in await sql.rows("select id, client_secret from tollbridge.checkout_session"):
-        place = {"table": "checkout_session", "column": "client_secret", "row": row["id"]}
-        found.sessions.add(world.runtime.keyring.decrypt(row["client_secret"], **place).decode())
+    for table in ("checkout_session", "payment_method_session"):
+        for row in await sql.rows(f"select id, client_secret from tollbridge.{table}"):
+            place = {"table": table, "column": "client_secret", "row": row["id"]}
+            found.sessions.add(world.runtime.keyring.decrypt(row["client_secret"], **place).decode())
     return found
 
 

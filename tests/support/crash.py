@@ -78,7 +78,14 @@ def once(boundary: Boundary) -> Callable[[Boundary], bool]:
 
 async def let_claims_run_out() -> None:
     """What two minutes do to the claims of a process that is gone; machine time can't be moved."""
-    for table in ("invoice", "subscription", "checkout_session", "webhook_endpoint"):
+    for table in (
+        "invoice",
+        "subscription",
+        "checkout_session",
+        "payment_method_session",
+        "payment_method",
+        "webhook_endpoint",
+    ):
         await sql.rows(
             f"update tollbridge.{table} set claim_until = clock_timestamp() - interval '1 second' "
             "where claimed_by is not null"

@@ -43,6 +43,7 @@ async def _hold(world: World) -> None:
         await _ledger_is_stripe(world, shop)
     await _attempts_explain_every_call(world)
     await _nothing_unresolved_twice()
+    await _methods_are_the_processors(world)
     await _projection_is_recomputable()
     await _every_event_ended()
     await _the_merchant_was_told_once()
@@ -88,6 +89,23 @@ async def _attempts_explain_every_call(world: World) -> None:
         assert key in by_key, f"a charge request without an attempt: {key}"
         body = bytes(call.body)
         assert bodies.setdefault(key, body) == body, f"other bytes under key {key}"
+
+
+async def _methods_are_the_processors(world: World) -> None:
+    """Law 12: a method that lives at the processor is one of ours, or may still become one, or is being dropped."""
+    keyring = world.runtime.keyring
+    open_setups = await sql.rows("select id, processor_ref from tollbridge.payment_setup where state = 'open'")
+    place = {"table": "payment_setup", "column": "processor_ref"}
+    waited_for = {keyring.decrypt(r["processor_ref"], **place, row=r["id"]).decode() for r in open_setups}
+    known = {r["token_hash"] for r in await sql.rows("select token_hash from tollbridge.payment_method")}
+    for shop in world.shops:
+        account = world.practice.account(shop.practice_key)
+        # Several may share one account there.
+        connections = [one.connection for one in world.shops if one.practice_key == shop.practice_key]
+        for setup in account.setups.values():
+            if setup.method and setup.id not in waited_for and not account.methods[setup.method].revoked:
+                hashes = {keyring.token_hash(connection, setup.method) for connection in connections}
+                assert hashes & known, f"{setup.id}: nobody knows its method"
 
 
 async def _nothing_unresolved_twice() -> None:
@@ -158,7 +176,8 @@ async def _replay_everything(world: World) -> None:
     await sql.rows("update tollbridge.delivery set state = 'stored', reason = '', tries = 0, finished_at = null")
     await world.settle()
     await sql.rows("update tollbridge.invoice set poked = poked + 1, stale = true")
-    await sql.rows("update tollbridge.checkout_session set poked = poked + 1")
+    for table in ("checkout_session", "payment_method_session", "payment_method"):
+        await sql.rows(f"update tollbridge.{table} set poked = poked + 1")
     await world.settle()
     world.stripe.delivery.set(mode="manual", double=False, shuffle=False)
 
@@ -172,6 +191,8 @@ async def fingerprint(world: World) -> dict[str, Any]:
         "invoices": [tuple(r) for r in await sql.rows("select id, state from tollbridge.invoice order by id")],
         "sessions": [tuple(r) for r in await sql.rows("select id, state from tollbridge.checkout_session order by id")],
         "told": [r["id"] for r in await sql.rows("select id from tollbridge.outbound_event order by id")],
+        "methods": [tuple(r) for r in await sql.rows("select id, status from tollbridge.payment_method order by id")],
+        "set-ups": [tuple(r) for r in await sql.rows("select id, state from tollbridge.payment_setup order by id")],
         "captures": sorted(c.id for shop in world.shops for c in world.captures(shop)),
         "calls": len(world.charge_calls()),
         "stripe": sorted(

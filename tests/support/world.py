@@ -310,8 +310,56 @@ class World:
         for method in self.methods_at_processor():
             method.kind = type(method.kind)(kind)
 
+    async def method_session(self, customer: str, **body: Any) -> dict[str, Any]:
+        """The merchant's server lets a customer's payer give another payment method."""
+        answer = await self.call("POST", "/v1/payment_method_sessions", {"customer": customer, **body})
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    async def begin_method(self, session: dict[str, Any]) -> dict[str, str]:
+        """The payer is sent to the processor; what its client code is told."""
+        path, key = f"/v1/payment_method_sessions/{session['id']}/setup", session["client_secret"]
+        body = {"processor": "practice-eu", "return_url": "http://127.0.0.1/return"}
+        begun = await self.call("POST", path, body, key=key)
+        assert begun.status_code == 200, begun.text
+        return dict(begun.json()["client"])
+
+    async def method_setup(self, session: dict[str, Any], kind: str | None = "ok") -> str:
+        """The payer begins a set-up and does it at the processor (`kind` None: leaves); the set-up's id there."""
+        client = await self.begin_method(session)
+        await self.complete_at_processor(client, kind)
+        return client["setup"]
+
+    async def complete_at_processor(self, client: dict[str, str], kind: str | None) -> None:
+        """The payer does a set-up there."""
+        done = await self.http.post(
+            f"{self.practice_url}/v1/setups/{client['setup']}/complete",
+            json={"token_kind": kind},
+            headers={"authorization": f"Bearer {client['client_token']}"},
+        )
+        assert done.status_code == 200, done.text
+
+    async def method_done(self, session: dict[str, Any], **body: Any) -> httpx.Response:
+        """The payer's browser is back from the processor."""
+        path = f"/v1/payment_method_sessions/{session['id']}/complete"
+        return await self.call("POST", path, {"wait_s": 0, **body}, key=session["client_secret"])
+
+    async def new_card(self, customer: str, kind: str = "ok") -> dict[str, Any]:
+        """The payer gives another card, from the server's request to the stored method; the session then."""
+        session = await self.method_session(customer)
+        await self.method_setup(session, kind)
+        await self.method_done(session)
+        await self.settle()
+        return dict((await self.call("GET", f"/v1/payment_method_sessions/{session['id']}")).json())
+
+    async def methods_of(self, customer: str) -> list[dict[str, Any]]:
+        """The customer's payment methods as the API shows them, the newest first."""
+        answer = await self.call("GET", f"/v1/customers/{customer}/payment_methods")
+        assert answer.status_code == 200, answer.text
+        return list(answer.json()["data"])
+
     async def repair_card(self, signup: Signup, kind: str = "ok", *, fingerprint: str = "") -> str:
-        """The payer gives a new card, or one that has this fingerprint already, and the gateway stores it."""
+        """A new card, or one with this fingerprint, is stored at once, without the session and its set-up."""
         made = self.practice.create_method(self.shop.practice_key, kind, fingerprint=fingerprint)
         async with DB.transaction():
             return await store_method(

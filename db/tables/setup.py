@@ -1,0 +1,41 @@
+"""How payers give payment methods: sessions for another one, and the set-ups that were begun at processors."""
+
+from __future__ import annotations
+
+from piccolo.columns import Bytea, Integer, Text
+from piccolo.table import Table
+
+from db.engine import DB
+from db.tables.columns import SCHEMA, Pokable, at, optional_text
+
+
+class PaymentMethodSession(Pokable, tablename="payment_method_session", schema=SCHEMA, db=DB):
+    id = Text(primary_key=True)
+    account = Text()
+    customer = Text()
+    client_secret_hash = Bytea()
+    client_secret = Bytea()
+    state = Text()
+    reason = Text()
+    failure_code = Text()
+    connection = optional_text()
+    currency = Text()
+    return_url = Text()
+    payment_method = optional_text()
+    expires_at = at()
+    created_at = at()
+
+
+class PaymentSetup(Table, tablename="payment_setup", schema=SCHEMA, db=DB):
+    id = Text(primary_key=True)
+    account = Text()
+    checkout_session = optional_text()
+    payment_method_session = optional_text()
+    connection = Text()
+    processor_ref = Bytea()
+    state = Text()
+    named_at = at()
+    looks = Integer()
+    look_at = at()
+    expires_at = at()
+    created_at = at()

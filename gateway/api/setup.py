@@ -1,0 +1,63 @@
+"""What sessions of either kind say of setting up a payment method."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import asyncpg
+import msgspec
+
+from gateway.api.openapi import about, example
+from processors.values import SetupSession, Unprinted
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Why a session, or the last set-up in an open one, came to nothing."""
+
+    code: Annotated[str, about("Of the closed list of error codes, or a class of decline.")]
+    message: Annotated[str, about("For developers; never shown to a payer as it is.")]
+
+
+class SetupBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the payer enters a payment method."""
+
+    processor: Annotated[
+        str, msgspec.Meta(min_length=1, max_length=63, description="One of the session's `processors`.")
+    ]
+    return_url: Annotated[
+        str,
+        msgspec.Meta(
+            pattern="^https?://[^ ]+$",
+            max_length=2000,
+            description="Where the payer's browser comes back to from the processor's page.",
+        ),
+    ]
+
+
+class Setup(Unprinted, frozen=True):
+    """What the frontend needs: a page to open, or data for the processor's own client code."""
+
+    object: str
+    redirect_url: Annotated[str | None, about("The processor's page; null where its own client code is used.")]
+    client: Annotated[
+        dict[str, str], about("What the processor's client code is started with. Its names are the processor's.")
+    ]
+    expires_at: Annotated[int | None, about("Unix seconds; null: the processor does not say.")]
+
+
+SETUP: Final = example("A redirect", {"processor": "practice-eu", "return_url": "https://shop.example/checkout"})
+
+
+def shown_setup(made: SetupSession) -> Setup:
+    """A set-up as it's answered."""
+    return Setup(
+        object="payment_method_setup",
+        redirect_url=made.redirect_url or None,
+        client=dict(made.client),
+        expires_at=None if made.expires_at is None else int(made.expires_at.timestamp()),
+    )
+
+
+def failure_of(row: asyncpg.Record) -> Failure | None:
+    """Why the session, or its last set-up, came to nothing."""
+    return Failure(row["failure_code"].partition(":")[0], row["reason"]) if row["failure_code"] else None

@@ -1,0 +1,226 @@
+"""What the API does with a payment-method session: store an intent, poke, wait on the row. The worker does the rest."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import datetime, timedelta
+from typing import Annotated, Final
+
+import asyncpg
+import msgspec
+
+from db import poke, sql
+from db.engine import DB
+from db.ids import new_id
+from db.poke import Kind
+from db.states import SETTLED, MethodSessionState
+from gateway.billing import subscriptions
+from gateway.billing.errors import StripeRefusedError
+from gateway.billing.shapes import CustomerShape
+from gateway.clock import business_now
+from gateway.customers import setups
+from gateway.customers.client_secret import new_secret, sealed, secret_hash
+from gateway.customers.errors import SessionError
+from gateway.domain.method_session import FIRST_LOOK
+from gateway.domain.policy import Policy
+from gateway.runtime import Runtime
+from processors.values import SetupSession
+
+POLL_S: Final = (0.02, 0.05, 0.1, 0.2, 0.25)
+
+SESSION: Final = "select * from tollbridge.payment_method_session where account = $1 and id = $2"
+CUSTOMER: Final = """
+    select c.deleted_at,
+        (select i.currency from tollbridge.invoice i
+         where i.account = c.account and i.customer = c.id and i.currency <> ''
+         order by i.state = any($3), i.stripe_created_at desc nulls last, i.id desc limit 1) as currency
+    from tollbridge.customer c where c.account = $1 and c.id = $2
+"""
+INSERT: Final = """
+    insert into tollbridge.payment_method_session (id, account, customer, client_secret_hash, client_secret, state,
+        connection, currency, return_url, expires_at, created_at)
+    values ($1, $2, $3, $4, $5, 'open', $6, $7, $8, $9, $10)
+    on conflict (account, customer, coalesce(connection, ''), return_url) where state in ('open', 'processing')
+        do update set expires_at = excluded.expires_at
+    returning *
+"""
+PROCESSING: Final = """
+    update tollbridge.payment_method_session set state = 'processing', failure_code = '', reason = ''
+    where account = $1 and id = $2
+"""
+
+
+class MethodSessionRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """For whom another payment method is wanted, and how it may be given."""
+
+    customer: Annotated[
+        str,
+        # It becomes part of an address at Stripe.
+        msgspec.Meta(pattern="^[A-Za-z0-9_-]+$", max_length=255, description="The customer's id at Stripe: cus_…"),
+    ]
+    connection: Annotated[
+        str, msgspec.Meta(max_length=63, description="The name of the only one on offer; all that fit without it.")
+    ] = ""
+    return_url: Annotated[
+        str,
+        msgspec.Meta(
+            pattern="^(https?://[^ ]+)?$",
+            max_length=2000,
+            description="Where our page leads the payer in the end.",
+        ),
+    ] = ""
+    currency: Annotated[
+        str,
+        msgspec.Meta(
+            pattern="^([a-z]{3})?$",
+            description="Of the customer's invoices; needed only where there is none yet and Stripe knows no currency.",
+        ),
+    ] = ""
+
+
+async def open_session(runtime: Runtime, account: str, request: MethodSessionRequest) -> asyncpg.Record:
+    """A session of this customer's, or the live one that was asked for alike, which then lives on from now.
+
+    Raises SessionError; StripeError where only Stripe could know the customer, and can't be asked.
+    """
+    connection = await _connection(account, request.connection)
+    currency = await _currency(runtime, account, request)
+    if not await setups.offers(account, currency, connection or ""):
+        raise SessionError("invalid_request", f"no connection takes {currency}", "connection" if connection else "")
+    now = await business_now()
+    session, secret = new_id("pms"), new_secret(Kind.METHOD_SESSION)
+    async with DB.transaction():
+        await sql.rows(
+            """insert into tollbridge.customer (account, id, created_at) values ($1, $2, $3)
+               on conflict (account, id) do nothing""",
+            account,
+            request.customer,
+            now,
+        )
+        row = await sql.row(
+            INSERT,
+            session,
+            account,
+            request.customer,
+            secret_hash(secret),
+            sealed(runtime.keyring, Kind.METHOD_SESSION, session, secret),
+            connection,
+            currency,
+            request.return_url,
+            now + await _life(account),
+            now,
+        )
+        assert row is not None, "it was inserted, or was there"
+        await poke.poke(Kind.METHOD_SESSION, account, [row["id"]], now)
+    return row
+
+
+async def get_session(account: str, session: str) -> asyncpg.Record:
+    """A session of this account; raises SessionError `not_found`."""
+    row = await sql.row(SESSION, account, session)
+    if row is None:
+        raise SessionError("not_found", f"no payment method session {session}")
+    return row
+
+
+async def begin_setup(runtime: Runtime, account: str, session: str, processor: str, return_url: str) -> SetupSession:
+    """Open a set-up at a processor for this session alone; raises SessionError. It moves no money."""
+    row = await get_session(account, session)
+    _refuse_unless_live(row, await business_now())
+    connection = await _connection(account, processor)
+    if connection is None or processor not in await setups.offers(account, row["currency"], row["connection"] or ""):
+        raise SessionError("not_found", f"no processor {processor!r} is on offer for this session", "processor")
+    made = await setups.begin(runtime, account, session, connection, row["currency"], return_url)
+    now = await business_now()
+    async with DB.transaction():
+        _refuse_unless_live(await sql.row(f"{SESSION} for no key update", account, session), now)
+        owner = (Kind.METHOD_SESSION, session)
+        await setups.keep(runtime, account, owner, connection, made, now, look_at=now + FIRST_LOOK)
+        await poke.poke(Kind.METHOD_SESSION, account, [session], now)
+    return made
+
+
+async def complete(runtime: Runtime, account: str, session: str, *, setup: str = "") -> None:
+    """The payer came back: have the processor asked, and the method stored. A repeat changes nothing.
+
+    `setup` is what a redirect came back with: it must name a set-up of this very session. Raises SessionError.
+    """
+    now = await business_now()
+    async with DB.transaction():
+        row = await sql.row(f"{SESSION} for no key update", account, session)
+        if row is None:
+            raise SessionError("not_found", f"no payment method session {session}")
+        if row["state"] == MethodSessionState.COMPLETE:
+            return
+        _refuse_unless_live(row, now)
+        if not await setups.open_setups(account, session):
+            if row["failure_code"]:
+                return
+            raise SessionError("payment_method_needs_repair", "no payment method was set up in this session", "setup")
+        if setup:
+            await setups.name(runtime, account, session, setup, now)
+        await sql.rows(PROCESSING, account, session)
+        await setups.look_at_all(account, session, now)
+        await poke.poke(Kind.METHOD_SESSION, account, [session], now)
+
+
+async def wait_for(account: str, session: str, wait_s: float) -> asyncpg.Record:
+    """The session's row once it isn't processing any more, or after `wait_s` seconds of machine time as it is then."""
+    deadline = time.monotonic() + wait_s
+    for turn in range(10_000):
+        row = await get_session(account, session)
+        left = deadline - time.monotonic()
+        if row["state"] != MethodSessionState.PROCESSING or left <= 0:
+            return row
+        await asyncio.sleep(min(POLL_S[min(turn, len(POLL_S) - 1)], left))
+    return row
+
+
+def _refuse_unless_live(row: asyncpg.Record | None, now: datetime) -> None:
+    assert row is not None, "sessions are not deleted"
+    if row["state"] == MethodSessionState.COMPLETE:
+        raise SessionError("session_not_open", "the session is complete; open a new one")
+    if row["state"] == MethodSessionState.EXPIRED or now >= row["expires_at"]:
+        raise SessionError("session_expired", "the session has expired; open a new one")
+
+
+async def _connection(account: str, name: str) -> str | None:
+    """The id of the enabled connection of this name; None without a name. Raises SessionError."""
+    if not name:
+        return None
+    found = await sql.value(
+        "select id from tollbridge.connection where account = $1 and name = $2 and enabled", account, name
+    )
+    if found is None:
+        raise SessionError("invalid_request", f"no connection {name!r}", "connection")
+    return str(found)
+
+
+async def _currency(runtime: Runtime, account: str, request: MethodSessionRequest) -> str:
+    """What set-ups are begun for: the currency of the invoices that wait for the method. Raises SessionError."""
+    known = await sql.row(CUSTOMER, account, request.customer, sorted(SETTLED))
+    currency = known["currency"] if known is not None else None
+    deleted = known is not None and known["deleted_at"] is not None
+    if known is None or not (currency or request.currency):
+        shape = await _at_stripe(runtime, account, request.customer)
+        deleted, currency = shape.deleted, currency or shape.currency
+    if deleted:
+        raise SessionError("state_conflict", "the customer was deleted in Stripe", "customer")
+    if not (request.currency or currency):
+        raise SessionError("invalid_request", "say the currency: the customer has no invoice yet", "currency")
+    return str(request.currency or currency)
+
+
+async def _at_stripe(runtime: Runtime, account: str, customer: str) -> CustomerShape:
+    try:
+        return await subscriptions.read_customer(await runtime.stripe(account), customer)
+    except StripeRefusedError as error:
+        if error.status != 404:
+            raise
+        raise SessionError("not_found", f"no customer {customer!r}", "customer") from error
+
+
+async def _life(account: str) -> timedelta:
+    policies = await sql.value("select policies from tollbridge.account where id = $1", account)
+    return timedelta(hours=msgspec.json.decode(policies, type=Policy).session_hours)

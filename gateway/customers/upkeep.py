@@ -1,0 +1,109 @@
+"""`advance` of a payment method: delete it at its processor when asked to, and tell Stripe which one is charged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+import asyncpg
+import msgspec
+
+from db import poke, sql
+from db.engine import DB
+from db.poke import Claim, WakeUp
+from gateway.billing import subscriptions
+from gateway.billing.errors import StripeRefusedError
+from gateway.billing.pace import Lane, in_lane
+from gateway.clock import business_now
+from gateway.collect.charge import method_reference
+from gateway.collect.gone import mark_revoked
+from gateway.collect.turn import CLAIM_MARGIN_S, rest, take_turn
+from gateway.customers.methods import NO_METADATA, stripe_metadata
+from gateway.domain.policy import Policy
+from gateway.domain.session import Rest
+from gateway.domain.upkeep import MethodUpkeep, UpkeepStep, decide_upkeep
+from gateway.runtime import Runtime
+
+MOST_ROUNDS: Final = 8
+
+VIEW: Final = """
+    select p.*, a.policies, exists (
+        select 1 from tollbridge.attempt t where t.account = p.account and t.payment_method = p.id
+          and t.state in ('sending', 'pending', 'requires_action', 'unknown')) as in_use
+    from tollbridge.payment_method p join tollbridge.account a on a.id = p.account
+    where p.account = $1 and p.id = $2
+"""
+FIRST: Final = """
+    select p.id, c.name from tollbridge.payment_method p join tollbridge.connection c on c.id = p.connection
+    where p.account = $1 and p.customer = $2 and p.status = 'active' order by p.position, p.created_at limit 1
+"""
+TOLD: Final = """
+    update tollbridge.payment_method set told_stripe = true where account = $1 and id = $2 and claimed_by = $3
+"""
+
+
+async def advance_method(runtime: Runtime, wake_up: WakeUp) -> None:
+    """Bring a payment method as far as it goes now."""
+    hold_s = runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S
+
+    async def go_round(claim: Claim) -> bool:
+        row, now = await _load(claim, hold_s), await business_now()
+        wanted_gone = row["revoke_asked_at"] is not None and row["status"] != "revoked"
+        match decide_upkeep(MethodUpkeep(wanted_gone, row["in_use"], row["told_stripe"]), now):
+            case Rest(at=at):
+                return await rest(claim, seen=row["poked"], due_at=at, failures=row["failures"], now=now)
+            case UpkeepStep.REVOKE:
+                await _revoke(runtime, claim, row["connection"], now)
+            case UpkeepStep.TELL_STRIPE:
+                with in_lane(Lane.MIRROR):
+                    await _tell(runtime, claim, row)
+        return False
+
+    await take_turn(wake_up, hold_s, MOST_ROUNDS, go_round)
+
+
+async def _load(claim: Claim, hold_s: float) -> asyncpg.Record:
+    async with DB.transaction():
+        await poke.hold(claim, hold_s)
+        row = await sql.row(VIEW, claim.account, claim.id)
+    assert row is not None, "a claimed payment method exists"
+    return row
+
+
+async def _revoke(runtime: Runtime, claim: Claim, connection: str, now: datetime) -> None:
+    """Delete it at its processor, then erase it here; once more is harmless. Raises CallError.
+
+    That it was asked for stands on the row, and no charge begins on it since: the turn that would have charged it sees
+    that its invoice was poked.
+    """
+    adapter = await runtime.connections.adapter(claim.account, connection)
+    reference = await method_reference(runtime, claim.account, claim.id)
+    async with DB.transaction():
+        await poke.hold(claim, runtime.settings.processor_timeout_s + CLAIM_MARGIN_S)
+    await adapter.revoke_method(reference, f"revoke:{claim.id}")
+    async with DB.transaction():
+        await mark_revoked(claim.account, claim.id, now)
+
+
+async def _tell(runtime: Runtime, claim: Claim, row: asyncpg.Record) -> None:
+    """Write the reference of the method that is charged first to the Stripe customer, or take the last one out."""
+    policy = msgspec.json.decode(row["policies"], type=Policy)
+    first = await sql.row(FIRST, claim.account, row["customer"])
+    if policy.token_metadata == "reference":  # noqa: S105 (a choice, not a secret)
+        metadata: Mapping[str, str] = NO_METADATA
+        if first is not None:
+            metadata = stripe_metadata(first["name"], await method_reference(runtime, claim.account, first["id"]))
+        try:
+            stripe = await runtime.stripe(claim.account)
+            await subscriptions.update_customer(stripe, row["customer"], {"metadata": metadata})
+        except StripeRefusedError as error:
+            if error.status not in (400, 404):
+                raise
+            # The customer is gone there: there is nobody to tell.
+    async with DB.transaction():
+        await poke.hold(claim, CLAIM_MARGIN_S)
+        now_first = await sql.row(FIRST, claim.account, row["customer"])
+        if (now_first and now_first["id"]) == (first and first["id"]):
+            # Else it changed meanwhile, and whoever told of that may have been quicker: the next round tells again.
+            await sql.rows(TOLD, claim.account, claim.id, claim.holder)

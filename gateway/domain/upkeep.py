@@ -1,0 +1,43 @@
+"""The next step of a stored payment method's upkeep. Pure: it is asked again after every step."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TypeAlias
+
+import msgspec
+
+from gateway.domain.session import Rest
+
+IN_USE_WAIT = timedelta(hours=6)
+"""How soon to look again whether a method is still in use; the end of its charge pokes it before that."""
+
+
+class MethodUpkeep(msgspec.Struct, frozen=True):
+    """`in_use`: a charge to it is unresolved. `wanted_gone`: somebody asked to revoke it."""
+
+    wanted_gone: bool
+    in_use: bool
+    told_stripe: bool
+
+
+class UpkeepStep(StrEnum):
+    """What to do with the method next."""
+
+    REVOKE = "revoke"
+    """Delete it at its processor."""
+    TELL_STRIPE = "tell_stripe"
+    """Bring the Stripe customer's metadata to what is true."""
+
+
+NextUpkeep: TypeAlias = UpkeepStep | Rest
+
+
+def decide_upkeep(view: MethodUpkeep, now: datetime) -> NextUpkeep:
+    """The next step at business time `now`. Nothing is revoked while the end of a charge to it isn't known (law 7)."""
+    if view.wanted_gone and not view.in_use:
+        return UpkeepStep.REVOKE
+    if not view.told_stripe:
+        return UpkeepStep.TELL_STRIPE
+    return Rest(now + IN_USE_WAIT) if view.wanted_gone else Rest()

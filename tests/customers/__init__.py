@@ -1,0 +1,1 @@
+"""Customers' payment methods: given, ordered, taken over and revoked."""
