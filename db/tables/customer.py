@@ -30,3 +30,12 @@ class PaymentMethod(Table, tablename="payment_method", schema=SCHEMA, db=DB):
     stopped_reason = Text()
     created_at = at()
     revoked_at = at()
+
+
+class CollectionPause(Table, tablename="collection_pause", schema=SCHEMA, db=DB):
+    object = Text(primary_key=True)
+    account = Text()
+    reason = Text()
+    paused_by = Text()
+    paused_at = at()
+    until_at = at()

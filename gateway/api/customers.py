@@ -16,7 +16,9 @@ from db.states import InvoiceState, MethodStatus
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import NotThereError
 from gateway.accounts.keys import Scope
+from gateway.accounts.known import refuse_unknown
 from gateway.api.auth import Principal, requires
+from gateway.api.invoices import PauseBody, pause_in
 from gateway.api.openapi import about, changing, example, problems
 from gateway.api.paging import DEFAULT, After, Limit, Page, listed, page, unix
 from gateway.api.problems import Code
@@ -36,10 +38,12 @@ METHODS: Final = """
                 order by p.position, p.created_at limit 1) as first
     from tollbridge.payment_method t join tollbridge.connection c on c.id = t.connection
 """
-KNOWN: Final = """
-    select exists (select 1 from tollbridge.customer where account = $1 and id = $2)
-        or exists (select 1 from tollbridge.invoice where account = $1 and customer = $2)
-        or exists (select 1 from tollbridge.subscription where account = $1 and customer = $2)
+CUSTOMER: Final = """
+    select coalesce(c.opted_out, false) as opted_out, p.object as pause_of, p.reason as pause_reason, p.paused_by,
+        p.paused_at, p.until_at as paused_until
+    from (select 1) one left join tollbridge.customer c on c.account = $1 and c.id = $2
+    left join tollbridge.collection_pause p on p.account = $1 and p.object = $2
+        and (p.until_at is null or p.until_at > tollbridge.business_now())
 """
 SUBSCRIPTION: Final = "select * from tollbridge.subscription where account = $1 and id = $2"
 SUBSCRIPTIONS: Final = """
@@ -103,6 +107,7 @@ class CustomerBody(msgspec.Struct, frozen=True):
 
     id: str
     opted_out: bool
+    pause: PauseBody | None
     object: Literal["customer"] = "customer"
 
 
@@ -117,9 +122,9 @@ async def update_customer(
     customer_id: CustomerId, data: Annotated[CustomerUpdate, OPT_OUT], principal: NamedDependency[Principal]
 ) -> CustomerBody:
     """What was begun goes on to its end: an invoice that was tried already stays ours."""
-    await _refuse_unknown(principal.account, customer_id)
+    await refuse_unknown(principal.account, customer_id)
     await opt_out(principal.account, customer_id, data.opted_out, Author(principal.actor), await business_now())
-    return CustomerBody(customer_id, data.opted_out)
+    return await find_customer(principal.account, customer_id)
 
 
 @get("/customers/{customer_id:str}/payment_methods", guards=[Callers], responses=problems(Code.NOT_FOUND))
@@ -130,7 +135,7 @@ async def list_payment_methods(
     starting_after: After = "",
 ) -> Page[PaymentMethodBody]:
     """The customer's stored payment methods, the revoked ones too."""
-    await _refuse_unknown(principal.account, customer_id)
+    await refuse_unknown(principal.account, customer_id)
     where = {"customer": customer_id}
     return listed(
         *await page(principal.account, METHODS, "created_at", where, limit=limit, starting_after=starting_after),
@@ -141,7 +146,7 @@ async def list_payment_methods(
 @get("/customers/{customer_id:str}/access", guards=[Callers], responses=problems(Code.NOT_FOUND))
 async def customer_access(principal: NamedDependency[Principal], customer_id: CustomerId) -> CustomerAccess:
     """What the customer may use."""
-    await _refuse_unknown(principal.account, customer_id)
+    await refuse_unknown(principal.account, customer_id)
     found = await _access(principal.account, await sql.rows(SUBSCRIPTIONS, principal.account, customer_id))
     return CustomerAccess(customer_id, any(one.granted for one in found), found)
 
@@ -153,6 +158,14 @@ async def subscription_access(principal: NamedDependency[Principal], subscriptio
     if not rows:
         raise NotThereError("subscription", subscription_id)
     return (await _access(principal.account, rows))[0]
+
+
+async def find_customer(account: str, customer: str) -> CustomerBody:
+    """Raises NotThereError."""
+    await refuse_unknown(account, customer)
+    row = await sql.row(CUSTOMER, account, customer)
+    assert row is not None, "it joins to one row"
+    return CustomerBody(customer, row["opted_out"], pause_in(row))
 
 
 async def _access(account: str, rows: Sequence[asyncpg.Record]) -> list[AccessBody]:
@@ -184,11 +197,6 @@ def _access_of(row: asyncpg.Record, invoices: Sequence[asyncpg.Record]) -> Acces
 def _credited(invoice: asyncpg.Record) -> bool:
     snapshot = invoice["snapshot"]
     return snapshot is not None and billed(msgspec.json.decode(snapshot, type=InvoiceShape)).is_credited
-
-
-async def _refuse_unknown(account: str, customer: str) -> None:
-    if not await sql.value(KNOWN, account, customer):
-        raise NotThereError("customer", customer)
 
 
 def _method(row: asyncpg.Record) -> PaymentMethodBody:

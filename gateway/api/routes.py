@@ -10,6 +10,7 @@ from gateway.api.auth import Authentication
 from gateway.api.body import refuse_strange
 from gateway.api.by_hand import by_hand_routes
 from gateway.api.cases import case_routes
+from gateway.api.catch_up import catch_up_routes
 from gateway.api.checkout import checkout_routes
 from gateway.api.connections import connection_routes
 from gateway.api.customers import customer_routes
@@ -17,6 +18,7 @@ from gateway.api.events import event_routes
 from gateway.api.idempotency import Idempotency
 from gateway.api.invoices import invoice_routes
 from gateway.api.keys import key_routes
+from gateway.api.pauses import pause_routes
 
 
 def v1() -> Router:
@@ -30,11 +32,13 @@ def v1() -> Router:
             *attempt_routes,
             *by_hand_routes,
             *case_routes,
+            *catch_up_routes,
             checkout_routes,
             *connection_routes,
             *customer_routes,
             *event_routes,
             *invoice_routes,
             *key_routes,
+            *pause_routes,
         ],
     )

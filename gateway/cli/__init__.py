@@ -23,7 +23,9 @@ COMMANDS: Final = {
     "connections": "gateway.cli.connections:connections",
     "keys": "gateway.cli.keys:keys",
     "apply": "gateway.cli.apply:apply",
+    "customers": "gateway.cli.customers:customers",
     "invoices": "gateway.cli.invoices:invoices",
+    "catch-up": "gateway.cli.catch_up:catch_up",
     "events": "gateway.cli.events:events",
     "cases": "gateway.cli.cases:cases",
 }

@@ -17,6 +17,7 @@ from db.errors import TransactionMisuseError
 from db.ids import attempt_key, new_id
 from db.poke import Claim
 from gateway.clock import business_now
+from gateway.collect import circuit
 from gateway.collect.cases import open_case
 from gateway.collect.load import Loaded
 from gateway.collect.outcomes import all_of, looked, store_outcome
@@ -94,6 +95,9 @@ async def charge(runtime: Runtime, claim: Claim, loaded: Loaded, action: Charge,
         if await poke.hold(claim, timeout_s + CLAIM_MARGIN_S) != loaded.poked:
             # Something about the invoice changed since it was looked at (its checkout ended, say): look again.
             return
+        if action.connection in loaded.failing and not await circuit.take_probe(action.connection, now):
+            # Another invoice asks whether the processor is there again: look again, and wait for what it hears.
+            return
         await sql.rows(
             INSERT,
             attempt,
@@ -115,14 +119,19 @@ async def charge(runtime: Runtime, claim: Claim, loaded: Loaded, action: Charge,
             account,
             claim.id,
         )
-    if time.monotonic() - began < CLAIM_MARGIN_S / 2:
+    sent = time.monotonic() - began < CLAIM_MARGIN_S / 2
+    if sent:
         outcome = await send(adapter, call, timeout_s)
     else:
         # Whoever was held up for so long can't be sure that the claim outlasts the call: nothing goes out.
         outcome = NotSent("the worker was held up before the call")
     outcome = scrubbed(outcome, request.method)
     late = time.monotonic() - began > timeout_s + CLAIM_MARGIN_S / 2 and not await _still_ours(claim)
-    await store_outcome(account, attempt, outcome, await business_now(), wake=late)
+    at = await business_now()
+    await store_outcome(account, attempt, outcome, at, wake=late)
+    if sent:
+        was_failing = action.connection in loaded.failing
+        await circuit.heard(runtime, account, action.connection, outcome, at, was_failing=was_failing)
 
 
 async def resolve(runtime: Runtime, claim: Claim, loaded: Loaded, action: Resolve, now: datetime) -> None:
@@ -147,7 +156,9 @@ async def resolve(runtime: Runtime, claim: Claim, loaded: Loaded, action: Resolv
         outcome = await send(adapter, msgspec.json.decode(plain, type=PreparedCall), timeout_s)
         # A replay that was turned away (not sent, or refused as a request) says nothing of the first call.
         outcome = await without_token(runtime, claim.account, attempt.method, outcome)
-        await store_outcome(claim.account, attempt.id, outcome, await business_now(), wake=False)
+        at, was_failing = await business_now(), attempt.connection in loaded.failing
+        await store_outcome(claim.account, attempt.id, outcome, at, wake=False)
+        await circuit.heard(runtime, claim.account, attempt.connection, outcome, at, was_failing=was_failing)
         return
     query = await query_of(runtime, row)
     found = await ask(adapter, query, timeout_s)

@@ -14,6 +14,7 @@ from db.poke import Claim, ClaimLostError, Kind
 from db.states import AttemptState, InvoiceState, MethodStatus, RecordingState, SessionState, known
 from gateway.billing.shapes import InvoiceShape, billed
 from gateway.clock import business_now, told_offset
+from gateway.collect.standstill import downtime_in, pause_in
 from gateway.connections import capabilities_of
 from gateway.domain.billed import BilledInvoice
 from gateway.domain.policy import Policy
@@ -36,8 +37,10 @@ VIEW = """
         k.id as session, k.state as session_state, k.told_stripe as session_told_stripe,
         k.payment_method as session_method, k.invoice as session_invoice, k.paid as session_paid,
         (select jsonb_object_agg(n.id, jsonb_build_object('adapter', n.adapter,
-                    'usable', n.enabled and (n.currencies = '{}' or i.currency = any(n.currencies))))
-         from tollbridge.connection n where n.account = i.account) as connections,
+                    'usable', n.enabled and (n.currencies = '{}' or i.currency = any(n.currencies)),
+                    'failing', r.connection is not null, 'usable_from', r.probe_at))
+         from tollbridge.connection n left join tollbridge.circuit r on r.connection = n.id
+         where n.account = i.account) as connections,
         array(select t from tollbridge.attempt t
               where t.account = i.account and t.invoice = i.id order by t.number) as attempts,
         array(select m from tollbridge.movement m
@@ -48,6 +51,14 @@ VIEW = """
         array(select p from tollbridge.payment_method p
               where p.account = i.account and p.customer = i.customer and p.status <> 'revoked'
               order by p.position, p.created_at) as methods,
+        array(select d from tollbridge.downtime d
+              where (d.until_at is null or d.until_at > coalesce(i.stripe_created_at, i.created_at))
+                and (d.connection = '' or d.connection in (
+                    select p.connection from tollbridge.payment_method p
+                    where p.account = i.account and p.customer = i.customer and p.status <> 'revoked'))) as downtime,
+        array(select p from tollbridge.collection_pause p
+              where p.account = i.account and p.object in (i.id, nullif(i.customer, ''))
+              order by p.until_at nulls last) as pauses,
         coalesce((select sum(case m.kind when 'capture_reversed' then -m.amount else m.amount end)
                   from tollbridge.movement m left join tollbridge.attempt t on t.id = m.attempt
                   where m.account = i.account and m.invoice = i.id and not coalesce(t.surplus, false)
@@ -67,6 +78,9 @@ VIEW = """
                 where o.account = i.account and o.subscription = i.subscription and o.subscription <> ''
                   and o.status = 'open' and (o.stripe_created_at, o.id) < (i.stripe_created_at, i.id)
                   and o.failures = 0 and (o.state in ('due', 'charging') or o.seen < o.poked)
+                  and not exists (select 1 from tollbridge.collection_pause p
+                                  where p.account = o.account and p.object = o.id
+                                    and (p.until_at is null or p.until_at > tollbridge.business_now()))
                   and not exists (select 1 from tollbridge.review_case r
                                   where r.account = o.account and r.invoice = o.id and r.invoice <> ''
                                     and r.state = 'open')) as older_first,
@@ -124,6 +138,8 @@ class Loaded(msgspec.Struct, frozen=True):
     number: str
     reason: str
     next_attempt_at: datetime | None
+    failing: frozenset[str] = frozenset()
+    """Connections whose processor did not answer the last charge call."""
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -139,6 +155,8 @@ class Session(msgspec.Struct, frozen=True):
 class _Connection(msgspec.Struct, frozen=True):
     adapter: str
     usable: bool
+    failing: bool = False
+    usable_from: datetime | None = None
 
 
 async def load(claim: Claim, for_s: float) -> Loaded:
@@ -161,7 +179,9 @@ async def load(claim: Claim, for_s: float) -> Loaded:
         else:
             # Who begins to wait for it meanwhile pokes it: then this stores nothing, and the next round does.
             await sql.rows(STORE_UNWATCHED, claim.account, claim.id, claim.holder, state, poked)
-    return Loaded(view, now, poked, state, row["customer"], row["number"], row["reason"], row["next_attempt_at"])
+    failing = frozenset(name for name, connection in _connections(row).items() if connection.failing)
+    told = (row["customer"], row["number"], row["reason"], row["next_attempt_at"])
+    return Loaded(view, now, poked, state, *told, failing)
 
 
 async def view_of(account: str, invoice: str) -> InvoiceView:
@@ -178,7 +198,7 @@ async def _row(account: str, invoice: str) -> asyncpg.Record:
 async def _view(row: asyncpg.Record) -> InvoiceView:
     currency, invoice = row["currency"], _mirrored(row)
     session = await _session(row, invoice)
-    connections = msgspec.json.decode(row["connections"] or "{}", type=dict[str, _Connection])
+    connections = _connections(row)
     return InvoiceView(
         id=row["id"],
         policy=msgspec.json.decode(row["policies"], type=Policy),
@@ -201,9 +221,15 @@ async def _view(row: asyncpg.Record) -> InvoiceView:
         abandoned=_abandoned(session),
         not_before=row["next_attempt_at"] if row["status"] == "draft" else None,
         kept_in_pause=row["kept_in_pause"],
+        pause=pause_in(row["pauses"]),
+        downtime=downtime_in(row["downtime"], invoice),
         open_cases=frozenset(row["open_cases"]),
         answered_cases=frozenset(row["answered_cases"]),
     )
+
+
+def _connections(row: asyncpg.Record) -> dict[str, _Connection]:
+    return msgspec.json.decode(row["connections"] or "{}", type=dict[str, _Connection])
 
 
 async def _session(row: asyncpg.Record, invoice: BilledInvoice | None) -> Session | None:
@@ -294,6 +320,7 @@ def _method(row: asyncpg.Record, connection: _Connection, currency: str) -> Meth
         usable=connection.usable,
         minimum=amounts.minimum.get(currency),
         maximum=amounts.maximum.get(currency),
+        usable_from=connection.usable_from,
     )
 
 

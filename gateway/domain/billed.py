@@ -47,6 +47,7 @@ class BilledInvoice(msgspec.Struct, frozen=True):
     session: str = ""
     """The checkout session that its subscription says it was made by: a hint, to be held against our own row."""
     finalization_error: str = ""
+    finalized_at: datetime | None = None
 
     @property
     def is_closed(self) -> bool:

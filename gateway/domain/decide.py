@@ -28,6 +28,7 @@ from gateway.domain.actions import (
     WaitUntil,
 )
 from gateway.domain.billed import ATTEMPT_KEY, RECEIPT_KEY, BilledInvoice, HowPaid, StripePayment, how_paid
+from gateway.domain.obstacles import NOT_ANSWERING, PAUSED, made_in_pause, out_of_bounds, pause_of, told, waits_until
 from gateway.domain.recovery import Exhausted, NeedsMethod, TryAt, TryNow, next_try
 from gateway.domain.view import AttemptView, InvoiceView, ReceiptView, RecordingView
 from processors.capabilities import Lookup, Replay
@@ -44,7 +45,6 @@ FINALIZE_SLACK = timedelta(minutes=5)
 LOOKUPS_BEFORE_REPLAY = 2
 UNKNOWN_CASE_AFTER = timedelta(hours=24)
 CUSTOMER_DELETED = "its customer was deleted in Stripe"
-PAUSED = "the collection of its subscription is paused"
 
 
 def decide(view: InvoiceView, now: datetime) -> Action:
@@ -140,7 +140,7 @@ def _resolve_unknown(view: InvoiceView, invoice: BilledInvoice, attempt: Attempt
     if _replay_protected(attempt, now) and not (can_ask and attempt.lookups % 2 == 0):
         if not view.is_fresh(now):
             return Read()
-        if _still_wants(view, invoice, attempt):
+        if _still_wants(view, invoice, attempt, now):
             return Resolve(attempt.id, "replay")
     if can_ask:
         return Resolve(attempt.id, "lookup")
@@ -161,11 +161,13 @@ def _replay_protected(attempt: AttemptView, now: datetime) -> bool:
     return now - attempt.sent_at < capabilities.idempotency.window * 9 / 10
 
 
-def _still_wants(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView) -> bool:
+def _still_wants(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView, now: datetime) -> bool:
+    # In a pause it is asked for, and not sent again: where the first call never arrived, that would be a charge.
     method = next((m for m in view.methods if m.id == attempt.method), None)
     return (
         invoice.status == "open"
         and not view.abandoned
+        and pause_of(view, now) is None
         and invoice.stripe_payment is StripePayment.NONE
         and view.wanted == attempt.amount
         and method is not None
@@ -305,7 +307,7 @@ def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action
         return WaitUntil(None, "Stripe collects it itself")
     if view.customer_deleted:
         return _case(view, CaseKind.CUSTOMER_DELETED, CUSTOMER_DELETED)
-    if _made_in_pause(view, invoice):
+    if made_in_pause(view, invoice):
         return WaitUntil(None, PAUSED)
     if invoice.stripe_payment is not StripePayment.NONE:
         return WaitUntil(now + STRIPE_PAYMENT_WAIT, "Stripe itself is collecting a payment on it")
@@ -314,6 +316,8 @@ def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action
     if view.hold == "held":
         # Its draft was finalized by somebody else; the payer has not agreed to anything yet all the same.
         return WaitUntil(None, "held until its checkout is confirmed")
+    if (pause := pause_of(view, now)) is not None:
+        return WaitUntil(pause.until, told(pause))
     if CaseKind.AMOUNT_INEXPRESSIBLE in view.open_cases:
         return WaitUntil(None, "the processor can't take this amount")
     if view.older_first:
@@ -326,20 +330,14 @@ def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action
         case Exhausted(reason=reason):
             return _case(view, CaseKind.COLLECTION_EXHAUSTED, reason)
         case TryNow(method=method, reason=reason):
-            if method.minimum is not None and view.wanted < method.minimum:
-                return _case(view, CaseKind.BELOW_PROCESSOR_MINIMUM, f"the processor takes {method.minimum} or more")
-            if method.maximum is not None and view.wanted > method.maximum:
-                return _case(view, CaseKind.ABOVE_PROCESSOR_MAXIMUM, f"the processor takes {method.maximum} or less")
+            if (bound := out_of_bounds(method, view.wanted)) is not None:
+                return _case(view, bound.kind, bound.reason)
+            if (again := waits_until(method, now)) is not None:
+                return WaitUntil(again, NOT_ANSWERING)
             if not view.is_fresh(now):
                 return Read()
             number = max((a.number for a in view.attempts), default=0) + 1
             return Charge(method.id, method.connection, view.wanted, number, reason)
-
-
-def _made_in_pause(view: InvoiceView, invoice: BilledInvoice) -> bool:
-    """Older invoices are collected during a pause as before (docs: billing/subscriptions/pause-payment)."""
-    since = view.subscription.paused_since if view.subscription is not None else None
-    return since is not None and invoice.created >= since
 
 
 def _case(view: InvoiceView, kind: CaseKind, reason: str) -> Action:

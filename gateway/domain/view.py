@@ -10,6 +10,7 @@ import msgspec
 
 from db.states import UNRESOLVED, AttemptState, MethodStatus, RecordingState
 from gateway.domain.billed import BilledInvoice
+from gateway.domain.downtime import Span
 from gateway.domain.policy import Policy
 from processors.capabilities import Capabilities
 from processors.outcome import Advice
@@ -25,7 +26,8 @@ class MethodView(msgspec.Struct, frozen=True):
     """One stored payment method of the invoice's customer.
 
     `usable`: its connection is enabled and takes the invoice's currency. `minimum` and `maximum` are the connection's
-    bounds on one charge in that currency, in Stripe's minor units.
+    bounds on one charge in that currency, in Stripe's minor units. `usable_from`: its processor does not answer, and is
+    not asked before.
     """
 
     id: str
@@ -36,6 +38,7 @@ class MethodView(msgspec.Struct, frozen=True):
     usable: bool = True
     minimum: int | None = None
     maximum: int | None = None
+    usable_from: datetime | None = None
 
 
 class AttemptView(msgspec.Struct, frozen=True):
@@ -99,6 +102,15 @@ class SubscriptionView(msgspec.Struct, frozen=True):
     """When a pause of its collection was first seen; None while there is none."""
 
 
+class Pause(msgspec.Struct, frozen=True):
+    """Somebody has paused the collection of the invoice, or of its customer: nothing is charged `until` then."""
+
+    reason: str
+    since: datetime
+    until: datetime | None = None
+    """It ends by itself then; with None when somebody resumes."""
+
+
 class InvoiceView(msgspec.Struct, frozen=True):
     """One invoice.
 
@@ -132,6 +144,11 @@ class InvoiceView(msgspec.Struct, frozen=True):
     not_before: datetime | None = None
     kept_in_pause: bool = False
     """A draft that a pause of the subscription's collection held up: Stripe leaves it one afterwards."""
+    pause: Pause | None = None
+    """The pause that lasts longest, whether or not it is over."""
+    downtime: tuple[Span, ...] = ()
+    """Since it was finalized: when nobody here worked, or the processor of a method of the customer's did not answer;
+    merged."""
     open_cases: AbstractSet[str] = frozenset()
     answered_cases: AbstractSet[str] = frozenset()
     """Kinds that a human has closed since any money of it last moved or a try last ended: they are not asked again."""
