@@ -200,6 +200,7 @@ create table tollbridge.invoice (
     kept_in_pause boolean not null default false,  -- a draft that a pause of its subscription held up
     asked_at timestamptz,                          -- somebody asked to collect it now; null once that was heeded
     paid_at timestamptz,
+    looked_for_at timestamptz,                     -- when tries were looked for that a restored database has forgotten
     created_at timestamptz not null,
     poked bigint not null default 0,
     seen bigint not null default 0,

@@ -33,4 +33,5 @@ class Invoice(Pokable, tablename="invoice", schema=SCHEMA, db=DB):
     kept_in_pause = Boolean()
     asked_at = at()
     paid_at = at()
+    looked_for_at = at()
     created_at = at()

@@ -72,15 +72,8 @@ async def charge(runtime: Runtime, claim: Claim, loaded: Loaded, action: Charge,
     adapter = await runtime.connections.adapter(account, action.connection)
     attempt, key = new_id("att"), attempt_key(account, claim.id, action.number)
     reference = reference_of(adapter, claim.id, action.number)
-    request = ChargeRequest(
-        reference=reference,
-        idempotency_key=str(key),
-        amount=Money(action.amount, invoice.currency),
-        method=await method_reference(runtime, account, action.method),
-        description=f"Invoice {claim.id}",
-        # Nothing of a row's own: a restored database must send the same bytes under the same key (law 2).
-        metadata={"stripe_invoice": claim.id, "attempt_number": str(action.number)},
-    )
+    method = await method_reference(runtime, account, action.method)
+    request = request_of(claim, reference, action.number, Money(action.amount, invoice.currency), method)
     try:
         call = adapter.prepare_charge(request)
     except MoneyError as error:
@@ -262,6 +255,21 @@ async def without_token(runtime: Runtime, account: str, method: str, outcome: Ch
         with suppress(MethodErasedError):
             return scrubbed(outcome, await method_reference(runtime, account, method))
     return outcome
+
+
+def request_of(
+    claim: Claim, reference: str, number: int, amount: Money, method: PaymentMethodReference
+) -> ChargeRequest:
+    """The request of an attempt. Nothing of a row's own stands in it: a restored database must send the same bytes
+    under the same key (law 2)."""
+    return ChargeRequest(
+        reference=reference,
+        idempotency_key=str(attempt_key(claim.account, claim.id, number)),
+        amount=amount,
+        method=method,
+        description=f"Invoice {claim.id}",
+        metadata={"stripe_invoice": claim.id, "attempt_number": str(number)},
+    )
 
 
 def reference_of(adapter: ProcessorAdapter, invoice: str, number: int) -> str:

@@ -56,6 +56,11 @@ VIEW = """
                 and (d.connection = '' or d.connection in (
                     select p.connection from tollbridge.payment_method p
                     where p.account = i.account and p.customer = i.customer and p.status <> 'revoked'))) as downtime,
+        exists (select 1 from tollbridge.downtime d
+                where d.connection = '' and d.until_at > coalesce(i.stripe_created_at, i.created_at)
+                  and d.until_at > coalesce(i.looked_for_at, '-infinity')
+                  and not exists (select 1 from tollbridge.attempt t where t.account = i.account and t.invoice = i.id
+                                    and t.sent_at > d.until_at)) as look_first,
         array(select p from tollbridge.collection_pause p
               where p.account = i.account and p.object in (i.id, nullif(i.customer, ''))
               order by p.until_at nulls last) as pauses,
@@ -221,6 +226,7 @@ async def _view(row: asyncpg.Record) -> InvoiceView:
         abandoned=_abandoned(session),
         not_before=row["next_attempt_at"] if row["status"] == "draft" else None,
         kept_in_pause=row["kept_in_pause"],
+        look_first=row["look_first"],
         pause=pause_in(row["pauses"]),
         downtime=downtime_in(row["downtime"], invoice),
         open_cases=frozenset(row["open_cases"]),

@@ -74,6 +74,14 @@ class Charge(msgspec.Struct, frozen=True):
     reason: str
 
 
+class FindLost(msgspec.Struct, frozen=True):
+    """Ask the processor for attempt `number` and those after it: we may have made them, and have forgotten them."""
+
+    method: str
+    connection: str
+    number: int
+
+
 class Resolve(msgspec.Struct, frozen=True):
     """Find out how an attempt ended: by asking, or by sending the stored bytes again under the same key."""
 
@@ -147,6 +155,7 @@ Action: TypeAlias = (
     Read
     | Finalize
     | Charge
+    | FindLost
     | Resolve
     | MarkUnknown
     | CancelPending

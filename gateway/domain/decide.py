@@ -18,6 +18,7 @@ from gateway.domain.actions import (
     ConfirmRecording,
     Done,
     Finalize,
+    FindLost,
     MarkSurplus,
     MarkUnknown,
     OpenCase,
@@ -28,6 +29,7 @@ from gateway.domain.actions import (
     WaitUntil,
 )
 from gateway.domain.billed import ATTEMPT_KEY, RECEIPT_KEY, BilledInvoice, HowPaid, StripePayment, how_paid
+from gateway.domain.forgotten import forgotten, next_number
 from gateway.domain.obstacles import NOT_ANSWERING, PAUSED, made_in_pause, out_of_bounds, pause_of, told, waits_until
 from gateway.domain.recovery import Exhausted, NeedsMethod, TryAt, TryNow, next_try
 from gateway.domain.view import AttemptView, InvoiceView, ReceiptView, RecordingView
@@ -71,7 +73,7 @@ def decide(view: InvoiceView, now: datetime) -> Action:
         case "open":
             return _collect(view, invoice, now)
         case "paid":
-            return Done("paid")
+            return forgotten(view, invoice) or Done("paid")
         case "uncollectible":
             return Done("marked uncollectible in Stripe")
         case "void" | "deleted":
@@ -334,9 +336,11 @@ def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action
                 return _case(view, bound.kind, bound.reason)
             if (again := waits_until(method, now)) is not None:
                 return WaitUntil(again, NOT_ANSWERING)
+            number = next_number(view)
+            if view.look_first:
+                return FindLost(method.id, method.connection, number)
             if not view.is_fresh(now):
                 return Read()
-            number = max((a.number for a in view.attempts), default=0) + 1
             return Charge(method.id, method.connection, view.wanted, number, reason)
 
 

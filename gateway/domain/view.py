@@ -149,6 +149,9 @@ class InvoiceView(msgspec.Struct, frozen=True):
     downtime: tuple[Span, ...] = ()
     """Since it was finalized: when nobody here worked, or the processor of a method of the customer's did not answer;
     merged."""
+    look_first: bool = False
+    """Nobody worked for a while after it was made, and nothing was tried since. A database that was restored from a
+    backup looks the same: tries of that while may be known to the processor alone."""
     open_cases: AbstractSet[str] = frozenset()
     answered_cases: AbstractSet[str] = frozenset()
     """Kinds that a human has closed since any money of it last moved or a try last ended: they are not asked again."""

@@ -17,6 +17,7 @@ from gateway.domain.actions import (
     ConfirmRecording,
     Done,
     Finalize,
+    FindLost,
     MarkSurplus,
     MarkUnknown,
     OpenCase,
@@ -65,6 +66,7 @@ def charges_only_after_a_last_look(view: InvoiceView, action: Action, now: datet
     assert since is None or invoice.created < since, "it was made in a pause"
     assert view.hold != "held", "nobody has confirmed it yet"
     assert not _paused(view, now)
+    assert not view.look_first, "it may have been charged already, and forgotten"
     assert view.read_at is not None
     assert now - view.read_at <= FRESH
     assert view.held_money < invoice.amount_remaining, "money for it is held already"
@@ -268,6 +270,8 @@ def carried_out(view: InvoiceView, action: Action, now: datetime, stripe: Answer
         case Charge(number=number, amount=amount, method=method):
             made = attempt("pending", number, amount=amount, method=method, sent_at=now, resolve_at=now + _LATER)
             return replace(view, attempts=(*view.attempts, made), asked=False)
+        case FindLost():
+            return replace(view, look_first=False)
         case Resolve(attempt=id_, how=how):
             asked = _attempt(view, id_)
             times = {"resent_at": now} if how == "replay" else {"looked_at": now}

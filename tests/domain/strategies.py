@@ -201,6 +201,7 @@ def views(draw: st.DrawFn, states: Sequence[AttemptState] = tuple(AttemptState))
         abandoned=draw(st.booleans()),
         preferred_method=draw(st.sampled_from(["", "pm_1", "pm_gone"])),
         not_before=draw(st.none() | near),
+        look_first=draw(st.sampled_from([False, False, False, True])),
         pause=draw(st.sampled_from([None, None, Pause("x", NOW - DAYS), Pause("x", NOW - DAYS, NOW + DAYS), _OVER])),
         open_cases=draw(st.frozensets(st.sampled_from(CaseKind), max_size=2)) - _NAMING,
     )
