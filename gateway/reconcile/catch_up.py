@@ -96,7 +96,11 @@ async def catch_up(runtime: Runtime, now: datetime, inbox: Inbox) -> int:
         async with slots:
             return (await turn(runtime, one, now, inbox)).new
 
-    return sum(await asyncio.gather(*(walk(one) for one in await cursors.due(now))))
+    came = await asyncio.gather(*(walk(one) for one in await cursors.due(now)), return_exceptions=True)
+    for result in came:
+        if isinstance(result, BaseException):
+            raise result
+    return sum(new for new in came if isinstance(new, int))
 
 
 async def turn(runtime: Runtime, one: cursors.Standing, now: datetime, inbox: Inbox) -> Turn:

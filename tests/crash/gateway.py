@@ -63,7 +63,7 @@ class Gateway:
         """A turn of the worker's timer, which comes again whatever becomes of this one."""
         await self.alive()
         await sql.rows(WALKS_RUN_OUT)
-        with suppress(DeadProcessError):
+        with suppress(DeadProcessError, Exception):  # as the worker's timers do
             await self.worker.run(self._walk())
         await self.alive()
 
