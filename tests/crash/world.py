@@ -26,7 +26,7 @@ NEXT_AT: Final = " union all ".join(
     )
 )
 
-BEHIND: Final = "select exists (select from tollbridge.catch_up where done_to < $1)"
+BEHIND: Final = "select not coalesce(bool_and(done_to >= $1), false) from tollbridge.catch_up"
 
 
 @dataclass
