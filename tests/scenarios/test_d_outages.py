@@ -112,3 +112,27 @@ async def test_our_own_downtime_is_seen_by_the_invoices_of_then(world: World) ->
     await world.move(minutes=1)
     later = await world.signup("ok", "order-later")
     assert await _downtime(world, later.invoice) == timedelta(0)
+
+
+async def test_who_turns_us_away_is_there(world: World) -> None:
+    signups = [await world.signup("ok", f"order-{n}") for n in range(RUN_TO_OPEN + 1)]
+    busy = world.practice.faults.add("error_before", method="POST", path="/v1/charges", status=429, times=None)
+    await world.later(days=31)
+    assert await _circuit(world) == "closed"
+    assert await sql.value("select count(*) from tollbridge.circuit") == 0
+    world.practice.faults.remove(busy.id)
+    await world.later(hours=1)
+    assert [world.invoices_of(s.subscription)[-1]["status"] for s in signups] == ["paid"] * len(signups)
+
+
+async def test_an_answer_in_between_ends_the_run(world: World) -> None:
+    for n in range(RUN_TO_OPEN + 2):
+        world.practice.faults.add("error_before", method="POST", path="/v1/charges", status=503, times=1)
+        await world.signup("ok", f"lost-{n}", wait_s=0)
+        assert await sql.value("select failures from tollbridge.circuit") == 1
+        await world.signup("ok", f"order-{n}")
+        assert await sql.value("select count(*) from tollbridge.circuit") == 0
+    assert await sql.value("select count(*) from tollbridge.downtime where connection <> ''") == 0
+    for _ in range(8):
+        await world.later(minutes=10)
+    assert len(world.captures()) == 2 * (RUN_TO_OPEN + 2)
