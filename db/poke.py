@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import uuid4
 
@@ -20,6 +20,8 @@ from db import queue, sql
 from db.engine import DB
 
 ENTRYPOINT = "advance"
+PATIENCE = timedelta(days=1)
+"""An object that is turned away for so long (429, no connection) is no better off than one whose turns fail."""
 URGENT = 1
 """The priority of wake-ups that somebody waits for; a month's renewals don't hold them up."""
 
@@ -152,7 +154,7 @@ async def release(claim: Claim, *, seen: int, due_at: datetime | None) -> bool:
     """Let go, if nothing was poked since `seen` was read; False means: go round again (or the claim is lost)."""
     released = await sql.row(
         f"""update tollbridge.{claim.kind}
-            set seen = $4, due_at = $5, claimed_by = null, claim_until = null, failures = 0
+            set seen = $4, due_at = $5, claimed_by = null, claim_until = null, failures = 0, turned_away_at = null
             where account = $1 and id = $2 and claimed_by = $3 and poked = $4
             returning id""",  # noqa: S608
         claim.account,
@@ -167,12 +169,15 @@ async def release(claim: Claim, *, seen: int, due_at: datetime | None) -> bool:
 async def give_up_turn(claim: Claim, *, now: datetime, waits_s: Sequence[float], failed: bool) -> int:
     """Let go without having finished. Returns how often in a row it has failed.
 
+    A turn that did not fail was turned away; after a day of nothing else each of these counts as a failure too.
+
     The object comes again after `waits_s[n]` seconds of business time at the n-th failure in a row, the last repeating;
     at once where it was poked after this claim was taken, since what failed may be mended.
     """
     let_go = await sql.value(
         f"""update tollbridge.{claim.kind}
-            set claimed_by = null, claim_until = null, seen = $7, failures = failures + $6,
+            set claimed_by = null, claim_until = null, seen = $7, turned_away_at = coalesce(turned_away_at, $4),
+                failures = failures + case when $6 or turned_away_at < $8 then 1 else 0 end,
                 due_at = $4::timestamptz + make_interval(secs => ($5::float8[])[least(failures + 1, cardinality($5))])
             where account = $1 and id = $2 and claimed_by = $3
             returning failures""",  # noqa: S608
@@ -181,8 +186,9 @@ async def give_up_turn(claim: Claim, *, now: datetime, waits_s: Sequence[float],
         claim.holder,
         now,
         [float(w) for w in waits_s],
-        int(failed),
+        failed,
         claim.poked,
+        now - PATIENCE,
     )
     return int(let_go or 0)
 

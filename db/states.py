@@ -234,14 +234,18 @@ class EventDeliveryState(StrEnum):
 
 
 class Walk(StrEnum):
-    """What is listed at Stripe from time to time, for what webhooks did not bring."""
+    """What is listed at Stripe, and at processors, from time to time, for what webhooks did not bring."""
 
     EVENTS = "events"
     OPEN_INVOICES = "open_invoices"
     DRAFT_INVOICES = "draft_invoices"
     NEW_INVOICES = "new_invoices"
     """Made since the last walk, whatever has become of them."""
+    CREDIT_NOTES = "credit_notes"
+    """Made since the last walk."""
     SUBSCRIPTIONS = "subscriptions"
+    NOTICES = "notices"
+    """What a processor tells to whoever asks: a walk of each connection whose adapter can."""
 
 
 class CaseState(StrEnum):

@@ -34,6 +34,8 @@ class Runtime:
         self.settings = settings
         self.keyring = keyring
         self.connections = Connections(keyring, http)
+        self.failing: set[str] = set()
+        """Connections whose processor did not answer this process's last charge call."""
         self._stripe: dict[str, tuple[bytes, StripeClient]] = {}
 
     async def stripe(self, account: str) -> StripeClient:

@@ -60,9 +60,10 @@ class CallError(ProcessorError):
 class NotSentError(CallError):
     """No connection was made, or the processor turned us away unread (429): nothing happened there."""
 
-    def __init__(self, message: str, retry_after: timedelta | None = None) -> None:
+    def __init__(self, message: str, retry_after: timedelta | None = None, *, answered: bool = False) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.answered = answered
 
 
 class RefusedError(CallError):

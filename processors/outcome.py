@@ -119,10 +119,14 @@ class Canceled(msgspec.Struct, frozen=True, tag="canceled"):
 
 
 class NotSent(msgspec.Struct, frozen=True, tag="not_sent"):
-    """No connection was made, or we were turned away unread (429, with a time). Free to try again."""
+    """No connection was made, or we were turned away unread (429, with a time). Free to try again.
+
+    `answered`: it was the processor that turned us away, so it is there.
+    """
 
     reason: str
     retry_after: timedelta | None = None
+    answered: bool = False
 
 
 class Unknown(msgspec.Struct, frozen=True, tag="unknown"):

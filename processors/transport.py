@@ -193,7 +193,8 @@ class Transport:
         if 200 <= status < 300:
             return Answer(status, dict(response.headers), body, shown)
         if status == 429:
-            return NotSentError(f"{shown} answered 429: turned away unread", retry_after_of(response.headers))
+            said = f"{shown} answered 429: turned away unread"
+            return NotSentError(said, retry_after_of(response.headers), answered=True)
         # 408 comes from balancers too, after they have passed the request on: not proof that nothing happened.
         if 400 <= status < 500 and status != 408:
             code = safe_code(self._read_code(body))
@@ -275,7 +276,7 @@ def outcome_of(error: CallError | MoneyError) -> NotSent | Rejected | Unknown:
     """What a failed charge call came to. A MoneyError here comes from an answer's amount, so the outcome is unknown."""
     match error:
         case NotSentError():
-            return NotSent(str(error), error.retry_after)
+            return NotSent(str(error), error.retry_after, error.answered)
         case RefusedError():
             return Rejected(error.code or f"http_{error.status}", str(error))
         case MoneyError():

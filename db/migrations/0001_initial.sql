@@ -109,8 +109,9 @@ create table tollbridge.api_key (
     check ((account is null) = (scopes = array['platform']))
 );
 
--- Objects that `advance` works on carry the same five columns: `poked` counts the pokes, `seen` is the counter that
--- the last finished advance had read, `due_at` is business time, the claim is machine time, `failures` counts raises.
+-- Objects that `advance` works on carry the same columns: `poked` counts the pokes, `seen` is the counter that
+-- the last finished advance had read, `due_at` is business time, the claim is machine time, `failures` counts raises;
+-- a turn that was turned away unread (429, no connection) is no failure, and `turned_away_at` is when the first one was.
 create table tollbridge.subscription (
     account text not null references tollbridge.account on delete restrict,
     id text not null,
@@ -134,6 +135,7 @@ create table tollbridge.subscription (
     claimed_by text,
     claim_until timestamptz,
     failures integer not null default 0,
+    turned_away_at timestamptz,                    -- since when Stripe has been turning its turns away; null between
     primary key (account, id),
     check (seen <= poked),
     check ((claimed_by is null) = (claim_until is null))
@@ -175,6 +177,7 @@ create table tollbridge.payment_method (
     claimed_by text,
     claim_until timestamptz,
     failures integer not null default 0,
+    turned_away_at timestamptz,                    -- since when Stripe has been turning its turns away; null between
     unique (account, id),
     foreign key (account, connection) references tollbridge.connection (account, id) on delete restrict,
     foreign key (account, customer) references tollbridge.customer (account, id) on delete restrict,
@@ -219,6 +222,7 @@ create table tollbridge.invoice (
     asked_at timestamptz,                          -- somebody asked to collect it now; null once that was heeded
     paid_at timestamptz,
     given_up_at timestamptz,                       -- its end had come, and the account's policy for that was begun
+    looked_for_at timestamptz,                     -- when tries were looked for that a restored database has forgotten
     created_at timestamptz not null,
     poked bigint not null default 0,
     seen bigint not null default 0,
@@ -226,6 +230,7 @@ create table tollbridge.invoice (
     claimed_by text,
     claim_until timestamptz,
     failures integer not null default 0,
+    turned_away_at timestamptz,                    -- since when Stripe has been turning its turns away; null between
     primary key (account, id),
     check (seen <= poked),
     check ((claimed_by is null) = (claim_until is null))
@@ -446,6 +451,7 @@ create table tollbridge.checkout_session (
     claimed_by text,
     claim_until timestamptz,
     failures integer not null default 0,
+    turned_away_at timestamptz,
     unique (account, id),
     foreign key (account, connection) references tollbridge.connection (account, id) on delete restrict,
     foreign key (account, payment_method) references tollbridge.payment_method (account, id) on delete restrict,
@@ -482,6 +488,7 @@ create table tollbridge.payment_method_session (
     claimed_by text,
     claim_until timestamptz,
     failures integer not null default 0,
+    turned_away_at timestamptz,                    -- since when Stripe has been turning its turns away; null between
     unique (account, id),
     foreign key (account, customer) references tollbridge.customer (account, id) on delete restrict,
     foreign key (account, connection) references tollbridge.connection (account, id) on delete restrict,
@@ -619,16 +626,21 @@ create table tollbridge.event_delivery (
 create index event_delivery_due on tollbridge.event_delivery (endpoint, due_at) where state = 'pending';
 create index event_delivery_listing on tollbridge.event_delivery (account, endpoint, begun_at desc, id);
 
--- Walks through Stripe's lists, for what webhooks did not bring: done up to a business time, and resumable.
+-- Walks through Stripe's lists and processors' own, for what webhooks did not bring: done up to a business time, resumable.
 create table tollbridge.catch_up (
     account text not null references tollbridge.account on delete restrict,
-    walk text not null check (walk in ('events', 'open_invoices', 'draft_invoices', 'new_invoices', 'subscriptions')),
+    walk text not null check (walk in ('events', 'open_invoices', 'draft_invoices', 'new_invoices', 'credit_notes',
+        'subscriptions', 'notices')),
+    connection text not null default '',           -- whose own list it is; '' for Stripe's
     done_to timestamptz not null,                  -- everything before is here
     began_at timestamptz,                          -- the walk under way; null between two
     page_after text not null default '',           -- its cursor: the last object that was taken in
     failures integer not null default 0,
+    failing_since timestamptz,
+    error text not null default '',                -- what the last turn failed of
     claim_until timestamptz,                       -- machine time: a holder that died lets go
-    primary key (account, walk)
+    primary key (account, walk, connection),
+    check ((walk = 'notices') = (connection <> ''))
 );
 
 create table tollbridge.review_case (
@@ -717,4 +729,62 @@ create table tollbridge.worker (
     id text primary key,
     started_at timestamptz not null,
     beat_at timestamptz not null
+);
+
+-- Downtime in business time: ours ('', nobody worked), or a connection's (its processor did not answer).
+create table tollbridge.downtime (
+    connection text not null default '',
+    from_at timestamptz not null,
+    until_at timestamptz,                          -- null while it lasts
+    primary key (connection, from_at),
+    check (until_at >= from_at),
+    check (connection <> '' or until_at is not null)
+);
+create unique index downtime_lasting on tollbridge.downtime (connection) where until_at is null;
+create index downtime_end on tollbridge.downtime (until_at);
+
+-- This worker lives. The first to say so after more than `longest` without any says for how long nobody did. The gap is
+-- machine time, so a leap of business time is none; two who come back together write down the same one.
+create function tollbridge.beat(of_worker text, longest interval) returns interval language plpgsql as $$
+declare
+    last timestamptz;
+    found interval;
+begin
+    select max(beat_at) into last from tollbridge.worker;
+    if clock_timestamp() - last > longest then
+        insert into tollbridge.downtime (connection, from_at, until_at)
+        select '', last + make_interval(secs => offset_s), clock_timestamp() + make_interval(secs => offset_s)
+        from tollbridge.business_clock
+        on conflict do nothing;
+        found := clock_timestamp() - last;
+    end if;
+    insert into tollbridge.worker (id, started_at, beat_at) values (of_worker, clock_timestamp(), clock_timestamp())
+    on conflict (id) do update set beat_at = clock_timestamp();
+    return found;
+end $$;
+
+-- A run of charge calls that a connection's processor did not answer. Business time. Once it is open, charges wait, and
+-- one at a time finds out whether the processor is there again. The first answer deletes the row.
+create table tollbridge.circuit (
+    connection text primary key,
+    account text not null references tollbridge.account on delete restrict,
+    failures integer not null check (failures > 0),
+    failing_since timestamptz not null,            -- the first of the run
+    failed_at timestamptz not null,                -- the last
+    opened_at timestamptz,
+    probe_at timestamptz,
+    probes integer not null default 0,
+    foreign key (account, connection) references tollbridge.connection (account, id) on delete restrict,
+    check ((opened_at is null) = (probe_at is null))
+);
+
+-- Collection that somebody has paused, of a customer or of one invoice: Stripe's ids tell them apart.
+create table tollbridge.collection_pause (
+    account text not null references tollbridge.account on delete restrict,
+    object text not null,
+    reason text not null check (reason <> ''),
+    paused_by text not null,
+    paused_at timestamptz not null,
+    until_at timestamptz,                          -- ends by itself then; null: when somebody resumes
+    primary key (account, object)
 );

@@ -4,10 +4,10 @@ from db.tables.account import Account, ApiKey, StripeBudget, WebhookSecret
 from db.tables.attempt import Attempt
 from db.tables.case import ReviewCase
 from db.tables.checkout import CheckoutSession
-from db.tables.connection import Connection
-from db.tables.customer import Customer, PaymentMethod
+from db.tables.connection import Circuit, Connection
+from db.tables.customer import CollectionPause, Customer, PaymentMethod
 from db.tables.delivery import Delivery
-from db.tables.house import AuditLog, BusinessClock, CatchUp, IdempotentReply, Worker
+from db.tables.house import AuditLog, BusinessClock, CatchUp, Downtime, IdempotentReply, Worker
 from db.tables.invoice import Invoice
 from db.tables.ledger import Movement, Recording, Refund
 from db.tables.outbound import (
@@ -28,9 +28,12 @@ __all__ = [
     "BusinessClock",
     "CatchUp",
     "CheckoutSession",
+    "Circuit",
+    "CollectionPause",
     "Connection",
     "Customer",
     "Delivery",
+    "Downtime",
     "EventDelivery",
     "IdempotentReply",
     "Invoice",

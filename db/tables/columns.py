@@ -34,6 +34,7 @@ class Pokable(Table):
     claimed_by = optional_text()
     claim_until = at()
     failures = Integer(default=0)
+    turned_away_at = at()
 
 
 __all__ = ["SCHEMA", "Boolean", "Pokable", "at", "blob", "optional_text", "texts"]

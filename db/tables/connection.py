@@ -1,4 +1,4 @@
-"""Connections: one configured processor in one account."""
+"""Connections: one configured processor in one account, and those whose processor does not answer."""
 
 from __future__ import annotations
 
@@ -22,3 +22,14 @@ class Connection(Table, tablename="connection", schema=SCHEMA, db=DB):
     declines = JSONB()
     enabled = Boolean(default=True)
     created_at = at()
+
+
+class Circuit(Table, tablename="circuit", schema=SCHEMA, db=DB):
+    connection = Text(primary_key=True)
+    account = Text()
+    failures = Integer()
+    failing_since = at()
+    failed_at = at()
+    opened_at = at()
+    probe_at = at()
+    probes = Integer(default=0)

@@ -33,3 +33,12 @@ class PaymentMethod(Pokable, tablename="payment_method", schema=SCHEMA, db=DB):
     revoked_at = at()
     revoke_asked_at = at()
     told_stripe = Boolean(default=True)
+
+
+class CollectionPause(Table, tablename="collection_pause", schema=SCHEMA, db=DB):
+    object = Text(primary_key=True)
+    account = Text()
+    reason = Text()
+    paused_by = Text()
+    paused_at = at()
+    until_at = at()

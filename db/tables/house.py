@@ -1,9 +1,9 @@
 """What the house itself keeps: the audit log, replies to repeated requests, business time, living workers,
-and how far the walks through Stripe's lists have come."""
+downtime, and how far the walks through Stripe's lists have come."""
 
 from __future__ import annotations
 
-from piccolo.columns import JSONB, BigInt, Boolean, Bytea, Integer, Text
+from piccolo.columns import JSONB, BigInt, Boolean, Bytea, Integer, Text, Timestamptz
 from piccolo.table import Table
 
 from db.engine import DB
@@ -48,8 +48,17 @@ class Worker(Table, tablename="worker", schema=SCHEMA, db=DB):
 class CatchUp(Table, tablename="catch_up", schema=SCHEMA, db=DB):
     walk = Text(primary_key=True)
     account = Text()
+    connection = Text()
     done_to = at()
     began_at = at()
     page_after = Text()
     failures = Integer(default=0)
+    failing_since = at()
+    error = Text()
     claim_until = at()
+
+
+class Downtime(Table, tablename="downtime", schema=SCHEMA, db=DB):
+    from_at = Timestamptz(primary_key=True, default=None, null=True)
+    connection = Text()
+    until_at = at()

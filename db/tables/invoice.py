@@ -34,4 +34,5 @@ class Invoice(Pokable, tablename="invoice", schema=SCHEMA, db=DB):
     asked_at = at()
     paid_at = at()
     given_up_at = at()
+    looked_for_at = at()
     created_at = at()

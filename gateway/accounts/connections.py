@@ -44,6 +44,22 @@ WAITING = """
       and state in ('not_ours', 'due', 'needs_payment_method', 'retrying')
 """
 COLUMNS = "id, account, name, adapter, options, currencies, priority, record_on, declines, enabled, created_at"
+SELECT = """
+    select c.*, r.failures, r.failing_since, r.opened_at, r.probe_at
+    from tollbridge.connection c left join tollbridge.circuit r on r.connection = c.id
+"""
+
+
+class Circuit(msgspec.Struct, frozen=True):
+    """Whether the processor answers charge calls. `failures`: how many in a row it did not answer, since when.
+
+    Open from `opened_at` on: charges wait, and one of them asks again at `probe_at`.
+    """
+
+    failures: int = 0
+    failing_since: datetime | None = None
+    opened_at: datetime | None = None
+    probe_at: datetime | None = None
 
 
 class Connection(msgspec.Struct, frozen=True):
@@ -64,6 +80,7 @@ class Connection(msgspec.Struct, frozen=True):
     declines: dict[str, DeclineClass]
     enabled: bool
     created_at: datetime
+    circuit: Circuit = Circuit()
 
 
 class ConnectionChange(msgspec.Struct, frozen=True):
@@ -148,8 +165,7 @@ async def poke_waiting(account: str, now: datetime) -> None:
 
 async def show(account: str, connection: str) -> Connection:
     """By id or name; raises NotThereError."""
-    wanted = f"select {COLUMNS} from tollbridge.connection where account = $1 and (id = $2 or name = $2)"  # noqa: S608
-    row = await sql.row(wanted, account, connection)
+    row = await sql.row(f"{SELECT} where c.account = $1 and (c.id = $2 or c.name = $2)", account, connection)
     if row is None:
         raise NotThereError("connection", connection)
     return _shown(row)
@@ -157,8 +173,8 @@ async def show(account: str, connection: str) -> Connection:
 
 async def listed(account: str) -> list[Connection]:
     """The connections of an account in the order in which they are preferred."""
-    wanted = f"select {COLUMNS} from tollbridge.connection where account = $1"  # noqa: S608
-    return [_shown(row) for row in await sql.rows(f"{wanted} order by priority, created_at, id", account)]
+    rows = await sql.rows(f"{SELECT} where c.account = $1 order by c.priority, c.created_at, c.id", account)
+    return [_shown(row) for row in rows]
 
 
 async def check(runtime: Runtime, account: str, connection: str) -> str:
@@ -254,7 +270,8 @@ def _shown(row: Any) -> Connection:
         credentials = adapter_class(row["adapter"]).credential_fields
     except UnknownAdapterError:
         credentials = ()
-    return Connection(**fields, credentials=credentials)
+    circuit = Circuit(row["failures"] or 0, row["failing_since"], row["opened_at"], row["probe_at"])
+    return Connection(**fields, credentials=credentials, circuit=circuit)
 
 
 def _sealed(keyring: Keyring, connection: str, credentials: Mapping[str, Secret]) -> bytes:

@@ -11,7 +11,7 @@ from litestar.params import PathParameter
 
 from gateway.accounts import accounts, connections, declines
 from gateway.accounts.audit import Author
-from gateway.accounts.connections import Connection, ConnectionChange, RecordOn
+from gateway.accounts.connections import Circuit, Connection, ConnectionChange, RecordOn
 from gateway.accounts.keys import Scope
 from gateway.api.accounts import Checked
 from gateway.api.auth import Principal, requires
@@ -30,6 +30,16 @@ DECLINES: Final = "What decline codes mean here, over the adapter's own table; c
 RECORD_ON: Final = "Stripe is told when the processor confirms the charge, or only when its money is settled."
 
 
+class CircuitBody(msgspec.Struct, frozen=True):
+    """Whether its processor answers charges. While it is `open` they wait, and one asks again at `next_probe`."""
+
+    state: Literal["closed", "open"]
+    failures: Annotated[int, about("Charge calls in a row that had no answer.")]
+    failing_since: int | None
+    opened: int | None
+    next_probe: int | None
+
+
 class ConnectionBody(msgspec.Struct, frozen=True):
     """One configured processor. `credentials` names the fields that are set; `webhook_url` is for the processor.
 
@@ -46,6 +56,7 @@ class ConnectionBody(msgspec.Struct, frozen=True):
     record_on: str
     declines: dict[str, DeclineClass]
     enabled: bool
+    circuit: CircuitBody
     webhook_url: str
     created: int
     object: Literal["connection"] = "connection"
@@ -200,8 +211,19 @@ async def _shown(runtime: Runtime, connection: Connection) -> ConnectionBody:
         record_on=connection.record_on,
         declines=connection.declines,
         enabled=connection.enabled,
+        circuit=_circuit(connection.circuit),
         webhook_url=f"{runtime.settings.base_url}/webhooks/{account.name}/{connection.name}",
         created=unix(connection.created_at),
+    )
+
+
+def _circuit(circuit: Circuit) -> CircuitBody:
+    return CircuitBody(
+        state="closed" if circuit.opened_at is None else "open",
+        failures=circuit.failures,
+        failing_since=unix(circuit.failing_since),
+        opened=unix(circuit.opened_at),
+        next_probe=unix(circuit.probe_at),
     )
 
 

@@ -15,9 +15,11 @@ from db import sql
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import NotThereError
 from gateway.accounts.keys import Scope
+from gateway.accounts.known import refuse_unknown
 from gateway.api.auth import Principal, requires
+from gateway.api.invoices import PauseBody, pause_in
 from gateway.api.openapi import about, changing, example, problems
-from gateway.api.payment_methods import CustomerId, refuse_unknown
+from gateway.api.payment_methods import CustomerId
 from gateway.api.problems import Code
 from gateway.clock import business_now
 from gateway.customers.access import access_of
@@ -26,6 +28,13 @@ from gateway.domain.access import Access
 
 Callers: Final = requires(Scope.SERVER)
 
+CUSTOMER: Final = """
+    select coalesce(c.opted_out, false) as opted_out, p.object as pause_of, p.reason as pause_reason, p.paused_by,
+        p.paused_at, p.until_at as paused_until
+    from (select 1) one left join tollbridge.customer c on c.account = $1 and c.id = $2
+    left join tollbridge.collection_pause p on p.account = $1 and p.object = $2
+        and (p.until_at is null or p.until_at > tollbridge.business_now())
+"""
 SUBSCRIPTION: Final = "select * from tollbridge.subscription where account = $1 and id = $2"
 SUBSCRIPTIONS: Final = """
     select * from tollbridge.subscription where account = $1 and customer = $2 order by created_at desc, id desc
@@ -68,6 +77,7 @@ class CustomerBody(msgspec.Struct, frozen=True):
 
     id: str
     opted_out: bool
+    pause: PauseBody | None
     object: Literal["customer"] = "customer"
 
 
@@ -84,7 +94,7 @@ async def update_customer(
     """What was begun goes on to its end: an invoice that was tried already stays ours."""
     await refuse_unknown(principal.account, customer_id)
     await opt_out(principal.account, customer_id, data.opted_out, Author(principal.actor), await business_now())
-    return CustomerBody(customer_id, data.opted_out)
+    return await find_customer(principal.account, customer_id)
 
 
 @get("/customers/{customer_id:str}/access", guards=[Callers], responses=problems(Code.NOT_FOUND))
@@ -102,6 +112,14 @@ async def subscription_access(principal: NamedDependency[Principal], subscriptio
     if not rows:
         raise NotThereError("subscription", subscription_id)
     return (await _access(principal.account, rows))[0]
+
+
+async def find_customer(account: str, customer: str) -> CustomerBody:
+    """Raises NotThereError."""
+    await refuse_unknown(account, customer)
+    row = await sql.row(CUSTOMER, account, customer)
+    assert row is not None, "it joins to one row"
+    return CustomerBody(customer, row["opted_out"], pause_in(row))
 
 
 async def _access(account: str, rows: Sequence[asyncpg.Record]) -> list[AccessBody]:

@@ -39,10 +39,36 @@ UNSENT: Final = Gauge(
 BEAT: Final = Gauge(
     "tollbridge_worker_beat_seconds", "Time since a worker last said that it lives.", multiprocess_mode=MODE
 )
+CIRCUITS: Final = Gauge(
+    "tollbridge_circuits_open",
+    "Connections whose processor does not answer.",
+    multiprocess_mode=MODE,
+)
+CIRCUIT_OPEN: Final = Gauge(
+    "tollbridge_circuit_open_seconds", "How long the longest open circuit has been open.", multiprocess_mode=MODE
+)
+CATCH_UP: Final = Gauge(
+    "tollbridge_catch_up_age_seconds",
+    "Time since which a walk of catch-up has not come to an end, of the account that is furthest behind.",
+    ["walk"],
+    multiprocess_mode=MODE,
+)
+CATCH_UP_FAILING: Final = Gauge(
+    "tollbridge_catch_up_failing", "Walks of catch-up whose last turn failed.", multiprocess_mode=MODE
+)
 
 UNRESOLVED_NOW: Final = """
     select s.state, count(a.id) from unnest(array['sending', 'pending', 'requires_action', 'unknown']) as s (state)
         left join tollbridge.attempt a on a.state = s.state group by s.state
+"""
+CIRCUITS_NOW: Final = """
+    select count(*), coalesce(extract(epoch from tollbridge.business_now() - min(opened_at)), 0)::float8 as open_s
+    from tollbridge.circuit where opened_at is not null
+"""
+CATCH_UP_NOW: Final = """
+    select c.walk, extract(epoch from tollbridge.business_now() - min(c.done_to))::float8 as age_s,
+        count(*) filter (where c.failing_since is not null) as failing
+    from tollbridge.catch_up c join tollbridge.account a on a.id = c.account where a.enabled group by c.walk
 """
 CASES_NOW: Final = "select count(*) from tollbridge.review_case where state = 'open'"
 OLDEST: Final = "select min(received_at) from tollbridge.delivery where state = 'stored'"
@@ -122,6 +148,14 @@ async def _measure() -> None:
         for row in await sql.rows(UNRESOLVED_NOW):
             UNRESOLVED.labels(row["state"]).set(row["count"])
         CASES.set(await sql.value(CASES_NOW))
+        circuits = await sql.row(CIRCUITS_NOW)
+        assert circuits is not None
+        CIRCUITS.set(circuits["count"])
+        CIRCUIT_OPEN.set(circuits["open_s"])
+        walks = await sql.rows(CATCH_UP_NOW)
+        for row in walks:
+            CATCH_UP.labels(row["walk"]).set(row["age_s"])
+        CATCH_UP_FAILING.set(sum(row["failing"] for row in walks))
         UNROUTED.set(await _since_s(OLDEST) or 0)
         UNSENT.set(await _since_s(FIRST_DUE) or 0)
         BEAT.set(await sql.value(LAST_BEAT) or 0)

@@ -26,7 +26,13 @@ from gateway.api.problems import Code
 Callers: Final = requires(Scope.SERVER, Scope.FINANCE)
 
 SELECT: Final = """
-    select t.*, a.livemode, a.stripe_account from tollbridge.invoice t join tollbridge.account a on a.id = t.account
+    select t.*, a.livemode, a.stripe_account, p.object as pause_of, p.reason as pause_reason, p.paused_by, p.paused_at,
+        p.until_at as paused_until
+    from tollbridge.invoice t join tollbridge.account a on a.id = t.account
+    left join lateral (select * from tollbridge.collection_pause p
+                       where p.account = t.account and p.object in (t.id, nullif(t.customer, ''))
+                         and (p.until_at is null or p.until_at > tollbridge.business_now())
+                       order by p.until_at desc nulls first limit 1) p on true
 """
 MOVEMENTS: Final = """
     select m.*, c.name as connection_name from tollbridge.movement m
@@ -38,6 +44,17 @@ RECORDINGS: Final = "select * from tollbridge.recording where account = $1 and i
 CASES: Final = f"{cases.SELECT} where t.account = $1 and t.invoice = $2 order by t.opened_at, t.id"
 
 
+class PauseBody(msgspec.Struct, frozen=True):
+    """Collection that somebody has paused, `until` then or until it is resumed. `of`: the invoice, or its customer."""
+
+    of: str
+    reason: str
+    by: str
+    since: int
+    until: int | None
+    object: Literal["collection_pause"] = "collection_pause"
+
+
 class InvoiceBody(msgspec.Struct, frozen=True, kw_only=True):
     """An invoice. `state` is ours, `status` and the amounts are Stripe's as of `read`; `reason` says why nothing
     happens now, and `next_attempt` when something will."""
@@ -47,6 +64,7 @@ class InvoiceBody(msgspec.Struct, frozen=True, kw_only=True):
     state: InvoiceState
     reason: str
     next_attempt: int | None
+    pause: PauseBody | None
     status: str | None
     number: str | None
     customer: str | None
@@ -176,12 +194,21 @@ async def find_invoice(account: str, invoice: str) -> InvoiceDetail:
     )
 
 
+def pause_in(row: asyncpg.Record) -> PauseBody | None:
+    """The pause in the columns of such a row, if there is one."""
+    if row["pause_of"] is None:
+        return None
+    until = unix(row["paused_until"])
+    return PauseBody(row["pause_of"], row["pause_reason"], row["paused_by"], unix(row["paused_at"]), until)
+
+
 def _fields(row: asyncpg.Record) -> dict[str, Any]:
     return {
         "id": row["id"],
         "state": InvoiceState(row["state"]),
         "reason": row["reason"],
         "next_attempt": unix(row["next_attempt_at"]),
+        "pause": pause_in(row),
         "status": row["status"] or None,
         "number": row["number"] or None,
         "customer": row["customer"] or None,

@@ -15,6 +15,7 @@ from db.states import MethodStatus
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import NotThereError
 from gateway.accounts.keys import Scope
+from gateway.accounts.known import refuse_unknown
 from gateway.api.auth import Principal, requires
 from gateway.api.openapi import about, changing, example, problems
 from gateway.api.paging import DEFAULT, After, Limit, Page, listed, page, unix
@@ -38,11 +39,6 @@ METHODS: Final = """
         exists (select 1 from tollbridge.attempt a where a.account = t.account and a.payment_method = t.id
                 and a.state in ('sending', 'pending', 'requires_action', 'unknown')) as in_use
     from tollbridge.payment_method t join tollbridge.connection c on c.id = t.connection
-"""
-KNOWN: Final = """
-    select exists (select 1 from tollbridge.customer where account = $1 and id = $2)
-        or exists (select 1 from tollbridge.invoice where account = $1 and customer = $2)
-        or exists (select 1 from tollbridge.subscription where account = $1 and customer = $2)
 """
 
 
@@ -224,12 +220,6 @@ async def find_method(account: str, customer: str, method: str) -> PaymentMethod
     if row is None:
         raise NotThereError("payment method", method)
     return _method(row)
-
-
-async def refuse_unknown(account: str, customer: str) -> None:
-    """Raises NotThereError for a customer of whom this account has nothing."""
-    if not await sql.value(KNOWN, account, customer):
-        raise NotThereError("customer", customer)
 
 
 def _method(row: asyncpg.Record) -> PaymentMethodBody:

@@ -9,7 +9,7 @@ import msgspec
 from db import sql
 from gateway.api.paging import unix
 from gateway.clock import business_now
-from gateway.collect.load import view_of
+from gateway.collect.view import view_of
 from gateway.domain.decide import not_ours
 from gateway.domain.policy import EndStep
 from gateway.domain.recovery import plan_to_show

@@ -10,6 +10,7 @@ from gateway.api.auth import Authentication
 from gateway.api.body import refuse_strange
 from gateway.api.by_hand import by_hand_routes
 from gateway.api.cases import case_routes
+from gateway.api.catch_up import catch_up_routes
 from gateway.api.checkout import checkout_routes
 from gateway.api.connections import connection_routes
 from gateway.api.customers import customer_routes
@@ -19,6 +20,7 @@ from gateway.api.inbox import inbox_routes
 from gateway.api.invoices import invoice_routes
 from gateway.api.keys import key_routes
 from gateway.api.method_sessions import method_session_routes
+from gateway.api.pauses import pause_routes
 from gateway.api.payment_methods import payment_method_routes
 from gateway.api.webhook_endpoints import webhook_endpoint_routes
 
@@ -34,6 +36,7 @@ def v1() -> Router:
             *attempt_routes,
             *by_hand_routes,
             *case_routes,
+            *catch_up_routes,
             checkout_routes,
             *connection_routes,
             *customer_routes,
@@ -44,5 +47,6 @@ def v1() -> Router:
             *webhook_endpoint_routes,
             method_session_routes,
             *payment_method_routes,
+            *pause_routes,
         ],
     )

@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 
 from gateway.billing.client import StripeClient
-from gateway.billing.shapes import InvoiceShape, SubscriptionShape
+from gateway.billing.shapes import CreditNoteShape, InvoiceShape, SubscriptionShape
 from gateway.domain.billed import InvoiceStatus
 
 PAGE: Final = 100
@@ -64,6 +64,12 @@ async def invoices(
         params["created"] = {"gte": int(since.timestamp())}
     page, last = await _page(stripe, "/v1/invoices", params, after)
     return Page([msgspec.json.decode(raw, type=InvoiceShape) for raw in page.data], last)
+
+
+async def credit_notes(stripe: StripeClient, *, since: datetime, after: str) -> Page[CreditNoteShape]:
+    """Credit notes created `since`, of whatever invoices. Raises StripeError."""
+    page, last = await _page(stripe, "/v1/credit_notes", {"created": {"gte": int(since.timestamp())}}, after)
+    return Page([msgspec.json.decode(raw, type=CreditNoteShape) for raw in page.data], last)
 
 
 async def living_subscriptions(stripe: StripeClient, *, after: str) -> Page[SubscriptionShape]:

@@ -54,6 +54,7 @@ class FinalizationError(msgspec.Struct, frozen=True):
 class Transitions(msgspec.Struct, frozen=True):
     paid_at: int | None = None
     marked_uncollectible_at: int | None = None
+    finalized_at: int | None = None
 
 
 class AutomaticTax(msgspec.Struct, frozen=True):
@@ -129,6 +130,7 @@ def billed(shape: InvoiceShape) -> BilledInvoice:
         due_date=from_unix(shape.due_date),
         finalizes_at=from_unix(shape.automatically_finalizes_at),
         paid_at=from_unix(shape.status_transitions.paid_at),
+        finalized_at=from_unix(shape.status_transitions.finalized_at),
         stripe_payment=_stripe_payment(shape),
         metadata=shape.metadata,
         session=_session(shape),
@@ -226,6 +228,15 @@ class SubscriptionShape(msgspec.Struct, frozen=True):
             self.pause_collection.behavior if self.pause_collection else "",
         )
         return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]
+
+
+class CreditNoteShape(msgspec.Struct, frozen=True):
+    id: str
+    invoice: str | dict[str, Any] | None = None
+
+    @property
+    def invoice_id(self) -> str:
+        return id_of(self.invoice)
 
 
 class CustomerShape(msgspec.Struct, frozen=True):

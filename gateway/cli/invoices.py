@@ -11,7 +11,9 @@ from gateway.api.invoices import InvoiceBody, InvoiceDetail, find_invoice, find_
 from gateway.api.paging import Page
 from gateway.cli.context import account_of, author, opened, run
 from gateway.cli.output import OUT, as_json, fields, money, say, table, when
+from gateway.cli.pauses import REASON, UNTIL, ends, paused, utc
 from gateway.finance.collect_now import collect_now
+from gateway.finance.pause import pause_invoice, resume_invoice
 from gateway.finance.record_payment import Receipt, record_payment
 
 ACCOUNT = click.option("--account", default="", help="Name or id; not needed where there is only one.")
@@ -124,6 +126,44 @@ def record_payment_(
     say(found, json_, lambda: OUT.print(f"The payment of {found.id} is noted; a worker tells Stripe."))
 
 
+@invoices.command(name="pause-collection")
+@click.argument("invoice")
+@REASON
+@UNTIL
+@ACCOUNT
+@as_json
+def pause_collection(invoice: str, reason: str, until: datetime | None, account: str, json_: bool) -> None:
+    """Charge nothing for an invoice for a while; what was charged already is recorded."""
+
+    async def work() -> InvoiceDetail:
+        async with opened():
+            owner = (await account_of(account)).id
+            await pause_invoice(author(reason), owner, invoice, utc(until))
+            return await find_invoice(owner, invoice)
+
+    found = run(work)
+    say(found, json_, lambda: OUT.print(f"Nothing is charged for {found.id} until {ends(found.pause)}."))
+
+
+@invoices.command(name="resume-collection")
+@click.argument("invoice")
+@REASON
+@ACCOUNT
+@as_json
+def resume_collection(invoice: str, reason: str, account: str, json_: bool) -> None:
+    """Collect an invoice again."""
+
+    async def work() -> InvoiceDetail:
+        async with opened():
+            owner = (await account_of(account)).id
+            await resume_invoice(author(reason), owner, invoice)
+            return await find_invoice(owner, invoice)
+
+    found = run(work)
+    still = f" Its customer's pause goes on until {ends(found.pause)}." if found.pause else ""
+    say(found, json_, lambda: OUT.print(f"{found.id} is collected again.{still}"))
+
+
 def _print(invoice: InvoiceDetail) -> None:
     fields(
         {
@@ -131,6 +171,7 @@ def _print(invoice: InvoiceDetail) -> None:
             "number": invoice.number,
             "state": invoice.state,
             "why": invoice.reason,
+            "paused": paused(invoice.pause),
             "next": when(invoice.next_attempt),
             "stripe status": invoice.status,
             "due": money(invoice.amount_due, invoice.currency),

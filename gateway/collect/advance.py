@@ -13,7 +13,7 @@ from db.outbox import Announcement
 from db.poke import Claim, WakeUp
 from gateway.billing.errors import StripeError
 from gateway.billing.pace import Lane, in_lane
-from gateway.collect import charge, give_up, record
+from gateway.collect import charge, give_up, record, restored
 from gateway.collect.load import Loaded, load
 from gateway.collect.turn import CLAIM_MARGIN_S, take_turn
 from gateway.domain.actions import (
@@ -23,6 +23,7 @@ from gateway.domain.actions import (
     ConfirmRecording,
     Done,
     Finalize,
+    FindLost,
     GiveUp,
     MarkSurplus,
     MarkUnknown,
@@ -76,6 +77,8 @@ async def _step(runtime: Runtime, claim: Claim, loaded: Loaded, action: Action, 
             await record.finalize(runtime, claim, loaded, now)
         case Charge():
             await charge.charge(runtime, claim, loaded, action, now)
+        case FindLost():
+            await restored.find_lost(runtime, claim, loaded, action, now)
         case Resolve():
             await charge.resolve(runtime, claim, loaded, action, now)
         case MarkUnknown():

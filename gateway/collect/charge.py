@@ -17,6 +17,7 @@ from db.errors import TransactionMisuseError
 from db.ids import attempt_key, new_id
 from db.poke import Claim
 from gateway.clock import business_now
+from gateway.collect import circuit
 from gateway.collect.cases import open_case
 from gateway.collect.load import Loaded
 from gateway.collect.outcomes import all_of, looked, store_outcome
@@ -71,15 +72,8 @@ async def charge(runtime: Runtime, claim: Claim, loaded: Loaded, action: Charge,
     adapter = await runtime.connections.adapter(account, action.connection)
     attempt, key = new_id("att"), attempt_key(account, claim.id, action.number)
     reference = reference_of(adapter, claim.id, action.number)
-    request = ChargeRequest(
-        reference=reference,
-        idempotency_key=str(key),
-        amount=Money(action.amount, invoice.currency),
-        method=await method_reference(runtime, account, action.method),
-        description=f"Invoice {claim.id}",
-        # Nothing of a row's own: a restored database must send the same bytes under the same key (law 2).
-        metadata={"stripe_invoice": claim.id, "attempt_number": str(action.number)},
-    )
+    method = await method_reference(runtime, account, action.method)
+    request = request_of(claim, reference, action.number, Money(action.amount, invoice.currency), method)
     try:
         call = adapter.prepare_charge(request)
     except MoneyError as error:
@@ -93,6 +87,9 @@ async def charge(runtime: Runtime, claim: Claim, loaded: Loaded, action: Charge,
     async with DB.transaction():
         if await poke.hold(claim, timeout_s + CLAIM_MARGIN_S) != loaded.poked:
             # Something about the invoice changed since it was looked at (its checkout ended, say): look again.
+            return
+        if action.connection in loaded.failing and not await circuit.take_probe(action.connection, now):
+            # Another invoice asks whether the processor is there again: look again, and wait for what it hears.
             return
         await sql.rows(
             INSERT,
@@ -115,14 +112,19 @@ async def charge(runtime: Runtime, claim: Claim, loaded: Loaded, action: Charge,
             account,
             claim.id,
         )
-    if time.monotonic() - began < CLAIM_MARGIN_S / 2:
+    sent = time.monotonic() - began < CLAIM_MARGIN_S / 2
+    if sent:
         outcome = await send(adapter, call, timeout_s)
     else:
         # Whoever was held up for so long can't be sure that the claim outlasts the call: nothing goes out.
         outcome = NotSent("the worker was held up before the call")
     outcome = scrubbed(outcome, request.method)
     late = time.monotonic() - began > timeout_s + CLAIM_MARGIN_S / 2 and not await _still_ours(claim)
-    await store_outcome(account, attempt, outcome, await business_now(), wake=late)
+    at = await business_now()
+    await store_outcome(account, attempt, outcome, at, wake=late)
+    if sent:
+        was_failing = action.connection in loaded.failing
+        await circuit.heard(runtime, account, action.connection, outcome, at, was_failing=was_failing)
 
 
 async def resolve(runtime: Runtime, claim: Claim, loaded: Loaded, action: Resolve, now: datetime) -> None:
@@ -147,7 +149,9 @@ async def resolve(runtime: Runtime, claim: Claim, loaded: Loaded, action: Resolv
         outcome = await send(adapter, msgspec.json.decode(plain, type=PreparedCall), timeout_s)
         # A replay that was turned away (not sent, or refused as a request) says nothing of the first call.
         outcome = await without_token(runtime, claim.account, attempt.method, outcome)
-        await store_outcome(claim.account, attempt.id, outcome, await business_now(), wake=False)
+        at, was_failing = await business_now(), attempt.connection in loaded.failing
+        await store_outcome(claim.account, attempt.id, outcome, at, wake=False)
+        await circuit.heard(runtime, claim.account, attempt.connection, outcome, at, was_failing=was_failing)
         return
     query = await query_of(runtime, row)
     found = await ask(adapter, query, timeout_s)
@@ -251,6 +255,21 @@ async def without_token(runtime: Runtime, account: str, method: str, outcome: Ch
         with suppress(MethodErasedError):
             return scrubbed(outcome, await method_reference(runtime, account, method))
     return outcome
+
+
+def request_of(
+    claim: Claim, reference: str, number: int, amount: Money, method: PaymentMethodReference
+) -> ChargeRequest:
+    """The request of an attempt. Nothing of a row's own stands in it: a restored database must send the same bytes
+    under the same key (law 2)."""
+    return ChargeRequest(
+        reference=reference,
+        idempotency_key=str(attempt_key(claim.account, claim.id, number)),
+        amount=amount,
+        method=method,
+        description=f"Invoice {claim.id}",
+        metadata={"stripe_invoice": claim.id, "attempt_number": str(number)},
+    )
 
 
 def reference_of(adapter: ProcessorAdapter, invoice: str, number: int) -> str:

@@ -21,7 +21,7 @@ from gateway.collect.load import HELD_ENOUGH_S, Loaded
 from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.domain.actions import CaseKind, ConfirmRecording, MarkSurplus, OpenCase, Record, Tag
 from gateway.domain.billed import ATTEMPT_KEY, RECEIPT_KEY
-from gateway.domain.decide import PAUSED
+from gateway.domain.obstacles import PAUSED
 from gateway.runtime import Runtime
 
 FINALIZE_AGAIN = timedelta(hours=1)

@@ -46,7 +46,7 @@ REPAIR: dict[CaseKind, str] = {
     CaseKind.BELOW_PROCESSOR_MINIMUM: "Collect it another way, or credit it in Stripe.",
     CaseKind.ABOVE_PROCESSOR_MAXIMUM: "Collect it another way, or split it in Stripe.",
     CaseKind.CAPTURE_REVERSED: "The payer's bank took it back, and Stripe shows it paid: ask the payer, or credit it.",
-    CaseKind.CATCH_UP_FAILED: "What webhooks lost can't be listed: give the account's key the right to read it.",
+    CaseKind.CATCH_UP_FAILED: "What webhooks lost can't be listed: see that the key or connection may read it.",
     CaseKind.COLLECTION_EXHAUSTED: "Every try is used: ask the payer, mark it uncollectible, or void it in Stripe.",
     CaseKind.CONNECTION_LOCKED: "Nothing is charged there: ask the processor. Closing this case charges there again.",
     CaseKind.CUSTOMER_DELETED: "Void it in Stripe, or mark it uncollectible; nothing is charged for it any more.",
@@ -82,6 +82,14 @@ class Charge(msgspec.Struct, frozen=True):
     amount: int
     number: int
     reason: str
+
+
+class FindLost(msgspec.Struct, frozen=True):
+    """Ask the processor for attempt `number` and those after it: we may have made them, and have forgotten them."""
+
+    method: str
+    connection: str
+    number: int
 
 
 class Resolve(msgspec.Struct, frozen=True):
@@ -164,6 +172,7 @@ Action: TypeAlias = (
     Read
     | Finalize
     | Charge
+    | FindLost
     | Resolve
     | MarkUnknown
     | CancelPending

@@ -48,6 +48,7 @@ class BilledInvoice(msgspec.Struct, frozen=True):
     """The checkout session that its subscription says it was made by: a hint, to be held against our own row."""
     finalization_error: str = ""
     uncollectible_at: datetime | None = None
+    finalized_at: datetime | None = None
 
     @property
     def is_closed(self) -> bool:

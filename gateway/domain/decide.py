@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from db.states import AttemptState, MethodStatus, RecordingState
+from gateway.domain import ending
 from gateway.domain.actions import (
     Action,
     CancelPending,
@@ -18,8 +19,7 @@ from gateway.domain.actions import (
     ConfirmRecording,
     Done,
     Finalize,
-    GiveUp,
-    GivingUp,
+    FindLost,
     MarkSurplus,
     MarkUnknown,
     OpenCase,
@@ -30,7 +30,11 @@ from gateway.domain.actions import (
     WaitUntil,
 )
 from gateway.domain.billed import ATTEMPT_KEY, RECEIPT_KEY, BilledInvoice, HowPaid, StripePayment, how_paid
-from gateway.domain.recovery import Exhausted, Held, NeedsMethod, TryAt, TryNow, ends_at, next_try
+from gateway.domain.cases import ask_human
+from gateway.domain.ending import has_ended
+from gateway.domain.forgotten import forgotten, next_number
+from gateway.domain.obstacles import NOT_ANSWERING, PAUSED, made_in_pause, out_of_bounds, pause_of, told, waits_until
+from gateway.domain.recovery import Exhausted, Held, NeedsMethod, TryAt, TryNow, next_try
 from gateway.domain.view import AttemptView, InvoiceView, ReceiptView, RecordingView
 from processors.capabilities import Lookup, Replay
 
@@ -45,10 +49,7 @@ OLDER_FIRST_WAIT = timedelta(minutes=1)
 FINALIZE_SLACK = timedelta(minutes=5)
 LOOKUPS_BEFORE_REPLAY = 2
 UNKNOWN_CASE_AFTER = timedelta(hours=24)
-BESIDE_WAIT = timedelta(minutes=10)
-GIVEN_UP = "its end had come, and it was given up"
 CUSTOMER_DELETED = "its customer was deleted in Stripe"
-PAUSED = "the collection of its subscription is paused"
 
 
 def decide(view: InvoiceView, now: datetime) -> Action:
@@ -66,7 +67,9 @@ def decide(view: InvoiceView, now: datetime) -> Action:
         return _settle(view, invoice, now)
     if view.held_money < 0:
         # Stripe was told of it, and can't be told otherwise but by a credit note.
-        return _case(view, CaseKind.CAPTURE_REVERSED, f"{-view.held_money} of what Stripe shows as paid was taken back")
+        return ask_human(
+            view, CaseKind.CAPTURE_REVERSED, f"{-view.held_money} of what Stripe shows as paid was taken back"
+        )
     if reason := not_ours(view):
         return Done(reason)
     match invoice.status:
@@ -75,9 +78,9 @@ def decide(view: InvoiceView, now: datetime) -> Action:
         case "open":
             return _collect(view, invoice, now)
         case "paid":
-            return Done("paid")
+            return forgotten(view, invoice) or Done("paid")
         case "uncollectible" | "void" if view.given_up:
-            return _give_up(view, invoice, GIVEN_UP, now)
+            return ending.give_up(view, invoice, ending.GIVEN_UP, now)
         case "uncollectible":
             return Done("marked uncollectible in Stripe")
         case "void" | "deleted":
@@ -146,7 +149,7 @@ def _resolve_unknown(view: InvoiceView, invoice: BilledInvoice, attempt: Attempt
     if _replay_protected(attempt, now) and not (can_ask and attempt.lookups % 2 == 0):
         if not view.is_fresh(now):
             return Read()
-        if _still_wants(view, invoice, attempt):
+        if _still_wants(view, invoice, attempt, now):
             return Resolve(attempt.id, "replay")
     if can_ask:
         return Resolve(attempt.id, "lookup")
@@ -167,11 +170,13 @@ def _replay_protected(attempt: AttemptView, now: datetime) -> bool:
     return now - attempt.sent_at < capabilities.idempotency.window * 9 / 10
 
 
-def _still_wants(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView) -> bool:
+def _still_wants(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView, now: datetime) -> bool:
+    # In a pause it is asked for, and not sent again: where the first call never arrived, that would be a charge.
     method = next((m for m in view.methods if m.id == attempt.method), None)
     return (
         invoice.status == "open"
         and not view.abandoned
+        and pause_of(view, now) is None
         and invoice.stripe_payment is StripePayment.NONE
         and view.wanted == attempt.amount
         and method is not None
@@ -200,7 +205,7 @@ def _settle(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
         case "uncollectible" | "void" | "deleted":
             return MarkSurplus(capture.id, "late_success_closed_invoice")
         case "draft":
-            return _case(view, CaseKind.OVERPAID, "money is held for an invoice that is not final")
+            return ask_human(view, CaseKind.OVERPAID, "money is held for an invoice that is not final")
 
 
 def _settle_receipt(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
@@ -208,14 +213,14 @@ def _settle_receipt(view: InvoiceView, invoice: BilledInvoice, now: datetime) ->
     recorded = {r.attempt for r in view.recordings if r.state is RecordingState.RECORDED}
     receipt = next((r for r in view.receipts if r.id not in recorded), None)
     if receipt is None:
-        return _case(view, CaseKind.OVERPAID, "money is held and no capture stands for it")
+        return ask_human(view, CaseKind.OVERPAID, "money is held and no capture stands for it")
     if invoice.status == "open" and not view.abandoned:
         return _record(view, invoice, receipt, now)
     unanswered = [r for r in view.recordings if r.state in (RecordingState.SENDING, RecordingState.UNKNOWN)]
     told = invoice.status == "paid" and view.recording is None and unanswered
     if told and how_paid(invoice, we_may_have=True) is HowPaid.OURS:
         return ConfirmRecording(unanswered[-1].id)
-    return _case(view, CaseKind.OVERPAID, f"a payment was recorded by hand, and the invoice is {invoice.status}")
+    return ask_human(view, CaseKind.OVERPAID, f"a payment was recorded by hand, and the invoice is {invoice.status}")
 
 
 def _capture_to_record(view: InvoiceView) -> AttemptView | None:
@@ -229,7 +234,7 @@ def _record(view: InvoiceView, invoice: BilledInvoice, payment: AttemptView | Re
     if invoice.amount_remaining <= 0:
         return WaitUntil(now + NOTHING_REMAINS_WAIT, "nothing remains to be paid; Stripe is about to settle it")
     if view.held_money < invoice.amount_remaining:
-        return _case(view, CaseKind.PARTIAL_CAPTURE, f"{view.held_money} of {invoice.amount_remaining} is captured")
+        return ask_human(view, CaseKind.PARTIAL_CAPTURE, f"{view.held_money} of {invoice.amount_remaining} is captured")
     if (wait := _record_again_at(view, now)) is not None:
         if len(_failed_recordings(view)) >= RECORDINGS_TO_CASE and CaseKind.RECORDING_FAILED not in view.open_cases:
             return OpenCase(CaseKind.RECORDING_FAILED, "the money is captured, and Stripe does not take the payment")
@@ -262,7 +267,7 @@ def _settle_paid(view: InvoiceView, invoice: BilledInvoice, capture: AttemptView
     if view.recording is not None:
         if view.recording.attempt != capture.id and capture.captured <= view.held_money:
             return MarkSurplus(capture.id, "the invoice was paid by another capture")
-        return _case(view, CaseKind.OVERPAID, f"{view.held_money} more is captured than the invoice took")
+        return ask_human(view, CaseKind.OVERPAID, f"{view.held_money} more is captured than the invoice took")
     unanswered = [r for r in view.recordings if r.state in (RecordingState.SENDING, RecordingState.UNKNOWN)]
     match how_paid(invoice, we_may_have=bool(unanswered)):
         case HowPaid.OURS:
@@ -270,7 +275,7 @@ def _settle_paid(view: InvoiceView, invoice: BilledInvoice, capture: AttemptView
         case HowPaid.STRIPE_PAYMENT | HowPaid.CREDITED | HowPaid.ZERO as how:
             return MarkSurplus(capture.id, f"the invoice is paid without it ({how})")
         case _:
-            return _case(view, CaseKind.PAID_BY_HAND, "the invoice was marked paid by hand while we captured it")
+            return ask_human(view, CaseKind.PAID_BY_HAND, "the invoice was marked paid by hand while we captured it")
 
 
 def _still_pays(view: InvoiceView) -> bool:
@@ -281,11 +286,7 @@ def _still_pays(view: InvoiceView) -> bool:
         case "return":
             return False
         case "if_alive":
-            return not _ended(view)
-
-
-def _ended(view: InvoiceView) -> bool:
-    return view.subscription is not None and view.subscription.ended
+            return not has_ended(view)
 
 
 # --- asking for money ----------------------------------------------------------------------------------------------
@@ -321,7 +322,7 @@ def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action
     if invoice.collection_method != "send_invoice":
         return WaitUntil(None, "Stripe collects it itself")
     if view.customer_deleted:
-        return _case(view, CaseKind.CUSTOMER_DELETED, CUSTOMER_DELETED)
+        return ask_human(view, CaseKind.CUSTOMER_DELETED, CUSTOMER_DELETED)
     if made_in_pause(view, invoice):
         return WaitUntil(None, PAUSED)
     if invoice.stripe_payment is not StripePayment.NONE:
@@ -331,6 +332,8 @@ def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action
     if view.hold == "held":
         # Its draft was finalized by somebody else; the payer has not agreed to anything yet all the same.
         return WaitUntil(None, "held until its checkout is confirmed")
+    if (pause := pause_of(view, now)) is not None:
+        return WaitUntil(pause.until, told(pause))
     if CaseKind.AMOUNT_INEXPRESSIBLE in view.open_cases:
         return WaitUntil(None, "the processor can't take this amount")
     if view.older_first:
@@ -341,67 +344,17 @@ def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action
         case Held(reason=reason):
             return WaitUntil(None, reason)
         case NeedsMethod(reason=reason):
-            return _end(view, invoice, reason, now)
-        case Exhausted(reason=reason) if view.policy.end_of(invoice.billing_reason) == ("case",) or _our_fault(view):
-            return _case(view, CaseKind.COLLECTION_EXHAUSTED, reason)
+            return ending.end(view, invoice, reason, now)
         case Exhausted(reason=reason):
-            return _end(view, invoice, reason, now)
+            return ending.exhausted(view, invoice, reason, now)
         case TryNow(method=method, reason=reason):
-            if method.minimum is not None and view.wanted < method.minimum:
-                return _case(view, CaseKind.BELOW_PROCESSOR_MINIMUM, f"the processor takes {method.minimum} or more")
-            if method.maximum is not None and view.wanted > method.maximum:
-                return _case(view, CaseKind.ABOVE_PROCESSOR_MAXIMUM, f"the processor takes {method.maximum} or less")
+            if (bound := out_of_bounds(method, view.wanted)) is not None:
+                return ask_human(view, bound.kind, bound.reason)
+            if (again := waits_until(method, now)) is not None:
+                return WaitUntil(again, NOT_ANSWERING)
+            number = next_number(view)
+            if view.look_first:
+                return FindLost(method.id, method.connection, number)
             if not view.is_fresh(now):
                 return Read()
-            number = max((a.number for a in view.attempts), default=0) + 1
             return Charge(method.id, method.connection, view.wanted, number, reason)
-
-
-# --- the end of recovery -------------------------------------------------------------------------------------------
-
-
-def _our_fault(view: InvoiceView) -> bool:
-    """The last request never came to the payer's bank: that ends nobody's subscription."""
-    last = view.attempts[-1].state if view.attempts else None
-    return last in (AttemptState.REJECTED, AttemptState.NOT_SENT)
-
-
-def _end(view: InvoiceView, invoice: BilledInvoice, reason: str, now: datetime) -> Action:
-    """No try is left: wait for the end, and do then what the account's policy says."""
-    at = ends_at(view, now)
-    if at is None or now < at:
-        return WaitUntil(at, reason)
-    if view.policy.end_of(invoice.billing_reason) == ("case",):
-        return _case(view, CaseKind.COLLECTION_EXHAUSTED, reason)
-    return _give_up(view, invoice, reason, now)
-
-
-def _give_up(view: InvoiceView, invoice: BilledInvoice, reason: str, now: datetime) -> Action:
-    """The next step of the end that is not done yet; each after a last look, since somebody may have paid."""
-    wanted = view.policy.end_of(invoice.billing_reason)
-    step = next((s for s in wanted if s != "case" and not _is_done(view, invoice, s)), None)
-    if step is None:
-        return WaitUntil(None, f"left open: {reason}") if invoice.status == "open" else Done(reason)
-    if view.unresolved_beside:
-        return WaitUntil(now + BESIDE_WAIT, "a charge for another invoice of its subscription is not resolved")
-    return GiveUp(step, reason) if view.is_fresh(now) else Read()
-
-
-def _is_done(view: InvoiceView, invoice: BilledInvoice, step: GivingUp) -> bool:
-    if step == "cancel_subscription":
-        return not invoice.subscription or _ended(view)
-    return invoice.status != "open"
-
-
-def made_in_pause(view: InvoiceView, invoice: BilledInvoice) -> bool:
-    """Whether a pause keeps it from being collected.
-
-    Older invoices are collected during a pause as before (docs: billing/subscriptions/pause-payment).
-    """
-    since = view.subscription.paused_since if view.subscription is not None else None
-    return since is not None and invoice.created >= since
-
-
-def _case(view: InvoiceView, kind: CaseKind, reason: str) -> Action:
-    """Open a case, once; then wait for the human, whose answer holds until something new happens."""
-    return WaitUntil(None, reason) if kind in view.open_cases | view.answered_cases else OpenCase(kind, reason)

@@ -1,26 +1,41 @@
-"""Downtime, measured: how long we, or a processor, could not have collected. Pure."""
+"""Downtime: how long neither we nor the processors of a customer's methods could have collected (law 7).
+
+It postpones the end of the tries by its length, and burns no step. What overlaps counts once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import msgspec
 
 
 class Span(msgspec.Struct, frozen=True):
-    """A time during which nothing could be collected; `until` is None while it lasts."""
+    """From `since` to `until`; with None it lasts."""
 
     since: datetime
     until: datetime | None = None
 
 
-def downtime_since(spans: Sequence[Span], since: datetime, now: datetime) -> timedelta:
-    """How much of the time from `since` to `now` was downtime; what overlaps counts once."""
-    total, counted_to = timedelta(), since
-    for span in sorted(spans, key=lambda s: s.since):
-        begin, end = max(span.since, counted_to), min(span.until or now, now)
-        if end > begin:
-            total += end - begin
-            counted_to = end
-    return total
+def merged(spans: Iterable[Span], since: datetime) -> tuple[Span, ...]:
+    """Their union from `since` on, oldest first: no two of these touch."""
+    found: list[Span] = []
+    for span in sorted(spans, key=lambda span: span.since):
+        if span.until is not None and span.until <= since:
+            continue
+        before, begins = found[-1] if found else None, max(span.since, since)
+        if before is None or (before.until is not None and before.until < begins):
+            found.append(Span(begins, span.until))
+        elif before.until is not None and (span.until is None or span.until > before.until):
+            found[-1] = Span(before.since, span.until)
+    return tuple(found)
+
+
+def downtime_since(spans: Iterable[Span], since: datetime, now: datetime) -> timedelta:
+    """How much of these lies between `since` and `now`."""
+    lasted = timedelta(0)
+    for span in merged(spans, since):
+        until = now if span.until is None else min(span.until, now)
+        lasted += max(until - span.since, timedelta(0))
+    return lasted

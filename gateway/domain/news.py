@@ -15,8 +15,9 @@ import msgspec
 
 from db.states import AttemptState, MovementKind, RecordingState
 from gateway.domain.billed import BilledInvoice, HowPaid, StripePayment, how_paid
-from gateway.domain.decide import made_in_pause, not_ours
+from gateway.domain.decide import not_ours
 from gateway.domain.news_types import AttemptNews, FailureNews, InvoiceNews, NewsType, PaidNews, ReturnNews
+from gateway.domain.obstacles import made_in_pause
 from gateway.domain.recovery import CLIMBS, NeedsMethod, TryAt, declines, next_try
 from gateway.domain.view import AttemptView, InvoiceView
 from processors.outcome import Advice, DeclineClass

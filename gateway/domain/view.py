@@ -27,6 +27,7 @@ class MethodView(msgspec.Struct, frozen=True):
 
     `usable`: its connection is enabled and takes the invoice's currency, and it is not `blocked`.
     `minimum` and `maximum` are the connection's bounds on one charge in that currency, in Stripe's minor units.
+    `usable_from`: its processor does not answer, and is not asked before.
     """
 
     id: str
@@ -37,6 +38,7 @@ class MethodView(msgspec.Struct, frozen=True):
     usable: bool = True
     minimum: int | None = None
     maximum: int | None = None
+    usable_from: datetime | None = None
     brand: str = ""
     """The scheme of a card, in lower case."""
     recent_tries: tuple[datetime, ...] = ()
@@ -118,6 +120,15 @@ class SubscriptionView(msgspec.Struct, frozen=True):
     """When a pause of its collection was first seen; None while there is none."""
 
 
+class Pause(msgspec.Struct, frozen=True):
+    """Somebody has paused the collection of the invoice, or of its customer: nothing is charged `until` then."""
+
+    reason: str
+    since: datetime
+    until: datetime | None = None
+    """It ends by itself then; with None when somebody resumes."""
+
+
 class InvoiceView(msgspec.Struct, frozen=True):
     """One invoice.
 
@@ -156,10 +167,16 @@ class InvoiceView(msgspec.Struct, frozen=True):
     """The end has come, and the account's `at_end` is being done, or was."""
     unresolved_beside: bool = False
     """An attempt on another invoice of its subscription is unresolved."""
-    downtime: tuple[Span, ...] = ()
-    """Of ours, and of its customer's processors."""
     kept_in_pause: bool = False
     """A draft that a pause of the subscription's collection held up: Stripe leaves it one afterwards."""
+    pause: Pause | None = None
+    """The pause that lasts longest, whether or not it is over."""
+    downtime: tuple[Span, ...] = ()
+    """Since it was finalized: when nobody here worked, or the processor of a method of the customer's did not answer;
+    merged."""
+    look_first: bool = False
+    """Nobody worked for a while after it was made, and nothing was tried since. A database that was restored from a
+    backup looks the same: tries of that while may be known to the processor alone."""
     open_cases: AbstractSet[str] = frozenset()
     answered_cases: AbstractSet[str] = frozenset()
     """Kinds that a human has closed since any money of it last moved or a try last ended: they are not asked again."""

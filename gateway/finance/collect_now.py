@@ -18,6 +18,7 @@ from db.poke import Kind
 from gateway.accounts.audit import Author
 from gateway.clock import business_now
 from gateway.domain.decide import not_ours
+from gateway.domain.obstacles import NOT_ANSWERING, PAUSED, made_in_pause, out_of_bounds, pause_of, told, waits_until
 from gateway.domain.recovery import Exhausted, Held, NeedsMethod, TryAt, TryNow, next_try
 from gateway.domain.view import InvoiceView
 from gateway.finance.errors import AlreadyRunningError, NoMethodError, NotNowError
@@ -60,13 +61,20 @@ def refuse(view: InvoiceView, now: datetime) -> None:
         raise NotNowError("its customer was deleted in Stripe")
     if view.abandoned or view.hold == "held":
         raise NotNowError("it belongs to a checkout that is not confirmed")
+    if made_in_pause(view, invoice):
+        raise NotNowError(PAUSED)
+    if (pause := pause_of(view, now)) is not None:
+        raise NotNowError(told(pause))
     match next_try(msgspec.structs.replace(view, asked=True), now):
         case NeedsMethod(reason=reason):
             raise NoMethodError(reason)
         case Exhausted(reason=reason) | Held(reason=reason) | TryAt(reason=reason):
             raise NotNowError(reason)
-        case TryNow():
-            pass
+        case TryNow(method=method):
+            if (bound := out_of_bounds(method, view.wanted)) is not None:
+                raise NotNowError(bound.reason)
+            if waits_until(method, now) is not None:
+                raise NotNowError(NOT_ANSWERING)
 
 
 async def wait_for(account: str, invoice: str, wait_s: float) -> bool:

@@ -7,7 +7,7 @@ from typing import Final
 from db import sql
 from db.engine import DB
 from gateway.accounts.errors import NotThereError
-from gateway.collect.load import view_of
+from gateway.collect.view import view_of
 from gateway.domain.view import InvoiceView
 
 LOCK: Final = "select id from tollbridge.invoice where account = $1 and id = $2 for no key update"

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Final
 
 import msgspec
 
-from processors.values import Unprinted
+from processors.values import ProcessorEvent, Unprinted
 
 STRIPE: Final = "stripe"
 """The source of Stripe's deliveries; a processor's is the id of its connection."""
 UNREADABLE: Final = "unreadable"
 """The kind of a signed body that is no event: kept, and parked by the worker."""
+POLLED: Final = "polled:"
+"""Begins the kind of an event that a processor told to us when we asked, as no notice of its own may."""
 LONGEST_KEY: Final = 500
 _TOKEN: Final = re.compile(r"[!-~]{1,255}")
 
@@ -71,7 +74,19 @@ def stripe_notice(account: str, body: bytes) -> tuple[Accepted, bool | None]:
 def processor_notice(account: str, connection: str, key: str | None, kind: str, body: bytes) -> Accepted:
     """A notice of an adapter's as a row. Its key and kind are a stranger's text: what no column holds is replaced."""
     shown = None if key is None else _storable(key)
-    return Accepted(account, connection, shown, _storable(kind)[:255], "", body)
+    return Accepted(account, connection, shown, _storable(kind).removeprefix(POLLED)[:255], "", body)
+
+
+def polled_notice(account: str, connection: str, event: ProcessorEvent) -> Accepted:
+    """An event that was asked for as a row: the same event, told by webhook or asked for again, has the same key."""
+    body = msgspec.json.encode(event)
+    key = _storable(event.event_id) if event.event_id else POLLED + hashlib.sha256(body).hexdigest()
+    return Accepted(account, connection, key, f"{POLLED}{event.kind}", "", body)
+
+
+def polled_event(body: bytes) -> ProcessorEvent:
+    """The event in the body of such a row."""
+    return msgspec.json.decode(body, type=ProcessorEvent)
 
 
 def _storable(text: str) -> str:

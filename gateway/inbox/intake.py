@@ -24,8 +24,9 @@ from db.errors import DatabaseError
 from db.ids import new_id
 from gateway.inbox import meters
 from gateway.inbox.directory import Directory
-from gateway.inbox.envelope import Accepted, stripe_notice
+from gateway.inbox.envelope import Accepted, polled_notice, stripe_notice
 from gateway.runtime import Runtime
+from processors.values import ProcessorEvent
 
 log = structlog.get_logger()
 
@@ -211,12 +212,22 @@ async def store(keyring: Keyring, notices: Sequence[Accepted]) -> list[str]:
     return ids
 
 
-async def take_in(keyring: Keyring, account: str, events: Sequence[bytes]) -> int:
-    """Store events that were listed at Stripe, as if they had come by webhook; returns how many were new.
+class Listed:
+    """Stores events that were listed at Stripe or at a processor, as if they had come by webhook.
 
     One that comes by webhook afterwards is a repeated delivery, and the other way round.
     """
-    return len(await store(keyring, [stripe_notice(account, event)[0] for event in events]))
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
+
+    async def events(self, account: str, events: Sequence[bytes]) -> int:
+        """Stripe's; returns how many were new."""
+        return len(await store(self._keyring, [stripe_notice(account, event)[0] for event in events]))
+
+    async def polled(self, account: str, connection: str, events: Sequence[ProcessorEvent]) -> int:
+        """A processor's; returns how many were new."""
+        return len(await store(self._keyring, [polled_notice(account, connection, event) for event in events]))
 
 
 def _size(notices: Sequence[Accepted]) -> int:

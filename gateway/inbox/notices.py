@@ -22,6 +22,7 @@ from gateway.collect.reversals import store_move
 from gateway.customers.methods import replace_reference
 from gateway.domain.actions import CaseKind
 from gateway.inbox.deliveries import DONE, End, Stored, ignored, parked
+from gateway.inbox.envelope import POLLED, polled_event
 from gateway.runtime import Runtime
 from processors.interface import ProcessorAdapter
 from processors.outcome import ChargeOutcome, Decline, Declined, Found, NotFound
@@ -75,7 +76,10 @@ async def plan(runtime: Runtime, delivery: Stored, now: datetime) -> tuple[list[
     Returns a step for each that can be stored, and why another can't, if so. Raises what adapters raise.
     """
     adapter = await runtime.connections.adapter(delivery.account, delivery.source)
-    events = await adapter.parse(Notice(delivery.key, delivery.kind, delivery.body))
+    if delivery.kind.startswith(POLLED):
+        events: Sequence[ProcessorEvent] = (polled_event(delivery.body),)
+    else:
+        events = await adapter.parse(Notice(delivery.key, delivery.kind, delivery.body))
     own = await _own_account(delivery)
     steps: list[Step] = []
     not_yet: NotYetError | None = None

@@ -1,4 +1,4 @@
-"""Walking Stripe's lists: a few pages in each turn, each page taken in together with the cursor that names the next.
+"""Walking Stripe's and processors' lists: a few pages in a turn, each taken in together with the cursor of the next.
 
 A turn that dies loses nothing, and two at once do no harm: events are deduplicated by the inbox, and pokes only make
 `advance` look again.
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
-from typing import Final, TypeAlias
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final, Protocol, TypeAlias
 
+import msgspec
 import structlog
 
 from db import cases
@@ -21,99 +23,186 @@ from gateway.billing.client import StripeClient
 from gateway.billing.errors import StripeError, StripeNotSentError, StripeRefusedError
 from gateway.billing.pace import Lane, in_lane
 from gateway.collect.cases import open_case
+from gateway.collect.charge import total_timeout_s
 from gateway.collect.turn import CLAIM_MARGIN_S, FAILURES_TO_CASE
 from gateway.domain.actions import CaseKind
 from gateway.reconcile import cursor as cursors
 from gateway.reconcile.cursor import Cursor, LostError
-from gateway.reconcile.objects import STATUS, compare_invoices, compare_subscriptions, poke_what_is_gone
+from gateway.reconcile.objects import (
+    STATUS,
+    compare_invoices,
+    compare_subscriptions,
+    poke_what_is_credited,
+    poke_what_is_gone,
+)
 from gateway.reconcile.walks import OVERLAP, window
 from gateway.runtime import Runtime
+from processors.errors import CallError, NotSentError, RefusedError
+from processors.values import ProcessorEvent
 
 log = structlog.get_logger()
 
 MOST_PAGES: Final = 50
 """Of one walk in one turn; the next turn goes on."""
 WALKS_AT_ONCE: Final = 4
+LATE: Final = timedelta(days=1)
+"""A walk that is turned away for so long (429, no connection) is put before a human."""
 
-TakeIn: TypeAlias = Callable[[str, Sequence[bytes]], Awaitable[int]]
-"""Accepts events of an account into the inbox, in the caller's transaction; returns how many were new."""
 Take: TypeAlias = Callable[[], Awaitable[int]]
 """Takes a page in, in the caller's transaction; returns how much of it was new."""
 
 
-async def catch_up(runtime: Runtime, now: datetime, take_in: TakeIn) -> int:
-    """One turn for every enabled account, at business time `now`; returns how much was new."""
+class Inbox(Protocol):
+    """Takes listed events in, in the caller's transaction, as if they had come by webhook. Says how many were new."""
+
+    async def events(self, account: str, events: Sequence[bytes]) -> int:
+        """Stripe's, as they were rendered."""
+        ...
+
+    async def polled(self, account: str, connection: str, events: Sequence[ProcessorEvent]) -> int:
+        """A processor's."""
+        ...
+
+
+class Ended(StrEnum):
+    """How a turn of a walk ended."""
+
+    FINISHED = "finished"
+    RUNNING = "running"
+    """There are more pages."""
+    TAKEN = "taken"
+    """Another process walks on."""
+    THROTTLED = "throttled"
+    """Turned away unread."""
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """What came of a turn. `error` says what it failed of."""
+
+    ended: Ended
+    pages: int = 0
+    new: int = 0
+    error: str = ""
+
+
+async def catch_up(runtime: Runtime, now: datetime, inbox: Inbox) -> int:
+    """One turn for every walk that is due, at business time `now`; returns how much was new."""
     DB.assert_no_transaction("catching up")
     slots = asyncio.Semaphore(WALKS_AT_ONCE)
 
-    async def walk(account: str, walk: Walk, done_to: datetime) -> int:
+    async def walk(one: cursors.Standing) -> int:
         async with slots:
-            cursor = await cursors.take(account, walk, done_to, now, _claim_s(runtime))
-            if cursor is None:
-                return 0
-            with in_lane(Lane.CATCH_UP):
-                return await _turn(runtime, cursor, now, take_in)
+            return (await turn(runtime, one, now, inbox)).new
 
-    return sum(await asyncio.gather(*(walk(*one) for one in await cursors.due(now))))
+    came = await asyncio.gather(*(walk(one) for one in await cursors.due(now)), return_exceptions=True)
+    for result in came:
+        if isinstance(result, BaseException):
+            raise result
+    return sum(new for new in came if isinstance(new, int))
 
 
-async def _turn(runtime: Runtime, cursor: Cursor, now: datetime, take_in: TakeIn) -> int:
-    new = 0
+async def turn(runtime: Runtime, one: cursors.Standing, now: datetime, inbox: Inbox) -> Turn:
+    """Begin a walk, or go on with it, for some pages."""
+    cursor = await cursors.take(one, now, _claim_s(runtime))
+    if cursor is None:
+        return Turn(Ended.TAKEN)
+    with in_lane(Lane.CATCH_UP):
+        return await _turn(runtime, cursor, now, inbox)
+
+
+async def _turn(runtime: Runtime, cursor: Cursor, now: datetime, inbox: Inbox) -> Turn:
+    pages = new = 0
     try:
-        stripe = await runtime.stripe(cursor.account)
         for _ in range(MOST_PAGES):
-            last, take = await _page(stripe, cursor, now, take_in)
+            last, take = await _page(runtime, cursor, now, inbox)
             async with DB.transaction():
                 new += await take()
-                if last:
-                    cursor = await cursors.turn_page(cursor, last, _claim_s(runtime))
-                else:
+                pages += 1
+                if not last:
                     new += await _finish(cursor, now)
-                    return new
+                    return Turn(Ended.FINISHED, pages, new)
+                cursor = await cursors.turn_page(cursor, last, _claim_s(runtime))
         await cursors.let_go(cursor)
+        return Turn(Ended.RUNNING, pages, new)
     except LostError:
-        pass
+        return Turn(Ended.TAKEN, pages, new)
     except Exception as error:
         await _failed(cursor, error, now)
-    return new
+        return Turn(_ended(error), pages, new, _told(error))
 
 
-async def _page(stripe: StripeClient, cursor: Cursor, now: datetime, take_in: TakeIn) -> tuple[str, Take]:
+async def _page(runtime: Runtime, cursor: Cursor, now: datetime, inbox: Inbox) -> tuple[str, Take]:
     """The next page: where it ends, and how it is taken in."""
-    account, after = cursor.account, cursor.page_after
+    if cursor.walk is Walk.NOTICES:
+        return await _polled(runtime, cursor, inbox)
+    stripe = await runtime.stripe(cursor.account)
+    if cursor.walk is Walk.EVENTS:
+        of, account = window(cursor.done_to, cursor.began_at), cursor.account
+        events = await lists.events(stripe, of.since, of.until, undelivered=of.undelivered, after=cursor.page_after)
+        return events.last, lambda: inbox.events(account, events.items)
+    return await _objects(stripe, cursor, now)
+
+
+async def _objects(stripe: StripeClient, cursor: Cursor, now: datetime) -> tuple[str, Take]:
+    account, after, since = cursor.account, cursor.page_after, cursor.done_to - OVERLAP
     match cursor.walk:
-        case Walk.EVENTS:
-            of = window(cursor.done_to, cursor.began_at)
-            events = await lists.events(stripe, of.since, of.until, undelivered=of.undelivered, after=after)
-            return events.last, lambda: take_in(account, events.items)
-        case Walk.OPEN_INVOICES | Walk.DRAFT_INVOICES | Walk.NEW_INVOICES:
-            since = cursor.done_to - OVERLAP if cursor.walk is Walk.NEW_INVOICES else None
-            invoices = await lists.invoices(stripe, status=STATUS.get(cursor.walk), since=since, after=after)
-            return invoices.last, lambda: compare_invoices(account, invoices.items, cursor.began_at, now)
         case Walk.SUBSCRIPTIONS:
             found = await lists.living_subscriptions(stripe, after=after)
             return found.last, lambda: compare_subscriptions(account, found.items, cursor.began_at, now)
+        case Walk.CREDIT_NOTES:
+            notes = await lists.credit_notes(stripe, since=since, after=after)
+            return notes.last, lambda: poke_what_is_credited(account, notes.items, now)
+        case _:
+            new = since if cursor.walk is Walk.NEW_INVOICES else None
+            invoices = await lists.invoices(stripe, status=STATUS.get(cursor.walk), since=new, after=after)
+            return invoices.last, lambda: compare_invoices(account, invoices.items, cursor.began_at, now)
+
+
+async def _polled(runtime: Runtime, cursor: Cursor, inbox: Inbox) -> tuple[str, Take]:
+    adapter = await runtime.connections.adapter(cursor.account, cursor.connection)
+    async with asyncio.timeout(total_timeout_s(runtime, adapter)):
+        polled = await adapter.poll(cursor.done_to - OVERLAP, cursor.page_after)
+    return polled.cursor, lambda: inbox.polled(cursor.account, cursor.connection, polled.events)
 
 
 async def _finish(cursor: Cursor, now: datetime) -> int:
     gone = await poke_what_is_gone(cursor.account, cursor.walk, cursor.began_at, now)
     await cursors.finish(cursor)
-    if cursor.failures:
-        await cases.close_by_itself(cursor.account, cursor.walk, [CaseKind.CATCH_UP_FAILED], now)
+    # Whether it has failed since it was taken, or before: a case that stands is closed.
+    await cases.close_by_itself(cursor.account, cursor.subject, [CaseKind.CATCH_UP_FAILED], now)
     return gone
 
 
 async def _failed(cursor: Cursor, error: Exception, now: datetime) -> None:
-    """The next turn goes on with the same page. A cursor that Stripe has forgotten begins the walk again."""
+    """The next turn goes on with the same page. A cursor that is refused may have been forgotten: the walk begins
+    again, and that counts as well, so that a page which is refused for ever does not go round for ever unseen."""
     log.warning("catch_up_failed", account=cursor.account, walk=cursor.walk, error=type(error).__name__)
-    forgotten = isinstance(error, StripeRefusedError) and bool(cursor.page_after)
-    counts = not forgotten and not isinstance(error, StripeNotSentError)
+    ended, told = _ended(error), _told(error)
+    late = now - cursor.began_at > LATE
     async with DB.transaction():
-        failures = await cursors.fail(cursor, page_after="" if forgotten else cursor.page_after, counts=counts)
-        if failures >= FAILURES_TO_CASE:
-            told = f"{type(error).__name__}: {error}" if isinstance(error, StripeError) else type(error).__name__
-            await open_case(cursor.account, CaseKind.CATCH_UP_FAILED, cursor.walk, told, now)
+        page_after = "" if ended is Ended.REFUSED else cursor.page_after
+        failures = await cursors.fail(cursor, told, now, page_after=page_after, counts=ended is not Ended.THROTTLED)
+        if failures >= FAILURES_TO_CASE or late:
+            await open_case(cursor.account, CaseKind.CATCH_UP_FAILED, cursor.subject, told, now)
+
+
+def _ended(error: Exception) -> Ended:
+    match error:
+        case StripeNotSentError() | NotSentError():
+            return Ended.THROTTLED
+        case StripeRefusedError() | RefusedError():
+            return Ended.REFUSED
+        case _:
+            return Ended.FAILED
+
+
+def _told(error: Exception) -> str:
+    """Our own words whole, of a stranger's only the name (it may quote a secret)."""
+    return f"{type(error).__name__}: {error}" if isinstance(error, StripeError | CallError) else type(error).__name__
 
 
 def _claim_s(runtime: Runtime) -> float:
-    return runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S
+    """A claim outlasts the call of either side."""
+    return max(runtime.settings.stripe_timeout_s, runtime.settings.processor_timeout_s) + CLAIM_MARGIN_S

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -10,6 +11,7 @@ import msgspec
 from db import sql
 from db.engine import DB
 from db.states import Walk
+from gateway.connections import adapter_classes
 from gateway.reconcile.walks import is_due
 
 PREPARE: Final = """
@@ -17,34 +19,49 @@ PREPARE: Final = """
     select a.id, w, a.created_at from tollbridge.account a cross join unnest($1::text[]) as w where a.enabled
     on conflict do nothing
 """
+PREPARE_NOTICES: Final = """
+    insert into tollbridge.catch_up (account, walk, connection, done_to)
+    select n.account, 'notices', n.id, n.created_at from tollbridge.connection n where n.enabled and n.adapter = any($1)
+    on conflict do nothing
+"""
+# A disabled connection is walked from where it was once it is enabled again.
 ALL: Final = """
-    select c.* from tollbridge.catch_up c join tollbridge.account a on a.id = c.account
-    where a.enabled and (c.claim_until is null or c.claim_until < clock_timestamp()) order by c.account, c.walk
+    select c.*, n.name as connection_name, coalesce(c.claim_until >= clock_timestamp(), false) as held
+    from tollbridge.catch_up c join tollbridge.account a on a.id = c.account
+    left join tollbridge.connection n on n.account = c.account and n.id = c.connection
+    where a.enabled and (c.connection = '' or (n.enabled and n.adapter = any($1))) and ($2 in ('', c.account))
+    order by c.account, c.connection, c.walk
 """
 TAKE: Final = """
-    update tollbridge.catch_up set began_at = coalesce(began_at, $3),
-        claim_until = clock_timestamp() + make_interval(secs => $4)
-    where account = $1 and walk = $2 and (claim_until is null or claim_until < clock_timestamp())
-        and done_to = $5
+    update tollbridge.catch_up set began_at = coalesce(began_at, $4),
+        claim_until = clock_timestamp() + make_interval(secs => $5)
+    where account = $1 and walk = $2 and connection = $3
+        and (claim_until is null or claim_until < clock_timestamp()) and done_to = $6
     returning *
 """
 # A holder that was slower than its claim finds another cursor, and writes nothing over it.
 TURN_PAGE: Final = """
-    update tollbridge.catch_up set page_after = $5, claim_until = clock_timestamp() + make_interval(secs => $6)
-    where account = $1 and walk = $2 and began_at = $3 and page_after = $4 returning walk
+    update tollbridge.catch_up set page_after = $6, claim_until = clock_timestamp() + make_interval(secs => $7)
+    where account = $1 and walk = $2 and connection = $3 and began_at = $4 and page_after = $5 returning walk
 """
 FINISH: Final = """
     update tollbridge.catch_up set done_to = began_at, began_at = null, page_after = '', claim_until = null,
-        failures = 0
-    where account = $1 and walk = $2 and began_at = $3 and page_after = $4 returning walk
+        failures = 0, failing_since = null, error = ''
+    where account = $1 and walk = $2 and connection = $3 and began_at = $4 and page_after = $5 returning walk
 """
 LET_GO: Final = """
     update tollbridge.catch_up set claim_until = null
-    where account = $1 and walk = $2 and began_at = $3 and page_after = $4
+    where account = $1 and walk = $2 and connection = $3 and began_at = $4 and page_after = $5
 """
 FAIL: Final = """
-    update tollbridge.catch_up set claim_until = null, page_after = $5, failures = failures + $6
-    where account = $1 and walk = $2 and began_at = $3 and page_after = $4 returning failures
+    update tollbridge.catch_up set claim_until = null, page_after = $6, failures = failures + $7,
+        failing_since = coalesce(failing_since, $8), error = $9
+    where account = $1 and walk = $2 and connection = $3 and began_at = $4 and page_after = $5 returning failures
+"""
+REWIND: Final = """
+    update tollbridge.catch_up set done_to = least(done_to, $4), began_at = null, page_after = ''
+    where account = $1 and walk = $2 and connection = $3 and (claim_until is null or claim_until < clock_timestamp())
+    returning done_to
 """
 
 
@@ -52,41 +69,97 @@ class LostError(Exception):
     """Another process walks on: what this one has read is there already, or will be."""
 
 
+class Standing(msgspec.Struct, frozen=True):
+    """Where a walk stands: everything up to `done_to` is here; `began_at` is that of the one under way.
+
+    `connection` is empty for Stripe's lists. `failing_since`: the first failure since it last came to an end.
+    """
+
+    account: str
+    walk: Walk
+    connection: str
+    connection_name: str
+    done_to: datetime
+    began_at: datetime | None
+    held: bool
+    failures: int
+    failing_since: datetime | None
+    error: str
+
+
 class Cursor(msgspec.Struct, frozen=True):
     """One walk under way."""
 
     account: str
     walk: Walk
+    connection: str
     done_to: datetime
     began_at: datetime
     page_after: str
     failures: int
 
+    @property
+    def subject(self) -> str:
+        """What a case calls it."""
+        return self.connection or self.walk
 
-async def due(now: datetime) -> list[tuple[str, Walk, datetime]]:
-    """The walks that are to begin or to go on, of every enabled account: account, walk, and what is done."""
-    await sql.rows(PREPARE, [walk.value for walk in Walk])
-    rows = await sql.rows(ALL)
+    @property
+    def _key(self) -> tuple[object, ...]:
+        return (self.account, self.walk, self.connection, self.began_at, self.page_after)
+
+
+async def standing(account: str = "") -> list[Standing]:
+    """Every walk of an enabled account, or of all of them."""
+    pollable = _pollable()
+    await sql.rows(PREPARE, [walk.value for walk in Walk if walk is not Walk.NOTICES])
+    if pollable:
+        await sql.rows(PREPARE_NOTICES, pollable)
     return [
-        (row["account"], Walk(row["walk"]), row["done_to"])
-        for row in rows
-        if row["began_at"] is not None or is_due(Walk(row["walk"]), row["done_to"], now)
+        Standing(
+            row["account"],
+            Walk(row["walk"]),
+            row["connection"],
+            row["connection_name"] or "",
+            row["done_to"],
+            row["began_at"],
+            row["held"],
+            row["failures"],
+            row["failing_since"],
+            row["error"],
+        )
+        for row in await sql.rows(ALL, pollable, account)
     ]
 
 
-async def take(account: str, walk: Walk, done_to: datetime, now: datetime, for_s: float) -> Cursor | None:
+async def due(now: datetime) -> list[Standing]:
+    """The walks that are to begin or to go on, of every enabled account."""
+    return [
+        one
+        for one in await standing()
+        if not one.held and (one.began_at is not None or is_due(one.walk, one.done_to, now))
+    ]
+
+
+async def take(one: Standing, now: datetime, for_s: float) -> Cursor | None:
     """Hold a walk, and begin it unless it is under way; None where somebody else was quicker."""
-    row = await sql.row(TAKE, account, walk, now, for_s, done_to)
+    row = await sql.row(TAKE, one.account, one.walk, one.connection, now, for_s, one.done_to)
     if row is None:
         return None
-    return Cursor(account, walk, row["done_to"], row["began_at"], row["page_after"], row["failures"])
+    return Cursor(
+        one.account, one.walk, one.connection, row["done_to"], row["began_at"], row["page_after"], row["failures"]
+    )
+
+
+async def rewind(one: Standing, since: datetime) -> datetime | None:
+    """Walk everything since then once more, from its beginning; None while somebody holds the walk."""
+    done_to: datetime | None = await sql.value(REWIND, one.account, one.walk, one.connection, since)
+    return done_to
 
 
 async def turn_page(cursor: Cursor, last: str, for_s: float) -> Cursor:
     """The page is taken in, in the caller's transaction; raises LostError."""
     DB.current("turning a page")
-    key = (cursor.account, cursor.walk, cursor.began_at, cursor.page_after)
-    if await sql.row(TURN_PAGE, *key, last, for_s) is None:
+    if await sql.row(TURN_PAGE, *cursor._key, last, for_s) is None:
         raise LostError(cursor.walk)
     return msgspec.structs.replace(cursor, page_after=last)
 
@@ -94,16 +167,22 @@ async def turn_page(cursor: Cursor, last: str, for_s: float) -> Cursor:
 async def finish(cursor: Cursor) -> None:
     """The last page is taken in, in the caller's transaction; raises LostError."""
     DB.current("finishing a walk")
-    if await sql.row(FINISH, cursor.account, cursor.walk, cursor.began_at, cursor.page_after) is None:
+    if await sql.row(FINISH, *cursor._key) is None:
         raise LostError(cursor.walk)
 
 
 async def let_go(cursor: Cursor) -> None:
     """The turn is over in the middle of the walk."""
-    await sql.rows(LET_GO, cursor.account, cursor.walk, cursor.began_at, cursor.page_after)
+    await sql.rows(LET_GO, *cursor._key)
 
 
-async def fail(cursor: Cursor, *, page_after: str, counts: bool) -> int:
-    """The turn came to nothing; the next one starts after `page_after`. Returns how often in a row it failed."""
-    key = (cursor.account, cursor.walk, cursor.began_at, cursor.page_after)
-    return int(await sql.value(FAIL, *key, page_after, int(counts)) or 0)
+async def fail(cursor: Cursor, error: str, now: datetime, *, page_after: str, counts: bool) -> int:
+    """The turn came to nothing; the next one starts after `page_after`. Returns how often it failed since it last
+    came to an end: pages in between don't count, since a walk that begins again and again takes in some each time."""
+    told = sql.storable(error, 500)
+    return int(await sql.value(FAIL, *cursor._key, page_after, int(counts), now, told) or 0)
+
+
+def _pollable() -> Sequence[str]:
+    """The adapters that have something to tell to whoever asks, and tell it in no other way."""
+    return sorted(name for name, adapter in adapter_classes().items() if adapter.capabilities.polled_events)

@@ -10,7 +10,7 @@ from db import poke, sql
 from db.engine import DB
 from db.poke import Kind
 from db.states import SETTLED, Walk
-from gateway.billing.shapes import InvoiceShape, SubscriptionShape, invoice_digest, is_echo
+from gateway.billing.shapes import CreditNoteShape, InvoiceShape, SubscriptionShape, invoice_digest, is_echo
 from gateway.billing.subscriptions import GONE
 
 KNOWN: Final = "select id, digest from tollbridge.{} where account = $1 and id = any($2) order by id for no key update"
@@ -46,6 +46,13 @@ async def compare_subscriptions(
     differs = [i for i, digest in shown.items() if digest != ours.get(i)]
     await poke.poke(Kind.SUBSCRIPTION, account, differs, now, stale=True)
     return len(differs)
+
+
+async def poke_what_is_credited(account: str, found: Sequence[CreditNoteShape], now: datetime) -> int:
+    """Poke the invoices of these credit notes, which say nothing of what we know of them; returns how many."""
+    invoices = sorted({shape.invoice_id for shape in found} - {""})
+    await poke.poke(Kind.INVOICE, account, invoices, now, stale=True)
+    return len(invoices)
 
 
 async def poke_what_is_gone(account: str, walk: Walk, began_at: datetime, now: datetime) -> int:

@@ -1,4 +1,4 @@
-"""When each list is walked, and which events: pure."""
+"""When each list is walked, and what of it: pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ EVERY: Final[Mapping[Walk, timedelta]] = {
     Walk.OPEN_INVOICES: timedelta(hours=6),
     Walk.DRAFT_INVOICES: timedelta(hours=6),
     Walk.NEW_INVOICES: timedelta(hours=6),
+    Walk.CREDIT_NOTES: timedelta(hours=6),
     Walk.SUBSCRIPTIONS: timedelta(hours=6),
+    Walk.NOTICES: timedelta(minutes=30),
 }
 """How long after the begin of one walk the next one begins."""
 KEPT: Final = timedelta(days=30)

@@ -55,6 +55,9 @@ REPLIES = """
             select account, principal, key from tollbridge.idempotent_reply where created_at < $1 limit $2) returning 1)
     select count(*) from old
 """
+PAUSES = """
+    with old as (delete from tollbridge.collection_pause where until_at < $1 returning 1) select count(*) from old
+"""
 WORKERS = """
     with old as (delete from tollbridge.worker where beat_at < clock_timestamp() - $1::interval returning 1)
     select count(*) from old
@@ -70,6 +73,7 @@ async def purge(runtime: Runtime, now: datetime) -> int:
     gone += await _batches(EVENTS, now - EVENTS_FOR)
     gone += await _batches(REPLIES, now - REPLIES_FOR)
     gone += int(await sql.value(WORKERS, WORKERS_FOR))
+    gone += int(await sql.value(PAUSES, now))
     return gone + await purge_log(QUEUE_LOG_FOR)
 
 

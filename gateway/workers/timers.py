@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from datetime import date, datetime
-from functools import partial
+from datetime import date, datetime, timedelta
 from typing import Final, TypeAlias
 
 import structlog
@@ -14,7 +13,7 @@ import structlog
 from db import sql
 from db.ids import new_id
 from gateway.clock import business_now
-from gateway.inbox.intake import take_in
+from gateway.inbox.intake import Listed
 from gateway.reconcile.catch_up import catch_up
 from gateway.runtime import Runtime
 from gateway.workers.purge import purge
@@ -27,10 +26,10 @@ CATCH_UP_S: Final = 60.0
 
 Turn: TypeAlias = Callable[[], Awaitable[None]]
 
-BEAT = """
-    insert into tollbridge.worker (id, started_at, beat_at) values ($1, clock_timestamp(), clock_timestamp())
-    on conflict (id) do update set beat_at = clock_timestamp()
-"""
+SILENCE: Final = timedelta(minutes=1)
+"""Without a beat of any worker for longer, nobody worked: six beats of each were missed."""
+
+BEAT = "select tollbridge.beat($1, $2)"
 
 
 async def every(seconds: float, name: str, turn: Turn, stop: asyncio.Event) -> None:
@@ -51,11 +50,13 @@ async def every(seconds: float, name: str, turn: Turn, stop: asyncio.Event) -> N
 
 
 def beating() -> Turn:
-    """Says that this worker lives. Machine time: a gap is downtime of ours (law 7)."""
+    """Says that this worker lives, and after a gap for how long nobody did: that is downtime of ours (law 7)."""
     worker = new_id("wrk")
 
     async def beat() -> None:
-        await sql.rows(BEAT, worker)
+        gap: timedelta | None = await sql.value(BEAT, worker, SILENCE)
+        if gap is not None:
+            log.warning("nobody_worked", for_s=round(gap.total_seconds()))
 
     return beat
 
@@ -64,7 +65,7 @@ def catching_up(runtime: Runtime) -> Turn:
     """Walks Stripe's lists on, where a walk is due."""
 
     async def turn() -> None:
-        new = await catch_up(runtime, await business_now(), partial(take_in, runtime.keyring))
+        new = await catch_up(runtime, await business_now(), Listed(runtime.keyring))
         if new:
             log.info("caught_up", new=new)
 

@@ -63,6 +63,7 @@ ROUTES: Final[Mapping[str, Row]] = {
     "GET /v1/cases": _row("finance"),
     "GET /v1/cases/{case_id}": _row("finance", case_id="case"),
     "POST /v1/cases/{case_id}/close": _row("finance", body={"reason": "done"}, case_id="case"),
+    "GET /v1/catch_up": _row("finance admin"),
     "POST /v1/checkout_sessions": _row("checkout server", 409, CHECKOUT),
     "GET /v1/checkout_sessions/{session_id}": _row("checkout server session", session_id="session"),
     "POST /v1/checkout_sessions/{session_id}": _row("checkout server session", 503, {}, session_id="session"),
@@ -118,6 +119,18 @@ ROUTES: Final[Mapping[str, Row]] = {
     "POST /v1/webhook_endpoints/{endpoint_id}/roll_secret": _row("admin", body={}, endpoint_id="endpoint"),
     "POST /v1/webhook_endpoints/{endpoint_id}/ping": _row("admin", endpoint_id="endpoint"),
     "GET /v1/webhook_endpoints/{endpoint_id}/deliveries": _row("admin", endpoint_id="endpoint"),
+    "POST /v1/customers/{customer_id}/pause_collection": _row(
+        "server finance", body={"reason": "pays by transfer"}, customer_id="customer"
+    ),
+    "POST /v1/customers/{customer_id}/resume_collection": _row(
+        "server finance", body={"reason": "no transfer"}, customer_id="customer"
+    ),
+    "POST /v1/invoices/{invoice_id}/pause_collection": _row(
+        "server finance", body={"reason": "pays by transfer"}, invoice_id="invoice"
+    ),
+    "POST /v1/invoices/{invoice_id}/resume_collection": _row(
+        "server finance", body={"reason": "no transfer"}, invoice_id="invoice"
+    ),
     "GET /v1/api_keys": _row("admin platform"),
     "POST /v1/api_keys": _row("admin platform", body={"name": "x", "scopes": ["server"]}),
     "DELETE /v1/api_keys/{key_id}": _row("admin platform", key_id="key"),

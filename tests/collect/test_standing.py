@@ -10,8 +10,8 @@ import pytest
 
 from db import cases, sql
 from gateway.clock import business_now
-from gateway.collect.load import view_of
 from gateway.collect.outcomes import store_outcome
+from gateway.collect.view import view_of
 from gateway.domain.view import MethodView
 from processors.declines import DeclineTable
 from processors.outcome import DeclineClass, Declined

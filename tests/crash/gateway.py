@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from contextlib import suppress
 from typing import Final
 
 from db import sql
 from db.encryption import Keyring
 from gateway.app import create_app
+from gateway.clock import business_now
+from gateway.inbox.intake import Listed
+from gateway.reconcile.catch_up import catch_up
 from gateway.runtime import running
 from gateway.settings import Settings
 from tests.support.drain import drain
@@ -22,6 +26,9 @@ CLAIMS_RUN_OUT: Final = """
 LOCKS_RUN_OUT: Final = """
     update tollbridge.idempotent_reply set locked_until = clock_timestamp() - interval '1 second'
     where status is null and locked_until > clock_timestamp()
+"""
+WALKS_RUN_OUT: Final = """
+    update tollbridge.catch_up set claim_until = clock_timestamp() - interval '1 second' where claim_until is not null
 """
 NUMBERS: Final = itertools.count()
 
@@ -51,6 +58,18 @@ class Gateway:
         except DeadProcessError:
             await self.alive()
             return True
+
+    async def catch_up(self) -> None:
+        """A turn of the worker's timer, which comes again whatever becomes of this one."""
+        await self.alive()
+        await sql.rows(WALKS_RUN_OUT)
+        with suppress(DeadProcessError, Exception):  # as the worker's timers do
+            await self.worker.run(self._walk())
+        await self.alive()
+
+    async def _walk(self) -> None:
+        runtime = self.worker.does
+        await catch_up(runtime, await business_now(), Listed(runtime.keyring))
 
     async def minutes_pass(self) -> bool:
         """What some minutes do to claims and locks whose holders have lost them; machine time can't be moved.

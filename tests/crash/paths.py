@@ -183,6 +183,18 @@ async def one_event(world: CrashWorld, begun: Signup) -> None:
 
 
 @path(begins=subscribed)
+async def lost_renewal(world: CrashWorld, begun: Signup) -> None:
+    """Stripe's webhooks of a renewal are lost: the walks through its lists find it."""
+    world.stripe.delivery.set(drop=True)
+    await world.later(days=31, hours=1)
+    await world.rest()
+    world.stripe.delivery.set(drop=False)
+    await world.caught_up()
+    await world.rest()
+    _paid(world, begun, 2)
+
+
+@path(begins=subscribed)
 async def declined_then_paid(world: CrashWorld, begun: Signup) -> None:
     """The first try of a renewal is declined, the next one a day later succeeds."""
     [method] = world.methods_at_processor()

@@ -14,6 +14,7 @@ import msgspec
 from db.encryption import Keyring, generate_key
 from db.engine import DB, PoolOptions
 from gateway.checkout import sessions
+from gateway.reconcile import catch_up
 from gateway.runtime import Runtime, running
 from gateway.sandbox.kit import delivery
 from gateway.sandbox.practice import PracticeProcessor
@@ -138,6 +139,7 @@ class Stage:
 async def open_stage(dsn: str) -> AsyncIterator[Stage]:
     """A stage over an empty, migrated database, for the rest of this Python process's life."""
     sessions.CREATE_WAIT_S = 0.0  # nobody waits on real time: a client asks again
+    catch_up.WALKS_AT_ONCE = 1  # one walk after another, and
     delivery.PARALLEL = 1  # one webhook after another, so that points come in one order
     settings, keyring = Settings(), Keyring.parse(f"test:{generate_key()}", generate_key())
     DB.configure(dsn, PoolOptions(max_size=5))

@@ -28,6 +28,8 @@ NEXT_AT: Final = " union all ".join(
     )
 )
 
+BEHIND: Final = "select not coalesce(bool_and(done_to >= $1), false) from tollbridge.catch_up"
+
 
 @dataclass
 class CrashWorld(World):
@@ -58,6 +60,15 @@ class CrashWorld(World):
             if not soon_s and not held:
                 return
             await self.later(seconds=int(min(soon_s, default=0)) + 1)
+
+    async def caught_up(self) -> None:
+        """The worker's timer walks until a walk has come to its end since now, however often the worker dies of it."""
+        now = await business_now()
+        for _ in range(TRIES):
+            await self.gateway.catch_up()
+            if not await sql.value(BEHIND, now):
+                return
+        raise AssertionError("the walks come to no end")
 
     async def call(
         self, method: str, path: str, body: Any = None, *, key: str = "", headers: dict[str, str] | None = None

@@ -169,7 +169,7 @@ def test_the_transitions_are_the_designs() -> None:
 
 # --- what every table keeps ----------------------------------------------------------------------------------------
 
-OF_NO_ACCOUNT = {"account", "migration", "business_clock", "worker"}
+OF_NO_ACCOUNT = {"account", "migration", "business_clock", "worker", "downtime"}
 
 
 async def test_every_row_belongs_to_an_account() -> None:

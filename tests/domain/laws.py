@@ -17,6 +17,7 @@ from gateway.domain.actions import (
     ConfirmRecording,
     Done,
     Finalize,
+    FindLost,
     GiveUp,
     MarkSurplus,
     MarkUnknown,
@@ -66,6 +67,8 @@ def charges_only_after_a_last_look(view: InvoiceView, action: Action, now: datet
     since = view.subscription.paused_since if view.subscription is not None else None
     assert since is None or invoice.created < since, "it was made in a pause"
     assert view.hold != "held", "nobody has confirmed it yet"
+    assert not _paused(view, now)
+    assert not view.look_first, "it may have been charged already, and forgotten"
     assert view.read_at is not None
     assert now - view.read_at <= FRESH
     assert view.held_money < invoice.amount_remaining, "money for it is held already"
@@ -78,6 +81,7 @@ def charges_only_after_a_last_look(view: InvoiceView, action: Action, now: datet
     assert method.connection == action.connection
     assert action.number not in {a.number for a in view.attempts}
     assert (method.minimum or 0) <= action.amount <= (method.maximum or action.amount)
+    assert method.usable_from is None or method.usable_from <= now, "its processor does not answer"
 
 
 def keeps_its_hands_off_while_unresolved(view: InvoiceView, action: Action, _: datetime) -> None:
@@ -107,6 +111,7 @@ def replays_only_what_is_still_wanted(view: InvoiceView, action: Action, now: da
         assert unknown.capabilities.lookup is not Lookup.NONE
         return
     assert unknown.state is AttemptState.UNKNOWN
+    assert not _paused(view, now)
     assert now - unknown.sent_at < unknown.capabilities.idempotency.window * 0.9
     assert view.read_at is not None
     assert now - view.read_at <= FRESH
@@ -120,6 +125,10 @@ def replays_only_what_is_still_wanted(view: InvoiceView, action: Action, now: da
         lag = unknown.capabilities.call_timeout + unknown.capabilities.lookup_lag
         assert unknown.looked_at is not None
         assert unknown.looked_at > (unknown.resent_at or unknown.sent_at) + lag
+
+
+def _paused(view: InvoiceView, now: datetime) -> bool:
+    return view.pause is not None and (view.pause.until is None or view.pause.until > now)
 
 
 def withdraws_only_what_nobody_wants(view: InvoiceView, action: Action, _: datetime) -> None:
@@ -298,6 +307,8 @@ def carried_out(view: InvoiceView, action: Action, now: datetime, stripe: Answer
         case Charge(number=number, amount=amount, method=method):
             made = attempt("pending", number, amount=amount, method=method, sent_at=now, resolve_at=now + _LATER)
             return replace(view, attempts=(*view.attempts, made), asked=False)
+        case FindLost():
+            return replace(view, look_first=False)
         case Resolve(attempt=id_, how=how):
             asked = _attempt(view, id_)
             times = {"resent_at": now} if how == "replay" else {"looked_at": now}

@@ -13,7 +13,16 @@ from db.states import UNRESOLVED, AttemptState, MethodStatus, RecordingState
 from gateway.domain.actions import CaseKind
 from gateway.domain.billed import ATTEMPT_KEY, BilledInvoice, InvoiceStatus, StripePayment
 from gateway.domain.policy import Policy
-from gateway.domain.view import AttemptView, Hold, InvoiceView, MethodView, ReceiptView, RecordingView, SubscriptionView
+from gateway.domain.view import (
+    AttemptView,
+    Hold,
+    InvoiceView,
+    MethodView,
+    Pause,
+    ReceiptView,
+    RecordingView,
+    SubscriptionView,
+)
 from processors.capabilities import Capabilities, Idempotency, Lookup, Replay
 from processors.outcome import Advice
 from tests.domain.views import CAPABILITIES, INVOICE, NOW
@@ -78,6 +87,7 @@ def methods(draw: st.DrawFn) -> tuple[MethodView, ...]:
                 locked=draw(st.sampled_from([False, False, False, True])),
                 minimum=bounds[0],
                 maximum=bounds[1],
+                usable_from=draw(st.sampled_from([None, None, NOW - timedelta(minutes=1), NOW + timedelta(minutes=1)])),
             )
         )
     return tuple(made)
@@ -207,9 +217,12 @@ def views(draw: st.DrawFn, states: Sequence[AttemptState] = tuple(AttemptState))
         unresolved_beside=draw(st.sampled_from([False, False, False, True])),
         preferred_method=draw(st.sampled_from(["", "pm_1", "pm_gone"])),
         not_before=draw(st.none() | near),
+        look_first=draw(st.sampled_from([False, False, False, True])),
+        pause=draw(st.sampled_from([None, None, Pause("x", NOW - DAYS), Pause("x", NOW - DAYS, NOW + DAYS), _OVER])),
         open_cases=draw(st.frozensets(st.sampled_from(CaseKind), max_size=2)) - _NAMING,
     )
 
 
+_OVER = Pause("over", NOW - 2 * DAYS, NOW - DAYS)
 _NAMING = {CaseKind.OVERPAID, CaseKind.PAID_BY_HAND, CaseKind.PARTIAL_CAPTURE, CaseKind.SURPLUS_CAPTURE}
 """Cases that name money are opened by the rules under test."""

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from db import sql
-from gateway.collect.load import view_of
+from gateway.collect.view import view_of
 from gateway.domain.project import project
 from tests.support.world import Shop, World
 

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -29,7 +28,7 @@ from gateway.collect import advance
 from gateway.customers.methods import store_method
 from gateway.domain.actions import Action
 from gateway.domain.view import InvoiceView
-from gateway.inbox.intake import take_in
+from gateway.inbox.intake import Listed
 from gateway.inbox.route import Router
 from gateway.reconcile.catch_up import catch_up
 from gateway.runtime import Runtime, running
@@ -200,7 +199,7 @@ class World:
 
     async def catch_up(self) -> int:
         """What the catch-up timer does in a turn: walk Stripe's lists, as far as a walk is due; how much was new."""
-        return await catch_up(self.runtime, await business_now(), partial(take_in, self.runtime.keyring))
+        return await catch_up(self.runtime, await business_now(), Listed(self.runtime.keyring))
 
     # --- what people do ---
 

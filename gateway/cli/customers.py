@@ -1,0 +1,57 @@
+"""`tollbridge customers`: pausing and resuming the collection of all that a customer owes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import click
+
+from gateway.api.customers import CustomerBody, find_customer
+from gateway.cli.context import account_of, author, opened, run
+from gateway.cli.output import OUT, as_json, say
+from gateway.cli.pauses import REASON, UNTIL, ends, utc
+from gateway.finance.pause import pause_customer, resume_customer
+
+ACCOUNT = click.option("--account", default="", help="Name or id; not needed where there is only one.")
+
+
+@click.group()
+def customers() -> None:
+    """Customers, and whether their invoices are collected."""
+
+
+@customers.command(name="pause-collection")
+@click.argument("customer")
+@REASON
+@UNTIL
+@ACCOUNT
+@as_json
+def pause_collection(customer: str, reason: str, until: datetime | None, account: str, json_: bool) -> None:
+    """Charge nothing of a customer's for a while; what was charged already is recorded."""
+
+    async def work() -> CustomerBody:
+        async with opened():
+            owner = (await account_of(account)).id
+            await pause_customer(author(reason), owner, customer, utc(until))
+            return await find_customer(owner, customer)
+
+    found = run(work)
+    say(found, json_, lambda: OUT.print(f"Nothing of {found.id} is charged until {ends(found.pause)}."))
+
+
+@customers.command(name="resume-collection")
+@click.argument("customer")
+@REASON
+@ACCOUNT
+@as_json
+def resume_collection(customer: str, reason: str, account: str, json_: bool) -> None:
+    """Collect a customer's invoices again."""
+
+    async def work() -> CustomerBody:
+        async with opened():
+            owner = (await account_of(account)).id
+            await resume_customer(author(reason), owner, customer)
+            return await find_customer(owner, customer)
+
+    found = run(work)
+    say(found, json_, lambda: OUT.print(f"The invoices of {found.id} are collected again."))

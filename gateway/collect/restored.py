@@ -1,0 +1,124 @@
+"""Tries that a restored database has forgotten: they are found at the processor before anything is charged again.
+
+A backup is older than the moment at which it is restored, and whatever was tried between is not in it. What shows is
+that no worker's beat stands there from that time, as after any downtime; so after each the processor is asked for the
+next tries of an invoice, by the references that they would have. Where it can't be asked by reference the key still
+protects, since it is derived from the invoice and the number (law 2), within the processor's own window.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+import structlog
+
+from db import poke, sql
+from db.engine import DB
+from db.ids import attempt_key, derived_key, new_id
+from db.poke import Claim
+from gateway.collect.charge import (
+    INSERT,
+    ask,
+    method_reference,
+    reference_of,
+    request_of,
+    total_timeout_s,
+    without_token,
+)
+from gateway.collect.load import Loaded
+from gateway.collect.outcomes import all_of, store_outcome
+from gateway.collect.turn import CLAIM_MARGIN_S, NotYetError
+from gateway.domain.actions import FindLost
+from gateway.domain.billed import ATTEMPT_KEY
+from gateway.runtime import Runtime
+from processors.capabilities import Lookup
+from processors.interface import ProcessorAdapter
+from processors.money import Money
+from processors.outcome import ChargeOutcome, Found, LookupFailed, Pending, RequiresAction, Succeeded
+from processors.values import ChargeQuery
+
+log = structlog.get_logger()
+
+MOST_LOST: Final = 25
+"""Tries of one invoice; no ladder has more."""
+BY_REFERENCE: Final = frozenset({Lookup.BY_REFERENCE, Lookup.SCAN})
+REASON: Final = "restored"
+RECORDED: Final = """
+    insert into tollbridge.recording (id, account, attempt, invoice, amount, currency, state, idempotency_key, how,
+        created_at, resolved_at)
+    values ($1, $2, $3, $4, $5, $6, 'recorded', $7, $8, $9, $9) on conflict do nothing
+"""
+LOOKED: Final = "update tollbridge.invoice set looked_for_at = $3 where account = $1 and id = $2"
+
+
+async def find_lost(runtime: Runtime, claim: Claim, loaded: Loaded, action: FindLost, now: datetime) -> None:
+    """Take up every try that the processor knows from this number on, one after another, as far as they go.
+
+    Raises NotYetError where it can't be asked now: nothing is charged before it was.
+    """
+    adapter = await runtime.connections.adapter(claim.account, action.connection)
+    if adapter.capabilities.lookup in BY_REFERENCE:
+        for number in range(action.number, action.number + MOST_LOST):
+            found = await _ask(runtime, claim, loaded, action, adapter, number)
+            if found is None:
+                break
+            await _take_up(runtime, claim, loaded, action, adapter, number, found)
+            if isinstance(found.outcome, Pending | RequiresAction):
+                break
+    await sql.rows(LOOKED, claim.account, claim.id, now)
+
+
+async def _ask(
+    runtime: Runtime, claim: Claim, loaded: Loaded, action: FindLost, adapter: ProcessorAdapter, number: int
+) -> Found | None:
+    timeout_s = total_timeout_s(runtime, adapter)
+    await poke.hold(claim, timeout_s + CLAIM_MARGIN_S)
+    invoice = loaded.view.invoice
+    assert invoice is not None
+    method = await method_reference(runtime, claim.account, action.method)
+    query = ChargeQuery(reference_of(adapter, claim.id, number), method=method, since=invoice.created)
+    found = await ask(adapter, query, timeout_s)
+    if isinstance(found, LookupFailed):
+        raise NotYetError(f"whether try {number} was made before can't be asked: {found.reason}")
+    return found if isinstance(found, Found) else None
+
+
+async def _take_up(
+    runtime: Runtime,
+    claim: Claim,
+    loaded: Loaded,
+    action: FindLost,
+    adapter: ProcessorAdapter,
+    number: int,
+    found: Found,
+) -> None:
+    """The attempt as it would stand there, with its end."""
+    account, invoice, now = claim.account, loaded.view.invoice, loaded.now
+    assert invoice is not None
+    outcomes = [await without_token(runtime, account, action.method, outcome) for outcome in all_of(found)]
+    amount = _amount(outcomes[0], Money(loaded.view.wanted, invoice.currency))
+    method, attempt = await method_reference(runtime, account, action.method), new_id("att")
+    reference = reference_of(adapter, claim.id, number)
+    call = adapter.prepare_charge(request_of(claim, reference, number, amount, method))
+    sealed = runtime.keyring.encrypt(msgspec.json.encode(call), table="attempt", column="request", row=attempt)
+    key = attempt_key(account, claim.id, number)
+    of = (action.connection, action.method, amount.amount, amount.currency)
+    async with DB.transaction():
+        await poke.hold(claim, CLAIM_MARGIN_S)
+        await sql.rows(INSERT, attempt, account, claim.id, number, *of, REASON, key, reference, sealed, now)
+    log.warning("lost_attempt_found", invoice=claim.id, number=number, outcome=type(outcomes[0]).__name__)
+    for outcome in outcomes:
+        await store_outcome(account, attempt, outcome, now, wake=False, proven=True)
+    if invoice.status == "paid" and isinstance(outcomes[0], Succeeded) and ATTEMPT_KEY in invoice.metadata:
+        # Stripe was told of it then: it names a try of ours, and this is the one that has the money.
+        took = min(invoice.amount_paid, amount.amount)
+        told = derived_key("record", account, claim.id, REASON)
+        await sql.rows(RECORDED, new_id("rec"), account, attempt, claim.id, took, amount.currency, told, REASON, now)
+
+
+def _amount(outcome: ChargeOutcome, wanted: Money) -> Money:
+    """What was asked for then: what was taken, where something was."""
+    same = isinstance(outcome, Succeeded) and outcome.captured.currency == wanted.currency
+    return outcome.captured if same and isinstance(outcome, Succeeded) else wanted

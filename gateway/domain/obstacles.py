@@ -1,0 +1,54 @@
+"""What stands in the way of a charge that is due: a pause, an amount out of bounds, a processor that is silent."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from gateway.domain.actions import CaseKind
+from gateway.domain.billed import BilledInvoice
+from gateway.domain.view import InvoiceView, MethodView, Pause
+
+PAUSED = "the collection of its subscription is paused"
+"""In Stripe; a pause of ours names its own reason."""
+NOT_ANSWERING = "the processor does not answer; it is tried again soon"
+
+
+class OutOfBounds(msgspec.Struct, frozen=True):
+    """An amount that the processor does not take, and the case that says so."""
+
+    kind: CaseKind
+    reason: str
+
+
+def pause_of(view: InvoiceView, now: datetime) -> Pause | None:
+    """The pause that holds at `now`, if any."""
+    pause = view.pause
+    return pause if pause is not None and (pause.until is None or pause.until > now) else None
+
+
+def told(pause: Pause) -> str:
+    """A pause in words."""
+    return f"its collection is paused: {pause.reason}"
+
+
+def made_in_pause(view: InvoiceView, invoice: BilledInvoice) -> bool:
+    """Older invoices are collected during a pause as before (docs: billing/subscriptions/pause-payment)."""
+    since = view.subscription.paused_since if view.subscription is not None else None
+    return since is not None and invoice.created >= since
+
+
+def out_of_bounds(method: MethodView, amount: int) -> OutOfBounds | None:
+    """Why the method's processor would not take this amount, if so."""
+    if method.minimum is not None and amount < method.minimum:
+        return OutOfBounds(CaseKind.BELOW_PROCESSOR_MINIMUM, f"the processor takes {method.minimum} or more")
+    if method.maximum is not None and amount > method.maximum:
+        return OutOfBounds(CaseKind.ABOVE_PROCESSOR_MAXIMUM, f"the processor takes {method.maximum} or less")
+    return None
+
+
+def waits_until(method: MethodView, now: datetime) -> datetime | None:
+    """When the method's processor may be asked again, where it has stopped answering."""
+    at = method.usable_from
+    return at if at is not None and at > now else None
