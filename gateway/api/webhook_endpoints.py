@@ -25,7 +25,7 @@ from gateway.domain.news_types import NewsType
 from gateway.outbound import events
 from gateway.outbound.body import Event
 from gateway.runtime import Runtime
-from processors.values import Secret
+from processors.values import Secret, Unprinted
 
 Callers: Final = requires(Scope.ADMIN)
 DELIVERIES: Final = """
@@ -34,7 +34,7 @@ DELIVERIES: Final = """
 TYPES: Final = "Only events of these types; none: all, those of later versions too."
 
 
-class WebhookEndpointBody(msgspec.Struct, frozen=True):
+class WebhookEndpointBody(Unprinted, msgspec.Struct, frozen=True):
     """Where events are sent. `failing_since`: nothing was taken there since then; after three days it is disabled."""
 
     id: str

@@ -26,7 +26,7 @@ def test_sampled_stops_change_nothing() -> None:
     report = _run("sweep", "--limit", "36", "--players", "1")
     assert report["histories"] == 36
     assert report["deaths"] > report["lost_answers"] > 0
-    assert all(points > 20 for points in report["points"].values()), "a path without points shows nothing"
+    assert all(points > 10 for points in report["points"].values()), "a path without points shows nothing"
 
 
 def test_sampled_orders_change_nothing() -> None:

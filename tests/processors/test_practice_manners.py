@@ -221,7 +221,8 @@ async def test_being_turned_away_is_not_sent_and_an_outage_is_unknown(practice: 
     practice.processor.advance(60)
     practice.processor.set_manner(API_KEY, rate_limit=1)
     await practice.adapter.check()
-    assert await practice.charge() == NotSent("POST /v1/charges answered 429: turned away unread", timedelta(seconds=1))
+    turned_away = NotSent("POST /v1/charges answered 429: turned away unread", timedelta(seconds=1), answered=True)
+    assert await practice.charge() == turned_away
 
 
 @pytest.mark.parametrize(
