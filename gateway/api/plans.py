@@ -7,6 +7,7 @@ from typing import Final, Literal
 import msgspec
 
 from db import sql
+from db.states import UnknownStateError
 from gateway.api.paging import unix
 from gateway.clock import business_now
 from gateway.collect.view import view_of
@@ -41,8 +42,14 @@ class PlanBody(msgspec.Struct, frozen=True):
 
 
 async def plan_of(account: str, invoice: str) -> PlanBody | None:
-    """The plan of an invoice, which must exist; None while nothing is to be collected of it."""
-    view, now = await view_of(account, invoice), await business_now()
+    """The plan of an invoice, which must exist; None while nothing is to be collected of it.
+
+    None also where a newer version of us has written a state that this one does not know: that one plans it.
+    """
+    try:
+        view, now = await view_of(account, invoice), await business_now()
+    except UnknownStateError:
+        return None
     found = plan_to_show(view, now)
     if found is None or view.invoice is None or not_ours(view):
         return None
