@@ -138,7 +138,8 @@ class Year:
             return
         for _ in range(40):
             sent = (await place.stripe.flush()).sent + (await place.practice.flush()).sent
-            caught_up = await place.catch_up()
+            # Every six hours, as a worker would, is half of all the work: once a day shows the same.
+            caught_up = await place.catch_up() if step % 4 == 0 else 0
             worked = await drain(place.runtime, at_once=AT_ONCE)
             if not sent and not worked and not caught_up:
                 return
