@@ -1,0 +1,275 @@
+"""Histories of restored databases and of ends of recovery that break a law."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from db import sql
+from db.engine import DB
+from db.poke import Kind, WakeUp
+from gateway.accounts import connections
+from gateway.clock import business_now, move_clock
+from gateway.collect.advance import advance_invoice
+from gateway.customers.methods import store_method
+from gateway.outbound.deliver import Deliverer
+from gateway.outbound.post import posting
+from gateway.workers import run
+from processors.values import Card, PaymentMethodReference, Secret
+from tests.scenarios.test_d_restored import DAY_BEFORE, Backup
+from tests.support.world import BY, Doors, World
+from tests.support.world import world as new_world
+
+CHARGE = {"method": "POST", "path": "/v1/charges"}
+END = {"end_after_hours": 168, "at_end": ["mark_uncollectible", "cancel_subscription"]}
+
+
+@pytest.fixture
+async def world(database: str, doors: Doors) -> AsyncIterator[World]:
+    async with new_world(doors) as made:
+        yield made
+
+
+async def _days(world: World, days: int) -> None:
+    for _ in range(days):
+        await world.later(days=1)
+
+
+def _alive(world: World, subscription: str) -> bool:
+    return world.stripe_subscription(subscription)["status"] in ("active", "past_due")
+
+
+# --- restored databases --------------------------------------------------------------------------------------------
+
+
+async def test_a_lost_try_behind_one_that_was_never_sent(world: World) -> None:
+    """Laws 1, 2: try 1 was turned away (429), try 2 is a debit under way; neither is in the backup. "1 is not there"
+    ends the search, and 1 is charged, beside 2."""
+    signup, renewal = await world.renew_unseen()
+    world.break_card(signup.customer, "pending_then_ok")
+    backup = Backup(world)
+    await backup.take()
+    world.practice.faults.add("error_before", status=429, **CHARGE)
+    await world.settle()
+    await world.later(minutes=2)
+    assert await world.attempts(renewal) == ["not_sent", "pending"]
+
+    await world.move(minutes=10)
+    await backup.restore()
+    await world.catch_up()
+    await world.settle()
+    await _days(world, 3)
+    assert len(world.captures()) == 2, "the signup's, and one for the renewal"
+
+
+async def test_a_lost_try_at_another_connection(world: World) -> None:
+    """Laws 1, 2: try 1 was refused at one processor, try 2 is under way at the other. Only the first is asked; after
+    eight days the other's idempotency key protects no more."""
+    signup, renewal = await world.renew_unseen()
+    second_key, webhook = "practice_second_made_up", "practice_webhook_second_made_up"
+    taken = world.practice.set_webhook(second_key, f"{world.gateway_url}/webhooks/shop/practice-two", webhook)
+    two = await connections.add(
+        world.runtime,
+        BY,
+        world.shop.account,
+        "practice-two",
+        "practice",
+        connections.ConnectionChange(
+            credentials={"api_key": Secret(second_key), "webhook_secret": Secret(webhook)},
+            options={"base_url": world.practice_url, "account": taken.id},
+        ),
+    )
+    made = world.practice.create_method(second_key, "decline_lost_stolen")
+    async with DB.transaction():
+        await store_method(
+            world.runtime,
+            world.shop.account,
+            signup.customer,
+            two.id,
+            PaymentMethodReference(Secret(made.token)),
+            Card(brand="visa", last4="4242", fingerprint=made.fingerprint),
+            await business_now(),
+        )
+    world.practice.settings.pending_delay_s = 20 * 86400
+    world.break_card(signup.customer, "pending_then_ok")
+    backup = Backup(world)
+    await backup.take()
+    await world.settle()
+    assert await world.attempts(renewal) == ["declined", "pending"]
+
+    await world.move(days=8)
+    await backup.restore()
+    await world.catch_up()
+    await world.settle()
+    await _days(world, 25)
+    assert len(world.captures()) == 2, "the signup's, and one for the renewal"
+
+
+async def test_the_end_does_not_look_for_lost_tries(world: World) -> None:
+    """Law 7: the backup knows no payment method that can be charged; the payer's new card, and its debit under way,
+    came after it. The end comes, and nobody has looked."""
+    await world.set_policy(**END)
+    signup, _ = await world.renew("decline_lost_stolen")
+    backup = Backup(world)
+    await backup.take()
+    world.practice.settings.pending_delay_s = 20 * 86400
+    await world.new_card(signup.customer, "pending_then_ok")
+    assert world.last_charge().status == "pending"
+
+    await world.move(minutes=10)
+    await backup.restore()
+    await world.catch_up()
+    await world.settle()
+    await _days(world, 9)
+    assert world.last_charge().status == "pending"
+    assert _alive(world, signup.subscription), "given up while its debit is under way"
+
+
+async def test_the_first_job_does_not_wait_for_the_first_beat(world: World) -> None:
+    """Laws 1, 7: what was down is known by the first beat alone, and the lanes do not wait for it."""
+    _, renewal = await world.renew_unseen()
+    await world.hear()
+    backup = Backup(world)
+    await backup.take()
+    world.stripe.faults.add("error_before", method="POST", path=f"/v1/invoices/{renewal}/pay", status=429, times=None)
+    await world.settle()
+    calls = len(world.charge_calls())
+    await world.move(minutes=10)
+    now = await business_now()
+    await backup._kept.put_back()
+    await move_clock(now - await business_now())
+    await sql.rows(DAY_BEFORE, now - backup._at)
+
+    stop = asyncio.Event()
+    async with posting(private=True) as poster, DB.transaction():
+        # The database is slow with just this one row.
+        await sql.rows("lock table tollbridge.worker in exclusive mode")
+        task = asyncio.create_task(run._work(world.runtime, Deliverer(world.runtime, poster), stop))
+        await asyncio.sleep(4)
+        made = len(world.charge_calls()) - calls
+    stop.set()
+    await task
+    assert made == 0, "charged before anybody knew that there was a gap"
+
+
+# --- the end of recovery -------------------------------------------------------------------------------------------
+
+
+async def test_a_locked_account_ends_no_subscription(world: World) -> None:
+    """Law 7: the merchant's account was locked from the second try to the due date. README: its end "charges what has
+    waited"."""
+    await world.set_policy(**END)
+    signup, renewal = await world.renew("decline_insufficient_funds")
+    world.practice.lock_account(world.shop.practice_key)
+    await _days(world, 10)
+    assert await world.open_cases() == ["connection_locked"]
+    assert _alive(world, signup.subscription)
+    world.break_card(signup.customer, "ok")
+    world.practice.unlock_account(world.shop.practice_key)
+    await world.settle()
+    assert world.stripe_invoice(renewal)["status"] == "paid"
+    assert _alive(world, signup.subscription)
+
+
+async def test_a_pause_that_is_over_ends_no_subscription_at_once(world: World) -> None:
+    """README: "if none fits any more, the invoice is exhausted then, with a case, and `collect` makes a further try by
+    hand": the resume itself cancels the subscription."""
+    await world.set_policy(**END)
+    signup, _ = await world.renew("decline_insufficient_funds")
+    await world.call("POST", f"/v1/customers/{signup.customer}/pause_collection", {"reason": "in talks"})
+    await _days(world, 12)
+    assert _alive(world, signup.subscription)
+    await world.call("POST", f"/v1/customers/{signup.customer}/resume_collection", {"reason": "they pay now"})
+    await world.settle()
+    assert _alive(world, signup.subscription)
+
+
+async def test_a_pause_stops_an_end_that_has_begun(world: World) -> None:
+    """Stripe can't cancel just then; finance pauses the customer; the subscription is cancelled in the pause."""
+    await world.set_policy(**END)
+    signup, renewal = await world.renew("decline_lost_stolen")
+    path = f"/v1/subscriptions/{signup.subscription}"
+    fault = world.stripe.faults.add("error_before", method="DELETE", path=path, status=500, times=None)
+    await _days(world, 8)
+    assert world.stripe_invoice(renewal)["status"] == "uncollectible"
+    paused = await world.call("POST", f"/v1/customers/{signup.customer}/pause_collection", {"reason": "in talks"})
+    assert paused.status_code == 200, paused.text
+    world.stripe.faults.remove(fault.id)
+    await _days(world, 1)
+    assert _alive(world, signup.subscription)
+
+
+async def test_a_card_given_while_the_last_try_is_under_way(world: World) -> None:
+    """The ladder's last try is a debit; the payer gives a good card meanwhile; the debit fails, and the subscription is
+    given up without a try of that card."""
+    await world.set_policy(**END)
+    signup, renewal = await world.renew("decline_insufficient_funds")
+    await _days(world, 4)
+    world.practice.settings.pending_delay_s = 86400
+    world.break_card(signup.customer, "pending_then_fail")
+    await world.later(hours=26)
+    assert await world.attempts(renewal) == ["declined", "declined", "declined", "pending"]
+    assert (await world.new_card(signup.customer, "ok"))["status"] == "complete"
+    await _days(world, 4)
+    assert world.stripe_invoice(renewal)["status"] == "paid", await world.attempts(renewal)
+    assert _alive(world, signup.subscription)
+
+
+# --- cards ---------------------------------------------------------------------------------------------------------
+
+
+async def _invoice(world: World, customer: str) -> str:
+    v1 = world.shop.client.v1
+    one = await v1.invoices.create_async(
+        {"customer": customer, "collection_method": "send_invoice", "days_until_due": 10}
+    )
+    await v1.invoice_items.create_async({"customer": customer, "invoice": one.id, "amount": 500, "currency": "eur"})
+    await v1.invoices.finalize_invoice_async(one.id)
+    return str(one.id)
+
+
+async def test_two_workers_spend_the_last_try_of_a_card(world: World) -> None:
+    """Scenario 44 with two workers: both see nine tries, and each makes the tenth."""
+    signup = await world.signup("ok")
+    await sql.rows("""update tollbridge.payment_method set card = '{"brand": "mastercard", "last4": "4444"}'""")
+    world.break_card(signup.customer, "decline_insufficient_funds")
+    for _ in range(9):
+        await _invoice(world, signup.customer)
+        await world.settle()
+    charged = len(world.charge_calls())
+    both = [await _invoice(world, signup.customer) for _ in range(2)]
+    await world.hear()
+    wake_ups = [WakeUp(Kind.INVOICE, world.shop.account, one) for one in both]
+    await asyncio.gather(*(advance_invoice(world.runtime, one) for one in wake_ups))
+    await world.settle()
+    assert len(world.charge_calls()) - charged == 1, "the scheme allows ten in a day"
+
+
+async def test_a_refused_card_stays_refused_after_its_token_was_replaced(world: World) -> None:
+    """README: after "never again" it is charged no more, under whatever token. The bank replaces the stolen card; the
+    refusal goes over to the new number, and the stolen one may be charged again under another token."""
+    signup, _ = await world.renew("decline_lost_stolen")
+    (stolen,) = world.methods_at_processor()
+    world.practice.replace_method(stolen.token)
+    await world.settle()
+    charged = len(world.charge_calls())
+    await world.repair_card(signup, "decline_lost_stolen", fingerprint=stolen.fingerprint)
+    await _days(world, 1)
+    assert len(world.charge_calls()) == charged
+
+
+async def test_the_card_that_replaced_a_refused_one_may_be_charged(world: World) -> None:
+    """The same, seen from the payer's good new card, which she gives herself: nobody charges it, and the end comes."""
+    await world.set_policy(**END)
+    signup, renewal = await world.renew("decline_lost_stolen")
+    (stolen,) = world.methods_at_processor()
+    new = world.practice.replace_method(stolen.token)
+    await world.settle()
+    await world.repair_card(signup, fingerprint=new.fingerprint)
+    await _days(world, 8)
+    assert world.stripe_invoice(renewal)["status"] == "paid"
+    assert _alive(world, signup.subscription)
