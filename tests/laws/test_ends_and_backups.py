@@ -105,6 +105,7 @@ async def test_a_lost_try_at_another_connection(world: World) -> None:
     await backup.restore()
     await world.catch_up()
     await world.settle()
+    print("ATT", await sql.rows("select number, state, reason, connection, invoice from tollbridge.attempt"), len(world.charge_calls()), await sql.rows("select id, state, reason, due_at from tollbridge.invoice"))
     await _days(world, 25)
     assert len(world.captures()) == 2, "the signup's, and one for the renewal"
 
@@ -144,15 +145,17 @@ async def test_the_first_job_does_not_wait_for_the_first_beat(world: World) -> N
     await move_clock(now - await business_now())
     await sql.rows(DAY_BEFORE, now - backup._at)
 
-    stop = asyncio.Event()
-    async with posting(private=True) as poster, DB.transaction():
-        # The database is slow with just this one row.
-        await sql.rows("lock table tollbridge.worker in exclusive mode")
+    stop, other = asyncio.Event(), await DB.get_new_connection()
+    # The database is slow with just this one row.
+    await other.execute("begin; lock table tollbridge.worker in exclusive mode")
+    async with posting(private=True) as poster:
         task = asyncio.create_task(run._work(world.runtime, Deliverer(world.runtime, poster), stop))
         await asyncio.sleep(4)
         made = len(world.charge_calls()) - calls
-    stop.set()
-    await task
+        await other.execute("rollback")
+        stop.set()
+        await task
+    await other.close()
     assert made == 0, "charged before anybody knew that there was a gap"
 
 
