@@ -16,6 +16,7 @@ from db.poke import Kind, WakeUp
 from gateway.accounts import connections
 from gateway.clock import business_now, move_clock
 from gateway.collect.advance import advance_invoice
+from gateway.collect.view import view_of
 from gateway.customers.methods import store_method
 from gateway.outbound.deliver import Deliverer
 from gateway.outbound.post import posting
@@ -326,4 +327,75 @@ async def test_the_end_comes_before_the_first_beat(world: World) -> None:
     await other.close()
     await world.settle()
     assert _alive(world, signup.subscription)
+    assert world.stripe_invoice(renewal)["status"] == "paid"
+
+
+async def test_a_connection_that_is_switched_off_ends_no_subscription(world: World) -> None:
+    """The operator switches a connection off for some days: its payers "have no payment method", and lose their
+    subscriptions, though their cards are good and nobody asked them for anything."""
+    await world.set_policy(**END)
+    signup, renewal = await world.renew("decline_insufficient_funds")
+    await connections.update(
+        world.runtime, BY, world.shop.account, "practice-eu", connections.ConnectionChange(enabled=False)
+    )
+    world.break_card(signup.customer, "ok")
+    await _days(world, 9)
+    assert _alive(world, signup.subscription)
+
+
+async def test_the_end_waits_for_a_card_that_is_being_given(world: World) -> None:
+    """The payer has entered a card at the processor and come back; its set-up can't be asked for just then; the end."""
+    await world.set_policy(**END)
+    signup, renewal = await world.renew("decline_lost_stolen")
+    await _days(world, 6)
+    session = await world.method_session(signup.customer)
+    setup = await world.method_setup(session)
+    fault = world.practice.faults.add("error_before", method="GET", path="/v1/setups/{id}", status=503, times=None)
+    await world.method_done(session, setup=setup)
+    await world.later(hours=25)
+    world.practice.faults.remove(fault.id)
+    await world.later(hours=4)
+    assert world.stripe_invoice(renewal)["status"] == "paid"
+    assert _alive(world, signup.subscription)
+
+
+async def test_a_payment_at_stripe_stops_an_end_that_has_begun(world: World) -> None:
+    """Stripe can't cancel just then; the payer pays the uncollectible invoice at Stripe by a debit that takes days; the
+    subscription is cancelled beside it."""
+    await world.set_policy(**END)
+    signup, renewal = await world.renew("decline_lost_stolen")
+    path = f"/v1/subscriptions/{signup.subscription}"
+    fault = world.stripe.faults.add("error_before", method="DELETE", path=path, status=500, times=None)
+    await _days(world, 8)
+    assert world.stripe_invoice(renewal)["status"] == "uncollectible"
+    v1 = world.shop.client.v1
+    debit: Any = {"type": "sepa_debit", "sepa_debit": {"iban": "DE89370400440532013000"}}
+    method = await v1.payment_methods.create_async(debit | {"billing_details": {"name": "A", "email": "a@b.example"}})
+    await v1.payment_methods.attach_async(method.id, {"customer": signup.customer})
+    await v1.invoices.pay_async(renewal, {"payment_method": method.id})
+    assert world.stripe_subscription(signup.subscription)["status"] != "canceled"
+    await world.hear()
+    await sql.rows("update tollbridge.invoice set stale = true, poked = poked + 1 where id = $1", renewal)
+    await world.work()
+    shown = (await view_of(world.shop.account, renewal)).invoice
+    assert shown is not None
+    assert (shown.status, shown.stripe_payment) == ("uncollectible", "processing")
+    world.stripe.faults.remove(fault.id)
+    await _days(world, 1)
+    assert _alive(world, signup.subscription)
+
+
+async def test_a_new_card_that_came_while_the_account_was_locked(world: World) -> None:
+    """A ladder that is climbed, a due date that is over, a lock, a new card: the end of the lock wakes nobody who is
+    exhausted, and the card is never charged."""
+    signup, renewal = await world.renew("decline_insufficient_funds")
+    await _days(world, 12)
+    assert await world.attempts(renewal) == ["declined"] * 4
+    world.practice.lock_account(world.shop.practice_key)
+    await world.settle()
+    await world.new_card(signup.customer, "ok")
+    assert (await world.gateway_invoice(renewal))["reason"] == "the processor has locked the account"
+    world.practice.unlock_account(world.shop.practice_key)
+    await world.settle()
+    await _days(world, 5)
     assert world.stripe_invoice(renewal)["status"] == "paid"
