@@ -334,7 +334,7 @@ async def test_a_connection_that_is_switched_off_ends_no_subscription(world: Wor
     """The operator switches a connection off for some days: its payers "have no payment method", and lose their
     subscriptions, though their cards are good and nobody asked them for anything."""
     await world.set_policy(**END)
-    signup, renewal = await world.renew("decline_insufficient_funds")
+    signup, _ = await world.renew("decline_insufficient_funds")
     await connections.update(
         world.runtime, BY, world.shop.account, "practice-eu", connections.ConnectionChange(enabled=False)
     )

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
+from datetime import timedelta
 
+import msgspec
 import pytest
 
+from db import sql
 from gateway.accounts.errors import FieldError
 from gateway.addresses import is_public
-from gateway.workers.entrypoints import deliver_job
-from gateway.outbound.deliver import Deliverer
 from gateway.clock import move_clock
+from gateway.outbound.deliver import Deliverer
+from gateway.workers.entrypoints import deliver_job
 from tests.outbound.conftest import Post
-from datetime import timedelta
-import msgspec
-from db import sql
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,9 @@ async def test_an_address_with_other_letters_is_refused_or_told_of(post: Post) -
     for _ in range(100):
         await deliver_job(Deliverer(post.runtime, post.poster), msgspec.json.encode(endpoint))
         # A claim of a round that broke runs out.
-        await sql.rows("update tollbridge.webhook_endpoint set claim_until = clock_timestamp() - interval '1 second'"
-                       " where claimed_by is not null")
+        await sql.rows(
+            "update tollbridge.webhook_endpoint set claim_until = clock_timestamp() - interval '1 second'"
+            " where claimed_by is not null"
+        )
         await move_clock(timedelta(hours=1))
     assert await post.cases() != [], await post.of(endpoint)
