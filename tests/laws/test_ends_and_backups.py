@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from db.engine import DB
 from db.poke import Kind, WakeUp
 from gateway.accounts import connections
 from gateway.clock import business_now, move_clock
+from gateway.collect import charge as module
 from gateway.collect.advance import advance_invoice
 from gateway.collect.view import view_of
 from gateway.customers.methods import store_method
@@ -244,7 +246,7 @@ async def _invoice(world: World, customer: str) -> str:
     return str(one.id)
 
 
-async def test_two_workers_spend_the_last_try_of_a_card(world: World) -> None:
+async def test_two_workers_spend_the_last_try_of_a_card(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Scenario 44 with two workers: both see nine tries, and each makes the tenth."""
     signup = await world.signup("ok")
     await sql.rows("""update tollbridge.payment_method set card = '{"brand": "mastercard", "last4": "4444"}'""")
@@ -255,8 +257,17 @@ async def test_two_workers_spend_the_last_try_of_a_card(world: World) -> None:
     charged = len(world.charge_calls())
     both = [await _invoice(world, signup.customer) for _ in range(2)]
     await world.hear()
+    charge, both_decided = module.charge, asyncio.Barrier(2)
+
+    async def together(*args: Any) -> None:
+        with suppress(TimeoutError, asyncio.BrokenBarrierError):
+            await asyncio.wait_for(both_decided.wait(), 5)
+        await charge(*args)
+
+    monkeypatch.setattr(module, "charge", together)
     wake_ups = [WakeUp(Kind.INVOICE, world.shop.account, one) for one in both]
     await asyncio.gather(*(advance_invoice(world.runtime, one) for one in wake_ups))
+    monkeypatch.undo()
     await world.settle()
     assert len(world.charge_calls()) - charged == 1, "the scheme allows ten in a day"
 
