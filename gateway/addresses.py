@@ -18,9 +18,15 @@ import httpcore
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-NAT64: Final = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
-"""RFC 6052 and 8215: the last 32 bits are an IPv4 address, which a gateway in the network may reach."""
+NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+"""RFC 6052: the last 32 bits are an IPv4 address, which a gateway in the network may reach."""
 COMPATIBLE: Final = ipaddress.IPv6Network("::/96")
+NOBODYS: Final = (
+    ipaddress.IPv6Network("fec0::/10"),
+    ipaddress.IPv6Network("::ffff:0:0:0/96"),
+    ipaddress.IPv6Network("64:ff9b:1::/48"),
+)
+"""Site-local addresses (RFC 3879), and translations to IPv4 inside a network (RFC 2765, 8215)."""
 RESOLVE_S: Final = 5.0
 LONGEST: Final = 2048
 
@@ -32,8 +38,10 @@ class AddressError(Exception):
 def is_public(address: IPAddress) -> bool:
     """Whether an address is reached over the public internet, and is one host's."""
     if isinstance(address, ipaddress.IPv6Address):
+        if any(address in net for net in NOBODYS):
+            return False
         embedded = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
-        if embedded is None and any(address in net for net in (*NAT64, COMPATIBLE)):
+        if embedded is None and any(address in net for net in (NAT64, COMPATIBLE)):
             embedded = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if embedded is not None:
             return is_public(embedded)
@@ -42,8 +50,8 @@ def is_public(address: IPAddress) -> bool:
 
 def checked_url(url: str, *, private: bool) -> SplitResult:
     """The parts of an address that may be saved; raises AddressError. http only where `private` ones are allowed."""
-    if len(url) > LONGEST or not url.isprintable() or " " in url:
-        raise AddressError(f"must be an address of at most {LONGEST} printable letters")
+    if len(url) > LONGEST or not url.isascii() or not url.isprintable() or " " in url:
+        raise AddressError(f"must be an address of at most {LONGEST} printable ASCII letters (punycode, %-escapes)")
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port

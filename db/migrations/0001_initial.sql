@@ -249,6 +249,7 @@ create table tollbridge.attempt (
     number integer not null check (number > 0),
     connection text not null,
     payment_method text not null,
+    fingerprint text not null,                     -- of the card that was tried, as it was then
     amount bigint not null check (amount > 0),
     currency text not null check (currency ~ '^[a-z]{3}$'),
     state text not null check (state in ('sending', 'succeeded', 'declined', 'rejected', 'pending', 'requires_action',
@@ -294,9 +295,9 @@ create unique index attempt_one_unresolved on tollbridge.attempt (account, invoi
 create unique index attempt_one_full_success on tollbridge.attempt (account, invoice)
     where state = 'succeeded' and amount_captured >= amount and not surplus;
 -- What the card schemes count of a card, and what blocks it for good.
-create index attempt_tries on tollbridge.attempt (account, payment_method, sent_at)
+create index attempt_tries on tollbridge.attempt (account, fingerprint, sent_at)
     where state in ('declined', 'sending', 'unknown');
-create index attempt_never on tollbridge.attempt (account, payment_method) where advice = 'never';
+create index attempt_never on tollbridge.attempt (account, fingerprint) where advice = 'never';
 create unique index attempt_processor_id on tollbridge.attempt (connection, processor_id) where processor_id is not null;
 
 -- Law 2: what was committed before the call never changes after it.

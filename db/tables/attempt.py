@@ -16,6 +16,7 @@ class Attempt(Table, tablename="attempt", schema=SCHEMA, db=DB):
     number = Integer()
     connection = Text()
     payment_method = Text()
+    fingerprint = Text()
     amount = BigInt()
     currency = Text()
     state = Text()

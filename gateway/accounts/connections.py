@@ -41,7 +41,7 @@ UPDATE = """
 """
 WAITING = """
     select id from tollbridge.invoice where account = $1 and status in ('draft', 'open')
-      and state in ('not_ours', 'due', 'needs_payment_method', 'retrying')
+      and state in ('not_ours', 'due', 'needs_payment_method', 'retrying', 'exhausted')
 """
 COLUMNS = "id, account, name, adapter, options, currencies, priority, record_on, declines, enabled, created_at"
 SELECT = """

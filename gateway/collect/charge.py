@@ -7,6 +7,7 @@ import re
 import time
 from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import Final
 
 import asyncpg
 import msgspec
@@ -24,6 +25,7 @@ from gateway.collect.outcomes import all_of, looked, store_outcome
 from gateway.collect.scrub import scrubbed
 from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.domain.actions import CancelPending, CaseKind, Charge, MarkUnknown, Resolve
+from gateway.domain.budget import BUDGETS, next_within_budget
 from gateway.domain.view import AttemptView
 from gateway.runtime import Runtime
 from processors.errors import MoneyError
@@ -44,8 +46,20 @@ from processors.values import ChargeQuery, ChargeRequest, PaymentMethodReference
 
 INSERT = """
     insert into tollbridge.attempt (id, account, invoice, number, connection, payment_method, amount, currency, state,
-        reason, idempotency_key, reference, request, created_at, sent_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, 'sending', $9, $10, $11, $12, $13, $13)
+        reason, idempotency_key, reference, request, created_at, sent_at, fingerprint)
+    select $1, $2, $3, $4, $5, p.id, $7, $8, 'sending', $9, $10, $11, $12, $13, $13, p.fingerprint
+    from tollbridge.payment_method p where p.account = $2 and p.id = $6
+"""
+# One worker at a time counts the tries of a card: two invoices of it must not both take its last one.
+CARD: Final = """
+    select p.card ->> 'brand' as brand, pg_advisory_xact_lock(hashtextextended(p.account || p.fingerprint, 0)) is null
+    from tollbridge.payment_method p where p.account = $1 and p.id = $2
+"""
+TRIES: Final = """
+    select t.sent_at from tollbridge.attempt t join tollbridge.payment_method p
+        on p.account = t.account and p.fingerprint = t.fingerprint
+    where p.account = $1 and p.id = $2 and t.state in ('declined', 'sending', 'unknown')
+        and t.sent_at > $3::timestamptz - interval '30 days 1 hour'
 """
 OF_ATTEMPT = "select * from tollbridge.attempt where account = $1 and id = $2"
 
@@ -88,6 +102,9 @@ async def charge(runtime: Runtime, claim: Claim, loaded: Loaded, action: Charge,
         if await poke.hold(claim, timeout_s + CLAIM_MARGIN_S) != loaded.poked:
             # Something about the invoice changed since it was looked at (its checkout ended, say): look again.
             return
+        if not await _in_budget(account, action.method, now):
+            # Another invoice of this card was quicker.
+            return
         if action.connection in loaded.failing and not await circuit.take_probe(action.connection, now):
             # Another invoice asks whether the processor is there again: look again, and wait for what it hears.
             return
@@ -125,6 +142,16 @@ async def charge(runtime: Runtime, claim: Claim, loaded: Loaded, action: Charge,
     if sent:
         was_failing = action.connection in loaded.failing
         await circuit.heard(runtime, account, action.connection, outcome, at, was_failing=was_failing)
+
+
+async def _in_budget(account: str, method: str, now: datetime) -> bool:
+    """Whether the card scheme allows one more try of this card, counted while nobody else counts."""
+    card = await sql.row(CARD, account, method)
+    brand = (card["brand"] or "").lower() if card is not None else ""
+    if brand not in BUDGETS:
+        return True
+    tries = [row["sent_at"] for row in await sql.rows(TRIES, account, method, now)]
+    return next_within_budget(tries, brand, now) <= now
 
 
 async def resolve(runtime: Runtime, claim: Claim, loaded: Loaded, action: Resolve, now: datetime) -> None:

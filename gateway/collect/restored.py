@@ -43,6 +43,8 @@ log = structlog.get_logger()
 
 MOST_LOST: Final = 25
 """Tries of one invoice; no ladder has more."""
+MOST_MISSED: Final = 4
+"""Numbers in a row that nobody knows: a ladder leaves so many only where a processor was away the whole time."""
 BY_REFERENCE: Final = frozenset({Lookup.BY_REFERENCE, Lookup.SCAN})
 REASON: Final = "restored"
 RECORDED: Final = """
@@ -54,30 +56,44 @@ LOOKED: Final = "update tollbridge.invoice set looked_for_at = $3 where account 
 
 
 async def find_lost(runtime: Runtime, claim: Claim, loaded: Loaded, action: FindLost, now: datetime) -> None:
-    """Take up every try that the processor knows from this number on, one after another, as far as they go.
+    """Take up every try that a processor of the customer's knows from this number on, as far as they go.
 
-    Raises NotYetError where it can't be asked now: nothing is charged before it was.
+    Raises NotYetError where one can't be asked now: nothing is charged before it was.
     """
-    adapter = await runtime.connections.adapter(claim.account, action.connection)
-    if adapter.capabilities.lookup in BY_REFERENCE:
-        for number in range(action.number, action.number + MOST_LOST):
-            found = await _ask(runtime, claim, loaded, action, adapter, number)
-            if found is None:
+    asked, missed = _ways(loaded, action), 0
+    for number in range(action.number, action.number + MOST_LOST):
+        pending = None
+        for way in asked:
+            adapter = await runtime.connections.adapter(claim.account, way.connection)
+            if adapter.capabilities.lookup not in BY_REFERENCE:
+                continue
+            if found := await _ask(runtime, claim, loaded, way, adapter, number):
+                await _take_up(runtime, claim, loaded, way, adapter, number, found)
+                pending = isinstance(found.outcome, Pending | RequiresAction)
                 break
-            await _take_up(runtime, claim, loaded, action, adapter, number, found)
-            if isinstance(found.outcome, Pending | RequiresAction):
-                break
+        # One that never reached a processor leaves a gap, behind which there may be others.
+        missed = missed + 1 if pending is None else 0
+        if pending or missed == MOST_MISSED:
+            break
     await sql.rows(LOOKED, claim.account, claim.id, now)
 
 
+def _ways(loaded: Loaded, action: FindLost) -> list[FindLost]:
+    """One method of the customer's at each processor, that of the wish first: a try may have fallen over to any."""
+    ways = {action.connection: action}
+    for method in loaded.view.methods:
+        ways.setdefault(method.connection, FindLost(method.id, method.connection, action.number))
+    return list(ways.values())
+
+
 async def _ask(
-    runtime: Runtime, claim: Claim, loaded: Loaded, action: FindLost, adapter: ProcessorAdapter, number: int
+    runtime: Runtime, claim: Claim, loaded: Loaded, way: FindLost, adapter: ProcessorAdapter, number: int
 ) -> Found | None:
     timeout_s = total_timeout_s(runtime, adapter)
     await poke.hold(claim, timeout_s + CLAIM_MARGIN_S)
     invoice = loaded.view.invoice
     assert invoice is not None
-    method = await method_reference(runtime, claim.account, action.method)
+    method = await method_reference(runtime, claim.account, way.method)
     query = ChargeQuery(reference_of(adapter, claim.id, number), method=method, since=invoice.created)
     found = await ask(adapter, query, timeout_s)
     if isinstance(found, LookupFailed):

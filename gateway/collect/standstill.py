@@ -16,8 +16,15 @@ def pause_in(rows: Sequence[asyncpg.Record]) -> Pause | None:
     return Pause(rows[-1]["reason"], rows[-1]["paused_at"], rows[-1]["until_at"]) if rows else None
 
 
-def downtime_in(rows: Sequence[asyncpg.Record], invoice: BilledInvoice | None) -> tuple[Span, ...]:
-    """Downtime since the invoice was finalized; a draft is collected by nobody, so none of it counts."""
+def downtime_in(
+    rows: Sequence[asyncpg.Record], locks: Sequence[asyncpg.Record], invoice: BilledInvoice | None
+) -> tuple[Span, ...]:
+    """Downtime since the invoice was finalized; a draft is collected by nobody, so none of it counts.
+
+    While a processor has locked the merchant's account nothing is charged there either.
+    """
     if invoice is None:
         return ()
-    return merged((Span(row["from_at"], row["until_at"]) for row in rows), invoice.finalized_at or invoice.created)
+    spans = [Span(row["from_at"], row["until_at"]) for row in rows]
+    spans += [Span(row["opened_at"], row["closed_at"]) for row in locks]
+    return merged(spans, invoice.finalized_at or invoice.created)

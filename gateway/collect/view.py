@@ -57,21 +57,23 @@ VIEW = """
               order by p.position, p.created_at) as methods,
         (select jsonb_object_agg(p.id, jsonb_build_object(
                     'tries', (select jsonb_agg(t.sent_at order by t.sent_at) from tollbridge.attempt t
-                              where t.account = p.account and t.payment_method = any(q.tokens)
+                              where t.account = p.account and t.fingerprint = p.fingerprint
                                 and t.state in ('declined', 'sending', 'unknown')
                                 and t.sent_at > tollbridge.business_now() - interval '30 days 1 hour'),
                     'blocked', (select t.decline_class from tollbridge.attempt t
-                                where t.account = p.account and t.payment_method = any(q.tokens) and t.advice = 'never'
+                                where t.account = p.account and t.fingerprint = p.fingerprint and t.advice = 'never'
                                 limit 1)))
          from tollbridge.payment_method p
-         cross join lateral (select array(select o.id from tollbridge.payment_method o
-                                          where o.account = p.account and o.fingerprint = p.fingerprint) as tokens) q
          where p.account = i.account and p.customer = i.customer and p.status <> 'revoked') as standings,
         array(select d from tollbridge.downtime d
               where (d.until_at is null or d.until_at > coalesce(i.stripe_created_at, i.created_at))
                 and (d.connection = '' or d.connection in (
                     select p.connection from tollbridge.payment_method p
                     where p.account = i.account and p.customer = i.customer and p.status <> 'revoked'))) as downtime,
+        array(select r from tollbridge.review_case r
+              where r.account = i.account and r.kind = 'connection_locked' and r.subject in (
+                  select p.connection from tollbridge.payment_method p
+                  where p.account = i.account and p.customer = i.customer and p.status <> 'revoked')) as locks,
         exists (select 1 from tollbridge.downtime d
                 where d.connection = '' and d.until_at > coalesce(i.stripe_created_at, i.created_at)
                   and d.until_at > coalesce(i.looked_for_at, '-infinity')
@@ -116,6 +118,8 @@ VIEW = """
                 where o.account = i.account and o.subscription = i.subscription and o.subscription <> ''
                   and o.id <> i.id and t.state in ('sending', 'pending', 'requires_action', 'unknown')
         ) as unresolved_beside,
+        exists (select 1 from tollbridge.payment_method_session w
+                where w.account = i.account and w.customer = i.customer and w.state = 'processing') as method_coming,
         exists (select 1 from tollbridge.checkout_session w where w.account = i.account and w.invoice = i.id) as watched
     from tollbridge.invoice i
     join tollbridge.account a on a.id = i.account
@@ -205,11 +209,12 @@ async def seen(row: asyncpg.Record) -> InvoiceView:
         not_before=row["next_attempt_at"] if row["status"] == "draft" else None,
         known_since=row["created_at"],
         given_up=row["given_up_at"] is not None,
+        method_coming=row["method_coming"],
         unresolved_beside=row["unresolved_beside"],
         kept_in_pause=row["kept_in_pause"],
         look_first=row["look_first"],
         pause=pause_in(row["pauses"]),
-        downtime=downtime_in(row["downtime"], invoice),
+        downtime=downtime_in(row["downtime"], row["locks"], invoice),
         open_cases=frozenset(row["open_cases"]),
         answered_cases=frozenset(row["answered_cases"]),
         announced=frozenset(row["announced"]),

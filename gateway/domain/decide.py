@@ -31,14 +31,13 @@ from gateway.domain.actions import (
 )
 from gateway.domain.billed import ATTEMPT_KEY, RECEIPT_KEY, BilledInvoice, HowPaid, StripePayment, how_paid
 from gateway.domain.cases import ask_human
-from gateway.domain.ending import has_ended
+from gateway.domain.ending import STRIPE_PAYMENT_WAIT, has_ended
 from gateway.domain.forgotten import forgotten, next_number
 from gateway.domain.obstacles import NOT_ANSWERING, PAUSED, made_in_pause, out_of_bounds, pause_of, told, waits_until
 from gateway.domain.recovery import Exhausted, Held, NeedsMethod, TryAt, TryNow, next_try
 from gateway.domain.view import AttemptView, InvoiceView, ReceiptView, RecordingView
 from processors.capabilities import Lookup, Replay
 
-STRIPE_PAYMENT_WAIT = timedelta(hours=1)
 NOTHING_REMAINS_WAIT = timedelta(minutes=10)
 RECORD_WAITS = tuple(timedelta(seconds=s) for s in (0, 30, 300, 3600))
 """Waits after 1, 2, ... calls that did not mark the invoice paid; the last one repeats."""

@@ -5,14 +5,17 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from db.states import AttemptState
-from gateway.domain.actions import Action, CaseKind, Done, GiveUp, GivingUp, Read, WaitUntil
-from gateway.domain.billed import BilledInvoice
+from db.states import AttemptState, MethodStatus
+from gateway.domain.actions import Action, CaseKind, Done, FindLost, GiveUp, GivingUp, Read, WaitUntil
+from gateway.domain.billed import BilledInvoice, StripePayment
 from gateway.domain.cases import ask_human
+from gateway.domain.forgotten import next_number
+from gateway.domain.obstacles import pause_of, told
 from gateway.domain.recovery import ends_at
 from gateway.domain.view import InvoiceView
 
 BESIDE_WAIT: Final = timedelta(minutes=10)
+STRIPE_PAYMENT_WAIT: Final = timedelta(hours=1)
 GIVEN_UP: Final = "its end had come, and it was given up"
 
 
@@ -34,7 +37,7 @@ def end(view: InvoiceView, invoice: BilledInvoice, reason: str, now: datetime) -
     at = ends_at(view, now)
     if at is None or now < at:
         return WaitUntil(at, reason)
-    if view.policy.end_of(invoice.billing_reason) == ("case",):
+    if view.policy.end_of(invoice.billing_reason) == ("case",) or _held_up(view, at):
         return ask_human(view, CaseKind.COLLECTION_EXHAUSTED, reason)
     return give_up(view, invoice, reason, now)
 
@@ -45,9 +48,39 @@ def give_up(view: InvoiceView, invoice: BilledInvoice, reason: str, now: datetim
     step = next((s for s in wanted if s != "case" and not _is_done(view, invoice, s)), None)
     if step is None:
         return WaitUntil(None, f"left open: {reason}") if invoice.status == "open" else Done(reason)
+    if (obstacle := _obstacle(view, invoice, now)) is not None:
+        return obstacle
+    if view.look_first:
+        return _find_lost(view, reason)
+    return GiveUp(step, reason) if view.is_fresh(now) else Read()
+
+
+def _obstacle(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> WaitUntil | None:
+    """What an end waits for, also one that has begun."""
+    if (pause := pause_of(view, now)) is not None:
+        return WaitUntil(pause.until, told(pause))
     if view.unresolved_beside:
         return WaitUntil(now + BESIDE_WAIT, "a charge for another invoice of its subscription is not resolved")
-    return GiveUp(step, reason) if view.is_fresh(now) else Read()
+    if view.method_coming:
+        return WaitUntil(now + BESIDE_WAIT, "the payer is giving another payment method")
+    if invoice.stripe_payment is not StripePayment.NONE:
+        return WaitUntil(now + STRIPE_PAYMENT_WAIT, "Stripe itself is collecting a payment on it")
+    return None
+
+
+def _held_up(view: InvoiceView, at: datetime) -> bool:
+    """The merchant kept it from being collected: by a pause that lasted until the end, by a connection switched off."""
+    pause = view.pause
+    paused = pause is not None and pause.until is not None and pause.until > at
+    return paused or any(m.status is MethodStatus.ACTIVE and not m.usable and not m.blocked for m in view.methods)
+
+
+def _find_lost(view: InvoiceView, reason: str) -> Action:
+    """A restored database may have forgotten a try that is under way, and the payment method that it was made with."""
+    if not view.methods:
+        return ask_human(view, CaseKind.COLLECTION_EXHAUSTED, reason)
+    method = min(view.methods, key=lambda m: (m.position, m.created_at, m.id))
+    return FindLost(method.id, method.connection, next_number(view))
 
 
 def _is_done(view: InvoiceView, invoice: BilledInvoice, step: GivingUp) -> bool:

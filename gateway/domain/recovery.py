@@ -182,7 +182,7 @@ def _wanted(
     if not tried:
         return Try(now, method, "first")
     last, of_method = tried[-1], [one for one in tried if one.method == method.id]
-    if not of_method and method.created_at > last.ended:
+    if not of_method and method.created_at > last.sent_at:
         return Try(now, method, "method_stored")
     at, reason = _time_of_next(view, tried, latest)
     may_ask = at is not None or last.state is AttemptState.REJECTED
@@ -282,7 +282,7 @@ def _latest(view: InvoiceView, now: datetime) -> datetime | None:
     latest = invoice.due_date - view.policy.margin
     if view.policy.end_after_hours is not None:
         latest = min(latest, _began(view) + timedelta(hours=view.policy.end_after_hours))
-    return latest + downtime_since(view.downtime, _began(view), now)
+    return latest + downtime_since(view.downtime, invoice.created, now)
 
 
 def _began(view: InvoiceView) -> datetime:

@@ -165,6 +165,8 @@ class InvoiceView(msgspec.Struct, frozen=True):
     """When we first heard of it."""
     given_up: bool = False
     """The end has come, and the account's `at_end` is being done, or was."""
+    method_coming: bool = False
+    """The payer is back from a processor with another payment method, which is being stored."""
     unresolved_beside: bool = False
     """An attempt on another invoice of its subscription is unresolved."""
     kept_in_pause: bool = False

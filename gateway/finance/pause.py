@@ -31,7 +31,11 @@ STANDING: Final = """
     select reason, until_at from tollbridge.collection_pause
     where account = $1 and object = $2 and (until_at is null or until_at > $3)
 """
-RESUME: Final = "delete from tollbridge.collection_pause where account = $1 and object = $2"
+# It stays, as one that is over: the end of an invoice asks how long it was kept from being collected.
+RESUME: Final = """
+    update tollbridge.collection_pause set until_at = $3
+    where account = $1 and object = $2 and (until_at is null or until_at > $3)
+"""
 INVOICE: Final = "select id from tollbridge.invoice where account = $1 and id = $2"
 OF_CUSTOMER: Final = "select id from tollbridge.invoice where account = $1 and customer = $2 and not (state = any($3))"
 
@@ -80,7 +84,7 @@ async def _resume(by: Author, account: str, kind: str, subject: str) -> None:
     _reason(by)
     async with DB.transaction():
         before = await sql.row(STANDING, account, subject, now)
-        await sql.rows(RESUME, account, subject)
+        await sql.rows(RESUME, account, subject, now)
         if before is None:
             return
         after = {"paused": False}

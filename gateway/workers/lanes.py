@@ -40,13 +40,15 @@ FULL_LOOK: Final = timedelta(milliseconds=100)
 Handler: TypeAlias = Callable[[bytes | None], Awaitable[None]]
 
 
-async def run_lane(entrypoint: str, handler: Handler, at_once: int, stop: asyncio.Event) -> None:
-    """Run jobs, at most `at_once` at a time, until `stop`; then finish those under way.
+async def run_lane(
+    entrypoint: str, handler: Handler, at_once: int, stop: asyncio.Event, *, before: Callable[[], Awaitable[None]]
+) -> None:
+    """Run jobs, at most `at_once` at a time, until `stop`; then finish those under way. `before` comes before each start.
 
     Cancelling it cancels its jobs, which PgQueuer then deletes: the sweep finds their objects again.
     """
     await pgqueuer.run(
-        lambda: _manager(entrypoint, handler),
+        lambda: _manager(entrypoint, handler, before),
         dequeue_timeout=DEQUEUE_TIMEOUT,
         batch_size=min(LARGEST_BATCH, max(1, at_once // 2)),  # PgQueuer asks for room for two batches
         heartbeat_timeout=HEARTBEAT,
@@ -105,10 +107,13 @@ class _Lane(QueueManager):
 
 
 @asynccontextmanager
-async def _manager(entrypoint: str, handler: Handler) -> AsyncIterator[QueueManager]:
+async def _manager(
+    entrypoint: str, handler: Handler, before: Callable[[], Awaitable[None]]
+) -> AsyncIterator[QueueManager]:
     connection = await DB.get_new_connection()
     lost = False
     try:
+        await before()
         manager = _Lane(queries_over(_Ear(connection)), Channel(SETTINGS.channel))
 
         @manager.entrypoint(entrypoint, on_failure="hold")

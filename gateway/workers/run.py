@@ -58,14 +58,15 @@ def stop_on_signals(stop: asyncio.Event) -> None:
 
 
 async def _work(runtime: Runtime, deliverer: Deliverer, stop: asyncio.Event) -> None:
-    settings = runtime.settings
+    settings, beat = runtime.settings, beating()
+    # How long nobody worked must stand there before anything is charged or given up: now, and after an outage of the
+    # database, in which no beat was stored.
+    lane = partial(run_lane, before=beat)
     tasks = [
-        asyncio.create_task(run_lane(ROUTE, partial(route_job, Router(runtime)), ROUTES_AT_ONCE, stop), name="route"),
-        asyncio.create_task(run_lane(ADVANCE, partial(advance_job, runtime), settings.workers, stop), name="advance"),
-        asyncio.create_task(
-            run_lane(DELIVER, partial(deliver_job, deliverer), ENDPOINTS_AT_ONCE, stop), name="deliver"
-        ),
-        asyncio.create_task(every(BEAT_S, "beat", beating(), stop), name="beat"),
+        asyncio.create_task(lane(ROUTE, partial(route_job, Router(runtime)), ROUTES_AT_ONCE, stop), name="route"),
+        asyncio.create_task(lane(ADVANCE, partial(advance_job, runtime), settings.workers, stop), name="advance"),
+        asyncio.create_task(lane(DELIVER, partial(deliver_job, deliverer), ENDPOINTS_AT_ONCE, stop), name="deliver"),
+        asyncio.create_task(every(BEAT_S, "beat", beat, stop), name="beat"),
         asyncio.create_task(every(settings.sweep_interval_s, "sweep", sweeping(runtime), stop), name="sweep"),
         asyncio.create_task(every(CATCH_UP_S, "catch_up", catching_up(runtime), stop), name="catch_up"),
     ]
