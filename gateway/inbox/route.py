@@ -19,24 +19,13 @@ from db.engine import DB
 from gateway.billing.errors import StripeError
 from gateway.clock import business_now
 from gateway.inbox import deliveries, notices, stripe_events
-from gateway.inbox.deliveries import (
-    MOST_BEGUN,
-    MOST_TRIES,
-    UNMATCHED_FOR,
-    End,
-    Stored,
-    lost_deliveries,
-    parked,
-    replay,
-)
+from gateway.inbox.deliveries import MOST_BEGUN, MOST_TRIES, UNMATCHED_FOR, End, Stored, parked
 from gateway.inbox.envelope import STRIPE
 from gateway.inbox.notices import LookupInconclusiveError, UnmatchedError
 from gateway.inbox.stripe_events import Plan
 from gateway.inbox.table import Fetch, Payment
 from gateway.moment import moment
 from gateway.runtime import Runtime
-
-__all__ = ["Router", "lost_deliveries", "replay"]
 
 log = structlog.get_logger()
 
