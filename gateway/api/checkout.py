@@ -172,7 +172,7 @@ async def setup(
     principal: NamedDependency[Principal],
     runtime: NamedDependency[Runtime],
 ) -> Setup:
-    """Moves no money. Another call begins another set-up, and the last one counts."""
+    """Moves no money. However many are begun, one method is kept; what comes of the others is deleted there."""
     made = await sessions.begin_setup(runtime, principal.account, session_id, data.processor, data.return_url)
     return shown_setup(made)
 

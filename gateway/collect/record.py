@@ -1,4 +1,5 @@
-"""The steps at Stripe: read, finalize, tag, and record what was captured as paid out of band."""
+"""The steps that end at Stripe or in our own notes: read, finalize, tag, record what was captured as paid out of band;
+mark it as surplus, ask a human, write down why nothing happens."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A turn: one worker takes an object, goes round until there is nothing to do but wait, and lets go whatever happens.
 
-Invoices, checkout sessions and subscriptions take their turns alike; what a round does is theirs.
+Every kind of object that is poked takes its turn alike; what a round does is its own.
 """
 
 from __future__ import annotations

@@ -8,5 +8,5 @@ same end. So is a stored method: revoking it is an intent on its row, which its 
     setups                              set-ups at processors, shared with checkouts
     methods, upkeep, by_hand            stored methods: storing, revoking and telling Stripe, what staff and servers do
     client_secret                       the secrets that open sessions of either kind
-    subscription                        the mirror of a subscription
+    subscription, access                the mirror of a subscription; what it opens, and telling the merchant of that
 """
