@@ -147,7 +147,7 @@ async def _refuse(claim: Claim, error: StripeRefusedError, param: str) -> None:
 
 
 async def _store_refusal(claim: Claim, code: str, reason: str) -> None:
-    await sql.rows(REFUSE, claim.account, claim.id, claim.holder, code, reason[:500])
+    await sql.rows(REFUSE, claim.account, claim.id, claim.holder, code, sql.storable(reason, 500))
 
 
 def _round(loaded: LoadedSession) -> int:

@@ -196,7 +196,7 @@ async def _intend(
 async def _close(claim: Claim, recording: str, state: str, how: str, amount: int) -> None:
     at = await business_now()
     async with DB.transaction():
-        await sql.rows(CLOSE_RECORDING, claim.account, recording, state, how[:500], at, amount)
+        await sql.rows(CLOSE_RECORDING, claim.account, recording, state, sql.storable(how, 500), at, amount)
 
 
 async def call(
