@@ -20,6 +20,7 @@ from gateway.billing.shapes import CustomerShape
 from gateway.clock import business_now
 from gateway.customers import setups
 from gateway.customers.client_secret import new_secret, sealed, secret_hash
+from gateway.customers.customer import keep
 from gateway.customers.errors import SessionError
 from gateway.domain.method_session import FIRST_LOOK
 from gateway.runtime import Runtime
@@ -88,13 +89,7 @@ async def open_session(runtime: Runtime, account: str, request: MethodSessionReq
     now = await business_now()
     policy, session, secret = await policy_of(account), new_id("pms"), new_secret(Kind.METHOD_SESSION)
     async with DB.transaction():
-        await sql.rows(
-            """insert into tollbridge.customer (account, id, created_at) values ($1, $2, $3)
-               on conflict (account, id) do nothing""",
-            account,
-            request.customer,
-            now,
-        )
+        await keep(account, request.customer, now)
         row = await sql.row(
             INSERT,
             session,

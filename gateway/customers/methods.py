@@ -11,10 +11,10 @@ from db import poke, sql
 from db.engine import DB
 from db.ids import new_id
 from db.poke import Kind
-from gateway.accounts.audit import Author
 from gateway.collect.charge import StoredMethod
 from gateway.collect.gone import unsettled_invoices
 from gateway.collect.turn import NotYetError
+from gateway.customers.customer import keep
 from gateway.runtime import Runtime
 from processors.outcome import DeclineClass
 from processors.values import Card, PaymentMethodReference
@@ -26,9 +26,6 @@ INSERT = """
         (select coalesce(min(position), 1) - 1 from tollbridge.payment_method where account = $2 and customer = $3), $8,
         $9)
     on conflict (connection, token_hash) where status <> 'revoked' do nothing
-"""
-LIVE = """
-    select id from tollbridge.invoice where account = $1 and customer = $2 and status in ('draft', 'open') order by id
 """
 AGAIN = """
     update tollbridge.payment_method p set status = 'active', stopped_reason = '', revoke_asked_at = null,
@@ -79,13 +76,7 @@ async def store_method(
     NotYetError for one that is being deleted at its processor at this moment.
     """
     DB.current("storing a payment method")
-    await sql.rows(
-        """insert into tollbridge.customer (account, id, created_at) values ($1, $2, $3)
-           on conflict (account, id) do nothing""",
-        account,
-        customer,
-        now,
-    )
+    await keep(account, customer, now)
     method = new_id("pmt")
     sealed = _sealed(runtime, method, reference)
     token_hash = runtime.keyring.token_hash(connection, reference.token.reveal())
@@ -102,27 +93,6 @@ async def store_method(
         await poke.poke(Kind.METHOD, account, [stored["id"]], now)
     await poke.poke(Kind.INVOICE, account, await unsettled_invoices(account, customer), now)
     return str(stored["id"])
-
-
-async def opt_out(account: str, customer: str, opted_out: bool, by: Author, now: datetime) -> None:
-    """Leave a customer's invoices alone from now on, or take them up again; what was begun goes on to its end."""
-    async with DB.transaction():
-        before = await sql.value(
-            "select opted_out from tollbridge.customer where account = $1 and id = $2", account, customer
-        )
-        await sql.rows(
-            """insert into tollbridge.customer (account, id, opted_out, created_at) values ($1, $2, $3, $4)
-               on conflict (account, id) do update set opted_out = excluded.opted_out""",
-            account,
-            customer,
-            opted_out,
-            now,
-        )
-        if bool(before) != opted_out:
-            was, is_now = {"opted_out": bool(before)}, {"opted_out": opted_out}
-            await by.note(account, "customer.updated", customer, name=customer, before=was, after=is_now)
-            live = [r["id"] for r in await sql.rows(LIVE, account, customer)]
-            await poke.poke(Kind.INVOICE, account, live, now)
 
 
 async def is_stored(runtime: Runtime, connection: str, reference: PaymentMethodReference) -> bool:
