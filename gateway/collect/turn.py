@@ -19,6 +19,7 @@ from gateway.billing.errors import StripeError, StripeNotSentError
 from gateway.clock import business_now
 from gateway.collect.cases import open_case
 from gateway.domain.actions import CaseKind
+from gateway.logs import told
 
 log = structlog.get_logger()
 
@@ -78,10 +79,5 @@ async def _later(claim: Claim, error: Exception, waits_s: Sequence[float], *, fa
         failures = await poke.give_up_turn(claim, now=now, waits_s=waits_s, failed=failed)
         if failures >= FAILURES_TO_CASE:
             about = claim.id if claim.kind is Kind.INVOICE else ""
-            await open_case(claim.account, CaseKind.ADVANCE_FAILED, claim.id, _told(error), now, invoice=about)
-
-
-def _told(error: Exception) -> str:
-    """What a case may say of an error: our own words whole, of a stranger's only the name (it may quote a secret)."""
-    ours = isinstance(error, StripeError | UnknownStateError)
-    return f"{type(error).__name__}: {error}" if ours else type(error).__name__
+            reason = told(error, StripeError, UnknownStateError)
+            await open_case(claim.account, CaseKind.ADVANCE_FAILED, claim.id, reason, now, invoice=about)
