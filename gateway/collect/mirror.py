@@ -7,10 +7,10 @@ from datetime import datetime
 from db import poke, sql
 from db.engine import DB
 from db.poke import Kind
-from db.states import SETTLED
 from gateway.billing.client import from_unix
 from gateway.billing.invoices import StripeInvoice
 from gateway.billing.shapes import SubscriptionShape, billed, id_of, invoice_digest
+from gateway.collect.unsettled import unsettled
 
 STORE = """
     update tollbridge.invoice set
@@ -32,9 +32,6 @@ STORE_SUBSCRIPTION = """
         digest = $9, trial_end = $12, stale = (poked <> $10), read_at = $11
     where account = $1 and id = $2 and (read_at is null or read_at <= $11)
     returning id
-"""
-UNSETTLED = """
-    select id from tollbridge.invoice where account = $1 and subscription = $2 and not (state = any($3)) order by id
 """
 
 
@@ -101,5 +98,4 @@ async def store_subscription(account: str, shape: SubscriptionShape, poked: int,
         )
         if kept is not None and before != shape.digest:
             # Of one that was new too: its invoices may have been looked at before its pause was known.
-            open_ones = [r["id"] for r in await sql.rows(UNSETTLED, account, shape.id, sorted(SETTLED))]
-            await poke.poke(Kind.INVOICE, account, open_ones, now)
+            await poke.poke(Kind.INVOICE, account, await unsettled(account, "subscription", [shape.id]), now)

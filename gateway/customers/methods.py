@@ -12,8 +12,8 @@ from db.engine import DB
 from db.ids import new_id
 from db.poke import Kind
 from gateway.collect.charge import StoredMethod
-from gateway.collect.gone import unsettled_invoices
 from gateway.collect.turn import NotYetError
+from gateway.collect.unsettled import unsettled
 from gateway.customers.customer import keep
 from gateway.runtime import Runtime
 from processors.outcome import DeclineClass
@@ -91,7 +91,7 @@ async def store_method(
         raise NotYetError
     if tell:
         await poke.poke(Kind.METHOD, account, [stored["id"]], now)
-    await poke.poke(Kind.INVOICE, account, await unsettled_invoices(account, customer), now)
+    await poke.poke(Kind.INVOICE, account, await unsettled(account, "customer", [customer]), now)
     return str(stored["id"])
 
 
@@ -116,7 +116,7 @@ async def replace_reference(
     sealed, display = _sealed(runtime, method, reference), msgspec.json.encode(card).decode()
     customer = await sql.value(REPLACE, account, method, sealed, token_hash, display, sorted(CURED))
     await poke.poke(Kind.METHOD, account, [method], now)
-    await poke.poke(Kind.INVOICE, account, await unsettled_invoices(account, customer), now)
+    await poke.poke(Kind.INVOICE, account, await unsettled(account, "customer", [customer]), now)
     return True
 
 
@@ -129,7 +129,7 @@ async def want_revoked(account: str, method: str, now: datetime) -> None:
     if customer is not None:
         await poke.poke(Kind.METHOD, account, [method], now)
         # Whoever is about to charge it looks again.
-        await poke.poke(Kind.INVOICE, account, await unsettled_invoices(account, customer), now)
+        await poke.poke(Kind.INVOICE, account, await unsettled(account, "customer", [customer]), now)
 
 
 def _sealed(runtime: Runtime, method: str, reference: PaymentMethodReference) -> bytes:

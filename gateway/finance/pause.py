@@ -14,11 +14,11 @@ from typing import Any, Final
 from db import poke, sql
 from db.engine import DB
 from db.poke import Kind
-from db.states import SETTLED
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import FieldError, NotThereError
 from gateway.accounts.known import refuse_unknown
 from gateway.clock import business_now
+from gateway.collect.unsettled import unsettled
 
 LONGEST_REASON: Final = 2000
 
@@ -33,7 +33,6 @@ STANDING: Final = """
 """
 RESUME: Final = "delete from tollbridge.collection_pause where account = $1 and object = $2"
 INVOICE: Final = "select id from tollbridge.invoice where account = $1 and id = $2"
-OF_CUSTOMER: Final = "select id from tollbridge.invoice where account = $1 and customer = $2 and not (state = any($3))"
 
 
 async def pause_customer(by: Author, account: str, customer: str, until: datetime | None) -> None:
@@ -90,9 +89,7 @@ async def _resume(by: Author, account: str, kind: str, subject: str) -> None:
 
 async def _invoices(account: str, kind: str, subject: str) -> Sequence[str]:
     """Whom it concerns: the invoice, or the customer's that are not settled."""
-    if kind == "invoice":
-        return [subject]
-    return [row["id"] for row in await sql.rows(OF_CUSTOMER, account, subject, sorted(SETTLED))]
+    return [subject] if kind == "invoice" else await unsettled(account, "customer", [subject])
 
 
 async def _refuse_unknown_invoice(account: str, invoice: str) -> None:
