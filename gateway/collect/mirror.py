@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import Final
 
 from db import poke, sql
 from db.engine import DB
 from db.poke import Kind
-from gateway.billing.client import from_unix
+from gateway.billing import subscriptions
+from gateway.billing.client import StripeClient, from_unix
 from gateway.billing.invoices import StripeInvoice
 from gateway.billing.shapes import SubscriptionShape, billed, id_of, invoice_digest
+from gateway.clock import business_now
 from gateway.collect.unsettled import unsettled
+from gateway.runtime import Runtime
 
 STORE = """
     update tollbridge.invoice set
@@ -33,6 +38,29 @@ STORE_SUBSCRIPTION = """
     where account = $1 and id = $2 and (read_at is null or read_at <= $11)
     returning id
 """
+
+INVOICE_POKED: Final = "select poked from tollbridge.invoice where account = $1 and id = $2"
+SUBSCRIPTION_POKED: Final = "select poked from tollbridge.subscription where account = $1 and id = $2"
+
+
+async def ask(
+    runtime: Runtime, account: str, invoice: str, call: Callable[[StripeClient, str], Awaitable[StripeInvoice]]
+) -> StripeInvoice:
+    """One call about an invoice, by who holds no claim on it; its answer is the mirror. Raises StripeError."""
+    stripe = await runtime.stripe(account)
+    poked = await sql.value(INVOICE_POKED, account, invoice)
+    asked_at = await business_now()
+    answer = await call(stripe, invoice)
+    await store(account, answer, read_at=asked_at, poked=poked or 0)
+    return answer
+
+
+async def cancel_subscription(runtime: Runtime, account: str, subscription: str) -> None:
+    """Cancel at Stripe at once; our row shows it as ended. Raises StripeError."""
+    shape = await subscriptions.cancel(await runtime.stripe(account), subscription)
+    poked = await sql.value(SUBSCRIPTION_POKED, account, shape.id)
+    # An end is final: it stands above every look that began before it was answered.
+    await store_subscription(account, shape, poked or 0, await business_now())
 
 
 async def store(account: str, answer: StripeInvoice, *, read_at: datetime, poked: int) -> None:
