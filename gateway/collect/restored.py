@@ -18,17 +18,11 @@ from db import poke, sql
 from db.engine import DB
 from db.ids import attempt_key, derived_key, new_id
 from db.poke import Claim
-from gateway.collect.charge import (
-    INSERT,
-    ask,
-    method_reference,
-    reference_of,
-    request_of,
-    total_timeout_s,
-    without_token,
-)
+from gateway.collect.charge import INSERT, ask, reference_of, request_of, total_timeout_s
 from gateway.collect.load import Loaded
 from gateway.collect.outcomes import all_of, store_outcome
+from gateway.collect.references import method_reference
+from gateway.collect.scrub import without_token
 from gateway.collect.turn import CLAIM_MARGIN_S, NotYetError
 from gateway.domain.actions import FindLost
 from gateway.domain.billed import ATTEMPT_KEY

@@ -11,7 +11,7 @@ from db import poke, sql
 from db.engine import DB
 from db.ids import new_id
 from db.poke import Kind
-from gateway.collect.charge import StoredMethod
+from gateway.collect.references import sealed_reference
 from gateway.collect.turn import NotYetError
 from gateway.collect.unsettled import unsettled
 from gateway.customers.customer import keep
@@ -78,7 +78,7 @@ async def store_method(
     DB.current("storing a payment method")
     await keep(account, customer, now)
     method = new_id("pmt")
-    sealed = _sealed(runtime, method, reference)
+    sealed = sealed_reference(runtime.keyring, method, reference)
     token_hash = runtime.keyring.token_hash(connection, reference.token.reveal())
     display = msgspec.json.encode(card).decode()
     await sql.rows(INSERT, method, account, customer, connection, sealed, token_hash, display, now, not tell)
@@ -113,7 +113,7 @@ async def replace_reference(
     if await is_stored(runtime, connection, reference):
         return False
     token_hash = runtime.keyring.token_hash(connection, reference.token.reveal())
-    sealed, display = _sealed(runtime, method, reference), msgspec.json.encode(card).decode()
+    sealed, display = sealed_reference(runtime.keyring, method, reference), msgspec.json.encode(card).decode()
     customer = await sql.value(REPLACE, account, method, sealed, token_hash, display, sorted(CURED))
     await poke.poke(Kind.METHOD, account, [method], now)
     await poke.poke(Kind.INVOICE, account, await unsettled(account, "customer", [customer]), now)
@@ -130,13 +130,6 @@ async def want_revoked(account: str, method: str, now: datetime) -> None:
         await poke.poke(Kind.METHOD, account, [method], now)
         # Whoever is about to charge it looks again.
         await poke.poke(Kind.INVOICE, account, await unsettled(account, "customer", [customer]), now)
-
-
-def _sealed(runtime: Runtime, method: str, reference: PaymentMethodReference) -> bytes:
-    customer = reference.processor_customer
-    plain = StoredMethod(reference.token.reveal(), customer.reveal() if customer else None)
-    place = {"table": "payment_method", "column": "reference", "row": method}
-    return runtime.keyring.encrypt(msgspec.json.encode(plain), **place)
 
 
 NO_METADATA = dict.fromkeys(("third_party_processor", "third_party_customer_id", "third_party_payment_method_id"), "")

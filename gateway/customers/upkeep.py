@@ -16,8 +16,8 @@ from gateway.billing import subscriptions
 from gateway.billing.errors import StripeRefusedError
 from gateway.billing.pace import Lane, in_lane
 from gateway.clock import business_now
-from gateway.collect.charge import method_reference
 from gateway.collect.gone import mark_revoked
+from gateway.collect.references import method_reference
 from gateway.collect.turn import CLAIM_MARGIN_S, rest, take_turn
 from gateway.customers.methods import NO_METADATA, stripe_metadata
 from gateway.domain.policy import Policy
