@@ -22,7 +22,7 @@ from gateway.collect.charge import INSERT, ask, reference_of, request_of, total_
 from gateway.collect.load import Loaded
 from gateway.collect.outcomes import all_of, store_outcome
 from gateway.collect.references import method_reference
-from gateway.collect.scrub import without_token
+from gateway.collect.scrub import scrubbed
 from gateway.collect.turn import CLAIM_MARGIN_S, NotYetError
 from gateway.domain.actions import FindLost
 from gateway.domain.billed import ATTEMPT_KEY
@@ -31,7 +31,7 @@ from processors.capabilities import Lookup
 from processors.interface import ProcessorAdapter
 from processors.money import Money
 from processors.outcome import ChargeOutcome, Found, LookupFailed, Pending, RequiresAction, Succeeded
-from processors.values import ChargeQuery
+from processors.values import ChargeQuery, PaymentMethodReference
 
 log = structlog.get_logger()
 
@@ -54,24 +54,29 @@ async def find_lost(runtime: Runtime, claim: Claim, loaded: Loaded, action: Find
     """
     adapter = await runtime.connections.adapter(claim.account, action.connection)
     if adapter.capabilities.lookup in BY_REFERENCE:
+        method = await method_reference(runtime, claim.account, action.method)
         for number in range(action.number, action.number + MOST_LOST):
-            found = await _ask(runtime, claim, loaded, action, adapter, number)
+            found = await _ask(runtime, claim, loaded, adapter, method, number)
             if found is None:
                 break
-            await _take_up(runtime, claim, loaded, action, adapter, number, found)
+            await _take_up(runtime, claim, loaded, action, adapter, method, number, found)
             if isinstance(found.outcome, Pending | RequiresAction):
                 break
     await sql.rows(LOOKED, claim.account, claim.id, now)
 
 
 async def _ask(
-    runtime: Runtime, claim: Claim, loaded: Loaded, action: FindLost, adapter: ProcessorAdapter, number: int
+    runtime: Runtime,
+    claim: Claim,
+    loaded: Loaded,
+    adapter: ProcessorAdapter,
+    method: PaymentMethodReference,
+    number: int,
 ) -> Found | None:
     timeout_s = total_timeout_s(runtime, adapter)
     await poke.hold(claim, timeout_s + CLAIM_MARGIN_S)
     invoice = loaded.view.invoice
     assert invoice is not None
-    method = await method_reference(runtime, claim.account, action.method)
     query = ChargeQuery(reference_of(adapter, claim.id, number), method=method, since=invoice.created)
     found = await ask(adapter, query, timeout_s)
     if isinstance(found, LookupFailed):
@@ -85,16 +90,16 @@ async def _take_up(
     loaded: Loaded,
     action: FindLost,
     adapter: ProcessorAdapter,
+    method: PaymentMethodReference,
     number: int,
     found: Found,
 ) -> None:
     """The attempt as it would stand there, with its end."""
     account, invoice, now = claim.account, loaded.view.invoice, loaded.now
     assert invoice is not None
-    outcomes = [await without_token(runtime, account, action.method, outcome) for outcome in all_of(found)]
+    outcomes = [scrubbed(outcome, method) for outcome in all_of(found)]
     amount = _amount(outcomes[0], Money(loaded.view.wanted, invoice.currency))
-    method, attempt = await method_reference(runtime, account, action.method), new_id("att")
-    reference = reference_of(adapter, claim.id, number)
+    attempt, reference = new_id("att"), reference_of(adapter, claim.id, number)
     call = adapter.prepare_charge(request_of(claim, reference, number, amount, method))
     sealed = runtime.keyring.encrypt(msgspec.json.encode(call), table="attempt", column="request", row=attempt)
     key = attempt_key(account, claim.id, number)
