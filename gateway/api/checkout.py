@@ -17,6 +17,7 @@ from gateway.api.auth import Bearer, Principal, requires
 from gateway.api.openapi import about, also, changing, example, problems
 from gateway.api.problems import Code
 from gateway.api.setup import SETUP, Failure, Setup, SetupBody, failure_of, shown_setup
+from gateway.api.waiting import WaitS
 from gateway.checkout import change as changes
 from gateway.checkout import sessions
 from gateway.checkout.amounts import InitialInvoice, initial_invoice
@@ -26,7 +27,6 @@ from gateway.customers.setups import offers
 from gateway.runtime import Runtime
 from processors.values import Unprinted
 
-MOST_WAIT_S: Final = 30.0
 
 VIEW: Final = """
     select s.*, i.snapshot, i.read_at, i.currency as invoice_currency,
@@ -68,17 +68,14 @@ class Session(Unprinted, frozen=True):
 
 
 class ConfirmBody(Unprinted, frozen=True, forbid_unknown_fields=True):
-    """With what to pay: the session's last set-up, unless a stored method is named."""
+    """With what to pay: what came of the session's set-ups, unless a stored method is named."""
 
     setup: Annotated[
         str,
         about("The id that the processor's page came back with; it must be that of this session. May be left out."),
     ] = ""
     payment_method: Annotated[str, about("A stored method of the customer's, instead of a set-up.")] = ""
-    wait_s: Annotated[
-        float,
-        msgspec.Meta(ge=0, le=MOST_WAIT_S, description="For how long the answer may wait for the result, in seconds."),
-    ] = 20.0
+    wait_s: WaitS = 20.0
 
 
 CREATE: Final = example(

@@ -14,13 +14,11 @@ from typing import Any, Final
 from db import poke, sql
 from db.engine import DB
 from db.poke import Kind
-from gateway.accounts.audit import Author
+from gateway.accounts.audit import Author, required
 from gateway.accounts.errors import FieldError, NotThereError
 from gateway.accounts.known import refuse_unknown
 from gateway.clock import business_now
 from gateway.collect.unsettled import unsettled
-
-LONGEST_REASON: Final = 2000
 
 PAUSE: Final = """
     insert into tollbridge.collection_pause (account, object, reason, paused_by, paused_at, until_at)
@@ -63,7 +61,7 @@ async def resume_invoice(by: Author, account: str, invoice: str) -> None:
 
 
 async def _pause(by: Author, account: str, kind: str, subject: str, until: datetime | None) -> None:
-    now, reason = await business_now(), _reason(by)
+    now, reason = await business_now(), required(by.reason)
     if until is not None and until <= now:
         raise FieldError("until", "must be in the future")
     async with DB.transaction():
@@ -76,7 +74,7 @@ async def _pause(by: Author, account: str, kind: str, subject: str, until: datet
 
 async def _resume(by: Author, account: str, kind: str, subject: str) -> None:
     now = await business_now()
-    _reason(by)
+    required(by.reason)
     async with DB.transaction():
         before = await sql.row(STANDING, account, subject, now)
         await sql.rows(RESUME, account, subject)
@@ -95,13 +93,6 @@ async def _invoices(account: str, kind: str, subject: str) -> Sequence[str]:
 async def _refuse_unknown_invoice(account: str, invoice: str) -> None:
     if await sql.row(INVOICE, account, invoice) is None:
         raise NotThereError("invoice", invoice)
-
-
-def _reason(by: Author) -> str:
-    reason = by.reason.strip()
-    if not 0 < len(reason) <= LONGEST_REASON:
-        raise FieldError("reason", f"must have 1 to {LONGEST_REASON} letters")
-    return reason
 
 
 def _before(row: Any) -> dict[str, Any]:
