@@ -27,7 +27,6 @@ from gateway.customers.setups import offers
 from gateway.runtime import Runtime
 from processors.values import Unprinted
 
-
 VIEW: Final = """
     select s.*, i.snapshot, i.read_at, i.currency as invoice_currency,
         t.state as attempt_state, t.action_url

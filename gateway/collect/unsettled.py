@@ -1,4 +1,4 @@
-"""The invoices of customers or subscriptions about which something is still expected: who hears of a change of theirs."""
+"""The invoices of customers or subscriptions about which something is still expected: they hear of a change."""
 
 from __future__ import annotations
 
