@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Final, TypeAlias
 
+import asyncpg
 import structlog
 
-from db import cases, poke
+from db import cases, poke, sql
 from db.engine import DB
 from db.poke import Claim, ClaimLostError, Kind, WakeUp
 from db.states import UnknownStateError
@@ -58,6 +59,18 @@ async def take_turn(wake_up: WakeUp, hold_s: float, most_rounds: int, go_round: 
         await _later(claim, error, [error.retry_after_s], failed=False)
     except Exception as error:
         await _later(claim, error, RETRY_S, failed=True)
+
+
+async def held(claim: Claim, for_s: float, statement: str) -> asyncpg.Record:
+    """Lengthen the claim, and read its object by a statement over account and id, at one moment. Raises ClaimLostError.
+
+    The counter in it is of that moment too: what is poked afterwards makes another round.
+    """
+    async with DB.transaction():
+        await poke.hold(claim, for_s)
+        row = await sql.row(statement, claim.account, claim.id)
+    assert row is not None, "a claimed object exists"
+    return row
 
 
 async def rest(claim: Claim, *, seen: int, due_at: datetime | None, failures: int, now: datetime) -> bool:
