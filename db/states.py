@@ -134,18 +134,6 @@ class MovementKind(StrEnum):
     SURPLUS_RETURNED = "surplus_returned"
 
 
-MONEY_IN: frozenset[MovementKind] = frozenset(
-    {
-        MovementKind.CAPTURE,
-        MovementKind.RECEIPT,
-        MovementKind.CAPTURE_REINSTATED,
-        MovementKind.REFUND_FAILED,
-        MovementKind.DISPUTE_RETURNED,
-    }
-)
-"""The kinds that add to what we hold of the payer's money; the others take from it."""
-
-
 class RefundState(StrEnum):
     """Money on its way back to the payer."""
 

@@ -9,9 +9,9 @@ import asyncpg
 from db import poke, sql
 from db.engine import DB
 from db.poke import Kind
-from gateway.accounts.audit import Author
+from gateway.accounts.audit import Author, required
 from gateway.accounts.connections import poke_waiting
-from gateway.accounts.errors import FieldError, NotThereError
+from gateway.accounts.errors import NotThereError
 from gateway.clock import business_now
 from gateway.domain.actions import CaseKind
 
@@ -22,7 +22,6 @@ CLOSE: Final = """
     update tollbridge.review_case set state = 'closed', closed_at = $3, closed_by = $4, closed_reason = $5
     where account = $1 and id = $2
 """
-LONGEST_REASON: Final = 2000
 
 
 class CaseClosedError(Exception):
@@ -34,10 +33,7 @@ async def close_case(by: Author, account: str, case: str, reason: str) -> None:
 
     Raises NotThereError, FieldError for an empty reason, CaseClosedError.
     """
-    reason = reason.strip()
-    if not reason or len(reason) > LONGEST_REASON:
-        raise FieldError("reason", f"must have 1 to {LONGEST_REASON} letters")
-    now = await business_now()
+    reason, now = required(reason), await business_now()
     about = await sql.row(ABOUT, account, case)
     async with DB.transaction():
         # The invoice before its case, as a turn that ends locks them.

@@ -57,6 +57,12 @@ def show_where(_logger: Any, _method: str, event: Any) -> Any:
     return event
 
 
+def told(error: Exception, *ours: type[Exception]) -> str:
+    """What may be stored and shown of an error: its text only where it is one of `ours`, since a stranger's may quote a
+    secret."""
+    return f"{type(error).__name__}: {error}" if isinstance(error, ours) else type(error).__name__
+
+
 def hide_secrets(_logger: Any, _method: str, event: Any) -> Any:
     """The net below the rule that no secret is logged: whatever is named like one is hidden."""
     for name in event:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import Array, BigInt, Boolean, Bytea, Integer, Text, Timestamptz
+from piccolo.columns import Array, BigInt, Bytea, Integer, Text, Timestamptz
 from piccolo.table import Table
 
 SCHEMA = "tollbridge"
@@ -26,7 +26,7 @@ def texts() -> Array:
 
 
 class Pokable(Table):
-    """The columns of an object that `advance` works on; see `db.queue.poke`."""
+    """The columns of an object that `advance` works on; see `db.poke`."""
 
     poked = BigInt(default=0)
     seen = BigInt(default=0)
@@ -35,6 +35,3 @@ class Pokable(Table):
     claim_until = at()
     failures = Integer(default=0)
     turned_away_at = at()
-
-
-__all__ = ["SCHEMA", "Boolean", "Pokable", "at", "blob", "optional_text", "texts"]

@@ -1,4 +1,4 @@
-"""Accounts, their connections and their API keys: added, changed, checked, and applied from a file.
+"""Accounts, their connections, webhook endpoints and API keys: added, changed, checked, and applied from a file.
 
 Every change is made by an `Author` and leaves a row in the audit log in its own transaction, with what was before and
 after and never a secret. Secrets come in as `Secret`, are encrypted in their column, and never come out again: not in

@@ -166,6 +166,12 @@ async def listed() -> list[Account]:
     return [_shown(row, secrets) for row in rows]
 
 
+async def policy_of(account: str) -> Policy:
+    """The policies of an account, by its id."""
+    policies = await sql.value("select policies from tollbridge.account where id = $1", account)
+    return msgspec.json.decode(policies, type=Policy)
+
+
 async def check(runtime: Runtime, by: Author, account: str) -> str:
     """Ask Stripe who the key belongs to, and keep the answer. Returns Stripe's account id.
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from db import sql
 from db.engine import DB
 from db.ids import new_id
+from gateway.accounts.errors import FieldError
 from gateway.clock import business_now
+
+LONGEST_REASON: Final = 2000
 
 SET = "(set)"
 """Stands in the log for every secret."""
@@ -57,6 +60,14 @@ class Author:
         shown = [None if side is None else msgspec.json.encode(side).decode() for side in (change.before, change.after)]
         await sql.rows(INSERT, new_id("aud"), account, self.name, action, object_id, self.reason, *shown, now)
         self.changes.append(change)
+
+
+def required(reason: str) -> str:
+    """A reason that must be given, without the white space around it; raises FieldError."""
+    reason = reason.strip()
+    if not 0 < len(reason) <= LONGEST_REASON:
+        raise FieldError("reason", f"must have 1 to {LONGEST_REASON} letters")
+    return reason
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Whether an account has ever heard of a customer: by an invoice, a subscription, or a payment method."""
+"""Whether an account has ever heard of a customer: by an invoice, a subscription, or something that we keep of it."""
 
 from __future__ import annotations
 

@@ -15,16 +15,12 @@ from gateway.api.auth import Principal, requires
 from gateway.api.invoices import InvoiceDetail, InvoiceId, find_invoice
 from gateway.api.openapi import about, also, changing, example
 from gateway.api.problems import Code
+from gateway.api.waiting import WaitS
 from gateway.finance.collect_now import collect_now, wait_for
 from gateway.finance.record_payment import Receipt, record_payment
 
-MOST_WAIT_S: Final = 30.0
 LATEST: Final = 253_402_300_800
 """The first second of the year 10000, which no calendar of ours knows."""
-
-WaitS = Annotated[
-    float, msgspec.Meta(ge=0, le=MOST_WAIT_S), about("How long the answer may wait for the result, in seconds.")
-]
 
 
 class Collecting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -17,6 +17,7 @@ from gateway.api.auth import Bearer, Principal, requires
 from gateway.api.openapi import about, also, changing, example, problems
 from gateway.api.problems import Code
 from gateway.api.setup import SETUP, Failure, Setup, SetupBody, failure_of, shown_setup
+from gateway.api.waiting import WaitS
 from gateway.checkout import change as changes
 from gateway.checkout import sessions
 from gateway.checkout.amounts import InitialInvoice, initial_invoice
@@ -25,8 +26,6 @@ from gateway.customers.client_secret import client_secret
 from gateway.customers.setups import offers
 from gateway.runtime import Runtime
 from processors.values import Unprinted
-
-MOST_WAIT_S: Final = 30.0
 
 VIEW: Final = """
     select s.*, i.snapshot, i.read_at, i.currency as invoice_currency,
@@ -68,17 +67,14 @@ class Session(Unprinted, frozen=True):
 
 
 class ConfirmBody(Unprinted, frozen=True, forbid_unknown_fields=True):
-    """With what to pay: the session's last set-up, unless a stored method is named."""
+    """With what to pay: what came of the session's set-ups, unless a stored method is named."""
 
     setup: Annotated[
         str,
         about("The id that the processor's page came back with; it must be that of this session. May be left out."),
     ] = ""
     payment_method: Annotated[str, about("A stored method of the customer's, instead of a set-up.")] = ""
-    wait_s: Annotated[
-        float,
-        msgspec.Meta(ge=0, le=MOST_WAIT_S, description="For how long the answer may wait for the result, in seconds."),
-    ] = 20.0
+    wait_s: WaitS = 20.0
 
 
 CREATE: Final = example(
@@ -172,7 +168,7 @@ async def setup(
     principal: NamedDependency[Principal],
     runtime: NamedDependency[Runtime],
 ) -> Setup:
-    """Moves no money. Another call begins another set-up, and the last one counts."""
+    """Moves no money. However many are begun, one method is kept; what comes of the others is deleted there."""
     made = await sessions.begin_setup(runtime, principal.account, session_id, data.processor, data.return_url)
     return shown_setup(made)
 

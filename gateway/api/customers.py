@@ -23,7 +23,7 @@ from gateway.api.payment_methods import CustomerId
 from gateway.api.problems import Code
 from gateway.clock import business_now
 from gateway.customers.access import access_of
-from gateway.customers.methods import opt_out
+from gateway.customers.customer import opt_out
 from gateway.domain.access import Access
 
 Callers: Final = requires(Scope.SERVER)

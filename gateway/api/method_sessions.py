@@ -18,6 +18,7 @@ from gateway.api.auth import Bearer, Principal, requires
 from gateway.api.openapi import about, also, changing, example, problems
 from gateway.api.problems import Code
 from gateway.api.setup import SETUP, Failure, Setup, SetupBody, failure_of, shown_setup
+from gateway.api.waiting import WaitS
 from gateway.customers import method_sessions as sessions
 from gateway.customers.client_secret import client_secret
 from gateway.customers.method_sessions import MethodSessionRequest
@@ -25,7 +26,6 @@ from gateway.customers.setups import offers
 from gateway.runtime import Runtime
 from processors.values import Unprinted
 
-MOST_WAIT_S: Final = 30.0
 PAGE: Final = "/payment_methods"
 """Below this address stands our page."""
 
@@ -78,10 +78,7 @@ class CompleteBody(Unprinted, frozen=True, forbid_unknown_fields=True):
         str,
         about("The id that the processor's page came back with; it must be that of this session. May be left out."),
     ] = ""
-    wait_s: Annotated[
-        float,
-        msgspec.Meta(ge=0, le=MOST_WAIT_S, description="For how long the answer may wait for the result, in seconds."),
-    ] = 20.0
+    wait_s: WaitS = 20.0
 
 
 CREATE: Final = example(

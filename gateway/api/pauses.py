@@ -9,7 +9,7 @@ import msgspec
 from litestar import post
 from litestar.di import NamedDependency
 
-from gateway.accounts.audit import Author
+from gateway.accounts.audit import LONGEST_REASON, Author
 from gateway.accounts.keys import Scope
 from gateway.api.auth import Principal, requires
 from gateway.api.by_hand import LATEST
@@ -21,7 +21,7 @@ from gateway.api.problems import Code
 from gateway.finance import pause
 
 Callers: Final = requires(Scope.SERVER, Scope.FINANCE)
-LENGTH: Final = msgspec.Meta(min_length=1, max_length=pause.LONGEST_REASON)
+LENGTH: Final = msgspec.Meta(min_length=1, max_length=LONGEST_REASON)
 
 
 class Pausing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,4 +1,4 @@
-"""Invoices at Stripe: read, finalize, tag, and record as paid out of band."""
+"""Invoices at Stripe: read, changed while they are drafts, finalized, tagged, recorded as paid out of band, closed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Subscriptions and customers at Stripe, as checkout makes and ends them."""
+"""Subscriptions and customers at Stripe: made for a checkout, read, changed and ended."""
 
 from __future__ import annotations
 

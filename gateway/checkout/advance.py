@@ -10,6 +10,7 @@ from db.poke import Claim, WakeUp
 from gateway.checkout import cleanup, collect, create
 from gateway.checkout.load import LoadedSession, load
 from gateway.clock import business_now
+from gateway.collect.mirror import cancel_subscription
 from gateway.collect.turn import CLAIM_MARGIN_S, rest, take_turn
 from gateway.customers import setups
 from gateway.domain.session import Fail, Rest, Step, decide_session
@@ -63,7 +64,7 @@ async def _do(runtime: Runtime, claim: Claim, loaded: LoadedSession, step: Step,
         case Step.EXPIRE:
             await collect.expire(claim, loaded, now)
         case Step.CANCEL_SUBSCRIPTION:
-            await cleanup.cancel_subscription(runtime, claim, loaded, now)
+            await cancel_subscription(runtime, claim.account, loaded.view.subscription)
         case Step.CLOSE_INVOICE:
             await cleanup.close_invoice(runtime, claim, loaded, now)
         case Step.DROP_SETUP:

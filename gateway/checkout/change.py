@@ -6,12 +6,10 @@ from typing import Any
 
 import msgspec
 
-from db import sql
 from gateway.billing import invoices, subscriptions
 from gateway.billing.errors import StripeRefusedError
 from gateway.checkout.sessions import get_session
 from gateway.checkout.values import Change, CheckoutError, CheckoutRequest, location_params
-from gateway.clock import business_now
 from gateway.collect import mirror
 from gateway.runtime import Runtime
 
@@ -27,9 +25,6 @@ async def change(runtime: Runtime, account: str, session: str, wanted: Change) -
         raise CheckoutError(code, f"the session is {row['state']}")
     request = msgspec.json.decode(row["request"], type=CheckoutRequest)
     stripe = await runtime.stripe(account)
-    poked = await sql.value(
-        "select poked from tollbridge.invoice where account = $1 and id = $2", account, row["invoice"]
-    )
     try:
         location = location_params(wanted.address, wanted.ip_address, taxed=request.automatic_tax)
         if location:
@@ -44,8 +39,6 @@ async def change(runtime: Runtime, account: str, session: str, wanted: Change) -
             await invoices.update_draft(stripe, row["invoice"], discounts)
             if promotion.duration != "once":
                 await subscriptions.update(stripe, row["subscription"], discounts)
-        asked_at = await business_now()
-        answer = await invoices.read(stripe, row["invoice"])
+        await mirror.ask(runtime, account, row["invoice"], invoices.read)
     except StripeRefusedError as error:
         raise CheckoutError("stripe_refused", str(error), error.param) from error
-    await mirror.store(account, answer, read_at=asked_at, poked=poked or 0)

@@ -11,7 +11,7 @@ from db.engine import DB
 from db.poke import Claim, ClaimLostError, Kind
 from gateway.billing import subscriptions
 from gateway.checkout.load import LoadedSession
-from gateway.collect.charge import method_reference
+from gateway.collect.references import method_reference
 from gateway.collect.turn import NotYetError
 from gateway.customers import setups
 from gateway.customers.methods import store_method, stripe_metadata

@@ -15,7 +15,6 @@ from gateway.billing.shapes import SESSION_KEY, SubscriptionShape, id_of
 from gateway.billing.subscriptions import MadeSubscription
 from gateway.checkout.load import LoadedSession
 from gateway.checkout.values import customer_params
-from gateway.clock import business_now
 from gateway.collect import mirror
 from gateway.collect.mirror import store_subscription
 from gateway.runtime import Runtime
@@ -88,19 +87,14 @@ async def find_subscription(runtime: Runtime, claim: Claim, loaded: LoadedSessio
 
 async def hold_draft(runtime: Runtime, claim: Claim, loaded: LoadedSession) -> None:
     """Keep Stripe from finalizing the first draft before the payer has confirmed."""
-    stripe = await runtime.stripe(claim.account)
-    poked = await sql.value(
-        "select poked from tollbridge.invoice where account = $1 and id = $2", claim.account, loaded.view.invoice
-    )
-    asked_at = await business_now()
+    account, invoice = claim.account, loaded.view.invoice
     try:
-        answer = await invoices.update_draft(stripe, loaded.view.invoice, {"auto_advance": False})
+        await mirror.ask(runtime, account, invoice, lambda s, i: invoices.update_draft(s, i, {"auto_advance": False}))
     except StripeRefusedError:
         # It is no draft any more (an hour has passed, or staff finalized it): it goes on as it is.
-        answer = await invoices.read(stripe, loaded.view.invoice)
+        answer = await mirror.ask(runtime, account, invoice, invoices.read)
         if answer.shape.status == "draft":
             raise
-    await mirror.store(claim.account, answer, read_at=asked_at, poked=poked or 0)
 
 
 async def _subscription_params(runtime: Runtime, claim: Claim, loaded: LoadedSession) -> dict[str, Any] | None:
@@ -147,7 +141,7 @@ async def _refuse(claim: Claim, error: StripeRefusedError, param: str) -> None:
 
 
 async def _store_refusal(claim: Claim, code: str, reason: str) -> None:
-    await sql.rows(REFUSE, claim.account, claim.id, claim.holder, code, reason[:500])
+    await sql.rows(REFUSE, claim.account, claim.id, claim.holder, code, sql.storable(reason, 500))
 
 
 def _round(loaded: LoadedSession) -> int:

@@ -7,11 +7,10 @@ from datetime import datetime, timedelta
 import asyncpg
 import msgspec
 
-from db import poke, sql
-from db.engine import DB
 from db.poke import Claim
 from db.states import AttemptState, InvoiceState, SessionState
 from gateway.checkout.values import CheckoutRequest
+from gateway.collect.turn import held
 from gateway.domain.policy import Policy
 from gateway.domain.session import SessionView
 
@@ -67,10 +66,7 @@ class LoadedSession(msgspec.Struct, frozen=True):
 
 async def load(claim: Claim, hold_s: float, now: datetime) -> LoadedSession:
     """Read it all; raises ClaimLostError."""
-    async with DB.transaction():
-        await poke.hold(claim, hold_s)
-        row = await sql.row(VIEW, claim.account, claim.id)
-    assert row is not None, "a claimed session exists"
+    row = await held(claim, hold_s, VIEW)
     policy = msgspec.json.decode(row["policies"], type=Policy)
     request = msgspec.json.decode(row["request"], type=CheckoutRequest)
     snapshot = row["snapshot"]

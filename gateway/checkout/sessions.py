@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,16 +13,16 @@ from db.engine import DB
 from db.ids import new_id
 from db.poke import Kind
 from db.states import SessionState
+from gateway.accounts.accounts import policy_of
 from gateway.checkout.values import CheckoutError, CheckoutRequest
 from gateway.clock import business_now
 from gateway.customers import setups
 from gateway.customers.client_secret import new_secret, sealed, secret_hash
-from gateway.domain.policy import Policy
 from gateway.runtime import Runtime
+from gateway.waiting import until
 from processors.values import SetupSession
 
 CREATE_WAIT_S: Final = 5.0
-POLL_S: Final = (0.02, 0.05, 0.1, 0.2, 0.25)
 
 SESSION = "select * from tollbridge.checkout_session where account = $1 and id = $2"
 LIVE = """
@@ -234,14 +232,11 @@ async def wait_for(
     account: str, session: str, wait_s: float, *, until_not: tuple[SessionState, ...] = (SessionState.PROCESSING,)
 ) -> asyncpg.Record:
     """The session's row once it has left these states, or after `wait_s` seconds of machine time as it is then."""
-    deadline = time.monotonic() + wait_s
-    for turn in range(10_000):
-        row = await get_session(account, session)
-        left = deadline - time.monotonic()
-        if row["state"] not in until_not or left <= 0 or await _rests(row):
-            return row
-        await asyncio.sleep(min(POLL_S[min(turn, len(POLL_S) - 1)], left))
-    return row
+
+    async def rests(row: asyncpg.Record) -> bool:
+        return row["state"] not in until_not or await _rests(row)
+
+    return await until(rests, lambda: get_session(account, session), wait_s)
 
 
 async def _rests(row: asyncpg.Record) -> bool:
@@ -250,9 +245,3 @@ async def _rests(row: asyncpg.Record) -> bool:
     In one look with the session's own rest: the end of a charge pokes it, and it may be about to end itself.
     """
     return bool(await sql.value(RESTS, row["account"], row["id"]))
-
-
-async def policy_of(account: str) -> Policy:
-    """The account's policies."""
-    policies = await sql.value("select policies from tollbridge.account where id = $1", account)
-    return msgspec.json.decode(policies, type=Policy)

@@ -8,10 +8,8 @@ from db.states import CaseState
 from gateway.api.cases import CaseBody, find_case, find_cases
 from gateway.api.paging import Page
 from gateway.cases import close_case
-from gateway.cli.context import account_of, author, opened, run
+from gateway.cli.context import ACCOUNT, account_of, author, opened, run
 from gateway.cli.output import OUT, as_json, say, table, when
-
-ACCOUNT = click.option("--account", default="", help="Name or id; not needed where there is only one.")
 
 
 @click.group()

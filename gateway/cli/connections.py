@@ -8,11 +8,10 @@ from gateway.accounts import connections as story
 from gateway.accounts import declines as codes
 from gateway.accounts.connections import Connection, ConnectionChange
 from gateway.accounts.declines import DeclineCode
-from gateway.cli.context import account_of, author, opened, run
+from gateway.cli.context import ACCOUNT, account_of, author, opened, run
 from gateway.cli.output import OUT, as_json, fields, say, say_all, table
 from gateway.cli.values import pairs, secrets
 
-ACCOUNT = click.option("--account", default="", help="Name or id; not needed where there is only one.")
 CREDENTIAL = click.option(
     "--credential", multiple=True, metavar="NAME=env:… | NAME=file:…", help="A secret field of the adapter's."
 )

@@ -36,6 +36,8 @@ from processors.errors import ProcessorError
 
 T = TypeVar("T")
 
+ACCOUNT = click.option("--account", default="", help="Name or id; not needed where there is only one.")
+
 FAILURES = (
     AccountsError,
     ByHandError,

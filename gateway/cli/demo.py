@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 import tempfile
 import time
 from contextlib import suppress
@@ -22,6 +21,7 @@ from gateway.cli.dev import launched
 from gateway.cli.output import ERR, OUT, as_json, fields, table
 from gateway.cli.play import Report, Stage, play
 from gateway.cli.sandbox import advance
+from gateway.cli.servers import free_ports
 from gateway.cli.wiring import STRIPE_KEY, Wired
 from gateway.settings import Settings
 
@@ -38,7 +38,7 @@ def demo(keep: bool, json_: bool) -> None:
     began = time.monotonic()
     settings = command_settings("warning")
     home = _home(settings)
-    urls = {role: f"http://127.0.0.1:{port}" for role, port in zip(ROLES, _free_ports(len(ROLES)), strict=True)}
+    urls = {role: f"http://127.0.0.1:{port}" for role, port in zip(ROLES, free_ports(len(ROLES)), strict=True)}
     settings = msgspec.structs.replace(
         settings,
         home=str(home),
@@ -151,15 +151,3 @@ def _home(settings: Settings) -> Path:
     # The embedded server's account must pass through it; what is secret in it has a mode of its own.
     home.chmod(0o755)
     return home
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that are free now; all are held while they are chosen, so that they differ."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()

@@ -8,10 +8,8 @@ from db.states import DeliveryState
 from gateway.api import inbox as api
 from gateway.api.inbox import DeliveryBody, find_deliveries, find_delivery
 from gateway.api.paging import Page
-from gateway.cli.context import account_of, author, opened, run
+from gateway.cli.context import ACCOUNT, account_of, author, opened, run
 from gateway.cli.output import OUT, as_json, say, say_all, table, when
-
-ACCOUNT = click.option("--account", default="", help="Name or id; not needed where there is only one.")
 
 
 @click.group()

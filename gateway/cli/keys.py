@@ -9,11 +9,10 @@ import click
 from db.encryption import KEYS_VARIABLE, TOKEN_HASH_VARIABLE, generate_key
 from gateway.accounts import keys as story
 from gateway.accounts.keys import ACCOUNT_SCOPES, ApiKey, Scope
-from gateway.cli.context import account_of, author, opened, run
+from gateway.cli.context import ACCOUNT, account_of, author, opened, run
 from gateway.cli.output import ERR, OUT, as_json, say, say_all, table
 from processors.values import Secret
 
-ACCOUNT = click.option("--account", default="", help="Name or id; not needed where there is only one.")
 PLATFORM = click.option("--platform", is_flag=True, help="The kind that makes accounts, and is of none.")
 
 

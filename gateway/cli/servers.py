@@ -70,3 +70,15 @@ class _Server(uvicorn.Server):
 
     async def serve_on(self, listener: socket.socket) -> None:
         await self._serve([listener])
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that are free now; all are held while they are chosen, so that they differ."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()

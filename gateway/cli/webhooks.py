@@ -12,14 +12,13 @@ from gateway.accounts.webhook_endpoints import Endpoint, EndpointChange
 from gateway.api.events import find_event
 from gateway.api.paging import Page
 from gateway.api.webhook_endpoints import EventDeliveryBody, RemovedEndpoint, find_deliveries, shown
-from gateway.cli.context import account_of, author, opened, run
+from gateway.cli.context import ACCOUNT, account_of, author, opened, run
 from gateway.cli.output import ERR, OUT, as_json, say, say_all, table, when
 from gateway.domain.news_types import NewsType
 from gateway.outbound import events
 from gateway.outbound.body import Event
 from processors.values import Secret
 
-ACCOUNT = click.option("--account", default="", help="Name or id; not needed where there is only one.")
 TYPES = click.option(
     "--type",
     "types",

@@ -22,7 +22,8 @@ from gateway.collect import circuit
 from gateway.collect.cases import open_case
 from gateway.collect.load import Loaded
 from gateway.collect.outcomes import all_of, looked, store_outcome
-from gateway.collect.scrub import scrubbed
+from gateway.collect.references import MethodErasedError, method_reference
+from gateway.collect.scrub import scrubbed, without_token
 from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.domain.actions import CancelPending, CaseKind, Charge, MarkUnknown, Resolve
 from gateway.domain.budget import BUDGETS, next_within_budget
@@ -31,18 +32,8 @@ from gateway.runtime import Runtime
 from processors.errors import MoneyError
 from processors.interface import ProcessorAdapter
 from processors.money import Money
-from processors.outcome import (
-    ChargeOutcome,
-    Declined,
-    Found,
-    LookupFailed,
-    LookupOutcome,
-    NotFound,
-    NotSent,
-    Rejected,
-    Unknown,
-)
-from processors.values import ChargeQuery, ChargeRequest, PaymentMethodReference, PreparedCall, Secret, Unprinted
+from processors.outcome import ChargeOutcome, Found, LookupFailed, LookupOutcome, NotFound, NotSent, Unknown
+from processors.values import ChargeQuery, ChargeRequest, PaymentMethodReference, PreparedCall
 
 INSERT = """
     insert into tollbridge.attempt (id, account, invoice, number, connection, payment_method, amount, currency, state,
@@ -62,21 +53,6 @@ TRIES: Final = """
         and t.sent_at > $3::timestamptz - interval '30 days 1 hour'
 """
 OF_ATTEMPT = "select * from tollbridge.attempt where account = $1 and id = $2"
-
-
-class MethodErasedError(Exception):
-    """The method was revoked: its reference is gone."""
-
-
-class StoredMethod(Unprinted, frozen=True):
-    """What the encrypted column of a payment method holds."""
-
-    token: str
-    processor_customer: str | None = None
-
-    def reference(self) -> PaymentMethodReference:
-        customer = None if self.processor_customer is None else Secret(self.processor_customer)
-        return PaymentMethodReference(Secret(self.token), customer)
 
 
 async def charge(runtime: Runtime, claim: Claim, loaded: Loaded, action: Charge, now: datetime) -> None:
@@ -263,25 +239,6 @@ async def ask(adapter: ProcessorAdapter, query: ChargeQuery, timeout_s: float) -
             return await adapter.lookup_charge(query)
     except TimeoutError:
         return LookupFailed(f"no answer within {timeout_s:g} s")
-
-
-async def method_reference(runtime: Runtime, account: str, method: str) -> PaymentMethodReference:
-    """The decrypted reference of a stored method, for the one call that needs it; raises MethodErasedError."""
-    sealed = await sql.value(
-        "select reference from tollbridge.payment_method where account = $1 and id = $2", account, method
-    )
-    if sealed is None:
-        raise MethodErasedError(method)
-    plain = runtime.keyring.decrypt(sealed, table="payment_method", column="reference", row=method)
-    return msgspec.json.decode(plain, type=StoredMethod).reference()
-
-
-async def without_token(runtime: Runtime, account: str, method: str, outcome: ChargeOutcome) -> ChargeOutcome:
-    """The outcome without the method's token in its texts; one that is erased already can't be compared."""
-    if isinstance(outcome, Declined | Rejected | NotSent | Unknown):
-        with suppress(MethodErasedError):
-            return scrubbed(outcome, await method_reference(runtime, account, method))
-    return outcome
 
 
 def request_of(

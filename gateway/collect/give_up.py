@@ -13,12 +13,12 @@ import structlog
 from db import poke, sql
 from db.engine import DB
 from db.poke import Claim, Kind
-from gateway.billing import invoices, subscriptions
+from gateway.billing import invoices
 from gateway.billing.errors import StripeRefusedError
 from gateway.clock import business_now
 from gateway.collect import record
 from gateway.collect.load import Loaded
-from gateway.collect.mirror import store_subscription
+from gateway.collect.mirror import cancel_subscription
 from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.domain.actions import GiveUp
 from gateway.runtime import Runtime
@@ -59,8 +59,4 @@ async def _cancel(runtime: Runtime, claim: Claim, loaded: Loaded) -> None:
     async with DB.transaction():
         # What its end closes is told in its own turn; and one that we have not heard of yet gets its row.
         await poke.poke(Kind.SUBSCRIPTION, claim.account, [subscription], now, stale=True)
-    shape = await subscriptions.cancel(await runtime.stripe(claim.account), subscription)
-    poked = await sql.value(
-        "select poked from tollbridge.subscription where account = $1 and id = $2", claim.account, shape.id
-    )
-    await store_subscription(claim.account, shape, poked or 0, await business_now())
+    await cancel_subscription(runtime, claim.account, subscription)

@@ -7,15 +7,12 @@ from typing import Final
 
 from db import poke, sql
 from db.poke import Kind
-from db.states import SETTLED
+from gateway.collect.unsettled import unsettled
 
 REVOKED: Final = """
     update tollbridge.payment_method
     set status = 'revoked', revoked_at = $3, reference = null, told_stripe = false
     where account = $1 and id = $2 and status <> 'revoked' returning customer
-"""
-UNSETTLED: Final = """
-    select id from tollbridge.invoice where account = $1 and customer = $2 and not (state = any($3)) order by id
 """
 
 
@@ -28,10 +25,5 @@ async def mark_revoked(account: str, method: str, now: datetime) -> bool:
     if customer is None:
         return False
     await poke.poke(Kind.METHOD, account, [method], now)
-    await poke.poke(Kind.INVOICE, account, await unsettled_invoices(account, customer), now)
+    await poke.poke(Kind.INVOICE, account, await unsettled(account, "customer", [customer]), now)
     return True
-
-
-async def unsettled_invoices(account: str, customer: str) -> list[str]:
-    """The customer's invoices of which something is still expected."""
-    return [r["id"] for r in await sql.rows(UNSETTLED, account, customer, sorted(SETTLED))]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import Final
 
 from db import poke, sql
 from db.engine import DB
 from db.poke import Kind
-from db.states import SETTLED
-from gateway.billing.client import from_unix
+from gateway.billing import subscriptions
+from gateway.billing.client import StripeClient, from_unix
 from gateway.billing.invoices import StripeInvoice
 from gateway.billing.shapes import SubscriptionShape, billed, id_of, invoice_digest
+from gateway.clock import business_now
+from gateway.collect.unsettled import unsettled
+from gateway.runtime import Runtime
 
 STORE = """
     update tollbridge.invoice set
@@ -33,9 +38,29 @@ STORE_SUBSCRIPTION = """
     where account = $1 and id = $2 and (read_at is null or read_at <= $11)
     returning id
 """
-UNSETTLED = """
-    select id from tollbridge.invoice where account = $1 and subscription = $2 and not (state = any($3)) order by id
-"""
+
+INVOICE_POKED: Final = "select poked from tollbridge.invoice where account = $1 and id = $2"
+SUBSCRIPTION_POKED: Final = "select poked from tollbridge.subscription where account = $1 and id = $2"
+
+
+async def ask(
+    runtime: Runtime, account: str, invoice: str, call: Callable[[StripeClient, str], Awaitable[StripeInvoice]]
+) -> StripeInvoice:
+    """One call about an invoice, by who holds no claim on it; its answer is the mirror. Raises StripeError."""
+    stripe = await runtime.stripe(account)
+    poked = await sql.value(INVOICE_POKED, account, invoice)
+    asked_at = await business_now()
+    answer = await call(stripe, invoice)
+    await store(account, answer, read_at=asked_at, poked=poked or 0)
+    return answer
+
+
+async def cancel_subscription(runtime: Runtime, account: str, subscription: str) -> None:
+    """Cancel at Stripe at once; our row shows it as ended. Raises StripeError."""
+    shape = await subscriptions.cancel(await runtime.stripe(account), subscription)
+    poked = await sql.value(SUBSCRIPTION_POKED, account, shape.id)
+    # An end is final: it stands above every look that began before it was answered.
+    await store_subscription(account, shape, poked or 0, await business_now())
 
 
 async def store(account: str, answer: StripeInvoice, *, read_at: datetime, poked: int) -> None:
@@ -101,5 +126,4 @@ async def store_subscription(account: str, shape: SubscriptionShape, poked: int,
         )
         if kept is not None and before != shape.digest:
             # Of one that was new too: its invoices may have been looked at before its pause was known.
-            open_ones = [r["id"] for r in await sql.rows(UNSETTLED, account, shape.id, sorted(SETTLED))]
-            await poke.poke(Kind.INVOICE, account, open_ones, now)
+            await poke.poke(Kind.INVOICE, account, await unsettled(account, "subscription", [shape.id]), now)

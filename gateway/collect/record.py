@@ -1,4 +1,5 @@
-"""The steps at Stripe: read, finalize, tag, and record what was captured as paid out of band."""
+"""The steps that end at Stripe or in our own notes: read, finalize, tag, record what was captured as paid out of band;
+mark it as surplus, ask a human, write down why nothing happens."""
 
 from __future__ import annotations
 
@@ -195,7 +196,7 @@ async def _intend(
 async def _close(claim: Claim, recording: str, state: str, how: str, amount: int) -> None:
     at = await business_now()
     async with DB.transaction():
-        await sql.rows(CLOSE_RECORDING, claim.account, recording, state, how[:500], at, amount)
+        await sql.rows(CLOSE_RECORDING, claim.account, recording, state, sql.storable(how, 500), at, amount)
 
 
 async def call(

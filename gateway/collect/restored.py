@@ -18,17 +18,11 @@ from db import poke, sql
 from db.engine import DB
 from db.ids import attempt_key, derived_key, new_id
 from db.poke import Claim
-from gateway.collect.charge import (
-    INSERT,
-    ask,
-    method_reference,
-    reference_of,
-    request_of,
-    total_timeout_s,
-    without_token,
-)
+from gateway.collect.charge import INSERT, ask, reference_of, request_of, total_timeout_s
 from gateway.collect.load import Loaded
 from gateway.collect.outcomes import all_of, store_outcome
+from gateway.collect.references import method_reference
+from gateway.collect.scrub import scrubbed
 from gateway.collect.turn import CLAIM_MARGIN_S, NotYetError
 from gateway.domain.actions import FindLost
 from gateway.domain.billed import ATTEMPT_KEY
@@ -37,7 +31,7 @@ from processors.capabilities import Lookup
 from processors.interface import ProcessorAdapter
 from processors.money import Money
 from processors.outcome import ChargeOutcome, Found, LookupFailed, Pending, RequiresAction, Succeeded
-from processors.values import ChargeQuery
+from processors.values import ChargeQuery, PaymentMethodReference
 
 log = structlog.get_logger()
 
@@ -67,8 +61,9 @@ async def find_lost(runtime: Runtime, claim: Claim, loaded: Loaded, action: Find
             adapter = await runtime.connections.adapter(claim.account, way.connection)
             if adapter.capabilities.lookup not in BY_REFERENCE:
                 continue
-            if found := await _ask(runtime, claim, loaded, way, adapter, number):
-                await _take_up(runtime, claim, loaded, way, adapter, number, found)
+            method = await method_reference(runtime, claim.account, way.method)
+            if found := await _ask(runtime, claim, loaded, adapter, method, number):
+                await _take_up(runtime, claim, loaded, way, adapter, method, number, found)
                 pending = isinstance(found.outcome, Pending | RequiresAction)
                 break
         # One that never reached a processor leaves a gap, behind which there may be others.
@@ -87,13 +82,17 @@ def _ways(loaded: Loaded, action: FindLost) -> list[FindLost]:
 
 
 async def _ask(
-    runtime: Runtime, claim: Claim, loaded: Loaded, way: FindLost, adapter: ProcessorAdapter, number: int
+    runtime: Runtime,
+    claim: Claim,
+    loaded: Loaded,
+    adapter: ProcessorAdapter,
+    method: PaymentMethodReference,
+    number: int,
 ) -> Found | None:
     timeout_s = total_timeout_s(runtime, adapter)
     await poke.hold(claim, timeout_s + CLAIM_MARGIN_S)
     invoice = loaded.view.invoice
     assert invoice is not None
-    method = await method_reference(runtime, claim.account, way.method)
     query = ChargeQuery(reference_of(adapter, claim.id, number), method=method, since=invoice.created)
     found = await ask(adapter, query, timeout_s)
     if isinstance(found, LookupFailed):
@@ -107,16 +106,16 @@ async def _take_up(
     loaded: Loaded,
     action: FindLost,
     adapter: ProcessorAdapter,
+    method: PaymentMethodReference,
     number: int,
     found: Found,
 ) -> None:
     """The attempt as it would stand there, with its end."""
     account, invoice, now = claim.account, loaded.view.invoice, loaded.now
     assert invoice is not None
-    outcomes = [await without_token(runtime, account, action.method, outcome) for outcome in all_of(found)]
+    outcomes = [scrubbed(outcome, method) for outcome in all_of(found)]
     amount = _amount(outcomes[0], Money(loaded.view.wanted, invoice.currency))
-    method, attempt = await method_reference(runtime, account, action.method), new_id("att")
-    reference = reference_of(adapter, claim.id, number)
+    attempt, reference = new_id("att"), reference_of(adapter, claim.id, number)
     call = adapter.prepare_charge(request_of(claim, reference, number, amount, method))
     sealed = runtime.keyring.encrypt(msgspec.json.encode(call), table="attempt", column="request", row=attempt)
     key = attempt_key(account, claim.id, number)

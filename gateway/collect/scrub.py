@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import msgspec
 
+from gateway.collect.references import MethodErasedError, method_reference
+from gateway.runtime import Runtime
 from processors.outcome import ChargeOutcome, Declined, NotSent, Rejected, Unknown
 from processors.values import PaymentMethodReference
 
@@ -33,3 +37,11 @@ def scrubbed(outcome: ChargeOutcome, method: PaymentMethodReference) -> ChargeOu
             return replace(outcome, reason=clean(outcome.reason))
         case _:
             return outcome
+
+
+async def without_token(runtime: Runtime, account: str, method: str, outcome: ChargeOutcome) -> ChargeOutcome:
+    """The same by a stored method's id; one that is erased already can't be compared."""
+    if isinstance(outcome, Declined | Rejected | NotSent | Unknown):
+        with suppress(MethodErasedError):
+            return scrubbed(outcome, await method_reference(runtime, account, method))
+    return outcome

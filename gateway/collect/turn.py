@@ -1,6 +1,6 @@
 """A turn: one worker takes an object, goes round until there is nothing to do but wait, and lets go whatever happens.
 
-Invoices, checkout sessions and subscriptions take their turns alike; what a round does is theirs.
+Every kind of object that is poked takes its turn alike; what a round does is its own.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Final, TypeAlias
 
+import asyncpg
 import structlog
 
-from db import cases, poke
+from db import cases, poke, sql
 from db.engine import DB
 from db.poke import Claim, ClaimLostError, Kind, WakeUp
 from db.states import UnknownStateError
@@ -19,6 +20,7 @@ from gateway.billing.errors import StripeError, StripeNotSentError
 from gateway.clock import business_now
 from gateway.collect.cases import open_case
 from gateway.domain.actions import CaseKind
+from gateway.logs import told
 
 log = structlog.get_logger()
 
@@ -59,6 +61,18 @@ async def take_turn(wake_up: WakeUp, hold_s: float, most_rounds: int, go_round: 
         await _later(claim, error, RETRY_S, failed=True)
 
 
+async def held(claim: Claim, for_s: float, statement: str) -> asyncpg.Record:
+    """Lengthen the claim, and read its object by a statement over account and id, at one moment. Raises ClaimLostError.
+
+    The counter in it is of that moment too: what is poked afterwards makes another round.
+    """
+    async with DB.transaction():
+        await poke.hold(claim, for_s)
+        row = await sql.row(statement, claim.account, claim.id)
+    assert row is not None, "a claimed object exists"
+    return row
+
+
 async def rest(claim: Claim, *, seen: int, due_at: datetime | None, failures: int, now: datetime) -> bool:
     """Let go, and close the case of an object that has failed before; False where something was poked meanwhile."""
     async with DB.transaction():
@@ -78,10 +92,5 @@ async def _later(claim: Claim, error: Exception, waits_s: Sequence[float], *, fa
         failures = await poke.give_up_turn(claim, now=now, waits_s=waits_s, failed=failed)
         if failures >= FAILURES_TO_CASE:
             about = claim.id if claim.kind is Kind.INVOICE else ""
-            await open_case(claim.account, CaseKind.ADVANCE_FAILED, claim.id, _told(error), now, invoice=about)
-
-
-def _told(error: Exception) -> str:
-    """What a case may say of an error: our own words whole, of a stranger's only the name (it may quote a secret)."""
-    ours = isinstance(error, StripeError | UnknownStateError)
-    return f"{type(error).__name__}: {error}" if ours else type(error).__name__
+            reason = told(error, StripeError, UnknownStateError)
+            await open_case(claim.account, CaseKind.ADVANCE_FAILED, claim.id, reason, now, invoice=about)

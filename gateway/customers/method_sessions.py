@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from datetime import datetime, timedelta
 from typing import Annotated, Final
 
@@ -15,19 +13,19 @@ from db.engine import DB
 from db.ids import new_id
 from db.poke import Kind
 from db.states import SETTLED, MethodSessionState
+from gateway.accounts.accounts import policy_of
 from gateway.billing import subscriptions
 from gateway.billing.errors import StripeRefusedError
 from gateway.billing.shapes import CustomerShape
 from gateway.clock import business_now
 from gateway.customers import setups
 from gateway.customers.client_secret import new_secret, sealed, secret_hash
+from gateway.customers.customer import keep
 from gateway.customers.errors import SessionError
 from gateway.domain.method_session import FIRST_LOOK
-from gateway.domain.policy import Policy
 from gateway.runtime import Runtime
+from gateway.waiting import until
 from processors.values import SetupSession
-
-POLL_S: Final = (0.02, 0.05, 0.1, 0.2, 0.25)
 
 SESSION: Final = "select * from tollbridge.payment_method_session where account = $1 and id = $2"
 CUSTOMER: Final = """
@@ -89,15 +87,9 @@ async def open_session(runtime: Runtime, account: str, request: MethodSessionReq
     if not await setups.offers(account, currency, connection or ""):
         raise SessionError("invalid_request", f"no connection takes {currency}", "connection" if connection else "")
     now = await business_now()
-    session, secret = new_id("pms"), new_secret(Kind.METHOD_SESSION)
+    policy, session, secret = await policy_of(account), new_id("pms"), new_secret(Kind.METHOD_SESSION)
     async with DB.transaction():
-        await sql.rows(
-            """insert into tollbridge.customer (account, id, created_at) values ($1, $2, $3)
-               on conflict (account, id) do nothing""",
-            account,
-            request.customer,
-            now,
-        )
+        await keep(account, request.customer, now)
         row = await sql.row(
             INSERT,
             session,
@@ -108,7 +100,7 @@ async def open_session(runtime: Runtime, account: str, request: MethodSessionReq
             connection,
             currency,
             request.return_url,
-            now + await _life(account),
+            now + timedelta(hours=policy.session_hours),
             now,
         )
         assert row is not None, "it was inserted, or was there"
@@ -167,14 +159,11 @@ async def complete(runtime: Runtime, account: str, session: str, *, setup: str =
 
 async def wait_for(account: str, session: str, wait_s: float) -> asyncpg.Record:
     """The session's row once it isn't processing any more, or after `wait_s` seconds of machine time as it is then."""
-    deadline = time.monotonic() + wait_s
-    for turn in range(10_000):
-        row = await get_session(account, session)
-        left = deadline - time.monotonic()
-        if row["state"] != MethodSessionState.PROCESSING or left <= 0:
-            return row
-        await asyncio.sleep(min(POLL_S[min(turn, len(POLL_S) - 1)], left))
-    return row
+
+    async def rests(row: asyncpg.Record) -> bool:
+        return bool(row["state"] != MethodSessionState.PROCESSING)
+
+    return await until(rests, lambda: get_session(account, session), wait_s)
 
 
 def _refuse_unless_live(row: asyncpg.Record | None, now: datetime) -> None:
@@ -219,8 +208,3 @@ async def _at_stripe(runtime: Runtime, account: str, customer: str) -> CustomerS
         if error.status != 404:
             raise
         raise SessionError("not_found", f"no customer {customer!r}", "customer") from error
-
-
-async def _life(account: str) -> timedelta:
-    policies = await sql.value("select policies from tollbridge.account where id = $1", account)
-    return timedelta(hours=msgspec.json.decode(policies, type=Policy).session_hours)

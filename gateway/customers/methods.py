@@ -11,10 +11,10 @@ from db import poke, sql
 from db.engine import DB
 from db.ids import new_id
 from db.poke import Kind
-from gateway.accounts.audit import Author
-from gateway.collect.charge import StoredMethod
-from gateway.collect.gone import unsettled_invoices
+from gateway.collect.references import sealed_reference
 from gateway.collect.turn import NotYetError
+from gateway.collect.unsettled import unsettled
+from gateway.customers.customer import keep
 from gateway.runtime import Runtime
 from processors.outcome import DeclineClass
 from processors.values import Card, PaymentMethodReference
@@ -26,9 +26,6 @@ INSERT = """
         (select coalesce(min(position), 1) - 1 from tollbridge.payment_method where account = $2 and customer = $3), $8,
         $9)
     on conflict (connection, token_hash) where status <> 'revoked' do nothing
-"""
-LIVE = """
-    select id from tollbridge.invoice where account = $1 and customer = $2 and status in ('draft', 'open') order by id
 """
 AGAIN = """
     update tollbridge.payment_method p set status = 'active', stopped_reason = '', revoke_asked_at = null,
@@ -79,15 +76,9 @@ async def store_method(
     NotYetError for one that is being deleted at its processor at this moment.
     """
     DB.current("storing a payment method")
-    await sql.rows(
-        """insert into tollbridge.customer (account, id, created_at) values ($1, $2, $3)
-           on conflict (account, id) do nothing""",
-        account,
-        customer,
-        now,
-    )
+    await keep(account, customer, now)
     method = new_id("pmt")
-    sealed = _sealed(runtime, method, reference)
+    sealed = sealed_reference(runtime.keyring, method, reference)
     token_hash = runtime.keyring.token_hash(connection, reference.token.reveal())
     display = msgspec.json.encode(card).decode()
     await sql.rows(INSERT, method, account, customer, connection, sealed, token_hash, display, now, not tell)
@@ -100,29 +91,8 @@ async def store_method(
         raise NotYetError
     if tell:
         await poke.poke(Kind.METHOD, account, [stored["id"]], now)
-    await poke.poke(Kind.INVOICE, account, await unsettled_invoices(account, customer), now)
+    await poke.poke(Kind.INVOICE, account, await unsettled(account, "customer", [customer]), now)
     return str(stored["id"])
-
-
-async def opt_out(account: str, customer: str, opted_out: bool, by: Author, now: datetime) -> None:
-    """Leave a customer's invoices alone from now on, or take them up again; what was begun goes on to its end."""
-    async with DB.transaction():
-        before = await sql.value(
-            "select opted_out from tollbridge.customer where account = $1 and id = $2", account, customer
-        )
-        await sql.rows(
-            """insert into tollbridge.customer (account, id, opted_out, created_at) values ($1, $2, $3, $4)
-               on conflict (account, id) do update set opted_out = excluded.opted_out""",
-            account,
-            customer,
-            opted_out,
-            now,
-        )
-        if bool(before) != opted_out:
-            was, is_now = {"opted_out": bool(before)}, {"opted_out": opted_out}
-            await by.note(account, "customer.updated", customer, name=customer, before=was, after=is_now)
-            live = [r["id"] for r in await sql.rows(LIVE, account, customer)]
-            await poke.poke(Kind.INVOICE, account, live, now)
 
 
 async def is_stored(runtime: Runtime, connection: str, reference: PaymentMethodReference) -> bool:
@@ -143,10 +113,10 @@ async def replace_reference(
     if await is_stored(runtime, connection, reference):
         return False
     token_hash = runtime.keyring.token_hash(connection, reference.token.reveal())
-    sealed, display = _sealed(runtime, method, reference), msgspec.json.encode(card).decode()
+    sealed, display = sealed_reference(runtime.keyring, method, reference), msgspec.json.encode(card).decode()
     customer = await sql.value(REPLACE, account, method, sealed, token_hash, display, sorted(CURED))
     await poke.poke(Kind.METHOD, account, [method], now)
-    await poke.poke(Kind.INVOICE, account, await unsettled_invoices(account, customer), now)
+    await poke.poke(Kind.INVOICE, account, await unsettled(account, "customer", [customer]), now)
     return True
 
 
@@ -159,14 +129,7 @@ async def want_revoked(account: str, method: str, now: datetime) -> None:
     if customer is not None:
         await poke.poke(Kind.METHOD, account, [method], now)
         # Whoever is about to charge it looks again.
-        await poke.poke(Kind.INVOICE, account, await unsettled_invoices(account, customer), now)
-
-
-def _sealed(runtime: Runtime, method: str, reference: PaymentMethodReference) -> bytes:
-    customer = reference.processor_customer
-    plain = StoredMethod(reference.token.reveal(), customer.reveal() if customer else None)
-    place = {"table": "payment_method", "column": "reference", "row": method}
-    return runtime.keyring.encrypt(msgspec.json.encode(plain), **place)
+        await poke.poke(Kind.INVOICE, account, await unsettled(account, "customer", [customer]), now)
 
 
 NO_METADATA = dict.fromkeys(("third_party_processor", "third_party_customer_id", "third_party_payment_method_id"), "")

@@ -7,12 +7,12 @@ from typing import Final
 
 import asyncpg
 
-from db import poke, sql
+from db import sql
 from db.engine import DB
 from db.poke import Claim, ClaimLostError, WakeUp
 from db.states import MethodSessionState
 from gateway.clock import business_now
-from gateway.collect.turn import CLAIM_MARGIN_S, rest, take_turn
+from gateway.collect.turn import CLAIM_MARGIN_S, held, rest, take_turn
 from gateway.customers import setups
 from gateway.customers.methods import store_method
 from gateway.domain.method_session import MethodSessionView, MethodStep, decide_method_session, next_look
@@ -56,7 +56,7 @@ async def advance_method_session(runtime: Runtime, wake_up: WakeUp) -> None:
     hold_s = runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S
 
     async def go_round(claim: Claim) -> bool:
-        row, now = await _load(claim, hold_s), await business_now()
+        row, now = await held(claim, hold_s, VIEW), await business_now()
         view = MethodSessionView(MethodSessionState(row["state"]), row["expires_at"], row["look_at"])
         match decide_method_session(view, now):
             case Rest(at=at):
@@ -70,14 +70,6 @@ async def advance_method_session(runtime: Runtime, wake_up: WakeUp) -> None:
         return False
 
     await take_turn(wake_up, hold_s, MOST_ROUNDS, go_round)
-
-
-async def _load(claim: Claim, hold_s: float) -> asyncpg.Record:
-    async with DB.transaction():
-        await poke.hold(claim, hold_s)
-        row = await sql.row(VIEW, claim.account, claim.id)
-    assert row is not None, "a claimed session exists"
-    return row
 
 
 async def _look(runtime: Runtime, claim: Claim, row: asyncpg.Record, now: datetime) -> None:

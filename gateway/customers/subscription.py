@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from db import poke, sql
 from db.engine import DB
 from db.poke import Claim, WakeUp
 from gateway.billing import subscriptions
@@ -13,12 +12,14 @@ from gateway.billing.errors import StripeRefusedError
 from gateway.billing.pace import Lane, in_lane
 from gateway.clock import business_now
 from gateway.collect.mirror import store_subscription
-from gateway.collect.turn import CLAIM_MARGIN_S, rest, take_turn
+from gateway.collect.turn import CLAIM_MARGIN_S, held, rest, take_turn
 from gateway.customers.access import facts_of, tell
 from gateway.domain.subscription_news import next_trial_news_at
 from gateway.runtime import Runtime
 
 MOST_ROUNDS: Final = 5
+
+VIEW: Final = "select poked, stale, failures from tollbridge.subscription where account = $1 and id = $2"
 
 
 async def advance_subscription(runtime: Runtime, wake_up: WakeUp) -> None:
@@ -28,14 +29,7 @@ async def advance_subscription(runtime: Runtime, wake_up: WakeUp) -> None:
 
 
 async def _round(runtime: Runtime, claim: Claim, hold_s: float) -> bool:
-    async with DB.transaction():
-        await poke.hold(claim, hold_s)
-        row = await sql.row(
-            "select poked, stale, failures from tollbridge.subscription where account = $1 and id = $2",
-            claim.account,
-            claim.id,
-        )
-    assert row is not None, "a claimed subscription exists"
+    row = await held(claim, hold_s, VIEW)
     if row["stale"]:
         asked_at = await business_now()
         try:

@@ -16,9 +16,9 @@ from gateway.billing import subscriptions
 from gateway.billing.errors import StripeRefusedError
 from gateway.billing.pace import Lane, in_lane
 from gateway.clock import business_now
-from gateway.collect.charge import method_reference
 from gateway.collect.gone import mark_revoked
-from gateway.collect.turn import CLAIM_MARGIN_S, rest, take_turn
+from gateway.collect.references import method_reference
+from gateway.collect.turn import CLAIM_MARGIN_S, held, rest, take_turn
 from gateway.customers.methods import NO_METADATA, stripe_metadata
 from gateway.domain.policy import Policy
 from gateway.domain.session import Rest
@@ -48,7 +48,7 @@ async def advance_method(runtime: Runtime, wake_up: WakeUp) -> None:
     hold_s = runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S
 
     async def go_round(claim: Claim) -> bool:
-        row, now = await _load(claim, hold_s), await business_now()
+        row, now = await held(claim, hold_s, VIEW), await business_now()
         wanted_gone = row["revoke_asked_at"] is not None and row["status"] != "revoked"
         match decide_upkeep(MethodUpkeep(wanted_gone, row["in_use"], row["told_stripe"]), now):
             case Rest(at=at):
@@ -61,14 +61,6 @@ async def advance_method(runtime: Runtime, wake_up: WakeUp) -> None:
         return False
 
     await take_turn(wake_up, hold_s, MOST_ROUNDS, go_round)
-
-
-async def _load(claim: Claim, hold_s: float) -> asyncpg.Record:
-    async with DB.transaction():
-        await poke.hold(claim, hold_s)
-        row = await sql.row(VIEW, claim.account, claim.id)
-    assert row is not None, "a claimed payment method exists"
-    return row
 
 
 async def _revoke(runtime: Runtime, claim: Claim, connection: str, now: datetime) -> None:

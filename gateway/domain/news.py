@@ -18,7 +18,7 @@ from gateway.domain.billed import BilledInvoice, HowPaid, StripePayment, how_pai
 from gateway.domain.decide import not_ours
 from gateway.domain.news_types import AttemptNews, FailureNews, InvoiceNews, NewsType, PaidNews, ReturnNews
 from gateway.domain.obstacles import made_in_pause
-from gateway.domain.recovery import CLIMBS, NeedsMethod, TryAt, declines, next_try
+from gateway.domain.recovery import CLIMBS, NeedsMethod, NextTry, TryAt, declines, next_try
 from gateway.domain.view import AttemptView, InvoiceView
 from processors.outcome import Advice, DeclineClass
 
@@ -116,7 +116,7 @@ def _open(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Iterator[
     tried = [attempt for attempt in view.attempts if not attempt.surplus]
     last = next((attempt for attempt in reversed(tried) if attempt.state in CLIMBS), None)
     if last is not None and last.state is AttemptState.DECLINED:
-        yield _failed(view, invoice, last, now)
+        yield _failed(view, invoice, last, plan)
     said_so = last is not None and last is tried[-1] and last.advice not in (None, Advice.RETRY_LATER)
     if isinstance(plan, NeedsMethod) and not said_so:
         step, since = (tried[-1].id, tried[-1].resolved_at) if tried else ("first", None)
@@ -137,8 +137,7 @@ def _is_asked_for(view: InvoiceView, invoice: BilledInvoice) -> bool:
     )
 
 
-def _failed(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView, now: datetime) -> News:
-    plan = next_try(view, now)
+def _failed(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView, plan: NextTry) -> News:
     later = plan if isinstance(plan, TryAt) else None
     why = WHY[attempt.decline_class] if attempt.decline_class else "the payment was declined"
     data = FailureNews(

@@ -61,7 +61,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     first_decline: Literal["fail", "retry"] = "fail"
     """A checkout whose first charge is declined: end its subscription, or leave it to the ladder."""
     session_hours: int = 24
-    """How long a checkout session stays open."""
+    """How long a session stays open, of a checkout or for a payment method."""
     token_metadata: Literal["reference", "none"] = "reference"  # noqa: S105 (a choice, not a secret)
     """Whether the processor's references are written to the Stripe customer's metadata, as Stripe's guide asks."""
     stripe_mails_off: bool = False

@@ -5,8 +5,6 @@ It charges nothing itself, so a button that is pressed while the scheduler is at
 
 from __future__ import annotations
 
-import asyncio
-import time
 from datetime import datetime
 from typing import Final
 
@@ -23,6 +21,7 @@ from gateway.domain.recovery import Exhausted, Held, NeedsMethod, TryAt, TryNow,
 from gateway.domain.view import InvoiceView
 from gateway.finance.errors import AlreadyRunningError, NoMethodError, NotNowError
 from gateway.finance.invoice import hold_invoice
+from gateway.waiting import until
 
 ASK: Final = "update tollbridge.invoice set asked_at = $3 where account = $1 and id = $2"
 BUSY: Final = """
@@ -30,7 +29,6 @@ BUSY: Final = """
         where a.account = i.account and a.invoice = i.id and a.state = 'sending')
     from tollbridge.invoice i where i.account = $1 and i.id = $2
 """
-POLL_S: Final = 0.05
 
 
 async def collect_now(by: Author, account: str, invoice: str) -> None:
@@ -79,9 +77,11 @@ def refuse(view: InvoiceView, now: datetime) -> None:
 
 async def wait_for(account: str, invoice: str, wait_s: float) -> bool:
     """Wait until what was asked for has been heeded, at most `wait_s` seconds of machine time; whether it has."""
-    deadline = time.monotonic() + wait_s
-    while await sql.value(BUSY, account, invoice):  # bounded by the deadline
-        if time.monotonic() >= deadline:
-            return False
-        await asyncio.sleep(POLL_S)
-    return True
+
+    async def heeded() -> bool:
+        return not await sql.value(BUSY, account, invoice)
+
+    async def rests(done: bool) -> bool:
+        return done
+
+    return await until(rests, heeded, wait_s)

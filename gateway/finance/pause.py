@@ -14,13 +14,11 @@ from typing import Any, Final
 from db import poke, sql
 from db.engine import DB
 from db.poke import Kind
-from db.states import SETTLED
-from gateway.accounts.audit import Author
+from gateway.accounts.audit import Author, required
 from gateway.accounts.errors import FieldError, NotThereError
 from gateway.accounts.known import refuse_unknown
 from gateway.clock import business_now
-
-LONGEST_REASON: Final = 2000
+from gateway.collect.unsettled import unsettled
 
 PAUSE: Final = """
     insert into tollbridge.collection_pause (account, object, reason, paused_by, paused_at, until_at)
@@ -37,7 +35,6 @@ RESUME: Final = """
     where account = $1 and object = $2 and (until_at is null or until_at > $3)
 """
 INVOICE: Final = "select id from tollbridge.invoice where account = $1 and id = $2"
-OF_CUSTOMER: Final = "select id from tollbridge.invoice where account = $1 and customer = $2 and not (state = any($3))"
 
 
 async def pause_customer(by: Author, account: str, customer: str, until: datetime | None) -> None:
@@ -68,7 +65,7 @@ async def resume_invoice(by: Author, account: str, invoice: str) -> None:
 
 
 async def _pause(by: Author, account: str, kind: str, subject: str, until: datetime | None) -> None:
-    now, reason = await business_now(), _reason(by)
+    now, reason = await business_now(), required(by.reason)
     if until is not None and until <= now:
         raise FieldError("until", "must be in the future")
     async with DB.transaction():
@@ -81,7 +78,7 @@ async def _pause(by: Author, account: str, kind: str, subject: str, until: datet
 
 async def _resume(by: Author, account: str, kind: str, subject: str) -> None:
     now = await business_now()
-    _reason(by)
+    required(by.reason)
     async with DB.transaction():
         before = await sql.row(STANDING, account, subject, now)
         await sql.rows(RESUME, account, subject, now)
@@ -94,21 +91,12 @@ async def _resume(by: Author, account: str, kind: str, subject: str) -> None:
 
 async def _invoices(account: str, kind: str, subject: str) -> Sequence[str]:
     """Whom it concerns: the invoice, or the customer's that are not settled."""
-    if kind == "invoice":
-        return [subject]
-    return [row["id"] for row in await sql.rows(OF_CUSTOMER, account, subject, sorted(SETTLED))]
+    return [subject] if kind == "invoice" else await unsettled(account, "customer", [subject])
 
 
 async def _refuse_unknown_invoice(account: str, invoice: str) -> None:
     if await sql.row(INVOICE, account, invoice) is None:
         raise NotThereError("invoice", invoice)
-
-
-def _reason(by: Author) -> str:
-    reason = by.reason.strip()
-    if not 0 < len(reason) <= LONGEST_REASON:
-        raise FieldError("reason", f"must have 1 to {LONGEST_REASON} letters")
-    return reason
 
 
 def _before(row: Any) -> dict[str, Any]:

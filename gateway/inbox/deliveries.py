@@ -138,8 +138,8 @@ async def finish(ends: Mapping[str, End], accounts: Mapping[str, str], now: date
     if not ends:
         return
     ids = sorted(ends)
-    # A reason may quote a stranger's text: it is cut, and PostgreSQL takes no NUL.
-    reasons = [ends[i].reason.replace("\0", "\ufffd")[:500] for i in ids]
+    # A reason may quote a stranger's text.
+    reasons = [sql.storable(ends[i].reason, 500) for i in ids]
     await sql.rows(FINISH, ids, [ends[i].state for i in ids], reasons, now)
     for i, reason in zip(ids, reasons, strict=True):
         if ends[i].state is DeliveryState.PARKED:
@@ -149,7 +149,7 @@ async def finish(ends: Mapping[str, End], accounts: Mapping[str, str], now: date
 
 async def again(delivery: Stored, reason: str, *, before: datetime) -> None:
     """Leave it for the next try, which comes no later than `before`."""
-    await sql.rows(AGAIN, delivery.id, reason.replace("\0", "\ufffd")[:500], before)
+    await sql.rows(AGAIN, delivery.id, sql.storable(reason, 500), before)
 
 
 async def wake(ids: Sequence[str]) -> None:

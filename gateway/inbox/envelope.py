@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from db import sql
 from processors.values import ProcessorEvent, Unprinted
 
 STRIPE: Final = "stripe"
@@ -91,5 +92,4 @@ def polled_event(body: bytes) -> ProcessorEvent:
 
 def _storable(text: str) -> str:
     """Without NUL and lone surrogates, which PostgreSQL refuses, and no longer than an index entry may be."""
-    clean = text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
-    return clean if len(clean) <= LONGEST_KEY else clean[:LONGEST_KEY]
+    return sql.storable(text.encode("utf-8", "replace").decode(), LONGEST_KEY)

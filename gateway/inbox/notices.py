@@ -15,10 +15,11 @@ from db.cases import close_by_itself
 from db.states import FAILED, UNRESOLVED, AttemptState
 from gateway.accounts.connections import poke_waiting
 from gateway.collect.cases import open_case
-from gateway.collect.charge import query_of, without_token
+from gateway.collect.charge import query_of
 from gateway.collect.gone import mark_revoked
 from gateway.collect.outcomes import all_of, store_outcome
 from gateway.collect.reversals import store_move
+from gateway.collect.scrub import without_token
 from gateway.customers.methods import replace_reference
 from gateway.domain.actions import CaseKind
 from gateway.inbox.deliveries import DONE, End, Stored, ignored, parked

@@ -19,24 +19,14 @@ from db.engine import DB
 from gateway.billing.errors import StripeError
 from gateway.clock import business_now
 from gateway.inbox import deliveries, notices, stripe_events
-from gateway.inbox.deliveries import (
-    MOST_BEGUN,
-    MOST_TRIES,
-    UNMATCHED_FOR,
-    End,
-    Stored,
-    lost_deliveries,
-    parked,
-    replay,
-)
+from gateway.inbox.deliveries import MOST_BEGUN, MOST_TRIES, UNMATCHED_FOR, End, Stored, parked
 from gateway.inbox.envelope import STRIPE
 from gateway.inbox.notices import LookupInconclusiveError, UnmatchedError
 from gateway.inbox.stripe_events import Plan
 from gateway.inbox.table import Fetch, Payment
+from gateway.logs import told
 from gateway.moment import moment
 from gateway.runtime import Runtime
-
-__all__ = ["Router", "lost_deliveries", "replay"]
 
 log = structlog.get_logger()
 
@@ -178,16 +168,11 @@ async def _unmatched(delivery: Stored, reason: str, now: datetime) -> None:
 async def _failed(delivery: Stored, error: Exception, tries: int, now: datetime) -> None:
     log.warning("routing_failed", delivery=delivery.id, kind=delivery.kind, tries=tries, error=type(error).__name__)
     if tries >= MOST_TRIES:
-        await _end(delivery, parked(f"{tries} tries failed: {_told(error)}"), now)
+        reason = told(error, StripeError, LookupInconclusiveError)
+        await _end(delivery, parked(f"{tries} tries failed: {reason}"), now)
 
 
 async def _end(delivery: Stored, end: End, now: datetime) -> None:
     async with DB.transaction():
         if delivery.id in await deliveries.lock([delivery.id]):
             await deliveries.finish({delivery.id: end}, {delivery.id: delivery.account}, now)
-
-
-def _told(error: Exception) -> str:
-    """Our own words whole; of a stranger's error only the name, since its text may quote a secret."""
-    ours = isinstance(error, StripeError | LookupInconclusiveError)
-    return f"{type(error).__name__}: {error}" if ours else type(error).__name__

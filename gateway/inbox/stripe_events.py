@@ -12,9 +12,9 @@ import msgspec
 from db import poke, sql
 from db.engine import DB
 from db.poke import Kind
-from db.states import SETTLED
 from gateway.billing.errors import StripeRefusedError
 from gateway.billing.shapes import InvoiceShape, PaymentIntentShape, id_of, is_echo
+from gateway.collect.unsettled import unsettled
 from gateway.inbox import table
 from gateway.inbox.deliveries import DONE, End, Stored, ignored, parked
 from gateway.inbox.envelope import UNREADABLE
@@ -24,7 +24,6 @@ from gateway.runtime import Runtime
 ECHO = "echo"
 
 DIGESTS = "select id, digest from tollbridge.{} where account = $1 and id = any($2)"
-BEHIND = "select id from tollbridge.invoice where account = $1 and {} = any($2) and state <> all($3)"
 HOLD = "select id from tollbridge.{} where account = $1 and id = any($2) order by id for no key update"
 # Remembered of customers who owe us something, or whose payment methods we keep.
 DELETED = """
@@ -180,19 +179,11 @@ async def _poke(account: str, touches: Sequence[Touch], now: datetime) -> None:
         await sql.rows(DELETED, account, deleted, now)
     if subscriptions := sorted(named[Named.SUBSCRIPTION]):
         await poke.poke(Kind.SUBSCRIPTION, account, subscriptions, now, stale=True)
-    stale = named[Named.INVOICE] | await _unsettled(account, "customer", anew)
-    known = await _unsettled(account, "subscription", named[Named.SUBSCRIPTION])
-    known |= await _unsettled(account, "customer", named[Named.CUSTOMER] - anew)
+    stale = named[Named.INVOICE] | set(await unsettled(account, "customer", anew))
+    known = set(await unsettled(account, "subscription", named[Named.SUBSCRIPTION]))
+    known |= set(await unsettled(account, "customer", named[Named.CUSTOMER] - anew))
     known -= stale
     if known and stale:
         await sql.rows(HOLD.format(Kind.INVOICE), account, sorted(known | stale))
     await poke.poke(Kind.INVOICE, account, sorted(stale), now, stale=True)
     await poke.poke(Kind.INVOICE, account, sorted(known), now)
-
-
-async def _unsettled(account: str, column: str, of: set[str]) -> set[str]:
-    """The invoices of these customers or subscriptions about which something is still expected."""
-    if not of:
-        return set()
-    rows = await sql.rows(BEHIND.format(column), account, sorted(of), sorted(SETTLED))
-    return {row["id"] for row in rows}

@@ -26,6 +26,7 @@ from gateway.collect.cases import open_case
 from gateway.collect.charge import total_timeout_s
 from gateway.collect.turn import CLAIM_MARGIN_S, FAILURES_TO_CASE
 from gateway.domain.actions import CaseKind
+from gateway.logs import told
 from gateway.reconcile import cursor as cursors
 from gateway.reconcile.cursor import Cursor, LostError
 from gateway.reconcile.objects import (
@@ -129,8 +130,9 @@ async def _turn(runtime: Runtime, cursor: Cursor, now: datetime, inbox: Inbox) -
     except LostError:
         return Turn(Ended.TAKEN, pages, new)
     except Exception as error:
-        await _failed(cursor, error, now)
-        return Turn(_ended(error), pages, new, _told(error))
+        reason = told(error, StripeError, CallError)
+        await _failed(cursor, error, reason, now)
+        return Turn(_ended(error), pages, new, reason)
 
 
 async def _page(runtime: Runtime, cursor: Cursor, now: datetime, inbox: Inbox) -> tuple[str, Take]:
@@ -175,17 +177,16 @@ async def _finish(cursor: Cursor, now: datetime) -> int:
     return gone
 
 
-async def _failed(cursor: Cursor, error: Exception, now: datetime) -> None:
+async def _failed(cursor: Cursor, error: Exception, reason: str, now: datetime) -> None:
     """The next turn goes on with the same page. A cursor that is refused may have been forgotten: the walk begins
     again, and that counts as well, so that a page which is refused for ever does not go round for ever unseen."""
     log.warning("catch_up_failed", account=cursor.account, walk=cursor.walk, error=type(error).__name__)
-    ended, told = _ended(error), _told(error)
-    late = now - cursor.began_at > LATE
+    ended, late = _ended(error), now - cursor.began_at > LATE
     async with DB.transaction():
         page_after = "" if ended is Ended.REFUSED else cursor.page_after
-        failures = await cursors.fail(cursor, told, now, page_after=page_after, counts=ended is not Ended.THROTTLED)
+        failures = await cursors.fail(cursor, reason, now, page_after=page_after, counts=ended is not Ended.THROTTLED)
         if failures >= FAILURES_TO_CASE or late:
-            await open_case(cursor.account, CaseKind.CATCH_UP_FAILED, cursor.subject, told, now)
+            await open_case(cursor.account, CaseKind.CATCH_UP_FAILED, cursor.subject, reason, now)
 
 
 def _ended(error: Exception) -> Ended:
@@ -196,11 +197,6 @@ def _ended(error: Exception) -> Ended:
             return Ended.REFUSED
         case _:
             return Ended.FAILED
-
-
-def _told(error: Exception) -> str:
-    """Our own words whole, of a stranger's only the name (it may quote a secret)."""
-    return f"{type(error).__name__}: {error}" if isinstance(error, StripeError | CallError) else type(error).__name__
 
 
 def _claim_s(runtime: Runtime) -> float:

@@ -96,7 +96,6 @@ class Cursor(msgspec.Struct, frozen=True):
     done_to: datetime
     began_at: datetime
     page_after: str
-    failures: int
 
     @property
     def subject(self) -> str:
@@ -145,9 +144,7 @@ async def take(one: Standing, now: datetime, for_s: float) -> Cursor | None:
     row = await sql.row(TAKE, one.account, one.walk, one.connection, now, for_s, one.done_to)
     if row is None:
         return None
-    return Cursor(
-        one.account, one.walk, one.connection, row["done_to"], row["began_at"], row["page_after"], row["failures"]
-    )
+    return Cursor(one.account, one.walk, one.connection, row["done_to"], row["began_at"], row["page_after"])
 
 
 async def rewind(one: Standing, since: datetime) -> datetime | None:

@@ -43,7 +43,7 @@ Handler: TypeAlias = Callable[[bytes | None], Awaitable[None]]
 async def run_lane(
     entrypoint: str, handler: Handler, at_once: int, stop: asyncio.Event, *, before: Callable[[], Awaitable[None]]
 ) -> None:
-    """Run jobs, at most `at_once` at a time, until `stop`; then finish those under way. `before` comes before each start.
+    """Run jobs, `at_once` at a time, until `stop`; then finish those under way. `before` comes before each start.
 
     Cancelling it cancels its jobs, which PgQueuer then deletes: the sweep finds their objects again.
     """

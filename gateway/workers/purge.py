@@ -1,7 +1,8 @@
-"""What is not kept for ever (README, "Running it"): raw deliveries and what the merchant was told
-35 days, replies 24 hours, the queue's log 7 days.
+"""What is not kept for ever (README, "Running it"): raw deliveries and what the merchant was told 35 days, replies 24
+hours, the queue's log 7 days; also pauses that are over, and workers that no longer live.
 
-In small batches, each a transaction of its own, so that nothing waits for it; twice at the same time does no harm.
+What may be much goes in small batches, each a transaction of its own, so that nothing waits for it; twice at the same
+time does no harm.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +17,7 @@ from db.encryption import Keyring
 from db.errors import EmbeddedPostgresError
 from gateway.cli.dev import launched
 from gateway.cli.home import local_keyring
+from gateway.cli.servers import free_ports
 from gateway.cli.tree import Tree
 from gateway.cli.wiring import Wired
 from gateway.settings import Settings
@@ -74,18 +74,6 @@ def ground(**settings: Any) -> Iterator[Ground]:
         with suppress(EmbeddedPostgresError):
             EmbeddedPostgres(home / "postgres").discard()
         shutil.rmtree(home, ignore_errors=True)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that are free now; all are held while they are chosen, so that they differ."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
 
 
 def percentile(values: list[float], share: float) -> float:

@@ -19,9 +19,10 @@ from typing import Any, Final
 import httpx
 
 from gateway.cli.home import read_notes
+from gateway.cli.servers import free_ports
 from gateway.cli.wiring import ACCOUNT
 from scripts.benches import load, pgbench
-from scripts.benches.ground import Ground, free_ports, ground, percentile
+from scripts.benches.ground import Ground, ground, percentile
 from scripts.benches.load import Result
 from scripts.benches.processes import memory_mib
 

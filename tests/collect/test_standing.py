@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,9 +10,11 @@ import msgspec
 import pytest
 
 from db import cases, sql
+from db.states import UNRESOLVED
 from gateway.clock import business_now
 from gateway.collect.outcomes import store_outcome
-from gateway.collect.view import view_of
+from gateway.collect.view import VIEW, view_of
+from gateway.domain.budget import COUNTED
 from gateway.domain.view import MethodView
 from processors.declines import DeclineTable
 from processors.outcome import DeclineClass, Declined
@@ -130,3 +133,9 @@ async def test_a_never_is_heard_by_all_who_have_the_card(world: World, fingerpri
     lost = DeclineTable({"41": DeclineClass.LOST_STOLEN}).decline("41")
     await store_outcome(world.account, attempt, Declined(lost, "pch_1"), await business_now(), wake=False)
     assert bool(await sql.value("select poked from tollbridge.invoice where id = $1", other)) is hears
+
+
+def test_the_statement_counts_what_the_rules_count() -> None:
+    """Its lists of states stand there in words, so that partial indexes serve it."""
+    listed = {frozenset(re.findall(r"'(\w+)'", one)) for one in re.findall(r"t\.state in \(([^)]*)\)", VIEW)}
+    assert listed == {COUNTED, UNRESOLVED}

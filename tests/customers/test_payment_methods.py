@@ -155,6 +155,23 @@ async def test_the_first_is_charged_and_told_to_stripe(world: World) -> None:
     assert world.charge_calls()[-1].params["method"] == first.token
 
 
+async def test_the_first_that_is_shown_is_the_one_that_is_charged(world: World) -> None:
+    """A method whose connection is switched off is passed over by every plan, so nobody should call it the first."""
+    signup = await world.signup("ok")
+    await world.new_card(signup.customer)
+    new, old = await world.methods_of(signup.customer)
+    await sql.rows(
+        """insert into tollbridge.connection
+           select 'con_off', account, 'practice-off', adapter, credentials, options, currencies, priority, record_on,
+               declines, false, created_at from tollbridge.connection"""
+    )
+    await sql.rows("update tollbridge.payment_method set connection = 'con_off' where id = $1", new["id"])
+    charged, _ = world.methods_at_processor()
+    await world.later(days=31)
+    assert world.charge_calls()[-1].params["method"] == charged.token
+    assert [m["id"] for m in await world.methods_of(signup.customer) if m["first"]] == [old["id"]]
+
+
 async def test_a_method_is_moved_behind_the_last(world: World) -> None:
     signup = await world.signup("ok")
     for _ in range(2):

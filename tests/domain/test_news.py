@@ -13,6 +13,7 @@ from db.states import MovementKind
 from gateway.domain.news import NEWS_FOR, WHAT, WHY, News, news, next_news_at
 from gateway.domain.news_types import FailureNews, NewsType, PaidNews
 from gateway.domain.policy import Policy
+from gateway.domain.recovery import plan
 from gateway.domain.view import InvoiceView, ReturnView, SubscriptionView
 from processors.outcome import Advice, DeclineClass
 from tests.domain.strategies import views
@@ -223,3 +224,13 @@ def test_whatever_an_invoice_is_like_its_news_are_told_once_and_the_clock_moves_
             assert of.invoice.status == "open"
             assert of.wanted > 0
             assert of.unresolved is None
+
+
+def test_the_last_try_of_a_shorter_plan_is_the_last_chance_too() -> None:
+    """An invoice that is due soon has fewer tries than the ladder has steps, and no step behind the last one."""
+    billed = invoice(created=NOW - 26 * HOUR, due_date=NOW + 50 * HOUR)
+    shorter = view(billed, attempts=declined_at(25, 1, **SOFT), known_since=NOW - 26 * HOUR)
+    [only] = plan(shorter, NOW).tries
+    assert only.last, "the plan says so"
+    assert failure(shorter).next_attempt == int(only.at.timestamp())
+    assert failure(shorter).last_chance

@@ -19,8 +19,8 @@ from db import sql
 from gateway.accounts import connections
 from gateway.accounts.audit import Author
 from gateway.clock import business_now
-from gateway.inbox.deliveries import MOST_BEGUN
-from gateway.inbox.route import Router, lost_deliveries
+from gateway.inbox.deliveries import MOST_BEGUN, lost_deliveries
+from gateway.inbox.route import Router
 from gateway.runtime import Runtime
 from processors.values import Secret
 from tests.inbox.bodies import ANY_TEXT, PRACTICE, STRIPE, damaged, encoded

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from db import sql
-from gateway.collect.charge import method_reference
+from gateway.collect.references import method_reference
 from gateway.inbox.route import Router
 from gateway.runtime import Runtime
 from processors.errors import OutcomeUnknownError

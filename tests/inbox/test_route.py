@@ -14,7 +14,8 @@ from gateway.billing.errors import StripeRefusedError, StripeUnknownError
 from gateway.billing.shapes import InvoiceShape, SubscriptionShape, invoice_digest
 from gateway.clock import business_now
 from gateway.inbox import stripe_events
-from gateway.inbox.route import Router, replay
+from gateway.inbox.deliveries import replay
+from gateway.inbox.route import Router
 from gateway.runtime import Runtime
 from tests.inbox.test_table import CREDIT_NOTE, CUSTOMER, INTENT, NEW_INVOICE, OLD_INVOICE, SUBSCRIPTION
 from tests.support.inbox import (

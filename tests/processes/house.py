@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ import msgspec
 from db.embedded import EmbeddedPostgres
 from gateway.cli.dev import LOGS
 from gateway.cli.home import read_notes
+from gateway.cli.servers import free_ports
 from gateway.cli.tree import Tree
 from gateway.cli.wiring import STRIPE_KEY
 from tests.database import connected
@@ -329,18 +329,6 @@ def _house(home: Path, settings: dict[str, str]) -> Iterator[House]:
             yield made
     finally:
         stage.communicate(timeout=START_S)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that are free now; all are held while they are chosen, so that they differ."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
 
 
 def lives(pid: int) -> bool:

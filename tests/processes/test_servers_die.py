@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.cli.servers import free_ports
 from gateway.cli.wiring import PRACTICE_KEY
-from tests.processes.house import STRIPE_KEYS, House, free_ports, house, until
+from tests.processes.house import STRIPE_KEYS, House, house, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("processes")]
 

@@ -14,7 +14,7 @@ import msgspec
 from db import sql
 from db.encryption import Keyring, generate_key
 from db.ids import new_id
-from gateway.collect.charge import StoredMethod
+from gateway.collect.references import StoredMethod
 from gateway.inbox.envelope import Accepted, stripe_notice
 from gateway.inbox.intake import store
 from processors.errors import SignatureInvalidError

@@ -1,0 +1,45 @@
+"""A payment method's reference at its processor: sealed into its column, and opened for the one call that needs it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from db import sql
+from db.encryption import Keyring
+from gateway.runtime import Runtime
+from processors.values import PaymentMethodReference, Secret, Unprinted
+
+REFERENCE: Final = "select reference from tollbridge.payment_method where account = $1 and id = $2"
+
+
+class MethodErasedError(Exception):
+    """The method was revoked: its reference is gone."""
+
+
+class StoredMethod(Unprinted, frozen=True):
+    """What the encrypted column of a payment method holds."""
+
+    token: str
+    processor_customer: str | None = None
+
+    def reference(self) -> PaymentMethodReference:
+        customer = None if self.processor_customer is None else Secret(self.processor_customer)
+        return PaymentMethodReference(Secret(self.token), customer)
+
+
+def sealed_reference(keyring: Keyring, method: str, reference: PaymentMethodReference) -> bytes:
+    """A reference as it stands in its method's row."""
+    customer = reference.processor_customer
+    plain = StoredMethod(reference.token.reveal(), customer.reveal() if customer else None)
+    return keyring.encrypt(msgspec.json.encode(plain), table="payment_method", column="reference", row=method)
+
+
+async def method_reference(runtime: Runtime, account: str, method: str) -> PaymentMethodReference:
+    """The decrypted reference of a stored method; raises MethodErasedError."""
+    sealed = await sql.value(REFERENCE, account, method)
+    if sealed is None:
+        raise MethodErasedError(method)
+    plain = runtime.keyring.decrypt(sealed, table="payment_method", column="reference", row=method)
+    return msgspec.json.decode(plain, type=StoredMethod).reference()
