@@ -249,7 +249,7 @@ create table tollbridge.attempt (
     number integer not null check (number > 0),
     connection text not null,
     payment_method text not null,
-    fingerprint text not null,                     -- of the card that was tried, as it was then
+    fingerprint text not null default '',          -- of the card that was tried, as it was then
     amount bigint not null check (amount > 0),
     currency text not null check (currency ~ '^[a-z]{3}$'),
     state text not null check (state in ('sending', 'succeeded', 'declined', 'rejected', 'pending', 'requires_action',

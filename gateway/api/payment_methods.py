@@ -33,8 +33,8 @@ METHODS: Final = """
             select count(*) from tollbridge.payment_method p
             where p.account = t.account and p.customer = t.customer and p.status <> 'revoked'
               and (p.position, p.created_at, p.id) <= (t.position, t.created_at, t.id)) end as place,
-        t.id = (select p.id from tollbridge.payment_method p
-                where p.account = t.account and p.customer = t.customer and p.status = 'active'
+        t.id = (select p.id from tollbridge.payment_method p join tollbridge.connection n on n.id = p.connection
+                where p.account = t.account and p.customer = t.customer and p.status = 'active' and n.enabled
                 order by p.position, p.created_at limit 1) as first,
         exists (select 1 from tollbridge.attempt a where a.account = t.account and a.payment_method = t.id
                 and a.state in ('sending', 'pending', 'requires_action', 'unknown')) as in_use

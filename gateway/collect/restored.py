@@ -37,8 +37,8 @@ log = structlog.get_logger()
 
 MOST_LOST: Final = 25
 """Tries of one invoice; no ladder has more."""
-MOST_MISSED: Final = 4
-"""Numbers in a row that nobody knows: a ladder leaves so many only where a processor was away the whole time."""
+MOST_MISSED: Final = 2
+"""Numbers in a row that nobody knows: one may be a request that was turned away unread."""
 BY_REFERENCE: Final = frozenset({Lookup.BY_REFERENCE, Lookup.SCAN})
 REASON: Final = "restored"
 RECORDED: Final = """

@@ -160,6 +160,8 @@ class WaitUntil(msgspec.Struct, frozen=True):
 
     at: datetime | None
     reason: str
+    attempt: bool = False
+    """What comes then is a try to take the money."""
 
 
 class Done(msgspec.Struct, frozen=True):

@@ -27,9 +27,16 @@ from gateway.domain.actions import (
 )
 from gateway.domain.billed import BilledInvoice, StripePayment
 from gateway.domain.cases import ask_human
-from gateway.domain.ending import STRIPE_PAYMENT_WAIT
 from gateway.domain.forgotten import forgotten, next_number
-from gateway.domain.obstacles import NOT_ANSWERING, PAUSED, made_in_pause, out_of_bounds, pause_of, told, waits_until
+from gateway.domain.obstacles import (
+    CUSTOMER_DELETED,
+    NOT_ANSWERING,
+    PAUSED,
+    out_of_bounds,
+    pause_of,
+    standstill,
+    waits_until,
+)
 from gateway.domain.recovery import Exhausted, Held, NeedsMethod, TryAt, TryNow, next_try
 from gateway.domain.settling import settle
 from gateway.domain.view import AttemptView, InvoiceView
@@ -39,7 +46,6 @@ OLDER_FIRST_WAIT = timedelta(minutes=1)
 FINALIZE_SLACK = timedelta(minutes=5)
 LOOKUPS_BEFORE_REPLAY = 2
 UNKNOWN_CASE_AFTER = timedelta(hours=24)
-CUSTOMER_DELETED = "its customer was deleted in Stripe"
 
 
 def decide(view: InvoiceView, now: datetime) -> Action:
@@ -204,28 +210,15 @@ def _draft(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
 def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
     if view.abandoned:
         return Done("its checkout has ended")
-    if invoice.collection_method != "send_invoice":
-        return WaitUntil(None, "Stripe collects it itself")
     if view.customer_deleted:
         return ask_human(view, CaseKind.CUSTOMER_DELETED, CUSTOMER_DELETED)
-    if made_in_pause(view, invoice):
-        return WaitUntil(None, PAUSED)
-    if invoice.stripe_payment is not StripePayment.NONE:
-        return WaitUntil(now + STRIPE_PAYMENT_WAIT, "Stripe itself is collecting a payment on it")
-    if view.wanted <= 0:
-        return WaitUntil(now + STRIPE_PAYMENT_WAIT, "nothing remains to be paid")
-    if view.hold == "held":
-        # Its draft was finalized by somebody else; the payer has not agreed to anything yet all the same.
-        return WaitUntil(None, "held until its checkout is confirmed")
-    if (pause := pause_of(view, now)) is not None:
-        return WaitUntil(pause.until, told(pause))
-    if CaseKind.AMOUNT_INEXPRESSIBLE in view.open_cases:
-        return WaitUntil(None, "the processor can't take this amount")
+    if (wait := standstill(view, invoice, now)) is not None:
+        return wait
     if view.older_first:
         return WaitUntil(now + OLDER_FIRST_WAIT, "an older invoice of the subscription goes first")
     match next_try(view, now):
         case TryAt(at=at, reason=reason):
-            return WaitUntil(at, reason)
+            return WaitUntil(at, reason, attempt=True)
         case Held(reason=reason):
             return WaitUntil(None, reason)
         case NeedsMethod(reason=reason):

@@ -10,12 +10,11 @@ from gateway.domain.actions import Action, CaseKind, Done, FindLost, GiveUp, Giv
 from gateway.domain.billed import BilledInvoice, StripePayment
 from gateway.domain.cases import ask_human
 from gateway.domain.forgotten import next_number
-from gateway.domain.obstacles import pause_of, told
+from gateway.domain.obstacles import STRIPE_PAYMENT_WAIT, pause_of, told
 from gateway.domain.recovery import ends_at
 from gateway.domain.view import InvoiceView
 
 BESIDE_WAIT: Final = timedelta(minutes=10)
-STRIPE_PAYMENT_WAIT: Final = timedelta(hours=1)
 GIVEN_UP: Final = "its end had come, and it was given up"
 
 

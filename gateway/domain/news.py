@@ -14,11 +14,12 @@ from typing import Any, Final
 import msgspec
 
 from db.states import AttemptState, MovementKind, RecordingState
+from gateway.domain import recovery
 from gateway.domain.billed import BilledInvoice, HowPaid, StripePayment, how_paid
 from gateway.domain.decide import not_ours
 from gateway.domain.news_types import AttemptNews, FailureNews, InvoiceNews, NewsType, PaidNews, ReturnNews
 from gateway.domain.obstacles import made_in_pause
-from gateway.domain.recovery import CLIMBS, NeedsMethod, NextTry, TryAt, declines, next_try
+from gateway.domain.recovery import CLIMBS, NeedsMethod, NextTry, TryAt, next_try
 from gateway.domain.view import AttemptView, InvoiceView
 from processors.outcome import Advice, DeclineClass
 
@@ -71,7 +72,9 @@ def news(view: InvoiceView, now: datetime) -> tuple[News, ...]:
     if view.invoice is None or not_ours(view) or view.abandoned:
         return ()
     told = (one for one in _standing(view, view.invoice, now) if one.key not in view.announced)
-    return tuple(one for one in told if now - one.since < NEWS_FOR)
+    # Somebody else's clock may be ahead of ours: nothing is news of tomorrow.
+    stands = (msgspec.structs.replace(one, since=min(one.since, now)) for one in told)
+    return tuple(one for one in stands if now - one.since < NEWS_FOR)
 
 
 def next_news_at(view: InvoiceView, now: datetime) -> datetime | None:
@@ -116,7 +119,7 @@ def _open(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Iterator[
     tried = [attempt for attempt in view.attempts if not attempt.surplus]
     last = next((attempt for attempt in reversed(tried) if attempt.state in CLIMBS), None)
     if last is not None and last.state is AttemptState.DECLINED:
-        yield _failed(view, invoice, last, plan)
+        yield _failed(view, invoice, last, plan, now)
     said_so = last is not None and last is tried[-1] and last.advice not in (None, Advice.RETRY_LATER)
     if isinstance(plan, NeedsMethod) and not said_so:
         step, since = (tried[-1].id, tried[-1].resolved_at) if tried else ("first", None)
@@ -137,7 +140,7 @@ def _is_asked_for(view: InvoiceView, invoice: BilledInvoice) -> bool:
     )
 
 
-def _failed(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView, plan: NextTry) -> News:
+def _failed(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView, plan: NextTry, now: datetime) -> News:
     later = plan if isinstance(plan, TryAt) else None
     why = WHY[attempt.decline_class] if attempt.decline_class else "the payment was declined"
     data = FailureNews(
@@ -149,7 +152,7 @@ def _failed(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView, pla
         reason=f"{why}; {WHAT[attempt.advice]}" if attempt.advice else why,
         next_attempt=int(later.at.timestamp()) if later else None,
         next_attempt_reason=plan.reason,
-        last_chance=later is not None and declines(view.attempts) == len(view.policy.ladder) - 1,
+        last_chance=later is not None and len(recovery.plan(view, now).tries) == 1,
         payment_method_needed=isinstance(plan, NeedsMethod),
     )
     return News(NewsType.PAYMENT_FAILED, attempt.id, attempt.resolved_at or attempt.sent_at, data)

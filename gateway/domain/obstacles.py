@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 import msgspec
 
-from gateway.domain.actions import CaseKind
-from gateway.domain.billed import BilledInvoice
+from gateway.domain.actions import CaseKind, WaitUntil
+from gateway.domain.billed import BilledInvoice, StripePayment
 from gateway.domain.view import InvoiceView, MethodView, Pause
 
+STRIPE_PAYMENT_WAIT: Final = timedelta(hours=1)
+CUSTOMER_DELETED: Final = "its customer was deleted in Stripe"
 PAUSED = "the collection of its subscription is paused"
 """In Stripe; a pause of ours names its own reason."""
 NOT_ANSWERING = "the processor does not answer; it is tried again soon"
@@ -31,6 +34,28 @@ def pause_of(view: InvoiceView, now: datetime) -> Pause | None:
 def told(pause: Pause) -> str:
     """A pause in words."""
     return f"its collection is paused: {pause.reason}"
+
+
+def standstill(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> WaitUntil | None:
+    """Why nothing is charged for an open invoice now, whatever its plan; None where the plan holds."""
+    if invoice.collection_method != "send_invoice":
+        return WaitUntil(None, "Stripe collects it itself")
+    if view.customer_deleted:
+        return WaitUntil(None, CUSTOMER_DELETED)
+    if made_in_pause(view, invoice):
+        return WaitUntil(None, PAUSED)
+    if invoice.stripe_payment is not StripePayment.NONE:
+        return WaitUntil(now + STRIPE_PAYMENT_WAIT, "Stripe itself is collecting a payment on it")
+    if view.wanted <= 0:
+        return WaitUntil(now + STRIPE_PAYMENT_WAIT, "nothing remains to be paid")
+    if view.hold == "held":
+        # Its draft was finalized by somebody else; the payer has not agreed to anything yet all the same.
+        return WaitUntil(None, "held until its checkout is confirmed")
+    if (pause := pause_of(view, now)) is not None:
+        return WaitUntil(pause.until, told(pause), attempt=pause.until is not None)
+    if CaseKind.AMOUNT_INEXPRESSIBLE in view.open_cases:
+        return WaitUntil(None, "the processor can't take this amount")
+    return None
 
 
 def made_in_pause(view: InvoiceView, invoice: BilledInvoice) -> bool:

@@ -19,6 +19,7 @@ from db.states import AttemptState, MethodStatus
 from gateway.domain.budget import next_within_budget
 from gateway.domain.downtime import downtime_since
 from gateway.domain.ladder import LEAST_GAP, earliest, placed
+from gateway.domain.obstacles import standstill
 from gateway.domain.view import AttemptView, InvoiceView, MethodView
 
 NOT_SENT_WAITS = tuple(timedelta(seconds=s) for s in (30, 60, 120, 300, 900))
@@ -114,9 +115,10 @@ def plan(view: InvoiceView, now: datetime) -> Plan:
 def plan_to_show(view: InvoiceView, now: datetime) -> Plan | None:
     """The plan of an invoice that is being collected; None while something else comes first, and where nothing does."""
     invoice = view.invoice
-    collected = invoice is not None and invoice.status == "open" and invoice.collection_method == "send_invoice"
-    first = view.unresolved is not None or view.held_money > 0 or view.hold == "held" or view.abandoned
-    return plan(view, now) if collected and not first and not view.given_up else None
+    if invoice is None or invoice.status != "open" or view.given_up or view.abandoned:
+        return None
+    first = view.unresolved is not None or view.held_money > 0 or standstill(view, invoice, now) is not None
+    return None if first else plan(view, now)
 
 
 def next_try(view: InvoiceView, now: datetime) -> NextTry:

@@ -134,7 +134,7 @@ def _collect(view: SessionView, now: datetime) -> NextStep:
         return Step.TELL_STRIPE
     if view.invoice_state in (InvoiceState.UNCOLLECTIBLE, InvoiceState.CLOSED):
         return Fail("invoice_closed", f"the invoice is {view.invoice_status} in Stripe")
-    if view.invoice_state is InvoiceState.EXHAUSTED:
+    if view.invoice_state is InvoiceState.EXHAUSTED and view.policy.first_decline == "fail":
         return Fail("payment_failed", "every try was declined")
     if view.attempt is AttemptState.DECLINED and view.policy.first_decline == "fail":
         return Fail("payment_declined", "the first charge was declined")

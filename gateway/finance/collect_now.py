@@ -16,7 +16,7 @@ from db.poke import Kind
 from gateway.accounts.audit import Author
 from gateway.clock import business_now
 from gateway.domain.decide import not_ours
-from gateway.domain.obstacles import NOT_ANSWERING, PAUSED, made_in_pause, out_of_bounds, pause_of, told, waits_until
+from gateway.domain.obstacles import NOT_ANSWERING, out_of_bounds, standstill, waits_until
 from gateway.domain.recovery import Exhausted, Held, NeedsMethod, TryAt, TryNow, next_try
 from gateway.domain.view import InvoiceView
 from gateway.finance.errors import AlreadyRunningError, NoMethodError, NotNowError
@@ -55,14 +55,10 @@ def refuse(view: InvoiceView, now: datetime) -> None:
         raise NotNowError(f"the invoice is {invoice.status} in Stripe")
     if reason := not_ours(view):
         raise NotNowError(f"it is not collected here: {reason}")
-    if view.customer_deleted:
-        raise NotNowError("its customer was deleted in Stripe")
     if view.abandoned or view.hold == "held":
         raise NotNowError("it belongs to a checkout that is not confirmed")
-    if made_in_pause(view, invoice):
-        raise NotNowError(PAUSED)
-    if (pause := pause_of(view, now)) is not None:
-        raise NotNowError(told(pause))
+    if (wait := standstill(view, invoice, now)) is not None:
+        raise NotNowError(wait.reason)
     match next_try(msgspec.structs.replace(view, asked=True), now):
         case NeedsMethod(reason=reason):
             raise NoMethodError(reason)

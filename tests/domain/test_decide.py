@@ -28,7 +28,8 @@ from gateway.domain.actions import (
     WaitUntil,
 )
 from gateway.domain.billed import InvoiceStatus, StripePayment
-from gateway.domain.decide import LOOKUPS_BEFORE_REPLAY, STRIPE_PAYMENT_WAIT, decide
+from gateway.domain.decide import LOOKUPS_BEFORE_REPLAY, decide
+from gateway.domain.obstacles import STRIPE_PAYMENT_WAIT
 from gateway.domain.outdated import outdated
 from gateway.domain.policy import Policy
 from gateway.domain.view import FRESH, AttemptView, Hold, InvoiceView, SubscriptionView

@@ -27,7 +27,7 @@ def test_nothing_is_charged_in_a_pause() -> None:
 
 def test_a_pause_ends_by_itself() -> None:
     paused = view(pause=replace(PAUSE, until=NOW + HOUR))
-    assert decide(paused, NOW) == WaitUntil(NOW + HOUR, "its collection is paused: pays by transfer")
+    assert decide(paused, NOW) == WaitUntil(NOW + HOUR, "its collection is paused: pays by transfer", attempt=True)
     assert isinstance(decide(replace(paused, read_at=NOW + HOUR), NOW + HOUR), Charge)
 
 
