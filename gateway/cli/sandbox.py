@@ -16,6 +16,7 @@ import msgspec
 import uvloop
 from rich.progress import Progress
 
+from db import sql
 from gateway.cli.context import command_settings, database, failures, run
 from gateway.cli.home import read_notes, write_notes
 from gateway.cli.local import made, preset, register, serve
@@ -34,6 +35,17 @@ SHOP_KEY_VARIABLE: Final = "SHOP_API_KEY"
 KEY: Final = "sk_test_sandbox"
 ANYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104  compared with, not listened on
 STEP: Final = timedelta(days=1)
+ON_THEIR_WAY_S: Final = 0.4
+"""So long webhooks may be on their way."""
+MOST_LOOKS: Final = 60
+"""What a worker finds by its clock alone, its sweep finds within ten seconds, and then it is carried out."""
+AT_WORK: Final = """
+    select exists (select 1 from tollbridge.worker where beat_at > clock_timestamp() - interval '30 seconds') and (
+        exists (select 1 from tollbridge.delivery where state = 'stored' and try_at is null)
+        or exists (select 1 from tollbridge.subscription where seen < poked)
+        or exists (select 1 from tollbridge.checkout_session where seen < poked or due_at <= tollbridge.business_now())
+        or exists (select 1 from tollbridge.invoice where seen < poked or due_at <= tollbridge.business_now()))
+"""
 HTTP_TIMEOUT_S: Final = 120
 
 
@@ -179,7 +191,7 @@ def clock(by: timedelta | None, stripe_url: str, practice_url: str, without_gate
         if without_gateway or not _has_database(settings):
             return await advance(urls, by, gateway=False)
         async with database(settings):
-            return await advance(urls, by)
+            return await advance(urls, by, waiting=True)
 
     moved = run(work)
     say(moved, json_, lambda: OUT.print(f"It is now {moved['now']}."))
@@ -191,8 +203,10 @@ async def _clocks(urls: list[str]) -> dict[str, dict[str, Any]]:
         return {url: await _call(http.get, f"{url}/_sandbox/clock") for url in urls}
 
 
-async def advance(urls: list[str], by: timedelta, *, gateway: bool = True) -> dict[str, Any]:
+async def advance(urls: list[str], by: timedelta, *, gateway: bool = True, waiting: bool = False) -> dict[str, Any]:
     """Move every clock on, a day at a time, so that none is ever far ahead. The gateway's goes first.
+
+    `waiting`: after each day a living worker is given the time to do that day's work (half a minute at most).
 
     Raises click.ClickException where a sandbox does not answer, LiveClockError.
     """
@@ -208,11 +222,21 @@ async def advance(urls: list[str], by: timedelta, *, gateway: bool = True) -> di
                     await move_clock(step)
                 for url in urls:
                     await _call(http.post, f"{url}/_sandbox/clock", json={"advance_s": int(step.total_seconds())})
+                if waiting:
+                    await _come_to_rest()
                 left -= step
                 progress.advance(task, step.total_seconds())
         seen = await _call(http.get, f"{urls[0]}/_sandbox/clock")
     now = f"{await business_now():%Y-%m-%d %H:%M:%S} UTC" if gateway else f"{when(seen['now'])} UTC"
     return {"advanced_s": int(by.total_seconds()), "now": now, "sandbox_now": seen["now"]}
+
+
+async def _come_to_rest() -> None:
+    """Wait until no worker has anything to do, if one lives at all."""
+    for _ in range(MOST_LOOKS):
+        await asyncio.sleep(ON_THEIR_WAY_S)
+        if not await sql.value(AT_WORK):
+            return
 
 
 async def _call(send: Callable[..., Any], url: str, **options: Any) -> dict[str, Any]:
