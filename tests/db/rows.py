@@ -112,7 +112,10 @@ class World:
             "sent_at": NOW,
             "resolved_at": NOW if resolved else None,
         }
-        await insert("attempt", **(values | changes))
+        values |= changes
+        of = "select fingerprint from tollbridge.payment_method where account = $1 and id = $2"
+        values.setdefault("fingerprint", await sql.value(of, values["account"], values["payment_method"]) or "")
+        await insert("attempt", **values)
         return made
 
     async def movement(self, attempt: str | None, kind: str = "capture", amount: int = 1000, **changes: Any) -> str:
