@@ -39,7 +39,7 @@ INSERT = """
     insert into tollbridge.attempt (id, account, invoice, number, connection, payment_method, amount, currency, state,
         reason, idempotency_key, reference, request, created_at, sent_at, fingerprint)
     select $1, $2, $3, $4, $5, p.id, $7, $8, 'sending', $9, $10, $11, $12, $13, $13, p.fingerprint
-    from tollbridge.payment_method p where p.account = $2 and p.id = $6
+    from tollbridge.payment_method p where p.account = $2 and p.id = $6 returning id
 """
 # One worker at a time counts the tries of a card: two invoices of it must not both take its last one.
 CARD: Final = """
@@ -84,7 +84,7 @@ async def charge(runtime: Runtime, claim: Claim, loaded: Loaded, action: Charge,
         if action.connection in loaded.failing and not await circuit.take_probe(action.connection, now):
             # Another invoice asks whether the processor is there again: look again, and wait for what it hears.
             return
-        await sql.rows(
+        inserted = await sql.row(
             INSERT,
             attempt,
             account,
@@ -100,6 +100,7 @@ async def charge(runtime: Runtime, claim: Claim, loaded: Loaded, action: Charge,
             sealed,
             now,
         )
+        assert inserted is not None, "nothing is charged without its row (law 2)"
         await sql.rows(
             "update tollbridge.invoice set state = 'charging', asked_at = null where account = $1 and id = $2",
             account,

@@ -26,6 +26,7 @@ from gateway.collect.scrub import scrubbed
 from gateway.collect.turn import CLAIM_MARGIN_S, NotYetError
 from gateway.domain.actions import FindLost
 from gateway.domain.billed import ATTEMPT_KEY
+from gateway.domain.forgotten import askable
 from gateway.runtime import Runtime
 from processors.capabilities import Lookup
 from processors.interface import ProcessorAdapter
@@ -76,7 +77,7 @@ async def find_lost(runtime: Runtime, claim: Claim, loaded: Loaded, action: Find
 def _ways(loaded: Loaded, action: FindLost) -> list[FindLost]:
     """One method of the customer's at each processor, that of the wish first: a try may have fallen over to any."""
     ways = {action.connection: action}
-    for method in loaded.view.methods:
+    for method in askable(loaded.view):
         ways.setdefault(method.connection, FindLost(method.id, method.connection, action.number))
     return list(ways.values())
 
@@ -122,7 +123,8 @@ async def _take_up(
     of = (action.connection, action.method, amount.amount, amount.currency)
     async with DB.transaction():
         await poke.hold(claim, CLAIM_MARGIN_S)
-        await sql.rows(INSERT, attempt, account, claim.id, number, *of, REASON, key, reference, sealed, now)
+        inserted = await sql.row(INSERT, attempt, account, claim.id, number, *of, REASON, key, reference, sealed, now)
+        assert inserted is not None, "its payment method is in the view"
     log.warning("lost_attempt_found", invoice=claim.id, number=number, outcome=type(outcomes[0]).__name__)
     for outcome in outcomes:
         await store_outcome(account, attempt, outcome, now, wake=False, proven=True)

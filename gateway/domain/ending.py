@@ -9,7 +9,7 @@ from db.states import AttemptState, MethodStatus
 from gateway.domain.actions import Action, CaseKind, Done, FindLost, GiveUp, GivingUp, Read, WaitUntil
 from gateway.domain.billed import BilledInvoice, StripePayment
 from gateway.domain.cases import ask_human
-from gateway.domain.forgotten import next_number
+from gateway.domain.forgotten import askable, next_number
 from gateway.domain.obstacles import STRIPE_PAYMENT_WAIT, pause_of, told
 from gateway.domain.recovery import ends_at
 from gateway.domain.view import InvoiceView
@@ -76,9 +76,10 @@ def _held_up(view: InvoiceView, at: datetime) -> bool:
 
 def _find_lost(view: InvoiceView, reason: str) -> Action:
     """A restored database may have forgotten a try that is under way, and the payment method that it was made with."""
-    if not view.methods:
+    methods = askable(view)
+    if not methods:
         return ask_human(view, CaseKind.COLLECTION_EXHAUSTED, reason)
-    method = min(view.methods, key=lambda m: (m.position, m.created_at, m.id))
+    method = min(methods, key=lambda m: (m.position, m.created_at, m.id))
     return FindLost(method.id, method.connection, next_number(view))
 
 
