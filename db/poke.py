@@ -34,6 +34,8 @@ class Kind(StrEnum):
     CHECKOUT = "checkout_session"
     METHOD_SESSION = "payment_method_session"
     METHOD = "payment_method"
+    REFUND = "refund"
+    DISPUTE = "dispute"
 
 
 MIRRORED = frozenset({Kind.INVOICE, Kind.SUBSCRIPTION})

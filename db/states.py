@@ -135,21 +135,114 @@ class MovementKind(StrEnum):
 
 
 class RefundState(StrEnum):
-    """Money on its way back to the payer."""
+    """Money on its way back to the payer, with its credit note: a projection of its parts and that."""
 
     REQUESTED = "requested"
     DEFERRED = "deferred"
+    """The money that it is to be taken from has not arrived yet."""
     SENDING = "sending"
     PENDING = "pending"
     SUCCEEDED = "succeeded"
+    """The payer has it; where a credit note is wanted, that does not stand yet."""
     FAILED = "failed"
     UNKNOWN = "unknown"
     REFUSED = "refused"
     RECORDED = "recorded"
+    """The payer has it, and its credit note stands at Stripe."""
 
 
-RESERVING: frozenset[RefundState] = frozenset(RefundState) - {RefundState.FAILED, RefundState.REFUSED}
-"""Refunds that count against what is refundable (law 8)."""
+class RefundPartState(StrEnum):
+    """What is returned of one capture: one call at the processor."""
+
+    REQUESTED = "requested"
+    """Not sent yet, or turned away unread: nothing happened."""
+    SENDING = "sending"
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    """The payer has no money from it; may follow a success."""
+    UNKNOWN = "unknown"
+    REFUSED = "refused"
+    """The processor, or we, made no such refund."""
+
+
+RELEASED: frozenset[RefundPartState] = frozenset({RefundPartState.FAILED, RefundPartState.REFUSED})
+"""Parts that count no more against what is refundable (law 8)."""
+
+REFUND_UNRESOLVED: frozenset[RefundPartState] = frozenset(
+    {RefundPartState.SENDING, RefundPartState.PENDING, RefundPartState.UNKNOWN}
+)
+
+REFUND_TRANSITIONS: Mapping[RefundPartState, frozenset[RefundPartState]] = {
+    RefundPartState.REQUESTED: frozenset(RefundPartState) - {RefundPartState.REQUESTED},
+    RefundPartState.SENDING: frozenset(RefundPartState) - {RefundPartState.SENDING},
+    RefundPartState.UNKNOWN: frozenset(RefundPartState) - {RefundPartState.UNKNOWN, RefundPartState.SENDING},
+    RefundPartState.PENDING: frozenset(
+        {RefundPartState.SUCCEEDED, RefundPartState.FAILED, RefundPartState.REFUSED}
+    ),
+    RefundPartState.SUCCEEDED: frozenset({RefundPartState.FAILED}),
+    RefundPartState.FAILED: frozenset(),
+    RefundPartState.REFUSED: frozenset({RefundPartState.SUCCEEDED, RefundPartState.PENDING}),
+}
+"""A refusal can be found to be wrong (somebody looks, and the money is gone); a failure is the processor's last word."""
+
+
+class RefundOrigin(StrEnum):
+    """Who began a refund."""
+
+    REQUEST = "request"
+    """Our API or CLI."""
+    STRIPE = "stripe"
+    """A credit note with an out-of-band amount, made in Stripe."""
+    PROCESSOR = "processor"
+    """Somebody in the processor's dashboard, or the processor itself."""
+    SURPLUS = "surplus"
+    """We: money that no invoice takes."""
+
+
+class Approval(StrEnum):
+    """A second pair of eyes, where the amount wants one."""
+
+    NONE = ""
+    WAITING = "waiting"
+    GIVEN = "given"
+    DENIED = "denied"
+
+
+class CreditNoteState(StrEnum):
+    """A credit note at Stripe."""
+
+    WANTED = "wanted"
+    """Drawn up, and found acceptable by Stripe's preview; not made yet."""
+    SENDING = "sending"
+    UNKNOWN = "unknown"
+    """No usable answer came: the invoice's notes are listed before another try."""
+    ISSUED = "issued"
+    REFUSED = "refused"
+    VOID = "void"
+
+
+class CreditNoteOrigin(StrEnum):
+    """What a credit note is for; `stripe`: made there by somebody else."""
+
+    STRIPE = "stripe"
+    REFUND = "refund"
+    DISPUTE = "dispute"
+    PARTIAL = "partial"
+    REVERSAL = "reversal"
+
+
+class DisputeState(StrEnum):
+    """A payer's objection."""
+
+    INQUIRY = "inquiry"
+    """A question; no money is held."""
+    OPENED = "opened"
+    FUNDS_WITHDRAWN = "funds_withdrawn"
+    WON = "won"
+    LOST = "lost"
+    PARTLY_LOST = "partly_lost"
+    CLOSED = "closed"
 
 
 class MethodStatus(StrEnum):

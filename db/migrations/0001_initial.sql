@@ -223,6 +223,7 @@ create table tollbridge.invoice (
     paid_at timestamptz,
     given_up_at timestamptz,                       -- its end had come, and the account's policy for that was begun
     looked_for_at timestamptz,                     -- when tries were looked for that a restored database has forgotten
+    notes_read_at timestamptz,                     -- when its credit notes were listed last
     created_at timestamptz not null,
     poked bigint not null default 0,
     seen bigint not null default 0,
@@ -337,26 +338,169 @@ create table tollbridge.recording (
 create unique index recording_one_open on tollbridge.recording (account, invoice) where state = 'sending';
 create index recording_invoice on tollbridge.recording (account, invoice);
 
+-- What was, or is to be, credited at Stripe: by us, or by somebody in its dashboard.
+create table tollbridge.credit_note (
+    id text primary key,
+    account text not null references tollbridge.account on delete restrict,
+    invoice text not null,
+    origin text not null check (origin in ('stripe', 'refund', 'dispute', 'partial', 'reversal')),
+    subject text not null,                         -- the refund, dispute, ... that it is for; Stripe's id of its own
+    stripe_id text,
+    number text not null default '',
+    state text not null check (state in ('wanted', 'sending', 'unknown', 'issued', 'refused', 'void')),
+    amount bigint not null check (amount > 0),
+    out_of_band bigint not null default 0 check (out_of_band >= 0),
+    pre_payment bigint not null default 0 check (pre_payment >= 0),
+    post_payment bigint not null default 0 check (post_payment >= 0),
+    currency text not null check (currency ~ '^[a-z]{3}$'),
+    reason text not null default '',
+    memo text not null default '',
+    params text not null default '',               -- exactly what Stripe is asked for, as JSON
+    tries integer not null default 0 check (tries >= 0),
+    error text not null default '',
+    created_at timestamptz not null,
+    sent_at timestamptz,
+    issued_at timestamptz,
+    unique (account, id),
+    unique (account, stripe_id),
+    unique (account, origin, subject),
+    foreign key (account, invoice) references tollbridge.invoice (account, id) on delete restrict,
+    check ((state in ('issued', 'void')) = (stripe_id is not null)),
+    check (origin <> 'stripe' or stripe_id = subject)
+);
+create index credit_note_invoice on tollbridge.credit_note (account, invoice);
+
+-- Money that somebody wants back, or that went back: one credit note, and a part for each capture that it is taken from.
 create table tollbridge.refund (
     id text primary key,
     account text not null references tollbridge.account on delete restrict,
     invoice text not null,
-    attempt text not null,
-    amount bigint not null check (amount > 0),
-    currency text not null check (currency ~ '^[a-z]{3}$'),
+    origin text not null check (origin in ('request', 'stripe', 'processor', 'surplus')),
+    base text not null,                            -- what keys and references are made of
     state text not null check (state in ('requested', 'deferred', 'sending', 'pending', 'succeeded', 'failed', 'unknown',
         'refused', 'recorded')),
-    reason text not null,
-    idempotency_key uuid not null unique,
-    processor_id text,
+    amount bigint not null check (amount > 0),
+    currency text not null check (currency ~ '^[a-z]{3}$'),
+    attempt text,                                  -- the one capture that it may be taken from
+    reason text not null default ''
+        check (reason in ('', 'duplicate', 'fraudulent', 'order_change', 'product_unsatisfactory')),
+    memo text not null default '',                 -- on the credit note, for the customer
+    note text not null default '',                 -- for the merchant's own people
+    lines text not null default '',                -- what was asked for line by line, as JSON
+    wants_note boolean not null,
     credit_note text,
+    requested_by text not null default '',
+    approval text not null default '' check (approval in ('', 'waiting', 'given', 'denied')),
+    approved_by text not null default '',
+    failure text not null default '',              -- why it was not made
+    message text not null default '',
     created_at timestamptz not null,
     resolved_at timestamptz,
+    poked bigint not null default 0,
+    seen bigint not null default 0,
+    due_at timestamptz,
+    claimed_by text,
+    claim_until timestamptz,
+    failures integer not null default 0,
+    turned_away_at timestamptz,
     unique (account, id),
+    unique (account, base),
     foreign key (account, invoice) references tollbridge.invoice (account, id) on delete restrict,
-    foreign key (account, attempt) references tollbridge.attempt (account, id) on delete restrict
+    foreign key (account, attempt) references tollbridge.attempt (account, id) on delete restrict,
+    foreign key (account, credit_note) references tollbridge.credit_note (account, id) on delete restrict,
+    check (seen <= poked),
+    check ((claimed_by is null) = (claim_until is null)),
+    constraint second_pair_of_eyes check (approval <> 'given' or (approved_by <> '' and approved_by <> requested_by))
 );
-create index refund_attempt on tollbridge.refund (attempt);
+create unique index refund_of_note on tollbridge.refund (account, credit_note) where credit_note is not null;
+create index refund_invoice on tollbridge.refund (account, invoice);
+create index refund_wanting on tollbridge.refund (account, id) where seen < poked;
+create index refund_due on tollbridge.refund (due_at) where due_at is not null;
+create index refund_claimed on tollbridge.refund (claim_until) where claimed_by is not null;
+create index refund_listing on tollbridge.refund (account, created_at desc, id);
+
+create table tollbridge.refund_part (
+    id text primary key,
+    account text not null references tollbridge.account on delete restrict,
+    refund text not null,
+    number integer not null check (number > 0),
+    attempt text not null,
+    connection text not null,
+    charge_id text not null,                       -- the capture at the processor
+    amount bigint not null check (amount > 0),
+    currency text not null check (currency ~ '^[a-z]{3}$'),
+    state text not null check (state in ('requested', 'sending', 'pending', 'succeeded', 'failed', 'unknown', 'refused')),
+    is_external boolean not null default false,    -- began at the processor: no call of ours made it
+    idempotency_key uuid not null unique,
+    reference text not null,
+    request bytea,                                 -- the exact bytes, encrypted; erased once resolved
+    processor_id text,
+    refusal text not null default '',
+    code text not null default '',
+    message text not null default '',
+    lookups integer not null default 0 check (lookups >= 0),
+    looked_at timestamptz,
+    resolve_at timestamptz,
+    retry_after timestamptz,
+    created_at timestamptz not null,
+    sent_at timestamptz,
+    resent_at timestamptz,
+    resolved_at timestamptz,
+    unique (account, id),
+    unique (refund, number),
+    unique (connection, reference),
+    foreign key (account, refund) references tollbridge.refund (account, id) on delete restrict,
+    foreign key (account, attempt) references tollbridge.attempt (account, id) on delete restrict,
+    foreign key (account, connection) references tollbridge.connection (account, id) on delete restrict,
+    constraint bytes_are_kept_while_unresolved
+        check (state not in ('sending', 'unknown') or is_external or request is not null),
+    constraint what_went_back_has_an_id check (state not in ('pending', 'succeeded') or processor_id is not null)
+);
+create index refund_part_attempt on tollbridge.refund_part (attempt);
+create unique index refund_part_processor_id on tollbridge.refund_part (connection, processor_id)
+    where processor_id is not null;
+
+-- A payer's objection, as the processor tells of it.
+create table tollbridge.dispute (
+    id text primary key,
+    account text not null references tollbridge.account on delete restrict,
+    connection text not null,
+    invoice text not null,
+    attempt text not null,
+    processor_id text not null,
+    charge_id text not null,
+    state text not null check (state in ('inquiry', 'opened', 'funds_withdrawn', 'won', 'lost', 'partly_lost', 'closed')),
+    amount bigint not null check (amount > 0),
+    currency text not null check (currency ~ '^[a-z]{3}$'),
+    reason text not null default '',
+    evidence_due_by timestamptz,
+    evidence_url text not null default '',
+    credit_note text,
+    told_at timestamptz not null,                  -- when the processor said so last, by its own clock
+    created_at timestamptz not null,
+    resolved_at timestamptz,
+    poked bigint not null default 0,
+    seen bigint not null default 0,
+    due_at timestamptz,
+    claimed_by text,
+    claim_until timestamptz,
+    failures integer not null default 0,
+    turned_away_at timestamptz,
+    unique (account, id),
+    unique (connection, processor_id),
+    foreign key (account, invoice) references tollbridge.invoice (account, id) on delete restrict,
+    foreign key (account, attempt) references tollbridge.attempt (account, id) on delete restrict,
+    foreign key (account, connection) references tollbridge.connection (account, id) on delete restrict,
+    foreign key (account, credit_note) references tollbridge.credit_note (account, id) on delete restrict,
+    check (seen <= poked),
+    check ((claimed_by is null) = (claim_until is null))
+);
+create index dispute_attempt on tollbridge.dispute (attempt);
+create index dispute_invoice on tollbridge.dispute (account, invoice);
+create index dispute_wanting on tollbridge.dispute (account, id) where seen < poked;
+create index dispute_due on tollbridge.dispute (due_at) where due_at is not null;
+create index dispute_claimed on tollbridge.dispute (claim_until) where claimed_by is not null;
+create index dispute_listing on tollbridge.dispute (account, created_at desc, id);
 
 create table tollbridge.movement (
     id text primary key,
@@ -399,18 +543,29 @@ create trigger append_only before update or delete on tollbridge.movement
 create trigger append_only_whole before truncate on tollbridge.movement
     for each statement execute function tollbridge.append_only();
 
--- Law 8: what may still be returned of one capture, under its lock.
-create function tollbridge.refundable(capture text) returns bigint language sql stable as $$
-    select coalesce((select sum(case when kind in ('capture', 'capture_reinstated', 'dispute_returned') then amount
-                                     when kind in ('capture_reversed', 'dispute_withdrawn') then -amount else 0 end)
-                     from tollbridge.movement where attempt = capture), 0)::bigint
-         - coalesce((select sum(amount) from tollbridge.refund
-                     where attempt = capture and state not in ('failed', 'refused')), 0)::bigint
+-- Law 8: what may still be returned of one capture, under its lock. A dispute that is not won counts with all that it is
+-- about, or with what it took, whichever is more. With a charge: of that charge alone, where an attempt made several.
+create function tollbridge.refundable(capture text, charge text default null) returns bigint language sql stable as $$
+    select coalesce((select sum(case when kind in ('capture', 'capture_reinstated') then amount
+                                     when kind = 'capture_reversed' then -amount else 0 end)
+                     from tollbridge.movement
+                     where attempt = capture and (charge is null or processor_id = charge)), 0)::bigint
+         - coalesce((select sum(amount) from tollbridge.refund_part
+                     where attempt = capture and state not in ('failed', 'refused')
+                       and (charge is null or charge_id = charge)), 0)::bigint
+         - coalesce((select sum(greatest(case when d.state in ('opened', 'funds_withdrawn') then d.amount else 0 end,
+                         coalesce((select sum(case m.kind when 'dispute_withdrawn' then m.amount else -m.amount end)
+                                   from tollbridge.movement m
+                                   where m.connection = d.connection and m.processor_id = d.processor_id
+                                     and m.kind in ('dispute_withdrawn', 'dispute_returned')), 0)))
+                     from tollbridge.dispute d
+                     where d.attempt = capture and (charge is null or d.charge_id = charge)), 0)::bigint
 $$;
+-- What began at the processor is a fact, and is stored whatever is left.
 create function tollbridge.refund_within_capture() returns trigger language plpgsql as $$
 begin
-    if new.state in ('failed', 'refused') or (tg_op = 'UPDATE' and old.state not in ('failed', 'refused')
-            and new.amount = old.amount and new.attempt = old.attempt) then
+    if new.is_external or new.state in ('failed', 'refused') or (tg_op = 'UPDATE'
+            and old.state not in ('failed', 'refused') and new.amount = old.amount and new.attempt = old.attempt) then
         return new;
     end if;
     perform 1 from tollbridge.attempt where id = new.attempt for update;
@@ -422,8 +577,25 @@ begin
     end if;
     return new;
 end $$;
-create trigger refund_within_capture before insert or update on tollbridge.refund
+create trigger refund_within_capture before insert or update on tollbridge.refund_part
     for each row execute function tollbridge.refund_within_capture();
+
+-- Law 2, for refunds: what was committed before the call never changes after it.
+create function tollbridge.refund_intent_is_fixed() returns trigger language plpgsql as $$
+begin
+    if (new.id, new.account, new.refund, new.number, new.attempt, new.connection, new.charge_id, new.amount,
+            new.currency, new.idempotency_key, new.reference)
+       is distinct from
+       (old.id, old.account, old.refund, old.number, old.attempt, old.connection, old.charge_id, old.amount,
+            old.currency, old.idempotency_key, old.reference)
+       or (old.request is not null and new.request is not null and new.request is distinct from old.request) then
+        raise exception 'refund part % was committed with other values', old.id
+            using errcode = 'check_violation', constraint = 'refund_intent_is_fixed';
+    end if;
+    return new;
+end $$;
+create trigger refund_intent_is_fixed before update on tollbridge.refund_part
+    for each row execute function tollbridge.refund_intent_is_fixed();
 
 create table tollbridge.checkout_session (
     id text primary key,

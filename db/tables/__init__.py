@@ -9,7 +9,7 @@ from db.tables.customer import CollectionPause, Customer, PaymentMethod
 from db.tables.delivery import Delivery
 from db.tables.house import AuditLog, BusinessClock, CatchUp, Downtime, IdempotentReply, Worker
 from db.tables.invoice import Invoice
-from db.tables.ledger import Movement, Recording, Refund
+from db.tables.ledger import Movement, Recording
 from db.tables.outbound import (
     EventDelivery,
     OutboundEvent,
@@ -17,6 +17,7 @@ from db.tables.outbound import (
     WebhookEndpoint,
     WebhookEndpointSecret,
 )
+from db.tables.returns import CreditNote, Dispute, Refund, RefundPart
 from db.tables.setup import PaymentMethodSession, PaymentSetup
 from db.tables.subscription import Subscription
 
@@ -31,8 +32,10 @@ __all__ = [
     "Circuit",
     "CollectionPause",
     "Connection",
+    "CreditNote",
     "Customer",
     "Delivery",
+    "Dispute",
     "Downtime",
     "EventDelivery",
     "IdempotentReply",
@@ -45,6 +48,7 @@ __all__ = [
     "PaymentSetup",
     "Recording",
     "Refund",
+    "RefundPart",
     "ReviewCase",
     "StripeBudget",
     "Subscription",

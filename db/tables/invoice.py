@@ -35,4 +35,5 @@ class Invoice(Pokable, tablename="invoice", schema=SCHEMA, db=DB):
     paid_at = at()
     given_up_at = at()
     looked_for_at = at()
+    notes_read_at = at()
     created_at = at()

@@ -1,8 +1,8 @@
-"""The ledger: movements (append-only), what was recorded at Stripe, and refunds."""
+"""The ledger: movements (append-only), and what was recorded at Stripe."""
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, BigInt, Text
+from piccolo.columns import BigInt, Text
 from piccolo.table import Table
 
 from db.engine import DB
@@ -37,21 +37,5 @@ class Recording(Table, tablename="recording", schema=SCHEMA, db=DB):
     state = Text()
     idempotency_key = Text()
     how = Text()
-    created_at = at()
-    resolved_at = at()
-
-
-class Refund(Table, tablename="refund", schema=SCHEMA, db=DB):
-    id = Text(primary_key=True)
-    account = Text()
-    invoice = Text()
-    attempt = Text()
-    amount = BigInt()
-    currency = Text()
-    state = Text()
-    reason = Text()
-    idempotency_key = UUID(default=None, null=True)
-    processor_id = optional_text()
-    credit_note = optional_text()
     created_at = at()
     resolved_at = at()

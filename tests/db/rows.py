@@ -143,18 +143,43 @@ class World:
         return made
 
     async def refund(self, capture: str, amount: int, state: str = "requested", **changes: Any) -> str:
-        made = _fresh("rfd")
+        """A refund with one part, of which it returns the id."""
+        refund, made = _fresh("rfd"), _fresh("rfp")
+        common: dict[str, Any] = {"account": self.account, "amount": amount, "currency": "eur", "created_at": NOW}
+        whole = {"id": refund, "invoice": self.invoice, "origin": "request", "base": refund, "wants_note": True}
+        await insert("refund", **common, **whole, state="requested")
+        unsent = state in ("requested", "refused", "failed")
+        part: dict[str, Any] = {
+            "id": made,
+            "refund": refund,
+            "number": 1,
+            "attempt": capture,
+            "connection": self.connection,
+            "charge_id": f"psp_{capture}",
+            "state": state,
+            "idempotency_key": uuid4(),
+            "reference": f"{refund}.1",
+            "request": None if unsent else b"bytes",
+            "processor_id": f"psp_{made}" if state in ("pending", "succeeded") else None,
+        }
+        await insert("refund_part", **(common | part | changes))
+        return made
+
+    async def dispute(self, capture: str, state: str, amount: int = 1000) -> str:
+        made = _fresh("dsp")
         values: dict[str, Any] = {
             "id": made,
             "account": self.account,
+            "connection": self.connection,
             "invoice": self.invoice,
             "attempt": capture,
+            "processor_id": f"psp_{made}",
+            "charge_id": f"psp_{capture}",
+            "state": state,
             "amount": amount,
             "currency": "eur",
-            "state": state,
-            "reason": "requested_by_customer",
-            "idempotency_key": uuid4(),
+            "told_at": NOW,
             "created_at": NOW,
         }
-        await insert("refund", **(values | changes))
+        await insert("dispute", **values)
         return made

@@ -292,7 +292,7 @@ async def test_no_more_is_refunded_than_was_captured(world: World) -> None:
         await world.refund(capture, 1)
 
 
-@pytest.mark.parametrize("state", ["requested", "deferred", "sending", "pending", "succeeded", "unknown", "recorded"])
+@pytest.mark.parametrize("state", ["requested", "sending", "pending", "succeeded", "unknown"])
 async def test_every_refund_that_may_have_gone_out_counts(world: World, state: str) -> None:
     capture = await world.capture()
     await world.refund(capture, 600, state)
@@ -305,7 +305,7 @@ async def test_every_refund_that_may_have_gone_out_counts(world: World, state: s
 async def test_one_that_did_not_go_out_counts_no_more(world: World, state: str) -> None:
     capture = await world.capture()
     refund = await world.refund(capture, 600)
-    await change("refund", refund, state=state)
+    await change("refund_part", refund, state=state)
     await world.refund(capture, 1000)
 
 
@@ -313,50 +313,25 @@ async def test_one_that_did_not_go_out_counts_no_more(world: World, state: str) 
 async def test_a_refund_does_not_come_back_from_failed_beyond_its_capture(world: World, back_to: str) -> None:
     capture = await world.capture()
     failed = await world.refund(capture, 600)
-    await change("refund", failed, state="failed")
+    await change("refund_part", failed, state="failed")
     second = await world.refund(capture, 600)
     with refused("refund_within_capture"):
-        await change("refund", failed, state=back_to)
-    await change("refund", second, state="refused")
-    await change("refund", failed, state=back_to)
-
-
-async def test_a_refund_does_not_grow_beyond_its_capture(world: World) -> None:
-    capture = await world.capture()
-    refund = await world.refund(capture, 600)
-    with refused("refund_within_capture"):
-        await change("refund", refund, amount=1001)
-    await change("refund", refund, amount=1000)
-
-
-async def test_nor_move_to_another_capture_that_is_used_up(world: World) -> None:
-    capture = await world.capture()
-    refund = await world.refund(capture, 600)
-    world.invoice = await rows.invoice(world.account)
-    other = await world.capture(500)
-    with refused("refund_within_capture"):
-        await change("refund", refund, attempt=other)
+        await change("refund_part", failed, state=back_to, request=b"bytes", processor_id="psp_back")
+    await change("refund_part", second, state="refused")
+    await change("refund_part", failed, state=back_to, request=b"bytes", processor_id="psp_back")
 
 
 async def test_its_progress_needs_no_room(world: World) -> None:
     """A capture disputed while its refund is under way: what has happened must be storable (scenario 172)."""
     capture = await world.capture()
     refund = await world.refund(capture, 1000, "sending")
-    await world.movement(capture, "dispute_withdrawn")
-    await change("refund", refund, state="succeeded")
+    await world.dispute(capture, "funds_withdrawn")
+    await change("refund_part", refund, state="succeeded", processor_id="psp_r")
     assert await refundable(capture) == -1000
 
 
-@pytest.mark.parametrize(
-    ("kinds", "left"),
-    [
-        ((), 1000),
-        (("dispute_withdrawn",), 0),
-        (("dispute_withdrawn", "dispute_returned"), 1000),
-        (("capture_reversed",), 0),
-        (("capture_reversed", "capture_reinstated"), 1000),
-    ],
-)
+@pytest.mark.parametrize(("kinds", "left"), [((), 1000), (("capture_reversed",), 0),
+                                             (("capture_reversed", "capture_reinstated"), 1000)])  # fmt: skip
 async def test_what_was_taken_back_is_not_refundable(world: World, kinds: tuple[str, ...], left: int) -> None:
     capture = await world.capture()
     for kind in kinds:
@@ -364,6 +339,45 @@ async def test_what_was_taken_back_is_not_refundable(world: World, kinds: tuple[
     assert await refundable(capture) == left
     with refused("refund_within_capture"):
         await world.refund(capture, left + 1)
+
+
+@pytest.mark.parametrize(
+    ("state", "withdrawn", "returned", "left"),
+    [
+        ("inquiry", 0, 0, 1000),
+        ("opened", 0, 0, 400),
+        ("funds_withdrawn", 600, 0, 400),
+        ("funds_withdrawn", 700, 0, 300),
+        ("won", 600, 600, 1000),
+        ("lost", 600, 0, 400),
+        ("partly_lost", 600, 350, 750),
+        ("closed", 0, 0, 1000),
+    ],
+)
+async def test_a_dispute_that_is_not_won_counts(
+    world: World, state: str, withdrawn: int, returned: int, left: int
+) -> None:
+    capture = await world.capture()
+    dispute = await world.dispute(capture, state, 600)
+    for kind, amount in (("dispute_withdrawn", withdrawn), ("dispute_returned", returned)):
+        if amount:
+            await world.movement(capture, kind, amount, processor_id=f"psp_{dispute}")
+    assert await refundable(capture) == left
+
+
+async def test_what_began_at_the_processor_is_stored_whatever_is_left(world: World) -> None:
+    capture = await world.capture()
+    await world.refund(capture, 1000, "succeeded")
+    await world.refund(capture, 400, "succeeded", is_external=True)
+    assert await refundable(capture) == -400
+
+
+async def test_what_was_committed_of_a_refund_stays(world: World) -> None:
+    capture = await world.capture()
+    refund = await world.refund(capture, 600, "sending")
+    for changed in ({"amount": 500}, {"reference": "other"}, {"request": b"other bytes"}):
+        with refused("refund_intent_is_fixed"):
+            await change("refund_part", refund, **changed)
 
 
 async def test_nothing_is_refunded_of_what_was_never_captured(world: World) -> None:
