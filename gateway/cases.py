@@ -15,6 +15,8 @@ from gateway.accounts.errors import NotThereError
 from gateway.clock import business_now
 from gateway.domain.actions import CaseKind
 
+OBJECTS: Final = {"rfd": Kind.REFUND, "dsp": Kind.DISPUTE}
+"""Objects of `advance` that cases are about, beside invoices; by the prefix of their ids."""
 CASE: Final = "select * from tollbridge.review_case where account = $1 and id = $2 for no key update"
 ABOUT: Final = "select invoice, kind from tollbridge.review_case where account = $1 and id = $2"
 INVOICE: Final = "select id from tollbridge.invoice where account = $1 and id = $2 for no key update"
@@ -51,3 +53,5 @@ async def close_case(by: Author, account: str, case: str, reason: str) -> None:
         await by.note(account, "case.closed", case, name=row["kind"], before=before, after=after)
         if row["invoice"]:
             await poke.poke(Kind.INVOICE, account, [row["invoice"]], now)
+        if (kind := OBJECTS.get(row["subject"].partition("_")[0])) is not None:
+            await poke.poke(kind, account, [row["subject"]], now)

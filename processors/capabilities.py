@@ -88,6 +88,7 @@ class Amounts(msgspec.Struct, frozen=True):
 class Capabilities(msgspec.Struct, frozen=True):
     """One processor, as the gateway may rely on it.
 
+    `lists_refunds`: every refund of a charge can be asked for, also one made in the processor's dashboard.
     `lookup_lag` is how long a new charge may stay invisible to a look-up; `call_timeout` the *total* time of one
     call; the schedules are the waits before each poll, the last one repeated. Every kind of event is told by webhook
     (`events`), found by `poll` alone (`polled_events`), or impossible there: the three make up all of EventKind.
@@ -109,6 +110,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     settlement: timedelta = timedelta(0)
     reversal_window: timedelta | None = None
     refunds: Refunds = Refunds(RefundMode.NONE)
+    lists_refunds: bool = False
     webhook: Webhook = Webhook.SIGNED_BODY
     batch: bool = False
     events: frozenset[EventKind] = frozenset()

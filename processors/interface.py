@@ -29,6 +29,7 @@ from processors.values import (
     RawDelivery,
     RefundQuery,
     RefundRequest,
+    RefundState,
     Secret,
     Settlement,
     SetupRequest,
@@ -115,6 +116,13 @@ class ProcessorAdapter(Protocol):
 
     async def lookup_refund(self, query: RefundQuery) -> RefundLookupOutcome:
         """Ask for a refund again. Never raises for what the processor or network did."""
+        ...
+
+    async def list_refunds(self, charge_id: str) -> tuple[RefundState, ...]:
+        """Every refund of a charge, whoever made it, where `capabilities.lists_refunds`.
+
+        Raises CallError, MoneyError.
+        """
         ...
 
     def verify(self, delivery: RawDelivery) -> tuple[Notice, ...]:

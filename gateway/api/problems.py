@@ -25,6 +25,7 @@ from gateway.connections import UnknownConnectionError
 from gateway.customers.errors import SessionError
 from gateway.finance.errors import AlreadyRunningError, NoMethodError, NotNowError
 from gateway.outbound.events import EndpointDisabledError
+from gateway.returns.errors import NotRefundableError, RefundStateError
 from gateway.runtime import UnknownAccountError
 from processors.errors import CallError, RefusedError
 
@@ -49,6 +50,7 @@ class Code(StrEnum):
     ALREADY_EXISTS = "already_exists"
     IN_PROGRESS = "in_progress"
     PAYMENT_METHOD_NEEDS_REPAIR = "payment_method_needs_repair"
+    NOT_REFUNDABLE = "not_refundable"
     SESSION_EXPIRED = "session_expired"
     SESSION_NOT_OPEN = "session_not_open"
     STATE_CONFLICT = "state_conflict"
@@ -78,6 +80,7 @@ CODES: Final[Mapping[Code, tuple[int, str]]] = {
     Code.ALREADY_EXISTS: (409, "Another object has this name"),
     Code.IN_PROGRESS: (409, "An equal request is being worked on"),
     Code.PAYMENT_METHOD_NEEDS_REPAIR: (409, "There is no payment method that can be charged"),
+    Code.NOT_REFUNDABLE: (409, "There is not so much that can be returned"),
     Code.SESSION_EXPIRED: (409, "The session has expired"),
     Code.SESSION_NOT_OPEN: (409, "The session is not open"),
     Code.STATE_CONFLICT: (409, "The object's state does not allow this"),
@@ -255,6 +258,10 @@ TRANSLATIONS: Final[Mapping[type[Exception], Callable[[Any], ProblemError]]] = {
     AlreadyRunningError: lambda e: ProblemError(Code.IN_PROGRESS, str(e), headers={"Retry-After": "1"}),
     NotNowError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     NoMethodError: lambda e: ProblemError(Code.PAYMENT_METHOD_NEEDS_REPAIR, str(e)),
+    NotRefundableError: lambda e: ProblemError(
+        Code.NOT_REFUNDABLE, f"{e}: {e.refundable} can be returned now, in minor units", param="amount"
+    ),
+    RefundStateError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     SessionError: _of_session,
     NotYetError: lambda e: ProblemError(Code.IN_PROGRESS, headers={"Retry-After": "10"}),
     UnknownAccountError: lambda e: ProblemError(Code.ACCOUNT_DISABLED),

@@ -22,6 +22,7 @@ from gateway.api.keys import key_routes
 from gateway.api.method_sessions import method_session_routes
 from gateway.api.pauses import pause_routes
 from gateway.api.payment_methods import payment_method_routes
+from gateway.api.refunds import refund_routes
 from gateway.api.webhook_endpoints import webhook_endpoint_routes
 
 
@@ -48,5 +49,6 @@ def v1() -> Router:
             method_session_routes,
             *payment_method_routes,
             *pause_routes,
+            *refund_routes,
         ],
     )

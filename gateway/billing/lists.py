@@ -12,7 +12,8 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 
 from gateway.billing.client import StripeClient
-from gateway.billing.shapes import CreditNoteShape, InvoiceShape, SubscriptionShape
+from gateway.billing.credit_notes import CreditNoteShape
+from gateway.billing.shapes import InvoiceShape, SubscriptionShape
 from gateway.domain.billed import InvoiceStatus
 
 PAGE: Final = 100

@@ -230,15 +230,6 @@ class SubscriptionShape(msgspec.Struct, frozen=True):
         return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]
 
 
-class CreditNoteShape(msgspec.Struct, frozen=True):
-    id: str
-    invoice: str | dict[str, Any] | None = None
-
-    @property
-    def invoice_id(self) -> str:
-        return id_of(self.invoice)
-
-
 class CustomerShape(msgspec.Struct, frozen=True):
     id: str
     deleted: bool = False

@@ -27,16 +27,21 @@ from gateway.domain.actions import (
     GiveUp,
     MarkSurplus,
     MarkUnknown,
+    MatchNote,
     OpenCase,
     Read,
+    ReadNotes,
     Record,
     Resolve,
+    ReturnSurplus,
     Tag,
     WaitUntil,
+    WantNote,
 )
 from gateway.domain.decide import decide
 from gateway.domain.news import news, next_news_at
 from gateway.domain.outdated import outdated
+from gateway.returns import crossing
 from gateway.runtime import Runtime
 
 log = structlog.get_logger()
@@ -92,7 +97,15 @@ async def _step(runtime: Runtime, claim: Claim, loaded: Loaded, action: Action, 
         case ConfirmRecording():
             await record.confirm(claim, loaded, action, now)
         case MarkSurplus():
-            await record.mark_surplus(claim, action, now)
+            await record.mark_surplus(claim, action)
+        case ReturnSurplus():
+            await crossing.return_surplus(claim, loaded, action, now)
+        case ReadNotes():
+            await crossing.read_notes(runtime, claim, now)
+        case MatchNote():
+            await crossing.match_note(runtime, claim, action, now)
+        case WantNote():
+            await crossing.want_note(claim, action, now)
         case GiveUp():
             await give_up.give_up(runtime, claim, loaded, action, now)
         case OpenCase():

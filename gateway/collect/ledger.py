@@ -11,8 +11,6 @@ from db import sql
 from db.engine import DB
 from db.ids import new_id
 from db.states import AttemptState, MovementKind
-from gateway.collect.cases import open_case
-from gateway.domain.actions import CaseKind
 from processors.money import Money
 
 MOVE: Final = """
@@ -80,12 +78,3 @@ async def follow(attempt: asyncpg.Record, now: datetime) -> None:
     elif row["state"] == AttemptState.REVERSED and net > 0:
         surplus = row["surplus"] or await another_has_paid(attempt)
         await sql.rows(FOLLOW, attempt["id"], AttemptState.SUCCEEDED, surplus)
-        if surplus:
-            await surplus_case(attempt, now)
-
-
-async def surplus_case(attempt: asyncpg.Record, now: datetime) -> None:
-    """The invoice is settled without this capture: a case names it until the money is returned."""
-    reason = "another capture had paid the invoice already"
-    account, invoice = attempt["account"], attempt["invoice"]
-    await open_case(account, CaseKind.SURPLUS_CAPTURE, attempt["id"], reason, now, invoice=invoice)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import datetime
 
 import asyncpg
@@ -11,7 +12,7 @@ import msgspec
 from db import poke, sql
 from db.engine import DB
 from db.poke import Claim, ClaimLostError, Kind
-from db.states import InvoiceState, known
+from db.states import InvoiceState, RefundState, known
 from gateway.clock import business_now, told_offset
 from gateway.collect.view import failing_in, row_of, seen
 from gateway.domain.project import project
@@ -73,8 +74,9 @@ async def load(claim: Claim, for_s: float) -> Loaded:
     state = project(view)
     if state != row["state"]:
         opens = row["subscription"] if _decides_access(row, state) else ""
-        if row["watched"] or row["younger_open"] or opens:
-            await _store_state(claim, known(InvoiceState, row["state"]), state, opens, now)
+        waiting = [refund.id for refund in view.refunds if refund.state is RefundState.DEFERRED]
+        if row["watched"] or row["younger_open"] or opens or waiting:
+            await _store_state(claim, known(InvoiceState, row["state"]), state, opens, waiting, now)
         else:
             # Who begins to wait for it meanwhile pokes it: then this stores nothing, and the next round does.
             await sql.rows(STORE_UNWATCHED, claim.account, claim.id, claim.holder, state, poked)
@@ -87,11 +89,13 @@ def _decides_access(row: asyncpg.Record, state: InvoiceState) -> bool:
     return row["billing_reason"] == "subscription_create" and InvoiceState.PAID in (state, row["state"])
 
 
-async def _store_state(claim: Claim, was: InvoiceState, state: InvoiceState, opens: str, now: datetime) -> None:
+async def _store_state(
+    claim: Claim, was: InvoiceState, state: InvoiceState, opens: str, refunds: Sequence[str], now: datetime
+) -> None:
     """Write the state of an invoice that others wait for: they are poked in the same transaction.
 
-    `opens`: the subscription whose access it decides. Rows are locked in one order everywhere: sessions, subscriptions,
-    then invoices by id.
+    `opens`: the subscription whose access it decides; `refunds`: those that wait for its payment. Rows
+    are locked in one order everywhere: sessions, subscriptions, then invoices by id.
     """
     async with DB.transaction():
         sessions = [r["id"] for r in await sql.rows(WATCHING, claim.account, claim.id)]
@@ -104,3 +108,4 @@ async def _store_state(claim: Claim, was: InvoiceState, state: InvoiceState, ope
             raise ClaimLostError(f"invoice {claim.id}")
         await poke.poke(Kind.CHECKOUT, claim.account, sessions, now)
         await poke.poke(Kind.INVOICE, claim.account, younger, now)
+        await poke.poke(Kind.REFUND, claim.account, refunds, now)

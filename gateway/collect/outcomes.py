@@ -65,6 +65,7 @@ STOP_METHOD = """
     update tollbridge.payment_method set status = $3, stopped_reason = $4
     where account = $1 and id = $2 and status = 'active'
 """
+WAITING_REFUNDS = "select id from tollbridge.refund where account = $1 and invoice = $2 and state = 'deferred'"
 OTHERS = """
     select id from tollbridge.invoice
     where account = $1 and id <> $3 and status in ('draft', 'open')
@@ -172,8 +173,14 @@ async def _store(row: asyncpg.Record, then: AttemptState, outcome: ChargeOutcome
     if row["method_is_leaving"] and not unresolved:
         # Its deletion had to wait for this end.
         await poke.poke(Kind.METHOD, row["account"], [row["payment_method"]], now)
-    if surplus:
-        await ledger.surplus_case(row, now)
+    if not unresolved:
+        # A refund may have waited for this end.
+        await poke.poke(Kind.REFUND, row["account"], await _waiting_refunds(row), now)
+
+
+async def _waiting_refunds(row: asyncpg.Record) -> list[str]:
+    found = await sql.rows(WAITING_REFUNDS, row["account"], row["invoice"])
+    return [refund["id"] for refund in found]
 
 
 async def _captured(row: asyncpg.Record, outcome: Succeeded, now: datetime, occurrence: str = "") -> None:

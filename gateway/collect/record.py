@@ -140,13 +140,11 @@ async def confirm(claim: Claim, loaded: Loaded, action: ConfirmRecording, now: d
         await sql.rows(CLOSE_RECORDING, claim.account, action.recording, "recorded", "ours", now, took)
 
 
-async def mark_surplus(claim: Claim, action: MarkSurplus, now: datetime) -> None:
-    """The capture is the payer's money; a case names it until it is returned."""
-    async with DB.transaction():
-        await sql.rows(
-            "update tollbridge.attempt set surplus = true where account = $1 and id = $2", claim.account, action.attempt
-        )
-        await open_case(claim.account, CaseKind.SURPLUS_CAPTURE, action.attempt, action.reason, now, invoice=claim.id)
+async def mark_surplus(claim: Claim, action: MarkSurplus) -> None:
+    """The capture is the payer's money: it goes back, or a case names it, in the next round of the same turn."""
+    await sql.rows(
+        "update tollbridge.attempt set surplus = true where account = $1 and id = $2", claim.account, action.attempt
+    )
 
 
 async def put_before_a_human(claim: Claim, action: OpenCase, now: datetime) -> None:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import asyncpg
 import msgspec
 
 from db import sql
-from db.states import AttemptState, MethodStatus, MovementKind, RecordingState, SessionState, known
+from db.states import (
+    AttemptState,
+    CreditNoteOrigin,
+    CreditNoteState,
+    MethodStatus,
+    MovementKind,
+    RecordingState,
+    RefundOrigin,
+    RefundState,
+    SessionState,
+    known,
+)
 from gateway.billing.shapes import InvoiceShape, billed
 from gateway.collect.standstill import downtime_in, pause_in
 from gateway.connections import capabilities_of
@@ -19,8 +31,10 @@ from gateway.domain.view import (
     Hold,
     InvoiceView,
     MethodView,
+    NoteRow,
     ReceiptView,
     RecordingView,
+    RefundRow,
     ReturnView,
     SubscriptionView,
 )
@@ -87,7 +101,17 @@ VIEW = """
                   where m.account = i.account and m.invoice = i.id and not coalesce(t.surplus, false)
                     and m.kind in ('capture', 'receipt', 'capture_reversed', 'capture_reinstated')), 0)
       - coalesce((select sum(amount) from tollbridge.recording r
-                  where r.account = i.account and r.invoice = i.id and r.state = 'recorded'), 0) as held_money,
+                  where r.account = i.account and r.invoice = i.id and r.state = 'recorded'), 0)
+      - coalesce((select sum(p.amount) from tollbridge.refund r join tollbridge.refund_part p on p.refund = r.id
+                      join tollbridge.attempt t on t.id = p.attempt
+                  where r.account = i.account and r.invoice = i.id and r.origin = 'surplus' and not t.surplus
+                    and p.state not in ('failed', 'refused')), 0) as held_money,
+        array(select r from tollbridge.refund r
+              where r.account = i.account and r.invoice = i.id order by r.created_at, r.id) as refunds,
+        array(select n from tollbridge.credit_note n
+              where n.account = i.account and n.invoice = i.id order by n.created_at, n.id) as notes,
+        (select jsonb_object_agg(t.id, greatest(tollbridge.refundable(t.id), 0)) from tollbridge.attempt t
+         where t.account = i.account and t.invoice = i.id and t.surplus) as returnable,
         array(select r.kind from tollbridge.review_case r
               where r.account = i.account and r.invoice = i.id and r.invoice <> '' and r.state = 'open') as open_cases,
         array(select r.kind from tollbridge.review_case r
@@ -184,6 +208,7 @@ async def seen(row: asyncpg.Record) -> InvoiceView:
     currency, invoice, moved = row["currency"], _mirrored(row), row["movements"]
     session = await _session(row, invoice)
     connections = _connections(row)
+    returnable = msgspec.json.decode(row["returnable"] or "{}", type=dict[str, int])
     standings = msgspec.json.decode(row["standings"] or "{}", type=dict[str, _Standing])
     return InvoiceView(
         id=row["id"],
@@ -192,10 +217,13 @@ async def seen(row: asyncpg.Record) -> InvoiceView:
         read_at=row["read_at"],
         stale=row["stale"],
         hold=_hold(session, row["id"]),
-        attempts=tuple(_attempt(a, connections[a["connection"]].adapter) for a in row["attempts"]),
+        attempts=tuple(_attempt(a, connections[a["connection"]].adapter, returnable) for a in row["attempts"]),
         receipts=tuple(ReceiptView(m["id"], m["amount"]) for m in moved if m["kind"] == MovementKind.RECEIPT),
         returns=tuple(_return(m) for m in moved if m["kind"] != MovementKind.RECEIPT),
         recordings=tuple(_recording(r) for r in row["recordings"]),
+        refunds=tuple(_refund(r, row["attempts"]) for r in row["refunds"]),
+        notes=tuple(_note(n, row["refunds"]) for n in row["notes"]),
+        notes_read_at=row["notes_read_at"],
         held_money=int(row["held_money"]),
         methods=tuple(_method(m, connections[m["connection"]], standings[m["id"]], currency) for m in row["methods"]),
         subscription=_subscription(row),
@@ -278,7 +306,36 @@ def _mirrored(row: asyncpg.Record) -> BilledInvoice | None:
     return invoice
 
 
-def _attempt(row: asyncpg.Record, adapter: str) -> AttemptView:
+def _refund(row: asyncpg.Record, attempts: Sequence[asyncpg.Record]) -> RefundRow:
+    surplus = {attempt["id"] for attempt in attempts if attempt["surplus"]}
+    return RefundRow(
+        id=row["id"],
+        origin=known(RefundOrigin, row["origin"]),
+        state=known(RefundState, row["state"]),
+        amount=row["amount"],
+        created_at=row["created_at"],
+        attempt=row["attempt"] or "",
+        wants_note=row["wants_note"],
+        linked=row["credit_note"] is not None,
+        of_surplus=row["attempt"] in surplus,
+        asked=bool(row["failure"]),
+    )
+
+
+def _note(row: asyncpg.Record, refunds: Sequence[asyncpg.Record]) -> NoteRow:
+    return NoteRow(
+        id=row["id"],
+        origin=known(CreditNoteOrigin, row["origin"]),
+        state=known(CreditNoteState, row["state"]),
+        out_of_band=row["out_of_band"],
+        post_payment=row["post_payment"],
+        created_at=row["issued_at"] or row["created_at"],
+        linked=any(refund["credit_note"] == row["id"] for refund in refunds),
+        asked=bool(row["error"]),
+    )
+
+
+def _attempt(row: asyncpg.Record, adapter: str, returnable: Mapping[str, int]) -> AttemptView:
     return AttemptView(
         id=row["id"],
         number=row["number"],
@@ -300,6 +357,7 @@ def _attempt(row: asyncpg.Record, adapter: str) -> AttemptView:
         by_hand=row["reason"] == "operator",
         resent_at=row["resent_at"],
         looked_at=row["looked_at"],
+        returnable=returnable.get(row["id"], 0),
     )
 
 

@@ -23,6 +23,10 @@ class CaseKind(StrEnum):
     CATCH_UP_FAILED = "catch_up_failed"
     COLLECTION_EXHAUSTED = "collection_exhausted"
     CONNECTION_LOCKED = "connection_locked"
+    CREDIT_NOTE_NOT_OURS = "credit_note_not_ours"
+    CREDIT_NOTE_REFUSED = "credit_note_refused"
+    CREDIT_NOTE_UNMATCHED = "credit_note_unmatched"
+    CREDIT_NOTE_VOIDED = "credit_note_voided"
     CUSTOMER_DELETED = "customer_deleted"
     DECLINE_UNMAPPED = "decline_unmapped"
     DELIVERY_PARKED = "delivery_parked"
@@ -32,10 +36,15 @@ class CaseKind(StrEnum):
     NOTICE_MISMATCH = "notice_mismatch"
     OUTCOME_UNKNOWN = "outcome_unknown"
     OVERPAID = "overpaid"
+    OVERPAID_TO_CUSTOMER = "overpaid_to_customer"
     PAID_BY_HAND = "paid_by_hand"
     PARTIAL_CAPTURE = "partial_capture"
     PENDING_TOO_LONG = "pending_too_long"
     RECORDING_FAILED = "recording_failed"
+    REFUND_FAILED = "refund_failed"
+    REFUND_PENDING_TOO_LONG = "refund_pending_too_long"
+    REFUND_REFUSED = "refund_refused"
+    REFUND_UNKNOWN = "refund_unknown"
     SURPLUS_CAPTURE = "surplus_capture"
 
 
@@ -49,6 +58,10 @@ REPAIR: dict[CaseKind, str] = {
     CaseKind.CATCH_UP_FAILED: "What webhooks lost can't be listed: see that the key or connection may read it.",
     CaseKind.COLLECTION_EXHAUSTED: "Every try is used: ask the payer, mark it uncollectible, or void it in Stripe.",
     CaseKind.CONNECTION_LOCKED: "Nothing is charged there: ask the processor. Closing this case charges there again.",
+    CaseKind.CREDIT_NOTE_NOT_OURS: "Stripe collected this invoice: refund it there, or void the credit note.",
+    CaseKind.CREDIT_NOTE_REFUSED: "The payer has the money: make the credit note in Stripe, or retry.",
+    CaseKind.CREDIT_NOTE_UNMATCHED: "Say which refund it belongs to, or have it sent: resolve the credit note.",
+    CaseKind.CREDIT_NOTE_VOIDED: "The payer has the money and Stripe credits nothing: make the credit note anew.",
     CaseKind.CUSTOMER_DELETED: "Void it in Stripe, or mark it uncollectible; nothing is charged for it any more.",
     CaseKind.DECLINE_UNMAPPED: "Say what the code means: class it in the connection's `declines`. Till then it's soft.",
     CaseKind.DELIVERY_PARKED: "Read the error, mend its cause, then replay the delivery.",
@@ -58,10 +71,15 @@ REPAIR: dict[CaseKind, str] = {
     CaseKind.NOTICE_MISMATCH: "Compare the notice with the processor's dashboard; it changed nothing here.",
     CaseKind.OUTCOME_UNKNOWN: "Look the reference up at the processor; nothing is charged until this is known.",
     CaseKind.OVERPAID: "Return the difference to the payer.",
+    CaseKind.OVERPAID_TO_CUSTOMER: "More went back than was captured: answer the dispute with the refund.",
     CaseKind.PAID_BY_HAND: "Somebody marked the invoice paid while we captured it: keep ours or return it.",
     CaseKind.PARTIAL_CAPTURE: "Less than the invoice was captured: credit the rest in Stripe or collect it.",
     CaseKind.PENDING_TOO_LONG: "Ask the processor; nothing is charged until this is known.",
     CaseKind.RECORDING_FAILED: "The money is captured and Stripe can't be told: mend the key or the invoice.",
+    CaseKind.REFUND_FAILED: "The payer does not have the money: retry the refund, or return it another way.",
+    CaseKind.REFUND_PENDING_TOO_LONG: "Ask the processor; it counts as returned until this is known.",
+    CaseKind.REFUND_REFUSED: "It was not made: mend the cause and retry, or return the money another way.",
+    CaseKind.REFUND_UNKNOWN: "Look the reference up at the processor; it counts as returned until this is known.",
     CaseKind.SURPLUS_CAPTURE: "Return this capture to the payer: the invoice is settled without it.",
 }
 
@@ -135,10 +153,33 @@ class ConfirmRecording(msgspec.Struct, frozen=True):
 
 
 class MarkSurplus(msgspec.Struct, frozen=True):
-    """The invoice is settled without this capture: it is the payer's money, and a case says so. No call."""
+    """The invoice is settled without this capture: it is the payer's money. No call."""
 
     attempt: str
     reason: str
+
+
+class ReturnSurplus(msgspec.Struct, frozen=True):
+    """Give `amount` of a capture back to the payer: no invoice takes it. No call; a refund is made of it."""
+
+    attempt: str
+    amount: int
+
+
+class ReadNotes(msgspec.Struct, frozen=True):
+    """List the invoice's credit notes at Stripe: it shows other credit than those that we know."""
+
+
+class MatchNote(msgspec.Struct, frozen=True):
+    """A credit note made in Stripe says that money went back: find its refund at the processor, or make one."""
+
+    note: str
+
+
+class WantNote(msgspec.Struct, frozen=True):
+    """A refund made at the processor wants a credit note at Stripe. No call; the refund makes it."""
+
+    refund: str
 
 
 class GiveUp(msgspec.Struct, frozen=True):
@@ -182,6 +223,10 @@ Action: TypeAlias = (
     | Record
     | ConfirmRecording
     | MarkSurplus
+    | ReturnSurplus
+    | ReadNotes
+    | MatchNote
+    | WantNote
     | GiveUp
     | OpenCase
     | WaitUntil

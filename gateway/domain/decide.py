@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from db.states import AttemptState, MethodStatus
-from gateway.domain import ending
+from gateway.domain import ending, returning
 from gateway.domain.actions import (
     Action,
     CancelPending,
@@ -38,13 +38,12 @@ from gateway.domain.obstacles import (
     waits_until,
 )
 from gateway.domain.recovery import Exhausted, Held, NeedsMethod, TryAt, TryNow, next_try
+from gateway.domain.resending import LOOKUPS_BEFORE_REPLAY, can_ask, replay_is_next
 from gateway.domain.settling import settle
 from gateway.domain.view import AttemptView, InvoiceView
-from processors.capabilities import Lookup, Replay
 
 OLDER_FIRST_WAIT = timedelta(minutes=1)
 FINALIZE_SLACK = timedelta(minutes=5)
-LOOKUPS_BEFORE_REPLAY = 2
 UNKNOWN_CASE_AFTER = timedelta(hours=24)
 
 
@@ -67,14 +66,16 @@ def decide(view: InvoiceView, now: datetime) -> Action:
             view, CaseKind.CAPTURE_REVERSED, f"{-view.held_money} of what Stripe shows as paid was taken back"
         )
     if reason := not_ours(view):
-        return Done(reason)
+        return returning.credited_elsewhere(view, invoice) or Done(reason)
+    if (back := returning.surplus(view, invoice)) is not None:
+        return back
     match invoice.status:
         case "draft":
             return _draft(view, invoice, now)
         case "open":
             return _collect(view, invoice, now)
         case "paid":
-            return forgotten(view, invoice) or Done("paid")
+            return forgotten(view, invoice) or returning.crossing(view, invoice, now) or Done("paid")
         case "uncollectible" | "void" if view.given_up:
             return ending.give_up(view, invoice, ending.GIVEN_UP, now)
         case "uncollectible":
@@ -114,7 +115,7 @@ def _resolve(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView, no
         return _resolve_unknown(view, invoice, attempt, now)
     if _unwanted(view, invoice, attempt):
         return CancelPending(attempt.id)
-    if attempt.capabilities.lookup is Lookup.NONE:
+    if not can_ask(attempt):
         return WaitUntil(now + attempt.capabilities.pending_schedule[-1], "only a webhook can say how it ended")
     return Resolve(attempt.id, "lookup")
 
@@ -128,42 +129,24 @@ def _unwanted(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView) -
 
 def _too_late(attempt: AttemptView, now: datetime) -> CaseKind | None:
     """Whether a human must look: it took too long, and asking did not help. After downtime of ours we ask first."""
-    age, can_ask = now - attempt.sent_at, attempt.capabilities.lookup is not Lookup.NONE
+    age, askable = now - attempt.sent_at, can_ask(attempt)
     if attempt.state is AttemptState.UNKNOWN:
-        asked = attempt.lookups > LOOKUPS_BEFORE_REPLAY or not can_ask
+        asked = attempt.lookups > LOOKUPS_BEFORE_REPLAY or not askable
         return CaseKind.OUTCOME_UNKNOWN if asked and age > UNKNOWN_CASE_AFTER else None
-    asked = attempt.lookups > 0 or not can_ask
+    asked = attempt.lookups > 0 or not askable
     return CaseKind.PENDING_TOO_LONG if asked and age > attempt.capabilities.max_pending else None
 
 
 def _resolve_unknown(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView, now: datetime) -> Action:
     """Law 4: ask first; send the same bytes again only while the key protects and the invoice still wants just this."""
-    can_ask = attempt.capabilities.lookup is not Lookup.NONE
-    if can_ask and attempt.lookups < LOOKUPS_BEFORE_REPLAY:
-        return Resolve(attempt.id, "lookup")
-    # Asking and sending again take turns, so that a processor whose one door is shut is met at the other.
-    if _replay_protected(attempt, now) and not (can_ask and attempt.lookups % 2 == 0):
+    if replay_is_next(attempt, now):
         if not view.is_fresh(now):
             return Read()
         if _still_wants(view, invoice, attempt, now):
             return Resolve(attempt.id, "replay")
-    if can_ask:
+    if can_ask(attempt):
         return Resolve(attempt.id, "lookup")
     return WaitUntil(now + attempt.capabilities.unknown_schedule[-1], "the outcome is not known")
-
-
-def _replay_protected(attempt: AttemptView, now: datetime) -> bool:
-    """Whether the same bytes under the same key can't make a second charge.
-
-    Where the processor runs a request again after an error, the key alone proves nothing: somebody must have looked
-    when the charge could be seen, and found nothing.
-    """
-    capabilities = attempt.capabilities
-    if capabilities.idempotency.replay is Replay.RUNS_AGAIN_AFTER_ERROR:
-        visible_from = attempt.last_sent_at + capabilities.call_timeout + capabilities.lookup_lag
-        if capabilities.lookup is Lookup.NONE or attempt.looked_at is None or attempt.looked_at <= visible_from:
-            return False
-    return now - attempt.sent_at < capabilities.idempotency.window * 9 / 10
 
 
 def _still_wants(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView, now: datetime) -> bool:

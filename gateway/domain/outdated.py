@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 
+from db.states import RefundOrigin, RefundState
 from gateway.domain.actions import CaseKind
 from gateway.domain.view import InvoiceView
 
@@ -25,7 +26,8 @@ _UNTIL_SETTLED = frozenset(
 def outdated(view: InvoiceView) -> AbstractSet[str]:
     """The open cases of an invoice that has come to rest whose ground is gone.
 
-    Money that is out of place (surplus, overpaid, paid by hand, a notice that does not fit) is never among them.
+    Money that is out of place (paid by hand, a notice that does not fit) is never among them; surplus only once it has
+    gone back.
     """
     gone = {CaseKind.ADVANCE_FAILED}
     if view.unresolved is None:
@@ -36,4 +38,11 @@ def outdated(view: InvoiceView) -> AbstractSet[str]:
             gone |= _UNTIL_SETTLED
     if view.held_money >= 0:
         gone.add(CaseKind.CAPTURE_REVERSED)
+    back = all(
+        refund.state is RefundState.SUCCEEDED for refund in view.refunds if refund.origin is RefundOrigin.SURPLUS
+    )
+    if view.refunds and back and not any(attempt.returnable for attempt in view.attempts):
+        gone.add(CaseKind.SURPLUS_CAPTURE)
+        if view.held_money <= 0:
+            gone.add(CaseKind.OVERPAID)
     return view.open_cases & gone

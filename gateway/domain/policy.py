@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final, Literal, TypeAlias, get_args
 
@@ -11,6 +13,9 @@ EndStep: TypeAlias = Literal["case", "mark_uncollectible", "void", "cancel_subsc
 """What may be done in the end. To void says that nothing is owed; an uncollectible invoice can still be paid."""
 Weekday: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: Final[tuple[Weekday, ...]] = get_args(Weekday)
+
+
+CURRENCY: Final = re.compile("[a-z]{3}")
 
 
 class PolicyError(ValueError):
@@ -56,6 +61,15 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     late_success: Literal["if_alive", "return", "record"] = "if_alive"
     """Money that comes for an invoice already marked uncollectible: it pays the invoice while the subscription lives,
     or goes back always, or pays it always."""
+    match_window_minutes: int = 5
+    """How long a credit note made in Stripe, and a refund made at a processor, wait for each other: the same people may
+    have made both."""
+    returns: Literal["automatic", "case"] = "automatic"
+    """Money that no invoice takes: it goes back by itself, or a human is asked."""
+    returns_up_to: Mapping[str, int] = {}
+    """What goes back by itself at most, in minor units, by currency; more is a case. A currency not named: no limit."""
+    approval_above: Mapping[str, int] = {}
+    """A refund of more than this, in minor units, by currency, waits for somebody else to approve it."""
     due_soon_days: int = 3
     """How long before the due date of an open invoice the merchant is told of it; 0: not at all."""
     first_decline: Literal["fail", "retry"] = "fail"
@@ -76,6 +90,18 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """What is done in the end, for an invoice that was made for this reason."""
         first = billing_reason == "subscription_create" and self.at_end_first is not None
         return self.at_end_first or () if first else self.at_end
+
+    def returns_by_itself(self, amount: int, currency: str) -> bool:
+        """Whether so much goes back to the payer without asking anybody."""
+        return self.returns == "automatic" and amount <= self.returns_up_to.get(currency, amount)
+
+    def wants_approval(self, amount: int, currency: str) -> bool:
+        """Whether a refund of so much waits for a second pair of eyes."""
+        return amount > self.approval_above.get(currency, amount)
+
+    @property
+    def match_window(self) -> timedelta:
+        return timedelta(minutes=self.match_window_minutes)
 
     @property
     def margin(self) -> timedelta:
@@ -99,6 +125,12 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         self._validate_times()
         if not 0 <= self.due_soon_days <= 90:
             raise PolicyError("due_soon_days", "between 0 and 90")
+        if not 0 <= self.match_window_minutes <= 24 * 60:
+            raise PolicyError("match_window_minutes", "between 0 and 1440")
+        for name in ("returns_up_to", "approval_above"):
+            for currency, limit in getattr(self, name).items():
+                if not CURRENCY.fullmatch(currency) or limit < 0:
+                    raise PolicyError(name, 'amounts in minor units by currency, such as {"eur": 10000}')
         if not 1 <= self.session_hours <= 24 * 7:
             raise PolicyError("session_hours", "between 1 and 168")
         for name in ("stripe_calls_per_second", "stripe_calls_per_operation"):

@@ -12,6 +12,7 @@ from gateway.domain.actions import Action, CaseKind, ConfirmRecording, MarkSurpl
 from gateway.domain.billed import ATTEMPT_KEY, RECEIPT_KEY, BilledInvoice, HowPaid, how_paid
 from gateway.domain.cases import ask_human
 from gateway.domain.ending import has_ended
+from gateway.domain.returning import give_back
 from gateway.domain.view import AttemptView, InvoiceView, ReceiptView, RecordingView
 
 NOTHING_REMAINS_WAIT = timedelta(minutes=10)
@@ -102,7 +103,9 @@ def _settle_paid(view: InvoiceView, invoice: BilledInvoice, capture: AttemptView
     if view.recording is not None:
         if view.recording.attempt != capture.id and capture.captured <= view.held_money:
             return MarkSurplus(capture.id, "the invoice was paid by another capture")
-        return ask_human(view, CaseKind.OVERPAID, f"{view.held_money} more is captured than the invoice took")
+        reason = f"{view.held_money} more is captured than the invoice took"
+        step = give_back(view, invoice, capture, view.held_money, CaseKind.OVERPAID, reason)
+        return step or WaitUntil(None, reason)
     unanswered = [r for r in view.recordings if r.state in (RecordingState.SENDING, RecordingState.UNKNOWN)]
     match how_paid(invoice, we_may_have=bool(unanswered)):
         case HowPaid.OURS:

@@ -8,7 +8,17 @@ from typing import Literal
 
 import msgspec
 
-from db.states import UNRESOLVED, AttemptState, MethodStatus, MovementKind, RecordingState
+from db.states import (
+    UNRESOLVED,
+    AttemptState,
+    CreditNoteOrigin,
+    CreditNoteState,
+    MethodStatus,
+    MovementKind,
+    RecordingState,
+    RefundOrigin,
+    RefundState,
+)
 from gateway.domain.billed import BilledInvoice
 from gateway.domain.downtime import Span
 from gateway.domain.policy import Policy
@@ -74,10 +84,16 @@ class AttemptView(msgspec.Struct, frozen=True):
     resent_at: datetime | None = None
     looked_at: datetime | None = None
     """The last time that the processor was asked, and showed no such charge."""
+    returnable: int = 0
+    """Of a surplus capture: what of it can still be returned (law 8)."""
 
     @property
     def unresolved(self) -> bool:
         return self.state in UNRESOLVED
+
+    @property
+    def first_sent_at(self) -> datetime:
+        return self.sent_at
 
     @property
     def last_sent_at(self) -> datetime:
@@ -99,6 +115,34 @@ class ReturnView(msgspec.Struct, frozen=True):
     kind: MovementKind
     amount: int
     moved_at: datetime
+
+
+class RefundRow(msgspec.Struct, frozen=True):
+    """A refund of the invoice's money. `linked`: it has its credit note. `asked`: a human decides about that."""
+
+    id: str
+    origin: RefundOrigin
+    state: RefundState
+    amount: int
+    created_at: datetime
+    attempt: str = ""
+    wants_note: bool = False
+    linked: bool = False
+    of_surplus: bool = False
+    asked: bool = False
+
+
+class NoteRow(msgspec.Struct, frozen=True):
+    """A credit note on the invoice. `linked`: a refund belongs to it. `asked`: a human decides about that."""
+
+    id: str
+    origin: CreditNoteOrigin
+    state: CreditNoteState
+    out_of_band: int
+    post_payment: int
+    created_at: datetime
+    linked: bool = False
+    asked: bool = False
 
 
 class RecordingView(msgspec.Struct, frozen=True):
@@ -132,10 +176,10 @@ class Pause(msgspec.Struct, frozen=True):
 class InvoiceView(msgspec.Struct, frozen=True):
     """One invoice.
 
-    `held_money` is the ledger's net captures and receipts for it, surplus and recorded amounts aside: money that we
-    hold and that Stripe does not know of. `connections` is whether any enabled connection takes its currency.
-    `older_first`: an older open invoice of the subscription is about to be charged. `abandoned`: its checkout has
-    ended, so nothing of it should be collected.
+    `held_money` is the ledger's net captures and receipts for it, surplus, what is being returned as such, and recorded
+    amounts aside: money that we hold and that Stripe does not know of. `connections` is whether any enabled connection
+    takes its currency. `older_first`: an older open invoice of the subscription is about to be charged. `abandoned`:
+    its checkout has ended, so nothing of it should be collected.
     """
 
     id: str
@@ -148,6 +192,9 @@ class InvoiceView(msgspec.Struct, frozen=True):
     receipts: tuple[ReceiptView, ...] = ()
     returns: tuple[ReturnView, ...] = ()
     recordings: tuple[RecordingView, ...] = ()
+    refunds: tuple[RefundRow, ...] = ()
+    notes: tuple[NoteRow, ...] = ()
+    notes_read_at: datetime | None = None
     held_money: int = 0
     methods: tuple[MethodView, ...] = ()
     subscription: SubscriptionView | None = None

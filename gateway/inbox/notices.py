@@ -24,13 +24,17 @@ from gateway.customers.methods import replace_reference
 from gateway.domain.actions import CaseKind
 from gateway.inbox.deliveries import DONE, End, Stored, ignored, parked
 from gateway.inbox.envelope import POLLED, polled_event
+from gateway.returns.told import MayBeOursError, store_told
 from gateway.runtime import Runtime
 from processors.interface import ProcessorAdapter
 from processors.outcome import ChargeOutcome, Decline, Declined, Found, NotFound
-from processors.values import EventKind, MoneyMoved, Notice, ProcessorEvent, Replacement
+from processors.values import EventKind, MoneyMoved, Notice, ProcessorEvent, RefundState, Replacement
 
 CHARGES: Final = frozenset({EventKind.CHARGE_SUCCEEDED, EventKind.CHARGE_FAILED, EventKind.CHARGE_PENDING})
 
+REFUNDS: Final = frozenset(
+    {EventKind.REFUND_CREATED, EventKind.REFUND_SUCCEEDED, EventKind.REFUND_FAILED, EventKind.REFUND_REVERSED}
+)
 MOVES: Final = frozenset({EventKind.CHARGE_REVERSED, EventKind.CHARGE_REINSTATED})
 ACCOUNTS: Final = frozenset({EventKind.ACCOUNT_LOCKED, EventKind.ACCOUNT_UNLOCKED})
 STANDING: Final = frozenset({EventKind.METHOD_ACTIVATED, EventKind.METHOD_EXPIRED, EventKind.METHOD_SUSPENDED})
@@ -113,6 +117,8 @@ async def _event(
         return await _charge(runtime, adapter, delivery, event, now)
     if event.kind in MOVES:
         return await _moved(runtime, delivery, event, now)
+    if event.kind in REFUNDS:
+        return await _refunded(delivery, event, now)
     if event.kind is EventKind.METHOD_REVOKED:
         return _revoked(runtime, delivery, event, now)
     if event.kind in ACCOUNTS:
@@ -153,6 +159,28 @@ async def _moved(runtime: Runtime, delivery: Stored, event: ProcessorEvent, now:
         shown = await without_token(runtime, delivery.account, attempt["payment_method"], Declined(decline))
         decline = shown.decline if isinstance(shown, Declined) else None
     return partial(_store_move, delivery.account, attempt["id"], event.moved, decline, now)
+
+
+async def _refunded(delivery: Stored, event: ProcessorEvent, now: datetime) -> Step:
+    """A refund, ours or made there: matched by our reference first, then by the processor's id, then by its charge."""
+    if event.refund is None:
+        return _ends(parked(f"the {event.kind} notice does not say of which refund"))
+    attempt = await _attempt(delivery, event)
+    if isinstance(attempt, End):
+        return _ends(attempt)
+    if AttemptState(attempt["state"]) in UNRESOLVED | FAILED:
+        raise UnmatchedError(f"the {event.kind} notice is of a charge that is not known to have succeeded yet")
+    return partial(_store_refund, attempt, delivery.source, event.refund, now)
+
+
+async def _store_refund(attempt: asyncpg.Record, connection: str, told: RefundState, now: datetime) -> End:
+    try:
+        of_meaning = await store_told(attempt, connection, told, now)
+    except MayBeOursError as error:
+        raise UnmatchedError("a refund of ours of this amount is on the wire, and this may be it") from error
+    if not of_meaning:
+        return ignored("a refund of which the payer has nothing, or of another account")
+    return DONE
 
 
 async def _store_move(account: str, attempt: str, moved: MoneyMoved, decline: Decline | None, now: datetime) -> End:

@@ -10,7 +10,8 @@ from db import poke, sql
 from db.engine import DB
 from db.poke import Kind
 from db.states import SETTLED, Walk
-from gateway.billing.shapes import CreditNoteShape, InvoiceShape, SubscriptionShape, invoice_digest, is_echo
+from gateway.billing.credit_notes import CreditNoteShape
+from gateway.billing.shapes import InvoiceShape, SubscriptionShape, invoice_digest, is_echo
 from gateway.billing.subscriptions import GONE
 
 KNOWN: Final = "select id, digest from tollbridge.{} where account = $1 and id = any($2) order by id for no key update"

@@ -21,6 +21,7 @@ from gateway.customers.upkeep import advance_method
 from gateway.inbox.route import Router
 from gateway.moment import moment
 from gateway.outbound.deliver import Deliverer
+from gateway.returns.advance import advance_refund
 from gateway.runtime import Runtime
 
 log = structlog.get_logger()
@@ -33,6 +34,7 @@ ADVANCE: Final[Mapping[Kind, Advance]] = {
     Kind.CHECKOUT: advance_checkout,
     Kind.METHOD_SESSION: advance_method_session,
     Kind.METHOD: advance_method,
+    Kind.REFUND: advance_refund,
 }
 
 

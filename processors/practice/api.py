@@ -133,12 +133,18 @@ class PracticeApi:
         return self.own_refund(answer.decode(ApiRefund), query.reference, query.charge_id)
 
     async def _refund_of(self, query: RefundQuery) -> ApiRefund | None:
-        path = f"/v1/charges/{segment(query.charge_id)}/refunds"
-        page = (await self.get(path, "/v1/charges/{id}/refunds")).decode(ApiRefunds)
-        found = [one for one in page.data if one.reference == query.reference]
-        if len(found) > 1 or page.has_more:
-            raise OutcomeUnknownError("the processor shows several refunds with one reference, or too many to see")
+        found = [one for one in await self.refunds_of(query.charge_id) if one.reference == query.reference]
+        if len(found) > 1:
+            raise OutcomeUnknownError("the processor shows several refunds with one reference")
         return self.own_refund(found[0], query.reference, query.charge_id) if found else None
+
+    async def refunds_of(self, charge_id: str) -> list[ApiRefund]:
+        """All refunds of a charge; raises CallError, so also where there are more than a page holds."""
+        path = f"/v1/charges/{segment(charge_id)}/refunds"
+        page = (await self.get(path, "/v1/charges/{id}/refunds", limit=str(PAGE))).decode(ApiRefunds)
+        if page.has_more:
+            raise OutcomeUnknownError("the processor shows too many refunds of the charge to see")
+        return [self.own_refund(one, one.reference, charge_id) for one in page.data]
 
     def own_refund(self, refund: ApiRefund, reference: str, charge: str) -> ApiRefund:
         """Raises OutcomeUnknownError for a refund that is another's, or not the one asked for."""

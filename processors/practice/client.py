@@ -65,6 +65,7 @@ from processors.values import (
     RawDelivery,
     RefundQuery,
     RefundRequest,
+    RefundState,
     Secret,
     Settlement,
     SetupRequest,
@@ -107,6 +108,7 @@ class PracticeAdapter:
         amounts=Amounts(minimum=mapping.MINIMUM),
         settlement=timedelta(days=1),
         refunds=Refunds(RefundMode.SYNC),
+        lists_refunds=True,
         webhook=Webhook.SIGNED_BODY,
         batch=True,
         events=frozenset(EventKind),
@@ -262,6 +264,10 @@ class PracticeAdapter:
         if refund is None:
             return NotFound(conclusive=self.capabilities.not_found_is_conclusive)
         return RefundFound(returns.refund_outcome(refund, self.units))
+
+    async def list_refunds(self, charge_id: str) -> tuple[RefundState, ...]:
+        refunds = await self._api.refunds_of(charge_id)
+        return tuple(returns.refund_state(one, self.units) for one in refunds)
 
     # What the processor tells by itself
 

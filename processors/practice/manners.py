@@ -45,6 +45,7 @@ class LikeAdyen(PracticeAdapter):
         not_found_is_conclusive=False,
         cancel=False,
         refunds=Refunds(RefundMode.ASYNC),
+        lists_refunds=False,
     )
 
 

@@ -22,6 +22,16 @@ MONEY = """
                   and r.state = 'recorded'), 0)::bigint as recorded,
         coalesce((select sum(a.amount_captured) from tollbridge.attempt a where a.account = i.account
                   and a.invoice = i.id and a.surplus and a.state = 'succeeded'), 0)::bigint as surplus,
+        coalesce((select sum(m.amount) from tollbridge.movement m join tollbridge.attempt a on a.id = m.attempt
+                  where m.account = i.account and m.invoice = i.id and m.kind = 'surplus_returned'
+                    and a.surplus), 0)::bigint as surplus_returned,
+        coalesce((select sum(m.amount) from tollbridge.movement m join tollbridge.attempt a on a.id = m.attempt
+                  where m.account = i.account and m.invoice = i.id and m.kind = 'surplus_returned'
+                    and not a.surplus), 0)::bigint as excess_returned,
+        coalesce((select sum(case m.kind when 'refund' then m.amount when 'dispute_withdrawn' then m.amount
+                             else -m.amount end)
+                  from tollbridge.movement m where m.account = i.account and m.invoice = i.id and m.kind in
+                  ('refund', 'refund_failed', 'dispute_withdrawn', 'dispute_returned')), 0)::bigint as returned,
         exists (select 1 from tollbridge.review_case c where c.account = i.account and c.invoice = i.id
                 and c.state = 'open') as case_open
     from tollbridge.invoice i where i.account = $1
@@ -60,6 +70,21 @@ async def _ledger_is_processor(world: World, shop: Shop) -> None:
         (c.id, c.captured * STRIPE_ADDS.get(c.currency.lower(), 1), c.currency.lower()) for c in world.captures(shop)
     )
     assert ledger == processor, f"ledger and processor differ: {ledger - processor} / {processor - ledger}"
+    moved = await sql.rows(
+        """select processor_id, kind, amount, currency from tollbridge.movement
+           where connection = $1 and kind in ('refund', 'surplus_returned', 'refund_failed')""",
+        shop.connection,
+    )
+    back = Counter((r["processor_id"], r["kind"] == "refund_failed", r["amount"]) for r in moved)
+    account = world.practice.account(shop.practice_key)
+    told = Counter[tuple[str, bool, int]]()
+    for one in account.refunds.values():
+        amount = one.amount * STRIPE_ADDS.get(one.currency.lower(), 1)
+        if one.has_succeeded and one.charge in {c.id for c in world.captures(shop)}:
+            told[one.id, False, amount] += 1
+            if one.status == "failed":
+                told[one.id, True, amount] += 1
+    assert back == told, f"refunds differ: {back - told} / {told - back}"
 
 
 async def _ledger_is_stripe(world: World, shop: Shop) -> None:
@@ -68,10 +93,19 @@ async def _ledger_is_stripe(world: World, shop: Shop) -> None:
         live = world.stripe_account(shop).invoices.get(row["id"])
         if live is None:
             continue
-        if row["captured"] - row["surplus"] != row["recorded"]:
+        if row["captured"] - row["surplus"] - row["excess_returned"] != row["recorded"]:
             assert row["case_open"], f"{row['id']}: captured {row['captured']}, recorded {row['recorded']}, no case"
-        if row["surplus"]:
+        if row["surplus"] != row["surplus_returned"]:
             assert row["case_open"], f"{row['id']}: surplus of {row['surplus']} without a case"
+        notes = map(
+            world.stripe_account(shop).credit_notes.__getitem__,
+            world.stripe_account(shop).credit_notes_of_invoice.get(row["id"], []),
+        )
+        credited = sum(n["out_of_band_amount"] or 0 for n in notes if n["status"] == "issued")
+        if row["returned"] != credited:
+            assert row["case_open"], f"{row['id']}: returned {row['returned']}, credited {credited}, no case"
+        if row["returned"] > row["captured"] - row["surplus"]:
+            assert row["case_open"], f"{row['id']}: returned {row['returned']} of {row['captured']}, no case"
         if row["recorded"]:
             assert live["status"] == "paid", f"{row['id']} is recorded here and {live['status']} at Stripe"
             assert live["amount_paid"] == row["recorded"]
@@ -176,7 +210,7 @@ async def _replay_everything(world: World) -> None:
     await sql.rows("update tollbridge.delivery set state = 'stored', reason = '', tries = 0, finished_at = null")
     await world.settle()
     await sql.rows("update tollbridge.invoice set poked = poked + 1, stale = true")
-    for table in ("checkout_session", "payment_method_session", "payment_method"):
+    for table in ("checkout_session", "payment_method_session", "payment_method", "refund", "dispute"):
         await sql.rows(f"update tollbridge.{table} set poked = poked + 1")
     await world.settle()
     world.stripe.delivery.set(mode="manual", double=False, shuffle=False)
@@ -193,6 +227,13 @@ async def fingerprint(world: World) -> dict[str, Any]:
         "told": [r["id"] for r in await sql.rows("select id from tollbridge.outbound_event order by id")],
         "methods": [tuple(r) for r in await sql.rows("select id, status from tollbridge.payment_method order by id")],
         "set-ups": [tuple(r) for r in await sql.rows("select id, state from tollbridge.payment_setup order by id")],
+        "refunds": [
+            tuple(r) for r in await sql.rows("select id, state, credit_note from tollbridge.refund order by id")
+        ],
+        "notes": [tuple(r) for r in await sql.rows("select id, state from tollbridge.credit_note order by id")],
+        "returned": sorted(
+            r.id for shop in world.shops for r in world.practice.account(shop.practice_key).refunds.values()
+        ),
         "captures": sorted(c.id for shop in world.shops for c in world.captures(shop)),
         "calls": len(world.charge_calls()),
         "stripe": sorted(

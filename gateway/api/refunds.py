@@ -1,0 +1,279 @@
+"""/v1/refunds and /v1/credit_notes: money back, asked for here or found elsewhere, and what Stripe shows of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import PathParameter, QueryParameter
+
+from db.states import Approval, RefundState
+from gateway.accounts.audit import Author
+from gateway.accounts.errors import NotThereError
+from gateway.accounts.keys import Scope
+from gateway.api.auth import Principal, requires
+from gateway.api.openapi import about, also, changing, example, problems
+from gateway.api.paging import DEFAULT, After, Limit, Page, listed, page
+from gateway.api.problems import Code, ProblemError
+from gateway.api.waiting import WaitS
+from gateway.returns.crossing import resolve_note
+from gateway.returns.drawing import LineCredit
+from gateway.returns.preview import Preview, preview_refund
+from gateway.returns.request import RefundAsked, approve, ask_refund, retry
+from gateway.returns.shown import SELECT, CreditNoteBody, RefundBody, refund_of, shown_note, shown_refund
+from gateway.runtime import Runtime
+from gateway.waiting import until
+
+Text = Annotated[str, msgspec.Meta(max_length=2000)]
+Callers: Final = requires(Scope.SERVER, Scope.FINANCE)
+RESTING: Final = frozenset({RefundState.RECORDED, RefundState.FAILED, RefundState.REFUSED, RefundState.DEFERRED})
+
+
+class NewLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Part of one invoice line: an amount of it before exclusive tax, or a quantity."""
+
+    invoice_line_item: Annotated[str, msgspec.Meta(pattern="^il_[A-Za-z0-9_]{1,250}$")]
+    amount: Annotated[int, msgspec.Meta(gt=0, lt=1 << 62)] | None = None
+    quantity: Annotated[int, msgspec.Meta(gt=0, lt=1 << 31)] | None = None
+
+
+class NewRefund(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A refund of an invoice that was paid through a processor."""
+
+    invoice: Annotated[str, msgspec.Meta(pattern="^in_[A-Za-z0-9_]{1,250}$")]
+    amount: (
+        Annotated[int, msgspec.Meta(gt=0, lt=1 << 62), about("In minor units; all that can be returned, if left out.")]
+        | None
+    ) = None
+    lines: Annotated[
+        tuple[NewLine, ...],
+        msgspec.Meta(max_length=100),
+        about("What of which line is credited; if left out, the amount is spread over all lines, and tax follows."),
+    ] = ()
+    reason: Annotated[
+        Literal["duplicate", "fraudulent", "order_change", "product_unsatisfactory", ""], about("On the credit note.")
+    ] = ""
+    memo: Annotated[Text, about("On the credit note, for the customer to read.")] = ""
+    note: Annotated[Text, about("For your own people; it goes nowhere else.")] = ""
+    attempt: (
+        Annotated[
+            str,
+            msgspec.Meta(pattern="^att_[a-z0-9]{1,60}$"),
+            about("From this capture alone; of money that the invoice did not take, no credit note is made."),
+        ]
+        | None
+    ) = None
+    wait_s: WaitS = 20.0
+
+
+class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Said about a refund."""
+
+    reason: Annotated[str, msgspec.Meta(max_length=2000), about("For the audit log.")] = ""
+    wait_s: WaitS = 20.0
+
+
+class Resolution(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which refund a credit note made in Stripe belongs to."""
+
+    refund: (
+        Annotated[
+            str,
+            msgspec.Meta(pattern="^rfd_[a-z0-9]{1,60}$"),
+            about("One that was made at the processor; if null, the money is returned now."),
+        ]
+        | None
+    ) = None
+    reason: Annotated[str, msgspec.Meta(max_length=2000), about("For the audit log.")] = ""
+
+
+EXAMPLE: Final = example(
+    "Part of an invoice",
+    {
+        "invoice": "in_1QxA2b",
+        "amount": 400,
+        "reason": "order_change",
+        "memo": "We are sorry for the delay.",
+        "note": "Ticket 4711",
+    },
+)
+DECISION_EXAMPLE: Final = example("With a reason", {"reason": "Checked against ticket 4711."})
+RESOLUTION_EXAMPLE: Final = example("Make the refund", {"refund": None, "reason": "Nobody refunded it there."})
+RefundId = Annotated[str, PathParameter(description="The refund's id: rfd_…")]
+NoteId = Annotated[str, PathParameter(description="The credit note's id: crn_…")]
+OfInvoice = Annotated[str, QueryParameter(description="Only of this invoice.")]
+State = Annotated[RefundState | None, QueryParameter(name="state", description="Only refunds in this state.")]
+LATER: Final = also(202, RefundBody, "the refund as it is: it takes longer, or waits for approval")
+CODES: Final = (Code.NOT_FOUND, Code.STATE_CONFLICT, Code.NOT_REFUNDABLE)
+
+
+@post(
+    "/refunds",
+    status_code=200,
+    guards=[requires(Scope.FINANCE)],
+    **changing(*CODES, Code.STRIPE_REFUSED, moves_money=True, also=LATER),
+    summary="Return money to the payer, and make the credit note",
+)
+async def create(
+    principal: NamedDependency[Principal], runtime: NamedDependency[Runtime], data: Annotated[NewRefund, EXAMPLE]
+) -> Response[RefundBody]:
+    """Stripe's preview of the credit note is a gate; then the processor is asked, and when it has confirmed, the credit
+    note is made. 202 while that lasts, or while somebody else must approve it."""
+    asked = await _asked(runtime, principal.account, data)
+    refund = await ask_refund(Author(principal.actor, data.note), principal.account, asked)
+    return await _answer(principal.account, refund, data.wait_s)
+
+
+@post(
+    "/refunds/preview",
+    status_code=200,
+    guards=[Callers],
+    **changing(Code.NOT_FOUND, Code.STATE_CONFLICT, Code.STRIPE_REFUSED),
+    summary="What a refund would be: what can be returned, and the credit note as Stripe would make it",
+)
+async def preview(
+    principal: NamedDependency[Principal], runtime: NamedDependency[Runtime], data: Annotated[NewRefund, EXAMPLE]
+) -> Preview:
+    """Nothing is stored and nothing moves."""
+    return await preview_refund(runtime, principal.account, _of(data))
+
+
+@get("/refunds", guards=[Callers], responses=problems())
+async def list_refunds(
+    principal: NamedDependency[Principal],
+    invoice: OfInvoice = "",
+    in_state: State = None,
+    limit: Limit = DEFAULT,
+    starting_after: After = "",
+) -> Page[RefundBody]:
+    """The refunds of the account, of one invoice, or in one state; wherever they began."""
+    where = {"invoice": invoice, "state": in_state}
+    found = await page(principal.account, SELECT, "created_at", where, limit=limit, starting_after=starting_after)
+    return listed(*found, shown_refund)
+
+
+@get("/refunds/{refund_id:str}", guards=[Callers], responses=problems(Code.NOT_FOUND))
+async def show_refund(principal: NamedDependency[Principal], refund_id: RefundId) -> RefundBody:
+    """One refund."""
+    return await _found(principal.account, refund_id)
+
+
+@post(
+    "/refunds/{refund_id:str}/approve",
+    status_code=200,
+    guards=[requires(Scope.FINANCE)],
+    **changing(Code.NOT_FOUND, Code.STATE_CONFLICT, moves_money=True, also=LATER),
+    summary="Approve a refund that somebody else asked for",
+)
+async def approve_refund(
+    principal: NamedDependency[Principal], refund_id: RefundId, data: Annotated[Decision, DECISION_EXAMPLE]
+) -> Response[RefundBody]:
+    """By another key than the one that asked for it."""
+    await approve(Author(principal.actor, data.reason), principal.account, refund_id, give=True)
+    return await _answer(principal.account, refund_id, data.wait_s)
+
+
+@post(
+    "/refunds/{refund_id:str}/deny",
+    status_code=200,
+    guards=[requires(Scope.FINANCE)],
+    **changing(Code.NOT_FOUND, Code.STATE_CONFLICT),
+    summary="Deny a refund that waits for approval",
+)
+async def deny_refund(
+    principal: NamedDependency[Principal], refund_id: RefundId, data: Annotated[Decision, DECISION_EXAMPLE]
+) -> Response[RefundBody]:
+    """What it held back can be returned by another one."""
+    await approve(Author(principal.actor, data.reason), principal.account, refund_id, give=False)
+    return await _answer(principal.account, refund_id, data.wait_s)
+
+
+@post(
+    "/refunds/{refund_id:str}/retry",
+    status_code=200,
+    guards=[requires(Scope.FINANCE)],
+    **changing(*CODES, moves_money=True, also=LATER),
+    summary="Try again what failed or was refused of a refund, or its credit note alone",
+)
+async def retry_refund(
+    principal: NamedDependency[Principal], refund_id: RefundId, data: Annotated[Decision, DECISION_EXAMPLE]
+) -> Response[RefundBody]:
+    """Under a new key: what failed has moved nothing. Money that is back already is not sent again."""
+    await retry(Author(principal.actor, data.reason), principal.account, refund_id)
+    return await _answer(principal.account, refund_id, data.wait_s)
+
+
+@get("/credit_notes", guards=[Callers], responses=problems())
+async def list_credit_notes(
+    principal: NamedDependency[Principal], invoice: OfInvoice = "", limit: Limit = DEFAULT, starting_after: After = ""
+) -> Page[CreditNoteBody]:
+    """Credit notes on invoices that are collected here: ours, and those made in Stripe."""
+    select = "select t.* from tollbridge.credit_note t"
+    where = {"invoice": invoice}
+    found = await page(principal.account, select, "created_at", where, limit=limit, starting_after=starting_after)
+    return listed(*found, shown_note)
+
+
+@post(
+    "/credit_notes/{note_id:str}/resolve",
+    status_code=200,
+    guards=[requires(Scope.FINANCE)],
+    **changing(Code.NOT_FOUND, Code.STATE_CONFLICT, moves_money=True),
+    summary="Say which refund a credit note made in Stripe belongs to, or have it made",
+)
+async def resolve(
+    principal: NamedDependency[Principal], note_id: NoteId, data: Annotated[Resolution, RESOLUTION_EXAMPLE]
+) -> Response[Page[RefundBody]]:
+    """For a note that fits several refunds, or whose processor can't be asked for those made in its dashboard."""
+    await resolve_note(Author(principal.actor, data.reason), principal.account, note_id, data.refund)
+    where = {"credit_note": note_id}
+    found = await page(principal.account, SELECT, "created_at", where, limit=1, starting_after="")
+    return Response(listed(*found, shown_refund), status_code=200)
+
+
+def _of(data: NewRefund) -> RefundAsked:
+    lines = tuple(LineCredit(one.invoice_line_item, one.amount, one.quantity) for one in data.lines)
+    return RefundAsked(data.invoice, data.amount, lines, data.reason, data.memo, data.note, data.attempt)
+
+
+async def _asked(runtime: Runtime, account: str, data: NewRefund) -> RefundAsked:
+    """With the amount that its lines come to, where only those were given."""
+    asked = _of(data)
+    if not asked.lines or asked.amount is not None:
+        return asked
+    shown = await preview_refund(runtime, account, asked)
+    if shown.refused:
+        raise ProblemError(Code.STRIPE_REFUSED, shown.refused, param="lines")
+    return msgspec.structs.replace(asked, amount=shown.amount)
+
+
+async def _found(account: str, refund: str) -> RefundBody:
+    row = await refund_of(account, refund)
+    if row is None:
+        raise NotThereError("refund", refund)
+    return shown_refund(row)
+
+
+async def _answer(account: str, refund: str, wait_s: float) -> Response[RefundBody]:
+    async def rests(body: RefundBody) -> bool:
+        done = body.state in RESTING or (body.state is RefundState.SUCCEEDED and body.credit_note is None)
+        return done or body.approval == Approval.WAITING
+
+    body = await until(rests, lambda: _found(account, refund), wait_s)
+    ended = body.state in RESTING and body.state is not RefundState.DEFERRED
+    return Response(body, status_code=200 if ended else 202)
+
+
+refund_routes: Final[list[Any]] = [
+    create,
+    preview,
+    list_refunds,
+    show_refund,
+    approve_refund,
+    deny_refund,
+    retry_refund,
+    list_credit_notes,
+    resolve,
+]

@@ -1,0 +1,87 @@
+"""An amount to credit, spread over an invoice's lines, so that tax follows (docs: programmatic credit notes). Pure.
+
+A credit note by `amount` alone is an adjustment after tax. One by invoice lines takes each line's taxes and discounts
+along in proportion. Stripe computes them: what stands here is a proposal, and its preview accepts it or does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, TypeAlias
+
+import msgspec
+
+MOST_LINES: Final = 100
+"""A credit note of so many lines is none that a human reads; the amount is credited without lines."""
+
+
+class BilledLine(msgspec.Struct, frozen=True):
+    """One line. `amount` is as Stripe shows it, before discounts and exclusive tax; `gross` what the customer pays of
+    it; `credited` what credit notes have taken of `amount` already.
+    """
+
+    id: str
+    amount: int
+    gross: int
+    quantity: int = 1
+    credited: int = 0
+
+    @property
+    def left(self) -> int:
+        """What is left of `amount`."""
+        return self.amount - self.credited
+
+    def gross_of(self, part: int) -> int:
+        """What the customer paid of `part` of the amount, as far as we can tell: what is left adds up to the whole."""
+
+        def until(amount: int) -> int:
+            return round(amount * self.gross / self.amount)
+
+        return until(self.credited + part) - until(self.credited)
+
+
+Share: TypeAlias = tuple[str, int]
+"""A line's id, and what is credited of its `amount`."""
+
+
+def proposals(lines: Sequence[BilledLine], gross: int) -> Iterator[tuple[Share, ...]]:
+    """Ways to credit `gross`, the likeliest first; none where the lines have not so much left.
+
+    In proportion to what is left of each. Where our rounding is not Stripe's, its neighbours follow.
+    """
+    usable = {line.id: line for line in lines if line.left > 0 and line.gross > 0}
+    whole = sum(line.gross_of(line.left) for line in usable.values())
+    if not usable or len(usable) > MOST_LINES or not 0 < gross <= whole:
+        return
+    shares = {id_: min(round(line.left * gross / whole), line.left) for id_, line in usable.items()}
+    shares = _nearest(usable, shares, gross)
+    yield _shown(shares)
+    for nudge in (1, -1):
+        moved = _moved(usable, shares, nudge)
+        if moved != shares:
+            yield _shown(moved)
+
+
+def _nearest(lines: Mapping[str, BilledLine], shares: dict[str, int], gross: int) -> dict[str, int]:
+    """The shares, moved until they come to `gross` by our reckoning, or as near as a few steps lead."""
+    for _ in range(5):
+        off_by = gross - sum(lines[id_].gross_of(part) for id_, part in shares.items())
+        moved = _moved(lines, shares, off_by)
+        if moved == shares:
+            break
+        shares = moved
+    return shares
+
+
+def _moved(lines: Mapping[str, BilledLine], shares: dict[str, int], off_by: int) -> dict[str, int]:
+    """One share moved by about `off_by` of gross: the largest that has room for it."""
+    for id_, part in sorted(shares.items(), key=lambda share: -share[1]) if off_by else ():
+        line = lines[id_]
+        step = round(off_by * line.amount / line.gross) or (1 if off_by > 0 else -1)
+        if 0 <= part + step <= line.left:
+            return shares | {id_: part + step}
+    return shares
+
+
+def _shown(shares: Mapping[str, int]) -> tuple[Share, ...]:
+    return tuple((id_, part) for id_, part in shares.items() if part > 0)

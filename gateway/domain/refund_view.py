@@ -1,0 +1,95 @@
+"""What `decide_refund` looks at: everything that is true of one refund now. Amounts in Stripe's minor units."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from datetime import datetime
+
+import msgspec
+
+from db.states import RELEASED, Approval, CreditNoteState, RefundOrigin, RefundPartState, RefundState
+from gateway.domain.billed import InvoiceStatus
+from processors.capabilities import Capabilities
+
+
+class PartView(msgspec.Struct, frozen=True):
+    """What is returned of one capture, with what its processor promises.
+
+    `room`: what its capture still allows after every reservation, this one's included; below zero it's used up twice.
+    """
+
+    id: str
+    number: int
+    amount: int
+    state: RefundPartState
+    capabilities: Capabilities
+    room: int = 0
+    disputed: bool = False
+    sent_at: datetime | None = None
+    resent_at: datetime | None = None
+    looked_at: datetime | None = None
+    resolve_at: datetime | None = None
+    retry_after: datetime | None = None
+    lookups: int = 0
+    external: bool = False
+    why: str = ""
+    """Of one that was refused or failed: the reason, in words."""
+
+    @property
+    def released(self) -> bool:
+        """It counts no more against what is refundable."""
+        return self.state in RELEASED
+
+    @property
+    def first_sent_at(self) -> datetime:
+        assert self.sent_at is not None, "asked of parts that were sent"
+        return self.sent_at
+
+    @property
+    def last_sent_at(self) -> datetime:
+        return self.resent_at or self.first_sent_at
+
+
+class NoteView(msgspec.Struct, frozen=True):
+    """Its credit note: drawn up, and perhaps standing at Stripe."""
+
+    id: str
+    state: CreditNoteState
+    amount: int
+    tries: int = 0
+    sent_at: datetime | None = None
+
+
+class RefundView(msgspec.Struct, frozen=True):
+    """One refund.
+
+    `awaits_capture`: an attempt for its invoice is under way, whose money it may be taken from. `refundable`: what its
+    captures allow beside what is reserved.
+    """
+
+    id: str
+    origin: RefundOrigin
+    amount: int
+    wants_note: bool
+    created_at: datetime
+    state: RefundState = RefundState.REQUESTED
+    """As it is stored; `project_refund` says what it should be."""
+    failure: str = ""
+    approval: Approval = Approval.NONE
+    parts: tuple[PartView, ...] = ()
+    note: NoteView | None = None
+    invoice_status: InvoiceStatus = "paid"
+    awaits_capture: bool = False
+    refundable: int = 0
+    open_cases: AbstractSet[str] = frozenset()
+    answered_cases: AbstractSet[str] = frozenset()
+
+    @property
+    def returned(self) -> int:
+        """What the payer has back."""
+        return sum(part.amount for part in self.parts if part.state is RefundPartState.SUCCEEDED)
+
+    @property
+    def missing(self) -> int:
+        """What no part stands for any more."""
+        return self.amount - sum(part.amount for part in self.parts if not part.released)

@@ -1,0 +1,230 @@
+"""`decide_refund`: from everything that is true of a refund, the one next step. Pure.
+
+First what is on the wire and not known, then what is still to be sent, and only when the processor has confirmed, the
+credit note: what Stripe shows as returned has been returned.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+import msgspec
+
+from db.states import Approval, CreditNoteState, RefundPartState, RefundState
+from gateway.domain.actions import CaseKind, OpenCase, WaitUntil
+from gateway.domain.refund_view import NoteView, PartView, RefundView
+from gateway.domain.resending import LOOKUPS_BEFORE_REPLAY, can_ask, replay_is_next
+
+UNKNOWN_CASE_AFTER = timedelta(hours=24)
+NOTE_AGAIN_AFTER = timedelta(seconds=60)
+"""A credit note whose answer was lost is looked for after so long: by then Stripe has made it, or never will."""
+NOTE_TRIES_TO_CASE = 6
+
+
+class Spread(msgspec.Struct, frozen=True):
+    """Take it from the captures of its invoice: make its parts. No call."""
+
+
+class RefuseRefund(msgspec.Struct, frozen=True):
+    """It will not be made. No call."""
+
+    failure: str
+    message: str
+
+
+class DrawUpNote(msgspec.Struct, frozen=True):
+    """Find the parameters of its credit note, which Stripe's preview accepts. A gate: nothing is sent before."""
+
+
+class SendPart(msgspec.Struct, frozen=True):
+    """Ask the processor to return one part."""
+
+    part: str
+
+
+class RefusePart(msgspec.Struct, frozen=True):
+    """Don't ask: its capture has no room for it any more. No call."""
+
+    part: str
+    reason: str
+
+
+class PartUnknown(msgspec.Struct, frozen=True):
+    """The worker that sent this part is gone. No call."""
+
+    part: str
+
+
+class ResolvePart(msgspec.Struct, frozen=True):
+    """Find out how a part ended: by asking, or by sending the stored bytes again under the same key."""
+
+    part: str
+    replay: bool
+
+
+class IssueNote(msgspec.Struct, frozen=True):
+    """Make its credit note at Stripe, for `amount`."""
+
+    amount: int
+
+
+class FindNote(msgspec.Struct, frozen=True):
+    """List the invoice's credit notes: ours may stand there, though its answer was lost."""
+
+
+RefundAction: TypeAlias = (
+    Spread
+    | RefuseRefund
+    | DrawUpNote
+    | SendPart
+    | RefusePart
+    | PartUnknown
+    | ResolvePart
+    | IssueNote
+    | FindNote
+    | OpenCase
+    | WaitUntil
+)
+
+
+def decide_refund(view: RefundView, now: datetime) -> RefundAction:
+    """The next step for a refund at business time `now`."""
+    if (unknown := _first(view, RefundPartState.SENDING)) is not None:
+        return PartUnknown(unknown.id)
+    waits: list[WaitUntil] = []
+    for part in view.parts:
+        if part.state in (RefundPartState.UNKNOWN, RefundPartState.PENDING):
+            step = _resolve(view, part, now)
+            if not isinstance(step, WaitUntil):
+                return step
+            waits.append(step)
+    if view.failure and not view.parts:
+        return _told(view, CaseKind.REFUND_REFUSED, view.failure) if _asks_human(view) else WaitUntil(None, "refused")
+    if view.approval is Approval.WAITING:
+        return WaitUntil(None, "waits for somebody to approve it")
+    if view.approval is Approval.DENIED and not view.parts:
+        return RefuseRefund("denied", "its approval was denied")
+    if not view.parts:
+        return _spread(view)
+    if (unsent := _first(view, RefundPartState.REQUESTED)) is not None:
+        return _send(view, unsent, now)
+    if waits:
+        return min(waits, key=lambda wait: (wait.at is None, wait.at))
+    return _finish(view, now)
+
+
+def project_refund(view: RefundView) -> RefundState:
+    """Where a refund stands: recomputable from its parts and its credit note."""
+    states = {part.state for part in view.parts}
+    for one in (RefundPartState.UNKNOWN, RefundPartState.SENDING, RefundPartState.REQUESTED, RefundPartState.PENDING):
+        if one in states:
+            return RefundState(one)
+    if not view.parts:
+        if view.failure:
+            return RefundState.REFUSED
+        waits = view.awaits_capture or (view.wants_note and view.invoice_status == "open")
+        return RefundState.DEFERRED if waits else RefundState.REQUESTED
+    if view.missing > 0:
+        return RefundState.FAILED if RefundPartState.FAILED in states else RefundState.REFUSED
+    stands = view.note is not None and view.note.state is CreditNoteState.ISSUED
+    return RefundState.RECORDED if stands else RefundState.SUCCEEDED
+
+
+def _first(view: RefundView, state: RefundPartState) -> PartView | None:
+    return next((part for part in view.parts if part.state is state), None)
+
+
+def _resolve(view: RefundView, part: PartView, now: datetime) -> RefundAction:
+    """Law 4, for money that goes back."""
+    if part.resolve_at is not None and part.resolve_at > now:
+        return WaitUntil(part.resolve_at, f"part {part.number} is {part.state}")
+    if part.external:
+        return _ask(part, now)
+    age, pending = now - part.first_sent_at, part.state is RefundPartState.PENDING
+    if pending:
+        late = age > part.capabilities.max_pending and (part.lookups > 0 or not can_ask(part))
+        kind = CaseKind.REFUND_PENDING_TOO_LONG
+    else:
+        late = age > UNKNOWN_CASE_AFTER and (part.lookups > LOOKUPS_BEFORE_REPLAY or not can_ask(part))
+        kind = CaseKind.REFUND_UNKNOWN
+    if late and kind not in view.open_cases | view.answered_cases:
+        return OpenCase(kind, f"part {part.number} is still {part.state}")
+    if not pending and replay_is_next(part, now) and part.room >= 0:
+        return ResolvePart(part.id, replay=True)
+    return _ask(part, now)
+
+
+def _ask(part: PartView, now: datetime) -> RefundAction:
+    if can_ask(part):
+        return ResolvePart(part.id, replay=False)
+    pending = part.state is RefundPartState.PENDING
+    waits = part.capabilities.pending_schedule if pending else part.capabilities.unknown_schedule
+    return WaitUntil(now + waits[-1], "only a webhook can say how it ended")
+
+
+def _spread(view: RefundView) -> RefundAction:
+    if view.note is not None and view.note.state is CreditNoteState.VOID:
+        return RefuseRefund("credit_note_voided", "its credit note was voided before anything was sent")
+    if view.awaits_capture:
+        return WaitUntil(None, "the payment is still under way")
+    if view.wants_note and view.invoice_status == "open":
+        if view.refundable < view.amount:
+            return RefuseRefund("not_captured", "the payment that it was to be taken from failed")
+        return WaitUntil(None, "Stripe is about to be told of the payment")
+    if view.refundable < view.amount:
+        return RefuseRefund("exceeds_refundable", f"{view.refundable} can be returned, and {view.amount} was asked for")
+    return Spread()
+
+
+def _send(view: RefundView, part: PartView, now: datetime) -> RefundAction:
+    if part.room < 0:
+        return RefusePart(part.id, "dispute_open" if part.disputed else "exceeds_capture")
+    if part.retry_after is not None and part.retry_after > now:
+        return WaitUntil(part.retry_after, "the processor asks for patience")
+    note = view.note
+    if note is not None and note.state is CreditNoteState.VOID:
+        return RefusePart(part.id, "credit_note_voided")
+    if view.wants_note and note is None:
+        return DrawUpNote()
+    return SendPart(part.id)
+
+
+def _finish(view: RefundView, now: datetime) -> RefundAction:
+    """Everything at the processor has ended."""
+    note = view.note
+    if view.missing > 0:
+        failed = next(part for part in reversed(view.parts) if part.released)
+        is_failure = failed.state is RefundPartState.FAILED
+        kind = CaseKind.REFUND_FAILED if is_failure else CaseKind.REFUND_REFUSED
+        if _asks_human(view) and kind not in view.answered_cases:
+            return _told(view, kind, failed.why or str(failed.state))
+    if view.returned and note is not None and note.state is CreditNoteState.VOID:
+        return _told(view, CaseKind.CREDIT_NOTE_VOIDED, "the money went back, and the credit note was voided")
+    if view.returned and view.wants_note and (note is None or note.state is not CreditNoteState.ISSUED):
+        return _note(view, note, now)
+    return WaitUntil(None, "done" if view.missing <= 0 else "a human was asked")
+
+
+def _note(view: RefundView, note: NoteView | None, now: datetime) -> RefundAction:
+    if note is None:
+        return DrawUpNote()
+    match note.state:
+        case CreditNoteState.SENDING | CreditNoteState.UNKNOWN:
+            at = (note.sent_at or now) + NOTE_AGAIN_AFTER * 2 ** min(note.tries - 1, 10)
+            if note.tries >= NOTE_TRIES_TO_CASE and CaseKind.CREDIT_NOTE_REFUSED not in view.open_cases:
+                return OpenCase(CaseKind.CREDIT_NOTE_REFUSED, "the money went back, and Stripe gives no answer")
+            return WaitUntil(at, "Stripe's answer was lost") if at > now else FindNote()
+        case CreditNoteState.REFUSED:
+            return _told(view, CaseKind.CREDIT_NOTE_REFUSED, "the money went back, and Stripe takes no credit note")
+        case _:
+            return IssueNote(view.returned)
+
+
+def _asks_human(view: RefundView) -> bool:
+    """A request that somebody made of us was answered with its refusal; what nobody waits for wants a case."""
+    return view.failure != "denied"
+
+
+def _told(view: RefundView, kind: CaseKind, reason: str) -> RefundAction:
+    return WaitUntil(None, reason) if kind in view.open_cases | view.answered_cases else OpenCase(kind, reason)

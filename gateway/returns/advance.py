@@ -1,0 +1,174 @@
+"""`advance` of a refund: one worker, one refund, step by step until there is nothing to do but wait."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+import asyncpg
+import msgspec
+import structlog
+
+from db import cases, poke, sql
+from db.engine import DB
+from db.poke import Claim, WakeUp
+from db.states import CreditNoteOrigin, RefundOrigin, RefundState
+from gateway.billing.errors import StripeRefusedError
+from gateway.billing.pace import Lane, in_lane
+from gateway.clock import business_now
+from gateway.collect.cases import open_case
+from gateway.collect.turn import CLAIM_MARGIN_S, take_turn
+from gateway.domain.actions import CaseKind, OpenCase, WaitUntil
+from gateway.domain.refund_view import RefundView
+from gateway.domain.refunds import (
+    DrawUpNote,
+    FindNote,
+    IssueNote,
+    PartUnknown,
+    RefundAction,
+    RefusePart,
+    RefuseRefund,
+    ResolvePart,
+    SendPart,
+    Spread,
+    decide_refund,
+    project_refund,
+)
+from gateway.returns import execute, notes
+from gateway.returns.drawing import LineCredit, Wanted, draw_up
+from gateway.returns.spreading import spread_over_captures
+from gateway.returns.view import refund_row, seen
+from gateway.runtime import Runtime
+
+log = structlog.get_logger()
+
+MOST_ROUNDS: Final = 25
+SETTLED_BY_ITSELF: Final = frozenset(
+    {CaseKind.REFUND_UNKNOWN, CaseKind.REFUND_PENDING_TOO_LONG, CaseKind.REFUND_FAILED, CaseKind.REFUND_REFUSED}
+)
+"""Cases that are over once the payer has the money."""
+
+STATE: Final = """
+    update tollbridge.refund set state = $4, resolved_at = case when $5 then coalesce(resolved_at, $6) end
+    where account = $1 and id = $2 and claimed_by = $3
+"""
+REFUSE: Final = """
+    update tollbridge.refund set failure = $4, message = $5
+    where account = $1 and id = $2 and claimed_by = $3 and failure = ''
+"""
+REFUSE_PARTS: Final = """
+    update tollbridge.refund_part set state = 'refused', refusal = $3, message = $4, resolved_at = $5
+    where account = $1 and refund = $2 and state = 'requested'
+"""
+LINK: Final = "update tollbridge.refund set credit_note = $3 where account = $1 and id = $2 and credit_note is null"
+FINAL: Final = frozenset({RefundState.SUCCEEDED, RefundState.RECORDED, RefundState.FAILED, RefundState.REFUSED})
+
+
+async def advance_refund(runtime: Runtime, wake_up: WakeUp) -> None:
+    """Bring a refund as far as it goes now."""
+    hold_s = runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S
+
+    async def go_round(claim: Claim) -> bool:
+        async with DB.transaction():
+            await poke.hold(claim, hold_s)
+            row = await refund_row(claim.account, claim.id)
+        assert row is not None, "a claimed refund exists"
+        now = await business_now()
+        view = seen(row)
+        await _store_state(claim, view, now)
+        action = decide_refund(view, now)
+        log.debug("step", refund=claim.id, action=type(action).__name__)
+        if isinstance(action, WaitUntil):
+            return await _rest(claim, view, row, action, now)
+        with in_lane(Lane.REFUNDS):
+            await _step(runtime, claim, row, action, now)
+        return False
+
+    await take_turn(wake_up, hold_s, MOST_ROUNDS, go_round)
+
+
+async def _step(runtime: Runtime, claim: Claim, row: asyncpg.Record, action: RefundAction, now: datetime) -> None:
+    match action:
+        case Spread():
+            await _spread(claim, row, now)
+        case RefuseRefund(failure=failure, message=message):
+            async with DB.transaction():
+                await poke.hold(claim, CLAIM_MARGIN_S)
+                await sql.rows(REFUSE, claim.account, claim.id, claim.holder, failure, message)
+        case DrawUpNote():
+            await _draw_up(runtime, claim, row, row["amount"], now)
+        case SendPart():
+            await execute.send_part(runtime, claim, action, row["poked"], now)
+        case RefusePart():
+            await execute.refuse_part(claim, action, now)
+        case PartUnknown():
+            await execute.part_unknown(claim, action, now)
+        case ResolvePart():
+            await execute.resolve_part(runtime, claim, action, now)
+        case IssueNote(amount=amount):
+            if amount != row["note_amount"]:
+                # Less went back than was asked for, and somebody has accepted that.
+                await _draw_up(runtime, claim, row, amount, now)
+            await notes.issue(runtime, claim, row["credit_note"], amount, now)
+        case FindNote():
+            await notes.find(runtime, claim, row["credit_note"], now)
+        case OpenCase(kind=kind, reason=reason):
+            async with DB.transaction():
+                await open_case(claim.account, kind, claim.id, reason, now, invoice=row["invoice"])
+        case WaitUntil():
+            raise AssertionError("rests are not steps")
+
+
+async def _spread(claim: Claim, row: asyncpg.Record, now: datetime) -> None:
+    """Make its parts. Where its captures have no room any more, the next round sees that."""
+    async with DB.transaction():
+        await spread_over_captures(claim.account, row, now)
+        await poke.hold(claim, CLAIM_MARGIN_S)
+
+
+async def _draw_up(runtime: Runtime, claim: Claim, row: asyncpg.Record, amount: int, now: datetime) -> None:
+    """Stripe's preview is a gate: where it refuses, nothing is sent; where money is back already, a human is asked."""
+    lines = tuple(msgspec.json.decode(row["lines"], type=list[LineCredit])) if row["lines"] else ()
+    if amount != row["amount"]:
+        lines = ()
+    wanted = Wanted(row["invoice"], amount, lines=lines, reason=row["reason"], memo=row["memo"])
+    try:
+        drawn = await draw_up(await runtime.stripe(claim.account), wanted)
+    except StripeRefusedError as error:
+        async with DB.transaction():
+            await poke.hold(claim, CLAIM_MARGIN_S)
+            message = sql.storable(str(error), 500)
+            await sql.rows(REFUSE_PARTS, claim.account, claim.id, "credit_note_refused", message, now)
+            await sql.rows(REFUSE, claim.account, claim.id, claim.holder, "credit_note_refused", message)
+            if row["origin"] == RefundOrigin.PROCESSOR or any(p["state"] == "succeeded" for p in row["parts"]):
+                kind = CaseKind.CREDIT_NOTE_REFUSED
+                await open_case(claim.account, kind, claim.id, message, now, invoice=row["invoice"])
+                await sql.rows(
+                    "update tollbridge.refund set wants_note = false where account = $1 and id = $2",
+                    claim.account,
+                    claim.id,
+                )
+        return
+    async with DB.transaction():
+        await poke.hold(claim, CLAIM_MARGIN_S)
+        note = await notes.want(
+            claim.account, row["invoice"], CreditNoteOrigin.REFUND, claim.id, row["currency"], drawn, now
+        )
+        await sql.rows(LINK, claim.account, claim.id, note)
+
+
+async def _store_state(claim: Claim, view: RefundView, now: datetime) -> None:
+    state = project_refund(view)
+    if state is not view.state:
+        await sql.rows(STATE, claim.account, claim.id, claim.holder, state, state in FINAL, now)
+
+
+async def _rest(claim: Claim, view: RefundView, row: asyncpg.Record, action: WaitUntil, now: datetime) -> bool:
+    async with DB.transaction():
+        released = await poke.release(claim, seen=row["poked"], due_at=action.at)
+        if released and view.missing <= 0 and view.open_cases & SETTLED_BY_ITSELF:
+            over = SETTLED_BY_ITSELF if view.returned >= view.amount else frozenset({CaseKind.REFUND_UNKNOWN})
+            await cases.close_by_itself(claim.account, claim.id, over, now)
+        if released and row["failures"]:
+            await cases.close_by_itself(claim.account, claim.id, [CaseKind.ADVANCE_FAILED], now)
+    return released

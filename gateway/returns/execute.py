@@ -1,0 +1,155 @@
+"""The refund at the processor: intent committed, bytes sent once under a total time-out, outcome stored."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import datetime
+from typing import Final
+
+import asyncpg
+import msgspec
+
+from db import poke, sql
+from db.engine import DB
+from db.errors import TransactionMisuseError
+from db.poke import Claim
+from gateway.clock import business_now
+from gateway.collect.charge import total_timeout_s
+from gateway.collect.turn import CLAIM_MARGIN_S
+from gateway.domain.refunds import PartUnknown, RefusePart, ResolvePart, SendPart
+from gateway.returns.parts import looked, store_part_outcome
+from gateway.runtime import Runtime
+from processors.errors import MoneyError, RefusedError
+from processors.interface import ProcessorAdapter
+from processors.money import Money
+from processors.outcome import (
+    LookupFailed,
+    NotFound,
+    NotSent,
+    RefundFound,
+    RefundLookupOutcome,
+    RefundOutcome,
+    Unknown,
+)
+from processors.values import PreparedCall, RefundQuery, RefundRequest
+
+PART: Final = "select * from tollbridge.refund_part where account = $1 and id = $2"
+SENDING: Final = """
+    update tollbridge.refund_part set state = 'sending', request = $3, sent_at = coalesce(sent_at, $4), resent_at =
+        case when sent_at is not null then $4::timestamptz end, retry_after = null
+    where account = $1 and id = $2 and state = 'requested' and tollbridge.refundable(attempt) >= 0 returning id
+"""
+RESENT: Final = "update tollbridge.refund_part set resent_at = $3 where account = $1 and id = $2"
+REFUSE: Final = """
+    update tollbridge.refund_part set state = 'refused', refusal = $3, message = $4, resolved_at = $5
+    where account = $1 and id = $2 and state = 'requested'
+"""
+TABLE: Final = {"table": "refund_part", "column": "request"}
+
+
+async def send_part(runtime: Runtime, claim: Claim, action: SendPart, poked: int, now: datetime) -> None:
+    """Ask for a part. Whatever happens after the first transaction, its row names key and bytes."""
+    row = await _part(claim, action.part)
+    adapter = await runtime.connections.adapter(claim.account, row["connection"])
+    request = RefundRequest(
+        reference=row["reference"],
+        idempotency_key=str(row["idempotency_key"]),
+        charge_id=row["charge_id"],
+        amount=Money(row["amount"], row["currency"]),
+    )
+    try:
+        call = adapter.prepare_refund(request)
+    except (MoneyError, RefusedError) as error:
+        # Nothing was sent and nothing can be.
+        await refuse_part(claim, RefusePart(action.part, "not_expressible"), now, str(error))
+        return
+    sealed = runtime.keyring.encrypt(msgspec.json.encode(call), **TABLE, row=action.part)
+    timeout_s, began = total_timeout_s(runtime, adapter), time.monotonic()
+    async with DB.transaction():
+        # The capture is locked before the refund, as by whoever stores an outcome meanwhile.
+        await sql.rows("select 1 from tollbridge.attempt where id = $1 for no key update", row["attempt"])
+        if await poke.hold(claim, timeout_s + CLAIM_MARGIN_S) != poked:
+            # Something about it changed since it was looked at (a dispute, say): look again.
+            return
+        if await sql.row(SENDING, claim.account, action.part, sealed, now) is None:
+            return
+    outcome: RefundOutcome = NotSent("the worker was held up before the call")
+    if time.monotonic() - began < CLAIM_MARGIN_S / 2:
+        outcome = await _send(adapter, call, timeout_s)
+    late = time.monotonic() - began > timeout_s + CLAIM_MARGIN_S / 2
+    await store_part_outcome(claim.account, action.part, outcome, await business_now(), wake=late)
+
+
+async def resolve_part(runtime: Runtime, claim: Claim, action: ResolvePart, now: datetime) -> None:
+    """Find out how a part ended, as law 4 allows."""
+    row = await _part(claim, action.part)
+    adapter = await runtime.connections.adapter(claim.account, row["connection"])
+    timeout_s = total_timeout_s(runtime, adapter)
+    async with DB.transaction():
+        if action.replay:
+            await sql.rows(RESENT, claim.account, action.part, now)
+        await poke.hold(claim, timeout_s + CLAIM_MARGIN_S)
+    if action.replay:
+        plain = runtime.keyring.decrypt(row["request"], **TABLE, row=action.part)
+        outcome = await _send(adapter, msgspec.json.decode(plain, type=PreparedCall), timeout_s)
+        await store_part_outcome(claim.account, action.part, outcome, await business_now(), wake=False)
+        return
+    query = RefundQuery("" if row["is_external"] else row["reference"], row["charge_id"], row["processor_id"] or "")
+    await _store_lookup(claim, row, adapter, await _ask(adapter, query, timeout_s), await business_now())
+
+
+async def refuse_part(claim: Claim, action: RefusePart, now: datetime, message: str = "") -> None:
+    """It is not sent."""
+    async with DB.transaction():
+        await poke.hold(claim, CLAIM_MARGIN_S)
+        await sql.rows(REFUSE, claim.account, action.part, action.reason, sql.storable(message, 500), now)
+
+
+async def part_unknown(claim: Claim, action: PartUnknown, now: datetime) -> None:
+    """The sender's claim ran out with the part on the wire: unknown, never "nothing happened"."""
+    outcome = Unknown("the sender stopped before its answer")
+    await store_part_outcome(claim.account, action.part, outcome, now, wake=False)
+
+
+async def _store_lookup(
+    claim: Claim, row: asyncpg.Record, adapter: ProcessorAdapter, found: RefundLookupOutcome, now: datetime
+) -> None:
+    capabilities = adapter.capabilities
+    last_sent = row["resent_at"] or row["sent_at"] or row["created_at"]
+    visible = now - last_sent > capabilities.call_timeout + capabilities.lookup_lag
+    match found:
+        case RefundFound(outcome=outcome):
+            await store_part_outcome(claim.account, row["id"], outcome, now, wake=False, proven=True)
+        case NotFound(conclusive=True) if visible and row["state"] == "unknown":
+            gone = NotSent("the processor has no such refund")
+            await store_part_outcome(claim.account, row["id"], gone, now, wake=False, proven=True)
+        case _:
+            await looked(claim.account, row["id"], now, saw_nothing=isinstance(found, NotFound))
+
+
+async def _send(adapter: ProcessorAdapter, call: PreparedCall, timeout_s: float) -> RefundOutcome:
+    """Send once, under a total time-out beyond the adapter's own. An adapter that raises has an unknown outcome."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await adapter.refund(call)
+    except TimeoutError:
+        return Unknown(f"no answer within {timeout_s:g} s")
+    except TransactionMisuseError:
+        raise
+    except Exception as error:  # a fault of the adapter's must not look like "nothing happened"
+        return Unknown(f"the adapter failed: {type(error).__name__}")
+
+
+async def _ask(adapter: ProcessorAdapter, query: RefundQuery, timeout_s: float) -> RefundLookupOutcome:
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await adapter.lookup_refund(query)
+    except TimeoutError:
+        return LookupFailed(f"no answer within {timeout_s:g} s")
+
+
+async def _part(claim: Claim, part: str) -> asyncpg.Record:
+    row = await sql.row(PART, claim.account, part)
+    assert row is not None, "parts are never deleted"
+    return row

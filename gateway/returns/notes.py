@@ -1,0 +1,155 @@
+"""Credit notes of ours at Stripe: the intent stands before the call, and a lost answer is looked for, not repeated.
+
+Law 11: what we create names our row in its metadata. A call whose answer never came may have made the note, and its
+key is dead after a day, or answers a stored error for ever: so the invoice's notes are listed before another try.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+import asyncpg
+import msgspec
+
+from db import poke, sql
+from db.engine import DB
+from db.ids import derived_key, new_id
+from db.poke import Claim, Kind
+from db.states import CreditNoteOrigin
+from gateway.billing import credit_notes
+from gateway.billing.client import from_unix
+from gateway.billing.credit_notes import NOTE_KEY, CreditNoteShape
+from gateway.billing.errors import StripeNotSentError, StripeRefusedError, StripeUnknownError
+from gateway.collect.turn import CLAIM_MARGIN_S
+from gateway.returns.drawing import Drawn
+from gateway.runtime import Runtime
+
+INSERT: Final = """
+    insert into tollbridge.credit_note (id, account, invoice, origin, subject, state, amount, out_of_band, currency,
+        reason, memo, params, created_at)
+    values ($1, $2, $3, $4, $5, 'wanted', $6, $7, $8, $9, $10, $11, $12)
+    on conflict (account, origin, subject) do update set amount = excluded.amount, out_of_band = excluded.out_of_band,
+        reason = excluded.reason, memo = excluded.memo, params = excluded.params, state = 'wanted', error = ''
+        where credit_note.state in ('wanted', 'refused')
+    returning id
+"""
+NOTE: Final = "select * from tollbridge.credit_note where account = $1 and id = $2"
+SENDING: Final = """
+    update tollbridge.credit_note set state = 'sending', tries = tries + 1, sent_at = $3
+    where account = $1 and id = $2 and state in ('wanted', 'unknown', 'sending') returning tries
+"""
+END: Final = (
+    "update tollbridge.credit_note set state = $3, error = $4 where account = $1 and id = $2 and state = 'sending'"
+)
+BACK: Final = """
+    update tollbridge.credit_note set state = 'wanted', sent_at = null
+    where account = $1 and id = $2 and state in ('sending', 'unknown')
+"""
+ISSUED: Final = """
+    update tollbridge.credit_note set state = 'issued', stripe_id = $3, number = $4, amount = $5, out_of_band = $6,
+        pre_payment = $7, post_payment = $8, issued_at = $9, error = ''
+    where account = $1 and id = $2
+"""
+
+
+async def want(
+    account: str, invoice: str, origin: CreditNoteOrigin, subject: str, currency: str, drawn: Drawn, now: datetime
+) -> str:
+    """Store a note that is drawn up, in the caller's transaction; its id. The same subject again is the same note."""
+    params, note = drawn.params, new_id("crn")
+    found = await sql.value(
+        INSERT,
+        note,
+        account,
+        invoice,
+        origin,
+        subject,
+        drawn.preview.total,
+        params.get("out_of_band_amount", 0),
+        currency,
+        params.get("reason", ""),
+        params.get("memo", ""),
+        msgspec.json.encode(params).decode(),
+        now,
+    )
+    if found is None:
+        found = await sql.value(
+            "select id from tollbridge.credit_note where account = $1 and origin = $2 and subject = $3",
+            account,
+            origin,
+            subject,
+        )
+    return str(found)
+
+
+async def issue(runtime: Runtime, claim: Claim, note: str, amount: int, now: datetime) -> None:
+    """Make a note that is drawn up for this amount; of another one it makes none.
+
+    Two calls share a key, then a new one is taken: a stored error answers for ever.
+    """
+    row = await _note(claim, note)
+    if row["amount"] != amount:
+        return
+    async with DB.transaction():
+        await poke.hold(claim, runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S)
+        tries = await sql.value(SENDING, claim.account, note, now)
+    if tries is None:
+        return
+    params = msgspec.json.decode(row["params"])
+    params["metadata"] = {NOTE_KEY: note, f"tollbridge_{row['origin']}": row["subject"]}
+    key = derived_key("credit_note", claim.account, note, str((tries + 1) // 2))
+    stripe = await runtime.stripe(claim.account)
+    try:
+        made = await credit_notes.create(stripe, params, key)
+    except StripeRefusedError as error:
+        # A repeat may be refused because the first try has made it: it is looked for then.
+        await _end(claim, note, "refused" if tries == 1 else "unknown", str(error))
+    except StripeNotSentError:
+        await sql.rows(END, claim.account, note, "wanted" if tries == 1 else "unknown", "")
+        raise
+    except StripeUnknownError as error:
+        await _end(claim, note, "unknown", str(error))
+    else:
+        async with DB.transaction():
+            await stands(claim.account, note, made, now)
+
+
+async def find(runtime: Runtime, claim: Claim, note: str, now: datetime) -> None:
+    """Look whether a note whose answer was lost stands at Stripe; where it does not, it may be tried again."""
+    row = await _note(claim, note)
+    async with DB.transaction():
+        await poke.hold(claim, runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S)
+    listed = await credit_notes.of_invoice(await runtime.stripe(claim.account), row["invoice"])
+    found = _ours(listed, note)
+    async with DB.transaction():
+        if found is not None:
+            await stands(claim.account, note, found, now)
+        else:
+            await sql.rows(BACK, claim.account, note)
+
+
+async def stands(account: str, note: str, shape: CreditNoteShape, now: datetime) -> None:
+    """It stands at Stripe: keep what it came to, and look at its invoice again; in the caller's transaction."""
+    invoice = await sql.value(
+        "select invoice from tollbridge.credit_note where account = $1 and id = $2 for no key update", account, note
+    )
+    made_at = from_unix(shape.created) or now
+    amounts = (shape.total, shape.out_of_band_amount or 0, shape.pre_payment_amount, shape.post_payment_amount)
+    await sql.rows(ISSUED, account, note, shape.id, shape.number, *amounts, made_at)
+    await poke.poke(Kind.INVOICE, account, [str(invoice)], now, stale=True)
+
+
+def _ours(listed: Sequence[CreditNoteShape], note: str) -> CreditNoteShape | None:
+    return next((one for one in listed if (one.metadata or {}).get(NOTE_KEY) == note), None)
+
+
+async def _end(claim: Claim, note: str, state: str, error: str) -> None:
+    await sql.rows(END, claim.account, note, state, sql.storable(error, 500))
+
+
+async def _note(claim: Claim, note: str) -> asyncpg.Record:
+    row = await sql.row(NOTE, claim.account, note)
+    assert row is not None, "notes are never deleted"
+    return row

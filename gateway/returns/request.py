@@ -1,0 +1,262 @@
+"""Refunds that people ask for: stored with what they are taken from reserved, approved, retried."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+import asyncpg
+import msgspec
+
+from db import cases, poke, sql
+from db.engine import DB
+from db.ids import new_id
+from db.poke import Kind
+from db.states import RefundOrigin
+from gateway.accounts.audit import Author
+from gateway.accounts.errors import FieldError, NotThereError
+from gateway.clock import business_now
+from gateway.domain.actions import CaseKind
+from gateway.domain.policy import Policy
+from gateway.returns.drawing import LineCredit
+from gateway.returns.errors import NotRefundableError, RefundStateError
+from gateway.returns.spreading import spread_over_captures
+
+INVOICE: Final = """
+    select i.*, a.policies,
+        exists (select 1 from tollbridge.attempt t where t.account = i.account and t.invoice = i.id
+                and t.state in ('sending', 'pending', 'requires_action', 'unknown')) as awaits_capture,
+        exists (select 1 from tollbridge.movement m where m.account = i.account and m.invoice = i.id
+                and m.kind = 'receipt') as has_receipt
+    from tollbridge.invoice i join tollbridge.account a on a.id = i.account
+    where i.account = $1 and i.id = $2
+"""
+CAPTURES: Final = """
+    select t.id, t.surplus, t.connection, greatest(tollbridge.refundable(t.id), 0) as refundable, t.amount_captured,
+        exists (select 1 from tollbridge.dispute d where d.attempt = t.id
+                and d.state in ('opened', 'funds_withdrawn')) as disputed
+    from tollbridge.attempt t
+    where t.account = $1 and t.invoice = $2 and t.amount_captured > 0 order by t.number
+"""
+INSERT: Final = """
+    insert into tollbridge.refund (id, account, invoice, origin, base, state, amount, currency, attempt, reason, memo,
+        note, lines, wants_note, credit_note, requested_by, approval, created_at)
+    values ($1, $2, $3, $4, $5, 'requested', $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+    on conflict (account, base) do nothing returning id
+"""
+LOCK: Final = "select * from tollbridge.refund where account = $1 and id = $2 for no key update"
+NO_ROOM: Final = "there is not so much left to return"
+
+
+class RefundAsked(msgspec.Struct, frozen=True):
+    """A refund as somebody asks for it. `amount` in minor units; None for all that can be returned.
+
+    `attempt`: of this capture alone, which may be money that the invoice did not take (no credit note then).
+    """
+
+    invoice: str
+    amount: int | None = None
+    lines: tuple[LineCredit, ...] = ()
+    reason: str = ""
+    memo: str = ""
+    note: str = ""
+    attempt: str | None = None
+
+
+class Refundable(msgspec.Struct, frozen=True):
+    """What can be returned of an invoice, and what stands in the way of more."""
+
+    amount: int
+    currency: str
+    obstacles: tuple[str, ...] = ()
+
+
+async def refundable(account: str, invoice: str, attempt: str | None = None) -> Refundable:
+    """What can be returned now; raises NotThereError."""
+    row = await _invoice(account, invoice)
+    captures = _of(await sql.rows(CAPTURES, account, invoice), attempt)
+    return Refundable(sum(c["refundable"] for c in captures), row["currency"], tuple(_obstacles(row, captures)))
+
+
+async def ask_refund(by: Author, account: str, asked: RefundAsked) -> str:
+    """Store a refund, with its parts reserved, and wake a worker; its id.
+
+    Raises NotThereError, FieldError, NotRefundableError, RefundStateError.
+    """
+    now = await business_now()
+    async with DB.transaction():
+        # Captures are locked before all else, as by whoever stores an outcome.
+        captures = _of(await _locked_captures(account, asked.invoice), asked.attempt)
+        row = await _invoice(account, asked.invoice)
+        if asked.attempt is not None and not captures:
+            raise FieldError("attempt", "the invoice has no such capture")
+        surplus = bool(captures) and all(c["surplus"] for c in captures)
+        _refuse(row, surplus=surplus)
+        left = sum(c["refundable"] for c in captures)
+        amount = asked.amount if asked.amount is not None else left
+        deferred = row["status"] != "paid" and not surplus
+        if deferred and asked.amount is None:
+            raise FieldError("amount", "is needed while the payment is under way")
+        if amount <= 0 or (amount > left and not deferred):
+            raise NotRefundableError("; ".join([NO_ROOM, *_obstacles(row, captures)]), left)
+        refund = new_id("rfd")
+        approval = _policy(row).wants_approval(amount, row["currency"])
+        stored = await insert_refund(
+            account,
+            refund,
+            refund,
+            asked,
+            RefundOrigin.REQUEST,
+            amount,
+            row["currency"],
+            now,
+            wants_note=not surplus,
+            requested_by=by.name,
+            approval="waiting" if approval else "",
+        )
+        if not deferred and await spread_over_captures(account, stored, now):
+            raise NotRefundableError(NO_ROOM, left)
+        after = {"invoice": asked.invoice, "amount": amount, "currency": row["currency"], "approval": approval}
+        await by.note(account, "refund.requested", refund, after=after)
+        await poke.poke(Kind.REFUND, account, [refund], now, urgent=True)
+    return refund
+
+
+async def insert_refund(
+    account: str,
+    refund: str,
+    base: str,
+    asked: RefundAsked,
+    origin: RefundOrigin,
+    amount: int,
+    currency: str,
+    now: datetime,
+    *,
+    wants_note: bool,
+    credit_note: str | None = None,
+    requested_by: str = "",
+    approval: str = "",
+) -> asyncpg.Record:
+    """The row, in the caller's transaction; the same `base` again is the row that stands."""
+    lines = msgspec.json.encode(asked.lines).decode() if asked.lines else ""
+    texts = (asked.reason, asked.memo, asked.note, lines)
+    asked_for = (amount, currency, asked.attempt, *texts, wants_note, credit_note, requested_by, approval, now)
+    await sql.rows(INSERT, refund, account, asked.invoice, origin, base, *asked_for)
+    row = await sql.row("select * from tollbridge.refund where account = $1 and base = $2", account, base)
+    assert row is not None, "it was inserted, or was there"
+    return row
+
+
+async def approve(by: Author, account: str, refund: str, *, give: bool) -> None:
+    """Say yes or no to a refund that waits for a second pair of eyes; raises NotThereError, RefundStateError."""
+    now = await business_now()
+    async with DB.transaction():
+        row = await _locked(account, refund)
+        if row["approval"] != "waiting":
+            raise RefundStateError("it does not wait for approval")
+        if give and row["requested_by"] == by.name:
+            raise RefundStateError("whoever asked for a refund does not approve it: somebody else must")
+        change = """update tollbridge.refund set approval = $3, approved_by = $4,
+                        failure = case when $3 = 'denied' then 'denied' else failure end
+                    where account = $1 and id = $2"""
+        await sql.rows(change, account, refund, "given" if give else "denied", by.name)
+        if not give:
+            await sql.rows(
+                """update tollbridge.refund_part set state = 'refused', refusal = 'denied', resolved_at = $3
+                   where account = $1 and refund = $2 and state = 'requested'""",
+                account,
+                refund,
+                now,
+            )
+        await by.note(account, "refund.approved" if give else "refund.denied", refund)
+        await poke.poke(Kind.REFUND, account, [refund], now, urgent=True)
+
+
+async def retry(by: Author, account: str, refund: str) -> None:
+    """Try again what failed or was refused, under new keys; or only its credit note, where the money is back.
+
+    Raises NotThereError, RefundStateError, NotRefundableError.
+    """
+    now = await business_now()
+    async with DB.transaction():
+        row = await sql.row("select * from tollbridge.refund where account = $1 and id = $2", account, refund)
+        if row is None:
+            raise NotThereError("refund", refund)
+        await _locked_captures(account, row["invoice"])
+        row = await _locked(account, refund)
+        if row["approval"] == "denied":
+            raise RefundStateError("its approval was denied: ask for another one")
+        parts = await sql.rows("select state, amount from tollbridge.refund_part where refund = $1", refund)
+        missing = row["amount"] - sum(p["amount"] for p in parts if p["state"] not in ("failed", "refused"))
+        note = await _note_state(account, row["credit_note"])
+        note_failed = row["failure"] == "credit_note_refused" or note == "refused"
+        if not missing and not note_failed:
+            raise RefundStateError(f"nothing of it failed: it is {row['state']}")
+        if missing and await spread_over_captures(account, row, now, missing):
+            raise NotRefundableError(NO_ROOM, (await refundable(account, row["invoice"], row["attempt"])).amount)
+        clear = """update tollbridge.refund set failure = '', message = '', wants_note = wants_note or $4,
+                       credit_note = case when $3 then null else credit_note end where account = $1 and id = $2"""
+        await sql.rows(clear, account, refund, note == "refused", row["failure"] == "credit_note_refused")
+        kinds = [CaseKind.REFUND_FAILED, CaseKind.REFUND_REFUSED, CaseKind.CREDIT_NOTE_REFUSED]
+        await cases.close_by_itself(account, refund, kinds, now)
+        await by.note(account, "refund.retried", refund, after={"amount": missing})
+        await poke.poke(Kind.REFUND, account, [refund], now, urgent=True)
+
+
+async def _note_state(account: str, note: str | None) -> str:
+    if note is None:
+        return ""
+    found = await sql.value("select state from tollbridge.credit_note where account = $1 and id = $2", account, note)
+    return str(found)
+
+
+def _refuse(row: asyncpg.Record, *, surplus: bool) -> None:
+    """Raise what stands in the way."""
+    if row["stale"] and row["status"] != "paid":
+        raise RefundStateError("Stripe is about to be asked what the invoice is; ask again")
+    if surplus or row["status"] == "paid" or row["awaits_capture"]:
+        return
+    if row["state"] == "captured":
+        raise RefundStateError("Stripe is about to be told of its payment; ask again")
+    raise RefundStateError(f"nothing was paid for it that could go back: it is {row['status']} in Stripe")
+
+
+def _obstacles(row: asyncpg.Record, captures: Sequence[asyncpg.Record]) -> list[str]:
+    """Why not everything that was paid can be returned, in words."""
+    found = []
+    if any(c["disputed"] for c in captures):
+        found.append("a dispute is open: what it is about can't be refunded")
+    if row["has_receipt"]:
+        found.append("a payment was recorded by hand: return it where it came from, and credit it in Stripe")
+    if row["awaits_capture"]:
+        found.append("a payment is still under way")
+    return found
+
+
+def _of(captures: Sequence[asyncpg.Record], attempt: str | None) -> list[asyncpg.Record]:
+    return [c for c in captures if (c["id"] == attempt if attempt is not None else not c["surplus"])]
+
+
+async def _locked_captures(account: str, invoice: str) -> list[asyncpg.Record]:
+    lock = "select id from tollbridge.attempt where account = $1 and invoice = $2 order by id for update"
+    await sql.rows(lock, account, invoice)
+    return await sql.rows(CAPTURES, account, invoice)
+
+
+async def _invoice(account: str, invoice: str) -> asyncpg.Record:
+    row = await sql.row(INVOICE, account, invoice)
+    if row is None:
+        raise NotThereError("invoice", invoice)
+    return row
+
+
+async def _locked(account: str, refund: str) -> asyncpg.Record:
+    row = await sql.row(LOCK, account, refund)
+    if row is None:
+        raise NotThereError("refund", refund)
+    return row
+
+
+def _policy(row: asyncpg.Record) -> Policy:
+    return msgspec.json.decode(row["policies"], type=Policy)

@@ -1,0 +1,136 @@
+"""Refunds and credit notes as they are shown: by the API, the CLI, and whoever else reads them."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import asyncpg
+import msgspec
+
+from db import sql
+from db.states import RefundOrigin, RefundPartState, RefundState
+
+SELECT: Final = """
+    select t.*, array(select jsonb_build_object('id', p.id, 'number', p.number, 'attempt', p.attempt,
+                          'connection', c.name, 'charge', p.charge_id, 'amount', p.amount, 'state', p.state,
+                          'reference', p.reference, 'processor_id', p.processor_id, 'refusal', p.refusal,
+                          'code', p.code, 'message', p.message, 'external', p.is_external)
+                      from tollbridge.refund_part p join tollbridge.connection c on c.id = p.connection
+                      where p.refund = t.id order by p.number) as parts,
+        (select n from tollbridge.credit_note n where n.account = t.account and n.id = t.credit_note) as noted
+    from tollbridge.refund t
+"""
+
+
+class PartBody(msgspec.Struct, frozen=True):
+    """What is returned of one capture. `refusal`: why it was not made, in words that all processors share."""
+
+    id: str
+    number: int
+    attempt: str
+    connection: str
+    charge: str
+    amount: int
+    state: RefundPartState
+    reference: str
+    processor_id: str | None
+    refusal: str
+    code: str
+    message: str
+    external: bool
+
+
+class CreditNoteBody(msgspec.Struct, frozen=True):
+    """A credit note at Stripe, or one that is about to be made there. `out_of_band`: what the payer has back outside
+    Stripe; without any, nothing was returned to the payer."""
+
+    id: str
+    invoice: str
+    stripe_id: str | None
+    number: str
+    origin: str
+    state: str
+    amount: int
+    out_of_band: int
+    currency: str
+    reason: str
+    memo: str
+    message: str
+    issued: int | None
+    object: Literal["credit_note"] = "credit_note"
+
+
+class RefundBody(msgspec.Struct, frozen=True):
+    """Money on its way back, with its parts and its credit note.
+
+    `origin`: `request` (asked for here), `stripe` (a credit note made there), `processor` (made in its dashboard),
+    `surplus` (money that no invoice takes). `failure`: why it was not made.
+    """
+
+    id: str
+    invoice: str
+    origin: RefundOrigin
+    state: RefundState
+    amount: int
+    currency: str
+    reason: str
+    memo: str
+    note: str
+    parts: list[PartBody]
+    credit_note: CreditNoteBody | None
+    requested_by: str
+    approval: str
+    approved_by: str
+    failure: str
+    message: str
+    created: int
+    resolved: int | None
+    object: Literal["refund"] = "refund"
+
+
+async def refund_of(account: str, refund: str) -> asyncpg.Record | None:
+    """A refund with all that is shown of it; None where there is none."""
+    return await sql.row(f"{SELECT} where t.account = $1 and t.id = $2", account, refund)
+
+
+def shown_refund(row: asyncpg.Record) -> RefundBody:
+    """A row of `SELECT`."""
+    return RefundBody(
+        id=row["id"],
+        invoice=row["invoice"],
+        origin=RefundOrigin(row["origin"]),
+        state=RefundState(row["state"]),
+        amount=row["amount"],
+        currency=row["currency"],
+        reason=row["reason"],
+        memo=row["memo"],
+        note=row["note"],
+        parts=[msgspec.json.decode(part, type=PartBody) for part in row["parts"]],
+        credit_note=None if row["noted"] is None else shown_note(row["noted"]),
+        requested_by=row["requested_by"],
+        approval=row["approval"],
+        approved_by=row["approved_by"],
+        failure=row["failure"],
+        message=row["message"],
+        created=int(row["created_at"].timestamp()),
+        resolved=None if row["resolved_at"] is None else int(row["resolved_at"].timestamp()),
+    )
+
+
+def shown_note(row: asyncpg.Record) -> CreditNoteBody:
+    """A row of `credit_note`."""
+    return CreditNoteBody(
+        id=row["id"],
+        invoice=row["invoice"],
+        stripe_id=row["stripe_id"],
+        number=row["number"],
+        origin=row["origin"],
+        state=row["state"],
+        amount=row["amount"],
+        out_of_band=row["out_of_band"],
+        currency=row["currency"],
+        reason=row["reason"],
+        memo=row["memo"],
+        message=row["error"],
+        issued=None if row["issued_at"] is None else int(row["issued_at"].timestamp()),
+    )

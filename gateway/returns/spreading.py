@@ -1,0 +1,67 @@
+"""From which captures a refund is taken: one part for each, under their locks (law 8)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+from uuid import uuid5
+
+import asyncpg
+
+from db import sql
+from db.engine import DB
+from db.ids import NAMESPACE, new_id
+
+LOCK: Final = """
+    select id from tollbridge.attempt where account = $1 and invoice = $2 and amount_captured > 0 order by id for update
+"""
+# A capture is one charge at the processor; an attempt may have made several under one reference.
+CAPTURES: Final = """
+    select t.id as attempt, t.connection, m.processor_id as charge_id,
+        least(tollbridge.refundable(t.id, m.processor_id), tollbridge.refundable(t.id)) as room
+    from tollbridge.attempt t
+    join tollbridge.movement m on m.attempt = t.id and m.kind = 'capture'
+    where t.account = $1 and t.invoice = $2 and (t.id = $3 or $3::text is null and not t.surplus)
+    group by t.id, t.connection, m.processor_id, t.number order by t.number desc, m.processor_id
+"""
+NUMBER: Final = "select coalesce(max(number), 0) from tollbridge.refund_part where refund = $1"
+PART: Final = """
+    insert into tollbridge.refund_part (id, account, refund, number, attempt, connection, charge_id, amount, currency,
+        state, idempotency_key, reference, created_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'requested', $10, $11, $12)
+"""
+
+
+async def spread_over_captures(account: str, refund: asyncpg.Record, now: datetime, amount: int | None = None) -> int:
+    """Make the parts of a refund (or of `amount` of it), the newest capture first; in the caller's transaction.
+
+    Returns what the captures had no room for: then nothing was made.
+    """
+    DB.current("spreading a refund")
+    await sql.rows(LOCK, account, refund["invoice"])
+    left = refund["amount"] if amount is None else amount
+    parts: list[tuple[asyncpg.Record, int]] = []
+    for capture in await sql.rows(CAPTURES, account, refund["invoice"], refund["attempt"]):
+        part = min(left, capture["room"])
+        if part > 0:
+            parts.append((capture, part))
+            left -= part
+    if left:
+        return int(left)
+    made = int(await sql.value(NUMBER, refund["id"]))
+    for number, (capture, part) in enumerate(parts, made + 1):
+        await add_part(account, refund, number, capture, part, now)
+    return 0
+
+
+async def add_part(
+    account: str, refund: asyncpg.Record, number: int, capture: asyncpg.Record, amount: int, now: datetime
+) -> None:
+    """One part, whose key and reference come out the same after the database was restored (law 2)."""
+    key = uuid5(NAMESPACE, f"refund\n{account}\n{refund['base']}\n{number}")
+    names = ("attempt", "connection", "charge_id")
+    place = [capture[name] for name in names]
+    reference = f"{refund['base']}.{number}"
+    await sql.rows(
+        PART, new_id("rfp"), account, refund["id"], number, *place, amount, refund["currency"], key, reference, now
+    )

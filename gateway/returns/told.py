@@ -1,0 +1,87 @@
+"""A refund as its processor tells of it: one of ours, or one that somebody made there past us."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+from uuid import uuid5
+
+import asyncpg
+
+from db import poke, sql
+from db.engine import DB
+from db.ids import NAMESPACE, new_id
+from db.poke import Kind
+from db.states import RefundOrigin
+from gateway.collect.cases import open_case
+from gateway.domain.actions import CaseKind
+from gateway.returns.parts import store_part_outcome
+from gateway.returns.request import RefundAsked, insert_refund
+from processors.outcome import RefundPending, RefundSucceeded
+from processors.values import RefundState
+
+OURS: Final = """
+    select id, account, refund from tollbridge.refund_part
+    where connection = $1 and ((reference = $2 and $2 <> '') or processor_id = $3) order by id
+"""
+ON_THE_WIRE: Final = """
+    select 1 from tollbridge.refund_part
+    where attempt = $1 and amount = $2 and state in ('sending', 'unknown') and processor_id is null and not is_external
+"""
+PART: Final = """
+    insert into tollbridge.refund_part (id, account, refund, number, attempt, connection, charge_id, amount, currency,
+        state, is_external, idempotency_key, reference, created_at, sent_at)
+    values ($1, $2, $3, 1, $4, $5, $6, $7, $8, 'requested', true, $9, $10, $11, $11) on conflict do nothing returning id
+"""
+OVER: Final = "select tollbridge.refundable($1) < 0"
+LOCK: Final = "select surplus from tollbridge.attempt where id = $1 for update"
+
+
+class MayBeOursError(Exception):
+    """A refund of ours of this amount is on the wire: whether this is it must be known first."""
+
+
+async def store_told(attempt: asyncpg.Record, connection: str, told: RefundState, now: datetime) -> bool:
+    """Store what a processor tells of a refund of this capture, in the caller's transaction; whether it is of any
+    meaning to us. Raises MayBeOursError.
+
+    Ours is known by our reference first, then by the processor's id. What we know nothing of began there: the money is
+    on its way, so it stands in our books at once; its credit note waits for whoever may have made one.
+    """
+    DB.current("a refund that was told of")
+    account = attempt["account"]
+    found = await sql.row(OURS, connection, told.reference, told.processor_id)
+    if found is not None:
+        if found["account"] != account:
+            return False
+        await store_part_outcome(account, found["id"], told.outcome, now, wake=True, proven=True)
+        return True
+    unnamed = not told.reference and not told.external
+    if unnamed and await sql.row(ON_THE_WIRE, attempt["id"], told.amount.amount) is not None:
+        raise MayBeOursError(told.processor_id)
+    if not told.processor_id or not isinstance(told.outcome, RefundSucceeded | RefundPending):
+        return False
+    await _take_in(attempt, connection, told, now)
+    return True
+
+
+async def _take_in(attempt: asyncpg.Record, connection: str, told: RefundState, now: datetime) -> None:
+    account, invoice = attempt["account"], attempt["invoice"]
+    await sql.rows(LOCK, attempt["id"])
+    base = f"{connection}:{told.processor_id}"[:200]
+    asked = RefundAsked(invoice, attempt=attempt["id"], note="made at the processor")
+    money = (told.amount.amount, told.amount.currency)
+    row = await insert_refund(
+        account, new_id("rfd"), base, asked, RefundOrigin.PROCESSOR, *money, now, wants_note=False
+    )
+    key = uuid5(NAMESPACE, f"refund\n{account}\n{base}")
+    place = (attempt["id"], connection, told.charge_id or attempt["processor_id"] or "")
+    part = await sql.value(PART, new_id("rfp"), account, row["id"], *place, *money, key, base, now)
+    if part is None:
+        return
+    await store_part_outcome(account, part, told.outcome, now, wake=False, proven=True)
+    if await sql.value(OVER, attempt["id"]):
+        reason = f"with the refund {told.processor_id} made there, more went back than was captured"
+        await open_case(account, CaseKind.OVERPAID_TO_CUSTOMER, attempt["id"], reason, now, invoice=invoice)
+    await poke.poke(Kind.INVOICE, account, [invoice], now, stale=True)
+    await poke.poke(Kind.REFUND, account, [row["id"]], now)

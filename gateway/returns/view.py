@@ -1,0 +1,102 @@
+"""The view of a refund, read in one statement."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import asyncpg
+import msgspec
+
+from db import sql
+from db.states import Approval, CreditNoteState, RefundOrigin, RefundPartState, RefundState, known
+from gateway.connections import capabilities_of
+from gateway.domain.refund_view import NoteView, PartView, RefundView
+
+VIEW: Final = """
+    select r.*, r.claim_until > clock_timestamp() as claim_holds, i.status as invoice_status,
+        n.state as note_state, n.amount as note_amount, n.tries as note_tries, n.sent_at as note_sent_at,
+        array(select p from tollbridge.refund_part p where p.refund = r.id order by p.number) as parts,
+        (select coalesce(jsonb_object_agg(p.id, jsonb_build_object('adapter', c.adapter,
+                    'room', tollbridge.refundable(p.attempt),
+                    'disputed', exists (select 1 from tollbridge.dispute d where d.attempt = p.attempt
+                                        and d.state in ('opened', 'funds_withdrawn', 'lost')))), '{}')
+         from tollbridge.refund_part p join tollbridge.connection c on c.id = p.connection
+         where p.refund = r.id) as beside,
+        exists (select 1 from tollbridge.attempt t where t.account = r.account and t.invoice = r.invoice
+                and t.state in ('sending', 'pending', 'requires_action', 'unknown')) as awaits_capture,
+        (select coalesce(sum(greatest(tollbridge.refundable(t.id), 0)), 0)::bigint from tollbridge.attempt t
+         where t.account = r.account and t.invoice = r.invoice and t.amount_captured > 0
+           and (t.id = r.attempt or r.attempt is null and not t.surplus)) as refundable,
+        array(select c.kind from tollbridge.review_case c
+              where c.account = r.account and c.subject = r.id and c.state = 'open') as open_cases,
+        array(select c.kind from tollbridge.review_case c
+              where c.account = r.account and c.subject = r.id and c.state = 'closed' and c.closed_by <> 'tollbridge'
+                and c.closed_at >= all (select p.created_at from tollbridge.refund_part p
+                                        where p.refund = r.id)) as answered_cases
+    from tollbridge.refund r
+    join tollbridge.invoice i on i.account = r.account and i.id = r.invoice
+    left join tollbridge.credit_note n on n.account = r.account and n.id = r.credit_note
+    where r.account = $1 and r.id = $2
+"""
+
+
+class _Beside(msgspec.Struct, frozen=True):
+    """What stands beside a part's row."""
+
+    adapter: str
+    room: int
+    disputed: bool
+
+
+async def refund_row(account: str, refund: str) -> asyncpg.Record | None:
+    """Everything about a refund; None where there is none."""
+    return await sql.row(VIEW, account, refund)
+
+
+def seen(row: asyncpg.Record) -> RefundView:
+    """The row as a view."""
+    beside = msgspec.json.decode(row["beside"], type=dict[str, _Beside])
+    return RefundView(
+        id=row["id"],
+        origin=known(RefundOrigin, row["origin"]),
+        amount=row["amount"],
+        wants_note=row["wants_note"],
+        created_at=row["created_at"],
+        state=known(RefundState, row["state"]),
+        failure=row["failure"],
+        approval=known(Approval, row["approval"]),
+        parts=tuple(_part(part, beside[part["id"]]) for part in row["parts"]),
+        note=_note(row),
+        invoice_status=row["invoice_status"] or "open",
+        awaits_capture=row["awaits_capture"],
+        refundable=row["refundable"],
+        open_cases=frozenset(row["open_cases"]),
+        answered_cases=frozenset(row["answered_cases"]),
+    )
+
+
+def _note(row: asyncpg.Record) -> NoteView | None:
+    if row["credit_note"] is None:
+        return None
+    state = known(CreditNoteState, row["note_state"])
+    return NoteView(row["credit_note"], state, row["note_amount"], row["note_tries"], row["note_sent_at"])
+
+
+def _part(row: asyncpg.Record, beside: _Beside) -> PartView:
+    return PartView(
+        id=row["id"],
+        number=row["number"],
+        amount=row["amount"],
+        state=known(RefundPartState, row["state"]),
+        capabilities=capabilities_of(beside.adapter),
+        room=beside.room,
+        disputed=beside.disputed,
+        sent_at=row["sent_at"] or row["created_at"],
+        resent_at=row["resent_at"],
+        looked_at=row["looked_at"],
+        resolve_at=row["resolve_at"],
+        retry_after=row["retry_after"],
+        lookups=row["lookups"],
+        external=row["is_external"],
+        why=": ".join(text for text in (row["refusal"], row["code"], row["message"]) if text),
+    )
