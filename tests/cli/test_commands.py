@@ -143,6 +143,7 @@ async def test_payment_methods(tollbridge: Tollbridge) -> None:
             connection=connection,
             reference=b"sealed",
             token_hash=f"hash-{n}",
+            vault_hash=f"hash-{n}",
             card=f'{{"brand": "{brand}", "last4": "424{n}"}}',
             status="active",
             position=n,

@@ -296,6 +296,19 @@ class World:
         self.merchant.secret = made["secret"]
         return str(made["id"])
 
+    async def share_the_processor(self) -> None:
+        """The second shop charges through the first's account at the processor; each has its own endpoint there."""
+        first, second = self.shops
+        secret = "practice_webhook_shared_made_up"
+        url = f"{self.gateway_url}/webhooks/{second.name}/practice-eu"
+        taken = self.practice.set_webhook(first.practice_key, url, secret, add=True)
+        change = connections.ConnectionChange(
+            credentials={"api_key": Secret(first.practice_key), "webhook_secret": Secret(secret)},
+            options={"account": taken.id},
+        )
+        await connections.update(self.runtime, BY, second.account, second.connection, change)
+        second.practice_key = first.practice_key
+
     async def set_policy(self, **policy: Any) -> None:
         """Change a policy of the first shop."""
         change = accounts.AccountChange(policies=policy)
