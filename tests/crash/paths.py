@@ -36,6 +36,9 @@ class Path:
 
 PATHS: Final[dict[str, Path]] = {}
 
+MOST_TRIES: Final = 5
+"""So often eight hours are enough for what the merchant has not taken: it is tried for three days."""
+
 
 async def nothing(world: CrashWorld) -> None:
     """The shop, and nobody has bought anything yet."""
@@ -87,6 +90,23 @@ async def subscribed_with_one_event(world: CrashWorld) -> Signup:
     endpoints = world.shop.client.v1.webhook_endpoints
     [endpoint] = (await endpoints.list_async()).data
     await endpoints.update_async(endpoint.id, {"enabled_events": ["invoice.finalized"]})
+    return signup
+
+
+async def subscribed_and_told(world: CrashWorld) -> Signup:
+    """A customer of a merchant whose server is told of everything from now on."""
+    signup = await subscribed(world)
+    await world.listen()
+    return signup
+
+
+async def subscribed_with_a_shared_token(world: CrashWorld) -> Signup:
+    """A customer whose one token is stored for two connections, which both go to one account at the processor."""
+    signup = await subscribed(world)
+    await world.connect_twice()
+    [card] = world.methods_at_processor()
+    await world.take_over(signup.customer, card.token, connection="practice-two")
+    await world.rest()
     return signup
 
 
@@ -259,6 +279,60 @@ async def method_revoked(world: CrashWorld, begun: Signup) -> None:
     assert len(world.captures()) == 1
 
 
+@path(begins=subscribed_with_a_shared_token)
+async def shared_token_dropped(world: CrashWorld, begun: Signup) -> None:
+    """Both connections let go of their one token: the last of them deletes it, whoever that turns out to be."""
+    for method in await world.methods_of(begun.customer):
+        await world.call("DELETE", f"/v1/customers/{begun.customer}/payment_methods/{method['id']}")
+    await world.rest()
+    assert [method.status for method in world.methods_at_processor()] == ["revoked"]
+    assert [method["status"] for method in await world.methods_of(begun.customer)] == ["revoked"] * 2
+    keys = {call.idempotency_key for call in world.practice.calls if call.method == "DELETE"}
+    assert len(keys) == 1, "one deletes; a death has it ask again"
+
+
+@path(begins=subscribed_with_a_shared_token)
+async def shared_token_kept(world: CrashWorld, begun: Signup) -> None:
+    """One connection lets go of the token of two: the other one is charged with it."""
+    [first, _] = await world.methods_of(begun.customer)
+    await world.call("DELETE", f"/v1/customers/{begun.customer}/payment_methods/{first['id']}")
+    await world.rest()
+    assert [method.status for method in world.methods_at_processor()] == ["active"]
+    await world.later(days=31)
+    await world.rest()
+    _paid(world, begun, 2)
+
+
+@path(begins=subscribed_and_told)
+async def merchant_told(world: CrashWorld, begun: Signup) -> None:
+    """The merchant's server fails at the first two POSTs: each event comes until it is taken."""
+    world.merchant.answers = [503, 500]
+    await _declined_first(world, begun)
+    await _all_told(world, begun)
+
+
+@path(begins=subscribed_and_told)
+async def merchant_deaf(world: CrashWorld, begun: Signup) -> None:
+    """The merchant's server refuses everything for days: what it was to be told stands, and comes in the end."""
+    world.merchant.deaf = True
+    await _declined_first(world, begun)
+    assert world.merchant.told == []
+    assert await world.untold() == await world.announced()
+    world.merchant.deaf = False
+    await _all_told(world, begun)
+
+
+async def _declined_first(world: CrashWorld, begun: Signup) -> None:
+    """A renewal of which there is more than one thing to tell."""
+    [method] = world.methods_at_processor()
+    method.kind, method.declines_left = type(method.kind)("soft_then_ok"), 1
+    await world.later(days=31)
+    await world.rest()
+    await world.later(hours=25)
+    await world.rest()
+    _paid(world, begun, 2)
+
+
 @path(begins=offered_free)
 async def zero_invoice(world: CrashWorld, begun: Session) -> None:
     """A first invoice of nothing: Stripe marks it paid, and nobody is charged."""
@@ -290,6 +364,19 @@ async def _confirm(world: CrashWorld, session: Session, card: str) -> None:
     await world.give_card(session, card)
     await world.confirm(session, wait_s=0)
     await world.rest()
+
+
+async def _all_told(world: CrashWorld, begun: Signup) -> None:
+    """Every event is taken while it is still tried, the renewal's under numbers without a gap."""
+    for _ in range(MOST_TRIES):
+        if await world.untold():
+            await world.later(hours=8)
+            await world.rest()
+    assert await world.untold() == 0
+    assert len({event["id"] for event in world.merchant.told}) == await world.announced()
+    renewal = world.invoices_of(begun.subscription)[-1]["id"]
+    told = {event["sequence"] for event in world.merchant.told if event["data"]["id"] == renewal}
+    assert sorted(told) == [1, 2]
 
 
 def _paid(world: CrashWorld, made: Signup, invoices: int) -> None:

@@ -45,11 +45,6 @@ async def customer_of(world: World, shop: Shop) -> str:
     return str(customer.id)
 
 
-async def take_over(world: World, shop: Shop, customer: str, token: str) -> httpx.Response:
-    wanted = {"connection": "practice-eu", "token": token, "card": {"brand": "visa", "last4": "4242"}}
-    return await world.call("POST", METHODS.format(customer), wanted, key=shop.api_key)
-
-
 async def remove(world: World, shop: Shop, customer: str, method: str) -> None:
     answer = await world.call("DELETE", f"{METHODS.format(customer)}/{method}", key=shop.api_key)
     assert answer.status_code == 200, answer.text
@@ -66,7 +61,7 @@ async def shared(world: World) -> tuple[str, list[tuple[Shop, str, str]]]:
     held = []
     for shop in world.shops:
         customer = await customer_of(world, shop)
-        taken = await take_over(world, shop, customer, token)
+        taken = await world.take_over(customer, token, shop=shop)
         assert taken.status_code == 200, taken.text
         held.append((shop, customer, str(taken.json()["id"])))
     await world.settle()
@@ -242,7 +237,7 @@ async def test_a_token_taken_over_while_it_is_being_deleted(world: World, monkey
     token = world.practice.create_method(world.shop.practice_key, "ok").token
     first, second = world.shops
     one, other = await customer_of(world, first), await customer_of(world, second)
-    method = (await take_over(world, first, one, token)).json()["id"]
+    method = (await world.take_over(one, token, shop=first)).json()["id"]
     answers: list[httpx.Response] = []
 
     async def meanwhile() -> None:
@@ -257,7 +252,7 @@ async def test_a_token_taken_over_while_it_is_being_deleted(world: World, monkey
     assert answers[0].json()["type"] == "urn:tollbridge:error:in_progress"
     assert method not in answers[0].text
     assert status(world, token) == "revoked"
-    again = await take_over(world, second, other, token)
+    again = await world.take_over(other, token, shop=second)
     assert (again.status_code, again.json()["param"]) == (400, "token")
     assert await shown(world, second, other) == []
 
@@ -269,7 +264,7 @@ async def test_a_set_up_that_is_done_while_its_token_is_being_deleted(
     token = world.practice.create_method(world.shop.practice_key, "ok").token
     first, second = world.shops
     one, other = await customer_of(world, first), await customer_of(world, second)
-    method = (await take_over(world, first, one, token)).json()["id"]
+    method = (await world.take_over(one, token, shop=first)).json()["id"]
     session = await method_session(world, second, other)
     await setup_with(world, second, session, token)
 
@@ -294,7 +289,7 @@ async def test_a_token_that_its_processor_has_revived(world: World) -> None:
     token = world.practice.create_method(world.shop.practice_key, "ok").token
     first, second = world.shops
     one, other = await customer_of(world, first), await customer_of(world, second)
-    await remove(world, first, one, (await take_over(world, first, one, token)).json()["id"])
+    await remove(world, first, one, (await world.take_over(one, token, shop=first)).json()["id"])
     await world.settle()
     session = await method_session(world, second, other)
     await setup_with(world, second, session, token)
@@ -325,7 +320,7 @@ async def test_a_deletion_that_was_not_sent_is_not_wanted_any_more(world: World)
     token = world.practice.create_method(world.shop.practice_key, "ok").token
     first, second = world.shops
     one, other = await customer_of(world, first), await customer_of(world, second)
-    method = (await take_over(world, first, one, token)).json()["id"]
+    method = (await world.take_over(one, token, shop=first)).json()["id"]
     await remove_unseen(world, first, one, method)
     with boundaries(once(f"before DELETE /v1/methods/{token}")):
         await world.work()
