@@ -23,8 +23,9 @@ from gateway.sandbox.practice import create_app as create_practice
 from gateway.sandbox.stripe import StripeSandbox, ids
 from gateway.sandbox.stripe import create_app as create_stripe
 from gateway.settings import Settings
+from tests.crash.beginnings import Begins, nothing
 from tests.crash.gateway import Gateway
-from tests.crash.paths import PATHS, Begins, Path, nothing
+from tests.crash.paths import PATHS, Path
 from tests.crash.snapshot import Snapshot
 from tests.crash.wire import GATEWAY, MERCHANT, PRACTICE, STRIPE, Wire, install_wire
 from tests.crash.world import CrashWorld
