@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Final
 
 import click
 
 from db.states import InvoiceState
 from gateway.api.invoices import InvoiceBody, InvoiceDetail, find_invoice, find_invoices
 from gateway.api.paging import Page
+from gateway.api.payment_methods import PaymentMethodBody, find_methods
 from gateway.cli.context import ACCOUNT, account_of, author, opened, run
-from gateway.cli.output import OUT, as_json, fields, money, say, table, when
-from gateway.cli.pauses import REASON, UNTIL, ends, paused, utc
+from gateway.cli.invoice_text import print_invoice
+from gateway.cli.output import OUT, as_json, money, say, table, when
+from gateway.cli.pauses import REASON, UNTIL, ends, utc
 from gateway.finance.collect_now import collect_now
 from gateway.finance.pause import pause_invoice, resume_invoice
 from gateway.finance.record_payment import Receipt, record_payment
+
+MOST_METHODS: Final = 100
+"""So many of a customer's payment methods are named by their card; older ones by their id."""
 
 
 @click.group()
@@ -67,12 +73,16 @@ def list_(
 def show(invoice: str, account: str, json_: bool) -> None:
     """Show an invoice with its attempts, movements, recordings and cases."""
 
-    async def work() -> InvoiceDetail:
+    async def work() -> tuple[InvoiceDetail, list[PaymentMethodBody]]:
         async with opened():
-            return await find_invoice((await account_of(account)).id, invoice)
+            owner = (await account_of(account)).id
+            found = await find_invoice(owner, invoice)
+            if not found.customer:
+                return found, []
+            return found, (await find_methods(owner, found.customer, limit=MOST_METHODS, starting_after="")).data
 
-    found = run(work)
-    say(found, json_, lambda: _print(found))
+    found, methods = run(work)
+    say(found, json_, lambda: print_invoice(found, {one.id: one for one in methods}))
 
 
 @invoices.command()
@@ -97,7 +107,12 @@ def collect(invoice: str, account: str, json_: bool) -> None:
 @click.option("--source", required=True, metavar="WORD", help="By what way it came: credits, bank_transfer, …")
 @click.option("--reference", required=True, help="What names the payment there.")
 @click.option("--received", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]), required=True, help="When, in UTC.")
-@click.option("--amount", type=int, help="Refuse it unless this is due, in minor units.")
+@click.option(
+    "--amount",
+    type=int,
+    metavar="MINOR_UNITS",
+    help="Refuse it unless just this is due, in Stripe's minor units: 1200 for 12.00 EUR, 1000 for 1,000 JPY.",
+)
 @click.option("--reason", required=True, help="Why; it goes into the audit log.")
 @ACCOUNT
 @as_json
@@ -160,56 +175,3 @@ def resume_collection(invoice: str, reason: str, account: str, json_: bool) -> N
     found = run(work)
     still = f" Its customer's pause goes on until {ends(found.pause)}." if found.pause else ""
     say(found, json_, lambda: OUT.print(f"{found.id} is collected again.{still}"))
-
-
-def _print(invoice: InvoiceDetail) -> None:
-    fields(
-        {
-            "invoice": invoice.id,
-            "number": invoice.number,
-            "state": invoice.state,
-            "why": invoice.reason,
-            "paused": paused(invoice.pause),
-            "next": when(invoice.next_attempt),
-            "stripe status": invoice.status,
-            "due": money(invoice.amount_due, invoice.currency),
-            "remaining": money(invoice.amount_remaining, invoice.currency),
-            "due date": when(invoice.due_date),
-            "customer": invoice.customer,
-            "subscription": invoice.subscription,
-            "as of": when(invoice.read),
-            "dashboard": invoice.links.dashboard,
-        }
-    )
-    currency = invoice.currency
-    tried = [
-        (
-            a.number,
-            a.id,
-            a.connection,
-            money(a.amount, currency),
-            a.state,
-            a.decline and a.decline.decline_class,
-            a.reference,
-        )
-        for a in invoice.attempts
-    ]
-    moved = [
-        (when(m.occurred), m.kind, money(m.amount, m.currency), m.connection, m.processor_id) for m in invoice.movements
-    ]
-    told = [(when(r.created), r.state, money(r.amount, r.currency), r.how) for r in invoice.recordings]
-    open_ = [(c.id, c.kind, c.state, c.reason, c.action) for c in invoice.cases]
-    if invoice.plan is not None:
-        planned = [(when(t.at), t.reason, t.connection, t.payment_method) for t in invoice.plan.tries]
-        OUT.print("\n[bold]Plan[/bold]")
-        table(("at", "why", "connection", "payment method"), planned, invoice.plan.reason)
-        at_end = " and ".join(invoice.plan.at_end) or "nothing: it stays open"
-        OUT.print(f"In the end, {when(invoice.plan.ends_at) or 'some day'}: {at_end.replace('_', ' ')}.")
-    OUT.print("\n[bold]Attempts[/bold]")
-    table(("#", "attempt", "connection", "amount", "state", "decline", "reference"), tried, "None.")
-    OUT.print("\n[bold]Movements[/bold]")
-    table(("at", "kind", "amount", "connection", "processor id"), moved, "None.")
-    OUT.print("\n[bold]Recordings[/bold]")
-    table(("at", "state", "amount", "how"), told, "None.")
-    OUT.print("\n[bold]Cases[/bold]")
-    table(("case", "kind", "state", "reason", "what to do"), open_, "None.")

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.api.paging import Page
+from processors.money import to_text
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -60,12 +61,12 @@ def fields(value: Mapping[str, Any]) -> None:
 
 def when(seconds: int | None) -> str:
     """A time of the API's for people, in UTC."""
-    return "" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"
+    return "" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def money(amount: int, currency: str | None) -> str:
-    """An amount as it is kept: minor units and the currency. No guess at decimals."""
-    return f"{amount} {currency or ''}".strip()
+    """An amount for people: `12.00 EUR`. Empty where no currency is known yet, and with it no amount."""
+    return to_text(amount, currency) if currency else ""
 
 
 def _cell(value: Any) -> str:

@@ -184,7 +184,7 @@ def clock(by: timedelta | None, stripe_url: str, practice_url: str, without_gate
     ]
     if by is None:
         seen = run(partial(_clocks, urls))
-        say(seen, json_, lambda: fields({url: f"{when(one['now'])} UTC" for url, one in seen.items()}))
+        say(seen, json_, lambda: fields({url: when(one["now"]) for url, one in seen.items()}))
         return
 
     async def work() -> dict[str, Any]:
@@ -227,7 +227,7 @@ async def advance(urls: list[str], by: timedelta, *, gateway: bool = True, waiti
                 left -= step
                 progress.advance(task, step.total_seconds())
         seen = await _call(http.get, f"{urls[0]}/_sandbox/clock")
-    now = f"{await business_now():%Y-%m-%d %H:%M:%S} UTC" if gateway else f"{when(seen['now'])} UTC"
+    now = f"{await business_now():%Y-%m-%d %H:%M:%S} UTC" if gateway else when(seen["now"])
     return {"advanced_s": int(by.total_seconds()), "now": now, "sandbox_now": seen["now"]}
 
 

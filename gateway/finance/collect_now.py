@@ -65,7 +65,7 @@ def refuse(view: InvoiceView, now: datetime) -> None:
         case Exhausted(reason=reason) | Held(reason=reason) | TryAt(reason=reason):
             raise NotNowError(reason)
         case TryNow(method=method):
-            if (bound := out_of_bounds(method, view.wanted)) is not None:
+            if (bound := out_of_bounds(method, view.wanted, invoice.currency)) is not None:
                 raise NotNowError(bound.reason)
             if waits_until(method, now) is not None:
                 raise NotNowError(NOT_ANSWERING)

@@ -113,7 +113,7 @@ async def test_invoices_cases_and_events(tollbridge: Tollbridge) -> None:
 
     listed = await tollbridge("invoices", "list", "--state", "due")
     assert "in_1" in listed.out
-    assert "1190 eur" in listed.out
+    assert "11.90 EUR" in listed.out
     shown = await tollbridge("invoices", "show", "in_1")
     assert "waits for the worker" in shown.out
     assert case in shown.out
