@@ -254,3 +254,21 @@ async def test_webhook_endpoints_and_what_they_are_told(tollbridge: Tollbridge) 
     assert (await tollbridge("webhooks", "add", "https://127.0.0.1/")).code == 2
     assert (await tollbridge("webhooks", "remove", endpoint, "--json")).json["deleted"]
     assert (await tollbridge("webhooks", "list")).out.strip() == "No webhook endpoints."
+
+
+NO_NAME = "a" * 64  # longer than a label may be, so that no resolver is asked
+EVENTS_SECRET = {"EVENTS_SECRET": "whsec_" + "aGVy" * 8}
+
+
+async def test_apply_warns_of_an_endpoint_without_address_and_refuses_a_private_one(
+    tollbridge: Tollbridge, tmp_path: Path
+) -> None:
+    file, account = tmp_path / "gateway.toml", '[[account]]\nname = "eu"\napi_key = "env:STRIPE_KEY"\n'
+    endpoint = '[[account.webhook_endpoint]]\nurl = "https://{}/"\nsecret = "env:EVENTS_SECRET"\n'
+    file.write_text(account + endpoint.format(NO_NAME))
+    done = await tollbridge("apply", str(file), **STRIPE, **EVENTS_SECRET)
+    assert (done.code, "Warning: account.0.webhook_endpoint.0.url" in done.err) == (0, True)
+    assert NO_NAME in (await tollbridge("webhooks", "list", "--json")).out
+    file.write_text(account + endpoint.format("127.0.0.1"))
+    refused = await tollbridge("apply", str(file), **STRIPE, **EVENTS_SECRET)
+    assert (refused.code, "TOLLBRIDGE_OUTBOUND_PRIVATE" in refused.err) == (2, True)
