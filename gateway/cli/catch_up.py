@@ -89,8 +89,8 @@ def _print_all(done: Sequence[tuple[Account, Report]]) -> None:
         OUT.print(_verdict(account, report))
         if (before := report.forgotten_before) is not None:
             OUT.print(
-                f"{account.name}: Stripe lists no events from before {before:%F %T} UTC any more (30 days). Of that time "
-                "only what still stands there was compared: invoices, credit notes, living subscriptions."
+                f"{account.name}: Stripe lists no events from before {before:%F %T} UTC any more (30 days). Of that "
+                "time only what still stands there was compared: invoices, credit notes, living subscriptions."
             )
 
 

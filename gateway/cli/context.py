@@ -25,7 +25,7 @@ from gateway.accounts.errors import AccountsError, FieldError
 from gateway.api.problems import DATABASE_AWAY, ProblemError
 from gateway.billing.errors import StripeError
 from gateway.cases import CaseClosedError
-from gateway.cli.home import local_keyring
+from gateway.cli.home import local_keyring, read_notes
 from gateway.clock import LiveClockError
 from gateway.finance.errors import ByHandError
 from gateway.logs import configure_logging
@@ -112,9 +112,16 @@ async def database(settings: Settings) -> AsyncIterator[None]:
 @asynccontextmanager
 async def opened() -> AsyncIterator[Runtime]:
     """A runtime over the database, for one command."""
-    settings = command_settings("warning")
+    settings = _reached(command_settings("warning"))
     async with database(settings), running(settings, keyring_of(settings)) as runtime:
         yield runtime
+
+
+def _reached(settings: Settings) -> Settings:
+    """With the address of the `dev` that runs in this home, unless the settings name one themselves."""
+    running_here = read_notes(settings.home_path).get("gateway", "")
+    usual = (settings.public_url, settings.host, settings.port) == ("", Settings().host, Settings().port)
+    return msgspec.structs.replace(settings, public_url=running_here) if running_here and usual else settings
 
 
 def keyring_of(settings: Settings) -> Keyring:

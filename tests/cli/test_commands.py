@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from db import sql
+from gateway.cli.home import write_notes
 from tests.api.seed import NOW, add_case, add_delivery, add_event, add_invoice, insert
 from tests.cli.conftest import Tollbridge
 
@@ -272,3 +273,15 @@ async def test_apply_warns_of_an_endpoint_without_address_and_refuses_a_private_
     file.write_text(account + endpoint.format("127.0.0.1"))
     refused = await tollbridge("apply", str(file), **STRIPE, **EVENTS_SECRET)
     assert (refused.code, "TOLLBRIDGE_OUTBOUND_PRIVATE" in refused.err) == (2, True)
+
+
+async def test_webhooks_are_told_to_come_where_dev_runs(tollbridge: Tollbridge, tmp_path: Path) -> None:
+    """In a second terminal, which knows nothing of `dev --port`."""
+    await add_account(tollbridge)
+    write_notes(tmp_path, gateway="http://127.0.0.1:9350")
+    assert "http://127.0.0.1:9350/webhooks/stripe/eu\n" in (await tollbridge("accounts", "show")).out
+    own = await tollbridge("accounts", "show", "--json", TOLLBRIDGE_PUBLIC_URL="https://pay.shop.example")
+    assert own.json["webhook_url"] == "https://pay.shop.example/webhooks/stripe/eu"
+    write_notes(tmp_path, gateway="")
+    away = await tollbridge("accounts", "show", TOLLBRIDGE_PORT="9351")
+    assert "http://127.0.0.1:9351/webhooks/stripe/eu  (set TOLLBRIDGE_PUBLIC_URL" in away.out
