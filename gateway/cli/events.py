@@ -64,7 +64,7 @@ def replay(event: tuple[str, ...], account: str, endpoint: str, json_: bool) -> 
     """Deliver events again, with the same id and body."""
 
     async def work() -> list[Event]:
-        async with opened():
+        async with opened(needs_worker=True):
             owner, by = (await account_of(account)).id, author("events replay")
             for one in event:
                 await story.replay(by, owner, one, endpoint)

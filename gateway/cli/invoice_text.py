@@ -46,7 +46,7 @@ def print_invoice(invoice: InvoiceDetail, methods: Methods) -> None:
     told = [(when(r.created), r.state, money(r.amount, r.currency), r.how) for r in invoice.recordings]
     cases = [(c.id, c.kind, c.state, c.reason, c.action) for c in invoice.cases]
     OUT.print("\n[bold]Attempts[/bold]")
-    columns = ("#", "at", "state", "amount", "payment method", "connection", "why it ended so", "reference", "attempt")
+    columns = ("#", "at", "state", "amount", "payment method", "connection", "why it ended so", "reference")
     table(columns, tried, "None.")
     OUT.print("\n[bold]Movements[/bold]")
     table(("at", "kind", "amount", "connection", "processor id"), moved, "None.")
@@ -66,7 +66,7 @@ def _print_plan(plan: PlanBody, methods: Methods) -> None:
 
 def _attempt(one: AttemptBody, methods: Methods) -> tuple[Any, ...]:
     method, amount = _method(one.payment_method, methods), money(one.amount, one.currency)
-    return (one.number, when(one.created), one.state, amount, method, one.connection, _why(one), one.reference, one.id)
+    return (one.number, when(one.created), one.state, amount, method, one.connection, _why(one), one.reference)
 
 
 def _why(one: AttemptBody) -> str:

@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 
+from db import sql
 from db.states import InvoiceState
 from gateway.api.invoices import InvoiceBody, InvoiceDetail, find_invoice, find_invoices
 from gateway.api.paging import Page
@@ -19,18 +20,39 @@ from gateway.finance.collect_now import collect_now
 from gateway.finance.pause import pause_invoice, resume_invoice
 from gateway.finance.record_payment import Receipt, record_payment
 
+NAMED: Final = "select id from tollbridge.invoice where account = $1 and (id = $2 or number = $2) order by id = $2 desc"
 MOST_METHODS: Final = 100
 """So many of a customer's payment methods are named by their card; older ones by their id."""
+MEANING: Final = {
+    InvoiceState.DRAFT: "Stripe has not finalized it",
+    InvoiceState.DUE: "to be charged; why not yet, it says",
+    InvoiceState.CHARGING: "a charge is on its way to the processor",
+    InvoiceState.PENDING: "the processor, or the payer's bank, has not decided yet",
+    InvoiceState.UNKNOWN: "the answer to a charge was lost: it is being found out, and nothing else is charged",
+    InvoiceState.CAPTURED: "the money is taken, and Stripe is about to be told",
+    InvoiceState.PAID: "paid in Stripe",
+    InvoiceState.RETRYING: "declined, and tried again by its plan",
+    InvoiceState.NEEDS_PAYMENT_METHOD: "nothing can be charged: the payer must give another payment method",
+    InvoiceState.EXHAUSTED: "every try is used: somebody must decide",
+    InvoiceState.UNCOLLECTIBLE: "given up in Stripe",
+    InvoiceState.CLOSED: "void or deleted in Stripe",
+    InvoiceState.NOT_OURS: "Stripe collects it itself, or its customer was opted out",
+}
 
 
-@click.group()
+@click.group(epilog="\b\nStates:\n" + "\n".join(f"  {state:<21} {means}" for state, means in MEANING.items()))
 def invoices() -> None:
-    """Invoices as they stand."""
+    """Invoices as they stand. INVOICE is Stripe's id (in_…), or the invoice's number."""
 
 
 @invoices.command(name="list")
 @ACCOUNT
-@click.option("--state", type=click.Choice([state.value for state in InvoiceState]), help="Only in this state.")
+@click.option(
+    "--state",
+    type=click.Choice([state.value for state in InvoiceState]),
+    metavar="STATE",
+    help="Only in this state; `tollbridge invoices --help` says what each means.",
+)
 @click.option("--customer", default="", help="Only of this customer.")
 @click.option("--subscription", default="", help="Only of this subscription.")
 @click.option("--limit", type=click.IntRange(1, 100), default=25, show_default=True)
@@ -75,8 +97,8 @@ def show(invoice: str, account: str, json_: bool) -> None:
 
     async def work() -> tuple[InvoiceDetail, list[PaymentMethodBody]]:
         async with opened():
-            owner = (await account_of(account)).id
-            found = await find_invoice(owner, invoice)
+            owner, of = await _named(account, invoice)
+            found = await find_invoice(owner, of)
             if not found.customer:
                 return found, []
             return found, (await find_methods(owner, found.customer, limit=MOST_METHODS, starting_after="")).data
@@ -93,10 +115,10 @@ def collect(invoice: str, account: str, json_: bool) -> None:
     """Collect an open invoice now, before its next try is due; a worker does it."""
 
     async def work() -> InvoiceDetail:
-        async with opened():
-            owner = (await account_of(account)).id
-            await collect_now(author(), owner, invoice)
-            return await find_invoice(owner, invoice)
+        async with opened(needs_worker=True):
+            owner, of = await _named(account, invoice)
+            await collect_now(author(), owner, of)
+            return await find_invoice(owner, of)
 
     found = run(work)
     say(found, json_, lambda: OUT.print(f"{found.id} is collected as soon as a worker gets there."))
@@ -129,11 +151,11 @@ def record_payment_(
     """Note a payment that came without a processor, and mark the invoice paid in Stripe. Never a charge."""
 
     async def work() -> InvoiceDetail:
-        async with opened():
-            owner = (await account_of(account)).id
+        async with opened(needs_worker=True):
+            owner, of = await _named(account, invoice)
             receipt = Receipt(source, reference, received.replace(tzinfo=UTC), reason, amount)
-            await record_payment(author(reason), owner, invoice, receipt)
-            return await find_invoice(owner, invoice)
+            await record_payment(author(reason), owner, of, receipt)
+            return await find_invoice(owner, of)
 
     found = run(work)
     say(found, json_, lambda: OUT.print(f"The payment of {found.id} is noted; a worker tells Stripe."))
@@ -150,9 +172,9 @@ def pause_collection(invoice: str, reason: str, until: datetime | None, account:
 
     async def work() -> InvoiceDetail:
         async with opened():
-            owner = (await account_of(account)).id
-            await pause_invoice(author(reason), owner, invoice, utc(until))
-            return await find_invoice(owner, invoice)
+            owner, of = await _named(account, invoice)
+            await pause_invoice(author(reason), owner, of, utc(until))
+            return await find_invoice(owner, of)
 
     found = run(work)
     say(found, json_, lambda: OUT.print(f"Nothing is charged for {found.id} until {ends(found.pause)}."))
@@ -168,10 +190,22 @@ def resume_collection(invoice: str, reason: str, account: str, json_: bool) -> N
 
     async def work() -> InvoiceDetail:
         async with opened():
-            owner = (await account_of(account)).id
-            await resume_invoice(author(reason), owner, invoice)
-            return await find_invoice(owner, invoice)
+            owner, of = await _named(account, invoice)
+            await resume_invoice(author(reason), owner, of)
+            return await find_invoice(owner, of)
 
     found = run(work)
     still = f" Its customer's pause goes on until {ends(found.pause)}." if found.pause else ""
     say(found, json_, lambda: OUT.print(f"{found.id} is collected again.{still}"))
+
+
+async def _named(account: str, invoice: str) -> tuple[str, str]:
+    """The account's id and the invoice's; people have its number, from the PDF or Stripe's dashboard."""
+    owner = await account_of(account)
+    found = await sql.value(NAMED, owner.id, invoice)
+    if found is None:
+        raise click.ClickException(
+            f"no invoice {invoice!r} in account {owner.name}: give its id at Stripe (in_…) or its number. "
+            "What Stripe made and no webhook has brought yet, `tollbridge catch-up` brings"
+        )
+    return owner.id, str(found)

@@ -74,7 +74,7 @@ def revoke_(method: str, reason: str, account: str, json_: bool) -> None:
     """Charge nothing to it any more, and delete it at the processor; a worker does it."""
 
     async def work() -> PaymentMethodBody:
-        async with opened():
+        async with opened(needs_worker=True):
             owner = (await account_of(account)).id
             customer = await customer_of(owner, method)
             await revoke(author(reason), owner, customer, method)

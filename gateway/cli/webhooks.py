@@ -141,7 +141,7 @@ def ping(endpoint: str, account: str, json_: bool) -> None:
     """Send an endpoint an event of its own; `tollbridge webhooks deliveries` shows what came of it."""
 
     async def work() -> Event:
-        async with opened():
+        async with opened(needs_worker=True):
             owner = (await account_of(account)).id
             return await find_event(owner, await events.ping(author(), owner, endpoint))
 

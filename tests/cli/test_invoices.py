@@ -11,6 +11,7 @@ import pytest
 
 from db import sql
 from db.encryption import Keyring
+from db.states import InvoiceState
 from gateway.accounts import accounts
 from gateway.accounts.accounts import AccountChange
 from gateway.accounts.audit import Author
@@ -85,7 +86,7 @@ async def test_every_currency_has_its_own_decimals(
 async def test_an_attempt_says_when_with_what_and_why(tollbridge: Tollbridge, seeded: Seeded) -> None:
     at = await business_now() - HOUR
     shown = (await tollbridge("invoices", "show", await owe(seeded, at))).out
-    [tried] = [line for line in shown.splitlines() if "att_1" in line]
+    [tried] = [line for line in shown.splitlines() if "in_open.1" in line]
     for told in (f"{at:%Y-%m-%d %H:%M:%S} UTC", "visa 4242", seeded.method, "insufficient_funds (51)", "10.00 EUR"):
         assert told in tried
 
@@ -106,3 +107,37 @@ async def test_what_an_event_told_is_in_major_units_too(tollbridge: Tollbridge, 
     told = '{"object": "invoice", "id": "in_1", "currency": "jpy", "amount_due": 1000, "number": null}'
     await sql.rows("update tollbridge.outbound_event set data = $1", told)
     assert "amount_due=1,000 JPY" in (await tollbridge("events", "list")).out
+
+
+async def test_an_invoice_is_found_by_its_number_too(tollbridge: Tollbridge, seeded: Seeded) -> None:
+    await owe(seeded)
+    assert (await tollbridge("invoices", "show", "N-1", "--json")).json["id"] == "in_open"
+    paused = await tollbridge("invoices", "pause-collection", "N-1", "--reason", "the payer asked", "--json")
+    assert paused.json["id"] == "in_open"
+    unknown = await tollbridge("invoices", "show", "N-2")
+    assert (unknown.code, "tollbridge catch-up" in unknown.err) == (1, True)
+
+
+async def test_who_may_not_collect_now_is_told_when(tollbridge: Tollbridge, seeded: Seeded) -> None:
+    at = await business_now() - HOUR
+    await owe(seeded, at)
+    await sql.rows("update tollbridge.attempt set reason = 'operator' where id = 'att_1'")
+    refused = await tollbridge("invoices", "collect", "in_open")
+    by_itself, by_hand = (f"{at + timedelta(hours=24):%Y-%m-%d %H:%M:%S} UTC" for _ in range(2))
+    assert refused.code == 1
+    assert f"tried by itself at {by_itself} (try 2 of 4), by hand not before {by_hand}" in " ".join(refused.err.split())
+
+
+async def test_who_asks_for_work_is_told_that_nobody_works(tollbridge: Tollbridge, seeded: Seeded) -> None:
+    await owe(seeded, await business_now() - HOUR)
+    asked = await tollbridge("invoices", "collect", "in_open")
+    assert (asked.code, "No worker is running" in asked.err) == (0, True)
+    await sql.rows("insert into tollbridge.worker (id, started_at, beat_at) values ('wrk_1', now(), now())")
+    revoked = await tollbridge("payment-methods", "revoke", seeded.method, "--reason", "the payer asked")
+    assert (revoked.code, revoked.err) == (0, "")
+
+
+async def test_every_state_is_explained(tollbridge: Tollbridge) -> None:
+    told = (await tollbridge("invoices", "--help")).out
+    for state in InvoiceState:
+        assert f"  {state} " in told
