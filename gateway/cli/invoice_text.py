@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from gateway.api.attempts import AttemptBody
 from gateway.api.invoices import InvoiceDetail
@@ -12,7 +12,14 @@ from gateway.api.plans import PlanBody
 from gateway.cli.output import OUT, fields, money, table, when
 from gateway.cli.pauses import paused
 from gateway.cli.payment_methods import card
+from gateway.domain.policy import EndStep
 
+AT_END: Final[Mapping[EndStep, str]] = {
+    "case": "a case asks a person",
+    "mark_uncollectible": "it is marked uncollectible in Stripe",
+    "void": "it is voided in Stripe",
+    "cancel_subscription": "its subscription is cancelled in Stripe",
+}
 Methods = Mapping[str, PaymentMethodBody]
 """The customer's payment methods by their ids."""
 
@@ -60,8 +67,8 @@ def _print_plan(plan: PlanBody, methods: Methods) -> None:
     OUT.print("\n[bold]Plan[/bold]")
     planned = [(when(t.at), t.reason, t.shifted, t.connection, _method(t.payment_method, methods)) for t in plan.tries]
     table(("at", "why", "shifted by", "connection", "payment method"), planned, plan.reason)
-    at_end = " and ".join(plan.at_end) or "nothing: it stays open"
-    OUT.print(f"In the end, {when(plan.ends_at) or 'some day'}: {at_end.replace('_', ' ')}.")
+    at_end = ", and ".join(AT_END[step] for step in plan.at_end) or "it stays open"
+    OUT.print(f"If none succeeds, {when(plan.ends_at) or 'some day'}: {at_end}.")
 
 
 def _attempt(one: AttemptBody, methods: Methods) -> tuple[Any, ...]:

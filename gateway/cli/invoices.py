@@ -81,7 +81,7 @@ def list_(
     ]
 
     def text() -> None:
-        table(("invoice", "number", "customer", "state", "why", "due", "next"), rows, "No invoices.")
+        table(("invoice", "number", "customer", "state", "why", "amount due", "next try"), rows, "No invoices.")
         if found.has_more:
             OUT.print(f"More: --starting-after {found.data[-1].id}")
 
