@@ -28,14 +28,17 @@ async def open_case(
     )
 
 
-async def close_by_itself(account: str, subject: str, kinds: Collection[str], now: datetime) -> None:
-    """Close the open cases of these kinds about an object or its invoice: they have settled without anybody."""
+async def close_by_itself(
+    account: str, subject: str, kinds: Collection[str], now: datetime, reason: str = "settled by itself"
+) -> None:
+    """Close the open cases of these kinds about an object or its invoice: nobody needs to look any more."""
     await sql.rows(
         """update tollbridge.review_case
-           set state = 'closed', closed_at = $4, closed_by = 'tollbridge', closed_reason = 'settled by itself'
+           set state = 'closed', closed_at = $4, closed_by = 'tollbridge', closed_reason = $5
            where account = $1 and (invoice = $2 or subject = $2) and kind = any($3) and state = 'open'""",
         account,
         subject,
         sorted(kinds),
         now,
+        reason,
     )

@@ -1,7 +1,7 @@
 """Secrets at rest: AES-256-GCM with keys that can be rotated, bound to the row they belong to.
 
     TOLLBRIDGE_ENCRYPTION_KEYS=2026b:BASE64,2026a:BASE64     the first encrypts, all decrypt; 32 bytes each
-    TOLLBRIDGE_TOKEN_HASH_KEY=BASE64                         32 bytes, for `token_hash` alone
+    TOLLBRIDGE_TOKEN_HASH_KEY=BASE64                         32 bytes, for the hashes of tokens alone
 
 The associated data is "table.column:row", so a ciphertext that is copied to another row or column does not decrypt.
 A value is stored as bytes: version (1) | length of the key id (1) | key id | nonce (12) | ciphertext and tag.
@@ -157,8 +157,17 @@ class Keyring:
         if not connection_id or not token:
             raise ValueError("token_hash needs a connection id and a token")
         # The length in front keeps ("a", "bc") and ("ab", "c") apart.
-        message = f"{len(connection_id)}:{connection_id}:{token}".encode()
-        return hmac.new(self._token_hash_key, message, hashlib.sha256).hexdigest()
+        return self._hash(f"{len(connection_id)}:{connection_id}:{token}")
+
+    def vault_hash(self, adapter: str, token: str) -> str:
+        """HMAC-SHA256 in hex by which a stored token is found again over all connections of an adapter."""
+        if not adapter or not token:
+            raise ValueError("vault_hash needs an adapter's name and a token")
+        # No token_hash begins so, whatever a connection is called.
+        return self._hash(f"vault:{len(adapter)}:{adapter}:{token}")
+
+    def _hash(self, message: str) -> str:
+        return hmac.new(self._token_hash_key, message.encode(), hashlib.sha256).hexdigest()
 
 
 def generate_key() -> str:

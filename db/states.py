@@ -177,9 +177,7 @@ REFUND_TRANSITIONS: Mapping[RefundPartState, frozenset[RefundPartState]] = {
     RefundPartState.REQUESTED: frozenset(RefundPartState) - {RefundPartState.REQUESTED},
     RefundPartState.SENDING: frozenset(RefundPartState) - {RefundPartState.SENDING},
     RefundPartState.UNKNOWN: frozenset(RefundPartState) - {RefundPartState.UNKNOWN, RefundPartState.SENDING},
-    RefundPartState.PENDING: frozenset(
-        {RefundPartState.SUCCEEDED, RefundPartState.FAILED, RefundPartState.REFUSED}
-    ),
+    RefundPartState.PENDING: frozenset({RefundPartState.SUCCEEDED, RefundPartState.FAILED, RefundPartState.REFUSED}),
     RefundPartState.SUCCEEDED: frozenset({RefundPartState.FAILED}),
     RefundPartState.FAILED: frozenset(),
     RefundPartState.REFUSED: frozenset({RefundPartState.SUCCEEDED, RefundPartState.PENDING}),

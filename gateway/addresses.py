@@ -29,10 +29,15 @@ NOBODYS: Final = (
 """Site-local addresses (RFC 3879), and translations to IPv4 inside a network (RFC 2765, 8215)."""
 RESOLVE_S: Final = 5.0
 LONGEST: Final = 2048
+SETTING: Final = "TOLLBRIDGE_OUTBOUND_PRIVATE=true"
 
 
 class AddressError(Exception):
     """Nothing is sent there; the message says why, and quotes no more than the host."""
+
+
+class UnresolvedError(AddressError):
+    """The name has no address now. It may have one when something is sent, and is looked at again then."""
 
 
 def is_public(address: IPAddress) -> bool:
@@ -58,33 +63,39 @@ def checked_url(url: str, *, private: bool) -> SplitResult:
     except ValueError:
         raise AddressError("is no address") from None
     if parts.scheme not in ({"https", "http"} if private else {"https"}) or not host:
-        raise AddressError("must begin with https:// and name a host")
+        raise AddressError(f"must begin with https:// and name a host (http in development alone, with {SETTING})")
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise AddressError("must have no user, password or fragment")
     return parts
 
 
 async def refuse_private(url: str, *, private: bool) -> None:
-    """Raise AddressError for an address that could not be called anyway."""
+    """Raise AddressError for an address that could not be called anyway; UnresolvedError where that can't be said."""
     parts = checked_url(url, private=private)
     if private:
         return
     port = parts.port or 443
     found = await resolved(parts.hostname or "", port)
     if not all(map(is_public, found)):
-        raise AddressError(f"{parts.hostname} is not on the public internet")
+        raise _not_public(parts.hostname or "")
 
 
 async def resolved(host: str, port: int) -> list[IPAddress]:
-    """The addresses of a host, in the resolver's order; raises AddressError."""
+    """The addresses of a host, in the resolver's order; raises UnresolvedError."""
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(RESOLVE_S):
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError, TimeoutError):
-        raise AddressError(f"{host} can't be resolved") from None
+        raise UnresolvedError(f"{host} can't be resolved now") from None
     # A scoped address ("fe80::1%eth0") is link-local, and refused as such.
     return [ipaddress.ip_address(str(sockaddr[0]).partition("%")[0]) for *_, sockaddr in found]
+
+
+def _not_public(host: str) -> AddressError:
+    return AddressError(
+        f"{host} is not on the public internet (private addresses: in development alone, with {SETTING})"
+    )
 
 
 class PublicNetwork(httpcore.AsyncNetworkBackend):
@@ -103,7 +114,7 @@ class PublicNetwork(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         public = [address for address in await resolved(host, port) if is_public(address)]
         if not public:
-            raise AddressError(f"{host} is not on the public internet")
+            raise _not_public(host)
         # One only: the total time is short, and another try comes. TLS still asks for the name's certificate.
         return await self._inner.connect_tcp(str(public[0]), port, timeout, local_address, socket_options)
 

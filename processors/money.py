@@ -82,6 +82,20 @@ def to_decimal(money: Money) -> Decimal:
     return Decimal(money.amount).scaleb(-STRIPE.of(money.currency))
 
 
+def to_text(amount: int, currency: str) -> str:
+    """An amount in Stripe's minor units as people read it: `12.00 EUR`, `1,000 JPY`. Never rounded; raises nothing.
+
+    A currency that Stripe writes with decimals and takes in whole units alone is shown without them: `5 ISK` is 500.
+    """
+    currency = currency.lower()
+    try:
+        exponent, value = STRIPE.of(currency), to_decimal(Money(amount, currency))
+    except (InexactMoneyError, UnknownCurrencyError):
+        return f"{amount} {currency.upper()} (minor units)"
+    whole = STRIPE.step.get(currency) == 10**exponent and value == value.to_integral_value()
+    return f"{value:,.{0 if whole else exponent}f} {currency.upper()}"
+
+
 def to_minor(money: Money, system: Exponents) -> int:
     """The amount in `system`'s minor units; raises InexactMoneyError where it can't be said exactly."""
     shift = system.of(money.currency) - STRIPE.of(money.currency)

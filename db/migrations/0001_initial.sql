@@ -160,7 +160,8 @@ create table tollbridge.payment_method (
     customer text not null,
     connection text not null,
     reference bytea,                       -- encrypted token and processor customer; erased when revoked
-    token_hash text not null,
+    token_hash text not null,                      -- of the token within its connection,
+    vault_hash text not null,                      -- and over all connections, whose accounts there may be one and the same
     card jsonb not null default '{}',
     -- The card or bank account itself, alike under all of its tokens; where the processor gives none, the method.
     fingerprint text not null generated always as (coalesce(nullif(card ->> 'fingerprint', ''), id)) stored,
@@ -170,6 +171,7 @@ create table tollbridge.payment_method (
     created_at timestamptz not null,
     revoked_at timestamptz,
     revoke_asked_at timestamptz,                   -- it is to be deleted at the processor; null once it is wanted again
+    deletions integer not null default 0 check (deletions >= 0),   -- how often that was begun
     told_stripe boolean not null default true,     -- the Stripe customer's metadata are as they must be
     poked bigint not null default 0,
     seen bigint not null default 0,
@@ -188,6 +190,7 @@ create table tollbridge.payment_method (
     constraint what_is_to_be_revoked_is_not_charged check (revoke_asked_at is null or status <> 'active')
 );
 create unique index payment_method_token on tollbridge.payment_method (connection, token_hash) where status <> 'revoked';
+create index payment_method_vault on tollbridge.payment_method (vault_hash);
 create index payment_method_customer on tollbridge.payment_method (account, customer, position);
 create index payment_method_fingerprint on tollbridge.payment_method (account, fingerprint);
 create index payment_method_wanting on tollbridge.payment_method (account, id) where seen < poked;
@@ -687,6 +690,7 @@ create table tollbridge.payment_setup (
     payment_method_session text,                   -- of either kind
     connection text not null,
     processor_ref bytea not null,                  -- encrypted: what the processor calls it
+    vault_hash text,                               -- of a token that came of it and is not wanted: its deletion has begun
     state text not null check (state in ('open', 'stored', 'failed', 'dropped')),
     named_at timestamptz,                          -- when a browser came back with it
     looks integer not null default 0 check (looks >= 0),
@@ -704,6 +708,7 @@ create index payment_setup_checkout on tollbridge.payment_setup (account, checko
     where checkout_session is not null;
 create index payment_setup_methods on tollbridge.payment_setup (account, payment_method_session)
     where payment_method_session is not null;
+create index payment_setup_vault on tollbridge.payment_setup (vault_hash) where vault_hash is not null;
 
 create table tollbridge.delivery (
     id text primary key,

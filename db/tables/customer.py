@@ -24,6 +24,7 @@ class PaymentMethod(Pokable, tablename="payment_method", schema=SCHEMA, db=DB):
     connection = Text()
     reference = blob()
     token_hash = Text()
+    vault_hash = Text()
     card = JSONB()
     fingerprint = Text()
     status = Text()
@@ -32,6 +33,7 @@ class PaymentMethod(Pokable, tablename="payment_method", schema=SCHEMA, db=DB):
     created_at = at()
     revoked_at = at()
     revoke_asked_at = at()
+    deletions = Integer(default=0)
     told_stripe = Boolean(default=True)
 
 

@@ -21,7 +21,8 @@
 What the file does not mention stays as it is. With `prune`, accounts, connections and endpoints that it does not
 mention are disabled (what they did must stay readable), signing secrets retired, and the other decline codes of its
 connections go back to the adapter's class. The whole file is one transaction. A dry run does everything and rolls back,
-so what it shows is what would happen.
+so what it shows is what would happen. An endpoint whose name has no address at the moment is made all the same, with a
+warning: a file is applied before the shop is up, and addresses are looked at again whenever something is sent.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from gateway.accounts import accounts, connections, webhook_endpoints, webhook_s
 from gateway.accounts.accounts import Account, AccountChange
 from gateway.accounts.audit import Author, Change
 from gateway.accounts.connections import ConnectionChange, RecordOn
-from gateway.accounts.errors import FieldError, NotThereError
+from gateway.accounts.errors import FieldError, NotThereError, UnresolvedUrlError
 from gateway.accounts.secrets import found
 from gateway.accounts.validation import converted
 from gateway.accounts.webhook_endpoints import EndpointChange
@@ -94,6 +95,13 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     account: list[AccountEntry] = []
 
 
+class Applied(msgspec.Struct, frozen=True):
+    """What changed, or would; and what was taken though it may be a slip."""
+
+    changes: list[Change]
+    warnings: list[str]
+
+
 class _DryRunError(Exception):
     """Rolls a dry run back."""
 
@@ -115,12 +123,12 @@ def read(path: Path) -> Document:
 
 async def apply(
     runtime: Runtime, by: Author, document: Document, *, beside: Path, prune: bool = False, dry_run: bool = False
-) -> list[Change]:
-    """Make the database say what the document says; returns what changed, or would.
+) -> Applied:
+    """Make the database say what the document says.
 
     `beside` is the directory that relative `file:` paths start from. Raises FieldError; nothing is changed then.
     """
-    await _look_endpoints_up(runtime, document)
+    warnings = await _look_endpoints_up(runtime, document)
     try:
         async with DB.transaction():
             for place, entry in enumerate(document.account):
@@ -131,7 +139,7 @@ async def apply(
                 raise _DryRunError
     except _DryRunError:
         pass
-    return by.changes
+    return Applied(by.changes, warnings)
 
 
 async def _account(runtime: Runtime, by: Author, entry: AccountEntry, at: str, beside: Path, *, prune: bool) -> None:
@@ -211,14 +219,21 @@ async def _connection(
         raise FieldError(f"{at}.{error.param}", error.message) from None
 
 
-async def _look_endpoints_up(runtime: Runtime, document: Document) -> None:
-    """Before the transaction: names are resolved."""
+async def _look_endpoints_up(runtime: Runtime, document: Document) -> list[str]:
+    """Before the transaction: names are resolved. Returns a warning for each that can't be."""
+    warnings = []
     for place, entry in enumerate(document.account):
         for number, one in enumerate(entry.webhook_endpoint):
+            at = f"account.{place}.webhook_endpoint.{number}"
             try:
                 await webhook_endpoints.refuse_wrong(runtime, one.change)
+            except UnresolvedUrlError as error:
+                warnings.append(
+                    f"{at}.{error.param}: {error.message}; it is kept, and nothing is sent there until it can"
+                )
             except FieldError as error:
-                raise FieldError(f"account.{place}.webhook_endpoint.{number}.{error.param}", error.message) from None
+                raise FieldError(f"{at}.{error.param}", error.message) from None
+    return warnings
 
 
 async def _endpoint(

@@ -2,7 +2,8 @@
 
 AccountsError
 ├── FieldError            a field is missing, unknown, or can't have this value; `param` is its dotted path
-│   └── NameTakenError    another object has this name
+│   ├── NameTakenError    another object has this name
+│   └── UnresolvedUrlError   nothing else is wrong, but the host of an address can't be resolved now
 ├── NotThereError         the account has no such object
 └── CheckFailedError      the credentials were tried and did not work
 """
@@ -25,6 +26,10 @@ class FieldError(AccountsError):
 
 class NameTakenError(FieldError):
     """The name is in use."""
+
+
+class UnresolvedUrlError(FieldError):
+    """Nothing else is wrong: the host of the address has none now, and may have one later."""
 
 
 class NotThereError(AccountsError):

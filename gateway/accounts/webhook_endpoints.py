@@ -21,10 +21,10 @@ from db.encryption import Keyring
 from db.engine import DB
 from db.ids import new_id
 from gateway.accounts.audit import CHANGED, SET, Author, differences
-from gateway.accounts.errors import FieldError, NotThereError
-from gateway.addresses import AddressError, refuse_private
+from gateway.accounts.errors import FieldError, NotThereError, UnresolvedUrlError
+from gateway.addresses import AddressError, UnresolvedError, refuse_private
 from gateway.clock import business_now
-from gateway.domain.actions import CaseKind
+from gateway.domain.actions import REPAIR, CaseKind
 from gateway.domain.news_types import NewsType
 from gateway.runtime import Runtime
 from processors.values import Secret
@@ -53,6 +53,9 @@ UPDATE: Final = """
     where account = $1 and id = $2
 """
 LOCK: Final = "select * from tollbridge.webhook_endpoint where account = $1 and id = $2 for no key update"
+GIVEN_UP: Final = """
+    select count(*) from tollbridge.event_delivery where endpoint = $1 and state = 'given_up' and finished_at >= $2
+"""
 SECRETS: Final = """
     select id, secret from tollbridge.webhook_endpoint_secret
     where endpoint = $1 and (expires_at is null or expires_at > $2) order by created_at desc, id desc
@@ -143,9 +146,18 @@ async def alter(by: Author, account: str, endpoint: str, change: EndpointChange)
             await sql.rows(UPDATE, account, endpoint, *after.values(), mended)
             await by.note(account, "webhook_endpoint.updated", endpoint, before=was, after=now)
             if mended:
-                at = await business_now()
-                await cases.close_by_itself(account, endpoint, [CaseKind.ENDPOINT_DISABLED], at)
+                await _enabled_again(account, endpoint, row["failing_since"])
     return await show(account, endpoint)
+
+
+async def _enabled_again(account: str, endpoint: str, failing_since: datetime | None) -> None:
+    """Its case is closed; what was given up meanwhile is not sent by itself, so a case says that from now on."""
+    now = await business_now()
+    await cases.close_by_itself(account, endpoint, [CaseKind.ENDPOINT_DISABLED], now)
+    missed = failing_since and await sql.value(GIVEN_UP, endpoint, failing_since)
+    if missed:
+        kind, reason = CaseKind.EVENT_UNDELIVERED, f"{missed} events were given up while nothing reached it"
+        await cases.open_case(account, kind, endpoint, reason=reason, action=REPAIR[kind], now=now)
 
 
 async def remove(by: Author, account: str, endpoint: str) -> None:
@@ -235,18 +247,23 @@ async def _keep_secret(keyring: Keyring, account: str, endpoint: str, secret: Se
 
 
 async def refuse_wrong(runtime: Runtime, change: EndpointChange) -> None:
-    """Raise FieldError for a value that can't be. Outside any transaction: a name is resolved."""
+    """Raise FieldError for a value that can't be; UnresolvedUrlError where there is nothing but a name without address.
+
+    Outside any transaction: a name is resolved.
+    """
     DB.assert_no_transaction("looking an endpoint's address up")
-    if change.url is not None:
-        try:
-            await refuse_private(change.url, private=runtime.settings.outbound_private)
-        except AddressError as error:
-            raise FieldError("url", str(error)) from None
     for place, name in enumerate(change.types or ()):
         if name not in set(NewsType):
             raise FieldError(f"types.{place}", "there is no such type of event")
     if change.description is not None and len(change.description) > LONGEST_DESCRIPTION:
         raise FieldError("description", f"at most {LONGEST_DESCRIPTION} letters")
+    if change.url is not None:
+        try:
+            await refuse_private(change.url, private=runtime.settings.outbound_private)
+        except UnresolvedError as error:
+            raise UnresolvedUrlError("url", str(error)) from None
+        except AddressError as error:
+            raise FieldError("url", str(error)) from None
 
 
 def _endpoint(row: asyncpg.Record) -> Endpoint:

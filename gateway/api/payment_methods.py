@@ -52,7 +52,10 @@ class PaymentMethodBody(msgspec.Struct, frozen=True):
     card: Card
     status: Annotated[
         MethodStatus,
-        about("active; stopped: kept and not charged until the payer gives it again; revoked: gone at the processor."),
+        about(
+            "active; stopped: kept and not charged until the payer gives it again; revoked: erased here, and deleted "
+            "at the processor as soon as nobody who collects through the same account there needs it."
+        ),
     ]
     first: Annotated[bool, about("Whether it is what is charged next.")]
     position: Annotated[int | None, about("Its place in the order, 1 being the first; null where it is revoked.")]

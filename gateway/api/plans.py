@@ -19,13 +19,16 @@ NAMES: Final = "select id, name from tollbridge.connection where account = $1"
 
 
 class TryBody(msgspec.Struct, frozen=True):
-    """A try to come, if those before it are declined. `last`: no other follows."""
+    """A try to come, if those before it are declined. `last`: no other follows. `shifted`: why it is not made when
+    the ladder has it (a day or an hour that the policy avoids, its distance from the try before, the card scheme's
+    limit); empty where it is."""
 
     at: int
     payment_method: str
     connection: str
     reason: str
     last: bool
+    shifted: str
 
 
 class PlanBody(msgspec.Struct, frozen=True):
@@ -55,7 +58,7 @@ async def plan_of(account: str, invoice: str) -> PlanBody | None:
         return None
     names = {row["id"]: row["name"] for row in await sql.rows(NAMES, account)}
     tries = [
-        TryBody(unix(one.at), one.method.id, names[one.method.connection], one.reason, one.last) for one in found.tries
+        TryBody(unix(t.at), t.method.id, names[t.method.connection], t.reason, t.last, t.shifted) for t in found.tries
     ]
     at_end = list(view.policy.end_of(view.invoice.billing_reason))
     return PlanBody(tries, found.why_none, unix(found.ends_at), at_end)

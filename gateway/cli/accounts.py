@@ -14,6 +14,7 @@ from gateway.api.paging import unix
 from gateway.cli.context import account_of, author, opened, run
 from gateway.cli.output import OUT, as_json, fields, say, say_all, table, when
 from gateway.cli.values import policies
+from gateway.settings import Settings
 from processors.values import Secret
 
 LAST_EVENT = "select max(received_at) from tollbridge.delivery where account = $1 and source = 'stripe'"
@@ -44,16 +45,14 @@ def add(
 ) -> None:
     """Add an account."""
 
-    async def work() -> tuple[Account, str]:
+    async def work() -> tuple[Account, Settings]:
         async with opened() as runtime:
             key, signing = _secret(stripe_key, "--stripe-key"), [_secret(s, "--webhook-secret") for s in webhook_secret]
             change = AccountChange(api_base=api_base, portal_url=portal_url, policies=policies(policy))
             added = await story.add(runtime.keyring, author(), name, key, secrets=signing, change=change)
-            return added, runtime.settings.base_url
+            return added, runtime.settings
 
-    added, base_url = run(work)
-    body = shown(added, base_url)
-    say(body, json_, lambda: _print(body))
+    _say(*run(work), json_)
 
 
 @accounts.command()
@@ -77,7 +76,7 @@ def update(
 ) -> None:
     """Change an account: rotate its key or secrets, set policies, switch it off."""
 
-    async def work() -> tuple[Account, str]:
+    async def work() -> tuple[Account, Settings]:
         async with opened() as runtime:
             known, by = await account_of(account), author()
             key = _secret(stripe_key, "--stripe-key") if stripe_key else None
@@ -88,11 +87,9 @@ def update(
                 await webhook_secrets.add(runtime.keyring, by, known.id, secret)
             if retire_webhook_secret:
                 await webhook_secrets.retire(by, known.id, retire_webhook_secret)
-            return await story.show(known.id), runtime.settings.base_url
+            return await story.show(known.id), runtime.settings
 
-    changed, base_url = run(work)
-    body = shown(changed, base_url)
-    say(body, json_, lambda: _print(body))
+    _say(*run(work), json_)
 
 
 @accounts.command(name="list")
@@ -115,12 +112,11 @@ def list_(json_: bool) -> None:
 def show(account: str, json_: bool) -> None:
     """Show an account, by name or id."""
 
-    async def work() -> AccountBody:
+    async def work() -> tuple[Account, Settings]:
         async with opened() as runtime:
-            return shown(await account_of(account), runtime.settings.base_url)
+            return await account_of(account), runtime.settings
 
-    body = run(work)
-    say(body, json_, lambda: _print(body))
+    _say(*run(work), json_)
 
 
 @accounts.command()
@@ -150,7 +146,14 @@ def _secret(reference: str, option: str) -> Secret:
     return found(reference, option)
 
 
-def _print(account: AccountBody) -> None:
+def _say(account: Account, settings: Settings, json_: bool) -> None:
+    body = shown(account, settings.base_url)
+    say(body, json_, lambda: _print(body, settings))
+
+
+def _print(account: AccountBody, settings: Settings) -> None:
+    # Stripe reaches no address of this machine's own.
+    where = "" if settings.public_url else "  (set TOLLBRIDGE_PUBLIC_URL to where Stripe reaches this installation)"
     fields(
         {
             "name": account.name,
@@ -160,7 +163,7 @@ def _print(account: AccountBody) -> None:
             "enabled": account.enabled,
             "api base": account.api_base,
             "portal": account.portal_url,
-            "webhooks at": account.webhook_url,
+            "webhooks at": account.webhook_url + where,
             "webhook secrets": [f"{secret.id} ({when(secret.created)})" for secret in account.webhook_secrets],
             "policies": account.policies,
         }

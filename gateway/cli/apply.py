@@ -8,9 +8,9 @@ import click
 import msgspec
 
 from gateway.accounts import apply as story
-from gateway.accounts.audit import Change
+from gateway.accounts.apply import Applied
 from gateway.cli.context import author, opened, run
-from gateway.cli.output import OUT, as_json, say
+from gateway.cli.output import ERR, OUT, as_json, say
 
 
 @click.command()
@@ -21,25 +21,27 @@ from gateway.cli.output import OUT, as_json, say
 def apply(file: Path, prune: bool, dry_run: bool, json_: bool) -> None:
     """Make accounts, connections and policies as FILE says; what it does not mention stays."""
 
-    async def work() -> list[Change]:
+    async def work() -> Applied:
         async with opened() as runtime:
             document, by = story.read(file), author(f"apply {file.name}")
             return await story.apply(runtime, by, document, beside=file.parent, prune=prune, dry_run=dry_run)
 
-    changes = run(work)
+    done = run(work)
 
     def text() -> None:
-        for change in changes:
+        for warning in done.warnings:
+            ERR.print(f"Warning: {warning}", markup=False, soft_wrap=True)
+        for change in done.changes:
             OUT.print(f"{change.action} {change.name or change.object}")
             for field, value in (change.after or change.before or {}).items():
                 before = "" if change.before is None else f"{_shown(change.before.get(field))} → "
                 OUT.print(f"    {field}: {before}{_shown(value)}", markup=False)
-        if not changes:
+        if not done.changes:
             OUT.print("Nothing to change.")
         elif dry_run:
             OUT.print("A dry run: nothing was changed.")
 
-    say({"dry_run": dry_run, "changes": changes}, json_, text)
+    say({"dry_run": dry_run, "changes": done.changes, "warnings": done.warnings}, json_, text)
 
 
 def _shown(value: object) -> str:

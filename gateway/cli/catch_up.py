@@ -12,8 +12,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from gateway.accounts import accounts
 from gateway.accounts.accounts import Account
+from gateway.accounts.errors import FieldError
+from gateway.api.paging import unix
 from gateway.cli.context import account_of, opened, run
 from gateway.cli.output import ERR, OUT, say, table
+from gateway.clock import business_now
 from gateway.inbox.intake import Listed
 from gateway.reconcile import cursor as cursors
 from gateway.reconcile.by_hand import Report, Told, Walked, catch_up_now
@@ -29,7 +32,8 @@ FINISHED = (Ended.FINISHED, Ended.REFUSED, Ended.THROTTLED, Ended.FAILED)
 @click.option(
     "--since",
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
-    help="Walk from then on, in UTC, instead of from where the last walk ended. Stripe keeps events for 30 days.",
+    help="Walk from then on, in UTC, instead of from where the last walk ended. Of what is older than 30 days Stripe "
+    "lists no events: only what still stands there is compared.",
 )
 @click.option("--json", "json_", is_flag=True, help="Print one JSON value.")
 def catch_up(account: str, since: datetime | None, json_: bool) -> None:
@@ -42,6 +46,9 @@ def catch_up(account: str, since: datetime | None, json_: bool) -> None:
 
     async def work() -> list[tuple[Account, Report]]:
         async with opened() as runtime:
+            now = await business_now()
+            if from_ is not None and from_ > now:
+                raise FieldError("--since", f"must not be in the future; it is {now:%F %T} UTC here")
             wanted = [await account_of(account)] if account else [a for a in await accounts.listed() if a.enabled]
             return [(one, await _with_progress(runtime, one, from_)) for one in wanted]
 
@@ -80,6 +87,11 @@ def _print_all(done: Sequence[tuple[Account, Report]]) -> None:
     for account, report in done:
         table(columns, [_row(walked) for walked in report.walks], "No walks.")
         OUT.print(_verdict(account, report))
+        if (before := report.forgotten_before) is not None:
+            OUT.print(
+                f"{account.name}: Stripe lists no events from before {before:%F %T} UTC any more (30 days). Of that "
+                "time only what still stands there was compared: invoices, credit notes, living subscriptions."
+            )
 
 
 def _row(one: Walked) -> tuple[Any, ...]:
@@ -88,7 +100,8 @@ def _row(one: Walked) -> tuple[Any, ...]:
 
 def _verdict(account: Account, report: Report) -> str:
     if report.up_to is not None:
-        return f"{account.name}: gap = 0 up to {report.up_to:%F %T} UTC"
+        since = "" if report.forgotten_before is None else f"from {report.forgotten_before:%F %T} UTC "
+        return f"{account.name}: gap = 0 {since}up to {report.up_to:%F %T} UTC"
     wrong = [f"{_name(w.walk, w.connection)} {w.ended}" for w in report.walks if w.ended is not Ended.FINISHED]
     if report.unrouted:
         wrong.append(f"{report.unrouted} deliveries not routed yet (is a worker running?)")
@@ -100,7 +113,8 @@ def _body(account: Account, report: Report) -> dict[str, Any]:
         "object": "catch_up",
         "account": account.name,
         "gap": None if report.up_to is None else 0,
-        "up_to": None if report.up_to is None else int(report.up_to.timestamp()),
+        "up_to": unix(report.up_to),
+        "events_forgotten_before": unix(report.forgotten_before),
         "unrouted": report.unrouted,
         "walks": [{**msgspec.structs.asdict(w), "done_to": int(w.done_to.timestamp())} for w in report.walks],
     }

@@ -13,6 +13,7 @@ import click
 import msgspec
 import uvloop
 
+from db import sql
 from db.embedded import EmbeddedPostgres
 from db.encryption import EncryptionError, Keyring
 from db.engine import DB, PoolOptions
@@ -25,7 +26,8 @@ from gateway.accounts.errors import AccountsError, FieldError
 from gateway.api.problems import DATABASE_AWAY, ProblemError
 from gateway.billing.errors import StripeError
 from gateway.cases import CaseClosedError
-from gateway.cli.home import local_keyring
+from gateway.cli.home import local_keyring, read_notes
+from gateway.cli.output import ERR
 from gateway.clock import LiveClockError
 from gateway.finance.errors import ByHandError
 from gateway.logs import configure_logging
@@ -35,6 +37,9 @@ from gateway.settings import Settings, SettingsError, load_settings
 from processors.errors import ProcessorError
 
 T = TypeVar("T")
+
+WORKING = "select exists (select 1 from tollbridge.worker where beat_at > clock_timestamp() - interval '30 seconds')"
+"""Whether some worker lives: each beats every ten seconds."""
 
 ACCOUNT = click.option("--account", default="", help="Name or id; not needed where there is only one.")
 
@@ -110,11 +115,20 @@ async def database(settings: Settings) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def opened() -> AsyncIterator[Runtime]:
-    """A runtime over the database, for one command."""
-    settings = command_settings("warning")
+async def opened(*, needs_worker: bool = False) -> AsyncIterator[Runtime]:
+    """A runtime over the database, for one command. `needs_worker`: it is told where nobody does what it asks for."""
+    settings = _reached(command_settings("warning"))
     async with database(settings), running(settings, keyring_of(settings)) as runtime:
         yield runtime
+        if needs_worker and not await sql.value(WORKING):
+            ERR.print("No worker is running, so nothing comes of it until one does: tollbridge work")
+
+
+def _reached(settings: Settings) -> Settings:
+    """With the address of the `dev` that runs in this home, unless the settings name one themselves."""
+    running_here = read_notes(settings.home_path).get("gateway", "")
+    usual = (settings.public_url, settings.host, settings.port) == ("", Settings().host, Settings().port)
+    return msgspec.structs.replace(settings, public_url=running_here) if running_here and usual else settings
 
 
 def keyring_of(settings: Settings) -> Keyring:

@@ -18,7 +18,7 @@ from db.engine import DB, PoolOptions
 from db.errors import EmbeddedPostgresError
 from gateway.cli.context import command_settings, failures
 from gateway.cli.dev import launched
-from gateway.cli.output import ERR, OUT, as_json, fields, table
+from gateway.cli.output import ERR, OUT, as_json, fields, money, table
 from gateway.cli.play import Report, Stage, play
 from gateway.cli.sandbox import advance
 from gateway.cli.servers import free_ports
@@ -103,9 +103,7 @@ def _show(report: Report) -> None:
             line.stripe_status,
             " ".join(line.attempts),
             line.captures,
-            line.stripe_paid,
-            line.captured,
-            line.ledger,
+            *(money(amount, line.currency) for amount in (line.stripe_paid, line.captured, line.ledger)),
             "open" if line.access else "closed",
         )
         for line in report.lines

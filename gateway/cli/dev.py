@@ -72,8 +72,18 @@ def launched(settings: Settings, urls: dict[str, str]) -> Iterator[tuple[Tree, W
             "TOLLBRIDGE_CORS_ORIGINS": urls["shop"],
             "TOLLBRIDGE_OUTBOUND_PRIVATE": "true",
         }
-        with Tree(environment, settings.home_path / LOGS) as tree:
+        with Tree(environment, settings.home_path / LOGS) as tree, _noted(settings.home_path, urls["gateway"]):
             yield tree, _start(tree, found, urls), found
+
+
+@contextmanager
+def _noted(home: Path, gateway: str) -> Iterator[None]:
+    """For the other commands of this home: where the API is."""
+    write_notes(home, gateway=gateway)
+    try:
+        yield
+    finally:
+        write_notes(home, gateway="")
 
 
 def _start(tree: Tree, settings: Settings, urls: dict[str, str]) -> Wired:

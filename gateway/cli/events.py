@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 import click
+import msgspec
 
 from gateway.api.events import find_event, find_events
 from gateway.api.paging import Page
 from gateway.cli.context import ACCOUNT, account_of, author, opened, run
-from gateway.cli.output import OUT, as_json, say, say_all, table, when
+from gateway.cli.output import OUT, as_json, money, say, say_all, table, when
 from gateway.domain.news_types import NewsType
 from gateway.outbound import events as story
 from gateway.outbound.body import Event
+
+AMOUNTS: Final = frozenset({"amount", "amount_due", "amount_remaining"})
+"""What is money in the data of an event (README, "Events")."""
 
 
 @click.group()
@@ -39,7 +45,7 @@ def list_(account: str, of_type: str | None, of_object: str, limit: int, startin
             )
 
     found = run(work)
-    rows = [(one.id, when(one.created), one.type, one.sequence, bytes(one.data).decode()) for one in found.data]
+    rows = [(one.id, when(one.created), one.type, one.sequence, _told(one)) for one in found.data]
 
     def text() -> None:
         table(("event", "created", "type", "n", "data"), rows, "No events.")
@@ -58,7 +64,7 @@ def replay(event: tuple[str, ...], account: str, endpoint: str, json_: bool) -> 
     """Deliver events again, with the same id and body."""
 
     async def work() -> list[Event]:
-        async with opened():
+        async with opened(needs_worker=True):
             owner, by = (await account_of(account)).id, author("events replay")
             for one in event:
                 await story.replay(by, owner, one, endpoint)
@@ -66,3 +72,11 @@ def replay(event: tuple[str, ...], account: str, endpoint: str, json_: bool) -> 
 
     done = run(work)
     say_all(done, json_, lambda: OUT.print("\n".join(f"{one.id} will be delivered again." for one in done)))
+
+
+def _told(event: Event) -> dict[str, Any]:
+    """The event's data, its amounts as people read them; `--json` has them as they were sent."""
+    data = msgspec.json.decode(event.data, type=dict[str, Any])
+    currency = data.get("currency")
+    amounts = {name: money(data[name], currency) for name in AMOUNTS & data.keys()} if currency else {}
+    return {name: one for name, one in (data | amounts).items() if one is not None}

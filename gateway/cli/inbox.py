@@ -60,7 +60,7 @@ def replay(delivery: tuple[str, ...], account: str, json_: bool) -> None:
     """Route deliveries again. Harmless at any time: it only makes the worker look at what is true now."""
 
     async def work() -> list[DeliveryBody]:
-        async with opened():
+        async with opened(needs_worker=True):
             owner, by = (await account_of(account)).id, author("inbox replay")
             for one in delivery:
                 await api.replay(by, owner, one)

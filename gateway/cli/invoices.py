@@ -3,28 +3,56 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Final
 
 import click
 
+from db import sql
 from db.states import InvoiceState
 from gateway.api.invoices import InvoiceBody, InvoiceDetail, find_invoice, find_invoices
 from gateway.api.paging import Page
+from gateway.api.payment_methods import PaymentMethodBody, find_methods
 from gateway.cli.context import ACCOUNT, account_of, author, opened, run
-from gateway.cli.output import OUT, as_json, fields, money, say, table, when
-from gateway.cli.pauses import REASON, UNTIL, ends, paused, utc
+from gateway.cli.invoice_text import print_invoice
+from gateway.cli.output import OUT, as_json, money, say, table, when
+from gateway.cli.pauses import REASON, UNTIL, ends, utc
 from gateway.finance.collect_now import collect_now
 from gateway.finance.pause import pause_invoice, resume_invoice
 from gateway.finance.record_payment import Receipt, record_payment
 
+NAMED: Final = "select id from tollbridge.invoice where account = $1 and (id = $2 or number = $2) order by id = $2 desc"
+MOST_METHODS: Final = 100
+"""So many of a customer's payment methods are named by their card; older ones by their id."""
+MEANING: Final = {
+    InvoiceState.DRAFT: "Stripe has not finalized it",
+    InvoiceState.DUE: "to be charged; why not yet, it says",
+    InvoiceState.CHARGING: "a charge is on its way to the processor",
+    InvoiceState.PENDING: "the processor, or the payer's bank, has not decided yet",
+    InvoiceState.UNKNOWN: "the answer to a charge was lost: it is being found out, and nothing else is charged",
+    InvoiceState.CAPTURED: "the money is taken, and Stripe is about to be told",
+    InvoiceState.PAID: "paid in Stripe",
+    InvoiceState.RETRYING: "declined, and tried again by its plan",
+    InvoiceState.NEEDS_PAYMENT_METHOD: "nothing can be charged: the payer must give another payment method",
+    InvoiceState.EXHAUSTED: "every try is used: somebody must decide",
+    InvoiceState.UNCOLLECTIBLE: "given up in Stripe",
+    InvoiceState.CLOSED: "void or deleted in Stripe",
+    InvoiceState.NOT_OURS: "Stripe collects it itself, or its customer was opted out",
+}
 
-@click.group()
+
+@click.group(epilog="\b\nStates:\n" + "\n".join(f"  {state:<21} {means}" for state, means in MEANING.items()))
 def invoices() -> None:
-    """Invoices as they stand."""
+    """Invoices as they stand. INVOICE is Stripe's id (in_…), or the invoice's number."""
 
 
 @invoices.command(name="list")
 @ACCOUNT
-@click.option("--state", type=click.Choice([state.value for state in InvoiceState]), help="Only in this state.")
+@click.option(
+    "--state",
+    type=click.Choice([state.value for state in InvoiceState]),
+    metavar="STATE",
+    help="Only in this state; `tollbridge invoices --help` says what each means.",
+)
 @click.option("--customer", default="", help="Only of this customer.")
 @click.option("--subscription", default="", help="Only of this subscription.")
 @click.option("--limit", type=click.IntRange(1, 100), default=25, show_default=True)
@@ -53,7 +81,7 @@ def list_(
     ]
 
     def text() -> None:
-        table(("invoice", "number", "customer", "state", "why", "due", "next"), rows, "No invoices.")
+        table(("invoice", "number", "customer", "state", "why", "amount due", "next try"), rows, "No invoices.")
         if found.has_more:
             OUT.print(f"More: --starting-after {found.data[-1].id}")
 
@@ -67,12 +95,16 @@ def list_(
 def show(invoice: str, account: str, json_: bool) -> None:
     """Show an invoice with its attempts, movements, recordings and cases."""
 
-    async def work() -> InvoiceDetail:
+    async def work() -> tuple[InvoiceDetail, list[PaymentMethodBody]]:
         async with opened():
-            return await find_invoice((await account_of(account)).id, invoice)
+            owner, of = await _named(account, invoice)
+            found = await find_invoice(owner, of)
+            if not found.customer:
+                return found, []
+            return found, (await find_methods(owner, found.customer, limit=MOST_METHODS, starting_after="")).data
 
-    found = run(work)
-    say(found, json_, lambda: _print(found))
+    found, methods = run(work)
+    say(found, json_, lambda: print_invoice(found, {one.id: one for one in methods}))
 
 
 @invoices.command()
@@ -83,10 +115,10 @@ def collect(invoice: str, account: str, json_: bool) -> None:
     """Collect an open invoice now, before its next try is due; a worker does it."""
 
     async def work() -> InvoiceDetail:
-        async with opened():
-            owner = (await account_of(account)).id
-            await collect_now(author(), owner, invoice)
-            return await find_invoice(owner, invoice)
+        async with opened(needs_worker=True):
+            owner, of = await _named(account, invoice)
+            await collect_now(author(), owner, of)
+            return await find_invoice(owner, of)
 
     found = run(work)
     say(found, json_, lambda: OUT.print(f"{found.id} is collected as soon as a worker gets there."))
@@ -97,7 +129,12 @@ def collect(invoice: str, account: str, json_: bool) -> None:
 @click.option("--source", required=True, metavar="WORD", help="By what way it came: credits, bank_transfer, …")
 @click.option("--reference", required=True, help="What names the payment there.")
 @click.option("--received", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]), required=True, help="When, in UTC.")
-@click.option("--amount", type=int, help="Refuse it unless this is due, in minor units.")
+@click.option(
+    "--amount",
+    type=int,
+    metavar="MINOR_UNITS",
+    help="Refuse it unless just this is due, in Stripe's minor units: 1200 for 12.00 EUR, 1000 for 1,000 JPY.",
+)
 @click.option("--reason", required=True, help="Why; it goes into the audit log.")
 @ACCOUNT
 @as_json
@@ -114,11 +151,11 @@ def record_payment_(
     """Note a payment that came without a processor, and mark the invoice paid in Stripe. Never a charge."""
 
     async def work() -> InvoiceDetail:
-        async with opened():
-            owner = (await account_of(account)).id
+        async with opened(needs_worker=True):
+            owner, of = await _named(account, invoice)
             receipt = Receipt(source, reference, received.replace(tzinfo=UTC), reason, amount)
-            await record_payment(author(reason), owner, invoice, receipt)
-            return await find_invoice(owner, invoice)
+            await record_payment(author(reason), owner, of, receipt)
+            return await find_invoice(owner, of)
 
     found = run(work)
     say(found, json_, lambda: OUT.print(f"The payment of {found.id} is noted; a worker tells Stripe."))
@@ -135,9 +172,9 @@ def pause_collection(invoice: str, reason: str, until: datetime | None, account:
 
     async def work() -> InvoiceDetail:
         async with opened():
-            owner = (await account_of(account)).id
-            await pause_invoice(author(reason), owner, invoice, utc(until))
-            return await find_invoice(owner, invoice)
+            owner, of = await _named(account, invoice)
+            await pause_invoice(author(reason), owner, of, utc(until))
+            return await find_invoice(owner, of)
 
     found = run(work)
     say(found, json_, lambda: OUT.print(f"Nothing is charged for {found.id} until {ends(found.pause)}."))
@@ -153,63 +190,22 @@ def resume_collection(invoice: str, reason: str, account: str, json_: bool) -> N
 
     async def work() -> InvoiceDetail:
         async with opened():
-            owner = (await account_of(account)).id
-            await resume_invoice(author(reason), owner, invoice)
-            return await find_invoice(owner, invoice)
+            owner, of = await _named(account, invoice)
+            await resume_invoice(author(reason), owner, of)
+            return await find_invoice(owner, of)
 
     found = run(work)
     still = f" Its customer's pause goes on until {ends(found.pause)}." if found.pause else ""
     say(found, json_, lambda: OUT.print(f"{found.id} is collected again.{still}"))
 
 
-def _print(invoice: InvoiceDetail) -> None:
-    fields(
-        {
-            "invoice": invoice.id,
-            "number": invoice.number,
-            "state": invoice.state,
-            "why": invoice.reason,
-            "paused": paused(invoice.pause),
-            "next": when(invoice.next_attempt),
-            "stripe status": invoice.status,
-            "due": money(invoice.amount_due, invoice.currency),
-            "remaining": money(invoice.amount_remaining, invoice.currency),
-            "due date": when(invoice.due_date),
-            "customer": invoice.customer,
-            "subscription": invoice.subscription,
-            "as of": when(invoice.read),
-            "dashboard": invoice.links.dashboard,
-        }
-    )
-    currency = invoice.currency
-    tried = [
-        (
-            a.number,
-            a.id,
-            a.connection,
-            money(a.amount, currency),
-            a.state,
-            a.decline and a.decline.decline_class,
-            a.reference,
+async def _named(account: str, invoice: str) -> tuple[str, str]:
+    """The account's id and the invoice's; people have its number, from the PDF or Stripe's dashboard."""
+    owner = await account_of(account)
+    found = await sql.value(NAMED, owner.id, invoice)
+    if found is None:
+        raise click.ClickException(
+            f"no invoice {invoice!r} in account {owner.name}: give its id at Stripe (in_…) or its number. "
+            "What Stripe made and no webhook has brought yet, `tollbridge catch-up` brings"
         )
-        for a in invoice.attempts
-    ]
-    moved = [
-        (when(m.occurred), m.kind, money(m.amount, m.currency), m.connection, m.processor_id) for m in invoice.movements
-    ]
-    told = [(when(r.created), r.state, money(r.amount, r.currency), r.how) for r in invoice.recordings]
-    open_ = [(c.id, c.kind, c.state, c.reason, c.action) for c in invoice.cases]
-    if invoice.plan is not None:
-        planned = [(when(t.at), t.reason, t.connection, t.payment_method) for t in invoice.plan.tries]
-        OUT.print("\n[bold]Plan[/bold]")
-        table(("at", "why", "connection", "payment method"), planned, invoice.plan.reason)
-        at_end = " and ".join(invoice.plan.at_end) or "nothing: it stays open"
-        OUT.print(f"In the end, {when(invoice.plan.ends_at) or 'some day'}: {at_end.replace('_', ' ')}.")
-    OUT.print("\n[bold]Attempts[/bold]")
-    table(("#", "attempt", "connection", "amount", "state", "decline", "reference"), tried, "None.")
-    OUT.print("\n[bold]Movements[/bold]")
-    table(("at", "kind", "amount", "connection", "processor id"), moved, "None.")
-    OUT.print("\n[bold]Recordings[/bold]")
-    table(("at", "state", "amount", "how"), told, "None.")
-    OUT.print("\n[bold]Cases[/bold]")
-    table(("case", "kind", "state", "reason", "what to do"), open_, "None.")
+    return owner.id, str(found)

@@ -10,15 +10,18 @@ from typing import Any, Final, TypeVar
 import click
 import msgspec
 from rich.console import Console
+from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
 from gateway.api.paging import Page
+from processors.money import to_text
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-WIDE: Final = 240
-"""Where nobody looks on, in a pipe or a file, nothing is folded."""
-OUT: Final = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+WIDEST: Final = 10_000
+"""Where nobody looks on, in a pipe or a file, a table stays one: a line for a row."""
+OUT: Final = Console(highlight=False, width=None if sys.stdout.isatty() else WIDEST)
 ERR: Final = Console(stderr=True, highlight=False)
 
 as_json = click.option("--json", "json_", is_flag=True, help="Print one JSON value.")
@@ -38,16 +41,24 @@ def say_all(values: Sequence[Any], json_: bool, text: Callable[[], None]) -> Non
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], empty: str) -> None:
-    """A table; `empty` where there is nothing in it."""
+    """A table, or each row as lines where it is wider than the terminal: a folded id can't be copied.
+
+    `empty` is said where there is nothing in it.
+    """
     if not rows:
         OUT.print(empty)
         return
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        shown.add_column(column, overflow="fold")
+        shown.add_column(column, no_wrap=True)
     for row in rows:
-        shown.add_row(*(_cell(value) for value in row))
-    OUT.print(shown)
+        shown.add_row(*(escape(_cell(value)) for value in row))
+    if Measurement.get(OUT, OUT.options.update(max_width=WIDEST), shown).maximum <= OUT.width:
+        OUT.print(shown)
+        return
+    for row in rows:
+        fields({name: value for name, value in zip(columns, row, strict=True) if _cell(value)})
+        OUT.print()
 
 
 def fields(value: Mapping[str, Any]) -> None:
@@ -60,12 +71,12 @@ def fields(value: Mapping[str, Any]) -> None:
 
 def when(seconds: int | None) -> str:
     """A time of the API's for people, in UTC."""
-    return "" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"
+    return "" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def money(amount: int, currency: str | None) -> str:
-    """An amount as it is kept: minor units and the currency. No guess at decimals."""
-    return f"{amount} {currency or ''}".strip()
+    """An amount for people: `12.00 EUR`. Empty where no currency is known yet, and with it no amount."""
+    return to_text(amount, currency) if currency else ""
 
 
 def _cell(value: Any) -> str:

@@ -24,7 +24,7 @@ def utc(at: datetime | None) -> datetime | None:
 
 def ends(pause: PauseBody | None) -> str:
     """When a pause ends, in words."""
-    return "it is resumed" if pause is None or pause.until is None else f"{when(pause.until)} UTC"
+    return "it is resumed" if pause is None or pause.until is None else when(pause.until)
 
 
 def paused(pause: PauseBody | None) -> str:

@@ -34,7 +34,7 @@ def list_(customer: str, account: str, limit: int, starting_after: str, json_: b
 
     found = run(work)
     rows = [
-        (m.position, m.id, m.connection, _card(m), m.status, m.revocation or m.stopped_reason, when(m.created))
+        (m.position, m.id, m.connection, card(m), m.status, m.revocation or m.stopped_reason, when(m.created))
         for m in found.data
     ]
 
@@ -74,7 +74,7 @@ def revoke_(method: str, reason: str, account: str, json_: bool) -> None:
     """Charge nothing to it any more, and delete it at the processor; a worker does it."""
 
     async def work() -> PaymentMethodBody:
-        async with opened():
+        async with opened(needs_worker=True):
             owner = (await account_of(account)).id
             customer = await customer_of(owner, method)
             await revoke(author(reason), owner, customer, method)
@@ -89,7 +89,8 @@ def revoke_(method: str, reason: str, account: str, json_: bool) -> None:
     say(found, json_, lambda: OUT.print(f"{found.id} {says[found.revocation]}."))
 
 
-def _card(method: PaymentMethodBody) -> str:
-    card = method.card
-    expires = f" {card.exp_month:02}/{card.exp_year}" if card.exp_month and card.exp_year else ""
-    return (card.label or f"{card.brand} {card.last4}".strip()) + expires
+def card(method: PaymentMethodBody) -> str:
+    """What a payer recognises it by: `visa 4242 03/2030`."""
+    known = method.card
+    expires = f" {known.exp_month:02}/{known.exp_year}" if known.exp_month and known.exp_year else ""
+    return (known.label or f"{known.brand} {known.last4}".strip()) + expires

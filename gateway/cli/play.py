@@ -19,6 +19,7 @@ import click
 import httpx
 import msgspec
 
+from gateway.cli.output import money
 from processors.values import Unprinted
 
 PATIENCE_S: Final = 25.0
@@ -128,10 +129,8 @@ class _Actors:
             },
         )
         invoice, secret = session["invoice"], session["client_secret"]
-        self._stage.tell(
-            f"{name}: the initial invoice is {invoice['amount_due']} {invoice['currency']} "
-            f"(minor units), {invoice['tax']} of it tax."
-        )
+        due, tax = (money(invoice[amount], invoice["currency"]) for amount in ("amount_due", "tax"))
+        self._stage.tell(f"{name}: the initial invoice is {due}, {tax} of it tax.")
         address = f"/v1/checkout_sessions/{session['id']}"
         setup = await self._gateway(
             "POST", f"{address}/setup", {"processor": "practice", "return_url": "http://127.0.0.1/"}, secret

@@ -10,7 +10,7 @@ from db.states import EventDeliveryState
 from gateway.accounts import webhook_endpoints as story
 from gateway.accounts.webhook_endpoints import Endpoint, EndpointChange
 from gateway.api.events import find_event
-from gateway.api.paging import Page
+from gateway.api.paging import Page, unix
 from gateway.api.webhook_endpoints import EventDeliveryBody, RemovedEndpoint, find_deliveries, shown
 from gateway.cli.context import ACCOUNT, account_of, author, opened, run
 from gateway.cli.output import ERR, OUT, as_json, say, say_all, table, when
@@ -45,7 +45,9 @@ def list_(account: str, json_: bool) -> None:
             return await story.listed((await account_of(account)).id)
 
     found = run(work)
-    rows = [(e.id, e.url, ", ".join(e.types) or "all", e.enabled, e.failing_since, e.description) for e in found]
+    rows = [
+        (e.id, e.url, ", ".join(e.types) or "all", e.enabled, when(unix(e.failing_since)), e.description) for e in found
+    ]
     columns = ("endpoint", "url", "types", "enabled", "failing since", "description")
     say_all([shown(one) for one in found], json_, lambda: table(columns, rows, "No webhook endpoints."))
 
@@ -139,7 +141,7 @@ def ping(endpoint: str, account: str, json_: bool) -> None:
     """Send an endpoint an event of its own; `tollbridge webhooks deliveries` shows what came of it."""
 
     async def work() -> Event:
-        async with opened():
+        async with opened(needs_worker=True):
             owner = (await account_of(account)).id
             return await find_event(owner, await events.ping(author(), owner, endpoint))
 

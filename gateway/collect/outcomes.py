@@ -20,7 +20,7 @@ from gateway.collect.declines import judge
 from gateway.collect.gone import mark_revoked
 from gateway.connections import capabilities_of
 from gateway.domain.actions import CaseKind
-from processors.money import Money
+from processors.money import Money, to_text
 from processors.outcome import (
     Advice,
     Canceled,
@@ -208,7 +208,8 @@ async def _more_captured(row: asyncpg.Record, outcome: Succeeded, now: datetime)
             outcome.captured.amount,
         )
     elif outcome.captured.amount < row["amount_captured"]:
-        await mismatch(row, f"the processor now says that only {outcome.captured.amount} was captured", now)
+        less = to_text(outcome.captured.amount, outcome.captured.currency)
+        await mismatch(row, f"the processor now says that only {less} was captured", now)
     else:
         return False
     return True

@@ -12,6 +12,7 @@ from db.poke import Kind
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import FieldError, NameTakenError, NotThereError
 from gateway.clock import business_now
+from gateway.customers import vault
 from gateway.customers.methods import TokenOfAnotherCustomerError, store_method, want_revoked
 from gateway.runtime import Runtime
 from processors.values import Card, MethodState, PaymentMethodReference
@@ -81,7 +82,8 @@ async def take_over(
 ) -> str:
     """Store a token that a server holds already, as the customer's first method, if its processor says that it is good.
 
-    Returns its id. Raises FieldError, NotThereError, CallError. The token goes nowhere but into its column.
+    Returns its id. Raises FieldError, NotThereError, CallError, and NotYetError while it is being deleted. The token
+    goes nowhere but into its column.
     """
     if _is_card_number(reference.token.reveal()):
         raise FieldError("token", "is a card's number; only the processor's token for it may come here")
@@ -91,12 +93,15 @@ async def take_over(
     if found is None:
         raise FieldError("connection", "there is no such connection")
     adapter = await runtime.connections.adapter(account, found)
+    token = await vault.vault_hash(runtime, found, reference)
+    deletions = await vault.deletions(token)
     state = await adapter.method_state(reference)
     if state in (MethodState.REVOKED, MethodState.EXPIRED):
         raise FieldError("token", f"the processor says that this payment method is {state}")
     now = await business_now()
     try:
         async with DB.transaction():
+            await vault.take_unless_deleted_since(token, deletions)
             stored = await store_method(runtime, account, customer, found, reference, card, now, tell=True)
             after = {"connection": connection, "card": card.label or f"{card.brand} {card.last4}".strip()}
             await by.note(account, "payment_method.imported", stored, name=customer, after=after)

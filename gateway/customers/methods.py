@@ -12,19 +12,19 @@ from db.engine import DB
 from db.ids import new_id
 from db.poke import Kind
 from gateway.collect.references import sealed_reference
-from gateway.collect.turn import NotYetError
 from gateway.collect.unsettled import unsettled
+from gateway.customers import vault
 from gateway.customers.customer import keep
 from gateway.runtime import Runtime
 from processors.outcome import DeclineClass
 from processors.values import Card, PaymentMethodReference
 
 INSERT = """
-    insert into tollbridge.payment_method (id, account, customer, connection, reference, token_hash, card, status,
-        position, created_at, told_stripe)
-    values ($1, $2, $3, $4, $5, $6, $7, 'active',
-        (select coalesce(min(position), 1) - 1 from tollbridge.payment_method where account = $2 and customer = $3), $8,
-        $9)
+    insert into tollbridge.payment_method (id, account, customer, connection, reference, token_hash, vault_hash, card,
+        status, position, created_at, told_stripe)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, 'active',
+        (select coalesce(min(position), 1) - 1 from tollbridge.payment_method where account = $2 and customer = $3), $9,
+        $10)
     on conflict (connection, token_hash) where status <> 'revoked' do nothing
 """
 AGAIN = """
@@ -32,7 +32,7 @@ AGAIN = """
         told_stripe = told_stripe and $3,
         position = (select min(position) - 1 from tollbridge.payment_method o
                     where o.account = p.account and o.customer = p.customer)
-    where account = $1 and id = $2 and (revoke_asked_at is null or claimed_by is null) returning id
+    where account = $1 and id = $2
 """
 STORED = """
     select id, account, customer from tollbridge.payment_method
@@ -43,9 +43,10 @@ WANT_REVOKED = """
     where account = $1 and id = $2 and status <> 'revoked' and revoke_asked_at is null returning customer
 """
 REPLACE = """
-    update tollbridge.payment_method set reference = $3, token_hash = $4, card = $5, told_stripe = false,
-        status = case when status = 'stopped' and stopped_reason = any($6) then 'active' else status end,
-        stopped_reason = case when stopped_reason = any($6) then '' else stopped_reason end
+    update tollbridge.payment_method set reference = $3, token_hash = $4, vault_hash = $5, card = $6,
+        told_stripe = false,
+        status = case when status = 'stopped' and stopped_reason = any($7) then 'active' else status end,
+        stopped_reason = case when stopped_reason = any($7) then '' else stopped_reason end
     where account = $1 and id = $2 returning customer
 """
 CURED = frozenset({DeclineClass.EXPIRED, DeclineClass.ACCOUNT_CLOSED, DeclineClass.INVALID_PAYMENT_METHOD})
@@ -80,25 +81,22 @@ async def store_method(
     method = new_id("pmt")
     sealed = sealed_reference(runtime.keyring, method, reference)
     token_hash = runtime.keyring.token_hash(connection, reference.token.reveal())
+    vault_hash = await vault.vault_hash(runtime, connection, reference)
+    await vault.take(vault_hash)
     display = msgspec.json.encode(card).decode()
-    await sql.rows(INSERT, method, account, customer, connection, sealed, token_hash, display, now, not tell)
+    hashes = token_hash, vault_hash
+    await sql.rows(INSERT, method, account, customer, connection, sealed, *hashes, display, now, not tell)
     stored = await sql.row(STORED, connection, token_hash)
     assert stored is not None, "it was inserted, or was there"
     if (stored["account"], stored["customer"]) != (account, customer):
         raise TokenOfAnotherCustomerError("this token belongs to another customer")
     # The same card again: the payer means this one, also where a decline or a person had stopped it.
-    if stored["id"] != method and await sql.row(AGAIN, account, stored["id"], not tell) is None:
-        raise NotYetError
+    if stored["id"] != method:
+        await sql.rows(AGAIN, account, stored["id"], not tell)
     if tell:
         await poke.poke(Kind.METHOD, account, [stored["id"]], now)
     await poke.poke(Kind.INVOICE, account, await unsettled(account, "customer", [customer]), now)
     return str(stored["id"])
-
-
-async def is_stored(runtime: Runtime, connection: str, reference: PaymentMethodReference) -> bool:
-    """Whether a processor's token is that of a stored method: a vault may give the same token for the same card."""
-    token_hash = runtime.keyring.token_hash(connection, reference.token.reveal())
-    return await sql.row(STORED, connection, token_hash) is not None
 
 
 async def replace_reference(
@@ -106,15 +104,16 @@ async def replace_reference(
 ) -> bool:
     """The processor has moved a method to another token: it stays the customer's, in its place, under the new one.
 
-    In the caller's transaction. One that was stopped for what a new card cures may be charged again. False where the
-    new token is stored already.
+    In the caller's transaction, under the new token's lock. One that was stopped for what a new card cures may be
+    charged again. False where the new token is stored already.
     """
     connection = await sql.value("select connection from tollbridge.payment_method where id = $1", method)
-    if await is_stored(runtime, connection, reference):
-        return False
     token_hash = runtime.keyring.token_hash(connection, reference.token.reveal())
+    if await sql.row(STORED, connection, token_hash) is not None:
+        return False
+    hashes = token_hash, await vault.vault_hash(runtime, connection, reference)
     sealed, display = sealed_reference(runtime.keyring, method, reference), msgspec.json.encode(card).decode()
-    customer = await sql.value(REPLACE, account, method, sealed, token_hash, display, sorted(CURED))
+    customer = await sql.value(REPLACE, account, method, sealed, *hashes, display, sorted(CURED))
     await poke.poke(Kind.METHOD, account, [method], now)
     await poke.poke(Kind.INVOICE, account, await unsettled(account, "customer", [customer]), now)
     return True

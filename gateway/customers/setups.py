@@ -21,11 +21,20 @@ from db.engine import DB
 from db.ids import new_id
 from db.poke import Claim, Kind
 from gateway.collect.turn import CLAIM_MARGIN_S
+from gateway.customers import vault
 from gateway.customers.errors import SessionError
-from gateway.customers.methods import TokenOfAnotherCustomerError, is_stored
+from gateway.customers.methods import TokenOfAnotherCustomerError
 from gateway.runtime import Runtime
 from processors.errors import CallError, RefusedError
-from processors.values import SetupFailed, SetupReady, SetupRequest, SetupResult, SetupSession
+from processors.values import (
+    MethodState,
+    PaymentMethodReference,
+    SetupFailed,
+    SetupReady,
+    SetupRequest,
+    SetupResult,
+    SetupSession,
+)
 
 MOST: Final = 20
 """Set-ups of one session; who begins more is no payer."""
@@ -55,6 +64,7 @@ END = """
     update tollbridge.payment_setup set state = $3, look_at = null where account = $1 and id = $2 and state = 'open'
     returning id
 """
+DELETION = "update tollbridge.payment_setup set vault_hash = $2 where id = $1 and state = 'open'"
 LOOK_AT = "update tollbridge.payment_setup set look_at = $3 where account = $1 and id = $2 and state = 'open'"
 LOOK_AT_ALL = """
     update tollbridge.payment_setup set look_at = $3, looks = 0
@@ -143,25 +153,19 @@ async def look_at_all(account: str, session: str, at: datetime) -> None:
 async def look(runtime: Runtime, claim: Claim, store: StoreMethod) -> Looked:
     """Ask the processors what has become of the session's set-ups until one is ready, which `store` keeps.
 
-    Raises CallError where one can't be asked and none is ready.
+    Raises CallError where one can't be asked and none is ready, NotYetError where its token is being deleted now.
     """
     pending, failure, unanswered = 0, "", None
     for row in await open_setups(claim.account, claim.id):
         try:
             made = await _ask(runtime, claim, row)
+            refused = await _store(runtime, claim, row, made, store) if isinstance(made, SetupReady) else None
         except CallError as error:
             unanswered = error
             continue
-        if isinstance(made, SetupReady):
-            try:
-                async with DB.transaction():
-                    # Sessions are locked before invoices.
-                    await poke.hold(claim, CLAIM_MARGIN_S)
-                    if await sql.row(END, claim.account, row["id"], "stored") is not None:
-                        await store(row, made)
-                return Looked(stored=True)
-            except TokenOfAnotherCustomerError as error:
-                made = SetupFailed("token_of_another_customer", str(error))
+        if isinstance(made, SetupReady) and refused is None:
+            return Looked(stored=True)
+        made = refused or made
         if isinstance(made, SetupFailed):
             failure = f"{made.code}: {made.message}"
             await sql.rows(END, claim.account, row["id"], "failed")
@@ -172,6 +176,30 @@ async def look(runtime: Runtime, claim: Claim, store: StoreMethod) -> Looked:
     return Looked(pending=pending, failure=sql.storable(failure, 500))
 
 
+async def _store(
+    runtime: Runtime, claim: Claim, row: asyncpg.Record, made: SetupReady, store: StoreMethod
+) -> SetupFailed | None:
+    """Keep what came of a set-up; why not, where it can't be kept. Raises CallError, NotYetError."""
+    adapter = await runtime.connections.adapter(claim.account, row["connection"])
+    token = await vault.vault_hash(runtime, row["connection"], made.method)
+    deletions = await vault.deletions(token)
+    if deletions:
+        # Rare: another session, customer or account has let go of the very token that this set-up gave.
+        await _hold(runtime, claim)
+        if await adapter.method_state(made.method) is MethodState.REVOKED:
+            return SetupFailed("method_revoked", "The payment method was deleted at the processor; enter it again.")
+    try:
+        async with DB.transaction():
+            # Sessions are locked before invoices.
+            await poke.hold(claim, CLAIM_MARGIN_S)
+            await vault.take_unless_deleted_since(token, deletions)
+            if await sql.row(END, claim.account, row["id"], "stored") is not None:
+                await store(row, made)
+    except TokenOfAnotherCustomerError as error:
+        return SetupFailed("token_of_another_customer", str(error))
+    return None
+
+
 async def drop(runtime: Runtime, claim: Claim, now: datetime) -> None:
     """The session has ended: whatever comes of its other set-ups is deleted at the processor. Raises CallError."""
     for row in await open_setups(claim.account, claim.id):
@@ -179,15 +207,29 @@ async def drop(runtime: Runtime, claim: Claim, now: datetime) -> None:
             continue
         made = await _ask(runtime, claim, row)
         if isinstance(made, SetupReady):
-            if not await is_stored(runtime, row["connection"], made.method):
-                adapter = await runtime.connections.adapter(claim.account, row["connection"])
-                await _hold(runtime, claim)
-                await adapter.revoke_method(made.method, f"revoke:{row['id']}")
-            await sql.rows(END, claim.account, row["id"], "dropped")
+            await _delete(runtime, claim, row, made.method)
         elif isinstance(made, SetupFailed) or now > row["expires_at"] + DROP_AGAIN:
             await sql.rows(END, claim.account, row["id"], "failed")
         else:
             await sql.rows(LOOK_AT, claim.account, row["id"], now + DROP_AGAIN)
+
+
+async def _delete(runtime: Runtime, claim: Claim, row: asyncpg.Record, method: PaymentMethodReference) -> None:
+    """Delete what came of a set-up, unless anybody keeps the same token: a vault may give it again for the same card.
+
+    Raises CallError.
+    """
+    adapter = await runtime.connections.adapter(claim.account, row["connection"])
+    token = await vault.vault_hash(runtime, row["connection"], method)
+    async with DB.transaction():
+        await poke.hold(claim, runtime.settings.processor_timeout_s + CLAIM_MARGIN_S)
+        await vault.lock(token)
+        wanted = await vault.is_wanted_beside(token, row["id"])
+        if not wanted:
+            await sql.rows(DELETION, row["id"], token)
+    if not wanted:
+        await adapter.revoke_method(method, f"revoke:{row['id']}")
+    await sql.rows(END, claim.account, row["id"], "dropped")
 
 
 async def _ask(runtime: Runtime, claim: Claim, row: asyncpg.Record) -> SetupResult:

@@ -19,6 +19,7 @@ from gateway.clock import business_now
 from gateway.collect.gone import mark_revoked
 from gateway.collect.references import method_reference
 from gateway.collect.turn import CLAIM_MARGIN_S, held, rest, take_turn
+from gateway.customers import vault
 from gateway.customers.methods import NO_METADATA, stripe_metadata
 from gateway.domain.policy import Policy
 from gateway.domain.session import Rest
@@ -34,6 +35,7 @@ VIEW: Final = """
     from tollbridge.payment_method p join tollbridge.account a on a.id = p.account
     where p.account = $1 and p.id = $2
 """
+DELETION: Final = "update tollbridge.payment_method set deletions = deletions + 1 where account = $1 and id = $2"
 FIRST: Final = """
     select p.id, c.name from tollbridge.payment_method p join tollbridge.connection c on c.id = p.connection
     where p.account = $1 and p.customer = $2 and p.status = 'active' order by p.position, p.created_at limit 1
@@ -49,12 +51,11 @@ async def advance_method(runtime: Runtime, wake_up: WakeUp) -> None:
 
     async def go_round(claim: Claim) -> bool:
         row, now = await held(claim, hold_s, VIEW), await business_now()
-        wanted_gone = row["revoke_asked_at"] is not None and row["status"] != "revoked"
-        match decide_upkeep(MethodUpkeep(wanted_gone, row["in_use"], row["told_stripe"]), now):
+        match decide_upkeep(_view(row), now):
             case Rest(at=at):
                 return await rest(claim, seen=row["poked"], due_at=at, failures=row["failures"], now=now)
             case UpkeepStep.REVOKE:
-                await _revoke(runtime, claim, row["connection"], now)
+                await _revoke(runtime, claim, row, now)
             case UpkeepStep.TELL_STRIPE:
                 with in_lane(Lane.MIRROR):
                     await _tell(runtime, claim, row)
@@ -63,19 +64,40 @@ async def advance_method(runtime: Runtime, wake_up: WakeUp) -> None:
     await take_turn(wake_up, hold_s, MOST_ROUNDS, go_round)
 
 
-async def _revoke(runtime: Runtime, claim: Claim, connection: str, now: datetime) -> None:
+def _view(row: asyncpg.Record) -> MethodUpkeep:
+    wanted_gone = row["revoke_asked_at"] is not None and row["status"] != "revoked"
+    return MethodUpkeep(wanted_gone, row["in_use"], row["told_stripe"])
+
+
+async def _revoke(runtime: Runtime, claim: Claim, row: asyncpg.Record, now: datetime) -> None:
     """Delete it at its processor, then erase it here; once more is harmless. Raises CallError.
 
     That it was asked for stands on the row, and no charge begins on it since: the turn that would have charged it sees
-    that its invoice was poked.
+    that its invoice was poked. Where another connection keeps the same token, it is only erased here.
     """
-    adapter = await runtime.connections.adapter(claim.account, connection)
+    adapter = await runtime.connections.adapter(claim.account, row["connection"])
     reference = await method_reference(runtime, claim.account, claim.id)
-    async with DB.transaction():
-        await poke.hold(claim, runtime.settings.processor_timeout_s + CLAIM_MARGIN_S)
+    if not await _begin_deletion(runtime, claim, row["vault_hash"], now):
+        return
     await adapter.revoke_method(reference, f"revoke:{claim.id}")
     async with DB.transaction():
         await mark_revoked(claim.account, claim.id, now)
+
+
+async def _begin_deletion(runtime: Runtime, claim: Claim, token: str, now: datetime) -> bool:
+    """Whether it is still to be deleted, and by us. If others keep the token, the method ends here."""
+    async with DB.transaction():
+        await vault.lock(token)
+        await poke.hold(claim, runtime.settings.processor_timeout_s + CLAIM_MARGIN_S)
+        row = await sql.row(VIEW, claim.account, claim.id)
+        assert row is not None, "a claimed object exists"
+        if row["vault_hash"] != token or decide_upkeep(_view(row), now) is not UpkeepStep.REVOKE:
+            return False
+        if await vault.is_wanted_beside(token, claim.id):
+            await mark_revoked(claim.account, claim.id, now)
+            return False
+        await sql.rows(DELETION, claim.account, claim.id)
+    return True
 
 
 async def _tell(runtime: Runtime, claim: Claim, row: asyncpg.Record) -> None:

@@ -209,7 +209,7 @@ def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action
         case Exhausted(reason=reason):
             return ending.exhausted(view, invoice, reason, now)
         case TryNow(method=method, reason=reason):
-            if (bound := out_of_bounds(method, view.wanted)) is not None:
+            if (bound := out_of_bounds(method, view.wanted, invoice.currency)) is not None:
                 return ask_human(view, bound.kind, bound.reason)
             if (again := waits_until(method, now)) is not None:
                 return WaitUntil(again, NOT_ANSWERING)

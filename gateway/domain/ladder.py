@@ -1,4 +1,4 @@
-"""When in the day a later try is made: spread, within the hours and days that the policy likes. Pure.
+"""When in the day a later try is made: spread, within the hours and days that the policy likes; and why then. Pure.
 
 The spread of a try is drawn from its invoice's id, so that the same plan comes out however often it is asked for.
 """
@@ -9,12 +9,21 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
+import msgspec
+
 from gateway.domain.policy import WEEKDAYS, Policy
 
 LEAST_GAP: Final = timedelta(hours=24)
 """Two tries on one payment method are never closer than this, or than the ladder itself has them."""
 MOST_DAYS: Final = 62
 """No set of days that a policy may avoid is longer than two months in a row."""
+
+
+class Moment(msgspec.Struct, frozen=True):
+    """When a try is made. `shifted` says in words why not when the ladder has it; empty where it is made then."""
+
+    at: datetime
+    shifted: str = ""
 
 
 def earliest(policy: Policy, step: int, last: datetime) -> datetime:
@@ -30,10 +39,10 @@ def earliest(policy: Policy, step: int, last: datetime) -> datetime:
     return last + LEAST_GAP
 
 
-def placed(policy: Policy, at: datetime, latest: datetime | None, seed: str) -> datetime:
+def placed(policy: Policy, at: datetime, latest: datetime | None, seed: str) -> Moment:
     """The moment that the policy likes best from `at` on; what it likes yields to `latest`."""
     liked = _liked(policy, at + _spread(policy, seed))
-    return liked if latest is None or liked <= latest else at
+    return liked if latest is None or liked.at <= latest else Moment(at)
 
 
 def _spread(policy: Policy, seed: str) -> timedelta:
@@ -41,12 +50,24 @@ def _spread(policy: Policy, seed: str) -> timedelta:
     return timedelta(seconds=int(policy.jitter_minutes * 60 * share))
 
 
-def _liked(policy: Policy, at: datetime) -> datetime:
+def _liked(policy: Policy, at: datetime) -> Moment:
     start, end = policy.hours_of_day or (0, 24)
+    # In the order in which they were met; a dict keeps that, and each once.
+    why: dict[str, None] = {}
     for _ in range(MOST_DAYS):
         midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
-        avoided = WEEKDAYS[at.weekday()] in policy.avoid_weekdays or at.day in policy.avoid_days
+        avoided, opens = _avoided(policy, at), midnight + timedelta(hours=start)
+        if avoided:
+            why[avoided] = None
+        elif not opens <= at < midnight + timedelta(hours=end):
+            why[f"only from {start:02}:00 to {end:02}:00 UTC"] = None
         if not avoided and at < midnight + timedelta(hours=end):
-            return max(at, midnight + timedelta(hours=start))
+            return Moment(max(at, opens), ", ".join(why))
         at = midnight + timedelta(days=1)
-    return at
+    return Moment(at)
+
+
+def _avoided(policy: Policy, at: datetime) -> str:
+    if WEEKDAYS[at.weekday()] in policy.avoid_weekdays:
+        return f"{at:%A} is avoided"
+    return f"day {at.day} of the month is avoided" if at.day in policy.avoid_days else ""

@@ -10,6 +10,7 @@ import msgspec
 from gateway.domain.actions import CaseKind, WaitUntil
 from gateway.domain.billed import BilledInvoice, StripePayment
 from gateway.domain.view import InvoiceView, MethodView, Pause
+from processors.money import to_text
 
 STRIPE_PAYMENT_WAIT: Final = timedelta(hours=1)
 CUSTOMER_DELETED: Final = "its customer was deleted in Stripe"
@@ -64,12 +65,14 @@ def made_in_pause(view: InvoiceView, invoice: BilledInvoice) -> bool:
     return since is not None and invoice.created >= since
 
 
-def out_of_bounds(method: MethodView, amount: int) -> OutOfBounds | None:
+def out_of_bounds(method: MethodView, amount: int, currency: str) -> OutOfBounds | None:
     """Why the method's processor would not take this amount, if so."""
     if method.minimum is not None and amount < method.minimum:
-        return OutOfBounds(CaseKind.BELOW_PROCESSOR_MINIMUM, f"the processor takes {method.minimum} or more")
+        least = to_text(method.minimum, currency)
+        return OutOfBounds(CaseKind.BELOW_PROCESSOR_MINIMUM, f"the processor takes {least} or more")
     if method.maximum is not None and amount > method.maximum:
-        return OutOfBounds(CaseKind.ABOVE_PROCESSOR_MAXIMUM, f"the processor takes {method.maximum} or less")
+        most = to_text(method.maximum, currency)
+        return OutOfBounds(CaseKind.ABOVE_PROCESSOR_MAXIMUM, f"the processor takes {most} or less")
     return None
 
 

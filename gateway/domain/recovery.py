@@ -18,7 +18,7 @@ import msgspec
 from db.states import AttemptState, MethodStatus
 from gateway.domain.budget import next_within_budget
 from gateway.domain.downtime import downtime_since
-from gateway.domain.ladder import LEAST_GAP, earliest, placed
+from gateway.domain.ladder import LEAST_GAP, Moment, earliest, placed
 from gateway.domain.obstacles import standstill
 from gateway.domain.view import AttemptView, InvoiceView, MethodView
 
@@ -32,6 +32,8 @@ LEAST_NOTICE = timedelta(hours=24)
 with old invoices open must not lose its subscriptions before anybody has looked."""
 MOST_PLANNED = 24
 """A ladder has twenty steps at most, and a plan never shows more tries than these."""
+WORTH_TELLING = timedelta(minutes=10)
+"""A try that is later than its hour by less was made by a worker that was busy, say: nobody asks why."""
 CLIMBS = frozenset({AttemptState.DECLINED, AttemptState.REVERSED})
 """What uses a step: a decline, and a debit that the bank took back."""
 
@@ -50,12 +52,14 @@ class Tried(msgspec.Struct, frozen=True):
 
 
 class Try(msgspec.Struct, frozen=True):
-    """A try to come. `last`: no other follows it, if it is declined."""
+    """A try to come. `last`: no other follows it, if it is declined. `shifted`: why it is not made when the ladder
+    has it; empty where it is."""
 
     at: datetime
     method: MethodView
     reason: str
     last: bool = False
+    shifted: str = ""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -126,7 +130,9 @@ def next_try(view: InvoiceView, now: datetime) -> NextTry:
     found = _next(view, _tried(view), now, _latest(view, now))
     if not isinstance(found, Try):
         return found
-    return TryNow(found.method, found.reason) if found.at <= now else TryAt(found.at, found.reason)
+    if found.at <= now:
+        return TryNow(found.method, found.reason)
+    return TryAt(found.at, f"{found.reason}: {found.shifted}" if found.shifted else found.reason)
 
 
 def ends_at(view: InvoiceView, now: datetime) -> datetime | None:
@@ -175,7 +181,9 @@ def _next(
     at = next_within_budget(behind, method.brand, found.at)
     if at > found.at and latest is not None and at > latest:
         return Exhausted("the card scheme allows no further try before the due date")
-    return found if at == found.at else msgspec.structs.replace(found, at=at, reason="the card scheme's limit of tries")
+    return (
+        found if at == found.at else msgspec.structs.replace(found, at=at, shifted="the card scheme's limit of tries")
+    )
 
 
 def _wanted(
@@ -186,51 +194,59 @@ def _wanted(
     last, of_method = tried[-1], [one for one in tried if one.method == method.id]
     if not of_method and method.created_at > last.sent_at:
         return Try(now, method, "method_stored")
-    at, reason = _time_of_next(view, tried, latest)
-    may_ask = at is not None or last.state is AttemptState.REJECTED
+    moment, reason = _time_of_next(view, tried, latest)
+    may_ask = moment is not None or last.state is AttemptState.REJECTED
     if view.asked and may_ask and by_hand_from(tried) <= now:
         return Try(now, method, "operator")
-    if at is None:
+    if moment is None:
         return Exhausted(reason)
     if declines(of_method) == 0 and _falls_over(view, tried):
-        at, reason = now, "fallback"
-    if latest is not None and max(at, now) > latest:
+        moment, reason = Moment(now), "fallback"
+    if latest is not None and max(moment.at, now) > latest:
         return Exhausted("no further try fits before the due date")
-    return Try(at, method, reason) if at > now or reason == "fallback" else Try(now, method, "retry")
+    if moment.at > now or reason == "fallback":
+        return Try(moment.at, method, reason, shifted=moment.shifted)
+    return Try(now, method, "retry")
 
 
-def _time_of_next(view: InvoiceView, tried: Sequence[Tried], latest: datetime | None) -> tuple[datetime | None, str]:
+def _time_of_next(view: InvoiceView, tried: Sequence[Tried], latest: datetime | None) -> tuple[Moment | None, str]:
     last = tried[-1]
     in_a_row = sum(1 for _ in takewhile(lambda one: one.state is last.state, reversed(tried)))
     if last.state is AttemptState.CANCELED:
         # Withdrawn by us, since something changed: at once. By the payer: not again and again.
-        return last.ended + (timedelta(0) if last.withdrawn else LEAST_GAP), "the last try was withdrawn"
+        return Moment(last.ended + (timedelta(0) if last.withdrawn else LEAST_GAP)), "the last try was withdrawn"
     if last.state is AttemptState.NOT_SENT:
         wait = NOT_SENT_WAITS[min(in_a_row, len(NOT_SENT_WAITS)) - 1]
-        return max(last.ended + wait, last.retry_after or last.ended), "the last request never reached the processor"
+        at = max(last.ended + wait, last.retry_after or last.ended)
+        return Moment(at), "the last request never reached the processor"
     if last.state is AttemptState.REJECTED:
         if in_a_row >= MOST_REJECTED:
             return None, "the processor refuses our request itself"
-        return last.ended + REJECTED_WAIT, "the processor refused our request itself"
+        return Moment(last.ended + REJECTED_WAIT), "the processor refused our request itself"
     ladder, climbed = view.policy.ladder, [one for one in tried if one.state in CLIMBS]
     step = len(climbed)
     if step >= len(ladder):
         return None, f"all {len(ladder)} tries were declined"
     if not climbed:
-        return last.ended + LEAST_GAP, "the last try ended without a decline"
+        return Moment(last.ended + LEAST_GAP), "the last try ended without a decline"
     return _rung(view, climbed, last.retry_after, latest), f"try {step + 1} of {len(ladder)}"
 
 
-def _rung(
-    view: InvoiceView, climbed: Sequence[Tried], not_before: datetime | None, latest: datetime | None
-) -> datetime:
+def _rung(view: InvoiceView, climbed: Sequence[Tried], not_before: datetime | None, latest: datetime | None) -> Moment:
     """The ladder's next step; the last moment, where it would come after it and keeps its distance all the same."""
-    policy, step = view.policy, len(climbed)
-    soonest = max(earliest(policy, step, climbed[-1].sent_at), not_before or climbed[-1].ended)
-    at = max(climbed[0].sent_at + policy.ladder[step], soonest)
+    policy, step, last = view.policy, len(climbed), climbed[-1]
+    wanted, apart = climbed[0].sent_at + policy.ladder[step], earliest(policy, step, last.sent_at)
+    soonest = max(apart, not_before or last.ended)
+    at = max(wanted, soonest)
     if latest is not None and soonest <= latest < at:
-        return latest
-    return placed(policy, at, latest, f"{view.id}.{step}")
+        return Moment(latest, "brought forward to the last moment before the end")
+    liked = placed(policy, at, latest, f"{view.id}.{step}")
+    if at - wanted < WORTH_TELLING:
+        return liked
+    why = "its distance from the try before" if apart == soonest else "the try before ended late"
+    if not_before == soonest:
+        why = "the processor's own wait"
+    return Moment(liked.at, f"{why}, {liked.shifted}" if liked.shifted else why)
 
 
 # --- which payment method ------------------------------------------------------------------------------------------

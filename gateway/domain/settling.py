@@ -14,6 +14,7 @@ from gateway.domain.cases import ask_human
 from gateway.domain.ending import has_ended
 from gateway.domain.returning import give_back
 from gateway.domain.view import AttemptView, InvoiceView, ReceiptView, RecordingView
+from processors.money import to_text
 
 NOTHING_REMAINS_WAIT = timedelta(minutes=10)
 RECORD_WAITS = tuple(timedelta(seconds=s) for s in (0, 30, 300, 3600))
@@ -70,7 +71,8 @@ def _record(view: InvoiceView, invoice: BilledInvoice, payment: AttemptView | Re
     if invoice.amount_remaining <= 0:
         return WaitUntil(now + NOTHING_REMAINS_WAIT, "nothing remains to be paid; Stripe is about to settle it")
     if view.held_money < invoice.amount_remaining:
-        return ask_human(view, CaseKind.PARTIAL_CAPTURE, f"{view.held_money} of {invoice.amount_remaining} is captured")
+        held, wanted = (to_text(amount, invoice.currency) for amount in (view.held_money, invoice.amount_remaining))
+        return ask_human(view, CaseKind.PARTIAL_CAPTURE, f"{held} of {wanted} is captured")
     if (wait := _record_again_at(view, now)) is not None:
         if len(_failed_recordings(view)) >= RECORDINGS_TO_CASE and CaseKind.RECORDING_FAILED not in view.open_cases:
             return OpenCase(CaseKind.RECORDING_FAILED, "the money is captured, and Stripe does not take the payment")
@@ -103,7 +105,7 @@ def _settle_paid(view: InvoiceView, invoice: BilledInvoice, capture: AttemptView
     if view.recording is not None:
         if view.recording.attempt != capture.id and capture.captured <= view.held_money:
             return MarkSurplus(capture.id, "the invoice was paid by another capture")
-        reason = f"{view.held_money} more is captured than the invoice took"
+        reason = f"{to_text(view.held_money, invoice.currency)} more is captured than the invoice took"
         step = give_back(view, invoice, capture, view.held_money, CaseKind.OVERPAID, reason)
         return step or WaitUntil(None, reason)
     unanswered = [r for r in view.recordings if r.state in (RecordingState.SENDING, RecordingState.UNKNOWN)]

@@ -17,7 +17,7 @@ from gateway.accounts.audit import Author
 from gateway.clock import business_now
 from gateway.domain.decide import not_ours
 from gateway.domain.obstacles import NOT_ANSWERING, out_of_bounds, standstill, waits_until
-from gateway.domain.recovery import Exhausted, Held, NeedsMethod, TryAt, TryNow, next_try
+from gateway.domain.recovery import Exhausted, Held, NeedsMethod, TryAt, TryNow, by_hand_from, next_try
 from gateway.domain.view import InvoiceView
 from gateway.finance.errors import AlreadyRunningError, NoMethodError, NotNowError
 from gateway.finance.invoice import hold_invoice
@@ -61,14 +61,26 @@ def refuse(view: InvoiceView, now: datetime) -> None:
         raise NotNowError(wait.reason)
     match next_try(msgspec.structs.replace(view, asked=True), now):
         case NeedsMethod(reason=reason):
-            raise NoMethodError(reason)
-        case Exhausted(reason=reason) | Held(reason=reason) | TryAt(reason=reason):
-            raise NotNowError(reason)
+            raise NoMethodError(f"{reason}; have the payer give one (POST /v1/payment_method_sessions)")
+        case Exhausted(reason=reason):
+            raise NotNowError(f"{reason}; a newly stored payment method is tried, and a payment can be recorded")
+        case Held(reason=reason):
+            raise NotNowError(f"{reason}; see its case")
+        case TryAt(at=at, reason=reason):
+            raise NotNowError(_too_soon(view, at, reason, now))
         case TryNow(method=method):
-            if (bound := out_of_bounds(method, view.wanted)) is not None:
+            if (bound := out_of_bounds(method, view.wanted, invoice.currency)) is not None:
                 raise NotNowError(bound.reason)
             if waits_until(method, now) is not None:
                 raise NotNowError(NOT_ANSWERING)
+
+
+def _too_soon(view: InvoiceView, at: datetime, reason: str, now: datetime) -> str:
+    """When it is tried by itself, and when somebody may ask for it before."""
+    tried = [one for one in view.attempts if not one.surplus]
+    by_hand = by_hand_from(tried) if tried else now
+    by_itself = f"it is tried by itself at {at:%Y-%m-%d %H:%M:%S} UTC ({reason})"
+    return by_itself if by_hand <= now else f"{by_itself}, by hand not before {by_hand:%Y-%m-%d %H:%M:%S} UTC"
 
 
 async def wait_for(account: str, invoice: str, wait_s: float) -> bool:

@@ -21,6 +21,7 @@ from gateway.domain.billed import StripePayment
 from gateway.domain.view import InvoiceView
 from gateway.finance.errors import AlreadyRunningError, NotNowError
 from gateway.finance.invoice import hold_invoice
+from processors.money import to_text
 
 RECEIPT: Final = """
     insert into tollbridge.movement (id, account, invoice, kind, processor_id, occurrence, amount, currency, evidence,
@@ -95,6 +96,7 @@ def refuse(view: InvoiceView, receipt: Receipt, now: datetime) -> None:
     if invoice.amount_remaining <= 0:
         raise NotNowError("nothing remains to be paid")
     if receipt.amount not in (None, invoice.amount_remaining):
-        raise FieldError("amount", f"what is due is {invoice.amount_remaining}")
+        due = invoice.amount_remaining
+        raise FieldError("amount", f"what is due is {to_text(due, invoice.currency)}, {due} in minor units")
     if receipt.received_at > now:
         raise FieldError("received_at", "must not be in the future")

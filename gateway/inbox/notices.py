@@ -20,6 +20,7 @@ from gateway.collect.gone import mark_revoked
 from gateway.collect.outcomes import all_of, store_outcome
 from gateway.collect.reversals import store_move
 from gateway.collect.scrub import without_token
+from gateway.customers import vault
 from gateway.customers.methods import replace_reference
 from gateway.domain.actions import CaseKind
 from gateway.inbox.deliveries import DONE, End, Stored, ignored, parked
@@ -242,6 +243,7 @@ def _replaced(runtime: Runtime, delivery: Stored, event: ProcessorEvent, now: da
 
 async def _replace(runtime: Runtime, delivery: Stored, token_hash: str, new: Replacement, now: datetime) -> End:
     """By the exact token: the method stays the customer's, in its place, under what it has become."""
+    await vault.lock(await vault.vault_hash(runtime, delivery.source, new.method))
     method = await sql.value(STORED, delivery.account, delivery.source, token_hash)
     if method is None:
         return ignored("no payment method of ours, or revoked before")

@@ -18,7 +18,7 @@ import asyncpg
 import msgspec
 import structlog
 
-from db import outbox, sql
+from db import cases, outbox, sql
 from db.engine import DB
 from db.states import EventDeliveryState
 from gateway.accounts.webhook_endpoints import signing_secrets
@@ -187,9 +187,12 @@ async def _store(held: Held, tried: Sequence[Tried], now: datetime) -> None:
             [sql.storable(one.answer.error, 200) for one in tried],
             [one.due_at for one in tried],
         )
-        if any(one.state is EventDeliveryState.GIVEN_UP for one in tried):
-            reason = "an event was refused or unanswered for three days"
-            await open_case(held.account, CaseKind.EVENT_UNDELIVERED, held.id, reason, now)
         if not still:
+            # One case for one endpoint: what it missed is shown once it is enabled again (`webhook_endpoints.alter`).
+            why = "the endpoint is disabled, which has a case of its own"
+            await cases.close_by_itself(held.account, held.id, [CaseKind.EVENT_UNDELIVERED], now, why)
             reason = "it answered 410: it wants nothing more" if gone else "nothing has reached it for three days"
             await open_case(held.account, CaseKind.ENDPOINT_DISABLED, held.id, reason, now)
+        elif any(one.state is EventDeliveryState.GIVEN_UP for one in tried):
+            reason = "an event was refused or unanswered for three days"
+            await open_case(held.account, CaseKind.EVENT_UNDELIVERED, held.id, reason, now)

@@ -10,11 +10,12 @@ from typing import Final, TypeAlias
 import msgspec
 
 from db import sql
+from db.states import Walk
 from gateway.clock import business_now
 from gateway.reconcile import cursor as cursors
 from gateway.reconcile.catch_up import Ended, Inbox, Turn, turn
 from gateway.reconcile.cursor import Standing
-from gateway.reconcile.walks import GRACE
+from gateway.reconcile.walks import GRACE, forgotten_before
 from gateway.runtime import Runtime
 
 MOST_TURNS: Final = 2_000
@@ -42,10 +43,15 @@ class Walked(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What came of all of them. `unrouted`: deliveries of the account that have not come to an end yet."""
+    """What came of all of them. `unrouted`: deliveries of the account that have not come to an end yet.
+
+    `forgotten_before`: Stripe has forgotten the events from before, which should have been listed. Of that time only
+    what still stands there was compared.
+    """
 
     walks: tuple[Walked, ...]
     unrouted: int
+    forgotten_before: datetime | None = None
 
     @property
     def up_to(self) -> datetime | None:
@@ -67,8 +73,11 @@ async def catch_up_now(
     A walk that is refused, turned away or fails is not tried again: the timers go on with it. `told` hears of every
     turn.
     """
-    walked = [await _walk(runtime, one, inbox, told, since) for one in await cursors.standing(account)]
-    return Report(tuple(walked), await _unrouted(account, await business_now()))
+    walks, now = await cursors.standing(account), await business_now()
+    from_ = [one.done_to if since is None else min(one.done_to, since) for one in walks if one.walk is Walk.EVENTS]
+    walked = [await _walk(runtime, one, inbox, told, since) for one in walks]
+    unrouted = await _unrouted(account, await business_now())
+    return Report(tuple(walked), unrouted, forgotten_before(from_[0], now) if from_ else None)
 
 
 async def _walk(runtime: Runtime, one: Standing, inbox: Inbox, told: Told, since: datetime | None) -> Walked:

@@ -47,3 +47,8 @@ def window(done_to: datetime, began_at: datetime) -> Window:
     """The events of the walk that began at `began_at`, where everything up to `done_to` was seen before."""
     since = max(done_to - OVERLAP, began_at - KEPT)
     return Window(since, began_at - GRACE, undelivered=began_at - done_to <= GAP)
+
+
+def forgotten_before(since: datetime, now: datetime) -> datetime | None:
+    """Up to when Stripe has forgotten the events of a walk from `since` on; None where it still has them all."""
+    return now - KEPT if since < now - KEPT else None

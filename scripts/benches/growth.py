@@ -37,8 +37,9 @@ GROW: Final = """
     insert into tollbridge.subscription (account, id, customer, status, collection_method, digest, stale, created_at)
     select '{account}', 'sub_old' || n, 'cus_old' || n, 'active', 'send_invoice', 'old', false, '{then}'
     from generate_series(1, {customers}) n;
-    insert into tollbridge.payment_method (id, account, customer, connection, reference, token_hash, status, created_at)
-    select 'pm_old' || n, '{account}', 'cus_old' || n, c.id, '\\x00', 'old' || n, 'active', '{then}'
+    insert into tollbridge.payment_method (id, account, customer, connection, reference, token_hash, vault_hash, status,
+        created_at)
+    select 'pm_old' || n, '{account}', 'cus_old' || n, c.id, '\\x00', 'old' || n, 'old' || n, 'active', '{then}'
     from generate_series(1, {customers}) n, tollbridge.connection c where c.account = '{account}';
     insert into tollbridge.invoice (account, id, state, snapshot, stale, status, customer, subscription, digest,
         currency, amount_due, total, stripe_created_at, created_at)

@@ -14,6 +14,7 @@ from gateway.accounts.audit import Author, Change
 from gateway.accounts.errors import FieldError
 from gateway.accounts.secrets import found
 from gateway.accounts.webhook_endpoints import Endpoint
+from gateway.addresses import UnresolvedError
 from gateway.clock import business_now
 from gateway.runtime import Runtime
 from tests.support.canaries import leaks
@@ -48,7 +49,7 @@ async def applied(
 ) -> list[Change]:
     (folder / "gateway.toml").write_text(text)
     document = read(folder / "gateway.toml")
-    return await apply(runtime, Author("test"), document, beside=folder, prune=prune, dry_run=dry_run)
+    return (await apply(runtime, Author("test"), document, beside=folder, prune=prune, dry_run=dry_run)).changes
 
 
 async def test_it_makes_what_the_file_says_and_then_nothing(runtime: Runtime, folder: Path) -> None:
@@ -216,3 +217,20 @@ async def test_an_endpoint_that_cannot_be_is_refused_by_place(
         await applied(runtime, folder, FILE + text)
     assert error.value.param == param
     assert await accounts.listed() == []
+
+
+async def test_an_endpoint_whose_name_has_no_address_now_is_kept_with_a_warning(
+    runtime: Runtime, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shop that is not up yet. That a name is private is another matter, and is looked at before each delivery."""
+
+    async def unknown(*_: object) -> None:
+        raise UnresolvedError("shop.example can't be resolved now")
+
+    monkeypatch.setattr("gateway.addresses.resolved", unknown)
+    given(monkeypatch, "a")
+    (folder / "gateway.toml").write_text(FILE + ENDPOINT.replace("192.0.43.8", "shop.example"))
+    done = await apply(runtime, Author("test"), read(folder / "gateway.toml"), beside=folder)
+    assert done.changes[-1].action == "webhook_endpoint.added"
+    [warning] = done.warnings
+    assert warning.startswith("account.0.webhook_endpoint.0.url: shop.example can't be resolved now")

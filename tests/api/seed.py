@@ -179,6 +179,7 @@ async def seed(runtime: Runtime, account: str) -> Seeded:
         connection=connection,
         reference=b"sealed",
         token_hash=f"hash-of-{account}",
+        vault_hash=f"hash-of-{account}",
         card=msgspec.json.encode({"brand": "visa", "last4": "4242"}).decode(),
         status="active",
         created_at=NOW,

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from db import sql
+from gateway.cli.home import write_notes
 from tests.api.seed import NOW, add_case, add_delivery, add_event, add_invoice, insert
 from tests.cli.conftest import Tollbridge
 
@@ -113,7 +114,7 @@ async def test_invoices_cases_and_events(tollbridge: Tollbridge) -> None:
 
     listed = await tollbridge("invoices", "list", "--state", "due")
     assert "in_1" in listed.out
-    assert "1190 eur" in listed.out
+    assert "11.90 EUR" in listed.out
     shown = await tollbridge("invoices", "show", "in_1")
     assert "waits for the worker" in shown.out
     assert case in shown.out
@@ -143,6 +144,7 @@ async def test_payment_methods(tollbridge: Tollbridge) -> None:
             connection=connection,
             reference=b"sealed",
             token_hash=f"hash-{n}",
+            vault_hash=f"hash-{n}",
             card=f'{{"brand": "{brand}", "last4": "424{n}"}}',
             status="active",
             position=n,
@@ -254,3 +256,33 @@ async def test_webhook_endpoints_and_what_they_are_told(tollbridge: Tollbridge) 
     assert (await tollbridge("webhooks", "add", "https://127.0.0.1/")).code == 2
     assert (await tollbridge("webhooks", "remove", endpoint, "--json")).json["deleted"]
     assert (await tollbridge("webhooks", "list")).out.strip() == "No webhook endpoints."
+
+
+NO_NAME = "a" * 64  # longer than a label may be, so that no resolver is asked
+EVENTS_SECRET = {"EVENTS_SECRET": "whsec_" + "aGVy" * 8}
+
+
+async def test_apply_warns_of_an_endpoint_without_address_and_refuses_a_private_one(
+    tollbridge: Tollbridge, tmp_path: Path
+) -> None:
+    file, account = tmp_path / "gateway.toml", '[[account]]\nname = "eu"\napi_key = "env:STRIPE_KEY"\n'
+    endpoint = '[[account.webhook_endpoint]]\nurl = "https://{}/"\nsecret = "env:EVENTS_SECRET"\n'
+    file.write_text(account + endpoint.format(NO_NAME))
+    done = await tollbridge("apply", str(file), **STRIPE, **EVENTS_SECRET)
+    assert (done.code, "Warning: account.0.webhook_endpoint.0.url" in done.err) == (0, True)
+    assert NO_NAME in (await tollbridge("webhooks", "list", "--json")).out
+    file.write_text(account + endpoint.format("127.0.0.1"))
+    refused = await tollbridge("apply", str(file), **STRIPE, **EVENTS_SECRET)
+    assert (refused.code, "TOLLBRIDGE_OUTBOUND_PRIVATE" in refused.err) == (2, True)
+
+
+async def test_webhooks_are_told_to_come_where_dev_runs(tollbridge: Tollbridge, tmp_path: Path) -> None:
+    """In a second terminal, which knows nothing of `dev --port`."""
+    await add_account(tollbridge)
+    write_notes(tmp_path, gateway="http://127.0.0.1:9350")
+    assert "http://127.0.0.1:9350/webhooks/stripe/eu\n" in (await tollbridge("accounts", "show")).out
+    own = await tollbridge("accounts", "show", "--json", TOLLBRIDGE_PUBLIC_URL="https://pay.shop.example")
+    assert own.json["webhook_url"] == "https://pay.shop.example/webhooks/stripe/eu"
+    write_notes(tmp_path, gateway="")
+    away = await tollbridge("accounts", "show", TOLLBRIDGE_PORT="9351")
+    assert "http://127.0.0.1:9351/webhooks/stripe/eu  (set TOLLBRIDGE_PUBLIC_URL" in away.out

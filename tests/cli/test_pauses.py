@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from db import sql
+from gateway.clock import business_now
 from tests.api.seed import add_invoice
 from tests.cli.conftest import Tollbridge
 from tests.cli.test_commands import add_account
@@ -46,3 +49,18 @@ async def test_catching_up_in_vain_is_no_success(tollbridge: Tollbridge) -> None
     as_json = await tollbridge("catch-up", "--account", "eu", "--json")
     assert as_json.code == 1
     assert '"gap":null' in as_json.out
+
+
+async def test_catching_up_from_too_long_ago_says_what_cannot_be_seen(tollbridge: Tollbridge) -> None:
+    await add_account(tollbridge)
+    await sql.rows("update tollbridge.account set api_base = 'http://127.0.0.1:1'")
+    recent = f"{await business_now() - timedelta(days=29):%Y-%m-%d}"
+    assert '"events_forgotten_before":null' in (await tollbridge("catch-up", "--since", recent, "--json")).out
+    told = await tollbridge("catch-up", "--since", "2020-01-01")
+    assert "Stripe lists no events from before" in " ".join(told.out.split())
+
+
+async def test_catching_up_from_the_future_is_refused(tollbridge: Tollbridge) -> None:
+    await add_account(tollbridge)
+    wrong = await tollbridge("catch-up", "--since", "2999-01-01")
+    assert (wrong.code, "--since: must not be in the future" in wrong.err) == (2, True)

@@ -16,6 +16,7 @@ import httpx
 import msgspec
 import pytest
 
+from gateway.cli.home import read_notes
 from tests.cli.conftest import KEYS, environment
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends children there")
@@ -146,6 +147,7 @@ async def test_dev_is_wired_and_leaves_no_orphans(
     async with developing(database, tmp_path, free_port) as (process, said):
         below = descendants(process.pid)
         assert len(below) >= 4
+        assert read_notes(tmp_path)["gateway"] == said["gateway"], "for the commands of a second terminal"
         bearer = {"authorization": f"Bearer {said['api_key']}"}
         async with httpx.AsyncClient(base_url=said["gateway"], headers=bearer, trust_env=False, timeout=30) as http:
             assert (await http.post("/v1/connections/practice/check")).json()["ok"] is True

@@ -18,7 +18,14 @@ from gateway.settings import Settings
 from tests.support.drain import drain
 from tests.support.process import DeadProcessError, Process, outside
 
-CLAIMED: Final = ("invoice", "subscription", "checkout_session", "payment_method_session", "payment_method")
+CLAIMED: Final = (
+    "invoice",
+    "subscription",
+    "checkout_session",
+    "payment_method_session",
+    "payment_method",
+    "webhook_endpoint",
+)
 CLAIMS_RUN_OUT: Final = """
     update tollbridge.{} set claim_until = clock_timestamp() - interval '1 second' where claimed_by is not null
     returning id

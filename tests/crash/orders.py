@@ -24,7 +24,8 @@ import click
 import msgspec
 
 from db import sql
-from tests.crash.paths import Path, subscribed
+from tests.crash.beginnings import subscribed
+from tests.crash.paths import Path
 from tests.crash.play import Stage
 from tests.crash.world import CrashWorld
 from tests.support.world import Signup

@@ -18,12 +18,25 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from tests.crash.beginnings import (
+    Begins,
+    Session,
+    nothing,
+    offered,
+    offered_free,
+    offered_trial,
+    subscribed,
+    subscribed_and_told,
+    subscribed_until_given_up,
+    subscribed_with_a_shared_token,
+    subscribed_with_one_event,
+    subscribed_with_two_cards,
+    unpaid,
+)
 from tests.crash.world import CrashWorld
 from tests.support.world import Signup
 
-Begins: TypeAlias = Callable[[CrashWorld], Awaitable[Any]]
 Plays: TypeAlias = Callable[[CrashWorld, Any], Awaitable[None]]
-Session: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -36,9 +49,8 @@ class Path:
 
 PATHS: Final[dict[str, Path]] = {}
 
-
-async def nothing(world: CrashWorld) -> None:
-    """The shop, and nobody has bought anything yet."""
+MOST_TRIES: Final = 5
+"""So often eight hours are enough for what the merchant has not taken: it is tried for three days."""
 
 
 def path(begins: Begins = nothing) -> Callable[[Plays], Plays]:
@@ -49,66 +61,6 @@ def path(begins: Begins = nothing) -> Callable[[Plays], Plays]:
         return plays
 
     return added
-
-
-async def subscribed(world: CrashWorld) -> Signup:
-    """A customer whose first invoice is paid."""
-    signup = await world.signup("ok", wait_s=0)
-    await world.rest()
-    return signup
-
-
-async def subscribed_with_two_cards(world: CrashWorld) -> Signup:
-    """A customer who has given a second card since, which goes first."""
-    signup = await subscribed(world)
-    await world.repair_card(signup)
-    await world.rest()
-    return signup
-
-
-async def unpaid(world: CrashWorld) -> Signup:
-    """A customer whose renewal was declined for good."""
-    signup = await subscribed(world)
-    world.break_card(signup.customer, "decline_lost_stolen")
-    await world.later(days=31)
-    await world.rest()
-    return signup
-
-
-async def subscribed_until_given_up(world: CrashWorld) -> Signup:
-    """A customer of an account that ends a subscription whose invoices can't be collected."""
-    await world.set_policy(at_end=["mark_uncollectible", "cancel_subscription"])
-    return await subscribed(world)
-
-
-async def subscribed_with_one_event(world: CrashWorld) -> Signup:
-    """A customer of an account that is told of nothing but finalized invoices."""
-    signup = await subscribed(world)
-    endpoints = world.shop.client.v1.webhook_endpoints
-    [endpoint] = (await endpoints.list_async()).data
-    await endpoints.update_async(endpoint.id, {"enabled_events": ["invoice.finalized"]})
-    return signup
-
-
-async def offered(world: CrashWorld, **wanted: Any) -> Session:
-    """A checkout session that is open: its subscription is made, its draft held."""
-    opened = await world.open_session("order-1", **wanted)
-    await world.rest()
-    return dict(opened.json())
-
-
-async def offered_free(world: CrashWorld) -> Session:
-    """The same, under a promotion code that takes off everything."""
-    coupon = await world.shop.client.v1.coupons.create_async({"percent_off": 100, "duration": "once"})
-    await world.shop.client.v1.promotion_codes.create_async(
-        {"promotion": {"type": "coupon", "coupon": coupon.id}, "code": "FREE"}
-    )
-    return await offered(world, promotion_code="FREE")
-
-
-async def offered_trial(world: CrashWorld) -> Session:
-    """The same, with two weeks for nothing."""
-    return await offered(world, trial_period_days=14)
 
 
 @path()
@@ -259,6 +211,60 @@ async def method_revoked(world: CrashWorld, begun: Signup) -> None:
     assert len(world.captures()) == 1
 
 
+@path(begins=subscribed_with_a_shared_token)
+async def shared_token_dropped(world: CrashWorld, begun: Signup) -> None:
+    """Both connections let go of their one token: the last of them deletes it, whoever that turns out to be."""
+    for method in await world.methods_of(begun.customer):
+        await world.call("DELETE", f"/v1/customers/{begun.customer}/payment_methods/{method['id']}")
+    await world.rest()
+    assert [method.status for method in world.methods_at_processor()] == ["revoked"]
+    assert [method["status"] for method in await world.methods_of(begun.customer)] == ["revoked"] * 2
+    keys = {call.idempotency_key for call in world.practice.calls if call.method == "DELETE"}
+    assert len(keys) == 1, "one deletes; a death has it ask again"
+
+
+@path(begins=subscribed_with_a_shared_token)
+async def shared_token_kept(world: CrashWorld, begun: Signup) -> None:
+    """One connection lets go of the token of two: the other one is charged with it."""
+    [first, _] = await world.methods_of(begun.customer)
+    await world.call("DELETE", f"/v1/customers/{begun.customer}/payment_methods/{first['id']}")
+    await world.rest()
+    assert [method.status for method in world.methods_at_processor()] == ["active"]
+    await world.later(days=31)
+    await world.rest()
+    _paid(world, begun, 2)
+
+
+@path(begins=subscribed_and_told)
+async def merchant_told(world: CrashWorld, begun: Signup) -> None:
+    """The merchant's server fails at the first two POSTs: each event comes until it is taken."""
+    world.merchant.answers = [503, 500]
+    await _declined_first(world, begun)
+    await _all_told(world, begun)
+
+
+@path(begins=subscribed_and_told)
+async def merchant_deaf(world: CrashWorld, begun: Signup) -> None:
+    """The merchant's server refuses everything for days: what it was to be told stands, and comes in the end."""
+    world.merchant.deaf = True
+    await _declined_first(world, begun)
+    assert world.merchant.told == []
+    assert await world.untold() == await world.announced()
+    world.merchant.deaf = False
+    await _all_told(world, begun)
+
+
+async def _declined_first(world: CrashWorld, begun: Signup) -> None:
+    """A renewal of which there is more than one thing to tell."""
+    [method] = world.methods_at_processor()
+    method.kind, method.declines_left = type(method.kind)("soft_then_ok"), 1
+    await world.later(days=31)
+    await world.rest()
+    await world.later(hours=25)
+    await world.rest()
+    _paid(world, begun, 2)
+
+
 @path(begins=offered_free)
 async def zero_invoice(world: CrashWorld, begun: Session) -> None:
     """A first invoice of nothing: Stripe marks it paid, and nobody is charged."""
@@ -290,6 +296,19 @@ async def _confirm(world: CrashWorld, session: Session, card: str) -> None:
     await world.give_card(session, card)
     await world.confirm(session, wait_s=0)
     await world.rest()
+
+
+async def _all_told(world: CrashWorld, begun: Signup) -> None:
+    """Every event is taken while it is still tried, the renewal's under numbers without a gap."""
+    for _ in range(MOST_TRIES):
+        if await world.untold():
+            await world.later(hours=8)
+            await world.rest()
+    assert await world.untold() == 0
+    assert len({event["id"] for event in world.merchant.told}) == await world.announced()
+    renewal = world.invoices_of(begun.subscription)[-1]["id"]
+    told = {event["sequence"] for event in world.merchant.told if event["data"]["id"] == renewal}
+    assert sorted(told) == [1, 2]
 
 
 def _paid(world: CrashWorld, made: Signup, invoices: int) -> None:

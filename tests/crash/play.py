@@ -14,6 +14,7 @@ import msgspec
 from db.encryption import Keyring, generate_key
 from db.engine import DB, PoolOptions
 from gateway.checkout import sessions
+from gateway.outbound import deliver
 from gateway.reconcile import catch_up
 from gateway.runtime import Runtime, running
 from gateway.sandbox.kit import delivery
@@ -22,13 +23,15 @@ from gateway.sandbox.practice import create_app as create_practice
 from gateway.sandbox.stripe import StripeSandbox, ids
 from gateway.sandbox.stripe import create_app as create_stripe
 from gateway.settings import Settings
+from tests.crash.beginnings import Begins, nothing
 from tests.crash.gateway import Gateway
-from tests.crash.paths import PATHS, Begins, Path, nothing
+from tests.crash.paths import PATHS, Path
 from tests.crash.snapshot import Snapshot
-from tests.crash.wire import GATEWAY, PRACTICE, STRIPE, Wire, install_wire
+from tests.crash.wire import GATEWAY, MERCHANT, PRACTICE, STRIPE, Wire, install_wire
 from tests.crash.world import CrashWorld
 from tests.support.canaries import Record
 from tests.support.invariants import check_invariants
+from tests.support.merchant import Merchant
 from tests.support.points import Journal, Point, Turn, install_points, open_journal
 from tests.support.process import install_pools
 from tests.support.world import Shop, open_shop
@@ -67,7 +70,7 @@ class Stage:
     async def prepare(self) -> None:
         """Make the shop that every path begins with, and start the gateway."""
         ids._dice.seed(0)
-        world = self._behind(StripeSandbox(), PracticeProcessor())
+        world = self._behind(StripeSandbox(), PracticeProcessor(), Merchant())
         for sandbox in (world.stripe, world.practice):
             sandbox.delivery.set(mode="manual")
         self._shops.append(await open_shop(world, self._runtime.keyring, "shop"))
@@ -111,27 +114,29 @@ class Stage:
         return await self._put_back(name)
 
     async def _put_back(self, name: str) -> tuple[CrashWorld, Any]:
-        stripe, practice, begun = await self._snapshots[name].put_back()
+        stripe, practice, (merchant, begun) = await self._snapshots[name].put_back()
         ids._dice.seed(1)  # the same history meets the same ids, and so the same order
-        return self._behind(stripe, practice), begun
+        return self._behind(stripe, practice, merchant), begun
 
     async def _keep(self, name: str, world: CrashWorld, begun: Any) -> None:
         snapshot = Snapshot(name)
-        await snapshot.take(world.stripe, world.practice, begun)
+        await snapshot.take(world.stripe, world.practice, (world.merchant, begun))
         self._snapshots[name] = snapshot
 
-    def _behind(self, stripe: StripeSandbox, practice: PracticeProcessor) -> CrashWorld:
-        """A world with these sandboxes behind the wire."""
+    def _behind(self, stripe: StripeSandbox, practice: PracticeProcessor, merchant: Merchant) -> CrashWorld:
+        """A world with these behind the wire."""
         practice.origin = PRACTICE
         self._wire.broken_laws.clear()
         self._wire.apps = {
             httpx.URL(STRIPE).host: create_stripe(stripe),
             httpx.URL(PRACTICE).host: create_practice(practice),
+            httpx.URL(MERCHANT).host: merchant,
         }
         world = CrashWorld(
             stripe, STRIPE, practice, PRACTICE, self._runtime, GATEWAY, self._http, Record(), shops=self._shops
         )
         world.gateway = self._gateway
+        world.merchant, world.merchant_url = merchant, MERCHANT
         return world
 
 
@@ -141,7 +146,8 @@ async def open_stage(dsn: str) -> AsyncIterator[Stage]:
     sessions.CREATE_WAIT_S = 0.0  # nobody waits on real time: a client asks again
     catch_up.WALKS_AT_ONCE = 1  # one walk after another, and
     delivery.PARALLEL = 1  # one webhook after another, so that points come in one order
-    settings, keyring = Settings(), Keyring.parse(f"test:{generate_key()}", generate_key())
+    deliver.JITTER = 0.0  # what the merchant did not take comes again when it did in the last history
+    settings, keyring = Settings(outbound_private=True), Keyring.parse(f"test:{generate_key()}", generate_key())
     DB.configure(dsn, PoolOptions(max_size=5))
     await DB.open_pool()
     install_pools()

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
+import httpcore
 import httpx
 
 from db import sql
@@ -19,6 +20,7 @@ from tests.support.process import CURRENT, DeadProcessError, Process, outside
 GATEWAY: Final = "http://gateway.test"
 STRIPE: Final = "http://stripe.test"
 PRACTICE: Final = "http://practice.test"
+MERCHANT: Final = "http://merchant.test"
 
 ID: Final = re.compile(r"/(?!v\d)[a-z]+_[A-Za-z0-9]+")
 
@@ -27,6 +29,9 @@ INTENTS: Final = {
     re.compile("/v1/invoices/[^/]+/pay"): "select exists (select from tollbridge.recording where idempotency_key = $1)",
 }
 """Calls that move money or say so, and where their key must stand before."""
+ANNOUNCED: Final = """
+    select exists (select from tollbridge.event_delivery where event = $1 and state = 'pending')
+"""
 
 
 class Wire:
@@ -60,6 +65,9 @@ class Wire:
             key = request.headers.get("idempotency-key")
             if request.method == "POST" and path.fullmatch(request.url.path) and not await sql.value(intent, key):
                 self.broken_laws.append(f"{request.method} {request.url.path} before its intent was committed")
+        told = request.headers.get("webhook-id")
+        if host == httpx.URL(MERCHANT).host and not await sql.value(ANNOUNCED, told):
+            self.broken_laws.append("the merchant was told of what is not announced, or has been taken already")
         return await _call(self.apps[host], request)
 
     async def _ask_gateway(self, request: httpx.Request) -> httpx.Response:
@@ -87,7 +95,7 @@ def _broken() -> httpx.RemoteProtocolError:
 
 
 def install_wire(wire: Wire) -> None:
-    """From now on every httpx client of this Python process calls through the wire."""
+    """From now on every HTTP client of this Python process calls through the wire."""
 
     async def carry(_: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
         return await wire.carry(request)
@@ -101,6 +109,20 @@ def install_wire(wire: Wire) -> None:
     async def leave(_: httpx.AsyncHTTPTransport, *args: Any) -> None:
         await asyncio.sleep(0)
 
+    async def post(_: httpcore.AsyncConnectionPool, request: httpcore.Request) -> httpcore.Response:
+        """What merchants are told goes out below httpx (`gateway/outbound/post.py`)."""
+        body = b"".join([part async for part in request.stream])
+        asked = httpx.Request(
+            request.method.decode(), bytes(request.url).decode(), headers=request.headers, content=body
+        )
+        try:
+            answer = await wire.carry(asked)
+        except httpx.TransportError as error:
+            raise httpcore.RemoteProtocolError(str(error)) from None
+        return httpcore.Response(answer.status_code, headers=answer.headers.raw, content=answer.content)
+
+    below: Any = httpcore.AsyncConnectionPool
+    below.handle_async_request = post
     patched: Any = httpx.AsyncHTTPTransport
     patched.__init__, patched.handle_async_request = nothing, carry
     patched.__aenter__, patched.__aexit__, patched.aclose = enter, leave, leave

@@ -25,6 +25,8 @@ NEXT_AT: Final = " union all ".join(
         ("payment_method_session", "due_at"),
         ("payment_method", "due_at"),
         ("delivery", "try_at"),
+        ("event_delivery", "due_at"),
+        ("webhook_endpoint", "rests_until"),
     )
 )
 
@@ -69,6 +71,14 @@ class CrashWorld(World):
             if not await sql.value(BEHIND, now):
                 return
         raise AssertionError("the walks come to no end")
+
+    async def announced(self) -> int:
+        """How many events are to be told to the merchant's server."""
+        return int(await sql.value("select count(distinct event) from tollbridge.event_delivery"))
+
+    async def untold(self) -> int:
+        """How many of them it hasn't taken; they come again."""
+        return int(await sql.value("select count(*) from tollbridge.event_delivery where state = 'pending'"))
 
     async def call(
         self, method: str, path: str, body: Any = None, *, key: str = "", headers: dict[str, str] | None = None

@@ -56,6 +56,7 @@ async def method(of: str, connection: str, customer: str, **changes: Any) -> str
         "connection": connection,
         "reference": b"sealed",
         "token_hash": made,
+        "vault_hash": made,
         "status": "active",
         "created_at": NOW,
     }

@@ -94,6 +94,15 @@ def test_token_hash_survives_rotation_and_separates_connections(ring: Keyring, r
     assert len(ring.token_hash("con_1", "tok")) == 64
 
 
+def test_vault_hash_survives_rotation_and_is_no_token_hash(ring: Keyring, rotated: Keyring) -> None:
+    assert ring.vault_hash("adyen", "tok") == rotated.vault_hash("adyen", "tok")
+    assert ring.vault_hash("adyen", "tok") != ring.vault_hash("mollie", "tok")
+    assert ring.vault_hash("adyen", "1tok") != ring.vault_hash("adyen1", "tok")
+    assert ring.vault_hash("adyen", "tok") != ring.token_hash("adyen", "tok")
+    with pytest.raises(ValueError, match="token"):
+        ring.vault_hash("adyen", "")
+
+
 @pytest.mark.parametrize(
     ("keys", "token_hash_key", "complaint"),
     [

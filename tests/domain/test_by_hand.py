@@ -88,7 +88,7 @@ def test_a_recorded_receipt_holds_nothing() -> None:
 
 def test_a_receipt_that_is_less_than_what_is_due_by_now() -> None:
     one = received(held_money=DUE - 1)
-    assert decide(one, NOW) == OpenCase(CaseKind.PARTIAL_CAPTURE, f"{DUE - 1} of {DUE} is captured")
+    assert decide(one, NOW) == OpenCase(CaseKind.PARTIAL_CAPTURE, "9.99 EUR of 10.00 EUR is captured")
     assert isinstance(decide(replace(one, open_cases={CaseKind.PARTIAL_CAPTURE}), NOW), WaitUntil)
 
 

@@ -60,8 +60,8 @@ def test_a_processor_that_does_not_answer_is_waited_for() -> None:
     [
         ({"pause": PAUSE}, "paused: pays by transfer"),
         ({"methods": (replace(METHOD, usable_from=NOW + HOUR),)}, NOT_ANSWERING),
-        ({"methods": (replace(METHOD, minimum=5000),)}, "takes 5000 or more"),
-        ({"methods": (replace(METHOD, maximum=5),)}, "takes 5 or less"),
+        ({"methods": (replace(METHOD, minimum=5000),)}, "takes 50.00 EUR or more"),
+        ({"methods": (replace(METHOD, maximum=5),)}, "takes 0.05 EUR or less"),
     ],
 )
 def test_a_wish_that_nobody_would_heed_is_refused_with_its_reason(obstacle: dict[str, object], told: str) -> None:

@@ -140,6 +140,40 @@ def test_later_tries_are_made_when_the_policy_likes_it(likes: dict[str, Any], ho
     assert hours_of(view(LONG_DUE, policy=Policy(**likes))) == hours
 
 
+JUST_TRIED = (attempt("declined", sent_at=NOW - 3 * DAY), attempt("declined", 2, sent_at=NOW - HOUR))
+TRIED_OUT = replace(METHOD, brand="mastercard", recent_tries=(NOW - HOUR,) * 10)
+
+
+@pytest.mark.parametrize(
+    ("changes", "shifted"),
+    [
+        ({}, ["", "", "", ""]),
+        ({"policy": Policy(hours_of_day=(14, 20))}, ["", *["only from 14:00 to 20:00 UTC"] * 3]),
+        (
+            {"policy": Policy(avoid_weekdays=("tue", "sat", "sun"))},
+            ["", "Tuesday is avoided", "", "Saturday is avoided, Sunday is avoided"],
+        ),
+        ({"policy": Policy(avoid_days=(2,))}, ["", "day 2 of the month is avoided", "", ""]),
+        (
+            {"policy": Policy(avoid_days=(2,), hours_of_day=(6, 9), ladder_hours=(0, 24))},
+            ["", "day 2 of the month is avoided, only from 06:00 to 09:00 UTC"],
+        ),
+        ({"policy": Policy(jitter_minutes=60)}, ["", "", "", ""]),
+        ({"attempts": JUST_TRIED}, ["its distance from the try before", ""]),
+        (
+            {"attempts": declined_at(30, retry_after=NOW + DAY)},
+            ["the processor's own wait", "its distance from the try before", ""],
+        ),
+        ({"methods": (TRIED_OUT,)}, ["the card scheme's limit of tries", "", "", ""]),
+        ({"billed": invoice(due_date=NOW + 3 * DAY)}, ["", "", "brought forward to the last moment before the end"]),
+    ],
+    ids=["none", "hours", "weekdays", "day", "day and hours", "spread", "spacing", "processor", "budget", "due date"],
+)
+def test_a_try_that_is_shifted_says_why(changes: dict[str, Any], shifted: list[str]) -> None:
+    one = view(**{"billed": LONG_DUE, **changes})
+    assert [t.shifted for t in plan(one, NOW).tries] == shifted
+
+
 def test_what_the_policy_likes_yields_to_the_due_date() -> None:
     policy = Policy(ladder_hours=(0, 24), hours_of_day=(6, 9))
     assert hours_of(view(invoice(due_date=NOW + 2 * DAY), policy=policy)) == [0, 24]
@@ -149,7 +183,7 @@ def test_the_spread_of_a_try_is_always_the_same() -> None:
     policy = Policy(jitter_minutes=60)
     one = view(LONG_DUE, policy=policy)
     assert plan(one, NOW) == plan(one, NOW)
-    moments = {placed(policy, NOW, None, f"in_{n}.1") - NOW for n in range(200)}
+    moments = {placed(policy, NOW, None, f"in_{n}.1").at - NOW for n in range(200)}
     assert len(moments) > 100
     assert all(timedelta() <= moment < HOUR for moment in moments)
 

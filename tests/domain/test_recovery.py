@@ -56,7 +56,7 @@ def test_after_the_last_step_it_is_exhausted() -> None:
 
 def test_a_processors_own_wait_is_kept() -> None:
     one = view(LONG_DUE, attempts=declined_at(30, retry_after=NOW + 2 * DAY))
-    assert next_try(one, NOW) == TryAt(NOW + 2 * DAY, "try 2 of 4")
+    assert next_try(one, NOW) == TryAt(NOW + 2 * DAY, "try 2 of 4: the processor's own wait")
 
 
 @pytest.mark.parametrize(("in_a_row", "wait"), [*enumerate([*NOT_SENT_WAITS, NOT_SENT_WAITS[-1]], 1)])

@@ -246,6 +246,7 @@ async def test_a_replaced_token_stays_the_same_method(
     [row] = await sql.rows("select * from tollbridge.payment_method")
     assert (row["id"], row["status"]) == (place.method, status)
     assert row["token_hash"] == runtime.keyring.token_hash(place.connection, "tok_2")
+    assert row["vault_hash"] == runtime.keyring.vault_hash("scripted", "tok_2")
     assert (await method_reference(runtime, place.account, place.method)).token.reveal() == "tok_2"
 
 

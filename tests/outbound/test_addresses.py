@@ -87,7 +87,8 @@ async def test_a_name_that_answers_otherwise_later_gains_nothing(monkeypatch: py
         await refuse_private(f"https://shop.example:{port}/", private=False)
         answer = await poster.post(f"https://shop.example:{port}/", [], b"{}")
     assert answer.status is None
-    assert answer.error == "shop.example is not on the public internet"
+    assert answer.error.startswith("shop.example is not on the public internet")
+    assert "TOLLBRIDGE_OUTBOUND_PRIVATE" in answer.error
 
 
 async def test_the_address_that_was_looked_at_is_the_one_that_is_called(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,7 +78,24 @@ async def test_after_three_days_it_is_given_up_and_the_endpoint_disabled(post: P
     assert state == "given_up"
     assert 8 <= tries <= 11
     assert not (await post.shown(endpoint)).enabled
-    assert await post.cases() == [("endpoint_disabled", endpoint), ("event_undelivered", endpoint)]
+    assert await post.cases() == [("endpoint_disabled", endpoint)], "one case for one endpoint"
+
+
+async def test_what_was_given_up_has_the_case_before_and_after_its_endpoint_was_disabled(post: Post) -> None:
+    endpoint = await post.endpoint()
+    post.merchant.refused = set(await post.announce("poison"))
+    for number in range(73):
+        await post.announce(f"other {number}", about="in_2")
+        await post.later(hours=1)
+    assert await post.cases() == [("event_undelivered", endpoint)]
+    post.merchant.answers = [500] * 1000
+    for number in range(75):
+        await post.announce(f"lost {number}", about="in_3")
+        await post.later(hours=1)
+    assert await post.cases() == [("endpoint_disabled", endpoint)]
+
+    await webhook_endpoints.update(post.runtime, BY, post.account, endpoint, EndpointChange(enabled=True))
+    assert await post.cases() == [("event_undelivered", endpoint)]
 
 
 async def test_an_event_that_is_refused_for_ever_disables_no_endpoint_that_takes_others(post: Post) -> None:

@@ -22,6 +22,7 @@ from processors.money import (
     to_decimal,
     to_decimal_string,
     to_minor,
+    to_text,
 )
 from processors.practice.mapping import CURRENCIES, PRACTICE
 
@@ -52,6 +53,30 @@ def test_there_and_back(currency: str, amount: int, major: str, iso_minor: int, 
     assert from_minor(iso_minor, currency.upper(), PRACTICE) == money
     assert to_decimal_string(money, PRACTICE) == text
     assert from_decimal_string(text, currency.upper(), PRACTICE) == money
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "text"),
+    [
+        (1200, "eur", "12.00 EUR"),
+        (-1, "eur", "-0.01 EUR"),
+        (123456789, "usd", "1,234,567.89 USD"),
+        (1000, "jpy", "1,000 JPY"),
+        (500, "isk", "5 ISK"),
+        (123400, "ugx", "1,234 UGX"),
+        (550, "isk", "5.50 ISK"),
+        (1000, "mga", "1,000 MGA"),
+        (1000, "clp", "1,000 CLP"),
+        (50000, "huf", "500.00 HUF"),
+        (50000, "twd", "500.00 TWD"),
+        (12340, "kwd", "12.340 KWD"),
+        (1200, "EUR", "12.00 EUR"),
+        (1200, "zzz", "1200 ZZZ (minor units)"),
+    ],
+)
+def test_as_people_read_it(amount: int, currency: str, text: str) -> None:
+    """docs.stripe.com/currencies: zero-decimal, three-decimal and special ones."""
+    assert to_text(amount, currency) == text
 
 
 @pytest.mark.parametrize("money", [Money(50050, "isk"), Money(1, "ugx"), Money(50001, "isk")])

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from db.states import Walk
-from gateway.reconcile.walks import EVERY, GRACE, KEPT, OVERLAP, is_due, window
+from gateway.reconcile.walks import EVERY, GRACE, KEPT, OVERLAP, forgotten_before, is_due, window
 
 NOW = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -37,3 +37,8 @@ def test_after_a_gap_every_event_is_listed() -> None:
 
 def test_older_events_than_stripe_keeps_are_not_asked_for() -> None:
     assert window(NOW - timedelta(days=90), NOW).since == NOW - KEPT
+
+
+def test_what_stripe_has_forgotten_is_known() -> None:
+    assert forgotten_before(NOW - KEPT, NOW) is None
+    assert forgotten_before(NOW - KEPT - timedelta(seconds=1), NOW) == NOW - KEPT

@@ -267,7 +267,7 @@ async def test_scheme_budget(world: World) -> None:
     assert len(world.charge_calls()) == charged + 10
     shown = await world.gateway_invoice(made[-1])
     assert (shown["state"], shown["attempts"]) == ("due", [])
-    assert shown["reason"] == "the card scheme's limit of tries"
+    assert shown["reason"] == "first: the card scheme's limit of tries"
     world.break_card(signup.customer, "ok")
     await world.later(hours=25)
     assert world.stripe_invoice(made[-1])["status"] == "paid"

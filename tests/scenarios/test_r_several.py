@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 
 from db import sql
-from gateway.accounts import connections
-from processors.values import Secret
-from tests.support.world import BY, Signup, World
+from tests.support.world import Signup, World
 
 
 async def _subscriptions_of_stripes_making(world: World, signup: Signup, *, days: int, several: int = 2) -> list[str]:
@@ -67,24 +65,10 @@ async def test_one_decline(world: World) -> None:
     assert [world.stripe_subscription(s)["status"] for s in subscriptions] == ["active", "active"]
 
 
-async def _share_the_processor(world: World) -> None:
-    """The second shop charges through the processor account of the first; each has its own webhook endpoint there."""
-    first, second = world.shops
-    secret = "practice_webhook_shared_made_up"
-    url = f"{world.gateway_url}/webhooks/{second.name}/practice-eu"
-    taken = world.practice.set_webhook(first.practice_key, url, secret, add=True)
-    change = connections.ConnectionChange(
-        credentials={"api_key": Secret(first.practice_key), "webhook_secret": Secret(secret)},
-        options={"account": taken.id},
-    )
-    await connections.update(world.runtime, BY, second.account, second.connection, change)
-    second.practice_key = first.practice_key
-
-
 @pytest.mark.scenario(232)
 @pytest.mark.two_shops
 async def test_same_invoice_number_at_two_accounts_on_one_processor(world: World) -> None:
-    await _share_the_processor(world)
+    await world.share_the_processor()
     invoices: list[str] = []
     for shop in world.shops:
         customer = await shop.client.v1.customers.create_async(

@@ -128,14 +128,15 @@ async def add_method(account: str, connection: str, token: str = "tok_1", custom
         customer,
     )
     await sql.rows(
-        "insert into tollbridge.payment_method (id, account, customer, connection, reference, token_hash, status, "
-        "created_at) values ($1, $2, $3, $4, $5, $6, 'active', now())",
+        "insert into tollbridge.payment_method (id, account, customer, connection, reference, token_hash, vault_hash, "
+        "status, created_at) values ($1, $2, $3, $4, $5, $6, $7, 'active', now())",
         method,
         account,
         customer,
         connection,
         KEYRING.encrypt(stored, table="payment_method", column="reference", row=method),
         KEYRING.token_hash(connection, token),
+        KEYRING.vault_hash("scripted", token),
     )
     return method
 

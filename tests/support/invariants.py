@@ -57,6 +57,7 @@ async def _hold(world: World) -> None:
     await _projection_is_recomputable()
     await _every_event_ended()
     await _the_merchant_was_told_once()
+    await _the_merchant_has_heard(world)
 
 
 async def _ledger_is_processor(world: World, shop: Shop) -> None:
@@ -198,6 +199,23 @@ async def _the_merchant_was_told_once() -> None:
                          and (e.rests_until is null or e.rests_until <= tollbridge.business_now()))"""
     )
     assert not waiting, f"due and not sent: {[dict(r) for r in waiting]}"
+
+
+async def _the_merchant_has_heard(world: World) -> None:
+    """What stands as delivered was taken; what came more than once was the same each time, under the same number."""
+    heard: dict[str, dict[str, Any]] = {}
+    for event in world.merchant.told:
+        assert heard.setdefault(event["id"], event) == event, f"{event['id']} was told in two ways"
+    delivered = await sql.rows(
+        """select d.event, e.sequence, e.type from tollbridge.event_delivery d
+           join tollbridge.outbound_event e on e.id = d.event join tollbridge.webhook_endpoint w on w.id = d.endpoint
+           where d.state = 'delivered' and starts_with(w.url, $1)""",
+        world.merchant_url,
+    )
+    for row in delivered:
+        event = heard.get(row["event"])
+        assert event is not None, f"{row['event']} stands as delivered, and was never taken"
+        assert (event["sequence"], event["type"]) == (row["sequence"], row["type"])
 
 
 async def _replay_everything(world: World) -> None:

@@ -296,6 +296,34 @@ class World:
         self.merchant.secret = made["secret"]
         return str(made["id"])
 
+    async def connect_twice(self) -> None:
+        """A second connection of the first shop's, `practice-two`, to the same account at the processor."""
+        taken = self.practice.account(self.shop.practice_key)
+        change = connections.ConnectionChange(
+            credentials={"api_key": Secret(self.shop.practice_key), "webhook_secret": Secret("practice_two_made_up")},
+            options={"base_url": self.practice_url, "account": taken.id},
+        )
+        await connections.add(self.runtime, BY, self.shop.account, "practice-two", "practice", change)
+
+    async def take_over(self, customer: str, token: str, *, shop: Shop | None = None, **body: Any) -> httpx.Response:
+        """A server stores a token that it holds already."""
+        wanted = {"connection": "practice-eu", "token": token, "card": {"brand": "visa", "last4": "4242"}} | body
+        path, key = f"/v1/customers/{customer}/payment_methods", (shop or self.shop).api_key
+        return await self.call("POST", path, wanted, key=key, headers={"idempotency-key": uuid4().hex})
+
+    async def share_the_processor(self) -> None:
+        """The second shop charges through the first's account at the processor; each has its own endpoint there."""
+        first, second = self.shops
+        secret = "practice_webhook_shared_made_up"
+        url = f"{self.gateway_url}/webhooks/{second.name}/practice-eu"
+        taken = self.practice.set_webhook(first.practice_key, url, secret, add=True)
+        change = connections.ConnectionChange(
+            credentials={"api_key": Secret(first.practice_key), "webhook_secret": Secret(secret)},
+            options={"account": taken.id},
+        )
+        await connections.update(self.runtime, BY, second.account, second.connection, change)
+        second.practice_key = first.practice_key
+
     async def set_policy(self, **policy: Any) -> None:
         """Change a policy of the first shop."""
         change = accounts.AccountChange(policies=policy)

@@ -1,0 +1,89 @@
+"""One invoice as `tollbridge invoices show` prints it: where it stands, what comes next, what was tried and moved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from gateway.api.attempts import AttemptBody
+from gateway.api.invoices import InvoiceDetail
+from gateway.api.payment_methods import PaymentMethodBody
+from gateway.api.plans import PlanBody
+from gateway.cli.output import OUT, fields, money, table, when
+from gateway.cli.pauses import paused
+from gateway.cli.payment_methods import card
+from gateway.domain.policy import EndStep
+
+AT_END: Final[Mapping[EndStep, str]] = {
+    "case": "a case asks a person",
+    "mark_uncollectible": "it is marked uncollectible in Stripe",
+    "void": "it is voided in Stripe",
+    "cancel_subscription": "its subscription is cancelled in Stripe",
+}
+Methods = Mapping[str, PaymentMethodBody]
+"""The customer's payment methods by their ids."""
+
+
+def print_invoice(invoice: InvoiceDetail, methods: Methods) -> None:
+    """Everything that is known of it. Times are in UTC."""
+    fields(
+        {
+            "invoice": invoice.id,
+            "number": invoice.number,
+            "state": invoice.state,
+            "why": invoice.reason,
+            "paused": paused(invoice.pause),
+            "next": when(invoice.next_attempt),
+            "stripe status": invoice.status,
+            "due": money(invoice.amount_due, invoice.currency),
+            "remaining": money(invoice.amount_remaining, invoice.currency),
+            "due date": when(invoice.due_date),
+            "customer": invoice.customer,
+            "subscription": invoice.subscription,
+            "as of": when(invoice.read),
+            "dashboard": invoice.links.dashboard,
+        }
+    )
+    if invoice.plan is not None:
+        _print_plan(invoice.plan, methods)
+    tried = [_attempt(one, methods) for one in invoice.attempts]
+    moved = [
+        (when(m.occurred), m.kind, money(m.amount, m.currency), m.connection, m.processor_id) for m in invoice.movements
+    ]
+    told = [(when(r.created), r.state, money(r.amount, r.currency), r.how) for r in invoice.recordings]
+    cases = [(c.id, c.kind, c.state, c.reason, c.action) for c in invoice.cases]
+    OUT.print("\n[bold]Attempts[/bold]")
+    columns = ("#", "at", "state", "amount", "payment method", "connection", "why it ended so", "reference")
+    table(columns, tried, "None.")
+    OUT.print("\n[bold]Movements[/bold]")
+    table(("at", "kind", "amount", "connection", "processor id"), moved, "None.")
+    OUT.print("\n[bold]Recordings[/bold]")
+    table(("at", "state", "amount", "how"), told, "None.")
+    OUT.print("\n[bold]Cases[/bold]")
+    table(("case", "kind", "state", "reason", "what to do"), cases, "None.")
+
+
+def _print_plan(plan: PlanBody, methods: Methods) -> None:
+    OUT.print("\n[bold]Plan[/bold]")
+    planned = [(when(t.at), t.reason, t.shifted, t.connection, _method(t.payment_method, methods)) for t in plan.tries]
+    table(("at", "why", "shifted by", "connection", "payment method"), planned, plan.reason)
+    at_end = ", and ".join(AT_END[step] for step in plan.at_end) or "it stays open"
+    OUT.print(f"If none succeeds, {when(plan.ends_at) or 'some day'}: {at_end}.")
+
+
+def _attempt(one: AttemptBody, methods: Methods) -> tuple[Any, ...]:
+    method, amount = _method(one.payment_method, methods), money(one.amount, one.currency)
+    return (one.number, when(one.created), one.state, amount, method, one.connection, _why(one), one.reference)
+
+
+def _why(one: AttemptBody) -> str:
+    """In our words, with the processor's code, by which its own support knows it."""
+    if one.decline is None:
+        return one.message
+    code = one.decline.processor_code
+    return one.decline.decline_class + (f" ({code})" if code not in ("", one.decline.decline_class) else "")
+
+
+def _method(method: str, methods: Methods) -> str:
+    known = card(methods[method]) if method in methods else ""
+    return f"{known}, {method}" if known else method

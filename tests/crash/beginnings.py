@@ -1,0 +1,93 @@
+"""What paths begin with: each is played once, kept, and put back for every history (`tests/crash/paths.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+from tests.crash.world import CrashWorld
+from tests.support.world import Signup
+
+Begins: TypeAlias = Callable[[CrashWorld], Awaitable[Any]]
+Session: TypeAlias = dict[str, Any]
+
+
+async def nothing(world: CrashWorld) -> None:
+    """The shop, and nobody has bought anything yet."""
+
+
+async def subscribed(world: CrashWorld) -> Signup:
+    """A customer whose first invoice is paid."""
+    signup = await world.signup("ok", wait_s=0)
+    await world.rest()
+    return signup
+
+
+async def subscribed_with_two_cards(world: CrashWorld) -> Signup:
+    """A customer who has given a second card since, which goes first."""
+    signup = await subscribed(world)
+    await world.repair_card(signup)
+    await world.rest()
+    return signup
+
+
+async def unpaid(world: CrashWorld) -> Signup:
+    """A customer whose renewal was declined for good."""
+    signup = await subscribed(world)
+    world.break_card(signup.customer, "decline_lost_stolen")
+    await world.later(days=31)
+    await world.rest()
+    return signup
+
+
+async def subscribed_until_given_up(world: CrashWorld) -> Signup:
+    """A customer of an account that ends a subscription whose invoices can't be collected."""
+    await world.set_policy(at_end=["mark_uncollectible", "cancel_subscription"])
+    return await subscribed(world)
+
+
+async def subscribed_with_one_event(world: CrashWorld) -> Signup:
+    """A customer of an account that is told of nothing but finalized invoices."""
+    signup = await subscribed(world)
+    endpoints = world.shop.client.v1.webhook_endpoints
+    [endpoint] = (await endpoints.list_async()).data
+    await endpoints.update_async(endpoint.id, {"enabled_events": ["invoice.finalized"]})
+    return signup
+
+
+async def subscribed_and_told(world: CrashWorld) -> Signup:
+    """A customer of a merchant whose server is told of everything from now on."""
+    signup = await subscribed(world)
+    await world.listen()
+    return signup
+
+
+async def subscribed_with_a_shared_token(world: CrashWorld) -> Signup:
+    """A customer whose one token is stored for two connections, which both go to one account at the processor."""
+    signup = await subscribed(world)
+    await world.connect_twice()
+    [card] = world.methods_at_processor()
+    await world.take_over(signup.customer, card.token, connection="practice-two")
+    await world.rest()
+    return signup
+
+
+async def offered(world: CrashWorld, **wanted: Any) -> Session:
+    """A checkout session that is open: its subscription is made, its draft held."""
+    opened = await world.open_session("order-1", **wanted)
+    await world.rest()
+    return dict(opened.json())
+
+
+async def offered_free(world: CrashWorld) -> Session:
+    """The same, under a promotion code that takes off everything."""
+    coupon = await world.shop.client.v1.coupons.create_async({"percent_off": 100, "duration": "once"})
+    await world.shop.client.v1.promotion_codes.create_async(
+        {"promotion": {"type": "coupon", "coupon": coupon.id}, "code": "FREE"}
+    )
+    return await offered(world, promotion_code="FREE")
+
+
+async def offered_trial(world: CrashWorld) -> Session:
+    """The same, with two weeks for nothing."""
+    return await offered(world, trial_period_days=14)
