@@ -199,7 +199,8 @@ create table tollbridge.invoice (
     id text not null,
     state text not null default 'due' check (state in ('draft', 'due', 'charging', 'pending', 'unknown', 'captured', 'paid',
         'retrying', 'needs_payment_method', 'exhausted', 'uncollectible', 'closed', 'not_ours')),
-    reason text not null default '',
+    reason text not null default '',                -- in words, for people
+    waits_for text check (waits_for in ('pause', 'processor')),     -- the same, where code acts on it
     -- the mirror: the last answer of Stripe's, whole, and the columns that are searched
     snapshot bytea,
     read_at timestamptz,

@@ -52,6 +52,7 @@ class Loaded(msgspec.Struct, frozen=True):
     customer: str
     number: str
     reason: str
+    waits_for: str | None
     next_attempt_at: datetime | None
     failing: frozenset[str] = frozenset()
     """Connections whose processor did not answer the last charge call."""
@@ -78,7 +79,7 @@ async def load(claim: Claim, for_s: float) -> Loaded:
         else:
             # Who begins to wait for it meanwhile pokes it: then this stores nothing, and the next round does.
             await sql.rows(STORE_UNWATCHED, claim.account, claim.id, claim.holder, state, poked)
-    told = (row["customer"], row["number"], row["reason"], row["next_attempt_at"])
+    told = (row["customer"], row["number"], row["reason"], row["waits_for"], row["next_attempt_at"])
     return Loaded(view, now, poked, state, *told, failing_in(row))
 
 
