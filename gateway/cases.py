@@ -16,7 +16,7 @@ from gateway.clock import business_now
 from gateway.domain.actions import CaseKind
 
 CASE: Final = "select * from tollbridge.review_case where account = $1 and id = $2 for no key update"
-ABOUT: Final = "select invoice, kind from tollbridge.review_case where account = $1 and id = $2"
+ABOUT: Final = "select invoice, kind, subject from tollbridge.review_case where account = $1 and id = $2"
 INVOICE: Final = "select id from tollbridge.invoice where account = $1 and id = $2 for no key update"
 CLOSE: Final = """
     update tollbridge.review_case set state = 'closed', closed_at = $3, closed_by = $4, closed_reason = $5
@@ -40,7 +40,7 @@ async def close_case(by: Author, account: str, case: str, reason: str) -> None:
         if about is not None and about["invoice"]:
             await sql.rows(INVOICE, account, about["invoice"])
         if about is not None and about["kind"] == CaseKind.CONNECTION_LOCKED:
-            await poke_waiting(account, now)
+            await poke_waiting(account, about["subject"], now)
         row: asyncpg.Record | None = await sql.row(CASE, account, case)
         if row is None:
             raise NotThereError("case", case)
