@@ -22,6 +22,7 @@ from gateway.api.openapi import problems
 from gateway.api.paging import DEFAULT, After, Limit, Page, listed, page, unix
 from gateway.api.plans import PlanBody, plan_of
 from gateway.api.problems import Code
+from gateway.billing.invoice_detail import InvoiceDetailShape
 
 Callers: Final = requires(Scope.SERVER, Scope.FINANCE)
 
@@ -255,17 +256,15 @@ def _recording(row: asyncpg.Record) -> RecordingBody:
     )
 
 
-class _Pages(msgspec.Struct, frozen=True):
-    hosted_invoice_url: str | None = None
-    invoice_pdf: str | None = None
-
-
 def _links(row: asyncpg.Record) -> Links:
-    pages = _Pages() if row["snapshot"] is None else msgspec.json.decode(row["snapshot"], type=_Pages)
+    page = pdf = None
+    if row["snapshot"] is not None:
+        shape = msgspec.json.decode(row["snapshot"], type=InvoiceDetailShape)
+        page, pdf = shape.hosted_invoice_url, shape.invoice_pdf
     account = f"/{row['stripe_account']}" if row["stripe_account"] else ""
     mode = "" if row["livemode"] else "/test"
     dashboard = f"https://dashboard.stripe.com{account}{mode}/invoices/{row['id']}"
-    return Links(dashboard, pages.hosted_invoice_url, pages.invoice_pdf)
+    return Links(dashboard, page, pdf)
 
 
 invoice_routes: Final[list[Any]] = [list_invoices, show_invoice]
