@@ -19,6 +19,7 @@ from gateway.api.auth import Principal, requires
 from gateway.api.openapi import changing, example, problems
 from gateway.api.paging import DEFAULT, After, Limit, Page, listed, page, unix
 from gateway.api.problems import Code
+from gateway.cases import assign as assign_case
 from gateway.cases import close_case
 
 Callers: Final = requires(Scope.FINANCE)
@@ -26,7 +27,7 @@ SELECT: Final = "select t.* from tollbridge.review_case t"
 
 
 class CaseBody(msgspec.Struct, frozen=True):
-    """One case: `subject` is the object it is about, `action` says in words what to do."""
+    """One case: `subject` is the object it is about, `action` says in words what to do, `owner` sees to it."""
 
     id: str
     kind: str
@@ -49,12 +50,23 @@ class CaseClosing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=2000, description="Goes into the audit log.")]
 
 
+class CaseAssignment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who sees to it."""
+
+    owner: Annotated[
+        str | None,
+        msgspec.Meta(description="By whatever name your people go, at most 200 letters; null: nobody any more."),
+    ]
+
+
+ASSIGNMENT: Final = example("To a colleague", {"owner": "ada@shop.example"})
 EXAMPLE: Final = example("Closing", {"reason": "Returned to the payer by bank transfer, see ticket 4711."})
 
 
 CaseId = Annotated[str, PathParameter(description="The case's id: cas_…")]
 OfInvoice = Annotated[str, QueryParameter(description="Only about this invoice.")]
 OfKind = Annotated[str, QueryParameter(description="Only of this kind.")]
+OfOwner = Annotated[str, QueryParameter(description="Only those that this person sees to.")]
 State = Annotated[CaseState | None, QueryParameter(name="state", description="Only cases in this state.")]
 
 
@@ -64,12 +76,19 @@ async def list_cases(
     in_state: State = None,
     invoice: OfInvoice = "",
     kind: OfKind = "",
+    owner: OfOwner = "",
     limit: Limit = DEFAULT,
     starting_after: After = "",
 ) -> Page[CaseBody]:
     """The account's cases."""
     return await find_cases(
-        principal.account, in_state, invoice=invoice, kind=kind, limit=limit, starting_after=starting_after
+        principal.account,
+        in_state,
+        invoice=invoice,
+        kind=kind,
+        owner=owner,
+        limit=limit,
+        starting_after=starting_after,
     )
 
 
@@ -93,17 +112,32 @@ async def close(
     return await find_case(principal.account, case_id)
 
 
+@post(
+    "/cases/{case_id:str}/assign",
+    status_code=200,
+    guards=[Callers],
+    **changing(Code.NOT_FOUND, Code.STATE_CONFLICT),
+)
+async def assign(
+    principal: NamedDependency[Principal], case_id: CaseId, data: Annotated[CaseAssignment, ASSIGNMENT]
+) -> CaseBody:
+    """Say who sees to an open case."""
+    await assign_case(Author(principal.actor), principal.account, case_id, data.owner or "")
+    return await find_case(principal.account, case_id)
+
+
 async def find_cases(
     account: str,
     state: CaseState | None = None,
     *,
     invoice: str = "",
     kind: str = "",
+    owner: str = "",
     limit: int = DEFAULT,
     starting_after: str = "",
 ) -> Page[CaseBody]:
     """A page of an account's cases."""
-    where = {"state": state, "invoice": invoice, "kind": kind}
+    where = {"state": state, "invoice": invoice, "kind": kind, "owner": owner}
     return listed(*await page(account, SELECT, "opened_at", where, limit=limit, starting_after=starting_after), shown)
 
 
@@ -133,4 +167,4 @@ def shown(row: asyncpg.Record) -> CaseBody:
     )
 
 
-case_routes: Final[list[Any]] = [list_cases, show_case, close]
+case_routes: Final[list[Any]] = [list_cases, show_case, assign, close]
