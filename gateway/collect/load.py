@@ -28,10 +28,10 @@ WATCHING = """
     order by id for no key update
 """
 YOUNGER = """
-    select i.id from tollbridge.invoice i
-    where i.account = $1 and i.status = 'open' and i.subscription <> ''
-      and (i.subscription, true) = (select o.subscription, (i.stripe_created_at, i.id) > (o.stripe_created_at, o.id)
-                                    from tollbridge.invoice o where o.account = $1 and o.id = $2)
+    select i.id from tollbridge.invoice o
+        join tollbridge.invoice i on i.account = o.account and i.subscription = o.subscription
+    where o.account = $1 and o.id = $2 and o.subscription <> '' and i.status = 'open'
+      and (i.stripe_created_at, i.id) > (o.stripe_created_at, o.id)
 """
 LOCK = "select id from tollbridge.invoice where account = $1 and id = any($2) order by id for no key update"
 STORE_STATE = """
