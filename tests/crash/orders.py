@@ -27,7 +27,7 @@ from db import sql
 from tests.crash.paths import Path, subscribed
 from tests.crash.play import Stage
 from tests.crash.world import CrashWorld
-from tests.support.world import Signup
+from tests.support.people import Signup
 
 MOST_EVENTS: Final = 6
 """Of a longer cycle the first ones come before, in their order."""

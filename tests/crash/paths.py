@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from tests.crash.world import CrashWorld
-from tests.support.world import Signup
+from tests.support.people import Signup
 
 Begins: TypeAlias = Callable[[CrashWorld], Awaitable[Any]]
 Plays: TypeAlias = Callable[[CrashWorld, Any], Awaitable[None]]

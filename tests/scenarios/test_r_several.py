@@ -7,7 +7,9 @@ import pytest
 from db import sql
 from gateway.accounts import connections
 from processors.values import Secret
-from tests.support.world import BY, Signup, World
+from tests.support.people import Signup
+from tests.support.shop import BY
+from tests.support.world import World
 
 
 async def _subscriptions_of_stripes_making(world: World, signup: Signup, *, days: int, several: int = 2) -> list[str]:
