@@ -14,7 +14,7 @@ from db import sql
 from db.poke import Kind
 from gateway.accounts.keys import Scope
 from gateway.api.auth import Bearer, Principal, requires
-from gateway.api.openapi import about, also, changing, example, problems
+from gateway.api.openapi import also, changing, example, problems
 from gateway.api.problems import Code
 from gateway.api.setup import SETUP, Failure, Setup, SetupBody, failure_of, shown_setup
 from gateway.api.waiting import WaitS
@@ -24,6 +24,7 @@ from gateway.checkout.amounts import InitialInvoice, initial_invoice
 from gateway.checkout.values import Change, CheckoutRequest
 from gateway.customers.client_secret import client_secret
 from gateway.customers.setups import offers
+from gateway.readers.about import about
 from gateway.runtime import Runtime
 from processors.values import Unprinted
 

@@ -15,8 +15,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from db import sql
 from db.engine import DB, ping
+from db.errors import DATABASE_AWAY
 from db.migrate import pending
-from gateway.api.problems import DATABASE_AWAY
 from gateway.clock import business_now
 
 log = structlog.get_logger()

@@ -15,7 +15,7 @@ from db.poke import Kind
 from db.states import MethodSessionState
 from gateway.accounts.keys import Scope
 from gateway.api.auth import Bearer, Principal, requires
-from gateway.api.openapi import about, also, changing, example, problems
+from gateway.api.openapi import also, changing, example, problems
 from gateway.api.problems import Code
 from gateway.api.setup import SETUP, Failure, Setup, SetupBody, failure_of, shown_setup
 from gateway.api.waiting import WaitS
@@ -23,6 +23,7 @@ from gateway.customers import method_sessions as sessions
 from gateway.customers.client_secret import client_secret
 from gateway.customers.method_sessions import MethodSessionRequest
 from gateway.customers.setups import offers
+from gateway.readers.about import about
 from gateway.runtime import Runtime
 from processors.values import Unprinted
 

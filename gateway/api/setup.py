@@ -7,7 +7,8 @@ from typing import Annotated, Final
 import asyncpg
 import msgspec
 
-from gateway.api.openapi import about, example
+from gateway.api.openapi import example
+from gateway.readers.about import about
 from processors.values import SetupSession, Unprinted
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from db.states import CaseState
-from gateway.api.cases import CaseBody, find_case, find_cases
-from gateway.api.paging import Page
 from gateway.cases import assign as assign_case
 from gateway.cases import close_case
 from gateway.cli.context import ACCOUNT, account_of, author, opened, run
 from gateway.cli.output import OUT, as_json, say, table, when
+from gateway.readers.cases import CaseBody, find_case, find_cases
+from gateway.readers.pages import Page
 
 
 @click.group()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from gateway.api.events import find_event, find_events
-from gateway.api.paging import Page
 from gateway.cli.context import ACCOUNT, account_of, author, opened, run
 from gateway.cli.output import OUT, as_json, say, say_all, table, when
 from gateway.domain.news_types import NewsType
 from gateway.outbound import events as story
 from gateway.outbound.body import Event
+from gateway.readers.events import find_event, find_events
+from gateway.readers.pages import Page
 
 
 @click.group()

@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 import click
 
 from db.states import InvoiceState
-from gateway.api.invoices import InvoiceBody, InvoiceDetail, find_invoice, find_invoices
-from gateway.api.paging import Page
 from gateway.cli.context import ACCOUNT, account_of, author, opened, run
 from gateway.cli.output import OUT, as_json, fields, money, say, table, when
 from gateway.cli.pauses import REASON, UNTIL, ends, paused, utc
 from gateway.finance.collect_now import collect_now
 from gateway.finance.pause import pause_invoice, resume_invoice
 from gateway.finance.record_payment import Receipt, record_payment
+from gateway.readers.invoices import InvoiceBody, InvoiceDetail, find_invoice, find_invoices
+from gateway.readers.pages import Page
 
 
 @click.group()

@@ -12,7 +12,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from gateway.api.paging import Page
+from gateway.readers.pages import Page
 
 F = TypeVar("F", bound=Callable[..., Any])
 
