@@ -180,6 +180,15 @@ SESSION_LIVE: frozenset[SessionState] = frozenset(
 """The states in which a `client_reference` gives back this session instead of a new one."""
 
 
+class WaitsFor(StrEnum):
+    """What an invoice that rests waits for, where somebody acts on that. The words for people stand beside it."""
+
+    PAUSE = "pause"
+    """The end of a pause of its subscription in Stripe."""
+    PROCESSOR = "processor"
+    """An answer of its processor, which was silent."""
+
+
 class MethodSessionState(StrEnum):
     """A session in which a payer gives another payment method."""
 
