@@ -13,6 +13,12 @@
 Errors of statements (unique violations and the like) stay asyncpg's own.
 """
 
+from __future__ import annotations
+
+from typing import Final
+
+import asyncpg
+
 
 class DatabaseError(Exception):
     """Base of this package's own errors."""
@@ -48,3 +54,19 @@ class MigrationError(DatabaseError):
 
 class EmbeddedPostgresError(DatabaseError):
     """The embedded PostgreSQL does not start, stop or answer."""
+
+
+DATABASE_AWAY: Final = (
+    DatabaseUnavailableError,
+    NotConfiguredError,
+    PoolExhaustedError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InvalidCatalogNameError,
+    # A database that nobody has migrated yet.
+    asyncpg.UndefinedTableError,
+    asyncpg.InvalidSchemaNameError,
+)
+"""What a statement raises while the database, or its schema, is not there: nothing is wrong with who asked."""

@@ -182,7 +182,7 @@ REFUND_TRANSITIONS: Mapping[RefundPartState, frozenset[RefundPartState]] = {
     RefundPartState.FAILED: frozenset(),
     RefundPartState.REFUSED: frozenset({RefundPartState.SUCCEEDED, RefundPartState.PENDING}),
 }
-"""A refusal can be found to be wrong (somebody looks, and the money is gone); a failure is the processor's last word."""
+"""A refusal can be found to be wrong (somebody looks, and the money is gone); a failure is a processor's last word."""
 
 
 class RefundOrigin(StrEnum):
@@ -269,6 +269,15 @@ SESSION_LIVE: frozenset[SessionState] = frozenset(
     {SessionState.CREATING, SessionState.OPEN, SessionState.PROCESSING, SessionState.COMPLETE}
 )
 """The states in which a `client_reference` gives back this session instead of a new one."""
+
+
+class WaitsFor(StrEnum):
+    """What an invoice that rests waits for, where somebody acts on that. The words for people stand beside it."""
+
+    PAUSE = "pause"
+    """The end of a pause of its subscription in Stripe."""
+    PROCESSOR = "processor"
+    """An answer of its processor, which was silent."""
 
 
 class MethodSessionState(StrEnum):

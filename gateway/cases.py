@@ -1,4 +1,4 @@
-"""Cases closed by a human, with a reason. Opening them is the work of the stories."""
+"""Cases taken on and closed by humans, who say why. Opening them is the work of the stories."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from db.engine import DB
 from db.poke import Kind
 from gateway.accounts.audit import Author, required
 from gateway.accounts.connections import poke_waiting
-from gateway.accounts.errors import NotThereError
+from gateway.accounts.errors import FieldError, NotThereError
 from gateway.clock import business_now
 from gateway.domain.actions import CaseKind
 
 OBJECTS: Final = {"rfd": Kind.REFUND, "dsp": Kind.DISPUTE}
 """Objects of `advance` that cases are about, beside invoices; by the prefix of their ids."""
 CASE: Final = "select * from tollbridge.review_case where account = $1 and id = $2 for no key update"
-ABOUT: Final = "select invoice, kind from tollbridge.review_case where account = $1 and id = $2"
+ABOUT: Final = "select invoice, kind, subject from tollbridge.review_case where account = $1 and id = $2"
 INVOICE: Final = "select id from tollbridge.invoice where account = $1 and id = $2 for no key update"
 CLOSE: Final = """
     update tollbridge.review_case set state = 'closed', closed_at = $3, closed_by = $4, closed_reason = $5
@@ -26,8 +26,39 @@ CLOSE: Final = """
 """
 
 
+ASSIGN: Final = "update tollbridge.review_case set owner = $3 where account = $1 and id = $2"
+LONGEST_OWNER: Final = 200
+
+
 class CaseClosedError(Exception):
     """Somebody has closed the case already."""
+
+
+async def assign(by: Author, account: str, case: str, owner: str) -> None:
+    """Say who sees to an open case, by whatever name the merchant's people go; empty: nobody any more.
+
+    Raises NotThereError, FieldError, CaseClosedError.
+    """
+    owner = owner.strip()
+    if len(owner) > LONGEST_OWNER or not owner.isprintable():
+        raise FieldError("owner", f"must have at most {LONGEST_OWNER} letters, all printable")
+    async with DB.transaction():
+        row = await _open(account, case)
+        if row["owner"] == owner:
+            return
+        await sql.rows(ASSIGN, account, case, owner)
+        before, after = {"owner": row["owner"]}, {"owner": owner}
+        await by.note(account, "case.assigned", case, name=row["kind"], before=before, after=after)
+
+
+async def _open(account: str, case: str) -> asyncpg.Record:
+    """The case, locked; raises NotThereError, CaseClosedError."""
+    row: asyncpg.Record | None = await sql.row(CASE, account, case)
+    if row is None:
+        raise NotThereError("case", case)
+    if row["state"] != "open":
+        raise CaseClosedError(f"case {case} was closed by {row['closed_by']}")
+    return row
 
 
 async def close_case(by: Author, account: str, case: str, reason: str) -> None:
@@ -42,12 +73,8 @@ async def close_case(by: Author, account: str, case: str, reason: str) -> None:
         if about is not None and about["invoice"]:
             await sql.rows(INVOICE, account, about["invoice"])
         if about is not None and about["kind"] == CaseKind.CONNECTION_LOCKED:
-            await poke_waiting(account, now)
-        row: asyncpg.Record | None = await sql.row(CASE, account, case)
-        if row is None:
-            raise NotThereError("case", case)
-        if row["state"] != "open":
-            raise CaseClosedError(f"case {case} was closed by {row['closed_by']}")
+            await poke_waiting(account, about["subject"], now)
+        row = await _open(account, case)
         await sql.rows(CLOSE, account, case, now, by.name, reason)
         before, after = {"state": "open"}, {"state": "closed", "reason": reason}
         await by.note(account, "case.closed", case, name=row["kind"], before=before, after=after)

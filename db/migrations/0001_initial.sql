@@ -202,7 +202,8 @@ create table tollbridge.invoice (
     id text not null,
     state text not null default 'due' check (state in ('draft', 'due', 'charging', 'pending', 'unknown', 'captured', 'paid',
         'retrying', 'needs_payment_method', 'exhausted', 'uncollectible', 'closed', 'not_ours')),
-    reason text not null default '',
+    reason text not null default '',                -- in words, for people
+    waits_for text check (waits_for in ('pause', 'processor')),     -- the same, where code acts on it
     -- the mirror: the last answer of Stripe's, whole, and the columns that are searched
     snapshot bytea,
     read_at timestamptz,
@@ -244,6 +245,9 @@ create index invoice_due on tollbridge.invoice (due_at) where due_at is not null
 create index invoice_claimed on tollbridge.invoice (claim_until) where claimed_by is not null;
 create index invoice_customer on tollbridge.invoice (account, customer);
 create index invoice_subscription on tollbridge.invoice (account, subscription);
+-- What years of settled ones must not slow down: whom a connection's change or a processor's return concerns, and what
+-- Stripe's lists do not show any more.
+create index invoice_living on tollbridge.invoice (account, customer) where status in ('draft', 'open');
 create index invoice_listing on tollbridge.invoice (account, stripe_created_at desc, id);
 
 create table tollbridge.attempt (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from piccolo.columns import BigInt, Boolean, Text
 
 from db.engine import DB
-from db.tables.columns import SCHEMA, Pokable, at, blob
+from db.tables.columns import SCHEMA, Pokable, at, blob, optional_text
 
 
 class Invoice(Pokable, tablename="invoice", schema=SCHEMA, db=DB):
@@ -13,6 +13,7 @@ class Invoice(Pokable, tablename="invoice", schema=SCHEMA, db=DB):
     account = Text()
     state = Text(default="due")
     reason = Text()
+    waits_for = optional_text()
     snapshot = blob()
     read_at = at()
     listed_at = at()

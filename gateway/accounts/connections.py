@@ -39,9 +39,17 @@ UPDATE = """
     update tollbridge.connection set credentials = $2, options = $3, currencies = $4, priority = $5, record_on = $6,
         declines = $7, enabled = $8 where id = $1
 """
+# A connection means something to the invoices of customers with a payment method there; to all others only where no
+# other one takes their currency: with it they are ours, without it they are not.
 WAITING = """
-    select id from tollbridge.invoice where account = $1 and status in ('draft', 'open')
-      and state in ('not_ours', 'due', 'needs_payment_method', 'retrying', 'exhausted')
+    select i.id from tollbridge.invoice i where i.account = $1 and i.status in ('draft', 'open')
+      and i.state in ('not_ours', 'due', 'needs_payment_method', 'retrying', 'exhausted')
+      and (exists (select 1 from tollbridge.payment_method p
+                   where p.account = i.account and p.customer = i.customer and p.connection = $2
+                     and p.status <> 'revoked')
+           or not exists (select 1 from tollbridge.connection n
+                          where n.account = i.account and n.id <> $2 and n.enabled
+                            and (n.currencies = '{}' or i.currency = any(n.currencies))))
 """
 COLUMNS = "id, account, name, adapter, options, currencies, priority, record_on, declines, enabled, created_at"
 SELECT = """
@@ -129,7 +137,7 @@ async def add(
             "enabled": enabled,
         }
         await by.note(account, "connection.added", connection, name=name, after=after)
-        await poke_waiting(account, now)
+        await poke_waiting(account, connection, now)
     return await show(account, connection)
 
 
@@ -153,13 +161,14 @@ async def update(runtime: Runtime, by: Author, account: str, connection: str, ch
             await by.note(account, "connection.updated", row["id"], name=row["name"], before=was, after=is_now)
             # Such a case before invoices, as where a decline opens it.
             await declines.close_cases(account, row["id"], after["declines"].keys() - before["declines"].keys(), now)
-            await poke_waiting(account, now)
+            await poke_waiting(account, row["id"], now)
     return await show(account, row["id"])
 
 
-async def poke_waiting(account: str, now: datetime) -> None:
-    """Invoices that nobody could collect, or that wait for a try, may have a way now; in the caller's transaction."""
-    waiting = await sql.rows(WAITING, account)
+async def poke_waiting(account: str, connection: str, now: datetime) -> None:
+    """Invoices that nobody could collect, or that wait for a try, may have a way now, or none any more, since this
+    connection has changed; in the caller's transaction."""
+    waiting = await sql.rows(WAITING, account, connection)
     await poke.poke(Kind.INVOICE, account, [row["id"] for row in waiting], now)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import delete, get, post
@@ -10,45 +10,21 @@ from litestar.di import NamedDependency
 from litestar.params import PathParameter
 
 from gateway.accounts import accounts, webhook_secrets
-from gateway.accounts.accounts import Account, AccountChange
+from gateway.accounts.accounts import AccountChange
 from gateway.accounts.audit import Author
 from gateway.accounts.keys import Scope
-from gateway.accounts.webhook_secrets import WebhookSecret
 from gateway.api.auth import Principal, requires
-from gateway.api.openapi import about, changing, example, problems
-from gateway.api.paging import Page, unix
+from gateway.api.openapi import changing, example, problems
 from gateway.api.problems import Code, ProblemError
+from gateway.readers.about import about
+from gateway.readers.accounts import AccountBody, shown
+from gateway.readers.pages import Page
 from gateway.runtime import Runtime
 from processors.values import Secret, Unprinted
 
 Callers: Final = requires(Scope.ADMIN, Scope.PLATFORM)
 ApiBase = Annotated[str | None, about("Another address of Stripe's API, such as the sandbox's.")]
 PortalUrl = Annotated[str | None, about("Where customers manage their subscription.")]
-
-
-class WebhookSecretBody(msgspec.Struct, frozen=True):
-    """A signing secret of Stripe's webhooks, without the secret."""
-
-    id: str
-    created: Annotated[int, about("Unix seconds.")]
-    object: Literal["webhook_secret"] = "webhook_secret"
-
-
-class AccountBody(msgspec.Struct, frozen=True):
-    """One Stripe account."""
-
-    id: str
-    name: Annotated[str, about("Part of the webhook addresses; never changed.")]
-    livemode: Annotated[bool, about("By its first key, for ever.")]
-    enabled: Annotated[bool, about("Nothing is collected for a disabled account; its webhooks are still kept.")]
-    stripe_account: Annotated[str | None, about("Stripe's id of it, once a check has asked.")]
-    api_base: Annotated[str | None, about("Null: Stripe's own address.")]
-    portal_url: Annotated[str | None, about("Where customers manage their subscription.")]
-    policies: Annotated[dict[str, Any], about("Complete, with defaults.")]
-    webhook_secrets: Annotated[list[WebhookSecretBody], about("Those that are accepted.")]
-    webhook_url: Annotated[str, about("The address to give to Stripe.")]
-    created: Annotated[int, about("Unix seconds.")]
-    object: Literal["account"] = "account"
 
 
 class NewAccount(Unprinted, msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -210,27 +186,6 @@ def own(principal: Principal, account: str) -> str:
     if principal.account and principal.account != account:
         raise ProblemError(Code.NOT_FOUND)
     return account
-
-
-def shown(account: Account, base_url: str) -> AccountBody:
-    """The account as it stands in JSON."""
-    return AccountBody(
-        id=account.id,
-        name=account.name,
-        livemode=account.livemode,
-        enabled=account.enabled,
-        stripe_account=account.stripe_account or None,
-        api_base=account.api_base or None,
-        portal_url=account.portal_url or None,
-        policies=msgspec.to_builtins(account.policy),
-        webhook_secrets=[_secret(secret) for secret in account.webhook_secrets],
-        webhook_url=f"{base_url}/webhooks/stripe/{account.name}",
-        created=unix(account.created_at),
-    )
-
-
-def _secret(secret: WebhookSecret) -> WebhookSecretBody:
-    return WebhookSecretBody(secret.id, unix(secret.created_at))
 
 
 account_routes: Final[list[Any]] = [

@@ -12,12 +12,14 @@ from litestar.di import NamedDependency
 from gateway.accounts.audit import Author
 from gateway.accounts.keys import Scope
 from gateway.api.auth import Principal, requires
-from gateway.api.invoices import InvoiceDetail, InvoiceId, find_invoice
-from gateway.api.openapi import about, also, changing, example
+from gateway.api.invoices import InvoiceId
+from gateway.api.openapi import also, changing, example
 from gateway.api.problems import Code
 from gateway.api.waiting import WaitS
 from gateway.finance.collect_now import collect_now, wait_for
 from gateway.finance.record_payment import Receipt, record_payment
+from gateway.readers.about import about
+from gateway.readers.invoices import InvoiceDetail, find_invoice
 
 LATEST: Final = 253_402_300_800
 """The first second of the year 10000, which no calendar of ours knows."""

@@ -11,8 +11,9 @@ from litestar.di import NamedDependency
 from db.states import Walk
 from gateway.accounts.keys import Scope
 from gateway.api.auth import Principal, requires
-from gateway.api.openapi import about, problems
-from gateway.api.paging import Page, unix
+from gateway.api.openapi import problems
+from gateway.readers.about import about
+from gateway.readers.pages import Page, unix
 from gateway.reconcile import cursor as cursors
 from gateway.reconcile.cursor import Standing
 

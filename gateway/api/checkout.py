@@ -14,16 +14,17 @@ from db import sql
 from db.poke import Kind
 from gateway.accounts.keys import Scope
 from gateway.api.auth import Bearer, Principal, requires
-from gateway.api.openapi import about, also, changing, example, problems
+from gateway.api.openapi import also, changing, example, problems
 from gateway.api.problems import Code
-from gateway.api.setup import SETUP, Failure, Setup, SetupBody, failure_of, shown_setup
-from gateway.api.waiting import WaitS
+from gateway.api.setup import Failure, failure_of, setup_of
+from gateway.api.waiting import WaitS, so_far
 from gateway.checkout import change as changes
 from gateway.checkout import sessions
 from gateway.checkout.amounts import InitialInvoice, initial_invoice
 from gateway.checkout.values import Change, CheckoutRequest
 from gateway.customers.client_secret import client_secret
 from gateway.customers.setups import offers
+from gateway.readers.about import about
 from gateway.runtime import Runtime
 from processors.values import Unprinted
 
@@ -89,6 +90,7 @@ CREATE: Final = example(
 CHANGE: Final = example("An address", {"address": {"country": "DE", "postal_code": "10115"}})
 CONFIRM: Final = example("After a redirect", {"setup": "pset_4711", "wait_s": 10})
 SessionId = Annotated[str, PathParameter(description="The session's id: cs_…")]
+OPENS: Final = requires(Scope.SERVER, Scope.CHECKOUT, session=Bearer.CHECKOUT)
 
 
 @post(
@@ -110,7 +112,7 @@ async def create(
 
 @get(
     "/{session_id:str}",
-    guards=[requires(Scope.SERVER, Scope.CHECKOUT, session=Bearer.CHECKOUT)],
+    guards=[OPENS],
     responses=problems(Code.NOT_FOUND),
     summary="The initial invoice, the processors on offer, the status",
 )
@@ -125,7 +127,7 @@ async def retrieve(
 
 @post(
     "/{session_id:str}",
-    guards=[requires(Scope.SERVER, Scope.CHECKOUT, session=Bearer.CHECKOUT)],
+    guards=[OPENS],
     status_code=200,
     **changing(
         Code.NOT_FOUND,
@@ -149,33 +151,8 @@ async def update(
 
 
 @post(
-    "/{session_id:str}/setup",
-    guards=[requires(Scope.SERVER, Scope.CHECKOUT, session=Bearer.CHECKOUT)],
-    status_code=200,
-    **changing(
-        Code.NOT_FOUND,
-        Code.PROCESSOR_REFUSED,
-        Code.PROCESSOR_UNAVAILABLE,
-        Code.SESSION_EXPIRED,
-        Code.SESSION_NOT_OPEN,
-        Code.STATE_CONFLICT,
-    ),
-    summary="Begin to collect a payment method at a processor",
-)
-async def setup(
-    session_id: SessionId,
-    data: Annotated[SetupBody, SETUP],
-    principal: NamedDependency[Principal],
-    runtime: NamedDependency[Runtime],
-) -> Setup:
-    """Moves no money. However many are begun, one method is kept; what comes of the others is deleted there."""
-    made = await sessions.begin_setup(runtime, principal.account, session_id, data.processor, data.return_url)
-    return shown_setup(made)
-
-
-@post(
     "/{session_id:str}/confirm",
-    guards=[requires(Scope.SERVER, Scope.CHECKOUT, session=Bearer.CHECKOUT)],
+    guards=[OPENS],
     status_code=200,
     **changing(
         Code.NOT_FOUND,
@@ -196,8 +173,7 @@ async def confirm(
     """200 with `complete`, `requires_action` or `failed`; 202 with `processing` where it takes longer than `wait_s`."""
     await sessions.confirm(runtime, principal.account, session_id, payment_method=data.payment_method, setup=data.setup)
     await sessions.wait_for(principal.account, session_id, data.wait_s)
-    shown = await _shown(runtime, principal, session_id)
-    return Response(shown, status_code=202 if shown.status == "processing" else 200)
+    return so_far(await _shown(runtime, principal, session_id))
 
 
 async def _shown(runtime: Runtime, principal: Principal, session_id: str) -> Session:
@@ -228,5 +204,7 @@ def _acts(row: asyncpg.Record) -> bool:
 
 
 checkout_routes: Final[Any] = Router(
-    "/checkout_sessions", route_handlers=[create, retrieve, update, setup, confirm], tags=["Checkout"]
+    "/checkout_sessions",
+    route_handlers=[create, retrieve, update, setup_of(OPENS, sessions.begin_setup), confirm],
+    tags=["Checkout"],
 )

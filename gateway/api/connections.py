@@ -15,9 +15,10 @@ from gateway.accounts.connections import Circuit, Connection, ConnectionChange, 
 from gateway.accounts.keys import Scope
 from gateway.api.accounts import Checked
 from gateway.api.auth import Principal, requires
-from gateway.api.openapi import about, changing, example, problems
-from gateway.api.paging import Page, unix
+from gateway.api.openapi import changing, example, problems
 from gateway.api.problems import Code
+from gateway.readers.about import about
+from gateway.readers.pages import Page, unix
 from gateway.runtime import Runtime
 from processors.outcome import DeclineClass
 from processors.values import Secret, Unprinted

@@ -17,24 +17,18 @@ from gateway.accounts.errors import NotThereError
 from gateway.accounts.keys import Scope
 from gateway.accounts.known import refuse_unknown
 from gateway.api.auth import Principal, requires
-from gateway.api.invoices import PauseBody, pause_in
-from gateway.api.openapi import about, changing, example, problems
+from gateway.api.openapi import changing, example, problems
 from gateway.api.payment_methods import CustomerId
 from gateway.api.problems import Code
 from gateway.clock import business_now
 from gateway.customers.access import access_of
 from gateway.customers.customer import opt_out
 from gateway.domain.access import Access
+from gateway.readers.about import about
+from gateway.readers.customers import CustomerBody, find_customer
 
 Callers: Final = requires(Scope.SERVER)
 
-CUSTOMER: Final = """
-    select coalesce(c.opted_out, false) as opted_out, p.object as pause_of, p.reason as pause_reason, p.paused_by,
-        p.paused_at, p.until_at as paused_until
-    from (select 1) one left join tollbridge.customer c on c.account = $1 and c.id = $2
-    left join tollbridge.collection_pause p on p.account = $1 and p.object = $2
-        and (p.until_at is null or p.until_at > tollbridge.business_now())
-"""
 SUBSCRIPTION: Final = "select * from tollbridge.subscription where account = $1 and id = $2"
 SUBSCRIPTIONS: Final = """
     select * from tollbridge.subscription where account = $1 and customer = $2 order by created_at desc, id desc
@@ -72,15 +66,6 @@ OPT_OUT: Final = example("Leave a customer alone", {"opted_out": True})
 SubscriptionId = Annotated[str, PathParameter(description="The subscription's id at Stripe: sub_…")]
 
 
-class CustomerBody(msgspec.Struct, frozen=True):
-    """What we keep of a Stripe customer."""
-
-    id: str
-    opted_out: bool
-    pause: PauseBody | None
-    object: Literal["customer"] = "customer"
-
-
 @post(
     "/customers/{customer_id:str}",
     guards=[Callers],
@@ -112,14 +97,6 @@ async def subscription_access(principal: NamedDependency[Principal], subscriptio
     if not rows:
         raise NotThereError("subscription", subscription_id)
     return (await _access(principal.account, rows))[0]
-
-
-async def find_customer(account: str, customer: str) -> CustomerBody:
-    """Raises NotThereError."""
-    await refuse_unknown(account, customer)
-    row = await sql.row(CUSTOMER, account, customer)
-    assert row is not None, "it joins to one row"
-    return CustomerBody(customer, row["opted_out"], pause_in(row))
 
 
 async def _access(account: str, rows: Sequence[asyncpg.Record]) -> list[AccessBody]:

@@ -9,23 +9,21 @@ from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.params import PathParameter, QueryParameter
 
-from db import sql
 from gateway.accounts.audit import Author
-from gateway.accounts.errors import NotThereError
 from gateway.accounts.keys import Scope
 from gateway.api.auth import Principal, requires
-from gateway.api.openapi import about, changing, example, problems
-from gateway.api.paging import DEFAULT, After, Limit, Page, listed, page
+from gateway.api.openapi import changing, example, problems
+from gateway.api.paging import After, Limit
 from gateway.api.problems import Code
 from gateway.domain.news_types import NewsType
 from gateway.outbound import events
-from gateway.outbound.body import COLUMNS, Event, event
+from gateway.outbound.body import Event
+from gateway.readers.about import about
+from gateway.readers.events import find_event, find_events
+from gateway.readers.pages import DEFAULT, Page
 
 Readers: Final = requires(Scope.SERVER, Scope.FINANCE, Scope.ADMIN)
 Callers: Final = requires(Scope.ADMIN)
-SELECT: Final = f"""
-    select {COLUMNS} from tollbridge.outbound_event t join tollbridge.account a on a.id = t.account
-"""  # noqa: S608 (columns are a constant of ours)
 
 
 class Replay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,27 +72,6 @@ async def replay_event(
     """Deliver an event again, with the same id and body."""
     await events.replay(Author(principal.actor), principal.account, event_id, data.webhook_endpoint)
     return await find_event(principal.account, event_id)
-
-
-async def find_events(
-    account: str,
-    of_type: NewsType | None = None,
-    *,
-    of_object: str = "",
-    limit: int = DEFAULT,
-    starting_after: str = "",
-) -> Page[Event]:
-    """A page of an account's events."""
-    where = {"type": of_type, "object": of_object}
-    return listed(*await page(account, SELECT, "created_at", where, limit=limit, starting_after=starting_after), event)
-
-
-async def find_event(account: str, event_id: str) -> Event:
-    """Raises NotThereError."""
-    row = await sql.row(f"{SELECT} where t.account = $1 and t.id = $2", account, event_id)
-    if row is None:
-        raise NotThereError("event", event_id)
-    return event(row)
 
 
 event_routes: Final[list[Any]] = [list_events, show_event, replay_event]

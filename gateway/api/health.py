@@ -15,8 +15,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from db import sql
 from db.engine import DB, ping
+from db.errors import DATABASE_AWAY
 from db.migrate import pending
-from gateway.api.problems import DATABASE_AWAY
 from gateway.clock import business_now
 
 log = structlog.get_logger()
@@ -57,9 +57,11 @@ CATCH_UP_FAILING: Final = Gauge(
     "tollbridge_catch_up_failing", "Walks of catch-up whose last turn failed.", multiprocess_mode=MODE
 )
 
+# The states twice: the second time they name the index of the unresolved ones.
 UNRESOLVED_NOW: Final = """
     select s.state, count(a.id) from unnest(array['sending', 'pending', 'requires_action', 'unknown']) as s (state)
-        left join tollbridge.attempt a on a.state = s.state group by s.state
+        left join tollbridge.attempt a on a.state = s.state
+            and a.state in ('sending', 'pending', 'requires_action', 'unknown') group by s.state
 """
 CIRCUITS_NOW: Final = """
     select count(*), coalesce(extract(epoch from tollbridge.business_now() - min(opened_at)), 0)::float8 as open_s

@@ -2,135 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
-import asyncpg
-import msgspec
 from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import PathParameter, QueryParameter
 
-from db import sql
-from db.states import InvoiceState, MovementKind, RecordingState
-from gateway.accounts.errors import NotThereError
+from db.states import InvoiceState
 from gateway.accounts.keys import Scope
-from gateway.api import attempts, cases
-from gateway.api.attempts import AttemptBody
 from gateway.api.auth import Principal, requires
-from gateway.api.cases import CaseBody
 from gateway.api.openapi import problems
-from gateway.api.paging import DEFAULT, After, Limit, Page, listed, page, unix
-from gateway.api.plans import PlanBody, plan_of
+from gateway.api.paging import After, Limit
 from gateway.api.problems import Code
+from gateway.readers.invoices import (
+    InvoiceBody,
+    InvoiceDetail,
+    find_invoice,
+    find_invoices,
+)
+from gateway.readers.pages import DEFAULT, Page
 
 Callers: Final = requires(Scope.SERVER, Scope.FINANCE)
-
-SELECT: Final = """
-    select t.*, a.livemode, a.stripe_account, p.object as pause_of, p.reason as pause_reason, p.paused_by, p.paused_at,
-        p.until_at as paused_until
-    from tollbridge.invoice t join tollbridge.account a on a.id = t.account
-    left join lateral (select * from tollbridge.collection_pause p
-                       where p.account = t.account and p.object in (t.id, nullif(t.customer, ''))
-                         and (p.until_at is null or p.until_at > tollbridge.business_now())
-                       order by p.until_at desc nulls first limit 1) p on true
-"""
-MOVEMENTS: Final = """
-    select m.*, c.name as connection_name from tollbridge.movement m
-        left join tollbridge.connection c on c.id = m.connection
-    where m.account = $1 and m.invoice = $2 order by m.occurred_at, m.id
-"""
-ATTEMPTS: Final = f"{attempts.SELECT} where t.account = $1 and t.invoice = $2 order by t.number"
-RECORDINGS: Final = "select * from tollbridge.recording where account = $1 and invoice = $2 order by created_at, id"
-CASES: Final = f"{cases.SELECT} where t.account = $1 and t.invoice = $2 order by t.opened_at, t.id"
-
-
-class PauseBody(msgspec.Struct, frozen=True):
-    """Collection that somebody has paused, `until` then or until it is resumed. `of`: the invoice, or its customer."""
-
-    of: str
-    reason: str
-    by: str
-    since: int
-    until: int | None
-    object: Literal["collection_pause"] = "collection_pause"
-
-
-class InvoiceBody(msgspec.Struct, frozen=True, kw_only=True):
-    """An invoice. `state` is ours, `status` and the amounts are Stripe's as of `read`; `reason` says why nothing
-    happens now, and `next_attempt` when something will."""
-
-    id: str
-    object: Literal["invoice"] = "invoice"
-    state: InvoiceState
-    reason: str
-    next_attempt: int | None
-    pause: PauseBody | None
-    status: str | None
-    number: str | None
-    customer: str | None
-    subscription: str | None
-    billing_reason: str | None
-    currency: str | None
-    amount_due: int
-    amount_remaining: int
-    total: int
-    livemode: bool
-    due_date: int | None
-    paid_at: int | None
-    read: int | None
-    created: int
-
-
-class MovementBody(msgspec.Struct, frozen=True):
-    """One row of the ledger; never changed."""
-
-    id: str
-    kind: MovementKind
-    amount: int
-    currency: str
-    connection: str | None
-    attempt: str | None
-    processor_id: str
-    occurrence: str
-    evidence: str
-    occurred: int
-    object: Literal["movement"] = "movement"
-
-
-class RecordingBody(msgspec.Struct, frozen=True):
-    """One telling of Stripe that the invoice is paid out of band."""
-
-    id: str
-    attempt: str | None
-    receipt: str | None
-    amount: int
-    currency: str
-    state: RecordingState
-    how: str
-    created: int
-    resolved: int | None
-    object: Literal["recording"] = "recording"
-
-
-class Links(msgspec.Struct, frozen=True):
-    """Stripe's pages of the invoice."""
-
-    dashboard: str
-    hosted_invoice_url: str | None = None
-    invoice_pdf: str | None = None
-
-
-class InvoiceDetail(InvoiceBody, frozen=True, kw_only=True):
-    """An invoice with everything that happened to it."""
-
-    plan: PlanBody | None
-    attempts: list[AttemptBody]
-    movements: list[MovementBody]
-    recordings: list[RecordingBody]
-    cases: list[CaseBody]
-    links: Links
-
-
 InvoiceId = Annotated[str, PathParameter(description="The invoice's id at Stripe: in_…")]
 OfCustomer = Annotated[str, QueryParameter(description="Only of this customer.")]
 OfSubscription = Annotated[str, QueryParameter(description="Only of this subscription.")]
@@ -161,111 +53,6 @@ async def list_invoices(
 async def show_invoice(principal: NamedDependency[Principal], invoice_id: InvoiceId) -> InvoiceDetail:
     """One invoice with its attempts, movements, recordings and cases."""
     return await find_invoice(principal.account, invoice_id)
-
-
-async def find_invoices(
-    account: str,
-    state: InvoiceState | None = None,
-    *,
-    customer: str = "",
-    subscription: str = "",
-    limit: int = DEFAULT,
-    starting_after: str = "",
-) -> Page[InvoiceBody]:
-    """A page of an account's invoices."""
-    where = {"state": state, "customer": customer, "subscription": subscription}
-    rows, has_more = await page(account, SELECT, "created_at", where, limit=limit, starting_after=starting_after)
-    return listed(rows, has_more, lambda row: InvoiceBody(**_fields(row)))
-
-
-async def find_invoice(account: str, invoice: str) -> InvoiceDetail:
-    """Raises NotThereError."""
-    row = await sql.row(f"{SELECT} where t.account = $1 and t.id = $2", account, invoice)
-    if row is None:
-        raise NotThereError("invoice", invoice)
-    return InvoiceDetail(
-        **_fields(row),
-        plan=await plan_of(account, invoice),
-        attempts=[attempts.shown(one) for one in await sql.rows(ATTEMPTS, account, invoice)],
-        movements=[_movement(one) for one in await sql.rows(MOVEMENTS, account, invoice)],
-        recordings=[_recording(one) for one in await sql.rows(RECORDINGS, account, invoice)],
-        cases=[cases.shown(one) for one in await sql.rows(CASES, account, invoice)],
-        links=_links(row),
-    )
-
-
-def pause_in(row: asyncpg.Record) -> PauseBody | None:
-    """The pause in the columns of such a row, if there is one."""
-    if row["pause_of"] is None:
-        return None
-    until = unix(row["paused_until"])
-    return PauseBody(row["pause_of"], row["pause_reason"], row["paused_by"], unix(row["paused_at"]), until)
-
-
-def _fields(row: asyncpg.Record) -> dict[str, Any]:
-    return {
-        "id": row["id"],
-        "state": InvoiceState(row["state"]),
-        "reason": row["reason"],
-        "next_attempt": unix(row["next_attempt_at"]),
-        "pause": pause_in(row),
-        "status": row["status"] or None,
-        "number": row["number"] or None,
-        "customer": row["customer"] or None,
-        "subscription": row["subscription"] or None,
-        "billing_reason": row["billing_reason"] or None,
-        "currency": row["currency"] or None,
-        "amount_due": row["amount_due"],
-        "amount_remaining": row["amount_remaining"],
-        "total": row["total"],
-        "livemode": row["livemode"],
-        "due_date": unix(row["due_date"]),
-        "paid_at": unix(row["paid_at"]),
-        "read": unix(row["read_at"]),
-        "created": unix(row["stripe_created_at"] or row["created_at"]),
-    }
-
-
-def _movement(row: asyncpg.Record) -> MovementBody:
-    return MovementBody(
-        id=row["id"],
-        kind=MovementKind(row["kind"]),
-        amount=row["amount"],
-        currency=row["currency"],
-        connection=row["connection_name"],
-        attempt=row["attempt"],
-        processor_id=row["processor_id"],
-        occurrence=row["occurrence"],
-        evidence=row["evidence"],
-        occurred=unix(row["occurred_at"]),
-    )
-
-
-def _recording(row: asyncpg.Record) -> RecordingBody:
-    return RecordingBody(
-        id=row["id"],
-        attempt=row["attempt"],
-        receipt=row["receipt"],
-        amount=row["amount"],
-        currency=row["currency"],
-        state=RecordingState(row["state"]),
-        how=row["how"],
-        created=unix(row["created_at"]),
-        resolved=unix(row["resolved_at"]),
-    )
-
-
-class _Pages(msgspec.Struct, frozen=True):
-    hosted_invoice_url: str | None = None
-    invoice_pdf: str | None = None
-
-
-def _links(row: asyncpg.Record) -> Links:
-    pages = _Pages() if row["snapshot"] is None else msgspec.json.decode(row["snapshot"], type=_Pages)
-    account = f"/{row['stripe_account']}" if row["stripe_account"] else ""
-    mode = "" if row["livemode"] else "/test"
-    dashboard = f"https://dashboard.stripe.com{account}{mode}/invoices/{row['id']}"
-    return Links(dashboard, pages.hosted_invoice_url, pages.invoice_pdf)
 
 
 invoice_routes: Final[list[Any]] = [list_invoices, show_invoice]

@@ -14,9 +14,10 @@ from gateway.accounts.audit import Author
 from gateway.accounts.keys import ApiKey, Scope
 from gateway.api.accounts import own
 from gateway.api.auth import Principal, requires
-from gateway.api.openapi import about, changing, example, problems
-from gateway.api.paging import Page, unix
+from gateway.api.openapi import changing, example, problems
 from gateway.api.problems import Code, ProblemError
+from gateway.readers.about import about
+from gateway.readers.pages import Page, unix
 from processors.values import Unprinted
 
 Callers: Final = requires(Scope.ADMIN, Scope.PLATFORM)

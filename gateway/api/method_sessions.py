@@ -15,14 +15,15 @@ from db.poke import Kind
 from db.states import MethodSessionState
 from gateway.accounts.keys import Scope
 from gateway.api.auth import Bearer, Principal, requires
-from gateway.api.openapi import about, also, changing, example, problems
+from gateway.api.openapi import also, changing, example, problems
 from gateway.api.problems import Code
-from gateway.api.setup import SETUP, Failure, Setup, SetupBody, failure_of, shown_setup
-from gateway.api.waiting import WaitS
+from gateway.api.setup import Failure, failure_of, setup_of
+from gateway.api.waiting import WaitS, so_far
 from gateway.customers import method_sessions as sessions
 from gateway.customers.client_secret import client_secret
 from gateway.customers.method_sessions import MethodSessionRequest
 from gateway.customers.setups import offers
+from gateway.readers.about import about
 from gateway.runtime import Runtime
 from processors.values import Unprinted
 
@@ -126,32 +127,6 @@ async def retrieve(
 
 
 @post(
-    "/{session_id:str}/setup",
-    guards=[OPENS],
-    status_code=200,
-    **changing(
-        Code.NOT_FOUND,
-        Code.PROCESSOR_REFUSED,
-        Code.PROCESSOR_UNAVAILABLE,
-        Code.SESSION_EXPIRED,
-        Code.SESSION_NOT_OPEN,
-        Code.STATE_CONFLICT,
-    ),
-    summary="Begin to collect a payment method at a processor",
-)
-async def setup(
-    session_id: SessionId,
-    data: Annotated[SetupBody, SETUP],
-    principal: NamedDependency[Principal],
-    runtime: NamedDependency[Runtime],
-) -> Setup:
-    """Moves no money. However many are begun, one method is kept; what comes of the others is deleted there."""
-    return shown_setup(
-        await sessions.begin_setup(runtime, principal.account, session_id, data.processor, data.return_url)
-    )
-
-
-@post(
     "/{session_id:str}/complete",
     guards=[OPENS],
     status_code=200,
@@ -175,8 +150,7 @@ async def complete(
     """
     await sessions.complete(runtime, principal.account, session_id, setup=data.setup)
     row = await sessions.wait_for(principal.account, session_id, data.wait_s)
-    shown = await _shown(runtime, principal, row)
-    return Response(shown, status_code=202 if shown.status == "processing" else 200)
+    return so_far(await _shown(runtime, principal, row))
 
 
 async def _shown(runtime: Runtime, principal: Principal, row: asyncpg.Record) -> MethodSession:
@@ -203,5 +177,7 @@ async def _shown(runtime: Runtime, principal: Principal, row: asyncpg.Record) ->
 
 
 method_session_routes: Final[Any] = Router(
-    "/payment_method_sessions", route_handlers=[create, retrieve, setup, complete], tags=["Payment methods"]
+    "/payment_method_sessions",
+    route_handlers=[create, retrieve, setup_of(OPENS, sessions.begin_setup), complete],
+    tags=["Payment methods"],
 )

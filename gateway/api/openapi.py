@@ -8,7 +8,6 @@ from inspect import cleandoc
 from pathlib import Path
 from typing import ClassVar, Final, TypedDict
 
-import msgspec
 from litestar._openapi.schema_generation import SchemaCreator
 
 # Litestar has no public name for its own description of structs, which this one only completes.
@@ -148,11 +147,6 @@ def changing(*codes: Code, moves_money: bool = False, also: dict[int, ResponseSp
 def also(status: int, body: type, description: str) -> dict[int, ResponseSpec]:
     """Another answer than the usual one that is no error."""
     return {status: ResponseSpec(body, generate_examples=False, description=description)}
-
-
-def about(description: str) -> msgspec.Meta:
-    """What a field means: `name: Annotated[str, about("…")]`."""
-    return msgspec.Meta(description=description)
 
 
 def example(summary: str, value: dict[str, object]) -> BodyKwarg:

@@ -2,66 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from typing import Annotated, Any, Final, Generic, Literal, TypeVar, overload
+from typing import Annotated
 
-import asyncpg
-import msgspec
 from litestar.params import QueryParameter
-
-from db import sql
-from gateway.api.problems import Code, ProblemError
-
-T = TypeVar("T")
 
 Limit = Annotated[int, QueryParameter(ge=1, le=100, description="How many at most, 1 to 100.")]
 After = Annotated[str, QueryParameter(max_length=255, description="The id of the last object of the page before.")]
-DEFAULT: Final = 10
-
-
-class Page(msgspec.Struct, Generic[T], frozen=True):
-    """One page of a list, the newest first. `has_more`: ask again with `starting_after` the last id."""
-
-    data: list[T]
-    has_more: bool
-    object: Literal["list"] = "list"
-
-
-async def page(
-    account: str, select: str, order: str, wanted: Mapping[str, Any], *, limit: int, starting_after: str
-) -> tuple[list[asyncpg.Record], bool]:
-    """One page of an account's rows, newest first by `order` and id; and whether more follow.
-
-    `select` is a statement over a table `t`, up to its where. `wanted` are columns of `t` and their values, of which
-    the empty ones are no condition. Raises ProblemError for a `starting_after` that names nothing in the list.
-    """
-    conditions, values = ["t.account = $1"], [account]
-    for column, value in wanted.items():
-        if value not in ("", None):
-            values.append(value)
-            conditions.append(f"t.{column} = ${len(values)}")
-    where, place = " and ".join(conditions), len(values) + 1
-    if starting_after:
-        cursor = await sql.row(f"{select} where {where} and t.id = ${place}", *values, starting_after)
-        if cursor is None:
-            detail = "starting_after: names no object of this list"
-            raise ProblemError(Code.INVALID_REQUEST, detail, param="starting_after")
-        where += f" and (t.{order}, t.id) < (${place}, ${place + 1})"
-        values += [cursor[order], starting_after]
-    found = await sql.rows(f"{select} where {where} order by t.{order} desc, t.id desc limit {limit + 1}", *values)
-    return found[:limit], len(found) > limit
-
-
-def listed(rows: Sequence[asyncpg.Record], has_more: bool, shown: Callable[[asyncpg.Record], T]) -> Page[T]:
-    """The page of these rows."""
-    return Page([shown(row) for row in rows], has_more)
-
-
-@overload
-def unix(at: datetime) -> int: ...
-@overload
-def unix(at: datetime | None) -> int | None: ...
-def unix(at: datetime | None) -> int | None:
-    """A time as it stands in JSON: Unix seconds."""
-    return None if at is None else int(at.timestamp())

@@ -2,72 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
-import asyncpg
 import msgspec
 from litestar import delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import PathParameter
 
-from db import sql
-from db.states import MethodStatus
 from gateway.accounts.audit import Author
-from gateway.accounts.errors import NotThereError
 from gateway.accounts.keys import Scope
 from gateway.accounts.known import refuse_unknown
 from gateway.api.auth import Principal, requires
-from gateway.api.openapi import about, changing, example, problems
-from gateway.api.paging import DEFAULT, After, Limit, Page, listed, page, unix
+from gateway.api.openapi import changing, example, problems
+from gateway.api.paging import After, Limit
 from gateway.api.problems import Code
 from gateway.customers.by_hand import put_in_place, revoke, take_over
+from gateway.readers.about import about
+from gateway.readers.pages import DEFAULT, Page
+from gateway.readers.payment_methods import PaymentMethodBody, find_method, find_methods
 from gateway.runtime import Runtime
 from processors.values import Card, PaymentMethodReference, Secret, Unprinted
 
 Callers: Final = requires(Scope.SERVER)
-
-METHODS: Final = """
-    select t.id, t.customer, t.card, t.status, t.stopped_reason, t.created_at, t.revoke_asked_at,
-        c.name as connection_name, c.adapter,
-        case when t.status <> 'revoked' then (
-            select count(*) from tollbridge.payment_method p
-            where p.account = t.account and p.customer = t.customer and p.status <> 'revoked'
-              and (p.position, p.created_at, p.id) <= (t.position, t.created_at, t.id)) end as place,
-        t.id = (select p.id from tollbridge.payment_method p join tollbridge.connection n on n.id = p.connection
-                where p.account = t.account and p.customer = t.customer and p.status = 'active' and n.enabled
-                order by p.position, p.created_at limit 1) as first,
-        exists (select 1 from tollbridge.attempt a where a.account = t.account and a.payment_method = t.id
-                and a.state in ('sending', 'pending', 'requires_action', 'unknown')) as in_use
-    from tollbridge.payment_method t join tollbridge.connection c on c.id = t.connection
-"""
-
-
-class PaymentMethodBody(msgspec.Struct, frozen=True):
-    """A stored method: enough to recognise it, never enough to use it. The first is charged first."""
-
-    id: str
-    customer: str
-    connection: str
-    processor: str
-    card: Card
-    status: Annotated[
-        MethodStatus,
-        about(
-            "active; stopped: kept and not charged until the payer gives it again; revoked: erased here, and deleted "
-            "at the processor as soon as nobody who collects through the same account there needs it."
-        ),
-    ]
-    first: Annotated[bool, about("Whether it is what is charged next.")]
-    position: Annotated[int | None, about("Its place in the order, 1 being the first; null where it is revoked.")]
-    stopped_reason: Annotated[
-        str | None, about("The class of the decline that stopped it, or `revocation` where it is about to be revoked.")
-    ]
-    revocation: Annotated[
-        Literal["requested", "deferred"] | None,
-        about("Its deletion at the processor was asked for; deferred: the end of a charge to it is awaited first."),
-    ]
-    created: int
-    object: Literal["payment_method"] = "payment_method"
 
 
 class PaymentMethodUpdate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -206,40 +162,6 @@ async def remove(
     """Nothing is charged to it from now on. A worker deletes it at the processor, once no charge to it is under way."""
     await revoke(Author(principal.actor), principal.account, customer_id, method_id)
     return await find_method(principal.account, customer_id, method_id)
-
-
-async def find_methods(account: str, customer: str, *, limit: int, starting_after: str) -> Page[PaymentMethodBody]:
-    """A page of a customer's payment methods; raises NotThereError, ProblemError."""
-    await refuse_unknown(account, customer)
-    where = {"customer": customer}
-    return listed(
-        *await page(account, METHODS, "created_at", where, limit=limit, starting_after=starting_after), _method
-    )
-
-
-async def find_method(account: str, customer: str, method: str) -> PaymentMethodBody:
-    """One of them; raises NotThereError."""
-    row = await sql.row(f"{METHODS} where t.account = $1 and t.customer = $2 and t.id = $3", account, customer, method)
-    if row is None:
-        raise NotThereError("payment method", method)
-    return _method(row)
-
-
-def _method(row: asyncpg.Record) -> PaymentMethodBody:
-    leaving = row["revoke_asked_at"] is not None and row["status"] != MethodStatus.REVOKED
-    return PaymentMethodBody(
-        id=row["id"],
-        customer=row["customer"],
-        connection=row["connection_name"],
-        processor=row["adapter"],
-        card=msgspec.json.decode(row["card"], type=Card),
-        status=MethodStatus(row["status"]),
-        first=bool(row["first"]),
-        position=row["place"],
-        stopped_reason=row["stopped_reason"] or None,
-        revocation=("deferred" if row["in_use"] else "requested") if leaving else None,
-        created=unix(row["created_at"]),
-    )
 
 
 def _card(shown: CardShown | None) -> Card:

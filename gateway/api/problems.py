@@ -8,13 +8,12 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, Final
 
-import asyncpg
 import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
-from db.errors import DatabaseUnavailableError, NotConfiguredError, PoolExhaustedError
+from db.errors import DATABASE_AWAY
 from gateway.accounts.errors import CheckFailedError, FieldError, NameTakenError, NotThereError
 from gateway.accounts.validation import explain
 from gateway.api.request_id import request_id
@@ -108,20 +107,6 @@ OF_STATUS: Final[Mapping[int, Code]] = {
     503: Code.OVERLOADED,
 }
 """For the errors of the framework, which have a status and no code."""
-
-DATABASE_AWAY: Final = (
-    DatabaseUnavailableError,
-    NotConfiguredError,
-    PoolExhaustedError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.InvalidCatalogNameError,
-    # A database that nobody has migrated yet.
-    asyncpg.UndefinedTableError,
-    asyncpg.InvalidSchemaNameError,
-)
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -14,15 +14,17 @@ from gateway.accounts.audit import Author
 from gateway.accounts.errors import NotThereError
 from gateway.accounts.keys import Scope
 from gateway.api.auth import Principal, requires
-from gateway.api.openapi import about, also, changing, example, problems
-from gateway.api.paging import DEFAULT, After, Limit, Page, listed, page
+from gateway.api.openapi import also, changing, example, problems
+from gateway.api.paging import After, Limit
 from gateway.api.problems import Code, ProblemError
 from gateway.api.waiting import WaitS
+from gateway.readers.about import about
+from gateway.readers.pages import DEFAULT, Page, listed, page
+from gateway.readers.refunds import SELECT, CreditNoteBody, RefundBody, refund_of, shown_note, shown_refund
 from gateway.returns.crossing import resolve_note
 from gateway.returns.drawing import LineCredit
 from gateway.returns.preview import Preview, preview_refund
 from gateway.returns.request import RefundAsked, approve, ask_refund, retry
-from gateway.returns.shown import SELECT, CreditNoteBody, RefundBody, refund_of, shown_note, shown_refund
 from gateway.runtime import Runtime
 from gateway.waiting import until
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Final, TypeAlias
 
 import asyncpg
 import msgspec
+from litestar import post
+from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import PathParameter
+from litestar.types import Guard
 
-from gateway.api.openapi import about, example
+from gateway.api.auth import Principal
+from gateway.api.openapi import changing, example
+from gateway.api.problems import Code
+from gateway.readers.about import about
+from gateway.runtime import Runtime
 from processors.values import SetupSession, Unprinted
 
 
@@ -45,7 +55,38 @@ class Setup(Unprinted, frozen=True):
     expires_at: Annotated[int | None, about("Unix seconds; null: the processor does not say.")]
 
 
+SessionId = Annotated[str, PathParameter(description="The session's id.")]
+Begin: TypeAlias = Callable[[Runtime, str, str, str, str], Awaitable[SetupSession]]
 SETUP: Final = example("A redirect", {"processor": "practice-eu", "return_url": "https://shop.example/checkout"})
+
+
+def setup_of(opens: Guard, begin: Begin) -> HTTPRouteHandler:
+    """The route that begins a set-up for sessions of one kind. `opens`: who may; `begin`: the story."""
+
+    @post(
+        "/{session_id:str}/setup",
+        guards=[opens],
+        status_code=200,
+        **changing(
+            Code.NOT_FOUND,
+            Code.PROCESSOR_REFUSED,
+            Code.PROCESSOR_UNAVAILABLE,
+            Code.SESSION_EXPIRED,
+            Code.SESSION_NOT_OPEN,
+            Code.STATE_CONFLICT,
+        ),
+        summary="Begin to collect a payment method at a processor",
+    )
+    async def setup(
+        session_id: SessionId,
+        data: Annotated[SetupBody, SETUP],
+        principal: NamedDependency[Principal],
+        runtime: NamedDependency[Runtime],
+    ) -> Setup:
+        """Moves no money. However many are begun, one method is kept; what comes of the others is deleted there."""
+        return shown_setup(await begin(runtime, principal.account, session_id, data.processor, data.return_url))
+
+    return setup
 
 
 def shown_setup(made: SetupSession) -> Setup:

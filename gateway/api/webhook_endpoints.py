@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
-import asyncpg
 import msgspec
 from litestar import delete, get, post
 from litestar.di import NamedDependency
@@ -15,64 +14,28 @@ from db.states import EventDeliveryState
 from gateway.accounts import webhook_endpoints
 from gateway.accounts.audit import Author
 from gateway.accounts.keys import Scope
-from gateway.accounts.webhook_endpoints import Endpoint, EndpointChange
+from gateway.accounts.webhook_endpoints import EndpointChange
 from gateway.api.auth import Principal, requires
-from gateway.api.events import find_event
-from gateway.api.openapi import about, changing, example, problems
-from gateway.api.paging import DEFAULT, After, Limit, Page, listed, page, unix
+from gateway.api.openapi import changing, example, problems
+from gateway.api.paging import After, Limit
 from gateway.api.problems import Code
 from gateway.domain.news_types import NewsType
 from gateway.outbound import events
 from gateway.outbound.body import Event
+from gateway.readers.about import about
+from gateway.readers.events import find_event
+from gateway.readers.pages import DEFAULT, Page
+from gateway.readers.webhook_endpoints import (
+    EventDeliveryBody,
+    RemovedEndpoint,
+    WebhookEndpointBody,
+    find_deliveries,
+    shown,
+)
 from gateway.runtime import Runtime
-from processors.values import Secret, Unprinted
 
 Callers: Final = requires(Scope.ADMIN)
-DELIVERIES: Final = """
-    select t.*, e.type from tollbridge.event_delivery t join tollbridge.outbound_event e on e.id = t.event
-"""
 TYPES: Final = "Only events of these types; none: all, those of later versions too."
-
-
-class WebhookEndpointBody(Unprinted, msgspec.Struct, frozen=True):
-    """Where events are sent. `failing_since`: nothing was taken there since then; after three days it is disabled."""
-
-    id: str
-    url: str
-    types: list[str]
-    description: str
-    enabled: bool
-    failing_since: int | None
-    old_secret_expires: int | None
-    created: int
-    secret: Annotated[str | None, about("What it is signed with (whsec_…), in the reply that makes it alone.")] = None
-    object: Literal["webhook_endpoint"] = "webhook_endpoint"
-
-
-class RemovedEndpoint(msgspec.Struct, frozen=True):
-    """An endpoint that is no more."""
-
-    id: str
-    deleted: Literal[True] = True
-    object: Literal["webhook_endpoint"] = "webhook_endpoint"
-
-
-class EventDeliveryBody(msgspec.Struct, frozen=True):
-    """One event on its way to one endpoint. `status` and `error` are of the last try; answers are not kept."""
-
-    id: str
-    webhook_endpoint: str
-    event: str
-    type: str
-    state: EventDeliveryState
-    tries: int
-    status: int | None
-    error: str
-    next_try: int | None
-    last_try: int | None
-    finished: int | None
-    created: int
-    object: Literal["event_delivery"] = "event_delivery"
 
 
 class NewEndpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -186,53 +149,6 @@ async def list_endpoint_deliveries(
 ) -> Page[EventDeliveryBody]:
     """What was sent to an endpoint, and what came of it."""
     return await find_deliveries(principal.account, endpoint_id, in_state, limit=limit, starting_after=starting_after)
-
-
-async def find_deliveries(
-    account: str,
-    endpoint: str,
-    state: EventDeliveryState | None = None,
-    *,
-    limit: int = DEFAULT,
-    starting_after: str = "",
-) -> Page[EventDeliveryBody]:
-    """A page of an endpoint's deliveries; raises NotThereError."""
-    await webhook_endpoints.show(account, endpoint)
-    where = {"endpoint": endpoint, "state": state}
-    found = await page(account, DELIVERIES, "begun_at", where, limit=limit, starting_after=starting_after)
-    return listed(*found, _delivery)
-
-
-def shown(endpoint: Endpoint, secret: Secret | None = None) -> WebhookEndpointBody:
-    """An endpoint as it stands in JSON."""
-    return WebhookEndpointBody(
-        id=endpoint.id,
-        url=endpoint.url,
-        types=list(endpoint.types),
-        description=endpoint.description,
-        enabled=endpoint.enabled,
-        failing_since=unix(endpoint.failing_since),
-        old_secret_expires=unix(endpoint.old_secret_expires_at),
-        created=unix(endpoint.created_at),
-        secret=None if secret is None else secret.reveal(),
-    )
-
-
-def _delivery(row: asyncpg.Record) -> EventDeliveryBody:
-    return EventDeliveryBody(
-        id=row["id"],
-        webhook_endpoint=row["endpoint"],
-        event=row["event"],
-        type=row["type"],
-        state=EventDeliveryState(row["state"]),
-        tries=row["tries"],
-        status=row["status"],
-        error=row["error"],
-        next_try=unix(row["due_at"]),
-        last_try=unix(row["tried_at"]),
-        finished=unix(row["finished_at"]),
-        created=unix(row["begun_at"]),
-    )
 
 
 webhook_endpoint_routes: Final[list[Any]] = [

@@ -38,6 +38,7 @@ class PaymentTarget(msgspec.Struct, frozen=True):
 
 
 class InvoicePaymentShape(msgspec.Struct, frozen=True):
+    invoice: str | dict[str, Any] | None = None
     status: str = ""
     payment: PaymentTarget = PaymentTarget()
 
@@ -91,6 +92,11 @@ class InvoiceShape(msgspec.Struct, frozen=True):
     payments: InvoicePayments | None = None
     metadata: dict[str, str] = {}
     last_finalization_error: FinalizationError | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """Stripe does not finalize it by itself. A draft that was deleted is held by nobody."""
+        return not self.auto_advance and not self.deleted
 
     @property
     def subscription_id(self) -> str:

@@ -6,59 +6,10 @@ from datetime import datetime
 
 import msgspec
 
+from gateway.billing.invoice_detail import InvoiceDetailShape, LineShape
+
 MOST_LINES = 10
 """So many lines stand in an invoice of Stripe's; further ones are said to exist."""
-
-
-class _Period(msgspec.Struct, frozen=True):
-    start: int = 0
-    end: int = 0
-
-
-class _Amount(msgspec.Struct, frozen=True):
-    amount: int = 0
-
-
-class _Line(msgspec.Struct, frozen=True):
-    id: str = ""
-    description: str | None = None
-    amount: int = 0
-    quantity: int | None = None
-    period: _Period = _Period()
-    taxes: list[_Amount] | None = None
-
-
-class _Lines(msgspec.Struct, frozen=True):
-    data: list[_Line] = []
-    has_more: bool = False
-
-
-class _Tax(msgspec.Struct, frozen=True):
-    amount: int = 0
-    tax_behavior: str = ""
-
-
-class _AutomaticTax(msgspec.Struct, frozen=True):
-    enabled: bool = False
-    status: str | None = None
-
-
-class _Invoice(msgspec.Struct, frozen=True):
-    id: str
-    status: str | None = None
-    currency: str = ""
-    subtotal: int = 0
-    total: int = 0
-    amount_due: int = 0
-    amount_remaining: int = 0
-    starting_balance: int = 0
-    due_date: int | None = None
-    number: str | None = None
-    hosted_invoice_url: str | None = None
-    total_taxes: list[_Tax] | None = None
-    total_discount_amounts: list[_Amount] | None = None
-    automatic_tax: _AutomaticTax = _AutomaticTax()
-    lines: _Lines = _Lines()
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -98,7 +49,7 @@ class InitialInvoice(msgspec.Struct, frozen=True):
 
 def initial_invoice(snapshot: bytes, read_at: datetime) -> InitialInvoice:
     """The view of a stored answer of Stripe's."""
-    shape = msgspec.json.decode(snapshot, type=_Invoice)
+    shape = msgspec.json.decode(snapshot, type=InvoiceDetailShape)
     return InitialInvoice(
         id=shape.id,
         status=shape.status or "draft",
@@ -117,7 +68,7 @@ def initial_invoice(snapshot: bytes, read_at: datetime) -> InitialInvoice:
     )
 
 
-def _line(line: _Line) -> Line:
+def _line(line: LineShape) -> Line:
     return Line(
         id=line.id,
         description=line.description or "",

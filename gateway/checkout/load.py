@@ -9,6 +9,7 @@ import msgspec
 
 from db.poke import Claim
 from db.states import AttemptState, InvoiceState, SessionState
+from gateway.billing.shapes import InvoiceShape
 from gateway.checkout.values import CheckoutRequest
 from gateway.collect.turn import held
 from gateway.domain.policy import Policy
@@ -47,10 +48,6 @@ VIEW = """
 """
 
 
-class _Draft(msgspec.Struct, frozen=True):
-    auto_advance: bool = True
-
-
 class LoadedSession(msgspec.Struct, frozen=True):
     """A view with its row and the counter read with it."""
 
@@ -77,7 +74,7 @@ async def load(claim: Claim, hold_s: float, now: datetime) -> LoadedSession:
         customer=row["customer"],
         subscription=row["subscription"],
         invoice=row["invoice"],
-        held=snapshot is not None and not msgspec.json.decode(snapshot, type=_Draft).auto_advance,
+        held=snapshot is not None and msgspec.json.decode(snapshot, type=InvoiceShape).is_held,
         confirm_at_once=request.confirm,
         payment_method=row["payment_method"] or "",
         drop_setups_at=row["drop_setups_at"],

@@ -9,11 +9,11 @@ from gateway.accounts import accounts as story
 from gateway.accounts import webhook_secrets
 from gateway.accounts.accounts import Account, AccountChange
 from gateway.accounts.secrets import found
-from gateway.api.accounts import AccountBody, shown
-from gateway.api.paging import unix
 from gateway.cli.context import account_of, author, opened, run
 from gateway.cli.output import OUT, as_json, fields, say, say_all, table, when
 from gateway.cli.values import policies
+from gateway.readers.accounts import AccountBody, shown
+from gateway.readers.pages import unix
 from gateway.settings import Settings
 from processors.values import Secret
 

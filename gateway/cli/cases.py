@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 from db.states import CaseState
-from gateway.api.cases import CaseBody, find_case, find_cases
-from gateway.api.paging import Page
+from gateway.cases import assign as assign_case
 from gateway.cases import close_case
 from gateway.cli.context import ACCOUNT, account_of, author, opened, run
 from gateway.cli.output import OUT, as_json, say, table, when
+from gateway.readers.cases import CaseBody, find_case, find_cases
+from gateway.readers.pages import Page
 
 
 @click.group()
@@ -23,27 +24,48 @@ def cases() -> None:
     "--state", type=click.Choice([*(state.value for state in CaseState), "all"]), default="open", show_default=True
 )
 @click.option("--invoice", default="", metavar="ID", help="Only about this invoice.")
+@click.option("--owner", default="", metavar="NAME", help="Only those that this person sees to.")
 @click.option("--limit", type=click.IntRange(1, 100), default=25, show_default=True)
 @click.option("--starting-after", default="", metavar="ID", help="The page after this case.")
 @as_json
-def list_(account: str, state: str, invoice: str, limit: int, starting_after: str, json_: bool) -> None:
+def list_(account: str, state: str, invoice: str, owner: str, limit: int, starting_after: str, json_: bool) -> None:
     """List cases, the newest first."""
 
     async def work() -> Page[CaseBody]:
         async with opened():
             wanted = None if state == "all" else CaseState(state)
-            owner = (await account_of(account)).id
-            return await find_cases(owner, wanted, invoice=invoice, limit=limit, starting_after=starting_after)
+            of = (await account_of(account)).id
+            return await find_cases(
+                of, wanted, invoice=invoice, owner=owner, limit=limit, starting_after=starting_after
+            )
 
     found = run(work)
-    rows = [(c.id, when(c.created), c.kind, c.subject, c.reason, c.action, c.state) for c in found.data]
+    rows = [(c.id, when(c.created), c.kind, c.subject, c.reason, c.action, c.owner, c.state) for c in found.data]
 
     def text() -> None:
-        table(("case", "opened", "kind", "about", "reason", "what to do", "state"), rows, "No cases.")
+        table(("case", "opened", "kind", "about", "reason", "what to do", "owner", "state"), rows, "No cases.")
         if found.has_more:
             OUT.print(f"More: --starting-after {found.data[-1].id}")
 
     say(found, json_, text)
+
+
+@cases.command()
+@click.argument("case")
+@click.argument("owner")
+@ACCOUNT
+@as_json
+def assign(case: str, owner: str, account: str, json_: bool) -> None:
+    """Say who sees to a case: OWNER, by whatever name your people go; '' for nobody any more."""
+
+    async def work() -> CaseBody:
+        async with opened():
+            of = (await account_of(account)).id
+            await assign_case(author(), of, case, owner)
+            return await find_case(of, case)
+
+    assigned = run(work)
+    say(assigned, json_, lambda: OUT.print(f"{assigned.id}: {assigned.owner or 'nobody'} sees to it."))
 
 
 @cases.command()

@@ -13,11 +13,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from gateway.accounts import accounts
 from gateway.accounts.accounts import Account
 from gateway.accounts.errors import FieldError
-from gateway.api.paging import unix
 from gateway.cli.context import account_of, opened, run
 from gateway.cli.output import ERR, OUT, say, table
 from gateway.clock import business_now
 from gateway.inbox.intake import Listed
+from gateway.readers.pages import unix
 from gateway.reconcile import cursor as cursors
 from gateway.reconcile.by_hand import Report, Told, Walked, catch_up_now
 from gateway.reconcile.catch_up import Ended, Turn

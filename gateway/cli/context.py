@@ -17,13 +17,12 @@ from db import sql
 from db.embedded import EmbeddedPostgres
 from db.encryption import EncryptionError, Keyring
 from db.engine import DB, PoolOptions
-from db.errors import DatabaseError
+from db.errors import DATABASE_AWAY, DatabaseError
 from db.migrate import migrate, pending
 from gateway.accounts import accounts
 from gateway.accounts.accounts import Account
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import AccountsError, FieldError
-from gateway.api.problems import DATABASE_AWAY, ProblemError
 from gateway.billing.errors import StripeError
 from gateway.cases import CaseClosedError
 from gateway.cli.home import local_keyring, read_notes
@@ -52,7 +51,6 @@ FAILURES = (
     EndpointDisabledError,
     LiveClockError,
     OSError,
-    ProblemError,
     ProcessorError,
     SettingsError,
     StripeError,
@@ -166,6 +164,4 @@ class WrongUseError(click.ClickException):
 def _line(error: BaseException) -> str:
     if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):
         return f"the database: {str(error).splitlines()[0]}"
-    if isinstance(error, ProblemError):
-        return error.detail
     return " ".join(str(error).split()) or type(error).__name__

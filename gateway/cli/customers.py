@@ -6,11 +6,11 @@ from datetime import datetime
 
 import click
 
-from gateway.api.customers import CustomerBody, find_customer
 from gateway.cli.context import ACCOUNT, account_of, author, opened, run
 from gateway.cli.output import OUT, as_json, say
 from gateway.cli.pauses import REASON, UNTIL, ends, utc
 from gateway.finance.pause import pause_customer, resume_customer
+from gateway.readers.customers import CustomerBody, find_customer
 
 
 @click.group()

@@ -7,13 +7,13 @@ from typing import Any, Final
 import click
 import msgspec
 
-from gateway.api.events import find_event, find_events
-from gateway.api.paging import Page
 from gateway.cli.context import ACCOUNT, account_of, author, opened, run
 from gateway.cli.output import OUT, as_json, money, say, say_all, table, when
 from gateway.domain.news_types import NewsType
 from gateway.outbound import events as story
 from gateway.outbound.body import Event
+from gateway.readers.events import find_event, find_events
+from gateway.readers.pages import Page
 
 AMOUNTS: Final = frozenset({"amount", "amount_due", "amount_remaining"})
 """What is money in the data of an event (README, "Events")."""

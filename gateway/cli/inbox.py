@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 
 from db.states import DeliveryState
-from gateway.api import inbox as api
-from gateway.api.inbox import DeliveryBody, find_deliveries, find_delivery
-from gateway.api.paging import Page
 from gateway.cli.context import ACCOUNT, account_of, author, opened, run
 from gateway.cli.output import OUT, as_json, say, say_all, table, when
+from gateway.inbox.by_hand import replay as replay_delivery
+from gateway.readers.deliveries import DeliveryBody, find_deliveries, find_delivery
+from gateway.readers.pages import Page
 
 
 @click.group()
@@ -63,7 +63,7 @@ def replay(delivery: tuple[str, ...], account: str, json_: bool) -> None:
         async with opened(needs_worker=True):
             owner, by = (await account_of(account)).id, author("inbox replay")
             for one in delivery:
-                await api.replay(by, owner, one)
+                await replay_delivery(by, owner, one)
             return [await find_delivery(owner, one) for one in delivery]
 
     done = run(work)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.api.attempts import AttemptBody
-from gateway.api.invoices import InvoiceDetail
-from gateway.api.payment_methods import PaymentMethodBody
-from gateway.api.plans import PlanBody
 from gateway.cli.output import OUT, fields, money, table, when
 from gateway.cli.pauses import paused
 from gateway.cli.payment_methods import card
 from gateway.domain.policy import EndStep
+from gateway.readers.attempts import AttemptBody
+from gateway.readers.invoices import InvoiceDetail
+from gateway.readers.payment_methods import PaymentMethodBody
+from gateway.readers.plans import PlanBody
 
 AT_END: Final[Mapping[EndStep, str]] = {
     "case": "a case asks a person",

@@ -9,9 +9,6 @@ import click
 
 from db import sql
 from db.states import InvoiceState
-from gateway.api.invoices import InvoiceBody, InvoiceDetail, find_invoice, find_invoices
-from gateway.api.paging import Page
-from gateway.api.payment_methods import PaymentMethodBody, find_methods
 from gateway.cli.context import ACCOUNT, account_of, author, opened, run
 from gateway.cli.invoice_text import print_invoice
 from gateway.cli.output import OUT, as_json, money, say, table, when
@@ -19,6 +16,9 @@ from gateway.cli.pauses import REASON, UNTIL, ends, utc
 from gateway.finance.collect_now import collect_now
 from gateway.finance.pause import pause_invoice, resume_invoice
 from gateway.finance.record_payment import Receipt, record_payment
+from gateway.readers.invoices import InvoiceBody, InvoiceDetail, find_invoice, find_invoices
+from gateway.readers.pages import Page
+from gateway.readers.payment_methods import PaymentMethodBody, find_methods
 
 NAMED: Final = "select id from tollbridge.invoice where account = $1 and (id = $2 or number = $2) order by id = $2 desc"
 MOST_METHODS: Final = 100

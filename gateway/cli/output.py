@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
-from gateway.api.paging import Page
+from gateway.readers.pages import Page
 from processors.money import to_text
 
 F = TypeVar("F", bound=Callable[..., Any])

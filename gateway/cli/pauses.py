@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import click
 
-from gateway.api.invoices import PauseBody
 from gateway.cli.output import when
+from gateway.readers.invoices import PauseBody
 
 REASON = click.option("--reason", required=True, help="Why; shown on the invoices, and kept in the audit log.")
 UNTIL = click.option(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from gateway.api.paging import Page
-from gateway.api.payment_methods import PaymentMethodBody, find_method, find_methods
 from gateway.cli.context import ACCOUNT, account_of, author, opened, run
 from gateway.cli.output import OUT, as_json, say, table, when
 from gateway.customers.by_hand import customer_of, put_in_place, revoke
+from gateway.readers.pages import Page
+from gateway.readers.payment_methods import PaymentMethodBody, find_method, find_methods
 
 REASON = click.option("--reason", required=True, help="Why; it goes into the audit log.")
 

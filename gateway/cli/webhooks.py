@@ -9,14 +9,14 @@ import click
 from db.states import EventDeliveryState
 from gateway.accounts import webhook_endpoints as story
 from gateway.accounts.webhook_endpoints import Endpoint, EndpointChange
-from gateway.api.events import find_event
-from gateway.api.paging import Page, unix
-from gateway.api.webhook_endpoints import EventDeliveryBody, RemovedEndpoint, find_deliveries, shown
 from gateway.cli.context import ACCOUNT, account_of, author, opened, run
 from gateway.cli.output import ERR, OUT, as_json, say, say_all, table, when
 from gateway.domain.news_types import NewsType
 from gateway.outbound import events
 from gateway.outbound.body import Event
+from gateway.readers.events import find_event
+from gateway.readers.pages import Page, unix
+from gateway.readers.webhook_endpoints import EventDeliveryBody, RemovedEndpoint, find_deliveries, shown
 from processors.values import Secret
 
 TYPES = click.option(

@@ -118,16 +118,17 @@ async def _rest(claim: Claim, loaded: Loaded, action: WaitUntil | Done, now: dat
     """Let go; False where something was poked meanwhile."""
     due_at = action.at if isinstance(action, WaitUntil) else None
     attempt_at = due_at if isinstance(action, WaitUntil) and action.attempt else None
+    waits_for = action.waits_for if isinstance(action, WaitUntil) else None
     gone, untold = outdated(loaded.view), news(loaded.view, now)
     # Due soon and overdue come by the clock; what Stripe would send of them, an account must ask for.
     wake_at = min((at for at in (due_at, next_news_at(loaded.view, now)) if at is not None), default=None)
-    as_before = (loaded.reason, loaded.next_attempt_at) == (action.reason, attempt_at)
+    as_before = (loaded.reason, loaded.waits_for, loaded.next_attempt_at) == (action.reason, waits_for, attempt_at)
     if as_before and not gone and not untold and not loaded.view.asked:
         return await poke.release(claim, seen=loaded.poked, due_at=wake_at)
     async with DB.transaction():
         released = await poke.release(claim, seen=loaded.poked, due_at=wake_at)
         if released:
-            await record.note(claim, action.reason, attempt_at)
+            await record.note(claim, action.reason, waits_for, attempt_at)
             if gone:
                 await cases.close_by_itself(claim.account, claim.id, gone, now)
             told = [Announcement(one.type, one.step, one.data) for one in untold]

@@ -24,6 +24,7 @@ from gateway.collect.load import Loaded
 from gateway.collect.outcomes import all_of, looked, store_outcome
 from gateway.collect.references import MethodErasedError, method_reference
 from gateway.collect.scrub import scrubbed, without_token
+from gateway.collect.tries import TRIES_OF_CARD
 from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.domain.actions import CancelPending, CaseKind, Charge, MarkUnknown, Resolve
 from gateway.domain.budget import BUDGETS, next_within_budget
@@ -46,12 +47,10 @@ CARD: Final = """
     select p.card ->> 'brand' as brand, pg_advisory_xact_lock(hashtextextended(p.account || p.fingerprint, 0)) is null
     from tollbridge.payment_method p where p.account = $1 and p.id = $2
 """
-TRIES: Final = """
-    select t.sent_at from tollbridge.attempt t join tollbridge.payment_method p
-        on p.account = t.account and p.fingerprint = t.fingerprint
-    where p.account = $1 and p.id = $2 and t.state in ('declined', 'sending', 'unknown')
-        and t.sent_at > $3::timestamptz - interval '30 days 1 hour'
-"""
+TRIES: Final = f"""
+    select t.sent_at from tollbridge.payment_method p cross join lateral ({TRIES_OF_CARD}) t
+    where p.account = $1 and p.id = $2
+"""  # noqa: S608 (a constant of ours)
 OF_ATTEMPT = "select * from tollbridge.attempt where account = $1 and id = $2"
 
 
@@ -127,7 +126,7 @@ async def _in_budget(account: str, method: str, now: datetime) -> bool:
     brand = (card["brand"] or "").lower() if card is not None else ""
     if brand not in BUDGETS:
         return True
-    tries = [row["sent_at"] for row in await sql.rows(TRIES, account, method, now)]
+    tries = [row["sent_at"] for row in await sql.rows(TRIES, account, method)]
     return next_within_budget(tries, brand, now) <= now
 
 

@@ -15,7 +15,6 @@ import structlog
 from db import poke, sql
 from db.engine import DB
 from db.poke import Kind
-from gateway.domain.obstacles import NOT_ANSWERING
 from gateway.runtime import Runtime
 from processors.outcome import ChargeOutcome, NotSent, Unknown
 
@@ -45,7 +44,13 @@ CLOSE: Final = "delete from tollbridge.circuit where connection = $1 returning o
 UP: Final = """
     update tollbridge.downtime set until_at = greatest($2, from_at) where connection = $1 and until_at is null
 """
-WAITING: Final = "select id from tollbridge.invoice where account = $1 and status = 'open' and reason = $2"
+WAITING: Final = """
+    select i.id from tollbridge.invoice i
+    where i.account = $1 and i.status = 'open' and i.waits_for = 'processor'
+      and exists (select 1 from tollbridge.payment_method p
+                  where p.account = i.account and p.customer = i.customer and p.connection = $2
+                    and p.status <> 'revoked')
+"""
 HOLD: Final = "select opened_at, probe_at, probes from tollbridge.circuit where connection = $1 for no key update"
 PROBE: Final = "update tollbridge.circuit set probe_at = $2, probes = probes + 1 where connection = $1"
 
@@ -102,7 +107,7 @@ async def _answered(account: str, connection: str, now: datetime) -> None:
         await sql.rows(UP, connection, now)
     # A transaction of its own: invoices are locked before circuits elsewhere. Those that it misses wake by the clock.
     async with DB.transaction():
-        waiting = await sql.rows(WAITING, account, NOT_ANSWERING)
+        waiting = await sql.rows(WAITING, account, connection)
         await poke.poke(Kind.INVOICE, account, [row["id"] for row in waiting], now)
     log.info("circuit_closed", account=account, connection=connection, waiting=len(waiting))
 

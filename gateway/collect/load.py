@@ -29,10 +29,10 @@ WATCHING = """
     order by id for no key update
 """
 YOUNGER = """
-    select i.id from tollbridge.invoice i
-    where i.account = $1 and i.status = 'open' and i.subscription <> ''
-      and (i.subscription, true) = (select o.subscription, (i.stripe_created_at, i.id) > (o.stripe_created_at, o.id)
-                                    from tollbridge.invoice o where o.account = $1 and o.id = $2)
+    select i.id from tollbridge.invoice o
+        join tollbridge.invoice i on i.account = o.account and i.subscription = o.subscription
+    where o.account = $1 and o.id = $2 and o.subscription <> '' and i.status = 'open'
+      and (i.stripe_created_at, i.id) > (o.stripe_created_at, o.id)
 """
 LOCK = "select id from tollbridge.invoice where account = $1 and id = any($2) order by id for no key update"
 STORE_STATE = """
@@ -53,6 +53,7 @@ class Loaded(msgspec.Struct, frozen=True):
     customer: str
     number: str
     reason: str
+    waits_for: str | None
     next_attempt_at: datetime | None
     failing: frozenset[str] = frozenset()
     """Connections whose processor did not answer the last charge call."""
@@ -80,7 +81,7 @@ async def load(claim: Claim, for_s: float) -> Loaded:
         else:
             # Who begins to wait for it meanwhile pokes it: then this stores nothing, and the next round does.
             await sql.rows(STORE_UNWATCHED, claim.account, claim.id, claim.holder, state, poked)
-    told = (row["customer"], row["number"], row["reason"], row["next_attempt_at"])
+    told = (row["customer"], row["number"], row["reason"], row["waits_for"], row["next_attempt_at"])
     return Loaded(view, now, poked, state, *told, failing_in(row))
 
 

@@ -11,6 +11,7 @@ from db import poke, sql
 from db.engine import DB
 from db.ids import derived_key, new_id
 from db.poke import Claim
+from db.states import WaitsFor
 from gateway.billing import invoices
 from gateway.billing.client import StripeClient
 from gateway.billing.errors import StripeNotSentError, StripeRefusedError, StripeUnknownError
@@ -22,7 +23,6 @@ from gateway.collect.load import HELD_ENOUGH_S, Loaded
 from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.domain.actions import CaseKind, ConfirmRecording, MarkSurplus, OpenCase, Record, Tag
 from gateway.domain.billed import ATTEMPT_KEY, RECEIPT_KEY
-from gateway.domain.obstacles import PAUSED
 from gateway.runtime import Runtime
 
 FINALIZE_AGAIN = timedelta(hours=1)
@@ -152,21 +152,21 @@ async def put_before_a_human(claim: Claim, action: OpenCase, now: datetime) -> N
         await open_case(claim.account, action.kind, claim.id, action.reason, now, invoice=claim.id)
 
 
-async def note(claim: Claim, reason: str, next_at: datetime | None) -> None:
+async def note(claim: Claim, reason: str, waits_for: WaitsFor | None, next_at: datetime | None) -> None:
     """Write down why nothing happens now, and when something will; in the transaction that lets go.
 
     Who asked for a try was heard in this turn: whatever is to come of it has come.
     """
     await sql.rows(
-        """update tollbridge.invoice set reason = $3, asked_at = null,
-               kept_in_pause = kept_in_pause or (status = 'draft' and $5),
+        """update tollbridge.invoice set reason = $3, waits_for = $5, asked_at = null,
+               kept_in_pause = kept_in_pause or (status = 'draft' and $5 is not distinct from 'pause'),
                next_attempt_at = case when status = 'draft' then next_attempt_at else $4 end
            where account = $1 and id = $2""",
         claim.account,
         claim.id,
         reason,
         next_at,
-        reason == PAUSED,
+        waits_for,
     )
 
 

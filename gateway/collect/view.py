@@ -23,6 +23,7 @@ from db.states import (
 )
 from gateway.billing.shapes import InvoiceShape, billed
 from gateway.collect.standstill import downtime_in, pause_in
+from gateway.collect.tries import TRIES_OF_CARD
 from gateway.connections import capabilities_of
 from gateway.domain.billed import BilledInvoice
 from gateway.domain.policy import Policy
@@ -43,7 +44,7 @@ from processors.values import Card
 
 # Everything in one statement: one round trip, and one moment of the database for all of its parts. The session is the
 # one that made the invoice's subscription.
-VIEW = """
+VIEW = f"""
     select i.*, i.claim_until > clock_timestamp() as claim_holds,
         (select offset_s from tollbridge.business_clock) as clock_offset_s, a.policies,
         coalesce(c.opted_out, false) as opted_out, c.deleted_at is not null as customer_deleted,
@@ -51,7 +52,7 @@ VIEW = """
         k.id as session, k.state as session_state, k.told_stripe as session_told_stripe,
         k.payment_method as session_method, k.invoice as session_invoice, k.paid as session_paid,
         (select jsonb_object_agg(n.id, jsonb_build_object('adapter', n.adapter,
-                    'usable', n.enabled and (n.currencies = '{}' or i.currency = any(n.currencies)),
+                    'usable', n.enabled and (n.currencies = '{{}}' or i.currency = any(n.currencies)),
                     'failing', r.connection is not null, 'usable_from', r.probe_at,
                     'locked', exists (select 1 from tollbridge.review_case l
                                       where l.account = n.account and l.kind = 'connection_locked' and l.subject = n.id
@@ -70,10 +71,7 @@ VIEW = """
               where p.account = i.account and p.customer = i.customer and p.status <> 'revoked'
               order by p.position, p.created_at) as methods,
         (select jsonb_object_agg(p.id, jsonb_build_object(
-                    'tries', (select jsonb_agg(t.sent_at order by t.sent_at) from tollbridge.attempt t
-                              where t.account = p.account and t.fingerprint = p.fingerprint
-                                and t.state in ('declined', 'sending', 'unknown')
-                                and t.sent_at > tollbridge.business_now() - interval '30 days 1 hour'),
+                    'tries', (select jsonb_agg(t.sent_at order by t.sent_at) from ({TRIES_OF_CARD}) t),
                     'blocked', (select t.decline_class from tollbridge.attempt t
                                 where t.account = p.account and t.fingerprint = p.fingerprint and t.advice = 'never'
                                 limit 1)))
@@ -157,7 +155,7 @@ VIEW = """
         order by k.created_at desc limit 1
     ) k on true
     where i.account = $1 and i.id = $2
-"""
+"""  # noqa: S608 (a constant of ours)
 # The session that is about to make its subscription: what metadata say is a hint (law 11), so the session that they
 # name must be waiting for just this customer's subscription.
 COMING_SESSION = """

@@ -8,6 +8,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from db.states import WaitsFor
+
 GivingUp: TypeAlias = Literal["mark_uncollectible", "void", "cancel_subscription"]
 
 
@@ -203,6 +205,7 @@ class WaitUntil(msgspec.Struct, frozen=True):
     reason: str
     attempt: bool = False
     """What comes then is a try to take the money."""
+    waits_for: WaitsFor | None = None
 
 
 class Done(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from db.states import AttemptState, MethodStatus
+from db.states import AttemptState, MethodStatus, WaitsFor
 from gateway.domain import ending, returning
 from gateway.domain.actions import (
     Action,
@@ -31,7 +31,7 @@ from gateway.domain.forgotten import forgotten, next_number
 from gateway.domain.obstacles import (
     CUSTOMER_DELETED,
     NOT_ANSWERING,
-    PAUSED,
+    in_pause,
     out_of_bounds,
     pause_of,
     standstill,
@@ -176,7 +176,7 @@ def _draft(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
     if view.hold == "released":
         return Finalize()
     if view.subscription is not None and view.subscription.paused_since is not None:
-        return WaitUntil(None, PAUSED)
+        return in_pause()
     if view.kept_in_pause:
         # Stripe keeps it as a draft, and never finalizes it by itself (docs: billing/subscriptions/pause-payment).
         return Finalize()
@@ -212,7 +212,7 @@ def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action
             if (bound := out_of_bounds(method, view.wanted, invoice.currency)) is not None:
                 return ask_human(view, bound.kind, bound.reason)
             if (again := waits_until(method, now)) is not None:
-                return WaitUntil(again, NOT_ANSWERING)
+                return WaitUntil(again, NOT_ANSWERING, waits_for=WaitsFor.PROCESSOR)
             number = next_number(view)
             if view.look_first:
                 return FindLost(method.id, method.connection, number)

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from db.states import WaitsFor
 from gateway.domain.actions import CaseKind, WaitUntil
 from gateway.domain.billed import BilledInvoice, StripePayment
 from gateway.domain.view import InvoiceView, MethodView, Pause
@@ -14,9 +15,9 @@ from processors.money import to_text
 
 STRIPE_PAYMENT_WAIT: Final = timedelta(hours=1)
 CUSTOMER_DELETED: Final = "its customer was deleted in Stripe"
-PAUSED = "the collection of its subscription is paused"
+PAUSED: Final = "the collection of its subscription is paused"
 """In Stripe; a pause of ours names its own reason."""
-NOT_ANSWERING = "the processor does not answer; it is tried again soon"
+NOT_ANSWERING: Final = "the processor does not answer; it is tried again soon"
 
 
 class OutOfBounds(msgspec.Struct, frozen=True):
@@ -32,6 +33,11 @@ def pause_of(view: InvoiceView, now: datetime) -> Pause | None:
     return pause if pause is not None and (pause.until is None or pause.until > now) else None
 
 
+def in_pause() -> WaitUntil:
+    """Nothing of a subscription that Stripe has paused is collected."""
+    return WaitUntil(None, PAUSED, waits_for=WaitsFor.PAUSE)
+
+
 def told(pause: Pause) -> str:
     """A pause in words."""
     return f"its collection is paused: {pause.reason}"
@@ -44,7 +50,7 @@ def standstill(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Wait
     if view.customer_deleted:
         return WaitUntil(None, CUSTOMER_DELETED)
     if made_in_pause(view, invoice):
-        return WaitUntil(None, PAUSED)
+        return in_pause()
     if invoice.stripe_payment is not StripePayment.NONE:
         return WaitUntil(now + STRIPE_PAYMENT_WAIT, "Stripe itself is collecting a payment on it")
     if view.wanted <= 0:

@@ -257,7 +257,7 @@ async def _lock(account: str, connection: str, detail: str, now: datetime, *, lo
 
     Invoices before cases, as everywhere.
     """
-    await poke_waiting(account, now)
+    await poke_waiting(account, connection, now)
     if locked:
         reason = f"the processor has locked the account ({detail})"
         await open_case(account, CaseKind.CONNECTION_LOCKED, connection, reason, now)

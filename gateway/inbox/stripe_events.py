@@ -12,8 +12,9 @@ import msgspec
 from db import poke, sql
 from db.engine import DB
 from db.poke import Kind
+from gateway.billing import invoices
 from gateway.billing.errors import StripeRefusedError
-from gateway.billing.shapes import InvoiceShape, PaymentIntentShape, id_of, is_echo
+from gateway.billing.shapes import InvoiceShape, PaymentIntentShape, is_echo
 from gateway.collect.unsettled import unsettled
 from gateway.inbox import table
 from gateway.inbox.deliveries import DONE, End, Stored, ignored, parked
@@ -43,14 +44,6 @@ SHOWN = """
 
 Plan: TypeAlias = Touch | End
 """What is left to do once nothing must be asked any more."""
-
-
-class _InvoicePayment(msgspec.Struct, frozen=True):
-    invoice: table.Ref = None
-
-
-class _InvoicePayments(msgspec.Struct, frozen=True):
-    data: list[_InvoicePayment] = []
 
 
 def plan(delivery: Stored) -> Plan | Payment | Fetch:
@@ -114,16 +107,8 @@ async def _invoice_behind(runtime: Runtime, account: str, payment: Payment) -> P
     """The invoice of a payment intent: from our mirror where it shows it, else from Stripe."""
     for plan in (await mirrored(account, {"": payment})).values():
         return plan
-    # Since 2025-03-31 neither side names the other but here (Stripe's changelog, basil).
-    answer = await (await runtime.stripe(account)).get(
-        "/v1/invoice_payments",
-        _InvoicePayments,
-        {"payment": {"type": "payment_intent", "payment_intent": payment.intent}},
-    )
-    for found in answer.data:
-        if invoice := id_of(found.invoice):
-            return Touch(Named.INVOICE, invoice)
-    return ignored("no invoice behind the payment")
+    invoice = await invoices.behind_payment_intent(await runtime.stripe(account), payment.intent)
+    return Touch(Named.INVOICE, invoice) if invoice else ignored("no invoice behind the payment")
 
 
 def _status_shown(snapshot: bytes, intent: str) -> str | None:

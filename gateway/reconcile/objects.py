@@ -18,9 +18,10 @@ KNOWN: Final = "select id, digest from tollbridge.{} where account = $1 and id =
 LISTED: Final = "update tollbridge.{} set listed_at = $3 where account = $1 and id = any($2)"
 INVOICES_GONE: Final = """
     select id from tollbridge.invoice
-    where account = $1 and status = $2 and state <> all($3) and not stale
+    where account = $1 and status = $2 and status in ('draft', 'open') and state <> all($3) and not stale
         and (listed_at is null or listed_at < $4) and read_at < $4 order by id for no key update
 """
+# Read whole, and once in a walk, which has just written to each of them.
 SUBSCRIPTIONS_GONE: Final = """
     select id from tollbridge.subscription
     where account = $1 and collection_method = 'send_invoice' and ended_at is null and status <> all($2) and not stale

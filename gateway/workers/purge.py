@@ -24,29 +24,38 @@ WORKERS_FOR: Final = timedelta(days=35)
 BATCH: Final = 5_000
 BATCHES: Final = 1_000
 
-# A parked one is evidence for as long as its case is open.
+# Account by account and the oldest first, as the API's lists are indexed: nothing ends before it came. A parked one is
+# evidence for as long as its case is open.
 DELIVERIES = """
     with old as (
         delete from tollbridge.delivery where id = any (array(
-            select d.id from tollbridge.delivery d
-            where d.state <> 'stored' and d.finished_at < $1
-              and not exists (select 1 from tollbridge.review_case r
-                              where r.account = d.account and r.subject = d.id and r.state = 'open')
+            select o.id from tollbridge.account a cross join lateral (
+                select d.id from tollbridge.delivery d
+                where d.account = a.id and d.received_at < $1 and d.state <> 'stored' and d.finished_at < $1
+                  and not exists (select 1 from tollbridge.review_case r
+                                  where r.account = d.account and r.subject = d.id and r.state = 'open')
+                order by d.received_at limit $2) o
             limit $2)) returning 1)
     select count(*) from old
 """
 TOLD = """
     with old as (
         delete from tollbridge.event_delivery where id = any (array(
-            select d.id from tollbridge.outbound_event e join tollbridge.event_delivery d on d.event = e.id
-            where e.created_at < $1 limit $2)) returning 1)
+            select o.id from tollbridge.account a cross join lateral (
+                select d.id from tollbridge.outbound_event e join tollbridge.event_delivery d on d.event = e.id
+                where e.account = a.id and e.created_at < $1
+                order by e.created_at limit $2) o
+            limit $2)) returning 1)
     select count(*) from old
 """
 EVENTS = """
     with old as (
         delete from tollbridge.outbound_event where id = any (array(
-            select e.id from tollbridge.outbound_event e
-            where e.created_at < $1 and not exists (select 1 from tollbridge.event_delivery d where d.event = e.id)
+            select o.id from tollbridge.account a cross join lateral (
+                select e.id from tollbridge.outbound_event e
+                where e.account = a.id and e.created_at < $1
+                  and not exists (select 1 from tollbridge.event_delivery d where d.event = e.id)
+                order by e.created_at limit $2) o
             limit $2)) returning 1)
     select count(*) from old
 """

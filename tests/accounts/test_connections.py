@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from db import cases, sql
+from db.engine import DB
 from gateway.accounts import connections, declines
 from gateway.accounts.accounts import Account
 from gateway.accounts.audit import Author
@@ -17,6 +18,7 @@ from gateway.runtime import Runtime
 from gateway.sandbox.practice import PracticeProcessor, create_app
 from processors.errors import NotSentError
 from processors.values import Secret
+from tests.db import rows
 from tests.support.serving import serving
 
 CREDENTIALS = {"api_key": Secret("hush_key"), "webhook_secret": Secret("hush_secret")}
@@ -169,3 +171,33 @@ async def test_the_adapters_table_is_shown_with_what_is_set_over_it(
     assert shown["lost_stolen"] == ("lost_stolen", "never", False, "lost_stolen")
     assert shown["x77"] == (None, None, False, None)
     assert [one.code for one in listed if one.case] == ["x77"]
+
+
+async def _open_invoice(account: str, *connections_of_payer: str) -> str:
+    payer, made = await rows.customer(account), await rows.invoice(account)
+    for connection in connections_of_payer:
+        await rows.method(account, connection, payer)
+    of_payer = "update tollbridge.invoice set status = 'open', currency = 'eur', customer = $2 where id = $1"
+    await sql.rows(of_payer, made, payer)
+    return made
+
+
+async def test_a_change_wakes_what_it_can_mean_something_to(database: str) -> None:
+    account = await rows.account()
+    here, beside = await rows.connection(account), await rows.connection(account)
+    one, _, both, _ = [await _open_invoice(account, *at) for at in ((here,), (beside,), (here, beside), ())]
+    async with DB.transaction():
+        await connections.poke_waiting(account, here, rows.NOW)
+    poked = "select id from tollbridge.invoice where poked > 0"
+    assert {row["id"] for row in await sql.rows(poked)} == {one, both}
+
+
+async def test_a_change_of_the_only_connection_wakes_every_invoice(database: str) -> None:
+    account = await rows.account()
+    here, beside = await rows.connection(account), await rows.connection(account)
+    await sql.rows("update tollbridge.connection set currencies = '{usd}' where id = $1", beside)
+    for at in ((here,), (beside,), ()):
+        await _open_invoice(account, *at)
+    async with DB.transaction():
+        await connections.poke_waiting(account, here, rows.NOW)
+    assert await sql.value("select count(*) from tollbridge.invoice where poked > 0") == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -136,6 +137,35 @@ async def test_a_case_is_closed_with_a_reason_and_its_invoice_poked(api: Api) ->
     again = await api.post(f"/v1/cases/{case}/close", {"reason": "x"}, "finance")
     assert problem(again)[:2] == (409, "state_conflict")
     assert problem(await api.post(f"/v1/cases/{case}/close", {"reason": ""}, "finance"))[2] == "reason"
+
+
+async def test_a_case_is_taken_on_handed_over_and_dropped(api: Api) -> None:
+    case, beside = await add_case(api.ours.id, "att_1"), await add_case(api.ours.id, "att_2")
+    for owner in ("ada", "bob", "bob", None):
+        assigned = await api.post(f"/v1/cases/{case}/assign", {"owner": owner}, "finance")
+        assert assigned.json()["owner"] == owner
+        listed = (await api.get("/v1/cases", "finance", owner="bob")).json()["data"]
+        assert [one["id"] for one in listed] == ([case] if owner == "bob" else [])
+    audit = await sql.rows(
+        "select object, before, after from tollbridge.audit_log where action = 'case.assigned' order by created_at, id"
+    )
+    assert {row["object"] for row in audit} == {case}
+    assert [json.loads(row["after"])["owner"] for row in audit] == ["ada", "bob", ""]
+    assert json.loads(audit[1]["before"]) == {"owner": "ada"}
+    assert (await api.get(f"/v1/cases/{beside}", "finance")).json()["owner"] is None
+
+
+@pytest.mark.parametrize("owner", ["x" * 201, "a\x00b", "a\nb"])
+async def test_an_owner_that_is_no_name_is_refused(api: Api, owner: str) -> None:
+    case = await add_case(api.ours.id, "att_1")
+    assert problem(await api.post(f"/v1/cases/{case}/assign", {"owner": owner}, "finance"))[2] == "owner"
+
+
+async def test_a_closed_case_gets_no_owner(api: Api) -> None:
+    case = await add_case(api.ours.id, "att_1")
+    await api.post(f"/v1/cases/{case}/close", {"reason": "done"}, "finance")
+    refused = await api.post(f"/v1/cases/{case}/assign", {"owner": "ada"}, "finance")
+    assert problem(refused)[:2] == (409, "state_conflict")
 
 
 async def test_an_event_is_replayed(api: Api) -> None:

@@ -121,6 +121,10 @@ async def test_invoices_cases_and_events(tollbridge: Tollbridge) -> None:
     assert (await tollbridge("invoices", "show", "in_1", "--json")).json["amount_due"] == 1190
 
     assert case in (await tollbridge("cases", "list")).out
+    assigned = await tollbridge("cases", "assign", case, "ada")
+    assert assigned.out.strip() == f"{case}: ada sees to it."
+    assert case in (await tollbridge("cases", "list", "--owner", "ada")).out
+    assert (await tollbridge("cases", "list", "--owner", "bob")).out.strip() == "No cases."
     closed = await tollbridge("cases", "close", case, "--reason", "looked it up", "--json")
     assert (closed.json["state"], closed.json["closed_reason"]) == ("closed", "looked it up")
     assert (await tollbridge("cases", "list")).out.strip() == "No cases."

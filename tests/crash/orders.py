@@ -28,7 +28,7 @@ from tests.crash.beginnings import subscribed
 from tests.crash.paths import Path
 from tests.crash.play import Stage
 from tests.crash.world import CrashWorld
-from tests.support.world import Signup
+from tests.support.people import Signup
 
 MOST_EVENTS: Final = 6
 """Of a longer cycle the first ones come before, in their order."""

@@ -34,7 +34,7 @@ from tests.crash.beginnings import (
     unpaid,
 )
 from tests.crash.world import CrashWorld
-from tests.support.world import Signup
+from tests.support.people import Signup
 
 Plays: TypeAlias = Callable[[CrashWorld, Any], Awaitable[None]]
 

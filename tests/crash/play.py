@@ -34,7 +34,7 @@ from tests.support.invariants import check_invariants
 from tests.support.merchant import Merchant
 from tests.support.points import Journal, Point, Turn, install_points, open_journal
 from tests.support.process import install_pools
-from tests.support.world import Shop, open_shop
+from tests.support.shop import Shop, open_shop
 
 LONGEST_S: Final = 60.0
 """A history that takes hundreds of times as long as the others hangs."""

@@ -10,7 +10,8 @@ import httpx
 from db import sql
 from gateway.clock import business_now
 from tests.crash.gateway import Gateway
-from tests.support.world import ROUNDS, World
+from tests.support.rest import ROUNDS
+from tests.support.world import World
 
 TRIES: Final = 12
 PATIENCE: Final = 12

@@ -100,6 +100,7 @@ STATES: dict[tuple[str, str], type[StrEnum]] = {
     ("delivery", "state"): states.DeliveryState,
     ("event_delivery", "state"): states.EventDeliveryState,
     ("invoice", "state"): states.InvoiceState,
+    ("invoice", "waits_for"): states.WaitsFor,
     ("movement", "kind"): states.MovementKind,
     ("payment_method", "status"): states.MethodStatus,
     ("payment_method_session", "state"): states.MethodSessionState,

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
+from db.states import WaitsFor
 from gateway.domain.actions import Charge, OpenCase, Record, Resolve, Tag, WaitUntil
 from gateway.domain.decide import decide
 from gateway.domain.obstacles import NOT_ANSWERING
@@ -51,7 +52,7 @@ def test_an_unknown_end_is_asked_for_in_a_pause_and_not_sent_again() -> None:
 def test_a_processor_that_does_not_answer_is_waited_for() -> None:
     again = NOW + timedelta(seconds=30)
     silent = view(methods=(replace(METHOD, usable_from=again),), attempts=declined_at(25))
-    assert decide(silent, NOW) == WaitUntil(again, NOT_ANSWERING)
+    assert decide(silent, NOW) == WaitUntil(again, NOT_ANSWERING, waits_for=WaitsFor.PROCESSOR)
     assert isinstance(decide(replace(silent, read_at=again), again), Charge)
 
 

@@ -13,7 +13,8 @@ from gateway.billing import subscriptions
 from gateway.cases import close_case
 from gateway.customers.subscription import advance_subscription
 from tests.support.moves import tell, told_of_moves
-from tests.support.world import BY, Doors, World
+from tests.support.shop import BY
+from tests.support.world import Doors, World
 from tests.support.world import world as new_world
 
 

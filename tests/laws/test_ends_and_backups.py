@@ -26,7 +26,8 @@ from gateway.workers import run
 from gateway.workers.timers import beating
 from processors.values import Card, PaymentMethodReference, Secret
 from tests.scenarios.test_d_restored import DAY_BEFORE, Backup
-from tests.support.world import BY, Doors, World
+from tests.support.shop import BY
+from tests.support.world import Doors, World
 from tests.support.world import world as new_world
 
 CHARGE = {"method": "POST", "path": "/v1/charges"}

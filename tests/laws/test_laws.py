@@ -24,7 +24,8 @@ from processors.practice import mapping
 from processors.practice.client import PracticeAdapter
 from processors.values import PreparedCall, Secret
 from tests.support.crash import boundaries, let_claims_run_out, once
-from tests.support.world import BY, Doors, World
+from tests.support.shop import BY
+from tests.support.world import Doors, World
 from tests.support.world import world as new_world
 
 CHARGE = {"method": "POST", "path": "/v1/charges"}

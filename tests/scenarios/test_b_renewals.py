@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from db import sql
-from tests.support.world import Signup, World
+from tests.support.people import Signup
+from tests.support.world import World
 
 
 @pytest.mark.scenario(16)

@@ -11,7 +11,8 @@ from processors.outcome import Found, LookupOutcome
 from processors.practice.client import PracticeAdapter
 from processors.values import ChargeQuery
 from tests.support.crash import Boundary, boundaries, once
-from tests.support.world import Signup, World
+from tests.support.people import Signup
+from tests.support.world import World
 
 SEARCH = {"method": "GET", "path": "/v1/charges"}
 CHARGE = {"method": "POST", "path": "/v1/charges"}

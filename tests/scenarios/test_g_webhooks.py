@@ -19,7 +19,8 @@ from processors.values import Secret
 from tests.support.crash import boundaries, once
 from tests.support.inbox import signed
 from tests.support.invariants import fingerprint
-from tests.support.world import BY, World
+from tests.support.shop import BY
+from tests.support.world import World
 
 OLD = "2020-08-27"
 

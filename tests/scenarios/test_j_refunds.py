@@ -8,7 +8,8 @@ from uuid import uuid4
 import pytest
 
 from db import sql
-from tests.support.world import Signup, World
+from tests.support.people import Signup
+from tests.support.world import World
 
 
 async def refund(world: World, invoice: str, **body: Any) -> dict[str, Any]:

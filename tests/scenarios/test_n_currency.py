@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.world import Signup, World
+from tests.support.people import Signup
+from tests.support.world import World
 
 
 async def _signup_for(world: World, unit_amount: int, currency: str) -> Signup:

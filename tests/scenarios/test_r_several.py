@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from db import sql
-from tests.support.world import Signup, World
+from tests.support.people import Signup
+from tests.support.world import World
 
 
 async def _subscriptions_of_stripes_making(world: World, signup: Signup, *, days: int, several: int = 2) -> list[str]:

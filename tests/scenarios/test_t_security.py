@@ -10,7 +10,8 @@ from db import sql
 from gateway.accounts import keys
 from tests.support.canaries import check_secrets, secrets_of
 from tests.support.serving import Door, serving
-from tests.support.world import BY, Doors, World
+from tests.support.shop import BY
+from tests.support.world import Doors, World
 from tests.support.world import world as new_world
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from db import sql
 from gateway.collect.view import view_of
 from gateway.domain.project import project
-from tests.support.world import Shop, World
+from tests.support.shop import Shop
+from tests.support.world import World
 
 STRIPE_ADDS = {"isk": 100, "ugx": 100}
 """Stripe writes two decimals that the processor, by ISO 4217, does not have."""

@@ -123,7 +123,10 @@ async def test_what_is_purged_and_what_is_kept(runtime: Runtime) -> None:
         (closed, "parked", long_ago),
     ):
         await sql.rows(
-            "update tollbridge.delivery set state = $2, reason = 'x', finished_at = $3 where id = $1", found, state, at
+            "update tollbridge.delivery set state = $2, reason = 'x', received_at = $3, finished_at = $3 where id = $1",
+            found,
+            state,
+            at,
         )
     await sql.rows(
         "insert into tollbridge.review_case (id, account, kind, subject, reason, action, state, opened_at) "

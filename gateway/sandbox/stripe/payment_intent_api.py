@@ -5,17 +5,17 @@ An invoice's own intent can be confirmed by the payer; it is cancelled with its 
 
 from __future__ import annotations
 
-from gateway.sandbox.stripe import collection, payment_intents
+from gateway.sandbox.stripe import collection, intents, payment_intents
 from gateway.sandbox.stripe.errors import card_error, invalid
-from gateway.sandbox.stripe.events import record
-from gateway.sandbox.stripe.holders import living
 from gateway.sandbox.stripe.money import MINIMUM
-from gateway.sandbox.stripe.objects import Obj, in_range, listing, merge_metadata, public
-from gateway.sandbox.stripe.payment_methods import AUTOMATIC, attach, automatic, for_payment
+from gateway.sandbox.stripe.objects import Obj, in_range, listing, public
+from gateway.sandbox.stripe.payment_methods import AUTOMATIC, attach, for_payment
 from gateway.sandbox.stripe.routes import PAGE, Call, route
 from gateway.sandbox.stripe.store import Account
 
 CONFIRM = "payment_method off_session:bool return_url"
+FIXED = (*payment_intents.OVER, "processing")
+"""What an intent in one of these states is, it stays, but for its description and metadata."""
 
 
 @route(
@@ -29,16 +29,9 @@ def create(call: Call) -> Obj:
     currency = params["currency"].lower()
     if params["amount"] < max(1, MINIMUM.get(currency, 0)):
         raise invalid("Amount must be at least the minimum charge amount.", code="amount_too_small", param="amount")
-    customer = living(account, params["customer"], "customer")["id"] if "customer" in params else None
-    method = for_payment(account, params["payment_method"], customer) if "payment_method" in params else None
+    customer, method = intents.meant_for(account, params)
     intent = payment_intents.make(account, params["amount"], currency, customer)
-    plain = ("description", "setup_future_usage", "payment_method_types")
-    intent |= {name: params[name] for name in plain if name in params}
-    intent["automatic_payment_methods"] = automatic(params)
-    merge_metadata(intent, params)
-    if method is not None:
-        intent |= {"payment_method": method["id"], "status": "requires_confirmation"}
-    record(account, "payment_intent.created", intent)
+    intents.begin(account, intent, method, params, ("description", "setup_future_usage", "payment_method_types"))
     if params.get("confirm"):
         _confirm(account, intent, params)
     return intent
@@ -87,33 +80,21 @@ def retrieve(call: Call) -> Obj:
     return call.account.payment_intents.need(call.id)
 
 
-def _not_over(intent: Obj, verb: str) -> None:
-    if intent["status"] in (*payment_intents.OVER, "processing"):
-        raise invalid(
-            f"You cannot {verb} this PaymentIntent because it has a status of {intent['status']}.",
-            code="payment_intent_unexpected_state",
-        )
-
-
 @route("POST", "/v1/payment_intents/{id}", "amount:int description metadata:map? payment_method")
 def update(call: Call) -> Obj:
     account, params, intent = call.account, call.params, call.account.payment_intents.need(call.id)
     if params.keys() - {"metadata", "description", "expand"}:
-        _not_over(intent, "update")
+        intents.refuse_over(intent, "update", FIXED)
     if "amount" in params and intent["_invoice"]:
         raise invalid("The amount of an invoice's PaymentIntent can't be changed.", param="amount")
-    if "payment_method" in params:
-        method = for_payment(account, params["payment_method"], intent["customer"])
-        intent |= {"payment_method": method["id"], "status": "requires_confirmation"}
-    intent |= {name: params[name] for name in ("amount", "description") if name in params}
-    merge_metadata(intent, params)
+    intents.change(account, intent, params, ("amount", "description"))
     return intent
 
 
 @route("POST", "/v1/payment_intents/{id}/confirm", f"client_secret {CONFIRM}")
 def confirm(call: Call) -> Obj:
     intent = call.account.payment_intents.need(call.id)
-    _not_over(intent, "confirm")
+    intents.refuse_over(intent, "confirm", FIXED)
     _confirm(call.account, intent, call.params)
     return intent
 
@@ -127,7 +108,7 @@ def cancel(call: Call) -> Obj:
     intent = call.account.payment_intents.need(call.id)
     if intent["_invoice"]:
         raise invalid("This PaymentIntent belongs to an invoice and can't be canceled directly.")
-    _not_over(intent, "cancel")
+    intents.refuse_over(intent, "cancel", FIXED)
     payment_intents.cancel(call.account, intent, call.params.get("cancellation_reason"))
     return intent
 

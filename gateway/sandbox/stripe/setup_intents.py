@@ -5,17 +5,18 @@ Docs: payments/setup-intents, api/setup_intents. On success the method is attach
 
 from __future__ import annotations
 
-from gateway.sandbox.stripe import hosting
+from gateway.sandbox.stripe import hosting, intents
 from gateway.sandbox.stripe.errors import Refusal, card_error, invalid
 from gateway.sandbox.stripe.events import record, updating
 from gateway.sandbox.stripe.holders import living
 from gateway.sandbox.stripe.ids import new_id
-from gateway.sandbox.stripe.objects import Obj, in_range, listing, merge_metadata, public
-from gateway.sandbox.stripe.payment_methods import AUTOMATIC, attach, automatic, behaviour, for_payment
+from gateway.sandbox.stripe.objects import Obj, in_range, listing, public
+from gateway.sandbox.stripe.payment_methods import AUTOMATIC, attach, behaviour, for_payment
 from gateway.sandbox.stripe.routes import PAGE, Call, route
 from gateway.sandbox.stripe.store import Account
 
 OVER = ("succeeded", "canceled")
+PLAIN = ("description", "payment_method_types")
 ACCEPTANCE = (
     "mandate_data:{*customer_acceptance:{accepted_at:int *type:offline|online "
     "online:{ip_address user_agent} offline:{}}}?"
@@ -60,15 +61,9 @@ def make(account: Account, customer: str | None, usage: str = "off_session") -> 
 )
 def create(call: Call) -> Obj:
     account, params = call.account, call.params
-    customer = living(account, params["customer"], "customer")["id"] if "customer" in params else None
-    method = for_payment(account, params["payment_method"], customer) if "payment_method" in params else None
+    customer, method = intents.meant_for(account, params)
     intent = make(account, customer, params.get("usage", "off_session"))
-    intent |= {name: params[name] for name in ("description", "payment_method_types") if name in params}
-    intent["automatic_payment_methods"] = automatic(params)
-    merge_metadata(intent, params)
-    if method is not None:
-        intent |= {"payment_method": method["id"], "status": "requires_confirmation"}
-    record(account, "setup_intent.created", intent)
+    intents.begin(account, intent, method, params, PLAIN)
     if params.get("confirm"):
         _confirm(account, intent, method, params)
     return intent
@@ -133,14 +128,6 @@ def retrieve(call: Call) -> Obj:
     return call.account.setup_intents.need(call.id)
 
 
-def _not_over(intent: Obj, verb: str) -> None:
-    if intent["status"] in OVER:
-        raise invalid(
-            f"You cannot {verb} this SetupIntent because it has a status of {intent['status']}.",
-            code="setup_intent_unexpected_state",
-        )
-
-
 @route(
     "POST",
     "/v1/setup_intents/{id}",
@@ -149,21 +136,17 @@ def _not_over(intent: Obj, verb: str) -> None:
 def update(call: Call) -> Obj:
     account, params, intent = call.account, call.params, call.account.setup_intents.need(call.id)
     if params.keys() - {"metadata", "description"}:
-        _not_over(intent, "update")
+        intents.refuse_over(intent, "update", OVER)
     if "customer" in params:
         intent["customer"] = living(account, params["customer"], "customer")["id"]
-    if "payment_method" in params:
-        method = for_payment(account, params["payment_method"], intent["customer"])
-        intent |= {"payment_method": method["id"], "status": "requires_confirmation"}
-    intent |= {name: params[name] for name in ("description", "payment_method_types") if name in params}
-    merge_metadata(intent, params)
+    intents.change(account, intent, params, PLAIN)
     return intent
 
 
 @route("POST", "/v1/setup_intents/{id}/confirm", f"client_secret payment_method return_url {ACCEPTANCE}")
 def confirm(call: Call) -> Obj:
     account, params, intent = call.account, call.params, call.account.setup_intents.need(call.id)
-    _not_over(intent, "confirm")
+    intents.refuse_over(intent, "confirm", OVER)
     id = params.get("payment_method") or intent["payment_method"]
     method = for_payment(account, id, intent["customer"]) if id else None
     _confirm(account, intent, method, params)
@@ -173,7 +156,7 @@ def confirm(call: Call) -> Obj:
 @route("POST", "/v1/setup_intents/{id}/cancel", "cancellation_reason:abandoned|duplicate|requested_by_customer")
 def cancel(call: Call) -> Obj:
     intent = call.account.setup_intents.need(call.id)
-    _not_over(intent, "cancel")
+    intents.refuse_over(intent, "cancel", OVER)
     intent |= {
         "status": "canceled", "next_action": None, "cancellation_reason": call.params.get("cancellation_reason"),
     }  # fmt: skip

@@ -9,6 +9,7 @@ import msgspec
 
 from db import sql
 from db.states import RefundOrigin, RefundPartState, RefundState
+from gateway.readers.pages import unix
 
 SELECT: Final = """
     select t.*, array(select jsonb_build_object('id', p.id, 'number', p.number, 'attempt', p.attempt,
@@ -112,8 +113,8 @@ def shown_refund(row: asyncpg.Record) -> RefundBody:
         approved_by=row["approved_by"],
         failure=row["failure"],
         message=row["message"],
-        created=int(row["created_at"].timestamp()),
-        resolved=None if row["resolved_at"] is None else int(row["resolved_at"].timestamp()),
+        created=unix(row["created_at"]),
+        resolved=unix(row["resolved_at"]),
     )
 
 
@@ -132,5 +133,5 @@ def shown_note(row: asyncpg.Record) -> CreditNoteBody:
         reason=row["reason"],
         memo=row["memo"],
         message=row["error"],
-        issued=None if row["issued_at"] is None else int(row["issued_at"].timestamp()),
+        issued=unix(row["issued_at"]),
     )

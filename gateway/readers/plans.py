@@ -8,12 +8,12 @@ import msgspec
 
 from db import sql
 from db.states import UnknownStateError
-from gateway.api.paging import unix
 from gateway.clock import business_now
 from gateway.collect.view import view_of
 from gateway.domain.decide import not_ours
 from gateway.domain.policy import EndStep
 from gateway.domain.recovery import plan_to_show
+from gateway.readers.pages import unix
 
 NAMES: Final = "select id, name from tollbridge.connection where account = $1"
 
