@@ -56,6 +56,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     late_success: Literal["if_alive", "return", "record"] = "if_alive"
     """Money that comes for an invoice already marked uncollectible: it pays the invoice while the subscription lives,
     or goes back always, or pays it always."""
+    tell_after_declines: int = 1
+    """The merchant is told of failed tries from this one on; until then the ladder goes on silently."""
     due_soon_days: int = 3
     """How long before the due date of an open invoice the merchant is told of it; 0: not at all."""
     first_decline: Literal["fail", "retry"] = "fail"
@@ -97,6 +99,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise PolicyError("margin_hours", "between 0 and 720")
         self._validate_end()
         self._validate_times()
+        if not 1 <= self.tell_after_declines <= len(self.ladder_hours):
+            raise PolicyError("tell_after_declines", f"between 1 and the ladder's {len(self.ladder_hours)} tries")
         if not 0 <= self.due_soon_days <= 90:
             raise PolicyError("due_soon_days", "between 0 and 90")
         if not 1 <= self.session_hours <= 24 * 7:

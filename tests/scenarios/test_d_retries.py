@@ -296,6 +296,22 @@ async def test_mail_once_per_step(world: World) -> None:
     assert second["sequence"] > first["sequence"]
 
 
+@pytest.mark.scenario(58)
+async def test_recovery_starts_after_the_third_failure(world: World) -> None:
+    """For the merchant's systems, that is: the tries before are made all the same."""
+    await world.listen()
+    await world.set_policy(tell_after_declines=3)
+    _, renewal = await world.renew("decline_insufficient_funds")
+    await world.later(hours=25)
+    assert await world.attempts(renewal) == ["declined", "declined"]
+    assert world.merchant.of("payment_failed") == []
+
+    await world.later(hours=49)
+    [told] = world.merchant.of("payment_failed", renewal)
+    assert told["data"]["attempt_number"] == 3
+    assert told["data"]["last_chance"]
+
+
 async def test_due_soon_and_overdue_come_by_the_clock_alone(world: World) -> None:
     await world.listen()
     signup = await world.signup("ok", trial_period_days=14)
