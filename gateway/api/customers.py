@@ -19,6 +19,7 @@ from gateway.accounts.known import refuse_unknown
 from gateway.api.auth import Principal, requires
 from gateway.api.invoices import PauseBody, pause_in
 from gateway.api.openapi import about, changing, example, problems
+from gateway.api.paging import unix
 from gateway.api.payment_methods import CustomerId
 from gateway.api.problems import Code
 from gateway.clock import business_now
@@ -42,12 +43,18 @@ SUBSCRIPTIONS: Final = """
 
 
 class AccessBody(msgspec.Struct, frozen=True):
-    """Whether a subscription gives access, and why. `status` is Stripe's, and decides nothing."""
+    """Whether a subscription gives access, and why: `reason` for programs, `description` for people.
+
+    `invoice` is the one that decides. `closes_at`: when access will end unless that is paid, where the clock alone
+    brings it. `status` is Stripe's; it opens nothing, and closes access only as `unpaid`.
+    """
 
     subscription: str
     granted: bool
     reason: str
+    description: str
     invoice: str | None
+    closes_at: int | None
     customer: str | None
     status: str | None
     object: Literal["access"] = "access"
@@ -100,18 +107,26 @@ async def update_customer(
 @get("/customers/{customer_id:str}/access", guards=[Callers], responses=problems(Code.NOT_FOUND))
 async def customer_access(principal: NamedDependency[Principal], customer_id: CustomerId) -> CustomerAccess:
     """What the customer may use."""
-    await refuse_unknown(principal.account, customer_id)
-    found = await _access(principal.account, await sql.rows(SUBSCRIPTIONS, principal.account, customer_id))
-    return CustomerAccess(customer_id, any(one.granted for one in found), found)
+    return await find_access(principal.account, customer_id)
 
 
 @get("/subscriptions/{subscription_id:str}/access", guards=[Callers], responses=problems(Code.NOT_FOUND))
 async def subscription_access(principal: NamedDependency[Principal], subscription_id: SubscriptionId) -> AccessBody:
-    """Whether the subscription gives access: since its first invoice is paid, never because Stripe calls it active."""
+    """Whether the subscription gives access: since its first invoice is paid, never because Stripe calls it active.
+
+    A later invoice that is not paid closes it by the account's policy `access_closes`.
+    """
     rows = await sql.rows(SUBSCRIPTION, principal.account, subscription_id)
     if not rows:
         raise NotThereError("subscription", subscription_id)
     return (await _access(principal.account, rows))[0]
+
+
+async def find_access(account: str, customer: str) -> CustomerAccess:
+    """Raises NotThereError."""
+    await refuse_unknown(account, customer)
+    found = await _access(account, await sql.rows(SUBSCRIPTIONS, account, customer))
+    return CustomerAccess(customer, any(one.granted for one in found), found)
 
 
 async def find_customer(account: str, customer: str) -> CustomerBody:
@@ -123,7 +138,8 @@ async def find_customer(account: str, customer: str) -> CustomerBody:
 
 
 async def _access(account: str, rows: Sequence[asyncpg.Record]) -> list[AccessBody]:
-    return [_access_body(row, found) for row, found in zip(rows, await access_of(account, rows), strict=True)]
+    found = await access_of(account, rows, await business_now())
+    return [_access_body(row, one) for row, one in zip(rows, found, strict=True)]
 
 
 def _access_body(row: asyncpg.Record, found: Access) -> AccessBody:
@@ -131,7 +147,9 @@ def _access_body(row: asyncpg.Record, found: Access) -> AccessBody:
         subscription=row["id"],
         granted=found.granted,
         reason=found.reason,
+        description=found.description,
         invoice=found.invoice or None,
+        closes_at=unix(found.closes_at),
         customer=row["customer"] or None,
         status=row["status"] or None,
     )

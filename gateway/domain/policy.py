@@ -56,6 +56,9 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     late_success: Literal["if_alive", "return", "record"] = "if_alive"
     """Money that comes for an invoice already marked uncollectible: it pays the invoice while the subscription lives,
     or goes back always, or pays it always."""
+    access_closes: Literal["at_end", "overdue", "never"] = "at_end"
+    """When an invoice that is not paid closes access: with the end of its recovery, at its due date, or never before
+    the subscription ends."""
     tell_after_declines: int = 1
     """The merchant is told of failed tries from this one on; until then the ladder goes on silently."""
     due_soon_days: int = 3
