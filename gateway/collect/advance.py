@@ -111,11 +111,12 @@ async def _rest(claim: Claim, loaded: Loaded, action: WaitUntil | Done, now: dat
     times = (due_at, next_news_at(loaded.view, now), next_closing_at(loaded.view, now))
     wake_at = min((at for at in times if at is not None), default=None)
     as_before = (loaded.reason, loaded.next_attempt_at) == (action.reason, attempt_at)
-    opens = _opens(loaded, now, changed=not as_before)
+    opens, outlived = _opens(loaded, now, changed=not as_before), [] if as_before else _outlived(loaded)
     if as_before and not gone and not untold and not loaded.view.asked and not opens:
         return await poke.release(claim, seen=loaded.poked, due_at=wake_at)
     async with DB.transaction():
-        # What it opens or closes is told in the subscription's own turn; subscriptions are locked before invoices.
+        # Each sees to it in its own turn. Methods are locked before subscriptions, and those before invoices.
+        await poke.poke(Kind.METHOD, claim.account, outlived, now)
         await poke.poke(Kind.SUBSCRIPTION, claim.account, opens, now)
         released = await poke.release(claim, seen=loaded.poked, due_at=wake_at)
         if released:
@@ -131,3 +132,11 @@ def _opens(loaded: Loaded, now: datetime, *, changed: bool) -> list[str]:
     """The subscription whose access may be another one now."""
     invoice = loaded.view.invoice
     return [invoice.subscription] if invoice and turns_access(loaded.view, now, changed=changed) else []
+
+
+def _outlived(loaded: Loaded) -> list[str]:
+    """The payment methods that an invoice which is over may have been the last to need."""
+    view = loaded.view
+    living = view.subscription is not None and not view.subscription.ended
+    over = view.invoice is not None and view.invoice.status not in ("draft", "open")
+    return [method.id for method in view.methods] if over and not living else []

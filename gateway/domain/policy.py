@@ -67,6 +67,9 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A checkout whose first charge is declined: end its subscription, or leave it to the ladder."""
     session_hours: int = 24
     """How long a session stays open, of a checkout or for a payment method."""
+    unused_methods: Literal["delete", "keep"] = "delete"
+    """Payment methods that nothing needs after their customer's last subscription: deleted at the processor, or kept
+    for the next one."""
     token_metadata: Literal["reference", "none"] = "reference"  # noqa: S105 (a choice, not a secret)
     """Whether the processor's references are written to the Stripe customer's metadata, as Stripe's guide asks."""
     stripe_mails_off: bool = False
