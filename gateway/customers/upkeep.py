@@ -34,7 +34,9 @@ VIEW: Final = """
         select 1 from tollbridge.attempt t where t.account = p.account and t.payment_method = p.id
           and t.state in ('sending', 'pending', 'requires_action', 'unknown')) as in_use,
         exists (select 1 from tollbridge.subscription s
-                where s.account = p.account and s.customer = p.customer and s.ended_at >= p.created_at
+                where s.account = p.account and s.customer = p.customer
+                  -- Stripe tells whole seconds.
+                  and s.ended_at + interval '1 second' > p.created_at
                   and not exists (select 1 from tollbridge.payment_method_session w where w.account = p.account
                                     and w.payment_method = p.id and w.created_at >= s.ended_at))
         and not exists (select 1 from tollbridge.subscription s
