@@ -177,6 +177,7 @@ async def test_a_token_may_be_kept_for_the_next_subscription(world: World) -> No
 
 async def test_a_card_that_is_given_after_the_end_is_kept(world: World) -> None:
     signup = await world.signup("ok")
+    await world.later(hours=1)
     session = await world.method_session(signup.customer)
     await world.shop.client.v1.subscriptions.cancel_async(signup.subscription)
     await world.settle()
