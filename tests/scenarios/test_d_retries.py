@@ -185,6 +185,7 @@ async def test_a_card_that_is_given_after_the_end_is_kept(world: World) -> None:
     await world.later(hours=1)
     await world.method_setup(session)
     await world.method_done(session)
+    await world.settle()
     await world.later(days=2)
     assert [method.status for method in world.methods_at_processor()] == ["revoked", "active"]
 
