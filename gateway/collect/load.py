@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from datetime import datetime
 
-import asyncpg
 import msgspec
 
 from db import poke, sql
@@ -73,9 +72,8 @@ async def load(claim: Claim, for_s: float) -> Loaded:
     view = await seen(row)
     state = project(view)
     if state != row["state"]:
-        opens = row["subscription"] if _decides_access(row, state) else ""
-        if row["watched"] or row["younger_open"] or opens:
-            await _store_state(claim, known(InvoiceState, row["state"]), state, opens, now)
+        if row["watched"] or row["younger_open"]:
+            await _store_state(claim, known(InvoiceState, row["state"]), state, now)
         else:
             # Who begins to wait for it meanwhile pokes it: then this stores nothing, and the next round does.
             await sql.rows(STORE_UNWATCHED, claim.account, claim.id, claim.holder, state, poked)
@@ -83,23 +81,16 @@ async def load(claim: Claim, for_s: float) -> Loaded:
     return Loaded(view, now, poked, state, *told, failing_in(row))
 
 
-def _decides_access(row: asyncpg.Record, state: InvoiceState) -> bool:
-    """Whether what its subscription opens changes with it (law 13)."""
-    return row["billing_reason"] == "subscription_create" and InvoiceState.PAID in (state, row["state"])
-
-
-async def _store_state(claim: Claim, was: InvoiceState, state: InvoiceState, opens: str, now: datetime) -> None:
+async def _store_state(claim: Claim, was: InvoiceState, state: InvoiceState, now: datetime) -> None:
     """Write the state of an invoice that others wait for: they are poked in the same transaction.
 
-    `opens`: the subscription whose access it decides. Rows are locked in one order everywhere: sessions, subscriptions,
-    then invoices by id.
+    Rows are locked in one order everywhere: sessions, then invoices by id.
     """
     async with DB.transaction():
         sessions = [r["id"] for r in await sql.rows(WATCHING, claim.account, claim.id)]
         younger: list[str] = []
         if was in WAITING_STATES and state not in WAITING_STATES:
             younger = [r["id"] for r in await sql.rows(YOUNGER, claim.account, claim.id)]
-        await poke.poke(Kind.SUBSCRIPTION, claim.account, [opens] if opens else [], now)
         await sql.rows(LOCK, claim.account, [claim.id, *younger])
         if await sql.row(STORE_STATE, claim.account, claim.id, claim.holder, state) is None:
             raise ClaimLostError(f"invoice {claim.id}")
