@@ -44,6 +44,10 @@ UPDATE = """
     where id = $1
 """
 LIVE = "select id from tollbridge.invoice where account = $1 and status in ('draft', 'open')"
+UNPAID = """
+    select distinct subscription from tollbridge.invoice
+    where account = $1 and status in ('open', 'uncollectible') and subscription <> ''
+"""
 LISTED = "select * from tollbridge.account order by created_at desc, id desc"
 
 
@@ -201,9 +205,14 @@ async def check(runtime: Runtime, by: Author, account: str) -> str:
 
 
 async def _poke_open(account: str) -> None:
-    """Another ladder or margin may leave a try for what had none; in the caller's transaction."""
-    found = [row["id"] for row in await sql.rows(LIVE, account)]
-    await poke.poke(Kind.INVOICE, account, found, await business_now())
+    """Another ladder or margin may leave a try for what had none, and a debt close access or open it again.
+
+    In the caller's transaction; subscriptions are locked before invoices.
+    """
+    now = await business_now()
+    unpaid = [row["subscription"] for row in await sql.rows(UNPAID, account)]
+    await poke.poke(Kind.SUBSCRIPTION, account, unpaid, now)
+    await poke.poke(Kind.INVOICE, account, [row["id"] for row in await sql.rows(LIVE, account)], now)
 
 
 def _key_hash(keyring: Keyring, api_key: Secret) -> str:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
-import asyncpg
 import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.params import PathParameter
 
-from db import sql
 from gateway.accounts.audit import Author
-from gateway.accounts.errors import NotThereError
 from gateway.accounts.keys import Scope
 from gateway.accounts.known import refuse_unknown
 from gateway.api.auth import Principal, requires
@@ -21,39 +17,12 @@ from gateway.api.openapi import changing, example, problems
 from gateway.api.payment_methods import CustomerId
 from gateway.api.problems import Code
 from gateway.clock import business_now
-from gateway.customers.access import access_of
 from gateway.customers.customer import opt_out
-from gateway.domain.access import Access
 from gateway.readers.about import about
+from gateway.readers.access import AccessBody, CustomerAccess, find_access, find_subscription_access
 from gateway.readers.customers import CustomerBody, find_customer
 
 Callers: Final = requires(Scope.SERVER)
-
-SUBSCRIPTION: Final = "select * from tollbridge.subscription where account = $1 and id = $2"
-SUBSCRIPTIONS: Final = """
-    select * from tollbridge.subscription where account = $1 and customer = $2 order by created_at desc, id desc
-"""
-
-
-class AccessBody(msgspec.Struct, frozen=True):
-    """Whether a subscription gives access, and why. `status` is Stripe's, and decides nothing."""
-
-    subscription: str
-    granted: bool
-    reason: str
-    invoice: str | None
-    customer: str | None
-    status: str | None
-    object: Literal["access"] = "access"
-
-
-class CustomerAccess(msgspec.Struct, frozen=True):
-    """The access of each subscription of a customer; `granted` where any gives it."""
-
-    customer: str
-    granted: bool
-    subscriptions: list[AccessBody]
-    object: Literal["customer_access"] = "customer_access"
 
 
 class CustomerUpdate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,33 +54,16 @@ async def update_customer(
 @get("/customers/{customer_id:str}/access", guards=[Callers], responses=problems(Code.NOT_FOUND))
 async def customer_access(principal: NamedDependency[Principal], customer_id: CustomerId) -> CustomerAccess:
     """What the customer may use."""
-    await refuse_unknown(principal.account, customer_id)
-    found = await _access(principal.account, await sql.rows(SUBSCRIPTIONS, principal.account, customer_id))
-    return CustomerAccess(customer_id, any(one.granted for one in found), found)
+    return await find_access(principal.account, customer_id)
 
 
 @get("/subscriptions/{subscription_id:str}/access", guards=[Callers], responses=problems(Code.NOT_FOUND))
 async def subscription_access(principal: NamedDependency[Principal], subscription_id: SubscriptionId) -> AccessBody:
-    """Whether the subscription gives access: since its first invoice is paid, never because Stripe calls it active."""
-    rows = await sql.rows(SUBSCRIPTION, principal.account, subscription_id)
-    if not rows:
-        raise NotThereError("subscription", subscription_id)
-    return (await _access(principal.account, rows))[0]
+    """Whether the subscription gives access: since its first invoice is paid, never because Stripe calls it active.
 
-
-async def _access(account: str, rows: Sequence[asyncpg.Record]) -> list[AccessBody]:
-    return [_access_body(row, found) for row, found in zip(rows, await access_of(account, rows), strict=True)]
-
-
-def _access_body(row: asyncpg.Record, found: Access) -> AccessBody:
-    return AccessBody(
-        subscription=row["id"],
-        granted=found.granted,
-        reason=found.reason,
-        invoice=found.invoice or None,
-        customer=row["customer"] or None,
-        status=row["status"] or None,
-    )
+    A later invoice that is not paid closes it by the account's policy `access_closes`.
+    """
+    return await find_subscription_access(principal.account, subscription_id)
 
 
 customer_routes: Final[list[Any]] = [update_customer, customer_access, subscription_access]

@@ -1,4 +1,4 @@
-"""`tollbridge customers`: pausing and resuming the collection of all that a customer owes."""
+"""`tollbridge customers`: what they may use, and pausing and resuming the collection of all that they owe."""
 
 from __future__ import annotations
 
@@ -7,15 +7,33 @@ from datetime import datetime
 import click
 
 from gateway.cli.context import ACCOUNT, account_of, author, opened, run
-from gateway.cli.output import OUT, as_json, say
+from gateway.cli.output import OUT, as_json, say, table, when
 from gateway.cli.pauses import REASON, UNTIL, ends, utc
 from gateway.finance.pause import pause_customer, resume_customer
+from gateway.readers.access import CustomerAccess, find_access
 from gateway.readers.customers import CustomerBody, find_customer
 
 
 @click.group()
 def customers() -> None:
-    """Customers, and whether their invoices are collected."""
+    """Customers: what they may use, and whether their invoices are collected."""
+
+
+@customers.command()
+@click.argument("customer")
+@ACCOUNT
+@as_json
+def access(customer: str, account: str, json_: bool) -> None:
+    """Say which of a customer's subscriptions give access, and why."""
+
+    async def work() -> CustomerAccess:
+        async with opened():
+            return await find_access((await account_of(account)).id, customer)
+
+    found = run(work)
+    rows = [(s.subscription, s.granted, s.description, s.invoice, when(s.closes_at)) for s in found.subscriptions]
+    columns = ("subscription", "access", "why", "invoice", "closes")
+    say(found, json_, lambda: table(columns, rows, "No subscriptions."))
 
 
 @customers.command(name="pause-collection")

@@ -10,7 +10,7 @@ import structlog
 from db import cases, outbox, poke
 from db.engine import DB
 from db.outbox import Announcement
-from db.poke import Claim, WakeUp
+from db.poke import Claim, Kind, WakeUp
 from gateway.billing.errors import StripeError
 from gateway.billing.pace import Lane, in_lane
 from gateway.collect import charge, give_up, record, restored
@@ -39,6 +39,7 @@ from gateway.domain.actions import (
     WantNote,
 )
 from gateway.domain.decide import decide
+from gateway.domain.lapse import next_closing_at, turns_access
 from gateway.domain.news import news, next_news_at
 from gateway.domain.outdated import outdated
 from gateway.returns import crossing
@@ -121,11 +122,16 @@ async def _rest(claim: Claim, loaded: Loaded, action: WaitUntil | Done, now: dat
     waits_for = action.waits_for if isinstance(action, WaitUntil) else None
     gone, untold = outdated(loaded.view), news(loaded.view, now)
     # Due soon and overdue come by the clock; what Stripe would send of them, an account must ask for.
-    wake_at = min((at for at in (due_at, next_news_at(loaded.view, now)) if at is not None), default=None)
+    times = (due_at, next_news_at(loaded.view, now), next_closing_at(loaded.view, now))
+    wake_at = min((at for at in times if at is not None), default=None)
     as_before = (loaded.reason, loaded.waits_for, loaded.next_attempt_at) == (action.reason, waits_for, attempt_at)
-    if as_before and not gone and not untold and not loaded.view.asked:
+    opens, outlived = _opens(loaded, now, changed=not as_before), [] if as_before else _outlived(loaded)
+    if as_before and not gone and not untold and not loaded.view.asked and not opens:
         return await poke.release(claim, seen=loaded.poked, due_at=wake_at)
     async with DB.transaction():
+        # Each sees to it in its own turn. Methods are locked before subscriptions, and those before invoices.
+        await poke.poke(Kind.METHOD, claim.account, outlived, now)
+        await poke.poke(Kind.SUBSCRIPTION, claim.account, opens, now)
         released = await poke.release(claim, seen=loaded.poked, due_at=wake_at)
         if released:
             await record.note(claim, action.reason, waits_for, attempt_at)
@@ -134,3 +140,17 @@ async def _rest(claim: Claim, loaded: Loaded, action: WaitUntil | Done, now: dat
             told = [Announcement(one.type, one.step, one.data) for one in untold]
             await outbox.announce(claim.account, "invoice", claim.id, told, now)
     return released
+
+
+def _opens(loaded: Loaded, now: datetime, *, changed: bool) -> list[str]:
+    """The subscription whose access may be another one now."""
+    invoice = loaded.view.invoice
+    return [invoice.subscription] if invoice and turns_access(loaded.view, now, changed=changed) else []
+
+
+def _outlived(loaded: Loaded) -> list[str]:
+    """The payment methods that an invoice which is over may have been the last to need."""
+    view = loaded.view
+    living = view.subscription is not None and not view.subscription.ended
+    over = view.invoice is not None and view.invoice.status not in ("draft", "open")
+    return [method.id for method in view.methods] if over and not living else []

@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from datetime import datetime
 
-import asyncpg
 import msgspec
 
 from db import poke, sql
@@ -74,10 +73,9 @@ async def load(claim: Claim, for_s: float) -> Loaded:
     view = await seen(row)
     state = project(view)
     if state != row["state"]:
-        opens = row["subscription"] if _decides_access(row, state) else ""
         waiting = [refund.id for refund in view.refunds if refund.state is RefundState.DEFERRED]
-        if row["watched"] or row["younger_open"] or opens or waiting:
-            await _store_state(claim, known(InvoiceState, row["state"]), state, opens, waiting, now)
+        if row["watched"] or row["younger_open"] or waiting:
+            await _store_state(claim, known(InvoiceState, row["state"]), state, waiting, now)
         else:
             # Who begins to wait for it meanwhile pokes it: then this stores nothing, and the next round does.
             await sql.rows(STORE_UNWATCHED, claim.account, claim.id, claim.holder, state, poked)
@@ -85,25 +83,19 @@ async def load(claim: Claim, for_s: float) -> Loaded:
     return Loaded(view, now, poked, state, *told, failing_in(row))
 
 
-def _decides_access(row: asyncpg.Record, state: InvoiceState) -> bool:
-    """Whether what its subscription opens changes with it (law 13)."""
-    return row["billing_reason"] == "subscription_create" and InvoiceState.PAID in (state, row["state"])
-
-
 async def _store_state(
-    claim: Claim, was: InvoiceState, state: InvoiceState, opens: str, refunds: Sequence[str], now: datetime
+    claim: Claim, was: InvoiceState, state: InvoiceState, refunds: Sequence[str], now: datetime
 ) -> None:
     """Write the state of an invoice that others wait for: they are poked in the same transaction.
 
-    `opens`: the subscription whose access it decides; `refunds`: those that wait for its payment. Rows
-    are locked in one order everywhere: sessions, subscriptions, then invoices by id.
+    `refunds`: those that wait for its payment. Rows are locked in one order everywhere: sessions, then invoices by id,
+    then refunds.
     """
     async with DB.transaction():
         sessions = [r["id"] for r in await sql.rows(WATCHING, claim.account, claim.id)]
         younger: list[str] = []
         if was in WAITING_STATES and state not in WAITING_STATES:
             younger = [r["id"] for r in await sql.rows(YOUNGER, claim.account, claim.id)]
-        await poke.poke(Kind.SUBSCRIPTION, claim.account, [opens] if opens else [], now)
         await sql.rows(LOCK, claim.account, [claim.id, *younger])
         if await sql.row(STORE_STATE, claim.account, claim.id, claim.holder, state) is None:
             raise ClaimLostError(f"invoice {claim.id}")

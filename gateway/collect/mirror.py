@@ -40,6 +40,12 @@ STORE_SUBSCRIPTION = """
 """
 
 INVOICE_POKED: Final = "select poked from tollbridge.invoice where account = $1 and id = $2"
+LIVING: Final = """
+    select exists (select 1 from tollbridge.subscription where account = $1 and id = $2 and ended_at is null)
+"""
+METHODS: Final = """
+    select id from tollbridge.payment_method where account = $1 and customer = $2 and status <> 'revoked'
+"""
 SUBSCRIPTION_POKED: Final = "select poked from tollbridge.subscription where account = $1 and id = $2"
 
 
@@ -101,9 +107,14 @@ async def store(account: str, answer: StripeInvoice, *, read_at: datetime, poked
 async def store_subscription(account: str, shape: SubscriptionShape, poked: int, now: datetime) -> None:
     """Keep what Stripe shows to who asked at `now`; its unsettled invoices are poked where anything of it changed.
 
-    A look that is older than what we have changes nothing.
+    So are its customer's payment methods where it has ended, since nothing may need them now. A look that is older than
+    what we have changes nothing.
     """
     async with DB.transaction():
+        if shape.ended_at is not None and await sql.value(LIVING, account, shape.id):
+            # Payment methods are locked before subscriptions.
+            methods = [row["id"] for row in await sql.rows(METHODS, account, id_of(shape.customer))]
+            await poke.poke(Kind.METHOD, account, methods, now)
         before = await sql.value(
             "select digest from tollbridge.subscription where account = $1 and id = $2 for no key update",
             account,

@@ -49,6 +49,7 @@ VIEW = f"""
         (select offset_s from tollbridge.business_clock) as clock_offset_s, a.policies,
         coalesce(c.opted_out, false) as opted_out, c.deleted_at is not null as customer_deleted,
         s.status as subscription_status, s.ended_at as subscription_ended_at, s.paused_at as subscription_paused_at,
+        s.access_changes % 2 = 1 as access_open,
         k.id as session, k.state as session_state, k.told_stripe as session_told_stripe,
         k.payment_method as session_method, k.invoice as session_invoice, k.paid as session_paid,
         (select jsonb_object_agg(n.id, jsonb_build_object('adapter', n.adapter,
@@ -273,7 +274,7 @@ def _subscription(row: asyncpg.Record) -> SubscriptionView | None:
     if row["subscription_status"] is None:
         return None
     ended, paused = row["subscription_ended_at"] is not None, row["subscription_paused_at"]
-    return SubscriptionView(row["subscription_status"], ended, paused)
+    return SubscriptionView(row["subscription_status"], ended, paused, row["access_open"])
 
 
 def _hold(session: Session | None, invoice: str) -> Hold:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -13,13 +13,19 @@ from db import outbox, sql
 from db.outbox import Announcement
 from db.states import InvoiceState
 from gateway.billing.shapes import InvoiceShape, billed
-from gateway.domain.access import Access, AccessInvoice, access
+from gateway.collect.view import view_of
+from gateway.domain.access import Access, AccessInvoice, access, counting
+from gateway.domain.lapse import owed
+from gateway.domain.policy import Policy
 from gateway.domain.subscription_news import SubscriptionFacts, access_news, trial_news
 
+# A snapshot is looked at only for what a credit note alone may have settled.
 INVOICES: Final = """
-    select id, subscription, state, billing_reason, snapshot from tollbridge.invoice
+    select id, subscription, state, status, billing_reason, case when amount_due = 0 then snapshot end as snapshot
+    from tollbridge.invoice
     where account = $1 and subscription = any($2) order by coalesce(stripe_created_at, created_at), id
 """
+POLICIES: Final = "select policies from tollbridge.account where id = $1"
 FACTS: Final = """
     select s.*, coalesce(c.opted_out, false) as opted_out from tollbridge.subscription s
     left join tollbridge.customer c on c.account = s.account and c.id = s.customer
@@ -30,15 +36,23 @@ CHANGED: Final = """
 """
 
 
-async def access_of(account: str, subscriptions: Sequence[asyncpg.Record]) -> list[Access]:
+async def access_of(account: str, subscriptions: Sequence[asyncpg.Record], now: datetime) -> list[Access]:
     """Whether each of these rows of subscriptions gives access, in their order."""
+    policy = msgspec.json.decode(await sql.value(POLICIES, account), type=Policy)
     invoices: dict[str, list[asyncpg.Record]] = {row["id"]: [] for row in subscriptions}
     for invoice in await sql.rows(INVOICES, account, list(invoices)):
         invoices[invoice["subscription"]].append(invoice)
-    return [_access(row, invoices[row["id"]]) for row in subscriptions]
+    found = []
+    for row in subscriptions:
+        seen, ended = _invoices(invoices[row["id"]]), row["ended_at"] is not None
+        unpaid = {i["id"] for i in invoices[row["id"]] if i["status"] in ("open", "uncollectible")}
+        if not ended:
+            seen = await _with_debts(account, seen, unpaid, now)
+        found.append(access(seen, policy, status=row["status"], ended=ended))
+    return found
 
 
-async def facts_of(account: str, subscription: str) -> tuple[SubscriptionFacts, Access]:
+async def facts_of(account: str, subscription: str, now: datetime) -> tuple[SubscriptionFacts, Access]:
     """What the merchant may have to be told of a subscription, which must exist."""
     row = await sql.row(FACTS, account, subscription)
     assert row is not None, "the subscription exists"
@@ -51,7 +65,7 @@ async def facts_of(account: str, subscription: str) -> tuple[SubscriptionFacts, 
         trial_end=row["trial_end"],
         access_changes=row["access_changes"],
     )
-    [found] = await access_of(account, [row])
+    [found] = await access_of(account, [row], now)
     return facts, found
 
 
@@ -64,15 +78,28 @@ async def tell(account: str, facts: SubscriptionFacts, found: Access, now: datet
         await sql.rows(CHANGED, account, facts.id)
 
 
-def _access(row: asyncpg.Record, invoices: Sequence[asyncpg.Record]) -> Access:
+def _invoices(rows: Sequence[asyncpg.Record]) -> list[AccessInvoice]:
     # The invoice that began it; where Stripe's reason is not known (an older mirror), the oldest.
-    first = next((i["id"] for i in invoices if i["billing_reason"] == "subscription_create"), None)
-    first = first or (invoices[0]["id"] if invoices else None)
-    seen = [
-        AccessInvoice(i["id"], i["id"] == first, InvoiceState(i["state"]), i["id"] == first and _credited(i))
-        for i in invoices
+    first = next((i["id"] for i in rows if i["billing_reason"] == "subscription_create"), None)
+    first = first or (rows[0]["id"] if rows else None)
+    return [
+        AccessInvoice(
+            id=row["id"],
+            first=row["id"] == first,
+            state=InvoiceState(row["state"]),
+            credited=_credited(row),
+            renewal=row["billing_reason"] == "subscription_cycle",
+        )
+        for row in rows
     ]
-    return access(seen, ended=row["ended_at"] is not None)
+
+
+async def _with_debts(
+    account: str, invoices: Sequence[AccessInvoice], unpaid: Collection[str], now: datetime
+) -> list[AccessInvoice]:
+    """The same with what each that counts and is not paid means: it takes a look at everything about it."""
+    debts = {one.id: owed(await view_of(account, one.id), now) for one in counting(invoices) if one.id in unpaid}
+    return [msgspec.structs.replace(one, owed=debts.get(one.id)) for one in invoices]
 
 
 def _credited(invoice: asyncpg.Record) -> bool:

@@ -43,7 +43,7 @@ async def _round(runtime: Runtime, claim: Claim, hold_s: float) -> bool:
         if shape is not None:
             await store_subscription(claim.account, shape, row["poked"], asked_at)
     now = await business_now()
-    facts, found = await facts_of(claim.account, claim.id)
+    facts, found = await facts_of(claim.account, claim.id, now)
     due_at = next_trial_news_at(facts, now)
     async with DB.transaction():
         released = await rest(claim, seen=row["poked"], due_at=due_at, failures=row["failures"], now=now)

@@ -1,4 +1,5 @@
-"""`advance` of a payment method: delete it at its processor when asked to, and tell Stripe which one is charged."""
+"""`advance` of a payment method: delete it at its processor when asked to, or when nothing needs it any more, and tell
+Stripe which one is charged."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ from gateway.collect.gone import mark_revoked
 from gateway.collect.references import method_reference
 from gateway.collect.turn import CLAIM_MARGIN_S, held, rest, take_turn
 from gateway.customers import vault
-from gateway.customers.methods import NO_METADATA, stripe_metadata
+from gateway.customers.methods import NO_METADATA, stripe_metadata, want_revoked
 from gateway.domain.policy import Policy
 from gateway.domain.session import Rest
 from gateway.domain.upkeep import MethodUpkeep, UpkeepStep, decide_upkeep
@@ -28,10 +29,27 @@ from gateway.runtime import Runtime
 
 MOST_ROUNDS: Final = 8
 
+# What has outlived the customer's last subscription: one that was given since then is for what comes.
 VIEW: Final = """
     select p.*, a.policies, exists (
         select 1 from tollbridge.attempt t where t.account = p.account and t.payment_method = p.id
-          and t.state in ('sending', 'pending', 'requires_action', 'unknown')) as in_use
+          and t.state in ('sending', 'pending', 'requires_action', 'unknown')) as in_use,
+        exists (select 1 from tollbridge.subscription s
+                where s.account = p.account and s.customer = p.customer
+                  -- Stripe tells whole seconds.
+                  and s.ended_at + interval '1 second' > p.created_at
+                  and not exists (select 1 from tollbridge.payment_method_session w where w.account = p.account
+                                    and w.payment_method = p.id and w.created_at >= s.ended_at))
+        and not exists (select 1 from tollbridge.subscription s
+                        where s.account = p.account and s.customer = p.customer and s.ended_at is null)
+        and not exists (select 1 from tollbridge.invoice i
+                        where i.account = p.account and i.customer = p.customer
+                          and i.status in ('', 'draft', 'open')) as outlived,
+        exists (select 1 from tollbridge.payment_method_session w
+                where w.account = p.account and w.customer = p.customer and w.state in ('open', 'processing'))
+        or exists (select 1 from tollbridge.checkout_session k
+                   where k.account = p.account and k.customer = p.customer
+                     and k.state in ('creating', 'open', 'processing')) as in_session
     from tollbridge.payment_method p join tollbridge.account a on a.id = p.account
     where p.account = $1 and p.id = $2
 """
@@ -51,9 +69,12 @@ async def advance_method(runtime: Runtime, wake_up: WakeUp) -> None:
 
     async def go_round(claim: Claim) -> bool:
         row, now = await held(claim, hold_s, VIEW), await business_now()
-        match decide_upkeep(_view(row), now):
+        match decide_upkeep(_seen(row), now):
             case Rest(at=at):
                 return await rest(claim, seen=row["poked"], due_at=at, failures=row["failures"], now=now)
+            case UpkeepStep.LET_GO:
+                async with DB.transaction():
+                    await want_revoked(claim.account, claim.id, now)
             case UpkeepStep.REVOKE:
                 await _revoke(runtime, claim, row, now)
             case UpkeepStep.TELL_STRIPE:
@@ -64,9 +85,15 @@ async def advance_method(runtime: Runtime, wake_up: WakeUp) -> None:
     await take_turn(wake_up, hold_s, MOST_ROUNDS, go_round)
 
 
-def _view(row: asyncpg.Record) -> MethodUpkeep:
-    wanted_gone = row["revoke_asked_at"] is not None and row["status"] != "revoked"
-    return MethodUpkeep(wanted_gone, row["in_use"], row["told_stripe"])
+def _seen(row: asyncpg.Record) -> MethodUpkeep:
+    stored, policy = row["status"] != "revoked", msgspec.json.decode(row["policies"], type=Policy)
+    return MethodUpkeep(
+        wanted_gone=stored and row["revoke_asked_at"] is not None,
+        in_use=row["in_use"],
+        told_stripe=row["told_stripe"],
+        outlived=stored and row["outlived"] and policy.unused_methods == "delete",
+        in_session=row["in_session"],
+    )
 
 
 async def _revoke(runtime: Runtime, claim: Claim, row: asyncpg.Record, now: datetime) -> None:
@@ -91,7 +118,7 @@ async def _begin_deletion(runtime: Runtime, claim: Claim, token: str, now: datet
         await poke.hold(claim, runtime.settings.processor_timeout_s + CLAIM_MARGIN_S)
         row = await sql.row(VIEW, claim.account, claim.id)
         assert row is not None, "a claimed object exists"
-        if row["vault_hash"] != token or decide_upkeep(_view(row), now) is not UpkeepStep.REVOKE:
+        if row["vault_hash"] != token or decide_upkeep(_seen(row), now) is not UpkeepStep.REVOKE:
             return False
         if await vault.is_wanted_beside(token, claim.id):
             await mark_revoked(claim.account, claim.id, now)

@@ -1,34 +1,75 @@
-"""Access to a subscription: opened by money, never because Stripe calls the subscription active (law 13)."""
+"""Access to a subscription: opened by money, never because Stripe calls the subscription active (law 13).
+
+The first invoice opens it. A later one that is not paid closes it as the account's policy says (`lapse`), until it is
+paid or not owed any more, or a later renewal is paid: what counts is the period that runs, as with Stripe's own status.
+Of that status one word counts: `unpaid`. The merchant's own settings in Stripe have ended the recovery then, and Stripe
+bills no further period (docs: billing/subscriptions/overview). `past_due` says nothing that our dates don't.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
 
 import msgspec
 
 from db.states import InvoiceState
+from gateway.domain.lapse import Owed
+from gateway.domain.policy import Policy
 
 
 class AccessInvoice(msgspec.Struct, frozen=True):
-    """An invoice of the subscription; the first one is that which began it."""
+    """An invoice of the subscription; the first one is that which began it, and a renewal began another period."""
 
     id: str
     first: bool
     state: InvoiceState
     credited: bool = False
     """Settled by a credit note alone: nobody paid anything."""
+    renewal: bool = False
+    owed: Owed | None = None
+    """What it means for access while it is not paid."""
+
+    @property
+    def is_paid(self) -> bool:
+        return self.state is InvoiceState.PAID and not self.credited
 
 
 class Access(msgspec.Struct, frozen=True):
-    """Whether access is granted, and why."""
+    """Whether access is granted, and why. `invoice`: the one that decides. `closes_at`: when it ends by the clock."""
 
     granted: bool
     reason: str
     invoice: str = ""
+    closes_at: datetime | None = None
+
+    @property
+    def description(self) -> str:
+        """The reason in words."""
+        told = WORDS.get(self.reason) or f"its first invoice is not paid: it is {self.reason.removeprefix(FIRST)}"
+        return f"{told} until {self.closes_at:%Y-%m-%d %H:%M} UTC" if self.closes_at else told
 
 
-def access(invoices: Sequence[AccessInvoice], *, ended: bool) -> Access:
-    """Whether a subscription with these invoices gives access."""
+FIRST: Final = "first_invoice_"
+WORDS: Final[Mapping[str, str]] = {
+    "subscription_ended": "the subscription has ended",
+    "no_first_invoice": "no invoice of the subscription is known yet",
+    "first_invoice_credited": "its first invoice was settled by a credit note alone: nobody has paid",
+    "first_invoice_paid": "its first invoice is paid, and nothing has closed it since",
+    "invoice_open": "an invoice is not paid yet; access closes if it stays so",
+    "invoice_pending": "an invoice is not paid in time, and a charge for it is still under way",
+    "invoice_not_asked_for": "an invoice is not paid in time, and the payer was not asked for it",
+    "access_never_closes": "an invoice is not paid, and the account's policy leaves access open",
+    "invoice_overdue": "an invoice was not paid by its due date",
+    "invoice_not_collected": "an invoice could not be collected, and its recovery has ended",
+    "subscription_unpaid": "Stripe calls the subscription unpaid: its recovery has ended there",
+}
+"""The reasons; `first_invoice_STATE` is one for each other state of the first invoice."""
+
+
+def access(invoices: Sequence[AccessInvoice], policy: Policy, *, status: str = "", ended: bool = False) -> Access:
+    """Whether a subscription with these invoices, oldest first, gives access; `status` is Stripe's."""
     if ended:
         return Access(False, "subscription_ended")
     first = next((i for i in invoices if i.first), None)
@@ -36,6 +77,33 @@ def access(invoices: Sequence[AccessInvoice], *, ended: bool) -> Access:
         return Access(False, "no_first_invoice")
     if first.state is InvoiceState.PAID and first.credited:
         return Access(False, "first_invoice_credited", first.id)
-    if first.state is InvoiceState.PAID:
-        return Access(True, "first_invoice_paid", first.id)
-    return Access(False, f"first_invoice_{first.state}", first.id)
+    if first.state is not InvoiceState.PAID:
+        return Access(False, f"{FIRST}{first.state}", first.id)
+    return _since(first, counting(invoices), policy, status)
+
+
+def counting(invoices: Sequence[AccessInvoice]) -> Sequence[AccessInvoice]:
+    """Those that may close what the first one opened: later than the last renewal that was paid."""
+    paid = max((n for n, i in enumerate(invoices) if i.renewal and i.is_paid), default=-1)
+    return [i for i in invoices[paid + 1 :] if not i.first]
+
+
+def _since(first: AccessInvoice, later: Sequence[AccessInvoice], policy: Policy, status: str) -> Access:
+    """The oldest one that closes it is named: it is collected first."""
+    opened = Access(True, "first_invoice_paid", first.id)
+    unpaid = [(invoice.id, invoice.owed) for invoice in later if invoice.owed is not None]
+    if (closing := next(((id, o) for id, o in unpaid if o.closes), None)) is not None:
+        return Access(False, closing[1].reason, closing[0])
+    if policy.access_closes == "never":
+        # Also over what Stripe calls unpaid.
+        return Access(True, "access_never_closes", unpaid[0][0]) if unpaid else opened
+    if status == "unpaid":
+        return Access(False, "subscription_unpaid", unpaid[0][0] if unpaid else "")
+    if not unpaid:
+        return opened
+    by_the_clock = [(one.closes_at, id) for id, one in unpaid if one.closes_at is not None]
+    if by_the_clock:
+        closes_at, id = min(by_the_clock)
+        return Access(True, "invoice_open", id, closes_at)
+    id, one = unpaid[0]
+    return Access(True, one.reason, id)

@@ -19,7 +19,7 @@ from gateway.domain.billed import BilledInvoice, HowPaid, StripePayment, how_pai
 from gateway.domain.decide import not_ours
 from gateway.domain.news_types import AttemptNews, FailureNews, InvoiceNews, NewsType, PaidNews, ReturnNews
 from gateway.domain.obstacles import made_in_pause
-from gateway.domain.recovery import CLIMBS, NeedsMethod, NextTry, TryAt, next_try
+from gateway.domain.recovery import NeedsMethod, NextTry, TryAt, TryNow, climbs, declines, next_try
 from gateway.domain.view import AttemptView, InvoiceView
 from processors.outcome import Advice, DeclineClass
 
@@ -117,8 +117,10 @@ def _open(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Iterator[
         return
     plan = next_try(view, now)
     tried = [attempt for attempt in view.attempts if not attempt.surplus]
-    last = next((attempt for attempt in reversed(tried) if attempt.state in CLIMBS), None)
-    if last is not None and last.state is AttemptState.DECLINED:
+    last = next((attempt for attempt in reversed(tried) if climbs(attempt)), None)
+    # Of the first declines the merchant may not want to hear; that nothing more is tried, it must.
+    quiet = declines(tried) < view.policy.tell_after_declines and isinstance(plan, TryNow | TryAt)
+    if last is not None and last.state is AttemptState.DECLINED and not quiet:
         yield _failed(view, invoice, last, plan, now)
     said_so = last is not None and last is tried[-1] and last.advice not in (None, Advice.RETRY_LATER)
     if isinstance(plan, NeedsMethod) and not said_so:

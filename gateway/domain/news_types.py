@@ -133,7 +133,9 @@ DESCRIBED: Final[Mapping[NewsType, Described]] = {
     NewsType.REFUNDED: Described("money of it was returned", "movement", ReturnNews),
     NewsType.DISPUTED: Described("money of it was withdrawn for a dispute", "movement", ReturnNews),
     NewsType.TRIAL_ENDING: Described("three days before its trial ends", "end of the trial", TrialNews),
-    NewsType.ACCESS_OPENED: Described("its first invoice is paid", "change", AccessNews),
-    NewsType.ACCESS_CLOSED: Described("access that was open has ended", "change", AccessNews),
+    NewsType.ACCESS_OPENED: Described("its first invoice is paid, or what had closed it is", "change", AccessNews),
+    NewsType.ACCESS_CLOSED: Described(
+        "the subscription has ended, or an invoice closes it by the policy `access_closes`", "change", AccessNews
+    ),
     NewsType.PING: Described("somebody asked for it; goes to one endpoint alone", "request", PingNews),
 }

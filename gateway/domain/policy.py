@@ -70,12 +70,20 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What goes back by itself at most, in minor units, by currency; more is a case. A currency not named: no limit."""
     approval_above: Mapping[str, int] = {}
     """A refund of more than this, in minor units, by currency, waits for somebody else to approve it."""
+    access_closes: Literal["at_end", "overdue", "never"] = "at_end"
+    """When an invoice that is not paid closes access: with the end of its recovery, at its due date, or never before
+    the subscription ends."""
+    tell_after_declines: int = 1
+    """The merchant is told of failed tries from this one on; until then the ladder goes on silently."""
     due_soon_days: int = 3
     """How long before the due date of an open invoice the merchant is told of it; 0: not at all."""
     first_decline: Literal["fail", "retry"] = "fail"
     """A checkout whose first charge is declined: end its subscription, or leave it to the ladder."""
     session_hours: int = 24
     """How long a session stays open, of a checkout or for a payment method."""
+    unused_methods: Literal["delete", "keep"] = "delete"
+    """Payment methods that nothing needs after their customer's last subscription: deleted at the processor, or kept
+    for the next one."""
     token_metadata: Literal["reference", "none"] = "reference"  # noqa: S105 (a choice, not a secret)
     """Whether the processor's references are written to the Stripe customer's metadata, as Stripe's guide asks."""
     stripe_mails_off: bool = False
@@ -123,6 +131,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise PolicyError("margin_hours", "between 0 and 720")
         self._validate_end()
         self._validate_times()
+        if not 1 <= self.tell_after_declines <= len(self.ladder_hours):
+            raise PolicyError("tell_after_declines", f"between 1 and the ladder's {len(self.ladder_hours)} tries")
         if not 0 <= self.due_soon_days <= 90:
             raise PolicyError("due_soon_days", "between 0 and 90")
         if not 0 <= self.match_window_minutes <= 24 * 60:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from db.states import AttemptState, InvoiceState, MethodStatus
 from gateway.domain.actions import CaseKind
 from gateway.domain.decide import not_ours
-from gateway.domain.recovery import is_exhausted
+from gateway.domain.recovery import climbs, is_exhausted
 from gateway.domain.view import InvoiceView
 
 _OF_ATTEMPT = {
@@ -45,6 +45,6 @@ def _open(view: InvoiceView) -> InvoiceState:
         return InvoiceState.EXHAUSTED
     if not any(m.status is MethodStatus.ACTIVE and m.usable for m in view.methods):
         return InvoiceState.NEEDS_PAYMENT_METHOD
-    if any(a.state is AttemptState.DECLINED for a in view.attempts):
+    if any(a.state is AttemptState.DECLINED and climbs(a) for a in view.attempts):
         return InvoiceState.RETRYING
     return InvoiceState.DUE

@@ -21,6 +21,7 @@ from gateway.domain.downtime import downtime_since
 from gateway.domain.ladder import LEAST_GAP, Moment, earliest, placed
 from gateway.domain.obstacles import standstill
 from gateway.domain.view import AttemptView, InvoiceView, MethodView
+from processors.outcome import DeclineClass
 
 NOT_SENT_WAITS = tuple(timedelta(seconds=s) for s in (30, 60, 120, 300, 900))
 """Waits after 1, 2, ... tries in a row that never left us; the last one repeats."""
@@ -35,7 +36,7 @@ MOST_PLANNED = 24
 WORTH_TELLING = timedelta(minutes=10)
 """A try that is later than its hour by less was made by a worker that was busy, say: nobody asks why."""
 CLIMBS = frozenset({AttemptState.DECLINED, AttemptState.REVERSED})
-"""What uses a step: a decline, and a debit that the bank took back."""
+"""What uses a step: a decline, and a debit that the bank took back; see `climbs`."""
 
 
 class Tried(msgspec.Struct, frozen=True):
@@ -49,6 +50,7 @@ class Tried(msgspec.Struct, frozen=True):
     withdrawn: bool = False
     by_hand: bool = False
     supposed: bool = False
+    decline_class: DeclineClass | None = None
 
 
 class Try(msgspec.Struct, frozen=True):
@@ -148,7 +150,7 @@ def by_hand_from(tried: Sequence[AttemptView | Tried]) -> datetime:
 
     Not before the processor's own time for the next, and one such try a day: a button is pressed more than once.
     """
-    asked_for = [one.sent_at + LEAST_GAP for one in tried if one.by_hand and one.state in CLIMBS]
+    asked_for = [one.sent_at + LEAST_GAP for one in tried if one.by_hand and climbs(one)]
     return max([tried[-1].retry_after or tried[-1].sent_at, *asked_for])
 
 
@@ -159,7 +161,14 @@ def is_exhausted(view: InvoiceView) -> bool:
 
 def declines(attempts: Sequence[AttemptView | Tried]) -> int:
     """The steps of the ladder that are used."""
-    return sum(attempt.state in CLIMBS for attempt in attempts)
+    return sum(climbs(attempt) for attempt in attempts)
+
+
+def climbs(one: AttemptView | Tried) -> bool:
+    """Whether a try has used a step. One on an agreement that was gone has not: nobody was asked for the money, and
+    the method is revoked with the answer, so that it can't be tried again and again."""
+    gone = one.state is AttemptState.DECLINED and one.decline_class is DeclineClass.REVOKED
+    return one.state in CLIMBS and not gone
 
 
 # --- the next try --------------------------------------------------------------------------------------------------
@@ -223,11 +232,11 @@ def _time_of_next(view: InvoiceView, tried: Sequence[Tried], latest: datetime | 
         if in_a_row >= MOST_REJECTED:
             return None, "the processor refuses our request itself"
         return Moment(last.ended + REJECTED_WAIT), "the processor refused our request itself"
-    ladder, climbed = view.policy.ladder, [one for one in tried if one.state in CLIMBS]
+    ladder, climbed = view.policy.ladder, [one for one in tried if climbs(one)]
     step = len(climbed)
     if step >= len(ladder):
         return None, f"all {len(ladder)} tries were declined"
-    if not climbed:
+    if not climbed or (last.state in CLIMBS and not climbs(last)):
         return Moment(last.ended + LEAST_GAP), "the last try ended without a decline"
     return _rung(view, climbed, last.retry_after, latest), f"try {step + 1} of {len(ladder)}"
 
@@ -265,7 +274,7 @@ def _method(view: InvoiceView, tried: Sequence[Tried]) -> MethodView | None:
             return active[0] if active else None
         case "soft":
             # The next in order whose turn is not over; where all have had theirs, the first once more.
-            of = {m.id: sum(a.method == m.id and a.state in CLIMBS for a in tried) for m in active}
+            of = {m.id: sum(a.method == m.id and climbs(a) for a in tried) for m in active}
             return next((m for m in active if of[m.id] < view.policy.fallback_after), active[0] if active else None)
 
 
@@ -312,7 +321,16 @@ def _began(view: InvoiceView) -> datetime:
 
 def _tried(view: InvoiceView) -> list[Tried]:
     return [
-        Tried(a.method, a.state, a.sent_at, a.resolved_at or a.sent_at, a.retry_after, a.withdrawn, a.by_hand)
+        Tried(
+            method=a.method,
+            state=a.state,
+            sent_at=a.sent_at,
+            ended=a.resolved_at or a.sent_at,
+            retry_after=a.retry_after,
+            withdrawn=a.withdrawn,
+            by_hand=a.by_hand,
+            decline_class=a.decline_class,
+        )
         for a in view.attempts
         if not a.surplus
     ]

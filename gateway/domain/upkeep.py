@@ -15,16 +15,24 @@ IN_USE_WAIT = timedelta(hours=6)
 
 
 class MethodUpkeep(msgspec.Struct, frozen=True):
-    """`in_use`: a charge to it is unresolved. `wanted_gone`: somebody asked to revoke it."""
+    """`in_use`: a charge to it is unresolved. `wanted_gone`: somebody asked to revoke it.
+
+    `outlived`: the last subscription of its customer has ended, and so has every invoice. `in_session`: the customer is
+    in a checkout, or gives a payment method, so that another may begin.
+    """
 
     wanted_gone: bool
     in_use: bool
     told_stripe: bool
+    outlived: bool = False
+    in_session: bool = False
 
 
 class UpkeepStep(StrEnum):
     """What to do with the method next."""
 
+    LET_GO = "let_go"
+    """Nothing needs it any more: ask to have it deleted (law 12)."""
     REVOKE = "revoke"
     """Delete it at its processor."""
     TELL_STRIPE = "tell_stripe"
@@ -38,6 +46,8 @@ def decide_upkeep(view: MethodUpkeep, now: datetime) -> NextUpkeep:
     """The next step at business time `now`. Nothing is revoked while the end of a charge to it isn't known (law 7)."""
     if view.wanted_gone and not view.in_use:
         return UpkeepStep.REVOKE
+    if view.outlived and not (view.wanted_gone or view.in_use or view.in_session):
+        return UpkeepStep.LET_GO
     if not view.told_stripe:
         return UpkeepStep.TELL_STRIPE
-    return Rest(now + IN_USE_WAIT) if view.wanted_gone else Rest()
+    return Rest(now + IN_USE_WAIT) if view.wanted_gone or view.outlived else Rest()

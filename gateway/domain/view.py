@@ -162,6 +162,8 @@ class SubscriptionView(msgspec.Struct, frozen=True):
     ended: bool
     paused_since: datetime | None = None
     """When a pause of its collection was first seen; None while there is none."""
+    access_open: bool = False
+    """Whether the merchant was told last that it gives access."""
 
 
 class Pause(msgspec.Struct, frozen=True):

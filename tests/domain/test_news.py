@@ -35,6 +35,7 @@ from tests.domain.views import (
 
 SOFT: dict[str, Any] = {"decline_class": DeclineClass.INSUFFICIENT_FUNDS, "advice": Advice.RETRY_LATER}
 HARD: dict[str, Any] = {"decline_class": DeclineClass.LOST_STOLEN, "advice": Advice.NEVER}
+GONE: dict[str, Any] = {"decline_class": DeclineClass.REVOKED, "advice": Advice.NEW_PAYMENT_METHOD}
 PAUSED = SubscriptionView("active", ended=False, paused_since=NOW - DAY)
 
 
@@ -63,6 +64,21 @@ TABLE: dict[str, tuple[InvoiceView, datetime, list[str]]] = {
     ),
     "declined, and then the method was withdrawn": (
         view(attempts=declined_at(1, **SOFT), methods=()), NOW, ["payment_failed", "payment_method_needed"],
+    ),
+    "declined, and the account wants to hear from the second on": (
+        replace(FAILED, policy=Policy(tell_after_declines=2)), NOW, [],
+    ),
+    "declined twice, and the account wants to hear from the second on": (
+        view(attempts=declined_at(25, 1, **SOFT), policy=Policy(tell_after_declines=2)), NOW, ["payment_failed"],
+    ),
+    "declined for good before the account wants to hear of it": (
+        view(attempts=declined_at(1, **HARD), methods=(), policy=Policy(tell_after_declines=3)),
+        NOW,
+        ["payment_failed"],
+    ),
+    "the agreement was gone": (view(attempts=declined_at(1, **GONE), methods=()), NOW, ["payment_method_needed"]),
+    "the agreement was gone, and the next method's turn has come": (
+        view(attempts=declined_at(1, **GONE), methods=(replace(METHOD, id="pm_2"),)), NOW, [],
     ),
     "declined while its checkout is under way": (replace(FAILED, hold="released"), NOW, []),
     "declined, and its checkout leaves it to the ladder": (

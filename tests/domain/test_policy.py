@@ -43,6 +43,8 @@ def test_the_defaults_are_valid_and_the_reference_tenants() -> None:
         (Policy(avoid_weekdays=("mon", "tue", "wed", "thu", "fri", "sat", "sun")), "avoid_weekdays"),
         (Policy(avoid_days=(0,)), "avoid_days"),
         (Policy(fallback_after=0), "fallback_after"),
+        (Policy(tell_after_declines=0), "tell_after_declines"),
+        (Policy(tell_after_declines=5), "tell_after_declines"),
         (Policy(session_hours=24 * 7 + 1), "session_hours"),
         (Policy(stripe_calls_per_second=0), "stripe_calls_per_second"),
         (Policy(stripe_calls_per_operation=10_001), "stripe_calls_per_operation"),

@@ -18,9 +18,11 @@ from gateway.domain.recovery import (
     NeedsMethod,
     TryAt,
     TryNow,
+    declines,
     next_try,
 )
 from gateway.domain.view import InvoiceView
+from processors.outcome import DeclineClass
 from tests.domain.views import DAY, HOUR, METHOD, NOW, SECOND, attempt, declined_at, invoice, view
 
 LONG_DUE = invoice(due_date=NOW + 60 * DAY)
@@ -84,6 +86,19 @@ def test_steps_are_counted_in_declines_alone(between: str) -> None:
     one = tried("declined", between, between, "declined", every=timedelta(hours=8))
     assert isinstance(plan := next_try(one, NOW), TryAt)
     assert plan.reason == "try 3 of 4"
+
+
+def test_an_agreement_that_was_gone_uses_no_step() -> None:
+    """Nor does it bring the next try forward: another method that is charged by itself waits a day."""
+    gone = tried("declined", "declined", decline_class=DeclineClass.REVOKED)
+    assert declines(gone.attempts) == 1
+    assert next_try(gone, NOW) == TryAt(NOW - HOUR + SECOND + LEAST_GAP, "the last try ended without a decline")
+    other = replace(gone, methods=(replace(METHOD, id="pm_2"),))
+    assert next_try(other, NOW) == TryNow(other.methods[0], "fallback")
+
+
+def test_a_debit_that_the_bank_takes_back_uses_one_whatever_it_says() -> None:
+    assert declines(tried("reversed", decline_class=DeclineClass.REVOKED).attempts) == 1
 
 
 def test_no_try_is_planned_beyond_the_margin() -> None:

@@ -181,7 +181,7 @@ async def test_a_recorded_payment_survives_a_lost_answer_of_stripes(world: World
     assert [r["state"] for r in (await world.gateway_invoice(renewal))["recordings"]] == ["recorded"]
 
 
-@pytest.mark.scenario(35, missing="the exhaustion")
+@pytest.mark.scenario(35)
 async def test_trial_ends_without_a_token(world: World) -> None:
     await world.listen()
     signup = await world.signup("ok", trial_period_days=14)
@@ -202,3 +202,25 @@ async def test_trial_ends_without_a_token(world: World) -> None:
 
     assert world.stripe_invoice(second["id"])["status"] == "paid"
     assert await world.attempts(second["id"]) == ["succeeded"], "the ladder had not begun"
+
+
+@pytest.mark.scenario(35)
+async def test_a_trial_that_ended_without_a_token_comes_to_its_end(world: World) -> None:
+    await world.listen()
+    await world.set_policy(end_after_hours=168, at_end=["mark_uncollectible", "cancel_subscription"])
+    signup = await world.signup("ok", trial_period_days=14)
+    await sql.rows("update tollbridge.payment_method set status = 'stopped', stopped_reason = 'revoked'")
+    await world.later(days=14, hours=1)
+    _, second = world.invoices_of(signup.subscription)
+    for _ in range(6):
+        await world.later(days=1)
+    assert world.stripe_invoice(second["id"])["status"] == "open"
+    assert (await world.access(signup.subscription))["granted"], "the grace is not over"
+
+    await world.later(days=2)
+    assert world.stripe_invoice(second["id"])["status"] == "uncollectible"
+    assert world.stripe_subscription(signup.subscription)["status"] == "canceled"
+    assert world.charge_calls() == []
+    assert len(world.merchant.of("payment_method_needed", second["id"])) == 1
+    assert len(world.merchant.of("given_up", second["id"])) == 1
+    assert len(world.merchant.of("access_closed", signup.subscription)) == 1

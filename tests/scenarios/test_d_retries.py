@@ -110,7 +110,7 @@ async def test_declined_is_shown_only_if_there_was_a_decline(world: World) -> No
 REFERENCE_END = {"end_after_hours": 168, "at_end": ["mark_uncollectible", "cancel_subscription"]}
 
 
-@pytest.mark.scenario(46, missing="the end of its token")
+@pytest.mark.scenario(46)
 async def test_exhaustion(world: World) -> None:
     await world.listen()
     await world.set_policy(**REFERENCE_END)
@@ -131,6 +131,8 @@ async def test_exhaustion(world: World) -> None:
     assert world.stripe_invoice(renewal)["status"] == "uncollectible"
     assert world.stripe_subscription(signup.subscription)["status"] == "canceled"
     assert await world.attempts(renewal) == ["declined"] * 4
+    assert [method.status for method in world.methods_at_processor()] == ["revoked"]
+    assert await sql.value("select reference from tollbridge.payment_method") is None
     assert not (await world.access(signup.subscription))["granted"]
     await world.later(days=30)
     assert len(world.charge_calls()) == charged + 3
@@ -142,6 +144,50 @@ async def test_exhaustion(world: World) -> None:
     assert len(world.merchant.of("given_up", renewal)) == 1
     assert len(world.merchant.of("access_closed", signup.subscription)) == 1
     assert not world.merchant.of("overdue"), "nobody is asked for it any more"
+
+
+async def test_a_token_that_something_needs_is_kept(world: World) -> None:
+    """As scenario 46, and the customer has another subscription; the token goes with the last of them."""
+    await world.set_policy(**REFERENCE_END)
+    signup, _ = await world.renew("decline_insufficient_funds")
+    world.break_card(signup.customer, "ok")
+    other = (await world.open_session("order-2", customer=signup.customer, confirm=True)).json()["subscription"]
+    await world.settle()
+    subscriptions = world.shop.client.v1.subscriptions
+    await subscriptions.cancel_async(signup.subscription)
+    await world.settle()
+    assert [method.status for method in world.methods_at_processor()] == ["active"]
+
+    await subscriptions.cancel_async(other)
+    await world.settle()
+    # The first one's renewal is open still, and is tried with it.
+    assert [method.status for method in world.methods_at_processor()] == ["active"]
+    await world.later(hours=25)
+    assert [i["status"] for i in world.invoices_of(signup.subscription)] == ["paid", "paid"]
+    assert [method.status for method in world.methods_at_processor()] == ["revoked"]
+
+
+async def test_a_token_may_be_kept_for_the_next_subscription(world: World) -> None:
+    await world.set_policy(unused_methods="keep")
+    signup = await world.signup("ok")
+    await world.shop.client.v1.subscriptions.cancel_async(signup.subscription)
+    await world.settle()
+    assert [method.status for method in world.methods_at_processor()] == ["active"]
+
+
+async def test_a_card_that_is_given_after_the_end_is_kept(world: World) -> None:
+    signup = await world.signup("ok")
+    await world.later(hours=1)
+    session = await world.method_session(signup.customer)
+    await world.shop.client.v1.subscriptions.cancel_async(signup.subscription)
+    await world.settle()
+    assert [method.status for method in world.methods_at_processor()] == ["active"], "the payer is about to give one"
+    await world.later(hours=1)
+    await world.method_setup(session)
+    await world.method_done(session)
+    await world.settle()
+    await world.later(days=2)
+    assert [method.status for method in world.methods_at_processor()] == ["revoked", "active"]
 
 
 @pytest.mark.scenario(47)
@@ -294,6 +340,22 @@ async def test_mail_once_per_step(world: World) -> None:
     first, second = world.merchant.of("payment_failed")
     assert second["data"]["attempt_number"] == 2
     assert second["sequence"] > first["sequence"]
+
+
+@pytest.mark.scenario(58)
+async def test_recovery_starts_after_the_third_failure(world: World) -> None:
+    """For the merchant's systems, that is: the tries before are made all the same."""
+    await world.listen()
+    await world.set_policy(tell_after_declines=3)
+    _, renewal = await world.renew("decline_insufficient_funds")
+    await world.later(hours=25)
+    assert await world.attempts(renewal) == ["declined", "declined"]
+    assert world.merchant.of("payment_failed") == []
+
+    await world.later(hours=49)
+    [told] = world.merchant.of("payment_failed", renewal)
+    assert told["data"]["attempt_number"] == 3
+    assert told["data"]["last_chance"]
 
 
 async def test_due_soon_and_overdue_come_by_the_clock_alone(world: World) -> None:

@@ -193,8 +193,9 @@ async def test_late_notices_find_the_method_they_are_about(world: World) -> None
     assert _token(world.charge_calls()[-1]) == new.token
 
 
-@pytest.mark.scenario(134, missing="that the step of the ladder is not used; the event that asks the payer")
+@pytest.mark.scenario(134)
 async def test_the_agreement_is_gone_and_nobody_told_us(world: World) -> None:
+    await world.listen()
     signup = await world.signup("wallet")
     [agreement] = world.methods_at_processor()
     world.practice.delivery.set(drop=True)
@@ -208,16 +209,23 @@ async def test_the_agreement_is_gone_and_nobody_told_us(world: World) -> None:
     assert method["status"] == "revoked"
     assert await sql.value("select reference from tollbridge.payment_method") is None
     assert (await world.gateway_invoice(renewal))["state"] == "needs_payment_method"
+    assert [event["data"]["id"] for event in world.merchant.of("payment_method_needed")] == [renewal]
+    assert world.merchant.of("payment_failed") == [], "no card was declined"
     assert not [k for k in world.stripe_account().customers[signup.customer]["metadata"] if k.startswith("third_")]
     for _ in range(6):
         await world.later(days=1)
     assert len(world.charge_calls()) == 2, "no more calls with it"
+    assert len(world.merchant.of("payment_method_needed")) == 1
+
+    await world.new_card(signup.customer, "decline_insufficient_funds")
+    [*_, told] = world.merchant.of("payment_failed")
+    assert told["data"]["next_attempt_reason"] == "try 2 of 4", "the agreement's try has used no step"
     await world.new_card(signup.customer)
     assert world.stripe_invoice(renewal)["status"] == "paid"
 
 
-@pytest.mark.scenario(134, missing="the event that asks the payer")
 async def test_a_card_that_is_never_to_be_tried_again(world: World) -> None:
+    await world.listen()
     signup, renewal = await world.renew("decline_lost_stolen")
     [method] = await world.methods_of(signup.customer)
     assert (method["status"], method["stopped_reason"], method["first"]) == ("stopped", "lost_stolen", False)
@@ -225,6 +233,9 @@ async def test_a_card_that_is_never_to_be_tried_again(world: World) -> None:
     for _ in range(4):
         await world.later(days=1)
     assert len(world.charge_calls()) == 2
+    [told] = world.merchant.of("payment_failed", renewal)
+    assert told["data"]["payment_method_needed"]
+    assert world.merchant.of("payment_method_needed") == [], "that one said it"
 
     await world.new_card(signup.customer)
     assert world.stripe_invoice(renewal)["status"] == "paid"
