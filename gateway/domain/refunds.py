@@ -168,12 +168,12 @@ def _spread(view: RefundView) -> RefundAction:
         return RefuseRefund("credit_note_voided", "its credit note was voided before anything was sent")
     if view.awaits_capture:
         return WaitUntil(None, "the payment is still under way")
-    if view.wants_note and view.invoice_status == "open":
-        if view.refundable < view.amount:
-            return RefuseRefund("not_captured", "the payment that it was to be taken from failed")
-        return WaitUntil(None, "Stripe is about to be told of the payment")
     if view.refundable < view.amount:
+        if view.wants_note and view.invoice_status != "paid":
+            return RefuseRefund("not_captured", "the payment that it was to be taken from failed")
         return RefuseRefund("exceeds_refundable", f"{view.refundable} can be returned, and {view.amount} was asked for")
+    if view.wants_note and view.invoice_status == "open":
+        return WaitUntil(None, "Stripe is about to be told of the payment")
     return Spread()
 
 

@@ -108,7 +108,7 @@ async def read_notes(runtime: Runtime, claim: Claim, now: datetime) -> None:
         ours = {row["id"]: row["state"] for row in await sql.rows(OURS, claim.account, claim.id, named)}
         for shape in reversed(listed):
             key = (shape.metadata or {}).get(NOTE_KEY, "")
-            if key in ours and ours[key] not in ("issued", "void") and shape.status == "issued":
+            if key in ours and ours[key] not in ("issued", "void"):
                 await notes.stands(claim.account, key, shape, now)
             else:
                 await _take_in(claim, shape, now)
