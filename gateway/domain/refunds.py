@@ -222,8 +222,8 @@ def _note(view: RefundView, note: NoteView | None, now: datetime) -> RefundActio
 
 
 def _asks_human(view: RefundView) -> bool:
-    """A request that somebody made of us was answered with its refusal; what nobody waits for wants a case."""
-    return view.failure != "denied"
+    """Whether anybody must look at what was not returned: not where somebody denied it, or has returned it elsewhere."""
+    return view.failure not in ("denied", "made_elsewhere")
 
 
 def _told(view: RefundView, kind: CaseKind, reason: str) -> RefundAction:

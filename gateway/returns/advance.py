@@ -169,6 +169,11 @@ async def _rest(claim: Claim, view: RefundView, row: asyncpg.Record, action: Wai
         if released and view.missing <= 0 and view.open_cases & SETTLED_BY_ITSELF:
             over = SETTLED_BY_ITSELF if view.returned >= view.amount else frozenset({CaseKind.REFUND_UNKNOWN})
             await cases.close_by_itself(claim.account, claim.id, over, now)
+        for part, stored in zip(view.parts, row["parts"], strict=True) if released else ():
+            if part.released and part.room >= 0:
+                # What may have gone back twice did not.
+                kinds = [CaseKind.OVERPAID_TO_CUSTOMER]
+                await cases.close_by_itself(claim.account, stored["attempt"], kinds, now)
         if released and row["failures"]:
             await cases.close_by_itself(claim.account, claim.id, [CaseKind.ADVANCE_FAILED], now)
     return released

@@ -195,6 +195,8 @@ async def retry(by: Author, account: str, refund: str) -> None:
         row = await _locked(account, refund)
         if row["approval"] == "denied":
             raise RefundStateError("its approval was denied: ask for another one")
+        if row["failure"] == "made_elsewhere":
+            raise RefundStateError(f"{row['message']}: ask for another one")
         parts = await sql.rows("select state, amount from tollbridge.refund_part where refund = $1", refund)
         missing = row["amount"] - sum(p["amount"] for p in parts if p["state"] not in ("failed", "refused"))
         note = await _note_state(account, row["credit_note"])
