@@ -17,6 +17,7 @@ from gateway.domain.refund_view import NoteView, PartView, RefundView
 from gateway.domain.resending import LOOKUPS_BEFORE_REPLAY, can_ask, replay_is_next
 
 UNKNOWN_CASE_AFTER = timedelta(hours=24)
+NOT_SENT_CASE_AFTER = timedelta(hours=24)
 NOTE_AGAIN_AFTER = timedelta(seconds=60)
 """A credit note whose answer was lost is looked for after so long: by then Stripe has made it, or never will."""
 NOTE_TRIES_TO_CASE = 6
@@ -131,6 +132,23 @@ def project_refund(view: RefundView) -> RefundState:
     return RefundState.RECORDED if stands else RefundState.SUCCEEDED
 
 
+def settled_cases(view: RefundView) -> frozenset[CaseKind]:
+    """The open cases about a refund that nobody needs to look at any more."""
+    states = {part.state for part in view.parts}
+    over = set()
+    if not states & {RefundPartState.UNKNOWN, RefundPartState.SENDING}:
+        over.add(CaseKind.REFUND_UNKNOWN)
+    if RefundPartState.PENDING not in states:
+        over.add(CaseKind.REFUND_PENDING_TOO_LONG)
+    if RefundPartState.REQUESTED not in states:
+        over.add(CaseKind.REFUND_NOT_SENT)
+    if view.returned >= view.amount:
+        over |= {CaseKind.REFUND_FAILED, CaseKind.REFUND_REFUSED}
+    if view.note is not None and view.note.state is CreditNoteState.ISSUED:
+        over.add(CaseKind.CREDIT_NOTE_REFUSED)
+    return view.open_cases & frozenset(over)
+
+
 def _first(view: RefundView, state: RefundPartState) -> PartView | None:
     return next((part for part in view.parts if part.state is state), None)
 
@@ -181,6 +199,9 @@ def _send(view: RefundView, part: PartView, now: datetime) -> RefundAction:
     if part.room < 0:
         return RefusePart(part.id, "dispute_open" if part.disputed else "exceeds_capture")
     if part.retry_after is not None and part.retry_after > now:
+        late = now - part.first_sent_at > NOT_SENT_CASE_AFTER
+        if late and CaseKind.REFUND_NOT_SENT not in view.open_cases | view.answered_cases:
+            return OpenCase(CaseKind.REFUND_NOT_SENT, part.why or "the processor turns it away")
         return WaitUntil(part.retry_after, "the processor asks for patience")
     note = view.note
     if note is not None and note.state is CreditNoteState.VOID:

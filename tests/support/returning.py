@@ -11,7 +11,7 @@ from db import sql
 from tests.support.world import World
 
 ASK = {"method": "POST", "path": "/v1/charges/{id}/refunds"}
-LIST = {"method": "GET", "path": "/v1/refunds"}
+LIST = {"method": "GET", "path": "*refunds*"}
 NOTE = {"method": "POST", "path": "/v1/credit_notes"}
 
 
