@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 import asyncpg
@@ -109,6 +109,10 @@ VIEW = f"""
               where r.account = i.account and r.invoice = i.id order by r.created_at, r.id) as refunds,
         array(select n from tollbridge.credit_note n
               where n.account = i.account and n.invoice = i.id order by n.created_at, n.id) as notes,
+        array(select r.id from tollbridge.refund r
+              where r.account = i.account and r.invoice = i.id and r.state in ('failed', 'refused')
+                and not exists (select 1 from tollbridge.refund_part p where p.refund = r.id
+                                and p.state not in ('failed', 'refused'))) as fallen_refunds,
         (select jsonb_object_agg(t.id, greatest(tollbridge.refundable(t.id), 0)) from tollbridge.attempt t
          where t.account = i.account and t.invoice = i.id and t.surplus) as returnable,
         array(select r.kind from tollbridge.review_case r
@@ -221,7 +225,7 @@ async def seen(row: asyncpg.Record) -> InvoiceView:
         returns=tuple(_return(m) for m in moved if m["kind"] != MovementKind.RECEIPT),
         recordings=tuple(_recording(r) for r in row["recordings"]),
         refunds=tuple(_refund(r, row["attempts"]) for r in row["refunds"]),
-        notes=tuple(_note(n, row["refunds"]) for n in row["notes"]),
+        notes=tuple(_note(n, row["refunds"], row["fallen_refunds"]) for n in row["notes"]),
         notes_read_at=row["notes_read_at"],
         held_money=int(row["held_money"]),
         methods=tuple(_method(m, connections[m["connection"]], standings[m["id"]], currency) for m in row["methods"]),
@@ -321,7 +325,8 @@ def _refund(row: asyncpg.Record, attempts: Sequence[asyncpg.Record]) -> RefundRo
     )
 
 
-def _note(row: asyncpg.Record, refunds: Sequence[asyncpg.Record]) -> NoteRow:
+def _note(row: asyncpg.Record, refunds: Sequence[asyncpg.Record], fallen: Collection[str]) -> NoteRow:
+    of_it = [refund["id"] for refund in refunds if refund["credit_note"] == row["id"]]
     return NoteRow(
         id=row["id"],
         origin=known(CreditNoteOrigin, row["origin"]),
@@ -329,8 +334,9 @@ def _note(row: asyncpg.Record, refunds: Sequence[asyncpg.Record]) -> NoteRow:
         out_of_band=row["out_of_band"],
         post_payment=row["post_payment"],
         created_at=row["issued_at"] or row["created_at"],
-        linked=any(refund["credit_note"] == row["id"] for refund in refunds),
+        linked=bool(of_it),
         asked=bool(row["error"]),
+        deserted=any(refund in fallen for refund in of_it),
     )
 
 

@@ -44,6 +44,7 @@ class CaseKind(StrEnum):
     PENDING_TOO_LONG = "pending_too_long"
     RECORDING_FAILED = "recording_failed"
     REFUND_FAILED = "refund_failed"
+    REFUND_NOT_SENT = "refund_not_sent"
     REFUND_PENDING_TOO_LONG = "refund_pending_too_long"
     REFUND_REFUSED = "refund_refused"
     REFUND_UNKNOWN = "refund_unknown"
@@ -79,6 +80,7 @@ REPAIR: dict[CaseKind, str] = {
     CaseKind.PENDING_TOO_LONG: "Ask the processor; nothing is charged until this is known.",
     CaseKind.RECORDING_FAILED: "The money is captured and Stripe can't be told: mend the key or the invoice.",
     CaseKind.REFUND_FAILED: "The payer does not have the money: retry the refund, or return it another way.",
+    CaseKind.REFUND_NOT_SENT: "The processor turns it away: look at the connection; it is tried again every hour.",
     CaseKind.REFUND_PENDING_TOO_LONG: "Ask the processor; it counts as returned until this is known.",
     CaseKind.REFUND_REFUSED: "It was not made: mend the cause and retry, or return the money another way.",
     CaseKind.REFUND_UNKNOWN: "Look the reference up at the processor; it counts as returned until this is known.",

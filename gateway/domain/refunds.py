@@ -17,6 +17,7 @@ from gateway.domain.refund_view import NoteView, PartView, RefundView
 from gateway.domain.resending import LOOKUPS_BEFORE_REPLAY, can_ask, replay_is_next
 
 UNKNOWN_CASE_AFTER = timedelta(hours=24)
+NOT_SENT_CASE_AFTER = timedelta(hours=24)
 NOTE_AGAIN_AFTER = timedelta(seconds=60)
 """A credit note whose answer was lost is looked for after so long: by then Stripe has made it, or never will."""
 NOTE_TRIES_TO_CASE = 6
@@ -131,6 +132,23 @@ def project_refund(view: RefundView) -> RefundState:
     return RefundState.RECORDED if stands else RefundState.SUCCEEDED
 
 
+def settled_cases(view: RefundView) -> frozenset[CaseKind]:
+    """The open cases about a refund that nobody needs to look at any more."""
+    states = {part.state for part in view.parts}
+    over = set()
+    if not states & {RefundPartState.UNKNOWN, RefundPartState.SENDING}:
+        over.add(CaseKind.REFUND_UNKNOWN)
+    if RefundPartState.PENDING not in states:
+        over.add(CaseKind.REFUND_PENDING_TOO_LONG)
+    if RefundPartState.REQUESTED not in states:
+        over.add(CaseKind.REFUND_NOT_SENT)
+    if view.returned >= view.amount:
+        over |= {CaseKind.REFUND_FAILED, CaseKind.REFUND_REFUSED}
+    if view.note is not None and view.note.state is CreditNoteState.ISSUED:
+        over.add(CaseKind.CREDIT_NOTE_REFUSED)
+    return view.open_cases & frozenset(over)
+
+
 def _first(view: RefundView, state: RefundPartState) -> PartView | None:
     return next((part for part in view.parts if part.state is state), None)
 
@@ -168,12 +186,12 @@ def _spread(view: RefundView) -> RefundAction:
         return RefuseRefund("credit_note_voided", "its credit note was voided before anything was sent")
     if view.awaits_capture:
         return WaitUntil(None, "the payment is still under way")
-    if view.wants_note and view.invoice_status == "open":
-        if view.refundable < view.amount:
-            return RefuseRefund("not_captured", "the payment that it was to be taken from failed")
-        return WaitUntil(None, "Stripe is about to be told of the payment")
     if view.refundable < view.amount:
+        if view.wants_note and view.invoice_status != "paid":
+            return RefuseRefund("not_captured", "the payment that it was to be taken from failed")
         return RefuseRefund("exceeds_refundable", f"{view.refundable} can be returned, and {view.amount} was asked for")
+    if view.wants_note and view.invoice_status == "open":
+        return WaitUntil(None, "Stripe is about to be told of the payment")
     return Spread()
 
 
@@ -181,6 +199,9 @@ def _send(view: RefundView, part: PartView, now: datetime) -> RefundAction:
     if part.room < 0:
         return RefusePart(part.id, "dispute_open" if part.disputed else "exceeds_capture")
     if part.retry_after is not None and part.retry_after > now:
+        late = now - part.first_sent_at > NOT_SENT_CASE_AFTER
+        if late and CaseKind.REFUND_NOT_SENT not in view.open_cases | view.answered_cases:
+            return OpenCase(CaseKind.REFUND_NOT_SENT, part.why or "the processor turns it away")
         return WaitUntil(part.retry_after, "the processor asks for patience")
     note = view.note
     if note is not None and note.state is CreditNoteState.VOID:
@@ -222,8 +243,8 @@ def _note(view: RefundView, note: NoteView | None, now: datetime) -> RefundActio
 
 
 def _asks_human(view: RefundView) -> bool:
-    """A request that somebody made of us was answered with its refusal; what nobody waits for wants a case."""
-    return view.failure != "denied"
+    """Whether anybody must look at what was not returned: not where somebody denied it, or has returned it elsewhere."""
+    return view.failure not in ("denied", "made_elsewhere")
 
 
 def _told(view: RefundView, kind: CaseKind, reason: str) -> RefundAction:

@@ -56,21 +56,23 @@ def crossing(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action
     if _unread(view, invoice):
         return ReadNotes()
     waits: list[datetime] = []
+    wanting = [refund for refund in view.refunds if _wants_one(refund)]
+    amounts = {refund.amount for refund in wanting}
+    for note in view.notes:
+        if _may_be_taken(note) and note.out_of_band in amounts:
+            return MatchNote(note.id)
     for note in _alone(view):
         at = note.created_at + view.policy.match_window
         if at <= now:
             return MatchNote(note.id)
         waits.append(at)
-    wanted = {note.out_of_band for note in _alone(view)}
-    for refund in view.refunds:
-        if not _wants_one(refund):
-            continue
+    for refund in wanting:
         at = refund.created_at + view.policy.match_window
         if at > now:
             waits.append(at)
         elif view.read_at is None or view.read_at < at:
             return Read()
-        elif refund.amount not in wanted:
+        else:
             return WantNote(refund.id)
     return WaitUntil(min(waits), "a refund and a credit note may belong together") if waits else None
 
@@ -90,6 +92,15 @@ def _unread(view: InvoiceView, invoice: BilledInvoice) -> bool:
     known = sum(note.post_payment for note in view.notes if note.state is CreditNoteState.ISSUED)
     looked = view.notes_read_at is not None and view.read_at is not None and view.notes_read_at >= view.read_at
     return known != invoice.post_payment_credit and not looked
+
+
+def _may_be_taken(note: NoteRow) -> bool:
+    """A refund made at the processor may be what the note tells of: nothing else that stands is.
+
+    So also one that a human was asked about, and one whose own refund came to nothing, which somebody has made good.
+    """
+    of_stripe = note.origin is CreditNoteOrigin.STRIPE and not note.linked
+    return note.state is CreditNoteState.ISSUED and note.out_of_band > 0 and (of_stripe or note.deserted)
 
 
 def _alone(view: InvoiceView) -> Iterator[NoteRow]:

@@ -133,7 +133,9 @@ class RefundRow(msgspec.Struct, frozen=True):
 
 
 class NoteRow(msgspec.Struct, frozen=True):
-    """A credit note on the invoice. `linked`: a refund belongs to it. `asked`: a human decides about that."""
+    """A credit note on the invoice. `linked`: a refund belongs to it. `asked`: a human decides about that. `deserted`:
+    nothing of the refund that belongs to it stands.
+    """
 
     id: str
     origin: CreditNoteOrigin
@@ -143,6 +145,7 @@ class NoteRow(msgspec.Struct, frozen=True):
     created_at: datetime
     linked: bool = False
     asked: bool = False
+    deserted: bool = False
 
 
 class RecordingView(msgspec.Struct, frozen=True):

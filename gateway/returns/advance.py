@@ -33,6 +33,7 @@ from gateway.domain.refunds import (
     Spread,
     decide_refund,
     project_refund,
+    settled_cases,
 )
 from gateway.returns import execute, notes
 from gateway.returns.drawing import LineCredit, Wanted, draw_up
@@ -43,11 +44,6 @@ from gateway.runtime import Runtime
 log = structlog.get_logger()
 
 MOST_ROUNDS: Final = 25
-SETTLED_BY_ITSELF: Final = frozenset(
-    {CaseKind.REFUND_UNKNOWN, CaseKind.REFUND_PENDING_TOO_LONG, CaseKind.REFUND_FAILED, CaseKind.REFUND_REFUSED}
-)
-"""Cases that are over once the payer has the money."""
-
 STATE: Final = """
     update tollbridge.refund set state = $4, resolved_at = case when $5 then coalesce(resolved_at, $6) end
     where account = $1 and id = $2 and claimed_by = $3
@@ -166,9 +162,13 @@ async def _store_state(claim: Claim, view: RefundView, now: datetime) -> None:
 async def _rest(claim: Claim, view: RefundView, row: asyncpg.Record, action: WaitUntil, now: datetime) -> bool:
     async with DB.transaction():
         released = await poke.release(claim, seen=row["poked"], due_at=action.at)
-        if released and view.missing <= 0 and view.open_cases & SETTLED_BY_ITSELF:
-            over = SETTLED_BY_ITSELF if view.returned >= view.amount else frozenset({CaseKind.REFUND_UNKNOWN})
+        if released and (over := settled_cases(view)):
             await cases.close_by_itself(claim.account, claim.id, over, now)
+        for part, stored in zip(view.parts, row["parts"], strict=True) if released else ():
+            if part.released and part.room >= 0:
+                # What may have gone back twice did not.
+                kinds = [CaseKind.OVERPAID_TO_CUSTOMER]
+                await cases.close_by_itself(claim.account, stored["attempt"], kinds, now)
         if released and row["failures"]:
             await cases.close_by_itself(claim.account, claim.id, [CaseKind.ADVANCE_FAILED], now)
     return released

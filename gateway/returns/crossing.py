@@ -7,7 +7,7 @@ from typing import Final
 
 import asyncpg
 
-from db import poke, sql
+from db import cases, poke, sql
 from db.engine import DB
 from db.ids import new_id
 from db.poke import Claim, Kind
@@ -55,9 +55,12 @@ LINK: Final = """
     update tollbridge.refund set credit_note = $3, wants_note = true
     where account = $1 and id = $2 and credit_note is null returning id
 """
-LINKED: Final = "select 1 from tollbridge.refund where account = $1 and credit_note = $2"
+LINKED: Final = "select id from tollbridge.refund where account = $1 and credit_note = $2"
+INSTEAD: Final = """
+    update tollbridge.refund set credit_note = null, failure = 'made_elsewhere', message = $3
+    where account = $1 and id = $2
+"""
 ASKED: Final = "update tollbridge.credit_note set error = $3 where account = $1 and id = $2"
-SEVERAL: Final = "several refunds at the processor fit it"
 NO_LIST: Final = (
     "this processor can't be asked for refunds made in its dashboard: somebody may have made it there already"
 )
@@ -108,7 +111,7 @@ async def read_notes(runtime: Runtime, claim: Claim, now: datetime) -> None:
         ours = {row["id"]: row["state"] for row in await sql.rows(OURS, claim.account, claim.id, named)}
         for shape in reversed(listed):
             key = (shape.metadata or {}).get(NOTE_KEY, "")
-            if key in ours and ours[key] not in ("issued", "void") and shape.status == "issued":
+            if key in ours and ours[key] not in ("issued", "void"):
                 await notes.stands(claim.account, key, shape, now)
             else:
                 await _take_in(claim, shape, now)
@@ -130,10 +133,56 @@ async def _take_in(claim: Claim, shape: CreditNoteShape, now: datetime) -> None:
 
 
 async def match_note(runtime: Runtime, claim: Claim, action: MatchNote, now: datetime) -> None:
-    """Find the refund that a note of somebody's tells of; where there is none, make it; in doubt, ask."""
-    captures = await sql.rows(CAPTURES, claim.account, claim.id)
+    """Find the refund that a note tells of; where there is none, make it, or ask where nobody can know."""
+    async with DB.transaction():
+        await poke.hold(claim, CLAIM_MARGIN_S)
+        if await _paired(claim, action.note, now):
+            return
+    listable = await _list_refunds(runtime, claim, now)
+    async with DB.transaction():
+        await poke.hold(claim, CLAIM_MARGIN_S)
+        if await _paired(claim, action.note, now):
+            return
+        note = await sql.row(NOTE, claim.account, action.note)
+        assert note is not None, "notes are never deleted"
+        if listable:
+            await _carry_out(claim.account, note, "", now)
+            return
+        await sql.rows(ASKED, claim.account, action.note, NO_LIST)
+        await open_case(claim.account, CaseKind.CREDIT_NOTE_UNMATCHED, action.note, NO_LIST, now, invoice=claim.id)
+
+
+async def _paired(claim: Claim, note_id: str, now: datetime) -> bool:
+    """Whether nothing is left to do for a note: it is gone, has its refund, or takes the oldest that fits it.
+
+    Which one it takes is all the same: they are of one invoice and one amount.
+    """
+    note = await sql.row(NOTE, claim.account, note_id)
+    assert note is not None, "notes are never deleted"
+    if note["state"] != "issued":
+        return True
+    found = await sql.rows(ALONE, claim.account, claim.id, note["out_of_band"])
+    if found:
+        await _desert(claim.account, note_id, found[0]["id"], now)
+        await _link(claim.account, found[0]["id"], note_id, now)
+        return True
+    return await sql.row(LINKED, claim.account, note_id) is not None
+
+
+async def _desert(account: str, note: str, for_refund: str, now: datetime) -> None:
+    """A refund that came to nothing leaves its note to the one that was made instead, and is over."""
+    fallen = await sql.row(LINKED, account, note)
+    if fallen is None:
+        return
+    await sql.rows(INSTEAD, account, fallen["id"], f"{for_refund}, made at the processor, took its place")
+    await cases.close_by_itself(account, fallen["id"], [CaseKind.REFUND_REFUSED, CaseKind.REFUND_FAILED], now)
+    await poke.poke(Kind.REFUND, account, [fallen["id"]], now)
+
+
+async def _list_refunds(runtime: Runtime, claim: Claim, now: datetime) -> bool:
+    """Take in what the processors of its captures show of refunds; whether all of them can be asked."""
     listable = True
-    for capture in captures:
+    for capture in await sql.rows(CAPTURES, claim.account, claim.id):
         adapter = await runtime.connections.adapter(claim.account, capture["connection"])
         if not adapter.capabilities.lists_refunds:
             listable = False
@@ -142,21 +191,7 @@ async def match_note(runtime: Runtime, claim: Claim, action: MatchNote, now: dat
             await poke.hold(claim, runtime.settings.processor_timeout_s + CLAIM_MARGIN_S)
         for charge in capture["charges"]:
             await _take_in_refunds(capture, await adapter.list_refunds(charge), now)
-    async with DB.transaction():
-        await poke.hold(claim, CLAIM_MARGIN_S)
-        note = await sql.row(NOTE, claim.account, action.note)
-        assert note is not None
-        if note["state"] != "issued" or await sql.row(LINKED, claim.account, action.note) is not None:
-            return
-        found = await sql.rows(ALONE, claim.account, claim.id, note["out_of_band"])
-        if len(found) == 1:
-            await _link(claim.account, found[0]["id"], action.note, now)
-        elif found or not listable:
-            reason = SEVERAL if found else NO_LIST
-            await sql.rows(ASKED, claim.account, action.note, reason)
-            await open_case(claim.account, CaseKind.CREDIT_NOTE_UNMATCHED, action.note, reason, now, invoice=claim.id)
-        else:
-            await _carry_out(claim.account, note, "", now)
+    return listable
 
 
 async def want_note(claim: Claim, action: WantNote, now: datetime) -> None:
@@ -187,6 +222,7 @@ async def resolve_note(by: Author, account: str, note: str, refund: str | None) 
             raise RefundStateError("a refund belongs to it already")
         if refund is None:
             await _carry_out(account, row, by.name, now)
+            await cases.close_by_itself(account, note, [CaseKind.CREDIT_NOTE_UNMATCHED], now)
         else:
             alone = {r["id"] for r in await sql.rows(ALONE, account, row["invoice"], row["out_of_band"])}
             if refund not in alone:
@@ -207,6 +243,7 @@ async def _take_in_refunds(capture: asyncpg.Record, listed: tuple[RefundState, .
 
 async def _link(account: str, refund: str, note: str, now: datetime) -> None:
     await sql.rows(LINK, account, refund, note)
+    await cases.close_by_itself(account, note, [CaseKind.CREDIT_NOTE_UNMATCHED], now)
     await poke.poke(Kind.REFUND, account, [refund], now)
 
 

@@ -31,7 +31,9 @@ INSERT: Final = """
         reason, memo, params, created_at)
     values ($1, $2, $3, $4, $5, 'wanted', $6, $7, $8, $9, $10, $11, $12)
     on conflict (account, origin, subject) do update set amount = excluded.amount, out_of_band = excluded.out_of_band,
-        reason = excluded.reason, memo = excluded.memo, params = excluded.params, state = 'wanted', error = ''
+        reason = excluded.reason, memo = excluded.memo, params = excluded.params, state = 'wanted', error = '',
+        -- Other parameters want another key.
+        tries = credit_note.tries + credit_note.tries % 2
         where credit_note.state in ('wanted', 'refused')
     returning id
 """
@@ -48,7 +50,7 @@ BACK: Final = """
     where account = $1 and id = $2 and state in ('sending', 'unknown')
 """
 ISSUED: Final = """
-    update tollbridge.credit_note set state = 'issued', stripe_id = $3, number = $4, amount = $5, out_of_band = $6,
+    update tollbridge.credit_note set state = $10, stripe_id = $3, number = $4, amount = $5, out_of_band = $6,
         pre_payment = $7, post_payment = $8, issued_at = $9, error = ''
     where account = $1 and id = $2
 """
@@ -105,9 +107,9 @@ async def issue(runtime: Runtime, claim: Claim, note: str, amount: int, now: dat
         made = await credit_notes.create(stripe, params, key)
     except StripeRefusedError as error:
         # A repeat may be refused because the first try has made it: it is looked for then.
-        await _end(claim, note, "refused" if tries == 1 else "unknown", str(error))
+        await _end(claim, note, "refused" if tries % 2 else "unknown", str(error))
     except StripeNotSentError:
-        await sql.rows(END, claim.account, note, "wanted" if tries == 1 else "unknown", "")
+        await sql.rows(END, claim.account, note, "wanted" if tries % 2 else "unknown", "")
         raise
     except StripeUnknownError as error:
         await _end(claim, note, "unknown", str(error))
@@ -137,7 +139,8 @@ async def stands(account: str, note: str, shape: CreditNoteShape, now: datetime)
     )
     made_at = from_unix(shape.created) or now
     amounts = (shape.total, shape.out_of_band_amount or 0, shape.pre_payment_amount, shape.post_payment_amount)
-    await sql.rows(ISSUED, account, note, shape.id, shape.number, *amounts, made_at)
+    state = "void" if shape.status == "void" else "issued"
+    await sql.rows(ISSUED, account, note, shape.id, shape.number, *amounts, made_at, state)
     await poke.poke(Kind.INVOICE, account, [str(invoice)], now, stale=True)
 
 

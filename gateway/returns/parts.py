@@ -63,6 +63,7 @@ MOVE: Final = """
     on conflict on constraint movement_once do nothing
 """
 NOT_SENT_AGAIN: Final = timedelta(seconds=30)
+NOT_SENT_AT_MOST: Final = timedelta(hours=1)
 TAKEN: Final = "select 1 from tollbridge.refund_part where connection = $1 and processor_id = $2 and id <> $3"
 
 
@@ -167,7 +168,8 @@ async def _write(row: asyncpg.Record, then: RefundPartState, outcome: RefundOutc
     resolve_at = now + _wait(row["adapter"], then, row["lookups"]) if unresolved else None
     retry_after = now + outcome.retry_after if isinstance(outcome, NotSent) and outcome.retry_after else None
     if isinstance(outcome, NotSent) and retry_after is None:
-        retry_after = now + NOT_SENT_AGAIN
+        # Less and less often: a processor that is away for days is not asked thousands of times.
+        retry_after = now + min(max((now - row["created_at"]) / 4, NOT_SENT_AGAIN), NOT_SENT_AT_MOST)
     ended = not unresolved and then is not RefundPartState.REQUESTED
     await sql.rows(
         STORE,

@@ -13,7 +13,7 @@ from db import cases, poke, sql
 from db.engine import DB
 from db.ids import new_id
 from db.poke import Kind
-from db.states import RefundOrigin
+from db.states import CreditNoteState, RefundOrigin, RefundState
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import FieldError, NotThereError
 from gateway.clock import business_now
@@ -44,6 +44,17 @@ INSERT: Final = """
         note, lines, wants_note, credit_note, requested_by, approval, created_at)
     values ($1, $2, $3, $4, $5, 'requested', $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
     on conflict (account, base) do nothing returning id
+"""
+GIVEN: Final = "update tollbridge.refund set approval = 'given', approved_by = $3 where account = $1 and id = $2"
+DENIED: Final = """
+    update tollbridge.refund set approval = 'denied', approved_by = $3, failure = 'denied', state = 'refused',
+        resolved_at = $4 where account = $1 and id = $2
+"""
+# Its state at once: whoever waits for its end must not take the old one for it. A note that was refused is drawn anew.
+AGAIN: Final = """
+    update tollbridge.refund set failure = '', message = '', state = $3, resolved_at = null, wants_note = wants_note or $4,
+        credit_note = case when $4 then null else credit_note end
+    where account = $1 and id = $2
 """
 LOCK: Final = "select * from tollbridge.refund where account = $1 and id = $2 for no key update"
 NO_ROOM: Final = "there is not so much left to return"
@@ -157,10 +168,7 @@ async def approve(by: Author, account: str, refund: str, *, give: bool) -> None:
             raise RefundStateError("it does not wait for approval")
         if give and row["requested_by"] == by.name:
             raise RefundStateError("whoever asked for a refund does not approve it: somebody else must")
-        change = """update tollbridge.refund set approval = $3, approved_by = $4,
-                        failure = case when $3 = 'denied' then 'denied' else failure end
-                    where account = $1 and id = $2"""
-        await sql.rows(change, account, refund, "given" if give else "denied", by.name)
+        await sql.rows(GIVEN if give else DENIED, account, refund, by.name, *([] if give else [now]))
         if not give:
             await sql.rows(
                 """update tollbridge.refund_part set state = 'refused', refusal = 'denied', resolved_at = $3
@@ -187,17 +195,20 @@ async def retry(by: Author, account: str, refund: str) -> None:
         row = await _locked(account, refund)
         if row["approval"] == "denied":
             raise RefundStateError("its approval was denied: ask for another one")
+        if row["failure"] == "made_elsewhere":
+            raise RefundStateError(f"{row['message']}: ask for another one")
         parts = await sql.rows("select state, amount from tollbridge.refund_part where refund = $1", refund)
         missing = row["amount"] - sum(p["amount"] for p in parts if p["state"] not in ("failed", "refused"))
         note = await _note_state(account, row["credit_note"])
-        note_failed = row["failure"] == "credit_note_refused" or note == "refused"
+        note_failed = row["failure"] == "credit_note_refused" or note == CreditNoteState.REFUSED
+        if note == CreditNoteState.VOID:
+            raise RefundStateError("its credit note was voided: ask for another one")
         if not missing and not note_failed:
             raise RefundStateError(f"nothing of it failed: it is {row['state']}")
         if missing and await spread_over_captures(account, row, now, missing):
             raise NotRefundableError(NO_ROOM, (await refundable(account, row["invoice"], row["attempt"])).amount)
-        clear = """update tollbridge.refund set failure = '', message = '', wants_note = wants_note or $4,
-                       credit_note = case when $3 then null else credit_note end where account = $1 and id = $2"""
-        await sql.rows(clear, account, refund, note == "refused", row["failure"] == "credit_note_refused")
+        state = RefundState.REQUESTED if missing else RefundState.SUCCEEDED
+        await sql.rows(AGAIN, account, refund, state, note_failed)
         kinds = [CaseKind.REFUND_FAILED, CaseKind.REFUND_REFUSED, CaseKind.CREDIT_NOTE_REFUSED]
         await cases.close_by_itself(account, refund, kinds, now)
         await by.note(account, "refund.retried", refund, after={"amount": missing})

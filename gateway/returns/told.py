@@ -33,7 +33,11 @@ PART: Final = """
         state, is_external, idempotency_key, reference, created_at, sent_at)
     values ($1, $2, $3, 1, $4, $5, $6, $7, $8, 'requested', true, $9, $10, $11, $11) on conflict do nothing returning id
 """
-OVER: Final = "select tollbridge.refundable($1) < 0"
+# What we have only reserved will not be sent: its capture has no room for it any more.
+OVER: Final = """
+    select tollbridge.refundable($1)
+         + coalesce((select sum(amount) from tollbridge.refund_part where attempt = $1 and state = 'requested'), 0) < 0
+"""
 LOCK: Final = "select surplus from tollbridge.attempt where id = $1 for update"
 
 

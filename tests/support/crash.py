@@ -84,6 +84,7 @@ async def let_claims_run_out() -> None:
         "checkout_session",
         "payment_method_session",
         "payment_method",
+        "refund",
         "webhook_endpoint",
     ):
         await sql.rows(
