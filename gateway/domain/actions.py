@@ -48,6 +48,7 @@ class CaseKind(StrEnum):
     REFUND_PENDING_TOO_LONG = "refund_pending_too_long"
     REFUND_REFUSED = "refund_refused"
     REFUND_UNKNOWN = "refund_unknown"
+    REFUND_WAITS = "refund_waits"
     SURPLUS_CAPTURE = "surplus_capture"
 
 
@@ -84,6 +85,7 @@ REPAIR: dict[CaseKind, str] = {
     CaseKind.REFUND_PENDING_TOO_LONG: "Ask the processor; it counts as returned until this is known.",
     CaseKind.REFUND_REFUSED: "It was not made: mend the cause and retry, or return the money another way.",
     CaseKind.REFUND_UNKNOWN: "Look the reference up at the processor; it counts as returned until this is known.",
+    CaseKind.REFUND_WAITS: "Approve the refund, or deny it: then Stripe shows a credit that nobody has.",
     CaseKind.SURPLUS_CAPTURE: "Return this capture to the payer: the invoice is settled without it.",
 }
 

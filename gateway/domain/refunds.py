@@ -6,12 +6,13 @@ credit note: what Stripe shows as returned has been returned.
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
 import msgspec
 
-from db.states import Approval, CreditNoteState, RefundPartState, RefundState
+from db.states import Approval, CreditNoteState, RefundOrigin, RefundPartState, RefundState
 from gateway.domain.actions import CaseKind, OpenCase, WaitUntil
 from gateway.domain.refund_view import NoteView, PartView, RefundView
 from gateway.domain.resending import LOOKUPS_BEFORE_REPLAY, can_ask, replay_is_next
@@ -103,6 +104,9 @@ def decide_refund(view: RefundView, now: datetime) -> RefundAction:
     if view.failure and not view.parts:
         return _told(view, CaseKind.REFUND_REFUSED, view.failure) if _asks_human(view) else WaitUntil(None, "refused")
     if view.approval is Approval.WAITING:
+        if view.origin is RefundOrigin.STRIPE:
+            # Whoever made the credit note there does not look here.
+            return _told(view, CaseKind.REFUND_WAITS, "a credit note in Stripe asks for more than one may return alone")
         return WaitUntil(None, "waits for somebody to approve it")
     if view.approval is Approval.DENIED and not view.parts:
         return RefuseRefund("denied", "its approval was denied")
@@ -132,7 +136,7 @@ def project_refund(view: RefundView) -> RefundState:
     return RefundState.RECORDED if stands else RefundState.SUCCEEDED
 
 
-def settled_cases(view: RefundView) -> frozenset[CaseKind]:
+def settled_cases(view: RefundView) -> AbstractSet[str]:
     """The open cases about a refund that nobody needs to look at any more."""
     states = {part.state for part in view.parts}
     over = set()
@@ -146,7 +150,9 @@ def settled_cases(view: RefundView) -> frozenset[CaseKind]:
         over |= {CaseKind.REFUND_FAILED, CaseKind.REFUND_REFUSED}
     if view.note is not None and view.note.state is CreditNoteState.ISSUED:
         over.add(CaseKind.CREDIT_NOTE_REFUSED)
-    return view.open_cases & frozenset(over)
+    if view.approval is not Approval.WAITING:
+        over.add(CaseKind.REFUND_WAITS)
+    return view.open_cases & over
 
 
 def _first(view: RefundView, state: RefundPartState) -> PartView | None:
@@ -243,8 +249,10 @@ def _note(view: RefundView, note: NoteView | None, now: datetime) -> RefundActio
 
 
 def _asks_human(view: RefundView) -> bool:
-    """Whether anybody must look at what was not returned: not where somebody denied it, or has returned it elsewhere."""
-    return view.failure not in ("denied", "made_elsewhere")
+    """Whether anybody must look at what was not returned: not where somebody denied it or returned it elsewhere, and
+    not what was begun at the processor and came to nothing there before Stripe was told of it."""
+    untold = view.origin is RefundOrigin.PROCESSOR and view.note is None
+    return view.failure not in ("denied", "made_elsewhere") and not untold
 
 
 def _told(view: RefundView, kind: CaseKind, reason: str) -> RefundAction:

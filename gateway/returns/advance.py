@@ -56,6 +56,10 @@ REFUSE_PARTS: Final = """
     update tollbridge.refund_part set state = 'refused', refusal = $3, message = $4, resolved_at = $5
     where account = $1 and refund = $2 and state = 'requested'
 """
+NOT_WANTED: Final = """
+    update tollbridge.credit_note set state = 'refused', error = 'its refund was not made'
+    where account = $1 and id = $2 and state = 'wanted'
+"""
 LINK: Final = "update tollbridge.refund set credit_note = $3 where account = $1 and id = $2 and credit_note is null"
 FINAL: Final = frozenset({RefundState.SUCCEEDED, RefundState.RECORDED, RefundState.FAILED, RefundState.REFUSED})
 
@@ -169,6 +173,8 @@ async def _rest(claim: Claim, view: RefundView, row: asyncpg.Record, action: Wai
                 # What may have gone back twice did not.
                 kinds = [CaseKind.OVERPAID_TO_CUSTOMER]
                 await cases.close_by_itself(claim.account, stored["attempt"], kinds, now)
+        if released and not view.returned and view.missing > 0:
+            await sql.rows(NOT_WANTED, claim.account, row["credit_note"])
         if released and row["failures"]:
             await cases.close_by_itself(claim.account, claim.id, [CaseKind.ADVANCE_FAILED], now)
     return released

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 import asyncpg
+import msgspec
 
 from db import cases, poke, sql
 from db.engine import DB
@@ -22,6 +23,7 @@ from gateway.collect.cases import open_case
 from gateway.collect.load import Loaded
 from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.domain.actions import CaseKind, MatchNote, ReturnSurplus, WantNote
+from gateway.domain.policy import Policy
 from gateway.returns import notes
 from gateway.returns.errors import RefundStateError
 from gateway.returns.request import RefundAsked, insert_refund
@@ -60,6 +62,7 @@ INSTEAD: Final = """
     update tollbridge.refund set credit_note = null, failure = 'made_elsewhere', message = $3
     where account = $1 and id = $2
 """
+POLICIES: Final = "select policies from tollbridge.account where id = $1"
 ASKED: Final = "update tollbridge.credit_note set error = $3 where account = $1 and id = $2"
 NO_LIST: Final = (
     "this processor can't be asked for refunds made in its dashboard: somebody may have made it there already"
@@ -250,6 +253,8 @@ async def _link(account: str, refund: str, note: str, now: datetime) -> None:
 async def _carry_out(account: str, note: asyncpg.Record, by: str, now: datetime) -> None:
     """A refund of the captures, for a credit note that stands already; keys follow from the note's id at Stripe."""
     asked = RefundAsked(note["invoice"], reason=note["reason"], memo=note["memo"], note="credited in Stripe")
+    policy = msgspec.json.decode(await sql.value(POLICIES, account), type=Policy)
+    waits = not by and policy.wants_approval(note["out_of_band"], note["currency"])
     row = await insert_refund(
         account,
         new_id("rfd"),
@@ -262,5 +267,6 @@ async def _carry_out(account: str, note: asyncpg.Record, by: str, now: datetime)
         wants_note=True,
         credit_note=note["id"],
         requested_by=by,
+        approval="waiting" if waits else "",
     )
     await poke.poke(Kind.REFUND, account, [row["id"]], now)

@@ -52,8 +52,8 @@ DENIED: Final = """
 """
 # Its state at once: whoever waits for its end must not take the old one for it. A note that was refused is drawn anew.
 AGAIN: Final = """
-    update tollbridge.refund set failure = '', message = '', state = $3, resolved_at = null, wants_note = wants_note or $4,
-        credit_note = case when $4 then null else credit_note end
+    update tollbridge.refund set failure = '', message = '', state = $3, resolved_at = null,
+        wants_note = wants_note or $4, credit_note = case when $4 then null else credit_note end
     where account = $1 and id = $2
 """
 LOCK: Final = "select * from tollbridge.refund where account = $1 and id = $2 for no key update"

@@ -338,3 +338,23 @@ async def void(world: World, note: str) -> None:
     invoice["post_payment_credit_notes_amount"] -= shown["post_payment_amount"]
     record(account, "credit_note.voided", shown)
     await world.settle()
+
+
+@pytest.mark.scenario(253)
+async def test_a_credit_note_above_the_limit_waits_for_somebody(world: World) -> None:
+    """Whoever may credit in Stripe does not return more than one may return alone."""
+    await world.set_policy(approval_above={"eur": 300})
+    signup = await world.signup("ok")
+    await credit(world, signup.invoice, amount=400, out_of_band_amount=400)
+    await world.settle()
+    await world.later(minutes=6)
+    waiting = await the_refund(world, signup.invoice)
+    assert (waiting["approval"], returned(world)) == ("waiting", [])
+    assert await world.open_cases() == ["refund_waits"]
+
+    answer = await post(world, f"/v1/refunds/{waiting['id']}/approve", {"reason": "checked"})
+    await world.settle()
+
+    assert answer.status_code == 200, answer.text
+    assert returned(world) == [400]
+    assert await world.open_cases() == []
