@@ -6,6 +6,7 @@ credit note: what Stripe shows as returned has been returned.
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
@@ -132,10 +133,10 @@ def project_refund(view: RefundView) -> RefundState:
     return RefundState.RECORDED if stands else RefundState.SUCCEEDED
 
 
-def settled_cases(view: RefundView) -> frozenset[CaseKind]:
+def settled_cases(view: RefundView) -> AbstractSet[str]:
     """The open cases about a refund that nobody needs to look at any more."""
     states = {part.state for part in view.parts}
-    over = set()
+    over: set[str] = set()
     if not states & {RefundPartState.UNKNOWN, RefundPartState.SENDING}:
         over.add(CaseKind.REFUND_UNKNOWN)
     if RefundPartState.PENDING not in states:
@@ -146,7 +147,7 @@ def settled_cases(view: RefundView) -> frozenset[CaseKind]:
         over |= {CaseKind.REFUND_FAILED, CaseKind.REFUND_REFUSED}
     if view.note is not None and view.note.state is CreditNoteState.ISSUED:
         over.add(CaseKind.CREDIT_NOTE_REFUSED)
-    return view.open_cases & frozenset(over)
+    return view.open_cases & over
 
 
 def _first(view: RefundView, state: RefundPartState) -> PartView | None:
@@ -243,7 +244,7 @@ def _note(view: RefundView, note: NoteView | None, now: datetime) -> RefundActio
 
 
 def _asks_human(view: RefundView) -> bool:
-    """Whether anybody must look at what was not returned: not where somebody denied it, or has returned it elsewhere."""
+    """Whether anybody must look at what was not returned: not where it was denied, or returned elsewhere."""
     return view.failure not in ("denied", "made_elsewhere")
 
 

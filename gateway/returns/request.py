@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import asyncpg
 import msgspec
@@ -52,11 +52,13 @@ DENIED: Final = """
 """
 # Its state at once: whoever waits for its end must not take the old one for it. A note that was refused is drawn anew.
 AGAIN: Final = """
-    update tollbridge.refund set failure = '', message = '', state = $3, resolved_at = null, wants_note = wants_note or $4,
-        credit_note = case when $4 then null else credit_note end
+    update tollbridge.refund set failure = '', message = '', state = $3, resolved_at = null,
+        wants_note = wants_note or $4, credit_note = case when $4 then null else credit_note end
     where account = $1 and id = $2
 """
 LOCK: Final = "select * from tollbridge.refund where account = $1 and id = $2 for no key update"
+CreditReason: TypeAlias = Literal["duplicate", "fraudulent", "order_change", "product_unsatisfactory", ""]
+"""What Stripe knows as a credit note's reason (docs: api/credit_notes)."""
 NO_ROOM: Final = "there is not so much left to return"
 
 

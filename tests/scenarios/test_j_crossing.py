@@ -17,7 +17,6 @@ from tests.support.returning import (
     refunds,
     returned,
     speak_like,
-    the_refund,
 )
 from tests.support.world import World
 

@@ -223,4 +223,3 @@ async def test_the_processor_takes_no_partial_refund(world: World) -> None:
     assert await cases(world) == {"refund_refused": asked["id"]}
     full = await refund_later(world, signup.invoice)
     assert (full["amount"], returned(world)) == (1000, [1000])
-
