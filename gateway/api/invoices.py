@@ -51,7 +51,7 @@ async def list_invoices(
 
 @get("/invoices/{invoice_id:str}", guards=[Callers], responses=problems(Code.NOT_FOUND))
 async def show_invoice(principal: NamedDependency[Principal], invoice_id: InvoiceId) -> InvoiceDetail:
-    """One invoice with its attempts, movements, recordings and cases."""
+    """One invoice with its attempts, movements, recordings, refunds, credit notes and cases."""
     return await find_invoice(principal.account, invoice_id)
 
 

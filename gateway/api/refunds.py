@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import Response, get, post
@@ -11,7 +11,6 @@ from litestar.params import PathParameter, QueryParameter
 
 from db.states import Approval, RefundState
 from gateway.accounts.audit import Author
-from gateway.accounts.errors import NotThereError
 from gateway.accounts.keys import Scope
 from gateway.api.auth import Principal, requires
 from gateway.api.openapi import also, changing, example, problems
@@ -19,12 +18,12 @@ from gateway.api.paging import After, Limit
 from gateway.api.problems import Code, ProblemError
 from gateway.api.waiting import WaitS
 from gateway.readers.about import about
-from gateway.readers.pages import DEFAULT, Page, listed, page
-from gateway.readers.refunds import SELECT, CreditNoteBody, RefundBody, refund_of, shown_note, shown_refund
+from gateway.readers.pages import DEFAULT, Page
+from gateway.readers.refunds import CreditNoteBody, RefundBody, find_notes, find_refund, find_refunds
 from gateway.returns.crossing import resolve_note
 from gateway.returns.drawing import LineCredit
 from gateway.returns.preview import Preview, preview_refund
-from gateway.returns.request import RefundAsked, approve, ask_refund, retry
+from gateway.returns.request import CreditReason, RefundAsked, approve, ask_refund, retry
 from gateway.runtime import Runtime
 from gateway.waiting import until
 
@@ -54,9 +53,7 @@ class NewRefund(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         msgspec.Meta(max_length=100),
         about("What of which line is credited; if left out, the amount is spread over all lines, and tax follows."),
     ] = ()
-    reason: Annotated[
-        Literal["duplicate", "fraudulent", "order_change", "product_unsatisfactory", ""], about("On the credit note.")
-    ] = ""
+    reason: Annotated[CreditReason, about("On the credit note.")] = ""
     memo: Annotated[Text, about("On the credit note, for the customer to read.")] = ""
     note: Annotated[Text, about("For your own people; it goes nowhere else.")] = ""
     attempt: (
@@ -151,15 +148,13 @@ async def list_refunds(
     starting_after: After = "",
 ) -> Page[RefundBody]:
     """The refunds of the account, of one invoice, or in one state; wherever they began."""
-    where = {"invoice": invoice, "state": in_state}
-    found = await page(principal.account, SELECT, "created_at", where, limit=limit, starting_after=starting_after)
-    return listed(*found, shown_refund)
+    return await find_refunds(principal.account, in_state, invoice=invoice, limit=limit, starting_after=starting_after)
 
 
 @get("/refunds/{refund_id:str}", guards=[Callers], responses=problems(Code.NOT_FOUND))
 async def show_refund(principal: NamedDependency[Principal], refund_id: RefundId) -> RefundBody:
     """One refund."""
-    return await _found(principal.account, refund_id)
+    return await find_refund(principal.account, refund_id)
 
 
 @post(
@@ -212,10 +207,7 @@ async def list_credit_notes(
     principal: NamedDependency[Principal], invoice: OfInvoice = "", limit: Limit = DEFAULT, starting_after: After = ""
 ) -> Page[CreditNoteBody]:
     """Credit notes on invoices that are collected here: ours, and those made in Stripe."""
-    select = "select t.* from tollbridge.credit_note t"
-    where = {"invoice": invoice}
-    found = await page(principal.account, select, "created_at", where, limit=limit, starting_after=starting_after)
-    return listed(*found, shown_note)
+    return await find_notes(principal.account, invoice=invoice, limit=limit, starting_after=starting_after)
 
 
 @post(
@@ -230,9 +222,7 @@ async def resolve(
 ) -> Response[Page[RefundBody]]:
     """For a note that fits several refunds, or whose processor can't be asked for those made in its dashboard."""
     await resolve_note(Author(principal.actor, data.reason), principal.account, note_id, data.refund)
-    where = {"credit_note": note_id}
-    found = await page(principal.account, SELECT, "created_at", where, limit=1, starting_after="")
-    return Response(listed(*found, shown_refund), status_code=200)
+    return Response(await find_refunds(principal.account, credit_note=note_id, limit=1), status_code=200)
 
 
 def _of(data: NewRefund) -> RefundAsked:
@@ -251,19 +241,12 @@ async def _asked(runtime: Runtime, account: str, data: NewRefund) -> RefundAsked
     return msgspec.structs.replace(asked, amount=shown.amount)
 
 
-async def _found(account: str, refund: str) -> RefundBody:
-    row = await refund_of(account, refund)
-    if row is None:
-        raise NotThereError("refund", refund)
-    return shown_refund(row)
-
-
 async def _answer(account: str, refund: str, wait_s: float) -> Response[RefundBody]:
     async def rests(body: RefundBody) -> bool:
         done = body.state in RESTING or (body.state is RefundState.SUCCEEDED and body.credit_note is None)
         return done or body.approval == Approval.WAITING
 
-    body = await until(rests, lambda: _found(account, refund), wait_s)
+    body = await until(rests, lambda: find_refund(account, refund), wait_s)
     ended = body.state in RESTING and body.state is not RefundState.DEFERRED
     return Response(body, status_code=200 if ended else 202)
 

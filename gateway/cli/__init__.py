@@ -25,6 +25,8 @@ COMMANDS: Final = {
     "apply": "gateway.cli.apply:apply",
     "customers": "gateway.cli.customers:customers",
     "invoices": "gateway.cli.invoices:invoices",
+    "refunds": "gateway.cli.refunds:refunds",
+    "credit-notes": "gateway.cli.refunds:credit_notes",
     "catch-up": "gateway.cli.catch_up:catch_up",
     "payment-methods": "gateway.cli.payment_methods:payment_methods",
     "events": "gateway.cli.events:events",

@@ -31,6 +31,7 @@ from gateway.clock import LiveClockError
 from gateway.finance.errors import ByHandError
 from gateway.logs import configure_logging
 from gateway.outbound.events import EndpointDisabledError
+from gateway.returns.errors import RefundError
 from gateway.runtime import Runtime, UnknownAccountError, running
 from gateway.settings import Settings, SettingsError, load_settings
 from processors.errors import ProcessorError
@@ -52,6 +53,7 @@ FAILURES = (
     LiveClockError,
     OSError,
     ProcessorError,
+    RefundError,
     SettingsError,
     StripeError,
     UnknownAccountError,

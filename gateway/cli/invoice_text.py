@@ -8,6 +8,7 @@ from typing import Any, Final
 from gateway.cli.output import OUT, fields, money, table, when
 from gateway.cli.pauses import paused
 from gateway.cli.payment_methods import card
+from gateway.cli.refund_text import stands
 from gateway.domain.policy import EndStep
 from gateway.readers.attempts import AttemptBody
 from gateway.readers.invoices import InvoiceDetail
@@ -59,6 +60,18 @@ def print_invoice(invoice: InvoiceDetail, methods: Methods) -> None:
     table(("at", "kind", "amount", "connection", "processor id"), moved, "None.")
     OUT.print("\n[bold]Recordings[/bold]")
     table(("at", "state", "amount", "how"), told, "None.")
+    back = [
+        (r.id, when(r.created), stands(r), money(r.amount, r.currency), r.origin, r.requested_by)
+        for r in invoice.refunds
+    ]
+    credited = [
+        (n.number, n.state, money(n.amount, n.currency), money(n.out_of_band, n.currency), n.memo)
+        for n in invoice.credit_notes
+    ]
+    OUT.print("\n[bold]Refunds[/bold]")
+    table(("refund", "at", "state", "amount", "began", "asked by"), back, "None.")
+    OUT.print("\n[bold]Credit notes[/bold]")
+    table(("number", "state", "amount", "returned outside Stripe", "memo"), credited, "None.")
     OUT.print("\n[bold]Cases[/bold]")
     table(("case", "kind", "state", "reason", "what to do"), cases, "None.")
 

@@ -7,10 +7,10 @@ from typing import Final
 
 import click
 
-from db import sql
 from db.states import InvoiceState
 from gateway.cli.context import ACCOUNT, account_of, author, opened, run
 from gateway.cli.invoice_text import print_invoice
+from gateway.cli.named import invoice_named
 from gateway.cli.output import OUT, as_json, money, say, table, when
 from gateway.cli.pauses import REASON, UNTIL, ends, utc
 from gateway.finance.collect_now import collect_now
@@ -20,7 +20,6 @@ from gateway.readers.invoices import InvoiceBody, InvoiceDetail, find_invoice, f
 from gateway.readers.pages import Page
 from gateway.readers.payment_methods import PaymentMethodBody, find_methods
 
-NAMED: Final = "select id from tollbridge.invoice where account = $1 and (id = $2 or number = $2) order by id = $2 desc"
 MOST_METHODS: Final = 100
 """So many of a customer's payment methods are named by their card; older ones by their id."""
 MEANING: Final = {
@@ -93,11 +92,11 @@ def list_(
 @ACCOUNT
 @as_json
 def show(invoice: str, account: str, json_: bool) -> None:
-    """Show an invoice with its attempts, movements, recordings and cases."""
+    """Show an invoice with its attempts, movements, recordings, refunds, credit notes and cases."""
 
     async def work() -> tuple[InvoiceDetail, list[PaymentMethodBody]]:
         async with opened():
-            owner, of = await _named(account, invoice)
+            owner, of = await invoice_named(account, invoice)
             found = await find_invoice(owner, of)
             if not found.customer:
                 return found, []
@@ -116,7 +115,7 @@ def collect(invoice: str, account: str, json_: bool) -> None:
 
     async def work() -> InvoiceDetail:
         async with opened(needs_worker=True):
-            owner, of = await _named(account, invoice)
+            owner, of = await invoice_named(account, invoice)
             await collect_now(author(), owner, of)
             return await find_invoice(owner, of)
 
@@ -152,7 +151,7 @@ def record_payment_(
 
     async def work() -> InvoiceDetail:
         async with opened(needs_worker=True):
-            owner, of = await _named(account, invoice)
+            owner, of = await invoice_named(account, invoice)
             receipt = Receipt(source, reference, received.replace(tzinfo=UTC), reason, amount)
             await record_payment(author(reason), owner, of, receipt)
             return await find_invoice(owner, of)
@@ -172,7 +171,7 @@ def pause_collection(invoice: str, reason: str, until: datetime | None, account:
 
     async def work() -> InvoiceDetail:
         async with opened():
-            owner, of = await _named(account, invoice)
+            owner, of = await invoice_named(account, invoice)
             await pause_invoice(author(reason), owner, of, utc(until))
             return await find_invoice(owner, of)
 
@@ -190,22 +189,10 @@ def resume_collection(invoice: str, reason: str, account: str, json_: bool) -> N
 
     async def work() -> InvoiceDetail:
         async with opened():
-            owner, of = await _named(account, invoice)
+            owner, of = await invoice_named(account, invoice)
             await resume_invoice(author(reason), owner, of)
             return await find_invoice(owner, of)
 
     found = run(work)
     still = f" Its customer's pause goes on until {ends(found.pause)}." if found.pause else ""
     say(found, json_, lambda: OUT.print(f"{found.id} is collected again.{still}"))
-
-
-async def _named(account: str, invoice: str) -> tuple[str, str]:
-    """The account's id and the invoice's; people have its number, from the PDF or Stripe's dashboard."""
-    owner = await account_of(account)
-    found = await sql.value(NAMED, owner.id, invoice)
-    if found is None:
-        raise click.ClickException(
-            f"no invoice {invoice!r} in account {owner.name}: give its id at Stripe (in_…) or its number. "
-            "What Stripe made and no webhook has brought yet, `tollbridge catch-up` brings"
-        )
-    return owner.id, str(found)

@@ -139,7 +139,7 @@ def project_refund(view: RefundView) -> RefundState:
 def settled_cases(view: RefundView) -> AbstractSet[str]:
     """The open cases about a refund that nobody needs to look at any more."""
     states = {part.state for part in view.parts}
-    over = set()
+    over: set[str] = set()
     if not states & {RefundPartState.UNKNOWN, RefundPartState.SENDING}:
         over.add(CaseKind.REFUND_UNKNOWN)
     if RefundPartState.PENDING not in states:

@@ -11,11 +11,12 @@ from db import sql
 from db.states import InvoiceState, MovementKind, RecordingState
 from gateway.accounts.errors import NotThereError
 from gateway.billing.invoice_detail import InvoiceDetailShape
-from gateway.readers import attempts, cases
+from gateway.readers import attempts, cases, refunds
 from gateway.readers.attempts import AttemptBody
 from gateway.readers.cases import CaseBody
 from gateway.readers.pages import DEFAULT, Page, listed, page, unix
 from gateway.readers.plans import PlanBody, plan_of
+from gateway.readers.refunds import CreditNoteBody, RefundBody
 
 SELECT: Final = """
     select t.*, a.livemode, a.stripe_account, p.object as pause_of, p.reason as pause_reason, p.paused_by, p.paused_at,
@@ -119,6 +120,8 @@ class InvoiceDetail(InvoiceBody, frozen=True, kw_only=True):
     attempts: list[AttemptBody]
     movements: list[MovementBody]
     recordings: list[RecordingBody]
+    refunds: list[RefundBody]
+    credit_notes: list[CreditNoteBody]
     cases: list[CaseBody]
     links: Links
 
@@ -143,12 +146,15 @@ async def find_invoice(account: str, invoice: str) -> InvoiceDetail:
     row = await sql.row(f"{SELECT} where t.account = $1 and t.id = $2", account, invoice)
     if row is None:
         raise NotThereError("invoice", invoice)
+    back, notes = await refunds.of_invoice(account, invoice)
     return InvoiceDetail(
         **_fields(row),
         plan=await plan_of(account, invoice),
         attempts=[attempts.shown(one) for one in await sql.rows(ATTEMPTS, account, invoice)],
         movements=[_movement(one) for one in await sql.rows(MOVEMENTS, account, invoice)],
         recordings=[_recording(one) for one in await sql.rows(RECORDINGS, account, invoice)],
+        refunds=back,
+        credit_notes=notes,
         cases=[cases.shown(one) for one in await sql.rows(CASES, account, invoice)],
         links=_links(row),
     )

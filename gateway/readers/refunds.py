@@ -9,7 +9,8 @@ import msgspec
 
 from db import sql
 from db.states import RefundOrigin, RefundPartState, RefundState
-from gateway.readers.pages import unix
+from gateway.accounts.errors import NotThereError
+from gateway.readers.pages import DEFAULT, Page, listed, page, unix
 
 SELECT: Final = """
     select t.*, array(select jsonb_build_object('id', p.id, 'number', p.number, 'attempt', p.attempt,
@@ -21,6 +22,7 @@ SELECT: Final = """
         (select n from tollbridge.credit_note n where n.account = t.account and n.id = t.credit_note) as noted
     from tollbridge.refund t
 """
+NOTES: Final = "select t.* from tollbridge.credit_note t"
 
 
 class PartBody(msgspec.Struct, frozen=True):
@@ -89,9 +91,44 @@ class RefundBody(msgspec.Struct, frozen=True):
     object: Literal["refund"] = "refund"
 
 
-async def refund_of(account: str, refund: str) -> asyncpg.Record | None:
-    """A refund with all that is shown of it; None where there is none."""
-    return await sql.row(f"{SELECT} where t.account = $1 and t.id = $2", account, refund)
+async def find_refunds(
+    account: str,
+    state: RefundState | None = None,
+    *,
+    invoice: str = "",
+    limit: int = DEFAULT,
+    starting_after: str = "",
+    **where: str,
+) -> Page[RefundBody]:
+    """A page of an account's refunds, wherever they began."""
+    wanted = {"state": state, "invoice": invoice, **where}
+    found = await page(account, SELECT, "created_at", wanted, limit=limit, starting_after=starting_after)
+    return listed(*found, shown_refund)
+
+
+async def find_refund(account: str, refund: str) -> RefundBody:
+    """Raises NotThereError."""
+    row = await sql.row(f"{SELECT} where t.account = $1 and t.id = $2", account, refund)
+    if row is None:
+        raise NotThereError("refund", refund)
+    return shown_refund(row)
+
+
+async def find_notes(
+    account: str, *, invoice: str = "", limit: int = DEFAULT, starting_after: str = ""
+) -> Page[CreditNoteBody]:
+    """A page of the credit notes on invoices that are collected here: ours, and those made in Stripe."""
+    wanted = {"invoice": invoice}
+    found = await page(account, NOTES, "created_at", wanted, limit=limit, starting_after=starting_after)
+    return listed(*found, shown_note)
+
+
+async def of_invoice(account: str, invoice: str) -> tuple[list[RefundBody], list[CreditNoteBody]]:
+    """All refunds and credit notes of an invoice, oldest first."""
+    which = "where t.account = $1 and t.invoice = $2 order by t.created_at, t.id"
+    refunds = await sql.rows(f"{SELECT} {which}", account, invoice)
+    notes = await sql.rows(f"{NOTES} {which}", account, invoice)
+    return [shown_refund(row) for row in refunds], [shown_note(row) for row in notes]
 
 
 def shown_refund(row: asyncpg.Record) -> RefundBody:

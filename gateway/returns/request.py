@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import asyncpg
 import msgspec
@@ -57,6 +57,8 @@ AGAIN: Final = """
     where account = $1 and id = $2
 """
 LOCK: Final = "select * from tollbridge.refund where account = $1 and id = $2 for no key update"
+CreditReason: TypeAlias = Literal["duplicate", "fraudulent", "order_change", "product_unsatisfactory", ""]
+"""What Stripe knows as a credit note's reason (docs: api/credit_notes)."""
 NO_ROOM: Final = "there is not so much left to return"
 
 

@@ -1,0 +1,249 @@
+"""`tollbridge refunds` and `tollbridge credit-notes`: money back to the payer, and what Stripe shows of it."""
+
+from __future__ import annotations
+
+from typing import Final, get_args
+
+import click
+
+from db.states import RefundState
+from gateway.cli.context import ACCOUNT, account_of, author, opened, run
+from gateway.cli.named import invoice_named
+from gateway.cli.output import OUT, as_json, money, say, table, when
+from gateway.cli.refund_text import print_preview, print_refund, stands
+from gateway.readers.pages import Page
+from gateway.readers.refunds import CreditNoteBody, RefundBody, find_notes, find_refund, find_refunds
+from gateway.returns.crossing import resolve_note
+from gateway.returns.preview import Preview, preview_refund
+from gateway.returns.request import CreditReason, RefundAsked, approve, ask_refund, retry
+
+MEANING: Final = {
+    RefundState.REQUESTED: "about to be sent, or turned away unread, and tried again",
+    RefundState.DEFERRED: "its payment is still under way",
+    RefundState.SENDING: "on its way to the processor",
+    RefundState.PENDING: "the processor has taken it, and is about to carry it out",
+    RefundState.UNKNOWN: "the answer was lost: it is being found out, and nothing is sent twice",
+    RefundState.SUCCEEDED: "the payer has it; a credit note, where one is due, comes next",
+    RefundState.RECORDED: "the payer has it, and its credit note stands in Stripe",
+    RefundState.FAILED: "the payer does not have it, or not all of it",
+    RefundState.REFUSED: "it was not made; why, it says",
+}
+AMOUNT = click.option(
+    "--amount",
+    type=click.IntRange(min=1),
+    metavar="MINOR_UNITS",
+    help="In Stripe's minor units: 1200 for 12.00 EUR, 1000 for 1,000 JPY. Left out: all that can be returned.",
+)
+ATTEMPT = click.option("--attempt", metavar="ID", help="From this capture alone.")
+WHY = click.option("--reason", default="", help="Why; it goes into the audit log.")
+LIMIT = click.option("--limit", type=click.IntRange(1, 100), default=25, show_default=True)
+
+
+@click.group(epilog="\b\nStates:\n" + "\n".join(f"  {state:<10} {means}" for state, means in MEANING.items()))
+def refunds() -> None:
+    """Refunds, wherever they began: here, in Stripe, or at the processor."""
+
+
+@refunds.command(name="list")
+@ACCOUNT
+@click.option("--invoice", default="", metavar="INVOICE", help="Only of this invoice: its id or its number.")
+@click.option("--state", type=click.Choice([state.value for state in RefundState]), metavar="STATE", help="Only these.")
+@LIMIT
+@click.option("--starting-after", default="", metavar="ID", help="The page after this refund.")
+@as_json
+def list_(account: str, invoice: str, state: str | None, limit: int, starting_after: str, json_: bool) -> None:
+    """List refunds, the newest first."""
+
+    async def work() -> Page[RefundBody]:
+        async with opened():
+            owner = (await account_of(account)).id
+            of = (await invoice_named(account, invoice))[1] if invoice else ""
+            wanted = RefundState(state) if state else None
+            return await find_refunds(owner, wanted, invoice=of, limit=limit, starting_after=starting_after)
+
+    found = run(work)
+    rows = [
+        (r.id, when(r.created), r.invoice, money(r.amount, r.currency), stands(r), r.origin, _note_of(r))
+        for r in found.data
+    ]
+
+    def text() -> None:
+        table(("refund", "at", "invoice", "amount", "state", "began", "credit note"), rows, "No refunds.")
+        if found.has_more:
+            OUT.print(f"More: --starting-after {found.data[-1].id}")
+
+    say(found, json_, text)
+
+
+@refunds.command()
+@click.argument("refund")
+@ACCOUNT
+@as_json
+def show(refund: str, account: str, json_: bool) -> None:
+    """Show a refund with its parts at processors and its credit note."""
+
+    async def work() -> RefundBody:
+        async with opened():
+            return await find_refund((await account_of(account)).id, refund)
+
+    found = run(work)
+    say(found, json_, lambda: print_refund(found))
+
+
+@refunds.command()
+@click.argument("invoice")
+@AMOUNT
+@ATTEMPT
+@ACCOUNT
+@as_json
+def preview(invoice: str, amount: int | None, attempt: str | None, account: str, json_: bool) -> None:
+    """Show what a refund of INVOICE would be, and what of it can be returned. Nothing moves."""
+
+    async def work() -> Preview:
+        async with opened() as runtime:
+            owner, of = await invoice_named(account, invoice)
+            return await preview_refund(runtime, owner, RefundAsked(of, amount, attempt=attempt))
+
+    found = run(work)
+    say(found, json_, lambda: print_preview(found))
+
+
+@refunds.command()
+@click.argument("invoice")
+@AMOUNT
+@ATTEMPT
+@click.option("--credit-reason", type=click.Choice(get_args(CreditReason)), default="", help="On the credit note.")
+@click.option("--memo", default="", help="On the credit note, for the customer to read.")
+@click.option("--reason", required=True, help="Why; for your own people and the audit log.")
+@ACCOUNT
+@as_json
+def create(
+    invoice: str,
+    amount: int | None,
+    attempt: str | None,
+    credit_reason: CreditReason,
+    memo: str,
+    reason: str,
+    account: str,
+    json_: bool,
+) -> None:
+    """Return money of INVOICE to the payer, and make its credit note in Stripe; a worker does it."""
+
+    async def work() -> RefundBody:
+        async with opened(needs_worker=True):
+            owner, of = await invoice_named(account, invoice)
+            asked = RefundAsked(of, amount, (), credit_reason, memo, reason, attempt)
+            return await find_refund(owner, await ask_refund(author(reason), owner, asked))
+
+    made = run(work)
+    waits = "somebody else must approve it" if made.approval == "waiting" else "a worker sends it"
+    say(made, json_, lambda: OUT.print(f"{made.id}: {money(made.amount, made.currency)} of {made.invoice}; {waits}."))
+
+
+@refunds.command(name="approve")
+@click.argument("refund")
+@WHY
+@ACCOUNT
+@as_json
+def approve_(refund: str, reason: str, account: str, json_: bool) -> None:
+    """Approve a refund that somebody else asked for; a worker sends it."""
+    decided = run(lambda: _decide(refund, reason, account, give=True))
+    say(decided, json_, lambda: OUT.print(f"{decided.id} is approved; a worker sends it."))
+
+
+@refunds.command()
+@click.argument("refund")
+@WHY
+@ACCOUNT
+@as_json
+def deny(refund: str, reason: str, account: str, json_: bool) -> None:
+    """Deny a refund that waits for approval."""
+    decided = run(lambda: _decide(refund, reason, account, give=False))
+    say(decided, json_, lambda: OUT.print(f"{decided.id} is denied; nothing is sent."))
+
+
+@refunds.command(name="retry")
+@click.argument("refund")
+@WHY
+@ACCOUNT
+@as_json
+def retry_(refund: str, reason: str, account: str, json_: bool) -> None:
+    """Try again what failed or was refused of a refund, or its credit note alone; a worker does it."""
+
+    async def work() -> RefundBody:
+        async with opened(needs_worker=True):
+            owner = (await account_of(account)).id
+            await retry(author(reason), owner, refund)
+            return await find_refund(owner, refund)
+
+    again = run(work)
+    say(again, json_, lambda: OUT.print(f"{again.id} is tried again as soon as a worker gets there."))
+
+
+@click.group(name="credit-notes")
+def credit_notes() -> None:
+    """Credit notes on invoices that are collected here: ours, and those made in Stripe."""
+
+
+@credit_notes.command(name="list")
+@ACCOUNT
+@click.option("--invoice", default="", metavar="INVOICE", help="Only of this invoice: its id or its number.")
+@LIMIT
+@click.option("--starting-after", default="", metavar="ID", help="The page after this credit note.")
+@as_json
+def list_notes(account: str, invoice: str, limit: int, starting_after: str, json_: bool) -> None:
+    """List credit notes, the newest first."""
+
+    async def work() -> Page[CreditNoteBody]:
+        async with opened():
+            owner = (await account_of(account)).id
+            of = (await invoice_named(account, invoice))[1] if invoice else ""
+            return await find_notes(owner, invoice=of, limit=limit, starting_after=starting_after)
+
+    found = run(work)
+    rows = [
+        (n.id, n.stripe_id, n.invoice, money(n.amount, n.currency), money(n.out_of_band, n.currency), n.origin, n.state)
+        for n in found.data
+    ]
+    columns = ("credit note", "at Stripe", "invoice", "amount", "returned outside Stripe", "for", "state")
+
+    def text() -> None:
+        table(columns, rows, "No credit notes.")
+        if found.has_more:
+            OUT.print(f"More: --starting-after {found.data[-1].id}")
+
+    say(found, json_, text)
+
+
+@credit_notes.command()
+@click.argument("note")
+@click.option("--refund", metavar="ID", help="The refund that it belongs to, made in the processor's dashboard.")
+@click.option("--send", is_flag=True, help="Nobody has returned the money: return it now.")
+@click.option("--reason", required=True, help="Why; it goes into the audit log.")
+@ACCOUNT
+@as_json
+def resolve(note: str, refund: str | None, send: bool, reason: str, account: str, json_: bool) -> None:
+    """Say which refund a credit note made in Stripe belongs to, or have the money sent."""
+    if send is (refund is not None):
+        raise click.UsageError("give either --refund ID or --send")
+
+    async def work() -> Page[RefundBody]:
+        async with opened(needs_worker=send):
+            owner = (await account_of(account)).id
+            await resolve_note(author(reason), owner, note, refund)
+            return await find_refunds(owner, credit_note=note, limit=1)
+
+    found = run(work)
+    did = "a worker sends it" if send else "it was made at the processor"
+    say(found, json_, lambda: OUT.print(f"{note} belongs to {found.data[0].id}; {did}."))
+
+
+async def _decide(refund: str, reason: str, account: str, *, give: bool) -> RefundBody:
+    async with opened(needs_worker=give):
+        owner = (await account_of(account)).id
+        await approve(author(reason), owner, refund, give=give)
+        return await find_refund(owner, refund)
+
+
+def _note_of(one: RefundBody) -> str:
+    return "" if one.credit_note is None else one.credit_note.number or one.credit_note.state
