@@ -22,7 +22,8 @@ from processors.practice.client import PracticeAdapter
 from processors.values import PaymentMethodReference
 from tests.support.crash import boundaries, once
 from tests.support.invariants import check_invariants
-from tests.support.world import Doors, Shop, World
+from tests.support.shop import Shop
+from tests.support.world import Doors, World
 from tests.support.world import world as new_world
 
 METHODS = "/v1/customers/{}/payment_methods"

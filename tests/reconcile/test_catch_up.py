@@ -133,6 +133,8 @@ async def test_a_cursor_that_stripe_has_forgotten_begins_the_walk_again(
 
 
 async def test_what_is_not_open_at_stripe_any_more_is_looked_at(world: World) -> None:
+    # That an unused token is taken out of the customer's metadata would be an event too.
+    await world.set_policy(unused_methods="keep")
     signup, renewal = await world.renew("decline_lost_stolen")
     await world.catch_up()
     await world.settle()
