@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "apply": "gateway.cli.apply:apply",
     "customers": "gateway.cli.customers:customers",
     "invoices": "gateway.cli.invoices:invoices",
+    "disputes": "gateway.cli.disputes:disputes",
     "catch-up": "gateway.cli.catch_up:catch_up",
     "payment-methods": "gateway.cli.payment_methods:payment_methods",
     "events": "gateway.cli.events:events",

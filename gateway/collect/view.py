@@ -108,6 +108,8 @@ VIEW = f"""
               where r.account = i.account and r.invoice = i.id order by r.created_at, r.id) as refunds,
         array(select n from tollbridge.credit_note n
               where n.account = i.account and n.invoice = i.id order by n.created_at, n.id) as notes,
+        array(select d.credit_note from tollbridge.dispute d
+              where d.account = i.account and d.invoice = i.id and d.credit_note is not null) as disputed_notes,
         (select jsonb_object_agg(t.id, greatest(tollbridge.refundable(t.id), 0)) from tollbridge.attempt t
          where t.account = i.account and t.invoice = i.id and t.surplus) as returnable,
         array(select r.kind from tollbridge.review_case r
@@ -220,7 +222,7 @@ async def seen(row: asyncpg.Record) -> InvoiceView:
         returns=tuple(_return(m) for m in moved if m["kind"] != MovementKind.RECEIPT),
         recordings=tuple(_recording(r) for r in row["recordings"]),
         refunds=tuple(_refund(r, row["attempts"]) for r in row["refunds"]),
-        notes=tuple(_note(n, row["refunds"]) for n in row["notes"]),
+        notes=tuple(_note(n, row["refunds"], row["disputed_notes"]) for n in row["notes"]),
         notes_read_at=row["notes_read_at"],
         held_money=int(row["held_money"]),
         methods=tuple(_method(m, connections[m["connection"]], standings[m["id"]], currency) for m in row["methods"]),
@@ -320,7 +322,7 @@ def _refund(row: asyncpg.Record, attempts: Sequence[asyncpg.Record]) -> RefundRo
     )
 
 
-def _note(row: asyncpg.Record, refunds: Sequence[asyncpg.Record]) -> NoteRow:
+def _note(row: asyncpg.Record, refunds: Sequence[asyncpg.Record], of_disputes: Sequence[str]) -> NoteRow:
     return NoteRow(
         id=row["id"],
         origin=known(CreditNoteOrigin, row["origin"]),
@@ -328,7 +330,7 @@ def _note(row: asyncpg.Record, refunds: Sequence[asyncpg.Record]) -> NoteRow:
         out_of_band=row["out_of_band"],
         post_payment=row["post_payment"],
         created_at=row["issued_at"] or row["created_at"],
-        linked=any(refund["credit_note"] == row["id"] for refund in refunds),
+        linked=row["id"] in of_disputes or any(refund["credit_note"] == row["id"] for refund in refunds),
         asked=bool(row["error"]),
     )
 

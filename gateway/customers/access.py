@@ -12,8 +12,11 @@ import msgspec
 from db import outbox, sql
 from db.outbox import Announcement
 from db.states import InvoiceState
+from gateway.accounts.accounts import policy_of
 from gateway.billing.shapes import InvoiceShape, billed
+from gateway.customers.disputed import disputed_of
 from gateway.domain.access import Access, AccessInvoice, access
+from gateway.domain.disputed_access import with_disputes
 from gateway.domain.subscription_news import SubscriptionFacts, access_news, trial_news
 
 INVOICES: Final = """
@@ -35,7 +38,11 @@ async def access_of(account: str, subscriptions: Sequence[asyncpg.Record]) -> li
     invoices: dict[str, list[asyncpg.Record]] = {row["id"]: [] for row in subscriptions}
     for invoice in await sql.rows(INVOICES, account, list(invoices)):
         invoices[invoice["subscription"]].append(invoice)
-    return [_access(row, invoices[row["id"]]) for row in subscriptions]
+    disputed, policy = await disputed_of(account, list(invoices)), await policy_of(account)
+    found = [_access(row, invoices[row["id"]]) for row in subscriptions]
+    return [
+        with_disputes(one, disputed.get(row["id"], ()), policy) for one, row in zip(found, subscriptions, strict=True)
+    ]
 
 
 async def facts_of(account: str, subscription: str) -> tuple[SubscriptionFacts, Access]:

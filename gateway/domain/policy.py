@@ -70,6 +70,12 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What goes back by itself at most, in minor units, by currency; more is a case. A currency not named: no limit."""
     approval_above: Mapping[str, int] = {}
     """A refund of more than this, in minor units, by currency, waits for somebody else to approve it."""
+    refund_in_dispute: Literal["refuse", "queue"] = "refuse"
+    """A refund of money that an open dispute is about: refused, or made once the dispute is won."""
+    access_in_dispute: Literal["keep", "suspend"] = "keep"
+    """Access while a dispute over an invoice of the subscription is open."""
+    access_after_lost_dispute: Literal["keep", "suspend"] = "suspend"
+    """Access once one is lost: kept, or closed until a later invoice of the subscription is paid."""
     due_soon_days: int = 3
     """How long before the due date of an open invoice the merchant is told of it; 0: not at all."""
     first_decline: Literal["fail", "retry"] = "fail"

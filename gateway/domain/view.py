@@ -133,7 +133,7 @@ class RefundRow(msgspec.Struct, frozen=True):
 
 
 class NoteRow(msgspec.Struct, frozen=True):
-    """A credit note on the invoice. `linked`: a refund belongs to it. `asked`: a human decides about that."""
+    """A credit note on the invoice. `linked`: a refund or dispute belongs to it. `asked`: a human decides of it."""
 
     id: str
     origin: CreditNoteOrigin

@@ -14,6 +14,7 @@ from gateway.billing.invoice_detail import InvoiceDetailShape
 from gateway.readers import attempts, cases
 from gateway.readers.attempts import AttemptBody
 from gateway.readers.cases import CaseBody
+from gateway.readers.disputes import DisputeBody, disputes_of
 from gateway.readers.pages import DEFAULT, Page, listed, page, unix
 from gateway.readers.plans import PlanBody, plan_of
 
@@ -119,6 +120,7 @@ class InvoiceDetail(InvoiceBody, frozen=True, kw_only=True):
     attempts: list[AttemptBody]
     movements: list[MovementBody]
     recordings: list[RecordingBody]
+    disputes: list[DisputeBody]
     cases: list[CaseBody]
     links: Links
 
@@ -149,6 +151,7 @@ async def find_invoice(account: str, invoice: str) -> InvoiceDetail:
         attempts=[attempts.shown(one) for one in await sql.rows(ATTEMPTS, account, invoice)],
         movements=[_movement(one) for one in await sql.rows(MOVEMENTS, account, invoice)],
         recordings=[_recording(one) for one in await sql.rows(RECORDINGS, account, invoice)],
+        disputes=await disputes_of(account, invoice),
         cases=[cases.shown(one) for one in await sql.rows(CASES, account, invoice)],
         links=_links(row),
     )

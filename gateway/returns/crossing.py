@@ -23,6 +23,7 @@ from gateway.collect.load import Loaded
 from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.domain.actions import CaseKind, MatchNote, ReturnSurplus, WantNote
 from gateway.returns import notes
+from gateway.returns.beside import poke_disputes
 from gateway.returns.errors import RefundStateError
 from gateway.returns.request import RefundAsked, insert_refund
 from gateway.returns.spreading import spread_over_captures
@@ -56,6 +57,14 @@ LINK: Final = """
     where account = $1 and id = $2 and credit_note is null returning id
 """
 LINKED: Final = "select 1 from tollbridge.refund where account = $1 and credit_note = $2"
+DISPUTED: Final = "select id from tollbridge.dispute where account = $1 and credit_note = $2"
+UNCREDITED: Final = """
+    select d.id from tollbridge.dispute d
+        left join tollbridge.credit_note n on n.account = d.account and n.id = d.credit_note
+    where d.account = $1 and d.invoice = $2 and d.withdrawn = $3 and d.state in ('lost', 'partly_lost', 'closed')
+        and (n.id is null or n.state in ('wanted', 'refused')) order by d.id limit 1
+"""
+OF_DISPUTE: Final = "update tollbridge.dispute set credit_note = $3 where account = $1 and id = $2"
 ASKED: Final = "update tollbridge.credit_note set error = $3 where account = $1 and id = $2"
 SEVERAL: Final = "several refunds at the processor fit it"
 NO_LIST: Final = (
@@ -117,6 +126,7 @@ async def read_notes(runtime: Runtime, claim: Claim, now: datetime) -> None:
             "select id from tollbridge.refund where account = $1 and invoice = $2", claim.account, claim.id
         )
         await poke.poke(Kind.REFUND, claim.account, [row["id"] for row in refunds], now)
+        await poke_disputes(claim.account, claim.id, now)
 
 
 async def _take_in(claim: Claim, shape: CreditNoteShape, now: datetime) -> None:
@@ -149,7 +159,11 @@ async def match_note(runtime: Runtime, claim: Claim, action: MatchNote, now: dat
         if note["state"] != "issued" or await sql.row(LINKED, claim.account, action.note) is not None:
             return
         found = await sql.rows(ALONE, claim.account, claim.id, note["out_of_band"])
-        if len(found) == 1:
+        if not found and (dispute := await _uncredited(note)) is not None:
+            # Whoever made it knew that the dispute was lost: its money is back already.
+            await sql.rows(OF_DISPUTE, claim.account, dispute, action.note)
+            await poke.poke(Kind.DISPUTE, claim.account, [dispute], now)
+        elif len(found) == 1:
             await _link(claim.account, found[0]["id"], action.note, now)
         elif found or not listable:
             reason = SEVERAL if found else NO_LIST
@@ -185,6 +199,8 @@ async def resolve_note(by: Author, account: str, note: str, refund: str | None) 
             raise RefundStateError("no money goes back for this credit note")
         if await sql.row(LINKED, account, note) is not None:
             raise RefundStateError("a refund belongs to it already")
+        if (dispute := await sql.value(DISPUTED, account, note)) is not None:
+            raise RefundStateError(f"it is for the dispute {dispute}, by which the payer has the money")
         if refund is None:
             await _carry_out(account, row, by.name, now)
         else:
@@ -203,6 +219,12 @@ async def _take_in_refunds(capture: asyncpg.Record, listed: tuple[RefundState, .
                 await store_told(capture, capture["connection"], told, now)
         except MayBeOursError as error:
             raise CallError(f"a refund of ours is on the wire, and {error} may be it") from None
+
+
+async def _uncredited(note: asyncpg.Record) -> str | None:
+    """The dispute of the note's invoice that has taken just its amount, and for which no note stands."""
+    found: str | None = await sql.value(UNCREDITED, note["account"], note["invoice"], note["out_of_band"])
+    return found
 
 
 async def _link(account: str, refund: str, note: str, now: datetime) -> None:
