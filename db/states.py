@@ -240,7 +240,13 @@ class DisputeState(StrEnum):
     WON = "won"
     LOST = "lost"
     PARTLY_LOST = "partly_lost"
+    """The payer keeps a part: it is not treated as lost."""
     CLOSED = "closed"
+    """It ended without a word about who has won: its moves of money say."""
+
+
+DISPUTE_OPEN: frozenset[DisputeState] = frozenset({DisputeState.OPENED, DisputeState.FUNDS_WITHDRAWN})
+"""Money is held, or may be at any moment. What it is about can't be refunded (law 8); an inquiry holds none."""
 
 
 class MethodStatus(StrEnum):

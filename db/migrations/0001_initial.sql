@@ -482,8 +482,10 @@ create table tollbridge.dispute (
     reason text not null default '',
     evidence_due_by timestamptz,
     evidence_url text not null default '',
-    credit_note text,
-    told_at timestamptz not null,                  -- when the processor said so last, by its own clock
+    withdrawn bigint not null default 0,           -- what the processor says is gone for it; the ledger is the proof
+    credit_note text,                              -- the last one that was made for it, or is being made
+    told_at timestamptz not null,                  -- when the processor said so last, by its own clock,
+    told_moves integer not null default 0,         -- and how many moves of money it knew of then
     created_at timestamptz not null,
     resolved_at timestamptz,
     poked bigint not null default 0,
@@ -567,6 +569,17 @@ create function tollbridge.refundable(capture text, charge text default null) re
                                      and m.kind in ('dispute_withdrawn', 'dispute_returned')), 0)))
                      from tollbridge.dispute d
                      where d.attempt = capture and (charge is null or d.charge_id = charge)), 0)::bigint
+$$;
+-- The same once every dispute about it that is open is won.
+create function tollbridge.refundable_if_won(capture text) returns bigint language sql stable as $$
+    select tollbridge.refundable(capture)
+         + coalesce((select sum(greatest(d.amount, coalesce((
+                select sum(case m.kind when 'dispute_withdrawn' then m.amount else -m.amount end)
+                from tollbridge.movement m
+                where m.connection = d.connection and m.processor_id = d.processor_id
+                  and m.kind in ('dispute_withdrawn', 'dispute_returned')), 0)))
+            from tollbridge.dispute d
+            where d.attempt = capture and d.state in ('opened', 'funds_withdrawn')), 0)::bigint
 $$;
 -- What began at the processor is a fact, and is stored whatever is left.
 create function tollbridge.refund_within_capture() returns trigger language plpgsql as $$

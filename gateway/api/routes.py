@@ -14,6 +14,7 @@ from gateway.api.catch_up import catch_up_routes
 from gateway.api.checkout import checkout_routes
 from gateway.api.connections import connection_routes
 from gateway.api.customers import customer_routes
+from gateway.api.disputes import dispute_routes
 from gateway.api.events import event_routes
 from gateway.api.idempotency import Idempotency
 from gateway.api.inbox import inbox_routes
@@ -41,6 +42,7 @@ def v1() -> Router:
             checkout_routes,
             *connection_routes,
             *customer_routes,
+            *dispute_routes,
             *event_routes,
             *inbox_routes,
             *invoice_routes,

@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "invoices": "gateway.cli.invoices:invoices",
     "refunds": "gateway.cli.refunds:refunds",
     "credit-notes": "gateway.cli.refunds:credit_notes",
+    "disputes": "gateway.cli.disputes:disputes",
     "catch-up": "gateway.cli.catch_up:catch_up",
     "payment-methods": "gateway.cli.payment_methods:payment_methods",
     "events": "gateway.cli.events:events",

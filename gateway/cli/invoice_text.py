@@ -52,6 +52,10 @@ def print_invoice(invoice: InvoiceDetail, methods: Methods) -> None:
         (when(m.occurred), m.kind, money(m.amount, m.currency), m.connection, m.processor_id) for m in invoice.movements
     ]
     told = [(when(r.created), r.state, money(r.amount, r.currency), r.how) for r in invoice.recordings]
+    disputed = [
+        (d.id, d.state, money(d.amount, d.currency), money(d.withdrawn, d.currency), d.reason, when(d.evidence_due_by))
+        for d in invoice.disputes
+    ]
     cases = [(c.id, c.kind, c.state, c.reason, c.action) for c in invoice.cases]
     OUT.print("\n[bold]Attempts[/bold]")
     columns = ("#", "at", "state", "amount", "payment method", "connection", "why it ended so", "reference")
@@ -72,6 +76,9 @@ def print_invoice(invoice: InvoiceDetail, methods: Methods) -> None:
     table(("refund", "at", "state", "amount", "began", "asked by"), back, "None.")
     OUT.print("\n[bold]Credit notes[/bold]")
     table(("number", "state", "amount", "returned outside Stripe", "memo"), credited, "None.")
+    if disputed:
+        OUT.print("\n[bold]Disputes[/bold]")
+        table(("dispute", "state", "amount", "gone now", "reason", "answer by"), disputed, "None.")
     OUT.print("\n[bold]Cases[/bold]")
     table(("case", "kind", "state", "reason", "what to do"), cases, "None.")
 

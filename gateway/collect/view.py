@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import asyncpg
@@ -113,6 +113,8 @@ VIEW = f"""
               where r.account = i.account and r.invoice = i.id and r.state in ('failed', 'refused')
                 and not exists (select 1 from tollbridge.refund_part p where p.refund = r.id
                                 and p.state not in ('failed', 'refused'))) as fallen_refunds,
+        array(select d.credit_note from tollbridge.dispute d
+              where d.account = i.account and d.invoice = i.id and d.credit_note is not null) as disputed_notes,
         (select jsonb_object_agg(t.id, greatest(tollbridge.refundable(t.id), 0)) from tollbridge.attempt t
          where t.account = i.account and t.invoice = i.id and t.surplus) as returnable,
         array(select r.kind from tollbridge.review_case r
@@ -225,7 +227,7 @@ async def seen(row: asyncpg.Record) -> InvoiceView:
         returns=tuple(_return(m) for m in moved if m["kind"] != MovementKind.RECEIPT),
         recordings=tuple(_recording(r) for r in row["recordings"]),
         refunds=tuple(_refund(r, row["attempts"]) for r in row["refunds"]),
-        notes=tuple(_note(n, row["refunds"], row["fallen_refunds"]) for n in row["notes"]),
+        notes=tuple(_note(n, row) for n in row["notes"]),
         notes_read_at=row["notes_read_at"],
         held_money=int(row["held_money"]),
         methods=tuple(_method(m, connections[m["connection"]], standings[m["id"]], currency) for m in row["methods"]),
@@ -325,8 +327,8 @@ def _refund(row: asyncpg.Record, attempts: Sequence[asyncpg.Record]) -> RefundRo
     )
 
 
-def _note(row: asyncpg.Record, refunds: Sequence[asyncpg.Record], fallen: Collection[str]) -> NoteRow:
-    of_it = [refund["id"] for refund in refunds if refund["credit_note"] == row["id"]]
+def _note(row: asyncpg.Record, beside: asyncpg.Record) -> NoteRow:
+    of_it = [refund["id"] for refund in beside["refunds"] if refund["credit_note"] == row["id"]]
     return NoteRow(
         id=row["id"],
         origin=known(CreditNoteOrigin, row["origin"]),
@@ -334,9 +336,9 @@ def _note(row: asyncpg.Record, refunds: Sequence[asyncpg.Record], fallen: Collec
         out_of_band=row["out_of_band"],
         post_payment=row["post_payment"],
         created_at=row["issued_at"] or row["created_at"],
-        linked=bool(of_it),
+        linked=bool(of_it) or row["id"] in beside["disputed_notes"],
         asked=bool(row["error"]),
-        deserted=any(refund in fallen for refund in of_it),
+        deserted=any(refund in beside["fallen_refunds"] for refund in of_it),
     )
 
 

@@ -12,11 +12,13 @@ import msgspec
 from db import outbox, sql
 from db.outbox import Announcement
 from db.states import InvoiceState
+from gateway.accounts.accounts import policy_of
 from gateway.billing.shapes import InvoiceShape, billed
 from gateway.collect.view import view_of
+from gateway.customers.disputed import disputed_of
 from gateway.domain.access import Access, AccessInvoice, access, counting
+from gateway.domain.disputed_access import with_disputes
 from gateway.domain.lapse import owed
-from gateway.domain.policy import Policy
 from gateway.domain.subscription_news import SubscriptionFacts, access_news, trial_news
 
 # A snapshot is looked at only for what a credit note alone may have settled.
@@ -25,7 +27,6 @@ INVOICES: Final = """
     from tollbridge.invoice
     where account = $1 and subscription = any($2) order by coalesce(stripe_created_at, created_at), id
 """
-POLICIES: Final = "select policies from tollbridge.account where id = $1"
 FACTS: Final = """
     select s.*, coalesce(c.opted_out, false) as opted_out from tollbridge.subscription s
     left join tollbridge.customer c on c.account = s.account and c.id = s.customer
@@ -38,17 +39,19 @@ CHANGED: Final = """
 
 async def access_of(account: str, subscriptions: Sequence[asyncpg.Record], now: datetime) -> list[Access]:
     """Whether each of these rows of subscriptions gives access, in their order."""
-    policy = msgspec.json.decode(await sql.value(POLICIES, account), type=Policy)
+    policy = await policy_of(account)
     invoices: dict[str, list[asyncpg.Record]] = {row["id"]: [] for row in subscriptions}
     for invoice in await sql.rows(INVOICES, account, list(invoices)):
         invoices[invoice["subscription"]].append(invoice)
+    disputed = await disputed_of(account, list(invoices))
     found = []
     for row in subscriptions:
         seen, ended = _invoices(invoices[row["id"]]), row["ended_at"] is not None
         unpaid = {i["id"] for i in invoices[row["id"]] if i["status"] in ("open", "uncollectible")}
         if not ended:
             seen = await _with_debts(account, seen, unpaid, now)
-        found.append(access(seen, policy, status=row["status"], ended=ended))
+        opened = access(seen, policy, status=row["status"], ended=ended)
+        found.append(with_disputes(opened, disputed.get(row["id"], ()), policy))
     return found
 
 

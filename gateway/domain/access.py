@@ -63,6 +63,8 @@ WORDS: Final[Mapping[str, str]] = {
     "access_never_closes": "an invoice is not paid, and the account's policy leaves access open",
     "invoice_overdue": "an invoice was not paid by its due date",
     "invoice_not_collected": "an invoice could not be collected, and its recovery has ended",
+    "invoice_disputed": "the payer disputes an invoice of it",
+    "dispute_lost": "the payer took an invoice's money back, and has paid none since",
     "subscription_unpaid": "Stripe calls the subscription unpaid: its recovery has ended there",
 }
 """The reasons; `first_invoice_STATE` is one for each other state of the first invoice."""

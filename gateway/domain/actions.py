@@ -32,6 +32,11 @@ class CaseKind(StrEnum):
     CUSTOMER_DELETED = "customer_deleted"
     DECLINE_UNMAPPED = "decline_unmapped"
     DELIVERY_PARKED = "delivery_parked"
+    DISPUTE_INQUIRY = "dispute_inquiry"
+    DISPUTE_LOST = "dispute_lost"
+    DISPUTE_OPENED = "dispute_opened"
+    DISPUTE_RECOVERED = "dispute_recovered"
+    DISPUTE_UNCLEAR = "dispute_unclear"
     ENDPOINT_DISABLED = "endpoint_disabled"
     EVENT_UNDELIVERED = "event_undelivered"
     FINALIZATION_FAILED = "finalization_failed"
@@ -69,6 +74,11 @@ REPAIR: dict[CaseKind, str] = {
     CaseKind.CUSTOMER_DELETED: "Void it in Stripe, or mark it uncollectible; nothing is charged for it any more.",
     CaseKind.DECLINE_UNMAPPED: "Say what the code means: class it in the connection's `declines`. Till then it's soft.",
     CaseKind.DELIVERY_PARKED: "Read the error, mend its cause, then replay the delivery.",
+    CaseKind.DISPUTE_INQUIRY: "Answer the payer's question at the processor before it becomes a dispute.",
+    CaseKind.DISPUTE_LOST: "The payer took the payment back: decide whether to serve and charge them any further.",
+    CaseKind.DISPUTE_OPENED: "Send the evidence at the processor in time, or accept the dispute there.",
+    CaseKind.DISPUTE_RECOVERED: "The money came back and is credited: invoice it again in Stripe, or return it.",
+    CaseKind.DISPUTE_UNCLEAR: "Compare the dispute's money with the processor's dashboard: nothing is credited yet.",
     CaseKind.ENDPOINT_DISABLED: "Mend the webhook endpoint and enable it, or remove it; then replay what it missed.",
     CaseKind.EVENT_UNDELIVERED: "Look at the webhook endpoint's deliveries, mend what refuses them, and replay.",
     CaseKind.FINALIZATION_FAILED: "Fill in what Stripe misses at the customer; finalizing is tried again every hour.",

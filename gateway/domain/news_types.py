@@ -25,6 +25,11 @@ class NewsType(StrEnum):
     PAYMENT_REVERSED = "tollbridge.invoice.payment_reversed"
     REFUNDED = "tollbridge.invoice.refunded"
     DISPUTED = "tollbridge.invoice.disputed"
+    DISPUTE_OPENED = "tollbridge.dispute.opened"
+    DISPUTE_WON = "tollbridge.dispute.won"
+    DISPUTE_LOST = "tollbridge.dispute.lost"
+    DISPUTE_PARTLY_LOST = "tollbridge.dispute.partly_lost"
+    DISPUTE_CLOSED = "tollbridge.dispute.closed"
     TRIAL_ENDING = "tollbridge.subscription.trial_ending"
     ACCESS_OPENED = "tollbridge.subscription.access_opened"
     ACCESS_CLOSED = "tollbridge.subscription.access_closed"
@@ -82,6 +87,24 @@ class ReturnNews(InvoiceNews, frozen=True, kw_only=True):
     amount: int
 
 
+class DisputeNews(msgspec.Struct, frozen=True, kw_only=True):
+    """A dispute, by its ids. `state` may be `inquiry`, a question for which no money is held; `withdrawn` is gone now.
+
+    `evidence_due_by`: by when the processor wants an answer.
+    """
+
+    object: Literal["dispute"] = "dispute"
+    id: str
+    invoice: str
+    customer: str | None
+    subscription: str | None
+    state: str
+    amount: int
+    withdrawn: int
+    currency: str
+    evidence_due_by: int | None
+
+
 class SubscriptionNews(msgspec.Struct, frozen=True, kw_only=True):
     """A subscription, by its ids."""
 
@@ -132,6 +155,15 @@ DESCRIBED: Final[Mapping[NewsType, Described]] = {
     NewsType.PAYMENT_REVERSED: Described("the payer's bank took a payment back", "attempt", AttemptNews),
     NewsType.REFUNDED: Described("money of it was returned", "movement", ReturnNews),
     NewsType.DISPUTED: Described("money of it was withdrawn for a dispute", "movement", ReturnNews),
+    NewsType.DISPUTE_OPENED: Described(
+        "a payer asks or objects, also before any money is withdrawn; again when one that was won is reopened",
+        "round",
+        DisputeNews,
+    ),
+    NewsType.DISPUTE_WON: Described("a dispute ended for you", "round", DisputeNews),
+    NewsType.DISPUTE_LOST: Described("a dispute ended for the payer: what is gone is credited", "round", DisputeNews),
+    NewsType.DISPUTE_PARTLY_LOST: Described("the payer keeps a part, which is credited", "round", DisputeNews),
+    NewsType.DISPUTE_CLOSED: Described("a dispute or an inquiry ended without money", "round", DisputeNews),
     NewsType.TRIAL_ENDING: Described("three days before its trial ends", "end of the trial", TrialNews),
     NewsType.ACCESS_OPENED: Described("its first invoice is paid, or what had closed it is", "change", AccessNews),
     NewsType.ACCESS_CLOSED: Described(

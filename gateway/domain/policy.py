@@ -75,6 +75,12 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     the subscription ends."""
     tell_after_declines: int = 1
     """The merchant is told of failed tries from this one on; until then the ladder goes on silently."""
+    refund_in_dispute: Literal["refuse", "queue"] = "refuse"
+    """A refund of money that an open dispute is about: refused, or made once the dispute is won."""
+    access_in_dispute: Literal["keep", "suspend"] = "keep"
+    """Access while a dispute over an invoice of the subscription is open."""
+    access_after_lost_dispute: Literal["keep", "suspend"] = "suspend"
+    """Access once one is lost: kept, or closed until a later invoice of the subscription is paid."""
     due_soon_days: int = 3
     """How long before the due date of an open invoice the merchant is told of it; 0: not at all."""
     first_decline: Literal["fail", "retry"] = "fail"

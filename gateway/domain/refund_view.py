@@ -25,6 +25,9 @@ class PartView(msgspec.Struct, frozen=True):
     capabilities: Capabilities
     room: int = 0
     disputed: bool = False
+    """A dispute about its capture is open."""
+    lost: bool = False
+    """One was lost, wholly or in part."""
     sent_at: datetime | None = None
     resent_at: datetime | None = None
     looked_at: datetime | None = None
@@ -64,7 +67,8 @@ class RefundView(msgspec.Struct, frozen=True):
     """One refund.
 
     `awaits_capture`: an attempt for its invoice is under way, whose money it may be taken from. `refundable`: what its
-    captures allow beside what is reserved.
+    captures allow beside what is reserved; `refundable_if_won`: the same once every open dispute is won. `dispute`: one
+    that is open, or else lost, and stands in the way. `queues`: the account's policy has it wait for a dispute's end.
     """
 
     id: str
@@ -81,6 +85,9 @@ class RefundView(msgspec.Struct, frozen=True):
     invoice_status: InvoiceStatus = "paid"
     awaits_capture: bool = False
     refundable: int = 0
+    refundable_if_won: int = 0
+    dispute: str = ""
+    queues: bool = False
     open_cases: AbstractSet[str] = frozenset()
     answered_cases: AbstractSet[str] = frozenset()
 
@@ -93,3 +100,12 @@ class RefundView(msgspec.Struct, frozen=True):
     def missing(self) -> int:
         """What no part stands for any more."""
         return self.amount - sum(part.amount for part in self.parts if not part.released)
+
+    @property
+    def is_queued(self) -> bool:
+        """It waits for a dispute to be won: nothing of it was sent, and nothing is in its way but that."""
+        if not self.queues:
+            return False
+        if not self.parts:
+            return self.refundable < self.amount <= self.refundable_if_won
+        return any(p.state is RefundPartState.REQUESTED and p.room < 0 and p.disputed for p in self.parts)

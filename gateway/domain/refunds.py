@@ -14,14 +14,12 @@ import msgspec
 
 from db.states import Approval, CreditNoteState, RefundOrigin, RefundPartState, RefundState
 from gateway.domain.actions import CaseKind, OpenCase, WaitUntil
-from gateway.domain.refund_view import NoteView, PartView, RefundView
+from gateway.domain.noting import DrawUpNote, FindNote, IssueNote, note_step
+from gateway.domain.refund_view import PartView, RefundView
 from gateway.domain.resending import LOOKUPS_BEFORE_REPLAY, can_ask, replay_is_next
 
 UNKNOWN_CASE_AFTER = timedelta(hours=24)
 NOT_SENT_CASE_AFTER = timedelta(hours=24)
-NOTE_AGAIN_AFTER = timedelta(seconds=60)
-"""A credit note whose answer was lost is looked for after so long: by then Stripe has made it, or never will."""
-NOTE_TRIES_TO_CASE = 6
 
 
 class Spread(msgspec.Struct, frozen=True):
@@ -33,10 +31,6 @@ class RefuseRefund(msgspec.Struct, frozen=True):
 
     failure: str
     message: str
-
-
-class DrawUpNote(msgspec.Struct, frozen=True):
-    """Find the parameters of its credit note, which Stripe's preview accepts. A gate: nothing is sent before."""
 
 
 class SendPart(msgspec.Struct, frozen=True):
@@ -63,16 +57,6 @@ class ResolvePart(msgspec.Struct, frozen=True):
 
     part: str
     replay: bool
-
-
-class IssueNote(msgspec.Struct, frozen=True):
-    """Make its credit note at Stripe, for `amount`."""
-
-    amount: int
-
-
-class FindNote(msgspec.Struct, frozen=True):
-    """List the invoice's credit notes: ours may stand there, though its answer was lost."""
 
 
 RefundAction: TypeAlias = (
@@ -124,12 +108,13 @@ def project_refund(view: RefundView) -> RefundState:
     states = {part.state for part in view.parts}
     for one in (RefundPartState.UNKNOWN, RefundPartState.SENDING, RefundPartState.REQUESTED, RefundPartState.PENDING):
         if one in states:
-            return RefundState(one)
+            queued = one is RefundPartState.REQUESTED and view.is_queued
+            return RefundState.DEFERRED if queued else RefundState(one)
     if not view.parts:
         if view.failure:
             return RefundState.REFUSED
         waits = view.awaits_capture or (view.wants_note and view.invoice_status == "open")
-        return RefundState.DEFERRED if waits else RefundState.REQUESTED
+        return RefundState.DEFERRED if waits or view.is_queued else RefundState.REQUESTED
     if view.missing > 0:
         return RefundState.FAILED if RefundPartState.FAILED in states else RefundState.REFUSED
     stands = view.note is not None and view.note.state is CreditNoteState.ISSUED
@@ -192,18 +177,32 @@ def _spread(view: RefundView) -> RefundAction:
         return RefuseRefund("credit_note_voided", "its credit note was voided before anything was sent")
     if view.awaits_capture:
         return WaitUntil(None, "the payment is still under way")
-    if view.refundable < view.amount:
-        if view.wants_note and view.invoice_status != "paid":
-            return RefuseRefund("not_captured", "the payment that it was to be taken from failed")
-        return RefuseRefund("exceeds_refundable", f"{view.refundable} can be returned, and {view.amount} was asked for")
     if view.wants_note and view.invoice_status == "open":
+        if view.refundable < view.amount:
+            return RefuseRefund("not_captured", "the payment that it was to be taken from failed")
         return WaitUntil(None, "Stripe is about to be told of the payment")
-    return Spread()
+    return Spread() if view.refundable >= view.amount else _no_room(view)
+
+
+def _no_room(view: RefundView) -> RefundAction:
+    """Why its captures have not so much left."""
+    if view.is_queued:
+        return WaitUntil(None, f"it is made once the dispute {view.dispute} is won")
+    if view.amount <= view.refundable_if_won:
+        return RefuseRefund("dispute_open", f"the dispute {view.dispute} is open: what it is about can't be refunded")
+    if view.dispute:
+        return RefuseRefund("dispute_lost", f"the payer has it already, by the dispute {view.dispute}")
+    if view.wants_note and view.invoice_status != "paid":
+        return RefuseRefund("not_captured", "the payment that it was to be taken from failed")
+    return RefuseRefund("exceeds_refundable", f"{view.refundable} can be returned, and {view.amount} was asked for")
 
 
 def _send(view: RefundView, part: PartView, now: datetime) -> RefundAction:
     if part.room < 0:
-        return RefusePart(part.id, "dispute_open" if part.disputed else "exceeds_capture")
+        if view.is_queued:
+            return WaitUntil(None, f"it is made once the dispute {view.dispute} is won")
+        lost = "dispute_lost" if part.lost else "exceeds_capture"
+        return RefusePart(part.id, "dispute_open" if part.disputed else lost)
     if part.retry_after is not None and part.retry_after > now:
         late = now - part.first_sent_at > NOT_SENT_CASE_AFTER
         if late and CaseKind.REFUND_NOT_SENT not in view.open_cases | view.answered_cases:
@@ -229,23 +228,8 @@ def _finish(view: RefundView, now: datetime) -> RefundAction:
     if view.returned and note is not None and note.state is CreditNoteState.VOID:
         return _told(view, CaseKind.CREDIT_NOTE_VOIDED, "the money went back, and the credit note was voided")
     if view.returned and view.wants_note and (note is None or note.state is not CreditNoteState.ISSUED):
-        return _note(view, note, now)
+        return note_step(note, view.returned, view.open_cases | view.answered_cases, now)
     return WaitUntil(None, "done" if view.missing <= 0 else "a human was asked")
-
-
-def _note(view: RefundView, note: NoteView | None, now: datetime) -> RefundAction:
-    if note is None:
-        return DrawUpNote()
-    match note.state:
-        case CreditNoteState.SENDING | CreditNoteState.UNKNOWN:
-            at = (note.sent_at or now) + NOTE_AGAIN_AFTER * 2 ** min(note.tries - 1, 10)
-            if note.tries >= NOTE_TRIES_TO_CASE and CaseKind.CREDIT_NOTE_REFUSED not in view.open_cases:
-                return OpenCase(CaseKind.CREDIT_NOTE_REFUSED, "the money went back, and Stripe gives no answer")
-            return WaitUntil(at, "Stripe's answer was lost") if at > now else FindNote()
-        case CreditNoteState.REFUSED:
-            return _told(view, CaseKind.CREDIT_NOTE_REFUSED, "the money went back, and Stripe takes no credit note")
-        case _:
-            return IssueNote(view.returned)
 
 
 def _asks_human(view: RefundView) -> bool:

@@ -133,8 +133,8 @@ class RefundRow(msgspec.Struct, frozen=True):
 
 
 class NoteRow(msgspec.Struct, frozen=True):
-    """A credit note on the invoice. `linked`: a refund belongs to it. `asked`: a human decides about that. `deserted`:
-    nothing of the refund that belongs to it stands.
+    """A credit note on the invoice. `linked`: a refund or dispute belongs to it. `asked`: a human decides of it.
+    `deserted`: nothing of the refund that belongs to it stands.
     """
 
     id: str

@@ -25,11 +25,12 @@ from gateway.customers.methods import replace_reference
 from gateway.domain.actions import CaseKind
 from gateway.inbox.deliveries import DONE, End, Stored, ignored, parked
 from gateway.inbox.envelope import POLLED, polled_event
+from gateway.returns.disputing import DisputeMismatchError, store_dispute
 from gateway.returns.told import MayBeOursError, store_told
 from gateway.runtime import Runtime
 from processors.interface import ProcessorAdapter
 from processors.outcome import ChargeOutcome, Decline, Declined, Found, NotFound
-from processors.values import EventKind, MoneyMoved, Notice, ProcessorEvent, RefundState, Replacement
+from processors.values import DisputeState, EventKind, MoneyMoved, Notice, ProcessorEvent, RefundState, Replacement
 
 CHARGES: Final = frozenset({EventKind.CHARGE_SUCCEEDED, EventKind.CHARGE_FAILED, EventKind.CHARGE_PENDING})
 
@@ -37,6 +38,7 @@ REFUNDS: Final = frozenset(
     {EventKind.REFUND_CREATED, EventKind.REFUND_SUCCEEDED, EventKind.REFUND_FAILED, EventKind.REFUND_REVERSED}
 )
 MOVES: Final = frozenset({EventKind.CHARGE_REVERSED, EventKind.CHARGE_REINSTATED})
+DISPUTES: Final = frozenset(kind for kind in EventKind if kind.startswith("dispute."))
 ACCOUNTS: Final = frozenset({EventKind.ACCOUNT_LOCKED, EventKind.ACCOUNT_UNLOCKED})
 STANDING: Final = frozenset({EventKind.METHOD_ACTIVATED, EventKind.METHOD_EXPIRED, EventKind.METHOD_SUSPENDED})
 """How a method stands, which each charge asks the processor anyway."""
@@ -120,6 +122,8 @@ async def _event(
         return await _moved(runtime, delivery, event, now)
     if event.kind in REFUNDS:
         return await _refunded(delivery, event, now)
+    if event.kind in DISPUTES:
+        return await _disputed(delivery, event, now)
     if event.kind is EventKind.METHOD_REVOKED:
         return _revoked(runtime, delivery, event, now)
     if event.kind in ACCOUNTS:
@@ -182,6 +186,28 @@ async def _store_refund(attempt: asyncpg.Record, connection: str, told: RefundSt
     if not of_meaning:
         return ignored("a refund of which the payer has nothing, or of another account")
     return DONE
+
+
+async def _disputed(delivery: Stored, event: ProcessorEvent, now: datetime) -> Step:
+    """By the charge alone: whether its customer has a subscription, or still exists, does not matter."""
+    if event.dispute is None or not event.dispute.processor_id:
+        return _ends(parked(f"the {event.kind} notice does not say which dispute"))
+    attempt = await _attempt(delivery, event)
+    if isinstance(attempt, End):
+        return _ends(attempt)
+    if AttemptState(attempt["state"]) in UNRESOLVED | FAILED:
+        raise UnmatchedError(f"the {event.kind} notice is of a charge that is not known to have succeeded yet")
+    return partial(_store_dispute, attempt, delivery.source, event.dispute, event.occurred_at, now)
+
+
+async def _store_dispute(
+    attempt: asyncpg.Record, connection: str, told: DisputeState, said_at: datetime, now: datetime
+) -> End:
+    try:
+        is_new = await store_dispute(attempt, connection, told, said_at, now)
+    except DisputeMismatchError as error:
+        return parked(str(error), CaseKind.NOTICE_MISMATCH, attempt["invoice"])
+    return DONE if is_new else ignored("the dispute is known to stand so, or has gone on since")
 
 
 async def _store_move(account: str, attempt: str, moved: MoneyMoved, decline: Decline | None, now: datetime) -> End:

@@ -14,6 +14,7 @@ from gateway.billing.invoice_detail import InvoiceDetailShape
 from gateway.readers import attempts, cases, refunds
 from gateway.readers.attempts import AttemptBody
 from gateway.readers.cases import CaseBody
+from gateway.readers.disputes import DisputeBody, disputes_of
 from gateway.readers.pages import DEFAULT, Page, listed, page, unix
 from gateway.readers.plans import PlanBody, plan_of
 from gateway.readers.refunds import CreditNoteBody, RefundBody
@@ -122,6 +123,7 @@ class InvoiceDetail(InvoiceBody, frozen=True, kw_only=True):
     recordings: list[RecordingBody]
     refunds: list[RefundBody]
     credit_notes: list[CreditNoteBody]
+    disputes: list[DisputeBody]
     cases: list[CaseBody]
     links: Links
 
@@ -155,6 +157,7 @@ async def find_invoice(account: str, invoice: str) -> InvoiceDetail:
         recordings=[_recording(one) for one in await sql.rows(RECORDINGS, account, invoice)],
         refunds=back,
         credit_notes=notes,
+        disputes=await disputes_of(account, invoice),
         cases=[cases.shown(one) for one in await sql.rows(CASES, account, invoice)],
         links=_links(row),
     )

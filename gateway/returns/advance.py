@@ -19,11 +19,9 @@ from gateway.clock import business_now
 from gateway.collect.cases import open_case
 from gateway.collect.turn import CLAIM_MARGIN_S, take_turn
 from gateway.domain.actions import CaseKind, OpenCase, WaitUntil
+from gateway.domain.noting import DrawUpNote, FindNote, IssueNote
 from gateway.domain.refund_view import RefundView
 from gateway.domain.refunds import (
-    DrawUpNote,
-    FindNote,
-    IssueNote,
     PartUnknown,
     RefundAction,
     RefusePart,

@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Final
 
 import asyncpg
-import msgspec
 
 from db import cases, poke, sql
 from db.engine import DB
 from db.ids import new_id
 from db.poke import Claim, Kind
 from db.states import RefundOrigin
+from gateway.accounts.accounts import policy_of
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import FieldError, NotThereError
 from gateway.billing import credit_notes
@@ -23,8 +23,8 @@ from gateway.collect.cases import open_case
 from gateway.collect.load import Loaded
 from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.domain.actions import CaseKind, MatchNote, ReturnSurplus, WantNote
-from gateway.domain.policy import Policy
 from gateway.returns import notes
+from gateway.returns.beside import poke_disputes
 from gateway.returns.errors import RefundStateError
 from gateway.returns.request import RefundAsked, insert_refund
 from gateway.returns.spreading import spread_over_captures
@@ -62,7 +62,14 @@ INSTEAD: Final = """
     update tollbridge.refund set credit_note = null, failure = 'made_elsewhere', message = $3
     where account = $1 and id = $2
 """
-POLICIES: Final = "select policies from tollbridge.account where id = $1"
+DISPUTED: Final = "select id from tollbridge.dispute where account = $1 and credit_note = $2"
+UNCREDITED: Final = """
+    select d.id from tollbridge.dispute d
+        left join tollbridge.credit_note n on n.account = d.account and n.id = d.credit_note
+    where d.account = $1 and d.invoice = $2 and d.withdrawn = $3 and d.state in ('lost', 'partly_lost', 'closed')
+        and (n.id is null or n.state in ('wanted', 'refused')) order by d.id limit 1
+"""
+OF_DISPUTE: Final = "update tollbridge.dispute set credit_note = $3 where account = $1 and id = $2"
 ASKED: Final = "update tollbridge.credit_note set error = $3 where account = $1 and id = $2"
 NO_LIST: Final = (
     "this processor can't be asked for refunds made in its dashboard: somebody may have made it there already"
@@ -123,6 +130,7 @@ async def read_notes(runtime: Runtime, claim: Claim, now: datetime) -> None:
             "select id from tollbridge.refund where account = $1 and invoice = $2", claim.account, claim.id
         )
         await poke.poke(Kind.REFUND, claim.account, [row["id"] for row in refunds], now)
+        await poke_disputes(claim.account, claim.id, now)
 
 
 async def _take_in(claim: Claim, shape: CreditNoteShape, now: datetime) -> None:
@@ -169,7 +177,14 @@ async def _paired(claim: Claim, note_id: str, now: datetime) -> bool:
         await _desert(claim.account, note_id, found[0]["id"], now)
         await _link(claim.account, found[0]["id"], note_id, now)
         return True
-    return await sql.row(LINKED, claim.account, note_id) is not None
+    if await sql.row(LINKED, claim.account, note_id) or await sql.row(DISPUTED, claim.account, note_id):
+        return True
+    if (dispute := await _uncredited(note)) is not None:
+        # Whoever made it knew that the dispute was lost: its money is back already.
+        await sql.rows(OF_DISPUTE, claim.account, dispute, note_id)
+        await poke.poke(Kind.DISPUTE, claim.account, [dispute], now)
+        return True
+    return False
 
 
 async def _desert(account: str, note: str, for_refund: str, now: datetime) -> None:
@@ -223,6 +238,8 @@ async def resolve_note(by: Author, account: str, note: str, refund: str | None) 
             raise RefundStateError("no money goes back for this credit note")
         if await sql.row(LINKED, account, note) is not None:
             raise RefundStateError("a refund belongs to it already")
+        if (dispute := await sql.value(DISPUTED, account, note)) is not None:
+            raise RefundStateError(f"it is for the dispute {dispute}, by which the payer has the money")
         if refund is None:
             await _carry_out(account, row, by.name, now)
             await cases.close_by_itself(account, note, [CaseKind.CREDIT_NOTE_UNMATCHED], now)
@@ -244,6 +261,12 @@ async def _take_in_refunds(capture: asyncpg.Record, listed: tuple[RefundState, .
             raise CallError(f"a refund of ours is on the wire, and {error} may be it") from None
 
 
+async def _uncredited(note: asyncpg.Record) -> str | None:
+    """The dispute of the note's invoice that has taken just its amount, and for which no note stands."""
+    found: str | None = await sql.value(UNCREDITED, note["account"], note["invoice"], note["out_of_band"])
+    return found
+
+
 async def _link(account: str, refund: str, note: str, now: datetime) -> None:
     await sql.rows(LINK, account, refund, note)
     await cases.close_by_itself(account, note, [CaseKind.CREDIT_NOTE_UNMATCHED], now)
@@ -253,7 +276,7 @@ async def _link(account: str, refund: str, note: str, now: datetime) -> None:
 async def _carry_out(account: str, note: asyncpg.Record, by: str, now: datetime) -> None:
     """A refund of the captures, for a credit note that stands already; keys follow from the note's id at Stripe."""
     asked = RefundAsked(note["invoice"], reason=note["reason"], memo=note["memo"], note="credited in Stripe")
-    policy = msgspec.json.decode(await sql.value(POLICIES, account), type=Policy)
+    policy = await policy_of(account)
     waits = not by and policy.wants_approval(note["out_of_band"], note["currency"])
     row = await insert_refund(
         account,

@@ -18,6 +18,7 @@ from db.states import REFUND_TRANSITIONS, REFUND_UNRESOLVED, MovementKind, Refun
 from gateway.collect.cases import open_case
 from gateway.connections import capabilities_of
 from gateway.domain.actions import CaseKind
+from gateway.returns.beside import poke_disputes
 from processors.money import Money
 from processors.outcome import (
     NotSent,
@@ -92,6 +93,7 @@ async def _store(account: str, part: str, outcome: RefundOutcome, now: datetime,
     await poke.poke(Kind.INVOICE, account, [row["invoice"]], now)
     if wake:
         await poke.poke(Kind.REFUND, account, [row["refund"]], now)
+    await poke_disputes(account, row["invoice"], now)
 
 
 async def looked(account: str, part: str, now: datetime, *, saw_nothing: bool) -> None:

@@ -13,7 +13,7 @@ from db import cases, poke, sql
 from db.engine import DB
 from db.ids import new_id
 from db.poke import Kind
-from db.states import CreditNoteState, RefundOrigin, RefundState
+from db.states import DISPUTE_OPEN, CreditNoteState, RefundOrigin, RefundState
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import FieldError, NotThereError
 from gateway.clock import business_now
@@ -34,8 +34,9 @@ INVOICE: Final = """
 """
 CAPTURES: Final = """
     select t.id, t.surplus, t.connection, greatest(tollbridge.refundable(t.id), 0) as refundable, t.amount_captured,
-        exists (select 1 from tollbridge.dispute d where d.attempt = t.id
-                and d.state in ('opened', 'funds_withdrawn')) as disputed
+        greatest(tollbridge.refundable_if_won(t.id), 0) as refundable_if_won,
+        array(select d from tollbridge.dispute d where d.attempt = t.id
+              and (d.state in ('opened', 'funds_withdrawn') or d.withdrawn > 0) order by d.id) as disputes
     from tollbridge.attempt t
     where t.account = $1 and t.invoice = $2 and t.amount_captured > 0 order by t.number
 """
@@ -107,10 +108,12 @@ async def ask_refund(by: Author, account: str, asked: RefundAsked) -> str:
         surplus = bool(captures) and all(c["surplus"] for c in captures)
         _refuse(row, surplus=surplus)
         left = sum(c["refundable"] for c in captures)
-        amount = asked.amount if asked.amount is not None else left
         deferred = row["status"] != "paid" and not surplus
         if deferred and asked.amount is None:
             raise FieldError("amount", "is needed while the payment is under way")
+        in_the_end = _in_the_end(_policy(row), captures)
+        amount = asked.amount if asked.amount is not None else in_the_end
+        deferred = deferred or left < amount <= in_the_end
         if amount <= 0 or (amount > left and not deferred):
             raise NotRefundableError("; ".join([NO_ROOM, *_obstacles(row, captures)]), left)
         refund = new_id("rfd")
@@ -238,13 +241,24 @@ def _refuse(row: asyncpg.Record, *, surplus: bool) -> None:
 def _obstacles(row: asyncpg.Record, captures: Sequence[asyncpg.Record]) -> list[str]:
     """Why not everything that was paid can be returned, in words."""
     found = []
-    if any(c["disputed"] for c in captures):
-        found.append("a dispute is open: what it is about can't be refunded")
+    for dispute in (dispute for c in captures for dispute in c["disputes"]):
+        if dispute["state"] in DISPUTE_OPEN:
+            found.append(f"the dispute {dispute['id']} is open: what it is about can't be refunded")
+        else:
+            found.append(
+                f"the dispute {dispute['id']} ended as {dispute['state']}: what it took is back with the payer"
+            )
     if row["has_receipt"]:
         found.append("a payment was recorded by hand: return it where it came from, and credit it in Stripe")
     if row["awaits_capture"]:
         found.append("a payment is still under way")
     return found
+
+
+def _in_the_end(policy: Policy, captures: Sequence[asyncpg.Record]) -> int:
+    """What can be returned, by the policy also only once a dispute that is open is won."""
+    if_won = policy.refund_in_dispute == "queue"
+    return sum(c["refundable_if_won"] if if_won else c["refundable"] for c in captures)
 
 
 def _of(captures: Sequence[asyncpg.Record], attempt: str | None) -> list[asyncpg.Record]:

@@ -10,6 +10,7 @@ import msgspec
 from db import sql
 from db.states import Approval, CreditNoteState, RefundOrigin, RefundPartState, RefundState, known
 from gateway.connections import capabilities_of
+from gateway.domain.policy import Policy
 from gateway.domain.refund_view import NoteView, PartView, RefundView
 
 VIEW: Final = """
@@ -19,14 +20,18 @@ VIEW: Final = """
         (select coalesce(jsonb_object_agg(p.id, jsonb_build_object('adapter', c.adapter,
                     'room', tollbridge.refundable(p.attempt),
                     'disputed', exists (select 1 from tollbridge.dispute d where d.attempt = p.attempt
-                                        and d.state in ('opened', 'funds_withdrawn', 'lost')))), '{}')
+                                        and d.state in ('opened', 'funds_withdrawn')),
+                    'lost', exists (select 1 from tollbridge.dispute d where d.attempt = p.attempt
+                                    and d.state not in ('opened', 'funds_withdrawn') and d.withdrawn > 0))), '{}')
          from tollbridge.refund_part p join tollbridge.connection c on c.id = p.connection
          where p.refund = r.id) as beside,
         exists (select 1 from tollbridge.attempt t where t.account = r.account and t.invoice = r.invoice
                 and t.state in ('sending', 'pending', 'requires_action', 'unknown')) as awaits_capture,
-        (select coalesce(sum(greatest(tollbridge.refundable(t.id), 0)), 0)::bigint from tollbridge.attempt t
-         where t.account = r.account and t.invoice = r.invoice and t.amount_captured > 0
-           and (t.id = r.attempt or r.attempt is null and not t.surplus)) as refundable,
+        c.refundable, c.refundable_if_won, a.policies,
+        coalesce((select d.id from tollbridge.dispute d
+                  where d.account = r.account and d.invoice = r.invoice and (d.attempt = r.attempt or r.attempt is null)
+                    and (d.state in ('opened', 'funds_withdrawn') or d.withdrawn > 0)
+                  order by d.state in ('opened', 'funds_withdrawn') desc, d.id limit 1), '') as dispute,
         array(select c.kind from tollbridge.review_case c
               where c.account = r.account and c.subject = r.id and c.state = 'open') as open_cases,
         array(select c.kind from tollbridge.review_case c
@@ -35,7 +40,14 @@ VIEW: Final = """
                                         where p.refund = r.id)) as answered_cases
     from tollbridge.refund r
     join tollbridge.invoice i on i.account = r.account and i.id = r.invoice
+    join tollbridge.account a on a.id = r.account
     left join tollbridge.credit_note n on n.account = r.account and n.id = r.credit_note
+    cross join lateral (
+        select coalesce(sum(greatest(tollbridge.refundable(t.id), 0)), 0)::bigint as refundable,
+            coalesce(sum(greatest(tollbridge.refundable_if_won(t.id), 0)), 0)::bigint as refundable_if_won
+        from tollbridge.attempt t
+        where t.account = r.account and t.invoice = r.invoice and t.amount_captured > 0
+          and (t.id = r.attempt or r.attempt is null and not t.surplus)) c
     where r.account = $1 and r.id = $2
 """
 
@@ -46,6 +58,7 @@ class _Beside(msgspec.Struct, frozen=True):
     adapter: str
     room: int
     disputed: bool
+    lost: bool
 
 
 async def refund_row(account: str, refund: str) -> asyncpg.Record | None:
@@ -70,6 +83,9 @@ def seen(row: asyncpg.Record) -> RefundView:
         invoice_status=row["invoice_status"] or "open",
         awaits_capture=row["awaits_capture"],
         refundable=row["refundable"],
+        refundable_if_won=row["refundable_if_won"],
+        dispute=row["dispute"],
+        queues=msgspec.json.decode(row["policies"], type=Policy).refund_in_dispute == "queue",
         open_cases=frozenset(row["open_cases"]),
         answered_cases=frozenset(row["answered_cases"]),
     )
@@ -91,6 +107,7 @@ def _part(row: asyncpg.Record, beside: _Beside) -> PartView:
         capabilities=capabilities_of(beside.adapter),
         room=beside.room,
         disputed=beside.disputed,
+        lost=beside.lost,
         sent_at=row["sent_at"] or row["created_at"],
         resent_at=row["resent_at"],
         looked_at=row["looked_at"],

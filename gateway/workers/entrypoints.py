@@ -22,6 +22,7 @@ from gateway.inbox.route import Router
 from gateway.moment import moment
 from gateway.outbound.deliver import Deliverer
 from gateway.returns.advance import advance_refund
+from gateway.returns.advance_dispute import advance_dispute
 from gateway.runtime import Runtime
 
 log = structlog.get_logger()
@@ -35,6 +36,7 @@ ADVANCE: Final[Mapping[Kind, Advance]] = {
     Kind.METHOD_SESSION: advance_method_session,
     Kind.METHOD: advance_method,
     Kind.REFUND: advance_refund,
+    Kind.DISPUTE: advance_dispute,
 }
 
 

@@ -41,6 +41,7 @@ class Seeded:
     invoice: str
     subscription: str
     attempt: str
+    dispute: str
     case: str
     delivery: str
     event: str
@@ -232,6 +233,24 @@ async def seed(runtime: Runtime, account: str) -> Seeded:
         created_at=NOW,
         resolved_at=NOW,
     )
+    dispute = new_id("dsp")
+    await insert(
+        "dispute",
+        id=dispute,
+        account=account,
+        connection=connection,
+        invoice=invoice,
+        attempt=attempt,
+        processor_id=f"pdp_{account}",
+        charge_id=f"pch_{account}",
+        state="opened",
+        amount=1190,
+        currency="eur",
+        reason="general",
+        evidence_due_by=NOW + timedelta(days=14),
+        told_at=NOW,
+        created_at=NOW,
+    )
     session, secret = await add_session(runtime.keyring, account)
     method_session, method_secret = await add_method_session(runtime.keyring, account, customer)
     case = await add_case(account, invoice, invoice=invoice)
@@ -248,6 +267,7 @@ async def seed(runtime: Runtime, account: str) -> Seeded:
         invoice=invoice,
         subscription=subscription,
         attempt=attempt,
+        dispute=dispute,
         case=case,
         delivery=delivery,
         event=event,

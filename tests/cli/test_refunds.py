@@ -66,7 +66,9 @@ async def test_nobody_approves_what_they_asked_for(tollbridge: Tollbridge, seede
     assert denied.code == 0, denied.err
     shown = await tollbridge("refunds", "show", made.json["id"])
     assert "refused" in shown.out
-    audit = await sql.rows("select action, actor from tollbridge.audit_log where object = $1 order by id", made.json["id"])
+    audit = await sql.rows(
+        "select action, actor from tollbridge.audit_log where object = $1 order by id", made.json["id"]
+    )
     assert [row["action"] for row in audit] == ["refund.requested", "refund.denied"]
 
 

@@ -74,8 +74,9 @@ async def test_the_note_comes_to_the_refund(
     assert [n["total"] for n in made] == [*parts, paid - sum(parts)]
     assert credited(world, signup.invoice) == returned(world) == [*parts, paid - sum(parts)]
     live = world.stripe_invoice(signup.invoice)
-    taxed, of = sum(t["amount"] for t in live["total_taxes"]), sum(
-        t["amount"] for note in made for t in note["total_taxes"]
+    taxed, of = (
+        sum(t["amount"] for t in live["total_taxes"]),
+        sum(t["amount"] for note in made for t in note["total_taxes"]),
     )
     by_lines = all(note["lines"]["data"] for note in made)
     assert by_lines or of <= taxed
@@ -96,7 +97,9 @@ async def test_lines_that_somebody_chose(world: World) -> None:
 
 
 @pytest.mark.scenario(205)
-@pytest.mark.parametrize(("currency", "paid", "part", "at_processor"), [("jpy", 1000, 500, 500), ("isk", 50_000, 20_000, 200)])
+@pytest.mark.parametrize(
+    ("currency", "paid", "part", "at_processor"), [("jpy", 1000, 500, 500), ("isk", 50_000, 20_000, 200)]
+)
 async def test_other_decimals(world: World, currency: str, paid: int, part: int, at_processor: int) -> None:
     product = await world.shop.client.v1.products.create_async({"name": "Plan abroad"})
     price = await world.shop.client.v1.prices.create_async(

@@ -25,14 +25,19 @@ MONEY = """
                   and a.invoice = i.id and a.surplus and a.state = 'succeeded'), 0)::bigint as surplus,
         coalesce((select sum(m.amount) from tollbridge.movement m join tollbridge.attempt a on a.id = m.attempt
                   where m.account = i.account and m.invoice = i.id and m.kind = 'surplus_returned'
-                    and a.surplus), 0)::bigint as surplus_returned,
+                    and a.surplus), 0)::bigint
+          + coalesce((select sum(case m.kind when 'dispute_withdrawn' then m.amount else -m.amount end)
+                  from tollbridge.movement m join tollbridge.attempt a on a.id = m.attempt
+                  where m.account = i.account and m.invoice = i.id and a.surplus
+                    and m.kind in ('dispute_withdrawn', 'dispute_returned')), 0)::bigint as surplus_returned,
         coalesce((select sum(m.amount) from tollbridge.movement m join tollbridge.attempt a on a.id = m.attempt
                   where m.account = i.account and m.invoice = i.id and m.kind = 'surplus_returned'
                     and not a.surplus), 0)::bigint as excess_returned,
         coalesce((select sum(case m.kind when 'refund' then m.amount when 'dispute_withdrawn' then m.amount
                              else -m.amount end)
-                  from tollbridge.movement m where m.account = i.account and m.invoice = i.id and m.kind in
-                  ('refund', 'refund_failed', 'dispute_withdrawn', 'dispute_returned')), 0)::bigint as returned,
+                  from tollbridge.movement m join tollbridge.attempt a on a.id = m.attempt
+                  where m.account = i.account and m.invoice = i.id and (m.kind in ('refund', 'refund_failed')
+                    or m.kind in ('dispute_withdrawn', 'dispute_returned') and not a.surplus)), 0)::bigint as returned,
         exists (select 1 from tollbridge.review_case c where c.account = i.account and c.invoice = i.id
                 and c.state = 'open') as case_open
     from tollbridge.invoice i where i.account = $1
@@ -87,6 +92,24 @@ async def _ledger_is_processor(world: World, shop: Shop) -> None:
             if one.status == "failed":
                 told[one.id, True, amount] += 1
     assert back == told, f"refunds differ: {back - told} / {told - back}"
+    await _disputes_are_the_processors(world, shop)
+
+
+async def _disputes_are_the_processors(world: World, shop: Shop) -> None:
+    """4: each move of each dispute stands once in the ledger, and each dispute is what its processor says it is."""
+    moved = await sql.rows(
+        """select processor_id, occurrence, amount, kind from tollbridge.movement
+           where connection = $1 and kind in ('dispute_withdrawn', 'dispute_returned')""",
+        shop.connection,
+    )
+    signs = {"dispute_withdrawn": -1, "dispute_returned": 1}
+    ledger = Counter((r["processor_id"], r["occurrence"], signs[r["kind"]] * r["amount"]) for r in moved)
+    own = {c.id: c for c in world.captures(shop)}
+    disputes = [d for d in world.practice.account(shop.practice_key).disputes.values() if d.charge in own]
+    told = Counter((d.id, m.id, m.amount * STRIPE_ADDS.get(d.currency.lower(), 1)) for d in disputes for m in d.moves)
+    assert ledger == told, f"disputes differ: {ledger - told} / {told - ledger}"
+    known = await sql.rows("select processor_id, state from tollbridge.dispute where connection = $1", shop.connection)
+    assert {(r["processor_id"], r["state"]) for r in known} == {(d.id, d.status) for d in disputes}
 
 
 async def _ledger_is_stripe(world: World, shop: Shop) -> None:
@@ -248,6 +271,9 @@ async def fingerprint(world: World) -> dict[str, Any]:
         "set-ups": [tuple(r) for r in await sql.rows("select id, state from tollbridge.payment_setup order by id")],
         "refunds": [
             tuple(r) for r in await sql.rows("select id, state, credit_note from tollbridge.refund order by id")
+        ],
+        "disputes": [
+            tuple(r) for r in await sql.rows("select id, state, credit_note from tollbridge.dispute order by id")
         ],
         "notes": [tuple(r) for r in await sql.rows("select id, state from tollbridge.credit_note order by id")],
         "returned": sorted(
