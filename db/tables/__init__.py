@@ -2,6 +2,14 @@
 
 from db.tables.account import Account, ApiKey, StripeBudget, WebhookSecret
 from db.tables.attempt import Attempt
+from db.tables.books import (
+    Reconciliation,
+    ReconciliationBreak,
+    SettlementFile,
+    SettlementFormat,
+    SettlementRow,
+    StripeCreditNote,
+)
 from db.tables.case import ReviewCase
 from db.tables.checkout import CheckoutSession
 from db.tables.connection import Circuit, Connection
@@ -43,10 +51,16 @@ __all__ = [
     "PaymentMethod",
     "PaymentMethodSession",
     "PaymentSetup",
+    "Reconciliation",
+    "ReconciliationBreak",
     "Recording",
     "Refund",
     "ReviewCase",
+    "SettlementFile",
+    "SettlementFormat",
+    "SettlementRow",
     "StripeBudget",
+    "StripeCreditNote",
     "Subscription",
     "WebhookEndpoint",
     "WebhookEndpointSecret",
