@@ -913,6 +913,7 @@ create table tollbridge.reconciliation_break (
     from_run integer not null,
     seen_run integer not null,
     to_run integer,                                -- the first run that did not find it any more
+    repair_asked_at timestamptz,                   -- somebody wants it mended; null once a worker has tried
     repaired_at timestamptz,                       -- the last repair, and what it came to
     repaired_by text not null default '',
     repair_outcome text not null default '',
@@ -924,5 +925,7 @@ create table tollbridge.reconciliation_break (
 create unique index reconciliation_break_open on tollbridge.reconciliation_break (account, kind, subject)
     where to_run is null;
 create index reconciliation_break_listing on tollbridge.reconciliation_break (account, first_seen_at desc, id);
+create index reconciliation_break_asked on tollbridge.reconciliation_break (repair_asked_at)
+    where repair_asked_at is not null;
 create index reconciliation_break_connection on tollbridge.reconciliation_break (account, connection, id)
     where to_run is null;

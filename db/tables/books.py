@@ -100,6 +100,7 @@ class ReconciliationBreak(Table, tablename="reconciliation_break", schema=SCHEMA
     from_run = Integer()
     seen_run = Integer()
     to_run = Integer(default=None, null=True)
+    repair_asked_at = at()
     repaired_at = at()
     repaired_by = Text()
     repair_outcome = Text()

@@ -17,6 +17,8 @@ from gateway.domain.billed import InvoiceStatus
 
 PAGE: Final = 100
 """The most that Stripe gives at once."""
+MOST_PAGES_OF_ONE: Final = 100
+"""Of what belongs to one invoice."""
 
 T = TypeVar("T")
 
@@ -70,6 +72,18 @@ async def credit_notes(stripe: StripeClient, *, since: datetime, after: str) -> 
     """Credit notes created `since`, of whatever invoices. Raises StripeError."""
     page, last = await _page(stripe, "/v1/credit_notes", {"created": {"gte": int(since.timestamp())}}, after)
     return Page([msgspec.json.decode(raw, type=CreditNoteShape) for raw in page.data], last)
+
+
+async def credit_notes_of(stripe: StripeClient, invoice: str) -> list[CreditNoteShape]:
+    """All credit notes of one invoice, voided ones too. Raises StripeError."""
+    found: list[CreditNoteShape] = []
+    after = ""
+    for _ in range(MOST_PAGES_OF_ONE):
+        page, after = await _page(stripe, "/v1/credit_notes", {"invoice": invoice}, after)
+        found += [msgspec.json.decode(raw, type=CreditNoteShape) for raw in page.data]
+        if not after:
+            break
+    return found
 
 
 async def living_subscriptions(stripe: StripeClient, *, after: str) -> Page[SubscriptionShape]:

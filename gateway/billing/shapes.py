@@ -231,8 +231,15 @@ class SubscriptionShape(msgspec.Struct, frozen=True):
 
 
 class CreditNoteShape(msgspec.Struct, frozen=True):
+    """A credit note. `out_of_band_amount` is what it gives back by another way than Stripe's."""
+
     id: str
     invoice: str | dict[str, Any] | None = None
+    status: str = ""
+    amount: int = 0
+    out_of_band_amount: int | None = None
+    currency: str = ""
+    created: int = 0
 
     @property
     def invoice_id(self) -> str:

@@ -1,10 +1,12 @@
-"""The mirror: Stripe's last answer about an invoice, or a subscription, kept on its row."""
+"""The mirror: Stripe's last answer about an invoice, a subscription or a credit note, kept on its row."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Final
+
+import msgspec
 
 from db import poke, sql
 from db.engine import DB
@@ -12,7 +14,7 @@ from db.poke import Kind
 from gateway.billing import subscriptions
 from gateway.billing.client import StripeClient, from_unix
 from gateway.billing.invoices import StripeInvoice
-from gateway.billing.shapes import SubscriptionShape, billed, id_of, invoice_digest
+from gateway.billing.shapes import CreditNoteShape, SubscriptionShape, billed, id_of, invoice_digest
 from gateway.clock import business_now
 from gateway.collect.unsettled import unsettled
 from gateway.runtime import Runtime
@@ -37,6 +39,16 @@ STORE_SUBSCRIPTION = """
         digest = $9, trial_end = $12, stale = (poked <> $10), read_at = $11
     where account = $1 and id = $2 and (read_at is null or read_at <= $11)
     returning id
+"""
+# One look may be slower than another that began later.
+STORE_CREDIT_NOTES = """
+    insert into tollbridge.stripe_credit_note as n (account, id, invoice, status, amount, out_of_band_amount, currency,
+        stripe_created_at, read_at)
+    select $1, s.id, s.invoice, s.status, s.amount, s.out_of_band_amount, s.currency, s.stripe_created_at, $2
+    from jsonb_to_recordset($3::jsonb) as s (id text, invoice text, status text, amount bigint,
+        out_of_band_amount bigint, currency text, stripe_created_at timestamptz)
+    on conflict (account, id) do update set status = excluded.status, read_at = excluded.read_at
+        where n.read_at <= excluded.read_at
 """
 
 INVOICE_POKED: Final = "select poked from tollbridge.invoice where account = $1 and id = $2"
@@ -96,6 +108,25 @@ async def store(account: str, answer: StripeInvoice, *, read_at: datetime, poked
         invoice.due_date,
         invoice.paid_at,
     )
+
+
+async def store_credit_notes(account: str, shapes: Sequence[CreditNoteShape], read_at: datetime) -> None:
+    """Keep what Stripe shows of these credit notes, in the caller's transaction."""
+    DB.current("mirroring credit notes")
+    notes = [
+        {
+            "id": shape.id,
+            "invoice": shape.invoice_id,
+            "status": shape.status,
+            "amount": shape.amount,
+            "out_of_band_amount": shape.out_of_band_amount or 0,
+            "currency": shape.currency,
+            "stripe_created_at": from_unix(shape.created),
+        }
+        for shape in sorted(shapes, key=lambda shape: shape.id)
+    ]
+    if notes:
+        await sql.rows(STORE_CREDIT_NOTES, account, read_at, msgspec.json.encode(notes).decode())
 
 
 async def store_subscription(account: str, shape: SubscriptionShape, poked: int, now: datetime) -> None:

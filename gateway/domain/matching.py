@@ -206,44 +206,50 @@ def _unsettled(ours: Entry, standing: Standing, verdict: Verdict) -> None:
 
 
 def _missing(ours: Entry, standing: Standing) -> Finding:
-    return Finding(
-        kind=BreakKind.MISSING_AT_PROCESSOR,
-        reason=f"the ledger holds this {ours.kind}, and no settlement file shows it",
-        ledger_amount=ours.amount,
-        **_common(ours, standing, ours.id),
-        invoice=ours.named,
-        attempt=ours.attempt,
-        movement=ours.id,
-        repair=_ask(ours, ours.attempt, standing),
-    )
+    reason = f"the ledger holds this {ours.kind}, and no settlement file shows it"
+    return _finding(BreakKind.MISSING_AT_PROCESSOR, standing, reason, _ask(ours, ours.attempt, standing), ours=ours)
 
 
 def _differs(ours: Entry, theirs: Entry, standing: Standing) -> Finding:
-    currency = ours.currency != theirs.currency
-    what = f"{ours.currency} here and {theirs.currency} there" if currency else "another amount there"
+    if ours.currency != theirs.currency:
+        reason = f"this {ours.kind} is in {ours.currency} here and in {theirs.currency} there"
+        kind, repair = BreakKind.CURRENCY_DIFFERS, Repair.ASK_HUMAN
+        return _finding(kind, standing, reason, repair, ours=ours, theirs=theirs)
+    reason, repair = f"this {ours.kind} is settled with another amount", _ask(ours, ours.attempt, standing)
+    found = _finding(BreakKind.AMOUNT_DIFFERS, standing, reason, repair, ours=ours, theirs=theirs)
+    return msgspec.structs.replace(found, amount=abs(ours.amount - theirs.amount))
+
+
+def _finding(
+    kind: BreakKind,
+    standing: Standing,
+    reason: str,
+    repair: Repair,
+    *,
+    ours: Entry | None = None,
+    theirs: Entry | None = None,
+    attempt: Attempt | None = None,
+) -> Finding:
+    """A break about these entries; where the ledger knows none, `attempt` may say what it is about."""
+    entry = ours or theirs
+    assert entry is not None, "a break is about something"
     return Finding(
-        kind=BreakKind.CURRENCY_DIFFERS if currency else BreakKind.AMOUNT_DIFFERS,
-        reason=f"this {ours.kind} is settled with {what}",
-        ledger_amount=ours.amount,
-        other_amount=theirs.amount,
-        **(_common(ours, standing, ours.id) | ({} if currency else {"amount": abs(ours.amount - theirs.amount)})),
-        invoice=ours.named,
-        attempt=ours.attempt,
-        movement=ours.id,
-        settlement_row=theirs.id,
-        repair=Repair.ASK_HUMAN if currency else _ask(ours, ours.attempt, standing),
+        kind=kind,
+        subject=subject(standing.connection, entry.key, entry.id),
+        amount=abs(entry.amount),
+        currency=entry.currency,
+        occurred_at=entry.occurred_at,
+        repair=repair,
+        reason=reason,
+        connection=standing.connection,
+        invoice=ours.named if ours else attempt.invoice if attempt else "",
+        attempt=ours.attempt if ours else attempt.id if attempt else "",
+        movement=ours.id if ours else "",
+        settlement_row=theirs.id if theirs else "",
+        processor_id=entry.processor_id,
+        ledger_amount=ours.amount if ours else None,
+        other_amount=theirs.amount if theirs else None,
     )
-
-
-def _common(entry: Entry, standing: Standing, mark: str) -> Mapping[str, object]:
-    return {
-        "subject": subject(standing.connection, entry.key, mark),
-        "connection": standing.connection,
-        "amount": abs(entry.amount),
-        "currency": entry.currency,
-        "occurred_at": entry.occurred_at,
-        "processor_id": entry.processor_id,
-    }
 
 
 def subject(connection: str, key: Key, mark: str) -> str:
@@ -285,30 +291,15 @@ class _Known(msgspec.Struct, frozen=True):
         other = self.by_reference.get(theirs.named)
         if _names(theirs, ours) or other is None or other.invoice == ours.named:
             return None
-        return Finding(
-            kind=BreakKind.WRONG_INVOICE,
-            reason=f"the ledger has this {ours.kind} for {ours.named}; its reference there is that of {other.invoice}",
-            ledger_amount=ours.amount,
-            other_amount=theirs.amount,
-            **_common(ours, self.standing, ours.id),
-            invoice=ours.named,
-            attempt=ours.attempt,
-            movement=ours.id,
-            settlement_row=theirs.id,
-            repair=Repair.ASK_HUMAN,
-        )
+        reason = f"the ledger has this {ours.kind} for {ours.named}; its reference there is that of {other.invoice}"
+        kind, repair = BreakKind.WRONG_INVOICE, Repair.ASK_HUMAN
+        return _finding(kind, self.standing, reason, repair, ours=ours, theirs=theirs)
 
     def unexpected(self, theirs: Entry, *, repeated: bool) -> Finding:
         """A row that the ledger does not know."""
         attempt = self.by_reference.get(theirs.named) or self.by_charge.get(theirs.charge_id or theirs.processor_id)
         again = "shows it once more" if repeated else "shows it, and the ledger does not"
-        return Finding(
-            kind=BreakKind.DUPLICATE_AT_PROCESSOR if repeated else BreakKind.MISSING_IN_LEDGER,
-            reason=f"a {theirs.kind}: the settlement file {again}",
-            other_amount=theirs.amount,
-            **_common(theirs, self.standing, theirs.id),
-            invoice=attempt.invoice if attempt else "",
-            attempt=attempt.id if attempt else "",
-            settlement_row=theirs.id,
-            repair=_ask(theirs, attempt.id if attempt else "", self.standing),
-        )
+        kind = BreakKind.DUPLICATE_AT_PROCESSOR if repeated else BreakKind.MISSING_IN_LEDGER
+        repair = _ask(theirs, attempt.id if attempt else "", self.standing)
+        reason = f"a {theirs.kind}: the settlement file {again}"
+        return _finding(kind, self.standing, reason, repair, theirs=theirs, attempt=attempt)

@@ -12,6 +12,7 @@ from db.poke import Kind
 from db.states import SETTLED, Walk
 from gateway.billing.shapes import CreditNoteShape, InvoiceShape, SubscriptionShape, invoice_digest, is_echo
 from gateway.billing.subscriptions import GONE
+from gateway.collect import mirror
 
 KNOWN: Final = "select id, digest from tollbridge.{} where account = $1 and id = any($2) order by id for no key update"
 LISTED: Final = "update tollbridge.{} set listed_at = $3 where account = $1 and id = any($2)"
@@ -49,7 +50,8 @@ async def compare_subscriptions(
 
 
 async def poke_what_is_credited(account: str, found: Sequence[CreditNoteShape], now: datetime) -> int:
-    """Poke the invoices of these credit notes, which say nothing of what we know of them; returns how many."""
+    """Mirror these credit notes, and poke their invoices; in the caller's transaction. Returns how many invoices."""
+    await mirror.store_credit_notes(account, found, now)
     invoices = sorted({shape.invoice_id for shape in found} - {""})
     await poke.poke(Kind.INVOICE, account, invoices, now, stale=True)
     return len(invoices)
