@@ -15,6 +15,7 @@ from gateway.api.checkout import checkout_routes
 from gateway.api.connections import connection_routes
 from gateway.api.customers import customer_routes
 from gateway.api.events import event_routes
+from gateway.api.exports import export_routes
 from gateway.api.idempotency import Idempotency
 from gateway.api.inbox import inbox_routes
 from gateway.api.invoices import invoice_routes
@@ -22,6 +23,7 @@ from gateway.api.keys import key_routes
 from gateway.api.method_sessions import method_session_routes
 from gateway.api.pauses import pause_routes
 from gateway.api.payment_methods import payment_method_routes
+from gateway.api.reconciliations import reconciliation_routes
 from gateway.api.webhook_endpoints import webhook_endpoint_routes
 
 
@@ -41,6 +43,7 @@ def v1() -> Router:
             *connection_routes,
             *customer_routes,
             *event_routes,
+            *export_routes,
             *inbox_routes,
             *invoice_routes,
             *key_routes,
@@ -48,5 +51,6 @@ def v1() -> Router:
             method_session_routes,
             *payment_method_routes,
             *pause_routes,
+            *reconciliation_routes,
         ],
     )

@@ -14,6 +14,7 @@ from gateway.accounts.errors import FieldError
 from gateway.books import sources
 from gateway.books.report import major, row
 from gateway.books.session import own_session, pages
+from gateway.clock import business_now
 from gateway.domain import journal
 from gateway.domain.chart import BEANCOUNT, Chart
 from gateway.domain.journal import Booked, Transaction
@@ -47,6 +48,11 @@ async def export(account: str, first: date, last: date, form: Format) -> AsyncGe
     if form == "beancount":
         await _refuse_names(account, chart)
     return _text(account, chart, first, last, form)
+
+
+async def yesterday() -> date:
+    """The last day that is over: nothing is booked on it any more."""
+    return (await business_now()).date() - timedelta(days=1)
 
 
 async def _text(account: str, chart: Chart, first: date, last: date, form: Format) -> AsyncGenerator[str, None]:

@@ -64,6 +64,13 @@ LAST: Final = """
     where account = $1 and state = 'finished' order by number desc limit 1
 """
 
+# The one of this number; without one, the last that is over.
+NUMBERED: Final = """
+    select * from tollbridge.reconciliation
+    where account = $1 and (number = $2 or $2 is null and state in ('finished', 'failed'))
+    order by number desc limit 1
+"""
+
 
 class LostError(Exception):
     """Another process has taken the run up: this one writes nothing more of it."""
@@ -170,6 +177,12 @@ async def take(now: datetime, run: str = "") -> Holding | None:
 async def last(account: str) -> Last | None:
     row = await sql.row(LAST, account)
     return None if row is None else Last(row["began_at"], msgspec.json.decode(row["summary"], type=Summary))
+
+
+async def numbered(account: str, number: int | None) -> Run | None:
+    """The run of this number, or the last that is over."""
+    row = await sql.row(NUMBERED, account, number)
+    return None if row is None else run_of(row)
 
 
 async def finish(holding: Holding, summary: Summary, error: str, now: datetime) -> None:

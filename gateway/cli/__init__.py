@@ -26,6 +26,8 @@ COMMANDS: Final = {
     "customers": "gateway.cli.customers:customers",
     "invoices": "gateway.cli.invoices:invoices",
     "catch-up": "gateway.cli.catch_up:catch_up",
+    "reconcile": "gateway.cli.reconcile:reconcile",
+    "export": "gateway.cli.export:export",
     "payment-methods": "gateway.cli.payment_methods:payment_methods",
     "events": "gateway.cli.events:events",
     "webhooks": "gateway.cli.webhooks:webhooks",

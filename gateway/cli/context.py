@@ -24,6 +24,8 @@ from gateway.accounts.audit import Author
 from gateway.accounts.errors import AccountsError, FieldError
 from gateway.api.problems import DATABASE_AWAY, ProblemError
 from gateway.billing.errors import StripeError
+from gateway.books.repair import BreakClosedError
+from gateway.books.rows import RowChangedError
 from gateway.cases import CaseClosedError
 from gateway.cli.home import local_keyring
 from gateway.clock import LiveClockError
@@ -40,6 +42,7 @@ ACCOUNT = click.option("--account", default="", help="Name or id; not needed whe
 
 FAILURES = (
     AccountsError,
+    BreakClosedError,
     ByHandError,
     CaseClosedError,
     DatabaseError,
@@ -49,6 +52,7 @@ FAILURES = (
     OSError,
     ProblemError,
     ProcessorError,
+    RowChangedError,
     SettingsError,
     StripeError,
     UnknownAccountError,
