@@ -815,7 +815,7 @@ create table tollbridge.settlement_file (
     until_at timestamptz,
     taken_by text not null,
     taken_at timestamptz not null,
-    unique (account, id),
+    unique (account, connection, id),
     unique (account, connection, processor_id),
     foreign key (account, connection) references tollbridge.connection (account, id) on delete restrict
 );
@@ -840,8 +840,8 @@ create table tollbridge.settlement_row (
     occurred_at timestamptz not null,
     taken_at timestamptz not null,
     primary key (account, connection, row_id),
-    foreign key (account, connection) references tollbridge.connection (account, id) on delete restrict,
-    foreign key (account, file) references tollbridge.settlement_file (account, id) on delete restrict
+    foreign key (account, connection, file) references tollbridge.settlement_file (account, connection, id)
+        on delete restrict
 );
 create index settlement_row_key on tollbridge.settlement_row (account, connection, kind, processor_id);
 create index settlement_row_taken on tollbridge.settlement_row (account, taken_at, row_id);

@@ -173,3 +173,10 @@ async def test_a_map_that_cannot_be(rows: World, tmp_path: Path, change: dict[st
     fields = {"columns": PLAIN.columns, "kinds": PLAIN.kinds} | change
     with pytest.raises(FieldError, match=wrong):
         await take(rows, written(tmp_path, LINE), Format(**fields))
+
+
+def test_ids_that_no_index_holds_and_letters_that_no_column_does(tmp_path: Path) -> None:
+    with pytest.raises(FieldError, match="line 2: an id has more than 255"):
+        list(read(written(tmp_path, LINE.replace("psp_1", "p" * 300)), PLAIN))
+    with pytest.raises(FieldError, match="line 2 holds the character NUL"):
+        list(read(written(tmp_path, LINE.replace("psp_1", "p\0")), PLAIN))
