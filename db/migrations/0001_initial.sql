@@ -844,6 +844,8 @@ create table tollbridge.settlement_row (
         on delete restrict
 );
 create index settlement_row_key on tollbridge.settlement_row (account, connection, kind, processor_id);
+create index settlement_row_unnamed on tollbridge.settlement_row (account, connection)
+    where processor_id = reference and reference <> '';
 create index settlement_row_taken on tollbridge.settlement_row (account, taken_at, row_id);
 
 -- Stripe's credit notes, as last seen: an issued one can only be voided.
@@ -900,6 +902,7 @@ create table tollbridge.reconciliation_break (
     attempt text not null default '',
     movement text not null default '',
     settlement_row text not null default '',
+    credit_notes text not null default '',         -- their ids, with blanks between
     processor_id text not null default '',
     amount bigint not null check (amount >= 0),
     currency text not null,

@@ -88,6 +88,7 @@ class ReconciliationBreak(Table, tablename="reconciliation_break", schema=SCHEMA
     attempt = Text()
     movement = Text()
     settlement_row = Text()
+    credit_notes = Text()
     processor_id = Text()
     amount = BigInt()
     currency = Text()

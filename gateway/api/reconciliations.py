@@ -49,6 +49,7 @@ class ComparedConnection(msgspec.Struct, frozen=True):
     covered_from: Annotated[int | None, about("The oldest move that its files tell of.")]
     covered_to: Annotated[int | None, about("The newest.")]
     new_files: int
+    elsewhere: Annotated[int, about("Rows of another connection to the same account at the processor.")]
     matched: Annotated[int, about("Of what came since the last run, and of breaks that were open.")]
     breaks: int
     in_transit: list[MoneyBody]
@@ -104,6 +105,7 @@ class BreakBody(msgspec.Struct, frozen=True):
     attempt: str | None
     movement: str | None
     settlement_row: str | None
+    credit_notes: list[str]
     processor_id: str | None
     occurred: int
     first_seen: Annotated[int, about("It stands since then, over all runs.")]
@@ -305,6 +307,7 @@ def _connection(one: ConnectionSummary) -> ComparedConnection:
         covered_from=unix(one.covered_from),
         covered_to=unix(one.covered_to),
         new_files=one.files,
+        elsewhere=one.result.elsewhere,
         matched=one.result.matched,
         breaks=one.result.breaks,
         in_transit=_money(one.result.in_transit),
@@ -335,6 +338,7 @@ def _break(row: asyncpg.Record) -> BreakBody:
         attempt=row["attempt"] or None,
         movement=row["movement"] or None,
         settlement_row=row["settlement_row"] or None,
+        credit_notes=row["credit_notes"].split(),
         processor_id=row["processor_id"] or None,
         occurred=unix(row["occurred_at"]),
         first_seen=unix(row["first_seen_at"]),

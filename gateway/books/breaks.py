@@ -15,8 +15,8 @@ from db.ids import new_id
 from gateway.domain.breaks import Finding
 
 TOLD: Final = (
-    "kind", "subject", "invoice", "attempt", "movement", "settlement_row", "processor_id", "amount", "currency",
-    "ledger_amount", "other_amount", "reason", "repair", "occurred_at",
+    "kind", "subject", "invoice", "attempt", "movement", "settlement_row", "credit_notes", "processor_id", "amount",
+    "currency", "ledger_amount", "other_amount", "reason", "repair", "occurred_at",
 )  # fmt: skip
 LONGEST: Final = 500
 
@@ -32,14 +32,14 @@ REPLACED: Final = """
 """
 INSERT: Final = """
     insert into tollbridge.reconciliation_break (id, account, kind, subject, connection, invoice, attempt, movement,
-        settlement_row, processor_id, amount, currency, ledger_amount, other_amount, reason, repair, occurred_at,
-        first_seen_at, from_run, seen_run)
+        settlement_row, credit_notes, processor_id, amount, currency, ledger_amount, other_amount, reason, repair,
+        occurred_at, first_seen_at, from_run, seen_run)
     select b.id, $1, b.kind, b.subject, nullif(b.connection, ''), b.invoice, b.attempt, b.movement, b.settlement_row,
-        b.processor_id, b.amount, b.currency, b.ledger_amount, b.other_amount, b.reason, b.repair, b.occurred_at,
-        b.first_seen_at, $2, $2
+        b.credit_notes, b.processor_id, b.amount, b.currency, b.ledger_amount, b.other_amount, b.reason, b.repair,
+        b.occurred_at, b.first_seen_at, $2, $2
     from jsonb_to_recordset($3::jsonb) as b (id text, kind text, subject text, connection text, invoice text,
-        attempt text, movement text, settlement_row text, processor_id text, amount bigint, currency text,
-        ledger_amount bigint, other_amount bigint, reason text, repair text, occurred_at timestamptz,
+        attempt text, movement text, settlement_row text, credit_notes text, processor_id text, amount bigint,
+        currency text, ledger_amount bigint, other_amount bigint, reason text, repair text, occurred_at timestamptz,
         first_seen_at timestamptz)
 """
 KEEP: Final = """
@@ -91,7 +91,7 @@ async def close(account: str, run: int) -> list[str]:
 def _storable(one: Finding) -> Finding:
     texts = {
         name: sql.storable(getattr(one, name), LONGEST)
-        for name in ("subject", "reason", "processor_id", "settlement_row")
+        for name in ("subject", "reason", "processor_id", "settlement_row", "credit_notes")
     }
     return msgspec.structs.replace(one, **texts)
 

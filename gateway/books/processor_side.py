@@ -48,9 +48,11 @@ class Money(msgspec.Struct):
 
 
 class Compared(msgspec.Struct):
-    """What became of the entries of one connection. `not_covered`: no settlement file tells of their time."""
+    """What became of the entries of one connection. `not_covered`: no settlement file tells of their time.
+    `elsewhere`: rows of another connection to the same account at the processor."""
 
     matched: int = 0
+    elsewhere: int = 0
     breaks: int = 0
     in_transit: dict[str, Money] = {}
     not_covered: dict[str, Money] = {}
@@ -80,8 +82,8 @@ async def compare(account: str, standing: Standing, since: datetime, run: int, f
                 await told(len(ledger) + len(settled))
         await comparing.examine(odd)
     await _still_open(account, standing.connection, run, comparing)
-    if (late := _late(standing, compared)) is not None:
-        await found([late])
+    if (waits := _late(standing, compared)) is not None:
+        await found([waits])
     return compared
 
 
@@ -113,9 +115,11 @@ class _Comparing(msgspec.Struct):
         rows = await sql.rows(sources.ATTEMPTS_OF, *where, references, charges) if settled else []
         by_reference = {row["reference"]: Attempt(row["id"], row["invoice"]) for row in rows}
         by_charge = {row["processor_id"]: Attempt(row["id"], row["invoice"]) for row in rows}
+        others = await sql.rows(sources.ELSEWHERE, where[1], references, charges) if settled else []
+        elsewhere = {row[name] for row in others for name in ("reference", "processor_id")} - {""}
         findings: list[Finding] = []
         for group in groups(ledger, settled):
-            verdict = judge(group, self.standing, by_reference, by_charge)
+            verdict = judge(group, self.standing, by_reference, by_charge, elsewhere)
             _count(self.compared, self.standing, verdict)
             findings += verdict.findings
         await self.found(findings)
@@ -123,6 +127,7 @@ class _Comparing(msgspec.Struct):
 
 def _count(compared: Compared, standing: Standing, verdict: Verdict) -> None:
     compared.matched += verdict.matched
+    compared.elsewhere += verdict.elsewhere
     compared.breaks += len(verdict.findings)
     for waits, entries in ((compared.in_transit, verdict.in_transit), (compared.not_covered, verdict.not_covered)):
         for one in entries:
@@ -135,15 +140,18 @@ def _count(compared: Compared, standing: Standing, verdict: Verdict) -> None:
 
 
 def _late(standing: Standing, compared: Compared) -> Finding | None:
-    """Money waits, and the files that should tell of it don't come. Where none ever came, nothing is compared."""
-    if compared.waits_since is None or standing.covered_to is None:
-        return None
+    """Money waits, and the files that should tell of it don't come."""
+    return None if compared.waits_since is None else late(standing, compared.waits_since)
+
+
+def late(standing: Standing, since: datetime) -> Finding:
+    """No settlement file tells of what moved at `since`, and one should."""
     return Finding(
         kind=BreakKind.SETTLEMENT_LATE,
         subject=f"{standing.connection} files",
         amount=0,
         currency="",
-        occurred_at=compared.waits_since,
+        occurred_at=since,
         repair=Repair.FETCH_SETTLEMENTS,
         reason="moves of money should be settled by now, and no settlement file tells of their days",
         connection=standing.connection,

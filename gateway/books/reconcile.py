@@ -132,6 +132,10 @@ async def _connection(
     if summary.compared:
         since, heard = _since(standing, last), _hear(holding, f"settlements of {row['name']}", progress)
         summary.result = await processor_side.compare(run.account, standing, since, run.number, found, heard)
+    elif row["enabled"] and capabilities is not None and capabilities.settlement_files:
+        oldest = await sql.value(sources.OLDEST, run.account, row["id"])
+        if oldest is not None and standing.now - oldest > standing.due_after:
+            await found([processor_side.late(standing, oldest)])
     return summary
 
 

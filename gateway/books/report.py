@@ -28,7 +28,7 @@ BREAKS: Final = """
 OF_RUN: Final = f"{BREAKS} where r.account = $1 and r.id = $2 order by t.first_seen_at, t.id"
 COLUMNS: Final = (
     "break", "kind", "amount", "currency", "age_days", "first_seen", "occurred", "connection", "invoice", "attempt",
-    "movement", "settlement_row", "processor_id", "ledger_amount", "other_amount", "repair", "reason",
+    "movement", "settlement_row", "credit_notes", "processor_id", "ledger_amount", "other_amount", "repair", "reason",
 )  # fmt: skip
 
 
@@ -78,6 +78,7 @@ def _cells(one: Any, at: datetime) -> tuple[object, ...]:
         one["attempt"],
         one["movement"],
         one["settlement_row"],
+        one["credit_notes"],
         one["processor_id"],
         major(one["ledger_amount"], currency),
         major(one["other_amount"], currency),

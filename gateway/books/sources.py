@@ -47,6 +47,18 @@ ATTEMPTS_OF: Final = """
     select id, invoice, reference, coalesce(processor_id, '') as processor_id from tollbridge.attempt
     where account = $1 and connection = $2 and (reference = any($3) or processor_id = any($4))
 """
+# Two accounts may charge through one account at a processor, whose files tell each of them of both's charges.
+ELSEWHERE: Final = """
+    select a.reference, coalesce(a.processor_id, '') as processor_id
+    from tollbridge.connection own join tollbridge.connection c on c.id <> own.id and c.adapter = own.adapter
+        and c.options ->> 'account' = own.options ->> 'account'
+    join tollbridge.attempt a on a.connection = c.id and (a.reference = any($2) or a.processor_id = any($3))
+    where own.id = $1
+"""
+# Where no file ever came, and one should.
+OLDEST: Final = """
+    select min(occurred_at) from tollbridge.movement where account = $1 and connection = $2
+"""
 # A row that names a charge by our reference alone is held under that until the attempt's own id is known.
 NAME_ROWS: Final = """
     update tollbridge.settlement_row r set processor_id = a.processor_id
@@ -64,7 +76,7 @@ COVERED: Final = """
 # Stripe's credit notes: our mirror of them alone. Whoever keeps them otherwise changes this one place.
 CREDIT_NOTES: Final = """
     select n.invoice, sum(n.amount) as total, sum(n.out_of_band_amount) as out_of_band,
-        max(n.stripe_created_at) as newest_at
+        max(n.stripe_created_at) as newest_at, string_agg(n.id, ' ' order by n.stripe_created_at, n.id) as ids
     from wanted w join tollbridge.stripe_credit_note n on n.account = $1 and n.invoice = w.id
     where n.status = 'issued' group by n.invoice
 """
@@ -94,8 +106,15 @@ MONEY: Final = f"""
         left join tollbridge.attempt t on t.account = $1 and t.id = m.attempt
     ) x group by x.invoice
 """  # noqa: S608
-# `wanted` holds the invoices to compare. Most are plain (paid at Stripe by just what the ledger holds, with as much
-# given back as went back): those are judged here, without reading Stripe's whole answer about each.
+# Most invoices are plain: paid at Stripe by just what the ledger holds, with as much given back as went back; or not
+# paid, and nothing moved. Those are judged here, without reading Stripe's whole answer about each.
+PLAIN: Final = """
+    i.status = 'paid' and i.amount_due > 0 and coalesce(m.captured, 0) + coalesce(m.received, 0) = i.amount_due
+        and coalesce(m.refunded, 0) = coalesce(n.out_of_band, 0) and coalesce(m.disputed, 0) = 0
+        and coalesce(m.surplus, 0) = coalesce(m.surplus_returned, 0) and coalesce(m.other_currency, 0) = 0
+    or (i.status <> 'paid' or i.amount_due = 0) and m.invoice is null and n.invoice is null
+"""
+# `wanted` holds the invoices to compare.
 INVOICES: Final = f"""
     with money as ({MONEY}), notes as ({CREDIT_NOTES}), back as ({RETURNING})
     select i.id, i.currency, i.status, i.snapshot, coalesce(i.stripe_created_at, i.created_at) as created_at,
@@ -104,16 +123,13 @@ INVOICES: Final = f"""
         coalesce(m.surplus_returned, 0) as surplus_returned, coalesce(m.disputed, 0) as disputed,
         coalesce(m.other_currency, 0) as other_currency, coalesce(b.returning, 0) as returning,
         coalesce(n.total, 0) as credited, coalesce(n.out_of_band, 0) as out_of_band, n.newest_at,
+        coalesce(n.ids, '') as credit_notes,
         exists (select from tollbridge.recording r where r.account = $1 and r.invoice = i.id
                 and r.state in ('sending', 'recorded', 'unknown')) as we_may_have
     from wanted w join tollbridge.invoice i on i.account = $1 and i.id = w.id
     left join money m on m.invoice = i.id left join notes n on n.invoice = i.id left join back b on b.invoice = i.id
     where i.snapshot is not null and (i.state <> 'not_ours' or m.invoice is not null)
-      and not (i.status = 'paid' and coalesce(m.captured, 0) + coalesce(m.received, 0) = i.amount_due
-               and coalesce(m.refunded, 0) = coalesce(n.out_of_band, 0) and coalesce(m.disputed, 0) = 0
-               and coalesce(m.surplus, 0) = coalesce(m.surplus_returned, 0) and coalesce(m.other_currency, 0) = 0
-               and i.amount_due > 0)
-      and not ((i.status <> 'paid' or i.amount_due = 0) and m.invoice is null and n.invoice is null)
+      and not ({PLAIN})
 """  # noqa: S608
 WANT_ALL: Final = "insert into wanted select id from tollbridge.invoice where account = $1"
 # Once a day: what came since, over all tables that have a part in it. Invoices have no index on when they were read,

@@ -135,7 +135,12 @@ def _books(row: Any, shape: InvoiceShape, tagged: str) -> InvoiceBooks:
             other_currency=int(row["other_currency"]),
             moved_at=row["moved_at"],
         ),
-        credits=Credits(total=int(row["credited"]), out_of_band=int(row["out_of_band"]), newest_at=row["newest_at"]),
+        credits=Credits(
+            total=int(row["credited"]),
+            out_of_band=int(row["out_of_band"]),
+            ids=row["credit_notes"],
+            newest_at=row["newest_at"],
+        ),
         tagged=tagged,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,6 +36,8 @@ from gateway.cli.values import pairs
 from gateway.clock import business_now
 from gateway.runtime import Runtime
 
+WAIT_S: Final = 0.5
+WAIT_TIMES: Final = 7_200
 RUN: Final = click.option("--run", "number", type=int, help="Of the run with this number; else of the last.")
 
 
@@ -194,11 +197,11 @@ async def _run_of(account: str, number: int | None) -> Run:
 
 
 async def _run(runtime: Runtime, account: Account, *, whole: bool, live: bool) -> Run:
-    """Ask for a run and do it here; one that a worker does already is waited for by asking again."""
+    """Ask for a run and do it here; one that a worker does already is waited for."""
     asked = await runs.ask(author(), account.id, await business_now(), whole=whole, live=live)
     holding = await runs.take(await business_now(), asked.id)
     if holding is None:
-        raise click.ClickException(f"{account.name}: a worker is comparing already; see `tollbridge reconcile list`")
+        return await _ended(account, asked.id)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed:,}"), TimeElapsedColumn())
     with Progress(*columns, console=ERR, transient=True) as progress:
         tasks: dict[str, Any] = {}
@@ -210,6 +213,17 @@ async def _run(runtime: Runtime, account: Account, *, whole: bool, live: bool) -
 
         await compare(runtime, holding, told)
     return await find_run(account.id, asked.id)
+
+
+async def _ended(account: Account, wanted: str) -> Run:
+    """The run, once the worker that does it is done; raises click's error."""
+    with ERR.status(f"{account.name}: a worker compares already"):
+        for _ in range(WAIT_TIMES):
+            found = await find_run(account.id, wanted)
+            if found.finished_at is not None:
+                return found
+            await asyncio.sleep(WAIT_S)
+    raise click.ClickException(f"{account.name}: a worker is comparing still; see `tollbridge reconcile list`")
 
 
 async def _upload(account: Account, connection: str, file: Path, change: dict[str, Any], kinds: Sequence[str]) -> str:

@@ -29,6 +29,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     attempt: str = ""
     movement: str = ""
     settlement_row: str = ""
+    credit_notes: str = ""
+    """Their ids, with blanks between."""
     processor_id: str = ""
     ledger_amount: int | None = None
     other_amount: int | None = None

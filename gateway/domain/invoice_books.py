@@ -49,10 +49,11 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Credits(msgspec.Struct, frozen=True, kw_only=True):
-    """The invoice's issued credit notes, as mirrored: their sum, and what they give back out of band."""
+    """The invoice's issued credit notes, as mirrored: their sum, what they give back out of band, and their ids."""
 
     total: int = 0
     out_of_band: int = 0
+    ids: str = ""
     newest_at: datetime | None = None
 
 
@@ -178,6 +179,7 @@ def _finding(
         repair=repair,
         reason=reason,
         invoice=books.id,
+        credit_notes=books.credits.ids,
         ledger_amount=ledger,
         other_amount=other,
     )

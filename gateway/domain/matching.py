@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import zip_longest
@@ -95,9 +96,10 @@ class Wait(StrEnum):
 
 
 class Verdict(msgspec.Struct):
-    """What became of the entries of a group, or of many."""
+    """What became of the entries of a group. `elsewhere`: rows of another connection's."""
 
     matched: int = 0
+    elsewhere: int = 0
     findings: list[Finding] = []
     in_transit: list[Entry] = []
     not_covered: list[Entry] = []
@@ -135,12 +137,15 @@ def judge(
     standing: Standing,
     by_reference: Mapping[str, Attempt] = {},
     by_charge: Mapping[str, Attempt] = {},
+    elsewhere: AbstractSet[str] = frozenset(),
 ) -> Verdict:
     """What is wrong with a group, if anything. `by_reference`, `by_charge`: attempts of the connection, as far as the
-    group's settlement rows name any."""
+    group's settlement rows name any; `elsewhere`: references and charges of other connections to the same account at
+    the processor, whose files tell of both's."""
     known = _Known(standing, by_reference, by_charge)
-    pairs, ledger, settled = _paired(group)
-    verdict = Verdict(matched=len(pairs))
+    pairs, ledger, left = _paired(group)
+    settled = [one for one in left if one.named not in elsewhere and _charge(one) not in elsewhere]
+    verdict = Verdict(matched=len(pairs), elsewhere=len(left) - len(settled))
     verdict.findings += [found for ours, theirs in pairs if (found := known.misnamed(ours, theirs)) is not None]
     spare = Counter((one.amount, one.currency) for _, one in pairs)
     for ours, theirs in zip_longest(ledger, settled):
@@ -279,6 +284,10 @@ def _names(theirs: Entry, ours: Entry) -> bool:
     return invoice == ours.named or theirs.kind not in CHARGES or not (invoice.startswith("in_") and number.isdigit())
 
 
+def _charge(theirs: Entry) -> str:
+    return theirs.charge_id or theirs.processor_id
+
+
 class _Known(msgspec.Struct, frozen=True):
     """The attempts that settlement rows may be about."""
 
@@ -297,7 +306,7 @@ class _Known(msgspec.Struct, frozen=True):
 
     def unexpected(self, theirs: Entry, *, repeated: bool) -> Finding:
         """A row that the ledger does not know."""
-        attempt = self.by_reference.get(theirs.named) or self.by_charge.get(theirs.charge_id or theirs.processor_id)
+        attempt = self.by_reference.get(theirs.named) or self.by_charge.get(_charge(theirs))
         again = "shows it once more" if repeated else "shows it, and the ledger does not"
         kind = BreakKind.DUPLICATE_AT_PROCESSOR if repeated else BreakKind.MISSING_IN_LEDGER
         repair = _ask(theirs, attempt.id if attempt else "", self.standing)

@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 
 from db import sql
-from db.ids import new_id
 from gateway.accounts.audit import Author
 from gateway.books import runs
 from gateway.books.reconcile import reconcile
 from gateway.clock import business_now
 from gateway.sandbox.practice.settlements import settlements
+from gateway.workers.timers import reconciling
 from tests.books.conftest import Books
-from tests.support.world import World
+from tests.support.world import Doors, World
+from tests.support.world import world as new_world
 
 
 def book(world: World, kind: str, amount: int, charge: Any = None) -> Any:
@@ -109,7 +110,10 @@ async def test_a_break_that_changes_is_as_old_as_it_was(world: World, books: Boo
 
 async def test_what_lies_before_the_last_run_is_seen_again_only_where_it_broke(world: World, books: Books) -> None:
     await world.signup("ok")
-    await world.later(days=45)
+    await world.later(days=1)
+    await books.compare()
+    await world.later(days=44)
+    await world.later(days=1)
     await books.compare()
     await world.later(days=20)
     await world.later(days=1)
@@ -223,5 +227,41 @@ async def test_every_account_is_compared_once_a_day(world: World) -> None:
     assert await runs.ask_daily(now + timedelta(hours=23)) == 0
 
 
-def test_ids_sort_by_age() -> None:
-    assert new_id("brk") < new_id("brk")
+async def test_a_worker_does_the_days_run(world: World) -> None:
+    await world.signup("ok")
+    await world.later(days=1)
+    turn = reconciling(world.runtime)
+    await turn()
+    await turn()
+    runs = [tuple(row) for row in await sql.rows("select asked_by, state, live from tollbridge.reconciliation")]
+    assert runs == [("timer", "finished", True)]
+
+
+async def test_a_file_that_tells_of_two_accounts_is_each_ones_own(database: str, doors: Doors) -> None:
+    """Scenario 232: two accounts of Stripe's charge through one account at the processor."""
+    async with new_world(doors, shops=2) as world:
+        account = world.practice.account(world.shop.practice_key)
+        await share(world, account.id)
+        await world.signup("ok", "one")
+        await world.signup("ok", "two", shop=world.shops[1])
+        ours, theirs = world.captures(), world.captures(world.shops[1])
+        assert (len(ours), len(theirs)) == (1, 1)
+        world.practice.book(account, "capture", theirs[0], 1000)
+        await world.later(days=1)
+        summary = await Books(world).compare()
+        assert (summary.open, summary.connections[0].result.elsewhere) == (0, 1)
+
+
+async def share(world: World, account: str) -> None:
+    """The second shop's connection is one to the same account at the processor."""
+    change = "update tollbridge.connection set options = jsonb_set(options, '{account}', to_jsonb($2::text))"
+    await sql.rows(f"{change} where id = $1", world.shops[1].connection, account)
+
+
+async def test_files_that_never_come_are_late(world: World, books: Books) -> None:
+    world.practice.faults.add("error_before", method="GET", path="/v1/settlements", status=403, times=None)
+    await world.signup("ok")
+    await world.later(days=3)
+    assert await books.kinds() == []
+    await world.later(days=2)
+    assert await books.kinds() == ["settlement_late"]
