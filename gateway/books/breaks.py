@@ -91,7 +91,7 @@ async def close(account: str, run: int) -> list[str]:
 def _storable(one: Finding) -> Finding:
     texts = {
         name: sql.storable(getattr(one, name), LONGEST)
-        for name in ("subject", "reason", "processor_id", "settlement_row", "credit_notes")
+        for name in ("reason", "processor_id", "settlement_row", "credit_notes")
     }
     return msgspec.structs.replace(one, **texts)
 

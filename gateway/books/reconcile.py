@@ -59,7 +59,8 @@ async def reconcile(runtime: Runtime, holding: Holding, progress: Told = _nothin
     """Do a run to its end. One that comes to nothing says why, and the next compares what it did not."""
     run, now = holding.run, await business_now()
     try:
-        summary = await _compare(runtime, holding, now, progress)
+        async with holding.kept():
+            summary = await _compare(runtime, holding, now, progress)
     except LostError:
         raise
     except Exception as error:
@@ -153,7 +154,7 @@ def _since(standing: Standing, last: Last | None) -> datetime:
 def _hear(holding: Holding, what: str, progress: Told) -> Callable[[int], Awaitable[None]]:
     async def heard(more: int) -> None:
         progress(what, more)
-        await holding.beat()
+        holding.check()
 
     return heard
 

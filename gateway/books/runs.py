@@ -5,12 +5,15 @@ A process that dies lets go when its claim runs out; whoever takes the run up th
 
 from __future__ import annotations
 
-import time
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import asyncpg
 import msgspec
+import structlog
 
 from db import sql
 from db.engine import DB
@@ -20,8 +23,10 @@ from gateway.accounts.audit import Author
 from gateway.books.processor_side import Compared
 from gateway.books.stripe_side import InvoicesCompared
 
+log = structlog.get_logger()
+
 EVERY: Final = timedelta(days=1)
-CLAIM_S: Final = 300.0
+CLAIM_S: Final = 120.0
 BEAT_S: Final = 20.0
 TIMER: Final = "timer"
 
@@ -126,18 +131,34 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Holding:
-    """A run that this process holds. `beat` says so again, now and then, and raises LostError once it is lost."""
+    """A run that this process holds."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self._held_at = time.monotonic()
+        self._lost = False
 
-    async def beat(self) -> None:
-        if time.monotonic() - self._held_at < BEAT_S:
-            return
-        if await sql.row(HOLD, self.run.id, self.run.began_at, CLAIM_S) is None:
+    def check(self) -> None:
+        """Raises LostError once another process holds it."""
+        if self._lost:
             raise LostError(self.run.id)
-        self._held_at = time.monotonic()
+
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """Say now and then that it is held, however long a statement takes."""
+        beating = asyncio.create_task(self._beat())
+        try:
+            yield
+        finally:
+            beating.cancel()
+            await asyncio.wait([beating])
+
+    async def _beat(self) -> None:
+        while not self._lost:
+            await asyncio.sleep(BEAT_S)
+            try:
+                self._lost = await sql.row(HOLD, self.run.id, self.run.began_at, CLAIM_S) is None
+            except Exception as error:  # the claim outlasts several that fail
+                log.warning("run_not_held", id=self.run.id, error=type(error).__name__)
 
 
 class Last(msgspec.Struct, frozen=True):

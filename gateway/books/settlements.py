@@ -35,7 +35,7 @@ AGAIN: Final = timedelta(days=7)
 """Files of so many days before the newest are looked for again: one may come late."""
 
 KNOWN: Final = """
-    select processor_id from tollbridge.settlement_file where account = $1 and connection = $2
+    select processor_id, until_at from tollbridge.settlement_file where account = $1 and connection = $2
       and processor_id = any($3)
 """
 NEWEST: Final = """
@@ -68,17 +68,19 @@ async def fetch(runtime: Runtime, account: str, connection: str) -> Fetched:
 async def _fetch(runtime: Runtime, adapter: ProcessorAdapter, account: str, connection: str, fetched: Fetched) -> None:
     newest: datetime = await sql.value(NEWEST, account, connection)
     since, timeout_s = (newest - AGAIN).date(), total_timeout_s(runtime, adapter)
-    seen: set[str] = set()
     for _ in range(MOST_LISTS):
         async with asyncio.timeout(timeout_s):
-            listed = [one for one in await adapter.settlements(since) if one not in seen]
-        seen.update(listed)
-        if not listed:
-            return
-        known = {row["processor_id"] for row in await sql.rows(KNOWN, account, connection, listed)}
+            listed = await adapter.settlements(since)
+        rows = await sql.rows(KNOWN, account, connection, list(listed))
+        known = {row["processor_id"] for row in rows}
+        days = [row["until_at"].date() for row in rows if row["until_at"] is not None]
         for one in listed:
-            if one not in known:
-                since = max(since, await _take(adapter, account, connection, one, timeout_s, fetched) or since)
+            if one not in known and (day := await _take(adapter, account, connection, one, timeout_s, fetched)):
+                days.append(day)
+        # A list holds the oldest: what follows is listed from the newest of them on.
+        if not days or max(days) <= since:
+            return
+        since = max(days)
 
 
 async def _take(

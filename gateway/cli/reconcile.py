@@ -15,15 +15,8 @@ from db.states import BreakKind
 from gateway.accounts import accounts, connections
 from gateway.accounts.accounts import Account
 from gateway.api.paging import Page
-from gateway.api.reconciliations import (
-    BreakBody,
-    ReconciliationBody,
-    find_break,
-    find_breaks,
-    find_run,
-    find_runs,
-    shown,
-)
+from gateway.api.reconciliation_bodies import BreakBody, ReconciliationBody, shown
+from gateway.api.reconciliations import find_break, find_breaks, find_run, find_runs
 from gateway.books import formats, repair, report, runs
 from gateway.books.formats import Format
 from gateway.books.reconcile import reconcile as compare

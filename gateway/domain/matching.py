@@ -258,14 +258,14 @@ def _finding(
 
 
 def subject(connection: str, key: Key, mark: str) -> str:
-    """How a break of a processor's is called in every run. The parts hold no blank."""
-    return " ".join((connection, *key, mark))
+    """How a break of a processor's is called in every run."""
+    return msgspec.json.encode((connection, *key, mark)).decode()
 
 
 def key_of(of: str) -> Key:
     """The key in such a subject."""
-    _, kind, *processor_id, _ = of.split(" ")
-    return (kind, " ".join(processor_id))
+    _, kind, processor_id, _ = msgspec.json.decode(of, type=tuple[str, str, str, str])
+    return (kind, processor_id)
 
 
 def _ask(entry: Entry, attempt: str, standing: Standing) -> Repair:

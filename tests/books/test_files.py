@@ -73,9 +73,10 @@ async def test_the_same_file_and_rows_that_overlap_come_once(rows: World, tmp_pa
     assert (overlapping.rows, overlapping.new, len(await stored())) == (2, 1, 2)
 
 
-async def test_a_row_that_says_something_else_refuses_the_file(rows: World, tmp_path: Path) -> None:
+@pytest.mark.parametrize("now", ["11.00,EUR,0.30,10.70", "10.00,EUR,0.40,9.60", "10.00,USD,0.30,9.70"])
+async def test_a_row_that_says_something_else_refuses_the_file(rows: World, tmp_path: Path, now: str) -> None:
     await take(rows, written(tmp_path, LINE))
-    changed = LINE.replace("10.00", "11.00").replace("9.70", "10.70")
+    changed = LINE.replace("10.00,EUR,0.30,9.70", now)
     with pytest.raises(RowChangedError, match="r1"):
         await take(rows, written(tmp_path, changed, LINE.replace("r1", "r2")))
     with pytest.raises(RowChangedError, match="r3"):

@@ -93,6 +93,17 @@ async def test_two_spans_hold_every_line_once(world: World, books: Books, monkey
     assert first + rest == whole
 
 
+async def test_over_http_it_is_a_file(world: World) -> None:
+    await world.signup("ok")
+    today = (await business_now()).date()
+    answer = await world.call("GET", f"/v1/exports/journal?from={today}&to={today}")
+    assert answer.text == await text(world, "csv", first=today)
+    assert f"journal-{today}-{today}.csv" in answer.headers["content-disposition"]
+    assert len(rows((await world.call("GET", "/v1/exports/journal")).text)) == 0, "yesterday, unless it is said"
+    wrong = await world.call("GET", "/v1/exports/journal?from=2027-02-30")
+    assert (wrong.status_code, wrong.json()["param"]) == (400, "from")
+
+
 async def test_an_account_names_its_accounts(world: World, books: Books) -> None:
     await world.signup("ok")
     await world.set_policy(journal={"receivable": "1200", "clearing": "1360 {connection}"})

@@ -97,6 +97,9 @@ async def _draw(world: World, invoice: str, draw: random.Random) -> None:
         currency = "usd" if draw.random() < 0.05 else "eur"
         told = {"processor_id": f"{invoice}_{place}", "currency": currency, "created_at": then}
         await world.movement(attempt, kind, amount, **told)
+    if draw.random() < 0.15:
+        second = await world.attempt(number=2, state="succeeded", surplus=True)
+        await world.movement(second, "capture", 1000, processor_id=f"{invoice}_second", created_at=then)
     if draw.random() < 0.8:
         await insert(
             "recording", id=f"rec_{invoice}", account=world.account, invoice=invoice, attempt=attempt, amount=1000,

@@ -117,7 +117,8 @@ def test_nothing_is_missing_where_no_file_tells() -> None:
 
 
 def test_a_subject_names_its_key() -> None:
-    assert key_of(subject("con_1", ("capture", "psp 1"), "mov_1")) == ("capture", "psp 1")
+    for key in (("capture", "psp 1"), ("refund", '"a", b')):
+        assert key_of(subject("con_1", key, "row 1")) == key
 
 
 PLANTED = ("", "", "", *(kind for kind in BreakKind if kind.name in {
