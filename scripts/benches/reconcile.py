@@ -287,12 +287,16 @@ def _read(file: Path) -> tuple[float, int]:
 
 
 def _timed(house: House, *arguments: str) -> tuple[float, float]:
-    """Seconds and peak MiB of a command, which finds breaks."""
+    """Seconds and peak MiB of a command, which comes to its end and finds breaks."""
     began = time.perf_counter()
-    process = subprocess.Popen(house.command(*arguments), env=house.environment, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(house.command(*arguments), env=house.environment, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    told = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 1, f"exit code {process.returncode}"
+    [done] = msgspec.json.decode(told)["data"]
+    assert done["state"] == "finished", done["error"]
     return time.perf_counter() - began, usage.ru_maxrss / 1024
 
 
