@@ -347,3 +347,60 @@ class CaseState(StrEnum):
 
     OPEN = "open"
     CLOSED = "closed"
+
+
+class ReconciliationState(StrEnum):
+    """One comparison of the books."""
+
+    QUEUED = "queued"
+    """Somebody asked for it; a worker takes it up."""
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    """It came to nothing, and says why; the next one compares what this one did not."""
+
+
+class BreakKind(StrEnum):
+    """In what the ledger differs from the processor, or from Stripe. Timing differences are none."""
+
+    MISSING_IN_LEDGER = "missing_in_ledger"
+    """The processor settled a move of money that we don't know of."""
+    MISSING_AT_PROCESSOR = "missing_at_processor"
+    """We hold a move that no settlement file shows, though it should by now."""
+    AMOUNT_DIFFERS = "amount_differs"
+    CURRENCY_DIFFERS = "currency_differs"
+    """Of what was charged: in what the processor pays out is no matter."""
+    DUPLICATE_AT_PROCESSOR = "duplicate_at_processor"
+    """The processor settled the same move once more."""
+    WRONG_INVOICE = "wrong_invoice"
+    """The processor's row, or Stripe's metadata, names a payment of another invoice."""
+    SETTLEMENT_LATE = "settlement_late"
+    """Money should be settled by now, and no settlement file came that tells of its days."""
+    SETTLEMENT_REFUSED = "settlement_refused"
+    """A settlement file can't be taken in: unreadable, or at odds with itself or with one before."""
+    PAID_AT_STRIPE_WITHOUT_MONEY = "paid_at_stripe_without_money"
+    MONEY_WITHOUT_STRIPE_RECORD = "money_without_stripe_record"
+    """We hold money for an invoice that Stripe does not show as paid by it."""
+    SURPLUS_NOT_RETURNED = "surplus_not_returned"
+    """We hold more than the invoice wanted, and it has not gone back."""
+    CREDIT_NOTE_WITHOUT_REFUND = "credit_note_without_refund"
+    REFUND_WITHOUT_CREDIT_NOTE = "refund_without_credit_note"
+    RETURNED_TOO_MUCH = "returned_too_much"
+    """Refunds and disputes together took more than ever came in."""
+    MIRROR_OUTDATED = "mirror_outdated"
+    """Our copies of the invoice and of its credit notes don't fit each other: nothing can be said of its refunds."""
+
+
+class Repair(StrEnum):
+    """What may mend a break. None moves money: each asks, or pokes what then decides by itself."""
+
+    LOOK_UP_CHARGE = "look_up_charge"
+    """Ask the processor for the charge, and store what it says."""
+    POKE_INVOICE = "poke_invoice"
+    """Have the live invoice read again; what is owed to Stripe then follows."""
+    READ_CREDIT_NOTES = "read_credit_notes"
+    """Read the invoice's credit notes at Stripe again, and poke the invoice."""
+    FETCH_SETTLEMENTS = "fetch_settlements"
+    """Ask the processor for its settlement files once more."""
+    ASK_HUMAN = "ask_human"
+    """Open a case that names the break."""

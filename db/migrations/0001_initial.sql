@@ -269,6 +269,7 @@ create table tollbridge.attempt (
     processor_id text,
     amount_captured bigint not null default 0 check (amount_captured >= 0),
     surplus boolean not null default false,
+    surplus_at timestamptz,                        -- since when it is the payer's money
     decline_class text not null default '',
     advice text not null default '',
     processor_code text not null default '',
@@ -295,6 +296,7 @@ create table tollbridge.attempt (
         check ((state in ('sending', 'pending', 'requires_action', 'unknown')) = (resolved_at is null)),
     constraint bytes_are_kept_while_unresolved
         check ((state not in ('sending', 'unknown')) or request is not null),
+    constraint surplus_has_a_time check (surplus = (surplus_at is not null)),
     constraint success_took_something check (state <> 'succeeded' or (amount_captured > 0 and processor_id is not null))
 );
 -- Law 1.
@@ -368,6 +370,7 @@ create table tollbridge.credit_note (
     created_at timestamptz not null,
     sent_at timestamptz,
     issued_at timestamptz,
+    read_at timestamptz,                           -- when Stripe showed it last
     unique (account, id),
     unique (account, stripe_id),
     unique (account, origin, subject),
@@ -376,6 +379,7 @@ create table tollbridge.credit_note (
     check (origin <> 'stripe' or stripe_id = subject)
 );
 create index credit_note_invoice on tollbridge.credit_note (account, invoice);
+create index credit_note_read on tollbridge.credit_note (account, read_at) where read_at is not null;
 
 -- Money that somebody wants back, or that went back: one credit note, and a part for each capture that it is taken from.
 create table tollbridge.refund (
@@ -983,3 +987,130 @@ create table tollbridge.collection_pause (
     until_at timestamptz,                          -- ends by itself then; null: when somebody resumes
     primary key (account, object)
 );
+
+-- The books: what processors settled, what of it (and of Stripe) differs from the ledger, and the exports.
+create index movement_booked on tollbridge.movement (account, created_at, id);
+
+-- How a connection's settlement files are to be read that people upload.
+create table tollbridge.settlement_format (
+    account text not null references tollbridge.account on delete restrict,
+    connection text not null,
+    format jsonb not null,
+    updated_at timestamptz not null,
+    primary key (account, connection),
+    foreign key (account, connection) references tollbridge.connection (account, id) on delete restrict
+);
+
+create table tollbridge.settlement_file (
+    id text primary key,
+    account text not null references tollbridge.account on delete restrict,
+    connection text not null,
+    processor_id text not null,                    -- the processor's name of it, or the hash of what was uploaded
+    name text not null default '',
+    rows bigint not null,                          -- how many it had; some may have come before
+    new_rows bigint not null,
+    from_at timestamptz,                           -- the oldest and the newest move of money in it
+    until_at timestamptz,
+    taken_by text not null,
+    taken_at timestamptz not null,
+    unique (account, connection, id),
+    unique (account, connection, processor_id),
+    foreign key (account, connection) references tollbridge.connection (account, id) on delete restrict
+);
+
+-- Signed from the merchant's side. `amount` is what was charged, in its currency; the rest is in that of the payout.
+create table tollbridge.settlement_row (
+    account text not null references tollbridge.account on delete restrict,
+    connection text not null,
+    row_id text not null,
+    file text not null,
+    kind text not null check (kind in ('capture', 'capture_reversed', 'capture_reinstated', 'refund', 'refund_failed',
+        'dispute_withdrawn', 'dispute_returned', 'fee', 'adjustment', 'payout')),
+    processor_id text not null default '',
+    charge_id text not null default '',
+    reference text not null default '',
+    amount bigint not null,
+    currency text not null check (currency ~ '^[a-z]{3}$'),
+    settled bigint not null,
+    fee bigint not null,
+    net bigint not null check (net = settled - fee),
+    settled_currency text not null check (settled_currency ~ '^[a-z]{3}$'),
+    occurred_at timestamptz not null,
+    taken_at timestamptz not null,
+    primary key (account, connection, row_id),
+    foreign key (account, connection, file) references tollbridge.settlement_file (account, connection, id)
+        on delete restrict
+);
+create index settlement_row_key on tollbridge.settlement_row (account, connection, kind, processor_id);
+create index settlement_row_unnamed on tollbridge.settlement_row (account, connection)
+    where processor_id = reference and reference <> '';
+create index settlement_row_taken on tollbridge.settlement_row (account, taken_at, row_id);
+
+create table tollbridge.reconciliation (
+    id text primary key,
+    account text not null references tollbridge.account on delete restrict,
+    number integer not null check (number > 0),
+    state text not null check (state in ('queued', 'running', 'finished', 'failed')),
+    asked_by text not null,
+    whole boolean not null,                        -- everything, not only what came since the last
+    live boolean not null,                         -- what differs from Stripe is read there once more
+    since_at timestamptz,                          -- what came from then on was compared; null: everything
+    summary jsonb not null default '{}',
+    error text not null default '',
+    created_at timestamptz not null,
+    began_at timestamptz,
+    finished_at timestamptz,
+    claim_until timestamptz,                       -- machine time: a holder that died lets go
+    unique (account, id),
+    unique (account, number),
+    check ((state in ('finished', 'failed')) = (finished_at is not null)),
+    check ((state = 'queued') = (began_at is null))
+);
+create unique index reconciliation_one on tollbridge.reconciliation (account) where state in ('queued', 'running');
+create index reconciliation_listing on tollbridge.reconciliation (account, created_at desc, id);
+
+-- A difference that was there in every run from `from_run` to the one before `to_run`. What is told of it never changes:
+-- where that does, another row takes its place, as old as the first. So the report of any run can be given again.
+create table tollbridge.reconciliation_break (
+    id text primary key,
+    account text not null references tollbridge.account on delete restrict,
+    kind text not null check (kind in ('missing_in_ledger', 'missing_at_processor', 'amount_differs', 'currency_differs',
+        'duplicate_at_processor', 'wrong_invoice', 'settlement_late', 'settlement_refused',
+        'paid_at_stripe_without_money', 'money_without_stripe_record', 'surplus_not_returned',
+        'credit_note_without_refund', 'refund_without_credit_note', 'returned_too_much', 'mirror_outdated')),
+    subject text not null,
+    connection text,
+    invoice text not null default '',
+    attempt text not null default '',
+    movement text not null default '',
+    settlement_row text not null default '',
+    credit_notes text not null default '',         -- their ids, with blanks between
+    processor_id text not null default '',
+    amount bigint not null check (amount >= 0),
+    currency text not null,
+    ledger_amount bigint,
+    other_amount bigint,
+    reason text not null,
+    repair text not null check (repair in ('look_up_charge', 'poke_invoice', 'read_credit_notes', 'fetch_settlements',
+        'ask_human')),
+    occurred_at timestamptz not null,
+    first_seen_at timestamptz not null,
+    from_run integer not null,
+    seen_run integer not null,
+    to_run integer,                                -- the first run that did not find it any more
+    repair_asked_at timestamptz,                   -- somebody wants it mended; null once a worker has tried
+    repaired_at timestamptz,                       -- the last repair, and what it came to
+    repaired_by text not null default '',
+    repair_outcome text not null default '',
+    unique (account, id),
+    foreign key (account, connection) references tollbridge.connection (account, id) on delete restrict,
+    foreign key (account, from_run) references tollbridge.reconciliation (account, number) on delete restrict,
+    check (to_run > from_run)
+);
+create unique index reconciliation_break_open on tollbridge.reconciliation_break (account, kind, subject)
+    where to_run is null;
+create index reconciliation_break_listing on tollbridge.reconciliation_break (account, first_seen_at desc, id);
+create index reconciliation_break_asked on tollbridge.reconciliation_break (repair_asked_at)
+    where repair_asked_at is not null;
+create index reconciliation_break_connection on tollbridge.reconciliation_break (account, connection, id)
+    where to_run is null;

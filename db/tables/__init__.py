@@ -2,6 +2,13 @@
 
 from db.tables.account import Account, ApiKey, StripeBudget, WebhookSecret
 from db.tables.attempt import Attempt
+from db.tables.books import (
+    Reconciliation,
+    ReconciliationBreak,
+    SettlementFile,
+    SettlementFormat,
+    SettlementRow,
+)
 from db.tables.case import ReviewCase
 from db.tables.checkout import CheckoutSession
 from db.tables.connection import Circuit, Connection
@@ -46,10 +53,15 @@ __all__ = [
     "PaymentMethod",
     "PaymentMethodSession",
     "PaymentSetup",
+    "Reconciliation",
+    "ReconciliationBreak",
     "Recording",
     "Refund",
     "RefundPart",
     "ReviewCase",
+    "SettlementFile",
+    "SettlementFormat",
+    "SettlementRow",
     "StripeBudget",
     "Subscription",
     "WebhookEndpoint",

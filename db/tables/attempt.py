@@ -26,6 +26,7 @@ class Attempt(Table, tablename="attempt", schema=SCHEMA, db=DB):
     request = blob()
     processor_id = optional_text()
     amount_captured = BigInt()
+    surplus_at = at()
     surplus = Boolean(default=False)
     decline_class = Text()
     advice = Text()

@@ -31,6 +31,7 @@ class CreditNote(Table, tablename="credit_note", schema=SCHEMA, db=DB):
     created_at = at()
     sent_at = at()
     issued_at = at()
+    read_at = at()
 
 
 class Refund(Pokable, tablename="refund", schema=SCHEMA, db=DB):

@@ -12,7 +12,7 @@ from litestar._openapi.schema_generation import SchemaCreator
 
 # Litestar has no public name for its own description of structs, which this one only completes.
 from litestar._openapi.schema_generation.plugins.struct import StructSchemaPlugin
-from litestar.enums import RequestEncodingType
+from litestar.enums import MediaType, RequestEncodingType
 from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
 from litestar.openapi.spec import (
@@ -144,9 +144,9 @@ def changing(*codes: Code, moves_money: bool = False, also: dict[int, ResponseSp
     )
 
 
-def also(status: int, body: type, description: str) -> dict[int, ResponseSpec]:
+def also(status: int, body: type, description: str, *, media_type: str = MediaType.JSON) -> dict[int, ResponseSpec]:
     """Another answer than the usual one that is no error."""
-    return {status: ResponseSpec(body, generate_examples=False, description=description)}
+    return {status: ResponseSpec(body, generate_examples=False, description=description, media_type=media_type)}
 
 
 def example(summary: str, value: dict[str, object]) -> BodyKwarg:

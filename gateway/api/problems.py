@@ -18,6 +18,7 @@ from gateway.accounts.errors import CheckFailedError, FieldError, NameTakenError
 from gateway.accounts.validation import explain
 from gateway.api.request_id import request_id
 from gateway.billing.errors import StripeError, StripeForbiddenError, StripeNotSentError, StripeRefusedError
+from gateway.books.repair import BreakClosedError
 from gateway.cases import CaseClosedError
 from gateway.collect.turn import NotYetError
 from gateway.connections import UnknownConnectionError
@@ -180,7 +181,7 @@ def _of_framework(error: HTTPException) -> ProblemError:
     return ProblemError(code, headers=headers)
 
 
-RENAMED: Final = {"in_state": "state"}
+RENAMED: Final = {"in_state": "state", "first": "from", "last": "to", "form": "format"}
 """Parameters that a handler can't take by their own name, which the framework reserves."""
 _NAMED_IN_DETAIL = re.compile(r"parameter '([^']+)'")
 
@@ -238,6 +239,7 @@ TRANSLATIONS: Final[Mapping[type[Exception], Callable[[Any], ProblemError]]] = {
     FieldError: lambda e: ProblemError(Code.INVALID_REQUEST, str(e), param=e.param),
     NotThereError: lambda e: ProblemError(Code.NOT_FOUND, str(e)),
     CheckFailedError: lambda e: ProblemError(Code.CHECK_FAILED, str(e)),
+    BreakClosedError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     CaseClosedError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     EndpointDisabledError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     AlreadyRunningError: lambda e: ProblemError(Code.IN_PROGRESS, str(e), headers={"Retry-After": "1"}),

@@ -16,6 +16,7 @@ from gateway.api.connections import connection_routes
 from gateway.api.customers import customer_routes
 from gateway.api.disputes import dispute_routes
 from gateway.api.events import event_routes
+from gateway.api.exports import export_routes
 from gateway.api.idempotency import Idempotency
 from gateway.api.inbox import inbox_routes
 from gateway.api.invoices import invoice_routes
@@ -23,6 +24,7 @@ from gateway.api.keys import key_routes
 from gateway.api.method_sessions import method_session_routes
 from gateway.api.pauses import pause_routes
 from gateway.api.payment_methods import payment_method_routes
+from gateway.api.reconciliations import reconciliation_routes
 from gateway.api.refunds import refund_routes
 from gateway.api.webhook_endpoints import webhook_endpoint_routes
 
@@ -44,6 +46,7 @@ def v1() -> Router:
             *customer_routes,
             *dispute_routes,
             *event_routes,
+            *export_routes,
             *inbox_routes,
             *invoice_routes,
             *key_routes,
@@ -51,6 +54,7 @@ def v1() -> Router:
             method_session_routes,
             *payment_method_routes,
             *pause_routes,
+            *reconciliation_routes,
             *refund_routes,
         ],
     )

@@ -29,6 +29,8 @@ COMMANDS: Final = {
     "credit-notes": "gateway.cli.refunds:credit_notes",
     "disputes": "gateway.cli.disputes:disputes",
     "catch-up": "gateway.cli.catch_up:catch_up",
+    "reconcile": "gateway.cli.reconcile:reconcile",
+    "export": "gateway.cli.export:export",
     "payment-methods": "gateway.cli.payment_methods:payment_methods",
     "events": "gateway.cli.events:events",
     "webhooks": "gateway.cli.webhooks:webhooks",

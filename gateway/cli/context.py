@@ -24,6 +24,8 @@ from gateway.accounts.accounts import Account
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import AccountsError, FieldError
 from gateway.billing.errors import StripeError
+from gateway.books.repair import BreakClosedError
+from gateway.books.rows import RowChangedError
 from gateway.cases import CaseClosedError
 from gateway.cli.home import local_keyring, read_notes
 from gateway.cli.output import ERR
@@ -45,6 +47,7 @@ ACCOUNT = click.option("--account", default="", help="Name or id; not needed whe
 
 FAILURES = (
     AccountsError,
+    BreakClosedError,
     ByHandError,
     CaseClosedError,
     DatabaseError,
@@ -54,6 +57,7 @@ FAILURES = (
     OSError,
     ProcessorError,
     RefundError,
+    RowChangedError,
     SettingsError,
     StripeError,
     UnknownAccountError,

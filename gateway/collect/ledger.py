@@ -29,7 +29,11 @@ NET: Final = """
     where attempt = $1 and kind in ('capture', 'capture_reversed', 'capture_reinstated')
 """
 NOW: Final = "select state, surplus from tollbridge.attempt where id = $1"
-FOLLOW: Final = "update tollbridge.attempt set state = $2, surplus = $3 where id = $1"
+FOLLOW: Final = """
+    update tollbridge.attempt set state = $2, surplus = $3,
+        surplus_at = case when $3 then coalesce(surplus_at, tollbridge.business_now()) end
+    where id = $1
+"""
 
 
 async def move(

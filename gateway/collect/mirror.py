@@ -1,4 +1,4 @@
-"""The mirror: Stripe's last answer about an invoice, or a subscription, kept on its row."""
+"""The mirror: Stripe's last answer about an invoice, a subscription or a credit note, kept on its row."""
 
 from __future__ import annotations
 
@@ -38,7 +38,6 @@ STORE_SUBSCRIPTION = """
     where account = $1 and id = $2 and (read_at is null or read_at <= $11)
     returning id
 """
-
 INVOICE_POKED: Final = "select poked from tollbridge.invoice where account = $1 and id = $2"
 LIVING: Final = """
     select exists (select 1 from tollbridge.subscription where account = $1 and id = $2 and ended_at is null)

@@ -143,7 +143,10 @@ async def confirm(claim: Claim, loaded: Loaded, action: ConfirmRecording, now: d
 async def mark_surplus(claim: Claim, action: MarkSurplus) -> None:
     """The capture is the payer's money: it goes back, or a case names it, in the next round of the same turn."""
     await sql.rows(
-        "update tollbridge.attempt set surplus = true where account = $1 and id = $2", claim.account, action.attempt
+        """update tollbridge.attempt set surplus = true, surplus_at = coalesce(surplus_at, tollbridge.business_now())
+           where account = $1 and id = $2""",
+        claim.account,
+        action.attempt,
     )
 
 

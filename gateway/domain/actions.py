@@ -21,6 +21,8 @@ class CaseKind(StrEnum):
     ATTEMPT_REJECTED = "attempt_rejected"
     BELOW_PROCESSOR_MINIMUM = "below_processor_minimum"
     ABOVE_PROCESSOR_MAXIMUM = "above_processor_maximum"
+    BOOKS_DIFFER = "books_differ"
+    BREAK_TO_EXPLAIN = "break_to_explain"
     CAPTURE_REVERSED = "capture_reversed"
     CATCH_UP_FAILED = "catch_up_failed"
     COLLECTION_EXHAUSTED = "collection_exhausted"
@@ -47,6 +49,7 @@ class CaseKind(StrEnum):
     PAID_BY_HAND = "paid_by_hand"
     PARTIAL_CAPTURE = "partial_capture"
     PENDING_TOO_LONG = "pending_too_long"
+    RECONCILIATION_FAILED = "reconciliation_failed"
     RECORDING_FAILED = "recording_failed"
     REFUND_FAILED = "refund_failed"
     REFUND_NOT_SENT = "refund_not_sent"
@@ -63,6 +66,8 @@ REPAIR: dict[CaseKind, str] = {
     CaseKind.ATTEMPT_REJECTED: "The processor refuses our request itself: check the connection's configuration.",
     CaseKind.BELOW_PROCESSOR_MINIMUM: "Collect it another way, or credit it in Stripe.",
     CaseKind.ABOVE_PROCESSOR_MAXIMUM: "Collect it another way, or split it in Stripe.",
+    CaseKind.BOOKS_DIFFER: "Look at the breaks of the last reconciliation; each names what may mend it.",
+    CaseKind.BREAK_TO_EXPLAIN: "Compare the ids on both sides; it closes by itself once the books agree.",
     CaseKind.CAPTURE_REVERSED: "The payer's bank took it back, and Stripe shows it paid: ask the payer, or credit it.",
     CaseKind.CATCH_UP_FAILED: "What webhooks lost can't be listed: see that the key or connection may read it.",
     CaseKind.COLLECTION_EXHAUSTED: "Every try is used: ask the payer, mark it uncollectible, or void it in Stripe.",
@@ -89,6 +94,7 @@ REPAIR: dict[CaseKind, str] = {
     CaseKind.PAID_BY_HAND: "Somebody marked the invoice paid while we captured it: keep ours or return it.",
     CaseKind.PARTIAL_CAPTURE: "Less than the invoice was captured: credit the rest in Stripe or collect it.",
     CaseKind.PENDING_TOO_LONG: "Ask the processor; nothing is charged until this is known.",
+    CaseKind.RECONCILIATION_FAILED: "Read the error and mend its cause; the next reconciliation compares it all.",
     CaseKind.RECORDING_FAILED: "The money is captured and Stripe can't be told: mend the key or the invoice.",
     CaseKind.REFUND_FAILED: "The payer does not have the money: retry the refund, or return it another way.",
     CaseKind.REFUND_NOT_SENT: "The processor turns it away: look at the connection; it is tried again every hour.",

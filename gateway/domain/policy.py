@@ -9,6 +9,8 @@ from typing import Final, Literal, TypeAlias, get_args
 
 import msgspec
 
+from gateway.domain.chart import Chart
+
 EndStep: TypeAlias = Literal["case", "mark_uncollectible", "void", "cancel_subscription"]
 """What may be done in the end. To void says that nothing is owed; an uncollectible invoice can still be paid."""
 Weekday: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -95,6 +97,11 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stripe_mails_off: bool = False
     """Whether invoice mails are off in Stripe's settings. Only then is an e-mail address written to the customer."""
 
+    settlement_margin_days: int = 3
+    """How much longer than its processor's usual time money may take to be settled before it is a break."""
+    journal: Chart = Chart()
+    """What the accounts of the exported journal are called."""
+
     stripe_calls_per_second: int | None = None
     """Calls to Stripe in a second over all operations; null: what Stripe allows by itself (docs: rate-limits)."""
     stripe_calls_per_operation: int | None = None
@@ -147,6 +154,10 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             for currency, limit in getattr(self, name).items():
                 if not CURRENCY.fullmatch(currency) or limit < 0:
                     raise PolicyError(name, 'amounts in minor units by currency, such as {"eur": 10000}')
+        if not 0 <= self.settlement_margin_days <= 60:
+            raise PolicyError("settlement_margin_days", "between 0 and 60")
+        if (wrong := self.journal.wrong()) is not None:
+            raise PolicyError(f"journal.{wrong[0]}", wrong[1])
         if not 1 <= self.session_hours <= 24 * 7:
             raise PolicyError("session_hours", "between 1 and 168")
         for name in ("stripe_calls_per_second", "stripe_calls_per_operation"):

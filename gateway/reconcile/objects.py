@@ -13,6 +13,7 @@ from db.states import SETTLED, Walk
 from gateway.billing.credit_notes import CreditNoteShape
 from gateway.billing.shapes import InvoiceShape, SubscriptionShape, invoice_digest, is_echo
 from gateway.billing.subscriptions import GONE
+from gateway.returns.listed import store_listed
 
 KNOWN: Final = "select id, digest from tollbridge.{} where account = $1 and id = any($2) order by id for no key update"
 LISTED: Final = "update tollbridge.{} set listed_at = $3 where account = $1 and id = any($2)"
@@ -51,9 +52,10 @@ async def compare_subscriptions(
 
 
 async def poke_what_is_credited(account: str, found: Sequence[CreditNoteShape], now: datetime) -> int:
-    """Poke the invoices of these credit notes, which say nothing of what we know of them; returns how many."""
+    """Keep these credit notes, and poke their invoices; in the caller's transaction. Returns how many invoices."""
     invoices = sorted({shape.invoice_id for shape in found} - {""})
     await poke.poke(Kind.INVOICE, account, invoices, now, stale=True)
+    await store_listed(account, found, now, now)
     return len(invoices)
 
 

@@ -16,16 +16,13 @@ from gateway.accounts.accounts import policy_of
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import FieldError, NotThereError
 from gateway.billing import credit_notes
-from gateway.billing.client import from_unix
-from gateway.billing.credit_notes import NOTE_KEY, CreditNoteShape
 from gateway.clock import business_now
 from gateway.collect.cases import open_case
 from gateway.collect.load import Loaded
 from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.domain.actions import CaseKind, MatchNote, ReturnSurplus, WantNote
-from gateway.returns import notes
-from gateway.returns.beside import poke_disputes
 from gateway.returns.errors import RefundStateError
+from gateway.returns.listed import store_listed
 from gateway.returns.request import RefundAsked, insert_refund
 from gateway.returns.spreading import spread_over_captures
 from gateway.returns.told import MayBeOursError, store_told
@@ -33,13 +30,6 @@ from gateway.runtime import Runtime
 from processors.errors import CallError
 from processors.values import RefundState
 
-OURS: Final = "select id, state from tollbridge.credit_note where account = $1 and invoice = $2 and id = any($3)"
-UPSERT: Final = """
-    insert into tollbridge.credit_note as n (id, account, invoice, origin, subject, stripe_id, number, state, amount,
-        out_of_band, pre_payment, post_payment, currency, reason, memo, created_at, issued_at)
-    values ($1, $2, $3, 'stripe', $4, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
-    on conflict (account, stripe_id) do update set state = excluded.state
-"""
 READ: Final = "update tollbridge.invoice set notes_read_at = $3 where account = $1 and id = $2"
 CAPTURES: Final = """
     select t.*, array(select m.processor_id from tollbridge.movement m
@@ -117,30 +107,8 @@ async def read_notes(runtime: Runtime, claim: Claim, now: datetime) -> None:
     at = await business_now()
     listed = await credit_notes.of_invoice(await runtime.stripe(claim.account), claim.id)
     async with DB.transaction():
-        named = [key for shape in listed if (key := (shape.metadata or {}).get(NOTE_KEY))]
-        ours = {row["id"]: row["state"] for row in await sql.rows(OURS, claim.account, claim.id, named)}
-        for shape in reversed(listed):
-            key = (shape.metadata or {}).get(NOTE_KEY, "")
-            if key in ours and ours[key] not in ("issued", "void"):
-                await notes.stands(claim.account, key, shape, now)
-            else:
-                await _take_in(claim, shape, now)
+        await store_listed(claim.account, listed, at, now)
         await sql.rows(READ, claim.account, claim.id, at)
-        refunds = await sql.rows(
-            "select id from tollbridge.refund where account = $1 and invoice = $2", claim.account, claim.id
-        )
-        await poke.poke(Kind.REFUND, claim.account, [row["id"] for row in refunds], now)
-        await poke_disputes(claim.account, claim.id, now)
-
-
-async def _take_in(claim: Claim, shape: CreditNoteShape, now: datetime) -> None:
-    created = from_unix(shape.created) or now
-    state = "void" if shape.status == "void" else "issued"
-    amounts = (shape.total, shape.out_of_band_amount or 0, shape.pre_payment_amount, shape.post_payment_amount)
-    texts = (shape.currency, shape.reason or "", sql.storable(shape.memo or "", 2000))
-    await sql.rows(
-        UPSERT, new_id("crn"), claim.account, claim.id, shape.id, shape.number, state, *amounts, *texts, now, created
-    )
 
 
 async def match_note(runtime: Runtime, claim: Claim, action: MatchNote, now: datetime) -> None:

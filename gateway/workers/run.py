@@ -26,7 +26,7 @@ from gateway.runtime import Runtime, running
 from gateway.settings import Settings
 from gateway.workers.entrypoints import advance_job, deliver_job, route_job
 from gateway.workers.lanes import run_lane
-from gateway.workers.timers import BEAT_S, CATCH_UP_S, beating, catching_up, every, sweeping
+from gateway.workers.timers import BEAT_S, BOOKS_S, CATCH_UP_S, beating, catching_up, every, reconciling, sweeping
 
 log = structlog.get_logger()
 
@@ -69,6 +69,7 @@ async def _work(runtime: Runtime, deliverer: Deliverer, stop: asyncio.Event) -> 
         asyncio.create_task(every(BEAT_S, "beat", beat, stop), name="beat"),
         asyncio.create_task(every(settings.sweep_interval_s, "sweep", sweeping(runtime), stop), name="sweep"),
         asyncio.create_task(every(CATCH_UP_S, "catch_up", catching_up(runtime), stop), name="catch_up"),
+        asyncio.create_task(every(BOOKS_S, "books", reconciling(runtime), stop), name="books"),
     ]
     ended = asyncio.create_task(stop.wait())
     log.info("worker_started", at_once=settings.workers)

@@ -12,6 +12,8 @@ import structlog
 
 from db import sql
 from db.ids import new_id
+from gateway.books import repair, runs
+from gateway.books.reconcile import reconcile
 from gateway.clock import business_now
 from gateway.inbox.intake import Listed
 from gateway.reconcile.catch_up import catch_up
@@ -23,6 +25,7 @@ log = structlog.get_logger()
 
 BEAT_S: Final = 10.0
 CATCH_UP_S: Final = 60.0
+BOOKS_S: Final = 10.0
 
 Turn: TypeAlias = Callable[[], Awaitable[None]]
 
@@ -68,6 +71,21 @@ def catching_up(runtime: Runtime) -> Turn:
         new = await catch_up(runtime, await business_now(), Listed(runtime.keyring))
         if new:
             log.info("caught_up", new=new)
+
+    return turn
+
+
+def reconciling(runtime: Runtime) -> Turn:
+    """Mends what somebody asked to be mended, and compares the books: once a day, and when somebody asks."""
+
+    async def turn() -> None:
+        now = await business_now()
+        await repair.heed(runtime)
+        await runs.ask_daily(now)
+        holding = await runs.take(now)
+        if holding is not None:
+            summary = await reconcile(runtime, holding)
+            log.info("reconciled", account=holding.run.account, breaks=summary.open, new=summary.new, gone=summary.gone)
 
     return turn
 

@@ -11,6 +11,7 @@ import msgspec
 from scripts.benches import checkout as checkout_bench
 from scripts.benches import growth as growth_bench
 from scripts.benches import ingest as ingest_bench
+from scripts.benches import reconcile as reconcile_bench
 from scripts.benches import settle as settle_bench
 from scripts.benches import year as year_bench
 
@@ -69,6 +70,14 @@ def checkout(seconds: int, json_: bool) -> None:
 def year(customers: int, full: bool, seed: int, json_: bool) -> None:
     """A year of renewals with declines and outages: how each invoice ends, and how much is recovered."""
     _say(year_bench.run(customers=2_000 if full else customers, seed=seed), json_)
+
+
+@benches.command()
+@click.option("--rows", default=1_000_000, show_default=True, type=click.IntRange(1_000, 5_000_000))
+@as_json
+def reconcile(rows: int, json_: bool) -> None:
+    """A settlement file against the ledger and Stripe, with 500 planted breaks."""
+    _say(reconcile_bench.run(rows=rows), json_)
 
 
 def _say(figures: dict[str, Any], json_: bool) -> None:

@@ -107,6 +107,7 @@ ROUTES: Final[Mapping[str, Row]] = {
     "GET /v1/events": _row("server finance admin"),
     "GET /v1/events/{event_id}": _row("server finance admin", event_id="event"),
     "POST /v1/events/{event_id}/replay": _row("admin", body={}, event_id="event"),
+    "GET /v1/exports/journal": _row("finance"),
     "GET /v1/inbox": _row("admin"),
     "GET /v1/inbox/{delivery_id}": _row("admin", delivery_id="delivery"),
     "POST /v1/inbox/{delivery_id}/replay": _row("admin", delivery_id="delivery"),
@@ -114,6 +115,15 @@ ROUTES: Final[Mapping[str, Row]] = {
     "GET /v1/invoices/{invoice_id}": _row("server finance", invoice_id="invoice"),
     "POST /v1/invoices/{invoice_id}/collect": _row("server finance", 409, {}, invoice_id="invoice"),
     "POST /v1/invoices/{invoice_id}/record_payment": _row("finance", 409, PAYMENT, invoice_id="invoice"),
+    "GET /v1/reconciliations": _row("finance"),
+    "POST /v1/reconciliations": _row("finance", body={"whole": True}),
+    "GET /v1/reconciliations/{reconciliation_id}": _row("finance", reconciliation_id="reconciliation"),
+    "GET /v1/reconciliations/{reconciliation_id}/breaks": _row("finance", reconciliation_id="reconciliation"),
+    "GET /v1/reconciliations/{reconciliation_id}/in_transit": _row("finance", reconciliation_id="reconciliation"),
+    "GET /v1/reconciliations/{reconciliation_id}/report": _row("finance", reconciliation_id="reconciliation"),
+    "POST /v1/reconciliations/{reconciliation_id}/breaks/{break_id}/repair": _row(
+        "finance", body={"wait_s": 0}, reconciliation_id="reconciliation", break_id="reconciliation_break"
+    ),
     "GET /v1/webhook_endpoints": _row("admin"),
     "POST /v1/webhook_endpoints": _row("admin", body={"url": "https://192.0.43.8/hook"}),
     "GET /v1/webhook_endpoints/{endpoint_id}": _row("admin", endpoint_id="endpoint"),

@@ -52,6 +52,8 @@ class Seeded:
     method_secret: str
     webhook_secret: str
     key: str
+    reconciliation: str
+    reconciliation_break: str
 
 
 async def insert(table: str, **values: Any) -> None:
@@ -86,6 +88,19 @@ async def add_event(account: str, about: str = "in_1", *, at: datetime = NOW, st
     async with DB.transaction():
         [event] = await announce(account, "invoice", about, [told], at)
     return event
+
+
+async def add_reconciliation(account: str, invoice: str) -> tuple[str, str]:
+    """A comparison that is over, and the break that it found."""
+    run, found = new_id("rcn"), new_id("brk")
+    told = {"state": "finished", "asked_by": "timer", "whole": False, "live": True}
+    await insert(
+        "reconciliation", id=run, account=account, number=1, created_at=NOW, began_at=NOW, finished_at=NOW, **told
+    )
+    about = {"kind": "surplus_not_returned", "subject": invoice, "invoice": invoice, "amount": 100, "currency": "eur"}
+    why = {"reason": "more came in than it wanted", "repair": "poke_invoice", "from_run": 1, "seen_run": 1}
+    await insert("reconciliation_break", id=found, account=account, occurred_at=NOW, first_seen_at=NOW, **about, **why)
+    return run, found
 
 
 async def add_endpoint(runtime: Runtime, account: str, url: str = "https://192.0.43.8/hook") -> str:
@@ -257,6 +272,7 @@ async def seed(runtime: Runtime, account: str) -> Seeded:
     delivery = await add_delivery(account)
     endpoint = await add_endpoint(runtime, account)
     event = await add_event(account, invoice)
+    reconciliation, found = await add_reconciliation(account, invoice)
     signing = await webhook_secrets.add(runtime.keyring, Author("test"), account, Secret("whsec_made_up_seeded"))
     key, _ = await keys.create(Author("test"), account, "seeded", ["server"])
     return Seeded(
@@ -278,4 +294,6 @@ async def seed(runtime: Runtime, account: str) -> Seeded:
         method_secret=method_secret,
         webhook_secret=signing,
         key=key.id,
+        reconciliation=reconciliation,
+        reconciliation_break=found,
     )

@@ -116,6 +116,7 @@ class World:
         values |= changes
         of = "select fingerprint from tollbridge.payment_method where account = $1 and id = $2"
         values.setdefault("fingerprint", await sql.value(of, values["account"], values["payment_method"]) or "")
+        values.setdefault("surplus_at", NOW if values.get("surplus") else None)
         await insert("attempt", **values)
         return made
 

@@ -80,7 +80,7 @@ async def test_a_late_success_must_say_that_it_is_surplus(world: World) -> None:
     took = {"state": "succeeded", "amount_captured": 1000, "processor_id": "psp_late"}
     with refused("attempt_one_full_success"):
         await change("attempt", late, **took)
-    await change("attempt", late, surplus=True, **took)
+    await change("attempt", late, surplus=True, surplus_at=NOW, **took)
 
 
 async def test_part_captures_are_no_full_success(world: World) -> None:

@@ -1,0 +1,152 @@
+"""Where settlement files come from: fetched from the processor, or uploaded by who has them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from db import sql
+from db.states import BreakKind, Repair
+from gateway.accounts.audit import Author
+from gateway.accounts.errors import FieldError
+from gateway.books import files, formats
+from gateway.books.formats import Format
+from gateway.books.rows import Row, RowChangedError, Taken, take
+from gateway.clock import business_now
+from gateway.collect.charge import total_timeout_s
+from gateway.domain.breaks import Finding
+from gateway.logs import told
+from gateway.runtime import Runtime
+from processors.errors import CallError, MoneyError
+from processors.interface import ProcessorAdapter
+from processors.values import Settlement
+
+log = structlog.get_logger()
+
+MOST_LISTS: Final = 100
+"""In one run; the next goes on."""
+AGAIN: Final = timedelta(days=7)
+"""Files of so many days before the newest are looked for again: one may come late."""
+
+KNOWN: Final = """
+    select processor_id, until_at from tollbridge.settlement_file where account = $1 and connection = $2
+      and processor_id = any($3)
+"""
+NEWEST: Final = """
+    select coalesce(max(f.until_at), (select created_at from tollbridge.connection where account = $1 and id = $2))
+    from tollbridge.settlement_file f where f.account = $1 and f.connection = $2 and f.taken_by = ''
+"""
+
+
+class Fetched(msgspec.Struct):
+    """What a processor gave. `refused`: files that can't be taken in; `error`: it could not be asked."""
+
+    files: int = 0
+    rows: int = 0
+    refused: list[Finding] = []
+    error: str = ""
+
+
+async def fetch(runtime: Runtime, account: str, connection: str) -> Fetched:
+    """Take in every settlement file of a connection's processor that is not here yet. Raises nothing of its doing."""
+    fetched = Fetched()
+    try:
+        adapter = await runtime.connections.adapter(account, connection)
+        await _fetch(runtime, adapter, account, connection, fetched)
+    except (CallError, TimeoutError) as error:
+        fetched.error = told(error, CallError)
+        log.warning("settlements_not_listed", account=account, connection=connection, error=type(error).__name__)
+    return fetched
+
+
+async def _fetch(runtime: Runtime, adapter: ProcessorAdapter, account: str, connection: str, fetched: Fetched) -> None:
+    newest: datetime = await sql.value(NEWEST, account, connection)
+    since, timeout_s = (newest - AGAIN).date(), total_timeout_s(runtime, adapter)
+    for _ in range(MOST_LISTS):
+        async with asyncio.timeout(timeout_s):
+            listed = await adapter.settlements(since)
+        rows = await sql.rows(KNOWN, account, connection, list(listed))
+        known = {row["processor_id"] for row in rows}
+        days = [row["until_at"].date() for row in rows if row["until_at"] is not None]
+        for one in listed:
+            if one not in known and (day := await _take(adapter, account, connection, one, timeout_s, fetched)):
+                days.append(day)
+        # A list holds the oldest: what follows is listed from the newest of them on.
+        if not days or max(days) <= since:
+            return
+        since = max(days)
+
+
+async def _take(
+    adapter: ProcessorAdapter, account: str, connection: str, file: str, timeout_s: float, fetched: Fetched
+) -> date | None:
+    """Take one in; its day. One that can't be is a break, and the others come all the same."""
+    now = await business_now()
+    try:
+        async with asyncio.timeout(timeout_s):
+            settlement = await adapter.settlement(file)
+        taken = await take(account, connection, file, _rows(settlement), name=file, by="", now=now)
+    except (CallError, MoneyError, RowChangedError, TimeoutError) as error:
+        fetched.refused.append(_refused(connection, file, told(error, CallError, MoneyError, RowChangedError), now))
+        return None
+    if taken is not None:
+        fetched.files, fetched.rows = fetched.files + 1, fetched.rows + taken.new
+    return settlement.day
+
+
+async def upload(
+    by: Author, account: str, connection: str, path: Path, given: Format | None, progress: files.Told
+) -> Taken | None:
+    """Take in a file that somebody has; a format that is given is kept for the next. None where it is here already.
+
+    Raises FieldError, RowChangedError.
+    """
+    form = given or await formats.shown(account, connection)
+    if form is None:
+        raise FieldError("map", "this connection has no format yet: say which column holds what")
+    form.validate()
+    try:
+        known_by = files.digest(path)
+    except OSError as error:
+        raise FieldError("file", f"can't read {path}: {error.strerror}") from None
+    now, rows = await business_now(), files.read(path, form, progress)
+    taken = await take(account, connection, known_by, rows, name=path.name, by=by.name, now=now)
+    await formats.keep(by, account, connection, form)
+    return taken
+
+
+def _rows(settlement: Settlement) -> Iterator[Row]:
+    for row in settlement.rows:
+        yield (
+            row.row_id,
+            row.kind.value,
+            row.processor_id,
+            row.charge_id,
+            row.reference,
+            row.amount.amount,
+            row.amount.currency,
+            row.settled.amount,
+            row.fee.amount,
+            row.net.amount,
+            row.net.currency,
+            row.occurred_at,
+        )
+
+
+def _refused(connection: str, file: str, reason: str, now: datetime) -> Finding:
+    day = datetime.combine(now.date(), time(), UTC)
+    fields: dict[str, Any] = {"amount": 0, "currency": "", "occurred_at": day, "connection": connection}
+    return Finding(
+        kind=BreakKind.SETTLEMENT_REFUSED,
+        subject=f"{connection} file {file}",
+        reason=f"settlement file {file}: {reason}",
+        repair=Repair.FETCH_SETTLEMENTS,
+        processor_id=file,
+        **fields,
+    )

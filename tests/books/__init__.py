@@ -1,0 +1,1 @@
+"""The books, in a whole world and over rows."""

@@ -1,0 +1,183 @@
+"""Settlement files that people upload: any columns, any words, each row once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from db import sql
+from gateway.accounts.audit import Author
+from gateway.accounts.errors import FieldError
+from gateway.books import formats
+from gateway.books.files import read
+from gateway.books.formats import Format
+from gateway.books.rows import RowChangedError, Taken
+from gateway.books.settlements import upload
+from tests.db.rows import World
+
+BY = Author("test")
+PLAIN = Format(
+    columns={"date": "Created", "type": "Type", "id": "Row", "processor_id": "Payment", "amount": "Gross",
+             "currency": "Currency", "fee": "Fee", "net": "Net"},
+    kinds={"Payment": "capture", "Reserve": "ignore"},
+)  # fmt: skip
+HEAD = "Row,Created,Type,Payment,Gross,Currency,Fee,Net\n"
+LINE = "r1,2027-03-01T10:00:00Z,Payment,psp_1,10.00,EUR,0.30,9.70\n"
+
+
+@pytest.fixture
+async def rows(database: str) -> World:
+    return await World.make()
+
+
+def written(tmp_path: Path, *lines: str, head: str = HEAD, encoding: str = "utf-8") -> Path:
+    path = tmp_path / "settlement.csv"
+    path.write_text(head + "".join(lines), encoding=encoding)
+    return path
+
+
+async def take(world: World, path: Path, form: Format | None = PLAIN) -> Taken | None:
+    return await upload(BY, world.account, world.connection, path, form, lambda _: None)
+
+
+async def stored() -> list[dict[str, Any]]:
+    return [dict(r) for r in await sql.rows("select * from tollbridge.settlement_row order by row_id")]
+
+
+async def test_a_row_by_its_columns(rows: World, tmp_path: Path) -> None:
+    taken = await take(rows, written(tmp_path, LINE, encoding="utf-8-sig"))
+    assert taken is not None
+    assert (taken.rows, taken.new) == (1, 1)
+    [row] = await stored()
+    assert (row["row_id"], row["kind"], row["processor_id"]) == ("r1", "capture", "psp_1")
+    assert (row["amount"], row["currency"], row["settled"], row["fee"], row["net"]) == (1000, "eur", 1000, 30, 970)
+    assert row["occurred_at"].isoformat() == "2027-03-01T10:00:00+00:00"
+
+
+async def test_the_format_is_kept(rows: World, tmp_path: Path) -> None:
+    with pytest.raises(FieldError, match="no format yet"):
+        await take(rows, written(tmp_path, LINE), None)
+    await take(rows, written(tmp_path, LINE))
+    assert await formats.shown(rows.account, rows.connection) == PLAIN
+    again = await take(rows, written(tmp_path, LINE.replace("r1", "r2")), None)
+    assert again is not None
+
+
+async def test_the_same_file_and_rows_that_overlap_come_once(rows: World, tmp_path: Path) -> None:
+    await take(rows, written(tmp_path, LINE))
+    assert await take(rows, written(tmp_path, LINE)) is None
+    overlapping = await take(rows, written(tmp_path, LINE, LINE.replace("r1", "r2")))
+    assert overlapping is not None
+    assert (overlapping.rows, overlapping.new, len(await stored())) == (2, 1, 2)
+
+
+@pytest.mark.parametrize("now", ["11.00,EUR,0.30,10.70", "10.00,EUR,0.40,9.60", "10.00,USD,0.30,9.70"])
+async def test_a_row_that_says_something_else_refuses_the_file(rows: World, tmp_path: Path, now: str) -> None:
+    await take(rows, written(tmp_path, LINE))
+    changed = LINE.replace("10.00,EUR,0.30,9.70", now)
+    with pytest.raises(RowChangedError, match="r1"):
+        await take(rows, written(tmp_path, changed, LINE.replace("r1", "r2")))
+    with pytest.raises(RowChangedError, match="r3"):
+        await take(rows, written(tmp_path, LINE.replace("r1", "r3"), changed.replace("r1", "r3")))
+    assert len(await stored()) == 1
+
+
+async def test_rows_without_an_id_are_known_by_what_they_say(rows: World, tmp_path: Path) -> None:
+    columns = {field: column for field, column in PLAIN.columns.items() if field != "id"}
+    form = Format(columns=columns, kinds=PLAIN.kinds)
+    await take(rows, written(tmp_path, LINE, LINE), form)
+    assert len(await stored()) == 2, "twice the same in one file is twice"
+    again = await take(rows, written(tmp_path, LINE, LINE, LINE.replace("psp_1", "psp_2")), form)
+    assert again is not None
+    assert again.new == 1
+
+
+async def test_a_row_is_found_by_our_reference_alone(rows: World, tmp_path: Path) -> None:
+    """Also where the processor's id becomes known only later."""
+    form = Format(columns={"date": "d", "type": "t", "reference": "ref", "amount": "a", "currency": "c"})
+    first, second = f"{rows.invoice}.1", f"{rows.invoice}.2"
+    attempt = await rows.attempt(number=1, state="succeeded", processor_id="psp_1", surplus=True)
+    head, line = "d,t,ref,a,c\n", "2027-03-01,capture,{},10.00,eur\n"
+    await take(rows, written(tmp_path, line.format(first), line.format(second), head=head), form)
+    assert sorted(r["processor_id"] for r in await stored()) == sorted(["psp_1", second])
+    assert attempt
+    await rows.attempt(number=2, state="succeeded", processor_id="psp_2")
+    await take(rows, written(tmp_path, line.format("other"), head=head), form)
+    assert {r["processor_id"] for r in await stored()} == {"psp_1", "psp_2", "other"}
+
+
+@pytest.mark.parametrize(
+    ("cells", "change", "says"),
+    [
+        ("1.000,50;-0,30", {"decimal_comma": True, "delimiter": ";"}, (100050, -30)),
+        ("1,000.50;0.30", {"delimiter": ";"}, (100050, 30)),
+        ("100050;30", {"delimiter": ";", "units": "minor"}, (100050, 30)),
+    ],
+)
+def test_amounts_as_people_write_them(
+    tmp_path: Path, cells: str, change: dict[str, Any], says: tuple[int, int]
+) -> None:
+    columns = {"date": "d", "type": "t", "charge": "p", "amount": "a", "fee": "f", "currency": "c"}
+    path = written(tmp_path, f"01.03.2027;capture;psp_1;{cells};EUR\n", head="d;t;p;a;f;c\n")
+    [row] = read(path, Format(columns=columns, date_format="%d.%m.%Y", **change))
+    assert (row[5], row[8]) == says
+    assert row[-1].isoformat() == "2027-03-01T00:00:00+00:00"
+
+
+def test_signs_that_follow_from_the_kind(tmp_path: Path) -> None:
+    refund = LINE.replace("Payment", "refund").replace("0.30,9.70", "0.00,-10.00")
+    [row] = read(written(tmp_path, refund), Format(PLAIN.columns, PLAIN.kinds, signs="by_kind"))
+    assert (row[5], row[9]) == (-1000, -1000)
+
+
+def test_a_fee_that_is_written_as_what_it_takes_away(tmp_path: Path) -> None:
+    [row] = read(written(tmp_path, LINE.replace("0.30", "-0.30")), PLAIN)
+    assert (row[8], row[9]) == (30, 970)
+
+
+def test_what_is_to_be_ignored_is_left_out(tmp_path: Path) -> None:
+    assert list(read(written(tmp_path, LINE.replace("Payment", "Reserve", 1)), PLAIN)) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        (LINE.replace("Payment", "Chargeback", 1), "kind.Chargeback: line 2"),
+        (LINE.replace("10.00", "10.001"), "line 2: 10.001 eur has more decimals"),
+        (LINE.replace("10.00", "ten"), "line 2"),
+        (LINE.replace("2027-03-01T10:00:00Z", "yesterday"), "line 2"),
+        (LINE.replace("EUR", "EURO"), "line 2"),
+        (LINE.replace("9.70", "9.50"), "net is not what is settled less the fee"),
+        ("r1,2027-03-01\n", "line 2 has 2 cells"),
+        (LINE.replace("r1", '"r1'), "line 2"),
+    ],
+)
+async def test_a_wrong_line_is_named_and_nothing_is_taken(rows: World, tmp_path: Path, line: str, wrong: str) -> None:
+    with pytest.raises(FieldError, match=wrong):
+        await take(rows, written(tmp_path, line))
+    assert await stored() == []
+    assert await sql.value("select count(*) from tollbridge.settlement_file") == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        ({"columns": {"date": "Created"}}, "map.type"),
+        ({"columns": {**PLAIN.columns, "colour": "x"}}, "map.colour"),
+        ({"kinds": {"Payment": "sale"}}, "kind.Payment"),
+        ({"columns": {**PLAIN.columns, "fee": "Fees"}}, "map.fee: the file has no column 'Fees'"),
+    ],
+)
+async def test_a_map_that_cannot_be(rows: World, tmp_path: Path, change: dict[str, Any], wrong: str) -> None:
+    fields = {"columns": PLAIN.columns, "kinds": PLAIN.kinds} | change
+    with pytest.raises(FieldError, match=wrong):
+        await take(rows, written(tmp_path, LINE), Format(**fields))
+
+
+def test_ids_that_no_index_holds_and_letters_that_no_column_does(tmp_path: Path) -> None:
+    with pytest.raises(FieldError, match="line 2: an id has more than 255"):
+        list(read(written(tmp_path, LINE.replace("psp_1", "p" * 300)), PLAIN))
+    with pytest.raises(FieldError, match="line 2 holds the character NUL"):
+        list(read(written(tmp_path, LINE.replace("psp_1", "p\0")), PLAIN))
