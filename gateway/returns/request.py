@@ -24,7 +24,7 @@ from gateway.returns.errors import NotRefundableError, RefundStateError
 from gateway.returns.spreading import spread_over_captures
 
 INVOICE: Final = """
-    select i.*, a.policies,
+    select i.*, a.policies, tollbridge.held_money(i.account, i.id) as held_money,
         exists (select 1 from tollbridge.attempt t where t.account = i.account and t.invoice = i.id
                 and t.state in ('sending', 'pending', 'requires_action', 'unknown')) as awaits_capture,
         exists (select 1 from tollbridge.movement m where m.account = i.account and m.invoice = i.id
@@ -113,6 +113,8 @@ async def ask_refund(by: Author, account: str, asked: RefundAsked) -> str:
             raise FieldError("amount", "is needed while the payment is under way")
         if amount <= 0 or (amount > left and not deferred):
             raise NotRefundableError("; ".join([NO_ROOM, *_obstacles(row, captures)]), left)
+        # Of this capture, and no more than what the invoice did not take of it: no credit note is due.
+        excess = asked.attempt is not None and row["status"] == "paid" and row["held_money"] >= amount
         refund = new_id("rfd")
         approval = _policy(row).wants_approval(amount, row["currency"])
         stored = await insert_refund(
@@ -120,11 +122,11 @@ async def ask_refund(by: Author, account: str, asked: RefundAsked) -> str:
             refund,
             refund,
             asked,
-            RefundOrigin.REQUEST,
+            RefundOrigin.SURPLUS if excess else RefundOrigin.REQUEST,
             amount,
             row["currency"],
             now,
-            wants_note=not surplus,
+            wants_note=not surplus and not excess,
             requested_by=by.name,
             approval="waiting" if approval else "",
         )
