@@ -21,8 +21,8 @@ SEARCHED_STEPS: Final = (1, -1, 2, -2, 3, -3)
 
 
 class BilledLine(msgspec.Struct, frozen=True):
-    """One line. `amount` is as Stripe shows it, before discounts and exclusive tax; `added` its exclusive taxes, each by
-    itself, and its discounts, below zero; `credited` what credit notes have taken of `amount` already.
+    """One line. `amount` is as Stripe shows it, before discounts and exclusive tax; `added` its exclusive taxes, each
+    by itself, and its discounts, below zero; `credited` what credit notes have taken of `amount` already.
     """
 
     id: str

@@ -22,6 +22,7 @@ from gateway.domain.policy import Policy
 from gateway.returns.drawing import LineCredit
 from gateway.returns.errors import NotRefundableError, RefundStateError
 from gateway.returns.spreading import spread_over_captures
+from processors.money import Money
 
 INVOICE: Final = """
     select i.*, a.policies, tollbridge.held_money(i.account, i.id) as held_money,
@@ -112,7 +113,7 @@ async def ask_refund(by: Author, account: str, asked: RefundAsked) -> str:
         if deferred and asked.amount is None:
             raise FieldError("amount", "is needed while the payment is under way")
         if amount <= 0 or (amount > left and not deferred):
-            raise NotRefundableError("; ".join([NO_ROOM, *_obstacles(row, captures)]), left)
+            raise NotRefundableError("; ".join([NO_ROOM, *_obstacles(row, captures)]), Money(left, row["currency"]))
         # Of this capture, and no more than what the invoice did not take of it: no credit note is due.
         excess = asked.attempt is not None and row["status"] == "paid" and row["held_money"] >= amount
         refund = new_id("rfd")
@@ -131,7 +132,7 @@ async def ask_refund(by: Author, account: str, asked: RefundAsked) -> str:
             approval="waiting" if approval else "",
         )
         if not deferred and await spread_over_captures(account, stored, now):
-            raise NotRefundableError(NO_ROOM, left)
+            raise NotRefundableError(NO_ROOM, Money(left, row["currency"]))
         after = {"invoice": asked.invoice, "amount": amount, "currency": row["currency"], "approval": approval}
         await by.note(account, "refund.requested", refund, after=after)
         await poke.poke(Kind.REFUND, account, [refund], now, urgent=True)
@@ -210,7 +211,8 @@ async def retry(by: Author, account: str, refund: str) -> None:
         if not missing and not note_failed:
             raise RefundStateError(f"nothing of it failed: it is {row['state']}")
         if missing and await spread_over_captures(account, row, now, missing):
-            raise NotRefundableError(NO_ROOM, (await refundable(account, row["invoice"], row["attempt"])).amount)
+            left = await refundable(account, row["invoice"], row["attempt"])
+            raise NotRefundableError(NO_ROOM, Money(left.amount, left.currency))
         state = RefundState.REQUESTED if missing else RefundState.SUCCEEDED
         await sql.rows(AGAIN, account, refund, state, note_failed)
         kinds = [CaseKind.REFUND_FAILED, CaseKind.REFUND_REFUSED, CaseKind.CREDIT_NOTE_REFUSED]

@@ -51,6 +51,7 @@ async def test_more_than_is_left_is_one_line(tollbridge: Tollbridge, seeded: See
     assert refused.code == 1
     assert refused.err.count("\n") == 1
     assert "not so much left" in refused.err
+    assert "11.90 EUR can be returned now" in refused.err
 
 
 async def test_nobody_approves_what_they_asked_for(tollbridge: Tollbridge, seeded: Seeded) -> None:
@@ -66,7 +67,9 @@ async def test_nobody_approves_what_they_asked_for(tollbridge: Tollbridge, seede
     assert denied.code == 0, denied.err
     shown = await tollbridge("refunds", "show", made.json["id"])
     assert "refused" in shown.out
-    audit = await sql.rows("select action, actor from tollbridge.audit_log where object = $1 order by id", made.json["id"])
+    audit = await sql.rows(
+        "select action, actor from tollbridge.audit_log where object = $1 order by id", made.json["id"]
+    )
     assert [row["action"] for row in audit] == ["refund.requested", "refund.denied"]
 
 

@@ -37,9 +37,11 @@ MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
 def part(state: RefundPartState = RefundPartState.REQUESTED, **more: Any) -> PartView:
     wanted: dict[str, Any] = {"id": "rfp_1", "number": 1, "amount": 400, "sent_at": NOW - MINUTE} | more
-    return PartView(state=state, capabilities=more.pop("capabilities", PracticeAdapter.capabilities), **{
-        name: value for name, value in wanted.items() if name != "capabilities"
-    })
+    return PartView(
+        state=state,
+        capabilities=more.pop("capabilities", PracticeAdapter.capabilities),
+        **{name: value for name, value in wanted.items() if name != "capabilities"},
+    )
 
 
 def view(*parts: PartView, **more: Any) -> RefundView:

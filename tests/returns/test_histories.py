@@ -76,7 +76,7 @@ async def _play(
         await (check_invariants(world) if replay else hold(world))
 
 
-async def _move(world: World, invoice: str, what: str, how: Any) -> None:  # noqa: C901 (one line for each)
+async def _move(world: World, invoice: str, what: str, how: Any) -> None:
     match what:
         case "ask":
             await post(world, "/v1/refunds", {"invoice": invoice, "amount": how, "wait_s": 0})

@@ -1,4 +1,4 @@
-"""J, N, O, T. Refunds: what goes back to the unit, tax by line, other decimals, several captures, a second pair of eyes."""
+"""J, N, O, T. Refunds to the unit: tax by line, other decimals, several captures, a second pair of eyes."""
 
 from __future__ import annotations
 
@@ -59,9 +59,7 @@ async def test_part_with_tax(world: World) -> None:
 @pytest.mark.scenario(208)
 @pytest.mark.parametrize("off", [None, 15.0, 33.0])
 @pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
-async def test_the_note_comes_to_the_refund(
-    world: World, plan: list[tuple[int, list[str]]], off: float | None
-) -> None:
+async def test_the_note_comes_to_the_refund(world: World, plan: list[tuple[int, list[str]]], off: float | None) -> None:
     """To the unit, with the taxes of its lines; and in the end the whole invoice, with all its tax."""
     invoice, paid = await _paid(world, plan, off)
     parts = [paid // 3, 1, paid // 7]
@@ -93,7 +91,9 @@ async def test_lines_that_somebody_chose(world: World) -> None:
 
 
 @pytest.mark.scenario(205)
-@pytest.mark.parametrize(("currency", "paid", "part", "at_processor"), [("jpy", 1000, 500, 500), ("isk", 50_000, 20_000, 200)])
+@pytest.mark.parametrize(
+    ("currency", "paid", "part", "at_processor"), [("jpy", 1000, 500, 500), ("isk", 50_000, 20_000, 200)]
+)
 async def test_other_decimals(world: World, currency: str, paid: int, part: int, at_processor: int) -> None:
     product = await world.shop.client.v1.products.create_async({"name": "Plan abroad"})
     price = await world.shop.client.v1.prices.create_async(
