@@ -130,7 +130,8 @@ def _show(report: Report) -> None:
     verdict = "Stripe = processor = ledger" if report.good else "THEY DO NOT AGREE"
     OUT.print(
         f"{verdict}: {report.paid} of {report.invoices} invoices paid, {report.captures} captures, "
-        f"{report.refunds} refund, {report.double_charges} double charges, {len(report.open_cases)} open cases; {report.elapsed_s} s."
+        f"{report.refunds} refund, {report.double_charges} double charges, {len(report.open_cases)} open cases; "
+        f"{report.elapsed_s} s."
     )
     for case in report.open_cases:
         OUT.print(f"Open case: {case}")
