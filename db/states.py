@@ -195,7 +195,7 @@ class RefundOrigin(StrEnum):
     PROCESSOR = "processor"
     """Somebody in the processor's dashboard, or the processor itself."""
     SURPLUS = "surplus"
-    """We: money that no invoice takes."""
+    """Money that no invoice takes: by itself, or by whoever returned it by hand."""
 
 
 class Approval(StrEnum):

@@ -585,6 +585,20 @@ create function tollbridge.refundable_if_won(capture text) returns bigint langua
             from tollbridge.dispute d
             where d.attempt = capture and d.state in ('opened', 'funds_withdrawn')), 0)::bigint
 $$;
+-- What we hold of an invoice's money beside what Stripe was told of: captured or received, not marked as surplus, neither
+-- recorded nor on its way back.
+create function tollbridge.held_money(of_account text, of_invoice text) returns bigint language sql stable as $$
+    select coalesce((select sum(case m.kind when 'capture_reversed' then -m.amount else m.amount end)
+                     from tollbridge.movement m left join tollbridge.attempt t on t.id = m.attempt
+                     where m.account = of_account and m.invoice = of_invoice and not coalesce(t.surplus, false)
+                       and m.kind in ('capture', 'receipt', 'capture_reversed', 'capture_reinstated')), 0)::bigint
+         - coalesce((select sum(r.amount) from tollbridge.recording r
+                     where r.account = of_account and r.invoice = of_invoice and r.state = 'recorded'), 0)::bigint
+         - coalesce((select sum(p.amount) from tollbridge.refund r join tollbridge.refund_part p on p.refund = r.id
+                         join tollbridge.attempt t on t.id = p.attempt
+                     where r.account = of_account and r.invoice = of_invoice and r.origin = 'surplus' and not t.surplus
+                       and p.state not in ('failed', 'refused')), 0)::bigint
+$$;
 -- What began at the processor is a fact, and is stored whatever is left.
 create function tollbridge.refund_within_capture() returns trigger language plpgsql as $$
 begin

@@ -246,7 +246,7 @@ TRANSLATIONS: Final[Mapping[type[Exception], Callable[[Any], ProblemError]]] = {
     NotNowError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     NoMethodError: lambda e: ProblemError(Code.PAYMENT_METHOD_NEEDS_REPAIR, str(e)),
     NotRefundableError: lambda e: ProblemError(
-        Code.NOT_REFUNDABLE, f"{e}: {e.refundable} can be returned now, in minor units", param="amount"
+        Code.NOT_REFUNDABLE, f"{e} ({e.refundable.amount} in minor units)", param="amount"
     ),
     RefundStateError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     SessionError: _of_session,

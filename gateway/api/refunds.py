@@ -60,7 +60,7 @@ class NewRefund(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Annotated[
             str,
             msgspec.Meta(pattern="^att_[a-z0-9]{1,60}$"),
-            about("From this capture alone; of money that the invoice did not take, no credit note is made."),
+            about("From this capture alone; of what the invoice did not take of it, no credit note is made."),
         ]
         | None
     ) = None

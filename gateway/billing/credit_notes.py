@@ -41,9 +41,10 @@ class LineShape(msgspec.Struct, frozen=True):
     invoice_line_item: str | None = None
 
     @property
-    def gross(self) -> int:
-        off = sum(discount.amount for discount in self.discount_amounts or [])
-        return self.amount - off + sum(t.amount for t in self.taxes or [] if t.tax_behavior == "exclusive")
+    def added(self) -> tuple[int, ...]:
+        """What comes on top of `amount`, one by one: exclusive taxes, and discounts below zero."""
+        taxes = (tax.amount for tax in self.taxes or [] if tax.tax_behavior == "exclusive")
+        return (*taxes, *(-discount.amount for discount in self.discount_amounts or []))
 
 
 class Lines(msgspec.Struct, frozen=True):
@@ -123,4 +124,4 @@ async def lines_of(stripe: StripeClient, invoice: str, notes: Sequence[CreditNot
         for line in note.lines.data if note.status == "issued" else []:
             if line.invoice_line_item:
                 credited[line.invoice_line_item] = credited.get(line.invoice_line_item, 0) + line.amount
-    return [BilledLine(one.id, one.amount, one.gross, one.quantity or 1, credited.get(one.id, 0)) for one in shapes]
+    return [BilledLine(one.id, one.amount, one.added, one.quantity or 1, credited.get(one.id, 0)) for one in shapes]

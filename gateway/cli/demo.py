@@ -22,7 +22,7 @@ from gateway.cli.output import ERR, OUT, as_json, fields, money, table
 from gateway.cli.play import Report, Stage, play
 from gateway.cli.sandbox import advance
 from gateway.cli.servers import free_ports
-from gateway.cli.wiring import STRIPE_KEY, Wired
+from gateway.cli.wiring import PRACTICE_KEY, STRIPE_KEY, Wired
 from gateway.settings import Settings
 
 ROLES = ("gateway", "stripe", "practice", "shop")
@@ -84,6 +84,7 @@ async def _played(settings: Settings, urls: dict[str, str], wired: Wired) -> Rep
                 practice_url=urls["practice"],
                 api_key=wired.api_key,
                 stripe_key=STRIPE_KEY,
+                practice_key=PRACTICE_KEY,
                 price=wired.price,
                 tax_rate=wired.tax_rate,
                 move_time=move_time,
@@ -104,11 +105,23 @@ def _show(report: Report) -> None:
             " ".join(line.attempts),
             line.captures,
             *(money(amount, line.currency) for amount in (line.stripe_paid, line.captured, line.ledger)),
+            " = ".join(sorted({money(amount, line.currency) for amount in line.returned})),
             "open" if line.access else "closed",
         )
         for line in report.lines
     ]
-    columns = ("payer", "invoice", "status", "attempts", "captures", "Stripe", "processor", "ledger", "access")
+    columns = (
+        "payer",
+        "invoice",
+        "status",
+        "attempts",
+        "captures",
+        "Stripe",
+        "processor",
+        "ledger",
+        "returned",
+        "access",
+    )
     table(columns, rows, "no invoices")
     OUT.print(
         f"\nOn the way: {report.lost_answers} answer of the processor's lost, "
@@ -117,7 +130,8 @@ def _show(report: Report) -> None:
     verdict = "Stripe = processor = ledger" if report.good else "THEY DO NOT AGREE"
     OUT.print(
         f"{verdict}: {report.paid} of {report.invoices} invoices paid, {report.captures} captures, "
-        f"{report.double_charges} double charges, {len(report.open_cases)} open cases; {report.elapsed_s} s."
+        f"{report.refunds} refund, {report.double_charges} double charges, {len(report.open_cases)} open cases; "
+        f"{report.elapsed_s} s."
     )
     for case in report.open_cases:
         OUT.print(f"Open case: {case}")

@@ -1,8 +1,9 @@
 """The play that `tollbridge demo` puts on: a shop's first weeks, over HTTP alone, with accidents on the way.
 
 Two customers sign up with tax: one pays by card, one by a debit that settles a day later. A month passes and both renew
-untouched. On the way one answer of the processor's is lost, and one batch of Stripe's webhooks comes doubled and
-shuffled. In the end Stripe, the processor and the ledger are asked, each for itself, what they know.
+untouched; one of them is returned a part of it. On the way one answer of the processor's is lost, and one batch of
+Stripe's webhooks comes doubled and shuffled. In the end Stripe, the processor and the ledger are asked, each for
+itself, what they know.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from gateway.cli.output import money
 from processors.values import Unprinted
 
 PATIENCE_S: Final = 25.0
+PROMISED: Final = 500
 CARD, DEBIT = "ok", "pending_then_ok"
 
 
@@ -34,6 +36,7 @@ class Stage(Unprinted, frozen=True):
     practice_url: str
     api_key: str
     stripe_key: str
+    practice_key: str
     price: str
     tax_rate: str
     move_time: Callable[[timedelta], Awaitable[None]]
@@ -53,14 +56,15 @@ class Line(msgspec.Struct, frozen=True):
     captures: int
     captured: int
     ledger: int
+    returned: tuple[int, int, int]
+    """As credited in Stripe, as refunded at the processor, and by the ledger."""
     state: str
     access: bool
 
     @property
     def agrees(self) -> bool:
-        return self.stripe_paid == self.captured == self.ledger and (self.stripe_status == "paid") == (
-            self.state == "paid"
-        )
+        taken, back = {self.stripe_paid, self.captured, self.ledger}, set(self.returned)
+        return len(taken) == len(back) == 1 and (self.stripe_status == "paid") == (self.state == "paid")
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -69,6 +73,7 @@ class Report(msgspec.Struct, frozen=True):
     invoices: int
     paid: int
     captures: int
+    refunds: int
     double_charges: int
     unreconciled: int
     open_cases: list[str]
@@ -106,6 +111,7 @@ async def play(stage: Stage) -> Report:
                 break
             await asyncio.sleep(0.5)
         await actors.until_paid(4)
+        await actors.return_part()
         return await actors.report(payers, began)
 
 
@@ -147,6 +153,13 @@ class _Actors:
         self._stage.tell(f"{name}: {confirmed['status']}; access is {opened}.")
         return confirmed
 
+    async def return_part(self) -> None:
+        """Ada was promised something: staff return it, and its credit note follows."""
+        rows = (await self._gateway("GET", "/v1/invoices"))["data"]
+        body = {"invoice": rows[-1]["id"], "amount": PROMISED, "memo": "With our thanks for your patience."}
+        made = await self._gateway("POST", "/v1/refunds", body)
+        self._stage.tell(f"{money(made['amount'], made['currency'])} of an invoice are returned: {made['state']}.")
+
     async def prepare_accidents(self) -> None:
         lost = {"match": {"method": "POST", "path": "/v1/charges"}, "effect": "lost_after", "times": 1}
         await self._ask("POST", f"{self._stage.practice_url}/_sandbox/faults", lost)
@@ -165,7 +178,10 @@ class _Actors:
         """Ask Stripe, the processor and the ledger, each for itself."""
         charges = (await self._ask("GET", f"{self._stage.practice_url}/_sandbox/charges"))["data"]
         taken = [charge for charge in charges if charge["status"] == "succeeded"]
-        lines = [await self._line(row, taken, payers) for row in (await self._gateway("GET", "/v1/invoices"))["data"]]
+        back = (await self._ask("GET", f"{self._stage.practice_url}/v1/refunds", key=self._stage.practice_key))["data"]
+        lines = [
+            await self._line(row, taken, back, payers) for row in (await self._gateway("GET", "/v1/invoices"))["data"]
+        ]
         cases = await self._gateway("GET", "/v1/cases?state=open")
         calls = (await self._ask("GET", f"{self._stage.practice_url}/_sandbox/calls"))["data"]
         letters = (await self._ask("GET", f"{self._stage.stripe_url}/_sandbox/deliveries"))["data"]
@@ -174,6 +190,7 @@ class _Actors:
             invoices=len(lines),
             paid=sum(line.stripe_status == "paid" for line in lines),
             captures=len(taken),
+            refunds=len(back),
             double_charges=sum(max(0, line.captures - 1) for line in lines),
             unreconciled=sum(not line.agrees for line in lines)
             + abs(len(taken) - sum(line.captures for line in lines)),
@@ -185,12 +202,20 @@ class _Actors:
             lines=sorted(lines, key=lambda line: (line.payer, line.number)),
         )
 
-    async def _line(self, row: dict[str, Any], taken: list[dict[str, Any]], payers: dict[str, str]) -> Line:
+    async def _line(
+        self, row: dict[str, Any], taken: list[dict[str, Any]], back: list[dict[str, Any]], payers: dict[str, str]
+    ) -> Line:
         known = await self._gateway("GET", f"/v1/invoices/{row['id']}")
         live = await self._ask("GET", f"{self._stage.stripe_url}/v1/invoices/{row['id']}", key=self._stage.stripe_key)
         access = await self._gateway("GET", f"/v1/subscriptions/{row['subscription']}/access")
         # The processor knows the invoice by our reference alone: {invoice}.{number of the attempt}.
         ours = [charge for charge in taken if charge["reference"].rpartition(".")[0] == row["id"]]
+        charges = {charge["id"] for charge in ours}
+        returned = (
+            int(live["post_payment_credit_notes_amount"]),
+            sum(one["amount"] for one in back if one["charge"] in charges and one["status"] == "succeeded"),
+            sum(m["amount"] for m in known["movements"] if m["kind"] == "refund"),
+        )
         return Line(
             invoice=row["id"],
             number=live["number"] or "",
@@ -202,6 +227,7 @@ class _Actors:
             captures=len(ours),
             captured=sum(charge["amount_captured"] for charge in ours),
             ledger=sum(m["amount"] for m in known["movements"] if m["kind"] == "capture"),
+            returned=returned,
             state=known["state"],
             access=access["granted"],
         )

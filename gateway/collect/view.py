@@ -95,16 +95,7 @@ VIEW = f"""
         array(select p from tollbridge.collection_pause p
               where p.account = i.account and p.object in (i.id, nullif(i.customer, ''))
               order by p.until_at nulls last) as pauses,
-        coalesce((select sum(case m.kind when 'capture_reversed' then -m.amount else m.amount end)
-                  from tollbridge.movement m left join tollbridge.attempt t on t.id = m.attempt
-                  where m.account = i.account and m.invoice = i.id and not coalesce(t.surplus, false)
-                    and m.kind in ('capture', 'receipt', 'capture_reversed', 'capture_reinstated')), 0)
-      - coalesce((select sum(amount) from tollbridge.recording r
-                  where r.account = i.account and r.invoice = i.id and r.state = 'recorded'), 0)
-      - coalesce((select sum(p.amount) from tollbridge.refund r join tollbridge.refund_part p on p.refund = r.id
-                      join tollbridge.attempt t on t.id = p.attempt
-                  where r.account = i.account and r.invoice = i.id and r.origin = 'surplus' and not t.surplus
-                    and p.state not in ('failed', 'refused')), 0) as held_money,
+        tollbridge.held_money(i.account, i.id) as held_money,
         array(select r from tollbridge.refund r
               where r.account = i.account and r.invoice = i.id order by r.created_at, r.id) as refunds,
         array(select n from tollbridge.credit_note n

@@ -7,6 +7,7 @@ along in proportion. Stripe computes them: what stands here is a proposal, and i
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 from typing import Final, TypeAlias
 
 import msgspec
@@ -15,16 +16,25 @@ MOST_LINES: Final = 100
 """A credit note of so many lines is none that a human reads; the amount is credited without lines."""
 
 
+SEARCHED_LINES: Final = 6
+SEARCHED_STEPS: Final = (1, -1, 2, -2, 3, -3)
+
+
 class BilledLine(msgspec.Struct, frozen=True):
-    """One line. `amount` is as Stripe shows it, before discounts and exclusive tax; `gross` what the customer pays of
-    it; `credited` what credit notes have taken of `amount` already.
+    """One line. `amount` is as Stripe shows it, before discounts and exclusive tax; `added` its exclusive taxes, each
+    by itself, and its discounts, below zero; `credited` what credit notes have taken of `amount` already.
     """
 
     id: str
     amount: int
-    gross: int
+    added: tuple[int, ...] = ()
     quantity: int = 1
     credited: int = 0
+
+    @property
+    def gross(self) -> int:
+        """What the customer pays of it."""
+        return self.amount + sum(self.added)
 
     @property
     def left(self) -> int:
@@ -32,10 +42,13 @@ class BilledLine(msgspec.Struct, frozen=True):
         return self.amount - self.credited
 
     def gross_of(self, part: int) -> int:
-        """What the customer paid of `part` of the amount, as far as we can tell: what is left adds up to the whole."""
+        """What the customer paid of `part` of the amount, as far as we can tell: what is left adds up to the whole.
+
+        Each tax and discount is rounded by itself, as Stripe shows each by itself.
+        """
 
         def until(amount: int) -> int:
-            return round(amount * self.gross / self.amount)
+            return amount + sum(_share(one, amount, self.amount) for one in self.added)
 
         return until(self.credited + part) - until(self.credited)
 
@@ -55,22 +68,51 @@ def proposals(lines: Sequence[BilledLine], gross: int) -> Iterator[tuple[Share, 
         return
     shares = {id_: min(round(line.left * gross / whole), line.left) for id_, line in usable.items()}
     shares = _nearest(usable, shares, gross)
-    yield _shown(shares)
-    for nudge in (1, -1):
-        moved = _moved(usable, shares, nudge)
-        if moved != shares:
-            yield _shown(moved)
+    neighbours = [_moved(usable, shares, nudge) for nudge in (1, -1)]
+    for tried in (shares, *(one for one in neighbours if one != shares)):
+        if any(tried.values()):
+            yield _shown(tried)
 
 
 def _nearest(lines: Mapping[str, BilledLine], shares: dict[str, int], gross: int) -> dict[str, int]:
     """The shares, moved until they come to `gross` by our reckoning, or as near as a few steps lead."""
     for _ in range(5):
-        off_by = gross - sum(lines[id_].gross_of(part) for id_, part in shares.items())
-        moved = _moved(lines, shares, off_by)
+        moved = _moved(lines, shares, gross - _gross_of(lines, shares))
         if moved == shares:
             break
         shares = moved
-    return shares
+    if _gross_of(lines, shares) == gross:
+        return shares
+    # With tax on it, a line may step over the amount; another one, or two together, may meet it.
+    near = (_stepped(lines, shares, *moves) for moves in _moves(sorted(shares, key=lambda id_: -shares[id_])))
+    return next((one for one in near if one is not None and _gross_of(lines, one) == gross), shares)
+
+
+def _moves(ids: Sequence[str]) -> Iterator[tuple[tuple[str, int], ...]]:
+    steps = [(id_, step) for id_ in ids[:SEARCHED_LINES] for step in SEARCHED_STEPS]
+    yield from ((one,) for one in steps)
+    yield from ((one, other) for one, other in combinations(steps, 2) if one[0] != other[0])
+
+
+def _stepped(
+    lines: Mapping[str, BilledLine], shares: Mapping[str, int], *moves: tuple[str, int]
+) -> dict[str, int] | None:
+    stepped = dict(shares)
+    for id_, step in moves:
+        stepped[id_] += step
+        if not 0 <= stepped[id_] <= lines[id_].left:
+            return None
+    return stepped
+
+
+def _gross_of(lines: Mapping[str, BilledLine], shares: Mapping[str, int]) -> int:
+    return sum(lines[id_].gross_of(part) for id_, part in shares.items())
+
+
+def _share(value: int, part: int, whole: int) -> int:
+    """Half away from zero, as money is rounded."""
+    share = (2 * abs(value) * part + whole) // (2 * whole)
+    return share if value >= 0 else -share
 
 
 def _moved(lines: Mapping[str, BilledLine], shares: dict[str, int], off_by: int) -> dict[str, int]:

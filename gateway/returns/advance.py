@@ -134,9 +134,10 @@ async def _draw_up(runtime: Runtime, claim: Claim, row: asyncpg.Record, amount: 
         drawn = await draw_up(await runtime.stripe(claim.account), wanted)
     except StripeRefusedError as error:
         async with DB.transaction():
-            await poke.hold(claim, CLAIM_MARGIN_S)
             message = sql.storable(str(error), 500)
+            # Parts are locked before their refund, as by whoever stores an outcome.
             await sql.rows(REFUSE_PARTS, claim.account, claim.id, "credit_note_refused", message, now)
+            await poke.hold(claim, CLAIM_MARGIN_S)
             await sql.rows(REFUSE, claim.account, claim.id, claim.holder, "credit_note_refused", message)
             if row["origin"] == RefundOrigin.PROCESSOR or any(p["state"] == "succeeded" for p in row["parts"]):
                 kind = CaseKind.CREDIT_NOTE_REFUSED

@@ -198,10 +198,16 @@ async def resolve_note(by: Author, account: str, note: str, refund: str | None) 
     Raises NotThereError, FieldError, RefundStateError.
     """
     now = await business_now()
+    invoice = await sql.value(
+        "select invoice from tollbridge.credit_note where account = $1 and id = $2", account, note
+    )
+    if invoice is None:
+        raise NotThereError("credit note", note)
     async with DB.transaction():
+        # The invoice is locked before its notes, as by a worker.
+        await poke.poke(Kind.INVOICE, account, [str(invoice)], now)
         row = await sql.row(NOTE, account, note)
-        if row is None:
-            raise NotThereError("credit note", note)
+        assert row is not None, "notes are never deleted"
         if row["origin"] != "stripe" or row["out_of_band"] <= 0 or row["state"] != "issued":
             raise RefundStateError("no money goes back for this credit note")
         if await sql.row(LINKED, account, note) is not None:
@@ -217,7 +223,6 @@ async def resolve_note(by: Author, account: str, note: str, refund: str | None) 
                 raise FieldError("refund", "is no refund of this invoice and amount that was made at the processor")
             await _link(account, refund, note, now)
         await by.note(account, "credit_note.resolved", note, after={"refund": refund or "made"})
-        await poke.poke(Kind.INVOICE, account, [row["invoice"]], now)
 
 
 async def _take_in_refunds(capture: asyncpg.Record, listed: tuple[RefundState, ...], now: datetime) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from processors.money import Money, to_text
+
 
 class RefundError(Exception):
     """Base; nothing was changed."""
 
 
 class NotRefundableError(RefundError):
-    """There is not so much that can be returned. `refundable`: what can, in minor units."""
+    """There is not so much that can be returned; `refundable` can."""
 
-    def __init__(self, message: str, refundable: int) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, refundable: Money) -> None:
+        amount = to_text(refundable.amount, refundable.currency)
+        super().__init__(f"{message}: {amount} can be returned now")
         self.refundable = refundable
 
 

@@ -102,8 +102,9 @@ async def resolve_part(runtime: Runtime, claim: Claim, action: ResolvePart, now:
 async def refuse_part(claim: Claim, action: RefusePart, now: datetime, message: str = "") -> None:
     """It is not sent."""
     async with DB.transaction():
-        await poke.hold(claim, CLAIM_MARGIN_S)
+        # The part is locked before its refund, as by whoever stores an outcome.
         await sql.rows(REFUSE, claim.account, action.part, action.reason, sql.storable(message, 500), now)
+        await poke.hold(claim, CLAIM_MARGIN_S)
 
 
 async def part_unknown(claim: Claim, action: PartUnknown, now: datetime) -> None:

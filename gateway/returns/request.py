@@ -22,9 +22,10 @@ from gateway.domain.policy import Policy
 from gateway.returns.drawing import LineCredit
 from gateway.returns.errors import NotRefundableError, RefundStateError
 from gateway.returns.spreading import spread_over_captures
+from processors.money import Money
 
 INVOICE: Final = """
-    select i.*, a.policies,
+    select i.*, a.policies, tollbridge.held_money(i.account, i.id) as held_money,
         exists (select 1 from tollbridge.attempt t where t.account = i.account and t.invoice = i.id
                 and t.state in ('sending', 'pending', 'requires_action', 'unknown')) as awaits_capture,
         exists (select 1 from tollbridge.movement m where m.account = i.account and m.invoice = i.id
@@ -115,7 +116,9 @@ async def ask_refund(by: Author, account: str, asked: RefundAsked) -> str:
         amount = asked.amount if asked.amount is not None else in_the_end
         deferred = deferred or left < amount <= in_the_end
         if amount <= 0 or (amount > left and not deferred):
-            raise NotRefundableError("; ".join([NO_ROOM, *_obstacles(row, captures)]), left)
+            raise NotRefundableError("; ".join([NO_ROOM, *_obstacles(row, captures)]), Money(left, row["currency"]))
+        # Of this capture, and no more than what the invoice did not take of it: no credit note is due.
+        excess = asked.attempt is not None and row["status"] == "paid" and row["held_money"] >= amount
         refund = new_id("rfd")
         approval = _policy(row).wants_approval(amount, row["currency"])
         stored = await insert_refund(
@@ -123,16 +126,16 @@ async def ask_refund(by: Author, account: str, asked: RefundAsked) -> str:
             refund,
             refund,
             asked,
-            RefundOrigin.REQUEST,
+            RefundOrigin.SURPLUS if excess else RefundOrigin.REQUEST,
             amount,
             row["currency"],
             now,
-            wants_note=not surplus,
+            wants_note=not surplus and not excess,
             requested_by=by.name,
             approval="waiting" if approval else "",
         )
         if not deferred and await spread_over_captures(account, stored, now):
-            raise NotRefundableError(NO_ROOM, left)
+            raise NotRefundableError(NO_ROOM, Money(left, row["currency"]))
         after = {"invoice": asked.invoice, "amount": amount, "currency": row["currency"], "approval": approval}
         await by.note(account, "refund.requested", refund, after=after)
         await poke.poke(Kind.REFUND, account, [refund], now, urgent=True)
@@ -211,7 +214,8 @@ async def retry(by: Author, account: str, refund: str) -> None:
         if not missing and not note_failed:
             raise RefundStateError(f"nothing of it failed: it is {row['state']}")
         if missing and await spread_over_captures(account, row, now, missing):
-            raise NotRefundableError(NO_ROOM, (await refundable(account, row["invoice"], row["attempt"])).amount)
+            left = await refundable(account, row["invoice"], row["attempt"])
+            raise NotRefundableError(NO_ROOM, Money(left.amount, left.currency))
         state = RefundState.REQUESTED if missing else RefundState.SUCCEEDED
         await sql.rows(AGAIN, account, refund, state, note_failed)
         kinds = [CaseKind.REFUND_FAILED, CaseKind.REFUND_REFUSED, CaseKind.CREDIT_NOTE_REFUSED]

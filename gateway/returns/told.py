@@ -38,6 +38,10 @@ OVER: Final = """
     select tollbridge.refundable($1)
          + coalesce((select sum(amount) from tollbridge.refund_part where attempt = $1 and state = 'requested'), 0) < 0
 """
+EXCESS: Final = """
+    select tollbridge.held_money(account, id) >= $3 from tollbridge.invoice
+    where account = $1 and id = $2 and status = 'paid'
+"""
 LOCK: Final = "select surplus from tollbridge.attempt where id = $1 for update"
 
 
@@ -75,9 +79,10 @@ async def _take_in(attempt: asyncpg.Record, connection: str, told: RefundState, 
     base = f"{connection}:{told.processor_id}"[:200]
     asked = RefundAsked(invoice, attempt=attempt["id"], note="made at the processor")
     money = (told.amount.amount, told.amount.currency)
-    row = await insert_refund(
-        account, new_id("rfd"), base, asked, RefundOrigin.PROCESSOR, *money, now, wants_note=False
-    )
+    # What was taken beyond what the invoice took goes back without a credit note.
+    excess = await sql.value(EXCESS, account, invoice, told.amount.amount)
+    origin = RefundOrigin.SURPLUS if excess else RefundOrigin.PROCESSOR
+    row = await insert_refund(account, new_id("rfd"), base, asked, origin, *money, now, wants_note=False)
     key = uuid5(NAMESPACE, f"refund\n{account}\n{base}")
     place = (attempt["id"], connection, told.charge_id or attempt["processor_id"] or "")
     part = await sql.value(PART, new_id("rfp"), account, row["id"], *place, *money, key, base, now)

@@ -51,6 +51,7 @@ async def test_more_than_is_left_is_one_line(tollbridge: Tollbridge, seeded: See
     assert refused.code == 1
     assert refused.err.count("\n") == 1
     assert "not so much left" in refused.err
+    assert "11.90 EUR can be returned now" in refused.err
 
 
 async def test_nobody_approves_what_they_asked_for(tollbridge: Tollbridge, seeded: Seeded) -> None:

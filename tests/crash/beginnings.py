@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from tests.crash.world import CrashWorld
 from tests.support.people import Signup
+from tests.support.returning import credit, in_dashboard
 
 Begins: TypeAlias = Callable[[CrashWorld], Awaitable[Any]]
 Session: TypeAlias = dict[str, Any]
@@ -91,3 +92,39 @@ async def offered_free(world: CrashWorld) -> Session:
 async def offered_trial(world: CrashWorld) -> Session:
     """The same, with two weeks for nothing."""
     return await offered(world, trial_period_days=14)
+
+
+async def credited_in_stripe(world: CrashWorld) -> Signup:
+    """A paid invoice that somebody has just credited in Stripe, to be returned outside it."""
+    signup = await subscribed(world)
+    await credit(world, signup.invoice, amount=400, out_of_band_amount=400)
+    return signup
+
+
+async def refunded_in_dashboard(world: CrashWorld) -> Signup:
+    """A paid invoice of which somebody has just returned part at the processor."""
+    signup = await subscribed(world)
+    in_dashboard(world, 400)
+    return signup
+
+
+async def closed_while_pending(world: CrashWorld) -> Signup:
+    """A renewal that was voided while the bank had not decided; its charge is withdrawn."""
+    signup = await subscribed(world)
+    world.break_card(signup.customer, "pending_then_ok")
+    await world.later(days=31)
+    await world.rest()
+    await world.shop.client.v1.invoices.void_invoice_async(world.invoices_of(signup.subscription)[-1]["id"])
+    await world.rest()
+    return signup
+
+
+async def refund_failed(world: CrashWorld) -> Signup:
+    """A refund that the processor took, and failed after its credit note was made."""
+    signup = await subscribed(world)
+    world.practice.script_refunds(world.shop.practice_key, "failed_later")
+    await world.asked_for_refund(signup.invoice, 400)
+    await world.rest()
+    await world.later(days=3)
+    await world.rest()
+    return signup

@@ -24,6 +24,7 @@ CLAIMED: Final = (
     "checkout_session",
     "payment_method_session",
     "payment_method",
+    "refund",
     "webhook_endpoint",
 )
 CLAIMS_RUN_OUT: Final = """

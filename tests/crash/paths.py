@@ -18,13 +18,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from db import sql
 from tests.crash.beginnings import (
     Begins,
     Session,
+    closed_while_pending,
+    credited_in_stripe,
     nothing,
     offered,
     offered_free,
     offered_trial,
+    refund_failed,
+    refunded_in_dashboard,
     subscribed,
     subscribed_and_told,
     subscribed_until_given_up,
@@ -35,6 +40,7 @@ from tests.crash.beginnings import (
 )
 from tests.crash.world import CrashWorld
 from tests.support.people import Signup
+from tests.support.returning import ASK, credited, notes, returned
 
 Plays: TypeAlias = Callable[[CrashWorld, Any], Awaitable[None]]
 
@@ -290,6 +296,67 @@ async def declined_signup(world: CrashWorld, begun: Session) -> None:
     assert world.stripe_subscription(begun["subscription"])["status"] == "canceled"
     assert [i["status"] for i in world.invoices_of(begun["subscription"])] == ["uncollectible"]
     assert world.captures() == []
+
+
+@path(begins=subscribed)
+async def refund_asked(world: CrashWorld, begun: Signup) -> None:
+    """Staff ask for part of it; a client that hears nothing asks again under its key."""
+    await world.asked_for_refund(begun.invoice, 400)
+    await _back(world, begun, [400])
+
+
+@path(begins=subscribed)
+async def refund_unknown(world: CrashWorld, begun: Signup) -> None:
+    """The processor's answer is lost, and it tells nothing by itself: whoever asks finds out."""
+    world.practice.delivery.set(drop=True)
+    world.practice.faults.add("lost_after", times=1, **ASK)
+    await world.asked_for_refund(begun.invoice, 400)
+    await _back(world, begun, [400])
+
+
+@path(begins=credited_in_stripe)
+async def refund_by_credit_note(world: CrashWorld, begun: Signup) -> None:
+    """A credit note that staff made in Stripe: the money follows it, once."""
+    await world.rest()
+    await _back(world, begun, [400])
+
+
+@path(begins=refunded_in_dashboard)
+async def refund_in_dashboard(world: CrashWorld, begun: Signup) -> None:
+    """A refund in the processor's dashboard: its credit note follows, once."""
+    await world.rest()
+    await _back(world, begun, [400])
+
+
+@path(begins=closed_while_pending)
+async def surplus_returned(world: CrashWorld, begun: Signup) -> None:
+    """Money comes for an invoice that was voided: it goes back by itself, and no credit note is made."""
+    world.succeed_after_all(world.last_charge())
+    await world.rest()
+    await world.later(hours=1)
+    await world.rest()
+    assert returned(world) == [1000]
+    assert notes(world, world.invoices_of(begun.subscription)[-1]["id"]) == []
+
+
+@path(begins=refund_failed)
+async def refund_tried_again(world: CrashWorld, begun: Signup) -> None:
+    """The processor failed it after its credit note was made; somebody presses "try again"."""
+    refund_id = await sql.value("select id from tollbridge.refund")
+    headers = {"idempotency-key": "again-made-up"}
+    await world.call("POST", f"/v1/refunds/{refund_id}/retry", {"wait_s": 0}, headers=headers)
+    await _back(world, begun, [400])
+
+
+async def _back(world: CrashWorld, begun: Signup, amounts: list[int]) -> None:
+    """So much went back, and stands in Stripe as credited; nobody needs to look."""
+    await world.rest()
+    for minutes in (6, 60, 600):
+        await world.later(minutes=minutes)
+        await world.rest()
+    assert returned(world) == amounts
+    assert credited(world, begun.invoice) == amounts
+    assert await world.open_cases() == []
 
 
 async def _confirm(world: CrashWorld, session: Session, card: str) -> None:

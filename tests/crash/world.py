@@ -25,6 +25,7 @@ NEXT_AT: Final = " union all ".join(
         ("checkout_session", "due_at"),
         ("payment_method_session", "due_at"),
         ("payment_method", "due_at"),
+        ("refund", "due_at"),
         ("delivery", "try_at"),
         ("event_delivery", "due_at"),
         ("webhook_endpoint", "rests_until"),
@@ -72,6 +73,12 @@ class CrashWorld(World):
             if not await sql.value(BEHIND, now):
                 return
         raise AssertionError("the walks come to no end")
+
+    async def asked_for_refund(self, invoice: str, amount: int) -> None:
+        """Staff ask for it, again and again under one key until they have an answer."""
+        body = {"invoice": invoice, "amount": amount, "wait_s": 0}
+        answer = await self.call("POST", "/v1/refunds", body, headers={"idempotency-key": "refund-made-up"})
+        assert answer.status_code in (200, 202), answer.text
 
     async def announced(self) -> int:
         """How many events are to be told to the merchant's server."""

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from msgspec.structs import replace
 
-from db.states import AttemptState, MethodStatus, RecordingState
+from db.states import AttemptState, MethodStatus, RecordingState, RefundOrigin, RefundState
 from gateway.domain.actions import (
     Action,
     CancelPending,
@@ -21,17 +21,21 @@ from gateway.domain.actions import (
     GiveUp,
     MarkSurplus,
     MarkUnknown,
+    MatchNote,
     OpenCase,
     Read,
+    ReadNotes,
     Record,
     Resolve,
+    ReturnSurplus,
     Tag,
     WaitUntil,
+    WantNote,
 )
 from gateway.domain.billed import ATTEMPT_KEY, RECEIPT_KEY, BilledInvoice, StripePayment
 from gateway.domain.budget import next_within_budget
 from gateway.domain.decide import decide
-from gateway.domain.view import FRESH, AttemptView, InvoiceView, SubscriptionView
+from gateway.domain.view import FRESH, AttemptView, InvoiceView, RefundRow, SubscriptionView
 from processors.capabilities import Lookup, Replay
 from tests.domain.views import INVOICE, attempt, recording
 
@@ -174,6 +178,8 @@ def settles_nothing_on_a_closed_invoice(view: InvoiceView, action: Action, _: da
         if view.policy.late_success == "record" and invoice.status == "uncollectible":
             held = (*held, Tag, Record, OpenCase, WaitUntil)
         rest = (Done, GiveUp, Read, WaitUntil) if view.given_up else (Done,)
+        if any(capture.surplus and capture.returnable for capture in view.attempts):
+            rest = (*rest, ReturnSurplus, OpenCase)
         assert isinstance(action, held if view.held_money > 0 else rest)
 
 
@@ -188,6 +194,24 @@ def gives_back_only_what_is_not_needed(view: InvoiceView, action: Action, _: dat
     assert not capture.surplus
     assert capture.captured <= view.held_money, "more would be returned than is held"
     assert all(r.attempt != capture.id or r.state is not RecordingState.RECORDED for r in view.recordings)
+
+
+def returns_only_what_no_invoice_takes(view: InvoiceView, action: Action, _: datetime) -> None:
+    """Law 5: by itself, within the policy, once; never of money that pays the invoice."""
+    if not isinstance(action, ReturnSurplus):
+        return
+    capture = _attempt(view, action.attempt)
+    assert capture.state is AttemptState.SUCCEEDED
+    assert view.policy.returns_by_itself(action.amount, _billed(view).currency)
+    if capture.surplus:
+        assert 0 < action.amount <= capture.returnable
+    else:
+        assert _billed(view).status == "paid"
+        assert 0 < action.amount <= view.held_money
+    assert all(refund.attempt != capture.id or refund.state not in FALLEN for refund in view.refunds)
+
+
+FALLEN = (RefundState.FAILED, RefundState.REFUSED)
 
 
 def confirms_only_what_was_sent(view: InvoiceView, action: Action, _: datetime) -> None:
@@ -252,6 +276,9 @@ def strands_no_money(view: InvoiceView, action: Action, now: datetime) -> None:
         assert not isinstance(action, Done | WaitUntil), "an unresolved attempt is looked after by the clock"
     if view.held_money > 0 and isinstance(action, Done | WaitUntil):
         assert view.open_cases & NAMING_MONEY, f"{view.held_money} is held and nobody knows"
+    kept = sum(capture.returnable for capture in view.attempts if capture.surplus)
+    if kept and view.held_money == 0 and isinstance(action, Done):
+        assert view.open_cases & NAMING_MONEY, f"{kept} is kept and nobody knows"
 
 
 NAMING_MONEY = frozenset(
@@ -273,6 +300,7 @@ LAWS: tuple[Callable[[InvoiceView, Action, datetime], None], ...] = (
     records_only_what_is_captured_and_named,
     settles_nothing_on_a_closed_invoice,
     gives_back_only_what_is_not_needed,
+    returns_only_what_no_invoice_takes,
     confirms_only_what_was_sent,
     finalizes_only_free_drafts,
     gives_up_only_in_the_end,
@@ -331,12 +359,17 @@ def carried_out(view: InvoiceView, action: Action, now: datetime, stripe: Answer
             return replace(view, recordings=tuple(closed), held_money=view.held_money - took)
         case MarkSurplus(attempt=id_):
             capture = _attempt(view, id_)
-            marked = _with(view, replace(capture, surplus=True))
-            return replace(
-                marked,
-                held_money=max(0, view.held_money - capture.captured),
-                open_cases=view.open_cases | {CaseKind.SURPLUS_CAPTURE},
-            )
+            marked = _with(view, replace(capture, surplus=True, returnable=capture.captured))
+            return replace(marked, held_money=max(0, view.held_money - capture.captured))
+        case ReturnSurplus(attempt=id_, amount=amount):
+            return _returned(view, _attempt(view, id_), amount, now)
+        case ReadNotes():
+            return replace(view, notes_read_at=now)
+        case MatchNote(note=id_):
+            return replace(view, notes=tuple(replace(n, linked=True) if n.id == id_ else n for n in view.notes))
+        case WantNote(refund=id_):
+            refunds = tuple(replace(r, wants_note=True) if r.id == id_ else r for r in view.refunds)
+            return replace(view, refunds=refunds)
         case GiveUp(step="cancel_subscription"):
             return replace(view, given_up=True, subscription=SubscriptionView("canceled", ended=True))
         case GiveUp(step=step):
@@ -349,6 +382,16 @@ def carried_out(view: InvoiceView, action: Action, now: datetime, stripe: Answer
 
 
 _LATER = timedelta(hours=1)
+
+
+def _returned(view: InvoiceView, capture: AttemptView, amount: int, now: datetime) -> InvoiceView:
+    refund = RefundRow(
+        f"rfd_{len(view.refunds) + 1}", RefundOrigin.SURPLUS, RefundState.REQUESTED, amount, now, capture.id
+    )
+    sent = replace(view, refunds=(*view.refunds, refund))
+    if capture.surplus:
+        return _with(sent, replace(capture, returnable=capture.returnable - amount))
+    return replace(sent, held_money=view.held_money - amount)
 
 
 def _recorded(view: InvoiceView, action: Record, now: datetime, stripe: Answer) -> InvoiceView:

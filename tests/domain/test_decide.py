@@ -10,7 +10,7 @@ from typing import Literal, get_args
 import pytest
 from msgspec.structs import replace
 
-from db.states import AttemptState, MethodStatus, RecordingState
+from db.states import AttemptState, MethodStatus, RecordingState, RefundOrigin, RefundState
 from gateway.domain.actions import (
     CancelPending,
     CaseKind,
@@ -24,6 +24,7 @@ from gateway.domain.actions import (
     Read,
     Record,
     Resolve,
+    ReturnSurplus,
     Tag,
     WaitUntil,
 )
@@ -32,7 +33,7 @@ from gateway.domain.decide import LOOKUPS_BEFORE_REPLAY, decide
 from gateway.domain.obstacles import STRIPE_PAYMENT_WAIT
 from gateway.domain.outdated import outdated
 from gateway.domain.policy import Policy
-from gateway.domain.view import FRESH, AttemptView, Hold, InvoiceView, SubscriptionView
+from gateway.domain.view import FRESH, AttemptView, Hold, InvoiceView, RefundRow, SubscriptionView
 from processors.capabilities import Capabilities, Lookup
 from tests.domain.laws import Answer, check, run
 from tests.domain.views import (
@@ -535,11 +536,26 @@ def test_less_than_is_wanted_is_a_case() -> None:
     assert rested.open_cases == {CaseKind.PARTIAL_CAPTURE}
 
 
-def test_more_than_is_wanted_is_recorded_and_the_rest_is_a_case() -> None:
+def test_more_than_is_wanted_is_recorded_and_the_rest_goes_back() -> None:
     rested, steps = run(holding(1300), NOW)
+    assert [type(step) for step in steps] == [Tag, Record, ReturnSurplus, Done]
+    assert [refund.amount for refund in rested.refunds] == [300]
+    assert (rested.held_money, rested.open_cases) == (0, frozenset())
+
+
+@pytest.mark.parametrize("policy", [Policy(returns="case"), Policy(returns_up_to={"eur": 299})])
+def test_more_than_goes_back_by_itself_is_a_case(policy: Policy) -> None:
+    rested, steps = run(holding(1300, policy=policy), NOW)
     assert [type(step) for step in steps] == [Tag, Record, OpenCase, WaitUntil]
     assert rested.held_money == 300
     assert rested.open_cases == {CaseKind.OVERPAID}
+
+
+def test_what_could_not_be_returned_is_a_case() -> None:
+    tried = RefundRow("rfd_1", RefundOrigin.SURPLUS, RefundState.REFUSED, 300, NOW, "att_1")
+    rested, _ = run(holding(1300, refunds=(tried,)), NOW)
+    assert rested.open_cases == {CaseKind.OVERPAID}
+    assert rested.refunds == (tried,)
 
 
 def test_recording_needs_no_fresh_look() -> None:
@@ -642,8 +658,9 @@ def test_no_more_is_given_back_than_is_held() -> None:
         held_money=400,
     )
     rested, steps = run(one, NOW)
-    assert [type(step) for step in steps] == [OpenCase, WaitUntil]
-    assert rested.open_cases == {CaseKind.OVERPAID}
+    assert steps[0] == ReturnSurplus("att_1", 400)
+    assert isinstance(steps[-1], Done)
+    assert rested.open_cases == frozenset()
 
 
 def test_money_for_which_no_capture_stands_is_a_case() -> None:

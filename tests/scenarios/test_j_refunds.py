@@ -114,7 +114,7 @@ async def test_part_then_the_rest(world: World) -> None:
     assert returned(world) == [400, 600]
     answer = await post(world, "/v1/refunds", {"invoice": signup.invoice})
     assert answer.status_code == 409
-    assert "0 can be returned now" in answer.json()["detail"]
+    assert "0.00 EUR can be returned now" in answer.json()["detail"]
 
 
 @pytest.mark.scenario(145)

@@ -46,14 +46,15 @@ MONEY = """
 
 async def check_invariants(world: World) -> None:
     """Raise AssertionError for the first that does not hold; then replay every event and look again."""
-    await _hold(world)
+    await hold(world)
     before = await fingerprint(world)
     await _replay_everything(world)
-    await _hold(world)
+    await hold(world)
     assert await fingerprint(world) == before, "replaying every event and sweeping twice changed something"
 
 
-async def _hold(world: World) -> None:
+async def hold(world: World) -> None:
+    """Raise AssertionError for the first that does not hold now."""
     for shop in world.shops:
         await _ledger_is_processor(world, shop)
         await _ledger_is_stripe(world, shop)
