@@ -101,7 +101,8 @@ async def _connection(
 ) -> ConnectionSummary:
     run, capabilities = holding.run, _capabilities(row["adapter"])
     fetched = Fetched()
-    if row["enabled"] and capabilities is not None and capabilities.settlement_files:
+    fetches = bool(row["enabled"] and capabilities is not None and capabilities.settlement_files)
+    if fetches:
         fetched = await fetch(runtime, run.account, row["id"])
         await found(fetched.refused)
         if fetched.error:
@@ -109,15 +110,7 @@ async def _connection(
     await sql.rows(sources.NAME_ROWS, run.account, row["id"])
     covered = await sql.row(sources.COVERED, run.account, row["id"])
     assert covered is not None
-    standing = Standing(
-        connection=row["id"],
-        now=await business_now(),
-        due_after=timedelta(days=policy.settlement_margin_days)
-        + (capabilities.settlement if capabilities else timedelta()),
-        covered_from=covered["covered_from"],
-        covered_to=covered["covered_to"],
-        can_look_up=capabilities is not None and capabilities.lookup is not Lookup.NONE,
-    )
+    standing = await _standing(row["id"], capabilities, policy, covered, fetches=fetches)
     summary = ConnectionSummary(
         id=row["id"],
         name=row["name"],
@@ -133,11 +126,26 @@ async def _connection(
     if summary.compared:
         since, heard = _since(standing, last), _hear(holding, f"settlements of {row['name']}", progress)
         summary.result = await processor_side.compare(run.account, standing, since, run.number, found, heard)
-    elif row["enabled"] and capabilities is not None and capabilities.settlement_files:
+    elif fetches:
         oldest = await sql.value(sources.OLDEST, run.account, row["id"])
         if oldest is not None and standing.now - oldest > standing.due_after:
             await found([processor_side.late(standing, oldest)])
     return summary
+
+
+async def _standing(
+    connection: str, capabilities: Capabilities | None, policy: Policy, covered: asyncpg.Record, *, fetches: bool
+) -> Standing:
+    usual = capabilities.settlement if capabilities else timedelta()
+    return Standing(
+        connection=connection,
+        now=await business_now(),
+        due_after=usual + timedelta(days=policy.settlement_margin_days),
+        covered_from=covered["covered_from"],
+        covered_to=covered["covered_to"],
+        can_look_up=capabilities is not None and capabilities.lookup is not Lookup.NONE,
+        can_fetch=fetches,
+    )
 
 
 def _since(standing: Standing, last: Last | None) -> datetime:
