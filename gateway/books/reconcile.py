@@ -175,14 +175,11 @@ async def _end(holding: Holding, summary: Summary, now: datetime) -> None:
     """Close what is gone, count what stands, and say so: an open case while anything differs."""
     run = holding.run
     async with DB.transaction():
-        gone = await breaks.close(run.account, run.number)
+        summary.gone = await breaks.close(run.account, run.number, now)
         rows = await sql.rows(STAND, run.account, run.number, now)
-        summary.gone = len(gone)
         summary.breaks = dict(sorted(Counter({row["kind"]: int(row["breaks"]) for row in rows}).items()))
         summary.new = sum(int(row["new"]) for row in rows)
         await runs.finish(holding, summary, "", await business_now())
-        for subject in gone:
-            await cases.close_by_itself(run.account, subject, [CaseKind.BREAK_TO_EXPLAIN], now)
         settled = BOOKS_CASES if not summary.open else (CaseKind.RECONCILIATION_FAILED,)
         await cases.close_by_itself(run.account, SUBJECT, settled, now)
         if summary.open:
