@@ -9,9 +9,10 @@ from typing import Any, Final
 import asyncpg
 import msgspec
 
-from db import sql
+from db import cases, sql
 from db.engine import DB
 from db.ids import new_id
+from gateway.domain.actions import CaseKind
 from gateway.domain.breaks import Finding
 
 TOLD: Final = (
@@ -47,9 +48,17 @@ KEEP: Final = """
     where account = $1 and connection = $2 and kind = $3 and to_run is null
 """
 GONE: Final = """
-    update tollbridge.reconciliation_break set to_run = $2
-    where account = $1 and to_run is null and seen_run < $2 returning id
+    with gone as (update tollbridge.reconciliation_break set to_run = $2
+                  where account = $1 and to_run is null and seen_run < $2 returning 1)
+    select count(*) from gone
 """
+EXPLAINED: Final = """
+    select r.subject from tollbridge.review_case r
+    join tollbridge.reconciliation_break b on b.account = r.account and b.id = r.subject
+    where r.account = $1 and r.state = 'open' and r.kind = $2 and b.to_run is not null
+"""
+# There may be very many, after a file that was read wrongly.
+PATIENCE: Final = "set local statement_timeout = '10min'"
 
 
 async def store(account: str, run: int, findings: Sequence[Finding], now: datetime) -> None:
@@ -82,10 +91,15 @@ async def keep(account: str, run: int, connection: str, kind: str) -> None:
     await sql.rows(KEEP, account, connection, kind, run)
 
 
-async def close(account: str, run: int) -> list[str]:
-    """Close those that the run has not found any more, in the caller's transaction; their ids."""
+async def close(account: str, run: int, now: datetime) -> int:
+    """Close those that the run has not found any more, and the cases that ask about them, in the caller's transaction;
+    how many breaks."""
     DB.current("closing breaks")
-    return [row["id"] for row in await sql.rows(GONE, account, run)]
+    await sql.rows(PATIENCE)
+    gone = int(await sql.value(GONE, account, run))
+    for row in await sql.rows(EXPLAINED, account, CaseKind.BREAK_TO_EXPLAIN):
+        await cases.close_by_itself(account, row["subject"], [CaseKind.BREAK_TO_EXPLAIN], now)
+    return gone
 
 
 def _storable(one: Finding) -> Finding:

@@ -152,7 +152,7 @@ def late(standing: Standing, since: datetime) -> Finding:
         amount=0,
         currency="",
         occurred_at=since,
-        repair=Repair.FETCH_SETTLEMENTS,
+        repair=Repair.FETCH_SETTLEMENTS if standing.can_fetch else Repair.ASK_HUMAN,
         reason="moves of money should be settled by now, and no settlement file tells of their days",
         connection=standing.connection,
     )

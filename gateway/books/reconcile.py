@@ -101,7 +101,8 @@ async def _connection(
 ) -> ConnectionSummary:
     run, capabilities = holding.run, _capabilities(row["adapter"])
     fetched = Fetched()
-    if row["enabled"] and capabilities is not None and capabilities.settlement_files:
+    fetches = bool(row["enabled"] and capabilities is not None and capabilities.settlement_files)
+    if fetches:
         fetched = await fetch(runtime, run.account, row["id"])
         await found(fetched.refused)
         if fetched.error:
@@ -109,15 +110,7 @@ async def _connection(
     await sql.rows(sources.NAME_ROWS, run.account, row["id"])
     covered = await sql.row(sources.COVERED, run.account, row["id"])
     assert covered is not None
-    standing = Standing(
-        connection=row["id"],
-        now=await business_now(),
-        due_after=timedelta(days=policy.settlement_margin_days)
-        + (capabilities.settlement if capabilities else timedelta()),
-        covered_from=covered["covered_from"],
-        covered_to=covered["covered_to"],
-        can_look_up=capabilities is not None and capabilities.lookup is not Lookup.NONE,
-    )
+    standing = await _standing(row["id"], capabilities, policy, covered, fetches=fetches)
     summary = ConnectionSummary(
         id=row["id"],
         name=row["name"],
@@ -133,11 +126,26 @@ async def _connection(
     if summary.compared:
         since, heard = _since(standing, last), _hear(holding, f"settlements of {row['name']}", progress)
         summary.result = await processor_side.compare(run.account, standing, since, run.number, found, heard)
-    elif row["enabled"] and capabilities is not None and capabilities.settlement_files:
+    elif fetches:
         oldest = await sql.value(sources.OLDEST, run.account, row["id"])
         if oldest is not None and standing.now - oldest > standing.due_after:
             await found([processor_side.late(standing, oldest)])
     return summary
+
+
+async def _standing(
+    connection: str, capabilities: Capabilities | None, policy: Policy, covered: asyncpg.Record, *, fetches: bool
+) -> Standing:
+    usual = capabilities.settlement if capabilities else timedelta()
+    return Standing(
+        connection=connection,
+        now=await business_now(),
+        due_after=usual + timedelta(days=policy.settlement_margin_days),
+        covered_from=covered["covered_from"],
+        covered_to=covered["covered_to"],
+        can_look_up=capabilities is not None and capabilities.lookup is not Lookup.NONE,
+        can_fetch=fetches,
+    )
 
 
 def _since(standing: Standing, last: Last | None) -> datetime:
@@ -167,14 +175,11 @@ async def _end(holding: Holding, summary: Summary, now: datetime) -> None:
     """Close what is gone, count what stands, and say so: an open case while anything differs."""
     run = holding.run
     async with DB.transaction():
-        gone = await breaks.close(run.account, run.number)
+        summary.gone = await breaks.close(run.account, run.number, now)
         rows = await sql.rows(STAND, run.account, run.number, now)
-        summary.gone = len(gone)
         summary.breaks = dict(sorted(Counter({row["kind"]: int(row["breaks"]) for row in rows}).items()))
         summary.new = sum(int(row["new"]) for row in rows)
         await runs.finish(holding, summary, "", await business_now())
-        for subject in gone:
-            await cases.close_by_itself(run.account, subject, [CaseKind.BREAK_TO_EXPLAIN], now)
         settled = BOOKS_CASES if not summary.open else (CaseKind.RECONCILIATION_FAILED,)
         await cases.close_by_itself(run.account, SUBJECT, settled, now)
         if summary.open:

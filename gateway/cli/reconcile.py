@@ -9,19 +9,21 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import click
+import msgspec
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from db.states import BreakKind
 from gateway.accounts import accounts, connections
 from gateway.accounts.accounts import Account
 from gateway.books import formats, repair, report, runs
+from gateway.books.forget import File, forget, listed
 from gateway.books.formats import Format
 from gateway.books.reconcile import reconcile as compare
 from gateway.books.rows import Taken
 from gateway.books.runs import Run
 from gateway.books.settlements import upload
 from gateway.cli.context import ACCOUNT, WrongUseError, account_of, author, opened, run
-from gateway.cli.output import ERR, OUT, as_json, money, say, table, when
+from gateway.cli.output import ERR, OUT, as_json, fields, money, say, say_all, table, when
 from gateway.cli.values import pairs
 from gateway.clock import business_now
 from gateway.readers.pages import Page
@@ -185,6 +187,57 @@ def report_(account: str, number: int | None) -> None:
                 click.echo(part, nl=False)
 
     run(work)
+
+
+@reconcile.command()
+@ACCOUNT
+@click.option("--limit", type=click.IntRange(1, 1000), default=25, show_default=True)
+@as_json
+def files(account: str, limit: int, json_: bool) -> None:
+    """List the settlement files that were taken in, the newest first."""
+
+    async def work() -> list[File]:
+        async with opened():
+            return await listed((await account_of(account)).id, limit)
+
+    found = run(work)
+    rows = [
+        (f.id, f.connection, f.name, f.rows, f.new_rows, f"{f.taken_at:%F %T}", f.taken_by or "its processor")
+        for f in found
+    ]
+    columns = ("file", "connection", "name", "rows", "new", "taken in", "by")
+    say_all(found, json_, lambda: table(columns, rows, "No files yet."))
+
+
+@reconcile.command(name="forget")
+@click.argument("file")
+@click.option("--reason", required=True, help="Why; it goes into the audit log.")
+@click.option("--anyway", is_flag=True, help="Though the day on which it came is over, and its journal changes.")
+@ACCOUNT
+def forget_(file: str, reason: str, anyway: bool, account: str) -> None:
+    """Take a file back that was read wrongly, with its rows; then give it again with the right map."""
+
+    async def work() -> int:
+        async with opened():
+            return await forget(author(reason), (await account_of(account)).id, file, anyway=anyway)
+
+    OUT.print(f"{file} is forgotten, with {run(work)} rows.")
+
+
+@reconcile.command(name="format")
+@click.argument("connection")
+@ACCOUNT
+@as_json
+def format_(connection: str, account: str, json_: bool) -> None:
+    """How a connection's files are read: the map that is kept."""
+
+    async def work() -> Format:
+        async with opened():
+            of = await connections.show((await account_of(account)).id, connection)
+            return await formats.shown(of.account, of.id) or Format()
+
+    found = run(work)
+    say(found, json_, lambda: fields(msgspec.structs.asdict(found)))
 
 
 async def _run_of(account: str, number: int | None) -> Run:

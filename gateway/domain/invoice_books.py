@@ -101,7 +101,7 @@ def _money(books: InvoiceBooks, now: datetime) -> Finding | None:
         return None
     kind = BreakKind.SURPLUS_NOT_RETURNED
     reason = "more came in than it wanted, and is not returned"
-    if not ours and books.status in ("draft", "open", "uncollectible", ""):
+    if not ours and held > 0 and books.status in ("draft", "open", "uncollectible", ""):
         kind, reason = BreakKind.MONEY_WITHOUT_STRIPE_RECORD, f"the money is here, and Stripe shows it {books.status}"
     return _finding(books, kind, left, reason, Repair.POKE_INVOICE, ledger=sums.came_in, other=wanted)
 

@@ -84,6 +84,8 @@ class Standing(msgspec.Struct, frozen=True):
     covered_from: datetime | None = None
     covered_to: datetime | None = None
     can_look_up: bool = True
+    can_fetch: bool = True
+    """Its processor gives its files to who asks; else somebody uploads them."""
 
 
 class Wait(StrEnum):

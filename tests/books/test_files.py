@@ -9,9 +9,10 @@ import pytest
 
 from db import sql
 from gateway.accounts.audit import Author
-from gateway.accounts.errors import FieldError
+from gateway.accounts.errors import FieldError, NotThereError
 from gateway.books import formats
 from gateway.books.files import read
+from gateway.books.forget import forget
 from gateway.books.formats import Format
 from gateway.books.rows import RowChangedError, Taken
 from gateway.books.settlements import upload
@@ -174,6 +175,21 @@ async def test_a_map_that_cannot_be(rows: World, tmp_path: Path, change: dict[st
     fields = {"columns": PLAIN.columns, "kinds": PLAIN.kinds} | change
     with pytest.raises(FieldError, match=wrong):
         await take(rows, written(tmp_path, LINE), Format(**fields))
+
+
+async def test_a_file_that_was_read_wrongly_is_taken_back(rows: World, tmp_path: Path) -> None:
+    taken = await take(rows, written(tmp_path, LINE))
+    assert taken is not None
+    await sql.rows("update tollbridge.settlement_file set taken_at = taken_at - interval '1 day'")
+    with pytest.raises(FieldError, match="the journal of that day would change"):
+        await forget(Author("test", "wrong map"), rows.account, taken.id)
+    with pytest.raises(NotThereError):
+        await forget(Author("test", "wrong map"), "acc_other", taken.id, anyway=True)
+    assert await forget(Author("test", "wrong map"), rows.account, taken.id, anyway=True) == 1
+    assert await stored() == []
+    assert await take(rows, written(tmp_path, LINE)) is not None, "it can be given again"
+    logged = await sql.value("select reason from tollbridge.audit_log where action = 'settlement_file.forgotten'")
+    assert logged == "wrong map"
 
 
 def test_ids_that_no_index_holds_and_letters_that_no_column_does(tmp_path: Path) -> None:

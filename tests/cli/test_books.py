@@ -67,6 +67,24 @@ async def test_a_file_that_cannot_be_taken_in(tollbridge: Tollbridge, tmp_path: 
     assert (missing.code, "can't read" in missing.err) == (2, True)
 
 
+async def test_a_file_is_taken_back_and_given_again(tollbridge: Tollbridge, tmp_path: Path) -> None:
+    await _with_connection(tollbridge)
+    path = tmp_path / "march.csv"
+    path.write_text(FILE)
+    taking = ("reconcile", "--file", str(path), "--connection", "practice")
+    await tollbridge(*taking, *MAP)
+    kept = (await tollbridge("reconcile", "format", "practice", "--json")).json
+    assert (kept["columns"]["amount"], kept["kinds"]) == ("Gross", {"Sale": "capture"})
+    [file] = (await tollbridge("reconcile", "files", "--json")).json["data"]
+    assert (file["name"], file["rows"], file["connection"]) == ("march.csv", 2, "practice")
+    assert (await tollbridge("reconcile", "forget", file["id"], "--reason", "wrong map")).code == 0
+    assert (await tollbridge("reconcile", "files")).out == "No files yet.\n"
+    again = await tollbridge(*taking, "--kind", "Sale=refund", "--signs", "by_kind")
+    assert "2 rows, 2 of them new" in again.out
+    listed = (await tollbridge("reconcile", "breaks", "--json")).json["data"]
+    assert sorted(one["other_amount"] for one in listed) == [-1000, -500]
+
+
 async def test_the_journal_is_printed(tollbridge: Tollbridge) -> None:
     await _with_connection(tollbridge)
     told = await tollbridge("export", "journal", "--from", "2027-03-01", "--to", "2027-03-31")

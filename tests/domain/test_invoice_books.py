@@ -49,6 +49,7 @@ def test_money_without_stripe_record(status: str) -> None:
     assert found(**unpaid, refunded=1000) == []
     assert found(**unpaid, disputed=1000) == []
     assert found(**unpaid, returning=1000) == []
+    assert found(**unpaid, captured=0, surplus=1000) == [(BreakKind.SURPLUS_NOT_RETURNED, 1000)]
 
 
 @pytest.mark.parametrize(("status", "how"), [("void", None), ("paid", HowPaid.STRIPE_PAYMENT), ("paid", HowPaid.ZERO)])
