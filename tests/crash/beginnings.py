@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 from tests.crash.world import CrashWorld
-from tests.support.world import Signup
+from tests.support.people import Signup
 
 Begins: TypeAlias = Callable[[CrashWorld], Awaitable[Any]]
 Session: TypeAlias = dict[str, Any]

@@ -24,6 +24,8 @@ CLAIMED: Final = (
     "checkout_session",
     "payment_method_session",
     "payment_method",
+    "refund",
+    "dispute",
     "webhook_endpoint",
 )
 CLAIMS_RUN_OUT: Final = """

@@ -25,6 +25,8 @@ NEXT_AT: Final = " union all ".join(
         ("checkout_session", "due_at"),
         ("payment_method_session", "due_at"),
         ("payment_method", "due_at"),
+        ("refund", "due_at"),
+        ("dispute", "due_at"),
         ("delivery", "try_at"),
         ("event_delivery", "due_at"),
         ("webhook_endpoint", "rests_until"),

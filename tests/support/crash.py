@@ -84,6 +84,8 @@ async def let_claims_run_out() -> None:
         "checkout_session",
         "payment_method_session",
         "payment_method",
+        "refund",
+        "dispute",
         "webhook_endpoint",
     ):
         await sql.rows(
