@@ -69,16 +69,16 @@ async def close_case(by: Author, account: str, case: str, reason: str) -> None:
     reason, now = required(reason), await business_now()
     about = await sql.row(ABOUT, account, case)
     async with DB.transaction():
-        # The invoice before its case, as a turn that ends locks them.
+        # What a case is about before the case, as a turn that ends locks them.
         if about is not None and about["invoice"]:
             await sql.rows(INVOICE, account, about["invoice"])
         if about is not None and about["kind"] == CaseKind.CONNECTION_LOCKED:
             await poke_waiting(account, about["subject"], now)
+        if about is not None and (kind := OBJECTS.get(about["subject"].partition("_")[0])) is not None:
+            await poke.poke(kind, account, [about["subject"]], now)
         row = await _open(account, case)
         await sql.rows(CLOSE, account, case, now, by.name, reason)
         before, after = {"state": "open"}, {"state": "closed", "reason": reason}
         await by.note(account, "case.closed", case, name=row["kind"], before=before, after=after)
         if row["invoice"]:
             await poke.poke(Kind.INVOICE, account, [row["invoice"]], now)
-        if (kind := OBJECTS.get(row["subject"].partition("_")[0])) is not None:
-            await poke.poke(kind, account, [row["subject"]], now)

@@ -75,6 +75,30 @@ async def add_case(account: str, subject: str, *, at: datetime = NOW, invoice: s
     return case
 
 
+async def add_dispute(account: str, connection: str, invoice: str, attempt: str, *, state: str = "opened") -> str:
+    """A dispute about all of a payment; its id."""
+    dispute = new_id("dsp")
+    await insert(
+        "dispute",
+        id=dispute,
+        account=account,
+        connection=connection,
+        invoice=invoice,
+        attempt=attempt,
+        processor_id=f"pdp_{account}",
+        charge_id=f"pch_{account}",
+        state=state,
+        amount=1190,
+        currency="eur",
+        reason="product_not_received",
+        evidence_due_by=NOW + timedelta(days=14),
+        evidence_url="https://processor.example/disputes/1",
+        told_at=NOW,
+        created_at=NOW,
+    )
+    return dispute
+
+
 async def add_delivery(account: str, *, at: datetime = NOW, **values: Any) -> str:
     delivery = new_id("dlv")
     told = {"source": "stripe", "kind": "invoice.paid", "body": b"{}", "state": "done"} | values
@@ -248,24 +272,7 @@ async def seed(runtime: Runtime, account: str) -> Seeded:
         created_at=NOW,
         resolved_at=NOW,
     )
-    dispute = new_id("dsp")
-    await insert(
-        "dispute",
-        id=dispute,
-        account=account,
-        connection=connection,
-        invoice=invoice,
-        attempt=attempt,
-        processor_id=f"pdp_{account}",
-        charge_id=f"pch_{account}",
-        state="opened",
-        amount=1190,
-        currency="eur",
-        reason="general",
-        evidence_due_by=NOW + timedelta(days=14),
-        told_at=NOW,
-        created_at=NOW,
-    )
+    dispute = await add_dispute(account, connection, invoice, attempt)
     session, secret = await add_session(runtime.keyring, account)
     method_session, method_secret = await add_method_session(runtime.keyring, account, customer)
     case = await add_case(account, invoice, invoice=invoice)

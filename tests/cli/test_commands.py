@@ -8,8 +8,9 @@ import pytest
 
 from db import sql
 from gateway.cli.home import write_notes
-from tests.api.seed import NOW, add_case, add_delivery, add_event, add_invoice, insert
+from tests.api.seed import NOW, add_case, add_delivery, add_dispute, add_event, add_invoice, insert
 from tests.cli.conftest import Tollbridge
+from tests.support import inbox
 
 STRIPE = {"STRIPE_KEY": "sk_test_hush", "SIGNING": "whsec_hush_0815"}
 PRACTICE = ("--credential", "api_key=env:STRIPE_KEY", "--credential", "webhook_secret=env:SIGNING")
@@ -132,6 +133,26 @@ async def test_invoices_cases_and_events(tollbridge: Tollbridge) -> None:
     assert event in (await tollbridge("inbox", "list", "--state", "parked")).out
     replayed = await tollbridge("inbox", "replay", event, "--json")
     assert replayed.json["data"][0]["state"] == "stored"
+
+
+async def test_disputes(tollbridge: Tollbridge) -> None:
+    account = await add_account(tollbridge)
+    assert (await tollbridge("disputes", "list")).out.strip() == "No disputes."
+    await tollbridge("connections", "add", "practice", "--adapter", "practice", *PRACTICE, *OPTIONS, **STRIPE)
+    connection = await sql.value("select id from tollbridge.connection")
+    method = await inbox.add_method(account, connection)
+    await add_invoice(account, "in_1", currency="eur", amount_due=1190)
+    attempt = await inbox.add_attempt(account, connection, method, "in_1")
+    dispute = await add_dispute(account, connection, "in_1", attempt)
+
+    listed = (await tollbridge("disputes", "list", "--state", "opened")).out
+    assert all(said in listed for said in (dispute, "11.90 EUR", "product_not_received", "2027-03-15"))
+    assert (await tollbridge("disputes", "list", "--state", "lost")).out.strip() == "No disputes."
+    shown = await tollbridge("disputes", "show", dispute)
+    assert "https://processor.example/disputes/1" in shown.out
+    assert (await tollbridge("disputes", "show", dispute, "--json")).json["state"] == "opened"
+    assert dispute in (await tollbridge("invoices", "show", "in_1")).out
+    assert (await tollbridge("disputes", "show", "dsp_x")).code == 1
 
 
 async def test_payment_methods(tollbridge: Tollbridge) -> None:

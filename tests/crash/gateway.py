@@ -25,6 +25,7 @@ CLAIMED: Final = (
     "payment_method_session",
     "payment_method",
     "refund",
+    "dispute",
     "webhook_endpoint",
 )
 CLAIMS_RUN_OUT: Final = """

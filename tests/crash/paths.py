@@ -241,6 +241,49 @@ async def shared_token_kept(world: CrashWorld, begun: Signup) -> None:
     _paid(world, begun, 2)
 
 
+@path(begins=subscribed)
+async def dispute_lost(world: CrashWorld, begun: Signup) -> None:
+    """The payer's bank takes the money back for good: Stripe credits it, once."""
+    await _disputed(world, "lost")
+    _credited(world, begun, [1000])
+
+
+@path(begins=subscribed)
+async def dispute_won_and_lost(world: CrashWorld, begun: Signup) -> None:
+    """Won, withdrawn again, and lost in the end: each move stands once, and so does the one credit note."""
+    await _disputed(world, "won", "funds_withdrawn", "lost")
+    _credited(world, begun, [1000])
+    moved = await sql.rows("select kind from tollbridge.movement where kind like 'dispute%' order by occurred_at, id")
+    assert sorted(row["kind"] for row in moved) == ["dispute_returned", *["dispute_withdrawn"] * 2]
+
+
+@path(begins=subscribed)
+async def dispute_after_a_refund(world: CrashWorld, begun: Signup) -> None:
+    """A part was refunded at the processor, and then all of it is disputed: what is left is credited beside it."""
+    world.practice.refund_from_dashboard(world.captures()[-1].id, 400)
+    await world.later(minutes=6)
+    await world.rest()
+    await _disputed(world, "lost")
+    _credited(world, begun, [400, 600])
+
+
+async def _disputed(world: CrashWorld, *stages: str) -> None:
+    """The money is withdrawn, and the dispute goes on from there."""
+    dispute = world.practice.open_dispute(world.captures()[-1].id, stage="funds_withdrawn")
+    for stage in stages:
+        await world.rest()
+        world.practice.move_dispute(dispute.id, stage)
+    await world.rest()
+
+
+def _credited(world: CrashWorld, made: Signup, amounts: list[int]) -> None:
+    """The first invoice is paid, with credit notes for what went back outside Stripe."""
+    account = world.stripe_account()
+    notes = [account.credit_notes[note] for note in account.credit_notes_of_invoice.get(made.invoice, [])]
+    assert sorted(note["out_of_band_amount"] for note in notes) == amounts
+    _paid(world, made, 1)
+
+
 @path(begins=subscribed_and_told)
 async def merchant_told(world: CrashWorld, begun: Signup) -> None:
     """The merchant's server fails at the first two POSTs: each event comes until it is taken."""

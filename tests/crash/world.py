@@ -26,6 +26,7 @@ NEXT_AT: Final = " union all ".join(
         ("payment_method_session", "due_at"),
         ("payment_method", "due_at"),
         ("refund", "due_at"),
+        ("dispute", "due_at"),
         ("delivery", "try_at"),
         ("event_delivery", "due_at"),
         ("webhook_endpoint", "rests_until"),

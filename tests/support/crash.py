@@ -85,6 +85,7 @@ async def let_claims_run_out() -> None:
         "payment_method_session",
         "payment_method",
         "refund",
+        "dispute",
         "webhook_endpoint",
     ):
         await sql.rows(
