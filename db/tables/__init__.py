@@ -17,7 +17,7 @@ from db.tables.outbound import (
     WebhookEndpoint,
     WebhookEndpointSecret,
 )
-from db.tables.returns import CreditNote, Dispute, Refund, RefundPart
+from db.tables.returns import CreditNote, Dispute, Refund, RefundPart, Remainder
 from db.tables.setup import PaymentMethodSession, PaymentSetup
 from db.tables.subscription import Subscription
 
@@ -49,6 +49,7 @@ __all__ = [
     "Recording",
     "Refund",
     "RefundPart",
+    "Remainder",
     "ReviewCase",
     "StripeBudget",
     "Subscription",

@@ -23,6 +23,9 @@ HELD_ENOUGH_S = 2.0
 WAITING_STATES = frozenset({InvoiceState.DUE, InvoiceState.CHARGING})
 """While an older invoice is in one of these, the younger ones of its subscription wait for it."""
 
+SETTLES = frozenset({InvoiceState.PAID, InvoiceState.CLOSED})
+"""Of an invoice that bills another one's rest: nothing of it is owed any more."""
+
 WATCHING = """
     select id from tollbridge.checkout_session where account = $1 and invoice = $2
       and (state in ('open', 'processing') or state in ('failed', 'expired') and not cleanup_done)
@@ -87,7 +90,8 @@ async def load(claim: Claim, for_s: float) -> Loaded:
 
 def _decides_access(row: asyncpg.Record, state: InvoiceState) -> bool:
     """Whether what its subscription opens changes with it (law 13)."""
-    return row["billing_reason"] == "subscription_create" and InvoiceState.PAID in (state, row["state"])
+    decides = row["billing_reason"] == "subscription_create" or row["rest_of"] is not None
+    return decides and bool(SETTLES & {state, row["state"]})
 
 
 async def _store_state(

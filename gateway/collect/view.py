@@ -16,8 +16,10 @@ from db.states import (
     MethodStatus,
     MovementKind,
     RecordingState,
+    RecordingTarget,
     RefundOrigin,
     RefundState,
+    RemainderState,
     SessionState,
     known,
 )
@@ -36,6 +38,7 @@ from gateway.domain.view import (
     ReceiptView,
     RecordingView,
     RefundRow,
+    RemainderRow,
     ReturnView,
     SubscriptionView,
 )
@@ -94,20 +97,14 @@ VIEW = f"""
         array(select p from tollbridge.collection_pause p
               where p.account = i.account and p.object in (i.id, nullif(i.customer, ''))
               order by p.until_at nulls last) as pauses,
-        coalesce((select sum(case m.kind when 'capture_reversed' then -m.amount else m.amount end)
-                  from tollbridge.movement m left join tollbridge.attempt t on t.id = m.attempt
-                  where m.account = i.account and m.invoice = i.id and not coalesce(t.surplus, false)
-                    and m.kind in ('capture', 'receipt', 'capture_reversed', 'capture_reinstated')), 0)
-      - coalesce((select sum(amount) from tollbridge.recording r
-                  where r.account = i.account and r.invoice = i.id and r.state = 'recorded'), 0)
-      - coalesce((select sum(p.amount) from tollbridge.refund r join tollbridge.refund_part p on p.refund = r.id
-                      join tollbridge.attempt t on t.id = p.attempt
-                  where r.account = i.account and r.invoice = i.id and r.origin = 'surplus' and not t.surplus
-                    and p.state not in ('failed', 'refused')), 0) as held_money,
+        tollbridge.held_money(i.account, i.id) as held_money,
         array(select r from tollbridge.refund r
               where r.account = i.account and r.invoice = i.id order by r.created_at, r.id) as refunds,
         array(select n from tollbridge.credit_note n
               where n.account = i.account and n.invoice = i.id order by n.created_at, n.id) as notes,
+        array(select r from tollbridge.remainder r
+              where r.account = i.account and r.invoice = i.id order by r.created_at, r.id) as remainders,
+        (select r from tollbridge.remainder r where r.account = i.account and r.issued_as = i.id) as rest_of,
         (select jsonb_object_agg(t.id, greatest(tollbridge.refundable(t.id), 0)) from tollbridge.attempt t
          where t.account = i.account and t.invoice = i.id and t.surplus) as returnable,
         array(select r.kind from tollbridge.review_case r
@@ -222,6 +219,8 @@ async def seen(row: asyncpg.Record) -> InvoiceView:
         refunds=tuple(_refund(r, row["attempts"]) for r in row["refunds"]),
         notes=tuple(_note(n, row["refunds"]) for n in row["notes"]),
         notes_read_at=row["notes_read_at"],
+        remainders=tuple(_remainder(r, row["notes"]) for r in row["remainders"]),
+        rest_of=None if row["rest_of"] is None else _remainder(row["rest_of"], ()),
         held_money=int(row["held_money"]),
         methods=tuple(_method(m, connections[m["connection"]], standings[m["id"]], currency) for m in row["methods"]),
         subscription=_subscription(row),
@@ -299,6 +298,9 @@ def _mirrored(row: asyncpg.Record) -> BilledInvoice | None:
     if row["snapshot"] is None:
         return None
     invoice = billed(msgspec.json.decode(row["snapshot"], type=InvoiceShape))
+    if row["rest_of"] is not None:
+        # Stripe knows of no subscription for it; what is done in the end of its recovery concerns that one.
+        invoice = msgspec.structs.replace(invoice, subscription=row["subscription"])
     if row["status"] == "deleted":
         return msgspec.structs.replace(invoice, status="deleted", amount_remaining=0, amount_due=0)
     return invoice
@@ -330,6 +332,25 @@ def _note(row: asyncpg.Record, refunds: Sequence[asyncpg.Record]) -> NoteRow:
         created_at=row["issued_at"] or row["created_at"],
         linked=any(refund["credit_note"] == row["id"] for refund in refunds),
         asked=bool(row["error"]),
+        amount=row["amount"],
+        tries=row["tries"],
+        sent_at=row["sent_at"],
+        why=row["error"],
+    )
+
+
+def _remainder(row: asyncpg.Record, notes: Sequence[asyncpg.Record]) -> RemainderRow:
+    return RemainderRow(
+        id=row["id"],
+        invoice=row["invoice"],
+        amount=row["amount"],
+        state=known(RemainderState, row["state"]),
+        credited=any(note["id"] == row["credit_note"] and note["state"] == "issued" for note in notes),
+        issued_as=row["issued_as"] or "",
+        plain=row["plain"],
+        tries=row["tries"],
+        sent_at=row["sent_at"],
+        why=row["error"],
     )
 
 
@@ -365,7 +386,8 @@ def _return(row: asyncpg.Record) -> ReturnView:
 
 def _recording(row: asyncpg.Record) -> RecordingView:
     payment = row["attempt"] or row["receipt"]
-    return RecordingView(row["id"], payment, row["amount"], known(RecordingState, row["state"]), row["resolved_at"])
+    state, target = known(RecordingState, row["state"]), known(RecordingTarget, row["target"])
+    return RecordingView(row["id"], payment, row["amount"], state, row["resolved_at"], target)
 
 
 def _method(row: asyncpg.Record, connection: _Connection, standing: _Standing, currency: str) -> MethodView:

@@ -17,8 +17,20 @@ from gateway.domain.access import Access, AccessInvoice, access
 from gateway.domain.subscription_news import SubscriptionFacts, access_news, trial_news
 
 INVOICES: Final = """
-    select id, subscription, state, billing_reason, snapshot from tollbridge.invoice
-    where account = $1 and subscription = any($2) order by coalesce(stripe_created_at, created_at), id
+    select i.id, i.subscription, i.state, i.billing_reason, i.snapshot, exists (
+        with recursive rest as (
+            select r.account, r.credit_note, r.issued_as from tollbridge.remainder r
+            where r.account = i.account and r.invoice = i.id
+            union
+            select r.account, r.credit_note, r.issued_as from tollbridge.remainder r
+            join rest o on r.account = o.account and r.invoice = o.issued_as)
+        select 1 from rest join tollbridge.credit_note n on n.account = rest.account and n.id = rest.credit_note
+        left join tollbridge.invoice c on c.account = rest.account and c.id = rest.issued_as
+        where n.state = 'issued' and coalesce(c.state, 'due') not in ('paid', 'closed')) as rest_due
+    from tollbridge.invoice i
+    where i.account = $1 and i.subscription = any($2) and not exists (
+        select 1 from tollbridge.remainder r where r.account = i.account and r.issued_as = i.id)
+    order by coalesce(i.stripe_created_at, i.created_at), i.id
 """
 FACTS: Final = """
     select s.*, coalesce(c.opted_out, false) as opted_out from tollbridge.subscription s
@@ -69,7 +81,9 @@ def _access(row: asyncpg.Record, invoices: Sequence[asyncpg.Record]) -> Access:
     first = next((i["id"] for i in invoices if i["billing_reason"] == "subscription_create"), None)
     first = first or (invoices[0]["id"] if invoices else None)
     seen = [
-        AccessInvoice(i["id"], i["id"] == first, InvoiceState(i["state"]), i["id"] == first and _credited(i))
+        AccessInvoice(
+            i["id"], i["id"] == first, InvoiceState(i["state"]), i["id"] == first and _credited(i), i["rest_due"]
+        )
         for i in invoices
     ]
     return access(seen, ended=row["ended_at"] is not None)

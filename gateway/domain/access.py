@@ -17,6 +17,8 @@ class AccessInvoice(msgspec.Struct, frozen=True):
     state: InvoiceState
     credited: bool = False
     """Settled by a credit note alone: nobody paid anything."""
+    rest_due: bool = False
+    """A part of it was credited, and the invoice that bills that is not paid."""
 
 
 class Access(msgspec.Struct, frozen=True):
@@ -36,6 +38,8 @@ def access(invoices: Sequence[AccessInvoice], *, ended: bool) -> Access:
         return Access(False, "no_first_invoice")
     if first.state is InvoiceState.PAID and first.credited:
         return Access(False, "first_invoice_credited", first.id)
+    if first.state is InvoiceState.PAID and first.rest_due:
+        return Access(False, "first_invoice_rest_due", first.id)
     if first.state is InvoiceState.PAID:
         return Access(True, "first_invoice_paid", first.id)
     return Access(False, f"first_invoice_{first.state}", first.id)

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from db.states import WaitsFor
+from db.states import CreditNoteOrigin, WaitsFor
 
 GivingUp: TypeAlias = Literal["mark_uncollectible", "void", "cancel_subscription"]
 
@@ -47,6 +47,7 @@ class CaseKind(StrEnum):
     REFUND_PENDING_TOO_LONG = "refund_pending_too_long"
     REFUND_REFUSED = "refund_refused"
     REFUND_UNKNOWN = "refund_unknown"
+    REMAINDER_NOT_BILLED = "remainder_not_billed"
     SURPLUS_CAPTURE = "surplus_capture"
 
 
@@ -82,6 +83,7 @@ REPAIR: dict[CaseKind, str] = {
     CaseKind.REFUND_PENDING_TOO_LONG: "Ask the processor; it counts as returned until this is known.",
     CaseKind.REFUND_REFUSED: "It was not made: mend the cause and retry, or return the money another way.",
     CaseKind.REFUND_UNKNOWN: "Look the reference up at the processor; it counts as returned until this is known.",
+    CaseKind.REMAINDER_NOT_BILLED: "The rest is credited, and nothing bills it: bill it in Stripe, or let it be.",
     CaseKind.SURPLUS_CAPTURE: "Return this capture to the payer: the invoice is settled without it.",
 }
 
@@ -168,6 +170,74 @@ class ReturnSurplus(msgspec.Struct, frozen=True):
     amount: int
 
 
+class CreditRest(msgspec.Struct, frozen=True):
+    """Draw up a credit note for what a payment left open (`partial`), or took back (`reversal`). Stripe is only asked
+    what the note would come to; with `billed_anew` another invoice is to bill the same amount."""
+
+    origin: CreditNoteOrigin
+    amount: int
+    number: int
+    billed_anew: bool
+
+
+class IssueRestNote(msgspec.Struct, frozen=True):
+    """Make that credit note at Stripe."""
+
+    note: str
+    amount: int
+
+
+class FindRestNote(msgspec.Struct, frozen=True):
+    """List the invoice's credit notes: the answer to ours was lost."""
+
+    note: str
+
+
+class IssueRest(msgspec.Struct, frozen=True):
+    """Make the invoice at Stripe, a draft without lines, that bills anew what was credited."""
+
+    remainder: str
+
+
+class FindRest(msgspec.Struct, frozen=True):
+    """List the customer's invoices: the answer to that was lost."""
+
+    remainder: str
+
+
+class LinkRest(msgspec.Struct, frozen=True):
+    """Name the invoice that bills the rest in the metadata of the one whose rest it is."""
+
+    issued_as: str
+
+
+class FillRest(msgspec.Struct, frozen=True):
+    """Put its lines on the draft that bills a rest."""
+
+    remainder: str
+
+
+class EmptyRest(msgspec.Struct, frozen=True):
+    """The lines on the draft don't come to the rest exactly: take them off, for one plain line."""
+
+    remainder: str
+
+
+class CreditBalance(msgspec.Struct, frozen=True):
+    """What the invoice did not take becomes the customer's credit at Stripe."""
+
+    payment: str
+    amount: int
+    receipt: bool = False
+    """`payment` names a receipt."""
+
+
+class FindBalance(msgspec.Struct, frozen=True):
+    """List the customer's balance transactions: the answer to ours was lost."""
+
+    recording: str
+
+
 class ReadNotes(msgspec.Struct, frozen=True):
     """List the invoice's credit notes at Stripe: it shows other credit than those that we know."""
 
@@ -227,6 +297,16 @@ Action: TypeAlias = (
     | ConfirmRecording
     | MarkSurplus
     | ReturnSurplus
+    | CreditRest
+    | IssueRestNote
+    | FindRestNote
+    | IssueRest
+    | FindRest
+    | LinkRest
+    | FillRest
+    | EmptyRest
+    | CreditBalance
+    | FindBalance
     | ReadNotes
     | MatchNote
     | WantNote

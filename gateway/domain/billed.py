@@ -66,6 +66,10 @@ ATTEMPT_KEY = "tollbridge_attempt"
 RECEIPT_KEY = "tollbridge_receipt"
 """The same for a payment that was recorded by hand."""
 
+REMAINDER_KEY = "tollbridge_remainder"
+"""On an invoice of which a part was credited: the invoice that bills that; there `REST_OF_KEY` points back."""
+REST_OF_KEY = "tollbridge_remainder_of"
+
 
 class HowPaid(StrEnum):
     """By what means an invoice became paid (law 6)."""

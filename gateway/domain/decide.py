@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from db.states import AttemptState, MethodStatus, WaitsFor
-from gateway.domain import ending, returning
+from gateway.domain import ending, partial, remainder, returning
 from gateway.domain.actions import (
     Action,
     CancelPending,
@@ -59,12 +59,19 @@ def decide(view: InvoiceView, now: datetime) -> Action:
     if view.unresolved is not None and not (covered and view.unresolved.state is not AttemptState.SENDING):
         return _resolve(view, invoice, view.unresolved, now)
     if view.held_money > 0:
-        return settle(view, invoice, now)
+        step = _top_up(view, invoice, now) or settle(view, invoice, now)
+        waits = isinstance(step, WaitUntil) and step.at is None
+        # What waits for a human holds up no other capture's return.
+        return (returning.surplus(view, invoice) or step) if waits else step
+    if (rest := remainder.bill(view, invoice, now)) is not None:
+        return rest
     if view.held_money < 0:
         # Stripe was told of it, and can't be told otherwise but by a credit note.
         return ask_human(
             view, CaseKind.CAPTURE_REVERSED, f"{-view.held_money} of what Stripe shows as paid was taken back"
         )
+    if invoice.status == "draft" and view.rest_of is not None:
+        return remainder.fill(view, invoice, view.rest_of, now)
     if reason := not_ours(view):
         return returning.credited_elsewhere(view, invoice) or Done(reason)
     if (back := returning.surplus(view, invoice)) is not None:
@@ -161,6 +168,15 @@ def _still_wants(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView
         and method is not None
         and method.status is MethodStatus.ACTIVE
     )
+
+
+def _top_up(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action | None:
+    """The next step towards the rest of a payment in part; None where that is not charged, or not any more."""
+    if not partial.tops_up(view, invoice):
+        return None
+    step = _collect(view, invoice, now)
+    coming = isinstance(step, WaitUntil) and step.at is not None
+    return step if coming or isinstance(step, Charge | Read | FindLost) else None
 
 
 # --- asking for money ----------------------------------------------------------------------------------------------

@@ -34,6 +34,15 @@ PART: Final = """
     values ($1, $2, $3, 1, $4, $5, $6, $7, $8, 'requested', true, $9, $10, $11, $11) on conflict do nothing returning id
 """
 OVER: Final = "select tollbridge.refundable($1) < 0"
+# The invoice has taken what it wanted, and so much is left over.
+EXCESS: Final = """
+    select i.status = 'paid' and tollbridge.held_money(i.account, i.id) >= $3
+        and exists (select 1 from tollbridge.recording r where r.account = i.account and r.invoice = i.id
+                    and r.target = 'invoice' and r.state = 'recorded')
+        and not exists (select 1 from tollbridge.recording r where r.account = i.account and r.invoice = i.id
+                        and r.target = 'balance' and r.state in ('sending', 'unknown'))
+    from tollbridge.invoice i where i.account = $1 and i.id = $2
+"""
 LOCK: Final = "select surplus from tollbridge.attempt where id = $1 for update"
 
 
@@ -71,9 +80,10 @@ async def _take_in(attempt: asyncpg.Record, connection: str, told: RefundState, 
     base = f"{connection}:{told.processor_id}"[:200]
     asked = RefundAsked(invoice, attempt=attempt["id"], note="made at the processor")
     money = (told.amount.amount, told.amount.currency)
-    row = await insert_refund(
-        account, new_id("rfd"), base, asked, RefundOrigin.PROCESSOR, *money, now, wants_note=False
-    )
+    # Staff gave back what was too much: that is the return which it waited for, and no credit note wants it.
+    too_much = await sql.value(EXCESS, account, invoice, told.amount.amount)
+    origin = RefundOrigin.SURPLUS if too_much else RefundOrigin.PROCESSOR
+    row = await insert_refund(account, new_id("rfd"), base, asked, origin, *money, now, wants_note=False)
     key = uuid5(NAMESPACE, f"refund\n{account}\n{base}")
     place = (attempt["id"], connection, told.charge_id or attempt["processor_id"] or "")
     part = await sql.value(PART, new_id("rfp"), account, row["id"], *place, *money, key, base, now)

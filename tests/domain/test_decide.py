@@ -24,6 +24,7 @@ from gateway.domain.actions import (
     Read,
     Record,
     Resolve,
+    ReturnSurplus,
     Tag,
     WaitUntil,
 )
@@ -529,14 +530,8 @@ def test_a_capture_that_is_to_be_returned_pays_nothing() -> None:
     assert decide(view(attempts=attempts, held_money=DUE), NOW) == Tag("att_1")
 
 
-def test_less_than_is_wanted_is_a_case() -> None:
-    rested, steps = run(holding(600), NOW)
-    assert [type(step) for step in steps] == [OpenCase, WaitUntil]
-    assert rested.open_cases == {CaseKind.PARTIAL_CAPTURE}
-
-
 def test_more_than_is_wanted_is_recorded_and_the_rest_is_a_case() -> None:
-    rested, steps = run(holding(1300), NOW)
+    rested, steps = run(holding(1300, policy=Policy(overpayment="case")), NOW)
     assert [type(step) for step in steps] == [Tag, Record, OpenCase, WaitUntil]
     assert rested.held_money == 300
     assert rested.open_cases == {CaseKind.OVERPAID}
@@ -642,8 +637,8 @@ def test_no_more_is_given_back_than_is_held() -> None:
         held_money=400,
     )
     rested, steps = run(one, NOW)
-    assert [type(step) for step in steps] == [OpenCase, WaitUntil]
-    assert rested.open_cases == {CaseKind.OVERPAID}
+    assert steps[0] == ReturnSurplus("att_1", 400)
+    assert rested.held_money == 0
 
 
 def test_money_for_which_no_capture_stands_is_a_case() -> None:

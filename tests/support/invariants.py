@@ -20,7 +20,9 @@ MONEY = """
                   from tollbridge.movement m where m.account = i.account and m.invoice = i.id and m.kind in
                   ('capture', 'receipt', 'capture_reversed', 'capture_reinstated')), 0)::bigint as captured,
         coalesce((select sum(r.amount) from tollbridge.recording r where r.account = i.account and r.invoice = i.id
-                  and r.state = 'recorded'), 0)::bigint as recorded,
+                  and r.state = 'recorded' and r.target = 'invoice'), 0)::bigint as recorded,
+        coalesce((select sum(r.amount) from tollbridge.recording r where r.account = i.account and r.invoice = i.id
+                  and r.state = 'recorded' and r.target = 'balance'), 0)::bigint as to_balance,
         coalesce((select sum(a.amount_captured) from tollbridge.attempt a where a.account = i.account
                   and a.invoice = i.id and a.surplus and a.state = 'succeeded'), 0)::bigint as surplus,
         coalesce((select sum(m.amount) from tollbridge.movement m join tollbridge.attempt a on a.id = m.attempt
@@ -95,7 +97,7 @@ async def _ledger_is_stripe(world: World, shop: Shop) -> None:
         live = world.stripe_account(shop).invoices.get(row["id"])
         if live is None:
             continue
-        if row["captured"] - row["surplus"] - row["excess_returned"] != row["recorded"]:
+        if row["captured"] - row["surplus"] - row["excess_returned"] - row["to_balance"] != row["recorded"]:
             assert row["case_open"], f"{row['id']}: captured {row['captured']}, recorded {row['recorded']}, no case"
         if row["surplus"] != row["surplus_returned"]:
             assert row["case_open"], f"{row['id']}: surplus of {row['surplus']} without a case"
