@@ -581,16 +581,23 @@ create trigger append_only before update or delete on tollbridge.movement
 create trigger append_only_whole before truncate on tollbridge.movement
     for each statement execute function tollbridge.append_only();
 
--- Money that we hold for an invoice and that Stripe does not know of: what came in, less what it was told of, as the
--- invoice's payment or the customer's credit, and what goes back as too much. Surplus captures aside. Below zero: more was
--- taken back than that.
+-- Money that we hold for an invoice and that Stripe does not know of: what came in, less what it was told of (as the
+-- payment of this invoice, or of the one that took its place, or as the customer's credit), and less what goes back as too
+-- much. Surplus captures aside. Below zero: more was taken back than that, and no credit note has said so yet.
 create function tollbridge.held_money(of_account text, of_invoice text) returns bigint language sql stable as $$
     select coalesce((select sum(case m.kind when 'capture_reversed' then -m.amount else m.amount end)
                      from tollbridge.movement m left join tollbridge.attempt t on t.id = m.attempt
                      where m.account = of_account and m.invoice = of_invoice and not coalesce(t.surplus, false)
                        and m.kind in ('capture', 'receipt', 'capture_reversed', 'capture_reinstated')), 0)::bigint
-         - coalesce((select sum(amount) from tollbridge.recording r
-                     where r.account = of_account and r.invoice = of_invoice and r.state = 'recorded'), 0)::bigint
+         - coalesce((select sum(r.amount) from tollbridge.recording r left join tollbridge.attempt t on t.id = r.attempt
+                     where r.account = of_account and r.state = 'recorded'
+                       and case when t.id is null then r.invoice else t.invoice end = of_invoice
+                       and r.invoice in (select of_invoice union all
+                                         select o.issued_as from tollbridge.remainder o
+                                         where o.account = of_account and o.invoice = of_invoice)), 0)::bigint
+         + coalesce((select sum(n.out_of_band) from tollbridge.credit_note n
+                     where n.account = of_account and n.invoice = of_invoice and n.origin = 'reversal'
+                       and n.state = 'issued'), 0)::bigint
          - coalesce((select sum(p.amount) from tollbridge.refund r join tollbridge.refund_part p on p.refund = r.id
                          join tollbridge.attempt t on t.id = p.attempt
                      where r.account = of_account and r.invoice = of_invoice and r.origin = 'surplus' and not t.surplus

@@ -38,13 +38,13 @@ RECEIPT = """
 INSERT_RECORDING = """
     insert into tollbridge.recording (id, account, invoice, attempt, amount, currency, state, idempotency_key,
         created_at)
-    select $1, account, invoice, id, $4, currency, 'sending', $5, $6 from tollbridge.attempt
+    select $1, account, $7, id, $4, currency, 'sending', $5, $6 from tollbridge.attempt
     where account = $2 and id = $3
 """
 INSERT_RECORDING_OF_RECEIPT = """
     insert into tollbridge.recording (id, account, invoice, receipt, amount, currency, state, idempotency_key,
         created_at)
-    select $1, account, invoice, id, $4, currency, 'sending', $5, $6 from tollbridge.movement
+    select $1, account, $7, id, $4, currency, 'sending', $5, $6 from tollbridge.movement
     where account = $2 and id = $3
 """
 CLOSE_RECORDING = """
@@ -187,7 +187,7 @@ async def _intend(
         recording = new_id("rec")
         key = derived_key("record", claim.account, claim.id, str(len(loaded.view.recordings) + 1))
         insert = INSERT_RECORDING_OF_RECEIPT if action.receipt else INSERT_RECORDING
-        await sql.rows(insert, recording, claim.account, action.attempt, action.amount, key, now)
+        await sql.rows(insert, recording, claim.account, action.attempt, action.amount, key, now, claim.id)
     return recording, key, False
 
 

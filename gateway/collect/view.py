@@ -33,6 +33,7 @@ from gateway.domain.view import (
     AttemptView,
     Hold,
     InvoiceView,
+    LentView,
     MethodView,
     NoteRow,
     ReceiptView,
@@ -105,6 +106,19 @@ VIEW = f"""
         array(select r from tollbridge.remainder r
               where r.account = i.account and r.invoice = i.id order by r.created_at, r.id) as remainders,
         (select r from tollbridge.remainder r where r.account = i.account and r.issued_as = i.id) as rest_of,
+        exists (select 1 from tollbridge.remainder r
+                join tollbridge.credit_note n on n.account = r.account and n.id = r.credit_note
+                left join tollbridge.invoice o on o.account = r.account and o.id = r.issued_as
+                where r.account = i.account and r.invoice = i.id and n.origin = 'reversal' and n.state = 'issued'
+                  and (r.state in ('wanted', 'sending', 'unknown') or o.status in ('', 'draft', 'open')
+                       or exists (select 1 from tollbridge.recording q where q.account = o.account
+                                  and q.invoice = o.id and q.state in ('sending', 'unknown')))) as reopened,
+        (select jsonb_build_object('id', t.id, 'amount', tollbridge.held_money(r.account, r.invoice))
+         from tollbridge.remainder r
+         join tollbridge.credit_note n on n.account = r.account and n.id = r.credit_note and n.origin = 'reversal'
+         join tollbridge.attempt t on t.account = r.account and t.invoice = r.invoice and t.state = 'succeeded'
+             and not t.surplus
+         where r.account = i.account and r.issued_as = i.id order by t.number desc limit 1) as lent,
         (select jsonb_object_agg(t.id, greatest(tollbridge.refundable(t.id), 0)) from tollbridge.attempt t
          where t.account = i.account and t.invoice = i.id and t.surplus) as returnable,
         array(select r.kind from tollbridge.review_case r
@@ -221,6 +235,8 @@ async def seen(row: asyncpg.Record) -> InvoiceView:
         notes_read_at=row["notes_read_at"],
         remainders=tuple(_remainder(r, row["notes"]) for r in row["remainders"]),
         rest_of=None if row["rest_of"] is None else _remainder(row["rest_of"], ()),
+        reopened=row["reopened"],
+        lent=_lent(row),
         held_money=int(row["held_money"]),
         methods=tuple(_method(m, connections[m["connection"]], standings[m["id"]], currency) for m in row["methods"]),
         subscription=_subscription(row),
@@ -337,6 +353,11 @@ def _note(row: asyncpg.Record, refunds: Sequence[asyncpg.Record]) -> NoteRow:
         sent_at=row["sent_at"],
         why=row["error"],
     )
+
+
+def _lent(row: asyncpg.Record) -> LentView | None:
+    lent = None if row["lent"] is None else msgspec.json.decode(row["lent"], type=LentView)
+    return lent if lent is not None and lent.amount > 0 else None
 
 
 def _remainder(row: asyncpg.Record, notes: Sequence[asyncpg.Record]) -> RemainderRow:

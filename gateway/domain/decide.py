@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from db.states import AttemptState, MethodStatus, WaitsFor
-from gateway.domain import ending, partial, remainder, returning
+from gateway.domain import ending, partial, remainder, reopening, returning
 from gateway.domain.actions import (
     Action,
     CancelPending,
@@ -58,6 +58,10 @@ def decide(view: InvoiceView, now: datetime) -> Action:
     # Money that pays the invoice is recorded even while a further attempt is on its way: that one is withdrawn then.
     if view.unresolved is not None and not (covered and view.unresolved.state is not AttemptState.SENDING):
         return _resolve(view, invoice, view.unresolved, now)
+    if view.lent is not None and (step := reopening.from_lender(view, invoice, view.lent, now)) is not None:
+        return step
+    if view.held_money > 0 and view.reopened:
+        return remainder.bill(view, invoice, now) or reopening.wait_for_new(now)
     if view.held_money > 0:
         step = _top_up(view, invoice, now) or settle(view, invoice, now)
         waits = isinstance(step, WaitUntil) and step.at is None
@@ -66,10 +70,7 @@ def decide(view: InvoiceView, now: datetime) -> Action:
     if (rest := remainder.bill(view, invoice, now)) is not None:
         return rest
     if view.held_money < 0:
-        # Stripe was told of it, and can't be told otherwise but by a credit note.
-        return ask_human(
-            view, CaseKind.CAPTURE_REVERSED, f"{-view.held_money} of what Stripe shows as paid was taken back"
-        )
+        return reopening.taken_back(view, invoice, now)
     if invoice.status == "draft" and view.rest_of is not None:
         return remainder.fill(view, invoice, view.rest_of, now)
     if reason := not_ours(view):

@@ -69,6 +69,9 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     overpayment: Literal["return", "customer_balance", "case"] = "return"
     """More came than was due: it goes back, as `returns` says, or becomes the customer's credit at Stripe, or a human
     is asked."""
+    on_reversal: Literal["case", "reopen"] = "case"
+    """The payer's bank took back what had paid an invoice: a human is asked, or the invoice is credited and a further
+    one bills the same, with the payment methods that are left."""
     match_window_minutes: int = 5
     """How long a credit note made in Stripe, and a refund made at a processor, wait for each other: the same people may
     have made both."""

@@ -13,7 +13,7 @@ from gateway.domain.actions import Action, CaseKind, ConfirmRecording, MarkSurpl
 from gateway.domain.billed import ATTEMPT_KEY, RECEIPT_KEY, BilledInvoice, HowPaid, how_paid
 from gateway.domain.cases import ask_human
 from gateway.domain.ending import has_ended
-from gateway.domain.view import AttemptView, InvoiceView, ReceiptView, RecordingView
+from gateway.domain.view import AttemptView, InvoiceView, LentView, ReceiptView, RecordingView
 
 NOTHING_REMAINS_WAIT = timedelta(minutes=10)
 RECORD_WAITS = tuple(timedelta(seconds=s) for s in (0, 30, 300, 3600))
@@ -33,9 +33,9 @@ def settle(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
         return MarkSurplus(capture.id, "late_success_closed_invoice")
     match invoice.status:
         case "open":
-            return _record(view, invoice, capture, now)
+            return record(view, invoice, capture, now)
         case "uncollectible" if _still_pays(view):
-            return _record(view, invoice, capture, now)
+            return record(view, invoice, capture, now)
         case "paid":
             return _settle_paid(view, invoice, capture, now)
         case "uncollectible" | "void" | "deleted":
@@ -53,7 +53,7 @@ def _settle_receipt(view: InvoiceView, invoice: BilledInvoice, now: datetime) ->
             return overpaid.settle(view, invoice, view.receipts[-1], now)
         return ask_human(view, CaseKind.OVERPAID, "money is held and no capture stands for it")
     if invoice.status == "open" and not view.abandoned:
-        return _record(view, invoice, receipt, now)
+        return record(view, invoice, receipt, now)
     unanswered = [r for r in view.told if r.state in (RecordingState.SENDING, RecordingState.UNKNOWN)]
     told = invoice.status == "paid" and view.recording is None and unanswered
     if told and how_paid(invoice, we_may_have=True) is HowPaid.OURS:
@@ -68,7 +68,10 @@ def _capture_to_record(view: InvoiceView) -> AttemptView | None:
     return next(reversed([a for a in captures if a.id not in recorded] or captures), None)
 
 
-def _record(view: InvoiceView, invoice: BilledInvoice, payment: AttemptView | ReceiptView, now: datetime) -> Action:
+def record(
+    view: InvoiceView, invoice: BilledInvoice, payment: AttemptView | ReceiptView | LentView, now: datetime
+) -> Action:
+    """The next step towards telling Stripe that this payment pays the invoice, which still wants something."""
     if invoice.amount_remaining <= 0:
         return WaitUntil(now + NOTHING_REMAINS_WAIT, "nothing remains to be paid; Stripe is about to settle it")
     if view.held_money < invoice.amount_remaining:

@@ -170,6 +170,13 @@ class RemainderRow(msgspec.Struct, frozen=True):
     why: str = ""
 
 
+class LentView(msgspec.Struct, frozen=True):
+    """Money of another invoice's attempt (`id`) that no invoice has."""
+
+    id: str
+    amount: int
+
+
 class RecordingView(msgspec.Struct, frozen=True):
     """One telling of Stripe that the invoice is paid, by an attempt or a receipt; or that the customer has credit."""
 
@@ -225,6 +232,10 @@ class InvoiceView(msgspec.Struct, frozen=True):
     """What was credited of it, and other invoices bill."""
     rest_of: RemainderRow | None = None
     """It bills what was credited of another invoice."""
+    reopened: bool = False
+    """What was taken back of its payment is billed by another invoice, which is not settled yet."""
+    lent: LentView | None = None
+    """It bills what was taken back of another invoice's payment, and that money is here again: it pays this one."""
     held_money: int = 0
     methods: tuple[MethodView, ...] = ()
     subscription: SubscriptionView | None = None

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 from tests.crash.world import CrashWorld
-from tests.support.world import Signup
+from tests.support.people import Signup
 
 Begins: TypeAlias = Callable[[CrashWorld], Awaitable[Any]]
 Session: TypeAlias = dict[str, Any]
@@ -43,6 +43,24 @@ async def unpaid(world: CrashWorld) -> Signup:
 async def subscribed_until_given_up(world: CrashWorld) -> Signup:
     """A customer of an account that ends a subscription whose invoices can't be collected."""
     await world.set_policy(at_end=["mark_uncollectible", "cancel_subscription"])
+    return await subscribed(world)
+
+
+async def subscribed_topping_up(world: CrashWorld) -> Signup:
+    """A customer of an account that charges the rest of what came in part."""
+    await world.set_policy(partial_payment="top_up")
+    return await subscribed(world)
+
+
+async def subscribed_reopening(world: CrashWorld) -> Signup:
+    """A customer of an account that bills anew what a bank takes back."""
+    await world.set_policy(on_reversal="reopen")
+    return await subscribed(world)
+
+
+async def subscribed_crediting(world: CrashWorld) -> Signup:
+    """A customer of an account where what is paid too much becomes credit at Stripe."""
+    await world.set_policy(overpayment="customer_balance")
     return await subscribed(world)
 
 

@@ -182,6 +182,11 @@ def records_only_what_is_captured_and_named(view: InvoiceView, action: Action, _
     assert invoice is not None
     assert invoice.status in ("open", "uncollectible")
     assert not view.abandoned
+    if view.lent is not None and action.attempt == view.lent.id:
+        assert view.held_money <= 0
+        assert 0 < invoice.amount_remaining <= view.lent.amount
+        assert isinstance(action, Tag) or invoice.metadata.get(ATTEMPT_KEY) == action.attempt
+        return
     assert 0 < invoice.amount_remaining <= view.held_money
     if action.receipt:
         assert action.attempt in {receipt.id for receipt in view.receipts}
@@ -203,6 +208,10 @@ def credits_only_what_no_money_is_held_for(view: InvoiceView, action: Action, no
     assert invoice is not None
     assert view.unresolved is None
     assert view.is_fresh(now)
+    if view.held_money < 0:
+        assert (invoice.status, action.amount) == ("paid", -view.held_money)
+        assert view.policy.on_reversal == "reopen"
+        return
     assert (invoice.status, action.amount) == ("open", invoice.amount_remaining - view.held_money)
     assert 0 < view.held_money < invoice.amount_remaining
     if isinstance(action, CreditRest):
@@ -435,14 +444,16 @@ def _recorded(view: InvoiceView, action: Record, now: datetime, stripe: Answer) 
     if stripe != "accepted":
         told = recording(stripe, action.attempt, action.amount, number, resolved_at=now)
         return replace(view, recordings=(*view.recordings, told), read_at=now)
+    borrowed = view.lent if view.lent is not None and view.lent.id == action.attempt else None
     paid = replace(_billed(view), status="paid", amount_paid=action.amount, amount_remaining=0, paid_at=now)
     told = recording("recorded", action.attempt, action.amount, number)
     return replace(
         view,
         invoice=paid,
         recordings=(*view.recordings, told),
-        held_money=view.held_money - action.amount,
+        held_money=view.held_money - (action.amount if borrowed is None else 0),
         read_at=now,
+        lent=None if borrowed is not None else view.lent,
     )
 
 
@@ -472,18 +483,21 @@ def _credited(
             return replace(view, notes=(*notes, note), remainders=(*others, rest) if anew else others)
         case IssueRestNote(note=id_) | FindRestNote(note=id_):
             note = next(one for one in view.notes if one.id == id_)
+            stands = replace(note, state=CreditNoteState.ISSUED)
+            notes = tuple(stands if one is note else one for one in view.notes)
+            rests = tuple(
+                replace(one, credited=True) if one.id == id_.replace("crn", "rem") else one for one in view.remainders
+            )
+            view = replace(view, notes=notes, remainders=rests, read_at=now)
+            if note.origin is CreditNoteOrigin.REVERSAL:
+                return replace(view, held_money=view.held_money + note.amount)
             less = replace(
                 invoice,
                 amount_remaining=invoice.amount_remaining - note.amount,
                 amount_due=invoice.amount_due - note.amount,
                 pre_payment_credit=invoice.pre_payment_credit + note.amount,
             )
-            stands = replace(note, state=CreditNoteState.ISSUED)
-            notes = tuple(stands if one is note else one for one in view.notes)
-            rests = tuple(
-                replace(one, credited=True) if one.id == id_.replace("crn", "rem") else one for one in view.remainders
-            )
-            return replace(view, invoice=less, notes=notes, remainders=rests, read_at=now)
+            return replace(view, invoice=less)
         case IssueRest(remainder=id_) | FindRest(remainder=id_):
             rests = tuple(
                 replace(one, state=RemainderState.ISSUED, issued_as=f"in_{id_}") if one.id == id_ else one

@@ -53,6 +53,7 @@ policies = st.builds(
     small_differences=st.sampled_from([{}, {"eur": 100}]),
     overpayment=st.sampled_from(["return", "customer_balance", "case"]),
     returns=st.sampled_from(["automatic", "case"]),
+    on_reversal=st.sampled_from(["case", "reopen"]),
 )
 
 capabilities: st.SearchStrategy[Capabilities] = st.builds(

@@ -31,9 +31,9 @@ from gateway.domain.actions import (
 )
 from gateway.domain.decide import decide
 from gateway.domain.policy import Policy
-from gateway.domain.view import InvoiceView, RemainderRow
+from gateway.domain.view import InvoiceView, LentView, RemainderRow
 from tests.domain.laws import carried_out, check, run
-from tests.domain.views import DAY, DUE, NOW, attempt, holding, invoice, view
+from tests.domain.views import DAY, DUE, NOW, attempt, holding, invoice, recording, view
 
 MINUTE = timedelta(minutes=1)
 REST = RemainderRow("rem_1", "in_0", DUE, RemainderState.ISSUED, issued_as="in_1")
@@ -119,6 +119,31 @@ def test_an_excess_becomes_the_customers_credit_once() -> None:
     assert [type(step) for step in steps] == [Tag, Record, CreditBalance, Done]
     assert rested.held_money == 0
     assert run(rested, NOW)[1] == steps[-1:]
+
+
+def test_what_was_taken_back_is_credited_and_billed_anew() -> None:
+    one = view(
+        invoice("paid"),
+        attempts=(attempt("reversed"),),
+        recordings=(recording("recorded"),),
+        held_money=-DUE,
+        policy=Policy(on_reversal="reopen"),
+    )
+    rested, steps = run(one, NOW)
+    assert [type(step) for step in steps] == [CreditRest, IssueRestNote, IssueRest, LinkRest, Done]
+    assert rested.held_money == 0
+    asked = decide(replace(one, policy=Policy()), NOW)
+    assert isinstance(asked, OpenCase)
+    assert asked.kind is CaseKind.CAPTURE_REVERSED
+
+
+def test_money_that_comes_again_pays_what_was_billed_anew_and_is_not_returned() -> None:
+    anew = view(rest_of=REST, lent=LentView("att_0", DUE))
+    rested, steps = run(anew, NOW)
+    assert steps[:2] == [Tag("att_0"), Record("att_0", DUE)]
+    assert rested.attempts == ()
+    before = view(invoice("paid"), recordings=(recording("recorded"),), held_money=DUE, reopened=True)
+    assert isinstance(decide(before, NOW), WaitUntil)
 
 
 @settings(max_examples=150, deadline=None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.support.moves import tell, told_of_moves
@@ -203,3 +205,67 @@ async def test_failure_notice_first_and_success_second(world: World, retried: bo
     account = world.practice.account(world.shop.practice_key)
     assert [one.amount for one in account.refunds.values()] == ([1000] if retried else [])
     assert len(world.captures()) == (3 if retried else 2), "the signup's among them"
+
+
+async def _taken_back(world: World, **policy: str) -> tuple[Any, str]:
+    """A renewal by debit that was paid and then taken back, and its charge."""
+    await world.set_policy(on_reversal="reopen", **policy)
+    signup, renewal = await world.renew_unseen()
+    await world.settle()
+    charge = world.last_charge()
+    world.break_card(signup.customer, "decline_insufficient_funds")
+    tell(world, "test.taken_back", charge)
+    await world.settle()
+    return charge, renewal
+
+
+def _rest_of(world: World, invoice: str) -> dict[str, Any]:
+    invoices = world.stripe_account().invoices.values()
+    [found] = [one for one in invoices if one["metadata"].get("tollbridge_remainder_of") == invoice]
+    return dict(found)
+
+
+@pytest.mark.usefixtures("told")
+async def test_taken_back_and_billed_anew(world: World) -> None:
+    charge, renewal = await _taken_back(world)
+
+    [note] = [world.stripe_account().credit_notes[n] for n in world.stripe_account().credit_notes_of_invoice[renewal]]
+    assert (note["total"], note["out_of_band_amount"]) == (1000, 1000)
+    anew = _rest_of(world, renewal)
+    assert (anew["status"], anew["total"]) == ("open", 1000)
+    assert world.stripe_invoice(renewal)["metadata"]["tollbridge_remainder"] == anew["id"]
+    assert await world.attempts(anew["id"]) == ["declined"]
+    assert await world.open_cases() == []
+
+    [method] = world.methods_at_processor()
+    world.break_card(method.customer, "ok")
+    await world.later(hours=25)
+    assert _rest_of(world, renewal)["status"] == "paid"
+    assert len(world.captures()) == 3
+
+    tell(world, "test.given_again", charge)
+    await world.settle()
+    await world.later(minutes=11)
+    account = world.practice.account(world.shop.practice_key)
+    assert [one.amount for one in account.refunds.values()] == [1000], "it was paid twice by now"
+    assert await world.open_cases() == []
+
+
+@pytest.mark.scenario(64)
+@pytest.mark.usefixtures("told")
+@pytest.mark.parametrize("fault", ["", "lost_after"])
+async def test_what_comes_again_pays_what_was_billed_anew(world: World, fault: str) -> None:
+    charge, renewal = await _taken_back(world)
+    if fault:
+        world.stripe.faults.add(fault, method="POST", path="/v1/invoices/{id}/pay")
+    tell(world, "test.given_again", charge)
+    await world.settle()
+    await world.later(minutes=11)
+
+    anew = _rest_of(world, renewal)
+    assert (anew["status"], anew["amount_paid"]) == ("paid", 1000)
+    assert len(world.captures()) == 2
+    assert world.practice.account(world.shop.practice_key).refunds == {}
+    assert await world.open_cases() == []
+    await world.later(days=5)
+    assert len(world.captures()) == 2
