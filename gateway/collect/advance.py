@@ -43,6 +43,7 @@ from gateway.domain.actions import (
     ReadNotes,
     Record,
     Resolve,
+    ReturnPart,
     ReturnSurplus,
     Tag,
     WaitUntil,
@@ -110,6 +111,8 @@ async def _step(runtime: Runtime, claim: Claim, loaded: Loaded, action: Action, 
             await record.mark_surplus(claim, action)
         case ReturnSurplus():
             await crossing.return_surplus(claim, loaded, action, now)
+        case ReturnPart():
+            await crossing.return_part(claim, loaded, action, now)
         case CreditBalance() | FindBalance():
             await balance.step(runtime, claim, loaded, action, now)
         case CreditRest() | IssueRestNote() | FindRestNote():

@@ -106,6 +106,18 @@ VIEW = f"""
         array(select r from tollbridge.remainder r
               where r.account = i.account and r.invoice = i.id order by r.created_at, r.id) as remainders,
         (select r from tollbridge.remainder r where r.account = i.account and r.issued_as = i.id) as rest_of,
+        array(with recursive part as (
+                  select r.account, r.invoice from tollbridge.remainder r
+                  join tollbridge.credit_note n on n.account = r.account and n.id = r.credit_note
+                  where r.account = i.account and r.issued_as = i.id and n.origin = 'partial'
+                  union
+                  select r.account, r.invoice from tollbridge.remainder r
+                  join part p on r.account = p.account and r.issued_as = p.invoice)
+              select part.invoice from part where exists (
+                      select 1 from tollbridge.attempt t where t.account = part.account and t.invoice = part.invoice
+                        and t.state = 'succeeded' and not t.surplus and tollbridge.refundable(t.id) > 0)
+                  and not exists (select 1 from tollbridge.refund f where f.account = part.account
+                                  and f.base = part.invoice || '.rest_given_up') order by 1) as parts_to_return,
         exists (select 1 from tollbridge.remainder r
                 join tollbridge.credit_note n on n.account = r.account and n.id = r.credit_note
                 left join tollbridge.invoice o on o.account = r.account and o.id = r.issued_as
@@ -235,6 +247,7 @@ async def seen(row: asyncpg.Record) -> InvoiceView:
         notes_read_at=row["notes_read_at"],
         remainders=tuple(_remainder(r, row["notes"]) for r in row["remainders"]),
         rest_of=None if row["rest_of"] is None else _remainder(row["rest_of"], ()),
+        parts_to_return=tuple(row["parts_to_return"]),
         reopened=row["reopened"],
         lent=_lent(row),
         held_money=int(row["held_money"]),

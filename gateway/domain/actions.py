@@ -170,6 +170,12 @@ class ReturnSurplus(msgspec.Struct, frozen=True):
     amount: int
 
 
+class ReturnPart(msgspec.Struct, frozen=True):
+    """Give back what came for `invoice`, whose rest was given up. No call; a refund is made of it."""
+
+    invoice: str
+
+
 class CreditRest(msgspec.Struct, frozen=True):
     """Draw up a credit note for what a payment left open (`partial`), or took back (`reversal`). Stripe is only asked
     what the note would come to; with `billed_anew` another invoice is to bill the same amount."""
@@ -297,6 +303,7 @@ Action: TypeAlias = (
     | ConfirmRecording
     | MarkSurplus
     | ReturnSurplus
+    | ReturnPart
     | CreditRest
     | IssueRestNote
     | FindRestNote

@@ -85,7 +85,8 @@ def decide(view: InvoiceView, now: datetime) -> Action:
         case "paid":
             return forgotten(view, invoice) or returning.crossing(view, invoice, now) or Done("paid")
         case "uncollectible" | "void" if view.given_up:
-            return ending.give_up(view, invoice, ending.GIVEN_UP, now)
+            step = ending.give_up(view, invoice, ending.GIVEN_UP, now)
+            return remainder.return_part(view) or step if isinstance(step, Done) else step
         case "uncollectible":
             return Done("marked uncollectible in Stripe")
         case "void" | "deleted":

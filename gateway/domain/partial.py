@@ -10,11 +10,21 @@ from datetime import datetime
 from typing import Final
 
 from db.states import CreditNoteOrigin, CreditNoteState
-from gateway.domain.actions import Action, CaseKind, CreditRest, FindRestNote, IssueRestNote, OpenCase, Read, WaitUntil
+from gateway.domain.actions import (
+    Action,
+    CaseKind,
+    CreditRest,
+    FindRestNote,
+    IssueRestNote,
+    MarkSurplus,
+    OpenCase,
+    Read,
+    WaitUntil,
+)
 from gateway.domain.billed import BilledInvoice
 from gateway.domain.cases import ask_human
 from gateway.domain.refunds import NOTE_AGAIN_AFTER, NOTE_TRIES_TO_CASE
-from gateway.domain.view import InvoiceView, NoteRow
+from gateway.domain.view import AttemptView, InvoiceView, NoteRow
 from processors.money import to_text
 
 CASES: Final = {
@@ -39,10 +49,15 @@ def tops_up(view: InvoiceView, invoice: BilledInvoice) -> bool:
     )
 
 
-def credit_rest(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
-    """The next step for an invoice of which less is held than it wants, and no more is charged."""
+def credit_rest(view: InvoiceView, invoice: BilledInvoice, capture: AttemptView | None, now: datetime) -> Action:
+    """The next step for an invoice of which less is held than it wants, and no more is charged.
+
+    `capture`: the one that would pay it; None where somebody recorded the payment by hand.
+    """
     held, wanted = (to_text(amount, invoice.currency) for amount in (view.held_money, invoice.amount_remaining))
     reason = f"{held} of {wanted} is captured"
+    if invoice.status == "uncollectible" and view.policy.partial_at_end == "return" and capture is not None:
+        return MarkSurplus(capture.id, "it came in part for an invoice that was given up")
     if invoice.status != "open" or view.customer_deleted:
         # An invoice that was given up is not split by itself, and nobody can be billed anew who is gone.
         return ask_human(view, CaseKind.PARTIAL_CAPTURE, reason)

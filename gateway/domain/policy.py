@@ -64,6 +64,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     partial_payment: Literal["split", "top_up"] = "split"
     """Less came than was due: what came pays the invoice and another one bills the rest, at once; or the rest is
     charged first, as long as tries are made."""
+    partial_at_end: Literal["keep", "return"] = "keep"
+    """The rest was never paid, and is given up: what came is kept, or goes back too."""
     small_differences: Mapping[str, int] = {}
     """So much less than what was due, in minor units, by currency, is credited and not billed anew."""
     overpayment: Literal["return", "customer_balance", "case"] = "return"

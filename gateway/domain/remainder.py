@@ -20,6 +20,7 @@ from gateway.domain.actions import (
     LinkRest,
     OpenCase,
     Read,
+    ReturnPart,
     WaitUntil,
 )
 from gateway.domain.billed import REMAINDER_KEY, BilledInvoice
@@ -75,3 +76,9 @@ def fill(view: InvoiceView, invoice: BilledInvoice, rest: RemainderRow, now: dat
         return EmptyRest(rest.id)
     comes_to, wanted = (to_text(amount, invoice.currency) for amount in (invoice.total, rest.amount))
     return ask_human(view, CaseKind.REMAINDER_NOT_BILLED, f"its draft comes to {comes_to}, and the rest is {wanted}")
+
+
+def return_part(view: InvoiceView) -> Action | None:
+    """The rest was given up: whether what came before goes back too. None where it is kept, or has gone back."""
+    wanted = view.policy.partial_at_end == "return" and view.parts_to_return
+    return ReturnPart(view.parts_to_return[0]) if wanted else None

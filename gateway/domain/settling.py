@@ -75,7 +75,7 @@ def record(
     if invoice.amount_remaining <= 0:
         return WaitUntil(now + NOTHING_REMAINS_WAIT, "nothing remains to be paid; Stripe is about to settle it")
     if view.held_money < invoice.amount_remaining:
-        return partial.credit_rest(view, invoice, now)
+        return partial.credit_rest(view, invoice, payment if isinstance(payment, AttemptView) else None, now)
     if (wait := _record_again_at(view, now)) is not None:
         if len(_failed_recordings(view)) >= RECORDINGS_TO_CASE and CaseKind.RECORDING_FAILED not in view.open_cases:
             return OpenCase(CaseKind.RECORDING_FAILED, "the money is captured, and Stripe does not take the payment")

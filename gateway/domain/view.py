@@ -232,6 +232,8 @@ class InvoiceView(msgspec.Struct, frozen=True):
     """What was credited of it, and other invoices bill."""
     rest_of: RemainderRow | None = None
     """It bills what was credited of another invoice."""
+    parts_to_return: tuple[str, ...] = ()
+    """The invoices whose rest it bills, as far as what came for them was not returned because of that."""
     reopened: bool = False
     """What was taken back of its payment is billed by another invoice, which is not settled yet."""
     lent: LentView | None = None

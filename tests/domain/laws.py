@@ -47,6 +47,7 @@ from gateway.domain.actions import (
     ReadNotes,
     Record,
     Resolve,
+    ReturnPart,
     ReturnSurplus,
     Tag,
     WaitUntil,
@@ -423,7 +424,7 @@ def carried_out(view: InvoiceView, action: Action, now: datetime, stripe: Answer
             return replace(view, recordings=told, held_money=view.held_money - found.amount)
         case ReadNotes():
             return replace(view, notes_read_at=now)
-        case MatchNote() | WantNote():
+        case MatchNote() | WantNote() | ReturnPart():
             raise AssertionError("no view here has such notes or refunds")
         case GiveUp(step="cancel_subscription"):
             return replace(view, given_up=True, subscription=SubscriptionView("canceled", ended=True))

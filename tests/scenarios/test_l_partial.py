@@ -273,9 +273,10 @@ async def test_two_partials_cross(world: World) -> None:
 
 
 @pytest.mark.scenario(184)
-async def test_the_rest_is_never_paid(world: World) -> None:
+@pytest.mark.parametrize("part", ["keep", "return"])
+async def test_the_rest_is_never_paid(world: World, part: str) -> None:
     signup = await world.signup("ok")
-    await world.set_policy(at_end=["mark_uncollectible", "cancel_subscription"])
+    await world.set_policy(at_end=["mark_uncollectible", "cancel_subscription"], partial_at_end=part)
     script(world, 60)
     world.practice.script(
         world.shop.practice_key, *[Scripted(kind=TokenKind.DECLINE_INSUFFICIENT_FUNDS) for _ in range(4)]
@@ -288,8 +289,11 @@ async def test_the_rest_is_never_paid(world: World) -> None:
     rest = rest_of(world, renewal)
     assert (world.stripe_invoice(renewal)["amount_paid"], rest["status"]) == (600, "uncollectible")
     assert world.stripe_subscription(signup.subscription)["status"] == "canceled"
-    assert [m["amount"] for m in (await world.gateway_invoice(renewal))["movements"]] == [600]
-    assert returned(world) == []
+    moved = [(m["kind"], m["amount"]) for m in (await world.gateway_invoice(renewal))["movements"]]
+    assert moved == [("capture", 600), *([("refund", 600)] if part == "return" else [])]
+    assert returned(world) == ([600] if part == "return" else [])
+    assert [note["total"] for note in notes(world, renewal)] == [400, *([600] if part == "return" else [])]
+    assert await world.open_cases() == []
 
 
 async def test_by_hand_in_part(world: World) -> None:
