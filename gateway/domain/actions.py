@@ -35,10 +35,13 @@ class CaseKind(StrEnum):
     ENDPOINT_DISABLED = "endpoint_disabled"
     EVENT_UNDELIVERED = "event_undelivered"
     FINALIZATION_FAILED = "finalization_failed"
+    INVOICE_SENT_BY_STRIPE = "invoice_sent_by_stripe"
     NOTICE_MISMATCH = "notice_mismatch"
     OUTCOME_UNKNOWN = "outcome_unknown"
     OVERPAID = "overpaid"
+    OVERPAID_AT_STRIPE = "overpaid_at_stripe"
     OVERPAID_TO_CUSTOMER = "overpaid_to_customer"
+    PAID_AT_STRIPE = "paid_at_stripe"
     PAID_BY_HAND = "paid_by_hand"
     PARTIAL_CAPTURE = "partial_capture"
     PENDING_TOO_LONG = "pending_too_long"
@@ -71,10 +74,13 @@ REPAIR: dict[CaseKind, str] = {
     CaseKind.ENDPOINT_DISABLED: "Mend the webhook endpoint and enable it, or remove it; then replay what it missed.",
     CaseKind.EVENT_UNDELIVERED: "Look at the webhook endpoint's deliveries, mend what refuses them, and replay.",
     CaseKind.FINALIZATION_FAILED: "Fill in what Stripe misses at the customer; finalizing is tried again every hour.",
+    CaseKind.INVOICE_SENT_BY_STRIPE: "Turn invoice mails off in Stripe's settings: payers may pay there too.",
     CaseKind.NOTICE_MISMATCH: "Compare the notice with the processor's dashboard; it changed nothing here.",
     CaseKind.OUTCOME_UNKNOWN: "Look the reference up at the processor; nothing is charged until this is known.",
     CaseKind.OVERPAID: "Return the difference to the payer.",
     CaseKind.OVERPAID_TO_CUSTOMER: "More went back than was captured: answer the dispute with the refund.",
+    CaseKind.OVERPAID_AT_STRIPE: "Stripe credits the excess to the customer: refund it there, or let it stand.",
+    CaseKind.PAID_AT_STRIPE: "Nothing is owed. See how the payer came to Stripe's page: mails and portal must be off.",
     CaseKind.PAID_BY_HAND: "Somebody marked the invoice paid while we captured it: keep ours or return it.",
     CaseKind.PARTIAL_CAPTURE: "Less than the invoice was captured: credit the rest in Stripe or collect it.",
     CaseKind.PENDING_TOO_LONG: "Ask the processor; nothing is charged until this is known.",

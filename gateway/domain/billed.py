@@ -49,6 +49,8 @@ class BilledInvoice(msgspec.Struct, frozen=True):
     finalization_error: str = ""
     uncollectible_at: datetime | None = None
     finalized_at: datetime | None = None
+    overpaid: int = 0
+    """What Stripe took more than the invoice, and credited to the customer's balance."""
 
     @property
     def is_closed(self) -> bool:

@@ -37,6 +37,7 @@ from gateway.domain.obstacles import (
     standstill,
     waits_until,
 )
+from gateway.domain.past_us import paid_past_us
 from gateway.domain.recovery import Exhausted, Held, NeedsMethod, TryAt, TryNow, next_try
 from gateway.domain.resending import LOOKUPS_BEFORE_REPLAY, can_ask, replay_is_next
 from gateway.domain.settling import settle
@@ -83,7 +84,8 @@ def decide(view: InvoiceView, now: datetime) -> Action:
         case "open":
             return _collect(view, invoice, now)
         case "paid":
-            return forgotten(view, invoice) or returning.crossing(view, invoice, now) or Done("paid")
+            step = forgotten(view, invoice) or paid_past_us(view, invoice)
+            return step or returning.crossing(view, invoice, now) or Done("paid")
         case "uncollectible" | "void" if view.given_up:
             step = ending.give_up(view, invoice, ending.GIVEN_UP, now)
             return remainder.return_part(view) or step if isinstance(step, Done) else step

@@ -29,6 +29,7 @@ from gateway.domain.actions import (
     Tag,
     WaitUntil,
 )
+from gateway.domain.billed import BilledInvoice, StripePayment
 from gateway.domain.decide import decide
 from gateway.domain.policy import Policy
 from gateway.domain.view import InvoiceView, LentView, RemainderRow
@@ -144,6 +145,19 @@ def test_money_that_comes_again_pays_what_was_billed_anew_and_is_not_returned() 
     assert rested.attempts == ()
     before = view(invoice("paid"), recordings=(recording("recorded"),), held_money=DUE, reopened=True)
     assert isinstance(decide(before, NOW), WaitUntil)
+
+
+def test_what_stripe_took_beside_us_is_put_before_a_human_once() -> None:
+    def kind(billed: BilledInvoice) -> str:
+        action = decide(view(billed, known_since=NOW - DAY), NOW)
+        return action.kind if isinstance(action, OpenCase) else ""
+
+    there = invoice("paid", stripe_payment=StripePayment.PAID)
+    assert kind(there) == CaseKind.PAID_AT_STRIPE
+    assert kind(invoice("paid", overpaid=500)) == CaseKind.OVERPAID_AT_STRIPE
+    assert kind(replace(there, collection_method="charge_automatically")) == ""
+    assert kind(replace(there, paid_at=NOW - 2 * DAY)) == "", "before we had heard of it"
+    assert kind(invoice("paid")) == ""
 
 
 @settings(max_examples=150, deadline=None)

@@ -169,3 +169,30 @@ async def test_marked_paid_by_hand_just_before_we_record(world: World) -> None:
     assert await world.open_cases() == ["paid_by_hand"]
     assert len(world.captures()) == 2
     assert (await world.access(signup.subscription))["granted"]
+
+
+async def test_a_payer_finds_stripes_page(world: World) -> None:
+    """Nothing is charged any more, and a case says where to look."""
+    signup, renewal = await world.renew("decline_insufficient_funds")
+    charged = len(world.charge_calls())
+    method = await world.shop.client.v1.payment_methods.create_async({"type": "card", "card": {"token": "tok_visa"}})
+    await world.shop.client.v1.payment_methods.attach_async(method.id, {"customer": signup.customer})
+    await world.shop.client.v1.invoices.pay_async(renewal, {"payment_method": method.id})
+    await world.settle()
+    await world.later(days=5)
+
+    assert world.stripe_invoice(renewal)["status"] == "paid"
+    assert len(world.charge_calls()) == charged
+    [case] = (await world.gateway_invoice(renewal))["cases"]
+    assert (case["kind"], case["state"]) == ("paid_at_stripe", "open")
+
+
+async def test_stripe_mails_an_invoice(world: World) -> None:
+    signup, renewal = await world.renew("decline_insufficient_funds")
+    client = world.shop.client.v1
+    await client.customers.update_async(signup.customer, {"email": "payer@example.com"})
+    await client.invoices.send_invoice_async(renewal)
+    await client.invoices.send_invoice_async(renewal)
+    await world.settle()
+
+    assert await world.open_cases() == ["invoice_sent_by_stripe"]
