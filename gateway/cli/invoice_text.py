@@ -41,6 +41,8 @@ def print_invoice(invoice: InvoiceDetail, methods: Methods) -> None:
             "customer": invoice.customer,
             "subscription": invoice.subscription,
             "as of": when(invoice.read),
+            "rest of": invoice.remainder_of,
+            "rest billed by": ", ".join(one.invoice or f"(not yet: {one.state})" for one in invoice.remainders),
             "dashboard": invoice.links.dashboard,
         }
     )
@@ -50,7 +52,10 @@ def print_invoice(invoice: InvoiceDetail, methods: Methods) -> None:
     moved = [
         (when(m.occurred), m.kind, money(m.amount, m.currency), m.connection, m.processor_id) for m in invoice.movements
     ]
-    told = [(when(r.created), r.state, money(r.amount, r.currency), r.how) for r in invoice.recordings]
+    told = [(when(r.created), r.state, r.target, money(r.amount, r.currency), r.how) for r in invoice.recordings]
+    credited = [
+        (when(n.issued), n.number, n.origin, n.state, money(n.amount, n.currency), n.memo) for n in invoice.credit_notes
+    ]
     cases = [(c.id, c.kind, c.state, c.reason, c.action) for c in invoice.cases]
     OUT.print("\n[bold]Attempts[/bold]")
     columns = ("#", "at", "state", "amount", "payment method", "connection", "why it ended so", "reference")
@@ -58,7 +63,10 @@ def print_invoice(invoice: InvoiceDetail, methods: Methods) -> None:
     OUT.print("\n[bold]Movements[/bold]")
     table(("at", "kind", "amount", "connection", "processor id"), moved, "None.")
     OUT.print("\n[bold]Recordings[/bold]")
-    table(("at", "state", "amount", "how"), told, "None.")
+    table(("at", "state", "to", "amount", "how"), told, "None.")
+    if credited:
+        OUT.print("\n[bold]Credit notes[/bold]")
+        table(("at", "number", "for", "state", "amount", "memo"), credited, "None.")
     OUT.print("\n[bold]Cases[/bold]")
     table(("case", "kind", "state", "reason", "what to do"), cases, "None.")
 

@@ -55,7 +55,7 @@ VIEW = f"""
         s.status as subscription_status, s.ended_at as subscription_ended_at, s.paused_at as subscription_paused_at,
         k.id as session, k.state as session_state, k.told_stripe as session_told_stripe,
         k.payment_method as session_method, k.invoice as session_invoice, k.paid as session_paid,
-        (select jsonb_object_agg(n.id, jsonb_build_object('adapter', n.adapter,
+        (select jsonb_object_agg(n.id, jsonb_build_object('adapter', n.adapter, 'record_on', n.record_on,
                     'usable', n.enabled and (n.currencies = '{{}}' or i.currency = any(n.currencies)),
                     'failing', r.connection is not null, 'usable_from', r.probe_at,
                     'locked', exists (select 1 from tollbridge.review_case l
@@ -199,6 +199,7 @@ class Session(msgspec.Struct, frozen=True):
 
 class _Connection(msgspec.Struct, frozen=True):
     adapter: str
+    record_on: str
     usable: bool
     locked: bool
     failing: bool = False
@@ -238,7 +239,7 @@ async def seen(row: asyncpg.Record) -> InvoiceView:
         read_at=row["read_at"],
         stale=row["stale"],
         hold=_hold(session, row["id"]),
-        attempts=tuple(_attempt(a, connections[a["connection"]].adapter, returnable) for a in row["attempts"]),
+        attempts=tuple(_attempt(a, connections[a["connection"]], returnable) for a in row["attempts"]),
         receipts=tuple(ReceiptView(m["id"], m["amount"]) for m in moved if m["kind"] == MovementKind.RECEIPT),
         returns=tuple(_return(m) for m in moved if m["kind"] != MovementKind.RECEIPT),
         recordings=tuple(_recording(r) for r in row["recordings"]),
@@ -388,7 +389,8 @@ def _remainder(row: asyncpg.Record, notes: Sequence[asyncpg.Record]) -> Remainde
     )
 
 
-def _attempt(row: asyncpg.Record, adapter: str, returnable: Mapping[str, int]) -> AttemptView:
+def _attempt(row: asyncpg.Record, connection: _Connection, returnable: Mapping[str, int]) -> AttemptView:
+    capabilities, ended = capabilities_of(connection.adapter), row["resolved_at"]
     return AttemptView(
         id=row["id"],
         number=row["number"],
@@ -398,7 +400,7 @@ def _attempt(row: asyncpg.Record, adapter: str, returnable: Mapping[str, int]) -
         captured=row["amount_captured"],
         state=known(AttemptState, row["state"]),
         sent_at=row["sent_at"],
-        capabilities=capabilities_of(adapter),
+        capabilities=capabilities,
         surplus=row["surplus"],
         decline_class=DeclineClass(row["decline_class"]) if row["decline_class"] else None,
         advice=Advice(row["advice"]) if row["advice"] else None,
@@ -411,6 +413,7 @@ def _attempt(row: asyncpg.Record, adapter: str, returnable: Mapping[str, int]) -
         resent_at=row["resent_at"],
         looked_at=row["looked_at"],
         returnable=returnable.get(row["id"], 0),
+        settles_at=ended + capabilities.settlement if connection.record_on == "settled" and ended else None,
     )
 
 

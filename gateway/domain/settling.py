@@ -74,13 +74,16 @@ def record(
     """The next step towards telling Stripe that this payment pays the invoice, which still wants something."""
     if invoice.amount_remaining <= 0:
         return WaitUntil(now + NOTHING_REMAINS_WAIT, "nothing remains to be paid; Stripe is about to settle it")
+    settles_at = payment.settles_at if isinstance(payment, AttemptView) else None
+    if settles_at is not None and settles_at > now:
+        return WaitUntil(settles_at, "the payment is not settled yet")
     if view.held_money < invoice.amount_remaining:
         return partial.credit_rest(view, invoice, payment if isinstance(payment, AttemptView) else None, now)
     if (wait := _record_again_at(view, now)) is not None:
         if len(_failed_recordings(view)) >= RECORDINGS_TO_CASE and CaseKind.RECORDING_FAILED not in view.open_cases:
             return OpenCase(CaseKind.RECORDING_FAILED, "the money is captured, and Stripe does not take the payment")
         return WaitUntil(wait, "Stripe did not take the payment")
-    since = payment.resolved_at if isinstance(payment, AttemptView) else None
+    since = settles_at or (payment.resolved_at if isinstance(payment, AttemptView) else None)
     overdue = since is not None and now - since > UNRECORDED_CASE_AFTER
     if overdue and view.recordings and CaseKind.RECORDING_FAILED not in view.open_cases:
         return OpenCase(CaseKind.RECORDING_FAILED, "the money was captured a day ago, and Stripe was not told yet")

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from gateway.accounts import connections
+from gateway.accounts.connections import ConnectionChange
 from tests.support.moves import tell, told_of_moves
+from tests.support.shop import BY
 from tests.support.world import World
 
 
@@ -269,3 +272,39 @@ async def test_what_comes_again_pays_what_was_billed_anew(world: World, fault: s
     assert await world.open_cases() == []
     await world.later(days=5)
     assert len(world.captures()) == 2
+
+
+async def _told_when_settled(world: World) -> None:
+    change = ConnectionChange(record_on="settled")
+    await connections.update(world.runtime, BY, world.shop.account, world.shop.connection, change)
+
+
+async def test_stripe_is_told_once_the_money_is_settled(world: World) -> None:
+    await _told_when_settled(world)
+    _, renewal = await world.renew_unseen()
+    await world.settle()
+    assert (await world.gateway_invoice(renewal))["state"] == "captured"
+    assert world.stripe_invoice(renewal)["status"] == "open"
+
+    await world.later(hours=25)
+
+    assert world.stripe_invoice(renewal)["status"] == "paid"
+    assert len(world.captures()) == len(world.charge_calls()) == 2
+
+
+@pytest.mark.usefixtures("told")
+async def test_taken_back_before_it_was_settled(world: World) -> None:
+    """Stripe was never told, so nothing is credited, and the ladder goes on."""
+    await _told_when_settled(world)
+    _, renewal = await world.renew_unseen()
+    await world.settle()
+    tell(world, "test.taken_back", world.last_charge())
+    await world.settle()
+    assert world.stripe_invoice(renewal)["status"] == "open"
+
+    await world.later(days=2)
+    await world.later(hours=25)
+
+    assert await world.attempts(renewal) == ["reversed", "succeeded"]
+    assert world.stripe_invoice(renewal)["status"] == "paid"
+    assert renewal not in world.stripe_account().credit_notes_of_invoice
