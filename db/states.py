@@ -230,6 +230,28 @@ class CreditNoteOrigin(StrEnum):
     REVERSAL = "reversal"
 
 
+class RemainderState(StrEnum):
+    """The invoice that bills anew what a credit note took off another one."""
+
+    WANTED = "wanted"
+    """Drawn up; made once its credit note stands."""
+    SENDING = "sending"
+    UNKNOWN = "unknown"
+    """No usable answer came: the customer's invoices are listed before another try."""
+    ISSUED = "issued"
+    """It is there at Stripe: from here on it is an invoice like any other."""
+    REFUSED = "refused"
+
+
+class RecordingTarget(StrEnum):
+    """What Stripe was told of a payment."""
+
+    INVOICE = "invoice"
+    """That it pays the invoice, out of band."""
+    BALANCE = "balance"
+    """That what the invoice did not take is the customer's credit."""
+
+
 class DisputeState(StrEnum):
     """A payer's objection."""
 

@@ -333,6 +333,8 @@ create table tollbridge.recording (
     invoice text not null,
     attempt text,                                  -- the capture that it tells of,
     receipt text,                                  -- or the movement of a payment that was recorded by hand
+    target text not null default 'invoice'         -- it pays the invoice, or what that did not take is the customer's credit
+        check (target in ('invoice', 'balance')),
     amount bigint not null check (amount > 0),
     currency text not null check (currency ~ '^[a-z]{3}$'),
     state text not null check (state in ('sending', 'recorded', 'refused', 'not_sent', 'unknown')),
@@ -380,6 +382,35 @@ create table tollbridge.credit_note (
 );
 create index credit_note_invoice on tollbridge.credit_note (account, invoice);
 create index credit_note_read on tollbridge.credit_note (account, read_at) where read_at is not null;
+
+-- What a credit note took off an invoice and the customer still owes: another invoice bills it (`issued_as`), with these
+-- lines, or, where they don't come to the amount, with one plain line.
+create table tollbridge.remainder (
+    id text primary key,
+    account text not null references tollbridge.account on delete restrict,
+    invoice text not null,
+    credit_note text not null,
+    amount bigint not null check (amount > 0),
+    currency text not null check (currency ~ '^[a-z]{3}$'),
+    days_until_due integer not null check (days_until_due > 0),
+    lines text not null,                           -- as JSON
+    plain boolean not null default false,
+    state text not null check (state in ('wanted', 'sending', 'unknown', 'issued', 'refused')),
+    issued_as text,                                -- the invoice at Stripe
+    tries integer not null default 0 check (tries >= 0),
+    error text not null default '',
+    created_at timestamptz not null,
+    sent_at timestamptz,
+    unique (account, id),
+    unique (account, credit_note),
+    unique (account, issued_as),
+    foreign key (account, invoice) references tollbridge.invoice (account, id) on delete restrict,
+    foreign key (account, issued_as) references tollbridge.invoice (account, id) on delete restrict,
+    foreign key (account, credit_note) references tollbridge.credit_note (account, id) on delete restrict,
+    check ((state = 'issued') = (issued_as is not null)),
+    check (issued_as is distinct from invoice)
+);
+create index remainder_invoice on tollbridge.remainder (account, invoice);
 
 -- Money that somebody wants back, or that went back: one credit note, and a part for each capture that it is taken from.
 create table tollbridge.refund (
@@ -556,8 +587,32 @@ create trigger append_only before update or delete on tollbridge.movement
 create trigger append_only_whole before truncate on tollbridge.movement
     for each statement execute function tollbridge.append_only();
 
+-- Money that we hold for an invoice and that Stripe does not know of: what came in, less what it was told of (as the
+-- payment of this invoice, or of the one that took its place, or as the customer's credit), and less what goes back as too
+-- much. Surplus captures aside. Below zero: more was taken back than that, and no credit note has said so yet.
+create function tollbridge.held_money(of_account text, of_invoice text) returns bigint language sql stable as $$
+    select coalesce((select sum(case m.kind when 'capture_reversed' then -m.amount else m.amount end)
+                     from tollbridge.movement m left join tollbridge.attempt t on t.id = m.attempt
+                     where m.account = of_account and m.invoice = of_invoice and not coalesce(t.surplus, false)
+                       and m.kind in ('capture', 'receipt', 'capture_reversed', 'capture_reinstated')), 0)::bigint
+         - coalesce((select sum(r.amount) from tollbridge.recording r left join tollbridge.attempt t on t.id = r.attempt
+                     where r.account = of_account and r.state = 'recorded'
+                       and case when t.id is null then r.invoice else t.invoice end = of_invoice
+                       and r.invoice in (select of_invoice union all
+                                         select o.issued_as from tollbridge.remainder o
+                                         where o.account = of_account and o.invoice = of_invoice)), 0)::bigint
+         + coalesce((select sum(n.out_of_band) from tollbridge.credit_note n
+                     where n.account = of_account and n.invoice = of_invoice and n.origin = 'reversal'
+                       and n.state = 'issued'), 0)::bigint
+         - coalesce((select sum(p.amount) from tollbridge.refund r join tollbridge.refund_part p on p.refund = r.id
+                         join tollbridge.attempt t on t.id = p.attempt
+                     where r.account = of_account and r.invoice = of_invoice and r.origin = 'surplus' and not t.surplus
+                       and p.state not in ('failed', 'refused')), 0)::bigint
+$$;
+
 -- Law 8: what may still be returned of one capture, under its lock. A dispute that is not won counts with all that it is
--- about, or with what it took, whichever is more. With a charge: of that charge alone, where an attempt made several.
+-- about, or with what it took, whichever is more. What became the customer's credit at Stripe is not returned as well.
+-- With a charge: of that charge alone, where an attempt made several.
 create function tollbridge.refundable(capture text, charge text default null) returns bigint language sql stable as $$
     select coalesce((select sum(case when kind in ('capture', 'capture_reinstated') then amount
                                      when kind = 'capture_reversed' then -amount else 0 end)
@@ -566,6 +621,9 @@ create function tollbridge.refundable(capture text, charge text default null) re
          - coalesce((select sum(amount) from tollbridge.refund_part
                      where attempt = capture and state not in ('failed', 'refused')
                        and (charge is null or charge_id = charge)), 0)::bigint
+         - coalesce((select sum(amount) from tollbridge.recording
+                     where attempt = capture and target = 'balance' and state in ('sending', 'unknown', 'recorded')
+                       and charge is null), 0)::bigint
          - coalesce((select sum(greatest(case when d.state in ('opened', 'funds_withdrawn') then d.amount else 0 end,
                          coalesce((select sum(case m.kind when 'dispute_withdrawn' then m.amount else -m.amount end)
                                    from tollbridge.movement m
@@ -584,20 +642,6 @@ create function tollbridge.refundable_if_won(capture text) returns bigint langua
                   and m.kind in ('dispute_withdrawn', 'dispute_returned')), 0)))
             from tollbridge.dispute d
             where d.attempt = capture and d.state in ('opened', 'funds_withdrawn')), 0)::bigint
-$$;
--- What we hold of an invoice's money beside what Stripe was told of: captured or received, not marked as surplus, neither
--- recorded nor on its way back.
-create function tollbridge.held_money(of_account text, of_invoice text) returns bigint language sql stable as $$
-    select coalesce((select sum(case m.kind when 'capture_reversed' then -m.amount else m.amount end)
-                     from tollbridge.movement m left join tollbridge.attempt t on t.id = m.attempt
-                     where m.account = of_account and m.invoice = of_invoice and not coalesce(t.surplus, false)
-                       and m.kind in ('capture', 'receipt', 'capture_reversed', 'capture_reinstated')), 0)::bigint
-         - coalesce((select sum(r.amount) from tollbridge.recording r
-                     where r.account = of_account and r.invoice = of_invoice and r.state = 'recorded'), 0)::bigint
-         - coalesce((select sum(p.amount) from tollbridge.refund r join tollbridge.refund_part p on p.refund = r.id
-                         join tollbridge.attempt t on t.id = p.attempt
-                     where r.account = of_account and r.invoice = of_invoice and r.origin = 'surplus' and not t.surplus
-                       and p.state not in ('failed', 'refused')), 0)::bigint
 $$;
 -- What began at the processor is a fact, and is stored whatever is left.
 create function tollbridge.refund_within_capture() returns trigger language plpgsql as $$

@@ -24,7 +24,7 @@ from db.tables.outbound import (
     WebhookEndpoint,
     WebhookEndpointSecret,
 )
-from db.tables.returns import CreditNote, Dispute, Refund, RefundPart
+from db.tables.returns import CreditNote, Dispute, Refund, RefundPart, Remainder
 from db.tables.setup import PaymentMethodSession, PaymentSetup
 from db.tables.subscription import Subscription
 
@@ -58,6 +58,7 @@ __all__ = [
     "Recording",
     "Refund",
     "RefundPart",
+    "Remainder",
     "ReviewCase",
     "SettlementFile",
     "SettlementFormat",

@@ -32,6 +32,7 @@ class Recording(Table, tablename="recording", schema=SCHEMA, db=DB):
     invoice = Text()
     attempt = optional_text()
     receipt = optional_text()
+    target = Text(default="invoice")
     amount = BigInt()
     currency = Text()
     state = Text()

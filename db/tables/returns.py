@@ -34,6 +34,24 @@ class CreditNote(Table, tablename="credit_note", schema=SCHEMA, db=DB):
     read_at = at()
 
 
+class Remainder(Table, tablename="remainder", schema=SCHEMA, db=DB):
+    id = Text(primary_key=True)
+    account = Text()
+    invoice = Text()
+    credit_note = Text()
+    amount = BigInt()
+    currency = Text()
+    days_until_due = Integer()
+    lines = Text()
+    plain = Boolean()
+    state = Text()
+    issued_as = optional_text()
+    tries = Integer()
+    error = Text()
+    created_at = at()
+    sent_at = at()
+
+
 class Refund(Pokable, tablename="refund", schema=SCHEMA, db=DB):
     id = Text(primary_key=True)
     account = Text()

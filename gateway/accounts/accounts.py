@@ -19,6 +19,7 @@ from db.poke import Kind
 from gateway.accounts import webhook_secrets
 from gateway.accounts.audit import CHANGED, SET, Author, differences
 from gateway.accounts.errors import CheckFailedError, FieldError, NameTakenError, NotThereError
+from gateway.accounts.settlement import check_connections
 from gateway.accounts.validation import converted
 from gateway.accounts.webhook_secrets import WebhookSecret
 from gateway.billing.errors import StripeForbiddenError, StripeRefusedError
@@ -138,6 +139,7 @@ async def update(keyring: Keyring, by: Author, account: str, change: AccountChan
                 after[field] = _url(value, field, row["livemode"])
         if change.policies is not None:
             after["policies"] = merged_policies(before["policies"], change.policies)
+            await check_connections(account, msgspec.convert(after["policies"], Policy))
         if change.enabled is not None:
             after["enabled"] = change.enabled
         was, is_now = differences(before, after)

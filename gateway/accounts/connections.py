@@ -16,9 +16,10 @@ from db.engine import DB
 from db.ids import new_id
 from db.poke import Kind
 from gateway.accounts import declines
-from gateway.accounts.accounts import check_name
+from gateway.accounts.accounts import check_name, policy_of
 from gateway.accounts.audit import CHANGED, SET, Author, differences
 from gateway.accounts.errors import CheckFailedError, FieldError, NameTakenError, NotThereError
+from gateway.accounts.settlement import check_settles
 from gateway.clock import business_now
 from gateway.connections import UnknownAdapterError, adapter_class, capabilities_of
 from gateway.runtime import Runtime
@@ -119,6 +120,8 @@ async def add(
     async with DB.transaction():
         if await sql.row("select id from tollbridge.account where id = $1 for key share", account) is None:
             raise NotThereError("account", account)
+        if record_on == "settled":
+            check_settles(await policy_of(account), adapter, "record_on")
         sealed = _sealed(runtime.keyring, connection, credentials)
         try:
             values = (adapter, sealed, _json(options), currencies, priority, record_on, _json(overrides), enabled, now)
@@ -152,6 +155,8 @@ async def update(runtime: Runtime, by: Author, account: str, connection: str, ch
         new = {**old, **(change.credentials or {})}
         before, after = _before_and_after(row, old, new, change)
         _check_config(runtime, row["adapter"], new, after["options"])
+        if after["record_on"] == "settled":
+            check_settles(await policy_of(account), row["adapter"], "record_on")
         was, is_now = differences(before, after)
         if is_now:
             sealed = row["credentials"] if new == old else _sealed(runtime.keyring, row["id"], new)

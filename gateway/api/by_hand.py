@@ -32,7 +32,8 @@ class Collecting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PaymentRecording(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A payment that came without a processor, for all that is due."""
+    """A payment that came without a processor. Of a part, the rest is billed anew or charged; of more than is due, the
+    excess is the customer's credit or a case."""
 
     source: Annotated[
         str,
@@ -50,7 +51,7 @@ class PaymentRecording(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Annotated[
             int,
             msgspec.Meta(gt=0, lt=1 << 62),
-            about("In minor units; the call is refused where something else is due."),
+            about("What came, in minor units; without it: all that is due."),
         ]
         | None
     ) = None

@@ -21,9 +21,14 @@ NOTE_KEY: Final = "tollbridge_credit_note"
 MOST_PAGES: Final = 50
 
 
+class TaxRateDetails(msgspec.Struct, frozen=True):
+    tax_rate: str = ""
+
+
 class TaxShape(msgspec.Struct, frozen=True):
     amount: int = 0
     tax_behavior: str = "exclusive"
+    tax_rate_details: TaxRateDetails | None = None
 
 
 class DiscountShape(msgspec.Struct, frozen=True):
@@ -39,6 +44,12 @@ class LineShape(msgspec.Struct, frozen=True):
     taxes: list[TaxShape] | None = None
     quantity: int | None = None
     invoice_line_item: str | None = None
+    description: str | None = None
+
+    @property
+    def net(self) -> int:
+        """Less its discounts; exclusive tax comes on top."""
+        return self.amount - sum(discount.amount for discount in self.discount_amounts or [])
 
     @property
     def added(self) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -67,6 +67,22 @@ async def pay_out_of_band(stripe: StripeClient, invoice: str, key: str) -> Strip
 async def update_draft(stripe: StripeClient, invoice: str, params: Mapping[str, Any]) -> StripeInvoice:
     """Change a draft: hold it, or its discounts."""
     return await _post(stripe, f"/v1/invoices/{invoice}", params, None)
+
+
+async def create(stripe: StripeClient, params: Mapping[str, Any], key: str) -> StripeInvoice:
+    """A draft that nobody finalizes but us. Raises StripeError."""
+    return await _post(stripe, "/v1/invoices", {**params, "auto_advance": False}, key)
+
+
+async def add_lines(stripe: StripeClient, invoice: str, lines: Sequence[Mapping[str, Any]], key: str) -> StripeInvoice:
+    """Put lines on a draft. Raises StripeError."""
+    return await _post(stripe, f"/v1/invoices/{invoice}/add_lines", {"lines": list(lines)}, key)
+
+
+async def remove_lines(stripe: StripeClient, invoice: str, lines: Sequence[str]) -> StripeInvoice:
+    """Take lines off a draft, for good. Raises StripeError."""
+    gone = [{"id": line, "behavior": "delete"} for line in lines]
+    return await _post(stripe, f"/v1/invoices/{invoice}/remove_lines", {"lines": gone}, None)
 
 
 async def void(stripe: StripeClient, invoice: str) -> StripeInvoice:

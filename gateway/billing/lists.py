@@ -11,8 +11,9 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
+from gateway.billing.balances import BalanceShape
 from gateway.billing.client import StripeClient
-from gateway.billing.credit_notes import CreditNoteShape
+from gateway.billing.credit_notes import MOST_PAGES, CreditNoteShape
 from gateway.billing.shapes import InvoiceShape, SubscriptionShape
 from gateway.domain.billed import InvoiceStatus
 
@@ -65,6 +66,32 @@ async def invoices(
         params["created"] = {"gte": int(since.timestamp())}
     page, last = await _page(stripe, "/v1/invoices", params, after)
     return Page([msgspec.json.decode(raw, type=InvoiceShape) for raw in page.data], last)
+
+
+async def invoices_of(stripe: StripeClient, customer: str, *, since: datetime) -> list[InvoiceShape]:
+    """A customer's invoices created `since`, the newest first. Raises StripeError."""
+    found: list[InvoiceShape] = []
+    params: dict[str, Any] = {"customer": customer, "created": {"gte": int(since.timestamp())}}
+    after = ""
+    for _ in range(MOST_PAGES):
+        page, after = await _page(stripe, "/v1/invoices", params, after)
+        found += [msgspec.json.decode(raw, type=InvoiceShape) for raw in page.data]
+        if not after:
+            break
+    return found
+
+
+async def balance_transactions(stripe: StripeClient, customer: str, *, since: datetime) -> list[BalanceShape]:
+    """The changes of a customer's balance `since`, the newest first. Raises StripeError."""
+    found: list[BalanceShape] = []
+    params: dict[str, Any] = {"created": {"gte": int(since.timestamp())}}
+    after = ""
+    for _ in range(MOST_PAGES):
+        page, after = await _page(stripe, f"/v1/customers/{customer}/balance_transactions", params, after)
+        found += [msgspec.json.decode(raw, type=BalanceShape) for raw in page.data]
+        if not after:
+            break
+    return found
 
 
 async def credit_notes(stripe: StripeClient, *, since: datetime, after: str) -> Page[CreditNoteShape]:

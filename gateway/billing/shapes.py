@@ -75,6 +75,7 @@ class InvoiceShape(msgspec.Struct, frozen=True):
     amount_due: int = 0
     amount_paid: int = 0
     amount_remaining: int = 0
+    amount_overpaid: int = 0
     total: int = 0
     pre_payment_credit_notes_amount: int = 0
     post_payment_credit_notes_amount: int = 0
@@ -141,6 +142,7 @@ def billed(shape: InvoiceShape) -> BilledInvoice:
         metadata=shape.metadata,
         session=_session(shape),
         finalization_error=_finalization_error(shape),
+        overpaid=shape.amount_overpaid,
         uncollectible_at=from_unix(shape.status_transitions.marked_uncollectible_at),
     )
 

@@ -42,6 +42,8 @@ def print_invoice(invoice: InvoiceDetail, methods: Methods) -> None:
             "customer": invoice.customer,
             "subscription": invoice.subscription,
             "as of": when(invoice.read),
+            "rest of": invoice.remainder_of,
+            "rest billed by": ", ".join(one.invoice or f"(not yet: {one.state})" for one in invoice.remainders),
             "dashboard": invoice.links.dashboard,
         }
     )
@@ -51,7 +53,7 @@ def print_invoice(invoice: InvoiceDetail, methods: Methods) -> None:
     moved = [
         (when(m.occurred), m.kind, money(m.amount, m.currency), m.connection, m.processor_id) for m in invoice.movements
     ]
-    told = [(when(r.created), r.state, money(r.amount, r.currency), r.how) for r in invoice.recordings]
+    told = [(when(r.created), r.state, r.target, money(r.amount, r.currency), r.how) for r in invoice.recordings]
     disputed = [
         (d.id, d.state, money(d.amount, d.currency), money(d.withdrawn, d.currency), d.reason, when(d.evidence_due_by))
         for d in invoice.disputes
@@ -63,19 +65,19 @@ def print_invoice(invoice: InvoiceDetail, methods: Methods) -> None:
     OUT.print("\n[bold]Movements[/bold]")
     table(("at", "kind", "amount", "connection", "processor id"), moved, "None.")
     OUT.print("\n[bold]Recordings[/bold]")
-    table(("at", "state", "amount", "how"), told, "None.")
+    table(("at", "state", "to", "amount", "how"), told, "None.")
     back = [
         (r.id, when(r.created), stands(r), money(r.amount, r.currency), r.origin, r.requested_by)
         for r in invoice.refunds
     ]
     credited = [
-        (n.number, n.state, money(n.amount, n.currency), money(n.out_of_band, n.currency), n.memo)
+        (n.number, n.origin, n.state, money(n.amount, n.currency), money(n.out_of_band, n.currency), n.memo)
         for n in invoice.credit_notes
     ]
     OUT.print("\n[bold]Refunds[/bold]")
     table(("refund", "at", "state", "amount", "began", "asked by"), back, "None.")
     OUT.print("\n[bold]Credit notes[/bold]")
-    table(("number", "state", "amount", "returned outside Stripe", "memo"), credited, "None.")
+    table(("number", "for", "state", "amount", "returned outside Stripe", "memo"), credited, "None.")
     if disputed:
         OUT.print("\n[bold]Disputes[/bold]")
         table(("dispute", "state", "amount", "gone now", "reason", "answer by"), disputed, "None.")

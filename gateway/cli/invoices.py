@@ -132,7 +132,7 @@ def collect(invoice: str, account: str, json_: bool) -> None:
     "--amount",
     type=int,
     metavar="MINOR_UNITS",
-    help="Refuse it unless just this is due, in Stripe's minor units: 1200 for 12.00 EUR, 1000 for 1,000 JPY.",
+    help="What came, in Stripe's minor units: 1200 for 12.00 EUR, 1000 for 1,000 JPY. Without it: all that is due.",
 )
 @click.option("--reason", required=True, help="Why; it goes into the audit log.")
 @ACCOUNT

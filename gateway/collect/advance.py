@@ -13,7 +13,7 @@ from db.outbox import Announcement
 from db.poke import Claim, Kind, WakeUp
 from gateway.billing.errors import StripeError
 from gateway.billing.pace import Lane, in_lane
-from gateway.collect import charge, give_up, record, restored
+from gateway.collect import balance, charge, give_up, record, remainders, restored
 from gateway.collect.load import Loaded, load
 from gateway.collect.turn import CLAIM_MARGIN_S, take_turn
 from gateway.domain.actions import (
@@ -21,10 +21,20 @@ from gateway.domain.actions import (
     CancelPending,
     Charge,
     ConfirmRecording,
+    CreditBalance,
+    CreditRest,
     Done,
+    EmptyRest,
+    FillRest,
     Finalize,
+    FindBalance,
     FindLost,
+    FindRest,
+    FindRestNote,
     GiveUp,
+    IssueRest,
+    IssueRestNote,
+    LinkRest,
     MarkSurplus,
     MarkUnknown,
     MatchNote,
@@ -33,6 +43,7 @@ from gateway.domain.actions import (
     ReadNotes,
     Record,
     Resolve,
+    ReturnPart,
     ReturnSurplus,
     Tag,
     WaitUntil,
@@ -42,7 +53,7 @@ from gateway.domain.decide import decide
 from gateway.domain.lapse import next_closing_at, turns_access
 from gateway.domain.news import news, next_news_at
 from gateway.domain.outdated import outdated
-from gateway.returns import crossing
+from gateway.returns import crossing, rest_notes
 from gateway.runtime import Runtime
 
 log = structlog.get_logger()
@@ -101,6 +112,14 @@ async def _step(runtime: Runtime, claim: Claim, loaded: Loaded, action: Action, 
             await record.mark_surplus(claim, action)
         case ReturnSurplus():
             await crossing.return_surplus(claim, loaded, action, now)
+        case ReturnPart():
+            await crossing.return_part(claim, loaded, action, now)
+        case CreditBalance() | FindBalance():
+            await balance.step(runtime, claim, loaded, action, now)
+        case CreditRest() | IssueRestNote() | FindRestNote():
+            await rest_notes.step(runtime, claim, loaded, action, now)
+        case IssueRest() | FindRest() | LinkRest() | FillRest() | EmptyRest():
+            await remainders.step(runtime, claim, loaded, action, now)
         case ReadNotes():
             await crossing.read_notes(runtime, claim, now)
         case MatchNote():

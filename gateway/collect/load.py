@@ -22,6 +22,9 @@ HELD_ENOUGH_S = 2.0
 WAITING_STATES = frozenset({InvoiceState.DUE, InvoiceState.CHARGING})
 """While an older invoice is in one of these, the younger ones of its subscription wait for it."""
 
+SETTLES = frozenset({InvoiceState.PAID, InvoiceState.CLOSED})
+"""Of an invoice that bills another one's rest: nothing of it is owed any more."""
+
 WATCHING = """
     select id from tollbridge.checkout_session where account = $1 and invoice = $2
       and (state in ('open', 'processing') or state in ('failed', 'expired') and not cleanup_done)

@@ -19,7 +19,9 @@ from gateway.runtime import Runtime
 
 STORE = """
     update tollbridge.invoice set
-        snapshot = $3, read_at = $4, stale = (poked <> $5), status = $6, customer = $7, subscription = $8, number = $9,
+        snapshot = $3, read_at = $4, stale = (poked <> $5), status = $6, customer = $7, number = $9,
+        -- Of one that bills another's rest it is that one's, which Stripe does not tell.
+        subscription = coalesce(nullif($8, ''), subscription),
         billing_reason = $10, digest = $11, currency = $12, amount_due = $13, amount_remaining = $14, total = $15,
         stripe_created_at = $16, due_date = $17, paid_at = $18
     where account = $1 and id = $2 and (read_at is null or read_at <= $4)

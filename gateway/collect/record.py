@@ -38,13 +38,13 @@ RECEIPT = """
 INSERT_RECORDING = """
     insert into tollbridge.recording (id, account, invoice, attempt, amount, currency, state, idempotency_key,
         created_at)
-    select $1, account, invoice, id, $4, currency, 'sending', $5, $6 from tollbridge.attempt
+    select $1, account, $7, id, $4, currency, 'sending', $5, $6 from tollbridge.attempt
     where account = $2 and id = $3
 """
 INSERT_RECORDING_OF_RECEIPT = """
     insert into tollbridge.recording (id, account, invoice, receipt, amount, currency, state, idempotency_key,
         created_at)
-    select $1, account, invoice, id, $4, currency, 'sending', $5, $6 from tollbridge.movement
+    select $1, account, $7, id, $4, currency, 'sending', $5, $6 from tollbridge.movement
     where account = $2 and id = $3
 """
 CLOSE_RECORDING = """
@@ -110,14 +110,14 @@ async def record(runtime: Runtime, claim: Claim, loaded: Loaded, action: Record,
         answer = await invoices.pay_out_of_band(stripe, claim.id, key)
     except StripeRefusedError as error:
         # A repeat of a call whose answer was lost: "already paid" may be its own doing.
-        await _close(claim, recording, "unknown" if repeated else "refused", str(error), action.amount)
+        await close(claim, recording, "unknown" if repeated else "refused", str(error), action.amount)
         await read(runtime, claim, loaded)
     except StripeNotSentError:
         # Turned away unread: this call has paid nothing.
-        await _close(claim, recording, "unknown" if repeated else "not_sent", "", action.amount)
+        await close(claim, recording, "unknown" if repeated else "not_sent", "", action.amount)
         raise
     except StripeUnknownError:
-        await _close(claim, recording, "unknown", "", action.amount)
+        await close(claim, recording, "unknown", "", action.amount)
         await read(runtime, claim, loaded)
     else:
         at = await business_now()
@@ -181,7 +181,7 @@ async def _intend(
         await poke.hold(claim, runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S)
         sending = await sql.row(
             """select id, idempotency_key from tollbridge.recording
-               where account = $1 and invoice = $2 and state = 'sending'""",
+               where account = $1 and invoice = $2 and state = 'sending' and target = 'invoice'""",
             claim.account,
             claim.id,
         )
@@ -190,11 +190,12 @@ async def _intend(
         recording = new_id("rec")
         key = derived_key("record", claim.account, claim.id, str(len(loaded.view.recordings) + 1))
         insert = INSERT_RECORDING_OF_RECEIPT if action.receipt else INSERT_RECORDING
-        await sql.rows(insert, recording, claim.account, action.attempt, action.amount, key, now)
+        await sql.rows(insert, recording, claim.account, action.attempt, action.amount, key, now, claim.id)
     return recording, key, False
 
 
-async def _close(claim: Claim, recording: str, state: str, how: str, amount: int) -> None:
+async def close(claim: Claim, recording: str, state: str, how: str, amount: int) -> None:
+    """Store what came of telling Stripe; also of a claim that is gone meanwhile."""
     at = await business_now()
     async with DB.transaction():
         await sql.rows(CLOSE_RECORDING, claim.account, recording, state, sql.storable(how, 500), at, amount)

@@ -18,6 +18,9 @@ from processors.money import Money
 from processors.outcome import Decline
 from processors.values import MoneyMoved
 
+RESTS: Final = """
+    select issued_as from tollbridge.remainder where account = $1 and invoice = $2 and issued_as is not null
+"""
 DECLINE: Final = """
     update tollbridge.attempt set decline_class = $3, advice = $4, processor_code = $5, network_code = $6, message = $7,
         network_advice = $8
@@ -44,7 +47,9 @@ async def store_move(account: str, attempt: str, moved: MoneyMoved, decline: Dec
         if back and decline is not None:
             await _declined(row, decline, now)
         await ledger.follow(row, now)
-        await poke.poke(Kind.INVOICE, account, [row["invoice"]], now)
+        # What bills it anew is paid by money that comes again.
+        rests = await sql.rows(RESTS, account, row["invoice"])
+        await poke.poke(Kind.INVOICE, account, [row["invoice"], *(rest["issued_as"] for rest in rests)], now)
 
 
 async def _declined(row: asyncpg.Record, decline: Decline, now: datetime) -> None:

@@ -16,8 +16,10 @@ from db.states import (
     MethodStatus,
     MovementKind,
     RecordingState,
+    RecordingTarget,
     RefundOrigin,
     RefundState,
+    RemainderState,
     SessionState,
     known,
 )
@@ -31,11 +33,13 @@ from gateway.domain.view import (
     AttemptView,
     Hold,
     InvoiceView,
+    LentView,
     MethodView,
     NoteRow,
     ReceiptView,
     RecordingView,
     RefundRow,
+    RemainderRow,
     ReturnView,
     SubscriptionView,
 )
@@ -52,7 +56,7 @@ VIEW = f"""
         s.access_changes % 2 = 1 as access_open,
         k.id as session, k.state as session_state, k.told_stripe as session_told_stripe,
         k.payment_method as session_method, k.invoice as session_invoice, k.paid as session_paid,
-        (select jsonb_object_agg(n.id, jsonb_build_object('adapter', n.adapter,
+        (select jsonb_object_agg(n.id, jsonb_build_object('adapter', n.adapter, 'record_on', n.record_on,
                     'usable', n.enabled and (n.currencies = '{{}}' or i.currency = any(n.currencies)),
                     'failing', r.connection is not null, 'usable_from', r.probe_at,
                     'locked', exists (select 1 from tollbridge.review_case l
@@ -106,6 +110,34 @@ VIEW = f"""
                                 and p.state not in ('failed', 'refused'))) as fallen_refunds,
         array(select d.credit_note from tollbridge.dispute d
               where d.account = i.account and d.invoice = i.id and d.credit_note is not null) as disputed_notes,
+        array(select r from tollbridge.remainder r
+              where r.account = i.account and r.invoice = i.id order by r.created_at, r.id) as remainders,
+        (select r from tollbridge.remainder r where r.account = i.account and r.issued_as = i.id) as rest_of,
+        array(with recursive part as (
+                  select r.account, r.invoice from tollbridge.remainder r
+                  join tollbridge.credit_note n on n.account = r.account and n.id = r.credit_note
+                  where r.account = i.account and r.issued_as = i.id and n.origin = 'partial'
+                  union
+                  select r.account, r.invoice from tollbridge.remainder r
+                  join part p on r.account = p.account and r.issued_as = p.invoice)
+              select part.invoice from part where exists (
+                      select 1 from tollbridge.attempt t where t.account = part.account and t.invoice = part.invoice
+                        and t.state = 'succeeded' and not t.surplus and tollbridge.refundable(t.id) > 0)
+                  and not exists (select 1 from tollbridge.refund f where f.account = part.account
+                                  and f.base = part.invoice || '.rest_given_up') order by 1) as parts_to_return,
+        exists (select 1 from tollbridge.remainder r
+                join tollbridge.credit_note n on n.account = r.account and n.id = r.credit_note
+                left join tollbridge.invoice o on o.account = r.account and o.id = r.issued_as
+                where r.account = i.account and r.invoice = i.id and n.origin = 'reversal' and n.state = 'issued'
+                  and (r.state in ('wanted', 'sending', 'unknown') or o.status in ('', 'draft', 'open')
+                       or exists (select 1 from tollbridge.recording q where q.account = o.account
+                                  and q.invoice = o.id and q.state in ('sending', 'unknown')))) as reopened,
+        (select jsonb_build_object('id', t.id, 'amount', tollbridge.held_money(r.account, r.invoice))
+         from tollbridge.remainder r
+         join tollbridge.credit_note n on n.account = r.account and n.id = r.credit_note and n.origin = 'reversal'
+         join tollbridge.attempt t on t.account = r.account and t.invoice = r.invoice and t.state = 'succeeded'
+             and not t.surplus
+         where r.account = i.account and r.issued_as = i.id order by t.number desc limit 1) as lent,
         (select jsonb_object_agg(t.id, greatest(tollbridge.refundable(t.id), 0)) from tollbridge.attempt t
          where t.account = i.account and t.invoice = i.id and t.surplus) as returnable,
         array(select r.kind from tollbridge.review_case r
@@ -174,6 +206,7 @@ class Session(msgspec.Struct, frozen=True):
 
 class _Connection(msgspec.Struct, frozen=True):
     adapter: str
+    record_on: str
     usable: bool
     locked: bool
     failing: bool = False
@@ -213,13 +246,18 @@ async def seen(row: asyncpg.Record) -> InvoiceView:
         read_at=row["read_at"],
         stale=row["stale"],
         hold=_hold(session, row["id"]),
-        attempts=tuple(_attempt(a, connections[a["connection"]].adapter, returnable) for a in row["attempts"]),
+        attempts=tuple(_attempt(a, connections[a["connection"]], returnable) for a in row["attempts"]),
         receipts=tuple(ReceiptView(m["id"], m["amount"]) for m in moved if m["kind"] == MovementKind.RECEIPT),
         returns=tuple(_return(m) for m in moved if m["kind"] != MovementKind.RECEIPT),
         recordings=tuple(_recording(r) for r in row["recordings"]),
         refunds=tuple(_refund(r, row["attempts"]) for r in row["refunds"]),
         notes=tuple(_note(n, row) for n in row["notes"]),
         notes_read_at=row["notes_read_at"],
+        remainders=tuple(_remainder(r, row["notes"]) for r in row["remainders"]),
+        rest_of=None if row["rest_of"] is None else _remainder(row["rest_of"], ()),
+        parts_to_return=tuple(row["parts_to_return"]),
+        reopened=row["reopened"],
+        lent=_lent(row),
         held_money=int(row["held_money"]),
         methods=tuple(_method(m, connections[m["connection"]], standings[m["id"]], currency) for m in row["methods"]),
         subscription=_subscription(row),
@@ -297,6 +335,9 @@ def _mirrored(row: asyncpg.Record) -> BilledInvoice | None:
     if row["snapshot"] is None:
         return None
     invoice = billed(msgspec.json.decode(row["snapshot"], type=InvoiceShape))
+    if row["rest_of"] is not None:
+        # Stripe knows of no subscription for it; what is done in the end of its recovery concerns that one.
+        invoice = msgspec.structs.replace(invoice, subscription=row["subscription"])
     if row["status"] == "deleted":
         return msgspec.structs.replace(invoice, status="deleted", amount_remaining=0, amount_due=0)
     return invoice
@@ -330,10 +371,35 @@ def _note(row: asyncpg.Record, beside: asyncpg.Record) -> NoteRow:
         linked=bool(of_it) or row["id"] in beside["disputed_notes"],
         asked=bool(row["error"]),
         deserted=any(refund in beside["fallen_refunds"] for refund in of_it),
+        amount=row["amount"],
+        tries=row["tries"],
+        sent_at=row["sent_at"],
+        why=row["error"],
     )
 
 
-def _attempt(row: asyncpg.Record, adapter: str, returnable: Mapping[str, int]) -> AttemptView:
+def _lent(row: asyncpg.Record) -> LentView | None:
+    lent = None if row["lent"] is None else msgspec.json.decode(row["lent"], type=LentView)
+    return lent if lent is not None and lent.amount > 0 else None
+
+
+def _remainder(row: asyncpg.Record, notes: Sequence[asyncpg.Record]) -> RemainderRow:
+    return RemainderRow(
+        id=row["id"],
+        invoice=row["invoice"],
+        amount=row["amount"],
+        state=known(RemainderState, row["state"]),
+        credited=any(note["id"] == row["credit_note"] and note["state"] == "issued" for note in notes),
+        issued_as=row["issued_as"] or "",
+        plain=row["plain"],
+        tries=row["tries"],
+        sent_at=row["sent_at"],
+        why=row["error"],
+    )
+
+
+def _attempt(row: asyncpg.Record, connection: _Connection, returnable: Mapping[str, int]) -> AttemptView:
+    capabilities, ended = capabilities_of(connection.adapter), row["resolved_at"]
     return AttemptView(
         id=row["id"],
         number=row["number"],
@@ -343,7 +409,7 @@ def _attempt(row: asyncpg.Record, adapter: str, returnable: Mapping[str, int]) -
         captured=row["amount_captured"],
         state=known(AttemptState, row["state"]),
         sent_at=row["sent_at"],
-        capabilities=capabilities_of(adapter),
+        capabilities=capabilities,
         surplus=row["surplus"],
         decline_class=DeclineClass(row["decline_class"]) if row["decline_class"] else None,
         advice=Advice(row["advice"]) if row["advice"] else None,
@@ -356,6 +422,7 @@ def _attempt(row: asyncpg.Record, adapter: str, returnable: Mapping[str, int]) -
         resent_at=row["resent_at"],
         looked_at=row["looked_at"],
         returnable=returnable.get(row["id"], 0),
+        settles_at=ended + capabilities.settlement if connection.record_on == "settled" and ended else None,
     )
 
 
@@ -365,7 +432,8 @@ def _return(row: asyncpg.Record) -> ReturnView:
 
 def _recording(row: asyncpg.Record) -> RecordingView:
     payment = row["attempt"] or row["receipt"]
-    return RecordingView(row["id"], payment, row["amount"], known(RecordingState, row["state"]), row["resolved_at"])
+    state, target = known(RecordingState, row["state"]), known(RecordingTarget, row["target"])
+    return RecordingView(row["id"], payment, row["amount"], state, row["resolved_at"], target)
 
 
 def _method(row: asyncpg.Record, connection: _Connection, standing: _Standing, currency: str) -> MethodView:

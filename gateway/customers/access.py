@@ -23,9 +23,21 @@ from gateway.domain.subscription_news import SubscriptionFacts, access_news, tri
 
 # A snapshot is looked at only for what a credit note alone may have settled.
 INVOICES: Final = """
-    select id, subscription, state, status, billing_reason, case when amount_due = 0 then snapshot end as snapshot
-    from tollbridge.invoice
-    where account = $1 and subscription = any($2) order by coalesce(stripe_created_at, created_at), id
+    select i.id, i.subscription, i.state, i.status, i.billing_reason,
+        case when i.amount_due = 0 then i.snapshot end as snapshot, exists (
+        with recursive rest as (
+            select r.account, r.credit_note, r.issued_as from tollbridge.remainder r
+            where r.account = i.account and r.invoice = i.id
+            union
+            select r.account, r.credit_note, r.issued_as from tollbridge.remainder r
+            join rest o on r.account = o.account and r.invoice = o.issued_as)
+        select 1 from rest join tollbridge.credit_note n on n.account = rest.account and n.id = rest.credit_note
+        left join tollbridge.invoice c on c.account = rest.account and c.id = rest.issued_as
+        where n.state = 'issued' and coalesce(c.state, 'due') not in ('paid', 'closed')) as rest_due
+    from tollbridge.invoice i
+    where i.account = $1 and i.subscription = any($2) and not exists (
+        select 1 from tollbridge.remainder r where r.account = i.account and r.issued_as = i.id)
+    order by coalesce(i.stripe_created_at, i.created_at), i.id
 """
 FACTS: Final = """
     select s.*, coalesce(c.opted_out, false) as opted_out from tollbridge.subscription s
@@ -92,6 +104,7 @@ def _invoices(rows: Sequence[asyncpg.Record]) -> list[AccessInvoice]:
             state=InvoiceState(row["state"]),
             credited=_credited(row),
             renewal=row["billing_reason"] == "subscription_cycle",
+            rest_due=row["rest_due"],
         )
         for row in rows
     ]

@@ -30,6 +30,8 @@ class AccessInvoice(msgspec.Struct, frozen=True):
     renewal: bool = False
     owed: Owed | None = None
     """What it means for access while it is not paid."""
+    rest_due: bool = False
+    """A part of it was credited, and the invoice that bills that is not paid."""
 
     @property
     def is_paid(self) -> bool:
@@ -56,6 +58,7 @@ WORDS: Final[Mapping[str, str]] = {
     "subscription_ended": "the subscription has ended",
     "no_first_invoice": "no invoice of the subscription is known yet",
     "first_invoice_credited": "its first invoice was settled by a credit note alone: nobody has paid",
+    "first_invoice_rest_due": "its first invoice was paid in part, and what bills the rest is not paid",
     "first_invoice_paid": "its first invoice is paid, and nothing has closed it since",
     "invoice_open": "an invoice is not paid yet; access closes if it stays so",
     "invoice_pending": "an invoice is not paid in time, and a charge for it is still under way",
@@ -81,6 +84,8 @@ def access(invoices: Sequence[AccessInvoice], policy: Policy, *, status: str = "
         return Access(False, "first_invoice_credited", first.id)
     if first.state is not InvoiceState.PAID:
         return Access(False, f"{FIRST}{first.state}", first.id)
+    if first.rest_due:
+        return Access(False, "first_invoice_rest_due", first.id)
     return _since(first, counting(invoices), policy, status)
 
 

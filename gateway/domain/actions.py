@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from db.states import WaitsFor
+from db.states import CreditNoteOrigin, WaitsFor
 
 GivingUp: TypeAlias = Literal["mark_uncollectible", "void", "cancel_subscription"]
 
@@ -42,10 +42,13 @@ class CaseKind(StrEnum):
     ENDPOINT_DISABLED = "endpoint_disabled"
     EVENT_UNDELIVERED = "event_undelivered"
     FINALIZATION_FAILED = "finalization_failed"
+    INVOICE_SENT_BY_STRIPE = "invoice_sent_by_stripe"
     NOTICE_MISMATCH = "notice_mismatch"
     OUTCOME_UNKNOWN = "outcome_unknown"
     OVERPAID = "overpaid"
+    OVERPAID_AT_STRIPE = "overpaid_at_stripe"
     OVERPAID_TO_CUSTOMER = "overpaid_to_customer"
+    PAID_AT_STRIPE = "paid_at_stripe"
     PAID_BY_HAND = "paid_by_hand"
     PARTIAL_CAPTURE = "partial_capture"
     PENDING_TOO_LONG = "pending_too_long"
@@ -57,6 +60,7 @@ class CaseKind(StrEnum):
     REFUND_REFUSED = "refund_refused"
     REFUND_UNKNOWN = "refund_unknown"
     REFUND_WAITS = "refund_waits"
+    REMAINDER_NOT_BILLED = "remainder_not_billed"
     SURPLUS_CAPTURE = "surplus_capture"
 
 
@@ -87,10 +91,13 @@ REPAIR: dict[CaseKind, str] = {
     CaseKind.ENDPOINT_DISABLED: "Mend the webhook endpoint and enable it, or remove it; then replay what it missed.",
     CaseKind.EVENT_UNDELIVERED: "Look at the webhook endpoint's deliveries, mend what refuses them, and replay.",
     CaseKind.FINALIZATION_FAILED: "Fill in what Stripe misses at the customer; finalizing is tried again every hour.",
+    CaseKind.INVOICE_SENT_BY_STRIPE: "Turn invoice mails off in Stripe's settings: payers may pay there too.",
     CaseKind.NOTICE_MISMATCH: "Compare the notice with the processor's dashboard; it changed nothing here.",
     CaseKind.OUTCOME_UNKNOWN: "Look the reference up at the processor; nothing is charged until this is known.",
     CaseKind.OVERPAID: "Return the difference to the payer.",
     CaseKind.OVERPAID_TO_CUSTOMER: "More went back than was captured: answer the dispute with the refund.",
+    CaseKind.OVERPAID_AT_STRIPE: "Stripe credits the excess to the customer: refund it there, or let it stand.",
+    CaseKind.PAID_AT_STRIPE: "Nothing is owed. See how the payer came to Stripe's page: mails and portal must be off.",
     CaseKind.PAID_BY_HAND: "Somebody marked the invoice paid while we captured it: keep ours or return it.",
     CaseKind.PARTIAL_CAPTURE: "Less than the invoice was captured: credit the rest in Stripe or collect it.",
     CaseKind.PENDING_TOO_LONG: "Ask the processor; nothing is charged until this is known.",
@@ -102,6 +109,7 @@ REPAIR: dict[CaseKind, str] = {
     CaseKind.REFUND_REFUSED: "It was not made: mend the cause and retry, or return the money another way.",
     CaseKind.REFUND_UNKNOWN: "Look the reference up at the processor; it counts as returned until this is known.",
     CaseKind.REFUND_WAITS: "Approve the refund, or deny it: then Stripe shows a credit that nobody has.",
+    CaseKind.REMAINDER_NOT_BILLED: "The rest is credited, and nothing bills it: bill it in Stripe, or let it be.",
     CaseKind.SURPLUS_CAPTURE: "Return this capture to the payer: the invoice is settled without it.",
 }
 
@@ -188,6 +196,80 @@ class ReturnSurplus(msgspec.Struct, frozen=True):
     amount: int
 
 
+class ReturnPart(msgspec.Struct, frozen=True):
+    """Give back what came for `invoice`, whose rest was given up. No call; a refund is made of it."""
+
+    invoice: str
+
+
+class CreditRest(msgspec.Struct, frozen=True):
+    """Draw up a credit note for what a payment left open (`partial`), or took back (`reversal`). Stripe is only asked
+    what the note would come to; with `billed_anew` another invoice is to bill the same amount."""
+
+    origin: CreditNoteOrigin
+    amount: int
+    number: int
+    billed_anew: bool
+
+
+class IssueRestNote(msgspec.Struct, frozen=True):
+    """Make that credit note at Stripe."""
+
+    note: str
+    amount: int
+
+
+class FindRestNote(msgspec.Struct, frozen=True):
+    """List the invoice's credit notes: the answer to ours was lost."""
+
+    note: str
+
+
+class IssueRest(msgspec.Struct, frozen=True):
+    """Make the invoice at Stripe, a draft without lines, that bills anew what was credited."""
+
+    remainder: str
+
+
+class FindRest(msgspec.Struct, frozen=True):
+    """List the customer's invoices: the answer to that was lost."""
+
+    remainder: str
+
+
+class LinkRest(msgspec.Struct, frozen=True):
+    """Name the invoice that bills the rest in the metadata of the one whose rest it is."""
+
+    issued_as: str
+
+
+class FillRest(msgspec.Struct, frozen=True):
+    """Put its lines on the draft that bills a rest."""
+
+    remainder: str
+
+
+class EmptyRest(msgspec.Struct, frozen=True):
+    """The lines on the draft don't come to the rest exactly: take them off, for one plain line."""
+
+    remainder: str
+
+
+class CreditBalance(msgspec.Struct, frozen=True):
+    """What the invoice did not take becomes the customer's credit at Stripe."""
+
+    payment: str
+    amount: int
+    receipt: bool = False
+    """`payment` names a receipt."""
+
+
+class FindBalance(msgspec.Struct, frozen=True):
+    """List the customer's balance transactions: the answer to ours was lost."""
+
+    recording: str
+
+
 class ReadNotes(msgspec.Struct, frozen=True):
     """List the invoice's credit notes at Stripe: it shows other credit than those that we know."""
 
@@ -247,6 +329,17 @@ Action: TypeAlias = (
     | ConfirmRecording
     | MarkSurplus
     | ReturnSurplus
+    | ReturnPart
+    | CreditRest
+    | IssueRestNote
+    | FindRestNote
+    | IssueRest
+    | FindRest
+    | LinkRest
+    | FillRest
+    | EmptyRest
+    | CreditBalance
+    | FindBalance
     | ReadNotes
     | MatchNote
     | WantNote

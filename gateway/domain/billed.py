@@ -49,6 +49,8 @@ class BilledInvoice(msgspec.Struct, frozen=True):
     finalization_error: str = ""
     uncollectible_at: datetime | None = None
     finalized_at: datetime | None = None
+    overpaid: int = 0
+    """What Stripe took more than the invoice, and credited to the customer's balance."""
 
     @property
     def is_closed(self) -> bool:
@@ -65,6 +67,10 @@ ATTEMPT_KEY = "tollbridge_attempt"
 """The metadata key on a Stripe invoice that names the attempt which paid it."""
 RECEIPT_KEY = "tollbridge_receipt"
 """The same for a payment that was recorded by hand."""
+
+REMAINDER_KEY = "tollbridge_remainder"
+"""On an invoice of which a part was credited: the invoice that bills that; there `REST_OF_KEY` points back."""
+REST_OF_KEY = "tollbridge_remainder_of"
 
 
 class HowPaid(StrEnum):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from db.states import AttemptState, MethodStatus, WaitsFor
-from gateway.domain import ending, returning
+from gateway.domain import ending, partial, remainder, reopening, returning
 from gateway.domain.actions import (
     Action,
     CancelPending,
@@ -37,6 +37,7 @@ from gateway.domain.obstacles import (
     standstill,
     waits_until,
 )
+from gateway.domain.past_us import paid_past_us
 from gateway.domain.recovery import Exhausted, Held, NeedsMethod, TryAt, TryNow, next_try
 from gateway.domain.resending import LOOKUPS_BEFORE_REPLAY, can_ask, replay_is_next
 from gateway.domain.settling import settle
@@ -58,13 +59,21 @@ def decide(view: InvoiceView, now: datetime) -> Action:
     # Money that pays the invoice is recorded even while a further attempt is on its way: that one is withdrawn then.
     if view.unresolved is not None and not (covered and view.unresolved.state is not AttemptState.SENDING):
         return _resolve(view, invoice, view.unresolved, now)
+    if view.lent is not None and (step := reopening.from_lender(view, invoice, view.lent, now)) is not None:
+        return step
+    if view.held_money > 0 and view.reopened:
+        return remainder.bill(view, invoice, now) or reopening.wait_for_new(now)
     if view.held_money > 0:
-        return settle(view, invoice, now)
+        step = _top_up(view, invoice, now) or settle(view, invoice, now)
+        waits = isinstance(step, WaitUntil) and step.at is None
+        # What waits for a human holds up no other capture's return.
+        return (returning.surplus(view, invoice) or step) if waits else step
+    if (rest := remainder.bill(view, invoice, now)) is not None:
+        return rest
     if view.held_money < 0:
-        # Stripe was told of it, and can't be told otherwise but by a credit note.
-        return ask_human(
-            view, CaseKind.CAPTURE_REVERSED, f"{-view.held_money} of what Stripe shows as paid was taken back"
-        )
+        return reopening.taken_back(view, invoice, now)
+    if invoice.status == "draft" and view.rest_of is not None:
+        return remainder.fill(view, invoice, view.rest_of, now)
     if reason := not_ours(view):
         return returning.credited_elsewhere(view, invoice) or Done(reason)
     if (back := returning.surplus(view, invoice)) is not None:
@@ -75,9 +84,11 @@ def decide(view: InvoiceView, now: datetime) -> Action:
         case "open":
             return _collect(view, invoice, now)
         case "paid":
-            return forgotten(view, invoice) or returning.crossing(view, invoice, now) or Done("paid")
+            step = forgotten(view, invoice) or paid_past_us(view, invoice)
+            return step or returning.crossing(view, invoice, now) or Done("paid")
         case "uncollectible" | "void" if view.given_up:
-            return ending.give_up(view, invoice, ending.GIVEN_UP, now)
+            step = ending.give_up(view, invoice, ending.GIVEN_UP, now)
+            return remainder.return_part(view) or step if isinstance(step, Done) else step
         case "uncollectible":
             return Done("marked uncollectible in Stripe")
         case "void" | "deleted":
@@ -161,6 +172,15 @@ def _still_wants(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView
         and method is not None
         and method.status is MethodStatus.ACTIVE
     )
+
+
+def _top_up(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action | None:
+    """The next step towards the rest of a payment in part; None where that is not charged, or not any more."""
+    if not partial.tops_up(view, invoice):
+        return None
+    step = _collect(view, invoice, now)
+    coming = isinstance(step, WaitUntil) and step.at is not None
+    return step if coming or isinstance(step, Charge | Read | FindLost) else None
 
 
 # --- asking for money ----------------------------------------------------------------------------------------------

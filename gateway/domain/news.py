@@ -180,7 +180,7 @@ def _reminded_at(view: InvoiceView, invoice: BilledInvoice) -> datetime | None:
 
 
 def _paid(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> News:
-    recorded = [r for r in view.recordings if r.state is RecordingState.RECORDED]
+    recorded = [r for r in view.told if r.state is RecordingState.RECORDED]
     ours = recorded[-1].attempt if recorded else None
     attempt = ours if any(a.id == ours for a in view.attempts) else None
     by_hand = recorded and attempt is None

@@ -63,6 +63,19 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     late_success: Literal["if_alive", "return", "record"] = "if_alive"
     """Money that comes for an invoice already marked uncollectible: it pays the invoice while the subscription lives,
     or goes back always, or pays it always."""
+    partial_payment: Literal["split", "top_up"] = "split"
+    """Less came than was due: what came pays the invoice and another one bills the rest, at once; or the rest is
+    charged first, as long as tries are made."""
+    partial_at_end: Literal["keep", "return"] = "keep"
+    """The rest was never paid, and is given up: what came is kept, or goes back too."""
+    small_differences: Mapping[str, int] = {}
+    """So much less than what was due, in minor units, by currency, is credited and not billed anew."""
+    overpayment: Literal["return", "customer_balance", "case"] = "return"
+    """More came than was due: it goes back, as `returns` says, or becomes the customer's credit at Stripe, or a human
+    is asked."""
+    on_reversal: Literal["case", "reopen"] = "case"
+    """The payer's bank took back what had paid an invoice: a human is asked, or the invoice is credited and a further
+    one bills the same, with the payment methods that are left."""
     match_window_minutes: int = 5
     """How long a credit note made in Stripe, and a refund made at a processor, wait for each other: the same people may
     have made both."""
@@ -120,6 +133,10 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Whether a refund of so much waits for a second pair of eyes."""
         return amount > self.approval_above.get(currency, amount)
 
+    def is_small(self, short: int, currency: str) -> bool:
+        """Whether so little is missing that it is let go."""
+        return short <= self.small_differences.get(currency, 0)
+
     @property
     def match_window(self) -> timedelta:
         return timedelta(minutes=self.match_window_minutes)
@@ -150,7 +167,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise PolicyError("due_soon_days", "between 0 and 90")
         if not 0 <= self.match_window_minutes <= 24 * 60:
             raise PolicyError("match_window_minutes", "between 0 and 1440")
-        for name in ("returns_up_to", "approval_above"):
+        for name in ("returns_up_to", "approval_above", "small_differences"):
             for currency, limit in getattr(self, name).items():
                 if not CURRENCY.fullmatch(currency) or limit < 0:
                     raise PolicyError(name, 'amounts in minor units by currency, such as {"eur": 10000}')

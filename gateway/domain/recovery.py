@@ -224,6 +224,9 @@ def _time_of_next(view: InvoiceView, tried: Sequence[Tried], latest: datetime | 
     if last.state is AttemptState.CANCELED:
         # Withdrawn by us, since something changed: at once. By the payer: not again and again.
         return Moment(last.ended + (timedelta(0) if last.withdrawn else LEAST_GAP)), "the last try was withdrawn"
+    if last.state is AttemptState.SUCCEEDED:
+        # It took a part of what it was to take.
+        return Moment(last.ended + (timedelta(0) if in_a_row == 1 else LEAST_GAP)), "the rest of it"
     if last.state is AttemptState.NOT_SENT:
         wait = NOT_SENT_WAITS[min(in_a_row, len(NOT_SENT_WAITS)) - 1]
         at = max(last.ended + wait, last.retry_after or last.ended)

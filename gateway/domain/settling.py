@@ -8,13 +8,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from db.states import AttemptState, RecordingState
+from gateway.domain import overpaid, partial
 from gateway.domain.actions import Action, CaseKind, ConfirmRecording, MarkSurplus, OpenCase, Record, Tag, WaitUntil
 from gateway.domain.billed import ATTEMPT_KEY, RECEIPT_KEY, BilledInvoice, HowPaid, how_paid
 from gateway.domain.cases import ask_human
 from gateway.domain.ending import has_ended
-from gateway.domain.returning import give_back
-from gateway.domain.view import AttemptView, InvoiceView, ReceiptView, RecordingView
-from processors.money import to_text
+from gateway.domain.view import AttemptView, InvoiceView, LentView, ReceiptView, RecordingView
 
 NOTHING_REMAINS_WAIT = timedelta(minutes=10)
 RECORD_WAITS = tuple(timedelta(seconds=s) for s in (0, 30, 300, 3600))
@@ -34,11 +33,11 @@ def settle(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
         return MarkSurplus(capture.id, "late_success_closed_invoice")
     match invoice.status:
         case "open":
-            return _record(view, invoice, capture, now)
+            return record(view, invoice, capture, now)
         case "uncollectible" if _still_pays(view):
-            return _record(view, invoice, capture, now)
+            return record(view, invoice, capture, now)
         case "paid":
-            return _settle_paid(view, invoice, capture)
+            return _settle_paid(view, invoice, capture, now)
         case "uncollectible" | "void" | "deleted":
             return MarkSurplus(capture.id, "late_success_closed_invoice")
         case "draft":
@@ -47,13 +46,15 @@ def settle(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
 
 def _settle_receipt(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
     """A payment that was recorded by hand ends like a capture; what no invoice takes, only a human can return."""
-    recorded = {r.attempt for r in view.recordings if r.state is RecordingState.RECORDED}
+    recorded = {r.attempt for r in view.told if r.state is RecordingState.RECORDED}
     receipt = next((r for r in view.receipts if r.id not in recorded), None)
     if receipt is None:
+        if view.receipts and invoice.status == "paid" and view.recording is not None:
+            return overpaid.settle(view, invoice, view.receipts[-1], now)
         return ask_human(view, CaseKind.OVERPAID, "money is held and no capture stands for it")
     if invoice.status == "open" and not view.abandoned:
-        return _record(view, invoice, receipt, now)
-    unanswered = [r for r in view.recordings if r.state in (RecordingState.SENDING, RecordingState.UNKNOWN)]
+        return record(view, invoice, receipt, now)
+    unanswered = [r for r in view.told if r.state in (RecordingState.SENDING, RecordingState.UNKNOWN)]
     told = invoice.status == "paid" and view.recording is None and unanswered
     if told and how_paid(invoice, we_may_have=True) is HowPaid.OURS:
         return ConfirmRecording(unanswered[-1].id)
@@ -61,23 +62,28 @@ def _settle_receipt(view: InvoiceView, invoice: BilledInvoice, now: datetime) ->
 
 
 def _capture_to_record(view: InvoiceView) -> AttemptView | None:
-    recorded = {r.attempt for r in view.recordings if r.state is RecordingState.RECORDED}
+    recorded = {r.attempt for r in view.told if r.state is RecordingState.RECORDED}
     captures = [a for a in view.attempts if a.state is AttemptState.SUCCEEDED and not a.surplus]
     # The newest capture that is not recorded yet; where all are, the excess lies in the newest.
     return next(reversed([a for a in captures if a.id not in recorded] or captures), None)
 
 
-def _record(view: InvoiceView, invoice: BilledInvoice, payment: AttemptView | ReceiptView, now: datetime) -> Action:
+def record(
+    view: InvoiceView, invoice: BilledInvoice, payment: AttemptView | ReceiptView | LentView, now: datetime
+) -> Action:
+    """The next step towards telling Stripe that this payment pays the invoice, which still wants something."""
     if invoice.amount_remaining <= 0:
         return WaitUntil(now + NOTHING_REMAINS_WAIT, "nothing remains to be paid; Stripe is about to settle it")
+    settles_at = payment.settles_at if isinstance(payment, AttemptView) else None
+    if settles_at is not None and settles_at > now:
+        return WaitUntil(settles_at, "the payment is not settled yet")
     if view.held_money < invoice.amount_remaining:
-        held, wanted = (to_text(amount, invoice.currency) for amount in (view.held_money, invoice.amount_remaining))
-        return ask_human(view, CaseKind.PARTIAL_CAPTURE, f"{held} of {wanted} is captured")
+        return partial.credit_rest(view, invoice, payment if isinstance(payment, AttemptView) else None, now)
     if (wait := _record_again_at(view, now)) is not None:
         if len(_failed_recordings(view)) >= RECORDINGS_TO_CASE and CaseKind.RECORDING_FAILED not in view.open_cases:
             return OpenCase(CaseKind.RECORDING_FAILED, "the money is captured, and Stripe does not take the payment")
         return WaitUntil(wait, "Stripe did not take the payment")
-    since = payment.resolved_at if isinstance(payment, AttemptView) else None
+    since = settles_at or (payment.resolved_at if isinstance(payment, AttemptView) else None)
     overdue = since is not None and now - since > UNRECORDED_CASE_AFTER
     if overdue and view.recordings and CaseKind.RECORDING_FAILED not in view.open_cases:
         return OpenCase(CaseKind.RECORDING_FAILED, "the money was captured a day ago, and Stripe was not told yet")
@@ -88,7 +94,7 @@ def _record(view: InvoiceView, invoice: BilledInvoice, payment: AttemptView | Re
 
 
 def _failed_recordings(view: InvoiceView) -> list[RecordingView]:
-    return [r for r in view.recordings if r.state in (RecordingState.REFUSED, RecordingState.UNKNOWN)]
+    return [r for r in view.told if r.state in (RecordingState.REFUSED, RecordingState.UNKNOWN)]
 
 
 def _record_again_at(view: InvoiceView, now: datetime) -> datetime | None:
@@ -101,14 +107,12 @@ def _record_again_at(view: InvoiceView, now: datetime) -> datetime | None:
     return at if at > now else None
 
 
-def _settle_paid(view: InvoiceView, invoice: BilledInvoice, capture: AttemptView) -> Action:
+def _settle_paid(view: InvoiceView, invoice: BilledInvoice, capture: AttemptView, now: datetime) -> Action:
     if view.recording is not None:
         if view.recording.attempt != capture.id and capture.captured <= view.held_money:
             return MarkSurplus(capture.id, "the invoice was paid by another capture")
-        reason = f"{to_text(view.held_money, invoice.currency)} more is captured than the invoice took"
-        step = give_back(view, invoice, capture, view.held_money, CaseKind.OVERPAID, reason)
-        return step or WaitUntil(None, reason)
-    unanswered = [r for r in view.recordings if r.state in (RecordingState.SENDING, RecordingState.UNKNOWN)]
+        return overpaid.settle(view, invoice, capture, now)
+    unanswered = [r for r in view.told if r.state in (RecordingState.SENDING, RecordingState.UNKNOWN)]
     match how_paid(invoice, we_may_have=bool(unanswered)):
         case HowPaid.OURS:
             return ConfirmRecording(unanswered[-1].id)

@@ -16,8 +16,10 @@ from db.states import (
     MethodStatus,
     MovementKind,
     RecordingState,
+    RecordingTarget,
     RefundOrigin,
     RefundState,
+    RemainderState,
 )
 from gateway.domain.billed import BilledInvoice
 from gateway.domain.downtime import Span
@@ -86,6 +88,8 @@ class AttemptView(msgspec.Struct, frozen=True):
     """The last time that the processor was asked, and showed no such charge."""
     returnable: int = 0
     """Of a surplus capture: what of it can still be returned (law 8)."""
+    settles_at: datetime | None = None
+    """When its money is usually here for good, where Stripe is told no sooner (`record_on` of its connection)."""
 
     @property
     def unresolved(self) -> bool:
@@ -146,16 +150,47 @@ class NoteRow(msgspec.Struct, frozen=True):
     linked: bool = False
     asked: bool = False
     deserted: bool = False
+    amount: int = 0
+    tries: int = 0
+    sent_at: datetime | None = None
+    why: str = ""
+    """Of one that was refused: Stripe's words."""
+
+
+class RemainderRow(msgspec.Struct, frozen=True):
+    """What a credit note took off an invoice, and another one bills: `issued_as`, once that is there.
+
+    `credited`: the credit note stands. `plain`: with one line, since the proper ones don't come to the amount.
+    """
+
+    id: str
+    invoice: str
+    amount: int
+    state: RemainderState
+    credited: bool = False
+    issued_as: str = ""
+    plain: bool = False
+    tries: int = 0
+    sent_at: datetime | None = None
+    why: str = ""
+
+
+class LentView(msgspec.Struct, frozen=True):
+    """Money of another invoice's attempt (`id`) that no invoice has."""
+
+    id: str
+    amount: int
 
 
 class RecordingView(msgspec.Struct, frozen=True):
-    """One telling of Stripe that the invoice is paid, by an attempt or a receipt."""
+    """One telling of Stripe that the invoice is paid, by an attempt or a receipt; or that the customer has credit."""
 
     id: str
     attempt: str
     amount: int
     state: RecordingState
     resolved_at: datetime | None = None
+    target: RecordingTarget = RecordingTarget.INVOICE
 
 
 class SubscriptionView(msgspec.Struct, frozen=True):
@@ -200,6 +235,16 @@ class InvoiceView(msgspec.Struct, frozen=True):
     refunds: tuple[RefundRow, ...] = ()
     notes: tuple[NoteRow, ...] = ()
     notes_read_at: datetime | None = None
+    remainders: tuple[RemainderRow, ...] = ()
+    """What was credited of it, and other invoices bill."""
+    rest_of: RemainderRow | None = None
+    """It bills what was credited of another invoice."""
+    parts_to_return: tuple[str, ...] = ()
+    """The invoices whose rest it bills, as far as what came for them was not returned because of that."""
+    reopened: bool = False
+    """What was taken back of its payment is billed by another invoice, which is not settled yet."""
+    lent: LentView | None = None
+    """It bills what was taken back of another invoice's payment, and that money is here again: it pays this one."""
     held_money: int = 0
     methods: tuple[MethodView, ...] = ()
     subscription: SubscriptionView | None = None
@@ -245,8 +290,13 @@ class InvoiceView(msgspec.Struct, frozen=True):
 
     @property
     def recording(self) -> RecordingView | None:
-        """The recording that Stripe accepted, if any."""
-        return next((r for r in self.recordings if r.state is RecordingState.RECORDED), None)
+        """The recording that Stripe accepted as its payment, if any."""
+        return next((r for r in self.told if r.state is RecordingState.RECORDED), None)
+
+    @property
+    def told(self) -> tuple[RecordingView, ...]:
+        """What Stripe was told of its payment."""
+        return tuple(r for r in self.recordings if r.target is RecordingTarget.INVOICE)
 
     def is_fresh(self, now: datetime) -> bool:
         return self.read_at is not None and timedelta(0) <= now - self.read_at <= FRESH

@@ -14,6 +14,7 @@ from db import poke, sql
 from db.engine import DB
 from db.ids import new_id
 from db.poke import Kind
+from db.states import CreditNoteOrigin, CreditNoteState
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import FieldError
 from gateway.clock import business_now
@@ -21,7 +22,6 @@ from gateway.domain.billed import StripePayment
 from gateway.domain.view import InvoiceView
 from gateway.finance.errors import AlreadyRunningError, NotNowError
 from gateway.finance.invoice import hold_invoice
-from processors.money import to_text
 
 RECEIPT: Final = """
     insert into tollbridge.movement (id, account, invoice, kind, processor_id, occurrence, amount, currency, evidence,
@@ -36,7 +36,7 @@ SAME: Final = """
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """A payment as somebody tells of it. `amount`: what they believe is due, in minor units; None for whatever is."""
+    """A payment as somebody tells of it. `amount`: what came, in minor units; None for all that is due."""
 
     source: str
     reference: str
@@ -54,7 +54,8 @@ class Evidence(msgspec.Struct, frozen=True):
 
 
 async def record_payment(by: Author, account: str, invoice: str, receipt: Receipt) -> None:
-    """Note the payment for all that is due, and poke; the same receipt again changes nothing.
+    """Note the payment, and poke; the same receipt again changes nothing. What is less or more than what is due goes
+    the ways of a capture that is.
 
     `by` names who, and its reason why. Raises NotThereError, FieldError, AlreadyRunningError, NotNowError.
     """
@@ -65,13 +66,13 @@ async def record_payment(by: Author, account: str, invoice: str, receipt: Receip
             return
         refuse(view, receipt, now)
         assert view.invoice is not None
-        due, currency = view.invoice.amount_remaining, view.invoice.currency
+        amount, currency = receipt.amount or view.wanted, view.invoice.currency
         movement = new_id("mov")
         evidence = msgspec.json.encode(Evidence(receipt.source, by.name, receipt.reason)).decode()
         at = receipt.received_at
-        values = (movement, account, invoice, receipt.reference, due, currency, evidence, at, now)
+        values = (movement, account, invoice, receipt.reference, amount, currency, evidence, at, now)
         await sql.rows(RECEIPT, *values)
-        after = {"movement": movement, "amount": due, "currency": currency, "source": receipt.source}
+        after = {"movement": movement, "amount": amount, "currency": currency, "source": receipt.source}
         await by.note(account, "invoice.payment_recorded", invoice, after=after | {"reference": receipt.reference})
         await poke.poke(Kind.INVOICE, account, [invoice], now, stale=True)
 
@@ -85,7 +86,7 @@ def refuse(view: InvoiceView, receipt: Receipt, now: datetime) -> None:
         raise NotNowError(
             f"attempt {view.unresolved.number} is {view.unresolved.state}: how it ends must be known first"
         )
-    if view.held_money != 0:
+    if view.held_money != 0 and not _wants_more(view):
         raise NotNowError("a payment for it is held already, and Stripe is told of it, or a case says why not")
     if invoice.status != "open":
         raise NotNowError(f"the invoice is {invoice.status} in Stripe")
@@ -95,8 +96,12 @@ def refuse(view: InvoiceView, receipt: Receipt, now: datetime) -> None:
         raise NotNowError("it belongs to a checkout that is not confirmed")
     if invoice.amount_remaining <= 0:
         raise NotNowError("nothing remains to be paid")
-    if receipt.amount not in (None, invoice.amount_remaining):
-        due = invoice.amount_remaining
-        raise FieldError("amount", f"what is due is {to_text(due, invoice.currency)}, {due} in minor units")
     if receipt.received_at > now:
         raise FieldError("received_at", "must not be in the future")
+
+
+def _wants_more(view: InvoiceView) -> bool:
+    """A part is held, and what is missing is not credited yet, nor about to be."""
+    begun = (CreditNoteState.WANTED, CreditNoteState.SENDING, CreditNoteState.UNKNOWN)
+    credited = any(note.origin is CreditNoteOrigin.PARTIAL and note.state in begun for note in view.notes)
+    return view.held_money > 0 and view.wanted > 0 and not credited

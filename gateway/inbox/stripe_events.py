@@ -15,7 +15,9 @@ from db.poke import Kind
 from gateway.billing import invoices
 from gateway.billing.errors import StripeRefusedError
 from gateway.billing.shapes import InvoiceShape, PaymentIntentShape, is_echo
+from gateway.collect.cases import open_case
 from gateway.collect.unsettled import unsettled
+from gateway.domain.actions import CaseKind
 from gateway.inbox import table
 from gateway.inbox.deliveries import DONE, End, Stored, ignored, parked
 from gateway.inbox.envelope import UNREADABLE
@@ -34,6 +36,12 @@ DELETED = """
        or exists (select 1 from tollbridge.customer k where k.account = $1 and k.id = i)
     order by i
     on conflict (account, id) do update set deleted_at = coalesce(c.deleted_at, excluded.deleted_at)
+"""
+# Mailed to somebody who pays through us.
+SENT = """
+    select i.id from tollbridge.invoice i where i.account = $1 and i.id = any($2) and exists (
+        select 1 from tollbridge.payment_method p
+        where p.account = i.account and p.customer = i.customer and p.status <> 'revoked') order by i.id limit 1
 """
 SHOWN = """
     select i.id, i.snapshot, p.intent from unnest($2::text[], $3::text[]) as p (customer, intent)
@@ -172,3 +180,8 @@ async def _poke(account: str, touches: Sequence[Touch], now: datetime) -> None:
         await sql.rows(HOLD.format(Kind.INVOICE), account, sorted(known | stale))
     await poke.poke(Kind.INVOICE, account, sorted(stale), now, stale=True)
     await poke.poke(Kind.INVOICE, account, sorted(known), now)
+    mailed = sorted(touch.id for touch in touches if touch.sent)
+    if mailed and (sent := await sql.value(SENT, account, mailed)):
+        # One for the account, whose setting it is; not one for each of a month's invoices.
+        reason = f"Stripe has mailed invoice {sent} to a customer who pays through us"
+        await open_case(account, CaseKind.INVOICE_SENT_BY_STRIPE, account, reason, now)

@@ -134,6 +134,8 @@ class Touch(msgspec.Struct, frozen=True):
     digest: str = ""
     stale: bool = True
     deleted: bool = False
+    sent: bool = False
+    """Stripe has mailed the invoice, which nothing else of it shows."""
 
 
 class Payment(msgspec.Struct, frozen=True):
@@ -205,6 +207,8 @@ def _snapshot(kind: str, named: Named, data: _Data) -> Reading:
         return found
     if kind == "customer.deleted":
         return msgspec.structs.replace(found, deleted=True)
+    if kind == "invoice.sent":
+        return msgspec.structs.replace(found, sent=True)
     if kind == "customer.updated" and data.previous_attributes and QUIET.issuperset(data.previous_attributes):
         return msgspec.structs.replace(found, stale=False)
     if kind in ECHOES and subject.object == named:
@@ -229,8 +233,9 @@ def _thin(kind: str, named: Named, related: _Related | None) -> Reading:
         if named is Named.PAYMENT:
             return _payment(Subject(id=related.id, object=named))
         found = _touch(named, related.id)
-        deleted = kind == "customer.deleted" and isinstance(found, Touch)
-        return msgspec.structs.replace(found, deleted=True) if deleted else found
+        if isinstance(found, Touch):
+            found = msgspec.structs.replace(found, deleted=kind == "customer.deleted", sent=kind == "invoice.sent")
+        return found
     if owner := _OWNER.search(related.url):
         # A discount has no id of its own: its address says whose it is. Deleted tax ids can't be read any more.
         return _touch(Named(owner[1].removesuffix("s")), owner[2])

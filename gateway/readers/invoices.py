@@ -8,7 +8,13 @@ import asyncpg
 import msgspec
 
 from db import sql
-from db.states import InvoiceState, MovementKind, RecordingState
+from db.states import (
+    InvoiceState,
+    MovementKind,
+    RecordingState,
+    RecordingTarget,
+    RemainderState,
+)
 from gateway.accounts.errors import NotThereError
 from gateway.billing.invoice_detail import InvoiceDetailShape
 from gateway.readers import attempts, cases, refunds
@@ -21,7 +27,9 @@ from gateway.readers.refunds import CreditNoteBody, RefundBody
 
 SELECT: Final = """
     select t.*, a.livemode, a.stripe_account, p.object as pause_of, p.reason as pause_reason, p.paused_by, p.paused_at,
-        p.until_at as paused_until
+        p.until_at as paused_until,
+        (select r.invoice from tollbridge.remainder r
+         where r.account = t.account and r.issued_as = t.id) as remainder_of
     from tollbridge.invoice t join tollbridge.account a on a.id = t.account
     left join lateral (select * from tollbridge.collection_pause p
                        where p.account = t.account and p.object in (t.id, nullif(t.customer, ''))
@@ -35,6 +43,7 @@ MOVEMENTS: Final = """
 """
 ATTEMPTS: Final = f"{attempts.SELECT} where t.account = $1 and t.invoice = $2 order by t.number"
 RECORDINGS: Final = "select * from tollbridge.recording where account = $1 and invoice = $2 order by created_at, id"
+REMAINDERS: Final = "select * from tollbridge.remainder where account = $1 and invoice = $2 order by created_at, id"
 CASES: Final = f"{cases.SELECT} where t.account = $1 and t.invoice = $2 order by t.opened_at, t.id"
 
 
@@ -92,7 +101,8 @@ class MovementBody(msgspec.Struct, frozen=True):
 
 
 class RecordingBody(msgspec.Struct, frozen=True):
-    """One telling of Stripe that the invoice is paid out of band."""
+    """One telling of Stripe of a payment: that the invoice is paid out of band, or, with the target `balance`, that
+    what the invoice did not take is the customer's credit."""
 
     id: str
     attempt: str | None
@@ -100,10 +110,25 @@ class RecordingBody(msgspec.Struct, frozen=True):
     amount: int
     currency: str
     state: RecordingState
+    target: RecordingTarget
     how: str
     created: int
     resolved: int | None
     object: Literal["recording"] = "recording"
+
+
+class RemainderBody(msgspec.Struct, frozen=True):
+    """What was credited of an invoice, and another one bills: `invoice`, once that is there."""
+
+    id: str
+    invoice: str | None
+    credit_note: str
+    amount: int
+    currency: str
+    state: RemainderState
+    message: str
+    created: int
+    object: Literal["remainder"] = "remainder"
 
 
 class Links(msgspec.Struct, frozen=True):
@@ -115,8 +140,9 @@ class Links(msgspec.Struct, frozen=True):
 
 
 class InvoiceDetail(InvoiceBody, frozen=True, kw_only=True):
-    """An invoice with everything that happened to it."""
+    """An invoice with everything that happened to it. `remainder_of`: it bills what was credited of that invoice."""
 
+    remainder_of: str | None
     plan: PlanBody | None
     attempts: list[AttemptBody]
     movements: list[MovementBody]
@@ -124,6 +150,7 @@ class InvoiceDetail(InvoiceBody, frozen=True, kw_only=True):
     refunds: list[RefundBody]
     credit_notes: list[CreditNoteBody]
     disputes: list[DisputeBody]
+    remainders: list[RemainderBody]
     cases: list[CaseBody]
     links: Links
 
@@ -151,6 +178,7 @@ async def find_invoice(account: str, invoice: str) -> InvoiceDetail:
     back, notes = await refunds.of_invoice(account, invoice)
     return InvoiceDetail(
         **_fields(row),
+        remainder_of=row["remainder_of"],
         plan=await plan_of(account, invoice),
         attempts=[attempts.shown(one) for one in await sql.rows(ATTEMPTS, account, invoice)],
         movements=[_movement(one) for one in await sql.rows(MOVEMENTS, account, invoice)],
@@ -158,6 +186,7 @@ async def find_invoice(account: str, invoice: str) -> InvoiceDetail:
         refunds=back,
         credit_notes=notes,
         disputes=await disputes_of(account, invoice),
+        remainders=[_remainder(one) for one in await sql.rows(REMAINDERS, account, invoice)],
         cases=[cases.shown(one) for one in await sql.rows(CASES, account, invoice)],
         links=_links(row),
     )
@@ -218,9 +247,23 @@ def _recording(row: asyncpg.Record) -> RecordingBody:
         amount=row["amount"],
         currency=row["currency"],
         state=RecordingState(row["state"]),
+        target=RecordingTarget(row["target"]),
         how=row["how"],
         created=unix(row["created_at"]),
         resolved=unix(row["resolved_at"]),
+    )
+
+
+def _remainder(row: asyncpg.Record) -> RemainderBody:
+    return RemainderBody(
+        id=row["id"],
+        invoice=row["issued_as"],
+        credit_note=row["credit_note"],
+        amount=row["amount"],
+        currency=row["currency"],
+        state=RemainderState(row["state"]),
+        message=row["error"],
+        created=unix(row["created_at"]),
     )
 
 

@@ -11,7 +11,7 @@ import structlog
 
 from db import cases, poke, sql
 from db.engine import DB
-from db.poke import Claim, WakeUp
+from db.poke import Claim, Kind, WakeUp
 from db.states import CreditNoteOrigin, RefundOrigin, RefundState
 from gateway.billing.errors import StripeRefusedError
 from gateway.billing.pace import Lane, in_lane
@@ -73,7 +73,7 @@ async def advance_refund(runtime: Runtime, wake_up: WakeUp) -> None:
         assert row is not None, "a claimed refund exists"
         now = await business_now()
         view = seen(row)
-        await _store_state(claim, view, now)
+        await _store_state(claim, view, row["invoice"], now)
         action = decide_refund(view, now)
         log.debug("step", refund=claim.id, action=type(action).__name__)
         if isinstance(action, WaitUntil):
@@ -156,10 +156,15 @@ async def _draw_up(runtime: Runtime, claim: Claim, row: asyncpg.Record, amount: 
         await sql.rows(LINK, claim.account, claim.id, note)
 
 
-async def _store_state(claim: Claim, view: RefundView, now: datetime) -> None:
+async def _store_state(claim: Claim, view: RefundView, invoice: str, now: datetime) -> None:
     state = project_refund(view)
-    if state is not view.state:
+    if state is view.state:
+        return
+    async with DB.transaction():
         await sql.rows(STATE, claim.account, claim.id, claim.holder, state, state in FINAL, now)
+        if view.origin is RefundOrigin.SURPLUS and state in FINAL:
+            # A case may have waited for this.
+            await poke.poke(Kind.INVOICE, claim.account, [invoice], now)
 
 
 async def _rest(claim: Claim, view: RefundView, row: asyncpg.Record, action: WaitUntil, now: datetime) -> bool:

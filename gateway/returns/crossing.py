@@ -20,7 +20,7 @@ from gateway.clock import business_now
 from gateway.collect.cases import open_case
 from gateway.collect.load import Loaded
 from gateway.collect.turn import CLAIM_MARGIN_S
-from gateway.domain.actions import CaseKind, MatchNote, ReturnSurplus, WantNote
+from gateway.domain.actions import CaseKind, MatchNote, ReturnPart, ReturnSurplus, WantNote
 from gateway.returns.errors import RefundStateError
 from gateway.returns.listed import store_listed
 from gateway.returns.request import RefundAsked, insert_refund
@@ -64,6 +64,10 @@ ASKED: Final = "update tollbridge.credit_note set error = $3 where account = $1 
 NO_LIST: Final = (
     "this processor can't be asked for refunds made in its dashboard: somebody may have made it there already"
 )
+CAPTURED: Final = (
+    "select id, surplus from tollbridge.attempt where account = $1 and invoice = $2 order by id for update"
+)
+LEFT: Final = "select greatest(tollbridge.refundable($1), 0)"
 SURPLUS_NUMBER: Final = """
     select count(*) + 1 from tollbridge.refund where account = $1 and attempt = $2 and origin = 'surplus'
 """
@@ -96,6 +100,26 @@ async def return_surplus(claim: Claim, loaded: Loaded, action: ReturnSurplus, no
             requested_by="tollbridge",
         )
         # Its parts at once: the money is spoken for from here on.
+        await spread_over_captures(claim.account, row, now)
+        await poke.poke(Kind.REFUND, claim.account, [row["id"]], now)
+
+
+async def return_part(claim: Claim, loaded: Loaded, action: ReturnPart, now: datetime) -> None:
+    """Make a refund, with a credit note, of all that came for an invoice whose rest was given up; once."""
+    billed = loaded.view.invoice
+    assert billed is not None
+    async with DB.transaction():
+        captures = await sql.rows(CAPTURED, claim.account, action.invoice)
+        left = sum([int(await sql.value(LEFT, capture["id"])) for capture in captures if not capture["surplus"]])
+        await poke.hold(claim, CLAIM_MARGIN_S)
+        if left <= 0:
+            return
+        asked = RefundAsked(action.invoice, note="its rest was given up")
+        made = (RefundOrigin.REQUEST, left, billed.currency, now)
+        base = f"{action.invoice}.rest_given_up"
+        row = await insert_refund(
+            claim.account, new_id("rfd"), base, asked, *made, wants_note=True, requested_by="tollbridge"
+        )
         await spread_over_captures(claim.account, row, now)
         await poke.poke(Kind.REFUND, claim.account, [row["id"]], now)
 

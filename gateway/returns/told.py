@@ -38,9 +38,14 @@ OVER: Final = """
     select tollbridge.refundable($1)
          + coalesce((select sum(amount) from tollbridge.refund_part where attempt = $1 and state = 'requested'), 0) < 0
 """
+# The invoice has taken what it wanted, and so much is left over.
 EXCESS: Final = """
-    select tollbridge.held_money(account, id) >= $3 from tollbridge.invoice
-    where account = $1 and id = $2 and status = 'paid'
+    select i.status = 'paid' and tollbridge.held_money(i.account, i.id) >= $3
+        and exists (select 1 from tollbridge.recording r where r.account = i.account and r.invoice = i.id
+                    and r.target = 'invoice' and r.state = 'recorded')
+        and not exists (select 1 from tollbridge.recording r where r.account = i.account and r.invoice = i.id
+                        and r.target = 'balance' and r.state in ('sending', 'unknown'))
+    from tollbridge.invoice i where i.account = $1 and i.id = $2
 """
 LOCK: Final = "select surplus from tollbridge.attempt where id = $1 for update"
 
@@ -79,7 +84,7 @@ async def _take_in(attempt: asyncpg.Record, connection: str, told: RefundState, 
     base = f"{connection}:{told.processor_id}"[:200]
     asked = RefundAsked(invoice, attempt=attempt["id"], note="made at the processor")
     money = (told.amount.amount, told.amount.currency)
-    # What was taken beyond what the invoice took goes back without a credit note.
+    # Staff gave back what was too much: that is the return which it waited for, and no credit note wants it.
     excess = await sql.value(EXCESS, account, invoice, told.amount.amount)
     origin = RefundOrigin.SURPLUS if excess else RefundOrigin.PROCESSOR
     row = await insert_refund(account, new_id("rfd"), base, asked, origin, *money, now, wants_note=False)

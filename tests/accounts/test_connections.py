@@ -8,7 +8,7 @@ import pytest
 from db import cases, sql
 from db.engine import DB
 from gateway.accounts import connections, declines
-from gateway.accounts.accounts import Account
+from gateway.accounts.accounts import Account, AccountChange, update
 from gateway.accounts.audit import Author
 from gateway.accounts.connections import ConnectionChange
 from gateway.accounts.errors import CheckFailedError, FieldError, NameTakenError, NotThereError
@@ -201,3 +201,22 @@ async def test_a_change_of_the_only_connection_wakes_every_invoice(database: str
     async with DB.transaction():
         await connections.poke_waiting(account, here, rows.NOW)
     assert await sql.value("select count(*) from tollbridge.invoice where poked > 0") == 3
+
+
+async def test_money_that_settles_too_late_for_the_invoices_is_refused(
+    runtime: Runtime, by: Author, account: Account
+) -> None:
+    """The practice processor settles after a day; with the margin that needs invoices of two days."""
+    short = AccountChange(policies={"days_until_due": 1, "margin_hours": 1, "ladder_hours": [0]})
+    await connections.add(runtime, by, account.id, "practice", "practice", WHOLE)
+    await update(runtime.keyring, by, account.id, short)
+    settled = ConnectionChange(record_on="settled")
+    with pytest.raises(FieldError, match="settles after 1 days") as refused:
+        await connections.update(runtime, by, account.id, "practice", settled)
+    assert refused.value.param == "record_on"
+
+    await update(runtime.keyring, by, account.id, AccountChange(policies={"days_until_due": 2}))
+    await connections.update(runtime, by, account.id, "practice", settled)
+    with pytest.raises(FieldError, match="settles after 1 days") as refused:
+        await update(runtime.keyring, by, account.id, short)
+    assert refused.value.param == "policies.days_until_due"

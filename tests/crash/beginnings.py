@@ -47,6 +47,24 @@ async def subscribed_until_given_up(world: CrashWorld) -> Signup:
     return await subscribed(world)
 
 
+async def subscribed_topping_up(world: CrashWorld) -> Signup:
+    """A customer of an account that charges the rest of what came in part."""
+    await world.set_policy(partial_payment="top_up")
+    return await subscribed(world)
+
+
+async def subscribed_reopening(world: CrashWorld) -> Signup:
+    """A customer of an account that bills anew what a bank takes back."""
+    await world.set_policy(on_reversal="reopen")
+    return await subscribed(world)
+
+
+async def subscribed_crediting(world: CrashWorld) -> Signup:
+    """A customer of an account where what is paid too much becomes credit at Stripe."""
+    await world.set_policy(overpayment="customer_balance")
+    return await subscribed(world)
+
+
 async def subscribed_with_one_event(world: CrashWorld) -> Signup:
     """A customer of an account that is told of nothing but finalized invoices."""
     signup = await subscribed(world)

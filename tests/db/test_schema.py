@@ -114,6 +114,8 @@ STATES: dict[tuple[str, str], type[StrEnum]] = {
     ("refund", "approval"): states.Approval,
     ("refund_part", "state"): states.RefundPartState,
     ("credit_note", "state"): states.CreditNoteState,
+    ("remainder", "state"): states.RemainderState,
+    ("recording", "target"): states.RecordingTarget,
     ("credit_note", "origin"): states.CreditNoteOrigin,
     ("dispute", "state"): states.DisputeState,
     ("review_case", "state"): states.CaseState,

@@ -8,17 +8,37 @@ from typing import Literal, TypeAlias
 
 from msgspec.structs import replace
 
-from db.states import AttemptState, MethodStatus, RecordingState, RefundOrigin, RefundState
+from db.states import (
+    AttemptState,
+    CreditNoteOrigin,
+    CreditNoteState,
+    MethodStatus,
+    RecordingState,
+    RecordingTarget,
+    RefundOrigin,
+    RefundState,
+    RemainderState,
+)
 from gateway.domain.actions import (
     Action,
     CancelPending,
     CaseKind,
     Charge,
     ConfirmRecording,
+    CreditBalance,
+    CreditRest,
     Done,
+    EmptyRest,
+    FillRest,
     Finalize,
+    FindBalance,
     FindLost,
+    FindRest,
+    FindRestNote,
     GiveUp,
+    IssueRest,
+    IssueRestNote,
+    LinkRest,
     MarkSurplus,
     MarkUnknown,
     MatchNote,
@@ -27,17 +47,26 @@ from gateway.domain.actions import (
     ReadNotes,
     Record,
     Resolve,
+    ReturnPart,
     ReturnSurplus,
     Tag,
     WaitUntil,
     WantNote,
 )
-from gateway.domain.billed import ATTEMPT_KEY, RECEIPT_KEY, BilledInvoice, StripePayment
+from gateway.domain.billed import ATTEMPT_KEY, RECEIPT_KEY, REMAINDER_KEY, BilledInvoice, StripePayment
 from gateway.domain.budget import next_within_budget
 from gateway.domain.decide import decide
-from gateway.domain.view import FRESH, AttemptView, InvoiceView, RefundRow, SubscriptionView
+from gateway.domain.view import (
+    FRESH,
+    AttemptView,
+    InvoiceView,
+    NoteRow,
+    RefundRow,
+    RemainderRow,
+    SubscriptionView,
+)
 from processors.capabilities import Lookup, Replay
-from tests.domain.views import INVOICE, attempt, recording
+from tests.domain.views import INVOICE, NOW, attempt, recording
 
 MOST_STEPS = 25
 """As in `gateway.collect.advance`: no invoice needs more in one go."""
@@ -154,6 +183,11 @@ def records_only_what_is_captured_and_named(view: InvoiceView, action: Action, _
     assert invoice is not None
     assert invoice.status in ("open", "uncollectible")
     assert not view.abandoned
+    if view.lent is not None and action.attempt == view.lent.id:
+        assert view.held_money <= 0
+        assert 0 < invoice.amount_remaining <= view.lent.amount
+        assert isinstance(action, Tag) or invoice.metadata.get(ATTEMPT_KEY) == action.attempt
+        return
     assert 0 < invoice.amount_remaining <= view.held_money
     if action.receipt:
         assert action.attempt in {receipt.id for receipt in view.receipts}
@@ -165,6 +199,35 @@ def records_only_what_is_captured_and_named(view: InvoiceView, action: Action, _
     if isinstance(action, Record):
         assert invoice.metadata.get(RECEIPT_KEY if action.receipt else ATTEMPT_KEY) == action.attempt
         assert action.amount == invoice.amount_remaining
+
+
+def credits_only_what_no_money_is_held_for(view: InvoiceView, action: Action, now: datetime) -> None:
+    """Law 5: after a last look, what is credited and what is held are what the invoice wants."""
+    if not isinstance(action, CreditRest | IssueRestNote):
+        return
+    invoice = view.invoice
+    assert invoice is not None
+    assert view.unresolved is None
+    assert view.is_fresh(now)
+    if view.held_money < 0:
+        assert (invoice.status, action.amount) == ("paid", -view.held_money)
+        assert view.policy.on_reversal == "reopen"
+        return
+    assert (invoice.status, action.amount) == ("open", invoice.amount_remaining - view.held_money)
+    assert 0 < view.held_money < invoice.amount_remaining
+    if isinstance(action, CreditRest):
+        assert action.origin is CreditNoteOrigin.PARTIAL
+        assert action.billed_anew == (not view.policy.is_small(action.amount, invoice.currency))
+
+
+def returns_only_what_is_too_much(view: InvoiceView, action: Action, _: datetime) -> None:
+    if isinstance(action, ReturnSurplus) and not _attempt(view, action.attempt).surplus:
+        assert 0 < action.amount <= view.held_money
+        assert view.invoice is not None
+        assert view.invoice.status == "paid"
+    if isinstance(action, CreditBalance):
+        assert 0 < action.amount == view.held_money
+        assert view.recording is not None
 
 
 def settles_nothing_on_a_closed_invoice(view: InvoiceView, action: Action, _: datetime) -> None:
@@ -298,6 +361,8 @@ LAWS: tuple[Callable[[InvoiceView, Action, datetime], None], ...] = (
     replays_only_what_is_still_wanted,
     withdraws_only_what_nobody_wants,
     records_only_what_is_captured_and_named,
+    credits_only_what_no_money_is_held_for,
+    returns_only_what_is_too_much,
     settles_nothing_on_a_closed_invoice,
     gives_back_only_what_is_not_needed,
     returns_only_what_no_invoice_takes,
@@ -370,6 +435,24 @@ def carried_out(view: InvoiceView, action: Action, now: datetime, stripe: Answer
         case WantNote(refund=id_):
             refunds = tuple(replace(r, wants_note=True) if r.id == id_ else r for r in view.refunds)
             return replace(view, refunds=refunds)
+        case CreditRest() | IssueRestNote() | FindRestNote() | IssueRest() | FindRest() | LinkRest():
+            return _credited(view, action, now)
+        case FillRest():
+            assert view.rest_of is not None
+            return replace(view, invoice=replace(_billed(view), total=view.rest_of.amount), read_at=now)
+        case EmptyRest():
+            assert view.rest_of is not None
+            return replace(view, invoice=replace(_billed(view), total=0), rest_of=replace(view.rest_of, plain=True))
+        case CreditBalance(payment=payment, amount=amount):
+            made = recording("recorded", payment, amount, len(view.recordings) + 1)
+            told = (*view.recordings, replace(made, target=RecordingTarget.BALANCE))
+            return replace(view, recordings=told, held_money=view.held_money - amount)
+        case FindBalance(recording=id_):
+            found = next(r for r in view.recordings if r.id == id_)
+            told = tuple(replace(r, state=RecordingState.RECORDED) if r is found else r for r in view.recordings)
+            return replace(view, recordings=told, held_money=view.held_money - found.amount)
+        case ReturnPart():
+            raise AssertionError("no view here has such a part")
         case GiveUp(step="cancel_subscription"):
             return replace(view, given_up=True, subscription=SubscriptionView("canceled", ended=True))
         case GiveUp(step=step):
@@ -399,15 +482,68 @@ def _recorded(view: InvoiceView, action: Record, now: datetime, stripe: Answer) 
     if stripe != "accepted":
         told = recording(stripe, action.attempt, action.amount, number, resolved_at=now)
         return replace(view, recordings=(*view.recordings, told), read_at=now)
+    borrowed = view.lent if view.lent is not None and view.lent.id == action.attempt else None
     paid = replace(_billed(view), status="paid", amount_paid=action.amount, amount_remaining=0, paid_at=now)
     told = recording("recorded", action.attempt, action.amount, number)
     return replace(
         view,
         invoice=paid,
         recordings=(*view.recordings, told),
-        held_money=view.held_money - action.amount,
+        held_money=view.held_money - (action.amount if borrowed is None else 0),
         read_at=now,
+        lent=None if borrowed is not None else view.lent,
     )
+
+
+def _returned(view: InvoiceView, capture: AttemptView, amount: int) -> InvoiceView:
+    refund = RefundRow(
+        f"rfd_{len(view.refunds)}", RefundOrigin.SURPLUS, RefundState.REQUESTED, amount, NOW, attempt=capture.id
+    )
+    view = replace(view, refunds=(*view.refunds, refund))
+    if capture.surplus:
+        return _with(view, replace(capture, returnable=capture.returnable - amount))
+    return replace(view, held_money=view.held_money - amount)
+
+
+def _credited(
+    view: InvoiceView,
+    action: CreditRest | IssueRestNote | FindRestNote | IssueRest | FindRest | LinkRest,
+    now: datetime,
+) -> InvoiceView:
+    """What Stripe makes of a rest: a note lowers what remains, and the further invoice is there at once."""
+    invoice = _billed(view)
+    match action:
+        case CreditRest(origin=origin, amount=amount, number=number, billed_anew=anew):
+            note = NoteRow(f"crn_{number}", origin, CreditNoteState.WANTED, 0, 0, now, amount=amount)
+            rest = RemainderRow(f"rem_{number}", view.id, amount, RemainderState.WANTED)
+            notes = tuple(one for one in view.notes if one.id != note.id)
+            others = tuple(one for one in view.remainders if one.id != rest.id)
+            return replace(view, notes=(*notes, note), remainders=(*others, rest) if anew else others)
+        case IssueRestNote(note=id_) | FindRestNote(note=id_):
+            note = next(one for one in view.notes if one.id == id_)
+            stands = replace(note, state=CreditNoteState.ISSUED)
+            notes = tuple(stands if one is note else one for one in view.notes)
+            rests = tuple(
+                replace(one, credited=True) if one.id == id_.replace("crn", "rem") else one for one in view.remainders
+            )
+            view = replace(view, notes=notes, remainders=rests, read_at=now)
+            if note.origin is CreditNoteOrigin.REVERSAL:
+                return replace(view, held_money=view.held_money + note.amount)
+            less = replace(
+                invoice,
+                amount_remaining=invoice.amount_remaining - note.amount,
+                amount_due=invoice.amount_due - note.amount,
+                pre_payment_credit=invoice.pre_payment_credit + note.amount,
+            )
+            return replace(view, invoice=less)
+        case IssueRest(remainder=id_) | FindRest(remainder=id_):
+            rests = tuple(
+                replace(one, state=RemainderState.ISSUED, issued_as=f"in_{id_}") if one.id == id_ else one
+                for one in view.remainders
+            )
+            return replace(view, remainders=rests)
+        case LinkRest(issued_as=issued_as):
+            return replace(view, invoice=replace(invoice, metadata={**invoice.metadata, REMAINDER_KEY: issued_as}))
 
 
 def _billed(view: InvoiceView) -> BilledInvoice:

@@ -49,6 +49,11 @@ policies = st.builds(
         ]
     ),
     late_success=st.sampled_from(["if_alive", "return", "record"]),
+    partial_payment=st.sampled_from(["split", "top_up"]),
+    small_differences=st.sampled_from([{}, {"eur": 100}]),
+    overpayment=st.sampled_from(["return", "customer_balance", "case"]),
+    returns=st.sampled_from(["automatic", "case"]),
+    on_reversal=st.sampled_from(["case", "reopen"]),
 )
 
 capabilities: st.SearchStrategy[Capabilities] = st.builds(

@@ -7,7 +7,18 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from gateway.domain.actions import CaseKind, Charge, ConfirmRecording, OpenCase, Read, Record, Tag, WaitUntil
+from db.states import CreditNoteOrigin
+from gateway.domain.actions import (
+    CaseKind,
+    Charge,
+    ConfirmRecording,
+    CreditRest,
+    OpenCase,
+    Read,
+    Record,
+    Tag,
+    WaitUntil,
+)
 from gateway.domain.billed import RECEIPT_KEY
 from gateway.domain.decide import decide
 from gateway.domain.recovery import Exhausted, TryAt, TryNow, next_try
@@ -88,7 +99,7 @@ def test_a_recorded_receipt_holds_nothing() -> None:
 
 def test_a_receipt_that_is_less_than_what_is_due_by_now() -> None:
     one = received(held_money=DUE - 1)
-    assert decide(one, NOW) == OpenCase(CaseKind.PARTIAL_CAPTURE, "9.99 EUR of 10.00 EUR is captured")
+    assert decide(one, NOW) == CreditRest(CreditNoteOrigin.PARTIAL, 1, 1, billed_anew=True)
     assert isinstance(decide(replace(one, open_cases={CaseKind.PARTIAL_CAPTURE}), NOW), WaitUntil)
 
 

@@ -530,12 +530,6 @@ def test_a_capture_that_is_to_be_returned_pays_nothing() -> None:
     assert decide(view(attempts=attempts, held_money=DUE), NOW) == Tag("att_1")
 
 
-def test_less_than_is_wanted_is_a_case() -> None:
-    rested, steps = run(holding(600), NOW)
-    assert [type(step) for step in steps] == [OpenCase, WaitUntil]
-    assert rested.open_cases == {CaseKind.PARTIAL_CAPTURE}
-
-
 def test_more_than_is_wanted_is_recorded_and_the_rest_goes_back() -> None:
     rested, steps = run(holding(1300), NOW)
     assert [type(step) for step in steps] == [Tag, Record, ReturnSurplus, Done]
@@ -543,7 +537,10 @@ def test_more_than_is_wanted_is_recorded_and_the_rest_goes_back() -> None:
     assert (rested.held_money, rested.open_cases) == (0, frozenset())
 
 
-@pytest.mark.parametrize("policy", [Policy(returns="case"), Policy(returns_up_to={"eur": 299})])
+POLICIES = [Policy(returns="case"), Policy(returns_up_to={"eur": 299}), Policy(overpayment="case")]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
 def test_more_than_goes_back_by_itself_is_a_case(policy: Policy) -> None:
     rested, steps = run(holding(1300, policy=policy), NOW)
     assert [type(step) for step in steps] == [Tag, Record, OpenCase, WaitUntil]
@@ -661,6 +658,7 @@ def test_no_more_is_given_back_than_is_held() -> None:
     assert steps[0] == ReturnSurplus("att_1", 400)
     assert isinstance(steps[-1], Done)
     assert rested.open_cases == frozenset()
+    assert rested.held_money == 0
 
 
 def test_money_for_which_no_capture_stands_is_a_case() -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from gateway.accounts import connections
+from gateway.accounts.connections import ConnectionChange
 from tests.support.moves import tell, told_of_moves
+from tests.support.shop import BY
 from tests.support.world import World
 
 
@@ -175,10 +180,12 @@ async def test_taken_back_before_stripe_was_told(world: World) -> None:
     tell(world, "test.given_again", charge)
     await world.settle()
     assert await world.attempts(renewal) == ["succeeded", "succeeded"]
-    assert await world.open_cases() == ["surplus_capture"]
+    account = world.practice.account(world.shop.practice_key)
+    assert [one.amount for one in account.refunds.values()] == [1000]
+    assert await world.open_cases() == []
 
 
-@pytest.mark.scenario(65, missing="the return of the surplus")
+@pytest.mark.scenario(65)
 @pytest.mark.parametrize("retried", [False, True])
 async def test_failure_notice_first_and_success_second(world: World, retried: bool) -> None:
     world.practice.settings.pending_delay_s = 3600
@@ -197,5 +204,107 @@ async def test_failure_notice_first_and_success_second(world: World, retried: bo
     assert world.stripe_invoice(renewal)["status"] == "paid"
     assert (await world.gateway_invoice(renewal))["state"] == "paid"
     assert await world.attempts(renewal) == ["succeeded"] * (2 if retried else 1)
-    assert await world.open_cases() == (["surplus_capture"] if retried else [])
+    assert await world.open_cases() == []
+    account = world.practice.account(world.shop.practice_key)
+    assert [one.amount for one in account.refunds.values()] == ([1000] if retried else [])
     assert len(world.captures()) == (3 if retried else 2), "the signup's among them"
+
+
+async def _taken_back(world: World, **policy: str) -> tuple[Any, str]:
+    """A renewal by debit that was paid and then taken back, and its charge."""
+    await world.set_policy(on_reversal="reopen", **policy)
+    signup, renewal = await world.renew_unseen()
+    await world.settle()
+    charge = world.last_charge()
+    world.break_card(signup.customer, "decline_insufficient_funds")
+    tell(world, "test.taken_back", charge)
+    await world.settle()
+    return charge, renewal
+
+
+def _rest_of(world: World, invoice: str) -> dict[str, Any]:
+    invoices = world.stripe_account().invoices.values()
+    [found] = [one for one in invoices if one["metadata"].get("tollbridge_remainder_of") == invoice]
+    return dict(found)
+
+
+@pytest.mark.usefixtures("told")
+async def test_taken_back_and_billed_anew(world: World) -> None:
+    charge, renewal = await _taken_back(world)
+
+    [note] = [world.stripe_account().credit_notes[n] for n in world.stripe_account().credit_notes_of_invoice[renewal]]
+    assert (note["total"], note["out_of_band_amount"]) == (1000, 1000)
+    anew = _rest_of(world, renewal)
+    assert (anew["status"], anew["total"]) == ("open", 1000)
+    assert world.stripe_invoice(renewal)["metadata"]["tollbridge_remainder"] == anew["id"]
+    assert await world.attempts(anew["id"]) == ["declined"]
+    assert await world.open_cases() == []
+
+    [method] = world.methods_at_processor()
+    world.break_card(method.customer, "ok")
+    await world.later(hours=25)
+    assert _rest_of(world, renewal)["status"] == "paid"
+    assert len(world.captures()) == 3
+
+    tell(world, "test.given_again", charge)
+    await world.settle()
+    await world.later(minutes=11)
+    account = world.practice.account(world.shop.practice_key)
+    assert [one.amount for one in account.refunds.values()] == [1000], "it was paid twice by now"
+    assert await world.open_cases() == []
+
+
+@pytest.mark.scenario(64)
+@pytest.mark.usefixtures("told")
+@pytest.mark.parametrize("fault", ["", "lost_after"])
+async def test_what_comes_again_pays_what_was_billed_anew(world: World, fault: str) -> None:
+    charge, renewal = await _taken_back(world)
+    if fault:
+        world.stripe.faults.add(fault, method="POST", path="/v1/invoices/{id}/pay")
+    tell(world, "test.given_again", charge)
+    await world.settle()
+    await world.later(minutes=11)
+
+    anew = _rest_of(world, renewal)
+    assert (anew["status"], anew["amount_paid"]) == ("paid", 1000)
+    assert len(world.captures()) == 2
+    assert world.practice.account(world.shop.practice_key).refunds == {}
+    assert await world.open_cases() == []
+    await world.later(days=5)
+    assert len(world.captures()) == 2
+
+
+async def _told_when_settled(world: World) -> None:
+    change = ConnectionChange(record_on="settled")
+    await connections.update(world.runtime, BY, world.shop.account, world.shop.connection, change)
+
+
+async def test_stripe_is_told_once_the_money_is_settled(world: World) -> None:
+    await _told_when_settled(world)
+    _, renewal = await world.renew_unseen()
+    await world.settle()
+    assert (await world.gateway_invoice(renewal))["state"] == "captured"
+    assert world.stripe_invoice(renewal)["status"] == "open"
+
+    await world.later(hours=25)
+
+    assert world.stripe_invoice(renewal)["status"] == "paid"
+    assert len(world.captures()) == len(world.charge_calls()) == 2
+
+
+@pytest.mark.usefixtures("told")
+async def test_taken_back_before_it_was_settled(world: World) -> None:
+    """Stripe was never told, so nothing is credited, and the ladder goes on."""
+    await _told_when_settled(world)
+    _, renewal = await world.renew_unseen()
+    await world.settle()
+    tell(world, "test.taken_back", world.last_charge())
+    await world.settle()
+    assert world.stripe_invoice(renewal)["status"] == "open"
+
+    await world.later(days=2)
+    await world.later(hours=25)
+
+    assert await world.attempts(renewal) == ["reversed", "succeeded"]
+    assert world.stripe_invoice(renewal)["status"] == "paid"
+    assert renewal not in world.stripe_account().credit_notes_of_invoice

@@ -8,6 +8,12 @@ from tests.support.people import Signup
 from tests.support.world import World
 
 
+def returned(world: World) -> list[int]:
+    """What went back at the processor."""
+    account = world.practice.account(world.shop.practice_key)
+    return [one.amount for one in account.refunds.values() if one.status == "succeeded"]
+
+
 async def _renew_in_flight(world: World) -> tuple[Signup, str]:
     """A renewal whose charge succeeds, while nobody has told us so yet."""
     signup = await world.signup("ok")
@@ -54,7 +60,7 @@ async def test_marked_uncollectible_while_the_subscription_lives(world: World) -
     assert world.stripe_subscription(signup.subscription)["status"] == "active"
 
 
-# The other half of 188 but for its refund, which comes with refunds: until then a case names the money.
+@pytest.mark.scenario(188)
 async def test_marked_uncollectible_after_the_subscription_ended(world: World) -> None:
     signup, renewal = await _renew_in_flight(world)
     await world.shop.client.v1.subscriptions.cancel_async(signup.subscription)
@@ -67,7 +73,65 @@ async def test_marked_uncollectible_after_the_subscription_ended(world: World) -
     assert world.stripe_calls("POST", f"/v1/invoices/{renewal}/pay") == []
     [attempt] = (await world.gateway_invoice(renewal))["attempts"]
     assert (attempt["state"], attempt["surplus"]) == ("succeeded", True)
-    assert await world.open_cases() == ["surplus_capture"]
+    assert returned(world) == [1000]
+    assert world.stripe_account().credit_notes_of_invoice.get(renewal, []) == []
+    assert await world.open_cases() == []
+
+
+@pytest.mark.scenario(160)
+@pytest.mark.scenario(194)
+async def test_voided_in_flight(world: World) -> None:
+    _, renewal = await _renew_in_flight(world)
+    await world.shop.client.v1.invoices.void_invoice_async(renewal)
+    await world.settle()
+
+    await world.later(seconds=15)
+
+    assert returned(world) == [1000]
+    assert world.stripe_account().credit_notes_of_invoice.get(renewal, []) == []
+    await world.catch_up()
+    await world.later(days=1)
+    shown = await world.gateway_invoice(renewal)
+    assert shown["state"] == "closed"
+    assert [m["kind"] for m in shown["movements"]] == ["capture", "surplus_returned"], "no look erases them"
+
+
+@pytest.mark.scenario(191)
+@pytest.mark.parametrize("overpayment", ["return", "customer_balance"])
+async def test_credited_in_flight(world: World, overpayment: str) -> None:
+    await world.set_policy(overpayment=overpayment)
+    signup, renewal = await _renew_in_flight(world)
+    await world.shop.client.v1.credit_notes.create_async({"invoice": renewal, "amount": 400})
+    await world.settle()
+
+    await world.later(seconds=15)
+
+    live = world.stripe_invoice(renewal)
+    assert (live["status"], live["amount_paid"]) == ("paid", 600)
+    credit = -world.stripe_account().customers[signup.customer]["balance"]
+    assert (returned(world), credit) == (([400], 0) if overpayment == "return" else ([], 400))
+    assert await world.open_cases() == []
+
+
+@pytest.mark.scenario(196)
+async def test_switched_to_stripe_while_open(world: World) -> None:
+    """This invoice is ours to the end, the next one Stripe's."""
+    signup, renewal = await world.renew("decline_insufficient_funds")
+    method = await world.shop.client.v1.payment_methods.create_async({"type": "card", "card": {"token": "tok_visa"}})
+    await world.shop.client.v1.payment_methods.attach_async(method.id, {"customer": signup.customer})
+    await world.shop.client.v1.subscriptions.update_async(
+        signup.subscription, {"collection_method": "charge_automatically", "default_payment_method": method.id}
+    )
+    world.break_card(signup.customer, "ok")
+    await world.later(hours=25)
+    assert world.stripe_invoice(renewal)["status"] == "paid"
+    assert len(world.captures()) == 2
+
+    await world.later(days=31)
+    _, _, following = world.invoices_of(signup.subscription)
+    assert (following["status"], following["collection_method"]) == ("paid", "charge_automatically")
+    assert len(world.captures()) == 2
+    assert await world.open_cases() == []
 
 
 @pytest.mark.scenario(190)
@@ -105,3 +169,30 @@ async def test_marked_paid_by_hand_just_before_we_record(world: World) -> None:
     assert await world.open_cases() == ["paid_by_hand"]
     assert len(world.captures()) == 2
     assert (await world.access(signup.subscription))["granted"]
+
+
+async def test_a_payer_finds_stripes_page(world: World) -> None:
+    """Nothing is charged any more, and a case says where to look."""
+    signup, renewal = await world.renew("decline_insufficient_funds")
+    charged = len(world.charge_calls())
+    method = await world.shop.client.v1.payment_methods.create_async({"type": "card", "card": {"token": "tok_visa"}})
+    await world.shop.client.v1.payment_methods.attach_async(method.id, {"customer": signup.customer})
+    await world.shop.client.v1.invoices.pay_async(renewal, {"payment_method": method.id})
+    await world.settle()
+    await world.later(days=5)
+
+    assert world.stripe_invoice(renewal)["status"] == "paid"
+    assert len(world.charge_calls()) == charged
+    [case] = (await world.gateway_invoice(renewal))["cases"]
+    assert (case["kind"], case["state"]) == ("paid_at_stripe", "open")
+
+
+async def test_stripe_mails_an_invoice(world: World) -> None:
+    signup, renewal = await world.renew("decline_insufficient_funds")
+    client = world.shop.client.v1
+    await client.customers.update_async(signup.customer, {"email": "payer@example.com"})
+    await client.invoices.send_invoice_async(renewal)
+    await client.invoices.send_invoice_async(renewal)
+    await world.settle()
+
+    assert await world.open_cases() == ["invoice_sent_by_stripe"]

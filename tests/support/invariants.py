@@ -20,7 +20,9 @@ MONEY = """
                   from tollbridge.movement m where m.account = i.account and m.invoice = i.id and m.kind in
                   ('capture', 'receipt', 'capture_reversed', 'capture_reinstated')), 0)::bigint as captured,
         coalesce((select sum(r.amount) from tollbridge.recording r where r.account = i.account and r.invoice = i.id
-                  and r.state = 'recorded'), 0)::bigint as recorded,
+                  and r.state = 'recorded' and r.target = 'invoice'), 0)::bigint as recorded,
+        coalesce((select sum(r.amount) from tollbridge.recording r where r.account = i.account and r.invoice = i.id
+                  and r.state = 'recorded' and r.target = 'balance'), 0)::bigint as to_balance,
         coalesce((select sum(a.amount_captured) from tollbridge.attempt a where a.account = i.account
                   and a.invoice = i.id and a.surplus and a.state = 'succeeded'), 0)::bigint as surplus,
         coalesce((select sum(m.amount) from tollbridge.movement m join tollbridge.attempt a on a.id = m.attempt
@@ -38,6 +40,14 @@ MONEY = """
                   from tollbridge.movement m join tollbridge.attempt a on a.id = m.attempt
                   where m.account = i.account and m.invoice = i.id and (m.kind in ('refund', 'refund_failed')
                     or m.kind in ('dispute_withdrawn', 'dispute_returned') and not a.surplus)), 0)::bigint as returned,
+        coalesce((select sum(n.out_of_band) from tollbridge.credit_note n where n.account = i.account
+                  and n.invoice = i.id and n.origin = 'reversal' and n.state = 'issued'), 0)::bigint as reopened,
+        coalesce((select sum(r.amount) from tollbridge.recording r join tollbridge.attempt a on a.id = r.attempt
+                  where r.account = i.account and a.invoice = i.id and r.invoice <> i.id
+                    and r.state = 'recorded'), 0)::bigint as lent,
+        coalesce((select sum(r.amount) from tollbridge.recording r join tollbridge.attempt a on a.id = r.attempt
+                  where r.account = i.account and a.invoice <> i.id and r.invoice = i.id
+                    and r.state = 'recorded'), 0)::bigint as borrowed,
         exists (select 1 from tollbridge.review_case c where c.account = i.account and c.invoice = i.id
                 and c.state = 'open') as case_open
     from tollbridge.invoice i where i.account = $1
@@ -119,7 +129,9 @@ async def _ledger_is_stripe(world: World, shop: Shop) -> None:
         live = world.stripe_account(shop).invoices.get(row["id"])
         if live is None:
             continue
-        if row["captured"] - row["surplus"] - row["excess_returned"] != row["recorded"]:
+        kept = row["captured"] - row["surplus"] - row["excess_returned"] - row["to_balance"]
+        # A credit note says what was taken back; money that came again after that pays the invoice in its place.
+        if kept + row["reopened"] - row["lent"] + row["borrowed"] != row["recorded"]:
             assert row["case_open"], f"{row['id']}: captured {row['captured']}, recorded {row['recorded']}, no case"
         if row["surplus"] != row["surplus_returned"]:
             assert row["case_open"], f"{row['id']}: surplus of {row['surplus']} without a case"
@@ -128,6 +140,7 @@ async def _ledger_is_stripe(world: World, shop: Shop) -> None:
             world.stripe_account(shop).credit_notes_of_invoice.get(row["id"], []),
         )
         credited = sum(n["out_of_band_amount"] or 0 for n in notes if n["status"] == "issued")
+        credited -= row["reopened"]
         if row["returned"] != credited:
             assert row["case_open"], f"{row['id']}: returned {row['returned']}, credited {credited}, no case"
         if row["returned"] > row["captured"] - row["surplus"]:

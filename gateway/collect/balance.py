@@ -1,0 +1,76 @@
+"""What an invoice did not take becomes the customer's credit at Stripe, once (law 11)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from db import poke, sql
+from db.engine import DB
+from db.ids import derived_key, new_id
+from db.poke import Claim
+from gateway.billing import balances, lists
+from gateway.billing.balances import RECORDING_KEY
+from gateway.billing.errors import StripeNotSentError, StripeRefusedError, StripeUnknownError
+from gateway.collect.load import Loaded
+from gateway.collect.record import close
+from gateway.collect.turn import CLAIM_MARGIN_S
+from gateway.domain.actions import CreditBalance, FindBalance
+from gateway.runtime import Runtime
+
+INSERT: Final = """
+    insert into tollbridge.recording (id, account, invoice, attempt, receipt, target, amount, currency, state,
+        idempotency_key, created_at)
+    values ($1, $2, $3, $4, $5, 'balance', $6, $7, 'sending', $8, $9)
+"""
+LOST: Final = "select amount, created_at from tollbridge.recording where account = $1 and id = $2"
+LOOK_BACK: Final = timedelta(days=1)
+"""Stripe's clock and ours may differ."""
+
+
+async def step(
+    runtime: Runtime, claim: Claim, loaded: Loaded, action: CreditBalance | FindBalance, now: datetime
+) -> None:
+    """Give the credit, or look for it."""
+    if isinstance(action, CreditBalance):
+        await _credit(runtime, claim, loaded, action, now)
+    else:
+        await _find(runtime, claim, loaded, action)
+
+
+async def _credit(runtime: Runtime, claim: Claim, loaded: Loaded, action: CreditBalance, now: datetime) -> None:
+    """Give the customer the credit; the recording of it stands first."""
+    invoice, recording = loaded.view.invoice, new_id("rec")
+    assert invoice is not None, "it was read, and paid"
+    key = derived_key("balance", claim.account, claim.id, str(len(loaded.view.recordings) + 1))
+    payment = (None, action.payment) if action.receipt else (action.payment, None)
+    async with DB.transaction():
+        await poke.hold(claim, runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S)
+        asked = (action.amount, invoice.currency, key, now)
+        await sql.rows(INSERT, recording, claim.account, claim.id, *payment, *asked)
+    stripe, about = await runtime.stripe(claim.account), f"Paid too much on invoice {loaded.number or claim.id}"
+    try:
+        made = await balances.credit(stripe, invoice.customer, action.amount, invoice.currency, about, recording, key)
+    except StripeRefusedError as error:
+        await close(claim, recording, "refused", str(error), action.amount)
+    except StripeNotSentError:
+        await close(claim, recording, "not_sent", "", action.amount)
+        raise
+    except StripeUnknownError:
+        await close(claim, recording, "unknown", "", action.amount)
+    else:
+        await close(claim, recording, "recorded", made.id, action.amount)
+
+
+async def _find(runtime: Runtime, claim: Claim, loaded: Loaded, action: FindBalance) -> None:
+    """Look whether the customer has the credit; where not, that call has given none, and another follows."""
+    row, invoice = await sql.row(LOST, claim.account, action.recording), loaded.view.invoice
+    assert row is not None
+    assert invoice is not None
+    async with DB.transaction():
+        await poke.hold(claim, runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S)
+    stripe = await runtime.stripe(claim.account)
+    listed = await lists.balance_transactions(stripe, invoice.customer, since=row["created_at"] - LOOK_BACK)
+    found = next((one for one in listed if (one.metadata or {}).get(RECORDING_KEY) == action.recording), None)
+    state, how = ("recorded", found.id) if found is not None else ("not_sent", "")
+    await close(claim, action.recording, state, how, row["amount"])

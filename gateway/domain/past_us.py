@@ -1,0 +1,26 @@
+"""Payments on Stripe's own page by customers who pay through us: nothing is lost, and somebody should know. Pure.
+
+Both are read from the live invoice; the events `invoice.overpaid` and `invoice.payment_succeeded` only poke it.
+"""
+
+from __future__ import annotations
+
+from gateway.domain.actions import CaseKind, OpenCase
+from gateway.domain.billed import BilledInvoice, StripePayment
+from gateway.domain.view import InvoiceView
+from processors.money import to_text
+
+
+def paid_past_us(view: InvoiceView, invoice: BilledInvoice) -> OpenCase | None:
+    """The case that a paid invoice wants because of that; None for none, and where it was opened."""
+    known = view.open_cases | view.answered_cases
+    if invoice.overpaid > 0 and CaseKind.OVERPAID_AT_STRIPE not in known:
+        too_much = to_text(invoice.overpaid, invoice.currency)
+        return OpenCase(CaseKind.OVERPAID_AT_STRIPE, f"Stripe has taken {too_much} more than the invoice")
+    ours = invoice.collection_method == "send_invoice" and bool(view.attempts or view.methods)
+    # What was paid before we had heard of it was Stripe's own business. Its times are whole seconds.
+    known_since = view.known_since.replace(microsecond=0) if view.known_since is not None else None
+    since = invoice.paid_at is not None and known_since is not None and invoice.paid_at >= known_since
+    if ours and since and invoice.stripe_payment is StripePayment.PAID and CaseKind.PAID_AT_STRIPE not in known:
+        return OpenCase(CaseKind.PAID_AT_STRIPE, "the payer paid it on Stripe's own page")
+    return None

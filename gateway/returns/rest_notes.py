@@ -1,0 +1,100 @@
+"""The credit note for what a payment left open: drawn up with the invoice that is to bill it anew, made, looked for.
+
+Both stand in our books before Stripe is asked for either, so that whoever comes after a death finds what was meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from db import poke, sql
+from db.engine import DB
+from db.ids import new_id
+from db.poke import Claim
+from db.states import CreditNoteOrigin
+from gateway.billing.credit_notes import LineShape
+from gateway.billing.errors import StripeRefusedError
+from gateway.collect.cases import open_case
+from gateway.collect.load import Loaded
+from gateway.collect.turn import CLAIM_MARGIN_S
+from gateway.domain.actions import CreditRest, FindRestNote, IssueRestNote
+from gateway.domain.partial import CASES
+from gateway.returns import notes
+from gateway.returns.drawing import Drawn, Wanted, draw_up
+from gateway.runtime import Runtime
+
+WANT: Final = """
+    insert into tollbridge.remainder (id, account, invoice, credit_note, amount, currency, days_until_due, lines, state,
+        created_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, 'wanted', $9)
+    on conflict (account, credit_note) do update set amount = excluded.amount, lines = excluded.lines
+        where remainder.state = 'wanted'
+"""
+DROP: Final = "delete from tollbridge.remainder where account = $1 and credit_note = $2 and state = 'wanted'"
+BILLED_ANEW: Final = "What this credit note takes off is billed by a further invoice."
+SMALL: Final = "A small difference, which is not billed."
+
+
+async def step(
+    runtime: Runtime,
+    claim: Claim,
+    loaded: Loaded,
+    action: CreditRest | IssueRestNote | FindRestNote,
+    now: datetime,
+) -> None:
+    """Draw the note up, make it, or look for it."""
+    match action:
+        case CreditRest():
+            await _draw_up(runtime, claim, loaded, action, now)
+        case IssueRestNote(note=note, amount=amount):
+            await notes.issue(runtime, claim, note, amount, now)
+        case FindRestNote(note=note):
+            await notes.find(runtime, claim, note, now)
+
+
+async def _draw_up(runtime: Runtime, claim: Claim, loaded: Loaded, action: CreditRest, now: datetime) -> None:
+    """Draw up the note, and what is to bill the same amount. Where Stripe's preview refuses, a human is asked."""
+    invoice, policy = loaded.view.invoice, loaded.view.policy
+    assert invoice is not None, "what is credited was read"
+    async with DB.transaction():
+        await poke.hold(claim, runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S)
+    took_back, memo = action.origin is CreditNoteOrigin.REVERSAL, BILLED_ANEW if action.billed_anew else SMALL
+    wanted = Wanted(claim.id, action.amount, out_of_band=took_back, memo=memo)
+    try:
+        drawn = await draw_up(await runtime.stripe(claim.account), wanted)
+    except StripeRefusedError as error:
+        async with DB.transaction():
+            await open_case(claim.account, CASES[action.origin], claim.id, str(error), now, invoice=claim.id)
+        return
+    async with DB.transaction():
+        await poke.hold(claim, CLAIM_MARGIN_S)
+        subject = f"{claim.id}.{action.number}"
+        note = await notes.want(claim.account, claim.id, action.origin, subject, invoice.currency, drawn, now)
+        if action.billed_anew:
+            place = (new_id("rem"), claim.account, claim.id, note, action.amount, invoice.currency)
+            await sql.rows(WANT, *place, policy.days_until_due, _lines(drawn), now)
+        else:
+            await sql.rows(DROP, claim.account, note)
+
+
+def _lines(drawn: Drawn) -> str:
+    """The lines that bill the same, with the same tax; none where the note credits after tax."""
+    credited = drawn.preview.lines.data
+    whole = "lines" in drawn.params and not drawn.preview.lines.has_more
+    return msgspec.json.encode(_billed(credited) if whole else []).decode()
+
+
+def _billed(lines: Sequence[LineShape]) -> list[dict[str, Any]]:
+    return [
+        {
+            "amount": line.net,
+            "description": sql.storable(line.description or "Rest", 400),
+            "discountable": False,
+            "tax_rates": [tax.tax_rate_details.tax_rate for tax in line.taxes or [] if tax.tax_rate_details],
+        }
+        for line in lines
+    ]
