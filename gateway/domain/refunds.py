@@ -220,11 +220,12 @@ def _finish(view: RefundView, now: datetime) -> RefundAction:
     """Everything at the processor has ended."""
     note = view.note
     if view.missing > 0:
-        failed = next(part for part in reversed(view.parts) if part.released)
-        is_failure = failed.state is RefundPartState.FAILED
+        failed = next((part for part in reversed(view.parts) if part.released), None)
+        is_failure = failed is not None and failed.state is RefundPartState.FAILED
         kind = CaseKind.REFUND_FAILED if is_failure else CaseKind.REFUND_REFUSED
+        why = "a part of it was never asked for" if failed is None else failed.why or str(failed.state)
         if _asks_human(view) and kind not in view.answered_cases:
-            return _told(view, kind, failed.why or str(failed.state))
+            return _told(view, kind, why)
     if view.returned and note is not None and note.state is CreditNoteState.VOID:
         return _told(view, CaseKind.CREDIT_NOTE_VOIDED, "the money went back, and the credit note was voided")
     if view.returned and view.wants_note and (note is None or note.state is not CreditNoteState.ISSUED):

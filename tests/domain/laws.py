@@ -495,16 +495,6 @@ def _recorded(view: InvoiceView, action: Record, now: datetime, stripe: Answer) 
     )
 
 
-def _returned(view: InvoiceView, capture: AttemptView, amount: int) -> InvoiceView:
-    refund = RefundRow(
-        f"rfd_{len(view.refunds)}", RefundOrigin.SURPLUS, RefundState.REQUESTED, amount, NOW, attempt=capture.id
-    )
-    view = replace(view, refunds=(*view.refunds, refund))
-    if capture.surplus:
-        return _with(view, replace(capture, returnable=capture.returnable - amount))
-    return replace(view, held_money=view.held_money - amount)
-
-
 def _credited(
     view: InvoiceView,
     action: CreditRest | IssueRestNote | FindRestNote | IssueRest | FindRest | LinkRest,
