@@ -6,6 +6,7 @@ import pytest
 
 from db import sql
 from tests.support.people import Signup
+from tests.support.returning import credit_and_wait, returned
 from tests.support.world import World
 
 
@@ -39,7 +40,7 @@ async def test_below_stripes_minimum(world: World) -> None:
     assert capture.captured == 1030
 
 
-@pytest.mark.scenario(31, missing="its refund")
+@pytest.mark.scenario(31)
 async def test_credit_covers_part(world: World) -> None:
     signup = await _signup_with_balance(world, -400)
 
@@ -49,6 +50,9 @@ async def test_credit_covers_part(world: World) -> None:
     assert capture.captured == 600
     shown = await world.gateway_invoice(signup.invoice)
     assert [m["amount"] for m in shown["movements"]] == [r["amount"] for r in shown["recordings"]] == [600]
+
+    await credit_and_wait(world, signup.invoice, 1000, out_of_band_amount=600, credit_amount=400)
+    assert returned(world) == [600]
 
 
 @pytest.mark.scenario(32)
@@ -167,7 +171,8 @@ async def test_a_recorded_payment_and_a_late_success_are_one_surplus(world: Worl
 
     shown = await world.gateway_invoice(renewal)
     assert (shown["state"], [a["state"] for a in shown["attempts"]]) == ("paid", ["succeeded"])
-    assert await world.open_cases() == ["surplus_capture"]
+    assert returned(world) == [1000]
+    assert await world.open_cases() == []
     assert world.stripe_invoice(renewal)["amount_paid"] == 1000
 
 

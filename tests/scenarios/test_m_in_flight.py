@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.people import Signup
+from tests.support.returning import returned
 from tests.support.world import World
 
 
@@ -54,7 +55,7 @@ async def test_marked_uncollectible_while_the_subscription_lives(world: World) -
     assert world.stripe_subscription(signup.subscription)["status"] == "active"
 
 
-# The other half of 188 but for its refund, which comes with refunds: until then a case names the money.
+@pytest.mark.scenario(188)
 async def test_marked_uncollectible_after_the_subscription_ended(world: World) -> None:
     signup, renewal = await _renew_in_flight(world)
     await world.shop.client.v1.subscriptions.cancel_async(signup.subscription)
@@ -67,7 +68,8 @@ async def test_marked_uncollectible_after_the_subscription_ended(world: World) -
     assert world.stripe_calls("POST", f"/v1/invoices/{renewal}/pay") == []
     [attempt] = (await world.gateway_invoice(renewal))["attempts"]
     assert (attempt["state"], attempt["surplus"]) == ("succeeded", True)
-    assert await world.open_cases() == ["surplus_capture"]
+    assert returned(world) == [1000]
+    assert await world.open_cases() == []
 
 
 @pytest.mark.scenario(190)
