@@ -145,13 +145,11 @@ async def add_refund(account: str, invoice: str) -> str:
 
 async def add_note(account: str, invoice: str) -> str:
     """A credit note that somebody made in Stripe, to the customer's balance: nothing goes back."""
-    note, stripe_id = new_id("crn"), f"cn_{account}"
-    what = {"origin": "stripe", "subject": stripe_id, "stripe_id": stripe_id, "state": "issued", "currency": "eur"}
-    what |= {"account": account, "invoice": invoice}
-    at = NOW - timedelta(days=365)
-    await insert(
-        "credit_note", id=note, account=account, invoice=invoice, amount=100, created_at=at, issued_at=at, **what
-    )
+    note, stripe_id, at = new_id("crn"), f"cn_{account}", NOW - timedelta(days=365)
+    what = {"origin": "stripe", "subject": stripe_id, "stripe_id": stripe_id, "state": "issued"}
+    money = {"amount": 100, "currency": "eur"}
+    times = {"created_at": at, "issued_at": at}
+    await insert("credit_note", id=note, account=account, invoice=invoice, **what, **money, **times)
     return note
 
 
