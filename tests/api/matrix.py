@@ -124,6 +124,15 @@ ROUTES: Final[Mapping[str, Row]] = {
     "POST /v1/reconciliations/{reconciliation_id}/breaks/{break_id}/repair": _row(
         "finance", body={"wait_s": 0}, reconciliation_id="reconciliation", break_id="reconciliation_break"
     ),
+    "GET /v1/refunds": _row("server finance"),
+    "POST /v1/refunds": _row("finance", 404, {"invoice": "in_1"}),
+    "POST /v1/refunds/preview": _row("server finance", 404, {"invoice": "in_1"}),
+    "GET /v1/refunds/{refund_id}": _row("server finance", refund_id="refund"),
+    "POST /v1/refunds/{refund_id}/approve": _row("finance", 409, {}, refund_id="refund"),
+    "POST /v1/refunds/{refund_id}/deny": _row("finance", 409, {}, refund_id="refund"),
+    "POST /v1/refunds/{refund_id}/retry": _row("finance", 409, {}, refund_id="refund"),
+    "GET /v1/credit_notes": _row("server finance"),
+    "POST /v1/credit_notes/{note_id}/resolve": _row("finance", 409, {}, note_id="note"),
     "GET /v1/webhook_endpoints": _row("admin"),
     "POST /v1/webhook_endpoints": _row("admin", body={"url": "https://192.0.43.8/hook"}),
     "GET /v1/webhook_endpoints/{endpoint_id}": _row("admin", endpoint_id="endpoint"),

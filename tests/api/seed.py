@@ -50,6 +50,8 @@ class Seeded:
     client_secret: str
     method_session: str
     method_secret: str
+    refund: str
+    note: str
     webhook_secret: str
     key: str
     reconciliation: str
@@ -169,6 +171,26 @@ async def add_method_session(keyring: Keyring, account: str, customer: str) -> t
         created_at=datetime.now(UTC),
     )
     return session, secret
+
+
+async def add_refund(account: str, invoice: str) -> str:
+    """A refund that was denied a year ago."""
+    refund = new_id("rfd")
+    asked = {"requested_by": "key_1", "approval": "denied", "approved_by": "key_2", "failure": "denied"}
+    what = {"origin": "request", "base": refund, "state": "refused", "amount": 100, "currency": "eur"}
+    times = {"created_at": NOW - timedelta(days=365), "resolved_at": NOW - timedelta(days=365)}
+    await insert("refund", id=refund, account=account, invoice=invoice, wants_note=True, **what, **asked, **times)
+    return refund
+
+
+async def add_note(account: str, invoice: str) -> str:
+    """A credit note that somebody made in Stripe, to the customer's balance: nothing goes back."""
+    note, stripe_id, at = new_id("crn"), f"cn_{account}", NOW - timedelta(days=365)
+    what = {"origin": "stripe", "subject": stripe_id, "stripe_id": stripe_id, "state": "issued"}
+    money = {"amount": 100, "currency": "eur"}
+    times = {"created_at": at, "issued_at": at}
+    await insert("credit_note", id=note, account=account, invoice=invoice, **what, **money, **times)
+    return note
 
 
 async def add_setup(keyring: Keyring, seeded: Seeded, **session: str) -> str:
@@ -299,6 +321,8 @@ async def seed(runtime: Runtime, account: str) -> Seeded:
         client_secret=secret,
         method_session=method_session,
         method_secret=method_secret,
+        refund=await add_refund(account, invoice),
+        note=await add_note(account, invoice),
         webhook_secret=signing,
         key=key.id,
         reconciliation=reconciliation,

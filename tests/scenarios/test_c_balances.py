@@ -6,6 +6,7 @@ import pytest
 
 from db import sql
 from tests.support.people import Signup
+from tests.support.returning import credit_and_wait, returned
 from tests.support.world import World
 
 
@@ -50,14 +51,8 @@ async def test_credit_covers_part(world: World) -> None:
     shown = await world.gateway_invoice(signup.invoice)
     assert [m["amount"] for m in shown["movements"]] == [r["amount"] for r in shown["recordings"]] == [600]
 
-    await world.shop.client.v1.credit_notes.create_async(
-        {"invoice": signup.invoice, "amount": 1000, "out_of_band_amount": 600, "credit_amount": 400}
-    )
-    await world.settle()
-    await world.later(minutes=6)
-    account = world.practice.account(world.shop.practice_key)
-    assert [one.amount for one in account.refunds.values()] == [600]
-    assert await world.open_cases() == []
+    await credit_and_wait(world, signup.invoice, 1000, out_of_band_amount=600, credit_amount=400)
+    assert returned(world) == [600]
 
 
 @pytest.mark.scenario(32)
@@ -169,6 +164,7 @@ async def test_a_late_success_after_a_recorded_payment_goes_back(world: World) -
 
     shown = await world.gateway_invoice(renewal)
     assert (shown["state"], [a["state"] for a in shown["attempts"]]) == ("paid", ["succeeded"])
+    assert returned(world) == [1000]
     assert await world.open_cases() == []
     assert [m["kind"] for m in shown["movements"]] == ["receipt", "capture", "surplus_returned"]
     assert world.stripe_invoice(renewal)["amount_paid"] == 1000

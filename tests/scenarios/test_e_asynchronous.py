@@ -9,6 +9,7 @@ import pytest
 from gateway.accounts import connections
 from gateway.accounts.connections import ConnectionChange
 from tests.support.moves import tell, told_of_moves
+from tests.support.returning import returned
 from tests.support.shop import BY
 from tests.support.world import World
 
@@ -180,8 +181,7 @@ async def test_taken_back_before_stripe_was_told(world: World) -> None:
     tell(world, "test.given_again", charge)
     await world.settle()
     assert await world.attempts(renewal) == ["succeeded", "succeeded"]
-    account = world.practice.account(world.shop.practice_key)
-    assert [one.amount for one in account.refunds.values()] == [1000]
+    assert returned(world) == [1000]
     assert await world.open_cases() == []
 
 
@@ -204,9 +204,8 @@ async def test_failure_notice_first_and_success_second(world: World, retried: bo
     assert world.stripe_invoice(renewal)["status"] == "paid"
     assert (await world.gateway_invoice(renewal))["state"] == "paid"
     assert await world.attempts(renewal) == ["succeeded"] * (2 if retried else 1)
+    assert returned(world) == ([1000] if retried else [])
     assert await world.open_cases() == []
-    account = world.practice.account(world.shop.practice_key)
-    assert [one.amount for one in account.refunds.values()] == ([1000] if retried else [])
     assert len(world.captures()) == (3 if retried else 2), "the signup's among them"
 
 

@@ -12,6 +12,7 @@ from processors.practice.client import PracticeAdapter
 from processors.values import ChargeQuery
 from tests.support.crash import Boundary, boundaries, once
 from tests.support.people import Signup
+from tests.support.returning import returned
 from tests.support.world import World
 
 SEARCH = {"method": "GET", "path": "/v1/charges"}
@@ -298,7 +299,7 @@ async def test_lookup_itself_fails(world: World) -> None:
     await _paid_once(world, signup)
 
 
-@pytest.mark.scenario(83, missing="the return of the second")
+@pytest.mark.scenario(83)
 @pytest.mark.usefixtures("found_twice")
 async def test_lookup_finds_two_completed(world: World) -> None:
     world.practice.faults.add("lost_after", **CHARGE)
@@ -313,8 +314,10 @@ async def test_lookup_finds_two_completed(world: World) -> None:
     assert shown["state"] == "paid"
     assert [a["state"] for a in shown["attempts"]] == ["succeeded"]
     assert world.stripe_invoice(signup.invoice)["metadata"]["third_party_payment_id"] == first.id
-    assert {m["processor_id"] for m in shown["movements"]} == {first.id, "ch_second"}
-    assert await world.open_cases() == ["overpaid"]
+    captures = {m["processor_id"] for m in shown["movements"] if m["kind"] == "capture"}
+    assert captures == {first.id, "ch_second"}
+    assert returned(world) == [1000]
+    assert await world.open_cases() == []
     assert len(world.charge_calls()) == 1
 
 

@@ -451,7 +451,7 @@ async def _caught_up(world: World, renewals: list[str], ended: str) -> None:
     assert await world.open_cases() == []
 
 
-@pytest.mark.scenario(106, missing="credit notes")
+@pytest.mark.scenario(106)
 async def test_48_hours_of_lost_events(world: World) -> None:
     renewals, living = await _eventful_weeks(world, days=1)
     [ended] = set(world.stripe_account().subscriptions) - set(living)
@@ -467,7 +467,7 @@ async def test_48_hours_of_lost_events(world: World) -> None:
     assert (await _deliveries(), await _pokes()) == (stored, pokes), "a webhook that comes late is a repeated one"
 
 
-@pytest.mark.scenario(107, missing="credit notes")
+@pytest.mark.scenario(107)
 async def test_loss_older_than_30_days(world: World) -> None:
     renewals, living = await _eventful_weeks(world, days=1)
     [ended] = set(world.stripe_account().subscriptions) - set(living)

@@ -222,3 +222,23 @@ async def test_more_by_hand_than_was_left(world: World) -> None:
     assert returned(world) == [600, 400]
     assert credited(world, signup.invoice) == [600, 400]
     assert await cases(world) == {}
+
+
+@pytest.mark.scenario(106, 107)
+@pytest.mark.parametrize("kept", [True, False])
+async def test_a_credit_note_of_which_nothing_was_heard(world: World, kept: bool) -> None:
+    """Found among Stripe's events, and where those are gone, among its credit notes."""
+    signup = await world.signup("ok")
+    await world.catch_up()
+    await world.later(hours=2)
+    world.stripe.delivery.set(drop=True)
+    await credit(world, signup.invoice, amount=400, out_of_band_amount=400)
+    await world.settle()
+    world.stripe.delivery.set(drop=False)
+    if not kept:
+        world.stripe_account().events.clear()
+    for _ in range(4):
+        await world.later(hours=30)
+        await world.catch_up()
+        await world.settle()
+    await _ends_as_one(world, signup.invoice, 400)

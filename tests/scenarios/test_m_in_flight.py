@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.people import Signup
+from tests.support.returning import returned
 from tests.support.world import World
 
 

@@ -126,7 +126,7 @@ async def test_redirect_return_with_somebody_elses_checkout(world: World) -> Non
     assert world.stripe_invoice(mallory["invoice"]["id"])["status"] == "draft"
 
 
-@pytest.mark.scenario(248, missing="its refund")
+@pytest.mark.scenario(248)
 async def test_metadata_is_data(world: World) -> None:
     alice = await world.signup("ok", "order-alice")
     mallory = await world.signup("ok", "order-mallory")
@@ -192,7 +192,7 @@ async def test_client_sends_an_amount(world: World) -> None:
     assert live["status"] == "paid"
 
 
-@pytest.mark.scenario(253, missing="refunds above a limit")
+@pytest.mark.scenario(253)
 async def test_operator_actions(world: World) -> None:
     _, renewal = await world.renew("decline_insufficient_funds")
     _, key = await keys.create(BY, world.shop.account, "checkout", ["server", "checkout", "admin"])
