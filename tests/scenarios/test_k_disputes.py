@@ -384,3 +384,47 @@ async def test_a_credit_note_made_in_stripe_for_a_lost_dispute_is_its_own(world:
     [found] = await disputes(world, signup.invoice)
     assert [one["stripe_id"] for one in found["credit_notes"]] == [made.id]
     assert await world.open_cases() == ["dispute_lost"]
+
+
+async def test_two_disputes_about_one_payment(world: World) -> None:
+    signup = await world.signup("ok")
+    first = await disputed(world, 400, stage="funds_withdrawn")
+    second = await disputed(world, 600, stage="funds_withdrawn")
+    assert await refundable(world, signup.invoice) == 0
+    await becomes(world, second, "lost")
+    await becomes(world, first, "lost")
+    assert [n["total"] for n in notes(world, signup.invoice)] == [600, 400]
+    assert await world.open_cases() == ["dispute_lost", "dispute_lost"]
+
+
+async def test_money_that_no_invoice_took_is_lost_without_a_credit_note(world: World) -> None:
+    """The payer was charged for a renewal that had been voided meanwhile, and asks the bank rather than the shop."""
+    await world.set_policy(returns="case")
+    signup = await world.signup("ok")
+    world.practice.faults.add("lost_after", method="POST", path="/v1/charges", times=1)
+    world.practice.delivery.set(drop=True)
+    await world.later(days=31)
+    renewal = str(world.invoices_of(signup.subscription)[-1]["id"])
+    await world.shop.client.v1.invoices.void_invoice_async(renewal)
+    await world.later(minutes=1)
+    world.practice.delivery.set(drop=False)
+    assert await world.open_cases() == ["surplus_capture"]
+
+    await becomes(world, await disputed(world, stage="funds_withdrawn"), "lost")
+
+    assert notes(world, renewal) == []
+    assert await moved(world, renewal) == [-1000]
+    assert returned(world) == []
+    assert "dispute_lost" in await world.open_cases()
+
+
+async def test_a_refund_that_its_processor_refuses_for_a_dispute_of_which_we_have_not_heard(world: World) -> None:
+    signup = await world.signup("ok")
+    object_to(world, stage="funds_withdrawn")
+    answer = await world.call(
+        "POST", "/v1/refunds", {"invoice": signup.invoice, "wait_s": 5}, headers={"idempotency-key": uuid4().hex}
+    )
+    assert (answer.json()["state"], answer.json()["parts"][0]["refusal"]) == ("refused", "dispute_open")
+    await world.settle()
+    assert returned(world) == []
+    assert sorted(await world.open_cases()) == ["dispute_opened", "refund_refused"]
