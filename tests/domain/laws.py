@@ -66,7 +66,7 @@ from gateway.domain.view import (
     SubscriptionView,
 )
 from processors.capabilities import Lookup, Replay
-from tests.domain.views import INVOICE, NOW, attempt, recording
+from tests.domain.views import INVOICE, attempt, recording
 
 MOST_STEPS = 25
 """As in `gateway.collect.advance`: no invoice needs more in one go."""
