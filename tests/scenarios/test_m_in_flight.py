@@ -9,12 +9,6 @@ from tests.support.returning import returned
 from tests.support.world import World
 
 
-def returned(world: World) -> list[int]:
-    """What went back at the processor."""
-    account = world.practice.account(world.shop.practice_key)
-    return [one.amount for one in account.refunds.values() if one.status == "succeeded"]
-
-
 async def _renew_in_flight(world: World) -> tuple[Signup, str]:
     """A renewal whose charge succeeds, while nobody has told us so yet."""
     signup = await world.signup("ok")
