@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
 import asyncpg
@@ -11,19 +11,13 @@ import msgspec
 from db import sql
 from db.states import (
     AttemptState,
-    CreditNoteOrigin,
-    CreditNoteState,
     MethodStatus,
     MovementKind,
-    RecordingState,
-    RecordingTarget,
-    RefundOrigin,
-    RefundState,
-    RemainderState,
     SessionState,
     known,
 )
 from gateway.billing.shapes import InvoiceShape, billed
+from gateway.collect import rows
 from gateway.collect.standstill import downtime_in, pause_in
 from gateway.collect.tries import TRIES_OF_CARD
 from gateway.connections import capabilities_of
@@ -33,13 +27,8 @@ from gateway.domain.view import (
     AttemptView,
     Hold,
     InvoiceView,
-    LentView,
     MethodView,
-    NoteRow,
     ReceiptView,
-    RecordingView,
-    RefundRow,
-    RemainderRow,
     ReturnView,
     SubscriptionView,
 )
@@ -249,15 +238,15 @@ async def seen(row: asyncpg.Record) -> InvoiceView:
         attempts=tuple(_attempt(a, connections[a["connection"]], returnable) for a in row["attempts"]),
         receipts=tuple(ReceiptView(m["id"], m["amount"]) for m in moved if m["kind"] == MovementKind.RECEIPT),
         returns=tuple(_return(m) for m in moved if m["kind"] != MovementKind.RECEIPT),
-        recordings=tuple(_recording(r) for r in row["recordings"]),
-        refunds=tuple(_refund(r, row["attempts"]) for r in row["refunds"]),
-        notes=tuple(_note(n, row) for n in row["notes"]),
+        recordings=tuple(rows.recording(r) for r in row["recordings"]),
+        refunds=tuple(rows.refund(r, row["attempts"]) for r in row["refunds"]),
+        notes=tuple(rows.note(n, row) for n in row["notes"]),
         notes_read_at=row["notes_read_at"],
-        remainders=tuple(_remainder(r, row["notes"]) for r in row["remainders"]),
-        rest_of=None if row["rest_of"] is None else _remainder(row["rest_of"], ()),
+        remainders=tuple(rows.remainder(r, row["notes"]) for r in row["remainders"]),
+        rest_of=None if row["rest_of"] is None else rows.remainder(row["rest_of"], ()),
         parts_to_return=tuple(row["parts_to_return"]),
         reopened=row["reopened"],
-        lent=_lent(row),
+        lent=rows.lent(row),
         held_money=int(row["held_money"]),
         methods=tuple(_method(m, connections[m["connection"]], standings[m["id"]], currency) for m in row["methods"]),
         subscription=_subscription(row),
@@ -343,61 +332,6 @@ def _mirrored(row: asyncpg.Record) -> BilledInvoice | None:
     return invoice
 
 
-def _refund(row: asyncpg.Record, attempts: Sequence[asyncpg.Record]) -> RefundRow:
-    surplus = {attempt["id"] for attempt in attempts if attempt["surplus"]}
-    return RefundRow(
-        id=row["id"],
-        origin=known(RefundOrigin, row["origin"]),
-        state=known(RefundState, row["state"]),
-        amount=row["amount"],
-        created_at=row["created_at"],
-        attempt=row["attempt"] or "",
-        wants_note=row["wants_note"],
-        linked=row["credit_note"] is not None,
-        of_surplus=row["attempt"] in surplus,
-        asked=bool(row["failure"]),
-    )
-
-
-def _note(row: asyncpg.Record, beside: asyncpg.Record) -> NoteRow:
-    of_it = [refund["id"] for refund in beside["refunds"] if refund["credit_note"] == row["id"]]
-    return NoteRow(
-        id=row["id"],
-        origin=known(CreditNoteOrigin, row["origin"]),
-        state=known(CreditNoteState, row["state"]),
-        out_of_band=row["out_of_band"],
-        post_payment=row["post_payment"],
-        created_at=row["issued_at"] or row["created_at"],
-        linked=bool(of_it) or row["id"] in beside["disputed_notes"],
-        asked=bool(row["error"]),
-        deserted=any(refund in beside["fallen_refunds"] for refund in of_it),
-        amount=row["amount"],
-        tries=row["tries"],
-        sent_at=row["sent_at"],
-        why=row["error"],
-    )
-
-
-def _lent(row: asyncpg.Record) -> LentView | None:
-    lent = None if row["lent"] is None else msgspec.json.decode(row["lent"], type=LentView)
-    return lent if lent is not None and lent.amount > 0 else None
-
-
-def _remainder(row: asyncpg.Record, notes: Sequence[asyncpg.Record]) -> RemainderRow:
-    return RemainderRow(
-        id=row["id"],
-        invoice=row["invoice"],
-        amount=row["amount"],
-        state=known(RemainderState, row["state"]),
-        credited=any(note["id"] == row["credit_note"] and note["state"] == "issued" for note in notes),
-        issued_as=row["issued_as"] or "",
-        plain=row["plain"],
-        tries=row["tries"],
-        sent_at=row["sent_at"],
-        why=row["error"],
-    )
-
-
 def _attempt(row: asyncpg.Record, connection: _Connection, returnable: Mapping[str, int]) -> AttemptView:
     capabilities, ended = capabilities_of(connection.adapter), row["resolved_at"]
     return AttemptView(
@@ -428,12 +362,6 @@ def _attempt(row: asyncpg.Record, connection: _Connection, returnable: Mapping[s
 
 def _return(row: asyncpg.Record) -> ReturnView:
     return ReturnView(row["id"], known(MovementKind, row["kind"]), row["amount"], row["created_at"])
-
-
-def _recording(row: asyncpg.Record) -> RecordingView:
-    payment = row["attempt"] or row["receipt"]
-    state, target = known(RecordingState, row["state"]), known(RecordingTarget, row["target"])
-    return RecordingView(row["id"], payment, row["amount"], state, row["resolved_at"], target)
 
 
 def _method(row: asyncpg.Record, connection: _Connection, standing: _Standing, currency: str) -> MethodView:
