@@ -17,16 +17,6 @@ PRACTICE = {"api_key": "k", "webhook_secret": "s"}
 OPTIONS = {"base_url": "http://127.0.0.1:1", "account": "pa_1"}
 
 BODIES = [
-    ("/v1/refunds", {}, "invoice"),
-    ("/v1/refunds", {"invoice": "inv_1"}, "invoice"),
-    ("/v1/refunds", {"invoice": "in_1", "amount": 0}, "amount"),
-    ("/v1/refunds", {"invoice": "in_1", "amount": 4.5}, "amount"),
-    ("/v1/refunds", {"invoice": "in_1", "amount": "400"}, "amount"),
-    ("/v1/refunds", {"invoice": "in_1", "reason": "because"}, "reason"),
-    ("/v1/refunds", {"invoice": "in_1", "attempt": "x"}, "attempt"),
-    ("/v1/refunds", {"invoice": "in_1", "lines": [{"invoice_line_item": "x"}]}, "lines.0.invoice_line_item"),
-    ("/v1/refunds", {"invoice": "in_1", "currency": "eur"}, "currency"),
-    ("/v1/credit_notes/crn_1/resolve", {"refund": "x"}, "refund"),
     ("/v1/api_keys", {"scopes": ["server"]}, "name"),
     ("/v1/api_keys", {"name": "x", "scopes": ["server"], "extra": 1}, "extra"),
     ("/v1/api_keys", {"name": "x", "scopes": ["root"]}, "scopes.0"),
@@ -81,6 +71,25 @@ BODIES = [
 @pytest.mark.parametrize(("path", "body", "param"), BODIES, ids=[f"{p} {param}" for p, _, param in BODIES])
 async def test_a_wrong_body_names_the_parameter(api: Api, path: str, body: Any, param: str) -> None:
     answer = await api.post(path.format(account=api.ours.id), body)
+    assert problem(answer) == (400, "invalid_request", param)
+
+
+REFUNDS = [
+    ("/v1/refunds", {}, "invoice"),
+    ("/v1/refunds", {"invoice": "inv_1"}, "invoice"),
+    ("/v1/refunds", {"invoice": "in_1", "amount": 0}, "amount"),
+    ("/v1/refunds", {"invoice": "in_1", "amount": 4.5}, "amount"),
+    ("/v1/refunds", {"invoice": "in_1", "reason": "because"}, "reason"),
+    ("/v1/refunds", {"invoice": "in_1", "attempt": "x"}, "attempt"),
+    ("/v1/refunds", {"invoice": "in_1", "lines": [{"invoice_line_item": "x"}]}, "lines.0.invoice_line_item"),
+    ("/v1/refunds", {"invoice": "in_1", "currency": "eur"}, "currency"),
+    ("/v1/credit_notes/crn_1/resolve", {"refund": "x"}, "refund"),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "param"), REFUNDS)
+async def test_a_wrong_refund_names_the_parameter(api: Api, path: str, body: Any, param: str) -> None:
+    answer = await api.post(path, body, "finance", idempotency_key="made-up")
     assert problem(answer) == (400, "invalid_request", param)
 
 
