@@ -35,15 +35,19 @@ RESTING: Final = frozenset({RefundState.RECORDED, RefundState.FAILED, RefundStat
 class NewLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Part of one invoice line: an amount of it before exclusive tax, or a quantity."""
 
-    invoice_line_item: Annotated[str, msgspec.Meta(pattern="^il_[A-Za-z0-9_]{1,250}$")]
-    amount: Annotated[int, msgspec.Meta(gt=0, lt=1 << 62)] | None = None
-    quantity: Annotated[int, msgspec.Meta(gt=0, lt=1 << 31)] | None = None
+    invoice_line_item: Annotated[
+        str, msgspec.Meta(pattern="^il_[A-Za-z0-9_]{1,250}$"), about("The line's id on the Stripe invoice.")
+    ]
+    amount: Annotated[int, msgspec.Meta(gt=0, lt=1 << 62), about("In minor units, without exclusive tax.")] | None = (
+        None
+    )
+    quantity: Annotated[int, msgspec.Meta(gt=0, lt=1 << 31), about("So many of the line's units.")] | None = None
 
 
 class NewRefund(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A refund of an invoice that was paid through a processor."""
 
-    invoice: Annotated[str, msgspec.Meta(pattern="^in_[A-Za-z0-9_]{1,250}$")]
+    invoice: Annotated[str, msgspec.Meta(pattern="^in_[A-Za-z0-9_]{1,250}$"), about("The invoice's id at Stripe: in_…")]
     amount: (
         Annotated[int, msgspec.Meta(gt=0, lt=1 << 62), about("In minor units; all that can be returned, if left out.")]
         | None

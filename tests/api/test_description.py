@@ -32,6 +32,10 @@ MOVES_MONEY = {
     "POST /v1/checkout_sessions/{session_id}/confirm",
     "POST /v1/invoices/{invoice_id}/collect",
     "POST /v1/invoices/{invoice_id}/record_payment",
+    "POST /v1/refunds",
+    "POST /v1/refunds/{refund_id}/approve",
+    "POST /v1/refunds/{refund_id}/retry",
+    "POST /v1/credit_notes/{note_id}/resolve",
 }
 
 

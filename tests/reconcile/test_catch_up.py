@@ -248,9 +248,9 @@ async def test_what_a_processor_tells_only_to_who_asks(world: World) -> None:
     await world.catch_up()
     await world.settle()
     [told] = await sql.rows("select kind, state, body from tollbridge.delivery where kind like 'polled:%'")
-    assert (told["kind"], told["state"]) == ("polled:refund.succeeded", "parked")
+    assert (told["kind"], told["state"]) == ("polled:refund.succeeded", "done")
     assert b"300" not in told["body"], "it is stored encrypted"
-    assert await world.open_cases() == ["delivery_parked"]
+    assert await world.open_cases() == []
 
     await world.later(hours=1)
     await world.catch_up()
