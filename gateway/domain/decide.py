@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from db.states import AttemptState, MethodStatus, WaitsFor
+from db.states import AttemptState, CreditNoteOrigin, MethodStatus, WaitsFor
 from gateway.domain import ending, partial, remainder, reopening, returning
 from gateway.domain.actions import (
     Action,
@@ -31,6 +31,7 @@ from gateway.domain.forgotten import forgotten, next_number
 from gateway.domain.obstacles import (
     CUSTOMER_DELETED,
     NOT_ANSWERING,
+    OutOfBounds,
     in_pause,
     out_of_bounds,
     pause_of,
@@ -230,7 +231,7 @@ def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action
             return ending.exhausted(view, invoice, reason, now)
         case TryNow(method=method, reason=reason):
             if (bound := out_of_bounds(method, view.wanted, invoice.currency)) is not None:
-                return ask_human(view, bound.kind, bound.reason)
+                return _out_of_bounds(view, bound, now)
             if (again := waits_until(method, now)) is not None:
                 return WaitUntil(again, NOT_ANSWERING, waits_for=WaitsFor.PROCESSOR)
             number = next_number(view)
@@ -239,3 +240,11 @@ def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action
             if not view.is_fresh(now):
                 return Read()
             return Charge(method.id, method.connection, view.wanted, number, reason)
+
+
+def _out_of_bounds(view: InvoiceView, bound: OutOfBounds, now: datetime) -> Action:
+    """What no charge can take: so little may be waived, by a credit note of ours on the open invoice."""
+    waived = bound.kind is CaseKind.BELOW_PROCESSOR_MINIMUM and view.policy.below_minimum == "waive"
+    if waived and view.held_money == 0 and bound.kind not in view.open_cases:
+        return partial.credit(view, CreditNoteOrigin.PARTIAL, view.wanted, bound.reason, now, billed_anew=False)
+    return ask_human(view, bound.kind, bound.reason)

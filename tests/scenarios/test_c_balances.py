@@ -40,6 +40,20 @@ async def test_below_stripes_minimum(world: World) -> None:
     assert capture.captured == 1030
 
 
+@pytest.mark.scenario(29)
+async def test_below_the_processors_minimum(world: World) -> None:
+    """Waived: credited by a note of ours, and Stripe settles it. The practice processor takes 1.00 or more."""
+    await world.set_policy(below_minimum="waive")
+    signup = await _signup_with_balance(world, -940)
+
+    assert world.charge_calls() == []
+    live = world.stripe_invoice(signup.invoice)
+    assert (live["status"], live["amount_paid"], live["pre_payment_credit_notes_amount"]) == ("paid", 0, 60)
+    shown = await world.gateway_invoice(signup.invoice)
+    assert (shown["state"], shown["attempts"], shown["movements"], shown["recordings"]) == ("paid", [], [], [])
+    assert await world.open_cases() == []
+
+
 @pytest.mark.scenario(31)
 async def test_credit_covers_part(world: World) -> None:
     signup = await _signup_with_balance(world, -400)

@@ -216,6 +216,7 @@ async def test_failed_after_its_credit_note(world: World) -> None:
     assert await cases(world) == {}
 
 
+@pytest.mark.scenario(70)
 @pytest.mark.scenario(155)
 async def test_asked_for_while_the_payment_is_pending(world: World) -> None:
     signup = await world.signup("pending_then_ok", wait_s=0)
