@@ -394,7 +394,7 @@ create table tollbridge.remainder (
     currency text not null check (currency ~ '^[a-z]{3}$'),
     days_until_due integer not null check (days_until_due > 0),
     lines text not null,                           -- as JSON
-    plain boolean not null default false,
+    one_line boolean not null default false,
     state text not null check (state in ('wanted', 'sending', 'unknown', 'issued', 'refused')),
     issued_as text,                                -- the invoice at Stripe
     tries integer not null default 0 check (tries >= 0),

@@ -43,7 +43,7 @@ class Remainder(Table, tablename="remainder", schema=SCHEMA, db=DB):
     currency = Text()
     days_until_due = Integer()
     lines = Text()
-    plain = Boolean()
+    one_line = Boolean()
     state = Text()
     issued_as = optional_text()
     tries = Integer()

@@ -49,7 +49,7 @@ ISSUED: Final = """
 """
 ITS_SUBSCRIPTION: Final = "update tollbridge.invoice set subscription = $3 where account = $1 and id = $2"
 FILLING: Final = "update tollbridge.remainder set tries = tries + 1 where account = $1 and id = $2 returning tries"
-PLAIN: Final = "update tollbridge.remainder set plain = true where account = $1 and id = $2"
+ONE_LINE: Final = "update tollbridge.remainder set one_line = true where account = $1 and id = $2"
 
 
 async def step(
@@ -125,7 +125,7 @@ async def _fill(runtime: Runtime, claim: Claim, loaded: Loaded, action: FillRest
     """Put the lines on the draft. What Stripe refuses with taxes (a rate of its own, say) is billed plainly."""
     row = await _row(claim, action.remainder)
     lines = msgspec.json.decode(row["lines"], type=list[dict[str, Any]])
-    plain = row["plain"] or not lines
+    plain = row["one_line"] or not lines
     if plain:
         lines = [{"amount": row["amount"], "description": _about(row), "discountable": False}]
     async with DB.transaction():
@@ -137,7 +137,7 @@ async def _fill(runtime: Runtime, claim: Claim, loaded: Loaded, action: FillRest
     except StripeRefusedError:
         if plain:
             raise
-        await sql.rows(PLAIN, claim.account, row["id"])
+        await sql.rows(ONE_LINE, claim.account, row["id"])
 
 
 async def _empty(runtime: Runtime, claim: Claim, loaded: Loaded, action: EmptyRest) -> None:
@@ -146,7 +146,7 @@ async def _empty(runtime: Runtime, claim: Claim, loaded: Loaded, action: EmptyRe
     on_it = await credit_notes.lines_of(await runtime.stripe(claim.account), claim.id, [])
     ids = [line.id for line in on_it]
     await record.call(runtime, claim, loaded, lambda stripe: invoices.remove_lines(stripe, claim.id, ids))
-    await sql.rows(PLAIN, claim.account, row["id"])
+    await sql.rows(ONE_LINE, claim.account, row["id"])
 
 
 def _draft(row: asyncpg.Record) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def remainder(row: asyncpg.Record, notes: Sequence[asyncpg.Record]) -> Remainder
         state=known(RemainderState, row["state"]),
         credited=any(note["id"] == row["credit_note"] and note["state"] == "issued" for note in notes),
         issued_as=row["issued_as"] or "",
-        plain=row["plain"],
+        one_line=row["one_line"],
         tries=row["tries"],
         sent_at=row["sent_at"],
         why=row["error"],

@@ -72,7 +72,7 @@ def fill(view: InvoiceView, invoice: BilledInvoice, rest: RemainderRow, now: dat
         return Finalize()
     if invoice.total == 0:
         return FillRest(rest.id)
-    if not rest.plain:
+    if not rest.one_line:
         return EmptyRest(rest.id)
     comes_to, wanted = (to_text(amount, invoice.currency) for amount in (invoice.total, rest.amount))
     return ask_human(view, CaseKind.REMAINDER_NOT_BILLED, f"its draft comes to {comes_to}, and the rest is {wanted}")

@@ -160,7 +160,7 @@ class NoteRow(msgspec.Struct, frozen=True):
 class RemainderRow(msgspec.Struct, frozen=True):
     """What a credit note took off an invoice, and another one bills: `issued_as`, once that is there.
 
-    `credited`: the credit note stands. `plain`: with one line, since the proper ones don't come to the amount.
+    `credited`: the credit note stands. `one_line`: with one line, since the proper ones don't come to the amount.
     """
 
     id: str
@@ -169,7 +169,7 @@ class RemainderRow(msgspec.Struct, frozen=True):
     state: RemainderState
     credited: bool = False
     issued_as: str = ""
-    plain: bool = False
+    one_line: bool = False
     tries: int = 0
     sent_at: datetime | None = None
     why: str = ""

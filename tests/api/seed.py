@@ -294,7 +294,7 @@ async def seed(runtime: Runtime, account: str) -> Seeded:
         created_at=NOW,
         resolved_at=NOW,
     )
-    dispute = await add_dispute(account, connection, invoice, attempt)
+    dispute = await add_dispute(account, connection, invoice, attempt, state="won")
     session, secret = await add_session(runtime.keyring, account)
     method_session, method_secret = await add_method_session(runtime.keyring, account, customer)
     case = await add_case(account, invoice, invoice=invoice)

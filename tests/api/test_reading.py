@@ -78,11 +78,11 @@ async def test_an_invoice_shows_all_that_happened(api: Api) -> None:
 async def test_disputes(api: Api) -> None:
     seeded = await seed(api.runtime, api.ours.id)
     shown = (await api.get(f"/v1/disputes/{seeded.dispute}", "server")).json()
-    assert (shown["state"], shown["amount"], shown["withdrawn"], shown["connection"]) == ("opened", 1190, 0, "practice")
+    assert (shown["state"], shown["amount"], shown["withdrawn"], shown["connection"]) == ("won", 1190, 0, "practice")
     assert shown["customer"] == seeded.customer
     assert shown["evidence_due_by"] == int(NOW.timestamp()) + 14 * 86400
     assert (await api.get(f"/v1/invoices/{seeded.invoice}", "server")).json()["disputes"] == [shown]
-    for query, found in (({}, [shown]), ({"state": "opened"}, [shown]), ({"state": "won"}, []), ({"invoice": "x"}, [])):
+    for query, found in (({}, [shown]), ({"state": "won"}, [shown]), ({"state": "opened"}, []), ({"invoice": "x"}, [])):
         assert (await api.get("/v1/disputes", "finance", **query)).json()["data"] == found
     assert problem(await api.get("/v1/disputes", "finance", state="settled"))[0] == 400
 

@@ -65,7 +65,7 @@ async def set_policy(one: Seeded, **policies: Any) -> None:
 
 async def test_amounts_are_as_people_write_them(tollbridge: Tollbridge, seeded: Seeded) -> None:
     shown = await tollbridge("invoices", "show", seeded.invoice)
-    assert shown.out.count("11.90 EUR") == 4, "what is due, the attempt, the capture, the recording"
+    assert shown.out.count("11.90 EUR") == 5, "what is due, the attempt, the capture, the recording, the dispute"
     assert "0.00 EUR" in shown.out, "what remains"
     assert "1190" not in shown.out
     machine = (await tollbridge("invoices", "show", seeded.invoice, "--json")).json

@@ -442,7 +442,7 @@ def carried_out(view: InvoiceView, action: Action, now: datetime, stripe: Answer
             return replace(view, invoice=replace(_billed(view), total=view.rest_of.amount), read_at=now)
         case EmptyRest():
             assert view.rest_of is not None
-            return replace(view, invoice=replace(_billed(view), total=0), rest_of=replace(view.rest_of, plain=True))
+            return replace(view, invoice=replace(_billed(view), total=0), rest_of=replace(view.rest_of, one_line=True))
         case CreditBalance(payment=payment, amount=amount):
             made = recording("recorded", payment, amount, len(view.recordings) + 1)
             told = (*view.recordings, replace(made, target=RecordingTarget.BALANCE))

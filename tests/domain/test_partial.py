@@ -98,7 +98,7 @@ def test_what_stripe_refuses_to_credit_is_put_before_a_human() -> None:
 def test_the_draft_for_a_rest_is_finalized_only_where_it_comes_out_exactly() -> None:
     def on(total: int, *, plain: bool = False) -> Action:
         draft = invoice("draft", total=total, auto_advance=False)
-        return decide(view(draft, rest_of=replace(REST, plain=plain)), NOW)
+        return decide(view(draft, rest_of=replace(REST, one_line=plain)), NOW)
 
     assert on(0) == FillRest("rem_1")
     assert on(DUE) == Finalize()

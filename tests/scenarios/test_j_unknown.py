@@ -203,13 +203,17 @@ async def test_stripe_refuses_the_note_of_what_was_made_by_hand(world: World) ->
 async def test_a_dispute_is_open(world: World) -> None:
     signup = await world.signup("ok")
     world.practice.delivery.set(drop=True)
-    world.practice.open_dispute(world.captures()[0].id)
+    dispute = world.practice.open_dispute(world.captures()[0].id)
     asked = await refund_later(world, signup.invoice, amount=400)
     refused = await the_refund(world, signup.invoice)
     assert (refused["state"], refused["parts"][0]["refusal"]) == ("refused", "dispute_open")
     assert returned(world) == []
     assert notes(world, signup.invoice) == []
     assert await cases(world) == {"refund_refused": asked["id"]}
+
+    world.practice.delivery.set(drop=False)
+    world.practice.move_dispute(dispute.id, "won")
+    await world.settle()
 
 
 @pytest.mark.scenario(163)
