@@ -16,6 +16,17 @@ def new_id(prefix: str) -> str:
     return str(TypeID(prefix=prefix))
 
 
+def named_id(prefix: str, *parts: str) -> str:
+    """An identifier that comes out the same whenever it is asked for: what it names is made once."""
+    return str(TypeID.from_string(f"{prefix}_{_suffix(uuid5(NAMESPACE, chr(10).join(parts)))}"))
+
+
+def _suffix(uuid: UUID) -> str:
+    """A UUID in TypeID's letters (Crockford's base 32, 26 of them)."""
+    letters, number = "0123456789abcdefghjkmnpqrstvwxyz", uuid.int
+    return "".join(letters[(number >> (5 * place)) & 31] for place in reversed(range(26)))
+
+
 def attempt_key(account: str, invoice: str, number: int) -> UUID:
     """The idempotency key of attempt `number` of an invoice, the same whenever it is asked for (law 2)."""
     return uuid5(NAMESPACE, f"charge\n{account}\n{invoice}\n{number}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 
 import msgspec
-from litestar import Response, get, post
+from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import PathParameter, QueryParameter
 
@@ -120,12 +120,16 @@ CODES: Final = (Code.NOT_FOUND, Code.STATE_CONFLICT, Code.NOT_REFUNDABLE)
     summary="Return money to the payer, and make the credit note",
 )
 async def create(
-    principal: NamedDependency[Principal], runtime: NamedDependency[Runtime], data: Annotated[NewRefund, EXAMPLE]
+    principal: NamedDependency[Principal],
+    runtime: NamedDependency[Runtime],
+    data: Annotated[NewRefund, EXAMPLE],
+    request: Request[Any, Any, Any],
 ) -> Response[RefundBody]:
     """Stripe's preview of the credit note is a gate; then the processor is asked, and when it has confirmed, the credit
     note is made. 202 while that lasts, or while somebody else must approve it."""
     asked = await _asked(runtime, principal.account, data)
-    refund = await ask_refund(Author(principal.actor, data.note), principal.account, asked)
+    key = request.headers.get("idempotency-key", "")
+    refund = await ask_refund(Author(principal.actor, data.note), principal.account, asked, key)
     return await _answer(principal.account, refund, data.wait_s)
 
 

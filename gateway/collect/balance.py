@@ -16,6 +16,7 @@ from gateway.collect.load import Loaded
 from gateway.collect.record import close
 from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.domain.actions import CreditBalance, FindBalance
+from gateway.returns.spreading import lock_captures
 from gateway.runtime import Runtime
 
 INSERT: Final = """
@@ -23,6 +24,7 @@ INSERT: Final = """
         idempotency_key, created_at)
     values ($1, $2, $3, $4, $5, 'balance', $6, $7, 'sending', $8, $9)
 """
+HELD: Final = "select tollbridge.held_money($1, $2)"
 LOST: Final = "select amount, created_at from tollbridge.recording where account = $1 and id = $2"
 LOOK_BACK: Final = timedelta(days=1)
 """Stripe's clock and ours may differ."""
@@ -45,7 +47,11 @@ async def _credit(runtime: Runtime, claim: Claim, loaded: Loaded, action: Credit
     key = derived_key("balance", claim.account, claim.id, str(len(loaded.view.recordings) + 1))
     payment = (None, action.payment) if action.receipt else (action.payment, None)
     async with DB.transaction():
+        await lock_captures(claim.account, claim.id)
         await poke.hold(claim, runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S)
+        if int(await sql.value(HELD, claim.account, claim.id)) < action.amount:
+            # Somebody has returned it meanwhile: look again.
+            return
         asked = (action.amount, invoice.currency, key, now)
         await sql.rows(INSERT, recording, claim.account, claim.id, *payment, *asked)
     stripe, about = await runtime.stripe(claim.account), f"Paid too much on invoice {loaded.number or claim.id}"

@@ -76,7 +76,9 @@ async def load(claim: Claim, for_s: float) -> Loaded:
     view = await seen(row)
     state = project(view)
     if state != row["state"]:
-        waiting = [refund.id for refund in view.refunds if refund.state is RefundState.DEFERRED]
+        waiting = [
+            refund.id for refund in view.refunds if refund.state in (RefundState.REQUESTED, RefundState.DEFERRED)
+        ]
         if row["watched"] or row["younger_open"] or waiting:
             await _store_state(claim, known(InvoiceState, row["state"]), state, waiting, now)
         else:

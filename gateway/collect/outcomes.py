@@ -66,7 +66,9 @@ STOP_METHOD = """
     update tollbridge.payment_method set status = $3, stopped_reason = $4
     where account = $1 and id = $2 and status = 'active'
 """
-WAITING_REFUNDS = "select id from tollbridge.refund where account = $1 and invoice = $2 and state = 'deferred'"
+WAITING_REFUNDS = (
+    "select id from tollbridge.refund where account = $1 and invoice = $2 and state in ('requested', 'deferred')"
+)
 OTHERS = """
     select id from tollbridge.invoice
     where account = $1 and id <> $3 and status in ('draft', 'open')
@@ -202,6 +204,9 @@ async def _more_captured(row: asyncpg.Record, outcome: Succeeded, now: datetime)
         more = Money(outcome.captured.amount - row["amount_captured"], row["currency"])
         grown = msgspec.structs.replace(outcome, captured=more)
         await _captured(row, grown, now, occurrence=f"grown to {outcome.captured.amount}")
+        if await ledger.another_has_paid(row):
+            # The ledger has it, and what is too much goes back; the attempt itself is no second full success (law 1).
+            return True
         await sql.rows(
             "update tollbridge.attempt set amount_captured = $3 where account = $1 and id = $2",
             row["account"],

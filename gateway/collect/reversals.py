@@ -12,8 +12,10 @@ from db.engine import DB
 from db.poke import Kind
 from db.states import MovementKind
 from gateway.collect import ledger
+from gateway.collect.cases import open_case
 from gateway.collect.declines import judge
 from gateway.collect.outcomes import LOCK, mismatch, stop_method
+from gateway.domain.actions import CaseKind
 from processors.money import Money
 from processors.outcome import Decline
 from processors.values import MoneyMoved
@@ -21,6 +23,7 @@ from processors.values import MoneyMoved
 RESTS: Final = """
     select issued_as from tollbridge.remainder where account = $1 and invoice = $2 and issued_as is not null
 """
+OVER: Final = "select tollbridge.refundable($1) < 0"
 DECLINE: Final = """
     update tollbridge.attempt set decline_class = $3, advice = $4, processor_code = $5, network_code = $6, message = $7,
         network_advice = $8
@@ -47,6 +50,9 @@ async def store_move(account: str, attempt: str, moved: MoneyMoved, decline: Dec
         if back and decline is not None:
             await _declined(row, decline, now)
         await ledger.follow(row, now)
+        if back and await sql.value(OVER, row["id"]):
+            reason, invoice = "the payer's bank took back what had been returned already", row["invoice"]
+            await open_case(account, CaseKind.OVERPAID_TO_CUSTOMER, row["id"], reason, now, invoice=invoice)
         # What bills it anew is paid by money that comes again.
         rests = await sql.rows(RESTS, account, row["invoice"])
         await poke.poke(Kind.INVOICE, account, [row["invoice"], *(rest["issued_as"] for rest in rests)], now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import asyncpg
 import msgspec
@@ -20,7 +20,7 @@ from db.states import (
 from gateway.domain.view import LentView, NoteRow, RecordingView, RefundRow, RemainderRow
 
 
-def refund(row: asyncpg.Record, attempts: Sequence[asyncpg.Record]) -> RefundRow:
+def refund(row: asyncpg.Record, attempts: Sequence[asyncpg.Record], fallen: Collection[str] = ()) -> RefundRow:
     """A refund of the invoice's money."""
     surplus = {attempt["id"] for attempt in attempts if attempt["surplus"]}
     return RefundRow(
@@ -34,6 +34,7 @@ def refund(row: asyncpg.Record, attempts: Sequence[asyncpg.Record]) -> RefundRow
         linked=row["credit_note"] is not None,
         of_surplus=row["attempt"] in surplus,
         asked=bool(row["failure"]),
+        fallen=row["id"] in fallen,
     )
 
 

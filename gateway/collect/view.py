@@ -94,7 +94,9 @@ VIEW = f"""
         array(select n from tollbridge.credit_note n
               where n.account = i.account and n.invoice = i.id order by n.created_at, n.id) as notes,
         array(select r.id from tollbridge.refund r
-              where r.account = i.account and r.invoice = i.id and r.state in ('failed', 'refused')
+              where r.account = i.account and r.invoice = i.id
+                and (r.state in ('failed', 'refused')
+                     or exists (select 1 from tollbridge.refund_part p where p.refund = r.id))
                 and not exists (select 1 from tollbridge.refund_part p where p.refund = r.id
                                 and p.state not in ('failed', 'refused'))) as fallen_refunds,
         array(select d.credit_note from tollbridge.dispute d
@@ -239,7 +241,7 @@ async def seen(row: asyncpg.Record) -> InvoiceView:
         receipts=tuple(ReceiptView(m["id"], m["amount"]) for m in moved if m["kind"] == MovementKind.RECEIPT),
         returns=tuple(_return(m) for m in moved if m["kind"] != MovementKind.RECEIPT),
         recordings=tuple(rows.recording(r) for r in row["recordings"]),
-        refunds=tuple(rows.refund(r, row["attempts"]) for r in row["refunds"]),
+        refunds=tuple(rows.refund(r, row["attempts"], row["fallen_refunds"]) for r in row["refunds"]),
         notes=tuple(rows.note(n, row) for n in row["notes"]),
         notes_read_at=row["notes_read_at"],
         remainders=tuple(rows.remainder(r, row["notes"]) for r in row["remainders"]),

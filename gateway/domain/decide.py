@@ -67,8 +67,11 @@ def decide(view: InvoiceView, now: datetime) -> Action:
     if view.held_money > 0:
         step = _top_up(view, invoice, now) or settle(view, invoice, now)
         waits = isinstance(step, WaitUntil) and step.at is None
-        # What waits for a human holds up no other capture's return.
-        return (returning.surplus(view, invoice) or step) if waits else step
+        # What waits for a human holds up no other capture's return, and no credit note of somebody's.
+        beside = returning.surplus(view, invoice) if waits else None
+        if waits and beside is None and invoice.status == "paid":
+            beside = returning.crossing(view, invoice, now)
+        return beside or step
     if (rest := remainder.bill(view, invoice, now)) is not None:
         return rest
     if view.held_money < 0:

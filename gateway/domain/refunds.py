@@ -133,7 +133,7 @@ def settled_cases(view: RefundView) -> AbstractSet[str]:
         over.add(CaseKind.REFUND_NOT_SENT)
     if view.returned >= view.amount:
         over |= {CaseKind.REFUND_FAILED, CaseKind.REFUND_REFUSED}
-    if view.note is not None and view.note.state is CreditNoteState.ISSUED:
+    if view.note is not None and view.note.state is CreditNoteState.ISSUED and view.returned <= view.note.amount:
         over.add(CaseKind.CREDIT_NOTE_REFUSED)
     if view.approval is not Approval.WAITING:
         over.add(CaseKind.REFUND_WAITS)
@@ -226,6 +226,10 @@ def _finish(view: RefundView, now: datetime) -> RefundAction:
         why = "a part of it was never asked for" if failed is None else failed.why or str(failed.state)
         if _asks_human(view) and kind not in view.answered_cases:
             return _told(view, kind, why)
+    if view.returned > view.amount:
+        return _told(view, CaseKind.OVERPAID_TO_CUSTOMER, "what was refused went back after all, beside its retry")
+    if note is not None and note.state is CreditNoteState.ISSUED and note.amount < view.returned:
+        return _told(view, CaseKind.CREDIT_NOTE_REFUSED, "more went back than its credit note says")
     if view.returned and note is not None and note.state is CreditNoteState.VOID:
         return _told(view, CaseKind.CREDIT_NOTE_VOIDED, "the money went back, and the credit note was voided")
     if view.returned and view.wants_note and (note is None or note.state is not CreditNoteState.ISSUED):

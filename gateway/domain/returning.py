@@ -43,7 +43,7 @@ def give_back(
 ) -> Action | None:
     """Return so much of a capture, where the policy allows it and it was not tried in vain; else a case, once."""
     in_vain = any(
-        one.origin is RefundOrigin.SURPLUS and one.attempt == attempt.id and one.state in _NOT_MADE
+        one.origin is RefundOrigin.SURPLUS and one.attempt == attempt.id and (one.fallen or one.state in _NOT_MADE)
         for one in view.refunds
     )
     if view.policy.returns_by_itself(amount, invoice.currency) and not in_vain:
@@ -72,7 +72,8 @@ def crossing(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action
             waits.append(at)
         elif view.read_at is None or view.read_at < at:
             return Read()
-        else:
+        elif refund.state is RefundState.SUCCEEDED:
+            # One that is under way pokes in its end; until then a note of somebody's is its own.
             return WantNote(refund.id)
     return WaitUntil(min(waits), "a refund and a credit note may belong together") if waits else None
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from db.states import AttemptState, RecordingState
+from db.states import AttemptState, RecordingState, RefundOrigin
 from gateway.domain import overpaid, partial
 from gateway.domain.actions import Action, CaseKind, ConfirmRecording, MarkSurplus, OpenCase, Record, Tag, WaitUntil
 from gateway.domain.billed import ATTEMPT_KEY, RECEIPT_KEY, BilledInvoice, HowPaid, how_paid
@@ -77,6 +77,12 @@ def record(
     settles_at = payment.settles_at if isinstance(payment, AttemptView) else None
     if settles_at is not None and settles_at > now:
         return WaitUntil(settles_at, "the payment is not settled yet")
+    gone = [
+        one for one in view.refunds if one.origin is RefundOrigin.PROCESSOR and not one.fallen and not one.of_surplus
+    ]
+    if gone and isinstance(payment, AttemptView) and view.recording is None:
+        reason = "of its payment something went back before Stripe was told of it"
+        return ask_human(view, CaseKind.OVERPAID_TO_CUSTOMER, reason)
     if view.held_money < invoice.amount_remaining:
         return partial.credit_rest(view, invoice, payment if isinstance(payment, AttemptView) else None, now)
     if (wait := _record_again_at(view, now)) is not None:

@@ -134,6 +134,8 @@ class RefundRow(msgspec.Struct, frozen=True):
     linked: bool = False
     of_surplus: bool = False
     asked: bool = False
+    fallen: bool = False
+    """None of its parts stands; its state may not say so yet."""
 
 
 class NoteRow(msgspec.Struct, frozen=True):

@@ -35,7 +35,7 @@ from gateway.domain.refunds import (
 )
 from gateway.returns import execute, notes
 from gateway.returns.drawing import LineCredit, Wanted, draw_up
-from gateway.returns.spreading import spread_over_captures
+from gateway.returns.spreading import lock_captures, spread_over_captures
 from gateway.returns.view import refund_row, seen
 from gateway.runtime import Runtime
 
@@ -120,8 +120,11 @@ async def _step(runtime: Runtime, claim: Claim, row: asyncpg.Record, action: Ref
 async def _spread(claim: Claim, row: asyncpg.Record, now: datetime) -> None:
     """Make its parts. Where its captures have no room any more, the next round sees that."""
     async with DB.transaction():
+        await lock_captures(claim.account, row["invoice"])
+        if await poke.hold(claim, CLAIM_MARGIN_S) != row["poked"]:
+            # Somebody has asked for it again meanwhile, and it has its parts: look again.
+            return
         await spread_over_captures(claim.account, row, now)
-        await poke.hold(claim, CLAIM_MARGIN_S)
 
 
 async def _draw_up(runtime: Runtime, claim: Claim, row: asyncpg.Record, amount: int, now: datetime) -> None:

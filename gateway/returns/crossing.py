@@ -24,7 +24,7 @@ from gateway.domain.actions import CaseKind, MatchNote, ReturnPart, ReturnSurplu
 from gateway.returns.errors import RefundStateError
 from gateway.returns.listed import store_listed
 from gateway.returns.request import RefundAsked, insert_refund
-from gateway.returns.spreading import spread_over_captures
+from gateway.returns.spreading import lock_captures, spread_over_captures
 from gateway.returns.told import MayBeOursError, store_told
 from gateway.runtime import Runtime
 from processors.errors import CallError
@@ -41,7 +41,9 @@ NOTE: Final = "select * from tollbridge.credit_note where account = $1 and id = 
 ALONE: Final = """
     select id from tollbridge.refund
     where account = $1 and invoice = $2 and origin = 'processor' and credit_note is null and amount = $3
-        and not wants_note and state not in ('failed', 'refused') order by created_at, id for no key update
+        and not wants_note and state not in ('failed', 'refused') and not exists (
+            select 1 from tollbridge.attempt t where t.id = refund.attempt and t.surplus)
+    order by created_at, id for no key update
 """
 LINK: Final = """
     update tollbridge.refund set credit_note = $3, wants_note = true
@@ -67,6 +69,7 @@ NO_LIST: Final = (
 CAPTURED: Final = (
     "select id, surplus from tollbridge.attempt where account = $1 and invoice = $2 order by id for update"
 )
+HELD: Final = "select tollbridge.held_money($1, $2)"
 LEFT: Final = "select greatest(tollbridge.refundable($1), 0)"
 SURPLUS_NUMBER: Final = """
     select count(*) + 1 from tollbridge.refund where account = $1 and attempt = $2 and origin = 'surplus'
@@ -78,13 +81,18 @@ async def return_surplus(claim: Claim, loaded: Loaded, action: ReturnSurplus, no
     invoice = loaded.view.invoice
     assert invoice is not None
     async with DB.transaction():
+        await lock_captures(claim.account, claim.id)
         attempt = await sql.row(
-            "select reference from tollbridge.attempt where account = $1 and id = $2 for update",
+            "select reference, surplus from tollbridge.attempt where account = $1 and id = $2",
             claim.account,
             action.attempt,
         )
         assert attempt is not None
         await poke.hold(claim, CLAIM_MARGIN_S)
+        left = (LEFT, action.attempt) if attempt["surplus"] else (HELD, claim.account, claim.id)
+        if int(await sql.value(*left)) < action.amount:
+            # Somebody has returned it meanwhile: look again.
+            return
         number = await sql.value(SURPLUS_NUMBER, claim.account, action.attempt)
         base, asked = f"{attempt['reference']}.r{number}", RefundAsked(claim.id, attempt=action.attempt)
         row = await insert_refund(
@@ -114,12 +122,25 @@ async def return_part(claim: Claim, loaded: Loaded, action: ReturnPart, now: dat
         await poke.hold(claim, CLAIM_MARGIN_S)
         if left <= 0:
             return
+        policy = await policy_of(claim.account)
+        # More than goes back by itself waits for somebody to approve it.
+        waits = not policy.returns_by_itself(left, billed.currency)
         asked = RefundAsked(action.invoice, note="its rest was given up")
         made = (RefundOrigin.REQUEST, left, billed.currency, now)
         base = f"{action.invoice}.rest_given_up"
         row = await insert_refund(
-            claim.account, new_id("rfd"), base, asked, *made, wants_note=True, requested_by="tollbridge"
+            claim.account,
+            new_id("rfd"),
+            base,
+            asked,
+            *made,
+            wants_note=True,
+            requested_by="tollbridge",
+            approval="waiting" if waits else "",
         )
+        if waits:
+            reason = "what came in part for an invoice that was given up is more than goes back by itself"
+            await open_case(claim.account, CaseKind.REFUND_WAITS, row["id"], reason, now, invoice=action.invoice)
         await spread_over_captures(claim.account, row, now)
         await poke.poke(Kind.REFUND, claim.account, [row["id"]], now)
 
@@ -142,6 +163,12 @@ async def match_note(runtime: Runtime, claim: Claim, action: MatchNote, now: dat
         if await _paired(claim, action.note, now):
             return
     listable = await _list_refunds(runtime, claim, now)
+    async with DB.transaction():
+        await poke.hold(claim, CLAIM_MARGIN_S)
+        if await _paired(claim, action.note, now):
+            return
+    # The last look: what somebody has voided meanwhile returns nothing.
+    await read_notes(runtime, claim, now)
     async with DB.transaction():
         await poke.hold(claim, CLAIM_MARGIN_S)
         if await _paired(claim, action.note, now):
@@ -274,7 +301,7 @@ async def _carry_out(account: str, note: asyncpg.Record, by: str, now: datetime)
     """A refund of the captures, for a credit note that stands already; keys follow from the note's id at Stripe."""
     asked = RefundAsked(note["invoice"], reason=note["reason"], memo=note["memo"], note="credited in Stripe")
     policy = await policy_of(account)
-    waits = not by and policy.wants_approval(note["out_of_band"], note["currency"])
+    waits = policy.wants_approval(note["out_of_band"], note["currency"])
     row = await insert_refund(
         account,
         new_id("rfd"),

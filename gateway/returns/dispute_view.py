@@ -46,7 +46,8 @@ VIEW: Final = """
         (select count(*) from tollbridge.movement m where m.connection = d.connection
             and m.processor_id = d.processor_id and m.kind = 'dispute_withdrawn') as withdrawals,
         coalesce((select sum(r.amount) from tollbridge.recording r where r.account = d.account
-                    and r.invoice = d.invoice and r.state = 'recorded' and r.attempt is not null), 0)::bigint
+                    and r.invoice = d.invoice and r.state = 'recorded' and r.target = 'invoice'
+                    and r.attempt is not null), 0)::bigint
           - coalesce((select sum(counts) from refunds), 0)::bigint
           - coalesce((select sum(n.out_of_band) from notes n where not n.own
                         and (n.origin = 'dispute' and n.state in ('wanted', 'sending', 'unknown', 'issued')

@@ -28,6 +28,11 @@ UPSERT: Final = """
     on conflict (account, stripe_id) do update set state = excluded.state, read_at = excluded.read_at
         where n.read_at is null or n.read_at <= excluded.read_at
 """
+SUBJECTS: Final = {"tollbridge_refund": "refund", "tollbridge_dispute": "dispute"}
+UNNOTED: Final = """
+    select 1 from tollbridge.{} s left join tollbridge.credit_note n on n.account = s.account and n.id = s.credit_note
+    where s.account = $1 and s.id = $2 and (n.id is null or n.stripe_id is null)
+"""
 REFUNDS: Final = "select id from tollbridge.refund where account = $1 and invoice = any($2) order by id"
 
 
@@ -46,12 +51,22 @@ async def store_listed(account: str, listed: Sequence[CreditNoteShape], read_at:
         key = (shape.metadata or {}).get(NOTE_KEY, "")
         if key in ours and ours[key] not in ("issued", "void"):
             await notes.stands(account, key, shape, now)
-        elif shape.invoice_id in known:
+        elif shape.invoice_id in known and not (key not in ours and await _is_forgotten(account, shape)):
             await _keep(account, shape, read_at, now)
     refunds = [row["id"] for row in await sql.rows(REFUNDS, account, sorted(known))]
     await poke.poke(Kind.REFUND, account, refunds, now)
     for invoice in sorted(known):
         await poke_disputes(account, invoice, now)
+
+
+async def _is_forgotten(account: str, shape: CreditNoteShape) -> bool:
+    """Whether a refund or dispute of ours made it, and a restored database does not know that: it finds its note by
+    itself, and nobody else must take it for somebody's."""
+    told = shape.metadata or {}
+    for key, table in SUBJECTS.items():
+        if told.get(key) and await sql.row(UNNOTED.format(table), account, told[key]) is not None:
+            return True
+    return False
 
 
 async def _keep(account: str, shape: CreditNoteShape, read_at: datetime, now: datetime) -> None:

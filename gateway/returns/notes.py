@@ -104,7 +104,9 @@ async def issue(runtime: Runtime, claim: Claim, note: str, amount: int, now: dat
     key = derived_key("credit_note", claim.account, note, str((tries + 1) // 2))
     stripe = await runtime.stripe(claim.account)
     try:
-        made = await credit_notes.create(stripe, params, key)
+        # A database that was restored has forgotten what it made: it stands under the same subject.
+        made = ours(await credit_notes.of_invoice(stripe, row["invoice"]), row) if tries == 1 else None
+        made = made or await credit_notes.create(stripe, params, key)
     except StripeRefusedError as error:
         # A repeat may be refused because the first try has made it: it is looked for then.
         await _end(claim, note, "refused" if tries % 2 else "unknown", str(error))
@@ -124,7 +126,7 @@ async def find(runtime: Runtime, claim: Claim, note: str, now: datetime) -> None
     async with DB.transaction():
         await poke.hold(claim, runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S)
     listed = await credit_notes.of_invoice(await runtime.stripe(claim.account), row["invoice"])
-    found = _ours(listed, note)
+    found = ours(listed, row)
     async with DB.transaction():
         if found is not None:
             await stands(claim.account, note, found, now)
@@ -145,8 +147,14 @@ async def stands(account: str, note: str, shape: CreditNoteShape, now: datetime)
     await sql.rows(ISSUED, account, note, shape.id, shape.number, *amounts, made_at, state, now)
 
 
-def _ours(listed: Sequence[CreditNoteShape], note: str) -> CreditNoteShape | None:
-    return next((one for one in listed if (one.metadata or {}).get(NOTE_KEY) == note), None)
+def ours(listed: Sequence[CreditNoteShape], row: asyncpg.Record) -> CreditNoteShape | None:
+    """The note at Stripe that is this row's: named by it, or for the same subject, which a restored database knows."""
+    subject = f"tollbridge_{row['origin']}"
+    for one in listed:
+        told = one.metadata or {}
+        if told.get(NOTE_KEY) == row["id"] or (one.status == "issued" and told.get(subject) == row["subject"]):
+            return one
+    return None
 
 
 async def _end(claim: Claim, note: str, state: str, error: str) -> None:

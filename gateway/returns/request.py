@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias
 
 import asyncpg
@@ -11,7 +11,7 @@ import msgspec
 
 from db import cases, poke, sql
 from db.engine import DB
-from db.ids import new_id
+from db.ids import named_id, new_id
 from db.poke import Kind
 from db.states import DISPUTE_OPEN, CreditNoteState, RefundOrigin, RefundState
 from gateway.accounts.audit import Author
@@ -29,7 +29,11 @@ INVOICE: Final = """
         exists (select 1 from tollbridge.attempt t where t.account = i.account and t.invoice = i.id
                 and t.state in ('sending', 'pending', 'requires_action', 'unknown')) as awaits_capture,
         exists (select 1 from tollbridge.movement m where m.account = i.account and m.invoice = i.id
-                and m.kind = 'receipt') as has_receipt
+                and m.kind = 'receipt') as has_receipt,
+        exists (select 1 from tollbridge.recording r where r.account = i.account and r.invoice = i.id
+                and r.target = 'balance' and r.state in ('sending', 'unknown')) as credit_unknown,
+        exists (select 1 from tollbridge.recording r where r.account = i.account and r.invoice = i.id
+                and r.target = 'invoice' and r.state in ('sending', 'unknown')) as recording_unknown
     from tollbridge.invoice i join tollbridge.account a on a.id = i.account
     where i.account = $1 and i.id = $2
 """
@@ -61,6 +65,9 @@ AGAIN: Final = """
 LOCK: Final = "select * from tollbridge.refund where account = $1 and id = $2 for no key update"
 CreditReason: TypeAlias = Literal["duplicate", "fraudulent", "order_change", "product_unsatisfactory", ""]
 """What Stripe knows as a credit note's reason (docs: api/credit_notes)."""
+MADE: Final = "select created_at from tollbridge.refund where account = $1 and id = $2"
+SAME_FOR: Final = timedelta(hours=24)
+"""As long as replies are kept."""
 NO_ROOM: Final = "there is not so much left to return"
 
 
@@ -94,15 +101,22 @@ async def refundable(account: str, invoice: str, attempt: str | None = None) -> 
     return Refundable(sum(c["refundable"] for c in captures), row["currency"], tuple(_obstacles(row, captures)))
 
 
-async def ask_refund(by: Author, account: str, asked: RefundAsked) -> str:
+async def ask_refund(by: Author, account: str, asked: RefundAsked, key: str = "") -> str:
     """Store a refund, with its parts reserved, and wake a worker; its id.
 
-    Raises NotThereError, FieldError, NotRefundableError, RefundStateError.
+    `key` is the caller's own: the same request under it, within a day, is the same refund, also where the reply to the
+    first was lost. Raises NotThereError, FieldError, NotRefundableError, RefundStateError.
     """
     now = await business_now()
+    refund = _id_of(by, account, asked, key) if key else new_id("rfd")
     async with DB.transaction():
         # Captures are locked before all else, as by whoever stores an outcome.
         captures = _of(await _locked_captures(account, asked.invoice), asked.attempt)
+        made_at = await sql.value(MADE, account, refund)
+        if made_at is not None:
+            if now - made_at < SAME_FOR:
+                return refund
+            refund = new_id("rfd")
         row = await _invoice(account, asked.invoice)
         if asked.attempt is not None and not captures:
             raise FieldError("attempt", "the invoice has no such capture")
@@ -119,7 +133,6 @@ async def ask_refund(by: Author, account: str, asked: RefundAsked) -> str:
             raise NotRefundableError("; ".join([NO_ROOM, *_obstacles(row, captures)]), Money(left, row["currency"]))
         # Of this capture, and no more than what the invoice did not take of it: no credit note is due.
         excess = asked.attempt is not None and row["status"] == "paid" and row["held_money"] >= amount
-        refund = new_id("rfd")
         approval = _policy(row).wants_approval(amount, row["currency"])
         stored = await insert_refund(
             account,
@@ -140,6 +153,11 @@ async def ask_refund(by: Author, account: str, asked: RefundAsked) -> str:
         await by.note(account, "refund.requested", refund, after=after)
         await poke.poke(Kind.REFUND, account, [refund], now, urgent=True)
     return refund
+
+
+def _id_of(by: Author, account: str, asked: RefundAsked, key: str) -> str:
+    told = msgspec.json.encode(asked).decode()
+    return named_id("rfd", "refund asked", account, by.name, key, told)
 
 
 async def insert_refund(
@@ -235,6 +253,8 @@ def _refuse(row: asyncpg.Record, *, surplus: bool) -> None:
     """Raise what stands in the way."""
     if row["stale"] and row["status"] != "paid":
         raise RefundStateError("Stripe is about to be asked what the invoice is; ask again")
+    if row["credit_unknown"] or (row["recording_unknown"] and not surplus):
+        raise RefundStateError("Stripe's answer about its payment is not known yet; ask again")
     if surplus or row["status"] == "paid" or row["awaits_capture"]:
         return
     if row["state"] == "captured":

@@ -32,13 +32,18 @@ PART: Final = """
 """
 
 
+async def lock_captures(account: str, invoice: str) -> None:
+    """Lock what was captured for an invoice, in the one order; in the caller's transaction."""
+    await sql.rows(LOCK, account, invoice)
+
+
 async def spread_over_captures(account: str, refund: asyncpg.Record, now: datetime, amount: int | None = None) -> int:
     """Make the parts of a refund (or of `amount` of it), the newest capture first; in the caller's transaction.
 
     Returns what the captures had no room for: then nothing was made.
     """
     DB.current("spreading a refund")
-    await sql.rows(LOCK, account, refund["invoice"])
+    await lock_captures(account, refund["invoice"])
     left = refund["amount"] if amount is None else amount
     parts: list[tuple[asyncpg.Record, int]] = []
     for capture in await sql.rows(CAPTURES, account, refund["invoice"], refund["attempt"]):

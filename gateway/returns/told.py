@@ -17,7 +17,7 @@ from gateway.collect.cases import open_case
 from gateway.domain.actions import CaseKind
 from gateway.returns.parts import store_part_outcome
 from gateway.returns.request import RefundAsked, insert_refund
-from processors.outcome import RefundPending, RefundSucceeded
+from processors.outcome import RefundFailed, RefundPending, RefundSucceeded
 from processors.values import RefundState
 
 OURS: Final = """
@@ -47,6 +47,7 @@ EXCESS: Final = """
                         and r.target = 'balance' and r.state in ('sending', 'unknown'))
     from tollbridge.invoice i where i.account = $1 and i.id = $2
 """
+CURRENCY: Final = "select currency from tollbridge.attempt where id = $1"
 LOCK: Final = "select surplus from tollbridge.attempt where id = $1 for update"
 
 
@@ -72,8 +73,13 @@ async def store_told(attempt: asyncpg.Record, connection: str, told: RefundState
     unnamed = not told.reference and not told.external
     if unnamed and await sql.row(ON_THE_WIRE, attempt["id"], told.amount.amount) is not None:
         raise MayBeOursError(told.processor_id)
-    if not told.processor_id or not isinstance(told.outcome, RefundSucceeded | RefundPending):
+    # A failure is kept too: an older notice of its success may be slower.
+    if not told.processor_id or not isinstance(told.outcome, RefundSucceeded | RefundPending | RefundFailed):
         return False
+    if told.amount.currency != await sql.value(CURRENCY, attempt["id"]):
+        reason = f"the refund {told.processor_id} is in {told.amount.currency}, and its charge is not"
+        await open_case(account, CaseKind.NOTICE_MISMATCH, attempt["id"], reason, now, invoice=attempt["invoice"])
+        return True
     await _take_in(attempt, connection, told, now)
     return True
 
