@@ -17,7 +17,7 @@ from gateway.collect.cases import open_case
 from gateway.domain.actions import CaseKind
 from gateway.returns.parts import store_part_outcome
 from gateway.returns.request import RefundAsked, insert_refund
-from processors.outcome import RefundFailed, RefundPending, RefundSucceeded
+from processors.outcome import RefundPending, RefundSucceeded
 from processors.values import RefundState
 
 OURS: Final = """
@@ -73,8 +73,7 @@ async def store_told(attempt: asyncpg.Record, connection: str, told: RefundState
     unnamed = not told.reference and not told.external
     if unnamed and await sql.row(ON_THE_WIRE, attempt["id"], told.amount.amount) is not None:
         raise MayBeOursError(told.processor_id)
-    # A failure is kept too: an older notice of its success may be slower.
-    if not told.processor_id or not isinstance(told.outcome, RefundSucceeded | RefundPending | RefundFailed):
+    if not told.processor_id or not isinstance(told.outcome, RefundSucceeded | RefundPending):
         return False
     if told.amount.currency != await sql.value(CURRENCY, attempt["id"]):
         reason = f"the refund {told.processor_id} is in {told.amount.currency}, and its charge is not"

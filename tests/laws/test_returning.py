@@ -505,26 +505,6 @@ async def test_a_surplus_that_was_returned_is_taken_back_too(world: World, monke
     assert await world.open_cases() != []
 
 
-async def test_a_dashboard_refund_whose_failure_is_heard_first(world: World) -> None:
-    """Stripe shows what never went back: the notices come the other way round, and the first one is not kept."""
-    signup = await world.signup("ok")
-    account = world.practice.account(world.shop.practice_key)
-    world.practice.delivery.set(drop=True)
-    world.practice.script_refunds(world.shop.practice_key, "failed_later")
-    made = in_dashboard(world, 400)
-    succeeded = made.shown(account.id)
-    world.practice.settle_refund(made.id, "failed")
-    world.practice.delivery.set(drop=False)
-    world.practice.announce(account, "refund.reversed", made.shown(account.id))
-    await world.settle()
-    world.practice.announce(account, "refund.succeeded", succeeded)
-    await world.settle()
-    for _ in range(3):
-        await world.later(days=1)
-
-    assert (returned(world), credited(world, signup.invoice)) == ([], []), await world.open_cases()
-
-
 async def test_one_alone_resolves_a_note_above_the_limit(world: World) -> None:
     """Policy `approval_above`: what waits for approval when a worker carries it out does not when one person does."""
     await speak_like(world, "adyen")

@@ -57,6 +57,7 @@ async def test_part_with_tax(world: World) -> None:
 
 
 @pytest.mark.scenario(208)
+@pytest.mark.slow
 @pytest.mark.parametrize("off", [None, 15.0, 33.0])
 @pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
 async def test_the_note_comes_to_the_refund(world: World, plan: list[tuple[int, list[str]]], off: float | None) -> None:

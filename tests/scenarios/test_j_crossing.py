@@ -32,7 +32,15 @@ async def _ends_as_one(world: World, invoice: str, amount: int = 1000) -> None:
 
 @pytest.mark.scenario(151)
 @pytest.mark.parametrize("first", ["dashboard", "note"])
-@pytest.mark.parametrize("lost", ["neither", "processor", "stripe", "both"])
+@pytest.mark.parametrize(
+    "lost",
+    [
+        "neither",
+        pytest.param("processor", marks=pytest.mark.slow),
+        pytest.param("stripe", marks=pytest.mark.slow),
+        "both",
+    ],
+)
 async def test_refunded_and_credited_by_hand(world: World, first: str, lost: str) -> None:
     signup = await world.signup("ok")
     if lost in ("processor", "both"):

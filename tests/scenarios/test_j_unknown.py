@@ -47,6 +47,7 @@ async def _returned_once(world: World, invoice: str, amount: int = 400) -> None:
 
 
 @pytest.mark.scenario(154)
+@pytest.mark.slow
 @pytest.mark.parametrize("effect", LOST)
 @pytest.mark.parametrize("notices", ["heard", "lost"])
 async def test_its_answer_is_lost(world: World, effect: str, notices: str) -> None:
@@ -90,6 +91,7 @@ async def test_looking_fails_as_well(world: World) -> None:
 
 
 @pytest.mark.scenario(154)
+@pytest.mark.slow
 @pytest.mark.parametrize("like", MANNERS)
 @pytest.mark.parametrize("fault", ["none", "lost_before", "lost_after", "error_after", "429"])
 async def test_in_every_manner(world: World, like: str, fault: str) -> None:
@@ -106,6 +108,7 @@ async def test_in_every_manner(world: World, like: str, fault: str) -> None:
 
 
 @pytest.mark.scenario(151)
+@pytest.mark.slow
 @pytest.mark.parametrize("like", MANNERS)
 async def test_in_the_dashboard_of_every_manner(world: World, like: str) -> None:
     await speak_like(world, like)
@@ -145,6 +148,7 @@ async def test_the_processor_is_away_for_two_days(world: World) -> None:
 
 
 @pytest.mark.scenario(154)
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [{"effect": "error_before", "status": 429, "times": 2}, {"effect": "lost_after"}])
 @pytest.mark.parametrize(
     "path", ["/v1/credit_notes/preview", "/v1/credit_notes", "/v1/invoices/{id}/lines", "POST /v1/credit_notes"]
@@ -160,6 +164,7 @@ async def test_stripe_is_away_at_a_step(world: World, path: str, fault: dict[str
 
 
 @pytest.mark.scenario(154)
+@pytest.mark.slow
 @pytest.mark.parametrize("effect", ["error_after", "error_before", "lost_after", "lost_before", "broken_body"])
 @pytest.mark.parametrize("heard", [True, False])
 async def test_the_note_s_answer_is_lost(world: World, effect: str, heard: bool) -> None:
