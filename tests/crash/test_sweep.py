@@ -24,14 +24,14 @@ def _run(module: str, *arguments: str) -> dict[str, Any]:
 
 def test_sampled_stops_change_nothing() -> None:
     report = _run("sweep", "--limit", "24", "--players", "1")
-    assert report["histories"] == 36
+    assert report["histories"] == 24
     assert report["deaths"] > report["lost_answers"] > 0
     assert all(points > 10 for points in report["points"].values()), "a path without points shows nothing"
 
 
 def test_sampled_orders_change_nothing() -> None:
     report = _run("orders", "--limit", "20", "--players", "1")
-    assert report["orders"] == 25
+    assert report["orders"] == 20
     assert all(len(events) > 3 for events in report["events"].values())
 
 
