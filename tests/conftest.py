@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 from collections.abc import AsyncIterator
+from functools import cache
 from uuid import uuid4
 
 import pytest
@@ -28,6 +30,8 @@ class _Policy(asyncio.DefaultEventLoopPolicy):
 def pytest_configure(config: pytest.Config) -> None:
     """The controller alone starts the server; xdist's workers inherit its environment."""
     asyncio.set_event_loop_policy(_Policy())
+    # Every client reads the authorities' certificates anew; thousands of clients here never meet one of them.
+    ssl.create_default_context = cache(ssl.create_default_context)
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
     config.stash[SERVER] = TestServer()

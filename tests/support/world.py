@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import httpx
+from litestar import Litestar
 
 from db.encryption import Keyring, generate_key
 from gateway.app import create_app
@@ -73,6 +75,18 @@ class World(Truth):
         return self.shops[0]
 
 
+@cache
+def keyring() -> Keyring:
+    """One for the whole run: everything that it has sealed is gone with a test's database."""
+    return Keyring.parse(f"test:{generate_key()}", generate_key())
+
+
+@cache
+def gateway(settings: Settings) -> Litestar:
+    """The gateway's application, made once: a third of a second for each of a thousand worlds adds up."""
+    return create_app(settings, keyring())
+
+
 @asynccontextmanager
 async def world(
     doors: Doors,
@@ -84,12 +98,11 @@ async def world(
 ) -> AsyncIterator[World]:
     """A new world behind the doors, with an empty database, and its end."""
     settings, record = settings or Settings(outbound_private=True), Record()
-    keyring = Keyring.parse(f"test:{generate_key()}", generate_key())
     sandbox, practice = StripeSandbox(), PracticeProcessor()
     sandbox.delivery.set(mode="manual")
     practice.delivery.set(mode="manual")
     practice.origin = doors.practice.url
-    app = create_app(settings, keyring)
+    app = gateway(settings)
     merchant = Merchant()
     doors.stripe.app, doors.practice.app, doors.gateway.app, doors.merchant.app = (
         record.hearing("stripe", stripe_wrapper(create_stripe(sandbox))),
@@ -98,13 +111,13 @@ async def world(
         record.hearing("merchant", merchant),
     )
     with record.listening(log_format):
-        async with app.lifespan(), running(settings, keyring) as runtime:
+        async with app.lifespan(), running(settings, keyring()) as runtime:
             made = World(
                 sandbox, doors.stripe.url, practice, doors.practice.url, runtime, doors.gateway.url, doors.http, record
             )
             made.merchant, made.merchant_url = merchant, doors.merchant.url
             for number in range(shops):
-                made.shops.append(await open_shop(made, keyring, f"shop{number or ''}"))
+                made.shops.append(await open_shop(made, keyring(), f"shop{number or ''}"))
             sandbox.calls.clear()
             try:
                 yield made
