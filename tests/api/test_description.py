@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import jsonschema_rs
 import pytest
 
-from tests.api.conftest import Api
 from tests.api.matrix import ROUTES
 
 Description = dict[str, Any]
 
 
-@pytest.fixture
-async def description(api: Api) -> Description:
-    return dict((await api.http.get("/docs/openapi.json")).json())
+@pytest.fixture(scope="session")
+async def description(served: Any) -> Description:
+    """As it is served, read once."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=served), base_url="http://test") as http:
+        return dict((await http.get("/docs/openapi.json")).json())
 
 
 def operation(description: Description, route: str) -> Description:

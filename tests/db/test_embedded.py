@@ -1,4 +1,7 @@
-"""The embedded server through its life: shared, killed, orphaned, mistaken for somebody else, out of reach."""
+"""The embedded server through its life: shared, killed, orphaned, mistaken for somebody else, out of reach.
+
+Each server takes a second or two to make: the odd ones wait for the slow ring.
+"""
 
 from __future__ import annotations
 
@@ -99,6 +102,7 @@ def test_the_last_user_stops_it(server: EmbeddedPostgres, home: Path) -> None:
     assert second.stop() is True
 
 
+@pytest.mark.slow
 def test_as_a_context_manager(made_home: Path) -> None:
     server = EmbeddedPostgres(made_home, settings=FAST)
     with server as dsn:
@@ -106,6 +110,7 @@ def test_as_a_context_manager(made_home: Path) -> None:
     assert server.postmaster_pid() is None
 
 
+@pytest.mark.slow
 def test_starters_at_once_share_one_server(home: Path) -> None:
     users = [user(home, "sys.stdin.read(); server.stop()") for _ in range(4)]
     outputs = [process.communicate(timeout=60)[0] for process in users]
@@ -114,6 +119,7 @@ def test_starters_at_once_share_one_server(home: Path) -> None:
     assert EmbeddedPostgres(home).postmaster_pid() is None
 
 
+@pytest.mark.slow
 def test_a_killed_user_does_not_keep_it_running(made_home: Path) -> None:
     killed = user(made_home, "os.kill(os.getpid(), 9)")
     pid = int(killed.communicate(timeout=60)[0])
@@ -150,6 +156,7 @@ def test_committed_rows_survive_kill_9_of_the_server(made_home: Path) -> None:
     assert second.stop() is True
 
 
+@pytest.mark.slow
 def test_waits_for_orphans_of_a_killed_server(server: EmbeddedPostgres, home: Path) -> None:
     async def crash_under_a_busy_backend() -> None:
         connection = await asyncpg.connect(server.dsn)
@@ -195,6 +202,7 @@ def bystander() -> Iterator[int]:
     process.wait()
 
 
+@pytest.mark.slow
 def test_a_pid_file_that_names_somebody_else_is_no_server(server: EmbeddedPostgres, bystander: int) -> None:
     server.stop()
     leave_pid_file(server, bystander)
@@ -203,6 +211,7 @@ def test_a_pid_file_that_names_somebody_else_is_no_server(server: EmbeddedPostgr
     os.kill(bystander, 0)
 
 
+@pytest.mark.slow
 def test_a_pid_file_that_names_a_zombie_is_no_server(server: EmbeddedPostgres) -> None:
     server.stop()
     zombie = place.Account.choose(Path("/nowhere")).popen(["/bin/true"])
@@ -212,6 +221,7 @@ def test_a_pid_file_that_names_a_zombie_is_no_server(server: EmbeddedPostgres) -
     zombie.wait()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["", "garbage\n"])
 def test_a_broken_pid_file_is_no_server(server: EmbeddedPostgres, text: str) -> None:
     server.stop()
@@ -219,6 +229,7 @@ def test_a_broken_pid_file_is_no_server(server: EmbeddedPostgres, text: str) -> 
     assert query(server.start(), "select 1") == 1
 
 
+@pytest.mark.slow
 def test_a_pid_file_of_a_dead_process_is_left_to_postgresql(server: EmbeddedPostgres) -> None:
     server.stop()
     dead = subprocess.Popen(["/bin/true"])
@@ -227,6 +238,7 @@ def test_a_pid_file_of_a_dead_process_is_left_to_postgresql(server: EmbeddedPost
     assert query(server.start(), "select 1") == 1
 
 
+@pytest.mark.slow
 def test_a_stranger_in_the_pid_file_of_a_shared_home_is_refused(
     server: EmbeddedPostgres, home: Path, bystander: int
 ) -> None:
@@ -239,6 +251,7 @@ def test_a_stranger_in_the_pid_file_of_a_shared_home_is_refused(
 # ------------------------------------------------------------- paths, errors
 
 
+@pytest.mark.slow
 def test_a_long_path_gets_a_short_socket_directory(home: Path) -> None:
     long = home / ("x" * 60) / ("y" * 60)
     server = EmbeddedPostgres(long, settings=FAST)
@@ -256,6 +269,7 @@ def test_a_long_path_gets_a_short_socket_directory(home: Path) -> None:
     shutil.rmtree(sockets)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a b'c%e#ü", "a, b"])
 def test_odd_characters_in_the_path(home: Path, name: str) -> None:
     with EmbeddedPostgres(home / name, settings=FAST) as dsn:
@@ -268,6 +282,7 @@ def test_what_the_shell_of_pg_ctl_expands_is_refused(home: Path, character: str)
         EmbeddedPostgres(home / f"a{character}b").start()
 
 
+@pytest.mark.slow
 def test_another_major_version_is_refused(server: EmbeddedPostgres) -> None:
     server.stop()
     (server.data / "PG_VERSION").write_text("17\n")
@@ -276,6 +291,7 @@ def test_another_major_version_is_refused(server: EmbeddedPostgres) -> None:
     (server.data / "PG_VERSION").write_text("18\n")
 
 
+@pytest.mark.slow
 def test_a_server_that_cannot_start_says_why(made_home: Path) -> None:
     reason = r'does not start(.|\n)*invalid value for parameter "shared_buffers"'
     with pytest.raises(EmbeddedPostgresError, match=reason):
@@ -296,6 +312,7 @@ def test_a_home_that_cannot_be_made_is_named(home: Path) -> None:
         EmbeddedPostgres(home / "below").start()
 
 
+@pytest.mark.slow
 def test_a_hanging_starter_is_named(home: Path) -> None:
     import fcntl
 
@@ -306,6 +323,7 @@ def test_a_hanging_starter_is_named(home: Path) -> None:
             EmbeddedPostgres(home, start_timeout_s=0.2).start()
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_is_named(server: EmbeddedPostgres, made_home: Path) -> None:
     pid = server.postmaster_pid()
     assert pid is not None
@@ -364,6 +382,7 @@ def test_a_home_out_of_the_accounts_reach_keeps_its_data_elsewhere(private: Path
         assert query(dsn, "select id from thing") == 1, "the data are found again although the home is in reach now"
 
 
+@pytest.mark.slow
 @AS_ROOT
 def test_data_that_went_out_of_reach_are_not_silently_replaced(private: Path) -> None:
     private.chmod(0o755)
@@ -374,6 +393,7 @@ def test_data_that_went_out_of_reach_are_not_silently_replaced(private: Path) ->
         EmbeddedPostgres(private / "home", settings=FAST).start()
 
 
+@pytest.mark.slow
 @AS_ROOT
 def test_programs_out_of_the_accounts_reach_are_copied_once(
     private: Path, made_home: Path, monkeypatch: pytest.MonkeyPatch
