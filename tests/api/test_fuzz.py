@@ -6,7 +6,9 @@ Whatever is asked, the answer is one that the operation describes: its status, i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
+from itertools import count
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
@@ -27,8 +29,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from db.encryption import Keyring, generate_key
+from gateway import waiting
 from gateway.app import create_app
-from gateway.checkout import sessions
 from gateway.settings import Settings
 from tests.api.conftest import Api, problem
 from tests.api.matrix import ACCOUNT_KEYS, ROUTES, Row
@@ -62,12 +64,8 @@ def operations() -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No worker to wait for, and nobody outside: wherever a request may lead, its connection is refused."""
-    wait_for = sessions.wait_for
-
-    async def at_once(account: str, session: str, _wait_s: float, **states: Any) -> Any:
-        return await wait_for(account, session, 0.0, **states)
-
-    monkeypatch.setattr(sessions, "wait_for", at_once)
+    # Every look at the clock is an hour after the last: patience is over at once.
+    monkeypatch.setattr(waiting, "time", SimpleNamespace(monotonic=partial(next, count(0, 3600))))
     with respx.mock(assert_all_called=False, assert_all_mocked=True) as outside:
         outside.route().mock(side_effect=httpx.ConnectError("nobody is there"))
         yield
