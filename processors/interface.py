@@ -18,6 +18,7 @@ from processors.capabilities import Capabilities
 from processors.declines import DeclineTable
 from processors.outcome import ChargeOutcome, LookupOutcome, RefundLookupOutcome, RefundOutcome
 from processors.values import (
+    Acknowledgement,
     ChargeQuery,
     ChargeRequest,
     MethodState,
@@ -30,8 +31,10 @@ from processors.values import (
     RefundQuery,
     RefundRequest,
     RefundState,
+    Reply,
     Secret,
     Settlement,
+    SetupCompletion,
     SetupRequest,
     SetupResult,
     SetupSession,
@@ -48,8 +51,12 @@ class ProcessorAdapter(Protocol):
     capabilities: ClassVar[Capabilities]
     credential_fields: ClassVar[tuple[str, ...]]
     """The fields of a connection that are secrets; all are required and none may be empty."""
+    optional_credential_fields: ClassVar[tuple[str, ...]]
+    """Secrets that may be left out, such as the webhook secret that is being rotated away."""
     option_fields: ClassVar[tuple[str, ...]]
-    """The fields that are not secret, such as `base_url`."""
+    """The fields that are not secret and required, such as the merchant's account there."""
+    optional_option_fields: ClassVar[tuple[str, ...]]
+    """Those that may be left out, such as a `base_url` where the processor's own is known."""
     declines: ClassVar[DeclineTable]
     """What its decline codes mean: shown to operators, who may class a code otherwise."""
 
@@ -75,8 +82,11 @@ class ProcessorAdapter(Protocol):
         """Open a set-up for a payer's frontend; raises CallError."""
         ...
 
-    async def complete_setup(self, processor_ref: str) -> SetupResult:
-        """What has become of a set-up, asked at the processor itself; raises CallError."""
+    async def complete_setup(self, completion: SetupCompletion) -> SetupResult:
+        """What has become of a set-up, asked at the processor itself; raises CallError.
+
+        It's asked again until it is ready or has failed, and gives the same method each time.
+        """
         ...
 
     async def method_state(self, method: PaymentMethodReference) -> MethodState:
@@ -125,11 +135,16 @@ class ProcessorAdapter(Protocol):
         """
         ...
 
-    def verify(self, delivery: RawDelivery) -> tuple[Notice, ...]:
+    async def verify(self, delivery: RawDelivery) -> tuple[Notice, ...]:
         """The notices of a delivery whose signature over the raw bytes holds; raises WebhookError.
 
         Where `capabilities.webhook` is an unsigned ping there is nothing to hold: `parse` fetches all that it says.
+        A certificate that isn't known yet is fetched, from the processor's own hosts alone; raises CallError.
         """
+        ...
+
+    def acknowledge(self, delivery: RawDelivery, became: Acknowledgement) -> Reply:
+        """The answer that the processor wants to a delivery; also to one by which it only tries the address."""
         ...
 
     async def parse(self, notice: Notice) -> tuple[ProcessorEvent, ...]:

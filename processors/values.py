@@ -50,20 +50,30 @@ class Card(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class PaymentMethodReference(msgspec.Struct, frozen=True):
-    """A token, vault id or mandate at the processor, with the payer's id there."""
+    """A token, vault id or mandate at the processor, with the payer's id there.
+
+    `initial_payment` is the processor's id of the payment in which the payer agreed to later ones, where each of these
+    must name it (a card scheme's rule for what a merchant initiates).
+    """
 
     token: Secret
     processor_customer: Secret | None = None
+    initial_payment: Secret | None = None
 
 
 class SetupRequest(msgspec.Struct, frozen=True):
-    """A payer is about to enter a payment method. `reference` is ours, for whoever looks it up at the processor."""
+    """A payer is about to enter a payment method. `reference` is ours, for whoever looks it up at the processor.
+
+    `customer` is the payer's id at Stripe, for a processor that wants an id of ours for each payer; empty where there
+    is none yet.
+    """
 
     reference: str
     idempotency_key: str
     currency: str
     return_url: str = ""
     locale: str = ""
+    customer: str = ""
 
 
 class SetupSession(Unprinted, frozen=True):
@@ -76,6 +86,17 @@ class SetupSession(Unprinted, frozen=True):
     redirect_url: str = ""
     client: Mapping[str, str] = {}
     expires_at: datetime | None = None
+
+
+class SetupCompletion(Unprinted, frozen=True):
+    """A payer may be done. `client` is what the processor's client code gave the browser in the end, if anything.
+
+    Where completing makes something at the processor, it's under `idempotency_key`, the same at each look.
+    """
+
+    processor_ref: str
+    idempotency_key: str
+    client: Mapping[str, str] = {}
 
 
 class SetupReady(msgspec.Struct, frozen=True, tag="ready"):
@@ -109,6 +130,16 @@ class MethodState(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Usage(StrEnum):
+    """Why the merchant charges without the payer, as the card schemes tell it apart.
+
+    RECURRING: an amount that comes with a fixed rhythm. UNSCHEDULED: when and how much depend on what was used.
+    """
+
+    RECURRING = "recurring"
+    UNSCHEDULED = "unscheduled"
+
+
 class ChargeRequest(msgspec.Struct, frozen=True):
     """One attempt. `reference` is unique for ever at this connection, `idempotency_key` was committed before."""
 
@@ -118,6 +149,7 @@ class ChargeRequest(msgspec.Struct, frozen=True):
     method: PaymentMethodReference
     description: str
     metadata: Mapping[str, str] = {}
+    usage: Usage = Usage.RECURRING
 
 
 class PreparedCall(Unprinted, frozen=True):
@@ -172,6 +204,23 @@ class RawDelivery(Unprinted, frozen=True):
         """The one value of `name`; empty where it is absent or stands there more than once."""
         values = [value for key, value in self.headers if key == name]
         return values[0] if len(values) == 1 else ""
+
+
+class Acknowledgement(StrEnum):
+    """What became of a delivery, for the answer that its processor wants."""
+
+    STORED = "stored"
+    REFUSED = "refused"
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """The answer to a delivery. A processor that gets another status than it wants sends again, or gives up.
+
+    An empty body means that any will do.
+    """
+
+    status: int = 200
+    body: str = "ok"
 
 
 class Notice(Unprinted, frozen=True):

@@ -85,7 +85,8 @@ create table tollbridge.connection (
     account text not null references tollbridge.account on delete restrict,
     name text not null check (name ~ '^[a-z0-9][a-z0-9_-]{0,62}$'),
     adapter text not null,
-    credentials bytea not null,
+    credentials bytea not null,                    -- encrypted
+    credential_fields text[] not null default '{}', -- the names of those that are set
     options jsonb not null default '{}',
     currencies text[] not null default '{}',
     priority integer not null default 0,
@@ -769,6 +770,7 @@ create table tollbridge.payment_setup (
     payment_method_session text,                   -- of either kind
     connection text not null,
     processor_ref bytea not null,                  -- encrypted: what the processor calls it
+    client bytea,                                  -- encrypted: what the processor's code gave the browser; erased in the end
     vault_hash text,                               -- of a token that came of it and is not wanted: its deletion has begun
     state text not null check (state in ('open', 'stored', 'failed', 'dropped')),
     named_at timestamptz,                          -- when a browser came back with it

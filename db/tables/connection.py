@@ -15,6 +15,7 @@ class Connection(Table, tablename="connection", schema=SCHEMA, db=DB):
     name = Text()
     adapter = Text()
     credentials = Bytea()
+    credential_fields = texts()
     options = JSONB()
     currencies = texts()
     priority = Integer()

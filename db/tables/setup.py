@@ -33,6 +33,7 @@ class PaymentSetup(Table, tablename="payment_setup", schema=SCHEMA, db=DB):
     payment_method_session = optional_text()
     connection = Text()
     processor_ref = Bytea()
+    client = Bytea(null=True, default=None)
     vault_hash = optional_text()
     state = Text()
     named_at = at()

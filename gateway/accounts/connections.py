@@ -24,6 +24,7 @@ from gateway.clock import business_now
 from gateway.connections import UnknownAdapterError, adapter_class, capabilities_of
 from gateway.runtime import Runtime
 from processors.errors import ConfigurationError, RefusedError
+from processors.interface import ProcessorAdapter
 from processors.outcome import DeclineClass
 from processors.values import Secret
 
@@ -32,13 +33,13 @@ RecordOn = Literal["confirmed", "settled"]
 
 INSERT = """
     insert into tollbridge.connection
-        (id, account, name, adapter, credentials, options, currencies, priority, record_on, declines, enabled,
-         created_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+        (id, account, name, adapter, credentials, credential_fields, options, currencies, priority, record_on, declines,
+         enabled, created_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 """
 UPDATE = """
-    update tollbridge.connection set credentials = $2, options = $3, currencies = $4, priority = $5, record_on = $6,
-        declines = $7, enabled = $8 where id = $1
+    update tollbridge.connection set credentials = $2, credential_fields = $3, options = $4, currencies = $5,
+        priority = $6, record_on = $7, declines = $8, enabled = $9 where id = $1
 """
 # A connection means something to the invoices of customers with a payment method there; to all others only where no
 # other one takes their currency: with it they are ours, without it they are not.
@@ -124,8 +125,9 @@ async def add(
             check_settles(await policy_of(account), adapter, "record_on")
         sealed = _sealed(runtime.keyring, connection, credentials)
         try:
-            values = (adapter, sealed, _json(options), currencies, priority, record_on, _json(overrides), enabled, now)
-            await sql.rows(INSERT, connection, account, name, *values)
+            secret = (sealed, sorted(credentials))
+            values = (_json(options), currencies, priority, record_on, _json(overrides), enabled, now)
+            await sql.rows(INSERT, connection, account, name, adapter, *secret, *values)
         except asyncpg.UniqueViolationError:
             raise NameTakenError("name", f"there is a connection {name!r} already") from None
         after = {
@@ -162,7 +164,7 @@ async def update(runtime: Runtime, by: Author, account: str, connection: str, ch
             sealed = row["credentials"] if new == old else _sealed(runtime.keyring, row["id"], new)
             now, classed = await business_now(), _json(after["declines"])
             values = (after["currencies"], after["priority"], after["record_on"], classed, after["enabled"])
-            await sql.rows(UPDATE, row["id"], sealed, _json(after["options"]), *values)
+            await sql.rows(UPDATE, row["id"], sealed, sorted(new), _json(after["options"]), *values)
             await by.note(account, "connection.updated", row["id"], name=row["name"], before=was, after=is_now)
             # Such a case before invoices, as where a decline opens it.
             await declines.close_cases(account, row["id"], after["declines"].keys() - before["declines"].keys(), now)
@@ -237,8 +239,8 @@ def _check_config(runtime: Runtime, name: str, credentials: Mapping[str, Secret]
     except UnknownAdapterError as error:
         raise FieldError("adapter", str(error)) from None
     for kind, given, known in (
-        ("credentials", credentials, adapter.credential_fields),
-        ("options", options, adapter.option_fields),
+        ("credentials", credentials, _credential_fields(adapter)),
+        ("options", options, _option_fields(adapter)),
     ):
         for field in sorted(set(given) - set(known)):
             there = ", ".join(known) or "none"
@@ -246,12 +248,21 @@ def _check_config(runtime: Runtime, name: str, credentials: Mapping[str, Secret]
     for field in adapter.credential_fields:
         if field not in credentials:
             raise FieldError(f"credentials.{field}", "this parameter is required")
-        if not credentials[field].reveal().strip():
+    for field, secret in credentials.items():
+        if not secret.reveal().strip():
             raise FieldError(f"credentials.{field}", "is empty")
     try:
         runtime.connections.build(name, dict(credentials), dict(options))
     except ConfigurationError as error:
-        raise _located(adapter.credential_fields, adapter.option_fields, error) from None
+        raise _located(_credential_fields(adapter), _option_fields(adapter), error) from None
+
+
+def _credential_fields(adapter: type[ProcessorAdapter]) -> tuple[str, ...]:
+    return (*adapter.credential_fields, *adapter.optional_credential_fields)
+
+
+def _option_fields(adapter: type[ProcessorAdapter]) -> tuple[str, ...]:
+    return (*adapter.option_fields, *adapter.optional_option_fields)
 
 
 def _located(credentials: Sequence[str], options: Sequence[str], error: ConfigurationError) -> FieldError:
@@ -279,13 +290,8 @@ def _shown(row: Any) -> Connection:
     fields = {name: row[name] for name in COLUMNS.split(", ")}
     fields |= {"options": msgspec.json.decode(row["options"]), "currencies": tuple(row["currencies"])}
     fields["declines"] = msgspec.json.decode(row["declines"], type=dict[str, DeclineClass])
-    # Every credential is required, so those set are those there are; an adapter that was removed has none to name.
-    try:
-        credentials = adapter_class(row["adapter"]).credential_fields
-    except UnknownAdapterError:
-        credentials = ()
     circuit = Circuit(row["failures"] or 0, row["failing_since"], row["opened_at"], row["probe_at"])
-    return Connection(**fields, credentials=credentials, circuit=circuit)
+    return Connection(**fields, credentials=tuple(row["credential_fields"]), circuit=circuit)
 
 
 def _sealed(keyring: Keyring, connection: str, credentials: Mapping[str, Secret]) -> bytes:

@@ -16,7 +16,7 @@ from gateway.accounts.keys import Scope
 from gateway.api.auth import Bearer, Principal, requires
 from gateway.api.openapi import also, changing, example, problems
 from gateway.api.problems import Code
-from gateway.api.setup import Failure, failure_of, setup_of
+from gateway.api.setup import ClientResult, Failure, failure_of, setup_of
 from gateway.api.waiting import WaitS, so_far
 from gateway.checkout import change as changes
 from gateway.checkout import sessions
@@ -74,6 +74,7 @@ class ConfirmBody(Unprinted, frozen=True, forbid_unknown_fields=True):
         str,
         about("The id that the processor's page came back with; it must be that of this session. May be left out."),
     ] = ""
+    client: ClientResult = msgspec.field(default_factory=dict)
     payment_method: Annotated[str, about("A stored method of the customer's, instead of a set-up.")] = ""
     wait_s: WaitS = 20.0
 
@@ -171,7 +172,9 @@ async def confirm(
     runtime: NamedDependency[Runtime],
 ) -> Response[Session]:
     """200 with `complete`, `requires_action` or `failed`; 202 with `processing` where it takes longer than `wait_s`."""
-    await sessions.confirm(runtime, principal.account, session_id, payment_method=data.payment_method, setup=data.setup)
+    await sessions.confirm(
+        runtime, principal.account, session_id, payment_method=data.payment_method, setup=data.setup, client=data.client
+    )
     await sessions.wait_for(principal.account, session_id, data.wait_s)
     return so_far(await _shown(runtime, principal, session_id))
 

@@ -17,7 +17,7 @@ from gateway.accounts.keys import Scope
 from gateway.api.auth import Bearer, Principal, requires
 from gateway.api.openapi import also, changing, example, problems
 from gateway.api.problems import Code
-from gateway.api.setup import Failure, failure_of, setup_of
+from gateway.api.setup import ClientResult, Failure, failure_of, setup_of
 from gateway.api.waiting import WaitS, so_far
 from gateway.customers import method_sessions as sessions
 from gateway.customers.client_secret import client_secret
@@ -79,6 +79,7 @@ class CompleteBody(Unprinted, frozen=True, forbid_unknown_fields=True):
         str,
         about("The id that the processor's page came back with; it must be that of this session. May be left out."),
     ] = ""
+    client: ClientResult = msgspec.field(default_factory=dict)
     wait_s: WaitS = 20.0
 
 
@@ -148,7 +149,7 @@ async def complete(
 
     A payer who is done and does not come back is found as well, some minutes later.
     """
-    await sessions.complete(runtime, principal.account, session_id, setup=data.setup)
+    await sessions.complete(runtime, principal.account, session_id, setup=data.setup, client=data.client)
     row = await sessions.wait_for(principal.account, session_id, data.wait_s)
     return so_far(await _shown(runtime, principal, row))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Final, TypeAlias
 
 import asyncpg
@@ -55,6 +55,13 @@ class Setup(Unprinted, frozen=True):
     expires_at: Annotated[int | None, about("Unix seconds; null: the processor does not say.")]
 
 
+ClientResult: TypeAlias = Annotated[
+    Mapping[Annotated[str, msgspec.Meta(min_length=1, max_length=64)], Annotated[str, msgspec.Meta(max_length=20_000)]],
+    msgspec.Meta(
+        max_length=10,
+        description="What the processor's client code gave in the end, such as a nonce. Its names are the processor's.",
+    ),
+]
 SessionId = Annotated[str, PathParameter(description="The session's id.")]
 Begin: TypeAlias = Callable[[Runtime, str, str, str, str], Awaitable[SetupSession]]
 SETUP: Final = example("A redirect", {"processor": "practice-eu", "return_url": "https://shop.example/checkout"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -175,7 +176,7 @@ async def begin_setup(runtime: Runtime, account: str, session: str, processor: s
     )
     if connection is None or processor not in await setups.offers(account, currency or ""):
         raise CheckoutError("not_found", f"no processor {processor!r} is on offer for this session", "processor")
-    made = await setups.begin(runtime, account, session, connection, currency or "", return_url)
+    made = await setups.begin(runtime, row, connection, currency or "", return_url)
     now = await business_now()
     async with DB.transaction():
         again = await sql.row(f"{SESSION} for no key update", account, session)
@@ -186,10 +187,19 @@ async def begin_setup(runtime: Runtime, account: str, session: str, processor: s
     return made
 
 
-async def confirm(runtime: Runtime, account: str, session: str, *, payment_method: str = "", setup: str = "") -> None:
+async def confirm(
+    runtime: Runtime,
+    account: str,
+    session: str,
+    *,
+    payment_method: str = "",
+    setup: str = "",
+    client: Mapping[str, str] | None = None,
+) -> None:
     """Store the intent to pay and poke; a repeat changes nothing. Raises CheckoutError.
 
-    `setup` is what a redirect came back with: it must name the set-up of this very session.
+    `setup` is what a redirect came back with: it must name the set-up of this very session. `client` is what the
+    processor's client code gave the browser.
     """
     now = await business_now()
     async with DB.transaction():
@@ -199,8 +209,7 @@ async def confirm(runtime: Runtime, account: str, session: str, *, payment_metho
         if row["state"] in (SessionState.PROCESSING, SessionState.COMPLETE, SessionState.FAILED):
             return
         _refuse_unless_open(row, now)
-        if setup:
-            await setups.name(runtime, account, session, setup, now)
+        await setups.name(runtime, account, session, setup, client or {}, now)
         connection = row["connection"]
         if payment_method:
             connection = await own_method(account, row["customer"], payment_method)

@@ -34,7 +34,7 @@ from processors.errors import MoneyError
 from processors.interface import ProcessorAdapter
 from processors.money import Money
 from processors.outcome import ChargeOutcome, Found, LookupFailed, LookupOutcome, NotFound, NotSent, Unknown
-from processors.values import ChargeQuery, ChargeRequest, PaymentMethodReference, PreparedCall
+from processors.values import ChargeQuery, ChargeRequest, PaymentMethodReference, PreparedCall, Usage
 
 INSERT = """
     insert into tollbridge.attempt (id, account, invoice, number, connection, payment_method, amount, currency, state,
@@ -62,7 +62,8 @@ async def charge(runtime: Runtime, claim: Claim, loaded: Loaded, action: Charge,
     attempt, key = new_id("att"), attempt_key(account, claim.id, action.number)
     reference = reference_of(adapter, claim.id, action.number)
     method = await method_reference(runtime, account, action.method)
-    request = request_of(claim, reference, action.number, Money(action.amount, invoice.currency), method)
+    amount, usage = Money(action.amount, invoice.currency), invoice.usage
+    request = request_of(claim, reference, action.number, amount, method, usage)
     try:
         call = adapter.prepare_charge(request)
     except MoneyError as error:
@@ -242,7 +243,7 @@ async def ask(adapter: ProcessorAdapter, query: ChargeQuery, timeout_s: float) -
 
 
 def request_of(
-    claim: Claim, reference: str, number: int, amount: Money, method: PaymentMethodReference
+    claim: Claim, reference: str, number: int, amount: Money, method: PaymentMethodReference, usage: Usage
 ) -> ChargeRequest:
     """The request of an attempt. Nothing of a row's own stands in it: a restored database must send the same bytes
     under the same key (law 2)."""
@@ -253,6 +254,7 @@ def request_of(
         method=method,
         description=f"Invoice {claim.id}",
         metadata={"stripe_invoice": claim.id, "attempt_number": str(number)},
+        usage=usage,
     )
 
 

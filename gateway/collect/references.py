@@ -23,16 +23,18 @@ class StoredMethod(Unprinted, frozen=True):
 
     token: str
     processor_customer: str | None = None
+    initial_payment: str | None = None
 
     def reference(self) -> PaymentMethodReference:
-        customer = None if self.processor_customer is None else Secret(self.processor_customer)
-        return PaymentMethodReference(Secret(self.token), customer)
+        return PaymentMethodReference(
+            Secret(self.token), _secret(self.processor_customer), _secret(self.initial_payment)
+        )
 
 
 def sealed_reference(keyring: Keyring, method: str, reference: PaymentMethodReference) -> bytes:
     """A reference as it stands in its method's row."""
-    customer = reference.processor_customer
-    plain = StoredMethod(reference.token.reveal(), customer.reveal() if customer else None)
+    others = (reference.processor_customer, reference.initial_payment)
+    plain = StoredMethod(reference.token.reveal(), *(one.reveal() if one else None for one in others))
     return keyring.encrypt(msgspec.json.encode(plain), table="payment_method", column="reference", row=method)
 
 
@@ -43,3 +45,7 @@ async def method_reference(runtime: Runtime, account: str, method: str) -> Payme
         raise MethodErasedError(method)
     plain = runtime.keyring.decrypt(sealed, table="payment_method", column="reference", row=method)
     return msgspec.json.decode(plain, type=StoredMethod).reference()
+
+
+def _secret(plain: str | None) -> Secret | None:
+    return None if plain is None else Secret(plain)

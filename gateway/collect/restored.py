@@ -117,7 +117,8 @@ async def _take_up(
     outcomes = [scrubbed(outcome, method) for outcome in all_of(found)]
     amount = _amount(outcomes[0], Money(loaded.view.wanted, invoice.currency))
     attempt, reference = new_id("att"), reference_of(adapter, claim.id, number)
-    call = adapter.prepare_charge(request_of(claim, reference, number, amount, method))
+    request = request_of(claim, reference, number, amount, method, invoice.usage)
+    call = adapter.prepare_charge(request)
     sealed = runtime.keyring.encrypt(msgspec.json.encode(call), table="attempt", column="request", row=attempt)
     key = attempt_key(account, claim.id, number)
     of = (action.connection, action.method, amount.amount, amount.currency)

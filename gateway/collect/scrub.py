@@ -17,7 +17,7 @@ SHORTEST = 4
 
 def scrubbed(outcome: ChargeOutcome, method: PaymentMethodReference) -> ChargeOutcome:
     """The same outcome, its texts without the method's token and without the payer's id at the processor."""
-    secrets = [s.reveal() for s in (method.token, method.processor_customer) if s is not None]
+    secrets = [s.reveal() for s in (method.token, method.processor_customer, method.initial_payment) if s is not None]
 
     def clean(text: str) -> str:
         for secret in secrets:

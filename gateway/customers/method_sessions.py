@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Final
 
@@ -123,7 +124,7 @@ async def begin_setup(runtime: Runtime, account: str, session: str, processor: s
     connection = await _connection(account, processor)
     if connection is None or processor not in await setups.offers(account, row["currency"], row["connection"] or ""):
         raise SessionError("not_found", f"no processor {processor!r} is on offer for this session", "processor")
-    made = await setups.begin(runtime, account, session, connection, row["currency"], return_url)
+    made = await setups.begin(runtime, row, connection, row["currency"], return_url)
     now = await business_now()
     async with DB.transaction():
         _refuse_unless_live(await sql.row(f"{SESSION} for no key update", account, session), now)
@@ -133,10 +134,13 @@ async def begin_setup(runtime: Runtime, account: str, session: str, processor: s
     return made
 
 
-async def complete(runtime: Runtime, account: str, session: str, *, setup: str = "") -> None:
+async def complete(
+    runtime: Runtime, account: str, session: str, *, setup: str = "", client: Mapping[str, str] | None = None
+) -> None:
     """The payer came back: have the processor asked, and the method stored. A repeat changes nothing.
 
-    `setup` is what a redirect came back with: it must name a set-up of this very session. Raises SessionError.
+    `setup` is what a redirect came back with: it must name a set-up of this very session. `client` is what the
+    processor's client code gave the browser. Raises SessionError.
     """
     now = await business_now()
     async with DB.transaction():
@@ -150,8 +154,7 @@ async def complete(runtime: Runtime, account: str, session: str, *, setup: str =
             if row["failure_code"]:
                 return
             raise SessionError("payment_method_needs_repair", "no payment method was set up in this session", "setup")
-        if setup:
-            await setups.name(runtime, account, session, setup, now)
+        await setups.name(runtime, account, session, setup, client or {}, now)
         await sql.rows(PROCESSING, account, session)
         await setups.look_at_all(account, session, now)
         await poke.poke(Kind.METHOD_SESSION, account, [session], now)

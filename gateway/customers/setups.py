@@ -9,7 +9,7 @@ where that is long after the session has ended.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -29,6 +29,7 @@ from processors.errors import CallError, RefusedError
 from processors.values import (
     MethodState,
     PaymentMethodReference,
+    SetupCompletion,
     SetupFailed,
     SetupReady,
     SetupRequest,
@@ -54,6 +55,11 @@ INSERT = """
 """
 ALL = """
     select * from tollbridge.payment_setup where account = $1 and (checkout_session = $2 or payment_method_session = $2)
+    order by created_at desc, id desc
+"""
+NAMED = """
+    update tollbridge.payment_setup set named_at = $2, client = case when state = 'open' then coalesce($3, client) end
+    where id = $1
 """
 OPEN = """
     select * from tollbridge.payment_setup
@@ -61,7 +67,8 @@ OPEN = """
     order by named_at desc nulls last, created_at desc, id desc
 """
 END = """
-    update tollbridge.payment_setup set state = $3, look_at = null where account = $1 and id = $2 and state = 'open'
+    update tollbridge.payment_setup set state = $3, look_at = null, client = null
+    where account = $1 and id = $2 and state = 'open'
     returning id
 """
 DELETION = "update tollbridge.payment_setup set vault_hash = $2 where id = $1 and state = 'open'"
@@ -95,11 +102,17 @@ async def offers(account: str, currency: str, connection: str = "") -> list[str]
 
 
 async def begin(
-    runtime: Runtime, account: str, session: str, connection: str, currency: str, return_url: str
+    runtime: Runtime, session: asyncpg.Record, connection: str, currency: str, return_url: str
 ) -> SetupSession:
     """Open a set-up at a processor; raises SessionError. It moves no money. `keep` it before anybody hears of it."""
-    adapter = await runtime.connections.adapter(account, connection)
-    request = SetupRequest(reference=session, idempotency_key=new_id("stp"), currency=currency, return_url=return_url)
+    adapter = await runtime.connections.adapter(session["account"], connection)
+    request = SetupRequest(
+        reference=session["id"],
+        idempotency_key=new_id("stp"),
+        currency=currency,
+        return_url=return_url,
+        customer=session["customer"] or "",
+    )
     try:
         return await adapter.begin_setup(request)
     except RefusedError as error:
@@ -136,11 +149,19 @@ async def open_setups(account: str, session: str) -> list[asyncpg.Record]:
     return await sql.rows(OPEN, account, session)
 
 
-async def name(runtime: Runtime, account: str, session: str, processor_ref: str, now: datetime) -> None:
-    """A browser came back with this set-up: it is asked first. Raises SessionError for one of another session."""
+async def name(
+    runtime: Runtime, account: str, session: str, processor_ref: str, client: Mapping[str, str], now: datetime
+) -> None:
+    """A browser came back with this set-up, and with what the processor's code gave it: it is asked first.
+
+    An empty `processor_ref` means the set-up that was begun last. Raises SessionError for one of another session.
+    """
+    if not processor_ref and not client:
+        return
     for row in await sql.rows(ALL, account, session):
-        if secrets.compare_digest(_ref(runtime, row).encode(), processor_ref.encode()):
-            await sql.rows("update tollbridge.payment_setup set named_at = $2 where id = $1", row["id"], now)
+        if not processor_ref or secrets.compare_digest(_ref(runtime, row).encode(), processor_ref.encode()):
+            sealed = runtime.keyring.encrypt(msgspec.json.encode(client), **_client_of(row)) if client else None
+            await sql.rows(NAMED, row["id"], now, sealed)
             return
     raise SessionError("invalid_request", "this set-up does not belong to this session", "setup")
 
@@ -236,8 +257,12 @@ async def _ask(runtime: Runtime, claim: Claim, row: asyncpg.Record) -> SetupResu
     """What has become of one set-up; raises CallError. One that the processor doesn't know has failed."""
     adapter = await runtime.connections.adapter(claim.account, row["connection"])
     await _hold(runtime, claim)
+    client = {}
+    if row["client"] is not None:
+        plain = runtime.keyring.decrypt(row["client"], **_client_of(row))
+        client = msgspec.json.decode(plain, type=dict[str, str])
     try:
-        return await adapter.complete_setup(_ref(runtime, row))
+        return await adapter.complete_setup(SetupCompletion(_ref(runtime, row), f"complete:{row['id']}", client))
     except RefusedError as error:
         if error.status != 404:
             raise
@@ -253,3 +278,7 @@ async def _hold(runtime: Runtime, claim: Claim) -> None:
 def _ref(runtime: Runtime, row: asyncpg.Record) -> str:
     place = {"table": "payment_setup", "column": "processor_ref", "row": row["id"]}
     return runtime.keyring.decrypt(row["processor_ref"], **place).decode()
+
+
+def _client_of(row: asyncpg.Record) -> dict[str, str]:
+    return {"table": "payment_setup", "column": "client", "row": row["id"]}

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
+from processors.values import Usage
+
 InvoiceStatus = Literal["draft", "open", "paid", "uncollectible", "void", "deleted"]
+RHYTHM: Final = frozenset({"subscription_create", "subscription_cycle"})
+"""Stripe's reasons for an invoice that comes with a period; the rest (a threshold, a change, by hand) come at will."""
 
 
 class StripePayment(StrEnum):
@@ -51,6 +55,11 @@ class BilledInvoice(msgspec.Struct, frozen=True):
     finalized_at: datetime | None = None
     overpaid: int = 0
     """What Stripe took more than the invoice, and credited to the customer's balance."""
+
+    @property
+    def usage(self) -> Usage:
+        """How the card schemes call a charge for it: what comes with the subscription's rhythm, or anything else."""
+        return Usage.RECURRING if self.billing_reason in RHYTHM else Usage.UNSCHEDULED
 
     @property
     def is_closed(self) -> bool:

@@ -10,9 +10,10 @@ failing endpoint can hold up an account's billing for three days (Stripe's docs,
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Coroutine
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 from litestar import HttpMethod, Request, Response, route
@@ -28,14 +29,17 @@ from gateway.inbox.directory import Door
 from gateway.inbox.envelope import Accepted, processor_notice, stripe_notice
 from gateway.inbox.intake import AWAY, Intake, IntakeError, IntakeFullError
 from gateway.inbox.verify import Refusal, SignatureError, check_stripe_signature
-from processors.errors import ConfigurationError, WebhookError
-from processors.values import RawDelivery
+from processors.errors import CallError, ConfigurationError, WebhookError
+from processors.interface import ProcessorAdapter
+from processors.values import Acknowledgement, Notice, RawDelivery, Reply
 
 log = structlog.get_logger()
 
 MOST_HEADERS: Final = 100
 HEADER_BYTES: Final = 32_768
 RETRY_AFTER_S: Final = "5"
+VERIFY_TIMEOUT_S: Final = 8.0
+"""Verifying may fetch a certificate once; most processors give up after ten seconds."""
 
 STATUS: Final[dict[Refusal, int]] = {
     Refusal.NOT_FOUND: 404,
@@ -52,9 +56,19 @@ _OPT: Final = {"exclude_from_auth": True, "exclude_from_csrf": True}
 
 
 class _RefusedError(Exception):
-    def __init__(self, reason: Refusal) -> None:
+    """`reply`: the answer that the sender wants to it, where that is not ours."""
+
+    def __init__(self, reason: Refusal, reply: Reply | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.reply = reply
+
+
+class _Read(NamedTuple):
+    """What a delivery holds, and the answer that its sender wants once it's stored."""
+
+    accepted: list[Accepted]
+    reply: Reply
 
 
 AnyRequest = Request[Any, Any, Any]
@@ -88,10 +102,14 @@ webhook_routes: Final = [stripe_webhook, processor_webhook]
 """The handlers, for the app; it must set `app.state.intake` to a running Intake in its lifespan."""
 
 
-async def _answer(request: AnyRequest, reading: Coroutine[Any, Any, list[Accepted]]) -> Response[str]:
+async def _answer(request: AnyRequest, reading: Coroutine[Any, Any, _Read]) -> Response[str]:
     try:
-        await _intake(request).put(await reading)
-    except (_RefusedError, SignatureError) as error:
+        read = await reading
+        await _intake(request).put(read.accepted)
+    except _RefusedError as error:
+        _tell(request, error.reason)
+        return _refusal(error.reason, error.reply)
+    except SignatureError as error:
         _tell(request, error.reason)
         return _refusal(error.reason)
     except IntakeFullError:
@@ -102,7 +120,7 @@ async def _answer(request: AnyRequest, reading: Coroutine[Any, Any, list[Accepte
     except (ConfigurationError, UnknownAdapterError, EncryptionError) as error:
         log.error("webhook_configuration", error=type(error).__name__)
         return _refusal(Refusal.CONFIGURATION)
-    return Response("ok", media_type=MediaType.TEXT, status_code=HTTP_200_OK)
+    return Response(read.reply.body, media_type=MediaType.TEXT, status_code=read.reply.status)
 
 
 def _tell(request: AnyRequest, reason: Refusal) -> None:
@@ -114,14 +132,14 @@ def _tell(request: AnyRequest, reason: Refusal) -> None:
         log.warning("webhooks_refused", door=door, reason=str(reason), count=count)
 
 
-def _refusal(reason: Refusal) -> Response[str]:
+def _refusal(reason: Refusal, reply: Reply | None = None) -> Response[str]:
     meters.REFUSED.labels(reason).inc()
-    status = STATUS.get(reason, 400)
+    status = STATUS.get(reason, 400) if reply is None else reply.status
     headers = {"retry-after": RETRY_AFTER_S} if status == 503 else {}
     return Response(str(reason), media_type=MediaType.TEXT, status_code=status, headers=headers)
 
 
-async def _stripe(request: AnyRequest, name: str) -> list[Accepted]:
+async def _stripe(request: AnyRequest, name: str) -> _Read:
     directory = _intake(request).directory
     door = await directory.account(name)
     if door is None:
@@ -142,14 +160,14 @@ async def _stripe(request: AnyRequest, name: str) -> list[Accepted]:
     notice, livemode = stripe_notice(door.id, body)
     if livemode is not None and livemode != door.livemode:
         raise _RefusedError(Refusal.LIVEMODE)
-    return [notice]
+    return _Read([notice], Reply())
 
 
 def _check(header: str, body: bytes, door: Door) -> None:
     check_stripe_signature(header, body, door.secrets, time.time())
 
 
-async def _processor(request: AnyRequest, account_name: str, name: str) -> list[Accepted]:
+async def _processor(request: AnyRequest, account_name: str, name: str) -> _Read:
     intake = _intake(request)
     found = await intake.directory.connection(account_name, name)
     if found is None:
@@ -157,19 +175,36 @@ async def _processor(request: AnyRequest, account_name: str, name: str) -> list[
     account, connection = found
     delivery = await _raw(request, intake.runtime.settings.base_url)
     try:
-        notices = (await intake.runtime.connections.adapter(account, connection)).verify(delivery)
+        adapter = await intake.runtime.connections.adapter(account, connection)
+        notices, reply = await _verified(adapter, connection, delivery)
     except UnknownConnectionError:
         raise _RefusedError(Refusal.NOT_FOUND) from None
-    except WebhookError as error:
-        log.info("webhook_refused", connection=connection, error=type(error).__name__)
-        raise _RefusedError(Refusal.PROCESSOR) from None
+    except _RefusedError:
+        raise
     except (ConfigurationError, UnknownAdapterError, EncryptionError, *AWAY):
         raise
     except Exception as error:
         # Nobody's delivery is lost for a mistake in an adapter: it comes again.
         log.error("webhook_adapter_failed", connection=connection, error=type(error).__name__)
         raise _RefusedError(Refusal.CONFIGURATION) from None
-    return [processor_notice(account, connection, n.key, n.kind, n.body) for n in notices]
+    return _Read([processor_notice(account, connection, n.key, n.kind, n.body) for n in notices], reply)
+
+
+async def _verified(
+    adapter: ProcessorAdapter, connection: str, delivery: RawDelivery
+) -> tuple[tuple[Notice, ...], Reply]:
+    """The notices of a delivery, and the answer to it; raises _RefusedError."""
+    try:
+        async with asyncio.timeout(VERIFY_TIMEOUT_S):
+            return await adapter.verify(delivery), adapter.acknowledge(delivery, Acknowledgement.STORED)
+    except WebhookError as error:
+        log.info("webhook_refused", connection=connection, error=type(error).__name__)
+        reply = adapter.acknowledge(delivery, Acknowledgement.REFUSED)
+        raise _RefusedError(Refusal.PROCESSOR, Reply(reply.status, reply.body or str(Refusal.PROCESSOR))) from None
+    except (CallError, TimeoutError) as error:
+        # What proves it could not be fetched: it comes again.
+        log.warning("webhook_not_verified", connection=connection, error=type(error).__name__)
+        raise _RefusedError(Refusal.UNAVAILABLE) from None
 
 
 async def _raw(request: AnyRequest, base_url: str) -> RawDelivery:

@@ -53,6 +53,7 @@ from processors.practice.wire import (
 )
 from processors.transport import Transport, charge_outcome, lookup_outcome, refund_lookup_outcome, refund_outcome
 from processors.values import (
+    Acknowledgement,
     ChargeQuery,
     ChargeRequest,
     EventKind,
@@ -66,8 +67,10 @@ from processors.values import (
     RefundQuery,
     RefundRequest,
     RefundState,
+    Reply,
     Secret,
     Settlement,
+    SetupCompletion,
     SetupRequest,
     SetupResult,
     SetupSession,
@@ -116,7 +119,9 @@ class PracticeAdapter:
     )
     units: ClassVar[Exponents] = mapping.PRACTICE
     credential_fields: ClassVar[tuple[str, ...]] = ("api_key", "webhook_secret")
+    optional_credential_fields: ClassVar[tuple[str, ...]] = ()
     option_fields: ClassVar[tuple[str, ...]] = ("base_url", "account")
+    optional_option_fields: ClassVar[tuple[str, ...]] = ()
     declines: ClassVar[DeclineTable] = mapping.DECLINES
 
     def __init__(self, api_key: Secret, webhook_secret: Secret, account: str, transport: Transport) -> None:
@@ -164,8 +169,8 @@ class PracticeAdapter:
             expires_at=None if setup.expires_at is None else mapping.moment(setup.expires_at),
         )
 
-    async def complete_setup(self, processor_ref: str) -> SetupResult:
-        answer = await self._api.get(f"/v1/setups/{segment(processor_ref)}", "/v1/setups/{id}")
+    async def complete_setup(self, completion: SetupCompletion) -> SetupResult:
+        answer = await self._api.get(f"/v1/setups/{segment(completion.processor_ref)}", "/v1/setups/{id}")
         return mapping.setup_result(answer.decode(ApiSetup))
 
     async def method_state(self, method: PaymentMethodReference) -> MethodState:
@@ -271,7 +276,7 @@ class PracticeAdapter:
 
     # What the processor tells by itself
 
-    def verify(self, delivery: RawDelivery, *, at: float | None = None) -> tuple[Notice, ...]:
+    async def verify(self, delivery: RawDelivery, *, at: float | None = None) -> tuple[Notice, ...]:
         """Raises WebhookError. `at` is machine time in Unix seconds: the system's, unless a test gives it."""
         if self.capabilities.webhook is Webhook.UNSIGNED_PING:
             return notices.pings(delivery.body)
@@ -279,6 +284,9 @@ class PracticeAdapter:
         now = time.time() if at is None else at
         notices.check_signature(header, self._webhook_secret.reveal(), delivery.body, now)
         return notices.notices(delivery.body)
+
+    def acknowledge(self, delivery: RawDelivery, became: Acknowledgement) -> Reply:
+        return Reply() if became is Acknowledgement.STORED else Reply(400, "")
 
     async def parse(self, notice: Notice) -> tuple[ProcessorEvent, ...]:
         if self.capabilities.webhook is not Webhook.UNSIGNED_PING:

@@ -13,6 +13,8 @@ from prometheus_client import REGISTRY
 
 from db import sql
 from gateway.inbox.meters import Refusals
+from processors.errors import NotSentError
+from processors.values import Acknowledgement, Reply
 from tests.support.inbox import (
     SECRET,
     ScriptedAdapter,
@@ -250,9 +252,34 @@ async def test_a_mistake_in_an_adapter_costs_no_delivery(
 ) -> None:
     await add_connection(await add_account())
 
-    def verify(delivery: object) -> object:
+    async def verify(delivery: object) -> object:
         raise mistake("secret")
 
     monkeypatch.setattr(scripted, "verify", verify)
     answer = await http.post("/webhooks/acme/scripted-eu", content=b"x")
     assert (answer.status_code, answer.text) == (503, "configuration")
+
+
+async def test_the_answer_is_the_one_that_the_processor_wants(
+    http: httpx.AsyncClient, scripted: ScriptedAdapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add_connection(await add_account())
+    replies = {Acknowledgement.STORED: Reply(202, "[accepted]"), Acknowledgement.REFUSED: Reply(498, "")}
+    monkeypatch.setattr(scripted, "acknowledge", lambda _delivery, became: replies[became])
+    stored = await http.post("/webhooks/acme/scripted-eu", content=b"x", headers={"scripted-signature": "right"})
+    refused = await http.post("/webhooks/acme/scripted-eu", content=b"x")
+    assert (stored.status_code, stored.text) == (202, "[accepted]")
+    assert (refused.status_code, refused.text) == (498, "notice_refused")
+
+
+async def test_what_could_not_be_verified_comes_again(
+    http: httpx.AsyncClient, scripted: ScriptedAdapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add_connection(await add_account())
+
+    async def verify(_delivery: object) -> object:
+        raise NotSentError("no certificate")
+
+    monkeypatch.setattr(scripted, "verify", verify)
+    answer = await http.post("/webhooks/acme/scripted-eu", content=b"x")
+    assert (answer.status_code, answer.text) == (503, "unavailable")

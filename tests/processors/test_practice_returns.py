@@ -369,7 +369,7 @@ async def test_a_ping_says_nothing_and_all_is_fetched(practice: Practice, receiv
     await practice.processor.flush()
     (delivery,) = receiver.deliveries
     assert set(delivery.body.split(b"&")) == {b"id=" + charge.encode()}
-    notices = adapter.verify(delivery)
+    notices = await adapter.verify(delivery)
     assert {notice.key for notice in notices} == {None}
     events = await adapter.parse(notices[0])
     assert [event.kind for event in events] == [
@@ -384,14 +384,14 @@ async def test_a_ping_says_nothing_and_all_is_fetched(practice: Practice, receiv
 
 async def test_a_ping_about_what_is_not_ours_means_nothing(practice: Practice) -> None:
     adapter = mollie(practice)
-    (notice,) = adapter.verify(RawDelivery("POST", "", (), (), b"id=pch_0"))
+    (notice,) = await adapter.verify(RawDelivery("POST", "", (), (), b"id=pch_0"))
     assert await adapter.parse(notice) == ()
 
 
 @pytest.mark.parametrize("body", [b"", b"id=", b"id=../charges", b"name=x", b"\xff", b"{}", b"&".join([b"id=a"] * 251)])
-def test_a_ping_that_is_none(practice: Practice, body: bytes) -> None:
+async def test_a_ping_that_is_none(practice: Practice, body: bytes) -> None:
     with pytest.raises(DeliveryMalformedError):
-        mollie(practice).verify(RawDelivery("POST", "", (), (), body))
+        await mollie(practice).verify(RawDelivery("POST", "", (), (), body))
 
 
 # Settlements

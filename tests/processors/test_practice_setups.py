@@ -10,7 +10,7 @@ import pytest
 from gateway.sandbox.practice import TokenKind
 from processors.errors import RefusedError
 from processors.outcome import Succeeded
-from processors.values import Card, SetupFailed, SetupPending, SetupReady, SetupRequest, SetupSession
+from processors.values import Card, SetupCompletion, SetupFailed, SetupPending, SetupReady, SetupRequest, SetupSession
 from tests.processors.conftest import API_KEY, START, Practice
 
 RETURN_URL = "https://shop.example/return?order=1"
@@ -24,12 +24,12 @@ async def begin(practice: Practice, **changed: Any) -> SetupSession:
 async def test_from_the_page_to_a_charge(practice: Practice) -> None:
     session = await begin(practice)
     assert session.expires_at == START + timedelta(days=1)
-    assert await practice.adapter.complete_setup(session.processor_ref) == SetupPending()
+    assert await practice.adapter.complete_setup(SetupCompletion(session.processor_ref, "key")) == SetupPending()
     page = await practice.http.get(session.redirect_url)
     assert 'value="ok"' in page.text
     chosen = await practice.http.post(session.redirect_url, data={"token_kind": "ok"})
     assert (chosen.status_code, chosen.headers["location"]) == (303, f"{RETURN_URL}&setup={session.processor_ref}")
-    result = await practice.adapter.complete_setup(session.processor_ref)
+    result = await practice.adapter.complete_setup(SetupCompletion(session.processor_ref, "key"))
     assert isinstance(result, SetupReady)
     assert result.card == Card("visa", "4242", 12, 2040, "visa •••• 4242", result.card.fingerprint)
     assert result.card.fingerprint
@@ -39,7 +39,7 @@ async def test_from_the_page_to_a_charge(practice: Practice) -> None:
 async def test_asking_again_gives_the_same_method(practice: Practice) -> None:
     session = await begin(practice)
     practice.processor.complete_setup(session.processor_ref, TokenKind.OK)
-    results = [await practice.adapter.complete_setup(session.processor_ref) for _ in range(2)]
+    results = [await practice.adapter.complete_setup(SetupCompletion(session.processor_ref, "key")) for _ in range(2)]
     assert results[0] == results[1]
     assert len(practice.account.methods) == 1
 
@@ -53,7 +53,7 @@ async def test_the_same_key_opens_one_setup(practice: Practice) -> None:
 async def test_a_setup_that_fails(practice: Practice, kind: str, code: str) -> None:
     session = await begin(practice)
     await practice.http.post(session.redirect_url, data={"token_kind": kind})
-    result = await practice.adapter.complete_setup(session.processor_ref)
+    result = await practice.adapter.complete_setup(SetupCompletion(session.processor_ref, "key"))
     assert isinstance(result, SetupFailed)
     assert result.code == code
     assert practice.account.methods == {}
@@ -62,7 +62,7 @@ async def test_a_setup_that_fails(practice: Practice, kind: str, code: str) -> N
 async def test_a_setup_expires_on_the_sandbox_clock(practice: Practice) -> None:
     session = await begin(practice)
     practice.processor.advance(86400)
-    result = await practice.adapter.complete_setup(session.processor_ref)
+    result = await practice.adapter.complete_setup(SetupCompletion(session.processor_ref, "key"))
     assert isinstance(result, SetupFailed)
     assert result.code == "expired"
     late = await practice.http.post(session.redirect_url, data={"token_kind": "ok"})
@@ -102,10 +102,10 @@ async def test_a_return_url_that_no_browser_should_follow(practice: Practice, ur
 
 async def test_a_setup_that_is_not_there(practice: Practice) -> None:
     with pytest.raises(RefusedError) as caught:
-        await practice.adapter.complete_setup("pset_0")
+        await practice.adapter.complete_setup(SetupCompletion("pset_0", "key"))
     assert caught.value.code == "setup_not_found"
     with pytest.raises(RefusedError):
-        await practice.adapter.complete_setup("../account")
+        await practice.adapter.complete_setup(SetupCompletion("../account", "key"))
 
 
 async def test_check_names_the_account(practice: Practice) -> None:

@@ -44,8 +44,8 @@ def test_the_signature_is_the_documented_one() -> None:
     assert signature("secret", 12, BODY) == expected
 
 
-def test_a_batch_gives_a_notice_for_each_event(practice: Practice) -> None:
-    notices = practice.adapter.verify(delivery(signed()), at=NOW)
+async def test_a_batch_gives_a_notice_for_each_event(practice: Practice) -> None:
+    notices = await practice.adapter.verify(delivery(signed()), at=NOW)
     assert [(notice.key, notice.kind) for notice in notices] == [("pevt_1", "note.added"), ("pevt_2", "note.added")]
     assert notices[0].body in BODY
 
@@ -64,8 +64,8 @@ GOOD = signature(WEBHOOK_SECRET, NOW, BODY)
         (f"t={NOW},v0=x,v1={GOOD}", NOW),
     ],
 )
-def test_a_signature_that_holds(practice: Practice, header: str, at: float) -> None:
-    assert practice.adapter.verify(delivery(header), at=at)
+async def test_a_signature_that_holds(practice: Practice, header: str, at: float) -> None:
+    assert await practice.adapter.verify(delivery(header), at=at)
 
 
 @pytest.mark.parametrize(
@@ -93,48 +93,48 @@ def test_a_signature_that_holds(practice: Practice, header: str, at: float) -> N
         (signed(secret=""), NOW),
     ],
 )
-def test_a_signature_that_does_not_hold(practice: Practice, header: str | None, at: float) -> None:
+async def test_a_signature_that_does_not_hold(practice: Practice, header: str | None, at: float) -> None:
     with pytest.raises(SignatureInvalidError):
-        practice.adapter.verify(delivery(header), at=at)
+        await practice.adapter.verify(delivery(header), at=at)
 
 
-def test_a_header_that_comes_twice_is_refused(practice: Practice) -> None:
+async def test_a_header_that_comes_twice_is_refused(practice: Practice) -> None:
     twice = (("practice-signature", signed()), ("practice-signature", signed()))
     with pytest.raises(SignatureInvalidError):
-        practice.adapter.verify(RawDelivery("POST", "", twice, (), BODY), at=NOW)
+        await practice.adapter.verify(RawDelivery("POST", "", twice, (), BODY), at=NOW)
 
 
 @pytest.mark.parametrize("position", [0, 5, len(BODY) // 2, len(BODY) - 1])
-def test_one_flipped_bit(practice: Practice, position: int) -> None:
+async def test_one_flipped_bit(practice: Practice, position: int) -> None:
     body = bytearray(BODY)
     body[position] ^= 1
     with pytest.raises(SignatureInvalidError):
-        practice.adapter.verify(delivery(signed(), bytes(body)), at=NOW)
+        await practice.adapter.verify(delivery(signed(), bytes(body)), at=NOW)
 
 
-def test_a_body_that_was_serialised_again(practice: Practice) -> None:
+async def test_a_body_that_was_serialised_again(practice: Practice) -> None:
     again = msgspec.json.encode(msgspec.json.decode(BODY))
     assert again != BODY
     with pytest.raises(SignatureInvalidError):
-        practice.adapter.verify(delivery(signed(), again), at=NOW)
+        await practice.adapter.verify(delivery(signed(), again), at=NOW)
 
 
-def test_a_change_in_the_second_event_of_a_batch(practice: Practice) -> None:
+async def test_a_change_in_the_second_event_of_a_batch(practice: Practice) -> None:
     with pytest.raises(SignatureInvalidError):
-        practice.adapter.verify(delivery(signed(), BODY.replace(b"pevt_2", b"pevt_3")), at=NOW)
+        await practice.adapter.verify(delivery(signed(), BODY.replace(b"pevt_2", b"pevt_3")), at=NOW)
 
 
-def test_the_errors_show_no_secret(practice: Practice) -> None:
+async def test_the_errors_show_no_secret(practice: Practice) -> None:
     with pytest.raises(SignatureInvalidError) as caught:
-        practice.adapter.verify(delivery(signed(at=NOW - 1000)), at=NOW)
+        await practice.adapter.verify(delivery(signed(at=NOW - 1000)), at=NOW)
     assert WEBHOOK_SECRET not in str(caught.value)
     assert GOOD not in str(caught.value)
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"events":[{}]}', b'{"events":{}}', b"\xff", b'{"events":[1]}'])
-def test_signed_but_not_a_batch_of_events(practice: Practice, body: bytes) -> None:
+async def test_signed_but_not_a_batch_of_events(practice: Practice, body: bytes) -> None:
     with pytest.raises(DeliveryMalformedError):
-        practice.adapter.verify(delivery(signed(body), body), at=NOW)
+        await practice.adapter.verify(delivery(signed(body), body), at=NOW)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ async def events(practice: Practice, receiver: Receiver) -> list[ProcessorEvent]
     """Everything that the receiver was sent, verified with machine time and parsed."""
     parsed: list[ProcessorEvent] = []
     for one in receiver.deliveries:
-        for notice in practice.adapter.verify(one):
+        for notice in await practice.adapter.verify(one):
             parsed.extend(await practice.adapter.parse(notice))
     return parsed
 
@@ -268,7 +268,7 @@ async def test_a_payer_who_revokes_is_announced(wired: Practice, receiver: Recei
 
 
 async def test_an_event_that_means_nothing_to_us_is_ignored_with_its_name(practice: Practice) -> None:
-    (notice, _) = practice.adapter.verify(delivery(signed()), at=NOW)
+    (notice, _) = await practice.adapter.verify(delivery(signed()), at=NOW)
     (event,) = await practice.adapter.parse(notice)
     assert (event.kind, event.detail) == (EventKind.IGNORED, "note.added")
 
@@ -277,7 +277,7 @@ async def test_doubled_events_have_one_key(wired: Practice, receiver: Receiver) 
     wired.processor.delivery.set(mode="manual", double=True)
     await wired.charge()
     assert (await wired.processor.flush()).sent == 2
-    keys = [notice.key for one in receiver.deliveries for notice in wired.adapter.verify(one)]
+    keys = [notice.key for one in receiver.deliveries for notice in await wired.adapter.verify(one)]
     assert len(keys) == 2
     assert len(set(keys)) == 1
 
@@ -349,7 +349,7 @@ async def test_each_account_has_its_own_endpoint_and_secret(wired: Practice, rec
     wired.processor.revoke_method(token)
     await wired.processor.flush()
     with pytest.raises(SignatureInvalidError):
-        wired.adapter.verify(receiver.deliveries[0])
+        await wired.adapter.verify(receiver.deliveries[0])
 
 
 async def test_an_event_keeps_the_amount_in_stripes_units(wired: Practice, receiver: Receiver) -> None:

@@ -19,7 +19,7 @@ from gateway.inbox.envelope import Accepted, stripe_notice
 from gateway.inbox.intake import store
 from processors.errors import SignatureInvalidError
 from processors.outcome import LookupOutcome, NotFound
-from processors.values import ChargeQuery, Notice, ProcessorEvent, RawDelivery
+from processors.values import Acknowledgement, ChargeQuery, Notice, ProcessorEvent, RawDelivery, Reply
 
 KEYRING = Keyring.parse(f"test:{generate_key()}", generate_key())
 SECRET = "whsec_made_up"
@@ -217,7 +217,10 @@ class ScriptedAdapter:
     lookups: list[ChargeQuery] = field(default_factory=list)
     parsed: list[bytes] = field(default_factory=list)
 
-    def verify(self, delivery: RawDelivery) -> tuple[Notice, ...]:
+    def acknowledge(self, delivery: RawDelivery, became: Acknowledgement) -> Reply:
+        return Reply() if became is Acknowledgement.STORED else Reply(400, "")
+
+    async def verify(self, delivery: RawDelivery) -> tuple[Notice, ...]:
         if delivery.header("scripted-signature") != "right":
             raise SignatureInvalidError("no")
         return tuple(Notice(line.decode() or None, "charge", line) for line in delivery.body.split(b"\n") if line)
