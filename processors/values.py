@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from processors.breakdown import Breakdown
 from processors.money import Money
 from processors.outcome import ChargeOutcome, Decline, RefundOutcome
 
@@ -141,7 +142,10 @@ class Usage(StrEnum):
 
 
 class ChargeRequest(msgspec.Struct, frozen=True):
-    """One attempt. `reference` is unique for ever at this connection, `idempotency_key` was committed before."""
+    """One attempt. `reference` is unique for ever at this connection, `idempotency_key` was committed before.
+
+    `breakdown` is in Stripe's minor units, and given only where `capabilities.takes_lines` and it adds up to `amount`.
+    """
 
     reference: str
     idempotency_key: str
@@ -150,6 +154,7 @@ class ChargeRequest(msgspec.Struct, frozen=True):
     description: str
     metadata: Mapping[str, str] = {}
     usage: Usage = Usage.RECURRING
+    breakdown: Breakdown | None = None
 
 
 class PreparedCall(Unprinted, frozen=True):

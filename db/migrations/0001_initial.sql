@@ -229,6 +229,7 @@ create table tollbridge.invoice (
     given_up_at timestamptz,                       -- its end had come, and the account's policy for that was begun
     looked_for_at timestamptz,                     -- when tries were looked for that a restored database has forgotten
     notes_read_at timestamptz,                     -- when its credit notes were listed last
+    balance_back bigint,                           -- of a void one: what came back of the balance it had used
     created_at timestamptz not null,
     poked bigint not null default 0,
     seen bigint not null default 0,
@@ -271,6 +272,7 @@ create table tollbridge.attempt (
     amount_captured bigint not null default 0 check (amount_captured >= 0),
     surplus boolean not null default false,
     surplus_at timestamptz,                        -- since when it is the payer's money
+    surplus_reason text not null default '',       -- why no invoice takes it
     decline_class text not null default '',
     advice text not null default '',
     processor_code text not null default '',

@@ -27,6 +27,7 @@ class Attempt(Table, tablename="attempt", schema=SCHEMA, db=DB):
     processor_id = optional_text()
     amount_captured = BigInt()
     surplus_at = at()
+    surplus_reason = Text()
     surplus = Boolean(default=False)
     decline_class = Text()
     advice = Text()

@@ -37,4 +37,5 @@ class Invoice(Pokable, tablename="invoice", schema=SCHEMA, db=DB):
     given_up_at = at()
     looked_for_at = at()
     notes_read_at = at()
+    balance_back = BigInt(default=None, null=True)
     created_at = at()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable
+from typing import Any, Final
 
 import msgspec
 
 from gateway.billing.client import StripeClient
+from gateway.billing.shapes import id_of
 
 RECORDING_KEY: Final = "tollbridge_recording"
 """The metadata key that names our row, by which a transaction is known as ours after its answer was lost (law 11)."""
@@ -17,6 +19,8 @@ class BalanceShape(msgspec.Struct, frozen=True):
 
     id: str
     amount: int = 0
+    type: str = ""
+    invoice: str | dict[str, Any] | None = None
     metadata: dict[str, str] | None = None
 
 
@@ -26,3 +30,13 @@ async def credit(
     """Give a customer credit. Stripe writes what it owes the customer as a negative amount. Raises StripeError."""
     params = {"amount": -amount, "currency": currency, "description": about, "metadata": {RECORDING_KEY: recording}}
     return await stripe.post(f"/v1/customers/{customer}/balance_transactions", BalanceShape, params, key=key)
+
+
+def returned_by_void(transactions: Iterable[BalanceShape], invoice: str) -> int:
+    """How much of the balance that `invoice` had used its voiding gave back.
+
+    Stripe's documents don't say whether voiding does that, so nothing is assumed: what the customer's own transactions
+    say came back has come back, and nothing else has.
+    """
+    given = (t for t in transactions if t.type == "unapplied_from_invoice" and id_of(t.invoice) == invoice)
+    return -sum(t.amount for t in given)

@@ -21,13 +21,20 @@ class AmountShape(msgspec.Struct, frozen=True):
     amount: int = 0
 
 
+class TaxShape(AmountShape, frozen=True):
+    """`inclusive`: the line's amount holds it already."""
+
+    tax_behavior: str = ""
+
+
 class LineShape(msgspec.Struct, frozen=True):
     id: str = ""
     description: str | None = None
     amount: int = 0
     quantity: int | None = None
     period: PeriodShape = PeriodShape()
-    taxes: list[AmountShape] | None = None
+    taxes: list[TaxShape] | None = None
+    discount_amounts: list[AmountShape] | None = None
 
 
 class LinesShape(msgspec.Struct, frozen=True):

@@ -77,6 +77,8 @@ class InvoiceShape(msgspec.Struct, frozen=True):
     amount_remaining: int = 0
     amount_overpaid: int = 0
     total: int = 0
+    starting_balance: int = 0
+    ending_balance: int | None = None
     pre_payment_credit_notes_amount: int = 0
     post_payment_credit_notes_amount: int = 0
     auto_advance: bool = False
@@ -142,7 +144,9 @@ def billed(shape: InvoiceShape) -> BilledInvoice:
         metadata=shape.metadata,
         session=_session(shape),
         finalization_error=_finalization_error(shape),
+        location_filled=_location_filled(shape),
         overpaid=shape.amount_overpaid,
+        balance_used=0 if shape.ending_balance is None else shape.ending_balance - shape.starting_balance,
         uncollectible_at=from_unix(shape.status_transitions.marked_uncollectible_at),
     )
 
@@ -174,12 +178,28 @@ def _session(shape: InvoiceShape) -> str:
     return (details.metadata or {}).get(SESSION_KEY, "") if details is not None else ""
 
 
+NO_LOCATION = "customer_tax_location_invalid"
+LOCATION_MISSING = (
+    "the customer's address: Stripe can't compute the tax without it (the country; in the United States the ZIP code "
+    "too, in Canada the province or postal code)"
+)
+"""The field that is missing, and what of it (docs: tax/customer-locations)."""
+
+
 def _finalization_error(shape: InvoiceShape) -> str:
-    if shape.last_finalization_error is not None:
-        return shape.last_finalization_error.message or shape.last_finalization_error.code or "finalization failed"
+    error = shape.last_finalization_error
     if shape.automatic_tax.status == "requires_location_inputs":
-        return "the customer's location is not known, so tax can't be computed"
-    return ""
+        return LOCATION_MISSING
+    if error is None or _location_filled(shape):
+        return ""
+    return error.message or error.code or "finalization failed"
+
+
+def _location_filled(shape: InvoiceShape) -> bool:
+    """It could not be finalized for lack of the customer's location, which is known by now: Stripe computes the draft's
+    tax anew whenever the customer changes, and leaves the last error standing until it is finalized."""
+    error = shape.last_finalization_error
+    return error is not None and error.code == NO_LOCATION and shape.automatic_tax.status == "complete"
 
 
 _RANK = {"draft": 0, "deleted": 1, "open": 2, "uncollectible": 3, "paid": 4, "void": 4}

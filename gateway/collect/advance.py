@@ -40,6 +40,7 @@ from gateway.domain.actions import (
     MatchNote,
     OpenCase,
     Read,
+    ReadBalance,
     ReadNotes,
     Record,
     Resolve,
@@ -114,7 +115,7 @@ async def _step(runtime: Runtime, claim: Claim, loaded: Loaded, action: Action, 
             await crossing.return_surplus(claim, loaded, action, now)
         case ReturnPart():
             await crossing.return_part(claim, loaded, action, now)
-        case CreditBalance() | FindBalance():
+        case CreditBalance() | FindBalance() | ReadBalance():
             await balance.step(runtime, claim, loaded, action, now)
         case CreditRest() | IssueRestNote() | FindRestNote():
             await rest_notes.step(runtime, claim, loaded, action, now)

@@ -1,4 +1,5 @@
-"""What an invoice did not take becomes the customer's credit at Stripe, once (law 11)."""
+"""What an invoice did not take becomes the customer's credit at Stripe, once (law 11); and whether a void one gave back
+what it had taken of that."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from gateway.billing.errors import StripeNotSentError, StripeRefusedError, Strip
 from gateway.collect.load import Loaded
 from gateway.collect.record import close
 from gateway.collect.turn import CLAIM_MARGIN_S
-from gateway.domain.actions import CreditBalance, FindBalance
+from gateway.domain.actions import CreditBalance, FindBalance, ReadBalance
 from gateway.returns.spreading import lock_captures
 from gateway.runtime import Runtime
 
@@ -26,18 +27,22 @@ INSERT: Final = """
 """
 HELD: Final = "select tollbridge.held_money($1, $2)"
 LOST: Final = "select amount, created_at from tollbridge.recording where account = $1 and id = $2"
+BACK: Final = "update tollbridge.invoice set balance_back = $3 where account = $1 and id = $2 and claimed_by = $4"
 LOOK_BACK: Final = timedelta(days=1)
 """Stripe's clock and ours may differ."""
 
 
 async def step(
-    runtime: Runtime, claim: Claim, loaded: Loaded, action: CreditBalance | FindBalance, now: datetime
+    runtime: Runtime, claim: Claim, loaded: Loaded, action: CreditBalance | FindBalance | ReadBalance, now: datetime
 ) -> None:
-    """Give the credit, or look for it."""
-    if isinstance(action, CreditBalance):
-        await _credit(runtime, claim, loaded, action, now)
-    else:
-        await _find(runtime, claim, loaded, action)
+    """Give the credit, look for it, or see what came back."""
+    match action:
+        case CreditBalance():
+            await _credit(runtime, claim, loaded, action, now)
+        case FindBalance():
+            await _find(runtime, claim, loaded, action)
+        case ReadBalance():
+            await _read_back(runtime, claim, loaded)
 
 
 async def _credit(runtime: Runtime, claim: Claim, loaded: Loaded, action: CreditBalance, now: datetime) -> None:
@@ -80,3 +85,14 @@ async def _find(runtime: Runtime, claim: Claim, loaded: Loaded, action: FindBala
     found = next((one for one in listed if (one.metadata or {}).get(RECORDING_KEY) == action.recording), None)
     state, how = ("recorded", found.id) if found is not None else ("not_sent", "")
     await close(claim, action.recording, state, how, row["amount"])
+
+
+async def _read_back(runtime: Runtime, claim: Claim, loaded: Loaded) -> None:
+    """See what came back of the balance that a void invoice had used."""
+    invoice = loaded.view.invoice
+    assert invoice is not None, "it was read, and void"
+    async with DB.transaction():
+        await poke.hold(claim, runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S)
+    stripe = await runtime.stripe(claim.account)
+    listed = await lists.balance_transactions(stripe, invoice.customer, since=invoice.created - LOOK_BACK)
+    await sql.rows(BACK, claim.account, claim.id, balances.returned_by_void(listed, claim.id), claim.holder)

@@ -17,6 +17,7 @@ from db.engine import DB
 from db.errors import TransactionMisuseError
 from db.ids import attempt_key, new_id
 from db.poke import Claim
+from gateway.billing.breakdown import breakdown
 from gateway.clock import business_now
 from gateway.collect import circuit
 from gateway.collect.cases import open_case
@@ -30,6 +31,7 @@ from gateway.domain.actions import CancelPending, CaseKind, Charge, MarkUnknown,
 from gateway.domain.budget import BUDGETS, next_within_budget
 from gateway.domain.view import AttemptView
 from gateway.runtime import Runtime
+from processors.breakdown import Breakdown
 from processors.errors import MoneyError
 from processors.interface import ProcessorAdapter
 from processors.money import Money
@@ -51,6 +53,7 @@ TRIES: Final = f"""
     select t.sent_at from tollbridge.payment_method p cross join lateral ({TRIES_OF_CARD}) t
     where p.account = $1 and p.id = $2
 """  # noqa: S608 (a constant of ours)
+SNAPSHOT: Final = "select snapshot from tollbridge.invoice where account = $1 and id = $2"
 OF_ATTEMPT = "select * from tollbridge.attempt where account = $1 and id = $2"
 
 
@@ -62,8 +65,8 @@ async def charge(runtime: Runtime, claim: Claim, loaded: Loaded, action: Charge,
     attempt, key = new_id("att"), attempt_key(account, claim.id, action.number)
     reference = reference_of(adapter, claim.id, action.number)
     method = await method_reference(runtime, account, action.method)
-    amount, usage = Money(action.amount, invoice.currency), invoice.usage
-    request = request_of(claim, reference, action.number, amount, method, usage)
+    amount, lines = Money(action.amount, invoice.currency), await lines_of(claim, adapter, action.amount)
+    request = request_of(claim, reference, action.number, amount, method, invoice.usage, lines)
     try:
         call = adapter.prepare_charge(request)
     except MoneyError as error:
@@ -242,8 +245,23 @@ async def ask(adapter: ProcessorAdapter, query: ChargeQuery, timeout_s: float) -
         return LookupFailed(f"no answer within {timeout_s:g} s")
 
 
+async def lines_of(claim: Claim, adapter: ProcessorAdapter, amount: int) -> Breakdown | None:
+    """What a charge is for, where the processor takes that. A finalized invoice's lines never change, so a restored
+    database says the same of the same amount (law 2)."""
+    if not adapter.capabilities.takes_lines:
+        return None
+    snapshot = await sql.value(SNAPSHOT, claim.account, claim.id)
+    return None if snapshot is None else breakdown(snapshot, amount)
+
+
 def request_of(
-    claim: Claim, reference: str, number: int, amount: Money, method: PaymentMethodReference, usage: Usage
+    claim: Claim,
+    reference: str,
+    number: int,
+    amount: Money,
+    method: PaymentMethodReference,
+    usage: Usage,
+    lines: Breakdown | None,
 ) -> ChargeRequest:
     """The request of an attempt. Nothing of a row's own stands in it: a restored database must send the same bytes
     under the same key (law 2)."""
@@ -255,6 +273,7 @@ def request_of(
         description=f"Invoice {claim.id}",
         metadata={"stripe_invoice": claim.id, "attempt_number": str(number)},
         usage=usage,
+        breakdown=lines,
     )
 
 

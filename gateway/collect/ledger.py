@@ -31,7 +31,9 @@ NET: Final = """
 NOW: Final = "select state, surplus from tollbridge.attempt where id = $1"
 FOLLOW: Final = """
     update tollbridge.attempt set state = $2, surplus = $3,
-        surplus_at = case when $3 then coalesce(surplus_at, tollbridge.business_now()) end
+        surplus_at = case when $3 then coalesce(surplus_at, tollbridge.business_now()) end,
+        surplus_reason = case when $3 and not surplus then 'the invoice was paid by another capture'
+                         else surplus_reason end
     where id = $1
 """
 

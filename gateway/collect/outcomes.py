@@ -57,6 +57,8 @@ LOCK = """
 STORE = """
     update tollbridge.attempt set state = $3, processor_id = coalesce($4, processor_id), amount_captured = $5,
         surplus = $6, surplus_at = case when $6 then coalesce(surplus_at, tollbridge.business_now()) end,
+        surplus_reason = case when $6 and not surplus then 'the invoice was paid by another capture'
+                         else surplus_reason end,
         decline_class = $7, advice = $8, processor_code = $9, network_code = $10, message = $11,
         action_url = $12, retry_after = $13, resolve_at = $14, resolved_at = $15, network_advice = $16,
         request = case when $15::timestamptz is null then request end

@@ -16,6 +16,7 @@ from gateway.billing import invoices
 from gateway.billing.client import StripeClient
 from gateway.billing.errors import StripeNotSentError, StripeRefusedError, StripeUnknownError
 from gateway.billing.invoices import StripeInvoice
+from gateway.billing.shapes import billed
 from gateway.clock import business_now
 from gateway.collect import mirror
 from gateway.collect.cases import open_case
@@ -73,10 +74,15 @@ async def finalize(runtime: Runtime, claim: Claim, loaded: Loaded, now: datetime
         await call(runtime, claim, loaded, lambda stripe: invoices.finalize(stripe, claim.id))
     except StripeRefusedError as error:
         answer = await call(runtime, claim, loaded, lambda stripe: invoices.read(stripe, claim.id))
-        if answer.shape.status != "draft":
+        seen = billed(answer.shape)
+        if seen.status != "draft":
             return
+        if seen.location_filled:
+            # Stripe contradicts itself: only a failed turn keeps this from being asked at once again.
+            raise
+        said = seen.finalization_error or str(error)
         async with DB.transaction():
-            await open_case(claim.account, CaseKind.FINALIZATION_FAILED, claim.id, str(error), now, invoice=claim.id)
+            await open_case(claim.account, CaseKind.FINALIZATION_FAILED, claim.id, said, now, invoice=claim.id)
             await sql.rows(
                 "update tollbridge.invoice set next_attempt_at = $3 where account = $1 and id = $2",
                 claim.account,
@@ -143,10 +149,12 @@ async def confirm(claim: Claim, loaded: Loaded, action: ConfirmRecording, now: d
 async def mark_surplus(claim: Claim, action: MarkSurplus) -> None:
     """The capture is the payer's money: it goes back, or a case names it, in the next round of the same turn."""
     await sql.rows(
-        """update tollbridge.attempt set surplus = true, surplus_at = coalesce(surplus_at, tollbridge.business_now())
+        """update tollbridge.attempt set surplus = true, surplus_at = coalesce(surplus_at, tollbridge.business_now()),
+               surplus_reason = $3
            where account = $1 and id = $2""",
         claim.account,
         action.attempt,
+        action.reason,
     )
 
 

@@ -18,7 +18,7 @@ from db import poke, sql
 from db.engine import DB
 from db.ids import attempt_key, derived_key, new_id
 from db.poke import Claim
-from gateway.collect.charge import INSERT, ask, reference_of, request_of, total_timeout_s
+from gateway.collect.charge import INSERT, ask, lines_of, reference_of, request_of, total_timeout_s
 from gateway.collect.load import Loaded
 from gateway.collect.outcomes import all_of, store_outcome
 from gateway.collect.references import method_reference
@@ -117,7 +117,8 @@ async def _take_up(
     outcomes = [scrubbed(outcome, method) for outcome in all_of(found)]
     amount = _amount(outcomes[0], Money(loaded.view.wanted, invoice.currency))
     attempt, reference = new_id("att"), reference_of(adapter, claim.id, number)
-    request = request_of(claim, reference, number, amount, method, invoice.usage)
+    lines = await lines_of(claim, adapter, amount.amount)
+    request = request_of(claim, reference, number, amount, method, invoice.usage, lines)
     call = adapter.prepare_charge(request)
     sealed = runtime.keyring.encrypt(msgspec.json.encode(call), table="attempt", column="request", row=attempt)
     key = attempt_key(account, claim.id, number)

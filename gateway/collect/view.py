@@ -244,6 +244,7 @@ async def seen(row: asyncpg.Record) -> InvoiceView:
         refunds=tuple(rows.refund(r, row["attempts"], row["fallen_refunds"]) for r in row["refunds"]),
         notes=tuple(rows.note(n, row) for n in row["notes"]),
         notes_read_at=row["notes_read_at"],
+        balance_back=row["balance_back"],
         remainders=tuple(rows.remainder(r, row["notes"]) for r in row["remainders"]),
         rest_of=None if row["rest_of"] is None else rows.remainder(row["rest_of"], ()),
         parts_to_return=tuple(row["parts_to_return"]),

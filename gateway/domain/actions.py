@@ -19,6 +19,7 @@ class CaseKind(StrEnum):
     ADVANCE_FAILED = "advance_failed"
     AMOUNT_INEXPRESSIBLE = "amount_inexpressible"
     ATTEMPT_REJECTED = "attempt_rejected"
+    BALANCE_NOT_RETURNED = "balance_not_returned"
     BELOW_PROCESSOR_MINIMUM = "below_processor_minimum"
     ABOVE_PROCESSOR_MAXIMUM = "above_processor_maximum"
     BOOKS_DIFFER = "books_differ"
@@ -68,6 +69,7 @@ REPAIR: dict[CaseKind, str] = {
     CaseKind.ADVANCE_FAILED: "Read the error, mend its cause, then collect again.",
     CaseKind.AMOUNT_INEXPRESSIBLE: "The processor can't take this amount exactly: collect it another way.",
     CaseKind.ATTEMPT_REJECTED: "The processor refuses our request itself: check the connection's configuration.",
+    CaseKind.BALANCE_NOT_RETURNED: "Stripe kept what the void invoice took of the balance: adjust that in Stripe.",
     CaseKind.BELOW_PROCESSOR_MINIMUM: "Collect it another way, or credit it in Stripe.",
     CaseKind.ABOVE_PROCESSOR_MAXIMUM: "Collect it another way, or split it in Stripe.",
     CaseKind.BOOKS_DIFFER: "Look at the breaks of the last reconciliation; each names what may mend it.",
@@ -270,6 +272,10 @@ class FindBalance(msgspec.Struct, frozen=True):
     recording: str
 
 
+class ReadBalance(msgspec.Struct, frozen=True):
+    """List the customer's balance transactions: whether a void invoice gave back what it had used of the balance."""
+
+
 class ReadNotes(msgspec.Struct, frozen=True):
     """List the invoice's credit notes at Stripe: it shows other credit than those that we know."""
 
@@ -340,6 +346,7 @@ Action: TypeAlias = (
     | EmptyRest
     | CreditBalance
     | FindBalance
+    | ReadBalance
     | ReadNotes
     | MatchNote
     | WantNote

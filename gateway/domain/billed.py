@@ -51,10 +51,14 @@ class BilledInvoice(msgspec.Struct, frozen=True):
     session: str = ""
     """The checkout session that its subscription says it was made by: a hint, to be held against our own row."""
     finalization_error: str = ""
+    location_filled: bool = False
+    """What its finalization failed of, the customer's location, is filled in now."""
     uncollectible_at: datetime | None = None
     finalized_at: datetime | None = None
     overpaid: int = 0
     """What Stripe took more than the invoice, and credited to the customer's balance."""
+    balance_used: int = 0
+    """The customer's credit that it took up when it was finalized; less than nothing: what the customer owed."""
 
     @property
     def usage(self) -> Usage:

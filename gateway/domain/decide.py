@@ -43,6 +43,7 @@ from gateway.domain.recovery import Exhausted, Held, NeedsMethod, TryAt, TryNow,
 from gateway.domain.resending import LOOKUPS_BEFORE_REPLAY, can_ask, replay_is_next
 from gateway.domain.settling import settle
 from gateway.domain.view import AttemptView, InvoiceView
+from gateway.domain.voided import void
 
 OLDER_FIRST_WAIT = timedelta(minutes=1)
 FINALIZE_SLACK = timedelta(minutes=5)
@@ -92,11 +93,15 @@ def decide(view: InvoiceView, now: datetime) -> Action:
             return step or returning.crossing(view, invoice, now) or Done("paid")
         case "uncollectible" | "void" if view.given_up:
             step = ending.give_up(view, invoice, ending.GIVEN_UP, now)
-            return remainder.return_part(view) or step if isinstance(step, Done) else step
+            if not isinstance(step, Done):
+                return step
+            return remainder.return_part(view) or (void(view, invoice) if invoice.status == "void" else step)
         case "uncollectible":
             return Done("marked uncollectible in Stripe")
-        case "void" | "deleted":
-            return Done(f"{invoice.status} in Stripe")
+        case "void":
+            return void(view, invoice)
+        case "deleted":
+            return Done("deleted in Stripe")
 
 
 def not_ours(view: InvoiceView) -> str:
@@ -195,7 +200,7 @@ def _draft(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
         return WaitUntil(None, "held until its checkout is confirmed")
     if view.customer_deleted:
         return WaitUntil(None, CUSTOMER_DELETED)
-    if view.not_before is not None and view.not_before > now:
+    if view.not_before is not None and view.not_before > now and not invoice.location_filled:
         return WaitUntil(view.not_before, "Stripe could not finalize it")
     if view.hold == "released":
         return Finalize()
@@ -208,6 +213,9 @@ def _draft(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
         return WaitUntil(None, "somebody keeps it as a draft")
     if invoice.finalization_error and CaseKind.FINALIZATION_FAILED not in view.open_cases:
         return OpenCase(CaseKind.FINALIZATION_FAILED, invoice.finalization_error)
+    if invoice.location_filled:
+        # Whoever tried it, Stripe or we: Stripe does not try again.
+        return Finalize()
     if view.policy.finalize == "at_once" and invoice.billing_reason.startswith("subscription"):
         return Finalize()
     at = invoice.finalizes_at

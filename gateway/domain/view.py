@@ -237,6 +237,8 @@ class InvoiceView(msgspec.Struct, frozen=True):
     refunds: tuple[RefundRow, ...] = ()
     notes: tuple[NoteRow, ...] = ()
     notes_read_at: datetime | None = None
+    balance_back: int | None = None
+    """Of a void one: what came back of the balance that it had used; None before anybody looked."""
     remainders: tuple[RemainderRow, ...] = ()
     """What was credited of it, and other invoices bill."""
     rest_of: RemainderRow | None = None

@@ -27,7 +27,8 @@ class DeclineBody(msgspec.Struct, frozen=True):
 
 
 class AttemptBody(msgspec.Struct, frozen=True):
-    """One try. `reference` is what the processor knows it by; `surplus`: taken, and owed back to the payer."""
+    """One try. `reference` is what the processor knows it by; `surplus`: taken, and owed back to the payer, for
+    `surplus_reason`."""
 
     id: str
     invoice: str
@@ -43,6 +44,7 @@ class AttemptBody(msgspec.Struct, frozen=True):
     processor_id: str | None
     amount_captured: int
     surplus: bool
+    surplus_reason: str
     decline: DeclineBody | None
     message: str
     next_lookup: int | None
@@ -72,6 +74,7 @@ def shown(row: asyncpg.Record) -> AttemptBody:
         processor_id=row["processor_id"],
         amount_captured=row["amount_captured"],
         surplus=row["surplus"],
+        surplus_reason=row["surplus_reason"] if row["surplus"] else "",
         decline=decline,
         message=row["message"],
         next_lookup=unix(row["resolve_at"]),

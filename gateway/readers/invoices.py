@@ -60,7 +60,9 @@ class PauseBody(msgspec.Struct, frozen=True):
 
 class InvoiceBody(msgspec.Struct, frozen=True, kw_only=True):
     """An invoice. `state` is ours, `status` and the amounts are Stripe's as of `read`; `reason` says why nothing
-    happens now, and `next_attempt` when something will."""
+    happens now, and `next_attempt` when something will. `balance_returned`: what its voiding gave back of the
+    customer's balance that it had used, as Stripe's transactions show it; null where there was none, or before that
+    was seen."""
 
     id: str
     object: Literal["invoice"] = "invoice"
@@ -77,6 +79,7 @@ class InvoiceBody(msgspec.Struct, frozen=True, kw_only=True):
     amount_due: int
     amount_remaining: int
     total: int
+    balance_returned: int | None
     livemode: bool
     due_date: int | None
     paid_at: int | None
@@ -216,6 +219,7 @@ def _fields(row: asyncpg.Record) -> dict[str, Any]:
         "amount_due": row["amount_due"],
         "amount_remaining": row["amount_remaining"],
         "total": row["total"],
+        "balance_returned": row["balance_back"],
         "livemode": row["livemode"],
         "due_date": unix(row["due_date"]),
         "paid_at": unix(row["paid_at"]),

@@ -83,7 +83,7 @@ async def return_surplus(claim: Claim, loaded: Loaded, action: ReturnSurplus, no
     async with DB.transaction():
         await lock_captures(claim.account, claim.id)
         attempt = await sql.row(
-            "select reference, surplus from tollbridge.attempt where account = $1 and id = $2",
+            "select reference, surplus, surplus_reason from tollbridge.attempt where account = $1 and id = $2",
             claim.account,
             action.attempt,
         )
@@ -94,7 +94,8 @@ async def return_surplus(claim: Claim, loaded: Loaded, action: ReturnSurplus, no
             # Somebody has returned it meanwhile: look again.
             return
         number = await sql.value(SURPLUS_NUMBER, claim.account, action.attempt)
-        base, asked = f"{attempt['reference']}.r{number}", RefundAsked(claim.id, attempt=action.attempt)
+        asked = RefundAsked(claim.id, attempt=action.attempt, note=attempt["surplus_reason"])
+        base = f"{attempt['reference']}.r{number}"
         row = await insert_refund(
             claim.account,
             new_id("rfd"),

@@ -50,7 +50,8 @@ class LikeAdyen(PracticeAdapter):
 
 
 class LikePayPal(PracticeAdapter):
-    """A wallet that the payer can leave; a key lives six hours; a charge is found by its id alone."""
+    """A wallet that the payer can leave; a key lives six hours; a charge is found by its id alone, and shows its
+    lines to the payer."""
 
     name: ClassVar[str] = "practice_paypal"
     units: ClassVar[Exponents] = WALLET_UNITS
@@ -61,6 +62,7 @@ class LikePayPal(PracticeAdapter):
         not_found_is_conclusive=False,
         cancel=False,
         refunds=Refunds(RefundMode.SYNC, window=timedelta(days=180)),
+        takes_lines=True,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Final
 import iso4217
 import msgspec
 
+from processors.breakdown import said_to
 from processors.capabilities import KeyPlace
 from processors.declines import DeclineTable
 from processors.errors import InexactMoneyError, OutcomeUnknownError
@@ -42,6 +43,9 @@ PRACTICE: Final = Exponents("the practice processor")
 """Plain ISO 4217 decimals, which differ from Stripe's for ISK, UGX and MGA."""
 
 CURRENCIES: Final = frozenset(one.code.lower() for one in iso4217.Currency if one.exponent is not None)
+
+DESCRIPTION: Final = 500
+"""The most letters that the description of a line may have."""
 
 MINIMUM: Final = {currency: 10 ** STRIPE.of(currency) for currency in CURRENCIES}
 """The smallest charge is 1.00 in major units of any currency; here in Stripe's minor units."""
@@ -88,8 +92,16 @@ def charge_call(request: ChargeRequest, place: KeyPlace, units: Exponents) -> Pr
         "reference": request.reference,
         "description": request.description,
         "metadata": dict(request.metadata),
+        **_lines(request, units),
     }
     return post("/v1/charges", request.idempotency_key, body, place)
+
+
+def _lines(request: ChargeRequest, units: Exponents) -> dict[str, object]:
+    if request.breakdown is None or (said := said_to(units, request.breakdown, request.amount)) is None:
+        return {}
+    lines = [{"description": line.description[:DESCRIPTION], "amount": line.amount} for line in said.lines]
+    return {"lines": lines, "tax": said.tax}
 
 
 def post(path: str, key: str, body: Mapping[str, object], place: KeyPlace) -> PreparedCall:

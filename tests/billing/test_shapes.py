@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.billing.shapes import InvoiceShape, billed, id_of, invoice_digest, is_echo
+from gateway.billing.shapes import LOCATION_MISSING, InvoiceShape, billed, id_of, invoice_digest, is_echo
 from gateway.domain.billed import StripePayment
 from tests.billing.payloads import CREATED, DAHLIA, DUE_DATE, OLD, intent, paid, payments, shape
 
@@ -85,8 +85,16 @@ def test_the_checkout_that_made_the_subscription_is_named_by_its_snapshot(reason
         ({"last_finalization_error": {}}, "finalization failed"),
         (
             {"automatic_tax": {"enabled": True, "status": "requires_location_inputs"}},
-            "the customer's location is not known, so tax can't be computed",
+            LOCATION_MISSING,
         ),
+        (
+            {
+                "last_finalization_error": {"code": "customer_tax_location_invalid", "message": "Set a valid address."},
+                "automatic_tax": {"enabled": True, "status": "complete"},
+            },
+            "",
+        ),
+        ({"last_finalization_error": {"code": "customer_tax_location_invalid", "message": "Set it."}}, "Set it."),
         ({"automatic_tax": {"enabled": True, "status": "complete"}}, ""),
     ],
 )

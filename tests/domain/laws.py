@@ -44,6 +44,7 @@ from gateway.domain.actions import (
     MatchNote,
     OpenCase,
     Read,
+    ReadBalance,
     ReadNotes,
     Record,
     Resolve,
@@ -428,6 +429,8 @@ def carried_out(view: InvoiceView, action: Action, now: datetime, stripe: Answer
             return replace(marked, held_money=max(0, view.held_money - capture.captured))
         case ReturnSurplus(attempt=id_, amount=amount):
             return _returned(view, _attempt(view, id_), amount, now)
+        case ReadBalance():
+            return replace(view, balance_back=0)
         case ReadNotes():
             return replace(view, notes_read_at=now)
         case MatchNote(note=id_):

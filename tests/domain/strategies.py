@@ -153,6 +153,8 @@ def invoices(draw: st.DrawFn, attempts: tuple[AttemptView, ...]) -> BilledInvoic
         amount_paid=due if status == "paid" else 0,
         amount_remaining=0 if status in ("paid", "deleted") else draw(st.integers(1, due)),
         pre_payment_credit=draw(st.sampled_from([0, 0, 100])),
+        balance_used=draw(st.sampled_from([0, 0, 400, -300])),
+        location_filled=draw(st.sampled_from([False, False, True])),
         auto_advance=draw(st.booleans()),
         billing_reason=draw(st.sampled_from(["subscription_create", "subscription_cycle", "manual"])),
         due_date=draw(st.none() | st.timedeltas(-10 * DAYS, 40 * DAYS).map(lambda by: NOW + by)),

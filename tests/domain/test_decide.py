@@ -220,6 +220,13 @@ def test_a_draft_that_stripe_could_not_finalize_waits_its_hour() -> None:
     assert decide(draft(not_before=NOW), NOW) == Finalize()
 
 
+@pytest.mark.parametrize("reason", ["manual", "subscription_cycle"])
+def test_a_draft_whose_missing_location_was_filled_in_is_finalized_at_once(reason: str) -> None:
+    billed = invoice("draft", billing_reason=reason, location_filled=True)
+    assert decide(view(billed, not_before=NOW + HOUR), NOW) == Finalize()
+    assert decide(view(replace(billed, auto_advance=False)), NOW) == WaitUntil(None, "somebody keeps it as a draft")
+
+
 def test_a_draft_that_stripe_itself_can_not_finalize_is_put_before_a_human() -> None:
     billed = invoice("draft", billing_reason="manual", finalization_error="the customer's location is not known")
     one = view(replace(billed, finalizes_at=NOW - HOUR))

@@ -71,6 +71,7 @@ def test_what_is_declared_is_what_the_manner_says(adapter: type[PracticeAdapter]
     assert idempotency.replay == Replay(manner.idempotency)
     assert idempotency.place == KeyPlace(manner.key_place)
     assert declared.lookup == Lookup(manner.lookup)
+    assert declared.takes_lines is manner.takes_lines
     assert declared.cancel is (manner.cancel != "never")
     assert declared.refunds.mode == RefundMode(manner.refunds if manner.refunds != "off" else "none")
     assert (declared.webhook is Webhook.UNSIGNED_PING) is (manner.webhook == "ping")

@@ -8,6 +8,7 @@ import pytest
 
 from db import sql
 from tests.support.crash import boundaries, once
+from tests.support.returning import returned, the_refund
 from tests.support.world import World
 
 
@@ -56,6 +57,28 @@ async def test_first_charge_is_declined_and_the_policy_allows_dunning(world: Wor
     assert len(world.captures()) == 1
     assert len(world.charge_calls()) == len(await world.keys_sent()) == 2
     assert (await world.access(signup.subscription))["granted"]
+
+
+@pytest.mark.scenario(5)
+async def test_late_success_after_a_failed_signup(world: World) -> None:
+    signup = await world.signup("decline_insufficient_funds")
+    assert world.stripe_invoice(signup.invoice)["status"] == "uncollectible"
+    assert world.stripe_subscription(signup.subscription)["status"] == "canceled"
+
+    world.succeed_after_all(world.last_charge())
+    await world.settle()
+
+    assert world.stripe_invoice(signup.invoice)["status"] == "uncollectible"
+    assert world.stripe_subscription(signup.subscription)["status"] == "canceled"
+    assert world.stripe_calls("POST", f"/v1/invoices/{signup.invoice}/pay") == []
+    assert (len(world.captures()), returned(world)) == (1, [1000])
+    shown = await world.gateway_invoice(signup.invoice)
+    [attempt] = shown["attempts"]
+    late = ("succeeded", True, "late_success_closed_invoice")
+    assert (attempt["state"], attempt["surplus"], attempt["surplus_reason"]) == late
+    assert [m["kind"] for m in shown["movements"]] == ["capture", "surplus_returned"]
+    assert (await the_refund(world, signup.invoice))["note"] == "late_success_closed_invoice"
+    assert not (await world.access(signup.subscription))["granted"]
 
 
 @pytest.mark.scenario(7)

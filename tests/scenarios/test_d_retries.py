@@ -17,6 +17,7 @@ TEXTS = ("The account does not hold enough.", "Das Konto ist nicht gedeckt.", "C
 
 @pytest.mark.scenario(40)
 async def test_hard_decline(world: World) -> None:
+    await world.listen()
     signup, renewal = await world.renew("decline_lost_stolen")
     charged = len(world.charge_calls())
     assert charged == 2, "the signup's, and one that was declined"
@@ -30,6 +31,8 @@ async def test_hard_decline(world: World) -> None:
     assert shown["attempts"][0]["decline"]["decline_class"] == "lost_stolen"
     methods = await world.call("GET", f"/v1/customers/{signup.customer}/payment_methods")
     assert [m["status"] for m in methods.json()["data"]] == ["stopped"]
+    [told] = world.merchant.of("payment_failed", renewal)
+    assert told["data"]["payment_method_needed"], "the customer is asked for another, once"
     assert world.stripe_invoice(renewal)["status"] == "open"
 
     await world.repair_card(signup)
@@ -205,6 +208,12 @@ async def test_exhaustion_while_an_attempt_is_pending(world: World) -> None:
     assert world.stripe_invoice(renewal)["status"] == "open"
     assert world.stripe_subscription(signup.subscription)["status"] in ("active", "past_due")
     assert not world.stripe_calls("DELETE", f"/v1/subscriptions/{signup.subscription}")
+
+    world.practice.settle(world.last_charge().id)
+    await world.settle()
+    assert world.stripe_invoice(renewal)["status"] == "paid"
+    assert world.stripe_subscription(signup.subscription)["status"] == "active"
+    assert len(world.captures()) == 2
 
 
 @pytest.mark.parametrize(

@@ -63,9 +63,24 @@ async def test_pending_beyond_the_due_date(world: World) -> None:
 
 
 @pytest.mark.scenario(67)
-async def test_accepted_and_then_not_captured(world: World) -> None:
+async def test_authorized_is_not_settled(world: World) -> None:
+    _, renewal = await world.renew("capture_later")
+    assert (world.last_charge().status, await world.attempts(renewal)) == ("authorized", ["pending"])
+    assert world.stripe_calls("POST", f"/v1/invoices/{renewal}/pay") == []
+    assert (await world.gateway_invoice(renewal))["movements"] == []
+
+    await world.later(hours=2)
+
+    assert world.stripe_invoice(renewal)["status"] == "paid"
+    assert len(world.captures()) == len(world.charge_calls()) == 2
+
+
+@pytest.mark.scenario(67)
+@pytest.mark.parametrize(("kind", "status"), [("pending_then_fail", "pending"), ("capture_fails", "authorized")])
+async def test_accepted_and_then_not_captured(world: World, kind: str, status: str) -> None:
     world.practice.settings.pending_delay_s = 7200
-    signup, renewal = await world.renew("pending_then_fail")
+    signup, renewal = await world.renew(kind)
+    assert world.last_charge().status == status
     assert (await world.gateway_invoice(renewal))["state"] == "pending"
     assert world.stripe_calls("POST", f"/v1/invoices/{renewal}/pay") == []
 

@@ -19,6 +19,7 @@ from processors.values import Secret
 from tests.support.crash import boundaries, once
 from tests.support.inbox import signed
 from tests.support.invariants import fingerprint
+from tests.support.returning import refund, refund_calls, returned
 from tests.support.shop import BY
 from tests.support.world import World
 
@@ -483,7 +484,28 @@ async def test_loss_older_than_30_days(world: World) -> None:
     assert await world.catch_up() == 0
 
 
-@pytest.mark.scenario(95, missing="the refund that finds the id")
+@pytest.mark.scenario(95)
+@pytest.mark.parametrize("reverse", [False, True])
+async def test_the_refund_finds_the_id_whichever_event_comes_first(world: World, reverse: bool) -> None:
+    _, renewal = await world.renew_unseen()
+    await world.hear()
+    await world.work()
+    told = [e for e in world.stripe_account().events.values() if e.object_id == renewal]
+    tagged = [e for e in told if e.type == "invoice.updated" and "third_party_payment_id" in e.object["metadata"]]
+    assert {e.created for e in told if e.type == "invoice.paid"} == {e.created for e in tagged}
+    if reverse:
+        world.stripe.delivery.queue.reverse()
+    await world.settle()
+
+    done = await refund(world, renewal)
+
+    assert done["state"] == "recorded"
+    [call] = refund_calls(world)
+    assert world.captures()[-1].id in call.path
+    assert returned(world) == [1000]
+
+
+@pytest.mark.scenario(95)
 @pytest.mark.parametrize("reverse", [False, True])
 async def test_two_events_in_the_same_second_both_needed(world: World, reverse: bool) -> None:
     _, renewal = await world.renew("decline_insufficient_funds")

@@ -191,3 +191,26 @@ async def test_stripe_mails_an_invoice(world: World) -> None:
     await world.settle()
 
     assert await world.open_cases() == ["invoice_sent_by_stripe"]
+
+
+@pytest.mark.scenario(193)
+@pytest.mark.parametrize("balance", [-400, 300])
+@pytest.mark.parametrize("comes_back", [True, False])
+async def test_voided_after_it_used_the_balance(world: World, balance: int, comes_back: bool) -> None:
+    """Whether Stripe gives it back is asked of the customer's transactions, and told either way."""
+    world.stripe_account().void_returns_balance = comes_back
+    signup = await world.signup("ok")
+    await world.shop.client.v1.customers.update_async(signup.customer, {"balance": balance})
+    world.break_card(signup.customer, "decline_insufficient_funds")
+    await world.later(days=31)
+    renewal = str(world.invoices_of(signup.subscription)[-1]["id"])
+    assert (await world.gateway_invoice(renewal))["amount_due"] == 1000 + balance
+
+    await world.shop.client.v1.invoices.void_invoice_async(renewal)
+    await world.settle()
+
+    shown = await world.gateway_invoice(renewal)
+    assert (shown["state"], shown["balance_returned"]) == ("closed", -balance if comes_back else 0)
+    assert "of the customer's balance" in shown["reason"]
+    assert world.stripe_account().customers[signup.customer]["balance"] == (balance if comes_back else 0)
+    assert await world.open_cases() == ([] if comes_back else ["balance_not_returned"])

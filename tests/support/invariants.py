@@ -13,6 +13,8 @@ from tests.support.world import World
 
 STRIPE_ADDS = {"isk": 100, "ugx": 100}
 """Stripe writes two decimals that the processor, by ISO 4217, does not have."""
+WALLET_LACKS = {"huf": 100, "twd": 100}
+"""Two more that a processor may not have, as its account's manner says."""
 
 MONEY = """
     select i.id, i.status,
@@ -84,9 +86,8 @@ async def _ledger_is_processor(world: World, shop: Shop) -> None:
         shop.connection,
     )
     ledger = Counter((r["processor_id"], r["amount"], r["currency"]) for r in known)
-    processor = Counter(
-        (c.id, c.captured * STRIPE_ADDS.get(c.currency.lower(), 1), c.currency.lower()) for c in world.captures(shop)
-    )
+    captures = world.captures(shop)
+    processor = Counter((c.id, c.captured * _added(world, shop, c.currency), c.currency.lower()) for c in captures)
     assert ledger == processor, f"ledger and processor differ: {ledger - processor} / {processor - ledger}"
     moved = await sql.rows(
         """select processor_id, kind, amount, currency from tollbridge.movement
@@ -97,13 +98,19 @@ async def _ledger_is_processor(world: World, shop: Shop) -> None:
     account = world.practice.account(shop.practice_key)
     told = Counter[tuple[str, bool, int]]()
     for one in account.refunds.values():
-        amount = one.amount * STRIPE_ADDS.get(one.currency.lower(), 1)
+        amount = one.amount * _added(world, shop, one.currency)
         if one.has_succeeded and one.charge in {c.id for c in world.captures(shop)}:
             told[one.id, False, amount] += 1
             if one.status == "failed":
                 told[one.id, True, amount] += 1
     assert back == told, f"refunds differ: {back - told} / {told - back}"
     await _disputes_are_the_processors(world, shop)
+
+
+def _added(world: World, shop: Shop, currency: str) -> int:
+    """By how much Stripe's units of a currency are smaller than those of the shop's account at the processor."""
+    own, code = world.practice.account(shop.practice_key).manner.decimals.get(currency), currency.lower()
+    return WALLET_LACKS[code] if own == 0 and code in WALLET_LACKS else STRIPE_ADDS.get(code, 1)
 
 
 async def _disputes_are_the_processors(world: World, shop: Shop) -> None:
@@ -117,7 +124,7 @@ async def _disputes_are_the_processors(world: World, shop: Shop) -> None:
     ledger = Counter((r["processor_id"], r["occurrence"], signs[r["kind"]] * r["amount"]) for r in moved)
     own = {c.id: c for c in world.captures(shop)}
     disputes = [d for d in world.practice.account(shop.practice_key).disputes.values() if d.charge in own]
-    told = Counter((d.id, m.id, m.amount * STRIPE_ADDS.get(d.currency.lower(), 1)) for d in disputes for m in d.moves)
+    told = Counter((d.id, m.id, m.amount * _added(world, shop, d.currency)) for d in disputes for m in d.moves)
     assert ledger == told, f"disputes differ: {ledger - told} / {told - ledger}"
     known = await sql.rows("select processor_id, state from tollbridge.dispute where connection = $1", shop.connection)
     assert {(r["processor_id"], r["state"]) for r in known} == {(d.id, d.status) for d in disputes}

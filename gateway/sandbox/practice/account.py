@@ -120,6 +120,8 @@ class Charge(msgspec.Struct, kw_only=True):
     metadata: dict[str, str]
     created_at: int
     collects_at: int
+    lines: list[dict[str, Any]] = []
+    tax: int = 0
     status: ChargeStatus = "pending"
     captured: int = 0
     decline: Refusal | None = None
@@ -150,6 +152,8 @@ class Charge(msgspec.Struct, kw_only=True):
             "customer": self.customer,
             "description": self.description,
             "metadata": self.metadata,
+            "lines": self.lines,
+            "tax": self.tax,
             "status": self.status,
             "decline": self.decline,
             "will_retry": self.will_retry,

@@ -14,10 +14,18 @@ from gateway.sandbox.practice.money import minimum
 from gateway.sandbox.practice.processor import PracticeProcessor
 
 
+class NewLine(msgspec.Struct, forbid_unknown_fields=True):
+    """One line without tax, in the account's minor units."""
+
+    description: Annotated[str, msgspec.Meta(max_length=500)]
+    amount: Annotated[int, msgspec.Meta(ge=1, le=10**12)]
+
+
 class NewCharge(msgspec.Struct, forbid_unknown_fields=True):
     """`amount` in the account's minor units; `reference` is unique in the account unless its manner says otherwise.
 
-    `collect_at`, in Unix seconds: not before then is it sent to the payer's bank.
+    `collect_at`, in Unix seconds: not before then is it sent to the payer's bank. `lines` and the `tax` on them are
+    what the amount is made of, where the account takes that.
     """
 
     amount: Annotated[int, msgspec.Meta(ge=1, le=10**12)]
@@ -26,6 +34,8 @@ class NewCharge(msgspec.Struct, forbid_unknown_fields=True):
     reference: Text
     description: Annotated[str, msgspec.Meta(max_length=500)] = ""
     metadata: dict[str, str] = {}
+    lines: Annotated[list[NewLine], msgspec.Meta(max_length=1000)] = []
+    tax: Annotated[int, msgspec.Meta(ge=0, le=10**12)] = 0
     collect_at: Annotated[int, msgspec.Meta(ge=0, le=10**11)] = 0
     idempotency_key: str = ""
 
@@ -70,6 +80,8 @@ class ChargeApi:
             collects_at=new.collect_at,
             description=new.description,
             metadata=new.metadata,
+            lines=msgspec.to_builtins(new.lines),
+            tax=new.tax,
         )
         charge.hidden_until = charge.created_at + max(request.hide_for_s, account.manner.lookup_lag_s)
         return json_reply(charge.shown(account.id), 201)
@@ -120,6 +132,7 @@ class ChargeApi:
         manner = account.manner
         if manner.currencies is not None and new.currency not in manner.currencies:
             raise HttpError(422, "currency_not_supported", f"this account does not charge {new.currency}")
+        _check_lines(account, new)
         smallest = manner.minimum.get(new.currency, minimum(new.currency, manner.decimals))
         if new.amount < smallest:
             raise HttpError(422, "amount_too_small", f"the smallest charge is {smallest} minor units")
@@ -130,6 +143,15 @@ class ChargeApi:
             if account.script:
                 account.script.popleft()
             raise HttpError(422, "method_not_chargeable", "this method can't be charged")
+
+
+def _check_lines(account: Account, new: NewCharge) -> None:
+    if not new.lines and not new.tax:
+        return
+    if not account.manner.takes_lines:
+        raise HttpError(422, "lines_not_taken", "this account takes no lines")
+    if sum(line.amount for line in new.lines) + new.tax != new.amount:
+        raise HttpError(422, "lines_do_not_add_up", "lines and tax must add up to the amount")
 
 
 def _fits(charge: Charge, query: dict[str, str]) -> bool:

@@ -67,6 +67,8 @@ class Manner(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     webhook: Literal["signed", "ping"] = "signed"
     dashboard_events: bool = True
 
+    takes_lines: bool = False
+
     refunds: Literal["sync", "async", "off"] = "sync"
     partial_refunds: bool = True
     refund_window_days: Positive | None = None
@@ -99,6 +101,7 @@ MANNERS: Final = {
             key_window_s=6 * 3600,
             lookup="by_id",
             decimals={"HUF": 0, "TWD": 0},
+            takes_lines=True,
             refund_window_days=180,
             cancel="never",
         ),
