@@ -103,6 +103,8 @@ VIEW = f"""
               where d.account = i.account and d.invoice = i.id and d.credit_note is not null) as disputed_notes,
         array(select r from tollbridge.remainder r
               where r.account = i.account and r.invoice = i.id order by r.created_at, r.id) as remainders,
+        array(select c from tollbridge.carry c
+              where c.account = i.account and c.invoice = i.id order by c.created_at, c.id) as carries,
         (select r from tollbridge.remainder r where r.account = i.account and r.issued_as = i.id) as rest_of,
         array(with recursive part as (
                   select r.account, r.invoice from tollbridge.remainder r
@@ -245,6 +247,7 @@ async def seen(row: asyncpg.Record) -> InvoiceView:
         notes=tuple(rows.note(n, row) for n in row["notes"]),
         notes_read_at=row["notes_read_at"],
         remainders=tuple(rows.remainder(r, row["notes"]) for r in row["remainders"]),
+        carries=tuple(rows.carry(c, row["notes"]) for c in row["carries"]),
         rest_of=None if row["rest_of"] is None else rows.remainder(row["rest_of"], ()),
         parts_to_return=tuple(row["parts_to_return"]),
         reopened=row["reopened"],

@@ -11,6 +11,7 @@ import msgspec
 from db.states import (
     UNRESOLVED,
     AttemptState,
+    CarryState,
     CreditNoteOrigin,
     CreditNoteState,
     MethodStatus,
@@ -177,6 +178,21 @@ class RemainderRow(msgspec.Struct, frozen=True):
     why: str = ""
 
 
+class CarryRow(msgspec.Struct, frozen=True):
+    """What a credit note took off the invoice, and the customer owes by the balance at Stripe.
+
+    `credited`: the credit note stands.
+    """
+
+    id: str
+    amount: int
+    state: CarryState
+    credited: bool = False
+    tries: int = 0
+    sent_at: datetime | None = None
+    why: str = ""
+
+
 class LentView(msgspec.Struct, frozen=True):
     """Money of another invoice's attempt (`id`) that no invoice has."""
 
@@ -239,6 +255,8 @@ class InvoiceView(msgspec.Struct, frozen=True):
     notes_read_at: datetime | None = None
     remainders: tuple[RemainderRow, ...] = ()
     """What was credited of it, and other invoices bill."""
+    carries: tuple[CarryRow, ...] = ()
+    """What was credited of it, and is carried over to the customer's next invoice."""
     rest_of: RemainderRow | None = None
     """It bills what was credited of another invoice."""
     parts_to_return: tuple[str, ...] = ()
