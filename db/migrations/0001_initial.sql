@@ -286,6 +286,7 @@ create table tollbridge.attempt (
     sent_at timestamptz not null,
     resent_at timestamptz,                         -- the last time the same bytes were sent again
     resolved_at timestamptz,
+    settled_at timestamptz,                        -- when the processor called its money settled
     unique (account, invoice, number),
     unique (account, id),
     unique (connection, reference),
@@ -296,6 +297,7 @@ create table tollbridge.attempt (
         check ((state in ('sending', 'pending', 'requires_action', 'unknown')) = (resolved_at is null)),
     constraint bytes_are_kept_while_unresolved
         check ((state not in ('sending', 'unknown')) or request is not null),
+    constraint only_what_succeeded_settles check (settled_at is null or state in ('succeeded', 'reversed')),
     constraint surplus_has_a_time check (surplus = (surplus_at is not null)),
     constraint success_took_something check (state <> 'succeeded' or (amount_captured > 0 and processor_id is not null))
 );

@@ -339,6 +339,7 @@ def _mirrored(row: asyncpg.Record) -> BilledInvoice | None:
 
 def _attempt(row: asyncpg.Record, connection: _Connection, returnable: Mapping[str, int]) -> AttemptView:
     capabilities, ended = capabilities_of(connection.adapter), row["resolved_at"]
+    told_late = connection.record_on == "settled"
     return AttemptView(
         id=row["id"],
         number=row["number"],
@@ -361,7 +362,7 @@ def _attempt(row: asyncpg.Record, connection: _Connection, returnable: Mapping[s
         resent_at=row["resent_at"],
         looked_at=row["looked_at"],
         returnable=returnable.get(row["id"], 0),
-        settles_at=ended + capabilities.settlement if connection.record_on == "settled" and ended else None,
+        settles_at=(row["settled_at"] or ended + capabilities.settlement) if told_late and ended else None,
     )
 
 

@@ -90,7 +90,8 @@ class AttemptView(msgspec.Struct, frozen=True):
     returnable: int = 0
     """Of a surplus capture: what of it can still be returned (law 8)."""
     settles_at: datetime | None = None
-    """When its money is usually here for good, where Stripe is told no sooner (`record_on` of its connection)."""
+    """When its money is here for good, as its processor said or as is usual there, where Stripe is told no sooner
+    (`record_on` of its connection)."""
 
     @property
     def unresolved(self) -> bool:

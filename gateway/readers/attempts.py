@@ -27,7 +27,8 @@ class DeclineBody(msgspec.Struct, frozen=True):
 
 
 class AttemptBody(msgspec.Struct, frozen=True):
-    """One try. `reference` is what the processor knows it by; `surplus`: taken, and owed back to the payer."""
+    """One try. `reference` is what the processor knows it by; `surplus`: taken, and owed back to the payer.
+    `settled`: since when the processor calls its money so."""
 
     id: str
     invoice: str
@@ -48,6 +49,7 @@ class AttemptBody(msgspec.Struct, frozen=True):
     next_lookup: int | None
     created: int
     resolved: int | None
+    settled: int | None
     object: Literal["attempt"] = "attempt"
 
 
@@ -77,4 +79,5 @@ def shown(row: asyncpg.Record) -> AttemptBody:
         next_lookup=unix(row["resolve_at"]),
         created=unix(row["created_at"]),
         resolved=unix(row["resolved_at"]),
+        settled=unix(row["settled_at"]),
     )
