@@ -179,12 +179,19 @@ class _Reader:
 
     def _amount(self, text: str, currency: str) -> int:
         if self._format.units == "minor":
-            return from_minor(int(text), currency, UNITS).amount
+            try:
+                minor = int(text)
+            except ValueError:
+                raise ValueError(f"{text!r} is no whole number of minor units") from None
+            return from_minor(minor, currency, UNITS).amount
         if self._format.decimal_comma:
             text = text.replace(".", "").replace(",", ".")
         return from_decimal_string(text.replace(",", ""), currency, UNITS).amount
 
     def _moment(self, text: str) -> datetime:
         form = self._format.date_format
-        at = datetime.strptime(text, form) if form else datetime.fromisoformat(text)  # noqa: DTZ007 (UTC, below)
+        try:
+            at = datetime.strptime(text, form) if form else datetime.fromisoformat(text)  # noqa: DTZ007 (UTC, below)
+        except ValueError:
+            raise ValueError(f"{text!r} is no date as {form or 'ISO 8601'} writes it") from None
         return at if at.tzinfo is not None else at.replace(tzinfo=UTC)

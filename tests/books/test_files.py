@@ -149,7 +149,7 @@ def test_what_is_to_be_ignored_is_left_out(tmp_path: Path) -> None:
         (LINE.replace("10.00", "ten"), "line 2, column 'Gross'"),
         (LINE.replace("10.00", ""), "line 2, column 'Gross'"),
         (LINE.replace("0.30", "some"), "line 2, column 'Fee'"),
-        (LINE.replace("2027-03-01T10:00:00Z", "yesterday"), "line 2, column 'Created'"),
+        (LINE.replace("2027-03-01T10:00:00Z", "yesterday"), "line 2, column 'Created': 'yesterday' is no date"),
         (LINE.replace("EUR", "EURO"), "line 2, column 'Currency'"),
         (LINE.replace("9.70", "9.50"), "line 2: net is not what is settled less the fee"),
         ("r1,2027-03-01\n", "line 2 has 2 cells"),
