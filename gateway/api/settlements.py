@@ -57,7 +57,6 @@ SettlementId = Annotated[str, PathParameter(description="The settlement's id: sf
     "/settlements",
     status_code=200,
     guards=[Callers],
-    request_max_body_size=None,
     **taking_csv(Code.NOT_FOUND, Code.STATE_CONFLICT),
     summary="Take a settlement file in",
 )
