@@ -243,6 +243,18 @@ class RemainderState(StrEnum):
     REFUSED = "refused"
 
 
+class CarryState(StrEnum):
+    """What a credit note took off an invoice, owed by the customer's balance at Stripe from then on."""
+
+    WANTED = "wanted"
+    """Drawn up; made once its credit note stands."""
+    SENDING = "sending"
+    UNKNOWN = "unknown"
+    """No usable answer came: the customer's balance transactions are listed before another try."""
+    CARRIED = "carried"
+    REFUSED = "refused"
+
+
 class RecordingTarget(StrEnum):
     """What Stripe was told of a payment."""
 

@@ -52,6 +52,8 @@ class Settings(Unprinted, frozen=True, forbid_unknown_fields=True):
     """Objects that one worker process works on at once."""
     database_pool: Annotated[int, msgspec.Meta(ge=2, le=1_000)] = 10
     max_body_bytes: Annotated[int, msgspec.Meta(ge=1_024, le=67_108_864)] = 1_048_576
+    max_settlement_bytes: Annotated[int, msgspec.Meta(ge=1_024, le=4_294_967_296)] = 268_435_456
+    """Of a settlement file; it is not held in memory."""
     webhook_queue: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 2_000
     """Accepted and not yet committed deliveries; beyond it the answer is 503."""
     outbound_private: bool = False

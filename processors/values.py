@@ -242,6 +242,8 @@ class EventKind(StrEnum):
     CHARGE_SUCCEEDED = "charge.succeeded"
     CHARGE_FAILED = "charge.failed"
     CHARGE_PENDING = "charge.pending"
+    CHARGE_SETTLED = "charge.settled"
+    """The money of a success is the merchant's now; where it can still be taken back, that is rare."""
     CHARGE_REVERSED = "charge.reversed"
     CHARGE_REINSTATED = "charge.reinstated"
     REFUND_CREATED = "refund.created"

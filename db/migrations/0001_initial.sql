@@ -289,6 +289,7 @@ create table tollbridge.attempt (
     sent_at timestamptz not null,
     resent_at timestamptz,                         -- the last time the same bytes were sent again
     resolved_at timestamptz,
+    settled_at timestamptz,                        -- when the processor called its money settled
     unique (account, invoice, number),
     unique (account, id),
     unique (connection, reference),
@@ -299,6 +300,7 @@ create table tollbridge.attempt (
         check ((state in ('sending', 'pending', 'requires_action', 'unknown')) = (resolved_at is null)),
     constraint bytes_are_kept_while_unresolved
         check ((state not in ('sending', 'unknown')) or request is not null),
+    constraint only_what_succeeded_settles check (settled_at is null or state in ('succeeded', 'reversed')),
     constraint surplus_has_a_time check (surplus = (surplus_at is not null)),
     constraint success_took_something check (state <> 'succeeded' or (amount_captured > 0 and processor_id is not null))
 );
@@ -414,6 +416,30 @@ create table tollbridge.remainder (
     check (issued_as is distinct from invoice)
 );
 create index remainder_invoice on tollbridge.remainder (account, invoice);
+
+-- What a credit note took off an invoice that was too small to be charged: the customer owes it by the balance at Stripe,
+-- which the next finalized invoice takes up.
+create table tollbridge.carry (
+    id text primary key,
+    account text not null references tollbridge.account on delete restrict,
+    invoice text not null,
+    credit_note text not null,
+    amount bigint not null check (amount > 0),
+    currency text not null check (currency ~ '^[a-z]{3}$'),
+    state text not null check (state in ('wanted', 'sending', 'unknown', 'carried', 'refused')),
+    transaction text,                              -- the balance transaction at Stripe
+    tries integer not null default 0 check (tries >= 0),
+    error text not null default '',
+    created_at timestamptz not null,
+    sent_at timestamptz,
+    unique (account, id),
+    unique (account, credit_note),
+    unique (account, transaction),
+    foreign key (account, invoice) references tollbridge.invoice (account, id) on delete restrict,
+    foreign key (account, credit_note) references tollbridge.credit_note (account, id) on delete restrict,
+    check ((state = 'carried') = (transaction is not null))
+);
+create index carry_invoice on tollbridge.carry (account, invoice);
 
 -- Money that somebody wants back, or that went back: one credit note, and a part for each capture that it is taken from.
 create table tollbridge.refund (

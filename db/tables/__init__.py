@@ -24,7 +24,7 @@ from db.tables.outbound import (
     WebhookEndpoint,
     WebhookEndpointSecret,
 )
-from db.tables.returns import CreditNote, Dispute, Refund, RefundPart, Remainder
+from db.tables.returns import Carry, CreditNote, Dispute, Refund, RefundPart, Remainder
 from db.tables.setup import PaymentMethodSession, PaymentSetup
 from db.tables.subscription import Subscription
 
@@ -34,6 +34,7 @@ __all__ = [
     "Attempt",
     "AuditLog",
     "BusinessClock",
+    "Carry",
     "CatchUp",
     "CheckoutSession",
     "Circuit",

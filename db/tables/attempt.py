@@ -45,3 +45,4 @@ class Attempt(Table, tablename="attempt", schema=SCHEMA, db=DB):
     sent_at = at()
     resent_at = at()
     resolved_at = at()
+    settled_at = at()

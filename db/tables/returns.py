@@ -52,6 +52,21 @@ class Remainder(Table, tablename="remainder", schema=SCHEMA, db=DB):
     sent_at = at()
 
 
+class Carry(Table, tablename="carry", schema=SCHEMA, db=DB):
+    id = Text(primary_key=True)
+    account = Text()
+    invoice = Text()
+    credit_note = Text()
+    amount = BigInt()
+    currency = Text()
+    state = Text()
+    transaction = optional_text()
+    tries = Integer()
+    error = Text()
+    created_at = at()
+    sent_at = at()
+
+
 class Refund(Pokable, tablename="refund", schema=SCHEMA, db=DB):
     id = Text(primary_key=True)
     account = Text()

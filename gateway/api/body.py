@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
 from functools import cache
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from litestar.types import HTTPScope, Receive
 from gateway.api.problems import Code, ProblemError
 
 JSON: Final = "application/json"
+CSV: Final = "text/csv"
 NUL: Final = "\0"
 ESCAPED_NUL: Final = b"\\u0000"
 """JSON knows no other way to write it."""
@@ -23,17 +24,22 @@ ESCAPED_NUL: Final = b"\\u0000"
 
 async def read_body(scope: HTTPScope, receive: Receive, limit: int) -> bytes:
     """The whole body; raises ProblemError beyond `limit` bytes."""
+    return b"".join([piece async for piece in pieces(scope, receive, limit)])
+
+
+async def pieces(scope: HTTPScope, receive: Receive, limit: int) -> AsyncGenerator[bytes, None]:
+    """The body as it comes in; raises ProblemError beyond `limit` bytes."""
     refuse_long(scope, limit)
-    body = bytearray()
-    while True:
+    size, more = 0, True
+    while more:
         message = await receive()
         if message["type"] != "http.request":
             raise ProblemError(Code.INVALID_REQUEST, "the connection ended before the body did")
-        body += message.get("body", b"")
-        if len(body) > limit:
+        size += len(message.get("body", b""))
+        if size > limit:
             raise ProblemError(Code.BODY_TOO_LARGE, f"A body has at most {limit} bytes.")
-        if not message.get("more_body"):
-            return bytes(body)
+        yield message.get("body", b"")
+        more = bool(message.get("more_body"))
 
 
 def refuse_long(scope: HTTPScope, limit: int) -> None:
@@ -46,19 +52,20 @@ def refuse_long(scope: HTTPScope, limit: int) -> None:
 async def refuse_strange(request: Request[Any, Any, Any]) -> None:
     """Before the handler of every API request.
 
-    Refused are a body that is not JSON, a query parameter that there is not, and the character NUL anywhere, which no
-    column of PostgreSQL's can hold (its docs: datatype-character).
+    Refused are a body that is not JSON (or what the handler's `opt` says), a query parameter that there is not, and the
+    character NUL anywhere, which no column of PostgreSQL's can hold (its docs: datatype-character).
     """
+    wanted = request.route_handler.opt.get("body", JSON)
     if request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers:
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if request.method in ("POST", "PUT", "PATCH") and media_type != JSON:
-            raise ProblemError(Code.MEDIA_TYPE_UNSUPPORTED, f"Send the body as {JSON}.", param="Content-Type")
+        if request.method in ("POST", "PUT", "PATCH") and media_type != wanted:
+            raise ProblemError(Code.MEDIA_TYPE_UNSUPPORTED, f"Send the body as {wanted}.", param="Content-Type")
     for name in _strangers(request.query_params.keys(), request.route_handler):
         raise ProblemError(Code.INVALID_REQUEST, f"{name}: there is no such parameter", param=name)
     for name, value in (*request.path_params.items(), *request.query_params.multi_items()):
         if NUL in str(value):
             raise _holds_nul(name)
-    if request.method == "POST" and ESCAPED_NUL in (body := await request.body()):
+    if request.method == "POST" and wanted == JSON and ESCAPED_NUL in (body := await request.body()):
         _refuse_nul(body)
 
 

@@ -6,7 +6,8 @@ the same key is `idempotency_mismatch`; an equal request while the first runs is
 those of requests that were refused unread (400, 401, 403, 413, 415), which may be mended and sent again under their
 key. Bodies are stored encrypted: a reply may show a secret once. Kept for 24 hours of business time.
 
-Handlers for which the key is required carry `opt={"idempotency": "required"}`.
+Handlers for which the key is required carry `opt={"idempotency": "required"}`; those whose body itself says whether it
+is the same again (a file, known by its hash, and too long to be held) `"by_content"`: a key changes nothing there.
 """
 
 from __future__ import annotations
@@ -97,7 +98,8 @@ class Idempotency(ASGIMiddleware):
             return
         key = key_of(scope, required=scope["route_handler"].opt.get("idempotency") == "required")
         principal: Principal = scope["user"]
-        if not key or not principal.account:
+        by_content = scope["route_handler"].opt.get("idempotency") == "by_content"
+        if not key or not principal.account or by_content:
             # The platform key belongs to no account; what it makes has a unique name.
             await next_app(scope, receive, send)
             return

@@ -18,9 +18,11 @@ from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
 from litestar.openapi.spec import (
     Components,
     Example,
+    OpenAPIMediaType,
     OpenAPIType,
     Operation,
     Parameter,
+    RequestBody,
     Schema,
     SecurityScheme,
     Server,
@@ -28,6 +30,7 @@ from litestar.openapi.spec import (
 from litestar.params import BodyKwarg
 from litestar.typing import FieldDefinition
 
+from gateway.api.body import CSV
 from gateway.api.problems import CODES, MEDIA_TYPE, TYPE, Code, Problem
 from gateway.settings import Settings
 
@@ -43,6 +46,9 @@ KEY_DESCRIPTION: Final = """
 Makes the request repeatable: an equal one under the same key, within 24 hours, gets the reply of the first and does
 nothing. Another request under the same key is refused. 1 to 255 printable letters; a UUID is a good one.
 """.strip()
+
+
+BY_CONTENT: Final = "Changes nothing here: the same body again is the same object, under whatever key."
 
 
 class _Page(OpenAPIRenderPlugin):
@@ -89,13 +95,14 @@ class _Repeatable(Operation):
     """A POST, which may carry an Idempotency-Key."""
 
     key_required: ClassVar[bool] = False
+    key_description: ClassVar[str] = KEY_DESCRIPTION
 
     def __post_init__(self) -> None:
         key = Parameter(
             name="Idempotency-Key",
             param_in="header",
             required=self.key_required,
-            description=KEY_DESCRIPTION,
+            description=self.key_description,
             schema=Schema(type=OpenAPIType.STRING, min_length=1, max_length=255),
             example="7b0f6f0c-7f5c-4d1a-9f0e-2c5a3d9b1e44",
         )
@@ -107,6 +114,19 @@ class _MovesMoney(_Repeatable):
     """A POST that may move money: without a key it is refused."""
 
     key_required: ClassVar[bool] = True
+
+
+@dataclass
+class _TakesCsv(_Repeatable):
+    """A POST of a CSV file, which is known by its bytes."""
+
+    key_description: ClassVar[str] = BY_CONTENT
+    example: ClassVar[str] = "Created,Type,Payment,Gross,Currency\n2027-03-01T10:00:00Z,Sale,psp_1,10.00,EUR\n"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        file = Schema(type=OpenAPIType.STRING, description="The file, in UTF-8.", examples=[self.example])
+        self.request_body = RequestBody({CSV: OpenAPIMediaType(schema=file)}, required=True)
 
 
 class Changing(TypedDict):
@@ -141,6 +161,14 @@ def changing(*codes: Code, moves_money: bool = False, also: dict[int, ResponseSp
         responses={**(also or {}), **problems(*codes, *posts)},
         operation_class=_MovesMoney if moves_money else _Repeatable,
         opt={"idempotency": "required" if moves_money else "optional"},
+    )
+
+
+def taking_csv(*codes: Code) -> Changing:
+    """The same for a POST of a CSV file, whose handler reads it piece by piece."""
+    made = changing(*codes)
+    return Changing(
+        responses=made["responses"], operation_class=_TakesCsv, opt={"idempotency": "by_content", "body": CSV}
     )
 
 

@@ -19,6 +19,7 @@ from gateway.accounts.validation import explain
 from gateway.api.request_id import request_id
 from gateway.billing.errors import StripeError, StripeForbiddenError, StripeNotSentError, StripeRefusedError
 from gateway.books.repair import BreakClosedError
+from gateway.books.rows import RowChangedError
 from gateway.cases import CaseClosedError
 from gateway.collect.turn import NotYetError
 from gateway.connections import UnknownConnectionError
@@ -85,7 +86,7 @@ CODES: Final[Mapping[Code, tuple[int, str]]] = {
     Code.SESSION_NOT_OPEN: (409, "The session is not open"),
     Code.STATE_CONFLICT: (409, "The object's state does not allow this"),
     Code.BODY_TOO_LARGE: (413, "The body is too large"),
-    Code.MEDIA_TYPE_UNSUPPORTED: (415, "The body must be JSON"),
+    Code.MEDIA_TYPE_UNSUPPORTED: (415, "The body must be of another media type, usually JSON"),
     Code.CHECK_FAILED: (422, "The credentials do not work"),
     Code.IDEMPOTENCY_MISMATCH: (422, "This Idempotency-Key was used with another request"),
     Code.RATE_LIMITED: (429, "Too many requests"),
@@ -249,6 +250,7 @@ TRANSLATIONS: Final[Mapping[type[Exception], Callable[[Any], ProblemError]]] = {
         Code.NOT_REFUNDABLE, f"{e} ({e.refundable.amount} in minor units)", param="amount"
     ),
     RefundStateError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
+    RowChangedError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e), param="file"),
     SessionError: _of_session,
     NotYetError: lambda e: ProblemError(Code.IN_PROGRESS, headers={"Retry-After": "10"}),
     UnknownAccountError: lambda e: ProblemError(Code.ACCOUNT_DISABLED),

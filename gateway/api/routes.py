@@ -26,6 +26,7 @@ from gateway.api.pauses import pause_routes
 from gateway.api.payment_methods import payment_method_routes
 from gateway.api.reconciliations import reconciliation_routes
 from gateway.api.refunds import refund_routes
+from gateway.api.settlements import settlement_routes
 from gateway.api.webhook_endpoints import webhook_endpoint_routes
 
 
@@ -56,5 +57,6 @@ def v1() -> Router:
             *pause_routes,
             *reconciliation_routes,
             *refund_routes,
+            *settlement_routes,
         ],
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -24,6 +24,12 @@ class BalanceShape(msgspec.Struct, frozen=True):
     metadata: dict[str, str] | None = None
 
 
+CARRY_KEY: Final = "tollbridge_carry"
+"""The same for what an invoice was too small to be charged for; and the subject of its credit note, which a database
+that was restored from a backup knows too."""
+CARRY_OF_KEY: Final = "tollbridge_carry_of"
+
+
 async def credit(
     stripe: StripeClient, customer: str, amount: int, currency: str, about: str, recording: str, key: str
 ) -> BalanceShape:
@@ -40,3 +46,11 @@ def returned_by_void(transactions: Iterable[BalanceShape], invoice: str) -> int:
     """
     given = (t for t in transactions if t.type == "unapplied_from_invoice" and id_of(t.invoice) == invoice)
     return -sum(t.amount for t in given)
+
+
+async def owe(
+    stripe: StripeClient, customer: str, amount: int, currency: str, about: str, metadata: Mapping[str, str], key: str
+) -> BalanceShape:
+    """Have a customer owe an amount with the next invoice: Stripe writes it above zero. Raises StripeError."""
+    params = {"amount": amount, "currency": currency, "description": about, "metadata": dict(metadata)}
+    return await stripe.post(f"/v1/customers/{customer}/balance_transactions", BalanceShape, params, key=key)

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import DecimalException
-from functools import lru_cache
+from functools import lru_cache, partial
 from operator import itemgetter
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -24,6 +24,8 @@ UNITS: Final = Exponents("the settlement file")
 """ISO 4217: what a file writes, unless it is an adapter's."""
 REMEMBERED: Final = 1 << 16
 TELL_EVERY: Final = 10_000
+LONGEST_LINE: Final = 1 << 20
+"""In bytes: no file is held whole, though it may have no line's end."""
 LONGEST: Final = 255
 """Of an id: it must fit into an index."""
 
@@ -42,9 +44,11 @@ def read(path: Path, told: Format, progress: Told = lambda _: None) -> Iterator[
     with path.open("rb") as raw:
 
         def lines() -> Iterator[str]:
-            for number, line in enumerate(raw):
+            for number, line in enumerate(iter(partial(raw.readline, LONGEST_LINE), b"")):
                 if number % TELL_EVERY == 0:
                     progress(raw.tell())
+                if len(line) == LONGEST_LINE:
+                    raise FieldError("file", f"line {number + 1} is longer than {LONGEST_LINE:,} bytes")
                 if b"\0" in line:
                     raise FieldError("file", f"line {number + 1} holds the character NUL")
                 try:
@@ -105,13 +109,39 @@ class _Reader:
         word = told.type
         kind = self._kinds.get(word)
         if kind is None:
-            raise FieldError(f"kind.{word}", f"line {line}: say what this type means, or {IGNORED!r}")
+            where = self._where(line, "type")
+            raise FieldError(f"kind.{word}", f"{where}: say what this type means, or {IGNORED!r}")
         if kind == IGNORED:
             return None
         try:
             return self._read(kind, told)
         except (ValueError, MoneyError, DecimalException) as error:
-            raise FieldError("file", f"line {line}: {error or type(error).__name__}") from None
+            where = self._where(line, self._at_fault(told))
+            raise FieldError("file", f"{where}: {error or type(error).__name__}") from None
+
+    def _where(self, line: int, field: str) -> str:
+        """Empty for what lies in no single cell."""
+        return f"line {line}, column {self._format.columns[field]!r}" if field else f"line {line}"
+
+    def _at_fault(self, told: _Cells) -> str:
+        """The first field that can't be read by itself. Asked only once a line is known to be wrong."""
+        currency = told.currency.lower()
+        paid_in = told.settled_currency.lower() or currency
+        texts = {"settled": told.settled, "fee": told.fee, "net": told.net}
+        reads: dict[str, Callable[[], object]] = {
+            "date": partial(self._moment, told.date),
+            "currency": partial(self._amount, "0", currency),
+            "settled_currency": partial(self._amount, "0", paid_in),
+            "amount": partial(self._amount, told.amount, currency),
+            **{field: partial(self._amount, text, paid_in) for field, text in texts.items() if text},
+        }
+        for field, read_it in reads.items():
+            try:
+                read_it()
+            except (ValueError, MoneyError, DecimalException):
+                return field
+        ids = ("id", "processor_id", "charge", "reference")
+        return next((field for field in ids if len(getattr(told, field)) > LONGEST), "")
 
     def _read(self, kind: str, told: _Cells) -> Row:
         currency = told.currency.lower()
@@ -149,12 +179,19 @@ class _Reader:
 
     def _amount(self, text: str, currency: str) -> int:
         if self._format.units == "minor":
-            return from_minor(int(text), currency, UNITS).amount
+            try:
+                minor = int(text)
+            except ValueError:
+                raise ValueError(f"{text!r} is no whole number of minor units") from None
+            return from_minor(minor, currency, UNITS).amount
         if self._format.decimal_comma:
             text = text.replace(".", "").replace(",", ".")
         return from_decimal_string(text.replace(",", ""), currency, UNITS).amount
 
     def _moment(self, text: str) -> datetime:
         form = self._format.date_format
-        at = datetime.strptime(text, form) if form else datetime.fromisoformat(text)  # noqa: DTZ007 (UTC, below)
+        try:
+            at = datetime.strptime(text, form) if form else datetime.fromisoformat(text)  # noqa: DTZ007 (UTC, below)
+        except ValueError:
+            raise ValueError(f"{text!r} is no date as {form or 'ISO 8601'} writes it") from None
         return at if at.tzinfo is not None else at.replace(tzinfo=UTC)

@@ -1,11 +1,8 @@
-"""The settlement files that were taken in, and taking one back that was read wrongly."""
+"""Taking a settlement file back that was read wrongly."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Final, Literal
-
-import msgspec
+from typing import Final
 
 from db import sql
 from db.engine import DB
@@ -13,48 +10,10 @@ from gateway.accounts.audit import Author, required
 from gateway.accounts.errors import FieldError, NotThereError
 from gateway.clock import business_now
 
-FILES: Final = """
-    select f.*, c.name as connection_name from tollbridge.settlement_file f
-    join tollbridge.connection c on c.account = f.account and c.id = f.connection
-    where f.account = $1 order by f.taken_at desc, f.id desc limit $2
-"""
 FILE: Final = "select * from tollbridge.settlement_file where account = $1 and id = $2 for update"
 PATIENCE: Final = "set local statement_timeout = '10min'"
 ROWS: Final = "delete from tollbridge.settlement_row where account = $1 and connection = $2 and file = $3"
 FORGET: Final = "delete from tollbridge.settlement_file where account = $1 and connection = $2 and id = $3"
-
-
-class File(msgspec.Struct, frozen=True):
-    """A settlement file. `taken_by` is empty where its processor gave it."""
-
-    id: str
-    connection: str
-    name: str
-    rows: int
-    new_rows: int
-    from_at: datetime | None
-    until_at: datetime | None
-    taken_by: str
-    taken_at: datetime
-    object: Literal["settlement_file"] = "settlement_file"
-
-
-async def listed(account: str, limit: int) -> list[File]:
-    """The files, the newest first."""
-    return [
-        File(
-            row["id"],
-            row["connection_name"],
-            row["name"],
-            row["rows"],
-            row["new_rows"],
-            row["from_at"],
-            row["until_at"],
-            row["taken_by"],
-            row["taken_at"],
-        )
-        for row in await sql.rows(FILES, account, limit)
-    ]
 
 
 async def forget(by: Author, account: str, file: str, *, anyway: bool = False) -> int:

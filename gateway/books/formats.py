@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import csv
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -58,6 +59,32 @@ class Format(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise FieldError(f"kind.{word}", f"{kind!r} is none of {', '.join(SettlementKind)}, {IGNORED}")
         if len(self.delimiter) != 1:
             raise FieldError("delimiter", "must be one letter")
+
+
+def given(
+    kept: Format | None, columns: Sequence[str] = (), kinds: Sequence[str] = (), **plain: object
+) -> Format | None:
+    """The kept format with what somebody says of a file, or what is kept where they say nothing; raises FieldError.
+
+    `columns` as `field=column`, several in one separated by commas (a name with a comma in it stands in quotes); they
+    take the place of those that are kept. `kinds` as `word=kind`, added to the others. In `plain` None is unsaid.
+    """
+    said = {name: value for name, value in plain.items() if value is not None}
+    if columns:
+        said["columns"] = _pairs([one for line in csv.reader(columns) for one in line], "map", "FIELD=COLUMN")
+    if kinds:
+        said["kinds"] = {**(kept.kinds if kept else {}), **_pairs(kinds, "kind", "WORD=KIND")}
+    return msgspec.structs.replace(kept or Format(), **said) if said else kept
+
+
+def _pairs(told: Sequence[str], param: str, form: str) -> dict[str, str]:
+    named = {}
+    for one in told:
+        name, equals, value = one.partition("=")
+        if not equals or not name:
+            raise FieldError(param, f"{one!r} is not {form}")
+        named[name] = value
+    return named
 
 
 async def shown(account: str, connection: str) -> Format | None:

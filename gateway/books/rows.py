@@ -6,11 +6,13 @@ it says and its number among those that say the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 import msgspec
+from asyncpg import UniqueViolationError
 
 from db.ids import new_id
 from gateway.books import sources
@@ -26,7 +28,8 @@ COLUMNS: Final = (
 )  # fmt: skip
 
 KNOWN: Final = """
-    select id from tollbridge.settlement_file where account = $1 and connection = $2 and processor_id = $3
+    select id, rows, new_rows from tollbridge.settlement_file
+    where account = $1 and connection = $2 and processor_id = $3
 """
 STAGE: Final = """
     create temporary table taking (row_id text, kind text, processor_id text, charge_id text, reference text,
@@ -67,6 +70,8 @@ INSERT: Final = """
         reference, amount, currency, settled, fee, net, settled_currency, occurred_at, $4
     from taking on conflict do nothing
 """
+AT_ONCE: Final = 500
+"""So many rows are read before others have their turn: a file is read where requests are answered, too."""
 COUNT: Final = "update tollbridge.settlement_file set new_rows = $2 where id = $1"
 
 
@@ -75,42 +80,63 @@ class RowChangedError(Exception):
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """A file that was taken in. `new` is how many of its rows had not come before."""
+    """A file that was taken in. `new` is how many of its rows had not come before; `again`: it was here already."""
 
     id: str
     rows: int
     new: int
-
-
-async def known(connection: Any, account: str, of: str, processor_id: str) -> bool:
-    """Whether this file was taken in before."""
-    return await connection.fetchval(KNOWN, account, of, processor_id) is not None
+    again: bool = False
 
 
 async def take(
     account: str, of: str, processor_id: str, rows: Iterable[Row], *, name: str, by: str, now: datetime
-) -> Taken | None:
-    """Take a file of the connection `of` in, whole or not at all; None where it is here already.
+) -> Taken:
+    """Take a file of the connection `of` in, whole or not at all, and once.
 
     Raises RowChangedError, and whatever `rows` raises.
     """
     async with own_session() as connection:
-        if await known(connection, account, of, processor_id):
-            return None
-        async with connection.transaction():
-            await connection.execute(STAGE)
-            await connection.copy_records_to_table("taking", records=rows, columns=COLUMNS)
-            if await connection.fetchval(UNNAMED):
-                await connection.execute(NAME)
-            await connection.execute("analyze taking")
-            if (changed := await connection.fetchval(CHANGED, account, of)) is not None:
-                raise RowChangedError(f"row {changed} stands there already, and says something else")
-            span = await connection.fetchrow(SPAN, sorted(MOVES))
-            file = new_id("sfl")
-            told = (account, of, processor_id, name, span["rows"], span["from_at"], span["until_at"], by, now)
-            await connection.execute(FILE, file, *told)
-            inserted = await connection.execute(INSERT, account, of, file, now)
-            new = int(inserted.rpartition(" ")[2])
-            await connection.execute(COUNT, file, new)
-            await connection.execute(sources.NAME_ROWS, account, of)
+        if (before := await _known(connection, account, of, processor_id)) is not None:
+            return before
+        try:
+            async with connection.transaction():
+                return await _take(connection, account, of, rows, (processor_id, name), (by, now))
+        except UniqueViolationError:
+            # Somebody else has taken the same file in meanwhile.
+            before = await _known(connection, account, of, processor_id)
+            if before is None:
+                raise
+            return before
+
+
+async def _known(connection: Any, account: str, of: str, processor_id: str) -> Taken | None:
+    row = await connection.fetchrow(KNOWN, account, of, processor_id)
+    return None if row is None else Taken(row["id"], row["rows"], row["new_rows"], again=True)
+
+
+async def _take(
+    connection: Any, account: str, of: str, rows: Iterable[Row], named: tuple[str, str], asked: tuple[str, datetime]
+) -> Taken:
+    await connection.execute(STAGE)
+    await connection.copy_records_to_table("taking", records=_in_turns(rows), columns=COLUMNS)
+    if await connection.fetchval(UNNAMED):
+        await connection.execute(NAME)
+    await connection.execute("analyze taking")
+    if (changed := await connection.fetchval(CHANGED, account, of)) is not None:
+        raise RowChangedError(f"row {changed} stands there already, and says something else")
+    span = await connection.fetchrow(SPAN, sorted(MOVES))
+    file, (_, now) = new_id("sfl"), asked
+    told = (account, of, *named, span["rows"], span["from_at"], span["until_at"], *asked)
+    await connection.execute(FILE, file, *told)
+    inserted = await connection.execute(INSERT, account, of, file, now)
+    new = int(inserted.rpartition(" ")[2])
+    await connection.execute(COUNT, file, new)
+    await connection.execute(sources.NAME_ROWS, account, of)
     return Taken(file, int(span["rows"]), new)
+
+
+async def _in_turns(rows: Iterable[Row]) -> AsyncIterator[Row]:
+    for number, row in enumerate(rows):
+        if number % AT_ONCE == 0:
+            await asyncio.sleep(0)
+        yield row

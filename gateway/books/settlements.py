@@ -95,15 +95,23 @@ async def _take(
     except (CallError, MoneyError, RowChangedError, TimeoutError) as error:
         fetched.refused.append(_refused(connection, file, told(error, CallError, MoneyError, RowChangedError), now))
         return None
-    if taken is not None:
+    if not taken.again:
         fetched.files, fetched.rows = fetched.files + 1, fetched.rows + taken.new
     return settlement.day
 
 
 async def upload(
-    by: Author, account: str, connection: str, path: Path, given: Format | None, progress: files.Told
-) -> Taken | None:
-    """Take in a file that somebody has; a format that is given is kept for the next. None where it is here already.
+    by: Author,
+    account: str,
+    connection: str,
+    path: Path,
+    given: Format | None,
+    progress: files.Told = lambda _: None,
+    *,
+    name: str = "",
+) -> Taken:
+    """Take in a file that somebody has, under its name or another; a format that is given is kept for the next. The
+    same bytes again are the same file.
 
     Raises FieldError, RowChangedError.
     """
@@ -112,11 +120,11 @@ async def upload(
         raise FieldError("map", "this connection has no format yet: say which column holds what")
     form.validate()
     try:
-        known_by = files.digest(path)
+        known_by = await asyncio.to_thread(files.digest, path)
     except OSError as error:
         raise FieldError("file", f"can't read {path}: {error.strerror}") from None
     now, rows = await business_now(), files.read(path, form, progress)
-    taken = await take(account, connection, known_by, rows, name=path.name, by=by.name, now=now)
+    taken = await take(account, connection, known_by, rows, name=name or path.name, by=by.name, now=now)
     await formats.keep(by, account, connection, form)
     return taken
 

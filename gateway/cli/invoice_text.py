@@ -44,6 +44,9 @@ def print_invoice(invoice: InvoiceDetail, methods: Methods) -> None:
             "as of": when(invoice.read),
             "rest of": invoice.remainder_of,
             "rest billed by": ", ".join(one.invoice or f"(not yet: {one.state})" for one in invoice.remainders),
+            "carried over by": ", ".join(
+                one.balance_transaction or f"(not yet: {one.state})" for one in invoice.carried
+            ),
             "dashboard": invoice.links.dashboard,
         }
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -16,15 +15,13 @@ from db.states import BreakKind
 from gateway.accounts import accounts, connections
 from gateway.accounts.accounts import Account
 from gateway.books import formats, repair, report, runs
-from gateway.books.forget import File, forget, listed
+from gateway.books.forget import forget
 from gateway.books.formats import Format
 from gateway.books.reconcile import reconcile as compare
-from gateway.books.rows import Taken
 from gateway.books.runs import Run
 from gateway.books.settlements import upload
 from gateway.cli.context import ACCOUNT, WrongUseError, account_of, author, opened, run
-from gateway.cli.output import ERR, OUT, as_json, fields, money, say, say_all, table, when
-from gateway.cli.values import pairs
+from gateway.cli.output import ERR, OUT, as_json, fields, money, say, table, when
 from gateway.clock import business_now
 from gateway.readers.pages import Page
 from gateway.readers.reconciliations import (
@@ -36,6 +33,7 @@ from gateway.readers.reconciliations import (
     find_runs,
     shown,
 )
+from gateway.readers.settlements import SettlementBody, find_settlements
 from gateway.runtime import Runtime
 
 WAIT_S: Final = 0.5
@@ -84,14 +82,13 @@ def reconcile(
     """
     if ctx.invoked_subcommand is not None:
         return
-    given: dict[str, Any] = {"units": units, "signs": signs, "delimiter": delimiter, "decimal_comma": decimal_comma}
-    given |= {"date_format": date_format, "columns": _columns(columns) or None}
-    change = {name: value for name, value in given.items() if value is not None}
+    said: dict[str, Any] = {"columns": columns, "kinds": kinds, "units": units, "signs": signs}
+    said |= {"delimiter": delimiter, "decimal_comma": decimal_comma, "date_format": date_format}
 
     async def work() -> list[tuple[Account, ReconciliationBody]]:
         async with opened() as runtime:
             if file is not None:
-                taken = await _upload(await account_of(account), connection, file, change, kinds)
+                taken = await _upload(await account_of(account), connection, file, said)
                 if not json_:
                     OUT.print(taken)
             wanted = [await account_of(account)] if account else [a for a in await accounts.listed() if a.enabled]
@@ -196,17 +193,17 @@ def report_(account: str, number: int | None) -> None:
 def files(account: str, limit: int, json_: bool) -> None:
     """List the settlement files that were taken in, the newest first."""
 
-    async def work() -> list[File]:
+    async def work() -> Page[SettlementBody]:
         async with opened():
-            return await listed((await account_of(account)).id, limit)
+            return await find_settlements((await account_of(account)).id, limit=limit)
 
     found = run(work)
     rows = [
-        (f.id, f.connection, f.name, f.rows, f.new_rows, f"{f.taken_at:%F %T}", f.taken_by or "its processor")
-        for f in found
+        (f.id, f.connection, f.name, f.rows, f.new_rows, when(f.taken), f.taken_by or "its processor")
+        for f in found.data
     ]
     columns = ("file", "connection", "name", "rows", "new", "taken in", "by")
-    say_all(found, json_, lambda: table(columns, rows, "No files yet."))
+    say(found, json_, lambda: table(columns, rows, "No files yet."))
 
 
 @reconcile.command(name="forget")
@@ -279,31 +276,23 @@ async def _ended(account: Account, wanted: str) -> Run:
     raise click.ClickException(f"{account.name}: a worker is comparing still; see `tollbridge reconcile list`")
 
 
-async def _upload(account: Account, connection: str, file: Path, change: dict[str, Any], kinds: Sequence[str]) -> str:
+async def _upload(account: Account, connection: str, file: Path, said: dict[str, Any]) -> str:
     if not connection:
         raise WrongUseError("say with --connection whose file it is")
     of = await connections.show(account.id, connection)
-    form = await formats.shown(account.id, of.id) or Format()
-    if kinds:
-        change["kinds"] = {**form.kinds, **pairs(kinds, "--kind")}
-    told = Format(**{name: change.get(name, getattr(form, name)) for name in Format.__struct_fields__})
+    told = formats.given(await formats.shown(account.id, of.id), **said)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
     with Progress(*columns, console=ERR, transient=True) as progress:
         task = progress.add_task(file.name, total=_size(file))
         by, heard = author(), lambda done: progress.update(task, completed=done)
-        taken: Taken | None = await upload(by, account.id, of.id, file, told, heard)
-    if taken is None:
+        taken = await upload(by, account.id, of.id, file, told, heard)
+    if taken.again:
         return f"{file.name} is here already."
     return f"{file.name}: {taken.rows} rows, {taken.new} of them new."
 
 
 def _size(file: Path) -> int | None:
     return file.stat().st_size if file.exists() else None
-
-
-def _columns(given: Sequence[str]) -> dict[str, str]:
-    """`field=column` pairs, separated by commas; a name with a comma in it stands in quotes."""
-    return pairs([one for line in csv.reader(given) for one in line], "--map")
 
 
 async def _write(target: Path, found: Sequence[Run]) -> None:

@@ -13,12 +13,13 @@ from db.outbox import Announcement
 from db.poke import Claim, Kind, WakeUp
 from gateway.billing.errors import StripeError
 from gateway.billing.pace import Lane, in_lane
-from gateway.collect import balance, charge, give_up, record, remainders, restored
+from gateway.collect import balance, carries, charge, give_up, record, remainders, restored
 from gateway.collect.load import Loaded, load
 from gateway.collect.turn import CLAIM_MARGIN_S, take_turn
 from gateway.domain.actions import (
     Action,
     CancelPending,
+    CarryOver,
     Charge,
     ConfirmRecording,
     CreditBalance,
@@ -28,6 +29,7 @@ from gateway.domain.actions import (
     FillRest,
     Finalize,
     FindBalance,
+    FindCarry,
     FindLost,
     FindRest,
     FindRestNote,
@@ -121,6 +123,8 @@ async def _step(runtime: Runtime, claim: Claim, loaded: Loaded, action: Action, 
             await rest_notes.step(runtime, claim, loaded, action, now)
         case IssueRest() | FindRest() | LinkRest() | FillRest() | EmptyRest():
             await remainders.step(runtime, claim, loaded, action, now)
+        case CarryOver() | FindCarry():
+            await carries.step(runtime, claim, loaded, action, now)
         case ReadNotes():
             await crossing.read_notes(runtime, claim, now)
         case MatchNote():

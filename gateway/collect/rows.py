@@ -8,6 +8,7 @@ import asyncpg
 import msgspec
 
 from db.states import (
+    CarryState,
     CreditNoteOrigin,
     CreditNoteState,
     RecordingState,
@@ -17,7 +18,7 @@ from db.states import (
     RemainderState,
     known,
 )
-from gateway.domain.view import LentView, NoteRow, RecordingView, RefundRow, RemainderRow
+from gateway.domain.view import CarryRow, LentView, NoteRow, RecordingView, RefundRow, RemainderRow
 
 
 def refund(row: asyncpg.Record, attempts: Sequence[asyncpg.Record], fallen: Collection[str] = ()) -> RefundRow:
@@ -68,6 +69,19 @@ def remainder(row: asyncpg.Record, notes: Sequence[asyncpg.Record]) -> Remainder
         credited=any(note["id"] == row["credit_note"] and note["state"] == "issued" for note in notes),
         issued_as=row["issued_as"] or "",
         one_line=row["one_line"],
+        tries=row["tries"],
+        sent_at=row["sent_at"],
+        why=row["error"],
+    )
+
+
+def carry(row: asyncpg.Record, notes: Sequence[asyncpg.Record]) -> CarryRow:
+    """What was credited of it and is carried over."""
+    return CarryRow(
+        id=row["id"],
+        amount=row["amount"],
+        state=known(CarryState, row["state"]),
+        credited=any(note["id"] == row["credit_note"] and note["state"] == "issued" for note in notes),
         tries=row["tries"],
         sent_at=row["sent_at"],
         why=row["error"],

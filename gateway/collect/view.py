@@ -103,6 +103,8 @@ VIEW = f"""
               where d.account = i.account and d.invoice = i.id and d.credit_note is not null) as disputed_notes,
         array(select r from tollbridge.remainder r
               where r.account = i.account and r.invoice = i.id order by r.created_at, r.id) as remainders,
+        array(select c from tollbridge.carry c
+              where c.account = i.account and c.invoice = i.id order by c.created_at, c.id) as carries,
         (select r from tollbridge.remainder r where r.account = i.account and r.issued_as = i.id) as rest_of,
         array(with recursive part as (
                   select r.account, r.invoice from tollbridge.remainder r
@@ -246,6 +248,7 @@ async def seen(row: asyncpg.Record) -> InvoiceView:
         notes_read_at=row["notes_read_at"],
         balance_back=row["balance_back"],
         remainders=tuple(rows.remainder(r, row["notes"]) for r in row["remainders"]),
+        carries=tuple(rows.carry(c, row["notes"]) for c in row["carries"]),
         rest_of=None if row["rest_of"] is None else rows.remainder(row["rest_of"], ()),
         parts_to_return=tuple(row["parts_to_return"]),
         reopened=row["reopened"],
@@ -337,6 +340,7 @@ def _mirrored(row: asyncpg.Record) -> BilledInvoice | None:
 
 def _attempt(row: asyncpg.Record, connection: _Connection, returnable: Mapping[str, int]) -> AttemptView:
     capabilities, ended = capabilities_of(connection.adapter), row["resolved_at"]
+    told_late = connection.record_on == "settled"
     return AttemptView(
         id=row["id"],
         number=row["number"],
@@ -359,7 +363,7 @@ def _attempt(row: asyncpg.Record, connection: _Connection, returnable: Mapping[s
         resent_at=row["resent_at"],
         looked_at=row["looked_at"],
         returnable=returnable.get(row["id"], 0),
-        settles_at=ended + capabilities.settlement if connection.record_on == "settled" and ended else None,
+        settles_at=(row["settled_at"] or ended + capabilities.settlement) if told_late and ended else None,
     )
 
 

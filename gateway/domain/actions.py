@@ -204,14 +204,19 @@ class ReturnPart(msgspec.Struct, frozen=True):
     invoice: str
 
 
+Then: TypeAlias = Literal["bill", "carry", "waive"]
+"""What becomes of an amount that is credited: another invoice bills it, the customer's balance at Stripe carries it
+over to the next one, or nobody owes it any more."""
+
+
 class CreditRest(msgspec.Struct, frozen=True):
-    """Draw up a credit note for what a payment left open (`partial`), or took back (`reversal`). Stripe is only asked
-    what the note would come to; with `billed_anew` another invoice is to bill the same amount."""
+    """Draw up a credit note for what a payment left open (`partial`), or took back (`reversal`), and what follows it.
+    Stripe is only asked what the note would come to."""
 
     origin: CreditNoteOrigin
     amount: int
     number: int
-    billed_anew: bool
+    then: Then
 
 
 class IssueRestNote(msgspec.Struct, frozen=True):
@@ -255,6 +260,18 @@ class EmptyRest(msgspec.Struct, frozen=True):
     """The lines on the draft don't come to the rest exactly: take them off, for one plain line."""
 
     remainder: str
+
+
+class CarryOver(msgspec.Struct, frozen=True):
+    """Write what was credited to the customer's balance at Stripe, as owed: the next invoice takes it up."""
+
+    carry: str
+
+
+class FindCarry(msgspec.Struct, frozen=True):
+    """List the customer's balance transactions: the answer to that was lost."""
+
+    carry: str
 
 
 class CreditBalance(msgspec.Struct, frozen=True):
@@ -344,6 +361,8 @@ Action: TypeAlias = (
     | LinkRest
     | FillRest
     | EmptyRest
+    | CarryOver
+    | FindCarry
     | CreditBalance
     | FindBalance
     | ReadBalance

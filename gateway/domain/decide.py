@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from db.states import AttemptState, CreditNoteOrigin, MethodStatus, WaitsFor
-from gateway.domain import ending, partial, remainder, reopening, returning
+from gateway.domain import carrying, ending, partial, remainder, reopening, returning
 from gateway.domain.actions import (
     Action,
     CancelPending,
@@ -73,7 +73,7 @@ def decide(view: InvoiceView, now: datetime) -> Action:
         if waits and beside is None and invoice.status == "paid":
             beside = returning.crossing(view, invoice, now)
         return beside or step
-    if (rest := remainder.bill(view, invoice, now)) is not None:
+    if (rest := remainder.bill(view, invoice, now) or carrying.owe(view, now)) is not None:
         return rest
     if view.held_money < 0:
         return reopening.taken_back(view, invoice, now)
@@ -254,8 +254,9 @@ def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action
 
 
 def _out_of_bounds(view: InvoiceView, bound: OutOfBounds, now: datetime) -> Action:
-    """What no charge can take: so little may be waived, by a credit note of ours on the open invoice."""
-    waived = bound.kind is CaseKind.BELOW_PROCESSOR_MINIMUM and view.policy.below_minimum == "waive"
-    if waived and view.held_money == 0 and bound.kind not in view.open_cases:
-        return partial.credit(view, CreditNoteOrigin.PARTIAL, view.wanted, bound.reason, now, billed_anew=False)
+    """What no charge can take: so little may be credited by a note of ours on the open invoice, for good or until the
+    next one."""
+    then, too_little = view.policy.below_minimum, bound.kind is CaseKind.BELOW_PROCESSOR_MINIMUM
+    if then != "case" and too_little and view.held_money == 0 and bound.kind not in view.open_cases:
+        return partial.credit(view, CreditNoteOrigin.PARTIAL, view.wanted, bound.reason, now, then=then)
     return ask_human(view, bound.kind, bound.reason)

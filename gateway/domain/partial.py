@@ -19,6 +19,7 @@ from gateway.domain.actions import (
     MarkSurplus,
     OpenCase,
     Read,
+    Then,
     WaitUntil,
 )
 from gateway.domain.billed import BilledInvoice
@@ -61,12 +62,12 @@ def credit_rest(view: InvoiceView, invoice: BilledInvoice, capture: AttemptView 
     if invoice.status != "open" or view.customer_deleted:
         # An invoice that was given up is not split by itself, and nobody can be billed anew who is gone.
         return ask_human(view, CaseKind.PARTIAL_CAPTURE, reason)
-    billed_anew = not view.policy.is_small(view.wanted, invoice.currency)
-    return credit(view, CreditNoteOrigin.PARTIAL, view.wanted, reason, now, billed_anew=billed_anew)
+    then: Then = "waive" if view.policy.is_small(view.wanted, invoice.currency) else "bill"
+    return credit(view, CreditNoteOrigin.PARTIAL, view.wanted, reason, now, then=then)
 
 
 def credit(
-    view: InvoiceView, origin: CreditNoteOrigin, amount: int, reason: str, now: datetime, *, billed_anew: bool
+    view: InvoiceView, origin: CreditNoteOrigin, amount: int, reason: str, now: datetime, *, then: Then
 ) -> Action:
     """The next step towards a credit note over `amount`; where Stripe takes none, a case."""
     begun, kind = _begun(view, origin), CASES[origin]
@@ -80,10 +81,10 @@ def credit(
         return Read()
     made = sum(note.origin is origin for note in view.notes)
     if begun is None:
-        return CreditRest(origin, amount, made + 1, billed_anew)
+        return CreditRest(origin, amount, made + 1, then)
     if begun.amount != amount:
         # More came, or somebody credited a part, since it was drawn up.
-        return CreditRest(origin, amount, made, billed_anew)
+        return CreditRest(origin, amount, made, then)
     return IssueRestNote(begun.id, amount)
 
 

@@ -76,8 +76,9 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     on_reversal: Literal["case", "reopen"] = "case"
     """The payer's bank took back what had paid an invoice: a human is asked, or the invoice is credited and a further
     one bills the same, with the payment methods that are left."""
-    below_minimum: Literal["case", "waive"] = "case"
-    """An invoice of less than its processor takes: a human is asked, or it is credited in Stripe: nothing is owed."""
+    below_minimum: Literal["case", "carry", "waive"] = "case"
+    """An invoice of less than its processor takes: a human is asked, or it is credited in Stripe, and the customer's
+    balance there carries the amount over to the next invoice, or nothing is owed."""
     match_window_minutes: int = 5
     """How long a credit note made in Stripe, and a refund made at a processor, wait for each other: the same people may
     have made both."""

@@ -32,7 +32,7 @@ def taken_back(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Acti
     owed = invoice.status == "paid" and view.recording is not None and not view.customer_deleted
     if view.policy.on_reversal == "case" or not owed or has_ended(view):
         return ask_human(view, CaseKind.CAPTURE_REVERSED, reason)
-    return credit(view, CreditNoteOrigin.REVERSAL, amount, reason, now, billed_anew=True)
+    return credit(view, CreditNoteOrigin.REVERSAL, amount, reason, now, then="bill")
 
 
 def wait_for_new(now: datetime) -> Action:

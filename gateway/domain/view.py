@@ -11,6 +11,7 @@ import msgspec
 from db.states import (
     UNRESOLVED,
     AttemptState,
+    CarryState,
     CreditNoteOrigin,
     CreditNoteState,
     MethodStatus,
@@ -89,7 +90,8 @@ class AttemptView(msgspec.Struct, frozen=True):
     returnable: int = 0
     """Of a surplus capture: what of it can still be returned (law 8)."""
     settles_at: datetime | None = None
-    """When its money is usually here for good, where Stripe is told no sooner (`record_on` of its connection)."""
+    """When its money is here for good, as its processor said or as is usual there, where Stripe is told no sooner
+    (`record_on` of its connection)."""
 
     @property
     def unresolved(self) -> bool:
@@ -177,6 +179,21 @@ class RemainderRow(msgspec.Struct, frozen=True):
     why: str = ""
 
 
+class CarryRow(msgspec.Struct, frozen=True):
+    """What a credit note took off the invoice, and the customer owes by the balance at Stripe.
+
+    `credited`: the credit note stands.
+    """
+
+    id: str
+    amount: int
+    state: CarryState
+    credited: bool = False
+    tries: int = 0
+    sent_at: datetime | None = None
+    why: str = ""
+
+
 class LentView(msgspec.Struct, frozen=True):
     """Money of another invoice's attempt (`id`) that no invoice has."""
 
@@ -241,6 +258,8 @@ class InvoiceView(msgspec.Struct, frozen=True):
     """Of a void one: what came back of the balance that it had used; None before anybody looked."""
     remainders: tuple[RemainderRow, ...] = ()
     """What was credited of it, and other invoices bill."""
+    carries: tuple[CarryRow, ...] = ()
+    """What was credited of it, and is carried over to the customer's next invoice."""
     rest_of: RemainderRow | None = None
     """It bills what was credited of another invoice."""
     parts_to_return: tuple[str, ...] = ()

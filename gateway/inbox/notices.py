@@ -20,6 +20,7 @@ from gateway.collect.gone import mark_revoked
 from gateway.collect.outcomes import all_of, store_outcome
 from gateway.collect.reversals import store_move
 from gateway.collect.scrub import without_token
+from gateway.collect.settled import store_settled
 from gateway.customers import vault
 from gateway.customers.methods import replace_reference
 from gateway.domain.actions import CaseKind
@@ -29,7 +30,7 @@ from gateway.returns.disputing import DisputeMismatchError, store_dispute
 from gateway.returns.told import MayBeOursError, store_told
 from gateway.runtime import Runtime
 from processors.interface import ProcessorAdapter
-from processors.outcome import ChargeOutcome, Decline, Declined, Found, NotFound
+from processors.outcome import ChargeOutcome, Decline, Declined, Found, NotFound, Succeeded
 from processors.values import DisputeState, EventKind, MoneyMoved, Notice, ProcessorEvent, RefundState, Replacement
 
 CHARGES: Final = frozenset({EventKind.CHARGE_SUCCEEDED, EventKind.CHARGE_FAILED, EventKind.CHARGE_PENDING})
@@ -118,6 +119,8 @@ async def _event(
         return _ends(parked("the notice is for another account at the processor", CaseKind.NOTICE_MISMATCH))
     if event.kind in CHARGES:
         return await _charge(runtime, adapter, delivery, event, now)
+    if event.kind is EventKind.CHARGE_SETTLED:
+        return await _settled(runtime, adapter, delivery, event, now)
     if event.kind in MOVES:
         return await _moved(runtime, delivery, event, now)
     if event.kind in REFUNDS:
@@ -221,9 +224,39 @@ async def _charge(
     attempt = await _attempt(delivery, event)
     if isinstance(attempt, End):
         return _ends(attempt)
-    found = Found(event.outcome) if event.outcome else await _looked_up(runtime, adapter, attempt, event)
-    outcomes = [await without_token(runtime, delivery.account, attempt["payment_method"], o) for o in all_of(found)]
+    outcomes = await _outcomes(runtime, adapter, delivery, attempt, event)
     return partial(_store, delivery.account, attempt["id"], outcomes, now)
+
+
+async def _settled(
+    runtime: Runtime, adapter: ProcessorAdapter, delivery: Stored, event: ProcessorEvent, now: datetime
+) -> Step:
+    """It may be quicker than the notice of the success, which it proves then."""
+    attempt = await _attempt(delivery, event)
+    if isinstance(attempt, End):
+        return _ends(attempt)
+    outcomes: Sequence[ChargeOutcome] = ()
+    if AttemptState(attempt["state"]) in UNRESOLVED | FAILED:
+        outcomes = await _outcomes(runtime, adapter, delivery, attempt, event)
+        if not isinstance(outcomes[0], Succeeded):
+            raise LookupInconclusiveError("the processor calls a charge settled that it does not show as a success")
+    return partial(_store_settled, delivery.account, attempt["id"], outcomes, event.occurred_at, now)
+
+
+async def _store_settled(
+    account: str, attempt: str, outcomes: Sequence[ChargeOutcome], at: datetime, now: datetime
+) -> End:
+    await _store(account, attempt, outcomes, now)
+    is_new = await store_settled(account, attempt, at, now)
+    return DONE if is_new or outcomes else ignored("its money is known to be settled, or was taken back since")
+
+
+async def _outcomes(
+    runtime: Runtime, adapter: ProcessorAdapter, delivery: Stored, attempt: asyncpg.Record, event: ProcessorEvent
+) -> Sequence[ChargeOutcome]:
+    """How the charge stands: as the event says, or else as the processor does when asked."""
+    found = Found(event.outcome) if event.outcome else await _looked_up(runtime, adapter, attempt, event)
+    return [await without_token(runtime, delivery.account, attempt["payment_method"], o) for o in all_of(found)]
 
 
 async def _looked_up(

@@ -28,7 +28,7 @@ class DeclineBody(msgspec.Struct, frozen=True):
 
 class AttemptBody(msgspec.Struct, frozen=True):
     """One try. `reference` is what the processor knows it by; `surplus`: taken, and owed back to the payer, for
-    `surplus_reason`."""
+    `surplus_reason`; `settled`: since when the processor calls its money so."""
 
     id: str
     invoice: str
@@ -50,6 +50,7 @@ class AttemptBody(msgspec.Struct, frozen=True):
     next_lookup: int | None
     created: int
     resolved: int | None
+    settled: int | None
     object: Literal["attempt"] = "attempt"
 
 
@@ -80,4 +81,5 @@ def shown(row: asyncpg.Record) -> AttemptBody:
         next_lookup=unix(row["resolve_at"]),
         created=unix(row["created_at"]),
         resolved=unix(row["resolved_at"]),
+        settled=unix(row["settled_at"]),
     )

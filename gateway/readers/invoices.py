@@ -9,6 +9,7 @@ import msgspec
 
 from db import sql
 from db.states import (
+    CarryState,
     InvoiceState,
     MovementKind,
     RecordingState,
@@ -43,6 +44,7 @@ MOVEMENTS: Final = """
 """
 ATTEMPTS: Final = f"{attempts.SELECT} where t.account = $1 and t.invoice = $2 order by t.number"
 RECORDINGS: Final = "select * from tollbridge.recording where account = $1 and invoice = $2 order by created_at, id"
+CARRIES: Final = "select * from tollbridge.carry where account = $1 and invoice = $2 order by created_at, id"
 REMAINDERS: Final = "select * from tollbridge.remainder where account = $1 and invoice = $2 order by created_at, id"
 CASES: Final = f"{cases.SELECT} where t.account = $1 and t.invoice = $2 order by t.opened_at, t.id"
 
@@ -134,6 +136,21 @@ class RemainderBody(msgspec.Struct, frozen=True):
     object: Literal["remainder"] = "remainder"
 
 
+class CarryBody(msgspec.Struct, frozen=True):
+    """What was credited, since it was too little to be charged, and the customer owes with the next invoice: the
+    balance transaction at Stripe says so."""
+
+    id: str
+    balance_transaction: str | None
+    credit_note: str
+    amount: int
+    currency: str
+    state: CarryState
+    message: str
+    created: int
+    object: Literal["carry"] = "carry"
+
+
 class Links(msgspec.Struct, frozen=True):
     """Stripe's pages of the invoice."""
 
@@ -154,6 +171,7 @@ class InvoiceDetail(InvoiceBody, frozen=True, kw_only=True):
     credit_notes: list[CreditNoteBody]
     disputes: list[DisputeBody]
     remainders: list[RemainderBody]
+    carried: list[CarryBody]
     cases: list[CaseBody]
     links: Links
 
@@ -190,6 +208,7 @@ async def find_invoice(account: str, invoice: str) -> InvoiceDetail:
         credit_notes=notes,
         disputes=await disputes_of(account, invoice),
         remainders=[_remainder(one) for one in await sql.rows(REMAINDERS, account, invoice)],
+        carried=[_carry(one) for one in await sql.rows(CARRIES, account, invoice)],
         cases=[cases.shown(one) for one in await sql.rows(CASES, account, invoice)],
         links=_links(row),
     )
@@ -266,6 +285,19 @@ def _remainder(row: asyncpg.Record) -> RemainderBody:
         amount=row["amount"],
         currency=row["currency"],
         state=RemainderState(row["state"]),
+        message=row["error"],
+        created=unix(row["created_at"]),
+    )
+
+
+def _carry(row: asyncpg.Record) -> CarryBody:
+    return CarryBody(
+        id=row["id"],
+        balance_transaction=row["transaction"],
+        credit_note=row["credit_note"],
+        amount=row["amount"],
+        currency=row["currency"],
+        state=CarryState(row["state"]),
         message=row["error"],
         created=unix(row["created_at"]),
     )

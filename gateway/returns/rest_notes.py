@@ -1,11 +1,11 @@
-"""The credit note for what a payment left open: drawn up with the invoice that is to bill it anew, made, looked for.
+"""The credit note for what a payment left open: drawn up with what bills it anew or carries it over; made, looked for.
 
-Both stand in our books before Stripe is asked for either, so that whoever comes after a death finds what was meant.
+All stand in our books before Stripe is asked for any, so that whoever comes after a death finds what was meant.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from gateway.billing.errors import StripeRefusedError
 from gateway.collect.cases import open_case
 from gateway.collect.load import Loaded
 from gateway.collect.turn import CLAIM_MARGIN_S
-from gateway.domain.actions import CreditRest, FindRestNote, IssueRestNote
+from gateway.domain.actions import CreditRest, FindRestNote, IssueRestNote, Then
 from gateway.domain.partial import CASES
 from gateway.returns import notes
 from gateway.returns.drawing import Drawn, Wanted, draw_up
@@ -35,8 +35,17 @@ WANT: Final = """
         where remainder.state = 'wanted'
 """
 DROP: Final = "delete from tollbridge.remainder where account = $1 and credit_note = $2 and state = 'wanted'"
-BILLED_ANEW: Final = "What this credit note takes off is billed by a further invoice."
-SMALL: Final = "A small difference, which is not billed."
+CARRY: Final = """
+    insert into tollbridge.carry (id, account, invoice, credit_note, amount, currency, state, created_at)
+    values ($1, $2, $3, $4, $5, $6, 'wanted', $7)
+    on conflict (account, credit_note) do update set amount = excluded.amount where carry.state = 'wanted'
+"""
+DROP_CARRY: Final = "delete from tollbridge.carry where account = $1 and credit_note = $2 and state = 'wanted'"
+MEMOS: Final[Mapping[Then, str]] = {
+    "bill": "What this credit note takes off is billed by a further invoice.",
+    "carry": "What this credit note takes off is owed with the next invoice.",
+    "waive": "A small difference, which is not billed.",
+}
 
 
 async def step(
@@ -62,7 +71,7 @@ async def _draw_up(runtime: Runtime, claim: Claim, loaded: Loaded, action: Credi
     assert invoice is not None, "what is credited was read"
     async with DB.transaction():
         await poke.hold(claim, runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S)
-    took_back, memo = action.origin is CreditNoteOrigin.REVERSAL, BILLED_ANEW if action.billed_anew else SMALL
+    took_back, memo = action.origin is CreditNoteOrigin.REVERSAL, MEMOS[action.then]
     wanted = Wanted(claim.id, action.amount, out_of_band=took_back, memo=memo)
     try:
         drawn = await draw_up(await runtime.stripe(claim.account), wanted)
@@ -74,11 +83,15 @@ async def _draw_up(runtime: Runtime, claim: Claim, loaded: Loaded, action: Credi
         await poke.hold(claim, CLAIM_MARGIN_S)
         subject = f"{claim.id}.{action.number}"
         note = await notes.want(claim.account, claim.id, action.origin, subject, invoice.currency, drawn, now)
-        if action.billed_anew:
-            place = (new_id("rem"), claim.account, claim.id, note, action.amount, invoice.currency)
-            await sql.rows(WANT, *place, policy.days_until_due, _lines(drawn), now)
+        wanted_of = (claim.account, claim.id, note, action.amount, invoice.currency)
+        if action.then == "bill":
+            await sql.rows(WANT, new_id("rem"), *wanted_of, policy.days_until_due, _lines(drawn), now)
         else:
             await sql.rows(DROP, claim.account, note)
+        if action.then == "carry":
+            await sql.rows(CARRY, new_id("car"), *wanted_of, now)
+        else:
+            await sql.rows(DROP_CARRY, claim.account, note)
 
 
 def _lines(drawn: Drawn) -> str:

@@ -47,6 +47,7 @@ CHARGE_KINDS: Final[Mapping[str, EventKind]] = {
     "charge.pending": EventKind.CHARGE_PENDING,
     "charge.authorized": EventKind.CHARGE_PENDING,
     "charge.requires_action": EventKind.CHARGE_PENDING,
+    "charge.settled": EventKind.CHARGE_SETTLED,
     "charge.late_failure": EventKind.CHARGE_REVERSED,
     "charge.paid_again": EventKind.CHARGE_REINSTATED,
 }
@@ -153,6 +154,8 @@ def current(charge: ApiCharge, units: Exponents) -> tuple[ProcessorEvent, ...]:
     elif charge.status == "canceled":
         kind = EventKind.CHARGE_FAILED
     events = [] if kind is None else [_charge(kind, charge, units)]
+    if charge.settled_at is not None and charge.status == "succeeded":
+        events.append(_charge(EventKind.CHARGE_SETTLED, charge, units))
     if charge.reversal:
         events.append(_charge(EventKind.CHARGE_REVERSED, charge, units, charge.reversal))
     if charge.reinstatement:
@@ -203,9 +206,10 @@ def _charge_event(kind: EventKind, told: ApiEvent, charge: ApiCharge, units: Exp
 def _charge(kind: EventKind, charge: ApiCharge, units: Exponents, again: ApiMoved | None = None) -> ProcessorEvent:
     """With `again`, money that moved after the charge had ended: the event proves that, and no outcome."""
     refusal = charge.reversal_reason if kind is EventKind.CHARGE_REVERSED else charge.decline
+    ended = charge.settled_at if kind is EventKind.CHARGE_SETTLED else charge.closed_at
     return ProcessorEvent(
         kind,
-        moment(again.at if again else charge.closed_at or charge.created_at),
+        moment(again.at if again else ended or charge.created_at),
         reference=charge.reference,
         processor_id=charge.id,
         outcome=None if again else outcome(charge, units),

@@ -116,6 +116,7 @@ class ApiCharge(msgspec.Struct, frozen=True):
     action_url: str = ""
     closed_at: int | None = None
     expected_by: int | None = None
+    settled_at: int | None = None
     reversal: ApiMoved | None = None
     reversal_reason: ApiRefusal | None = None
     reinstatement: ApiMoved | None = None

@@ -21,6 +21,7 @@ from processors.values import Secret
 
 BY = "test"
 MAX_BODY = 10_000
+MAX_SETTLEMENT = 100_000
 ORIGIN = "https://shop.example"
 
 
@@ -80,7 +81,9 @@ class Api:
 @pytest.fixture(scope="session")
 async def served(engine: TollbridgeEngine, keyring: Keyring) -> AsyncIterator[Any]:
     """The application, made once: a third of a second each time adds up."""
-    app = create_app(Settings(max_body_bytes=MAX_BODY, cors_origins=ORIGIN), keyring)
+    app = create_app(
+        Settings(max_body_bytes=MAX_BODY, max_settlement_bytes=MAX_SETTLEMENT, cors_origins=ORIGIN), keyring
+    )
     async with app.lifespan():
         yield app
 

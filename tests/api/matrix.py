@@ -20,6 +20,12 @@ NEW_CONNECTION: Final = {
 }
 SETUP: Final = {"processor": "practice", "return_url": "https://shop.example/back"}
 PAYMENT: Final = {"source": "credits", "reference": "r", "received_at": 1, "reason": "paid"}
+FILE: Final = "Date,What,Payment,Gross,Curr\n2027-03-01,Sale,psp_1,10.00,EUR\n"
+READ_AS: Final = {
+    "connection": "practice",
+    "map": "date=Date,type=What,processor_id=Payment,amount=Gross,currency=Curr",
+    "kind": "Sale=capture",
+}
 IMPORT: Final = {"connection": "practice", "token": "ptok_1"}
 ACCOUNT_KEYS: Final = ("checkout", "server", "finance", "admin")
 
@@ -28,21 +34,22 @@ ACCOUNT_KEYS: Final = ("checkout", "server", "finance", "admin")
 class Row:
     """One route. `opens`: the kinds of keys that open it; `answer`: what they get for their own object.
 
-    `ids` says which seeded object each path parameter names.
+    `ids` says which seeded object each path parameter names. A body that is text is a CSV file; `query` goes with it.
     """
 
     opens: frozenset[str]
     answer: int = 200
     body: Any = None
     ids: Mapping[str, str] | None = None
+    query: Mapping[str, str] | None = None
 
     def path(self, route: str, seeded: Seeded) -> str:
         """The route's address, with the ids of these objects."""
         return route.partition(" ")[2].format_map({p: getattr(seeded, name) for p, name in (self.ids or {}).items()})
 
 
-def _row(opens: str, answer: int = 200, body: Any = None, **ids: str) -> Row:
-    return Row(frozenset(opens.split()), answer, body, ids)
+def _row(opens: str, answer: int = 200, body: Any = None, query: Mapping[str, str] | None = None, **ids: str) -> Row:
+    return Row(frozenset(opens.split()), answer, body, ids, query)
 
 
 # Where a 503 stands, Stripe or the processor would be asked, and nobody is there.
@@ -133,6 +140,9 @@ ROUTES: Final[Mapping[str, Row]] = {
     "POST /v1/refunds/{refund_id}/retry": _row("finance", 409, {}, refund_id="refund"),
     "GET /v1/credit_notes": _row("server finance"),
     "POST /v1/credit_notes/{note_id}/resolve": _row("finance", 409, {}, note_id="note"),
+    "GET /v1/settlements": _row("finance"),
+    "POST /v1/settlements": _row("finance", body=FILE, query=READ_AS),
+    "GET /v1/settlements/{settlement_id}": _row("finance", settlement_id="settlement"),
     "GET /v1/webhook_endpoints": _row("admin"),
     "POST /v1/webhook_endpoints": _row("admin", body={"url": "https://192.0.43.8/hook"}),
     "GET /v1/webhook_endpoints/{endpoint_id}": _row("admin", endpoint_id="endpoint"),

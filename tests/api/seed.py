@@ -56,6 +56,7 @@ class Seeded:
     key: str
     reconciliation: str
     reconciliation_break: str
+    settlement: str
 
 
 async def insert(table: str, **values: Any) -> None:
@@ -127,6 +128,14 @@ async def add_reconciliation(account: str, invoice: str) -> tuple[str, str]:
     why = {"reason": "more came in than it wanted", "repair": "poke_invoice", "from_run": 1, "seen_run": 1}
     await insert("reconciliation_break", id=found, account=account, occurred_at=NOW, first_seen_at=NOW, **about, **why)
     return run, found
+
+
+async def add_settlement(account: str, connection: str) -> str:
+    """A settlement file that its processor gave."""
+    file = new_id("sfl")
+    told = {"processor_id": file, "name": "2027-03-01", "rows": 1, "new_rows": 1, "taken_by": "", "taken_at": NOW}
+    await insert("settlement_file", id=file, account=account, connection=connection, **told)
+    return file
 
 
 async def add_endpoint(runtime: Runtime, account: str, url: str = "https://192.0.43.8/hook") -> str:
@@ -302,6 +311,7 @@ async def seed(runtime: Runtime, account: str) -> Seeded:
     endpoint = await add_endpoint(runtime, account)
     event = await add_event(account, invoice)
     reconciliation, found = await add_reconciliation(account, invoice)
+    settlement = await add_settlement(account, connection)
     signing = await webhook_secrets.add(runtime.keyring, Author("test"), account, Secret("whsec_made_up_seeded"))
     key, _ = await keys.create(Author("test"), account, "seeded", ["server"])
     return Seeded(
@@ -327,4 +337,5 @@ async def seed(runtime: Runtime, account: str) -> Seeded:
         key=key.id,
         reconciliation=reconciliation,
         reconciliation_break=found,
+        settlement=settlement,
     )

@@ -37,7 +37,10 @@ async def ask(api: Api, route: str, seeded: Seeded, headers: Headers, account: s
         body = {**row.body, "account": account}
     elif account:
         params = {"account": account}
-    path = row.path(route, seeded)
+    path, params = row.path(route, seeded), params | dict(row.query or {})
+    if isinstance(body, str):
+        key["content-type"] = "text/csv"
+        return await api.http.request(method, path, content=body, params=params, headers=headers | key)
     return await api.http.request(method, path, json=body, params=params, headers=headers | key)
 
 

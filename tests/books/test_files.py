@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,8 @@ def written(tmp_path: Path, *lines: str, head: str = HEAD, encoding: str = "utf-
     return path
 
 
-async def take(world: World, path: Path, form: Format | None = PLAIN) -> Taken | None:
-    return await upload(BY, world.account, world.connection, path, form, lambda _: None)
+async def take(world: World, path: Path, form: Format | None = PLAIN) -> Taken:
+    return await upload(BY, world.account, world.connection, path, form)
 
 
 async def stored() -> list[dict[str, Any]]:
@@ -49,7 +50,6 @@ async def stored() -> list[dict[str, Any]]:
 
 async def test_a_row_by_its_columns(rows: World, tmp_path: Path) -> None:
     taken = await take(rows, written(tmp_path, LINE, encoding="utf-8-sig"))
-    assert taken is not None
     assert (taken.rows, taken.new) == (1, 1)
     [row] = await stored()
     assert (row["row_id"], row["kind"], row["processor_id"]) == ("r1", "capture", "psp_1")
@@ -63,14 +63,14 @@ async def test_the_format_is_kept(rows: World, tmp_path: Path) -> None:
     await take(rows, written(tmp_path, LINE))
     assert await formats.shown(rows.account, rows.connection) == PLAIN
     again = await take(rows, written(tmp_path, LINE.replace("r1", "r2")), None)
-    assert again is not None
+    assert again.new == 1
 
 
 async def test_the_same_file_and_rows_that_overlap_come_once(rows: World, tmp_path: Path) -> None:
-    await take(rows, written(tmp_path, LINE))
-    assert await take(rows, written(tmp_path, LINE)) is None
+    first = await take(rows, written(tmp_path, LINE))
+    again = await take(rows, written(tmp_path, LINE))
+    assert (again.id, again.rows, again.new, again.again) == (first.id, 1, 1, True)
     overlapping = await take(rows, written(tmp_path, LINE, LINE.replace("r1", "r2")))
-    assert overlapping is not None
     assert (overlapping.rows, overlapping.new, len(await stored())) == (2, 1, 2)
 
 
@@ -91,7 +91,6 @@ async def test_rows_without_an_id_are_known_by_what_they_say(rows: World, tmp_pa
     await take(rows, written(tmp_path, LINE, LINE), form)
     assert len(await stored()) == 2, "twice the same in one file is twice"
     again = await take(rows, written(tmp_path, LINE, LINE, LINE.replace("psp_1", "psp_2")), form)
-    assert again is not None
     assert again.new == 1
 
 
@@ -145,12 +144,14 @@ def test_what_is_to_be_ignored_is_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "wrong"),
     [
-        (LINE.replace("Payment", "Chargeback", 1), "kind.Chargeback: line 2"),
-        (LINE.replace("10.00", "10.001"), "line 2: 10.001 eur has more decimals"),
-        (LINE.replace("10.00", "ten"), "line 2"),
-        (LINE.replace("2027-03-01T10:00:00Z", "yesterday"), "line 2"),
-        (LINE.replace("EUR", "EURO"), "line 2"),
-        (LINE.replace("9.70", "9.50"), "net is not what is settled less the fee"),
+        (LINE.replace("Payment", "Chargeback", 1), "kind.Chargeback: line 2, column 'Type'"),
+        (LINE.replace("10.00", "10.001"), "line 2, column 'Gross': 10.001 eur has more decimals"),
+        (LINE.replace("10.00", "ten"), "line 2, column 'Gross'"),
+        (LINE.replace("10.00", ""), "line 2, column 'Gross'"),
+        (LINE.replace("0.30", "some"), "line 2, column 'Fee'"),
+        (LINE.replace("2027-03-01T10:00:00Z", "yesterday"), "line 2, column 'Created': 'yesterday' is no date"),
+        (LINE.replace("EUR", "EURO"), "line 2, column 'Currency'"),
+        (LINE.replace("9.70", "9.50"), "line 2: net is not what is settled less the fee"),
         ("r1,2027-03-01\n", "line 2 has 2 cells"),
         (LINE.replace("r1", '"r1'), "line 2"),
     ],
@@ -179,7 +180,6 @@ async def test_a_map_that_cannot_be(rows: World, tmp_path: Path, change: dict[st
 
 async def test_a_file_that_was_read_wrongly_is_taken_back(rows: World, tmp_path: Path) -> None:
     taken = await take(rows, written(tmp_path, LINE))
-    assert taken is not None
     await sql.rows("update tollbridge.settlement_file set taken_at = taken_at - interval '1 day'")
     with pytest.raises(FieldError, match="the journal of that day would change"):
         await forget(Author("test", "wrong map"), rows.account, taken.id)
@@ -187,13 +187,23 @@ async def test_a_file_that_was_read_wrongly_is_taken_back(rows: World, tmp_path:
         await forget(Author("test", "wrong map"), "acc_other", taken.id, anyway=True)
     assert await forget(Author("test", "wrong map"), rows.account, taken.id, anyway=True) == 1
     assert await stored() == []
-    assert await take(rows, written(tmp_path, LINE)) is not None, "it can be given again"
+    assert not (await take(rows, written(tmp_path, LINE))).again, "it can be given again"
     logged = await sql.value("select reason from tollbridge.audit_log where action = 'settlement_file.forgotten'")
     assert logged == "wrong map"
 
 
 def test_ids_that_no_index_holds_and_letters_that_no_column_does(tmp_path: Path) -> None:
-    with pytest.raises(FieldError, match="line 2: an id has more than 255"):
+    with pytest.raises(FieldError, match="line 2, column 'Payment': an id has more than 255"):
         list(read(written(tmp_path, LINE.replace("psp_1", "p" * 300)), PLAIN))
     with pytest.raises(FieldError, match="line 2 holds the character NUL"):
         list(read(written(tmp_path, LINE.replace("psp_1", "p\0")), PLAIN))
+    with pytest.raises(FieldError, match="line 2 is longer than"):
+        list(read(written(tmp_path, LINE.replace("psp_1", "p" * (1 << 20))), PLAIN))
+
+
+async def test_a_file_that_two_give_at_once_is_taken_in_once(rows: World, tmp_path: Path) -> None:
+    path = written(tmp_path, LINE)
+    given = await asyncio.gather(*(take(rows, path) for _ in range(4)))
+    assert len({one.id for one in given}) == 1
+    assert sum(not one.again for one in given) == 1
+    assert len(await stored()) == 1

@@ -62,7 +62,7 @@ async def test_a_file_that_cannot_be_taken_in(tollbridge: Tollbridge, tmp_path: 
     nobodys = await tollbridge("reconcile", "--file", str(path))
     assert (nobodys.code, "--connection" in nobodys.err) == (2, True)
     unmapped = await tollbridge("reconcile", "--file", str(path), "--connection", "practice")
-    assert (unmapped.code, "map.date" in unmapped.err) == (2, True)
+    assert (unmapped.code, "no format yet" in unmapped.err) == (2, True)
     missing = await tollbridge("reconcile", "--file", str(tmp_path / "none"), "--connection", "practice", *MAP)
     assert (missing.code, "can't read" in missing.err) == (2, True)
 

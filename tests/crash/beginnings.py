@@ -65,6 +65,17 @@ async def subscribed_crediting(world: CrashWorld) -> Signup:
     return await subscribed(world)
 
 
+async def owing_little(world: CrashWorld) -> Signup:
+    """A customer with so much credit that the renewal wants less than the processor takes; it is to be carried over."""
+    await world.set_policy(below_minimum="carry")
+    signup = await subscribed(world)
+    await world.shop.client.v1.customers.balance_transactions.create_async(
+        signup.customer, {"amount": -940, "currency": "eur"}
+    )
+    await world.rest()
+    return signup
+
+
 async def subscribed_with_one_event(world: CrashWorld) -> Signup:
     """A customer of an account that is told of nothing but finalized invoices."""
     signup = await subscribed(world)

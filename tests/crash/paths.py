@@ -29,6 +29,7 @@ from tests.crash.beginnings import (
     offered,
     offered_free,
     offered_trial,
+    owing_little,
     refund_failed,
     refunded_in_dashboard,
     subscribed,
@@ -469,6 +470,20 @@ async def reopened(world: CrashWorld, begun: Signup) -> None:
     anew = _rest_of(world, renewal["id"])
     assert (renewal["post_payment_credit_notes_amount"], anew["status"], anew["amount_paid"]) == (1000, "paid", 1000)
     assert [charge.captured for charge in world.captures()] == [1000, 1000]
+
+
+@path(begins=owing_little)
+async def carried_over(world: CrashWorld, begun: Signup) -> None:
+    """A renewal of less than the processor takes: it is credited, and owed with the next one, once."""
+    await world.later(days=31)
+    await world.rest()
+    await _patience(world)
+    account, renewal = world.stripe_account(), world.invoices_of(begun.subscription)[-1]
+    assert (renewal["status"], renewal["amount_paid"], renewal["pre_payment_credit_notes_amount"]) == ("paid", 0, 60)
+    assert len(account.credit_notes_of_invoice[renewal["id"]]) == 1
+    assert account.customers[begun.customer]["balance"] == 60
+    assert [charge.captured for charge in world.captures()] == [1000]
+    assert await world.open_cases() == []
 
 
 async def _patience(world: CrashWorld) -> None:

@@ -115,6 +115,7 @@ STATES: dict[tuple[str, str], type[StrEnum]] = {
     ("refund_part", "state"): states.RefundPartState,
     ("credit_note", "state"): states.CreditNoteState,
     ("remainder", "state"): states.RemainderState,
+    ("carry", "state"): states.CarryState,
     ("recording", "target"): states.RecordingTarget,
     ("credit_note", "origin"): states.CreditNoteOrigin,
     ("dispute", "state"): states.DisputeState,

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from db.states import (
     AttemptState,
+    CarryState,
     CreditNoteOrigin,
     CreditNoteState,
     MethodStatus,
@@ -22,6 +23,7 @@ from db.states import (
 from gateway.domain.actions import (
     Action,
     CancelPending,
+    CarryOver,
     CaseKind,
     Charge,
     ConfirmRecording,
@@ -32,6 +34,7 @@ from gateway.domain.actions import (
     FillRest,
     Finalize,
     FindBalance,
+    FindCarry,
     FindLost,
     FindRest,
     FindRestNote,
@@ -60,6 +63,7 @@ from gateway.domain.decide import decide
 from gateway.domain.view import (
     FRESH,
     AttemptView,
+    CarryRow,
     InvoiceView,
     NoteRow,
     RefundRow,
@@ -215,10 +219,15 @@ def credits_only_what_no_money_is_held_for(view: InvoiceView, action: Action, no
         assert view.policy.on_reversal == "reopen"
         return
     assert (invoice.status, action.amount) == ("open", invoice.amount_remaining - view.held_money)
-    assert 0 < view.held_money < invoice.amount_remaining
+    if view.held_money == 0:
+        # Too little for the processor, and nothing came: what follows is the policy's.
+        assert any(action.amount < (method.minimum or 0) for method in view.methods)
+        assert not isinstance(action, CreditRest) or action.then == view.policy.below_minimum != "case"
+        return
+    assert view.held_money < invoice.amount_remaining
     if isinstance(action, CreditRest):
         assert action.origin is CreditNoteOrigin.PARTIAL
-        assert action.billed_anew == (not view.policy.is_small(action.amount, invoice.currency))
+        assert action.then == ("waive" if view.policy.is_small(action.amount, invoice.currency) else "bill")
 
 
 def returns_only_what_is_too_much(view: InvoiceView, action: Action, _: datetime) -> None:
@@ -440,6 +449,9 @@ def carried_out(view: InvoiceView, action: Action, now: datetime, stripe: Answer
             return replace(view, refunds=refunds)
         case CreditRest() | IssueRestNote() | FindRestNote() | IssueRest() | FindRest() | LinkRest():
             return _credited(view, action, now)
+        case CarryOver(carry=id_) | FindCarry(carry=id_):
+            over = tuple(replace(c, state=CarryState.CARRIED) if c.id == id_ else c for c in view.carries)
+            return replace(view, carries=over)
         case FillRest():
             assert view.rest_of is not None
             return replace(view, invoice=replace(_billed(view), total=view.rest_of.amount), read_at=now)
@@ -506,12 +518,16 @@ def _credited(
     """What Stripe makes of a rest: a note lowers what remains, and the further invoice is there at once."""
     invoice = _billed(view)
     match action:
-        case CreditRest(origin=origin, amount=amount, number=number, billed_anew=anew):
+        case CreditRest(origin=origin, amount=amount, number=number, then=then):
             note = NoteRow(f"crn_{number}", origin, CreditNoteState.WANTED, 0, 0, now, amount=amount)
             rest = RemainderRow(f"rem_{number}", view.id, amount, RemainderState.WANTED)
             notes = tuple(one for one in view.notes if one.id != note.id)
             others = tuple(one for one in view.remainders if one.id != rest.id)
-            return replace(view, notes=(*notes, note), remainders=(*others, rest) if anew else others)
+            over = tuple(one for one in view.carries if one.id != f"car_{number}")
+            if then == "carry":
+                over = (*over, CarryRow(f"car_{number}", amount, CarryState.WANTED))
+            rests = (*others, rest) if then == "bill" else others
+            return replace(view, notes=(*notes, note), remainders=rests, carries=over)
         case IssueRestNote(note=id_) | FindRestNote(note=id_):
             note = next(one for one in view.notes if one.id == id_)
             stands = replace(note, state=CreditNoteState.ISSUED)
@@ -519,7 +535,10 @@ def _credited(
             rests = tuple(
                 replace(one, credited=True) if one.id == id_.replace("crn", "rem") else one for one in view.remainders
             )
-            view = replace(view, notes=notes, remainders=rests, read_at=now)
+            over = tuple(
+                replace(one, credited=True) if one.id == id_.replace("crn", "car") else one for one in view.carries
+            )
+            view = replace(view, notes=notes, remainders=rests, carries=over, read_at=now)
             if note.origin is CreditNoteOrigin.REVERSAL:
                 return replace(view, held_money=view.held_money + note.amount)
             less = replace(
@@ -528,7 +547,9 @@ def _credited(
                 amount_due=invoice.amount_due - note.amount,
                 pre_payment_credit=invoice.pre_payment_credit + note.amount,
             )
-            return replace(view, invoice=less)
+            # Stripe marks an invoice paid that wants nothing any more, where nothing was paid for it elsewhere.
+            settled = {"status": "paid", "paid_at": now} if less.amount_remaining == 0 else {}
+            return replace(view, invoice=replace(less, **settled))
         case IssueRest(remainder=id_) | FindRest(remainder=id_):
             rests = tuple(
                 replace(one, state=RemainderState.ISSUED, issued_as=f"in_{id_}") if one.id == id_ else one

@@ -39,6 +39,7 @@ policies = st.builds(
     finalize=st.sampled_from(["at_once", "leave"]),
     ladder_hours=st.sets(st.integers(1, 240), max_size=6).map(lambda hours: (0, *sorted(hours))),
     margin_hours=st.integers(0, 72),
+    below_minimum=st.sampled_from(["case", "carry", "waive"]),
     at_end=st.sampled_from(
         [
             ("case",),

@@ -99,7 +99,7 @@ def test_a_recorded_receipt_holds_nothing() -> None:
 
 def test_a_receipt_that_is_less_than_what_is_due_by_now() -> None:
     one = received(held_money=DUE - 1)
-    assert decide(one, NOW) == CreditRest(CreditNoteOrigin.PARTIAL, 1, 1, billed_anew=True)
+    assert decide(one, NOW) == CreditRest(CreditNoteOrigin.PARTIAL, 1, 1, then="bill")
     assert isinstance(decide(replace(one, open_cases={CaseKind.PARTIAL_CAPTURE}), NOW), WaitUntil)
 
 

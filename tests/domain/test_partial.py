@@ -8,9 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from db.states import AttemptState, CreditNoteOrigin, CreditNoteState, RecordingTarget, RefundOrigin, RemainderState
+from db.states import (
+    AttemptState,
+    CarryState,
+    CreditNoteOrigin,
+    CreditNoteState,
+    RecordingTarget,
+    RefundOrigin,
+    RemainderState,
+)
 from gateway.domain.actions import (
     Action,
+    CarryOver,
     CaseKind,
     Charge,
     CreditBalance,
@@ -19,6 +28,7 @@ from gateway.domain.actions import (
     EmptyRest,
     FillRest,
     Finalize,
+    FindCarry,
     FindRest,
     FindRestNote,
     IssueRest,
@@ -32,16 +42,16 @@ from gateway.domain.actions import (
 from gateway.domain.billed import BilledInvoice, StripePayment
 from gateway.domain.decide import decide
 from gateway.domain.policy import Policy
-from gateway.domain.view import InvoiceView, LentView, RemainderRow
+from gateway.domain.view import CarryRow, InvoiceView, LentView, RemainderRow
 from tests.domain.laws import carried_out, check, run
-from tests.domain.views import DAY, DUE, NOW, attempt, holding, invoice, recording, view
+from tests.domain.views import DAY, DUE, METHOD, NOW, attempt, holding, invoice, recording, view
 
 MINUTE = timedelta(minutes=1)
 REST = RemainderRow("rem_1", "in_0", DUE, RemainderState.ISSUED, issued_as="in_1")
 
 
 def rest_note(amount: int = 400) -> CreditRest:
-    return CreditRest(CreditNoteOrigin.PARTIAL, amount, 1, billed_anew=True)
+    return CreditRest(CreditNoteOrigin.PARTIAL, amount, 1, then="bill")
 
 
 def test_what_is_missing_is_credited_before_the_rest_is_paid_and_billed_anew() -> None:
@@ -120,6 +130,25 @@ def test_an_excess_becomes_the_customers_credit_once() -> None:
     assert [type(step) for step in steps] == [Tag, Record, CreditBalance, Done]
     assert rested.held_money == 0
     assert run(rested, NOW)[1] == steps[-1:]
+
+
+def test_what_is_too_little_to_be_charged_is_carried_over() -> None:
+    dear = (replace(METHOD, minimum=DUE + 1),)
+    rested, steps = run(view(methods=dear, policy=Policy(below_minimum="carry")), NOW)
+    assert [type(step) for step in steps] == [CreditRest, IssueRestNote, CarryOver, Done]
+    assert (rested.invoice and rested.invoice.status, rested.open_cases) == ("paid", frozenset())
+    _, steps = run(view(methods=dear, policy=Policy(below_minimum="waive")), NOW)
+    assert [type(step) for step in steps] == [CreditRest, IssueRestNote, Done]
+
+
+def test_a_balance_whose_answer_was_lost_is_looked_for_and_a_refused_one_is_a_case() -> None:
+    sent = CarryRow("car_1", 60, CarryState.SENDING, credited=True, tries=1, sent_at=NOW)
+    paid = invoice("paid", amount_paid=0, pre_payment_credit=60)
+    assert decide(view(paid, carries=(sent,)), NOW) == WaitUntil(NOW + MINUTE, "Stripe's answer was lost")
+    assert decide(view(paid, carries=(sent,)), NOW + MINUTE) == FindCarry("car_1")
+    assert isinstance(decide(view(paid, carries=(replace(sent, state=CarryState.REFUSED),)), NOW), OpenCase)
+    uncredited = replace(sent, state=CarryState.WANTED, credited=False)
+    assert isinstance(decide(view(paid, carries=(uncredited,)), NOW), Done), "its note does not stand"
 
 
 def test_what_was_taken_back_is_credited_and_billed_anew() -> None:

@@ -327,6 +327,46 @@ async def test_a_notice_with_several_events_is_done_as_a_whole(runtime: Runtime,
     assert await sql.value("select status from tollbridge.payment_method") == "revoked"
 
 
+# --- money that is settled -----------------------------------------------------------------------------------------
+
+
+async def settled_at() -> object:
+    return await sql.value("select settled_at from tollbridge.attempt")
+
+
+async def test_settled_money_proves_its_success_and_is_stored_once(runtime: Runtime, scripted: ScriptedAdapter) -> None:
+    place = await (await Place().prepare()).charged()
+    scripted.script[b"n1"] = scripted.script[b"n2"] = [told(EventKind.CHARGE_SETTLED)]
+    scripted.script[b"n3"] = [told()]
+    ids = await noticed(place.account, place.connection, "n1", "n2", "n3")
+    await Router(runtime).route(ids)
+    assert await attempt_state() == "succeeded"
+    assert await settled_at() is not None
+    assert await ledger() == [("capture", 1000, "")]
+    assert [(await end(i))[0] for i in ids] == ["done", "ignored", "done"]
+
+
+async def test_settled_waits_until_the_processor_shows_a_success(runtime: Runtime, scripted: ScriptedAdapter) -> None:
+    place = await (await Place().prepare()).charged()
+    scripted.script[b"n1"] = [told(EventKind.CHARGE_SETTLED, DECLINED)]
+    [found] = await noticed(place.account, place.connection, "n1")
+    await Router(runtime).route([found])
+    assert (await end(found))[0] == "stored"
+    assert (await attempt_state(), await settled_at()) == ("pending", None)
+
+
+async def test_what_was_taken_back_is_not_settled(runtime: Runtime, scripted: ScriptedAdapter) -> None:
+    place = await (await Place().prepare()).charged()
+    scripted.script[b"n1"] = [told()]
+    scripted.script[b"n2"] = [moved(-1000, "mv_1")]
+    scripted.script[b"n3"] = [told(EventKind.CHARGE_SETTLED)]
+    for name in ("n1", "n2", "n3"):
+        [found] = await noticed(place.account, place.connection, name)
+        await Router(runtime).route([found])
+    assert (await end(found))[0] == "ignored"
+    assert (await attempt_state(), await settled_at()) == ("reversed", None)
+
+
 # --- money that moves again after a charge has ended ---------------------------------------------------------------
 
 

@@ -220,6 +220,16 @@ async def test_a_refund_that_fails_after_all_is_told_as_reversed(practice: Pract
     assert isinstance(last.refund.outcome, RefundFailed)
 
 
+async def test_settled_money_is_told_after_its_time_and_not_once_it_was_taken_back(practice: Practice) -> None:
+    practice.processor.settings.settlement_delay_s = 4 * DAY
+    charge = await charged(practice)
+    await charged(practice, "late_failure", "in_2.1")
+    practice.processor.advance(4 * DAY)
+    [settled] = [event for event in await told(practice) if event.kind is EventKind.CHARGE_SETTLED]
+    assert settled.processor_id == charge
+    assert isinstance(settled.outcome, Succeeded)
+
+
 async def test_a_late_failure_and_its_repair_are_told_with_their_money(practice: Practice) -> None:
     charge = await charged(practice, "late_failure_then_paid")
     practice.processor.advance(9 * DAY)

@@ -54,6 +54,41 @@ async def test_below_the_processors_minimum(world: World) -> None:
     assert await world.open_cases() == []
 
 
+@pytest.mark.scenario(29)
+async def test_below_the_processors_minimum_is_carried_over(world: World) -> None:
+    """Credited by a note of ours, and owed with the next invoice: one charge takes both."""
+    await world.set_policy(below_minimum="carry")
+    signup = await _signup_with_balance(world, -940)
+
+    assert world.charge_calls() == []
+    live = world.stripe_invoice(signup.invoice)
+    assert (live["status"], live["amount_paid"], live["pre_payment_credit_notes_amount"]) == ("paid", 0, 60)
+    assert world.stripe_account().customers[signup.customer]["balance"] == 60
+    shown = await world.gateway_invoice(signup.invoice)
+    assert (shown["state"], shown["attempts"], shown["movements"], shown["recordings"]) == ("paid", [], [], [])
+    [carried], [note] = shown["carried"], shown["credit_notes"]
+    assert (carried["amount"], carried["state"], carried["credit_note"]) == (60, "carried", note["id"])
+
+    await world.later(days=31)
+    _, second = world.invoices_of(signup.subscription)
+    assert (second["total"], second["amount_due"], second["status"]) == (1000, 1060, "paid")
+    assert [capture.captured for capture in world.captures()] == [1060]
+    assert world.stripe_account().customers[signup.customer]["balance"] == 0
+    assert await world.open_cases() == []
+
+
+@pytest.mark.scenario(29)
+async def test_what_stripe_does_not_carry_over_is_put_before_a_human(world: World) -> None:
+    await world.set_policy(below_minimum="carry")
+    world.stripe.faults.add("error_before", status=400, method="POST", path="/v1/customers/{id}/balance_transactions")
+    signup = await _signup_with_balance(world, -940)
+
+    assert world.stripe_invoice(signup.invoice)["status"] == "paid"
+    assert await world.open_cases() == ["remainder_not_billed"]
+    [carried] = (await world.gateway_invoice(signup.invoice))["carried"]
+    assert (carried["state"], carried["balance_transaction"]) == ("refused", None)
+
+
 @pytest.mark.scenario(31)
 async def test_credit_covers_part(world: World) -> None:
     signup = await _signup_with_balance(world, -400)

@@ -306,6 +306,40 @@ async def test_stripe_is_told_once_the_money_is_settled(world: World) -> None:
     assert len(world.captures()) == len(world.charge_calls()) == 2
 
 
+async def test_the_processors_word_that_it_is_settled_is_told_at_once(world: World) -> None:
+    """Also where the notice comes twice, and once more after the invoice is paid."""
+    await _told_when_settled(world)
+    _, renewal = await world.renew_unseen()
+    await world.settle()
+    assert world.stripe_invoice(renewal)["status"] == "open"
+
+    for _ in range(3):
+        world.practice.tell_settled(world.last_charge().id)
+        await world.settle()
+        assert world.stripe_invoice(renewal)["status"] == "paid"
+
+    [attempt] = (await world.gateway_invoice(renewal))["attempts"]
+    assert attempt["settled"] is not None
+    assert len(world.captures()) == len(world.charge_calls()) == 2
+
+
+async def test_settled_is_told_before_success_was(world: World) -> None:
+    """The notice of the success is lost, and nobody has asked yet: that of the settlement proves it."""
+    await _told_when_settled(world)
+    signup, renewal = await world.renew_unseen()
+    world.break_card(signup.customer, "pending_then_ok")
+    await world.settle()
+    world.practice.delivery.set(drop=1)
+    world.practice.settle(world.last_charge().id)
+    await world.settle()
+    assert await world.attempts(renewal) == ["pending"]
+
+    world.practice.tell_settled(world.last_charge().id)
+    await world.settle()
+    assert await world.attempts(renewal) == ["succeeded"]
+    assert world.stripe_invoice(renewal)["status"] == "paid"
+
+
 @pytest.mark.usefixtures("told")
 async def test_taken_back_before_it_was_settled(world: World) -> None:
     """Stripe was never told, so nothing is credited, and the ladder goes on."""

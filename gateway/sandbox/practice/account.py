@@ -128,6 +128,7 @@ class Charge(msgspec.Struct, kw_only=True):
     will_retry: bool = False
     action_url: str = ""
     closed_at: int | None = None
+    settled_at: int | None = None
     reversal: Entry | None = None
     reversal_reason: Refusal | None = None
     reinstatement: Entry | None = None
@@ -161,6 +162,7 @@ class Charge(msgspec.Struct, kw_only=True):
             "created_at": self.created_at,
             "collects_at": self.collects_at,
             "closed_at": self.closed_at,
+            "settled_at": self.settled_at,
             "expected_by": self.next_at if self.is_open else None,
             "reversal": self.reversal and self.reversal.shown(),
             "reversal_reason": self.reversal_reason,

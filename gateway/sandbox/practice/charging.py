@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -153,6 +154,18 @@ class Charging(Disputing):
         self._step_as(account, charge, Step(Move.PAY_AGAIN))
         return charge
 
+    def tell_settled(self, charge_id: str) -> Charge:
+        """The money of a charge that had succeeded is the merchant's for good, as far as that goes, and it is told so.
+
+        Raises LookupError, ValueError.
+        """
+        account, charge = self._charge(charge_id)
+        if charge.status != "succeeded":
+            raise ValueError(f"the charge is {charge.status}")
+        charge.settled_at = charge.settled_at or self.now()
+        self._announce_charge(account, charge, "settled")
+        return charge
+
     def cancel(self, account: Account, charge: Charge) -> Charge:
         """Withdraw a charge that is still open; a canceled one stays so. Raises ValueError for another."""
         if charge.status == "canceled":
@@ -250,6 +263,9 @@ class Charging(Disputing):
         charge.decline, charge.will_retry = None, False
         self.book(account, "capture", charge, charge.captured)
         self._close(account, charge, "succeeded")
+        delay_s = self.delays(account).settlement_delay_s
+        if delay_s is not None:
+            self.clock.at(self.now() + int(delay_s), partial(_settled, self, charge.id))
 
     def _fail(self, account: Account, charge: Charge, refusal: Refusal) -> None:
         charge.decline, charge.will_retry = refusal, False
@@ -270,6 +286,12 @@ def _go_on(processor: Charging, charge_id: str, steps_left: int) -> None:
         if charge is not None and len(charge.course) == steps_left:
             processor.go_on(charge_id)
             return
+
+
+def _settled(processor: Charging, charge_id: str) -> None:
+    """A timer's ring; what was taken back meanwhile is not settled."""
+    with suppress(LookupError, ValueError):
+        processor.tell_settled(charge_id)
 
 
 def _slowed(course: tuple[Step, ...], manner: Manner) -> list[Step]:

@@ -107,7 +107,7 @@ class PracticeControls:
         router.add("GET", f"{ROOT}/charges", self.list_charges)
         router.add("POST", f"{ROOT}/charges/{{id}}/settle", self.settle)
         router.add("POST", f"{ROOT}/charges/{{id}}/action", self.act)
-        for verb in ("go_on", "fail_late", "pay_again"):
+        for verb in ("go_on", "fail_late", "pay_again", "tell_settled"):
             router.add("POST", f"{ROOT}/charges/{{id}}/{verb}", self.change_charge)
         router.add("POST", f"{ROOT}/charges/{{id}}/refund", self.refund)
         router.add("POST", f"{ROOT}/charges/{{id}}/dispute", self.dispute)
@@ -207,6 +207,7 @@ class PracticeControls:
             "go_on": self.processor.go_on,
             "fail_late": self.processor.fail_late,
             "pay_again": self.processor.pay_again,
+            "tell_settled": self.processor.tell_settled,
         }
         with refusing():
             return _charge(changes[_verb(request)](request.params["id"]))

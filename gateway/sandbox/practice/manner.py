@@ -26,7 +26,7 @@ class Delays(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     A pending charge until it settles; an authorized one until its capture; a failed one until the processor tries it
     again; a paid debit until it fails late or is charged back, and such a loss until it's made good (or final); a
-    refund where refunds are asynchronous.
+    refund where refunds are asynchronous; a paid charge until its money is told of as settled (none: it never is).
     """
 
     pending_delay_s: Seconds = DAY_S
@@ -36,6 +36,7 @@ class Delays(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     chargeback_delay_s: Seconds = 14 * DAY_S
     made_good_delay_s: Seconds = 5 * DAY_S
     refund_delay_s: Seconds = DAY_S
+    settlement_delay_s: Seconds | None = None
 
 
 class Manner(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
