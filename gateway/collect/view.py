@@ -129,8 +129,15 @@ VIEW = f"""
          join tollbridge.attempt t on t.account = r.account and t.invoice = r.invoice and t.state = 'succeeded'
              and not t.surplus
          where r.account = i.account and r.issued_as = i.id order by t.number desc limit 1) as lent,
-        (select jsonb_object_agg(t.id, greatest(tollbridge.refundable(t.id), 0)) from tollbridge.attempt t
-         where t.account = i.account and t.invoice = i.id and t.surplus) as returnable,
+        (select jsonb_object_agg(t.id, jsonb_build_object('returnable', greatest(tollbridge.refundable(t.id), 0),
+                    'kept', m.kept, 'disputed', m.disputed))
+         from tollbridge.attempt t cross join lateral (
+             select coalesce(sum(case when m.kind in ('capture', 'capture_reinstated', 'refund_failed',
+                                                      'dispute_returned') then m.amount else -m.amount end), 0) as kept,
+                 coalesce(sum(case m.kind when 'dispute_withdrawn' then m.amount when 'dispute_returned' then -m.amount
+                              else 0 end), 0) as disputed
+             from tollbridge.movement m where m.attempt = t.id) m
+         where t.account = i.account and t.invoice = i.id and t.surplus) as surpluses,
         array(select r.kind from tollbridge.review_case r
               where r.account = i.account and r.invoice = i.id and r.invoice <> '' and r.state = 'open') as open_cases,
         array(select r.kind from tollbridge.review_case r
@@ -228,7 +235,7 @@ async def seen(row: asyncpg.Record) -> InvoiceView:
     currency, invoice, moved = row["currency"], _mirrored(row), row["movements"]
     session = await _session(row, invoice)
     connections = _connections(row)
-    returnable = msgspec.json.decode(row["returnable"] or "{}", type=dict[str, int])
+    surpluses = rows.surpluses(row)
     standings = msgspec.json.decode(row["standings"] or "{}", type=dict[str, _Standing])
     return InvoiceView(
         id=row["id"],
@@ -237,7 +244,7 @@ async def seen(row: asyncpg.Record) -> InvoiceView:
         read_at=row["read_at"],
         stale=row["stale"],
         hold=_hold(session, row["id"]),
-        attempts=tuple(_attempt(a, connections[a["connection"]], returnable) for a in row["attempts"]),
+        attempts=tuple(_attempt(a, connections[a["connection"]], surpluses) for a in row["attempts"]),
         receipts=tuple(ReceiptView(m["id"], m["amount"]) for m in moved if m["kind"] == MovementKind.RECEIPT),
         returns=tuple(_return(m) for m in moved if m["kind"] != MovementKind.RECEIPT),
         recordings=tuple(rows.recording(r) for r in row["recordings"]),
@@ -334,8 +341,9 @@ def _mirrored(row: asyncpg.Record) -> BilledInvoice | None:
     return invoice
 
 
-def _attempt(row: asyncpg.Record, connection: _Connection, returnable: Mapping[str, int]) -> AttemptView:
+def _attempt(row: asyncpg.Record, connection: _Connection, surpluses: Mapping[str, rows.Surplus]) -> AttemptView:
     capabilities, ended = capabilities_of(connection.adapter), row["resolved_at"]
+    surplus = surpluses.get(row["id"], rows.Surplus())
     return AttemptView(
         id=row["id"],
         number=row["number"],
@@ -357,7 +365,9 @@ def _attempt(row: asyncpg.Record, connection: _Connection, returnable: Mapping[s
         by_hand=row["reason"] == "operator",
         resent_at=row["resent_at"],
         looked_at=row["looked_at"],
-        returnable=returnable.get(row["id"], 0),
+        returnable=surplus.returnable,
+        kept=surplus.kept,
+        disputed=surplus.disputed,
         settles_at=ended + capabilities.settlement if connection.record_on == "settled" and ended else None,
     )
 

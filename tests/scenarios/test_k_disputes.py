@@ -397,8 +397,8 @@ async def test_two_disputes_about_one_payment(world: World) -> None:
     assert await world.open_cases() == ["dispute_lost", "dispute_lost"]
 
 
-async def test_money_that_no_invoice_took_is_lost_without_a_credit_note(world: World) -> None:
-    """The payer was charged for a renewal that had been voided meanwhile, and asks the bank rather than the shop."""
+async def surplus(world: World) -> str:
+    """A renewal that was voided while its charge was unknown: a human is asked about the money; the invoice."""
     await world.set_policy(returns="case")
     signup = await world.signup("ok")
     world.practice.faults.add("lost_after", method="POST", path="/v1/charges", times=1)
@@ -409,13 +409,44 @@ async def test_money_that_no_invoice_took_is_lost_without_a_credit_note(world: W
     await world.later(minutes=1)
     world.practice.delivery.set(drop=False)
     assert await world.open_cases() == ["surplus_capture"]
+    return renewal
+
+
+async def test_money_that_no_invoice_took_is_lost_without_a_credit_note(world: World) -> None:
+    """The payer asks the bank for it rather than the shop."""
+    renewal = await surplus(world)
 
     await becomes(world, await disputed(world, stage="funds_withdrawn"), "lost")
 
     assert notes(world, renewal) == []
     assert await moved(world, renewal) == [-1000]
     assert returned(world) == []
-    assert "dispute_lost" in await world.open_cases()
+    assert await world.open_cases() == ["dispute_lost"]
+    why = await sql.value("select closed_reason from tollbridge.review_case where kind = 'surplus_capture'")
+    assert why == "a dispute has taken the money"
+
+
+async def test_money_that_no_invoice_took_comes_back_from_a_dispute(world: World) -> None:
+    await surplus(world)
+    dispute = await disputed(world)
+    await world.set_policy(returns="automatic")
+    await world.later(hours=1)
+    assert sorted(await world.open_cases()) == ["dispute_opened", "surplus_capture"], "it is here, and can't go back"
+    await becomes(world, dispute, "funds_withdrawn")
+    assert await world.open_cases() == ["dispute_opened"]
+    assert refund_calls(world) == []
+
+    await becomes(world, dispute, "won")
+
+    assert returned(world) == [1000]
+    assert await world.open_cases() == []
+
+
+async def test_a_human_is_asked_again_once_a_dispute_gives_the_money_back(world: World) -> None:
+    await surplus(world)
+    await becomes(world, await disputed(world, stage="funds_withdrawn"), "won")
+    assert await world.open_cases() == ["surplus_capture"]
+    assert await sql.value("select count(*) from tollbridge.review_case where kind = 'surplus_capture'") == 2
 
 
 async def test_a_refund_that_its_processor_refuses_for_a_dispute_of_which_we_have_not_heard(world: World) -> None:
