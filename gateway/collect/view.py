@@ -112,8 +112,8 @@ VIEW = f"""
                   select r.account, r.invoice from tollbridge.remainder r
                   join part p on r.account = p.account and r.issued_as = p.invoice)
               select part.invoice from part where exists (
-                      select 1 from tollbridge.attempt t where t.account = part.account and t.invoice = part.invoice
-                        and t.state = 'succeeded' and not t.surplus and tollbridge.refundable(t.id) > 0)
+                      select 1 from tollbridge.paying(part.account, part.invoice) p
+                      join tollbridge.attempt t on t.id = p.attempt where not t.surplus and p.room > 0)
                   and not exists (select 1 from tollbridge.refund f where f.account = part.account
                                   and f.base = part.invoice || '.rest_given_up') order by 1) as parts_to_return,
         exists (select 1 from tollbridge.remainder r

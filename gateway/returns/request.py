@@ -21,7 +21,7 @@ from gateway.domain.actions import CaseKind
 from gateway.domain.policy import Policy
 from gateway.returns.drawing import LineCredit
 from gateway.returns.errors import NotRefundableError, RefundStateError
-from gateway.returns.spreading import spread_over_captures
+from gateway.returns.spreading import lock_captures, spread_over_captures
 from processors.money import Money
 
 INVOICE: Final = """
@@ -33,17 +33,19 @@ INVOICE: Final = """
         exists (select 1 from tollbridge.recording r where r.account = i.account and r.invoice = i.id
                 and r.target = 'balance' and r.state in ('sending', 'unknown')) as credit_unknown,
         exists (select 1 from tollbridge.recording r where r.account = i.account and r.invoice = i.id
-                and r.target = 'invoice' and r.state in ('sending', 'unknown')) as recording_unknown
+                and r.target = 'invoice' and r.state in ('sending', 'unknown')) as recording_unknown,
+        exists (select 1 from tollbridge.credit_note n where n.account = i.account and n.invoice = i.id
+                and n.origin = 'reversal' and n.state = 'issued') as reopened
     from tollbridge.invoice i join tollbridge.account a on a.id = i.account
     where i.account = $1 and i.id = $2
 """
 CAPTURES: Final = """
-    select t.id, t.surplus, t.connection, greatest(tollbridge.refundable(t.id), 0) as refundable, t.amount_captured,
-        greatest(tollbridge.refundable_if_won(t.id), 0) as refundable_if_won,
+    select t.id, t.surplus, c.room as refundable, c.room_if_won as refundable_if_won,
         array(select d from tollbridge.dispute d where d.attempt = t.id
-              and (d.state in ('opened', 'funds_withdrawn') or d.withdrawn > 0) order by d.id) as disputes
-    from tollbridge.attempt t
-    where t.account = $1 and t.invoice = $2 and t.amount_captured > 0 order by t.number
+              and (d.state in ('opened', 'funds_withdrawn') or d.withdrawn > 0) order by d.id) as disputes,
+        array(select distinct r.invoice from tollbridge.recording r where r.attempt = t.id and r.invoice <> $2
+                and t.invoice = $2 and r.state = 'recorded' and r.target = 'invoice' order by 1) as pays
+    from tollbridge.paying($1, $2) c join tollbridge.attempt t on t.id = c.attempt order by t.number
 """
 INSERT: Final = """
     insert into tollbridge.refund (id, account, invoice, origin, base, state, amount, currency, attempt, reason, memo,
@@ -121,7 +123,7 @@ async def ask_refund(by: Author, account: str, asked: RefundAsked, key: str = ""
         if asked.attempt is not None and not captures:
             raise FieldError("attempt", "the invoice has no such capture")
         surplus = bool(captures) and all(c["surplus"] for c in captures)
-        _refuse(row, surplus=surplus)
+        _refuse(row, surplus=surplus, capture=asked.attempt is not None)
         left = sum(c["refundable"] for c in captures)
         deferred = row["status"] != "paid" and not surplus
         if deferred and asked.amount is None:
@@ -249,12 +251,14 @@ async def _note_state(account: str, note: str | None) -> str:
     return str(found)
 
 
-def _refuse(row: asyncpg.Record, *, surplus: bool) -> None:
-    """Raise what stands in the way."""
+def _refuse(row: asyncpg.Record, *, surplus: bool, capture: bool) -> None:
+    """Raise what stands in the way. `capture`: a certain one was asked for, and not what pays the invoice."""
     if row["stale"] and row["status"] != "paid":
         raise RefundStateError("Stripe is about to be asked what the invoice is; ask again")
     if row["credit_unknown"] or (row["recording_unknown"] and not surplus):
         raise RefundStateError("Stripe's answer about its payment is not known yet; ask again")
+    if row["reopened"] and row["held_money"] > 0 and not capture:
+        raise RefundStateError("what was taken back came again, and is about to pay the invoice that took its place")
     if surplus or row["status"] == "paid" or row["awaits_capture"]:
         return
     if row["state"] == "captured":
@@ -272,6 +276,7 @@ def _obstacles(row: asyncpg.Record, captures: Sequence[asyncpg.Record]) -> list[
             found.append(
                 f"the dispute {dispute['id']} ended as {dispute['state']}: what it took is back with the payer"
             )
+    found += [f"what came for it pays {invoice}: return it there" for c in captures for invoice in c["pays"]]
     if row["has_receipt"]:
         found.append("a payment was recorded by hand: return it where it came from, and credit it in Stripe")
     if row["awaits_capture"]:
@@ -290,8 +295,7 @@ def _of(captures: Sequence[asyncpg.Record], attempt: str | None) -> list[asyncpg
 
 
 async def _locked_captures(account: str, invoice: str) -> list[asyncpg.Record]:
-    lock = "select id from tollbridge.attempt where account = $1 and invoice = $2 order by id for update"
-    await sql.rows(lock, account, invoice)
+    await lock_captures(account, invoice)
     return await sql.rows(CAPTURES, account, invoice)
 
 

@@ -47,6 +47,14 @@ EXCESS: Final = """
                         and r.target = 'balance' and r.state in ('sending', 'unknown'))
     from tollbridge.invoice i where i.account = $1 and i.id = $2
 """
+# The invoice that the money of this capture pays, where it is another one than it came for and has room for so much.
+PAYS: Final = """
+    select r.invoice from tollbridge.recording r cross join lateral tollbridge.paying(r.account, r.invoice) p
+    where r.attempt = $2 and r.state = 'recorded' and r.target = 'invoice' and r.invoice <> $3 and p.attempt = $2
+        and p.room >= $4 and not exists (select 1 from tollbridge.paying($1, $3) own
+                                         where own.attempt = $2 and own.room >= $4)
+    order by 1 limit 1
+"""
 CURRENCY: Final = "select currency from tollbridge.attempt where id = $1"
 LOCK: Final = "select surplus from tollbridge.attempt where id = $1 for update"
 
@@ -87,11 +95,13 @@ async def _take_in(attempt: asyncpg.Record, connection: str, told: RefundState, 
     account, invoice = attempt["account"], attempt["invoice"]
     await sql.rows(LOCK, attempt["id"])
     base = f"{connection}:{told.processor_id}"[:200]
-    asked = RefundAsked(invoice, attempt=attempt["id"], note="made at the processor")
     money = (told.amount.amount, told.amount.currency)
     # Staff gave back what was too much: that is the return which it waited for, and no credit note wants it.
     excess = await sql.value(EXCESS, account, invoice, told.amount.amount)
     origin = RefundOrigin.SURPLUS if excess else RefundOrigin.PROCESSOR
+    if not excess:
+        invoice = await sql.value(PAYS, account, attempt["id"], invoice, told.amount.amount) or invoice
+    asked = RefundAsked(invoice, attempt=attempt["id"], note="made at the processor")
     row = await insert_refund(account, new_id("rfd"), base, asked, origin, *money, now, wants_note=False)
     key = uuid5(NAMESPACE, f"refund\n{account}\n{base}")
     place = (attempt["id"], connection, told.charge_id or attempt["processor_id"] or "")

@@ -29,7 +29,7 @@ VIEW: Final = """
                 and t.state in ('sending', 'pending', 'requires_action', 'unknown')) as awaits_capture,
         c.refundable, c.refundable_if_won, a.policies,
         coalesce((select d.id from tollbridge.dispute d
-                  where d.account = r.account and d.invoice = r.invoice and (d.attempt = r.attempt or r.attempt is null)
+                  where d.attempt = any(c.captures)
                     and (d.state in ('opened', 'funds_withdrawn') or d.withdrawn > 0)
                   order by d.state in ('opened', 'funds_withdrawn') desc, d.id limit 1), '') as dispute,
         array(select c.kind from tollbridge.review_case c
@@ -43,11 +43,10 @@ VIEW: Final = """
     join tollbridge.account a on a.id = r.account
     left join tollbridge.credit_note n on n.account = r.account and n.id = r.credit_note
     cross join lateral (
-        select coalesce(sum(greatest(tollbridge.refundable(t.id), 0)), 0)::bigint as refundable,
-            coalesce(sum(greatest(tollbridge.refundable_if_won(t.id), 0)), 0)::bigint as refundable_if_won
-        from tollbridge.attempt t
-        where t.account = r.account and t.invoice = r.invoice and t.amount_captured > 0
-          and (t.id = r.attempt or r.attempt is null and not t.surplus)) c
+        select coalesce(sum(p.room), 0)::bigint as refundable, coalesce(sum(p.room_if_won), 0)::bigint as refundable_if_won,
+            array_agg(t.id) as captures
+        from tollbridge.paying(r.account, r.invoice) p join tollbridge.attempt t on t.id = p.attempt
+        where t.id = r.attempt or r.attempt is null and not t.surplus) c
     where r.account = $1 and r.id = $2
 """
 

@@ -43,7 +43,9 @@ async def reopened(world: World, **policy: str) -> tuple[str, str]:
 
 async def capture_of(invoice: str) -> dict[str, Any]:
     """The capture that came for an invoice, and what law 8 leaves of it."""
-    row = await sql.row("select id, tollbridge.refundable(id) as left from tollbridge.attempt where invoice = $1", invoice)
+    row = await sql.row(
+        "select id, tollbridge.refundable(id) as left from tollbridge.attempt where invoice = $1", invoice
+    )
     assert row is not None
     return dict(row)
 
