@@ -19,7 +19,7 @@ from gateway.returns.request import CreditReason, RefundAsked, approve, ask_refu
 
 MEANING: Final = {
     RefundState.REQUESTED: "about to be sent, or turned away unread, and tried again",
-    RefundState.DEFERRED: "its payment is still under way",
+    RefundState.DEFERRED: "its payment is still under way, or a dispute about it",
     RefundState.SENDING: "on its way to the processor",
     RefundState.PENDING: "the processor has taken it, and is about to carry it out",
     RefundState.UNKNOWN: "the answer was lost: it is being found out, and nothing is sent twice",

@@ -96,7 +96,10 @@ VIEW = f"""
         array(select r.id from tollbridge.refund r
               where r.account = i.account and r.invoice = i.id
                 and (r.state in ('failed', 'refused')
-                     or exists (select 1 from tollbridge.refund_part p where p.refund = r.id))
+                     or exists (select 1 from tollbridge.refund_part p where p.refund = r.id)
+                        and not (a.policies ->> 'refund_in_dispute' = 'queue' and r.failure = ''
+                                 and exists (select 1 from tollbridge.refund_part p where p.refund = r.id
+                                             and p.refusal = 'dispute_open' and p.sent_at is not null)))
                 and not exists (select 1 from tollbridge.refund_part p where p.refund = r.id
                                 and p.state not in ('failed', 'refused'))) as fallen_refunds,
         array(select d.credit_note from tollbridge.dispute d

@@ -8,7 +8,6 @@ from typing import Final
 from db import poke, sql
 from db.poke import Kind
 
-
 OF_INVOICE: Final = "select id from tollbridge.dispute where account = $1 and invoice = $2"
 OF_CAPTURE: Final = "select id from tollbridge.dispute where account = $1 and attempt = $2"
 

@@ -14,7 +14,8 @@ from db.ids import NAMESPACE, new_id
 
 LOCK: Final = """
     select id from tollbridge.attempt
-    where account = $1 and (invoice = $2 or id in (select attempt from tollbridge.paying($1, $2))) order by id for update
+    where account = $1 and (invoice = $2 or id in (select attempt from tollbridge.paying($1, $2)))
+    order by id for update
 """
 # A capture is one charge at the processor; an attempt may have made several under one reference.
 CAPTURES: Final = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 import asyncpg
@@ -12,6 +13,7 @@ from db.states import Approval, CreditNoteState, RefundOrigin, RefundPartState, 
 from gateway.connections import capabilities_of
 from gateway.domain.policy import Policy
 from gateway.domain.refund_view import NoteView, PartView, RefundView
+from processors.outcome import RefundRefusal
 
 VIEW: Final = """
     select r.*, r.claim_until > clock_timestamp() as claim_holds, i.status as invoice_status,
@@ -21,6 +23,8 @@ VIEW: Final = """
                     'room', tollbridge.refundable(p.attempt),
                     'disputed', exists (select 1 from tollbridge.dispute d where d.attempt = p.attempt
                                         and d.state in ('opened', 'funds_withdrawn')),
+                    'dispute_ended_at', (select max(d.resolved_at) from tollbridge.dispute d
+                                         where d.attempt = p.attempt),
                     'lost', exists (select 1 from tollbridge.dispute d where d.attempt = p.attempt
                                     and d.state not in ('opened', 'funds_withdrawn') and d.withdrawn > 0))), '{}')
          from tollbridge.refund_part p join tollbridge.connection c on c.id = p.connection
@@ -43,8 +47,8 @@ VIEW: Final = """
     join tollbridge.account a on a.id = r.account
     left join tollbridge.credit_note n on n.account = r.account and n.id = r.credit_note
     cross join lateral (
-        select coalesce(sum(p.room), 0)::bigint as refundable, coalesce(sum(p.room_if_won), 0)::bigint as refundable_if_won,
-            array_agg(t.id) as captures
+        select coalesce(sum(p.room), 0)::bigint as refundable,
+            coalesce(sum(p.room_if_won), 0)::bigint as refundable_if_won, array_agg(t.id) as captures
         from tollbridge.paying(r.account, r.invoice) p join tollbridge.attempt t on t.id = p.attempt
         where t.id = r.attempt or r.attempt is null and not t.surplus) c
     where r.account = $1 and r.id = $2
@@ -58,6 +62,7 @@ class _Beside(msgspec.Struct, frozen=True):
     room: int
     disputed: bool
     lost: bool
+    dispute_ended_at: datetime | None = None
 
 
 async def refund_row(account: str, refund: str) -> asyncpg.Record | None:
@@ -114,5 +119,8 @@ def _part(row: asyncpg.Record, beside: _Beside) -> PartView:
         retry_after=row["retry_after"],
         lookups=row["lookups"],
         external=row["is_external"],
+        turned_down=row["refusal"] == RefundRefusal.DISPUTE_OPEN and row["sent_at"] is not None,
+        resolved_at=row["resolved_at"],
+        dispute_ended_at=beside.dispute_ended_at,
         why=": ".join(text for text in (row["refusal"], row["code"], row["message"]) if text),
     )

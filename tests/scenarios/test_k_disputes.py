@@ -11,6 +11,7 @@ import pytest
 from db import sql
 from tests.scenarios.test_j_refunds import credit, notes, refund, refund_calls, refunds, returned
 from tests.support.disputes import becomes, cases_of, disputed, disputes, moved, object_to, refundable, told
+from tests.support.returning import refund_keys, retry, speak_like
 from tests.support.world import World
 
 
@@ -459,3 +460,72 @@ async def test_a_refund_that_its_processor_refuses_for_a_dispute_of_which_we_hav
     await world.settle()
     assert returned(world) == []
     assert sorted(await world.open_cases()) == ["dispute_opened", "refund_refused"]
+
+
+async def unheard(world: World, like: str = "") -> tuple[str, Any]:
+    """A refund that waits for a dispute's end by policy, of which nobody has told us: the invoice, and the dispute."""
+    if like:
+        await speak_like(world, like)
+    await world.set_policy(refund_in_dispute="queue")
+    signup = await world.signup("ok")
+    world.practice.delivery.set(drop=True)
+    dispute = object_to(world, stage="funds_withdrawn")
+    await world.practice.flush()
+    answer = await asked(world, signup.invoice, amount=400, wait_s=5)
+    world.practice.delivery.set(drop=False)
+    assert (answer.status_code, answer.json()["state"]) == (202, "deferred"), answer.text
+    assert [part["refusal"] for part in answer.json()["parts"]] == ["dispute_open"]
+    await world.settle()
+    return signup.invoice, dispute
+
+
+@pytest.mark.scenario(157)
+async def test_refused_for_a_dispute_of_which_we_hear_later_and_made_once_it_is_won(world: World) -> None:
+    invoice, dispute = await unheard(world)
+    assert await world.open_cases() == []
+    await becomes(world, dispute, "won")
+
+    [done] = await refunds(world, invoice)
+    assert (done["state"], [part["state"] for part in done["parts"]]) == ("recorded", ["refused", "succeeded"])
+    assert (returned(world), len(refund_keys(world))) == ([400], 2)
+    assert [n["total"] for n in notes(world, invoice)] == [400]
+    assert await world.open_cases() == []
+
+
+@pytest.mark.scenario(157)
+async def test_refused_for_a_dispute_of_which_we_hear_later_and_dropped_once_it_is_lost(world: World) -> None:
+    invoice, dispute = await unheard(world)
+    await becomes(world, dispute, "lost")
+
+    [dropped] = await refunds(world, invoice)
+    assert (dropped["state"], dropped["failure"]) == ("refused", "dispute_lost")
+    assert returned(world) == []
+    assert sorted(await world.open_cases()) == ["dispute_lost", "refund_refused"]
+    assert [n["total"] for n in notes(world, invoice)] == [1000]
+
+
+async def test_refused_for_a_dispute_that_the_processor_is_asked_for(world: World) -> None:
+    invoice, _ = await unheard(world, "braintree")
+    assert [d["state"] for d in await disputes(world, invoice)] == ["funds_withdrawn"], "no notice of it ever came"
+    await world.later(days=9)
+    assert len(refund_calls(world)) == 1
+
+
+async def test_refused_for_a_dispute_of_which_nobody_ever_tells(world: World) -> None:
+    """Tried again less and less often; in the end a human is asked."""
+    invoice, dispute = await unheard(world)
+    await world.later(hours=2)
+    await world.later(hours=3)
+    assert 2 <= len(refund_calls(world)) <= 4
+    assert await world.open_cases() == []
+    for _ in range(9):
+        await world.later(days=1)
+
+    [left] = await refunds(world, invoice)
+    assert (left["state"], left["failure"]) == ("refused", "dispute_open")
+    assert await world.open_cases() == ["refund_refused"]
+    assert len(refund_calls(world)) < 12
+    await becomes(world, dispute, "won")
+    await retry(world, left["id"])
+    assert returned(world) == [400]
+    assert await world.open_cases() == []
