@@ -520,6 +520,7 @@ create table tollbridge.dispute (
     evidence_url text not null default '',
     withdrawn bigint not null default 0,           -- what the processor says is gone for it; the ledger is the proof
     credit_note text,                              -- the last one that was made for it, or is being made
+    failure text not null default '',              -- why none can be, until somebody has it tried again
     told_at timestamptz not null,                  -- when the processor said so last, by its own clock,
     told_moves integer not null default 0,         -- and how many moves of money it knew of then
     created_at timestamptz not null,

@@ -42,6 +42,7 @@ INSERT: Final = """
     on conflict (connection, processor_id) do update set state = excluded.state, amount = excluded.amount,
         withdrawn = excluded.withdrawn, reason = excluded.reason, evidence_due_by = excluded.evidence_due_by,
         evidence_url = excluded.evidence_url, told_at = excluded.told_at, told_moves = excluded.told_moves,
+        failure = '',
         resolved_at = case when excluded.resolved_at is not null then coalesce(dispute.resolved_at, $18) end
     returning id
 """

@@ -1,4 +1,4 @@
-"""Refunds that people ask for: stored with what they are taken from reserved, approved, retried."""
+"""Refunds that people ask for: stored with what they are taken from reserved, approved or denied."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from typing import Final, Literal, TypeAlias
 import asyncpg
 import msgspec
 
-from db import cases, poke, sql
+from db import poke, sql
 from db.engine import DB
 from db.ids import named_id, new_id
 from db.poke import Kind
-from db.states import DISPUTE_OPEN, CreditNoteState, RefundOrigin, RefundState
+from db.states import DISPUTE_OPEN, RefundOrigin
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import FieldError, NotThereError
 from gateway.clock import business_now
-from gateway.domain.actions import CaseKind
 from gateway.domain.policy import Policy
 from gateway.returns.drawing import LineCredit
 from gateway.returns.errors import NotRefundableError, RefundStateError
@@ -57,12 +56,6 @@ GIVEN: Final = "update tollbridge.refund set approval = 'given', approved_by = $
 DENIED: Final = """
     update tollbridge.refund set approval = 'denied', approved_by = $3, failure = 'denied', state = 'refused',
         resolved_at = $4 where account = $1 and id = $2
-"""
-# Its state at once: whoever waits for its end must not take the old one for it. A note that was refused is drawn anew.
-AGAIN: Final = """
-    update tollbridge.refund set failure = '', message = '', state = $3, resolved_at = null,
-        wants_note = wants_note or $4, credit_note = case when $4 then null else credit_note end
-    where account = $1 and id = $2
 """
 LOCK: Final = "select * from tollbridge.refund where account = $1 and id = $2 for no key update"
 CreditReason: TypeAlias = Literal["duplicate", "fraudulent", "order_change", "product_unsatisfactory", ""]
@@ -113,7 +106,7 @@ async def ask_refund(by: Author, account: str, asked: RefundAsked, key: str = ""
     refund = _id_of(by, account, asked, key) if key else new_id("rfd")
     async with DB.transaction():
         # Captures are locked before all else, as by whoever stores an outcome.
-        captures = _of(await _locked_captures(account, asked.invoice), asked.attempt)
+        captures = _of(await locked_captures(account, asked.invoice), asked.attempt)
         made_at = await sql.value(MADE, account, refund)
         if made_at is not None:
             if now - made_at < SAME_FOR:
@@ -191,7 +184,7 @@ async def approve(by: Author, account: str, refund: str, *, give: bool) -> None:
     """Say yes or no to a refund that waits for a second pair of eyes; raises NotThereError, RefundStateError."""
     now = await business_now()
     async with DB.transaction():
-        row = await _locked(account, refund)
+        row = await locked(account, refund)
         if row["approval"] != "waiting":
             raise RefundStateError("it does not wait for approval")
         if give and row["requested_by"] == by.name:
@@ -207,48 +200,6 @@ async def approve(by: Author, account: str, refund: str, *, give: bool) -> None:
             )
         await by.note(account, "refund.approved" if give else "refund.denied", refund)
         await poke.poke(Kind.REFUND, account, [refund], now, urgent=True)
-
-
-async def retry(by: Author, account: str, refund: str) -> None:
-    """Try again what failed or was refused, under new keys; or only its credit note, where the money is back.
-
-    Raises NotThereError, RefundStateError, NotRefundableError.
-    """
-    now = await business_now()
-    async with DB.transaction():
-        row = await sql.row("select * from tollbridge.refund where account = $1 and id = $2", account, refund)
-        if row is None:
-            raise NotThereError("refund", refund)
-        await _locked_captures(account, row["invoice"])
-        row = await _locked(account, refund)
-        if row["approval"] == "denied":
-            raise RefundStateError("its approval was denied: ask for another one")
-        if row["failure"] == "made_elsewhere":
-            raise RefundStateError(f"{row['message']}: ask for another one")
-        parts = await sql.rows("select state, amount from tollbridge.refund_part where refund = $1", refund)
-        missing = row["amount"] - sum(p["amount"] for p in parts if p["state"] not in ("failed", "refused"))
-        note = await _note_state(account, row["credit_note"])
-        note_failed = row["failure"] == "credit_note_refused" or note == CreditNoteState.REFUSED
-        if note == CreditNoteState.VOID:
-            raise RefundStateError("its credit note was voided: ask for another one")
-        if not missing and not note_failed:
-            raise RefundStateError(f"nothing of it failed: it is {row['state']}")
-        if missing and await spread_over_captures(account, row, now, missing):
-            left = await refundable(account, row["invoice"], row["attempt"])
-            raise NotRefundableError(NO_ROOM, Money(left.amount, left.currency))
-        state = RefundState.REQUESTED if missing else RefundState.SUCCEEDED
-        await sql.rows(AGAIN, account, refund, state, note_failed)
-        kinds = [CaseKind.REFUND_FAILED, CaseKind.REFUND_REFUSED, CaseKind.CREDIT_NOTE_REFUSED]
-        await cases.close_by_itself(account, refund, kinds, now)
-        await by.note(account, "refund.retried", refund, after={"amount": missing})
-        await poke.poke(Kind.REFUND, account, [refund], now, urgent=True)
-
-
-async def _note_state(account: str, note: str | None) -> str:
-    if note is None:
-        return ""
-    found = await sql.value("select state from tollbridge.credit_note where account = $1 and id = $2", account, note)
-    return str(found)
 
 
 def _refuse(row: asyncpg.Record, *, surplus: bool, capture: bool) -> None:
@@ -294,7 +245,8 @@ def _of(captures: Sequence[asyncpg.Record], attempt: str | None) -> list[asyncpg
     return [c for c in captures if (c["id"] == attempt if attempt is not None else not c["surplus"])]
 
 
-async def _locked_captures(account: str, invoice: str) -> list[asyncpg.Record]:
+async def locked_captures(account: str, invoice: str) -> list[asyncpg.Record]:
+    """What pays an invoice, locked; in the caller's transaction, before all else."""
     await lock_captures(account, invoice)
     return await sql.rows(CAPTURES, account, invoice)
 
@@ -306,7 +258,8 @@ async def _invoice(account: str, invoice: str) -> asyncpg.Record:
     return row
 
 
-async def _locked(account: str, refund: str) -> asyncpg.Record:
+async def locked(account: str, refund: str) -> asyncpg.Record:
+    """The row of a refund, locked; raises NotThereError."""
     row = await sql.row(LOCK, account, refund)
     if row is None:
         raise NotThereError("refund", refund)

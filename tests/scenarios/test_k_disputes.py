@@ -529,3 +529,64 @@ async def test_refused_for_a_dispute_of_which_nobody_ever_tells(world: World) ->
     await retry(world, left["id"])
     assert returned(world) == [400]
     assert await world.open_cases() == []
+
+
+async def retry_note(world: World, dispute: str, key: str = "") -> Any:
+    """Somebody presses "try again" on a dispute; then everything comes to rest."""
+    headers = {"idempotency-key": key or uuid4().hex}
+    answer = await world.call(
+        "POST", f"/v1/disputes/{dispute}/retry", {"wait_s": 0, "reason": "mended"}, headers=headers
+    )
+    await world.settle()
+    return answer
+
+
+@pytest.mark.parametrize("where", ["GET /v1/credit_notes/preview", "POST /v1/credit_notes"])
+async def test_stripe_takes_no_credit_note_for_a_lost_dispute_until_it_is_tried_again(world: World, where: str) -> None:
+    signup = await world.signup("ok")
+    method, path = where.split()
+    world.stripe.faults.add("error_before", status=400, times=100, method=method, path=path)
+    await becomes(world, await disputed(world, stage="funds_withdrawn"), "lost")
+    [found] = await disputes(world, signup.invoice)
+    assert notes(world, signup.invoice) == []
+    assert sorted(await world.open_cases()) == ["credit_note_refused", "dispute_lost"]
+    assert (await retry_note(world, found["id"])).status_code == 202
+    assert sorted(await world.open_cases()) == ["credit_note_refused", "dispute_lost"], "refused once more"
+    world.stripe.faults.clear()
+    await world.later(days=2)
+    assert notes(world, signup.invoice) == [], "nothing is tried by itself"
+
+    answers = [await retry_note(world, found["id"], key) for key in ("one-made-up", "one-made-up", "two-made-up")]
+
+    assert [answer.status_code for answer in answers] == [202, 202, 409]
+    assert answers[0].json() == answers[1].json()
+    assert [n["total"] for n in notes(world, signup.invoice)] == [1000]
+    assert await world.open_cases() == ["dispute_lost"]
+    [credited] = (await disputes(world, signup.invoice))[0]["credit_notes"]
+    assert (credited["state"], credited["amount"]) == ("issued", 1000)
+
+
+async def test_a_dispute_s_credit_note_is_tried_again_after_a_human_has_closed_its_case(world: World) -> None:
+    signup = await world.signup("ok")
+    world.stripe.faults.add("error_before", status=400, times=100, method="GET", path="/v1/credit_notes/preview")
+    await becomes(world, await disputed(world, stage="funds_withdrawn"), "lost")
+    [case] = await cases_of(world, "credit_note_refused")
+    await world.call("POST", f"/v1/cases/{case['id']}/close", {"reason": "later"})
+    await world.settle()
+    assert await world.open_cases() == ["dispute_lost"]
+    world.stripe.faults.clear()
+
+    await retry_note(world, case["subject"])
+    assert [n["total"] for n in notes(world, signup.invoice)] == [1000]
+
+
+async def test_nothing_of_a_dispute_is_tried_again_that_did_not_fail(world: World) -> None:
+    signup = await world.signup("ok")
+    dispute = await disputed(world, stage="funds_withdrawn")
+    [found] = await disputes(world, signup.invoice)
+    for stage in ("funds_withdrawn", "won"):
+        refused = await retry_note(world, found["id"])
+        assert (refused.status_code, "no credit note of it was refused" in refused.text) == (409, True)
+        if stage != "won":
+            await becomes(world, dispute, "won")
+    assert (await retry_note(world, "dsp_nothing")).status_code == 404
