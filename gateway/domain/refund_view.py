@@ -66,6 +66,7 @@ class NoteView(msgspec.Struct, frozen=True):
     amount: int
     tries: int = 0
     sent_at: datetime | None = None
+    stripe_id: str = ""
 
 
 class RefundView(msgspec.Struct, frozen=True):
@@ -100,6 +101,12 @@ class RefundView(msgspec.Struct, frozen=True):
     def returned(self) -> int:
         """What the payer has back."""
         return sum(part.amount for part in self.parts if part.state is RefundPartState.SUCCEEDED)
+
+    @property
+    def denied_note(self) -> NoteView | None:
+        """Its credit note, where that stands at Stripe, and somebody has denied to return the money."""
+        denied = self.approval is Approval.DENIED and self.failure == "denied"
+        return self.note if denied and self.note is not None and self.note.state is CreditNoteState.ISSUED else None
 
     @property
     def missing(self) -> int:

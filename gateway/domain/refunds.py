@@ -94,11 +94,15 @@ def decide_refund(view: RefundView, now: datetime) -> RefundAction:
             if not isinstance(step, WaitUntil):
                 return step
             waits.append(step)
+    if (note := view.denied_note) is not None:
+        return _told(
+            view, CaseKind.CREDIT_NOTE_DENIED, f"its refund was denied, and {note.stripe_id} says that it went"
+        )
     if view.failure and not view.parts:
         return _told(view, CaseKind.REFUND_REFUSED, view.failure) if _asks_human(view) else WaitUntil(None, "refused")
     if view.approval is Approval.WAITING:
         if view.origin is RefundOrigin.STRIPE:
-            # Whoever made the credit note there does not look here.
+            # Whoever made the credit note there does not look here: a second person decides, and that is told to all.
             return _told(view, CaseKind.REFUND_WAITS, "a credit note in Stripe asks for more than one may return alone")
         return WaitUntil(None, "waits for somebody to approve it")
     if view.approval is Approval.DENIED and not view.parts:
@@ -150,6 +154,8 @@ def settled_cases(view: RefundView) -> AbstractSet[str]:
         over.add(CaseKind.CREDIT_NOTE_REFUSED)
     if view.approval is not Approval.WAITING:
         over.add(CaseKind.REFUND_WAITS)
+    if view.denied_note is None:
+        over.add(CaseKind.CREDIT_NOTE_DENIED)
     return view.open_cases & over
 
 

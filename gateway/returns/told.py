@@ -13,6 +13,7 @@ from db.engine import DB
 from db.ids import NAMESPACE, new_id
 from db.poke import Kind
 from db.states import RefundOrigin
+from gateway.collect import ledger
 from gateway.collect.cases import open_case
 from gateway.domain.actions import CaseKind
 from gateway.returns.parts import store_part_outcome
@@ -32,11 +33,6 @@ PART: Final = """
     insert into tollbridge.refund_part (id, account, refund, number, attempt, connection, charge_id, amount, currency,
         state, is_external, idempotency_key, reference, created_at, sent_at)
     values ($1, $2, $3, 1, $4, $5, $6, $7, $8, 'requested', true, $9, $10, $11, $11) on conflict do nothing returning id
-"""
-# What we have only reserved will not be sent: its capture has no room for it any more.
-OVER: Final = """
-    select tollbridge.refundable($1)
-         + coalesce((select sum(amount) from tollbridge.refund_part where attempt = $1 and state = 'requested'), 0) < 0
 """
 # The invoice has taken what it wanted, and so much is left over.
 EXCESS: Final = """
@@ -109,7 +105,7 @@ async def _take_in(attempt: asyncpg.Record, connection: str, told: RefundState, 
     if part is None:
         return
     await store_part_outcome(account, part, told.outcome, now, wake=False, proven=True)
-    if await sql.value(OVER, attempt["id"]):
+    if await ledger.went_back_too_much(attempt["id"]):
         reason = f"with the refund {told.processor_id} made there, more went back than was captured"
         await open_case(account, CaseKind.OVERPAID_TO_CUSTOMER, attempt["id"], reason, now, invoice=invoice)
     await poke.poke(Kind.INVOICE, account, [invoice], now, stale=True)

@@ -18,6 +18,7 @@ from processors.outcome import RefundRefusal
 VIEW: Final = """
     select r.*, r.claim_until > clock_timestamp() as claim_holds, i.status as invoice_status,
         n.state as note_state, n.amount as note_amount, n.tries as note_tries, n.sent_at as note_sent_at,
+        coalesce(n.stripe_id, '') as note_stripe_id,
         array(select p from tollbridge.refund_part p where p.refund = r.id order by p.number) as parts,
         (select coalesce(jsonb_object_agg(p.id, jsonb_build_object('adapter', c.adapter,
                     'room', tollbridge.refundable(p.attempt),
@@ -99,7 +100,8 @@ def _note(row: asyncpg.Record) -> NoteView | None:
     if row["credit_note"] is None:
         return None
     state = known(CreditNoteState, row["note_state"])
-    return NoteView(row["credit_note"], state, row["note_amount"], row["note_tries"], row["note_sent_at"])
+    said = (row["note_amount"], row["note_tries"], row["note_sent_at"], row["note_stripe_id"])
+    return NoteView(row["credit_note"], state, *said)
 
 
 def _part(row: asyncpg.Record, beside: _Beside) -> PartView:

@@ -153,6 +153,13 @@ async def test_disputes(tollbridge: Tollbridge) -> None:
     assert (await tollbridge("disputes", "show", dispute, "--json")).json["state"] == "opened"
     assert dispute in (await tollbridge("invoices", "show", "in_1")).out
     assert (await tollbridge("disputes", "show", "dsp_x")).code == 1
+    refused = await tollbridge("disputes", "retry", dispute)
+    assert (refused.code, "no credit note of it was refused" in refused.err) == (1, True)
+    await sql.rows(
+        "update tollbridge.dispute set failure = 'credit_note_refused', state = 'lost' where id = $1", dispute
+    )
+    nothing = await tollbridge("disputes", "retry", dispute)
+    assert (nothing.code, "nothing of it is left to credit" in nothing.err) == (1, True)
 
 
 async def test_payment_methods(tollbridge: Tollbridge) -> None:
