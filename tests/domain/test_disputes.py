@@ -70,7 +70,10 @@ TABLE: dict[str, tuple[DisputeView, Any]] = {
         view("lost", 1000, failure="credit_note_refused"),
         OpenCase(CaseKind.CREDIT_NOTE_REFUSED, "Stripe takes no credit note"),
     ),
-    "lost, tried again": (view("lost", 1000, answered_cases=frozenset({"credit_note_refused"})), DrawUpNote()),
+    "lost, tried again": (
+        view("lost", 1000, answered_cases=frozenset({"credit_note_refused", "dispute_lost"})),
+        DrawUpNote(),
+    ),
 }
 
 
