@@ -18,7 +18,7 @@ from gateway.api.problems import Code
 from gateway.api.refunds import DECISION_EXAMPLE, Decision
 from gateway.readers.disputes import DisputeBody, find_dispute, find_disputes
 from gateway.readers.pages import DEFAULT, Page
-from gateway.returns.retrying import is_refused, retry_dispute
+from gateway.returns.retrying import is_settled, retry_dispute
 from gateway.waiting import until
 
 Callers: Final = requires(Scope.SERVER, Scope.FINANCE)
@@ -59,15 +59,11 @@ async def retry_note(
     """For what is gone and not credited; no money moves at the processor."""
     await retry_dispute(Author(principal.actor, data.reason), principal.account, dispute_id)
 
-    async def rests(body: DisputeBody) -> bool:
-        return _is_credited(body) or await is_refused(principal.account, dispute_id)
+    async def rests(_: DisputeBody) -> bool:
+        return await is_settled(principal.account, dispute_id)
 
     body = await until(rests, lambda: find_dispute(principal.account, dispute_id), data.wait_s)
     return Response(body, status_code=200 if await rests(body) else 202)
-
-
-def _is_credited(body: DisputeBody) -> bool:
-    return bool(body.credit_notes) and body.credit_notes[-1].state in ("issued", "void")
 
 
 dispute_routes: Final[list[Any]] = [list_disputes, show_dispute, retry_note]

@@ -90,12 +90,12 @@ async def retry_dispute(by: Author, account: str, dispute: str) -> None:
         await _go_on(by, Kind.DISPUTE, account, dispute, {"amount": view.to_credit}, now)
 
 
-async def is_refused(account: str, dispute: str) -> bool:
-    """Whether Stripe takes no credit note for a dispute, which must exist."""
+async def is_settled(account: str, dispute: str) -> bool:
+    """Whether all that is gone for a dispute, which must exist, is credited, or Stripe has refused to."""
     row = await dispute_row(account, dispute)
     assert row is not None, "disputes are never deleted"
     view = seen(row)
-    return _is_refused(view.failure, view.note.state if view.note else None)
+    return not view.to_credit or _is_refused(view.failure, view.note.state if view.note else None)
 
 
 def _is_refused(failure: str, note: str | None) -> bool:
