@@ -353,6 +353,7 @@ create table tollbridge.recording (
 );
 create unique index recording_one_open on tollbridge.recording (account, invoice) where state = 'sending';
 create index recording_invoice on tollbridge.recording (account, invoice);
+create index recording_attempt on tollbridge.recording (attempt) where attempt is not null;
 
 -- What was, or is to be, credited at Stripe: by us, or by somebody in its dashboard.
 create table tollbridge.credit_note (
@@ -548,6 +549,7 @@ create table tollbridge.dispute (
     evidence_url text not null default '',
     withdrawn bigint not null default 0,           -- what the processor says is gone for it; the ledger is the proof
     credit_note text,                              -- the last one that was made for it, or is being made
+    failure text not null default '',              -- why none can be, until somebody has it tried again
     told_at timestamptz not null,                  -- when the processor said so last, by its own clock,
     told_moves integer not null default 0,         -- and how many moves of money it knew of then
     created_at timestamptz not null,
@@ -671,6 +673,29 @@ create function tollbridge.refundable_if_won(capture text) returns bigint langua
                   and m.kind in ('dispute_withdrawn', 'dispute_returned')), 0)))
             from tollbridge.dispute d
             where d.attempt = capture and d.state in ('opened', 'funds_withdrawn')), 0)::bigint
+$$;
+-- What pays an invoice, capture by capture, and what of each can be returned for it. A capture whose money came again
+-- after it was taken back may pay the invoice that took its own one's place (a recording tells so): it counts there, with
+-- what was told there, and no more at its own. Never more than law 8 leaves of the whole capture.
+create function tollbridge.paying(of_account text, of_invoice text)
+        returns table (attempt text, room bigint, room_if_won bigint) language sql stable as $$
+    select t.id, greatest(case when t.invoice = of_invoice then tollbridge.refundable(t.id) - greatest(s.elsewhere, 0)
+                               else least(tollbridge.refundable(t.id), s.here) end, 0),
+        greatest(case when t.invoice = of_invoice then tollbridge.refundable_if_won(t.id) - greatest(s.elsewhere, 0)
+                      else least(tollbridge.refundable_if_won(t.id), s.here) end, 0)
+    from tollbridge.attempt t cross join lateral (
+        select coalesce(sum(x.amount) filter (where x.invoice <> t.invoice), 0)::bigint as elsewhere,
+            coalesce(sum(x.amount) filter (where x.invoice = of_invoice), 0)::bigint as here
+        from (select r.invoice, r.amount from tollbridge.recording r
+              where r.attempt = t.id and r.state = 'recorded' and r.target = 'invoice'
+              union all
+              select f.invoice, -p.amount from tollbridge.refund_part p join tollbridge.refund f on f.id = p.refund
+              where p.attempt = t.id and p.state not in ('failed', 'refused')) x) s
+    where t.account = of_account and t.amount_captured > 0
+      and t.id in (select o.id from tollbridge.attempt o where o.account = of_account and o.invoice = of_invoice
+                   union
+                   select r.attempt from tollbridge.recording r where r.account = of_account and r.invoice = of_invoice
+                     and r.state = 'recorded' and r.target = 'invoice' and r.attempt is not null)
 $$;
 -- What began at the processor is a fact, and is stored whatever is left.
 create function tollbridge.refund_within_capture() returns trigger language plpgsql as $$

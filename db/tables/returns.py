@@ -137,6 +137,7 @@ class Dispute(Pokable, tablename="dispute", schema=SCHEMA, db=DB):
     evidence_url = Text()
     withdrawn = BigInt(default=0)
     credit_note = optional_text()
+    failure = Text()
     told_at = at()
     told_moves = Integer(default=0)
     created_at = at()

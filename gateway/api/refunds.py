@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
 from litestar.params import PathParameter, QueryParameter
 
 from db.states import Approval, RefundState
@@ -23,7 +26,8 @@ from gateway.readers.refunds import CreditNoteBody, RefundBody, find_notes, find
 from gateway.returns.crossing import resolve_note
 from gateway.returns.drawing import LineCredit
 from gateway.returns.preview import Preview, preview_refund
-from gateway.returns.request import CreditReason, RefundAsked, approve, ask_refund, retry
+from gateway.returns.request import CreditReason, RefundAsked, approve, ask_refund
+from gateway.returns.retrying import retry
 from gateway.runtime import Runtime
 from gateway.waiting import until
 
@@ -72,7 +76,7 @@ class NewRefund(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Said about a refund."""
+    """Said about a refund or a dispute."""
 
     reason: Annotated[str, msgspec.Meta(max_length=2000), about("For the audit log.")] = ""
     wait_s: WaitS = 20.0
@@ -109,6 +113,7 @@ NoteId = Annotated[str, PathParameter(description="The credit note's id: crn_…
 OfInvoice = Annotated[str, QueryParameter(description="Only of this invoice.")]
 State = Annotated[RefundState | None, QueryParameter(name="state", description="Only refunds in this state.")]
 LATER: Final = also(202, RefundBody, "the refund as it is: it takes longer, or waits for approval")
+Act: TypeAlias = Callable[[Author, str, str], Awaitable[None]]
 CODES: Final = (Code.NOT_FOUND, Code.STATE_CONFLICT, Code.NOT_REFUNDABLE)
 
 
@@ -165,49 +170,49 @@ async def show_refund(principal: NamedDependency[Principal], refund_id: RefundId
     return await find_refund(principal.account, refund_id)
 
 
-@post(
-    "/refunds/{refund_id:str}/approve",
-    status_code=200,
-    guards=[requires(Scope.FINANCE)],
-    **changing(Code.NOT_FOUND, Code.STATE_CONFLICT, moves_money=True, also=LATER),
-    summary="Approve a refund that somebody else asked for",
+def _said(verb: str, act: Act, summary: str, about_it: str, *codes: Code, moves_money: bool = True) -> HTTPRouteHandler:
+    """What somebody says about a refund: it is stored, and the refund shown as it stands then."""
+    rules = changing(
+        Code.NOT_FOUND, Code.STATE_CONFLICT, *codes, moves_money=moves_money, also=LATER if moves_money else None
+    )
+
+    @post(
+        f"/refunds/{{refund_id:str}}/{verb}",
+        status_code=200,
+        guards=[requires(Scope.FINANCE)],
+        **rules,
+        summary=summary,
+        description=about_it,
+    )
+    async def say(
+        principal: NamedDependency[Principal], refund_id: RefundId, data: Annotated[Decision, DECISION_EXAMPLE]
+    ) -> Response[RefundBody]:
+        await act(Author(principal.actor, data.reason), principal.account, refund_id)
+        return await _answer(principal.account, refund_id, data.wait_s)
+
+    return say
+
+
+approve_refund: Final = _said(
+    "approve",
+    partial(approve, give=True),
+    "Approve a refund that somebody else asked for",
+    "By another key than the one that asked for it.",
 )
-async def approve_refund(
-    principal: NamedDependency[Principal], refund_id: RefundId, data: Annotated[Decision, DECISION_EXAMPLE]
-) -> Response[RefundBody]:
-    """By another key than the one that asked for it."""
-    await approve(Author(principal.actor, data.reason), principal.account, refund_id, give=True)
-    return await _answer(principal.account, refund_id, data.wait_s)
-
-
-@post(
-    "/refunds/{refund_id:str}/deny",
-    status_code=200,
-    guards=[requires(Scope.FINANCE)],
-    **changing(Code.NOT_FOUND, Code.STATE_CONFLICT),
-    summary="Deny a refund that waits for approval",
+deny_refund: Final = _said(
+    "deny",
+    partial(approve, give=False),
+    "Deny a refund that waits for approval",
+    "What it held back can be returned by another one. Where its credit note stands in Stripe already, a case says so.",
+    moves_money=False,
 )
-async def deny_refund(
-    principal: NamedDependency[Principal], refund_id: RefundId, data: Annotated[Decision, DECISION_EXAMPLE]
-) -> Response[RefundBody]:
-    """What it held back can be returned by another one."""
-    await approve(Author(principal.actor, data.reason), principal.account, refund_id, give=False)
-    return await _answer(principal.account, refund_id, data.wait_s)
-
-
-@post(
-    "/refunds/{refund_id:str}/retry",
-    status_code=200,
-    guards=[requires(Scope.FINANCE)],
-    **changing(*CODES, moves_money=True, also=LATER),
-    summary="Try again what failed or was refused of a refund, or its credit note alone",
+retry_refund: Final = _said(
+    "retry",
+    retry,
+    "Try again what failed or was refused of a refund, or its credit note alone",
+    "Under a new key: what failed has moved nothing. Money that is back already is not sent again.",
+    Code.NOT_REFUNDABLE,
 )
-async def retry_refund(
-    principal: NamedDependency[Principal], refund_id: RefundId, data: Annotated[Decision, DECISION_EXAMPLE]
-) -> Response[RefundBody]:
-    """Under a new key: what failed has moved nothing. Money that is back already is not sent again."""
-    await retry(Author(principal.actor, data.reason), principal.account, refund_id)
-    return await _answer(principal.account, refund_id, data.wait_s)
 
 
 @get("/credit_notes", guards=[Callers], responses=problems())

@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from db.states import DisputeState
-from gateway.cli.context import ACCOUNT, account_of, opened, run
+from gateway.cli.context import ACCOUNT, account_of, author, opened, run
 from gateway.cli.output import OUT, as_json, fields, money, say, table, when
 from gateway.readers.disputes import DisputeBody, find_dispute, find_disputes
 from gateway.readers.pages import Page
+from gateway.returns.retrying import retry_dispute
 
 
 @click.group()
@@ -59,6 +60,24 @@ def show(dispute: str, account: str, json_: bool) -> None:
 
     found = run(work)
     say(found, json_, lambda: _print(found))
+
+
+@disputes.command(name="retry")
+@click.argument("dispute")
+@click.option("--reason", default="", help="Why; it goes into the audit log.")
+@ACCOUNT
+@as_json
+def retry_(dispute: str, reason: str, account: str, json_: bool) -> None:
+    """Try again the credit note of a lost dispute, which Stripe has refused; a worker does it."""
+
+    async def work() -> DisputeBody:
+        async with opened(needs_worker=True):
+            owner = (await account_of(account)).id
+            await retry_dispute(author(reason), owner, dispute)
+            return await find_dispute(owner, dispute)
+
+    again = run(work)
+    say(again, json_, lambda: OUT.print(f"{again.id}: its credit note is tried again as soon as a worker gets there."))
 
 
 def _print(dispute: DisputeBody) -> None:

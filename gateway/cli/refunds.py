@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final, get_args
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final, TypeAlias, get_args
 
 import click
 
 from db.states import RefundState
+from gateway.accounts.audit import Author
 from gateway.cli.context import ACCOUNT, account_of, author, opened, run
 from gateway.cli.named import invoice_named
 from gateway.cli.output import OUT, as_json, money, say, table, when
@@ -15,11 +18,12 @@ from gateway.readers.pages import Page
 from gateway.readers.refunds import CreditNoteBody, RefundBody, find_notes, find_refund, find_refunds
 from gateway.returns.crossing import resolve_note
 from gateway.returns.preview import Preview, preview_refund
-from gateway.returns.request import CreditReason, RefundAsked, approve, ask_refund, retry
+from gateway.returns.request import CreditReason, RefundAsked, approve, ask_refund
+from gateway.returns.retrying import retry
 
 MEANING: Final = {
     RefundState.REQUESTED: "about to be sent, or turned away unread, and tried again",
-    RefundState.DEFERRED: "its payment is still under way",
+    RefundState.DEFERRED: "its payment is still under way, or a dispute about it",
     RefundState.SENDING: "on its way to the processor",
     RefundState.PENDING: "the processor has taken it, and is about to carry it out",
     RefundState.UNKNOWN: "the answer was lost: it is being found out, and nothing is sent twice",
@@ -36,6 +40,7 @@ AMOUNT = click.option(
 )
 ATTEMPT = click.option("--attempt", metavar="ID", help="From this capture alone.")
 WHY = click.option("--reason", default="", help="Why; it goes into the audit log.")
+Act: TypeAlias = Callable[[Author, str, str], Awaitable[None]]
 LIMIT = click.option("--limit", type=click.IntRange(1, 100), default=25, show_default=True)
 
 
@@ -147,7 +152,7 @@ def create(
 @as_json
 def approve_(refund: str, reason: str, account: str, json_: bool) -> None:
     """Approve a refund that somebody else asked for; a worker sends it."""
-    decided = run(lambda: _decide(refund, reason, account, give=True))
+    decided = run(lambda: _said(partial(approve, give=True), refund, reason, account))
     say(decided, json_, lambda: OUT.print(f"{decided.id} is approved; a worker sends it."))
 
 
@@ -157,8 +162,8 @@ def approve_(refund: str, reason: str, account: str, json_: bool) -> None:
 @ACCOUNT
 @as_json
 def deny(refund: str, reason: str, account: str, json_: bool) -> None:
-    """Deny a refund that waits for approval."""
-    decided = run(lambda: _decide(refund, reason, account, give=False))
+    """Deny a refund that waits for approval. Where its credit note stands in Stripe already, a case says so."""
+    decided = run(lambda: _said(partial(approve, give=False), refund, reason, account, needs_worker=False))
     say(decided, json_, lambda: OUT.print(f"{decided.id} is denied; nothing is sent."))
 
 
@@ -169,14 +174,7 @@ def deny(refund: str, reason: str, account: str, json_: bool) -> None:
 @as_json
 def retry_(refund: str, reason: str, account: str, json_: bool) -> None:
     """Try again what failed or was refused of a refund, or its credit note alone; a worker does it."""
-
-    async def work() -> RefundBody:
-        async with opened(needs_worker=True):
-            owner = (await account_of(account)).id
-            await retry(author(reason), owner, refund)
-            return await find_refund(owner, refund)
-
-    again = run(work)
+    again = run(lambda: _said(retry, refund, reason, account))
     say(again, json_, lambda: OUT.print(f"{again.id} is tried again as soon as a worker gets there."))
 
 
@@ -238,10 +236,11 @@ def resolve(note: str, refund: str | None, send: bool, reason: str, account: str
     say(found, json_, lambda: OUT.print(f"{note} belongs to {found.data[0].id}; {did}."))
 
 
-async def _decide(refund: str, reason: str, account: str, *, give: bool) -> RefundBody:
-    async with opened(needs_worker=give):
+async def _said(act: Act, refund: str, reason: str, account: str, *, needs_worker: bool = True) -> RefundBody:
+    """What somebody says about a refund: it is stored, and the refund shown as it stands then."""
+    async with opened(needs_worker=needs_worker):
         owner = (await account_of(account)).id
-        await approve(author(reason), owner, refund, give=give)
+        await act(author(reason), owner, refund)
         return await find_refund(owner, refund)
 
 

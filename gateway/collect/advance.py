@@ -159,8 +159,8 @@ async def _rest(claim: Claim, loaded: Loaded, action: WaitUntil | Done, now: dat
         released = await poke.release(claim, seen=loaded.poked, due_at=wake_at)
         if released:
             await record.note(claim, action.reason, waits_for, attempt_at)
-            if gone:
-                await cases.close_by_itself(claim.account, claim.id, gone, now)
+            for kind, why in gone.items():
+                await cases.close_by_itself(claim.account, claim.id, [kind], now, why)
             told = [Announcement(one.type, one.step, one.data) for one in untold]
             await outbox.announce(claim.account, "invoice", claim.id, told, now)
     return released

@@ -28,6 +28,11 @@ NET: Final = """
     from tollbridge.movement
     where attempt = $1 and kind in ('capture', 'capture_reversed', 'capture_reinstated')
 """
+# What was only reserved is not sent any more, since its capture has no room for it: that went nowhere.
+TOO_MUCH: Final = """
+    select tollbridge.refundable($1)
+         + coalesce((select sum(amount) from tollbridge.refund_part where attempt = $1 and state = 'requested'), 0) < 0
+"""
 NOW: Final = "select state, surplus from tollbridge.attempt where id = $1"
 FOLLOW: Final = """
     update tollbridge.attempt set state = $2, surplus = $3,
@@ -70,6 +75,11 @@ async def move(
 async def another_has_paid(attempt: asyncpg.Record) -> bool:
     """Whether another capture pays the invoice already."""
     return bool(await sql.value(OTHER_SUCCESS, attempt["account"], attempt["invoice"], attempt["id"]))
+
+
+async def went_back_too_much(attempt: str) -> bool:
+    """Whether more of a locked capture went back to the payer, or is on its way, than ever came in."""
+    return bool(await sql.value(TOO_MUCH, attempt))
 
 
 async def follow(attempt: asyncpg.Record, now: datetime) -> None:

@@ -23,7 +23,6 @@ from processors.values import MoneyMoved
 RESTS: Final = """
     select issued_as from tollbridge.remainder where account = $1 and invoice = $2 and issued_as is not null
 """
-OVER: Final = "select tollbridge.refundable($1) < 0"
 DECLINE: Final = """
     update tollbridge.attempt set decline_class = $3, advice = $4, processor_code = $5, network_code = $6, message = $7,
         network_advice = $8
@@ -50,7 +49,7 @@ async def store_move(account: str, attempt: str, moved: MoneyMoved, decline: Dec
         if back and decline is not None:
             await _declined(row, decline, now)
         await ledger.follow(row, now)
-        if back and await sql.value(OVER, row["id"]):
+        if back and await ledger.went_back_too_much(row["id"]):
             reason, invoice = "the payer's bank took back what had been returned already", row["invoice"]
             await open_case(account, CaseKind.OVERPAID_TO_CUSTOMER, row["id"], reason, now, invoice=invoice)
         # What bills it anew is paid by money that comes again.

@@ -21,6 +21,19 @@ from db.states import (
 from gateway.domain.view import CarryRow, LentView, NoteRow, RecordingView, RefundRow, RemainderRow
 
 
+class Surplus(msgspec.Struct, frozen=True):
+    """Of a capture that no invoice takes: what can be returned, what is here, and what disputes have taken."""
+
+    returnable: int = 0
+    kept: int = 0
+    disputed: int = 0
+
+
+def surpluses(row: asyncpg.Record) -> dict[str, Surplus]:
+    """The captures of an invoice that it does not take, by their attempts."""
+    return msgspec.json.decode(row["surpluses"] or "{}", type=dict[str, Surplus])
+
+
 def refund(row: asyncpg.Record, attempts: Sequence[asyncpg.Record], fallen: Collection[str] = ()) -> RefundRow:
     """A refund of the invoice's money."""
     surplus = {attempt["id"] for attempt in attempts if attempt["surplus"]}

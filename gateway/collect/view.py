@@ -96,7 +96,10 @@ VIEW = f"""
         array(select r.id from tollbridge.refund r
               where r.account = i.account and r.invoice = i.id
                 and (r.state in ('failed', 'refused')
-                     or exists (select 1 from tollbridge.refund_part p where p.refund = r.id))
+                     or exists (select 1 from tollbridge.refund_part p where p.refund = r.id)
+                        and not (a.policies ->> 'refund_in_dispute' = 'queue' and r.failure = ''
+                                 and exists (select 1 from tollbridge.refund_part p where p.refund = r.id
+                                             and p.refusal = 'dispute_open' and p.sent_at is not null)))
                 and not exists (select 1 from tollbridge.refund_part p where p.refund = r.id
                                 and p.state not in ('failed', 'refused'))) as fallen_refunds,
         array(select d.credit_note from tollbridge.dispute d
@@ -114,8 +117,8 @@ VIEW = f"""
                   select r.account, r.invoice from tollbridge.remainder r
                   join part p on r.account = p.account and r.issued_as = p.invoice)
               select part.invoice from part where exists (
-                      select 1 from tollbridge.attempt t where t.account = part.account and t.invoice = part.invoice
-                        and t.state = 'succeeded' and not t.surplus and tollbridge.refundable(t.id) > 0)
+                      select 1 from tollbridge.paying(part.account, part.invoice) p
+                      join tollbridge.attempt t on t.id = p.attempt where not t.surplus and p.room > 0)
                   and not exists (select 1 from tollbridge.refund f where f.account = part.account
                                   and f.base = part.invoice || '.rest_given_up') order by 1) as parts_to_return,
         exists (select 1 from tollbridge.remainder r
@@ -131,8 +134,15 @@ VIEW = f"""
          join tollbridge.attempt t on t.account = r.account and t.invoice = r.invoice and t.state = 'succeeded'
              and not t.surplus
          where r.account = i.account and r.issued_as = i.id order by t.number desc limit 1) as lent,
-        (select jsonb_object_agg(t.id, greatest(tollbridge.refundable(t.id), 0)) from tollbridge.attempt t
-         where t.account = i.account and t.invoice = i.id and t.surplus) as returnable,
+        (select jsonb_object_agg(t.id, jsonb_build_object('returnable', greatest(tollbridge.refundable(t.id), 0),
+                    'kept', m.kept, 'disputed', m.disputed))
+         from tollbridge.attempt t cross join lateral (
+             select coalesce(sum(case when m.kind in ('capture', 'capture_reinstated', 'refund_failed',
+                                                      'dispute_returned') then m.amount else -m.amount end), 0) as kept,
+                 coalesce(sum(case m.kind when 'dispute_withdrawn' then m.amount when 'dispute_returned' then -m.amount
+                              else 0 end), 0) as disputed
+             from tollbridge.movement m where m.attempt = t.id) m
+         where t.account = i.account and t.invoice = i.id and t.surplus) as surpluses,
         array(select r.kind from tollbridge.review_case r
               where r.account = i.account and r.invoice = i.id and r.invoice <> '' and r.state = 'open') as open_cases,
         array(select r.kind from tollbridge.review_case r
@@ -230,7 +240,7 @@ async def seen(row: asyncpg.Record) -> InvoiceView:
     currency, invoice, moved = row["currency"], _mirrored(row), row["movements"]
     session = await _session(row, invoice)
     connections = _connections(row)
-    returnable = msgspec.json.decode(row["returnable"] or "{}", type=dict[str, int])
+    surpluses = rows.surpluses(row)
     standings = msgspec.json.decode(row["standings"] or "{}", type=dict[str, _Standing])
     return InvoiceView(
         id=row["id"],
@@ -239,7 +249,7 @@ async def seen(row: asyncpg.Record) -> InvoiceView:
         read_at=row["read_at"],
         stale=row["stale"],
         hold=_hold(session, row["id"]),
-        attempts=tuple(_attempt(a, connections[a["connection"]], returnable) for a in row["attempts"]),
+        attempts=tuple(_attempt(a, connections[a["connection"]], surpluses) for a in row["attempts"]),
         receipts=tuple(ReceiptView(m["id"], m["amount"]) for m in moved if m["kind"] == MovementKind.RECEIPT),
         returns=tuple(_return(m) for m in moved if m["kind"] != MovementKind.RECEIPT),
         recordings=tuple(rows.recording(r) for r in row["recordings"]),
@@ -338,9 +348,10 @@ def _mirrored(row: asyncpg.Record) -> BilledInvoice | None:
     return invoice
 
 
-def _attempt(row: asyncpg.Record, connection: _Connection, returnable: Mapping[str, int]) -> AttemptView:
+def _attempt(row: asyncpg.Record, connection: _Connection, surpluses: Mapping[str, rows.Surplus]) -> AttemptView:
     capabilities, ended = capabilities_of(connection.adapter), row["resolved_at"]
     told_late = connection.record_on == "settled"
+    surplus = surpluses.get(row["id"], rows.Surplus())
     return AttemptView(
         id=row["id"],
         number=row["number"],
@@ -362,7 +373,9 @@ def _attempt(row: asyncpg.Record, connection: _Connection, returnable: Mapping[s
         by_hand=row["reason"] == "operator",
         resent_at=row["resent_at"],
         looked_at=row["looked_at"],
-        returnable=returnable.get(row["id"], 0),
+        returnable=surplus.returnable,
+        kept=surplus.kept,
+        disputed=surplus.disputed,
         settles_at=(row["settled_at"] or ended + capabilities.settlement) if told_late and ended else None,
     )
 

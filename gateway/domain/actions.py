@@ -28,6 +28,7 @@ class CaseKind(StrEnum):
     CATCH_UP_FAILED = "catch_up_failed"
     COLLECTION_EXHAUSTED = "collection_exhausted"
     CONNECTION_LOCKED = "connection_locked"
+    CREDIT_NOTE_DENIED = "credit_note_denied"
     CREDIT_NOTE_NOT_OURS = "credit_note_not_ours"
     CREDIT_NOTE_REFUSED = "credit_note_refused"
     CREDIT_NOTE_UNMATCHED = "credit_note_unmatched"
@@ -78,6 +79,7 @@ REPAIR: dict[CaseKind, str] = {
     CaseKind.CATCH_UP_FAILED: "What webhooks lost can't be listed: see that the key or connection may read it.",
     CaseKind.COLLECTION_EXHAUSTED: "Every try is used: ask the payer, mark it uncollectible, or void it in Stripe.",
     CaseKind.CONNECTION_LOCKED: "Nothing is charged there: ask the processor. Closing this case charges there again.",
+    CaseKind.CREDIT_NOTE_DENIED: "Void the credit note at Stripe, or pay the payer by hand (at the processor, say).",
     CaseKind.CREDIT_NOTE_NOT_OURS: "Stripe collected this invoice: refund it there, or void the credit note.",
     CaseKind.CREDIT_NOTE_REFUSED: "The payer has the money: make the credit note in Stripe, or retry.",
     CaseKind.CREDIT_NOTE_UNMATCHED: "Say which refund it belongs to, or have it sent: resolve the credit note.",
@@ -110,7 +112,8 @@ REPAIR: dict[CaseKind, str] = {
     CaseKind.REFUND_PENDING_TOO_LONG: "Ask the processor; it counts as returned until this is known.",
     CaseKind.REFUND_REFUSED: "It was not made: mend the cause and retry, or return the money another way.",
     CaseKind.REFUND_UNKNOWN: "Look the reference up at the processor; it counts as returned until this is known.",
-    CaseKind.REFUND_WAITS: "Approve the refund, or deny it: then Stripe shows a credit that nobody has.",
+    CaseKind.REFUND_WAITS: "Somebody else decides: `tollbridge refunds approve` or `deny`, or by the API "
+    "POST /v1/refunds/{id}/approve or /deny. Nothing goes back until then.",
     CaseKind.REMAINDER_NOT_BILLED: "The rest is credited, and nothing bills it: bill it in Stripe, or let it be.",
     CaseKind.SURPLUS_CAPTURE: "Return this capture to the payer: the invoice is settled without it.",
 }

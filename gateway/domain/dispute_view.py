@@ -41,6 +41,8 @@ class DisputeView(msgspec.Struct, frozen=True):
     voided: bool = False
     """A note of it was voided in Stripe since: none is made in its place."""
     note: NoteView | None = None
+    failure: str = ""
+    """Stripe's preview takes no note, until somebody has it tried again."""
     refund_open: bool = False
     """A refund of the invoice is under way: how it ends decides what is left to credit."""
     refunded: tuple[str, ...] = ()

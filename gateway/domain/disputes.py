@@ -56,8 +56,10 @@ def decide_dispute(view: DisputeView, now: datetime) -> DisputeAction:
         return WaitUntil(now + LOOK_AGAIN, "a refund of the same payment is under way")
     if not view.to_credit:
         return WaitUntil(None, "done")
-    if CaseKind.CREDIT_NOTE_REFUSED in asked:
-        return WaitUntil(None, "a human was asked")
+    if view.failure:
+        kind = CaseKind.CREDIT_NOTE_REFUSED
+        waits = WaitUntil(None, "a human was asked")
+        return waits if kind in asked else OpenCase(kind, "Stripe takes no credit note")
     return note_step(view.note, view.to_credit, asked, now)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping
+from typing import Final
 
 from db.states import RefundOrigin, RefundState
 from gateway.domain.actions import CaseKind
@@ -23,11 +24,14 @@ _UNTIL_SETTLED = frozenset(
 )
 
 
-def outdated(view: InvoiceView) -> AbstractSet[str]:
-    """The open cases of an invoice that has come to rest whose ground is gone.
+BY_ITSELF: Final = "settled by itself"
+
+
+def outdated(view: InvoiceView) -> Mapping[str, str]:
+    """The open cases of an invoice that has come to rest whose ground is gone, and why it is.
 
     Money that is out of place (paid by hand, a notice that does not fit) is never among them; surplus only once it has
-    gone back.
+    gone back, or a dispute has taken it.
     """
     gone = {CaseKind.ADVANCE_FAILED}
     if view.unresolved is None:
@@ -41,8 +45,11 @@ def outdated(view: InvoiceView) -> AbstractSet[str]:
     back = all(
         refund.state is RefundState.SUCCEEDED for refund in view.refunds if refund.origin is RefundOrigin.SURPLUS
     )
-    if view.refunds and back and not any(attempt.returnable for attempt in view.attempts):
+    surplus = [attempt for attempt in view.attempts if attempt.surplus]
+    if surplus and not any(attempt.returnable or attempt.kept for attempt in surplus):
         gone.add(CaseKind.SURPLUS_CAPTURE)
-        if view.held_money <= 0:
-            gone.add(CaseKind.OVERPAID)
-    return view.open_cases & gone
+    if view.refunds and back and not any(attempt.returnable for attempt in surplus) and view.held_money <= 0:
+        gone.add(CaseKind.OVERPAID)
+    taken = any(attempt.disputed for attempt in surplus)
+    reasons = {CaseKind.SURPLUS_CAPTURE: "a dispute has taken the money"} if taken else {}
+    return {kind: reasons.get(CaseKind(kind), BY_ITSELF) for kind in view.open_cases & gone}

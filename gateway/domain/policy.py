@@ -87,7 +87,9 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     returns_up_to: Mapping[str, int] = {}
     """What goes back by itself at most, in minor units, by currency; more is a case. A currency not named: no limit."""
     approval_above: Mapping[str, int] = {}
-    """A refund of more than this, in minor units, by currency, waits for somebody else to approve it."""
+    """A refund of more than this, in minor units, by currency, waits for a second person, who approves or denies it.
+    So does what a credit note made in Stripe says went back. That note stands already: where its refund is denied, a
+    human voids it at Stripe or pays by hand."""
     access_closes: Literal["at_end", "overdue", "never"] = "at_end"
     """When an invoice that is not paid closes access: with the end of its recovery, at its due date, or never before
     the subscription ends."""

@@ -35,6 +35,11 @@ class PartView(msgspec.Struct, frozen=True):
     retry_after: datetime | None = None
     lookups: int = 0
     external: bool = False
+    turned_down: bool = False
+    """Its processor refuses it because of a dispute, of which we may not have heard."""
+    resolved_at: datetime | None = None
+    dispute_ended_at: datetime | None = None
+    """When a dispute about its capture ended last."""
     why: str = ""
     """Of one that was refused or failed: the reason, in words."""
 
@@ -61,6 +66,7 @@ class NoteView(msgspec.Struct, frozen=True):
     amount: int
     tries: int = 0
     sent_at: datetime | None = None
+    stripe_id: str = ""
 
 
 class RefundView(msgspec.Struct, frozen=True):
@@ -97,15 +103,30 @@ class RefundView(msgspec.Struct, frozen=True):
         return sum(part.amount for part in self.parts if part.state is RefundPartState.SUCCEEDED)
 
     @property
+    def denied_note(self) -> NoteView | None:
+        """Its credit note, where that stands at Stripe, and somebody has denied to return the money."""
+        denied = self.approval is Approval.DENIED and self.failure == "denied"
+        return self.note if denied and self.note is not None and self.note.state is CreditNoteState.ISSUED else None
+
+    @property
     def missing(self) -> int:
         """What no part stands for any more."""
         return self.amount - sum(part.amount for part in self.parts if not part.released)
+
+    @property
+    def turned_down(self) -> PartView | None:
+        """The last part of what is missing, where its processor refuses it because of a dispute and the policy has it
+        wait for that one's end. What has come to an end stays so."""
+        if not self.queues or self.failure or self.state in (RefundState.REFUSED, RefundState.FAILED):
+            return None
+        last = next((part for part in reversed(self.parts) if part.released), None)
+        return last if last is not None and last.turned_down and self.missing > 0 else None
 
     @property
     def is_queued(self) -> bool:
         """It waits for a dispute to be won: nothing of it was sent, and nothing is in its way but that."""
         if not self.queues:
             return False
-        if not self.parts:
-            return self.refundable < self.amount <= self.refundable_if_won
+        if not self.parts or self.turned_down is not None:
+            return self.refundable < self.missing <= self.refundable_if_won
         return any(p.state is RefundPartState.REQUESTED and p.room < 0 and p.disputed for p in self.parts)

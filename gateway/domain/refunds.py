@@ -20,6 +20,8 @@ from gateway.domain.resending import LOOKUPS_BEFORE_REPLAY, can_ask, replay_is_n
 
 UNKNOWN_CASE_AFTER = timedelta(hours=24)
 NOT_SENT_CASE_AFTER = timedelta(hours=24)
+UNHEARD_AGAIN = tuple(timedelta(hours=hours) for hours in (1, 2, 4, 8, 16, 24, 24))
+"""Waits after 1, 2, ... refusals because of a dispute that nobody has told of; after the last a human is asked."""
 
 
 class Spread(msgspec.Struct, frozen=True):
@@ -59,6 +61,12 @@ class ResolvePart(msgspec.Struct, frozen=True):
     replay: bool
 
 
+class AskForDisputes(msgspec.Struct, frozen=True):
+    """Ask the processor that refused this part for the dispute because of which it did."""
+
+    part: str
+
+
 RefundAction: TypeAlias = (
     Spread
     | RefuseRefund
@@ -67,6 +75,7 @@ RefundAction: TypeAlias = (
     | RefusePart
     | PartUnknown
     | ResolvePart
+    | AskForDisputes
     | IssueNote
     | FindNote
     | OpenCase
@@ -85,11 +94,15 @@ def decide_refund(view: RefundView, now: datetime) -> RefundAction:
             if not isinstance(step, WaitUntil):
                 return step
             waits.append(step)
+    if (note := view.denied_note) is not None:
+        return _told(
+            view, CaseKind.CREDIT_NOTE_DENIED, f"its refund was denied, and {note.stripe_id} says that it went"
+        )
     if view.failure and not view.parts:
         return _told(view, CaseKind.REFUND_REFUSED, view.failure) if _asks_human(view) else WaitUntil(None, "refused")
     if view.approval is Approval.WAITING:
         if view.origin is RefundOrigin.STRIPE:
-            # Whoever made the credit note there does not look here.
+            # Whoever made the credit note there does not look here: a second person decides, and that is told to all.
             return _told(view, CaseKind.REFUND_WAITS, "a credit note in Stripe asks for more than one may return alone")
         return WaitUntil(None, "waits for somebody to approve it")
     if view.approval is Approval.DENIED and not view.parts:
@@ -100,6 +113,8 @@ def decide_refund(view: RefundView, now: datetime) -> RefundAction:
         return _send(view, unsent, now)
     if waits:
         return min(waits, key=lambda wait: (wait.at is None, wait.at))
+    if (refused := view.turned_down) is not None:
+        return _once_it_has_ended(view, refused, now)
     return _finish(view, now)
 
 
@@ -115,6 +130,8 @@ def project_refund(view: RefundView) -> RefundState:
             return RefundState.REFUSED
         waits = view.awaits_capture or (view.wants_note and view.invoice_status == "open")
         return RefundState.DEFERRED if waits or view.is_queued else RefundState.REQUESTED
+    if view.turned_down is not None:
+        return RefundState.DEFERRED
     if view.missing > 0:
         return RefundState.FAILED if RefundPartState.FAILED in states else RefundState.REFUSED
     stands = view.note is not None and view.note.state is CreditNoteState.ISSUED
@@ -137,6 +154,8 @@ def settled_cases(view: RefundView) -> AbstractSet[str]:
         over.add(CaseKind.CREDIT_NOTE_REFUSED)
     if view.approval is not Approval.WAITING:
         over.add(CaseKind.REFUND_WAITS)
+    if view.denied_note is None:
+        over.add(CaseKind.CREDIT_NOTE_DENIED)
     return view.open_cases & over
 
 
@@ -188,13 +207,32 @@ def _no_room(view: RefundView) -> RefundAction:
     """Why its captures have not so much left."""
     if view.is_queued:
         return WaitUntil(None, f"it is made once the dispute {view.dispute} is won")
-    if view.amount <= view.refundable_if_won:
+    if view.missing <= view.refundable_if_won:
         return RefuseRefund("dispute_open", f"the dispute {view.dispute} is open: what it is about can't be refunded")
     if view.dispute:
         return RefuseRefund("dispute_lost", f"the payer has it already, by the dispute {view.dispute}")
     if view.wants_note and view.invoice_status != "paid":
         return RefuseRefund("not_captured", "the payment that it was to be taken from failed")
-    return RefuseRefund("exceeds_refundable", f"{view.refundable} can be returned, and {view.amount} was asked for")
+    return RefuseRefund("exceeds_refundable", f"{view.refundable} can be returned, and {view.missing} was asked for")
+
+
+def _once_it_has_ended(view: RefundView, refused: PartView, now: datetime) -> RefundAction:
+    """As if the dispute had been known. The processor's word is all there is until its notice comes, so it is asked,
+    and then tried again under a new key: the old one may answer the same for ever."""
+    refused_at = refused.resolved_at or now
+    if refused.disputed:
+        return WaitUntil(None, f"it is made once the dispute {view.dispute} has ended")
+    if view.refundable < view.missing:
+        return _no_room(view)
+    if refused.dispute_ended_at is not None and refused.dispute_ended_at >= refused_at:
+        return Spread()
+    if refused.looked_at is None:
+        return AskForDisputes(refused.id)
+    tries = sum(part.turned_down for part in view.parts)
+    if tries > len(UNHEARD_AGAIN):
+        return RefuseRefund("dispute_open", "its processor refuses it because of a dispute, and tells of none")
+    at = refused_at + UNHEARD_AGAIN[tries - 1]
+    return WaitUntil(at, "its processor has not told yet of the dispute that is in the way") if at > now else Spread()
 
 
 def _send(view: RefundView, part: PartView, now: datetime) -> RefundAction:

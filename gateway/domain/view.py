@@ -89,6 +89,10 @@ class AttemptView(msgspec.Struct, frozen=True):
     """The last time that the processor was asked, and showed no such charge."""
     returnable: int = 0
     """Of a surplus capture: what of it can still be returned (law 8)."""
+    kept: int = 0
+    """Of a surplus capture: what of its money is here, whether or not it can be returned now."""
+    disputed: int = 0
+    """Of a surplus capture: what disputes have taken of it."""
     settles_at: datetime | None = None
     """When its money is here for good, as its processor said or as is usual there, where Stripe is told no sooner
     (`record_on` of its connection)."""

@@ -22,6 +22,7 @@ from gateway.domain.actions import CaseKind, OpenCase, WaitUntil
 from gateway.domain.noting import DrawUpNote, FindNote, IssueNote
 from gateway.domain.refund_view import RefundView
 from gateway.domain.refunds import (
+    AskForDisputes,
     PartUnknown,
     RefundAction,
     RefusePart,
@@ -34,6 +35,7 @@ from gateway.domain.refunds import (
     settled_cases,
 )
 from gateway.returns import execute, notes
+from gateway.returns.asking import ask_for_disputes
 from gateway.returns.drawing import LineCredit, Wanted, draw_up
 from gateway.returns.spreading import lock_captures, spread_over_captures
 from gateway.returns.view import refund_row, seen
@@ -89,6 +91,8 @@ async def _step(runtime: Runtime, claim: Claim, row: asyncpg.Record, action: Ref
     match action:
         case Spread():
             await _spread(claim, row, now)
+        case AskForDisputes(part=part):
+            await ask_for_disputes(runtime, claim, part, now)
         case RefuseRefund(failure=failure, message=message):
             async with DB.transaction():
                 await poke.hold(claim, CLAIM_MARGIN_S)
@@ -124,7 +128,7 @@ async def _spread(claim: Claim, row: asyncpg.Record, now: datetime) -> None:
         if await poke.hold(claim, CLAIM_MARGIN_S) != row["poked"]:
             # Somebody has asked for it again meanwhile, and it has its parts: look again.
             return
-        await spread_over_captures(claim.account, row, now)
+        await spread_over_captures(claim.account, row, now, seen(row).missing)
 
 
 async def _draw_up(runtime: Runtime, claim: Claim, row: asyncpg.Record, amount: int, now: datetime) -> None:
@@ -180,7 +184,7 @@ async def _rest(claim: Claim, view: RefundView, row: asyncpg.Record, action: Wai
                 # What may have gone back twice did not.
                 kinds = [CaseKind.OVERPAID_TO_CUSTOMER]
                 await cases.close_by_itself(claim.account, stored["attempt"], kinds, now)
-        if released and not view.returned and view.missing > 0:
+        if released and not view.returned and view.missing > 0 and view.turned_down is None:
             await sql.rows(NOT_WANTED, claim.account, row["credit_note"])
         if released and row["failures"]:
             await cases.close_by_itself(claim.account, claim.id, [CaseKind.ADVANCE_FAILED], now)

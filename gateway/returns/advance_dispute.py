@@ -26,12 +26,14 @@ from gateway.domain.noting import DrawUpNote, FindNote, IssueNote
 from gateway.returns import notes
 from gateway.returns.dispute_view import dispute_row, seen
 from gateway.returns.drawing import Wanted, draw_up
+from gateway.returns.retrying import NOTE_REFUSED
 from gateway.runtime import Runtime
 
 log = structlog.get_logger()
 
 MOST_ROUNDS: Final = 15
 LINK: Final = "update tollbridge.dispute set credit_note = $3 where account = $1 and id = $2"
+FAILED: Final = "update tollbridge.dispute set failure = $3 where account = $1 and id = $2"
 
 
 async def advance_dispute(runtime: Runtime, wake_up: WakeUp) -> None:
@@ -86,12 +88,12 @@ async def _draw_up(runtime: Runtime, claim: Claim, view: DisputeView, row: async
     except StripeRefusedError as error:
         async with DB.transaction():
             await poke.hold(claim, CLAIM_MARGIN_S)
+            await sql.rows(FAILED, claim.account, claim.id, NOTE_REFUSED)
             kind, reason = CaseKind.CREDIT_NOTE_REFUSED, sql.storable(str(error), 500)
             await open_case(claim.account, kind, claim.id, reason, now, invoice=row["invoice"])
         return
     # Another loss after a first one that is credited is another note.
-    made = row["notes"] - (view.note is not None)
-    subject = claim.id if not made else f"{claim.id}.{made + 1}"
+    subject = claim.id if not row["notes"] else f"{claim.id}.{row['notes'] + 1}"
     async with DB.transaction():
         await poke.hold(claim, CLAIM_MARGIN_S)
         origin, currency = CreditNoteOrigin.DISPUTE, row["currency"]

@@ -34,8 +34,8 @@ READ: Final = "update tollbridge.invoice set notes_read_at = $3 where account = 
 CAPTURES: Final = """
     select t.*, array(select m.processor_id from tollbridge.movement m
                       where m.attempt = t.id and m.kind = 'capture') as charges, c.adapter
-    from tollbridge.attempt t join tollbridge.connection c on c.id = t.connection
-    where t.account = $1 and t.invoice = $2 and t.amount_captured > 0 and not t.surplus order by t.number
+    from tollbridge.paying($1, $2) p join tollbridge.attempt t on t.id = p.attempt
+    join tollbridge.connection c on c.id = t.connection where not t.surplus order by t.number
 """
 NOTE: Final = "select * from tollbridge.credit_note where account = $1 and id = $2 for no key update"
 ALONE: Final = """
@@ -66,9 +66,10 @@ ASKED: Final = "update tollbridge.credit_note set error = $3 where account = $1 
 NO_LIST: Final = (
     "this processor can't be asked for refunds made in its dashboard: somebody may have made it there already"
 )
-CAPTURED: Final = (
-    "select id, surplus from tollbridge.attempt where account = $1 and invoice = $2 order by id for update"
-)
+TO_RETURN: Final = """
+    select coalesce(sum(p.room), 0)::bigint from tollbridge.paying($1, $2) p
+    join tollbridge.attempt t on t.id = p.attempt where not t.surplus
+"""
 HELD: Final = "select tollbridge.held_money($1, $2)"
 LEFT: Final = "select greatest(tollbridge.refundable($1), 0)"
 SURPLUS_NUMBER: Final = """
@@ -118,8 +119,8 @@ async def return_part(claim: Claim, loaded: Loaded, action: ReturnPart, now: dat
     billed = loaded.view.invoice
     assert billed is not None
     async with DB.transaction():
-        captures = await sql.rows(CAPTURED, claim.account, action.invoice)
-        left = sum([int(await sql.value(LEFT, capture["id"])) for capture in captures if not capture["surplus"]])
+        await lock_captures(claim.account, action.invoice)
+        left = int(await sql.value(TO_RETURN, claim.account, action.invoice))
         await poke.hold(claim, CLAIM_MARGIN_S)
         if left <= 0:
             return

@@ -57,7 +57,8 @@ VIEW: Final = """
         coalesce((select sum(n.out_of_band) from notes n
                   where n.own and n.state in ('issued', 'void')), 0)::bigint as credited,
         exists (select 1 from notes n where n.own and n.state = 'void') as voided,
-        (select count(*) from notes n where n.own and n.origin = 'dispute') as notes,
+        (select count(*) from notes n where n.own and n.origin = 'dispute'
+            and n.state in ('issued', 'void')) as notes,
         exists (select 1 from refunds where state in ('sending', 'pending', 'unknown')
                   or state = 'requested' and counts > 0) as refund_open,
         array(select distinct refund from parts order by refund) as refunded,
@@ -109,6 +110,7 @@ def seen(row: asyncpg.Record) -> DisputeView:
         credited=row["credited"],
         voided=row["voided"],
         note=_note(row),
+        failure=row["failure"],
         refund_open=row["refund_open"],
         refunded=tuple(row["refunded"]),
         returned=row["returned"],

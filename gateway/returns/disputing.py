@@ -31,7 +31,9 @@ MOVES: Final = """
 """
 INVOICE: Final = "select subscription from tollbridge.invoice where account = $1 and id = $2"
 REFUNDS: Final = """
-    select id from tollbridge.refund where account = $1 and invoice = $2 and state in ('requested', 'deferred')
+    select id from tollbridge.refund
+    where account = $1 and state in ('requested', 'deferred') and invoice in (
+        select $2 union select r.invoice from tollbridge.recording r where r.attempt = $3 and r.state = 'recorded')
 """
 INSERT: Final = """
     insert into tollbridge.dispute (id, account, connection, invoice, attempt, processor_id, charge_id, created_at,
@@ -40,6 +42,7 @@ INSERT: Final = """
     on conflict (connection, processor_id) do update set state = excluded.state, amount = excluded.amount,
         withdrawn = excluded.withdrawn, reason = excluded.reason, evidence_due_by = excluded.evidence_due_by,
         evidence_url = excluded.evidence_url, told_at = excluded.told_at, told_moves = excluded.told_moves,
+        failure = '',
         resolved_at = case when excluded.resolved_at is not null then coalesce(dispute.resolved_at, $18) end
     returning id
 """
@@ -102,7 +105,7 @@ async def _poke_concerned(capture: asyncpg.Record, now: datetime) -> None:
     subscription = await sql.value(INVOICE, account, invoice)
     await poke.poke(Kind.SUBSCRIPTION, account, [subscription] if subscription else [], now)
     await poke.poke(Kind.INVOICE, account, [invoice], now)
-    refunds = await sql.rows(REFUNDS, account, invoice)
+    refunds = await sql.rows(REFUNDS, account, invoice, capture["id"])
     await poke.poke(Kind.REFUND, account, [row["id"] for row in refunds], now)
 
 

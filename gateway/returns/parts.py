@@ -93,7 +93,7 @@ async def _store(account: str, part: str, outcome: RefundOutcome, now: datetime,
     await poke.poke(Kind.INVOICE, account, [row["invoice"]], now)
     if wake:
         await poke.poke(Kind.REFUND, account, [row["refund"]], now)
-    await poke_disputes(account, row["invoice"], now)
+    await poke_disputes(account, row["invoice"], now, capture=row["attempt"])
 
 
 async def looked(account: str, part: str, now: datetime, *, saw_nothing: bool) -> None:

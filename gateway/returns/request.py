@@ -1,4 +1,4 @@
-"""Refunds that people ask for: stored with what they are taken from reserved, approved, retried."""
+"""Refunds that people ask for: stored with what they are taken from reserved, approved or denied."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ from typing import Final, Literal, TypeAlias
 import asyncpg
 import msgspec
 
-from db import cases, poke, sql
+from db import poke, sql
 from db.engine import DB
 from db.ids import named_id, new_id
 from db.poke import Kind
-from db.states import DISPUTE_OPEN, CreditNoteState, RefundOrigin, RefundState
+from db.states import DISPUTE_OPEN, RefundOrigin
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import FieldError, NotThereError
 from gateway.clock import business_now
-from gateway.domain.actions import CaseKind
 from gateway.domain.policy import Policy
 from gateway.returns.drawing import LineCredit
 from gateway.returns.errors import NotRefundableError, RefundStateError
-from gateway.returns.spreading import spread_over_captures
+from gateway.returns.spreading import lock_captures, spread_over_captures
 from processors.money import Money
 
 INVOICE: Final = """
@@ -33,17 +32,19 @@ INVOICE: Final = """
         exists (select 1 from tollbridge.recording r where r.account = i.account and r.invoice = i.id
                 and r.target = 'balance' and r.state in ('sending', 'unknown')) as credit_unknown,
         exists (select 1 from tollbridge.recording r where r.account = i.account and r.invoice = i.id
-                and r.target = 'invoice' and r.state in ('sending', 'unknown')) as recording_unknown
+                and r.target = 'invoice' and r.state in ('sending', 'unknown')) as recording_unknown,
+        exists (select 1 from tollbridge.credit_note n where n.account = i.account and n.invoice = i.id
+                and n.origin = 'reversal' and n.state = 'issued') as reopened
     from tollbridge.invoice i join tollbridge.account a on a.id = i.account
     where i.account = $1 and i.id = $2
 """
 CAPTURES: Final = """
-    select t.id, t.surplus, t.connection, greatest(tollbridge.refundable(t.id), 0) as refundable, t.amount_captured,
-        greatest(tollbridge.refundable_if_won(t.id), 0) as refundable_if_won,
+    select t.id, t.surplus, c.room as refundable, c.room_if_won as refundable_if_won,
         array(select d from tollbridge.dispute d where d.attempt = t.id
-              and (d.state in ('opened', 'funds_withdrawn') or d.withdrawn > 0) order by d.id) as disputes
-    from tollbridge.attempt t
-    where t.account = $1 and t.invoice = $2 and t.amount_captured > 0 order by t.number
+              and (d.state in ('opened', 'funds_withdrawn') or d.withdrawn > 0) order by d.id) as disputes,
+        array(select distinct r.invoice from tollbridge.recording r where r.attempt = t.id and r.invoice <> $2
+                and t.invoice = $2 and r.state = 'recorded' and r.target = 'invoice' order by 1) as pays
+    from tollbridge.paying($1, $2) c join tollbridge.attempt t on t.id = c.attempt order by t.number
 """
 INSERT: Final = """
     insert into tollbridge.refund (id, account, invoice, origin, base, state, amount, currency, attempt, reason, memo,
@@ -55,12 +56,6 @@ GIVEN: Final = "update tollbridge.refund set approval = 'given', approved_by = $
 DENIED: Final = """
     update tollbridge.refund set approval = 'denied', approved_by = $3, failure = 'denied', state = 'refused',
         resolved_at = $4 where account = $1 and id = $2
-"""
-# Its state at once: whoever waits for its end must not take the old one for it. A note that was refused is drawn anew.
-AGAIN: Final = """
-    update tollbridge.refund set failure = '', message = '', state = $3, resolved_at = null,
-        wants_note = wants_note or $4, credit_note = case when $4 then null else credit_note end
-    where account = $1 and id = $2
 """
 LOCK: Final = "select * from tollbridge.refund where account = $1 and id = $2 for no key update"
 CreditReason: TypeAlias = Literal["duplicate", "fraudulent", "order_change", "product_unsatisfactory", ""]
@@ -111,7 +106,7 @@ async def ask_refund(by: Author, account: str, asked: RefundAsked, key: str = ""
     refund = _id_of(by, account, asked, key) if key else new_id("rfd")
     async with DB.transaction():
         # Captures are locked before all else, as by whoever stores an outcome.
-        captures = _of(await _locked_captures(account, asked.invoice), asked.attempt)
+        captures = _of(await locked_captures(account, asked.invoice), asked.attempt)
         made_at = await sql.value(MADE, account, refund)
         if made_at is not None:
             if now - made_at < SAME_FOR:
@@ -121,7 +116,7 @@ async def ask_refund(by: Author, account: str, asked: RefundAsked, key: str = ""
         if asked.attempt is not None and not captures:
             raise FieldError("attempt", "the invoice has no such capture")
         surplus = bool(captures) and all(c["surplus"] for c in captures)
-        _refuse(row, surplus=surplus)
+        _refuse(row, surplus=surplus, capture=asked.attempt is not None)
         left = sum(c["refundable"] for c in captures)
         deferred = row["status"] != "paid" and not surplus
         if deferred and asked.amount is None:
@@ -189,7 +184,7 @@ async def approve(by: Author, account: str, refund: str, *, give: bool) -> None:
     """Say yes or no to a refund that waits for a second pair of eyes; raises NotThereError, RefundStateError."""
     now = await business_now()
     async with DB.transaction():
-        row = await _locked(account, refund)
+        row = await locked(account, refund)
         if row["approval"] != "waiting":
             raise RefundStateError("it does not wait for approval")
         if give and row["requested_by"] == by.name:
@@ -207,54 +202,14 @@ async def approve(by: Author, account: str, refund: str, *, give: bool) -> None:
         await poke.poke(Kind.REFUND, account, [refund], now, urgent=True)
 
 
-async def retry(by: Author, account: str, refund: str) -> None:
-    """Try again what failed or was refused, under new keys; or only its credit note, where the money is back.
-
-    Raises NotThereError, RefundStateError, NotRefundableError.
-    """
-    now = await business_now()
-    async with DB.transaction():
-        row = await sql.row("select * from tollbridge.refund where account = $1 and id = $2", account, refund)
-        if row is None:
-            raise NotThereError("refund", refund)
-        await _locked_captures(account, row["invoice"])
-        row = await _locked(account, refund)
-        if row["approval"] == "denied":
-            raise RefundStateError("its approval was denied: ask for another one")
-        if row["failure"] == "made_elsewhere":
-            raise RefundStateError(f"{row['message']}: ask for another one")
-        parts = await sql.rows("select state, amount from tollbridge.refund_part where refund = $1", refund)
-        missing = row["amount"] - sum(p["amount"] for p in parts if p["state"] not in ("failed", "refused"))
-        note = await _note_state(account, row["credit_note"])
-        note_failed = row["failure"] == "credit_note_refused" or note == CreditNoteState.REFUSED
-        if note == CreditNoteState.VOID:
-            raise RefundStateError("its credit note was voided: ask for another one")
-        if not missing and not note_failed:
-            raise RefundStateError(f"nothing of it failed: it is {row['state']}")
-        if missing and await spread_over_captures(account, row, now, missing):
-            left = await refundable(account, row["invoice"], row["attempt"])
-            raise NotRefundableError(NO_ROOM, Money(left.amount, left.currency))
-        state = RefundState.REQUESTED if missing else RefundState.SUCCEEDED
-        await sql.rows(AGAIN, account, refund, state, note_failed)
-        kinds = [CaseKind.REFUND_FAILED, CaseKind.REFUND_REFUSED, CaseKind.CREDIT_NOTE_REFUSED]
-        await cases.close_by_itself(account, refund, kinds, now)
-        await by.note(account, "refund.retried", refund, after={"amount": missing})
-        await poke.poke(Kind.REFUND, account, [refund], now, urgent=True)
-
-
-async def _note_state(account: str, note: str | None) -> str:
-    if note is None:
-        return ""
-    found = await sql.value("select state from tollbridge.credit_note where account = $1 and id = $2", account, note)
-    return str(found)
-
-
-def _refuse(row: asyncpg.Record, *, surplus: bool) -> None:
-    """Raise what stands in the way."""
+def _refuse(row: asyncpg.Record, *, surplus: bool, capture: bool) -> None:
+    """Raise what stands in the way. `capture`: a certain one was asked for, and not what pays the invoice."""
     if row["stale"] and row["status"] != "paid":
         raise RefundStateError("Stripe is about to be asked what the invoice is; ask again")
     if row["credit_unknown"] or (row["recording_unknown"] and not surplus):
         raise RefundStateError("Stripe's answer about its payment is not known yet; ask again")
+    if row["reopened"] and row["held_money"] > 0 and not capture:
+        raise RefundStateError("what was taken back came again, and is about to pay the invoice that took its place")
     if surplus or row["status"] == "paid" or row["awaits_capture"]:
         return
     if row["state"] == "captured":
@@ -272,6 +227,7 @@ def _obstacles(row: asyncpg.Record, captures: Sequence[asyncpg.Record]) -> list[
             found.append(
                 f"the dispute {dispute['id']} ended as {dispute['state']}: what it took is back with the payer"
             )
+    found += [f"what came for it pays {invoice}: return it there" for c in captures for invoice in c["pays"]]
     if row["has_receipt"]:
         found.append("a payment was recorded by hand: return it where it came from, and credit it in Stripe")
     if row["awaits_capture"]:
@@ -289,9 +245,9 @@ def _of(captures: Sequence[asyncpg.Record], attempt: str | None) -> list[asyncpg
     return [c for c in captures if (c["id"] == attempt if attempt is not None else not c["surplus"])]
 
 
-async def _locked_captures(account: str, invoice: str) -> list[asyncpg.Record]:
-    lock = "select id from tollbridge.attempt where account = $1 and invoice = $2 order by id for update"
-    await sql.rows(lock, account, invoice)
+async def locked_captures(account: str, invoice: str) -> list[asyncpg.Record]:
+    """What pays an invoice, locked; in the caller's transaction, before all else."""
+    await lock_captures(account, invoice)
     return await sql.rows(CAPTURES, account, invoice)
 
 
@@ -302,7 +258,8 @@ async def _invoice(account: str, invoice: str) -> asyncpg.Record:
     return row
 
 
-async def _locked(account: str, refund: str) -> asyncpg.Record:
+async def locked(account: str, refund: str) -> asyncpg.Record:
+    """The row of a refund, locked; raises NotThereError."""
     row = await sql.row(LOCK, account, refund)
     if row is None:
         raise NotThereError("refund", refund)

@@ -13,16 +13,19 @@ from db.engine import DB
 from db.ids import NAMESPACE, new_id
 
 LOCK: Final = """
-    select id from tollbridge.attempt where account = $1 and invoice = $2 and amount_captured > 0 order by id for update
+    select id from tollbridge.attempt
+    where account = $1 and (invoice = $2 or id in (select attempt from tollbridge.paying($1, $2)))
+    order by id for update
 """
 # A capture is one charge at the processor; an attempt may have made several under one reference.
 CAPTURES: Final = """
-    select t.id as attempt, t.connection, m.processor_id as charge_id,
-        least(tollbridge.refundable(t.id, m.processor_id), tollbridge.refundable(t.id)) as room
-    from tollbridge.attempt t
+    select t.id as attempt, t.connection, m.processor_id as charge_id, c.room as room_of_all,
+        tollbridge.refundable(t.id, m.processor_id) as room
+    from tollbridge.paying($1, $2) c join tollbridge.attempt t on t.id = c.attempt
     join tollbridge.movement m on m.attempt = t.id and m.kind = 'capture'
-    where t.account = $1 and t.invoice = $2 and (t.id = $3 or $3::text is null and not t.surplus)
-    group by t.id, t.connection, m.processor_id, t.number order by t.number desc, m.processor_id
+    where t.id = $3 or $3::text is null and not t.surplus
+    group by t.id, t.connection, m.processor_id, t.number, c.room
+    order by t.invoice = $2 desc, t.number desc, m.processor_id
 """
 NUMBER: Final = "select coalesce(max(number), 0) from tollbridge.refund_part where refund = $1"
 PART: Final = """
@@ -33,7 +36,7 @@ PART: Final = """
 
 
 async def lock_captures(account: str, invoice: str) -> None:
-    """Lock what was captured for an invoice, in the one order; in the caller's transaction."""
+    """Lock the captures that pay an invoice, in the one order; in the caller's transaction."""
     await sql.rows(LOCK, account, invoice)
 
 
@@ -47,7 +50,8 @@ async def spread_over_captures(account: str, refund: asyncpg.Record, now: dateti
     left = refund["amount"] if amount is None else amount
     parts: list[tuple[asyncpg.Record, int]] = []
     for capture in await sql.rows(CAPTURES, account, refund["invoice"], refund["attempt"]):
-        part = min(left, capture["room"])
+        taken = sum(part for other, part in parts if other["attempt"] == capture["attempt"])
+        part = min(left, capture["room"], capture["room_of_all"] - taken)
         if part > 0:
             parts.append((capture, part))
             left -= part

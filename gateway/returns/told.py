@@ -13,6 +13,7 @@ from db.engine import DB
 from db.ids import NAMESPACE, new_id
 from db.poke import Kind
 from db.states import RefundOrigin
+from gateway.collect import ledger
 from gateway.collect.cases import open_case
 from gateway.domain.actions import CaseKind
 from gateway.returns.parts import store_part_outcome
@@ -33,11 +34,6 @@ PART: Final = """
         state, is_external, idempotency_key, reference, created_at, sent_at)
     values ($1, $2, $3, 1, $4, $5, $6, $7, $8, 'requested', true, $9, $10, $11, $11) on conflict do nothing returning id
 """
-# What we have only reserved will not be sent: its capture has no room for it any more.
-OVER: Final = """
-    select tollbridge.refundable($1)
-         + coalesce((select sum(amount) from tollbridge.refund_part where attempt = $1 and state = 'requested'), 0) < 0
-"""
 # The invoice has taken what it wanted, and so much is left over.
 EXCESS: Final = """
     select i.status = 'paid' and tollbridge.held_money(i.account, i.id) >= $3
@@ -46,6 +42,14 @@ EXCESS: Final = """
         and not exists (select 1 from tollbridge.recording r where r.account = i.account and r.invoice = i.id
                         and r.target = 'balance' and r.state in ('sending', 'unknown'))
     from tollbridge.invoice i where i.account = $1 and i.id = $2
+"""
+# The invoice that the money of this capture pays, where it is another one than it came for and has room for so much.
+PAYS: Final = """
+    select r.invoice from tollbridge.recording r cross join lateral tollbridge.paying(r.account, r.invoice) p
+    where r.attempt = $2 and r.state = 'recorded' and r.target = 'invoice' and r.invoice <> $3 and p.attempt = $2
+        and p.room >= $4 and not exists (select 1 from tollbridge.paying($1, $3) own
+                                         where own.attempt = $2 and own.room >= $4)
+    order by 1 limit 1
 """
 CURRENCY: Final = "select currency from tollbridge.attempt where id = $1"
 LOCK: Final = "select surplus from tollbridge.attempt where id = $1 for update"
@@ -87,11 +91,13 @@ async def _take_in(attempt: asyncpg.Record, connection: str, told: RefundState, 
     account, invoice = attempt["account"], attempt["invoice"]
     await sql.rows(LOCK, attempt["id"])
     base = f"{connection}:{told.processor_id}"[:200]
-    asked = RefundAsked(invoice, attempt=attempt["id"], note="made at the processor")
     money = (told.amount.amount, told.amount.currency)
     # Staff gave back what was too much: that is the return which it waited for, and no credit note wants it.
     excess = await sql.value(EXCESS, account, invoice, told.amount.amount)
     origin = RefundOrigin.SURPLUS if excess else RefundOrigin.PROCESSOR
+    if not excess:
+        invoice = await sql.value(PAYS, account, attempt["id"], invoice, told.amount.amount) or invoice
+    asked = RefundAsked(invoice, attempt=attempt["id"], note="made at the processor")
     row = await insert_refund(account, new_id("rfd"), base, asked, origin, *money, now, wants_note=False)
     key = uuid5(NAMESPACE, f"refund\n{account}\n{base}")
     place = (attempt["id"], connection, told.charge_id or attempt["processor_id"] or "")
@@ -99,7 +105,7 @@ async def _take_in(attempt: asyncpg.Record, connection: str, told: RefundState, 
     if part is None:
         return
     await store_part_outcome(account, part, told.outcome, now, wake=False, proven=True)
-    if await sql.value(OVER, attempt["id"]):
+    if await ledger.went_back_too_much(attempt["id"]):
         reason = f"with the refund {told.processor_id} made there, more went back than was captured"
         await open_case(account, CaseKind.OVERPAID_TO_CUSTOMER, attempt["id"], reason, now, invoice=invoice)
     await poke.poke(Kind.INVOICE, account, [invoice], now, stale=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 import asyncpg
@@ -12,15 +13,19 @@ from db.states import Approval, CreditNoteState, RefundOrigin, RefundPartState, 
 from gateway.connections import capabilities_of
 from gateway.domain.policy import Policy
 from gateway.domain.refund_view import NoteView, PartView, RefundView
+from processors.outcome import RefundRefusal
 
 VIEW: Final = """
     select r.*, r.claim_until > clock_timestamp() as claim_holds, i.status as invoice_status,
         n.state as note_state, n.amount as note_amount, n.tries as note_tries, n.sent_at as note_sent_at,
+        coalesce(n.stripe_id, '') as note_stripe_id,
         array(select p from tollbridge.refund_part p where p.refund = r.id order by p.number) as parts,
         (select coalesce(jsonb_object_agg(p.id, jsonb_build_object('adapter', c.adapter,
                     'room', tollbridge.refundable(p.attempt),
                     'disputed', exists (select 1 from tollbridge.dispute d where d.attempt = p.attempt
                                         and d.state in ('opened', 'funds_withdrawn')),
+                    'dispute_ended_at', (select max(d.resolved_at) from tollbridge.dispute d
+                                         where d.attempt = p.attempt),
                     'lost', exists (select 1 from tollbridge.dispute d where d.attempt = p.attempt
                                     and d.state not in ('opened', 'funds_withdrawn') and d.withdrawn > 0))), '{}')
          from tollbridge.refund_part p join tollbridge.connection c on c.id = p.connection
@@ -29,7 +34,7 @@ VIEW: Final = """
                 and t.state in ('sending', 'pending', 'requires_action', 'unknown')) as awaits_capture,
         c.refundable, c.refundable_if_won, a.policies,
         coalesce((select d.id from tollbridge.dispute d
-                  where d.account = r.account and d.invoice = r.invoice and (d.attempt = r.attempt or r.attempt is null)
+                  where d.attempt = any(c.captures)
                     and (d.state in ('opened', 'funds_withdrawn') or d.withdrawn > 0)
                   order by d.state in ('opened', 'funds_withdrawn') desc, d.id limit 1), '') as dispute,
         array(select c.kind from tollbridge.review_case c
@@ -43,11 +48,10 @@ VIEW: Final = """
     join tollbridge.account a on a.id = r.account
     left join tollbridge.credit_note n on n.account = r.account and n.id = r.credit_note
     cross join lateral (
-        select coalesce(sum(greatest(tollbridge.refundable(t.id), 0)), 0)::bigint as refundable,
-            coalesce(sum(greatest(tollbridge.refundable_if_won(t.id), 0)), 0)::bigint as refundable_if_won
-        from tollbridge.attempt t
-        where t.account = r.account and t.invoice = r.invoice and t.amount_captured > 0
-          and (t.id = r.attempt or r.attempt is null and not t.surplus)) c
+        select coalesce(sum(p.room), 0)::bigint as refundable,
+            coalesce(sum(p.room_if_won), 0)::bigint as refundable_if_won, array_agg(t.id) as captures
+        from tollbridge.paying(r.account, r.invoice) p join tollbridge.attempt t on t.id = p.attempt
+        where t.id = r.attempt or r.attempt is null and not t.surplus) c
     where r.account = $1 and r.id = $2
 """
 
@@ -59,6 +63,7 @@ class _Beside(msgspec.Struct, frozen=True):
     room: int
     disputed: bool
     lost: bool
+    dispute_ended_at: datetime | None = None
 
 
 async def refund_row(account: str, refund: str) -> asyncpg.Record | None:
@@ -95,7 +100,8 @@ def _note(row: asyncpg.Record) -> NoteView | None:
     if row["credit_note"] is None:
         return None
     state = known(CreditNoteState, row["note_state"])
-    return NoteView(row["credit_note"], state, row["note_amount"], row["note_tries"], row["note_sent_at"])
+    said = (row["note_amount"], row["note_tries"], row["note_sent_at"], row["note_stripe_id"])
+    return NoteView(row["credit_note"], state, *said)
 
 
 def _part(row: asyncpg.Record, beside: _Beside) -> PartView:
@@ -115,5 +121,8 @@ def _part(row: asyncpg.Record, beside: _Beside) -> PartView:
         retry_after=row["retry_after"],
         lookups=row["lookups"],
         external=row["is_external"],
+        turned_down=row["refusal"] == RefundRefusal.DISPUTE_OPEN and row["sent_at"] is not None,
+        resolved_at=row["resolved_at"],
+        dispute_ended_at=beside.dispute_ended_at,
         why=": ".join(text for text in (row["refusal"], row["code"], row["message"]) if text),
     )

@@ -32,6 +32,7 @@ def resolved(description: Description, schema: Description) -> Description:
 
 MOVES_MONEY = {
     "POST /v1/checkout_sessions/{session_id}/confirm",
+    "POST /v1/disputes/{dispute_id}/retry",
     "POST /v1/invoices/{invoice_id}/collect",
     "POST /v1/invoices/{invoice_id}/record_payment",
     "POST /v1/refunds",

@@ -155,6 +155,27 @@ async def test_disputes(tollbridge: Tollbridge) -> None:
     assert (await tollbridge("disputes", "show", "dsp_x")).code == 1
 
 
+async def test_the_credit_note_of_a_dispute_is_tried_again(tollbridge: Tollbridge) -> None:
+    account = await add_account(tollbridge)
+    await tollbridge("connections", "add", "practice", "--adapter", "practice", *PRACTICE, *OPTIONS, **STRIPE)
+    connection = await sql.value("select id from tollbridge.connection")
+    await add_invoice(account, "in_1", currency="eur", amount_due=1190)
+    attempt = await inbox.add_attempt(account, connection, await inbox.add_method(account, connection), "in_1")
+    dispute = await add_dispute(account, connection, "in_1", attempt, state="lost")
+    about = {"account": account, "invoice": "in_1", "attempt": attempt, "amount": 1190, "currency": "eur"}
+    moved = {"connection": connection, "processor_id": f"pdp_{account}", "occurred_at": NOW, "created_at": NOW}
+    await insert("movement", id="mov_1", kind="dispute_withdrawn", **about, **moved)
+    await insert("recording", id="rec_1", state="recorded", idempotency_key="one", created_at=NOW, **about)
+    refused = await tollbridge("disputes", "retry", dispute)
+    assert (refused.code, "no credit note of it was refused" in refused.err) == (1, True)
+
+    await sql.rows("update tollbridge.dispute set failure = 'credit_note_refused' where id = $1", dispute)
+    again = await tollbridge("disputes", "retry", dispute, "--reason", "mended")
+    assert (again.code, "tried again" in again.out) == (0, True), again.err
+    assert (await tollbridge("disputes", "retry", dispute)).code == 1, "once"
+    assert await sql.value("select reason from tollbridge.audit_log where action = 'dispute.retried'") == "mended"
+
+
 async def test_payment_methods(tollbridge: Tollbridge) -> None:
     account = await add_account(tollbridge)
     await tollbridge("connections", "add", "practice", "--adapter", "practice", *PRACTICE, *OPTIONS, **STRIPE)

@@ -750,8 +750,8 @@ def test_what_stripe_shows_as_paid_and_was_taken_back_is_put_before_a_human() ->
     assert action.kind is CaseKind.CAPTURE_REVERSED
     known = replace(taken_back, open_cases={CaseKind.CAPTURE_REVERSED})
     assert isinstance(decide(known, NOW), WaitUntil)
-    assert outdated(known) == set()
-    assert outdated(replace(known, held_money=0)) == {CaseKind.CAPTURE_REVERSED}
+    assert not outdated(known)
+    assert list(outdated(replace(known, held_money=0))) == [CaseKind.CAPTURE_REVERSED]
 
 
 def test_money_that_was_taken_back_is_never_charged_on_top() -> None:

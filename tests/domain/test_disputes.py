@@ -63,8 +63,16 @@ TABLE: dict[str, tuple[DisputeView, Any]] = {
         "the processor has not told of every move of its money yet",
     ),
     "lost, no note possible": (
-        view("lost", 1000, open_cases=frozenset({"credit_note_refused"})),
+        view("lost", 1000, failure="credit_note_refused", open_cases=frozenset({"credit_note_refused"})),
         "a human was asked",
+    ),
+    "lost, no note possible, nobody asked yet": (
+        view("lost", 1000, failure="credit_note_refused"),
+        OpenCase(CaseKind.CREDIT_NOTE_REFUSED, "Stripe takes no credit note"),
+    ),
+    "lost, tried again": (
+        view("lost", 1000, answered_cases=frozenset({"credit_note_refused", "dispute_lost"})),
+        DrawUpNote(),
     ),
 }
 

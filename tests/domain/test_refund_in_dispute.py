@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from db.states import RefundOrigin, RefundPartState, RefundState
-from gateway.domain.actions import WaitUntil
+from gateway.domain.actions import OpenCase, WaitUntil
 from gateway.domain.refund_view import PartView, RefundView
-from gateway.domain.refunds import RefusePart, RefuseRefund, Spread, decide_refund, project_refund
+from gateway.domain.refunds import AskForDisputes, RefusePart, RefuseRefund, Spread, decide_refund, project_refund
 from processors.capabilities import Capabilities
 from processors.practice.client import PracticeAdapter
 
@@ -26,6 +26,18 @@ def view(**more: Any) -> RefundView:
 
 def part(room: int, **more: Any) -> PartView:
     return PartView("rfp_1", 1, 400, RefundPartState.REQUESTED, CAPABILITIES, room, **more)
+
+
+def refused(tries: int = 1, **more: Any) -> tuple[PartView, ...]:
+    """Its processor has refused it so often because of a dispute, the last time now."""
+    names = {"turned_down": True, "resolved_at": NOW} | more
+    return tuple(
+        PartView(f"rfp_{number}", number, 400, RefundPartState.REFUSED, CAPABILITIES, **names)
+        for number in range(1, tries + 1)
+    )
+
+
+FREE: dict[str, Any] = {"refundable": 1000, "refundable_if_won": 1000, "queues": True}
 
 
 def kind(found: object) -> str:
@@ -63,6 +75,60 @@ TABLE: dict[str, tuple[RefundView, type, str, RefundState]] = {
         RefusePart,
         "dispute_lost",
         RefundState.REQUESTED,
+    ),
+    "refused for one unheard of": (
+        view(parts=refused(), **FREE),
+        AskForDisputes,
+        "AskForDisputes",
+        RefundState.DEFERRED,
+    ),
+    "refused, and nobody tells": (
+        view(parts=refused(looked_at=NOW), **FREE),
+        WaitUntil,
+        "its processor has not told yet of the dispute that is in the way",
+        RefundState.DEFERRED,
+    ),
+    "refused an hour ago, and nobody tells": (
+        view(parts=refused(looked_at=NOW, resolved_at=NOW - timedelta(hours=1)), **FREE),
+        Spread,
+        "Spread",
+        RefundState.DEFERRED,
+    ),
+    "refused time and again": (
+        view(parts=refused(8, looked_at=NOW), **FREE),
+        RefuseRefund,
+        "dispute_open",
+        RefundState.DEFERRED,
+    ),
+    "refused, then heard of": (
+        view(parts=refused(disputed=True), queues=True, **DISPUTED),
+        WaitUntil,
+        "it is made once the dispute dsp_1 has ended",
+        RefundState.DEFERRED,
+    ),
+    "refused, then won": (
+        view(parts=refused(dispute_ended_at=NOW), **FREE),
+        Spread,
+        "Spread",
+        RefundState.DEFERRED,
+    ),
+    "refused, then lost": (
+        view(parts=refused(dispute_ended_at=NOW), queues=True, dispute="dsp_1"),
+        RefuseRefund,
+        "dispute_lost",
+        RefundState.DEFERRED,
+    ),
+    "refused, and had ended so": (
+        view(parts=refused(), state=RefundState.REFUSED, **FREE),
+        OpenCase,
+        "refused",
+        RefundState.REFUSED,
+    ),
+    "refused, not queued": (
+        view(parts=refused(), refundable=1000, refundable_if_won=1000),
+        OpenCase,
+        "refused",
+        RefundState.REFUSED,
     ),
 }
 

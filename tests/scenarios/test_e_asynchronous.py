@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from gateway.accounts import connections
 from gateway.accounts.connections import ConnectionChange
-from tests.support.moves import tell, told_of_moves
+from tests.support.moves import rest_of, taken_back, tell, told_of_moves
 from tests.support.returning import returned
 from tests.support.shop import BY
 from tests.support.world import World
@@ -224,31 +222,13 @@ async def test_failure_notice_first_and_success_second(world: World, retried: bo
     assert len(world.captures()) == (3 if retried else 2), "the signup's among them"
 
 
-async def _taken_back(world: World, **policy: str) -> tuple[Any, str]:
-    """A renewal by debit that was paid and then taken back, and its charge."""
-    await world.set_policy(on_reversal="reopen", **policy)
-    signup, renewal = await world.renew_unseen()
-    await world.settle()
-    charge = world.last_charge()
-    world.break_card(signup.customer, "decline_insufficient_funds")
-    tell(world, "test.taken_back", charge)
-    await world.settle()
-    return charge, renewal
-
-
-def _rest_of(world: World, invoice: str) -> dict[str, Any]:
-    invoices = world.stripe_account().invoices.values()
-    [found] = [one for one in invoices if one["metadata"].get("tollbridge_remainder_of") == invoice]
-    return dict(found)
-
-
 @pytest.mark.usefixtures("told")
 async def test_taken_back_and_billed_anew(world: World) -> None:
-    charge, renewal = await _taken_back(world)
+    charge, renewal = await taken_back(world)
 
     [note] = [world.stripe_account().credit_notes[n] for n in world.stripe_account().credit_notes_of_invoice[renewal]]
     assert (note["total"], note["out_of_band_amount"]) == (1000, 1000)
-    anew = _rest_of(world, renewal)
+    anew = rest_of(world, renewal)
     assert (anew["status"], anew["total"]) == ("open", 1000)
     assert world.stripe_invoice(renewal)["metadata"]["tollbridge_remainder"] == anew["id"]
     assert await world.attempts(anew["id"]) == ["declined"]
@@ -257,7 +237,7 @@ async def test_taken_back_and_billed_anew(world: World) -> None:
     [method] = world.methods_at_processor()
     world.break_card(method.customer, "ok")
     await world.later(hours=25)
-    assert _rest_of(world, renewal)["status"] == "paid"
+    assert rest_of(world, renewal)["status"] == "paid"
     assert len(world.captures()) == 3
 
     tell(world, "test.given_again", charge)
@@ -272,14 +252,14 @@ async def test_taken_back_and_billed_anew(world: World) -> None:
 @pytest.mark.usefixtures("told")
 @pytest.mark.parametrize("fault", ["", "lost_after"])
 async def test_what_comes_again_pays_what_was_billed_anew(world: World, fault: str) -> None:
-    charge, renewal = await _taken_back(world)
+    charge, renewal = await taken_back(world)
     if fault:
         world.stripe.faults.add(fault, method="POST", path="/v1/invoices/{id}/pay")
     tell(world, "test.given_again", charge)
     await world.settle()
     await world.later(minutes=11)
 
-    anew = _rest_of(world, renewal)
+    anew = rest_of(world, renewal)
     assert (anew["status"], anew["amount_paid"]) == ("paid", 1000)
     assert len(world.captures()) == 2
     assert world.practice.account(world.shop.practice_key).refunds == {}

@@ -359,3 +359,61 @@ async def test_a_credit_note_above_the_limit_waits_for_somebody(world: World) ->
     assert answer.status_code == 200, answer.text
     assert returned(world) == [400]
     assert await world.open_cases() == []
+
+
+async def denied(world: World) -> tuple[str, Any, Any]:
+    """A credit note made in Stripe whose refund a second person has denied: the invoice, the note, the refund."""
+    await world.set_policy(approval_above={"eur": 300})
+    signup = await world.signup("ok")
+    made = await credit_and_wait(world, signup.invoice, 400)
+    waiting = await the_refund(world, signup.invoice)
+    [case] = (await world.call("GET", "/v1/cases?state=open")).json()["data"]
+    assert (case["kind"], case["subject"]) == ("refund_waits", waiting["id"])
+    for way in ("tollbridge refunds approve", "deny", "/v1/refunds/{id}/approve"):
+        assert way in case["action"]
+    answer = await post(world, f"/v1/refunds/{waiting['id']}/deny", {"reason": "not agreed", "wait_s": 0})
+    assert answer.status_code == 200, answer.text
+    await world.settle()
+    return signup.invoice, made, waiting
+
+
+@pytest.mark.scenario(253)
+async def test_a_denied_credit_note_stands_at_stripe_until_it_is_voided(world: World) -> None:
+    invoice, made, waiting = await denied(world)
+    [case] = (await world.call("GET", "/v1/cases?state=open")).json()["data"]
+    assert (case["kind"], case["subject"], case["invoice"]) == ("credit_note_denied", waiting["id"], invoice)
+    assert made.id in case["reason"]
+    assert "Void" in case["action"]
+    assert "by hand" in case["action"]
+    await world.later(days=2)
+    assert (returned(world), (await the_refund(world, invoice))["state"]) == ([], "refused")
+
+    await void(world, made.id)
+
+    assert await world.open_cases() == []
+    assert returned(world) == []
+
+
+@pytest.mark.scenario(253)
+async def test_a_denied_credit_note_is_paid_at_the_processor_after_all(world: World) -> None:
+    invoice, made, _ = await denied(world)
+    in_dashboard(world, 400)
+    await world.settle()
+    await world.later(minutes=6)
+
+    assert await world.open_cases() == []
+    assert (returned(world), len(notes(world, invoice))) == ([400], 1)
+    [fallen, done] = await refunds(world, invoice)
+    assert (fallen["failure"], done["state"]) == ("made_elsewhere", "recorded")
+    assert done["credit_note"]["stripe_id"] == made.id
+
+
+@pytest.mark.scenario(253)
+async def test_a_denied_credit_note_is_paid_by_hand(world: World) -> None:
+    _, made, _ = await denied(world)
+    [case] = (await world.call("GET", "/v1/cases?state=open")).json()["data"]
+    closed = await world.call("POST", f"/v1/cases/{case['id']}/close", {"reason": "by bank transfer"})
+    assert closed.status_code == 200, closed.text
+    await world.later(days=2)
+    assert (await world.open_cases(), returned(world)) == ([], []), "nobody is asked again"
+    await void(world, made.id)

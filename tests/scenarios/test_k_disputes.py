@@ -11,6 +11,7 @@ import pytest
 from db import sql
 from tests.scenarios.test_j_refunds import credit, notes, refund, refund_calls, refunds, returned
 from tests.support.disputes import becomes, cases_of, disputed, disputes, moved, object_to, refundable, told
+from tests.support.returning import refund_keys, retry, speak_like
 from tests.support.world import World
 
 
@@ -397,8 +398,8 @@ async def test_two_disputes_about_one_payment(world: World) -> None:
     assert await world.open_cases() == ["dispute_lost", "dispute_lost"]
 
 
-async def test_money_that_no_invoice_took_is_lost_without_a_credit_note(world: World) -> None:
-    """The payer was charged for a renewal that had been voided meanwhile, and asks the bank rather than the shop."""
+async def surplus(world: World) -> str:
+    """A renewal that was voided while its charge was unknown: a human is asked about the money; the invoice."""
     await world.set_policy(returns="case")
     signup = await world.signup("ok")
     world.practice.faults.add("lost_after", method="POST", path="/v1/charges", times=1)
@@ -409,13 +410,44 @@ async def test_money_that_no_invoice_took_is_lost_without_a_credit_note(world: W
     await world.later(minutes=1)
     world.practice.delivery.set(drop=False)
     assert await world.open_cases() == ["surplus_capture"]
+    return renewal
+
+
+async def test_money_that_no_invoice_took_is_lost_without_a_credit_note(world: World) -> None:
+    """The payer asks the bank for it rather than the shop."""
+    renewal = await surplus(world)
 
     await becomes(world, await disputed(world, stage="funds_withdrawn"), "lost")
 
     assert notes(world, renewal) == []
     assert await moved(world, renewal) == [-1000]
     assert returned(world) == []
-    assert "dispute_lost" in await world.open_cases()
+    assert await world.open_cases() == ["dispute_lost"]
+    why = await sql.value("select closed_reason from tollbridge.review_case where kind = 'surplus_capture'")
+    assert why == "a dispute has taken the money"
+
+
+async def test_money_that_no_invoice_took_comes_back_from_a_dispute(world: World) -> None:
+    await surplus(world)
+    dispute = await disputed(world)
+    await world.set_policy(returns="automatic")
+    await world.later(hours=1)
+    assert sorted(await world.open_cases()) == ["dispute_opened", "surplus_capture"], "it is here, and can't go back"
+    await becomes(world, dispute, "funds_withdrawn")
+    assert await world.open_cases() == ["dispute_opened"]
+    assert refund_calls(world) == []
+
+    await becomes(world, dispute, "won")
+
+    assert returned(world) == [1000]
+    assert await world.open_cases() == []
+
+
+async def test_a_human_is_asked_again_once_a_dispute_gives_the_money_back(world: World) -> None:
+    await surplus(world)
+    await becomes(world, await disputed(world, stage="funds_withdrawn"), "won")
+    assert await world.open_cases() == ["surplus_capture"]
+    assert await sql.value("select count(*) from tollbridge.review_case where kind = 'surplus_capture'") == 2
 
 
 async def test_a_refund_that_its_processor_refuses_for_a_dispute_of_which_we_have_not_heard(world: World) -> None:
@@ -428,3 +460,133 @@ async def test_a_refund_that_its_processor_refuses_for_a_dispute_of_which_we_hav
     await world.settle()
     assert returned(world) == []
     assert sorted(await world.open_cases()) == ["dispute_opened", "refund_refused"]
+
+
+async def unheard(world: World, like: str = "") -> tuple[str, Any]:
+    """A refund that waits for a dispute's end by policy, of which nobody has told us: the invoice, and the dispute."""
+    if like:
+        await speak_like(world, like)
+    await world.set_policy(refund_in_dispute="queue")
+    signup = await world.signup("ok")
+    world.practice.delivery.set(drop=True)
+    dispute = object_to(world, stage="funds_withdrawn")
+    await world.practice.flush()
+    answer = await asked(world, signup.invoice, amount=400, wait_s=5)
+    world.practice.delivery.set(drop=False)
+    assert (answer.status_code, answer.json()["state"]) == (202, "deferred"), answer.text
+    assert [part["refusal"] for part in answer.json()["parts"]] == ["dispute_open"]
+    await world.settle()
+    return signup.invoice, dispute
+
+
+@pytest.mark.scenario(157)
+async def test_refused_for_a_dispute_of_which_we_hear_later_and_made_once_it_is_won(world: World) -> None:
+    invoice, dispute = await unheard(world)
+    assert await world.open_cases() == []
+    await becomes(world, dispute, "won")
+
+    [done] = await refunds(world, invoice)
+    assert (done["state"], [part["state"] for part in done["parts"]]) == ("recorded", ["refused", "succeeded"])
+    assert (returned(world), len(refund_keys(world))) == ([400], 2)
+    assert [n["total"] for n in notes(world, invoice)] == [400]
+    assert await world.open_cases() == []
+
+
+@pytest.mark.scenario(157)
+async def test_refused_for_a_dispute_of_which_we_hear_later_and_dropped_once_it_is_lost(world: World) -> None:
+    invoice, dispute = await unheard(world)
+    await becomes(world, dispute, "lost")
+
+    [dropped] = await refunds(world, invoice)
+    assert (dropped["state"], dropped["failure"]) == ("refused", "dispute_lost")
+    assert returned(world) == []
+    assert sorted(await world.open_cases()) == ["dispute_lost", "refund_refused"]
+    assert [n["total"] for n in notes(world, invoice)] == [1000]
+
+
+async def test_refused_for_a_dispute_that_the_processor_is_asked_for(world: World) -> None:
+    invoice, _ = await unheard(world, "braintree")
+    assert [d["state"] for d in await disputes(world, invoice)] == ["funds_withdrawn"], "no notice of it ever came"
+    await world.later(days=9)
+    assert len(refund_calls(world)) == 1
+
+
+async def test_refused_for_a_dispute_of_which_nobody_ever_tells(world: World) -> None:
+    """Tried again less and less often; in the end a human is asked."""
+    invoice, dispute = await unheard(world)
+    await world.later(hours=2)
+    await world.later(hours=3)
+    assert 2 <= len(refund_calls(world)) <= 4
+    assert await world.open_cases() == []
+    for _ in range(9):
+        await world.later(days=1)
+
+    [left] = await refunds(world, invoice)
+    assert (left["state"], left["failure"]) == ("refused", "dispute_open")
+    assert await world.open_cases() == ["refund_refused"]
+    assert len(refund_calls(world)) < 12
+    await becomes(world, dispute, "won")
+    await retry(world, left["id"])
+    assert returned(world) == [400]
+    assert await world.open_cases() == []
+
+
+async def retry_note(world: World, dispute: str, key: str = "") -> Any:
+    """Somebody presses "try again" on a dispute; then everything comes to rest."""
+    headers = {"idempotency-key": key or uuid4().hex}
+    answer = await world.call(
+        "POST", f"/v1/disputes/{dispute}/retry", {"wait_s": 0, "reason": "mended"}, headers=headers
+    )
+    await world.settle()
+    return answer
+
+
+@pytest.mark.parametrize("where", ["GET /v1/credit_notes/preview", "POST /v1/credit_notes"])
+async def test_stripe_takes_no_credit_note_for_a_lost_dispute_until_it_is_tried_again(world: World, where: str) -> None:
+    signup = await world.signup("ok")
+    method, path = where.split()
+    world.stripe.faults.add("error_before", status=400, times=100, method=method, path=path)
+    await becomes(world, await disputed(world, stage="funds_withdrawn"), "lost")
+    [found] = await disputes(world, signup.invoice)
+    assert notes(world, signup.invoice) == []
+    assert sorted(await world.open_cases()) == ["credit_note_refused", "dispute_lost"]
+    assert (await retry_note(world, found["id"])).status_code == 202
+    assert sorted(await world.open_cases()) == ["credit_note_refused", "dispute_lost"], "refused once more"
+    world.stripe.faults.clear()
+    await world.later(days=2)
+    assert notes(world, signup.invoice) == [], "nothing is tried by itself"
+
+    answers = [await retry_note(world, found["id"], key) for key in ("one-made-up", "one-made-up", "two-made-up")]
+
+    assert [answer.status_code for answer in answers] == [202, 202, 409]
+    assert answers[0].json() == answers[1].json()
+    assert [n["total"] for n in notes(world, signup.invoice)] == [1000]
+    assert await world.open_cases() == ["dispute_lost"]
+    [credited] = (await disputes(world, signup.invoice))[0]["credit_notes"]
+    assert (credited["state"], credited["amount"]) == ("issued", 1000)
+
+
+async def test_a_dispute_s_credit_note_is_tried_again_after_a_human_has_closed_its_case(world: World) -> None:
+    signup = await world.signup("ok")
+    world.stripe.faults.add("error_before", status=400, times=100, method="GET", path="/v1/credit_notes/preview")
+    await becomes(world, await disputed(world, stage="funds_withdrawn"), "lost")
+    [case] = await cases_of(world, "credit_note_refused")
+    await world.call("POST", f"/v1/cases/{case['id']}/close", {"reason": "later"})
+    await world.settle()
+    assert await world.open_cases() == ["dispute_lost"]
+    world.stripe.faults.clear()
+
+    await retry_note(world, case["subject"])
+    assert [n["total"] for n in notes(world, signup.invoice)] == [1000]
+
+
+async def test_nothing_of_a_dispute_is_tried_again_that_did_not_fail(world: World) -> None:
+    signup = await world.signup("ok")
+    dispute = await disputed(world, stage="funds_withdrawn")
+    [found] = await disputes(world, signup.invoice)
+    for stage in ("funds_withdrawn", "won"):
+        refused = await retry_note(world, found["id"])
+        assert (refused.status_code, "no credit note of it was refused" in refused.text) == (409, True)
+        if stage != "won":
+            await becomes(world, dispute, "won")
+    assert (await retry_note(world, "dsp_nothing")).status_code == 404

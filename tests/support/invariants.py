@@ -150,7 +150,7 @@ async def _ledger_is_stripe(world: World, shop: Shop) -> None:
         credited -= row["reopened"]
         if row["returned"] != credited:
             assert row["case_open"], f"{row['id']}: returned {row['returned']}, credited {credited}, no case"
-        if row["returned"] > row["captured"] - row["surplus"]:
+        if row["returned"] > row["captured"] - row["surplus"] - row["lent"] + row["borrowed"]:
             assert row["case_open"], f"{row['id']}: returned {row['returned']} of {row['captured']}, no case"
         if row["recorded"]:
             assert live["status"] == "paid", f"{row['id']} is recorded here and {live['status']} at Stripe"

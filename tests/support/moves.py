@@ -36,3 +36,22 @@ def tell(world: Any, kind: str, charge: Any) -> None:
     """The processor posts that the money of a charge moved once more."""
     account = world.practice.account(world.shop.practice_key)
     world.practice.announce(account, kind, charge.shown(account.id))
+
+
+async def taken_back(world: Any, **policy: str) -> tuple[Any, str]:
+    """A renewal by debit that was paid and then taken back, by a policy that bills it anew; its charge, and it."""
+    await world.set_policy(on_reversal="reopen", **policy)
+    signup, renewal = await world.renew_unseen()
+    await world.settle()
+    charge = world.last_charge()
+    world.break_card(signup.customer, "decline_insufficient_funds")
+    tell(world, "test.taken_back", charge)
+    await world.settle()
+    return charge, renewal
+
+
+def rest_of(world: Any, invoice: str) -> dict[str, Any]:
+    """The invoice that bills what was credited of this one."""
+    invoices = world.stripe_account().invoices.values()
+    [found] = [one for one in invoices if one["metadata"].get("tollbridge_remainder_of") == invoice]
+    return dict(found)

@@ -1,0 +1,109 @@
+"""Trying again what came to nothing: a refund at its processors, and the credit note of a refund or a dispute."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from db import cases, poke, sql
+from db.engine import DB
+from db.poke import Kind
+from db.states import CreditNoteState, RefundState
+from gateway.accounts.audit import Author
+from gateway.accounts.errors import NotThereError
+from gateway.clock import business_now
+from gateway.domain.actions import CaseKind
+from gateway.returns.dispute_view import dispute_row, seen
+from gateway.returns.errors import NotRefundableError, RefundStateError
+from gateway.returns.request import NO_ROOM, locked, locked_captures, refundable
+from gateway.returns.spreading import spread_over_captures
+from processors.money import Money
+
+NOTE_REFUSED: Final = "credit_note_refused"
+"""Stored as what failed: Stripe's preview takes no such credit note."""
+# Its state at once: whoever waits for its end must not take the old one for it. A note that was refused is drawn anew.
+REFUND_AGAIN: Final = """
+    update tollbridge.refund set failure = '', message = '', state = $3, resolved_at = null,
+        wants_note = wants_note or $4, credit_note = case when $4 then null else credit_note end
+    where account = $1 and id = $2
+"""
+DISPUTE_AGAIN: Final = "update tollbridge.dispute set failure = '', credit_note = null where account = $1 and id = $2"
+LOCK_DISPUTE: Final = "select 1 from tollbridge.dispute where account = $1 and id = $2 for no key update"
+NOTE_STATE: Final = "select state from tollbridge.credit_note where account = $1 and id = $2"
+ANSWERED: Final = {
+    Kind.REFUND: (CaseKind.REFUND_FAILED, CaseKind.REFUND_REFUSED, CaseKind.CREDIT_NOTE_REFUSED),
+    Kind.DISPUTE: (CaseKind.CREDIT_NOTE_REFUSED,),
+}
+"""The cases that trying again answers."""
+
+
+async def retry(by: Author, account: str, refund: str) -> None:
+    """Try again what failed or was refused, under new keys; or only its credit note, where the money is back.
+
+    Raises NotThereError, RefundStateError, NotRefundableError.
+    """
+    now = await business_now()
+    async with DB.transaction():
+        row = await sql.row("select invoice from tollbridge.refund where account = $1 and id = $2", account, refund)
+        if row is None:
+            raise NotThereError("refund", refund)
+        await locked_captures(account, row["invoice"])
+        row = await locked(account, refund)
+        if row["approval"] == "denied":
+            raise RefundStateError("its approval was denied: ask for another one")
+        if row["failure"] == "made_elsewhere":
+            raise RefundStateError(f"{row['message']}: ask for another one")
+        parts = await sql.rows("select state, amount from tollbridge.refund_part where refund = $1", refund)
+        missing = row["amount"] - sum(p["amount"] for p in parts if p["state"] not in ("failed", "refused"))
+        note = await sql.value(NOTE_STATE, account, row["credit_note"])
+        if note == CreditNoteState.VOID:
+            raise RefundStateError("its credit note was voided: ask for another one")
+        note_failed = _is_refused(row["failure"], note)
+        if not missing and not note_failed:
+            raise RefundStateError(f"nothing of it failed: it is {row['state']}")
+        if missing and await spread_over_captures(account, row, now, missing):
+            left = await refundable(account, row["invoice"], row["attempt"])
+            raise NotRefundableError(NO_ROOM, Money(left.amount, left.currency))
+        state = RefundState.REQUESTED if missing else RefundState.SUCCEEDED
+        await sql.rows(REFUND_AGAIN, account, refund, state, note_failed)
+        await _go_on(by, Kind.REFUND, account, refund, {"amount": missing}, now)
+
+
+async def retry_dispute(by: Author, account: str, dispute: str) -> None:
+    """Try again the credit note of a dispute that was lost, which Stripe has refused.
+
+    Raises NotThereError, RefundStateError.
+    """
+    now = await business_now()
+    async with DB.transaction():
+        await sql.rows(LOCK_DISPUTE, account, dispute)
+        row = await dispute_row(account, dispute)
+        if row is None:
+            raise NotThereError("dispute", dispute)
+        view = seen(row)
+        if not _is_refused(view.failure, view.note.state if view.note else None):
+            raise RefundStateError(f"no credit note of it was refused: it is {view.state}")
+        if not view.to_credit:
+            raise RefundStateError(f"nothing of it is left to credit: it is {view.state}")
+        await sql.rows(DISPUTE_AGAIN, account, dispute)
+        await _go_on(by, Kind.DISPUTE, account, dispute, {"amount": view.to_credit}, now)
+
+
+async def is_settled(account: str, dispute: str) -> bool:
+    """Whether all that is gone for a dispute, which must exist, is credited, or Stripe has refused to."""
+    row = await dispute_row(account, dispute)
+    assert row is not None, "disputes are never deleted"
+    view = seen(row)
+    return not view.to_credit or _is_refused(view.failure, view.note.state if view.note else None)
+
+
+def _is_refused(failure: str, note: str | None) -> bool:
+    """Whether Stripe takes no credit note: its preview has said so, or the call that was to make it."""
+    return failure == NOTE_REFUSED or note == CreditNoteState.REFUSED
+
+
+async def _go_on(by: Author, kind: Kind, account: str, subject: str, after: Mapping[str, Any], now: datetime) -> None:
+    await cases.close_by_itself(account, subject, ANSWERED[kind], now, "tried again")
+    await by.note(account, f"{kind}.retried", subject, after=dict(after))
+    await poke.poke(kind, account, [subject], now, urgent=True)
