@@ -22,6 +22,7 @@ from gateway.books.reconcile import reconcile as compare
 from gateway.books.rows import Taken
 from gateway.books.runs import Run
 from gateway.books.settlements import upload
+from gateway.cli.break_text import BREAK_KINDS, BREAK_REPAIRS, ROW_KINDS
 from gateway.cli.context import ACCOUNT, WrongUseError, account_of, author, opened, run
 from gateway.cli.output import ERR, OUT, as_json, fields, money, say, say_all, table, when
 from gateway.cli.values import pairs
@@ -38,6 +39,7 @@ from gateway.readers.reconciliations import (
 )
 from gateway.runtime import Runtime
 
+KIND_HELP: Final = f"What a word in the type column means: {ROW_KINDS}; kept."
 WAIT_S: Final = 0.5
 WAIT_TIMES: Final = 7_200
 RUN: Final = click.option("--run", "number", type=int, help="Of the run with this number; else of the last.")
@@ -50,7 +52,7 @@ RUN: Final = click.option("--run", "number", type=int, help="Of the run with thi
 @click.option("--file", "file", type=click.Path(path_type=Path), help="First take in this settlement file (CSV).")
 @click.option("--connection", default="", help="Whose file it is.")
 @click.option("--map", "columns", multiple=True, metavar="FIELD=COLUMN,…", help="Which column holds what; kept.")
-@click.option("--kind", "kinds", multiple=True, metavar="WORD=KIND", help="What a word in the type column means; kept.")
+@click.option("--kind", "kinds", multiple=True, metavar="WORD=KIND", help=KIND_HELP)
 @click.option("--units", type=click.Choice(["decimal", "minor"]), help="How amounts are written; kept.")
 @click.option("--signs", type=click.Choice(["written", "by_kind"]), help="Whether amounts carry their sign; kept.")
 @click.option("--delimiter", help="Between columns; kept.")
@@ -84,6 +86,8 @@ def reconcile(
     """
     if ctx.invoked_subcommand is not None:
         return
+    if file is not None and not file.is_file():
+        raise WrongUseError(f"can't read {file}: there is no such file")
     given: dict[str, Any] = {"units": units, "signs": signs, "delimiter": delimiter, "decimal_comma": decimal_comma}
     given |= {"date_format": date_format, "columns": _columns(columns) or None}
     change = {name: value for name, value in given.items() if value is not None}
@@ -123,7 +127,7 @@ def list_(account: str, limit: int, json_: bool) -> None:
     say(found, json_, lambda: table(columns, rows, "No runs yet."))
 
 
-@reconcile.command()
+@reconcile.command(epilog=BREAK_KINDS)
 @ACCOUNT
 @RUN
 @click.option("--kind", type=click.Choice([kind.value for kind in BreakKind]), help="Only of this kind.")
@@ -158,7 +162,7 @@ def breaks(
     say(found, json_, text)
 
 
-@reconcile.command(name="repair")
+@reconcile.command(name="repair", epilog=BREAK_REPAIRS)
 @click.argument("wanted", metavar="BREAK")
 @ACCOUNT
 @as_json
@@ -326,7 +330,7 @@ def _print_all(done: Sequence[tuple[Account, ReconciliationBody]]) -> None:
         columns = ("connection", "compared", "matched", "breaks", "in transit", "not covered", "error")
         table(columns, rows, "No connections.")
         invoices = body.invoices
-        OUT.print(f"{invoices.compared} invoices, by copies as old as {when(invoices.read_from) or 'none'} UTC")
+        OUT.print(f"{invoices.compared} invoices, by copies as old as {when(invoices.read_from) or 'none'}")
         told = ", ".join(f"{count} {kind}" for kind, count in body.breaks.items()) or "nothing differs"
         OUT.print(f"{account.name}: run {body.number}: {told} ({body.new} new, {body.gone} gone)")
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 
+import pytest
+
+from db.states import BreakKind, Repair
 from tests.api.seed import add_invoice
 from tests.cli.conftest import Tollbridge
 from tests.cli.test_commands import OPTIONS, PRACTICE, STRIPE, add_account
@@ -47,6 +51,12 @@ async def test_a_file_is_taken_in_compared_and_reported(tollbridge: Tollbridge, 
     assert "break_to_explain" in (await tollbridge("cases", "list")).out
 
 
+@pytest.mark.parametrize(("command", "words"), [("breaks", BreakKind), ("repair", Repair)])
+async def test_the_help_says_what_each_word_means(tollbridge: Tollbridge, command: str, words: type[StrEnum]) -> None:
+    told = (await tollbridge("reconcile", command, "--help")).out
+    assert [word for word in words if f"  {word} " not in told] == []
+
+
 async def test_books_that_agree(tollbridge: Tollbridge) -> None:
     account = await _with_connection(tollbridge)
     await add_invoice(account, "in_1", state="due", status="open", customer="cus_1")
@@ -65,6 +75,8 @@ async def test_a_file_that_cannot_be_taken_in(tollbridge: Tollbridge, tmp_path: 
     assert (unmapped.code, "map.date" in unmapped.err) == (2, True)
     missing = await tollbridge("reconcile", "--file", str(tmp_path / "none"), "--connection", "practice", *MAP)
     assert (missing.code, "can't read" in missing.err) == (2, True)
+    unmapped_too = await tollbridge("reconcile", "--file", str(tmp_path / "none"), "--connection", "practice")
+    assert (unmapped_too.code, "no such file" in unmapped_too.err) == (2, True)
 
 
 async def test_a_file_is_taken_back_and_given_again(tollbridge: Tollbridge, tmp_path: Path) -> None:
