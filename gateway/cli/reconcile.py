@@ -260,7 +260,7 @@ async def _run(runtime: Runtime, account: Account, *, whole: bool, live: bool) -
     if holding is None:
         return await _ended(account, asked.id)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed:,}"), TimeElapsedColumn())
-    with Progress(*columns, console=ERR, transient=True) as progress:
+    with Progress(*columns, console=ERR, transient=True, disable=not ERR.is_terminal) as progress:
         tasks: dict[str, Any] = {}
 
         def told(what: str, more: int) -> None:
@@ -292,7 +292,7 @@ async def _upload(account: Account, connection: str, file: Path, change: dict[st
         change["kinds"] = {**form.kinds, **pairs(kinds, "--kind")}
     told = Format(**{name: change.get(name, getattr(form, name)) for name in Format.__struct_fields__})
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=ERR, transient=True) as progress:
+    with Progress(*columns, console=ERR, transient=True, disable=not ERR.is_terminal) as progress:
         task = progress.add_task(file.name, total=_size(file))
         by, heard = author(), lambda done: progress.update(task, completed=done)
         taken: Taken | None = await upload(by, account.id, of.id, file, told, heard)

@@ -38,6 +38,8 @@ async def test_a_file_is_taken_in_compared_and_reported(tollbridge: Tollbridge, 
     assert ran.code == 1, "something differs"
     assert "2 rows, 2 of them new" in ran.out
     assert "2 missing_in_ledger" in ran.out
+    assert "" not in ran.err.splitlines(), "no progress bar, and none of its blank lines, where nobody looks on"
+    assert "UTC UTC" not in ran.out
     assert len(target.read_text().splitlines()) == 3
     again = await tollbridge("reconcile", "--file", str(path), "--connection", "practice")
     assert "is here already" in again.out
