@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+import re
+from collections.abc import AsyncGenerator, Callable, Iterable
 from functools import cache
 from typing import Any, Final
 
@@ -20,6 +21,8 @@ CSV: Final = "text/csv"
 NUL: Final = "\0"
 ESCAPED_NUL: Final = b"\\u0000"
 """JSON knows no other way to write it."""
+FRACTION: Final = re.compile(rb"\d[.eE]")
+"""What a number with a decimal point has, and some texts have, too."""
 
 
 async def read_body(scope: HTTPScope, receive: Receive, limit: int) -> bytes:
@@ -52,8 +55,10 @@ def refuse_long(scope: HTTPScope, limit: int) -> None:
 async def refuse_strange(request: Request[Any, Any, Any]) -> None:
     """Before the handler of every API request.
 
-    Refused are a body that is not JSON (or what the handler's `opt` says), a query parameter that there is not, and the
-    character NUL anywhere, which no column of PostgreSQL's can hold (its docs: datatype-character).
+    Refused are a body that is not JSON (or what the handler's `opt` says), a query parameter that there is not, the
+    character NUL anywhere, which no column of PostgreSQL's can hold (its docs: datatype-character), and a number with a
+    decimal point where it isn't a time in seconds: whoever writes 4.00 means four euros, and a decoder makes four cents
+    of it.
     """
     wanted = request.route_handler.opt.get("body", JSON)
     if request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers:
@@ -65,29 +70,41 @@ async def refuse_strange(request: Request[Any, Any, Any]) -> None:
     for name, value in (*request.path_params.items(), *request.query_params.multi_items()):
         if NUL in str(value):
             raise _holds_nul(name)
-    if request.method == "POST" and wanted == JSON and ESCAPED_NUL in (body := await request.body()):
-        _refuse_nul(body)
+    if request.method == "POST" and wanted == JSON:
+        _refuse_values(await request.body())
 
 
-def _refuse_nul(body: bytes) -> None:
+def _refuse_values(body: bytes) -> None:
+    nul, fraction = ESCAPED_NUL in body, FRACTION.search(body) is not None
+    if not nul and not fraction:
+        return
     try:
-        found = _place_of_nul(msgspec.json.decode(body))
+        value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return  # it's refused for that when it is read
-    if found is not None:
-        raise _holds_nul(found)
+    if nul and (found := _place_of(value, _has_nul)) is not None:
+        raise _holds_nul(found.replace(NUL, "\ufffd"))
+    if fraction and (found := _place_of(value, _is_fraction)) is not None:
+        detail = f"{found}: whole numbers, without a decimal point; amounts in minor units: 400 for 4.00 EUR"
+        raise ProblemError(Code.INVALID_REQUEST, detail, param=found)
 
 
-def _place_of_nul(value: Any) -> str | None:
-    """The dotted path of the first text with a NUL in it."""
-    if isinstance(value, str):
-        return "" if NUL in value else None
+def _has_nul(name: str, value: Any) -> bool:
+    return NUL in name or (isinstance(value, str) and NUL in value)
+
+
+def _is_fraction(name: str, value: Any) -> bool:
+    return isinstance(value, float) and not name.endswith("_s")
+
+
+def _place_of(value: Any, strange: Callable[[str, Any], bool]) -> str | None:
+    """The dotted path of the first value that is `strange` by its name or by what it is."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for name, one in inner:
-        if NUL in str(name):
-            return str(name).replace(NUL, "\ufffd")
-        if (found := _place_of_nul(one)) is not None:
-            return f"{name}.{found}".rstrip(".")
+        if strange(str(name), one):
+            return str(name)
+        if (found := _place_of(one, strange)) is not None:
+            return f"{name}.{found}"
     return None
 
 

@@ -20,13 +20,14 @@ def export() -> None:
 
 @export.command()
 @ACCOUNT
-@click.option("--from", "first", type=DAY, help="The first day, in UTC; else the last one.")
-@click.option("--to", "last", type=DAY, help="The last day; else yesterday.")
+@click.option("--from", "first", type=DAY, help="The first day, in UTC; else the same as --to.")
+@click.option("--to", "last", type=DAY, help="The last day, with it; else yesterday.")
 @click.option("--format", "form", type=click.Choice(["csv", "beancount"]), default="csv", show_default=True)
 def journal(account: str, first: datetime | None, last: datetime | None, form: Format) -> None:
     """Print the ledger of these days in double entry.
 
-    Each day balances in each currency. The names of the accounts are the policy `journal`.
+    Each day balances in each currency. A day that is over never changes; one that is not, such as today, is exported as
+    far as it has come. The names of the accounts are the policy `journal`.
     """
 
     async def work() -> None:

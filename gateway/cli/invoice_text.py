@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from db.states import MovementKind
 from gateway.cli.output import OUT, fields, money, table, when
 from gateway.cli.pauses import paused
 from gateway.cli.payment_methods import card
 from gateway.cli.refund_text import stands
+from gateway.domain.moves import SIGN
 from gateway.domain.policy import EndStep
 from gateway.readers.attempts import AttemptBody
 from gateway.readers.invoices import InvoiceDetail
@@ -21,6 +23,7 @@ AT_END: Final[Mapping[EndStep, str]] = {
     "void": "it is voided in Stripe",
     "cancel_subscription": "its subscription is cancelled in Stripe",
 }
+PAID_IN: Final = frozenset({MovementKind.CAPTURE, MovementKind.RECEIPT})
 Methods = Mapping[str, PaymentMethodBody]
 """The customer's payment methods by their ids."""
 
@@ -38,6 +41,7 @@ def print_invoice(invoice: InvoiceDetail, methods: Methods) -> None:
             "stripe status": invoice.status,
             "due": money(invoice.amount_due, invoice.currency),
             "remaining": money(invoice.amount_remaining, invoice.currency),
+            "went back": _went_back(invoice),
             "due date": when(invoice.due_date),
             "customer": invoice.customer,
             "subscription": invoice.subscription,
@@ -54,7 +58,8 @@ def print_invoice(invoice: InvoiceDetail, methods: Methods) -> None:
         _print_plan(invoice.plan, methods)
     tried = [_attempt(one, methods) for one in invoice.attempts]
     moved = [
-        (when(m.occurred), m.kind, money(m.amount, m.currency), m.connection, m.processor_id) for m in invoice.movements
+        (when(m.occurred), m.kind, money(SIGN[m.kind] * m.amount, m.currency), m.connection, m.processor_id)
+        for m in invoice.movements
     ]
     told = [(when(r.created), r.state, r.target, money(r.amount, r.currency), r.how) for r in invoice.recordings]
     disputed = [
@@ -86,6 +91,16 @@ def print_invoice(invoice: InvoiceDetail, methods: Methods) -> None:
         table(("dispute", "state", "amount", "gone now", "reason", "answer by"), disputed, "None.")
     OUT.print("\n[bold]Cases[/bold]")
     table(("case", "kind", "state", "reason", "what to do"), cases, "None.")
+
+
+def _went_back(invoice: InvoiceDetail) -> str:
+    """What of the money is gone again by the ledger: `paid` is what Stripe shows all the same."""
+    came = sum(m.amount for m in invoice.movements if m.kind in PAID_IN)
+    here = sum(SIGN[m.kind] * m.amount for m in invoice.movements)
+    if here == came:
+        return ""
+    gone, in_, left = (money(amount, invoice.currency) for amount in (came - here, came, here))
+    return f"{gone} of the {in_} that came in; {left} are left"
 
 
 def _print_plan(plan: PlanBody, methods: Methods) -> None:

@@ -13,6 +13,7 @@ from gateway.cli.invoice_text import print_invoice
 from gateway.cli.named import invoice_named
 from gateway.cli.output import OUT, as_json, money, say, table, when
 from gateway.cli.pauses import REASON, UNTIL, ends, utc
+from gateway.cli.values import MinorUnits
 from gateway.finance.collect_now import collect_now
 from gateway.finance.pause import pause_invoice, resume_invoice
 from gateway.finance.record_payment import Receipt, record_payment
@@ -130,7 +131,7 @@ def collect(invoice: str, account: str, json_: bool) -> None:
 @click.option("--received", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]), required=True, help="When, in UTC.")
 @click.option(
     "--amount",
-    type=int,
+    type=MinorUnits(),
     metavar="MINOR_UNITS",
     help="What came, in Stripe's minor units: 1200 for 12.00 EUR, 1000 for 1,000 JPY. Without it: all that is due.",
 )

@@ -20,6 +20,7 @@ from gateway.books.formats import Format
 from gateway.books.reconcile import reconcile as compare
 from gateway.books.runs import Run
 from gateway.books.settlements import upload
+from gateway.cli.break_text import BREAK_KINDS, BREAK_REPAIRS, ROW_KINDS
 from gateway.cli.context import ACCOUNT, WrongUseError, account_of, author, opened, run
 from gateway.cli.output import ERR, OUT, as_json, fields, money, say, table, when
 from gateway.clock import business_now
@@ -36,6 +37,7 @@ from gateway.readers.reconciliations import (
 from gateway.readers.settlements import SettlementBody, find_settlements
 from gateway.runtime import Runtime
 
+KIND_HELP: Final = f"What a word in the type column means: {ROW_KINDS}; kept."
 WAIT_S: Final = 0.5
 WAIT_TIMES: Final = 7_200
 RUN: Final = click.option("--run", "number", type=int, help="Of the run with this number; else of the last.")
@@ -48,7 +50,7 @@ RUN: Final = click.option("--run", "number", type=int, help="Of the run with thi
 @click.option("--file", "file", type=click.Path(path_type=Path), help="First take in this settlement file (CSV).")
 @click.option("--connection", default="", help="Whose file it is.")
 @click.option("--map", "columns", multiple=True, metavar="FIELD=COLUMN,…", help="Which column holds what; kept.")
-@click.option("--kind", "kinds", multiple=True, metavar="WORD=KIND", help="What a word in the type column means; kept.")
+@click.option("--kind", "kinds", multiple=True, metavar="WORD=KIND", help=KIND_HELP)
 @click.option("--units", type=click.Choice(["decimal", "minor"]), help="How amounts are written; kept.")
 @click.option("--signs", type=click.Choice(["written", "by_kind"]), help="Whether amounts carry their sign; kept.")
 @click.option("--delimiter", help="Between columns; kept.")
@@ -82,6 +84,8 @@ def reconcile(
     """
     if ctx.invoked_subcommand is not None:
         return
+    if file is not None and not file.is_file():
+        raise WrongUseError(f"can't read {file}: there is no such file")
     said: dict[str, Any] = {"columns": columns, "kinds": kinds, "units": units, "signs": signs}
     said |= {"delimiter": delimiter, "decimal_comma": decimal_comma, "date_format": date_format}
 
@@ -120,7 +124,7 @@ def list_(account: str, limit: int, json_: bool) -> None:
     say(found, json_, lambda: table(columns, rows, "No runs yet."))
 
 
-@reconcile.command()
+@reconcile.command(epilog=BREAK_KINDS)
 @ACCOUNT
 @RUN
 @click.option("--kind", type=click.Choice([kind.value for kind in BreakKind]), help="Only of this kind.")
@@ -155,7 +159,7 @@ def breaks(
     say(found, json_, text)
 
 
-@reconcile.command(name="repair")
+@reconcile.command(name="repair", epilog=BREAK_REPAIRS)
 @click.argument("wanted", metavar="BREAK")
 @ACCOUNT
 @as_json
@@ -253,7 +257,7 @@ async def _run(runtime: Runtime, account: Account, *, whole: bool, live: bool) -
     if holding is None:
         return await _ended(account, asked.id)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed:,}"), TimeElapsedColumn())
-    with Progress(*columns, console=ERR, transient=True) as progress:
+    with Progress(*columns, console=ERR, transient=True, disable=not ERR.is_terminal) as progress:
         tasks: dict[str, Any] = {}
 
         def told(what: str, more: int) -> None:
@@ -282,7 +286,7 @@ async def _upload(account: Account, connection: str, file: Path, said: dict[str,
     of = await connections.show(account.id, connection)
     told = formats.given(await formats.shown(account.id, of.id), **said)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=ERR, transient=True) as progress:
+    with Progress(*columns, console=ERR, transient=True, disable=not ERR.is_terminal) as progress:
         task = progress.add_task(file.name, total=_size(file))
         by, heard = author(), lambda done: progress.update(task, completed=done)
         taken = await upload(by, account.id, of.id, file, told, heard)
@@ -315,7 +319,7 @@ def _print_all(done: Sequence[tuple[Account, ReconciliationBody]]) -> None:
         columns = ("connection", "compared", "matched", "breaks", "in transit", "not covered", "error")
         table(columns, rows, "No connections.")
         invoices = body.invoices
-        OUT.print(f"{invoices.compared} invoices, by copies as old as {when(invoices.read_from) or 'none'} UTC")
+        OUT.print(f"{invoices.compared} invoices, by copies as old as {when(invoices.read_from) or 'none'}")
         told = ", ".join(f"{count} {kind}" for kind, count in body.breaks.items()) or "nothing differs"
         OUT.print(f"{account.name}: run {body.number}: {told} ({body.new} new, {body.gone} gone)")
 

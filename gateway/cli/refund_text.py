@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from db.states import Approval
 from gateway.cli.output import OUT, fields, money, table, when
 from gateway.readers.refunds import PartBody, RefundBody
 from gateway.returns.preview import Preview
@@ -24,7 +25,7 @@ def print_refund(refund: RefundBody) -> None:
             "why": ": ".join(text for text in (refund.failure, refund.message) if text),
             "began": refund.origin,
             "asked by": refund.requested_by,
-            "approved by": refund.approved_by,
+            "denied by" if refund.approval == Approval.DENIED else "approved by": refund.approved_by,
             "note": refund.note,
             "asked at": when(refund.created),
             "ended at": when(refund.resolved),

@@ -14,6 +14,7 @@ from gateway.cli.context import ACCOUNT, account_of, author, opened, run
 from gateway.cli.named import invoice_named
 from gateway.cli.output import OUT, as_json, money, say, table, when
 from gateway.cli.refund_text import print_preview, print_refund, stands
+from gateway.cli.values import MinorUnits
 from gateway.readers.pages import Page
 from gateway.readers.refunds import CreditNoteBody, RefundBody, find_notes, find_refund, find_refunds
 from gateway.returns.crossing import resolve_note
@@ -22,7 +23,7 @@ from gateway.returns.request import CreditReason, RefundAsked, approve, ask_refu
 from gateway.returns.retrying import retry
 
 MEANING: Final = {
-    RefundState.REQUESTED: "about to be sent, or turned away unread, and tried again",
+    RefundState.REQUESTED: "about to be sent, or waits for approval; or was turned away unread, and is tried again",
     RefundState.DEFERRED: "its payment is still under way, or a dispute about it",
     RefundState.SENDING: "on its way to the processor",
     RefundState.PENDING: "the processor has taken it, and is about to carry it out",
@@ -34,7 +35,7 @@ MEANING: Final = {
 }
 AMOUNT = click.option(
     "--amount",
-    type=click.IntRange(min=1),
+    type=MinorUnits(),
     metavar="MINOR_UNITS",
     help="In Stripe's minor units: 1200 for 12.00 EUR, 1000 for 1,000 JPY. Left out: all that can be returned.",
 )
@@ -52,7 +53,12 @@ def refunds() -> None:
 @refunds.command(name="list")
 @ACCOUNT
 @click.option("--invoice", default="", metavar="INVOICE", help="Only of this invoice: its id or its number.")
-@click.option("--state", type=click.Choice([state.value for state in RefundState]), metavar="STATE", help="Only these.")
+@click.option(
+    "--state",
+    type=click.Choice([state.value for state in RefundState]),
+    metavar="STATE",
+    help="Only in this state; `tollbridge refunds --help` says what each means.",
+)
 @LIMIT
 @click.option("--starting-after", default="", metavar="ID", help="The page after this refund.")
 @as_json
@@ -141,8 +147,10 @@ def create(
             return await find_refund(owner, await ask_refund(author(reason), owner, asked))
 
     made = run(work)
-    waits = "somebody else must approve it" if made.approval == "waiting" else "a worker sends it"
-    say(made, json_, lambda: OUT.print(f"{made.id}: {money(made.amount, made.currency)} of {made.invoice}; {waits}."))
+    waits = "somebody else must approve it, with" if made.approval == "waiting" else "a worker sends it:"
+    doing = "approve" if made.approval == "waiting" else "show"
+    asked = f"{made.id}: {money(made.amount, made.currency)} of {made.invoice}"
+    say(made, json_, lambda: OUT.print(f"{asked}; {waits} tollbridge refunds {doing} {made.id}", soft_wrap=True))
 
 
 @refunds.command(name="approve")

@@ -13,6 +13,20 @@ import msgspec
 from gateway.accounts.secrets import found
 from processors.values import Secret
 
+
+class MinorUnits(click.ParamType[int]):
+    """An amount as a whole number of minor units; one with a decimal point is refused with what to write."""
+
+    name = "amount"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """At least 1; raises click's error."""
+        text = str(value)
+        if not (text.isascii() and text.isdigit() and 0 < int(text) < 1 << 62):
+            self.fail(f"{text!r} is no amount in minor units: write 600 for 6.00 EUR, 1000 for 1,000 JPY", param, ctx)
+        return int(text)
+
+
 UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 SPAN: Final = re.compile(r"(\d+)([smhdw])")
 

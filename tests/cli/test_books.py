@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 
+import pytest
+
+from db.states import BreakKind, Repair
 from tests.api.seed import add_invoice
 from tests.cli.conftest import Tollbridge
 from tests.cli.test_commands import OPTIONS, PRACTICE, STRIPE, add_account
@@ -34,6 +38,8 @@ async def test_a_file_is_taken_in_compared_and_reported(tollbridge: Tollbridge, 
     assert ran.code == 1, "something differs"
     assert "2 rows, 2 of them new" in ran.out
     assert "2 missing_in_ledger" in ran.out
+    assert "" not in ran.err.splitlines(), "no progress bar, and none of its blank lines, where nobody looks on"
+    assert "UTC UTC" not in ran.out
     assert len(target.read_text().splitlines()) == 3
     again = await tollbridge("reconcile", "--file", str(path), "--connection", "practice")
     assert "is here already" in again.out
@@ -45,6 +51,12 @@ async def test_a_file_is_taken_in_compared_and_reported(tollbridge: Tollbridge, 
     mended = await tollbridge("reconcile", "repair", listed[0]["id"])
     assert (mended.code, mended.out) == (0, "ask_human: a case was opened\n")
     assert "break_to_explain" in (await tollbridge("cases", "list")).out
+
+
+@pytest.mark.parametrize(("command", "words"), [("breaks", BreakKind), ("repair", Repair)])
+async def test_the_help_says_what_each_word_means(tollbridge: Tollbridge, command: str, words: type[StrEnum]) -> None:
+    told = (await tollbridge("reconcile", command, "--help")).out
+    assert [word for word in words if f"  {word} " not in told] == []
 
 
 async def test_books_that_agree(tollbridge: Tollbridge) -> None:
@@ -65,6 +77,8 @@ async def test_a_file_that_cannot_be_taken_in(tollbridge: Tollbridge, tmp_path: 
     assert (unmapped.code, "no format yet" in unmapped.err) == (2, True)
     missing = await tollbridge("reconcile", "--file", str(tmp_path / "none"), "--connection", "practice", *MAP)
     assert (missing.code, "can't read" in missing.err) == (2, True)
+    unmapped_too = await tollbridge("reconcile", "--file", str(tmp_path / "none"), "--connection", "practice")
+    assert (unmapped_too.code, "no such file" in unmapped_too.err) == (2, True)
 
 
 async def test_a_file_is_taken_back_and_given_again(tollbridge: Tollbridge, tmp_path: Path) -> None:

@@ -13,6 +13,14 @@ from tests.cli.test_invoices import seeded, set_policy
 
 __all__ = ["seeded"]
 
+MOVED_BACK = """
+    insert into tollbridge.movement (id, account, connection, invoice, attempt, kind, processor_id, amount, currency,
+        occurred_at, created_at)
+    select 'mov_back', account, connection, invoice, attempt, 'dispute_withdrawn', 'prf_back', 400, currency,
+        occurred_at, created_at
+    from tollbridge.movement where invoice = $1 and kind = 'capture'
+"""
+
 
 async def create(tollbridge: Tollbridge, seeded: Seeded, *options: str) -> Any:
     return await tollbridge("refunds", "create", seeded.invoice, "--reason", "ticket 4711", *options)
@@ -43,6 +51,7 @@ async def test_without_an_amount_it_is_all_that_is_left(tollbridge: Tollbridge, 
 async def test_amounts_that_are_none(tollbridge: Tollbridge, seeded: Seeded, amount: str) -> None:
     refused = await create(tollbridge, seeded, "--amount", amount)
     assert refused.code == 2
+    assert "minor units: write 600 for 6.00 EUR" in refused.err
     assert await sql.value("select count(*) from tollbridge.refund") == 1, "the seeded one alone"
 
 
@@ -67,10 +76,21 @@ async def test_nobody_approves_what_they_asked_for(tollbridge: Tollbridge, seede
     assert denied.code == 0, denied.err
     shown = await tollbridge("refunds", "show", made.json["id"])
     assert "refused" in shown.out
+    assert "denied by" in shown.out
+    assert "approved by" not in shown.out
     audit = await sql.rows(
         "select action, actor from tollbridge.audit_log where object = $1 order by id", made.json["id"]
     )
     assert [row["action"] for row in audit] == ["refund.requested", "refund.denied"]
+
+
+async def test_the_invoice_shows_what_went_back(tollbridge: Tollbridge, seeded: Seeded) -> None:
+    assert "went back" in (before := (await tollbridge("invoices", "show", seeded.invoice)).out)
+    assert "came in" not in before
+    await sql.rows(MOVED_BACK, seeded.invoice)
+    after = (await tollbridge("invoices", "show", seeded.invoice)).out
+    assert "4.00 EUR of the 11.90 EUR that came in; 7.90 EUR are left" in after
+    assert "-4.00 EUR" in after, "the movement"
 
 
 async def test_another_approves(tollbridge: Tollbridge, seeded: Seeded) -> None:
