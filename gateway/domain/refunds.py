@@ -238,10 +238,11 @@ def _finish(view: RefundView, now: datetime) -> RefundAction:
 
 
 def _asks_human(view: RefundView) -> bool:
-    """Whether anybody must look at what was not returned: not where somebody denied it or returned it elsewhere, and
-    not what was begun at the processor and came to nothing there before Stripe was told of it."""
-    untold = view.origin is RefundOrigin.PROCESSOR and view.note is None
-    return view.failure not in ("denied", "made_elsewhere") and not untold
+    """Whether anybody must look at what was not returned: not where somebody denied it or returned it elsewhere.
+
+    So also at what was begun at the processor: whoever did that believes that the payer has the money.
+    """
+    return view.failure not in ("denied", "made_elsewhere")
 
 
 def _told(view: RefundView, kind: CaseKind, reason: str) -> RefundAction:
