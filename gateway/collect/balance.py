@@ -95,7 +95,7 @@ async def _named(claim: Claim, action: CreditBalance) -> dict[str, str]:
 async def _take_up(
     runtime: Runtime, claim: Claim, loaded: Loaded, action: CreditBalance, named: Mapping[str, str]
 ) -> bool:
-    """Whether the customer has credit for this payment that no recording of ours explains: then one does from now on."""
+    """Whether the customer has credit for this payment that no recording of ours explains: from now on one does."""
     invoice, now = loaded.view.invoice, loaded.now
     assert invoice is not None
     async with DB.transaction():

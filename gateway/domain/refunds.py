@@ -20,6 +20,8 @@ from gateway.domain.resending import LOOKUPS_BEFORE_REPLAY, can_ask, replay_is_n
 
 UNKNOWN_CASE_AFTER = timedelta(hours=24)
 NOT_SENT_CASE_AFTER = timedelta(hours=24)
+_NOT_MADE = frozenset({CreditNoteState.WANTED, CreditNoteState.REFUSED, CreditNoteState.VOID})
+"""Where its own credit note is known not to stand."""
 
 
 class Spread(msgspec.Struct, frozen=True):
@@ -59,6 +61,18 @@ class ResolvePart(msgspec.Struct, frozen=True):
     replay: bool
 
 
+class TakeNote(msgspec.Struct, frozen=True):
+    """A credit note that somebody made in Stripe is its own: none of ours is made. No call."""
+
+    note: str
+
+
+class AskWhich(msgspec.Struct, frozen=True):
+    """Several may be: a human says of each whether it is, and none of them is carried out by itself. No call."""
+
+    notes: tuple[str, ...]
+
+
 RefundAction: TypeAlias = (
     Spread
     | RefuseRefund
@@ -69,6 +83,8 @@ RefundAction: TypeAlias = (
     | ResolvePart
     | IssueNote
     | FindNote
+    | TakeNote
+    | AskWhich
     | OpenCase
     | WaitUntil
 )
@@ -230,11 +246,26 @@ def _finish(view: RefundView, now: datetime) -> RefundAction:
         return _told(view, CaseKind.OVERPAID_TO_CUSTOMER, "what was refused went back after all, beside its retry")
     if note is not None and note.state is CreditNoteState.ISSUED and note.amount < view.returned:
         return _told(view, CaseKind.CREDIT_NOTE_REFUSED, "more went back than its credit note says")
+    if (step := _made_in_stripe(view)) is not None:
+        return step
     if view.returned and note is not None and note.state is CreditNoteState.VOID:
         return _told(view, CaseKind.CREDIT_NOTE_VOIDED, "the money went back, and the credit note was voided")
     if view.returned and view.wants_note and (note is None or note.state is not CreditNoteState.ISSUED):
         return note_step(note, view.returned, view.open_cases | view.answered_cases, now)
     return WaitUntil(None, "done" if view.missing <= 0 else "a human was asked")
+
+
+def _made_in_stripe(view: RefundView) -> RefundAction | None:
+    """Somebody has credited in Stripe just what went back: that is its note. None where nobody has, or ours stands."""
+    ours = view.note is not None and view.note.state not in _NOT_MADE
+    strays = [stray for stray in view.strays if stray.out_of_band == view.returned]
+    if not view.returned or not view.wants_note or ours or not strays:
+        return None
+    if len(strays) == 1:
+        return TakeNote(strays[0].id)
+    if unasked := tuple(stray.id for stray in strays if not stray.asked):
+        return AskWhich(unasked)
+    return WaitUntil(None, "somebody says which credit note is its own")
 
 
 def _asks_human(view: RefundView) -> bool:

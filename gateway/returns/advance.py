@@ -22,6 +22,7 @@ from gateway.domain.actions import CaseKind, OpenCase, WaitUntil
 from gateway.domain.noting import DrawUpNote, FindNote, IssueNote
 from gateway.domain.refund_view import RefundView
 from gateway.domain.refunds import (
+    AskWhich,
     PartUnknown,
     RefundAction,
     RefusePart,
@@ -29,11 +30,12 @@ from gateway.domain.refunds import (
     ResolvePart,
     SendPart,
     Spread,
+    TakeNote,
     decide_refund,
     project_refund,
     settled_cases,
 )
-from gateway.returns import execute, notes
+from gateway.returns import execute, notes, taking
 from gateway.returns.drawing import LineCredit, Wanted, draw_up
 from gateway.returns.spreading import lock_captures, spread_over_captures
 from gateway.returns.view import refund_row, seen
@@ -108,6 +110,10 @@ async def _step(runtime: Runtime, claim: Claim, row: asyncpg.Record, action: Ref
                 # Less went back than was asked for, and somebody has accepted that.
                 await _draw_up(runtime, claim, row, amount, now)
             await notes.issue(runtime, claim, row["credit_note"], amount, now)
+        case TakeNote(note=note):
+            await taking.take_note(claim, note, now)
+        case AskWhich(notes=which):
+            await taking.ask_which(claim, which, row["invoice"], now)
         case FindNote():
             await notes.find(runtime, claim, row["credit_note"], now)
         case OpenCase(kind=kind, reason=reason):

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from gateway.billing import credit_notes
+from gateway.returns import notes
 from tests.scenarios.test_d_restored import Backup
 from tests.scenarios.test_l_partial import balance, script
-from tests.support.returning import credited, in_dashboard, refund_later, returned
+from tests.support.returning import credit, credited, in_dashboard, post, refund_later, returned, the_refund
 from tests.support.world import Doors, World
 from tests.support.world import world as new_world
 
@@ -20,6 +22,103 @@ BALANCES = {"method": "POST", "path": "/v1/customers/{id}/balance_transactions"}
 async def world(database: str, doors: Doors) -> AsyncIterator[World]:
     async with new_world(doors) as made:
         yield made
+
+
+# --- a credit note made in Stripe while ours is on its way ----------------------------------------------------------
+
+
+def staff_credit_before(
+    monkeypatch: pytest.MonkeyPatch, world: World, place: Any, name: str, *amounts: int
+) -> list[str]:
+    """Staff make credit notes in Stripe just before this step of ours is taken for the first time; their ids."""
+    own, made = getattr(place, name), list[str]()
+
+    async def beside(first: Any, second: Any, *args: Any) -> Any:
+        if not made:
+            invoice = str(world.captures()[-1].reference).split(".")[0]
+            for amount in amounts:
+                made.append((await credit(world, invoice, amount=amount, out_of_band_amount=amount)).id)
+        return await own(first, second, *args)
+
+    monkeypatch.setattr(place, name, beside)
+    return made
+
+
+async def test_staff_credit_what_a_refund_of_ours_has_returned(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credited twice, and returned again: our refund is back, and staff make its note before we do."""
+    signup = await world.signup("ok")
+    [note] = [staff_credit_before(monkeypatch, world, notes, "issue", 400)]
+    await refund_later(world, signup.invoice, amount=400)
+    for _ in range(3):
+        await world.later(minutes=10)
+
+    assert (returned(world), credited(world, signup.invoice)) == ([400], [400])
+    refund = await the_refund(world, signup.invoice)
+    assert (refund["state"], refund["credit_note"]["stripe_id"]) == ("recorded", note[0])
+    assert await world.open_cases() == []
+
+
+async def test_staff_credit_while_our_refund_is_on_its_way(world: World) -> None:
+    """Returned again: the processor takes days, and staff's note is carried out after its five minutes."""
+    signup = await world.signup("ok")
+    world.practice.set_manner(world.shop.practice_key, refunds="async")
+    await refund_later(world, signup.invoice, amount=400)
+    assert (await the_refund(world, signup.invoice))["state"] == "pending"
+    await credit(world, signup.invoice, amount=400, out_of_band_amount=400)
+    for days in (0, 3, 3):
+        await world.later(days=days, minutes=10)
+
+    assert (returned(world), credited(world, signup.invoice)) == ([400], [400])
+    assert (await the_refund(world, signup.invoice))["state"] == "recorded"
+    assert await world.open_cases() == []
+
+
+async def test_two_notes_that_may_be_the_refund_s(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody can know which is meant: a human says so, and the other one is carried out."""
+    signup = await world.signup("ok")
+    staff_credit_before(monkeypatch, world, notes, "issue", 300, 300)
+    await refund_later(world, signup.invoice, amount=300)
+    await world.later(days=1)
+    assert (returned(world), credited(world, signup.invoice)) == ([300], [300, 300])
+    assert await world.open_cases() == ["credit_note_unmatched", "credit_note_unmatched"]
+
+    ours = await the_refund(world, signup.invoice)
+    shown = (await world.call("GET", f"/v1/credit_notes?invoice={signup.invoice}")).json()["data"]
+    first, second = (one["id"] for one in shown if one["origin"] == "stripe")
+    answer = await post(world, f"/v1/credit_notes/{first}/resolve", {"refund": ours["id"]})
+    assert answer.status_code == 200, answer.text
+    await world.settle()
+    answer = await post(world, f"/v1/credit_notes/{second}/resolve", {"refund": None})
+    assert answer.status_code == 200, answer.text
+    await world.settle()
+
+    assert (returned(world), credited(world, signup.invoice)) == ([300, 300], [300, 300])
+    assert await world.open_cases() == []
+
+
+async def test_staff_credit_between_our_look_and_our_call(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both stand: nothing goes back for the second before a human has said that it should."""
+    signup = await world.signup("ok")
+    staff_credit_before(monkeypatch, world, credit_notes, "create", 400)
+    await refund_later(world, signup.invoice, amount=400)
+    await world.later(days=1)
+
+    assert (returned(world), credited(world, signup.invoice)) == ([400], [400, 400])
+    assert await world.open_cases() == ["credit_note_unmatched"]
+
+
+async def test_staff_make_the_note_that_stripe_refused_us(world: World) -> None:
+    """Returned twice: the case says "make the credit note in Stripe", and who does so has it carried out."""
+    signup = await world.signup("ok")
+    world.stripe.faults.add("error_before", method="POST", path="/v1/credit_notes", status=400)
+    await refund_later(world, signup.invoice, amount=400)
+    assert await world.open_cases() == ["credit_note_refused"]
+    await credit(world, signup.invoice, amount=400, out_of_band_amount=400)
+    for _ in range(3):
+        await world.later(minutes=10)
+
+    assert (returned(world), credited(world, signup.invoice)) == ([400], [400])
+    assert await world.open_cases() == []
 
 
 # --- a customer's credit that a restored database has forgotten ------------------------------------------------------
