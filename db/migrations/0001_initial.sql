@@ -228,6 +228,8 @@ create table tollbridge.invoice (
     given_up_at timestamptz,                       -- its end had come, and the account's policy for that was begun
     looked_for_at timestamptz,                     -- when tries were looked for that a restored database has forgotten
     notes_read_at timestamptz,                     -- when its credit notes were listed last
+    names_rest text not null default '',           -- the invoice that bills its rest, as its metadata at Stripe say
+    rest_looked_for_at timestamptz,                -- when what metadata say of a rest was looked for at Stripe
     created_at timestamptz not null,
     poked bigint not null default 0,
     seen bigint not null default 0,

@@ -37,4 +37,6 @@ class Invoice(Pokable, tablename="invoice", schema=SCHEMA, db=DB):
     given_up_at = at()
     looked_for_at = at()
     notes_read_at = at()
+    names_rest = Text()
+    rest_looked_for_at = at()
     created_at = at()

@@ -1,9 +1,10 @@
-"""Tries that a database restored from a backup may have forgotten."""
+"""Tries, and invoices for a rest, that a database restored from a backup may have forgotten."""
 
 from __future__ import annotations
 
 from gateway.domain.actions import FindLost
-from gateway.domain.billed import ATTEMPT_KEY, BilledInvoice
+from gateway.domain.billed import ATTEMPT_KEY, REMAINDER_KEY, REST_OF_KEY, BilledInvoice
+from gateway.domain.rest_actions import TakeUpRest
 from gateway.domain.view import InvoiceView, MethodView
 
 
@@ -14,6 +15,18 @@ def forgotten(view: InvoiceView, invoice: BilledInvoice) -> FindLost | None:
         return None
     method = min(methods, key=lambda m: (m.position, m.created_at, m.id))
     return FindLost(method.id, method.connection, next_number(view))
+
+
+def forgotten_rest(view: InvoiceView, invoice: BilledInvoice) -> TakeUpRest | None:
+    """What its metadata say of a rest, billed by it or of it, and no row of ours does; looked for once (law 11)."""
+    if view.rest_looked_for:
+        return None
+    of, issued_as = invoice.metadata.get(REST_OF_KEY, ""), invoice.metadata.get(REMAINDER_KEY, "")
+    if of and view.rest_of is None:
+        return TakeUpRest(of, invoice.id)
+    if issued_as and all(rest.issued_as != issued_as for rest in view.remainders):
+        return TakeUpRest(invoice.id, issued_as)
+    return None
 
 
 def askable(view: InvoiceView) -> list[MethodView]:

@@ -16,14 +16,9 @@ from gateway.domain.actions import (
     CreditBalance,
     CreditRest,
     Done,
-    EmptyRest,
-    FillRest,
     Finalize,
-    FindRest,
     FindRestNote,
-    IssueRest,
     IssueRestNote,
-    LinkRest,
     OpenCase,
     Record,
     Tag,
@@ -32,6 +27,7 @@ from gateway.domain.actions import (
 from gateway.domain.billed import BilledInvoice, StripePayment
 from gateway.domain.decide import decide
 from gateway.domain.policy import Policy
+from gateway.domain.rest_actions import EmptyRest, FillRest, FindRest, IssueRest, LinkRest
 from gateway.domain.view import InvoiceView, LentView, RemainderRow
 from tests.domain.laws import carried_out, check, run
 from tests.domain.views import DAY, DUE, NOW, attempt, holding, invoice, recording, view

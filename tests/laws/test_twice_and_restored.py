@@ -7,10 +7,15 @@ from typing import Any
 
 import pytest
 
+from db import sql
 from gateway.billing import credit_notes
+from gateway.billing.errors import StripeNotSentError
+from gateway.collect import remainders
 from gateway.returns import notes
+from gateway.sandbox.practice.account import Scripted
+from gateway.sandbox.practice.kinds import TokenKind
 from tests.scenarios.test_d_restored import Backup
-from tests.scenarios.test_l_partial import balance, script
+from tests.scenarios.test_l_partial import balance, rest_of, script, taken
 from tests.support.returning import credit, credited, in_dashboard, post, refund_later, returned, the_refund
 from tests.support.world import Doors, World
 from tests.support.world import world as new_world
@@ -205,6 +210,151 @@ async def test_what_comes_later_is_credited_as_well(world: World) -> None:
     await world.later(hours=1)
 
     assert (balance(world, customer), await world.open_cases()) == (-500, [])
+
+
+# --- an invoice for a rest that a restored database has forgotten ----------------------------------------------------
+
+
+def in_part(world: World) -> None:
+    """The next charge takes 6.00 of 10.00, and the card has no more for a day."""
+    declined = Scripted(kind=TokenKind.DECLINE_INSUFFICIENT_FUNDS)
+    world.practice.script(world.shop.practice_key, Scripted(percent=60), declined)
+
+
+async def after_restore(world: World, backup: Backup, **later: int) -> None:
+    await world.move(**later)
+    await backup.restore()
+    for _ in range(3):
+        await world.catch_up()
+        await world.settle()
+        await world.later(minutes=20)
+
+
+@pytest.mark.parametrize("days", [0, 2])
+async def test_access_does_not_open_by_what_was_forgotten(world: World, days: int) -> None:
+    """Law 13: the backup has the checkout, and nothing of its payment: 6.00 of 10.00, and the rest on an invoice."""
+    world.practice.script(
+        world.shop.practice_key,
+        Scripted(percent=60),
+        *(Scripted(kind=TokenKind.DECLINE_INSUFFICIENT_FUNDS) for _ in range(9)),
+    )
+    opened = (await world.open_session()).json()
+    await world.give_card(opened)
+    away = world.stripe.faults.add(
+        "error_before", method="POST", path="/v1/invoices/{id}/finalize", status=429, times=None
+    )
+    await world.confirm(opened, wait_s=0)
+    await world.settle()
+    backup = Backup(world)
+    await backup.take()
+    world.stripe.faults.remove(away.id)
+    await world.later(minutes=10)
+    subscription = next(iter(world.stripe_account().subscriptions))
+    first = str(world.invoices_of(subscription)[0]["id"])
+    rest = rest_of(world, first)
+    assert (world.stripe_invoice(first)["status"], rest["status"]) == ("paid", "open")
+    assert (await world.access(subscription))["reason"] == "first_invoice_rest_due"
+
+    await after_restore(world, backup, days=days, minutes=10)
+
+    assert rest_of(world, first)["status"] == "open"
+    access = await world.access(subscription)
+    assert (access["granted"], access["reason"]) == (False, "first_invoice_rest_due")
+    assert (await world.gateway_invoice(rest["id"]))["remainder_of"] == first
+
+
+@pytest.mark.parametrize("days", [0, 2])
+async def test_a_rest_is_collected_as_the_rest_that_it_is(world: World, days: int) -> None:
+    """The backup knows nothing of the renewal: its payment, its note and the invoice for the rest are found."""
+    signup = await world.signup("ok")
+    in_part(world)
+    backup = Backup(world)
+    await backup.take()
+    await world.later(days=31)
+    renewal = str(world.invoices_of(signup.subscription)[-1]["id"])
+    rest = rest_of(world, renewal)
+    assert (world.stripe_invoice(renewal)["status"], rest["status"]) == ("paid", "open")
+    await after_restore(world, backup, days=days, minutes=10)
+    await world.later(days=3)
+
+    assert rest_of(world, renewal)["status"] == "paid"
+    assert (await world.gateway_invoice(rest["id"]))["remainder_of"] == renewal
+    assert [one["invoice"] for one in (await world.gateway_invoice(renewal))["remainders"]] == [rest["id"]]
+    assert (taken(world), await world.open_cases()) == ([600, 400], [])
+
+
+async def test_a_draft_that_was_left_behind_is_filled(world: World) -> None:
+    """The disaster came between the draft and its lines: nobody else would finalize it."""
+    signup = await world.signup("ok")
+    script(world, 60)
+    backup = Backup(world)
+    await backup.take()
+    world.stripe.faults.add("error_before", method="POST", path="/v1/invoices/{id}/add_lines", status=429, times=None)
+    await world.later(days=31)
+    renewal = str(world.invoices_of(signup.subscription)[-1]["id"])
+    assert (rest_of(world, renewal)["status"], rest_of(world, renewal)["total"]) == ("draft", 0)
+    await world.move(minutes=10)
+    await backup.restore()
+    world.stripe.faults.clear()
+    for _ in range(3):
+        await world.catch_up()
+        await world.settle()
+        await world.later(hours=1)
+
+    assert (rest_of(world, renewal)["status"], rest_of(world, renewal)["total"]) == ("paid", 400)
+    assert taken(world) == [600, 400]
+
+
+@pytest.mark.parametrize("linked", [True, False])
+async def test_a_rest_is_not_billed_again(world: World, monkeypatch: pytest.MonkeyPatch, linked: bool) -> None:
+    """The backup knows that a rest is to be billed; its invoice was made after that, and perhaps named on the first."""
+    signup = await world.signup("ok")
+    in_part(world)
+
+    async def away(*args: Any) -> None:
+        raise StripeNotSentError("no worker has come so far yet")
+
+    with monkeypatch.context() as before:
+        before.setattr(remainders, "_issue", away)
+        await world.later(days=31)
+    renewal = str(world.invoices_of(signup.subscription)[-1]["id"])
+    assert [row["state"] for row in await sql.rows("select state from tollbridge.remainder")] == ["wanted"]
+    backup = Backup(world)
+    await backup.take()
+    with monkeypatch.context() as before:
+        if not linked:
+            before.setattr(remainders, "_link", away)
+        await world.later(hours=2)
+    rest = rest_of(world, renewal)
+    assert ("tollbridge_remainder" in world.stripe_invoice(renewal)["metadata"]) is linked
+    await world.move(days=2)
+    await backup.restore()
+    await world.settle()
+    await world.later(days=3)
+
+    assert rest_of(world, renewal)["id"] == rest["id"]
+    assert rest_of(world, renewal)["status"] == "paid"
+    assert (taken(world), await world.open_cases()) == ([600, 400], [])
+
+
+async def test_metadata_that_somebody_copied_make_no_rest(world: World) -> None:
+    """Law 11: a hint. Staff make an invoice that names another one; no credit note of ours stands for it."""
+    signup = await world.signup("ok")
+    client = world.shop.client.v1
+    made = await client.invoices.create_async(
+        {
+            "customer": signup.customer,
+            "collection_method": "send_invoice",
+            "days_until_due": 10,
+            "metadata": {"tollbridge_remainder_of": signup.invoice, "tollbridge_remainder_row": "rem_made_up"},
+        }
+    )
+    await world.settle()
+    await world.later(days=1)
+
+    assert (await world.gateway_invoice(made.id))["remainder_of"] in (None, "")
+    assert await sql.rows("select id from tollbridge.remainder") == []
+    assert (await world.access(signup.subscription))["granted"]
 
 
 # --- a failure that is heard before the success ----------------------------------------------------------------------
