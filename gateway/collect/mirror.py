@@ -16,6 +16,7 @@ from gateway.billing.shapes import SubscriptionShape, billed, id_of, invoice_dig
 from gateway.clock import business_now
 from gateway.collect.unsettled import unsettled
 from gateway.domain.billed import REMAINDER_KEY
+from gateway.domain.forgotten import named
 from gateway.runtime import Runtime
 
 STORE = """
@@ -103,7 +104,8 @@ async def store(account: str, answer: StripeInvoice, *, read_at: datetime, poked
         invoice.created,
         invoice.due_date,
         invoice.paid_at,
-        invoice.metadata.get(REMAINDER_KEY, ""),
+        # By the same test as the look for it: what names no invoice is nobody's rest.
+        named(invoice, REMAINDER_KEY),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from gateway.domain.actions import FindLost
 from gateway.domain.billed import ATTEMPT_KEY, REMAINDER_KEY, REST_OF_KEY, BilledInvoice
 from gateway.domain.rest_actions import TakeUpRest
@@ -21,12 +23,18 @@ def forgotten_rest(view: InvoiceView, invoice: BilledInvoice) -> TakeUpRest | No
     """What its metadata say of a rest, billed by it or of it, and no row of ours does; looked for once (law 11)."""
     if view.rest_looked_for:
         return None
-    of, issued_as = invoice.metadata.get(REST_OF_KEY, ""), invoice.metadata.get(REMAINDER_KEY, "")
+    of, issued_as = named(invoice, REST_OF_KEY), named(invoice, REMAINDER_KEY)
     if of and view.rest_of is None:
         return TakeUpRest(of, invoice.id)
     if issued_as and all(rest.issued_as != issued_as for rest in view.remainders):
         return TakeUpRest(invoice.id, issued_as)
     return None
+
+
+def named(invoice: BilledInvoice, key: str) -> str:
+    """Another invoice that its metadata name: anybody can write there, and it becomes a part of a URL."""
+    told = invoice.metadata.get(key, "")
+    return told if re.fullmatch(r"in_\w{1,200}", told, re.ASCII) and told != invoice.id else ""
 
 
 def askable(view: InvoiceView) -> list[MethodView]:
