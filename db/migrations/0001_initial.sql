@@ -230,6 +230,8 @@ create table tollbridge.invoice (
     looked_for_at timestamptz,                     -- when tries were looked for that a restored database has forgotten
     notes_read_at timestamptz,                     -- when its credit notes were listed last
     balance_back bigint,                           -- of a void one: what came back of the balance it had used
+    names_rest text not null default '',           -- the invoice that bills its rest, as its metadata at Stripe say
+    rest_looked_for_at timestamptz,                -- when what metadata say of a rest was looked for at Stripe
     created_at timestamptz not null,
     poked bigint not null default 0,
     seen bigint not null default 0,

@@ -38,4 +38,6 @@ class Invoice(Pokable, tablename="invoice", schema=SCHEMA, db=DB):
     looked_for_at = at()
     notes_read_at = at()
     balance_back = BigInt(default=None, null=True)
+    names_rest = Text()
+    rest_looked_for_at = at()
     created_at = at()

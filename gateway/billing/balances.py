@@ -14,6 +14,12 @@ RECORDING_KEY: Final = "tollbridge_recording"
 """The metadata key that names our row, by which a transaction is known as ours after its answer was lost (law 11)."""
 
 
+PAYMENT_KEY: Final = "tollbridge_payment"
+"""What the payment is called everywhere (our reference at the processor, or that of a transfer): a database that was
+restored has forgotten its rows, and finds that again. `INVOICE_KEY` is the invoice that it came for."""
+INVOICE_KEY: Final = "tollbridge_invoice"
+
+
 class BalanceShape(msgspec.Struct, frozen=True):
     """One change of a balance."""
 
@@ -31,10 +37,10 @@ CARRY_OF_KEY: Final = "tollbridge_carry_of"
 
 
 async def credit(
-    stripe: StripeClient, customer: str, amount: int, currency: str, about: str, recording: str, key: str
+    stripe: StripeClient, customer: str, amount: int, currency: str, about: str, metadata: Mapping[str, str], key: str
 ) -> BalanceShape:
     """Give a customer credit. Stripe writes what it owes the customer as a negative amount. Raises StripeError."""
-    params = {"amount": -amount, "currency": currency, "description": about, "metadata": {RECORDING_KEY: recording}}
+    params = {"amount": -amount, "currency": currency, "description": about, "metadata": dict(metadata)}
     return await stripe.post(f"/v1/customers/{customer}/balance_transactions", BalanceShape, params, key=key)
 
 

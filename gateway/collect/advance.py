@@ -13,7 +13,7 @@ from db.outbox import Announcement
 from db.poke import Claim, Kind, WakeUp
 from gateway.billing.errors import StripeError
 from gateway.billing.pace import Lane, in_lane
-from gateway.collect import balance, carries, charge, give_up, record, remainders, restored
+from gateway.collect import balance, carries, charge, give_up, record, remainders, restored, restored_rest
 from gateway.collect.load import Loaded, load
 from gateway.collect.turn import CLAIM_MARGIN_S, take_turn
 from gateway.domain.actions import (
@@ -25,18 +25,13 @@ from gateway.domain.actions import (
     CreditBalance,
     CreditRest,
     Done,
-    EmptyRest,
-    FillRest,
     Finalize,
     FindBalance,
     FindCarry,
     FindLost,
-    FindRest,
     FindRestNote,
     GiveUp,
-    IssueRest,
     IssueRestNote,
-    LinkRest,
     MarkSurplus,
     MarkUnknown,
     MatchNote,
@@ -56,6 +51,7 @@ from gateway.domain.decide import decide
 from gateway.domain.lapse import next_closing_at, turns_access
 from gateway.domain.news import news, next_news_at
 from gateway.domain.outdated import outdated
+from gateway.domain.rest_actions import EmptyRest, FillRest, FindRest, IssueRest, LinkRest, TakeUpRest
 from gateway.returns import crossing, rest_notes
 from gateway.runtime import Runtime
 
@@ -125,6 +121,8 @@ async def _step(runtime: Runtime, claim: Claim, loaded: Loaded, action: Action, 
             await remainders.step(runtime, claim, loaded, action, now)
         case CarryOver() | FindCarry():
             await carries.step(runtime, claim, loaded, action, now)
+        case TakeUpRest():
+            await restored_rest.take_up(runtime, claim, loaded, action, now)
         case ReadNotes():
             await crossing.read_notes(runtime, claim, now)
         case MatchNote():

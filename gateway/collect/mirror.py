@@ -15,6 +15,8 @@ from gateway.billing.invoices import StripeInvoice
 from gateway.billing.shapes import SubscriptionShape, billed, id_of, invoice_digest
 from gateway.clock import business_now
 from gateway.collect.unsettled import unsettled
+from gateway.domain.billed import REMAINDER_KEY
+from gateway.domain.forgotten import named
 from gateway.runtime import Runtime
 
 STORE = """
@@ -23,7 +25,7 @@ STORE = """
         -- Of one that bills another's rest it is that one's, which Stripe does not tell.
         subscription = coalesce(nullif($8, ''), subscription),
         billing_reason = $10, digest = $11, currency = $12, amount_due = $13, amount_remaining = $14, total = $15,
-        stripe_created_at = $16, due_date = $17, paid_at = $18
+        stripe_created_at = $16, due_date = $17, paid_at = $18, names_rest = $19
     where account = $1 and id = $2 and (read_at is null or read_at <= $4)
 """
 STORE_DELETED = """
@@ -102,6 +104,8 @@ async def store(account: str, answer: StripeInvoice, *, read_at: datetime, poked
         invoice.created,
         invoice.due_date,
         invoice.paid_at,
+        # By the same test as the look for it: what names no invoice is nobody's rest.
+        named(invoice, REMAINDER_KEY),
     )
 
 

@@ -17,12 +17,13 @@ from db.engine import DB
 from db.ids import derived_key
 from db.poke import Claim, Kind
 from gateway.billing import credit_notes, invoices, lists
+from gateway.billing.client import StripeClient
 from gateway.billing.errors import StripeNotSentError, StripeRefusedError, StripeUnknownError
 from gateway.collect import record
 from gateway.collect.load import Loaded
 from gateway.collect.turn import CLAIM_MARGIN_S
-from gateway.domain.actions import EmptyRest, FillRest, FindRest, IssueRest, LinkRest
 from gateway.domain.billed import REMAINDER_KEY, REST_OF_KEY
+from gateway.domain.rest_actions import EmptyRest, FillRest, FindRest, IssueRest, LinkRest
 from gateway.runtime import Runtime
 
 OUR_KEY: Final = "tollbridge_remainder_row"
@@ -30,8 +31,10 @@ OUR_KEY: Final = "tollbridge_remainder_row"
 LOOK_BACK: Final = timedelta(days=1)
 """Stripe's clock and ours may differ."""
 ROW: Final = """
-    select r.*, i.customer, i.subscription, i.number from tollbridge.remainder r
-    join tollbridge.invoice i on i.account = r.account and i.id = r.invoice where r.account = $1 and r.id = $2
+    select r.*, i.customer, i.subscription, i.number, i.stripe_created_at, n.origin, n.subject
+    from tollbridge.remainder r join tollbridge.invoice i on i.account = r.account and i.id = r.invoice
+        join tollbridge.credit_note n on n.account = r.account and n.id = r.credit_note
+    where r.account = $1 and r.id = $2
 """
 SENDING: Final = """
     update tollbridge.remainder set state = 'sending', tries = tries + 1, sent_at = $3
@@ -87,7 +90,9 @@ async def _issue(runtime: Runtime, claim: Claim, action: IssueRest, now: datetim
     key = derived_key("remainder", claim.account, row["id"], str((tries + 1) // 2))
     stripe = await runtime.stripe(claim.account)
     try:
-        made = await invoices.create(stripe, _draft(row), key)
+        # A database that was restored has forgotten what it made.
+        found = await _stood(stripe, row) if tries == 1 else ""
+        made = found or (await invoices.create(stripe, _draft(row), key)).shape.id
     except StripeRefusedError as error:
         # A repeat may be refused although the first try has made it: it is looked for then.
         await _end(claim, row, "refused" if tries == 1 else "unknown", str(error))
@@ -97,7 +102,7 @@ async def _issue(runtime: Runtime, claim: Claim, action: IssueRest, now: datetim
     except StripeUnknownError as error:
         await _end(claim, row, "unknown", str(error))
     else:
-        await _stands(claim, row, made.shape.id, now)
+        await _stands(claim, row, made, now)
 
 
 async def _find(runtime: Runtime, claim: Claim, action: FindRest, now: datetime) -> None:
@@ -105,14 +110,20 @@ async def _find(runtime: Runtime, claim: Claim, action: FindRest, now: datetime)
     row = await _row(claim, action.remainder)
     async with DB.transaction():
         await poke.hold(claim, runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S)
-    listed = await lists.invoices_of(
-        await runtime.stripe(claim.account), row["customer"], since=row["created_at"] - LOOK_BACK
-    )
-    found = next((one.id for one in listed if one.metadata.get(OUR_KEY) == row["id"]), None)
-    if found is not None:
+    if found := await _stood(await runtime.stripe(claim.account), row):
         await _stands(claim, row, found, now)
     else:
         await sql.rows(BACK, claim.account, row["id"])
+
+
+async def _stood(stripe: StripeClient, row: asyncpg.Record) -> str:
+    """The customer's invoice that bills it: named by our row, or for the same note, which a restored database knows."""
+    since = (row["stripe_created_at"] or row["created_at"]) - LOOK_BACK
+    named = {REST_OF_KEY: row["invoice"], f"tollbridge_{row['origin']}": row["subject"]}
+    for one in await lists.invoices_of(stripe, row["customer"], since=since):
+        if one.metadata.get(OUR_KEY) == row["id"] or named.items() <= one.metadata.items():
+            return one.id
+    return ""
 
 
 async def _link(runtime: Runtime, claim: Claim, loaded: Loaded, action: LinkRest) -> None:
@@ -159,7 +170,8 @@ def _draft(row: asyncpg.Record) -> dict[str, Any]:
         "discounts": "",
         "automatic_tax": {"enabled": False},
         "description": _about(row),
-        "metadata": {OUR_KEY: row["id"], REST_OF_KEY: row["invoice"]},
+        # The note that took it off carries the same subject: what a restored database finds again by.
+        "metadata": {OUR_KEY: row["id"], REST_OF_KEY: row["invoice"], f"tollbridge_{row['origin']}": row["subject"]},
     }
 
 

@@ -260,6 +260,7 @@ async def seen(row: asyncpg.Record) -> InvoiceView:
         remainders=tuple(rows.remainder(r, row["notes"]) for r in row["remainders"]),
         carries=tuple(rows.carry(c, row["notes"]) for c in row["carries"]),
         rest_of=None if row["rest_of"] is None else rows.remainder(row["rest_of"], ()),
+        rest_looked_for=row["rest_looked_for_at"] is not None,
         parts_to_return=tuple(row["parts_to_return"]),
         reopened=row["reopened"],
         lent=rows.lent(row),

@@ -33,7 +33,11 @@ INVOICES: Final = """
             join rest o on r.account = o.account and r.invoice = o.issued_as)
         select 1 from rest join tollbridge.credit_note n on n.account = rest.account and n.id = rest.credit_note
         left join tollbridge.invoice c on c.account = rest.account and c.id = rest.issued_as
-        where n.state = 'issued' and coalesce(c.state, 'due') not in ('paid', 'closed')) as rest_due
+        where n.state = 'issued' and coalesce(c.state, 'due') not in ('paid', 'closed'))
+        -- Stripe names one, and a restored database has not looked for it yet.
+        or (i.names_rest <> '' and i.rest_looked_for_at is null and not exists (
+                select 1 from tollbridge.remainder r where r.account = i.account and r.issued_as = i.names_rest)
+        ) as rest_due
     from tollbridge.invoice i
     where i.account = $1 and i.subscription = any($2) and not exists (
         select 1 from tollbridge.remainder r where r.account = i.account and r.issued_as = i.id)

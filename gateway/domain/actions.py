@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from db.states import CreditNoteOrigin, WaitsFor
+from gateway.domain.rest_actions import EmptyRest, FillRest, FindRest, IssueRest, LinkRest, TakeUpRest
 
 GivingUp: TypeAlias = Literal["mark_uncollectible", "void", "cancel_subscription"]
 
@@ -235,36 +236,6 @@ class FindRestNote(msgspec.Struct, frozen=True):
     note: str
 
 
-class IssueRest(msgspec.Struct, frozen=True):
-    """Make the invoice at Stripe, a draft without lines, that bills anew what was credited."""
-
-    remainder: str
-
-
-class FindRest(msgspec.Struct, frozen=True):
-    """List the customer's invoices: the answer to that was lost."""
-
-    remainder: str
-
-
-class LinkRest(msgspec.Struct, frozen=True):
-    """Name the invoice that bills the rest in the metadata of the one whose rest it is."""
-
-    issued_as: str
-
-
-class FillRest(msgspec.Struct, frozen=True):
-    """Put its lines on the draft that bills a rest."""
-
-    remainder: str
-
-
-class EmptyRest(msgspec.Struct, frozen=True):
-    """The lines on the draft don't come to the rest exactly: take them off, for one plain line."""
-
-    remainder: str
-
-
 class CarryOver(msgspec.Struct, frozen=True):
     """Write what was credited to the customer's balance at Stripe, as owed: the next invoice takes it up."""
 
@@ -366,6 +337,7 @@ Action: TypeAlias = (
     | EmptyRest
     | CarryOver
     | FindCarry
+    | TakeUpRest
     | CreditBalance
     | FindBalance
     | ReadBalance

@@ -27,7 +27,7 @@ from gateway.domain.actions import (
 )
 from gateway.domain.billed import BilledInvoice, StripePayment
 from gateway.domain.cases import ask_human
-from gateway.domain.forgotten import forgotten, next_number
+from gateway.domain.forgotten import forgotten, forgotten_rest, next_number
 from gateway.domain.obstacles import (
     CUSTOMER_DELETED,
     NOT_ANSWERING,
@@ -55,6 +55,8 @@ def decide(view: InvoiceView, now: datetime) -> Action:
     invoice = view.invoice
     if invoice is None or view.stale:
         return Read()
+    if (rest := forgotten_rest(view, invoice)) is not None:
+        return rest
     covered = view.held_money > 0 and view.wanted <= 0 and invoice.status == "open"
     # What is held by hand for a checkout that has ended pays nothing: the attempt beside it is looked after first.
     covered = covered and not (view.receipts and view.abandoned)
@@ -73,8 +75,8 @@ def decide(view: InvoiceView, now: datetime) -> Action:
         if waits and beside is None and invoice.status == "paid":
             beside = returning.crossing(view, invoice, now)
         return beside or step
-    if (rest := remainder.bill(view, invoice, now) or carrying.owe(view, now)) is not None:
-        return rest
+    if (billed := remainder.bill(view, invoice, now) or carrying.owe(view, now)) is not None:
+        return billed
     if view.held_money < 0:
         return reopening.taken_back(view, invoice, now)
     if invoice.status == "draft" and view.rest_of is not None:

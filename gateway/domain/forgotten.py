@@ -1,9 +1,12 @@
-"""Tries that a database restored from a backup may have forgotten."""
+"""Tries, and invoices for a rest, that a database restored from a backup may have forgotten."""
 
 from __future__ import annotations
 
+import re
+
 from gateway.domain.actions import FindLost
-from gateway.domain.billed import ATTEMPT_KEY, BilledInvoice
+from gateway.domain.billed import ATTEMPT_KEY, REMAINDER_KEY, REST_OF_KEY, BilledInvoice
+from gateway.domain.rest_actions import TakeUpRest
 from gateway.domain.view import InvoiceView, MethodView
 
 
@@ -14,6 +17,24 @@ def forgotten(view: InvoiceView, invoice: BilledInvoice) -> FindLost | None:
         return None
     method = min(methods, key=lambda m: (m.position, m.created_at, m.id))
     return FindLost(method.id, method.connection, next_number(view))
+
+
+def forgotten_rest(view: InvoiceView, invoice: BilledInvoice) -> TakeUpRest | None:
+    """What its metadata say of a rest, billed by it or of it, and no row of ours does; looked for once (law 11)."""
+    if view.rest_looked_for:
+        return None
+    of, issued_as = named(invoice, REST_OF_KEY), named(invoice, REMAINDER_KEY)
+    if of and view.rest_of is None:
+        return TakeUpRest(of, invoice.id)
+    if issued_as and all(rest.issued_as != issued_as for rest in view.remainders):
+        return TakeUpRest(invoice.id, issued_as)
+    return None
+
+
+def named(invoice: BilledInvoice, key: str) -> str:
+    """Another invoice that its metadata name: anybody can write there, and it becomes a part of a URL."""
+    told = invoice.metadata.get(key, "")
+    return told if re.fullmatch(r"in_\w{1,200}", told, re.ASCII) and told != invoice.id else ""
 
 
 def askable(view: InvoiceView) -> list[MethodView]:

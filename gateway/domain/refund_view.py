@@ -69,6 +69,14 @@ class NoteView(msgspec.Struct, frozen=True):
     stripe_id: str = ""
 
 
+class StrayNote(msgspec.Struct, frozen=True):
+    """A credit note that somebody made in Stripe, and to which nothing belongs. `asked`: a human decides of it."""
+
+    id: str
+    out_of_band: int
+    asked: bool = False
+
+
 class RefundView(msgspec.Struct, frozen=True):
     """One refund.
 
@@ -94,6 +102,8 @@ class RefundView(msgspec.Struct, frozen=True):
     refundable_if_won: int = 0
     dispute: str = ""
     queues: bool = False
+    strays: tuple[StrayNote, ...] = ()
+    """Of its invoice."""
     open_cases: AbstractSet[str] = frozenset()
     answered_cases: AbstractSet[str] = frozenset()
 

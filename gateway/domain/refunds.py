@@ -22,6 +22,8 @@ UNKNOWN_CASE_AFTER = timedelta(hours=24)
 NOT_SENT_CASE_AFTER = timedelta(hours=24)
 UNHEARD_AGAIN = tuple(timedelta(hours=hours) for hours in (1, 2, 4, 8, 16, 24, 24))
 """Waits after 1, 2, ... refusals because of a dispute that nobody has told of; after the last a human is asked."""
+_NOT_MADE = frozenset({CreditNoteState.WANTED, CreditNoteState.REFUSED, CreditNoteState.VOID})
+"""Where its own credit note is known not to stand."""
 
 
 class Spread(msgspec.Struct, frozen=True):
@@ -67,6 +69,18 @@ class AskForDisputes(msgspec.Struct, frozen=True):
     part: str
 
 
+class TakeNote(msgspec.Struct, frozen=True):
+    """A credit note that somebody made in Stripe is its own: none of ours is made. No call."""
+
+    note: str
+
+
+class AskWhich(msgspec.Struct, frozen=True):
+    """Several may be: a human says of each whether it is, and none of them is carried out by itself. No call."""
+
+    notes: tuple[str, ...]
+
+
 RefundAction: TypeAlias = (
     Spread
     | RefuseRefund
@@ -78,6 +92,8 @@ RefundAction: TypeAlias = (
     | AskForDisputes
     | IssueNote
     | FindNote
+    | TakeNote
+    | AskWhich
     | OpenCase
     | WaitUntil
 )
@@ -268,6 +284,8 @@ def _finish(view: RefundView, now: datetime) -> RefundAction:
         return _told(view, CaseKind.OVERPAID_TO_CUSTOMER, "what was refused went back after all, beside its retry")
     if note is not None and note.state is CreditNoteState.ISSUED and note.amount < view.returned:
         return _told(view, CaseKind.CREDIT_NOTE_REFUSED, "more went back than its credit note says")
+    if (step := _made_in_stripe(view)) is not None:
+        return step
     if view.returned and note is not None and note.state is CreditNoteState.VOID:
         return _told(view, CaseKind.CREDIT_NOTE_VOIDED, "the money went back, and the credit note was voided")
     if view.returned and view.wants_note and (note is None or note.state is not CreditNoteState.ISSUED):
@@ -275,11 +293,25 @@ def _finish(view: RefundView, now: datetime) -> RefundAction:
     return WaitUntil(None, "done" if view.missing <= 0 else "a human was asked")
 
 
+def _made_in_stripe(view: RefundView) -> RefundAction | None:
+    """Somebody has credited in Stripe just what went back: that is its note. None where nobody has, or ours stands."""
+    ours = view.note is not None and view.note.state not in _NOT_MADE
+    strays = [stray for stray in view.strays if stray.out_of_band == view.returned]
+    if not view.returned or not view.wants_note or ours or not strays:
+        return None
+    if len(strays) == 1:
+        return TakeNote(strays[0].id)
+    if unasked := tuple(stray.id for stray in strays if not stray.asked):
+        return AskWhich(unasked)
+    return WaitUntil(None, "somebody says which credit note is its own")
+
+
 def _asks_human(view: RefundView) -> bool:
-    """Whether anybody must look at what was not returned: not where somebody denied it or returned it elsewhere, and
-    not what was begun at the processor and came to nothing there before Stripe was told of it."""
-    untold = view.origin is RefundOrigin.PROCESSOR and view.note is None
-    return view.failure not in ("denied", "made_elsewhere") and not untold
+    """Whether anybody must look at what was not returned: not where somebody denied it or returned it elsewhere.
+
+    So also at what was begun at the processor: whoever did that believes that the payer has the money.
+    """
+    return view.failure not in ("denied", "made_elsewhere")
 
 
 def _told(view: RefundView, kind: CaseKind, reason: str) -> RefundAction:

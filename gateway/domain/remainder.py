@@ -12,12 +12,7 @@ from db.states import RemainderState
 from gateway.domain.actions import (
     Action,
     CaseKind,
-    EmptyRest,
-    FillRest,
     Finalize,
-    FindRest,
-    IssueRest,
-    LinkRest,
     OpenCase,
     Read,
     ReturnPart,
@@ -28,6 +23,7 @@ from gateway.domain.cases import ask_human
 from gateway.domain.noting import NOTE_TRIES_TO_CASE
 from gateway.domain.obstacles import CUSTOMER_DELETED
 from gateway.domain.partial import again_at, lost_note
+from gateway.domain.rest_actions import EmptyRest, FillRest, FindRest, IssueRest, LinkRest
 from gateway.domain.view import InvoiceView, RemainderRow
 from processors.money import to_text
 

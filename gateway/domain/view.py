@@ -266,6 +266,8 @@ class InvoiceView(msgspec.Struct, frozen=True):
     """What was credited of it, and is carried over to the customer's next invoice."""
     rest_of: RemainderRow | None = None
     """It bills what was credited of another invoice."""
+    rest_looked_for: bool = False
+    """What its metadata at Stripe say of a rest was looked for."""
     parts_to_return: tuple[str, ...] = ()
     """The invoices whose rest it bills, as far as what came for them was not returned because of that."""
     reopened: bool = False

@@ -23,6 +23,7 @@ from gateway.domain.noting import DrawUpNote, FindNote, IssueNote
 from gateway.domain.refund_view import RefundView
 from gateway.domain.refunds import (
     AskForDisputes,
+    AskWhich,
     PartUnknown,
     RefundAction,
     RefusePart,
@@ -30,11 +31,12 @@ from gateway.domain.refunds import (
     ResolvePart,
     SendPart,
     Spread,
+    TakeNote,
     decide_refund,
     project_refund,
     settled_cases,
 )
-from gateway.returns import execute, notes
+from gateway.returns import execute, notes, taking
 from gateway.returns.asking import ask_for_disputes
 from gateway.returns.drawing import LineCredit, Wanted, draw_up
 from gateway.returns.spreading import lock_captures, spread_over_captures
@@ -112,6 +114,10 @@ async def _step(runtime: Runtime, claim: Claim, row: asyncpg.Record, action: Ref
                 # Less went back than was asked for, and somebody has accepted that.
                 await _draw_up(runtime, claim, row, amount, now)
             await notes.issue(runtime, claim, row["credit_note"], amount, now)
+        case TakeNote(note=note):
+            await taking.take_note(claim, note, now)
+        case AskWhich(notes=which):
+            await taking.ask_which(claim, which, row["invoice"], now)
         case FindNote():
             await notes.find(runtime, claim, row["credit_note"], now)
         case OpenCase(kind=kind, reason=reason):

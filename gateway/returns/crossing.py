@@ -21,6 +21,7 @@ from gateway.collect.cases import open_case
 from gateway.collect.load import Loaded
 from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.domain.actions import CaseKind, MatchNote, ReturnPart, ReturnSurplus, WantNote
+from gateway.returns import taking
 from gateway.returns.errors import RefundStateError
 from gateway.returns.listed import store_listed
 from gateway.returns.request import RefundAsked, insert_refund
@@ -45,9 +46,12 @@ ALONE: Final = """
             select 1 from tollbridge.attempt t where t.id = refund.attempt and t.surplus)
     order by created_at, id for no key update
 """
-LINK: Final = """
-    update tollbridge.refund set credit_note = $3, wants_note = true
-    where account = $1 and id = $2 and credit_note is null returning id
+# By a refund of which anything stands, or may yet be made.
+SPOKEN_FOR: Final = """
+    select 1 from tollbridge.refund r where r.account = $1 and r.credit_note = $2 and (
+        exists (select 1 from tollbridge.refund_part p where p.refund = r.id and p.state not in ('failed', 'refused'))
+        or r.state not in ('failed', 'refused')
+            and not exists (select 1 from tollbridge.refund_part p where p.refund = r.id))
 """
 LINKED: Final = "select id from tollbridge.refund where account = $1 and credit_note = $2"
 INSTEAD: Final = """
@@ -62,7 +66,6 @@ UNCREDITED: Final = """
         and (n.id is null or n.state in ('wanted', 'refused')) order by d.id limit 1
 """
 OF_DISPUTE: Final = "update tollbridge.dispute set credit_note = $3 where account = $1 and id = $2"
-ASKED: Final = "update tollbridge.credit_note set error = $3 where account = $1 and id = $2"
 NO_LIST: Final = (
     "this processor can't be asked for refunds made in its dashboard: somebody may have made it there already"
 )
@@ -180,8 +183,7 @@ async def match_note(runtime: Runtime, claim: Claim, action: MatchNote, now: dat
         if listable:
             await _carry_out(claim.account, note, "", now)
             return
-        await sql.rows(ASKED, claim.account, action.note, NO_LIST)
-        await open_case(claim.account, CaseKind.CREDIT_NOTE_UNMATCHED, action.note, NO_LIST, now, invoice=claim.id)
+        await taking.ask(claim.account, claim.id, action.note, NO_LIST, now)
 
 
 async def _paired(claim: Claim, note_id: str, now: datetime) -> bool:
@@ -193,10 +195,12 @@ async def _paired(claim: Claim, note_id: str, now: datetime) -> bool:
     assert note is not None, "notes are never deleted"
     if note["state"] != "issued":
         return True
-    found = await sql.rows(ALONE, claim.account, claim.id, note["out_of_band"])
+    if await sql.row(SPOKEN_FOR, claim.account, note_id) is not None:
+        return True
+    found = await _alone(claim.account, claim.id, note["out_of_band"])
     if found:
-        await _desert(claim.account, note_id, found[0]["id"], now)
-        await _link(claim.account, found[0]["id"], note_id, now)
+        await _desert(claim.account, note_id, found[0], now)
+        await taking.link(claim.account, found[0], note_id, now)
         return True
     if await sql.row(LINKED, claim.account, note_id) or await sql.row(DISPUTED, claim.account, note_id):
         return True
@@ -205,7 +209,17 @@ async def _paired(claim: Claim, note_id: str, now: datetime) -> bool:
         await sql.rows(OF_DISPUTE, claim.account, dispute, note_id)
         await poke.poke(Kind.DISPUTE, claim.account, [dispute], now)
         return True
+    if (refund := await taking.crossed(note)) is not None:
+        reason = f"it was made while that of {refund} was on its way, which is of the same amount: it may be for that"
+        await taking.ask(claim.account, claim.id, note_id, reason, now)
+        return True
     return False
+
+
+async def _alone(account: str, invoice: str, amount: int) -> list[str]:
+    """Refunds of this amount to which no credit note belongs: those made at the processor first, then ours."""
+    made_there = [row["id"] for row in await sql.rows(ALONE, account, invoice, amount)]
+    return made_there + await taking.without_note(account, invoice, amount)
 
 
 async def _desert(account: str, note: str, for_refund: str, now: datetime) -> None:
@@ -269,12 +283,14 @@ async def resolve_note(by: Author, account: str, note: str, refund: str | None) 
             raise RefundStateError(f"it is for the dispute {dispute}, by which the payer has the money")
         if refund is None:
             await _carry_out(account, row, by.name, now)
+            # It was not theirs: one that waits for the answer looks for its own again.
+            others = await taking.without_note(account, row["invoice"], row["out_of_band"])
+            await poke.poke(Kind.REFUND, account, others, now)
             await cases.close_by_itself(account, note, [CaseKind.CREDIT_NOTE_UNMATCHED], now)
         else:
-            alone = {r["id"] for r in await sql.rows(ALONE, account, row["invoice"], row["out_of_band"])}
-            if refund not in alone:
-                raise FieldError("refund", "is no refund of this invoice and amount that was made at the processor")
-            await _link(account, refund, note, now)
+            if refund not in await _alone(account, row["invoice"], row["out_of_band"]):
+                raise FieldError("refund", "is no refund of this invoice and amount that has no credit note")
+            await taking.link(account, refund, note, now)
         await by.note(account, "credit_note.resolved", note, after={"refund": refund or "made"})
 
 
@@ -291,12 +307,6 @@ async def _uncredited(note: asyncpg.Record) -> str | None:
     """The dispute of the note's invoice that has taken just its amount, and for which no note stands."""
     found: str | None = await sql.value(UNCREDITED, note["account"], note["invoice"], note["out_of_band"])
     return found
-
-
-async def _link(account: str, refund: str, note: str, now: datetime) -> None:
-    await sql.rows(LINK, account, refund, note)
-    await cases.close_by_itself(account, note, [CaseKind.CREDIT_NOTE_UNMATCHED], now)
-    await poke.poke(Kind.REFUND, account, [refund], now)
 
 
 async def _carry_out(account: str, note: asyncpg.Record, by: str, now: datetime) -> None:

@@ -15,8 +15,8 @@ from db.ids import new_id
 from db.poke import Kind
 from gateway.billing.client import from_unix
 from gateway.billing.credit_notes import NOTE_KEY, CreditNoteShape
-from gateway.returns import notes
 from gateway.returns.beside import poke_disputes
+from gateway.returns.standing import stands
 
 LOCK: Final = "select id from tollbridge.invoice where account = $1 and id = any($2) order by id for no key update"
 OURS: Final = "select id, state from tollbridge.credit_note where account = $1 and id = any($2)"
@@ -50,7 +50,7 @@ async def store_listed(account: str, listed: Sequence[CreditNoteShape], read_at:
     for shape in sorted(listed, key=lambda shape: (shape.created, shape.id)):
         key = (shape.metadata or {}).get(NOTE_KEY, "")
         if key in ours and ours[key] not in ("issued", "void"):
-            await notes.stands(account, key, shape, now)
+            await stands(account, key, shape, now)
         elif shape.invoice_id in known and not (key not in ours and await _is_forgotten(account, shape)):
             await _keep(account, shape, read_at, now)
     refunds = [row["id"] for row in await sql.rows(REFUNDS, account, sorted(known))]

@@ -16,14 +16,17 @@ import msgspec
 from db import poke, sql
 from db.engine import DB
 from db.ids import derived_key, new_id
-from db.poke import Claim, Kind
+from db.poke import Claim
 from db.states import CreditNoteOrigin
 from gateway.billing import credit_notes
-from gateway.billing.client import from_unix
+from gateway.billing.client import StripeClient
 from gateway.billing.credit_notes import NOTE_KEY, CreditNoteShape
 from gateway.billing.errors import StripeNotSentError, StripeRefusedError, StripeUnknownError
+from gateway.clock import business_now
 from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.returns.drawing import Drawn
+from gateway.returns.listed import store_listed
+from gateway.returns.standing import stands
 from gateway.runtime import Runtime
 
 INSERT: Final = """
@@ -49,10 +52,13 @@ BACK: Final = """
     update tollbridge.credit_note set state = 'wanted', sent_at = null
     where account = $1 and id = $2 and state in ('sending', 'unknown')
 """
-ISSUED: Final = """
-    update tollbridge.credit_note set state = $10, stripe_id = $3, number = $4, amount = $5, out_of_band = $6,
-        pre_payment = $7, post_payment = $8, issued_at = $9, read_at = $11, error = ''
-    where account = $1 and id = $2
+
+# Made in Stripe, of this amount, and no refund or dispute belongs to it.
+STRAYS: Final = """
+    select count(*) from tollbridge.credit_note n
+    where n.account = $1 and n.invoice = $2 and n.out_of_band = $3 and n.origin = 'stripe' and n.state = 'issued'
+      and not exists (select 1 from tollbridge.refund f where f.account = n.account and f.credit_note = n.id)
+      and not exists (select 1 from tollbridge.dispute d where d.account = n.account and d.credit_note = n.id)
 """
 
 
@@ -104,8 +110,11 @@ async def issue(runtime: Runtime, claim: Claim, note: str, amount: int, now: dat
     key = derived_key("credit_note", claim.account, note, str((tries + 1) // 2))
     stripe = await runtime.stripe(claim.account)
     try:
-        # A database that was restored has forgotten what it made: it stands under the same subject.
-        made = ours(await credit_notes.of_invoice(stripe, row["invoice"]), row) if tries == 1 else None
+        made, made_there = await _look_first(stripe, claim, row, tries, now)
+        if made_there:
+            # Of whom it is, is decided in the next round.
+            await sql.rows(BACK, claim.account, note)
+            return
         made = made or await credit_notes.create(stripe, params, key)
     except StripeRefusedError as error:
         # A repeat may be refused because the first try has made it: it is looked for then.
@@ -120,6 +129,28 @@ async def issue(runtime: Runtime, claim: Claim, note: str, amount: int, now: dat
             await stands(claim.account, note, made, now)
 
 
+async def _look_first(
+    stripe: StripeClient, claim: Claim, row: asyncpg.Record, tries: int, now: datetime
+) -> tuple[CreditNoteShape | None, bool]:
+    """The note itself, where it stands already, and whether one stands that somebody has made in Stripe for the same.
+
+    A database that was restored has forgotten what it made: it stands under the same subject. And people may credit
+    what they see returned, while our note is on its way.
+    """
+    of_refund = row["origin"] == CreditNoteOrigin.REFUND
+    if tries > 1 and not of_refund:
+        return None, False
+    read_at = await business_now()
+    listed = await credit_notes.of_invoice(stripe, row["invoice"])
+    if (made := ours(listed, row)) is not None or not of_refund:
+        return made, False
+    if all(one.status == "void" or one.out_of_band_amount != row["out_of_band"] for one in listed):
+        return None, False
+    async with DB.transaction():
+        await store_listed(claim.account, listed, read_at, now)
+    return None, bool(await sql.value(STRAYS, claim.account, row["invoice"], row["out_of_band"]))
+
+
 async def find(runtime: Runtime, claim: Claim, note: str, now: datetime) -> None:
     """Look whether a note whose answer was lost stands at Stripe; where it does not, it may be tried again."""
     row = await _note(claim, note)
@@ -132,19 +163,6 @@ async def find(runtime: Runtime, claim: Claim, note: str, now: datetime) -> None
             await stands(claim.account, note, found, now)
         else:
             await sql.rows(BACK, claim.account, note)
-
-
-async def stands(account: str, note: str, shape: CreditNoteShape, now: datetime) -> None:
-    """It stands at Stripe: keep what it came to, and look at its invoice again; in the caller's transaction."""
-    invoice = await sql.value(
-        "select invoice from tollbridge.credit_note where account = $1 and id = $2", account, note
-    )
-    # Invoices are locked before their notes, as everywhere.
-    await poke.poke(Kind.INVOICE, account, [str(invoice)], now, stale=True)
-    made_at = from_unix(shape.created) or now
-    amounts = (shape.total, shape.out_of_band_amount or 0, shape.pre_payment_amount, shape.post_payment_amount)
-    state = "void" if shape.status == "void" else "issued"
-    await sql.rows(ISSUED, account, note, shape.id, shape.number, *amounts, made_at, state, now)
 
 
 def ours(listed: Sequence[CreditNoteShape], row: asyncpg.Record) -> CreditNoteShape | None:

@@ -63,6 +63,10 @@ MOVE: Final = """
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
     on conflict on constraint movement_once do nothing
 """
+MOVED: Final = """
+    select 1 from tollbridge.movement
+    where connection = $1 and processor_id = $2 and kind in ('refund', 'surplus_returned')
+"""
 NOT_SENT_AGAIN: Final = timedelta(seconds=30)
 NOT_SENT_AT_MOST: Final = timedelta(hours=1)
 TAKEN: Final = "select 1 from tollbridge.refund_part where connection = $1 and processor_id = $2 and id <> $3"
@@ -116,6 +120,8 @@ async def _apply(row: asyncpg.Record, outcome: RefundOutcome, now: datetime, *, 
         if was in REFUND_UNRESOLVED:
             await _put_off(row, now)
         return False
+    if was is RefundPartState.FAILED and isinstance(outcome, RefundSucceeded):
+        return await _was_there(row, outcome, now)
     if then not in REFUND_TRANSITIONS[was]:
         return False
     if isinstance(outcome, RefundSucceeded | RefundPending | RefundFailed):
@@ -128,6 +134,18 @@ async def _apply(row: asyncpg.Record, outcome: RefundOutcome, now: datetime, *, 
         if moved is not None:
             await _move(row, moved, outcome, now)
     await _write(row, then, outcome, now)
+    return True
+
+
+async def _was_there(row: asyncpg.Record, outcome: RefundSucceeded, now: datetime) -> bool:
+    """A success is heard of after the failure that followed it: both moved money, and the failure is the last word.
+
+    Whether that was news.
+    """
+    if await _odd(row, outcome) is not None or await sql.row(MOVED, row["connection"], outcome.processor_id):
+        return False
+    await _move(row, MovementKind.REFUND, outcome, now)
+    await _move(row, MovementKind.REFUND_FAILED, outcome, now)
     return True
 
 

@@ -18,7 +18,7 @@ from gateway.collect.cases import open_case
 from gateway.domain.actions import CaseKind
 from gateway.returns.parts import store_part_outcome
 from gateway.returns.request import RefundAsked, insert_refund
-from processors.outcome import RefundPending, RefundSucceeded
+from processors.outcome import RefundFailed, RefundPending, RefundSucceeded
 from processors.values import RefundState
 
 OURS: Final = """
@@ -64,10 +64,13 @@ async def store_told(attempt: asyncpg.Record, connection: str, told: RefundState
     meaning to us. Raises MayBeOursError.
 
     Ours is known by our reference first, then by the processor's id. What we know nothing of began there: the money is
-    on its way, so it stands in our books at once; its credit note waits for whoever may have made one.
+    on its way, or is back already, so it stands in our books at once; its credit note waits for whoever may have made
+    one.
     """
     DB.current("a refund that was told of")
     account = attempt["account"]
+    # Two notices of one refund may come at once: the second must see what the first has stored.
+    await sql.rows(LOCK, attempt["id"])
     found = await sql.row(OURS, connection, told.reference, told.processor_id)
     if found is not None:
         if found["account"] != account:
@@ -77,7 +80,8 @@ async def store_told(attempt: asyncpg.Record, connection: str, told: RefundState
     unnamed = not told.reference and not told.external
     if unnamed and await sql.row(ON_THE_WIRE, attempt["id"], told.amount.amount) is not None:
         raise MayBeOursError(told.processor_id)
-    if not told.processor_id or not isinstance(told.outcome, RefundSucceeded | RefundPending):
+    # A failure is kept too: the notice of the success before it may be slower.
+    if not told.processor_id or not isinstance(told.outcome, RefundSucceeded | RefundPending | RefundFailed):
         return False
     if told.amount.currency != await sql.value(CURRENCY, attempt["id"]):
         reason = f"the refund {told.processor_id} is in {told.amount.currency}, and its charge is not"
@@ -89,7 +93,6 @@ async def store_told(attempt: asyncpg.Record, connection: str, told: RefundState
 
 async def _take_in(attempt: asyncpg.Record, connection: str, told: RefundState, now: datetime) -> None:
     account, invoice = attempt["account"], attempt["invoice"]
-    await sql.rows(LOCK, attempt["id"])
     base = f"{connection}:{told.processor_id}"[:200]
     money = (told.amount.amount, told.amount.currency)
     # Staff gave back what was too much: that is the return which it waited for, and no credit note wants it.

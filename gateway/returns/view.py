@@ -12,7 +12,7 @@ from db import sql
 from db.states import Approval, CreditNoteState, RefundOrigin, RefundPartState, RefundState, known
 from gateway.connections import capabilities_of
 from gateway.domain.policy import Policy
-from gateway.domain.refund_view import NoteView, PartView, RefundView
+from gateway.domain.refund_view import NoteView, PartView, RefundView, StrayNote
 from processors.outcome import RefundRefusal
 
 VIEW: Final = """
@@ -20,6 +20,14 @@ VIEW: Final = """
         n.state as note_state, n.amount as note_amount, n.tries as note_tries, n.sent_at as note_sent_at,
         coalesce(n.stripe_id, '') as note_stripe_id,
         array(select p from tollbridge.refund_part p where p.refund = r.id order by p.number) as parts,
+        array(select s from tollbridge.credit_note s
+              where s.account = r.account and s.invoice = r.invoice and s.origin = 'stripe' and s.state = 'issued'
+                and s.out_of_band > 0
+                and not exists (select 1 from tollbridge.refund f
+                                where f.account = s.account and f.credit_note = s.id)
+                and not exists (select 1 from tollbridge.dispute d
+                                where d.account = s.account and d.credit_note = s.id)
+              order by s.issued_at, s.id) as strays,
         (select coalesce(jsonb_object_agg(p.id, jsonb_build_object('adapter', c.adapter,
                     'room', tollbridge.refundable(p.attempt),
                     'disputed', exists (select 1 from tollbridge.dispute d where d.attempt = p.attempt
@@ -91,6 +99,7 @@ def seen(row: asyncpg.Record) -> RefundView:
         refundable_if_won=row["refundable_if_won"],
         dispute=row["dispute"],
         queues=msgspec.json.decode(row["policies"], type=Policy).refund_in_dispute == "queue",
+        strays=tuple(StrayNote(s["id"], s["out_of_band"], bool(s["error"])) for s in row["strays"]),
         open_cases=frozenset(row["open_cases"]),
         answered_cases=frozenset(row["answered_cases"]),
     )

@@ -30,18 +30,13 @@ from gateway.domain.actions import (
     CreditBalance,
     CreditRest,
     Done,
-    EmptyRest,
-    FillRest,
     Finalize,
     FindBalance,
     FindCarry,
     FindLost,
-    FindRest,
     FindRestNote,
     GiveUp,
-    IssueRest,
     IssueRestNote,
-    LinkRest,
     MarkSurplus,
     MarkUnknown,
     MatchNote,
@@ -60,6 +55,7 @@ from gateway.domain.actions import (
 from gateway.domain.billed import ATTEMPT_KEY, RECEIPT_KEY, REMAINDER_KEY, BilledInvoice, StripePayment
 from gateway.domain.budget import next_within_budget
 from gateway.domain.decide import decide
+from gateway.domain.rest_actions import EmptyRest, FillRest, FindRest, IssueRest, LinkRest
 from gateway.domain.view import (
     FRESH,
     AttemptView,

@@ -25,15 +25,10 @@ from gateway.domain.actions import (
     CreditBalance,
     CreditRest,
     Done,
-    EmptyRest,
-    FillRest,
     Finalize,
     FindCarry,
-    FindRest,
     FindRestNote,
-    IssueRest,
     IssueRestNote,
-    LinkRest,
     OpenCase,
     Record,
     Tag,
@@ -42,6 +37,7 @@ from gateway.domain.actions import (
 from gateway.domain.billed import BilledInvoice, StripePayment
 from gateway.domain.decide import decide
 from gateway.domain.policy import Policy
+from gateway.domain.rest_actions import EmptyRest, FillRest, FindRest, IssueRest, LinkRest
 from gateway.domain.view import CarryRow, InvoiceView, LentView, RemainderRow
 from tests.domain.laws import carried_out, check, run
 from tests.domain.views import DAY, DUE, METHOD, NOW, attempt, holding, invoice, recording, view
