@@ -32,6 +32,7 @@ GRAPHQL = [pytest.param(one, id=one["operation"]) for one in FILES["braintree"][
 each_document = pytest.mark.parametrize("operation", GRAPHQL)
 
 KEYS = {"operation", "method", "path", "headers", "query", "example", "canary"}
+LEFT_OUT = object()
 SOURCE = re.compile(r"^([0-9](\.[0-9])?|fixtures/|RFC ).*\[(S|D|V|M|F|I|3|D/S)\]")
 REASON = re.compile(r"^(?P<keyword>\w+) at (?P<place>[^:]+): .{10,}$")
 CONDITIONS = ("allOf", "anyOf", "oneOf")
@@ -157,6 +158,52 @@ def test_nothing_may_be_added_and_nothing_needed_left_out(operation: Json) -> No
             for name in schema.get("required", []):
                 left = {key: value for key, value in given.items() if key != name}
                 assert ("required", "/") in faults(operation, {part: left})
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "value"),
+    [
+        ("braintree charge", "variables input apiRequestKey", LEFT_OUT),
+        ("braintree charge", "variables input transaction amount", "10.0"),
+        ("braintree charge", "variables input transaction amount", "0.00"),
+        ("braintree charge", "variables input transaction merchantAccountId", LEFT_OUT),
+        ("braintree charge", "variables input transaction orderId", LEFT_OUT),
+        ("braintree charge", "variables input transaction paymentInitiator", "RECURRING_FIRST"),
+        ("braintree charge", "variables input transaction currency", "USD"),
+        ("braintree refund", "variables input apiRequestKey", LEFT_OUT),
+        ("braintree refund", "variables input refund amount", "-5.00"),
+        ("checkout_com charge", "amount", 0),
+        ("checkout_com charge", "amount", "1000"),
+        ("checkout_com charge", "capture", False),
+        ("checkout_com charge", "currency", "usd"),
+        ("checkout_com charge", "merchant_initiated", False),
+        ("checkout_com charge", "payment_type", "Regular"),
+        ("checkout_com charge", "previous_payment_id", LEFT_OUT),
+        ("checkout_com charge", "reference", LEFT_OUT),
+        ("checkout_com charge", "source id", "tok_1"),
+        ("checkout_com refund", "amount", LEFT_OUT),
+        ("gocardless charge", "payments amount", 10.5),
+        ("gocardless charge", "payments links mandate", "BRQ123"),
+        ("gocardless charge", "payments metadata", LEFT_OUT),
+        ("gocardless charge", "payments retry_if_possible", True),
+        ("gocardless charge", "payments retry_if_possible", LEFT_OUT),
+        ("gocardless refund", "refunds links payment", "MD123"),
+        ("mollie charge", "mandateId", LEFT_OUT),
+        ("mollie charge", "metadata", {}),
+        ("mollie charge", "sequenceType", "first"),
+        ("mollie refund", "amount", "5.00"),
+    ],
+)
+def test_a_mistake_that_costs_money_is_refused(name: str, place: str, value: Any) -> None:
+    file, _, wanted = name.partition(" ")
+    operation = next(one for one in FILES[file]["operations"] if one["operation"] == wanted)
+    body = json.loads(json.dumps(operation["example"]["body"]))
+    *way, last = place.split()
+    inside = body
+    for step in way:
+        inside = inside[step]
+    inside.pop(last, None) if value is LEFT_OUT else inside.update({last: value})
+    assert len(faults(operation, {"body": body})) == 1
 
 
 @pytest.mark.parametrize(
