@@ -149,6 +149,8 @@ class Refunds:
     missing: Shape
     listed: Shape
     """A refund of ours and one that somebody made at the processor."""
+    amount: Callable[[httpx.Request], object]
+    """Reads the amount from the request of a refund, as it stands there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,8 +185,8 @@ class Webhooks:
     deliver: Callable[[tuple[Any, ...], Key], RawDelivery]
     told: Mapping[EventKind, Told | Impossible]
     previous: Mapping[str, str] | Impossible
-    also: tuple[Told, ...] = ()
-    """More notifications, told apart from all others."""
+    also: tuple[Told, ...]
+    """More notifications, told apart from all others; at least one of a kind that stands above."""
     changed: tuple[bytes, bytes] | None = None
     takes_repeated_header: bool = False
     """Whether one good signature is enough where its header comes twice, as during a change of the key."""
@@ -193,7 +195,7 @@ class Webhooks:
     tried: tuple[RawDelivery, Reply] | Impossible = Impossible("the processor does not try an address")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Subject:
     """One adapter, ready to be tried.
 

@@ -77,6 +77,7 @@ async def the_order_does_not_matter(subject: Subject, _case: str) -> None:
 async def different_notifications_have_different_keys(subject: Subject, _case: str) -> None:
     """A key stands for one notification for ever: two with one key would lose one. A ping has none."""
     keys: dict[str, int] = {}
+    kinds: list[str] = []
     for number, told in enumerate(_recorded(subject)):
         for notice in await _verified(subject, told):
             if subject.adapter.capabilities.webhook is Webhook.UNSIGNED_PING:
@@ -88,6 +89,9 @@ async def different_notifications_have_different_keys(subject: Subject, _case: s
                     f"notifications {keys[notice.key]} and {number} are told apart by nothing"
                 )
                 keys[notice.key] = number
+            kinds.append(notice.kind)
+    if kinds:
+        assert len(set(kinds)) < len(kinds), "record two notifications of one kind: by their kind alone they are one"
 
 
 @check()

@@ -34,6 +34,7 @@ class Scenario:
     act: Callable[[ProcessorAdapter], Awaitable[Any]]
     expect: Callable[[Any], None]
     sends: bool = True
+    family: str = ""
 
 
 @dataclass
