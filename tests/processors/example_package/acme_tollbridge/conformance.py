@@ -124,6 +124,7 @@ SUBJECT: Final = Subject(
         part=Says(refund("3.50"), 201),
         refused={RefundRefusal.TOO_LATE: error(422, "too_late"), RefundRefusal.EXCEEDS_CAPTURE: error(422, "too_much")},
         another_amount=Says(refund("10.49"), 201),
+        another_reference=Says(refund(reference="rfd_another"), 201),
         again=Says(refund(), 201),
         found=Says({"refunds": [refund()]}),
         missing=Says({"refunds": []}),
