@@ -146,14 +146,14 @@ class Refunds:
     part: Shape
     refused: Mapping[RefundRefusal, Script]
     another_amount: Shape
-    another_reference: Shape
+    another_reference: Shape = Impossible("no answer about another refund is recorded")
     again: Shape
     found: Shape
     missing: Shape
     listed: Shape
     """A refund of ours and one that somebody made at the processor."""
-    amount: Callable[[httpx.Request], object]
-    """Reads the amount from the request of a refund, as it stands there."""
+    amount: Callable[[httpx.Request], object] | None = None
+    """Reads the amount from the request of a refund, where it stands elsewhere than in that of a charge."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,7 +188,7 @@ class Webhooks:
     deliver: Callable[[tuple[Any, ...], Key], RawDelivery]
     told: Mapping[EventKind, Told | Impossible]
     previous: Mapping[str, str] | Impossible
-    also: tuple[Told, ...]
+    also: tuple[Told, ...] = ()
     """More notifications, told apart from all others; at least one of a kind that stands above."""
     changed: tuple[bytes, bytes] | None = None
     takes_repeated_header: bool = False

@@ -206,7 +206,6 @@ def refunds_of(adapter: type[PracticeAdapter]) -> Refunds:
         found=Says(refund()) if asked else never,
         missing=error("refund_not_found", 404) if asked else never,
         listed=Says({"data": [outside, refund()], "has_more": False}),
-        amount=amount,
     )
 
 

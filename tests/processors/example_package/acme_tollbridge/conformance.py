@@ -129,7 +129,6 @@ SUBJECT: Final = Subject(
         found=Says({"refunds": [refund()]}),
         missing=Says({"refunds": []}),
         listed=Says({"refunds": [refund(), refund("1.00", id="ref_staff", reference="")]}),
-        amount=amount,
     ),
     setups=Setups(
         begun=Says(setup("open"), 201),
