@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -13,13 +14,14 @@ from msgspec.structs import replace
 
 from processors.capabilities import Amounts, Capabilities, ReferenceRules
 from processors.conformance.checks import CHECKS
-from processors.conformance.subject import AMOUNT
-from processors.errors import CallError, OutcomeUnknownError, RefusedError
-from processors.money import Exponents
+from processors.conformance.subject import AMOUNT, Impossible, Subject, Told
+from processors.errors import CallError, OutcomeUnknownError, RefusedError, SignatureInvalidError
+from processors.money import Exponents, Money
 from processors.outcome import ChargeOutcome, Found, LookupFailed, LookupOutcome, NotFound, Rejected, Unknown
-from processors.practice import mapping
+from processors.practice import mapping, notices
 from processors.practice.api import PracticeApi
 from processors.practice.client import PracticeAdapter
+from processors.practice.conformance import SUBJECT
 from processors.values import (
     Acknowledgement,
     ChargeQuery,
@@ -35,7 +37,9 @@ from processors.values import (
     Secret,
     SetupCompletion,
     SetupReady,
+    SetupRequest,
     SetupResult,
+    SetupSession,
 )
 from tests.conformance.conftest import failures, with_adapter
 
@@ -220,6 +224,46 @@ class Careless(PracticeApi):
         return charge
 
 
+class TakesAnySignature(PracticeAdapter):
+    async def verify(self, delivery: RawDelivery, *, at: float | None = None) -> tuple[Notice, ...]:
+        return notices.notices(delivery.body)
+
+
+class QuotesItsSecret(PracticeAdapter):
+    async def verify(self, delivery: RawDelivery, *, at: float | None = None) -> tuple[Notice, ...]:
+        try:
+            return await super().verify(delivery, at=at)
+        except SignatureInvalidError:
+            raise SignatureInvalidError(f"not signed with {self._webhook_secret.reveal()}") from None
+
+
+class StumblesOverNonsense(PracticeAdapter):
+    async def verify(self, delivery: RawDelivery, *, at: float | None = None) -> tuple[Notice, ...]:
+        if not delivery.body:
+            raise ValueError("no body")
+        return await super().verify(delivery, at=at)
+
+
+class OpensAnotherSetup(PracticeAdapter):
+    async def begin_setup(self, request: SetupRequest) -> SetupSession:
+        return await super().begin_setup(replace(request, idempotency_key=str(uuid.uuid4())))
+
+
+class AnyAccount(PracticeAdapter):
+    @classmethod
+    def from_config(cls, credentials: Any, options: Any, http: Any, clock: Any) -> Any:
+        account = options.get("account") or "pa_kit"
+        return super().from_config(credentials, {**options, "account": account}, http, clock)
+
+
+def amended(**fields: Any) -> Subject:
+    return dataclasses.replace(SUBJECT, **fields)
+
+
+def without(kind: EventKind) -> dict[EventKind, Told | Impossible]:
+    return {one: told for one, told in SUBJECT.webhooks.told.items() if one is not kind}
+
+
 def declaring(**fields: Any) -> type[PracticeAdapter]:
     class Declares(PracticeAdapter):
         capabilities: ClassVar[Capabilities] = replace(BASE, **fields)
@@ -245,7 +289,7 @@ FAULTS: dict[str, tuple[type[PracticeAdapter], set[str]]] = {
     "the first header counts": (FirstHeaderCounts, {"a_repeated_signature_does_not"}),
     "notices are told apart by kind": (KeyedByKind, {"different_notifications_have_different_keys"}),
     "the first of a batch": (FirstOfABatch, {"a_batch_is_all_of_its_items"}),
-    "what was seen is told otherwise": (Remembers, {"told_again_it_says_the_same"}),
+    "what was seen is told otherwise": (Remembers, {"told_again_it_says_the_same", "the_order_does_not_matter"}),
     "a late failure is a failure": (LateFailureIsAFailure, {"notices"}),
     "all is answered 200": (TakesAllForStored, {"deliveries_are_answered"}),
     "each look gives another method": (AnotherTokenEachTime, {"setups"}),
@@ -254,6 +298,21 @@ FAULTS: dict[str, tuple[type[PracticeAdapter], set[str]]] = {
     "the token is quoted": (QuotesTheToken, {"nothing_secret_shows"}),
     "the adapter prints its secret": (PrintsItself, {"the_adapter_shows_no_secret"}),
     "an empty secret is taken": (EmptySecret, {"a_credential_can_not_be_left_out"}),
+    "no signature is looked at": (
+        TakesAnySignature,
+        {
+            "a_wrong_key_does_not",
+            "no_signature_does_not",
+            "a_changed_body_does_not",
+            "a_changed_second_item_does_not",
+            "a_reserialised_body_does_not",
+            "a_repeated_signature_does_not",
+        },
+    ),
+    "a refusal quotes the secret": (QuotesItsSecret, {"refused_deliveries_show_no_secret"}),
+    "nonsense is another error": (StumblesOverNonsense, {"nonsense_is_refused"}),
+    "each set-up is another": (OpensAnotherSetup, {"a_set_up_is_opened_once"}),
+    "an option may be left out": (AnyAccount, {"an_option_can_not_be_left_out"}),
     "references are too short": (declaring(reference=ReferenceRules(24)), {"our_references_fit"}),
     "a schedule is empty": (declaring(unknown_schedule=()), {"schedules_make_sense"}),
     "calls take an hour": (declaring(call_timeout=timedelta(hours=1)), {"schedules_make_sense"}),
@@ -278,6 +337,40 @@ FAULTS: dict[str, tuple[type[PracticeAdapter], set[str]]] = {
 async def test_a_fault_is_named_and_nothing_else(fault: str) -> None:
     adapter, wanted = FAULTS[fault]
     found = await failures(with_adapter(adapter), nth_replay=4)
+    assert set(found) == wanted, "\n".join(found.values())
+
+
+RECORDED: dict[str, tuple[Subject, set[str]]] = {
+    "no withdrawal": (amended(cancels=Impossible("?")), {"what_is_left_out_is_not_declared"}),
+    "no look-up": (
+        amended(lookups=dataclasses.replace(SUBJECT.lookups, found=Impossible("?"))),
+        {"what_is_declared_is_shown"},
+    ),
+    "no amount with three decimals": (
+        amended(wire={Money(1050, "eur"): 1050, Money(1050, "jpy"): 1050}),
+        {"amounts_of_all_decimals_are_recorded"},
+    ),
+    "another receiver": (amended(account_ref="pa_another"), {"notices"}),
+    "each kind once": (
+        amended(webhooks=dataclasses.replace(SUBJECT.webhooks, also=())),
+        {"different_notifications_have_different_keys"},
+    ),
+    "a kind left out": (
+        amended(webhooks=dataclasses.replace(SUBJECT.webhooks, told=without(EventKind.DISPUTE_WON))),
+        {"each_kind_is_accounted_for"},
+    ),
+    "no description": (amended(descriptions=()), {"what_is_sent_is_described", "the_descriptions_refuse"}),
+    "a credential of nobody's": (
+        amended(credentials={**SUBJECT.credentials, "password": "made_up"}),
+        {"fields_are_told_apart"},
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", RECORDED)
+async def test_what_is_recorded_is_held_to_what_is_declared(fault: str) -> None:
+    subject, wanted = RECORDED[fault]
+    found = await failures(subject, nth_replay=4)
     assert set(found) == wanted, "\n".join(found.values())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import httpx
 from msgspec.structs import replace
 
 from processors.capabilities import KeyPlace
@@ -101,10 +102,15 @@ async def a_set_up_is_opened_once(subject: Subject, _case: str) -> None:
     """Opening a set-up again is the same call, so that a lost answer makes no second one."""
     async with stage(subject, subject.setups.begun) as staged:
         await staged.adapter.begin_setup(asks.setup(subject))
-        first = [(one.method, str(one.url), one.content) for one in staged.asked]
+        first = [_bytes(one) for one in staged.asked]
         await staged.adapter.begin_setup(asks.setup(subject))
-    again = [(one.method, str(one.url), one.content) for one in staged.asked[len(first) :]]
+    again = [_bytes(one) for one in staged.asked[len(first) :]]
     writes = [one for one in staged.asked[: len(first)] if one.method == "POST"]
     if not writes:
         raise InapplicableError("nothing is written")
     assert again == first, "the second time it asks otherwise"
+
+
+def _bytes(request: httpx.Request) -> tuple[object, ...]:
+    """All that leaves, the key's header too."""
+    return request.method, str(request.url), request.headers.multi_items(), request.content
