@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from processors.adyen.mapping import moment, money_of
-from processors.adyen.wire import Item
+from processors.adyen.wire import Entry, Item, entry
 from processors.errors import DeliveryMalformedError
 from processors.money import Money
 from processors.values import DisputeStage, DisputeState, EventKind, MoneyMoved
@@ -64,7 +64,10 @@ def step_of(item: Item) -> Step | None:
     step = STEPS.get(item.event_code)
     if item.success != "true":
         return None
-    if item.event_code == "DISPUTE_DEFENSE_PERIOD_ENDED" and item.additional_data.dispute_status not in LOST_STATUS:
+    if (
+        item.event_code == "DISPUTE_DEFENSE_PERIOD_ENDED"
+        and entry(item.additional_data, Entry.DISPUTE_STATUS) not in LOST_STATUS
+    ):
         return None
     return step
 
@@ -76,7 +79,8 @@ def state(item: Item, step: Step, at: datetime) -> DisputeState:
     """
     if not item.psp_reference or item.amount is None:
         raise DeliveryMalformedError(f"the {item.event_code} notification does not say which dispute, or over how much")
-    money = money_of(item.amount)
+    # unverified: whether `amount` or the unsigned `grossValue` is what was taken (compare with a settlement report).
+    money, data = money_of(item.amount), item.additional_data
     gone = step.stage in (DisputeStage.FUNDS_WITHDRAWN, DisputeStage.LOST)
     moved = MoneyMoved(Money(step.moves * money.amount, money.currency), f"{item.event_code}:{item.psp_reference}", at)
     return DisputeState(
@@ -86,6 +90,6 @@ def state(item: Item, step: Step, at: datetime) -> DisputeState:
         amount=money,
         withdrawn=money if gone else Money(0, money.currency),
         moves=(moved,) if step.moves else (),
-        reason=" ".join(f"{item.additional_data.chargeback_reason_code} {item.reason or ''}".split()),
-        evidence_due_by=moment(item.additional_data.defense_period_ends_at),
+        reason=" ".join(f"{entry(data, Entry.DISPUTE_CODE)} {item.reason or ''}".split()),
+        evidence_due_by=moment(entry(data, Entry.DEFENCE_ENDS)),
     )

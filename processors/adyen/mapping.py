@@ -12,7 +12,7 @@ import msgspec
 from processors.adyen.api import VERSION
 from processors.adyen.config import Settings
 from processors.adyen.declines import DECLINES, ERROR, INVALID_AMOUNT, decline
-from processors.adyen.wire import ApiAmount, ApiPayment, AskedPayment
+from processors.adyen.wire import ApiAmount, ApiPayment, AskedPayment, Entry, entry
 from processors.errors import InexactMoneyError, OutcomeUnknownError
 from processors.money import Exponents, Money, from_minor, to_minor
 from processors.outcome import (
@@ -158,5 +158,6 @@ def refused(payment: ApiPayment, at: datetime) -> Declined | Rejected:
     if payment.result_code == "Error" and code not in DECLINES.classes:
         code = ERROR
     data = payment.additional_data
-    said = decline(code, payment.refusal_reason, data.refusal_reason_raw, data.merchant_advice_code, at)
+    raw, advice = entry(data, Entry.RAW_REASON), entry(data, Entry.ADVICE)
+    said = decline(code, payment.refusal_reason, raw, advice, at)
     return Declined(said, payment.psp_reference)

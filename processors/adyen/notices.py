@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from processors.adyen import disputes, returns, signatures
 from processors.adyen.declines import CANCELLED, CAPTURE_FAILED, INVALID_AMOUNT, code_of, decline
 from processors.adyen.mapping import moment, money_of
-from processors.adyen.wire import Envelope, Item, SignedEvent, TokenEvent
+from processors.adyen.wire import Entry, Envelope, Item, SignedEvent, TokenEvent, entry
 from processors.errors import DeliveryMalformedError, SignatureInvalidError
 from processors.money import Money
 from processors.outcome import Canceled, ChargeOutcome, Declined, Rejected, Succeeded
@@ -143,7 +143,7 @@ def _said(item: Item, at: datetime) -> ProcessorEvent:
     succeeded = item.success == "true"
     match item.event_code:
         case "AUTHORISATION" if item.amount is not None and item.amount.value == 0:
-            return _set_up(item, item.additional_data.token, at)
+            return _set_up(item, entry(item.additional_data, Entry.TOKEN), at)
         case "RECURRING_CONTRACT":
             return _set_up(item, item.psp_reference, at)
         case "AUTHORISATION":
@@ -154,9 +154,9 @@ def _said(item: Item, at: datetime) -> ProcessorEvent:
             return _charge(item, Canceled(item.psp_reference), at)
         case "CAPTURE" if succeeded and (item.reason or "").strip().lower() in RECAPTURED:
             return _moved(item, EventKind.CHARGE_REINSTATED, at)
-        case "CANCEL_OR_REFUND" if succeeded and item.additional_data.action == "cancel":
+        case "CANCEL_OR_REFUND" if succeeded and entry(item.additional_data, Entry.ACTION) == "cancel":
             return _moved(item, EventKind.CHARGE_REVERSED, at)
-        case "CANCEL_OR_REFUND" if item.additional_data.action == "refund":
+        case "CANCEL_OR_REFUND" if entry(item.additional_data, Entry.ACTION) == "refund":
             return _refund(item, at)
         case code if code in REVERSALS and succeeded:
             return _moved(item, EventKind.CHARGE_REVERSED, at)
@@ -187,7 +187,7 @@ def _failed(item: Item, at: datetime) -> Declined | Rejected:
     code = code_of(reason)
     if code == INVALID_AMOUNT:
         return Rejected(f"refused_{code}", "Adyen refused the amount")
-    said = decline(code, reason, data.refusal_reason_raw, data.merchant_advice_code, at)
+    said = decline(code, reason, entry(data, Entry.RAW_REASON), entry(data, Entry.ADVICE), at)
     return Declined(said, item.psp_reference)
 
 

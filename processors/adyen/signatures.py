@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from processors.adyen.wire import Item, TokenEvent
+from processors.adyen.wire import Entry, Item, TokenEvent, entry
 from processors.errors import SignatureInvalidError
 
 HEADER: Final = "hmacsignature"
@@ -50,7 +50,7 @@ def check_item(item: Item, keys: Sequence[bytes]) -> None:
     fields = signed_fields(item)
     if any(":" in field for place, field in enumerate(fields) if place != 3):
         raise SignatureInvalidError("a signed field holds a colon, so that the signature does not say where it ends")
-    _check(item.additional_data.hmac_signature, ":".join(fields).encode(), keys)
+    _check(entry(item.additional_data, Entry.SIGNATURE), ":".join(fields).encode(), keys)
 
 
 def check_body(header: str, body: bytes, keys: Sequence[bytes]) -> None:

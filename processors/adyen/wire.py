@@ -1,11 +1,13 @@
 """Adyen's JSON as it comes: only the fields that we read (descriptions: Checkout v72, Webhooks v1, Tokenization v1).
 
-Values in `additionalData` are strings whatever they mean, and which of them come is set up by the merchant in the
-Customer Area.
+Which entries of `additionalData` come is set up by the merchant in the Customer Area, and none of them is signed: so
+one of another kind than described is no reason to refuse the rest.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from enum import StrEnum
 from typing import Literal
 
 import msgspec
@@ -22,6 +24,25 @@ class ServiceError(msgspec.Struct, frozen=True, rename="camel"):
 class ApiAmount(msgspec.Struct, frozen=True, rename="camel"):
     value: int
     currency: str
+
+
+class Entry(StrEnum):
+    """The entries of `additionalData` that are read."""
+
+    SIGNATURE = "hmacSignature"
+    RAW_REASON = "refusalReasonRaw"
+    ADVICE = "merchantAdviceCode"
+    ACTION = "modification.action"
+    TOKEN = "tokenization.storedPaymentMethodId"  # noqa: S105 (a name)
+    DISPUTE_CODE = "chargebackReasonCode"
+    DISPUTE_STATUS = "disputeStatus"
+    DEFENCE_ENDS = "defensePeriodEndsAt"
+
+
+def entry(data: Mapping[str, object] | None, name: Entry) -> str:
+    """An entry of `additionalData`, which are all texts; empty where it's absent."""
+    value = None if data is None else data.get(name)
+    return value if isinstance(value, str) else ""
 
 
 # Set-ups and stored payment methods
@@ -71,11 +92,6 @@ class ApiAction(Unprinted, frozen=True, rename="camel"):
     url: str = ""
 
 
-class PaymentData(msgspec.Struct, frozen=True, rename="camel"):
-    refusal_reason_raw: str = ""
-    merchant_advice_code: str = ""
-
-
 class ApiPayment(msgspec.Struct, frozen=True, rename="camel"):
     """The answer to `POST /payments`: 200 also where the payment is refused."""
 
@@ -85,7 +101,7 @@ class ApiPayment(msgspec.Struct, frozen=True, rename="camel"):
     amount: ApiAmount | None = None
     refusal_reason: str = ""
     refusal_reason_code: str = ""
-    additional_data: PaymentData = PaymentData()
+    additional_data: Mapping[str, object] | None = None
     action: ApiAction | None = None
 
 
@@ -118,19 +134,6 @@ class AskedRefund(msgspec.Struct, frozen=True, rename="camel"):
 # Webhooks
 
 
-class ItemData(Unprinted, frozen=True, rename="camel"):
-    """What of an item's `additionalData` is read; nothing of it is signed."""
-
-    hmac_signature: str = ""
-    refusal_reason_raw: str = ""
-    merchant_advice_code: str = ""
-    action: str = msgspec.field(name="modification.action", default="")
-    token: str = msgspec.field(name="tokenization.storedPaymentMethodId", default="")
-    chargeback_reason_code: str = ""
-    defense_period_ends_at: str = ""
-    dispute_status: str = ""
-
-
 class Item(Unprinted, frozen=True, rename="camel"):
     """One notification of a standard webhook. `success` is a word, not a boolean."""
 
@@ -143,7 +146,7 @@ class Item(Unprinted, frozen=True, rename="camel"):
     merchant_reference: str | None = None
     amount: ApiAmount | None = None
     reason: str | None = None
-    additional_data: ItemData = ItemData()
+    additional_data: Mapping[str, object] | None = None
 
 
 class ItemWrapper(Unprinted, frozen=True, rename="camel"):

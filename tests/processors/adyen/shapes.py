@@ -47,11 +47,10 @@ CREDENTIALS = {"api_key": API_KEY, "hmac_key": HMAC_KEY}
 def make_adapter(
     http: httpx.AsyncClient | None = None,
     credentials: Mapping[str, str] = CREDENTIALS,
-    now: datetime = START,
-    **options: str,
+    options: Mapping[str, str] = {},
 ) -> AdyenAdapter:
     secrets = {name: Secret(value) for name, value in credentials.items()}
-    return AdyenAdapter.from_config(secrets, OPTIONS | options, http or httpx.AsyncClient(), lambda: now)
+    return AdyenAdapter.from_config(secrets, {**OPTIONS, **options}, http or httpx.AsyncClient(), lambda: START)
 
 
 def charge_request(**changed: Any) -> ChargeRequest:

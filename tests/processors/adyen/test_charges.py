@@ -35,12 +35,12 @@ from tests.processors.adyen.shapes import (
     API_KEY,
     PSP,
     SHOPPER,
-    START,
     TOKEN,
     charge_request,
     examples,
     paid,
 )
+from tests.processors.conftest import START
 
 USD = Money(1000, "usd")
 

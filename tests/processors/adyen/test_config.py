@@ -62,7 +62,7 @@ def test_where_the_api_is(options: dict[str, str], url: str) -> None:
 )
 def test_an_option_that_can_not_work_is_named(options: dict[str, str], named: str) -> None:
     with pytest.raises(ConfigurationError, match=named):
-        make_adapter(**options)
+        make_adapter(options=options)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ async def test_a_check_that_fails(
 
 
 async def test_another_kind_of_method_is_another_connection(adyen: respx.MockRouter) -> None:
-    adapter = make_adapter(payment_method_type="sepadirectdebit")
+    adapter = make_adapter(options={"payment_method_type": "sepadirectdebit"})
     assert b'"type":"sepadirectdebit"' in adapter.prepare_charge(charge_request()).body
 
 

@@ -28,7 +28,6 @@ from tests.processors.adyen.shapes import (
     NOON,
     PSP,
     REFUND_PSP,
-    START,
     TOKEN,
     Json,
     delivery,
@@ -41,6 +40,7 @@ from tests.processors.adyen.shapes import (
     token_event,
     webhook,
 )
+from tests.processors.conftest import START
 
 USD = Money(1000, "usd")
 OUT = Money(-1000, "usd")
@@ -77,6 +77,12 @@ async def test_a_payment_that_was_refused(
     said = event.outcome.decline
     assert (said.processor_code, said.decline_class, said.network_advice) == (code, decline_class, "21")
     assert event.outcome.processor_id == PSP
+
+
+async def test_an_entry_of_another_kind_is_no_reason_to_miss_the_rest(adapter: AdyenAdapter) -> None:
+    data = {"refusalReasonRaw": None, "merchantAdviceCode": 3, "metadata": {"a": "b"}, "defensePeriodEndsAt": "soon"}
+    for code in ("AUTHORISATION", "CHARGEBACK"):
+        assert (await event_of(adapter, item(code, data=data))).kind is not EventKind.IGNORED
 
 
 async def test_an_amount_that_adyen_refuses_is_our_fault(adapter: AdyenAdapter) -> None:

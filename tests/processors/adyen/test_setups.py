@@ -96,7 +96,9 @@ async def test_a_hosted_set_up(adyen: respx.MockRouter) -> None:
     made = {**MADE, "url": "https://eu.adyenlink.example/made-up"}
     adyen.post("/sessions").respond(201, json=made)
     async with httpx.AsyncClient() as http:
-        session = await make_adapter(http, mode="hosted", client_key="", country="NL").begin_setup(REQUEST)
+        session = await make_adapter(http, options={"mode": "hosted", "client_key": "", "country": "NL"}).begin_setup(
+            REQUEST
+        )
     sent = json.loads(adyen.calls.last.request.content)
     assert (sent["mode"], sent["countryCode"]) == ("hosted", "NL")
     assert session.redirect_url == "https://eu.adyenlink.example/made-up"

@@ -155,7 +155,9 @@ async def test_a_token_stands_in_no_key(adapter: AdyenAdapter) -> None:
 
 @pytest.mark.parametrize("live", ["true", "false"])
 async def test_live_and_test_are_kept_apart(live: str) -> None:
-    adapter = make_adapter(environment="live", live_prefix="1797a841fbb37ca7-Example", client_key="live_MADEUP")
+    adapter = make_adapter(
+        options={"environment": "live", "live_prefix": "1797a841fbb37ca7-Example", "client_key": "live_MADEUP"}
+    )
     sent = delivery(webhook(signed(item("AUTHORISATION")), live=live))
     if live == "true":
         assert await adapter.verify(sent)
