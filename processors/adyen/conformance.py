@@ -210,6 +210,7 @@ REFUNDS: Final = Refunds(
     part=Says(refund(amount=amount(PART)), 201),
     refused={RefundRefusal.OTHER: error("167")},
     another_amount=Says(refund(amount=amount(AMOUNT - 1)), 201),
+    another_reference=Says(refund(reference=MARK + "rfd_of_another"), 201),
     again=Says(refund(), 201, headers={"idempotency-key": key("refund")}),
     found=NEVER,
     missing=NEVER,

@@ -188,6 +188,20 @@ async def test_a_token_webhook_signs_its_raw_body(adapter: AdyenAdapter) -> None
             await adapter.verify(each)
 
 
+async def test_what_tells_two_token_webhooks_apart(adapter: AdyenAdapter) -> None:
+    told = token_event()
+    others = [
+        token_event("recurring.token.created"),
+        token_event(eventId="EVTANOTHER"),
+        token_event(createdAt="2027-03-02T13:00:00+01:00"),
+        token_event(data=told["data"] | {"storedPaymentMethodId": "TKNANOTHER"}),
+        token_event(data=told["data"] | {"merchantAccount": "AnotherShop"}),
+    ]
+    keys = [(await adapter.verify(signed_body(one)))[0].key for one in (told, *others)]
+    assert len(set(keys)) == len(keys)
+    assert (await adapter.verify(signed_body(told | {"version": "2"})))[0].key == keys[0]
+
+
 async def test_each_webhook_has_a_key_of_its_own() -> None:
     adapter = make_adapter(credentials=CREDENTIALS | {"token_hmac_key": OTHER_KEY})
     assert await adapter.verify(signed_body(token_event(), OTHER_KEY))
