@@ -93,6 +93,10 @@ def echo(request: httpx.Request) -> Json:
     return charge(amount=asked["amount"], amount_captured=asked["amount"], currency=asked["currency"])
 
 
+def amount(request: httpx.Request) -> object:
+    return json.loads(request.content)["amount"]
+
+
 def declined(code: str) -> Says:
     return Says(charge("failed", decline={"code": code, "message": DECLINE_MESSAGE}), 201)
 
@@ -120,9 +124,9 @@ EVENTS: Final[Mapping[EventKind, tuple[str, Json]]] = {
 }
 
 
-def told(kind: EventKind) -> Told:
+def told(kind: EventKind, nth: int = 1) -> Told:
     named, data = EVENTS[kind]
-    return Told({"id": f"pevt_{kind}", "type": named, "account": ACCOUNT, "created": AT, "data": data})
+    return Told({"id": f"pevt_{kind}_{nth}", "type": named, "account": ACCOUNT, "created": AT, "data": data})
 
 
 def pinged(kind: EventKind) -> Told:
@@ -197,6 +201,7 @@ def refunds_of(adapter: type[PracticeAdapter]) -> Refunds:
         part=Says(refund(status, amount=PART), 201),
         refused={reason: error(code) for code, reason in REFUSALS.items()},
         another_amount=Says(refund(status, amount=AMOUNT - 1), 201),
+        another_reference=Says(refund(status, reference="rfd_another"), 201),
         again=Says(refund(status)),
         found=Says(refund()) if asked else never,
         missing=error("refund_not_found", 404) if asked else never,
@@ -230,8 +235,10 @@ POLLED: Final[Script] = (
 
 def webhooks_of(adapter: type[PracticeAdapter]) -> Webhooks:
     unsigned = adapter.capabilities.webhook is Webhook.UNSIGNED_PING
+    again = EventKind.CHARGE_SUCCEEDED
     return Webhooks(
         deliver=ping if unsigned else deliver,
+        also=(pinged(again) if unsigned else told(again, 2),),
         told={kind: pinged(kind) if unsigned else told(kind) for kind in adapter.capabilities.events},
         previous=Impossible("while its key is changed, the practice processor signs with both"),
     )
@@ -251,7 +258,7 @@ def subject(adapter: type[PracticeAdapter]) -> Subject:
         method=PaymentMethodReference(Secret(TOKEN), Secret(CUSTOMER)),
         charge_id=CHARGE,
         refund_id=REFUND,
-        amount=lambda request: json.loads(request.content)["amount"],
+        amount=amount,
         wire={Money(1050, "eur"): 1050, Money(1050, "jpy"): 1050, Money(1050, "kwd"): 1050, Money(500, "isk"): 5},
         inexpressible=(Money(150, "isk"),),
         charges=charges_of(adapter),

@@ -82,6 +82,7 @@ async def _refused(subject: Subject, field: str, credentials: object, options: o
         async with stage(subject, credentials=credentials, options=options):  # type: ignore[arg-type]
             pass
     except ConfigurationError as error:
-        assert field in str(error), f"the error does not name {field}: {error}"
+        named = str(error).partition(" ")[0].rstrip(":")
+        assert named == field, f"the error does not begin with {field}: {error}"
         return
     raise AssertionError(f"{field} is missing or wrong, and an adapter was made")

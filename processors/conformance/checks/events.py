@@ -27,13 +27,8 @@ async def each_kind_is_accounted_for(subject: Subject, case: str) -> None:
         raise InapplicableError(told.why if isinstance(told, Impossible) else "declared as impossible")
 
 
-def _recorded(subject: Subject) -> list[Told]:
-    told = [one for one in subject.webhooks.told.values() if isinstance(one, Told)]
-    return [*told, *subject.webhooks.also]
-
-
 def _numbers(subject: Subject) -> Iterable[str]:
-    return [str(number) for number in range(len(_recorded(subject)))]
+    return [str(number) for number in range(len(subject.recorded))]
 
 
 async def _verified(subject: Subject, told: Told) -> tuple[Notice, ...]:
@@ -49,7 +44,7 @@ async def _parsed(subject: Subject, told: Told, notice: Notice) -> tuple[Process
 @check(_numbers)
 async def told_again_it_says_the_same(subject: Subject, case: str) -> None:
     """The same notification gives the same key and the same events, by an adapter that has seen nothing."""
-    told = _recorded(subject)[int(case)]
+    told = subject.recorded[int(case)]
     first, again = await _verified(subject, told), await _verified(subject, told)
     assert first, "a delivery without a notice"
     assert [one.key for one in first] == [one.key for one in again], "it has another key the second time"
@@ -61,7 +56,7 @@ async def told_again_it_says_the_same(subject: Subject, case: str) -> None:
 async def the_order_does_not_matter(subject: Subject, _case: str) -> None:
     """What a notification says does not depend on what came before it."""
 
-    async def all_of(recorded: list[Told]) -> dict[int, list[tuple[ProcessorEvent, ...]]]:
+    async def all_of(recorded: tuple[Told, ...]) -> dict[int, list[tuple[ProcessorEvent, ...]]]:
         said = {}
         for told in recorded:
             async with stage(subject, told.fetched) as staged:
@@ -69,15 +64,15 @@ async def the_order_does_not_matter(subject: Subject, _case: str) -> None:
                 said[id(told)] = [await staged.adapter.parse(notice) for notice in notices]
         return said
 
-    recorded = _recorded(subject)
-    assert await all_of(recorded) == await all_of(list(reversed(recorded)))
+    assert await all_of(subject.recorded) == await all_of(subject.recorded[::-1])
 
 
 @check()
 async def different_notifications_have_different_keys(subject: Subject, _case: str) -> None:
     """A key stands for one notification for ever: two with one key would lose one. A ping has none."""
     keys: dict[str, int] = {}
-    for number, told in enumerate(_recorded(subject)):
+    kinds: list[str] = []
+    for number, told in enumerate(subject.recorded):
         for notice in await _verified(subject, told):
             if subject.adapter.capabilities.webhook is Webhook.UNSIGNED_PING:
                 assert notice.key is None, "a ping says the same about different things: nothing dedupes it"
@@ -88,12 +83,15 @@ async def different_notifications_have_different_keys(subject: Subject, _case: s
                     f"notifications {keys[notice.key]} and {number} are told apart by nothing"
                 )
                 keys[notice.key] = number
+            kinds.append(notice.kind)
+    if kinds:
+        assert len(set(kinds)) < len(kinds), "record two notifications of one kind: by their kind alone they are one"
 
 
 @check()
 async def a_batch_is_all_of_its_items(subject: Subject, _case: str) -> None:
     """Where one delivery brings several notifications, each becomes a notice."""
-    recorded = _recorded(subject)
+    recorded = subject.recorded
     if not subject.adapter.capabilities.batch:
         raise InapplicableError("a delivery brings one notification")
     single = [notice for told in recorded[:2] for notice in await _verified(subject, told)]
@@ -107,7 +105,7 @@ async def a_batch_is_all_of_its_items(subject: Subject, _case: str) -> None:
 async def nothing_impossible_is_told(subject: Subject, _case: str) -> None:
     """No notification gives an event of a kind that is declared impossible."""
     impossible = subject.adapter.capabilities.impossible_events
-    for told in _recorded(subject):
+    for told in subject.recorded:
         for notice in await _verified(subject, told):
             kinds = {event.kind for event in await _parsed(subject, told, notice)} & impossible
             assert not kinds, f"{', '.join(kinds)} is declared impossible"

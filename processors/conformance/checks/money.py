@@ -8,7 +8,7 @@ from processors.conformance import asks
 from processors.conformance.checks.check import check
 from processors.conformance.scenarios.scenario import InapplicableError
 from processors.conformance.stage import stage
-from processors.conformance.subject import Says, Subject
+from processors.conformance.subject import Impossible, Says, Subject
 from processors.money import STRIPE, Money
 
 USUAL = {0: ("jpy", "krw", "clp", "vnd"), 2: ("eur", "usd", "gbp"), 3: ("kwd", "bhd", "jod", "tnd", "omr")}
@@ -16,17 +16,23 @@ USUAL = {0: ("jpy", "krw", "clp", "vnd"), 2: ("eur", "usd", "gbp"), 3: ("kwd", "
 
 
 def _wired(subject: Subject) -> Iterable[str]:
-    return [f"{money.amount} {money.currency}" for money in subject.wire]
+    calls = ("charge",) if isinstance(subject.refunds, Impossible) else ("charge", "refund")
+    return [f"{call} {money.amount} {money.currency}" for call in calls for money in subject.wire]
 
 
 @check(_wired)
 async def amounts_stand_as_recorded(subject: Subject, case: str) -> None:
-    """An amount stands in the charge as the processor writes it."""
-    amount, currency = case.split()
+    """An amount stands in a charge and in a refund as the processor writes it."""
+    call, amount, currency = case.split()
     money = Money(int(amount), currency)
+    elsewhere = None if isinstance(subject.refunds, Impossible) else subject.refunds.amount
+    read = elsewhere if call == "refund" and elsewhere else subject.amount
     async with stage(subject, Says({}, 503)) as staged:
-        await staged.adapter.charge(staged.adapter.prepare_charge(asks.charge(subject, amount=money)))
-    found, wanted = subject.amount(staged.asked[0]), subject.wire[money]
+        if call == "charge":
+            await staged.adapter.charge(staged.adapter.prepare_charge(asks.charge(subject, amount=money)))
+        else:
+            await staged.adapter.refund(staged.adapter.prepare_refund(asks.refund(subject, amount=money)))
+    found, wanted = read(staged.asked[0]), subject.wire[money]
     assert (type(found), found) == (type(wanted), wanted), f"{found!r} was sent, and {wanted!r} is right"
 
 

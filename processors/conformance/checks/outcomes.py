@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from processors.conformance.checks.check import check
-from processors.conformance.scenarios import FAMILIES, scenarios
+from processors.conformance.scenarios import scenarios
 from processors.conformance.scenarios.scenario import play
 from processors.conformance.subject import Subject
 
 
 def _named(family: str) -> Callable[[Subject], Iterable[str]]:
-    return lambda subject: [one.name for one in FAMILIES[family](subject)]
+    return lambda subject: [name for name, one in scenarios(subject).items() if one.family == family]
 
 
 async def _hold(subject: Subject, name: str) -> None:

@@ -6,6 +6,8 @@ They are played three times: for their outcome, for what was sent, and for what 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
 
 from processors.conformance.scenarios import charges, lookups, notices, refunds, setups
 from processors.conformance.scenarios.scenario import Scenario
@@ -20,6 +22,7 @@ FAMILIES = {
 }
 
 
+@lru_cache(maxsize=8)
 def scenarios(subject: Subject) -> Mapping[str, Scenario]:
     """All of them, by their names."""
-    return {one.name: one for family in FAMILIES.values() for one in family(subject)}
+    return {one.name: replace(one, family=family) for family, written in FAMILIES.items() for one in written(subject)}

@@ -34,6 +34,7 @@ class Scenario:
     act: Callable[[ProcessorAdapter], Awaitable[Any]]
     expect: Callable[[Any], None]
     sends: bool = True
+    family: str = ""
 
 
 @dataclass
@@ -102,6 +103,8 @@ BROKEN: Final[Mapping[str, Script]] = MappingProxyType(
     }
 )
 """Answers after which nobody knows what was done."""
+
+JSON_OF_NOTHING: Final = frozenset({"200 and an empty object", "200 and a list"})
 
 
 class _Cut(httpx.AsyncByteStream):
