@@ -16,7 +16,7 @@ import httpx
 from processors.adyen import config, mapping, notices, returns, setups
 from processors.adyen.api import VERSION, WRONG_ACCOUNT, AdyenApi, error_code, segment
 from processors.adyen.declines import DECLINES
-from processors.adyen.wire import ApiPayment, ApiRefund, ApiSession
+from processors.adyen.wire import ApiOffer, ApiPayment, ApiRefund, ApiSession
 from processors.capabilities import (
     Capabilities,
     Idempotency,
@@ -132,7 +132,7 @@ class AdyenAdapter:
         Raises CallError, and ConfigurationError for an account that the key is not for.
         """
         try:
-            await self._api.send(mapping.check_call(self._settings), "/paymentMethods")
+            (await self._api.send(mapping.check_call(self._settings), "/paymentMethods")).decode(ApiOffer)
         except RefusedError as error:
             if error.code == WRONG_ACCOUNT:
                 raise ConfigurationError("account: the API key is not for this merchant account") from None

@@ -45,6 +45,12 @@ def entry(data: Mapping[str, object] | None, name: Entry) -> str:
     return value if isinstance(value, str) else ""
 
 
+class ApiOffer(msgspec.Struct, frozen=True, rename="camel"):
+    """What the merchant account offers; none of it is read, but that it's such an answer."""
+
+    payment_methods: tuple[msgspec.Raw, ...] = ()
+
+
 # Set-ups and stored payment methods
 
 

@@ -106,6 +106,12 @@ async def test_a_check_that_fails(
         await adapter.check()
 
 
+async def test_a_page_is_no_check(adyen: respx.MockRouter, adapter: AdyenAdapter) -> None:
+    adyen.post("/paymentMethods").respond(200, text="<html>Welcome</html>")
+    with pytest.raises(OutcomeUnknownError):
+        await adapter.check()
+
+
 async def test_another_kind_of_method_is_another_connection(adyen: respx.MockRouter) -> None:
     adapter = make_adapter(options={"payment_method_type": "sepadirectdebit"})
     assert b'"type":"sepadirectdebit"' in adapter.prepare_charge(charge_request()).body
