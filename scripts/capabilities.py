@@ -126,6 +126,7 @@ ROWS: Final[Mapping[str, Callable[[Capabilities], str]]] = {
     "may be undone later": lambda it: f"for {_span(it.reversal_window)}" if it.reversal_window else "–",
     "refunds": _refunds,
     "refunds can be listed": lambda it: _yes(it.lists_refunds),
+    "takes lines and tax": lambda it: _yes(it.takes_lines),
     "webhooks": lambda it: WEBHOOKS[it.webhook] + (", in batches" if it.batch else ""),
     "polled": lambda it: _kinds(it.polled_events),
     "can't be known": lambda it: _kinds(it.impossible_events),

@@ -22,6 +22,7 @@ import processors
 Json = dict[str, Any]
 FOLDER = Path(processors.__file__).parent / "conformance" / "schemas"
 FILES = {file.stem: json.loads(file.read_text()) for file in sorted(FOLDER.glob("*.json"))}
+FILES.pop("practice")  # whose description stands in the sandbox, and which no facts tell of
 OPERATIONS = [
     pytest.param(operation, id=f"{name}-{operation['operation']}")
     for name, file in FILES.items()

@@ -84,7 +84,7 @@ def shown(subject: Subject, event: ProcessorEvent) -> None:
 def _fits(event: ProcessorEvent) -> None:
     """A charge event either proves an outcome that is its own, or leaves it to be asked for."""
     match event.kind:
-        case EventKind.CHARGE_SUCCEEDED:
+        case EventKind.CHARGE_SUCCEEDED | EventKind.CHARGE_SETTLED:
             assert event.outcome is None or isinstance(event.outcome, Succeeded), repr(event.outcome)
         case EventKind.CHARGE_FAILED:
             assert not isinstance(event.outcome, Succeeded), repr(event.outcome)
