@@ -336,7 +336,7 @@ FAULTS: dict[str, tuple[type[PracticeAdapter], set[str]]] = {
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_a_fault_is_named_and_nothing_else(fault: str) -> None:
     adapter, wanted = FAULTS[fault]
-    found = await failures(with_adapter(adapter), nth_replay=4)
+    found = await failures(with_adapter(adapter), nth_replay=2)
     assert set(found) == wanted, "\n".join(found.values())
 
 
@@ -370,7 +370,7 @@ RECORDED: dict[str, tuple[Subject, set[str]]] = {
 @pytest.mark.parametrize("fault", RECORDED)
 async def test_what_is_recorded_is_held_to_what_is_declared(fault: str) -> None:
     subject, wanted = RECORDED[fault]
-    found = await failures(subject, nth_replay=4)
+    found = await failures(subject, nth_replay=2)
     assert set(found) == wanted, "\n".join(found.values())
 
 
