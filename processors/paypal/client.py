@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, ClassVar, Final, Self
+from datetime import date, datetime
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import httpx
 from msgspec.structs import replace
 
-from processors.capabilities import (
-    Capabilities,
-    Idempotency,
-    Lookup,
-    ReferenceRules,
-    RefundMode,
-    Refunds,
-    Replay,
-    Webhook,
-)
+from processors.capabilities import Capabilities
 from processors.declines import DeclineTable
 from processors.errors import ConfigurationError, DeliveryMalformedError, OutcomeUnknownError, RefusedError
 from processors.money import Exponents
@@ -34,7 +25,7 @@ from processors.outcome import (
     RefundOutcome,
     Succeeded,
 )
-from processors.paypal import history, mapping, money, notices, returns, vault
+from processors.paypal import history, mapping, money, notices, profile, returns, vault
 from processors.paypal.api import PayPalApi, segment
 from processors.paypal.certificates import Certificates
 from processors.paypal.declines import DECLINES
@@ -79,89 +70,17 @@ from processors.values import (
 if TYPE_CHECKING:
     from processors.interface import Clock, ProcessorAdapter
 
-HOSTS: Final[Mapping[str, str]] = {
-    "test": "https://api-m.sandbox.paypal.com",
-    "live": "https://api-m.paypal.com",
-}
-CERTIFICATE_HOSTS: Final[Mapping[str, frozenset[str]]] = {
-    "test": frozenset({"https://api.sandbox.paypal.com", "https://api-m.sandbox.paypal.com"}),
-    "live": frozenset({"https://api.paypal.com", "https://api-m.paypal.com"}),
-}
-"""The hosts of one environment vouch for nothing in the other: a test event can't pass for a live one."""
-
-CALL_TIMEOUT: Final = timedelta(seconds=45)
-
-OPTION_PATTERNS: Final[Mapping[str, str]] = {
-    "environment": "test|live",
-    "account": "[2-9A-HJ-NP-Z]{13}",
-    "client_id": "[!-~]{1,256}",
-    "webhook_id": "[A-Za-z0-9]{1,50}",
-}
-"""`account` is the merchant id (`payee.merchant_id`). PayPal's simulator signs for `WEBHOOK_ID`, which is no webhook's."""
-
-SCHEDULE: Final = (
-    timedelta(seconds=10),
-    timedelta(minutes=1),
-    timedelta(minutes=5),
-    timedelta(minutes=15),
-    timedelta(hours=1),
-)
-
-EVENTS: Final = frozenset(
-    {
-        EventKind.CHARGE_SUCCEEDED,
-        EventKind.CHARGE_FAILED,
-        EventKind.CHARGE_PENDING,
-        EventKind.CHARGE_REVERSED,
-        EventKind.REFUND_CREATED,
-        EventKind.REFUND_SUCCEEDED,
-        EventKind.REFUND_FAILED,
-        EventKind.DISPUTE_INQUIRY,
-        EventKind.DISPUTE_OPENED,
-        EventKind.DISPUTE_FUNDS_WITHDRAWN,
-        EventKind.DISPUTE_WON,
-        EventKind.DISPUTE_LOST,
-        EventKind.DISPUTE_PARTLY_LOST,
-        EventKind.DISPUTE_CLOSED,
-        EventKind.METHOD_ACTIVATED,
-        EventKind.METHOD_REVOKED,
-        EventKind.IGNORED,
-    }
-)
-"""The others are impossible: a capture's money is in the account's balance at once, so nothing tells of settling; one
-that was reversed is not given again, a refund not taken back; a token is replaced, expired or suspended inside the
-wallet, unseen; and a locked account is told of by refusals (`PAYEE_ACCOUNT_RESTRICTED`) alone."""
-
 
 class PayPalAdapter:
     """One merchant account, through one REST app. Options: `environment` (test or live), `account` (the merchant id),
     `client_id` and `webhook_id` of the app; `base_url` for another host than PayPal's own."""
 
     name: ClassVar[str] = "paypal"
-    capabilities: ClassVar[Capabilities] = Capabilities(
-        asynchronous=False,
-        # Of an order; refunds keep theirs for 45 days, the vault for 3 hours.
-        idempotency=Idempotency(window=timedelta(hours=6), replay=Replay.CURRENT_STATE, max_key_length=108),
-        lookup=Lookup.BY_ID,
-        reference=ReferenceRules(max_length=mapping.LONGEST_TEXT),
-        call_timeout=CALL_TIMEOUT,
-        unknown_schedule=SCHEDULE,
-        pending_schedule=(timedelta(hours=1), timedelta(hours=6), timedelta(days=1)),
-        # An eCheck clears in about a week; what the merchant must accept by hand is given back after thirty days.
-        max_pending=timedelta(days=30),
-        currencies=money.CURRENCIES,
-        # A payer may open a dispute for so long.
-        reversal_window=timedelta(days=180),
-        refunds=Refunds(RefundMode.SYNC, window=timedelta(days=180)),
-        lists_refunds=True,
-        webhook=Webhook.CERTIFICATE,
-        takes_lines=True,
-        events=EVENTS,
-    )
+    capabilities: ClassVar[Capabilities] = profile.CAPABILITIES
     units: ClassVar[Exponents] = money.PAYPAL
     credential_fields: ClassVar[tuple[str, ...]] = ("client_secret",)
     optional_credential_fields: ClassVar[tuple[str, ...]] = ()
-    option_fields: ClassVar[tuple[str, ...]] = tuple(OPTION_PATTERNS)
+    option_fields: ClassVar[tuple[str, ...]] = tuple(profile.OPTION_PATTERNS)
     optional_option_fields: ClassVar[tuple[str, ...]] = ("base_url",)
     declines: ClassVar[DeclineTable] = DECLINES
 
@@ -185,14 +104,14 @@ class PayPalAdapter:
         for field in cls.credential_fields:
             if field not in credentials or not re.fullmatch(r"[!-~]+", credentials[field].reveal()):
                 raise ConfigurationError(f"{field} is missing, empty, or not printable ASCII")
-        for field, pattern in OPTION_PATTERNS.items():
+        for field, pattern in profile.OPTION_PATTERNS.items():
             if not re.fullmatch(pattern, options.get(field, "")):
                 raise ConfigurationError(f"{field} is missing, or not {pattern}")
-        base_url = check_base_url(options.get("base_url") or HOSTS[options["environment"]])
-        transport = Transport(http, base_url, CALL_TIMEOUT.total_seconds(), read_code=mapping.error_code)
+        base_url = check_base_url(options.get("base_url") or profile.HOSTS[options["environment"]])
+        transport = Transport(http, base_url, profile.CALL_TIMEOUT.total_seconds(), read_code=mapping.error_code)
         tokens = Tokens(transport, options["client_id"], credentials["client_secret"])
         api = PayPalApi(transport, tokens, options["account"])
-        origins = CERTIFICATE_HOSTS[options["environment"]]
+        origins = profile.CERTIFICATE_HOSTS[options["environment"]]
         if options.get("base_url"):
             url = httpx.URL(base_url)
             origins = frozenset({f"{url.scheme}://{url.netloc.decode()}"})
