@@ -68,12 +68,17 @@ async def test_a_token_is_renewed_before_its_end(paypal: PayPal, monkeypatch: py
 
 async def test_calls_at_once_share_one_renewal(paypal: PayPal) -> None:
     await paypal.charge(PAID)
-    renewal = paypal.says("POST", OAUTH, token_answer("A21-new"))
 
-    def only_the_new_one(request: httpx.Request) -> httpx.Response:
+    async def renewed(_request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(0)
+        return httpx.Response(200, json=token_answer("A21-new")[1])
+
+    async def only_the_new_one(request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(0)
         is_new = request.headers["authorization"] == "Bearer A21-new"
         return httpx.Response(201, json=PAID[1]) if is_new else httpx.Response(401)
 
+    renewal = paypal.router.post(OAUTH).mock(side_effect=renewed)
     paypal.router.post(ORDERS).mock(side_effect=only_the_new_one)
     call = paypal.adapter.prepare_charge(charge_request())
     outcomes = await asyncio.gather(*(paypal.adapter.charge(call) for _ in range(5)))
