@@ -78,8 +78,8 @@ async def test_calls_at_once_share_one_renewal(paypal: PayPal) -> None:
         is_new = request.headers["authorization"] == "Bearer A21-new"
         return httpx.Response(201, json=PAID[1]) if is_new else httpx.Response(401)
 
-    renewal = paypal.router.post(OAUTH).mock(side_effect=renewed)
-    paypal.router.post(ORDERS).mock(side_effect=only_the_new_one)
+    renewal = paypal.router.route(method="POST", path=OAUTH).mock(side_effect=renewed)
+    paypal.router.route(method="POST", path=ORDERS).mock(side_effect=only_the_new_one)
     call = paypal.adapter.prepare_charge(charge_request())
     outcomes = await asyncio.gather(*(paypal.adapter.charge(call) for _ in range(5)))
     assert {type(one) for one in outcomes} == {Succeeded}
