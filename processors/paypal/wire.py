@@ -220,7 +220,9 @@ class ApiDisputeInfo(msgspec.Struct, frozen=True):
 
 
 class ApiDisputes(msgspec.Struct, frozen=True):
-    items: tuple[ApiDisputeInfo, ...] = ()
+    """Without its list it says nothing, and not that there are none."""
+
+    items: tuple[ApiDisputeInfo, ...]
 
 
 # Webhooks
@@ -238,5 +240,5 @@ class ApiEvent(Unprinted, frozen=True):
 
 
 class ApiEvents(Unprinted, frozen=True):
-    events: tuple[msgspec.Raw, ...] = ()
+    events: tuple[msgspec.Raw, ...]
     links: tuple[ApiLink, ...] = ()
