@@ -10,7 +10,7 @@ import re
 from typing import Final
 from urllib.parse import urlencode
 
-from processors.errors import OutcomeUnknownError, RefusedError
+from processors.errors import CallError, OutcomeUnknownError, RefusedError
 from processors.paypal import mapping, returns, vault
 from processors.paypal.mapping import CAPTURES, ORDERS
 from processors.paypal.returns import REFUNDS
@@ -79,11 +79,15 @@ class PayPalApi:
     async def whole(self, order: ApiOrder) -> ApiOrder:
         """An order with its captures, which an answer leaves out that was made without regard to `Prefer`.
 
-        Raises CallError.
+        The order exists, so whatever becomes of reading it, nobody may take it for one that was refused or never sent:
+        raises OutcomeUnknownError and nothing else.
         """
         if order.purchase_units:
             return order
-        read = await self.order(order.id)
+        try:
+            read = await self.order(order.id)
+        except CallError as error:
+            raise OutcomeUnknownError(f"an order was made, and can't be read: {error}") from None
         if read is None or not read.purchase_units:
             raise OutcomeUnknownError("PayPal does not show what an order that it made is about")
         return read
@@ -116,7 +120,8 @@ class PayPalApi:
     async def refunds_of(self, capture_id: str) -> list[ApiRefund]:
         """All refunds of a capture: its order shows them; raises CallError.
 
-        unverified: that an order shows also those that were made in PayPal's own pages.
+        unverified: that an order shows also those that were made in PayPal's own pages, and no reversals, which have
+        the shape of a refund in their event.
         """
         capture = await self.capture(capture_id)
         if capture is None:

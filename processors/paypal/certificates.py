@@ -1,7 +1,7 @@
 """What proves a webhook: an RSA signature by a certificate of PayPal's own (docs: webhooks, "self-verification").
 
 The address of the certificate comes with the delivery, so it proves nothing: only PayPal's own hosts are asked, over
-https, and only for what looks like a certificate there. Each is fetched once, and held to its time at each use.
+https, and only for what looks like a certificate there. It is kept, and held to its own time at each use.
 
 The time of a transmission is signed, but not compared with ours: the same delivery is sent again for three days, and
 the id of its event tells it from others for ever (law 9).
@@ -9,7 +9,6 @@ the id of its event tells it from others for ever (law 9).
 
 from __future__ import annotations
 
-import asyncio
 import re
 from base64 import b64decode
 from collections.abc import Set as AbstractSet
@@ -47,7 +46,6 @@ class Certificates:
             origin: Transport(http, origin, FETCH_TIMEOUT_S, max_answer_bytes=LARGEST_BYTES) for origin in origins
         }
         self._known: dict[str, x509.Certificate] = {}
-        self._lock = asyncio.Lock()
 
     async def check(self, delivery: RawDelivery, webhook_id: str, at: datetime) -> None:
         """Raises SignatureInvalidError unless the delivery is signed for this webhook; CallError where the certificate
@@ -66,14 +64,14 @@ class Certificates:
 
     async def _certificate(self, address: str) -> x509.Certificate:
         origin, path = self._split(address)
-        async with self._lock:
-            known = self._known.get(address)
-            if known is None:
-                known = await self._fetch(origin, path)
-                if len(self._known) >= MOST:
-                    del self._known[next(iter(self._known))]
-                self._known[address] = known
-            return known
+        known = self._known.get(address)
+        if known is None:
+            # Nobody waits for anybody else's: a stranger may name any number of certificates that are not there.
+            known = await self._fetch(origin, path)
+            if len(self._known) >= MOST:
+                self._known.pop(next(iter(self._known)))
+            self._known[address] = known
+        return known
 
     def _split(self, address: str) -> tuple[str, str]:
         try:

@@ -157,9 +157,10 @@ class PayPalAdapter:
             if error.status not in (404, 422):
                 raise
             refusal = error
-        made = await self._api.only_payment_token(setup.customer.id) if setup and setup.customer.id else None
-        if made is not None:
-            return vault.ready(made)
+        if setup is not None and setup.status in vault.MADE and setup.customer.id:
+            made = await self._api.only_payment_token(setup.customer.id)
+            if made is not None:
+                return vault.ready(made)
         return SetupFailed(refusal.code or "refused", "PayPal does not store this payment method.")
 
     async def method_state(self, method: PaymentMethodReference) -> MethodState:

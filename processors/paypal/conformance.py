@@ -174,8 +174,8 @@ def told(event_type: str, resource: Json, fetched: Script = (), nth: int = 1) ->
 
 
 MOVED: Final = {"affected_party": "SELLER", "type": "DEBIT", "reason": "DISPUTE_SETTLEMENT", "initiated_time": AT}
-WITHDRAWN: Final = {"money_movements": [{**MOVED, "amount": money()}]}
-PARTLY: Final = {"dispute_outcome": {"outcome_code": "RESOLVED_BUYER_FAVOUR", "amount_refunded": money(PART)}}
+WITHDRAWN: Final[Json] = {"money_movements": [{**MOVED, "amount": money()}]}
+PARTLY: Final[Json] = {"dispute_outcome": {"outcome_code": "RESOLVED_BUYER_FAVOUR", "amount_refunded": money(PART)}}
 VAULTED: Final = {"id": TOKEN}
 DISPUTED: Final = "CUSTOMER.DISPUTE.UPDATED"
 RESOLVED: Final = "CUSTOMER.DISPUTE.RESOLVED"
@@ -341,10 +341,7 @@ SUBJECT: Final = Subject(
     ),
     polled=Says({"events": [told.item for told in EVENTS.values() if told.fetched == ()], "count": 16}),
     always=(
-        Says(
-            {"access_token": ACCESS_TOKEN, "token_type": "Bearer", "expires_in": 32400},
-            on="^POST /v1/oauth2/token",
-        ),
+        Says({"access_token": ACCESS_TOKEN, "expires_in": 32400}, on="^POST /v1/oauth2/token"),
         Says(certificate, on=f"^GET {CERTIFICATE}"),
     ),
     secrets=(ACCESS_TOKEN,),

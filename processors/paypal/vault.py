@@ -17,7 +17,10 @@ DESCRIPTION: Final = "Subscription payments"
 """What the payer reads beside the merchant's name, in the approval and later in the wallet's settings."""
 
 WAITING: Final = frozenset({"CREATED", "PAYER_ACTION_REQUIRED"})
-"""Statuses of a setup token whose payer is not done. Others (APPROVED, VAULTED, TOKENIZED) can be made a method."""
+"""Statuses of a setup token whose payer is not done."""
+
+MADE: Final = frozenset({"VAULTED", "TOKENIZED"})
+"""unverified: what a setup token is after it was made a method (the server SDK lists both beside APPROVED)."""
 
 _LOCALE: Final = re.compile(r"[a-z]{2}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?")
 

@@ -27,7 +27,6 @@ from processors.outcome import (
     Succeeded,
     Unknown,
 )
-from processors.paypal.declines import DECLINES, UNCLEAR
 from processors.values import ChargeQuery, PaymentMethodReference, Secret, Usage
 from tests.processors.paypal.conftest import TOKEN, PayPal, charge_request
 from tests.processors.paypal.shapes import (
@@ -240,12 +239,31 @@ async def test_a_card_in_the_wallet_is_declined_in_its_own_words(
     assert outcome.decline.mapped == (told["response_code"] != "ZZ99")
 
 
-@pytest.mark.parametrize("issue", sorted(code for code in DECLINES.classes if code.isupper() and "_" in code))
-async def test_an_order_that_the_payers_side_refuses(paypal: PayPal, issue: str) -> None:
+@pytest.mark.parametrize(
+    ("issue", "advice"),
+    [
+        ("INSTRUMENT_DECLINED", Advice.RETRY_LATER),
+        ("PAYMENT_SOURCE_DECLINED_BY_PROCESSOR", Advice.RETRY_LATER),
+        ("TRANSACTION_REFUSED", Advice.RETRY_LATER),
+        ("PAYER_ACTION_REQUIRED", Advice.CUSTOMER_ACTION),
+        ("REDIRECT_PAYER_FOR_ALTERNATE_FUNDING", Advice.CUSTOMER_ACTION),
+        ("PAYER_CANNOT_PAY", Advice.CUSTOMER_ACTION),
+        ("PAYER_ACCOUNT_RESTRICTED", Advice.NEW_PAYMENT_METHOD),
+        ("PAYER_ACCOUNT_LOCKED_OR_CLOSED", Advice.NEW_PAYMENT_METHOD),
+        ("CARD_EXPIRED", Advice.NEW_PAYMENT_METHOD),
+        ("MAX_NUMBER_OF_PAYMENT_ATTEMPTS_EXCEEDED", Advice.NEW_PAYMENT_METHOD),
+        ("DECLINED_DUE_TO_RELATED_TXN", Advice.NEW_PAYMENT_METHOD),
+        ("AGREEMENT_ALREADY_CANCELLED", Advice.NEW_PAYMENT_METHOD),
+        ("BILLING_AGREEMENT_NOT_FOUND", Advice.NEW_PAYMENT_METHOD),
+    ],
+)
+async def test_an_order_that_the_payers_side_refuses(paypal: PayPal, issue: str, advice: Advice) -> None:
     outcome = await paypal.charge((422, error(issue)))
     assert isinstance(outcome, Declined)
-    assert (outcome.decline.processor_code, outcome.decline.decline_class) == (issue, DECLINES.classes[issue])
+    assert (outcome.decline.processor_code, outcome.decline.advice) == (issue, advice)
     assert outcome.decline.mapped
+    revoked = outcome.decline.decline_class is DeclineClass.REVOKED
+    assert revoked == issue.startswith(("AGREEMENT", "BILLING_AGREEMENT"))
 
 
 @pytest.mark.parametrize("status", [404, 422])
@@ -275,7 +293,15 @@ async def test_a_request_that_is_refused(paypal: PayPal, status: int, answer: An
     assert outcome.code == code
 
 
-@pytest.mark.parametrize("issue", sorted(UNCLEAR))
+@pytest.mark.parametrize(
+    "issue",
+    [
+        "DUPLICATE_INVOICE_ID",
+        "DUPLICATE_REQUEST_ID",
+        "PAYPAL_REQUEST_ID_PREVIOUSLY_USED",
+        "PREVIOUS_REQUEST_IN_PROGRESS",
+    ],
+)
 async def test_a_used_invoice_id_or_key_is_never_a_decline(paypal: PayPal, issue: str) -> None:
     assert isinstance(await paypal.charge((422, error(issue))), Unknown)
 
@@ -302,6 +328,16 @@ async def test_an_answer_without_the_order_is_read_once_more(paypal: PayPal) -> 
     read = paypal.says("GET", f"{ORDERS}/{ORDER}", (200, order(capture())))
     assert await paypal.charge((201, {"id": ORDER, "status": "COMPLETED"})) == PAID
     assert read.call_count == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [(401, b""), (403, error("PERMISSION_DENIED")), (404, b""), (429, b""), (500, b""), httpx.ConnectError("made up")],
+    ids=str,
+)
+async def test_an_order_that_was_made_is_unknown_whatever_becomes_of_reading_it(paypal: PayPal, answer: Any) -> None:
+    paypal.says("GET", f"{ORDERS}/{ORDER}", answer)
+    assert isinstance(await paypal.charge((201, {"id": ORDER, "status": "COMPLETED"})), Unknown)
 
 
 @pytest.mark.parametrize(

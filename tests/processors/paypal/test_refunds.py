@@ -18,11 +18,11 @@ from processors.outcome import (
     RefundFailed,
     RefundFound,
     RefundPending,
+    RefundRefusal,
     RefundRefused,
     RefundSucceeded,
     Unknown,
 )
-from processors.paypal.returns import REFUSALS
 from processors.values import RefundQuery, RefundState
 from tests.processors.paypal.conftest import PayPal, refund_request
 from tests.processors.paypal.shapes import (
@@ -90,7 +90,20 @@ async def test_a_part_is_returned(paypal: PayPal) -> None:
     assert (await paypal.refund((201, refund(amount=money("5.00"))), amount=500)).amount == Money(500, "usd")
 
 
-@pytest.mark.parametrize(("issue", "reason"), REFUSALS.items())
+@pytest.mark.parametrize(
+    ("issue", "reason"),
+    [
+        ("TRANSACTION_DISPUTED", RefundRefusal.DISPUTE_OPEN),
+        ("REFUND_TIME_LIMIT_EXCEEDED", RefundRefusal.TOO_LATE),
+        ("PARTIAL_REFUND_NOT_ALLOWED", RefundRefusal.PARTIAL_NOT_ALLOWED),
+        ("REFUND_FAILED_INSUFFICIENT_FUNDS", RefundRefusal.INSUFFICIENT_BALANCE),
+        ("CAPTURE_FULLY_REFUNDED", RefundRefusal.EXCEEDS_CAPTURE),
+        ("REFUND_AMOUNT_EXCEEDED", RefundRefusal.EXCEEDS_CAPTURE),
+        ("PENDING_CAPTURE", RefundRefusal.NOT_CAPTURED),
+        ("REFUND_NOT_ALLOWED", RefundRefusal.NOT_ENABLED),
+        ("PAYER_ACCOUNT_LOCKED_OR_CLOSED", RefundRefusal.OTHER),
+    ],
+)
 async def test_a_refund_that_paypal_does_not_make(paypal: PayPal, issue: str, reason: Any) -> None:
     outcome = await paypal.refund((422, error(issue)))
     assert isinstance(outcome, RefundRefused)

@@ -101,10 +101,18 @@ async def test_after_the_keys_time_the_customers_only_token_is_the_one(paypal: P
     assert listed.calls[0].request.url.params["customer_id"] == CUSTOMER
 
 
-@pytest.mark.parametrize("tokens", [[], [payment_token(), payment_token(id="another1")]], ids=["none", "two"])
-async def test_a_setup_of_which_nothing_comes(paypal: PayPal, tokens: list[Any]) -> None:
+@pytest.mark.parametrize(
+    ("status", "tokens"),
+    [
+        ("VAULTED", []),
+        ("VAULTED", [payment_token(), payment_token(id="another1")]),
+        ("APPROVED", [payment_token()]),
+    ],
+    ids=["none is stored", "nobody knows which", "a token of before"],
+)
+async def test_a_setup_of_which_nothing_comes(paypal: PayPal, status: str, tokens: list[Any]) -> None:
     paypal.says("GET", PAYMENT_TOKENS, (200, {"payment_tokens": tokens}))
-    failed = await complete(paypal, "APPROVED", (422, error("INVALID_SETUP_TOKEN")))
+    failed = await complete(paypal, status, (422, error("INVALID_SETUP_TOKEN")))
     assert isinstance(failed, SetupFailed)
     assert failed.code == "INVALID_SETUP_TOKEN"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -76,6 +77,26 @@ async def test_only_so_many_certificates_are_kept(adapter: PayPalAdapter, hosts:
         await adapter.verify(deliver(EVENT, paypal_cert_url=f"{CERT_URL}-{n}"))
     assert route.call_count == MOST + 2
     assert len(adapter._certificates._known) == MOST
+
+
+async def test_certificates_that_are_not_there_hold_nobody_up(
+    adapter: PayPalAdapter, hosts: respx.MockRouter, fetched: respx.Route
+) -> None:
+    await adapter.verify(deliver(EVENT))
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    async def slow(_request: httpx.Request) -> httpx.Response:
+        asked.set()
+        await answered.wait()
+        return httpx.Response(404)
+
+    hosts.get(f"{CERT_URL}-made-up").mock(side_effect=slow)
+    stranger = asyncio.create_task(adapter.verify(deliver(EVENT, paypal_cert_url=f"{CERT_URL}-made-up")))
+    await asked.wait()
+    assert await adapter.verify(deliver(EVENT))
+    answered.set()
+    with pytest.raises(SignatureInvalidError):
+        await stranger
 
 
 @pytest.mark.parametrize(
