@@ -357,11 +357,12 @@ async def test_an_order_that_was_made_is_unknown_whatever_becomes_of_reading_it(
         order(capture(), unit={"invoice_id": "in_2.1"}),
         order(capture(invoice_id="in_2.1")),
         order(capture(), unit={"payee": {"merchant_id": ANOTHER}}),
+        order(status="PAYER_ACTION_REQUIRED", unit={"invoice_id": "in_2.1"}),
     ],
     ids=[
         "a page", "nothing", "no status", "completed without a capture", "a status of tomorrow", "no time",
         "too many decimals", "no number", "another amount captured", "another amount", "another currency",
-        "another reference", "another capture", "another merchant",
+        "another reference", "another capture", "another merchant", "another order",
     ],
 )  # fmt: skip
 async def test_an_answer_that_proves_nothing_is_unknown(paypal: PayPal, answer: Any) -> None:
