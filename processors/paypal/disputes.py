@@ -1,0 +1,109 @@
+"""Disputes in our words (disputes v1). Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+from processors.errors import InexactMoneyError
+from processors.money import Money
+from processors.paypal.money import our_money
+from processors.paypal.wire import ApiDispute, ApiDisputed, ApiMoney, ApiMovement
+from processors.values import DisputeStage, DisputeState, EventKind, MoneyMoved
+
+LOST: Final = frozenset({"RESOLVED_BUYER_FAVOUR", "ACCEPTED"})
+WON: Final = frozenset({"RESOLVED_SELLER_FAVOUR", "RESOLVED_WITH_PAYOUT", "CANCELED_BY_BUYER", "DENIED"})
+"""With a payout PayPal itself pays the payer: the merchant keeps what it has. NONE is neither."""
+
+KINDS: Final[Mapping[DisputeStage, EventKind]] = {stage: EventKind(f"dispute.{stage}") for stage in DisputeStage}
+
+FEES: Final = frozenset({"DISPUTE_FEE", "CHARGEBACK_FEE", "DISPUTE_SETTLEMENT_FEE"})
+"""Reasons of a movement that is the merchant's cost, and none of the payer's money."""
+
+REFUNDED: Final = frozenset({"REFUNDED", "PARTIALLY_REFUNDED"})
+
+
+def dispute_state(dispute: ApiDispute) -> DisputeState:
+    """Raises MoneyError."""
+    of = disputed(dispute)
+    amount = _amount(dispute, of)
+    moves = _moves(dispute, of, amount.currency)
+    withdrawn = Money(max(-sum(move.amount.amount for move in moves), 0), amount.currency)
+    due = dispute.seller_response_due_date
+    return DisputeState(
+        processor_id=dispute.dispute_id,
+        charge_id=of.seller_transaction_id,
+        stage=_stage(dispute, amount, withdrawn),
+        amount=amount,
+        withdrawn=withdrawn,
+        moves=moves,
+        reason=dispute.reason,
+        evidence_due_by=None if due is None or dispute.status == "RESOLVED" else due.astimezone(UTC),
+    )
+
+
+def disputed(dispute: ApiDispute) -> ApiDisputed:
+    """The transaction that it is about: PayPal opens one dispute for each."""
+    return dispute.disputed_transactions[0] if dispute.disputed_transactions else ApiDisputed()
+
+
+def said_at(dispute: ApiDispute, otherwise: datetime) -> datetime:
+    """When it came to stand so, by PayPal's clock."""
+    return (dispute.update_time or dispute.create_time or otherwise).astimezone(UTC)
+
+
+def _amount(dispute: ApiDispute, of: ApiDisputed) -> Money:
+    told = dispute.dispute_amount or of.gross_amount
+    if told is None:
+        raise InexactMoneyError(f"the dispute {dispute.dispute_id} does not say what it is about")
+    return our_money(told)
+
+
+def _stage(dispute: ApiDispute, amount: Money, withdrawn: Money) -> DisputeStage:
+    if dispute.status == "RESOLVED":
+        return _ended(dispute, amount)
+    if withdrawn.amount:
+        return DisputeStage.FUNDS_WITHDRAWN
+    is_inquiry = dispute.dispute_life_cycle_stage == "INQUIRY"
+    return DisputeStage.INQUIRY if is_inquiry else DisputeStage.OPENED
+
+
+def _ended(dispute: ApiDispute, amount: Money) -> DisputeStage:
+    verdict = dispute.dispute_outcome
+    code = verdict.outcome_code if verdict is not None else "NONE"
+    if code in WON:
+        return DisputeStage.WON
+    if code not in LOST:
+        return DisputeStage.CLOSED
+    back = verdict.amount_refunded if verdict is not None else None
+    is_partial = back is not None and 0 < our_money(back).amount < amount.amount
+    return DisputeStage.PARTLY_LOST if is_partial else DisputeStage.LOST
+
+
+def _moves(dispute: ApiDispute, of: ApiDisputed, currency: str) -> tuple[MoneyMoved, ...]:
+    """What moved on the merchant's side, oldest first. A movement has no id: its time, side and amount name it.
+
+    unverified: that a settlement which PayPal makes as a refund shows in `transaction_status`. That money is told of as
+    a refund (PAYMENT.CAPTURE.REFUNDED), and must not stand in the books twice.
+    """
+    if of.transaction_status in REFUNDED:
+        return ()
+    seen: Counter[str] = Counter()
+    moves = []
+    for told in dispute.money_movements:
+        if told.affected_party != "SELLER" or told.reason in FEES or told.amount is None or told.initiated_time is None:
+            continue
+        name = f"{told.type}:{told.initiated_time.astimezone(UTC).isoformat()}:{told.amount.value}"
+        seen[name] += 1
+        moved = MoneyMoved(_signed(told, told.amount, currency), f"{name}:{seen[name]}", told.initiated_time)
+        moves.append(moved)
+    return tuple(sorted(moves, key=lambda move: move.occurred_at))
+
+
+def _signed(told: ApiMovement, amount: ApiMoney, currency: str) -> Money:
+    money = our_money(amount)
+    if money.currency != currency:
+        raise InexactMoneyError(f"a dispute is in {currency}, and moved {money.currency}")
+    return Money(abs(money.amount) if told.type == "CREDIT" else -abs(money.amount), currency)
