@@ -33,10 +33,8 @@ from processors.mollie.wire import (
 from processors.transport import Answer, Transport
 from processors.values import ChargeQuery, PreparedCall, RefundQuery, Secret
 
-PAGE: Final = 250
-"""The most that Mollie gives at once."""
 MAX_PAGES: Final = 40
-"""A list is read no further: 10,000 payments since one attempt are not to be expected."""
+"""A list is read no further: 2,000 payments of a customer since one attempt, fifty a page, are not to be expected."""
 CLOCKS: Final = timedelta(minutes=5)
 """How far Mollie's clock may be behind ours: a payment may seem to be older than the attempt that made it."""
 
@@ -72,7 +70,7 @@ class MollieApi:
     async def get(self, path: str, template: str, **query: str) -> Answer:
         """Raises CallError."""
         shown = f"{template}?{'&'.join(f'{name}={{}}' for name in query)}" if query else template
-        whole = f"{path}?{urlencode(query)}" if query else path
+        whole = f"{path}?{urlencode(query, safe=',')}" if query else path
         return await self.send(PreparedCall("GET", VERSION + whole, (), b""), shown)
 
     # Payments
@@ -115,7 +113,7 @@ class MollieApi:
         found: list[ApiPayment] = []
         after = ""
         for _ in range(MAX_PAGES):
-            page = (await self.get(path, template, **_place(after, PAGE))).decode(ApiPayments)
+            page = (await self.get(path, template, **_begins(after))).decode(ApiPayments)
             listed = page.embedded.payments
             found += [self.own(one) for one in listed if reference_of(one.metadata) == query.reference]
             after = next_of(page.links)
@@ -146,9 +144,9 @@ class MollieApi:
         return found
 
     async def mandates(self, customer: str) -> list[ApiMandate]:
-        """All of a customer, oldest first; raises CallError."""
+        """Those of a customer that one set-up was made for, oldest first; raises CallError."""
         path = f"/customers/{segment(customer)}/mandates"
-        answer = await self.get(path, "/customers/{id}/mandates", **_place("", PAGE))
+        answer = await self.get(path, "/customers/{id}/mandates")
         return sorted(answer.decode(ApiMandates).embedded.mandates, key=lambda one: (one.created_at, one.id))
 
     # Refunds and chargebacks
@@ -177,7 +175,7 @@ class MollieApi:
         after = ""
         for _ in range(MAX_PAGES):
             path = f"/payments/{segment(charge_id)}/refunds"
-            page = (await self.get(path, "/payments/{id}/refunds", **_place(after, PAGE))).decode(ApiRefunds)
+            page = (await self.get(path, "/payments/{id}/refunds", **_begins(after))).decode(ApiRefunds)
             found += page.embedded.refunds
             after = next_of(page.links)
             if not after:
@@ -188,11 +186,13 @@ class MollieApi:
 
     async def refunds(self, after: str, limit: int) -> ApiRefunds:
         """A page of all refunds of the profile, newest first, from `after` on; raises CallError."""
-        return (await self.get("/refunds", "/refunds", **_place(after, limit))).decode(ApiRefunds)
+        return (await self.get("/refunds", "/refunds", limit=str(limit), **_begins(after))).decode(ApiRefunds)
 
     async def chargebacks(self, after: str, limit: int) -> ApiChargebacks:
         """As `refunds`."""
-        return (await self.get("/chargebacks", "/chargebacks", **_place(after, limit))).decode(ApiChargebacks)
+        return (await self.get("/chargebacks", "/chargebacks", limit=str(limit), **_begins(after))).decode(
+            ApiChargebacks
+        )
 
     async def payment_of(self, entity: str) -> str:
         """The payment that a refund or chargeback is of, empty where there is none; raises CallError.
@@ -250,8 +250,8 @@ def of(refund: ApiRefund, reference: str) -> bool:
     return reference_of(refund.metadata) == reference
 
 
-def _place(after: str, limit: int) -> dict[str, str]:
-    return {"limit": str(limit), "from": after} if after else {"limit": str(limit)}
+def _begins(after: str) -> dict[str, str]:
+    return {"from": after} if after else {}
 
 
 def _unless_gone(error: RefusedError) -> None:
