@@ -40,7 +40,7 @@ class Stage:
     def answer(self, request: httpx.Request) -> httpx.Response:
         self.sent.append(request)
         assert len(self.sent) <= MAX_CALLS, f"the adapter made {MAX_CALLS} calls and wants more"
-        line = f"{request.method} {request.url.raw_path.decode()}"
+        line = f"{request.method} {request.url.raw_path.decode()}\n{request.content.decode(errors='replace')}"
         for one in self._always:
             if re.search(one.on, line):
                 return _response(one, request)
@@ -49,7 +49,7 @@ class Stage:
 
     def _next(self, line: str) -> Says:
         fitting = [index for index, one in enumerate(self._said) if re.search(one.on, line)]
-        assert fitting, f"the adapter calls `{line}`, to which this scenario has no answer"
+        assert fitting, f"the adapter calls `{line.splitlines()[0]}`, to which this scenario has no answer"
         index = next((index for index in fitting if index not in self._given), fitting[-1])
         self._given.add(index)
         return self._said[index]

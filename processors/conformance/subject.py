@@ -54,8 +54,8 @@ class Says:
     """One answer of the processor.
 
     `body` is sent as it is if bytes, else as JSON; a function makes it from the request. `on` is a regular expression
-    that is searched for in `METHOD /path?query`; empty: any call. The first answer that fits and wasn't given yet is
-    given; once all that fit were, the last of them again.
+    that is searched for in `METHOD /path?query` and, on the next line, the request's body; empty: any call. The first
+    answer that fits and wasn't given yet is given; once all that fit were, the last of them again.
     """
 
     body: object = b""
@@ -113,6 +113,8 @@ class Charges:
     in_use: Shape
     unauthorized: Script = Says({}, 401)
     turned_away: Script = Says({}, 429, headers={"retry-after": str(WAIT_S)})
+    unread: Mapping[str, Script] = field(default_factory=dict)
+    """Further answers, by their name, that prove that nothing was done: a limit that is told with a 200."""
     unclear: Mapping[str, Script] = field(default_factory=dict)
     """Further answers, by their name, after which nobody knows: errors in a body that came with 200."""
 
@@ -144,13 +146,14 @@ class Refunds:
     part: Shape
     refused: Mapping[RefundRefusal, Script]
     another_amount: Shape
+    another_reference: Shape = Impossible("no answer about another refund is recorded")
     again: Shape
     found: Shape
     missing: Shape
     listed: Shape
     """A refund of ours and one that somebody made at the processor."""
-    amount: Callable[[httpx.Request], object]
-    """Reads the amount from the request of a refund, as it stands there."""
+    amount: Callable[[httpx.Request], object] | None = None
+    """Reads the amount from the request of a refund, where it stands elsewhere than in that of a charge."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +188,7 @@ class Webhooks:
     deliver: Callable[[tuple[Any, ...], Key], RawDelivery]
     told: Mapping[EventKind, Told | Impossible]
     previous: Mapping[str, str] | Impossible
-    also: tuple[Told, ...]
+    also: tuple[Told, ...] = ()
     """More notifications, told apart from all others; at least one of a kind that stands above."""
     changed: tuple[bytes, bytes] | None = None
     takes_repeated_header: bool = False
@@ -232,3 +235,9 @@ class Subject:
     @property
     def name(self) -> str:
         return self.adapter.name
+
+    @property
+    def recorded(self) -> tuple[Told, ...]:
+        """Every notification, in the order of the kinds: a mapping made from a set has another one in each process."""
+        told = (self.webhooks.told.get(kind) for kind in EventKind)
+        return (*(one for one in told if isinstance(one, Told)), *self.webhooks.also)

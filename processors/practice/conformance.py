@@ -201,11 +201,11 @@ def refunds_of(adapter: type[PracticeAdapter]) -> Refunds:
         part=Says(refund(status, amount=PART), 201),
         refused={reason: error(code) for code, reason in REFUSALS.items()},
         another_amount=Says(refund(status, amount=AMOUNT - 1), 201),
+        another_reference=Says(refund(status, reference="rfd_another"), 201),
         again=Says(refund(status)),
         found=Says(refund()) if asked else never,
         missing=error("refund_not_found", 404) if asked else never,
         listed=Says({"data": [outside, refund()], "has_more": False}),
-        amount=amount,
     )
 
 

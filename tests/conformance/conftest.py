@@ -16,10 +16,16 @@ def with_adapter(adapter: type[PracticeAdapter]) -> Subject:
     return replace(SUBJECT, adapter=adapter)
 
 
-async def failures(subject: Subject) -> dict[str, str]:
+REPLAYS = ("what_is_sent_is_described", "nothing_secret_shows")
+"""Checks that play all scenarios once more: of these a fault shows in many."""
+
+
+async def failures(subject: Subject, *, nth_replay: int = 1) -> dict[str, str]:
     """The checks that fail, each with the first thing that is said."""
     found: dict[str, str] = {}
-    for check, case in cases_of(subject):
+    for number, (check, case) in enumerate(cases_of(subject)):
+        if check.name in found or (check.name in REPLAYS and number % nth_replay):
+            continue
         try:
             await run(check, subject, case)
         except InapplicableError:

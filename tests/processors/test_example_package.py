@@ -16,6 +16,12 @@ PACKAGE = Path(__file__).parent / "example_package"
 ROOT = Path(__file__).parents[2]
 NO_NETWORK = ("--no-deps", "--no-build-isolation", "--no-index", "--quiet", "--disable-pip-version-check")
 
+KIT = (
+    *("-m", "pytest", "-q", "-c", os.devnull, "-p", "no:cacheprovider"),
+    *("-p", "pytest_asyncio.plugin", "-p", "processors.conformance.plugin", "--pyargs"),
+)
+"""The kit as an author runs it, with no settings of this project and none of the plugins that its tests use."""
+
 FOUND = """
 from gateway.connections import adapter_class, adapter_classes
 from processors.conformance.discovery import installed
@@ -29,7 +35,7 @@ async def execute(*arguments: str, **variables: str) -> tuple[int, str]:
         sys.executable,
         *arguments,
         cwd=ROOT,
-        env={**os.environ, **variables},
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **variables},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -81,10 +87,8 @@ async def test_a_connection_of_it_is_added_by_command(
 
 async def test_it_passes_the_kit(installed: dict[str, str], tmp_path: Path) -> None:
     """As its author runs it: from another folder, with that folder's settings, and found by its entry point alone."""
-    kit = ("-m", "pytest", "-p", "processors.conformance.plugin", "--pyargs", "processors.conformance")
-    code, said = await execute(
-        *kit, "-q", "-k", "acme", "--rootdir", str(tmp_path), "-c", os.devnull, "-p", "no:cacheprovider", **installed
-    )
+    arguments = ("processors.conformance", "-k", "acme", "--rootdir", str(tmp_path))
+    code, said = await execute(*KIT, *arguments, **installed)
     assert code == 0, said[-3000:]
     assert " passed" in said
     assert "failed" not in said

@@ -27,13 +27,8 @@ async def each_kind_is_accounted_for(subject: Subject, case: str) -> None:
         raise InapplicableError(told.why if isinstance(told, Impossible) else "declared as impossible")
 
 
-def _recorded(subject: Subject) -> list[Told]:
-    told = [one for one in subject.webhooks.told.values() if isinstance(one, Told)]
-    return [*told, *subject.webhooks.also]
-
-
 def _numbers(subject: Subject) -> Iterable[str]:
-    return [str(number) for number in range(len(_recorded(subject)))]
+    return [str(number) for number in range(len(subject.recorded))]
 
 
 async def _verified(subject: Subject, told: Told) -> tuple[Notice, ...]:
@@ -49,7 +44,7 @@ async def _parsed(subject: Subject, told: Told, notice: Notice) -> tuple[Process
 @check(_numbers)
 async def told_again_it_says_the_same(subject: Subject, case: str) -> None:
     """The same notification gives the same key and the same events, by an adapter that has seen nothing."""
-    told = _recorded(subject)[int(case)]
+    told = subject.recorded[int(case)]
     first, again = await _verified(subject, told), await _verified(subject, told)
     assert first, "a delivery without a notice"
     assert [one.key for one in first] == [one.key for one in again], "it has another key the second time"
@@ -61,7 +56,7 @@ async def told_again_it_says_the_same(subject: Subject, case: str) -> None:
 async def the_order_does_not_matter(subject: Subject, _case: str) -> None:
     """What a notification says does not depend on what came before it."""
 
-    async def all_of(recorded: list[Told]) -> dict[int, list[tuple[ProcessorEvent, ...]]]:
+    async def all_of(recorded: tuple[Told, ...]) -> dict[int, list[tuple[ProcessorEvent, ...]]]:
         said = {}
         for told in recorded:
             async with stage(subject, told.fetched) as staged:
@@ -69,8 +64,7 @@ async def the_order_does_not_matter(subject: Subject, _case: str) -> None:
                 said[id(told)] = [await staged.adapter.parse(notice) for notice in notices]
         return said
 
-    recorded = _recorded(subject)
-    assert await all_of(recorded) == await all_of(list(reversed(recorded)))
+    assert await all_of(subject.recorded) == await all_of(subject.recorded[::-1])
 
 
 @check()
@@ -78,7 +72,7 @@ async def different_notifications_have_different_keys(subject: Subject, _case: s
     """A key stands for one notification for ever: two with one key would lose one. A ping has none."""
     keys: dict[str, int] = {}
     kinds: list[str] = []
-    for number, told in enumerate(_recorded(subject)):
+    for number, told in enumerate(subject.recorded):
         for notice in await _verified(subject, told):
             if subject.adapter.capabilities.webhook is Webhook.UNSIGNED_PING:
                 assert notice.key is None, "a ping says the same about different things: nothing dedupes it"
@@ -97,7 +91,7 @@ async def different_notifications_have_different_keys(subject: Subject, _case: s
 @check()
 async def a_batch_is_all_of_its_items(subject: Subject, _case: str) -> None:
     """Where one delivery brings several notifications, each becomes a notice."""
-    recorded = _recorded(subject)
+    recorded = subject.recorded
     if not subject.adapter.capabilities.batch:
         raise InapplicableError("a delivery brings one notification")
     single = [notice for told in recorded[:2] for notice in await _verified(subject, told)]
@@ -111,7 +105,7 @@ async def a_batch_is_all_of_its_items(subject: Subject, _case: str) -> None:
 async def nothing_impossible_is_told(subject: Subject, _case: str) -> None:
     """No notification gives an event of a kind that is declared impossible."""
     impossible = subject.adapter.capabilities.impossible_events
-    for told in _recorded(subject):
+    for told in subject.recorded:
         for notice in await _verified(subject, told):
             kinds = {event.kind for event in await _parsed(subject, told, notice)} & impossible
             assert not kinds, f"{', '.join(kinds)} is declared impossible"

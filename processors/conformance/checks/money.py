@@ -25,7 +25,8 @@ async def amounts_stand_as_recorded(subject: Subject, case: str) -> None:
     """An amount stands in a charge and in a refund as the processor writes it."""
     call, amount, currency = case.split()
     money = Money(int(amount), currency)
-    read = subject.amount if call == "charge" or isinstance(subject.refunds, Impossible) else subject.refunds.amount
+    elsewhere = None if isinstance(subject.refunds, Impossible) else subject.refunds.amount
+    read = elsewhere if call == "refund" and elsewhere else subject.amount
     async with stage(subject, Says({}, 503)) as staged:
         if call == "charge":
             await staged.adapter.charge(staged.adapter.prepare_charge(asks.charge(subject, amount=money)))

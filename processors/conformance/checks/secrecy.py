@@ -12,7 +12,7 @@ from processors.conformance.scenarios import scenarios
 from processors.conformance.scenarios.scenario import Played, play
 from processors.conformance.secrets import secrets_of
 from processors.conformance.stage import stage
-from processors.conformance.subject import Key, Subject, Told
+from processors.conformance.subject import Key, Subject
 from processors.errors import WebhookError
 from processors.values import RawDelivery
 
@@ -34,9 +34,9 @@ async def the_adapter_shows_no_secret(subject: Subject, _case: str) -> None:
 @check()
 async def refused_deliveries_show_no_secret(subject: Subject, _case: str) -> None:
     """The error of a delivery that is refused quotes neither the key nor the signature."""
-    told = next((one for one in subject.webhooks.told.values() if isinstance(one, Told)), None)
-    if told is None:
+    if not subject.recorded:
         return
+    told = subject.recorded[0]
     async with stage(subject, told.fetched) as staged:
         for delivery in (subject.webhooks.deliver((told.item,), Key.WRONG), RawDelivery("POST", "", (), (), b"{")):
             try:

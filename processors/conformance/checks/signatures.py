@@ -10,14 +10,9 @@ from processors.capabilities import Webhook
 from processors.conformance.checks.check import check
 from processors.conformance.scenarios.scenario import InapplicableError
 from processors.conformance.stage import stage
-from processors.conformance.subject import Impossible, Key, Subject, Told
+from processors.conformance.subject import Impossible, Key, Subject
 from processors.errors import WebhookError
 from processors.values import Acknowledgement, Notice, RawDelivery
-
-
-def _recorded(subject: Subject) -> list[Told]:
-    told = [one for one in subject.webhooks.told.values() if isinstance(one, Told)]
-    return [*told, *subject.webhooks.also]
 
 
 def _signed(subject: Subject) -> None:
@@ -26,7 +21,7 @@ def _signed(subject: Subject) -> None:
 
 
 def _delivery(subject: Subject, key: Key = Key.CURRENT, count: int = 1) -> RawDelivery:
-    return subject.webhooks.deliver(tuple(told.item for told in _recorded(subject)[:count]), key)
+    return subject.webhooks.deliver(tuple(told.item for told in subject.recorded[:count]), key)
 
 
 async def _verify(
@@ -44,26 +39,26 @@ async def _refuse(subject: Subject, delivery: RawDelivery, what: str) -> None:
     raise AssertionError(f"{what} was taken, and gave {len(notices)} notices")
 
 
-@check(lambda subject: [str(number) for number in range(len(_recorded(subject)))])
+@check(lambda subject: [str(number) for number in range(len(subject.recorded))])
 async def a_good_signature_holds(subject: Subject, case: str) -> None:
     """Each recorded notification, signed with the current key, is taken."""
-    item = _recorded(subject)[int(case)].item
+    item = subject.recorded[int(case)].item
     assert await _verify(subject, subject.webhooks.deliver((item,), Key.CURRENT)), "a delivery without a notice"
 
 
-@check(lambda subject: [str(number) for number in range(len(_recorded(subject)))])
+@check(lambda subject: [str(number) for number in range(len(subject.recorded))])
 async def a_wrong_key_does_not(subject: Subject, case: str) -> None:
     """Signed with another key, none is taken."""
     _signed(subject)
-    item = _recorded(subject)[int(case)].item
+    item = subject.recorded[int(case)].item
     await _refuse(subject, subject.webhooks.deliver((item,), Key.WRONG), "a delivery signed with another key")
 
 
-@check(lambda subject: [str(number) for number in range(len(_recorded(subject)))])
+@check(lambda subject: [str(number) for number in range(len(subject.recorded))])
 async def no_signature_does_not(subject: Subject, case: str) -> None:
     """Without a signature, none is taken."""
     _signed(subject)
-    item = _recorded(subject)[int(case)].item
+    item = subject.recorded[int(case)].item
     await _refuse(subject, subject.webhooks.deliver((item,), Key.ABSENT), "a delivery without a signature")
 
 
@@ -155,7 +150,7 @@ async def a_ping_proves_nothing(subject: Subject, _case: str) -> None:
     """An unsigned delivery is only a hint: what it's about is asked for at the processor."""
     if subject.adapter.capabilities.webhook is not Webhook.UNSIGNED_PING:
         raise InapplicableError("its deliveries are signed")
-    for told in _recorded(subject):
+    for told in subject.recorded:
         async with stage(subject, told.fetched) as staged:
             for notice in await staged.adapter.verify(subject.webhooks.deliver((told.item,), Key.CURRENT)):
                 assert not staged.asked, "verifying fetches nothing"

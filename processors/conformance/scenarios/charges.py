@@ -11,10 +11,10 @@ from msgspec.structs import replace
 
 from processors.conformance import asks
 from processors.conformance.scenarios.notices import read
-from processors.conformance.scenarios.scenario import BROKEN, UNREACHED, Scenario, aware
+from processors.conformance.scenarios.scenario import BROKEN, JSON_OF_NOTHING, UNREACHED, Scenario, aware
 from processors.conformance.subject import WAIT_S, Impossible, LookedUp, Says, Subject, Told
 from processors.declines import UNMAPPED
-from processors.errors import MoneyError
+from processors.errors import MoneyError, NotSentError, OutcomeUnknownError, RefusedError
 from processors.interface import ProcessorAdapter
 from processors.money import Money
 from processors.outcome import (
@@ -58,13 +58,17 @@ def _charge(subject: Subject, **changed: Any) -> Act:
 def _answers(subject: Subject) -> Iterator[Scenario]:
     shapes, done = subject.charges, partial(_succeeded, subject, asks.total(subject))
     yield Scenario("check: the credentials are good", subject.checked, _check, partial(_equals, subject.account))
+    wrong = partial(_is, RefusedError)
+    yield Scenario("check: the credentials are wrong", shapes.unauthorized, _check, wrong)
+    for name, said in {**UNREACHED, **BROKEN}.items():
+        if name not in JSON_OF_NOTHING:  # of some answers nothing need be read but that they are the processor's
+            yield Scenario(f"check: {name}", said, _check, partial(_is, NotSentError | OutcomeUnknownError))
     yield Scenario("charge: success", shapes.succeeded, _charge(subject), done)
     unscheduled = _charge(subject, usage=Usage.UNSCHEDULED)
     either = shapes.pending if isinstance(shapes.succeeded, Impossible) else shapes.succeeded
     yield Scenario("charge: by use, unscheduled", either, unscheduled, partial(_is, Succeeded | Pending))
     yield Scenario("charge: pending", shapes.pending, _charge(subject), partial(_named, subject, Pending))
-    action = partial(_named, subject, RequiresAction)
-    yield Scenario("charge: requires action", shapes.requires_action, _charge(subject), action)
+    yield Scenario("charge: requires action", shapes.requires_action, _charge(subject), _held)
     yield Scenario("charge: our fault", shapes.rejected, _charge(subject), partial(_is, Rejected))
 
 
@@ -107,6 +111,8 @@ def _failures(subject: Subject) -> Iterator[Scenario]:
     yield Scenario("charge: turned away, with a time", shapes.turned_away, act, _turned_away)
     for name, said in UNREACHED.items():
         yield Scenario(f"charge: {name}", said, act, _unreached)
+    for name, said in shapes.unread.items():
+        yield Scenario(f"charge: {name}", said, act, partial(_is, NotSent))
     for name, said in {**BROKEN, **shapes.unclear}.items():
         yield Scenario(f"charge: {name}", said, act, partial(_is, Unknown))
     yield Scenario("charge: an answer of another amount", shapes.another_amount, act, partial(_is, Unknown))
@@ -143,6 +149,12 @@ def _is(kind: Any, result: Any) -> None:
 def _named(subject: Subject, kind: Any, result: Any) -> None:
     _is(kind, result)
     assert result.processor_id == subject.charge_id, f"it names {result.processor_id}"
+
+
+def _held(result: Any) -> None:
+    """What waits for the payer may have an id of its own, such as an order's, until there is a charge."""
+    _is(RequiresAction, result)
+    assert result.processor_id, "it names nothing"
 
 
 def _succeeded(subject: Subject, money: Money, result: Any) -> None:

@@ -20,9 +20,14 @@ Act = Callable[[ProcessorAdapter], Awaitable[Any]]
 
 
 def scenarios(subject: Subject) -> Iterator[Scenario]:
-    for kind, told in subject.webhooks.told.items():
+    for kind in EventKind:
+        told = subject.webhooks.told.get(kind)
         if isinstance(told, Told):
             yield Scenario(f"notice: {kind}", told.fetched, read(subject, told), partial(_tells, subject, kind))
+    fetching = next((told for told in subject.recorded if told.fetched != ()), None)
+    if fetching is not None:
+        for name, said in {**UNREACHED, **BROKEN}.items():
+            yield Scenario(f"notice: what it's about can't be fetched, {name}", said, read(subject, fetching), _failed)
     if not isinstance(subject.polled, Impossible):
         poll = partial(_poll)
         yield Scenario("poll: what changed", subject.polled, poll, partial(_polled, subject))
@@ -102,4 +107,4 @@ def _polled(subject: Subject, result: Any) -> None:
 
 
 def _failed(result: Any) -> None:
-    assert isinstance(result, CallError), f"{result!r}: a poll that failed found nothing"
+    assert isinstance(result, CallError), f"{result!r}: what could not be asked for is not known"

@@ -104,6 +104,8 @@ BROKEN: Final[Mapping[str, Script]] = MappingProxyType(
 )
 """Answers after which nobody knows what was done."""
 
+JSON_OF_NOTHING: Final = frozenset({"200 and an empty object", "200 and a list"})
+
 
 class _Cut(httpx.AsyncByteStream):
     """A body that ends before its end."""

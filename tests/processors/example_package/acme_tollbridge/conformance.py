@@ -124,11 +124,11 @@ SUBJECT: Final = Subject(
         part=Says(refund("3.50"), 201),
         refused={RefundRefusal.TOO_LATE: error(422, "too_late"), RefundRefusal.EXCEEDS_CAPTURE: error(422, "too_much")},
         another_amount=Says(refund("10.49"), 201),
+        another_reference=Says(refund(reference="rfd_another"), 201),
         again=Says(refund(), 201),
         found=Says({"refunds": [refund()]}),
         missing=Says({"refunds": []}),
         listed=Says({"refunds": [refund(), refund("1.00", id="ref_staff", reference="")]}),
-        amount=amount,
     ),
     setups=Setups(
         begun=Says(setup("open"), 201),
