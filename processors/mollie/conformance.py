@@ -169,6 +169,7 @@ REFUNDS: Final = Refunds(
         RefundRefusal.OTHER: problem(422, "Unprocessable Entity", "The specified amount cannot be refunded"),
     },
     another_amount=Says(refund(amount=amount("10.49")), 201),
+    another_reference=Says(refund(metadata={"tollbridge_reference": "rfd_another"}), 201),
     again=Says(refund(), 201, headers={"idempotent-replayed": "true"}),
     found=Says(refund("refunded")),
     missing=problem(404, "Not Found", "No refund exists with this token"),
@@ -178,8 +179,8 @@ REFUNDS: Final = Refunds(
 PAID_FIRST: Final = Says(first("paid"), on="^GET .*/payments/")
 SETUPS: Final = Setups(
     begun=(
-        Says({"resource": "customer", "id": CUSTOMER, "mode": "test"}, 201, on="^POST .*/customers$"),
-        Says(first("open"), 201, on="^POST .*/payments$"),
+        Says({"resource": "customer", "id": CUSTOMER, "mode": "test"}, 201, on="^POST .*/customers"),
+        Says(first("open"), 201, on="^POST .*/payments"),
     ),
     pending=Says(first("open")),
     ready=(PAID_FIRST, Says(page("mandates", mandate()), on="^GET .*/mandates")),
