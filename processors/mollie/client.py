@@ -77,8 +77,8 @@ KEY_WINDOW: Final = timedelta(hours=1)
 """unverified: an older page says 24 hours (docs: overview/api-idempotency). The shorter is the safer: send one again
 after two hours in a test, and look for `Idempotent-Replayed`."""
 
-SEARCHED: Final = timedelta(days=180)
-"""How far back chargebacks are listed, to see those that were reversed meanwhile: a card's take months."""
+SEARCHED: Final = returns.CONTESTED + timedelta(days=60)
+"""How far back chargebacks are listed, to see those that were reversed or lost meanwhile."""
 
 POLL_PAGE: Final = 50
 """Each payment of a page that has changed is fetched, and a page must be done within one call's time."""
@@ -300,7 +300,7 @@ class MollieAdapter:
             what = f"{notice.kind}: about nothing that is ours"
             return (ProcessorEvent(EventKind.IGNORED, self._clock(), detail=what),)
         payment = await self._api.whole_payment(entity) if entity else None
-        return () if payment is None else notices.current(payment)
+        return () if payment is None else notices.current(payment, self._clock())
 
     async def poll(self, since: datetime, cursor: str = "") -> Polled:
         """Chargebacks first, then refunds: both lists are of the whole profile, and go from the newest to the oldest.
@@ -311,7 +311,7 @@ class MollieAdapter:
         if listed == "chargebacks":
             page = await self._api.chargebacks(after, POLL_PAGE)
             chargebacks = page.embedded.chargebacks
-            changed = [one.payment_id for one in chargebacks if (one.reversed_at or one.created_at) >= since]
+            changed = [one.payment_id for one in chargebacks if returns.has_news(one, since, self._clock())]
             after = _after(page.links, chargebacks, since - SEARCHED)
             return Polled(await self._tell(changed), f"chargebacks:{after}" if after else "refunds:")
         found = await self._api.refunds(after, POLL_PAGE)
@@ -323,7 +323,8 @@ class MollieAdapter:
     async def _tell(self, payments: Sequence[str]) -> tuple[ProcessorEvent, ...]:
         """What each of the payments says, once; others' are left out."""
         found = [await self._api.whole_payment(one) for one in dict.fromkeys(payments)]
-        events = [event for payment in found if payment is not None for event in notices.current(payment)]
+        now = self._clock()
+        events = [event for payment in found if payment is not None for event in notices.current(payment, now)]
         return tuple(event for event in events if event.kind is not EventKind.IGNORED)
 
     # What was paid out: Mollie gives its settlements to an organization's token alone, and not to a profile's key.

@@ -36,7 +36,8 @@ PROFILE: Final = "pfl_kit0kit"
 CHARGE, FIRST, REFUND, CHARGEBACK = "tr_kit0charge", "tr_kit0first", "re_kit0refund", "chb_kit0chargeback"
 CUSTOMER, MANDATE = "cst_kit0customer", "mdt_kit0mandate"
 HOOK: Final = "https://tollbridge.example/webhooks/acct/mollie"
-AT, LATER = "2030-03-17T17:46:40+00:00", "2030-03-20T09:00:00+00:00"
+AT, LATER = "2090-03-17T17:46:40+00:00", "2090-03-20T09:00:00+00:00"
+"""Later than any run of the kit: a chargeback that grows old is lost."""
 
 Json = dict[str, Any]
 

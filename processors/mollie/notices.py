@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from datetime import datetime
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -23,6 +24,7 @@ from processors.mollie.returns import (
     refund_state,
     returned,
     reversal_reason,
+    told_at,
     withdrawn,
 )
 from processors.mollie.wire import ApiChargeback, ApiEvent, ApiPayment, ApiRefund
@@ -116,7 +118,7 @@ def _notice(kind: str, entity: str) -> Notice:
     return Notice(None, kind, entity.encode())
 
 
-def current(payment: ApiPayment) -> tuple[ProcessorEvent, ...]:
+def current(payment: ApiPayment, now: datetime) -> tuple[ProcessorEvent, ...]:
     """All that a payment says of itself, fetched with its refunds and chargebacks; raises MoneyError.
 
     First payments belong to set-ups, which are asked for; what has no reference of ours was made by others.
@@ -125,7 +127,8 @@ def current(payment: ApiPayment) -> tuple[ProcessorEvent, ...]:
         what = "a first payment" if payment.sequence_type == "first" else "a payment that is none of ours"
         return (ProcessorEvent(EventKind.IGNORED, payment.created_at, account_ref=payment.profile_id, detail=what),)
     refunds = [_refund(payment, one) for one in sorted(payment.embedded.refunds, key=_age)]
-    chargebacks = [told for one in sorted(payment.embedded.chargebacks, key=_age) for told in _chargeback(payment, one)]
+    taken = sorted(payment.embedded.chargebacks, key=_age)
+    chargebacks = [told for one in taken for told in _chargeback(payment, one, now)]
     return (_charge(payment), *refunds, *chargebacks)
 
 
@@ -144,11 +147,11 @@ def _refund(payment: ApiPayment, refund: ApiRefund) -> ProcessorEvent:
     return msgspec.structs.replace(_about(payment, kind), refund=told, occurred_at=refund.created_at)
 
 
-def _chargeback(payment: ApiPayment, chargeback: ApiChargeback) -> list[ProcessorEvent]:
+def _chargeback(payment: ApiPayment, chargeback: ApiChargeback, now: datetime) -> list[ProcessorEvent]:
     if not is_dispute(payment, chargeback):
         return _reversal(payment, chargeback)
-    told = dispute_state(payment, chargeback)
-    at = chargeback.reversed_at or chargeback.created_at
+    told = dispute_state(payment, chargeback, now)
+    at = told_at(payment, chargeback, now)
     return [msgspec.structs.replace(_about(payment, STAGES[told.stage]), dispute=told, occurred_at=at)]
 
 

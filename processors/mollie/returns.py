@@ -8,6 +8,7 @@ payment's method and the bank's code, which come with the chargeback and stay.
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Final
 
 from processors.errors import InexactMoneyError, OutcomeUnknownError
@@ -20,6 +21,10 @@ from processors.values import DisputeStage, DisputeState, MoneyMoved, PreparedCa
 
 DESCRIPTION: Final = 140
 """The most letters of a refund's description (docs: reference/create-refund)."""
+
+CONTESTED: Final = timedelta(days=120)
+"""unverified: until when a card's chargeback may be reversed. Mollie tells of no other end, so that one which was not
+reversed by then counts as lost; the money of one that is reversed later is told all the same. Ask Mollie's support."""
 
 
 def refund_call(request: RefundRequest, payment: str) -> PreparedCall:
@@ -96,13 +101,27 @@ def reversal_reason(chargeback: ApiChargeback) -> Decline:
     return DECLINES.decline(reason.code, reason.description, at=chargeback.created_at)
 
 
-def dispute_state(payment: ApiPayment, chargeback: ApiChargeback) -> DisputeState:
+def told_at(payment: ApiPayment, chargeback: ApiChargeback, now: datetime) -> datetime:
+    """When a dispute came to how it stands now."""
+    lost_late = payment.method != "directdebit" and now >= chargeback.created_at + CONTESTED
+    return chargeback.reversed_at or (chargeback.created_at + CONTESTED if lost_late else chargeback.created_at)
+
+
+def has_news(chargeback: ApiChargeback, since: datetime, now: datetime) -> bool:
+    """Whether it came, was reversed or was lost since."""
+    if chargeback.reversed_at is not None:
+        return chargeback.reversed_at >= since
+    return chargeback.created_at >= since or since <= chargeback.created_at + CONTESTED <= now
+
+
+def dispute_state(payment: ApiPayment, chargeback: ApiChargeback, now: datetime) -> DisputeState:
     """Raises MoneyError. Mollie takes the money at once, and tells no more unless it comes back.
 
     A debit that the payer took back can't be contested, so it's lost as soon as it's told.
     """
     taken, back = withdrawn(chargeback), returned(chargeback)
-    stage = DisputeStage.LOST if payment.method == "directdebit" else DisputeStage.FUNDS_WITHDRAWN
+    lost = payment.method == "directdebit" or now >= chargeback.created_at + CONTESTED
+    stage = DisputeStage.LOST if lost else DisputeStage.FUNDS_WITHDRAWN
     reason = chargeback.reason or ApiReason()
     disputed = Money(-taken.amount.amount, taken.amount.currency)
     return DisputeState(

@@ -186,6 +186,17 @@ async def test_a_cards_chargeback_is_a_dispute(http: httpx.AsyncClient) -> None:
     assert [(one.amount.amount, one.occurrence) for one in event.dispute.moves] == [(-1050, CHARGEBACK)]
 
 
+async def test_a_cards_chargeback_that_is_never_reversed_is_lost_in_the_end(http: httpx.AsyncClient) -> None:
+    long_ago = NOW - timedelta(days=120)
+    for age, kind in ((0, EventKind.DISPUTE_LOST), (1, EventKind.DISPUTE_FUNDS_WITHDRAWN)):
+        shown = chargeback(createdAt=(long_ago + timedelta(seconds=age)).isoformat())
+        _, event = await told(http, payment(), chargebacks=[shown])
+        assert event.kind is kind
+        assert event.occurred_at == (NOW if kind is EventKind.DISPUTE_LOST else long_ago + timedelta(seconds=1))
+        assert event.dispute is not None
+        assert event.dispute.withdrawn == Money(1050, "eur")
+
+
 async def test_a_cards_chargeback_that_was_reversed_is_won(http: httpx.AsyncClient) -> None:
     back = chargeback(reversedAt="2027-04-05T09:00:00+00:00")
     _, event = await told(http, payment(), chargebacks=[back])
@@ -321,11 +332,11 @@ async def polled(http: httpx.AsyncClient) -> list[ProcessorEvent]:
 
 async def test_a_poll_finds_what_changed_since(http: httpx.AsyncClient) -> None:
     back = chargeback(id="chb_old", createdAt="2027-01-05T09:00:00+00:00", reversedAt="2027-03-02T09:00:00+00:00")
-    long_ago = chargeback(id="chb_done", paymentId="tr_quiet", createdAt="2026-12-01T09:00:00+00:00")
+    quiet = chargeback(id="chb_quiet", paymentId="tr_quiet", createdAt="2026-12-01T09:00:00+00:00")
     outside = refund("refunded", paymentId="tr_2", createdAt="2027-03-02T00:00:00+00:00", metadata=None)
     before = refund("refunded", paymentId="tr_quiet", createdAt="2027-02-01T00:00:00+00:00")
     with respx.mock:
-        respx.get(f"{BASE}/chargebacks").respond(json=page("chargebacks", back, long_ago))
+        respx.get(f"{BASE}/chargebacks").respond(json=page("chargebacks", back, quiet))
         respx.get(f"{BASE}/refunds").respond(json=page("refunds", outside, before))
         respx.get(url__startswith=WHOLE).respond(json=payment(_embedded={"chargebacks": [back]}))
         respx.get(url__startswith=f"{BASE}/payments/tr_2").respond(
@@ -338,6 +349,15 @@ async def test_a_poll_finds_what_changed_since(http: httpx.AsyncClient) -> None:
         ("charge.succeeded", "tr_2"),
         ("refund.succeeded", "tr_2"),
     ]
+
+
+async def test_a_poll_finds_a_chargeback_that_has_just_been_lost(http: httpx.AsyncClient) -> None:
+    lost = chargeback(createdAt=(NOW - timedelta(days=120)).isoformat())
+    with respx.mock:
+        respx.get(f"{BASE}/chargebacks").respond(json=page("chargebacks", lost))
+        respx.get(f"{BASE}/refunds").respond(json=page("refunds"))
+        respx.get(url__startswith=WHOLE).respond(json=payment(_embedded={"chargebacks": [lost]}))
+        assert [one.kind for one in await polled(http)] == [EventKind.CHARGE_SUCCEEDED, EventKind.DISPUTE_LOST]
 
 
 async def test_a_poll_reads_chargebacks_for_half_a_year_and_refunds_no_further_than_since(
