@@ -247,6 +247,11 @@ async def test_another_payment_than_the_one_asked_for_is_no_find(http: httpx.Asy
         assert isinstance(found, LookupFailed)
 
 
+async def test_a_payment_of_nothing_is_no_success(http: httpx.AsyncClient) -> None:
+    shown = page("payments", payment(amount=amount("0.00")))
+    assert isinstance(await looked_up(http, LISTED, httpx.Response(200, json=shown)), LookupFailed)
+
+
 async def test_found_in_the_customers_list(http: httpx.AsyncClient) -> None:
     other = payment("failed", id="tr_other", metadata={"tollbridge_reference": "in_2.1"})
     found = await looked_up(http, LISTED, httpx.Response(200, json=page("payments", other, payment("pending"))))

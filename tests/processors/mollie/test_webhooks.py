@@ -303,7 +303,13 @@ async def test_a_refunds_or_chargebacks_id_leads_to_its_payment(
 
 
 @pytest.mark.parametrize(
-    "answer", [httpx.Response(404, json={}), httpx.Response(422, json={}), httpx.Response(200, json=page("refunds"))]
+    "answer",
+    [
+        httpx.Response(404, json={}),
+        httpx.Response(422, json={}),
+        httpx.Response(200, json=page("refunds")),
+        httpx.Response(200, json=page("refunds", refund(id="re_another"))),
+    ],
 )
 async def test_a_refunds_id_that_nobody_knows_says_nothing(http: httpx.AsyncClient, answer: httpx.Response) -> None:
     with respx.mock:
