@@ -394,7 +394,10 @@ async def test_a_decline_that_is_read_has_its_code_in_its_action(
     adapter: CheckoutComAdapter, checkout: respx.MockRouter
 ) -> None:
     checkout.get(f"/payments/{PAYMENT}/actions").respond(
-        json=[action("Authorization", approved=False, response_code="20051", response_summary="Insufficient funds")]
+        json=[
+            action("Authorization", approved=False, response_code="20051", response_summary="Insufficient funds"),
+            action("Authentication", processed_on="2027-03-01T13:00:00Z"),
+        ]
     )
     found = await look(adapter, checkout, read("Declined"))
     assert found.outcome.decline.decline_class is DeclineClass.INSUFFICIENT_FUNDS

@@ -133,8 +133,8 @@ async def test_a_payer_who_is_not_done(adapter: CheckoutComAdapter, checkout: re
 async def test_a_decline_with_which_the_frontend_ended(adapter: CheckoutComAdapter, checkout: respx.MockRouter) -> None:
     refused = action("Card Verification", approved=False, response_code="20051", response_summary="Insufficient funds")
     checkout.get("/payments/pay_declined/actions").respond(json=[refused])
-    shown = verification("Declined", id="pay_declined")
-    result = await complete(adapter, checkout, shown, named="pay_declined")
+    shown = [verification("Declined", id=one) for one in ("pay_before", "pay_declined")]
+    result = await complete(adapter, checkout, *shown, named="pay_declined")
     assert result == SetupFailed("20051", "Insufficient funds")
 
 
