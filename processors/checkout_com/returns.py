@@ -37,7 +37,11 @@ def refund_call(request: RefundRequest, charge: str) -> PreparedCall:
     body = {
         "amount": to_minor(request.amount, CHECKOUT_COM),
         "reference": request.reference,
-        "metadata": {"currency": request.amount.currency.upper(), "reason": request.reason},
+        "metadata": {
+            "currency": request.amount.currency.upper(),
+            "reason": request.reason,
+            "reference": request.reference,
+        },
     }
     return post(f"/payments/{charge}/refunds", request.idempotency_key, body)
 
@@ -48,15 +52,21 @@ def asked(body: bytes) -> tuple[str, Money]:
     return told.reference, from_minor(told.amount, told.metadata.currency, CHECKOUT_COM)
 
 
+def reference_of(action: ApiAction) -> str:
+    """Ours, if it's a refund of ours: in the metadata that we gave it, and in its own field. Empty for another's."""
+    marked = (action.metadata or {}).get("reference")
+    return marked if isinstance(marked, str) and marked else action.reference or ""
+
+
 def find(actions: Sequence[ApiAction], query: RefundQuery) -> ApiAction | None:
     """The refund by its id where it's known, else by our reference; raises OutcomeUnknownError for another's."""
     refunds = [one for one in actions if one.type == REFUND]
     if query.processor_id:
         found = [one for one in refunds if one.id == query.processor_id]
-        if any(one.reference and one.reference != query.reference for one in found):
+        if any(reference_of(one) not in ("", query.reference) for one in found):
             raise OutcomeUnknownError("the processor answered with a refund that is not the one asked for")
     else:
-        found = [one for one in refunds if one.reference == query.reference]
+        found = [one for one in refunds if reference_of(one) == query.reference]
     if len(found) > 1:
         raise OutcomeUnknownError("the processor shows several refunds with one reference")
     return found[0] if found else None
@@ -77,20 +87,21 @@ def outcome(action: ApiAction, currency: str) -> RefundOutcome:
 
 
 def state(action: ApiAction, charge: str, currency: str) -> RefundState:
-    """Raises MoneyError, OutcomeUnknownError."""
-    made = outcome(action, currency)
+    """Each refund of ours has a reference: one without was made at the processor. Raises MoneyError, CallError."""
+    made, reference = outcome(action, currency), reference_of(action)
     amount = from_minor(action.amount or 0, currency, CHECKOUT_COM)
-    return RefundState(action.id, charge, made, amount, action.reference or "")
+    return RefundState(action.id, charge, made, amount, reference, external=not reference)
 
 
 def told(kind: str, payment: ToldPayment, amount: Money, action: ApiAction | None) -> RefundState:
     """What an event of this type says of a refund; raises OutcomeUnknownError for one that can't be told apart.
 
-    The event's own reference is that of the payment; whose refund it is, the action says.
+    The event's own reference is that of the payment; whose refund it is, the action says. While that isn't shown, it
+    may be ours.
     """
     if not payment.action_id:
         raise OutcomeUnknownError("the processor tells of a refund without its id")
-    reference = (action.reference if action else None) or ""
+    reference = reference_of(action) if action else ""
     made: RefundOutcome = RefundPending(payment.action_id, amount)
     if kind == "payment_refunded":
         if payment.processed_on is None:
@@ -99,4 +110,5 @@ def told(kind: str, payment: ToldPayment, amount: Money, action: ApiAction | Non
     elif kind == "payment_refund_declined":
         code, summary = payment.response_code or "", payment.response_summary or ""
         made = RefundFailed(payment.action_id, amount, code, summary)
-    return RefundState(payment.action_id, payment.id, made, amount, reference)
+    external = action is not None and not reference
+    return RefundState(payment.action_id, payment.id, made, amount, reference, external=external)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -102,6 +102,7 @@ class ApiAction(msgspec.Struct, frozen=True):
     response_summary: str | None = None
     processed_on: Moment | None = None
     processing: ApiProcessing | None = None
+    metadata: dict[str, Any] | None = None
 
 
 class ApiAccepted(msgspec.Struct, frozen=True):

@@ -40,7 +40,8 @@ def test_prepared_bytes_are_fixed_for_ever(adapter: CheckoutComAdapter) -> None:
     assert (call.method, call.path) == ("POST", PATH)
     assert call.headers == (("content-type", "application/json"), ("cko-idempotency-key", "key-2"))
     assert call.body == (
-        b'{"amount":500,"metadata":{"currency":"EUR","reason":"requested_by_customer"},"reference":"rfd_1"}'
+        b'{"amount":500,"metadata":{"currency":"EUR","reason":"requested_by_customer","reference":"rfd_1"},'
+        b'"reference":"rfd_1"}'
     )
 
 
@@ -105,6 +106,7 @@ async def look(adapter: CheckoutComAdapter, checkout: respx.MockRouter, *actions
 @pytest.mark.parametrize(
     ("changed", "outcome"),
     [
+        ({"reference": "in_1.1", "metadata": {"reference": "rfd_1"}}, RefundSucceeded(REFUND, FIVE, AT)),
         ({}, RefundSucceeded(REFUND, FIVE, AT)),
         ({"approved": None, "response_code": None}, RefundPending(REFUND, FIVE)),
         (
@@ -117,7 +119,7 @@ async def test_found(
     adapter: CheckoutComAdapter, checkout: respx.MockRouter, changed: Any, outcome: Any, processor_id: str
 ) -> None:
     others = (action("Capture"), action(id="act_other", reference="rfd_2"))
-    shown = action(reference="rfd_1", **changed)
+    shown = action(**{"reference": "rfd_1"} | changed)
     assert await look(adapter, checkout, *others, shown, processor_id=processor_id) == RefundFound(outcome)
 
 
@@ -158,7 +160,7 @@ async def test_all_refunds_of_a_payment(adapter: CheckoutComAdapter, checkout: r
     one = Money(100, "eur")
     assert await adapter.list_refunds(PAYMENT) == (
         RefundState(REFUND, PAYMENT, RefundSucceeded(REFUND, FIVE, AT), FIVE, "rfd_1"),
-        RefundState("act_2", PAYMENT, RefundFailed("act_2", one, "10000", "Approved"), one),
+        RefundState("act_2", PAYMENT, RefundFailed("act_2", one, "10000", "Approved"), one, external=True),
     )
 
 

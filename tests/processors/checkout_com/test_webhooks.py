@@ -297,8 +297,8 @@ async def test_an_amount_that_cannot_be_read(adapter: CheckoutComAdapter) -> Non
     ],
 )
 @pytest.mark.parametrize(
-    ("actions", "reference"),
-    [([action("Capture"), action(reference="rfd_1")], "rfd_1"), ([action()], ""), ([], "")],
+    ("actions", "reference", "external"),
+    [([action("Capture"), action(reference="rfd_1")], "rfd_1", False), ([action()], "", True), ([], "", False)],
 )
 async def test_an_event_of_a_refund_is_known_by_its_action(
     adapter: CheckoutComAdapter,
@@ -308,12 +308,13 @@ async def test_an_event_of_a_refund_is_known_by_its_action(
     outcome: Any,
     actions: Any,
     reference: str,
+    external: bool,
 ) -> None:
     """The event carries the payment's reference: taken for the refund's it would make a refund of ours a stranger's."""
     checkout.get(f"/payments/{PAYMENT}/actions").respond(json=actions)
     said = await told(adapter, event(kind, action_id=REFUND, amount=500))
     assert (said.kind, said.processor_id, said.reference) == (wanted, PAYMENT, "")
-    assert said.refund == RefundState(REFUND, PAYMENT, outcome, Money(500, "eur"), reference)
+    assert said.refund == RefundState(REFUND, PAYMENT, outcome, Money(500, "eur"), reference, external)
 
 
 async def test_a_refund_whose_action_cannot_be_asked_for(
