@@ -69,13 +69,19 @@ class CheckoutApi:
         return payment
 
     async def actions(self, processor_id: str) -> list[ApiAction]:
-        """All that was done to a payment; raises CallError."""
+        """All that was done to a payment that was taken, at least that; raises CallError."""
+        done = await self._actions(processor_id)
+        if not done:
+            raise OutcomeUnknownError("the processor shows a payment to which nothing was done")
+        return done
+
+    async def _actions(self, processor_id: str) -> list[ApiAction]:
         answer = await self.get(f"/payments/{segment(processor_id)}/actions", "/payments/{id}/actions")
         return answer.decode(list[ApiAction])
 
     async def refusal(self, payment: ApiPayment) -> ApiAction | None:
         """The action by which a payment was declined: a payment that is read tells no code. Raises CallError."""
-        refused = [one for one in await self.actions(payment.id) if one.approved is False]
+        refused = [one for one in await self._actions(payment.id) if one.approved is False]
         return max(refused, key=lambda one: (one.processed_on is not None, one.processed_on, one.id), default=None)
 
     async def instrument(self, token: str) -> ApiInstrument | None:

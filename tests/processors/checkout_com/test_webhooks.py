@@ -298,7 +298,11 @@ async def test_an_amount_that_cannot_be_read(adapter: CheckoutComAdapter) -> Non
 )
 @pytest.mark.parametrize(
     ("actions", "reference", "external"),
-    [([action("Capture"), action(reference="rfd_1")], "rfd_1", False), ([action()], "", True), ([], "", False)],
+    [
+        ([action("Capture"), action(reference="rfd_1")], "rfd_1", False),
+        ([action()], "", True),
+        ([action("Capture")], "", False),
+    ],
 )
 async def test_an_event_of_a_refund_is_known_by_its_action(
     adapter: CheckoutComAdapter,
@@ -317,10 +321,11 @@ async def test_an_event_of_a_refund_is_known_by_its_action(
     assert said.refund == RefundState(REFUND, PAYMENT, outcome, Money(500, "eur"), reference, external)
 
 
+@pytest.mark.parametrize("answer", [httpx.Response(500), httpx.Response(200, json=[])])
 async def test_a_refund_whose_action_cannot_be_asked_for(
-    adapter: CheckoutComAdapter, checkout: respx.MockRouter
+    adapter: CheckoutComAdapter, checkout: respx.MockRouter, answer: httpx.Response
 ) -> None:
-    checkout.get(f"/payments/{PAYMENT}/actions").respond(500)
+    checkout.get(f"/payments/{PAYMENT}/actions").mock(return_value=answer)
     with pytest.raises(CallError):
         await told(adapter, event("payment_refunded", action_id=REFUND))
 
@@ -329,7 +334,7 @@ async def test_a_refund_whose_action_cannot_be_asked_for(
 async def test_a_refund_that_cannot_be_told_apart(
     adapter: CheckoutComAdapter, checkout: respx.MockRouter, changed: Any
 ) -> None:
-    checkout.get(f"/payments/{PAYMENT}/actions").respond(json=[])
+    checkout.get(f"/payments/{PAYMENT}/actions").respond(json=[action("Capture")])
     with pytest.raises(DeliveryMalformedError):
         await told(adapter, event("payment_refunded", **changed))
 
