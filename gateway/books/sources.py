@@ -90,7 +90,7 @@ RETURNING: Final = """
     group by f.invoice
 """
 # Money that came for one invoice and pays another, which was billed because it had been taken back.
-ELSEWHERE: Final = """
+LENT: Final = """
     select w.id as invoice, sum(r.amount) filter (where t.invoice = w.id) as lent,
         sum(r.amount) filter (where r.invoice = w.id) as borrowed
     from wanted w join tollbridge.attempt t on t.account = $1
@@ -129,7 +129,7 @@ PLAIN: Final = """
 """
 # `wanted` holds the invoices to compare.
 INVOICES: Final = f"""
-    with money as ({MONEY}), notes as ({CREDIT_NOTES}), back as ({RETURNING}), elsewhere as ({ELSEWHERE})
+    with money as ({MONEY}), notes as ({CREDIT_NOTES}), back as ({RETURNING}), lent as ({LENT})
     select i.id, i.currency, i.status, i.snapshot, coalesce(i.stripe_created_at, i.created_at) as created_at,
         m.moved_at, coalesce(m.captured, 0) as captured, coalesce(m.surplus, 0) as surplus,
         coalesce(m.received, 0) as received, coalesce(m.refunded, 0) as refunded,
@@ -143,7 +143,7 @@ INVOICES: Final = f"""
                 and r.state in ('sending', 'recorded', 'unknown')) as we_may_have
     from wanted w join tollbridge.invoice i on i.account = $1 and i.id = w.id
     left join money m on m.invoice = i.id left join notes n on n.invoice = i.id left join back b on b.invoice = i.id
-    left join elsewhere e on e.invoice = i.id
+    left join lent e on e.invoice = i.id
     where i.snapshot is not null and (i.state <> 'not_ours' or m.invoice is not null)
       and not ({PLAIN})
 """  # noqa: S608

@@ -54,7 +54,7 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True):
 class Credits(msgspec.Struct, frozen=True, kw_only=True):
     """The invoice's issued credit notes, as mirrored: their sum, what they give back out of band, and their ids.
 
-    `reopened` is what else they say is not paid any more, since the payer's bank took it back: another invoice bills it.
+    `reopened` is what else they say is not paid any more, as the payer's bank took it back: another invoice bills it.
     """
 
     total: int = 0

@@ -102,10 +102,11 @@ def declined(code: str) -> Says:
 
 
 LATE: Final = charge("reversed", reversal=moved(-AMOUNT), reversal_reason={"code": "insufficient_funds"})
-EVENTS: Final[Mapping[EventKind, tuple[str, Json]]] = {
+EVENTS: Final[Mapping[str, tuple[str, Json]]] = {
     EventKind.CHARGE_SUCCEEDED: ("charge.succeeded", charge()),
     EventKind.CHARGE_FAILED: ("charge.failed", charge("failed", decline={"code": "do_not_honor"})),
     EventKind.CHARGE_PENDING: ("charge.pending", charge("pending", closed_at=None)),
+    "charge.settled": ("charge.settled", charge(settled_at=AT)),
     EventKind.CHARGE_REVERSED: ("charge.late_failure", LATE),
     EventKind.CHARGE_REINSTATED: ("charge.paid_again", charge(reversal=moved(-AMOUNT), reinstatement=moved(AMOUNT))),
     EventKind.REFUND_CREATED: ("refund.created", refund("pending")),

@@ -38,8 +38,7 @@ async def test_some_of_that_is_returned(world: World, books: Books) -> None:
     await world.later(minutes=11)
     await refund(world, rest_of(world, first)["id"], amount=400)
     await world.later(days=2)
-    found = [row for row in await _stripe_breaks(books)]
-    assert found == []
+    assert await _stripe_breaks(books) == []
 
 
 async def _stripe_breaks(books: Books) -> list[str]:
