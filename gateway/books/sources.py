@@ -75,7 +75,9 @@ COVERED: Final = """
 
 # Stripe's credit notes, as they were made or listed last.
 CREDIT_NOTES: Final = """
-    select n.invoice, sum(n.amount) as total, sum(n.out_of_band) as out_of_band,
+    select n.invoice, sum(n.amount) as total,
+        sum(n.out_of_band) filter (where n.origin <> 'reversal') as out_of_band,
+        sum(n.out_of_band) filter (where n.origin = 'reversal') as reopened,
         max(n.issued_at) as newest_at, string_agg(n.stripe_id, ' ' order by n.issued_at, n.stripe_id) as ids
     from wanted w join tollbridge.credit_note n on n.account = $1 and n.invoice = w.id
     where n.state = 'issued' group by n.invoice
@@ -86,6 +88,15 @@ RETURNING: Final = """
     join tollbridge.refund f on f.account = $1 and f.invoice = w.id
     where f.state in ('requested', 'deferred', 'sending', 'pending', 'unknown') and f.origin <> 'surplus'
     group by f.invoice
+"""
+# Money that came for one invoice and pays another, which was billed because it had been taken back.
+ELSEWHERE: Final = """
+    select w.id as invoice, sum(r.amount) filter (where t.invoice = w.id) as lent,
+        sum(r.amount) filter (where r.invoice = w.id) as borrowed
+    from wanted w join tollbridge.attempt t on t.account = $1
+    join tollbridge.recording r on r.account = $1 and r.attempt = t.id
+    where r.invoice <> t.invoice and r.state = 'recorded' and r.target = 'invoice' and w.id in (r.invoice, t.invoice)
+    group by w.id
 """
 MONEY: Final = f"""
     select x.invoice, max(x.created_at) as moved_at,
@@ -111,24 +122,28 @@ MONEY: Final = f"""
 # paid, and nothing moved. Those are judged here, without reading Stripe's whole answer about each.
 PLAIN: Final = """
     i.status = 'paid' and i.amount_due > 0 and coalesce(m.captured, 0) + coalesce(m.received, 0) = i.amount_due
-        and coalesce(m.refunded, 0) = coalesce(n.out_of_band, 0) and coalesce(m.disputed, 0) = 0
+        and coalesce(m.refunded, 0) = coalesce(n.out_of_band, 0) and coalesce(n.reopened, 0) = 0
+        and coalesce(m.disputed, 0) = 0
         and coalesce(m.surplus, 0) = coalesce(m.surplus_returned, 0) and coalesce(m.other_currency, 0) = 0
     or (i.status <> 'paid' or i.amount_due = 0) and m.invoice is null and n.invoice is null
 """
 # `wanted` holds the invoices to compare.
 INVOICES: Final = f"""
-    with money as ({MONEY}), notes as ({CREDIT_NOTES}), back as ({RETURNING})
+    with money as ({MONEY}), notes as ({CREDIT_NOTES}), back as ({RETURNING}), elsewhere as ({ELSEWHERE})
     select i.id, i.currency, i.status, i.snapshot, coalesce(i.stripe_created_at, i.created_at) as created_at,
         m.moved_at, coalesce(m.captured, 0) as captured, coalesce(m.surplus, 0) as surplus,
         coalesce(m.received, 0) as received, coalesce(m.refunded, 0) as refunded,
         coalesce(m.surplus_returned, 0) as surplus_returned, coalesce(m.disputed, 0) as disputed,
         coalesce(m.other_currency, 0) as other_currency, coalesce(b.returning, 0) as returning,
-        coalesce(n.total, 0) as credited, coalesce(n.out_of_band, 0) as out_of_band, n.newest_at,
+        coalesce(e.lent, 0) as lent, coalesce(e.borrowed, 0) as borrowed,
+        coalesce(n.total, 0) as credited, coalesce(n.out_of_band, 0) as out_of_band,
+        coalesce(n.reopened, 0) as reopened, n.newest_at,
         coalesce(n.ids, '') as credit_notes,
         exists (select from tollbridge.recording r where r.account = $1 and r.invoice = i.id
                 and r.state in ('sending', 'recorded', 'unknown')) as we_may_have
     from wanted w join tollbridge.invoice i on i.account = $1 and i.id = w.id
     left join money m on m.invoice = i.id left join notes n on n.invoice = i.id left join back b on b.invoice = i.id
+    left join elsewhere e on e.invoice = i.id
     where i.snapshot is not null and (i.state <> 'not_ours' or m.invoice is not null)
       and not ({PLAIN})
 """  # noqa: S608

@@ -128,6 +128,8 @@ def _books(row: Any, shape: InvoiceShape, tagged: str) -> InvoiceBooks:
         sums=Sums(
             captured=int(row["captured"]),
             surplus=int(row["surplus"]),
+            lent=int(row["lent"]),
+            borrowed=int(row["borrowed"]),
             received=int(row["received"]),
             refunded=int(row["refunded"]),
             surplus_returned=int(row["surplus_returned"]),
@@ -139,6 +141,7 @@ def _books(row: Any, shape: InvoiceShape, tagged: str) -> InvoiceBooks:
         credits=Credits(
             total=int(row["credited"]),
             out_of_band=int(row["out_of_band"]),
+            reopened=int(row["reopened"]),
             ids=row["credit_notes"],
             newest_at=row["newest_at"],
         ),

@@ -26,6 +26,7 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True):
 
     `captured` is net of reversals, without `surplus`, the captures that the invoice did not need. `received` was
     recorded by hand. `refunded` is net of refunds that failed, `returning` is on its way, `disputed` is withdrawn now.
+    `lent` came for it and pays another invoice, as Stripe was told; `borrowed` is the other side of that.
     `other_currency` was moved in another currency.
     """
 
@@ -36,12 +37,14 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True):
     surplus_returned: int = 0
     returning: int = 0
     disputed: int = 0
+    lent: int = 0
+    borrowed: int = 0
     other_currency: int = 0
     moved_at: datetime | None = None
 
     @property
     def came_in(self) -> int:
-        return self.captured + self.surplus + self.received
+        return self.captured + self.surplus + self.received + self.borrowed - self.lent
 
     @property
     def went_out(self) -> int:
@@ -49,10 +52,14 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Credits(msgspec.Struct, frozen=True, kw_only=True):
-    """The invoice's issued credit notes, as mirrored: their sum, what they give back out of band, and their ids."""
+    """The invoice's issued credit notes, as mirrored: their sum, what they give back out of band, and their ids.
+
+    `reopened` is what else they say is not paid any more, since the payer's bank took it back: another invoice bills it.
+    """
 
     total: int = 0
     out_of_band: int = 0
+    reopened: int = 0
     ids: str = ""
     newest_at: datetime | None = None
 
@@ -85,16 +92,16 @@ def judge_invoice(books: InvoiceBooks, now: datetime) -> list[Finding]:
 def _money(books: InvoiceBooks, now: datetime) -> Finding | None:
     """What came in, against what Stripe says was paid."""
     sums, ours = books.sums, books.how in (HowPaid.OURS, HowPaid.BY_HAND)
-    held = sums.captured + sums.received
-    if ours and held < books.paid:
+    held = sums.captured + sums.received + sums.borrowed - sums.lent
+    paid = books.paid - books.credits.reopened
+    if ours and held < paid:
         reason = f"Stripe shows it paid ({books.how}), and the ledger holds less"
         # By hand, in Stripe: only who did it knows of what money.
         repair = Repair.ASK_HUMAN if books.how is HowPaid.BY_HAND else Repair.POKE_INVOICE
-        short = books.paid - held
         return _finding(
-            books, BreakKind.PAID_AT_STRIPE_WITHOUT_MONEY, short, reason, repair, ledger=held, other=books.paid
+            books, BreakKind.PAID_AT_STRIPE_WITHOUT_MONEY, paid - held, reason, repair, ledger=held, other=paid
         )
-    wanted = books.paid if ours else 0
+    wanted = paid if ours else 0
     left = sums.came_in - wanted - sums.surplus_returned - (0 if ours else sums.refunded + sums.disputed)
     left -= sums.returning
     if left <= 0 or _recent(sums.moved_at, now, PATIENCE):
@@ -149,7 +156,7 @@ def _returned_too_much(books: InvoiceBooks) -> Finding | None:
 
 
 def _misnamed(books: InvoiceBooks) -> Finding | None:
-    if books.tagged in ("", books.id):
+    if books.tagged in ("", books.id) or books.sums.borrowed:
         return None
     reason = f"its metadata name a payment of {books.tagged}"
     return _finding(books, BreakKind.WRONG_INVOICE, books.paid, reason, Repair.ASK_HUMAN)
