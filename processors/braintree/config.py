@@ -90,7 +90,8 @@ def merchant_accounts(text: str) -> Mapping[str, str]:
 
 def _pair(credentials: Mapping[str, Secret], public: str, private: str) -> KeyPair:
     given = {field: credentials[field].reveal() for field in (public, private) if field in credentials}
-    for field in (public, private):
+    # One that is given and malformed is named before one that is missing beside it.
+    for field in sorted((public, private), key=lambda one: one not in given):
         # A value that no header can carry would fail with its own text in the error; a colon would end the public key.
         if not re.fullmatch(r"[!-9;-~]+", given.get(field, "")):
             raise ConfigurationError(f"{field} is missing, empty, or not what an API key looks like")
