@@ -91,6 +91,8 @@ create table tollbridge.connection (
     currencies text[] not null default '{}',
     priority integer not null default 0,
     record_on text not null default 'confirmed' check (record_on in ('confirmed', 'settled')),
+    routing jsonb not null default '{}',           -- for whom it is offered
+    display jsonb not null default '{}',           -- and what a payer is shown of it
     declines jsonb not null default '{}',          -- the operator's classes of decline codes, over the adapter's table
     enabled boolean not null default true,
     created_at timestamptz not null,
@@ -753,6 +755,7 @@ create table tollbridge.checkout_session (
     told_stripe boolean not null default false,    -- the references stand at the Stripe customer; its invoice is free
     looked_for_subscription boolean not null default false,
     cleanup_done boolean not null default false,
+    country text not null default '',              -- the payer's, as far as we were told; decides what is on offer
     confirmed_at timestamptz,
     expires_at timestamptz not null,
     created_at timestamptz not null,
@@ -790,6 +793,8 @@ create table tollbridge.payment_method_session (
     connection text,                               -- the only one on offer; null: whatever takes the currency
     currency text not null check (currency ~ '^[a-z]{3}$'),
     return_url text not null default '',
+    country text not null default '',              -- the payer's,
+    attributes jsonb not null default '{}',        -- and what else decides what is on offer
     payment_method text,
     expires_at timestamptz not null,
     created_at timestamptz not null,

@@ -26,6 +26,7 @@ class CheckoutSession(Pokable, tablename="checkout_session", schema=SCHEMA, db=D
     told_stripe = Boolean()
     looked_for_subscription = Boolean()
     cleanup_done = Boolean()
+    country = Text()
     confirmed_at = at()
     expires_at = at()
     created_at = at()

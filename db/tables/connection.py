@@ -20,6 +20,8 @@ class Connection(Table, tablename="connection", schema=SCHEMA, db=DB):
     currencies = texts()
     priority = Integer()
     record_on = Text(default="confirmed")
+    routing = JSONB()
+    display = JSONB()
     declines = JSONB()
     enabled = Boolean(default=True)
     created_at = at()

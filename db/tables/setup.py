@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import Bytea, Integer, Text
+from piccolo.columns import JSONB, Bytea, Integer, Text
 from piccolo.table import Table
 
 from db.engine import DB
@@ -21,6 +21,8 @@ class PaymentMethodSession(Pokable, tablename="payment_method_session", schema=S
     connection = optional_text()
     currency = Text()
     return_url = Text()
+    country = Text()
+    attributes = JSONB()
     payment_method = optional_text()
     expires_at = at()
     created_at = at()

@@ -43,6 +43,7 @@ from gateway.accounts.secrets import found
 from gateway.accounts.validation import converted
 from gateway.accounts.webhook_endpoints import EndpointChange
 from gateway.clock import business_now
+from gateway.domain.routing import Display, Routing
 from gateway.runtime import Runtime
 from processors.values import Secret, Unprinted
 
@@ -56,6 +57,8 @@ class ConnectionEntry(Unprinted, msgspec.Struct, frozen=True, forbid_unknown_fie
     options: dict[str, str] = {}
     currencies: list[str] | None = None
     priority: int | None = None
+    routing: Routing | None = None
+    display: Display | None = None
     record_on: RecordOn | None = None
     declines: dict[str, str] = {}
     enabled: bool | None = None
@@ -204,6 +207,8 @@ async def _connection(
         options=entry.options,
         currencies=entry.currencies,
         priority=entry.priority,
+        routing=entry.routing,
+        display=entry.display,
         record_on=entry.record_on,
         declines={**entry.declines, **gone},
         enabled=entry.enabled,

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 import asyncpg
 import msgspec
+from msgspec import to_builtins as builtins
 
 from db import poke, sql
 from db.encryption import Keyring
@@ -22,6 +23,7 @@ from gateway.accounts.errors import CheckFailedError, FieldError, NameTakenError
 from gateway.accounts.settlement import check_settles
 from gateway.clock import business_now
 from gateway.connections import UnknownAdapterError, adapter_class, capabilities_of
+from gateway.domain.routing import Display, Routing
 from gateway.runtime import Runtime
 from processors.errors import ConfigurationError, RefusedError
 from processors.interface import ProcessorAdapter
@@ -33,13 +35,13 @@ RecordOn = Literal["confirmed", "settled"]
 
 INSERT = """
     insert into tollbridge.connection
-        (id, account, name, adapter, credentials, credential_fields, options, currencies, priority, record_on, declines,
-         enabled, created_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+        (id, account, name, adapter, credentials, credential_fields, options, currencies, priority, routing,
+         display, record_on, declines, enabled, created_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 """
 UPDATE = """
     update tollbridge.connection set credentials = $2, credential_fields = $3, options = $4, currencies = $5,
-        priority = $6, record_on = $7, declines = $8, enabled = $9 where id = $1
+        priority = $6, routing = $7, display = $8, record_on = $9, declines = $10, enabled = $11 where id = $1
 """
 # A connection means something to the invoices of customers with a payment method there; to all others only where no
 # other one takes their currency: with it they are ours, without it they are not.
@@ -53,7 +55,10 @@ WAITING = """
                           where n.account = i.account and n.id <> $2 and n.enabled
                             and (n.currencies = '{}' or i.currency = any(n.currencies))))
 """
-COLUMNS = "id, account, name, adapter, options, currencies, priority, record_on, declines, enabled, created_at"
+COLUMNS = (
+    "id, account, name, adapter, options, currencies, priority, routing, display, record_on, declines, enabled, "
+    "created_at"
+)
 SELECT = """
     select c.*, r.failures, r.failing_since, r.opened_at, r.probe_at
     from tollbridge.connection c left join tollbridge.circuit r on r.connection = c.id
@@ -86,6 +91,8 @@ class Connection(msgspec.Struct, frozen=True):
     options: dict[str, str]
     currencies: tuple[str, ...]
     priority: int
+    routing: Routing
+    display: Display
     record_on: str
     declines: dict[str, DeclineClass]
     enabled: bool
@@ -94,7 +101,8 @@ class Connection(msgspec.Struct, frozen=True):
 
 
 class ConnectionChange(msgspec.Struct, frozen=True):
-    """Fields to set; None leaves a field as it is. Credentials, options and declines are merged by name.
+    """Fields to set; None leaves a field as it is. Credentials, options and declines are merged by name; routing and
+    display are taken whole.
 
     A decline code whose class is None goes back to the adapter's.
     """
@@ -103,6 +111,8 @@ class ConnectionChange(msgspec.Struct, frozen=True):
     options: Mapping[str, str] | None = None
     currencies: Sequence[str] | None = None
     priority: int | None = None
+    routing: Routing | None = None
+    display: Display | None = None
     record_on: RecordOn | None = None
     declines: Mapping[str, str | None] | None = None
     enabled: bool | None = None
@@ -118,6 +128,7 @@ async def add(
     currencies, overrides = _currencies(adapter, change.currencies or ()), declines.merged({}, change.declines or {})
     connection, now = new_id("con"), await business_now()
     priority, record_on, enabled = change.priority or 0, change.record_on or "confirmed", change.enabled is not False
+    routing, display = builtins(change.routing or Routing()), builtins(change.display or Display())
     async with DB.transaction():
         if await sql.row("select id from tollbridge.account where id = $1 for key share", account) is None:
             raise NotThereError("account", account)
@@ -126,7 +137,8 @@ async def add(
         sealed = _sealed(runtime.keyring, connection, credentials)
         try:
             secret = (sealed, sorted(credentials))
-            values = (_json(options), currencies, priority, record_on, _json(overrides), enabled, now)
+            rules = (_json(routing), _json(display))
+            values = (_json(options), currencies, priority, *rules, record_on, _json(overrides), enabled, now)
             await sql.rows(INSERT, connection, account, name, adapter, *secret, *values)
         except asyncpg.UniqueViolationError:
             raise NameTakenError("name", f"there is a connection {name!r} already") from None
@@ -137,6 +149,8 @@ async def add(
             "options": options,
             "currencies": currencies,
             "priority": priority,
+            "routing": routing,
+            "display": display,
             "record_on": record_on,
             "declines": overrides,
             "enabled": enabled,
@@ -163,7 +177,8 @@ async def update(runtime: Runtime, by: Author, account: str, connection: str, ch
         if is_now:
             sealed = row["credentials"] if new == old else _sealed(runtime.keyring, row["id"], new)
             now, classed = await business_now(), _json(after["declines"])
-            values = (after["currencies"], after["priority"], after["record_on"], classed, after["enabled"])
+            rules = (_json(after["routing"]), _json(after["display"]))
+            values = (after["currencies"], after["priority"], *rules, after["record_on"], classed, after["enabled"])
             await sql.rows(UPDATE, row["id"], sealed, sorted(new), _json(after["options"]), *values)
             await by.note(account, "connection.updated", row["id"], name=row["name"], before=was, after=is_now)
             # Such a case before invoices, as where a decline opens it.
@@ -214,6 +229,8 @@ def _before_and_after(
         "options": msgspec.json.decode(row["options"]),
         "currencies": list(row["currencies"]),
         "priority": row["priority"],
+        "routing": msgspec.json.decode(row["routing"]),
+        "display": msgspec.json.decode(row["display"]),
         "record_on": row["record_on"],
         "declines": msgspec.json.decode(row["declines"]),
         "enabled": row["enabled"],
@@ -224,6 +241,9 @@ def _before_and_after(
         after["options"] = {**before["options"], **change.options}
     if change.currencies is not None:
         after["currencies"] = _currencies(row["adapter"], change.currencies)
+    for field in ("routing", "display"):
+        if (rules := getattr(change, field)) is not None:
+            after[field] = builtins(rules)
     if change.declines is not None:
         after["declines"] = declines.merged(before["declines"], change.declines)
     for field in ("priority", "record_on", "enabled"):
@@ -289,6 +309,8 @@ def _currencies(adapter: str, currencies: Sequence[str]) -> list[str]:
 def _shown(row: Any) -> Connection:
     fields = {name: row[name] for name in COLUMNS.split(", ")}
     fields |= {"options": msgspec.json.decode(row["options"]), "currencies": tuple(row["currencies"])}
+    fields["routing"] = msgspec.json.decode(row["routing"], type=Routing)
+    fields["display"] = msgspec.json.decode(row["display"], type=Display)
     fields["declines"] = msgspec.json.decode(row["declines"], type=dict[str, DeclineClass])
     circuit = Circuit(row["failures"] or 0, row["failing_since"], row["opened_at"], row["probe_at"])
     return Connection(**fields, credentials=tuple(row["credential_fields"]), circuit=circuit)

@@ -23,13 +23,13 @@ from gateway.checkout import sessions
 from gateway.checkout.amounts import InitialInvoice, initial_invoice
 from gateway.checkout.values import Change, CheckoutRequest
 from gateway.customers.client_secret import client_secret
-from gateway.customers.setups import offers
+from gateway.customers.offers import Processor, shown
 from gateway.readers.about import about
 from gateway.runtime import Runtime
 from processors.values import Unprinted
 
 VIEW: Final = """
-    select s.*, i.snapshot, i.read_at, i.currency as invoice_currency,
+    select s.*, i.snapshot, i.read_at,
         t.state as attempt_state, t.action_url
     from tollbridge.checkout_session s
         left join tollbridge.invoice i on i.account = s.account and i.id = s.invoice
@@ -59,7 +59,7 @@ class Session(Unprinted, frozen=True):
     customer: Annotated[str, about("The customer's id at Stripe; empty while the session is made.")]
     subscription: Annotated[str, about("The subscription's id at Stripe; empty while the session is made.")]
     invoice: Annotated[InitialInvoice | None, about("The initial invoice as Stripe last showed it.")]
-    processors: Annotated[list[str], about("What `setup` may be begun at, the preferred one first.")]
+    processors: Annotated[list[Processor], about("What `setup` may be begun at, the preferred one first.")]
     payment_method: Annotated[str | None, about("The stored method that is charged, once there is one.")]
     next_action: Annotated[NextAction | None, about("Where `status` is requires_action.")]
     failure: Annotated[Failure | None, about("Why it failed, or why the last set-up of an open one did.")]
@@ -183,7 +183,6 @@ async def _shown(runtime: Runtime, principal: Principal, session_id: str) -> Ses
     await sessions.get_session(principal.account, session_id)
     row = await sql.row(VIEW, principal.account, session_id)
     assert row is not None, "it was there a moment ago, and sessions are not deleted"
-    currency = row["invoice_currency"] or ""
     return Session(
         id=row["id"],
         object="checkout_session",
@@ -193,7 +192,7 @@ async def _shown(runtime: Runtime, principal: Principal, session_id: str) -> Ses
         customer=row["customer"],
         subscription=row["subscription"],
         invoice=initial_invoice(row["snapshot"], row["read_at"]) if row["snapshot"] else None,
-        processors=await offers(principal.account, currency) if row["state"] == "open" else [],
+        processors=[shown(one) for one in await sessions.on_offer(row)] if row["state"] == "open" else [],
         payment_method=row["payment_method"],
         next_action=NextAction(row["action_url"]) if _acts(row) and row["action_url"] else None,
         failure=failure_of(row),

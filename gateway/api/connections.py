@@ -17,6 +17,7 @@ from gateway.api.accounts import Checked
 from gateway.api.auth import Principal, requires
 from gateway.api.openapi import changing, example, problems
 from gateway.api.problems import Code
+from gateway.domain.routing import Display, Routing
 from gateway.readers.about import about
 from gateway.readers.pages import Page, unix
 from gateway.runtime import Runtime
@@ -27,6 +28,8 @@ Callers: Final = requires(Scope.ADMIN)
 Priority = Annotated[
     int, msgspec.Meta(ge=-1_000_000, le=1_000_000, description="The lowest is preferred; then the oldest.")
 ]
+ROUTING: Final = "For whom it is offered to collect a new payment method. Taken whole."
+DISPLAY: Final = "What a payer is shown of it. Taken whole."
 DECLINES: Final = "What decline codes mean here, over the adapter's own table; counts from the next answer on."
 RECORD_ON: Final = "Stripe is told when the processor confirms the charge, or only when its money is settled."
 
@@ -54,6 +57,8 @@ class ConnectionBody(msgspec.Struct, frozen=True):
     options: dict[str, str]
     currencies: list[str]
     priority: int
+    routing: Routing
+    display: Display
     record_on: str
     declines: dict[str, DeclineClass]
     enabled: bool
@@ -87,6 +92,8 @@ class NewConnection(Unprinted, msgspec.Struct, frozen=True, forbid_unknown_field
     options: Annotated[dict[str, str], about("By name.")] = {}
     currencies: Annotated[list[str], about("Lower case; none: all that the adapter takes.")] = []
     priority: Priority = 0
+    routing: Annotated[Routing | None, about(ROUTING)] = None
+    display: Annotated[Display | None, about(DISPLAY)] = None
     record_on: Annotated[RecordOn, about(RECORD_ON)] = "confirmed"
     declines: Annotated[dict[str, DeclineClass], about(DECLINES)] = {}
 
@@ -98,6 +105,8 @@ class ConnectionUpdate(Unprinted, msgspec.Struct, frozen=True, forbid_unknown_fi
     options: Annotated[dict[str, str] | None, about("Merged by name.")] = None
     currencies: Annotated[list[str] | None, about("Lower case; none: all that the adapter takes.")] = None
     priority: Priority | None = None
+    routing: Annotated[Routing | None, about(ROUTING)] = None
+    display: Annotated[Display | None, about(DISPLAY)] = None
     record_on: Annotated[RecordOn | None, about(RECORD_ON)] = None
     declines: Annotated[dict[str, DeclineClass | None] | None, about(f"{DECLINES} Merged; null takes one away.")] = None
     enabled: Annotated[bool | None, about("Nothing new is charged at a disabled connection.")] = None
@@ -127,6 +136,8 @@ async def add_connection(
         options=data.options,
         currencies=data.currencies,
         priority=data.priority,
+        routing=data.routing,
+        display=data.display,
         record_on=data.record_on,
         declines=data.declines,
     )
@@ -165,6 +176,8 @@ async def update_connection(
         options=data.options,
         currencies=data.currencies,
         priority=data.priority,
+        routing=data.routing,
+        display=data.display,
         record_on=data.record_on,
         declines=data.declines,
         enabled=data.enabled,
@@ -209,6 +222,8 @@ async def _shown(runtime: Runtime, connection: Connection) -> ConnectionBody:
         options=connection.options,
         currencies=list(connection.currencies),
         priority=connection.priority,
+        routing=connection.routing,
+        display=connection.display,
         record_on=connection.record_on,
         declines=connection.declines,
         enabled=connection.enabled,

@@ -22,7 +22,7 @@ from gateway.api.waiting import WaitS, so_far
 from gateway.customers import method_sessions as sessions
 from gateway.customers.client_secret import client_secret
 from gateway.customers.method_sessions import MethodSessionRequest
-from gateway.customers.setups import offers
+from gateway.customers.offers import Processor, shown
 from gateway.readers.about import about
 from gateway.runtime import Runtime
 from processors.values import Unprinted
@@ -63,7 +63,7 @@ class MethodSession(Unprinted, frozen=True):
             "to an API key while the session is open."
         ),
     ]
-    processors: Annotated[list[str], about("What `setup` may be begun at, the preferred one first.")]
+    processors: Annotated[list[Processor], about("What `setup` may be begun at, the preferred one first.")]
     due: Annotated[list[Due], about("What is open, and is tried as soon as a method is stored.")]
     payment_method: Annotated[str | None, about("The stored method, once there is one.")]
     failure: Annotated[Failure | None, about("Why the last set-up came to nothing; the payer may begin another.")]
@@ -167,7 +167,7 @@ async def _shown(runtime: Runtime, principal: Principal, row: asyncpg.Record) ->
         customer=row["customer"],
         client_secret=secret,
         url=f"{runtime.settings.base_url}{PAGE}/{row['id']}#{secret}" if secret and live else None,
-        processors=await offers(account, row["currency"], row["connection"] or "") if live else [],
+        processors=[shown(one) for one in await sessions.on_offer(row)] if live else [],
         due=[Due(one["currency"], one["amount"], one["invoices"]) for one in due],
         payment_method=row["payment_method"],
         failure=failure_of(row),

@@ -6,12 +6,15 @@ from typing import Any
 
 import msgspec
 
+from db import sql
 from gateway.billing import invoices, subscriptions
 from gateway.billing.errors import StripeRefusedError
 from gateway.checkout.sessions import get_session
 from gateway.checkout.values import Change, CheckoutError, CheckoutRequest, location_params
 from gateway.collect import mirror
 from gateway.runtime import Runtime
+
+COUNTRY = "update tollbridge.checkout_session set country = $3 where account = $1 and id = $2"
 
 
 async def change(runtime: Runtime, account: str, session: str, wanted: Change) -> None:
@@ -29,6 +32,8 @@ async def change(runtime: Runtime, account: str, session: str, wanted: Change) -
         location = location_params(wanted.address, wanted.ip_address, taxed=request.automatic_tax)
         if location:
             await subscriptions.update_customer(stripe, row["customer"], location)
+        if wanted.address is not None and wanted.address.country:
+            await sql.rows(COUNTRY, account, session, wanted.address.country)
         if wanted.promotion_code:
             promotion = await subscriptions.find_promotion_code(stripe, wanted.promotion_code)
             if promotion is None:

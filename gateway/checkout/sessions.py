@@ -19,6 +19,8 @@ from gateway.checkout.values import CheckoutError, CheckoutRequest
 from gateway.clock import business_now
 from gateway.customers import setups
 from gateway.customers.client_secret import new_secret, sealed, secret_hash
+from gateway.customers.offers import offers
+from gateway.domain.routing import Asked, Offer
 from gateway.runtime import Runtime
 from gateway.waiting import until
 from processors.values import SetupSession
@@ -32,11 +34,12 @@ LIVE = """
 """
 INSERT = """
     insert into tollbridge.checkout_session (id, account, client_reference, client_secret_hash, client_secret, state,
-        request, customer, payment_method, confirmed_at, expires_at, created_at)
-    values ($1, $2, $3, $4, $5, 'creating', $6, $7, $8, $9, $10, $11)
+        request, customer, country, payment_method, confirmed_at, expires_at, created_at)
+    values ($1, $2, $3, $4, $5, 'creating', $6, $7, $8, $9, $10, $11, $12)
     on conflict (account, client_reference) where state in ('creating', 'open', 'processing', 'complete') do nothing
     returning id
 """
+WANTED = "select currency, amount_due from tollbridge.invoice where account = $1 and id = $2"
 RESTS = """
     select exists (
         select 1 from tollbridge.checkout_session s
@@ -84,6 +87,7 @@ async def _insert(runtime: Runtime, account: str, request: CheckoutRequest, now:
             sealed(runtime.keyring, Kind.CHECKOUT, session, secret),
             msgspec.json.encode(request).decode(),
             request.customer,
+            _country(request),
             request.payment_method or None,
             now if request.confirm else None,
             now + timedelta(hours=policy.session_hours),
@@ -96,6 +100,25 @@ async def _insert(runtime: Runtime, account: str, request: CheckoutRequest, now:
     if found is None:
         raise CheckoutError("in_progress", "a session of this client_reference has just ended; ask again")
     return found
+
+
+def _country(request: CheckoutRequest) -> str:
+    details = request.customer_details
+    return details.address.country if details is not None and details.address is not None else ""
+
+
+async def on_offer(row: asyncpg.Record) -> list[Offer]:
+    """What this session's payer may choose, best first."""
+    request = msgspec.json.decode(row["request"], type=CheckoutRequest)
+    wanted = await sql.row(WANTED, row["account"], row["invoice"])
+    asked = Asked(
+        payer=row["customer"] or row["id"],
+        currency=(wanted and wanted["currency"]) or "",
+        amount=wanted and wanted["amount_due"],
+        country=row["country"],
+        attributes=request.attributes,
+    )
+    return await offers(row["account"], asked)
 
 
 def _refuse_other(live: asyncpg.Record, request: CheckoutRequest) -> None:
@@ -168,15 +191,11 @@ async def begin_setup(runtime: Runtime, account: str, session: str, processor: s
     """Open a set-up at a processor for this session alone; raises SessionError. It moves no money."""
     row = await get_session(account, session)
     _refuse_unless_open(row, await business_now())
-    connection = await sql.value(
-        "select id from tollbridge.connection where account = $1 and name = $2 and enabled", account, processor
-    )
-    currency = await sql.value(
-        "select currency from tollbridge.invoice where account = $1 and id = $2", account, row["invoice"]
-    )
-    if connection is None or processor not in await setups.offers(account, currency or ""):
+    chosen = next((offer for offer in await on_offer(row) if offer.name == processor), None)
+    if chosen is None:
         raise CheckoutError("not_found", f"no processor {processor!r} is on offer for this session", "processor")
-    made = await setups.begin(runtime, row, connection, currency or "", return_url)
+    connection, wanted = chosen.connection, await sql.row(WANTED, account, row["invoice"])
+    made = await setups.begin(runtime, row, connection, (wanted and wanted["currency"]) or "", return_url)
     now = await business_now()
     async with DB.transaction():
         again = await sql.row(f"{SESSION} for no key update", account, session)

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 import msgspec
 
 from gateway.customers.errors import SessionError
+from gateway.customers.offers import Attributes, Country
 
 
 def _about(description: str) -> msgspec.Meta:
     return msgspec.Meta(description=description)
 
 
-Country = Annotated[str, msgspec.Meta(pattern="^([A-Z]{2})?$", description="Two capital letters, as in ISO 3166-1.")]
 IpAddress = Annotated[str, _about("The payer's: a weak location for tax, used where the address is missing.")]
 PromotionCode = Annotated[str, _about("As the payer types it.")]
 MetadataValue = Annotated[str, msgspec.Meta(max_length=500)]
@@ -71,6 +71,7 @@ class CheckoutRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, o
     metadata: Annotated[
         dict[str, MetadataValue], _about("For the Stripe subscription: names of 1 to 40 letters without brackets.")
     ] = {}
+    attributes: Attributes = {}
     payment_method: Annotated[str, _about("A stored one of the customer's; goes with `confirm`.")] = ""
     confirm: Annotated[
         bool, _about("Collect at once, with `payment_method` or with the method of the customer's that comes first.")

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import click
+import msgspec
 
 from gateway.accounts import connections as story
 from gateway.accounts import declines as codes
 from gateway.accounts.connections import Connection, ConnectionChange
 from gateway.accounts.declines import DeclineCode
-from gateway.cli.context import ACCOUNT, account_of, author, opened, run
+from gateway.cli.context import ACCOUNT, WrongUseError, account_of, author, opened, run
 from gateway.cli.output import OUT, as_json, fields, say, say_all, table
 from gateway.cli.values import pairs, secrets
+from gateway.domain.routing import Display, Routing
+
+T = TypeVar("T")
 
 CREDENTIAL = click.option(
     "--credential", multiple=True, metavar="NAME=env:… | NAME=file:…", help="A secret field of the adapter's."
@@ -18,6 +24,16 @@ CREDENTIAL = click.option(
 OPTION = click.option("--option", multiple=True, metavar="NAME=VALUE", help="Another field of the adapter's.")
 CURRENCY = click.option("--currency", multiple=True, help="Take this currency; none: all that the adapter takes.")
 PRIORITY = click.option("--priority", type=int, help="Lower is offered first.")
+ROUTING = click.option(
+    "--routing",
+    metavar="JSON",
+    help='For whom it is offered: {"countries": ["DE"], "amounts": {"eur": {"minimum": 100}}, "weight": 30}.',
+)
+DISPLAY = click.option(
+    "--display",
+    metavar="JSON",
+    help='What a payer is shown: {"label": "Card", "methods": ["card"]}.',
+)
 DECLINE = click.option(
     "--decline",
     multiple=True,
@@ -40,6 +56,8 @@ def connections() -> None:
 @OPTION
 @CURRENCY
 @PRIORITY
+@ROUTING
+@DISPLAY
 @RECORD_ON
 @DECLINE
 @as_json
@@ -51,6 +69,8 @@ def add(
     option: tuple[str, ...],
     currency: tuple[str, ...],
     priority: int | None,
+    routing: str | None,
+    display: str | None,
     record_on: str | None,
     decline: tuple[str, ...],
     json_: bool,
@@ -59,7 +79,7 @@ def add(
 
     async def work() -> Connection:
         async with opened() as runtime:
-            change = _change(credential, option, currency, priority, record_on, decline)
+            change = _change(credential, option, currency, priority, routing, display, record_on, decline)
             return await story.add(runtime, author(), (await account_of(account)).id, name, adapter, change)
 
     added = run(work)
@@ -73,6 +93,8 @@ def add(
 @OPTION
 @CURRENCY
 @PRIORITY
+@ROUTING
+@DISPLAY
 @RECORD_ON
 @DECLINE
 @click.option("--enable/--disable", "enabled", default=None, help="Use it, or not.")
@@ -84,6 +106,8 @@ def update(
     option: tuple[str, ...],
     currency: tuple[str, ...],
     priority: int | None,
+    routing: str | None,
+    display: str | None,
     record_on: str | None,
     decline: tuple[str, ...],
     enabled: bool | None,
@@ -93,7 +117,7 @@ def update(
 
     async def work() -> Connection:
         async with opened() as runtime:
-            change = _change(credential, option, currency, priority, record_on, decline, enabled)
+            change = _change(credential, option, currency, priority, routing, display, record_on, decline, enabled)
             return await story.update(runtime, author(), (await account_of(account)).id, name, change)
 
     changed = run(work)
@@ -159,6 +183,8 @@ def _change(
     option: tuple[str, ...],
     currency: tuple[str, ...],
     priority: int | None,
+    routing: str | None,
+    display: str | None,
     record_on: str | None,
     decline: tuple[str, ...],
     enabled: bool | None = None,
@@ -168,10 +194,21 @@ def _change(
         options=pairs(option, "--option"),
         currencies=currency or None,
         priority=priority,
+        routing=_rules(routing, Routing, "--routing"),
+        display=_rules(display, Display, "--display"),
         record_on=record_on,  # type: ignore[arg-type]  # click has checked it
         declines={code: wanted or None for code, wanted in pairs(decline, "--decline").items()} or None,
         enabled=enabled,
     )
+
+
+def _rules(text: str | None, kind: type[T], option: str) -> T | None:
+    if text is None:
+        return None
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.DecodeError as error:
+        raise WrongUseError(f"{option}: {error}") from None
 
 
 def _print(connection: Connection) -> None:
@@ -184,6 +221,8 @@ def _print(connection: Connection) -> None:
             "options": connection.options,
             "currencies": connection.currencies or "all",
             "priority": connection.priority,
+            "routing": msgspec.to_builtins(connection.routing) or "for everybody",
+            "display": msgspec.to_builtins(connection.display) or "its name",
             "record on": connection.record_on,
             "declines": connection.declines or "as the adapter has them",
             "enabled": connection.enabled,

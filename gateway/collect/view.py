@@ -370,6 +370,7 @@ def _attempt(row: asyncpg.Record, connection: _Connection, surpluses: Mapping[st
         resolve_at=row["resolve_at"],
         retry_after=row["retry_after"],
         lookups=row["lookups"],
+        findable=bool(row["processor_id"]),
         withdrawn=row["withdrawn"],
         by_hand=row["reason"] == "operator",
         resent_at=row["resent_at"],

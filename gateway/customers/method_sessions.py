@@ -23,7 +23,9 @@ from gateway.customers import setups
 from gateway.customers.client_secret import new_secret, sealed, secret_hash
 from gateway.customers.customer import keep
 from gateway.customers.errors import SessionError
+from gateway.customers.offers import Attributes, Country, offers
 from gateway.domain.method_session import FIRST_LOOK
+from gateway.domain.routing import Asked, Offer
 from gateway.runtime import Runtime
 from gateway.waiting import until
 from processors.values import SetupSession
@@ -38,10 +40,10 @@ CUSTOMER: Final = """
 """
 INSERT: Final = """
     insert into tollbridge.payment_method_session (id, account, customer, client_secret_hash, client_secret, state,
-        connection, currency, return_url, expires_at, created_at)
-    values ($1, $2, $3, $4, $5, 'open', $6, $7, $8, $9, $10)
+        connection, currency, return_url, country, attributes, expires_at, created_at)
+    values ($1, $2, $3, $4, $5, 'open', $6, $7, $8, $9, $10, $11, $12)
     on conflict (account, customer, coalesce(connection, ''), return_url) where state in ('open', 'processing')
-        do update set expires_at = excluded.expires_at
+        do update set expires_at = excluded.expires_at, country = excluded.country, attributes = excluded.attributes
     returning *
 """
 PROCESSING: Final = """
@@ -76,6 +78,8 @@ class MethodSessionRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
             description="Of the customer's invoices; needed only where there is none yet and Stripe knows no currency.",
         ),
     ] = ""
+    country: Country = ""
+    attributes: Attributes = {}
 
 
 async def open_session(runtime: Runtime, account: str, request: MethodSessionRequest) -> asyncpg.Record:
@@ -85,8 +89,10 @@ async def open_session(runtime: Runtime, account: str, request: MethodSessionReq
     """
     connection = await _connection(account, request.connection)
     currency = await _currency(runtime, account, request)
-    if not await setups.offers(account, currency, connection or ""):
-        raise SessionError("invalid_request", f"no connection takes {currency}", "connection" if connection else "")
+    asked = Asked(request.customer, currency, None, request.country, request.attributes)
+    if not await offers(account, asked, connection or ""):
+        detail = f"no connection that takes {currency} is on offer to this payer"
+        raise SessionError("invalid_request", detail, "connection" if connection else "")
     now = await business_now()
     policy, session, secret = await policy_of(account), new_id("pms"), new_secret(Kind.METHOD_SESSION)
     async with DB.transaction():
@@ -101,6 +107,8 @@ async def open_session(runtime: Runtime, account: str, request: MethodSessionReq
             connection,
             currency,
             request.return_url,
+            request.country,
+            msgspec.json.encode(request.attributes).decode(),
             now + timedelta(hours=policy.session_hours),
             now,
         )
@@ -117,13 +125,21 @@ async def get_session(account: str, session: str) -> asyncpg.Record:
     return row
 
 
+async def on_offer(row: asyncpg.Record) -> list[Offer]:
+    """What this session's payer may choose, best first."""
+    attributes = msgspec.json.decode(row["attributes"], type=dict[str, str])
+    asked = Asked(row["customer"], row["currency"], None, row["country"], attributes)
+    return await offers(row["account"], asked, row["connection"] or "")
+
+
 async def begin_setup(runtime: Runtime, account: str, session: str, processor: str, return_url: str) -> SetupSession:
     """Open a set-up at a processor for this session alone; raises SessionError. It moves no money."""
     row = await get_session(account, session)
     _refuse_unless_live(row, await business_now())
-    connection = await _connection(account, processor)
-    if connection is None or processor not in await setups.offers(account, row["currency"], row["connection"] or ""):
+    chosen = next((offer for offer in await on_offer(row) if offer.name == processor), None)
+    if chosen is None:
         raise SessionError("not_found", f"no processor {processor!r} is on offer for this session", "processor")
+    connection = chosen.connection
     made = await setups.begin(runtime, row, connection, row["currency"], return_url)
     now = await business_now()
     async with DB.transaction():

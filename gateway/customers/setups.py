@@ -77,11 +77,6 @@ LOOK_AT_ALL = """
     update tollbridge.payment_setup set look_at = $3, looks = 0
     where account = $1 and (checkout_session = $2 or payment_method_session = $2) and state = 'open'
 """
-OFFERS = """
-    select name from tollbridge.connection
-    where account = $1 and enabled and (currencies = '{}' or $2 = any(currencies)) and ($3 = '' or id = $3)
-    order by priority, name
-"""
 
 StoreMethod = Callable[[asyncpg.Record, SetupReady], Awaitable[None]]
 """Keeps what came of a set-up, in the caller's transaction."""
@@ -94,11 +89,6 @@ class Looked(msgspec.Struct, frozen=True):
     pending: int = 0
     failure: str = ""
     """Why the one that failed last did."""
-
-
-async def offers(account: str, currency: str, connection: str = "") -> list[str]:
-    """The names of the connections that take a currency, best first; `connection`, an id, is the only one wanted."""
-    return [row["name"] for row in await sql.rows(OFFERS, account, currency, connection)]
 
 
 async def begin(

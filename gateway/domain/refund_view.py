@@ -34,6 +34,8 @@ class PartView(msgspec.Struct, frozen=True):
     resolve_at: datetime | None = None
     retry_after: datetime | None = None
     lookups: int = 0
+    named: bool = False
+    """Its id at the processor is known."""
     external: bool = False
     turned_down: bool = False
     """Its processor refuses it because of a dispute, of which we may not have heard."""
@@ -42,6 +44,10 @@ class PartView(msgspec.Struct, frozen=True):
     """When a dispute about its capture ended last."""
     why: str = ""
     """Of one that was refused or failed: the reason, in words."""
+
+    @property
+    def findable(self) -> bool:
+        return self.named or self.capabilities.lists_refunds
 
     @property
     def released(self) -> bool:

@@ -30,10 +30,16 @@ class Sent(Protocol):
     @property
     def lookups(self) -> int: ...
 
+    @property
+    def findable(self) -> bool:
+        """Its id at the processor is known, or it stands in a list that can be asked for."""
+        ...
+
 
 def can_ask(sent: Sent) -> bool:
     """Whether the processor can be asked how it ended."""
-    return sent.capabilities.lookup is not Lookup.NONE
+    lookup = sent.capabilities.lookup
+    return lookup is not Lookup.NONE and (sent.findable or lookup is not Lookup.BY_ID)
 
 
 def replay_is_next(sent: Sent, now: datetime) -> bool:

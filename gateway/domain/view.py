@@ -81,6 +81,8 @@ class AttemptView(msgspec.Struct, frozen=True):
     resolve_at: datetime | None = None
     retry_after: datetime | None = None
     lookups: int = 0
+    findable: bool = False
+    """Its id at the processor is known."""
     withdrawn: bool = False
     by_hand: bool = False
     """Somebody asked for it, outside the ladder's times."""

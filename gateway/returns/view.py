@@ -129,6 +129,7 @@ def _part(row: asyncpg.Record, beside: _Beside) -> PartView:
         resolve_at=row["resolve_at"],
         retry_after=row["retry_after"],
         lookups=row["lookups"],
+        named=bool(row["processor_id"]),
         external=row["is_external"],
         turned_down=row["refusal"] == RefundRefusal.DISPUTE_OPEN and row["sent_at"] is not None,
         resolved_at=row["resolved_at"],

@@ -16,6 +16,7 @@ from gateway.accounts.secrets import found
 from gateway.accounts.webhook_endpoints import Endpoint
 from gateway.addresses import UnresolvedError
 from gateway.clock import business_now
+from gateway.domain.routing import Display, Routing
 from gateway.runtime import Runtime
 from tests.support.canaries import leaks
 
@@ -234,3 +235,13 @@ async def test_an_endpoint_whose_name_has_no_address_now_is_kept_with_a_warning(
     assert done.changes[-1].action == "webhook_endpoint.added"
     [warning] = done.warnings
     assert warning.startswith("account.0.webhook_endpoint.0.url: shop.example can't be resolved now")
+
+
+async def test_routing_and_display_are_applied(runtime: Runtime, folder: Path) -> None:
+    rules = (
+        '[account.connection.routing]\ncountries = ["DE"]\nweight = 30\n[account.connection.display]\nlabel = "Card"\n'
+    )
+    await applied(runtime, folder, FILE + rules)
+    [known] = await connections.listed((await accounts.show("eu")).id)
+    assert (known.routing, known.display) == (Routing(countries=["DE"], weight=30), Display(label="Card"))
+    assert await applied(runtime, folder, FILE + rules) == []

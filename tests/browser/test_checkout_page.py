@@ -166,7 +166,7 @@ async def test_with_the_keyboard_alone(shop: House, browser: Browser) -> None:
         assert "solid" in await page.evaluate("getComputedStyle(document.activeElement).outline")
         await page.keyboard.press("Enter")
         await expect(page.locator("#lines")).to_contain_text("€22.61")
-        await tab_to(page, "Pay with practice")
+        await tab_to(page, "Pay with Practice")
         await page.keyboard.press("Enter")
         await expect(page.get_by_role("heading", level=1)).to_have_text("Choose a payment method")
         await tab_to(page, "Card that works")

@@ -27,7 +27,8 @@ async def test_shows_the_initial_invoice_from_stripe(world: World) -> None:
     assert invoice["currency"] == "eur"
     [line] = invoice["lines"]
     assert (line["amount"], line["tax"], line["quantity"]) == (1000, 200, 1)
-    assert session["processors"] == ["practice-eu"]
+    shown = {"name": "practice-eu", "label": "Practice eu", "description": "", "methods": []}
+    assert session["processors"] == [shown]
     assert session["status"] == "open"
 
 
