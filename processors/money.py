@@ -7,6 +7,7 @@ has one exponent table, and a conversion that would lose a fraction is refused (
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
@@ -122,8 +123,10 @@ def from_minor(amount: int, currency: str, system: Exponents) -> Money:
 
 
 def from_decimal_string(text: str, currency: str, system: Exponents) -> Money:
-    """Money from a decimal string; raises InexactMoneyError for one with more decimals than `system` keeps."""
+    """Money from a decimal string; raises InexactMoneyError for no number, or more decimals than `system` keeps."""
     currency = currency.lower()
+    if not re.fullmatch(r"-?[0-9]{1,20}(\.[0-9]{1,10})?", text):  # Decimal also reads exponents and NaN
+        raise InexactMoneyError(f"{system.system} answered with an amount that is no number")
     scaled = Decimal(text).scaleb(system.of(currency))
     if int(scaled) != scaled:
         raise InexactMoneyError(f"{text} {currency} has more decimals than {system.system} keeps")

@@ -106,7 +106,8 @@ class LikeMollie(PracticeAdapter):
         webhook=Webhook.UNSIGNED_PING,
         reversal_window=timedelta(days=56),
         refunds=Refunds(RefundMode.ASYNC),
-        events=frozenset(EventKind) - METHOD_EVENTS - ACCOUNT_EVENTS,
+        # Of a ping's charge everything is read, so nothing is left to ignore.
+        events=frozenset(EventKind) - METHOD_EVENTS - ACCOUNT_EVENTS - {EventKind.IGNORED},
     )
 
 

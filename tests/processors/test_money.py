@@ -105,6 +105,12 @@ def test_too_many_decimals_are_refused(text: str) -> None:
         from_decimal_string(text, "eur", PRACTICE)
 
 
+@pytest.mark.parametrize("text", ["", "ten", "NaN", "Infinity", "1e3", "1_000", " 1", "١", "9" * 40])
+def test_what_is_no_number_is_refused(text: str) -> None:
+    with pytest.raises(InexactMoneyError):
+        from_decimal_string(text, "eur", PRACTICE)
+
+
 @pytest.mark.parametrize("money", [Money(1001, "bhd"), Money(1005, "kwd"), Money(50050, "isk")])
 def test_stripe_takes_only_its_steps(money: Money) -> None:
     with pytest.raises(InexactMoneyError):

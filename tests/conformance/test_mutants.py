@@ -1,0 +1,285 @@
+"""Adapters with one deliberate fault each: the kit names that fault, and nothing else."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from typing import Any, ClassVar
+
+import msgspec
+import pytest
+import structlog
+from msgspec.structs import replace
+
+from processors.capabilities import Amounts, Capabilities, ReferenceRules
+from processors.conformance.checks import CHECKS
+from processors.conformance.subject import AMOUNT
+from processors.errors import CallError, OutcomeUnknownError, RefusedError
+from processors.money import Exponents
+from processors.outcome import ChargeOutcome, Found, LookupFailed, LookupOutcome, NotFound, Rejected, Unknown
+from processors.practice import mapping
+from processors.practice.api import PracticeApi
+from processors.practice.client import PracticeAdapter
+from processors.values import (
+    Acknowledgement,
+    ChargeQuery,
+    ChargeRequest,
+    EventKind,
+    Notice,
+    PaymentMethodReference,
+    PreparedCall,
+    ProcessorEvent,
+    RawDelivery,
+    RefundRequest,
+    Reply,
+    Secret,
+    SetupCompletion,
+    SetupReady,
+    SetupResult,
+)
+from tests.conformance.conftest import failures, with_adapter
+
+BASE = PracticeAdapter.capabilities
+
+
+class TimeOutIsARefusal(PracticeAdapter):
+    async def charge(self, call: PreparedCall) -> ChargeOutcome:
+        outcome = await super().charge(call)
+        return Rejected("timeout", "no answer") if isinstance(outcome, Unknown) else outcome
+
+
+class TriesAgain(PracticeAdapter):
+    async def charge(self, call: PreparedCall) -> ChargeOutcome:
+        outcome = await super().charge(call)
+        return await super().charge(call) if isinstance(outcome, Unknown) else outcome
+
+
+class AnyAmount(PracticeAdapter):
+    async def _charge(self, call: PreparedCall) -> ChargeOutcome:
+        charge = await self._api.send_once(call, "/v1/charges", mapping.ApiCharge, "/v1/charges")
+        return mapping.outcome(self._api.own(charge, mapping.charged(call.body, self.units)[0]), self.units)
+
+
+def changed(call: PreparedCall, **fields: Any) -> PreparedCall:
+    body = {**msgspec.json.decode(call.body), **fields}
+    return replace(call, body=msgspec.json.encode(body, order="deterministic"))
+
+
+class DrawsAtRandom(PracticeAdapter):
+    def prepare_charge(self, request: ChargeRequest) -> PreparedCall:
+        return changed(super().prepare_charge(request), description=str(uuid.uuid4()))
+
+
+class KeyOfTheInvoice(PracticeAdapter):
+    """One key for all attempts: it is somebody else's, so the recorded one is nowhere."""
+
+    def prepare_charge(self, request: ChargeRequest) -> PreparedCall:
+        same = str(uuid.uuid5(uuid.NAMESPACE_URL, request.reference.partition(".")[0]))
+        return super().prepare_charge(replace(request, idempotency_key=same))
+
+
+class StoresItsKey(PracticeAdapter):
+    def prepare_charge(self, request: ChargeRequest) -> PreparedCall:
+        return changed(super().prepare_charge(request), description=self._webhook_secret.reveal())
+
+
+class SendsWhatNobodyKnows(PracticeAdapter):
+    def prepare_refund(self, request: RefundRequest) -> PreparedCall:
+        return changed(super().prepare_refund(request), comment="")
+
+
+class AllIsGivenBack(PracticeAdapter):
+    def prepare_refund(self, request: RefundRequest) -> PreparedCall:
+        return changed(super().prepare_refund(request), amount=AMOUNT)
+
+
+class TwoDecimalsForAll(PracticeAdapter):
+    units: ClassVar[Exponents] = Exponents("two", differs={"kwd": 2})
+
+
+class NothingIsCertain(PracticeAdapter):
+    async def lookup_charge(self, query: ChargeQuery) -> LookupOutcome:
+        found = await super().lookup_charge(query)
+        return NotFound(conclusive=False) if isinstance(found, NotFound) else found
+
+
+class FailedIsNotFound(PracticeAdapter):
+    async def lookup_charge(self, query: ChargeQuery) -> LookupOutcome:
+        found = await super().lookup_charge(query)
+        return NotFound(conclusive=True) if isinstance(found, LookupFailed) else found
+
+
+class LeavesOutTheOthers(PracticeAdapter):
+    async def lookup_charge(self, query: ChargeQuery) -> LookupOutcome:
+        found = await super().lookup_charge(query)
+        return replace(found, also=()) if isinstance(found, Found) else found
+
+
+class SignsWhatItRead(PracticeAdapter):
+    async def verify(self, delivery: RawDelivery, *, at: float | None = None) -> tuple[Notice, ...]:
+        try:
+            body = msgspec.json.encode(msgspec.json.decode(delivery.body))
+        except msgspec.DecodeError:
+            body = delivery.body
+        return await super().verify(replace(delivery, body=body), at=at)
+
+
+class FirstHeaderCounts(PracticeAdapter):
+    async def verify(self, delivery: RawDelivery, *, at: float | None = None) -> tuple[Notice, ...]:
+        headers = dict(reversed(delivery.headers))
+        return await super().verify(replace(delivery, headers=tuple(headers.items())), at=at)
+
+
+class KeyedByKind(PracticeAdapter):
+    async def verify(self, delivery: RawDelivery, *, at: float | None = None) -> tuple[Notice, ...]:
+        return tuple(replace(one, key=one.kind) for one in await super().verify(delivery, at=at))
+
+
+class FirstOfABatch(PracticeAdapter):
+    async def verify(self, delivery: RawDelivery, *, at: float | None = None) -> tuple[Notice, ...]:
+        return (await super().verify(delivery, at=at))[:1]
+
+
+class Remembers(PracticeAdapter):
+    seen: ClassVar[set[str | None]] = set()
+
+    async def parse(self, notice: Notice) -> tuple[ProcessorEvent, ...]:
+        told = await super().parse(notice)
+        again = notice.key in self.seen
+        self.seen.add(notice.key)
+        return tuple(replace(event, detail="again") for event in told) if again else told
+
+
+class LateFailureIsAFailure(PracticeAdapter):
+    async def parse(self, notice: Notice) -> tuple[ProcessorEvent, ...]:
+        return tuple(
+            replace(event, kind=EventKind.CHARGE_FAILED) if event.kind is EventKind.CHARGE_REVERSED else event
+            for event in await super().parse(notice)
+        )
+
+
+class TakesAllForStored(PracticeAdapter):
+    def acknowledge(self, delivery: RawDelivery, became: Acknowledgement) -> Reply:
+        return Reply()
+
+
+class AnotherTokenEachTime(PracticeAdapter):
+    looks: ClassVar[list[int]] = []
+
+    async def complete_setup(self, completion: SetupCompletion) -> SetupResult:
+        result = await super().complete_setup(completion)
+        if isinstance(result, SetupReady):
+            self.looks.append(1)
+            return replace(result, card=replace(result.card, label=f"look {len(self.looks)}"))
+        return result
+
+
+class GoneIsAnError(PracticeAdapter):
+    async def revoke_method(self, method: PaymentMethodReference, idempotency_key: str) -> None:
+        path = f"/v1/methods/{method.token.reveal()}"
+        await self._api.send(PreparedCall("DELETE", path, (("idempotency-key", idempotency_key),), b""))
+
+
+class LogsTheToken(PracticeAdapter):
+    def prepare_charge(self, request: ChargeRequest) -> PreparedCall:
+        structlog.get_logger("mutant").debug("charging", token=request.method.token.reveal())
+        return super().prepare_charge(request)
+
+
+class QuotesTheToken(PracticeAdapter):
+    async def method_state(self, method: PaymentMethodReference) -> Any:
+        try:
+            return await super().method_state(method)
+        except CallError as error:
+            raise OutcomeUnknownError("the state is not known") from RefusedError(
+                method.token.reveal(), 400, str(error)
+            )
+
+
+class PrintsItself(PracticeAdapter):
+    def __repr__(self) -> str:
+        return f"PracticeAdapter({self._webhook_secret.reveal()})"
+
+
+class EmptySecret(PracticeAdapter):
+    @classmethod
+    def from_config(cls, credentials: Any, options: Any, http: Any, clock: Any) -> Any:
+        given = credentials.get("webhook_secret", Secret(""))
+        secret = given if given.reveal().strip() else Secret("default")
+        return super().from_config({**credentials, "webhook_secret": secret}, options, http, clock)
+
+
+class GoesAnywhere(PracticeAdapter):
+    def __init__(self, api_key: Secret, webhook_secret: Secret, account: str, transport: Any) -> None:
+        super().__init__(api_key, webhook_secret, account, transport)
+        self._api = Careless(transport, api_key, account, self.capabilities)
+
+
+class Careless(PracticeApi):
+    def own(self, charge: Any, reference: str) -> Any:
+        return charge
+
+
+def declaring(**fields: Any) -> type[PracticeAdapter]:
+    class Declares(PracticeAdapter):
+        capabilities: ClassVar[Capabilities] = replace(BASE, **fields)
+
+    return Declares
+
+
+FAULTS: dict[str, tuple[type[PracticeAdapter], set[str]]] = {
+    "a time-out is a refusal": (TimeOutIsARefusal, {"charges"}),
+    "it tries again by itself": (TriesAgain, {"sent_once_as_prepared"}),
+    "another amount is taken": (AnyAmount, {"charges"}),
+    "another's charge is taken": (GoesAnywhere, {"charges", "lookups"}),
+    "something random is sent": (DrawsAtRandom, {"same_attempt_same_bytes"}),
+    "a key of its own": (KeyOfTheInvoice, {"the_key_stands_in_its_place"}),
+    "a credential is stored": (StoresItsKey, {"no_credential_is_stored"}),
+    "an unknown field is sent": (SendsWhatNobodyKnows, {"what_is_sent_is_described"}),
+    "all is given back": (AllIsGivenBack, {"amounts_stand_as_recorded", "refunds"}),
+    "two decimals for all": (TwoDecimalsForAll, {"amounts_stand_as_recorded"}),
+    "not found is never conclusive": (NothingIsCertain, {"lookups"}),
+    "a look-up that fails finds nothing": (FailedIsNotFound, {"lookups"}),
+    "of several charges one is told": (LeavesOutTheOthers, {"lookups"}),
+    "the signature is over what was read": (SignsWhatItRead, {"a_reserialised_body_does_not"}),
+    "the first header counts": (FirstHeaderCounts, {"a_repeated_signature_does_not"}),
+    "notices are told apart by kind": (KeyedByKind, {"different_notifications_have_different_keys"}),
+    "the first of a batch": (FirstOfABatch, {"a_batch_is_all_of_its_items"}),
+    "what was seen is told otherwise": (Remembers, {"told_again_it_says_the_same"}),
+    "a late failure is a failure": (LateFailureIsAFailure, {"notices"}),
+    "all is answered 200": (TakesAllForStored, {"deliveries_are_answered"}),
+    "each look gives another method": (AnotherTokenEachTime, {"setups"}),
+    "gone is an error": (GoneIsAnError, {"setups"}),
+    "the token is logged": (LogsTheToken, {"nothing_secret_shows"}),
+    "the token is quoted": (QuotesTheToken, {"nothing_secret_shows"}),
+    "the adapter prints its secret": (PrintsItself, {"the_adapter_shows_no_secret"}),
+    "an empty secret is taken": (EmptySecret, {"a_credential_can_not_be_left_out"}),
+    "references are too short": (declaring(reference=ReferenceRules(24)), {"our_references_fit"}),
+    "a schedule is empty": (declaring(unknown_schedule=()), {"schedules_make_sense"}),
+    "calls take an hour": (declaring(call_timeout=timedelta(hours=1)), {"schedules_make_sense"}),
+    "bounds cross": (declaring(amounts=Amounts({"eur": 100}, {"eur": 50})), {"bounds_make_sense"}),
+    "an event is polled and told": (
+        declaring(polled_events=frozenset({EventKind.REFUND_FAILED})),
+        {"each_kind_is_accounted_for", "declarations_do_not_contradict"},
+    ),
+    "an event is impossible and told": (
+        declaring(events=frozenset(EventKind) - {EventKind.DISPUTE_WON}),
+        {"each_kind_is_accounted_for", "nothing_impossible_is_told"},
+    ),
+    "a key lives for a second": (
+        declaring(idempotency=replace(BASE.idempotency, window=timedelta(seconds=1))),
+        {"the_idempotency_window_makes_sense"},
+    ),
+    "less is declared than there is": (declaring(lists_refunds=False, cancel=False), set()),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_fault_is_named_and_nothing_else(fault: str) -> None:
+    adapter, wanted = FAULTS[fault]
+    found = await failures(with_adapter(adapter), nth_replay=4)
+    assert set(found) == wanted, "\n".join(found.values())
+
+
+def test_what_the_faults_stand_for_are_checks() -> None:
+    assert {name for _, wanted in FAULTS.values() for name in wanted} <= set(CHECKS)
