@@ -276,7 +276,7 @@ async def test_what_is_shown_of_a_bank_account(
         (mandate("blocked"), MethodState.REVOKED),
         (mandate("expired"), MethodState.EXPIRED),
         (mandate("consumed"), MethodState.EXPIRED),
-        (mandate("cancelled", new_mandate="MD9"), MethodState.REVOKED),
+        (mandate("active", new_mandate="MD9"), MethodState.REVOKED),
         (mandate("of_tomorrow"), MethodState.UNKNOWN),
     ],
 )

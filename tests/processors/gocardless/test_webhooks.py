@@ -111,6 +111,12 @@ async def test_a_late_failure_that_no_list_shows_yet(adapter: GoCardlessAdapter,
     assert (await told(adapter, failed(3))).kind is EventKind.CHARGE_REVERSED
 
 
+async def test_events_of_one_moment_stand_in_the_lists_order(adapter: GoCardlessAdapter, shows: Any) -> None:
+    late = failed(3)
+    shows("failed", {**event("confirmed", 2), "created_at": late["created_at"]}, late)
+    assert (await told(adapter, late)).kind is EventKind.CHARGE_REVERSED
+
+
 async def test_a_chargeback_and_its_end(adapter: GoCardlessAdapter, shows: Any) -> None:
     back = event("charged_back", 3, details={"cause": "authorisation_disputed", "origin": "bank"})
     again = event("chargeback_cancelled", 4)
