@@ -179,13 +179,18 @@ class ChargeQuery(msgspec.Struct, frozen=True):
 
 
 class RefundRequest(msgspec.Struct, frozen=True):
-    """Money back from one capture, `charge_id` at the processor. `reference` is unique for ever at this connection."""
+    """Money back from one capture, `charge_id` at the processor. `reference` is unique for ever at this connection.
+
+    `returned_before` is the sum of its other refunds that the processor was asked for or told of, and that did not come
+    to nothing: some want it confirmed. None means nothing.
+    """
 
     reference: str
     idempotency_key: str
     charge_id: str
     amount: Money
     reason: str = ""
+    returned_before: Money | None = None
 
 
 class RefundQuery(msgspec.Struct, frozen=True):

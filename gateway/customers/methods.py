@@ -105,11 +105,13 @@ async def replace_reference(
     """The processor has moved a method to another token: it stays the customer's, in its place, under the new one.
 
     In the caller's transaction, under the new token's lock. One that was stopped for what a new card cures may be
-    charged again. False where the new token is stored already.
+    charged again; a mandate that follows its payer to another bank keeps its token. False where another method has the
+    new token.
     """
     connection = await sql.value("select connection from tollbridge.payment_method where id = $1", method)
     token_hash = runtime.keyring.token_hash(connection, reference.token.reveal())
-    if await sql.row(STORED, connection, token_hash) is not None:
+    stored = await sql.row(STORED, connection, token_hash)
+    if stored is not None and stored["id"] != method:
         return False
     hashes = token_hash, await vault.vault_hash(runtime, connection, reference)
     sealed, display = sealed_reference(runtime.keyring, method, reference), msgspec.json.encode(card).decode()

@@ -40,6 +40,11 @@ SENDING: Final = """
         case when sent_at is not null then $4::timestamptz end, retry_after = null
     where account = $1 and id = $2 and state = 'requested' and tollbridge.refundable(attempt) >= 0 returning id
 """
+# What else of the charge goes back, or has gone: what a processor that wants the sum confirmed counts as well.
+BEFORE: Final = """
+    select coalesce(sum(amount), 0)::bigint from tollbridge.refund_part
+    where attempt = $1 and charge_id = $2 and id <> $3 and state not in ('requested', 'failed', 'refused')
+"""
 RESENT: Final = "update tollbridge.refund_part set resent_at = $3 where account = $1 and id = $2"
 REFUSE: Final = """
     update tollbridge.refund_part set state = 'refused', refusal = $3, message = $4, resolved_at = $5
@@ -52,11 +57,13 @@ async def send_part(runtime: Runtime, claim: Claim, action: SendPart, poked: int
     """Ask for a part. Whatever happens after the first transaction, its row names key and bytes."""
     row = await _part(claim, action.part)
     adapter = await runtime.connections.adapter(claim.account, row["connection"])
+    before = await _returned_before(row)
     request = RefundRequest(
         reference=row["reference"],
         idempotency_key=str(row["idempotency_key"]),
         charge_id=row["charge_id"],
         amount=Money(row["amount"], row["currency"]),
+        returned_before=before,
     )
     try:
         call = adapter.prepare_refund(request)
@@ -71,6 +78,9 @@ async def send_part(runtime: Runtime, claim: Claim, action: SendPart, poked: int
         await sql.rows("select 1 from tollbridge.attempt where id = $1 for no key update", row["attempt"])
         if await poke.hold(claim, timeout_s + CLAIM_MARGIN_S) != poked:
             # Something about it changed since it was looked at (a dispute, say): look again.
+            return
+        if await _returned_before(row) != before:
+            # Another refund of this charge went out meanwhile, and the bytes name the sum without it: look again.
             return
         if await sql.row(SENDING, claim.account, action.part, sealed, now) is None:
             return
@@ -111,6 +121,11 @@ async def part_unknown(claim: Claim, action: PartUnknown, now: datetime) -> None
     """The sender's claim ran out with the part on the wire: unknown, never "nothing happened"."""
     outcome = Unknown("the sender stopped before its answer")
     await store_part_outcome(claim.account, action.part, outcome, now, wake=False)
+
+
+async def _returned_before(row: asyncpg.Record) -> Money:
+    returned = await sql.value(BEFORE, row["attempt"], row["charge_id"], row["id"])
+    return Money(int(returned), row["currency"])
 
 
 async def _store_lookup(

@@ -261,6 +261,20 @@ async def test_a_replacement_that_is_stored_already_is_put_before_a_human(
     assert (await end(found))[0] == "parked"
 
 
+async def test_a_mandate_that_moves_to_another_bank_keeps_its_token(
+    runtime: Runtime, scripted: ScriptedAdapter
+) -> None:
+    place = await Place().prepare()
+    await sql.rows("update tollbridge.payment_method set status = 'stopped', stopped_reason = 'invalid_payment_method'")
+    scripted.script[b"n1"] = [replaced("tok_1", "tok_1")]
+    [found] = await noticed(place.account, place.connection, "n1")
+    await Router(runtime).route([found])
+    assert (await end(found))[0] == "done"
+    [row] = await sql.rows("select * from tollbridge.payment_method")
+    assert (row["id"], row["status"]) == (place.method, "active")
+    assert "1881" in row["card"]
+
+
 async def test_a_token_of_another_connection_is_left_alone(runtime: Runtime, scripted: ScriptedAdapter) -> None:
     place = await Place().prepare()
     second = await add_connection(place.account, "scripted-us")

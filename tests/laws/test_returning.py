@@ -15,9 +15,12 @@ from gateway.collect import balance as balance_steps
 from gateway.collect import record
 from gateway.collect.advance import advance_invoice
 from gateway.returns import advance as refund_turn
-from gateway.returns import crossing
+from gateway.returns import crossing, execute
 from gateway.sandbox.practice.account import Scripted
 from gateway.sandbox.practice.kinds import TokenKind
+from processors.money import Money
+from processors.practice.client import PracticeAdapter
+from processors.values import PreparedCall, RefundRequest
 from tests.scenarios.test_d_restored import Backup
 from tests.scenarios.test_j_refunds import void
 from tests.scenarios.test_l_partial import balance, rest_of, script, taken
@@ -46,6 +49,49 @@ from tests.support.world import world as new_world
 async def world(database: str, doors: Doors) -> AsyncIterator[World]:
     async with new_world(doors) as made:
         yield made
+
+
+def sums_named(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """What each refund that is prepared from now on says of itself, and of those before it."""
+    named: list[tuple[int, int]] = []
+    prepare = PracticeAdapter.prepare_refund
+
+    def noted(adapter: PracticeAdapter, request: RefundRequest) -> PreparedCall:
+        assert request.returned_before is not None
+        named.append((request.amount.amount, request.returned_before.amount))
+        return prepare(adapter, request)
+
+    monkeypatch.setattr(PracticeAdapter, "prepare_refund", noted)
+    return named
+
+
+async def test_a_refund_names_what_went_back_before_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some processors want the sum confirmed; a refund that failed is no part of it, one made past us is."""
+    signup = await world.signup("ok")
+    named = sums_named(monkeypatch)
+    await refund_later(world, signup.invoice, amount=100)
+    world.practice.script_refunds(world.shop.practice_key, "failed")
+    await refund_later(world, signup.invoice, amount=50)
+    in_dashboard(world, 200)
+    await world.settle()
+    await refund_later(world, signup.invoice, amount=400)
+    assert named == [(100, 0), (50, 100), (400, 300)]
+
+
+async def test_a_sum_that_changes_before_the_call_is_named_anew(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    signup = await world.signup("ok")
+    named = sums_named(monkeypatch)
+    before, moved = execute._returned_before, iter([100])
+
+    async def once_less(row: Any) -> Money:
+        """As if another refund went out between the bytes and the call."""
+        found = await before(row)
+        return Money(found.amount - next(moved, 0), found.currency)
+
+    monkeypatch.setattr(execute, "_returned_before", once_less)
+    await refund_later(world, signup.invoice, amount=300)
+    assert named == [(300, -100), (300, 0)]
+    assert returned(world) == [300]
 
 
 async def ask_unheard(world: World, invoice: str, amount: int) -> None:

@@ -34,7 +34,7 @@ each_document = pytest.mark.parametrize("operation", GRAPHQL)
 
 KEYS = {"operation", "method", "path", "headers", "query", "example", "canary"}
 LEFT_OUT = object()
-SOURCE = re.compile(r"^([0-9](\.[0-9])?|fixtures/|RFC ).*\[(S|D|V|M|F|I|3|D/S)\]")
+SOURCE = re.compile(r"^([0-9](\.[0-9])?|fixtures/|RFC |gocardless-(nodejs|pro-python) ).*\[(S|D|V|M|F|I|3|D/S)\]")
 REASON = re.compile(r"^(?P<keyword>\w+) at (?P<place>[^:]+): .{10,}$")
 CONDITIONS = ("allOf", "anyOf", "oneOf")
 
@@ -260,7 +260,8 @@ def test_gocardless_paths_are_those_of_its_fixtures() -> None:
         for call in calls
         if isinstance(call, dict) and "path_template" in call
     }
-    assert {(one["method"], one["path"]) for one in FILES["gocardless"]["operations"]} <= known
+    unrecorded = {("GET", "/creditors/{id}")}  # in the package, and without a fixture
+    assert {(one["method"], one["path"]) for one in FILES["gocardless"]["operations"]} <= known | unrecorded
 
 
 @pytest.fixture(scope="module")
