@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 from urllib.parse import urlencode
 
 from processors.capabilities import Capabilities, Lookup
-from processors.errors import OutcomeUnknownError, RefusedError
+from processors.errors import CallError, OutcomeUnknownError, RefusedError
 from processors.practice import mapping
 from processors.practice.wire import (
     ApiCharge,
@@ -62,7 +62,8 @@ class PracticeApi:
                 raise
         try:
             return (await self.get(f"{again}/{segment(made)}", f"{again}/{{id}}")).decode(kind)
-        except RefusedError as error:
+        except CallError as error:
+            # Turned away unread, too: the call that made it was not.
             raise OutcomeUnknownError(f"the key has made something that does not show: {error}") from None
 
     # Charges

@@ -98,6 +98,16 @@ async def test_a_charge_comes_to_its_end(like: Practice) -> None:
     assert [one.captured for one in like.processor.captures()] == [1000]
 
 
+@pytest.mark.parametrize("status", [429, 503])
+async def test_what_the_key_has_made_is_there_also_where_it_can_not_be_read(practice: Practice, status: int) -> None:
+    """Turned away while reading it back, the charge stands all the same: to call that "not sent" would charge twice."""
+    practice.processor.set_manner(API_KEY, idempotency="conflict_with_id")
+    call = practice.adapter.prepare_charge(practice.request())
+    assert isinstance(await practice.adapter.charge(call), Succeeded)
+    practice.processor.faults.add("error_before", method="GET", path="/v1/charges/{id}", status=status)
+    assert isinstance(await practice.adapter.charge(call), Unknown)
+
+
 async def test_a_lost_answer_is_settled_as_declared(like: Practice) -> None:
     """By the same bytes where they are safe, else by a look-up: never by a second charge."""
     like.processor.faults.add("lost_after", method="POST", path="/v1/charges")
