@@ -21,13 +21,13 @@ from gateway.billing.errors import StripeError
 from gateway.books.settlements import fetch
 from gateway.books.stripe_side import read_credit_notes
 from gateway.clock import business_now
-from gateway.collect.cases import open_case
 from gateway.collect.charge import OF_ATTEMPT, ask, query_of, total_timeout_s
 from gateway.collect.outcomes import all_of, store_outcome
 from gateway.collect.scrub import without_token
 from gateway.domain.actions import CaseKind
 from gateway.logs import told
 from gateway.runtime import Runtime
+from gateway.turns.cases import open_case
 from gateway.waiting import until
 from processors.errors import CallError, ProcessorError
 from processors.outcome import Found, NotFound

@@ -11,9 +11,9 @@ from db.poke import Claim
 from db.states import AttemptState, InvoiceState, SessionState
 from gateway.billing.shapes import InvoiceShape
 from gateway.checkout.values import CheckoutRequest
-from gateway.collect.turn import held
 from gateway.domain.policy import Policy
 from gateway.domain.session import SessionView
+from gateway.turns.turn import held
 
 LATELY = timedelta(minutes=1)
 """So young is what a subscription may be cancelled on: somebody may have paid, and the event be late."""

@@ -15,7 +15,6 @@ from gateway.billing.errors import StripeError
 from gateway.billing.pace import Lane, in_lane
 from gateway.collect import balance, carries, charge, give_up, record, remainders, restored, restored_rest
 from gateway.collect.load import Loaded, load
-from gateway.collect.turn import CLAIM_MARGIN_S, take_turn
 from gateway.domain.actions import (
     Action,
     CancelPending,
@@ -54,6 +53,7 @@ from gateway.domain.outdated import outdated
 from gateway.domain.rest_actions import EmptyRest, FillRest, FindRest, IssueRest, LinkRest, TakeUpRest
 from gateway.returns import crossing, rest_notes
 from gateway.runtime import Runtime
+from gateway.turns.turn import CLAIM_MARGIN_S, take_turn
 
 log = structlog.get_logger()
 

@@ -20,10 +20,10 @@ from gateway.billing.balances import INVOICE_KEY, PAYMENT_KEY, RECORDING_KEY, Ba
 from gateway.billing.errors import StripeNotSentError, StripeRefusedError, StripeUnknownError
 from gateway.collect.load import Loaded
 from gateway.collect.record import close
-from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.domain.actions import CreditBalance, FindBalance, ReadBalance
 from gateway.returns.spreading import lock_captures
 from gateway.runtime import Runtime
+from gateway.turns.turn import CLAIM_MARGIN_S
 
 INSERT: Final = """
     insert into tollbridge.recording (id, account, invoice, attempt, receipt, target, amount, currency, state,

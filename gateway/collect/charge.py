@@ -20,17 +20,17 @@ from db.poke import Claim
 from gateway.billing.breakdown import breakdown
 from gateway.clock import business_now
 from gateway.collect import circuit
-from gateway.collect.cases import open_case
 from gateway.collect.load import Loaded
 from gateway.collect.outcomes import all_of, looked, store_outcome
 from gateway.collect.references import MethodErasedError, method_reference
 from gateway.collect.scrub import scrubbed, without_token
 from gateway.collect.tries import TRIES_OF_CARD
-from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.domain.actions import CancelPending, CaseKind, Charge, MarkUnknown, Resolve
 from gateway.domain.budget import BUDGETS, next_within_budget
 from gateway.domain.view import AttemptView
 from gateway.runtime import Runtime
+from gateway.turns.cases import open_case
+from gateway.turns.turn import CLAIM_MARGIN_S
 from processors.breakdown import Breakdown
 from processors.errors import MoneyError
 from processors.interface import ProcessorAdapter

@@ -15,11 +15,11 @@ from db.engine import DB
 from db.poke import Kind
 from db.states import UNRESOLVED, AttemptState, MethodStatus, MovementKind, known, may_follow
 from gateway.collect import ledger
-from gateway.collect.cases import open_case
 from gateway.collect.declines import judge
 from gateway.collect.gone import mark_revoked
 from gateway.connections import capabilities_of
 from gateway.domain.actions import CaseKind
+from gateway.turns.cases import open_case
 from processors.money import Money, to_text
 from processors.outcome import (
     Advice,

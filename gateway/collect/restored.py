@@ -23,11 +23,11 @@ from gateway.collect.load import Loaded
 from gateway.collect.outcomes import all_of, store_outcome
 from gateway.collect.references import method_reference
 from gateway.collect.scrub import scrubbed
-from gateway.collect.turn import CLAIM_MARGIN_S, NotYetError
 from gateway.domain.actions import FindLost
 from gateway.domain.billed import ATTEMPT_KEY
 from gateway.domain.forgotten import askable
 from gateway.runtime import Runtime
+from gateway.turns.turn import CLAIM_MARGIN_S, NotYetError
 from processors.capabilities import Lookup
 from processors.interface import ProcessorAdapter
 from processors.money import Money

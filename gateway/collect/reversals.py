@@ -12,10 +12,10 @@ from db.engine import DB
 from db.poke import Kind
 from db.states import MovementKind
 from gateway.collect import ledger
-from gateway.collect.cases import open_case
 from gateway.collect.declines import judge
 from gateway.collect.outcomes import LOCK, mismatch, stop_method
 from gateway.domain.actions import CaseKind
+from gateway.turns.cases import open_case
 from processors.money import Money
 from processors.outcome import Decline
 from processors.values import MoneyMoved

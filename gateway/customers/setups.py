@@ -20,11 +20,11 @@ from db import poke, sql
 from db.engine import DB
 from db.ids import new_id
 from db.poke import Claim, Kind
-from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.customers import vault
 from gateway.customers.errors import SessionError
 from gateway.customers.methods import TokenOfAnotherCustomerError
 from gateway.runtime import Runtime
+from gateway.turns.turn import CLAIM_MARGIN_S
 from processors.errors import CallError, RefusedError
 from processors.values import (
     MethodState,

@@ -19,13 +19,13 @@ from gateway.billing.pace import Lane, in_lane
 from gateway.clock import business_now
 from gateway.collect.gone import mark_revoked
 from gateway.collect.references import method_reference
-from gateway.collect.turn import CLAIM_MARGIN_S, held, rest, take_turn
 from gateway.customers import vault
 from gateway.customers.methods import NO_METADATA, stripe_metadata, want_revoked
 from gateway.domain.policy import Policy
 from gateway.domain.session import Rest
 from gateway.domain.upkeep import MethodUpkeep, UpkeepStep, decide_upkeep
 from gateway.runtime import Runtime
+from gateway.turns.turn import CLAIM_MARGIN_S, held, rest, take_turn
 
 MOST_ROUNDS: Final = 8
 

@@ -14,7 +14,6 @@ from db import sql
 from db.cases import close_by_itself
 from db.states import FAILED, UNRESOLVED, AttemptState
 from gateway.accounts.connections import poke_waiting
-from gateway.collect.cases import open_case
 from gateway.collect.charge import query_of
 from gateway.collect.gone import mark_revoked
 from gateway.collect.outcomes import all_of, store_outcome
@@ -29,6 +28,7 @@ from gateway.inbox.envelope import POLLED, polled_event
 from gateway.returns.disputing import DisputeMismatchError, store_dispute
 from gateway.returns.told import MayBeOursError, store_told
 from gateway.runtime import Runtime
+from gateway.turns.cases import open_case
 from processors.interface import ProcessorAdapter
 from processors.outcome import ChargeOutcome, Decline, Declined, Found, NotFound, Succeeded
 from processors.values import DisputeState, EventKind, MoneyMoved, Notice, ProcessorEvent, RefundState, Replacement

@@ -22,9 +22,7 @@ from gateway.billing import lists
 from gateway.billing.client import StripeClient
 from gateway.billing.errors import StripeError, StripeNotSentError, StripeRefusedError
 from gateway.billing.pace import Lane, in_lane
-from gateway.collect.cases import open_case
 from gateway.collect.charge import total_timeout_s
-from gateway.collect.turn import CLAIM_MARGIN_S, FAILURES_TO_CASE
 from gateway.domain.actions import CaseKind
 from gateway.logs import told
 from gateway.reconcile import cursor as cursors
@@ -38,6 +36,8 @@ from gateway.reconcile.objects import (
 )
 from gateway.reconcile.walks import OVERLAP, window
 from gateway.runtime import Runtime
+from gateway.turns.cases import open_case
+from gateway.turns.turn import CLAIM_MARGIN_S, FAILURES_TO_CASE
 from processors.errors import CallError, NotSentError, RefusedError
 from processors.values import ProcessorEvent
 

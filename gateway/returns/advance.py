@@ -16,8 +16,6 @@ from db.states import CreditNoteOrigin, RefundOrigin, RefundState
 from gateway.billing.errors import StripeRefusedError
 from gateway.billing.pace import Lane, in_lane
 from gateway.clock import business_now
-from gateway.collect.cases import open_case
-from gateway.collect.turn import CLAIM_MARGIN_S, take_turn
 from gateway.domain.actions import CaseKind, OpenCase, WaitUntil
 from gateway.domain.noting import DrawUpNote, FindNote, IssueNote
 from gateway.domain.refund_view import RefundView
@@ -42,6 +40,8 @@ from gateway.returns.drawing import LineCredit, Wanted, draw_up
 from gateway.returns.spreading import lock_captures, spread_over_captures
 from gateway.returns.view import refund_row, seen
 from gateway.runtime import Runtime
+from gateway.turns.cases import open_case
+from gateway.turns.turn import CLAIM_MARGIN_S, take_turn
 
 log = structlog.get_logger()
 

@@ -16,8 +16,6 @@ from db.states import CreditNoteOrigin
 from gateway.billing.errors import StripeRefusedError
 from gateway.billing.pace import Lane, in_lane
 from gateway.clock import business_now
-from gateway.collect.cases import open_case
-from gateway.collect.turn import CLAIM_MARGIN_S, take_turn
 from gateway.domain.actions import CaseKind, OpenCase, WaitUntil
 from gateway.domain.dispute_news import dispute_data, dispute_news
 from gateway.domain.dispute_view import DisputeView
@@ -28,6 +26,8 @@ from gateway.returns.dispute_view import dispute_row, seen
 from gateway.returns.drawing import Wanted, draw_up
 from gateway.returns.retrying import NOTE_REFUSED
 from gateway.runtime import Runtime
+from gateway.turns.cases import open_case
+from gateway.turns.turn import CLAIM_MARGIN_S, take_turn
 
 log = structlog.get_logger()
 

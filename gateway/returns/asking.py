@@ -14,9 +14,9 @@ from db import poke, sql
 from db.engine import DB
 from db.poke import Claim
 from gateway.collect.charge import total_timeout_s
-from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.returns.disputing import DisputeMismatchError, store_dispute
 from gateway.runtime import Runtime
+from gateway.turns.turn import CLAIM_MARGIN_S
 from processors.errors import CallError, MoneyError
 from processors.interface import ProcessorAdapter
 from processors.values import ProcessorEvent

@@ -17,9 +17,7 @@ from gateway.accounts.audit import Author
 from gateway.accounts.errors import FieldError, NotThereError
 from gateway.billing import credit_notes
 from gateway.clock import business_now
-from gateway.collect.cases import open_case
 from gateway.collect.load import Loaded
-from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.domain.actions import CaseKind, MatchNote, ReturnPart, ReturnSurplus, WantNote
 from gateway.returns import taking
 from gateway.returns.errors import RefundStateError
@@ -28,6 +26,8 @@ from gateway.returns.request import RefundAsked, insert_refund
 from gateway.returns.spreading import lock_captures, spread_over_captures
 from gateway.returns.told import MayBeOursError, store_told
 from gateway.runtime import Runtime
+from gateway.turns.cases import open_case
+from gateway.turns.turn import CLAIM_MARGIN_S
 from processors.errors import CallError
 from processors.values import RefundState
 

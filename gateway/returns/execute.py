@@ -16,10 +16,10 @@ from db.errors import TransactionMisuseError
 from db.poke import Claim
 from gateway.clock import business_now
 from gateway.collect.charge import total_timeout_s
-from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.domain.refunds import PartUnknown, RefusePart, ResolvePart, SendPart
 from gateway.returns.parts import looked, store_part_outcome
 from gateway.runtime import Runtime
+from gateway.turns.turn import CLAIM_MARGIN_S
 from processors.errors import MoneyError, RefusedError
 from processors.interface import ProcessorAdapter
 from processors.money import Money

@@ -23,11 +23,11 @@ from gateway.billing.client import StripeClient
 from gateway.billing.credit_notes import NOTE_KEY, CreditNoteShape
 from gateway.billing.errors import StripeNotSentError, StripeRefusedError, StripeUnknownError
 from gateway.clock import business_now
-from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.returns.drawing import Drawn
 from gateway.returns.listed import store_listed
 from gateway.returns.standing import stands
 from gateway.runtime import Runtime
+from gateway.turns.turn import CLAIM_MARGIN_S
 
 INSERT: Final = """
     insert into tollbridge.credit_note (id, account, invoice, origin, subject, state, amount, out_of_band, currency,

@@ -15,10 +15,10 @@ from db.engine import DB
 from db.ids import new_id
 from db.poke import Kind
 from db.states import REFUND_TRANSITIONS, REFUND_UNRESOLVED, MovementKind, RefundOrigin, RefundPartState, known
-from gateway.collect.cases import open_case
 from gateway.connections import capabilities_of
 from gateway.domain.actions import CaseKind
 from gateway.returns.beside import poke_disputes
+from gateway.turns.cases import open_case
 from processors.money import Money
 from processors.outcome import (
     NotSent,

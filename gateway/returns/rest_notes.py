@@ -18,14 +18,14 @@ from db.poke import Claim
 from db.states import CreditNoteOrigin
 from gateway.billing.credit_notes import LineShape
 from gateway.billing.errors import StripeRefusedError
-from gateway.collect.cases import open_case
 from gateway.collect.load import Loaded
-from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.domain.actions import CreditRest, FindRestNote, IssueRestNote, Then
 from gateway.domain.partial import CASES
 from gateway.returns import notes
 from gateway.returns.drawing import Drawn, Wanted, draw_up
 from gateway.runtime import Runtime
+from gateway.turns.cases import open_case
+from gateway.turns.turn import CLAIM_MARGIN_S
 
 WANT: Final = """
     insert into tollbridge.remainder (id, account, invoice, credit_note, amount, currency, days_until_due, lines, state,

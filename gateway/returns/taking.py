@@ -14,9 +14,9 @@ import asyncpg
 from db import cases, poke, sql
 from db.engine import DB
 from db.poke import Claim, Kind
-from gateway.collect.cases import open_case
-from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.domain.actions import CaseKind
+from gateway.turns.cases import open_case
+from gateway.turns.turn import CLAIM_MARGIN_S
 
 LOCK_NOTE: Final = """
     select * from tollbridge.credit_note where account = $1 and id = $2 and state = 'issued' for no key update

@@ -14,10 +14,10 @@ from db.ids import NAMESPACE, new_id
 from db.poke import Kind
 from db.states import RefundOrigin
 from gateway.collect import ledger
-from gateway.collect.cases import open_case
 from gateway.domain.actions import CaseKind
 from gateway.returns.parts import store_part_outcome
 from gateway.returns.request import RefundAsked, insert_refund
+from gateway.turns.cases import open_case
 from processors.outcome import RefundFailed, RefundPending, RefundSucceeded
 from processors.values import RefundState
 
