@@ -120,7 +120,9 @@ async def _apply(row: asyncpg.Record, outcome: ChargeOutcome, now: datetime, *, 
             await _schedule(row, was, now)
         return False
     of_one_call = then is AttemptState.UNKNOWN or (isinstance(outcome, NotSent | Rejected) and not proven)
-    if of_one_call and was is not AttemptState.SENDING:
+    # What the processor has acknowledged is there, even if a look-up does not show it (law 4).
+    denied = isinstance(outcome, NotSent) and was in (AttemptState.PENDING, AttemptState.REQUIRES_ACTION)
+    if denied or (of_one_call and was is not AttemptState.SENDING):
         if was in UNRESOLVED:
             await _schedule(row, was, now)
         return False

@@ -15,6 +15,7 @@ from gateway.clock import business_now
 from gateway.customers import vault
 from gateway.customers.methods import TokenOfAnotherCustomerError, store_method, want_revoked
 from gateway.runtime import Runtime
+from gateway.turns.calls import total_timeout_s, within
 from processors.values import Card, MethodState, PaymentMethodReference
 
 OF_CUSTOMER: Final = """
@@ -95,7 +96,7 @@ async def take_over(
     adapter = await runtime.connections.adapter(account, found)
     token = await vault.vault_hash(runtime, found, reference)
     deletions = await vault.deletions(token)
-    state = await adapter.method_state(reference)
+    state = await within(adapter.method_state(reference), total_timeout_s(runtime, adapter))
     if state in (MethodState.REVOKED, MethodState.EXPIRED):
         raise FieldError("token", f"the processor says that this payment method is {state}")
     now = await business_now()

@@ -25,6 +25,7 @@ from gateway.domain.policy import Policy
 from gateway.domain.session import Rest
 from gateway.domain.upkeep import MethodUpkeep, UpkeepStep, decide_upkeep
 from gateway.runtime import Runtime
+from gateway.turns.calls import total_timeout_s, within
 from gateway.turns.turn import CLAIM_MARGIN_S, held, rest, take_turn
 
 MOST_ROUNDS: Final = 8
@@ -106,7 +107,7 @@ async def _revoke(runtime: Runtime, claim: Claim, row: asyncpg.Record, now: date
     reference = await method_reference(runtime, claim.account, claim.id)
     if not await _begin_deletion(runtime, claim, row["vault_hash"], now):
         return
-    await adapter.revoke_method(reference, f"revoke:{claim.id}")
+    await within(adapter.revoke_method(reference, f"revoke:{claim.id}"), total_timeout_s(runtime, adapter))
     async with DB.transaction():
         await mark_revoked(claim.account, claim.id, now)
 

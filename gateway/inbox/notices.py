@@ -28,6 +28,7 @@ from gateway.inbox.envelope import POLLED, polled_event
 from gateway.returns.disputing import DisputeMismatchError, store_dispute
 from gateway.returns.told import MayBeOursError, store_told
 from gateway.runtime import Runtime
+from gateway.turns.calls import ask, total_timeout_s, within
 from gateway.turns.cases import open_case
 from processors.interface import ProcessorAdapter
 from processors.outcome import ChargeOutcome, Decline, Declined, Found, NotFound, Succeeded
@@ -88,7 +89,8 @@ async def plan(runtime: Runtime, delivery: Stored, now: datetime) -> tuple[list[
     if delivery.kind.startswith(POLLED):
         events: Sequence[ProcessorEvent] = (polled_event(delivery.body),)
     else:
-        events = await adapter.parse(Notice(delivery.key, delivery.kind, delivery.body))
+        notice = Notice(delivery.key, delivery.kind, delivery.body)
+        events = await within(adapter.parse(notice), total_timeout_s(runtime, adapter))
     own = await _own_account(delivery)
     steps: list[Step] = []
     not_yet: NotYetError | None = None
@@ -263,7 +265,7 @@ async def _looked_up(
     runtime: Runtime, adapter: ProcessorAdapter, attempt: asyncpg.Record, event: ProcessorEvent
 ) -> Found:
     query = await query_of(runtime, attempt, event.processor_id)
-    match await adapter.lookup_charge(query):
+    match await ask(adapter.lookup_charge(query), total_timeout_s(runtime, adapter)):
         case Found() as found:
             return found
         case NotFound():

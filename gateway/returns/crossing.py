@@ -26,6 +26,7 @@ from gateway.returns.request import RefundAsked, insert_refund
 from gateway.returns.spreading import lock_captures, spread_over_captures
 from gateway.returns.told import MayBeOursError, store_told
 from gateway.runtime import Runtime
+from gateway.turns.calls import total_timeout_s, within
 from gateway.turns.cases import open_case
 from gateway.turns.turn import CLAIM_MARGIN_S
 from processors.errors import CallError
@@ -240,10 +241,11 @@ async def _list_refunds(runtime: Runtime, claim: Claim, now: datetime) -> bool:
         if not adapter.capabilities.lists_refunds:
             listable = False
             continue
-        async with DB.transaction():
-            await poke.hold(claim, runtime.settings.processor_timeout_s + CLAIM_MARGIN_S)
+        timeout_s = total_timeout_s(runtime, adapter)
         for charge in capture["charges"]:
-            await _take_in_refunds(capture, await adapter.list_refunds(charge), now)
+            async with DB.transaction():
+                await poke.hold(claim, timeout_s + CLAIM_MARGIN_S)
+            await _take_in_refunds(capture, await within(adapter.list_refunds(charge), timeout_s), now)
     return listable
 
 
