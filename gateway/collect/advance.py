@@ -110,13 +110,13 @@ async def _step(runtime: Runtime, claim: Claim, loaded: Loaded, action: Action, 
         case MarkSurplus():
             await record.mark_surplus(claim, action)
         case ReturnSurplus():
-            await crossing.return_surplus(claim, loaded, action, now)
+            await crossing.return_surplus(claim, loaded.view, action, now)
         case ReturnPart():
-            await crossing.return_part(claim, loaded, action, now)
+            await crossing.return_part(claim, loaded.view, action, now)
         case CreditBalance() | FindBalance() | ReadBalance():
             await balance.step(runtime, claim, loaded, action, now)
         case CreditRest() | IssueRestNote() | FindRestNote():
-            await rest_notes.step(runtime, claim, loaded, action, now)
+            await rest_notes.step(runtime, claim, loaded.view, action, now)
         case IssueRest() | FindRest() | LinkRest() | FillRest() | EmptyRest():
             await remainders.step(runtime, claim, loaded, action, now)
         case CarryOver() | FindCarry():

@@ -14,7 +14,7 @@ from db import poke, sql
 from db.engine import DB
 from db.poke import Kind
 from db.states import UNRESOLVED, AttemptState, MethodStatus, MovementKind, known, may_follow
-from gateway.collect import ledger
+from gateway import ledger
 from gateway.collect.declines import judge
 from gateway.collect.gone import mark_revoked
 from gateway.connections import capabilities_of
@@ -192,7 +192,8 @@ async def _waiting_refunds(row: asyncpg.Record) -> list[str]:
 
 async def _captured(row: asyncpg.Record, outcome: Succeeded, now: datetime, occurrence: str = "") -> None:
     money, at = outcome.captured, outcome.occurred_at
-    await ledger.move(row, MovementKind.CAPTURE, outcome.processor_id, money, at, now, occurrence=occurrence)
+    place = ledger.of(row)
+    await ledger.move(place, MovementKind.CAPTURE, outcome.processor_id, money, at, now, occurrence=occurrence)
 
 
 async def _more_captured(row: asyncpg.Record, outcome: Succeeded, now: datetime) -> bool:

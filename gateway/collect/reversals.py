@@ -11,7 +11,7 @@ from db import poke, sql
 from db.engine import DB
 from db.poke import Kind
 from db.states import MovementKind
-from gateway.collect import ledger
+from gateway import ledger
 from gateway.collect.declines import judge
 from gateway.collect.outcomes import LOCK, mismatch, stop_method
 from gateway.domain.actions import CaseKind
@@ -45,7 +45,7 @@ async def store_move(account: str, attempt: str, moved: MoneyMoved, decline: Dec
         kind = MovementKind.CAPTURE_REVERSED if back else MovementKind.CAPTURE_REINSTATED
         money = Money(abs(moved.amount.amount), moved.amount.currency)
         charge = row["processor_id"] or ""
-        await ledger.move(row, kind, charge, money, moved.occurred_at, now, occurrence=moved.occurrence)
+        await ledger.move(ledger.of(row), kind, charge, money, moved.occurred_at, now, occurrence=moved.occurrence)
         if back and decline is not None:
             await _declined(row, decline, now)
         await ledger.follow(row, now)

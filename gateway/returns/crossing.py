@@ -17,8 +17,8 @@ from gateway.accounts.audit import Author
 from gateway.accounts.errors import FieldError, NotThereError
 from gateway.billing import credit_notes
 from gateway.clock import business_now
-from gateway.collect.load import Loaded
 from gateway.domain.actions import CaseKind, MatchNote, ReturnPart, ReturnSurplus, WantNote
+from gateway.domain.view import InvoiceView
 from gateway.returns import taking
 from gateway.returns.errors import RefundStateError
 from gateway.returns.listed import store_listed
@@ -81,9 +81,9 @@ SURPLUS_NUMBER: Final = """
 """
 
 
-async def return_surplus(claim: Claim, loaded: Loaded, action: ReturnSurplus, now: datetime) -> None:
+async def return_surplus(claim: Claim, view: InvoiceView, action: ReturnSurplus, now: datetime) -> None:
     """Make a refund of money that no invoice takes. Its name follows from the capture's, and so do its keys."""
-    invoice = loaded.view.invoice
+    invoice = view.invoice
     assert invoice is not None
     async with DB.transaction():
         await lock_captures(claim.account, claim.id)
@@ -118,9 +118,9 @@ async def return_surplus(claim: Claim, loaded: Loaded, action: ReturnSurplus, no
         await poke.poke(Kind.REFUND, claim.account, [row["id"]], now)
 
 
-async def return_part(claim: Claim, loaded: Loaded, action: ReturnPart, now: datetime) -> None:
+async def return_part(claim: Claim, view: InvoiceView, action: ReturnPart, now: datetime) -> None:
     """Make a refund, with a credit note, of all that came for an invoice whose rest was given up; once."""
-    billed = loaded.view.invoice
+    billed = view.invoice
     assert billed is not None
     async with DB.transaction():
         await lock_captures(claim.account, action.invoice)

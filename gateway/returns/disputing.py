@@ -17,7 +17,7 @@ from db.ids import new_id
 from db.poke import Kind
 from db.states import DISPUTE_OPEN, MovementKind
 from db.states import DisputeState as State
-from gateway.collect import ledger
+from gateway import ledger
 from processors.money import Money
 from processors.values import DisputeStage, DisputeState, MoneyMoved
 
@@ -112,7 +112,8 @@ async def _poke_concerned(capture: asyncpg.Record, now: datetime) -> None:
 async def _move(capture: asyncpg.Record, dispute: str, move: MoneyMoved, now: datetime) -> None:
     kind = MovementKind.DISPUTE_WITHDRAWN if move.amount.amount < 0 else MovementKind.DISPUTE_RETURNED
     money = Money(abs(move.amount.amount), move.amount.currency)
-    await ledger.move(capture, kind, dispute, money, move.occurred_at, now, occurrence=move.occurrence)
+    place = ledger.of(capture)
+    await ledger.move(place, kind, dispute, money, move.occurred_at, now, occurrence=move.occurrence)
 
 
 async def _write(capture: asyncpg.Record, told: DisputeState, said_at: datetime, now: datetime) -> str:

@@ -18,9 +18,9 @@ from db.poke import Claim
 from db.states import CreditNoteOrigin
 from gateway.billing.credit_notes import LineShape
 from gateway.billing.errors import StripeRefusedError
-from gateway.collect.load import Loaded
 from gateway.domain.actions import CreditRest, FindRestNote, IssueRestNote, Then
 from gateway.domain.partial import CASES
+from gateway.domain.view import InvoiceView
 from gateway.returns import notes
 from gateway.returns.drawing import Drawn, Wanted, draw_up
 from gateway.runtime import Runtime
@@ -51,23 +51,23 @@ MEMOS: Final[Mapping[Then, str]] = {
 async def step(
     runtime: Runtime,
     claim: Claim,
-    loaded: Loaded,
+    view: InvoiceView,
     action: CreditRest | IssueRestNote | FindRestNote,
     now: datetime,
 ) -> None:
     """Draw the note up, make it, or look for it."""
     match action:
         case CreditRest():
-            await _draw_up(runtime, claim, loaded, action, now)
+            await _draw_up(runtime, claim, view, action, now)
         case IssueRestNote(note=note, amount=amount):
             await notes.issue(runtime, claim, note, amount, now)
         case FindRestNote(note=note):
             await notes.find(runtime, claim, note, now)
 
 
-async def _draw_up(runtime: Runtime, claim: Claim, loaded: Loaded, action: CreditRest, now: datetime) -> None:
+async def _draw_up(runtime: Runtime, claim: Claim, view: InvoiceView, action: CreditRest, now: datetime) -> None:
     """Draw up the note, and what is to bill the same amount. Where Stripe's preview refuses, a human is asked."""
-    invoice, policy = loaded.view.invoice, loaded.view.policy
+    invoice, policy = view.invoice, view.policy
     assert invoice is not None, "what is credited was read"
     async with DB.transaction():
         await poke.hold(claim, runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S)

@@ -13,7 +13,7 @@ from db.engine import DB
 from db.ids import NAMESPACE, new_id
 from db.poke import Kind
 from db.states import RefundOrigin
-from gateway.collect import ledger
+from gateway import ledger
 from gateway.domain.actions import CaseKind
 from gateway.returns.parts import store_part_outcome
 from gateway.returns.request import RefundAsked, insert_refund

@@ -201,12 +201,12 @@ async def test_two_return_what_was_too_much(world: World, monkeypatch: pytest.Mo
     script(world, 120)
     own, left = crossing.return_surplus, [1]
 
-    async def beside(claim: Any, loaded: Any, action: Any, now: Any) -> None:
+    async def beside(claim: Any, view: Any, action: Any, now: Any) -> None:
         if left:
             left.pop()
             body = {"invoice": claim.id, "amount": 200, "attempt": action.attempt, "wait_s": 0}
             assert (await post(world, "/v1/refunds", body)).status_code == 202
-        await own(claim, loaded, action, now)
+        await own(claim, view, action, now)
 
     monkeypatch.setattr(crossing, "return_surplus", beside)
     await world.later(days=31)
