@@ -21,13 +21,11 @@ from gateway.billing.errors import StripeError
 from gateway.books.settlements import fetch
 from gateway.books.stripe_side import read_credit_notes
 from gateway.clock import business_now
-from gateway.collect.charge import OF_ATTEMPT, query_of
-from gateway.collect.outcomes import all_of, store_outcome
-from gateway.collect.scrub import without_token
+from gateway.collect.lookup import OF_ATTEMPT, all_of, look_up
+from gateway.collect.outcomes import store_outcome
 from gateway.domain.actions import CaseKind
 from gateway.logs import told
 from gateway.runtime import Runtime
-from gateway.turns.calls import ask, total_timeout_s
 from gateway.turns.cases import open_case
 from gateway.waiting import until
 from processors.errors import CallError, ProcessorError
@@ -134,13 +132,10 @@ async def _look_up(runtime: Runtime, account: str, attempt: str, now: datetime) 
     row = await sql.row(OF_ATTEMPT, account, attempt)
     if row is None:
         raise NotThereError("attempt", attempt)
-    adapter = await runtime.connections.adapter(account, row["connection"])
-    found = await ask(adapter.lookup_charge(await query_of(runtime, row)), total_timeout_s(runtime, adapter))
-    match found:
-        case Found():
+    match await look_up(runtime, row):
+        case Found() as found:
             for outcome in all_of(found):
-                shown = await without_token(runtime, account, row["payment_method"], outcome)
-                await store_outcome(account, attempt, shown, now, wake=True, proven=True)
+                await store_outcome(account, attempt, outcome, now, wake=True, proven=True)
             return f"the processor says: {type(found.outcome).__name__.lower()}"
         case NotFound():
             return "the processor shows no such charge"

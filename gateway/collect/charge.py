@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
-import asyncpg
 import msgspec
 
 from db import poke, sql
@@ -19,12 +17,14 @@ from gateway.billing.breakdown import breakdown
 from gateway.clock import business_now
 from gateway.collect import circuit
 from gateway.collect.load import Loaded
-from gateway.collect.outcomes import all_of, looked, store_outcome
-from gateway.collect.references import MethodErasedError, method_reference
+from gateway.collect.lookup import OF_ATTEMPT, all_of, look_up, query_of, shown
+from gateway.collect.outcomes import looked, store_outcome
+from gateway.collect.references import method_reference
 from gateway.collect.scrub import scrubbed, without_token
 from gateway.collect.tries import TRIES_OF_CARD
 from gateway.domain.actions import CancelPending, CaseKind, Charge, MarkUnknown, Resolve
 from gateway.domain.budget import BUDGETS, next_within_budget
+from gateway.domain.resending import visible_from
 from gateway.domain.view import AttemptView
 from gateway.runtime import Runtime
 from gateway.turns.calls import ask, send, total_timeout_s
@@ -35,7 +35,7 @@ from processors.errors import MoneyError
 from processors.interface import ProcessorAdapter
 from processors.money import Money
 from processors.outcome import Found, LookupOutcome, NotFound, NotSent, Unknown
-from processors.values import ChargeQuery, ChargeRequest, PaymentMethodReference, PreparedCall, Usage
+from processors.values import ChargeRequest, PaymentMethodReference, PreparedCall, Usage
 
 INSERT = """
     insert into tollbridge.attempt (id, account, invoice, number, connection, payment_method, amount, currency, state,
@@ -53,7 +53,6 @@ TRIES: Final = f"""
     where p.account = $1 and p.id = $2
 """  # noqa: S608 (a constant of ours)
 SNAPSHOT: Final = "select snapshot from tollbridge.invoice where account = $1 and id = $2"
-OF_ATTEMPT = "select * from tollbridge.attempt where account = $1 and id = $2"
 
 
 async def charge(runtime: Runtime, claim: Claim, loaded: Loaded, action: Charge, now: datetime) -> None:
@@ -153,12 +152,7 @@ async def resolve(runtime: Runtime, claim: Claim, loaded: Loaded, action: Resolv
         await store_outcome(claim.account, attempt.id, outcome, at, wake=False)
         await circuit.heard(runtime, claim.account, attempt.connection, outcome, at, was_failing=was_failing)
         return
-    query = await query_of(runtime, row)
-    found = await ask(adapter.lookup_charge(query), timeout_s)
-    if isinstance(found, Found):
-        outcomes = [await without_token(runtime, claim.account, attempt.method, outcome) for outcome in all_of(found)]
-        found = Found(outcomes[0], tuple(outcomes[1:]))
-    await store_lookup(claim, attempt, found, await business_now())
+    await _store_lookup(claim, attempt, await look_up(runtime, row), await business_now())
 
 
 async def cancel(runtime: Runtime, claim: Claim, loaded: Loaded, action: CancelPending, now: datetime) -> None:
@@ -175,19 +169,7 @@ async def cancel(runtime: Runtime, claim: Claim, loaded: Loaded, action: CancelP
         await poke.hold(claim, timeout_s + CLAIM_MARGIN_S)
     query = await query_of(runtime, row)
     found = await ask(adapter.cancel_charge(query, f"cancel:{row['idempotency_key']}"), timeout_s)
-    await store_lookup(claim, attempt, found, await business_now())
-
-
-async def query_of(runtime: Runtime, attempt: asyncpg.Record, processor_id: str = "") -> ChargeQuery:
-    """How to ask for an attempt: by reference and id, and where the processor can only be scanned, by method and time.
-
-    `processor_id` is what a notice calls it, where our row does not know it yet.
-    """
-    method: PaymentMethodReference | None = None
-    with suppress(MethodErasedError):
-        method = await method_reference(runtime, attempt["account"], attempt["payment_method"])
-    known = attempt["processor_id"] or processor_id
-    return ChargeQuery(attempt["reference"], known, method, since=attempt["sent_at"])
+    await _store_lookup(claim, attempt, await shown(runtime, row, found), await business_now())
 
 
 async def mark_unknown(claim: Claim, action: MarkUnknown, now: datetime) -> None:
@@ -195,21 +177,17 @@ async def mark_unknown(claim: Claim, action: MarkUnknown, now: datetime) -> None
     await store_outcome(claim.account, action.attempt, Unknown("the sender stopped before its answer"), now, wake=False)
 
 
-async def store_lookup(claim: Claim, attempt: AttemptView, found: LookupOutcome, now: datetime) -> None:
+async def _store_lookup(claim: Claim, attempt: AttemptView, found: LookupOutcome, now: datetime) -> None:
     """A look-up's answer. "Not found" ends an unknown attempt only if it is conclusive, and only after its lag."""
     match found:
         case Found():
             for outcome in all_of(found):
                 await store_outcome(claim.account, attempt.id, outcome, now, wake=False, proven=True)
-        case NotFound(conclusive=True) if now - attempt.last_sent_at > _visible_after(attempt):
+        case NotFound(conclusive=True) if now > visible_from(attempt.capabilities, attempt.last_sent_at):
             gone = NotSent("the processor has no such charge")
             await store_outcome(claim.account, attempt.id, gone, now, wake=False, proven=True)
         case _:
             await looked(claim.account, attempt.id, now, saw_nothing=isinstance(found, NotFound))
-
-
-def _visible_after(attempt: AttemptView) -> timedelta:
-    return attempt.capabilities.call_timeout + attempt.capabilities.lookup_lag
 
 
 async def lines_of(claim: Claim, adapter: ProcessorAdapter, amount: int) -> Breakdown | None:

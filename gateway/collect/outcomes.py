@@ -28,7 +28,6 @@ from processors.outcome import (
     Decline,
     DeclineClass,
     Declined,
-    Found,
     NotSent,
     Pending,
     Rejected,
@@ -79,15 +78,6 @@ OTHERS = """
                                      from tollbridge.payment_method p where p.account = $1 and p.id = $2)))
     order by id
 """
-
-
-def all_of(found: Found) -> tuple[ChargeOutcome, ...]:
-    """What a look-up says of one attempt, in the order in which it is stored.
-
-    A success goes first: it settles the attempt. Each further one under the same reference is money of its own.
-    """
-    taken = [outcome for outcome in (found.outcome, *found.also) if isinstance(outcome, Succeeded)]
-    return tuple(taken) or (found.outcome,)
 
 
 async def store_outcome(

@@ -20,7 +20,8 @@ from db.ids import attempt_key, derived_key, new_id
 from db.poke import Claim
 from gateway.collect.charge import INSERT, lines_of, reference_of, request_of
 from gateway.collect.load import Loaded
-from gateway.collect.outcomes import all_of, store_outcome
+from gateway.collect.lookup import all_of
+from gateway.collect.outcomes import store_outcome
 from gateway.collect.references import method_reference
 from gateway.collect.scrub import scrubbed
 from gateway.domain.actions import FindLost

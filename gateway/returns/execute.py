@@ -14,6 +14,7 @@ from db.engine import DB
 from db.poke import Claim
 from gateway.clock import business_now
 from gateway.domain.refunds import PartUnknown, RefusePart, ResolvePart, SendPart
+from gateway.domain.resending import visible_from
 from gateway.returns.parts import looked, store_part_outcome
 from gateway.runtime import Runtime
 from gateway.turns.calls import ask, send, total_timeout_s
@@ -111,9 +112,8 @@ async def part_unknown(claim: Claim, action: PartUnknown, now: datetime) -> None
 async def _store_lookup(
     claim: Claim, row: asyncpg.Record, adapter: ProcessorAdapter, found: RefundLookupOutcome, now: datetime
 ) -> None:
-    capabilities = adapter.capabilities
     last_sent = row["resent_at"] or row["sent_at"] or row["created_at"]
-    visible = now - last_sent > capabilities.call_timeout + capabilities.lookup_lag
+    visible = now > visible_from(adapter.capabilities, last_sent)
     match found:
         case RefundFound(outcome=outcome):
             await store_part_outcome(claim.account, row["id"], outcome, now, wake=False, proven=True)
