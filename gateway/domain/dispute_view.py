@@ -9,7 +9,7 @@ import msgspec
 
 from db.states import DISPUTE_OPEN, DisputeState
 from gateway.domain.billed import InvoiceStatus
-from gateway.domain.refund_view import NoteView
+from gateway.domain.noting import NoteView
 
 
 class DisputeView(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ import msgspec
 
 from db.states import RELEASED, Approval, CreditNoteState, RefundOrigin, RefundPartState, RefundState
 from gateway.domain.billed import InvoiceStatus
+from gateway.domain.noting import NoteView
 from processors.capabilities import Capabilities
 
 
@@ -62,17 +63,6 @@ class PartView(msgspec.Struct, frozen=True):
     @property
     def last_sent_at(self) -> datetime:
         return self.resent_at or self.first_sent_at
-
-
-class NoteView(msgspec.Struct, frozen=True):
-    """Its credit note: drawn up, and perhaps standing at Stripe."""
-
-    id: str
-    state: CreditNoteState
-    amount: int
-    tries: int = 0
-    sent_at: datetime | None = None
-    stripe_id: str = ""
 
 
 class StrayNote(msgspec.Struct, frozen=True):

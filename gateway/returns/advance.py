@@ -38,10 +38,10 @@ from gateway.returns import execute, notes, taking
 from gateway.returns.asking import ask_for_disputes
 from gateway.returns.drawing import LineCredit, Wanted, draw_up
 from gateway.returns.spreading import lock_captures, spread_over_captures
-from gateway.returns.view import refund_row, seen
+from gateway.returns.view import VIEW, seen
 from gateway.runtime import Runtime
 from gateway.turns.cases import open_case
-from gateway.turns.turn import CLAIM_MARGIN_S, take_turn
+from gateway.turns.turn import CLAIM_MARGIN_S, held, take_turn
 
 log = structlog.get_logger()
 
@@ -71,12 +71,8 @@ async def advance_refund(runtime: Runtime, wake_up: WakeUp) -> None:
     hold_s = runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S
 
     async def go_round(claim: Claim) -> bool:
-        async with DB.transaction():
-            await poke.hold(claim, hold_s)
-            row = await refund_row(claim.account, claim.id)
-        assert row is not None, "a claimed refund exists"
-        now = await business_now()
-        view = seen(row)
+        row = await held(claim, hold_s, VIEW)
+        now, view = await business_now(), seen(row)
         await _store_state(claim, view, row["invoice"], now)
         action = decide_refund(view, now)
         log.debug("step", refund=claim.id, action=type(action).__name__)

@@ -22,12 +22,12 @@ from gateway.domain.dispute_view import DisputeView
 from gateway.domain.disputes import DisputeAction, credit_reason, decide_dispute, outdated
 from gateway.domain.noting import DrawUpNote, FindNote, IssueNote
 from gateway.returns import notes
-from gateway.returns.dispute_view import dispute_row, seen
+from gateway.returns.dispute_view import VIEW, seen
 from gateway.returns.drawing import Wanted, draw_up
 from gateway.returns.retrying import NOTE_REFUSED
 from gateway.runtime import Runtime
 from gateway.turns.cases import open_case
-from gateway.turns.turn import CLAIM_MARGIN_S, take_turn
+from gateway.turns.turn import CLAIM_MARGIN_S, held, take_turn
 
 log = structlog.get_logger()
 
@@ -41,12 +41,8 @@ async def advance_dispute(runtime: Runtime, wake_up: WakeUp) -> None:
     hold_s = runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S
 
     async def go_round(claim: Claim) -> bool:
-        async with DB.transaction():
-            await poke.hold(claim, hold_s)
-            row = await dispute_row(claim.account, claim.id)
-        assert row is not None, "a claimed dispute exists"
-        now = await business_now()
-        view = seen(row)
+        row = await held(claim, hold_s, VIEW)
+        now, view = await business_now(), seen(row)
         action = decide_dispute(view, now)
         log.debug("step", dispute=claim.id, action=type(action).__name__)
         if isinstance(action, WaitUntil):

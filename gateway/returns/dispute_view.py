@@ -1,4 +1,4 @@
-"""The view of a dispute, read in one statement."""
+"""The view of a dispute, read in one statement over account and id."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from typing import Final
 
 import asyncpg
 
-from db import sql
 from db.states import CreditNoteState, DisputeState, known
 from gateway.domain.dispute_view import DisputeView
-from gateway.domain.refund_view import NoteView
+from gateway.returns.view import note_of
 
 # What the invoice's money is spoken for by others: refunds count with what they return or are about to, those that wait
 # (for approval, or for a dispute's end) with nothing; notes made in Stripe count where no living refund stands behind
@@ -68,6 +67,7 @@ VIEW: Final = """
                       from tollbridge.movement m where m.attempt = d.attempt
                         and m.kind in ('capture', 'capture_reversed', 'capture_reinstated')), 0), 0)::bigint as over,
         n.state as note_state, n.amount as note_amount, n.tries as note_tries, n.sent_at as note_sent_at,
+        coalesce(n.stripe_id, '') as note_stripe_id,
         array(select c.kind from tollbridge.review_case c
               where c.account = d.account and c.subject in (d.id, d.attempt) and c.state = 'open') as open_cases,
         array(select c.kind from tollbridge.review_case c
@@ -84,13 +84,9 @@ VIEW: Final = """
 """
 
 
-async def dispute_row(account: str, dispute: str) -> asyncpg.Record | None:
-    """Everything about a dispute; None where there is none."""
-    return await sql.row(VIEW, account, dispute)
-
-
 def seen(row: asyncpg.Record) -> DisputeView:
-    """The row as a view."""
+    """The row as a view. Its note is one that is being made: one that stands, or was voided, is over."""
+    note = note_of(row)
     return DisputeView(
         id=row["id"],
         processor_id=row["processor_id"],
@@ -109,7 +105,7 @@ def seen(row: asyncpg.Record) -> DisputeView:
         room=row["room"],
         credited=row["credited"],
         voided=row["voided"],
-        note=_note(row),
+        note=None if note is None or note.state in (CreditNoteState.ISSUED, CreditNoteState.VOID) else note,
         failure=row["failure"],
         refund_open=row["refund_open"],
         refunded=tuple(row["refunded"]),
@@ -119,11 +115,3 @@ def seen(row: asyncpg.Record) -> DisputeView:
         answered_cases=frozenset(row["answered_cases"]),
         announced=frozenset(row["announced"]),
     )
-
-
-def _note(row: asyncpg.Record) -> NoteView | None:
-    """The note that is being made: one that stands, or was voided, is over."""
-    if row["note_state"] in (None, CreditNoteState.ISSUED, CreditNoteState.VOID):
-        return None
-    state = known(CreditNoteState, row["note_state"])
-    return NoteView(row["credit_note"], state, row["note_amount"], row["note_tries"], row["note_sent_at"])

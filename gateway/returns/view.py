@@ -1,4 +1,4 @@
-"""The view of a refund, read in one statement."""
+"""The view of a refund, read in one statement over account and id."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Final
 import asyncpg
 import msgspec
 
-from db import sql
 from db.states import Approval, CreditNoteState, RefundOrigin, RefundPartState, RefundState, known
 from gateway.connections import capabilities_of
+from gateway.domain.noting import NoteView
 from gateway.domain.policy import Policy
-from gateway.domain.refund_view import NoteView, PartView, RefundView, StrayNote
+from gateway.domain.refund_view import PartView, RefundView, StrayNote
 from processors.outcome import RefundRefusal
 
 VIEW: Final = """
@@ -74,11 +74,6 @@ class _Beside(msgspec.Struct, frozen=True):
     dispute_ended_at: datetime | None = None
 
 
-async def refund_row(account: str, refund: str) -> asyncpg.Record | None:
-    """Everything about a refund; None where there is none."""
-    return await sql.row(VIEW, account, refund)
-
-
 def seen(row: asyncpg.Record) -> RefundView:
     """The row as a view."""
     beside = msgspec.json.decode(row["beside"], type=dict[str, _Beside])
@@ -92,7 +87,7 @@ def seen(row: asyncpg.Record) -> RefundView:
         failure=row["failure"],
         approval=known(Approval, row["approval"]),
         parts=tuple(_part(part, beside[part["id"]]) for part in row["parts"]),
-        note=_note(row),
+        note=note_of(row),
         invoice_status=row["invoice_status"] or "open",
         awaits_capture=row["awaits_capture"],
         refundable=row["refundable"],
@@ -105,7 +100,8 @@ def seen(row: asyncpg.Record) -> RefundView:
     )
 
 
-def _note(row: asyncpg.Record) -> NoteView | None:
+def note_of(row: asyncpg.Record) -> NoteView | None:
+    """The credit note of a row that names one."""
     if row["credit_note"] is None:
         return None
     state = known(CreditNoteState, row["note_state"])

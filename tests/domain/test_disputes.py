@@ -17,8 +17,7 @@ from gateway.domain.dispute_view import DisputeView
 from gateway.domain.disputes import ITS_OWN, credit_reason, decide_dispute, grounds, outdated
 from gateway.domain.news import NEWS_FOR
 from gateway.domain.news_types import NewsType
-from gateway.domain.noting import DrawUpNote, FindNote, IssueNote
-from gateway.domain.refund_view import NoteView
+from gateway.domain.noting import DrawUpNote, FindNote, IssueNote, NoteView
 
 NOW = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
 ALL = frozenset(ITS_OWN - {CaseKind.CREDIT_NOTE_REFUSED})
