@@ -13,7 +13,6 @@ from db import cases, poke, sql
 from db.engine import DB
 from db.poke import Claim, Kind, WakeUp
 from db.states import CreditNoteOrigin, RefundOrigin, RefundState
-from gateway.billing.errors import StripeRefusedError
 from gateway.billing.pace import Lane, in_lane
 from gateway.clock import business_now
 from gateway.domain.actions import CaseKind, OpenCase, WaitUntil
@@ -36,7 +35,7 @@ from gateway.domain.refunds import (
 )
 from gateway.returns import execute, notes, taking
 from gateway.returns.asking import ask_for_disputes
-from gateway.returns.drawing import LineCredit, Wanted, draw_up
+from gateway.returns.drawing import Drawn, LineCredit, Wanted
 from gateway.returns.spreading import lock_captures, spread_over_captures
 from gateway.returns.view import VIEW, seen
 from gateway.runtime import Runtime
@@ -62,6 +61,7 @@ NOT_WANTED: Final = """
     update tollbridge.credit_note set state = 'refused', error = 'its refund was not made'
     where account = $1 and id = $2 and state = 'wanted'
 """
+WANTS_NONE: Final = "update tollbridge.refund set wants_note = false where account = $1 and id = $2"
 LINK: Final = "update tollbridge.refund set credit_note = $3 where account = $1 and id = $2 and credit_note is null"
 FINAL: Final = frozenset({RefundState.SUCCEEDED, RefundState.RECORDED, RefundState.FAILED, RefundState.REFUSED})
 
@@ -139,30 +139,24 @@ async def _draw_up(runtime: Runtime, claim: Claim, row: asyncpg.Record, amount: 
     if amount != row["amount"]:
         lines = ()
     wanted = Wanted(row["invoice"], amount, lines=lines, reason=row["reason"], memo=row["memo"])
-    try:
-        drawn = await draw_up(await runtime.stripe(claim.account), wanted)
-    except StripeRefusedError as error:
-        async with DB.transaction():
-            message = sql.storable(str(error), 500)
-            # Parts are locked before their refund, as by whoever stores an outcome.
-            await sql.rows(REFUSE_PARTS, claim.account, claim.id, "credit_note_refused", message, now)
-            await poke.hold(claim, CLAIM_MARGIN_S)
-            await sql.rows(REFUSE, claim.account, claim.id, claim.holder, "credit_note_refused", message)
-            if row["origin"] == RefundOrigin.PROCESSOR or any(p["state"] == "succeeded" for p in row["parts"]):
-                kind = CaseKind.CREDIT_NOTE_REFUSED
-                await open_case(claim.account, kind, claim.id, message, now, invoice=row["invoice"])
-                await sql.rows(
-                    "update tollbridge.refund set wants_note = false where account = $1 and id = $2",
-                    claim.account,
-                    claim.id,
-                )
+    subject = notes.Subject(CreditNoteOrigin.REFUND, claim.id, row["currency"])
+
+    async def link(note: str, _drawn: Drawn) -> None:
+        await sql.rows(LINK, claim.account, claim.id, note)
+
+    refusal = await notes.draw_and_want(runtime, claim, wanted, subject, now, link)
+    if refusal is None:
         return
     async with DB.transaction():
+        message = sql.storable(str(refusal), 500)
+        # Parts are locked before their refund, as by whoever stores an outcome.
+        await sql.rows(REFUSE_PARTS, claim.account, claim.id, "credit_note_refused", message, now)
         await poke.hold(claim, CLAIM_MARGIN_S)
-        note = await notes.want(
-            claim.account, row["invoice"], CreditNoteOrigin.REFUND, claim.id, row["currency"], drawn, now
-        )
-        await sql.rows(LINK, claim.account, claim.id, note)
+        await sql.rows(REFUSE, claim.account, claim.id, claim.holder, "credit_note_refused", message)
+        if row["origin"] == RefundOrigin.PROCESSOR or any(p["state"] == "succeeded" for p in row["parts"]):
+            kind = CaseKind.CREDIT_NOTE_REFUSED
+            await open_case(claim.account, kind, claim.id, message, now, invoice=row["invoice"])
+            await sql.rows(WANTS_NONE, claim.account, claim.id)
 
 
 async def _store_state(claim: Claim, view: RefundView, invoice: str, now: datetime) -> None:

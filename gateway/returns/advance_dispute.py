@@ -13,7 +13,6 @@ from db.engine import DB
 from db.outbox import Announcement
 from db.poke import Claim, WakeUp
 from db.states import CreditNoteOrigin
-from gateway.billing.errors import StripeRefusedError
 from gateway.billing.pace import Lane, in_lane
 from gateway.clock import business_now
 from gateway.domain.actions import CaseKind, OpenCase, WaitUntil
@@ -23,7 +22,7 @@ from gateway.domain.disputes import DisputeAction, credit_reason, decide_dispute
 from gateway.domain.noting import DrawUpNote, FindNote, IssueNote
 from gateway.returns import notes
 from gateway.returns.dispute_view import VIEW, seen
-from gateway.returns.drawing import Wanted, draw_up
+from gateway.returns.drawing import Drawn, Wanted
 from gateway.returns.retrying import NOTE_REFUSED
 from gateway.runtime import Runtime
 from gateway.turns.cases import open_case
@@ -79,22 +78,21 @@ async def _step(
 async def _draw_up(runtime: Runtime, claim: Claim, view: DisputeView, row: asyncpg.Record, now: datetime) -> None:
     """The money is gone already, so where Stripe's preview refuses, a human is asked."""
     wanted = Wanted(row["invoice"], view.to_credit, reason=credit_reason(view.reason))
-    try:
-        drawn = await draw_up(await runtime.stripe(claim.account), wanted)
-    except StripeRefusedError as error:
-        async with DB.transaction():
-            await poke.hold(claim, CLAIM_MARGIN_S)
-            await sql.rows(FAILED, claim.account, claim.id, NOTE_REFUSED)
-            kind, reason = CaseKind.CREDIT_NOTE_REFUSED, sql.storable(str(error), 500)
-            await open_case(claim.account, kind, claim.id, reason, now, invoice=row["invoice"])
-        return
     # Another loss after a first one that is credited is another note.
-    subject = claim.id if not row["notes"] else f"{claim.id}.{row['notes'] + 1}"
+    name = claim.id if not row["notes"] else f"{claim.id}.{row['notes'] + 1}"
+    subject = notes.Subject(CreditNoteOrigin.DISPUTE, name, row["currency"])
+
+    async def link(note: str, _drawn: Drawn) -> None:
+        await sql.rows(LINK, claim.account, claim.id, note)
+
+    refusal = await notes.draw_and_want(runtime, claim, wanted, subject, now, link)
+    if refusal is None:
+        return
     async with DB.transaction():
         await poke.hold(claim, CLAIM_MARGIN_S)
-        origin, currency = CreditNoteOrigin.DISPUTE, row["currency"]
-        note = await notes.want(claim.account, row["invoice"], origin, subject, currency, drawn, now)
-        await sql.rows(LINK, claim.account, claim.id, note)
+        await sql.rows(FAILED, claim.account, claim.id, NOTE_REFUSED)
+        kind, reason = CaseKind.CREDIT_NOTE_REFUSED, sql.storable(str(refusal), 500)
+        await open_case(claim.account, kind, claim.id, reason, now, invoice=row["invoice"])
 
 
 async def _rest(claim: Claim, view: DisputeView, row: asyncpg.Record, action: WaitUntil, now: datetime) -> bool:

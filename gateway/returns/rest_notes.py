@@ -17,12 +17,11 @@ from db.ids import new_id
 from db.poke import Claim
 from db.states import CreditNoteOrigin
 from gateway.billing.credit_notes import LineShape
-from gateway.billing.errors import StripeRefusedError
 from gateway.domain.actions import CreditRest, FindRestNote, IssueRestNote, Then
 from gateway.domain.partial import CASES
 from gateway.domain.view import InvoiceView
 from gateway.returns import notes
-from gateway.returns.drawing import Drawn, Wanted, draw_up
+from gateway.returns.drawing import Drawn, Wanted
 from gateway.runtime import Runtime
 from gateway.turns.cases import open_case
 from gateway.turns.turn import CLAIM_MARGIN_S
@@ -73,16 +72,9 @@ async def _draw_up(runtime: Runtime, claim: Claim, view: InvoiceView, action: Cr
         await poke.hold(claim, runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S)
     took_back, memo = action.origin is CreditNoteOrigin.REVERSAL, MEMOS[action.then]
     wanted = Wanted(claim.id, action.amount, out_of_band=took_back, memo=memo)
-    try:
-        drawn = await draw_up(await runtime.stripe(claim.account), wanted)
-    except StripeRefusedError as error:
-        async with DB.transaction():
-            await open_case(claim.account, CASES[action.origin], claim.id, str(error), now, invoice=claim.id)
-        return
-    async with DB.transaction():
-        await poke.hold(claim, CLAIM_MARGIN_S)
-        subject = f"{claim.id}.{action.number}"
-        note = await notes.want(claim.account, claim.id, action.origin, subject, invoice.currency, drawn, now)
+    subject = notes.Subject(action.origin, f"{claim.id}.{action.number}", invoice.currency)
+
+    async def link(note: str, drawn: Drawn) -> None:
         wanted_of = (claim.account, claim.id, note, action.amount, invoice.currency)
         if action.then == "bill":
             await sql.rows(WANT, new_id("rem"), *wanted_of, policy.days_until_due, _lines(drawn), now)
@@ -92,6 +84,11 @@ async def _draw_up(runtime: Runtime, claim: Claim, view: InvoiceView, action: Cr
             await sql.rows(CARRY, new_id("car"), *wanted_of, now)
         else:
             await sql.rows(DROP_CARRY, claim.account, note)
+
+    refusal = await notes.draw_and_want(runtime, claim, wanted, subject, now, link)
+    if refusal is not None:
+        async with DB.transaction():
+            await open_case(claim.account, CASES[action.origin], claim.id, str(refusal), now, invoice=claim.id)
 
 
 def _lines(drawn: Drawn) -> str:
