@@ -23,10 +23,11 @@ from gateway.api.waiting import WaitS
 from gateway.readers.about import about
 from gateway.readers.pages import DEFAULT, Page
 from gateway.readers.refunds import CreditNoteBody, RefundBody, find_notes, find_refund, find_refunds
-from gateway.returns.crossing import resolve_note
+from gateway.returns.decisions import approve, resolve_note
 from gateway.returns.drawing import LineCredit
 from gateway.returns.preview import Preview, preview_refund
-from gateway.returns.request import CreditReason, RefundAsked, approve, ask_refund
+from gateway.returns.refund_rows import RefundAsked
+from gateway.returns.request import CreditReason, ask_refund
 from gateway.returns.retrying import retry
 from gateway.runtime import Runtime
 from gateway.waiting import until

@@ -17,9 +17,10 @@ from gateway.cli.refund_text import print_preview, print_refund, stands
 from gateway.cli.values import MinorUnits
 from gateway.readers.pages import Page
 from gateway.readers.refunds import CreditNoteBody, RefundBody, find_notes, find_refund, find_refunds
-from gateway.returns.crossing import resolve_note
+from gateway.returns.decisions import approve, resolve_note
 from gateway.returns.preview import Preview, preview_refund
-from gateway.returns.request import CreditReason, RefundAsked, approve, ask_refund
+from gateway.returns.refund_rows import RefundAsked
+from gateway.returns.request import CreditReason, ask_refund
 from gateway.returns.retrying import retry
 
 MEANING: Final = {

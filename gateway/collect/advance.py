@@ -51,7 +51,7 @@ from gateway.domain.lapse import next_closing_at, turns_access
 from gateway.domain.news import news, next_news_at
 from gateway.domain.outdated import outdated
 from gateway.domain.rest_actions import EmptyRest, FillRest, FindRest, IssueRest, LinkRest, TakeUpRest
-from gateway.returns import crossing, rest_notes
+from gateway.returns import crossing, rest_notes, surplus
 from gateway.runtime import Runtime
 from gateway.turns.turn import CLAIM_MARGIN_S, take_turn
 
@@ -110,9 +110,9 @@ async def _step(runtime: Runtime, claim: Claim, loaded: Loaded, action: Action, 
         case MarkSurplus():
             await record.mark_surplus(claim, action)
         case ReturnSurplus():
-            await crossing.return_surplus(claim, loaded.view, action, now)
+            await surplus.return_surplus(claim, loaded.view, action, now)
         case ReturnPart():
-            await crossing.return_part(claim, loaded.view, action, now)
+            await surplus.return_part(claim, loaded.view, action, now)
         case CreditBalance() | FindBalance() | ReadBalance():
             await balance.step(runtime, claim, loaded, action, now)
         case CreditRest() | IssueRestNote() | FindRestNote():

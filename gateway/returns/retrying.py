@@ -16,7 +16,9 @@ from gateway.clock import business_now
 from gateway.domain.actions import CaseKind
 from gateway.returns.dispute_view import VIEW, seen
 from gateway.returns.errors import NotRefundableError, RefundStateError
-from gateway.returns.request import NO_ROOM, locked, locked_captures, refundable
+from gateway.returns.refund_rows import locked
+from gateway.returns.refundable import locked_captures, refundable
+from gateway.returns.request import NO_ROOM
 from gateway.returns.spreading import spread_over_captures
 from processors.money import Money
 

@@ -16,7 +16,7 @@ from db.states import RefundOrigin
 from gateway import ledger
 from gateway.domain.actions import CaseKind
 from gateway.returns.parts import store_part_outcome
-from gateway.returns.request import RefundAsked, insert_refund
+from gateway.returns.refund_rows import RefundAsked, insert_refund
 from gateway.turns.cases import open_case
 from processors.outcome import RefundFailed, RefundPending, RefundSucceeded
 from processors.values import RefundState
