@@ -22,8 +22,6 @@ HELD_ENOUGH_S = 2.0
 WAITING_STATES = frozenset({InvoiceState.DUE, InvoiceState.CHARGING})
 """While an older invoice is in one of these, the younger ones of its subscription wait for it."""
 
-SETTLES = frozenset({InvoiceState.PAID, InvoiceState.CLOSED})
-"""Of an invoice that bills another one's rest: nothing of it is owed any more."""
 
 WATCHING = """
     select id from tollbridge.checkout_session where account = $1 and invoice = $2
