@@ -20,6 +20,7 @@ MOVE: Final = """
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
     on conflict on constraint movement_once do nothing returning id
 """
+HELD: Final = "select tollbridge.held_money($1, $2)"
 OTHER_SUCCESS: Final = """
     select exists (select 1 from tollbridge.attempt where account = $1 and invoice = $2 and id <> $3
                    and state = 'succeeded' and amount_captured >= amount and not surplus)
@@ -79,6 +80,11 @@ async def move(
     moved = (kind, processor_id, occurrence, money.amount, money.currency, evidence, occurred_at)
     written: str | None = await sql.value(MOVE, new_id("mov"), *of_what, *moved, now)
     return written
+
+
+async def held_money(account: str, invoice: str) -> int:
+    """What is held for an invoice and not told to Stripe."""
+    return int(await sql.value(HELD, account, invoice))
 
 
 async def another_has_paid(attempt: asyncpg.Record) -> bool:

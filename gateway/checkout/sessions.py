@@ -15,6 +15,7 @@ from db.ids import new_id
 from db.poke import Kind
 from db.states import SessionState
 from gateway.accounts.accounts import policy_of
+from gateway.accounts.named import connection_named
 from gateway.checkout.values import CheckoutError, CheckoutRequest
 from gateway.clock import business_now
 from gateway.customers import setups
@@ -168,9 +169,7 @@ async def begin_setup(runtime: Runtime, account: str, session: str, processor: s
     """Open a set-up at a processor for this session alone; raises SessionError. It moves no money."""
     row = await get_session(account, session)
     _refuse_unless_open(row, await business_now())
-    connection = await sql.value(
-        "select id from tollbridge.connection where account = $1 and name = $2 and enabled", account, processor
-    )
+    connection = await connection_named(account, processor)
     currency = await sql.value(
         "select currency from tollbridge.invoice where account = $1 and id = $2", account, row["invoice"]
     )

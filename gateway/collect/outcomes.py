@@ -19,6 +19,7 @@ from gateway.collect.declines import judge
 from gateway.collect.gone import mark_revoked
 from gateway.connections import capabilities_of
 from gateway.domain.actions import CaseKind
+from gateway.returns.beside import poke_waiting_refunds
 from gateway.turns.cases import open_case
 from processors.money import Money, to_text
 from processors.outcome import (
@@ -67,9 +68,6 @@ STOP_METHOD = """
     update tollbridge.payment_method set status = $3, stopped_reason = $4
     where account = $1 and id = $2 and status = 'active'
 """
-WAITING_REFUNDS = (
-    "select id from tollbridge.refund where account = $1 and invoice = $2 and state in ('requested', 'deferred')"
-)
 OTHERS = """
     select id from tollbridge.invoice
     where account = $1 and id <> $3 and status in ('draft', 'open')
@@ -172,12 +170,7 @@ async def _store(row: asyncpg.Record, then: AttemptState, outcome: ChargeOutcome
         await poke.poke(Kind.METHOD, row["account"], [row["payment_method"]], now)
     if not unresolved:
         # A refund may have waited for this end.
-        await poke.poke(Kind.REFUND, row["account"], await _waiting_refunds(row), now)
-
-
-async def _waiting_refunds(row: asyncpg.Record) -> list[str]:
-    found = await sql.rows(WAITING_REFUNDS, row["account"], row["invoice"])
-    return [refund["id"] for refund in found]
+        await poke_waiting_refunds(row["account"], row["invoice"], now)
 
 
 async def _captured(row: asyncpg.Record, outcome: Succeeded, now: datetime, occurrence: str = "") -> None:

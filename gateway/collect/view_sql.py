@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from db import sql
 from gateway.collect.tries import TRIES_OF_CARD
 
 # The session is the one that made the invoice's subscription.
@@ -142,7 +143,7 @@ VIEW: Final = f"""
         exists (select 1 from tollbridge.invoice o
                 join tollbridge.attempt t on t.account = o.account and t.invoice = o.id
                 where o.account = i.account and o.subscription = i.subscription and o.subscription <> ''
-                  and o.id <> i.id and t.state in ('sending', 'pending', 'requires_action', 'unknown')
+                  and o.id <> i.id and t.state in {sql.UNRESOLVED_STATES}
         ) as unresolved_beside,
         exists (select 1 from tollbridge.payment_method_session w
                 where w.account = i.account and w.customer = i.customer and w.state = 'processing') as method_coming,

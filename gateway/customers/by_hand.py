@@ -11,6 +11,7 @@ from db.engine import DB
 from db.poke import Kind
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import FieldError, NameTakenError, NotThereError
+from gateway.accounts.named import connection_named
 from gateway.clock import business_now
 from gateway.customers import vault
 from gateway.customers.methods import TokenOfAnotherCustomerError, store_method, want_revoked
@@ -88,9 +89,7 @@ async def take_over(
     """
     if _is_card_number(reference.token.reveal()):
         raise FieldError("token", "is a card's number; only the processor's token for it may come here")
-    found = await sql.value(
-        "select id from tollbridge.connection where account = $1 and name = $2 and enabled", account, connection
-    )
+    found = await connection_named(account, connection)
     if found is None:
         raise FieldError("connection", "there is no such connection")
     adapter = await runtime.connections.adapter(account, found)

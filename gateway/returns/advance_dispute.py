@@ -24,6 +24,7 @@ from gateway.returns import notes
 from gateway.returns.dispute_view import VIEW, seen
 from gateway.returns.drawing import Drawn, Wanted
 from gateway.returns.retrying import NOTE_REFUSED
+from gateway.returns.taking import link_dispute
 from gateway.runtime import Runtime
 from gateway.turns.cases import open_case
 from gateway.turns.turn import CLAIM_MARGIN_S, held, take_turn
@@ -31,7 +32,6 @@ from gateway.turns.turn import CLAIM_MARGIN_S, held, take_turn
 log = structlog.get_logger()
 
 MOST_ROUNDS: Final = 15
-LINK: Final = "update tollbridge.dispute set credit_note = $3 where account = $1 and id = $2"
 FAILED: Final = "update tollbridge.dispute set failure = $3 where account = $1 and id = $2"
 
 
@@ -83,7 +83,7 @@ async def _draw_up(runtime: Runtime, claim: Claim, view: DisputeView, row: async
     subject = notes.Subject(CreditNoteOrigin.DISPUTE, name, row["currency"])
 
     async def link(note: str, _drawn: Drawn) -> None:
-        await sql.rows(LINK, claim.account, claim.id, note)
+        await link_dispute(claim.account, claim.id, note)
 
     refusal = await notes.draw_and_want(runtime, claim, wanted, subject, now, link)
     if refusal is None:

@@ -15,6 +15,7 @@ from gateway.returns import taking
 from gateway.returns.errors import RefundStateError
 from gateway.returns.note_links import DISPUTED, LINKED, NOTE, alone, carry_out
 from gateway.returns.refund_rows import locked
+from gateway.returns.standing import invoice_of
 
 GIVEN: Final = "update tollbridge.refund set approval = 'given', approved_by = $3 where account = $1 and id = $2"
 DENIED: Final = """
@@ -51,14 +52,12 @@ async def resolve_note(by: Author, account: str, note: str, refund: str | None) 
     Raises NotThereError, FieldError, RefundStateError.
     """
     now = await business_now()
-    invoice = await sql.value(
-        "select invoice from tollbridge.credit_note where account = $1 and id = $2", account, note
-    )
+    invoice = await invoice_of(account, note)
     if invoice is None:
         raise NotThereError("credit note", note)
     async with DB.transaction():
         # The invoice is locked before its notes, as by a worker.
-        await poke.poke(Kind.INVOICE, account, [str(invoice)], now)
+        await poke.poke(Kind.INVOICE, account, [invoice], now)
         row = await sql.row(NOTE, account, note)
         assert row is not None, "notes are never deleted"
         if row["origin"] != "stripe" or row["out_of_band"] <= 0 or row["state"] != "issued":

@@ -10,10 +10,17 @@ from db.states import CreditNoteState, DisputeState, known
 from gateway.domain.dispute_view import DisputeView
 from gateway.returns.view import note_of
 
+
+def own_note(dispute: str) -> str:
+    """The condition by which a credit note `n` is that of a dispute, the row of this name in a statement."""
+    subject = f"n.subject = {dispute}.id or starts_with(n.subject, {dispute}.id || '.')"
+    return f"(n.origin = 'dispute' and ({subject}) or n.id = {dispute}.credit_note)"
+
+
 # What the invoice's money is spoken for by others: refunds count with what they return or are about to, those that wait
 # (for approval, or for a dispute's end) with nothing; notes made in Stripe count where no living refund stands behind
 # them. `gone` of every dispute of the capture, its own among them, is what its moves come to.
-VIEW: Final = """
+VIEW: Final = f"""
     with d as (
         select * from tollbridge.dispute where account = $1 and id = $2
     ), others as (
@@ -36,8 +43,7 @@ VIEW: Final = """
         where r.origin <> 'surplus'
           and not exists (select 1 from tollbridge.attempt t where t.id = r.attempt and t.surplus)
     ), notes as (
-        select n.*, n.origin = 'dispute' and (n.subject = d.id or starts_with(n.subject, d.id || '.'))
-                    or n.id = d.credit_note as own
+        select n.*, {own_note("d")} as own
         from tollbridge.credit_note n join d on n.account = d.account and n.invoice = d.invoice
     )
     select d.*, i.status as invoice_status, i.customer, i.subscription, t.surplus,
@@ -81,7 +87,7 @@ VIEW: Final = """
     join tollbridge.invoice i on i.account = d.account and i.id = d.invoice
     join tollbridge.attempt t on t.id = d.attempt
     left join tollbridge.credit_note n on n.account = d.account and n.id = d.credit_note
-"""
+"""  # noqa: S608 (a constant of ours)
 
 
 def seen(row: asyncpg.Record) -> DisputeView:

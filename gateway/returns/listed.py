@@ -17,8 +17,8 @@ from gateway.billing.client import from_unix
 from gateway.billing.credit_notes import NOTE_KEY, CreditNoteShape
 from gateway.returns.beside import poke_disputes
 from gateway.returns.standing import stands
+from gateway.turns.locks import lock_invoices
 
-LOCK: Final = "select id from tollbridge.invoice where account = $1 and id = any($2) order by id for no key update"
 OURS: Final = "select id, state from tollbridge.credit_note where account = $1 and id = any($2)"
 # One look may be slower than another that began later. An issued note can only be voided.
 UPSERT: Final = """
@@ -43,8 +43,7 @@ async def store_listed(account: str, listed: Sequence[CreditNoteShape], read_at:
     an invoice that we do not know is left out.
     """
     DB.current("keeping credit notes")
-    wanted = sorted({shape.invoice_id for shape in listed} - {""})
-    known = {row["id"] for row in await sql.rows(LOCK, account, wanted)}
+    known = await lock_invoices(account, {shape.invoice_id for shape in listed} - {""})
     named = [key for shape in listed if (key := (shape.metadata or {}).get(NOTE_KEY))]
     ours = {row["id"]: row["state"] for row in await sql.rows(OURS, account, named)}
     for shape in sorted(listed, key=lambda shape: (shape.created, shape.id)):

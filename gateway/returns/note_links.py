@@ -43,7 +43,6 @@ UNCREDITED: Final = """
     where d.account = $1 and d.invoice = $2 and d.withdrawn = $3 and d.state in ('lost', 'partly_lost', 'closed')
         and (n.id is null or n.state in ('wanted', 'refused')) order by d.id limit 1
 """
-OF_DISPUTE: Final = "update tollbridge.dispute set credit_note = $3 where account = $1 and id = $2"
 
 
 async def paired(account: str, invoice: str, note_id: str, now: datetime) -> bool:
@@ -66,7 +65,7 @@ async def paired(account: str, invoice: str, note_id: str, now: datetime) -> boo
         return True
     if (dispute := await uncredited(note)) is not None:
         # Whoever made it knew that the dispute was lost: its money is back already.
-        await sql.rows(OF_DISPUTE, account, dispute, note_id)
+        await taking.link_dispute(account, dispute, note_id)
         await poke.poke(Kind.DISPUTE, account, [dispute], now)
         return True
     if (refund := await taking.crossed(note)) is not None:

@@ -15,10 +15,10 @@ from gateway.domain.policy import Policy
 from gateway.returns.errors import RefundStateError
 from gateway.returns.spreading import lock_captures
 
-INVOICE: Final = """
+INVOICE: Final = f"""
     select i.*, a.policies, tollbridge.held_money(i.account, i.id) as held_money,
         exists (select 1 from tollbridge.attempt t where t.account = i.account and t.invoice = i.id
-                and t.state in ('sending', 'pending', 'requires_action', 'unknown')) as awaits_capture,
+                and t.state in {sql.UNRESOLVED_STATES}) as awaits_capture,
         exists (select 1 from tollbridge.movement m where m.account = i.account and m.invoice = i.id
                 and m.kind = 'receipt') as has_receipt,
         exists (select 1 from tollbridge.recording r where r.account = i.account and r.invoice = i.id
@@ -29,7 +29,7 @@ INVOICE: Final = """
                 and n.origin = 'reversal' and n.state = 'issued') as reopened
     from tollbridge.invoice i join tollbridge.account a on a.id = i.account
     where i.account = $1 and i.id = $2
-"""
+"""  # noqa: S608 (a constant of ours)
 CAPTURES: Final = """
     select t.id, t.surplus, c.room as refundable, c.room_if_won as refundable_if_won,
         array(select d from tollbridge.dispute d where d.attempt = t.id

@@ -14,6 +14,7 @@ from db.states import RefundOrigin
 from gateway.accounts.accounts import policy_of
 from gateway.domain.actions import CaseKind, ReturnPart, ReturnSurplus
 from gateway.domain.view import InvoiceView
+from gateway.ledger import held_money
 from gateway.returns.refund_rows import RefundAsked, insert_refund
 from gateway.returns.spreading import lock_captures, spread_over_captures
 from gateway.turns.cases import open_case
@@ -23,7 +24,6 @@ TO_RETURN: Final = """
     select coalesce(sum(p.room), 0)::bigint from tollbridge.paying($1, $2) p
     join tollbridge.attempt t on t.id = p.attempt where not t.surplus
 """
-HELD: Final = "select tollbridge.held_money($1, $2)"
 LEFT: Final = "select greatest(tollbridge.refundable($1), 0)"
 SURPLUS_NUMBER: Final = """
     select count(*) + 1 from tollbridge.refund where account = $1 and attempt = $2 and origin = 'surplus'
@@ -43,8 +43,11 @@ async def return_surplus(claim: Claim, view: InvoiceView, action: ReturnSurplus,
         )
         assert attempt is not None
         await poke.hold(claim, CLAIM_MARGIN_S)
-        left = (LEFT, action.attempt) if attempt["surplus"] else (HELD, claim.account, claim.id)
-        if int(await sql.value(*left)) < action.amount:
+        if attempt["surplus"]:
+            left = int(await sql.value(LEFT, action.attempt))
+        else:
+            left = await held_money(claim.account, claim.id)
+        if left < action.amount:
             # Somebody has returned it meanwhile: look again.
             return
         number = await sql.value(SURPLUS_NUMBER, claim.account, action.attempt)

@@ -8,6 +8,7 @@ from typing import Final
 import asyncpg
 import msgspec
 
+from db import sql
 from db.states import Approval, CreditNoteState, RefundOrigin, RefundPartState, RefundState, known
 from gateway.connections import capabilities_of
 from gateway.domain.noting import NoteView
@@ -15,7 +16,7 @@ from gateway.domain.policy import Policy
 from gateway.domain.refund_view import PartView, RefundView, StrayNote
 from processors.outcome import RefundRefusal
 
-VIEW: Final = """
+VIEW: Final = f"""
     select r.*, r.claim_until > clock_timestamp() as claim_holds, i.status as invoice_status,
         n.state as note_state, n.amount as note_amount, n.tries as note_tries, n.sent_at as note_sent_at,
         coalesce(n.stripe_id, '') as note_stripe_id,
@@ -35,11 +36,11 @@ VIEW: Final = """
                     'dispute_ended_at', (select max(d.resolved_at) from tollbridge.dispute d
                                          where d.attempt = p.attempt),
                     'lost', exists (select 1 from tollbridge.dispute d where d.attempt = p.attempt
-                                    and d.state not in ('opened', 'funds_withdrawn') and d.withdrawn > 0))), '{}')
+                                    and d.state not in ('opened', 'funds_withdrawn') and d.withdrawn > 0))), '{{}}')
          from tollbridge.refund_part p join tollbridge.connection c on c.id = p.connection
          where p.refund = r.id) as beside,
         exists (select 1 from tollbridge.attempt t where t.account = r.account and t.invoice = r.invoice
-                and t.state in ('sending', 'pending', 'requires_action', 'unknown')) as awaits_capture,
+                and t.state in {sql.UNRESOLVED_STATES}) as awaits_capture,
         c.refundable, c.refundable_if_won, a.policies,
         coalesce((select d.id from tollbridge.dispute d
                   where d.attempt = any(c.captures)
@@ -61,7 +62,7 @@ VIEW: Final = """
         from tollbridge.paying(r.account, r.invoice) p join tollbridge.attempt t on t.id = p.attempt
         where t.id = r.attempt or r.attempt is null and not t.surplus) c
     where r.account = $1 and r.id = $2
-"""
+"""  # noqa: S608 (a constant of ours)
 
 
 class _Beside(msgspec.Struct, frozen=True):
