@@ -8,7 +8,7 @@ from typing import Final, TypeAlias, get_args
 
 import click
 
-from db.states import RefundState
+from db.states import Approval, RefundState
 from gateway.accounts.audit import Author
 from gateway.cli.context import ACCOUNT, account_of, author, opened, run
 from gateway.cli.named import invoice_named
@@ -148,8 +148,8 @@ def create(
             return await find_refund(owner, await ask_refund(author(reason), owner, asked))
 
     made = run(work)
-    waits = "somebody else must approve it, with" if made.approval == "waiting" else "a worker sends it:"
-    doing = "approve" if made.approval == "waiting" else "show"
+    waits = "somebody else must approve it, with" if made.approval == Approval.WAITING else "a worker sends it:"
+    doing = "approve" if made.approval == Approval.WAITING else "show"
     asked = f"{made.id}: {money(made.amount, made.currency)} of {made.invoice}"
     say(made, json_, lambda: OUT.print(f"{asked}; {waits} tollbridge refunds {doing} {made.id}", soft_wrap=True))
 

@@ -7,6 +7,7 @@ from typing import Final
 from db import cases, poke, sql
 from db.engine import DB
 from db.poke import Kind
+from db.states import Approval, CreditNoteOrigin, CreditNoteState
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import FieldError, NotThereError
 from gateway.clock import business_now
@@ -29,7 +30,7 @@ async def approve(by: Author, account: str, refund: str, *, give: bool) -> None:
     now = await business_now()
     async with DB.transaction():
         row = await locked(account, refund)
-        if row["approval"] != "waiting":
+        if row["approval"] != Approval.WAITING:
             raise RefundStateError("it does not wait for approval")
         if give and row["requested_by"] == by.name:
             raise RefundStateError("whoever asked for a refund does not approve it: somebody else must")
@@ -60,7 +61,11 @@ async def resolve_note(by: Author, account: str, note: str, refund: str | None) 
         await poke.poke(Kind.INVOICE, account, [invoice], now)
         row = await sql.row(NOTE, account, note)
         assert row is not None, "notes are never deleted"
-        if row["origin"] != "stripe" or row["out_of_band"] <= 0 or row["state"] != "issued":
+        if (
+            row["origin"] != CreditNoteOrigin.STRIPE
+            or row["out_of_band"] <= 0
+            or row["state"] != CreditNoteState.ISSUED
+        ):
             raise RefundStateError("no money goes back for this credit note")
         if await sql.row(LINKED, account, note) is not None:
             raise RefundStateError("a refund belongs to it already")

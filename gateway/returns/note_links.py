@@ -8,13 +8,12 @@ from typing import Final
 import asyncpg
 
 from db import cases, poke, sql
-from db.ids import new_id
 from db.poke import Kind
-from db.states import RefundOrigin
+from db.states import Approval, CreditNoteState, RefundOrigin
 from gateway.accounts.accounts import policy_of
 from gateway.domain.actions import CaseKind
 from gateway.returns import taking
-from gateway.returns.refund_rows import RefundAsked, insert_refund
+from gateway.returns.refund_rows import NewRefund, RefundAsked, insert_refund
 
 NOTE: Final = "select * from tollbridge.credit_note where account = $1 and id = $2 for no key update"
 ALONE: Final = """
@@ -52,7 +51,7 @@ async def paired(account: str, invoice: str, note_id: str, now: datetime) -> boo
     """
     note = await sql.row(NOTE, account, note_id)
     assert note is not None, "notes are never deleted"
-    if note["state"] != "issued":
+    if note["state"] != CreditNoteState.ISSUED:
         return True
     if await sql.row(SPOKEN_FOR, account, note_id) is not None:
         return True
@@ -102,18 +101,8 @@ async def carry_out(account: str, note: asyncpg.Record, by: str, now: datetime) 
     asked = RefundAsked(note["invoice"], reason=note["reason"], memo=note["memo"], note="credited in Stripe")
     policy = await policy_of(account)
     waits = policy.wants_approval(note["out_of_band"], note["currency"])
-    row = await insert_refund(
-        account,
-        new_id("rfd"),
-        note["stripe_id"],
-        asked,
-        RefundOrigin.STRIPE,
-        note["out_of_band"],
-        note["currency"],
-        now,
-        wants_note=True,
-        credit_note=note["id"],
-        requested_by=by,
-        approval="waiting" if waits else "",
-    )
+    made = (note["stripe_id"], RefundOrigin.STRIPE, note["out_of_band"], note["currency"])
+    approval = Approval.WAITING if waits else Approval.NONE
+    new = NewRefund(*made, wants_note=True, credit_note=note["id"], requested_by=by, approval=approval)
+    row = await insert_refund(account, asked, new, now)
     await poke.poke(Kind.REFUND, account, [row["id"]], now)

@@ -17,7 +17,7 @@ from db import poke, sql
 from db.engine import DB
 from db.ids import derived_key, new_id
 from db.poke import Claim
-from db.states import CreditNoteOrigin
+from db.states import CreditNoteOrigin, CreditNoteState
 from gateway.billing import credit_notes
 from gateway.billing.client import StripeClient
 from gateway.billing.credit_notes import NOTE_KEY, CreditNoteShape
@@ -145,12 +145,12 @@ async def issue(runtime: Runtime, claim: Claim, note: str, amount: int, now: dat
         made = made or await credit_notes.create(stripe, params, key)
     except StripeRefusedError as error:
         # A repeat may be refused because the first try has made it: it is looked for then.
-        await _end(claim, note, "refused" if tries % 2 else "unknown", str(error))
+        await _end(claim, note, CreditNoteState.REFUSED if tries % 2 else CreditNoteState.UNKNOWN, str(error))
     except StripeNotSentError:
-        await sql.rows(END, claim.account, note, "wanted" if tries % 2 else "unknown", "")
+        await _end(claim, note, CreditNoteState.WANTED if tries % 2 else CreditNoteState.UNKNOWN, "")
         raise
     except StripeUnknownError as error:
-        await _end(claim, note, "unknown", str(error))
+        await _end(claim, note, CreditNoteState.UNKNOWN, str(error))
     else:
         async with DB.transaction():
             await stands(claim.account, note, made, now)
@@ -202,7 +202,7 @@ def ours(listed: Sequence[CreditNoteShape], row: asyncpg.Record) -> CreditNoteSh
     return None
 
 
-async def _end(claim: Claim, note: str, state: str, error: str) -> None:
+async def _end(claim: Claim, note: str, state: CreditNoteState, error: str) -> None:
     await sql.rows(END, claim.account, note, state, sql.storable(error, 500))
 
 

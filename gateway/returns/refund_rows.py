@@ -9,7 +9,8 @@ import asyncpg
 import msgspec
 
 from db import sql
-from db.states import RefundOrigin
+from db.ids import new_id
+from db.states import Approval, RefundOrigin
 from gateway.accounts.errors import NotThereError
 from gateway.returns.drawing import LineCredit
 
@@ -37,27 +38,29 @@ class RefundAsked(msgspec.Struct, frozen=True):
     attempt: str | None = None
 
 
-async def insert_refund(
-    account: str,
-    refund: str,
-    base: str,
-    asked: RefundAsked,
-    origin: RefundOrigin,
-    amount: int,
-    currency: str,
-    now: datetime,
-    *,
-    wants_note: bool,
-    credit_note: str | None = None,
-    requested_by: str = "",
-    approval: str = "",
-) -> asyncpg.Record:
-    """The row, in the caller's transaction; the same `base` again is the row that stands."""
+class NewRefund(msgspec.Struct, frozen=True):
+    """What a refund is from its first moment on. Its keys follow from `base`; the same one again is the same refund."""
+
+    base: str
+    origin: RefundOrigin
+    amount: int
+    currency: str
+    wants_note: bool
+    id: str = ""
+    """Of one whose name is known before; else it gets one."""
+    credit_note: str | None = None
+    requested_by: str = ""
+    approval: Approval = Approval.NONE
+
+
+async def insert_refund(account: str, asked: RefundAsked, new: NewRefund, now: datetime) -> asyncpg.Record:
+    """The row, in the caller's transaction; where its `base` stands already, that one."""
     lines = msgspec.json.encode(asked.lines).decode() if asked.lines else ""
     texts = (asked.reason, asked.memo, asked.note, lines)
-    asked_for = (amount, currency, asked.attempt, *texts, wants_note, credit_note, requested_by, approval, now)
-    await sql.rows(INSERT, refund, account, asked.invoice, origin, base, *asked_for)
-    row = await sql.row("select * from tollbridge.refund where account = $1 and base = $2", account, base)
+    place = (new.id or new_id("rfd"), account, asked.invoice, new.origin, new.base)
+    asked_for = (new.amount, new.currency, asked.attempt, *texts, new.wants_note, new.credit_note)
+    await sql.rows(INSERT, *place, *asked_for, new.requested_by, new.approval, now)
+    row = await sql.row("select * from tollbridge.refund where account = $1 and base = $2", account, new.base)
     assert row is not None, "it was inserted, or was there"
     return row
 

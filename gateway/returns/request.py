@@ -11,12 +11,12 @@ from db import poke, sql
 from db.engine import DB
 from db.ids import named_id, new_id
 from db.poke import Kind
-from db.states import RefundOrigin
+from db.states import Approval, RefundOrigin
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import FieldError
 from gateway.clock import business_now
 from gateway.returns.errors import NotRefundableError
-from gateway.returns.refund_rows import RefundAsked, insert_refund
+from gateway.returns.refund_rows import NewRefund, RefundAsked, insert_refund
 from gateway.returns.refundable import in_the_end, invoice_of, locked_captures, obstacles, policy_in, refuse, taken_from
 from gateway.returns.spreading import spread_over_captures
 from processors.money import Money
@@ -62,19 +62,17 @@ async def ask_refund(by: Author, account: str, asked: RefundAsked, key: str = ""
         # Of this capture, and no more than what the invoice did not take of it: no credit note is due.
         excess = asked.attempt is not None and row["status"] == "paid" and row["held_money"] >= amount
         approval = policy_in(row).wants_approval(amount, row["currency"])
-        stored = await insert_refund(
-            account,
+        new = NewRefund(
             refund,
-            refund,
-            asked,
             RefundOrigin.SURPLUS if excess else RefundOrigin.REQUEST,
             amount,
             row["currency"],
-            now,
             wants_note=not surplus and not excess,
+            id=refund,
             requested_by=by.name,
-            approval="waiting" if approval else "",
+            approval=Approval.WAITING if approval else Approval.NONE,
         )
+        stored = await insert_refund(account, asked, new, now)
         if not deferred and await spread_over_captures(account, stored, now):
             raise NotRefundableError(NO_ROOM, Money(left, row["currency"]))
         after = {"invoice": asked.invoice, "amount": amount, "currency": row["currency"], "approval": approval}

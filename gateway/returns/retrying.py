@@ -9,7 +9,7 @@ from typing import Any, Final
 from db import cases, poke, sql
 from db.engine import DB
 from db.poke import Kind
-from db.states import CreditNoteState, RefundState
+from db.states import Approval, CreditNoteState, RefundState
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import NotThereError
 from gateway.clock import business_now
@@ -52,7 +52,7 @@ async def retry(by: Author, account: str, refund: str) -> None:
             raise NotThereError("refund", refund)
         await locked_captures(account, row["invoice"])
         row = await locked(account, refund)
-        if row["approval"] == "denied":
+        if row["approval"] == Approval.DENIED:
             raise RefundStateError("its approval was denied: ask for another one")
         if row["failure"] == "made_elsewhere":
             raise RefundStateError(f"{row['message']}: ask for another one")

@@ -7,6 +7,7 @@ from typing import Final
 
 from db import poke, sql
 from db.poke import Kind
+from db.states import CreditNoteState
 from gateway.billing.client import from_unix
 from gateway.billing.credit_notes import CreditNoteShape
 
@@ -31,5 +32,5 @@ async def stands(account: str, note: str, shape: CreditNoteShape, now: datetime)
     await poke.poke(Kind.INVOICE, account, [str(invoice)], now, stale=True)
     made_at = from_unix(shape.created) or now
     amounts = (shape.total, shape.out_of_band_amount or 0, shape.pre_payment_amount, shape.post_payment_amount)
-    state = "void" if shape.status == "void" else "issued"
+    state = CreditNoteState.VOID if shape.status == "void" else CreditNoteState.ISSUED
     await sql.rows(ISSUED, account, note, shape.id, shape.number, *amounts, made_at, state, now)

@@ -8,14 +8,13 @@ from typing import Final
 
 from db import poke, sql
 from db.engine import DB
-from db.ids import new_id
 from db.poke import Claim, Kind
-from db.states import RefundOrigin
+from db.states import Approval, RefundOrigin
 from gateway.accounts.accounts import policy_of
 from gateway.domain.actions import CaseKind, ReturnPart, ReturnSurplus
 from gateway.domain.view import InvoiceView
 from gateway.ledger import held_money
-from gateway.returns.refund_rows import RefundAsked, insert_refund
+from gateway.returns.refund_rows import NewRefund, RefundAsked, insert_refund
 from gateway.returns.spreading import lock_captures, spread_over_captures
 from gateway.turns.cases import open_case
 from gateway.turns.turn import CLAIM_MARGIN_S
@@ -53,18 +52,9 @@ async def return_surplus(claim: Claim, view: InvoiceView, action: ReturnSurplus,
         number = await sql.value(SURPLUS_NUMBER, claim.account, action.attempt)
         asked = RefundAsked(claim.id, attempt=action.attempt, note=attempt["surplus_reason"])
         base = f"{attempt['reference']}.r{number}"
-        row = await insert_refund(
-            claim.account,
-            new_id("rfd"),
-            base,
-            asked,
-            RefundOrigin.SURPLUS,
-            action.amount,
-            invoice.currency,
-            now,
-            wants_note=False,
-            requested_by="tollbridge",
-        )
+        made = (base, RefundOrigin.SURPLUS, action.amount, invoice.currency)
+        new = NewRefund(*made, wants_note=False, requested_by="tollbridge")
+        row = await insert_refund(claim.account, asked, new, now)
         # Its parts at once: the money is spoken for from here on.
         await spread_over_captures(claim.account, row, now)
         await poke.poke(Kind.REFUND, claim.account, [row["id"]], now)
@@ -84,18 +74,10 @@ async def return_part(claim: Claim, view: InvoiceView, action: ReturnPart, now: 
         # More than goes back by itself waits for somebody to approve it.
         waits = not policy.returns_by_itself(left, billed.currency)
         asked = RefundAsked(action.invoice, note="its rest was given up")
-        made = (RefundOrigin.REQUEST, left, billed.currency, now)
-        base = f"{action.invoice}.rest_given_up"
-        row = await insert_refund(
-            claim.account,
-            new_id("rfd"),
-            base,
-            asked,
-            *made,
-            wants_note=True,
-            requested_by="tollbridge",
-            approval="waiting" if waits else "",
-        )
+        made = (f"{action.invoice}.rest_given_up", RefundOrigin.REQUEST, left, billed.currency)
+        approval = Approval.WAITING if waits else Approval.NONE
+        new = NewRefund(*made, wants_note=True, requested_by="tollbridge", approval=approval)
+        row = await insert_refund(claim.account, asked, new, now)
         if waits:
             reason = "what came in part for an invoice that was given up is more than goes back by itself"
             await open_case(claim.account, CaseKind.REFUND_WAITS, row["id"], reason, now, invoice=action.invoice)
