@@ -25,7 +25,7 @@ def owe(view: InvoiceView, now: datetime) -> Action | None:
 
 
 def _owe(view: InvoiceView, carry: CarryRow, now: datetime) -> Action | None:
-    known = KIND in view.open_cases | view.answered_cases
+    known = KIND in view.told_cases
     match carry.state:
         case CarryState.WANTED:
             return CarryOver(carry.id)

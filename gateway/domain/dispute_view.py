@@ -57,6 +57,11 @@ class DisputeView(msgspec.Struct, frozen=True):
     """What the merchant was told of it: "type step"."""
 
     @property
+    def told_cases(self) -> AbstractSet[str]:
+        """A human has these, or has answered them."""
+        return self.open_cases | self.answered_cases
+
+    @property
     def is_open(self) -> bool:
         return self.state in DISPUTE_OPEN
 

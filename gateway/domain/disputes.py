@@ -38,7 +38,7 @@ DisputeAction: TypeAlias = NoteStep
 
 def decide_dispute(view: DisputeView, now: datetime) -> DisputeAction:
     """The next step for a dispute at business time `now`."""
-    asked = view.open_cases | view.answered_cases
+    asked = view.told_cases
     for kind, reason in grounds(view, now).items():
         if kind is not CaseKind.CREDIT_NOTE_REFUSED and kind not in asked:
             return OpenCase(kind, reason)

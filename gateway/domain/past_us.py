@@ -13,7 +13,7 @@ from processors.money import to_text
 
 def paid_past_us(view: InvoiceView, invoice: BilledInvoice) -> OpenCase | None:
     """The case that a paid invoice wants because of that; None for none, and where it was opened."""
-    known = view.open_cases | view.answered_cases
+    known = view.told_cases
     if invoice.overpaid > 0 and CaseKind.OVERPAID_AT_STRIPE not in known:
         too_much = to_text(invoice.overpaid, invoice.currency)
         return OpenCase(CaseKind.OVERPAID_AT_STRIPE, f"Stripe has taken {too_much} more than the invoice")

@@ -104,6 +104,11 @@ class RefundView(msgspec.Struct, frozen=True):
     answered_cases: AbstractSet[str] = frozenset()
 
     @property
+    def told_cases(self) -> AbstractSet[str]:
+        """A human has these, or has answered them."""
+        return self.open_cases | self.answered_cases
+
+    @property
     def returned(self) -> int:
         """What the payer has back."""
         return sum(part.amount for part in self.parts if part.state is RefundPartState.SUCCEEDED)

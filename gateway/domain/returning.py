@@ -48,7 +48,7 @@ def give_back(
     )
     if view.policy.returns_by_itself(amount, invoice.currency) and not in_vain:
         return ReturnSurplus(attempt.id, amount)
-    return None if kind in view.open_cases | view.answered_cases else OpenCase(kind, reason)
+    return None if kind in view.told_cases else OpenCase(kind, reason)
 
 
 def crossing(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action | None:
@@ -83,7 +83,7 @@ def credited_elsewhere(view: InvoiceView, invoice: BilledInvoice) -> Action | No
     if _unread(view, invoice):
         return ReadNotes()
     kind = CaseKind.CREDIT_NOTE_NOT_OURS
-    if any(True for _ in _alone(view)) and kind not in view.open_cases | view.answered_cases:
+    if any(True for _ in _alone(view)) and kind not in view.told_cases:
         return OpenCase(kind, "a credit note says that money went back outside Stripe, which took none outside Stripe")
     return None
 

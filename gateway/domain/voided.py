@@ -17,6 +17,6 @@ def void(view: InvoiceView, invoice: BilledInvoice) -> Action:
         return ReadBalance()
     told = f"{to_text(back, invoice.currency)} of the {to_text(used, invoice.currency)} of the customer's balance that"
     kind = CaseKind.BALANCE_NOT_RETURNED
-    if back != used and kind not in view.open_cases | view.answered_cases:
+    if back != used and kind not in view.told_cases:
         return OpenCase(kind, f"{told} the void invoice had used came back")
     return Done(f"void in Stripe; {told} it had used came back")
