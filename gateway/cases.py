@@ -13,7 +13,7 @@ from gateway.accounts.audit import Author, required
 from gateway.accounts.connections import poke_waiting
 from gateway.accounts.errors import FieldError, NotThereError
 from gateway.clock import business_now
-from gateway.domain.actions import CaseKind
+from gateway.domain.case_kinds import CaseKind
 from gateway.turns.locks import lock_invoices
 
 OBJECTS: Final = {"rfd": Kind.REFUND, "dsp": Kind.DISPUTE}

@@ -21,8 +21,8 @@ from gateway.books.runs import ConnectionSummary, Holding, Last, LostError, Run,
 from gateway.books.settlements import Fetched, fetch
 from gateway.clock import business_now
 from gateway.connections import UnknownAdapterError, capabilities_of
-from gateway.domain.actions import CaseKind
 from gateway.domain.breaks import Finding
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.invoice_books import REFUND_PATIENCE
 from gateway.domain.matching import Standing
 from gateway.domain.policy import Policy

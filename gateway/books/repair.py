@@ -23,7 +23,7 @@ from gateway.books.stripe_side import read_credit_notes
 from gateway.clock import business_now
 from gateway.collect.lookup import OF_ATTEMPT, all_of, look_up
 from gateway.collect.outcomes import store_outcome
-from gateway.domain.actions import CaseKind
+from gateway.domain.case_kinds import CaseKind
 from gateway.logs import told
 from gateway.runtime import Runtime
 from gateway.turns.cases import open_case

@@ -22,8 +22,9 @@ from gateway.collect.outcomes import looked, store_outcome
 from gateway.collect.references import method_reference
 from gateway.collect.scrub import scrubbed, without_token
 from gateway.collect.tries import TRIES_OF_CARD
-from gateway.domain.actions import CancelPending, CaseKind, Charge, MarkUnknown, Resolve
+from gateway.domain.actions import CancelPending, Charge, MarkUnknown, Resolve
 from gateway.domain.budget import BUDGETS, next_within_budget
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.resending import visible_from
 from gateway.domain.view import AttemptView
 from gateway.runtime import Runtime

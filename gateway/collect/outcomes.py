@@ -18,7 +18,7 @@ from gateway import ledger
 from gateway.collect.declines import judge
 from gateway.collect.gone import mark_revoked
 from gateway.connections import capabilities_of
-from gateway.domain.actions import CaseKind
+from gateway.domain.case_kinds import CaseKind
 from gateway.returns.beside import poke_waiting_refunds
 from gateway.turns.cases import open_case
 from processors.money import Money, to_text

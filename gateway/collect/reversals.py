@@ -14,7 +14,7 @@ from db.states import MovementKind
 from gateway import ledger
 from gateway.collect.declines import judge
 from gateway.collect.outcomes import LOCK, mismatch, stop_method
-from gateway.domain.actions import CaseKind
+from gateway.domain.case_kinds import CaseKind
 from gateway.turns.cases import open_case
 from processors.money import Money
 from processors.outcome import Decline

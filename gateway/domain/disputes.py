@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
 from db.states import CreditNoteState, DisputeState
-from gateway.domain.actions import CaseKind, OpenCase, WaitUntil
+from gateway.domain.actions import OpenCase, WaitUntil
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.dispute_view import DisputeView
 from gateway.domain.noting import NoteStep, note_step
 from processors.money import to_text

@@ -12,7 +12,8 @@ from typing import TypeAlias
 import msgspec
 
 from db.states import CreditNoteState
-from gateway.domain.actions import CaseKind, OpenCase, WaitUntil
+from gateway.domain.actions import OpenCase, WaitUntil
+from gateway.domain.case_kinds import CaseKind
 
 NOTE_AGAIN_AFTER = timedelta(seconds=60)
 """A credit note whose answer was lost is looked for after so long: by then Stripe has made it, or never will."""

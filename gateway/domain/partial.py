@@ -12,7 +12,6 @@ from typing import Final
 from db.states import CreditNoteOrigin, CreditNoteState
 from gateway.domain.actions import (
     Action,
-    CaseKind,
     CreditRest,
     FindRestNote,
     IssueRestNote,
@@ -23,6 +22,7 @@ from gateway.domain.actions import (
     WaitUntil,
 )
 from gateway.domain.billed import BilledInvoice
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.cases import ask_human
 from gateway.domain.noting import NOTE_AGAIN_AFTER, NOTE_TRIES_TO_CASE
 from gateway.domain.view import AttemptView, InvoiceView, NoteRow

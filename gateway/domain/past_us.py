@@ -5,8 +5,9 @@ Both are read from the live invoice; the events `invoice.overpaid` and `invoice.
 
 from __future__ import annotations
 
-from gateway.domain.actions import CaseKind, OpenCase
+from gateway.domain.actions import OpenCase
 from gateway.domain.billed import BilledInvoice, StripePayment
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.view import InvoiceView
 from processors.money import to_text
 

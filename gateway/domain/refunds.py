@@ -13,7 +13,8 @@ from typing import TypeAlias
 import msgspec
 
 from db.states import Approval, CreditNoteState, RefundOrigin, RefundPartState, RefundState
-from gateway.domain.actions import CaseKind, OpenCase, WaitUntil
+from gateway.domain.actions import OpenCase, WaitUntil
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.cases import ask_human
 from gateway.domain.noting import DrawUpNote, FindNote, IssueNote, note_step
 from gateway.domain.refund_view import PartView, RefundView

@@ -9,16 +9,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from db.states import RemainderState
-from gateway.domain.actions import (
-    Action,
-    CaseKind,
-    Finalize,
-    OpenCase,
-    Read,
-    ReturnPart,
-    WaitUntil,
-)
+from gateway.domain.actions import Action, Finalize, OpenCase, Read, ReturnPart, WaitUntil
 from gateway.domain.billed import REMAINDER_KEY, BilledInvoice
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.cases import ask_human
 from gateway.domain.noting import NOTE_TRIES_TO_CASE
 from gateway.domain.obstacles import CUSTOMER_DELETED

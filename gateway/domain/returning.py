@@ -10,18 +10,9 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from db.states import AttemptState, CreditNoteOrigin, CreditNoteState, RefundOrigin, RefundState
-from gateway.domain.actions import (
-    Action,
-    CaseKind,
-    MatchNote,
-    OpenCase,
-    Read,
-    ReadNotes,
-    ReturnSurplus,
-    WaitUntil,
-    WantNote,
-)
+from gateway.domain.actions import Action, MatchNote, OpenCase, Read, ReadNotes, ReturnSurplus, WaitUntil, WantNote
 from gateway.domain.billed import BilledInvoice
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.view import AttemptView, InvoiceView, NoteRow, RefundRow
 
 _NOT_MADE = (RefundState.FAILED, RefundState.REFUSED)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from gateway.domain.actions import Action, CaseKind, Done, OpenCase, ReadBalance
+from gateway.domain.actions import Action, Done, OpenCase, ReadBalance
 from gateway.domain.billed import BilledInvoice
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.view import InvoiceView
 from processors.money import to_text
 

@@ -22,7 +22,7 @@ from gateway.collect.scrub import without_token
 from gateway.collect.settled import store_settled
 from gateway.customers import vault
 from gateway.customers.methods import replace_reference
-from gateway.domain.actions import CaseKind
+from gateway.domain.case_kinds import CaseKind
 from gateway.inbox.deliveries import DONE, End, Stored, ignored, parked
 from gateway.inbox.envelope import POLLED, polled_event
 from gateway.returns.disputing import DisputeMismatchError, store_dispute

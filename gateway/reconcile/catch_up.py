@@ -22,7 +22,7 @@ from gateway.billing import lists
 from gateway.billing.client import StripeClient
 from gateway.billing.errors import StripeError, StripeNotSentError, StripeRefusedError
 from gateway.billing.pace import Lane, in_lane
-from gateway.domain.actions import CaseKind
+from gateway.domain.case_kinds import CaseKind
 from gateway.logs import told
 from gateway.reconcile import cursor as cursors
 from gateway.reconcile.cursor import Cursor, LostError

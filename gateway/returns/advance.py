@@ -15,7 +15,8 @@ from db.poke import Claim, Kind, WakeUp
 from db.states import CreditNoteOrigin, RefundOrigin, RefundState
 from gateway.billing.pace import Lane, in_lane
 from gateway.clock import business_now
-from gateway.domain.actions import CaseKind, OpenCase, WaitUntil
+from gateway.domain.actions import OpenCase, WaitUntil
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.noting import DrawUpNote, FindNote, IssueNote
 from gateway.domain.refund_view import RefundView
 from gateway.domain.refunds import (

@@ -15,7 +15,8 @@ from db.poke import Claim, WakeUp
 from db.states import CreditNoteOrigin
 from gateway.billing.pace import Lane, in_lane
 from gateway.clock import business_now
-from gateway.domain.actions import CaseKind, OpenCase, WaitUntil
+from gateway.domain.actions import OpenCase, WaitUntil
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.dispute_news import dispute_data, dispute_news
 from gateway.domain.dispute_view import DisputeView
 from gateway.domain.disputes import DisputeAction, credit_reason, decide_dispute, outdated

@@ -11,7 +11,7 @@ from db.states import Approval, CreditNoteOrigin, CreditNoteState
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import FieldError, NotThereError
 from gateway.clock import business_now
-from gateway.domain.actions import CaseKind
+from gateway.domain.case_kinds import CaseKind
 from gateway.returns import taking
 from gateway.returns.errors import RefundStateError
 from gateway.returns.note_links import DISPUTED, LINKED, NOTE, alone, carry_out

@@ -11,7 +11,7 @@ from db import cases, poke, sql
 from db.poke import Kind
 from db.states import Approval, CreditNoteState, RefundOrigin
 from gateway.accounts.accounts import policy_of
-from gateway.domain.actions import CaseKind
+from gateway.domain.case_kinds import CaseKind
 from gateway.returns import taking
 from gateway.returns.refund_rows import NewRefund, RefundAsked, insert_refund
 

@@ -16,7 +16,7 @@ from db.poke import Kind
 from db.states import REFUND_TRANSITIONS, REFUND_UNRESOLVED, MovementKind, RefundOrigin, RefundPartState, known
 from gateway import ledger
 from gateway.connections import capabilities_of
-from gateway.domain.actions import CaseKind
+from gateway.domain.case_kinds import CaseKind
 from gateway.returns.beside import poke_disputes
 from gateway.turns.cases import open_case
 from processors.money import Money

@@ -13,7 +13,7 @@ from db.states import Approval, CreditNoteState, RefundState
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import NotThereError
 from gateway.clock import business_now
-from gateway.domain.actions import CaseKind
+from gateway.domain.case_kinds import CaseKind
 from gateway.returns.dispute_view import VIEW, seen
 from gateway.returns.errors import NotRefundableError, RefundStateError
 from gateway.returns.refund_rows import locked

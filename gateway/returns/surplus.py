@@ -11,7 +11,8 @@ from db.engine import DB
 from db.poke import Claim, Kind
 from db.states import Approval, RefundOrigin
 from gateway.accounts.accounts import policy_of
-from gateway.domain.actions import CaseKind, ReturnPart, ReturnSurplus
+from gateway.domain.actions import ReturnPart, ReturnSurplus
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.view import InvoiceView
 from gateway.ledger import held_money
 from gateway.returns.refund_rows import NewRefund, RefundAsked, insert_refund

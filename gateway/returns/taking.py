@@ -14,7 +14,7 @@ import asyncpg
 from db import cases, poke, sql
 from db.engine import DB
 from db.poke import Claim, Kind
-from gateway.domain.actions import CaseKind
+from gateway.domain.case_kinds import CaseKind
 from gateway.turns.cases import open_case
 from gateway.turns.turn import CLAIM_MARGIN_S
 

@@ -14,7 +14,7 @@ from db.ids import NAMESPACE, new_id
 from db.poke import Kind
 from db.states import RefundOrigin
 from gateway import ledger
-from gateway.domain.actions import CaseKind
+from gateway.domain.case_kinds import CaseKind
 from gateway.returns.parts import store_part_outcome
 from gateway.returns.refund_rows import NewRefund, RefundAsked, insert_refund
 from gateway.turns.cases import open_case

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from db.states import CreditNoteState, DisputeState
-from gateway.domain.actions import REPAIR, CaseKind, OpenCase, WaitUntil
+from gateway.domain.actions import OpenCase, WaitUntil
+from gateway.domain.case_kinds import REPAIR, CaseKind
 from gateway.domain.dispute_news import News, dispute_news
 from gateway.domain.dispute_view import DisputeView
 from gateway.domain.disputes import ITS_OWN, credit_reason, decide_dispute, grounds, outdated
