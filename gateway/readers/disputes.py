@@ -10,8 +10,8 @@ import msgspec
 from db import sql
 from db.states import DisputeState
 from gateway.accounts.errors import NotThereError
+from gateway.readers.credit_notes import CreditNoteBody, shown_note
 from gateway.readers.pages import DEFAULT, Page, listed, page, unix
-from gateway.readers.refunds import CreditNoteBody, shown_note
 from gateway.returns.dispute_view import own_note
 
 SELECT: Final = f"""
