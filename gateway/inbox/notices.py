@@ -25,8 +25,8 @@ from gateway.customers.methods import replace_reference
 from gateway.domain.case_kinds import CaseKind
 from gateway.inbox.deliveries import DONE, End, Stored, ignored, parked
 from gateway.inbox.envelope import POLLED, polled_event
-from gateway.returns.disputing import DisputeMismatchError, store_dispute
-from gateway.returns.told import MayBeOursError, store_told
+from gateway.returns.told_dispute import DisputeMismatchError, store_dispute
+from gateway.returns.told_refund import MayBeOursError, store_told
 from gateway.runtime import Runtime
 from gateway.turns.calls import total_timeout_s, within
 from gateway.turns.cases import open_case

@@ -12,7 +12,7 @@ import structlog
 from db import poke, sql
 from db.engine import DB
 from db.poke import Claim
-from gateway.returns.disputing import DisputeMismatchError, store_dispute
+from gateway.returns.told_dispute import DisputeMismatchError, store_dispute
 from gateway.runtime import Runtime
 from gateway.turns.calls import total_timeout_s, within
 from gateway.turns.turn import CLAIM_MARGIN_S

@@ -14,9 +14,9 @@ from gateway.billing import credit_notes
 from gateway.clock import business_now
 from gateway.domain.actions import MatchNote, WantNote
 from gateway.returns import taking
-from gateway.returns.listed import store_listed
+from gateway.returns.listed_notes import store_listed
 from gateway.returns.note_links import NOTE, carry_out, paired
-from gateway.returns.told import MayBeOursError, store_told
+from gateway.returns.told_refund import MayBeOursError, store_told
 from gateway.runtime import Runtime
 from gateway.turns.calls import total_timeout_s, within
 from gateway.turns.turn import CLAIM_MARGIN_S

@@ -15,7 +15,7 @@ from db.poke import Claim
 from gateway.clock import business_now
 from gateway.domain.refunds import PartUnknown, RefusePart, ResolvePart, SendPart
 from gateway.domain.resending import visible_from
-from gateway.returns.parts import looked, store_part_outcome
+from gateway.returns.outcomes import looked, store_part_outcome
 from gateway.runtime import Runtime
 from gateway.turns.calls import ask, send, total_timeout_s
 from gateway.turns.turn import CLAIM_MARGIN_S

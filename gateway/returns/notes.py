@@ -24,7 +24,7 @@ from gateway.billing.credit_notes import NOTE_KEY, CreditNoteShape
 from gateway.billing.errors import StripeNotSentError, StripeRefusedError, StripeUnknownError
 from gateway.clock import business_now
 from gateway.returns.drawing import Drawn, Wanted, draw_up
-from gateway.returns.listed import store_listed
+from gateway.returns.listed_notes import store_listed
 from gateway.returns.standing import stands
 from gateway.runtime import Runtime
 from gateway.turns.turn import CLAIM_MARGIN_S

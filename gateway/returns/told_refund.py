@@ -15,7 +15,7 @@ from db.poke import Kind
 from db.states import RefundOrigin
 from gateway import ledger
 from gateway.domain.case_kinds import CaseKind
-from gateway.returns.parts import store_part_outcome
+from gateway.returns.outcomes import store_part_outcome
 from gateway.returns.refund_rows import NewRefund, RefundAsked, insert_refund
 from gateway.turns.cases import open_case
 from processors.outcome import RefundFailed, RefundPending, RefundSucceeded
