@@ -5,11 +5,15 @@ Piccolo says what is simple; what counts, claims, sweeps or upserts stands as SQ
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import asyncpg
 
 from db.engine import DB
+from db.states import UNRESOLVED
+
+UNRESOLVED_STATES: Final = "(" + ", ".join(f"'{state}'" for state in sorted(UNRESOLVED)) + ")"
+"""Those of attempts, for a statement: in words, so that partial indexes serve it."""
 
 
 def storable(text: str, most: int) -> str:

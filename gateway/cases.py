@@ -13,13 +13,13 @@ from gateway.accounts.audit import Author, required
 from gateway.accounts.connections import poke_waiting
 from gateway.accounts.errors import FieldError, NotThereError
 from gateway.clock import business_now
-from gateway.domain.actions import CaseKind
+from gateway.domain.case_kinds import CaseKind
+from gateway.turns.locks import lock_invoices
 
 OBJECTS: Final = {"rfd": Kind.REFUND, "dsp": Kind.DISPUTE}
 """Objects of `advance` that cases are about, beside invoices; by the prefix of their ids."""
 CASE: Final = "select * from tollbridge.review_case where account = $1 and id = $2 for no key update"
 ABOUT: Final = "select invoice, kind, subject from tollbridge.review_case where account = $1 and id = $2"
-INVOICE: Final = "select id from tollbridge.invoice where account = $1 and id = $2 for no key update"
 CLOSE: Final = """
     update tollbridge.review_case set state = 'closed', closed_at = $3, closed_by = $4, closed_reason = $5
     where account = $1 and id = $2
@@ -71,7 +71,7 @@ async def close_case(by: Author, account: str, case: str, reason: str) -> None:
     async with DB.transaction():
         # What a case is about before the case, as a turn that ends locks them.
         if about is not None and about["invoice"]:
-            await sql.rows(INVOICE, account, about["invoice"])
+            await lock_invoices(account, [about["invoice"]])
         if about is not None and about["kind"] == CaseKind.CONNECTION_LOCKED:
             await poke_waiting(account, about["subject"], now)
         if about is not None and (kind := OBJECTS.get(about["subject"].partition("_")[0])) is not None:

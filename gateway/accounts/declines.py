@@ -14,7 +14,7 @@ import msgspec
 from db import cases, sql
 from gateway.accounts.errors import FieldError
 from gateway.connections import UnknownAdapterError, adapter_class
-from gateway.domain.actions import CaseKind
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.declines import case_subject
 from processors.outcome import ADVICE, DeclineClass
 

@@ -24,7 +24,7 @@ from gateway.accounts.audit import CHANGED, SET, Author, differences
 from gateway.accounts.errors import FieldError, NotThereError, UnresolvedUrlError
 from gateway.addresses import AddressError, UnresolvedError, refuse_private
 from gateway.clock import business_now
-from gateway.domain.actions import REPAIR, CaseKind
+from gateway.domain.case_kinds import REPAIR, CaseKind
 from gateway.domain.news_types import NewsType
 from gateway.runtime import Runtime
 from processors.values import Secret

@@ -13,7 +13,7 @@ from litestar.datastructures import State
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Gauge, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from db import sql
+from db import sql, states
 from db.engine import DB, ping
 from db.errors import DATABASE_AWAY
 from db.migrate import pending
@@ -57,12 +57,11 @@ CATCH_UP_FAILING: Final = Gauge(
     "tollbridge_catch_up_failing", "Walks of catch-up whose last turn failed.", multiprocess_mode=MODE
 )
 
-# The states twice: the second time they name the index of the unresolved ones.
-UNRESOLVED_NOW: Final = """
-    select s.state, count(a.id) from unnest(array['sending', 'pending', 'requires_action', 'unknown']) as s (state)
-        left join tollbridge.attempt a on a.state = s.state
-            and a.state in ('sending', 'pending', 'requires_action', 'unknown') group by s.state
-"""
+# The states in words name the index of the unresolved ones.
+UNRESOLVED_NOW: Final = f"""
+    select s.state, count(a.id) from unnest($1::text[]) as s (state)
+        left join tollbridge.attempt a on a.state = s.state and a.state in {sql.UNRESOLVED_STATES} group by s.state
+"""  # noqa: S608 (a constant of ours)
 CIRCUITS_NOW: Final = """
     select count(*), coalesce(extract(epoch from tollbridge.business_now() - min(opened_at)), 0)::float8 as open_s
     from tollbridge.circuit where opened_at is not null
@@ -147,7 +146,7 @@ async def _since_s(statement: str) -> float | None:
 async def _measure() -> None:
     try:
         await ping()
-        for row in await sql.rows(UNRESOLVED_NOW):
+        for row in await sql.rows(UNRESOLVED_NOW, sorted(states.UNRESOLVED)):
             UNRESOLVED.labels(row["state"]).set(row["count"])
         CASES.set(await sql.value(CASES_NOW))
         circuits = await sql.row(CIRCUITS_NOW)

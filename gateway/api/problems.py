@@ -21,13 +21,13 @@ from gateway.billing.errors import StripeError, StripeForbiddenError, StripeNotS
 from gateway.books.repair import BreakClosedError
 from gateway.books.rows import RowChangedError
 from gateway.cases import CaseClosedError
-from gateway.collect.turn import NotYetError
 from gateway.connections import UnknownConnectionError
 from gateway.customers.errors import SessionError
 from gateway.finance.errors import AlreadyRunningError, NoMethodError, NotNowError
 from gateway.outbound.events import EndpointDisabledError
 from gateway.returns.errors import NotRefundableError, RefundStateError
 from gateway.runtime import UnknownAccountError
+from gateway.turns.turn import NotYetError
 from processors.errors import CallError, RefusedError
 
 log = structlog.get_logger()

@@ -17,7 +17,6 @@ from gateway.api.openapi import also, changing, example, problems
 from gateway.api.paging import After, Limit
 from gateway.api.problems import Code
 from gateway.books import repair, report, runs, sources
-from gateway.books.runs import Run
 from gateway.clock import business_now
 from gateway.readers.pages import DEFAULT, Page, listed, page
 from gateway.readers.reconciliations import (
@@ -134,10 +133,6 @@ async def mend(
 def as_file(name: str) -> dict[str, str]:
     """The headers of something to be saved under a name."""
     return {"Content-Disposition": f'attachment; filename="{name}"'}
-
-
-def _of(run: Run) -> tuple[str, str]:
-    return run.account, run.id
 
 
 reconciliation_routes: Final[list[Any]] = [

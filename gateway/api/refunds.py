@@ -1,4 +1,4 @@
-"""/v1/refunds and /v1/credit_notes: money back, asked for here or found elsewhere, and what Stripe shows of it."""
+"""/v1/refunds: money back, asked for here or found elsewhere."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ from gateway.api.problems import Code, ProblemError
 from gateway.api.waiting import WaitS
 from gateway.readers.about import about
 from gateway.readers.pages import DEFAULT, Page
-from gateway.readers.refunds import CreditNoteBody, RefundBody, find_notes, find_refund, find_refunds
-from gateway.returns.crossing import resolve_note
+from gateway.readers.refunds import RefundBody, find_refund, find_refunds
+from gateway.returns.decisions import approve
 from gateway.returns.drawing import LineCredit
 from gateway.returns.preview import Preview, preview_refund
-from gateway.returns.request import CreditReason, RefundAsked, approve, ask_refund
+from gateway.returns.refund_rows import RefundAsked
+from gateway.returns.request import CreditReason, ask_refund
 from gateway.returns.retrying import retry
 from gateway.runtime import Runtime
 from gateway.waiting import until
@@ -82,20 +83,6 @@ class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     wait_s: WaitS = 20.0
 
 
-class Resolution(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which refund a credit note made in Stripe belongs to."""
-
-    refund: (
-        Annotated[
-            str,
-            msgspec.Meta(pattern="^rfd_[a-z0-9]{1,60}$"),
-            about("One that was made at the processor; if null, the money is returned now."),
-        ]
-        | None
-    ) = None
-    reason: Annotated[str, msgspec.Meta(max_length=2000), about("For the audit log.")] = ""
-
-
 EXAMPLE: Final = example(
     "Part of an invoice",
     {
@@ -107,9 +94,7 @@ EXAMPLE: Final = example(
     },
 )
 DECISION_EXAMPLE: Final = example("With a reason", {"reason": "Checked against ticket 4711."})
-RESOLUTION_EXAMPLE: Final = example("Make the refund", {"refund": None, "reason": "Nobody refunded it there."})
 RefundId = Annotated[str, PathParameter(description="The refund's id: rfd_…")]
-NoteId = Annotated[str, PathParameter(description="The credit note's id: crn_…")]
 OfInvoice = Annotated[str, QueryParameter(description="Only of this invoice.")]
 State = Annotated[RefundState | None, QueryParameter(name="state", description="Only refunds in this state.")]
 LATER: Final = also(202, RefundBody, "the refund as it is: it takes longer, or waits for approval")
@@ -215,29 +200,6 @@ retry_refund: Final = _said(
 )
 
 
-@get("/credit_notes", guards=[Callers], responses=problems())
-async def list_credit_notes(
-    principal: NamedDependency[Principal], invoice: OfInvoice = "", limit: Limit = DEFAULT, starting_after: After = ""
-) -> Page[CreditNoteBody]:
-    """Credit notes on invoices that are collected here: ours, and those made in Stripe."""
-    return await find_notes(principal.account, invoice=invoice, limit=limit, starting_after=starting_after)
-
-
-@post(
-    "/credit_notes/{note_id:str}/resolve",
-    status_code=200,
-    guards=[requires(Scope.FINANCE)],
-    **changing(Code.NOT_FOUND, Code.STATE_CONFLICT, moves_money=True),
-    summary="Say which refund a credit note made in Stripe belongs to, or have it made",
-)
-async def resolve(
-    principal: NamedDependency[Principal], note_id: NoteId, data: Annotated[Resolution, RESOLUTION_EXAMPLE]
-) -> Response[Page[RefundBody]]:
-    """For a note that fits several refunds, or whose processor can't be asked for those made in its dashboard."""
-    await resolve_note(Author(principal.actor, data.reason), principal.account, note_id, data.refund)
-    return Response(await find_refunds(principal.account, credit_note=note_id, limit=1), status_code=200)
-
-
 def _of(data: NewRefund) -> RefundAsked:
     lines = tuple(LineCredit(one.invoice_line_item, one.amount, one.quantity) for one in data.lines)
     return RefundAsked(data.invoice, data.amount, lines, data.reason, data.memo, data.note, data.attempt)
@@ -272,6 +234,4 @@ refund_routes: Final[list[Any]] = [
     approve_refund,
     deny_refund,
     retry_refund,
-    list_credit_notes,
-    resolve,
 ]

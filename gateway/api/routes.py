@@ -13,6 +13,7 @@ from gateway.api.cases import case_routes
 from gateway.api.catch_up import catch_up_routes
 from gateway.api.checkout import checkout_routes
 from gateway.api.connections import connection_routes
+from gateway.api.credit_notes import credit_note_routes
 from gateway.api.customers import customer_routes
 from gateway.api.disputes import dispute_routes
 from gateway.api.events import event_routes
@@ -44,6 +45,7 @@ def v1() -> Router:
             *catch_up_routes,
             checkout_routes,
             *connection_routes,
+            *credit_note_routes,
             *customer_routes,
             *dispute_routes,
             *event_routes,

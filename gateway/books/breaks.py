@@ -12,8 +12,8 @@ import msgspec
 from db import cases, sql
 from db.engine import DB
 from db.ids import new_id
-from gateway.domain.actions import CaseKind
 from gateway.domain.breaks import Finding
+from gateway.domain.case_kinds import CaseKind
 
 TOLD: Final = (
     "kind", "subject", "invoice", "attempt", "movement", "settlement_row", "credit_notes", "processor_id", "amount",

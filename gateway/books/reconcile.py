@@ -20,15 +20,15 @@ from gateway.books import breaks, processor_side, runs, sources, stripe_side
 from gateway.books.runs import ConnectionSummary, Holding, Last, LostError, Run, Summary
 from gateway.books.settlements import Fetched, fetch
 from gateway.clock import business_now
-from gateway.collect.cases import open_case
 from gateway.connections import UnknownAdapterError, capabilities_of
-from gateway.domain.actions import CaseKind
 from gateway.domain.breaks import Finding
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.invoice_books import REFUND_PATIENCE
 from gateway.domain.matching import Standing
 from gateway.domain.policy import Policy
 from gateway.logs import told
 from gateway.runtime import Runtime
+from gateway.turns.cases import open_case
 from processors.capabilities import Capabilities, Lookup
 from processors.errors import CallError
 

@@ -21,13 +21,12 @@ from gateway.billing.errors import StripeError
 from gateway.books.settlements import fetch
 from gateway.books.stripe_side import read_credit_notes
 from gateway.clock import business_now
-from gateway.collect.cases import open_case
-from gateway.collect.charge import OF_ATTEMPT, ask, query_of, total_timeout_s
-from gateway.collect.outcomes import all_of, store_outcome
-from gateway.collect.scrub import without_token
-from gateway.domain.actions import CaseKind
+from gateway.collect.lookup import OF_ATTEMPT, all_of, look_up
+from gateway.collect.outcomes import store_outcome
+from gateway.domain.case_kinds import CaseKind
 from gateway.logs import told
 from gateway.runtime import Runtime
+from gateway.turns.cases import open_case
 from gateway.waiting import until
 from processors.errors import CallError, ProcessorError
 from processors.outcome import Found, NotFound
@@ -99,7 +98,7 @@ async def mend(runtime: Runtime, by: str, account: str, wanted: str) -> str:
     now = await business_now()
     try:
         outcome = await _mend(runtime, row, now)
-    except (ProcessorError, StripeError, TimeoutError) as error:
+    except (ProcessorError, StripeError) as error:
         log.warning("repair_failed", account=account, id=wanted, error=type(error).__name__)
         outcome = f"failed: {told(error, CallError, StripeError)}"
     await sql.rows(DONE, account, wanted, await business_now(), by, sql.storable(outcome, 500))
@@ -133,13 +132,10 @@ async def _look_up(runtime: Runtime, account: str, attempt: str, now: datetime) 
     row = await sql.row(OF_ATTEMPT, account, attempt)
     if row is None:
         raise NotThereError("attempt", attempt)
-    adapter = await runtime.connections.adapter(account, row["connection"])
-    found = await ask(adapter, await query_of(runtime, row), total_timeout_s(runtime, adapter))
-    match found:
-        case Found():
+    match await look_up(runtime, row):
+        case Found() as found:
             for outcome in all_of(found):
-                shown = await without_token(runtime, account, row["payment_method"], outcome)
-                await store_outcome(account, attempt, shown, now, wake=True, proven=True)
+                await store_outcome(account, attempt, outcome, now, wake=True, proven=True)
             return f"the processor says: {type(found.outcome).__name__.lower()}"
         case NotFound():
             return "the processor shows no such charge"

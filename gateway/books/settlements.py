@@ -19,10 +19,10 @@ from gateway.books import files, formats
 from gateway.books.formats import Format
 from gateway.books.rows import Row, RowChangedError, Taken, take
 from gateway.clock import business_now
-from gateway.collect.charge import total_timeout_s
 from gateway.domain.breaks import Finding
 from gateway.logs import told
 from gateway.runtime import Runtime
+from gateway.turns.calls import total_timeout_s, within
 from processors.errors import CallError, MoneyError
 from processors.interface import ProcessorAdapter
 from processors.values import Settlement
@@ -59,7 +59,7 @@ async def fetch(runtime: Runtime, account: str, connection: str) -> Fetched:
     try:
         adapter = await runtime.connections.adapter(account, connection)
         await _fetch(runtime, adapter, account, connection, fetched)
-    except (CallError, TimeoutError) as error:
+    except CallError as error:
         fetched.error = told(error, CallError)
         log.warning("settlements_not_listed", account=account, connection=connection, error=type(error).__name__)
     return fetched
@@ -69,8 +69,7 @@ async def _fetch(runtime: Runtime, adapter: ProcessorAdapter, account: str, conn
     newest: datetime = await sql.value(NEWEST, account, connection)
     since, timeout_s = (newest - AGAIN).date(), total_timeout_s(runtime, adapter)
     for _ in range(MOST_LISTS):
-        async with asyncio.timeout(timeout_s):
-            listed = await adapter.settlements(since)
+        listed = await within(adapter.settlements(since), timeout_s)
         rows = await sql.rows(KNOWN, account, connection, list(listed))
         known = {row["processor_id"] for row in rows}
         days = [row["until_at"].date() for row in rows if row["until_at"] is not None]
@@ -89,10 +88,9 @@ async def _take(
     """Take one in; its day. One that can't be is a break, and the others come all the same."""
     now = await business_now()
     try:
-        async with asyncio.timeout(timeout_s):
-            settlement = await adapter.settlement(file)
+        settlement = await within(adapter.settlement(file), timeout_s)
         taken = await take(account, connection, file, _rows(settlement), name=file, by="", now=now)
-    except (CallError, MoneyError, RowChangedError, TimeoutError) as error:
+    except (CallError, MoneyError, RowChangedError) as error:
         fetched.refused.append(_refused(connection, file, told(error, CallError, MoneyError, RowChangedError), now))
         return None
     if not taken.again:

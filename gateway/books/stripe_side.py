@@ -26,7 +26,7 @@ from gateway.domain.billed import ATTEMPT_KEY, how_paid
 from gateway.domain.breaks import Finding
 from gateway.domain.invoice_books import Credits, InvoiceBooks, Sums, judge_invoice
 from gateway.logs import told
-from gateway.returns.listed import store_listed
+from gateway.returns.listed_notes import store_listed
 from gateway.runtime import Runtime
 
 log = structlog.get_logger()

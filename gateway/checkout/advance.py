@@ -11,10 +11,10 @@ from gateway.checkout import cleanup, collect, create
 from gateway.checkout.load import LoadedSession, load
 from gateway.clock import business_now
 from gateway.collect.mirror import cancel_subscription
-from gateway.collect.turn import CLAIM_MARGIN_S, rest, take_turn
 from gateway.customers import setups
 from gateway.domain.session import Fail, Rest, Step, decide_session
 from gateway.runtime import Runtime
+from gateway.turns.turn import CLAIM_MARGIN_S, rest, take_turn
 
 MOST_STEPS: Final = 20
 

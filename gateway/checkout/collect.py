@@ -12,10 +12,10 @@ from db.poke import Claim, ClaimLostError, Kind
 from gateway.billing import subscriptions
 from gateway.checkout.load import LoadedSession
 from gateway.collect.references import method_reference
-from gateway.collect.turn import NotYetError
 from gateway.customers import setups
 from gateway.customers.methods import store_method, stripe_metadata
 from gateway.runtime import Runtime
+from gateway.turns.turn import NotYetError
 from processors.values import SetupReady
 
 UNRESOLVED = """

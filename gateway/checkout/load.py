@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 import asyncpg
 import msgspec
 
+from db import sql
 from db.poke import Claim
 from db.states import AttemptState, InvoiceState, SessionState
 from gateway.billing.shapes import InvoiceShape
 from gateway.checkout.values import CheckoutRequest
-from gateway.collect.turn import held
 from gateway.domain.policy import Policy
 from gateway.domain.session import SessionView
+from gateway.turns.turn import held
 
 LATELY = timedelta(minutes=1)
 """So young is what a subscription may be cancelled on: somebody may have paid, and the event be late."""
@@ -21,7 +22,7 @@ LATELY = timedelta(minutes=1)
 CONFIRM_GRACE = timedelta(hours=1)
 """A payer who confirms in the last minute still has so long to see it through."""
 
-VIEW = """
+VIEW = f"""
     select s.*, a.policies,
         i.state as invoice_state, i.status as invoice_status, i.snapshot, i.read_at as read_at_invoice,
         (select t.state from tollbridge.attempt t where t.account = s.account and t.invoice = s.invoice
@@ -32,7 +33,7 @@ VIEW = """
         exists (select 1 from tollbridge.invoice o
                 join tollbridge.attempt t on t.account = o.account and t.invoice = o.id
                 where o.account = s.account and o.subscription = s.subscription and s.subscription <> ''
-                  and t.state in ('sending', 'pending', 'requires_action', 'unknown')) as charging_beside,
+                  and t.state in {sql.UNRESOLVED_STATES}) as charging_beside,
         s.payment_method is not null and p.status <> 'revoked' and p.revoke_asked_at is null
             and p.created_at >= s.created_at
             and not exists (select 1 from tollbridge.subscription o where o.account = s.account
@@ -45,7 +46,7 @@ VIEW = """
         left join tollbridge.subscription u on u.account = s.account and u.id = s.subscription
         left join tollbridge.payment_method p on p.id = s.payment_method
     where s.account = $1 and s.id = $2
-"""
+"""  # noqa: S608 (a constant of ours)
 
 
 class LoadedSession(msgspec.Struct, frozen=True):

@@ -26,7 +26,7 @@ COMMANDS: Final = {
     "customers": "gateway.cli.customers:customers",
     "invoices": "gateway.cli.invoices:invoices",
     "refunds": "gateway.cli.refunds:refunds",
-    "credit-notes": "gateway.cli.refunds:credit_notes",
+    "credit-notes": "gateway.cli.credit_notes:credit_notes",
     "disputes": "gateway.cli.disputes:disputes",
     "catch-up": "gateway.cli.catch_up:catch_up",
     "reconcile": "gateway.cli.reconcile:reconcile",

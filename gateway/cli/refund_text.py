@@ -10,7 +10,7 @@ from gateway.returns.preview import Preview
 
 def stands(refund: RefundBody) -> str:
     """Its state, and what it waits for."""
-    return "waits for approval" if refund.approval == "waiting" else str(refund.state)
+    return "waits for approval" if refund.approval == Approval.WAITING else str(refund.state)
 
 
 def print_refund(refund: RefundBody) -> None:

@@ -1,4 +1,4 @@
-"""`tollbridge refunds` and `tollbridge credit-notes`: money back to the payer, and what Stripe shows of it."""
+"""`tollbridge refunds`: money back to the payer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final, TypeAlias, get_args
 
 import click
 
-from db.states import RefundState
+from db.states import Approval, RefundState
 from gateway.accounts.audit import Author
 from gateway.cli.context import ACCOUNT, account_of, author, opened, run
 from gateway.cli.named import invoice_named
@@ -16,10 +16,11 @@ from gateway.cli.output import OUT, as_json, money, say, table, when
 from gateway.cli.refund_text import print_preview, print_refund, stands
 from gateway.cli.values import MinorUnits
 from gateway.readers.pages import Page
-from gateway.readers.refunds import CreditNoteBody, RefundBody, find_notes, find_refund, find_refunds
-from gateway.returns.crossing import resolve_note
+from gateway.readers.refunds import RefundBody, find_refund, find_refunds
+from gateway.returns.decisions import approve
 from gateway.returns.preview import Preview, preview_refund
-from gateway.returns.request import CreditReason, RefundAsked, approve, ask_refund
+from gateway.returns.refund_rows import RefundAsked
+from gateway.returns.request import CreditReason, ask_refund
 from gateway.returns.retrying import retry
 
 MEANING: Final = {
@@ -147,8 +148,8 @@ def create(
             return await find_refund(owner, await ask_refund(author(reason), owner, asked))
 
     made = run(work)
-    waits = "somebody else must approve it, with" if made.approval == "waiting" else "a worker sends it:"
-    doing = "approve" if made.approval == "waiting" else "show"
+    waits = "somebody else must approve it, with" if made.approval == Approval.WAITING else "a worker sends it:"
+    doing = "approve" if made.approval == Approval.WAITING else "show"
     asked = f"{made.id}: {money(made.amount, made.currency)} of {made.invoice}"
     say(made, json_, lambda: OUT.print(f"{asked}; {waits} tollbridge refunds {doing} {made.id}", soft_wrap=True))
 
@@ -184,64 +185,6 @@ def retry_(refund: str, reason: str, account: str, json_: bool) -> None:
     """Try again what failed or was refused of a refund, or its credit note alone; a worker does it."""
     again = run(lambda: _said(retry, refund, reason, account))
     say(again, json_, lambda: OUT.print(f"{again.id} is tried again as soon as a worker gets there."))
-
-
-@click.group(name="credit-notes")
-def credit_notes() -> None:
-    """Credit notes on invoices that are collected here: ours, and those made in Stripe."""
-
-
-@credit_notes.command(name="list")
-@ACCOUNT
-@click.option("--invoice", default="", metavar="INVOICE", help="Only of this invoice: its id or its number.")
-@LIMIT
-@click.option("--starting-after", default="", metavar="ID", help="The page after this credit note.")
-@as_json
-def list_notes(account: str, invoice: str, limit: int, starting_after: str, json_: bool) -> None:
-    """List credit notes, the newest first."""
-
-    async def work() -> Page[CreditNoteBody]:
-        async with opened():
-            owner = (await account_of(account)).id
-            of = (await invoice_named(account, invoice))[1] if invoice else ""
-            return await find_notes(owner, invoice=of, limit=limit, starting_after=starting_after)
-
-    found = run(work)
-    rows = [
-        (n.id, n.stripe_id, n.invoice, money(n.amount, n.currency), money(n.out_of_band, n.currency), n.origin, n.state)
-        for n in found.data
-    ]
-    columns = ("credit note", "at Stripe", "invoice", "amount", "returned outside Stripe", "for", "state")
-
-    def text() -> None:
-        table(columns, rows, "No credit notes.")
-        if found.has_more:
-            OUT.print(f"More: --starting-after {found.data[-1].id}")
-
-    say(found, json_, text)
-
-
-@credit_notes.command()
-@click.argument("note")
-@click.option("--refund", metavar="ID", help="The refund that it belongs to, made in the processor's dashboard.")
-@click.option("--send", is_flag=True, help="Nobody has returned the money: return it now.")
-@click.option("--reason", required=True, help="Why; it goes into the audit log.")
-@ACCOUNT
-@as_json
-def resolve(note: str, refund: str | None, send: bool, reason: str, account: str, json_: bool) -> None:
-    """Say which refund a credit note made in Stripe belongs to, or have the money sent."""
-    if send is (refund is not None):
-        raise click.UsageError("give either --refund ID or --send")
-
-    async def work() -> Page[RefundBody]:
-        async with opened(needs_worker=send):
-            owner = (await account_of(account)).id
-            await resolve_note(author(reason), owner, note, refund)
-            return await find_refunds(owner, credit_note=note, limit=1)
-
-    found = run(work)
-    did = "a worker sends it" if send else "it was made at the processor"
-    say(found, json_, lambda: OUT.print(f"{note} belongs to {found.data[0].id}; {did}."))
 
 
 async def _said(act: Act, refund: str, reason: str, account: str, *, needs_worker: bool = True) -> RefundBody:

@@ -15,7 +15,6 @@ from gateway.billing.errors import StripeError
 from gateway.billing.pace import Lane, in_lane
 from gateway.collect import balance, carries, charge, give_up, record, remainders, restored, restored_rest
 from gateway.collect.load import Loaded, load
-from gateway.collect.turn import CLAIM_MARGIN_S, take_turn
 from gateway.domain.actions import (
     Action,
     CancelPending,
@@ -52,8 +51,9 @@ from gateway.domain.lapse import next_closing_at, turns_access
 from gateway.domain.news import news, next_news_at
 from gateway.domain.outdated import outdated
 from gateway.domain.rest_actions import EmptyRest, FillRest, FindRest, IssueRest, LinkRest, TakeUpRest
-from gateway.returns import crossing, rest_notes
+from gateway.returns import crossing, rest_notes, surplus
 from gateway.runtime import Runtime
+from gateway.turns.turn import CLAIM_MARGIN_S, take_turn
 
 log = structlog.get_logger()
 
@@ -110,13 +110,13 @@ async def _step(runtime: Runtime, claim: Claim, loaded: Loaded, action: Action, 
         case MarkSurplus():
             await record.mark_surplus(claim, action)
         case ReturnSurplus():
-            await crossing.return_surplus(claim, loaded, action, now)
+            await surplus.return_surplus(claim, loaded.view, action, now)
         case ReturnPart():
-            await crossing.return_part(claim, loaded, action, now)
+            await surplus.return_part(claim, loaded.view, action, now)
         case CreditBalance() | FindBalance() | ReadBalance():
             await balance.step(runtime, claim, loaded, action, now)
         case CreditRest() | IssueRestNote() | FindRestNote():
-            await rest_notes.step(runtime, claim, loaded, action, now)
+            await rest_notes.step(runtime, claim, loaded.view, action, now)
         case IssueRest() | FindRest() | LinkRest() | FillRest() | EmptyRest():
             await remainders.step(runtime, claim, loaded, action, now)
         case CarryOver() | FindCarry():

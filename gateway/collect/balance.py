@@ -20,10 +20,11 @@ from gateway.billing.balances import INVOICE_KEY, PAYMENT_KEY, RECORDING_KEY, Ba
 from gateway.billing.errors import StripeNotSentError, StripeRefusedError, StripeUnknownError
 from gateway.collect.load import Loaded
 from gateway.collect.record import close
-from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.domain.actions import CreditBalance, FindBalance, ReadBalance
+from gateway.ledger import held_money
 from gateway.returns.spreading import lock_captures
 from gateway.runtime import Runtime
+from gateway.turns.turn import CLAIM_MARGIN_S
 
 INSERT: Final = """
     insert into tollbridge.recording (id, account, invoice, attempt, receipt, target, amount, currency, state,
@@ -38,7 +39,6 @@ FOUND: Final = """
 REFERENCE: Final = "select reference from tollbridge.attempt where account = $1 and id = $2"
 REFERENCE_OF_RECEIPT: Final = "select processor_id from tollbridge.movement where account = $1 and id = $2"
 KNOWN: Final = "select how from tollbridge.recording where account = $1 and invoice = $2 and target = 'balance'"
-HELD: Final = "select tollbridge.held_money($1, $2)"
 LOST: Final = "select amount, created_at from tollbridge.recording where account = $1 and id = $2"
 BACK: Final = "update tollbridge.invoice set balance_back = $3 where account = $1 and id = $2 and claimed_by = $4"
 LOOK_BACK: Final = timedelta(days=1)
@@ -70,7 +70,7 @@ async def _credit(runtime: Runtime, claim: Claim, loaded: Loaded, action: Credit
     async with DB.transaction():
         await lock_captures(claim.account, claim.id)
         await poke.hold(claim, runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S)
-        if int(await sql.value(HELD, claim.account, claim.id)) < action.amount:
+        if await held_money(claim.account, claim.id) < action.amount:
             # Somebody has returned it meanwhile: look again.
             return
         asked = (action.amount, invoice.currency, key, now)

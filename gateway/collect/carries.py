@@ -19,9 +19,9 @@ from gateway.billing.balances import CARRY_KEY, CARRY_OF_KEY, BalanceShape
 from gateway.billing.client import StripeClient
 from gateway.billing.errors import StripeNotSentError, StripeRefusedError, StripeUnknownError
 from gateway.collect.load import Loaded
-from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.domain.actions import CarryOver, FindCarry
 from gateway.runtime import Runtime
+from gateway.turns.turn import CLAIM_MARGIN_S
 
 LOOK_BACK: Final = timedelta(days=1)
 """Stripe's clock and ours may differ."""

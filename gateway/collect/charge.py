@@ -1,42 +1,42 @@
-"""The charge: intent committed, bytes sent once under a total time-out, outcome stored."""
+"""The charge: intent committed, bytes sent once, outcome stored."""
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
-from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
-import asyncpg
 import msgspec
 
 from db import poke, sql
 from db.engine import DB
-from db.errors import TransactionMisuseError
 from db.ids import attempt_key, new_id
 from db.poke import Claim
 from gateway.billing.breakdown import breakdown
 from gateway.clock import business_now
 from gateway.collect import circuit
-from gateway.collect.cases import open_case
 from gateway.collect.load import Loaded
-from gateway.collect.outcomes import all_of, looked, store_outcome
-from gateway.collect.references import MethodErasedError, method_reference
+from gateway.collect.lookup import OF_ATTEMPT, all_of, look_up, query_of, shown
+from gateway.collect.outcomes import looked, store_outcome
+from gateway.collect.references import method_reference
 from gateway.collect.scrub import scrubbed, without_token
 from gateway.collect.tries import TRIES_OF_CARD
-from gateway.collect.turn import CLAIM_MARGIN_S
-from gateway.domain.actions import CancelPending, CaseKind, Charge, MarkUnknown, Resolve
+from gateway.domain.actions import CancelPending, Charge, MarkUnknown, Resolve
 from gateway.domain.budget import BUDGETS, next_within_budget
+from gateway.domain.case_kinds import CaseKind
+from gateway.domain.resending import visible_from
 from gateway.domain.view import AttemptView
 from gateway.runtime import Runtime
+from gateway.turns.calls import ask, send, total_timeout_s
+from gateway.turns.cases import open_case
+from gateway.turns.turn import CLAIM_MARGIN_S
 from processors.breakdown import Breakdown
 from processors.errors import MoneyError
 from processors.interface import ProcessorAdapter
 from processors.money import Money
-from processors.outcome import ChargeOutcome, Found, LookupFailed, LookupOutcome, NotFound, NotSent, Unknown
-from processors.values import ChargeQuery, ChargeRequest, PaymentMethodReference, PreparedCall, Usage
+from processors.outcome import Found, LookupOutcome, NotFound, NotSent, Unknown
+from processors.values import ChargeRequest, PaymentMethodReference, PreparedCall, Usage
 
 INSERT = """
     insert into tollbridge.attempt (id, account, invoice, number, connection, payment_method, amount, currency, state,
@@ -54,7 +54,6 @@ TRIES: Final = f"""
     where p.account = $1 and p.id = $2
 """  # noqa: S608 (a constant of ours)
 SNAPSHOT: Final = "select snapshot from tollbridge.invoice where account = $1 and id = $2"
-OF_ATTEMPT = "select * from tollbridge.attempt where account = $1 and id = $2"
 
 
 async def charge(runtime: Runtime, claim: Claim, loaded: Loaded, action: Charge, now: datetime) -> None:
@@ -109,17 +108,10 @@ async def charge(runtime: Runtime, claim: Claim, loaded: Loaded, action: Charge,
             account,
             claim.id,
         )
-    sent = time.monotonic() - began < CLAIM_MARGIN_S / 2
-    if sent:
-        outcome = await send(adapter, call, timeout_s)
-    else:
-        # Whoever was held up for so long can't be sure that the claim outlasts the call: nothing goes out.
-        outcome = NotSent("the worker was held up before the call")
-    outcome = scrubbed(outcome, request.method)
-    late = time.monotonic() - began > timeout_s + CLAIM_MARGIN_S / 2 and not await _still_ours(claim)
-    at = await business_now()
-    await store_outcome(account, attempt, outcome, at, wake=late)
-    if sent:
+    sent = await send(began, lambda: adapter.charge(call), timeout_s)
+    outcome, at = scrubbed(sent.outcome, request.method), await business_now()
+    await store_outcome(account, attempt, outcome, at, wake=sent.late)
+    if sent.went_out:
         was_failing = action.connection in loaded.failing
         await circuit.heard(runtime, account, action.connection, outcome, at, was_failing=was_failing)
 
@@ -153,19 +145,15 @@ async def resolve(runtime: Runtime, claim: Claim, loaded: Loaded, action: Resolv
         await poke.hold(claim, timeout_s + CLAIM_MARGIN_S)
     if action.how == "replay":
         plain = runtime.keyring.decrypt(row["request"], table="attempt", column="request", row=attempt.id)
-        outcome = await send(adapter, msgspec.json.decode(plain, type=PreparedCall), timeout_s)
+        call = msgspec.json.decode(plain, type=PreparedCall)
+        sent = await send(time.monotonic(), lambda: adapter.charge(call), timeout_s)
         # A replay that was turned away (not sent, or refused as a request) says nothing of the first call.
-        outcome = await without_token(runtime, claim.account, attempt.method, outcome)
+        outcome = await without_token(runtime, claim.account, attempt.method, sent.outcome)
         at, was_failing = await business_now(), attempt.connection in loaded.failing
         await store_outcome(claim.account, attempt.id, outcome, at, wake=False)
         await circuit.heard(runtime, claim.account, attempt.connection, outcome, at, was_failing=was_failing)
         return
-    query = await query_of(runtime, row)
-    found = await ask(adapter, query, timeout_s)
-    if isinstance(found, Found):
-        outcomes = [await without_token(runtime, claim.account, attempt.method, outcome) for outcome in all_of(found)]
-        found = Found(outcomes[0], tuple(outcomes[1:]))
-    await store_lookup(claim, attempt, found, await business_now())
+    await _store_lookup(claim, attempt, await look_up(runtime, row), await business_now())
 
 
 async def cancel(runtime: Runtime, claim: Claim, loaded: Loaded, action: CancelPending, now: datetime) -> None:
@@ -181,24 +169,8 @@ async def cancel(runtime: Runtime, claim: Claim, loaded: Loaded, action: CancelP
         )
         await poke.hold(claim, timeout_s + CLAIM_MARGIN_S)
     query = await query_of(runtime, row)
-    try:
-        async with asyncio.timeout(timeout_s):
-            found = await adapter.cancel_charge(query, f"cancel:{row['idempotency_key']}")
-    except TimeoutError:
-        found = LookupFailed("no answer in time")
-    await store_lookup(claim, attempt, found, await business_now())
-
-
-async def query_of(runtime: Runtime, attempt: asyncpg.Record, processor_id: str = "") -> ChargeQuery:
-    """How to ask for an attempt: by reference and id, and where the processor can only be scanned, by method and time.
-
-    `processor_id` is what a notice calls it, where our row does not know it yet.
-    """
-    method: PaymentMethodReference | None = None
-    with suppress(MethodErasedError):
-        method = await method_reference(runtime, attempt["account"], attempt["payment_method"])
-    known = attempt["processor_id"] or processor_id
-    return ChargeQuery(attempt["reference"], known, method, since=attempt["sent_at"])
+    found = await ask(adapter.cancel_charge(query, f"cancel:{row['idempotency_key']}"), timeout_s)
+    await _store_lookup(claim, attempt, await shown(runtime, row, found), await business_now())
 
 
 async def mark_unknown(claim: Claim, action: MarkUnknown, now: datetime) -> None:
@@ -206,43 +178,17 @@ async def mark_unknown(claim: Claim, action: MarkUnknown, now: datetime) -> None
     await store_outcome(claim.account, action.attempt, Unknown("the sender stopped before its answer"), now, wake=False)
 
 
-async def store_lookup(claim: Claim, attempt: AttemptView, found: LookupOutcome, now: datetime) -> None:
+async def _store_lookup(claim: Claim, attempt: AttemptView, found: LookupOutcome, now: datetime) -> None:
     """A look-up's answer. "Not found" ends an unknown attempt only if it is conclusive, and only after its lag."""
     match found:
         case Found():
             for outcome in all_of(found):
                 await store_outcome(claim.account, attempt.id, outcome, now, wake=False, proven=True)
-        case NotFound(conclusive=True) if now - attempt.last_sent_at > _visible_after(attempt):
+        case NotFound(conclusive=True) if now > visible_from(attempt.capabilities, attempt.last_sent_at):
             gone = NotSent("the processor has no such charge")
             await store_outcome(claim.account, attempt.id, gone, now, wake=False, proven=True)
         case _:
             await looked(claim.account, attempt.id, now, saw_nothing=isinstance(found, NotFound))
-
-
-def _visible_after(attempt: AttemptView) -> timedelta:
-    return attempt.capabilities.call_timeout + attempt.capabilities.lookup_lag
-
-
-async def send(adapter: ProcessorAdapter, call: PreparedCall, timeout_s: float) -> ChargeOutcome:
-    """Send once, under a total time-out beyond the adapter's own. An adapter that raises has an unknown outcome."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            return await adapter.charge(call)
-    except TimeoutError:
-        return Unknown(f"no answer within {timeout_s:g} s")
-    except TransactionMisuseError:
-        raise
-    except Exception as error:  # a fault of the adapter's must not look like "nothing happened"
-        return Unknown(f"the adapter failed: {type(error).__name__}")
-
-
-async def ask(adapter: ProcessorAdapter, query: ChargeQuery, timeout_s: float) -> LookupOutcome:
-    """Look a charge up under a total time-out."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            return await adapter.lookup_charge(query)
-    except TimeoutError:
-        return LookupFailed(f"no answer within {timeout_s:g} s")
 
 
 async def lines_of(claim: Claim, adapter: ProcessorAdapter, amount: int) -> Breakdown | None:
@@ -285,21 +231,5 @@ def reference_of(adapter: ProcessorAdapter, invoice: str, number: int) -> str:
     return reference
 
 
-def total_timeout_s(runtime: Runtime, adapter: ProcessorAdapter) -> float:
-    """The total time of one call, in seconds: the adapter's own, within the setting."""
-    return min(adapter.capabilities.call_timeout.total_seconds(), runtime.settings.processor_timeout_s)
-
-
 def _attempt(loaded: Loaded, attempt: str) -> AttemptView:
     return next(a for a in loaded.view.attempts if a.id == attempt)
-
-
-async def _still_ours(claim: Claim) -> bool:
-    return bool(
-        await sql.value(
-            "select claimed_by = $3 from tollbridge.invoice where account = $1 and id = $2",
-            claim.account,
-            claim.id,
-            claim.holder,
-        )
-    )

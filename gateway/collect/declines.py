@@ -9,9 +9,9 @@ import asyncpg
 import msgspec
 
 from db import cases, sql
-from gateway.collect.cases import open_case
-from gateway.domain.actions import CaseKind
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.declines import case_subject, judged
+from gateway.turns.cases import open_case
 from processors.outcome import Decline, DeclineClass
 
 SAME_BEFORE: Final = """

@@ -19,9 +19,9 @@ from gateway.clock import business_now
 from gateway.collect import record
 from gateway.collect.load import Loaded
 from gateway.collect.mirror import cancel_subscription
-from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.domain.actions import GiveUp
 from gateway.runtime import Runtime
+from gateway.turns.turn import CLAIM_MARGIN_S
 
 log = structlog.get_logger()
 

@@ -16,14 +16,13 @@ from gateway.clock import business_now, told_offset
 from gateway.collect.view import failing_in, row_of, seen
 from gateway.domain.project import project
 from gateway.domain.view import InvoiceView
+from gateway.turns.locks import lock_invoices
 
 HELD_ENOUGH_S = 2.0
 """A claim that was taken or lengthened so recently covers the next call; its margin is far more."""
 WAITING_STATES = frozenset({InvoiceState.DUE, InvoiceState.CHARGING})
 """While an older invoice is in one of these, the younger ones of its subscription wait for it."""
 
-SETTLES = frozenset({InvoiceState.PAID, InvoiceState.CLOSED})
-"""Of an invoice that bills another one's rest: nothing of it is owed any more."""
 
 WATCHING = """
     select id from tollbridge.checkout_session where account = $1 and invoice = $2
@@ -36,7 +35,6 @@ YOUNGER = """
     where o.account = $1 and o.id = $2 and o.subscription <> '' and i.status = 'open'
       and (i.stripe_created_at, i.id) > (o.stripe_created_at, o.id)
 """
-LOCK = "select id from tollbridge.invoice where account = $1 and id = any($2) order by id for no key update"
 STORE_STATE = """
     update tollbridge.invoice set state = $4 where account = $1 and id = $2 and claimed_by = $3 returning id
 """
@@ -101,7 +99,7 @@ async def _store_state(
         younger: list[str] = []
         if was in WAITING_STATES and state not in WAITING_STATES:
             younger = [r["id"] for r in await sql.rows(YOUNGER, claim.account, claim.id)]
-        await sql.rows(LOCK, claim.account, [claim.id, *younger])
+        await lock_invoices(claim.account, [claim.id, *younger])
         if await sql.row(STORE_STATE, claim.account, claim.id, claim.holder, state) is None:
             raise ClaimLostError(f"invoice {claim.id}")
         await poke.poke(Kind.CHECKOUT, claim.account, sessions, now)

@@ -14,12 +14,13 @@ from db import poke, sql
 from db.engine import DB
 from db.poke import Kind
 from db.states import UNRESOLVED, AttemptState, MethodStatus, MovementKind, known, may_follow
-from gateway.collect import ledger
-from gateway.collect.cases import open_case
+from gateway import ledger
 from gateway.collect.declines import judge
 from gateway.collect.gone import mark_revoked
 from gateway.connections import capabilities_of
-from gateway.domain.actions import CaseKind
+from gateway.domain.case_kinds import CaseKind
+from gateway.returns.beside import poke_waiting_refunds
+from gateway.turns.cases import open_case
 from processors.money import Money, to_text
 from processors.outcome import (
     Advice,
@@ -28,7 +29,6 @@ from processors.outcome import (
     Decline,
     DeclineClass,
     Declined,
-    Found,
     NotSent,
     Pending,
     Rejected,
@@ -68,9 +68,6 @@ STOP_METHOD = """
     update tollbridge.payment_method set status = $3, stopped_reason = $4
     where account = $1 and id = $2 and status = 'active'
 """
-WAITING_REFUNDS = (
-    "select id from tollbridge.refund where account = $1 and invoice = $2 and state in ('requested', 'deferred')"
-)
 OTHERS = """
     select id from tollbridge.invoice
     where account = $1 and id <> $3 and status in ('draft', 'open')
@@ -79,15 +76,6 @@ OTHERS = """
                                      from tollbridge.payment_method p where p.account = $1 and p.id = $2)))
     order by id
 """
-
-
-def all_of(found: Found) -> tuple[ChargeOutcome, ...]:
-    """What a look-up says of one attempt, in the order in which it is stored.
-
-    A success goes first: it settles the attempt. Each further one under the same reference is money of its own.
-    """
-    taken = [outcome for outcome in (found.outcome, *found.also) if isinstance(outcome, Succeeded)]
-    return tuple(taken) or (found.outcome,)
 
 
 async def store_outcome(
@@ -120,7 +108,9 @@ async def _apply(row: asyncpg.Record, outcome: ChargeOutcome, now: datetime, *, 
             await _schedule(row, was, now)
         return False
     of_one_call = then is AttemptState.UNKNOWN or (isinstance(outcome, NotSent | Rejected) and not proven)
-    if of_one_call and was is not AttemptState.SENDING:
+    # What the processor has acknowledged is there, even if a look-up does not show it (law 4).
+    denied = isinstance(outcome, NotSent) and was in (AttemptState.PENDING, AttemptState.REQUIRES_ACTION)
+    if denied or (of_one_call and was is not AttemptState.SENDING):
         if was in UNRESOLVED:
             await _schedule(row, was, now)
         return False
@@ -180,17 +170,13 @@ async def _store(row: asyncpg.Record, then: AttemptState, outcome: ChargeOutcome
         await poke.poke(Kind.METHOD, row["account"], [row["payment_method"]], now)
     if not unresolved:
         # A refund may have waited for this end.
-        await poke.poke(Kind.REFUND, row["account"], await _waiting_refunds(row), now)
-
-
-async def _waiting_refunds(row: asyncpg.Record) -> list[str]:
-    found = await sql.rows(WAITING_REFUNDS, row["account"], row["invoice"])
-    return [refund["id"] for refund in found]
+        await poke_waiting_refunds(row["account"], row["invoice"], now)
 
 
 async def _captured(row: asyncpg.Record, outcome: Succeeded, now: datetime, occurrence: str = "") -> None:
     money, at = outcome.captured, outcome.occurred_at
-    await ledger.move(row, MovementKind.CAPTURE, outcome.processor_id, money, at, now, occurrence=occurrence)
+    place = ledger.of(row)
+    await ledger.move(place, MovementKind.CAPTURE, outcome.processor_id, money, at, now, occurrence=occurrence)
 
 
 async def _more_captured(row: asyncpg.Record, outcome: Succeeded, now: datetime) -> bool:

@@ -19,12 +19,13 @@ from gateway.billing.invoices import StripeInvoice
 from gateway.billing.shapes import billed
 from gateway.clock import business_now
 from gateway.collect import mirror
-from gateway.collect.cases import open_case
 from gateway.collect.load import HELD_ENOUGH_S, Loaded
-from gateway.collect.turn import CLAIM_MARGIN_S
-from gateway.domain.actions import CaseKind, ConfirmRecording, MarkSurplus, OpenCase, Record, Tag
+from gateway.domain.actions import ConfirmRecording, MarkSurplus, OpenCase, Record, Tag
 from gateway.domain.billed import ATTEMPT_KEY, RECEIPT_KEY
+from gateway.domain.case_kinds import CaseKind
 from gateway.runtime import Runtime
+from gateway.turns.cases import open_case
+from gateway.turns.turn import CLAIM_MARGIN_S
 
 FINALIZE_AGAIN = timedelta(hours=1)
 """After Stripe could not finalize a draft (for lack of a tax location, mostly), the next try."""

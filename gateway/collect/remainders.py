@@ -21,10 +21,10 @@ from gateway.billing.client import StripeClient
 from gateway.billing.errors import StripeNotSentError, StripeRefusedError, StripeUnknownError
 from gateway.collect import record
 from gateway.collect.load import Loaded
-from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.domain.billed import REMAINDER_KEY, REST_OF_KEY
 from gateway.domain.rest_actions import EmptyRest, FillRest, FindRest, IssueRest, LinkRest
 from gateway.runtime import Runtime
+from gateway.turns.turn import CLAIM_MARGIN_S
 
 OUR_KEY: Final = "tollbridge_remainder_row"
 """The metadata key that names our row, by which the invoice is known as ours after its answer was lost (law 11)."""

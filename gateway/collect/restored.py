@@ -18,16 +18,18 @@ from db import poke, sql
 from db.engine import DB
 from db.ids import attempt_key, derived_key, new_id
 from db.poke import Claim
-from gateway.collect.charge import INSERT, ask, lines_of, reference_of, request_of, total_timeout_s
+from gateway.collect.charge import INSERT, lines_of, reference_of, request_of
 from gateway.collect.load import Loaded
-from gateway.collect.outcomes import all_of, store_outcome
+from gateway.collect.lookup import all_of
+from gateway.collect.outcomes import store_outcome
 from gateway.collect.references import method_reference
 from gateway.collect.scrub import scrubbed
-from gateway.collect.turn import CLAIM_MARGIN_S, NotYetError
 from gateway.domain.actions import FindLost
 from gateway.domain.billed import ATTEMPT_KEY
 from gateway.domain.forgotten import askable
 from gateway.runtime import Runtime
+from gateway.turns.calls import ask, total_timeout_s
+from gateway.turns.turn import CLAIM_MARGIN_S, NotYetError
 from processors.capabilities import Lookup
 from processors.interface import ProcessorAdapter
 from processors.money import Money
@@ -95,7 +97,7 @@ async def _ask(
     invoice = loaded.view.invoice
     assert invoice is not None
     query = ChargeQuery(reference_of(adapter, claim.id, number), method=method, since=invoice.created)
-    found = await ask(adapter, query, timeout_s)
+    found = await ask(adapter.lookup_charge(query), timeout_s)
     if isinstance(found, LookupFailed):
         raise NotYetError(f"whether try {number} was made before can't be asked: {found.reason}")
     return found if isinstance(found, Found) else None

@@ -22,10 +22,10 @@ from gateway.billing.client import from_unix
 from gateway.billing.credit_notes import NOTE_KEY, CreditNoteShape
 from gateway.billing.shapes import billed
 from gateway.collect.load import Loaded
-from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.domain.billed import REST_OF_KEY, BilledInvoice
 from gateway.domain.rest_actions import TakeUpRest
 from gateway.runtime import Runtime
+from gateway.turns.turn import CLAIM_MARGIN_S
 
 log = structlog.get_logger()
 

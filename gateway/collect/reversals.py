@@ -11,11 +11,11 @@ from db import poke, sql
 from db.engine import DB
 from db.poke import Kind
 from db.states import MovementKind
-from gateway.collect import ledger
-from gateway.collect.cases import open_case
+from gateway import ledger
 from gateway.collect.declines import judge
 from gateway.collect.outcomes import LOCK, mismatch, stop_method
-from gateway.domain.actions import CaseKind
+from gateway.domain.case_kinds import CaseKind
+from gateway.turns.cases import open_case
 from processors.money import Money
 from processors.outcome import Decline
 from processors.values import MoneyMoved
@@ -45,7 +45,7 @@ async def store_move(account: str, attempt: str, moved: MoneyMoved, decline: Dec
         kind = MovementKind.CAPTURE_REVERSED if back else MovementKind.CAPTURE_REINSTATED
         money = Money(abs(moved.amount.amount), moved.amount.currency)
         charge = row["processor_id"] or ""
-        await ledger.move(row, kind, charge, money, moved.occurred_at, now, occurrence=moved.occurrence)
+        await ledger.move(ledger.of(row), kind, charge, money, moved.occurred_at, now, occurrence=moved.occurrence)
         if back and decline is not None:
             await _declined(row, decline, now)
         await ledger.follow(row, now)

@@ -1,16 +1,20 @@
-"""Rows of refunds, credit notes, remainders and recordings as `decide` sees them."""
+"""The rows beside an invoice as `decide` sees them: tries, methods, refunds, credit notes, remainders, recordings."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 import asyncpg
 import msgspec
 
 from db.states import (
+    AttemptState,
     CarryState,
     CreditNoteOrigin,
     CreditNoteState,
+    MethodStatus,
+    MovementKind,
     RecordingState,
     RecordingTarget,
     RefundOrigin,
@@ -18,7 +22,38 @@ from db.states import (
     RemainderState,
     known,
 )
-from gateway.domain.view import CarryRow, LentView, NoteRow, RecordingView, RefundRow, RemainderRow
+from gateway.connections import capabilities_of
+from gateway.domain.view import (
+    AttemptView,
+    CarryRow,
+    LentView,
+    MethodView,
+    NoteRow,
+    RecordingView,
+    RefundRow,
+    RemainderRow,
+    ReturnView,
+)
+from processors.outcome import Advice, DeclineClass
+from processors.values import Card
+
+
+class Connection(msgspec.Struct, frozen=True):
+    """What of a connection matters to whoever charges through it."""
+
+    adapter: str
+    record_on: str
+    usable: bool
+    locked: bool
+    failing: bool = False
+    usable_from: datetime | None = None
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What the card behind a method has seen, under all of its tokens."""
+
+    tries: tuple[datetime, ...] | None = None
+    blocked: str | None = None
 
 
 class Surplus(msgspec.Struct, frozen=True):
@@ -32,6 +67,75 @@ class Surplus(msgspec.Struct, frozen=True):
 def surpluses(row: asyncpg.Record) -> dict[str, Surplus]:
     """The captures of an invoice that it does not take, by their attempts."""
     return msgspec.json.decode(row["surpluses"] or "{}", type=dict[str, Surplus])
+
+
+def connections(row: asyncpg.Record) -> dict[str, Connection]:
+    """The account's connections, by their ids."""
+    return msgspec.json.decode(row["connections"] or "{}", type=dict[str, Connection])
+
+
+def standings(row: asyncpg.Record) -> dict[str, Standing]:
+    """What the customer's methods have seen, by their ids."""
+    return msgspec.json.decode(row["standings"] or "{}", type=dict[str, Standing])
+
+
+def attempt(row: asyncpg.Record, connection: Connection, surpluses: Mapping[str, Surplus]) -> AttemptView:
+    """One try, with what its processor promises."""
+    capabilities, ended = capabilities_of(connection.adapter), row["resolved_at"]
+    told_late = connection.record_on == "settled"
+    surplus = surpluses.get(row["id"], Surplus())
+    return AttemptView(
+        id=row["id"],
+        number=row["number"],
+        connection=row["connection"],
+        method=row["payment_method"],
+        amount=row["amount"],
+        captured=row["amount_captured"],
+        state=known(AttemptState, row["state"]),
+        sent_at=row["sent_at"],
+        capabilities=capabilities,
+        surplus=row["surplus"],
+        decline_class=DeclineClass(row["decline_class"]) if row["decline_class"] else None,
+        advice=Advice(row["advice"]) if row["advice"] else None,
+        resolved_at=row["resolved_at"],
+        resolve_at=row["resolve_at"],
+        retry_after=row["retry_after"],
+        lookups=row["lookups"],
+        findable=bool(row["processor_id"]),
+        withdrawn=row["withdrawn"],
+        by_hand=row["reason"] == "operator",
+        resent_at=row["resent_at"],
+        looked_at=row["looked_at"],
+        returnable=surplus.returnable,
+        kept=surplus.kept,
+        disputed=surplus.disputed,
+        settles_at=(row["settled_at"] or ended + capabilities.settlement) if told_late and ended else None,
+    )
+
+
+def returned(row: asyncpg.Record) -> ReturnView:
+    """One movement of money that went back."""
+    return ReturnView(row["id"], known(MovementKind, row["kind"]), row["amount"], row["created_at"])
+
+
+def method(row: asyncpg.Record, connection: Connection, standing: Standing, currency: str) -> MethodView:
+    """A payment method of the customer's."""
+    amounts = capabilities_of(connection.adapter).amounts
+    return MethodView(
+        id=row["id"],
+        connection=row["connection"],
+        status=known(MethodStatus, row["status"]),
+        position=row["position"],
+        created_at=row["created_at"],
+        usable=connection.usable and not standing.blocked,
+        minimum=amounts.minimum.get(currency),
+        maximum=amounts.maximum.get(currency),
+        brand=msgspec.json.decode(row["card"], type=Card).brand.lower(),
+        recent_tries=standing.tries or (),
+        blocked=standing.blocked or "",
+        locked=connection.locked,
+        usable_from=connection.usable_from,
+    )
 
 
 def refund(row: asyncpg.Record, attempts: Sequence[asyncpg.Record], fallen: Collection[str] = ()) -> RefundRow:
@@ -79,7 +183,7 @@ def remainder(row: asyncpg.Record, notes: Sequence[asyncpg.Record]) -> Remainder
         invoice=row["invoice"],
         amount=row["amount"],
         state=known(RemainderState, row["state"]),
-        credited=any(note["id"] == row["credit_note"] and note["state"] == "issued" for note in notes),
+        credited=any(note["id"] == row["credit_note"] and note["state"] == CreditNoteState.ISSUED for note in notes),
         issued_as=row["issued_as"] or "",
         one_line=row["one_line"],
         tries=row["tries"],
@@ -94,7 +198,7 @@ def carry(row: asyncpg.Record, notes: Sequence[asyncpg.Record]) -> CarryRow:
         id=row["id"],
         amount=row["amount"],
         state=known(CarryState, row["state"]),
-        credited=any(note["id"] == row["credit_note"] and note["state"] == "issued" for note in notes),
+        credited=any(note["id"] == row["credit_note"] and note["state"] == CreditNoteState.ISSUED for note in notes),
         tries=row["tries"],
         sent_at=row["sent_at"],
         why=row["error"],

@@ -11,10 +11,12 @@ from db.engine import DB
 from db.poke import Kind
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import FieldError, NameTakenError, NotThereError
+from gateway.accounts.named import connection_named
 from gateway.clock import business_now
 from gateway.customers import vault
 from gateway.customers.methods import TokenOfAnotherCustomerError, store_method, want_revoked
 from gateway.runtime import Runtime
+from gateway.turns.calls import total_timeout_s, within
 from processors.values import Card, MethodState, PaymentMethodReference
 
 OF_CUSTOMER: Final = """
@@ -87,15 +89,13 @@ async def take_over(
     """
     if _is_card_number(reference.token.reveal()):
         raise FieldError("token", "is a card's number; only the processor's token for it may come here")
-    found = await sql.value(
-        "select id from tollbridge.connection where account = $1 and name = $2 and enabled", account, connection
-    )
+    found = await connection_named(account, connection)
     if found is None:
         raise FieldError("connection", "there is no such connection")
     adapter = await runtime.connections.adapter(account, found)
     token = await vault.vault_hash(runtime, found, reference)
     deletions = await vault.deletions(token)
-    state = await adapter.method_state(reference)
+    state = await within(adapter.method_state(reference), total_timeout_s(runtime, adapter))
     if state in (MethodState.REVOKED, MethodState.EXPIRED):
         raise FieldError("token", f"the processor says that this payment method is {state}")
     now = await business_now()

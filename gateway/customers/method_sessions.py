@@ -15,6 +15,7 @@ from db.ids import new_id
 from db.poke import Kind
 from db.states import SETTLED, MethodSessionState
 from gateway.accounts.accounts import policy_of
+from gateway.accounts.named import connection_named
 from gateway.billing import subscriptions
 from gateway.billing.errors import StripeRefusedError
 from gateway.billing.shapes import CustomerShape
@@ -197,9 +198,7 @@ async def _connection(account: str, name: str) -> str | None:
     """The id of the enabled connection of this name; None without a name. Raises SessionError."""
     if not name:
         return None
-    found = await sql.value(
-        "select id from tollbridge.connection where account = $1 and name = $2 and enabled", account, name
-    )
+    found = await connection_named(account, name)
     if found is None:
         raise SessionError("invalid_request", f"no connection {name!r}", "connection")
     return str(found)

@@ -12,12 +12,12 @@ from db.engine import DB
 from db.poke import Claim, ClaimLostError, WakeUp
 from db.states import MethodSessionState
 from gateway.clock import business_now
-from gateway.collect.turn import CLAIM_MARGIN_S, held, rest, take_turn
 from gateway.customers import setups
 from gateway.customers.methods import store_method
 from gateway.domain.method_session import MethodSessionView, MethodStep, decide_method_session, next_look
 from gateway.domain.session import Rest
 from gateway.runtime import Runtime
+from gateway.turns.turn import CLAIM_MARGIN_S, held, rest, take_turn
 from processors.values import SetupReady
 
 MOST_ROUNDS: Final = 10

@@ -20,11 +20,12 @@ from db import poke, sql
 from db.engine import DB
 from db.ids import new_id
 from db.poke import Claim, Kind
-from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.customers import vault
 from gateway.customers.errors import SessionError
 from gateway.customers.methods import TokenOfAnotherCustomerError
 from gateway.runtime import Runtime
+from gateway.turns.calls import total_timeout_s, within
+from gateway.turns.turn import CLAIM_MARGIN_S
 from processors.errors import CallError, RefusedError
 from processors.values import (
     MethodState,
@@ -104,7 +105,7 @@ async def begin(
         customer=session["customer"] or "",
     )
     try:
-        return await adapter.begin_setup(request)
+        return await within(adapter.begin_setup(request), total_timeout_s(runtime, adapter))
     except RefusedError as error:
         raise SessionError(
             "processor_refused", f"the processor refuses the set-up: {error.code}", "return_url"
@@ -197,7 +198,8 @@ async def _store(
     if deletions:
         # Rare: another session, customer or account has let go of the very token that this set-up gave.
         await _hold(runtime, claim)
-        if await adapter.method_state(made.method) is MethodState.REVOKED:
+        state = await within(adapter.method_state(made.method), total_timeout_s(runtime, adapter))
+        if state is MethodState.REVOKED:
             return SetupFailed("method_revoked", "The payment method was deleted at the processor; enter it again.")
     try:
         async with DB.transaction():
@@ -239,7 +241,7 @@ async def _delete(runtime: Runtime, claim: Claim, row: asyncpg.Record, method: P
         if not wanted:
             await sql.rows(DELETION, row["id"], token)
     if not wanted:
-        await adapter.revoke_method(method, f"revoke:{row['id']}")
+        await within(adapter.revoke_method(method, f"revoke:{row['id']}"), total_timeout_s(runtime, adapter))
     await sql.rows(END, claim.account, row["id"], "dropped")
 
 
@@ -252,7 +254,8 @@ async def _ask(runtime: Runtime, claim: Claim, row: asyncpg.Record) -> SetupResu
         plain = runtime.keyring.decrypt(row["client"], **_client_of(row))
         client = msgspec.json.decode(plain, type=dict[str, str])
     try:
-        return await adapter.complete_setup(SetupCompletion(_ref(runtime, row), f"complete:{row['id']}", client))
+        completion = SetupCompletion(_ref(runtime, row), f"complete:{row['id']}", client)
+        return await within(adapter.complete_setup(completion), total_timeout_s(runtime, adapter))
     except RefusedError as error:
         if error.status != 404:
             raise

@@ -12,10 +12,10 @@ from gateway.billing.errors import StripeRefusedError
 from gateway.billing.pace import Lane, in_lane
 from gateway.clock import business_now
 from gateway.collect.mirror import store_subscription
-from gateway.collect.turn import CLAIM_MARGIN_S, held, rest, take_turn
 from gateway.customers.access import facts_of, tell
 from gateway.domain.subscription_news import next_trial_news_at
 from gateway.runtime import Runtime
+from gateway.turns.turn import CLAIM_MARGIN_S, held, rest, take_turn
 
 MOST_ROUNDS: Final = 5
 

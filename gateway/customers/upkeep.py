@@ -19,21 +19,22 @@ from gateway.billing.pace import Lane, in_lane
 from gateway.clock import business_now
 from gateway.collect.gone import mark_revoked
 from gateway.collect.references import method_reference
-from gateway.collect.turn import CLAIM_MARGIN_S, held, rest, take_turn
 from gateway.customers import vault
 from gateway.customers.methods import NO_METADATA, stripe_metadata, want_revoked
 from gateway.domain.policy import Policy
 from gateway.domain.session import Rest
 from gateway.domain.upkeep import MethodUpkeep, UpkeepStep, decide_upkeep
 from gateway.runtime import Runtime
+from gateway.turns.calls import total_timeout_s, within
+from gateway.turns.turn import CLAIM_MARGIN_S, held, rest, take_turn
 
 MOST_ROUNDS: Final = 8
 
 # What has outlived the customer's last subscription: one that was given since then is for what comes.
-VIEW: Final = """
+VIEW: Final = f"""
     select p.*, a.policies, exists (
         select 1 from tollbridge.attempt t where t.account = p.account and t.payment_method = p.id
-          and t.state in ('sending', 'pending', 'requires_action', 'unknown')) as in_use,
+          and t.state in {sql.UNRESOLVED_STATES}) as in_use,
         exists (select 1 from tollbridge.subscription s
                 where s.account = p.account and s.customer = p.customer
                   -- Stripe tells whole seconds.
@@ -52,7 +53,7 @@ VIEW: Final = """
                      and k.state in ('creating', 'open', 'processing')) as in_session
     from tollbridge.payment_method p join tollbridge.account a on a.id = p.account
     where p.account = $1 and p.id = $2
-"""
+"""  # noqa: S608 (a constant of ours)
 DELETION: Final = "update tollbridge.payment_method set deletions = deletions + 1 where account = $1 and id = $2"
 FIRST: Final = """
     select p.id, c.name from tollbridge.payment_method p join tollbridge.connection c on c.id = p.connection
@@ -106,7 +107,7 @@ async def _revoke(runtime: Runtime, claim: Claim, row: asyncpg.Record, now: date
     reference = await method_reference(runtime, claim.account, claim.id)
     if not await _begin_deletion(runtime, claim, row["vault_hash"], now):
         return
-    await adapter.revoke_method(reference, f"revoke:{claim.id}")
+    await within(adapter.revoke_method(reference, f"revoke:{claim.id}"), total_timeout_s(runtime, adapter))
     async with DB.transaction():
         await mark_revoked(claim.account, claim.id, now)
 

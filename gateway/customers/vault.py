@@ -14,8 +14,8 @@ from typing import Final
 
 from db import sql
 from db.engine import DB
-from gateway.collect.turn import NotYetError
 from gateway.runtime import Runtime
+from gateway.turns.turn import NotYetError
 from processors.values import PaymentMethodReference
 
 ADAPTER: Final = "select adapter from tollbridge.connection where id = $1"

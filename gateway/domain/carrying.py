@@ -10,7 +10,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from db.states import CarryState
-from gateway.domain.actions import Action, CarryOver, CaseKind, FindCarry, OpenCase, WaitUntil
+from gateway.domain.actions import Action, CarryOver, FindCarry, OpenCase, WaitUntil
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.noting import NOTE_TRIES_TO_CASE
 from gateway.domain.partial import again_at
 from gateway.domain.view import CarryRow, InvoiceView
@@ -25,7 +26,7 @@ def owe(view: InvoiceView, now: datetime) -> Action | None:
 
 
 def _owe(view: InvoiceView, carry: CarryRow, now: datetime) -> Action | None:
-    known = KIND in view.open_cases | view.answered_cases
+    known = KIND in view.told_cases
     match carry.state:
         case CarryState.WANTED:
             return CarryOver(carry.id)

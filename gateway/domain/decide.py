@@ -14,7 +14,6 @@ from gateway.domain import carrying, ending, partial, remainder, reopening, retu
 from gateway.domain.actions import (
     Action,
     CancelPending,
-    CaseKind,
     Charge,
     Done,
     Finalize,
@@ -26,6 +25,7 @@ from gateway.domain.actions import (
     WaitUntil,
 )
 from gateway.domain.billed import BilledInvoice, StripePayment
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.cases import ask_human
 from gateway.domain.forgotten import forgotten, forgotten_rest, next_number
 from gateway.domain.obstacles import (

@@ -9,7 +9,7 @@ import msgspec
 
 from db.states import DISPUTE_OPEN, DisputeState
 from gateway.domain.billed import InvoiceStatus
-from gateway.domain.refund_view import NoteView
+from gateway.domain.noting import NoteView
 
 
 class DisputeView(msgspec.Struct, frozen=True):
@@ -55,6 +55,11 @@ class DisputeView(msgspec.Struct, frozen=True):
     """Kinds that a human has closed since any money of it last moved."""
     announced: AbstractSet[str] = frozenset()
     """What the merchant was told of it: "type step"."""
+
+    @property
+    def told_cases(self) -> AbstractSet[str]:
+        """A human has these, or has answered them."""
+        return self.open_cases | self.answered_cases
 
     @property
     def is_open(self) -> bool:

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
 from db.states import CreditNoteState, DisputeState
-from gateway.domain.actions import CaseKind, OpenCase, WaitUntil
+from gateway.domain.actions import OpenCase, WaitUntil
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.dispute_view import DisputeView
 from gateway.domain.noting import NoteStep, note_step
 from processors.money import to_text
@@ -38,7 +39,7 @@ DisputeAction: TypeAlias = NoteStep
 
 def decide_dispute(view: DisputeView, now: datetime) -> DisputeAction:
     """The next step for a dispute at business time `now`."""
-    asked = view.open_cases | view.answered_cases
+    asked = view.told_cases
     for kind, reason in grounds(view, now).items():
         if kind is not CaseKind.CREDIT_NOTE_REFUSED and kind not in asked:
             return OpenCase(kind, reason)

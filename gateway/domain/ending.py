@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from db.states import AttemptState, MethodStatus
-from gateway.domain.actions import Action, CaseKind, Done, FindLost, GiveUp, GivingUp, Read, WaitUntil
+from gateway.domain.actions import Action, Done, FindLost, GiveUp, GivingUp, Read, WaitUntil
 from gateway.domain.billed import BilledInvoice, StripePayment
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.cases import ask_human
 from gateway.domain.forgotten import askable, next_number
 from gateway.domain.obstacles import STRIPE_PAYMENT_WAIT, pause_of, told

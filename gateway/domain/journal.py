@@ -7,7 +7,6 @@ span after the other hold every line once. When it happened stands beside it.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
 
 import msgspec
 
@@ -15,8 +14,6 @@ from db.states import MovementKind
 from gateway.domain.chart import Chart
 from gateway.domain.moves import MOVES, SIGN
 from processors.values import SettlementKind
-
-SURPLUS_MARKED: Final = "surplus_marked"
 
 
 class Posting(msgspec.Struct, frozen=True):

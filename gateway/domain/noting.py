@@ -12,12 +12,23 @@ from typing import TypeAlias
 import msgspec
 
 from db.states import CreditNoteState
-from gateway.domain.actions import CaseKind, OpenCase, WaitUntil
-from gateway.domain.refund_view import NoteView
+from gateway.domain.actions import OpenCase, WaitUntil
+from gateway.domain.case_kinds import CaseKind
 
 NOTE_AGAIN_AFTER = timedelta(seconds=60)
 """A credit note whose answer was lost is looked for after so long: by then Stripe has made it, or never will."""
 NOTE_TRIES_TO_CASE = 6
+
+
+class NoteView(msgspec.Struct, frozen=True):
+    """A credit note of ours: drawn up, and perhaps standing at Stripe."""
+
+    id: str
+    state: CreditNoteState
+    amount: int
+    tries: int = 0
+    sent_at: datetime | None = None
+    stripe_id: str = ""
 
 
 class DrawUpNote(msgspec.Struct, frozen=True):

@@ -8,8 +8,9 @@ from typing import Final
 import msgspec
 
 from db.states import WaitsFor
-from gateway.domain.actions import CaseKind, WaitUntil
+from gateway.domain.actions import WaitUntil
 from gateway.domain.billed import BilledInvoice, StripePayment
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.view import InvoiceView, MethodView, Pause
 from processors.money import to_text
 

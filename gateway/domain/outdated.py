@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from db.states import RefundOrigin, RefundState
-from gateway.domain.actions import CaseKind
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.view import InvoiceView
 
 _UNTIL_RESOLVED = frozenset({CaseKind.OUTCOME_UNKNOWN, CaseKind.PENDING_TOO_LONG})

@@ -9,8 +9,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from db.states import RecordingState, RecordingTarget
-from gateway.domain.actions import Action, CaseKind, CreditBalance, FindBalance, WaitUntil
+from gateway.domain.actions import Action, CreditBalance, FindBalance, WaitUntil
 from gateway.domain.billed import BilledInvoice
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.cases import ask_human
 from gateway.domain.noting import NOTE_AGAIN_AFTER
 from gateway.domain.returning import give_back

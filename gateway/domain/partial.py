@@ -12,7 +12,6 @@ from typing import Final
 from db.states import CreditNoteOrigin, CreditNoteState
 from gateway.domain.actions import (
     Action,
-    CaseKind,
     CreditRest,
     FindRestNote,
     IssueRestNote,
@@ -23,6 +22,7 @@ from gateway.domain.actions import (
     WaitUntil,
 )
 from gateway.domain.billed import BilledInvoice
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.cases import ask_human
 from gateway.domain.noting import NOTE_AGAIN_AFTER, NOTE_TRIES_TO_CASE
 from gateway.domain.view import AttemptView, InvoiceView, NoteRow
@@ -75,7 +75,7 @@ def credit(
         return _look_for(view, begun, kind, now)
     if begun is not None and begun.state is CreditNoteState.REFUSED:
         return ask_human(view, kind, f"{reason}, and Stripe takes no credit note for the rest: {begun.why}")
-    if kind in view.open_cases | view.answered_cases:
+    if kind in view.told_cases:
         return WaitUntil(None, reason)
     if not view.is_fresh(now):
         return Read()
@@ -103,7 +103,7 @@ def lost_note(view: InvoiceView, now: datetime) -> Action | None:
 
 
 def _look_for(view: InvoiceView, note: NoteRow, kind: CaseKind, now: datetime) -> Action:
-    if note.tries >= NOTE_TRIES_TO_CASE and kind not in view.open_cases | view.answered_cases:
+    if note.tries >= NOTE_TRIES_TO_CASE and kind not in view.told_cases:
         return OpenCase(kind, "Stripe gives no answer about the credit note for the rest")
     at = again_at(note.sent_at or now, note.tries)
     return WaitUntil(at, "Stripe's answer was lost") if at > now else FindRestNote(note.id)

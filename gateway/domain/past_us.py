@@ -5,15 +5,16 @@ Both are read from the live invoice; the events `invoice.overpaid` and `invoice.
 
 from __future__ import annotations
 
-from gateway.domain.actions import CaseKind, OpenCase
+from gateway.domain.actions import OpenCase
 from gateway.domain.billed import BilledInvoice, StripePayment
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.view import InvoiceView
 from processors.money import to_text
 
 
 def paid_past_us(view: InvoiceView, invoice: BilledInvoice) -> OpenCase | None:
     """The case that a paid invoice wants because of that; None for none, and where it was opened."""
-    known = view.open_cases | view.answered_cases
+    known = view.told_cases
     if invoice.overpaid > 0 and CaseKind.OVERPAID_AT_STRIPE not in known:
         too_much = to_text(invoice.overpaid, invoice.currency)
         return OpenCase(CaseKind.OVERPAID_AT_STRIPE, f"Stripe has taken {too_much} more than the invoice")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from db.states import AttemptState, InvoiceState, MethodStatus
-from gateway.domain.actions import CaseKind
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.decide import not_ours
 from gateway.domain.recovery import climbs, is_exhausted
 from gateway.domain.view import InvoiceView

@@ -73,7 +73,6 @@ class Plan(msgspec.Struct, frozen=True):
     tries: tuple[Try, ...]
     ends_at: datetime | None
     why_none: str = ""
-    needs_method: bool = False
 
 
 class TryNow(msgspec.Struct, frozen=True):
@@ -108,7 +107,7 @@ def plan(view: InvoiceView, now: datetime) -> Plan:
     tried, latest, end = _tried(view), _latest(view, now), ends_at(view, now)
     found = _next(view, tried, now, latest)
     if not isinstance(found, Try):
-        return Plan((), end, found.reason, isinstance(found, NeedsMethod))
+        return Plan((), end, found.reason)
     tries: list[Try] = []
     while isinstance(found, Try) and len(tries) < MOST_PLANNED:
         tries.append(found)

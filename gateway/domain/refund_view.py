@@ -9,6 +9,7 @@ import msgspec
 
 from db.states import RELEASED, Approval, CreditNoteState, RefundOrigin, RefundPartState, RefundState
 from gateway.domain.billed import InvoiceStatus
+from gateway.domain.noting import NoteView
 from processors.capabilities import Capabilities
 
 
@@ -64,17 +65,6 @@ class PartView(msgspec.Struct, frozen=True):
         return self.resent_at or self.first_sent_at
 
 
-class NoteView(msgspec.Struct, frozen=True):
-    """Its credit note: drawn up, and perhaps standing at Stripe."""
-
-    id: str
-    state: CreditNoteState
-    amount: int
-    tries: int = 0
-    sent_at: datetime | None = None
-    stripe_id: str = ""
-
-
 class StrayNote(msgspec.Struct, frozen=True):
     """A credit note that somebody made in Stripe, and to which nothing belongs. `asked`: a human decides of it."""
 
@@ -112,6 +102,11 @@ class RefundView(msgspec.Struct, frozen=True):
     """Of its invoice."""
     open_cases: AbstractSet[str] = frozenset()
     answered_cases: AbstractSet[str] = frozenset()
+
+    @property
+    def told_cases(self) -> AbstractSet[str]:
+        """A human has these, or has answered them."""
+        return self.open_cases | self.answered_cases
 
     @property
     def returned(self) -> int:

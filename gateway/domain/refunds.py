@@ -13,7 +13,9 @@ from typing import TypeAlias
 import msgspec
 
 from db.states import Approval, CreditNoteState, RefundOrigin, RefundPartState, RefundState
-from gateway.domain.actions import CaseKind, OpenCase, WaitUntil
+from gateway.domain.actions import OpenCase, WaitUntil
+from gateway.domain.case_kinds import CaseKind
+from gateway.domain.cases import ask_human
 from gateway.domain.noting import DrawUpNote, FindNote, IssueNote, note_step
 from gateway.domain.refund_view import PartView, RefundView
 from gateway.domain.resending import LOOKUPS_BEFORE_REPLAY, can_ask, replay_is_next
@@ -111,15 +113,19 @@ def decide_refund(view: RefundView, now: datetime) -> RefundAction:
                 return step
             waits.append(step)
     if (note := view.denied_note) is not None:
-        return _told(
+        return ask_human(
             view, CaseKind.CREDIT_NOTE_DENIED, f"its refund was denied, and {note.stripe_id} says that it went"
         )
     if view.failure and not view.parts:
-        return _told(view, CaseKind.REFUND_REFUSED, view.failure) if _asks_human(view) else WaitUntil(None, "refused")
+        return (
+            ask_human(view, CaseKind.REFUND_REFUSED, view.failure) if _asks_human(view) else WaitUntil(None, "refused")
+        )
     if view.approval is Approval.WAITING:
         if view.origin is RefundOrigin.STRIPE:
             # Whoever made the credit note there does not look here: a second person decides, and that is told to all.
-            return _told(view, CaseKind.REFUND_WAITS, "a credit note in Stripe asks for more than one may return alone")
+            return ask_human(
+                view, CaseKind.REFUND_WAITS, "a credit note in Stripe asks for more than one may return alone"
+            )
         return WaitUntil(None, "waits for somebody to approve it")
     if view.approval is Approval.DENIED and not view.parts:
         return RefuseRefund("denied", "its approval was denied")
@@ -192,7 +198,7 @@ def _resolve(view: RefundView, part: PartView, now: datetime) -> RefundAction:
     else:
         late = age > UNKNOWN_CASE_AFTER and (part.lookups > LOOKUPS_BEFORE_REPLAY or not can_ask(part))
         kind = CaseKind.REFUND_UNKNOWN
-    if late and kind not in view.open_cases | view.answered_cases:
+    if late and kind not in view.told_cases:
         return OpenCase(kind, f"part {part.number} is still {part.state}")
     if not pending and replay_is_next(part, now) and part.room >= 0:
         return ResolvePart(part.id, replay=True)
@@ -259,7 +265,7 @@ def _send(view: RefundView, part: PartView, now: datetime) -> RefundAction:
         return RefusePart(part.id, "dispute_open" if part.disputed else lost)
     if part.retry_after is not None and part.retry_after > now:
         late = now - part.first_sent_at > NOT_SENT_CASE_AFTER
-        if late and CaseKind.REFUND_NOT_SENT not in view.open_cases | view.answered_cases:
+        if late and CaseKind.REFUND_NOT_SENT not in view.told_cases:
             return OpenCase(CaseKind.REFUND_NOT_SENT, part.why or "the processor turns it away")
         return WaitUntil(part.retry_after, "the processor asks for patience")
     note = view.note
@@ -279,17 +285,17 @@ def _finish(view: RefundView, now: datetime) -> RefundAction:
         kind = CaseKind.REFUND_FAILED if is_failure else CaseKind.REFUND_REFUSED
         why = "a part of it was never asked for" if failed is None else failed.why or str(failed.state)
         if _asks_human(view) and kind not in view.answered_cases:
-            return _told(view, kind, why)
+            return ask_human(view, kind, why)
     if view.returned > view.amount:
-        return _told(view, CaseKind.OVERPAID_TO_CUSTOMER, "what was refused went back after all, beside its retry")
+        return ask_human(view, CaseKind.OVERPAID_TO_CUSTOMER, "what was refused went back after all, beside its retry")
     if note is not None and note.state is CreditNoteState.ISSUED and note.amount < view.returned:
-        return _told(view, CaseKind.CREDIT_NOTE_REFUSED, "more went back than its credit note says")
+        return ask_human(view, CaseKind.CREDIT_NOTE_REFUSED, "more went back than its credit note says")
     if (step := _made_in_stripe(view)) is not None:
         return step
     if view.returned and note is not None and note.state is CreditNoteState.VOID:
-        return _told(view, CaseKind.CREDIT_NOTE_VOIDED, "the money went back, and the credit note was voided")
+        return ask_human(view, CaseKind.CREDIT_NOTE_VOIDED, "the money went back, and the credit note was voided")
     if view.returned and view.wants_note and (note is None or note.state is not CreditNoteState.ISSUED):
-        return note_step(note, view.returned, view.open_cases | view.answered_cases, now)
+        return note_step(note, view.returned, view.told_cases, now)
     return WaitUntil(None, "done" if view.missing <= 0 else "a human was asked")
 
 
@@ -312,7 +318,3 @@ def _asks_human(view: RefundView) -> bool:
     So also at what was begun at the processor: whoever did that believes that the payer has the money.
     """
     return view.failure not in ("denied", "made_elsewhere")
-
-
-def _told(view: RefundView, kind: CaseKind, reason: str) -> RefundAction:
-    return WaitUntil(None, reason) if kind in view.open_cases | view.answered_cases else OpenCase(kind, reason)

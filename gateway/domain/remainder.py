@@ -9,16 +9,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from db.states import RemainderState
-from gateway.domain.actions import (
-    Action,
-    CaseKind,
-    Finalize,
-    OpenCase,
-    Read,
-    ReturnPart,
-    WaitUntil,
-)
+from gateway.domain.actions import Action, Finalize, OpenCase, Read, ReturnPart, WaitUntil
 from gateway.domain.billed import REMAINDER_KEY, BilledInvoice
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.cases import ask_human
 from gateway.domain.noting import NOTE_TRIES_TO_CASE
 from gateway.domain.obstacles import CUSTOMER_DELETED
@@ -45,12 +38,12 @@ def _bill(view: InvoiceView, rest: RemainderRow, now: datetime) -> Action | None
         case RemainderState.WANTED:
             return IssueRest(rest.id)
         case RemainderState.SENDING | RemainderState.UNKNOWN:
-            if rest.tries >= NOTE_TRIES_TO_CASE and kind not in view.open_cases | view.answered_cases:
+            if rest.tries >= NOTE_TRIES_TO_CASE and kind not in view.told_cases:
                 return OpenCase(kind, "Stripe gives no answer about the invoice for the rest")
             at = again_at(rest.sent_at or now, rest.tries)
             return WaitUntil(at, "Stripe's answer was lost") if at > now else FindRest(rest.id)
         case RemainderState.REFUSED:
-            known = kind in view.open_cases | view.answered_cases
+            known = kind in view.told_cases
             return None if known else OpenCase(kind, f"Stripe makes no invoice for the rest: {rest.why}")
         case RemainderState.ISSUED:
             return None

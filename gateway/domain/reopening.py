@@ -13,8 +13,9 @@ from typing import Final
 from msgspec.structs import replace
 
 from db.states import CreditNoteOrigin, RecordingState
-from gateway.domain.actions import Action, CaseKind, ConfirmRecording, WaitUntil
+from gateway.domain.actions import Action, ConfirmRecording, WaitUntil
 from gateway.domain.billed import BilledInvoice, HowPaid, how_paid
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.cases import ask_human
 from gateway.domain.ending import has_ended
 from gateway.domain.partial import credit

@@ -42,6 +42,11 @@ def can_ask(sent: Sent) -> bool:
     return lookup is not Lookup.NONE and (sent.findable or lookup is not Lookup.BY_ID)
 
 
+def visible_from(capabilities: Capabilities, last_sent_at: datetime) -> datetime:
+    """After this moment a look-up shows what the last call did, however long that took."""
+    return last_sent_at + capabilities.call_timeout + capabilities.lookup_lag
+
+
 def replay_is_next(sent: Sent, now: datetime) -> bool:
     """Whether the same bytes go out again before it is asked for again.
 
@@ -61,7 +66,8 @@ def replay_protected(sent: Sent, now: datetime) -> bool:
     """
     capabilities = sent.capabilities
     if capabilities.idempotency.replay is Replay.RUNS_AGAIN_AFTER_ERROR:
-        visible_from = sent.last_sent_at + capabilities.call_timeout + capabilities.lookup_lag
-        if not can_ask(sent) or sent.looked_at is None or sent.looked_at <= visible_from:
+        if not can_ask(sent) or sent.looked_at is None:
+            return False
+        if sent.looked_at <= visible_from(capabilities, sent.last_sent_at):
             return False
     return now - sent.first_sent_at < capabilities.idempotency.window * 9 / 10

@@ -10,18 +10,9 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from db.states import AttemptState, CreditNoteOrigin, CreditNoteState, RefundOrigin, RefundState
-from gateway.domain.actions import (
-    Action,
-    CaseKind,
-    MatchNote,
-    OpenCase,
-    Read,
-    ReadNotes,
-    ReturnSurplus,
-    WaitUntil,
-    WantNote,
-)
+from gateway.domain.actions import Action, MatchNote, OpenCase, Read, ReadNotes, ReturnSurplus, WaitUntil, WantNote
 from gateway.domain.billed import BilledInvoice
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.view import AttemptView, InvoiceView, NoteRow, RefundRow
 
 _NOT_MADE = (RefundState.FAILED, RefundState.REFUSED)
@@ -48,7 +39,7 @@ def give_back(
     )
     if view.policy.returns_by_itself(amount, invoice.currency) and not in_vain:
         return ReturnSurplus(attempt.id, amount)
-    return None if kind in view.open_cases | view.answered_cases else OpenCase(kind, reason)
+    return None if kind in view.told_cases else OpenCase(kind, reason)
 
 
 def crossing(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action | None:
@@ -83,7 +74,7 @@ def credited_elsewhere(view: InvoiceView, invoice: BilledInvoice) -> Action | No
     if _unread(view, invoice):
         return ReadNotes()
     kind = CaseKind.CREDIT_NOTE_NOT_OURS
-    if any(True for _ in _alone(view)) and kind not in view.open_cases | view.answered_cases:
+    if any(True for _ in _alone(view)) and kind not in view.told_cases:
         return OpenCase(kind, "a credit note says that money went back outside Stripe, which took none outside Stripe")
     return None
 

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 
 from db.states import AttemptState, RecordingState, RefundOrigin
 from gateway.domain import overpaid, partial
-from gateway.domain.actions import Action, CaseKind, ConfirmRecording, MarkSurplus, OpenCase, Record, Tag, WaitUntil
+from gateway.domain.actions import Action, ConfirmRecording, MarkSurplus, OpenCase, Record, Tag, WaitUntil
 from gateway.domain.billed import ATTEMPT_KEY, RECEIPT_KEY, BilledInvoice, HowPaid, how_paid
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.cases import ask_human
 from gateway.domain.ending import has_ended
 from gateway.domain.view import AttemptView, InvoiceView, LentView, ReceiptView, RecordingView

@@ -315,6 +315,11 @@ class InvoiceView(msgspec.Struct, frozen=True):
     """What the merchant was told of it: "type step"."""
 
     @property
+    def told_cases(self) -> AbstractSet[str]:
+        """A human has these, or has answered them."""
+        return self.open_cases | self.answered_cases
+
+    @property
     def unresolved(self) -> AttemptView | None:
         """The one attempt whose end is not known (law 1 allows no second)."""
         return next((attempt for attempt in self.attempts if attempt.unresolved), None)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from gateway.domain.actions import Action, CaseKind, Done, OpenCase, ReadBalance
+from gateway.domain.actions import Action, Done, OpenCase, ReadBalance
 from gateway.domain.billed import BilledInvoice
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.view import InvoiceView
 from processors.money import to_text
 
@@ -17,6 +18,6 @@ def void(view: InvoiceView, invoice: BilledInvoice) -> Action:
         return ReadBalance()
     told = f"{to_text(back, invoice.currency)} of the {to_text(used, invoice.currency)} of the customer's balance that"
     kind = CaseKind.BALANCE_NOT_RETURNED
-    if back != used and kind not in view.open_cases | view.answered_cases:
+    if back != used and kind not in view.told_cases:
         return OpenCase(kind, f"{told} the void invoice had used came back")
     return Done(f"void in Stripe; {told} it had used came back")

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from db import sql
 from db.engine import DB
 from gateway.accounts.errors import NotThereError
 from gateway.collect.view import view_of
 from gateway.domain.view import InvoiceView
-
-LOCK: Final = "select id from tollbridge.invoice where account = $1 and id = $2 for no key update"
+from gateway.turns.locks import lock_invoices
 
 
 async def hold_invoice(account: str, invoice: str) -> InvoiceView:
@@ -19,7 +15,6 @@ async def hold_invoice(account: str, invoice: str) -> InvoiceView:
     Raises NotThereError.
     """
     DB.current("holding an invoice")
-    row = await sql.row(LOCK, account, invoice)
-    if row is None:
+    if not await lock_invoices(account, [invoice]):
         raise NotThereError("invoice", invoice)
     return await view_of(account, invoice)

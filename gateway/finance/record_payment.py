@@ -12,9 +12,9 @@ import msgspec
 
 from db import poke, sql
 from db.engine import DB
-from db.ids import new_id
 from db.poke import Kind
-from db.states import CreditNoteOrigin, CreditNoteState
+from db.states import CreditNoteOrigin, CreditNoteState, MovementKind
+from gateway import ledger
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import FieldError
 from gateway.clock import business_now
@@ -22,12 +22,8 @@ from gateway.domain.billed import StripePayment
 from gateway.domain.view import InvoiceView
 from gateway.finance.errors import AlreadyRunningError, NotNowError
 from gateway.finance.invoice import hold_invoice
+from processors.money import Money
 
-RECEIPT: Final = """
-    insert into tollbridge.movement (id, account, invoice, kind, processor_id, occurrence, amount, currency, evidence,
-        occurred_at, created_at)
-    values ($1, $2, $3, 'receipt', $4, $3, $5, $6, $7, $8, $9)
-"""
 SAME: Final = """
     select 1 from tollbridge.movement
     where account = $1 and invoice = $2 and kind = 'receipt' and processor_id = $3
@@ -67,11 +63,19 @@ async def record_payment(by: Author, account: str, invoice: str, receipt: Receip
         refuse(view, receipt, now)
         assert view.invoice is not None
         amount, currency = receipt.amount or view.wanted, view.invoice.currency
-        movement = new_id("mov")
         evidence = msgspec.json.encode(Evidence(receipt.source, by.name, receipt.reason)).decode()
-        at = receipt.received_at
-        values = (movement, account, invoice, receipt.reference, amount, currency, evidence, at, now)
-        await sql.rows(RECEIPT, *values)
+        movement = await ledger.move(
+            ledger.Place(account, invoice),
+            MovementKind.RECEIPT,
+            receipt.reference,
+            Money(amount, currency),
+            receipt.received_at,
+            now,
+            occurrence=invoice,
+            evidence=evidence,
+        )
+        if movement is None:
+            raise FieldError("reference", "is that of a payment from another source, recorded for this invoice")
         after = {"movement": movement, "amount": amount, "currency": currency, "source": receipt.source}
         await by.note(account, "invoice.payment_recorded", invoice, after=after | {"reference": receipt.reference})
         await poke.poke(Kind.INVOICE, account, [invoice], now, stale=True)

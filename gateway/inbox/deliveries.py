@@ -18,11 +18,11 @@ from db.encryption import EncryptionError, Keyring
 from db.engine import DB
 from db.states import DeliveryState
 from gateway.clock import told_offset
-from gateway.collect.cases import open_case
-from gateway.domain.actions import CaseKind
+from gateway.domain.case_kinds import CaseKind
 from gateway.inbox import meters
 from gateway.inbox.envelope import UNREADABLE
 from gateway.inbox.intake import ENTRYPOINT
+from gateway.turns.cases import open_case
 
 log = structlog.get_logger()
 

@@ -14,22 +14,22 @@ from db import sql
 from db.cases import close_by_itself
 from db.states import FAILED, UNRESOLVED, AttemptState
 from gateway.accounts.connections import poke_waiting
-from gateway.collect.cases import open_case
-from gateway.collect.charge import query_of
 from gateway.collect.gone import mark_revoked
-from gateway.collect.outcomes import all_of, store_outcome
+from gateway.collect.lookup import all_of, look_up, shown
+from gateway.collect.outcomes import store_outcome
 from gateway.collect.reversals import store_move
 from gateway.collect.scrub import without_token
 from gateway.collect.settled import store_settled
 from gateway.customers import vault
 from gateway.customers.methods import replace_reference
-from gateway.domain.actions import CaseKind
+from gateway.domain.case_kinds import CaseKind
 from gateway.inbox.deliveries import DONE, End, Stored, ignored, parked
 from gateway.inbox.envelope import POLLED, polled_event
-from gateway.returns.disputing import DisputeMismatchError, store_dispute
-from gateway.returns.told import MayBeOursError, store_told
+from gateway.returns.told_dispute import DisputeMismatchError, store_dispute
+from gateway.returns.told_refund import MayBeOursError, store_told
 from gateway.runtime import Runtime
-from processors.interface import ProcessorAdapter
+from gateway.turns.calls import total_timeout_s, within
+from gateway.turns.cases import open_case
 from processors.outcome import ChargeOutcome, Decline, Declined, Found, NotFound, Succeeded
 from processors.values import DisputeState, EventKind, MoneyMoved, Notice, ProcessorEvent, RefundState, Replacement
 
@@ -45,7 +45,8 @@ STANDING: Final = frozenset({EventKind.METHOD_ACTIVATED, EventKind.METHOD_EXPIRE
 """How a method stands, which each charge asks the processor anyway."""
 
 ATTEMPTS = """
-    select account, id, invoice, payment_method, reference, processor_id, state, sent_at from tollbridge.attempt
+    select account, id, invoice, connection, payment_method, reference, processor_id, state, sent_at
+    from tollbridge.attempt
     where account = $1 and connection = $2
       and ((reference = $3 and $3 <> '') or (processor_id = $4 and $4 <> ''))
     order by number
@@ -88,13 +89,14 @@ async def plan(runtime: Runtime, delivery: Stored, now: datetime) -> tuple[list[
     if delivery.kind.startswith(POLLED):
         events: Sequence[ProcessorEvent] = (polled_event(delivery.body),)
     else:
-        events = await adapter.parse(Notice(delivery.key, delivery.kind, delivery.body))
+        notice = Notice(delivery.key, delivery.kind, delivery.body)
+        events = await within(adapter.parse(notice), total_timeout_s(runtime, adapter))
     own = await _own_account(delivery)
     steps: list[Step] = []
     not_yet: NotYetError | None = None
     for event in events:
         try:
-            steps.append(await _event(runtime, adapter, delivery, event, own, now))
+            steps.append(await _event(runtime, delivery, event, own, now))
         except NotYetError as error:
             not_yet = error
     return steps, not_yet
@@ -110,17 +112,15 @@ async def apply(steps: Sequence[Step]) -> End:
     return ignored("the notice holds no event")
 
 
-async def _event(
-    runtime: Runtime, adapter: ProcessorAdapter, delivery: Stored, event: ProcessorEvent, own: str, now: datetime
-) -> Step:
+async def _event(runtime: Runtime, delivery: Stored, event: ProcessorEvent, own: str, now: datetime) -> Step:
     if event.kind is EventKind.IGNORED:
         return _ends(ignored(event.detail or "of no meaning to us"))
     if event.account_ref and own and event.account_ref != own:
         return _ends(parked("the notice is for another account at the processor", CaseKind.NOTICE_MISMATCH))
     if event.kind in CHARGES:
-        return await _charge(runtime, adapter, delivery, event, now)
+        return await _charge(runtime, delivery, event, now)
     if event.kind is EventKind.CHARGE_SETTLED:
-        return await _settled(runtime, adapter, delivery, event, now)
+        return await _settled(runtime, delivery, event, now)
     if event.kind in MOVES:
         return await _moved(runtime, delivery, event, now)
     if event.kind in REFUNDS:
@@ -218,26 +218,22 @@ async def _store_move(account: str, attempt: str, moved: MoneyMoved, decline: De
     return DONE
 
 
-async def _charge(
-    runtime: Runtime, adapter: ProcessorAdapter, delivery: Stored, event: ProcessorEvent, now: datetime
-) -> Step:
+async def _charge(runtime: Runtime, delivery: Stored, event: ProcessorEvent, now: datetime) -> Step:
     attempt = await _attempt(delivery, event)
     if isinstance(attempt, End):
         return _ends(attempt)
-    outcomes = await _outcomes(runtime, adapter, delivery, attempt, event)
+    outcomes = await _outcomes(runtime, attempt, event)
     return partial(_store, delivery.account, attempt["id"], outcomes, now)
 
 
-async def _settled(
-    runtime: Runtime, adapter: ProcessorAdapter, delivery: Stored, event: ProcessorEvent, now: datetime
-) -> Step:
+async def _settled(runtime: Runtime, delivery: Stored, event: ProcessorEvent, now: datetime) -> Step:
     """It may be quicker than the notice of the success, which it proves then."""
     attempt = await _attempt(delivery, event)
     if isinstance(attempt, End):
         return _ends(attempt)
     outcomes: Sequence[ChargeOutcome] = ()
     if AttemptState(attempt["state"]) in UNRESOLVED | FAILED:
-        outcomes = await _outcomes(runtime, adapter, delivery, attempt, event)
+        outcomes = await _outcomes(runtime, attempt, event)
         if not isinstance(outcomes[0], Succeeded):
             raise LookupInconclusiveError("the processor calls a charge settled that it does not show as a success")
     return partial(_store_settled, delivery.account, attempt["id"], outcomes, event.occurred_at, now)
@@ -251,21 +247,12 @@ async def _store_settled(
     return DONE if is_new or outcomes else ignored("its money is known to be settled, or was taken back since")
 
 
-async def _outcomes(
-    runtime: Runtime, adapter: ProcessorAdapter, delivery: Stored, attempt: asyncpg.Record, event: ProcessorEvent
-) -> Sequence[ChargeOutcome]:
+async def _outcomes(runtime: Runtime, attempt: asyncpg.Record, event: ProcessorEvent) -> Sequence[ChargeOutcome]:
     """How the charge stands: as the event says, or else as the processor does when asked."""
-    found = Found(event.outcome) if event.outcome else await _looked_up(runtime, adapter, attempt, event)
-    return [await without_token(runtime, delivery.account, attempt["payment_method"], o) for o in all_of(found)]
-
-
-async def _looked_up(
-    runtime: Runtime, adapter: ProcessorAdapter, attempt: asyncpg.Record, event: ProcessorEvent
-) -> Found:
-    query = await query_of(runtime, attempt, event.processor_id)
-    match await adapter.lookup_charge(query):
+    told = await shown(runtime, attempt, Found(event.outcome)) if event.outcome else None
+    match told or await look_up(runtime, attempt, event.processor_id):
         case Found() as found:
-            return found
+            return all_of(found)
         case NotFound():
             raise LookupInconclusiveError("the processor does not show the charge that it tells of")
         case failed:

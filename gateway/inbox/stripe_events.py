@@ -15,14 +15,14 @@ from db.poke import Kind
 from gateway.billing import invoices
 from gateway.billing.errors import StripeRefusedError
 from gateway.billing.shapes import InvoiceShape, PaymentIntentShape, is_echo
-from gateway.collect.cases import open_case
 from gateway.collect.unsettled import unsettled
-from gateway.domain.actions import CaseKind
+from gateway.domain.case_kinds import CaseKind
 from gateway.inbox import table
 from gateway.inbox.deliveries import DONE, End, Stored, ignored, parked
 from gateway.inbox.envelope import UNREADABLE
 from gateway.inbox.table import Fetch, Ignore, Named, Payment, Touch, Unreadable
 from gateway.runtime import Runtime
+from gateway.turns.cases import open_case
 
 ECHO = "echo"
 

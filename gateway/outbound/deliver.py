@@ -23,11 +23,11 @@ from db.engine import DB
 from db.states import EventDeliveryState
 from gateway.accounts.webhook_endpoints import signing_secrets
 from gateway.clock import business_now
-from gateway.collect.cases import open_case
-from gateway.domain.actions import CaseKind
+from gateway.domain.case_kinds import CaseKind
 from gateway.outbound.body import COLUMNS, event, signed
 from gateway.outbound.post import TIMEOUT_S, Answer, Poster
 from gateway.runtime import Runtime
+from gateway.turns.cases import open_case
 
 log = structlog.get_logger()
 

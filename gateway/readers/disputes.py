@@ -10,10 +10,11 @@ import msgspec
 from db import sql
 from db.states import DisputeState
 from gateway.accounts.errors import NotThereError
+from gateway.readers.credit_notes import CreditNoteBody, shown_note
 from gateway.readers.pages import DEFAULT, Page, listed, page, unix
-from gateway.readers.refunds import CreditNoteBody, shown_note
+from gateway.returns.dispute_view import own_note
 
-SELECT: Final = """
+SELECT: Final = f"""
     select t.*, c.name as connection_name, nullif(i.customer, '') as customer,
         coalesce((select sum(case m.kind when 'dispute_withdrawn' then m.amount else -m.amount end)
                   from tollbridge.movement m
@@ -21,12 +22,11 @@ SELECT: Final = """
                     and m.kind in ('dispute_withdrawn', 'dispute_returned')), 0)::bigint as gone,
         array(select n from tollbridge.credit_note n
               where n.account = t.account and n.invoice = t.invoice
-                and (n.id = t.credit_note or n.origin = 'dispute'
-                     and (n.subject = t.id or starts_with(n.subject, t.id || '.')))
+                and {own_note("t")}
               order by n.created_at, n.id) as notes
     from tollbridge.dispute t join tollbridge.connection c on c.id = t.connection
     join tollbridge.invoice i on i.account = t.account and i.id = t.invoice
-"""
+"""  # noqa: S608 (a constant of ours)
 
 
 class DisputeBody(msgspec.Struct, frozen=True):

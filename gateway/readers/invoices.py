@@ -18,13 +18,14 @@ from db.states import (
 )
 from gateway.accounts.errors import NotThereError
 from gateway.billing.invoice_detail import InvoiceDetailShape
-from gateway.readers import attempts, cases, refunds
+from gateway.readers import attempts, cases, credit_notes, refunds
 from gateway.readers.attempts import AttemptBody
 from gateway.readers.cases import CaseBody
+from gateway.readers.credit_notes import CreditNoteBody
 from gateway.readers.disputes import DisputeBody, disputes_of
 from gateway.readers.pages import DEFAULT, Page, listed, page, unix
 from gateway.readers.plans import PlanBody, plan_of
-from gateway.readers.refunds import CreditNoteBody, RefundBody
+from gateway.readers.refunds import RefundBody
 
 SELECT: Final = """
     select t.*, a.livemode, a.stripe_account, p.object as pause_of, p.reason as pause_reason, p.paused_by, p.paused_at,
@@ -196,7 +197,7 @@ async def find_invoice(account: str, invoice: str) -> InvoiceDetail:
     row = await sql.row(f"{SELECT} where t.account = $1 and t.id = $2", account, invoice)
     if row is None:
         raise NotThereError("invoice", invoice)
-    back, notes = await refunds.of_invoice(account, invoice)
+    back, notes = await refunds.of_invoice(account, invoice), await credit_notes.of_invoice(account, invoice)
     return InvoiceDetail(
         **_fields(row),
         remainder_of=row["remainder_of"],

@@ -15,7 +15,7 @@ from gateway.readers.about import about
 from gateway.readers.pages import Page, listed, page, unix
 from processors.values import Card
 
-METHODS: Final = """
+METHODS: Final = f"""
     select t.id, t.customer, t.card, t.status, t.stopped_reason, t.created_at, t.revoke_asked_at,
         c.name as connection_name, c.adapter,
         case when t.status <> 'revoked' then (
@@ -26,9 +26,9 @@ METHODS: Final = """
                 where p.account = t.account and p.customer = t.customer and p.status = 'active' and n.enabled
                 order by p.position, p.created_at limit 1) as first,
         exists (select 1 from tollbridge.attempt a where a.account = t.account and a.payment_method = t.id
-                and a.state in ('sending', 'pending', 'requires_action', 'unknown')) as in_use
+                and a.state in {sql.UNRESOLVED_STATES}) as in_use
     from tollbridge.payment_method t join tollbridge.connection c on c.id = t.connection
-"""
+"""  # noqa: S608 (a constant of ours)
 
 
 class PaymentMethodBody(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Refunds and credit notes as they are shown: by the API, the CLI, and whoever else reads them."""
+"""Refunds as they are shown: by the API, the CLI, and whoever else reads them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import msgspec
 from db import sql
 from db.states import RefundOrigin, RefundPartState, RefundState
 from gateway.accounts.errors import NotThereError
+from gateway.readers.credit_notes import CreditNoteBody, shown_note
 from gateway.readers.pages import DEFAULT, Page, listed, page, unix
 
 SELECT: Final = """
@@ -22,7 +23,6 @@ SELECT: Final = """
         (select n from tollbridge.credit_note n where n.account = t.account and n.id = t.credit_note) as noted
     from tollbridge.refund t
 """
-NOTES: Final = "select t.* from tollbridge.credit_note t"
 
 
 class PartBody(msgspec.Struct, frozen=True):
@@ -41,26 +41,6 @@ class PartBody(msgspec.Struct, frozen=True):
     code: str
     message: str
     external: bool
-
-
-class CreditNoteBody(msgspec.Struct, frozen=True):
-    """A credit note at Stripe, or one that is about to be made there. `out_of_band`: what the payer has back outside
-    Stripe; without any, nothing was returned to the payer."""
-
-    id: str
-    invoice: str
-    stripe_id: str | None
-    number: str
-    origin: str
-    state: str
-    amount: int
-    out_of_band: int
-    currency: str
-    reason: str
-    memo: str
-    message: str
-    issued: int | None
-    object: Literal["credit_note"] = "credit_note"
 
 
 class RefundBody(msgspec.Struct, frozen=True):
@@ -96,12 +76,12 @@ async def find_refunds(
     state: RefundState | None = None,
     *,
     invoice: str = "",
+    credit_note: str = "",
     limit: int = DEFAULT,
     starting_after: str = "",
-    **where: str,
 ) -> Page[RefundBody]:
     """A page of an account's refunds, wherever they began."""
-    wanted = {"state": state, "invoice": invoice, **where}
+    wanted = {"state": state, "invoice": invoice, "credit_note": credit_note}
     found = await page(account, SELECT, "created_at", wanted, limit=limit, starting_after=starting_after)
     return listed(*found, shown_refund)
 
@@ -114,21 +94,10 @@ async def find_refund(account: str, refund: str) -> RefundBody:
     return shown_refund(row)
 
 
-async def find_notes(
-    account: str, *, invoice: str = "", limit: int = DEFAULT, starting_after: str = ""
-) -> Page[CreditNoteBody]:
-    """A page of the credit notes on invoices that are collected here: ours, and those made in Stripe."""
-    wanted = {"invoice": invoice}
-    found = await page(account, NOTES, "created_at", wanted, limit=limit, starting_after=starting_after)
-    return listed(*found, shown_note)
-
-
-async def of_invoice(account: str, invoice: str) -> tuple[list[RefundBody], list[CreditNoteBody]]:
-    """All refunds and credit notes of an invoice, oldest first."""
+async def of_invoice(account: str, invoice: str) -> list[RefundBody]:
+    """All refunds of an invoice, oldest first."""
     which = "where t.account = $1 and t.invoice = $2 order by t.created_at, t.id"
-    refunds = await sql.rows(f"{SELECT} {which}", account, invoice)
-    notes = await sql.rows(f"{NOTES} {which}", account, invoice)
-    return [shown_refund(row) for row in refunds], [shown_note(row) for row in notes]
+    return [shown_refund(row) for row in await sql.rows(f"{SELECT} {which}", account, invoice)]
 
 
 def shown_refund(row: asyncpg.Record) -> RefundBody:
@@ -152,23 +121,4 @@ def shown_refund(row: asyncpg.Record) -> RefundBody:
         message=row["message"],
         created=unix(row["created_at"]),
         resolved=unix(row["resolved_at"]),
-    )
-
-
-def shown_note(row: asyncpg.Record) -> CreditNoteBody:
-    """A row of `credit_note`."""
-    return CreditNoteBody(
-        id=row["id"],
-        invoice=row["invoice"],
-        stripe_id=row["stripe_id"],
-        number=row["number"],
-        origin=row["origin"],
-        state=row["state"],
-        amount=row["amount"],
-        out_of_band=row["out_of_band"],
-        currency=row["currency"],
-        reason=row["reason"],
-        memo=row["memo"],
-        message=row["error"],
-        issued=unix(row["issued_at"]),
     )

@@ -22,10 +22,7 @@ from gateway.billing import lists
 from gateway.billing.client import StripeClient
 from gateway.billing.errors import StripeError, StripeNotSentError, StripeRefusedError
 from gateway.billing.pace import Lane, in_lane
-from gateway.collect.cases import open_case
-from gateway.collect.charge import total_timeout_s
-from gateway.collect.turn import CLAIM_MARGIN_S, FAILURES_TO_CASE
-from gateway.domain.actions import CaseKind
+from gateway.domain.case_kinds import CaseKind
 from gateway.logs import told
 from gateway.reconcile import cursor as cursors
 from gateway.reconcile.cursor import Cursor, LostError
@@ -38,6 +35,9 @@ from gateway.reconcile.objects import (
 )
 from gateway.reconcile.walks import OVERLAP, window
 from gateway.runtime import Runtime
+from gateway.turns.calls import total_timeout_s, within
+from gateway.turns.cases import open_case
+from gateway.turns.turn import CLAIM_MARGIN_S, FAILURES_TO_CASE
 from processors.errors import CallError, NotSentError, RefusedError
 from processors.values import ProcessorEvent
 
@@ -164,8 +164,7 @@ async def _objects(stripe: StripeClient, cursor: Cursor, now: datetime) -> tuple
 
 async def _polled(runtime: Runtime, cursor: Cursor, inbox: Inbox) -> tuple[str, Take]:
     adapter = await runtime.connections.adapter(cursor.account, cursor.connection)
-    async with asyncio.timeout(total_timeout_s(runtime, adapter)):
-        polled = await adapter.poll(cursor.done_to - OVERLAP, cursor.page_after)
+    polled = await within(adapter.poll(cursor.done_to - OVERLAP, cursor.page_after), total_timeout_s(runtime, adapter))
     return polled.cursor, lambda: inbox.polled(cursor.account, cursor.connection, polled.events)
 
 

@@ -13,7 +13,7 @@ from db.states import SETTLED, Walk
 from gateway.billing.credit_notes import CreditNoteShape
 from gateway.billing.shapes import InvoiceShape, SubscriptionShape, invoice_digest, is_echo
 from gateway.billing.subscriptions import GONE
-from gateway.returns.listed import store_listed
+from gateway.returns.listed_notes import store_listed
 
 KNOWN: Final = "select id, digest from tollbridge.{} where account = $1 and id = any($2) order by id for no key update"
 LISTED: Final = "update tollbridge.{} set listed_at = $3 where account = $1 and id = any($2)"

@@ -13,12 +13,10 @@ from db import cases, poke, sql
 from db.engine import DB
 from db.poke import Claim, Kind, WakeUp
 from db.states import CreditNoteOrigin, RefundOrigin, RefundState
-from gateway.billing.errors import StripeRefusedError
 from gateway.billing.pace import Lane, in_lane
 from gateway.clock import business_now
-from gateway.collect.cases import open_case
-from gateway.collect.turn import CLAIM_MARGIN_S, take_turn
-from gateway.domain.actions import CaseKind, OpenCase, WaitUntil
+from gateway.domain.actions import OpenCase, WaitUntil
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.noting import DrawUpNote, FindNote, IssueNote
 from gateway.domain.refund_view import RefundView
 from gateway.domain.refunds import (
@@ -38,10 +36,12 @@ from gateway.domain.refunds import (
 )
 from gateway.returns import execute, notes, taking
 from gateway.returns.asking import ask_for_disputes
-from gateway.returns.drawing import LineCredit, Wanted, draw_up
+from gateway.returns.drawing import Drawn, LineCredit, Wanted
 from gateway.returns.spreading import lock_captures, spread_over_captures
-from gateway.returns.view import refund_row, seen
+from gateway.returns.view import VIEW, seen
 from gateway.runtime import Runtime
+from gateway.turns.cases import open_case
+from gateway.turns.turn import CLAIM_MARGIN_S, held, take_turn
 
 log = structlog.get_logger()
 
@@ -62,6 +62,7 @@ NOT_WANTED: Final = """
     update tollbridge.credit_note set state = 'refused', error = 'its refund was not made'
     where account = $1 and id = $2 and state = 'wanted'
 """
+WANTS_NONE: Final = "update tollbridge.refund set wants_note = false where account = $1 and id = $2"
 LINK: Final = "update tollbridge.refund set credit_note = $3 where account = $1 and id = $2 and credit_note is null"
 FINAL: Final = frozenset({RefundState.SUCCEEDED, RefundState.RECORDED, RefundState.FAILED, RefundState.REFUSED})
 
@@ -71,12 +72,8 @@ async def advance_refund(runtime: Runtime, wake_up: WakeUp) -> None:
     hold_s = runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S
 
     async def go_round(claim: Claim) -> bool:
-        async with DB.transaction():
-            await poke.hold(claim, hold_s)
-            row = await refund_row(claim.account, claim.id)
-        assert row is not None, "a claimed refund exists"
-        now = await business_now()
-        view = seen(row)
+        row = await held(claim, hold_s, VIEW)
+        now, view = await business_now(), seen(row)
         await _store_state(claim, view, row["invoice"], now)
         action = decide_refund(view, now)
         log.debug("step", refund=claim.id, action=type(action).__name__)
@@ -143,30 +140,24 @@ async def _draw_up(runtime: Runtime, claim: Claim, row: asyncpg.Record, amount: 
     if amount != row["amount"]:
         lines = ()
     wanted = Wanted(row["invoice"], amount, lines=lines, reason=row["reason"], memo=row["memo"])
-    try:
-        drawn = await draw_up(await runtime.stripe(claim.account), wanted)
-    except StripeRefusedError as error:
-        async with DB.transaction():
-            message = sql.storable(str(error), 500)
-            # Parts are locked before their refund, as by whoever stores an outcome.
-            await sql.rows(REFUSE_PARTS, claim.account, claim.id, "credit_note_refused", message, now)
-            await poke.hold(claim, CLAIM_MARGIN_S)
-            await sql.rows(REFUSE, claim.account, claim.id, claim.holder, "credit_note_refused", message)
-            if row["origin"] == RefundOrigin.PROCESSOR or any(p["state"] == "succeeded" for p in row["parts"]):
-                kind = CaseKind.CREDIT_NOTE_REFUSED
-                await open_case(claim.account, kind, claim.id, message, now, invoice=row["invoice"])
-                await sql.rows(
-                    "update tollbridge.refund set wants_note = false where account = $1 and id = $2",
-                    claim.account,
-                    claim.id,
-                )
+    subject = notes.Subject(CreditNoteOrigin.REFUND, claim.id, row["currency"])
+
+    async def link(note: str, _drawn: Drawn) -> None:
+        await sql.rows(LINK, claim.account, claim.id, note)
+
+    refusal = await notes.draw_and_want(runtime, claim, wanted, subject, now, link)
+    if refusal is None:
         return
     async with DB.transaction():
+        message = sql.storable(str(refusal), 500)
+        # Parts are locked before their refund, as by whoever stores an outcome.
+        await sql.rows(REFUSE_PARTS, claim.account, claim.id, "credit_note_refused", message, now)
         await poke.hold(claim, CLAIM_MARGIN_S)
-        note = await notes.want(
-            claim.account, row["invoice"], CreditNoteOrigin.REFUND, claim.id, row["currency"], drawn, now
-        )
-        await sql.rows(LINK, claim.account, claim.id, note)
+        await sql.rows(REFUSE, claim.account, claim.id, claim.holder, "credit_note_refused", message)
+        if row["origin"] == RefundOrigin.PROCESSOR or any(p["state"] == "succeeded" for p in row["parts"]):
+            kind = CaseKind.CREDIT_NOTE_REFUSED
+            await open_case(claim.account, kind, claim.id, message, now, invoice=row["invoice"])
+            await sql.rows(WANTS_NONE, claim.account, claim.id)
 
 
 async def _store_state(claim: Claim, view: RefundView, invoice: str, now: datetime) -> None:

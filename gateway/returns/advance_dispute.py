@@ -13,26 +13,26 @@ from db.engine import DB
 from db.outbox import Announcement
 from db.poke import Claim, WakeUp
 from db.states import CreditNoteOrigin
-from gateway.billing.errors import StripeRefusedError
 from gateway.billing.pace import Lane, in_lane
 from gateway.clock import business_now
-from gateway.collect.cases import open_case
-from gateway.collect.turn import CLAIM_MARGIN_S, take_turn
-from gateway.domain.actions import CaseKind, OpenCase, WaitUntil
+from gateway.domain.actions import OpenCase, WaitUntil
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.dispute_news import dispute_data, dispute_news
 from gateway.domain.dispute_view import DisputeView
 from gateway.domain.disputes import DisputeAction, credit_reason, decide_dispute, outdated
 from gateway.domain.noting import DrawUpNote, FindNote, IssueNote
 from gateway.returns import notes
-from gateway.returns.dispute_view import dispute_row, seen
-from gateway.returns.drawing import Wanted, draw_up
+from gateway.returns.dispute_view import VIEW, seen
+from gateway.returns.drawing import Drawn, Wanted
 from gateway.returns.retrying import NOTE_REFUSED
+from gateway.returns.taking import link_dispute
 from gateway.runtime import Runtime
+from gateway.turns.cases import open_case
+from gateway.turns.turn import CLAIM_MARGIN_S, held, take_turn
 
 log = structlog.get_logger()
 
 MOST_ROUNDS: Final = 15
-LINK: Final = "update tollbridge.dispute set credit_note = $3 where account = $1 and id = $2"
 FAILED: Final = "update tollbridge.dispute set failure = $3 where account = $1 and id = $2"
 
 
@@ -41,12 +41,8 @@ async def advance_dispute(runtime: Runtime, wake_up: WakeUp) -> None:
     hold_s = runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S
 
     async def go_round(claim: Claim) -> bool:
-        async with DB.transaction():
-            await poke.hold(claim, hold_s)
-            row = await dispute_row(claim.account, claim.id)
-        assert row is not None, "a claimed dispute exists"
-        now = await business_now()
-        view = seen(row)
+        row = await held(claim, hold_s, VIEW)
+        now, view = await business_now(), seen(row)
         action = decide_dispute(view, now)
         log.debug("step", dispute=claim.id, action=type(action).__name__)
         if isinstance(action, WaitUntil):
@@ -83,22 +79,21 @@ async def _step(
 async def _draw_up(runtime: Runtime, claim: Claim, view: DisputeView, row: asyncpg.Record, now: datetime) -> None:
     """The money is gone already, so where Stripe's preview refuses, a human is asked."""
     wanted = Wanted(row["invoice"], view.to_credit, reason=credit_reason(view.reason))
-    try:
-        drawn = await draw_up(await runtime.stripe(claim.account), wanted)
-    except StripeRefusedError as error:
-        async with DB.transaction():
-            await poke.hold(claim, CLAIM_MARGIN_S)
-            await sql.rows(FAILED, claim.account, claim.id, NOTE_REFUSED)
-            kind, reason = CaseKind.CREDIT_NOTE_REFUSED, sql.storable(str(error), 500)
-            await open_case(claim.account, kind, claim.id, reason, now, invoice=row["invoice"])
-        return
     # Another loss after a first one that is credited is another note.
-    subject = claim.id if not row["notes"] else f"{claim.id}.{row['notes'] + 1}"
+    name = claim.id if not row["notes"] else f"{claim.id}.{row['notes'] + 1}"
+    subject = notes.Subject(CreditNoteOrigin.DISPUTE, name, row["currency"])
+
+    async def link(note: str, _drawn: Drawn) -> None:
+        await link_dispute(claim.account, claim.id, note)
+
+    refusal = await notes.draw_and_want(runtime, claim, wanted, subject, now, link)
+    if refusal is None:
+        return
     async with DB.transaction():
         await poke.hold(claim, CLAIM_MARGIN_S)
-        origin, currency = CreditNoteOrigin.DISPUTE, row["currency"]
-        note = await notes.want(claim.account, row["invoice"], origin, subject, currency, drawn, now)
-        await sql.rows(LINK, claim.account, claim.id, note)
+        await sql.rows(FAILED, claim.account, claim.id, NOTE_REFUSED)
+        kind, reason = CaseKind.CREDIT_NOTE_REFUSED, sql.storable(str(refusal), 500)
+        await open_case(claim.account, kind, claim.id, reason, now, invoice=row["invoice"])
 
 
 async def _rest(claim: Claim, view: DisputeView, row: asyncpg.Record, action: WaitUntil, now: datetime) -> bool:

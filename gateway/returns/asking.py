@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -13,10 +12,10 @@ import structlog
 from db import poke, sql
 from db.engine import DB
 from db.poke import Claim
-from gateway.collect.charge import total_timeout_s
-from gateway.collect.turn import CLAIM_MARGIN_S
-from gateway.returns.disputing import DisputeMismatchError, store_dispute
+from gateway.returns.told_dispute import DisputeMismatchError, store_dispute
 from gateway.runtime import Runtime
+from gateway.turns.calls import total_timeout_s, within
+from gateway.turns.turn import CLAIM_MARGIN_S
 from processors.errors import CallError, MoneyError
 from processors.interface import ProcessorAdapter
 from processors.values import ProcessorEvent
@@ -61,13 +60,12 @@ async def _told(
         for _ in range(MOST_PAGES):
             async with DB.transaction():
                 await poke.hold(claim, timeout_s + CLAIM_MARGIN_S)
-            async with asyncio.timeout(timeout_s):
-                page = await adapter.poll(now - SINCE, cursor)
+            page = await within(adapter.poll(now - SINCE, cursor), timeout_s)
             found += [one for one in page.events if one.dispute and one.dispute.charge_id in capture["charges"]]
             cursor = page.cursor
             if not cursor:
                 break
-    except (CallError, MoneyError, TimeoutError) as error:
+    except (CallError, MoneyError) as error:
         log.warning("disputes_not_asked", account=claim.account, error=type(error).__name__)
     return found
 

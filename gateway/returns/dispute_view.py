@@ -1,4 +1,4 @@
-"""The view of a dispute, read in one statement."""
+"""The view of a dispute, read in one statement over account and id."""
 
 from __future__ import annotations
 
@@ -6,15 +6,21 @@ from typing import Final
 
 import asyncpg
 
-from db import sql
 from db.states import CreditNoteState, DisputeState, known
 from gateway.domain.dispute_view import DisputeView
-from gateway.domain.refund_view import NoteView
+from gateway.returns.view import note_of
+
+
+def own_note(dispute: str) -> str:
+    """The condition by which a credit note `n` is that of a dispute, the row of this name in a statement."""
+    subject = f"n.subject = {dispute}.id or starts_with(n.subject, {dispute}.id || '.')"
+    return f"(n.origin = 'dispute' and ({subject}) or n.id = {dispute}.credit_note)"
+
 
 # What the invoice's money is spoken for by others: refunds count with what they return or are about to, those that wait
 # (for approval, or for a dispute's end) with nothing; notes made in Stripe count where no living refund stands behind
 # them. `gone` of every dispute of the capture, its own among them, is what its moves come to.
-VIEW: Final = """
+VIEW: Final = f"""
     with d as (
         select * from tollbridge.dispute where account = $1 and id = $2
     ), others as (
@@ -37,8 +43,7 @@ VIEW: Final = """
         where r.origin <> 'surplus'
           and not exists (select 1 from tollbridge.attempt t where t.id = r.attempt and t.surplus)
     ), notes as (
-        select n.*, n.origin = 'dispute' and (n.subject = d.id or starts_with(n.subject, d.id || '.'))
-                    or n.id = d.credit_note as own
+        select n.*, {own_note("d")} as own
         from tollbridge.credit_note n join d on n.account = d.account and n.invoice = d.invoice
     )
     select d.*, i.status as invoice_status, i.customer, i.subscription, t.surplus,
@@ -68,6 +73,7 @@ VIEW: Final = """
                       from tollbridge.movement m where m.attempt = d.attempt
                         and m.kind in ('capture', 'capture_reversed', 'capture_reinstated')), 0), 0)::bigint as over,
         n.state as note_state, n.amount as note_amount, n.tries as note_tries, n.sent_at as note_sent_at,
+        coalesce(n.stripe_id, '') as note_stripe_id,
         array(select c.kind from tollbridge.review_case c
               where c.account = d.account and c.subject in (d.id, d.attempt) and c.state = 'open') as open_cases,
         array(select c.kind from tollbridge.review_case c
@@ -81,16 +87,12 @@ VIEW: Final = """
     join tollbridge.invoice i on i.account = d.account and i.id = d.invoice
     join tollbridge.attempt t on t.id = d.attempt
     left join tollbridge.credit_note n on n.account = d.account and n.id = d.credit_note
-"""
-
-
-async def dispute_row(account: str, dispute: str) -> asyncpg.Record | None:
-    """Everything about a dispute; None where there is none."""
-    return await sql.row(VIEW, account, dispute)
+"""  # noqa: S608 (a constant of ours)
 
 
 def seen(row: asyncpg.Record) -> DisputeView:
-    """The row as a view."""
+    """The row as a view. Its note is one that is being made: one that stands, or was voided, is over."""
+    note = note_of(row)
     return DisputeView(
         id=row["id"],
         processor_id=row["processor_id"],
@@ -109,7 +111,7 @@ def seen(row: asyncpg.Record) -> DisputeView:
         room=row["room"],
         credited=row["credited"],
         voided=row["voided"],
-        note=_note(row),
+        note=None if note is None or note.state in (CreditNoteState.ISSUED, CreditNoteState.VOID) else note,
         failure=row["failure"],
         refund_open=row["refund_open"],
         refunded=tuple(row["refunded"]),
@@ -119,11 +121,3 @@ def seen(row: asyncpg.Record) -> DisputeView:
         answered_cases=frozenset(row["answered_cases"]),
         announced=frozenset(row["announced"]),
     )
-
-
-def _note(row: asyncpg.Record) -> NoteView | None:
-    """The note that is being made: one that stands, or was voided, is over."""
-    if row["note_state"] in (None, CreditNoteState.ISSUED, CreditNoteState.VOID):
-        return None
-    state = known(CreditNoteState, row["note_state"])
-    return NoteView(row["credit_note"], state, row["note_amount"], row["note_tries"], row["note_sent_at"])

@@ -1,8 +1,7 @@
-"""The refund at the processor: intent committed, bytes sent once under a total time-out, outcome stored."""
+"""The refund at the processor: intent committed, bytes sent once, outcome stored."""
 
 from __future__ import annotations
 
-import asyncio
 import time
 from datetime import datetime
 from typing import Final
@@ -12,24 +11,22 @@ import msgspec
 
 from db import poke, sql
 from db.engine import DB
-from db.errors import TransactionMisuseError
 from db.poke import Claim
 from gateway.clock import business_now
-from gateway.collect.charge import total_timeout_s
-from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.domain.refunds import PartUnknown, RefusePart, ResolvePart, SendPart
-from gateway.returns.parts import looked, store_part_outcome
+from gateway.domain.resending import visible_from
+from gateway.returns.outcomes import looked, store_part_outcome
 from gateway.runtime import Runtime
+from gateway.turns.calls import ask, send, total_timeout_s
+from gateway.turns.turn import CLAIM_MARGIN_S
 from processors.errors import MoneyError, RefusedError
 from processors.interface import ProcessorAdapter
 from processors.money import Money
 from processors.outcome import (
-    LookupFailed,
     NotFound,
     NotSent,
     RefundFound,
     RefundLookupOutcome,
-    RefundOutcome,
     Unknown,
 )
 from processors.values import PreparedCall, RefundQuery, RefundRequest
@@ -84,11 +81,8 @@ async def send_part(runtime: Runtime, claim: Claim, action: SendPart, poked: int
             return
         if await sql.row(SENDING, claim.account, action.part, sealed, now) is None:
             return
-    outcome: RefundOutcome = NotSent("the worker was held up before the call")
-    if time.monotonic() - began < CLAIM_MARGIN_S / 2:
-        outcome = await _send(adapter, call, timeout_s)
-    late = time.monotonic() - began > timeout_s + CLAIM_MARGIN_S / 2
-    await store_part_outcome(claim.account, action.part, outcome, await business_now(), wake=late)
+    sent = await send(began, lambda: adapter.refund(call), timeout_s)
+    await store_part_outcome(claim.account, action.part, sent.outcome, await business_now(), wake=sent.late)
 
 
 async def resolve_part(runtime: Runtime, claim: Claim, action: ResolvePart, now: datetime) -> None:
@@ -102,11 +96,13 @@ async def resolve_part(runtime: Runtime, claim: Claim, action: ResolvePart, now:
         await poke.hold(claim, timeout_s + CLAIM_MARGIN_S)
     if action.replay:
         plain = runtime.keyring.decrypt(row["request"], **TABLE, row=action.part)
-        outcome = await _send(adapter, msgspec.json.decode(plain, type=PreparedCall), timeout_s)
-        await store_part_outcome(claim.account, action.part, outcome, await business_now(), wake=False)
+        call = msgspec.json.decode(plain, type=PreparedCall)
+        sent = await send(time.monotonic(), lambda: adapter.refund(call), timeout_s)
+        await store_part_outcome(claim.account, action.part, sent.outcome, await business_now(), wake=False)
         return
     query = RefundQuery("" if row["is_external"] else row["reference"], row["charge_id"], row["processor_id"] or "")
-    await _store_lookup(claim, row, adapter, await _ask(adapter, query, timeout_s), await business_now())
+    found = await ask(adapter.lookup_refund(query), timeout_s)
+    await _store_lookup(claim, row, adapter, found, await business_now())
 
 
 async def refuse_part(claim: Claim, action: RefusePart, now: datetime, message: str = "") -> None:
@@ -131,9 +127,8 @@ async def _returned_before(row: asyncpg.Record) -> Money:
 async def _store_lookup(
     claim: Claim, row: asyncpg.Record, adapter: ProcessorAdapter, found: RefundLookupOutcome, now: datetime
 ) -> None:
-    capabilities = adapter.capabilities
     last_sent = row["resent_at"] or row["sent_at"] or row["created_at"]
-    visible = now - last_sent > capabilities.call_timeout + capabilities.lookup_lag
+    visible = now > visible_from(adapter.capabilities, last_sent)
     match found:
         case RefundFound(outcome=outcome):
             await store_part_outcome(claim.account, row["id"], outcome, now, wake=False, proven=True)
@@ -142,27 +137,6 @@ async def _store_lookup(
             await store_part_outcome(claim.account, row["id"], gone, now, wake=False, proven=True)
         case _:
             await looked(claim.account, row["id"], now, saw_nothing=isinstance(found, NotFound))
-
-
-async def _send(adapter: ProcessorAdapter, call: PreparedCall, timeout_s: float) -> RefundOutcome:
-    """Send once, under a total time-out beyond the adapter's own. An adapter that raises has an unknown outcome."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            return await adapter.refund(call)
-    except TimeoutError:
-        return Unknown(f"no answer within {timeout_s:g} s")
-    except TransactionMisuseError:
-        raise
-    except Exception as error:  # a fault of the adapter's must not look like "nothing happened"
-        return Unknown(f"the adapter failed: {type(error).__name__}")
-
-
-async def _ask(adapter: ProcessorAdapter, query: RefundQuery, timeout_s: float) -> RefundLookupOutcome:
-    try:
-        async with asyncio.timeout(timeout_s):
-            return await adapter.lookup_refund(query)
-    except TimeoutError:
-        return LookupFailed(f"no answer within {timeout_s:g} s")
 
 
 async def _part(claim: Claim, part: str) -> asyncpg.Record:

@@ -6,7 +6,7 @@ key is dead after a day, or answers a stored error for ever: so the invoice's no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -17,17 +17,17 @@ from db import poke, sql
 from db.engine import DB
 from db.ids import derived_key, new_id
 from db.poke import Claim
-from db.states import CreditNoteOrigin
+from db.states import CreditNoteOrigin, CreditNoteState
 from gateway.billing import credit_notes
 from gateway.billing.client import StripeClient
 from gateway.billing.credit_notes import NOTE_KEY, CreditNoteShape
 from gateway.billing.errors import StripeNotSentError, StripeRefusedError, StripeUnknownError
 from gateway.clock import business_now
-from gateway.collect.turn import CLAIM_MARGIN_S
-from gateway.returns.drawing import Drawn
-from gateway.returns.listed import store_listed
+from gateway.returns.drawing import Drawn, Wanted, draw_up
+from gateway.returns.listed_notes import store_listed
 from gateway.returns.standing import stands
 from gateway.runtime import Runtime
+from gateway.turns.turn import CLAIM_MARGIN_S
 
 INSERT: Final = """
     insert into tollbridge.credit_note (id, account, invoice, origin, subject, state, amount, out_of_band, currency,
@@ -62,21 +62,48 @@ STRAYS: Final = """
 """
 
 
-async def want(
-    account: str, invoice: str, origin: CreditNoteOrigin, subject: str, currency: str, drawn: Drawn, now: datetime
-) -> str:
-    """Store a note that is drawn up, in the caller's transaction; its id. The same subject again is the same note."""
+class Subject(msgspec.Struct, frozen=True):
+    """What a note of ours is for. The same one again is the same note."""
+
+    origin: CreditNoteOrigin
+    name: str
+    currency: str
+
+
+async def draw_and_want(
+    runtime: Runtime,
+    claim: Claim,
+    wanted: Wanted,
+    subject: Subject,
+    now: datetime,
+    link: Callable[[str, Drawn], Awaitable[object]],
+) -> StripeRefusedError | None:
+    """Draw a note up and store it; why not, where Stripe's preview takes none.
+
+    `link` ties the note's id to what it is for, in the transaction that stores it.
+    """
+    try:
+        drawn = await draw_up(await runtime.stripe(claim.account), wanted)
+    except StripeRefusedError as error:
+        return error
+    async with DB.transaction():
+        await poke.hold(claim, CLAIM_MARGIN_S)
+        await link(await _want(claim.account, wanted.invoice, subject, drawn, now), drawn)
+    return None
+
+
+async def _want(account: str, invoice: str, subject: Subject, drawn: Drawn, now: datetime) -> str:
     params, note = drawn.params, new_id("crn")
     found = await sql.value(
         INSERT,
         note,
         account,
         invoice,
-        origin,
-        subject,
+        subject.origin,
+        subject.name,
         drawn.preview.total,
         params.get("out_of_band_amount", 0),
-        currency,
+        subject.currency,
         params.get("reason", ""),
         params.get("memo", ""),
         msgspec.json.encode(params).decode(),
@@ -86,8 +113,8 @@ async def want(
         found = await sql.value(
             "select id from tollbridge.credit_note where account = $1 and origin = $2 and subject = $3",
             account,
-            origin,
-            subject,
+            subject.origin,
+            subject.name,
         )
     return str(found)
 
@@ -118,12 +145,12 @@ async def issue(runtime: Runtime, claim: Claim, note: str, amount: int, now: dat
         made = made or await credit_notes.create(stripe, params, key)
     except StripeRefusedError as error:
         # A repeat may be refused because the first try has made it: it is looked for then.
-        await _end(claim, note, "refused" if tries % 2 else "unknown", str(error))
+        await _end(claim, note, CreditNoteState.REFUSED if tries % 2 else CreditNoteState.UNKNOWN, str(error))
     except StripeNotSentError:
-        await sql.rows(END, claim.account, note, "wanted" if tries % 2 else "unknown", "")
+        await _end(claim, note, CreditNoteState.WANTED if tries % 2 else CreditNoteState.UNKNOWN, "")
         raise
     except StripeUnknownError as error:
-        await _end(claim, note, "unknown", str(error))
+        await _end(claim, note, CreditNoteState.UNKNOWN, str(error))
     else:
         async with DB.transaction():
             await stands(claim.account, note, made, now)
@@ -175,7 +202,7 @@ def ours(listed: Sequence[CreditNoteShape], row: asyncpg.Record) -> CreditNoteSh
     return None
 
 
-async def _end(claim: Claim, note: str, state: str, error: str) -> None:
+async def _end(claim: Claim, note: str, state: CreditNoteState, error: str) -> None:
     await sql.rows(END, claim.account, note, state, sql.storable(error, 500))
 
 

@@ -9,7 +9,8 @@ import msgspec
 from gateway.accounts.errors import FieldError
 from gateway.billing.errors import StripeRefusedError
 from gateway.returns.drawing import Wanted, amount_of_lines, draw_up
-from gateway.returns.request import RefundAsked, refundable
+from gateway.returns.refund_rows import RefundAsked
+from gateway.returns.refundable import refundable
 from gateway.runtime import Runtime
 
 

@@ -17,15 +17,14 @@ from db.ids import new_id
 from db.poke import Claim
 from db.states import CreditNoteOrigin
 from gateway.billing.credit_notes import LineShape
-from gateway.billing.errors import StripeRefusedError
-from gateway.collect.cases import open_case
-from gateway.collect.load import Loaded
-from gateway.collect.turn import CLAIM_MARGIN_S
 from gateway.domain.actions import CreditRest, FindRestNote, IssueRestNote, Then
 from gateway.domain.partial import CASES
+from gateway.domain.view import InvoiceView
 from gateway.returns import notes
-from gateway.returns.drawing import Drawn, Wanted, draw_up
+from gateway.returns.drawing import Drawn, Wanted
 from gateway.runtime import Runtime
+from gateway.turns.cases import open_case
+from gateway.turns.turn import CLAIM_MARGIN_S
 
 WANT: Final = """
     insert into tollbridge.remainder (id, account, invoice, credit_note, amount, currency, days_until_due, lines, state,
@@ -51,38 +50,31 @@ MEMOS: Final[Mapping[Then, str]] = {
 async def step(
     runtime: Runtime,
     claim: Claim,
-    loaded: Loaded,
+    view: InvoiceView,
     action: CreditRest | IssueRestNote | FindRestNote,
     now: datetime,
 ) -> None:
     """Draw the note up, make it, or look for it."""
     match action:
         case CreditRest():
-            await _draw_up(runtime, claim, loaded, action, now)
+            await _draw_up(runtime, claim, view, action, now)
         case IssueRestNote(note=note, amount=amount):
             await notes.issue(runtime, claim, note, amount, now)
         case FindRestNote(note=note):
             await notes.find(runtime, claim, note, now)
 
 
-async def _draw_up(runtime: Runtime, claim: Claim, loaded: Loaded, action: CreditRest, now: datetime) -> None:
+async def _draw_up(runtime: Runtime, claim: Claim, view: InvoiceView, action: CreditRest, now: datetime) -> None:
     """Draw up the note, and what is to bill the same amount. Where Stripe's preview refuses, a human is asked."""
-    invoice, policy = loaded.view.invoice, loaded.view.policy
+    invoice, policy = view.invoice, view.policy
     assert invoice is not None, "what is credited was read"
     async with DB.transaction():
         await poke.hold(claim, runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S)
     took_back, memo = action.origin is CreditNoteOrigin.REVERSAL, MEMOS[action.then]
     wanted = Wanted(claim.id, action.amount, out_of_band=took_back, memo=memo)
-    try:
-        drawn = await draw_up(await runtime.stripe(claim.account), wanted)
-    except StripeRefusedError as error:
-        async with DB.transaction():
-            await open_case(claim.account, CASES[action.origin], claim.id, str(error), now, invoice=claim.id)
-        return
-    async with DB.transaction():
-        await poke.hold(claim, CLAIM_MARGIN_S)
-        subject = f"{claim.id}.{action.number}"
-        note = await notes.want(claim.account, claim.id, action.origin, subject, invoice.currency, drawn, now)
+    subject = notes.Subject(action.origin, f"{claim.id}.{action.number}", invoice.currency)
+
+    async def link(note: str, drawn: Drawn) -> None:
         wanted_of = (claim.account, claim.id, note, action.amount, invoice.currency)
         if action.then == "bill":
             await sql.rows(WANT, new_id("rem"), *wanted_of, policy.days_until_due, _lines(drawn), now)
@@ -92,6 +84,11 @@ async def _draw_up(runtime: Runtime, claim: Claim, loaded: Loaded, action: Credi
             await sql.rows(CARRY, new_id("car"), *wanted_of, now)
         else:
             await sql.rows(DROP_CARRY, claim.account, note)
+
+    refusal = await notes.draw_and_want(runtime, claim, wanted, subject, now, link)
+    if refusal is not None:
+        async with DB.transaction():
+            await open_case(claim.account, CASES[action.origin], claim.id, str(refusal), now, invoice=claim.id)
 
 
 def _lines(drawn: Drawn) -> str:

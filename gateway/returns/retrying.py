@@ -9,14 +9,16 @@ from typing import Any, Final
 from db import cases, poke, sql
 from db.engine import DB
 from db.poke import Kind
-from db.states import CreditNoteState, RefundState
+from db.states import Approval, CreditNoteState, RefundState
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import NotThereError
 from gateway.clock import business_now
-from gateway.domain.actions import CaseKind
-from gateway.returns.dispute_view import dispute_row, seen
+from gateway.domain.case_kinds import CaseKind
+from gateway.returns.dispute_view import VIEW, seen
 from gateway.returns.errors import NotRefundableError, RefundStateError
-from gateway.returns.request import NO_ROOM, locked, locked_captures, refundable
+from gateway.returns.refund_rows import locked
+from gateway.returns.refundable import locked_captures, refundable
+from gateway.returns.request import NO_ROOM
 from gateway.returns.spreading import spread_over_captures
 from processors.money import Money
 
@@ -50,7 +52,7 @@ async def retry(by: Author, account: str, refund: str) -> None:
             raise NotThereError("refund", refund)
         await locked_captures(account, row["invoice"])
         row = await locked(account, refund)
-        if row["approval"] == "denied":
+        if row["approval"] == Approval.DENIED:
             raise RefundStateError("its approval was denied: ask for another one")
         if row["failure"] == "made_elsewhere":
             raise RefundStateError(f"{row['message']}: ask for another one")
@@ -78,7 +80,7 @@ async def retry_dispute(by: Author, account: str, dispute: str) -> None:
     now = await business_now()
     async with DB.transaction():
         await sql.rows(LOCK_DISPUTE, account, dispute)
-        row = await dispute_row(account, dispute)
+        row = await sql.row(VIEW, account, dispute)
         if row is None:
             raise NotThereError("dispute", dispute)
         view = seen(row)
@@ -92,7 +94,7 @@ async def retry_dispute(by: Author, account: str, dispute: str) -> None:
 
 async def is_settled(account: str, dispute: str) -> bool:
     """Whether all that is gone for a dispute, which must exist, is credited, or Stripe has refused to."""
-    row = await dispute_row(account, dispute)
+    row = await sql.row(VIEW, account, dispute)
     assert row is not None, "disputes are never deleted"
     view = seen(row)
     return not view.to_credit or _is_refused(view.failure, view.note.state if view.note else None)

@@ -14,9 +14,9 @@ import asyncpg
 from db import cases, poke, sql
 from db.engine import DB
 from db.poke import Claim, Kind
-from gateway.collect.cases import open_case
-from gateway.collect.turn import CLAIM_MARGIN_S
-from gateway.domain.actions import CaseKind
+from gateway.domain.case_kinds import CaseKind
+from gateway.turns.cases import open_case
+from gateway.turns.turn import CLAIM_MARGIN_S
 
 LOCK_NOTE: Final = """
     select * from tollbridge.credit_note where account = $1 and id = $2 and state = 'issued' for no key update
@@ -44,6 +44,7 @@ NOT_MADE: Final = """
       and n.state = 'wanted'
 """
 LINK: Final = "update tollbridge.refund set credit_note = $3, wants_note = true where account = $1 and id = $2"
+LINK_DISPUTE: Final = "update tollbridge.dispute set credit_note = $3 where account = $1 and id = $2"
 # Neither look has shown the other's: what is made within the same second may be either.
 CROSSED: Final = """
     select f.id from tollbridge.refund f
@@ -99,3 +100,8 @@ async def link(account: str, refund: str, note: str, now: datetime) -> None:
     await sql.rows(LINK, account, refund, note)
     await cases.close_by_itself(account, note, [CaseKind.CREDIT_NOTE_UNMATCHED], now)
     await poke.poke(Kind.REFUND, account, [refund], now)
+
+
+async def link_dispute(account: str, dispute: str, note: str) -> None:
+    """The note is for what the dispute took; in the caller's transaction, which has locked both."""
+    await sql.rows(LINK_DISPUTE, account, dispute, note)

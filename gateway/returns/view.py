@@ -1,4 +1,4 @@
-"""The view of a refund, read in one statement."""
+"""The view of a refund, read in one statement over account and id."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import msgspec
 from db import sql
 from db.states import Approval, CreditNoteState, RefundOrigin, RefundPartState, RefundState, known
 from gateway.connections import capabilities_of
+from gateway.domain.noting import NoteView
 from gateway.domain.policy import Policy
-from gateway.domain.refund_view import NoteView, PartView, RefundView, StrayNote
+from gateway.domain.refund_view import PartView, RefundView, StrayNote
 from processors.outcome import RefundRefusal
 
-VIEW: Final = """
+VIEW: Final = f"""
     select r.*, r.claim_until > clock_timestamp() as claim_holds, i.status as invoice_status,
         n.state as note_state, n.amount as note_amount, n.tries as note_tries, n.sent_at as note_sent_at,
         coalesce(n.stripe_id, '') as note_stripe_id,
@@ -35,11 +36,11 @@ VIEW: Final = """
                     'dispute_ended_at', (select max(d.resolved_at) from tollbridge.dispute d
                                          where d.attempt = p.attempt),
                     'lost', exists (select 1 from tollbridge.dispute d where d.attempt = p.attempt
-                                    and d.state not in ('opened', 'funds_withdrawn') and d.withdrawn > 0))), '{}')
+                                    and d.state not in ('opened', 'funds_withdrawn') and d.withdrawn > 0))), '{{}}')
          from tollbridge.refund_part p join tollbridge.connection c on c.id = p.connection
          where p.refund = r.id) as beside,
         exists (select 1 from tollbridge.attempt t where t.account = r.account and t.invoice = r.invoice
-                and t.state in ('sending', 'pending', 'requires_action', 'unknown')) as awaits_capture,
+                and t.state in {sql.UNRESOLVED_STATES}) as awaits_capture,
         c.refundable, c.refundable_if_won, a.policies,
         coalesce((select d.id from tollbridge.dispute d
                   where d.attempt = any(c.captures)
@@ -61,7 +62,7 @@ VIEW: Final = """
         from tollbridge.paying(r.account, r.invoice) p join tollbridge.attempt t on t.id = p.attempt
         where t.id = r.attempt or r.attempt is null and not t.surplus) c
     where r.account = $1 and r.id = $2
-"""
+"""  # noqa: S608 (a constant of ours)
 
 
 class _Beside(msgspec.Struct, frozen=True):
@@ -72,11 +73,6 @@ class _Beside(msgspec.Struct, frozen=True):
     disputed: bool
     lost: bool
     dispute_ended_at: datetime | None = None
-
-
-async def refund_row(account: str, refund: str) -> asyncpg.Record | None:
-    """Everything about a refund; None where there is none."""
-    return await sql.row(VIEW, account, refund)
 
 
 def seen(row: asyncpg.Record) -> RefundView:
@@ -92,7 +88,7 @@ def seen(row: asyncpg.Record) -> RefundView:
         failure=row["failure"],
         approval=known(Approval, row["approval"]),
         parts=tuple(_part(part, beside[part["id"]]) for part in row["parts"]),
-        note=_note(row),
+        note=note_of(row),
         invoice_status=row["invoice_status"] or "open",
         awaits_capture=row["awaits_capture"],
         refundable=row["refundable"],
@@ -105,7 +101,8 @@ def seen(row: asyncpg.Record) -> RefundView:
     )
 
 
-def _note(row: asyncpg.Record) -> NoteView | None:
+def note_of(row: asyncpg.Record) -> NoteView | None:
+    """The credit note of a row that names one."""
     if row["credit_note"] is None:
         return None
     state = known(CreditNoteState, row["note_state"])

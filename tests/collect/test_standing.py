@@ -13,7 +13,8 @@ from db import cases, sql
 from db.states import UNRESOLVED
 from gateway.clock import business_now
 from gateway.collect.outcomes import store_outcome
-from gateway.collect.view import VIEW, view_of
+from gateway.collect.view import view_of
+from gateway.collect.view_sql import VIEW
 from gateway.domain.budget import COUNTED
 from gateway.domain.view import MethodView
 from processors.declines import DeclineTable

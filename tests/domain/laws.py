@@ -24,7 +24,6 @@ from gateway.domain.actions import (
     Action,
     CancelPending,
     CarryOver,
-    CaseKind,
     Charge,
     ConfirmRecording,
     CreditBalance,
@@ -54,6 +53,7 @@ from gateway.domain.actions import (
 )
 from gateway.domain.billed import ATTEMPT_KEY, RECEIPT_KEY, REMAINDER_KEY, BilledInvoice, StripePayment
 from gateway.domain.budget import next_within_budget
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.decide import decide
 from gateway.domain.rest_actions import EmptyRest, FillRest, FindRest, IssueRest, LinkRest
 from gateway.domain.view import (

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from db.states import UNRESOLVED, AttemptState, MethodStatus, RecordingState
-from gateway.domain.actions import CaseKind
 from gateway.domain.billed import ATTEMPT_KEY, BilledInvoice, InvoiceStatus, StripePayment
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.policy import Policy
 from gateway.domain.view import (
     AttemptView,

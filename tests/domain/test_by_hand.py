@@ -8,18 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from db.states import CreditNoteOrigin
-from gateway.domain.actions import (
-    CaseKind,
-    Charge,
-    ConfirmRecording,
-    CreditRest,
-    OpenCase,
-    Read,
-    Record,
-    Tag,
-    WaitUntil,
-)
+from gateway.domain.actions import Charge, ConfirmRecording, CreditRest, OpenCase, Read, Record, Tag, WaitUntil
 from gateway.domain.billed import RECEIPT_KEY
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.decide import decide
 from gateway.domain.recovery import Exhausted, TryAt, TryNow, next_try
 from gateway.domain.view import InvoiceView, ReceiptView

@@ -13,7 +13,6 @@ from msgspec.structs import replace
 from db.states import AttemptState, MethodStatus, RecordingState, RefundOrigin, RefundState
 from gateway.domain.actions import (
     CancelPending,
-    CaseKind,
     Charge,
     ConfirmRecording,
     Done,
@@ -29,6 +28,7 @@ from gateway.domain.actions import (
     WaitUntil,
 )
 from gateway.domain.billed import InvoiceStatus, StripePayment
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.decide import LOOKUPS_BEFORE_REPLAY, decide
 from gateway.domain.obstacles import STRIPE_PAYMENT_WAIT
 from gateway.domain.outdated import outdated

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from db.states import CreditNoteState, DisputeState
-from gateway.domain.actions import REPAIR, CaseKind, OpenCase, WaitUntil
+from gateway.domain.actions import OpenCase, WaitUntil
+from gateway.domain.case_kinds import REPAIR, CaseKind
 from gateway.domain.dispute_news import News, dispute_news
 from gateway.domain.dispute_view import DisputeView
 from gateway.domain.disputes import ITS_OWN, credit_reason, decide_dispute, grounds, outdated
 from gateway.domain.news import NEWS_FOR
 from gateway.domain.news_types import NewsType
-from gateway.domain.noting import DrawUpNote, FindNote, IssueNote
-from gateway.domain.refund_view import NoteView
+from gateway.domain.noting import DrawUpNote, FindNote, IssueNote, NoteView
 
 NOW = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
 ALL = frozenset(ITS_OWN - {CaseKind.CREDIT_NOTE_REFUSED})

@@ -20,7 +20,6 @@ from db.states import (
 from gateway.domain.actions import (
     Action,
     CarryOver,
-    CaseKind,
     Charge,
     CreditBalance,
     CreditRest,
@@ -35,6 +34,7 @@ from gateway.domain.actions import (
     WaitUntil,
 )
 from gateway.domain.billed import BilledInvoice, StripePayment
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.decide import decide
 from gateway.domain.policy import Policy
 from gateway.domain.rest_actions import EmptyRest, FillRest, FindRest, IssueRest, LinkRest

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from db.states import AttemptState, InvoiceState
-from gateway.domain.actions import CaseKind
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.project import project
 from gateway.domain.view import InvoiceView
 from tests.domain.views import attempt, declined_at, holding, invoice, view

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from db.states import Approval, CreditNoteState, RefundOrigin, RefundPartState, RefundState
-from gateway.domain.actions import CaseKind, OpenCase, WaitUntil
-from gateway.domain.refund_view import NoteView, PartView, RefundView
+from gateway.domain.actions import OpenCase, WaitUntil
+from gateway.domain.case_kinds import CaseKind
+from gateway.domain.noting import NoteView
+from gateway.domain.refund_view import PartView, RefundView
 from gateway.domain.refunds import (
     DrawUpNote,
     FindNote,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.domain.actions import CaseKind, WaitUntil
+from gateway.domain.actions import WaitUntil
 from gateway.domain.billed import StripePayment
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.decide import decide
 from gateway.domain.recovery import plan_to_show
 from gateway.domain.view import InvoiceView, Pause, SubscriptionView

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from db import sql
 from gateway.collect.references import method_reference
@@ -125,6 +127,28 @@ async def test_an_event_without_an_outcome_is_looked_up(runtime: Runtime, script
         assert asked.method is not None  # where only a scan answers, it needs both
         assert asked.since is not None
     assert len(scripted.lookups) == 2
+
+
+@pytest.mark.parametrize("hangs", ["parse", "lookup_charge"])
+async def test_a_processor_that_never_answers_holds_up_no_notice(
+    runtime: Runtime, scripted: ScriptedAdapter, monkeypatch: pytest.MonkeyPatch, hangs: str
+) -> None:
+    async def hanging(_asked: Any) -> Any:
+        await asyncio.sleep(5)
+        raise AssertionError("nobody cut it off")
+
+    place = await (await Place().prepare()).charged()
+    scripted.script[b"n1"] = [told(outcome=None)]
+    scripted.found = Found(DECLINED)
+    [found] = await noticed(place.account, place.connection, "n1")
+    with monkeypatch.context() as slow:
+        slow.setattr(runtime, "settings", replace(runtime.settings, processor_timeout_s=0.05))
+        slow.setattr(scripted, hangs, hanging)
+        await asyncio.wait_for(Router(runtime).route([found]), 4)
+    assert (await end(found))[0] == "stored"
+    await forward(timedelta(minutes=1))
+    await Router(runtime).route([found])
+    assert await end(found) == ("done", "")
 
 
 async def test_a_notice_for_another_account_is_a_case_and_nothing_else(
@@ -353,7 +377,8 @@ async def test_settled_money_proves_its_success_and_is_stored_once(runtime: Runt
     scripted.script[b"n1"] = scripted.script[b"n2"] = [told(EventKind.CHARGE_SETTLED)]
     scripted.script[b"n3"] = [told()]
     ids = await noticed(place.account, place.connection, "n1", "n2", "n3")
-    await Router(runtime).route(ids)
+    for one in ids:  # together each may be the first
+        await Router(runtime).route([one])
     assert await attempt_state() == "succeeded"
     assert await settled_at() is not None
     assert await ledger() == [("capture", 1000, "")]

@@ -15,7 +15,8 @@ from gateway.collect import balance as balance_steps
 from gateway.collect import record
 from gateway.collect.advance import advance_invoice
 from gateway.returns import advance as refund_turn
-from gateway.returns import crossing, execute
+from gateway.returns import execute
+from gateway.returns import surplus as surplus_steps
 from gateway.sandbox.practice.account import Scripted
 from gateway.sandbox.practice.kinds import TokenKind
 from processors.money import Money
@@ -245,16 +246,16 @@ async def test_two_return_what_was_too_much(world: World, monkeypatch: pytest.Mo
     """Law 8: staff return the excess while a worker is about to; what is held is not read again under the lock."""
     signup = await world.signup("ok")
     script(world, 120)
-    own, left = crossing.return_surplus, [1]
+    own, left = surplus_steps.return_surplus, [1]
 
-    async def beside(claim: Any, loaded: Any, action: Any, now: Any) -> None:
+    async def beside(claim: Any, view: Any, action: Any, now: Any) -> None:
         if left:
             left.pop()
             body = {"invoice": claim.id, "amount": 200, "attempt": action.attempt, "wait_s": 0}
             assert (await post(world, "/v1/refunds", body)).status_code == 202
-        await own(claim, loaded, action, now)
+        await own(claim, view, action, now)
 
-    monkeypatch.setattr(crossing, "return_surplus", beside)
+    monkeypatch.setattr(surplus_steps, "return_surplus", beside)
     await world.later(days=31)
     renewal = str(world.invoices_of(signup.subscription)[-1]["id"])
     await world.later(minutes=10)
@@ -503,14 +504,14 @@ async def test_a_surplus_and_a_refund_lock_their_captures_crosswise(
     assert await world.attempts(renewal) == ["succeeded", "succeeded"]
     await world.set_policy(returns="automatic")
     [case] = (await world.call("GET", "/v1/cases?state=open")).json()["data"]
-    insert, asked = crossing.insert_refund, []
+    insert, asked = surplus_steps.insert_refund, []
 
     async def beside(*args: Any, **more: Any) -> Any:
         asked.append(asyncio.ensure_future(ask_unheard(world, renewal, 400)))
         await asyncio.sleep(0.5)
         return await insert(*args, **more)
 
-    monkeypatch.setattr(crossing, "insert_refund", beside)
+    monkeypatch.setattr(surplus_steps, "insert_refund", beside)
     await world.call("POST", f"/v1/cases/{case['id']}/close", {"reason": "return it"})
     await world.settle()
     await asyncio.gather(*asked)

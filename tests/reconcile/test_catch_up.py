@@ -15,13 +15,13 @@ from db.states import Walk
 from gateway.billing import lists
 from gateway.billing.errors import StripeRefusedError
 from gateway.clock import business_now
-from gateway.collect.turn import FAILURES_TO_CASE
 from gateway.inbox.intake import Listed
 from gateway.reconcile import by_hand
 from gateway.reconcile import catch_up as module
 from gateway.reconcile import cursor as cursors
 from gateway.reconcile.by_hand import catch_up_now
 from gateway.reconcile.catch_up import Ended
+from gateway.turns.turn import FAILURES_TO_CASE
 from tests.support.world import Doors, World
 from tests.support.world import world as new_world
 

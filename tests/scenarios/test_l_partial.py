@@ -313,6 +313,18 @@ async def test_by_hand_in_part(world: World) -> None:
     assert taken(world) == []
 
 
+async def test_by_hand_under_a_reference_of_another_source(world: World) -> None:
+    _, renewal = await world.renew("decline_insufficient_funds")
+    await world.set_policy(partial_payment="top_up")
+    await world.record_payment(renewal, amount=400)
+    await world.settle()
+    other = await world.record_payment(renewal, source="credits", amount=100)
+    assert (other.status_code, other.json().get("param")) == (400, "reference"), other.text
+    await world.record_payment(renewal, source="credits", reference="ledger-1", amount=600)
+    await world.settle()
+    assert [m["amount"] for m in (await world.gateway_invoice(renewal))["movements"]] == [400, 600]
+
+
 async def test_by_hand_more_than_is_due(world: World) -> None:
     signup, renewal = await world.renew("decline_insufficient_funds")
     await world.set_policy(overpayment="customer_balance")

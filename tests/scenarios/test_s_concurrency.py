@@ -11,7 +11,7 @@ import pytest
 from db import sql
 from db.poke import Kind, WakeUp
 from db.states import AttemptState
-from gateway.collect import view
+from gateway.collect import rows
 from gateway.workers.entrypoints import advance
 from tests.support.world import World
 
@@ -142,7 +142,7 @@ async def test_rolling_deploy(world: World, monkeypatch: pytest.MonkeyPatch) -> 
 
     with monkeypatch.context() as old_version:
         # A worker from before there was such a state meets the row that the new version wrote.
-        old_version.setattr(view, "AttemptState", old)
+        old_version.setattr(rows, "AttemptState", old)
         asked = len(world.practice.calls)
         for _ in range(12):
             await world.later(hours=1)

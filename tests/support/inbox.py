@@ -7,7 +7,7 @@ import hmac
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -17,8 +17,10 @@ from db.ids import new_id
 from gateway.collect.references import StoredMethod
 from gateway.inbox.envelope import Accepted, stripe_notice
 from gateway.inbox.intake import store
+from processors.capabilities import Capabilities
 from processors.errors import SignatureInvalidError
 from processors.outcome import LookupOutcome, NotFound
+from processors.practice.client import PracticeAdapter
 from processors.values import Acknowledgement, ChargeQuery, Notice, ProcessorEvent, RawDelivery, Reply
 
 KEYRING = Keyring.parse(f"test:{generate_key()}", generate_key())
@@ -212,6 +214,7 @@ async def forward(by: timedelta) -> None:
 class ScriptedAdapter:
     """A processor whose notices mean what the test says: `script` by the notice's body."""
 
+    capabilities: ClassVar[Capabilities] = PracticeAdapter.capabilities
     script: dict[bytes, Any] = field(default_factory=dict)
     found: LookupOutcome = field(default_factory=lambda: NotFound(conclusive=False))
     lookups: list[ChargeQuery] = field(default_factory=list)

@@ -13,11 +13,11 @@ from db.engine import DB
 from db.ids import NAMESPACE, new_id
 from db.poke import Kind
 from db.states import RefundOrigin
-from gateway.collect import ledger
-from gateway.collect.cases import open_case
-from gateway.domain.actions import CaseKind
-from gateway.returns.parts import store_part_outcome
-from gateway.returns.request import RefundAsked, insert_refund
+from gateway import ledger
+from gateway.domain.case_kinds import CaseKind
+from gateway.returns.outcomes import store_part_outcome
+from gateway.returns.refund_rows import NewRefund, RefundAsked, insert_refund
+from gateway.turns.cases import open_case
 from processors.outcome import RefundFailed, RefundPending, RefundSucceeded
 from processors.values import RefundState
 
@@ -101,7 +101,7 @@ async def _take_in(attempt: asyncpg.Record, connection: str, told: RefundState, 
     if not excess:
         invoice = await sql.value(PAYS, account, attempt["id"], invoice, told.amount.amount) or invoice
     asked = RefundAsked(invoice, attempt=attempt["id"], note="made at the processor")
-    row = await insert_refund(account, new_id("rfd"), base, asked, origin, *money, now, wants_note=False)
+    row = await insert_refund(account, asked, NewRefund(base, origin, *money, wants_note=False), now)
     key = uuid5(NAMESPACE, f"refund\n{account}\n{base}")
     place = (attempt["id"], connection, told.charge_id or attempt["processor_id"] or "")
     part = await sql.value(PART, new_id("rfp"), account, row["id"], *place, *money, key, base, now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from db import cases
-from gateway.domain.actions import REPAIR, CaseKind
+from gateway.domain.case_kinds import REPAIR, CaseKind
 
 
 async def open_case(

@@ -12,13 +12,13 @@ import asyncpg
 
 from db import poke, sql
 from db.engine import DB
-from db.ids import new_id
 from db.poke import Kind
 from db.states import REFUND_TRANSITIONS, REFUND_UNRESOLVED, MovementKind, RefundOrigin, RefundPartState, known
-from gateway.collect.cases import open_case
+from gateway import ledger
 from gateway.connections import capabilities_of
-from gateway.domain.actions import CaseKind
+from gateway.domain.case_kinds import CaseKind
 from gateway.returns.beside import poke_disputes
+from gateway.turns.cases import open_case
 from processors.money import Money
 from processors.outcome import (
     NotSent,
@@ -56,12 +56,6 @@ STORE: Final = """
 LOOKED: Final = """
     update tollbridge.refund_part
     set lookups = lookups + 1, looked_at = coalesce($4, looked_at), resolve_at = $3 where account = $1 and id = $2
-"""
-MOVE: Final = """
-    insert into tollbridge.movement (id, account, connection, invoice, attempt, refund, kind, processor_id, amount,
-        currency, occurred_at, created_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-    on conflict on constraint movement_once do nothing
 """
 MOVED: Final = """
     select 1 from tollbridge.movement
@@ -177,10 +171,8 @@ async def _move(
     if kind is MovementKind.REFUND and surplus:
         kind = MovementKind.SURPLUS_RETURNED
     at = outcome.occurred_at if isinstance(outcome, RefundSucceeded) else now
-    names = ("account", "connection", "invoice", "attempt", "refund")
-    place = [row[name] for name in names]
-    money = (outcome.amount.amount, outcome.amount.currency)
-    await sql.rows(MOVE, new_id("mov"), *place, kind, outcome.processor_id, *money, at, now)
+    place = ledger.Place(row["account"], row["invoice"], row["connection"], row["attempt"], row["refund"])
+    await ledger.move(place, kind, outcome.processor_id, outcome.amount, at, now)
 
 
 async def _write(row: asyncpg.Record, then: RefundPartState, outcome: RefundOutcome, now: datetime) -> None:

@@ -17,7 +17,8 @@ from db.ids import new_id
 from db.poke import Kind
 from db.states import DISPUTE_OPEN, MovementKind
 from db.states import DisputeState as State
-from gateway.collect import ledger
+from gateway import ledger
+from gateway.returns.beside import poke_waiting_refunds
 from processors.money import Money
 from processors.values import DisputeStage, DisputeState, MoneyMoved
 
@@ -30,11 +31,6 @@ MOVES: Final = """
     where connection = $1 and processor_id = $2 and kind in ('dispute_withdrawn', 'dispute_returned')
 """
 INVOICE: Final = "select subscription from tollbridge.invoice where account = $1 and id = $2"
-REFUNDS: Final = """
-    select id from tollbridge.refund
-    where account = $1 and state in ('requested', 'deferred') and invoice in (
-        select $2 union select r.invoice from tollbridge.recording r where r.attempt = $3 and r.state = 'recorded')
-"""
 INSERT: Final = """
     insert into tollbridge.dispute (id, account, connection, invoice, attempt, processor_id, charge_id, created_at,
         state, amount, currency, withdrawn, reason, evidence_due_by, evidence_url, told_at, told_moves, resolved_at)
@@ -105,14 +101,14 @@ async def _poke_concerned(capture: asyncpg.Record, now: datetime) -> None:
     subscription = await sql.value(INVOICE, account, invoice)
     await poke.poke(Kind.SUBSCRIPTION, account, [subscription] if subscription else [], now)
     await poke.poke(Kind.INVOICE, account, [invoice], now)
-    refunds = await sql.rows(REFUNDS, account, invoice, capture["id"])
-    await poke.poke(Kind.REFUND, account, [row["id"] for row in refunds], now)
+    await poke_waiting_refunds(account, invoice, now, capture=capture["id"])
 
 
 async def _move(capture: asyncpg.Record, dispute: str, move: MoneyMoved, now: datetime) -> None:
     kind = MovementKind.DISPUTE_WITHDRAWN if move.amount.amount < 0 else MovementKind.DISPUTE_RETURNED
     money = Money(abs(move.amount.amount), move.amount.currency)
-    await ledger.move(capture, kind, dispute, money, move.occurred_at, now, occurrence=move.occurrence)
+    place = ledger.of(capture)
+    await ledger.move(place, kind, dispute, money, move.occurred_at, now, occurrence=move.occurrence)
 
 
 async def _write(capture: asyncpg.Record, told: DisputeState, said_at: datetime, now: datetime) -> str:

@@ -18,9 +18,9 @@ from db.poke import Claim, ClaimLostError, Kind, WakeUp
 from db.states import UnknownStateError
 from gateway.billing.errors import StripeError, StripeNotSentError
 from gateway.clock import business_now
-from gateway.collect.cases import open_case
-from gateway.domain.actions import CaseKind
+from gateway.domain.case_kinds import CaseKind
 from gateway.logs import told
+from gateway.turns.cases import open_case
 
 log = structlog.get_logger()
 

@@ -1,4 +1,4 @@
-"""The ledger of one attempt: each move of money once, and the state that follows from it."""
+"""The ledger: each move of money once, and what follows from it for the state of an attempt."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 import asyncpg
+import msgspec
 
 from db import sql
 from db.engine import DB
@@ -14,11 +15,12 @@ from db.states import AttemptState, MovementKind
 from processors.money import Money
 
 MOVE: Final = """
-    insert into tollbridge.movement (id, account, connection, invoice, attempt, kind, processor_id, occurrence,
-        amount, currency, occurred_at, created_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-    on conflict on constraint movement_once do nothing
+    insert into tollbridge.movement (id, account, invoice, connection, attempt, refund, kind, processor_id, occurrence,
+        amount, currency, evidence, occurred_at, created_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+    on conflict on constraint movement_once do nothing returning id
 """
+HELD: Final = "select tollbridge.held_money($1, $2)"
 OTHER_SUCCESS: Final = """
     select exists (select 1 from tollbridge.attempt where account = $1 and invoice = $2 and id <> $3
                    and state = 'succeeded' and amount_captured >= amount and not surplus)
@@ -43,8 +45,23 @@ FOLLOW: Final = """
 """
 
 
+class Place(msgspec.Struct, frozen=True):
+    """What a movement belongs to. No processor knows of a receipt: it has no connection."""
+
+    account: str
+    invoice: str
+    connection: str | None = None
+    attempt: str | None = None
+    refund: str | None = None
+
+
+def of(attempt: asyncpg.Record) -> Place:
+    """The place of what an attempt moved itself."""
+    return Place(attempt["account"], attempt["invoice"], attempt["connection"], attempt["id"])
+
+
 async def move(
-    attempt: asyncpg.Record,
+    place: Place,
     kind: MovementKind,
     processor_id: str,
     money: Money,
@@ -52,24 +69,22 @@ async def move(
     now: datetime,
     *,
     occurrence: str = "",
-) -> None:
-    """Write a movement of a locked attempt; the same one again is no other. In the caller's transaction."""
+    evidence: str = "",
+) -> str | None:
+    """Write a movement, whose attempt the caller has locked if it has one; its id. In the caller's transaction.
+
+    The same one again is no other: None.
+    """
     DB.current("a movement")
-    await sql.rows(
-        MOVE,
-        new_id("mov"),
-        attempt["account"],
-        attempt["connection"],
-        attempt["invoice"],
-        attempt["id"],
-        kind,
-        processor_id,
-        occurrence,
-        money.amount,
-        money.currency,
-        occurred_at,
-        now,
-    )
+    of_what = (place.account, place.invoice, place.connection, place.attempt, place.refund)
+    moved = (kind, processor_id, occurrence, money.amount, money.currency, evidence, occurred_at)
+    written: str | None = await sql.value(MOVE, new_id("mov"), *of_what, *moved, now)
+    return written
+
+
+async def held_money(account: str, invoice: str) -> int:
+    """What is held for an invoice and not told to Stripe."""
+    return int(await sql.value(HELD, account, invoice))
 
 
 async def another_has_paid(attempt: asyncpg.Record) -> bool:

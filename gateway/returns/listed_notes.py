@@ -13,12 +13,13 @@ from db import poke, sql
 from db.engine import DB
 from db.ids import new_id
 from db.poke import Kind
+from db.states import CreditNoteState
 from gateway.billing.client import from_unix
 from gateway.billing.credit_notes import NOTE_KEY, CreditNoteShape
 from gateway.returns.beside import poke_disputes
 from gateway.returns.standing import stands
+from gateway.turns.locks import lock_invoices
 
-LOCK: Final = "select id from tollbridge.invoice where account = $1 and id = any($2) order by id for no key update"
 OURS: Final = "select id, state from tollbridge.credit_note where account = $1 and id = any($2)"
 # One look may be slower than another that began later. An issued note can only be voided.
 UPSERT: Final = """
@@ -43,13 +44,12 @@ async def store_listed(account: str, listed: Sequence[CreditNoteShape], read_at:
     an invoice that we do not know is left out.
     """
     DB.current("keeping credit notes")
-    wanted = sorted({shape.invoice_id for shape in listed} - {""})
-    known = {row["id"] for row in await sql.rows(LOCK, account, wanted)}
+    known = await lock_invoices(account, {shape.invoice_id for shape in listed} - {""})
     named = [key for shape in listed if (key := (shape.metadata or {}).get(NOTE_KEY))]
     ours = {row["id"]: row["state"] for row in await sql.rows(OURS, account, named)}
     for shape in sorted(listed, key=lambda shape: (shape.created, shape.id)):
         key = (shape.metadata or {}).get(NOTE_KEY, "")
-        if key in ours and ours[key] not in ("issued", "void"):
+        if key in ours and ours[key] not in (CreditNoteState.ISSUED, CreditNoteState.VOID):
             await stands(account, key, shape, now)
         elif shape.invoice_id in known and not (key not in ours and await _is_forgotten(account, shape)):
             await _keep(account, shape, read_at, now)
@@ -71,7 +71,7 @@ async def _is_forgotten(account: str, shape: CreditNoteShape) -> bool:
 
 async def _keep(account: str, shape: CreditNoteShape, read_at: datetime, now: datetime) -> None:
     created = from_unix(shape.created) or now
-    state = "void" if shape.status == "void" else "issued"
+    state = CreditNoteState.VOID if shape.status == "void" else CreditNoteState.ISSUED
     amounts = (shape.total, shape.out_of_band_amount or 0, shape.pre_payment_amount, shape.post_payment_amount)
     texts = (shape.currency, shape.reason or "", sql.storable(shape.memo or "", 2000))
     place = (new_id("crn"), account, shape.invoice_id, shape.id, shape.number, state)

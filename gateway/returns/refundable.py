@@ -1,0 +1,118 @@
+"""What can be returned of an invoice now, and what stands in the way of more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import asyncpg
+import msgspec
+
+from db import sql
+from db.states import DISPUTE_OPEN
+from gateway.accounts.errors import NotThereError
+from gateway.domain.policy import Policy
+from gateway.returns.errors import RefundStateError
+from gateway.returns.spreading import lock_captures
+
+INVOICE: Final = f"""
+    select i.*, a.policies, tollbridge.held_money(i.account, i.id) as held_money,
+        exists (select 1 from tollbridge.attempt t where t.account = i.account and t.invoice = i.id
+                and t.state in {sql.UNRESOLVED_STATES}) as awaits_capture,
+        exists (select 1 from tollbridge.movement m where m.account = i.account and m.invoice = i.id
+                and m.kind = 'receipt') as has_receipt,
+        exists (select 1 from tollbridge.recording r where r.account = i.account and r.invoice = i.id
+                and r.target = 'balance' and r.state in ('sending', 'unknown')) as credit_unknown,
+        exists (select 1 from tollbridge.recording r where r.account = i.account and r.invoice = i.id
+                and r.target = 'invoice' and r.state in ('sending', 'unknown')) as recording_unknown,
+        exists (select 1 from tollbridge.credit_note n where n.account = i.account and n.invoice = i.id
+                and n.origin = 'reversal' and n.state = 'issued') as reopened
+    from tollbridge.invoice i join tollbridge.account a on a.id = i.account
+    where i.account = $1 and i.id = $2
+"""  # noqa: S608 (a constant of ours)
+CAPTURES: Final = """
+    select t.id, t.surplus, c.room as refundable, c.room_if_won as refundable_if_won,
+        array(select d from tollbridge.dispute d where d.attempt = t.id
+              and (d.state in ('opened', 'funds_withdrawn') or d.withdrawn > 0) order by d.id) as disputes,
+        array(select distinct r.invoice from tollbridge.recording r where r.attempt = t.id and r.invoice <> $2
+                and t.invoice = $2 and r.state = 'recorded' and r.target = 'invoice' order by 1) as pays
+    from tollbridge.paying($1, $2) c join tollbridge.attempt t on t.id = c.attempt order by t.number
+"""
+
+
+class Refundable(msgspec.Struct, frozen=True):
+    """What can be returned of an invoice, and what stands in the way of more."""
+
+    amount: int
+    currency: str
+    obstacles: tuple[str, ...] = ()
+
+
+async def refundable(account: str, invoice: str, attempt: str | None = None) -> Refundable:
+    """What can be returned now; raises NotThereError."""
+    row = await invoice_of(account, invoice)
+    captures = taken_from(await sql.rows(CAPTURES, account, invoice), attempt)
+    return Refundable(sum(c["refundable"] for c in captures), row["currency"], tuple(obstacles(row, captures)))
+
+
+async def invoice_of(account: str, invoice: str) -> asyncpg.Record:
+    """The invoice with what stands in the way; raises NotThereError."""
+    row = await sql.row(INVOICE, account, invoice)
+    if row is None:
+        raise NotThereError("invoice", invoice)
+    return row
+
+
+async def locked_captures(account: str, invoice: str) -> list[asyncpg.Record]:
+    """What pays an invoice, locked; in the caller's transaction, before all else."""
+    await lock_captures(account, invoice)
+    return await sql.rows(CAPTURES, account, invoice)
+
+
+def taken_from(captures: Sequence[asyncpg.Record], attempt: str | None) -> list[asyncpg.Record]:
+    """Of these captures a refund is taken: of a certain one, or of all that pay the invoice."""
+    return [c for c in captures if (c["id"] == attempt if attempt is not None else not c["surplus"])]
+
+
+def in_the_end(policy: Policy, captures: Sequence[asyncpg.Record]) -> int:
+    """What can be returned, by the policy also only once a dispute that is open is won."""
+    if_won = policy.refund_in_dispute == "queue"
+    return sum(c["refundable_if_won"] if if_won else c["refundable"] for c in captures)
+
+
+def refuse(row: asyncpg.Record, *, surplus: bool, capture: bool) -> None:
+    """Raise what stands in the way. `capture`: a certain one was asked for, and not what pays the invoice."""
+    if row["stale"] and row["status"] != "paid":
+        raise RefundStateError("Stripe is about to be asked what the invoice is; ask again")
+    if row["credit_unknown"] or (row["recording_unknown"] and not surplus):
+        raise RefundStateError("Stripe's answer about its payment is not known yet; ask again")
+    if row["reopened"] and row["held_money"] > 0 and not capture:
+        raise RefundStateError("what was taken back came again, and is about to pay the invoice that took its place")
+    if surplus or row["status"] == "paid" or row["awaits_capture"]:
+        return
+    if row["state"] == "captured":
+        raise RefundStateError("Stripe is about to be told of its payment; ask again")
+    raise RefundStateError(f"nothing was paid for it that could go back: it is {row['status']} in Stripe")
+
+
+def obstacles(row: asyncpg.Record, captures: Sequence[asyncpg.Record]) -> list[str]:
+    """Why not everything that was paid can be returned, in words."""
+    found = []
+    for dispute in (dispute for c in captures for dispute in c["disputes"]):
+        if dispute["state"] in DISPUTE_OPEN:
+            found.append(f"the dispute {dispute['id']} is open: what it is about can't be refunded")
+        else:
+            found.append(
+                f"the dispute {dispute['id']} ended as {dispute['state']}: what it took is back with the payer"
+            )
+    found += [f"what came for it pays {invoice}: return it there" for c in captures for invoice in c["pays"]]
+    if row["has_receipt"]:
+        found.append("a payment was recorded by hand: return it where it came from, and credit it in Stripe")
+    if row["awaits_capture"]:
+        found.append("a payment is still under way")
+    return found
+
+
+def policy_in(row: asyncpg.Record) -> Policy:
+    """The policy of the invoice's account."""
+    return msgspec.json.decode(row["policies"], type=Policy)

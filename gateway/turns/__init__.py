@@ -1,0 +1,1 @@
+"""What every object's turn is made of: taking and letting go, a call to a processor, a case for a human."""
