@@ -166,8 +166,8 @@ async def _store_state(claim: Claim, view: RefundView, invoice: str, now: dateti
         return
     async with DB.transaction():
         await sql.rows(STATE, claim.account, claim.id, claim.holder, state, state in FINAL, now)
-        if view.origin is RefundOrigin.SURPLUS and state in FINAL:
-            # A case may have waited for this.
+        if state in FINAL and (view.origin is RefundOrigin.SURPLUS or view.note is None):
+            # A case may have waited for this, or a note is wanted only now.
             await poke.poke(Kind.INVOICE, claim.account, [invoice], now)
 
 

@@ -142,7 +142,7 @@ def replays_only_what_is_still_wanted(view: InvoiceView, action: Action, now: da
     unknown, invoice = _attempt(view, action.attempt), view.invoice
     assert invoice is not None
     if action.how == "lookup":
-        assert unknown.capabilities.lookup is not Lookup.NONE
+        assert _askable(unknown)
         return
     assert unknown.state is AttemptState.UNKNOWN
     assert not _paused(view, now)
@@ -153,12 +153,18 @@ def replays_only_what_is_still_wanted(view: InvoiceView, action: Action, now: da
     assert invoice.stripe_payment is StripePayment.NONE
     assert not view.abandoned
     assert invoice.amount_remaining - view.held_money == unknown.amount
-    if unknown.capabilities.lookup is not Lookup.NONE:
+    if _askable(unknown):
         assert unknown.lookups > 0, "it was never looked for"
     if unknown.capabilities.idempotency.replay is Replay.RUNS_AGAIN_AFTER_ERROR:
         lag = unknown.capabilities.call_timeout + unknown.capabilities.lookup_lag
         assert unknown.looked_at is not None
         assert unknown.looked_at > (unknown.resent_at or unknown.sent_at) + lag
+
+
+def _askable(attempt: AttemptView) -> bool:
+    """It can be looked for, and where only its id finds it, that is known."""
+    lookup = attempt.capabilities.lookup
+    return lookup is not Lookup.NONE and (lookup is not Lookup.BY_ID or attempt.findable)
 
 
 def _paused(view: InvoiceView, now: datetime) -> bool:
