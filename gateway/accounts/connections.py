@@ -130,8 +130,10 @@ async def add(
     priority, record_on, enabled = change.priority or 0, change.record_on or "confirmed", change.enabled is not False
     routing, display = builtins(change.routing or Routing()), builtins(change.display or Display())
     async with DB.transaction():
-        if await sql.row("select id from tollbridge.account where id = $1 for key share", account) is None:
+        of = await sql.row("select livemode from tollbridge.account where id = $1 for key share", account)
+        if of is None:
             raise NotThereError("account", account)
+        _check_environment(options, livemode=of["livemode"])
         if record_on == "settled":
             check_settles(await policy_of(account), adapter, "record_on")
         sealed = _sealed(runtime.keyring, connection, credentials)
@@ -171,6 +173,8 @@ async def update(runtime: Runtime, by: Author, account: str, connection: str, ch
         new = {**old, **(change.credentials or {})}
         before, after = _before_and_after(row, old, new, change)
         _check_config(runtime, row["adapter"], new, after["options"])
+        livemode = await sql.value("select livemode from tollbridge.account where id = $1", account)
+        _check_environment(after["options"], livemode=livemode)
         if after["record_on"] == "settled":
             check_settles(await policy_of(account), row["adapter"], "record_on")
         was, is_now = differences(before, after)
@@ -275,6 +279,13 @@ def _check_config(runtime: Runtime, name: str, credentials: Mapping[str, Secret]
         runtime.connections.build(name, dict(credentials), dict(options))
     except ConfigurationError as error:
         raise _located(_credential_fields(adapter), _option_fields(adapter), error) from None
+
+
+def _check_environment(options: Mapping[str, str], *, livemode: bool) -> None:
+    """Test money must not pay live invoices, nor the reverse. Raises FieldError."""
+    wanted = "live" if livemode else "test"
+    if options.get("environment", wanted) != wanted:
+        raise FieldError("options.environment", f"the account's Stripe key is one of {wanted} mode")
 
 
 def _credential_fields(adapter: type[ProcessorAdapter]) -> tuple[str, ...]:

@@ -220,3 +220,15 @@ async def test_money_that_settles_too_late_for_the_invoices_is_refused(
     with pytest.raises(FieldError, match="settles after 1 days") as refused:
         await update(runtime.keyring, by, account.id, short)
     assert refused.value.param == "policies.days_until_due"
+
+
+async def test_test_money_pays_no_live_invoice(runtime: Runtime, by: Author, account: Account) -> None:
+    credentials = {"access_token": Secret("made_up"), "webhook_secret": Secret("made_up")}
+    live = ConnectionChange(credentials=credentials, options={"environment": "live", "account": "CR0001"})
+    with pytest.raises(FieldError) as caught:
+        await connections.add(runtime, by, account.id, "debit", "gocardless", live)
+    assert caught.value.param == "options.environment"
+    test = ConnectionChange(credentials=credentials, options={"environment": "test", "account": "CR0001"})
+    added = await connections.add(runtime, by, account.id, "debit", "gocardless", test)
+    with pytest.raises(FieldError):
+        await connections.update(runtime, by, account.id, added.id, ConnectionChange(options={"environment": "live"}))
