@@ -25,7 +25,8 @@ from processors.money import Exponents
 from processors.practice.client import PracticeAdapter
 from processors.values import EventKind
 
-_BASE: Final = PracticeAdapter.capabilities
+_BASE: Final = replace(PracticeAdapter.capabilities, not_found_is_conclusive=False)
+"""None of the six calls an empty answer proof."""
 
 REFUND_EVENTS: Final = frozenset(kind for kind in EventKind if kind.startswith("refund."))
 METHOD_EVENTS: Final = frozenset(kind for kind in EventKind if kind.startswith("method."))
@@ -42,7 +43,6 @@ class LikeAdyen(PracticeAdapter):
         _BASE,
         idempotency=Idempotency(window=timedelta(days=31), replay=Replay.SAME_ANSWER),
         lookup=Lookup.NONE,
-        not_found_is_conclusive=False,
         cancel=False,
         refunds=Refunds(RefundMode.ASYNC),
         lists_refunds=False,
@@ -59,8 +59,8 @@ class LikePayPal(PracticeAdapter):
         _BASE,
         idempotency=Idempotency(window=timedelta(hours=6), replay=Replay.CURRENT_STATE),
         lookup=Lookup.BY_ID,
-        not_found_is_conclusive=False,
         cancel=False,
+        reversal_window=timedelta(days=180),
         refunds=Refunds(RefundMode.SYNC, window=timedelta(days=180)),
         takes_lines=True,
     )

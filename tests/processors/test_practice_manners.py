@@ -146,7 +146,7 @@ async def test_a_look_up_of_what_is_not_there(like: Practice) -> None:
     like.request()
     found = await like.adapter.lookup_charge(query(like))
     if like.adapter.capabilities.lookup in (Lookup.BY_REFERENCE, Lookup.SCAN):
-        assert found == NotFound(conclusive=True)
+        assert found == NotFound(conclusive=like.adapter.capabilities.not_found_is_conclusive)
     else:
         assert isinstance(found, LookupFailed)
 

@@ -18,7 +18,15 @@ from tests.support.world import World
 
 pytestmark = [pytest.mark.scenario(2), pytest.mark.parametrize("like", sorted(set(MANNERS) - {"practice"}))]
 
-STEPS: list[dict[str, int]] = [{"days": 24}, {"minutes": 5}, {"minutes": 30}, {"hours": 12}, *[{"days": 2}] * 4]
+STEPS: list[dict[str, int]] = [
+    {"days": 24},
+    {"seconds": 15},
+    {"minutes": 2},
+    {"minutes": 6},
+    {"minutes": 20},
+    *[{"hours": 4}] * 4,
+    *[{"days": 2}] * 4,
+]
 """From the first invoice to the end of the second one's days: what is tried again has its turns in between."""
 CHARGE: dict[str, Any] = {"method": "POST", "path": "/v1/charges"}
 
