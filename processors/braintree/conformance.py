@@ -13,7 +13,7 @@ import msgspec
 
 from processors.braintree.client import BraintreeAdapter
 from processors.braintree.declines import DECLINES
-from processors.conformance.descriptions.closed import ClosedSchema
+from processors.conformance.descriptions.graphql import GraphQlSchema
 from processors.conformance.subject import (
     DECLINE_MESSAGE,
     REFERENCE,
@@ -235,7 +235,7 @@ SUBJECT: Final = Subject(
         "account": "kit_merchant",
         "merchant_accounts": ",".join(f"{currency}={account}" for currency, account in MERCHANT_ACCOUNTS.items()),
     },
-    descriptions=(ClosedSchema("braintree"),),
+    descriptions=(GraphQlSchema("braintree"),),
     account="kit_merchant",
     checked=data(viewer={"merchant": MERCHANT}),
     account_ref="kit_merchant",

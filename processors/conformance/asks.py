@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from processors.breakdown import Breakdown, Line
 from processors.capabilities import Lookup, RefundMode
 from processors.conformance.subject import (
     AMOUNT,
@@ -42,6 +43,12 @@ def charge(subject: Subject, **changed: Any) -> ChargeRequest:
         metadata={"invoice": REFERENCE.rpartition(".")[0], "attempt": "1"},
     )
     return replace(request, **changed)
+
+
+def breakdown() -> Breakdown:
+    """What the charge is for: two lines, and the tax on both."""
+    first, tax = AMOUNT - PART, PART // 5
+    return Breakdown((Line("Plan, March 2027", first), Line("Seats, March 2027", PART - tax)), tax)
 
 
 def charge_query(subject: Subject, *, by_id: bool | None = None) -> ChargeQuery:

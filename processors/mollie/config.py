@@ -10,7 +10,7 @@ import msgspec
 
 from processors.errors import ConfigurationError
 from processors.transport import check_base_url
-from processors.values import Secret
+from processors.values import Secret, Unprinted
 
 BASE_URL: Final = "https://api.mollie.com"
 """Of both modes: which one it is stands in the key."""
@@ -25,7 +25,7 @@ FREE_METHODS: Final = frozenset({"creditcard", "paypal"})
 cent. unverified: that Mollie's own page offers these two for 0.00 where no method is named (open one in test mode)."""
 
 
-class Keys(msgspec.Struct, frozen=True):
+class Keys(Unprinted, frozen=True):
     """`webhook_secret` is None where only unsigned pings are expected."""
 
     api_key: Secret

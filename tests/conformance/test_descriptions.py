@@ -12,6 +12,7 @@ import pytest
 
 from processors.conformance.descriptions import DescriptionMissingError
 from processors.conformance.descriptions.closed import SHIPPED, ClosedSchema
+from processors.conformance.descriptions.graphql import GraphQlSchema
 from processors.conformance.descriptions.openapi import OpenApi, Patch, strict
 
 SPEC = {
@@ -128,6 +129,8 @@ def test_a_description_that_is_missing() -> None:
         OpenApi("nobody/at-home.json").violations(request(GOOD))
     with pytest.raises(DescriptionMissingError):
         ClosedSchema("nobody").violations(request(GOOD))
+    with pytest.raises(DescriptionMissingError):
+        GraphQlSchema("practice").violations(request({"query": "{ node }", "variables": {}}, "/v1/setups"))
 
 
 def test_a_free_form_object_stays_free() -> None:
@@ -139,6 +142,46 @@ def test_every_canary_of_a_closed_schema_is_refused(path: Path) -> None:
     canaries = list(ClosedSchema(path).canaries([]))
     assert canaries
     assert [name for name, found in canaries if not found] == []
+
+
+NODE = "query Node($id: ID!) { node(id: $id) { ... on Refund { id status } } }"
+
+
+def asks(document: str, **variables: Any) -> list[str]:
+    """What Braintree's description has against a document with these variables."""
+    headers = {"authorization": "Basic ZXhhbXBsZTpvbmx5", "braintree-version": "2025-04-29"}
+    body = {"query": document, "variables": variables}
+    sent = httpx.Request("POST", "https://b.example/graphql", json=body, headers=headers)
+    return GraphQlSchema("braintree").violations(sent) or []
+
+
+def test_a_document_that_fits() -> None:
+    assert asks(NODE, id="cmVmdW5k") == []
+
+
+@pytest.mark.parametrize(
+    ("document", "variables", "said"),
+    [
+        (NODE.replace("status", "stutas"), {"id": "a"}, "Cannot query field 'stutas'"),
+        (NODE.replace("$id: ID!", "$id: ID"), {"id": "a"}, "Variable '$id' of type 'ID'"),
+        (NODE + NODE.replace("Node(", "Other("), {"id": "a"}, "2 operations"),
+        ("query Node($id: ID!) { node(id: $id) {", {"id": "a"}, "Syntax Error"),
+        ('query { node(id: "a") { id } }', {"id": "a"}, "id is not asked for"),
+        (NODE, {"id": {"is": "a"}}, "ID cannot represent"),
+        (NODE, {"id": "a", "legacyId": "a"}, "Additional properties"),
+    ],
+)
+def test_a_document_that_does_not(document: str, variables: dict[str, Any], said: str) -> None:
+    assert said in " ".join(asks(document, **variables))
+
+
+def test_documents_have_their_canaries() -> None:
+    sent = httpx.Request("POST", "https://b.example/graphql", json={"query": NODE, "variables": {"id": "a"}})
+    own = dict(GraphQlSchema("braintree").canaries([sent]))
+    assert own.keys() - dict(ClosedSchema("braintree").canaries([])).keys() == {"query Node($id: ID!): canaryOfTheKit"}
+    assert own["query Node($id: ID!): canaryOfTheKit"] == [
+        "document: Cannot query field 'canaryOfTheKit' on type 'Query'."
+    ]
 
 
 ADYEN: dict[str, Any] = {

@@ -92,6 +92,23 @@ class SendsWhatNobodyKnows(PracticeAdapter):
         return changed(super().prepare_refund(request), comment="")
 
 
+class LeavesOutTheLines(PracticeAdapter):
+    capabilities: ClassVar[Capabilities] = replace(BASE, takes_lines=True)
+
+    def prepare_charge(self, request: ChargeRequest) -> PreparedCall:
+        return super().prepare_charge(replace(request, breakdown=None))
+
+
+class SaysItsLinesInOtherWords(PracticeAdapter):
+    """In a field that nobody knows."""
+
+    capabilities: ClassVar[Capabilities] = replace(BASE, takes_lines=True)
+
+    def prepare_charge(self, request: ChargeRequest) -> PreparedCall:
+        call = super().prepare_charge(request)
+        return changed(call, items=[]) if request.breakdown else call
+
+
 class AllIsGivenBack(PracticeAdapter):
     def prepare_refund(self, request: RefundRequest) -> PreparedCall:
         return changed(super().prepare_refund(request), amount=AMOUNT)
@@ -280,6 +297,8 @@ FAULTS: dict[str, tuple[type[PracticeAdapter], set[str]]] = {
     "a key of its own": (KeyOfTheInvoice, {"the_key_stands_in_its_place"}),
     "a credential is stored": (StoresItsKey, {"no_credential_is_stored"}),
     "an unknown field is sent": (SendsWhatNobodyKnows, {"what_is_sent_is_described"}),
+    "its lines are left out": (LeavesOutTheLines, {"charges"}),
+    "its lines are said in other words": (SaysItsLinesInOtherWords, {"what_is_sent_is_described"}),
     "all is given back": (AllIsGivenBack, {"amounts_stand_as_recorded", "refunds"}),
     "two decimals for all": (TwoDecimalsForAll, {"amounts_stand_as_recorded"}),
     "not found is never conclusive": (NothingIsCertain, {"lookups"}),

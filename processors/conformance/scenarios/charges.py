@@ -55,6 +55,17 @@ def _charge(subject: Subject, **changed: Any) -> Act:
     return act
 
 
+def _lined(subject: Subject) -> Act:
+    """A charge that says what it is for; with its outcome comes whether that stands in the request."""
+
+    async def act(adapter: ProcessorAdapter) -> Any:
+        request = asks.charge(subject)
+        call = adapter.prepare_charge(replace(request, breakdown=asks.breakdown()))
+        return await adapter.charge(call), call.body != adapter.prepare_charge(request).body
+
+    return act
+
+
 def _answers(subject: Subject) -> Iterator[Scenario]:
     shapes, done = subject.charges, partial(_succeeded, subject, asks.total(subject))
     yield Scenario("check: the credentials are good", subject.checked, _check, partial(_equals, subject.account))
@@ -67,6 +78,8 @@ def _answers(subject: Subject) -> Iterator[Scenario]:
     unscheduled = _charge(subject, usage=Usage.UNSCHEDULED)
     either = shapes.pending if isinstance(shapes.succeeded, Impossible) else shapes.succeeded
     yield Scenario("charge: by use, unscheduled", either, unscheduled, partial(_is, Succeeded | Pending))
+    if subject.adapter.capabilities.takes_lines:
+        yield Scenario("charge: line by line", either, _lined(subject), _said_by_line)
     yield Scenario("charge: pending", shapes.pending, _charge(subject), partial(_named, subject, Pending))
     yield Scenario("charge: requires action", shapes.requires_action, _charge(subject), _held)
     yield Scenario("charge: our fault", shapes.rejected, _charge(subject), partial(_is, Rejected))
@@ -149,6 +162,12 @@ def _is(kind: Any, result: Any) -> None:
 def _named(subject: Subject, kind: Any, result: Any) -> None:
     _is(kind, result)
     assert result.processor_id == subject.charge_id, f"it names {result.processor_id}"
+
+
+def _said_by_line(result: Any) -> None:
+    outcome, said = result
+    _is(Succeeded | Pending, outcome)
+    assert said, "its lines are taken, as declared, and left out"
 
 
 def _held(result: Any) -> None:
