@@ -62,5 +62,6 @@ def _offer(row: asyncpg.Record, currency: str) -> Offer | None:
         priority=row["priority"],
         routing=msgspec.json.decode(row["routing"], type=Routing),
         display=msgspec.json.decode(row["display"], type=Display),
-        bounds=Bounds(amounts.minimum.get(currency), amounts.maximum.get(currency)),
+        # What is less than its minimum is credited, carried over or asked about, as the account's policy says.
+        bounds=Bounds(maximum=amounts.maximum.get(currency)),
     )

@@ -244,7 +244,7 @@ async def test_a_file_that_tells_of_two_accounts_is_each_ones_own(database: str,
         account = world.practice.account(world.shop.practice_key)
         await share(world, account.id)
         await world.signup("ok", "one")
-        await world.signup("ok", "two", shop=world.shops[1])
+        await world.signup("ok", "two", wait_s=0, shop=world.shops[1])
         ours, theirs = world.captures(), world.captures(world.shops[1])
         assert (len(ours), len(theirs)) == (1, 1)
         world.practice.book(account, "capture", theirs[0], 1000)

@@ -163,8 +163,8 @@ async def test_the_first_that_is_shown_is_the_one_that_is_charged(world: World) 
     await sql.rows(
         """insert into tollbridge.connection
            select 'con_off', account, 'practice-off', adapter, credentials, credential_fields, options,
-               currencies, priority, record_on,
-               declines, false, created_at from tollbridge.connection"""
+               currencies, priority, record_on, routing, display, declines,
+               false, created_at from tollbridge.connection"""
     )
     await sql.rows("update tollbridge.payment_method set connection = 'con_off' where id = $1", new["id"])
     charged, _ = world.methods_at_processor()

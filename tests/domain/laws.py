@@ -255,6 +255,8 @@ def settles_nothing_on_a_closed_invoice(view: InvoiceView, action: Action, _: da
         rest = (Done, GiveUp, Read, WaitUntil) if view.given_up else (Done,)
         if any(capture.surplus and capture.returnable for capture in view.attempts):
             rest = (*rest, ReturnSurplus, OpenCase)
+        if invoice.status == "void" and invoice.balance_used:
+            rest = (*rest, ReadBalance, OpenCase)
         assert isinstance(action, held if view.held_money > 0 else rest)
 
 

@@ -19,7 +19,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.scenario(59)
 async def test_pending_then_completed(world: World) -> None:
-    signup = await world.signup("pending_then_ok")
+    signup = await world.signup("pending_then_ok", wait_s=0)
     for _ in range(4):
         await world.later(hours=5)
         assert world.stripe_invoice(signup.invoice)["status"] == "open"
@@ -101,7 +101,7 @@ async def test_accepted_and_then_not_captured(world: World, kind: str, status: s
 async def test_notification_is_lost(world: World) -> None:
     world.practice.settings.pending_delay_s = 1800
     world.practice.delivery.set(drop=True)
-    signup = await world.signup("pending_then_ok")
+    signup = await world.signup("pending_then_ok", wait_s=0)
     await world.later(minutes=31)
     assert world.stripe_invoice(signup.invoice)["status"] == "open"
 
@@ -135,7 +135,7 @@ async def test_pending_for_ever(world: World) -> None:
 @pytest.mark.scenario(64)
 @pytest.mark.usefixtures("told")
 async def test_late_failure_and_then_paid_again(world: World) -> None:
-    signup = await world.signup("ok")
+    signup = await world.signup("ok", wait_s=0)
     charge = world.last_charge()
     before = world.stripe_invoice(signup.invoice)
 
@@ -163,7 +163,7 @@ async def test_late_failure_and_then_paid_again(world: World) -> None:
 @pytest.mark.scenario(64)
 @pytest.mark.usefixtures("told")
 async def test_told_the_other_way_round(world: World) -> None:
-    signup = await world.signup("ok")
+    signup = await world.signup("ok", wait_s=0)
     tell(world, "test.given_again", world.last_charge())
     tell(world, "test.taken_back", world.last_charge())
     world.practice.delivery.queue.reverse()

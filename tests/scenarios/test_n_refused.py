@@ -22,7 +22,7 @@ async def _price(world: World, unit_amount: int, currency: str) -> str:
 @pytest.mark.parametrize("currency", ["huf", "twd"])
 async def test_the_processor_keeps_fewer_decimals_than_stripe(world: World, currency: str) -> None:
     await speak_like(world, "paypal")
-    signup = await world.signup("ok", items=[{"price": await _price(world, 99_900, currency)}])
+    signup = await world.signup("ok", wait_s=0, items=[{"price": await _price(world, 99_900, currency)}])
 
     [call] = world.charge_calls()
     assert (call.params["amount"], call.params["currency"]) == (999, currency.upper())
@@ -34,7 +34,7 @@ async def test_the_processor_keeps_fewer_decimals_than_stripe(world: World, curr
 @pytest.mark.parametrize("currency", ["huf", "twd"])
 async def test_what_the_processor_cannot_say_is_never_sent(world: World, currency: str) -> None:
     await speak_like(world, "paypal")
-    signup = await world.signup("ok", items=[{"price": await _price(world, 99_950, currency)}])
+    signup = await world.signup("ok", wait_s=0, items=[{"price": await _price(world, 99_950, currency)}])
 
     await world.later(hours=2)
 

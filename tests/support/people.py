@@ -139,7 +139,7 @@ class People(Resting):
 
     async def renew_unseen(self) -> tuple[Signup, str]:
         """A subscription whose first renewal is a draft at Stripe, of which the gateway has not heard yet."""
-        signup = await self.signup("ok")
+        signup = await self.signup("ok", wait_s=0)
         await self.move(days=31, minutes=1)
         return signup, str(self.invoices_of(signup.subscription)[-1]["id"])
 
