@@ -138,6 +138,11 @@ class Unknown(msgspec.Struct, frozen=True, tag="unknown"):
 ChargeOutcome: TypeAlias = Succeeded | Declined | Rejected | Pending | RequiresAction | Canceled | NotSent | Unknown
 
 
+def weight(outcome: ChargeOutcome) -> int:
+    """For the order of several charges under one reference: money first, then what may become money."""
+    return 0 if isinstance(outcome, Succeeded) else 1 if isinstance(outcome, Pending | RequiresAction) else 2
+
+
 class Found(msgspec.Struct, frozen=True, tag="found"):
     """The processor knows the charge; `outcome` is its state now.
 

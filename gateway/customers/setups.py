@@ -56,7 +56,7 @@ INSERT = """
 """
 ALL = """
     select * from tollbridge.payment_setup where account = $1 and (checkout_session = $2 or payment_method_session = $2)
-    order by created_at desc, id desc
+    order by state = 'open' desc, created_at desc, id desc
 """
 NAMED = """
     update tollbridge.payment_setup set named_at = $2, client = case when state = 'open' then coalesce($3, client) end
@@ -145,7 +145,7 @@ async def name(
 ) -> None:
     """A browser came back with this set-up, and with what the processor's code gave it: it is asked first.
 
-    An empty `processor_ref` means the set-up that was begun last. Raises SessionError for one of another session.
+    An empty `processor_ref` means the open set-up that was begun last. Raises SessionError for one of another session.
     """
     if not processor_ref and not client:
         return

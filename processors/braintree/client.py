@@ -38,10 +38,9 @@ from processors.outcome import (
     LookupFailed,
     LookupOutcome,
     NotFound,
-    Pending,
     RefundLookupOutcome,
     RefundOutcome,
-    Succeeded,
+    weight,
 )
 from processors.transport import Transport, charge_outcome, lookup_outcome, refund_lookup_outcome, refund_outcome
 from processors.values import (
@@ -221,7 +220,7 @@ class BraintreeAdapter:
         charges = await self._charges(query)
         if not charges:
             return NotFound(conclusive=self.capabilities.not_found_is_conclusive)
-        first, *others = sorted((mapping.outcome(one) for one in charges), key=_weight)
+        first, *others = sorted((mapping.outcome(one) for one in charges), key=weight)
         return Found(first, tuple(others))
 
     async def _charges(self, query: ChargeQuery) -> list[ApiTransaction]:
@@ -295,11 +294,6 @@ class BraintreeAdapter:
 
     async def settlement(self, processor_id: str) -> Settlement:
         raise RefusedError("settlement files are not read from this processor", 404, "no_settlement_files")
-
-
-def _weight(outcome: ChargeOutcome) -> int:
-    """Money first, then what may become money."""
-    return 0 if isinstance(outcome, Succeeded) else 1 if isinstance(outcome, Pending) else 2
 
 
 if TYPE_CHECKING:

@@ -32,13 +32,11 @@ from processors.outcome import (
     LookupFailed,
     LookupOutcome,
     NotFound,
-    Pending,
     RefundFound,
     RefundLookupOutcome,
     RefundOutcome,
     RefundPending,
-    RequiresAction,
-    Succeeded,
+    weight,
 )
 from processors.transport import Transport, charge_outcome, lookup_outcome, refund_lookup_outcome, refund_outcome
 from processors.values import (
@@ -205,7 +203,7 @@ class CheckoutComAdapter:
         outcomes = [await self._outcome(payment) for payment in payments]
         if not outcomes:
             return NotFound(conclusive=self.capabilities.not_found_is_conclusive)
-        first, *others = sorted(outcomes, key=_weight)
+        first, *others = sorted(outcomes, key=weight)
         return Found(first, tuple(others))
 
     async def _outcome(self, payment: ApiPayment) -> ChargeOutcome:
@@ -292,11 +290,6 @@ class CheckoutComAdapter:
 def _unclear(error: RefusedError) -> RefusedError | OutcomeUnknownError:
     """A 409 to a call that moves money: something may exist under our key. Only a look-up can say what."""
     return OutcomeUnknownError(f"{error}: look it up by its reference") if error.status == 409 else error
-
-
-def _weight(outcome: ChargeOutcome) -> int:
-    """Money first, then what may become money."""
-    return 0 if isinstance(outcome, Succeeded) else 1 if isinstance(outcome, Pending | RequiresAction) else 2
 
 
 if TYPE_CHECKING:

@@ -36,11 +36,10 @@ from processors.outcome import (
     LookupOutcome,
     NotFound,
     NotSent,
-    Pending,
     RefundFound,
     RefundLookupOutcome,
     RefundOutcome,
-    Succeeded,
+    weight,
 )
 from processors.transport import Transport, charge_outcome, lookup_outcome, refund_lookup_outcome, refund_outcome
 from processors.values import (
@@ -205,7 +204,7 @@ class GoCardlessAdapter:
         outcomes = [await self._outcome(payment) for payment in await self._api.payments(query)]
         if not outcomes:
             return NotFound(conclusive=self.capabilities.not_found_is_conclusive)
-        first, *others = sorted(outcomes, key=_weight)
+        first, *others = sorted(outcomes, key=weight)
         return Found(first, tuple(others))
 
     async def cancel_charge(self, query: ChargeQuery, idempotency_key: str) -> LookupOutcome:
@@ -294,11 +293,6 @@ class GoCardlessAdapter:
 
     async def settlement(self, processor_id: str) -> Settlement:
         raise RefusedError("settlement files of GoCardless are not read", 404, "settlement_not_found")
-
-
-def _weight(outcome: ChargeOutcome) -> int:
-    """Money first, then what may become money."""
-    return 0 if isinstance(outcome, Succeeded) else 1 if isinstance(outcome, Pending) else 2
 
 
 if TYPE_CHECKING:

@@ -36,11 +36,10 @@ from processors.outcome import (
     Found,
     LookupOutcome,
     NotFound,
-    Pending,
     RefundFound,
     RefundLookupOutcome,
     RefundOutcome,
-    Succeeded,
+    weight,
 )
 from processors.transport import Transport, charge_outcome, lookup_outcome, refund_lookup_outcome, refund_outcome
 from processors.values import (
@@ -223,7 +222,7 @@ class MollieAdapter:
         outcomes = [mapping.outcome(payment) for payment in await self._api.payments(query)]
         if not outcomes:
             return NotFound(conclusive=self.capabilities.not_found_is_conclusive)
-        first, *others = sorted(outcomes, key=_weight)
+        first, *others = sorted(outcomes, key=weight)
         return Found(first, tuple(others))
 
     async def cancel_charge(self, query: ChargeQuery, idempotency_key: str) -> LookupOutcome:
@@ -339,11 +338,6 @@ class MollieAdapter:
 def _after(links: PageLinks, page: Sequence[ApiChargeback | ApiRefund], oldest: datetime) -> str:
     """Where the next page begins; empty where what follows is too old to be of interest."""
     return next_of(links) if page and page[-1].created_at >= oldest else ""
-
-
-def _weight(outcome: ChargeOutcome) -> int:
-    """Money first, then what may become money."""
-    return 0 if isinstance(outcome, Succeeded) else 1 if isinstance(outcome, Pending) else 2
 
 
 if TYPE_CHECKING:

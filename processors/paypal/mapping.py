@@ -22,6 +22,7 @@ from processors.outcome import (
     Pending,
     RequiresAction,
     Succeeded,
+    weight,
 )
 from processors.paypal.declines import DECLINES, UNCLEAR
 from processors.paypal.money import PAYPAL, api_money, our_money
@@ -161,7 +162,7 @@ def order_outcome(order: ApiOrder) -> ChargeOutcome:
     """
     captures = [capture for unit in order.purchase_units for capture in unit.payments.captures]
     if captures:
-        return min((capture_outcome(one) for one in captures), key=_weight)
+        return min((capture_outcome(one) for one in captures), key=weight)
     match order.status:
         case "CREATED" | "SAVED" | "PAYER_ACTION_REQUIRED":
             return RequiresAction(order.id, link(order.links, "payer-action", "approve"))
@@ -208,11 +209,6 @@ def _captured_at(capture: ApiCapture) -> datetime:
     if at is None:
         raise OutcomeUnknownError("PayPal shows a capture without its time")
     return at.astimezone(UTC)
-
-
-def _weight(outcome: ChargeOutcome) -> int:
-    """Money first, then what may become money."""
-    return 0 if isinstance(outcome, Succeeded) else 1 if isinstance(outcome, Pending) else 2
 
 
 def link(links: Sequence[ApiLink], *relations: str) -> str:

@@ -32,12 +32,10 @@ from processors.outcome import (
     Found,
     LookupOutcome,
     NotFound,
-    Pending,
     RefundFound,
     RefundLookupOutcome,
     RefundOutcome,
-    RequiresAction,
-    Succeeded,
+    weight,
 )
 from processors.practice import mapping, notices, returns, settlement
 from processors.practice.api import PracticeApi, segment, unclear
@@ -219,7 +217,7 @@ class PracticeAdapter:
         outcomes = [mapping.outcome(charge, self.units) for charge in charges]
         if not outcomes:
             return NotFound(conclusive=self.capabilities.not_found_is_conclusive)
-        first, *others = sorted(outcomes, key=_weight)
+        first, *others = sorted(outcomes, key=weight)
         return Found(first, tuple(others))
 
     async def cancel_charge(self, query: ChargeQuery, idempotency_key: str) -> LookupOutcome:
@@ -324,11 +322,6 @@ class PracticeAdapter:
 def _after(listed: str, page: Sequence[ApiRefund | ApiDispute]) -> str:
     """The cursor behind a page: the list, and the time and id of the last change in it."""
     return f"{listed}:{page[-1].updated_at}:{page[-1].id}"
-
-
-def _weight(outcome: ChargeOutcome) -> int:
-    """Money first, then what may become money."""
-    return 0 if isinstance(outcome, Succeeded) else 1 if isinstance(outcome, Pending | RequiresAction) else 2
 
 
 if TYPE_CHECKING:
