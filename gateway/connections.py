@@ -64,7 +64,7 @@ class Connections:
         if row is None:
             raise UnknownConnectionError(f"no connection {connection} in this account")
         # A changed row has other bytes: credentials rotate without a restart.
-        version = bytes(row["credentials"]) + row["options"].encode()
+        version = bytes(row["credentials"]) + f"{row['adapter']} {row['options']}".encode()
         built = self._built.get(connection)
         if built is None or built[0] != version:
             built = (version, self.build(row["adapter"], self.credentials(row), msgspec.json.decode(row["options"])))

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from tests.crash.world import CrashWorld
 from tests.support.people import Signup
-from tests.support.returning import credit, in_dashboard
+from tests.support.returning import credit, in_dashboard, speak_like
 
 Begins: TypeAlias = Callable[[CrashWorld], Awaitable[Any]]
 Session: TypeAlias = dict[str, Any]
@@ -22,6 +22,22 @@ async def subscribed(world: CrashWorld) -> Signup:
     signup = await world.signup("ok", wait_s=0)
     await world.rest()
     return signup
+
+
+def subscribed_at(like: str) -> Begins:
+    """A customer of a shop whose processor is of this profile; the first invoice is paid as soon as that pays."""
+
+    async def begun(world: CrashWorld) -> Signup:
+        await speak_like(world, like)
+        signup = await world.signup("ok", wait_s=0)
+        await world.rest()
+        for _ in range(4):
+            await world.later(days=2)
+            await world.rest()
+        return signup
+
+    begun.__name__ = f"subscribed_at_{like}"
+    return begun
 
 
 async def subscribed_with_two_cards(world: CrashWorld) -> Signup:

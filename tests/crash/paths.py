@@ -20,6 +20,7 @@ from typing import Any, Final, TypeAlias
 
 from db import sql
 from gateway.sandbox.practice.account import Scripted
+from gateway.sandbox.practice.manner import MANNERS
 from tests.crash.beginnings import (
     Begins,
     Session,
@@ -34,6 +35,7 @@ from tests.crash.beginnings import (
     refunded_in_dashboard,
     subscribed,
     subscribed_and_told,
+    subscribed_at,
     subscribed_crediting,
     subscribed_reopening,
     subscribed_topping_up,
@@ -59,6 +61,9 @@ class Path:
 
 
 PATHS: Final[dict[str, Path]] = {}
+
+PROFILES: Final = sorted(set(MANNERS) - {"practice"})
+"""What the real processors do, each otherwise (`gateway.sandbox.practice.manner`)."""
 
 MOST_TRIES: Final = 5
 """So often eight hours are enough for what the merchant has not taken: it is tried for three days."""
@@ -535,3 +540,22 @@ def _paid(world: CrashWorld, made: Signup, invoices: int) -> None:
     taken = sorted(charge.reference.rpartition(".")[0] for charge in world.captures())
     assert taken == sorted(one["id"] for one in live)
     assert len(world.stripe_account().subscriptions) == 1
+
+
+def _at(like: str) -> Plays:
+    async def renewed(world: CrashWorld, begun: Signup) -> None:
+        """The renewal's answer is lost, at a processor of this profile; its notices come."""
+        world.practice.faults.add("lost_after", method="POST", path="/v1/charges", times=1)
+        await world.later(days=24)
+        await world.rest()
+        for _ in range(7):
+            await world.later(days=2)
+            await world.rest()
+        _paid(world, begun, 2)
+
+    renewed.__name__ = f"renewal_at_{like}"
+    return renewed
+
+
+for _like in PROFILES:
+    path(begins=subscribed_at(_like))(_at(_like))
