@@ -100,6 +100,8 @@ def shown(subject: Subject, event: ProcessorEvent) -> None:
     if family == "dispute":
         assert event.dispute is not None, "it says nothing of the dispute"
         _fits_dispute(event.kind, event.dispute)
+    other = _currencies(event) - {subject.currency}
+    assert not other, f"it tells of {', '.join(sorted(other))}, and the charge is in {subject.currency}"
     assert family != "method" or event.token is not None, "it names no payment method"
     assert event.kind is not EventKind.METHOD_REPLACED or event.replacement is not None, "replaced by what?"
     assert event.kind is not EventKind.IGNORED or event.detail, "what is ignored is named"
@@ -122,6 +124,18 @@ def _fits(event: ProcessorEvent) -> None:
             pass
 
 
+def _currencies(event: ProcessorEvent) -> set[str]:
+    """Of everything that it says to have moved."""
+    amounts = [event.moved.amount] if event.moved else []
+    if isinstance(event.outcome, Succeeded):
+        amounts.append(event.outcome.captured)
+    if event.refund is not None:
+        amounts.append(event.refund.amount)
+    if event.dispute is not None:
+        amounts += [event.dispute.amount, event.dispute.withdrawn, *[move.amount for move in event.dispute.moves]]
+    return {one.currency for one in amounts}
+
+
 def _fits_refund(kind: EventKind, outcome: RefundOutcome) -> None:
     match kind:
         case EventKind.REFUND_SUCCEEDED:
@@ -136,8 +150,6 @@ def _fits_dispute(kind: EventKind, dispute: DisputeState) -> None:
     """The ledger is kept by the moves, each once: one that is missing, or has the wrong sign, is money."""
     occurrences = [move.occurrence for move in dispute.moves]
     assert all(occurrences) and len(set(occurrences)) == len(occurrences), f"moves are told apart by {occurrences}"
-    currencies = {one.currency for one in (dispute.amount, dispute.withdrawn, *(move.amount for move in dispute.moves))}
-    assert len(currencies) == 1, f"its amounts are of {', '.join(sorted(currencies))}"
     assert dispute.amount.amount >= 0 and dispute.withdrawn.amount >= 0, (
         "what is disputed and what is gone have no sign"
     )
