@@ -12,7 +12,8 @@ A total time-out counts as not sent only if httpx's trace proves it: a connectio
 request had begun to leave. Requests are built here rather than by the client, so that its cookies, which other accounts
 at the same host share, are never sent; redirects are never followed.
 
-Exceptions and log lines carry the method, the path as a template, the status and the processor's code. httpx and h11
+Exceptions and log lines carry the method, the path as a template, the status and the processor's code; the host where
+nobody was met there. httpx and h11
 put URLs and header values into theirs, so these are never chained, and httpx's own loggers are silent during a call.
 """
 
@@ -110,6 +111,7 @@ class Transport:
         """Raises ConfigurationError for a `base_url` that is not a plain http(s) URL."""
         self._http = http
         self._base = check_base_url(base_url)
+        self._host = httpx.URL(self._base).netloc.decode()
         self._total_s = total_timeout_s
         connect_s = min(connect_timeout_s, total_timeout_s)
         self._timeouts = httpx.Timeout(total_timeout_s, connect=connect_s, pool=connect_s).as_dict()
@@ -156,7 +158,7 @@ class Transport:
         except TimeoutError:
             return trace.judge(f"{shown}: no answer within {self._total_s:g} s")
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
-            return NotSentError(f"{shown}: no connection ({type(error).__name__})")
+            return NotSentError(f"{shown}: no connection to {self._host} ({type(error).__name__})")
         except (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL) as error:
             return trace.judge(f"{shown}: the request could not be sent ({type(error).__name__})")
         except (httpx.HTTPError, httpx.StreamError, OSError) as error:

@@ -196,32 +196,35 @@ async def _by_name(name: str) -> Account:
 async def _connection(
     runtime: Runtime, by: Author, account: Account, entry: ConnectionEntry, at: str, beside: Path, *, prune: bool
 ) -> None:
-    credentials = {
-        field: found(reference, f"{at}.credentials.{field}", beside=beside)
-        for field, reference in entry.credentials.items()
-    }
     known = next((one for one in await connections.listed(account.id) if one.name == entry.name), None)
     gone = dict.fromkeys(known.declines.keys() - entry.declines.keys()) if known and prune else {}
-    change = ConnectionChange(
-        credentials=credentials,
-        options=entry.options,
-        currencies=entry.currencies,
-        priority=entry.priority,
-        routing=entry.routing,
-        display=entry.display,
-        record_on=entry.record_on,
-        declines={**entry.declines, **gone},
-        enabled=entry.enabled,
-    )
     try:
+        change = ConnectionChange(
+            credentials=_credentials(entry, beside),
+            options=entry.options,
+            currencies=entry.currencies,
+            priority=entry.priority,
+            routing=entry.routing,
+            display=entry.display,
+            record_on=entry.record_on,
+            declines={**entry.declines, **gone},
+            enabled=entry.enabled,
+        )
         if known is None:
             await connections.add(runtime, by, account.id, entry.name, entry.adapter, change)
         elif known.adapter != entry.adapter:
-            raise FieldError("adapter", f"connection {known.name} is one of {known.adapter} and stays so")
+            raise FieldError("adapter", f"is {known.adapter} and stays so")
         else:
             await connections.update(runtime, by, account.id, known.id, change)
     except FieldError as error:
-        raise FieldError(f"{at}.{error.param}", error.message) from None
+        raise FieldError(f"{at}.{error.param}", f"{error.message} (connection {entry.name})") from None
+
+
+def _credentials(entry: ConnectionEntry, beside: Path) -> dict[str, Secret]:
+    """Raises FieldError."""
+    return {
+        field: found(reference, f"credentials.{field}", beside=beside) for field, reference in entry.credentials.items()
+    }
 
 
 async def _look_endpoints_up(runtime: Runtime, document: Document) -> list[str]:

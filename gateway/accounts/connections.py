@@ -128,7 +128,8 @@ async def add(
     currencies, overrides = _currencies(adapter, change.currencies or ()), declines.merged({}, change.declines or {})
     connection, now = new_id("con"), await business_now()
     priority, record_on, enabled = change.priority or 0, change.record_on or "confirmed", change.enabled is not False
-    routing, display = builtins(change.routing or Routing()), builtins(change.display or Display())
+    routing = builtins(_offerable(adapter, change.routing or Routing()))
+    display = builtins(change.display or Display())
     async with DB.transaction():
         of = await sql.row("select livemode from tollbridge.account where id = $1 for key share", account)
         if of is None:
@@ -245,9 +246,10 @@ def _before_and_after(
         after["options"] = {**before["options"], **change.options}
     if change.currencies is not None:
         after["currencies"] = _currencies(row["adapter"], change.currencies)
-    for field in ("routing", "display"):
-        if (rules := getattr(change, field)) is not None:
-            after[field] = builtins(rules)
+    if change.routing is not None:
+        after["routing"] = builtins(_offerable(row["adapter"], change.routing))
+    if change.display is not None:
+        after["display"] = builtins(change.display)
     if change.declines is not None:
         after["declines"] = declines.merged(before["declines"], change.declines)
     for field in ("priority", "record_on", "enabled"):
@@ -271,7 +273,9 @@ def _check_config(runtime: Runtime, name: str, credentials: Mapping[str, Secret]
             raise FieldError(f"{kind}.{field}", f"adapter {name!r} has no such field; there are {there}")
     for field in adapter.credential_fields:
         if field not in credentials:
-            raise FieldError(f"credentials.{field}", "this parameter is required")
+            wanted, others = ", ".join(adapter.credential_fields), ", ".join(adapter.optional_credential_fields)
+            fields = f"adapter {name!r} wants {wanted}" + (f", and may have {others}" if others else "")
+            raise FieldError(f"credentials.{field}", f"this parameter is required; {fields}")
     for field, secret in credentials.items():
         if not secret.reveal().strip():
             raise FieldError(f"credentials.{field}", "is empty")
@@ -315,6 +319,18 @@ def _currencies(adapter: str, currencies: Sequence[str]) -> list[str]:
         if known is not None and currency not in known:
             raise FieldError(f"currencies.{place}", f"adapter {adapter!r} does not take {currency}")
     return list(dict.fromkeys(currencies))
+
+
+def _offerable(adapter: str, routing: Routing) -> Routing:
+    """The rules, if there is a payer whom they allow; raises FieldError for those that would offer it to nobody."""
+    known = capabilities_of(adapter).currencies
+    for currency, bounds in routing.amounts.items():
+        if known is not None and currency not in known:
+            raise FieldError(f"routing.amounts.{currency}", f"adapter {adapter!r} does not take {currency}")
+        if bounds.maximum is not None and bounds.maximum < (bounds.minimum or 0):
+            crossed = f"from {bounds.minimum} to {bounds.maximum} there is no amount: nobody would be offered it"
+            raise FieldError(f"routing.amounts.{currency}", crossed)
+    return routing
 
 
 def _shown(row: Any) -> Connection:

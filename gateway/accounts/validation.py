@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -13,6 +13,11 @@ T = TypeVar("T")
 
 _PLACE = re.compile(r" - at `(?:key in )?(?P<path>[^`]*)`$")
 _NAMED = re.compile(r"^Object (?:(?P<unknown>contains unknown)|missing required) field `(?P<field>[^`]*)`")
+KNOWN: Final = {
+    "Expected `str` matching regex '^[A-Z]{2}$'": "must be two upper-case letters, as DE (ISO 3166-1 alpha-2)",
+    "Expected `str` matching regex '^[a-z]{3}$'": "must be three lower-case letters, as eur",
+}
+"""Patterns of which a person knows the words."""
 _INDEX = re.compile(r"\[(\d+)\]")
 
 
@@ -31,7 +36,7 @@ def explain(text: str, path: str = "") -> FieldError:
         if named["unknown"]:
             return FieldError(inner, "there is no such parameter")
         return FieldError(inner, "this parameter is required")
-    return FieldError(param, text[:1].lower() + text[1:])
+    return FieldError(param, KNOWN.get(text, text[:1].lower() + text[1:]))
 
 
 def converted(value: Any, to: type[T], *, under: str = "") -> T:

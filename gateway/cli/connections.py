@@ -11,12 +11,13 @@ from gateway.accounts import connections as story
 from gateway.accounts import declines as codes
 from gateway.accounts.connections import Connection, ConnectionChange
 from gateway.accounts.declines import DeclineCode
+from gateway.accounts.validation import explain
 from gateway.cli.context import ACCOUNT, WrongUseError, account_of, author, opened, run
 from gateway.cli.output import OUT, as_json, fields, say, say_all, table
 from gateway.cli.values import pairs, secrets
 from gateway.domain.routing import Display, Routing
 
-T = TypeVar("T")
+T = TypeVar("T", bound=msgspec.Struct)
 
 CREDENTIAL = click.option(
     "--credential", multiple=True, metavar="NAME=env:… | NAME=file:…", help="A secret field of the adapter's."
@@ -207,8 +208,13 @@ def _rules(text: str | None, kind: type[T], option: str) -> T | None:
         return None
     try:
         return msgspec.json.decode(text, type=kind)
+    except msgspec.ValidationError as error:
+        wrong = explain(str(error))
+        where = ": ".join(part for part in (option, wrong.param) if part)
+        there = ", ".join(kind.__struct_fields__)
+        raise WrongUseError(f"{where}: {wrong.message} ({option} has {there})") from None
     except msgspec.DecodeError as error:
-        raise WrongUseError(f"{option}: {error}") from None
+        raise WrongUseError(f"{option}: this is no JSON ({error})") from None
 
 
 def _print(connection: Connection) -> None:

@@ -249,4 +249,8 @@ SUBJECT: Final = Subject(
         also=(told("payment_captured", 2), told("payment_approved")),
     ),
     polled=Says({"data": [dispute(status="evidence_required", last_update=TIME)]}, on="^GET /disputes"),
+    unsaid={
+        "charge: pending, of another amount": "a payment that is accepted is answered without its amount",
+        "refund: an answer about another charge": "a refund that is accepted is answered without its payment",
+    },
 )

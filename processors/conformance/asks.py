@@ -45,6 +45,11 @@ def charge(subject: Subject, **changed: Any) -> ChargeRequest:
     return replace(request, **changed)
 
 
+def in_another_currency(subject: Subject) -> tuple[Money, ...]:
+    """The same number in a currency that the subject records beside its own; none where it records no other."""
+    return tuple([Money(AMOUNT, money.currency) for money in subject.wire if money.currency != subject.currency][:1])
+
+
 def breakdown() -> Breakdown:
     """What the charge is for: two lines, and the tax on both."""
     first, tax = AMOUNT - PART, PART // 5

@@ -23,7 +23,11 @@ from processors.values import EventKind, MethodState, PaymentMethodReference, Ra
 
 REFERENCE: Final = "in_1KitKitKitKitKitKitKitKit.1"
 """Ours for the charge, as the gateway makes it: a Stripe invoice and the number of the attempt."""
+ANOTHER: Final = "in_1KitKitKitKitKitKitKitKit.2"
+"""Of a charge about which nothing is recorded."""
 REFUND_REFERENCE: Final = "rfd_01kq3v8m2rf1e8w7d5c4b3a2z1"
+ANOTHER_REFUND: Final = "rfd_01kq3v8m2rf1e8w7d5c4b3a2z9"
+"""Of a refund about which nothing is recorded."""
 SETUP_REFERENCE: Final = "pms_01kq3v8m2rf1e8w7d5c4b3a2z2"
 CUSTOMER: Final = "cus_KitKitKitKit01"
 AMOUNT: Final = 1050
@@ -231,6 +235,9 @@ class Subject:
     polled: Shape
     always: tuple[Says, ...] = ()
     secrets: tuple[str, ...] = ()
+    unsaid: Mapping[str, str] = field(default_factory=dict)
+    """Scenarios in which something else was asked for than is answered, and what the processor's answers leave out, so
+    that nobody can tell: `{"refund: an answer about another charge": "they do not name it"}`."""
 
     @property
     def name(self) -> str:

@@ -45,6 +45,14 @@ CHARGE, REFUND, TOKEN, CUSTOMER = "pch_kit", "prf_kit", "pm_kit_token_0001", "pc
 AT: Final = 1_900_000_000
 SECRETS: Final = {Key.CURRENT: "practice_kit_webhook_secret", Key.WRONG: "practice_kit_another_secret"}
 
+MOVED: Final = {
+    "funds_withdrawn": (-AMOUNT,),
+    "won": (-AMOUNT, AMOUNT),
+    "lost": (-AMOUNT,),
+    "partly_lost": (-AMOUNT, AMOUNT - PART),
+}
+"""What a dispute has moved by then."""
+
 Json = dict[str, Any]
 
 
@@ -62,7 +70,9 @@ def refund(status: str = "succeeded", **changed: Any) -> Json:
 
 def dispute(status: str) -> Json:
     named = {"id": "pdp_kit", "account": ACCOUNT, "charge": CHARGE, "charge_reference": REFERENCE, "status": status}
-    return {**named, "amount": AMOUNT, "currency": "EUR", "withdrawn": 0, "updated_at": AT, "reason": "fraudulent"}
+    amounts = {"amount": AMOUNT, "currency": "EUR", "withdrawn": -sum(MOVED.get(status, ()))}
+    moves = [moved(amount) for amount in MOVED.get(status, ())]
+    return {**named, **amounts, "moves": moves, "updated_at": AT, "reason": "fraudulent"}
 
 
 def method(status: str = "active", **changed: Any) -> Json:

@@ -124,6 +124,13 @@ async def test_a_mistake_is_named_and_changes_nothing(
     assert await accounts.listed() == []
 
 
+@pytest.mark.parametrize("old", ['["eur"]', '"env:PRACTICE_KEY"'])
+async def test_a_mistake_in_a_connection_says_in_which(runtime: Runtime, folder: Path, old: str) -> None:
+    """Counting tables in a file is nobody's pleasure."""
+    with pytest.raises(FieldError, match=r"\(connection practice\)$"):
+        await applied(runtime, folder, FILE.replace(old, {'["eur"]': '["EUR"]'}.get(old, '"env:NOBODY"')))
+
+
 async def test_a_name_twice_is_refused(runtime: Runtime, folder: Path) -> None:
     with pytest.raises(FieldError, match="twice"):
         await applied(runtime, folder, FILE + FILE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from db import cases, sql
 from db.engine import DB
@@ -14,6 +15,7 @@ from gateway.accounts.connections import ConnectionChange
 from gateway.accounts.errors import CheckFailedError, FieldError, NameTakenError, NotThereError
 from gateway.clock import business_now
 from gateway.domain.declines import case_subject
+from gateway.domain.routing import Bounds, Routing
 from gateway.runtime import Runtime
 from gateway.sandbox.practice import PracticeProcessor, create_app
 from processors.errors import NotSentError
@@ -232,3 +234,23 @@ async def test_test_money_pays_no_live_invoice(runtime: Runtime, by: Author, acc
     added = await connections.add(runtime, by, account.id, "debit", "gocardless", test)
     with pytest.raises(FieldError):
         await connections.update(runtime, by, account.id, added.id, ConnectionChange(options={"environment": "live"}))
+
+
+@pytest.mark.parametrize(("currency", "bounds"), [("eur", Bounds(500, 100)), ("jpy", Bounds(500))])
+async def test_rules_that_fit_nobody_are_refused(
+    runtime: Runtime, by: Author, account: Account, currency: str, bounds: Bounds
+) -> None:
+    """A connection that is silently offered to nobody looks like one that works. GoCardless takes no yen."""
+    credentials = {"access_token": Secret("made_up"), "webhook_secret": Secret("made_up")}
+    options = {"environment": "test", "account": "CR0001"}
+    rules = ConnectionChange(routing=Routing(amounts={currency: bounds}))
+    with pytest.raises(FieldError) as caught:
+        await connections.add(
+            runtime, by, account.id, "debit", "gocardless", replace(rules, credentials=credentials, options=options)
+        )
+    assert caught.value.param == f"routing.amounts.{currency}"
+    await connections.add(
+        runtime, by, account.id, "debit", "gocardless", ConnectionChange(credentials=credentials, options=options)
+    )
+    with pytest.raises(FieldError):
+        await connections.update(runtime, by, account.id, "debit", rules)

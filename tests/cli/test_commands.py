@@ -210,6 +210,9 @@ async def test_payment_methods(tollbridge: Tollbridge) -> None:
     assert (await tollbridge("payment-methods", "first", "pmt_9")).code == 1
 
 
+ROUTED = ("connections", "update", "practice", "--routing")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
@@ -225,6 +228,14 @@ async def test_payment_methods(tollbridge: Tollbridge) -> None:
         (("accounts", "update", "--policy", "margin_hours=-1"), 2, "policies.margin_hours"),
         (("connections", "add", "x", "--adapter", "nobody"), 2, "adapter: no adapter 'nobody'"),
         (("connections", "add", "x", "--adapter", "practice", "--credential", "hush"), 2, "NAME=VALUE"),
+        (("connections", "add", "x", "--adapter", "practice"), 2, "'practice' wants api_key, webhook_secret"),
+        (
+            (*ROUTED, '{"contries": ["DE"]}'),
+            2,
+            "contries: there is no such parameter (--routing has countries, amounts,",
+        ),
+        ((*ROUTED, '{"countries": ["Germany"]}'), 2, "--routing: countries.0: must be two upper-case letters, as DE"),
+        ((*ROUTED, "countries=DE"), 2, "--routing: this is no JSON"),
         (("invoices", "list", "--state", "lost"), 2, "lost"),
         (("sandbox", "clock", "--advance", "soon"), 2, "no span of time"),
         (("accounts", "frobnicate"), 2, "No such command"),

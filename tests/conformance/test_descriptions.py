@@ -127,9 +127,12 @@ def test_an_overlay_for_nothing_is_an_error(file: Path) -> None:
 def test_a_description_that_is_missing() -> None:
     with pytest.raises(DescriptionMissingError):
         OpenApi("nobody/at-home.json").violations(request(GOOD))
-    with pytest.raises(DescriptionMissingError):
+
+
+def test_a_closed_schema_that_is_missing_is_no_reason_to_skip() -> None:
+    with pytest.raises(FileNotFoundError):
         ClosedSchema("nobody").violations(request(GOOD))
-    with pytest.raises(DescriptionMissingError):
+    with pytest.raises(FileNotFoundError):
         GraphQlSchema("practice").violations(request({"query": "{ node }", "variables": {}}, "/v1/setups"))
 
 

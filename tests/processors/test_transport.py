@@ -101,6 +101,13 @@ async def test_a_network_error(http: httpx.AsyncClient, error: type[Exception], 
     assert type(await failure(Transport(http, BASE, 5))) is kind
 
 
+@respx.mock
+async def test_who_was_not_met_is_named(http: httpx.AsyncClient) -> None:
+    respx.post(f"{BASE}/v1/charges").mock(side_effect=httpx.ConnectError(f"with {SECRET}"))
+    error = await failure(Transport(http, f"{BASE}/", 5))
+    assert f"no connection to {httpx.URL(BASE).host} " in str(error)
+
+
 @pytest.mark.parametrize(
     ("status", "kind"),
     [

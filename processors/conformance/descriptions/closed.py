@@ -28,7 +28,6 @@ import httpx
 import jsonschema_rs
 import msgspec
 
-from processors.conformance.descriptions import DescriptionMissingError
 from processors.conformance.descriptions.requests import body_of, content_type, errors, query_of, template_pattern
 
 SHIPPED: Final = Path(__file__).parents[1] / "schemas"
@@ -106,9 +105,9 @@ class ClosedSchema:
 
     @cached_property
     def operations(self) -> list[Operation]:
-        """Raises DescriptionMissingError."""
+        """Raises FileNotFoundError: nobody else has the file, so that without it nothing would be checked, unseen."""
         if not self.file.is_file():
-            raise DescriptionMissingError(f"there is no {self.file}")
+            raise FileNotFoundError(f"there is no {self.file}: a closed schema lies with its adapter, package data too")
         return msgspec.json.decode(self.file.read_bytes(), type=File).operations
 
     def violations(self, request: httpx.Request) -> list[str] | None:

@@ -15,7 +15,6 @@ import msgspec
 from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode, build_schema, parse, validate
 from graphql.execution.values import get_variable_values
 
-from processors.conformance.descriptions import DescriptionMissingError
 from processors.conformance.descriptions.closed import ClosedSchema
 
 UNHEARD_OF: Final = "canaryOfTheKit"
@@ -26,10 +25,10 @@ class GraphQlSchema(ClosedSchema):
 
     @cached_property
     def sdl(self) -> GraphQLSchema:
-        """Raises DescriptionMissingError."""
+        """Raises FileNotFoundError."""
         file = self.file.with_suffix(".graphql")
         if not file.is_file():
-            raise DescriptionMissingError(f"there is no {file}")
+            raise FileNotFoundError(f"there is no {file}: it lies beside its closed schema, package data too")
         return build_schema(file.read_text())
 
     def violations(self, request: httpx.Request) -> list[str] | None:

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from processors.conformance.scenarios import charges, lookups, notices, refunds, setups
 from processors.conformance.scenarios.scenario import Scenario
-from processors.conformance.subject import Subject
+from processors.conformance.subject import Impossible, Shape, Subject
 
 FAMILIES = {
     "charges": charges.scenarios,
@@ -24,5 +24,16 @@ FAMILIES = {
 
 @lru_cache(maxsize=8)
 def scenarios(subject: Subject) -> Mapping[str, Scenario]:
-    """All of them, by their names."""
-    return {one.name: replace(one, family=family) for family, written in FAMILIES.items() for one in written(subject)}
+    """All of them, by their names; those that the processor's answers leave open have its reason for an answer."""
+    return {
+        one.name: replace(one, family=family, said=_said(one, subject))
+        for family, written in FAMILIES.items()
+        for one in written(subject)
+    }
+
+
+def _said(one: Scenario, subject: Subject) -> Shape:
+    if one.name not in subject.unsaid:
+        return one.said
+    assert one.asks_for_another, f"{one.name!r} can be told apart by any processor: it can't be left open"
+    return Impossible(subject.unsaid[one.name])

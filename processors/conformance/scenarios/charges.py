@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from processors.conformance import asks
 from processors.conformance.scenarios.notices import read
 from processors.conformance.scenarios.scenario import BROKEN, JSON_OF_NOTHING, UNREACHED, Scenario, aware
-from processors.conformance.subject import WAIT_S, Impossible, LookedUp, Says, Subject, Told
+from processors.conformance.subject import ANOTHER, WAIT_S, Impossible, LookedUp, Says, Shape, Subject, Told
 from processors.declines import UNMAPPED
 from processors.errors import MoneyError, NotSentError, OutcomeUnknownError, RefusedError
 from processors.interface import ProcessorAdapter
@@ -40,6 +40,7 @@ def scenarios(subject: Subject) -> Iterator[Scenario]:
     yield from _answers(subject)
     yield from _declines(subject)
     yield from _failures(subject)
+    yield from _others(subject)
     yield from _amounts(subject)
     yield from _replays(subject)
 
@@ -130,6 +131,20 @@ def _failures(subject: Subject) -> Iterator[Scenario]:
         yield Scenario(f"charge: {name}", said, act, partial(_is, Unknown))
     yield Scenario("charge: an answer of another amount", shapes.another_amount, act, partial(_is, Unknown))
     yield Scenario("charge: an answer about another charge", shapes.another_reference, act, partial(_is, Unknown))
+
+
+def _others(subject: Subject) -> Iterator[Scenario]:
+    """The recorded answers to a charge that differs in one thing: whatever they say is not about this one."""
+    shapes, unknown = subject.charges, partial(_is, Unknown)
+    either = shapes.pending if isinstance(shapes.succeeded, Impossible) else shapes.succeeded
+    asked: dict[str, tuple[Shape, dict[str, Any]]] = {
+        "pending, of another amount": (shapes.pending, {"amount": asks.part(subject)}),
+        "pending, of another reference": (shapes.pending, {"reference": ANOTHER}),
+    }
+    for money in asks.in_another_currency(subject):
+        asked["an answer of another currency"] = (either, {"amount": money})
+    for name, (shape, changed) in asked.items():
+        yield Scenario(f"charge: {name}", shape, _charge(subject, **changed), unknown, asks_for_another=True)
 
 
 def _amounts(subject: Subject) -> Iterator[Scenario]:

@@ -6,10 +6,12 @@ from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import Any
 
+from msgspec.structs import replace
+
 from processors.capabilities import Lookup
 from processors.conformance import asks
 from processors.conformance.scenarios.scenario import BROKEN, UNREACHED, Scenario
-from processors.conformance.subject import Impossible, Says, Subject, key
+from processors.conformance.subject import ANOTHER, Impossible, Says, Subject, key
 from processors.interface import ProcessorAdapter
 from processors.outcome import Canceled, Found, LookupFailed, NotFound, Pending, Succeeded
 from processors.values import ChargeQuery
@@ -38,6 +40,9 @@ def _found(subject: Subject) -> Iterator[Scenario]:
     yield Scenario("look-up: found, pending", shapes.pending, act, partial(_holds, subject, Pending))
     yield Scenario("look-up: not found", shapes.missing, act, partial(_missing, subject))
     yield Scenario("look-up: an answer about another charge", shapes.of_another, act, _not_found)
+    other = _look(replace(asks.charge_query(subject), reference=ANOTHER))
+    name = "look-up: found, of another reference"
+    yield Scenario(name, shapes.found, other, _not_found, asks_for_another=True)
     yield Scenario("look-up: several under one reference", shapes.several, act, partial(_several, subject))
 
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from processors.conformance import asks
 from processors.conformance.scenarios.scenario import BROKEN, UNREACHED, Scenario
-from processors.conformance.subject import REFUND_REFERENCE, WAIT_S, Impossible, Says, Subject
+from processors.conformance.subject import ANOTHER_REFUND, REFUND_REFERENCE, WAIT_S, Impossible, Says, Subject
 from processors.errors import CallError, MoneyError
 from processors.interface import ProcessorAdapter
 from processors.money import Money
@@ -26,6 +26,7 @@ from processors.outcome import (
     RefundSucceeded,
     Unknown,
 )
+from processors.values import RefundQuery
 
 Act = Callable[[ProcessorAdapter], Awaitable[Any]]
 
@@ -58,12 +59,23 @@ def _answers(subject: Subject) -> Iterator[Scenario]:
     unknown = partial(_is, Unknown)
     yield Scenario("refund: an answer of another amount", shapes.another_amount, _refund(subject), unknown)
     yield Scenario("refund: an answer about another refund", shapes.another_reference, _refund(subject), unknown)
+    yield Scenario("refund: the key or reference is in use", subject.charges.in_use, _refund(subject), unknown)
+    other = _refund(subject, charge_id=_another(subject.charge_id))
+    name = "refund: an answer about another charge"
+    yield Scenario(name, shapes.full, other, unknown, asks_for_another=True)
     for money in (replace(whole, amount=0), replace(whole, amount=-whole.amount), *subject.inexpressible):
         name = f"refund: {money.amount} {money.currency} can't be given back"
         yield Scenario(name, Says({}, 599), _refund(subject, amount=money), partial(_is, MoneyError), sends=False)
     yield Scenario(
         "refund: of an id that leads elsewhere", Says({}, 599), _prepare_elsewhere(subject), _led, sends=False
     )
+
+
+def _another(charge_id: str) -> str:
+    """Another id of the same form."""
+    last = next(place for place in reversed(range(len(charge_id))) if charge_id[place].isalnum())
+    other = "A" if charge_id[last] == "B" else "B"
+    return charge_id[:last] + other + charge_id[last + 1 :]
 
 
 def _prepare_elsewhere(subject: Subject) -> Act:
@@ -94,14 +106,21 @@ def _lookups(subject: Subject) -> Iterator[Scenario]:
     shapes = subject.refunds
     assert not isinstance(shapes, Impossible)
 
-    async def act(adapter: ProcessorAdapter) -> Any:
-        return await adapter.lookup_refund(asks.refund_query(subject))
-
+    act, other = _look(asks.refund_query(subject)), _look(replace(asks.refund_query(subject), reference=ANOTHER_REFUND))
     yield Scenario("refund look-up: found", shapes.found, act, partial(_found, subject))
+    name = "refund look-up: found, of another reference"
+    yield Scenario(name, shapes.found, other, _not_found, asks_for_another=True)
     yield Scenario("refund look-up: not found", shapes.missing, act, partial(_missing, subject))
     if not isinstance(shapes.found, Impossible):
         for name, said in {**UNREACHED, **BROKEN, "401": subject.charges.unauthorized}.items():
             yield Scenario(f"refund look-up: {name}", said, act, partial(_is, LookupFailed))
+
+
+def _look(query: RefundQuery) -> Act:
+    async def act(adapter: ProcessorAdapter) -> Any:
+        return await adapter.lookup_refund(query)
+
+    return act
 
 
 def _lists(subject: Subject) -> Iterator[Scenario]:
@@ -140,6 +159,10 @@ def _turned_away(result: Any) -> None:
 def _found(subject: Subject, result: Any) -> None:
     _is(RefundFound, result)
     assert getattr(result.outcome, "processor_id", "") == subject.refund_id, repr(result)
+
+
+def _not_found(result: Any) -> None:
+    assert not isinstance(result, RefundFound), f"{result!r}: a refund that is not ours was taken for ours"
 
 
 def _missing(subject: Subject, result: Any) -> None:

@@ -26,7 +26,7 @@ class InapplicableError(Exception):
 class Scenario:
     """`act` does it and gives what came back; an error of the adapter's tree is given too. `expect` asserts.
 
-    `sends`: whether anything may be sent at all.
+    `sends`: whether anything may be sent at all. `asks_for_another`: the answer is as recorded, and the question isn't.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Scenario:
     act: Callable[[ProcessorAdapter], Awaitable[Any]]
     expect: Callable[[Any], None]
     sends: bool = True
+    asks_for_another: bool = False
     family: str = ""
 
 

@@ -61,8 +61,9 @@ def _methods(subject: Subject) -> Iterator[Scenario]:
         yield Scenario(f"method: {wanted}", shape, state, partial(_equals, wanted))
     yield Scenario("method: revoked by us", shapes.revoked, revoke, partial(_equals, None))
     yield Scenario("method: revoked by us, and gone already", shapes.gone, revoke, partial(_equals, None))
+    refused = {"the credentials are wrong": subject.charges.unauthorized}
     broken = {name: said for name, said in BROKEN.items() if not name.startswith("200")}
-    for name, said in {**UNREACHED, **broken}.items():
+    for name, said in {**UNREACHED, **broken, **refused}.items():
         # An adapter that can't ask for a method's state says UNKNOWN, and calls nobody.
         yield Scenario(f"method state: {name}", said, state, _unknown)
         yield Scenario(f"method revoked: {name}", said, revoke, partial(_is, CallError))
