@@ -12,8 +12,10 @@ from typing import Any, Final
 
 import httpcore
 import httpx
+import msgspec
 
 from db import sql
+from gateway.sandbox.practice.keys import InBody
 from tests.support.points import Point, journal
 from tests.support.process import CURRENT, DeadProcessError, Process, outside
 
@@ -62,7 +64,7 @@ class Wire:
     async def _ask_outside(self, host: str, request: httpx.Request) -> httpx.Response:
         """Whoever is asked for money looks, with a connection of its own, whether the intent is committed (law 2)."""
         for path, intent in INTENTS.items():
-            key = request.headers.get("idempotency-key")
+            key = _key_of(request)
             if request.method == "POST" and path.fullmatch(request.url.path) and not await sql.value(intent, key):
                 self.broken_laws.append(f"{request.method} {request.url.path} before its intent was committed")
         told = request.headers.get("webhook-id")
@@ -126,3 +128,11 @@ def install_wire(wire: Wire) -> None:
     patched: Any = httpx.AsyncHTTPTransport
     patched.__init__, patched.handle_async_request = nothing, carry
     patched.__aenter__, patched.__aexit__, patched.aclose = enter, leave, leave
+
+
+def _key_of(request: httpx.Request) -> str | None:
+    """Wherever this processor wants it: in a header, or in the body."""
+    key = request.headers.get("idempotency-key")
+    if key is None and request.content:
+        key = msgspec.json.decode(request.content, type=InBody).idempotency_key
+    return key
