@@ -17,7 +17,7 @@ from gateway.accounts.connections import poke_waiting
 from gateway.collect.gone import mark_revoked
 from gateway.collect.lookup import all_of, look_up, shown
 from gateway.collect.outcomes import store_outcome
-from gateway.collect.reversals import store_move
+from gateway.collect.reversals import NotTakenBackError, store_move
 from gateway.collect.scrub import without_token
 from gateway.collect.settled import store_settled
 from gateway.customers import vault
@@ -214,7 +214,10 @@ async def _store_dispute(
 
 
 async def _store_move(account: str, attempt: str, moved: MoneyMoved, decline: Decline | None, now: datetime) -> End:
-    await store_move(account, attempt, moved, decline, now)
+    try:
+        await store_move(account, attempt, moved, decline, now)
+    except NotTakenBackError as error:
+        raise UnmatchedError("money is given again that is not known to have been taken back yet") from error
     return DONE
 
 

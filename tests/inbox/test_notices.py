@@ -467,6 +467,22 @@ async def test_a_return_that_is_quicker_than_its_charge_waits_for_it(
     assert await attempt_state() == "reversed"
 
 
+async def test_money_is_not_given_again_that_was_never_taken_back(runtime: Runtime, scripted: ScriptedAdapter) -> None:
+    """Law 5: what came in once would be returned to the payer as too much."""
+    place = await (await Place().prepare()).charged()
+    scripted.script |= {b"n1": [told()], b"n2": [moved(1000, "mv_2")], b"n3": [moved(-1000, "mv_1")]}
+    await Router(runtime).route(await noticed(place.account, place.connection, "n1"))
+    [early] = await noticed(place.account, place.connection, "n2")
+    await Router(runtime).route([early])
+    assert (await end(early))[0] == "stored"
+    assert await ledger() == [("capture", 1000, "")]
+    await Router(runtime).route(await noticed(place.account, place.connection, "n3"))
+    await forward(timedelta(minutes=1))
+    await Router(runtime).route([early])
+    assert await end(early) == ("done", "")
+    assert (await attempt_state(), len(await ledger())) == ("succeeded", 3)
+
+
 async def test_a_return_in_another_currency_moves_nothing(runtime: Runtime, scripted: ScriptedAdapter) -> None:
     place = await (await Place().prepare()).charged()
     scripted.script |= {b"n1": [told()], b"n2": [moved(-1000, "mv_1", "usd")]}
