@@ -1,6 +1,7 @@
 """What Adyen's webhooks say: their envelopes, and the event that each notification is. Pure, and nothing is fetched.
 
-What moves money follows from the eight signed fields; the rest of a notification only says why, when and by whom.
+What moves money follows from the eight signed fields; the rest of a notification says why, when and by whom, and of
+a capture or a cancellation which way it moved.
 """
 
 from __future__ import annotations
