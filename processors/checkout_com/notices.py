@@ -141,8 +141,9 @@ def _said(envelope: Envelope, at: datetime, refund: ApiAction | None) -> Process
     if kind := REFUND_KINDS.get(envelope.type):
         payment = _decode(envelope, ToldPayment)
         told = returns.told(envelope.type, payment, amount_of(payment), refund)
-        # The reference may be the refund's own in some versions: the payment's id names the charge.
-        return replace(_of_payment(kind, payment, at), reference="", refund=told)
+        # The reference may be the refund's own in some versions: the payment's id names the charge. It's told all the
+        # same, since that of a refund which is none of ours tells just that.
+        return replace(_of_payment(kind, payment, at), refund=told)
     if envelope.type in REVERSALS:
         return _taken_back(envelope.type, _decode(envelope, ToldPayment), at)
     if stage := disputes.stage_of(envelope.type):

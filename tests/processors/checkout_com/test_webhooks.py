@@ -332,10 +332,11 @@ async def test_an_event_of_a_refund_is_known_by_its_action(
     reference: str,
     external: bool,
 ) -> None:
-    """The event carries the payment's reference: taken for the refund's it would make a refund of ours a stranger's."""
+    """The event carries the payment's reference: taken for the refund's it would make a refund of ours a stranger's, and
+    left out it would make a refund of a stranger's payment one that may be ours."""
     checkout.get(f"/payments/{PAYMENT}/actions").respond(json=actions)
     said = await told(adapter, event(kind, action_id=REFUND, amount=500))
-    assert (said.kind, said.processor_id, said.reference) == (wanted, PAYMENT, "")
+    assert (said.kind, said.processor_id, said.reference) == (wanted, PAYMENT, REFERENCE)
     assert said.refund == RefundState(REFUND, PAYMENT, outcome, Money(500, "eur"), reference, external)
 
 
