@@ -332,8 +332,8 @@ async def test_an_event_of_a_refund_is_known_by_its_action(
     reference: str,
     external: bool,
 ) -> None:
-    """The event carries the payment's reference: taken for the refund's it would make a refund of ours a stranger's, and
-    left out it would make a refund of a stranger's payment one that may be ours."""
+    """The event carries the payment's reference: taken for the refund's it would make a refund of ours a stranger's,
+    and left out it would make a refund of a stranger's payment one that may be ours."""
     checkout.get(f"/payments/{PAYMENT}/actions").respond(json=actions)
     said = await told(adapter, event(kind, action_id=REFUND, amount=500))
     assert (said.kind, said.processor_id, said.reference) == (wanted, PAYMENT, REFERENCE)
