@@ -77,7 +77,7 @@ class Answer(Unprinted, frozen=True):
         """The body as `kind`; raises OutcomeUnknownError: 2xx says it happened, but not what."""
         try:
             return msgspec.json.decode(self.body, type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass  # msgspec's text may quote the body, so it is neither chained nor repeated
         raise OutcomeUnknownError(f"{self.template} answered {self.status} with a body that can't be read")
 
