@@ -198,7 +198,9 @@ class Transport:
         # 408 comes from balancers too, after they have passed the request on: not proof that nothing happened.
         if 400 <= status < 500 and status != 408:
             code = safe_code(self._read_code(body))
-            return RefusedError(f"{shown} answered {status}" + (f" ({code})" if code else ""), status, code)
+            is_page = body.lstrip().startswith(b"<")
+            said = f"{shown} answered {status}" + (f" ({code})" if code else "")
+            return RefusedError(said, status, code, is_page=is_page)
         return OutcomeUnknownError(f"{shown} answered {status}")
 
 

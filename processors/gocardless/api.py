@@ -194,7 +194,7 @@ async def there(call: Awaitable[Answer]) -> Answer | None:
     try:
         return await call
     except RefusedError as error:
-        if error.status == 404:
+        if error.is_gone:
             return None
         raise
 

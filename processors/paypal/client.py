@@ -169,7 +169,7 @@ class PayPalAdapter:
         try:
             await self._api.get(_token_path(method), f"{PAYMENT_TOKENS}/{{token}}")
         except RefusedError as error:
-            if error.status == 404:
+            if error.is_gone:
                 return MethodState.REVOKED
             raise
         return MethodState.ACTIVE
@@ -181,7 +181,7 @@ class PayPalAdapter:
         try:
             await self._api.send(PreparedCall("DELETE", _token_path(method), (), b""), f"{PAYMENT_TOKENS}/{{token}}")
         except RefusedError as error:
-            if error.status != 404:
+            if not error.is_gone:
                 raise
 
     # Charges
