@@ -43,7 +43,7 @@ MOVES: Final = frozenset({EventKind.CHARGE_REVERSED, EventKind.CHARGE_REINSTATED
 DISPUTES: Final = frozenset(kind for kind in EventKind if kind.startswith("dispute."))
 ACCOUNTS: Final = frozenset({EventKind.ACCOUNT_LOCKED, EventKind.ACCOUNT_UNLOCKED})
 STANDING: Final = frozenset({EventKind.METHOD_ACTIVATED, EventKind.METHOD_EXPIRED, EventKind.METHOD_SUSPENDED})
-"""How a method stands, which each charge asks the processor anyway."""
+"""How a method stands. Nothing follows from it by itself: a charge to one that can't be charged is declined."""
 
 ATTEMPTS = """
     select account, id, invoice, connection, payment_method, reference, processor_id, state, sent_at
