@@ -30,6 +30,10 @@ NET: Final = """
     from tollbridge.movement
     where attempt = $1 and kind in ('capture', 'capture_reversed', 'capture_reinstated')
 """
+GIVEN: Final = """
+    select coalesce(sum(case kind when 'capture_reversed' then -amount else amount end), 0) > 0
+    from tollbridge.movement where attempt = $1 and kind in ('capture_reversed', 'capture_reinstated')
+"""
 # What was only reserved is not sent any more, since its capture has no room for it: that went nowhere.
 TOO_MUCH: Final = """
     select tollbridge.refundable($1)
@@ -95,6 +99,11 @@ async def another_has_paid(attempt: asyncpg.Record) -> bool:
 async def went_back_too_much(attempt: str) -> bool:
     """Whether more of a locked capture went back to the payer, or is on its way, than ever came in."""
     return bool(await sql.value(TOO_MUCH, attempt))
+
+
+async def was_given_too_much(attempt: str) -> bool:
+    """Whether more of a locked capture was given again than was ever taken back."""
+    return bool(await sql.value(GIVEN, attempt))
 
 
 async def follow(attempt: asyncpg.Record, now: datetime) -> None:

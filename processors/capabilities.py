@@ -93,6 +93,8 @@ class Capabilities(msgspec.Struct, frozen=True):
     `lookup_lag` is how long a new charge may stay invisible to a look-up; `call_timeout` the *total* time of one
     call; the schedules are the waits before each poll, the last one repeated. Every kind of event is told by webhook
     (`events`), found by `poll` alone (`polled_events`), or impossible there: the three make up all of EventKind.
+    `tells_again`: `poll` also gives what webhooks have told, under the same ids, so that an outage of ours which
+    outlasts their repeats loses nothing.
     """
 
     asynchronous: bool
@@ -117,6 +119,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     takes_lines: bool = False
     events: frozenset[EventKind] = frozenset()
     polled_events: frozenset[EventKind] = frozenset()
+    tells_again: bool = False
     settlement_files: bool = False
 
     @property

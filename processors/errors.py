@@ -67,12 +67,21 @@ class NotSentError(CallError):
 
 
 class RefusedError(CallError):
-    """The processor answered 4xx. `status` is the HTTP status, `code` the processor's own."""
+    """The processor answered 4xx. `status` is the HTTP status, `code` the processor's own.
 
-    def __init__(self, message: str, status: int, code: str = "") -> None:
+    `is_page`: with a page for people, as another machine on the way writes it.
+    """
+
+    def __init__(self, message: str, status: int, code: str = "", *, is_page: bool = False) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
+        self.is_page = is_page
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the processor has no such thing; a misrouted call meets the same status, and proves nothing."""
+        return self.status in (404, 410) and not self.is_page
 
 
 class OutcomeUnknownError(CallError):

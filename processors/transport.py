@@ -78,7 +78,7 @@ class Answer(Unprinted, frozen=True):
         """The body as `kind`; raises OutcomeUnknownError: 2xx says it happened, but not what."""
         try:
             return msgspec.json.decode(self.body, type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass  # msgspec's text may quote the body, so it is neither chained nor repeated
         raise OutcomeUnknownError(f"{self.template} answered {self.status} with a body that can't be read")
 
@@ -200,7 +200,9 @@ class Transport:
         # 408 comes from balancers too, after they have passed the request on: not proof that nothing happened.
         if 400 <= status < 500 and status != 408:
             code = safe_code(self._read_code(body))
-            return RefusedError(f"{shown} answered {status}" + (f" ({code})" if code else ""), status, code)
+            is_page = body.lstrip().startswith(b"<")
+            said = f"{shown} answered {status}" + (f" ({code})" if code else "")
+            return RefusedError(said, status, code, is_page=is_page)
         return OutcomeUnknownError(f"{shown} answered {status}")
 
 

@@ -129,6 +129,7 @@ ROWS: Final[Mapping[str, Callable[[Capabilities], str]]] = {
     "takes lines and tax": lambda it: _yes(it.takes_lines),
     "webhooks": lambda it: WEBHOOKS[it.webhook] + (", in batches" if it.batch else ""),
     "polled": lambda it: _kinds(it.polled_events),
+    "tells again what webhooks told": lambda it: _yes(it.tells_again),
     "can't be known": lambda it: _kinds(it.impossible_events),
     "currencies": lambda it: "all" if it.currencies is None else str(len(it.currencies)),
     "settlement files": lambda it: _yes(it.settlement_files),

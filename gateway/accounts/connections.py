@@ -25,6 +25,7 @@ from gateway.clock import business_now
 from gateway.connections import UnknownAdapterError, adapter_class, capabilities_of
 from gateway.domain.routing import Display, Routing
 from gateway.runtime import Runtime
+from gateway.total_time import total_timeout_s, within
 from processors.errors import ConfigurationError, RefusedError
 from processors.interface import ProcessorAdapter
 from processors.outcome import DeclineClass
@@ -221,7 +222,7 @@ async def check(runtime: Runtime, account: str, connection: str) -> str:
     known = await show(account, connection)
     adapter = await runtime.connections.adapter(account, known.id)
     try:
-        return await adapter.check()
+        return await within(adapter.check(), total_timeout_s(runtime, adapter))
     except (RefusedError, ConfigurationError) as error:
         raise CheckFailedError(f"connection {known.name}: {error}") from error
 

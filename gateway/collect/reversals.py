@@ -30,10 +30,18 @@ DECLINE: Final = """
 """
 
 
+class NotTakenBackError(Exception):
+    """Money is told to be given again that is not known to have been taken back.
+
+    The notice of that may be slower. Meanwhile it must not stand in the ledger: it would be money that nobody has, and
+    be returned to the payer as too much.
+    """
+
+
 async def store_move(account: str, attempt: str, moved: MoneyMoved, decline: Decline | None, now: datetime) -> None:
     """Store money that moved once more for a capture, and poke its invoice; the same move again changes nothing.
 
-    `decline` says why a bank took it back.
+    `decline` says why a bank took it back. Raises NotTakenBackError, and stores nothing then.
     """
     async with DB.transaction():
         row = await sql.row(LOCK, account, attempt)
@@ -46,6 +54,8 @@ async def store_move(account: str, attempt: str, moved: MoneyMoved, decline: Dec
         money = Money(abs(moved.amount.amount), moved.amount.currency)
         charge = row["processor_id"] or ""
         await ledger.move(ledger.of(row), kind, charge, money, moved.occurred_at, now, occurrence=moved.occurrence)
+        if not back and await ledger.was_given_too_much(row["id"]):
+            raise NotTakenBackError(moved.occurrence)
         if back and decline is not None:
             await _declined(row, decline, now)
         await ledger.follow(row, now)

@@ -257,7 +257,7 @@ async def _ask(runtime: Runtime, claim: Claim, row: asyncpg.Record) -> SetupResu
         completion = SetupCompletion(_ref(runtime, row), f"complete:{row['id']}", client)
         return await within(adapter.complete_setup(completion), total_timeout_s(runtime, adapter))
     except RefusedError as error:
-        if error.status != 404:
+        if not error.is_gone:
             raise
         return SetupFailed(error.code or "not_found", "The processor does not know this set-up.")
 

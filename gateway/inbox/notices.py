@@ -17,12 +17,13 @@ from gateway.accounts.connections import poke_waiting
 from gateway.collect.gone import mark_revoked
 from gateway.collect.lookup import all_of, look_up, shown
 from gateway.collect.outcomes import store_outcome
-from gateway.collect.reversals import store_move
+from gateway.collect.reversals import NotTakenBackError, store_move
 from gateway.collect.scrub import without_token
 from gateway.collect.settled import store_settled
 from gateway.customers import vault
 from gateway.customers.methods import replace_reference
 from gateway.domain.case_kinds import CaseKind
+from gateway.domain.own_reference import is_anothers
 from gateway.inbox.deliveries import DONE, End, Stored, ignored, parked
 from gateway.inbox.envelope import POLLED, polled_event
 from gateway.returns.told_dispute import DisputeMismatchError, store_dispute
@@ -42,7 +43,7 @@ MOVES: Final = frozenset({EventKind.CHARGE_REVERSED, EventKind.CHARGE_REINSTATED
 DISPUTES: Final = frozenset(kind for kind in EventKind if kind.startswith("dispute."))
 ACCOUNTS: Final = frozenset({EventKind.ACCOUNT_LOCKED, EventKind.ACCOUNT_UNLOCKED})
 STANDING: Final = frozenset({EventKind.METHOD_ACTIVATED, EventKind.METHOD_EXPIRED, EventKind.METHOD_SUSPENDED})
-"""How a method stands, which each charge asks the processor anyway."""
+"""How a method stands. Nothing follows from it by itself: a charge to one that can't be charged is declined."""
 
 ATTEMPTS = """
     select account, id, invoice, connection, payment_method, reference, processor_id, state, sent_at
@@ -58,11 +59,19 @@ ANOTHERS = """
         where a.connection <> own.id and c.adapter = own.adapter and c.options ->> 'account' = own.options ->> 'account'
           and ((a.reference = $2 and $2 <> '') or (a.processor_id = $3 and $3 <> '')))
 """
+# Until a charge's id at the processor is known, only its reference tells that a notice is about it.
+WITHOUT_ID = """
+    select exists (select 1 from tollbridge.attempt
+        where connection = $1 and processor_id is null and state = any($2) and sent_at <= $3)
+"""
 OPTIONS = "select options from tollbridge.connection where account = $1 and id = $2"
 STORED = """
     select id from tollbridge.payment_method
     where account = $1 and connection = $2 and token_hash = $3 and status <> 'revoked' for no key update
 """
+
+OTHER_BUSINESS: Final = "of other business of the merchant's, which has references of its own"
+"""A processor's webhook may tell of all that happens in an account, and of all accounts of a company."""
 
 Step: TypeAlias = Callable[[], Awaitable[End]]
 """What one event comes to, in the transaction that finishes the delivery."""
@@ -116,6 +125,8 @@ async def _event(runtime: Runtime, delivery: Stored, event: ProcessorEvent, own:
     if event.kind is EventKind.IGNORED:
         return _ends(ignored(event.detail or "of no meaning to us"))
     if event.account_ref and own and event.account_ref != own:
+        if is_anothers(event.reference):
+            return _ends(ignored(OTHER_BUSINESS))
         return _ends(parked("the notice is for another account at the processor", CaseKind.NOTICE_MISMATCH))
     if event.kind in CHARGES:
         return await _charge(runtime, delivery, event, now)
@@ -145,11 +156,19 @@ async def _attempt(delivery: Stored, event: ProcessorEvent) -> asyncpg.Record | 
     if not found:
         if await sql.value(ANOTHERS, delivery.source, event.reference, event.processor_id):
             return ignored("of another connection to the same account at the processor")
+        if is_anothers(event.reference) and not await _may_be_known_by_id(delivery):
+            return ignored(OTHER_BUSINESS)
         raise UnmatchedError(f"no attempt of this connection fits the {event.kind} notice")
     if len(found) > 1:
         reason = "its reference and its id belong to two attempts"
         return parked(reason, CaseKind.NOTICE_MISMATCH, found[0]["invoice"])
     return found[0]
+
+
+async def _may_be_known_by_id(delivery: Stored) -> bool:
+    """Whether a charge that was sent before the notice came waits for its id: staff may have refunded it meanwhile,
+    under a reference of their own."""
+    return bool(await sql.value(WITHOUT_ID, delivery.source, list(UNRESOLVED), delivery.received_at))
 
 
 async def _moved(runtime: Runtime, delivery: Stored, event: ProcessorEvent, now: datetime) -> Step:
@@ -214,7 +233,10 @@ async def _store_dispute(
 
 
 async def _store_move(account: str, attempt: str, moved: MoneyMoved, decline: Decline | None, now: datetime) -> End:
-    await store_move(account, attempt, moved, decline, now)
+    try:
+        await store_move(account, attempt, moved, decline, now)
+    except NotTakenBackError as error:
+        raise UnmatchedError("money is given again that is not known to have been taken back yet") from error
     return DONE
 
 

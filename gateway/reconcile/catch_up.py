@@ -47,7 +47,9 @@ MOST_PAGES: Final = 50
 """Of one walk in one turn; the next turn goes on."""
 WALKS_AT_ONCE: Final = 4
 LATE: Final = timedelta(days=1)
-"""A walk that is turned away for so long (429, no connection) is put before a human."""
+"""A walk that is turned away for so long (429, no connection), or comes to no end, is put before a human."""
+
+ENDLESS: Final = "its pages have come to no end for a day"
 
 Take: TypeAlias = Callable[[], Awaitable[int]]
 """Takes a page in, in the caller's transaction; returns how much of it was new."""
@@ -126,6 +128,9 @@ async def _turn(runtime: Runtime, cursor: Cursor, now: datetime, inbox: Inbox) -
                     return Turn(Ended.FINISHED, pages, new)
                 cursor = await cursors.turn_page(cursor, last, _claim_s(runtime))
         await cursors.let_go(cursor)
+        if now - cursor.began_at > LATE:
+            async with DB.transaction():
+                await open_case(cursor.account, CaseKind.CATCH_UP_FAILED, cursor.subject, ENDLESS, now)
         return Turn(Ended.RUNNING, pages, new)
     except LostError:
         return Turn(Ended.TAKEN, pages, new)

@@ -181,5 +181,6 @@ async def fail(cursor: Cursor, error: str, now: datetime, *, page_after: str, co
 
 
 def _pollable() -> Sequence[str]:
-    """The adapters that have something to tell to whoever asks, and tell it in no other way."""
-    return sorted(name for name, adapter in adapter_classes().items() if adapter.capabilities.polled_events)
+    """The adapters that tell something to whoever asks and in no other way, or a second time."""
+    declared = {name: adapter.capabilities for name, adapter in adapter_classes().items()}
+    return sorted(name for name, one in declared.items() if one.polled_events or one.tells_again)

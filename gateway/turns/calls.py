@@ -1,4 +1,4 @@
-"""Calls to a processor, each within a total time of ours: whatever its own time-outs are, an adapter may page, or hang.
+"""Calls to a processor, each within a total time of ours (`total_time`).
 
 What an adapter raises is its own fault, and must not look like "nothing happened": a call that moves money has an
 unknown outcome then, and a look-up has failed.
@@ -14,10 +14,9 @@ from typing import Generic, TypeVar
 import msgspec
 
 from db.errors import TransactionMisuseError
-from gateway.runtime import Runtime
+from gateway.total_time import total_timeout_s as total_timeout_s
+from gateway.total_time import within as within
 from gateway.turns.turn import CLAIM_MARGIN_S
-from processors.errors import OutcomeUnknownError
-from processors.interface import ProcessorAdapter
 from processors.outcome import LookupFailed, NotSent, Unknown
 
 T = TypeVar("T")
@@ -30,11 +29,6 @@ class Sent(msgspec.Struct, Generic[Outcome], frozen=True):
     outcome: Outcome
     went_out: bool
     late: bool
-
-
-def total_timeout_s(runtime: Runtime, adapter: ProcessorAdapter) -> float:
-    """The total time of one call, in seconds: the adapter's own, within the setting."""
-    return min(adapter.capabilities.call_timeout.total_seconds(), runtime.settings.processor_timeout_s)
 
 
 async def send(began: float, call: Callable[[], Awaitable[T]], timeout_s: float) -> Sent[T | NotSent | Unknown]:
@@ -72,13 +66,3 @@ async def ask(question: Awaitable[T], timeout_s: float) -> T | LookupFailed:
         raise
     except Exception as error:
         return LookupFailed(f"the adapter failed: {type(error).__name__}")
-
-
-async def within(call: Awaitable[T], timeout_s: float) -> T:
-    """Any other call, of which the caller wants to hear how it failed; raises CallError where no answer comes in time,
-    and what the adapter raises."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            return await call
-    except TimeoutError as error:
-        raise OutcomeUnknownError(f"no answer within {timeout_s:g} s") from error

@@ -1,6 +1,7 @@
 """What Adyen's webhooks say: their envelopes, and the event that each notification is. Pure, and nothing is fetched.
 
-What moves money follows from the eight signed fields; the rest of a notification only says why, when and by whom.
+What moves money follows from the eight signed fields; the rest of a notification says why, when and by whom, and of
+a capture or a cancellation which way it moved.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ TOKENS: Final = {
     "recurring.token.updated": EventKind.METHOD_ACTIVATED,
     "recurring.token.disabled": EventKind.METHOD_REVOKED,
 }
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What a body comes to that is none. It's read before anything proves who sent it: it may be nested without end."""
+
 OTHER: Final = "other:"
 """How the kind of a signed webhook begins that is neither of the standard ones nor about a token."""
 
@@ -72,7 +76,7 @@ def _is_standard(body: bytes) -> bool:
     """Nothing is believed of the body for this: it only says where its signatures must stand."""
     try:
         return "notificationItems" in msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return False
 
 
@@ -82,7 +86,7 @@ def _standard_notices(body: bytes, keys: Sequence[bytes], environment: str) -> t
         envelope = msgspec.json.decode(body, type=Envelope)
         raw = [bytes(wrapped.item) for wrapped in envelope.notification_items]
         items = [msgspec.json.decode(one, type=Item) for one in raw]
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         raise DeliveryMalformedError("the body is not a webhook of Adyen's") from None
     if not items:
         raise SignatureInvalidError("the webhook holds no notification, so that nothing of it is signed")

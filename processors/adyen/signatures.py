@@ -1,8 +1,8 @@
 """What proves Adyen's webhooks, in its two ways. Pure.
 
-A standard webhook signs eight fields of each item; nothing else of it is proven, which is why these fields alone make
-its key. All others (tokens' lives) sign the raw body in a header. Keys are hexadecimal in the Customer Area; while one
-is being changed both are in use.
+A standard webhook signs eight fields of each item; nothing else of it is proven. They make its key, with the little
+beside them that decides what it means. All others (tokens' lives) sign the raw body in a header. Keys are hexadecimal
+in the Customer Area; while one is being changed both are in use.
 """
 
 from __future__ import annotations
@@ -68,12 +68,22 @@ def _check(given: str, message: bytes, keys: Sequence[bytes]) -> None:
 
 
 def item_key(item: Item) -> str:
-    """What tells a notification from others (law 9): what is signed of it.
+    """What tells a notification from others (law 9): what is signed of it, and what of the rest decides its meaning.
 
-    A repeat may differ in its time and in whatever is not signed (docs: handle-webhook-events). One that was changed on
-    the way there is the same one, and has been dealt with.
+    A repeat may differ in its time and in most of what is not signed (docs: handle-webhook-events): one that was
+    changed there on the way is the same one, and has been dealt with.
     """
-    return _hash("standard", *signed_fields(item))
+    return _hash("standard", *signed_fields(item), *deciding(item))
+
+
+def deciding(item: Item) -> tuple[str, ...]:
+    """What `notices` goes by that is not signed, and that tells two notifications of one thing apart.
+
+    A capture and the same capture made again differ in their reason alone (docs: online-payments/capture,
+    failure-reasons). Whoever rewrites it is believed no money: that is given again only after it was taken back.
+    """
+    reason = (item.reason or "") if item.event_code == "CAPTURE" else ""
+    return reason, entry(item.additional_data, Entry.DISPUTE_STATUS)
 
 
 def token_key(event: TokenEvent) -> str:

@@ -152,7 +152,7 @@ class BraintreeApi:
         try:
             return await self.graphql.ask(document, "node", kind, id=checked_id(processor_id), **more)
         except RefusedError as error:
-            if error.status != 404:
+            if not error.is_gone:
                 raise
         return None
 

@@ -141,5 +141,5 @@ async def revoke(api: BraintreeApi, token: str) -> None:
             input={"paymentMethodId": checked_id(token)},
         )
     except RefusedError as error:
-        if error.status != 404:
+        if not error.is_gone:
             raise

@@ -101,7 +101,7 @@ async def _revoked(api: BraintreeApi, message: Message) -> ProcessorEvent:
         try:
             token = await api.global_id(text(method, "token"), "PAYMENT_METHOD")
         except RefusedError as error:
-            if error.status != 404:
+            if not error.is_gone:
                 raise
             # It's gone from the vault, and nobody says what it was called here: the next charge is declined.
             return events.ignored(message.at, "a payment method that is gone already was revoked")

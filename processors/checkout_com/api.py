@@ -44,7 +44,7 @@ class CheckoutApi:
         try:
             answer = await self.get(f"/payments/{segment(processor_id)}", "/payments/{id}")
         except RefusedError as error:
-            if error.status == 404:
+            if error.is_gone:
                 return None
             raise
         shown = answer.decode(ApiPayment)
@@ -89,7 +89,7 @@ class CheckoutApi:
         try:
             answer = await self.get(f"/instruments/{segment(token)}", "/instruments/{id}")
         except RefusedError as error:
-            if error.status == 404:
+            if error.is_gone:
                 return None
             raise
         return answer.decode(ApiInstrument)

@@ -167,7 +167,7 @@ class CheckoutComAdapter:
         try:
             await self._api.send(call, "/instruments/{id}")
         except RefusedError as error:
-            if error.status != 404:
+            if not error.is_gone:
                 raise
 
     # Charges

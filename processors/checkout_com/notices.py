@@ -21,9 +21,10 @@ from processors.checkout_com import disputes, returns
 from processors.checkout_com.mapping import amount_of, captured, declined
 from processors.checkout_com.money import CHECKOUT_COM
 from processors.checkout_com.wire import ApiAction, Envelope, ToldDispute, ToldPayment
+from processors.declines import as_class
 from processors.errors import DeliveryMalformedError, OutcomeUnknownError, SignatureInvalidError
 from processors.money import from_minor
-from processors.outcome import Canceled, ChargeOutcome, Pending, Succeeded
+from processors.outcome import Canceled, ChargeOutcome, DeclineClass, Pending, Succeeded
 from processors.values import EventKind, MoneyMoved, Notice, ProcessorEvent, Secret
 
 T = TypeVar("T")
@@ -34,17 +35,15 @@ CHARGE_KINDS: Final[Mapping[str, EventKind]] = {
     "payment_pending": EventKind.CHARGE_PENDING,
     "payment_retry_scheduled": EventKind.CHARGE_PENDING,
     "payment_declined": EventKind.CHARGE_FAILED,
-    "payment_capture_declined": EventKind.CHARGE_FAILED,
     "payment_expired": EventKind.CHARGE_FAILED,
     "payment_canceled": EventKind.CHARGE_FAILED,
-    "payment_voided": EventKind.CHARGE_FAILED,
 }
 """A payment is approved, and captured a moment later: both tell the same success, in whichever order they come."""
 
-DECLINES: Final = frozenset({"payment_declined", "payment_capture_declined"})
-
-RETURNED: Final = "payment_returned"
-"""Money of a success that the payer's bank took back, where a payment method has that (docs: payment_returned)."""
+CAPTURE_DECLINED: Final = "payment_capture_declined"
+REVERSALS: Final = frozenset({"payment_returned", CAPTURE_DECLINED, "payment_voided"})
+"""What takes back a success: the payer's bank, where a payment method has that (docs: payment_returned); and what ends
+an approval, which counted as money, before anything was captured. A capture by hand after that is not seen here."""
 
 REFUND_KINDS: Final[Mapping[str, EventKind]] = {
     "payment_refund_pending": EventKind.REFUND_CREATED,
@@ -142,11 +141,11 @@ def _said(envelope: Envelope, at: datetime, refund: ApiAction | None) -> Process
     if kind := REFUND_KINDS.get(envelope.type):
         payment = _decode(envelope, ToldPayment)
         told = returns.told(envelope.type, payment, amount_of(payment), refund)
-        # The reference may be the refund's own in some versions: the payment's id names the charge.
-        return replace(_of_payment(kind, payment, at), reference="", refund=told)
-    if envelope.type == RETURNED:
-        payment = _decode(envelope, ToldPayment)
-        return replace(_of_payment(EventKind.CHARGE_REVERSED, payment, at), moved=_moved(payment, at))
+        # The reference may be the refund's own in some versions: the payment's id names the charge. It's told all the
+        # same, since that of a refund which is none of ours tells just that.
+        return replace(_of_payment(kind, payment, at), refund=told)
+    if envelope.type in REVERSALS:
+        return _taken_back(envelope.type, _decode(envelope, ToldPayment), at)
     if stage := disputes.stage_of(envelope.type):
         return disputes.event(stage, _decode(envelope, ToldDispute), at)
     return ProcessorEvent(EventKind.IGNORED, at)
@@ -165,8 +164,19 @@ def _of_payment(
     )
 
 
+def _taken_back(kind: str, payment: ToldPayment, at: datetime) -> ProcessorEvent:
+    """Raises MoneyError, OutcomeUnknownError. Why a capture was declined is not the payer's doing."""
+    if payment.amount == 0 or (kind == CAPTURE_DECLINED and payment.balances and payment.balances.total_captured):
+        return ProcessorEvent(EventKind.IGNORED, at)  # a card's verification; or another capture has its money
+    said = replace(_of_payment(EventKind.CHARGE_REVERSED, payment, at), moved=_moved(payment, at))
+    if kind != CAPTURE_DECLINED:
+        return said
+    why = declined(payment.id, payment).decline
+    return replace(said, decline=as_class(why, DeclineClass.PROCESSOR_ERROR))
+
+
 def _outcome(kind: str, payment: ToldPayment, at: datetime) -> ChargeOutcome:
-    if kind in DECLINES:
+    if kind == "payment_declined":
         return declined(payment.id, payment)
     match CHARGE_KINDS[kind]:
         case EventKind.CHARGE_SUCCEEDED:

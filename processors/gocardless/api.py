@@ -135,6 +135,12 @@ class GoCardlessApi:
         """All that has happened to a payment, oldest first; raises CallError."""
         return in_order(await self._pages("/events", Events, payment=payment))
 
+    async def events_since(self, since: datetime, after: str, limit: int) -> Events:
+        """A page of all that has happened since, newest first, behind the event `after`; raises CallError."""
+        query = {"created_at[gte]": timestamp(since), "limit": str(limit)} | ({"after": after} if after else {})
+        template = "/events?created_at={}"
+        return (await self.get("/events", template, **query)).decode(Events)
+
     # Refunds
 
     async def refund(self, query: RefundQuery) -> ApiRefund | None:
@@ -188,7 +194,7 @@ async def there(call: Awaitable[Answer]) -> Answer | None:
     try:
         return await call
     except RefusedError as error:
-        if error.status == 404:
+        if error.is_gone:
             return None
         raise
 

@@ -294,5 +294,9 @@ SUBJECT: Final = Subject(
         previous={"previous_webhook_secret": SECRETS[Key.PREVIOUS]},
         refused=Reply(INVALID_TOKEN, ""),
     ),
-    polled=Impossible("every kind of event that there is comes by webhook"),
+    polled=(
+        listed("events", CONFIRMED, event("cancelled", "mandates")),
+        one("payments", payment(), "^GET /payments/"),
+        one("mandates", mandate("cancelled"), "^GET /mandates/"),
+    ),
 )

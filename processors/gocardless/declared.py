@@ -56,4 +56,6 @@ CAPABILITIES: Final = Capabilities(
     webhook=Webhook.SIGNED_BODY,
     batch=True,
     events=frozenset(EventKind) - DISPUTES,
+    # A delivery is tried eight times again, and then no more.
+    tells_again=True,
 )

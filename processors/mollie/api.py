@@ -38,8 +38,6 @@ MAX_PAGES: Final = 40
 CLOCKS: Final = timedelta(minutes=5)
 """How far Mollie's clock may be behind ours: a payment may seem to be older than the attempt that made it."""
 
-GONE: Final = frozenset({404, 410})
-
 
 class MollieApi:
     """One profile in one mode. Everything that comes back is held to be its own, or refused."""
@@ -256,5 +254,5 @@ def _begins(after: str) -> dict[str, str]:
 
 def _unless_gone(error: RefusedError) -> None:
     """Raises the error again, unless it says that there is no such thing."""
-    if error.status not in GONE:
+    if not error.is_gone:
         raise error

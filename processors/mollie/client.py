@@ -26,7 +26,7 @@ from processors.capabilities import (
 from processors.declines import DeclineTable
 from processors.errors import ConfigurationError, OutcomeUnknownError, RefusedError
 from processors.mollie import config, mapping, notices, returns, setups
-from processors.mollie.api import GONE, MollieApi, error_code, next_of, of, segment
+from processors.mollie.api import MollieApi, error_code, next_of, of, segment
 from processors.mollie.declines import DECLINES, NO_MANDATE
 from processors.mollie.wire import ApiChargeback, ApiCustomer, ApiPayment, ApiProfile, ApiRefund, PageLinks
 from processors.money import Exponents
@@ -190,7 +190,7 @@ class MollieAdapter:
         try:
             await self._api.send(call, "/customers/{id}/mandates/{id}")
         except RefusedError as error:
-            if error.status not in GONE:
+            if not error.is_gone:
                 raise
 
     # Charges

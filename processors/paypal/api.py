@@ -60,7 +60,7 @@ class PayPalApi:
         try:
             return await self.get(path, template)
         except RefusedError as error:
-            if error.status != 404:
+            if not error.is_gone:
                 raise
         return None
 

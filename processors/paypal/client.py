@@ -25,7 +25,7 @@ from processors.outcome import (
     RefundOutcome,
     Succeeded,
 )
-from processors.paypal import history, mapping, money, notices, profile, returns, vault
+from processors.paypal import disputes, history, mapping, money, notices, profile, returns, vault
 from processors.paypal.api import PayPalApi, segment
 from processors.paypal.certificates import Certificates
 from processors.paypal.declines import DECLINES
@@ -169,7 +169,7 @@ class PayPalAdapter:
         try:
             await self._api.get(_token_path(method), f"{PAYMENT_TOKENS}/{{token}}")
         except RefusedError as error:
-            if error.status == 404:
+            if error.is_gone:
                 return MethodState.REVOKED
             raise
         return MethodState.ACTIVE
@@ -181,7 +181,7 @@ class PayPalAdapter:
         try:
             await self._api.send(PreparedCall("DELETE", _token_path(method), (), b""), f"{PAYMENT_TOKENS}/{{token}}")
         except RefusedError as error:
-            if error.status != 404:
+            if not error.is_gone:
                 raise
 
     # Charges
@@ -276,13 +276,21 @@ class PayPalAdapter:
 
     async def _events(self, body: bytes) -> tuple[ProcessorEvent, ...]:
         """What one event says. A reversal for a dispute is that dispute's money, and no failure of the charge: asked
-        for here, since the event does not tell the two apart, and a dispute is there before its money moves."""
+        for here, since the event does not tell the two apart, and a dispute is there before its money moves.
+
+        Each of several disputes is an event by itself, which its id says (law 9)."""
         told = notices.event(body)
         if told.kind is not EventKind.CHARGE_REVERSED:
             return (told,)
-        disputes = await self._api.disputes_of(told.processor_id)
-        events = [notices.dispute_event(one, told.occurred_at, told.detail) for one in disputes]
-        return tuple(replace(one, event_id=told.event_id) for one in events) or (told,)
+        found = await self._api.disputes_of(told.processor_id)
+        behind = [one for one in found if disputes.may_explain(one, told.occurred_at)]
+        events = [
+            replace(
+                notices.dispute_event(one, told.occurred_at, told.detail), event_id=f"{told.event_id}:{one.dispute_id}"
+            )
+            for one in behind
+        ]
+        return tuple(events) or (told,)
 
     async def poll(self, since: datetime, cursor: str = "") -> Polled:
         """The events that PayPal sent, or tried to: a second way to each of them, for thirty days."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from processors.errors import InexactMoneyError
@@ -22,15 +22,26 @@ KINDS: Final[Mapping[DisputeStage, EventKind]] = {stage: EventKind(f"dispute.{st
 FEES: Final = frozenset({"DISPUTE_FEE", "CHARGEBACK_FEE", "DISPUTE_SETTLEMENT_FEE"})
 """Reasons of a movement that is the merchant's cost, and none of the payer's money."""
 
-REFUNDED: Final = frozenset({"REFUNDED", "PARTIALLY_REFUNDED"})
+MOVES_WITHIN: Final = timedelta(days=1)
+"""How long after the end of a dispute its money may still move, with much to spare."""
+
+REFUNDED: Final = "REFUNDED"
+PARTIALLY: Final = "PARTIALLY_REFUNDED"
+"""Statuses of a transaction whose dispute PayPal may have settled by a refund.
+
+unverified: that a settlement which PayPal makes as a refund shows there. That money is told of as a refund
+(PAYMENT.CAPTURE.REFUNDED), and must not stand in the books twice. Where a part was refunded, it may have been another
+part: so what is gone and what moved differ, and the gateway opens a case rather than guessing.
+"""
 
 
 def dispute_state(dispute: ApiDispute) -> DisputeState:
     """Raises MoneyError."""
     of = disputed(dispute)
     amount = _amount(dispute, of)
-    moves = _moves(dispute, of, amount.currency)
-    withdrawn = Money(max(-sum(move.amount.amount for move in moves), 0), amount.currency)
+    moves = _moves(dispute, amount.currency)
+    gone = 0 if of.transaction_status == REFUNDED else -sum(move.amount.amount for move in moves)
+    withdrawn = Money(max(gone, 0), amount.currency)
     due = dispute.seller_response_due_date
     return DisputeState(
         processor_id=dispute.dispute_id,
@@ -38,7 +49,7 @@ def dispute_state(dispute: ApiDispute) -> DisputeState:
         stage=_stage(dispute, amount, withdrawn),
         amount=amount,
         withdrawn=withdrawn,
-        moves=moves,
+        moves=() if of.transaction_status in (REFUNDED, PARTIALLY) else moves,
         reason=dispute.reason,
         evidence_due_by=None if due is None or dispute.status == "RESOLVED" else due.astimezone(UTC),
     )
@@ -52,6 +63,12 @@ def disputed(dispute: ApiDispute) -> ApiDisputed:
 def said_at(dispute: ApiDispute, otherwise: datetime) -> datetime:
     """When it came to stand so, by PayPal's clock."""
     return (dispute.update_time or dispute.create_time or otherwise).astimezone(UTC)
+
+
+def may_explain(dispute: ApiDispute, reversed_at: datetime) -> bool:
+    """Whether money that was taken back then may be this dispute's: not if the merchant had kept it before."""
+    lost = dispute.dispute_outcome is not None and dispute.dispute_outcome.outcome_code in LOST
+    return dispute.status != "RESOLVED" or lost or said_at(dispute, reversed_at) > reversed_at - MOVES_WITHIN
 
 
 def _amount(dispute: ApiDispute, of: ApiDisputed) -> Money:
@@ -82,14 +99,8 @@ def _ended(dispute: ApiDispute, amount: Money) -> DisputeStage:
     return DisputeStage.PARTLY_LOST if is_partial else DisputeStage.LOST
 
 
-def _moves(dispute: ApiDispute, of: ApiDisputed, currency: str) -> tuple[MoneyMoved, ...]:
-    """What moved on the merchant's side, oldest first. A movement has no id: its time, side and amount name it.
-
-    unverified: that a settlement which PayPal makes as a refund shows in `transaction_status`. That money is told of as
-    a refund (PAYMENT.CAPTURE.REFUNDED), and must not stand in the books twice.
-    """
-    if of.transaction_status in REFUNDED:
-        return ()
+def _moves(dispute: ApiDispute, currency: str) -> tuple[MoneyMoved, ...]:
+    """What moved on the merchant's side, oldest first. A movement has no id: its time, side and amount name it."""
     seen: Counter[str] = Counter()
     moves = []
     for told in dispute.money_movements:

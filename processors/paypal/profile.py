@@ -91,4 +91,6 @@ CAPABILITIES: Final = Capabilities(
     webhook=Webhook.CERTIFICATE,
     takes_lines=True,
     events=EVENTS,
+    # Its events are kept for thirty days, and sent for three.
+    tells_again=True,
 )

@@ -108,7 +108,7 @@ def notices(body: bytes) -> tuple[Notice, ...]:
     try:
         events = msgspec.json.decode(body, type=Envelope).events
         read = [(msgspec.json.decode(one, type=ApiEvent), one) for one in events]
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise DeliveryMalformedError("the body is not a batch of events") from None
     return tuple(Notice(event.id, event.type, bytes(raw)) for event, raw in read)
 

@@ -140,7 +140,7 @@ class SignsWhatItRead(PracticeAdapter):
     async def verify(self, delivery: RawDelivery, *, at: float | None = None) -> tuple[Notice, ...]:
         try:
             body = msgspec.json.encode(msgspec.json.decode(delivery.body))
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             body = delivery.body
         return await super().verify(replace(delivery, body=body), at=at)
 

@@ -15,13 +15,26 @@ from gateway.inbox.route import Router
 from gateway.runtime import Runtime
 from processors.errors import OutcomeUnknownError
 from processors.money import Money
-from processors.outcome import ADVICE, ChargeOutcome, Decline, DeclineClass, Declined, Found, LookupFailed, Succeeded
+from processors.outcome import (
+    ADVICE,
+    ChargeOutcome,
+    Decline,
+    DeclineClass,
+    Declined,
+    Found,
+    LookupFailed,
+    RefundSucceeded,
+    Succeeded,
+)
 from processors.values import (
     Card,
+    DisputeStage,
+    DisputeState,
     EventKind,
     MoneyMoved,
     PaymentMethodReference,
     ProcessorEvent,
+    RefundState,
     Replacement,
     Secret,
 )
@@ -192,7 +205,7 @@ async def test_a_notice_that_is_quicker_than_our_row_waits_for_it(runtime: Runti
 
 async def test_one_that_fits_nothing_for_a_day_is_parked(runtime: Runtime, scripted: ScriptedAdapter) -> None:
     place = await Place().prepare()
-    scripted.script[b"n1"] = [told(reference="somebody else's", processor_id="ch_9")]
+    scripted.script[b"n1"] = [told(reference="in_9.1", processor_id="ch_9")]
     [found] = await noticed(place.account, place.connection, "n1")
     for _ in range(26):
         await Router(runtime).route([found])
@@ -204,6 +217,36 @@ async def test_one_that_fits_nothing_for_a_day_is_parked(runtime: Runtime, scrip
     assert row["finished_at"] - row["received_at"] >= timedelta(days=1)
     assert await cases() == [("delivery_parked", found)]
     assert row["tries"] <= 12
+
+
+THEIRS = {"reference": "ORD-5023-4E89", "processor_id": "ch_9"}
+
+
+@pytest.mark.parametrize("account_ref", ["", "shop_ours", "shop_theirs"])
+@pytest.mark.parametrize("kind", [EventKind.CHARGE_SUCCEEDED, EventKind.REFUND_SUCCEEDED, EventKind.DISPUTE_OPENED])
+async def test_other_business_of_the_merchant_is_no_case(
+    runtime: Runtime, scripted: ScriptedAdapter, kind: EventKind, account_ref: str
+) -> None:
+    """Law 9: a webhook tells of a whole account, and each order of a shop in it would be before a human."""
+    place = await (await Place().prepare()).charged()
+    await sql.rows("""update tollbridge.connection set options = '{"account": "shop_ours"}'""")
+    state = RefundState("re_9", "ch_9", RefundSucceeded("re_9", Money(500, "eur"), AT), Money(500, "eur"))
+    dispute = DisputeState("dp_9", "ch_9", DisputeStage.OPENED, Money(500, "eur"), Money(0, "eur"))
+    scripted.script[b"n1"] = [told(kind, account_ref=account_ref, refund=state, dispute=dispute, **THEIRS)]
+    [found] = await noticed(place.account, place.connection, "n1")
+    await Router(runtime).route([found])
+    assert (await end(found))[0] == "ignored"
+    assert await cases() == []
+
+
+async def test_what_may_be_of_a_charge_without_its_id_yet_waits(runtime: Runtime, scripted: ScriptedAdapter) -> None:
+    """Staff may give a refund a reference of their own: then only the charge's id tells whose it is."""
+    place = await (await Place().prepare()).charged(state="unknown", processor_id=None, request=b"sealed")
+    state = RefundState("re_9", "ch_9", RefundSucceeded("re_9", Money(500, "eur"), AT), Money(500, "eur"))
+    scripted.script[b"n1"] = [told(EventKind.REFUND_SUCCEEDED, None, refund=state, **THEIRS)]
+    [found] = await noticed(place.account, place.connection, "n1")
+    await Router(runtime).route([found])
+    assert (await end(found))[0] == "stored"
 
 
 async def test_a_processor_that_does_not_answer_is_asked_again_then_parked(
@@ -465,6 +508,22 @@ async def test_a_return_that_is_quicker_than_its_charge_waits_for_it(
     await Router(runtime).route([early])
     assert await end(early) == ("done", "")
     assert await attempt_state() == "reversed"
+
+
+async def test_money_is_not_given_again_that_was_never_taken_back(runtime: Runtime, scripted: ScriptedAdapter) -> None:
+    """Law 5: what came in once would be returned to the payer as too much."""
+    place = await (await Place().prepare()).charged()
+    scripted.script |= {b"n1": [told()], b"n2": [moved(1000, "mv_2")], b"n3": [moved(-1000, "mv_1")]}
+    await Router(runtime).route(await noticed(place.account, place.connection, "n1"))
+    [early] = await noticed(place.account, place.connection, "n2")
+    await Router(runtime).route([early])
+    assert (await end(early))[0] == "stored"
+    assert await ledger() == [("capture", 1000, "")]
+    await Router(runtime).route(await noticed(place.account, place.connection, "n3"))
+    await forward(timedelta(minutes=1))
+    await Router(runtime).route([early])
+    assert await end(early) == ("done", "")
+    assert (await attempt_state(), len(await ledger())) == ("succeeded", 3)
 
 
 async def test_a_return_in_another_currency_moves_nothing(runtime: Runtime, scripted: ScriptedAdapter) -> None:

@@ -13,6 +13,7 @@ from gateway.billing import subscriptions
 from gateway.cases import close_case
 from gateway.customers.subscription import advance_subscription
 from tests.support.moves import tell, told_of_moves
+from tests.support.returning import returned
 from tests.support.shop import BY
 from tests.support.world import Doors, World
 from tests.support.world import world as new_world
@@ -26,6 +27,25 @@ async def world(database: str, doors: Doors) -> AsyncIterator[World]:
 
 async def _taken(world: World) -> list[int]:
     return [c.captured for c in world.captures()]
+
+
+async def test_money_given_again_is_told_before_it_was_taken_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Law 5: until the other notice came, the gateway held the money twice, and returned what nobody has."""
+    told_of_moves(monkeypatch)
+    signup = await world.signup("ok", wait_s=0)
+    tell(world, "test.given_again", world.last_charge())
+    await world.settle()
+    await world.later(hours=2)
+    assert returned(world) == []
+
+    tell(world, "test.taken_back", world.last_charge())
+    await world.settle()
+    await world.later(hours=12)
+    assert returned(world) == []
+    assert await world.attempts(signup.invoice) == ["succeeded"]
+    assert await world.open_cases() == []
 
 
 async def test_a_return_that_is_told_before_its_late_success(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from db import sql
+from gateway.accounts.connections import check
+from processors.errors import OutcomeUnknownError
 from processors.outcome import LookupOutcome, NotFound
 from processors.practice.client import PracticeAdapter
 from processors.values import ChargeQuery
@@ -151,4 +153,14 @@ async def test_deletion_that_never_comes_is_cut_off(world: World, monkeypatch: p
     (method,) = await world.methods_of(signup.customer)
     await world.call("DELETE", f"/v1/customers/{signup.customer}/payment_methods/{method['id']}")
     await world.settle()
+    assert cut
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_check_that_never_comes_is_cut_off(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    account = str(await sql.value("select account from tollbridge.connection"))
+    connection = str(await sql.value("select id from tollbridge.connection"))
+    cut = _hangs(monkeypatch, "check")
+    with pytest.raises(OutcomeUnknownError):
+        await check(world.runtime, account, connection)
     assert cut

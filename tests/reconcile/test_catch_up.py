@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from db import sql
 from db.engine import DB
@@ -22,6 +23,8 @@ from gateway.reconcile import cursor as cursors
 from gateway.reconcile.by_hand import catch_up_now
 from gateway.reconcile.catch_up import Ended
 from gateway.turns.turn import FAILURES_TO_CASE
+from processors.practice.client import PracticeAdapter
+from processors.values import Polled
 from tests.support.world import Doors, World
 from tests.support.world import world as new_world
 
@@ -264,6 +267,36 @@ async def test_a_processor_that_tells_everything_by_itself_is_not_asked(world: W
     await world.catch_up()
     assert await sql.value("select count(*) from tollbridge.catch_up where walk = 'notices'") == 0
     assert world.practice.calls.to("GET", "/v1/refunds") == []
+
+
+async def test_a_processor_that_tells_again_is_asked_as_well(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Law 9: what was told by webhook while nobody was there, for longer than it's repeated, is not lost."""
+    again = replace(PracticeAdapter.capabilities, tells_again=True)
+    monkeypatch.setattr(PracticeAdapter, "capabilities", again)
+    await world.signup("ok")
+    await world.later(hours=1)
+    await world.catch_up()
+    assert world.practice.calls.to("GET", "/v1/refunds") != []
+
+
+async def test_a_list_without_an_end_is_put_before_a_human(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Law 9: its walk goes on for ever, nothing newer is ever heard of, and nobody knew."""
+
+    async def endless(_self: PracticeAdapter, _since: datetime, cursor: str = "") -> Polled:
+        return Polled((), str(int(cursor or 0) + 1))
+
+    await sql.rows("update tollbridge.connection set adapter = 'practice_braintree'")
+    monkeypatch.setattr(PracticeAdapter, "poll", endless)
+    await world.later(hours=1)
+    await world.catch_up()
+    assert await world.open_cases() == []
+    for _ in range(3):
+        await world.later(hours=12)
+        await world.catch_up()
+    assert await world.open_cases() == ["catch_up_failed"]
+    monkeypatch.undo()
+    await world.catch_up()
+    assert await world.open_cases() == []
 
 
 async def test_by_hand_everything_is_walked_and_nothing_can_be_missing(world: World) -> None:

@@ -102,7 +102,7 @@ def _claims(subject: Subject) -> dict[str, tuple[bool, Shape]]:
         "charges are found": (asked, lookups.found),
         "charges are not found": (asked, lookups.missing),
         "a new method is active": (True, subject.methods.states.get(MethodState.ACTIVE, Impossible("it has no shape"))),
-        "events are polled": (bool(declared.polled_events), subject.polled),
+        "events are polled": (bool(declared.polled_events) or declared.tells_again, subject.polled),
     }
     if not isinstance(subject.cancels, Impossible):
         claims["charges are withdrawn"] = (declared.cancel, subject.cancels.done)

@@ -158,7 +158,7 @@ async def a_ping_proves_nothing(subject: Subject, _case: str) -> None:
         assert staged.asked, "an unsigned notice was believed without asking"
 
 
-NONSENSE = (b"", b"{", b"[]", b"null", b"\xff\xfe", b"a" * 4096)
+NONSENSE = (b"", b"{", b"[]", b"null", b"\xff\xfe", b"a" * 4096, b'{"x":' + b"[" * 9999 + b"]" * 9999 + b"}")
 
 
 @check()

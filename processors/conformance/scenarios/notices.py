@@ -162,8 +162,10 @@ def _polled(subject: Subject, result: Any) -> None:
     assert isinstance(result, tuple), f"{result!r} instead of events"
     missing = subject.adapter.capabilities.polled_events - {event.kind for event in result}
     assert not missing, f"declared as polled, and not found: {', '.join(sorted(missing))}"
+    named: dict[str, ProcessorEvent] = {}
     for event in result:
         shown(subject, event)
+        assert not event.event_id or named.setdefault(event.event_id, event) == event, "two events have one id"
 
 
 def _failed(result: Any) -> None:

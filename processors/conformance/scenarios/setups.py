@@ -8,7 +8,7 @@ from typing import Any
 
 from processors.conformance import asks
 from processors.conformance.scenarios.scenario import BROKEN, UNREACHED, Scenario
-from processors.conformance.subject import Subject, key
+from processors.conformance.subject import Says, Subject, key
 from processors.errors import CallError, NotSentError, OutcomeUnknownError, RefusedError
 from processors.interface import ProcessorAdapter
 from processors.values import SetupFailed, SetupPending, SetupReady, SetupSession
@@ -63,6 +63,8 @@ def _methods(subject: Subject) -> Iterator[Scenario]:
     yield Scenario("method: revoked by us, and gone already", shapes.gone, revoke, partial(_equals, None))
     refused = {"the credentials are wrong": subject.charges.unauthorized}
     broken = {name: said for name, said in BROKEN.items() if not name.startswith("200")}
+    # A misrouted call: its 404 is not the processor's, and the method may be charged still.
+    broken["404 of another machine"] = Says(b"<html>Not found</html>", 404)
     for name, said in {**UNREACHED, **broken, **refused}.items():
         # An adapter that can't ask for a method's state says UNKNOWN, and calls nobody.
         yield Scenario(f"method state: {name}", said, state, _unknown)

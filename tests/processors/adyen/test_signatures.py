@@ -13,6 +13,7 @@ from processors.values import Acknowledgement, RawDelivery, Reply
 from tests.processors.adyen.shapes import (
     CREDENTIALS,
     OTHER_KEY,
+    PSP,
     TOKEN,
     delivery,
     item,
@@ -144,6 +145,28 @@ async def test_what_is_not_signed_does_not_make_another_notification(adapter: Ad
 )
 async def test_two_notifications_never_share_a_key(adapter: AdyenAdapter, other: dict[str, Any]) -> None:
     notices = await adapter.verify(delivery(webhook(signed(item("AUTHORISATION")), signed(other))))
+    assert notices[0].key != notices[1].key
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (
+            item("CAPTURE", originalReference=PSP),
+            item("CAPTURE", originalReference=PSP, reason="Transaction Recaptured"),
+        ),
+        (
+            item("DISPUTE_DEFENSE_PERIOD_ENDED", data={"disputeStatus": "Pending"}),
+            item("DISPUTE_DEFENSE_PERIOD_ENDED", data={"disputeStatus": "Lost"}),
+        ),
+    ],
+    ids=lambda one: one["eventCode"],
+)
+async def test_what_means_another_thing_has_another_key(
+    adapter: AdyenAdapter, first: dict[str, Any], then: dict[str, Any]
+) -> None:
+    """Law 9: in all that is signed they are alike. The second is news that nobody tells again."""
+    notices = await adapter.verify(delivery(webhook(signed(first), signed(then))))
     assert notices[0].key != notices[1].key
 
 

@@ -332,9 +332,25 @@ def test_every_kind_of_event_is_told_or_impossible(adapter: GoCardlessAdapter) -
     assert {"replaced", "transferred", "suspended"} <= MANDATE_ACTIONS
 
 
-async def test_nothing_is_polled_and_no_file_is_read(adapter: GoCardlessAdapter) -> None:
-    polled = await adapter.poll(when(1))
-    assert (polled.events, polled.cursor) == ((), "")
+async def test_what_was_told_is_told_again_page_by_page(adapter: GoCardlessAdapter, api: respx.MockRouter) -> None:
+    """Law 9: of a debit that was taken back while nobody heard GoCardless, nothing else would tell."""
+    taken = event("charged_back", 2)
+    listed = api.get("/events", params={"created_at[gte]": "2026-11-20T09:01:00.000Z"})
+    listed.side_effect = [
+        page("events", taken, event("created", 3, "customers"), after="EV3"),
+        page("events", event("cancelled", 1, "mandates")),
+    ]
+    api.get("/events", params={"payment": "PM123"}).mock(return_value=page("events", taken, event("confirmed", 1)))
+    api.get("/payments/PM123").mock(return_value=one("payments", payment("charged_back")))
+    api.get(f"/mandates/{MANDATE}").mock(return_value=one("mandates", mandate("cancelled", creditor="CR_OTHER")))
+    first = await adapter.poll(when(1))
+    assert [(said.kind, said.event_id) for said in first.events] == [(EventKind.CHARGE_REVERSED, "EV2")]
+    rest = await adapter.poll(when(1), first.cursor)
+    assert (rest.events, rest.cursor) == ((), ""), "the mandate is another creditor's"
+    assert [call.request.url.params.get("after") for call in listed.calls] == [None, "EV3"]
+
+
+async def test_no_file_is_read(adapter: GoCardlessAdapter) -> None:
     assert await adapter.settlements(when(1).date()) == ()
     with pytest.raises(CallError):
         await adapter.settlement("PO123")

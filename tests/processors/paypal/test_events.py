@@ -157,6 +157,39 @@ async def test_a_reversal_that_names_itself_by_its_capture(paypal: PayPal) -> No
     )
 
 
+async def test_two_disputes_behind_one_reversal_are_two_events(paypal: PayPal) -> None:
+    """Law 9: under the one id of their event, the second that is found by polling is swallowed as the first."""
+    second = dispute("UNDER_REVIEW", dispute_id="PP-D-2", money_movements=[moved(value="4.00")])
+    paypal.says("GET", DISPUTES, (200, {"items": [{"dispute_id": DISPUTE}, {"dispute_id": "PP-D-2"}]}))
+    paypal.says("GET", f"{DISPUTES}/{DISPUTE}", (200, dispute("UNDER_REVIEW", money_movements=[moved(value="6.00")])))
+    paypal.says("GET", f"{DISPUTES}/PP-D-2", (200, second))
+    paypal.says("GET", EVENTS, (200, {"events": [event("PAYMENT.CAPTURE.REVERSED", REVERSAL)]}))
+    told = (await paypal.adapter.poll(NOW)).events
+    assert [one.dispute.withdrawn.amount for one in told if one.dispute] == [600, 400]
+    assert len({one.event_id for one in told}) == 2
+
+
+@pytest.mark.parametrize("code", ["RESOLVED_SELLER_FAVOUR", "CANCELED_BY_BUYER", "NONE"])
+async def test_a_dispute_that_was_over_does_not_explain_a_reversal(paypal: PayPal, code: str) -> None:
+    """Law 10: the money is gone, and all that was told would be the end of a dispute that is known."""
+    over = resolved(code, update_time="2027-02-01T12:00:00Z")
+    paypal.says("GET", DISPUTES, (200, {"items": [{"dispute_id": DISPUTE}]}))
+    paypal.says("GET", f"{DISPUTES}/{DISPUTE}", (200, over))
+    (told,) = await parse(paypal, "PAYMENT.CAPTURE.REVERSED", REVERSAL)
+    assert told.kind is EventKind.CHARGE_REVERSED
+    assert told.moved is not None
+    assert told.moved.amount == Money(-1000, "usd")
+
+
+@pytest.mark.parametrize("code", ["RESOLVED_SELLER_FAVOUR", "RESOLVED_BUYER_FAVOUR"])
+async def test_a_dispute_that_ends_with_a_reversal_explains_it(paypal: PayPal, code: str) -> None:
+    """It's asked for later, so that it may have been won meanwhile."""
+    paypal.says("GET", DISPUTES, (200, {"items": [{"dispute_id": DISPUTE}]}))
+    paypal.says("GET", f"{DISPUTES}/{DISPUTE}", (200, resolved(code, money_movements=[moved()])))
+    (told,) = await parse(paypal, "PAYMENT.CAPTURE.REVERSED", REVERSAL)
+    assert told.dispute is not None
+
+
 async def test_a_reversal_is_not_judged_while_disputes_cannot_be_asked_for(paypal: PayPal) -> None:
     paypal.says("GET", DISPUTES, (403, {"name": "NOT_AUTHORIZED"}))
     with pytest.raises(RefusedError):
@@ -221,12 +254,22 @@ async def test_only_the_merchants_own_money_moves_in_a_dispute(paypal: PayPal) -
     assert told.dispute.withdrawn == Money(200, "usd")
 
 
-@pytest.mark.parametrize("status", ["REFUNDED", "PARTIALLY_REFUNDED"])
-async def test_a_dispute_that_was_settled_by_a_refund_moves_nothing_by_itself(paypal: PayPal, status: str) -> None:
-    shown = resolved("RESOLVED_BUYER_FAVOUR", transaction_status=status, money_movements=[moved()])
+async def test_a_dispute_that_was_settled_by_a_refund_moves_nothing_by_itself(paypal: PayPal) -> None:
+    shown = resolved("RESOLVED_BUYER_FAVOUR", transaction_status="REFUNDED", money_movements=[moved()])
     told = await one(paypal, "CUSTOMER.DISPUTE.RESOLVED", shown)
     assert told.dispute is not None
     assert (told.dispute.moves, told.dispute.withdrawn, told.kind) == ((), Money(0, "usd"), EventKind.DISPUTE_LOST)
+
+
+async def test_what_went_beside_a_refund_of_a_part_is_not_passed_over(paypal: PayPal) -> None:
+    """Law 10: whether the refund was this money, nobody says. So it is called gone, for a human to look, and not
+    booked."""
+    shown = resolved(
+        "RESOLVED_BUYER_FAVOUR", transaction_status="PARTIALLY_REFUNDED", money_movements=[moved("DEBIT", "8.00")]
+    )
+    told = await one(paypal, "CUSTOMER.DISPUTE.RESOLVED", shown)
+    assert told.dispute is not None
+    assert (told.dispute.moves, told.dispute.withdrawn) == ((), Money(800, "usd"))
 
 
 # Methods, and the rest

@@ -149,7 +149,7 @@ class AcmeAdapter:
         try:
             card = await self._get(f"/cards/{segment(method.token.reveal())}", "/cards/{token}", wire.Card)
         except RefusedError as error:
-            if error.status == 404:
+            if error.is_gone:
                 return MethodState.REVOKED
             raise
         return mapping.STATES.get(card.state, MethodState.UNKNOWN)
@@ -160,7 +160,7 @@ class AcmeAdapter:
         try:
             await self._send(call, "/cards/{token}", wire.Removed)
         except RefusedError as error:
-            if error.status != 404:
+            if not error.is_gone:
                 raise
 
     # Charges
