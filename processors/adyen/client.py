@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 import httpx
 
 from processors.adyen import config, mapping, notices, returns, setups
-from processors.adyen.api import VERSION, WRONG_ACCOUNT, AdyenApi, error_code, segment
+from processors.adyen.api import VERSION, WRONG_ACCOUNT, AdyenApi, error_code
 from processors.adyen.declines import DECLINES
 from processors.adyen.wire import ApiOffer, ApiPayment, ApiRefund, ApiSession
+from processors.calls import segment
 from processors.capabilities import (
     Capabilities,
     Idempotency,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Final
 from urllib.parse import urlencode
 
+from processors.calls import segment
 from processors.checkout_com.wire import (
     ApiAction,
     ApiDisputes,
@@ -98,10 +98,3 @@ class CheckoutApi:
         """A page of the disputes that changed since; raises CallError."""
         query = urlencode({"from": since.strftime("%Y-%m-%dT%H:%M:%SZ"), "limit": PAGE, "skip": skip})
         return (await self.get(f"/disputes?{query}", "/disputes?from={}")).decode(ApiDisputes)
-
-
-def segment(value: str) -> str:
-    """One path segment; an id that would lead to another path is refused before anything is sent."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,200}", value):
-        raise RefusedError("an id has letters that no id of this processor has", 400, "id_malformed")
-    return value

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import httpx
 
+from processors.calls import segment
 from processors.capabilities import (
     Amounts,
     Capabilities,
@@ -20,7 +21,7 @@ from processors.capabilities import (
     Webhook,
 )
 from processors.checkout_com import config, disputes, mapping, notices, returns, setups
-from processors.checkout_com.api import PAGE, CheckoutApi, segment
+from processors.checkout_com.api import PAGE, CheckoutApi
 from processors.checkout_com.declines import DECLINES
 from processors.checkout_com.money import MAXIMUM
 from processors.checkout_com.wire import ApiAccepted, ApiPayment, ApiSession

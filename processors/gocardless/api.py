@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol, TypeVar
 from urllib.parse import urlencode
 
+from processors.calls import segment
 from processors.errors import CallError, NotSentError, OutcomeUnknownError, RefusedError
 from processors.gocardless.history import in_order
 from processors.gocardless.mapping import CONFLICT, REFERENCE_KEY
@@ -207,13 +207,6 @@ async def known(call: Awaitable[T]) -> T:
 def unclear(error: RefusedError) -> RefusedError | OutcomeUnknownError:
     """A 409 to a creation: something exists under our key. Only a look-up can say what."""
     return OutcomeUnknownError(f"{error}: look it up by its reference") if error.status == 409 else error
-
-
-def segment(value: str) -> str:
-    """One path segment; an id that would lead to another path is refused before anything is sent."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,200}", value):
-        raise RefusedError("an id has letters that no id of GoCardless has", 400, "id_malformed")
-    return value
 
 
 def timestamp(moment: datetime) -> str:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import httpx
 
+from processors.calls import segment
 from processors.capabilities import Capabilities
 from processors.declines import DeclineTable
 from processors.errors import CallError, ConfigurationError, OutcomeUnknownError, RefusedError
 from processors.gocardless import mandates, mapping, notices, parsing, returns
-from processors.gocardless.api import GoCardlessApi, known, segment, there
+from processors.gocardless.api import GoCardlessApi, known, there
 from processors.gocardless.declared import CALL_TIMEOUT, CAPABILITIES
 from processors.gocardless.declines import AT_CREATION, DECLINES, INACTIVE, decline
 from processors.gocardless.wire import (

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import msgspec
 
+from processors.calls import segment
 from processors.errors import OutcomeUnknownError, RefusedError
 from processors.mollie.config import Settings
 from processors.mollie.declines import NO_MANDATE
@@ -237,13 +238,6 @@ def next_of(links: PageLinks) -> str:
     if len(begins) != 1:
         raise OutcomeUnknownError("Mollie's link to the next page does not say where it begins")
     return begins[0]
-
-
-def segment(value: str) -> str:
-    """One path segment; an id that would lead to another path is refused before anything is sent."""
-    if not re.fullmatch(r"[A-Za-z0-9_]{1,64}", value):
-        raise RefusedError("an id has letters that no id of Mollie's has", 400, "id_malformed")
-    return value
 
 
 def of(refund: ApiRefund, reference: str) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import httpx
 
+from processors.calls import segment
 from processors.capabilities import (
     Capabilities,
     Idempotency,
@@ -26,7 +27,7 @@ from processors.capabilities import (
 from processors.declines import DeclineTable
 from processors.errors import ConfigurationError, OutcomeUnknownError, RefusedError
 from processors.mollie import config, mapping, notices, returns, setups
-from processors.mollie.api import GONE, MollieApi, error_code, next_of, of, segment
+from processors.mollie.api import GONE, MollieApi, error_code, next_of, of
 from processors.mollie.declines import DECLINES, NO_MANDATE
 from processors.mollie.wire import ApiChargeback, ApiCustomer, ApiPayment, ApiProfile, ApiRefund, PageLinks
 from processors.money import Exponents

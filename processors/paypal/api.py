@@ -10,6 +10,7 @@ import re
 from typing import Final
 from urllib.parse import urlencode
 
+from processors.calls import segment
 from processors.errors import CallError, OutcomeUnknownError, RefusedError
 from processors.paypal import mapping, returns, vault
 from processors.paypal.mapping import CAPTURES, ORDERS
@@ -188,10 +189,3 @@ def _of(refund: ApiRefund, capture_id: str) -> bool:
 def _order_in(href: str) -> str:
     found = re.fullmatch(r"https?://[^/?#]+/v2/checkout/orders/([A-Za-z0-9-]{1,64})", href)
     return found[1] if found else ""
-
-
-def segment(value: str) -> str:
-    """One path segment; an id that would lead to another path is refused before anything is sent."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,200}", value):
-        raise RefusedError("an id has letters that no id of PayPal's has", 400, "id_malformed")
-    return value

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import httpx
 from msgspec.structs import replace
 
+from processors.calls import segment
 from processors.capabilities import Capabilities
 from processors.declines import DeclineTable
 from processors.errors import ConfigurationError, DeliveryMalformedError, OutcomeUnknownError, RefusedError
@@ -26,7 +27,7 @@ from processors.outcome import (
     Succeeded,
 )
 from processors.paypal import history, mapping, money, notices, profile, returns, vault
-from processors.paypal.api import PayPalApi, segment
+from processors.paypal.api import PayPalApi
 from processors.paypal.certificates import Certificates
 from processors.paypal.declines import DECLINES
 from processors.paypal.mapping import AGREEMENT, CAPTURES, ORDERS

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import httpx
 
+from processors.calls import segment
 from processors.capabilities import (
     Amounts,
     Capabilities,
@@ -38,7 +39,7 @@ from processors.outcome import (
     weight,
 )
 from processors.practice import mapping, notices, returns, settlement
-from processors.practice.api import PracticeApi, segment, unclear
+from processors.practice.api import PracticeApi, unclear
 from processors.practice.wire import (
     ApiAccount,
     ApiCharge,

@@ -12,6 +12,7 @@ import httpx
 import msgspec
 
 from acme_tollbridge import mapping, notices, wire
+from processors.calls import segment
 from processors.capabilities import (
     Amounts,
     Capabilities,
@@ -262,13 +263,6 @@ class AcmeAdapter:
 
     async def settlement(self, processor_id: str) -> Settlement:
         raise RefusedError("Acme has no settlement files", 404, "no_settlement")
-
-
-def segment(value: str) -> str:
-    """One path segment; an id that would lead to another path is refused before anything is sent."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", value):
-        raise RefusedError("an id has letters that no id of Acme's has", 400, "id_malformed")
-    return value
 
 
 def unclear(error: RefusedError) -> RefusedError | OutcomeUnknownError:
