@@ -1,10 +1,14 @@
-"""What the calls of most adapters share, over `transport`: ids in paths, and what a 404 and a 409 say."""
+"""What the calls of most adapters share, over `transport`: ids in paths, and what is not there."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Container
+from typing import TypeVar
 
 from processors.errors import RefusedError
+
+T = TypeVar("T")
 
 
 def segment(value: str) -> str:
@@ -12,3 +16,13 @@ def segment(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,200}", value):
         raise RefusedError("an id has letters that no id at a processor has", 400, "id_malformed")
     return value
+
+
+async def if_there(call: Awaitable[T], gone: Container[int] = (404,)) -> T | None:
+    """What a call answers, or None where it is refused with one of the statuses in `gone`; raises CallError."""
+    try:
+        return await call
+    except RefusedError as error:
+        if error.status in gone:
+            return None
+        raise

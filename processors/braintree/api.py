@@ -25,6 +25,7 @@ from processors.braintree.wire import (
     ApiViewer,
     Connection,
 )
+from processors.calls import if_there
 from processors.errors import OutcomeUnknownError, RefusedError
 
 PAGE: Final = 50
@@ -149,12 +150,7 @@ class BraintreeApi:
 
     async def _node(self, document: str, processor_id: str, kind: type[T], **more: Any) -> T | None:
         """What has this id; None where nothing has."""
-        try:
-            return await self.graphql.ask(document, "node", kind, id=checked_id(processor_id), **more)
-        except RefusedError as error:
-            if error.status != 404:
-                raise
-        return None
+        return await if_there(self.graphql.ask(document, "node", kind, id=checked_id(processor_id), **more))
 
     async def _search(self, what: str, kind: type[T], asked: Mapping[str, Any], after: str = "") -> Connection[T]:
         document = {

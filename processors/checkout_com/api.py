@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import urlencode
 
-from processors.calls import segment
+from processors.calls import if_there, segment
 from processors.checkout_com.wire import (
     ApiAction,
     ApiDisputes,
@@ -14,7 +14,7 @@ from processors.checkout_com.wire import (
     ApiPayment,
     ApiPayments,
 )
-from processors.errors import OutcomeUnknownError, RefusedError
+from processors.errors import OutcomeUnknownError
 from processors.transport import Answer, Transport
 from processors.values import PreparedCall, Secret
 
@@ -41,12 +41,9 @@ class CheckoutApi:
 
     async def payment(self, processor_id: str) -> ApiPayment | None:
         """One payment; None where there is none. Raises CallError."""
-        try:
-            answer = await self.get(f"/payments/{segment(processor_id)}", "/payments/{id}")
-        except RefusedError as error:
-            if error.status == 404:
-                return None
-            raise
+        answer = await if_there(self.get(f"/payments/{segment(processor_id)}", "/payments/{id}"))
+        if answer is None:
+            return None
         shown = answer.decode(ApiPayment)
         if shown.id != processor_id:
             raise OutcomeUnknownError("the processor answered with a payment that is not the one asked for")
@@ -86,13 +83,8 @@ class CheckoutApi:
 
     async def instrument(self, token: str) -> ApiInstrument | None:
         """A stored card; None where there is none. Raises CallError."""
-        try:
-            answer = await self.get(f"/instruments/{segment(token)}", "/instruments/{id}")
-        except RefusedError as error:
-            if error.status == 404:
-                return None
-            raise
-        return answer.decode(ApiInstrument)
+        answer = await if_there(self.get(f"/instruments/{segment(token)}", "/instruments/{id}"))
+        return None if answer is None else answer.decode(ApiInstrument)
 
     async def disputes(self, since: datetime, skip: int) -> ApiDisputes:
         """A page of the disputes that changed since; raises CallError."""

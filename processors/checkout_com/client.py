@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import httpx
 
-from processors.calls import segment
+from processors.calls import if_there, segment
 from processors.capabilities import (
     Amounts,
     Capabilities,
@@ -165,11 +165,7 @@ class CheckoutComAdapter:
     async def revoke_method(self, method: PaymentMethodReference, idempotency_key: str) -> None:
         """Instruments take no idempotency key: deleting one twice is a 404, which is success."""
         call = PreparedCall("DELETE", f"/instruments/{segment(method.token.reveal())}", (), b"")
-        try:
-            await self._api.send(call, "/instruments/{id}")
-        except RefusedError as error:
-            if error.status != 404:
-                raise
+        await if_there(self._api.send(call, "/instruments/{id}"))
 
     # Charges
 

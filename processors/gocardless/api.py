@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol, TypeVar
 from urllib.parse import urlencode
 
-from processors.calls import segment
+from processors.calls import if_there, segment
 from processors.errors import CallError, NotSentError, OutcomeUnknownError, RefusedError
 from processors.gocardless.history import in_order
 from processors.gocardless.mapping import CONFLICT, REFERENCE_KEY
@@ -122,7 +122,7 @@ class GoCardlessApi:
 
     async def payment(self, payment: str) -> ApiPayment | None:
         """One payment, of whomever; None where there is none. Raises CallError."""
-        answer = await there(self.get(f"/payments/{segment(payment)}", "/payments/{id}"))
+        answer = await if_there(self.get(f"/payments/{segment(payment)}", "/payments/{id}"))
         return None if answer is None else answer.decode(OnePayment).one
 
     def own(self, payment: ApiPayment, reference: str) -> ApiPayment:
@@ -148,7 +148,7 @@ class GoCardlessApi:
         return listed[0] if listed else None
 
     async def refund_by_id(self, refund: str) -> ApiRefund | None:
-        answer = await there(self.get(f"/refunds/{segment(refund)}", "/refunds/{id}"))
+        answer = await if_there(self.get(f"/refunds/{segment(refund)}", "/refunds/{id}"))
         return None if answer is None else answer.decode(OneRefund).one
 
     async def refunds_of(self, payment: str) -> list[ApiRefund]:
@@ -169,7 +169,7 @@ class GoCardlessApi:
 
     async def mandate(self, mandate: str) -> ApiMandate | None:
         """One mandate; None where there is none. Raises CallError."""
-        answer = await there(self.get(f"/mandates/{segment(mandate)}", "/mandates/{id}"))
+        answer = await if_there(self.get(f"/mandates/{segment(mandate)}", "/mandates/{id}"))
         return None if answer is None else answer.decode(OneMandate).one
 
     async def bank_account(self, account: str) -> ApiBankAccount:
@@ -181,16 +181,6 @@ class GoCardlessApi:
 def reference_of(made: ApiPayment | ApiRefund) -> str:
     """Our reference; empty for what was made past us."""
     return made.metadata.get(REFERENCE_KEY, "")
-
-
-async def there(call: Awaitable[Answer]) -> Answer | None:
-    """An answer, or None for a 404; raises CallError."""
-    try:
-        return await call
-    except RefusedError as error:
-        if error.status == 404:
-            return None
-        raise
 
 
 async def known(call: Awaitable[T]) -> T:

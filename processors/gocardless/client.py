@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import httpx
 
-from processors.calls import segment
+from processors.calls import if_there, segment
 from processors.capabilities import Capabilities
 from processors.declines import DeclineTable
 from processors.errors import CallError, ConfigurationError, OutcomeUnknownError, RefusedError
 from processors.gocardless import mandates, mapping, notices, parsing, returns
-from processors.gocardless.api import GoCardlessApi, known, there
+from processors.gocardless.api import GoCardlessApi, known
 from processors.gocardless.declared import CALL_TIMEOUT, CAPABILITIES
 from processors.gocardless.declines import AT_CREATION, DECLINES, INACTIVE, decline
 from processors.gocardless.wire import (
@@ -123,7 +123,7 @@ class GoCardlessAdapter:
 
     async def check(self) -> str:
         """The creditor's id; raises CallError, and ConfigurationError where the token does not see that creditor."""
-        answer = await there(self._api.get(f"/creditors/{segment(self._account)}", "/creditors/{id}"))
+        answer = await if_there(self._api.get(f"/creditors/{segment(self._account)}", "/creditors/{id}"))
         if answer is None or (creditor := answer.decode(OneCreditor).one).id != self._account:
             raise ConfigurationError("account: the access token is of an organisation without that creditor")
         return creditor.id

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import httpx
 
-from processors.calls import segment
+from processors.calls import if_there, segment
 from processors.capabilities import (
     Capabilities,
     Idempotency,
@@ -188,11 +188,7 @@ class MollieAdapter:
         customer, mandate = segment(method.processor_customer.reveal()), segment(method.token.reveal())
         path = f"{mapping.VERSION}/customers/{customer}/mandates/{mandate}"
         call = PreparedCall("DELETE", path, (("idempotency-key", idempotency_key),), b"")
-        try:
-            await self._api.send(call, "/customers/{id}/mandates/{id}")
-        except RefusedError as error:
-            if error.status not in GONE:
-                raise
+        await if_there(self._api.send(call, "/customers/{id}/mandates/{id}"), GONE)
 
     # Charges
 

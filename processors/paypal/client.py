@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import httpx
 from msgspec.structs import replace
 
-from processors.calls import segment
+from processors.calls import if_there, segment
 from processors.capabilities import Capabilities
 from processors.declines import DeclineTable
 from processors.errors import ConfigurationError, DeliveryMalformedError, OutcomeUnknownError, RefusedError
@@ -124,12 +124,10 @@ class PayPalAdapter:
         No call that every app may make names the merchant, so whose credentials these are shows at the first charge.
         """
         path = f"{history.WEBHOOKS}/{segment(self._webhook_id)}"
-        try:
-            webhook = (await self._api.get(path, f"{history.WEBHOOKS}/{{id}}")).decode(ApiWebhook)
-        except RefusedError as error:
-            if error.status != 404:
-                raise
-            raise ConfigurationError("webhook_id: the app of this client_id has no such webhook") from None
+        answer = await if_there(self._api.get(path, f"{history.WEBHOOKS}/{{id}}"))
+        if answer is None:
+            raise ConfigurationError("webhook_id: the app of this client_id has no such webhook")
+        webhook = answer.decode(ApiWebhook)
         if webhook.id != self._webhook_id:
             raise ConfigurationError(f"webhook_id: PayPal calls it {webhook.id}")
         return self._account
@@ -167,23 +165,15 @@ class PayPalAdapter:
     async def method_state(self, method: PaymentMethodReference) -> MethodState:
         if method.token.reveal().startswith(AGREEMENT):
             return MethodState.UNKNOWN  # a legacy agreement is in no vault; a charge shows whether it lives
-        try:
-            await self._api.get(_token_path(method), f"{PAYMENT_TOKENS}/{{token}}")
-        except RefusedError as error:
-            if error.status == 404:
-                return MethodState.REVOKED
-            raise
-        return MethodState.ACTIVE
+        found = await if_there(self._api.get(_token_path(method), f"{PAYMENT_TOKENS}/{{token}}"))
+        return MethodState.REVOKED if found is None else MethodState.ACTIVE
 
     async def revoke_method(self, method: PaymentMethodReference, idempotency_key: str) -> None:
         """Raises CallError; RefusedError for a legacy agreement, which is ended in PayPal's own pages."""
         if method.token.reveal().startswith(AGREEMENT):
             raise RefusedError("a legacy billing agreement is in no vault", 400, "billing_agreement")
-        try:
-            await self._api.send(PreparedCall("DELETE", _token_path(method), (), b""), f"{PAYMENT_TOKENS}/{{token}}")
-        except RefusedError as error:
-            if error.status != 404:
-                raise
+        call = PreparedCall("DELETE", _token_path(method), (), b"")
+        await if_there(self._api.send(call, f"{PAYMENT_TOKENS}/{{token}}"))
 
     # Charges
 

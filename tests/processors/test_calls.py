@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from processors.calls import segment
+from processors.calls import if_there, segment
 from processors.errors import RefusedError
 
 
@@ -19,3 +19,21 @@ def test_an_id_that_leads_elsewhere_is_refused(value: str) -> None:
         segment(value)
     assert refused.value.code == "id_malformed"
     assert value == "" or value not in str(refused.value)
+
+
+async def said(status: int) -> str:
+    if status == 200:
+        return "it"
+    raise RefusedError(f"answered {status}", status)
+
+
+async def test_what_is_not_there_is_none() -> None:
+    assert await if_there(said(200)) == "it"
+    assert await if_there(said(404)) is None
+    assert await if_there(said(410), (404, 410)) is None
+
+
+@pytest.mark.parametrize("status", [400, 401, 410])
+async def test_another_refusal_stays_one(status: int) -> None:
+    with pytest.raises(RefusedError):
+        await if_there(said(status))

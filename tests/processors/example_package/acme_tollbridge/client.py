@@ -12,7 +12,7 @@ import httpx
 import msgspec
 
 from acme_tollbridge import mapping, notices, wire
-from processors.calls import segment
+from processors.calls import if_there, segment
 from processors.capabilities import (
     Amounts,
     Capabilities,
@@ -147,22 +147,14 @@ class AcmeAdapter:
         return mapping.setup_result(await self._get(path, "/setups/{id}", wire.Setup))
 
     async def method_state(self, method: PaymentMethodReference) -> MethodState:
-        try:
-            card = await self._get(f"/cards/{segment(method.token.reveal())}", "/cards/{token}", wire.Card)
-        except RefusedError as error:
-            if error.status == 404:
-                return MethodState.REVOKED
-            raise
-        return mapping.STATES.get(card.state, MethodState.UNKNOWN)
+        path = f"/cards/{segment(method.token.reveal())}"
+        card = await if_there(self._get(path, "/cards/{token}", wire.Card))
+        return MethodState.REVOKED if card is None else mapping.STATES.get(card.state, MethodState.UNKNOWN)
 
     async def revoke_method(self, method: PaymentMethodReference, idempotency_key: str) -> None:
         path = f"/cards/{segment(method.token.reveal())}"
         call = PreparedCall("DELETE", path, (("acme-key", idempotency_key),), b"")
-        try:
-            await self._send(call, "/cards/{token}", wire.Removed)
-        except RefusedError as error:
-            if error.status != 404:
-                raise
+        await if_there(self._send(call, "/cards/{token}", wire.Removed))
 
     # Charges
 
