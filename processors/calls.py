@@ -1,4 +1,4 @@
-"""What the calls of most adapters share, over `transport`: ids in paths, and what is not there."""
+"""What the calls of most adapters share: ids in paths, what is not there, and what may have been made all the same."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Container
 from typing import TypeVar
 
-from processors.errors import RefusedError
+from processors.errors import OutcomeUnknownError, RefusedError
 
 T = TypeVar("T")
 
@@ -26,3 +26,11 @@ async def if_there(call: Awaitable[T], gone: Container[int] = (404,)) -> T | Non
         if error.status in gone:
             return None
         raise
+
+
+def unclear(error: RefusedError) -> RefusedError | OutcomeUnknownError:
+    """What a refusal of a call that moves money is to be taken for.
+
+    A 409 says that something exists under our reference or key, or is being made: only a look-up can say what.
+    """
+    return OutcomeUnknownError(f"{error}: look it up by its reference") if error.status == 409 else error

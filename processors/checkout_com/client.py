@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import httpx
 
-from processors.calls import if_there, segment
+from processors.calls import if_there, segment, unclear
 from processors.capabilities import (
     Amounts,
     Capabilities,
@@ -180,7 +180,7 @@ class CheckoutComAdapter:
         try:
             payment = (await self._api.send(call, "/payments")).decode(ApiPayment)
         except RefusedError as error:
-            raise _unclear(error) from None
+            raise unclear(error) from None
         self._api.own(payment, reference)
         # One that is pending may come without its amount.
         if payment.amount is not None and mapping.amount_of(payment) != asked:
@@ -223,7 +223,7 @@ class CheckoutComAdapter:
         try:
             accepted = (await self._api.send(call, "/payments/{id}/refunds")).decode(ApiAccepted)
         except RefusedError as error:
-            raise _unclear(error) from None
+            raise unclear(error) from None
         if accepted.reference not in (None, reference):
             raise OutcomeUnknownError("the processor answered with a refund that is not the one asked for")
         return RefundPending(accepted.action_id, amount)
@@ -282,11 +282,6 @@ class CheckoutComAdapter:
 
     async def settlement(self, processor_id: str) -> Settlement:
         raise RefusedError("settlement files of this processor are not read", 404, "settlement_not_found")
-
-
-def _unclear(error: RefusedError) -> RefusedError | OutcomeUnknownError:
-    """A 409 to a call that moves money: something may exist under our key. Only a look-up can say what."""
-    return OutcomeUnknownError(f"{error}: look it up by its reference") if error.status == 409 else error
 
 
 if TYPE_CHECKING:

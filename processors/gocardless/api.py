@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol, TypeVar
 from urllib.parse import urlencode
 
-from processors.calls import if_there, segment
+from processors.calls import if_there, segment, unclear
 from processors.errors import CallError, NotSentError, OutcomeUnknownError, RefusedError
 from processors.gocardless.history import in_order
 from processors.gocardless.mapping import CONFLICT, REFERENCE_KEY
@@ -192,11 +192,6 @@ async def known(call: Awaitable[T]) -> T:
         return await call
     except CallError as error:
         raise OutcomeUnknownError(f"it was made, and how it stands can't be seen: {error}") from None
-
-
-def unclear(error: RefusedError) -> RefusedError | OutcomeUnknownError:
-    """A 409 to a creation: something exists under our key. Only a look-up can say what."""
-    return OutcomeUnknownError(f"{error}: look it up by its reference") if error.status == 409 else error
 
 
 def timestamp(moment: datetime) -> str:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import msgspec
 
-from processors.calls import if_there, segment
+from processors.calls import if_there, segment, unclear
 from processors.errors import OutcomeUnknownError, RefusedError
 from processors.mollie.config import Settings
 from processors.mollie.declines import NO_MANDATE
@@ -66,9 +66,7 @@ class MollieApi:
         try:
             return await self.send(call, template)
         except RefusedError as error:
-            if error.status == 409:
-                raise OutcomeUnknownError(f"{error}: look it up by its reference") from None
-            raise
+            raise unclear(error) from None
 
     async def get(self, path: str, template: str, **query: str) -> Answer:
         """Raises CallError."""

@@ -166,8 +166,3 @@ class PracticeApi:
         if after:
             filters["after"] = after
         return await self.get(path, "", **filters)
-
-
-def unclear(error: RefusedError) -> RefusedError | OutcomeUnknownError:
-    """A 409 to a call that moves money: something exists under our reference or key. Only a look-up can say what."""
-    return OutcomeUnknownError(f"{error}: look it up by its reference") if error.status == 409 else error

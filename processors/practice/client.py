@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import httpx
 
-from processors.calls import segment
+from processors.calls import segment, unclear
 from processors.capabilities import (
     Amounts,
     Capabilities,
@@ -39,7 +39,7 @@ from processors.outcome import (
     weight,
 )
 from processors.practice import mapping, notices, returns, settlement
-from processors.practice.api import PracticeApi, unclear
+from processors.practice.api import PracticeApi
 from processors.practice.wire import (
     ApiAccount,
     ApiCharge,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from processors.calls import if_there, segment
-from processors.errors import RefusedError
+from processors.calls import if_there, segment, unclear
+from processors.errors import OutcomeUnknownError, RefusedError
 
 
 @pytest.mark.parametrize("value", ["pay_1-A", "0", "a" * 200])
@@ -37,3 +37,9 @@ async def test_what_is_not_there_is_none() -> None:
 async def test_another_refusal_stays_one(status: int) -> None:
     with pytest.raises(RefusedError):
         await if_there(said(status))
+
+
+def test_a_conflict_is_no_refusal() -> None:
+    conflict, refused = RefusedError("answered 409", 409), RefusedError("answered 422", 422)
+    assert isinstance(unclear(conflict), OutcomeUnknownError)
+    assert unclear(refused) is refused

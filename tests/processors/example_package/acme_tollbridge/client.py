@@ -12,7 +12,7 @@ import httpx
 import msgspec
 
 from acme_tollbridge import mapping, notices, wire
-from processors.calls import if_there, segment
+from processors.calls import if_there, segment, unclear
 from processors.capabilities import (
     Amounts,
     Capabilities,
@@ -255,11 +255,6 @@ class AcmeAdapter:
 
     async def settlement(self, processor_id: str) -> Settlement:
         raise RefusedError("Acme has no settlement files", 404, "no_settlement")
-
-
-def unclear(error: RefusedError) -> RefusedError | OutcomeUnknownError:
-    """A 409 says that the key is in use: only a look-up can say for what."""
-    return OutcomeUnknownError(f"{error}: look it up by its reference") if error.status == 409 else error
 
 
 if TYPE_CHECKING:
