@@ -29,7 +29,6 @@ from processors.declines import DeclineTable
 from processors.errors import OutcomeUnknownError, RefusedError
 from processors.outcome import (
     ChargeOutcome,
-    Found,
     LookupFailed,
     LookupOutcome,
     NotFound,
@@ -37,7 +36,7 @@ from processors.outcome import (
     RefundLookupOutcome,
     RefundOutcome,
     RefundPending,
-    weight,
+    lookup_of,
 )
 from processors.transport import Transport, charge_outcome, lookup_outcome, refund_lookup_outcome, refund_outcome
 from processors.values import (
@@ -198,10 +197,7 @@ class CheckoutComAdapter:
         else:
             payments = list(reversed(await self._api.payments(query.reference)))  # the newest come first
         outcomes = [await self._outcome(payment) for payment in payments]
-        if not outcomes:
-            return NotFound(conclusive=self.capabilities.not_found_is_conclusive)
-        first, *others = sorted(outcomes, key=weight)
-        return Found(first, tuple(others))
+        return lookup_of(outcomes, conclusive=self.capabilities.not_found_is_conclusive)
 
     async def _outcome(self, payment: ApiPayment) -> ChargeOutcome:
         is_declined = payment.status == "Declined" and not payment.response_code

@@ -40,7 +40,7 @@ from processors.outcome import (
     RefundFound,
     RefundLookupOutcome,
     RefundOutcome,
-    weight,
+    lookup_of,
 )
 from processors.transport import Transport, charge_outcome, lookup_outcome, refund_lookup_outcome, refund_outcome
 from processors.values import (
@@ -217,10 +217,7 @@ class MollieAdapter:
     async def _lookup(self, query: ChargeQuery) -> LookupOutcome:
         """With several payments under one reference, which Mollie allows, the first that has money or may get some."""
         outcomes = [mapping.outcome(payment) for payment in await self._api.payments(query)]
-        if not outcomes:
-            return NotFound(conclusive=self.capabilities.not_found_is_conclusive)
-        first, *others = sorted(outcomes, key=weight)
-        return Found(first, tuple(others))
+        return lookup_of(outcomes, conclusive=self.capabilities.not_found_is_conclusive)
 
     async def cancel_charge(self, query: ChargeQuery, idempotency_key: str) -> LookupOutcome:
         return await lookup_outcome(self._cancel(query, idempotency_key))

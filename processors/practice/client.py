@@ -36,7 +36,7 @@ from processors.outcome import (
     RefundFound,
     RefundLookupOutcome,
     RefundOutcome,
-    weight,
+    lookup_of,
 )
 from processors.practice import mapping, notices, returns, settlement
 from processors.practice.api import PracticeApi
@@ -216,10 +216,7 @@ class PracticeAdapter:
         """With several charges under one reference, the first that has money, else the first still under way."""
         charges = await self._api.charges(query)
         outcomes = [mapping.outcome(charge, self.units) for charge in charges]
-        if not outcomes:
-            return NotFound(conclusive=self.capabilities.not_found_is_conclusive)
-        first, *others = sorted(outcomes, key=weight)
-        return Found(first, tuple(others))
+        return lookup_of(outcomes, conclusive=self.capabilities.not_found_is_conclusive)
 
     async def cancel_charge(self, query: ChargeQuery, idempotency_key: str) -> LookupOutcome:
         return await lookup_outcome(self._cancel(query, idempotency_key))

@@ -27,14 +27,13 @@ from processors.declines import DeclineTable
 from processors.errors import ConfigurationError, OutcomeUnknownError, RefusedError
 from processors.outcome import (
     ChargeOutcome,
-    Found,
     LookupFailed,
     LookupOutcome,
     NotFound,
     RefundFound,
     RefundLookupOutcome,
     RefundOutcome,
-    Succeeded,
+    lookup_of,
 )
 from processors.transport import Transport, charge_outcome, lookup_outcome, refund_lookup_outcome, refund_outcome
 from processors.values import (
@@ -189,10 +188,7 @@ class AcmeAdapter:
         path = f"/payments?{urlencode({'reference': query.reference})}"
         listed = await self._get(path, "/payments?reference={}", wire.Payments)
         outcomes = [mapping.outcome(self._own(one, query.reference)) for one in listed.payments]
-        if not outcomes:
-            return NotFound(conclusive=True)
-        first, *others = sorted(outcomes, key=lambda one: not isinstance(one, Succeeded))
-        return Found(first, tuple(others))
+        return lookup_of(outcomes, conclusive=True)
 
     async def cancel_charge(self, query: ChargeQuery, idempotency_key: str) -> LookupOutcome:
         return LookupFailed("a payment at Acme can't be withdrawn")
