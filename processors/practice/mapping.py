@@ -12,8 +12,8 @@ import msgspec
 from processors.breakdown import said_to
 from processors.capabilities import KeyPlace
 from processors.declines import DeclineTable
-from processors.errors import InexactMoneyError, OutcomeUnknownError
-from processors.money import STRIPE, Exponents, Money, from_minor, to_minor
+from processors.errors import OutcomeUnknownError
+from processors.money import STRIPE, Exponents, Money, check_positive, from_minor, to_minor
 from processors.outcome import (
     Canceled,
     ChargeOutcome,
@@ -83,8 +83,7 @@ def setup_call(request: SetupRequest, place: KeyPlace) -> PreparedCall:
 
 def charge_call(request: ChargeRequest, place: KeyPlace, units: Exponents) -> PreparedCall:
     """The bytes of a charge; the order of `metadata` doesn't matter. Raises MoneyError."""
-    if request.amount.amount <= 0:
-        raise InexactMoneyError(f"a charge takes more than nothing, not {request.amount.amount}")
+    check_positive(request.amount)
     body = {
         "amount": to_minor(request.amount, units),
         "currency": request.amount.currency.upper(),
