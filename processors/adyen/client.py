@@ -30,7 +30,6 @@ from processors.capabilities import (
 )
 from processors.declines import DeclineTable
 from processors.errors import ConfigurationError, RefusedError
-from processors.money import Exponents
 from processors.outcome import (
     ChargeOutcome,
     LookupFailed,
@@ -101,7 +100,6 @@ class AdyenAdapter:
         batch=True,
         events=notices.EVENTS,
     )
-    units: ClassVar[Exponents] = mapping.ADYEN
     credential_fields: ClassVar[tuple[str, ...]] = config.CREDENTIALS
     optional_credential_fields: ClassVar[tuple[str, ...]] = config.OPTIONAL_CREDENTIALS
     option_fields: ClassVar[tuple[str, ...]] = config.OPTIONS

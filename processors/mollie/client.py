@@ -30,7 +30,6 @@ from processors.mollie import config, mapping, notices, returns, setups
 from processors.mollie.api import GONE, MollieApi, error_code, next_of, of
 from processors.mollie.declines import DECLINES, NO_MANDATE
 from processors.mollie.wire import ApiChargeback, ApiCustomer, ApiPayment, ApiProfile, ApiRefund, PageLinks
-from processors.money import Exponents
 from processors.outcome import (
     ChargeOutcome,
     Declined,
@@ -121,7 +120,6 @@ class MollieAdapter:
         events=notices.TOLD,
         polled_events=notices.POLLED,
     )
-    units: ClassVar[Exponents] = mapping.MOLLIE
     credential_fields: ClassVar[tuple[str, ...]] = config.CREDENTIALS
     optional_credential_fields: ClassVar[tuple[str, ...]] = config.OPTIONAL_CREDENTIALS
     option_fields: ClassVar[tuple[str, ...]] = config.OPTIONS

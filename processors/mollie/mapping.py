@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 import msgspec
 
-from processors.errors import InexactMoneyError, OutcomeUnknownError, UnknownCurrencyError
+from processors.errors import OutcomeUnknownError, UnknownCurrencyError
 from processors.mollie.config import Settings
 from processors.mollie.declines import DECLINES
 from processors.mollie.wire import ApiAmount, ApiPayment, Asked, PaymentDetails
@@ -73,11 +72,6 @@ def amount(money: Money) -> dict[str, str]:
 
 def money(told: ApiAmount) -> Money:
     """Raises MoneyError."""
-    try:
-        if not Decimal(told.value).is_finite():
-            raise InvalidOperation
-    except InvalidOperation:
-        raise InexactMoneyError("Mollie names an amount that is no number") from None
     return from_decimal_string(told.value, told.currency, MOLLIE)
 
 

@@ -14,7 +14,6 @@ from processors.calls import if_there, segment
 from processors.capabilities import Capabilities
 from processors.declines import DeclineTable
 from processors.errors import ConfigurationError, DeliveryMalformedError, OutcomeUnknownError, RefusedError
-from processors.money import Exponents
 from processors.outcome import (
     ChargeOutcome,
     Found,
@@ -78,7 +77,6 @@ class PayPalAdapter:
 
     name: ClassVar[str] = "paypal"
     capabilities: ClassVar[Capabilities] = profile.CAPABILITIES
-    units: ClassVar[Exponents] = money.PAYPAL
     credential_fields: ClassVar[tuple[str, ...]] = ("client_secret",)
     optional_credential_fields: ClassVar[tuple[str, ...]] = ()
     option_fields: ClassVar[tuple[str, ...]] = tuple(profile.OPTION_PATTERNS)
