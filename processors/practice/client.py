@@ -6,7 +6,6 @@ This one is for an account in the default manner; those for other manners stand 
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar, Final, Self
@@ -123,8 +122,11 @@ class PracticeAdapter:
     optional_option_fields: ClassVar[tuple[str, ...]] = ()
     declines: ClassVar[DeclineTable] = mapping.DECLINES
 
-    def __init__(self, api_key: Secret, webhook_secret: Secret, account: str, transport: Transport) -> None:
+    def __init__(
+        self, api_key: Secret, webhook_secret: Secret, account: str, transport: Transport, clock: Clock
+    ) -> None:
         self._webhook_secret = webhook_secret
+        self._clock = clock
         self._account = account
         self._api = PracticeApi(transport, api_key, account, self.capabilities)
         self._place = self.capabilities.idempotency.place
@@ -147,7 +149,7 @@ class PracticeAdapter:
                 raise ConfigurationError(f"{field} is missing or empty")
         transport = Transport(http, options["base_url"], CALL_TIMEOUT.total_seconds(), read_code=mapping.error_code)
         secret = credentials.get("webhook_secret", Secret(""))
-        return cls(credentials["api_key"], secret, options["account"], transport)
+        return cls(credentials["api_key"], secret, options["account"], transport, clock)
 
     async def check(self) -> str:
         """The account's id; raises CallError, and ConfigurationError where it's not the one configured."""
@@ -272,13 +274,11 @@ class PracticeAdapter:
 
     # What the processor tells by itself
 
-    async def verify(self, delivery: RawDelivery, *, at: float | None = None) -> tuple[Notice, ...]:
-        """Raises WebhookError. `at` is machine time in Unix seconds: the system's, unless a test gives it."""
+    async def verify(self, delivery: RawDelivery) -> tuple[Notice, ...]:
         if self.capabilities.webhook is Webhook.UNSIGNED_PING:
             return notices.pings(delivery.body)
         header = delivery.header("practice-signature")
-        now = time.time() if at is None else at
-        notices.check_signature(header, self._webhook_secret.reveal(), delivery.body, now)
+        notices.check_signature(header, self._webhook_secret.reveal(), delivery.body, self._clock().timestamp())
         return notices.notices(delivery.body)
 
     def acknowledge(self, delivery: RawDelivery, became: Acknowledgement) -> Reply:
