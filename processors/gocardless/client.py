@@ -7,7 +7,6 @@ Nobody can contest that, so there are no disputes here, only reversals (`history
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import TYPE_CHECKING, ClassVar, Final, Self
@@ -16,6 +15,7 @@ import httpx
 
 from processors.calls import if_there, segment
 from processors.capabilities import Capabilities
+from processors.configuration import base_url, check_credentials, check_options
 from processors.declines import DeclineTable
 from processors.errors import CallError, ConfigurationError, OutcomeUnknownError, RefusedError
 from processors.gocardless import mandates, mapping, notices, parsing, returns
@@ -103,23 +103,15 @@ class GoCardlessAdapter:
         clock: Clock,
     ) -> Self:
         """Raises ConfigurationError naming the field that is missing, empty or of the other environment."""
-        optional = [field for field in cls.optional_credential_fields if field in credentials]
-        for field in (*cls.credential_fields, *optional):
-            # A value that no header can carry would fail with its own text in the error.
-            if field not in credentials or not re.fullmatch(r"[!-~]+", credentials[field].reveal()):
-                raise ConfigurationError(f"{field} is missing, empty, or not printable ASCII")
-        for field in cls.option_fields:
-            if not options.get(field, "").strip():
-                raise ConfigurationError(f"{field} is missing or empty")
-        environment = options["environment"]
-        if environment not in BASE_URLS:
-            raise ConfigurationError("environment is neither test nor live")
+        check_credentials(credentials, cls.credential_fields, cls.optional_credential_fields)
+        check_options(options, cls.option_fields)
+        address, environment = base_url(options, BASE_URLS), options["environment"]
         if credentials["access_token"].reveal().startswith(OTHERS_TOKENS[environment]):
             raise ConfigurationError(f"access_token is not one of the {environment} environment")
-        base_url = options.get("base_url", BASE_URLS[environment])
-        transport = Transport(http, base_url, CALL_TIMEOUT.total_seconds(), read_code=mapping.error_code)
+        transport = Transport(http, address, CALL_TIMEOUT.total_seconds(), read_code=mapping.error_code)
         api = GoCardlessApi(transport, credentials["access_token"], options["account"])
-        return cls(api, options["account"], tuple(credentials[one] for one in ("webhook_secret", *optional)))
+        signing = ("webhook_secret", "previous_webhook_secret")
+        return cls(api, options["account"], tuple(credentials[field] for field in signing if field in credentials))
 
     async def check(self) -> str:
         """The creditor's id; raises CallError, and ConfigurationError where the token does not see that creditor."""

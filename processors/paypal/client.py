@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from processors.calls import if_there, segment
 from processors.capabilities import Capabilities
+from processors.configuration import base_url, check_credentials
 from processors.declines import DeclineTable
 from processors.errors import ConfigurationError, DeliveryMalformedError, OutcomeUnknownError, RefusedError
 from processors.outcome import (
@@ -36,7 +37,6 @@ from processors.paypal.wire import ApiEvents, ApiOrder, ApiRefund, ApiSetupToken
 from processors.transport import (
     Transport,
     charge_outcome,
-    check_base_url,
     lookup_outcome,
     refund_lookup_outcome,
     refund_outcome,
@@ -100,19 +100,17 @@ class PayPalAdapter:
         clock: Clock,
     ) -> Self:
         """Raises ConfigurationError naming the field that is missing or empty."""
-        for field in cls.credential_fields:
-            if field not in credentials or not re.fullmatch(r"[!-~]+", credentials[field].reveal()):
-                raise ConfigurationError(f"{field} is missing, empty, or not printable ASCII")
+        check_credentials(credentials, cls.credential_fields)
         for field, pattern in profile.OPTION_PATTERNS.items():
             if not re.fullmatch(pattern, options.get(field, "")):
                 raise ConfigurationError(f"{field} is missing, or not {pattern}")
-        base_url = check_base_url(options.get("base_url") or profile.HOSTS[options["environment"]])
-        transport = Transport(http, base_url, profile.CALL_TIMEOUT.total_seconds(), read_code=mapping.error_code)
+        address = base_url(options, profile.HOSTS)
+        transport = Transport(http, address, profile.CALL_TIMEOUT.total_seconds(), read_code=mapping.error_code)
         tokens = Tokens(transport, options["client_id"], credentials["client_secret"])
         api = PayPalApi(transport, tokens, options["account"])
         origins = profile.CERTIFICATE_HOSTS[options["environment"]]
         if options.get("base_url"):
-            url = httpx.URL(base_url)
+            url = httpx.URL(address)
             origins = frozenset({f"{url.scheme}://{url.netloc.decode()}"})
         return cls(api, Certificates(http, origins), options, clock)
 

@@ -5,7 +5,6 @@ This one is for an account in the default manner; those for other manners stand 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar, Final, Self
@@ -24,6 +23,7 @@ from processors.capabilities import (
     Replay,
     Webhook,
 )
+from processors.configuration import check_credentials, check_options
 from processors.declines import DeclineTable
 from processors.errors import ConfigurationError, OutcomeUnknownError, RefusedError
 from processors.money import Exponents, from_minor
@@ -140,13 +140,8 @@ class PracticeAdapter:
         clock: Clock,
     ) -> Self:
         """Raises ConfigurationError naming the field that is missing or empty."""
-        for field in cls.credential_fields:
-            # A value that no header can carry would fail with its own text in the error.
-            if field not in credentials or not re.fullmatch(r"[!-~]+", credentials[field].reveal()):
-                raise ConfigurationError(f"{field} is missing, empty, or not printable ASCII")
-        for field in cls.option_fields:
-            if not options.get(field, "").strip():
-                raise ConfigurationError(f"{field} is missing or empty")
+        check_credentials(credentials, cls.credential_fields)
+        check_options(options, cls.option_fields)
         transport = Transport(http, options["base_url"], CALL_TIMEOUT.total_seconds(), read_code=mapping.error_code)
         secret = credentials.get("webhook_secret", Secret(""))
         return cls(credentials["api_key"], secret, options["account"], transport, clock)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar, Final, Self, TypeVar
@@ -23,6 +22,7 @@ from processors.capabilities import (
     Refunds,
     Replay,
 )
+from processors.configuration import base_url, check_credentials, check_options
 from processors.declines import DeclineTable
 from processors.errors import ConfigurationError, OutcomeUnknownError, RefusedError
 from processors.outcome import (
@@ -106,17 +106,12 @@ class AcmeAdapter:
         cls, credentials: Mapping[str, Secret], options: Mapping[str, str], http: httpx.AsyncClient, clock: Clock
     ) -> Self:
         """Raises ConfigurationError naming the field that is missing or empty."""
-        optional = [field for field in cls.optional_credential_fields if field in credentials]
-        for field in (*cls.credential_fields, *optional):
-            if field not in credentials or not re.fullmatch(r"[!-~]+", credentials[field].reveal()):
-                raise ConfigurationError(f"{field} is missing, empty, or not printable ASCII")
-        if not options.get("account", "").strip():
-            raise ConfigurationError("account is missing or empty")
-        if options.get("environment") not in HOSTS:
-            raise ConfigurationError(f"environment is one of {', '.join(HOSTS)}")
-        base_url = options.get("base_url", HOSTS[options["environment"]])
-        transport = Transport(http, base_url, TIMEOUT.total_seconds(), read_code=mapping.error_code)
-        secrets = tuple(credentials[field] for field in ("webhook_secret", *optional))
+        check_credentials(credentials, cls.credential_fields, cls.optional_credential_fields)
+        check_options(options, cls.option_fields)
+        address = base_url(options, HOSTS)
+        transport = Transport(http, address, TIMEOUT.total_seconds(), read_code=mapping.error_code)
+        signing = ("webhook_secret", "previous_webhook_secret")
+        secrets = tuple(credentials[field] for field in signing if field in credentials)
         return cls(transport, credentials["api_key"], secrets, options["account"])
 
     async def _send(self, call: PreparedCall, template: str, kind: type[T]) -> T:
