@@ -18,7 +18,7 @@ from processors.capabilities import Capabilities
 from processors.configuration import base_url, check_credentials, check_options
 from processors.declines import DeclineTable
 from processors.errors import CallError, ConfigurationError, OutcomeUnknownError, RefusedError
-from processors.gocardless import mandates, mapping, notices, parsing, returns
+from processors.gocardless import events, mandates, mapping, notices, returns
 from processors.gocardless.api import GoCardlessApi, known
 from processors.gocardless.declared import CALL_TIMEOUT, CAPABILITIES
 from processors.gocardless.declines import AT_CREATION, DECLINES, INACTIVE, decline
@@ -270,7 +270,7 @@ class GoCardlessAdapter:
         return Reply() if became is Acknowledgement.STORED else Reply(notices.INVALID_TOKEN, "")
 
     async def parse(self, notice: Notice) -> tuple[ProcessorEvent, ...]:
-        return (await parsing.parse(self._api, notices.told(notice)),)
+        return (await events.parse(self._api, notices.told(notice)),)
 
     async def poll(self, since: datetime, cursor: str = "") -> Polled:
         """Every kind of event is told by webhook."""

@@ -1,7 +1,7 @@
 """GoCardless' webhooks: their signature over the raw body, and the events of a delivery. Pure.
 
 An event names its resource and says what happened to it; amounts, our reference and the creditor stand in the resource,
-so `parsing` fetches it.
+so `events` fetches it.
 """
 
 from __future__ import annotations

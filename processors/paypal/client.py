@@ -26,7 +26,7 @@ from processors.outcome import (
     RefundOutcome,
     Succeeded,
 )
-from processors.paypal import history, mapping, money, notices, profile, returns, vault
+from processors.paypal import declared, mapping, money, notices, polling, returns, vault
 from processors.paypal.api import PayPalApi
 from processors.paypal.certificates import Certificates
 from processors.paypal.declines import DECLINES
@@ -76,10 +76,10 @@ class PayPalAdapter:
     `client_id` and `webhook_id` of the app; `base_url` for another host than PayPal's own."""
 
     name: ClassVar[str] = "paypal"
-    capabilities: ClassVar[Capabilities] = profile.CAPABILITIES
+    capabilities: ClassVar[Capabilities] = declared.CAPABILITIES
     credential_fields: ClassVar[tuple[str, ...]] = ("client_secret",)
     optional_credential_fields: ClassVar[tuple[str, ...]] = ()
-    option_fields: ClassVar[tuple[str, ...]] = tuple(profile.OPTION_PATTERNS)
+    option_fields: ClassVar[tuple[str, ...]] = tuple(declared.OPTION_PATTERNS)
     optional_option_fields: ClassVar[tuple[str, ...]] = ("base_url",)
     declines: ClassVar[DeclineTable] = DECLINES
 
@@ -101,14 +101,14 @@ class PayPalAdapter:
     ) -> Self:
         """Raises ConfigurationError naming the field that is missing or empty."""
         check_credentials(credentials, cls.credential_fields)
-        for field, pattern in profile.OPTION_PATTERNS.items():
+        for field, pattern in declared.OPTION_PATTERNS.items():
             if not re.fullmatch(pattern, options.get(field, "")):
                 raise ConfigurationError(f"{field} is missing, or not {pattern}")
-        address = base_url(options, profile.HOSTS)
-        transport = Transport(http, address, profile.CALL_TIMEOUT.total_seconds(), read_code=mapping.error_code)
+        address = base_url(options, declared.HOSTS)
+        transport = Transport(http, address, declared.CALL_TIMEOUT.total_seconds(), read_code=mapping.error_code)
         tokens = Tokens(transport, options["client_id"], credentials["client_secret"])
         api = PayPalApi(transport, tokens, options["account"])
-        origins = profile.CERTIFICATE_HOSTS[options["environment"]]
+        origins = declared.CERTIFICATE_HOSTS[options["environment"]]
         if options.get("base_url"):
             url = httpx.URL(address)
             origins = frozenset({f"{url.scheme}://{url.netloc.decode()}"})
@@ -119,8 +119,8 @@ class PayPalAdapter:
 
         No call that every app may make names the merchant, so whose credentials these are shows at the first charge.
         """
-        path = f"{history.WEBHOOKS}/{segment(self._webhook_id)}"
-        answer = await if_there(self._api.get(path, f"{history.WEBHOOKS}/{{id}}"))
+        path = f"{polling.WEBHOOKS}/{segment(self._webhook_id)}"
+        answer = await if_there(self._api.get(path, f"{polling.WEBHOOKS}/{{id}}"))
         if answer is None:
             raise ConfigurationError("webhook_id: the app of this client_id has no such webhook")
         webhook = answer.decode(ApiWebhook)
@@ -273,10 +273,10 @@ class PayPalAdapter:
 
     async def poll(self, since: datetime, cursor: str = "") -> Polled:
         """The events that PayPal sent, or tried to: a second way to each of them, for thirty days."""
-        path = history.page(since, self._clock(), cursor)
-        page = (await self._api.get(path, f"{history.EVENTS}?{{}}")).decode(ApiEvents)
+        path = polling.page(since, self._clock(), cursor)
+        page = (await self._api.get(path, f"{polling.EVENTS}?{{}}")).decode(ApiEvents)
         events = [event for raw in page.events for event in await self._polled(bytes(raw))]
-        return Polled(tuple(events), history.next_page(page.links))
+        return Polled(tuple(events), polling.next_page(page.links))
 
     async def _polled(self, body: bytes) -> tuple[ProcessorEvent, ...]:
         try:
