@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import urlencode
 
-import msgspec
-
 from processors.adyen.wire import ApiSessionResult, ApiStoredMethod, ApiStoredMethods, ServiceError
 from processors.calls import segment
 from processors.errors import OutcomeUnknownError, RefusedError
+from processors.reading import readable
 from processors.transport import Answer, Transport
 from processors.values import PreparedCall, Secret
 
@@ -85,10 +84,8 @@ class AdyenApi:
 
 def error_code(body: bytes) -> str:
     """The code in an error answer; empty for one that another machine on the way wrote."""
-    try:
-        return msgspec.json.decode(body, type=ServiceError).error_code
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return ""
+    error = readable(body, ServiceError)
+    return "" if error is None else error.error_code
 
 
 def is_gone(error: RefusedError) -> bool:

@@ -27,6 +27,7 @@ from processors.braintree.wire import (
 )
 from processors.calls import if_there
 from processors.errors import OutcomeUnknownError, RefusedError
+from processors.reading import readable
 
 PAGE: Final = 50
 """Of a list. unverified: how many may be asked for at once (docs name no number)."""
@@ -166,14 +167,12 @@ class BraintreeApi:
 
 def either(raw: msgspec.Raw, field: str) -> ApiRefund | ApiTransaction:
     """A refund or a charge; raises OutcomeUnknownError for what can't be read as either."""
-    try:
-        match msgspec.json.decode(raw, type=ApiKind).typename:
-            case "Refund":
-                return msgspec.json.decode(raw, type=ApiRefund)
-            case "Transaction":
-                return msgspec.json.decode(raw, type=ApiTransaction)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        pass
+    named = readable(raw, ApiKind)
+    kinds: dict[str, type[ApiRefund] | type[ApiTransaction]] = {"Refund": ApiRefund, "Transaction": ApiTransaction}
+    kind = kinds.get(named.typename) if named else None
+    read = readable(raw, kind) if kind else None
+    if read is not None:
+        return read
     raise OutcomeUnknownError(f"{field} answered 200 with what is neither a refund nor a charge")
 
 

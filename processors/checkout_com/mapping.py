@@ -20,6 +20,7 @@ from processors.outcome import (
     RequiresAction,
     Succeeded,
 )
+from processors.reading import readable
 from processors.values import ChargeRequest, PreparedCall, Usage
 
 PAYMENT_TYPES: Final = {Usage.RECURRING: "Recurring", Usage.UNSCHEDULED: "Unscheduled"}
@@ -63,9 +64,8 @@ def charged(body: bytes) -> tuple[str, Money]:
 
 def error_code(body: bytes) -> str:
     """The first code of an error answer; empty for one that another machine on the way wrote."""
-    try:
-        error = msgspec.json.decode(body, type=ErrorBody)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    error = readable(body, ErrorBody)
+    if error is None:
         return ""
     return next(iter(error.error_codes or ()), error.error_type or "")
 

@@ -14,7 +14,6 @@ from datetime import datetime
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
-import msgspec
 from msgspec.structs import replace
 
 from processors.checkout_com import disputes, returns
@@ -24,6 +23,7 @@ from processors.checkout_com.wire import ApiAction, Envelope, ToldDispute, ToldP
 from processors.errors import DeliveryMalformedError, OutcomeUnknownError, SignatureInvalidError
 from processors.money import from_minor
 from processors.outcome import Canceled, ChargeOutcome, Pending, Succeeded
+from processors.reading import delivered
 from processors.values import EventKind, MoneyMoved, Notice, ProcessorEvent, Secret
 
 T = TypeVar("T")
@@ -105,10 +105,7 @@ def _is_live(href: str) -> bool | None:
 
 
 def _envelope(body: bytes) -> Envelope:
-    try:
-        return msgspec.json.decode(body, type=Envelope)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise DeliveryMalformedError("the body is not an event") from None
+    return delivered(body, Envelope, "the event")
 
 
 def refunded(notice: Notice) -> ToldPayment | None:
@@ -185,7 +182,4 @@ def _moved(payment: ToldPayment, at: datetime) -> MoneyMoved:
 
 
 def _decode(envelope: Envelope, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(envelope.data, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise DeliveryMalformedError(f"the {envelope.type} event {envelope.id} can't be read") from None
+    return delivered(envelope.data, kind, f"the {envelope.type} event {envelope.id}")

@@ -14,6 +14,7 @@ from processors.gocardless.history import last
 from processors.gocardless.wire import ApiDetails, ApiEvent, ApiPayment, AskedPayment, ErrorBody
 from processors.money import Exponents, Money, check_positive, from_minor, to_minor
 from processors.outcome import Canceled, ChargeOutcome, Declined, Pending, Succeeded
+from processors.reading import readable
 from processors.values import ChargeRequest, PreparedCall
 
 UNITS: Final = Exponents("GoCardless")
@@ -88,10 +89,7 @@ def post(path: str, body: Mapping[str, Any], key: str = "") -> PreparedCall:
 
 def error_code(body: bytes) -> str:
     """The reason in an error answer, else its type; empty for one that another machine on the way wrote."""
-    try:
-        error = msgspec.json.decode(body, type=ErrorBody).error
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return ""
+    error = (readable(body, ErrorBody) or ErrorBody()).error
     item = next((one for one in error.errors if one.reason), None)
     if item is None:
         return error.type

@@ -12,8 +12,6 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-import msgspec
-
 from processors.calls import if_there, segment, unclear
 from processors.errors import OutcomeUnknownError, RefusedError
 from processors.mollie.config import Settings
@@ -31,6 +29,7 @@ from processors.mollie.wire import (
     ErrorBody,
     PageLinks,
 )
+from processors.reading import readable
 from processors.transport import Answer, Transport
 from processors.values import ChargeQuery, PreparedCall, RefundQuery, Secret
 
@@ -205,9 +204,8 @@ def error_code(body: bytes) -> str:
     Empty for one that another machine on the way wrote. unverified: the words of a refusal for want of a mandate
     (charge one that was deleted); in other words it would be a request of ours that was refused.
     """
-    try:
-        error = msgspec.json.decode(body, type=ErrorBody)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    error = readable(body, ErrorBody)
+    if error is None:
         return ""
     if "no suitable mandates" in error.detail.lower():
         return NO_MANDATE

@@ -29,6 +29,7 @@ from processors.mollie.returns import (
 )
 from processors.mollie.wire import ApiChargeback, ApiEvent, ApiPayment, ApiRefund
 from processors.outcome import RefundFailed, RefundSucceeded
+from processors.reading import delivered
 from processors.values import DisputeStage, EventKind, MoneyMoved, Notice, ProcessorEvent, RawDelivery, Secret
 
 SIGNATURE: Final = "x-mollie-signature"
@@ -94,10 +95,7 @@ def check_signature(given: list[str], secret: Secret | None, body: bytes) -> Non
 
 def event(body: bytes) -> Notice:
     """A signed event; raises DeliveryMalformedError. As it's only a reason to look, nothing dedupes it."""
-    try:
-        told = msgspec.json.decode(body, type=ApiEvent)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise DeliveryMalformedError("the body is not an event") from None
+    told = delivered(body, ApiEvent, "the event")
     return _notice(told.type, told.entity_id)
 
 

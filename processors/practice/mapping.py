@@ -25,6 +25,7 @@ from processors.outcome import (
     Succeeded,
 )
 from processors.practice.wire import ApiCard, ApiCharge, ApiMethod, ApiRefusal, ApiSetup, AskedCharge, ErrorBody
+from processors.reading import readable
 from processors.values import (
     Card,
     ChargeRequest,
@@ -118,10 +119,7 @@ CONFLICT: Final = "idempotency_conflict:"
 
 def error_code(body: bytes) -> str:
     """The code in an error answer; empty for one that another machine on the way wrote."""
-    try:
-        error = msgspec.json.decode(body, type=ErrorBody).error
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return ""
+    error = (readable(body, ErrorBody) or ErrorBody()).error
     return f"{CONFLICT}{error.conflicting_id}" if error.conflicting_id else error.code
 
 

@@ -21,6 +21,7 @@ from processors.outcome import (
     RequiresAction,
     Succeeded,
 )
+from processors.reading import readable
 from processors.values import (
     Card,
     ChargeRequest,
@@ -63,10 +64,8 @@ def post(path: str, key: str, body: object) -> PreparedCall:
 
 
 def error_code(body: bytes) -> str:
-    try:
-        return msgspec.json.decode(body, type=wire.ErrorBody).error
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return ""
+    error = readable(body, wire.ErrorBody)
+    return "" if error is None else error.error
 
 
 def setup_call(request: SetupRequest) -> PreparedCall:
