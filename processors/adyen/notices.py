@@ -52,7 +52,7 @@ EVENTS: Final = frozenset(
         EventKind.METHOD_ACTIVATED,
         EventKind.METHOD_REVOKED,
         EventKind.IGNORED,
-        *(step.kind for step in disputes.STEPS.values()),
+        *(step.stage.event for step in disputes.STEPS.values()),
     }
 )
 """All others are impossible: Adyen tells of no pending payment, says won or lost of a dispute and nothing between,
@@ -208,7 +208,7 @@ def _refund(item: Item, at: datetime) -> ProcessorEvent:
 
 def _dispute(item: Item, step: disputes.Step, at: datetime) -> ProcessorEvent:
     return ProcessorEvent(
-        step.kind,
+        step.stage.event,
         at,
         reference=item.merchant_reference or "",
         processor_id=item.original_reference or "",

@@ -24,7 +24,7 @@ from processors.errors import DeliveryMalformedError, OutcomeUnknownError, Signa
 from processors.money import from_minor
 from processors.outcome import Canceled, ChargeOutcome, Pending, Succeeded
 from processors.reading import delivered
-from processors.values import EventKind, MoneyMoved, Notice, ProcessorEvent, Secret
+from processors.values import DisputeStage, EventKind, MoneyMoved, Notice, ProcessorEvent, Secret
 
 T = TypeVar("T")
 
@@ -56,7 +56,7 @@ TOLD: Final = frozenset(
     {
         *CHARGE_KINDS.values(),
         *REFUND_KINDS.values(),
-        *(EventKind(f"dispute.{stage}") for stage in (*disputes.STAGES.values(), "inquiry")),
+        *(stage.event for stage in (*disputes.STAGES.values(), DisputeStage.INQUIRY)),
         EventKind.CHARGE_REVERSED,
         EventKind.IGNORED,
     }

@@ -30,7 +30,7 @@ from processors.mollie.returns import (
 from processors.mollie.wire import ApiChargeback, ApiEvent, ApiPayment, ApiRefund
 from processors.outcome import RefundFailed, RefundSucceeded
 from processors.reading import delivered
-from processors.values import DisputeStage, EventKind, MoneyMoved, Notice, ProcessorEvent, RawDelivery, Secret
+from processors.values import EventKind, MoneyMoved, Notice, ProcessorEvent, RawDelivery, Secret
 
 SIGNATURE: Final = "x-mollie-signature"
 SCHEME: Final = "sha256="
@@ -69,12 +69,6 @@ CHARGES: Final = {
     "expired": EventKind.CHARGE_FAILED,
 }
 """Any other status is one under way."""
-
-STAGES: Final = {
-    DisputeStage.FUNDS_WITHDRAWN: EventKind.DISPUTE_FUNDS_WITHDRAWN,
-    DisputeStage.LOST: EventKind.DISPUTE_LOST,
-    DisputeStage.WON: EventKind.DISPUTE_WON,
-}
 
 
 def signatures(delivery: RawDelivery) -> list[str]:
@@ -150,7 +144,7 @@ def _chargeback(payment: ApiPayment, chargeback: ApiChargeback, now: datetime) -
         return _reversal(payment, chargeback)
     told = dispute_state(payment, chargeback, now)
     at = told_at(payment, chargeback, now)
-    return [msgspec.structs.replace(_about(payment, STAGES[told.stage]), dispute=told, occurred_at=at)]
+    return [msgspec.structs.replace(_about(payment, told.stage.event), dispute=told, occurred_at=at)]
 
 
 def _reversal(payment: ApiPayment, chargeback: ApiChargeback) -> list[ProcessorEvent]:

@@ -94,7 +94,7 @@ def dispute_event(dispute: ApiDispute, at: datetime, detail: str) -> ProcessorEv
     """Raises MoneyError."""
     of, state = disputes.disputed(dispute), disputes.dispute_state(dispute)
     return ProcessorEvent(
-        disputes.KINDS[state.stage],
+        state.stage.event,
         disputes.said_at(dispute, at),
         reference=of.invoice_number,
         processor_id=of.seller_transaction_id,
