@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Container
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from processors.errors import OutcomeUnknownError, RefusedError
 
 T = TypeVar("T")
+
+GONE: Final = (404, 410)
 
 
 def segment(value: str) -> str:
@@ -18,12 +20,15 @@ def segment(value: str) -> str:
     return value
 
 
-async def if_there(call: Awaitable[T], gone: Container[int] = (404,)) -> T | None:
-    """What a call answers, or None where it is refused with one of the statuses in `gone`; raises CallError."""
+async def if_there(call: Awaitable[T], also: Container[int] = ()) -> T | None:
+    """What a call answers, or None where there is no such thing, or none any more; raises CallError.
+
+    `also`: other statuses by which a processor says so.
+    """
     try:
         return await call
     except RefusedError as error:
-        if error.status in gone:
+        if error.status in GONE or error.status in also:
             return None
         raise
 

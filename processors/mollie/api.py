@@ -38,8 +38,7 @@ MAX_PAGES: Final = 40
 CLOCKS: Final = timedelta(minutes=5)
 """How far Mollie's clock may be behind ours: a payment may seem to be older than the attempt that made it."""
 
-GONE: Final = frozenset({404, 410})
-NO_SUCH_START: Final = GONE | {400, 422}
+NO_SUCH_START: Final = (400, 422)
 """unverified: how Mollie refuses an id from which a list is to begin, and that is none (ask for refunds from re_x)."""
 
 
@@ -85,12 +84,12 @@ class MollieApi:
 
     async def whole_payment(self, payment_id: str) -> ApiPayment | None:
         """A payment with its refunds and chargebacks; None where there is none. Raises CallError."""
-        return await if_there(self.payment(payment_id, embed="refunds,chargebacks"), GONE)
+        return await if_there(self.payment(payment_id, embed="refunds,chargebacks"))
 
     async def payments(self, query: ChargeQuery) -> list[ApiPayment]:
         """The payments of a query, oldest first: by Mollie's id where it's known, else listed. Raises CallError."""
         if query.processor_id:
-            found = await if_there(self.payment(query.processor_id), GONE)
+            found = await if_there(self.payment(query.processor_id))
             if found is None:
                 return []
             if reference_of(found.metadata) != query.reference:
@@ -127,7 +126,7 @@ class MollieApi:
     async def mandate(self, customer: str, mandate: str) -> ApiMandate | None:
         """None where there is none; raises CallError."""
         path = f"/customers/{segment(customer)}/mandates/{segment(mandate)}"
-        answer = await if_there(self.get(path, "/customers/{id}/mandates/{id}"), GONE)
+        answer = await if_there(self.get(path, "/customers/{id}/mandates/{id}"))
         if answer is None:
             return None
         found = answer.decode(ApiMandate)
@@ -151,7 +150,7 @@ class MollieApi:
                 raise OutcomeUnknownError("Mollie shows several refunds with one reference")
             return found[0] if found else None
         path = f"/payments/{segment(query.charge_id)}/refunds/{segment(query.processor_id)}"
-        answer = await if_there(self.get(path, "/payments/{id}/refunds/{id}"), GONE)
+        answer = await if_there(self.get(path, "/payments/{id}/refunds/{id}"))
         if answer is None:
             return None
         refund = answer.decode(ApiRefund)

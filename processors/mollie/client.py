@@ -27,7 +27,7 @@ from processors.capabilities import (
 from processors.declines import DeclineTable
 from processors.errors import ConfigurationError, OutcomeUnknownError, RefusedError
 from processors.mollie import config, mapping, notices, returns, setups
-from processors.mollie.api import GONE, MollieApi, error_code, next_of, of
+from processors.mollie.api import MollieApi, error_code, next_of, of
 from processors.mollie.declines import DECLINES, NO_MANDATE
 from processors.mollie.wire import ApiChargeback, ApiCustomer, ApiPayment, ApiProfile, ApiRefund, PageLinks
 from processors.outcome import (
@@ -186,7 +186,7 @@ class MollieAdapter:
         customer, mandate = segment(method.processor_customer.reveal()), segment(method.token.reveal())
         path = f"{mapping.VERSION}/customers/{customer}/mandates/{mandate}"
         call = PreparedCall("DELETE", path, (("idempotency-key", idempotency_key),), b"")
-        await if_there(self._api.send(call, "/customers/{id}/mandates/{id}"), GONE)
+        await if_there(self._api.send(call, "/customers/{id}/mandates/{id}"))
 
     # Charges
 
