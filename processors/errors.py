@@ -26,7 +26,7 @@ class ProcessorError(Exception):
 
 
 class ConfigurationError(ProcessorError):
-    """The connection can't work as configured; the message names the field."""
+    """The connection can't work as configured; the message begins with the name of the field."""
 
 
 class MoneyError(ProcessorError):

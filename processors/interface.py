@@ -41,7 +41,7 @@ from processors.values import (
 )
 
 Clock = Callable[[], datetime]
-"""Business time, aware and in UTC; injected."""
+"""Machine time, aware and in UTC, as processors have it: for signatures, and what is compared with their times."""
 
 
 class ProcessorAdapter(Protocol):

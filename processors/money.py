@@ -47,6 +47,12 @@ class Money(msgspec.Struct, frozen=True, order=True):
         return other.amount
 
 
+def check_positive(money: Money) -> None:
+    """What is charged or refunded is more than nothing; raises InexactMoneyError, before anything is sent."""
+    if money.amount <= 0:
+        raise InexactMoneyError(f"a charge or refund is of more than nothing, not {money.amount}")
+
+
 class Exponents(msgspec.Struct, frozen=True):
     """How many decimals one system keeps: ISO 4217, and where that system differs from it.
 

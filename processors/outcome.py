@@ -5,6 +5,7 @@ Every doc line says what the member means for money. The gateway acts on these a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TypeAlias
@@ -166,6 +167,15 @@ class LookupFailed(msgspec.Struct, frozen=True, tag="lookup_failed"):
 
 
 LookupOutcome: TypeAlias = Found | NotFound | LookupFailed
+
+
+def lookup_of(outcomes: Iterable[ChargeOutcome], *, conclusive: bool) -> Found | NotFound:
+    """What a look-up comes to that shows these charges under one reference, oldest first.
+
+    `conclusive`: that it shows none is proof, as `Capabilities.not_found_is_conclusive` says.
+    """
+    ordered = sorted(outcomes, key=weight)
+    return Found(ordered[0], tuple(ordered[1:])) if ordered else NotFound(conclusive)
 
 
 class RefundRefusal(StrEnum):

@@ -31,7 +31,6 @@ from types import MappingProxyType
 from typing import Final, TypeVar
 
 import httpx
-import msgspec
 import structlog
 
 from processors.errors import (
@@ -54,6 +53,7 @@ from processors.outcome import (
     Rejected,
     Unknown,
 )
+from processors.reading import readable
 from processors.values import PreparedCall, Unprinted
 
 MAX_ANSWER_BYTES: Final = 1 << 20
@@ -76,11 +76,10 @@ class Answer(Unprinted, frozen=True):
 
     def decode(self, kind: type[T]) -> T:
         """The body as `kind`; raises OutcomeUnknownError: 2xx says it happened, but not what."""
-        try:
-            return msgspec.json.decode(self.body, type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            pass  # msgspec's text may quote the body, so it is neither chained nor repeated
-        raise OutcomeUnknownError(f"{self.template} answered {self.status} with a body that can't be read")
+        read = readable(self.body, kind)
+        if read is None:
+            raise OutcomeUnknownError(f"{self.template} answered {self.status} with a body that can't be read")
+        return read
 
 
 ReadCode = Callable[[bytes], str]

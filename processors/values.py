@@ -295,7 +295,7 @@ class RefundState(msgspec.Struct, frozen=True):
 
 
 class DisputeStage(StrEnum):
-    """How a dispute stands."""
+    """How a dispute stands; `event` is what tells that it came to stand so."""
 
     INQUIRY = "inquiry"
     OPENED = "opened"
@@ -304,6 +304,10 @@ class DisputeStage(StrEnum):
     LOST = "lost"
     PARTLY_LOST = "partly_lost"
     CLOSED = "closed"
+
+    @property
+    def event(self) -> EventKind:
+        return EventKind(f"dispute.{self}")
 
 
 class DisputeState(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Writes the matrix of capabilities into processors/README.md, from the adapters that this project installs.
+"""Writes what adapters declare into processors/README.md, from those that this project installs.
 
 `python -m scripts.capabilities` writes it, `--check` says whether it is current (the linters and a test ask).
 """
@@ -15,12 +15,16 @@ from typing import Final
 
 from processors.capabilities import Capabilities, KeyPlace, Lookup, RefundMode, Replay, Webhook
 from processors.interface import ProcessorAdapter
+from processors.practice.client import PracticeAdapter
 from processors.values import EventKind
 
 ROOT: Final = Path(__file__).parents[1]
 README: Final = ROOT / "processors" / "README.md"
 BEGIN: Final = "<!-- capabilities: written by scripts/capabilities.py -->"
 END: Final = "<!-- end of capabilities -->"
+PRACTICE: Final = (
+    "The practice processor, as it is and in [the manner](../gateway/sandbox/practice/README.md) of each of the six:"
+)
 
 REPLAYS: Final[Mapping[Replay, str]] = {
     Replay.SAME_ANSWER: "the first answer",
@@ -58,9 +62,16 @@ def adapters() -> dict[str, type[ProcessorAdapter]]:
     return found
 
 
-def matrix() -> str:
+def matrices() -> str:
+    """A table of the processors, and one of the practice processor in its manners, which stand in for them."""
+    practice, real = {}, {}
+    for name, adapter in adapters().items():
+        (practice if issubclass(adapter, PracticeAdapter) else real)[name] = adapter.capabilities
+    return f"{matrix(real)}\n\n{PRACTICE}\n\n{matrix(practice)}"
+
+
+def matrix(columns: Mapping[str, Capabilities]) -> str:
     """A Markdown table: a row for each capability, a column for each adapter."""
-    columns = {name: adapter.capabilities for name, adapter in adapters().items()}
     lines = [f"| | {' | '.join(f'`{name}`' for name in columns)} |", "|---" * (len(columns) + 1) + "|"]
     for title, cell in ROWS.items():
         lines.append(f"| {title} | {' | '.join(cell(it) for it in columns.values())} |")
@@ -68,12 +79,12 @@ def matrix() -> str:
 
 
 def written(text: str) -> str:
-    """The README with the matrix as it is now; raises ValueError without the two markers."""
+    """The README with the tables as they are now; raises ValueError without the two markers."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise ValueError("processors/README.md has not the two markers of the matrix")
-    return f"{before}{BEGIN}\n\n{matrix()}\n\n{END}{after}"
+        raise ValueError("processors/README.md has not the two markers of the tables")
+    return f"{before}{BEGIN}\n\n{matrices()}\n\n{END}{after}"
 
 
 def _place(it: Capabilities) -> str:
@@ -141,7 +152,7 @@ def main() -> int:
     wanted = written(now)
     if "--check" in sys.argv[1:]:
         if now != wanted:
-            print("The matrix in processors/README.md is not current: python -m scripts.capabilities")
+            print("The tables in processors/README.md are not current: python -m scripts.capabilities")
         return int(now != wanted)
     README.write_text(wanted)
     return 0

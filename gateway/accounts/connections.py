@@ -56,10 +56,6 @@ WAITING = """
                           where n.account = i.account and n.id <> $2 and n.enabled
                             and (n.currencies = '{}' or i.currency = any(n.currencies))))
 """
-COLUMNS = (
-    "id, account, name, adapter, options, currencies, priority, routing, display, record_on, declines, enabled, "
-    "created_at"
-)
 SELECT = """
     select c.*, r.failures, r.failing_since, r.opened_at, r.probe_at
     from tollbridge.connection c left join tollbridge.circuit r on r.connection = c.id
@@ -335,13 +331,23 @@ def _offerable(adapter: str, routing: Routing) -> Routing:
 
 
 def _shown(row: Any) -> Connection:
-    fields = {name: row[name] for name in COLUMNS.split(", ")}
-    fields |= {"options": msgspec.json.decode(row["options"]), "currencies": tuple(row["currencies"])}
-    fields["routing"] = msgspec.json.decode(row["routing"], type=Routing)
-    fields["display"] = msgspec.json.decode(row["display"], type=Display)
-    fields["declines"] = msgspec.json.decode(row["declines"], type=dict[str, DeclineClass])
-    circuit = Circuit(row["failures"] or 0, row["failing_since"], row["opened_at"], row["probe_at"])
-    return Connection(**fields, credentials=tuple(row["credential_fields"]), circuit=circuit)
+    return Connection(
+        id=row["id"],
+        account=row["account"],
+        name=row["name"],
+        adapter=row["adapter"],
+        credentials=tuple(row["credential_fields"]),
+        options=msgspec.json.decode(row["options"]),
+        currencies=tuple(row["currencies"]),
+        priority=row["priority"],
+        routing=msgspec.json.decode(row["routing"], type=Routing),
+        display=msgspec.json.decode(row["display"], type=Display),
+        record_on=row["record_on"],
+        declines=msgspec.json.decode(row["declines"], type=dict[str, DeclineClass]),
+        enabled=row["enabled"],
+        created_at=row["created_at"],
+        circuit=Circuit(row["failures"] or 0, row["failing_since"], row["opened_at"], row["probe_at"]),
+    )
 
 
 def _sealed(keyring: Keyring, connection: str, credentials: Mapping[str, Secret]) -> bytes:

@@ -64,6 +64,11 @@ STORE = """
         request = case when $15::timestamptz is null then request end
     where account = $1 and id = $2
 """
+GROWN = "update tollbridge.attempt set amount_captured = $3 where account = $1 and id = $2"
+LOOK_AGAIN = """
+    update tollbridge.attempt set lookups = lookups + 1, looked_at = coalesce($4, looked_at), resolve_at = $3
+    where account = $1 and id = $2
+"""
 STOP_METHOD = """
     update tollbridge.payment_method set status = $3, stopped_reason = $4
     where account = $1 and id = $2 and status = 'active'
@@ -195,12 +200,7 @@ async def _more_captured(row: asyncpg.Record, outcome: Succeeded, now: datetime)
         if await ledger.another_has_paid(row):
             # The ledger has it, and what is too much goes back; the attempt itself is no second full success (law 1).
             return True
-        await sql.rows(
-            "update tollbridge.attempt set amount_captured = $3 where account = $1 and id = $2",
-            row["account"],
-            row["id"],
-            outcome.captured.amount,
-        )
+        await sql.rows(GROWN, row["account"], row["id"], outcome.captured.amount)
     elif outcome.captured.amount < row["amount_captured"]:
         less = to_text(outcome.captured.amount, outcome.captured.currency)
         await mismatch(row, f"the processor now says that only {less} was captured", now)
@@ -234,14 +234,8 @@ async def looked(account: str, attempt: str, now: datetime, *, saw_nothing: bool
 
 
 async def _schedule(row: asyncpg.Record, state: AttemptState, now: datetime, *, saw_nothing: bool = False) -> None:
-    await sql.rows(
-        """update tollbridge.attempt set lookups = lookups + 1, looked_at = coalesce($4, looked_at), resolve_at = $3
-           where account = $1 and id = $2""",
-        row["account"],
-        row["id"],
-        now + _wait(row["adapter"], state, row["lookups"] + 1),
-        now if saw_nothing else None,
-    )
+    again_at = now + _wait(row["adapter"], state, row["lookups"] + 1)
+    await sql.rows(LOOK_AGAIN, row["account"], row["id"], again_at, now if saw_nothing else None)
 
 
 def _wait(adapter: str, state: AttemptState, lookups: int) -> timedelta:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 from urllib.parse import urlencode
 
-import msgspec
-
 from processors.adyen.wire import ApiSessionResult, ApiStoredMethod, ApiStoredMethods, ServiceError
+from processors.calls import segment
 from processors.errors import OutcomeUnknownError, RefusedError
+from processors.reading import readable
 from processors.transport import Answer, Transport
 from processors.values import PreparedCall, Secret
 
@@ -85,19 +84,10 @@ class AdyenApi:
 
 def error_code(body: bytes) -> str:
     """The code in an error answer; empty for one that another machine on the way wrote."""
-    try:
-        return msgspec.json.decode(body, type=ServiceError).error_code
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return ""
+    error = readable(body, ServiceError)
+    return "" if error is None else error.error_code
 
 
 def is_gone(error: RefusedError) -> bool:
     """Whether there is no such token. A 404 counts only from Adyen itself, not from a wrong address."""
     return error.code in NO_SUCH_TOKEN or (error.status == 404 and bool(error.code))
-
-
-def segment(value: str) -> str:
-    """One path segment; an id that would lead to another path is refused before anything is sent."""
-    if not re.fullmatch(r"[A-Za-z0-9]{1,64}", value):
-        raise RefusedError("an id has letters that no id of Adyen's has", 400, "id_malformed")
-    return value

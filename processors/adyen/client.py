@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 import httpx
 
 from processors.adyen import config, mapping, notices, returns, setups
-from processors.adyen.api import VERSION, WRONG_ACCOUNT, AdyenApi, error_code, segment
+from processors.adyen.api import VERSION, WRONG_ACCOUNT, AdyenApi, error_code
 from processors.adyen.declines import DECLINES
 from processors.adyen.wire import ApiOffer, ApiPayment, ApiRefund, ApiSession
+from processors.calls import segment
 from processors.capabilities import (
     Capabilities,
     Idempotency,
@@ -29,7 +30,6 @@ from processors.capabilities import (
 )
 from processors.declines import DeclineTable
 from processors.errors import ConfigurationError, RefusedError
-from processors.money import Exponents
 from processors.outcome import (
     ChargeOutcome,
     LookupFailed,
@@ -100,7 +100,6 @@ class AdyenAdapter:
         batch=True,
         events=notices.EVENTS,
     )
-    units: ClassVar[Exponents] = mapping.ADYEN
     credential_fields: ClassVar[tuple[str, ...]] = config.CREDENTIALS
     optional_credential_fields: ClassVar[tuple[str, ...]] = config.OPTIONAL_CREDENTIALS
     option_fields: ClassVar[tuple[str, ...]] = config.OPTIONS

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from processors.configuration import check_credentials, check_options
 from processors.errors import ConfigurationError
 from processors.values import Secret, Unprinted
 
@@ -60,14 +61,10 @@ class Keys(Unprinted, frozen=True):
 
 def keys(credentials: Mapping[str, Secret]) -> Keys:
     """Raises ConfigurationError naming the field that is missing, empty or malformed; never with its value."""
-    given = {field: credentials[field].reveal() for field in CREDENTIALS if field in credentials}
-    for field in CREDENTIALS:
-        # A value that no header can carry would fail with its own text in the error.
-        if not re.fullmatch(r"[!-~]+", given.get(field, "")):
-            raise ConfigurationError(f"{field} is missing, empty, or not printable ASCII")
+    check_credentials(credentials, CREDENTIALS)
     fields = ["hmac_key", *(field for field in OPTIONAL_CREDENTIALS if field in credentials)]
     hmac = tuple(_from_hex(field, credentials[field].reveal()) for field in fields)
-    return Keys(Secret(given["api_key"]), hmac)
+    return Keys(credentials["api_key"], hmac)
 
 
 def _from_hex(field: str, text: str) -> bytes:
@@ -79,9 +76,7 @@ def _from_hex(field: str, text: str) -> bytes:
 def settings(options: Mapping[str, str]) -> Settings:
     """Raises ConfigurationError naming the field."""
     given = {name: value.strip() for name, value in options.items()}
-    for field in OPTIONS:
-        if not given.get(field):
-            raise ConfigurationError(f"{field} is missing or empty")
+    check_options(given, OPTIONS)
     environment = _one_of(given, "environment", ("test", "live"))
     read = Settings(
         environment=environment,

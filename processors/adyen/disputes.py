@@ -16,7 +16,7 @@ from processors.adyen.mapping import moment, money_of
 from processors.adyen.wire import Entry, Item, entry
 from processors.errors import DeliveryMalformedError
 from processors.money import Money
-from processors.values import DisputeStage, DisputeState, EventKind, MoneyMoved
+from processors.values import DisputeStage, DisputeState, MoneyMoved
 
 OUT: Final = -1
 BACK: Final = 1
@@ -27,10 +27,6 @@ class Step(msgspec.Struct, frozen=True):
 
     stage: DisputeStage
     moves: int = 0
-
-    @property
-    def kind(self) -> EventKind:
-        return EventKind(f"dispute.{self.stage}")
 
 
 LOST_STATUS: Final = ("", "Lost")

@@ -13,8 +13,8 @@ from processors.adyen.api import VERSION
 from processors.adyen.config import Settings
 from processors.adyen.declines import DECLINES, ERROR, INVALID_AMOUNT, decline
 from processors.adyen.wire import ApiAmount, ApiPayment, AskedPayment, Entry, entry
-from processors.errors import InexactMoneyError, OutcomeUnknownError
-from processors.money import Exponents, Money, from_minor, to_minor
+from processors.errors import OutcomeUnknownError
+from processors.money import Exponents, Money, check_positive, from_minor, to_minor
 from processors.outcome import (
     Canceled,
     ChargeOutcome,
@@ -66,8 +66,7 @@ def charge_call(request: ChargeRequest, settings: Settings) -> PreparedCall:
 
     Adyen has no field for a description that the payer would not read on a statement, so it's left out.
     """
-    if request.amount.amount <= 0:
-        raise InexactMoneyError(f"a charge takes more than nothing, not {request.amount.amount}")
+    check_positive(request.amount)
     body: dict[str, object] = {
         "merchantAccount": settings.account,
         "amount": amount(request.amount),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -20,9 +20,8 @@ from processors.adyen.wire import Entry, Envelope, Item, SignedEvent, TokenEvent
 from processors.errors import DeliveryMalformedError, SignatureInvalidError
 from processors.money import Money
 from processors.outcome import Canceled, ChargeOutcome, Declined, Rejected, Succeeded
+from processors.reading import delivered, readable
 from processors.values import EventKind, MoneyMoved, Notice, ProcessorEvent, RawDelivery, Secret
-
-T = TypeVar("T")
 
 TOKENS: Final = {
     "recurring.token.created": EventKind.METHOD_ACTIVATED,
@@ -57,7 +56,7 @@ EVENTS: Final = frozenset(
         EventKind.METHOD_ACTIVATED,
         EventKind.METHOD_REVOKED,
         EventKind.IGNORED,
-        *(step.kind for step in disputes.STEPS.values()),
+        *(step.stage.event for step in disputes.STEPS.values()),
     }
 )
 """All others are impossible: Adyen tells of no pending payment, says won or lost of a dispute and nothing between,
@@ -74,20 +73,14 @@ def verified(delivery: RawDelivery, keys: Sequence[bytes], environment: str) -> 
 
 def _is_standard(body: bytes) -> bool:
     """Nothing is believed of the body for this: it only says where its signatures must stand."""
-    try:
-        return "notificationItems" in msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    except UNREADABLE:
-        return False
+    return "notificationItems" in (readable(body, dict[str, msgspec.Raw]) or {})
 
 
 def _standard_notices(body: bytes, keys: Sequence[bytes], environment: str) -> tuple[Notice, ...]:
     """Every item is checked before any counts; what is kept is the bytes of each."""
-    try:
-        envelope = msgspec.json.decode(body, type=Envelope)
-        raw = [bytes(wrapped.item) for wrapped in envelope.notification_items]
-        items = [msgspec.json.decode(one, type=Item) for one in raw]
-    except UNREADABLE:
-        raise DeliveryMalformedError("the body is not a webhook of Adyen's") from None
+    envelope = delivered(body, Envelope, "the webhook")
+    raw = [bytes(wrapped.item) for wrapped in envelope.notification_items]
+    items = [delivered(one, Item, "a notification of the webhook") for one in raw]
     if not items:
         raise SignatureInvalidError("the webhook holds no notification, so that nothing of it is signed")
     for item in items:
@@ -97,12 +90,12 @@ def _standard_notices(body: bytes, keys: Sequence[bytes], environment: str) -> t
 
 
 def _signed_notice(body: bytes, environment: str) -> Notice:
-    told = _decode(body, SignedEvent, "signed")
+    told = delivered(body, SignedEvent, "the signed notification")
     if told.environment:
         _same_environment(told.environment, environment)
     if told.type not in TOKENS:
         return Notice(signatures.body_key(body), OTHER + told.type, body)
-    return Notice(signatures.token_key(_decode(body, TokenEvent, told.type)), told.type, body)
+    return Notice(signatures.token_key(delivered(body, TokenEvent, f"the {told.type} notification")), told.type, body)
 
 
 def _same_environment(told: str, environment: str) -> None:
@@ -118,17 +111,10 @@ def event(notice: Notice, now: datetime) -> ProcessorEvent:
     if notice.kind.startswith(OTHER):
         said = ProcessorEvent(EventKind.IGNORED, now)
     elif notice.kind in TOKENS:
-        said = _token_event(_decode(notice.body, TokenEvent, notice.kind))
+        said = _token_event(delivered(notice.body, TokenEvent, f"the {notice.kind} notification"))
     else:
-        said = _item_event(_decode(notice.body, Item, notice.kind))
+        said = _item_event(delivered(notice.body, Item, f"the {notice.kind} notification"))
     return replace(said, detail=notice.kind.removeprefix(OTHER), event_id=notice.key or "")
-
-
-def _decode(body: bytes, kind: type[T], name: str) -> T:
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise DeliveryMalformedError(f"the {name} notification can't be read") from None
 
 
 def _token_event(told: TokenEvent) -> ProcessorEvent:
@@ -226,7 +212,7 @@ def _refund(item: Item, at: datetime) -> ProcessorEvent:
 
 def _dispute(item: Item, step: disputes.Step, at: datetime) -> ProcessorEvent:
     return ProcessorEvent(
-        step.kind,
+        step.stage.event,
         at,
         reference=item.merchant_reference or "",
         processor_id=item.original_reference or "",

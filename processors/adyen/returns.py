@@ -14,8 +14,8 @@ import msgspec
 
 from processors.adyen.mapping import amount, money_of, post
 from processors.adyen.wire import ApiRefund, AskedRefund, Item
-from processors.errors import DeliveryMalformedError, InexactMoneyError, OutcomeUnknownError
-from processors.money import Money
+from processors.errors import DeliveryMalformedError, OutcomeUnknownError
+from processors.money import Money, check_positive
 from processors.outcome import RefundFailed, RefundOutcome, RefundPending, RefundSucceeded
 from processors.values import EventKind, PreparedCall, RefundRequest, RefundState
 
@@ -38,8 +38,7 @@ REASONS: Final[Mapping[str, str]] = {
 
 def refund_call(request: RefundRequest, payment: str, account: str) -> PreparedCall:
     """The bytes of a refund of `payment`, a checked path segment. Raises MoneyError."""
-    if request.amount.amount <= 0:
-        raise InexactMoneyError(f"a refund gives back more than nothing, not {request.amount.amount}")
+    check_positive(request.amount)
     body: dict[str, object] = {
         "merchantAccount": account,
         "amount": amount(request.amount),

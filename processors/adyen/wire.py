@@ -74,7 +74,6 @@ class ApiSessionResult(Unprinted, frozen=True, rename="camel"):
 
 class ApiStoredMethod(Unprinted, frozen=True, rename="camel"):
     id: str
-    type: str = ""
     brand: str = ""
     name: str = ""
     last_four: str = ""
@@ -176,8 +175,6 @@ class SignedEvent(Unprinted, frozen=True, rename="camel"):
 class TokenData(Unprinted, frozen=True, rename="camel"):
     stored_payment_method_id: str
     merchant_account: str
-    shopper_reference: str = ""
-    type: str = ""
 
 
 class TokenEvent(Unprinted, frozen=True, rename="camel"):

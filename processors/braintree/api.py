@@ -25,7 +25,9 @@ from processors.braintree.wire import (
     ApiViewer,
     Connection,
 )
+from processors.calls import if_there
 from processors.errors import OutcomeUnknownError, RefusedError
+from processors.reading import readable
 
 PAGE: Final = 50
 """Of a list. unverified: how many may be asked for at once (docs name no number)."""
@@ -149,12 +151,7 @@ class BraintreeApi:
 
     async def _node(self, document: str, processor_id: str, kind: type[T], **more: Any) -> T | None:
         """What has this id; None where nothing has."""
-        try:
-            return await self.graphql.ask(document, "node", kind, id=checked_id(processor_id), **more)
-        except RefusedError as error:
-            if not error.is_gone:
-                raise
-        return None
+        return await if_there(self.graphql.ask(document, "node", kind, id=checked_id(processor_id), **more))
 
     async def _search(self, what: str, kind: type[T], asked: Mapping[str, Any], after: str = "") -> Connection[T]:
         document = {
@@ -170,14 +167,12 @@ class BraintreeApi:
 
 def either(raw: msgspec.Raw, field: str) -> ApiRefund | ApiTransaction:
     """A refund or a charge; raises OutcomeUnknownError for what can't be read as either."""
-    try:
-        match msgspec.json.decode(raw, type=ApiKind).typename:
-            case "Refund":
-                return msgspec.json.decode(raw, type=ApiRefund)
-            case "Transaction":
-                return msgspec.json.decode(raw, type=ApiTransaction)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        pass
+    named = readable(raw, ApiKind)
+    kinds: dict[str, type[ApiRefund] | type[ApiTransaction]] = {"Refund": ApiRefund, "Transaction": ApiTransaction}
+    kind = kinds.get(named.typename) if named else None
+    read = readable(raw, kind) if kind else None
+    if read is not None:
+        return read
     raise OutcomeUnknownError(f"{field} answered 200 with what is neither a refund nor a charge")
 
 

@@ -34,13 +34,11 @@ from processors.declines import DeclineTable
 from processors.errors import ConfigurationError, OutcomeUnknownError, RefusedError
 from processors.outcome import (
     ChargeOutcome,
-    Found,
     LookupFailed,
     LookupOutcome,
-    NotFound,
     RefundLookupOutcome,
     RefundOutcome,
-    weight,
+    lookup_of,
 )
 from processors.transport import Transport, charge_outcome, lookup_outcome, refund_lookup_outcome, refund_outcome
 from processors.values import (
@@ -217,11 +215,8 @@ class BraintreeAdapter:
 
     async def _lookup(self, query: ChargeQuery) -> LookupOutcome:
         """With several charges under one reference, the first that has money, else the first still under way."""
-        charges = await self._charges(query)
-        if not charges:
-            return NotFound(conclusive=self.capabilities.not_found_is_conclusive)
-        first, *others = sorted((mapping.outcome(one) for one in charges), key=weight)
-        return Found(first, tuple(others))
+        outcomes = [mapping.outcome(one) for one in await self._charges(query)]
+        return lookup_of(outcomes, conclusive=self.capabilities.not_found_is_conclusive)
 
     async def _charges(self, query: ChargeQuery) -> list[ApiTransaction]:
         """Those of a query, each once; a rejected duplicate stands for what it is a duplicate of."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from processors.braintree.units import BRAINTREE
+from processors.configuration import base_url, check_options
 from processors.errors import ConfigurationError, UnknownCurrencyError
 from processors.values import Secret, Unprinted
 
@@ -53,15 +54,10 @@ def settings(credentials: Mapping[str, Secret], options: Mapping[str, str]) -> S
     keys = [_pair(credentials, *CREDENTIALS)]
     if any(field in credentials for field in OPTIONAL_CREDENTIALS):
         keys.append(_pair(credentials, *OPTIONAL_CREDENTIALS))
-    for field in OPTIONS:
-        if not options.get(field, "").strip():
-            raise ConfigurationError(f"{field} is missing or empty")
-    environment = options["environment"]
-    if environment not in BASE_URLS:
-        raise ConfigurationError(f"environment is one of {', '.join(BASE_URLS)}")
+    check_options(options, OPTIONS)
     return Settings(
         account=options["account"],
-        base_url=options.get("base_url") or BASE_URLS[environment],
+        base_url=base_url(options, BASE_URLS),
         merchant_accounts=merchant_accounts(options["merchant_accounts"]),
         keys=tuple(keys),
     )

@@ -14,7 +14,7 @@ from processors.braintree import units
 from processors.braintree.wire import ApiDispute, ApiMoney
 from processors.errors import OutcomeUnknownError
 from processors.money import Money
-from processors.values import DisputeStage, DisputeState, EventKind, MoneyMoved
+from processors.values import DisputeStage, DisputeState, MoneyMoved
 
 ENDS: Final[Mapping[str, DisputeStage]] = {
     "WON": DisputeStage.WON,
@@ -25,8 +25,6 @@ ENDS: Final[Mapping[str, DisputeStage]] = {
 }
 """Accepted, or left until its time was over: the payer keeps the money."""
 OPEN: Final = frozenset({"OPEN", "DISPUTED", "UNDER_REVIEW"})
-
-KINDS: Final[Mapping[DisputeStage, EventKind]] = {stage: EventKind(f"dispute.{stage}") for stage in DisputeStage}
 
 
 def dispute_state(told: ApiDispute) -> DisputeState:

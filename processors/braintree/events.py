@@ -119,5 +119,5 @@ def disputed(api: BraintreeApi, dispute: ApiDispute) -> ProcessorEvent:
     if not may_be_ours(api, charge.order_id, charge.merchant_account_id):
         return foreign(at)
     state = disputes.dispute_state(dispute)
-    kind = disputes.KINDS[state.stage]
+    kind = state.stage.event
     return ProcessorEvent(kind, at, reference=charge.order_id or "", processor_id=charge.id, dispute=state)

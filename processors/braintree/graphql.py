@@ -24,6 +24,7 @@ import msgspec
 from processors.braintree.config import KeyPair
 from processors.braintree.wire import ApiExtensions, Envelope
 from processors.errors import CallError, NotSentError, OutcomeUnknownError, RefusedError
+from processors.reading import readable
 from processors.transport import Answer, Transport, retry_after_of, safe_code
 from processors.values import PreparedCall
 
@@ -95,11 +96,10 @@ def some(value: T | None, field: str) -> T:
 def _decoded(raw: msgspec.Raw, kind: type[T], field: str) -> T | None:
     if bytes(raw) == b"null":
         return None
-    try:
-        return msgspec.json.decode(raw, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        pass  # msgspec's text may quote the body, so it is neither chained nor repeated
-    raise OutcomeUnknownError(f"{field} answered 200 with a value that can't be read")
+    read = readable(raw, kind)
+    if read is None:
+        raise OutcomeUnknownError(f"{field} answered 200 with a value that can't be read")
+    return read
 
 
 def judge(said: Envelope, field: str, answer: Answer) -> CallError:

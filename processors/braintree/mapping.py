@@ -130,7 +130,7 @@ def taken_at(told: ApiTransaction) -> datetime:
 
 def ended_at(told: ApiTransaction) -> datetime:
     """When it came to its present status."""
-    event = next((event for event in told.status_history or () if event.status == told.status), None)
+    event = _last(told)
     return told.created_at if event is None else event.timestamp
 
 

@@ -22,6 +22,7 @@ from processors.braintree.wire import (
     ApiVaulted,
     ApiVerification,
 )
+from processors.calls import if_there
 from processors.errors import OutcomeUnknownError, RefusedError
 from processors.values import (
     Card,
@@ -133,13 +134,6 @@ def _number(text: str | None) -> int | None:
 
 async def revoke(api: BraintreeApi, token: str) -> None:
     """Raises CallError; one that isn't there is gone."""
-    try:
-        await api.graphql.ask(
-            documents.DELETE_METHOD,
-            "deletePaymentMethodFromVault",
-            dict[str, object],
-            input={"paymentMethodId": checked_id(token)},
-        )
-    except RefusedError as error:
-        if not error.is_gone:
-            raise
+    asked = {"paymentMethodId": checked_id(token)}
+    field = "deletePaymentMethodFromVault"
+    await if_there(api.graphql.ask(documents.DELETE_METHOD, field, dict[str, object], input=asked))

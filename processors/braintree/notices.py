@@ -18,7 +18,8 @@ from defusedxml.ElementTree import fromstring
 
 from processors.braintree import events
 from processors.braintree.api import BraintreeApi, checked_id
-from processors.errors import DeliveryMalformedError, OutcomeUnknownError, RefusedError
+from processors.calls import if_there
+from processors.errors import DeliveryMalformedError, OutcomeUnknownError
 from processors.values import EventKind, Notice, ProcessorEvent, Secret, Unprinted
 
 Told = Callable[[BraintreeApi, "Message"], Awaitable[ProcessorEvent]]
@@ -96,15 +97,10 @@ async def _revoked(api: BraintreeApi, message: Message) -> ProcessorEvent:
     method = next(iter(message.subject), None)
     if method is None or not (text(method, "token") or text(method, "global-id")):
         raise DeliveryMalformedError("a payment method was revoked, and the payload does not say which")
-    token = text(method, "global-id")
+    token = text(method, "global-id") or await if_there(api.global_id(text(method, "token"), "PAYMENT_METHOD"))
     if not token:
-        try:
-            token = await api.global_id(text(method, "token"), "PAYMENT_METHOD")
-        except RefusedError as error:
-            if not error.is_gone:
-                raise
-            # It's gone from the vault, and nobody says what it was called here: the next charge is declined.
-            return events.ignored(message.at, "a payment method that is gone already was revoked")
+        # It's gone from the vault, and nobody says what it was called here: the next charge is declined.
+        return events.ignored(message.at, "a payment method that is gone already was revoked")
     return ProcessorEvent(EventKind.METHOD_REVOKED, message.at, token=Secret(token))
 
 

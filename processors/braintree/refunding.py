@@ -7,6 +7,7 @@ from typing import Final
 
 from processors.braintree import returns
 from processors.braintree.api import BraintreeApi
+from processors.braintree.graphql import some
 from processors.braintree.wire import ApiRefund, ApiRefunded, ApiTransaction, AskedRefundInput
 from processors.errors import CallError, NotSentError, OutcomeUnknownError, RefusedError
 from processors.outcome import (
@@ -23,17 +24,15 @@ SETTLED: Final = frozenset({"SETTLING", "SETTLEMENT_CONFIRMED", "SETTLED"})
 
 async def refund(api: BraintreeApi, call: PreparedCall) -> RefundOutcome:
     """Send prepared bytes once; raises CallError, MoneyError."""
-    asked = returns.asked_for(call.body)
+    asked, field = returns.asked_for(call.body), "refundTransaction"
     try:
-        answer = await api.graphql.send(call, "refundTransaction", ApiRefunded)
+        made = some(await api.graphql.send(call, field, ApiRefunded), field).refund
     except RefusedError as error:
         if error.code not in returns.UNSETTLED:
             raise
     else:
-        if answer is None:
-            raise OutcomeUnknownError("refundTransaction answered 200 with null")
-        returns.check_refund(answer.refund, asked)
-        return returns.refund_outcome(answer.refund)
+        returns.check_refund(made, asked)
+        return returns.refund_outcome(made)
     return await _before_settlement(api, asked)
 
 

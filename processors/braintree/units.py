@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from processors.errors import InexactMoneyError
-from processors.money import Exponents, Money, from_decimal_string, to_decimal_string
+from processors.money import Exponents, Money, check_positive, from_decimal_string, to_decimal_string
 
 BRAINTREE: Final = Exponents("Braintree")
 """ISO 4217. An amount is a whole number or has two or three decimals, as the merchant account's currency has (docs:
@@ -18,8 +17,7 @@ PayPal takes without decimals, through a PayPal account).
 
 def written(money: Money) -> str:
     """The amount as Braintree writes it; raises MoneyError, so also for one that is not more than nothing."""
-    if money.amount <= 0:
-        raise InexactMoneyError(f"a charge or refund is of more than nothing, not {money.amount}")
+    check_positive(money)
     return to_decimal_string(money, BRAINTREE)
 
 

@@ -48,7 +48,6 @@ class ApiResponse(Camel, frozen=True):
 
     legacy_code: str | None = None
     message: str | None = None
-    additional_information: str | None = None
 
 
 class ApiCode(Camel, frozen=True):
@@ -116,7 +115,6 @@ class ApiDisputed(Camel, frozen=True):
 
 class ApiDisputeReason(Camel, frozen=True):
     reason: str | None = None
-    reason_code: str | None = None
 
 
 class ApiDisputeEvent(Camel, frozen=True):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Final
 from urllib.parse import urlencode
 
+from processors.calls import if_there, segment
 from processors.checkout_com.wire import (
     ApiAction,
     ApiDisputes,
@@ -14,7 +14,7 @@ from processors.checkout_com.wire import (
     ApiPayment,
     ApiPayments,
 )
-from processors.errors import OutcomeUnknownError, RefusedError
+from processors.errors import OutcomeUnknownError
 from processors.transport import Answer, Transport
 from processors.values import PreparedCall, Secret
 
@@ -41,12 +41,9 @@ class CheckoutApi:
 
     async def payment(self, processor_id: str) -> ApiPayment | None:
         """One payment; None where there is none. Raises CallError."""
-        try:
-            answer = await self.get(f"/payments/{segment(processor_id)}", "/payments/{id}")
-        except RefusedError as error:
-            if error.is_gone:
-                return None
-            raise
+        answer = await if_there(self.get(f"/payments/{segment(processor_id)}", "/payments/{id}"))
+        if answer is None:
+            return None
         shown = answer.decode(ApiPayment)
         if shown.id != processor_id:
             raise OutcomeUnknownError("the processor answered with a payment that is not the one asked for")
@@ -86,22 +83,10 @@ class CheckoutApi:
 
     async def instrument(self, token: str) -> ApiInstrument | None:
         """A stored card; None where there is none. Raises CallError."""
-        try:
-            answer = await self.get(f"/instruments/{segment(token)}", "/instruments/{id}")
-        except RefusedError as error:
-            if error.is_gone:
-                return None
-            raise
-        return answer.decode(ApiInstrument)
+        answer = await if_there(self.get(f"/instruments/{segment(token)}", "/instruments/{id}"))
+        return None if answer is None else answer.decode(ApiInstrument)
 
     async def disputes(self, since: datetime, skip: int) -> ApiDisputes:
         """A page of the disputes that changed since; raises CallError."""
         query = urlencode({"from": since.strftime("%Y-%m-%dT%H:%M:%SZ"), "limit": PAGE, "skip": skip})
         return (await self.get(f"/disputes?{query}", "/disputes?from={}")).decode(ApiDisputes)
-
-
-def segment(value: str) -> str:
-    """One path segment; an id that would lead to another path is refused before anything is sent."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,200}", value):
-        raise RefusedError("an id has letters that no id of this processor has", 400, "id_malformed")
-    return value

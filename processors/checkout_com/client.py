@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import httpx
 
+from processors.calls import if_there, segment, unclear
 from processors.capabilities import (
     Amounts,
     Capabilities,
@@ -20,7 +21,7 @@ from processors.capabilities import (
     Webhook,
 )
 from processors.checkout_com import config, disputes, mapping, notices, returns, setups
-from processors.checkout_com.api import PAGE, CheckoutApi, segment
+from processors.checkout_com.api import PAGE, CheckoutApi
 from processors.checkout_com.declines import DECLINES
 from processors.checkout_com.money import MAXIMUM
 from processors.checkout_com.wire import ApiAccepted, ApiPayment, ApiSession
@@ -28,7 +29,6 @@ from processors.declines import DeclineTable
 from processors.errors import OutcomeUnknownError, RefusedError
 from processors.outcome import (
     ChargeOutcome,
-    Found,
     LookupFailed,
     LookupOutcome,
     NotFound,
@@ -36,7 +36,7 @@ from processors.outcome import (
     RefundLookupOutcome,
     RefundOutcome,
     RefundPending,
-    weight,
+    lookup_of,
 )
 from processors.transport import Transport, charge_outcome, lookup_outcome, refund_lookup_outcome, refund_outcome
 from processors.values import (
@@ -164,11 +164,7 @@ class CheckoutComAdapter:
     async def revoke_method(self, method: PaymentMethodReference, idempotency_key: str) -> None:
         """Instruments take no idempotency key: deleting one twice is a 404, which is success."""
         call = PreparedCall("DELETE", f"/instruments/{segment(method.token.reveal())}", (), b"")
-        try:
-            await self._api.send(call, "/instruments/{id}")
-        except RefusedError as error:
-            if not error.is_gone:
-                raise
+        await if_there(self._api.send(call, "/instruments/{id}"))
 
     # Charges
 
@@ -183,7 +179,7 @@ class CheckoutComAdapter:
         try:
             payment = (await self._api.send(call, "/payments")).decode(ApiPayment)
         except RefusedError as error:
-            raise _unclear(error) from None
+            raise unclear(error) from None
         self._api.own(payment, reference)
         # One that is pending may come without its amount.
         if payment.amount is not None and mapping.amount_of(payment) != asked:
@@ -201,10 +197,7 @@ class CheckoutComAdapter:
         else:
             payments = list(reversed(await self._api.payments(query.reference)))  # the newest come first
         outcomes = [await self._outcome(payment) for payment in payments]
-        if not outcomes:
-            return NotFound(conclusive=self.capabilities.not_found_is_conclusive)
-        first, *others = sorted(outcomes, key=weight)
-        return Found(first, tuple(others))
+        return lookup_of(outcomes, conclusive=self.capabilities.not_found_is_conclusive)
 
     async def _outcome(self, payment: ApiPayment) -> ChargeOutcome:
         is_declined = payment.status == "Declined" and not payment.response_code
@@ -226,7 +219,7 @@ class CheckoutComAdapter:
         try:
             accepted = (await self._api.send(call, "/payments/{id}/refunds")).decode(ApiAccepted)
         except RefusedError as error:
-            raise _unclear(error) from None
+            raise unclear(error) from None
         if accepted.reference not in (None, reference):
             raise OutcomeUnknownError("the processor answered with a refund that is not the one asked for")
         return RefundPending(accepted.action_id, amount)
@@ -285,11 +278,6 @@ class CheckoutComAdapter:
 
     async def settlement(self, processor_id: str) -> Settlement:
         raise RefusedError("settlement files of this processor are not read", 404, "settlement_not_found")
-
-
-def _unclear(error: RefusedError) -> RefusedError | OutcomeUnknownError:
-    """A 409 to a call that moves money: something may exist under our key. Only a look-up can say what."""
-    return OutcomeUnknownError(f"{error}: look it up by its reference") if error.status == 409 else error
 
 
 if TYPE_CHECKING:

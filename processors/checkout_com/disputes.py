@@ -14,7 +14,7 @@ from typing import Final
 from processors.checkout_com.money import CHECKOUT_COM
 from processors.checkout_com.wire import ApiDispute, ToldDispute
 from processors.money import Money, from_minor
-from processors.values import DisputeStage, DisputeState, EventKind, MoneyMoved, ProcessorEvent
+from processors.values import DisputeStage, DisputeState, MoneyMoved, ProcessorEvent
 
 STAGES: Final[Mapping[str, DisputeStage]] = {
     "received": DisputeStage.OPENED,
@@ -56,7 +56,7 @@ def stage_of(kind: str) -> DisputeStage | None:
 def event(stage: DisputeStage, told: ToldDispute, at: datetime) -> ProcessorEvent:
     """Raises MoneyError."""
     return ProcessorEvent(
-        EventKind(f"dispute.{stage}"),
+        stage.event,
         at,
         reference=told.payment_reference or "",
         processor_id=told.payment_id,

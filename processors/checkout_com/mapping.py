@@ -10,8 +10,8 @@ import msgspec
 from processors.checkout_com.declines import decline
 from processors.checkout_com.money import CHECKOUT_COM
 from processors.checkout_com.wire import ApiAction, ApiPayment, ApiProcessing, AskedCharge, ErrorBody, ToldPayment
-from processors.errors import InexactMoneyError, OutcomeUnknownError
-from processors.money import Money, from_minor, to_minor
+from processors.errors import OutcomeUnknownError
+from processors.money import Money, check_positive, from_minor, to_minor
 from processors.outcome import (
     Canceled,
     ChargeOutcome,
@@ -20,6 +20,7 @@ from processors.outcome import (
     RequiresAction,
     Succeeded,
 )
+from processors.reading import readable
 from processors.values import ChargeRequest, PreparedCall, Usage
 
 PAYMENT_TYPES: Final = {Usage.RECURRING: "Recurring", Usage.UNSCHEDULED: "Unscheduled"}
@@ -38,8 +39,7 @@ def post(path: str, key: str, body: object) -> PreparedCall:
 
 def charge_call(request: ChargeRequest, channel: str) -> PreparedCall:
     """The bytes of a charge that the merchant initiates; the order of `metadata` doesn't matter. Raises MoneyError."""
-    if request.amount.amount <= 0:
-        raise InexactMoneyError(f"a charge takes more than nothing, not {request.amount.amount}")
+    check_positive(request.amount)
     body: dict[str, object] = {
         "source": {"type": "id", "id": request.method.token.reveal()},
         "amount": to_minor(request.amount, CHECKOUT_COM),
@@ -64,9 +64,8 @@ def charged(body: bytes) -> tuple[str, Money]:
 
 def error_code(body: bytes) -> str:
     """The first code of an error answer; empty for one that another machine on the way wrote."""
-    try:
-        error = msgspec.json.decode(body, type=ErrorBody)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    error = readable(body, ErrorBody)
+    if error is None:
         return ""
     return next(iter(error.error_codes or ()), error.error_type or "")
 

@@ -14,7 +14,6 @@ from datetime import datetime
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
-import msgspec
 from msgspec.structs import replace
 
 from processors.checkout_com import disputes, returns
@@ -25,7 +24,8 @@ from processors.declines import as_class
 from processors.errors import DeliveryMalformedError, OutcomeUnknownError, SignatureInvalidError
 from processors.money import from_minor
 from processors.outcome import Canceled, ChargeOutcome, DeclineClass, Pending, Succeeded
-from processors.values import EventKind, MoneyMoved, Notice, ProcessorEvent, Secret
+from processors.reading import delivered
+from processors.values import DisputeStage, EventKind, MoneyMoved, Notice, ProcessorEvent, Secret
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ TOLD: Final = frozenset(
     {
         *CHARGE_KINDS.values(),
         *REFUND_KINDS.values(),
-        *(EventKind(f"dispute.{stage}") for stage in (*disputes.STAGES.values(), "inquiry")),
+        *(stage.event for stage in (*disputes.STAGES.values(), DisputeStage.INQUIRY)),
         EventKind.CHARGE_REVERSED,
         EventKind.IGNORED,
     }
@@ -104,10 +104,7 @@ def _is_live(href: str) -> bool | None:
 
 
 def _envelope(body: bytes) -> Envelope:
-    try:
-        return msgspec.json.decode(body, type=Envelope)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise DeliveryMalformedError("the body is not an event") from None
+    return delivered(body, Envelope, "the event")
 
 
 def refunded(notice: Notice) -> ToldPayment | None:
@@ -195,7 +192,4 @@ def _moved(payment: ToldPayment, at: datetime) -> MoneyMoved:
 
 
 def _decode(envelope: Envelope, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(envelope.data, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise DeliveryMalformedError(f"the {envelope.type} event {envelope.id} can't be read") from None
+    return delivered(envelope.data, kind, f"the {envelope.type} event {envelope.id}")

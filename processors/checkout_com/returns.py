@@ -10,8 +10,8 @@ import msgspec
 from processors.checkout_com.mapping import post
 from processors.checkout_com.money import CHECKOUT_COM
 from processors.checkout_com.wire import ApiAction, AskedRefund, ToldPayment
-from processors.errors import InexactMoneyError, OutcomeUnknownError
-from processors.money import Money, from_minor, to_minor
+from processors.errors import OutcomeUnknownError
+from processors.money import Money, check_positive, from_minor, to_minor
 from processors.outcome import RefundFailed, RefundOutcome, RefundPending, RefundRefusal, RefundSucceeded
 from processors.values import PreparedCall, RefundQuery, RefundRequest, RefundState
 
@@ -32,8 +32,7 @@ def refund_call(request: RefundRequest, charge: str) -> PreparedCall:
     The amount always stands there, since without it all that is left goes back. The processor takes it in the
     payment's currency and is not told which: so that stored bytes say what they ask for, it stands in the metadata.
     """
-    if request.amount.amount <= 0:
-        raise InexactMoneyError(f"a refund gives back more than nothing, not {request.amount.amount}")
+    check_positive(request.amount)
     body = {
         "amount": to_minor(request.amount, CHECKOUT_COM),
         "reference": request.reference,

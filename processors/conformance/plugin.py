@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 OPTION = "--tollbridge-subject"
 INI = "tollbridge_subjects"
 
-pytest.register_assert_rewrite("processors.conformance.checks", "processors.conformance.scenarios")
+
+def pytest_configure() -> None:
+    """Here rather than at import, so that whoever only imports this module is not told that it comes too late."""
+    pytest.register_assert_rewrite("processors.conformance.checks", "processors.conformance.scenarios")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

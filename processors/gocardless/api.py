@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol, TypeVar
 from urllib.parse import urlencode
 
+from processors.calls import if_there, segment, unclear
 from processors.errors import CallError, NotSentError, OutcomeUnknownError, RefusedError
 from processors.gocardless.history import in_order
 from processors.gocardless.mapping import CONFLICT, REFERENCE_KEY
@@ -122,7 +122,7 @@ class GoCardlessApi:
 
     async def payment(self, payment: str) -> ApiPayment | None:
         """One payment, of whomever; None where there is none. Raises CallError."""
-        answer = await there(self.get(f"/payments/{segment(payment)}", "/payments/{id}"))
+        answer = await if_there(self.get(f"/payments/{segment(payment)}", "/payments/{id}"))
         return None if answer is None else answer.decode(OnePayment).one
 
     def own(self, payment: ApiPayment, reference: str) -> ApiPayment:
@@ -154,7 +154,7 @@ class GoCardlessApi:
         return listed[0] if listed else None
 
     async def refund_by_id(self, refund: str) -> ApiRefund | None:
-        answer = await there(self.get(f"/refunds/{segment(refund)}", "/refunds/{id}"))
+        answer = await if_there(self.get(f"/refunds/{segment(refund)}", "/refunds/{id}"))
         return None if answer is None else answer.decode(OneRefund).one
 
     async def refunds_of(self, payment: str) -> list[ApiRefund]:
@@ -175,7 +175,7 @@ class GoCardlessApi:
 
     async def mandate(self, mandate: str) -> ApiMandate | None:
         """One mandate; None where there is none. Raises CallError."""
-        answer = await there(self.get(f"/mandates/{segment(mandate)}", "/mandates/{id}"))
+        answer = await if_there(self.get(f"/mandates/{segment(mandate)}", "/mandates/{id}"))
         return None if answer is None else answer.decode(OneMandate).one
 
     async def bank_account(self, account: str) -> ApiBankAccount:
@@ -189,16 +189,6 @@ def reference_of(made: ApiPayment | ApiRefund) -> str:
     return made.metadata.get(REFERENCE_KEY, "")
 
 
-async def there(call: Awaitable[Answer]) -> Answer | None:
-    """An answer, or None for a 404; raises CallError."""
-    try:
-        return await call
-    except RefusedError as error:
-        if error.is_gone:
-            return None
-        raise
-
-
 async def known(call: Awaitable[T]) -> T:
     """What is asked about something that is known to exist: whatever fails now, it was made.
 
@@ -208,18 +198,6 @@ async def known(call: Awaitable[T]) -> T:
         return await call
     except CallError as error:
         raise OutcomeUnknownError(f"it was made, and how it stands can't be seen: {error}") from None
-
-
-def unclear(error: RefusedError) -> RefusedError | OutcomeUnknownError:
-    """A 409 to a creation: something exists under our key. Only a look-up can say what."""
-    return OutcomeUnknownError(f"{error}: look it up by its reference") if error.status == 409 else error
-
-
-def segment(value: str) -> str:
-    """One path segment; an id that would lead to another path is refused before anything is sent."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,200}", value):
-        raise RefusedError("an id has letters that no id of GoCardless has", 400, "id_malformed")
-    return value
 
 
 def timestamp(moment: datetime) -> str:

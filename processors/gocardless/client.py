@@ -7,18 +7,19 @@ Nobody can contest that, so there are no disputes here, only reversals (`history
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import httpx
 
+from processors.calls import if_there, segment
 from processors.capabilities import Capabilities
+from processors.configuration import base_url, check_credentials, check_options
 from processors.declines import DeclineTable
 from processors.errors import CallError, ConfigurationError, OutcomeUnknownError, RefusedError
-from processors.gocardless import mandates, mapping, notices, parsing, returns
-from processors.gocardless.api import GoCardlessApi, known, segment, there
+from processors.gocardless import events, mandates, mapping, notices, returns
+from processors.gocardless.api import GoCardlessApi, known
 from processors.gocardless.declared import CALL_TIMEOUT, CAPABILITIES
 from processors.gocardless.declines import AT_CREATION, DECLINES, INACTIVE, decline
 from processors.gocardless.wire import (
@@ -39,7 +40,7 @@ from processors.outcome import (
     RefundFound,
     RefundLookupOutcome,
     RefundOutcome,
-    weight,
+    lookup_of,
 )
 from processors.transport import Transport, charge_outcome, lookup_outcome, refund_lookup_outcome, refund_outcome
 from processors.values import (
@@ -105,27 +106,19 @@ class GoCardlessAdapter:
         clock: Clock,
     ) -> Self:
         """Raises ConfigurationError naming the field that is missing, empty or of the other environment."""
-        optional = [field for field in cls.optional_credential_fields if field in credentials]
-        for field in (*cls.credential_fields, *optional):
-            # A value that no header can carry would fail with its own text in the error.
-            if field not in credentials or not re.fullmatch(r"[!-~]+", credentials[field].reveal()):
-                raise ConfigurationError(f"{field} is missing, empty, or not printable ASCII")
-        for field in cls.option_fields:
-            if not options.get(field, "").strip():
-                raise ConfigurationError(f"{field} is missing or empty")
-        environment = options["environment"]
-        if environment not in BASE_URLS:
-            raise ConfigurationError("environment is neither test nor live")
+        check_credentials(credentials, cls.credential_fields, cls.optional_credential_fields)
+        check_options(options, cls.option_fields)
+        address, environment = base_url(options, BASE_URLS), options["environment"]
         if credentials["access_token"].reveal().startswith(OTHERS_TOKENS[environment]):
             raise ConfigurationError(f"access_token is not one of the {environment} environment")
-        base_url = options.get("base_url", BASE_URLS[environment])
-        transport = Transport(http, base_url, CALL_TIMEOUT.total_seconds(), read_code=mapping.error_code)
+        transport = Transport(http, address, CALL_TIMEOUT.total_seconds(), read_code=mapping.error_code)
         api = GoCardlessApi(transport, credentials["access_token"], options["account"])
-        return cls(api, options["account"], tuple(credentials[one] for one in ("webhook_secret", *optional)))
+        signing = ("webhook_secret", "previous_webhook_secret")
+        return cls(api, options["account"], tuple(credentials[field] for field in signing if field in credentials))
 
     async def check(self) -> str:
         """The creditor's id; raises CallError, and ConfigurationError where the token does not see that creditor."""
-        answer = await there(self._api.get(f"/creditors/{segment(self._account)}", "/creditors/{id}"))
+        answer = await if_there(self._api.get(f"/creditors/{segment(self._account)}", "/creditors/{id}"))
         if answer is None or (creditor := answer.decode(OneCreditor).one).id != self._account:
             raise ConfigurationError("account: the access token is of an organisation without that creditor")
         return creditor.id
@@ -205,10 +198,7 @@ class GoCardlessAdapter:
     async def _lookup(self, query: ChargeQuery) -> LookupOutcome:
         """With several payments under one reference, the first that has money, else the first still under way."""
         outcomes = [await self._outcome(payment) for payment in await self._api.payments(query)]
-        if not outcomes:
-            return NotFound(conclusive=self.capabilities.not_found_is_conclusive)
-        first, *others = sorted(outcomes, key=weight)
-        return Found(first, tuple(others))
+        return lookup_of(outcomes, conclusive=self.capabilities.not_found_is_conclusive)
 
     async def cancel_charge(self, query: ChargeQuery, idempotency_key: str) -> LookupOutcome:
         return await lookup_outcome(self._cancel(query))
@@ -283,12 +273,12 @@ class GoCardlessAdapter:
         return Reply() if became is Acknowledgement.STORED else Reply(notices.INVALID_TOKEN, "")
 
     async def parse(self, notice: Notice) -> tuple[ProcessorEvent, ...]:
-        return (await parsing.parse(self._api, notices.told(notice)),)
+        return (await events.parse(self._api, notices.told(notice)),)
 
     async def poll(self, since: datetime, cursor: str = "") -> Polled:
         """A second way to all that webhooks tell. What is the business of another creditor is left out."""
         page = await self._api.events_since(since, cursor, POLL_PAGE)
-        told = [await parsing.parse(self._api, one) for one in page.page]
+        told = [await events.parse(self._api, one) for one in page.page]
         ours = [one for one in told if one.kind is not EventKind.IGNORED and one.account_ref in ("", self._account)]
         return Polled(tuple(ours), page.meta.cursors.after or "")
 

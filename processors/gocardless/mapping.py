@@ -8,12 +8,13 @@ from typing import Any, Final
 
 import msgspec
 
-from processors.errors import InexactMoneyError, OutcomeUnknownError, UnknownCurrencyError
+from processors.errors import OutcomeUnknownError, UnknownCurrencyError
 from processors.gocardless.declines import DECLINES, decline
 from processors.gocardless.history import last
 from processors.gocardless.wire import ApiDetails, ApiEvent, ApiPayment, AskedPayment, ErrorBody
-from processors.money import Exponents, Money, from_minor, to_minor
+from processors.money import Exponents, Money, check_positive, from_minor, to_minor
 from processors.outcome import Canceled, ChargeOutcome, Declined, Pending, Succeeded
+from processors.reading import readable
 from processors.values import ChargeRequest, PreparedCall
 
 UNITS: Final = Exponents("GoCardless")
@@ -67,8 +68,7 @@ def charge_call(request: ChargeRequest) -> PreparedCall:
 
 def minor(amount: Money) -> int:
     """The amount as it's sent; raises MoneyError for nothing or less, and for a currency without a bank debit here."""
-    if amount.amount <= 0:
-        raise InexactMoneyError(f"more than nothing can be moved, not {amount.amount}")
+    check_positive(amount)
     if amount.currency not in CURRENCIES:
         raise UnknownCurrencyError(f"GoCardless collects no {amount.currency}")
     return to_minor(amount, UNITS)
@@ -89,10 +89,7 @@ def post(path: str, body: Mapping[str, Any], key: str = "") -> PreparedCall:
 
 def error_code(body: bytes) -> str:
     """The reason in an error answer, else its type; empty for one that another machine on the way wrote."""
-    try:
-        error = msgspec.json.decode(body, type=ErrorBody).error
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return ""
+    error = (readable(body, ErrorBody) or ErrorBody()).error
     item = next((one for one in error.errors if one.reason), None)
     if item is None:
         return error.type

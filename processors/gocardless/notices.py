@@ -1,7 +1,7 @@
 """GoCardless' webhooks: their signature over the raw body, and the events of a delivery. Pure.
 
 An event names its resource and says what happened to it; amounts, our reference and the creditor stand in the resource,
-so `parsing` fetches it.
+so `events` fetches it.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ import hmac
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
-
-from processors.errors import DeliveryMalformedError, SignatureInvalidError
+from processors.errors import SignatureInvalidError
 from processors.gocardless.wire import ApiEvent, Envelope
+from processors.reading import delivered
 from processors.values import Notice, Secret
 
 SIGNATURE: Final = "webhook-signature"
@@ -40,17 +39,11 @@ def check_signature(header: str, secrets: Sequence[Secret], body: bytes) -> None
 
 def notices(body: bytes) -> tuple[Notice, ...]:
     """The events of a signed delivery, deduplicated by their own ids; raises DeliveryMalformedError."""
-    try:
-        raw = msgspec.json.decode(body, type=Envelope).events
-        events = [(msgspec.json.decode(one, type=ApiEvent), one) for one in raw]
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise DeliveryMalformedError("the body is not a batch of events") from None
+    raw = delivered(body, Envelope, "the batch").events
+    events = [(delivered(one, ApiEvent, "an event of the batch"), one) for one in raw]
     return tuple(Notice(event.id, f"{event.resource_type}.{event.action}", bytes(one)) for event, one in events)
 
 
 def told(notice: Notice) -> ApiEvent:
     """Raises DeliveryMalformedError."""
-    try:
-        return msgspec.json.decode(notice.body, type=ApiEvent)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise DeliveryMalformedError(f"the {notice.kind} event {notice.key} can't be read") from None
+    return delivered(notice.body, ApiEvent, f"the {notice.kind} event {notice.key}")

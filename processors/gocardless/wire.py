@@ -16,7 +16,6 @@ class ApiErrorLinks(msgspec.Struct, frozen=True):
 
 class ApiErrorItem(msgspec.Struct, frozen=True):
     reason: str = ""
-    field: str = ""
     links: ApiErrorLinks = ApiErrorLinks()
 
 
@@ -32,13 +31,11 @@ class ErrorBody(msgspec.Struct, frozen=True):
 class ApiLinks(Unprinted, frozen=True):
     """What a resource or an event is about. A mandate's id is the token that charges it."""
 
-    billing_request: str | None = None
     creditor: str | None = None
     customer: str | None = None
     customer_bank_account: str | None = None
     mandate: str | None = None
     mandate_request_mandate: str | None = None
-    new_customer_bank_account: str | None = None
     new_mandate: str | None = None
     payment: str | None = None
     refund: str | None = None

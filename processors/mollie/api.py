@@ -12,8 +12,7 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-import msgspec
-
+from processors.calls import if_there, segment, unclear
 from processors.errors import OutcomeUnknownError, RefusedError
 from processors.mollie.config import Settings
 from processors.mollie.declines import NO_MANDATE
@@ -30,6 +29,7 @@ from processors.mollie.wire import (
     ErrorBody,
     PageLinks,
 )
+from processors.reading import readable
 from processors.transport import Answer, Transport
 from processors.values import ChargeQuery, PreparedCall, RefundQuery, Secret
 
@@ -37,6 +37,9 @@ MAX_PAGES: Final = 40
 """A list is read no further: 2,000 payments of a customer since one attempt, fifty a page, are not to be expected."""
 CLOCKS: Final = timedelta(minutes=5)
 """How far Mollie's clock may be behind ours: a payment may seem to be older than the attempt that made it."""
+
+NO_SUCH_START: Final = (400, 422)
+"""unverified: how Mollie refuses an id from which a list is to begin, and that is none (ask for refunds from re_x)."""
 
 
 class MollieApi:
@@ -61,9 +64,7 @@ class MollieApi:
         try:
             return await self.send(call, template)
         except RefusedError as error:
-            if error.status == 409:
-                raise OutcomeUnknownError(f"{error}: look it up by its reference") from None
-            raise
+            raise unclear(error) from None
 
     async def get(self, path: str, template: str, **query: str) -> Answer:
         """Raises CallError."""
@@ -83,19 +84,13 @@ class MollieApi:
 
     async def whole_payment(self, payment_id: str) -> ApiPayment | None:
         """A payment with its refunds and chargebacks; None where there is none. Raises CallError."""
-        try:
-            return await self.payment(payment_id, embed="refunds,chargebacks")
-        except RefusedError as error:
-            _unless_gone(error)
-            return None
+        return await if_there(self.payment(payment_id, embed="refunds,chargebacks"))
 
     async def payments(self, query: ChargeQuery) -> list[ApiPayment]:
         """The payments of a query, oldest first: by Mollie's id where it's known, else listed. Raises CallError."""
         if query.processor_id:
-            try:
-                found = await self.payment(query.processor_id)
-            except RefusedError as error:
-                _unless_gone(error)
+            found = await if_there(self.payment(query.processor_id))
+            if found is None:
                 return []
             if reference_of(found.metadata) != query.reference:
                 raise OutcomeUnknownError("Mollie answered with a payment that is not the one asked for")
@@ -131,10 +126,8 @@ class MollieApi:
     async def mandate(self, customer: str, mandate: str) -> ApiMandate | None:
         """None where there is none; raises CallError."""
         path = f"/customers/{segment(customer)}/mandates/{segment(mandate)}"
-        try:
-            answer = await self.get(path, "/customers/{id}/mandates/{id}")
-        except RefusedError as error:
-            _unless_gone(error)
+        answer = await if_there(self.get(path, "/customers/{id}/mandates/{id}"))
+        if answer is None:
             return None
         found = answer.decode(ApiMandate)
         if found.id != mandate or found.mode != self._settings.mode:
@@ -157,10 +150,8 @@ class MollieApi:
                 raise OutcomeUnknownError("Mollie shows several refunds with one reference")
             return found[0] if found else None
         path = f"/payments/{segment(query.charge_id)}/refunds/{segment(query.processor_id)}"
-        try:
-            answer = await self.get(path, "/payments/{id}/refunds/{id}")
-        except RefusedError as error:
-            _unless_gone(error)
+        answer = await if_there(self.get(path, "/payments/{id}/refunds/{id}"))
+        if answer is None:
             return None
         refund = answer.decode(ApiRefund)
         if (refund.id, refund.payment_id) != (query.processor_id, query.charge_id) or not of(refund, query.reference):
@@ -195,19 +186,14 @@ class MollieApi:
     async def payment_of(self, entity: str) -> str:
         """The payment that a refund or chargeback is of, empty where there is none; raises CallError.
 
-        `from` begins a page with that very one (docs: reference/list-refunds). unverified: how Mollie refuses an id
-        there that is none (ask for refunds from re_x).
-        """
-        try:
-            if entity.startswith("re_"):
-                listed: Sequence[ApiRefund | ApiChargeback] = (await self.refunds(entity, 1)).embedded.refunds
-            else:
-                listed = (await self.chargebacks(entity, 1)).embedded.chargebacks
-        except RefusedError as error:
-            if error.status in (400, 422):
-                return ""
-            _unless_gone(error)
-            return ""
+        `from` begins a page with that very one (docs: reference/list-refunds)."""
+        listed: Sequence[ApiRefund | ApiChargeback] = ()
+        if entity.startswith("re_"):
+            refunds = await if_there(self.refunds(entity, 1), NO_SUCH_START)
+            listed = refunds.embedded.refunds if refunds else ()
+        else:
+            chargebacks = await if_there(self.chargebacks(entity, 1), NO_SUCH_START)
+            listed = chargebacks.embedded.chargebacks if chargebacks else ()
         return next((one.payment_id for one in listed if one.id == entity), "")
 
 
@@ -217,9 +203,8 @@ def error_code(body: bytes) -> str:
     Empty for one that another machine on the way wrote. unverified: the words of a refusal for want of a mandate
     (charge one that was deleted); in other words it would be a request of ours that was refused.
     """
-    try:
-        error = msgspec.json.decode(body, type=ErrorBody)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    error = readable(body, ErrorBody)
+    if error is None:
         return ""
     if "no suitable mandates" in error.detail.lower():
         return NO_MANDATE
@@ -237,22 +222,9 @@ def next_of(links: PageLinks) -> str:
     return begins[0]
 
 
-def segment(value: str) -> str:
-    """One path segment; an id that would lead to another path is refused before anything is sent."""
-    if not re.fullmatch(r"[A-Za-z0-9_]{1,64}", value):
-        raise RefusedError("an id has letters that no id of Mollie's has", 400, "id_malformed")
-    return value
-
-
 def of(refund: ApiRefund, reference: str) -> bool:
     return reference_of(refund.metadata) == reference
 
 
 def _begins(after: str) -> dict[str, str]:
     return {"from": after} if after else {}
-
-
-def _unless_gone(error: RefusedError) -> None:
-    """Raises the error again, unless it says that there is no such thing."""
-    if not error.is_gone:
-        raise error

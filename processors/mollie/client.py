@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import httpx
 
+from processors.calls import if_there, segment
 from processors.capabilities import (
     Capabilities,
     Idempotency,
@@ -26,10 +27,9 @@ from processors.capabilities import (
 from processors.declines import DeclineTable
 from processors.errors import ConfigurationError, OutcomeUnknownError, RefusedError
 from processors.mollie import config, mapping, notices, returns, setups
-from processors.mollie.api import MollieApi, error_code, next_of, of, segment
+from processors.mollie.api import MollieApi, error_code, next_of, of
 from processors.mollie.declines import DECLINES, NO_MANDATE
 from processors.mollie.wire import ApiChargeback, ApiCustomer, ApiPayment, ApiProfile, ApiRefund, PageLinks
-from processors.money import Exponents
 from processors.outcome import (
     ChargeOutcome,
     Declined,
@@ -39,7 +39,7 @@ from processors.outcome import (
     RefundFound,
     RefundLookupOutcome,
     RefundOutcome,
-    weight,
+    lookup_of,
 )
 from processors.transport import Transport, charge_outcome, lookup_outcome, refund_lookup_outcome, refund_outcome
 from processors.values import (
@@ -120,7 +120,6 @@ class MollieAdapter:
         events=notices.TOLD,
         polled_events=notices.POLLED,
     )
-    units: ClassVar[Exponents] = mapping.MOLLIE
     credential_fields: ClassVar[tuple[str, ...]] = config.CREDENTIALS
     optional_credential_fields: ClassVar[tuple[str, ...]] = config.OPTIONAL_CREDENTIALS
     option_fields: ClassVar[tuple[str, ...]] = config.OPTIONS
@@ -187,11 +186,7 @@ class MollieAdapter:
         customer, mandate = segment(method.processor_customer.reveal()), segment(method.token.reveal())
         path = f"{mapping.VERSION}/customers/{customer}/mandates/{mandate}"
         call = PreparedCall("DELETE", path, (("idempotency-key", idempotency_key),), b"")
-        try:
-            await self._api.send(call, "/customers/{id}/mandates/{id}")
-        except RefusedError as error:
-            if not error.is_gone:
-                raise
+        await if_there(self._api.send(call, "/customers/{id}/mandates/{id}"))
 
     # Charges
 
@@ -220,10 +215,7 @@ class MollieAdapter:
     async def _lookup(self, query: ChargeQuery) -> LookupOutcome:
         """With several payments under one reference, which Mollie allows, the first that has money or may get some."""
         outcomes = [mapping.outcome(payment) for payment in await self._api.payments(query)]
-        if not outcomes:
-            return NotFound(conclusive=self.capabilities.not_found_is_conclusive)
-        first, *others = sorted(outcomes, key=weight)
-        return Found(first, tuple(others))
+        return lookup_of(outcomes, conclusive=self.capabilities.not_found_is_conclusive)
 
     async def cancel_charge(self, query: ChargeQuery, idempotency_key: str) -> LookupOutcome:
         return await lookup_outcome(self._cancel(query, idempotency_key))

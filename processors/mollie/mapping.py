@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 import msgspec
 
-from processors.errors import InexactMoneyError, OutcomeUnknownError, UnknownCurrencyError
+from processors.errors import OutcomeUnknownError, UnknownCurrencyError
 from processors.mollie.config import Settings
 from processors.mollie.declines import DECLINES
 from processors.mollie.wire import ApiAmount, ApiPayment, Asked, PaymentDetails
-from processors.money import Exponents, Money, from_decimal_string, to_decimal_string
+from processors.money import Exponents, Money, check_positive, from_decimal_string, to_decimal_string
 from processors.outcome import Canceled, ChargeOutcome, Decline, Declined, Pending, Succeeded
 from processors.values import ChargeRequest, PreparedCall
 
@@ -44,8 +43,7 @@ def charge_call(request: ChargeRequest, settings: Settings) -> PreparedCall:
     All that a merchant initiates is `recurring` to Mollie, which tells no rhythm from none. It goes by customer and
     mandate; without the customer Mollie refuses it.
     """
-    if request.amount.amount <= 0:
-        raise InexactMoneyError(f"a charge takes more than nothing, not {request.amount.amount}")
+    check_positive(request.amount)
     customer = request.method.processor_customer
     body = {
         "amount": amount(request.amount),
@@ -74,11 +72,6 @@ def amount(money: Money) -> dict[str, str]:
 
 def money(told: ApiAmount) -> Money:
     """Raises MoneyError."""
-    try:
-        if not Decimal(told.value).is_finite():
-            raise InvalidOperation
-    except InvalidOperation:
-        raise InexactMoneyError("Mollie names an amount that is no number") from None
     return from_decimal_string(told.value, told.currency, MOLLIE)
 
 

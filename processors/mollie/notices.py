@@ -29,7 +29,8 @@ from processors.mollie.returns import (
 )
 from processors.mollie.wire import ApiChargeback, ApiEvent, ApiPayment, ApiRefund
 from processors.outcome import RefundFailed, RefundSucceeded
-from processors.values import DisputeStage, EventKind, MoneyMoved, Notice, ProcessorEvent, RawDelivery, Secret
+from processors.reading import delivered
+from processors.values import EventKind, MoneyMoved, Notice, ProcessorEvent, RawDelivery, Secret
 
 SIGNATURE: Final = "x-mollie-signature"
 SCHEME: Final = "sha256="
@@ -69,12 +70,6 @@ CHARGES: Final = {
 }
 """Any other status is one under way."""
 
-STAGES: Final = {
-    DisputeStage.FUNDS_WITHDRAWN: EventKind.DISPUTE_FUNDS_WITHDRAWN,
-    DisputeStage.LOST: EventKind.DISPUTE_LOST,
-    DisputeStage.WON: EventKind.DISPUTE_WON,
-}
-
 
 def signatures(delivery: RawDelivery) -> list[str]:
     """Each signature that came: the header stands there twice for a day after its secret was changed."""
@@ -94,10 +89,7 @@ def check_signature(given: list[str], secret: Secret | None, body: bytes) -> Non
 
 def event(body: bytes) -> Notice:
     """A signed event; raises DeliveryMalformedError. As it's only a reason to look, nothing dedupes it."""
-    try:
-        told = msgspec.json.decode(body, type=ApiEvent)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise DeliveryMalformedError("the body is not an event") from None
+    told = delivered(body, ApiEvent, "the event")
     return _notice(told.type, told.entity_id)
 
 
@@ -152,7 +144,7 @@ def _chargeback(payment: ApiPayment, chargeback: ApiChargeback, now: datetime) -
         return _reversal(payment, chargeback)
     told = dispute_state(payment, chargeback, now)
     at = told_at(payment, chargeback, now)
-    return [msgspec.structs.replace(_about(payment, STAGES[told.stage]), dispute=told, occurred_at=at)]
+    return [msgspec.structs.replace(_about(payment, told.stage.event), dispute=told, occurred_at=at)]
 
 
 def _reversal(payment: ApiPayment, chargeback: ApiChargeback) -> list[ProcessorEvent]:

@@ -11,11 +11,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from processors.errors import InexactMoneyError, OutcomeUnknownError
+from processors.errors import OutcomeUnknownError
 from processors.mollie.declines import DECLINES, OBJECTION
 from processors.mollie.mapping import REFERENCE, amount, money, post, reference_of
 from processors.mollie.wire import ApiChargeback, ApiPayment, ApiReason, ApiRefund
-from processors.money import Money
+from processors.money import Money, check_positive
 from processors.outcome import Decline, RefundFailed, RefundOutcome, RefundPending, RefundSucceeded
 from processors.values import DisputeStage, DisputeState, MoneyMoved, PreparedCall, RefundRequest, RefundState
 
@@ -29,8 +29,7 @@ reversed by then counts as lost; the money of one that is reversed later is told
 
 def refund_call(request: RefundRequest, payment: str) -> PreparedCall:
     """The bytes of a refund of `payment`, a checked path segment; raises MoneyError."""
-    if request.amount.amount <= 0:
-        raise InexactMoneyError(f"a refund gives back more than nothing, not {request.amount.amount}")
+    check_positive(request.amount)
     body = {
         "amount": amount(request.amount),
         "description": (request.reason or request.reference)[:DESCRIPTION],

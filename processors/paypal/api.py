@@ -10,6 +10,7 @@ import re
 from typing import Final
 from urllib.parse import urlencode
 
+from processors.calls import if_there, segment
 from processors.errors import CallError, OutcomeUnknownError, RefusedError
 from processors.paypal import mapping, returns, vault
 from processors.paypal.mapping import CAPTURES, ORDERS
@@ -55,25 +56,16 @@ class PayPalApi:
         """Raises CallError."""
         return await self.send(PreparedCall("GET", path, (), b""), template)
 
-    async def _found(self, path: str, template: str) -> Answer | None:
-        """What stands under an id; None where there is nothing. Raises CallError."""
-        try:
-            return await self.get(path, template)
-        except RefusedError as error:
-            if not error.is_gone:
-                raise
-        return None
-
     # Orders and captures
 
     async def order(self, order_id: str) -> ApiOrder | None:
         """Raises CallError."""
-        answer = await self._found(f"{ORDERS}/{segment(order_id)}", f"{ORDERS}/{{id}}")
+        answer = await if_there(self.get(f"{ORDERS}/{segment(order_id)}", f"{ORDERS}/{{id}}"))
         return None if answer is None else answer.decode(ApiOrder)
 
     async def capture(self, capture_id: str) -> ApiCapture | None:
         """Raises CallError."""
-        answer = await self._found(f"{CAPTURES}/{segment(capture_id)}", f"{CAPTURES}/{{id}}")
+        answer = await if_there(self.get(f"{CAPTURES}/{segment(capture_id)}", f"{CAPTURES}/{{id}}"))
         return None if answer is None else answer.decode(ApiCapture)
 
     async def whole(self, order: ApiOrder) -> ApiOrder:
@@ -114,7 +106,7 @@ class PayPalApi:
 
     async def refund(self, refund_id: str) -> ApiRefund | None:
         """Raises CallError."""
-        answer = await self._found(f"{REFUNDS}/{segment(refund_id)}", f"{REFUNDS}/{{id}}")
+        answer = await if_there(self.get(f"{REFUNDS}/{segment(refund_id)}", f"{REFUNDS}/{{id}}"))
         return None if answer is None else answer.decode(ApiRefund)
 
     async def refunds_of(self, capture_id: str) -> list[ApiRefund]:
@@ -147,7 +139,7 @@ class PayPalApi:
 
     async def setup_token(self, setup_token: str) -> ApiSetupToken | None:
         """Raises CallError."""
-        answer = await self._found(f"{SETUP_TOKENS}/{segment(setup_token)}", f"{SETUP_TOKENS}/{{id}}")
+        answer = await if_there(self.get(f"{SETUP_TOKENS}/{segment(setup_token)}", f"{SETUP_TOKENS}/{{id}}"))
         return None if answer is None else answer.decode(ApiSetupToken)
 
     async def make_payment_token(self, setup_token: str, key: str) -> ApiPaymentToken:
@@ -161,7 +153,7 @@ class PayPalApi:
         PayPal makes a customer for each set-up that names none, as ours do.
         """
         query = urlencode({"customer_id": customer, "page_size": 5})
-        answer = await self._found(f"{PAYMENT_TOKENS}?{query}", f"{PAYMENT_TOKENS}?customer_id={{}}")
+        answer = await if_there(self.get(f"{PAYMENT_TOKENS}?{query}", f"{PAYMENT_TOKENS}?customer_id={{}}"))
         tokens = () if answer is None else answer.decode(ApiPaymentTokens).payment_tokens
         return tokens[0] if len(tokens) == 1 else None
 
@@ -188,10 +180,3 @@ def _of(refund: ApiRefund, capture_id: str) -> bool:
 def _order_in(href: str) -> str:
     found = re.fullmatch(r"https?://[^/?#]+/v2/checkout/orders/([A-Za-z0-9-]{1,64})", href)
     return found[1] if found else ""
-
-
-def segment(value: str) -> str:
-    """One path segment; an id that would lead to another path is refused before anything is sent."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,200}", value):
-        raise RefusedError("an id has letters that no id of PayPal's has", 400, "id_malformed")
-    return value

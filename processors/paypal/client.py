@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import httpx
 from msgspec.structs import replace
 
+from processors.calls import if_there, segment
 from processors.capabilities import Capabilities
+from processors.configuration import base_url, check_credentials
 from processors.declines import DeclineTable
 from processors.errors import ConfigurationError, DeliveryMalformedError, OutcomeUnknownError, RefusedError
-from processors.money import Exponents
 from processors.outcome import (
     ChargeOutcome,
     Found,
@@ -25,8 +26,8 @@ from processors.outcome import (
     RefundOutcome,
     Succeeded,
 )
-from processors.paypal import disputes, history, mapping, money, notices, profile, returns, vault
-from processors.paypal.api import PayPalApi, segment
+from processors.paypal import declared, disputes, mapping, money, notices, polling, returns, vault
+from processors.paypal.api import PayPalApi
 from processors.paypal.certificates import Certificates
 from processors.paypal.declines import DECLINES
 from processors.paypal.mapping import AGREEMENT, CAPTURES, ORDERS
@@ -36,7 +37,6 @@ from processors.paypal.wire import ApiEvents, ApiOrder, ApiRefund, ApiSetupToken
 from processors.transport import (
     Transport,
     charge_outcome,
-    check_base_url,
     lookup_outcome,
     refund_lookup_outcome,
     refund_outcome,
@@ -76,11 +76,10 @@ class PayPalAdapter:
     `client_id` and `webhook_id` of the app; `base_url` for another host than PayPal's own."""
 
     name: ClassVar[str] = "paypal"
-    capabilities: ClassVar[Capabilities] = profile.CAPABILITIES
-    units: ClassVar[Exponents] = money.PAYPAL
+    capabilities: ClassVar[Capabilities] = declared.CAPABILITIES
     credential_fields: ClassVar[tuple[str, ...]] = ("client_secret",)
     optional_credential_fields: ClassVar[tuple[str, ...]] = ()
-    option_fields: ClassVar[tuple[str, ...]] = tuple(profile.OPTION_PATTERNS)
+    option_fields: ClassVar[tuple[str, ...]] = tuple(declared.OPTION_PATTERNS)
     optional_option_fields: ClassVar[tuple[str, ...]] = ("base_url",)
     declines: ClassVar[DeclineTable] = DECLINES
 
@@ -101,19 +100,17 @@ class PayPalAdapter:
         clock: Clock,
     ) -> Self:
         """Raises ConfigurationError naming the field that is missing or empty."""
-        for field in cls.credential_fields:
-            if field not in credentials or not re.fullmatch(r"[!-~]+", credentials[field].reveal()):
-                raise ConfigurationError(f"{field} is missing, empty, or not printable ASCII")
-        for field, pattern in profile.OPTION_PATTERNS.items():
+        check_credentials(credentials, cls.credential_fields)
+        for field, pattern in declared.OPTION_PATTERNS.items():
             if not re.fullmatch(pattern, options.get(field, "")):
                 raise ConfigurationError(f"{field} is missing, or not {pattern}")
-        base_url = check_base_url(options.get("base_url") or profile.HOSTS[options["environment"]])
-        transport = Transport(http, base_url, profile.CALL_TIMEOUT.total_seconds(), read_code=mapping.error_code)
+        address = base_url(options, declared.HOSTS)
+        transport = Transport(http, address, declared.CALL_TIMEOUT.total_seconds(), read_code=mapping.error_code)
         tokens = Tokens(transport, options["client_id"], credentials["client_secret"])
         api = PayPalApi(transport, tokens, options["account"])
-        origins = profile.CERTIFICATE_HOSTS[options["environment"]]
+        origins = declared.CERTIFICATE_HOSTS[options["environment"]]
         if options.get("base_url"):
-            url = httpx.URL(base_url)
+            url = httpx.URL(address)
             origins = frozenset({f"{url.scheme}://{url.netloc.decode()}"})
         return cls(api, Certificates(http, origins), options, clock)
 
@@ -122,13 +119,11 @@ class PayPalAdapter:
 
         No call that every app may make names the merchant, so whose credentials these are shows at the first charge.
         """
-        path = f"{history.WEBHOOKS}/{segment(self._webhook_id)}"
-        try:
-            webhook = (await self._api.get(path, f"{history.WEBHOOKS}/{{id}}")).decode(ApiWebhook)
-        except RefusedError as error:
-            if error.status != 404:
-                raise
-            raise ConfigurationError("webhook_id: the app of this client_id has no such webhook") from None
+        path = f"{polling.WEBHOOKS}/{segment(self._webhook_id)}"
+        answer = await if_there(self._api.get(path, f"{polling.WEBHOOKS}/{{id}}"))
+        if answer is None:
+            raise ConfigurationError("webhook_id: the app of this client_id has no such webhook")
+        webhook = answer.decode(ApiWebhook)
         if webhook.id != self._webhook_id:
             raise ConfigurationError(f"webhook_id: PayPal calls it {webhook.id}")
         return self._account
@@ -166,23 +161,15 @@ class PayPalAdapter:
     async def method_state(self, method: PaymentMethodReference) -> MethodState:
         if method.token.reveal().startswith(AGREEMENT):
             return MethodState.UNKNOWN  # a legacy agreement is in no vault; a charge shows whether it lives
-        try:
-            await self._api.get(_token_path(method), f"{PAYMENT_TOKENS}/{{token}}")
-        except RefusedError as error:
-            if error.is_gone:
-                return MethodState.REVOKED
-            raise
-        return MethodState.ACTIVE
+        found = await if_there(self._api.get(_token_path(method), f"{PAYMENT_TOKENS}/{{token}}"))
+        return MethodState.REVOKED if found is None else MethodState.ACTIVE
 
     async def revoke_method(self, method: PaymentMethodReference, idempotency_key: str) -> None:
         """Raises CallError; RefusedError for a legacy agreement, which is ended in PayPal's own pages."""
         if method.token.reveal().startswith(AGREEMENT):
             raise RefusedError("a legacy billing agreement is in no vault", 400, "billing_agreement")
-        try:
-            await self._api.send(PreparedCall("DELETE", _token_path(method), (), b""), f"{PAYMENT_TOKENS}/{{token}}")
-        except RefusedError as error:
-            if not error.is_gone:
-                raise
+        call = PreparedCall("DELETE", _token_path(method), (), b"")
+        await if_there(self._api.send(call, f"{PAYMENT_TOKENS}/{{token}}"))
 
     # Charges
 
@@ -294,10 +281,10 @@ class PayPalAdapter:
 
     async def poll(self, since: datetime, cursor: str = "") -> Polled:
         """The events that PayPal sent, or tried to: a second way to each of them, for thirty days."""
-        path = history.page(since, self._clock(), cursor)
-        page = (await self._api.get(path, f"{history.EVENTS}?{{}}")).decode(ApiEvents)
+        path = polling.page(since, self._clock(), cursor)
+        page = (await self._api.get(path, f"{polling.EVENTS}?{{}}")).decode(ApiEvents)
         events = [event for raw in page.events for event in await self._polled(bytes(raw))]
-        return Polled(tuple(events), history.next_page(page.links))
+        return Polled(tuple(events), polling.next_page(page.links))
 
     async def _polled(self, body: bytes) -> tuple[ProcessorEvent, ...]:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -11,13 +10,11 @@ from processors.errors import InexactMoneyError
 from processors.money import Money
 from processors.paypal.money import our_money
 from processors.paypal.wire import ApiDispute, ApiDisputed, ApiMoney, ApiMovement
-from processors.values import DisputeStage, DisputeState, EventKind, MoneyMoved
+from processors.values import DisputeStage, DisputeState, MoneyMoved
 
 LOST: Final = frozenset({"RESOLVED_BUYER_FAVOUR", "ACCEPTED"})
 WON: Final = frozenset({"RESOLVED_SELLER_FAVOUR", "RESOLVED_WITH_PAYOUT", "CANCELED_BY_BUYER", "DENIED"})
 """With a payout PayPal itself pays the payer: the merchant keeps what it has. NONE is neither."""
-
-KINDS: Final[Mapping[DisputeStage, EventKind]] = {stage: EventKind(f"dispute.{stage}") for stage in DisputeStage}
 
 FEES: Final = frozenset({"DISPUTE_FEE", "CHARGEBACK_FEE", "DISPUTE_SETTLEMENT_FEE"})
 """Reasons of a movement that is the merchant's cost, and none of the payer's money."""

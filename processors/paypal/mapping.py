@@ -27,6 +27,7 @@ from processors.outcome import (
 from processors.paypal.declines import DECLINES, UNCLEAR
 from processors.paypal.money import PAYPAL, api_money, our_money
 from processors.paypal.wire import ApiCapture, ApiLink, ApiOrder, AskedOrder, ErrorBody
+from processors.reading import readable
 from processors.values import ChargeRequest, PreparedCall, Secret, Usage
 
 ORDERS: Final = "/v2/checkout/orders"
@@ -133,10 +134,7 @@ def asked(body: bytes) -> tuple[str, Money]:
 
 def error_code(body: bytes) -> str:
     """The finest code of an error answer; empty for one that another machine on the way wrote."""
-    try:
-        told = msgspec.json.decode(body, type=ErrorBody)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return ""
+    told = readable(body, ErrorBody) or ErrorBody()
     issue = told.details[0].issue if told.details else ""
     return issue or told.name or told.error
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from processors.errors import InexactMoneyError, UnknownCurrencyError
-from processors.money import Exponents, Money, from_decimal_string, to_decimal_string
+from processors.errors import UnknownCurrencyError
+from processors.money import Exponents, Money, check_positive, from_decimal_string, to_decimal_string
 from processors.paypal.wire import ApiMoney
 
 PAYPAL: Final = Exponents("PayPal", differs={"huf": 0, "twd": 0})
@@ -24,8 +24,7 @@ def api_money(money: Money) -> dict[str, str]:
     """An amount as PayPal wants it; raises MoneyError for one of nothing, and for what it can't say exactly."""
     if money.currency not in CURRENCIES:
         raise UnknownCurrencyError(f"PayPal takes no {money.currency.upper()}")
-    if money.amount <= 0:
-        raise InexactMoneyError(f"PayPal moves more than nothing, not {money.amount}")
+    check_positive(money)
     return {"currency_code": money.currency.upper(), "value": to_decimal_string(money, PAYPAL)}
 
 

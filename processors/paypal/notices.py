@@ -15,6 +15,7 @@ from processors.outcome import Declined, Pending, RefundFailed, RefundPending, R
 from processors.paypal import disputes, mapping, returns
 from processors.paypal.money import our_money
 from processors.paypal.wire import ApiCapture, ApiDispute, ApiEvent, ApiRefund, ApiVaulted
+from processors.reading import delivered
 from processors.values import EventKind, MoneyMoved, Notice, ProcessorEvent, Secret
 
 T = TypeVar("T")
@@ -93,7 +94,7 @@ def dispute_event(dispute: ApiDispute, at: datetime, detail: str) -> ProcessorEv
     """Raises MoneyError."""
     of, state = disputes.disputed(dispute), disputes.dispute_state(dispute)
     return ProcessorEvent(
-        disputes.KINDS[state.stage],
+        state.stage.event,
         disputes.said_at(dispute, at),
         reference=of.invoice_number,
         processor_id=of.seller_transaction_id,
@@ -168,11 +169,7 @@ def _reversed(told: ApiEvent, reversal: ApiRefund) -> ProcessorEvent:
 
 
 def _read(body: bytes | msgspec.Raw, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        pass  # msgspec's text may quote the body
-    raise DeliveryMalformedError(f"an event can't be read as {kind.__name__}")
+    return delivered(body, kind, f"the {kind.__name__.removeprefix('Api').lower()} of an event")
 
 
 def _at(moment: datetime) -> datetime:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Final, TypeVar
 from urllib.parse import urlencode
 
+from processors.calls import segment
 from processors.capabilities import Capabilities, Lookup
 from processors.errors import CallError, OutcomeUnknownError, RefusedError
 from processors.practice import mapping
@@ -166,15 +166,3 @@ class PracticeApi:
         if after:
             filters["after"] = after
         return await self.get(path, "", **filters)
-
-
-def unclear(error: RefusedError) -> RefusedError | OutcomeUnknownError:
-    """A 409 to a call that moves money: something exists under our reference or key. Only a look-up can say what."""
-    return OutcomeUnknownError(f"{error}: look it up by its reference") if error.status == 409 else error
-
-
-def segment(value: str) -> str:
-    """One path segment; an id that would lead to another path is refused before anything is sent."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,200}", value):
-        raise RefusedError("an id has letters that no id of this processor has", 400, "id_malformed")
-    return value

@@ -5,14 +5,13 @@ This one is for an account in the default manner; those for other manners stand 
 
 from __future__ import annotations
 
-import re
-import time
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import httpx
 
+from processors.calls import segment, unclear
 from processors.capabilities import (
     Amounts,
     Capabilities,
@@ -24,6 +23,7 @@ from processors.capabilities import (
     Replay,
     Webhook,
 )
+from processors.configuration import check_credentials, check_options
 from processors.declines import DeclineTable
 from processors.errors import ConfigurationError, OutcomeUnknownError, RefusedError
 from processors.money import Exponents, from_minor
@@ -35,10 +35,10 @@ from processors.outcome import (
     RefundFound,
     RefundLookupOutcome,
     RefundOutcome,
-    weight,
+    lookup_of,
 )
 from processors.practice import mapping, notices, returns, settlement
-from processors.practice.api import PracticeApi, segment, unclear
+from processors.practice.api import PracticeApi
 from processors.practice.wire import (
     ApiAccount,
     ApiCharge,
@@ -122,8 +122,11 @@ class PracticeAdapter:
     optional_option_fields: ClassVar[tuple[str, ...]] = ()
     declines: ClassVar[DeclineTable] = mapping.DECLINES
 
-    def __init__(self, api_key: Secret, webhook_secret: Secret, account: str, transport: Transport) -> None:
+    def __init__(
+        self, api_key: Secret, webhook_secret: Secret, account: str, transport: Transport, clock: Clock
+    ) -> None:
         self._webhook_secret = webhook_secret
+        self._clock = clock
         self._account = account
         self._api = PracticeApi(transport, api_key, account, self.capabilities)
         self._place = self.capabilities.idempotency.place
@@ -137,16 +140,11 @@ class PracticeAdapter:
         clock: Clock,
     ) -> Self:
         """Raises ConfigurationError naming the field that is missing or empty."""
-        for field in cls.credential_fields:
-            # A value that no header can carry would fail with its own text in the error.
-            if field not in credentials or not re.fullmatch(r"[!-~]+", credentials[field].reveal()):
-                raise ConfigurationError(f"{field} is missing, empty, or not printable ASCII")
-        for field in cls.option_fields:
-            if not options.get(field, "").strip():
-                raise ConfigurationError(f"{field} is missing or empty")
+        check_credentials(credentials, cls.credential_fields)
+        check_options(options, cls.option_fields)
         transport = Transport(http, options["base_url"], CALL_TIMEOUT.total_seconds(), read_code=mapping.error_code)
         secret = credentials.get("webhook_secret", Secret(""))
-        return cls(credentials["api_key"], secret, options["account"], transport)
+        return cls(credentials["api_key"], secret, options["account"], transport, clock)
 
     async def check(self) -> str:
         """The account's id; raises CallError, and ConfigurationError where it's not the one configured."""
@@ -215,10 +213,7 @@ class PracticeAdapter:
         """With several charges under one reference, the first that has money, else the first still under way."""
         charges = await self._api.charges(query)
         outcomes = [mapping.outcome(charge, self.units) for charge in charges]
-        if not outcomes:
-            return NotFound(conclusive=self.capabilities.not_found_is_conclusive)
-        first, *others = sorted(outcomes, key=weight)
-        return Found(first, tuple(others))
+        return lookup_of(outcomes, conclusive=self.capabilities.not_found_is_conclusive)
 
     async def cancel_charge(self, query: ChargeQuery, idempotency_key: str) -> LookupOutcome:
         return await lookup_outcome(self._cancel(query, idempotency_key))
@@ -274,13 +269,11 @@ class PracticeAdapter:
 
     # What the processor tells by itself
 
-    async def verify(self, delivery: RawDelivery, *, at: float | None = None) -> tuple[Notice, ...]:
-        """Raises WebhookError. `at` is machine time in Unix seconds: the system's, unless a test gives it."""
+    async def verify(self, delivery: RawDelivery) -> tuple[Notice, ...]:
         if self.capabilities.webhook is Webhook.UNSIGNED_PING:
             return notices.pings(delivery.body)
         header = delivery.header("practice-signature")
-        now = time.time() if at is None else at
-        notices.check_signature(header, self._webhook_secret.reveal(), delivery.body, now)
+        notices.check_signature(header, self._webhook_secret.reveal(), delivery.body, self._clock().timestamp())
         return notices.notices(delivery.body)
 
     def acknowledge(self, delivery: RawDelivery, became: Acknowledgement) -> Reply:

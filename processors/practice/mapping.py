@@ -12,8 +12,8 @@ import msgspec
 from processors.breakdown import said_to
 from processors.capabilities import KeyPlace
 from processors.declines import DeclineTable
-from processors.errors import InexactMoneyError, OutcomeUnknownError
-from processors.money import STRIPE, Exponents, Money, from_minor, to_minor
+from processors.errors import OutcomeUnknownError
+from processors.money import STRIPE, Exponents, Money, check_positive, from_minor, to_minor
 from processors.outcome import (
     Canceled,
     ChargeOutcome,
@@ -25,6 +25,7 @@ from processors.outcome import (
     Succeeded,
 )
 from processors.practice.wire import ApiCard, ApiCharge, ApiMethod, ApiRefusal, ApiSetup, AskedCharge, ErrorBody
+from processors.reading import readable
 from processors.values import (
     Card,
     ChargeRequest,
@@ -83,8 +84,7 @@ def setup_call(request: SetupRequest, place: KeyPlace) -> PreparedCall:
 
 def charge_call(request: ChargeRequest, place: KeyPlace, units: Exponents) -> PreparedCall:
     """The bytes of a charge; the order of `metadata` doesn't matter. Raises MoneyError."""
-    if request.amount.amount <= 0:
-        raise InexactMoneyError(f"a charge takes more than nothing, not {request.amount.amount}")
+    check_positive(request.amount)
     body = {
         "amount": to_minor(request.amount, units),
         "currency": request.amount.currency.upper(),
@@ -119,10 +119,7 @@ CONFLICT: Final = "idempotency_conflict:"
 
 def error_code(body: bytes) -> str:
     """The code in an error answer; empty for one that another machine on the way wrote."""
-    try:
-        error = msgspec.json.decode(body, type=ErrorBody).error
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return ""
+    error = (readable(body, ErrorBody) or ErrorBody()).error
     return f"{CONFLICT}{error.conflicting_id}" if error.conflicting_id else error.code
 
 

@@ -25,6 +25,7 @@ from processors.practice.wire import (
     ApiReplaced,
     Envelope,
 )
+from processors.reading import UNREADABLE, delivered
 from processors.values import EventKind, Notice, ProcessorEvent, Replacement, Secret
 
 ACCOUNT_KINDS: Final[Mapping[str, EventKind]] = {
@@ -105,12 +106,9 @@ def check_signature(header: str, secret: str, body: bytes, at: float) -> None:
 
 def notices(body: bytes) -> tuple[Notice, ...]:
     """The events of a signed delivery; raises DeliveryMalformedError."""
-    try:
-        events = msgspec.json.decode(body, type=Envelope).events
-        read = [(msgspec.json.decode(one, type=ApiEvent), one) for one in events]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise DeliveryMalformedError("the body is not a batch of events") from None
-    return tuple(Notice(event.id, event.type, bytes(raw)) for event, raw in read)
+    raw = delivered(body, Envelope, "the batch").events
+    events = [(delivered(one, ApiEvent, "an event of the batch"), one) for one in raw]
+    return tuple(Notice(event.id, event.type, bytes(one)) for event, one in events)
 
 
 def pings(body: bytes) -> tuple[Notice, ...]:
@@ -141,7 +139,7 @@ def event(notice: Notice, units: Exponents) -> ProcessorEvent:
             return _told(told, ProcessorEvent(kind, moment(told.created)))
         if told.type == "method.replaced":
             return _told(told, _replaced(told, msgspec.json.decode(told.data, type=ApiReplaced)))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         raise DeliveryMalformedError(f"the {notice.kind} event {notice.key} can't be read") from None
     return _told(told, ProcessorEvent(EventKind.IGNORED, moment(told.created)))
 

@@ -8,8 +8,7 @@ from typing import Final
 import msgspec
 
 from processors.capabilities import KeyPlace
-from processors.errors import InexactMoneyError
-from processors.money import Exponents, Money, from_minor, to_minor
+from processors.money import Exponents, Money, check_positive, from_minor, to_minor
 from processors.outcome import (
     RefundFailed,
     RefundOutcome,
@@ -38,8 +37,7 @@ def refund_call(request: RefundRequest, charge: str, place: KeyPlace, units: Exp
 
     The amount always stands there, so that the bytes never mean "whatever is left".
     """
-    if request.amount.amount <= 0:
-        raise InexactMoneyError(f"a refund gives back more than nothing, not {request.amount.amount}")
+    check_positive(request.amount)
     body = {
         "amount": to_minor(request.amount, units),
         "reference": request.reference,

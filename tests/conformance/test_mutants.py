@@ -137,28 +137,28 @@ class LeavesOutTheOthers(PracticeAdapter):
 
 
 class SignsWhatItRead(PracticeAdapter):
-    async def verify(self, delivery: RawDelivery, *, at: float | None = None) -> tuple[Notice, ...]:
+    async def verify(self, delivery: RawDelivery) -> tuple[Notice, ...]:
         try:
             body = msgspec.json.encode(msgspec.json.decode(delivery.body))
         except (msgspec.DecodeError, RecursionError):
             body = delivery.body
-        return await super().verify(replace(delivery, body=body), at=at)
+        return await super().verify(replace(delivery, body=body))
 
 
 class FirstHeaderCounts(PracticeAdapter):
-    async def verify(self, delivery: RawDelivery, *, at: float | None = None) -> tuple[Notice, ...]:
+    async def verify(self, delivery: RawDelivery) -> tuple[Notice, ...]:
         headers = dict(reversed(delivery.headers))
-        return await super().verify(replace(delivery, headers=tuple(headers.items())), at=at)
+        return await super().verify(replace(delivery, headers=tuple(headers.items())))
 
 
 class KeyedByKind(PracticeAdapter):
-    async def verify(self, delivery: RawDelivery, *, at: float | None = None) -> tuple[Notice, ...]:
-        return tuple(replace(one, key=one.kind) for one in await super().verify(delivery, at=at))
+    async def verify(self, delivery: RawDelivery) -> tuple[Notice, ...]:
+        return tuple(replace(one, key=one.kind) for one in await super().verify(delivery))
 
 
 class FirstOfABatch(PracticeAdapter):
-    async def verify(self, delivery: RawDelivery, *, at: float | None = None) -> tuple[Notice, ...]:
-        return (await super().verify(delivery, at=at))[:1]
+    async def verify(self, delivery: RawDelivery) -> tuple[Notice, ...]:
+        return (await super().verify(delivery))[:1]
 
 
 class Remembers(PracticeAdapter):
@@ -231,8 +231,8 @@ class EmptySecret(PracticeAdapter):
 
 
 class GoesAnywhere(PracticeAdapter):
-    def __init__(self, api_key: Secret, webhook_secret: Secret, account: str, transport: Any) -> None:
-        super().__init__(api_key, webhook_secret, account, transport)
+    def __init__(self, api_key: Secret, webhook_secret: Secret, account: str, transport: Any, clock: Any) -> None:
+        super().__init__(api_key, webhook_secret, account, transport, clock)
         self._api = Careless(transport, api_key, account, self.capabilities)
 
 
@@ -242,23 +242,23 @@ class Careless(PracticeApi):
 
 
 class TakesAnySignature(PracticeAdapter):
-    async def verify(self, delivery: RawDelivery, *, at: float | None = None) -> tuple[Notice, ...]:
+    async def verify(self, delivery: RawDelivery) -> tuple[Notice, ...]:
         return notices.notices(delivery.body)
 
 
 class QuotesItsSecret(PracticeAdapter):
-    async def verify(self, delivery: RawDelivery, *, at: float | None = None) -> tuple[Notice, ...]:
+    async def verify(self, delivery: RawDelivery) -> tuple[Notice, ...]:
         try:
-            return await super().verify(delivery, at=at)
+            return await super().verify(delivery)
         except SignatureInvalidError:
             raise SignatureInvalidError(f"not signed with {self._webhook_secret.reveal()}") from None
 
 
 class StumblesOverNonsense(PracticeAdapter):
-    async def verify(self, delivery: RawDelivery, *, at: float | None = None) -> tuple[Notice, ...]:
+    async def verify(self, delivery: RawDelivery) -> tuple[Notice, ...]:
         if not delivery.body:
             raise ValueError("no body")
-        return await super().verify(delivery, at=at)
+        return await super().verify(delivery)
 
 
 class OpensAnotherSetup(PracticeAdapter):

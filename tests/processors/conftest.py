@@ -13,6 +13,7 @@ import pytest
 
 from gateway.sandbox.practice import PracticeProcessor, create_app
 from gateway.sandbox.practice.account import Account
+from processors.interface import Clock
 from processors.money import Money
 from processors.practice.client import PracticeAdapter
 from processors.values import ChargeRequest, PaymentMethodReference, RawDelivery, Secret
@@ -78,9 +79,16 @@ class Practice:
         return self.processor.calls.to("POST", "/v1/charges")
 
 
-def make_adapter(http: httpx.AsyncClient, base_url: str, account: str, api_key: str = API_KEY) -> PracticeAdapter:
+def machine_now() -> datetime:
+    """The processor signs by the machine's time."""
+    return datetime.now(UTC)
+
+
+def make_adapter(
+    http: httpx.AsyncClient, base_url: str, account: str, api_key: str = API_KEY, clock: Clock = machine_now
+) -> PracticeAdapter:
     credentials = {"api_key": Secret(api_key), "webhook_secret": Secret(WEBHOOK_SECRET)}
-    return PracticeAdapter.from_config(credentials, {"base_url": base_url, "account": account}, http, lambda: START)
+    return PracticeAdapter.from_config(credentials, {"base_url": base_url, "account": account}, http, clock)
 
 
 @pytest.fixture(scope="session")

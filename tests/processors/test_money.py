@@ -17,6 +17,7 @@ from processors.money import (
     STRIPE,
     Exponents,
     Money,
+    check_positive,
     from_decimal_string,
     from_minor,
     to_decimal,
@@ -139,6 +140,13 @@ def test_only_integers_are_money(amount: Any) -> None:
 def test_an_amount_beyond_reason(amount: int) -> None:
     with pytest.raises(InexactMoneyError):
         Money(amount, "eur")
+
+
+@pytest.mark.parametrize("amount", [0, -1])
+def test_nothing_or_less_is_not_moved(amount: int) -> None:
+    check_positive(Money(1, "eur"))
+    with pytest.raises(InexactMoneyError):
+        check_positive(Money(amount, "eur"))
 
 
 def test_adding_up() -> None:

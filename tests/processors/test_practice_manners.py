@@ -28,7 +28,7 @@ from processors.outcome import (
 from processors.practice.client import PracticeAdapter
 from processors.practice.manners import ADAPTERS
 from processors.values import ChargeQuery, EventKind, MethodState, PaymentMethodReference, Secret
-from tests.processors.conftest import API_KEY, START, WEBHOOK_SECRET, Practice
+from tests.processors.conftest import API_KEY, START, WEBHOOK_SECRET, Practice, machine_now
 from tests.support.serving import Door
 
 DAY = 86400
@@ -47,7 +47,7 @@ async def like(request: Any, processor_door: Door, http: httpx.AsyncClient) -> A
     taken = processor.set_manner(API_KEY, like=manner_of(request.param), charge_after_days=0)
     credentials = {"api_key": Secret(API_KEY), "webhook_secret": Secret(WEBHOOK_SECRET)}
     options = {"base_url": processor_door.url, "account": taken.id}
-    adapter = request.param.from_config(credentials, options, http, lambda: START)
+    adapter = request.param.from_config(credentials, options, http, machine_now)
     await processor.delivery.start()
     yield Practice(processor, adapter, processor_door.url, http)
     await processor.delivery.stop()

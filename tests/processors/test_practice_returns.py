@@ -41,7 +41,7 @@ from processors.values import (
     Secret,
     SettlementKind,
 )
-from tests.processors.conftest import API_KEY, START, WEBHOOK_SECRET, Practice, Receiver, make_adapter
+from tests.processors.conftest import API_KEY, START, WEBHOOK_SECRET, Practice, Receiver, machine_now, make_adapter
 from tests.processors.test_practice_charges import Liar
 
 DAY = 86400
@@ -364,7 +364,7 @@ async def test_a_poll_goes_on_where_its_page_ended(practice: Practice) -> None:
 def mollie(practice: Practice) -> PracticeAdapter:
     practice.processor.set_manner(API_KEY, like="mollie")
     options = {"base_url": practice.base_url, "account": practice.account.id}
-    return LikeMollie.from_config({"api_key": Secret(API_KEY)}, options, practice.http, lambda: START)
+    return LikeMollie.from_config({"api_key": Secret(API_KEY)}, options, practice.http, machine_now)
 
 
 async def test_a_ping_says_nothing_and_all_is_fetched(practice: Practice, receiver: Receiver) -> None:

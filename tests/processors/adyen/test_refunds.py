@@ -63,7 +63,7 @@ def test_the_same_refund_is_the_same_bytes(adapter: AdyenAdapter) -> None:
     assert adapter.prepare_refund(refund_request()) == adapter.prepare_refund(refund_request())
 
 
-@pytest.mark.parametrize("charge", ["", "../payments", "QFQ/refunds", "QFQ TPC", "x" * 65])
+@pytest.mark.parametrize("charge", ["", "../payments", "QFQ/refunds", "QFQ TPC", "x" * 201])
 def test_an_id_that_no_payment_has_is_refused_before_anything_is_sent(adapter: AdyenAdapter, charge: str) -> None:
     with pytest.raises(RefusedError):
         adapter.prepare_refund(refund_request(charge_id=charge))

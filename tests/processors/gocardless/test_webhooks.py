@@ -11,8 +11,8 @@ import respx
 from processors.errors import CallError
 from processors.gocardless.client import GoCardlessAdapter
 from processors.gocardless.declared import DISPUTES
+from processors.gocardless.events import CREDITOR_KINDS, MANDATE_ACTIONS, MANDATE_KINDS
 from processors.gocardless.history import KINDS, kind_of
-from processors.gocardless.parsing import CREDITOR_KINDS, MANDATE_ACTIONS, MANDATE_KINDS
 from processors.gocardless.returns import KINDS as REFUND_KINDS
 from processors.gocardless.wire import ApiEvent
 from processors.money import Money

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar, Final, Self, TypeVar
@@ -12,6 +11,7 @@ import httpx
 import msgspec
 
 from acme_tollbridge import mapping, notices, wire
+from processors.calls import if_there, segment, unclear
 from processors.capabilities import (
     Amounts,
     Capabilities,
@@ -22,18 +22,18 @@ from processors.capabilities import (
     Refunds,
     Replay,
 )
+from processors.configuration import base_url, check_credentials, check_options
 from processors.declines import DeclineTable
 from processors.errors import ConfigurationError, OutcomeUnknownError, RefusedError
 from processors.outcome import (
     ChargeOutcome,
-    Found,
     LookupFailed,
     LookupOutcome,
     NotFound,
     RefundFound,
     RefundLookupOutcome,
     RefundOutcome,
-    Succeeded,
+    lookup_of,
 )
 from processors.transport import Transport, charge_outcome, lookup_outcome, refund_lookup_outcome, refund_outcome
 from processors.values import (
@@ -106,17 +106,12 @@ class AcmeAdapter:
         cls, credentials: Mapping[str, Secret], options: Mapping[str, str], http: httpx.AsyncClient, clock: Clock
     ) -> Self:
         """Raises ConfigurationError naming the field that is missing or empty."""
-        optional = [field for field in cls.optional_credential_fields if field in credentials]
-        for field in (*cls.credential_fields, *optional):
-            if field not in credentials or not re.fullmatch(r"[!-~]+", credentials[field].reveal()):
-                raise ConfigurationError(f"{field} is missing, empty, or not printable ASCII")
-        if not options.get("account", "").strip():
-            raise ConfigurationError("account is missing or empty")
-        if options.get("environment") not in HOSTS:
-            raise ConfigurationError(f"environment is one of {', '.join(HOSTS)}")
-        base_url = options.get("base_url", HOSTS[options["environment"]])
-        transport = Transport(http, base_url, TIMEOUT.total_seconds(), read_code=mapping.error_code)
-        secrets = tuple(credentials[field] for field in ("webhook_secret", *optional))
+        check_credentials(credentials, cls.credential_fields, cls.optional_credential_fields)
+        check_options(options, cls.option_fields)
+        address = base_url(options, HOSTS)
+        transport = Transport(http, address, TIMEOUT.total_seconds(), read_code=mapping.error_code)
+        signing = ("webhook_secret", "previous_webhook_secret")
+        secrets = tuple(credentials[field] for field in signing if field in credentials)
         return cls(transport, credentials["api_key"], secrets, options["account"])
 
     async def _send(self, call: PreparedCall, template: str, kind: type[T]) -> T:
@@ -146,22 +141,14 @@ class AcmeAdapter:
         return mapping.setup_result(await self._get(path, "/setups/{id}", wire.Setup))
 
     async def method_state(self, method: PaymentMethodReference) -> MethodState:
-        try:
-            card = await self._get(f"/cards/{segment(method.token.reveal())}", "/cards/{token}", wire.Card)
-        except RefusedError as error:
-            if error.is_gone:
-                return MethodState.REVOKED
-            raise
-        return mapping.STATES.get(card.state, MethodState.UNKNOWN)
+        path = f"/cards/{segment(method.token.reveal())}"
+        card = await if_there(self._get(path, "/cards/{token}", wire.Card))
+        return MethodState.REVOKED if card is None else mapping.STATES.get(card.state, MethodState.UNKNOWN)
 
     async def revoke_method(self, method: PaymentMethodReference, idempotency_key: str) -> None:
         path = f"/cards/{segment(method.token.reveal())}"
         call = PreparedCall("DELETE", path, (("acme-key", idempotency_key),), b"")
-        try:
-            await self._send(call, "/cards/{token}", wire.Removed)
-        except RefusedError as error:
-            if not error.is_gone:
-                raise
+        await if_there(self._send(call, "/cards/{token}", wire.Removed))
 
     # Charges
 
@@ -196,10 +183,7 @@ class AcmeAdapter:
         path = f"/payments?{urlencode({'reference': query.reference})}"
         listed = await self._get(path, "/payments?reference={}", wire.Payments)
         outcomes = [mapping.outcome(self._own(one, query.reference)) for one in listed.payments]
-        if not outcomes:
-            return NotFound(conclusive=True)
-        first, *others = sorted(outcomes, key=lambda one: not isinstance(one, Succeeded))
-        return Found(first, tuple(others))
+        return lookup_of(outcomes, conclusive=True)
 
     async def cancel_charge(self, query: ChargeQuery, idempotency_key: str) -> LookupOutcome:
         return LookupFailed("a payment at Acme can't be withdrawn")
@@ -262,18 +246,6 @@ class AcmeAdapter:
 
     async def settlement(self, processor_id: str) -> Settlement:
         raise RefusedError("Acme has no settlement files", 404, "no_settlement")
-
-
-def segment(value: str) -> str:
-    """One path segment; an id that would lead to another path is refused before anything is sent."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", value):
-        raise RefusedError("an id has letters that no id of Acme's has", 400, "id_malformed")
-    return value
-
-
-def unclear(error: RefusedError) -> RefusedError | OutcomeUnknownError:
-    """A 409 says that the key is in use: only a look-up can say for what."""
-    return OutcomeUnknownError(f"{error}: look it up by its reference") if error.status == 409 else error
 
 
 if TYPE_CHECKING:

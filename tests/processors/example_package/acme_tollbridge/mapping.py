@@ -8,8 +8,8 @@ import msgspec
 
 from acme_tollbridge import wire
 from processors.declines import DeclineTable
-from processors.errors import InexactMoneyError, OutcomeUnknownError
-from processors.money import Exponents, Money, from_decimal_string, to_decimal_string
+from processors.errors import OutcomeUnknownError
+from processors.money import Exponents, Money, check_positive, from_decimal_string, to_decimal_string
 from processors.outcome import (
     ChargeOutcome,
     DeclineClass,
@@ -21,6 +21,7 @@ from processors.outcome import (
     RequiresAction,
     Succeeded,
 )
+from processors.reading import readable
 from processors.values import (
     Card,
     ChargeRequest,
@@ -63,10 +64,8 @@ def post(path: str, key: str, body: object) -> PreparedCall:
 
 
 def error_code(body: bytes) -> str:
-    try:
-        return msgspec.json.decode(body, type=wire.ErrorBody).error
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return ""
+    error = readable(body, wire.ErrorBody)
+    return "" if error is None else error.error
 
 
 def setup_call(request: SetupRequest) -> PreparedCall:
@@ -99,8 +98,7 @@ def refund_call(request: RefundRequest, payment: str) -> PreparedCall:
 
 def text(money: Money) -> str:
     """Raises MoneyError, also for what is not more than nothing."""
-    if money.amount <= 0:
-        raise InexactMoneyError(f"more than nothing is moved, not {money.amount}")
+    check_positive(money)
     return to_decimal_string(money, ACME)
 
 

@@ -11,6 +11,7 @@ import msgspec
 from acme_tollbridge import mapping, wire
 from processors.errors import DeliveryMalformedError, SignatureInvalidError
 from processors.money import Money
+from processors.reading import delivered
 from processors.values import (
     DisputeStage,
     DisputeState,
@@ -48,21 +49,13 @@ def check_signature(delivery: RawDelivery, secrets: tuple[Secret, ...]) -> None:
 
 def notice(body: bytes) -> Notice:
     """Raises DeliveryMalformedError."""
-    told = decode(body)
+    told = delivered(body, wire.Told, "the notification")
     return Notice(told.id, told.kind, body)
-
-
-def decode(body: bytes) -> wire.Told:
-    """Raises DeliveryMalformedError."""
-    try:
-        return msgspec.json.decode(body, type=wire.Told)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise DeliveryMalformedError("the body is not a notification of Acme's") from None
 
 
 def event(body: bytes) -> ProcessorEvent:
     """Raises DeliveryMalformedError, MoneyError."""
-    told = decode(body)
+    told = delivered(body, wire.Told, "the notification")
     kind = KINDS.get(told.kind, EventKind.IGNORED)
     said = ProcessorEvent(kind, told.at, account_ref=told.account, detail=told.kind, event_id=told.id)
     if kind is EventKind.IGNORED:
