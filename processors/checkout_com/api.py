@@ -13,6 +13,7 @@ from processors.checkout_com.wire import (
     ApiInstrument,
     ApiPayment,
     ApiPayments,
+    ApiWorkflow,
 )
 from processors.errors import OutcomeUnknownError, RefusedError
 from processors.transport import Answer, Transport
@@ -93,6 +94,10 @@ class CheckoutApi:
                 return None
             raise
         return answer.decode(ApiInstrument)
+
+    async def workflow(self, workflow: str) -> ApiWorkflow:
+        """A workflow, whole; raises CallError."""
+        return (await self.get(f"/workflows/{segment(workflow)}", "/workflows/{id}")).decode(ApiWorkflow)
 
     async def disputes(self, since: datetime, skip: int) -> ApiDisputes:
         """A page of the disputes that changed since; raises CallError."""

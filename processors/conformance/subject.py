@@ -34,6 +34,8 @@ WAIT_S: Final = 7
 """How long a call that is turned away is told to wait."""
 STORED: Final = Reply()
 REFUSED: Final = Reply(400, "")
+WEBHOOK_URL: Final = "https://tollbridge.example/webhooks/kit/kit"
+"""The connection's address at the gateway, to which notifications must go."""
 DECLINE_MESSAGE: Final = "The kit has declined this."
 
 
@@ -90,6 +92,18 @@ class Key(Enum):
     PREVIOUS = "previous"
     WRONG = "wrong"
     ABSENT = "absent"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checks:
+    """Answers to the check of a connection whose credentials are good, by what they show of its webhook.
+
+    `wrong` has a name for each fault. Where the processor shows nothing of a webhook, `proved` is impossible.
+    """
+
+    proved: Shape
+    unseen: Shape
+    wrong: Mapping[str, Script] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,7 +226,7 @@ class Subject:
     options: Mapping[str, str]
     descriptions: tuple[Description, ...]
     account: str
-    checked: Script
+    checks: Checks
     account_ref: str = ""
     method: PaymentMethodReference
     charge_id: str

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 import httpx
 
 from processors.capabilities import Capabilities
+from processors.checked import About, Checked, Finding, Proved, look
 from processors.declines import DeclineTable
 from processors.errors import CallError, ConfigurationError, OutcomeUnknownError, RefusedError
-from processors.gocardless import mandates, mapping, notices, parsing, returns
+from processors.gocardless import check, mandates, mapping, notices, parsing, returns
 from processors.gocardless.api import GoCardlessApi, known, segment, there
 from processors.gocardless.declared import CALL_TIMEOUT, CAPABILITIES
 from processors.gocardless.declines import AT_CREATION, DECLINES, INACTIVE, decline
@@ -28,6 +29,7 @@ from processors.gocardless.wire import (
     OneFlow,
     OnePayment,
     OneRefund,
+    Webhooks,
 )
 from processors.outcome import (
     ChargeOutcome,
@@ -120,12 +122,19 @@ class GoCardlessAdapter:
         api = GoCardlessApi(transport, credentials["access_token"], options["account"])
         return cls(api, options["account"], tuple(credentials[one] for one in ("webhook_secret", *optional)))
 
-    async def check(self) -> str:
-        """The creditor's id; raises CallError, and ConfigurationError where the token does not see that creditor."""
+    async def check(self, webhook_url: str) -> Checked:
+        """Raises CallError, and ConfigurationError where the token does not see the configured creditor."""
         answer = await there(self._api.get(f"/creditors/{segment(self._account)}", "/creditors/{id}"))
         if answer is None or (creditor := answer.decode(OneCreditor).one).id != self._account:
             raise ConfigurationError("account: the access token is of an organisation without that creditor")
-        return creditor.id
+        opened = Proved(About.CREDENTIALS, f"the access token sees the creditor {creditor.id}")
+        webhook = await look(About.WEBHOOK, self._webhook(webhook_url), check.MAY_NOT_LOOK)
+        return Checked(creditor.id, (opened, webhook), check.TRY_IT)
+
+    async def _webhook(self, ours: str) -> Finding:
+        """Raises CallError."""
+        sent = await self._api.get("/webhooks", "/webhooks?limit={}", limit=str(check.LATEST))
+        return check.finding(sent.decode(Webhooks), ours)
 
     # Mandates
 

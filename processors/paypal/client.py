@@ -11,6 +11,7 @@ import httpx
 from msgspec.structs import replace
 
 from processors.capabilities import Capabilities
+from processors.checked import About, Checked, Finding, Proved
 from processors.declines import DeclineTable
 from processors.errors import ConfigurationError, DeliveryMalformedError, OutcomeUnknownError, RefusedError
 from processors.money import Exponents
@@ -25,7 +26,7 @@ from processors.outcome import (
     RefundOutcome,
     Succeeded,
 )
-from processors.paypal import history, mapping, money, notices, profile, returns, vault
+from processors.paypal import check, history, mapping, money, notices, profile, returns, vault
 from processors.paypal.api import PayPalApi, segment
 from processors.paypal.certificates import Certificates
 from processors.paypal.declines import DECLINES
@@ -117,21 +118,24 @@ class PayPalAdapter:
             origins = frozenset({f"{url.scheme}://{url.netloc.decode()}"})
         return cls(api, Certificates(http, origins), options, clock)
 
-    async def check(self) -> str:
-        """The merchant id; raises CallError, and ConfigurationError where the app does not have the webhook.
+    async def check(self, webhook_url: str) -> Checked:
+        """Asks for the webhook, which takes a token and so proves the app; raises CallError."""
+        found = await self._webhook(webhook_url)
+        opened = Proved(About.CREDENTIALS, "the client_id and its secret open an app")
+        return Checked(self._account, (opened, check.WHOSE, found), check.TRY_IT)
 
-        No call that every app may make names the merchant, so whose credentials these are shows at the first charge.
-        """
+    async def _webhook(self, ours: str) -> Finding:
+        """Raises CallError."""
         path = f"{history.WEBHOOKS}/{segment(self._webhook_id)}"
         try:
             webhook = (await self._api.get(path, f"{history.WEBHOOKS}/{{id}}")).decode(ApiWebhook)
         except RefusedError as error:
             if error.status != 404:
                 raise
-            raise ConfigurationError("webhook_id: the app of this client_id has no such webhook") from None
+            return check.none(self._webhook_id)
         if webhook.id != self._webhook_id:
-            raise ConfigurationError(f"webhook_id: PayPal calls it {webhook.id}")
-        return self._account
+            raise OutcomeUnknownError("PayPal answered with a webhook that is not the one asked for")
+        return check.finding(webhook, ours)
 
     # Payment methods
 

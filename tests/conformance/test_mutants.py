@@ -13,6 +13,7 @@ import structlog
 from msgspec.structs import replace
 
 from processors.capabilities import Amounts, Capabilities, ReferenceRules
+from processors.checked import About, Checked, Proved
 from processors.conformance.subject import AMOUNT, Impossible, Subject, Told
 from processors.errors import CallError, OutcomeUnknownError, RefusedError, SignatureInvalidError
 from processors.money import Exponents, Money
@@ -43,6 +44,18 @@ from processors.values import (
 from tests.conformance.conftest import failures, with_adapter
 
 BASE = PracticeAdapter.capabilities
+
+
+class SaysAllIsWell(PracticeAdapter):
+    async def check(self, webhook_url: str) -> Checked:
+        checked = await super().check(webhook_url)
+        return replace(checked, findings=(checked.findings[0], Proved(About.WEBHOOK, "it will be all right")))
+
+
+class SaysNothingOfWebhooks(PracticeAdapter):
+    async def check(self, webhook_url: str) -> Checked:
+        checked = await super().check(webhook_url)
+        return replace(checked, findings=checked.findings[:1])
 
 
 class TimeOutIsARefusal(PracticeAdapter):
@@ -288,6 +301,8 @@ def declaring(**fields: Any) -> type[PracticeAdapter]:
 
 
 FAULTS: dict[str, tuple[type[PracticeAdapter], set[str]]] = {
+    "a webhook that goes elsewhere is proved": (SaysAllIsWell, {"connections"}),
+    "of webhooks nothing is said": (SaysNothingOfWebhooks, {"connections"}),
     "a time-out is a refusal": (TimeOutIsARefusal, {"charges"}),
     "it tries again by itself": (TriesAgain, {"sent_once_as_prepared"}),
     "another amount is taken": (AnyAmount, {"charges"}),

@@ -21,6 +21,12 @@ async def _hold(subject: Subject, name: str) -> None:
     assert scenario.sends or not played.sent, f"{len(played.sent)} calls were made where none could help"
 
 
+@check(_named("connections"))
+async def connections(subject: Subject, case: str) -> None:
+    """The check of a connection says what is proved, what can't be seen and why, and what is wrong and what to do."""
+    await _hold(subject, case)
+
+
 @check(_named("charges"))
 async def charges(subject: Subject, case: str) -> None:
     """Each answer to a charge has one meaning for money, and what can't be told apart is unknown."""
