@@ -306,4 +306,5 @@ SUBJECT: Final = Subject(
         stored=Reply(202, "[accepted]"),
     ),
     polled=Impossible("Adyen has nothing that could be polled"),
+    settlements=Impossible("Adyen's settlement reports are not read"),
 )

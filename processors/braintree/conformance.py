@@ -349,4 +349,5 @@ SUBJECT: Final = Subject(
         listed("refunds", refund(), refund("SETTLEMENT_PENDING", id="cmVmdW5kX290aGVy")),
         listed("disputes", dispute()),
     ),
+    settlements=Impossible("Braintree's reports are not read"),
 )

@@ -278,4 +278,5 @@ SUBJECT: Final = Subject(
         also=(told("payment_captured", 2), told("payment_approved")),
     ),
     polled=Says({"data": [dispute(status="evidence_required", last_update=TIME)]}, on="^GET /disputes"),
+    settlements=Impossible("Checkout.com's reports are not read"),
 )

@@ -19,7 +19,7 @@ from processors.conformance.descriptions import Description
 from processors.interface import ProcessorAdapter
 from processors.money import Money
 from processors.outcome import RefundRefusal
-from processors.values import EventKind, MethodState, PaymentMethodReference, RawDelivery, Reply
+from processors.values import EventKind, MethodState, PaymentMethodReference, RawDelivery, Reply, Settlement
 
 REFERENCE: Final = "in_1KitKitKitKitKitKitKitKit.1"
 """Ours for the charge, as the gateway makes it: a Stripe invoice and the number of the attempt."""
@@ -192,6 +192,23 @@ class Methods:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Settlements:
+    """Answers to the list of settlement files, and to one of them.
+
+    `settlement` is what is read of that file, in all decimals that the currencies have. `broken` has a name for each
+    fault by which the file is refused whole: rows that don't balance, one that can't be read.
+    """
+
+    settlement: Settlement
+    listed: Script
+    file: Script
+    broken: Mapping[str, Script]
+    another: Script
+    """An answer about another file."""
+    missing: Script
+
+
+@dataclass(frozen=True, kw_only=True)
 class Webhooks:
     """Notifications, by what they tell, and how they are delivered.
 
@@ -243,6 +260,7 @@ class Subject:
     methods: Methods
     webhooks: Webhooks
     polled: Shape
+    settlements: Settlements | Impossible
     always: tuple[Says, ...] = ()
     secrets: tuple[str, ...] = ()
 

@@ -308,4 +308,5 @@ SUBJECT: Final = Subject(
         refused=Reply(INVALID_TOKEN, ""),
     ),
     polled=Impossible("every kind of event that there is comes by webhook"),
+    settlements=Impossible("GoCardless' payouts are not read"),
 )

@@ -252,4 +252,5 @@ SUBJECT: Final = Subject(
         ),
     ),
     polled=CHANGED,
+    settlements=Impossible("Mollie shows no settlements to the key of a profile"),
 )

@@ -360,4 +360,5 @@ SUBJECT: Final = Subject(
         Says(certificate, on=f"^GET {CERTIFICATE}"),
     ),
     secrets=(ACCESS_TOKEN,),
+    settlements=Impossible("PayPal's reports are not read"),
 )

@@ -319,6 +319,8 @@ class PracticeAdapter:
     async def settlement(self, processor_id: str) -> Settlement:
         path = f"/v1/settlements/{segment(processor_id)}"
         shown = (await self._api.get(path, "/v1/settlements/{id}")).decode(ApiSettlement)
+        if shown.id != processor_id:
+            raise OutcomeUnknownError("the processor answered with a settlement that is not the one asked for")
         content = (await self._api.get(f"{path}.csv", "/v1/settlements/{id}.csv")).body
         return settlement.settlement(shown.id, shown.day, content, self.units)
 

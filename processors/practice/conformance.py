@@ -40,6 +40,7 @@ from processors.practice.client import PracticeAdapter
 from processors.practice.manners import ADAPTERS
 from processors.practice.notices import signature
 from processors.practice.returns import REFUSALS
+from processors.practice.settlement_shapes import SETTLEMENTS
 from processors.values import EventKind, MethodState, PaymentMethodReference, RawDelivery, Secret
 
 ACCOUNT: Final = "pa_kit"
@@ -284,6 +285,7 @@ def subject(adapter: type[PracticeAdapter]) -> Subject:
         methods=METHODS,
         webhooks=webhooks_of(adapter),
         polled=POLLED,
+        settlements=SETTLEMENTS,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, ClassVar
 
 import msgspec
@@ -35,6 +35,7 @@ from processors.values import (
     RefundRequest,
     Reply,
     Secret,
+    Settlement,
     SetupCompletion,
     SetupReady,
     SetupRequest,
@@ -171,6 +172,25 @@ class KeyedByKind(PracticeAdapter):
 class FirstOfABatch(PracticeAdapter):
     async def verify(self, delivery: RawDelivery, *, at: float | None = None) -> tuple[Notice, ...]:
         return (await super().verify(delivery, at=at))[:1]
+
+
+class TakesWhatItCanRead(PracticeAdapter):
+    """A file that breaks off is a shorter one."""
+
+    async def settlement(self, processor_id: str) -> Settlement:
+        try:
+            return await super().settlement(processor_id)
+        except OutcomeUnknownError as error:
+            if "can't be read" not in str(error):
+                raise
+            return Settlement(processor_id, date(2027, 3, 1), ())
+
+
+class ReadsAFileOnce(PracticeAdapter):
+    async def settlement(self, processor_id: str) -> Settlement:
+        read = await super().settlement(processor_id)
+        times = vars(self)["times"] = vars(self).get("times", 0) + 1
+        return read if times == 1 else replace(read, rows=())
 
 
 class Remembers(PracticeAdapter):
@@ -314,7 +334,7 @@ FAULTS: dict[str, tuple[type[PracticeAdapter], set[str]]] = {
     "its lines are left out": (LeavesOutTheLines, {"charges"}),
     "its lines are said in other words": (SaysItsLinesInOtherWords, {"what_is_sent_is_described"}),
     "all is given back": (AllIsGivenBack, {"amounts_stand_as_recorded", "refunds"}),
-    "two decimals for all": (TwoDecimalsForAll, {"amounts_stand_as_recorded"}),
+    "two decimals for all": (TwoDecimalsForAll, {"amounts_stand_as_recorded", "settlements"}),
     "not found is never conclusive": (NothingIsCertain, {"lookups"}),
     "a look-up that fails finds nothing": (FailedIsNotFound, {"lookups"}),
     "of several charges one is told": (LeavesOutTheOthers, {"lookups"}),
@@ -323,6 +343,9 @@ FAULTS: dict[str, tuple[type[PracticeAdapter], set[str]]] = {
     "notices are told apart by kind": (KeyedByKind, {"different_notifications_have_different_keys"}),
     "the first of a batch": (FirstOfABatch, {"a_batch_is_all_of_its_items"}),
     "what was seen is told otherwise": (Remembers, {"told_again_it_says_the_same", "the_order_does_not_matter"}),
+    "a broken file is a shorter one": (TakesWhatItCanRead, {"settlements"}),
+    "a file is read once": (ReadsAFileOnce, {"settlements"}),
+    "files are read, and not declared": (declaring(settlement_files=False), {"what_is_left_out_is_not_declared"}),
     "a late failure is a failure": (LateFailureIsAFailure, {"notices"}),
     "all is answered 200": (TakesAllForStored, {"deliveries_are_answered"}),
     "each look gives another method": (AnotherTokenEachTime, {"setups"}),

@@ -55,3 +55,9 @@ async def setups(subject: Subject, case: str) -> None:
 async def notices(subject: Subject, case: str) -> None:
     """A notification tells what it's recorded as, and names what it is about."""
     await _hold(subject, case)
+
+
+@check(_named("settlements"))
+async def settlements(subject: Subject, case: str) -> None:
+    """A settlement file is read whole, with exact amounts and the same each time, or refused whole."""
+    await _hold(subject, case)

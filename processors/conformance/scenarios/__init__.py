@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 
-from processors.conformance.scenarios import charges, connections, lookups, notices, refunds, setups
+from processors.conformance.scenarios import charges, connections, lookups, notices, refunds, settlements, setups
 from processors.conformance.scenarios.scenario import Scenario
 from processors.conformance.subject import Subject
 
@@ -20,6 +20,7 @@ FAMILIES = {
     "refunds": refunds.scenarios,
     "setups": setups.scenarios,
     "notices": notices.scenarios,
+    "settlements": settlements.scenarios,
 }
 
 

@@ -175,4 +175,5 @@ SUBJECT: Final = Subject(
         previous={"previous_webhook_secret": SECRETS[Key.PREVIOUS]},
     ),
     polled=Impossible("all that can be known is told by webhook"),
+    settlements=Impossible("Acme has no settlement files"),
 )
