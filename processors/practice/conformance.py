@@ -228,8 +228,8 @@ METHODS: Final = Methods(
         MethodState.EXPIRED: Says(method("expired")),
         MethodState.UNKNOWN: Says(method("something_new")),
     },
-    revoked=Says(b"", 204),
-    gone=error("method_revoked", 409),
+    revoked=Says(method("revoked")),
+    gone=error("method_revoked", 404),
 )
 POLLED: Final[Script] = (
     Says({"data": [EVENTS[kind][1] for kind in EVENTS if kind.startswith("refund.")]}, on="^GET /v1/refunds"),
