@@ -192,6 +192,7 @@ def test_nothing_may_be_added_and_nothing_needed_left_out(operation: Json) -> No
         ("checkout_com charge", "source id", "tok_1"),
         ("checkout_com refund", "amount", LEFT_OUT),
         ("gocardless charge", "payments amount", 10.5),
+        ("gocardless charge", "payments currency", "CHF"),
         ("gocardless charge", "payments links mandate", "BRQ123"),
         ("gocardless charge", "payments metadata", LEFT_OUT),
         ("gocardless charge", "payments retry_if_possible", True),
@@ -254,6 +255,13 @@ def test_gocardless_metadata_is_as_short_as_told(metadata: Json, passes: bool) -
     charge = next(one for one in FILES["gocardless"]["operations"] if one["operation"] == "charge")
     body = {"payments": charge["example"]["body"]["payments"] | {"metadata": metadata}}
     assert (faults(charge, {"body": body}) == []) is passes
+
+
+def test_gocardless_events_are_of_a_payment_or_of_a_type() -> None:
+    poll = next(one for one in FILES["gocardless"]["operations"] if one["operation"] == "poll")
+    payment, kind = {"payment": "PM123"}, {"resource_type": "payments"}
+    assert not faults(poll, {"query": payment}) + faults(poll, {"query": kind})
+    assert faults(poll, {"query": payment | kind})
 
 
 def test_gocardless_paths_are_those_of_its_fixtures() -> None:
