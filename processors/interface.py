@@ -15,6 +15,7 @@ from typing import ClassVar, Protocol, Self
 import httpx
 
 from processors.capabilities import Capabilities
+from processors.checked import Checked
 from processors.declines import DeclineTable
 from processors.outcome import ChargeOutcome, LookupOutcome, RefundLookupOutcome, RefundOutcome
 from processors.values import (
@@ -71,10 +72,12 @@ class ProcessorAdapter(Protocol):
         """An adapter for one connection; raises ConfigurationError naming the field that is missing or empty."""
         ...
 
-    async def check(self) -> str:
-        """One harmless call that proves the credentials; the answer names the account there.
+    async def check(self, webhook_url: str) -> Checked:
+        """Harmless calls that prove the credentials and, where the processor shows it, that its notifications go to
+        `webhook_url`, the connection's address at the gateway.
 
-        Raises CallError, and ConfigurationError where the key belongs to another account than the options name.
+        Raises CallError where the credentials are not proved, and ConfigurationError where they are another account's
+        than the options name. All else is a finding: there is one about the webhook, be it that it can't be seen.
         """
         ...
 

@@ -19,14 +19,13 @@ from db.poke import Kind
 from gateway.accounts import declines
 from gateway.accounts.accounts import check_name, policy_of
 from gateway.accounts.audit import CHANGED, SET, Author, differences
-from gateway.accounts.errors import CheckFailedError, FieldError, NameTakenError, NotThereError
+from gateway.accounts.errors import FieldError, NameTakenError, NotThereError
 from gateway.accounts.settlement import check_settles
 from gateway.clock import business_now
 from gateway.connections import UnknownAdapterError, adapter_class, capabilities_of
 from gateway.domain.routing import Display, Routing
 from gateway.runtime import Runtime
-from gateway.total_time import total_timeout_s, within
-from processors.errors import ConfigurationError, RefusedError
+from processors.errors import ConfigurationError
 from processors.interface import ProcessorAdapter
 from processors.outcome import DeclineClass
 from processors.values import Secret
@@ -210,17 +209,9 @@ async def listed(account: str) -> list[Connection]:
     return [_shown(row) for row in rows]
 
 
-async def check(runtime: Runtime, account: str, connection: str) -> str:
-    """One harmless call with the credentials; returns what the processor calls the account.
-
-    Raises NotThereError, CheckFailedError, and another CallError where nobody answered.
-    """
-    known = await show(account, connection)
-    adapter = await runtime.connections.adapter(account, known.id)
-    try:
-        return await within(adapter.check(), total_timeout_s(runtime, adapter))
-    except (RefusedError, ConfigurationError) as error:
-        raise CheckFailedError(f"connection {known.name}: {error}") from error
+def webhook_url(base_url: str, account: str, connection: str) -> str:
+    """Where a connection's processor is to send its notifications; by the names of both."""
+    return f"{base_url}/webhooks/{account}/{connection}"
 
 
 def _before_and_after(

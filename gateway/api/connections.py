@@ -13,14 +13,15 @@ from gateway.accounts import accounts, connections, declines
 from gateway.accounts.audit import Author
 from gateway.accounts.connections import Circuit, Connection, ConnectionChange, RecordOn
 from gateway.accounts.keys import Scope
-from gateway.api.accounts import Checked
 from gateway.api.auth import Principal, requires
 from gateway.api.openapi import changing, example, problems
 from gateway.api.problems import Code
 from gateway.domain.routing import Display, Routing
+from gateway.inbox.connection_check import ConnectionCheck, check
 from gateway.readers.about import about
 from gateway.readers.pages import Page, unix
 from gateway.runtime import Runtime
+from processors.checked import About, Finding, Proved, Unseen, Wrong
 from processors.outcome import DeclineClass
 from processors.values import Secret, Unprinted
 
@@ -81,6 +82,27 @@ class DeclineCodeBody(msgspec.Struct, frozen=True):
     adapter_class: DeclineClass | None
     case: str | None
     object: Literal["decline_code"] = "decline_code"
+
+
+class FindingBody(msgspec.Struct, frozen=True):
+    """One thing that a check found. `unseen` is no failure: `text` says why it can't be seen from here."""
+
+    about: About
+    state: Literal["proved", "unseen", "wrong"]
+    text: str
+    to_do: Annotated[str | None, about("What puts right what is wrong.")]
+
+
+class CheckedConnection(msgspec.Struct, frozen=True):
+    """The credentials work; what else was found."""
+
+    id: Annotated[str, about("Of what was checked.")]
+    reference: Annotated[str, about("What the other side calls the account that the credentials open.")]
+    ok: Annotated[bool, about("Nothing is wrong; what can't be seen is no fault.")]
+    findings: list[FindingBody]
+    webhook_url: Annotated[str, about("The address to enter at the processor.")]
+    last_notification: Annotated[int | None, about("When the latest came that is kept here, and was proved to be its.")]
+    test_notification: Annotated[str, about("How somebody has the processor send one.")]
 
 
 class NewConnection(Unprinted, msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -202,10 +224,34 @@ async def list_declines(principal: NamedDependency[Principal], connection_id: Co
 )
 async def check_connection(
     runtime: NamedDependency[Runtime], principal: NamedDependency[Principal], connection_id: ConnectionId
-) -> Checked:
-    """Try the credentials, with one harmless call."""
-    connection = (await connections.show(principal.account, connection_id)).id
-    return Checked(connection, await connections.check(runtime, principal.account, connection))
+) -> CheckedConnection:
+    """Try the credentials, and look where the processor's notifications go.
+
+    Wrong credentials are an error; all else is a finding.
+    """
+    return _found(await check(runtime, principal.account, connection_id))
+
+
+def _found(checked: ConnectionCheck) -> CheckedConnection:
+    return CheckedConnection(
+        id=checked.id,
+        reference=checked.reference,
+        ok=checked.ok,
+        findings=[_finding(one) for one in checked.findings],
+        webhook_url=checked.webhook_url,
+        last_notification=unix(checked.last_notification),
+        test_notification=checked.test_notification,
+    )
+
+
+def _finding(one: Finding) -> FindingBody:
+    match one:
+        case Proved(about=of, text=text):
+            return FindingBody(of, "proved", text, None)
+        case Unseen(about=of, text=text):
+            return FindingBody(of, "unseen", text, None)
+        case Wrong(about=of, text=text, to_do=to_do):
+            return FindingBody(of, "wrong", text, to_do)
 
 
 def _secrets(credentials: dict[str, str]) -> dict[str, Secret]:
@@ -228,7 +274,7 @@ async def _shown(runtime: Runtime, connection: Connection) -> ConnectionBody:
         declines=connection.declines,
         enabled=connection.enabled,
         circuit=_circuit(connection.circuit),
-        webhook_url=f"{runtime.settings.base_url}/webhooks/{account.name}/{connection.name}",
+        webhook_url=connections.webhook_url(runtime.settings.base_url, account.name, connection.name),
         created=unix(connection.created_at),
     )
 

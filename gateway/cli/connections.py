@@ -16,6 +16,9 @@ from gateway.cli.context import ACCOUNT, WrongUseError, account_of, author, open
 from gateway.cli.output import OUT, as_json, fields, say, say_all, table
 from gateway.cli.values import pairs, secrets
 from gateway.domain.routing import Display, Routing
+from gateway.inbox import connection_check as inbox
+from gateway.inbox.connection_check import ConnectionCheck
+from processors.checked import Wrong
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -169,14 +172,28 @@ def _from(code: DeclineCode) -> str:
 @ACCOUNT
 @as_json
 def check(name: str, account: str, json_: bool) -> None:
-    """Try a connection's credentials with one harmless call."""
+    """Try a connection's credentials, and look where its notifications go. Ends with 1 where something is wrong."""
 
-    async def work() -> str:
+    async def work() -> ConnectionCheck:
         async with opened() as runtime:
-            return await story.check(runtime, (await account_of(account)).id, name)
+            return await inbox.check(runtime, (await account_of(account)).id, name)
 
-    reference = run(work)
-    say({"name": name, "reference": reference}, json_, lambda: OUT.print(f"{name}: account {reference}"))
+    checked = run(work)
+    say(checked, json_, lambda: _print_check(checked))
+    if not checked.ok:
+        click.get_current_context().exit(1)
+
+
+def _print_check(checked: ConnectionCheck) -> None:
+    OUT.print(f"{checked.name}: account {checked.reference}", markup=False)
+    rows = [(one.about, type(one).__name__.lower(), one.text) for one in checked.findings]
+    table(("about", "", "found"), rows, "")
+    for one in checked.findings:
+        if isinstance(one, Wrong):
+            OUT.print(f"To do: {one.to_do}", markup=False, soft_wrap=True)
+    if checked.last_notification is None:
+        OUT.print(f"The address to enter there: {checked.webhook_url}", markup=False, soft_wrap=True)
+        OUT.print(f"To try a notification: {checked.test_notification}", markup=False, soft_wrap=True)
 
 
 def _change(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import httpx
 
-from processors.adyen import config, mapping, notices, returns, setups
+from processors.adyen import check, config, mapping, notices, returns, setups
 from processors.adyen.api import VERSION, WRONG_ACCOUNT, AdyenApi, error_code
 from processors.adyen.declines import DECLINES
 from processors.adyen.wire import ApiOffer, ApiPayment, ApiRefund, ApiSession
@@ -28,6 +28,7 @@ from processors.capabilities import (
     Replay,
     Webhook,
 )
+from processors.checked import About, Checked, Proved, look
 from processors.declines import DeclineTable
 from processors.errors import ConfigurationError, RefusedError
 from processors.outcome import (
@@ -106,10 +107,13 @@ class AdyenAdapter:
     optional_option_fields: ClassVar[tuple[str, ...]] = config.OPTIONAL_OPTIONS
     declines: ClassVar[DeclineTable] = DECLINES
 
-    def __init__(self, keys: config.Keys, settings: config.Settings, transport: Transport, clock: Clock) -> None:
+    def __init__(
+        self, keys: config.Keys, settings: config.Settings, transport: Transport, management: Transport, clock: Clock
+    ) -> None:
         self._keys = keys.hmac
         self._settings = settings
         self._api = AdyenApi(transport, keys.api_key, settings.account)
+        self._webhooks = check.Webhooks(management, keys.api_key, settings.account, tries=not settings.is_live)
         self._clock = clock
 
     @classmethod
@@ -122,11 +126,14 @@ class AdyenAdapter:
     ) -> Self:
         """Raises ConfigurationError naming the field that is missing, empty or malformed."""
         keys, settings = config.keys(credentials), config.settings(options)
-        transport = Transport(http, settings.base_url, CALL_TIMEOUT.total_seconds(), read_code=error_code)
-        return cls(keys, settings, transport, clock)
+        transport, management = (
+            Transport(http, base_url, CALL_TIMEOUT.total_seconds(), read_code=error_code)
+            for base_url in (settings.base_url, settings.management_url)
+        )
+        return cls(keys, settings, transport, management, clock)
 
-    async def check(self) -> str:
-        """The merchant account, for which the key may list the payment methods on offer: the plainest thing to ask.
+    async def check(self, webhook_url: str) -> Checked:
+        """Whether the key may list the payment methods that the account offers is the plainest thing to ask.
 
         Raises CallError, and ConfigurationError for an account that the key is not for.
         """
@@ -136,7 +143,9 @@ class AdyenAdapter:
             if error.code == WRONG_ACCOUNT:
                 raise ConfigurationError("account: the API key is not for this merchant account") from None
             raise
-        return self._settings.account
+        opened = Proved(About.CREDENTIALS, f"the API key may take payments for {self._settings.account}")
+        webhook = await look(About.WEBHOOK, self._webhooks.finding(webhook_url), check.MAY_NOT_LOOK)
+        return Checked(self._settings.account, (opened, webhook), check.TRY_IT)
 
     # Payment methods
 

@@ -40,6 +40,7 @@ class Settings(Unprinted, frozen=True):
     environment: str
     account: str
     base_url: str
+    management_url: str
     mode: str
     client_key: str
     client_environment: str
@@ -82,6 +83,7 @@ def settings(options: Mapping[str, str]) -> Settings:
         environment=environment,
         account=given["account"],
         base_url=given.get("base_url") or _base_url(environment, given.get("live_prefix", "")),
+        management_url=given.get("base_url") or f"https://management-{environment}.adyen.com",
         mode=_one_of(given, "mode", MODES),
         client_key=given.get("client_key", ""),
         client_environment=given.get("client_environment") or environment,

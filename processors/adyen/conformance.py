@@ -14,6 +14,7 @@ from processors.adyen.declines import CANCELLED, CAPTURE_FAILED, ERROR
 from processors.adyen.returns import MARK
 from processors.adyen.signatures import HEADER, sign, signed_fields
 from processors.adyen.wire import Item
+from processors.conformance.descriptions.closed import ClosedSchema
 from processors.conformance.descriptions.openapi import OpenApi
 from processors.conformance.subject import (
     AMOUNT,
@@ -23,7 +24,9 @@ from processors.conformance.subject import (
     REFERENCE,
     REFUND_REFERENCE,
     SETUP_REFERENCE,
+    WEBHOOK_URL,
     Charges,
+    Checks,
     Impossible,
     Key,
     Lookups,
@@ -62,6 +65,20 @@ def amount(value: int = AMOUNT) -> Json:
 def payment(result: str = "Authorised", **changed: Any) -> Json:
     shown = {"pspReference": PAYMENT, "merchantReference": REFERENCE, "resultCode": result, "amount": amount()}
     return {**shown, **changed}
+
+
+OFFER: Final = Says({"paymentMethods": [{"type": "scheme", "name": "Cards"}]}, on="/paymentMethods")
+
+
+def webhooks(**changed: Any) -> Says:
+    shown = {"id": "S2-KIT", "type": "standard", "url": WEBHOOK_URL, "active": True, "communicationFormat": "json"}
+    listed = {"itemsTotal": 1, "pagesTotal": 1, "data": [{**shown, "hasError": False, **changed}]}
+    return Says(listed, on="^GET /v3/merchants/")
+
+
+def tested(status: str) -> Says:
+    answered = {"merchantId": ACCOUNT, "status": status, "responseCode": "200" if status == "success" else "400"}
+    return Says({"data": [answered]}, on="^POST /v3/merchants/.*/test")
 
 
 def refund(**changed: Any) -> Json:
@@ -248,9 +265,18 @@ SUBJECT: Final = Subject(
     adapter=AdyenAdapter,
     credentials={"api_key": "AQE-kit-api-key", "hmac_key": KEYS[Key.CURRENT]},
     options={"environment": "test", "account": ACCOUNT, "client_key": "test_KITCLIENTKEY"},
-    descriptions=(OpenApi("adyen/CheckoutService-v72.json.gz", "/v72"),),
+    descriptions=(OpenApi("adyen/CheckoutService-v72.json.gz", "/v72"), ClosedSchema("adyen")),
     account=ACCOUNT,
-    checked=Says({"paymentMethods": [{"type": "scheme", "name": "Cards"}]}),
+    checks=Checks(
+        proved=(OFFER, webhooks(), tested("success")),
+        unseen=(OFFER, Says({"errorCode": "00_403"}, 403, on="/merchants/")),
+        wrong={
+            "switched off": (OFFER, webhooks(active=False)),
+            "not JSON": (OFFER, webhooks(communicationFormat="soap")),
+            "failing": (OFFER, webhooks(hasError=True)),
+            "refused by us": (OFFER, webhooks(), tested("failed")),
+        },
+    ),
     account_ref=ACCOUNT,
     method=PaymentMethodReference(Secret(TOKEN), Secret(SHOPPER)),
     charge_id=PAYMENT,
@@ -280,4 +306,5 @@ SUBJECT: Final = Subject(
         stored=Reply(202, "[accepted]"),
     ),
     polled=Impossible("Adyen has nothing that could be polled"),
+    settlements=Impossible("Adyen's settlement reports are not read"),
 )

@@ -51,6 +51,37 @@ class ApiOffer(msgspec.Struct, frozen=True, rename="camel"):
     payment_methods: tuple[msgspec.Raw, ...] = ()
 
 
+# Webhooks as the Management API shows them (docs: api-explorer/Management/3)
+
+
+class ApiWebhook(msgspec.Struct, frozen=True, rename="camel"):
+    """`has_error`: Adyen asks for it to be looked after, and tried with its testing endpoint."""
+
+    id: str = ""
+    url: str = ""
+    type: str = ""
+    communication_format: str = ""
+    active: bool = False
+    has_error: bool = False
+
+
+class ApiWebhooks(msgspec.Struct, frozen=True, rename="camel"):
+    """A page; `data` is left out where there are none."""
+
+    data: tuple[ApiWebhook, ...] = ()
+
+
+class ApiTestOutput(msgspec.Struct, frozen=True, rename="camel"):
+    """How one test notification was answered."""
+
+    status: str = ""
+    response_code: str = ""
+
+
+class ApiTested(msgspec.Struct, frozen=True):
+    data: tuple[ApiTestOutput, ...] = ()
+
+
 # Set-ups and stored payment methods
 
 

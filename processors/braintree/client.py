@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import httpx
 
-from processors.braintree import config, mapping, methods, notices, polling, refunding, returns, signatures
+from processors.braintree import check, config, mapping, methods, notices, polling, refunding, returns, signatures
 from processors.braintree.api import BraintreeApi
 from processors.braintree.config import Settings
 from processors.braintree.declines import DECLINES
@@ -30,6 +30,7 @@ from processors.capabilities import (
     Replay,
     Webhook,
 )
+from processors.checked import About, Checked, Proved
 from processors.declines import DeclineTable
 from processors.errors import ConfigurationError, OutcomeUnknownError, RefusedError
 from processors.outcome import (
@@ -161,14 +162,15 @@ class BraintreeAdapter:
         settings = config.settings(credentials, options)
         return cls(settings, Transport(http, settings.base_url, mapping.CALL_TIMEOUT.total_seconds()))
 
-    async def check(self) -> str:
-        """The merchant's id; raises CallError, and ConfigurationError where the key is another's, or where a merchant
-        account isn't there or has another currency."""
+    async def check(self, webhook_url: str) -> Checked:
+        """Raises CallError, and ConfigurationError where the key is another's, or where a merchant account isn't there
+        or has another currency."""
         merchant = await self._api.merchant()
         if merchant.id != self._settings.account:
             raise ConfigurationError(f"account: the API key is that of {merchant.id}, not of the one configured")
         self._check_accounts(merchant)
-        return merchant.id
+        opened = Proved(About.CREDENTIALS, f"the keys open {merchant.id}, and its merchant accounts are there")
+        return Checked(merchant.id, (opened, check.WEBHOOK), check.TRY_IT)
 
     def _check_accounts(self, merchant: ApiMerchant) -> None:
         there = {one.id: one for one in merchant.merchant_accounts.nodes}

@@ -20,6 +20,7 @@ from processors.conformance.subject import (
     REFUND_REFERENCE,
     WAIT_S,
     Charges,
+    Checks,
     Impossible,
     Key,
     Lookups,
@@ -237,7 +238,10 @@ SUBJECT: Final = Subject(
     },
     descriptions=(GraphQlSchema("braintree"),),
     account="kit_merchant",
-    checked=data(viewer={"merchant": MERCHANT}),
+    checks=Checks(
+        proved=Impossible("Braintree's API lists no webhooks"),
+        unseen=data(viewer={"merchant": MERCHANT}),
+    ),
     account_ref="kit_merchant",
     method=PaymentMethodReference(Secret(TOKEN), Secret(CUSTOMER)),
     charge_id=CHARGE,
@@ -345,4 +349,5 @@ SUBJECT: Final = Subject(
         listed("refunds", refund(), refund("SETTLEMENT_PENDING", id="cmVmdW5kX290aGVy")),
         listed("disputes", dispute()),
     ),
+    settlements=Impossible("Braintree's reports are not read"),
 )

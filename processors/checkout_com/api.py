@@ -13,6 +13,7 @@ from processors.checkout_com.wire import (
     ApiInstrument,
     ApiPayment,
     ApiPayments,
+    ApiWorkflow,
 )
 from processors.errors import OutcomeUnknownError
 from processors.transport import Answer, Transport
@@ -85,6 +86,10 @@ class CheckoutApi:
         """A stored card; None where there is none. Raises CallError."""
         answer = await if_there(self.get(f"/instruments/{segment(token)}", "/instruments/{id}"))
         return None if answer is None else answer.decode(ApiInstrument)
+
+    async def workflow(self, workflow: str) -> ApiWorkflow:
+        """A workflow, whole; raises CallError."""
+        return (await self.get(f"/workflows/{segment(workflow)}", "/workflows/{id}")).decode(ApiWorkflow)
 
     async def disputes(self, since: datetime, skip: int) -> ApiDisputes:
         """A page of the disputes that changed since; raises CallError."""

@@ -20,11 +20,12 @@ from processors.capabilities import (
     Replay,
     Webhook,
 )
-from processors.checkout_com import config, disputes, mapping, notices, returns, setups
+from processors.checked import About, Checked, Finding, Proved, look
+from processors.checkout_com import check, config, disputes, mapping, notices, returns, setups
 from processors.checkout_com.api import PAGE, CheckoutApi
 from processors.checkout_com.declines import DECLINES
 from processors.checkout_com.money import MAXIMUM
-from processors.checkout_com.wire import ApiAccepted, ApiPayment, ApiSession
+from processors.checkout_com.wire import ApiAccepted, ApiPayment, ApiSession, ApiWorkflows
 from processors.declines import DeclineTable
 from processors.errors import OutcomeUnknownError, RefusedError
 from processors.outcome import (
@@ -128,10 +129,19 @@ class CheckoutComAdapter:
         transport = Transport(http, settings.base_url, seconds, read_code=mapping.error_code)
         return cls(settings, keys, transport, clock)
 
-    async def check(self) -> str:
-        """The processing channel; raises CallError. No call tells a key's own, so the channel is as configured."""
+    async def check(self, webhook_url: str) -> Checked:
+        """Asks for a payment that nobody made, and then for the workflows; raises CallError."""
         await self._api.payments(CHECK)
-        return self._settings.account
+        opened = Proved(About.CREDENTIALS, "the secret key may see payments")
+        webhook = await look(About.WEBHOOK, self._webhook(webhook_url), check.MAY_NOT_LOOK)
+        return Checked(self._settings.account, (opened, check.CHANNEL, webhook), check.TRY_IT)
+
+    async def _webhook(self, ours: str) -> Finding:
+        """Raises CallError."""
+        listed = (await self._api.get("/workflows", "/workflows")).decode(ApiWorkflows)
+        active = [one for one in listed.data if one.active]
+        shown = [await self._api.workflow(one.id) for one in active[: check.MOST]]
+        return check.finding(shown, ours, self._settings.account, more=len(active) > check.MOST)
 
     # Payment methods
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import httpx
 
+from processors.checkout_com.check import NEEDED
 from processors.checkout_com.client import CheckoutComAdapter
 from processors.checkout_com.disputes import INQUIRY
 from processors.checkout_com.notices import signature
@@ -17,13 +20,16 @@ from processors.conformance.subject import (
     PART,
     REFERENCE,
     REFUND_REFERENCE,
+    WEBHOOK_URL,
     Charges,
+    Checks,
     Impossible,
     Key,
     Lookups,
     Methods,
     Refunds,
     Says,
+    Script,
     Setups,
     Subject,
     Told,
@@ -68,6 +74,21 @@ def pending(**changed: Any) -> Says:
 
 def listed(*payments: Json) -> Says:
     return Says({"limit": 100, "skip": 0, "total_count": len(payments), "data": list(payments)})
+
+
+def workflows(url: str, *, channel: str = ACCOUNT, events: Sequence[str] = sorted(NEEDED)) -> Script:
+    """The credentials are good, and one active workflow sends to an address."""
+    about = {"id": "wf_kit", "name": "kit", "active": True}
+    conditions = [
+        {"id": "wfc_1", "type": "event", "events": {"gateway": events}},
+        {"id": "wfc_2", "type": "processing_channel", "processing_channels": [channel]},
+    ]
+    whole = {**about, "conditions": conditions, "actions": [{"id": "wfa_1", "type": "webhook", "url": url}]}
+    return (
+        replace(listed(), on="/payments"),
+        Says(whole, on="/workflows/wf_kit"),
+        Says({"data": [about]}, on="/workflows"),
+    )
 
 
 def action(kind: str, **changed: Any) -> Json:
@@ -222,7 +243,15 @@ SUBJECT: Final = Subject(
     options={"environment": "test", "account": ACCOUNT, "country": "DE"},
     descriptions=(ClosedSchema("checkout_com"),),
     account=ACCOUNT,
-    checked=listed(),
+    checks=Checks(
+        proved=workflows(WEBHOOK_URL),
+        unseen=(replace(listed(), on="/payments"), Says({}, 403, on="/workflows")),
+        wrong={
+            "elsewhere": workflows("https://elsewhere.example/"),
+            "of another channel": workflows(WEBHOOK_URL, channel="pc_another"),
+            "without refunds": workflows(WEBHOOK_URL, events=sorted(NEEDED - {"payment_refunded"})),
+        },
+    ),
     account_ref=ACCOUNT,
     method=PaymentMethodReference(Secret(TOKEN), Secret(CUSTOMER), Secret(FIRST)),
     charge_id=PAYMENT,
@@ -253,4 +282,5 @@ SUBJECT: Final = Subject(
         "charge: pending, of another amount": "a payment that is accepted is answered without its amount",
         "refund: an answer about another charge": "a refund that is accepted is answered without its payment",
     },
+    settlements=Impossible("Checkout.com's reports are not read"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -193,3 +194,41 @@ class AskedRefund(msgspec.Struct, frozen=True):
     reference: str
     amount: int
     metadata: AskedMetadata
+
+
+# Workflows: what is sent where (checkout-sdk-java: workflows)
+
+
+class ApiCondition(msgspec.Struct, frozen=True):
+    """A condition of the type `event` or `processing_channel` has that field; those of other types are not read."""
+
+    type: str = ""
+    events: Mapping[str, tuple[str, ...]] = {}
+    processing_channels: tuple[str, ...] = ()
+
+
+class ApiWorkflowAction(msgspec.Struct, frozen=True):
+    """Its headers and its signature's key are not read: they are secrets."""
+
+    url: str = ""
+
+
+class ApiWorkflow(msgspec.Struct, frozen=True):
+    """Conditions and actions stand in one that is asked for, and not in a list."""
+
+    id: str
+    active: bool = False
+    conditions: tuple[ApiCondition, ...] = ()
+    actions: tuple[ApiWorkflowAction, ...] = ()
+
+    def of(self, condition: str) -> frozenset[str]:
+        """What its conditions of one type name; nothing where it has none, and takes all."""
+        named: set[str] = set()
+        for one in self.conditions:
+            if one.type == condition:
+                named.update(one.processing_channels, *one.events.values())
+        return frozenset(named)
+
+
+class ApiWorkflows(msgspec.Struct, frozen=True):
+    data: tuple[ApiWorkflow, ...] = ()

@@ -19,7 +19,7 @@ from processors.conformance.descriptions import Description
 from processors.interface import ProcessorAdapter
 from processors.money import Money
 from processors.outcome import RefundRefusal
-from processors.values import EventKind, MethodState, PaymentMethodReference, RawDelivery, Reply
+from processors.values import EventKind, MethodState, PaymentMethodReference, RawDelivery, Reply, Settlement
 
 REFERENCE: Final = "in_1KitKitKitKitKitKitKitKit.1"
 """Ours for the charge, as the gateway makes it: a Stripe invoice and the number of the attempt."""
@@ -38,6 +38,8 @@ WAIT_S: Final = 7
 """How long a call that is turned away is told to wait."""
 STORED: Final = Reply()
 REFUSED: Final = Reply(400, "")
+WEBHOOK_URL: Final = "https://tollbridge.example/webhooks/kit/kit"
+"""The connection's address at the gateway, to which notifications must go."""
 DECLINE_MESSAGE: Final = "The kit has declined this."
 
 
@@ -94,6 +96,18 @@ class Key(Enum):
     PREVIOUS = "previous"
     WRONG = "wrong"
     ABSENT = "absent"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checks:
+    """Answers to the check of a connection whose credentials are good, by what they show of its webhook.
+
+    `wrong` has a name for each fault. Where the processor shows nothing of a webhook, `proved` is impossible.
+    """
+
+    proved: Shape
+    unseen: Shape
+    wrong: Mapping[str, Script] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +196,23 @@ class Methods:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Settlements:
+    """Answers to the list of settlement files, and to one of them.
+
+    `settlement` is what is read of that file, in all decimals that the currencies have. `broken` has a name for each
+    fault by which the file is refused whole: rows that don't balance, one that can't be read.
+    """
+
+    settlement: Settlement
+    listed: Script
+    file: Script
+    broken: Mapping[str, Script]
+    another: Script
+    """An answer about another file."""
+    missing: Script
+
+
+@dataclass(frozen=True, kw_only=True)
 class Webhooks:
     """Notifications, by what they tell, and how they are delivered.
 
@@ -216,7 +247,7 @@ class Subject:
     options: Mapping[str, str]
     descriptions: tuple[Description, ...]
     account: str
-    checked: Script
+    checks: Checks
     account_ref: str = ""
     method: PaymentMethodReference
     charge_id: str
@@ -233,6 +264,7 @@ class Subject:
     methods: Methods
     webhooks: Webhooks
     polled: Shape
+    settlements: Settlements | Impossible
     always: tuple[Says, ...] = ()
     secrets: tuple[str, ...] = ()
     unsaid: Mapping[str, str] = field(default_factory=dict)

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from processors.capabilities import Lookup
 from processors.conformance import asks
 from processors.conformance.stage import system_now
-from processors.conformance.subject import Subject
+from processors.conformance.subject import WEBHOOK_URL, Subject
 from processors.errors import ConfigurationError, ProcessorError
 from processors.interface import ProcessorAdapter
 from processors.outcome import Found, LookupFailed
@@ -72,7 +72,7 @@ async def asked(call: Awaitable[T]) -> T:
 
 
 async def test_the_credentials_are_good(subject: Subject, adapter: ProcessorAdapter) -> None:
-    assert await asked(adapter.check()), "the account there has no name"
+    assert (await asked(adapter.check(WEBHOOK_URL))).account, "the account there has no name"
 
 
 async def test_a_set_up_is_open(subject: Subject, adapter: ProcessorAdapter) -> None:

@@ -15,10 +15,11 @@ import httpx
 
 from processors.calls import if_there, segment
 from processors.capabilities import Capabilities
+from processors.checked import About, Checked, Finding, Proved, look
 from processors.configuration import base_url, check_credentials, check_options
 from processors.declines import DeclineTable
 from processors.errors import CallError, ConfigurationError, OutcomeUnknownError, RefusedError
-from processors.gocardless import events, mandates, mapping, notices, returns
+from processors.gocardless import check, events, mandates, mapping, notices, returns
 from processors.gocardless.api import GoCardlessApi, known
 from processors.gocardless.declared import CALL_TIMEOUT, CAPABILITIES
 from processors.gocardless.declines import AT_CREATION, DECLINES, INACTIVE, decline
@@ -29,6 +30,7 @@ from processors.gocardless.wire import (
     OneFlow,
     OnePayment,
     OneRefund,
+    Webhooks,
 )
 from processors.outcome import (
     ChargeOutcome,
@@ -116,12 +118,19 @@ class GoCardlessAdapter:
         signing = ("webhook_secret", "previous_webhook_secret")
         return cls(api, options["account"], tuple(credentials[field] for field in signing if field in credentials))
 
-    async def check(self) -> str:
-        """The creditor's id; raises CallError, and ConfigurationError where the token does not see that creditor."""
+    async def check(self, webhook_url: str) -> Checked:
+        """Raises CallError, and ConfigurationError where the token does not see the configured creditor."""
         answer = await if_there(self._api.get(f"/creditors/{segment(self._account)}", "/creditors/{id}"))
         if answer is None or (creditor := answer.decode(OneCreditor).one).id != self._account:
             raise ConfigurationError("account: the access token is of an organisation without that creditor")
-        return creditor.id
+        opened = Proved(About.CREDENTIALS, f"the access token sees the creditor {creditor.id}")
+        webhook = await look(About.WEBHOOK, self._webhook(webhook_url), check.MAY_NOT_LOOK)
+        return Checked(creditor.id, (opened, webhook), check.TRY_IT)
+
+    async def _webhook(self, ours: str) -> Finding:
+        """Raises CallError."""
+        sent = await self._api.get("/webhooks", "/webhooks?limit={}", limit=str(check.LATEST))
+        return check.finding(sent.decode(Webhooks), ours)
 
     # Mandates
 

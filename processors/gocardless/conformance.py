@@ -20,8 +20,10 @@ from processors.conformance.subject import (
     PART,
     REFERENCE,
     REFUND_REFERENCE,
+    WEBHOOK_URL,
     Cancels,
     Charges,
+    Checks,
     Impossible,
     Key,
     LookedUp,
@@ -265,7 +267,14 @@ def deliver(items: tuple[Any, ...], by: Key) -> RawDelivery:
 
 
 LATE: Final = event("failed", nth=2, cause="refer_to_payer")
-CHECKED: Final = one("creditors", {"id": ACCOUNT, "name": "Kit Ltd"})
+CHECKED: Final = one("creditors", {"id": ACCOUNT, "name": "Kit Ltd"}, on="/creditors/")
+
+
+def sent(url: str, **changed: Any) -> Says:
+    """The webhooks of late: one to an address."""
+    shown = {"id": "WB000KIT", "url": url, "created_at": AT, "successful": True, "response_code": 200, **changed}
+    return Says({"webhooks": [shown], "meta": {"cursors": {}, "limit": 100}}, on="/webhooks")
+
 
 SUBJECT: Final = Subject(
     adapter=GoCardlessAdapter,
@@ -273,7 +282,11 @@ SUBJECT: Final = Subject(
     options={"environment": "test", "account": ACCOUNT, "base_url": "https://gocardless.example"},
     descriptions=(ClosedSchema("gocardless"),),
     account=ACCOUNT,
-    checked=CHECKED,
+    checks=Checks(
+        proved=(CHECKED, sent(WEBHOOK_URL)),
+        unseen=(CHECKED, sent("https://elsewhere.example/")),
+        wrong={"the last one was refused": (CHECKED, sent(WEBHOOK_URL, response_code=498, successful=False))},
+    ),
     account_ref=ACCOUNT,
     method=PaymentMethodReference(Secret(TOKEN), Secret(CUSTOMER)),
     charge_id=CHARGE,
@@ -299,4 +312,5 @@ SUBJECT: Final = Subject(
         one("payments", payment(), "^GET /payments/"),
         one("mandates", mandate("cancelled"), "^GET /mandates/"),
     ),
+    settlements=Impossible("GoCardless' payouts are not read"),
 )

@@ -174,6 +174,19 @@ class Events(Unprinted, frozen=True, rename={"page": "events"}):
     meta: ApiMeta = ApiMeta()
 
 
+class ApiWebhook(msgspec.Struct, frozen=True):
+    """A webhook that was sent, and how it was answered (fixtures/webhooks); its body and headers are not read."""
+
+    url: str
+    created_at: datetime
+    successful: bool
+    response_code: int | None = None
+
+
+class Webhooks(msgspec.Struct, frozen=True):
+    webhooks: list[ApiWebhook]
+
+
 class Envelope(Unprinted, frozen=True):
     """A delivery: up to 250 events, each kept as the bytes it came in."""
 

@@ -24,9 +24,10 @@ from processors.capabilities import (
     Replay,
     Webhook,
 )
+from processors.checked import About, Checked, Proved
 from processors.declines import DeclineTable
 from processors.errors import ConfigurationError, OutcomeUnknownError, RefusedError
-from processors.mollie import config, mapping, notices, returns, setups
+from processors.mollie import check, config, mapping, notices, returns, setups
 from processors.mollie.api import MollieApi, error_code, next_of, of
 from processors.mollie.declines import DECLINES, NO_MANDATE
 from processors.mollie.wire import ApiChargeback, ApiCustomer, ApiPayment, ApiProfile, ApiRefund, PageLinks
@@ -146,12 +147,16 @@ class MollieAdapter:
         transport = Transport(http, settings.base_url, CALL_TIMEOUT.total_seconds(), read_code=error_code)
         return cls(keys, settings, transport, clock)
 
-    async def check(self) -> str:
-        """The id of the key's profile; raises CallError, and ConfigurationError where another was configured."""
+    async def check(self, webhook_url: str) -> Checked:
+        """Raises CallError, and ConfigurationError where the key's profile is not the one configured."""
         profile = (await self._api.get("/profiles/me", "/profiles/me")).decode(ApiProfile)
         if self._settings.account and profile.id != self._settings.account:
             raise ConfigurationError(f"account: the API key is that of {profile.id}, not of the one configured")
-        return profile.id
+        opened = Proved(About.CREDENTIALS, f"the API key opens {profile.id}")
+        signed = self._webhook_secret is not None
+        return Checked(
+            profile.id, (opened, *check.findings(self._settings.webhook_url, webhook_url, signed=signed)), check.TRY_IT
+        )
 
     # Payment methods
 

@@ -13,8 +13,10 @@ from processors.conformance.subject import (
     REFERENCE,
     REFUND_REFERENCE,
     SETUP_REFERENCE,
+    WEBHOOK_URL,
     Cancels,
     Charges,
+    Checks,
     Impossible,
     Key,
     Lookups,
@@ -35,7 +37,6 @@ from processors.values import EventKind, MethodState, PaymentMethodReference, Ra
 PROFILE: Final = "pfl_kit0kit"
 CHARGE, FIRST, REFUND, CHARGEBACK = "tr_kit0charge", "tr_kit0first", "re_kit0refund", "chb_kit0chargeback"
 CUSTOMER, MANDATE = "cst_kit0customer", "mdt_kit0mandate"
-HOOK: Final = "https://tollbridge.example/webhooks/acct/mollie"
 AT, LATER = "2090-03-17T17:46:40+00:00", "2090-03-20T09:00:00+00:00"
 """Later than any run of the kit: a chargeback that grows old is lost."""
 
@@ -107,7 +108,7 @@ def pinged(shown: Json, **parts: list[Json]) -> Told:
 
 def deliver(items: tuple[Any, ...], _by: Key) -> RawDelivery:
     headers = (("content-type", "application/x-www-form-urlencoded"),)
-    return RawDelivery("POST", HOOK, headers, (), "&".join(f"id={item}" for item in items).encode())
+    return RawDelivery("POST", WEBHOOK_URL, headers, (), "&".join(f"id={item}" for item in items).encode())
 
 
 DEBIT: Final = payment(method="directdebit")
@@ -211,10 +212,13 @@ CHANGED: Final = (
 SUBJECT: Final = Subject(
     adapter=MollieAdapter,
     credentials={"api_key": "test_kit_api_key_of_a_profile"},
-    options={"environment": "test", "webhook_url": HOOK, "account": PROFILE},
+    options={"environment": "test", "webhook_url": WEBHOOK_URL, "account": PROFILE},
     descriptions=(ClosedSchema("mollie"),),
     account=PROFILE,
-    checked=Says({"resource": "profile", "id": PROFILE, "mode": "test", "name": "The kit's shop"}),
+    checks=Checks(
+        proved=Says({"resource": "profile", "id": PROFILE, "mode": "test", "name": "The kit's shop"}),
+        unseen=Impossible("each payment names its address, which is configured here"),
+    ),
     account_ref=PROFILE,
     method=PaymentMethodReference(Secret(MANDATE), Secret(CUSTOMER)),
     charge_id=CHARGE,
@@ -248,4 +252,5 @@ SUBJECT: Final = Subject(
         ),
     ),
     polled=CHANGED,
+    settlements=Impossible("Mollie shows no settlements to the key of a profile"),
 )

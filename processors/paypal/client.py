@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from processors.calls import if_there, segment
 from processors.capabilities import Capabilities
+from processors.checked import About, Checked, Finding, Proved
 from processors.configuration import base_url, check_credentials
 from processors.declines import DeclineTable
 from processors.errors import ConfigurationError, DeliveryMalformedError, OutcomeUnknownError, RefusedError
@@ -26,7 +27,7 @@ from processors.outcome import (
     RefundOutcome,
     Succeeded,
 )
-from processors.paypal import declared, disputes, mapping, money, notices, polling, returns, vault
+from processors.paypal import check, declared, disputes, mapping, money, notices, polling, returns, vault
 from processors.paypal.api import PayPalApi
 from processors.paypal.certificates import Certificates
 from processors.paypal.declines import DECLINES
@@ -114,19 +115,22 @@ class PayPalAdapter:
             origins = frozenset({f"{url.scheme}://{url.netloc.decode()}"})
         return cls(api, Certificates(http, origins), options, clock)
 
-    async def check(self) -> str:
-        """The merchant id; raises CallError, and ConfigurationError where the app does not have the webhook.
+    async def check(self, webhook_url: str) -> Checked:
+        """Asks for the webhook, which takes a token and so proves the app; raises CallError."""
+        found = await self._webhook(webhook_url)
+        opened = Proved(About.CREDENTIALS, "the client_id and its secret open an app")
+        return Checked(self._account, (opened, check.WHOSE, found), check.TRY_IT)
 
-        No call that every app may make names the merchant, so whose credentials these are shows at the first charge.
-        """
+    async def _webhook(self, ours: str) -> Finding:
+        """Raises CallError."""
         path = f"{polling.WEBHOOKS}/{segment(self._webhook_id)}"
         answer = await if_there(self._api.get(path, f"{polling.WEBHOOKS}/{{id}}"))
         if answer is None:
-            raise ConfigurationError("webhook_id: the app of this client_id has no such webhook")
+            return check.none(self._webhook_id)
         webhook = answer.decode(ApiWebhook)
         if webhook.id != self._webhook_id:
-            raise ConfigurationError(f"webhook_id: PayPal calls it {webhook.id}")
-        return self._account
+            raise OutcomeUnknownError("PayPal answered with a webhook that is not the one asked for")
+        return check.finding(webhook, ours)
 
     # Payment methods
 

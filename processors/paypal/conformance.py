@@ -31,7 +31,9 @@ from processors.conformance.subject import (
     PART,
     REFERENCE,
     REFUND_REFERENCE,
+    WEBHOOK_URL,
     Charges,
+    Checks,
     Impossible,
     Key,
     Lookups,
@@ -47,6 +49,7 @@ from processors.conformance.subject import (
 from processors.money import Money, to_decimal_string
 from processors.paypal.client import PayPalAdapter
 from processors.paypal.money import PAYPAL
+from processors.paypal.notices import NEEDED
 from processors.paypal.returns import REFUSALS
 from processors.values import EventKind, MethodState, PaymentMethodReference, RawDelivery, Secret
 
@@ -112,6 +115,10 @@ def error(issue: str = "", status: int = 422, name: str = "UNPROCESSABLE_ENTITY"
 
 
 NOT_FOUND: Final = error("INVALID_RESOURCE_ID", 404, "RESOURCE_NOT_FOUND")
+
+
+def webhook(*events: str, url: str = WEBHOOK_URL) -> Json:
+    return {"id": WEBHOOK_ID, "url": url, "event_types": [{"name": one} for one in events]}
 
 
 def declined(code: str) -> Says:
@@ -316,7 +323,15 @@ SUBJECT: Final = Subject(
     options={"environment": "test", "account": ACCOUNT, "client_id": "kit-client-id", "webhook_id": WEBHOOK_ID},
     descriptions=DESCRIPTIONS,
     account=ACCOUNT,
-    checked=Says({"id": WEBHOOK_ID, "url": "https://tollbridge.example/webhooks/acct/paypal"}),
+    checks=Checks(
+        proved=Says(webhook("*")),
+        unseen=Impossible("an app sees its own webhooks whole"),
+        wrong={
+            "elsewhere": Says(webhook("*", url="https://elsewhere.example/")),
+            "of another app": error("INVALID_RESOURCE_ID", 404),
+            "without refunds": Says(webhook(*(NEEDED - {"PAYMENT.CAPTURE.REFUNDED"}))),
+        },
+    ),
     method=PaymentMethodReference(Secret(TOKEN), Secret(CUSTOMER)),
     charge_id=CAPTURE,
     refund_id=REFUND,
@@ -345,4 +360,5 @@ SUBJECT: Final = Subject(
         Says(certificate, on=f"^GET {CERTIFICATE}"),
     ),
     secrets=(ACCESS_TOKEN,),
+    settlements=Impossible("PayPal's reports are not read"),
 )

@@ -59,6 +59,22 @@ METHOD_TYPES: Final[Mapping[str, EventKind]] = {
     "BILLING_AGREEMENTS.AGREEMENT.CANCELLED": EventKind.METHOD_REVOKED,
 }
 
+NEEDED: Final = frozenset(
+    {
+        "PAYMENT.CAPTURE.COMPLETED",
+        "PAYMENT.CAPTURE.PENDING",
+        "PAYMENT.CAPTURE.DENIED",
+        "PAYMENT.CAPTURE.REFUNDED",
+        REVERSED,
+        "CUSTOMER.DISPUTE.CREATED",
+        "CUSTOMER.DISPUTE.UPDATED",
+        "CUSTOMER.DISPUTE.RESOLVED",
+        "VAULT.PAYMENT-TOKEN.DELETED",
+    }
+)
+"""Of the events above those that PayPal's own list has (docs: webhooks/event-names): a webhook that leaves one out
+leaves money or a payer's revocation untold."""
+
 
 def notice(body: bytes) -> Notice:
     """The event of a signed delivery; raises DeliveryMalformedError."""

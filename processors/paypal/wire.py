@@ -39,8 +39,16 @@ class ApiToken(Unprinted, frozen=True):
     expires_in: int
 
 
+class ApiEventType(msgspec.Struct, frozen=True):
+    name: str = ""
+
+
 class ApiWebhook(msgspec.Struct, frozen=True):
+    """`event_types` are those that it sends; `*` is every one (description: webhooks v1, `webhook`)."""
+
     id: str
+    url: str = ""
+    event_types: tuple[ApiEventType, ...] = ()
 
 
 # Set-ups and stored methods

@@ -23,6 +23,7 @@ from processors.capabilities import (
     Replay,
     Webhook,
 )
+from processors.checked import About, Checked, Finding, Proved, Wrong, same_address
 from processors.configuration import check_credentials, check_options
 from processors.declines import DeclineTable
 from processors.errors import ConfigurationError, OutcomeUnknownError, RefusedError
@@ -78,6 +79,8 @@ if TYPE_CHECKING:
     from processors.interface import Clock, ProcessorAdapter
 
 CALL_TIMEOUT: Final = timedelta(seconds=30)
+TRY_IT: Final = 'POST /_sandbox/events with {"api_key", "type": "note.added"} at the practice processor'
+"""A type that no adapter acts on."""
 
 SCHEDULE: Final = (
     timedelta(seconds=10),
@@ -146,12 +149,13 @@ class PracticeAdapter:
         secret = credentials.get("webhook_secret", Secret(""))
         return cls(credentials["api_key"], secret, options["account"], transport, clock)
 
-    async def check(self) -> str:
-        """The account's id; raises CallError, and ConfigurationError where it's not the one configured."""
+    async def check(self, webhook_url: str) -> Checked:
+        """Raises CallError, and ConfigurationError where the account is not the one configured."""
         account = (await self._api.get("/v1/account")).decode(ApiAccount)
         if account.id != self._account:
             raise ConfigurationError(f"account: the API key is that of {account.id}, not of the one configured")
-        return account.id
+        opened = Proved(About.CREDENTIALS, f"the API key opens {account.id}")
+        return Checked(account.id, (opened, _webhook(account, webhook_url)), TRY_IT)
 
     # Payment methods
 
@@ -308,8 +312,18 @@ class PracticeAdapter:
     async def settlement(self, processor_id: str) -> Settlement:
         path = f"/v1/settlements/{segment(processor_id)}"
         shown = (await self._api.get(path, "/v1/settlements/{id}")).decode(ApiSettlement)
+        if shown.id != processor_id:
+            raise OutcomeUnknownError("the processor answered with a settlement that is not the one asked for")
         content = (await self._api.get(f"{path}.csv", "/v1/settlements/{id}.csv")).body
         return settlement.settlement(shown.id, shown.day, content, self.units)
+
+
+def _webhook(account: ApiAccount, ours: str) -> Finding:
+    if any(same_address(one, ours) for one in account.webhook_urls):
+        return Proved(About.WEBHOOK, "its notifications go to this connection")
+    elsewhere = ", ".join(account.webhook_urls)
+    said = f"its notifications go to {elsewhere}" if elsewhere else "its notifications go nowhere"
+    return Wrong(About.WEBHOOK, said, f"POST /_sandbox/webhook_endpoint with the url {ours}")
 
 
 def _after(listed: str, page: Sequence[ApiRefund | ApiDispute]) -> str:

@@ -18,8 +18,10 @@ from processors.conformance.subject import (
     PART,
     REFERENCE,
     REFUND_REFERENCE,
+    WEBHOOK_URL,
     Cancels,
     Charges,
+    Checks,
     Impossible,
     Key,
     Lookups,
@@ -38,6 +40,7 @@ from processors.practice.client import PracticeAdapter
 from processors.practice.manners import ADAPTERS
 from processors.practice.notices import signature
 from processors.practice.returns import REFUSALS
+from processors.practice.settlement_shapes import SETTLEMENTS
 from processors.values import EventKind, MethodState, PaymentMethodReference, RawDelivery, Secret
 
 ACCOUNT: Final = "pa_kit"
@@ -235,8 +238,8 @@ METHODS: Final = Methods(
         MethodState.EXPIRED: Says(method("expired")),
         MethodState.UNKNOWN: Says(method("something_new")),
     },
-    revoked=Says(b"", 204),
-    gone=error("method_revoked", 409),
+    revoked=Says(method("revoked")),
+    gone=error("method_revoked", 404),
 )
 POLLED: Final[Script] = (
     Says({"data": [EVENTS[kind][1] for kind in EVENTS if kind.startswith("refund.")]}, on="^GET /v1/refunds"),
@@ -264,7 +267,14 @@ def subject(adapter: type[PracticeAdapter]) -> Subject:
         options={"base_url": "https://practice.example", "account": ACCOUNT},
         descriptions=(ClosedSchema("practice"),),
         account=ACCOUNT,
-        checked=Says({"id": ACCOUNT}),
+        checks=Checks(
+            proved=Says({"id": ACCOUNT, "webhook_urls": [WEBHOOK_URL]}),
+            unseen=Impossible("the practice processor shows where its notifications go"),
+            wrong={
+                "nowhere": Says({"id": ACCOUNT, "webhook_urls": []}),
+                "elsewhere": Says({"id": ACCOUNT, "webhook_urls": ["https://elsewhere.example/"]}),
+            },
+        ),
         account_ref=ACCOUNT,
         method=PaymentMethodReference(Secret(TOKEN), Secret(CUSTOMER)),
         charge_id=CHARGE,
@@ -285,6 +295,7 @@ def subject(adapter: type[PracticeAdapter]) -> Subject:
         methods=METHODS,
         webhooks=webhooks_of(adapter),
         polled=POLLED,
+        settlements=SETTLEMENTS,
     )
 
 

@@ -46,7 +46,10 @@ class ApiRefusal(msgspec.Struct, frozen=True):
 
 
 class ApiAccount(msgspec.Struct, frozen=True):
+    """`webhook_urls` is where its notifications go."""
+
     id: str
+    webhook_urls: tuple[str, ...] = ()
 
 
 class ApiSetup(Unprinted, frozen=True):

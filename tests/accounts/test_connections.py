@@ -12,16 +12,13 @@ from gateway.accounts import connections, declines
 from gateway.accounts.accounts import Account, AccountChange, update
 from gateway.accounts.audit import Author
 from gateway.accounts.connections import ConnectionChange
-from gateway.accounts.errors import CheckFailedError, FieldError, NameTakenError, NotThereError
+from gateway.accounts.errors import FieldError, NameTakenError, NotThereError
 from gateway.clock import business_now
 from gateway.domain.declines import case_subject
 from gateway.domain.routing import Bounds, Routing
 from gateway.runtime import Runtime
-from gateway.sandbox.practice import PracticeProcessor, create_app
-from processors.errors import NotSentError
 from processors.values import Secret
 from tests.db import rows
-from tests.support.serving import serving
 
 CREDENTIALS = {"api_key": Secret("hush_key"), "webhook_secret": Secret("hush_secret")}
 OPTIONS = {"base_url": "http://127.0.0.1:1", "account": "pa_1"}
@@ -103,21 +100,6 @@ async def test_a_name_is_taken_once_in_an_account(runtime: Runtime, by: Author, 
         await connections.add(runtime, by, account.id, "practice", "practice", WHOLE)
     with pytest.raises(NotThereError):
         await connections.add(runtime, by, "acc_nobody", "practice", "practice", WHOLE)
-
-
-async def test_a_check_tries_the_credentials(runtime: Runtime, by: Author, account: Account) -> None:
-    processor = PracticeProcessor()
-    reference = processor.account("hush_key").id
-    async with serving(create_app(processor)) as url:
-        change = ConnectionChange(credentials=CREDENTIALS, options={"base_url": url, "account": reference})
-        added = await connections.add(runtime, by, account.id, "practice", "practice", change)
-        assert await connections.check(runtime, account.id, added.id) == reference
-        other = ConnectionChange(options={"account": "pa_other"})
-        await connections.update(runtime, by, account.id, added.id, other)
-        with pytest.raises(CheckFailedError, match="practice"):
-            await connections.check(runtime, account.id, "practice")
-    with pytest.raises(NotSentError):
-        await connections.check(runtime, account.id, "practice")
 
 
 async def test_decline_codes_are_classed_merged_and_noted(runtime: Runtime, by: Author, account: Account) -> None:

@@ -8,9 +8,11 @@ import pytest
 
 from db import sql
 from gateway.cli.home import write_notes
+from gateway.sandbox.practice import PracticeProcessor, create_app
 from tests.api.seed import NOW, add_case, add_delivery, add_dispute, add_event, add_invoice, insert
 from tests.cli.conftest import Tollbridge
 from tests.support import inbox
+from tests.support.serving import serving
 
 STRIPE = {"STRIPE_KEY": "sk_test_hush", "SIGNING": "whsec_hush_0815"}
 PRACTICE = ("--credential", "api_key=env:STRIPE_KEY", "--credential", "webhook_secret=env:SIGNING")
@@ -62,6 +64,29 @@ async def test_an_account_and_its_connection(tollbridge: Tollbridge) -> None:
         assert "hush" not in result.out + result.err
     actors = await sql.rows("select distinct actor from tollbridge.audit_log")
     assert [row["actor"].partition(":")[0] for row in actors] == ["cli"]
+
+
+async def test_a_connection_is_checked(tollbridge: Tollbridge) -> None:
+    await add_account(tollbridge)
+    processor = PracticeProcessor()
+    reference = processor.account(STRIPE["STRIPE_KEY"]).id
+    async with serving(create_app(processor)) as url:
+        options = ("--option", f"base_url={url}", "--option", f"account={reference}")
+        await tollbridge("connections", "add", "practice", "--adapter", "practice", *PRACTICE, *options, **STRIPE)
+        checked = await tollbridge("connections", "check", "practice", **STRIPE)
+        assert checked.code == 1, "its notifications go nowhere"
+        address = "http://127.0.0.1:8250/webhooks/eu/practice"
+        for said in (reference, "proved", "unseen", "wrong", "To do:", f"enter there: {address}", "To try a not"):
+            assert said in checked.out
+        processor.set_webhook(STRIPE["STRIPE_KEY"], address, STRIPE["SIGNING"])
+        again = await tollbridge("connections", "check", "practice", "--json", **STRIPE)
+    assert (again.code, again.json["ok"], again.json["reference"]) == (0, True, reference)
+    assert {one["about"]: one["type"] for one in again.json["findings"]} == {
+        "credentials": "proved",
+        "webhook": "proved",
+        "notifications": "unseen",
+    }
+    assert "hush" not in checked.out + checked.err + again.out
 
 
 async def test_decline_codes(tollbridge: Tollbridge) -> None:

@@ -150,7 +150,10 @@ async def test_dev_is_wired_and_leaves_no_orphans(
         assert read_notes(tmp_path)["gateway"] == said["gateway"], "for the commands of a second terminal"
         bearer = {"authorization": f"Bearer {said['api_key']}"}
         async with httpx.AsyncClient(base_url=said["gateway"], headers=bearer, trust_env=False, timeout=30) as http:
-            assert (await http.post("/v1/connections/practice/check")).json()["ok"] is True
+            checked = (await http.post("/v1/connections/practice/check")).json()
+            assert checked["ok"] is True
+            states = {one["about"]: one["state"] for one in checked["findings"]}
+            assert (states["credentials"], states["webhook"]) == ("proved", "proved")
             order = {"client_reference": "r", "items": [{"price": said["price"]}], "customer_details": {"name": "A"}}
             session = (await http.post("/v1/checkout_sessions", json=order)).json()
             assert session["status"] == "open"

@@ -9,7 +9,7 @@ import pytest
 from processors.conformance import asks
 from processors.conformance.scenarios.scenario import InapplicableError, Scenario, play
 from processors.conformance.stage import stage
-from processors.conformance.subject import Impossible, Says, Script
+from processors.conformance.subject import WEBHOOK_URL, Impossible, Says, Script
 from processors.errors import RefusedError
 from processors.interface import ProcessorAdapter
 from processors.practice.conformance import SUBJECT, charge, method
@@ -52,7 +52,7 @@ async def test_an_adapter_that_goes_in_a_circle_is_stopped() -> None:
 async def test_standing_answers_are_told_apart() -> None:
     token = replace(SUBJECT, always=(Says({"id": "pa_kit"}, on="^GET /v1/account"),))
     async with stage(token, ACTIVE) as staged:
-        await staged.adapter.check()
+        await staged.adapter.check(WEBHOOK_URL)
         await staged.adapter.method_state(token.method)
     assert [request.url.path for request in staged.asked] == [f"/v1/methods/{token.method.token.reveal()}"]
     assert len(staged.sent) == 2
@@ -60,7 +60,7 @@ async def test_standing_answers_are_told_apart() -> None:
 
 async def test_an_error_of_the_tree_is_a_result() -> None:
     async def act(adapter: ProcessorAdapter) -> object:
-        return await adapter.check()
+        return await adapter.check(WEBHOOK_URL)
 
     played = await play(SUBJECT, Scenario("", Says({"error": {"code": "unauthorized"}}, 401), act, print))
     assert isinstance(played.result, RefusedError)

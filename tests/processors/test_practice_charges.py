@@ -17,6 +17,7 @@ from gateway.sandbox.practice.kinds import (
     METHOD_REVOKED,
     TokenKind,
 )
+from processors.conformance.subject import WEBHOOK_URL
 from processors.errors import MoneyError, RefusedError
 from processors.money import Money
 from processors.outcome import (
@@ -163,7 +164,7 @@ async def test_a_refusal_is_not_remembered_under_its_key(practice: Practice) -> 
 async def test_a_wrong_api_key(practice: Practice) -> None:
     stranger = make_adapter(practice.http, practice.base_url, practice.account.id, "practice_test_key_2")
     with pytest.raises(RefusedError) as caught:
-        await stranger.check()
+        await stranger.check(WEBHOOK_URL)
     assert (caught.value.status, caught.value.code) == (401, "unauthorized")
     outcome = await stranger.charge(stranger.prepare_charge(practice.request()))
     assert isinstance(outcome, Rejected)

@@ -12,6 +12,7 @@ import pytest
 from gateway.sandbox.practice import PracticeProcessor, create_app
 from gateway.sandbox.practice.manner import MANNERS
 from processors.capabilities import KeyPlace, Lookup, RefundMode, Replay, Webhook
+from processors.conformance.subject import WEBHOOK_URL
 from processors.money import Money
 from processors.outcome import (
     Canceled,
@@ -231,7 +232,7 @@ async def test_being_turned_away_is_not_sent_and_an_outage_is_unknown(practice: 
     assert await practice.adapter.lookup_charge(ChargeQuery("in_1.1")) != NotFound(conclusive=True)
     practice.processor.advance(60)
     practice.processor.set_manner(API_KEY, rate_limit=1)
-    await practice.adapter.check()
+    await practice.adapter.check(WEBHOOK_URL)
     turned_away = NotSent("POST /v1/charges answered 429: turned away unread", timedelta(seconds=1), answered=True)
     assert await practice.charge() == turned_away
 

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from gateway.sandbox.practice import TokenKind
+from processors.checked import Finding, Proved, Wrong
+from processors.conformance.subject import WEBHOOK_URL
 from processors.errors import RefusedError
 from processors.outcome import Succeeded
 from processors.values import Card, SetupCompletion, SetupFailed, SetupPending, SetupReady, SetupRequest, SetupSession
-from tests.processors.conftest import API_KEY, START, Practice
+from tests.processors.conftest import API_KEY, START, WEBHOOK_SECRET, Practice
 
 RETURN_URL = "https://shop.example/return?order=1"
 
@@ -109,4 +111,16 @@ async def test_a_setup_that_is_not_there(practice: Practice) -> None:
 
 
 async def test_check_names_the_account(practice: Practice) -> None:
-    assert await practice.adapter.check() == practice.account.id
+    assert (await practice.adapter.check(WEBHOOK_URL)).account == practice.account.id
+
+
+async def test_check_sees_where_notifications_go(practice: Practice) -> None:
+    async def found() -> Finding:
+        return (await practice.adapter.check(WEBHOOK_URL)).findings[-1]
+
+    practice.processor.set_webhook(API_KEY, "", "")
+    assert isinstance(await found(), Wrong)
+    practice.processor.set_webhook(API_KEY, "https://elsewhere.example/", WEBHOOK_SECRET)
+    assert "https://elsewhere.example/" in (await found()).text
+    practice.processor.set_webhook(API_KEY, WEBHOOK_URL, WEBHOOK_SECRET, add=True)
+    assert isinstance(await found(), Proved)

@@ -75,7 +75,8 @@ class SetupApi:
         doors.add("DELETE", "/v1/methods/{token}", self.delete_method)
 
     async def show_account(self, account: Account, _: Request) -> Reply:
-        return json_reply({"object": "account", "id": account.id, "manner": account.manner})
+        urls = [endpoint.url for endpoint in account.endpoints]
+        return json_reply({"object": "account", "id": account.id, "manner": account.manner, "webhook_urls": urls})
 
     async def create_setup(self, account: Account, request: Request) -> Reply:
         new = request.read(NewSetup)

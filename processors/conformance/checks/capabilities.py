@@ -126,10 +126,12 @@ async def what_is_declared_is_shown(subject: Subject, case: str) -> None:
 
 @check()
 async def what_is_left_out_is_not_declared(subject: Subject, _case: str) -> None:
-    """A subject without cancels, refunds or states of a method belongs to an adapter that declares none."""
+    """A subject without cancels, refunds, settlement files or states of a method belongs to an adapter without them."""
     declared = subject.adapter.capabilities
     assert not (isinstance(subject.cancels, Impossible) and declared.cancel), "cancelling is declared"
     none = declared.refunds.mode is RefundMode.NONE
     assert isinstance(subject.refunds, Impossible) == none, "refunds are declared, or recorded, and not the other"
+    no_files = isinstance(subject.settlements, Impossible)
+    assert no_files != declared.settlement_files, "settlement files are declared, or recorded, and not the other"
     missing = set(MethodState) - set(subject.methods.states) - {MethodState.PENDING}
     assert not missing, f"no shape, and no reason, for a method that is {', '.join(sorted(missing))}"

@@ -13,7 +13,7 @@ from processors.conformance.checks.check import check
 from processors.conformance.scenarios.scenario import InapplicableError
 from processors.conformance.secrets import credentials_of
 from processors.conformance.stage import stage
-from processors.conformance.subject import Impossible, Says, Subject, key
+from processors.conformance.subject import REFERENCE, REFUND_REFERENCE, Impossible, Says, Subject, key
 from processors.interface import ProcessorAdapter
 from processors.values import PreparedCall
 
@@ -22,18 +22,10 @@ def _calls(subject: Subject) -> Iterable[str]:
     return ("charge",) if isinstance(subject.refunds, Impossible) else ("charge", "refund")
 
 
-def _prepare(adapter: ProcessorAdapter, subject: Subject, what: str, nth: int = 1) -> PreparedCall:
-    """The `nth` attempt has a reference and a key of its own."""
+def _prepare(adapter: ProcessorAdapter, subject: Subject, what: str, **changed: str) -> PreparedCall:
     if what == "charge":
-        request = asks.charge(subject)
-        if nth > 1:
-            own = f"{request.reference[:-1]}{nth}"
-            request = replace(request, reference=own, idempotency_key=key(f"charge {nth}"))
-        return adapter.prepare_charge(request)
-    refund = asks.refund(subject)
-    if nth > 1:
-        refund = replace(refund, reference=f"{refund.reference[:-1]}{nth}", idempotency_key=key(f"refund {nth}"))
-    return adapter.prepare_refund(refund)
+        return adapter.prepare_charge(asks.charge(subject, **changed))
+    return adapter.prepare_refund(asks.refund(subject, **changed))
 
 
 @check(_calls)
@@ -52,9 +44,12 @@ async def same_attempt_same_bytes(subject: Subject, case: str) -> None:
 
 @check(_calls)
 async def another_attempt_other_bytes(subject: Subject, case: str) -> None:
-    """Another attempt has another key, so that no processor takes it for the first."""
+    """Another attempt has another key and another reference, and both are sent: it's not taken for the first."""
+    own = REFERENCE if case == "charge" else REFUND_REFERENCE
     async with stage(subject) as staged:
-        assert _prepare(staged.adapter, subject, case) != _prepare(staged.adapter, subject, case, nth=2)
+        first = _prepare(staged.adapter, subject, case)
+        for what, other in {"idempotency_key": key(f"{case} 2"), "reference": f"{own[:-1]}2"}.items():
+            assert _prepare(staged.adapter, subject, case, **{what: other}) != first, f"another {what}, the same bytes"
 
 
 @check(_calls)

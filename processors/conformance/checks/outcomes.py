@@ -21,6 +21,12 @@ async def _hold(subject: Subject, name: str) -> None:
     assert scenario.sends or not played.sent, f"{len(played.sent)} calls were made where none could help"
 
 
+@check(_named("connections"))
+async def connections(subject: Subject, case: str) -> None:
+    """The check of a connection says what is proved, what can't be seen and why, and what is wrong and what to do."""
+    await _hold(subject, case)
+
+
 @check(_named("charges"))
 async def charges(subject: Subject, case: str) -> None:
     """Each answer to a charge has one meaning for money, and what can't be told apart is unknown."""
@@ -48,4 +54,10 @@ async def setups(subject: Subject, case: str) -> None:
 @check(_named("notices"))
 async def notices(subject: Subject, case: str) -> None:
     """A notification tells what it's recorded as, and names what it is about."""
+    await _hold(subject, case)
+
+
+@check(_named("settlements"))
+async def settlements(subject: Subject, case: str) -> None:
+    """A settlement file is read whole, with exact amounts and the same each time, or refused whole."""
     await _hold(subject, case)

@@ -9,16 +9,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 
-from processors.conformance.scenarios import charges, lookups, notices, refunds, setups
+from processors.conformance.scenarios import charges, connections, lookups, notices, refunds, settlements, setups
 from processors.conformance.scenarios.scenario import Scenario
 from processors.conformance.subject import Impossible, Shape, Subject
 
 FAMILIES = {
+    "connections": connections.scenarios,
     "charges": charges.scenarios,
     "lookups": lookups.scenarios,
     "refunds": refunds.scenarios,
     "setups": setups.scenarios,
     "notices": notices.scenarios,
+    "settlements": settlements.scenarios,
 }
 
 

@@ -11,10 +11,10 @@ from msgspec.structs import replace
 
 from processors.conformance import asks
 from processors.conformance.scenarios.notices import read
-from processors.conformance.scenarios.scenario import BROKEN, JSON_OF_NOTHING, UNREACHED, Scenario, aware
+from processors.conformance.scenarios.scenario import BROKEN, UNREACHED, Scenario, aware
 from processors.conformance.subject import ANOTHER, WAIT_S, Impossible, LookedUp, Says, Shape, Subject, Told
 from processors.declines import UNMAPPED
-from processors.errors import MoneyError, NotSentError, OutcomeUnknownError, RefusedError
+from processors.errors import MoneyError
 from processors.interface import ProcessorAdapter
 from processors.money import Money
 from processors.outcome import (
@@ -45,10 +45,6 @@ def scenarios(subject: Subject) -> Iterator[Scenario]:
     yield from _replays(subject)
 
 
-async def _check(adapter: ProcessorAdapter) -> str:
-    return await adapter.check()
-
-
 def _charge(subject: Subject, **changed: Any) -> Act:
     async def act(adapter: ProcessorAdapter) -> Any:
         return await adapter.charge(adapter.prepare_charge(asks.charge(subject, **changed)))
@@ -69,12 +65,6 @@ def _lined(subject: Subject) -> Act:
 
 def _answers(subject: Subject) -> Iterator[Scenario]:
     shapes, done = subject.charges, partial(_succeeded, subject, asks.total(subject))
-    yield Scenario("check: the credentials are good", subject.checked, _check, partial(_equals, subject.account))
-    wrong = partial(_is, RefusedError)
-    yield Scenario("check: the credentials are wrong", shapes.unauthorized, _check, wrong)
-    for name, said in {**UNREACHED, **BROKEN}.items():
-        if name not in JSON_OF_NOTHING:  # of some answers nothing need be read but that they are the processor's
-            yield Scenario(f"check: {name}", said, _check, partial(_is, NotSentError | OutcomeUnknownError))
     yield Scenario("charge: success", shapes.succeeded, _charge(subject), done)
     unscheduled = _charge(subject, usage=Usage.UNSCHEDULED)
     either = shapes.pending if isinstance(shapes.succeeded, Impossible) else shapes.succeeded
@@ -164,10 +154,6 @@ def _replays(subject: Subject) -> Iterator[Scenario]:
     again = partial(_named, subject, Succeeded | Pending)
     yield Scenario("charge: the same bytes again", shapes.again, _charge(subject), again)
     yield Scenario("charge: the key or reference is in use", shapes.in_use, _charge(subject), partial(_is, Unknown))
-
-
-def _equals(wanted: object, result: Any) -> None:
-    assert result == wanted, f"{result!r} is not {wanted!r}"
 
 
 def _is(kind: Any, result: Any) -> None:

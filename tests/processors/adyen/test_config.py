@@ -11,6 +11,7 @@ import respx
 
 from processors.adyen.client import AdyenAdapter
 from processors.adyen.config import OPTIONAL_OPTIONS, OPTIONS, settings
+from processors.conformance.subject import WEBHOOK_URL
 from processors.errors import ConfigurationError, OutcomeUnknownError, RefusedError
 from processors.outcome import Unknown
 from tests.processors.adyen import shapes
@@ -91,7 +92,8 @@ def test_the_account_is_where_the_gateway_looks_for_it() -> None:
 
 async def test_a_check_names_the_account(adyen: respx.MockRouter, adapter: AdyenAdapter) -> None:
     adyen.post("/paymentMethods", json={"merchantAccount": shapes.ACCOUNT}).respond(200, json={"paymentMethods": []})
-    assert await adapter.check() == shapes.ACCOUNT
+    adyen.get("https://management-test.adyen.com/v3/merchants/ExampleShopECOM/webhooks").respond(403)
+    assert (await adapter.check(WEBHOOK_URL)).account == shapes.ACCOUNT
 
 
 @pytest.mark.parametrize(
@@ -103,13 +105,13 @@ async def test_a_check_that_fails(
 ) -> None:
     adyen.post("/paymentMethods").respond(status, json={"errorCode": code})
     with pytest.raises(error):
-        await adapter.check()
+        await adapter.check(WEBHOOK_URL)
 
 
 async def test_a_page_is_no_check(adyen: respx.MockRouter, adapter: AdyenAdapter) -> None:
     adyen.post("/paymentMethods").respond(200, text="<html>Welcome</html>")
     with pytest.raises(OutcomeUnknownError):
-        await adapter.check()
+        await adapter.check(WEBHOOK_URL)
 
 
 async def test_another_kind_of_method_is_another_connection(adyen: respx.MockRouter) -> None:

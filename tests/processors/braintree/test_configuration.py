@@ -12,6 +12,8 @@ from graphql import parse
 
 from processors.braintree import documents
 from processors.braintree.client import BraintreeAdapter
+from processors.checked import Proved, Unseen
+from processors.conformance.subject import WEBHOOK_URL
 from processors.errors import ConfigurationError, OutcomeUnknownError, ProcessorError, RefusedError
 from processors.values import ChargeQuery, EventKind, Secret
 from tests.processors.braintree import shapes
@@ -90,7 +92,10 @@ def viewer(merchant: str = "acme", **accounts: str) -> Any:
 
 async def test_a_check_names_the_merchant(braintree: Braintree) -> None:
     braintree.says += [viewer()]
-    assert await braintree.adapter.check() == "acme"
+    checked = await braintree.adapter.check(WEBHOOK_URL)
+    assert checked.account == "acme"
+    assert [type(one) for one in checked.findings] == [Proved, Unseen]
+    assert "Check URL" in checked.try_it
 
 
 @pytest.mark.parametrize(
@@ -108,7 +113,7 @@ async def test_a_check_that_finds_something(
 ) -> None:
     braintree.says += [said]
     with pytest.raises(error, match=re.escape(says)):
-        await braintree.adapter.check()
+        await braintree.adapter.check(WEBHOOK_URL)
 
 
 def test_every_kind_of_event_is_accounted_for() -> None:

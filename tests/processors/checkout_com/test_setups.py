@@ -11,6 +11,7 @@ import pytest
 import respx
 
 from processors.checkout_com.client import CheckoutComAdapter
+from processors.conformance.subject import WEBHOOK_URL
 from processors.errors import CallError, ConfigurationError, OutcomeUnknownError, RefusedError
 from processors.values import (
     Card,
@@ -206,9 +207,10 @@ async def test_the_check_asks_for_a_payment_that_nobody_made(
 ) -> None:
     route = checkout.get("/payments", params={"reference": "tollbridge-check"})
     route.side_effect = [httpx.Response(200, json=listed()), httpx.Response(401)]
-    assert await adapter.check() == ACCOUNT
+    checkout.get("/workflows").respond(403)
+    assert (await adapter.check(WEBHOOK_URL)).account == ACCOUNT
     with pytest.raises(RefusedError):
-        await adapter.check()
+        await adapter.check(WEBHOOK_URL)
 
 
 @pytest.mark.parametrize(
@@ -224,8 +226,9 @@ async def test_the_check_asks_for_a_payment_that_nobody_made(
 async def test_where_calls_go(options: Any, key: str, host: str) -> None:
     with respx.mock() as router:
         route = router.get(f"{host}/payments").respond(json=listed())
+        router.get(f"{host}/workflows").respond(403)
         async with httpx.AsyncClient() as http:
-            await make_adapter(http, CREDENTIALS | {"secret_key": key}, OPTIONS | options).check()
+            await make_adapter(http, CREDENTIALS | {"secret_key": key}, OPTIONS | options).check(WEBHOOK_URL)
         assert route.called
 
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 import respx
 
+from processors.conformance.subject import WEBHOOK_URL
 from processors.errors import CallError, ConfigurationError, NotSentError, OutcomeUnknownError, RefusedError
 from processors.gocardless.client import GoCardlessAdapter
 from processors.values import (
@@ -64,7 +65,8 @@ def billing_request(status: str = "pending", **changed: Any) -> dict[str, Any]:
 
 async def test_the_credentials_are_those_of_the_creditor(adapter: GoCardlessAdapter, api: respx.MockRouter) -> None:
     api.get("/creditors/CR123").mock(return_value=one("creditors", {"id": ACCOUNT, "name": "Example Ltd"}))
-    assert await adapter.check() == ACCOUNT
+    api.get("/webhooks").respond(403)
+    assert (await adapter.check(WEBHOOK_URL)).account == ACCOUNT
 
 
 @pytest.mark.parametrize("answer", [error("resource_not_found", 404), one("creditors", {"id": "CR999"})])
@@ -73,7 +75,7 @@ async def test_the_credentials_are_anothers(
 ) -> None:
     api.get("/creditors/CR123").mock(return_value=answer)
     with pytest.raises(ConfigurationError, match="account"):
-        await adapter.check()
+        await adapter.check(WEBHOOK_URL)
 
 
 @pytest.mark.parametrize("answer", [error("unauthorized", 401), httpx.Response(500), httpx.ConnectError("refused")])
@@ -82,7 +84,7 @@ async def test_the_credentials_can_not_be_checked(
 ) -> None:
     api.get("/creditors/CR123").mock(side_effect=[answer])
     with pytest.raises(CallError):
-        await adapter.check()
+        await adapter.check(WEBHOOK_URL)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +123,8 @@ async def test_a_token_of_the_sandbox_is_not_live(http: httpx.AsyncClient) -> No
 async def test_the_environment_chooses_the_host(http: httpx.AsyncClient, changed: dict[str, str], host: str) -> None:
     with respx.mock(base_url=f"https://{host}") as api:
         api.get("/creditors/CR123").mock(return_value=one("creditors", {"id": ACCOUNT}))
-        assert await make_adapter(http, **changed).check() == ACCOUNT
+        api.get("/webhooks").respond(403)
+        assert (await make_adapter(http, **changed).check(WEBHOOK_URL)).account == ACCOUNT
 
 
 # Set-ups

@@ -9,6 +9,8 @@ import pytest
 import respx
 import structlog
 
+from processors.checked import Proved, Unseen, Wrong
+from processors.conformance.subject import WEBHOOK_URL
 from processors.errors import ConfigurationError, OutcomeUnknownError, RefusedError
 from processors.mollie.client import MollieAdapter
 from processors.values import EventKind
@@ -74,15 +76,32 @@ def test_a_live_connection_is_told_over_https_alone(http: httpx.AsyncClient) -> 
 async def test_the_base_url_can_be_another(http: httpx.AsyncClient) -> None:
     with respx.mock:
         respx.get("http://127.0.0.1:9/v2/profiles/me").respond(json={"id": PROFILE})
-        assert await adapter(http, {"base_url": "http://127.0.0.1:9/"}).check() == PROFILE
+        assert (await adapter(http, {"base_url": "http://127.0.0.1:9/"}).check(WEBHOOK_URL)).account == PROFILE
 
 
 async def test_the_key_names_its_profile(http: httpx.AsyncClient) -> None:
     with respx.mock:
         respx.get(f"{BASE}/profiles/me").respond(json={"id": "pfl_another"})
-        assert await adapter(http, {"account": ""}).check() == "pfl_another"
+        assert (await adapter(http, {"account": ""}).check(WEBHOOK_URL)).account == "pfl_another"
         with pytest.raises(ConfigurationError, match="account"):
-            await adapter(http).check()
+            await adapter(http).check(WEBHOOK_URL)
+
+
+@pytest.mark.parametrize(
+    ("webhook_url", "credentials", "found"),
+    [
+        (WEBHOOK_URL, {}, [Proved, Proved]),
+        ("https://elsewhere.example/", {}, [Proved, Wrong]),
+        (WEBHOOK_URL, {"webhook_secret": WEBHOOK_SECRET}, [Proved, Proved, Unseen]),
+    ],
+)
+async def test_the_address_that_payments_name_is_compared_with_ours(
+    http: httpx.AsyncClient, webhook_url: str, credentials: dict[str, str], found: list[type]
+) -> None:
+    with respx.mock:
+        respx.get(f"{BASE}/profiles/me").respond(json={"id": PROFILE})
+        made = adapter(http, {"webhook_url": webhook_url}, {"api_key": API_KEY, **credentials})
+        assert [type(one) for one in (await made.check(WEBHOOK_URL)).findings] == found
 
 
 @pytest.mark.parametrize(("status", "error"), [(401, RefusedError), (200, OutcomeUnknownError)])
@@ -90,7 +109,7 @@ async def test_a_key_that_proves_nothing(http: httpx.AsyncClient, status: int, e
     with respx.mock:
         respx.get(f"{BASE}/profiles/me").respond(status, json={})
         with pytest.raises(error):
-            await adapter(http).check()
+            await adapter(http).check(WEBHOOK_URL)
 
 
 async def test_mollie_has_no_settlement_files_for_a_profile(http: httpx.AsyncClient) -> None:

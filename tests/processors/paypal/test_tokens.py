@@ -11,8 +11,11 @@ import pytest
 import respx
 import structlog
 
-from processors.errors import ConfigurationError, RefusedError
+from processors.checked import Proved, Unseen, Wrong
+from processors.conformance.subject import WEBHOOK_URL
+from processors.errors import ConfigurationError, OutcomeUnknownError, RefusedError
 from processors.outcome import NotSent, Rejected, Succeeded
+from processors.paypal.notices import NEEDED
 from processors.values import Secret
 from tests.processors.paypal.conftest import (
     CLIENT_SECRET,
@@ -101,22 +104,48 @@ async def test_credentials_that_paypal_does_not_take(paypal: PayPal) -> None:
     paypal.says("POST", OAUTH, (401, {"error": "invalid_client", "error_description": "Client Authentication failed"}))
     assert (await paypal.charge(PAID)).code == "invalid_client"
     with pytest.raises(RefusedError) as caught:
-        await paypal.adapter.check()
+        await paypal.adapter.check(WEBHOOK_URL)
     assert caught.value.status == 401
 
 
 # The connection
 
 
-async def test_the_check_proves_the_credentials_and_the_webhook(paypal: PayPal) -> None:
-    paypal.says("GET", WEBHOOK, (200, {"id": WEBHOOK_ID, "url": "https://tollbridge.example/webhooks/a/b"}))
-    assert await paypal.adapter.check() == ACCOUNT
+def webhook(*events: str, url: str = WEBHOOK_URL) -> dict[str, object]:
+    return {"id": WEBHOOK_ID, "url": url, "event_types": [{"name": one} for one in events]}
 
 
-async def test_a_webhook_of_another_app_is_a_wrong_option(paypal: PayPal) -> None:
-    paypal.says("GET", WEBHOOK, (404, error("INVALID_RESOURCE_ID", "INVALID_RESOURCE_ID")))
-    with pytest.raises(ConfigurationError, match="webhook_id"):
-        await paypal.adapter.check()
+@pytest.mark.parametrize("events", [["*"], sorted(NEEDED), [*sorted(NEEDED), "INVOICING.INVOICE.PAID"]])
+async def test_the_check_proves_the_credentials_and_the_webhook(paypal: PayPal, events: list[str]) -> None:
+    paypal.says("GET", WEBHOOK, (200, webhook(*events)))
+    checked = await paypal.adapter.check(WEBHOOK_URL)
+    assert checked.account == ACCOUNT
+    assert [type(one) for one in checked.findings] == [Proved, Unseen, Proved]
+
+
+@pytest.mark.parametrize(
+    ("answer", "says", "to_do"),
+    [
+        ((404, error("INVALID_RESOURCE_ID", "INVALID_RESOURCE_ID")), "no webhook", "webhook_id"),
+        ((200, webhook("*", url="https://elsewhere.example/")), "goes to https://elsewhere.example/", WEBHOOK_URL),
+        ((200, webhook(*(NEEDED - {"PAYMENT.CAPTURE.REVERSED"}))), "leaves out PAYMENT.CAPTURE.REVERSED", "select"),
+        ((200, webhook()), "leaves out CUSTOMER.DISPUTE.CREATED", "select"),
+    ],
+)
+async def test_a_webhook_by_which_nothing_or_too_little_comes(
+    paypal: PayPal, answer: tuple[int, object], says: str, to_do: str
+) -> None:
+    paypal.says("GET", WEBHOOK, answer)
+    found = (await paypal.adapter.check(WEBHOOK_URL)).findings[-1]
+    assert isinstance(found, Wrong)
+    assert says in found.text
+    assert to_do in found.to_do
+
+
+async def test_a_webhook_that_was_not_asked_for_proves_nothing(paypal: PayPal) -> None:
+    paypal.says("GET", WEBHOOK, (200, {**webhook("*"), "id": "8KT"}))
+    with pytest.raises(OutcomeUnknownError):
+        await paypal.adapter.check(WEBHOOK_URL)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +186,7 @@ async def test_the_environment_chooses_the_host(options: dict[str, str], host: s
         with respx.mock(base_url=host) as router:
             token = router.post("/v1/oauth2/token").respond(json=token_answer()[1])
             router.get(WEBHOOK).respond(json={"id": WEBHOOK_ID})
-            await make_adapter(http, **options).check()
+            await make_adapter(http, **options).check(WEBHOOK_URL)
             assert token.called
 
 

@@ -22,6 +22,7 @@ from processors.capabilities import (
     Refunds,
     Replay,
 )
+from processors.checked import About, Checked, Finding, Proved, Wrong, look, same_address
 from processors.configuration import base_url, check_credentials, check_options
 from processors.declines import DeclineTable
 from processors.errors import ConfigurationError, OutcomeUnknownError, RefusedError
@@ -123,12 +124,21 @@ class AcmeAdapter:
         """Raises CallError."""
         return await self._send(PreparedCall("GET", path, (), b""), template, kind)
 
-    async def check(self) -> str:
+    async def check(self, webhook_url: str) -> Checked:
         """Raises CallError, and ConfigurationError where the key is that of another account."""
         account = await self._get("/account", "/account", wire.Account)
         if account.id != self._account:
             raise ConfigurationError(f"account: the API key is that of {account.id}")
-        return account.id
+        opened = Proved(About.CREDENTIALS, f"the API key opens {account.id}")
+        webhook = await look(About.WEBHOOK, self._webhook(webhook_url), "this API key may not see webhooks")
+        return Checked(account.id, (opened, webhook), "Acme's dashboard: Webhooks, Send a test")
+
+    async def _webhook(self, ours: str) -> Finding:
+        """Raises CallError."""
+        webhook = await self._get("/webhook", "/webhook", wire.Webhook)
+        if same_address(webhook.url, ours):
+            return Proved(About.WEBHOOK, "notifications go to this connection")
+        return Wrong(About.WEBHOOK, f"notifications go to {webhook.url}", f"Acme's dashboard: Webhooks, enter {ours}")
 
     # Cards
 

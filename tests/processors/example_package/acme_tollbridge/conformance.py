@@ -16,7 +16,9 @@ from processors.conformance.descriptions.closed import ClosedSchema
 from processors.conformance.subject import (
     REFERENCE,
     REFUND_REFERENCE,
+    WEBHOOK_URL,
     Charges,
+    Checks,
     Impossible,
     Key,
     Lookups,
@@ -94,7 +96,16 @@ SUBJECT: Final = Subject(
     options={"environment": "test", "account": "acc_kit"},
     descriptions=(ClosedSchema(Path(__file__).with_name("acme.json")),),
     account="acc_kit",
-    checked=Says({"id": "acc_kit"}),
+    checks=Checks(
+        proved=(Says({"id": "acc_kit"}, on="/account"), Says({"url": WEBHOOK_URL}, on="/webhook")),
+        unseen=(Says({"id": "acc_kit"}, on="/account"), Says({"error": "not_allowed"}, 403, on="/webhook")),
+        wrong={
+            "elsewhere": (
+                Says({"id": "acc_kit"}, on="/account"),
+                Says({"url": "https://elsewhere.example/"}, on="/webhook"),
+            )
+        },
+    ),
     account_ref="acc_kit",
     method=PaymentMethodReference(Secret(TOKEN)),
     charge_id=PAYMENT,
@@ -171,4 +182,5 @@ SUBJECT: Final = Subject(
         previous={"previous_webhook_secret": SECRETS[Key.PREVIOUS]},
     ),
     polled=Impossible("all that can be known is told by webhook"),
+    settlements=Impossible("Acme has no settlement files"),
 )

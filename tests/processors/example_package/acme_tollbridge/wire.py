@@ -20,6 +20,10 @@ class Account(msgspec.Struct, frozen=True):
     id: str
 
 
+class Webhook(msgspec.Struct, frozen=True):
+    url: str
+
+
 class Card(Unprinted, frozen=True):
     token: str
     state: str
