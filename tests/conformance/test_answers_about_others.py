@@ -152,7 +152,7 @@ FAULTS: dict[type[PracticeAdapter], set[str]] = {
     LooksUpWhatItKnows: {"look-up: found, of another reference"},
     ConflictIsARefusal: {"refund: the key or reference is in use"},
     FirstRefundOfAll: {"refund look-up: found, of another reference"},
-    TakesAllForRevoked: {"method revoked: the credentials are wrong"},
+    TakesAllForRevoked: {"method revoked: the credentials are wrong", "method revoked: 404 of another machine"},
     WithoutMoves: {WITHDRAWN},
     WithAnotherSign: {WITHDRAWN},
     NamedByTheDispute: {"notice: a dispute's moves"},
