@@ -230,7 +230,9 @@ async def test_money_ends_where_it_must(world: World, monkeypatch: pytest.Monkey
     stands, states = STATES[state]
     signup = await stands(world, monkeypatch)
     [_, renewal] = [str(invoice["id"]) for invoice in world.invoices_of(signup.subscription)]
-    assert tuple(await world.attempts(renewal)) == states
+    attempts = await world.attempts(renewal)
+    # What a dead worker has left, another may have found already.
+    assert tuple(attempts) == states or (states == ("sending",) and attempts == ["unknown"])
     sent = len(world.charge_calls())
 
     await ACTIONS[action](world, signup)
