@@ -311,6 +311,36 @@ SESSION_LIVE: frozenset[SessionState] = frozenset(
 """The states in which a `client_reference` gives back this session instead of a new one."""
 
 
+class Ends(StrEnum):
+    """When a subscription is to end."""
+
+    NOW = "now"
+    PERIOD_END = "period_end"
+    NEVER = "never"
+    """It was to end with its period, and lives on."""
+
+
+class CancellationState(StrEnum):
+    """One wish that a subscription end, or live on."""
+
+    WANTED = "wanted"
+    """Stripe is told of it in the subscription's next turn."""
+    DONE = "done"
+    REFUSED = "refused"
+    """Stripe said no (400)."""
+    WITHDRAWN = "withdrawn"
+    """Another wish took its place before Stripe was told."""
+
+
+class CancellationOrigin(StrEnum):
+    """Whose wish it was."""
+
+    ASKED = "asked"
+    """A server's or a person's."""
+    AGREEMENT = "agreement"
+    """The payer cancelled the agreement at the processor."""
+
+
 class WaitsFor(StrEnum):
     """What an invoice that rests waits for, where somebody acts on that. The words for people stand beside it."""
 

@@ -123,7 +123,9 @@ create table tollbridge.subscription (
     collection_method text not null default '',
     pause_behavior text not null default '',
     paused_at timestamptz,                         -- when a pause of its collection was first seen; null while there is none
+    days_until_due integer,                        -- of the invoices that are sent
     cancel_at_period_end boolean not null default false,
+    cancel_at timestamptz,                         -- when it will end, as far as that is settled
     trial_end timestamptz,
     ended_at timestamptz,
     access_changes integer not null default 0,     -- how often its merchant was told that access changed: odd is open
@@ -147,6 +149,28 @@ create index subscription_wanting on tollbridge.subscription (account, id) where
 create index subscription_due on tollbridge.subscription (due_at) where due_at is not null;
 create index subscription_claimed on tollbridge.subscription (claim_until) where claimed_by is not null;
 create index subscription_customer on tollbridge.subscription (account, customer);
+
+-- That somebody wants a subscription to end, now or at its period's end, or to live on after all: Stripe is told of it in
+-- the subscription's turn.
+create table tollbridge.cancellation (
+    id text primary key,
+    account text not null references tollbridge.account on delete restrict,
+    subscription text not null,
+    ends text not null check (ends in ('now', 'period_end', 'never')),
+    invoice_now boolean not null default false,    -- what was used and not billed yet comes on a last invoice
+    prorate boolean not null default false,        -- the rest of a period that was paid for is credited
+    comment text not null default '',
+    origin text not null check (origin in ('asked', 'agreement')),
+    state text not null check (state in ('wanted', 'done', 'refused', 'withdrawn')),
+    error text not null default '',
+    created_at timestamptz not null,
+    resolved_at timestamptz,
+    foreign key (account, subscription) references tollbridge.subscription (account, id) on delete restrict,
+    constraint only_an_end_now_bills check (ends = 'now' or not (invoice_now or prorate)),
+    check ((state = 'wanted') = (resolved_at is null))
+);
+create unique index cancellation_one_wanted on tollbridge.cancellation (account, subscription) where state = 'wanted';
+create index cancellation_subscription on tollbridge.cancellation (account, subscription, created_at);
 
 create table tollbridge.customer (
     account text not null references tollbridge.account on delete restrict,

@@ -26,7 +26,7 @@ from db.tables.outbound import (
 )
 from db.tables.returns import Carry, CreditNote, Dispute, Refund, RefundPart, Remainder
 from db.tables.setup import PaymentMethodSession, PaymentSetup
-from db.tables.subscription import Subscription
+from db.tables.subscription import Cancellation, Subscription
 
 __all__ = [
     "Account",
@@ -34,6 +34,7 @@ __all__ = [
     "Attempt",
     "AuditLog",
     "BusinessClock",
+    "Cancellation",
     "Carry",
     "CatchUp",
     "CheckoutSession",

@@ -1,8 +1,9 @@
-"""Subscriptions, as Stripe last showed them."""
+"""Subscriptions, as Stripe last showed them, and what is wanted of them."""
 
 from __future__ import annotations
 
 from piccolo.columns import Boolean, Integer, Text
+from piccolo.table import Table
 
 from db.engine import DB
 from db.tables.columns import SCHEMA, Pokable, at
@@ -16,7 +17,9 @@ class Subscription(Pokable, tablename="subscription", schema=SCHEMA, db=DB):
     collection_method = Text()
     pause_behavior = Text()
     paused_at = at()
+    days_until_due = Integer(default=None, null=True)
     cancel_at_period_end = Boolean()
+    cancel_at = at()
     trial_end = at()
     ended_at = at()
     access_changes = Integer(default=0)
@@ -25,3 +28,18 @@ class Subscription(Pokable, tablename="subscription", schema=SCHEMA, db=DB):
     read_at = at()
     listed_at = at()
     created_at = at()
+
+
+class Cancellation(Table, tablename="cancellation", schema=SCHEMA, db=DB):
+    id = Text(primary_key=True)
+    account = Text()
+    subscription = Text()
+    ends = Text()
+    invoice_now = Boolean(default=False)
+    prorate = Boolean(default=False)
+    comment = Text()
+    origin = Text()
+    state = Text()
+    error = Text()
+    created_at = at()
+    resolved_at = at()

@@ -1,4 +1,4 @@
-"""/v1/customers and /v1/subscriptions: how customers are treated, and access."""
+"""/v1/customers: how they are treated, and what they may use."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Annotated, Any, Final
 import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import PathParameter
 
 from gateway.accounts.audit import Author
 from gateway.accounts.keys import Scope
@@ -19,7 +18,7 @@ from gateway.api.problems import Code
 from gateway.clock import business_now
 from gateway.customers.customer import opt_out
 from gateway.readers.about import about
-from gateway.readers.access import AccessBody, CustomerAccess, find_access, find_subscription_access
+from gateway.readers.access import CustomerAccess, find_access
 from gateway.readers.customers import CustomerBody, find_customer
 
 Callers: Final = requires(Scope.SERVER)
@@ -32,7 +31,6 @@ class CustomerUpdate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 OPT_OUT: Final = example("Leave a customer alone", {"opted_out": True})
-SubscriptionId = Annotated[str, PathParameter(description="The subscription's id at Stripe: sub_…")]
 
 
 @post(
@@ -57,13 +55,4 @@ async def customer_access(principal: NamedDependency[Principal], customer_id: Cu
     return await find_access(principal.account, customer_id)
 
 
-@get("/subscriptions/{subscription_id:str}/access", guards=[Callers], responses=problems(Code.NOT_FOUND))
-async def subscription_access(principal: NamedDependency[Principal], subscription_id: SubscriptionId) -> AccessBody:
-    """Whether the subscription gives access: since its first invoice is paid, never because Stripe calls it active.
-
-    A later invoice that is not paid closes it by the account's policy `access_closes`.
-    """
-    return await find_subscription_access(principal.account, subscription_id)
-
-
-customer_routes: Final[list[Any]] = [update_customer, customer_access, subscription_access]
+customer_routes: Final[list[Any]] = [update_customer, customer_access]

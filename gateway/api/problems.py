@@ -27,6 +27,7 @@ from gateway.finance.errors import AlreadyRunningError, NoMethodError, NotNowErr
 from gateway.outbound.events import EndpointDisabledError
 from gateway.returns.errors import NotRefundableError, RefundStateError
 from gateway.runtime import UnknownAccountError
+from gateway.subscriptions.errors import SubscriptionEndedError
 from gateway.turns.turn import NotYetError
 from processors.errors import CallError, RefusedError
 
@@ -182,7 +183,7 @@ def _of_framework(error: HTTPException) -> ProblemError:
     return ProblemError(code, headers=headers)
 
 
-RENAMED: Final = {"in_state": "state", "first": "from", "last": "to", "form": "format"}
+RENAMED: Final = {"in_state": "state", "of_status": "status", "first": "from", "last": "to", "form": "format"}
 """Parameters that a handler can't take by their own name, which the framework reserves."""
 _NAMED_IN_DETAIL = re.compile(r"parameter '([^']+)'")
 
@@ -252,6 +253,7 @@ TRANSLATIONS: Final[Mapping[type[Exception], Callable[[Any], ProblemError]]] = {
     RefundStateError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     RowChangedError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e), param="file"),
     SessionError: _of_session,
+    SubscriptionEndedError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     NotYetError: lambda e: ProblemError(Code.IN_PROGRESS, headers={"Retry-After": "10"}),
     UnknownAccountError: lambda e: ProblemError(Code.ACCOUNT_DISABLED),
     UnknownConnectionError: lambda e: ProblemError(Code.NOT_FOUND, str(e)),

@@ -28,6 +28,7 @@ from gateway.api.payment_methods import payment_method_routes
 from gateway.api.reconciliations import reconciliation_routes
 from gateway.api.refunds import refund_routes
 from gateway.api.settlements import settlement_routes
+from gateway.api.subscriptions import subscription_routes
 from gateway.api.webhook_endpoints import webhook_endpoint_routes
 
 
@@ -60,5 +61,6 @@ def v1() -> Router:
             *reconciliation_routes,
             *refund_routes,
             *settlement_routes,
+            *subscription_routes,
         ],
     )

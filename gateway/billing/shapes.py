@@ -238,7 +238,9 @@ class SubscriptionShape(msgspec.Struct, frozen=True):
     status: str = ""
     customer: str | dict[str, Any] | None = None
     collection_method: str = "charge_automatically"
+    days_until_due: int | None = None
     cancel_at_period_end: bool = False
+    cancel_at: int | None = None
     ended_at: int | None = None
     trial_end: int | None = None
     pause_collection: PauseCollection | None = None
@@ -250,7 +252,9 @@ class SubscriptionShape(msgspec.Struct, frozen=True):
         parts = (
             self.status,
             self.collection_method,
+            self.days_until_due,
             self.cancel_at_period_end,
+            self.cancel_at,
             self.ended_at,
             self.trial_end,
             self.pause_collection.behavior if self.pause_collection else "",

@@ -75,10 +75,10 @@ async def update(stripe: StripeClient, subscription: str, params: Mapping[str, A
     return await stripe.post(f"/v1/subscriptions/{subscription}", SubscriptionShape, params)
 
 
-async def cancel(stripe: StripeClient, subscription: str) -> SubscriptionShape:
-    """Cancel at once, without proration or a final invoice; one that is gone already is success."""
+async def cancel(stripe: StripeClient, subscription: str, params: Mapping[str, Any] | None = None) -> SubscriptionShape:
+    """Cancel at once, without proration or a final invoice unless `params` want them; one that is gone is success."""
     try:
-        return await stripe.delete(f"/v1/subscriptions/{subscription}", SubscriptionShape)
+        return await stripe.delete(f"/v1/subscriptions/{subscription}", SubscriptionShape, params)
     except StripeRefusedError:
         found = await read(stripe, subscription)
         if found.status in GONE:

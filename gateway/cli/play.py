@@ -1,7 +1,7 @@
 """The play that `tollbridge demo` puts on: a shop's first weeks, over HTTP alone, with accidents on the way.
 
 Two customers sign up with tax: one pays by card, one by a debit that settles a day later. A month passes and both renew
-untouched; one of them is returned a part of it. On the way one answer of the processor's is lost, and one batch of
+untouched; one of them is returned a part of it, and the other cancels. On the way one answer of the processor's is lost, and one batch of
 Stripe's webhooks comes doubled and shuffled. In the end Stripe, the processor and the ledger are asked, each for
 itself, what they know.
 """
@@ -26,6 +26,7 @@ from processors.values import Unprinted
 PATIENCE_S: Final = 25.0
 PROMISED: Final = 500
 CARD, DEBIT = "ok", "pending_then_ok"
+ADA, BEN = "Ada (card)", "Ben (debit)"
 
 
 class Stage(Unprinted, frozen=True):
@@ -94,7 +95,7 @@ async def play(stage: Stage) -> Report:
     async with httpx.AsyncClient(timeout=60, trust_env=False) as http:
         actors = _Actors(stage, http)
         payers: dict[str, str] = {}
-        for name, kind, country in (("Ada (card)", CARD, "DE"), ("Ben (debit)", DEBIT, "FR")):
+        for name, kind, country in ((ADA, CARD, "DE"), (BEN, DEBIT, "FR")):
             session = await actors.sign_up(name, kind, country)
             payers[session["subscription"]] = name
         stage.tell("A day passes; the debit settles.")
@@ -112,6 +113,7 @@ async def play(stage: Stage) -> Report:
             await asyncio.sleep(0.5)
         await actors.until_paid(4)
         await actors.return_part()
+        await actors.cancel(BEN, next(one for one, name in payers.items() if name == BEN))
         return await actors.report(payers, began)
 
 
@@ -159,6 +161,17 @@ class _Actors:
         body = {"invoice": rows[-1]["id"], "amount": PROMISED, "memo": "With our thanks for your patience."}
         made = await self._gateway("POST", "/v1/refunds", body)
         self._stage.tell(f"{money(made['amount'], made['currency'])} of an invoice are returned: {made['state']}.")
+
+    async def cancel(self, name: str, subscription: str) -> None:
+        """The subscription ends, and the payer's token is deleted once nothing needs it."""
+        ended = await self._gateway("POST", f"/v1/subscriptions/{subscription}/cancel", {"ends": "now"})
+
+        async def deleted() -> int:
+            methods = await self._gateway("GET", f"/v1/customers/{ended['customer']}/payment_methods")
+            return sum(method["status"] == "revoked" for method in methods["data"])
+
+        await self._until(deleted, 1, "payment methods deleted at the processor")
+        self._stage.tell(f"{name}: the subscription is {ended['status']}, and the payment method deleted.")
 
     async def prepare_accidents(self) -> None:
         lost = {"match": {"method": "POST", "path": "/v1/charges"}, "effect": "lost_after", "times": 1}

@@ -46,6 +46,7 @@ from gateway.domain.actions import (
     WaitUntil,
     WantNote,
 )
+from gateway.domain.after_end import is_left_a_draft
 from gateway.domain.decide import decide
 from gateway.domain.lapse import next_closing_at, turns_access
 from gateway.domain.news import news, next_news_at
@@ -174,5 +175,5 @@ def _outlived(loaded: Loaded) -> list[str]:
     """The payment methods that an invoice which is over may have been the last to need."""
     view = loaded.view
     living = view.subscription is not None and not view.subscription.ended
-    over = view.invoice is not None and view.invoice.status not in ("draft", "open")
+    over = view.invoice is not None and (view.invoice.status not in ("draft", "open") or is_left_a_draft(view))
     return [method.id for method in view.methods] if over and not living else []

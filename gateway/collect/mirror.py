@@ -38,9 +38,14 @@ STORE_DELETED = """
 STORE_SUBSCRIPTION = """
     update tollbridge.subscription set customer = $3, status = $4, collection_method = $5, pause_behavior = $6,
         paused_at = case when $6 <> '' then coalesce(paused_at, $11) end, cancel_at_period_end = $7, ended_at = $8,
-        digest = $9, trial_end = $12, stale = (poked <> $10), read_at = $11
+        digest = $9, trial_end = $12, stale = (poked <> $10), read_at = $11,
+        days_until_due = $13, cancel_at = $14
     where account = $1 and id = $2 and (read_at is null or read_at <= $11)
     returning id
+"""
+UNKNOWN: Final = """
+    select $2::text as id
+    where $2 <> '' and not exists (select 1 from tollbridge.invoice where account = $1 and id = $2)
 """
 INVOICE_POKED: Final = "select poked from tollbridge.invoice where account = $1 and id = $2"
 LIVING: Final = """
@@ -139,7 +144,13 @@ async def store_subscription(account: str, shape: SubscriptionShape, poked: int,
             poked,
             now,
             from_unix(shape.trial_end),
+            shape.days_until_due,
+            from_unix(shape.cancel_at),
         )
+        if kept is not None and shape.ended_at is not None:
+            # What bills its last may not have been told of yet, and still needs the payment methods.
+            unknown = [row["id"] for row in await sql.rows(UNKNOWN, account, id_of(shape.latest_invoice))]
+            await poke.poke(Kind.INVOICE, account, unknown, now, stale=True)
         if kept is not None and before != shape.digest:
             # Of one that was new too: its invoices may have been looked at before its pause was known.
             await poke.poke(Kind.INVOICE, account, await unsettled(account, "subscription", [shape.id]), now)

@@ -94,7 +94,7 @@ def failing_in(row: asyncpg.Record) -> frozenset[str]:
 def _subscription(row: asyncpg.Record) -> SubscriptionView | None:
     if row["subscription_status"] is None:
         return None
-    ended, paused = row["subscription_ended_at"] is not None, row["subscription_paused_at"]
+    ended, paused = row["subscription_ended_at"], row["subscription_paused_at"]
     return SubscriptionView(row["subscription_status"], ended, paused, row["access_open"])
 
 

@@ -45,7 +45,7 @@ VIEW: Final = f"""
                         where s.account = p.account and s.customer = p.customer and s.ended_at is null)
         and not exists (select 1 from tollbridge.invoice i
                         where i.account = p.account and i.customer = p.customer
-                          and i.status in ('', 'draft', 'open')) as outlived,
+                          and i.status in ('', 'draft', 'open') and i.state <> 'closed') as outlived,
         exists (select 1 from tollbridge.payment_method_session w
                 where w.account = p.account and w.customer = p.customer and w.state in ('open', 'processing'))
         or exists (select 1 from tollbridge.checkout_session k

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from db.states import AttemptState, CreditNoteOrigin, MethodStatus, WaitsFor
-from gateway.domain import carrying, ending, partial, remainder, reopening, returning
+from gateway.domain import after_end, carrying, ending, partial, remainder, reopening, returning
 from gateway.domain.actions import (
     Action,
     CancelPending,
@@ -146,7 +146,8 @@ def _unwanted(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView) -
     """Nothing should be collected any more, and the processor can still be asked to let it be."""
     waiting = attempt.state in (AttemptState.PENDING, AttemptState.REQUIRES_ACTION)
     less = view.wanted < attempt.amount
-    return waiting and attempt.capabilities.cancel and (invoice.status != "open" or view.abandoned or less)
+    over = invoice.status != "open" or view.abandoned or after_end.in_flight(view, attempt)
+    return waiting and attempt.capabilities.cancel and (over or less)
 
 
 def _too_late(attempt: AttemptView, now: datetime) -> CaseKind | None:
@@ -172,11 +173,13 @@ def _resolve_unknown(view: InvoiceView, invoice: BilledInvoice, attempt: Attempt
 
 
 def _still_wants(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView, now: datetime) -> bool:
-    # In a pause it is asked for, and not sent again: where the first call never arrived, that would be a charge.
+    # In a pause, and once its subscription has ended, it is asked for, and not sent again: where the first call never
+    # arrived, that would be a charge.
     method = next((m for m in view.methods if m.id == attempt.method), None)
     return (
         invoice.status == "open"
         and not view.abandoned
+        and not after_end.is_stopped(view)
         and pause_of(view, now) is None
         and invoice.stripe_payment is StripePayment.NONE
         and view.wanted == attempt.amount
@@ -211,6 +214,11 @@ def _draft(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
     if view.kept_in_pause:
         # Stripe keeps it as a draft, and never finalizes it by itself (docs: billing/subscriptions/pause-payment).
         return Finalize()
+    if after_end.bills_the_last(view, invoice):
+        # Stripe leaves it a draft, and it is nobody's after that (docs: billing/subscriptions/cancel).
+        return Finalize()
+    if after_end.is_stopped(view):
+        return Done(f"left as a draft: {after_end.ENDED}")
     if not invoice.auto_advance:
         return WaitUntil(None, "somebody keeps it as a draft")
     if invoice.finalization_error and CaseKind.FINALIZATION_FAILED not in view.open_cases:
@@ -231,6 +239,9 @@ def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action
         return ask_human(view, CaseKind.CUSTOMER_DELETED, CUSTOMER_DELETED)
     if (wait := standstill(view, invoice, now)) is not None:
         return wait
+    then = view.policy.canceled_invoices
+    if after_end.is_stopped(view) and not (view.asked or view.given_up) and then in ("mark_uncollectible", "void"):
+        return ending.close(view, invoice, then, after_end.ENDED, now)
     if view.older_first:
         return WaitUntil(now + OLDER_FIRST_WAIT, "an older invoice of the subscription goes first")
     match next_try(view, now):

@@ -48,6 +48,11 @@ def give_up(view: InvoiceView, invoice: BilledInvoice, reason: str, now: datetim
     step = next((s for s in wanted if s != "case" and not _is_done(view, invoice, s)), None)
     if step is None:
         return WaitUntil(None, f"left open: {reason}") if invoice.status == "open" else Done(reason)
+    return close(view, invoice, step, reason, now)
+
+
+def close(view: InvoiceView, invoice: BilledInvoice, step: GivingUp, reason: str, now: datetime) -> Action:
+    """The next step towards a step of the end, after a last look."""
     if (obstacle := _obstacle(view, invoice, now)) is not None:
         return obstacle
     if view.look_first:

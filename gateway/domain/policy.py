@@ -60,6 +60,11 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is done in the end, in this order; `case` asks a human at once, nothing at all leaves the invoice open."""
     at_end_first: tuple[EndStep, ...] | None = None
     """The same for the first invoice of a subscription; null: as for all."""
+    canceled_invoices: Literal["stop", "collect", "mark_uncollectible", "void"] = "stop"
+    """What is still open when its subscription has ended: no try begins any more, and its end comes as for any other;
+    or it is collected all the same; or closed at once. What bills the last of the subscription is always collected."""
+    canceled_in_flight: Literal["keep", "return"] = "keep"
+    """A charge that was under way when its subscription ended, and succeeds: it pays its invoice, or goes back."""
     late_success: Literal["if_alive", "return", "record"] = "if_alive"
     """Money that comes for an invoice already marked uncollectible: it pays the invoice while the subscription lives,
     or goes back always, or pays it always."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from db.states import AttemptState, InvoiceState, MethodStatus
+from gateway.domain.after_end import is_left_a_draft
 from gateway.domain.case_kinds import CaseKind
 from gateway.domain.decide import not_ours
 from gateway.domain.recovery import climbs, is_exhausted
@@ -29,7 +30,8 @@ def project(view: InvoiceView) -> InvoiceState:
         return InvoiceState.NOT_OURS
     match invoice.status:
         case "draft":
-            return InvoiceState.DRAFT
+            # Left as it is by a subscription that has ended, it will never be final.
+            return InvoiceState.CLOSED if is_left_a_draft(view) else InvoiceState.DRAFT
         case "paid":
             return InvoiceState.PAID
         case "uncollectible":

@@ -16,6 +16,7 @@ from typing import TypeAlias
 import msgspec
 
 from db.states import AttemptState, MethodStatus
+from gateway.domain.after_end import ENDED, is_stopped
 from gateway.domain.budget import next_within_budget
 from gateway.domain.downtime import downtime_since
 from gateway.domain.ladder import LEAST_GAP, Moment, earliest, placed
@@ -154,8 +155,8 @@ def by_hand_from(tried: Sequence[AttemptView | Tried]) -> datetime:
 
 
 def is_exhausted(view: InvoiceView) -> bool:
-    """Whether the ladder is climbed, whatever the clock says."""
-    return declines(view.attempts) >= len(view.policy.ladder)
+    """Whether the ladder is climbed, or was taken away, whatever the clock says."""
+    return is_stopped(view) or declines(view.attempts) >= len(view.policy.ladder)
 
 
 def declines(attempts: Sequence[AttemptView | Tried]) -> int:
@@ -176,6 +177,8 @@ def climbs(one: AttemptView | Tried) -> bool:
 def _next(
     view: InvoiceView, tried: Sequence[Tried], now: datetime, latest: datetime | None
 ) -> Try | NeedsMethod | Exhausted | Held:
+    if is_stopped(view) and not view.asked:
+        return Exhausted(ENDED)
     method = _method(view, tried)
     if method is None:
         return NeedsMethod(_why_no_method(view))

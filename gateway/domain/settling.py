@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from db.states import AttemptState, RecordingState, RefundOrigin
 from gateway.domain import overpaid, partial
 from gateway.domain.actions import Action, ConfirmRecording, MarkSurplus, OpenCase, Record, Tag, WaitUntil
+from gateway.domain.after_end import goes_back
 from gateway.domain.billed import ATTEMPT_KEY, RECEIPT_KEY, BilledInvoice, HowPaid, how_paid
 from gateway.domain.case_kinds import CaseKind
 from gateway.domain.cases import ask_human
@@ -32,6 +33,8 @@ def settle(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
     if view.abandoned and invoice.status != "paid":
         # Its subscription is ended, or about to be: whichever comes first, the money is the payer's.
         return MarkSurplus(capture.id, "late_success_closed_invoice")
+    if invoice.status != "paid" and goes_back(view, capture):
+        return MarkSurplus(capture.id, "its subscription ended meanwhile")
     match invoice.status:
         case "open":
             return record(view, invoice, capture, now)

@@ -222,11 +222,15 @@ class SubscriptionView(msgspec.Struct, frozen=True):
     """The invoice's subscription, as Stripe last showed it."""
 
     status: str
-    ended: bool
+    ended_at: datetime | None = None
     paused_since: datetime | None = None
     """When a pause of its collection was first seen; None while there is none."""
     access_open: bool = False
     """Whether the merchant was told last that it gives access."""
+
+    @property
+    def ended(self) -> bool:
+        return self.ended_at is not None
 
 
 class Pause(msgspec.Struct, frozen=True):

@@ -12,9 +12,9 @@ from db import sql
 from gateway.accounts.errors import NotThereError
 from gateway.accounts.known import refuse_unknown
 from gateway.clock import business_now
-from gateway.customers.access import access_of
 from gateway.domain.access import Access
 from gateway.readers.pages import unix
+from gateway.subscriptions.access import access_of
 
 SUBSCRIPTION: Final = "select * from tollbridge.subscription where account = $1 and id = $2"
 SUBSCRIPTIONS: Final = """

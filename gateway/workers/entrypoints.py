@@ -16,7 +16,6 @@ from db.poke import Kind, WakeUp
 from gateway.checkout.advance import advance_checkout
 from gateway.collect.advance import advance_invoice
 from gateway.customers.session_advance import advance_method_session
-from gateway.customers.subscription import advance_subscription
 from gateway.customers.upkeep import advance_method
 from gateway.inbox.route import Router
 from gateway.moment import moment
@@ -24,6 +23,7 @@ from gateway.outbound.deliver import Deliverer
 from gateway.returns.advance import advance_refund
 from gateway.returns.advance_dispute import advance_dispute
 from gateway.runtime import Runtime
+from gateway.subscriptions.advance import advance_subscription
 
 log = structlog.get_logger()
 

@@ -111,6 +111,12 @@ ROUTES: Final[Mapping[str, Row]] = {
         "checkout server method_session", 409, {}, session_id="method_session"
     ),
     "GET /v1/customers/{customer_id}/access": _row("server", customer_id="customer"),
+    "GET /v1/subscriptions": _row("server finance"),
+    "GET /v1/subscriptions/{subscription_id}": _row("server finance", subscription_id="subscription"),
+    # Nobody works: it is wanted, and Stripe is not told of it.
+    "POST /v1/subscriptions/{subscription_id}/cancel": _row(
+        "server", 202, {"ends": "period_end", "wait_s": 0}, subscription_id="subscription"
+    ),
     "GET /v1/subscriptions/{subscription_id}/access": _row("server", subscription_id="subscription"),
     "GET /v1/events": _row("server finance admin"),
     "GET /v1/events/{event_id}": _row("server finance admin", event_id="event"),

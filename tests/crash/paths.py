@@ -559,3 +559,56 @@ def _at(like: str) -> Plays:
 
 for _like in PROFILES:
     path(begins=subscribed_at(_like))(_at(_like))
+
+
+@path(begins=subscribed)
+async def cancelled_in_flight(world: CrashWorld, begun: Signup) -> None:
+    """Cancelled while a charge is under way that can't be withdrawn: it pays its invoice, and then the token goes."""
+    renewal = await _cancelled_while_pending(world, begun)
+    assert world.stripe_invoice(renewal)["status"] == "paid"
+    assert returned(world) == []
+
+
+@path(begins=subscribed)
+async def cancelled_and_returned(world: CrashWorld, begun: Signup) -> None:
+    """The same where the account wants such money to go back."""
+    await world.set_policy(canceled_in_flight="return", canceled_invoices="void")
+    renewal = await _cancelled_while_pending(world, begun)
+    assert world.stripe_invoice(renewal)["status"] == "void"
+    assert returned(world) == [1000]
+
+
+async def _cancelled_while_pending(world: CrashWorld, begun: Signup) -> str:
+    world.practice.set_manner(world.shop.practice_key, cancel="never")
+    world.break_card(begun.customer, "pending_then_ok")
+    await world.later(days=31)
+    await world.rest()
+    answer = await world.cancel(begun.subscription)
+    assert answer.status_code in (202, 409), "asked again after no answer, it had ended"
+    await world.rest()
+    await world.later(hours=25)
+    await world.rest()
+    assert world.stripe_subscription(begun.subscription)["status"] == "canceled"
+    assert (len(world.captures()), len(world.invoices_of(begun.subscription))) == (2, 2)
+    await _let_go(world)
+    return str(world.invoices_of(begun.subscription)[-1]["id"])
+
+
+@path(begins=subscribed)
+async def cancelled_and_billed(world: CrashWorld, begun: Signup) -> None:
+    """Cancelled at once, with what is pending on a last invoice, which Stripe leaves a draft."""
+    item: Any = {"customer": begun.customer, "subscription": begun.subscription, "amount": 700, "currency": "eur"}
+    await world.shop.client.v1.invoice_items.create_async(item)
+    answer = await world.cancel(begun.subscription, invoice_now=True)
+    assert answer.status_code in (202, 409)
+    await world.rest()
+    assert [invoice["amount_paid"] for invoice in world.invoices_of(begun.subscription)] == [1000, 700]
+    assert len(world.captures()) == 2
+    await _let_go(world)
+
+
+async def _let_go(world: CrashWorld) -> None:
+    """The token is deleted; a worker that died of it asks once more, which is harmless."""
+    await world.later(hours=7)
+    await world.rest()
+    assert [method.status for method in world.methods_at_processor()] == ["revoked"]

@@ -95,6 +95,9 @@ def test_piccolo_makes_no_time_of_its_own(name: str) -> None:
 
 STATES: dict[tuple[str, str], type[StrEnum]] = {
     ("attempt", "state"): states.AttemptState,
+    ("cancellation", "ends"): states.Ends,
+    ("cancellation", "origin"): states.CancellationOrigin,
+    ("cancellation", "state"): states.CancellationState,
     ("catch_up", "walk"): states.Walk,
     ("checkout_session", "state"): states.SessionState,
     ("delivery", "state"): states.DeliveryState,

@@ -102,6 +102,7 @@ def charges_only_after_a_last_look(view: InvoiceView, action: Action, now: datet
     assert since is None or invoice.created < since, "it was made in a pause"
     assert view.hold != "held", "nobody has confirmed it yet"
     assert not _paused(view, now)
+    assert not _stopped(view) or view.asked, "its subscription has ended"
     assert not view.look_first, "it may have been charged already, and forgotten"
     assert view.read_at is not None
     assert now - view.read_at <= FRESH
@@ -179,7 +180,8 @@ def withdraws_only_what_nobody_wants(view: InvoiceView, action: Action, _: datet
     assert pending.state in (AttemptState.PENDING, AttemptState.REQUIRES_ACTION)
     assert pending.capabilities.cancel
     wanted = invoice.amount_remaining - view.held_money
-    assert invoice.status != "open" or view.abandoned or wanted < pending.amount
+    over = _left_behind(view) and view.policy.canceled_in_flight == "return"
+    assert invoice.status != "open" or view.abandoned or wanted < pending.amount or over
 
 
 def records_only_what_is_captured_and_named(view: InvoiceView, action: Action, _: datetime) -> None:
@@ -261,12 +263,18 @@ def settles_nothing_on_a_closed_invoice(view: InvoiceView, action: Action, _: da
 
 
 def gives_back_only_what_is_not_needed(view: InvoiceView, action: Action, _: datetime) -> None:
-    """Law 6: a capture is surplus only on an invoice that is settled or closed without it, or about to be."""
+    """Law 6: a capture is surplus only on an invoice that is settled or closed without it, or about to be; or that its
+    subscription left behind, where the account wants what comes then to go back."""
     if not isinstance(action, MarkSurplus):
         return
     assert view.invoice is not None
-    assert view.invoice.status in ("paid", "uncollectible", "void", "deleted") or view.abandoned
     capture = _attempt(view, action.attempt)
+    if view.invoice.status not in ("paid", "uncollectible", "void", "deleted") and not view.abandoned:
+        assert view.policy.canceled_in_flight == "return"
+        assert _left_behind(view)
+        assert view.subscription is not None
+        assert view.subscription.ended_at is not None
+        assert capture.sent_at.replace(microsecond=0) <= view.subscription.ended_at
     assert capture.state is AttemptState.SUCCEEDED
     assert not capture.surplus
     assert capture.captured <= view.held_money, "more would be returned than is held"
@@ -307,6 +315,20 @@ def finalizes_only_free_drafts(view: InvoiceView, action: Action, now: datetime)
         assert view.not_before is None or view.not_before <= now
         if view.subscription is not None and view.hold != "released":
             assert view.subscription.paused_since is None
+        assert not _stopped(view) or view.hold == "released", "its subscription has ended: nobody owes what it says"
+
+
+def _left_behind(view: InvoiceView) -> bool:
+    """Whether the invoice is of a subscription that has ended, and is not its last, which comes in its last seconds."""
+    invoice, ended_at = view.invoice, view.subscription.ended_at if view.subscription is not None else None
+    if invoice is None or ended_at is None:
+        return False
+    last = invoice.created >= ended_at - timedelta(seconds=5) and invoice.billing_reason != "subscription_create"
+    return not last or view.rest_of is not None
+
+
+def _stopped(view: InvoiceView) -> bool:
+    return _left_behind(view) and view.policy.canceled_invoices != "collect"
 
 
 def gives_up_only_in_the_end(view: InvoiceView, action: Action, now: datetime) -> None:
@@ -320,6 +342,10 @@ def gives_up_only_in_the_end(view: InvoiceView, action: Action, now: datetime) -
     assert view.held_money <= 0
     assert view.read_at is not None
     assert now - view.read_at <= FRESH
+    at_once = _stopped(view) and action.step == view.policy.canceled_invoices and not view.given_up
+    if at_once:
+        assert not view.asked
+        return
     assert action.step in view.policy.end_of(invoice.billing_reason)
     assert invoice.status == "open" or view.given_up
     if invoice.status == "open":
@@ -473,7 +499,7 @@ def carried_out(view: InvoiceView, action: Action, now: datetime, stripe: Answer
         case ReturnPart():
             raise AssertionError("no view here has such a part")
         case GiveUp(step="cancel_subscription"):
-            return replace(view, given_up=True, subscription=SubscriptionView("canceled", ended=True))
+            return replace(view, given_up=True, subscription=SubscriptionView("canceled", now))
         case GiveUp(step=step):
             status = "void" if step == "void" else "uncollectible"
             return replace(view, given_up=True, read_at=now, invoice=replace(_billed(view), status=status))

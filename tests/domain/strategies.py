@@ -49,6 +49,8 @@ policies = st.builds(
             ("cancel_subscription", "mark_uncollectible"),
         ]
     ),
+    canceled_invoices=st.sampled_from(["stop", "collect", "mark_uncollectible", "void"]),
+    canceled_in_flight=st.sampled_from(["keep", "return"]),
     late_success=st.sampled_from(["if_alive", "return", "record"]),
     partial_payment=st.sampled_from(["split", "top_up"]),
     small_differences=st.sampled_from([{}, {"eur": 100}]),
@@ -207,9 +209,10 @@ def views(draw: st.DrawFn, states: Sequence[AttemptState] = tuple(AttemptState))
             st.sampled_from(
                 [
                     None,
-                    SubscriptionView("active", ended=False),
-                    SubscriptionView("active", ended=False, paused_since=NOW - 5 * DAYS),
-                    SubscriptionView("canceled", ended=True),
+                    SubscriptionView("active"),
+                    SubscriptionView("active", paused_since=NOW - 5 * DAYS),
+                    SubscriptionView("canceled", NOW),
+                    SubscriptionView("canceled", NOW - 3 * DAYS),
                 ]
             )
         ),

@@ -62,8 +62,8 @@ LAST_STATES: tuple[AttemptState | None, ...] = (None, *AttemptState)
 HELD = {"none": 0, "less": 400, "equal": DUE, "more": 1300}
 RECORDINGS: tuple[RecordingState | None, ...] = (None, *RecordingState)
 HOLDS: tuple[Hold, ...] = get_args(Hold)
-ENDED = SubscriptionView("canceled", ended=True)
-ALIVE = SubscriptionView("active", ended=False)
+ENDED = SubscriptionView("canceled", NOW)
+ALIVE = SubscriptionView("active")
 
 
 def impossible(status: str, last: AttemptState | None, held: int, told: RecordingState | None) -> str:

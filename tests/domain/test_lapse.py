@@ -97,7 +97,7 @@ SINCE: dict[str, tuple[InvoiceView, Owed | None]] = {
     "a pause that was over": (replace(FAILED, pause=Pause("asked", NOW, END - HOUR)), NOT_COLLECTED),
     "a pause that came too late": (replace(FAILED, pause=Pause("asked", END + HOUR)), NOT_COLLECTED),
     "a pause of the subscription in Stripe": (
-        replace(FAILED, subscription=SubscriptionView("active", ended=False, paused_since=NOW - DAY)), None,
+        replace(FAILED, subscription=SubscriptionView("active", paused_since=NOW - DAY)), None,
     ),
     "given up": (given_up(), NOT_COLLECTED),
     "given up, Stripe's clock behind": (
@@ -128,7 +128,7 @@ def test_of_what_is_not_owed_nothing_is_said(billed: BilledInvoice) -> None:
 
 
 def test_only_what_may_have_turned_it_is_worth_a_look() -> None:
-    open_still = SubscriptionView("active", ended=False, access_open=True)
+    open_still = SubscriptionView("active", access_open=True)
     first = {"billing_reason": "subscription_create"}
     assert next_closing_at(FAILED, NOW) == END
     assert not turns_access(replace(FAILED, subscription=open_still), END - HOUR, changed=True)

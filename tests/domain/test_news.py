@@ -36,7 +36,7 @@ from tests.domain.views import (
 SOFT: dict[str, Any] = {"decline_class": DeclineClass.INSUFFICIENT_FUNDS, "advice": Advice.RETRY_LATER}
 HARD: dict[str, Any] = {"decline_class": DeclineClass.LOST_STOLEN, "advice": Advice.NEVER}
 GONE: dict[str, Any] = {"decline_class": DeclineClass.REVOKED, "advice": Advice.NEW_PAYMENT_METHOD}
-PAUSED = SubscriptionView("active", ended=False, paused_since=NOW - DAY)
+PAUSED = SubscriptionView("active", paused_since=NOW - DAY)
 
 
 def told(view: InvoiceView, now: datetime = NOW) -> list[str]:

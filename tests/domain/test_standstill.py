@@ -16,9 +16,7 @@ from tests.domain.views import DAY, HOUR, NOW, invoice, view
 
 STANDING: dict[str, InvoiceView] = {
     "its customer is deleted": view(customer_deleted=True, open_cases={CaseKind.CUSTOMER_DELETED}),
-    "its subscription is paused in Stripe": view(
-        subscription=SubscriptionView("active", ended=False, paused_since=NOW - DAY)
-    ),
+    "its subscription is paused in Stripe": view(subscription=SubscriptionView("active", paused_since=NOW - DAY)),
     "somebody has paused it": view(pause=Pause("pays by transfer", NOW - HOUR)),
     "Stripe collects a payment on it": view(invoice(stripe_payment=StripePayment.PROCESSING)),
     "nothing remains": view(invoice(amount_remaining=0)),

@@ -75,7 +75,7 @@ VIEW = InvoiceView(
     read_at=NOW,
     stale=False,
     methods=(METHOD,),
-    subscription=SubscriptionView("active", ended=False),
+    subscription=SubscriptionView("active"),
 )
 
 

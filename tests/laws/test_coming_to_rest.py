@@ -11,7 +11,7 @@ from db import sql
 from db.poke import Kind, WakeUp
 from gateway.billing import subscriptions
 from gateway.cases import close_case
-from gateway.customers.subscription import advance_subscription
+from gateway.subscriptions.advance import advance_subscription
 from tests.support.moves import tell, told_of_moves
 from tests.support.returning import returned
 from tests.support.shop import BY

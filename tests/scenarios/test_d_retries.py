@@ -151,7 +151,7 @@ async def test_exhaustion(world: World) -> None:
 
 async def test_a_token_that_something_needs_is_kept(world: World) -> None:
     """As scenario 46, and the customer has another subscription; the token goes with the last of them."""
-    await world.set_policy(**REFERENCE_END)
+    await world.set_policy(**REFERENCE_END, canceled_invoices="collect")
     signup, _ = await world.renew("decline_insufficient_funds")
     world.break_card(signup.customer, "ok")
     other = (await world.open_session("order-2", customer=signup.customer, confirm=True)).json()["subscription"]

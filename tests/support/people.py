@@ -120,6 +120,13 @@ class People(Resting):
         headers = {"idempotency-key": uuid4().hex}
         return await self.call("POST", f"/v1/invoices/{invoice}/collect", {"wait_s": wait_s}, headers=headers)
 
+    async def cancel(self, subscription: str, ends: str = "now", **body: Any) -> httpx.Response:
+        """A server has a subscription end, or live on; it answers at once, and everything comes to rest."""
+        path = f"/v1/subscriptions/{subscription}/cancel"
+        answer = await self.call("POST", path, {"ends": ends, "wait_s": 0, **body})
+        await self.settle()
+        return answer
+
     async def signup(self, kind: str = "ok", reference: str = "order-1", *, wait_s: float = 20, **body: Any) -> Signup:
         """Open, enter a payment method, confirm, and come to rest. `wait_s` is what confirm waits at most."""
         opened = await self.open_session(reference, **body)

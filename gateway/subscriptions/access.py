@@ -15,11 +15,11 @@ from db.states import InvoiceState
 from gateway.accounts.accounts import policy_of
 from gateway.billing.shapes import InvoiceShape, billed
 from gateway.collect.view import view_of
-from gateway.customers.disputed import disputed_of
 from gateway.domain.access import Access, AccessInvoice, access, counting
 from gateway.domain.disputed_access import with_disputes
 from gateway.domain.lapse import owed
 from gateway.domain.subscription_news import SubscriptionFacts, access_news, trial_news
+from gateway.subscriptions.disputed import disputed_of
 
 # A snapshot is looked at only for what a credit note alone may have settled.
 INVOICES: Final = """

@@ -1,0 +1,109 @@
+"""/v1/subscriptions: how each stands, its access, and having it end."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+import msgspec
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import PathParameter, QueryParameter
+
+from db.states import CancellationState, Ends
+from gateway.accounts.audit import Author
+from gateway.accounts.keys import Scope
+from gateway.api.auth import Principal, requires
+from gateway.api.openapi import also, changing, example, problems
+from gateway.api.paging import After, Limit
+from gateway.api.problems import Code
+from gateway.api.waiting import WaitS
+from gateway.readers.about import about
+from gateway.readers.access import AccessBody, find_subscription_access
+from gateway.readers.pages import DEFAULT, Page
+from gateway.readers.subscriptions import SubscriptionBody, find_subscription, list_subscriptions
+from gateway.subscriptions import cancel
+
+Readers: Final = requires(Scope.SERVER, Scope.FINANCE)
+Callers: Final = requires(Scope.SERVER)
+# It becomes part of an address at Stripe.
+SubscriptionId = Annotated[
+    str, PathParameter(pattern="^[A-Za-z0-9_-]{1,255}$", description="The subscription's id at Stripe: sub_…")
+]
+OfCustomer = Annotated[str, QueryParameter(name="customer", description="Only of this customer.")]
+Status = Annotated[str, QueryParameter(name="status", description="Only with this status of Stripe's.")]
+
+
+class Cancelling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a subscription is to end."""
+
+    ends: Annotated[Ends, about("At once, with the period that runs, or `never`: it was to end, and lives on.")]
+    invoice_now: Annotated[
+        bool, about("With `now`: what was used and not billed yet comes on a last invoice, which is collected.")
+    ] = False
+    prorate: Annotated[
+        bool, about("With `now`: the rest of a period that is paid is credited to the customer's balance at Stripe.")
+    ] = False
+    reason: Annotated[
+        str,
+        msgspec.Meta(max_length=500),
+        about("Kept in the audit log, and at Stripe as the cancellation's comment."),
+    ] = ""
+    wait_s: WaitS = 20.0
+
+
+CANCEL: Final = example("With its period", {"ends": "period_end", "reason": "Moves abroad."})
+LATER: Final = also(202, SubscriptionBody, "the subscription as it is: telling Stripe takes longer")
+
+
+@get("/subscriptions", guards=[Readers], responses=problems())
+async def index(
+    principal: NamedDependency[Principal],
+    customer: OfCustomer = "",
+    of_status: Status = "",
+    limit: Limit = DEFAULT,
+    starting_after: After = "",
+) -> Page[SubscriptionBody]:
+    """The subscriptions of the account, of one customer, or with one status at Stripe, as far as events have told."""
+    return await list_subscriptions(principal.account, customer, of_status, limit=limit, starting_after=starting_after)
+
+
+@get("/subscriptions/{subscription_id:str}", guards=[Readers], responses=problems(Code.NOT_FOUND))
+async def retrieve(principal: NamedDependency[Principal], subscription_id: SubscriptionId) -> SubscriptionBody:
+    """One subscription, as Stripe showed it last."""
+    return await find_subscription(principal.account, subscription_id)
+
+
+@get("/subscriptions/{subscription_id:str}/access", guards=[Callers], responses=problems(Code.NOT_FOUND))
+async def access(principal: NamedDependency[Principal], subscription_id: SubscriptionId) -> AccessBody:
+    """Whether the subscription gives access: since its first invoice is paid, never because Stripe calls it active.
+
+    A later invoice that is not paid closes it by the account's policy `access_closes`.
+    """
+    return await find_subscription_access(principal.account, subscription_id)
+
+
+@post(
+    "/subscriptions/{subscription_id:str}/cancel",
+    status_code=200,
+    guards=[Callers],
+    **changing(Code.NOT_FOUND, Code.STATE_CONFLICT, Code.STRIPE_REFUSED, also=LATER),
+    summary="Have a subscription end, now or with its period, or live on after all",
+)
+async def cancel_subscription(
+    principal: NamedDependency[Principal],
+    subscription_id: SubscriptionId,
+    data: Annotated[Cancelling, CANCEL],
+) -> Response[SubscriptionBody]:
+    """What is still owed goes by the account's policies `canceled_invoices` and `canceled_in_flight`.
+
+    Its customer's payment methods are deleted once nothing needs them (`unused_methods`). Refunds still work then.
+    """
+    account = principal.account
+    asked = cancel.Asked(data.ends, data.invoice_now, data.prorate, data.reason)
+    wish = await cancel.ask(Author(principal.actor, data.reason), account, subscription_id, asked)
+    state = await cancel.wait_for(account, wish, data.wait_s)
+    body = await find_subscription(account, subscription_id)
+    return Response(body, status_code=202 if state is CancellationState.WANTED else 200)
+
+
+subscription_routes: Final[list[Any]] = [index, retrieve, access, cancel_subscription]

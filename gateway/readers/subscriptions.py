@@ -1,0 +1,102 @@
+"""Subscriptions: how each stands at Stripe, and what is wanted of it."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+import asyncpg
+import msgspec
+
+from db import sql
+from db.states import CancellationState, Ends
+from gateway.accounts.errors import NotThereError
+from gateway.readers.pages import DEFAULT, Page, listed, page, unix
+
+SELECT: Final = """
+    select t.*, (select c from tollbridge.cancellation c where c.account = t.account and c.subscription = t.id
+                 order by c.created_at desc, c.id desc limit 1) as cancellation
+    from tollbridge.subscription t
+"""
+
+
+class CancellationBody(msgspec.Struct, frozen=True):
+    """The last wish that a subscription end, or live on: `wanted` until Stripe was told. `error`: why it came to
+    nothing."""
+
+    id: str
+    ends: Ends
+    status: CancellationState
+    invoice_now: bool
+    prorate: bool
+    comment: str | None
+    origin: str
+    error: str | None
+    created: int
+    object: Literal["cancellation"] = "cancellation"
+
+
+class SubscriptionBody(msgspec.Struct, frozen=True):
+    """A subscription as Stripe showed it at `as_of`. `collected_by`: Stripe itself, or us.
+
+    `cancel_at`: when it will end, as far as that is settled.
+    """
+
+    id: str
+    customer: str | None
+    status: str | None
+    collected_by: Literal["gateway", "stripe"]
+    days_until_due: int | None
+    trial_end: int | None
+    cancel_at_period_end: bool
+    cancel_at: int | None
+    ended_at: int | None
+    cancellation: CancellationBody | None
+    as_of: int | None
+    object: Literal["subscription"] = "subscription"
+
+
+async def find_subscription(account: str, subscription: str) -> SubscriptionBody:
+    """Raises NotThereError."""
+    row = await sql.row(f"{SELECT} where t.account = $1 and t.id = $2", account, subscription)
+    if row is None:
+        raise NotThereError("subscription", subscription)
+    return shown(row)
+
+
+async def list_subscriptions(
+    account: str, customer: str = "", status: str = "", *, limit: int = DEFAULT, starting_after: str = ""
+) -> Page[SubscriptionBody]:
+    """Those that we know of, the newest first."""
+    where: dict[str, Any] = {"customer": customer, "status": status}
+    return listed(*await page(account, SELECT, "created_at", where, limit=limit, starting_after=starting_after), shown)
+
+
+def shown(row: asyncpg.Record) -> SubscriptionBody:
+    """The row as it is shown."""
+    return SubscriptionBody(
+        id=row["id"],
+        customer=row["customer"] or None,
+        status=row["status"] or None,
+        collected_by="gateway" if row["collection_method"] == "send_invoice" else "stripe",
+        days_until_due=row["days_until_due"],
+        trial_end=unix(row["trial_end"]),
+        cancel_at_period_end=row["cancel_at_period_end"],
+        cancel_at=unix(row["cancel_at"]),
+        ended_at=unix(row["ended_at"]),
+        cancellation=row["cancellation"] and _cancellation(row["cancellation"]),
+        as_of=unix(row["read_at"]),
+    )
+
+
+def _cancellation(row: asyncpg.Record) -> CancellationBody:
+    return CancellationBody(
+        id=row["id"],
+        ends=Ends(row["ends"]),
+        status=CancellationState(row["state"]),
+        invoice_now=row["invoice_now"],
+        prorate=row["prorate"],
+        comment=row["comment"] or None,
+        origin=row["origin"],
+        error=row["error"] or None,
+        created=unix(row["created_at"]),
+    )

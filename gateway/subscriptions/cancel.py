@@ -1,0 +1,152 @@
+"""Cancelling a subscription, now or at its period's end, and taking that back: asked for here, told to Stripe in the
+subscription's own turn.
+
+What is asked is stored and nothing more. Both calls say how it is to be, so that doing them again changes nothing, and
+a worker that dies between a call and our row is followed by one that asks once more.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+import asyncpg
+import msgspec
+
+from db import poke, sql
+from db.engine import DB
+from db.ids import new_id
+from db.poke import Claim, Kind
+from db.states import CancellationOrigin, CancellationState, Ends
+from gateway.accounts.audit import Author
+from gateway.accounts.errors import FieldError
+from gateway.billing import subscriptions
+from gateway.billing.client import StripeClient
+from gateway.billing.errors import StripeRefusedError
+from gateway.billing.shapes import SubscriptionShape
+from gateway.clock import business_now
+from gateway.collect.mirror import store_subscription
+from gateway.domain.subscription import Wish
+from gateway.runtime import Runtime
+from gateway.subscriptions.known import hold_living
+from gateway.turns.turn import CLAIM_MARGIN_S
+from gateway.waiting import until
+
+INSERT: Final = """
+    insert into tollbridge.cancellation (id, account, subscription, ends, invoice_now, prorate, comment, origin, state,
+        created_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, 'wanted', $9)
+"""
+WITHDRAW: Final = """
+    update tollbridge.cancellation set state = 'withdrawn', error = 'asked for otherwise since', resolved_at = $3
+    where account = $1 and subscription = $2 and state = 'wanted'
+"""
+RESOLVE: Final = """
+    update tollbridge.cancellation set state = $2, error = $3, resolved_at = $4 where id = $1 and state = 'wanted'
+"""
+STATE: Final = "select state, error from tollbridge.cancellation where account = $1 and id = $2"
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """How a subscription is to end."""
+
+    ends: Ends
+    invoice_now: bool = False
+    prorate: bool = False
+    comment: str = ""
+
+
+async def ask(by: Author, account: str, subscription: str, asked: Asked) -> str:
+    """Have a subscription end, or live on; the id of the cancellation. It takes the place of one that still waits.
+
+    Raises NotThereError, FieldError, SubscriptionEndedError.
+    """
+    if asked.ends is not Ends.NOW and (asked.invoice_now or asked.prorate):
+        raise FieldError("invoice_now" if asked.invoice_now else "prorate", 'only with `ends: "now"`')
+    now = await business_now()
+    async with DB.transaction():
+        row = await hold_living(account, subscription)
+        cancellation = await want(account, subscription, asked, CancellationOrigin.ASKED, now)
+        before = {"cancel_at_period_end": row["cancel_at_period_end"]}
+        after = {key: value for key, value in msgspec.structs.asdict(asked).items() if value not in (False, "")}
+        await by.note(account, "subscription.cancel", subscription, before=before, after=after)
+    return cancellation
+
+
+async def want(account: str, subscription: str, asked: Asked, origin: CancellationOrigin, now: datetime) -> str:
+    """Store the wish and poke, in the caller's transaction, with the subscription's row locked."""
+    cancellation = new_id("can")
+    await sql.rows(WITHDRAW, account, subscription, now)
+    await sql.rows(
+        INSERT,
+        cancellation,
+        account,
+        subscription,
+        asked.ends,
+        asked.invoice_now,
+        asked.prorate,
+        asked.comment,
+        origin,
+        now,
+    )
+    await poke.poke(Kind.SUBSCRIPTION, account, [subscription], now, urgent=True)
+    return cancellation
+
+
+async def wait_for(account: str, cancellation: str, wait_s: float) -> CancellationState:
+    """How it stands once Stripe was told of it, or after `wait_s` seconds of machine time.
+
+    Raises StripeRefusedError with Stripe's words where Stripe said no.
+    """
+
+    async def look() -> asyncpg.Record:
+        row = await sql.row(STATE, account, cancellation)
+        assert row is not None, "cancellations are not deleted"
+        return row
+
+    async def rests(row: asyncpg.Record) -> bool:
+        return bool(row["state"] != CancellationState.WANTED)
+
+    row = await until(rests, look, wait_s)
+    state = CancellationState(row["state"])
+    if state is CancellationState.REFUSED:
+        raise StripeRefusedError(row["error"], status=400)
+    return state
+
+
+async def tell_stripe(runtime: Runtime, claim: Claim, wish: Wish, poked: int) -> None:
+    """One call; its answer is the mirror. Raises StripeError where Stripe may not have heard it."""
+    stripe, asked_at = await runtime.stripe(claim.account), await business_now()
+    try:
+        shape = await _call(stripe, claim.id, wish)
+    except StripeRefusedError as error:
+        await _resolve(claim, wish, CancellationState.REFUSED, str(error))
+        return
+    # An end is final: it stands above every look that began before it was answered.
+    read_at = await business_now() if shape.ended_at is not None else asked_at
+    await store_subscription(claim.account, shape, poked, read_at)
+    await _resolve(claim, wish, CancellationState.DONE)
+
+
+async def has_ended(claim: Claim, wish: Wish) -> None:
+    """It has ended, perhaps by a call of ours whose maker died: only a wish that it live on is not fulfilled."""
+    if wish.ends is Ends.NEVER:
+        await _resolve(claim, wish, CancellationState.REFUSED, "the subscription had ended by then, which is final")
+    else:
+        await _resolve(claim, wish, CancellationState.DONE)
+
+
+async def _resolve(claim: Claim, wish: Wish, state: CancellationState, error: str = "") -> None:
+    """Write what has become of a wish; one that another has taken the place of stays as it is."""
+    async with DB.transaction():
+        await poke.hold(claim, CLAIM_MARGIN_S)
+        await sql.rows(RESOLVE, wish.id, state, sql.storable(error, 500), await business_now())
+
+
+async def _call(stripe: StripeClient, subscription: str, wish: Wish) -> SubscriptionShape:
+    details = {"cancellation_details": {"comment": wish.comment}} if wish.comment else {}
+    if wish.ends is Ends.NOW:
+        params: dict[str, Any] = {"invoice_now": wish.invoice_now, "prorate": wish.prorate, **details}
+        return await subscriptions.cancel(stripe, subscription, params)
+    at_period_end = wish.ends is Ends.PERIOD_END
+    return await subscriptions.update(stripe, subscription, {"cancel_at_period_end": at_period_end, **details})
