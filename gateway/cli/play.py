@@ -1,9 +1,9 @@
 """The play that `tollbridge demo` puts on: a shop's first weeks, over HTTP alone, with accidents on the way.
 
 Two customers sign up with tax: one pays by card, one by a debit that settles a day later. A month passes and both renew
-untouched; one of them is returned a part of it, and the other cancels. On the way one answer of the processor's is lost, and one batch of
-Stripe's webhooks comes doubled and shuffled. In the end Stripe, the processor and the ledger are asked, each for
-itself, what they know.
+untouched; one of them is returned a part of it, and the other cancels. On the way one answer of the processor's is
+lost, and one batch of Stripe's webhooks comes doubled and shuffled. In the end Stripe, the processor and the ledger are
+asked, each for itself, what they know.
 """
 
 from __future__ import annotations
