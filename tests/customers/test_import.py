@@ -20,35 +20,16 @@ from gateway.imports.metadata import read_metadata
 from gateway.imports.rows import Result, Status
 from gateway.imports.run import run_import
 from gateway.sandbox.practice.account import Method
+from tests.support.moving import billed_elsewhere
 from tests.support.shop import BY
 from tests.support.world import World
 
 EVER = timedelta(days=9999)
 
 
-async def billed(world: World, *, failed: bool = False, **changes: Any) -> tuple[str, str]:
-    """A customer and a subscription of Stripe's that somebody else collects; `failed`: its renewal is overdue."""
-    client = world.shop.client.v1
-    customer = await client.customers.create_async({"name": "A. Payer", "address": {"country": "DE"}})
-    wanted: dict[str, Any] = {"collection_method": "send_invoice", "days_until_due": 10} | changes
-    items: Any = [{"price": world.shop.price}]
-    world.stripe.delivery.set(drop=True)
-    made = await client.subscriptions.create_async({"customer": customer.id, "items": items, **wanted})
-    if wanted["collection_method"] == "send_invoice":
-        await paid_elsewhere(world, made.id)
-    if failed:
-        await world.move(days=31)
-        await world.move(days=4)  # Stripe waits three days for whoever does not take its events
-    world.stripe.delivery.set(drop=False)
-    return customer.id, made.id
-
-
-async def paid_elsewhere(world: World, subscription: str) -> None:
-    [invoice] = world.invoices_of(subscription)
-    client = world.shop.client.v1.invoices
-    if invoice["status"] == "draft":
-        await client.finalize_invoice_async(invoice["id"])
-    await client.pay_async(invoice["id"], {"paid_out_of_band": True})
+async def billed(world: World, *, overdue: bool = False, **changes: Any) -> tuple[str, str]:
+    made = await billed_elsewhere(world, overdue=overdue, **changes)
+    return made.customer, made.subscription
 
 
 def token(world: World, kind: str = "ok") -> Method:
@@ -115,7 +96,7 @@ async def test_an_adopted_subscription_renews_here(world: World, tmp_path: Path)
 
 @pytest.mark.scenario(217)
 async def test_a_failed_renewal_of_an_imported_subscription_is_paid_once(world: World, tmp_path: Path) -> None:
-    customer, subscription = await billed(world, failed=True)
+    customer, subscription = await billed(world, overdue=True)
     card = token(world)
     [one] = await imported(world, tmp_path, {"customer": customer, "token": card.token}, since=await long_ago())
     invoice = world.invoices_of(subscription)[-1]["id"]
@@ -130,7 +111,7 @@ async def test_a_failed_renewal_of_an_imported_subscription_is_paid_once(world: 
 
 async def test_what_was_open_before_is_left_alone_until_somebody_resumes_it(world: World, tmp_path: Path) -> None:
     """The integration before us may have a charge on it under way."""
-    customer, subscription = await billed(world, failed=True)
+    customer, subscription = await billed(world, overdue=True)
     [one] = await imported(world, tmp_path, {"customer": customer, "token": token(world).token})
     invoice = world.invoices_of(subscription)[-1]["id"]
     assert (one.status, one.collect, one.left_alone) == (Status.STORED, [], [invoice])
@@ -149,7 +130,7 @@ async def test_what_was_open_before_is_left_alone_until_somebody_resumes_it(worl
 
 
 async def test_only_what_is_older_than_the_day_is_left_alone(world: World, tmp_path: Path) -> None:
-    customer, subscription = await billed(world, failed=True)
+    customer, subscription = await billed(world, overdue=True)
     since = await business_now() + timedelta(days=1)
     await world.move(days=34)
     row = {"customer": customer, "token": token(world).token}
@@ -214,7 +195,7 @@ async def test_stripes_metadata_are_enough(world: World) -> None:
 
 
 async def test_a_dry_run_changes_nothing_and_says_the_same(world: World, tmp_path: Path) -> None:
-    customer, _ = await billed(world, failed=True)
+    customer, _ = await billed(world, overdue=True)
     rows = [{"customer": customer, "token": token(world).token}, {"customer": "cus_none", "token": token(world).token}]
     before = await counts(world)
     would = await imported(world, tmp_path, *rows, apply=False)
@@ -226,7 +207,7 @@ async def test_a_dry_run_changes_nothing_and_says_the_same(world: World, tmp_pat
 
 
 async def test_the_same_file_again_changes_nothing(world: World, tmp_path: Path) -> None:
-    customer, _ = await billed(world, failed=True)
+    customer, _ = await billed(world, overdue=True)
     row = {"customer": customer, "token": token(world).token}
     await imported(world, tmp_path, row)
     await world.settle()
