@@ -198,7 +198,7 @@ def _print(dry_run: bool, totals: Totals, done: list[Result]) -> None:
     if totals.left_alone:
         OUT.print(
             f"{totals.left_alone} invoices {verb} left alone: the integration before may have a charge on them under "
-            "way. For each that it has not: tollbridge invoices resume-collection INVOICE"
+            "way. For each that it has not: tollbridge invoices resume-collection INVOICE --reason …"
         )
 
 

@@ -132,6 +132,15 @@ async def test_from_stripes_own_metadata(tollbridge: Tollbridge, shop: Shop) -> 
     assert token not in done.out
 
 
+async def test_a_live_account_is_named_as_such(tollbridge: Tollbridge, shop: Shop) -> None:
+    live = {**SECRETS, "STRIPE_KEY": "sk_live_made_up"}
+    added = await tollbridge("accounts", "add", "live", "--stripe-key", "env:STRIPE_KEY", **live)
+    assert added.code == 0, added.err
+    shop.write()
+    told = await tollbridge("import", str(shop.file), "--account", "live", "--connection", "practice")
+    assert (told.code, "LIVE mode; dry run" in told.out.splitlines()[0]) == (0, True), told.err
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [

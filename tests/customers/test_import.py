@@ -115,8 +115,10 @@ async def test_what_was_open_before_is_left_alone_until_somebody_resumes_it(worl
     [one] = await imported(world, tmp_path, {"customer": customer, "token": token(world).token})
     invoice = world.invoices_of(subscription)[-1]["id"]
     assert (one.status, one.collect, one.left_alone) == (Status.STORED, [], [invoice])
-    await world.later(days=3)
+    await world.later(days=12)
     assert world.charge_calls() == []
+    access = await world.access(subscription)
+    assert (access["granted"], access["reason"]) == (True, "invoice_not_asked_for"), "nobody is shut out for it"
     pressed = await world.collect_now(invoice)
     assert (pressed.status_code, "paused: imported" in pressed.text) == (409, True), pressed.text
 
@@ -142,12 +144,29 @@ async def test_only_what_is_older_than_the_day_is_left_alone(world: World, tmp_p
     assert [world.stripe_invoice(one)["status"] for one in (old, new)] == ["open", "paid"]
 
 
+async def test_what_is_open_behind_a_page_of_newer_ones_is_left_alone_too(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.billing.lists.PAGE", 1)
+    customer, subscription = await billed(world, overdue=True)
+    await world.move(days=34)
+    [one] = await imported(world, tmp_path, {"customer": customer, "token": token(world).token})
+    assert sorted(one.left_alone) == sorted(i["id"] for i in world.invoices_of(subscription) if i["status"] == "open")
+    assert len(one.left_alone) == 2
+
+
 async def test_whom_we_collect_already_is_not_paused_by_another_token(world: World, tmp_path: Path) -> None:
     signup, renewal = await world.renew("decline_lost_stolen")
     [one] = await imported(world, tmp_path, {"customer": signup.customer, "token": token(world).token})
     assert (one.left_alone, one.collect) == ([], [renewal])
     await world.settle()
     assert world.stripe_invoice(renewal)["status"] == "paid"
+
+
+async def test_nor_is_an_invoice_of_theirs_of_which_we_have_not_heard(world: World, tmp_path: Path) -> None:
+    signup, _ = await world.renew_unseen()
+    [one] = await imported(world, tmp_path, {"customer": signup.customer, "token": token(world).token})
+    assert (one.status, one.left_alone) == (Status.STORED, [])
 
 
 async def test_what_stripe_shows_as_paid_stays_paid(world: World, tmp_path: Path) -> None:
@@ -260,6 +279,8 @@ async def test_rows_that_are_refused_say_why_and_show_no_token(world: World, tmp
         assert [one.reason for one, why in zip(found, says, strict=True) if why not in one.reason] == []
         assert "ptok_" not in str(found)
     assert await counts(world) == before
+    await world.move(hours=1)
+    await world.catch_up()  # the invariants replay every event, also those that nobody has heard of
 
 
 async def _connections() -> None:
@@ -296,6 +317,32 @@ async def test_who_does_not_answer_is_no_reason_to_refuse(
     world.practice.faults.clear()
     [one] = await imported(world, tmp_path, row)
     assert one.status is Status.STORED
+
+
+async def test_what_the_processor_can_not_say_is_stored_only_if_that_is_wanted(world: World, tmp_path: Path) -> None:
+    customer, _ = await billed(world)
+    card = token(world)
+    card.status = "a word of theirs"  # type: ignore[assignment]
+    rows = read_file(written(tmp_path / "rows.csv", {"customer": customer, "token": card.token}), "")
+    found: list[Result] = []
+    for wanted in (False, True):
+        await run_import(await asked(world, apply=True, unverified=wanted), rows, found.append)
+    assert [one.status for one in found] == [Status.REFUSED, Status.STORED]
+    assert "--accept-unverified" in found[0].reason
+
+
+async def test_nobody_goes_on_asking_who_never_answers(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.imports.patience.UNANSWERED_S", ())
+    monkeypatch.setattr("gateway.imports.run.MOST_FAILED", 2)
+    monkeypatch.setattr("gateway.imports.run.AT_ONCE", 1)
+    world.stripe.faults.add("error_before", method="GET", path="/v1/customers/{customer}", status=500, times=1000)
+    found = await imported(world, tmp_path, *({"customer": f"cus_{n}", "token": f"ptok_{n}"} for n in range(4)))
+    assert [one.status for one in found] == [Status.FAILED] * 4
+    assert ["not begun" in one.reason for one in found] == [False, False, True, True]
+    world.stripe.faults.clear()
+    await world.signup("ok")
 
 
 # --- the file ------------------------------------------------------------------------------------------------------

@@ -34,5 +34,6 @@ async def billed_elsewhere(world: World, *, overdue: bool = False, **changes: An
         await world.move(days=31)
         await world.move(days=4)  # Stripe waits three days for whoever does not take its events
         found.overdue = str(world.invoices_of(made.id)[-1]["id"])
+    await world.stripe.flush()
     world.stripe.delivery.set(drop=False)
     return found
