@@ -17,7 +17,7 @@ from gateway.accounts import connections
 from gateway.accounts.accounts import Account
 from gateway.accounts.errors import FieldError
 from gateway.cli.context import account_of, author, opened, run
-from gateway.cli.output import ERR, OUT, money, say, table
+from gateway.cli.output import ERR, OUT, money, say
 from gateway.clock import business_now
 from gateway.imports.adopting import Import
 from gateway.imports.csv_file import read_file
@@ -39,6 +39,7 @@ REPORT: Final = (
 )
 NEWS: Final = frozenset({Status.REFUSED, Status.FAILED})
 """What an import that is applied shows of its rows; the report has them all."""
+MOST_SHOWN: Final = 100
 
 
 @click.command(name="import")
@@ -187,9 +188,11 @@ def _headline(owner: Account, dry_run: bool, collect_from: datetime | None) -> s
 
 
 def _print(dry_run: bool, totals: Totals, done: list[Result]) -> None:
-    rows = [_cells(one) for one in done if dry_run or one.status in NEWS]
-    if rows or dry_run:
-        table(REPORT, rows, "No rows.")
+    rows = [one for one in done if dry_run or one.status in NEWS]
+    for one in rows[:MOST_SHOWN]:
+        OUT.print(_line(one), markup=False, soft_wrap=True)
+    if len(rows) > MOST_SHOWN:
+        OUT.print(f"… and {len(rows) - MOST_SHOWN} more: --report has them all")
     OUT.print(f"{_counted(totals) or 'no rows'}.")
     verb = "would be" if dry_run else "are"
     if totals.collect:
@@ -200,6 +203,19 @@ def _print(dry_run: bool, totals: Totals, done: list[Result]) -> None:
             f"{totals.left_alone} invoices {verb} left alone: the integration before may have a charge on them under "
             "way. For each that it has not: tollbridge invoices resume-collection INVOICE --reason …"
         )
+
+
+def _line(one: Result) -> str:
+    """A row in one line, with what it means for the invoices that are open."""
+    means = [
+        f"{len(ids)} {what}"
+        for ids, what in ((one.collect, "collected at once"), (one.left_alone, "left alone"))
+        if ids
+    ]
+    told = "; ".join(part for part in (one.reason, *means) if part)
+    return (
+        f"line {one.line}: {one.status}" + (f" {one.customer}" if one.customer else "") + (f": {told}" if told else "")
+    )
 
 
 def _counted(totals: Totals) -> str:

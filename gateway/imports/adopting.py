@@ -55,6 +55,13 @@ UNHEARD_OF: Final = """
     select i as id from unnest($2::text[]) as i
     where not exists (select 1 from tollbridge.subscription s where s.account = $1 and s.id = i)
 """
+WAITING: Final = """
+    select i.id from tollbridge.invoice i
+    join tollbridge.collection_pause p on p.account = i.account and p.object = i.id
+    where i.account = $1 and i.customer = $2 and p.reason = $3 and (p.until_at is null or p.until_at > $4)
+        and i.status in ('draft', 'open')
+    order by i.id
+"""
 INVOICES: Final = """
     select i as id, p.object is not null and (p.until_at is null or p.until_at > $3) as held,
         p.object is not null
@@ -103,6 +110,7 @@ async def _adopt(asked: Import, rows: Sequence[Row], found: dict[int, Result]) -
             found[row.line] = known
     wanted = [row for row in rows if row.line not in found]
     if not wanted:
+        await _show_what_waits(asked, rows, found)
         return
     stripe, customer, asked_at = await asked.runtime.stripe(asked.account), wanted[0].customer, await business_now()
     standing = await at_stripe.look(stripe, customer)
@@ -123,6 +131,15 @@ async def _adopt(asked: Import, rows: Sequence[Row], found: dict[int, Result]) -
         place = row.place or rows.index(row) + 1
         one = await _store(asked, row, examined, place, standing) if asked.apply else result(row, Status.STORE)
         found[row.line] = _with_customer(one, standing, invoices) if row is first else one
+
+
+async def _show_what_waits(asked: Import, rows: Sequence[Row], found: dict[int, Result]) -> None:
+    """Of a customer who is stored: the invoices that an import has left alone, and that nobody has resumed yet."""
+    if stored := [row for row in rows if found[row.line].status is Status.UNCHANGED]:
+        first = stored[0]
+        waiting = await sql.rows(WAITING, asked.account, first.customer, IMPORTED, await business_now())
+        left_alone = [row["id"] for row in waiting]
+        found[first.line] = msgspec.structs.replace(found[first.line], left_alone=left_alone)
 
 
 async def _known(asked: Import, row: Row) -> Result | None:

@@ -45,7 +45,8 @@ class Result(msgspec.Struct, frozen=True):
 
     `subscriptions`: of the customer, whose invoices are collected from now on. `collect`: its open invoices that are
     charged at once, `left_alone`: those that are not, until somebody resumes them. A customer with several rows shows
-    these once. `amounts`: what `collect` comes to, in minor units by currency.
+    these once; one that is stored already shows what still waits. `amounts`: what `collect` comes to, in minor units by
+    currency.
     """
 
     line: int

@@ -122,13 +122,16 @@ async def test_what_was_open_before_is_left_alone_until_somebody_resumes_it(worl
     pressed = await world.collect_now(invoice)
     assert (pressed.status_code, "paused: imported" in pressed.text) == (409, True), pressed.text
 
+    row = {"customer": customer, "token": world.methods_at_processor()[0].token}
+    [again] = await imported(world, tmp_path, row, apply=False)
+    assert (again.status, again.left_alone) == (Status.UNCHANGED, [invoice]), "it still waits"
     reason = {"reason": "nothing is under way at the old one"}
     resumed = await world.call("POST", f"/v1/invoices/{invoice}/resume_collection", reason)
     assert resumed.status_code == 200, resumed.text
     await world.settle()
     assert world.stripe_invoice(invoice)["status"] == "paid"
-    [again] = await imported(world, tmp_path, {"customer": customer, "token": world.methods_at_processor()[0].token})
-    assert again.status is Status.UNCHANGED
+    [again] = await imported(world, tmp_path, row)
+    assert (again.status, again.left_alone) == (Status.UNCHANGED, [])
 
 
 async def test_only_what_is_older_than_the_day_is_left_alone(world: World, tmp_path: Path) -> None:
