@@ -16,7 +16,8 @@ from gateway.api.auth import Principal, requires
 from gateway.api.openapi import changing, example, problems
 from gateway.api.paging import After, Limit
 from gateway.api.problems import Code
-from gateway.customers.by_hand import put_in_place, revoke, take_over
+from gateway.customers.by_hand import put_in_place, revoke
+from gateway.customers.taking_over import shown_card, take_over
 from gateway.readers.about import about
 from gateway.readers.pages import DEFAULT, Page
 from gateway.readers.payment_methods import PaymentMethodBody, find_method, find_methods
@@ -165,10 +166,7 @@ async def remove(
 
 
 def _card(shown: CardShown | None) -> Card:
-    if shown is None:
-        return Card()
-    label = f"{shown.brand} •••• {shown.last4}" if shown.last4 else shown.brand
-    return Card(shown.brand, shown.last4, shown.exp_month, shown.exp_year, label.strip())
+    return Card() if shown is None else shown_card(shown.brand, shown.last4, shown.exp_month, shown.exp_year)
 
 
 payment_method_routes: Final[list[Any]] = [list_payment_methods, retrieve, import_method, move, remove]

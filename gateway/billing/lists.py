@@ -14,7 +14,8 @@ import msgspec
 from gateway.billing.balances import BalanceShape
 from gateway.billing.client import StripeClient
 from gateway.billing.credit_notes import MOST_PAGES, CreditNoteShape
-from gateway.billing.shapes import InvoiceShape, SubscriptionShape
+from gateway.billing.errors import StripeRefusedError
+from gateway.billing.shapes import CustomerShape, InvoiceShape, SubscriptionShape
 from gateway.domain.billed import InvoiceStatus
 
 PAGE: Final = 100
@@ -81,6 +82,29 @@ async def invoices_of(stripe: StripeClient, customer: str, *, since: datetime) -
     return found
 
 
+async def newest_and_unpaid(stripe: StripeClient, customer: str) -> list[InvoiceShape]:
+    """A customer's newest invoices, and whatever is a draft or open, however old. Raises StripeError."""
+    page, more = await _page(stripe, "/v1/invoices", {"customer": customer}, "")
+    raws = list(page.data)
+    # Drafts first: what is finalized meanwhile stands in the second list.
+    for status in ("draft", "open") if more else ():
+        raws += await _all(stripe, "/v1/invoices", {"customer": customer, "status": status})
+    shapes = [msgspec.json.decode(raw, type=InvoiceShape) for raw in raws]
+    return list({shape.id: shape for shape in shapes}.values())
+
+
+async def subscriptions_of(stripe: StripeClient, customer: str) -> list[SubscriptionShape]:
+    """A customer's subscriptions that have not been canceled. Raises StripeError."""
+    raws = await _all(stripe, "/v1/subscriptions", {"customer": customer})
+    return [msgspec.json.decode(raw, type=SubscriptionShape) for raw in raws]
+
+
+async def customers(stripe: StripeClient, *, after: str) -> Page[CustomerShape]:
+    """Customers that were not deleted. Raises StripeError."""
+    page, last = await _page(stripe, "/v1/customers", {}, after)
+    return Page([msgspec.json.decode(raw, type=CustomerShape) for raw in page.data], last)
+
+
 async def balance_transactions(stripe: StripeClient, customer: str, *, since: datetime) -> list[BalanceShape]:
     """The changes of a customer's balance `since`, the newest first. Raises StripeError."""
     found: list[BalanceShape] = []
@@ -104,6 +128,18 @@ async def living_subscriptions(stripe: StripeClient, *, after: str) -> Page[Subs
     """Subscriptions with `send_invoice` that have not ended. Raises StripeError."""
     page, last = await _page(stripe, "/v1/subscriptions", {"collection_method": "send_invoice"}, after)
     return Page([msgspec.json.decode(raw, type=SubscriptionShape) for raw in page.data], last)
+
+
+async def _all(stripe: StripeClient, path: str, params: dict[str, Any]) -> list[msgspec.Raw]:
+    """Every page; raises StripeRefusedError where there are too many: a part would look like the whole."""
+    found: list[msgspec.Raw] = []
+    after = ""
+    for _ in range(MOST_PAGES):
+        page, after = await _page(stripe, path, params, after)
+        found += page.data
+        if not after:
+            return found
+    raise StripeRefusedError(f"{path} lists more than {MOST_PAGES * PAGE}", status=400)
 
 
 async def _page(stripe: StripeClient, path: str, params: dict[str, Any], after: str) -> tuple[RawPage, str]:

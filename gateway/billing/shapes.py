@@ -237,6 +237,7 @@ class SubscriptionShape(msgspec.Struct, frozen=True):
     id: str
     status: str = ""
     customer: str | dict[str, Any] | None = None
+    currency: str = ""
     collection_method: str = "charge_automatically"
     days_until_due: int | None = None
     cancel_at_period_end: bool = False

@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "refunds": "gateway.cli.refunds:refunds",
     "credit-notes": "gateway.cli.credit_notes:credit_notes",
     "disputes": "gateway.cli.disputes:disputes",
+    "import": "gateway.cli.imports:import_",
     "catch-up": "gateway.cli.catch_up:catch_up",
     "reconcile": "gateway.cli.reconcile:reconcile",
     "export": "gateway.cli.export:export",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 import msgspec
@@ -11,6 +11,7 @@ from db import poke, sql
 from db.engine import DB
 from db.ids import new_id
 from db.poke import Kind
+from gateway.accounts.errors import NotThereError
 from gateway.collect.references import sealed_reference
 from gateway.collect.unsettled import unsettled
 from gateway.customers import vault
@@ -49,6 +50,18 @@ REPLACE = """
         stopped_reason = case when stopped_reason = any($7) then '' else stopped_reason end
     where account = $1 and id = $2 returning customer
 """
+OF_CUSTOMER = """
+    select id from tollbridge.payment_method where account = $1 and customer = $2 and status <> 'revoked'
+    order by position, created_at, id for no key update
+"""
+REORDER = """
+    update tollbridge.payment_method p set position = o.place
+    from unnest($2::text[]) with ordinality as o (id, place) where p.account = $1 and p.id = o.id
+"""
+UNHEARD_OF = """
+    select i as id from unnest($2::text[]) as i
+    where not exists (select 1 from tollbridge.invoice k where k.account = $1 and k.id = i)
+"""
 CURED = frozenset({DeclineClass.EXPIRED, DeclineClass.ACCOUNT_CLOSED, DeclineClass.INVALID_PAYMENT_METHOD})
 """What a new number from the payer's bank mends. A method stopped for fraud or theft waits for the payer."""
 REVOCATION = "revocation"
@@ -69,12 +82,15 @@ async def store_method(
     now: datetime,
     *,
     tell: bool = False,
+    place: int = 1,
+    invoices: Collection[str] = (),
 ) -> str:
     """Store a method as the customer's first, and poke the customer's unsettled invoices; its id.
 
     In the caller's transaction. The same token again is the same method. `tell`: the method's own upkeep tells Stripe
-    of it (a checkout does that itself, before its invoice is collected). Raises TokenOfAnotherCustomerError, and
-    NotYetError for one that is being deleted at its processor at this moment.
+    of it (a checkout does that itself, before its invoice is collected). `place`: where it stands, if not first.
+    `invoices`: what else Stripe shows of the customer's; those of which we have not heard are read. Raises
+    TokenOfAnotherCustomerError, and NotYetError for one that is being deleted at its processor at this moment.
     """
     DB.current("storing a payment method")
     await keep(account, customer, now)
@@ -93,10 +109,28 @@ async def store_method(
     # The same card again: the payer means this one, also where a decline or a person had stopped it.
     if stored["id"] != method:
         await sql.rows(AGAIN, account, stored["id"], not tell)
+    if place > 1:
+        await move(account, customer, stored["id"], place)
     if tell:
         await poke.poke(Kind.METHOD, account, [stored["id"]], now)
-    await poke.poke(Kind.INVOICE, account, await unsettled(account, "customer", [customer]), now)
+    unheard_of = [row["id"] for row in await sql.rows(UNHEARD_OF, account, sorted(invoices))]
+    await poke.poke(Kind.INVOICE, account, [*unheard_of, *await unsettled(account, "customer", [customer])], now)
     return str(stored["id"])
+
+
+async def move(account: str, customer: str, method: str, place: int) -> tuple[int, int]:
+    """Move a method to a place in the order in which they are charged, 1 being the first; its place before and after.
+
+    In the caller's transaction. A place behind the last is the last. Raises NotThereError.
+    """
+    DB.current("moving a payment method")
+    before = [row["id"] for row in await sql.rows(OF_CUSTOMER, account, customer)]
+    if method not in before:
+        raise NotThereError("payment method", method)
+    after = [one for one in before if one != method]
+    after.insert(place - 1, method)
+    await sql.rows(REORDER, account, after)
+    return before.index(method) + 1, after.index(method) + 1
 
 
 async def replace_reference(

@@ -25,6 +25,13 @@ PAUSE: Final = """
     values ($1, $2, $3, $4, $5, $6)
     on conflict (account, object) do update set reason = $3, paused_by = $4, paused_at = $5, until_at = $6
 """
+# What somebody has paused, or resumed, stays as that person wants it.
+LEAVE: Final = """
+    insert into tollbridge.collection_pause (account, object, reason, paused_by, paused_at)
+    select $1, i, $3, $4, $5 from unnest($2::text[]) as i order by i
+    on conflict (account, object) do nothing returning object
+"""
+HEARD_OF: Final = "select id from tollbridge.invoice where account = $1 and id = any($2)"
 STANDING: Final = """
     select reason, until_at from tollbridge.collection_pause
     where account = $1 and object = $2 and (until_at is null or until_at > $3)
@@ -62,6 +69,20 @@ async def resume_invoice(by: Author, account: str, invoice: str) -> None:
     """The same for one invoice. A pause of its customer's goes on."""
     await _refuse_unknown_invoice(account, invoice)
     await _resume(by, account, "invoice", invoice)
+
+
+async def leave_alone(by: Author, account: str, invoices: Sequence[str], reason: str, now: datetime) -> None:
+    """Charge nothing for these invoices until somebody resumes them; also for those of which we have not heard yet.
+
+    In the caller's transaction. One that has been paused before, or resumed, stays as it is.
+    """
+    DB.current("leaving invoices alone")
+    left = [row["object"] for row in await sql.rows(LEAVE, account, sorted(invoices), reason, by.name, now)]
+    after = {"paused": True, "reason": reason, "until": None}
+    for invoice in left:
+        await by.note(account, "invoice.collection_paused", invoice, before=_before(None), after=after)
+    heard_of = [row["id"] for row in await sql.rows(HEARD_OF, account, left)]
+    await poke.poke(Kind.INVOICE, account, heard_of, now)
 
 
 async def _pause(by: Author, account: str, kind: str, subject: str, until: datetime | None) -> None:

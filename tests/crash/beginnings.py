@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 from tests.crash.world import CrashWorld
+from tests.support.moving import Elsewhere, billed_elsewhere
 from tests.support.people import Signup
 from tests.support.returning import credit, in_dashboard, speak_like
 
@@ -173,3 +174,8 @@ async def refund_failed(world: CrashWorld) -> Signup:
     await world.later(days=3)
     await world.rest()
     return signup
+
+
+async def billed_by_others(world: CrashWorld) -> Elsewhere:
+    """A subscription that another integration collects, with a renewal that is overdue."""
+    return await billed_elsewhere(world, overdue=True)

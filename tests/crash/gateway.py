@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
 from db import sql
 from db.encryption import Keyring
+from db.errors import DATABASE_AWAY
 from gateway.app import create_app
 from gateway.clock import business_now
 from gateway.inbox.intake import Listed
 from gateway.reconcile.catch_up import catch_up
-from gateway.runtime import running
+from gateway.runtime import Runtime, running
 from gateway.settings import Settings
 from tests.support.drain import drain
 from tests.support.process import DeadProcessError, Process, outside
@@ -79,6 +81,19 @@ class Gateway:
     async def _walk(self) -> None:
         runtime = self.worker.does
         await catch_up(runtime, await business_now(), Listed(runtime.keyring))
+
+    async def command(self, work: Callable[[Runtime], Awaitable[object]]) -> bool:
+        """What somebody runs beside them, in a process that dies as the worker's does; whether it came to its end."""
+        await self.alive()
+        try:
+            await self.worker.run(self._work(work))
+        except (DeadProcessError, *DATABASE_AWAY):
+            await self.alive()
+            return False
+        return True
+
+    async def _work(self, work: Callable[[Runtime], Awaitable[object]]) -> None:
+        await work(self.worker.does)
 
     async def minutes_pass(self) -> bool:
         """What some minutes do to claims and locks whose holders have lost them; machine time can't be moved.

@@ -24,6 +24,7 @@ from gateway.sandbox.practice.manner import MANNERS
 from tests.crash.beginnings import (
     Begins,
     Session,
+    billed_by_others,
     closed_while_pending,
     credited_in_stripe,
     nothing,
@@ -46,6 +47,7 @@ from tests.crash.beginnings import (
     unpaid,
 )
 from tests.crash.world import CrashWorld
+from tests.support.moving import Elsewhere
 from tests.support.people import Signup
 from tests.support.returning import ASK, credited, notes, returned
 
@@ -612,3 +614,21 @@ async def _let_go(world: CrashWorld) -> None:
     await world.later(hours=7)
     await world.rest()
     assert [method.status for method in world.methods_at_processor()] == ["revoked"]
+
+
+@path(begins=billed_by_others)
+async def imported(world: CrashWorld, begun: Elsewhere) -> None:
+    """What is open before is charged by nobody until somebody resumes it, and then once."""
+    cards = [world.practice.create_method(world.shop.practice_key, "ok").token for _ in range(2)]
+    await world.imported(begun.customer, *cards)
+    await world.rest()
+    assert world.charge_calls() == []
+    assert world.stripe_invoice(begun.overdue)["status"] == "open"
+    note = {"reason": "nothing of it is under way elsewhere"}
+    resumed = await world.call("POST", f"/v1/invoices/{begun.overdue}/resume_collection", note)
+    assert resumed.status_code == 200, resumed.text
+    await world.later(days=31)
+    await world.rest()
+    assert [one["status"] for one in world.invoices_of(begun.subscription)] == ["paid"] * 3
+    assert len(world.captures()) == 2
+    assert {call.params["method"] for call in world.charge_calls()} == {cards[0]}, "the file's first goes first"

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Final
+from unittest import mock
 
 import httpx
 
 from db import sql
+from gateway.accounts import connections
 from gateway.clock import business_now
+from gateway.imports import patience
+from gateway.imports.adopting import Import
+from gateway.imports.rows import Result, Row, Status
+from gateway.imports.run import run_import
+from gateway.runtime import Runtime
+from processors.values import PaymentMethodReference, Secret
 from tests.crash.gateway import Gateway
 from tests.support.rest import ROUNDS
+from tests.support.shop import BY
 from tests.support.world import World
 
 TRIES: Final = 12
@@ -80,6 +89,25 @@ class CrashWorld(World):
         body = {"invoice": invoice, "amount": amount, "wait_s": 0}
         answer = await self.call("POST", "/v1/refunds", body, headers={"idempotency-key": "refund-made-up"})
         assert answer.status_code in (200, 202), answer.text
+
+    async def imported(self, customer: str, *tokens: str) -> None:
+        """Somebody runs an import, again and again until every row is stored; each time the same file."""
+        known = {one.name: one for one in await connections.listed(self.shop.account)}
+        rows = [
+            Row(line, customer, "practice-eu", PaymentMethodReference(Secret(token)))
+            for line, token in enumerate(tokens, start=2)
+        ]
+        for _ in range(TRIES):
+            found: list[Result] = []
+
+            async def command(runtime: Runtime, told: list[Result] = found) -> None:
+                await run_import(Import(runtime, BY, self.shop.account, known, apply=True), rows, told.append)
+
+            with mock.patch.object(patience, "UNANSWERED_S", (0.0, 0.0)):
+                ended = await self.gateway.command(command)
+            if ended and {one.status for one in found} <= {Status.STORED, Status.UNCHANGED}:
+                return
+        raise AssertionError(f"the import comes to no end: {found}")
 
     async def announced(self) -> int:
         """How many events are to be told to the merchant's server."""
