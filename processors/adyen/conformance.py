@@ -23,6 +23,7 @@ from processors.conformance.subject import (
     REFERENCE,
     REFUND_REFERENCE,
     SETUP_REFERENCE,
+    Addresses,
     Charges,
     Impossible,
     Key,
@@ -34,6 +35,7 @@ from processors.conformance.subject import (
     Subject,
     Told,
     Webhooks,
+    address_as,
     key,
 )
 from processors.money import Money
@@ -233,6 +235,8 @@ SETUPS: Final = Setups(
     client={SESSION_RESULT: "X3XtfGC9!kit-session-result"},
     processor_ref=f"{SESSION}:{SHOPPER}",
 )
+PLACE: Final = address_as(city="city", state="stateOrProvince", postal_code="postalCode", country="country")
+BILLED: Final = {"street": "Kit Street", "houseNumberOrName": "548", **PLACE}
 METHODS: Final = Methods(
     states={
         MethodState.ACTIVE: listed(stored()),
@@ -243,6 +247,7 @@ METHODS: Final = Methods(
     },
     revoked=Says(b"", 204),
     gone=error("803"),
+    addresses=Addresses(kept=listed(stored(billingAddress=BILLED)), none=listed(stored()), unknown=listed()),
 )
 SUBJECT: Final = Subject(
     adapter=AdyenAdapter,

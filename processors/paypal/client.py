@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import httpx
 from msgspec.structs import replace
 
+from processors.address import PayerAddress
 from processors.capabilities import Capabilities
 from processors.declines import DeclineTable
 from processors.errors import ConfigurationError, DeliveryMalformedError, OutcomeUnknownError, RefusedError
@@ -32,7 +33,7 @@ from processors.paypal.declines import DECLINES
 from processors.paypal.mapping import AGREEMENT, CAPTURES, ORDERS
 from processors.paypal.tokens import Tokens
 from processors.paypal.vault import PAYMENT_TOKENS, SETUP_TOKENS
-from processors.paypal.wire import ApiEvents, ApiOrder, ApiRefund, ApiSetupToken, ApiWebhook
+from processors.paypal.wire import ApiEvents, ApiOrder, ApiPaymentToken, ApiRefund, ApiSetupToken, ApiWebhook
 from processors.transport import (
     Transport,
     charge_outcome,
@@ -173,6 +174,17 @@ class PayPalAdapter:
                 return MethodState.REVOKED
             raise
         return MethodState.ACTIVE
+
+    async def payer_address(self, method: PaymentMethodReference) -> PayerAddress | None:
+        if method.token.reveal().startswith(AGREEMENT):
+            return None  # a legacy agreement is in no vault
+        try:
+            answer = await self._api.get(_token_path(method), f"{PAYMENT_TOKENS}/{{token}}")
+        except RefusedError as error:
+            if error.status == 404:
+                return None
+            raise
+        return vault.payer_address(answer.decode(ApiPaymentToken))
 
     async def revoke_method(self, method: PaymentMethodReference, idempotency_key: str) -> None:
         """Raises CallError; RefusedError for a legacy agreement, which is ended in PayPal's own pages."""

@@ -90,5 +90,6 @@ CAPABILITIES: Final = Capabilities(
     lists_refunds=True,
     webhook=Webhook.CERTIFICATE,
     takes_lines=True,
+    payer_address=True,
     events=EVENTS,
 )

@@ -13,11 +13,13 @@ import msgspec
 from processors.capabilities import Lookup, RefundMode, Replay, Webhook
 from processors.conformance.descriptions.closed import ClosedSchema
 from processors.conformance.subject import (
+    ADDRESS,
     AMOUNT,
     DECLINE_MESSAGE,
     PART,
     REFERENCE,
     REFUND_REFERENCE,
+    Addresses,
     Cancels,
     Charges,
     Impossible,
@@ -227,6 +229,11 @@ METHODS: Final = Methods(
     },
     revoked=Says(b"", 204),
     gone=error("method_revoked", 409),
+    addresses=Addresses(
+        kept=Says(method(address=msgspec.to_builtins(ADDRESS))),
+        none=Says(method(address=None)),
+        unknown=error("method_not_found", 404),
+    ),
 )
 POLLED: Final[Script] = (
     Says({"data": [EVENTS[kind][1] for kind in EVENTS if kind.startswith("refund.")]}, on="^GET /v1/refunds"),

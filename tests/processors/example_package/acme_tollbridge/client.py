@@ -12,6 +12,7 @@ import httpx
 import msgspec
 
 from acme_tollbridge import mapping, notices, wire
+from processors.address import PayerAddress
 from processors.capabilities import (
     Amounts,
     Capabilities,
@@ -153,6 +154,10 @@ class AcmeAdapter:
                 return MethodState.REVOKED
             raise
         return mapping.STATES.get(card.state, MethodState.UNKNOWN)
+
+    async def payer_address(self, method: PaymentMethodReference) -> PayerAddress | None:
+        """Acme keeps no addresses."""
+        return None
 
     async def revoke_method(self, method: PaymentMethodReference, idempotency_key: str) -> None:
         path = f"/cards/{segment(method.token.reveal())}"
