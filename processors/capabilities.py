@@ -89,6 +89,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     """One processor, as the gateway may rely on it.
 
     `takes_lines`: a charge may say what it is for, line by line, and the tax on that.
+    `payer_address`: the payer's address may be kept with a stored method, and can be asked for.
     `lists_refunds`: every refund of a charge can be asked for, also one made in the processor's dashboard.
     `lookup_lag` is how long a new charge may stay invisible to a look-up; `call_timeout` the *total* time of one
     call; the schedules are the waits before each poll, the last one repeated. Every kind of event is told by webhook
@@ -117,6 +118,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     webhook: Webhook = Webhook.SIGNED_BODY
     batch: bool = False
     takes_lines: bool = False
+    payer_address: bool = False
     events: frozenset[EventKind] = frozenset()
     polled_events: frozenset[EventKind] = frozenset()
     tells_again: bool = False

@@ -14,6 +14,7 @@ from typing import ClassVar, Protocol, Self
 
 import httpx
 
+from processors.address import PayerAddress
 from processors.capabilities import Capabilities
 from processors.checked import Checked
 from processors.declines import DeclineTable
@@ -98,6 +99,13 @@ class ProcessorAdapter(Protocol):
 
     async def revoke_method(self, method: PaymentMethodReference, idempotency_key: str) -> None:
         """Delete a stored method; one that is gone already is success. Raises CallError."""
+        ...
+
+    async def payer_address(self, method: PaymentMethodReference) -> PayerAddress | None:
+        """The payer's address, where `capabilities.payer_address`; None where none is kept, also of an unknown method.
+
+        Raises CallError.
+        """
         ...
 
     def prepare_charge(self, request: ChargeRequest) -> PreparedCall:

@@ -138,6 +138,7 @@ ROWS: Final[Mapping[str, Callable[[Capabilities], str]]] = {
     "refunds": _refunds,
     "refunds can be listed": lambda it: _yes(it.lists_refunds),
     "takes lines and tax": lambda it: _yes(it.takes_lines),
+    "keeps the payer's address": lambda it: _yes(it.payer_address),
     "webhooks": lambda it: WEBHOOKS[it.webhook] + (", in batches" if it.batch else ""),
     "polled": lambda it: _kinds(it.polled_events),
     "tells again what webhooks told": lambda it: _yes(it.tells_again),

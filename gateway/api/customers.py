@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from litestar import get, post
@@ -17,9 +17,12 @@ from gateway.api.payment_methods import CustomerId
 from gateway.api.problems import Code
 from gateway.clock import business_now
 from gateway.customers.customer import opt_out
+from gateway.customers.locations import Address, IpAddress
+from gateway.customers.tax_location import Location, tell_location
 from gateway.readers.about import about
 from gateway.readers.access import CustomerAccess, find_access
 from gateway.readers.customers import CustomerBody, find_customer
+from gateway.runtime import Runtime
 
 Callers: Final = requires(Scope.SERVER)
 
@@ -30,6 +33,30 @@ class CustomerUpdate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     opted_out: Annotated[bool, about("Leave this customer's invoices alone; they are shown as `not_ours`.")]
 
 
+class NewTaxLocation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a customer is taxed: an address, the payer's IP address or both; or where to ask for it."""
+
+    address: Annotated[Address | None, about("Of the customer; its country at least.")] = None
+    ip_address: IpAddress = ""
+    from_: Annotated[
+        Literal["processor"] | None,
+        about("`processor`: the one of the customer's first payment method is asked for the payer's address."),
+    ] = msgspec.field(default=None, name="from")
+
+
+class TaxLocation(msgspec.Struct, frozen=True):
+    """What Stripe was told, without the place itself."""
+
+    customer: str
+    source: Annotated[str, about("`address`, `ip_address` or `processor`.")]
+    connection: Annotated[str, about("Whose processor was asked; else empty.")]
+    automatic_tax: Annotated[
+        str, about("Stripe's word: `supported`, `not_collecting` (you are not registered there), …")
+    ]
+    object: Literal["tax_location"] = "tax_location"
+
+
+MOVED: Final = example("A customer who has moved", {"address": {"country": "DE", "postal_code": "10115"}})
 OPT_OUT: Final = example("Leave a customer alone", {"opted_out": True})
 
 
@@ -49,10 +76,38 @@ async def update_customer(
     return await find_customer(principal.account, customer_id)
 
 
+@post(
+    "/customers/{customer_id:str}/tax_location",
+    guards=[Callers],
+    status_code=200,
+    **changing(
+        Code.NOT_FOUND,
+        Code.STRIPE_REFUSED,
+        Code.STRIPE_UNAVAILABLE,
+        Code.PROCESSOR_REFUSED,
+        Code.PROCESSOR_UNAVAILABLE,
+    ),
+    summary="Tell Stripe where a customer is taxed",
+)
+async def tell_tax_location(
+    customer_id: CustomerId,
+    data: Annotated[NewTaxLocation, MOVED],
+    principal: NamedDependency[Principal],
+    runtime: NamedDependency[Runtime],
+) -> TaxLocation:
+    """It takes the place of what Stripe knew, and is refused with 400 where Stripe does not know the place.
+
+    Drafts that could not be finalized without it are finalized and collected. Nothing of it is kept here.
+    """
+    location = Location(data.address, data.ip_address, data.from_ is not None)
+    told = await tell_location(runtime, Author(principal.actor), principal.account, customer_id, location)
+    return TaxLocation(customer_id, told.source, told.connection, told.automatic_tax)
+
+
 @get("/customers/{customer_id:str}/access", guards=[Callers], responses=problems(Code.NOT_FOUND))
 async def customer_access(principal: NamedDependency[Principal], customer_id: CustomerId) -> CustomerAccess:
     """What the customer may use."""
     return await find_access(principal.account, customer_id)
 
 
-customer_routes: Final[list[Any]] = [update_customer, customer_access]
+customer_routes: Final[list[Any]] = [update_customer, tell_tax_location, customer_access]

@@ -108,7 +108,7 @@ async def create(
     """The same request while its session is open gives that session again, so that a double click makes one.
 
     Send the payer to `url`, or go on with `client_secret` on a page of your own. As soon as a method is stored, the
-    customer's open invoices are tried with it, the oldest first.
+    customer's open invoices are tried with it, of each subscription the oldest first.
     """
     session = await sessions.open_session(runtime, principal.account, data)
     return await _shown(runtime, principal, session)

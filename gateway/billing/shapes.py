@@ -263,11 +263,16 @@ class SubscriptionShape(msgspec.Struct, frozen=True):
         return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]
 
 
+class TaxShape(msgspec.Struct, frozen=True):
+    automatic_tax: str = ""
+
+
 class CustomerShape(msgspec.Struct, frozen=True):
     id: str
     deleted: bool = False
     currency: str | None = None
     metadata: dict[str, str] = {}
+    tax: TaxShape | None = None
 
 
 class AccountShape(msgspec.Struct, frozen=True):

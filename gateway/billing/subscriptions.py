@@ -43,6 +43,11 @@ async def update_customer(stripe: StripeClient, customer: str, params: Mapping[s
     return await stripe.post(f"/v1/customers/{customer}", CustomerShape, params)
 
 
+async def update_tax_location(stripe: StripeClient, customer: str, params: Mapping[str, Any]) -> CustomerShape:
+    """As `update_customer`; the answer shows what Stripe makes of the location."""
+    return await update_customer(stripe, customer, {**params, "expand": ["tax"]})
+
+
 async def create(stripe: StripeClient, params: Mapping[str, Any], key: str) -> MadeSubscription:
     """Create a `send_invoice` subscription; the answer shows its first invoice."""
     # The first invoice's payments need more levels than Stripe expands here (four), so the draft's are not asked for:

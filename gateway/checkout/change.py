@@ -10,8 +10,9 @@ from db import sql
 from gateway.billing import invoices, subscriptions
 from gateway.billing.errors import StripeRefusedError
 from gateway.checkout.sessions import get_session
-from gateway.checkout.values import Change, CheckoutError, CheckoutRequest, location_params
+from gateway.checkout.values import Change, CheckoutError, CheckoutRequest
 from gateway.collect import mirror
+from gateway.customers.locations import location_params
 from gateway.runtime import Runtime
 
 COUNTRY = "update tollbridge.checkout_session set country = $3 where account = $1 and id = $2"

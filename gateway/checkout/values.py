@@ -7,27 +7,16 @@ from typing import Annotated, Any
 import msgspec
 
 from gateway.customers.errors import SessionError
-from gateway.customers.offers import Attributes, Country
+from gateway.customers.locations import Address, IpAddress, location_params
+from gateway.customers.offers import Attributes
 
 
 def _about(description: str) -> msgspec.Meta:
     return msgspec.Meta(description=description)
 
 
-IpAddress = Annotated[str, _about("The payer's: a weak location for tax, used where the address is missing.")]
 PromotionCode = Annotated[str, _about("As the payer types it.")]
 MetadataValue = Annotated[str, msgspec.Meta(max_length=500)]
-
-
-class Address(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A postal address; `country` is ISO 3166-1 alpha-2."""
-
-    country: Country = ""
-    postal_code: Annotated[str, _about("Or ZIP code.")] = ""
-    state: Annotated[str, _about("Or province, county, region.")] = ""
-    city: Annotated[str, _about("Or town, village, suburb.")] = ""
-    line1: Annotated[str, _about("Street and number.")] = ""
-    line2: Annotated[str, _about("Flat, suite, floor.")] = ""
 
 
 class CustomerDetails(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -105,20 +94,3 @@ def customer_params(details: CustomerDetails | None, *, mails_off: bool, taxed: 
         params["email"] = details.email
     params.update(location_params(details.address, details.ip_address, taxed=taxed))
     return params
-
-
-def location_params(address: Address | None, ip_address: str, *, taxed: bool) -> dict[str, Any]:
-    """Where the customer is taxed, in Stripe's parameters.
-
-    `taxed`: Stripe computes the tax, so a place that it does not know is refused now, and not when the invoice can't be
-    finalized for lack of it (Stripe's tax documentation).
-    """
-    params: dict[str, Any] = {}
-    tax: dict[str, Any] = {}
-    if address is not None:
-        params["address"] = msgspec.to_builtins(address)
-    if ip_address:
-        tax["ip_address"] = ip_address
-    if taxed and (address is not None or ip_address):
-        tax["validate_location"] = "immediately"
-    return params | ({"tax": tax} if tax else {})

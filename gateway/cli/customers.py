@@ -1,14 +1,18 @@
-"""`tollbridge customers`: what they may use, and pausing and resuming the collection of all that they owe."""
+"""`tollbridge customers`: what they may use, where they are taxed, pausing the collection of all that they owe."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 import click
+import msgspec
 
+from gateway.accounts.errors import FieldError
 from gateway.cli.context import ACCOUNT, account_of, author, opened, run
 from gateway.cli.output import OUT, as_json, say, table, when
 from gateway.cli.pauses import REASON, UNTIL, ends, utc
+from gateway.customers.locations import Address
+from gateway.customers.tax_location import Location, Told, tell_location
 from gateway.finance.pause import pause_customer, resume_customer
 from gateway.readers.access import CustomerAccess, find_access
 from gateway.readers.customers import CustomerBody, find_customer
@@ -16,7 +20,7 @@ from gateway.readers.customers import CustomerBody, find_customer
 
 @click.group()
 def customers() -> None:
-    """Customers: what they may use, and whether their invoices are collected."""
+    """Customers: what they may use, where they are taxed, and whether their invoices are collected."""
 
 
 @customers.command()
@@ -34,6 +38,41 @@ def access(customer: str, account: str, json_: bool) -> None:
     rows = [(s.subscription, s.granted, s.description, s.invoice, when(s.closes_at)) for s in found.subscriptions]
     columns = ("subscription", "access", "why", "invoice", "closes")
     say(found, json_, lambda: table(columns, rows, "No subscriptions."))
+
+
+@customers.command(name="tax-location")
+@click.argument("customer")
+@click.option("--country", default="", help="ISO 3166-1, two letters.")
+@click.option("--postal-code", default="")
+@click.option("--state", default="")
+@click.option("--city", default="")
+@click.option("--line1", default="")
+@click.option("--line2", default="")
+@click.option("--ip-address", default="", help="The payer's, where no address is known.")
+@click.option("--from-processor", is_flag=True, help="Ask that of the first payment method for the payer's address.")
+@ACCOUNT
+@as_json
+def tax_location(
+    customer: str, ip_address: str, from_processor: bool, account: str, json_: bool, **address: str
+) -> None:
+    """Tell Stripe where a customer is taxed; drafts that wait for it are collected."""
+
+    async def work() -> Told:
+        async with opened(needs_worker=True) as runtime:
+            owner = (await account_of(account)).id
+            location = Location(_place(address), ip_address, from_processor)
+            return await tell_location(runtime, author(), owner, customer, location)
+
+    told = run(work)
+    say(told, json_, lambda: OUT.print(f"Stripe knows where {customer} is taxed: {told.automatic_tax}."))
+
+
+def _place(given: dict[str, str]) -> Address | None:
+    """Raises FieldError."""
+    try:
+        return msgspec.convert(given, Address) if any(given.values()) else None
+    except msgspec.ValidationError:
+        raise FieldError("country", "is two capital letters, as in ISO 3166-1") from None
 
 
 @customers.command(name="pause-collection")

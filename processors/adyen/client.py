@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import httpx
 
+from processors.address import PayerAddress
 from processors.adyen import check, config, mapping, notices, returns, setups
 from processors.adyen.api import VERSION, WRONG_ACCOUNT, AdyenApi, error_code
 from processors.adyen.declines import DECLINES
-from processors.adyen.wire import ApiOffer, ApiPayment, ApiRefund, ApiSession
+from processors.adyen.wire import ApiOffer, ApiPayment, ApiRefund, ApiSession, ApiStoredMethod
 from processors.calls import segment
 from processors.capabilities import (
     Capabilities,
@@ -97,6 +98,7 @@ class AdyenAdapter:
         # unverified: a payment is paid out with those of its day, two days later (see a settlement report).
         settlement=timedelta(days=2),
         refunds=Refunds(RefundMode.ASYNC),
+        payer_address=True,
         webhook=Webhook.SIGNED_FIELDS,
         batch=True,
         events=notices.EVENTS,
@@ -175,11 +177,20 @@ class AdyenAdapter:
     async def method_state(self, method: PaymentMethodReference) -> MethodState:
         if method.processor_customer is None:
             return MethodState.UNKNOWN
-        token = method.token.reveal()
-        for stored in await self._api.stored_methods(method.processor_customer.reveal()):
-            if stored.id == token:
-                return setups.state(stored, self._clock())
-        return MethodState.REVOKED  # what is not there can't be charged
+        stored = await self._stored(method, method.processor_customer)
+        if stored is None:
+            return MethodState.REVOKED  # what is not there can't be charged
+        return setups.state(stored, self._clock())
+
+    async def payer_address(self, method: PaymentMethodReference) -> PayerAddress | None:
+        if method.processor_customer is None:
+            return None
+        stored = await self._stored(method, method.processor_customer)
+        return None if stored is None else setups.payer_address(stored)
+
+    async def _stored(self, method: PaymentMethodReference, shopper: Secret) -> ApiStoredMethod | None:
+        held = await self._api.stored_methods(shopper.reveal())
+        return next((one for one in held if one.id == method.token.reveal()), None)
 
     async def revoke_method(self, method: PaymentMethodReference, idempotency_key: str) -> None:
         """Raises CallError, so also for a token whose shopper is not known, which Adyen wants to hear."""

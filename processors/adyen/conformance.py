@@ -25,6 +25,7 @@ from processors.conformance.subject import (
     REFUND_REFERENCE,
     SETUP_REFERENCE,
     WEBHOOK_URL,
+    Addresses,
     Charges,
     Checks,
     Impossible,
@@ -37,6 +38,7 @@ from processors.conformance.subject import (
     Subject,
     Told,
     Webhooks,
+    address_as,
     key,
 )
 from processors.money import Money
@@ -250,6 +252,8 @@ SETUPS: Final = Setups(
     client={SESSION_RESULT: "X3XtfGC9!kit-session-result"},
     processor_ref=f"{SESSION}:{SHOPPER}",
 )
+PLACE: Final = address_as(city="city", state="stateOrProvince", postal_code="postalCode", country="country")
+BILLED: Final = {"street": "Kit Street", "houseNumberOrName": "548", **PLACE}
 METHODS: Final = Methods(
     states={
         MethodState.ACTIVE: listed(stored()),
@@ -260,6 +264,7 @@ METHODS: Final = Methods(
     },
     revoked=Says(b"", 204),
     gone=error("803"),
+    addresses=Addresses(kept=listed(stored(billingAddress=BILLED)), none=listed(stored()), unknown=listed()),
 )
 SUBJECT: Final = Subject(
     adapter=AdyenAdapter,

@@ -11,6 +11,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from processors.address import PayerAddress, address_of
 from processors.adyen.config import Settings, public
 from processors.adyen.mapping import metadata, moment, post
 from processors.adyen.wire import ApiSession, ApiSessionResult, ApiStoredMethod
@@ -122,3 +123,12 @@ def state(stored: ApiStoredMethod, now: datetime) -> MethodState:
     if month is not None and year is not None and (year, month) < (now.year, now.month):
         return MethodState.EXPIRED
     return MethodState.ACTIVE
+
+
+def payer_address(stored: ApiStoredMethod) -> PayerAddress | None:
+    """The billing address that the payer gave with the card, which Adyen shows since Checkout v72."""
+    told = stored.billing_address
+    if told is None:
+        return None
+    line1 = f"{told.street or ''} {told.house_number_or_name or ''}"
+    return address_of(told.country, told.postal_code, told.state_or_province, told.city, line1)

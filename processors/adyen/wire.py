@@ -103,6 +103,15 @@ class ApiSessionResult(Unprinted, frozen=True, rename="camel"):
     status: str
 
 
+class ApiAddress(Unprinted, frozen=True, rename="camel"):
+    street: str | None = None
+    house_number_or_name: str | None = None
+    postal_code: str | None = None
+    city: str | None = None
+    state_or_province: str | None = None
+    country: str | None = None
+
+
 class ApiStoredMethod(Unprinted, frozen=True, rename="camel"):
     id: str
     brand: str = ""
@@ -111,6 +120,7 @@ class ApiStoredMethod(Unprinted, frozen=True, rename="camel"):
     expiry_month: str = ""
     expiry_year: str = ""
     created_at: str = ""
+    billing_address: ApiAddress | None = None
 
 
 class ApiStoredMethods(Unprinted, frozen=True, rename="camel"):

@@ -134,6 +134,10 @@ class BraintreeApi:
         """None where there is none; raises CallError."""
         return await self._node(documents.METHOD, token, ApiMethod)
 
+    async def method_with_address(self, token: str) -> ApiMethod | None:
+        """None where there is none; raises CallError."""
+        return await self._node(documents.ADDRESS, token, ApiMethod)
+
     async def methods_of(self, customer: str) -> list[ApiMethod]:
         """What a customer has in the vault, the first that came there first; raises CallError."""
         held = await self._node(documents.METHODS, customer, ApiMethods, first=PAGE)

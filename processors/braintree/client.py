@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import httpx
 
+from processors.address import PayerAddress
 from processors.braintree import check, config, mapping, methods, notices, polling, refunding, returns, signatures
 from processors.braintree.api import BraintreeApi
 from processors.braintree.config import Settings
@@ -136,6 +137,7 @@ class BraintreeAdapter:
         settlement=timedelta(days=3),
         refunds=Refunds(RefundMode.SYNC),
         lists_refunds=True,
+        payer_address=True,
         webhook=Webhook.SIGNED_BODY,
         events=TOLD,
         polled_events=POLLED,
@@ -192,6 +194,10 @@ class BraintreeAdapter:
         """A card that has expired stays in the vault, and may be renewed there: its next charge tells."""
         found = await self._api.method(method.token.reveal())
         return MethodState.REVOKED if found is None else MethodState.ACTIVE
+
+    async def payer_address(self, method: PaymentMethodReference) -> PayerAddress | None:
+        found = await self._api.method_with_address(method.token.reveal())
+        return None if found is None or found.details is None else methods.payer_address(found.details)
 
     async def revoke_method(self, method: PaymentMethodReference, idempotency_key: str) -> None:
         await methods.revoke(self._api, method.token.reveal())

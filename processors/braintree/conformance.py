@@ -19,6 +19,7 @@ from processors.conformance.subject import (
     REFERENCE,
     REFUND_REFERENCE,
     WAIT_S,
+    Addresses,
     Charges,
     Checks,
     Impossible,
@@ -32,6 +33,7 @@ from processors.conformance.subject import (
     Subject,
     Told,
     Webhooks,
+    address_as,
 )
 from processors.money import Money
 from processors.outcome import RefundRefusal
@@ -228,6 +230,8 @@ MERCHANT: Final = {
     },
 }
 
+AREAS: Final = address_as(line1="addressLine1", city="adminArea2", state="adminArea1")
+BILLED: Final = AREAS | address_as(postal_code="postalCode", country="countryCode")
 SUBJECT: Final = Subject(
     adapter=BraintreeAdapter,
     credentials={"public_key": KEYS[Key.CURRENT][0], "private_key": KEYS[Key.CURRENT][1]},
@@ -323,6 +327,11 @@ SUBJECT: Final = Subject(
         },
         revoked=data(deletePaymentMethodFromVault={"__typename": "DeletePaymentMethodFromVaultPayload"}),
         gone=errors("NOT_FOUND"),
+        addresses=Addresses(
+            kept=node({"id": TOKEN, "details": {"__typename": "CreditCardDetails", "billingAddress": BILLED}}),
+            none=node({"id": TOKEN, "details": {"__typename": "SEPADirectDebitAccountDetails"}}),
+            unknown=errors("NOT_FOUND"),
+        ),
     ),
     webhooks=Webhooks(
         deliver=deliver,

@@ -119,6 +119,12 @@ METHODS: Final = (
     f" {{ edges {{ node {{ ...Method }} }} {_PAGE} }} }} }} }}" + _METHOD
 )
 METHOD: Final = "query Method($id: ID!) { node(id: $id) { ... on PaymentMethod { id usage } } }"
+ADDRESS: Final = (
+    "query Address($id: ID!) { node(id: $id) { ... on PaymentMethod { id details { __typename"
+    " ... on CreditCardDetails { billingAddress { ...Place } }"
+    " ... on PayPalAccountDetails { billingAddress { ...Place } } } } } }"
+    " fragment Place on Address { addressLine1 addressLine2 adminArea1 adminArea2 postalCode countryCode }"
+)
 DELETE_METHOD: Final = (
     "mutation Delete($input: DeletePaymentMethodFromVaultInput!)"
     " { deletePaymentMethodFromVault(input: $input) { __typename } }"

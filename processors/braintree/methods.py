@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from processors.address import PayerAddress, address_of
 from processors.braintree import documents
 from processors.braintree.api import BraintreeApi, checked_id
 from processors.braintree.wire import (
@@ -126,6 +127,15 @@ def card(details: ApiDetails) -> Card:
         label=shown,
         fingerprint=details.unique_number_identifier or details.payer_id or details.venmo_user_id or "",
     )
+
+
+def payer_address(details: ApiDetails) -> PayerAddress | None:
+    """The billing address of a card or of a PayPal account; no other kind has one that is shown."""
+    told = details.billing_address
+    if told is None:
+        return None
+    lines = told.address_line1, told.address_line2
+    return address_of(told.country_code, told.postal_code, told.admin_area1, told.admin_area2, *lines)
 
 
 def _number(text: str | None) -> int | None:

@@ -136,6 +136,17 @@ class ApiDispute(Camel, frozen=True):
     status_history: tuple[ApiDisputeEvent, ...] | None = None
 
 
+class ApiAddress(Unprinted, frozen=True, rename="camel"):
+    """`adminArea1` is the state or province, `adminArea2` the city."""
+
+    address_line1: str | None = None
+    address_line2: str | None = None
+    admin_area1: str | None = None
+    admin_area2: str | None = None
+    postal_code: str | None = None
+    country_code: str | None = None
+
+
 class ApiDetails(Camel, frozen=True):
     """Of any kind of payment method: `typename` says which."""
 
@@ -149,6 +160,7 @@ class ApiDetails(Camel, frozen=True):
     payer_id: str | None = None
     username: str | None = None
     venmo_user_id: str | None = None
+    billing_address: ApiAddress | None = None
 
 
 class ApiMethod(Unprinted, frozen=True, rename="camel"):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import httpx
 
+from processors.address import PayerAddress
 from processors.calls import if_there, segment, unclear
 from processors.capabilities import (
     Amounts,
@@ -100,6 +101,7 @@ class CheckoutComAdapter:
         amounts=Amounts(maximum=MAXIMUM),
         refunds=Refunds(RefundMode.ASYNC),
         lists_refunds=True,
+        payer_address=True,
         webhook=Webhook.SIGNED_BODY,
         events=notices.TOLD,
     )
@@ -170,6 +172,10 @@ class CheckoutComAdapter:
     async def method_state(self, method: PaymentMethodReference) -> MethodState:
         instrument = await self._api.instrument(method.token.reveal())
         return MethodState.REVOKED if instrument is None else setups.state(instrument, self._clock())
+
+    async def payer_address(self, method: PaymentMethodReference) -> PayerAddress | None:
+        instrument = await self._api.instrument(method.token.reveal())
+        return None if instrument is None else setups.payer_address(instrument)
 
     async def revoke_method(self, method: PaymentMethodReference, idempotency_key: str) -> None:
         """Instruments take no idempotency key: deleting one twice is a 404, which is success."""

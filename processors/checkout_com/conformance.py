@@ -21,6 +21,7 @@ from processors.conformance.subject import (
     REFERENCE,
     REFUND_REFERENCE,
     WEBHOOK_URL,
+    Addresses,
     Charges,
     Checks,
     Impossible,
@@ -34,6 +35,7 @@ from processors.conformance.subject import (
     Subject,
     Told,
     Webhooks,
+    address_as,
     key,
 )
 from processors.money import Money
@@ -173,6 +175,12 @@ SETUPS: Final = Setups(
     client={"payment_id": FIRST},
     processor_ref=SETUP,
 )
+
+
+def instrument(address: Json) -> Says:
+    return Says({"id": TOKEN, "type": "card", "account_holder": {"billing_address": address}}, on="^GET /instruments/")
+
+
 METHODS: Final = Methods(
     states={
         MethodState.ACTIVE: Says({"id": TOKEN, "type": "card", "expiry_month": 12, "expiry_year": 2099}),
@@ -182,6 +190,13 @@ METHODS: Final = Methods(
     },
     revoked=Says(b"", 204),
     gone=Says(b"", 404),
+    addresses=Addresses(
+        kept=instrument(
+            address_as(line1="address_line1", postal_code="zip", city="city", state="state", country="country")
+        ),
+        none=instrument(address_as(country="country")),
+        unknown=Says(b"", 404),
+    ),
 )
 
 

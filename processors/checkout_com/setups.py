@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from processors.address import PayerAddress, address_of
 from processors.checkout_com.wire import ApiAction, ApiInstrument, ApiPayment, ApiSource
 from processors.errors import RefusedError
 from processors.values import (
@@ -116,3 +117,16 @@ def state(instrument: ApiInstrument, now: datetime) -> MethodState:
     if month and year and (year, month) < (now.year, now.month):
         return MethodState.EXPIRED
     return MethodState.ACTIVE
+
+
+def payer_address(instrument: ApiInstrument) -> PayerAddress | None:
+    """The billing address of the card's holder.
+
+    A country alone is the one with which the session was opened (`session_call`): the merchant's guess, and not what
+    the payer said.
+    """
+    told = instrument.account_holder.billing_address if instrument.account_holder else None
+    if told is None:
+        return None
+    found = address_of(told.country, told.zip, told.state, told.city, told.address_line1, told.address_line2)
+    return None if found is None or found.only_a_country else found

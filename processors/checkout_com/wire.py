@@ -119,10 +119,24 @@ class ApiSession(Unprinted, frozen=True):
     id: str
 
 
+class ApiAddress(Unprinted, frozen=True):
+    address_line1: str | None = None
+    address_line2: str | None = None
+    city: str | None = None
+    state: str | None = None
+    zip: str | None = None
+    country: str | None = None
+
+
+class ApiHolder(Unprinted, frozen=True):
+    billing_address: ApiAddress | None = None
+
+
 class ApiInstrument(Unprinted, frozen=True):
     id: str
     expiry_month: int | str | None = None
     expiry_year: int | str | None = None
+    account_holder: ApiHolder | None = None
 
 
 class Envelope(Unprinted, frozen=True):

@@ -1,4 +1,4 @@
-"""What must show nowhere: credentials, tokens, and what client code gave the browser."""
+"""What must show nowhere: credentials, tokens, the payer's address, and what client code gave the browser."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import base64
 from collections.abc import Mapping
 from itertools import permutations
 
-from processors.conformance.subject import Impossible, Subject
+import msgspec
+
+from processors.conformance.subject import ADDRESS, Impossible, Subject
 
 SHORT = 6
 """Shorter texts stand in any text by chance."""
@@ -36,5 +38,6 @@ def secrets_of(subject: Subject) -> Mapping[str, str]:
     found = dict(credentials_of(subject))
     found |= {name: secret.reveal() for name, secret in tokens.items() if secret is not None}
     found |= {f"the client's {name}": value for name, value in subject.setups.client.items()}
+    found |= {f"the payer's {name}": value for name, value in msgspec.to_builtins(ADDRESS).items()}
     found |= {f"a further secret ({index})": value for index, value in enumerate(subject.secrets)}
     return {name: value for name, value in found.items() if len(value) >= SHORT}

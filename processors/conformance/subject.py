@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 
 import httpx
 
+from processors.address import PayerAddress
 from processors.conformance.descriptions import Description
 from processors.interface import ProcessorAdapter
 from processors.money import Money
@@ -30,6 +31,7 @@ ANOTHER_REFUND: Final = "rfd_01kq3v8m2rf1e8w7d5c4b3a2z9"
 """Of a refund about which nothing is recorded."""
 SETUP_REFERENCE: Final = "pms_01kq3v8m2rf1e8w7d5c4b3a2z2"
 CUSTOMER: Final = "cus_KitKitKitKit01"
+ADDRESS: Final = PayerAddress("US", "94103", "CA", "San Francisco", "Kit Street 548")
 AMOUNT: Final = 1050
 """Of the charge, in Stripe's minor units of the subject's currency."""
 PART: Final = 350
@@ -46,6 +48,11 @@ DECLINE_MESSAGE: Final = "The kit has declined this."
 def key(what: str) -> str:
     """An idempotency key as the gateway makes it: a UUID, the same each time."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"tollbridge-conformance:{what}"))
+
+
+def address_as(**names: str) -> dict[str, str]:
+    """`ADDRESS` under a processor's own names of its parts."""
+    return {theirs: getattr(ADDRESS, ours) for ours, theirs in names.items()}
 
 
 @dataclass(frozen=True)
@@ -188,11 +195,21 @@ class Setups:
 
 @dataclass(frozen=True, kw_only=True)
 class Methods:
-    """Answers about the stored method: each state, its withdrawal, and the withdrawal of one that is gone."""
+    """Answers about the stored method: each state, its withdrawal, that of one that is gone, the payer's address."""
 
     states: Mapping[MethodState, Shape]
     revoked: Script
     gone: Shape
+    addresses: Addresses | Impossible
+
+
+@dataclass(frozen=True, kw_only=True)
+class Addresses:
+    """Answers about the payer's address: `kept` shows `ADDRESS`; with `none` there is a method, and no address."""
+
+    kept: Script
+    none: Script
+    unknown: Script
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from processors.gocardless.history import in_order
 from processors.gocardless.mapping import CONFLICT, REFERENCE_KEY
 from processors.gocardless.wire import (
     ApiBankAccount,
+    ApiCustomer,
     ApiEvent,
     ApiMandate,
     ApiMeta,
@@ -20,6 +21,7 @@ from processors.gocardless.wire import (
     ApiRefund,
     Events,
     OneBankAccount,
+    OneCustomer,
     OneMandate,
     OnePayment,
     OneRefund,
@@ -177,6 +179,11 @@ class GoCardlessApi:
         """One mandate; None where there is none. Raises CallError."""
         answer = await if_there(self.get(f"/mandates/{segment(mandate)}", "/mandates/{id}"))
         return None if answer is None else answer.decode(OneMandate).one
+
+    async def customer(self, customer: str) -> ApiCustomer | None:
+        """Who gave a mandate; None where there is nobody any more. Raises CallError."""
+        answer = await if_there(self.get(f"/customers/{segment(customer)}", "/customers/{id}"))
+        return None if answer is None else answer.decode(OneCustomer).one
 
     async def bank_account(self, account: str) -> ApiBankAccount:
         """Raises CallError."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import httpx
 
+from processors.address import PayerAddress
 from processors.calls import if_there, segment
 from processors.capabilities import Capabilities
 from processors.checked import About, Checked, Finding, Proved, look
@@ -150,6 +151,14 @@ class GoCardlessAdapter:
 
     async def method_state(self, method: PaymentMethodReference) -> MethodState:
         return mandates.state(await self._api.mandate(method.token.reveal()))
+
+    async def payer_address(self, method: PaymentMethodReference) -> PayerAddress | None:
+        """That of the mandate's customer, who may have been erased since."""
+        mandate = await self._api.mandate(method.token.reveal())
+        if mandate is None or not mandate.links.customer:
+            return None
+        customer = await self._api.customer(mandate.links.customer)
+        return None if customer is None else mandates.payer_address(customer)
 
     async def revoke_method(self, method: PaymentMethodReference, idempotency_key: str) -> None:
         """Cancel the mandate. With it GoCardless cancels every payment of it that isn't submitted to the bank yet, of

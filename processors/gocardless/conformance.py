@@ -21,6 +21,7 @@ from processors.conformance.subject import (
     REFERENCE,
     REFUND_REFERENCE,
     WEBHOOK_URL,
+    Addresses,
     Cancels,
     Charges,
     Checks,
@@ -36,6 +37,7 @@ from processors.conformance.subject import (
     Subject,
     Told,
     Webhooks,
+    address_as,
 )
 from processors.gocardless.client import GoCardlessAdapter
 from processors.gocardless.declared import DISPUTES
@@ -201,6 +203,9 @@ SETUPS: Final = Setups(
     failed=one("billing_requests", setup("cancelled")),
     processor_ref=SETUP,
 )
+GIVEN: Final = one("mandates", mandate(), "^GET /mandates/")
+PLACE: Final = address_as(city="city", state="region", postal_code="postal_code", country="country_code")
+PAYER: Final = {"id": CUSTOMER, **address_as(line1="address_line1"), **PLACE}
 METHODS: Final = Methods(
     states={
         MethodState.ACTIVE: one("mandates", mandate()),
@@ -211,6 +216,11 @@ METHODS: Final = Methods(
     },
     revoked=one("mandates", mandate("cancelled")),
     gone=(error("cancellation_failed", on="^POST"), one("mandates", mandate("cancelled"), "^GET")),
+    addresses=Addresses(
+        kept=(GIVEN, one("customers", PAYER, "^GET /customers/")),
+        none=(GIVEN, one("customers", {"id": CUSTOMER}, "^GET /customers/")),
+        unknown=error("not_found", 404),
+    ),
 )
 
 

@@ -53,6 +53,7 @@ CAPABILITIES: Final = Capabilities(
     reversal_window=timedelta(days=395),
     refunds=Refunds(RefundMode.ASYNC),
     lists_refunds=True,
+    payer_address=True,
     webhook=Webhook.SIGNED_BODY,
     batch=True,
     events=frozenset(EventKind) - DISPUTES,

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from processors.address import PayerAddress, address_of
 from processors.errors import RefusedError
 from processors.gocardless.mapping import SCHEMES, metadata, post
-from processors.gocardless.wire import ApiBankAccount, ApiBillingRequest, ApiMandate
+from processors.gocardless.wire import ApiBankAccount, ApiBillingRequest, ApiCustomer, ApiMandate
 from processors.values import (
     Card,
     MethodState,
@@ -112,3 +113,9 @@ def state(mandate: ApiMandate | None) -> MethodState:
     if mandate is None or mandate.links.new_mandate:
         return MethodState.REVOKED
     return STATES.get(mandate.status, MethodState.UNKNOWN)
+
+
+def payer_address(customer: ApiCustomer) -> PayerAddress | None:
+    """What the payer gave on the hosted page, of which some schemes ask for nothing more than a name."""
+    lines = customer.address_line1, customer.address_line2
+    return address_of(customer.country_code, customer.postal_code, customer.region, customer.city, *lines)

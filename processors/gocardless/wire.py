@@ -75,6 +75,16 @@ class ApiMandate(Unprinted, frozen=True):
     scheme: str = ""
 
 
+class ApiCustomer(Unprinted, frozen=True):
+    id: str
+    address_line1: str | None = None
+    address_line2: str | None = None
+    city: str | None = None
+    region: str | None = None
+    postal_code: str | None = None
+    country_code: str | None = None
+
+
 class ApiBankAccount(Unprinted, frozen=True):
     """`bank_account_token` is the same for the same account at any payer, where the organisation is given it."""
 
@@ -145,6 +155,10 @@ class OneRefund(Unprinted, frozen=True, rename={"one": "refunds"}):
 
 class OneMandate(Unprinted, frozen=True, rename={"one": "mandates"}):
     one: ApiMandate
+
+
+class OneCustomer(Unprinted, frozen=True, rename={"one": "customers"}):
+    one: ApiCustomer
 
 
 class OneBankAccount(Unprinted, frozen=True, rename={"one": "customer_bank_accounts"}):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import httpx
 
+from processors.address import PayerAddress
 from processors.calls import if_there, segment
 from processors.capabilities import (
     Capabilities,
@@ -183,6 +184,9 @@ class MollieAdapter:
         if mandate is None:
             return MethodState.REVOKED  # what is not there can't be charged
         return setups.STATES.get(mandate.status, MethodState.UNKNOWN)
+
+    async def payer_address(self, method: PaymentMethodReference) -> PayerAddress | None:
+        return None  # neither a customer nor a mandate has one (docs: reference/get-customer, get-mandate)
 
     async def revoke_method(self, method: PaymentMethodReference, idempotency_key: str) -> None:
         """Raises CallError, so also for a mandate whose customer is not known, which stands in its address."""

@@ -199,6 +199,7 @@ METHODS: Final = Methods(
     },
     revoked=Says(b"", 204),
     gone=problem(410, "Gone", "The mandate is no longer available"),
+    addresses=Impossible("neither a customer nor a mandate has one"),
 )
 REVERSED: Final = chargeback(reversedAt=LATER)
 AGAIN: Final = chargeback(reversedAt=LATER, paymentId="tr_kit0debit", id="chb_kit0again", reason={"code": "AM04"})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import httpx
 from msgspec.structs import replace
 
+from processors.address import PayerAddress
 from processors.calls import if_there, segment
 from processors.capabilities import Capabilities
 from processors.checked import About, Checked, Finding, Proved
@@ -34,7 +35,7 @@ from processors.paypal.declines import DECLINES
 from processors.paypal.mapping import AGREEMENT, CAPTURES, ORDERS
 from processors.paypal.tokens import Tokens
 from processors.paypal.vault import PAYMENT_TOKENS, SETUP_TOKENS
-from processors.paypal.wire import ApiEvents, ApiOrder, ApiRefund, ApiSetupToken, ApiWebhook
+from processors.paypal.wire import ApiEvents, ApiOrder, ApiPaymentToken, ApiRefund, ApiSetupToken, ApiWebhook
 from processors.transport import (
     Transport,
     charge_outcome,
@@ -167,6 +168,12 @@ class PayPalAdapter:
             return MethodState.UNKNOWN  # a legacy agreement is in no vault; a charge shows whether it lives
         found = await if_there(self._api.get(_token_path(method), f"{PAYMENT_TOKENS}/{{token}}"))
         return MethodState.REVOKED if found is None else MethodState.ACTIVE
+
+    async def payer_address(self, method: PaymentMethodReference) -> PayerAddress | None:
+        if method.token.reveal().startswith(AGREEMENT):
+            return None  # a legacy agreement is in no vault
+        found = await if_there(self._api.get(_token_path(method), f"{PAYMENT_TOKENS}/{{token}}"))
+        return None if found is None else vault.payer_address(found.decode(ApiPaymentToken))
 
     async def revoke_method(self, method: PaymentMethodReference, idempotency_key: str) -> None:
         """Raises CallError; RefusedError for a legacy agreement, which is ended in PayPal's own pages."""

@@ -32,6 +32,7 @@ from processors.conformance.subject import (
     REFERENCE,
     REFUND_REFERENCE,
     WEBHOOK_URL,
+    Addresses,
     Charges,
     Checks,
     Impossible,
@@ -45,6 +46,7 @@ from processors.conformance.subject import (
     Subject,
     Told,
     Webhooks,
+    address_as,
 )
 from processors.money import Money, to_decimal_string
 from processors.paypal.client import PayPalAdapter
@@ -104,8 +106,8 @@ def setup_token(status: str) -> Json:
     return {"id": SETUP, "status": status, "customer": {"id": CUSTOMER}, "links": links}
 
 
-def payment_token() -> Json:
-    wallet = {"email_address": "payer@example.com", "payer_id": "KTPAYERKTPAYE"}
+def payment_token(**told: Json) -> Json:
+    wallet = {"email_address": "payer@example.com", "payer_id": "KTPAYERKTPAYE", **told}
     return {"id": TOKEN, "customer": {"id": CUSTOMER}, "payment_source": {"paypal": wallet}}
 
 
@@ -306,6 +308,8 @@ SETUPS: Final = Setups(
     failed=NOT_FOUND,
     processor_ref=SETUP,
 )
+AREAS: Final = address_as(line1="address_line_1", city="admin_area_2", state="admin_area_1")
+BILLED: Final = AREAS | address_as(postal_code="postal_code", country="country_code")
 METHODS: Final = Methods(
     states={
         MethodState.ACTIVE: Says(payment_token()),
@@ -315,6 +319,7 @@ METHODS: Final = Methods(
     },
     revoked=Says(b"", 204),
     gone=NOT_FOUND,
+    addresses=Addresses(kept=Says(payment_token(address=BILLED)), none=Says(payment_token()), unknown=NOT_FOUND),
 )
 
 SUBJECT: Final = Subject(

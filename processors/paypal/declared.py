@@ -90,6 +90,7 @@ CAPABILITIES: Final = Capabilities(
     lists_refunds=True,
     webhook=Webhook.CERTIFICATE,
     takes_lines=True,
+    payer_address=True,
     events=EVENTS,
     # Its events are kept for thirty days, and sent for three.
     tells_again=True,

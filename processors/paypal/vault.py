@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from processors.address import PayerAddress, address_of
 from processors.paypal.mapping import post, secret
-from processors.paypal.wire import ApiPaymentToken
+from processors.paypal.wire import ApiAddress, ApiPaymentToken
 from processors.values import Card, PaymentMethodReference, PreparedCall, Secret, SetupReady, SetupRequest
 
 SETUP_TOKENS: Final = "/v3/vault/setup-tokens"
@@ -67,6 +68,23 @@ def card(token: ApiPaymentToken) -> Card:
     if wallet is None:
         return Card(label="PayPal")
     return Card(label=f"PayPal {wallet.email_address}".strip(), fingerprint=wallet.payer_id)
+
+
+def payer_address(token: ApiPaymentToken) -> PayerAddress | None:
+    """The card's or the payer's billing address, or where the payer has things sent to (vault v3)."""
+    wallet, plastic = token.payment_source.paypal, token.payment_source.card
+    told = [plastic.billing_address if plastic else None]
+    if wallet is not None:
+        told += [wallet.address, wallet.shipping.address if wallet.shipping else None]
+    found = [one for one in map(_address, told) if one is not None]
+    return max(found, key=lambda one: not one.only_a_country, default=None)
+
+
+def _address(told: ApiAddress | None) -> PayerAddress | None:
+    if told is None:
+        return None
+    lines = told.address_line_1, told.address_line_2
+    return address_of(told.country_code, told.postal_code, told.admin_area_1, told.admin_area_2, *lines)
 
 
 def _number(text: str) -> int | None:

@@ -58,15 +58,33 @@ class ApiCustomer(Unprinted, frozen=True):
     id: str = ""
 
 
+class ApiAddress(Unprinted, frozen=True):
+    """`admin_area_1` is the state or province, `admin_area_2` the city."""
+
+    address_line_1: str | None = None
+    address_line_2: str | None = None
+    admin_area_1: str | None = None
+    admin_area_2: str | None = None
+    postal_code: str | None = None
+    country_code: str | None = None
+
+
+class ApiShipping(Unprinted, frozen=True):
+    address: ApiAddress | None = None
+
+
 class ApiWallet(Unprinted, frozen=True):
     email_address: str = ""
     payer_id: str = ""
+    address: ApiAddress | None = None
+    shipping: ApiShipping | None = None
 
 
-class ApiCard(msgspec.Struct, frozen=True):
+class ApiCard(Unprinted, frozen=True):
     brand: str = ""
     last_digits: str = ""
     expiry: str = ""
+    billing_address: ApiAddress | None = None
 
 
 class ApiSource(Unprinted, frozen=True):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import httpx
 
+from processors.address import PayerAddress
 from processors.calls import segment, unclear
 from processors.capabilities import (
     Amounts,
@@ -113,6 +114,7 @@ class PracticeAdapter:
         settlement=timedelta(days=1),
         refunds=Refunds(RefundMode.SYNC),
         lists_refunds=True,
+        payer_address=True,
         webhook=Webhook.SIGNED_BODY,
         batch=True,
         events=frozenset(EventKind),
@@ -174,13 +176,23 @@ class PracticeAdapter:
         return mapping.setup_result(answer.decode(ApiSetup))
 
     async def method_state(self, method: PaymentMethodReference) -> MethodState:
+        found = await self._method(method)
+        if found is None:
+            return MethodState.REVOKED  # what is not there can't be charged
+        return mapping.METHOD_STATES.get(found.status, MethodState.UNKNOWN)
+
+    async def payer_address(self, method: PaymentMethodReference) -> PayerAddress | None:
+        found = await self._method(method)
+        return None if found is None else mapping.payer_address(found)
+
+    async def _method(self, method: PaymentMethodReference) -> ApiMethod | None:
         try:
             answer = await self._api.get(f"/v1/methods/{segment(method.token.reveal())}", "/v1/methods/{token}")
         except RefusedError as error:
             if error.code == "method_not_found":
-                return MethodState.REVOKED  # what is not there can't be charged
+                return None
             raise
-        return mapping.METHOD_STATES.get(answer.decode(ApiMethod).status, MethodState.UNKNOWN)
+        return answer.decode(ApiMethod)
 
     async def revoke_method(self, method: PaymentMethodReference, idempotency_key: str) -> None:
         headers = (("idempotency-key", idempotency_key),)

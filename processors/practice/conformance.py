@@ -13,12 +13,14 @@ import msgspec
 from processors.capabilities import Lookup, RefundMode, Replay, Webhook
 from processors.conformance.descriptions.closed import ClosedSchema
 from processors.conformance.subject import (
+    ADDRESS,
     AMOUNT,
     DECLINE_MESSAGE,
     PART,
     REFERENCE,
     REFUND_REFERENCE,
     WEBHOOK_URL,
+    Addresses,
     Cancels,
     Charges,
     Checks,
@@ -240,6 +242,11 @@ METHODS: Final = Methods(
     },
     revoked=Says(method("revoked")),
     gone=error("method_revoked", 404),
+    addresses=Addresses(
+        kept=Says(method(address=msgspec.to_builtins(ADDRESS))),
+        none=Says(method(address=None)),
+        unknown=error("method_not_found", 404),
+    ),
 )
 POLLED: Final[Script] = (
     Says({"data": [EVENTS[kind][1] for kind in EVENTS if kind.startswith("refund.")]}, on="^GET /v1/refunds"),

@@ -9,6 +9,7 @@ from typing import Final
 import iso4217
 import msgspec
 
+from processors.address import PayerAddress, address_of
 from processors.breakdown import said_to
 from processors.capabilities import KeyPlace
 from processors.declines import DeclineTable
@@ -180,6 +181,13 @@ def method(shown: ApiMethod) -> PaymentMethodReference:
 def card(shown: ApiCard) -> Card:
     label = f"{shown.brand} •••• {shown.last4}".strip(" •")
     return Card(shown.brand, shown.last4, shown.exp_month, shown.exp_year, label, shown.fingerprint)
+
+
+def payer_address(method: ApiMethod) -> PayerAddress | None:
+    told = method.address
+    if told is None:
+        return None
+    return address_of(told.country, told.postal_code, told.state, told.city, told.line1, told.line2)
 
 
 METHOD_STATES: Final[Mapping[str, MethodState]] = {

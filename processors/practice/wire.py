@@ -26,11 +26,21 @@ class ApiCard(msgspec.Struct, frozen=True):
     fingerprint: str = ""
 
 
+class ApiAddress(Unprinted, frozen=True):
+    country: str = ""
+    postal_code: str = ""
+    state: str = ""
+    city: str = ""
+    line1: str = ""
+    line2: str = ""
+
+
 class ApiMethod(Unprinted, frozen=True):
     token: str
     status: str
     customer: str = ""
     card: ApiCard = ApiCard()
+    address: ApiAddress | None = None
 
 
 class ApiReplaced(Unprinted, frozen=True):

@@ -18,3 +18,15 @@ async def test_access_and_why(tollbridge: Tollbridge) -> None:
     [one] = as_json["subscriptions"]
     assert (as_json["granted"], one["granted"], one["reason"]) == (False, False, "subscription_unpaid")
     assert (await tollbridge("customers", "access", "cus_none")).code == 1
+
+
+async def test_where_a_customer_is_taxed(tollbridge: Tollbridge) -> None:
+    account = await add_account(tollbridge)
+    await insert("subscription", account=account, id="sub_1", customer="cus_1", status="active", created_at=NOW)
+    nothing = await tollbridge("customers", "tax-location", "cus_1")
+    wrong = await tollbridge("customers", "tax-location", "cus_1", "--country", "Germany")
+    nobody = await tollbridge("customers", "tax-location", "cus_1", "--from-processor")
+    stranger = await tollbridge("customers", "tax-location", "cus_none", "--country", "DE", "--json")
+    assert [one.code for one in (nothing, wrong, nobody, stranger)] == [2, 2, 2, 1]
+    assert "ISO 3166-1" in wrong.err
+    assert "no payment method" in nobody.err

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -51,6 +52,8 @@ class Method(msgspec.Struct, kw_only=True):
     status: Literal["active", "suspended", "revoked", "expired", "replaced"] = "active"
     replaced_by: str = ""
     declines_left: int = 0
+    address: Mapping[str, str] | None = None
+    """The payer's, as it was given with the method."""
 
     @property
     def revoked(self) -> bool:

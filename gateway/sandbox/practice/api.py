@@ -29,11 +29,23 @@ class NewSetup(msgspec.Struct, forbid_unknown_fields=True):
     idempotency_key: str = ""
 
 
+class Address(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """The payer's; `country` is ISO 3166-1 alpha-2."""
+
+    country: str = ""
+    postal_code: str = ""
+    state: str = ""
+    city: str = ""
+    line1: str = ""
+    line2: str = ""
+
+
 class Completion(msgspec.Struct, forbid_unknown_fields=True):
-    """`token_kind` null means that the payer left; `declines` is for `soft_then_ok`."""
+    """`token_kind` null means that the payer left; `declines` is for `soft_then_ok`; `address` is kept."""
 
     token_kind: TokenKind | None
     declines: Annotated[int, msgspec.Meta(ge=0)] = 1
+    address: Address | None = None
 
 
 class Doors:
@@ -99,11 +111,13 @@ class SetupApi:
             raise HttpError(404, "setup_not_found", "there is no such set-up for this key or client token")
         done = request.read(Completion)
         with conflict("setup_closed"):
-            setup = self.processor.complete_setup(request.params["id"], done.token_kind, done.declines)
+            address = msgspec.to_builtins(done.address)
+            setup = self.processor.complete_setup(request.params["id"], done.token_kind, done.declines, address)
         return json_reply(self._setup(found[0], setup))
 
     async def show_method(self, account: Account, request: Request) -> Reply:
-        return json_reply(need(account.methods, request.params["token"], "method").shown())
+        method = need(account.methods, request.params["token"], "method")
+        return json_reply(method.shown() | {"address": method.address})
 
     async def delete_method(self, account: Account, request: Request) -> Reply:
         method = need(account.methods, request.params["token"], "method")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from gateway.sandbox.practice.account import SETUP_LIFE_S, Account, Method, Setup
@@ -36,7 +37,9 @@ class Methods(Core):
                 return account, setup
         return None
 
-    def complete_setup(self, setup_id: str, kind: TokenKind | None, declines: int = 1) -> Setup:
+    def complete_setup(
+        self, setup_id: str, kind: TokenKind | None, declines: int = 1, address: Mapping[str, str] | None = None
+    ) -> Setup:
         """The payer chose this card, or none and left; raises LookupError, or ValueError once it's no longer open."""
         found = self.find_setup(setup_id)
         if found is None:
@@ -49,7 +52,8 @@ class Methods(Core):
         elif kind is TokenKind.SETUP_FAILS:
             setup.failure = Refusal("card_not_supported", "This card can't be stored.")
         else:
-            setup.method = self.create_method(account.api_key, kind, declines, setup.customer).token
+            method = self.create_method(account.api_key, kind, declines, setup.customer)
+            method.address, setup.method = address, method.token
         setup.status = "failed" if setup.failure else "completed"
         self.announce(account, f"setup.{setup.status}", {"object": "setup", "id": setup.id, "status": setup.status})
         return setup
@@ -96,7 +100,7 @@ class Methods(Core):
         if old.status == "replaced":
             raise ValueError("the method was replaced already")
         new = self.create_method(account.api_key, old.kind, old.declines_left, old.customer)
-        new.brand = old.brand
+        new.brand, new.address = old.brand, old.address
         old.status, old.replaced_by = "replaced", new.token
         self.announce(account, "method.replaced", old.shown() | {"replacement": new.shown()})
         return new

@@ -129,6 +129,9 @@ async def what_is_left_out_is_not_declared(subject: Subject, _case: str) -> None
     """A subject without cancels, refunds, settlement files or states of a method belongs to an adapter without them."""
     declared = subject.adapter.capabilities
     assert not (isinstance(subject.cancels, Impossible) and declared.cancel), "cancelling is declared"
+    assert isinstance(subject.methods.addresses, Impossible) != declared.payer_address, (
+        "addresses are declared or shown"
+    )
     none = declared.refunds.mode is RefundMode.NONE
     assert isinstance(subject.refunds, Impossible) == none, "refunds are declared, or recorded, and not the other"
     no_files = isinstance(subject.settlements, Impossible)

@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any
 
 from processors.conformance import asks
-from processors.conformance.scenarios.scenario import BROKEN, UNREACHED, Scenario
-from processors.conformance.subject import Says, Subject, key
+from processors.conformance.scenarios.scenario import BROKEN, JSON_OF_NOTHING, UNREACHED, Scenario
+from processors.conformance.subject import ADDRESS, Impossible, Says, Subject, key
 from processors.errors import CallError, NotSentError, OutcomeUnknownError, RefusedError
 from processors.interface import ProcessorAdapter
 from processors.values import SetupFailed, SetupPending, SetupReady, SetupSession
@@ -19,6 +19,7 @@ Act = Callable[[ProcessorAdapter], Awaitable[Any]]
 def scenarios(subject: Subject) -> Iterator[Scenario]:
     yield from _setups(subject)
     yield from _methods(subject)
+    yield from _addresses(subject)
 
 
 def _setups(subject: Subject) -> Iterator[Scenario]:
@@ -69,6 +70,23 @@ def _methods(subject: Subject) -> Iterator[Scenario]:
         # An adapter that can't ask for a method's state says UNKNOWN, and calls nobody.
         yield Scenario(f"method state: {name}", said, state, _unknown)
         yield Scenario(f"method revoked: {name}", said, revoke, partial(_is, CallError))
+
+
+def _addresses(subject: Subject) -> Iterator[Scenario]:
+    async def ask(adapter: ProcessorAdapter) -> Any:
+        return await adapter.payer_address(subject.method)
+
+    shapes = subject.methods.addresses
+    if isinstance(shapes, Impossible):
+        # Nobody is asked for what the processor does not keep.
+        yield Scenario("address: the processor keeps none", (), ask, partial(_equals, None), sends=False)
+        return
+    yield Scenario("address: kept", shapes.kept, ask, partial(_equals, ADDRESS))
+    yield Scenario("address: none is kept with the method", shapes.none, ask, partial(_equals, None))
+    yield Scenario("address: of an unknown method", shapes.unknown, ask, partial(_equals, None))
+    for name, said in {"the credentials are wrong": subject.charges.unauthorized, **UNREACHED, **BROKEN}.items():
+        if name not in JSON_OF_NOTHING:  # a list of nothing is no failure
+            yield Scenario(f"address: {name}", said, ask, partial(_is, CallError))
 
 
 def _is(kind: Any, result: Any) -> None:

@@ -11,6 +11,7 @@ import httpx
 import msgspec
 
 from acme_tollbridge import mapping, notices, wire
+from processors.address import PayerAddress
 from processors.calls import if_there, segment, unclear
 from processors.capabilities import (
     Amounts,
@@ -154,6 +155,10 @@ class AcmeAdapter:
         path = f"/cards/{segment(method.token.reveal())}"
         card = await if_there(self._get(path, "/cards/{token}", wire.Card))
         return MethodState.REVOKED if card is None else mapping.STATES.get(card.state, MethodState.UNKNOWN)
+
+    async def payer_address(self, method: PaymentMethodReference) -> PayerAddress | None:
+        """Acme keeps no addresses."""
+        return None
 
     async def revoke_method(self, method: PaymentMethodReference, idempotency_key: str) -> None:
         path = f"/cards/{segment(method.token.reveal())}"

@@ -164,6 +164,7 @@ SUBJECT: Final = Subject(
         },
         revoked=Says({}),
         gone=error(404, "card_unknown"),
+        addresses=Impossible("Acme keeps no addresses"),
     ),
     webhooks=Webhooks(
         deliver=deliver,
