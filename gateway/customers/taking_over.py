@@ -75,7 +75,8 @@ async def store(
             await vault.take_unless_deleted_since(token.vault_hash, token.deletions)
             placed = (account, customer, token.connection, token.reference, card, now)
             stored = await store_method(runtime, *placed, tell=True, place=place, invoices=invoices)
-            after = {"connection": token.connection_name, "card": card.label or f"{card.brand} {card.last4}".strip()}
+            # The log is for ever, and a card's number is somebody's.
+            after = {"connection": token.connection_name}
             await by.note(account, "payment_method.imported", stored, name=customer, after=after)
     except TokenOfAnotherCustomerError as error:
         raise NameTakenError("token", str(error)) from error
