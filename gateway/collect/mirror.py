@@ -39,7 +39,7 @@ STORE_SUBSCRIPTION = """
     update tollbridge.subscription set customer = $3, status = $4, collection_method = $5, pause_behavior = $6,
         paused_at = case when $6 <> '' then coalesce(paused_at, $11) end, cancel_at_period_end = $7, ended_at = $8,
         digest = $9, trial_end = $12, stale = (poked <> $10), read_at = $11,
-        days_until_due = $13, cancel_at = $14
+        days_until_due = $13, cancel_at = $14, ends_by = case when $7 then ends_by end
     where account = $1 and id = $2 and (read_at is null or read_at <= $11)
     returning id
 """

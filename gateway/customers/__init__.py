@@ -7,6 +7,8 @@ same end. So is a stored method: revoking it is an intent on its row, which its 
     method_sessions, session_advance    the session: what the API does with it, and what the worker does
     setups                              set-ups at processors, shared with checkouts
     methods, upkeep, by_hand            stored methods: storing, revoking and telling Stripe, what staff and servers do
+    standing                            methods that their processor can't charge for now
+    ended                               telling the merchant of a method that its payer has ended
     customer                            its own row: whether it is left alone
     client_secret                       the secrets that open sessions of either kind
     subscription, access                the mirror of a subscription; what it opens, and telling the merchant of that

@@ -1,5 +1,5 @@
-"""`advance` of a payment method: delete it at its processor when asked to, or when nothing needs it any more, and tell
-Stripe which one is charged."""
+"""`advance` of a payment method: delete it at its processor when asked to, or when nothing needs it any more, tell
+Stripe which one is charged, and the merchant what follows where its payer has ended it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gateway.billing.pace import Lane, in_lane
 from gateway.clock import business_now
 from gateway.collect.gone import mark_revoked
 from gateway.collect.references import method_reference
-from gateway.customers import vault
+from gateway.customers import ended, vault
 from gateway.customers.methods import NO_METADATA, stripe_metadata, want_revoked
 from gateway.domain.policy import Policy
 from gateway.domain.session import Rest
@@ -70,7 +70,10 @@ async def advance_method(runtime: Runtime, wake_up: WakeUp) -> None:
 
     async def go_round(claim: Claim) -> bool:
         row, now = await held(claim, hold_s, VIEW), await business_now()
-        match decide_upkeep(_seen(row), now):
+        fated = None if row["end_answered"] else await ended.fates_of(row)
+        match decide_upkeep(_seen(row, settled=fated is not None), now):
+            case UpkeepStep.ANSWER:
+                await ended.answer(claim, row, fated or {}, hold_s, now)
             case Rest(at=at):
                 return await rest(claim, seen=row["poked"], due_at=at, failures=row["failures"], now=now)
             case UpkeepStep.LET_GO:
@@ -86,7 +89,7 @@ async def advance_method(runtime: Runtime, wake_up: WakeUp) -> None:
     await take_turn(wake_up, hold_s, MOST_ROUNDS, go_round)
 
 
-def _seen(row: asyncpg.Record) -> MethodUpkeep:
+def _seen(row: asyncpg.Record, *, settled: bool = False) -> MethodUpkeep:
     stored, policy = row["status"] != "revoked", msgspec.json.decode(row["policies"], type=Policy)
     return MethodUpkeep(
         wanted_gone=stored and row["revoke_asked_at"] is not None,
@@ -94,6 +97,8 @@ def _seen(row: asyncpg.Record) -> MethodUpkeep:
         told_stripe=row["told_stripe"],
         outlived=stored and row["outlived"] and policy.unused_methods == "delete",
         in_session=row["in_session"],
+        unanswered=not row["end_answered"],
+        settled=settled,
     )
 
 
@@ -109,7 +114,7 @@ async def _revoke(runtime: Runtime, claim: Claim, row: asyncpg.Record, now: date
         return
     await within(adapter.revoke_method(reference, f"revoke:{claim.id}"), total_timeout_s(runtime, adapter))
     async with DB.transaction():
-        await mark_revoked(claim.account, claim.id, now)
+        await mark_revoked(claim.account, claim.id, now, by_payer=False)
 
 
 async def _begin_deletion(runtime: Runtime, claim: Claim, token: str, now: datetime) -> bool:
@@ -122,7 +127,7 @@ async def _begin_deletion(runtime: Runtime, claim: Claim, token: str, now: datet
         if row["vault_hash"] != token or decide_upkeep(_seen(row), now) is not UpkeepStep.REVOKE:
             return False
         if await vault.is_wanted_beside(token, claim.id):
-            await mark_revoked(claim.account, claim.id, now)
+            await mark_revoked(claim.account, claim.id, now, by_payer=False)
             return False
         await sql.rows(DELETION, claim.account, claim.id)
     return True

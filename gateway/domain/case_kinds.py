@@ -16,6 +16,7 @@ class CaseKind(StrEnum):
     ABOVE_PROCESSOR_MAXIMUM = "above_processor_maximum"
     BOOKS_DIFFER = "books_differ"
     BREAK_TO_EXPLAIN = "break_to_explain"
+    CANCELLATION_REFUSED = "cancellation_refused"
     CAPTURE_REVERSED = "capture_reversed"
     CATCH_UP_FAILED = "catch_up_failed"
     COLLECTION_EXHAUSTED = "collection_exhausted"
@@ -67,6 +68,7 @@ REPAIR: dict[CaseKind, str] = {
     CaseKind.ABOVE_PROCESSOR_MAXIMUM: "Collect it another way, or split it in Stripe.",
     CaseKind.BOOKS_DIFFER: "Look at the breaks of the last reconciliation; each names what may mend it.",
     CaseKind.BREAK_TO_EXPLAIN: "Compare the ids on both sides; it closes by itself once the books agree.",
+    CaseKind.CANCELLATION_REFUSED: "Have the subscription end in Stripe, or live on, or ask the payer how to pay.",
     CaseKind.CAPTURE_REVERSED: "The payer's bank took it back, and Stripe shows it paid: ask the payer, or credit it.",
     CaseKind.CATCH_UP_FAILED: "What webhooks lost can't be listed: see that the key or connection may read it.",
     CaseKind.COLLECTION_EXHAUSTED: "Every try is used: ask the payer, mark it uncollectible, or void it in Stripe.",

@@ -65,6 +65,9 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     or it is collected all the same; or closed at once. What bills the last of the subscription is always collected."""
     canceled_in_flight: Literal["keep", "return"] = "keep"
     """A charge that was under way when its subscription ended, and succeeds: it pays its invoice, or goes back."""
+    agreement_canceled: Literal["cancel_at_period_end", "cancel_now", "keep"] = "cancel_at_period_end"
+    """The payer ended the agreement at the processor, and the customer has no other payment method: the subscription
+    ends with its period, or at once; or it goes on, and another payment method is asked for."""
     late_success: Literal["if_alive", "return", "record"] = "if_alive"
     """Money that comes for an invoice already marked uncollectible: it pays the invoice while the subscription lives,
     or goes back always, or pays it always."""

@@ -18,6 +18,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+import msgspec
+
 from db import sql
 from gateway.sandbox.practice.account import Scripted
 from tests.crash.beginnings import (
@@ -220,6 +222,26 @@ async def method_revoked(world: CrashWorld, begun: Signup) -> None:
     await world.rest()
     assert [one["status"] for one in world.invoices_of(begun.subscription)] == ["paid", "open"]
     assert len(world.captures()) == 1
+
+
+@path(begins=subscribed)
+async def agreement_ended(world: CrashWorld, begun: Signup) -> None:
+    """The payer ends the only method at the processor: the subscription is set to end, and lives on with another."""
+    world.practice.revoke_method(world.methods_at_processor()[0].token)
+    await world.rest()
+    assert world.stripe_subscription(begun.subscription)["cancel_at_period_end"]
+    told = "select data::text as data from tollbridge.outbound_event where type = 'tollbridge.payment_method.revoked'"
+    assert [_outcomes(row["data"]) for row in await sql.rows(told)] == [{begun.subscription: "cancel_at_period_end"}]
+    await world.repair_card(begun)
+    await world.rest()
+    assert not world.stripe_subscription(begun.subscription)["cancel_at_period_end"]
+    await world.later(days=31)
+    await world.rest()
+    _paid(world, begun, 2)
+
+
+def _outcomes(data: str) -> dict[str, str]:
+    return {one["id"]: one["outcome"] for one in msgspec.json.decode(data)["subscriptions"]}
 
 
 @path(begins=subscribed_with_a_shared_token)
