@@ -178,7 +178,8 @@ create table tollbridge.customer (
     account text not null references tollbridge.account on delete restrict,
     id text not null,
     opted_out boolean not null default false,
-    deleted_at timestamptz,
+    deleted_at timestamptz,                        -- in Stripe, as far as we have heard
+    may_be_deleted boolean not null default false, -- a walk found a subscription gone of which no event had told
     created_at timestamptz not null,
     primary key (account, id)
 );

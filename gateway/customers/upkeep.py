@@ -32,7 +32,7 @@ MOST_ROUNDS: Final = 8
 
 # What has outlived the customer's last subscription: one that was given since then is for what comes.
 VIEW: Final = f"""
-    select p.*, a.policies, exists (
+    select p.*, a.policies, c.deleted_at is not null as orphaned, exists (
         select 1 from tollbridge.attempt t where t.account = p.account and t.payment_method = p.id
           and t.state in {sql.UNRESOLVED_STATES}) as in_use,
         exists (select 1 from tollbridge.subscription s
@@ -52,6 +52,7 @@ VIEW: Final = f"""
                    where k.account = p.account and k.customer = p.customer
                      and k.state in ('creating', 'open', 'processing')) as in_session
     from tollbridge.payment_method p join tollbridge.account a on a.id = p.account
+    join tollbridge.customer c on c.account = p.account and c.id = p.customer
     where p.account = $1 and p.id = $2
 """  # noqa: S608 (a constant of ours)
 DELETION: Final = "update tollbridge.payment_method set deletions = deletions + 1 where account = $1 and id = $2"
@@ -95,8 +96,9 @@ def _seen(row: asyncpg.Record, *, settled: bool = False) -> MethodUpkeep:
         wanted_gone=stored and row["revoke_asked_at"] is not None,
         in_use=row["in_use"],
         told_stripe=row["told_stripe"],
-        outlived=stored and row["outlived"] and policy.unused_methods == "delete",
-        in_session=row["in_session"],
+        # Of a customer who was deleted nothing is needed any more, and no method will be.
+        outlived=stored and (row["orphaned"] or (row["outlived"] and policy.unused_methods == "delete")),
+        in_session=row["in_session"] and not row["orphaned"],
         unanswered=not row["end_answered"],
         settled=settled,
     )
@@ -137,7 +139,7 @@ async def _tell(runtime: Runtime, claim: Claim, row: asyncpg.Record) -> None:
     """Write the reference of the method that is charged first to the Stripe customer, or take the last one out."""
     policy = msgspec.json.decode(row["policies"], type=Policy)
     first = await sql.row(FIRST, claim.account, row["customer"])
-    if policy.token_metadata == "reference":  # noqa: S105 (a choice, not a secret)
+    if policy.token_metadata == "reference" and not row["orphaned"]:  # noqa: S105 (a choice, not a secret)
         metadata: Mapping[str, str] = NO_METADATA
         if first is not None:
             metadata = stripe_metadata(first["name"], await method_reference(runtime, claim.account, first["id"]))

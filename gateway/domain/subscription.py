@@ -29,7 +29,8 @@ class Wish(msgspec.Struct, frozen=True):
 class SubscriptionState(msgspec.Struct, frozen=True):
     """A subscription as its own turn sees it. `stale`: what Stripe shows of it may have changed.
 
-    `ending`: it is set to end; `by_agreement`: by us, since its payer had ended the agreement.
+    `ending`: it is set to end; `by_agreement`: by us, since its payer had ended the agreement. `orphaned`: its customer
+    may have been deleted.
     """
 
     stale: bool
@@ -41,10 +42,15 @@ class SubscriptionState(msgspec.Struct, frozen=True):
     read_at: datetime | None = None
     methods: Methods = Methods()
     policy: Policy = Policy()
+    orphaned: bool = False
 
 
 class ReadSubscription(msgspec.Struct, frozen=True):
     """Read it at Stripe."""
+
+
+class ReadCustomer(msgspec.Struct, frozen=True):
+    """Ask Stripe whether its customer was deleted, of which no event has told."""
 
 
 class EndIt(msgspec.Struct, frozen=True):
@@ -72,7 +78,7 @@ class Withdraw(msgspec.Struct, frozen=True):
     reason: str
 
 
-NextSubscriptionStep: TypeAlias = ReadSubscription | EndIt | HasEnded | WantEnd | Withdraw | Rest
+NextSubscriptionStep: TypeAlias = ReadSubscription | ReadCustomer | EndIt | HasEnded | WantEnd | Withdraw | Rest
 
 
 def decide_subscription(view: SubscriptionState, now: datetime) -> NextSubscriptionStep:
@@ -81,7 +87,9 @@ def decide_subscription(view: SubscriptionState, now: datetime) -> NextSubscript
         return _wanted(view, view.wish, now)
     if view.stale:
         return ReadSubscription()
-    return Rest() if view.ended else _agreement(view, now)
+    if view.ended:
+        return ReadCustomer() if view.orphaned else Rest()
+    return _agreement(view, now)
 
 
 def _wanted(view: SubscriptionState, wish: Wish, now: datetime) -> NextSubscriptionStep:

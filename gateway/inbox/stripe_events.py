@@ -16,6 +16,7 @@ from gateway.billing import invoices
 from gateway.billing.errors import StripeRefusedError
 from gateway.billing.shapes import InvoiceShape, PaymentIntentShape, is_echo
 from gateway.collect.unsettled import unsettled
+from gateway.customers.customer import mark_deleted
 from gateway.domain.case_kinds import CaseKind
 from gateway.inbox import table
 from gateway.inbox.deliveries import DONE, End, Stored, ignored, parked
@@ -28,15 +29,6 @@ ECHO = "echo"
 
 DIGESTS = "select id, digest from tollbridge.{} where account = $1 and id = any($2)"
 HOLD = "select id from tollbridge.{} where account = $1 and id = any($2) order by id for no key update"
-# Remembered of customers who owe us something, or whose payment methods we keep.
-DELETED = """
-    insert into tollbridge.customer as c (account, id, created_at, deleted_at)
-    select $1, i, $3, $3 from unnest($2::text[]) as i
-    where exists (select 1 from tollbridge.invoice o where o.account = $1 and o.customer = i)
-       or exists (select 1 from tollbridge.customer k where k.account = $1 and k.id = i)
-    order by i
-    on conflict (account, id) do update set deleted_at = coalesce(c.deleted_at, excluded.deleted_at)
-"""
 # Mailed to somebody who pays through us.
 SENT = """
     select i.id from tollbridge.invoice i where i.account = $1 and i.id = any($2) and exists (
@@ -169,7 +161,7 @@ async def _poke(account: str, touches: Sequence[Touch], now: datetime) -> None:
         named[touch.named].add(touch.id)
     anew = {t.id for t in touches if t.named is Named.CUSTOMER and t.stale}
     if deleted := sorted(t.id for t in touches if t.deleted):
-        await sql.rows(DELETED, account, deleted, now)
+        await mark_deleted(account, deleted, now)
     if subscriptions := sorted(named[Named.SUBSCRIPTION]):
         await poke.poke(Kind.SUBSCRIPTION, account, subscriptions, now, stale=True)
     stale = named[Named.INVOICE] | set(await unsettled(account, "customer", anew))

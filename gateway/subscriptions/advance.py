@@ -18,12 +18,14 @@ from gateway.billing.errors import StripeRefusedError
 from gateway.billing.pace import Lane, in_lane
 from gateway.clock import business_now
 from gateway.collect.mirror import store_subscription
+from gateway.customers import customer
 from gateway.domain.agreement import Methods
 from gateway.domain.policy import Policy
 from gateway.domain.session import Rest
 from gateway.domain.subscription import (
     EndIt,
     HasEnded,
+    ReadCustomer,
     ReadSubscription,
     SubscriptionState,
     WantEnd,
@@ -43,6 +45,7 @@ AGREEMENT_ENDED: Final = "The payer ended the agreement at the payment processor
 
 VIEW: Final = """
     select s.poked, s.stale, s.failures, s.ended_at, s.read_at, s.cancel_at_period_end, s.cancel_at, a.policies,
+        s.customer, coalesce(k.may_be_deleted, false) as may_be_deleted,
         s.collection_method = 'send_invoice' and not coalesce(k.opted_out, false) as ours,
         (select c from tollbridge.cancellation c
          where c.account = s.account and c.subscription = s.id and c.state = 'wanted') as wish,
@@ -85,6 +88,9 @@ async def advance_subscription(runtime: Runtime, wake_up: WakeUp) -> None:
             case ReadSubscription():
                 if not await _read(runtime, claim, row["poked"]):
                     return await _rest(claim, row)
+            case ReadCustomer():
+                with in_lane(Lane.MIRROR):
+                    await customer.look(runtime, claim.account, row["customer"], now)
             case Rest(at=at):
                 return await _rest(claim, row, at)
         return False
@@ -103,6 +109,7 @@ def _seen(row: asyncpg.Record) -> SubscriptionState:
         by_agreement=row["by_agreement"],
         read_at=row["read_at"],
         methods=Methods(row["method_left"], max(ended_at, default=None), row["method_coming"], row["answered"]),
+        orphaned=row["may_be_deleted"],
         policy=msgspec.json.decode(row["policies"], type=Policy),
     )
 

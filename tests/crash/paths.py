@@ -240,6 +240,26 @@ async def agreement_ended(world: CrashWorld, begun: Signup) -> None:
     _paid(world, begun, 2)
 
 
+@path(begins=subscribed)
+async def customer_deleted(world: CrashWorld, begun: Signup) -> None:
+    """The customer is deleted in Stripe while a renewal is pending, which then succeeds: it goes back, and the method
+    is deleted after that."""
+    world.practice.set_manner(world.shop.practice_key, cancel="never")
+    world.break_card(begun.customer, "pending_then_ok")
+    await world.later(days=31)
+    await world.rest()
+    await world.shop.client.v1.customers.delete_async(begun.customer)
+    await world.rest()
+    await world.later(hours=25)
+    await world.rest()
+    await world.later(hours=6)
+    await world.rest()
+    assert (returned(world), len(world.captures())) == ([1000], 2)
+    assert [one["status"] for one in world.invoices_of(begun.subscription)] == ["paid", "uncollectible"]
+    assert [method.status for method in world.methods_at_processor()] == ["revoked"]
+    assert await world.open_cases() == ["paid_after_deletion"]
+
+
 def _outcomes(data: str) -> dict[str, str]:
     return {one["id"]: one["outcome"] for one in msgspec.json.decode(data)["subscriptions"]}
 
