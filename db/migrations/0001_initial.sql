@@ -179,6 +179,8 @@ create table tollbridge.customer (
     id text not null,
     opted_out boolean not null default false,
     deleted_at timestamptz,                        -- in Stripe, as far as we have heard
+    erase_asked_at timestamptz,                    -- its personal data are to be erased, once its methods are deleted
+    erased_at timestamptz,
     may_be_deleted boolean not null default false, -- a walk found a subscription gone of which no event had told
     created_at timestamptz not null,
     primary key (account, id)

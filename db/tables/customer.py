@@ -14,6 +14,8 @@ class Customer(Table, tablename="customer", schema=SCHEMA, db=DB):
     account = Text()
     opted_out = Boolean(default=False)
     deleted_at = at()
+    erase_asked_at = at()
+    erased_at = at()
     may_be_deleted = Boolean(default=False)
     created_at = at()
 

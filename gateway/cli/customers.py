@@ -1,4 +1,5 @@
-"""`tollbridge customers`: what they may use, and pausing and resuming the collection of all that they owe."""
+"""`tollbridge customers`: what they may use, pausing and resuming the collection of all that they owe, and erasing
+their personal data."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import click
 from gateway.cli.context import ACCOUNT, account_of, author, opened, run
 from gateway.cli.output import OUT, as_json, say, table, when
 from gateway.cli.pauses import REASON, UNTIL, ends, utc
+from gateway.customers import erase
 from gateway.finance.pause import pause_customer, resume_customer
 from gateway.readers.access import CustomerAccess, find_access
 from gateway.readers.customers import CustomerBody, find_customer
@@ -71,3 +73,22 @@ def resume_collection(customer: str, reason: str, account: str, json_: bool) -> 
 
     found = run(work)
     say(found, json_, lambda: OUT.print(f"The invoices of {found.id} are collected again."))
+
+
+@customers.command(name="erase")
+@click.argument("customer")
+@REASON
+@ACCOUNT
+@as_json
+def erase_customer(customer: str, reason: str, account: str, json_: bool) -> None:
+    """Erase a customer's personal data, for good; ids and amounts stay. Again: what has come since."""
+
+    async def work() -> CustomerBody:
+        async with opened(needs_worker=True) as runtime:
+            owner = (await account_of(account)).id
+            await erase.ask(runtime, author(reason), owner, customer)
+            return await find_customer(owner, customer)
+
+    found = run(work)
+    later = "is erased as soon as its payment methods are deleted at their processors."
+    say(found, json_, lambda: OUT.print(f"{found.id} {'is erased.' if found.erased else later}"))

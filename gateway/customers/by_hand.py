@@ -103,7 +103,8 @@ async def take_over(
         async with DB.transaction():
             await vault.take_unless_deleted_since(token, deletions)
             stored = await store_method(runtime, account, customer, found, reference, card, now, tell=True)
-            after = {"connection": connection, "card": card.label or f"{card.brand} {card.last4}".strip()}
+            # The log is for ever, and a card's number is somebody's.
+            after = {"connection": connection}
             await by.note(account, "payment_method.imported", stored, name=customer, after=after)
     except TokenOfAnotherCustomerError as error:
         raise NameTakenError("token", str(error)) from error

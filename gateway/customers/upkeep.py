@@ -13,13 +13,14 @@ import msgspec
 from db import poke, sql
 from db.engine import DB
 from db.poke import Claim, WakeUp
+from db.states import MethodStatus
 from gateway.billing import subscriptions
 from gateway.billing.errors import StripeRefusedError
 from gateway.billing.pace import Lane, in_lane
 from gateway.clock import business_now
 from gateway.collect.gone import mark_revoked
 from gateway.collect.references import method_reference
-from gateway.customers import ended, vault
+from gateway.customers import ended, erase, vault
 from gateway.customers.methods import NO_METADATA, stripe_metadata, want_revoked
 from gateway.domain.policy import Policy
 from gateway.domain.session import Rest
@@ -32,7 +33,8 @@ MOST_ROUNDS: Final = 8
 
 # What has outlived the customer's last subscription: one that was given since then is for what comes.
 VIEW: Final = f"""
-    select p.*, a.policies, c.deleted_at is not null as orphaned, exists (
+    select p.*, a.policies, c.deleted_at is not null as orphaned,
+        c.erase_asked_at is not null and c.erased_at is null as erasing, exists (
         select 1 from tollbridge.attempt t where t.account = p.account and t.payment_method = p.id
           and t.state in {sql.UNRESOLVED_STATES}) as in_use,
         exists (select 1 from tollbridge.subscription s
@@ -76,6 +78,8 @@ async def advance_method(runtime: Runtime, wake_up: WakeUp) -> None:
             case UpkeepStep.ANSWER:
                 await ended.answer(claim, row, fated or {}, hold_s, now)
             case Rest(at=at):
+                if row["erasing"] and row["status"] == MethodStatus.REVOKED:
+                    await erase.go_on(runtime, claim.account, row["customer"])
                 return await rest(claim, seen=row["poked"], due_at=at, failures=row["failures"], now=now)
             case UpkeepStep.LET_GO:
                 async with DB.transaction():

@@ -21,7 +21,7 @@ from gateway.collect.scrub import without_token
 from gateway.collect.settled import store_settled
 from gateway.domain.case_kinds import CaseKind
 from gateway.inbox import method_notices
-from gateway.inbox.deliveries import DONE, End, Stored, ignored, parked
+from gateway.inbox.deliveries import DONE, ERASED, End, Stored, ignored, parked
 from gateway.inbox.envelope import POLLED, polled_event
 from gateway.returns.told_dispute import DisputeMismatchError, store_dispute
 from gateway.returns.told_refund import MayBeOursError, store_told
@@ -77,6 +77,8 @@ async def plan(runtime: Runtime, delivery: Stored, now: datetime) -> tuple[list[
 
     Returns a step for each that can be stored, and why another can't, if so. Raises what adapters raise.
     """
+    if not delivery.body:
+        return [_ends(ignored(ERASED))], None
     adapter = await runtime.connections.adapter(delivery.account, delivery.source)
     if delivery.kind.startswith(POLLED):
         events: Sequence[ProcessorEvent] = (polled_event(delivery.body),)

@@ -19,7 +19,7 @@ from gateway.collect.unsettled import unsettled
 from gateway.customers.customer import mark_deleted
 from gateway.domain.case_kinds import CaseKind
 from gateway.inbox import table
-from gateway.inbox.deliveries import DONE, End, Stored, ignored, parked
+from gateway.inbox.deliveries import DONE, ERASED, End, Stored, ignored, parked
 from gateway.inbox.envelope import UNREADABLE
 from gateway.inbox.table import Fetch, Ignore, Named, Payment, Touch, Unreadable
 from gateway.runtime import Runtime
@@ -29,6 +29,17 @@ ECHO = "echo"
 
 DIGESTS = "select id, digest from tollbridge.{} where account = $1 and id = any($2)"
 HOLD = "select id from tollbridge.{} where account = $1 and id = any($2) order by id for no key update"
+# What still comes of somebody who was erased is heeded, and not kept.
+ERASE = """
+    update tollbridge.delivery d set body = ''
+    from unnest($2::text[], $3::text[], $4::text[]) as t (delivery, named, id)
+    where d.account = $1 and d.id = t.delivery and exists (
+        select 1 from tollbridge.customer c
+        where c.account = $1 and c.erase_asked_at is not null and c.id = case t.named
+            when 'customer' then t.id
+            when 'invoice' then (select i.customer from tollbridge.invoice i where i.account = $1 and i.id = t.id)
+            else (select s.customer from tollbridge.subscription s where s.account = $1 and s.id = t.id) end)
+"""
 # Mailed to somebody who pays through us.
 SENT = """
     select i.id from tollbridge.invoice i where i.account = $1 and i.id = any($2) and exists (
@@ -50,6 +61,8 @@ def plan(delivery: Stored) -> Plan | Payment | Fetch:
     """What a delivery asks for. Pure."""
     if delivery.kind == UNREADABLE:
         return parked("the signed body is no event")
+    if not delivery.body:
+        return ignored(ERASED)
     reading = table.read(delivery.body, delivery.stripe_account)
     match reading:
         case Ignore(reason=reason):
@@ -135,6 +148,9 @@ async def apply(account: str, plans: Mapping[str, Plan], now: datetime) -> dict[
     ends |= dict.fromkeys(echoes, ignored(ECHO))
     todo = [touch for delivery, touch in touches.items() if delivery not in echoes]
     await _poke(account, todo, now)
+    about = [(delivery, touch.named.value, touch.id) for delivery, touch in touches.items()]
+    if about:
+        await sql.rows(ERASE, account, *(list(column) for column in zip(*about, strict=True)))
     return ends | {delivery: DONE for delivery in touches if delivery not in echoes}
 
 

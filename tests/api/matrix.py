@@ -87,6 +87,8 @@ ROUTES: Final[Mapping[str, Row]] = {
     "GET /v1/connections/{connection_id}/declines": _row("admin", connection_id="connection"),
     "POST /v1/connections/{connection_id}/check": _row("admin", 503, connection_id="connection"),
     "POST /v1/customers/{customer_id}": _row("server", body={"opted_out": True}, customer_id="customer"),
+    "GET /v1/customers/{customer_id}": _row("server finance admin", customer_id="customer"),
+    "POST /v1/customers/{customer_id}/erase": _row("admin", body={"reason": "asked for"}, customer_id="customer"),
     "GET /v1/customers/{customer_id}/payment_methods": _row("server", customer_id="customer"),
     "POST /v1/customers/{customer_id}/payment_methods": _row("server", 503, IMPORT, customer_id="customer"),
     "GET /v1/customers/{customer_id}/payment_methods/{method_id}": _row(

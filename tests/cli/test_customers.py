@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from db import sql
 from tests.api.seed import NOW, add_invoice, insert
 from tests.cli.conftest import Tollbridge
 from tests.cli.test_commands import add_account
@@ -18,3 +19,14 @@ async def test_access_and_why(tollbridge: Tollbridge) -> None:
     [one] = as_json["subscriptions"]
     assert (as_json["granted"], one["granted"], one["reason"]) == (False, False, "subscription_unpaid")
     assert (await tollbridge("customers", "access", "cus_none")).code == 1
+
+
+async def test_erased_and_what_stands_in_the_way(tollbridge: Tollbridge) -> None:
+    account = await add_account(tollbridge)
+    lives = {"collection_method": "send_invoice", "created_at": NOW}
+    await insert("subscription", account=account, id="sub_1", customer="cus_1", **lives)
+    refused = await tollbridge("customers", "erase", "cus_1", "--reason", "ticket 4711")
+    assert (refused.code, "subscription sub_1 lives" in refused.err) == (1, True)
+    await sql.rows("update tollbridge.subscription set ended_at = $1", NOW)
+    erased = await tollbridge("customers", "erase", "cus_1", "--reason", "ticket 4711", "--json")
+    assert erased.json["erased"] is not None
