@@ -35,9 +35,13 @@ DELETED: Final = """
 METHODS: Final = """
     select id from tollbridge.payment_method where account = $1 and customer = any($2) and status <> 'revoked'
 """
+# Customers are locked before subscriptions, which whoever suspects holds: one that is locked is being looked after.
 SUSPECT: Final = """
-    update tollbridge.customer set may_be_deleted = true where account = $1 and deleted_at is null and id in (
-        select customer from tollbridge.subscription where account = $1 and id = any($2))
+    update tollbridge.customer set may_be_deleted = true where account = $1 and id in (
+        select c.id from tollbridge.customer c
+        where c.account = $1 and c.deleted_at is null and c.id in (
+            select s.customer from tollbridge.subscription s where s.account = $1 and s.id = any($2))
+        order by c.id for no key update skip locked)
 """
 LIVES: Final = "update tollbridge.customer set may_be_deleted = false where account = $1 and id = $2"
 LIVE: Final = """

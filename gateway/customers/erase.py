@@ -62,6 +62,7 @@ ERASED: Final = """
 METHODS: Final = """
     select id from tollbridge.payment_method where account = $1 and customer = $2 and status <> 'revoked' order by id
 """
+EVERY_METHOD: Final = "select id from tollbridge.payment_method where account = $1 and customer = $2"
 OPEN_SESSIONS: Final = """
     update tollbridge.payment_method_session set state = 'expired', expires_at = least(expires_at, $3)
     where account = $1 and customer = $2 and state in ('open', 'processing') returning id
@@ -106,6 +107,7 @@ CASES: Final = """
     update tollbridge.review_case set reason = case when reason ilike any($3) then $2 else reason end,
         closed_reason = case when closed_reason ilike any($3) then $2 else closed_reason end
     where account = $1 and (reason ilike any($3) or closed_reason ilike any($3))
+      and (invoice = any($4) or subject = any($4))
 """
 NO_REPLY: Final = b"{}"
 
@@ -130,9 +132,11 @@ async def ask(runtime: Runtime, by: Author, account: str, customer: str) -> None
             # What was begun at a processor is dropped there.
             await look_at_all(account, session, now)
         await poke.poke(Kind.METHOD_SESSION, account, sessions, now)
-        before = await sql.row(ASKED, account, customer, now)
         for method in methods:
             await want_revoked(account, method, now)
+        # Whoever comes last there erases, also after a death of ours.
+        await poke.poke(Kind.METHOD, account, [r["id"] for r in await sql.rows(EVERY_METHOD, account, customer)], now)
+        before = await sql.row(ASKED, account, customer, now)
         erased = before is not None and before["erased_at"] is not None
         await by.note(account, "customer.erased", customer, before={"erased": erased}, after={"erased": True})
     await go_on(runtime, account, customer)
@@ -149,13 +153,14 @@ async def go_on(runtime: Runtime, account: str, customer: str) -> bool:
     async with DB.transaction():
         for statement in BEFORE_INVOICES:
             await sql.rows(statement, account, customer)
+        erased = await sql.row(ERASED, account, customer, now)
         for row in await sql.rows(f"{SNAPSHOTS} for no key update", account, customer):
             await sql.rows(STRIP, account, row["id"], without_person(bytes(row["snapshot"])))
         for statement in AFTER_INVOICES:
             await sql.rows(statement, account, customer)
         if said:
-            await sql.rows(CASES, account, ERASED_TEXT, [f"%{_like(text)}%" for text in sorted(said)])
-        return await sql.row(ERASED, account, customer, now) is not None
+            await sql.rows(CASES, account, ERASED_TEXT, [f"%{_like(text)}%" for text in sorted(said)], sorted(names))
+    return erased is not None
 
 
 async def _refuse(account: str, customer: str) -> None:
@@ -194,7 +199,8 @@ async def _texts(account: str, customer: str) -> set[str]:
     for row in await sql.rows(REQUESTS, account, customer):
         said |= texts(_json(row["details"]))
     for row in await sql.rows(CARDS, account, customer):
-        said |= texts(_json(row["card"]))
+        card = _json(row["card"])
+        said |= texts([card.get("last4"), card.get("label")])
     return said
 
 

@@ -20,10 +20,14 @@ from gateway.inbox.deliveries import DONE, End, Stored, ignored, parked
 from gateway.runtime import Runtime
 from processors.values import EventKind, ProcessorEvent, Replacement
 
-# One that its payer had ended may come back; the newest, where the same token was given several times.
+# One that its payer had ended may come back, unless nothing of that customer is kept any more; the newest, where the
+# same token was given several times.
 STORED: Final = """
-    select id, status, standing_at from tollbridge.payment_method
-    where account = $1 and connection = $2 and token_hash = $3 and (status <> 'revoked' or ended_by_payer)
+    select id, status, standing_at from tollbridge.payment_method p
+    where account = $1 and connection = $2 and token_hash = $3
+      and (status <> 'revoked' or ended_by_payer and not exists (
+            select 1 from tollbridge.customer c where c.account = p.account and c.id = p.customer
+              and (c.deleted_at is not null or c.erase_asked_at is not null)))
     order by status = 'revoked', created_at desc, id limit 1 for no key update
 """
 TOLD: Final = "update tollbridge.payment_method set standing_at = $3 where account = $1 and id = $2"

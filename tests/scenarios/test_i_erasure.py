@@ -75,13 +75,16 @@ async def _lived(world: World) -> tuple[Signup, list[str]]:
     await refund_later(world, signup.invoice, amount=400, memo=NOTE, note=f"for {NAME}")
     await world.call("POST", f"/v1/customers/{signup.customer}/pause_collection", {"reason": NOTE})
     await world.cancel(signup.subscription, reason=f"{NAME} moves")
-    await sql.rows(
-        """insert into tollbridge.review_case (id, account, kind, subject, invoice, reason, action, state, opened_at)
-           values ('case_1', $1, 'notice_mismatch', 'x', $2, $3, '', 'open', now())""",
-        world.shop.account,
-        signup.invoice,
-        f"{MAIL} has called",
-    )
+    for case, invoice, reason in (("c1", signup.invoice, f"{MAIL} has called"), ("c2", "in_other", "DE 10115")):
+        await sql.rows(
+            """insert into tollbridge.review_case (id, account, kind, subject, invoice, reason, action, state,
+                   opened_at)
+               values ($1, $2, 'notice_mismatch', $3, $3, $4, '', 'open', now())""",
+            case,
+            world.shop.account,
+            invoice,
+            reason,
+        )
     [card] = {method["card"]["last4"] for method in await world.methods_of(signup.customer)}
     return signup, [NAME, MAIL, STREET, IP, NOTE, f'"last4": "{card}"', f'"last4":"{card}"']
 
@@ -101,6 +104,9 @@ async def test_nothing_of_the_person_is_left(world: World) -> None:
     assert {method.status for method in world.methods_at_processor()} == {"revoked"}
     left = await _where(world, canaries)
     assert left <= {"tollbridge.audit_log"}, "what somebody wrote there as their reason"
+
+    reasons = [row["reason"] for row in await sql.rows("select reason from tollbridge.review_case order by id")]
+    assert reasons == ["(erased)", "DE 10115"], "that is about somebody else"
 
     # It is read at Stripe once more, which still knows the name.
     await sql.rows("update tollbridge.invoice set poked = poked + 1, stale = true")
@@ -166,3 +172,17 @@ async def test_once_more_erases_what_has_come_since(world: World, times: int) ->
     for _ in range(times):
         assert (await _erase(world, signup.customer)).status_code == 200
     assert await _where(world, [NAME, STREET]) == set()
+
+
+async def test_an_agreement_that_is_reinstated_does_not_come_back(world: World) -> None:
+    signup = await world.signup("wallet")
+    [agreement] = world.methods_at_processor()
+    world.practice.revoke_method(agreement.token)
+    await world.settle()
+    await world.cancel(signup.subscription)
+    await _erase(world, signup.customer)
+    world.practice.advance(1)
+    world.practice.reinstate_method(agreement.token)
+    await world.settle()
+    assert [method["status"] for method in await world.methods_of(signup.customer)] == ["revoked"]
+    assert await sql.value("select card::text from tollbridge.payment_method") == "{}"
