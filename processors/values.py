@@ -340,8 +340,9 @@ class ProcessorEvent(msgspec.Struct, frozen=True):
     `outcome` is what the event itself proves of the charge; None where it must be fetched instead.
     `account_ref` is the receiver that the event names, to be compared with the connection's own.
     `moved` is the money of a reversal or a reinstatement, `decline` why a charge was reversed or will be tried again
-    by the processor itself; refunds, disputes and replaced methods stand in their own fields. An account event is about
-    the merchant's own account: while it's locked nothing can be charged there.
+    by the processor itself; refunds, disputes and replaced methods stand in their own fields, and so does the method
+    itself where one that had ended lives again (`METHOD_ACTIVATED`) and the processor shows it whole. An account event
+    is about the merchant's own account: while it's locked nothing can be charged there.
     """
 
     kind: EventKind

@@ -126,6 +126,7 @@ create table tollbridge.subscription (
     days_until_due integer,                        -- of the invoices that are sent
     cancel_at_period_end boolean not null default false,
     cancel_at timestamptz,                         -- when it will end, as far as that is settled
+    ends_by text,                                  -- the cancellation of ours by which it is set to end; null: another's
     trial_end timestamptz,
     ended_at timestamptz,
     access_changes integer not null default 0,     -- how often its merchant was told that access changed: odd is open
@@ -164,6 +165,7 @@ create table tollbridge.cancellation (
     state text not null check (state in ('wanted', 'done', 'refused', 'withdrawn')),
     error text not null default '',
     created_at timestamptz not null,
+    sent_at timestamptz,                           -- when Stripe was first told, if it heard it
     resolved_at timestamptz,
     foreign key (account, subscription) references tollbridge.subscription (account, id) on delete restrict,
     constraint only_an_end_now_bills check (ends = 'now' or not (invoice_now or prorate)),
@@ -176,7 +178,10 @@ create table tollbridge.customer (
     account text not null references tollbridge.account on delete restrict,
     id text not null,
     opted_out boolean not null default false,
-    deleted_at timestamptz,
+    deleted_at timestamptz,                        -- in Stripe, as far as we have heard
+    erase_asked_at timestamptz,                    -- its personal data are to be erased, once its methods are deleted
+    erased_at timestamptz,
+    may_be_deleted boolean not null default false, -- a walk found a subscription gone of which no event had told
     created_at timestamptz not null,
     primary key (account, id)
 );
@@ -195,8 +200,11 @@ create table tollbridge.payment_method (
     status text not null check (status in ('active', 'stopped', 'revoked')),
     position integer not null default 0,
     stopped_reason text not null default '',
+    standing_at timestamptz,                       -- when its processor told last how it stands, by its own clock
     created_at timestamptz not null,
     revoked_at timestamptz,
+    ended_by_payer boolean not null default false, -- it was revoked, and we had not asked for that
+    end_answered boolean not null default true,    -- what that means for the subscriptions is settled and told
     revoke_asked_at timestamptz,                   -- it is to be deleted at the processor; null once it is wanted again
     deletions integer not null default 0 check (deletions >= 0),   -- how often that was begun
     told_stripe boolean not null default true,     -- the Stripe customer's metadata are as they must be

@@ -14,6 +14,9 @@ class Customer(Table, tablename="customer", schema=SCHEMA, db=DB):
     account = Text()
     opted_out = Boolean(default=False)
     deleted_at = at()
+    erase_asked_at = at()
+    erased_at = at()
+    may_be_deleted = Boolean(default=False)
     created_at = at()
 
 
@@ -30,8 +33,11 @@ class PaymentMethod(Pokable, tablename="payment_method", schema=SCHEMA, db=DB):
     status = Text()
     position = Integer()
     stopped_reason = Text()
+    standing_at = at()
     created_at = at()
     revoked_at = at()
+    ended_by_payer = Boolean(default=False)
+    end_answered = Boolean(default=True)
     revoke_asked_at = at()
     deletions = Integer(default=0)
     told_stripe = Boolean(default=True)

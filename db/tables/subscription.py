@@ -6,7 +6,7 @@ from piccolo.columns import Boolean, Integer, Text
 from piccolo.table import Table
 
 from db.engine import DB
-from db.tables.columns import SCHEMA, Pokable, at
+from db.tables.columns import SCHEMA, Pokable, at, optional_text
 
 
 class Subscription(Pokable, tablename="subscription", schema=SCHEMA, db=DB):
@@ -20,6 +20,7 @@ class Subscription(Pokable, tablename="subscription", schema=SCHEMA, db=DB):
     days_until_due = Integer(default=None, null=True)
     cancel_at_period_end = Boolean()
     cancel_at = at()
+    ends_by = optional_text()
     trial_end = at()
     ended_at = at()
     access_changes = Integer(default=0)
@@ -42,4 +43,5 @@ class Cancellation(Table, tablename="cancellation", schema=SCHEMA, db=DB):
     state = Text()
     error = Text()
     created_at = at()
+    sent_at = at()
     resolved_at = at()

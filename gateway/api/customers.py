@@ -8,7 +8,7 @@ import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
 
-from gateway.accounts.audit import Author
+from gateway.accounts.audit import LONGEST_REASON, Author
 from gateway.accounts.keys import Scope
 from gateway.accounts.known import refuse_unknown
 from gateway.api.auth import Principal, requires
@@ -16,6 +16,7 @@ from gateway.api.openapi import changing, example, problems
 from gateway.api.payment_methods import CustomerId
 from gateway.api.problems import Code
 from gateway.clock import business_now
+from gateway.customers import erase
 from gateway.customers.customer import opt_out
 from gateway.customers.locations import Address, IpAddress
 from gateway.customers.tax_location import Location, tell_location
@@ -25,6 +26,7 @@ from gateway.readers.customers import CustomerBody, find_customer
 from gateway.runtime import Runtime
 
 Callers: Final = requires(Scope.SERVER)
+Readers: Final = requires(Scope.SERVER, Scope.FINANCE, Scope.ADMIN)
 
 
 class CustomerUpdate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,6 +59,17 @@ class TaxLocation(msgspec.Struct, frozen=True):
 
 
 MOVED: Final = example("A customer who has moved", {"address": {"country": "DE", "postal_code": "10115"}})
+
+
+class Erasing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Erase a customer's personal data."""
+
+    reason: Annotated[
+        str, msgspec.Meta(min_length=1, max_length=LONGEST_REASON), about("For the audit log; name nobody in it.")
+    ]
+
+
+ERASE: Final = example("A request", {"reason": "Asked for by the customer, ticket 4711."})
 OPT_OUT: Final = example("Leave a customer alone", {"opted_out": True})
 
 
@@ -104,10 +117,45 @@ async def tell_tax_location(
     return TaxLocation(customer_id, told.source, told.connection, told.automatic_tax)
 
 
+@get("/customers/{customer_id:str}", guards=[Readers], responses=problems(Code.NOT_FOUND))
+async def retrieve_customer(principal: NamedDependency[Principal], customer_id: CustomerId) -> CustomerBody:
+    """How the customer is treated, and whether it was deleted in Stripe or erased here."""
+    return await find_customer(principal.account, customer_id)
+
+
+@post(
+    "/customers/{customer_id:str}/erase",
+    guards=[requires(Scope.ADMIN)],
+    status_code=200,
+    **changing(Code.NOT_FOUND, Code.STATE_CONFLICT),
+    summary="Erase a customer's personal data",
+)
+async def erase_customer(
+    customer_id: CustomerId,
+    data: Annotated[Erasing, ERASE],
+    principal: NamedDependency[Principal],
+    runtime: NamedDependency[Runtime],
+) -> CustomerBody:
+    """Its payment methods are deleted at their processors first; `erased` says when all is done. It can't be undone.
+
+    Ids, amounts and the ledger stay, so that refunds and disputes still work. Refused while a subscription lives that
+    is collected here, or a charge, refund or checkout is under way. Erase it in Stripe too. Asked for again, it erases
+    what has come since.
+    """
+    await erase.ask(runtime, Author(principal.actor, data.reason), principal.account, customer_id)
+    return await find_customer(principal.account, customer_id)
+
+
 @get("/customers/{customer_id:str}/access", guards=[Callers], responses=problems(Code.NOT_FOUND))
 async def customer_access(principal: NamedDependency[Principal], customer_id: CustomerId) -> CustomerAccess:
     """What the customer may use."""
     return await find_access(principal.account, customer_id)
 
 
-customer_routes: Final[list[Any]] = [update_customer, tell_tax_location, customer_access]
+customer_routes: Final[list[Any]] = [
+    update_customer,
+    retrieve_customer,
+    tell_tax_location,
+    erase_customer,
+    customer_access,
+]

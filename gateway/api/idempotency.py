@@ -28,6 +28,7 @@ from gateway.api.auth import Principal
 from gateway.api.body import read_body
 from gateway.api.problems import Code, ProblemError
 from gateway.clock import business_now
+from gateway.replies import place
 from gateway.runtime import Runtime
 
 log = structlog.get_logger()
@@ -128,7 +129,7 @@ async def _once(
             await sql.rows(LET_GO, *whose, held)
         else:
             headers = {n.decode("latin-1"): v.decode("latin-1") for n, v in reply.headers if n in KEPT_HEADERS}
-            sealed = keyring.encrypt(reply.body, **_place(whose))
+            sealed = keyring.encrypt(reply.body, **place(whose))
             shown = msgspec.json.encode(headers).decode()
             await sql.rows(COMPLETE, *whose, held, reply.status, shown, sealed)
     except Exception as error:
@@ -149,7 +150,7 @@ async def _stored(keyring: Keyring, whose: tuple[str, str, str], fingerprint: by
     return Reply(
         status=row["status"],
         headers=[*shown, (b"idempotent-replayed", b"true")],
-        body=keyring.decrypt(row["body"], **_place(whose)),
+        body=keyring.decrypt(row["body"], **place(whose)),
     )
 
 
@@ -173,12 +174,6 @@ def _fingerprint(scope: HTTPScope, body: bytes) -> bytes:
 
 def _in_progress(reply: Reply) -> bool:
     return reply.status == 409 and b'"urn:tollbridge:error:in_progress"' in reply.body
-
-
-def _place(whose: tuple[str, str, str]) -> dict[str, str]:
-    # Hashed, since the caller's key may hold any letter.
-    row = hashlib.sha256("\n".join(whose).encode()).hexdigest()
-    return {"table": "idempotent_reply", "column": "body", "row": row}
 
 
 def _again(body: bytes) -> Receive:

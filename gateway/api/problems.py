@@ -22,7 +22,7 @@ from gateway.books.repair import BreakClosedError
 from gateway.books.rows import RowChangedError
 from gateway.cases import CaseClosedError
 from gateway.connections import UnknownConnectionError
-from gateway.customers.errors import SessionError
+from gateway.customers.errors import NotErasableError, SessionError
 from gateway.finance.errors import AlreadyRunningError, NoMethodError, NotNowError
 from gateway.outbound.events import EndpointDisabledError
 from gateway.returns.errors import NotRefundableError, RefundStateError
@@ -245,6 +245,7 @@ TRANSLATIONS: Final[Mapping[type[Exception], Callable[[Any], ProblemError]]] = {
     CaseClosedError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     EndpointDisabledError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     AlreadyRunningError: lambda e: ProblemError(Code.IN_PROGRESS, str(e), headers={"Retry-After": "1"}),
+    NotErasableError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     NotNowError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     NoMethodError: lambda e: ProblemError(Code.PAYMENT_METHOD_NEEDS_REPAIR, str(e)),
     NotRefundableError: lambda e: ProblemError(

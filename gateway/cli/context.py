@@ -30,7 +30,7 @@ from gateway.cases import CaseClosedError
 from gateway.cli.home import local_keyring, read_notes
 from gateway.cli.output import ERR
 from gateway.clock import LiveClockError
-from gateway.customers.errors import SessionError
+from gateway.customers.errors import NotErasableError, SessionError
 from gateway.finance.errors import ByHandError
 from gateway.logs import configure_logging
 from gateway.outbound.events import EndpointDisabledError
@@ -51,6 +51,7 @@ FAILURES = (
     BreakClosedError,
     ByHandError,
     CaseClosedError,
+    NotErasableError,
     DatabaseError,
     EncryptionError,
     EndpointDisabledError,

@@ -1,4 +1,5 @@
-"""`tollbridge customers`: what they may use, where they are taxed, pausing the collection of all that they owe."""
+"""`tollbridge customers`: what they may use, where they are taxed, pausing the collection of all that they owe, and
+erasing their personal data."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from gateway.accounts.errors import FieldError
 from gateway.cli.context import ACCOUNT, account_of, author, opened, run
 from gateway.cli.output import OUT, as_json, say, table, when
 from gateway.cli.pauses import REASON, UNTIL, ends, utc
+from gateway.customers import erase
 from gateway.customers.locations import Address
 from gateway.customers.tax_location import Location, Told, tell_location
 from gateway.finance.pause import pause_customer, resume_customer
@@ -110,3 +112,22 @@ def resume_collection(customer: str, reason: str, account: str, json_: bool) -> 
 
     found = run(work)
     say(found, json_, lambda: OUT.print(f"The invoices of {found.id} are collected again."))
+
+
+@customers.command(name="erase")
+@click.argument("customer")
+@REASON
+@ACCOUNT
+@as_json
+def erase_customer(customer: str, reason: str, account: str, json_: bool) -> None:
+    """Erase a customer's personal data, for good; ids and amounts stay. Again: what has come since."""
+
+    async def work() -> CustomerBody:
+        async with opened(needs_worker=True) as runtime:
+            owner = (await account_of(account)).id
+            await erase.ask(runtime, author(reason), owner, customer)
+            return await find_customer(owner, customer)
+
+    found = run(work)
+    later = "is erased as soon as its payment methods are deleted at their processors."
+    say(found, json_, lambda: OUT.print(f"{found.id} {'is erased.' if found.erased else later}"))

@@ -11,6 +11,7 @@ from db.engine import DB
 from db.poke import Kind
 from gateway.billing import subscriptions
 from gateway.billing.client import StripeClient, from_unix
+from gateway.billing.impersonal import without_person
 from gateway.billing.invoices import StripeInvoice
 from gateway.billing.shapes import SubscriptionShape, billed, id_of, invoice_digest
 from gateway.clock import business_now
@@ -39,9 +40,12 @@ STORE_SUBSCRIPTION = """
     update tollbridge.subscription set customer = $3, status = $4, collection_method = $5, pause_behavior = $6,
         paused_at = case when $6 <> '' then coalesce(paused_at, $11) end, cancel_at_period_end = $7, ended_at = $8,
         digest = $9, trial_end = $12, stale = (poked <> $10), read_at = $11,
-        days_until_due = $13, cancel_at = $14
+        days_until_due = $13, cancel_at = $14, ends_by = case when $7 then ends_by end
     where account = $1 and id = $2 and (read_at is null or read_at <= $11)
     returning id
+"""
+ERASED: Final = """
+    select exists (select 1 from tollbridge.customer where account = $1 and id = $2 and erase_asked_at is not null)
 """
 UNKNOWN: Final = """
     select $2::text as id
@@ -89,11 +93,13 @@ async def store(account: str, answer: StripeInvoice, *, read_at: datetime, poked
         # A deleted draft answers with hardly more than its id: what we knew of it stays.
         await sql.rows(STORE_DELETED, account, invoice.id, read_at, digest, answer.raw)
         return
+    # Whoever was erased does not come back with what Stripe still shows.
+    erased = await sql.value(ERASED, account, invoice.customer)
     await sql.rows(
         STORE,
         account,
         invoice.id,
-        answer.raw,
+        without_person(answer.raw) if erased else answer.raw,
         read_at,
         poked,
         invoice.status,

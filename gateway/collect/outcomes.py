@@ -216,7 +216,7 @@ async def stop_method(row: asyncpg.Record, decline: Decline, now: datetime) -> N
     The other invoices of all who have this card hear of it, since they would have been charged to it.
     """
     if decline.decline_class is DeclineClass.REVOKED:
-        await mark_revoked(row["account"], row["payment_method"], now)
+        await mark_revoked(row["account"], row["payment_method"], now, by_payer=True)
         return
     if decline.advice is not Advice.RETRY_LATER:
         account, method = row["account"], row["payment_method"]

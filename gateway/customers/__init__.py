@@ -8,6 +8,9 @@ same end. So is a stored method: revoking it is an intent on its row, which its 
     setups                              set-ups at processors, shared with checkouts
     methods, upkeep, by_hand            stored methods: storing, revoking and telling Stripe, what staff and servers do
     taking_over                         tokens from another system
+    standing                            methods that their processor can't charge for now
+    ended                               telling the merchant of a method that its payer has ended
+    erase, personal                     erasing a person's data on request; what each table holds, and why it stays
     customer                            its own row: whether it is left alone
     client_secret                       the secrets that open sessions of either kind
     subscription, access                the mirror of a subscription; what it opens, and telling the merchant of that

@@ -10,3 +10,7 @@ class SessionError(Exception):
         super().__init__(message)
         self.code = code
         self.param = param
+
+
+class NotErasableError(Exception):
+    """A customer who can't be erased yet; the message says what stands in the way."""

@@ -39,6 +39,13 @@ STORED = """
     select id, account, customer from tollbridge.payment_method
     where connection = $1 and token_hash = $2 and status <> 'revoked'
 """
+# Set to end, or about to be, since the payer had ended the method before.
+LIVE_ON = """
+    select s.id from tollbridge.subscription s
+    where s.account = $1 and s.customer = $2 and s.ended_at is null
+      and exists (select 1 from tollbridge.cancellation c where c.account = s.account and c.subscription = s.id
+                    and c.origin = 'agreement' and (c.state = 'wanted' or c.id = s.ends_by))
+"""
 WANT_REVOKED = """
     update tollbridge.payment_method set status = 'stopped', stopped_reason = $4, revoke_asked_at = $3
     where account = $1 and id = $2 and status <> 'revoked' and revoke_asked_at is null returning customer
@@ -46,8 +53,9 @@ WANT_REVOKED = """
 REPLACE = """
     update tollbridge.payment_method set reference = $3, token_hash = $4, vault_hash = $5, card = $6,
         told_stripe = false,
-        status = case when status = 'stopped' and stopped_reason = any($7) then 'active' else status end,
-        stopped_reason = case when stopped_reason = any($7) then '' else stopped_reason end
+        status = case when status = 'revoked' or stopped_reason = any($7) then 'active' else status end,
+        stopped_reason = case when status = 'revoked' or stopped_reason = any($7) then '' else stopped_reason end,
+        revoked_at = null, ended_by_payer = false, end_answered = true
     where account = $1 and id = $2 returning customer
 """
 OF_CUSTOMER = """
@@ -113,6 +121,7 @@ async def store_method(
         await move(account, customer, stored["id"], place)
     if tell:
         await poke.poke(Kind.METHOD, account, [stored["id"]], now)
+    await poke_living_on(account, customer, now)
     unheard_of = [row["id"] for row in await sql.rows(UNHEARD_OF, account, sorted(invoices))]
     await poke.poke(Kind.INVOICE, account, [*unheard_of, *await unsettled(account, "customer", [customer])], now)
     return str(stored["id"])
@@ -139,7 +148,8 @@ async def replace_reference(
     """The processor has moved a method to another token: it stays the customer's, in its place, under the new one.
 
     In the caller's transaction, under the new token's lock. One that was stopped for what a new card cures may be
-    charged again; a mandate that follows its payer to another bank keeps its token. False where another method has the
+    charged again, and so may one that had ended there; a mandate that follows its payer to another bank keeps its
+    token. False where another method has the
     new token.
     """
     connection = await sql.value("select connection from tollbridge.payment_method where id = $1", method)
@@ -151,8 +161,14 @@ async def replace_reference(
     sealed, display = sealed_reference(runtime.keyring, method, reference), msgspec.json.encode(card).decode()
     customer = await sql.value(REPLACE, account, method, sealed, *hashes, display, sorted(CURED))
     await poke.poke(Kind.METHOD, account, [method], now)
+    await poke_living_on(account, customer, now)
     await poke.poke(Kind.INVOICE, account, await unsettled(account, "customer", [customer]), now)
     return True
+
+
+async def poke_living_on(account: str, customer: str, now: datetime) -> None:
+    """The customer has a method again: tell the subscriptions that end for want of one, in the caller's transaction."""
+    await poke.poke(Kind.SUBSCRIPTION, account, [r["id"] for r in await sql.rows(LIVE_ON, account, customer)], now)
 
 
 async def want_revoked(account: str, method: str, now: datetime) -> None:

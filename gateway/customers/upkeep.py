@@ -1,5 +1,5 @@
-"""`advance` of a payment method: delete it at its processor when asked to, or when nothing needs it any more, and tell
-Stripe which one is charged."""
+"""`advance` of a payment method: delete it at its processor when asked to, or when nothing needs it any more, tell
+Stripe which one is charged, and the merchant what follows where its payer has ended it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ import msgspec
 from db import poke, sql
 from db.engine import DB
 from db.poke import Claim, WakeUp
+from db.states import MethodStatus
 from gateway.billing import subscriptions
 from gateway.billing.errors import StripeRefusedError
 from gateway.billing.pace import Lane, in_lane
 from gateway.clock import business_now
 from gateway.collect.gone import mark_revoked
 from gateway.collect.references import method_reference
-from gateway.customers import vault
+from gateway.customers import ended, erase, vault
 from gateway.customers.methods import NO_METADATA, stripe_metadata, want_revoked
 from gateway.domain.policy import Policy
 from gateway.domain.session import Rest
@@ -32,7 +33,8 @@ MOST_ROUNDS: Final = 8
 
 # What has outlived the customer's last subscription: one that was given since then is for what comes.
 VIEW: Final = f"""
-    select p.*, a.policies, exists (
+    select p.*, a.policies, c.deleted_at is not null as orphaned,
+        c.erase_asked_at is not null and c.erased_at is null as erasing, exists (
         select 1 from tollbridge.attempt t where t.account = p.account and t.payment_method = p.id
           and t.state in {sql.UNRESOLVED_STATES}) as in_use,
         exists (select 1 from tollbridge.subscription s
@@ -52,6 +54,7 @@ VIEW: Final = f"""
                    where k.account = p.account and k.customer = p.customer
                      and k.state in ('creating', 'open', 'processing')) as in_session
     from tollbridge.payment_method p join tollbridge.account a on a.id = p.account
+    join tollbridge.customer c on c.account = p.account and c.id = p.customer
     where p.account = $1 and p.id = $2
 """  # noqa: S608 (a constant of ours)
 DELETION: Final = "update tollbridge.payment_method set deletions = deletions + 1 where account = $1 and id = $2"
@@ -70,8 +73,13 @@ async def advance_method(runtime: Runtime, wake_up: WakeUp) -> None:
 
     async def go_round(claim: Claim) -> bool:
         row, now = await held(claim, hold_s, VIEW), await business_now()
-        match decide_upkeep(_seen(row), now):
+        fated = None if row["end_answered"] else await ended.fates_of(row)
+        match decide_upkeep(_seen(row, settled=fated is not None), now):
+            case UpkeepStep.ANSWER:
+                await ended.answer(claim, row, fated or {}, hold_s, now)
             case Rest(at=at):
+                if row["erasing"] and row["status"] == MethodStatus.REVOKED:
+                    await erase.go_on(runtime, claim.account, row["customer"])
                 return await rest(claim, seen=row["poked"], due_at=at, failures=row["failures"], now=now)
             case UpkeepStep.LET_GO:
                 async with DB.transaction():
@@ -86,14 +94,17 @@ async def advance_method(runtime: Runtime, wake_up: WakeUp) -> None:
     await take_turn(wake_up, hold_s, MOST_ROUNDS, go_round)
 
 
-def _seen(row: asyncpg.Record) -> MethodUpkeep:
+def _seen(row: asyncpg.Record, *, settled: bool = False) -> MethodUpkeep:
     stored, policy = row["status"] != "revoked", msgspec.json.decode(row["policies"], type=Policy)
     return MethodUpkeep(
         wanted_gone=stored and row["revoke_asked_at"] is not None,
         in_use=row["in_use"],
         told_stripe=row["told_stripe"],
-        outlived=stored and row["outlived"] and policy.unused_methods == "delete",
-        in_session=row["in_session"],
+        # Of a customer who was deleted nothing is needed any more, and no method will be.
+        outlived=stored and (row["orphaned"] or (row["outlived"] and policy.unused_methods == "delete")),
+        in_session=row["in_session"] and not row["orphaned"],
+        unanswered=not row["end_answered"],
+        settled=settled,
     )
 
 
@@ -109,7 +120,7 @@ async def _revoke(runtime: Runtime, claim: Claim, row: asyncpg.Record, now: date
         return
     await within(adapter.revoke_method(reference, f"revoke:{claim.id}"), total_timeout_s(runtime, adapter))
     async with DB.transaction():
-        await mark_revoked(claim.account, claim.id, now)
+        await mark_revoked(claim.account, claim.id, now, by_payer=False)
 
 
 async def _begin_deletion(runtime: Runtime, claim: Claim, token: str, now: datetime) -> bool:
@@ -122,7 +133,7 @@ async def _begin_deletion(runtime: Runtime, claim: Claim, token: str, now: datet
         if row["vault_hash"] != token or decide_upkeep(_seen(row), now) is not UpkeepStep.REVOKE:
             return False
         if await vault.is_wanted_beside(token, claim.id):
-            await mark_revoked(claim.account, claim.id, now)
+            await mark_revoked(claim.account, claim.id, now, by_payer=False)
             return False
         await sql.rows(DELETION, claim.account, claim.id)
     return True
@@ -132,7 +143,7 @@ async def _tell(runtime: Runtime, claim: Claim, row: asyncpg.Record) -> None:
     """Write the reference of the method that is charged first to the Stripe customer, or take the last one out."""
     policy = msgspec.json.decode(row["policies"], type=Policy)
     first = await sql.row(FIRST, claim.account, row["customer"])
-    if policy.token_metadata == "reference":  # noqa: S105 (a choice, not a secret)
+    if policy.token_metadata == "reference" and not row["orphaned"]:  # noqa: S105 (a choice, not a secret)
         metadata: Mapping[str, str] = NO_METADATA
         if first is not None:
             metadata = stripe_metadata(first["name"], await method_reference(runtime, claim.account, first["id"]))

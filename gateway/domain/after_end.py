@@ -42,7 +42,7 @@ def is_stopped(view: InvoiceView) -> bool:
 def is_left_a_draft(view: InvoiceView) -> bool:
     """Whether it is a draft that nobody will finalize."""
     draft = view.invoice is not None and view.invoice.status == "draft"
-    return draft and is_stopped(view) and view.hold != "released"
+    return draft and (view.customer_deleted or (is_stopped(view) and view.hold != "released"))
 
 
 def in_flight(view: InvoiceView, attempt: AttemptView) -> bool:

@@ -16,6 +16,7 @@ class CaseKind(StrEnum):
     ABOVE_PROCESSOR_MAXIMUM = "above_processor_maximum"
     BOOKS_DIFFER = "books_differ"
     BREAK_TO_EXPLAIN = "break_to_explain"
+    CANCELLATION_REFUSED = "cancellation_refused"
     CAPTURE_REVERSED = "capture_reversed"
     CATCH_UP_FAILED = "catch_up_failed"
     COLLECTION_EXHAUSTED = "collection_exhausted"
@@ -42,6 +43,7 @@ class CaseKind(StrEnum):
     OVERPAID = "overpaid"
     OVERPAID_AT_STRIPE = "overpaid_at_stripe"
     OVERPAID_TO_CUSTOMER = "overpaid_to_customer"
+    PAID_AFTER_DELETION = "paid_after_deletion"
     PAID_AT_STRIPE = "paid_at_stripe"
     PAID_BY_HAND = "paid_by_hand"
     PARTIAL_CAPTURE = "partial_capture"
@@ -67,6 +69,7 @@ REPAIR: dict[CaseKind, str] = {
     CaseKind.ABOVE_PROCESSOR_MAXIMUM: "Collect it another way, or split it in Stripe.",
     CaseKind.BOOKS_DIFFER: "Look at the breaks of the last reconciliation; each names what may mend it.",
     CaseKind.BREAK_TO_EXPLAIN: "Compare the ids on both sides; it closes by itself once the books agree.",
+    CaseKind.CANCELLATION_REFUSED: "Have the subscription end in Stripe, or live on, or ask the payer how to pay.",
     CaseKind.CAPTURE_REVERSED: "The payer's bank took it back, and Stripe shows it paid: ask the payer, or credit it.",
     CaseKind.CATCH_UP_FAILED: "What webhooks lost can't be listed: see that the key or connection may read it.",
     CaseKind.COLLECTION_EXHAUSTED: "Every try is used: ask the payer, mark it uncollectible, or void it in Stripe.",
@@ -93,6 +96,7 @@ REPAIR: dict[CaseKind, str] = {
     CaseKind.OVERPAID: "Return the difference to the payer.",
     CaseKind.OVERPAID_TO_CUSTOMER: "More went back than was captured: answer the dispute with the refund.",
     CaseKind.OVERPAID_AT_STRIPE: "Stripe credits the excess to the customer: refund it there, or let it stand.",
+    CaseKind.PAID_AFTER_DELETION: "It goes back to the payer, as the policy `returns` says: see that it has.",
     CaseKind.PAID_AT_STRIPE: "Nothing is owed. See how the payer came to Stripe's page: mails and portal must be off.",
     CaseKind.PAID_BY_HAND: "Somebody marked the invoice paid while we captured it: keep ours or return it.",
     CaseKind.PARTIAL_CAPTURE: "Less than the invoice was captured: credit the rest in Stripe or collect it.",

@@ -44,6 +44,7 @@ from gateway.domain.resending import LOOKUPS_BEFORE_REPLAY, can_ask, replay_is_n
 from gateway.domain.settling import settle
 from gateway.domain.view import AttemptView, InvoiceView
 from gateway.domain.voided import void
+from processors.money import to_text
 
 OLDER_FIRST_WAIT = timedelta(minutes=1)
 FINALIZE_SLACK = timedelta(minutes=5)
@@ -201,10 +202,10 @@ def _top_up(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action 
 
 
 def _draft(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
+    if view.customer_deleted:
+        return Done(f"left as a draft: {CUSTOMER_DELETED}")
     if view.hold == "held":
         return WaitUntil(None, "held until its checkout is confirmed")
-    if view.customer_deleted:
-        return WaitUntil(None, CUSTOMER_DELETED)
     if view.not_before is not None and view.not_before > now and not invoice.location_filled:
         return WaitUntil(view.not_before, "Stripe could not finalize it")
     if view.hold == "released":
@@ -236,7 +237,7 @@ def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action
     if view.abandoned:
         return Done("its checkout has ended")
     if view.customer_deleted:
-        return ask_human(view, CaseKind.CUSTOMER_DELETED, CUSTOMER_DELETED)
+        return _of_nobody(view, invoice, now)
     if (wait := standstill(view, invoice, now)) is not None:
         return wait
     then = view.policy.canceled_invoices
@@ -264,6 +265,15 @@ def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action
             if not view.is_fresh(now):
                 return Read()
             return Charge(method.id, method.connection, view.wanted, number, reason)
+
+
+def _of_nobody(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
+    """Its customer was deleted, and Stripe has left it open: it ends as what a subscription leaves behind does."""
+    then = view.policy.canceled_invoices
+    if then in ("mark_uncollectible", "void") and not view.given_up:
+        return ending.close(view, invoice, then, CUSTOMER_DELETED, now)
+    owed = f"{to_text(invoice.amount_remaining, invoice.currency)} are owed"
+    return ask_human(view, CaseKind.CUSTOMER_DELETED, f"{CUSTOMER_DELETED}; {owed}")
 
 
 def _out_of_bounds(view: InvoiceView, bound: OutOfBounds, now: datetime) -> Action:

@@ -11,6 +11,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from gateway.domain.agreement import Fate
+
 
 class NewsType(StrEnum):
     """Every type of event; a receiver ignores those that it does not know."""
@@ -33,6 +35,7 @@ class NewsType(StrEnum):
     TRIAL_ENDING = "tollbridge.subscription.trial_ending"
     ACCESS_OPENED = "tollbridge.subscription.access_opened"
     ACCESS_CLOSED = "tollbridge.subscription.access_closed"
+    METHOD_REVOKED = "tollbridge.payment_method.revoked"
     PING = "tollbridge.webhook_endpoint.ping"
 
 
@@ -127,6 +130,23 @@ class AccessNews(SubscriptionNews, frozen=True, kw_only=True):
     invoice: str | None
 
 
+class Affected(msgspec.Struct, frozen=True):
+    """A subscription, and what happens to it."""
+
+    id: str
+    outcome: Fate
+
+
+class RevokedNews(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment method by its ids, and what happens to each subscription of its customer's that is collected here."""
+
+    object: Literal["payment_method"] = "payment_method"
+    id: str
+    customer: str
+    connection: str
+    subscriptions: list[Affected]
+
+
 class PingNews(msgspec.Struct, frozen=True, kw_only=True):
     """The endpoint that was asked to be tried."""
 
@@ -168,6 +188,11 @@ DESCRIBED: Final[Mapping[NewsType, Described]] = {
     NewsType.ACCESS_OPENED: Described("its first invoice is paid, or what had closed it is", "change", AccessNews),
     NewsType.ACCESS_CLOSED: Described(
         "the subscription has ended, or an invoice closes it by the policy `access_closes`", "change", AccessNews
+    ),
+    NewsType.METHOD_REVOKED: Described(
+        "the payer ended a payment method at the processor, and not every subscription was to end anyway",
+        "end",
+        RevokedNews,
     ),
     NewsType.PING: Described("somebody asked for it; goes to one endpoint alone", "request", PingNews),
 }

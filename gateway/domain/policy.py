@@ -62,12 +62,17 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The same for the first invoice of a subscription; null: as for all."""
     canceled_invoices: Literal["stop", "collect", "mark_uncollectible", "void"] = "stop"
     """What is still open when its subscription has ended: no try begins any more, and its end comes as for any other;
-    or it is collected all the same; or closed at once. What bills the last of the subscription is always collected."""
+    or it is collected all the same; or closed at once. What bills the last of the subscription is always collected.
+    What Stripe leaves open of a customer who was deleted is never collected: it is closed at once, or a human is asked.
+    """
     canceled_in_flight: Literal["keep", "return"] = "keep"
     """A charge that was under way when its subscription ended, and succeeds: it pays its invoice, or goes back."""
+    agreement_canceled: Literal["cancel_at_period_end", "cancel_now", "keep"] = "cancel_at_period_end"
+    """The payer ended the agreement at the processor, and the customer has no other payment method: the subscription
+    ends with its period, or at once; or it goes on, and another payment method is asked for."""
     late_success: Literal["if_alive", "return", "record"] = "if_alive"
     """Money that comes for an invoice already marked uncollectible: it pays the invoice while the subscription lives,
-    or goes back always, or pays it always."""
+    or goes back always, or pays it always. So it is with what comes after its customer was deleted; a human is told."""
     partial_payment: Literal["split", "top_up"] = "split"
     """Less came than was due: what came pays the invoice and another one bills the rest, at once; or the rest is
     charged first, as long as tries are made."""

@@ -14,6 +14,7 @@ from gateway.domain.actions import Action, MatchNote, OpenCase, Read, ReadNotes,
 from gateway.domain.billed import BilledInvoice
 from gateway.domain.case_kinds import CaseKind
 from gateway.domain.view import AttemptView, InvoiceView, NoteRow, RefundRow
+from processors.money import to_text
 
 _NOT_MADE = (RefundState.FAILED, RefundState.REFUSED)
 
@@ -22,6 +23,9 @@ def surplus(view: InvoiceView, invoice: BilledInvoice) -> Action | None:
     """The next capture that no invoice takes goes back, or is put before a human; None where none waits for that."""
     for attempt in view.attempts:
         if attempt.surplus and attempt.state is AttemptState.SUCCEEDED and attempt.returnable > 0:
+            if view.customer_deleted and CaseKind.PAID_AFTER_DELETION not in view.told_cases:
+                came = f"{to_text(attempt.returnable, invoice.currency)} came in that no invoice takes"
+                return OpenCase(CaseKind.PAID_AFTER_DELETION, f"{came}, and its customer was deleted in Stripe")
             reason = "the invoice is settled without this capture"
             step = give_back(view, invoice, attempt, attempt.returnable, CaseKind.SURPLUS_CAPTURE, reason)
             if step is not None:

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from gateway.domain.agreement import COMING_WAIT
 from gateway.domain.session import Rest
 
 IN_USE_WAIT = timedelta(hours=6)
@@ -18,7 +19,8 @@ class MethodUpkeep(msgspec.Struct, frozen=True):
     """`in_use`: a charge to it is unresolved. `wanted_gone`: somebody asked to revoke it.
 
     `outlived`: the last subscription of its customer has ended, and so has every invoice. `in_session`: the customer is
-    in a checkout, or gives a payment method, so that another may begin.
+    in a checkout, or gives a payment method, so that another may begin. `unanswered`: the payer has ended it, and what
+    that means for the subscriptions was not told; `settled`: it is decided for each of them.
     """
 
     wanted_gone: bool
@@ -26,6 +28,8 @@ class MethodUpkeep(msgspec.Struct, frozen=True):
     told_stripe: bool
     outlived: bool = False
     in_session: bool = False
+    unanswered: bool = False
+    settled: bool = False
 
 
 class UpkeepStep(StrEnum):
@@ -35,6 +39,8 @@ class UpkeepStep(StrEnum):
     """Nothing needs it any more: ask to have it deleted (law 12)."""
     REVOKE = "revoke"
     """Delete it at its processor."""
+    ANSWER = "answer"
+    """Tell the merchant that the payer has ended it, and what happens to the subscriptions."""
     TELL_STRIPE = "tell_stripe"
     """Bring the Stripe customer's metadata to what is true."""
 
@@ -48,6 +54,10 @@ def decide_upkeep(view: MethodUpkeep, now: datetime) -> NextUpkeep:
         return UpkeepStep.REVOKE
     if view.outlived and not (view.wanted_gone or view.in_use or view.in_session):
         return UpkeepStep.LET_GO
+    if view.unanswered and view.settled:
+        return UpkeepStep.ANSWER
     if not view.told_stripe:
         return UpkeepStep.TELL_STRIPE
+    if view.unanswered:
+        return Rest(now + COMING_WAIT)
     return Rest(now + IN_USE_WAIT) if view.wanted_gone or view.outlived else Rest()

@@ -14,17 +14,15 @@ from db import sql
 from db.cases import close_by_itself
 from db.states import FAILED, UNRESOLVED, AttemptState
 from gateway.accounts.connections import poke_waiting
-from gateway.collect.gone import mark_revoked
 from gateway.collect.lookup import all_of, look_up, shown
 from gateway.collect.outcomes import store_outcome
 from gateway.collect.reversals import NotTakenBackError, store_move
 from gateway.collect.scrub import without_token
 from gateway.collect.settled import store_settled
-from gateway.customers import vault
-from gateway.customers.methods import replace_reference
 from gateway.domain.case_kinds import CaseKind
 from gateway.domain.own_reference import is_anothers
-from gateway.inbox.deliveries import DONE, End, Stored, ignored, parked
+from gateway.inbox import method_notices
+from gateway.inbox.deliveries import DONE, ERASED, End, Stored, ignored, parked
 from gateway.inbox.envelope import POLLED, polled_event
 from gateway.returns.told_dispute import DisputeMismatchError, store_dispute
 from gateway.returns.told_refund import MayBeOursError, store_told
@@ -32,7 +30,7 @@ from gateway.runtime import Runtime
 from gateway.turns.calls import total_timeout_s, within
 from gateway.turns.cases import open_case
 from processors.outcome import ChargeOutcome, Decline, Declined, Found, NotFound, Succeeded
-from processors.values import DisputeState, EventKind, MoneyMoved, Notice, ProcessorEvent, RefundState, Replacement
+from processors.values import DisputeState, EventKind, MoneyMoved, Notice, ProcessorEvent, RefundState
 
 CHARGES: Final = frozenset({EventKind.CHARGE_SUCCEEDED, EventKind.CHARGE_FAILED, EventKind.CHARGE_PENDING})
 
@@ -42,8 +40,7 @@ REFUNDS: Final = frozenset(
 MOVES: Final = frozenset({EventKind.CHARGE_REVERSED, EventKind.CHARGE_REINSTATED})
 DISPUTES: Final = frozenset(kind for kind in EventKind if kind.startswith("dispute."))
 ACCOUNTS: Final = frozenset({EventKind.ACCOUNT_LOCKED, EventKind.ACCOUNT_UNLOCKED})
-STANDING: Final = frozenset({EventKind.METHOD_ACTIVATED, EventKind.METHOD_EXPIRED, EventKind.METHOD_SUSPENDED})
-"""How a method stands. Nothing follows from it by itself: a charge to one that can't be charged is declined."""
+METHODS: Final = frozenset(kind for kind in EventKind if kind.startswith("method."))
 
 ATTEMPTS = """
     select account, id, invoice, connection, payment_method, reference, processor_id, state, sent_at
@@ -65,11 +62,6 @@ WITHOUT_ID = """
         where connection = $1 and processor_id is null and state = any($2) and sent_at <= $3)
 """
 OPTIONS = "select options from tollbridge.connection where account = $1 and id = $2"
-STORED = """
-    select id from tollbridge.payment_method
-    where account = $1 and connection = $2 and token_hash = $3 and status <> 'revoked' for no key update
-"""
-
 OTHER_BUSINESS: Final = "of other business of the merchant's, which has references of its own"
 """A processor's webhook may tell of all that happens in an account, and of all accounts of a company."""
 
@@ -94,6 +86,8 @@ async def plan(runtime: Runtime, delivery: Stored, now: datetime) -> tuple[list[
 
     Returns a step for each that can be stored, and why another can't, if so. Raises what adapters raise.
     """
+    if not delivery.body:
+        return [_ends(ignored(ERASED))], None
     adapter = await runtime.connections.adapter(delivery.account, delivery.source)
     if delivery.kind.startswith(POLLED):
         events: Sequence[ProcessorEvent] = (polled_event(delivery.body),)
@@ -138,15 +132,11 @@ async def _event(runtime: Runtime, delivery: Stored, event: ProcessorEvent, own:
         return await _refunded(delivery, event, now)
     if event.kind in DISPUTES:
         return await _disputed(delivery, event, now)
-    if event.kind is EventKind.METHOD_REVOKED:
-        return _revoked(runtime, delivery, event, now)
+    if event.kind in METHODS:
+        return partial(method_notices.apply, runtime, delivery, event, now)
     if event.kind in ACCOUNTS:
         locked = event.kind is EventKind.ACCOUNT_LOCKED
         return partial(_lock, delivery.account, delivery.source, event.detail, now, locked=locked)
-    if event.kind is EventKind.METHOD_REPLACED:
-        return _replaced(runtime, delivery, event, now)
-    if event.kind in STANDING:
-        return _ends(ignored(f"{event.kind}: the next charge will show it"))
     return _ends(parked(f"{event.kind} is not acted on yet: look in the processor's dashboard"))
 
 
@@ -284,39 +274,6 @@ async def _outcomes(runtime: Runtime, attempt: asyncpg.Record, event: ProcessorE
 async def _store(account: str, attempt: str, outcomes: Sequence[ChargeOutcome], now: datetime) -> End:
     for outcome in outcomes:
         await store_outcome(account, attempt, outcome, now, wake=True, proven=True)
-    return DONE
-
-
-def _revoked(runtime: Runtime, delivery: Stored, event: ProcessorEvent, now: datetime) -> Step:
-    if event.token is None or not event.token.reveal():
-        return _ends(parked("a method was revoked, but the notice does not say which"))
-    token_hash = runtime.keyring.token_hash(delivery.source, event.token.reveal())
-    return partial(_revoke, delivery.account, delivery.source, token_hash, now)
-
-
-async def _revoke(account: str, connection: str, token_hash: str, now: datetime) -> End:
-    """By the exact token: its reference is erased, and nothing is charged to it again."""
-    method = await sql.value(STORED, account, connection, token_hash)
-    if method is None or not await mark_revoked(account, method, now):
-        return ignored("no payment method of ours, or revoked before")
-    return DONE
-
-
-def _replaced(runtime: Runtime, delivery: Stored, event: ProcessorEvent, now: datetime) -> Step:
-    if event.token is None or not event.token.reveal() or event.replacement is None:
-        return _ends(parked(f"the {event.kind} notice does not say which method, or what by"))
-    token_hash = runtime.keyring.token_hash(delivery.source, event.token.reveal())
-    return partial(_replace, runtime, delivery, token_hash, event.replacement, now)
-
-
-async def _replace(runtime: Runtime, delivery: Stored, token_hash: str, new: Replacement, now: datetime) -> End:
-    """By the exact token: the method stays the customer's, in its place, under what it has become."""
-    await vault.lock(await vault.vault_hash(runtime, delivery.source, new.method))
-    method = await sql.value(STORED, delivery.account, delivery.source, token_hash)
-    if method is None:
-        return ignored("no payment method of ours, or revoked before")
-    if not await replace_reference(runtime, delivery.account, method, new.method, new.card, now):
-        return parked("what the method was replaced by is stored already", CaseKind.NOTICE_MISMATCH)
     return DONE
 
 

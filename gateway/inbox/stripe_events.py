@@ -16,9 +16,10 @@ from gateway.billing import invoices
 from gateway.billing.errors import StripeRefusedError
 from gateway.billing.shapes import InvoiceShape, PaymentIntentShape, is_echo
 from gateway.collect.unsettled import unsettled
+from gateway.customers.customer import mark_deleted
 from gateway.domain.case_kinds import CaseKind
 from gateway.inbox import table
-from gateway.inbox.deliveries import DONE, End, Stored, ignored, parked
+from gateway.inbox.deliveries import DONE, ERASED, End, Stored, ignored, parked
 from gateway.inbox.envelope import UNREADABLE
 from gateway.inbox.table import Fetch, Ignore, Named, Payment, Touch, Unreadable
 from gateway.runtime import Runtime
@@ -28,14 +29,16 @@ ECHO = "echo"
 
 DIGESTS = "select id, digest from tollbridge.{} where account = $1 and id = any($2)"
 HOLD = "select id from tollbridge.{} where account = $1 and id = any($2) order by id for no key update"
-# Remembered of customers who owe us something, or whose payment methods we keep.
-DELETED = """
-    insert into tollbridge.customer as c (account, id, created_at, deleted_at)
-    select $1, i, $3, $3 from unnest($2::text[]) as i
-    where exists (select 1 from tollbridge.invoice o where o.account = $1 and o.customer = i)
-       or exists (select 1 from tollbridge.customer k where k.account = $1 and k.id = i)
-    order by i
-    on conflict (account, id) do update set deleted_at = coalesce(c.deleted_at, excluded.deleted_at)
+# What still comes of somebody who was erased is heeded, and not kept.
+ERASE = """
+    update tollbridge.delivery d set body = ''
+    from unnest($2::text[], $3::text[], $4::text[]) as t (delivery, named, id)
+    where d.account = $1 and d.id = t.delivery and exists (
+        select 1 from tollbridge.customer c
+        where c.account = $1 and c.erase_asked_at is not null and c.id = case t.named
+            when 'customer' then t.id
+            when 'invoice' then (select i.customer from tollbridge.invoice i where i.account = $1 and i.id = t.id)
+            else (select s.customer from tollbridge.subscription s where s.account = $1 and s.id = t.id) end)
 """
 # Mailed to somebody who pays through us.
 SENT = """
@@ -58,6 +61,8 @@ def plan(delivery: Stored) -> Plan | Payment | Fetch:
     """What a delivery asks for. Pure."""
     if delivery.kind == UNREADABLE:
         return parked("the signed body is no event")
+    if not delivery.body:
+        return ignored(ERASED)
     reading = table.read(delivery.body, delivery.stripe_account)
     match reading:
         case Ignore(reason=reason):
@@ -143,6 +148,9 @@ async def apply(account: str, plans: Mapping[str, Plan], now: datetime) -> dict[
     ends |= dict.fromkeys(echoes, ignored(ECHO))
     todo = [touch for delivery, touch in touches.items() if delivery not in echoes]
     await _poke(account, todo, now)
+    about = [(delivery, touch.named.value, touch.id) for delivery, touch in touches.items()]
+    if about:
+        await sql.rows(ERASE, account, *(list(column) for column in zip(*about, strict=True)))
     return ends | {delivery: DONE for delivery in touches if delivery not in echoes}
 
 
@@ -169,7 +177,7 @@ async def _poke(account: str, touches: Sequence[Touch], now: datetime) -> None:
         named[touch.named].add(touch.id)
     anew = {t.id for t in touches if t.named is Named.CUSTOMER and t.stale}
     if deleted := sorted(t.id for t in touches if t.deleted):
-        await sql.rows(DELETED, account, deleted, now)
+        await mark_deleted(account, deleted, now)
     if subscriptions := sorted(named[Named.SUBSCRIPTION]):
         await poke.poke(Kind.SUBSCRIPTION, account, subscriptions, now, stale=True)
     stale = named[Named.INVOICE] | set(await unsettled(account, "customer", anew))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
 from db import sql
 from gateway.accounts.known import refuse_unknown
+from gateway.readers.about import about
 from gateway.readers.invoices import PauseBody, pause_in
+from gateway.readers.pages import unix
 
 CUSTOMER: Final = """
-    select coalesce(c.opted_out, false) as opted_out, p.object as pause_of, p.reason as pause_reason, p.paused_by,
+    select coalesce(c.opted_out, false) as opted_out, c.deleted_at, c.erase_asked_at, c.erased_at,
+        p.object as pause_of, p.reason as pause_reason, p.paused_by,
         p.paused_at, p.until_at as paused_until
     from (select 1) one left join tollbridge.customer c on c.account = $1 and c.id = $2
     left join tollbridge.collection_pause p on p.account = $1 and p.object = $2
@@ -25,6 +28,11 @@ class CustomerBody(msgspec.Struct, frozen=True):
     id: str
     opted_out: bool
     pause: PauseBody | None
+    deleted: Annotated[int | None, about("When we heard that it was deleted in Stripe.")]
+    erasure_requested: Annotated[int | None, about("When somebody asked to have its personal data erased.")]
+    erased: Annotated[
+        int | None, about("When they were; null while a payment method is still to be deleted at its processor.")
+    ]
     object: Literal["customer"] = "customer"
 
 
@@ -33,4 +41,5 @@ async def find_customer(account: str, customer: str) -> CustomerBody:
     await refuse_unknown(account, customer)
     row = await sql.row(CUSTOMER, account, customer)
     assert row is not None, "it joins to one row"
-    return CustomerBody(customer, row["opted_out"], pause_in(row))
+    times = (unix(row[name]) for name in ("deleted_at", "erase_asked_at", "erased_at"))
+    return CustomerBody(customer, row["opted_out"], pause_in(row), *times)

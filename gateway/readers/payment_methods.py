@@ -49,7 +49,11 @@ class PaymentMethodBody(msgspec.Struct, frozen=True):
     first: Annotated[bool, about("Whether it is what is charged next.")]
     position: Annotated[int | None, about("Its place in the order, 1 being the first; null where it is revoked.")]
     stopped_reason: Annotated[
-        str | None, about("The class of the decline that stopped it, or `revocation` where it is about to be revoked.")
+        str | None,
+        about(
+            "The class of the decline that stopped it; `suspended` or `expired` where its processor said so, until it "
+            "says otherwise; `revocation` where it is about to be revoked."
+        ),
     ]
     revocation: Annotated[
         Literal["requested", "deferred"] | None,

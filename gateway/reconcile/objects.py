@@ -13,6 +13,7 @@ from db.states import SETTLED, Walk
 from gateway.billing.credit_notes import CreditNoteShape
 from gateway.billing.shapes import InvoiceShape, SubscriptionShape, invoice_digest, is_echo
 from gateway.billing.subscriptions import GONE
+from gateway.customers.customer import suspect
 from gateway.returns.listed_notes import store_listed
 
 KNOWN: Final = "select id, digest from tollbridge.{} where account = $1 and id = any($2) order by id for no key update"
@@ -68,6 +69,8 @@ async def poke_what_is_gone(account: str, walk: Walk, began_at: datetime, now: d
     else:
         return 0
     gone = [row["id"] for row in rows]
+    if walk is Walk.SUBSCRIPTIONS:
+        await suspect(account, gone)
     await poke.poke(kind, account, gone, now, stale=True)
     return len(gone)
 

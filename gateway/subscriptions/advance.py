@@ -3,20 +3,36 @@ invoices when it changed, and the merchant when its access did."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 import asyncpg
+import msgspec
 
+from db import poke
 from db.engine import DB
-from db.poke import Claim, WakeUp
-from db.states import Ends
+from db.poke import Claim, Kind, WakeUp
+from db.states import CancellationOrigin, Ends
 from gateway.billing import subscriptions
 from gateway.billing.errors import StripeRefusedError
 from gateway.billing.pace import Lane, in_lane
 from gateway.clock import business_now
 from gateway.collect.mirror import store_subscription
+from gateway.customers import customer
+from gateway.domain.agreement import Methods
+from gateway.domain.policy import Policy
 from gateway.domain.session import Rest
-from gateway.domain.subscription import EndIt, HasEnded, ReadSubscription, SubscriptionState, Wish, decide_subscription
+from gateway.domain.subscription import (
+    EndIt,
+    HasEnded,
+    ReadCustomer,
+    ReadSubscription,
+    SubscriptionState,
+    WantEnd,
+    Wish,
+    Withdraw,
+    decide_subscription,
+)
 from gateway.domain.subscription_news import next_trial_news_at
 from gateway.runtime import Runtime
 from gateway.subscriptions import cancel
@@ -24,12 +40,32 @@ from gateway.subscriptions.access import facts_of, tell
 from gateway.turns.turn import CLAIM_MARGIN_S, held, rest, take_turn
 
 MOST_ROUNDS: Final = 8
+AGREEMENT_ENDED: Final = "The payer ended the agreement at the payment processor."
+"""Stands at Stripe as the cancellation's comment."""
 
 VIEW: Final = """
-    select s.poked, s.stale, s.failures, s.ended_at,
+    select s.poked, s.stale, s.failures, s.ended_at, s.read_at, s.cancel_at_period_end, s.cancel_at, a.policies,
+        s.customer, coalesce(k.may_be_deleted, false) as may_be_deleted,
+        s.collection_method = 'send_invoice' and not coalesce(k.opted_out, false) as ours,
         (select c from tollbridge.cancellation c
-         where c.account = s.account and c.subscription = s.id and c.state = 'wanted') as wish
-    from tollbridge.subscription s where s.account = $1 and s.id = $2
+         where c.account = s.account and c.subscription = s.id and c.state = 'wanted') as wish,
+        exists (select 1 from tollbridge.cancellation c
+                where c.account = s.account and c.id = s.ends_by and c.origin = 'agreement') as by_agreement,
+        exists (select 1 from tollbridge.payment_method p where p.account = s.account and p.customer = s.customer
+                  and p.status = 'active') as method_left,
+        array(select p from tollbridge.payment_method p where p.account = s.account and p.customer = s.customer
+                and not p.end_answered order by p.revoked_at, p.id) as ended_methods,
+        exists (select 1 from tollbridge.cancellation c
+                where c.account = s.account and c.subscription = s.id and c.created_at >= (
+                    select max(p.revoked_at) from tollbridge.payment_method p where p.account = s.account
+                      and p.customer = s.customer and not p.end_answered)) as answered,
+        exists (select 1 from tollbridge.payment_method_session w
+                where w.account = s.account and w.customer = s.customer and w.state = 'processing')
+        or exists (select 1 from tollbridge.checkout_session w
+                   where w.account = s.account and w.customer = s.customer and w.state = 'processing') as method_coming
+    from tollbridge.subscription s join tollbridge.account a on a.id = s.account
+    left join tollbridge.customer k on k.account = s.account and k.id = s.customer and s.customer <> ''
+    where s.account = $1 and s.id = $2
 """
 
 
@@ -38,29 +74,65 @@ async def advance_subscription(runtime: Runtime, wake_up: WakeUp) -> None:
     hold_s = runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S
 
     async def go_round(claim: Claim) -> bool:
-        row = await held(claim, hold_s, VIEW)
-        match decide_subscription(_seen(row)):
+        row, now = await held(claim, hold_s, VIEW), await business_now()
+        match decide_subscription(_seen(row), now):
             case EndIt(wish=wish):
                 with in_lane(Lane.COLLECT):
                     await cancel.tell_stripe(runtime, claim, wish, row["poked"])
             case HasEnded(wish=wish):
                 await cancel.has_ended(claim, wish)
+            case WantEnd(ends=ends):
+                await _want(claim, hold_s, ends, now)
+            case Withdraw(wish=wish, reason=reason):
+                await cancel.withdraw(claim, wish, reason)
             case ReadSubscription():
                 if not await _read(runtime, claim, row["poked"]):
                     return await _rest(claim, row)
-            case Rest():
-                return await _rest(claim, row)
+            case ReadCustomer():
+                with in_lane(Lane.MIRROR):
+                    await customer.look(runtime, claim.account, row["customer"], now)
+            case Rest(at=at):
+                return await _rest(claim, row, at)
         return False
 
     await take_turn(wake_up, hold_s, MOST_ROUNDS, go_round)
 
 
 def _seen(row: asyncpg.Record) -> SubscriptionState:
-    asked = row["wish"]
-    wish = None
-    if asked is not None:
-        wish = Wish(asked["id"], Ends(asked["ends"]), asked["invoice_now"], asked["prorate"], asked["comment"])
-    return SubscriptionState(row["stale"], row["ended_at"] is not None, wish)
+    ended_at = [method["revoked_at"] for method in row["ended_methods"]]
+    return SubscriptionState(
+        stale=row["stale"],
+        ended=row["ended_at"] is not None,
+        wish=row["wish"] and _wish(row["wish"]),
+        ours=row["ours"],
+        ending=row["cancel_at_period_end"] or row["cancel_at"] is not None,
+        by_agreement=row["by_agreement"],
+        read_at=row["read_at"],
+        methods=Methods(row["method_left"], max(ended_at, default=None), row["method_coming"], row["answered"]),
+        orphaned=row["may_be_deleted"],
+        policy=msgspec.json.decode(row["policies"], type=Policy),
+    )
+
+
+def _wish(row: asyncpg.Record) -> Wish:
+    return Wish(
+        row["id"],
+        Ends(row["ends"]),
+        row["invoice_now"],
+        row["prorate"],
+        row["comment"],
+        CancellationOrigin(row["origin"]),
+        row["sent_at"] is not None,
+    )
+
+
+async def _want(claim: Claim, hold_s: float, ends: Ends, now: datetime) -> None:
+    comment = "" if ends is Ends.NEVER else AGREEMENT_ENDED
+    async with DB.transaction():
+        await poke.hold(claim, hold_s)
+        await cancel.want(
+            claim.account, claim.id, cancel.Asked(ends, comment=comment), CancellationOrigin.AGREEMENT, now
+        )
 
 
 async def _read(runtime: Runtime, claim: Claim, poked: int) -> bool:
@@ -77,12 +149,15 @@ async def _read(runtime: Runtime, claim: Claim, poked: int) -> bool:
     return True
 
 
-async def _rest(claim: Claim, row: asyncpg.Record) -> bool:
-    """Let go, and tell the merchant what there is to tell."""
+async def _rest(claim: Claim, row: asyncpg.Record, at: datetime | None = None) -> bool:
+    """Let go until then, and tell the merchant what there is to tell."""
     now = await business_now()
     facts, found = await facts_of(claim.account, claim.id, now)
-    due_at = next_trial_news_at(facts, now)
+    times = (at, next_trial_news_at(facts, now))
+    due_at = min((one for one in times if one is not None), default=None)
     async with DB.transaction():
+        # What the end of a payment method means is settled for this one; the method tells of all of them.
+        await poke.poke(Kind.METHOD, claim.account, [method["id"] for method in row["ended_methods"]], now)
         released = await rest(claim, seen=row["poked"], due_at=due_at, failures=row["failures"], now=now)
         if released:
             await tell(claim.account, facts, found, now)

@@ -26,9 +26,11 @@ from gateway.billing.errors import StripeRefusedError
 from gateway.billing.shapes import SubscriptionShape
 from gateway.clock import business_now
 from gateway.collect.mirror import store_subscription
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.subscription import Wish
 from gateway.runtime import Runtime
 from gateway.subscriptions.known import hold_living
+from gateway.turns.cases import open_case
 from gateway.turns.turn import CLAIM_MARGIN_S
 from gateway.waiting import until
 
@@ -43,6 +45,11 @@ WITHDRAW: Final = """
 """
 RESOLVE: Final = """
     update tollbridge.cancellation set state = $2, error = $3, resolved_at = $4 where id = $1 and state = 'wanted'
+"""
+SEND: Final = "update tollbridge.cancellation set sent_at = coalesce(sent_at, $2) where id = $1 and state = 'wanted'"
+# That it is set to end is ours to take back where we have set it, and nobody since.
+ENDS_BY: Final = """
+    update tollbridge.subscription set ends_by = $3 where account = $1 and id = $2 and cancel_at_period_end
 """
 STATE: Final = "select state, error from tollbridge.cancellation where account = $1 and id = $2"
 
@@ -117,10 +124,13 @@ async def wait_for(account: str, cancellation: str, wait_s: float) -> Cancellati
 async def tell_stripe(runtime: Runtime, claim: Claim, wish: Wish, poked: int) -> None:
     """One call; its answer is the mirror. Raises StripeError where Stripe may not have heard it."""
     stripe, asked_at = await runtime.stripe(claim.account), await business_now()
+    async with DB.transaction():
+        await poke.hold(claim, runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S)
+        await sql.rows(SEND, wish.id, asked_at)
     try:
         shape = await _call(stripe, claim.id, wish)
     except StripeRefusedError as error:
-        await _resolve(claim, wish, CancellationState.REFUSED, str(error))
+        await _refused(claim, wish, str(error))
         return
     # An end is final: it stands above every look that began before it was answered.
     read_at = await business_now() if shape.ended_at is not None else asked_at
@@ -136,11 +146,28 @@ async def has_ended(claim: Claim, wish: Wish) -> None:
         await _resolve(claim, wish, CancellationState.DONE)
 
 
+async def withdraw(claim: Claim, wish: Wish, reason: str) -> None:
+    """Stripe was not told of it, and need not be any more."""
+    await _resolve(claim, wish, CancellationState.WITHDRAWN, reason)
+
+
+async def _refused(claim: Claim, wish: Wish, error: str) -> None:
+    """Whoever has asked is told. Nobody has asked for what follows from an agreement: a human is."""
+    async with DB.transaction():
+        await _resolve(claim, wish, CancellationState.REFUSED, error)
+        if wish.origin is CancellationOrigin.AGREEMENT:
+            await sql.rows(ENDS_BY, claim.account, claim.id, None)
+            reason = f"Stripe refuses what follows from its payment methods (ends: {wish.ends}): {error}"
+            await open_case(claim.account, CaseKind.CANCELLATION_REFUSED, claim.id, reason, await business_now())
+
+
 async def _resolve(claim: Claim, wish: Wish, state: CancellationState, error: str = "") -> None:
     """Write what has become of a wish; one that another has taken the place of stays as it is."""
     async with DB.transaction():
         await poke.hold(claim, CLAIM_MARGIN_S)
         await sql.rows(RESOLVE, wish.id, state, sql.storable(error, 500), await business_now())
+        if state is CancellationState.DONE and wish.ends is Ends.PERIOD_END:
+            await sql.rows(ENDS_BY, claim.account, claim.id, wish.id)
 
 
 async def _call(stripe: StripeClient, subscription: str, wish: Wish) -> SubscriptionShape:

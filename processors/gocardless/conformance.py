@@ -250,7 +250,13 @@ TOLD: Final[Mapping[EventKind, Told | Impossible]] = {
     EventKind.REFUND_FAILED: of_refund("failed"),
     EventKind.REFUND_REVERSED: of_refund("funds_returned"),
     **dict.fromkeys(DISPUTES, Impossible("a debit that is charged back is gone: nobody can contest it")),
-    EventKind.METHOD_ACTIVATED: of_mandate("reinstated", "active"),
+    EventKind.METHOD_ACTIVATED: Told(
+        event("reinstated", "mandates"),
+        (
+            one("mandates", mandate("active"), "^GET /mandates/"),
+            one("customer_bank_accounts", BANK, "^GET /customer_bank_accounts/"),
+        ),
+    ),
     EventKind.METHOD_REPLACED: Told(
         event("replaced", "mandates"),
         (

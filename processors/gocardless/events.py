@@ -157,6 +157,9 @@ async def _mandate(api: GoCardlessApi, told: ApiEvent) -> ProcessorEvent:
     if new:
         return replace(said, replacement=await _replacement(api, new))
     kind = MANDATE_KINDS.get(mandate.status, EventKind.IGNORED)
+    if told.action == "reinstated" and kind is EventKind.METHOD_ACTIVATED:
+        # What had ended may have been forgotten.
+        return replace(said, kind=kind, replacement=await _shown(api, mandate))
     if told.action == "transferred" and kind is EventKind.METHOD_ACTIVATED:
         # The same mandate, at another bank account: what is shown of it changes, and it may be charged again.
         return replace(said, replacement=await _shown(api, mandate))

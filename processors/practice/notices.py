@@ -133,8 +133,7 @@ def event(notice: Notice, units: Exponents) -> ProcessorEvent:
         if kind := DISPUTE_KINDS.get(told.type):
             return _told(told, dispute_event(kind, msgspec.json.decode(told.data, type=ApiDispute), units))
         if kind := METHOD_KINDS.get(told.type):
-            token = Secret(msgspec.json.decode(told.data, type=ApiMethod).token)
-            return _told(told, ProcessorEvent(kind, moment(told.created), token=token))
+            return _told(told, _method(kind, told, msgspec.json.decode(told.data, type=ApiMethod)))
         if kind := ACCOUNT_KINDS.get(told.type):
             return _told(told, ProcessorEvent(kind, moment(told.created)))
         if told.type == "method.replaced":
@@ -215,6 +214,12 @@ def _charge(kind: EventKind, charge: ApiCharge, units: Exponents, again: ApiMove
         moved=moved(again, charge.currency, units) if again else None,
         decline=decline(refusal) if refusal else None,
     )
+
+
+def _method(kind: EventKind, told: ApiEvent, data: ApiMethod) -> ProcessorEvent:
+    # What lives again is told of whole: whoever had erased it may take it up.
+    whole = Replacement(method(data), card(data.card)) if kind is EventKind.METHOD_ACTIVATED else None
+    return ProcessorEvent(kind, moment(told.created), token=Secret(data.token), replacement=whole)
 
 
 def _replaced(told: ApiEvent, data: ApiReplaced) -> ProcessorEvent:

@@ -90,6 +90,8 @@ ROUTES: Final[Mapping[str, Row]] = {
     "POST /v1/customers/{customer_id}/tax_location": _row(
         "server", 503, {"address": {"country": "DE"}}, customer_id="customer"
     ),
+    "GET /v1/customers/{customer_id}": _row("server finance admin", customer_id="customer"),
+    "POST /v1/customers/{customer_id}/erase": _row("admin", body={"reason": "asked for"}, customer_id="customer"),
     "GET /v1/customers/{customer_id}/payment_methods": _row("server", customer_id="customer"),
     "POST /v1/customers/{customer_id}/payment_methods": _row("server", 503, IMPORT, customer_id="customer"),
     "GET /v1/customers/{customer_id}/payment_methods/{method_id}": _row(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from db import sql
 from tests.api.seed import NOW, add_invoice, insert
 from tests.cli.conftest import Tollbridge
 from tests.cli.test_commands import add_account
@@ -30,3 +31,14 @@ async def test_where_a_customer_is_taxed(tollbridge: Tollbridge) -> None:
     assert [one.code for one in (nothing, wrong, nobody, stranger)] == [2, 2, 2, 1]
     assert "ISO 3166-1" in wrong.err
     assert "no payment method" in nobody.err
+
+
+async def test_erased_and_what_stands_in_the_way(tollbridge: Tollbridge) -> None:
+    account = await add_account(tollbridge)
+    lives = {"collection_method": "send_invoice", "created_at": NOW}
+    await insert("subscription", account=account, id="sub_1", customer="cus_1", **lives)
+    refused = await tollbridge("customers", "erase", "cus_1", "--reason", "ticket 4711")
+    assert (refused.code, "subscription sub_1 lives" in refused.err) == (1, True)
+    await sql.rows("update tollbridge.subscription set ended_at = $1", NOW)
+    erased = await tollbridge("customers", "erase", "cus_1", "--reason", "ticket 4711", "--json")
+    assert erased.json["erased"] is not None

@@ -18,6 +18,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+import msgspec
+
 from db import sql
 from gateway.sandbox.practice.account import Scripted
 from gateway.sandbox.practice.manner import MANNERS
@@ -227,6 +229,46 @@ async def method_revoked(world: CrashWorld, begun: Signup) -> None:
     await world.rest()
     assert [one["status"] for one in world.invoices_of(begun.subscription)] == ["paid", "open"]
     assert len(world.captures()) == 1
+
+
+@path(begins=subscribed)
+async def agreement_ended(world: CrashWorld, begun: Signup) -> None:
+    """The payer ends the only method at the processor: the subscription is set to end, and lives on with another."""
+    world.practice.revoke_method(world.methods_at_processor()[0].token)
+    await world.rest()
+    assert world.stripe_subscription(begun.subscription)["cancel_at_period_end"]
+    told = "select data::text as data from tollbridge.outbound_event where type = 'tollbridge.payment_method.revoked'"
+    assert [_outcomes(row["data"]) for row in await sql.rows(told)] == [{begun.subscription: "cancel_at_period_end"}]
+    await world.repair_card(begun)
+    await world.rest()
+    assert not world.stripe_subscription(begun.subscription)["cancel_at_period_end"]
+    await world.later(days=31)
+    await world.rest()
+    _paid(world, begun, 2)
+
+
+@path(begins=subscribed)
+async def customer_deleted(world: CrashWorld, begun: Signup) -> None:
+    """The customer is deleted in Stripe while a renewal is pending, which then succeeds: it goes back, and the method
+    is deleted after that."""
+    world.practice.set_manner(world.shop.practice_key, cancel="never")
+    world.break_card(begun.customer, "pending_then_ok")
+    await world.later(days=31)
+    await world.rest()
+    await world.shop.client.v1.customers.delete_async(begun.customer)
+    await world.rest()
+    await world.later(hours=25)
+    await world.rest()
+    await world.later(hours=6)
+    await world.rest()
+    assert (returned(world), len(world.captures())) == ([1000], 2)
+    assert [one["status"] for one in world.invoices_of(begun.subscription)] == ["paid", "uncollectible"]
+    assert [method.status for method in world.methods_at_processor()] == ["revoked"]
+    assert await world.open_cases() == ["paid_after_deletion"]
+
+
+def _outcomes(data: str) -> dict[str, str]:
+    return {one["id"]: one["outcome"] for one in msgspec.json.decode(data)["subscriptions"]}
 
 
 @path(begins=subscribed_with_a_shared_token)

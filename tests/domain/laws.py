@@ -342,8 +342,10 @@ def gives_up_only_in_the_end(view: InvoiceView, action: Action, now: datetime) -
     assert view.held_money <= 0
     assert view.read_at is not None
     assert now - view.read_at <= FRESH
-    at_once = _stopped(view) and action.step == view.policy.canceled_invoices and not view.given_up
-    if at_once:
+    at_once = action.step == view.policy.canceled_invoices and not view.given_up
+    if at_once and view.customer_deleted:
+        return
+    if at_once and _stopped(view):
         assert not view.asked
         return
     assert action.step in view.policy.end_of(invoice.billing_reason)

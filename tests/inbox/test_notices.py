@@ -367,7 +367,6 @@ async def test_what_means_nothing_to_us_is_ignored_with_its_name(runtime: Runtim
         (EventKind.REFUND_SUCCEEDED, "parked"),
         (EventKind.DISPUTE_FUNDS_WITHDRAWN, "parked"),
         (EventKind.METHOD_REPLACED, "parked"),
-        (EventKind.METHOD_EXPIRED, "ignored"),
     ],
 )
 async def test_what_is_not_acted_on_yet_is_not_lost(

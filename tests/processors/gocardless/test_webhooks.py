@@ -26,7 +26,7 @@ from processors.outcome import (
     RefundSucceeded,
     Succeeded,
 )
-from processors.values import Card, EventKind, MoneyMoved, Replacement
+from processors.values import Card, EventKind, MoneyMoved, Replacement, Secret
 from tests.processors.gocardless.conftest import (
     ACCOUNT,
     MANDATE,
@@ -236,7 +236,6 @@ async def test_a_refund_of_anothers_payment_is_ignored(adapter: GoCardlessAdapte
     ("action", "status", "kind"),
     [
         ("active", "active", EventKind.METHOD_ACTIVATED),
-        ("reinstated", "active", EventKind.METHOD_ACTIVATED),
         ("cancelled", "cancelled", EventKind.METHOD_REVOKED),
         ("failed", "failed", EventKind.METHOD_REVOKED),
         ("blocked", "blocked", EventKind.METHOD_REVOKED),
@@ -257,6 +256,17 @@ async def test_what_an_event_of_a_mandate_says(
     said = await told(adapter, event(action, resource="mandates", details={"origin": origin, "cause": "x"}))
     assert said.token is not None
     assert (said.kind, said.token.reveal(), said.account_ref) == (kind, MANDATE, ACCOUNT)
+
+
+async def test_a_mandate_that_lives_again_is_shown_whole(adapter: GoCardlessAdapter, api: respx.MockRouter) -> None:
+    api.get(f"/mandates/{MANDATE}").mock(return_value=one("mandates", mandate("active", customer_bank_account="BA9")))
+    api.get("/customer_bank_accounts/BA9").mock(return_value=one("customer_bank_accounts", bank_account("99")))
+    said = await told(adapter, event("reinstated", resource="mandates"))
+    assert (said.kind, said.token, said.replacement and said.replacement.card.last4) == (
+        EventKind.METHOD_ACTIVATED,
+        Secret(MANDATE),
+        "99",
+    )
 
 
 @pytest.mark.parametrize("action", ["replaced", "cancelled"])
