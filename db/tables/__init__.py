@@ -26,7 +26,7 @@ from db.tables.outbound import (
 )
 from db.tables.returns import Carry, CreditNote, Dispute, Refund, RefundPart, Remainder
 from db.tables.setup import PaymentMethodSession, PaymentSetup
-from db.tables.subscription import Cancellation, Subscription
+from db.tables.subscription import Cancellation, Subscription, Switch
 
 __all__ = [
     "Account",
@@ -67,6 +67,7 @@ __all__ = [
     "SettlementRow",
     "StripeBudget",
     "Subscription",
+    "Switch",
     "WebhookEndpoint",
     "WebhookEndpointSecret",
     "WebhookSecret",

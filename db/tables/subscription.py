@@ -6,7 +6,7 @@ from piccolo.columns import Boolean, Integer, Text
 from piccolo.table import Table
 
 from db.engine import DB
-from db.tables.columns import SCHEMA, Pokable, at
+from db.tables.columns import SCHEMA, Pokable, at, optional_text
 
 
 class Subscription(Pokable, tablename="subscription", schema=SCHEMA, db=DB):
@@ -22,6 +22,8 @@ class Subscription(Pokable, tablename="subscription", schema=SCHEMA, db=DB):
     cancel_at = at()
     trial_end = at()
     ended_at = at()
+    left_at = at()
+    payment_method = optional_text()
     access_changes = Integer(default=0)
     digest = Text()
     stale = Boolean(default=True)
@@ -40,6 +42,23 @@ class Cancellation(Table, tablename="cancellation", schema=SCHEMA, db=DB):
     comment = Text()
     origin = Text()
     state = Text()
+    error = Text()
+    created_at = at()
+    resolved_at = at()
+
+
+class Switch(Table, tablename="switch", schema=SCHEMA, db=DB):
+    id = Text(primary_key=True)
+    account = Text()
+    subscription = Text()
+    collector = Text()
+    payment_method = optional_text()
+    stripe_payment_method = Text()
+    open_invoices = Text(default="finish")
+    days_until_due = Integer(default=None, null=True)
+    retire = Boolean(default=False)
+    state = Text()
+    halfway_at = at()
     error = Text()
     created_at = at()
     resolved_at = at()

@@ -36,6 +36,7 @@ from gateway.outbound.events import EndpointDisabledError
 from gateway.returns.errors import RefundError
 from gateway.runtime import Runtime, UnknownAccountError, running
 from gateway.settings import Settings, SettingsError, load_settings
+from gateway.subscriptions.errors import SubscriptionEndedError
 from processors.errors import ProcessorError
 
 T = TypeVar("T")
@@ -60,6 +61,7 @@ FAILURES = (
     RowChangedError,
     SettingsError,
     StripeError,
+    SubscriptionEndedError,
     UnknownAccountError,
     *DATABASE_AWAY,
 )

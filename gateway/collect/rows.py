@@ -118,8 +118,10 @@ def returned(row: asyncpg.Record) -> ReturnView:
     return ReturnView(row["id"], known(MovementKind, row["kind"]), row["amount"], row["created_at"])
 
 
-def method(row: asyncpg.Record, connection: Connection, standing: Standing, currency: str) -> MethodView:
-    """A payment method of the customer's."""
+def method(
+    row: asyncpg.Record, connection: Connection, standing: Standing, currency: str, own: str | None
+) -> MethodView:
+    """A payment method of the customer's; `own` is that of the invoice's subscription."""
     amounts = capabilities_of(connection.adapter).amounts
     return MethodView(
         id=row["id"],
@@ -135,6 +137,8 @@ def method(row: asyncpg.Record, connection: Connection, standing: Standing, curr
         blocked=standing.blocked or "",
         locked=connection.locked,
         usable_from=connection.usable_from,
+        own=row["id"] == own,
+        retiring=row["retiring"],
     )
 
 

@@ -18,6 +18,10 @@ class Read(msgspec.Struct, frozen=True):
     """Read the live invoice at Stripe."""
 
 
+class TakeInvoice(msgspec.Struct, frozen=True):
+    """Have Stripe leave the invoice to us: a draft is sent, an open one is not advanced any more."""
+
+
 class Finalize(msgspec.Struct, frozen=True):
     """Finalize the draft at Stripe."""
 
@@ -209,6 +213,7 @@ class Done(msgspec.Struct, frozen=True):
 
 Action: TypeAlias = (
     Read
+    | TakeInvoice
     | Finalize
     | Charge
     | FindLost

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from db.states import AttemptState, CreditNoteOrigin, MethodStatus, WaitsFor
-from gateway.domain import after_end, carrying, ending, partial, remainder, reopening, returning
+from gateway.domain import after_end, carrying, ending, partial, remainder, reopening, returning, switching
 from gateway.domain.actions import (
     Action,
     CancelPending,
@@ -22,6 +22,7 @@ from gateway.domain.actions import (
     OpenCase,
     Read,
     Resolve,
+    TakeInvoice,
     WaitUntil,
 )
 from gateway.domain.billed import BilledInvoice, StripePayment
@@ -81,6 +82,8 @@ def decide(view: InvoiceView, now: datetime) -> Action:
         return reopening.taken_back(view, invoice, now)
     if invoice.status == "draft" and view.rest_of is not None:
         return remainder.fill(view, invoice, view.rest_of, now)
+    if switching.to_take(view, invoice):
+        return TakeInvoice()
     if reason := not_ours(view):
         return returning.credited_elsewhere(view, invoice) or Done(reason)
     if (back := returning.surplus(view, invoice)) is not None:
@@ -112,7 +115,7 @@ def not_ours(view: InvoiceView) -> str:
     if invoice is None or view.attempts:
         return ""
     if invoice.collection_method != "send_invoice":
-        return "Stripe collects it itself"
+        return switching.why_stripes(view)
     if view.opted_out:
         return "the customer has opted out"
     if not view.connections:

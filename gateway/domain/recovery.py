@@ -267,10 +267,11 @@ def _rung(view: InvoiceView, climbed: Sequence[Tried], not_before: datetime | No
 
 
 def _method(view: InvoiceView, tried: Sequence[Tried]) -> MethodView | None:
-    # The payer's choice holds for the first try; later ones go by the order, in which a newly stored method is first.
+    # The payer's choice holds for the first try; later ones go by the order: the subscription's own method, then the
+    # customer's, of which a newly stored one is first.
     preferred = "" if tried else view.preferred_method
     known = [m for m in view.methods if m.status is not MethodStatus.REVOKED and m.usable]
-    in_order = sorted(known, key=lambda m: (m.id != preferred, m.position, m.created_at, m.id))
+    in_order = sorted(known, key=lambda m: (m.id != preferred, not m.own, m.position, m.created_at, m.id))
     active = [m for m in in_order if m.status is MethodStatus.ACTIVE]
     match view.policy.fallback:
         case "never":

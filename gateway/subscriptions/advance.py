@@ -16,19 +16,33 @@ from gateway.billing.pace import Lane, in_lane
 from gateway.clock import business_now
 from gateway.collect.mirror import store_subscription
 from gateway.domain.session import Rest
-from gateway.domain.subscription import EndIt, HasEnded, ReadSubscription, SubscriptionState, Wish, decide_subscription
+from gateway.domain.subscription import (
+    EndIt,
+    GiveToStripe,
+    HasEnded,
+    LookAtMethod,
+    ReadSubscription,
+    SubscriptionState,
+    SwitchTooLate,
+    TakeFromStripe,
+    TakeInvoices,
+    Wish,
+    decide_subscription,
+)
 from gateway.domain.subscription_news import next_trial_news_at
 from gateway.runtime import Runtime
-from gateway.subscriptions import cancel
+from gateway.subscriptions import cancel, switch
 from gateway.subscriptions.access import facts_of, tell
 from gateway.turns.turn import CLAIM_MARGIN_S, held, rest, take_turn
 
 MOST_ROUNDS: Final = 8
 
 VIEW: Final = """
-    select s.poked, s.stale, s.failures, s.ended_at,
+    select s.poked, s.stale, s.failures, s.ended_at, s.customer,
         (select c from tollbridge.cancellation c
-         where c.account = s.account and c.subscription = s.id and c.state = 'wanted') as wish
+         where c.account = s.account and c.subscription = s.id and c.state = 'wanted') as wish,
+        (select w from tollbridge.switch w
+         where w.account = s.account and w.subscription = s.id and w.state = 'wanted') as switch
     from tollbridge.subscription s where s.account = $1 and s.id = $2
 """
 
@@ -45,6 +59,11 @@ async def advance_subscription(runtime: Runtime, wake_up: WakeUp) -> None:
                     await cancel.tell_stripe(runtime, claim, wish, row["poked"])
             case HasEnded(wish=wish):
                 await cancel.has_ended(claim, wish)
+            case SwitchTooLate(switch=switched):
+                await switch.too_late(claim, switched)
+            case LookAtMethod() | GiveToStripe() | TakeFromStripe() | TakeInvoices() as step:
+                with in_lane(Lane.COLLECT):
+                    await switch.step(runtime, claim, step, row["customer"], row["poked"])
             case ReadSubscription():
                 if not await _read(runtime, claim, row["poked"]):
                     return await _rest(claim, row)
@@ -60,7 +79,8 @@ def _seen(row: asyncpg.Record) -> SubscriptionState:
     wish = None
     if asked is not None:
         wish = Wish(asked["id"], Ends(asked["ends"]), asked["invoice_now"], asked["prorate"], asked["comment"])
-    return SubscriptionState(row["stale"], row["ended_at"] is not None, wish)
+    switched = None if row["switch"] is None else switch.wish_of(row["switch"])
+    return SubscriptionState(row["stale"], row["ended_at"] is not None, wish, switched)
 
 
 async def _read(runtime: Runtime, claim: Claim, poked: int) -> bool:

@@ -102,6 +102,7 @@ STATES: dict[tuple[str, str], type[StrEnum]] = {
     ("checkout_session", "state"): states.SessionState,
     ("delivery", "state"): states.DeliveryState,
     ("event_delivery", "state"): states.EventDeliveryState,
+    ("invoice", "collector"): states.Collector,
     ("invoice", "state"): states.InvoiceState,
     ("invoice", "waits_for"): states.WaitsFor,
     ("movement", "kind"): states.MovementKind,
@@ -122,6 +123,9 @@ STATES: dict[tuple[str, str], type[StrEnum]] = {
     ("recording", "target"): states.RecordingTarget,
     ("credit_note", "origin"): states.CreditNoteOrigin,
     ("dispute", "state"): states.DisputeState,
+    ("switch", "collector"): states.Collector,
+    ("switch", "open_invoices"): states.OpenInvoices,
+    ("switch", "state"): states.SwitchState,
     ("review_case", "state"): states.CaseState,
 }
 

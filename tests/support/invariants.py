@@ -80,10 +80,11 @@ async def hold(world: World) -> None:
 
 
 async def _ledger_is_processor(world: World, shop: Shop) -> None:
-    """4, and half of 1: every capture of the processor's stands once in the ledger, and nothing else does."""
+    """4, and half of 1: every capture of the processor's stands once in the ledger, by whichever
+    connection, and nothing else does."""
     known = await sql.rows(
-        "select processor_id, amount, currency from tollbridge.movement where connection = $1 and kind = 'capture'",
-        shop.connection,
+        "select processor_id, amount, currency from tollbridge.movement where account = $1 and kind = 'capture'",
+        shop.account,
     )
     ledger = Counter((r["processor_id"], r["amount"], r["currency"]) for r in known)
     captures = world.captures(shop)
@@ -91,8 +92,8 @@ async def _ledger_is_processor(world: World, shop: Shop) -> None:
     assert ledger == processor, f"ledger and processor differ: {ledger - processor} / {processor - ledger}"
     moved = await sql.rows(
         """select processor_id, kind, amount, currency from tollbridge.movement
-           where connection = $1 and kind in ('refund', 'surplus_returned', 'refund_failed')""",
-        shop.connection,
+           where account = $1 and kind in ('refund', 'surplus_returned', 'refund_failed')""",
+        shop.account,
     )
     back = Counter((r["processor_id"], r["kind"] == "refund_failed", r["amount"]) for r in moved)
     account = world.practice.account(shop.practice_key)
@@ -117,8 +118,8 @@ async def _disputes_are_the_processors(world: World, shop: Shop) -> None:
     """4: each move of each dispute stands once in the ledger, and each dispute is what its processor says it is."""
     moved = await sql.rows(
         """select processor_id, occurrence, amount, kind from tollbridge.movement
-           where connection = $1 and kind in ('dispute_withdrawn', 'dispute_returned')""",
-        shop.connection,
+           where account = $1 and kind in ('dispute_withdrawn', 'dispute_returned')""",
+        shop.account,
     )
     signs = {"dispute_withdrawn": -1, "dispute_returned": 1}
     ledger = Counter((r["processor_id"], r["occurrence"], signs[r["kind"]] * r["amount"]) for r in moved)
@@ -126,7 +127,7 @@ async def _disputes_are_the_processors(world: World, shop: Shop) -> None:
     disputes = [d for d in world.practice.account(shop.practice_key).disputes.values() if d.charge in own]
     told = Counter((d.id, m.id, m.amount * _added(world, shop, d.currency)) for d in disputes for m in d.moves)
     assert ledger == told, f"disputes differ: {ledger - told} / {told - ledger}"
-    known = await sql.rows("select processor_id, state from tollbridge.dispute where connection = $1", shop.connection)
+    known = await sql.rows("select processor_id, state from tollbridge.dispute where account = $1", shop.account)
     assert {(r["processor_id"], r["state"]) for r in known} == {(d.id, d.status) for d in disputes}
 
 
