@@ -259,18 +259,6 @@ create index subscription_bound on tollbridge.subscription (account, payment_met
 alter table tollbridge.switch add foreign key (account, payment_method)
     references tollbridge.payment_method (account, id) on delete restrict;
 
--- Whether a method may be charged for a subscription ('' for none): one that was given for others is for those alone, and
--- one that is on its way out is for what has no other of its own.
-create function tollbridge.serves(of_account text, method text, of_subscription text) returns boolean language sql stable as $$
-    select case when exists (select 1 from tollbridge.subscription b
-                             where b.account = of_account and b.payment_method = method)
-        then exists (select 1 from tollbridge.subscription b where b.account = of_account and b.payment_method = method
-                       and b.id = of_subscription)
-        else not exists (select 1 from tollbridge.payment_method p join tollbridge.subscription b on b.account = p.account
-                         where p.account = of_account and p.id = method and p.retiring
-                           and b.id = of_subscription and b.payment_method is not null) end
-$$;
-
 create table tollbridge.invoice (
     account text not null references tollbridge.account on delete restrict,
     id text not null,
@@ -869,11 +857,19 @@ create table tollbridge.payment_method_session (
     reason text not null default '',
     failure_code text not null default '',
     connection text,                               -- the only one on offer; null: whatever takes the currency
+    at_stripe boolean not null default false,      -- Stripe keeps the method, and collects with it from then on
+    subscription text,                             -- for which alone it is given; null: for all of the customer's
+    open_invoices text not null default 'finish' check (open_invoices in ('finish', 'hand_over')),
     currency text not null check (currency ~ '^[a-z]{3}$'),
     return_url text not null default '',
     country text not null default '',              -- the payer's,
     attributes jsonb not null default '{}',        -- and what else decides what is on offer
     payment_method text,
+    stripe_payment_method text,
+    setup_intent text,                             -- at Stripe, which is asked for its client secret whenever that is wanted
+    portal_at timestamptz,                         -- when an address of Stripe's portal was given out
+    look_at timestamptz,                           -- when Stripe is asked what the payer has done; null: not now
+    looks integer not null default 0 check (looks >= 0),
     expires_at timestamptz not null,
     created_at timestamptz not null,
     poked bigint not null default 0,
@@ -889,15 +885,33 @@ create table tollbridge.payment_method_session (
     foreign key (account, payment_method) references tollbridge.payment_method (account, id) on delete restrict,
     check (seen <= poked),
     check ((claimed_by is null) = (claim_until is null)),
-    check ((state = 'complete') = (payment_method is not null))
+    foreign key (account, subscription) references tollbridge.subscription (account, id) on delete restrict,
+    check ((state = 'complete') = (coalesce(payment_method, stripe_payment_method) is not null)),
+    constraint who_keeps_the_method check (case when at_stripe then connection is null and payment_method is null
+        else stripe_payment_method is null and setup_intent is null and portal_at is null and look_at is null end)
 );
 -- Whoever asks twice for the same gets the same session.
 create unique index payment_method_session_live on tollbridge.payment_method_session
-    (account, customer, coalesce(connection, ''), return_url) where state in ('open', 'processing');
+    (account, customer, coalesce(connection, ''), at_stripe, coalesce(subscription, ''), return_url)
+    where state in ('open', 'processing');
 create index payment_method_session_wanting on tollbridge.payment_method_session (id) where seen < poked;
 create index payment_method_session_due on tollbridge.payment_method_session (due_at) where due_at is not null;
 create index payment_method_session_claimed on tollbridge.payment_method_session (claim_until)
     where claimed_by is not null;
+
+-- Whether a method may be charged for a subscription ('' for none): one that was given for others is for those alone, and
+-- for what its payer chose it for in a checkout; one that is on its way out is for what has no other of its own.
+create function tollbridge.serves(of_account text, method text, of_subscription text) returns boolean language sql stable as $$
+    select case when exists (select 1 from tollbridge.subscription b
+                             where b.account = of_account and b.payment_method = method)
+        then exists (select 1 from tollbridge.subscription b where b.account = of_account and b.payment_method = method
+                       and b.id = of_subscription)
+          or exists (select 1 from tollbridge.checkout_session k where k.account = of_account
+                       and k.subscription = of_subscription and k.subscription <> '' and k.payment_method = method)
+        else not exists (select 1 from tollbridge.payment_method p join tollbridge.subscription b on b.account = p.account
+                         where p.account = of_account and p.id = method and p.retiring
+                           and b.id = of_subscription and b.payment_method is not null) end
+$$;
 
 -- What was begun at a processor so that a payer can enter a method. Each ends as the method that its session keeps, or
 -- as nothing: what came of the others is deleted at the processor.

@@ -107,6 +107,7 @@ STATES: dict[tuple[str, str], type[StrEnum]] = {
     ("invoice", "waits_for"): states.WaitsFor,
     ("movement", "kind"): states.MovementKind,
     ("payment_method", "status"): states.MethodStatus,
+    ("payment_method_session", "open_invoices"): states.OpenInvoices,
     ("payment_method_session", "state"): states.MethodSessionState,
     ("payment_setup", "state"): states.SetupState,
     ("reconciliation", "state"): states.ReconciliationState,

@@ -18,12 +18,6 @@ async def _shown(world: World, subscription: str) -> dict[str, Any]:
     return dict((await world.call("GET", f"/v1/subscriptions/{subscription}")).json())
 
 
-def _taken_at_stripe(world: World, invoice: str) -> int:
-    """`c(Stripe)`: what Stripe itself has taken for it."""
-    rows = [row for row in world.stripe_account().invoice_payments.values() if row["invoice"] == invoice]
-    return sum(row["amount_paid"] or 0 for row in rows if row["payment"]["type"] == "payment_intent")
-
-
 def _taken(world: World, invoice: str) -> int:
     """`c(G)`: what the processor has taken for it."""
     return sum(one.captured for one in world.captures() if one.reference.split(".")[0] == invoice)
@@ -44,7 +38,7 @@ async def test_to_stripe_with_nothing_open(world: World) -> None:
     await world.later(days=31, hours=2)
 
     renewal = world.invoices_of(signup.subscription)[-1]["id"]
-    assert (_taken_at_stripe(world, renewal), len(world.captures())) == (1000, 1)
+    assert (world.taken_at_stripe(renewal), len(world.captures())) == (1000, 1)
     assert (await world.gateway_invoice(renewal))["collected_by"] == "stripe"
     assert await world.open_cases() == []
 
@@ -66,12 +60,12 @@ async def test_to_stripe_with_an_open_invoice_that_we_finish(world: World, by_us
 
     await world.later(hours=25)
 
-    assert (world.stripe_invoice(renewal)["status"], _taken_at_stripe(world, renewal)) == ("paid", 0)
+    assert (world.stripe_invoice(renewal)["status"], world.taken_at_stripe(renewal)) == ("paid", 0)
     assert _taken(world, renewal) == 1000
     assert world.methods_at_processor()[0].status == "revoked"
     await world.later(days=32)
     following = world.invoices_of(signup.subscription)[-1]["id"]
-    assert (following != renewal, _taken_at_stripe(world, following)) == (True, 1000)
+    assert (following != renewal, world.taken_at_stripe(following)) == (True, 1000)
     assert len(world.captures()) == 2
     assert await world.open_cases() == []
 
@@ -126,7 +120,7 @@ async def test_from_stripe_with_an_open_invoice_in_dunning(world: World) -> None
 
     live = world.stripe_invoice(renewal)
     assert (live["status"], live["collection_method"]) == ("paid", "charge_automatically")
-    assert (_taken(world, renewal), _taken_at_stripe(world, renewal)) == (1000, 0)
+    assert (_taken(world, renewal), world.taken_at_stripe(renewal)) == (1000, 0)
     shown = await world.gateway_invoice(renewal)
     assert (shown["state"], shown["collected_by"]) == ("paid", "gateway")
     at_stripe = world.stripe_subscription(signup.subscription)
@@ -171,7 +165,7 @@ async def test_from_stripe_while_its_smart_retry_fires(world: World, when: str, 
         await world.later(days=3)
 
     assert fired
-    assert _taken_at_stripe(world, renewal) + _taken(world, renewal) == 1000
+    assert world.taken_at_stripe(renewal) + _taken(world, renewal) == 1000
     assert _taken(world, renewal) == (0 if when == "before" else 1000)
     assert world.stripe_invoice(renewal)["status"] == "paid"
     assert (returned(world), await world.open_cases()) == ([], [])
@@ -205,7 +199,7 @@ async def test_from_stripe_with_a_draft(world: World) -> None:
     await world.switch(signup.subscription, "gateway")
     live = world.stripe_invoice(draft)
     assert (live["status"], live["collection_method"]) == ("paid", "send_invoice")
-    assert (_taken(world, draft), _taken_at_stripe(world, draft)) == (1000, 0)
+    assert (_taken(world, draft), world.taken_at_stripe(draft)) == (1000, 0)
 
 
 SUBSCRIPTION = "POST /v1/subscriptions/{}"
@@ -224,10 +218,10 @@ async def test_to_stripe_interrupted(world: World, boundary: str) -> None:
     assert (world.kills, (await _shown(world, signup.subscription))["switch"]["status"]) == (1, "done")
     world.break_card(signup.customer, "ok")
     await world.later(hours=25)
-    assert (_taken(world, renewal), _taken_at_stripe(world, renewal)) == (1000, 0)
+    assert (_taken(world, renewal), world.taken_at_stripe(renewal)) == (1000, 0)
     await world.later(days=32)
     following = world.invoices_of(signup.subscription)[-1]["id"]
-    assert (_taken(world, following), _taken_at_stripe(world, following)) == (0, 1000)
+    assert (_taken(world, following), world.taken_at_stripe(following)) == (0, 1000)
     assert world.methods_at_processor()[0].status == "revoked"
 
 
@@ -241,7 +235,7 @@ async def test_from_stripe_interrupted(world: World, boundary: str) -> None:
     with boundaries(once(boundary.format(signup.subscription if "subscriptions" in boundary else renewal))):
         await world.switch(signup.subscription, "gateway")
     assert world.kills == 1
-    assert (_taken(world, renewal), _taken_at_stripe(world, renewal)) == (1000, 0)
+    assert (_taken(world, renewal), world.taken_at_stripe(renewal)) == (1000, 0)
     assert world.stripe_invoice(renewal)["status"] == "paid"
 
 
