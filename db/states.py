@@ -370,6 +370,19 @@ class SwitchState(StrEnum):
     """Another wish took its place, or the subscription has ended."""
 
 
+class HandOverState(StrEnum):
+    """One open invoice that Stripe is to pay."""
+
+    WANTED = "wanted"
+    SENDING = "sending"
+    """Stripe is being asked, or was by a worker that died: asked again under the same key."""
+    DONE = "done"
+    """Stripe has taken it up."""
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+    """Its subscription was switched back before."""
+
+
 class WaitsFor(StrEnum):
     """What an invoice that rests waits for, where somebody acts on that. The words for people stand beside it."""
 

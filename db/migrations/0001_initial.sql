@@ -307,8 +307,8 @@ create table tollbridge.invoice (
     failures integer not null default 0,
     turned_away_at timestamptz,                    -- since when Stripe has been turning its turns away; null between
     primary key (account, id),
-    constraint what_we_collect_is_due_some_day check ((collector is not distinct from 'gateway') = (collect_by is not null)),
-    constraint what_was_taken_is_ours check (taken_at is null or collector is not distinct from 'gateway'),
+    constraint what_we_collect_is_due_some_day check (collector is distinct from 'gateway' or collect_by is not null),
+    constraint what_was_taken_was_switched check (taken_at is null or collector is not null),
     check (seen <= poked),
     check ((claimed_by is null) = (claim_until is null))
 );
@@ -321,6 +321,24 @@ create index invoice_subscription on tollbridge.invoice (account, subscription);
 -- Stripe's lists do not show any more.
 create index invoice_living on tollbridge.invoice (account, customer) where status in ('draft', 'open');
 create index invoice_listing on tollbridge.invoice (account, stripe_created_at desc, id);
+
+-- An open invoice of ours that Stripe is to pay, since its subscription was switched to Stripe.
+create table tollbridge.hand_over (
+    id text primary key,
+    account text not null references tollbridge.account on delete restrict,
+    invoice text not null,
+    stripe_payment_method text not null,
+    idempotency_key text not null unique,
+    state text not null check (state in ('wanted', 'sending', 'done', 'declined', 'withdrawn')),
+    message text not null default '',              -- why Stripe could not take it
+    created_at timestamptz not null,
+    sent_at timestamptz,
+    resolved_at timestamptz,
+    foreign key (account, invoice) references tollbridge.invoice (account, id) on delete restrict,
+    check ((state in ('wanted', 'sending')) = (resolved_at is null))
+);
+create unique index hand_over_one_wanted on tollbridge.hand_over (account, invoice) where resolved_at is null;
+create index hand_over_invoice on tollbridge.hand_over (account, invoice, created_at);
 
 create table tollbridge.attempt (
     id text primary key,

@@ -47,6 +47,19 @@ class Cancellation(Table, tablename="cancellation", schema=SCHEMA, db=DB):
     resolved_at = at()
 
 
+class HandOver(Table, tablename="hand_over", schema=SCHEMA, db=DB):
+    id = Text(primary_key=True)
+    account = Text()
+    invoice = Text()
+    stripe_payment_method = Text()
+    idempotency_key = Text()
+    state = Text()
+    message = Text()
+    created_at = at()
+    sent_at = at()
+    resolved_at = at()
+
+
 class Switch(Table, tablename="switch", schema=SCHEMA, db=DB):
     id = Text(primary_key=True)
     account = Text()

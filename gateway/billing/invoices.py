@@ -91,6 +91,11 @@ async def pay_out_of_band(stripe: StripeClient, invoice: str, key: str) -> Strip
     return await _post(stripe, f"/v1/invoices/{invoice}/pay", {"paid_out_of_band": True}, key)
 
 
+async def pay_with(stripe: StripeClient, invoice: str, payment_method: str, key: str) -> StripeInvoice:
+    """Have Stripe pay it with one of the customer's payment methods there; a decline is a 402. Raises StripeError."""
+    return await _post(stripe, f"/v1/invoices/{invoice}/pay", {"payment_method": payment_method}, key)
+
+
 async def update(stripe: StripeClient, invoice: str, params: Mapping[str, Any]) -> StripeInvoice:
     """Change a draft (hold it, its discounts, who collects it), or whether Stripe advances an open one."""
     return await _post(stripe, f"/v1/invoices/{invoice}", params, None)

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 
 import click
 
-from db.states import Collector, Ends
+from db.states import Collector, Ends, OpenInvoices
 from gateway.accounts.audit import Author
 from gateway.cli.context import ACCOUNT, account_of, author, opened, run
 from gateway.cli.output import OUT, as_json, fields, say, table, when
@@ -89,6 +89,13 @@ def cancel_(
 @click.option("--to", type=click.Choice([one.value for one in Collector]), required=True, help="Who collects it.")
 @click.option("--payment-method", default="", metavar="PMT", help="With `gateway`: ours, which it is charged to first.")
 @click.option("--stripe-payment-method", default="", metavar="PM", help="With `stripe`: else the customer's default.")
+@click.option(
+    "--open-invoices",
+    type=click.Choice([one.value for one in OpenInvoices]),
+    default=OpenInvoices.FINISH.value,
+    show_default=True,
+    help="With `stripe`: we collect what is open to its end, or Stripe pays it.",
+)
 @click.option("--days-until-due", type=click.IntRange(0, 730), help="With `gateway`: of its invoices.")
 @click.option("--retire", is_flag=True, help="Delete the methods that it used before, once nothing needs them.")
 @REASON
@@ -99,6 +106,7 @@ def switch_(
     to: str,
     payment_method: str,
     stripe_payment_method: str,
+    open_invoices: str,
     days_until_due: int | None,
     retire: bool,
     reason: str,
@@ -107,7 +115,7 @@ def switch_(
 ) -> None:
     """Have a subscription collected by Stripe, by us, or by us with another payment method; a worker does it."""
     asked = switch.Asked(
-        Collector(to), payment_method, stripe_payment_method, days_until_due=days_until_due, retire=retire
+        Collector(to), payment_method, stripe_payment_method, OpenInvoices(open_invoices), days_until_due, retire
     )
 
     _asked(lambda by, owner: switch.ask(by, owner, subscription, asked), subscription, reason, account, json_)

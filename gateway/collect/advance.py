@@ -29,12 +29,14 @@ from gateway.domain.actions import (
     FindCarry,
     FindLost,
     FindRestNote,
+    GiveDraft,
     GiveUp,
     IssueRestNote,
     MarkSurplus,
     MarkUnknown,
     MatchNote,
     OpenCase,
+    PayAtStripe,
     Read,
     ReadBalance,
     ReadNotes,
@@ -91,8 +93,8 @@ async def _step(runtime: Runtime, claim: Claim, loaded: Loaded, action: Action, 
     match action:
         case Read():
             await record.read(runtime, claim, loaded)
-        case TakeInvoice():
-            await switched.take(runtime, claim, loaded, now)
+        case TakeInvoice() | GiveDraft() | PayAtStripe():
+            await switched.step(runtime, claim, loaded, action, now)
         case Finalize():
             await record.finalize(runtime, claim, loaded, now)
         case Charge() | Resolve() | MarkUnknown() | CancelPending():

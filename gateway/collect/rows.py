@@ -13,6 +13,7 @@ from db.states import (
     CarryState,
     CreditNoteOrigin,
     CreditNoteState,
+    HandOverState,
     MethodStatus,
     MovementKind,
     RecordingState,
@@ -26,6 +27,7 @@ from gateway.connections import capabilities_of
 from gateway.domain.view import (
     AttemptView,
     CarryRow,
+    HandOverView,
     LentView,
     MethodView,
     NoteRow,
@@ -140,6 +142,11 @@ def method(
         own=row["id"] == own,
         retiring=row["retiring"],
     )
+
+
+def hand_over(row: asyncpg.Record) -> HandOverView:
+    """That Stripe is to pay it."""
+    return HandOverView(row["id"], known(HandOverState, row["state"]), row["message"])
 
 
 def refund(row: asyncpg.Record, attempts: Sequence[asyncpg.Record], fallen: Collection[str] = ()) -> RefundRow:

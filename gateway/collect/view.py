@@ -77,6 +77,7 @@ async def seen(row: asyncpg.Record) -> InvoiceView:
         known_since=row["created_at"],
         collector=None if row["collector"] is None else known(Collector, row["collector"]),
         taken=row["taken_at"] is not None,
+        hand_over=None if row["hand_over"] is None else rows.hand_over(row["hand_over"]),
         given_up=row["given_up_at"] is not None,
         method_coming=row["method_coming"],
         unresolved_beside=row["unresolved_beside"],

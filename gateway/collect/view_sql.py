@@ -16,6 +16,8 @@ VIEW: Final = f"""
         s.status as subscription_status, s.ended_at as subscription_ended_at, s.paused_at as subscription_paused_at,
         s.access_changes % 2 = 1 as access_open, s.collection_method as subscription_method,
         s.payment_method as own_method,
+        (select h from tollbridge.hand_over h where h.account = i.account and h.invoice = i.id
+         order by h.created_at desc, h.id desc limit 1) as hand_over,
         k.id as session, k.state as session_state, k.told_stripe as session_told_stripe,
         k.payment_method as session_method, k.invoice as session_invoice, k.paid as session_paid,
         (select jsonb_object_agg(n.id, jsonb_build_object('adapter', n.adapter, 'record_on', n.record_on,

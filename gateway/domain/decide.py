@@ -9,8 +9,18 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from db.states import AttemptState, CreditNoteOrigin, MethodStatus, WaitsFor
-from gateway.domain import after_end, carrying, ending, partial, remainder, reopening, returning, switching
+from db.states import AttemptState, Collector, CreditNoteOrigin, MethodStatus, WaitsFor
+from gateway.domain import (
+    after_end,
+    carrying,
+    ending,
+    handing_over,
+    partial,
+    remainder,
+    reopening,
+    returning,
+    switching,
+)
 from gateway.domain.actions import (
     Action,
     CancelPending,
@@ -18,6 +28,7 @@ from gateway.domain.actions import (
     Done,
     Finalize,
     FindLost,
+    GiveDraft,
     MarkUnknown,
     OpenCase,
     Read,
@@ -193,7 +204,7 @@ def _still_wants(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView
 
 def _top_up(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action | None:
     """The next step towards the rest of a payment in part; None where that is not charged, or not any more."""
-    if not partial.tops_up(view, invoice):
+    if not partial.tops_up(view, invoice) or view.collector is Collector.STRIPE:
         return None
     step = _collect(view, invoice, now)
     coming = isinstance(step, WaitUntil) and step.at is not None
@@ -204,6 +215,8 @@ def _top_up(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action 
 
 
 def _draft(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
+    if handing_over.gives_draft(view):
+        return GiveDraft()
     if view.hold == "held":
         return WaitUntil(None, "held until its checkout is confirmed")
     if view.customer_deleted:
@@ -242,6 +255,8 @@ def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action
         return ask_human(view, CaseKind.CUSTOMER_DELETED, CUSTOMER_DELETED)
     if (wait := standstill(view, invoice, now)) is not None:
         return wait
+    if (handed := handing_over.pay(view, invoice, now)) is not None:
+        return handed
     then = view.policy.canceled_invoices
     if after_end.is_stopped(view) and not (view.asked or view.given_up) and then in ("mark_uncollectible", "void"):
         return ending.close(view, invoice, then, after_end.ENDED, now)

@@ -15,6 +15,7 @@ from db.states import (
     Collector,
     CreditNoteOrigin,
     CreditNoteState,
+    HandOverState,
     MethodStatus,
     MovementKind,
     RecordingState,
@@ -223,6 +224,14 @@ class RecordingView(msgspec.Struct, frozen=True):
     target: RecordingTarget = RecordingTarget.INVOICE
 
 
+class HandOverView(msgspec.Struct, frozen=True):
+    """That Stripe is to pay the invoice. `message`: why it could not."""
+
+    id: str
+    state: HandOverState
+    message: str = ""
+
+
 class SubscriptionView(msgspec.Struct, frozen=True):
     """The invoice's subscription, as Stripe last showed it."""
 
@@ -306,6 +315,7 @@ class InvoiceView(msgspec.Struct, frozen=True):
     """Who collects it since its subscription was switched; None: whoever its collection method says."""
     taken: bool = False
     """Stripe has confirmed that it does not collect it any more."""
+    hand_over: HandOverView | None = None
     given_up: bool = False
     """The end has come, and the account's `at_end` is being done, or was."""
     method_coming: bool = False

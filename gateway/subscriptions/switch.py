@@ -16,7 +16,7 @@ import msgspec
 
 from db import poke, sql
 from db.engine import DB
-from db.ids import new_id
+from db.ids import derived_key, new_id
 from db.poke import Claim, Kind
 from db.states import Collector, OpenInvoices, SwitchState
 from gateway.accounts.accounts import policy_of
@@ -83,6 +83,29 @@ TAKE: Final = """
     where account = $1 and id = any($2)
       -- One that was ours, and that somebody has had Stripe advance again, is taken once more.
       and (collector is distinct from 'gateway' or taken_at is not null and id = any($5))
+"""
+# What Stripe has not let go of is its own.
+LEAVE: Final = """
+    update tollbridge.invoice set collector = null, collect_by = null
+    where account = $1 and subscription = $2 and collector = 'gateway' and taken_at is null
+      and collection_method = 'charge_automatically'
+"""
+GIVE: Final = """
+    update tollbridge.invoice set collector = 'stripe'
+    where account = $1 and subscription = $2 and status in ('draft', 'open') and collector is distinct from 'stripe'
+      and (collection_method = 'send_invoice' or taken_at is not null)
+    returning id
+"""
+HAND_OVER: Final = """
+    insert into tollbridge.hand_over (id, account, invoice, stripe_payment_method, idempotency_key, state, created_at)
+    values ($1, $2, $3, $4, $5, 'wanted', $6)
+"""
+BACK: Final = """
+    with back as (
+        update tollbridge.invoice set collector = case when taken_at is not null then 'gateway' end
+        where account = $1 and subscription = $2 and collector = 'stripe' and status in ('draft', 'open') returning id)
+    update tollbridge.hand_over h set state = 'withdrawn', resolved_at = $3
+    from back where h.account = $1 and h.invoice = back.id and h.resolved_at is null
 """
 
 
@@ -202,7 +225,19 @@ async def too_late(claim: Claim, switch: SwitchWish) -> None:
 async def _give(runtime: Runtime, claim: Claim, switch: SwitchWish, poked: int) -> None:
     params = {"collection_method": "charge_automatically", "default_payment_method": switch.stripe_payment_method}
     await _update(runtime, claim, params, poked)
-    await _resolve(claim, switch, SwitchState.DONE)
+    now, account = await business_now(), claim.account
+    async with DB.transaction():
+        await poke.hold(claim, CLAIM_MARGIN_S)
+        if await sql.row(RESOLVE, switch.id, SwitchState.DONE, "", now) is None:
+            return
+        if switch.open_invoices is OpenInvoices.HAND_OVER:
+            waiting = await unsettled(account, "subscription", [claim.id])
+            await poke.poke(Kind.INVOICE, account, waiting, now)
+            await sql.rows(LEAVE, account, claim.id)
+            for row in await sql.rows(GIVE, account, claim.id):
+                hand_over, key = new_id("hov"), derived_key("hand_over", account, row["id"], switch.id)
+                method = switch.stripe_payment_method
+                await sql.rows(HAND_OVER, hand_over, account, row["id"], method, key, now)
 
 
 async def _update(runtime: Runtime, claim: Claim, params: Mapping[str, Any], poked: int) -> None:
@@ -232,6 +267,7 @@ async def _take(claim: Claim, switch: SwitchWish, customer: str, found: Sequence
         ids, collect_by = [one.id for one in found], now + timedelta(days=switch.days_until_due)
         await poke.poke(Kind.INVOICE, account, [*ids, *waiting], now, stale=True)
         advanced = [one.id for one in found if one.auto_advance]
+        await sql.rows(BACK, account, claim.id, now)
         await sql.rows(TAKE, account, ids, collect_by, claim.id, advanced)
 
 

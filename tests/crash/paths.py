@@ -505,6 +505,19 @@ async def switch_to_stripe(world: CrashWorld, begun: Signup) -> None:
     assert await world.open_cases() == []
 
 
+@path(begins=owing_with_a_card_at_stripe)
+async def handed_over_to_stripe(world: CrashWorld, begun: Signup) -> None:
+    """What is open by then is paid by Stripe, once."""
+    await world.switch(begun.subscription, "stripe", open_invoices="hand_over")
+    await world.rest()
+    world.break_card(begun.customer, "ok")
+    await world.later(hours=25)
+    await world.rest()
+    assert _collected(world, begun) == [(1000, 0), (0, 1000)]
+    assert [method.status for method in world.methods_at_processor()] == ["revoked"]
+    assert await world.open_cases() == []
+
+
 @path(begins=failing_at_stripe)
 async def switch_to_gateway(world: CrashWorld, begun: Signup) -> None:
     """What Stripe has failed to collect is ours as soon as it has let go of it, and so is what comes."""

@@ -102,6 +102,7 @@ STATES: dict[tuple[str, str], type[StrEnum]] = {
     ("checkout_session", "state"): states.SessionState,
     ("delivery", "state"): states.DeliveryState,
     ("event_delivery", "state"): states.EventDeliveryState,
+    ("hand_over", "state"): states.HandOverState,
     ("invoice", "collector"): states.Collector,
     ("invoice", "state"): states.InvoiceState,
     ("invoice", "waits_for"): states.WaitsFor,

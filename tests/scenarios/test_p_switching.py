@@ -94,6 +94,93 @@ async def test_to_stripe_with_its_customers_default(world: World) -> None:
     assert world.stripe_subscription(signup.subscription)["default_payment_method"] == card
 
 
+async def _hand_over(
+    world: World, kind: str = "pm_card_visa", ours: str = "decline_insufficient_funds"
+) -> tuple[Signup, str]:
+    """A renewal that is open with us when its subscription is switched, and that Stripe is to pay."""
+    signup, renewal = await world.renew(ours)
+    card = await world.stripe_card(signup.customer, kind)
+    await world.switch(signup.subscription, "stripe", stripe_payment_method=card, open_invoices="hand_over")
+    return signup, renewal
+
+
+@pytest.mark.scenario(211)
+@pytest.mark.parametrize("kind", ["pm_card_visa", "pm_sepaDebit"])
+async def test_to_stripe_with_an_open_invoice_that_stripe_pays(world: World, kind: str) -> None:
+    signup, renewal = await _hand_over(world, kind)
+    world.break_card(signup.customer, "ok")
+    await world.later(days=8)
+    assert (world.stripe_invoice(renewal)["status"], world.taken_at_stripe(renewal)) == ("paid", 1000)
+    assert (_taken(world, renewal), len(world.stripe_calls("POST", f"/v1/invoices/{renewal}/pay"))) == (0, 1)
+    assert (await world.gateway_invoice(renewal))["collected_by"] == "stripe"
+    assert world.methods_at_processor()[0].status == "revoked"
+    assert await world.open_cases() == []
+
+
+@pytest.mark.scenario(211)
+@pytest.mark.parametrize("ours", ["pending_then_ok", "pending_then_fail"])
+async def test_a_charge_of_ours_that_is_under_way_ends_first(world: World, ours: str) -> None:
+    _, renewal = await _hand_over(world, ours=ours)
+    assert world.taken_at_stripe(renewal) == 0
+    assert world.methods_at_processor()[0].status == "active"
+    await world.later(hours=25)
+    assert world.stripe_invoice(renewal)["status"] == "paid"
+    by_us = 1000 if ours == "pending_then_ok" else 0
+    assert (_taken(world, renewal), world.taken_at_stripe(renewal)) == (by_us, 1000 - by_us)
+    assert world.methods_at_processor()[0].status == "revoked"
+
+
+@pytest.mark.scenario(211)
+async def test_what_stripe_can_not_pay_stays_open_until_its_end(world: World) -> None:
+    await world.set_policy(at_end=["mark_uncollectible"])
+    signup, renewal = await _hand_over(world, "pm_card_chargeCustomerFail")
+    world.break_card(signup.customer, "ok")
+    assert await world.open_cases() == ["hand_over_declined"]
+    await world.later(days=2)
+    assert (world.stripe_invoice(renewal)["status"], _taken(world, renewal)) == ("open", 0)
+    assert len(world.stripe_calls("POST", f"/v1/invoices/{renewal}/pay")) == 1
+    await world.later(days=9)
+    assert world.stripe_invoice(renewal)["status"] == "uncollectible"
+    assert await world.open_cases() == []
+
+
+@pytest.mark.scenario(211)
+async def test_what_stripe_can_not_pay_is_ours_again_once_it_is_switched_back(world: World) -> None:
+    await world.set_policy(unused_methods="keep")
+    signup, renewal = await _hand_over(world, "pm_card_chargeCustomerFail")
+    world.break_card(signup.customer, "ok")
+    await world.switch(signup.subscription, "gateway")
+    await world.later(hours=25)
+    assert (_taken(world, renewal), world.stripe_invoice(renewal)["status"]) == (1000, "paid")
+    assert await world.open_cases() == []
+
+
+@pytest.mark.scenario(211)
+async def test_a_draft_that_is_handed_over_is_stripes(world: World) -> None:
+    await world.set_policy(finalize="leave")
+    signup = await world.signup("ok")
+    period = world.stripe_subscription(signup.subscription)["items"]["data"][0]
+    await world.later(seconds=period["current_period_end"] - world.stripe_account().now() + 60)
+    draft = world.invoices_of(signup.subscription)[-1]["id"]
+    card = await world.stripe_card(signup.customer)
+    await world.switch(signup.subscription, "stripe", stripe_payment_method=card, open_invoices="hand_over")
+    assert world.stripe_invoice(draft)["collection_method"] == "charge_automatically"
+    await world.later(hours=2)
+    assert (_taken(world, draft), world.taken_at_stripe(draft)) == (0, 1000)
+
+
+@pytest.mark.scenario(218)
+@pytest.mark.parametrize("boundary", ["before POST /v1/invoices/{}/pay", "after POST /v1/invoices/{}/pay"])
+async def test_handing_over_interrupted(world: World, boundary: str) -> None:
+    signup, renewal = await world.renew("decline_insufficient_funds")
+    card = await world.stripe_card(signup.customer)
+    with boundaries(once(boundary.format(renewal))):
+        await world.switch(signup.subscription, "stripe", stripe_payment_method=card, open_invoices="hand_over")
+    assert world.kills == 1
+    assert (_taken(world, renewal), world.taken_at_stripe(renewal)) == (0, 1000)
+    assert await world.open_cases() == []
+
+
 async def _stripes_own(world: World, kind: str = "pm_card_visa") -> Signup:
     """A subscription that Stripe collects since its first renewal is near; the customer has given us a method."""
     signup = await world.signup("ok")
