@@ -187,12 +187,13 @@ def _resolve_unknown(view: InvoiceView, invoice: BilledInvoice, attempt: Attempt
 
 
 def _still_wants(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView, now: datetime) -> bool:
-    # In a pause, and once its subscription has ended, it is asked for, and not sent again: where the first call never
-    # arrived, that would be a charge.
+    # In a pause, once its subscription has ended, and where Stripe is to pay it, it is asked for, and not sent again:
+    # where the first call never arrived, that would be a charge.
     method = next((m for m in view.methods if m.id == attempt.method), None)
     return (
         invoice.status == "open"
         and not view.abandoned
+        and view.collector is not Collector.STRIPE
         and not after_end.is_stopped(view)
         and pause_of(view, now) is None
         and invoice.stripe_payment is StripePayment.NONE
@@ -215,7 +216,7 @@ def _top_up(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action 
 
 
 def _draft(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
-    if handing_over.gives_draft(view):
+    if handing_over.gives_draft(view, invoice):
         return GiveDraft()
     if view.hold == "held":
         return WaitUntil(None, "held until its checkout is confirmed")
