@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from db.states import AttemptState, MethodStatus
+from db.states import AttemptState, Collector, MethodStatus
 from gateway.domain.after_end import ENDED, is_stopped
 from gateway.domain.budget import next_within_budget
 from gateway.domain.downtime import downtime_since
@@ -122,6 +122,8 @@ def plan_to_show(view: InvoiceView, now: datetime) -> Plan | None:
     """The plan of an invoice that is being collected; None while something else comes first, and where nothing does."""
     invoice = view.invoice
     if invoice is None or invoice.status != "open" or view.given_up or view.abandoned:
+        return None
+    if view.collector is Collector.STRIPE:
         return None
     first = view.unresolved is not None or view.held_money > 0 or standstill(view, invoice, now) is not None
     return None if first else plan(view, now)

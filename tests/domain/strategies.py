@@ -230,9 +230,7 @@ def views(draw: st.DrawFn, states: Sequence[AttemptState] = tuple(AttemptState))
         known_since=draw(st.none() | moments),
         collector=collector,
         taken=collector is Collector.GATEWAY and draw(st.booleans()),
-        hand_over=HandOverView("hov_1", draw(st.sampled_from(HandOverState)))
-        if collector is Collector.STRIPE
-        else None,
+        hand_over=handed if collector is Collector.STRIPE else None,
         given_up=draw(st.sampled_from([False, False, False, True])),
         unresolved_beside=draw(st.sampled_from([False, False, False, True])),
         preferred_method=draw(st.sampled_from(["", "pm_1", "pm_gone"])),

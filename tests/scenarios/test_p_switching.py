@@ -136,6 +136,9 @@ async def test_what_stripe_can_not_pay_stays_open_until_its_end(world: World) ->
     signup, renewal = await _hand_over(world, "pm_card_chargeCustomerFail")
     world.break_card(signup.customer, "ok")
     assert await world.open_cases() == ["hand_over_declined"]
+    shown = await world.gateway_invoice(renewal)
+    assert (shown["state"], shown["collected_by"], shown["plan"]) == ("due", "stripe", None)
+    assert (await world.collect_now(renewal, wait_s=0)).status_code == 409
     await world.later(days=2)
     assert (world.stripe_invoice(renewal)["status"], _taken(world, renewal)) == ("open", 0)
     assert len(world.stripe_calls("POST", f"/v1/invoices/{renewal}/pay")) == 1
