@@ -17,6 +17,7 @@ from gateway.api.openapi import also, changing, example, problems
 from gateway.api.paging import After, Limit
 from gateway.api.problems import Code
 from gateway.api.waiting import WaitS
+from gateway.collect.switch_wish import Asked
 from gateway.readers.about import about
 from gateway.readers.access import AccessBody, find_subscription_access
 from gateway.readers.pages import DEFAULT, Page
@@ -154,7 +155,7 @@ async def switch_subscription(
     Payment methods that nothing needs any more once Stripe collects are deleted (`unused_methods`).
     """
     account = principal.account
-    asked = switch.Asked(
+    asked = Asked(
         data.to,
         data.payment_method,
         data.stripe_payment_method,

@@ -11,6 +11,7 @@ from db.states import Collector, Ends, OpenInvoices
 from gateway.accounts.audit import Author
 from gateway.cli.context import ACCOUNT, account_of, author, opened, run
 from gateway.cli.output import OUT, as_json, fields, say, table, when
+from gateway.collect.switch_wish import Asked
 from gateway.readers.pages import Page
 from gateway.readers.subscriptions import SubscriptionBody, find_subscription, list_subscriptions
 from gateway.subscriptions import cancel, switch
@@ -114,7 +115,7 @@ def switch_(
     json_: bool,
 ) -> None:
     """Have a subscription collected by Stripe, by us, or by us with another payment method; a worker does it."""
-    asked = switch.Asked(
+    asked = Asked(
         Collector(to), payment_method, stripe_payment_method, OpenInvoices(open_invoices), days_until_due, retire
     )
 

@@ -19,11 +19,11 @@ from gateway.billing import setups, subscriptions
 from gateway.billing.setups import SetupIntentShape
 from gateway.billing.shapes import id_of
 from gateway.clock import business_now
+from gateway.collect import switch_wish
 from gateway.customers.errors import SessionError
 from gateway.customers.method_sessions import SESSION, get_session, refuse_unless_live
 from gateway.domain.method_session import FIRST_LOOK, next_look
 from gateway.runtime import Runtime
-from gateway.subscriptions import switch
 from gateway.turns.turn import CLAIM_MARGIN_S
 from processors.values import SetupSession
 
@@ -91,7 +91,7 @@ async def look(runtime: Runtime, claim: Claim, row: asyncpg.Record, now: datetim
 
 async def _complete(claim: Claim, row: asyncpg.Record, method: str) -> None:
     now = await business_now()
-    asked = switch.Asked(
+    asked = switch_wish.Asked(
         Collector.STRIPE, stripe_payment_method=method, open_invoices=OpenInvoices(row["open_invoices"])
     )
     async with DB.transaction():
@@ -100,7 +100,7 @@ async def _complete(claim: Claim, row: asyncpg.Record, method: str) -> None:
         if await sql.row(COMPLETE, claim.account, claim.id, claim.holder, method) is None:
             raise ClaimLostError(claim.id)
         for one in await sql.rows(LIVING, claim.account, row["customer"], row["subscription"]):
-            await switch.want(claim.account, one["id"], asked, now)
+            await switch_wish.want(claim.account, one["id"], asked, now)
 
 
 def _failure(row: asyncpg.Record, intent: SetupIntentShape | None) -> str:

@@ -8,7 +8,7 @@ followed by one that makes it once more. Whoever collected an invoice goes on wi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final, TypeAlias
 
 import asyncpg
@@ -26,7 +26,9 @@ from gateway.billing import invoices, subscriptions
 from gateway.billing.errors import StripeRefusedError
 from gateway.billing.invoices import ListedInvoice
 from gateway.clock import business_now
+from gateway.collect import switch_wish
 from gateway.collect.mirror import store_subscription
+from gateway.collect.switch_wish import Asked
 from gateway.collect.unsettled import unsettled
 from gateway.domain.subscription import GiveToStripe, LookAtMethod, SwitchWish, TakeFromStripe, TakeInvoices
 from gateway.finance.errors import AlreadyRunningError
@@ -38,15 +40,6 @@ from gateway.waiting import until
 
 Step: TypeAlias = LookAtMethod | GiveToStripe | TakeFromStripe | TakeInvoices
 
-INSERT: Final = """
-    insert into tollbridge.switch (id, account, subscription, collector, payment_method, stripe_payment_method,
-        open_invoices, days_until_due, retire, state, created_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'wanted', $10)
-"""
-WITHDRAW: Final = """
-    update tollbridge.switch set state = 'withdrawn', error = 'asked for otherwise since', resolved_at = $3
-    where account = $1 and subscription = $2 and state = 'wanted'
-"""
 RESOLVE: Final = """
     update tollbridge.switch set state = $2, error = $3, resolved_at = $4 where id = $1 and state = 'wanted'
     returning id
@@ -84,12 +77,7 @@ TAKE: Final = """
       -- One that was ours, and that somebody has had Stripe advance again, is taken once more.
       and (collector is distinct from 'gateway' or taken_at is not null and id = any($5))
 """
-# What Stripe has not let go of is its own.
-LEAVE: Final = """
-    update tollbridge.invoice set collector = null, collect_by = null
-    where account = $1 and subscription = $2 and collector = 'gateway' and taken_at is null
-      and collection_method = 'charge_automatically'
-"""
+# What Stripe has not let go of yet is still taken, and finished by us.
 GIVE: Final = """
     update tollbridge.invoice set collector = 'stripe'
     where account = $1 and subscription = $2 and status in ('draft', 'open') and collector is distinct from 'stripe'
@@ -109,17 +97,6 @@ BACK: Final = """
 """
 
 
-class Asked(msgspec.Struct, frozen=True):
-    """Who is to collect a subscription, and how."""
-
-    to: Collector
-    payment_method: str = ""
-    stripe_payment_method: str = ""
-    open_invoices: OpenInvoices = OpenInvoices.FINISH
-    days_until_due: int | None = None
-    retire: bool = False
-
-
 async def ask(by: Author, account: str, subscription: str, asked: Asked) -> str:
     """Have a subscription switched; the id of the switch. It takes the place of one that still waits.
 
@@ -134,31 +111,10 @@ async def ask(by: Author, account: str, subscription: str, asked: Asked) -> str:
         row = await hold_living(account, subscription)
         if asked.to is Collector.GATEWAY:
             asked = msgspec.structs.replace(asked, days_until_due=_days(asked, row, policy.days_until_due))
-        switch = await want(account, subscription, asked, now)
+        switch = await switch_wish.want(account, subscription, asked, now)
         before = {"collection_method": row["collection_method"], "payment_method": row["payment_method"]}
         after = {key: value for key, value in msgspec.structs.asdict(asked).items() if value not in (False, "", None)}
         await by.note(account, "subscription.switch", subscription, before=before, after=after)
-    return switch
-
-
-async def want(account: str, subscription: str, asked: Asked, now: datetime) -> str:
-    """Store the wish and poke, in the caller's transaction, with the subscription's row locked."""
-    switch = new_id("swt")
-    await sql.rows(WITHDRAW, account, subscription, now)
-    await sql.rows(
-        INSERT,
-        switch,
-        account,
-        subscription,
-        asked.to,
-        asked.payment_method or None,
-        asked.stripe_payment_method,
-        asked.open_invoices,
-        asked.days_until_due,
-        asked.retire,
-        now,
-    )
-    await poke.poke(Kind.SUBSCRIPTION, account, [subscription], now, urgent=True)
     return switch
 
 
@@ -233,7 +189,6 @@ async def _give(runtime: Runtime, claim: Claim, switch: SwitchWish, poked: int) 
         if switch.open_invoices is OpenInvoices.HAND_OVER:
             waiting = await unsettled(account, "subscription", [claim.id])
             await poke.poke(Kind.INVOICE, account, waiting, now)
-            await sql.rows(LEAVE, account, claim.id)
             for row in await sql.rows(GIVE, account, claim.id):
                 hand_over, key = new_id("hov"), derived_key("hand_over", account, row["id"], switch.id)
                 method = switch.stripe_payment_method
