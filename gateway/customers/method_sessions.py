@@ -26,13 +26,10 @@ from gateway.customers.customer import keep
 from gateway.customers.errors import SessionError
 from gateway.customers.offers import Attributes, Country, offers
 from gateway.domain.method_session import FIRST_LOOK
-from gateway.domain.routing import Asked, Offer
+from gateway.domain.routing import STRIPE, Asked, Offer
 from gateway.runtime import Runtime
 from gateway.waiting import until
 from processors.values import SetupSession
-
-STRIPE: Final = "stripe"
-"""Stands in the place of a connection's name where Stripe itself is to keep the method."""
 
 SESSION: Final = "select * from tollbridge.payment_method_session where account = $1 and id = $2"
 CUSTOMER: Final = """

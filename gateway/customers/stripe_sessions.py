@@ -23,6 +23,7 @@ from gateway.collect import switch_wish
 from gateway.customers.errors import SessionError
 from gateway.customers.method_sessions import SESSION, get_session, refuse_unless_live
 from gateway.domain.method_session import FIRST_LOOK, next_look
+from gateway.domain.routing import STRIPE
 from gateway.runtime import Runtime
 from gateway.turns.turn import CLAIM_MARGIN_S
 from processors.values import SetupSession
@@ -125,5 +126,5 @@ async def _note(account: str, session: str, statement: str, *values: object) -> 
 
 def refuse_for_processors(processor: str) -> None:
     """Raise SessionError for a processor's name where Stripe keeps the method."""
-    if processor != "stripe":
+    if processor != STRIPE:
         raise SessionError("not_found", f"no processor {processor!r} is on offer for this session", "processor")

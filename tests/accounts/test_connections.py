@@ -103,6 +103,11 @@ async def test_a_name_is_taken_once_in_an_account(runtime: Runtime, by: Author, 
         await connections.add(runtime, by, "acc_nobody", "practice", "practice", WHOLE)
 
 
+async def test_stripes_own_name_is_no_connections(runtime: Runtime, by: Author, account: Account) -> None:
+    with pytest.raises(FieldError, match="Stripe itself"):
+        await connections.add(runtime, by, account.id, "stripe", "practice", WHOLE)
+
+
 async def test_a_check_tries_the_credentials(runtime: Runtime, by: Author, account: Account) -> None:
     processor = PracticeProcessor()
     reference = processor.account("hush_key").id
