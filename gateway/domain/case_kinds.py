@@ -88,7 +88,7 @@ REPAIR: dict[CaseKind, str] = {
     CaseKind.ENDPOINT_DISABLED: "Mend the webhook endpoint and enable it, or remove it; then replay what it missed.",
     CaseKind.EVENT_UNDELIVERED: "Look at the webhook endpoint's deliveries, mend what refuses them, and replay.",
     CaseKind.FINALIZATION_FAILED: "Fill in what Stripe misses at the customer; finalizing is tried again every hour.",
-    CaseKind.HAND_OVER_DECLINED: "Have the payer give Stripe another method, or switch the subscription back to us.",
+    CaseKind.HAND_OVER_DECLINED: "Have the payer give Stripe another method and hand it over again, or switch back.",
     CaseKind.INVOICE_SENT_BY_STRIPE: "Turn invoice mails off in Stripe's settings: payers may pay there too.",
     CaseKind.NOTICE_MISMATCH: "Compare the notice with the processor's dashboard; it changed nothing here.",
     CaseKind.OUTCOME_UNKNOWN: "Look the reference up at the processor; nothing is charged until this is known.",

@@ -77,12 +77,14 @@ TAKE: Final = """
       -- One that was ours, and that somebody has had Stripe advance again, is taken once more.
       and (collector is distinct from 'gateway' or taken_at is not null and id = any($5))
 """
-# What Stripe has not let go of yet is still taken, and finished by us.
+# What Stripe has not let go of yet is still taken, and finished by us. What was declined there is tried once more.
 GIVE: Final = """
-    update tollbridge.invoice set collector = 'stripe'
-    where account = $1 and subscription = $2 and status in ('draft', 'open') and collector is distinct from 'stripe'
-      and (collection_method = 'send_invoice' or taken_at is not null)
-    returning id
+    update tollbridge.invoice i set collector = 'stripe'
+    where i.account = $1 and i.subscription = $2 and i.status in ('draft', 'open')
+      and (i.collection_method = 'send_invoice' or i.taken_at is not null)
+      and not exists (select 1 from tollbridge.hand_over h
+                      where h.account = i.account and h.invoice = i.id and h.resolved_at is null)
+    returning i.id
 """
 HAND_OVER: Final = """
     insert into tollbridge.hand_over (id, account, invoice, stripe_payment_method, idempotency_key, state, created_at)

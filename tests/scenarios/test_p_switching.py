@@ -84,6 +84,21 @@ async def test_to_stripe_without_a_method_there(world: World, named: str) -> Non
     assert world.methods_at_processor()[0].status == "active"
 
 
+async def test_whoever_waits_hears_what_came_of_it(world: World) -> None:
+    signup = await world.signup("ok")
+    path = f"/v1/subscriptions/{signup.subscription}/switch"
+    refused = await world.call("POST", path, {"to": "stripe"})
+    assert (refused.status_code, refused.json()["type"]) == (400, "urn:tollbridge:error:stripe_refused")
+    assert "have one given" in refused.json()["detail"]
+    done = await world.call("POST", path, {"to": "gateway", "days_until_due": 14})
+    assert (done.status_code, done.json()["days_until_due"]) == (200, 14)
+    await world.cancel(signup.subscription)
+    ended = await world.call("POST", path, {"to": "gateway"})
+    assert (ended.status_code, ended.json()["type"]) == (409, "urn:tollbridge:error:state_conflict")
+    unknown = await world.call("POST", "/v1/subscriptions/sub_unknown/switch", {"to": "gateway"})
+    assert unknown.status_code == 404
+
+
 async def test_to_stripe_with_its_customers_default(world: World) -> None:
     signup = await world.signup("ok")
     card = await world.stripe_card(signup.customer)
@@ -144,6 +159,16 @@ async def test_what_stripe_can_not_pay_stays_open_until_its_end(world: World) ->
     assert len(world.stripe_calls("POST", f"/v1/invoices/{renewal}/pay")) == 1
     await world.later(days=9)
     assert world.stripe_invoice(renewal)["status"] == "uncollectible"
+    assert await world.open_cases() == []
+
+
+@pytest.mark.scenario(211)
+async def test_what_stripe_can_not_pay_is_handed_over_again_with_another_card(world: World) -> None:
+    signup, renewal = await _hand_over(world, "pm_card_chargeCustomerFail")
+    card = await world.stripe_card(signup.customer)
+    await world.switch(signup.subscription, "stripe", stripe_payment_method=card, open_invoices="hand_over")
+    assert (_taken(world, renewal), world.taken_at_stripe(renewal)) == (0, 1000)
+    assert len(world.stripe_calls("POST", f"/v1/invoices/{renewal}/pay")) == 2
     assert await world.open_cases() == []
 
 
