@@ -118,6 +118,21 @@ async def test_a_method_of_one_subscription_is_not_charged_for_another(world: Wo
     assert world.methods_at_processor()[0].status == "revoked"
 
 
+@pytest.mark.scenario(229)
+async def test_a_checkout_is_charged_to_a_method_of_another_subscription_only_by_its_name(world: World) -> None:
+    signup = await world.signup("ok")
+    [only] = await world.methods_of(signup.customer)
+    await world.switch(signup.subscription, "gateway", payment_method=only["id"])
+    refused = await world.open_session("order-2", customer=signup.customer, confirm=True)
+    assert refused.json()["type"] == "urn:tollbridge:error:payment_method_needs_repair"
+
+    named = await world.open_session("order-2", customer=signup.customer, confirm=True, payment_method=only["id"])
+    await world.settle()
+    await world.later(days=31)
+
+    assert [one["status"] for one in world.invoices_of(named.json()["subscription"])] == ["paid", "paid"]
+
+
 @pytest.mark.scenario(230)
 async def test_one_decline_with_a_token_each(world: World) -> None:
     _, subscriptions, methods = await _two_with_their_own(world)
