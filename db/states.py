@@ -341,6 +341,48 @@ class CancellationOrigin(StrEnum):
     """The payer cancelled the agreement at the processor."""
 
 
+class Collector(StrEnum):
+    """Who collects a subscription, or an invoice."""
+
+    GATEWAY = "gateway"
+    STRIPE = "stripe"
+
+
+class OpenInvoices(StrEnum):
+    """What becomes of the invoices that are open when Stripe takes a subscription over."""
+
+    FINISH = "finish"
+    """We collect them to their end."""
+    HAND_OVER = "hand_over"
+    """Stripe pays them, with the payment method that it has."""
+
+
+class SwitchState(StrEnum):
+    """One wish that a subscription be collected by another, or with another payment method."""
+
+    WANTED = "wanted"
+    """It is done in the subscription's next turns."""
+    DONE = "done"
+    """Later invoices go by it; those that were open by then take their turns."""
+    REFUSED = "refused"
+    """Stripe said no, or it can't be: nothing has changed."""
+    WITHDRAWN = "withdrawn"
+    """Another wish took its place, or the subscription has ended."""
+
+
+class HandOverState(StrEnum):
+    """One open invoice that Stripe is to pay."""
+
+    WANTED = "wanted"
+    SENDING = "sending"
+    """Stripe is being asked, or was by a worker that died: asked again under the same key."""
+    DONE = "done"
+    """Stripe has taken it up."""
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+    """Its subscription was switched back before."""
+
+
 class WaitsFor(StrEnum):
     """What an invoice that rests waits for, where somebody acts on that. The words for people stand beside it."""
 

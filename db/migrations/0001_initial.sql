@@ -129,6 +129,8 @@ create table tollbridge.subscription (
     ends_by text,                                  -- the cancellation of ours by which it is set to end; null: another's
     trial_end timestamptz,
     ended_at timestamptz,
+    left_at timestamptz,                           -- when it was seen to be Stripe's to collect, which was ours before
+    payment_method text,                           -- ours, that its invoices are charged to first; null: the customer's
     access_changes integer not null default 0,     -- how often its merchant was told that access changed: odd is open
     digest text not null default '',
     stale boolean not null default true,
@@ -174,6 +176,33 @@ create table tollbridge.cancellation (
 create unique index cancellation_one_wanted on tollbridge.cancellation (account, subscription) where state = 'wanted';
 create index cancellation_subscription on tollbridge.cancellation (account, subscription, created_at);
 
+-- That somebody wants a subscription to be collected by Stripe or by us from now on, or by us with another method: done in
+-- the subscription's turn, and for the invoices that exist in theirs.
+create table tollbridge.switch (
+    id text primary key,
+    account text not null references tollbridge.account on delete restrict,
+    subscription text not null,
+    collector text not null check (collector in ('gateway', 'stripe')),
+    payment_method text,                           -- ours, that is charged for it first from then on
+    stripe_payment_method text not null default '', -- Stripe's; empty: the customer's default there
+    open_invoices text not null default 'finish' check (open_invoices in ('finish', 'hand_over')),
+    days_until_due integer check (days_until_due >= 0),
+    retire boolean not null default false,         -- the methods that it used before are deleted once nothing needs them
+    state text not null check (state in ('wanted', 'done', 'refused', 'withdrawn')),
+    halfway_at timestamptz,                        -- its first step is done: the method is looked at; Stripe sends invoices
+    error text not null default '',
+    created_at timestamptz not null,
+    resolved_at timestamptz,
+    unique (account, id),
+    foreign key (account, subscription) references tollbridge.subscription (account, id) on delete restrict,
+    check ((state = 'wanted') = (resolved_at is null)),
+    constraint what_we_collect_is_due_some_day check ((collector = 'gateway') = (days_until_due is not null)),
+    check (collector = 'gateway' or (payment_method is null and not retire)),
+    check (collector = 'stripe' or (stripe_payment_method = '' and open_invoices = 'finish'))
+);
+create unique index switch_one_wanted on tollbridge.switch (account, subscription) where state = 'wanted';
+create index switch_subscription on tollbridge.switch (account, subscription, created_at);
+
 create table tollbridge.customer (
     account text not null references tollbridge.account on delete restrict,
     id text not null,
@@ -208,6 +237,7 @@ create table tollbridge.payment_method (
     revoke_asked_at timestamptz,                   -- it is to be deleted at the processor; null once it is wanted again
     deletions integer not null default 0 check (deletions >= 0),   -- how often that was begun
     told_stripe boolean not null default true,     -- the Stripe customer's metadata are as they must be
+    retiring boolean not null default false,       -- to be deleted as soon as nothing else needs it
     poked bigint not null default 0,
     seen bigint not null default 0,
     due_at timestamptz,
@@ -231,6 +261,11 @@ create index payment_method_fingerprint on tollbridge.payment_method (account, f
 create index payment_method_wanting on tollbridge.payment_method (account, id) where seen < poked;
 create index payment_method_due on tollbridge.payment_method (due_at) where due_at is not null;
 create index payment_method_claimed on tollbridge.payment_method (claim_until) where claimed_by is not null;
+alter table tollbridge.subscription add foreign key (account, payment_method)
+    references tollbridge.payment_method (account, id) on delete restrict;
+create index subscription_bound on tollbridge.subscription (account, payment_method) where payment_method is not null;
+alter table tollbridge.switch add foreign key (account, payment_method)
+    references tollbridge.payment_method (account, id) on delete restrict;
 
 create table tollbridge.invoice (
     account text not null references tollbridge.account on delete restrict,
@@ -249,6 +284,7 @@ create table tollbridge.invoice (
     subscription text not null default '',
     number text not null default '',
     billing_reason text not null default '',
+    collection_method text not null default '',
     digest text not null default '',
     currency text not null default '',
     amount_due bigint not null default 0,
@@ -266,6 +302,10 @@ create table tollbridge.invoice (
     balance_back bigint,                           -- of a void one: what came back of the balance it had used
     names_rest text not null default '',           -- the invoice that bills its rest, as its metadata at Stripe say
     rest_looked_for_at timestamptz,                -- when what metadata say of a rest was looked for at Stripe
+    collector text check (collector in ('gateway', 'stripe')),  -- who collects it since its subscription was switched; null:
+                                                   -- whoever its collection method says
+    collect_by timestamptz,                        -- its due date where it was Stripe's, which set none
+    taken_at timestamptz,                          -- when Stripe confirmed that it does not collect it any more
     created_at timestamptz not null,
     poked bigint not null default 0,
     seen bigint not null default 0,
@@ -275,6 +315,8 @@ create table tollbridge.invoice (
     failures integer not null default 0,
     turned_away_at timestamptz,                    -- since when Stripe has been turning its turns away; null between
     primary key (account, id),
+    constraint what_we_collect_is_due_some_day check (collector is distinct from 'gateway' or collect_by is not null),
+    constraint what_was_taken_was_switched check (taken_at is null or collector is not null),
     check (seen <= poked),
     check ((claimed_by is null) = (claim_until is null))
 );
@@ -287,6 +329,24 @@ create index invoice_subscription on tollbridge.invoice (account, subscription);
 -- Stripe's lists do not show any more.
 create index invoice_living on tollbridge.invoice (account, customer) where status in ('draft', 'open');
 create index invoice_listing on tollbridge.invoice (account, stripe_created_at desc, id);
+
+-- An open invoice of ours that Stripe is to pay, since its subscription was switched to Stripe.
+create table tollbridge.hand_over (
+    id text primary key,
+    account text not null references tollbridge.account on delete restrict,
+    invoice text not null,
+    stripe_payment_method text not null,
+    idempotency_key text not null unique,
+    state text not null check (state in ('wanted', 'sending', 'done', 'declined', 'withdrawn')),
+    message text not null default '',              -- why Stripe could not take it
+    created_at timestamptz not null,
+    sent_at timestamptz,
+    resolved_at timestamptz,
+    foreign key (account, invoice) references tollbridge.invoice (account, id) on delete restrict,
+    check ((state in ('wanted', 'sending')) = (resolved_at is null))
+);
+create unique index hand_over_one_wanted on tollbridge.hand_over (account, invoice) where resolved_at is null;
+create index hand_over_invoice on tollbridge.hand_over (account, invoice, created_at);
 
 create table tollbridge.attempt (
     id text primary key,
@@ -823,11 +883,19 @@ create table tollbridge.payment_method_session (
     reason text not null default '',
     failure_code text not null default '',
     connection text,                               -- the only one on offer; null: whatever takes the currency
+    at_stripe boolean not null default false,      -- Stripe keeps the method, and collects with it from then on
+    subscription text,                             -- for which alone it is given; null: for all of the customer's
+    open_invoices text not null default 'finish' check (open_invoices in ('finish', 'hand_over')),
     currency text not null check (currency ~ '^[a-z]{3}$'),
     return_url text not null default '',
     country text not null default '',              -- the payer's,
     attributes jsonb not null default '{}',        -- and what else decides what is on offer
     payment_method text,
+    stripe_payment_method text,
+    setup_intent text,                             -- at Stripe, which is asked for its client secret whenever that is wanted
+    portal_at timestamptz,                         -- when an address of Stripe's portal was given out
+    look_at timestamptz,                           -- when Stripe is asked what the payer has done; null: not now
+    looks integer not null default 0 check (looks >= 0),
     expires_at timestamptz not null,
     created_at timestamptz not null,
     poked bigint not null default 0,
@@ -843,15 +911,33 @@ create table tollbridge.payment_method_session (
     foreign key (account, payment_method) references tollbridge.payment_method (account, id) on delete restrict,
     check (seen <= poked),
     check ((claimed_by is null) = (claim_until is null)),
-    check ((state = 'complete') = (payment_method is not null))
+    foreign key (account, subscription) references tollbridge.subscription (account, id) on delete restrict,
+    check ((state = 'complete') = (coalesce(payment_method, stripe_payment_method) is not null)),
+    constraint who_keeps_the_method check (case when at_stripe then connection is null and payment_method is null
+        else stripe_payment_method is null and setup_intent is null and portal_at is null and look_at is null end)
 );
 -- Whoever asks twice for the same gets the same session.
 create unique index payment_method_session_live on tollbridge.payment_method_session
-    (account, customer, coalesce(connection, ''), return_url) where state in ('open', 'processing');
+    (account, customer, coalesce(connection, ''), at_stripe, coalesce(subscription, ''), return_url)
+    where state in ('open', 'processing');
 create index payment_method_session_wanting on tollbridge.payment_method_session (id) where seen < poked;
 create index payment_method_session_due on tollbridge.payment_method_session (due_at) where due_at is not null;
 create index payment_method_session_claimed on tollbridge.payment_method_session (claim_until)
     where claimed_by is not null;
+
+-- Whether a method may be charged for a subscription ('' for none): one that was given for others is for those alone, and
+-- for what its payer chose it for in a checkout; one that is on its way out is for what has no other of its own.
+create function tollbridge.serves(of_account text, method text, of_subscription text) returns boolean language sql stable as $$
+    select case when exists (select 1 from tollbridge.subscription b
+                             where b.account = of_account and b.payment_method = method)
+        then exists (select 1 from tollbridge.subscription b where b.account = of_account and b.payment_method = method
+                       and b.id = of_subscription)
+          or exists (select 1 from tollbridge.checkout_session k where k.account = of_account
+                       and k.subscription = of_subscription and k.subscription <> '' and k.payment_method = method)
+        else not exists (select 1 from tollbridge.payment_method p join tollbridge.subscription b on b.account = p.account
+                         where p.account = of_account and p.id = method and p.retiring
+                           and b.id = of_subscription and b.payment_method is not null) end
+$$;
 
 -- What was begun at a processor so that a payer can enter a method. Each ends as the method that its session keeps, or
 -- as nothing: what came of the others is deleted at the processor.

@@ -26,7 +26,7 @@ from db.tables.outbound import (
 )
 from db.tables.returns import Carry, CreditNote, Dispute, Refund, RefundPart, Remainder
 from db.tables.setup import PaymentMethodSession, PaymentSetup
-from db.tables.subscription import Cancellation, Subscription
+from db.tables.subscription import Cancellation, HandOver, Subscription, Switch
 
 __all__ = [
     "Account",
@@ -47,6 +47,7 @@ __all__ = [
     "Dispute",
     "Downtime",
     "EventDelivery",
+    "HandOver",
     "IdempotentReply",
     "Invoice",
     "Movement",
@@ -67,6 +68,7 @@ __all__ = [
     "SettlementRow",
     "StripeBudget",
     "Subscription",
+    "Switch",
     "WebhookEndpoint",
     "WebhookEndpointSecret",
     "WebhookSecret",

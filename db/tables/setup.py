@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import JSONB, Bytea, Integer, Text
+from piccolo.columns import JSONB, Boolean, Bytea, Integer, Text
 from piccolo.table import Table
 
 from db.engine import DB
@@ -19,11 +19,19 @@ class PaymentMethodSession(Pokable, tablename="payment_method_session", schema=S
     reason = Text()
     failure_code = Text()
     connection = optional_text()
+    at_stripe = Boolean()
+    subscription = optional_text()
+    open_invoices = Text(default="finish")
     currency = Text()
     return_url = Text()
     country = Text()
     attributes = JSONB()
     payment_method = optional_text()
+    stripe_payment_method = optional_text()
+    setup_intent = optional_text()
+    portal_at = at()
+    look_at = at()
+    looks = Integer()
     expires_at = at()
     created_at = at()
 

@@ -23,6 +23,8 @@ class Subscription(Pokable, tablename="subscription", schema=SCHEMA, db=DB):
     ends_by = optional_text()
     trial_end = at()
     ended_at = at()
+    left_at = at()
+    payment_method = optional_text()
     access_changes = Integer(default=0)
     digest = Text()
     stale = Boolean(default=True)
@@ -44,4 +46,34 @@ class Cancellation(Table, tablename="cancellation", schema=SCHEMA, db=DB):
     error = Text()
     created_at = at()
     sent_at = at()
+    resolved_at = at()
+
+
+class HandOver(Table, tablename="hand_over", schema=SCHEMA, db=DB):
+    id = Text(primary_key=True)
+    account = Text()
+    invoice = Text()
+    stripe_payment_method = Text()
+    idempotency_key = Text()
+    state = Text()
+    message = Text()
+    created_at = at()
+    sent_at = at()
+    resolved_at = at()
+
+
+class Switch(Table, tablename="switch", schema=SCHEMA, db=DB):
+    id = Text(primary_key=True)
+    account = Text()
+    subscription = Text()
+    collector = Text()
+    payment_method = optional_text()
+    stripe_payment_method = Text()
+    open_invoices = Text(default="finish")
+    days_until_due = Integer(default=None, null=True)
+    retire = Boolean(default=False)
+    state = Text()
+    halfway_at = at()
+    error = Text()
+    created_at = at()
     resolved_at = at()

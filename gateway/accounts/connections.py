@@ -23,7 +23,7 @@ from gateway.accounts.errors import FieldError, NameTakenError, NotThereError
 from gateway.accounts.settlement import check_settles
 from gateway.clock import business_now
 from gateway.connections import UnknownAdapterError, adapter_class, capabilities_of
-from gateway.domain.routing import Display, Routing
+from gateway.domain.routing import STRIPE, Display, Routing
 from gateway.runtime import Runtime
 from processors.errors import ConfigurationError
 from processors.interface import ProcessorAdapter
@@ -119,6 +119,8 @@ async def add(
 ) -> Connection:
     """A new connection of `account` (its id). Raises FieldError, NameTakenError, NotThereError."""
     check_name(name)
+    if name == STRIPE:
+        raise FieldError("name", "stands for Stripe itself, where a payment method session names who keeps the method")
     credentials, options = dict(change.credentials or {}), dict(change.options or {})
     _check_config(runtime, adapter, credentials, options)
     currencies, overrides = _currencies(adapter, change.currencies or ()), declines.merged({}, change.declines or {})

@@ -17,9 +17,10 @@ from gateway.accounts.keys import Scope
 from gateway.api.auth import Bearer, Principal, requires
 from gateway.api.openapi import also, changing, example, problems
 from gateway.api.problems import Code
-from gateway.api.setup import ClientResult, Failure, failure_of, setup_of
+from gateway.api.setup import SETUP, ClientResult, Failure, Setup, SetupBody, failure_of, shown_setup
 from gateway.api.waiting import WaitS, so_far
 from gateway.customers import method_sessions as sessions
+from gateway.customers import stripe_sessions
 from gateway.customers.client_secret import client_secret
 from gateway.customers.method_sessions import MethodSessionRequest
 from gateway.customers.offers import Processor, shown
@@ -60,16 +61,27 @@ class MethodSession(Unprinted, frozen=True):
         str | None,
         about(
             "Our page: send the payer there. The secret stands behind its #, which browsers keep to themselves. Shown "
-            "to an API key while the session is open."
+            "to an API key while the session is open; null where Stripe keeps the method: your page sees to that."
         ),
     ]
     processors: Annotated[list[Processor], about("What `setup` may be begun at, the preferred one first.")]
     due: Annotated[list[Due], about("What is open, and is tried as soon as a method is stored.")]
+    subscription: Annotated[str | None, about("For which alone the method is given; null: for all of the customer's.")]
+    at_stripe: Annotated[bool, about("Stripe keeps the method, and collects with it: no processor is on offer.")]
     payment_method: Annotated[str | None, about("The stored method, once there is one.")]
+    stripe_payment_method: Annotated[str | None, about("Where Stripe keeps it: its id there (pm_…).")]
     failure: Annotated[Failure | None, about("Why the last set-up came to nothing; the payer may begin another.")]
     return_url: Annotated[str | None, about("Where our page leads the payer in the end.")]
     created: Annotated[int, about("Unix seconds.")]
     expires_at: Annotated[int, about("Unix seconds; no method is stored after this.")]
+
+
+class MethodSetupBody(SetupBody, frozen=True, forbid_unknown_fields=True):
+    """Where the payer enters a payment method; `stripe` in a session of `connection: "stripe"`."""
+
+    portal: Annotated[bool, about("With `stripe`: on Stripe's customer portal. Else with a SetupIntent's secret.")] = (
+        False
+    )
 
 
 class CompleteBody(Unprinted, frozen=True, forbid_unknown_fields=True):
@@ -154,6 +166,42 @@ async def complete(
     return so_far(await _shown(runtime, principal, row))
 
 
+@post(
+    "/{session_id:str}/setup",
+    guards=[OPENS],
+    status_code=200,
+    **changing(
+        Code.NOT_FOUND,
+        Code.PROCESSOR_REFUSED,
+        Code.PROCESSOR_UNAVAILABLE,
+        Code.SESSION_EXPIRED,
+        Code.SESSION_NOT_OPEN,
+        Code.STATE_CONFLICT,
+        Code.STRIPE_REFUSED,
+        Code.STRIPE_FORBIDDEN,
+        Code.STRIPE_UNAVAILABLE,
+    ),
+    summary="Begin to collect a payment method at a processor, or at Stripe",
+)
+async def setup(
+    session_id: SessionId,
+    data: Annotated[MethodSetupBody, SETUP],
+    principal: NamedDependency[Principal],
+    runtime: NamedDependency[Runtime],
+) -> Setup:
+    """Moves no money. However many are begun, one method is kept; what comes of the others is deleted there.
+
+    At Stripe, `client` has the `setup_intent_client_secret` for Stripe's own client code.
+    """
+    account, row = principal.account, await sessions.get_session(principal.account, session_id)
+    if row["at_stripe"]:
+        stripe_sessions.refuse_for_processors(data.processor)
+        made = await stripe_sessions.begin(runtime, account, session_id, data.return_url, portal=data.portal)
+    else:
+        made = await sessions.begin_setup(runtime, account, session_id, data.processor, data.return_url)
+    return shown_setup(made)
+
+
 async def _shown(runtime: Runtime, principal: Principal, row: asyncpg.Record) -> MethodSession:
     account, state = principal.account, MethodSessionState(row["state"])
     secret, live = None, state in (MethodSessionState.OPEN, MethodSessionState.PROCESSING)
@@ -166,10 +214,15 @@ async def _shown(runtime: Runtime, principal: Principal, row: asyncpg.Record) ->
         status=state,
         customer=row["customer"],
         client_secret=secret,
-        url=f"{runtime.settings.base_url}{PAGE}/{row['id']}#{secret}" if secret and live else None,
+        url=f"{runtime.settings.base_url}{PAGE}/{row['id']}#{secret}"
+        if secret and live and not row["at_stripe"]
+        else None,
         processors=[shown(one) for one in await sessions.on_offer(row)] if live else [],
         due=[Due(one["currency"], one["amount"], one["invoices"]) for one in due],
+        subscription=row["subscription"],
+        at_stripe=row["at_stripe"],
         payment_method=row["payment_method"],
+        stripe_payment_method=row["stripe_payment_method"],
         failure=failure_of(row),
         return_url=row["return_url"] or None,
         created=int(row["created_at"].timestamp()),
@@ -179,6 +232,6 @@ async def _shown(runtime: Runtime, principal: Principal, row: asyncpg.Record) ->
 
 method_session_routes: Final[Any] = Router(
     "/payment_method_sessions",
-    route_handlers=[create, retrieve, setup_of(OPENS, sessions.begin_setup), complete],
+    route_handlers=[create, retrieve, setup, complete],
     tags=["Payment methods"],
 )

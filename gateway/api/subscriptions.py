@@ -9,7 +9,7 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import PathParameter, QueryParameter
 
-from db.states import CancellationState, Ends
+from db.states import CancellationState, Collector, Ends, OpenInvoices, SwitchState
 from gateway.accounts.audit import Author
 from gateway.accounts.keys import Scope
 from gateway.api.auth import Principal, requires
@@ -17,11 +17,12 @@ from gateway.api.openapi import also, changing, example, problems
 from gateway.api.paging import After, Limit
 from gateway.api.problems import Code
 from gateway.api.waiting import WaitS
+from gateway.collect.switch_wish import Asked
 from gateway.readers.about import about
 from gateway.readers.access import AccessBody, find_subscription_access
 from gateway.readers.pages import DEFAULT, Page
 from gateway.readers.subscriptions import SubscriptionBody, find_subscription, list_subscriptions
-from gateway.subscriptions import cancel
+from gateway.subscriptions import cancel, switch
 
 Readers: Final = requires(Scope.SERVER, Scope.FINANCE)
 Callers: Final = requires(Scope.SERVER)
@@ -51,6 +52,37 @@ class Cancelling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     wait_s: WaitS = 20.0
 
 
+class Switching(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who is to collect a subscription from now on, and with what."""
+
+    to: Annotated[Collector, about("`stripe`: Stripe charges its invoices to come; `gateway`: we do.")]
+    payment_method: Annotated[
+        str,
+        msgspec.Meta(max_length=255),
+        about("With `gateway`: ours (pmt_…), which this subscription is charged to first. Else the customer's first."),
+    ] = ""
+    stripe_payment_method: Annotated[
+        str,
+        msgspec.Meta(pattern="^[A-Za-z0-9_-]*$", max_length=255),
+        about("With `stripe`: what it charges (pm_…). Else the customer's default for invoices there."),
+    ] = ""
+    open_invoices: Annotated[
+        OpenInvoices,
+        about("With `stripe`: `finish`, we collect what is open to its end; `hand_over`, Stripe pays it."),
+    ] = OpenInvoices.FINISH
+    days_until_due: Annotated[
+        Annotated[int, msgspec.Meta(ge=0, le=730)] | None,
+        about("With `gateway`: of its invoices. Else as it has them, or the account's policy."),
+    ] = None
+    retire: Annotated[
+        bool, about("With `payment_method`: those that it used before are deleted once nothing needs them.")
+    ] = False
+    reason: Annotated[str, msgspec.Meta(max_length=500), about("Kept in the audit log.")] = ""
+    wait_s: WaitS = 20.0
+
+
+SWITCH: Final = example("To Stripe", {"to": "stripe", "stripe_payment_method": "pm_1MqLiJLkdIwHu7ix"})
+LATER_SWITCHED: Final = also(202, SubscriptionBody, "the subscription as it is: the switch takes longer")
 CANCEL: Final = example("With its period", {"ends": "period_end", "reason": "Moves abroad."})
 LATER: Final = also(202, SubscriptionBody, "the subscription as it is: telling Stripe takes longer")
 
@@ -106,4 +138,35 @@ async def cancel_subscription(
     return Response(body, status_code=202 if state is CancellationState.WANTED else 200)
 
 
-subscription_routes: Final[list[Any]] = [index, retrieve, access, cancel_subscription]
+@post(
+    "/subscriptions/{subscription_id:str}/switch",
+    status_code=200,
+    guards=[Callers],
+    **changing(Code.NOT_FOUND, Code.STATE_CONFLICT, Code.STRIPE_REFUSED, also=LATER_SWITCHED),
+    summary="Have a subscription collected by Stripe, by us, or with another payment method",
+)
+async def switch_subscription(
+    principal: NamedDependency[Principal],
+    subscription_id: SubscriptionId,
+    data: Annotated[Switching, SWITCH],
+) -> Response[SubscriptionBody]:
+    """One of the two collects each invoice, at every moment: what Stripe was charging is ours once it has let go.
+
+    Payment methods that nothing needs any more once Stripe collects are deleted (`unused_methods`).
+    """
+    account = principal.account
+    asked = Asked(
+        data.to,
+        data.payment_method,
+        data.stripe_payment_method,
+        data.open_invoices,
+        data.days_until_due,
+        data.retire,
+    )
+    wish = await switch.ask(Author(principal.actor, data.reason), account, subscription_id, asked)
+    state = await switch.wait_for(account, wish, data.wait_s)
+    body = await find_subscription(account, subscription_id)
+    return Response(body, status_code=202 if state is SwitchState.WANTED else 200)
+
+
+subscription_routes: Final[list[Any]] = [index, retrieve, access, cancel_subscription, switch_subscription]

@@ -28,6 +28,18 @@ class StripeInvoice(Unprinted, frozen=True):
     waited: timedelta = timedelta()
 
 
+class ListedInvoice(msgspec.Struct, frozen=True):
+    """Of an invoice in a list: whether Stripe advances it."""
+
+    id: str
+    auto_advance: bool = False
+
+
+class _Listed(msgspec.Struct, frozen=True):
+    data: list[ListedInvoice] = []
+    has_more: bool = False
+
+
 async def read(stripe: StripeClient, invoice: str) -> StripeInvoice:
     """The live invoice; a draft that was deleted comes back as `deleted`. Raises StripeError."""
     try:
@@ -49,6 +61,21 @@ async def behind_payment_intent(stripe: StripeClient, intent: str) -> str:
     return next((invoice for found in answer.data if (invoice := id_of(found.invoice))), "")
 
 
+async def charged_by_stripe(stripe: StripeClient, subscription: str) -> list[ListedInvoice]:
+    """A subscription's drafts and open invoices that Stripe is to charge by itself. Raises StripeError."""
+    found: list[ListedInvoice] = []
+    for status in ("draft", "open"):
+        params: dict[str, Any] = {"subscription": subscription, "status": status, "limit": 100}
+        params["collection_method"] = "charge_automatically"
+        more = True
+        while more:  # bounded by the list
+            page = await stripe.get("/v1/invoices", _Listed, params)
+            found += page.data
+            more = page.has_more and bool(page.data)
+            params |= {"starting_after": found[-1].id} if more else {}
+    return found
+
+
 async def finalize(stripe: StripeClient, invoice: str) -> StripeInvoice:
     """Finalize a draft. Without an idempotency key: a second one is refused, and the invoice is read then."""
     return await _post(stripe, f"/v1/invoices/{invoice}/finalize", {}, None)
@@ -64,8 +91,13 @@ async def pay_out_of_band(stripe: StripeClient, invoice: str, key: str) -> Strip
     return await _post(stripe, f"/v1/invoices/{invoice}/pay", {"paid_out_of_band": True}, key)
 
 
-async def update_draft(stripe: StripeClient, invoice: str, params: Mapping[str, Any]) -> StripeInvoice:
-    """Change a draft: hold it, or its discounts."""
+async def pay_with(stripe: StripeClient, invoice: str, payment_method: str, key: str) -> StripeInvoice:
+    """Have Stripe pay it with one of the customer's payment methods there; a decline is a 402. Raises StripeError."""
+    return await _post(stripe, f"/v1/invoices/{invoice}/pay", {"payment_method": payment_method}, key)
+
+
+async def update(stripe: StripeClient, invoice: str, params: Mapping[str, Any]) -> StripeInvoice:
+    """Change a draft (hold it, its discounts, who collects it), or whether Stripe advances an open one."""
     return await _post(stripe, f"/v1/invoices/{invoice}", params, None)
 
 

@@ -267,9 +267,21 @@ class TaxShape(msgspec.Struct, frozen=True):
     automatic_tax: str = ""
 
 
+class InvoiceSettings(msgspec.Struct, frozen=True):
+    default_payment_method: str | dict[str, Any] | None = None
+
+
+class StripeMethodShape(msgspec.Struct, frozen=True):
+    """A payment method at Stripe. `customer`: whose it is, None for nobody's."""
+
+    id: str
+    customer: str | dict[str, Any] | None = None
+
+
 class CustomerShape(msgspec.Struct, frozen=True):
     id: str
     deleted: bool = False
+    invoice_settings: InvoiceSettings | None = None
     currency: str | None = None
     metadata: dict[str, str] = {}
     tax: TaxShape | None = None

@@ -11,7 +11,7 @@ from gateway.billing.client import StripeClient
 from gateway.billing.errors import StripeRefusedError
 from gateway.billing.invoices import StripeInvoice
 from gateway.billing.lists import RawPage
-from gateway.billing.shapes import SESSION_KEY, CustomerShape, InvoiceShape, SubscriptionShape
+from gateway.billing.shapes import SESSION_KEY, CustomerShape, InvoiceShape, StripeMethodShape, SubscriptionShape
 
 GONE = ("canceled", "incomplete_expired")
 
@@ -37,6 +37,11 @@ async def create_customer(stripe: StripeClient, params: Mapping[str, Any], key: 
 async def read_customer(stripe: StripeClient, customer: str) -> CustomerShape:
     """One that was deleted is answered as such, with hardly more than its id."""
     return await stripe.get(f"/v1/customers/{customer}", CustomerShape)
+
+
+async def read_method(stripe: StripeClient, method: str) -> StripeMethodShape:
+    """A payment method that Stripe keeps."""
+    return await stripe.get(f"/v1/payment_methods/{method}", StripeMethodShape)
 
 
 async def update_customer(stripe: StripeClient, customer: str, params: Mapping[str, Any]) -> CustomerShape:

@@ -42,7 +42,7 @@ async def change(runtime: Runtime, account: str, session: str, wanted: Change) -
             discounts: dict[str, Any] = {"discounts": [{"promotion_code": promotion.id}]}
             # The draft exists already, so the code goes onto it; onto the subscription only where it lasts beyond the
             # first invoice, or a code for one use would be used twice. Stripe's documents do not settle this.
-            await invoices.update_draft(stripe, row["invoice"], discounts)
+            await invoices.update(stripe, row["invoice"], discounts)
             if promotion.duration != "once":
                 await subscriptions.update(stripe, row["subscription"], discounts)
         await mirror.ask(runtime, account, row["invoice"], invoices.read)

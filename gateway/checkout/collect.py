@@ -46,6 +46,7 @@ async def confirm_at_once(claim: Claim, loaded: LoadedSession, now: datetime) ->
     method = loaded.view.payment_method or await sql.value(
         """select p.id from tollbridge.payment_method p join tollbridge.connection c on c.id = p.connection
            where p.account = $1 and p.customer = $2 and p.status = 'active' and c.enabled
+             and tollbridge.serves(p.account, p.id, '')
            order by p.position, p.created_at limit 1""",
         claim.account,
         loaded.view.customer,

@@ -89,7 +89,7 @@ async def hold_draft(runtime: Runtime, claim: Claim, loaded: LoadedSession) -> N
     """Keep Stripe from finalizing the first draft before the payer has confirmed."""
     account, invoice = claim.account, loaded.view.invoice
     try:
-        await mirror.ask(runtime, account, invoice, lambda s, i: invoices.update_draft(s, i, {"auto_advance": False}))
+        await mirror.ask(runtime, account, invoice, lambda s, i: invoices.update(s, i, {"auto_advance": False}))
     except StripeRefusedError:
         # It is no draft any more (an hour has passed, or staff finalized it): it goes on as it is.
         answer = await mirror.ask(runtime, account, invoice, invoices.read)

@@ -152,7 +152,8 @@ async def _refuse_without_method(account: str, request: CheckoutRequest) -> None
         return
     active = await sql.value(
         """select exists (select 1 from tollbridge.payment_method p join tollbridge.connection c on c.id = p.connection
-           where p.account = $1 and p.customer = $2 and p.status = 'active' and c.enabled)""",
+           where p.account = $1 and p.customer = $2 and p.status = 'active' and c.enabled
+             and tollbridge.serves(p.account, p.id, ''))""",
         account,
         request.customer,
     )

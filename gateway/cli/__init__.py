@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "keys": "gateway.cli.keys:keys",
     "apply": "gateway.cli.apply:apply",
     "customers": "gateway.cli.customers:customers",
+    "subscriptions": "gateway.cli.subscriptions:subscriptions",
     "invoices": "gateway.cli.invoices:invoices",
     "refunds": "gateway.cli.refunds:refunds",
     "credit-notes": "gateway.cli.credit_notes:credit_notes",

@@ -37,6 +37,7 @@ from gateway.outbound.events import EndpointDisabledError
 from gateway.returns.errors import RefundError
 from gateway.runtime import Runtime, UnknownAccountError, running
 from gateway.settings import Settings, SettingsError, load_settings
+from gateway.subscriptions.errors import SubscriptionEndedError
 from processors.errors import ProcessorError
 
 T = TypeVar("T")
@@ -63,6 +64,7 @@ FAILURES = (
     SessionError,
     SettingsError,
     StripeError,
+    SubscriptionEndedError,
     UnknownAccountError,
     *DATABASE_AWAY,
 )

@@ -36,6 +36,7 @@ def print_invoice(invoice: InvoiceDetail, methods: Methods) -> None:
             "number": invoice.number,
             "state": invoice.state,
             "why": invoice.reason,
+            "collected by": f"{invoice.collected_by or 'nobody'}: {invoice.collected_because}",
             "paused": paused(invoice.pause),
             "next": when(invoice.next_attempt),
             "stripe status": invoice.status,

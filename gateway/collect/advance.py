@@ -13,7 +13,7 @@ from db.outbox import Announcement
 from db.poke import Claim, Kind, WakeUp
 from gateway.billing.errors import StripeError
 from gateway.billing.pace import Lane, in_lane
-from gateway.collect import balance, carries, charge, give_up, record, remainders, restored, restored_rest
+from gateway.collect import balance, carries, charge, give_up, record, remainders, restored, restored_rest, switched
 from gateway.collect.load import Loaded, load
 from gateway.domain.actions import (
     Action,
@@ -29,12 +29,14 @@ from gateway.domain.actions import (
     FindCarry,
     FindLost,
     FindRestNote,
+    GiveDraft,
     GiveUp,
     IssueRestNote,
     MarkSurplus,
     MarkUnknown,
     MatchNote,
     OpenCase,
+    PayAtStripe,
     Read,
     ReadBalance,
     ReadNotes,
@@ -43,6 +45,7 @@ from gateway.domain.actions import (
     ReturnPart,
     ReturnSurplus,
     Tag,
+    TakeInvoice,
     WaitUntil,
     WantNote,
 )
@@ -90,18 +93,14 @@ async def _step(runtime: Runtime, claim: Claim, loaded: Loaded, action: Action, 
     match action:
         case Read():
             await record.read(runtime, claim, loaded)
+        case TakeInvoice() | GiveDraft() | PayAtStripe():
+            await switched.step(runtime, claim, loaded, action, now)
         case Finalize():
             await record.finalize(runtime, claim, loaded, now)
-        case Charge():
-            await charge.charge(runtime, claim, loaded, action, now)
+        case Charge() | Resolve() | MarkUnknown() | CancelPending():
+            await charge.step(runtime, claim, loaded, action, now)
         case FindLost():
             await restored.find_lost(runtime, claim, loaded, action, now)
-        case Resolve():
-            await charge.resolve(runtime, claim, loaded, action, now)
-        case MarkUnknown():
-            await charge.mark_unknown(claim, action, now)
-        case CancelPending():
-            await charge.cancel(runtime, claim, loaded, action, now)
         case Tag():
             await record.tag(runtime, claim, loaded, action)
         case Record():
@@ -174,6 +173,6 @@ def _opens(loaded: Loaded, now: datetime, *, changed: bool) -> list[str]:
 def _outlived(loaded: Loaded) -> list[str]:
     """The payment methods that an invoice which is over may have been the last to need."""
     view = loaded.view
-    living = view.subscription is not None and not view.subscription.ended
+    living = view.subscription is not None and not (view.subscription.ended or view.subscription.at_stripe)
     over = view.invoice is not None and (view.invoice.status not in ("draft", "open") or is_left_a_draft(view))
-    return [method.id for method in view.methods] if over and not living else []
+    return [method.id for method in view.methods if method.retiring or not living] if over else []

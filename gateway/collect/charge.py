@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -53,7 +53,22 @@ TRIES: Final = f"""
     select t.sent_at from tollbridge.payment_method p cross join lateral ({TRIES_OF_CARD}) t
     where p.account = $1 and p.id = $2
 """  # noqa: S608 (a constant of ours)
+Step: TypeAlias = Charge | Resolve | MarkUnknown | CancelPending
+
 SNAPSHOT: Final = "select snapshot from tollbridge.invoice where account = $1 and id = $2"
+
+
+async def step(runtime: Runtime, claim: Claim, loaded: Loaded, action: Step, now: datetime) -> None:
+    """Make an attempt, or go on with one whose end is not known."""
+    match action:
+        case Charge():
+            await charge(runtime, claim, loaded, action, now)
+        case Resolve():
+            await resolve(runtime, claim, loaded, action, now)
+        case MarkUnknown():
+            await mark_unknown(claim, action, now)
+        case CancelPending():
+            await cancel(runtime, claim, loaded, action, now)
 
 
 async def charge(runtime: Runtime, claim: Claim, loaded: Loaded, action: Charge, now: datetime) -> None:

@@ -26,7 +26,7 @@ STORE = """
         -- Of one that bills another's rest it is that one's, which Stripe does not tell.
         subscription = coalesce(nullif($8, ''), subscription),
         billing_reason = $10, digest = $11, currency = $12, amount_due = $13, amount_remaining = $14, total = $15,
-        stripe_created_at = $16, due_date = $17, paid_at = $18, names_rest = $19
+        stripe_created_at = $16, due_date = $17, paid_at = $18, names_rest = $19, collection_method = $20
     where account = $1 and id = $2 and (read_at is null or read_at <= $4)
 """
 STORE_DELETED = """
@@ -40,7 +40,10 @@ STORE_SUBSCRIPTION = """
     update tollbridge.subscription set customer = $3, status = $4, collection_method = $5, pause_behavior = $6,
         paused_at = case when $6 <> '' then coalesce(paused_at, $11) end, cancel_at_period_end = $7, ended_at = $8,
         digest = $9, trial_end = $12, stale = (poked <> $10), read_at = $11,
-        days_until_due = $13, cancel_at = $14, ends_by = case when $7 then ends_by end
+        days_until_due = $13, cancel_at = $14, ends_by = case when $7 then ends_by end,
+        left_at = case when $5 = 'send_invoice' then null
+                        when $5 = 'charge_automatically' and collection_method = 'send_invoice' then $11
+                        else left_at end
     where account = $1 and id = $2 and (read_at is null or read_at <= $11)
     returning id
 """
@@ -52,8 +55,11 @@ UNKNOWN: Final = """
     where $2 <> '' and not exists (select 1 from tollbridge.invoice where account = $1 and id = $2)
 """
 INVOICE_POKED: Final = "select poked from tollbridge.invoice where account = $1 and id = $2"
-LIVING: Final = """
-    select exists (select 1 from tollbridge.subscription where account = $1 and id = $2 and ended_at is null)
+# Whether it was ours, and is not any more by what Stripe shows now.
+LEAVES: Final = """
+    select exists (select 1 from tollbridge.subscription
+                   where account = $1 and id = $2 and ended_at is null
+                     and ($3 or $4 = 'charge_automatically' and collection_method = 'send_invoice'))
 """
 METHODS: Final = """
     select id from tollbridge.payment_method where account = $1 and customer = $2 and status <> 'revoked'
@@ -117,17 +123,20 @@ async def store(account: str, answer: StripeInvoice, *, read_at: datetime, poked
         invoice.paid_at,
         # By the same test as the look for it: what names no invoice is nobody's rest.
         named(invoice, REMAINDER_KEY),
+        invoice.collection_method,
     )
 
 
 async def store_subscription(account: str, shape: SubscriptionShape, poked: int, now: datetime) -> None:
     """Keep what Stripe shows to who asked at `now`; its unsettled invoices are poked where anything of it changed.
 
-    So are its customer's payment methods where it has ended, since nothing may need them now. A look that is older than
+    So are its customer's payment methods where it has ended, or is Stripe's to collect now: nothing may need them any
+    more. A look that is older than
     what we have changes nothing.
     """
     async with DB.transaction():
-        if shape.ended_at is not None and await sql.value(LIVING, account, shape.id):
+        ended = shape.ended_at is not None
+        if await sql.value(LEAVES, account, shape.id, ended, shape.collection_method):
             # Payment methods are locked before subscriptions.
             methods = [row["id"] for row in await sql.rows(METHODS, account, id_of(shape.customer))]
             await poke.poke(Kind.METHOD, account, methods, now)

@@ -13,6 +13,7 @@ from db.states import (
     CarryState,
     CreditNoteOrigin,
     CreditNoteState,
+    HandOverState,
     MethodStatus,
     MovementKind,
     RecordingState,
@@ -26,6 +27,7 @@ from gateway.connections import capabilities_of
 from gateway.domain.view import (
     AttemptView,
     CarryRow,
+    HandOverView,
     LentView,
     MethodView,
     NoteRow,
@@ -118,8 +120,10 @@ def returned(row: asyncpg.Record) -> ReturnView:
     return ReturnView(row["id"], known(MovementKind, row["kind"]), row["amount"], row["created_at"])
 
 
-def method(row: asyncpg.Record, connection: Connection, standing: Standing, currency: str) -> MethodView:
-    """A payment method of the customer's."""
+def method(
+    row: asyncpg.Record, connection: Connection, standing: Standing, currency: str, own: str | None
+) -> MethodView:
+    """A payment method of the customer's; `own` is that of the invoice's subscription."""
     amounts = capabilities_of(connection.adapter).amounts
     return MethodView(
         id=row["id"],
@@ -135,7 +139,14 @@ def method(row: asyncpg.Record, connection: Connection, standing: Standing, curr
         blocked=standing.blocked or "",
         locked=connection.locked,
         usable_from=connection.usable_from,
+        own=row["id"] == own,
+        retiring=row["retiring"],
     )
+
+
+def hand_over(row: asyncpg.Record) -> HandOverView:
+    """That Stripe is to pay it."""
+    return HandOverView(row["id"], known(HandOverState, row["state"]), row["message"])
 
 
 def refund(row: asyncpg.Record, attempts: Sequence[asyncpg.Record], fallen: Collection[str] = ()) -> RefundRow:

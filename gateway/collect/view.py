@@ -6,7 +6,7 @@ import asyncpg
 import msgspec
 
 from db import sql
-from db.states import MovementKind
+from db.states import Collector, MovementKind, known
 from gateway.billing.shapes import InvoiceShape, billed
 from gateway.collect import rows
 from gateway.collect.session import session_of
@@ -15,6 +15,7 @@ from gateway.collect.view_sql import VIEW
 from gateway.domain.billed import BilledInvoice
 from gateway.domain.hold import abandoned, hold, preferred
 from gateway.domain.policy import Policy
+from gateway.domain.switching import seen_as_ours
 from gateway.domain.view import InvoiceView, ReceiptView, SubscriptionView
 
 
@@ -61,7 +62,8 @@ async def seen(row: asyncpg.Record) -> InvoiceView:
         lent=rows.lent(row),
         held_money=int(row["held_money"]),
         methods=tuple(
-            rows.method(m, connections[m["connection"]], standings[m["id"]], currency) for m in row["methods"]
+            rows.method(m, connections[m["connection"]], standings[m["id"]], currency, row["own_method"])
+            for m in row["methods"]
         ),
         subscription=_subscription(row),
         connections=any(connection.usable for connection in connections.values()),
@@ -73,6 +75,9 @@ async def seen(row: asyncpg.Record) -> InvoiceView:
         abandoned=abandoned(session),
         not_before=row["next_attempt_at"] if row["status"] == "draft" else None,
         known_since=row["created_at"],
+        collector=None if row["collector"] is None else known(Collector, row["collector"]),
+        taken=row["taken_at"] is not None,
+        hand_over=None if row["hand_over"] is None else rows.hand_over(row["hand_over"]),
         given_up=row["given_up_at"] is not None,
         method_coming=row["method_coming"],
         unresolved_beside=row["unresolved_beside"],
@@ -95,7 +100,8 @@ def _subscription(row: asyncpg.Record) -> SubscriptionView | None:
     if row["subscription_status"] is None:
         return None
     ended, paused = row["subscription_ended_at"], row["subscription_paused_at"]
-    return SubscriptionView(row["subscription_status"], ended, paused, row["access_open"])
+    at_stripe = row["subscription_method"] == "charge_automatically"
+    return SubscriptionView(row["subscription_status"], ended, paused, row["access_open"], at_stripe)
 
 
 def _mirrored(row: asyncpg.Record) -> BilledInvoice | None:
@@ -105,6 +111,8 @@ def _mirrored(row: asyncpg.Record) -> BilledInvoice | None:
     if row["rest_of"] is not None:
         # Stripe knows of no subscription for it; what is done in the end of its recovery concerns that one.
         invoice = msgspec.structs.replace(invoice, subscription=row["subscription"])
+    if row["taken_at"] is not None:
+        invoice = seen_as_ours(invoice, row["collect_by"])
     if row["status"] == "deleted":
         return msgspec.structs.replace(invoice, status="deleted", amount_remaining=0, amount_due=0)
     return invoice

@@ -14,7 +14,10 @@ VIEW: Final = f"""
         (select offset_s from tollbridge.business_clock) as clock_offset_s, a.policies,
         coalesce(c.opted_out, false) as opted_out, c.deleted_at is not null as customer_deleted,
         s.status as subscription_status, s.ended_at as subscription_ended_at, s.paused_at as subscription_paused_at,
-        s.access_changes % 2 = 1 as access_open,
+        s.access_changes % 2 = 1 as access_open, s.collection_method as subscription_method,
+        s.payment_method as own_method,
+        (select h from tollbridge.hand_over h where h.account = i.account and h.invoice = i.id
+         order by h.created_at desc, h.id desc limit 1) as hand_over,
         k.id as session, k.state as session_state, k.told_stripe as session_told_stripe,
         k.payment_method as session_method, k.invoice as session_invoice, k.paid as session_paid,
         (select jsonb_object_agg(n.id, jsonb_build_object('adapter', n.adapter, 'record_on', n.record_on,
@@ -35,6 +38,7 @@ VIEW: Final = f"""
               where r.account = i.account and r.invoice = i.id order by r.created_at, r.id) as recordings,
         array(select p from tollbridge.payment_method p
               where p.account = i.account and p.customer = i.customer and p.status <> 'revoked'
+                and tollbridge.serves(p.account, p.id, i.subscription)
               order by p.position, p.created_at) as methods,
         (select jsonb_object_agg(p.id, jsonb_build_object(
                     'tries', (select jsonb_agg(t.sent_at order by t.sent_at) from ({TRIES_OF_CARD}) t),

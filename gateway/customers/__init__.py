@@ -5,6 +5,7 @@ asks the processor and stores the method, so that a second click, a closed windo
 same end. So is a stored method: revoking it is an intent on its row, which its upkeep carries out when it may.
 
     method_sessions, session_advance    the session: what the API does with it, and what the worker does
+    stripe_sessions                     the same where Stripe itself keeps the method, and collects with it
     setups                              set-ups at processors, shared with checkouts
     methods, upkeep, by_hand            stored methods: storing, revoking and telling Stripe, what staff and servers do
     taking_over                         tokens from another system

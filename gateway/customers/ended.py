@@ -23,6 +23,9 @@ STEP: Final = "revoked {}"
 CONCERNED: Final = """
     select s.id, s.ended_at is not null as ended, s.cancel_at_period_end or s.cancel_at is not null as ending,
         c.ends as wish, c.state as told, exists (
+            select 1 from tollbridge.payment_method p
+            where p.account = s.account and p.customer = s.customer and p.status = 'active'
+              and tollbridge.serves(p.account, p.id, s.id)) as method_left, exists (
             select 1 from tollbridge.cancellation o
             where o.account = s.account and o.subscription = s.id and o.created_at >= $3) as answered
     from tollbridge.subscription s left join lateral (
@@ -34,9 +37,6 @@ CONCERNED: Final = """
     where s.account = $1 and s.customer = $2 and s.collection_method = 'send_invoice'
       and (s.ended_at is null or c.ends is not null)
     order by s.id
-"""
-LEFT: Final = """
-    select exists (select 1 from tollbridge.payment_method where account = $1 and customer = $2 and status = 'active')
 """
 OPTED_OUT: Final = "select opted_out from tollbridge.customer where account = $1 and id = $2"
 ANSWERED: Final = """
@@ -51,9 +51,8 @@ async def fates_of(method: asyncpg.Record) -> dict[str, Fate] | None:
     if await sql.value(OPTED_OUT, account, customer):
         return {}
     policy = msgspec.json.decode(method["policies"], type=Policy)
-    left = bool(await sql.value(LEFT, account, customer))
     concerned = [_concerned(row) for row in await sql.rows(CONCERNED, account, customer, method["revoked_at"])]
-    return fates(concerned, policy, left=left)
+    return fates(concerned, policy)
 
 
 async def answer(claim: Claim, method: asyncpg.Record, fated: Mapping[str, Fate], hold_s: float, now: datetime) -> None:
@@ -79,4 +78,6 @@ async def answer(claim: Claim, method: asyncpg.Record, fated: Mapping[str, Fate]
 def _concerned(row: asyncpg.Record) -> Concerned:
     wish, told = row["wish"], row["told"]
     state = told and CancellationState(told)
-    return Concerned(row["id"], row["ended"], row["ending"], wish and Ends(wish), state, row["answered"])
+    return Concerned(
+        row["id"], row["ended"], row["ending"], wish and Ends(wish), state, row["answered"], row["method_left"]
+    )

@@ -13,7 +13,7 @@ from db import poke, sql
 from db.engine import DB
 from db.ids import new_id
 from db.poke import Kind
-from db.states import SETTLED, MethodSessionState
+from db.states import SETTLED, MethodSessionState, OpenInvoices
 from gateway.accounts.accounts import policy_of
 from gateway.accounts.named import connection_named
 from gateway.billing import subscriptions
@@ -26,7 +26,7 @@ from gateway.customers.customer import keep
 from gateway.customers.errors import SessionError
 from gateway.customers.offers import Attributes, Country, offers
 from gateway.domain.method_session import FIRST_LOOK
-from gateway.domain.routing import Asked, Offer
+from gateway.domain.routing import STRIPE, Asked, Offer
 from gateway.runtime import Runtime
 from gateway.waiting import until
 from processors.values import SetupSession
@@ -41,15 +41,23 @@ CUSTOMER: Final = """
 """
 INSERT: Final = """
     insert into tollbridge.payment_method_session (id, account, customer, client_secret_hash, client_secret, state,
-        connection, currency, return_url, country, attributes, expires_at, created_at)
-    values ($1, $2, $3, $4, $5, 'open', $6, $7, $8, $9, $10, $11, $12)
-    on conflict (account, customer, coalesce(connection, ''), return_url) where state in ('open', 'processing')
-        do update set expires_at = excluded.expires_at, country = excluded.country, attributes = excluded.attributes
+        connection, currency, return_url, country, attributes, expires_at, created_at, at_stripe, subscription,
+        open_invoices)
+    values ($1, $2, $3, $4, $5, 'open', $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+    on conflict (account, customer, coalesce(connection, ''), at_stripe, coalesce(subscription, ''), return_url)
+        where state in ('open', 'processing')
+        do update set expires_at = excluded.expires_at, country = excluded.country, attributes = excluded.attributes,
+            open_invoices = excluded.open_invoices
     returning *
 """
 PROCESSING: Final = """
-    update tollbridge.payment_method_session set state = 'processing', failure_code = '', reason = ''
+    update tollbridge.payment_method_session set state = 'processing', failure_code = '', reason = '',
+        look_at = case when at_stripe then $3 else look_at end, looks = 0
     where account = $1 and id = $2
+"""
+OF_CUSTOMER: Final = """
+    select exists (select 1 from tollbridge.subscription
+                   where account = $1 and id = $2 and customer = $3 and ended_at is null)
 """
 
 
@@ -62,8 +70,25 @@ class MethodSessionRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
         msgspec.Meta(pattern="^[A-Za-z0-9_-]+$", max_length=255, description="The customer's id at Stripe: cus_…"),
     ]
     connection: Annotated[
-        str, msgspec.Meta(max_length=63, description="The name of the only one on offer; all that fit without it.")
+        str,
+        msgspec.Meta(
+            max_length=63,
+            description="The name of the only one on offer; all that fit without it. `stripe`: Stripe keeps the "
+            "method, and collects with it what follows.",
+        ),
     ] = ""
+    subscription: Annotated[
+        str,
+        msgspec.Meta(
+            pattern="^[A-Za-z0-9_-]*$",
+            max_length=255,
+            description="For which alone the method is given: sub_…; without it for all of the customer's.",
+        ),
+    ] = ""
+    open_invoices: Annotated[
+        OpenInvoices,
+        msgspec.Meta(description="With `stripe`: we collect what is open to its end (`finish`), or Stripe pays it."),
+    ] = OpenInvoices.FINISH
     return_url: Annotated[
         str,
         msgspec.Meta(
@@ -88,10 +113,12 @@ async def open_session(runtime: Runtime, account: str, request: MethodSessionReq
 
     Raises SessionError; StripeError where only Stripe could know the customer, and can't be asked.
     """
-    connection = await _connection(account, request.connection)
+    at_stripe = request.connection == STRIPE
+    connection = None if at_stripe else await _connection(account, request.connection)
     currency = await _currency(runtime, account, request)
+    await _refuse_strangers(account, request)
     asked = Asked(request.customer, currency, None, request.country, request.attributes)
-    if not await offers(account, asked, connection or ""):
+    if not at_stripe and not await offers(account, asked, connection or ""):
         detail = f"no connection that takes {currency} is on offer to this payer"
         raise SessionError("invalid_request", detail, "connection" if connection else "")
     now = await business_now()
@@ -112,6 +139,9 @@ async def open_session(runtime: Runtime, account: str, request: MethodSessionReq
             msgspec.json.encode(request.attributes).decode(),
             now + timedelta(hours=policy.session_hours),
             now,
+            at_stripe,
+            request.subscription or None,
+            request.open_invoices,
         )
         assert row is not None, "it was inserted, or was there"
         await poke.poke(Kind.METHOD_SESSION, account, [row["id"]], now)
@@ -127,7 +157,9 @@ async def get_session(account: str, session: str) -> asyncpg.Record:
 
 
 async def on_offer(row: asyncpg.Record) -> list[Offer]:
-    """What this session's payer may choose, best first."""
+    """What this session's payer may choose, best first; nothing where Stripe keeps the method."""
+    if row["at_stripe"]:
+        return []
     attributes = msgspec.json.decode(row["attributes"], type=dict[str, str])
     asked = Asked(row["customer"], row["currency"], None, row["country"], attributes)
     return await offers(row["account"], asked, row["connection"] or "")
@@ -136,7 +168,7 @@ async def on_offer(row: asyncpg.Record) -> list[Offer]:
 async def begin_setup(runtime: Runtime, account: str, session: str, processor: str, return_url: str) -> SetupSession:
     """Open a set-up at a processor for this session alone; raises SessionError. It moves no money."""
     row = await get_session(account, session)
-    _refuse_unless_live(row, await business_now())
+    refuse_unless_live(row, await business_now())
     chosen = next((offer for offer in await on_offer(row) if offer.name == processor), None)
     if chosen is None:
         raise SessionError("not_found", f"no processor {processor!r} is on offer for this session", "processor")
@@ -144,7 +176,7 @@ async def begin_setup(runtime: Runtime, account: str, session: str, processor: s
     made = await setups.begin(runtime, row, connection, row["currency"], return_url)
     now = await business_now()
     async with DB.transaction():
-        _refuse_unless_live(await sql.row(f"{SESSION} for no key update", account, session), now)
+        refuse_unless_live(await sql.row(f"{SESSION} for no key update", account, session), now)
         owner = (Kind.METHOD_SESSION, session)
         await setups.keep(runtime, account, owner, connection, made, now, look_at=now + FIRST_LOOK)
         await poke.poke(Kind.METHOD_SESSION, account, [session], now)
@@ -166,13 +198,15 @@ async def complete(
             raise SessionError("not_found", f"no payment method session {session}")
         if row["state"] == MethodSessionState.COMPLETE:
             return
-        _refuse_unless_live(row, now)
-        if not await setups.open_setups(account, session):
+        refuse_unless_live(row, now)
+        begun = row["setup_intent"] or row["portal_at"] or await setups.open_setups(account, session)
+        if not begun:
             if row["failure_code"]:
                 return
             raise SessionError("payment_method_needs_repair", "no payment method was set up in this session", "setup")
-        await setups.name(runtime, account, session, setup, client or {}, now)
-        await sql.rows(PROCESSING, account, session)
+        if not row["at_stripe"]:
+            await setups.name(runtime, account, session, setup, client or {}, now)
+        await sql.rows(PROCESSING, account, session, now)
         await setups.look_at_all(account, session, now)
         await poke.poke(Kind.METHOD_SESSION, account, [session], now)
 
@@ -186,12 +220,21 @@ async def wait_for(account: str, session: str, wait_s: float) -> asyncpg.Record:
     return await until(rests, lambda: get_session(account, session), wait_s)
 
 
-def _refuse_unless_live(row: asyncpg.Record | None, now: datetime) -> None:
+def refuse_unless_live(row: asyncpg.Record | None, now: datetime) -> None:
+    """Raise SessionError for a session that has ended."""
     assert row is not None, "sessions are not deleted"
     if row["state"] == MethodSessionState.COMPLETE:
         raise SessionError("session_not_open", "the session is complete; open a new one")
     if row["state"] == MethodSessionState.EXPIRED or now >= row["expires_at"]:
         raise SessionError("session_expired", "the session has expired; open a new one")
+
+
+async def _refuse_strangers(account: str, request: MethodSessionRequest) -> None:
+    """Raise SessionError for what does not go together, and for a subscription that is not a living one of theirs."""
+    if request.open_invoices is not OpenInvoices.FINISH and request.connection != STRIPE:
+        raise SessionError("invalid_request", f'only with `connection: "{STRIPE}"`', "open_invoices")
+    if request.subscription and not await sql.value(OF_CUSTOMER, account, request.subscription, request.customer):
+        raise SessionError("invalid_request", "the customer has no such subscription that lives", "subscription")
 
 
 async def _connection(account: str, name: str) -> str | None:

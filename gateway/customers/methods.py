@@ -30,6 +30,7 @@ INSERT = """
 """
 AGAIN = """
     update tollbridge.payment_method p set status = 'active', stopped_reason = '', revoke_asked_at = null,
+        retiring = false,
         told_stripe = told_stripe and $3,
         position = (select min(position) - 1 from tollbridge.payment_method o
                     where o.account = p.account and o.customer = p.customer)
@@ -45,6 +46,12 @@ LIVE_ON = """
     where s.account = $1 and s.customer = $2 and s.ended_at is null
       and exists (select 1 from tollbridge.cancellation c where c.account = s.account and c.subscription = s.id
                     and c.origin = 'agreement' and (c.state = 'wanted' or c.id = s.ends_by))
+"""
+# Payment methods are locked before subscriptions.
+BIND = """
+    update tollbridge.subscription s set payment_method = $3
+    where s.account = $1 and s.id = $2
+      and ($4 or exists (select 1 from tollbridge.subscription b where b.account = $1 and b.payment_method = $3))
 """
 WANT_REVOKED = """
     update tollbridge.payment_method set status = 'stopped', stopped_reason = $4, revoke_asked_at = $3
@@ -92,8 +99,11 @@ async def store_method(
     tell: bool = False,
     place: int = 1,
     invoices: Collection[str] = (),
+    subscription: str | None = None,
 ) -> str:
     """Store a method as the customer's first, and poke the customer's unsettled invoices; its id.
+
+    `subscription`: it is for that one alone. One that was stored already, and serves others too, goes on to do so.
 
     In the caller's transaction. The same token again is the same method. `tell`: the method's own upkeep tells Stripe
     of it (a checkout does that itself, before its invoice is collected). `place`: where it stands, if not first.
@@ -117,6 +127,8 @@ async def store_method(
     # The same card again: the payer means this one, also where a decline or a person had stopped it.
     if stored["id"] != method:
         await sql.rows(AGAIN, account, stored["id"], not tell)
+    if subscription is not None:
+        await sql.rows(BIND, account, subscription, stored["id"], stored["id"] == method)
     if place > 1:
         await move(account, customer, stored["id"], place)
     if tell:

@@ -12,7 +12,7 @@ from db.engine import DB
 from db.poke import Claim, ClaimLostError, WakeUp
 from db.states import MethodSessionState
 from gateway.clock import business_now
-from gateway.customers import setups
+from gateway.customers import setups, stripe_sessions
 from gateway.customers.methods import store_method
 from gateway.domain.method_session import MethodSessionView, MethodStep, decide_method_session, next_look
 from gateway.domain.session import Rest
@@ -23,8 +23,8 @@ from processors.values import SetupReady
 MOST_ROUNDS: Final = 10
 
 VIEW: Final = """
-    select s.*, (select min(u.look_at) from tollbridge.payment_setup u
-                 where u.account = s.account and u.payment_method_session = s.id and u.state = 'open') as look_at
+    select s.*, coalesce(s.look_at, (select min(u.look_at) from tollbridge.payment_setup u
+        where u.account = s.account and u.payment_method_session = s.id and u.state = 'open')) as looks_at
     from tollbridge.payment_method_session s where s.account = $1 and s.id = $2
 """
 COMPLETE: Final = """
@@ -33,7 +33,7 @@ COMPLETE: Final = """
     where account = $1 and id = $2 and claimed_by = $3 and state in ('open', 'processing') returning id
 """
 EXPIRE: Final = """
-    update tollbridge.payment_method_session set state = 'expired'
+    update tollbridge.payment_method_session set state = 'expired', look_at = null
     where account = $1 and id = $2 and claimed_by = $3 and state in ('open', 'processing') and expires_at <= $4
     returning id
 """
@@ -57,10 +57,12 @@ async def advance_method_session(runtime: Runtime, wake_up: WakeUp) -> None:
 
     async def go_round(claim: Claim) -> bool:
         row, now = await held(claim, hold_s, VIEW), await business_now()
-        view = MethodSessionView(MethodSessionState(row["state"]), row["expires_at"], row["look_at"])
+        view = MethodSessionView(MethodSessionState(row["state"]), row["expires_at"], row["looks_at"])
         match decide_method_session(view, now):
             case Rest(at=at):
                 return await rest(claim, seen=row["poked"], due_at=at, failures=row["failures"], now=now)
+            case MethodStep.LOOK if row["at_stripe"]:
+                await stripe_sessions.look(runtime, claim, row, now)
             case MethodStep.LOOK:
                 await _look(runtime, claim, row, now)
             case MethodStep.EXPIRE:
@@ -77,7 +79,15 @@ async def _look(runtime: Runtime, claim: Claim, row: asyncpg.Record, now: dateti
 
     async def store(setup: asyncpg.Record, made: SetupReady) -> None:
         stored = await store_method(
-            runtime, claim.account, row["customer"], setup["connection"], made.method, made.card, now, tell=True
+            runtime,
+            claim.account,
+            row["customer"],
+            setup["connection"],
+            made.method,
+            made.card,
+            now,
+            tell=True,
+            subscription=row["subscription"],
         )
         if await sql.row(COMPLETE, claim.account, claim.id, claim.holder, stored) is None:
             raise ClaimLostError(claim.id)

@@ -31,23 +31,31 @@ from gateway.turns.turn import CLAIM_MARGIN_S, held, rest, take_turn
 
 MOST_ROUNDS: Final = 8
 
-# What has outlived the customer's last subscription: one that was given since then is for what comes.
+# What has outlived the last subscription of ours that it served, by its end or since it is Stripe's to collect: one
+# that was given since then is for what comes. A subscription that was always Stripe's is no reason to delete anything.
 VIEW: Final = f"""
     select p.*, a.policies, c.deleted_at is not null as orphaned,
         c.erase_asked_at is not null and c.erased_at is null as erasing, exists (
         select 1 from tollbridge.attempt t where t.account = p.account and t.payment_method = p.id
           and t.state in {sql.UNRESOLVED_STATES}) as in_use,
         exists (select 1 from tollbridge.subscription s
-                where s.account = p.account and s.customer = p.customer
+                cross join lateral (select case when s.collection_method <> 'charge_automatically' then s.ended_at
+                                                else s.left_at end as at) o
+                where s.account = p.account and s.customer = p.customer and tollbridge.serves(p.account, p.id, s.id)
                   -- Stripe tells whole seconds.
-                  and s.ended_at + interval '1 second' > p.created_at
+                  and o.at + interval '1 second' > p.created_at
                   and not exists (select 1 from tollbridge.payment_method_session w where w.account = p.account
-                                    and w.payment_method = p.id and w.created_at >= s.ended_at))
-        and not exists (select 1 from tollbridge.subscription s
-                        where s.account = p.account and s.customer = p.customer and s.ended_at is null)
-        and not exists (select 1 from tollbridge.invoice i
-                        where i.account = p.account and i.customer = p.customer
-                          and i.status in ('', 'draft', 'open') and i.state <> 'closed') as outlived,
+                                    and w.payment_method = p.id and w.created_at >= o.at)) as outlived,
+        exists (select 1 from tollbridge.subscription s
+                where s.account = p.account and s.customer = p.customer and s.ended_at is null
+                  and (s.collection_method <> 'charge_automatically' and tollbridge.serves(p.account, p.id, s.id)
+                       or exists (select 1 from tollbridge.switch w where w.account = s.account
+                                    and w.subscription = s.id and w.state = 'wanted' and w.collector = 'gateway')))
+        or exists (select 1 from tollbridge.invoice i
+                   where i.account = p.account and i.customer = p.customer
+                     and i.status in ('', 'draft', 'open') and i.state <> 'closed'
+                     and coalesce(i.collector, i.collection_method) not in ('stripe', 'charge_automatically')
+                     and tollbridge.serves(p.account, p.id, i.subscription)) as needed,
         exists (select 1 from tollbridge.payment_method_session w
                 where w.account = p.account and w.customer = p.customer and w.state in ('open', 'processing'))
         or exists (select 1 from tollbridge.checkout_session k
@@ -82,8 +90,7 @@ async def advance_method(runtime: Runtime, wake_up: WakeUp) -> None:
                     await erase.go_on(runtime, claim.account, row["customer"])
                 return await rest(claim, seen=row["poked"], due_at=at, failures=row["failures"], now=now)
             case UpkeepStep.LET_GO:
-                async with DB.transaction():
-                    await want_revoked(claim.account, claim.id, now)
+                await _let_go(claim, now)
             case UpkeepStep.REVOKE:
                 await _revoke(runtime, claim, row, now)
             case UpkeepStep.TELL_STRIPE:
@@ -96,16 +103,27 @@ async def advance_method(runtime: Runtime, wake_up: WakeUp) -> None:
 
 def _seen(row: asyncpg.Record, *, settled: bool = False) -> MethodUpkeep:
     stored, policy = row["status"] != "revoked", msgspec.json.decode(row["policies"], type=Policy)
+    gone = row["outlived"] and policy.unused_methods == "delete"
     return MethodUpkeep(
         wanted_gone=stored and row["revoke_asked_at"] is not None,
         in_use=row["in_use"],
         told_stripe=row["told_stripe"],
         # Of a customer who was deleted nothing is needed any more, and no method will be.
-        outlived=stored and (row["orphaned"] or (row["outlived"] and policy.unused_methods == "delete")),
+        outlived=stored and (row["orphaned"] or (not row["needed"] and (row["retiring"] or gone))),
         in_session=row["in_session"] and not row["orphaned"],
         unanswered=not row["end_answered"],
         settled=settled,
     )
+
+
+async def _let_go(claim: Claim, now: datetime) -> None:
+    """Whoever has a subscription charged to it holds its row (`subscriptions/switch.py`): look again under that."""
+    async with DB.transaction():
+        await poke.hold(claim, CLAIM_MARGIN_S)
+        row = await sql.row(VIEW, claim.account, claim.id)
+        assert row is not None, "a claimed object exists"
+        if decide_upkeep(_seen(row), now) is UpkeepStep.LET_GO:
+            await want_revoked(claim.account, claim.id, now)
 
 
 async def _revoke(runtime: Runtime, claim: Claim, row: asyncpg.Record, now: datetime) -> None:

@@ -18,6 +18,20 @@ class Read(msgspec.Struct, frozen=True):
     """Read the live invoice at Stripe."""
 
 
+class TakeInvoice(msgspec.Struct, frozen=True):
+    """Have Stripe leave the invoice to us: a draft is sent, an open one is not advanced any more."""
+
+
+class GiveDraft(msgspec.Struct, frozen=True):
+    """Have Stripe charge a draft by itself once it is final."""
+
+
+class PayAtStripe(msgspec.Struct, frozen=True):
+    """Have Stripe pay an open invoice with the payment method that it has."""
+
+    hand_over: str
+
+
 class Finalize(msgspec.Struct, frozen=True):
     """Finalize the draft at Stripe."""
 
@@ -209,6 +223,9 @@ class Done(msgspec.Struct, frozen=True):
 
 Action: TypeAlias = (
     Read
+    | TakeInvoice
+    | GiveDraft
+    | PayAtStripe
     | Finalize
     | Charge
     | FindLost

@@ -24,7 +24,7 @@ ENDS: Final = {"cancel_at_period_end": Ends.PERIOD_END, "cancel_now": Ends.NOW}
 
 
 class Methods(msgspec.Struct, frozen=True):
-    """The payment methods of a subscription's customer.
+    """The payment methods that a subscription may be charged to.
 
     `left`: one may be charged, whatever stands in the way of its connection now. `ended_at`: when the payer ended one,
     while that has not been told. `coming`: the payer is giving another at this moment. `answered`: it was said since
@@ -50,7 +50,8 @@ class Fate(StrEnum):
 
 class Concerned(msgspec.Struct, frozen=True):
     """A subscription of the customer's that we collect. `wish`, `told`: what the end of the agreement had us ask for,
-    and what came of it. `answered`: somebody has said since whether it is to end, if only a person."""
+    and what came of it. `answered`: somebody has said since whether it is to end, if only a person. `left`: another
+    method may be charged for it."""
 
     id: str
     ended: bool
@@ -58,6 +59,7 @@ class Concerned(msgspec.Struct, frozen=True):
     wish: Ends | None = None
     told: CancellationState | None = None
     answered: bool = False
+    left: bool = False
 
 
 def wanted(policy: Policy) -> Ends | None:
@@ -65,14 +67,14 @@ def wanted(policy: Policy) -> Ends | None:
     return ENDS.get(policy.agreement_canceled)
 
 
-def fates(concerned: Sequence[Concerned], policy: Policy, *, left: bool) -> dict[str, Fate] | None:
-    """What happens to each; None while that is not settled for all of them. `left`: the customer has another method.
+def fates(concerned: Sequence[Concerned], policy: Policy) -> dict[str, Fate] | None:
+    """What happens to each; None while that is not settled for all of them.
 
     One that has ended otherwise is not concerned any more.
     """
     found: dict[str, Fate] = {}
     for one in concerned:
-        fate = _fate(one, policy, left=left)
+        fate = _fate(one, policy)
         if fate is None:
             if not one.ended:
                 return None
@@ -81,12 +83,12 @@ def fates(concerned: Sequence[Concerned], policy: Policy, *, left: bool) -> dict
     return found
 
 
-def _fate(one: Concerned, policy: Policy, *, left: bool) -> Fate | None:
+def _fate(one: Concerned, policy: Policy) -> Fate | None:
     if one.wish is not None and one.told in (CancellationState.WANTED, CancellationState.DONE):
         return Fate.CANCELED if one.wish is Ends.NOW else Fate.CANCEL_AT_PERIOD_END
     if one.ended:
         return None
     if one.ending:
         return Fate.ENDING_ALREADY
-    settled = left or wanted(policy) is None or one.answered
+    settled = one.left or wanted(policy) is None or one.answered
     return Fate.KEPT if settled else None

@@ -37,6 +37,7 @@ class CaseKind(StrEnum):
     ENDPOINT_DISABLED = "endpoint_disabled"
     EVENT_UNDELIVERED = "event_undelivered"
     FINALIZATION_FAILED = "finalization_failed"
+    HAND_OVER_DECLINED = "hand_over_declined"
     INVOICE_SENT_BY_STRIPE = "invoice_sent_by_stripe"
     NOTICE_MISMATCH = "notice_mismatch"
     OUTCOME_UNKNOWN = "outcome_unknown"
@@ -90,6 +91,7 @@ REPAIR: dict[CaseKind, str] = {
     CaseKind.ENDPOINT_DISABLED: "Mend the webhook endpoint and enable it, or remove it; then replay what it missed.",
     CaseKind.EVENT_UNDELIVERED: "Look at the webhook endpoint's deliveries, mend what refuses them, and replay.",
     CaseKind.FINALIZATION_FAILED: "Fill in what Stripe misses at the customer; finalizing is tried again every hour.",
+    CaseKind.HAND_OVER_DECLINED: "Have the payer give Stripe another method and hand it over again, or switch back.",
     CaseKind.INVOICE_SENT_BY_STRIPE: "Turn invoice mails off in Stripe's settings: payers may pay there too.",
     CaseKind.NOTICE_MISMATCH: "Compare the notice with the processor's dashboard; it changed nothing here.",
     CaseKind.OUTCOME_UNKNOWN: "Look the reference up at the processor; nothing is charged until this is known.",

@@ -9,8 +9,18 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from db.states import AttemptState, CreditNoteOrigin, MethodStatus, WaitsFor
-from gateway.domain import after_end, carrying, ending, partial, remainder, reopening, returning
+from db.states import AttemptState, Collector, CreditNoteOrigin, MethodStatus, WaitsFor
+from gateway.domain import (
+    after_end,
+    carrying,
+    ending,
+    handing_over,
+    partial,
+    remainder,
+    reopening,
+    returning,
+    switching,
+)
 from gateway.domain.actions import (
     Action,
     CancelPending,
@@ -18,10 +28,12 @@ from gateway.domain.actions import (
     Done,
     Finalize,
     FindLost,
+    GiveDraft,
     MarkUnknown,
     OpenCase,
     Read,
     Resolve,
+    TakeInvoice,
     WaitUntil,
 )
 from gateway.domain.billed import BilledInvoice, StripePayment
@@ -82,6 +94,8 @@ def decide(view: InvoiceView, now: datetime) -> Action:
         return reopening.taken_back(view, invoice, now)
     if invoice.status == "draft" and view.rest_of is not None:
         return remainder.fill(view, invoice, view.rest_of, now)
+    if switching.to_take(view, invoice):
+        return TakeInvoice()
     if reason := not_ours(view):
         return returning.credited_elsewhere(view, invoice) or Done(reason)
     if (back := returning.surplus(view, invoice)) is not None:
@@ -113,7 +127,7 @@ def not_ours(view: InvoiceView) -> str:
     if invoice is None or view.attempts:
         return ""
     if invoice.collection_method != "send_invoice":
-        return "Stripe collects it itself"
+        return switching.why_stripes(view)
     if view.opted_out:
         return "the customer has opted out"
     if not view.connections:
@@ -174,12 +188,13 @@ def _resolve_unknown(view: InvoiceView, invoice: BilledInvoice, attempt: Attempt
 
 
 def _still_wants(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView, now: datetime) -> bool:
-    # In a pause, and once its subscription has ended, it is asked for, and not sent again: where the first call never
-    # arrived, that would be a charge.
+    # In a pause, once its subscription has ended, and where Stripe is to pay it, it is asked for, and not sent again:
+    # where the first call never arrived, that would be a charge.
     method = next((m for m in view.methods if m.id == attempt.method), None)
     return (
         invoice.status == "open"
         and not view.abandoned
+        and view.collector is not Collector.STRIPE
         and not after_end.is_stopped(view)
         and pause_of(view, now) is None
         and invoice.stripe_payment is StripePayment.NONE
@@ -191,7 +206,7 @@ def _still_wants(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView
 
 def _top_up(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action | None:
     """The next step towards the rest of a payment in part; None where that is not charged, or not any more."""
-    if not partial.tops_up(view, invoice):
+    if not partial.tops_up(view, invoice) or view.collector is Collector.STRIPE:
         return None
     step = _collect(view, invoice, now)
     coming = isinstance(step, WaitUntil) and step.at is not None
@@ -204,6 +219,8 @@ def _top_up(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action 
 def _draft(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
     if view.customer_deleted:
         return Done(f"left as a draft: {CUSTOMER_DELETED}")
+    if handing_over.gives_draft(view, invoice):
+        return GiveDraft()
     if view.hold == "held":
         return WaitUntil(None, "held until its checkout is confirmed")
     if view.not_before is not None and view.not_before > now and not invoice.location_filled:
@@ -240,6 +257,8 @@ def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action
         return _of_nobody(view, invoice, now)
     if (wait := standstill(view, invoice, now)) is not None:
         return wait
+    if (handed := handing_over.pay(view, invoice, now)) is not None:
+        return handed
     then = view.policy.canceled_invoices
     if after_end.is_stopped(view) and not (view.asked or view.given_up) and then in ("mark_uncollectible", "void"):
         return ending.close(view, invoice, then, after_end.ENDED, now)

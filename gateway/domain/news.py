@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from db.states import AttemptState, MovementKind, RecordingState
+from db.states import AttemptState, Collector, MovementKind, RecordingState
 from gateway.domain import recovery
 from gateway.domain.billed import BilledInvoice, HowPaid, StripePayment, how_paid
 from gateway.domain.decide import not_ours
@@ -134,6 +134,7 @@ def _is_asked_for(view: InvoiceView, invoice: BilledInvoice) -> bool:
     """Whether the payer owes it, and we are the ones who collect it."""
     return (
         invoice.collection_method == "send_invoice"
+        and view.collector is not Collector.STRIPE
         and view.wanted > 0
         and view.held_money == 0
         and not view.customer_deleted

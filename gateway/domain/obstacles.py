@@ -11,6 +11,7 @@ from db.states import WaitsFor
 from gateway.domain.actions import WaitUntil
 from gateway.domain.billed import BilledInvoice, StripePayment
 from gateway.domain.case_kinds import CaseKind
+from gateway.domain.switching import why_stripes
 from gateway.domain.view import InvoiceView, MethodView, Pause
 from processors.money import to_text
 
@@ -47,7 +48,7 @@ def told(pause: Pause) -> str:
 def standstill(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> WaitUntil | None:
     """Why nothing is charged for an open invoice now, whatever its plan; None where the plan holds."""
     if invoice.collection_method != "send_invoice":
-        return WaitUntil(None, "Stripe collects it itself")
+        return WaitUntil(None, why_stripes(view))
     if view.customer_deleted:
         return WaitUntil(None, CUSTOMER_DELETED)
     if made_in_pause(view, invoice):

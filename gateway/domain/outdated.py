@@ -18,6 +18,7 @@ _UNTIL_SETTLED = frozenset(
         CaseKind.BELOW_PROCESSOR_MINIMUM,
         CaseKind.COLLECTION_EXHAUSTED,
         CaseKind.CUSTOMER_DELETED,
+        CaseKind.HAND_OVER_DECLINED,
         CaseKind.PARTIAL_CAPTURE,
         CaseKind.RECORDING_FAILED,
     }

@@ -5,6 +5,7 @@ Both are read from the live invoice; the events `invoice.overpaid` and `invoice.
 
 from __future__ import annotations
 
+from db.states import Collector
 from gateway.domain.actions import OpenCase
 from gateway.domain.billed import BilledInvoice, StripePayment
 from gateway.domain.case_kinds import CaseKind
@@ -19,6 +20,8 @@ def paid_past_us(view: InvoiceView, invoice: BilledInvoice) -> OpenCase | None:
         too_much = to_text(invoice.overpaid, invoice.currency)
         return OpenCase(CaseKind.OVERPAID_AT_STRIPE, f"Stripe has taken {too_much} more than the invoice")
     ours = invoice.collection_method == "send_invoice" and bool(view.attempts or view.methods)
+    # Stripe pays what was handed over to it.
+    ours = ours and view.collector is not Collector.STRIPE
     # What was paid before we had heard of it was Stripe's own business. Its times are whole seconds.
     known_since = view.known_since.replace(microsecond=0) if view.known_since is not None else None
     since = invoice.paid_at is not None and known_since is not None and invoice.paid_at >= known_since

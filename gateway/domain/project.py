@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from db.states import AttemptState, InvoiceState, MethodStatus
+from db.states import AttemptState, Collector, InvoiceState, MethodStatus
 from gateway.domain.after_end import is_left_a_draft
 from gateway.domain.case_kinds import CaseKind
 from gateway.domain.decide import not_ours
@@ -45,6 +45,8 @@ def project(view: InvoiceView) -> InvoiceState:
 def _open(view: InvoiceView) -> InvoiceState:
     if is_exhausted(view) or CaseKind.COLLECTION_EXHAUSTED in view.open_cases:
         return InvoiceState.EXHAUSTED
+    if view.collector is Collector.STRIPE:
+        return InvoiceState.DUE
     if not any(m.status is MethodStatus.ACTIVE and m.usable for m in view.methods):
         return InvoiceState.NEEDS_PAYMENT_METHOD
     if any(a.state is AttemptState.DECLINED and climbs(a) for a in view.attempts):

@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from db.states import AttemptState, MethodStatus
+from db.states import AttemptState, Collector, MethodStatus
 from gateway.domain.after_end import ENDED, is_stopped
 from gateway.domain.budget import next_within_budget
 from gateway.domain.downtime import downtime_since
@@ -122,6 +122,8 @@ def plan_to_show(view: InvoiceView, now: datetime) -> Plan | None:
     """The plan of an invoice that is being collected; None while something else comes first, and where nothing does."""
     invoice = view.invoice
     if invoice is None or invoice.status != "open" or view.given_up or view.abandoned:
+        return None
+    if view.collector is Collector.STRIPE:
         return None
     first = view.unresolved is not None or view.held_money > 0 or standstill(view, invoice, now) is not None
     return None if first else plan(view, now)
@@ -267,10 +269,11 @@ def _rung(view: InvoiceView, climbed: Sequence[Tried], not_before: datetime | No
 
 
 def _method(view: InvoiceView, tried: Sequence[Tried]) -> MethodView | None:
-    # The payer's choice holds for the first try; later ones go by the order, in which a newly stored method is first.
+    # The payer's choice holds for the first try; later ones go by the order: the subscription's own method, then the
+    # customer's, of which a newly stored one is first.
     preferred = "" if tried else view.preferred_method
     known = [m for m in view.methods if m.status is not MethodStatus.REVOKED and m.usable]
-    in_order = sorted(known, key=lambda m: (m.id != preferred, m.position, m.created_at, m.id))
+    in_order = sorted(known, key=lambda m: (m.id != preferred, not m.own, m.position, m.created_at, m.id))
     active = [m for m in in_order if m.status is MethodStatus.ACTIVE]
     match view.policy.fallback:
         case "never":

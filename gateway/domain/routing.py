@@ -9,9 +9,12 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Mapping
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
+
+STRIPE: Final = "stripe"
+"""Stands in the place of a connection's name where Stripe itself is to keep a payment method; no connection has it."""
 
 Minor = Annotated[int, msgspec.Meta(ge=0)]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from db.states import CancellationOrigin, Ends
+from db.states import CancellationOrigin, Collector, Ends, OpenInvoices
 from gateway.domain import agreement
 from gateway.domain.agreement import COMING_WAIT, Methods
 from gateway.domain.policy import Policy
@@ -26,17 +26,32 @@ class Wish(msgspec.Struct, frozen=True):
     sent: bool = False
 
 
+class SwitchWish(msgspec.Struct, frozen=True):
+    """A switch that is not done yet. `halfway`: its first step is."""
+
+    id: str
+    collector: Collector
+    halfway: bool = False
+    payment_method: str | None = None
+    stripe_payment_method: str = ""
+    open_invoices: OpenInvoices = OpenInvoices.FINISH
+    days_until_due: int | None = None
+    retire: bool = False
+
+
 class SubscriptionState(msgspec.Struct, frozen=True):
     """A subscription as its own turn sees it. `stale`: what Stripe shows of it may have changed.
 
     `ending`: it is set to end; `by_agreement`: by us, since its payer had ended the agreement. `orphaned`: its customer
-    may have been deleted.
+    may have been deleted. `at_stripe`: Stripe charges its invoices by itself.
     """
 
     stale: bool
     ended: bool = False
     wish: Wish | None = None
+    switch: SwitchWish | None = None
     ours: bool = True
+    at_stripe: bool = False
     ending: bool = False
     by_agreement: bool = False
     read_at: datetime | None = None
@@ -78,11 +93,62 @@ class Withdraw(msgspec.Struct, frozen=True):
     reason: str
 
 
-NextSubscriptionStep: TypeAlias = ReadSubscription | ReadCustomer | EndIt | HasEnded | WantEnd | Withdraw | Rest
+class SwitchTooLate(msgspec.Struct, frozen=True):
+    """The same for a switch: nobody collects it any more. No call."""
+
+    switch: SwitchWish
+
+
+class LookAtMethod(msgspec.Struct, frozen=True):
+    """Read the payment method that Stripe is to charge: it must be the customer's."""
+
+    switch: SwitchWish
+
+
+class GiveToStripe(msgspec.Struct, frozen=True):
+    """Have Stripe charge the invoices to come, with that method."""
+
+    switch: SwitchWish
+
+
+class TakeFromStripe(msgspec.Struct, frozen=True):
+    """Have Stripe send the invoices to come, which we collect."""
+
+    switch: SwitchWish
+
+
+class TakeInvoices(msgspec.Struct, frozen=True):
+    """List those that Stripe still charges by itself: each is taken in its own turn."""
+
+    switch: SwitchWish
+
+
+NextSubscriptionStep: TypeAlias = (
+    ReadSubscription
+    | ReadCustomer
+    | EndIt
+    | HasEnded
+    | WantEnd
+    | Withdraw
+    | SwitchTooLate
+    | LookAtMethod
+    | GiveToStripe
+    | TakeFromStripe
+    | TakeInvoices
+    | Rest
+)
 
 
 def decide_subscription(view: SubscriptionState, now: datetime) -> NextSubscriptionStep:
-    """What is wanted of it first, as what Stripe answers is the newest that there is to see."""
+    """What is wanted of it first, as what Stripe answers is the newest that there is to see.
+
+    An end that somebody asked for, or that Stripe may have heard of, comes before a switch; what the end of an
+    agreement means comes after it, as whoever collects then may need no agreement.
+    """
+    if view.wish is not None and _goes_first(view, view.wish):
+        return _wanted(view, view.wish, now)
+    if view.switch is not None:
+        return SwitchTooLate(view.switch) if view.ended else _switch(view.switch)
     if view.wish is not None:
         return _wanted(view, view.wish, now)
     if view.stale:
@@ -90,6 +156,17 @@ def decide_subscription(view: SubscriptionState, now: datetime) -> NextSubscript
     if view.ended:
         return ReadCustomer() if view.orphaned else Rest()
     return _agreement(view, now)
+
+
+def _goes_first(view: SubscriptionState, wish: Wish) -> bool:
+    return view.ended or wish.sent or wish.origin is CancellationOrigin.ASKED
+
+
+def _switch(switch: SwitchWish) -> NextSubscriptionStep:
+    """Stripe sends invoices before we take any, and charges none before its method was looked at."""
+    if switch.collector is Collector.STRIPE:
+        return GiveToStripe(switch) if switch.halfway else LookAtMethod(switch)
+    return TakeInvoices(switch) if switch.halfway else TakeFromStripe(switch)
 
 
 def _wanted(view: SubscriptionState, wish: Wish, now: datetime) -> NextSubscriptionStep:
@@ -107,21 +184,26 @@ def _wanted(view: SubscriptionState, wish: Wish, now: datetime) -> NextSubscript
 
 def _outlived(view: SubscriptionState, wish: Wish) -> str | None:
     """Why what the end of an agreement had us want holds no more, if so."""
+    if wish.ends is Ends.NEVER:
+        return None if _lives_on(view) else "there is no payment method to go on with"
     if not view.ours:
         return "it is not collected here any more"
-    if wish.ends is Ends.NEVER:
-        return None if view.methods.left and view.by_agreement else "there is no payment method to go on with"
     if view.methods.left:
         return "the payer has given another payment method"
     return "it was set to end already" if view.ending else None
 
 
+def _lives_on(view: SubscriptionState) -> bool:
+    """Whether it was set to end since its payer had ended the agreement, and is paid for otherwise now."""
+    return view.by_agreement and (view.at_stripe or (view.ours and view.methods.left))
+
+
 def _agreement(view: SubscriptionState, now: datetime) -> NextSubscriptionStep:
     """What follows from how the customer's payment methods stand."""
+    if view.ending:
+        return WantEnd(Ends.NEVER) if _lives_on(view) else Rest()
     if not view.ours:
         return Rest()
-    if view.ending:
-        return WantEnd(Ends.NEVER) if view.by_agreement and view.methods.left else Rest()
     ends, ended_at = agreement.wanted(view.policy), view.methods.ended_at
     if ends is None or ended_at is None or view.methods.left or view.methods.answered:
         return Rest()

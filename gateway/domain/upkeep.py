@@ -18,9 +18,10 @@ IN_USE_WAIT = timedelta(hours=6)
 class MethodUpkeep(msgspec.Struct, frozen=True):
     """`in_use`: a charge to it is unresolved. `wanted_gone`: somebody asked to revoke it.
 
-    `outlived`: the last subscription of its customer has ended, and so has every invoice. `in_session`: the customer is
-    in a checkout, or gives a payment method, so that another may begin. `unanswered`: the payer has ended it, and what
-    that means for the subscriptions was not told; `settled`: it is decided for each of them.
+    `outlived`: every subscription that it may be charged for has ended, or is Stripe's to collect, and so is every
+    invoice; or others have taken its place. `in_session`: the customer is in a checkout, or gives a payment method, so
+    that another may begin. `unanswered`: the payer has ended it, and what that means for the subscriptions was not
+    told; `settled`: it is decided for each of them.
     """
 
     wanted_gone: bool

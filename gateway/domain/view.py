@@ -12,8 +12,10 @@ from db.states import (
     UNRESOLVED,
     AttemptState,
     CarryState,
+    Collector,
     CreditNoteOrigin,
     CreditNoteState,
+    HandOverState,
     MethodStatus,
     MovementKind,
     RecordingState,
@@ -60,6 +62,10 @@ class MethodView(msgspec.Struct, frozen=True):
     """Why this card is never charged again: the class of a "never" that it was answered, under whatever token."""
     locked: bool = False
     """The processor has locked the merchant's account: wait, the payer need not give another payment method."""
+    own: bool = False
+    """It is for the invoice's subscription, which is charged to it first, and for no other but those that share it."""
+    retiring: bool = False
+    """It is deleted as soon as nothing needs it."""
 
 
 class AttemptView(msgspec.Struct, frozen=True):
@@ -218,6 +224,14 @@ class RecordingView(msgspec.Struct, frozen=True):
     target: RecordingTarget = RecordingTarget.INVOICE
 
 
+class HandOverView(msgspec.Struct, frozen=True):
+    """That Stripe is to pay the invoice. `message`: why it could not."""
+
+    id: str
+    state: HandOverState
+    message: str = ""
+
+
 class SubscriptionView(msgspec.Struct, frozen=True):
     """The invoice's subscription, as Stripe last showed it."""
 
@@ -227,6 +241,8 @@ class SubscriptionView(msgspec.Struct, frozen=True):
     """When a pause of its collection was first seen; None while there is none."""
     access_open: bool = False
     """Whether the merchant was told last that it gives access."""
+    at_stripe: bool = False
+    """Stripe collects its invoices to come by itself."""
 
     @property
     def ended(self) -> bool:
@@ -295,6 +311,11 @@ class InvoiceView(msgspec.Struct, frozen=True):
     not_before: datetime | None = None
     known_since: datetime | None = None
     """When we first heard of it."""
+    collector: Collector | None = None
+    """Who collects it since its subscription was switched; None: whoever its collection method says."""
+    taken: bool = False
+    """Stripe has confirmed that it does not collect it any more."""
+    hand_over: HandOverView | None = None
     given_up: bool = False
     """The end has come, and the account's `at_end` is being done, or was."""
     method_coming: bool = False

@@ -13,6 +13,7 @@ import msgspec
 from db import poke, sql
 from db.engine import DB
 from db.poke import Kind
+from db.states import Collector
 from gateway.accounts.audit import Author
 from gateway.clock import business_now
 from gateway.domain.decide import not_ours
@@ -55,6 +56,8 @@ def refuse(view: InvoiceView, now: datetime) -> None:
         raise NotNowError(f"the invoice is {invoice.status} in Stripe")
     if reason := not_ours(view):
         raise NotNowError(f"it is not collected here: {reason}")
+    if view.collector is Collector.STRIPE:
+        raise NotNowError("Stripe is to pay it: switch its subscription back to us first")
     if view.abandoned or view.hold == "held":
         raise NotNowError("it belongs to a checkout that is not confirmed")
     if (wait := standstill(view, invoice, now)) is not None:

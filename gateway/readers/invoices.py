@@ -10,6 +10,7 @@ import msgspec
 from db import sql
 from db.states import (
     CarryState,
+    Collector,
     InvoiceState,
     MovementKind,
     RecordingState,
@@ -63,7 +64,8 @@ class PauseBody(msgspec.Struct, frozen=True):
 
 class InvoiceBody(msgspec.Struct, frozen=True, kw_only=True):
     """An invoice. `state` is ours, `status` and the amounts are Stripe's as of `read`; `reason` says why nothing
-    happens now, and `next_attempt` when something will. `balance_returned`: what its voiding gave back of the
+    happens now, and `next_attempt` when something will. `collected_by`: who collects it, or would; null: neither of us.
+    `balance_returned`: what its voiding gave back of the
     customer's balance that it had used, as Stripe's transactions show it; null where there was none, or before that
     was seen."""
 
@@ -71,6 +73,8 @@ class InvoiceBody(msgspec.Struct, frozen=True, kw_only=True):
     object: Literal["invoice"] = "invoice"
     state: InvoiceState
     reason: str
+    collected_by: Collector | None
+    collected_because: str
     next_attempt: int | None
     pause: PauseBody | None
     status: str | None
@@ -224,10 +228,13 @@ def pause_in(row: asyncpg.Record) -> PauseBody | None:
 
 
 def _fields(row: asyncpg.Record) -> dict[str, Any]:
+    whose, why = _whose(row)
     return {
         "id": row["id"],
         "state": InvoiceState(row["state"]),
         "reason": row["reason"],
+        "collected_by": whose,
+        "collected_because": why,
         "next_attempt": unix(row["next_attempt_at"]),
         "pause": pause_in(row),
         "status": row["status"] or None,
@@ -241,11 +248,24 @@ def _fields(row: asyncpg.Record) -> dict[str, Any]:
         "total": row["total"],
         "balance_returned": row["balance_back"],
         "livemode": row["livemode"],
-        "due_date": unix(row["due_date"]),
+        "due_date": unix(row["due_date"] or (row["collect_by"] if whose is Collector.GATEWAY else None)),
         "paid_at": unix(row["paid_at"]),
         "read": unix(row["read_at"]),
         "created": unix(row["stripe_created_at"] or row["created_at"]),
     }
+
+
+def _whose(row: asyncpg.Record) -> tuple[Collector | None, str]:
+    """Who collects an invoice, and why that one."""
+    if row["collector"] == Collector.STRIPE:
+        return Collector.STRIPE, "it was handed over when its subscription was switched to Stripe"
+    if row["state"] != InvoiceState.NOT_OURS:
+        switched = row["collector"] == Collector.GATEWAY
+        why = "its subscription was switched to us, and Stripe has let go of it" if switched else "it is sent by Stripe"
+        return Collector.GATEWAY, why
+    if row["collection_method"] == "charge_automatically":
+        return Collector.STRIPE, "Stripe charges it automatically"
+    return None, row["reason"]
 
 
 def _movement(row: asyncpg.Record) -> MovementBody:

@@ -26,7 +26,9 @@ METHODS: Final = f"""
                 where p.account = t.account and p.customer = t.customer and p.status = 'active' and n.enabled
                 order by p.position, p.created_at limit 1) as first,
         exists (select 1 from tollbridge.attempt a where a.account = t.account and a.payment_method = t.id
-                and a.state in {sql.UNRESOLVED_STATES}) as in_use
+                and a.state in {sql.UNRESOLVED_STATES}) as in_use,
+        array(select s.id from tollbridge.subscription s where s.account = t.account and s.payment_method = t.id
+              order by s.id) as subscriptions
     from tollbridge.payment_method t join tollbridge.connection c on c.id = t.connection
 """  # noqa: S608 (a constant of ours)
 
@@ -58,6 +60,9 @@ class PaymentMethodBody(msgspec.Struct, frozen=True):
     revocation: Annotated[
         Literal["requested", "deferred"] | None,
         about("Its deletion at the processor was asked for; deferred: the end of a charge to it is awaited first."),
+    ]
+    subscriptions: Annotated[
+        list[str], about("What it is for alone; none: for all of the customer's that have no other.")
     ]
     created: int
     object: Literal["payment_method"] = "payment_method"
@@ -93,5 +98,6 @@ def _method(row: asyncpg.Record) -> PaymentMethodBody:
         position=row["place"],
         stopped_reason=row["stopped_reason"] or None,
         revocation=("deferred" if row["in_use"] else "requested") if leaving else None,
+        subscriptions=row["subscriptions"],
         created=unix(row["created_at"]),
     )

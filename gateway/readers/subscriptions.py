@@ -8,13 +8,15 @@ import asyncpg
 import msgspec
 
 from db import sql
-from db.states import CancellationState, Ends
+from db.states import CancellationState, Collector, Ends, OpenInvoices, SwitchState
 from gateway.accounts.errors import NotThereError
 from gateway.readers.pages import DEFAULT, Page, listed, page, unix
 
 SELECT: Final = """
     select t.*, (select c from tollbridge.cancellation c where c.account = t.account and c.subscription = t.id
-                 order by c.created_at desc, c.id desc limit 1) as cancellation
+                 order by c.created_at desc, c.id desc limit 1) as cancellation,
+        (select w from tollbridge.switch w where w.account = t.account and w.subscription = t.id
+         order by w.created_at desc, w.id desc limit 1) as switch
     from tollbridge.subscription t
 """
 
@@ -35,8 +37,26 @@ class CancellationBody(msgspec.Struct, frozen=True):
     object: Literal["cancellation"] = "cancellation"
 
 
+class SwitchBody(msgspec.Struct, frozen=True):
+    """The last wish that it be collected by another, or with another payment method: `wanted` until that is done.
+    `error`: why it came to nothing. `stripe_payment_method`: what Stripe charges, once that is known."""
+
+    id: str
+    to: Collector
+    status: SwitchState
+    payment_method: str | None
+    stripe_payment_method: str | None
+    open_invoices: OpenInvoices
+    days_until_due: int | None
+    retire: bool
+    error: str | None
+    created: int
+    object: Literal["switch"] = "switch"
+
+
 class SubscriptionBody(msgspec.Struct, frozen=True):
-    """A subscription as Stripe showed it at `as_of`. `collected_by`: Stripe itself, or us.
+    """A subscription as Stripe showed it at `as_of`. `collected_by`: who collects its invoices to come, Stripe itself
+    or us. `payment_method`: ours, that it is charged to first; null: the customer's first.
 
     `cancel_at`: when it will end, as far as that is settled.
     """
@@ -44,13 +64,15 @@ class SubscriptionBody(msgspec.Struct, frozen=True):
     id: str
     customer: str | None
     status: str | None
-    collected_by: Literal["gateway", "stripe"]
+    collected_by: Collector
     days_until_due: int | None
     trial_end: int | None
     cancel_at_period_end: bool
     cancel_at: int | None
     ended_at: int | None
+    payment_method: str | None
     cancellation: CancellationBody | None
+    switch: SwitchBody | None
     as_of: int | None
     object: Literal["subscription"] = "subscription"
 
@@ -77,13 +99,15 @@ def shown(row: asyncpg.Record) -> SubscriptionBody:
         id=row["id"],
         customer=row["customer"] or None,
         status=row["status"] or None,
-        collected_by="gateway" if row["collection_method"] == "send_invoice" else "stripe",
+        collected_by=Collector.GATEWAY if row["collection_method"] == "send_invoice" else Collector.STRIPE,
         days_until_due=row["days_until_due"],
         trial_end=unix(row["trial_end"]),
         cancel_at_period_end=row["cancel_at_period_end"],
         cancel_at=unix(row["cancel_at"]),
         ended_at=unix(row["ended_at"]),
+        payment_method=row["payment_method"],
         cancellation=row["cancellation"] and _cancellation(row["cancellation"]),
+        switch=row["switch"] and _switch(row["switch"]),
         as_of=unix(row["read_at"]),
     )
 
@@ -97,6 +121,21 @@ def _cancellation(row: asyncpg.Record) -> CancellationBody:
         prorate=row["prorate"],
         comment=row["comment"] or None,
         origin=row["origin"],
+        error=row["error"] or None,
+        created=unix(row["created_at"]),
+    )
+
+
+def _switch(row: asyncpg.Record) -> SwitchBody:
+    return SwitchBody(
+        id=row["id"],
+        to=Collector(row["collector"]),
+        status=SwitchState(row["state"]),
+        payment_method=row["payment_method"],
+        stripe_payment_method=row["stripe_payment_method"] or None,
+        open_invoices=OpenInvoices(row["open_invoices"]),
+        days_until_due=row["days_until_due"],
+        retire=row["retire"],
         error=row["error"] or None,
         created=unix(row["created_at"]),
     )

@@ -24,10 +24,15 @@ from gateway.domain.policy import Policy
 from gateway.domain.session import Rest
 from gateway.domain.subscription import (
     EndIt,
+    GiveToStripe,
     HasEnded,
+    LookAtMethod,
     ReadCustomer,
     ReadSubscription,
     SubscriptionState,
+    SwitchTooLate,
+    TakeFromStripe,
+    TakeInvoices,
     WantEnd,
     Wish,
     Withdraw,
@@ -35,7 +40,7 @@ from gateway.domain.subscription import (
 )
 from gateway.domain.subscription_news import next_trial_news_at
 from gateway.runtime import Runtime
-from gateway.subscriptions import cancel
+from gateway.subscriptions import cancel, switch
 from gateway.subscriptions.access import facts_of, tell
 from gateway.turns.turn import CLAIM_MARGIN_S, held, rest, take_turn
 
@@ -49,10 +54,13 @@ VIEW: Final = """
         s.collection_method = 'send_invoice' and not coalesce(k.opted_out, false) as ours,
         (select c from tollbridge.cancellation c
          where c.account = s.account and c.subscription = s.id and c.state = 'wanted') as wish,
+        (select w from tollbridge.switch w
+         where w.account = s.account and w.subscription = s.id and w.state = 'wanted') as switch,
+        s.collection_method = 'charge_automatically' as at_stripe,
         exists (select 1 from tollbridge.cancellation c
                 where c.account = s.account and c.id = s.ends_by and c.origin = 'agreement') as by_agreement,
         exists (select 1 from tollbridge.payment_method p where p.account = s.account and p.customer = s.customer
-                  and p.status = 'active') as method_left,
+                  and p.status = 'active' and tollbridge.serves(p.account, p.id, s.id)) as method_left,
         array(select p from tollbridge.payment_method p where p.account = s.account and p.customer = s.customer
                 and not p.end_answered order by p.revoked_at, p.id) as ended_methods,
         exists (select 1 from tollbridge.cancellation c
@@ -85,6 +93,11 @@ async def advance_subscription(runtime: Runtime, wake_up: WakeUp) -> None:
                 await _want(claim, hold_s, ends, now)
             case Withdraw(wish=wish, reason=reason):
                 await cancel.withdraw(claim, wish, reason)
+            case SwitchTooLate(switch=switched):
+                await switch.too_late(claim, switched)
+            case LookAtMethod() | GiveToStripe() | TakeFromStripe() | TakeInvoices() as step:
+                with in_lane(Lane.COLLECT):
+                    await switch.step(runtime, claim, step, row["customer"], row["poked"])
             case ReadSubscription():
                 if not await _read(runtime, claim, row["poked"]):
                     return await _rest(claim, row)
@@ -110,6 +123,8 @@ def _seen(row: asyncpg.Record) -> SubscriptionState:
         read_at=row["read_at"],
         methods=Methods(row["method_left"], max(ended_at, default=None), row["method_coming"], row["answered"]),
         orphaned=row["may_be_deleted"],
+        at_stripe=row["at_stripe"],
+        switch=row["switch"] and switch.wish_of(row["switch"]),
         policy=msgspec.json.decode(row["policies"], type=Policy),
     )
 

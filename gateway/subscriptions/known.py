@@ -13,9 +13,17 @@ from gateway.subscriptions.errors import SubscriptionEndedError
 ROW: Final = "select * from tollbridge.subscription where account = $1 and id = $2"
 
 
+async def living(account: str, subscription: str) -> asyncpg.Record:
+    """Its row. Raises NotThereError, SubscriptionEndedError."""
+    return _living(await sql.row(ROW, account, subscription), subscription)
+
+
 async def hold_living(account: str, subscription: str) -> asyncpg.Record:
     """Its row, locked in the caller's transaction. Raises NotThereError, SubscriptionEndedError."""
-    row = await sql.row(f"{ROW} for no key update", account, subscription)
+    return _living(await sql.row(f"{ROW} for no key update", account, subscription), subscription)
+
+
+def _living(row: asyncpg.Record | None, subscription: str) -> asyncpg.Record:
     if row is None:
         raise NotThereError("subscription", subscription)
     if row["ended_at"] is not None:

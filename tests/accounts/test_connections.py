@@ -102,6 +102,11 @@ async def test_a_name_is_taken_once_in_an_account(runtime: Runtime, by: Author, 
         await connections.add(runtime, by, "acc_nobody", "practice", "practice", WHOLE)
 
 
+async def test_stripes_own_name_is_no_connections(runtime: Runtime, by: Author, account: Account) -> None:
+    with pytest.raises(FieldError, match="Stripe itself"):
+        await connections.add(runtime, by, account.id, "stripe", "practice", WHOLE)
+
+
 async def test_decline_codes_are_classed_merged_and_noted(runtime: Runtime, by: Author, account: Account) -> None:
     classed = msgspec.structs.replace(WHOLE, declines={"x98": "expired", "x99": "fraud"})
     added = await connections.add(runtime, by, account.id, "practice", "practice", classed)

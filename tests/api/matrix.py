@@ -122,6 +122,9 @@ ROUTES: Final[Mapping[str, Row]] = {
     "POST /v1/subscriptions/{subscription_id}/cancel": _row(
         "server", 202, {"ends": "period_end", "wait_s": 0}, subscription_id="subscription"
     ),
+    "POST /v1/subscriptions/{subscription_id}/switch": _row(
+        "server", 202, {"to": "stripe", "wait_s": 0}, subscription_id="subscription"
+    ),
     "GET /v1/subscriptions/{subscription_id}/access": _row("server", subscription_id="subscription"),
     "GET /v1/events": _row("server finance admin"),
     "GET /v1/events/{event_id}": _row("server finance admin", event_id="event"),

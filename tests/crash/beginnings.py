@@ -179,3 +179,27 @@ async def refund_failed(world: CrashWorld) -> Signup:
 async def billed_by_others(world: CrashWorld) -> Elsewhere:
     """A subscription that another integration collects, with a renewal that is overdue."""
     return await billed_elsewhere(world, overdue=True)
+
+
+async def owing_with_a_card_at_stripe(world: CrashWorld) -> Signup:
+    """A customer whose renewal is tried again tomorrow, and who has given Stripe a card meanwhile, as its default."""
+    signup = await subscribed(world)
+    world.break_card(signup.customer, "decline_insufficient_funds")
+    await world.later(days=31)
+    await world.rest()
+    card = await world.stripe_card(signup.customer)
+    default = {"invoice_settings": {"default_payment_method": card}}
+    await world.shop.client.v1.customers.update_async(signup.customer, default)  # type: ignore[arg-type]
+    await world.rest()
+    return signup
+
+
+async def failing_at_stripe(world: CrashWorld) -> Signup:
+    """A customer whose renewal Stripe has failed to collect, and who has left us a payment method."""
+    await world.set_policy(unused_methods="keep")
+    signup = await subscribed(world)
+    card = await world.stripe_card(signup.customer, "pm_card_chargeCustomerFail")
+    await world.switch(signup.subscription, "stripe", stripe_payment_method=card)
+    await world.later(days=31, hours=2)
+    await world.rest()
+    return signup

@@ -29,11 +29,13 @@ from tests.crash.beginnings import (
     billed_by_others,
     closed_while_pending,
     credited_in_stripe,
+    failing_at_stripe,
     nothing,
     offered,
     offered_free,
     offered_trial,
     owing_little,
+    owing_with_a_card_at_stripe,
     refund_failed,
     refunded_in_dashboard,
     subscribed,
@@ -533,6 +535,56 @@ async def carried_over(world: CrashWorld, begun: Signup) -> None:
     assert account.customers[begun.customer]["balance"] == 60
     assert [charge.captured for charge in world.captures()] == [1000]
     assert await world.open_cases() == []
+
+
+@path(begins=owing_with_a_card_at_stripe)
+async def switch_to_stripe(world: CrashWorld, begun: Signup) -> None:
+    """What is open by then is ours to its end, and then our token goes; what comes is Stripe's."""
+    await world.switch(begun.subscription, "stripe")
+    await world.rest()
+    world.break_card(begun.customer, "ok")
+    await world.later(hours=25)
+    await world.rest()
+    assert _collected(world, begun) == [(1000, 0), (1000, 0)]
+    assert [method.status for method in world.methods_at_processor()] == ["revoked"]
+    await world.later(days=31)
+    await world.later(hours=2)
+    await world.rest()
+    assert _collected(world, begun) == [(1000, 0), (1000, 0), (0, 1000)]
+    assert await world.open_cases() == []
+
+
+@path(begins=owing_with_a_card_at_stripe)
+async def handed_over_to_stripe(world: CrashWorld, begun: Signup) -> None:
+    """What is open by then is paid by Stripe, once."""
+    await world.switch(begun.subscription, "stripe", open_invoices="hand_over")
+    await world.rest()
+    world.break_card(begun.customer, "ok")
+    await world.later(hours=25)
+    await world.rest()
+    assert _collected(world, begun) == [(1000, 0), (0, 1000)]
+    assert [method.status for method in world.methods_at_processor()] == ["revoked"]
+    assert await world.open_cases() == []
+
+
+@path(begins=failing_at_stripe)
+async def switch_to_gateway(world: CrashWorld, begun: Signup) -> None:
+    """What Stripe has failed to collect is ours as soon as it has let go of it, and so is what comes."""
+    await world.switch(begun.subscription, "gateway")
+    await world.rest()
+    assert _collected(world, begun) == [(1000, 0)] * 2
+    await world.later(days=31)
+    await world.rest()
+    assert _collected(world, begun) == [(1000, 0)] * 3
+    assert await world.open_cases() == []
+
+
+def _collected(world: CrashWorld, begun: Signup) -> list[tuple[int, int]]:
+    """For each invoice what we have taken, and what Stripe has."""
+    ours = {charge.reference.rpartition(".")[0]: charge.captured for charge in world.captures()}
+    assert len(ours) == len(world.captures())
+    live = world.invoices_of(begun.subscription)
+    return [(ours.get(one["id"], 0), world.taken_at_stripe(one["id"])) for one in live]
 
 
 async def _patience(world: CrashWorld) -> None:

@@ -28,7 +28,8 @@ ID: Final = re.compile(r"/(?!v\d)[a-z]+_[A-Za-z0-9]+")
 
 INTENTS: Final = {
     re.compile("/v1/charges"): "select exists (select from tollbridge.attempt where idempotency_key::text = $1)",
-    re.compile("/v1/invoices/[^/]+/pay"): "select exists (select from tollbridge.recording where idempotency_key = $1)",
+    re.compile("/v1/invoices/[^/]+/pay"): "select exists (select from tollbridge.recording where idempotency_key = $1) "
+    "or exists (select from tollbridge.hand_over where idempotency_key = $1 and state = 'sending')",
 }
 """Calls that move money or say so, and where their key must stand before."""
 ANNOUNCED: Final = """

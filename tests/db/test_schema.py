@@ -102,10 +102,13 @@ STATES: dict[tuple[str, str], type[StrEnum]] = {
     ("checkout_session", "state"): states.SessionState,
     ("delivery", "state"): states.DeliveryState,
     ("event_delivery", "state"): states.EventDeliveryState,
+    ("hand_over", "state"): states.HandOverState,
+    ("invoice", "collector"): states.Collector,
     ("invoice", "state"): states.InvoiceState,
     ("invoice", "waits_for"): states.WaitsFor,
     ("movement", "kind"): states.MovementKind,
     ("payment_method", "status"): states.MethodStatus,
+    ("payment_method_session", "open_invoices"): states.OpenInvoices,
     ("payment_method_session", "state"): states.MethodSessionState,
     ("payment_setup", "state"): states.SetupState,
     ("reconciliation", "state"): states.ReconciliationState,
@@ -122,6 +125,9 @@ STATES: dict[tuple[str, str], type[StrEnum]] = {
     ("recording", "target"): states.RecordingTarget,
     ("credit_note", "origin"): states.CreditNoteOrigin,
     ("dispute", "state"): states.DisputeState,
+    ("switch", "collector"): states.Collector,
+    ("switch", "open_invoices"): states.OpenInvoices,
+    ("switch", "state"): states.SwitchState,
     ("review_case", "state"): states.CaseState,
 }
 

@@ -11,8 +11,10 @@ from msgspec.structs import replace
 from db.states import (
     AttemptState,
     CarryState,
+    Collector,
     CreditNoteOrigin,
     CreditNoteState,
+    HandOverState,
     MethodStatus,
     RecordingState,
     RecordingTarget,
@@ -34,12 +36,14 @@ from gateway.domain.actions import (
     FindCarry,
     FindLost,
     FindRestNote,
+    GiveDraft,
     GiveUp,
     IssueRestNote,
     MarkSurplus,
     MarkUnknown,
     MatchNote,
     OpenCase,
+    PayAtStripe,
     Read,
     ReadBalance,
     ReadNotes,
@@ -48,6 +52,7 @@ from gateway.domain.actions import (
     ReturnPart,
     ReturnSurplus,
     Tag,
+    TakeInvoice,
     WaitUntil,
     WantNote,
 )
@@ -60,6 +65,7 @@ from gateway.domain.view import (
     FRESH,
     AttemptView,
     CarryRow,
+    HandOverView,
     InvoiceView,
     NoteRow,
     RefundRow,
@@ -117,6 +123,25 @@ def charges_only_after_a_last_look(view: InvoiceView, action: Action, now: datet
     assert action.number not in {a.number for a in view.attempts}
     assert (method.minimum or 0) <= action.amount <= (method.maximum or action.amount)
     assert method.usable_from is None or method.usable_from <= now, "its processor does not answer"
+
+
+def has_one_collector(view: InvoiceView, action: Action, now: datetime) -> None:
+    """Nothing is charged for what Stripe is to pay, and Stripe pays nothing that may be paid by a try of ours."""
+    invoice = view.invoice
+    replays = isinstance(action, Resolve) and action.how == "replay"
+    if isinstance(action, Charge) or replays:
+        assert view.collector is not Collector.STRIPE
+    if isinstance(action, PayAtStripe):
+        assert invoice is not None
+        assert (view.collector, invoice.status, invoice.stripe_payment) == ("stripe", "open", StripePayment.NONE)
+        assert view.unresolved is None
+        assert view.held_money == 0
+        assert not view.look_first or not view.methods
+        assert view.is_fresh(now)
+    if isinstance(action, TakeInvoice):
+        assert invoice is not None
+        assert (view.collector, view.taken) == ("gateway", False)
+        assert invoice.collection_method == "charge_automatically"
 
 
 def keeps_its_hands_off_while_unresolved(view: InvoiceView, action: Action, _: datetime) -> None:
@@ -312,7 +337,8 @@ def finalizes_only_free_drafts(view: InvoiceView, action: Action, now: datetime)
         assert view.invoice is not None
         assert view.invoice.status == "draft"
         assert view.hold != "held"
-        assert view.not_before is None or view.not_before <= now
+        # What it failed of is filled in: nobody waits for the hour.
+        assert view.not_before is None or view.not_before <= now or view.invoice.location_filled
         if view.subscription is not None and view.hold != "released":
             assert view.subscription.paused_since is None
         assert not _stopped(view) or view.hold == "released", "its subscription has ended: nobody owes what it says"
@@ -399,6 +425,7 @@ NAMING_MONEY = frozenset(
 LAWS: tuple[Callable[[InvoiceView, Action, datetime], None], ...] = (
     looks_before_anything_else,
     charges_only_after_a_last_look,
+    has_one_collector,
     keeps_its_hands_off_while_unresolved,
     replays_only_what_is_still_wanted,
     withdraws_only_what_nobody_wants,
@@ -437,6 +464,17 @@ def carried_out(view: InvoiceView, action: Action, now: datetime, stripe: Answer
     match action:
         case Read():
             return replace(view, invoice=view.invoice or INVOICE, stale=False, read_at=now)
+        case TakeInvoice():
+            ours = replace(_billed(view), collection_method="send_invoice", auto_advance=False)
+            return replace(view, invoice=ours, taken=ours.status == "open", read_at=now)
+        case GiveDraft():
+            return replace(view, invoice=replace(_billed(view), collection_method="charge_automatically"), read_at=now)
+        case PayAtStripe(hand_over=id_) if stripe == "accepted":
+            paid = {"status": "paid", "amount_remaining": 0, "stripe_payment": StripePayment.PAID, "paid_at": now}
+            done = HandOverView(id_, HandOverState.DONE)
+            return replace(view, invoice=replace(_billed(view), **paid), hand_over=done, read_at=now)
+        case PayAtStripe(hand_over=id_):
+            return replace(view, hand_over=HandOverView(id_, HandOverState.DECLINED, "declined"), read_at=now)
         case Finalize():
             return replace(view, invoice=replace(_billed(view), status="open"), read_at=now, hold="")
         case Charge(number=number, amount=amount, method=method):

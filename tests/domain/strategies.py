@@ -9,12 +9,13 @@ from typing import get_args
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from db.states import UNRESOLVED, AttemptState, MethodStatus, RecordingState
+from db.states import UNRESOLVED, AttemptState, Collector, HandOverState, MethodStatus, RecordingState
 from gateway.domain.billed import ATTEMPT_KEY, BilledInvoice, InvoiceStatus, StripePayment
 from gateway.domain.case_kinds import CaseKind
 from gateway.domain.policy import Policy
 from gateway.domain.view import (
     AttemptView,
+    HandOverView,
     Hold,
     InvoiceView,
     MethodView,
@@ -93,6 +94,7 @@ def methods(draw: st.DrawFn) -> tuple[MethodView, ...]:
                 brand=draw(st.sampled_from(["", "visa", "mastercard"])),
                 recent_tries=tuple(sorted(draw(st.lists(moments, max_size=12)))),
                 locked=draw(st.sampled_from([False, False, False, True])),
+                own=draw(st.sampled_from([False, False, False, True])),
                 minimum=bounds[0],
                 maximum=bounds[1],
                 usable_from=draw(st.sampled_from([None, None, NOW - timedelta(minutes=1), NOW + timedelta(minutes=1)])),
@@ -192,6 +194,8 @@ def views(draw: st.DrawFn, states: Sequence[AttemptState] = tuple(AttemptState))
     # A payment by hand is taken only while nothing else is held.
     receipts = (ReceiptView("mov_1", draw(amounts)),) if not captures and draw(st.sampled_from([0, 0, 0, 1])) else ()
     held += sum(receipt.amount for receipt in receipts)
+    collector = draw(st.sampled_from([None, None, None, *Collector]))
+    handed = HandOverView("hov_1", draw(st.sampled_from(HandOverState)))
     return InvoiceView(
         id="in_1",
         policy=draw(policies),
@@ -224,6 +228,9 @@ def views(draw: st.DrawFn, states: Sequence[AttemptState] = tuple(AttemptState))
         older_first=draw(st.booleans()),
         abandoned=draw(st.booleans()),
         known_since=draw(st.none() | moments),
+        collector=collector,
+        taken=collector is Collector.GATEWAY and draw(st.booleans()),
+        hand_over=handed if collector is Collector.STRIPE else None,
         given_up=draw(st.sampled_from([False, False, False, True])),
         unresolved_beside=draw(st.sampled_from([False, False, False, True])),
         preferred_method=draw(st.sampled_from(["", "pm_1", "pm_gone"])),

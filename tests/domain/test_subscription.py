@@ -8,16 +8,18 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from db.states import CancellationOrigin, CancellationState, Ends
+from db.states import CancellationOrigin, CancellationState, Collector, Ends
 from gateway.domain.agreement import COMING_WAIT, Concerned, Fate, Methods, fates
 from gateway.domain.policy import Policy
 from gateway.domain.session import Rest
 from gateway.domain.subscription import (
     EndIt,
     HasEnded,
+    LookAtMethod,
     NextSubscriptionStep,
     ReadSubscription,
     SubscriptionState,
+    SwitchWish,
     WantEnd,
     Wish,
     Withdraw,
@@ -32,6 +34,7 @@ SEEN = SubscriptionState(stale=False, read_at=NOW, methods=ENDED)
 OURS = Wish("can_1", Ends.PERIOD_END, origin=CancellationOrigin.AGREEMENT)
 ON = Wish("can_2", Ends.NEVER, origin=CancellationOrigin.AGREEMENT)
 ASKED = Wish("can_3", Ends.PERIOD_END)
+TO_STRIPE = SwitchWish("swt_1", Collector.STRIPE)
 
 
 @pytest.mark.parametrize(
@@ -52,6 +55,9 @@ ASKED = Wish("can_3", Ends.PERIOD_END)
         ({"ending": True, "by_agreement": True}, Rest()),
         ({"ending": True, "by_agreement": True, "methods": Methods(left=True)}, WantEnd(Ends.NEVER)),
         ({"ending": True, "methods": Methods(left=True)}, Rest()),
+        ({"ending": True, "by_agreement": True, "ours": False}, Rest()),
+        # The payer pays Stripe instead.
+        ({"ending": True, "by_agreement": True, "ours": False, "at_stripe": True}, WantEnd(Ends.NEVER)),
         # What was wanted, and Stripe has not heard of.
         ({"wish": OURS}, EndIt(OURS)),
         ({"wish": OURS, "stale": True}, READ),
@@ -60,6 +66,9 @@ ASKED = Wish("can_3", Ends.PERIOD_END)
         ({"wish": OURS, "methods": replace(ENDED, coming=True)}, COMING),
         ({"wish": OURS, "ours": False}, Withdraw(OURS, "it is not collected here any more")),
         ({"wish": OURS, "ended": True}, HasEnded(OURS)),
+        # A switch may make it void; one that Stripe may have heard of comes first, so that it can be taken back.
+        ({"wish": OURS, "switch": TO_STRIPE}, LookAtMethod(TO_STRIPE)),
+        ({"wish": replace(OURS, sent=True), "switch": TO_STRIPE}, EndIt(replace(OURS, sent=True))),
         # Stripe may have heard of it: it is told again, and what holds no more is taken back after that.
         ({"wish": replace(OURS, sent=True), "methods": Methods(left=True)}, EndIt(replace(OURS, sent=True))),
         ({"wish": ON, "ending": True, "by_agreement": True, "methods": Methods(left=True)}, EndIt(ON)),
@@ -89,12 +98,12 @@ def test_the_next_step(facts: dict[str, Any], expected: NextSubscriptionStep) ->
 def test_what_happens_to_it(facts: dict[str, Any], left: bool, fate: Fate | None) -> None:
     if "told" in facts:
         facts = facts | {"told": CancellationState(facts["told"])}
-    one = Concerned(**({"id": "sub_1", "ended": False, "ending": False} | facts))
-    assert fates([one], Policy(), left=left) == (None if fate is None else {"sub_1": fate})
+    one = Concerned(**({"id": "sub_1", "ended": False, "ending": False, "left": left} | facts))
+    assert fates([one], Policy()) == (None if fate is None else {"sub_1": fate})
 
 
 def test_nothing_is_told_before_all_have_their_answer() -> None:
     settled, open_yet = Concerned("sub_1", False, True), Concerned("sub_2", False, False)
-    assert fates([settled, open_yet], Policy(), left=False) is None
-    assert fates([open_yet], Policy(agreement_canceled="keep"), left=False) == {"sub_2": Fate.KEPT}
-    assert fates([], Policy(), left=False) == {}
+    assert fates([settled, open_yet], Policy()) is None
+    assert fates([open_yet], Policy(agreement_canceled="keep")) == {"sub_2": Fate.KEPT}
+    assert fates([], Policy()) == {}

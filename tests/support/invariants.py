@@ -80,7 +80,8 @@ async def hold(world: World) -> None:
 
 
 async def _ledger_is_processor(world: World, shop: Shop) -> None:
-    """4, and half of 1: every capture of the processor's stands once in the ledger, and nothing else does."""
+    """4, and half of 1: every capture of the processor's stands once in the ledger, by whichever
+    connection, and nothing else does."""
     known = await sql.rows(
         "select processor_id, amount, currency from tollbridge.movement where account = $1 and kind = 'capture'",
         shop.account,

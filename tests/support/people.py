@@ -127,6 +127,18 @@ class People(Resting):
         await self.settle()
         return answer
 
+    async def switch(self, subscription: str, to: str, **body: Any) -> httpx.Response:
+        """A server has a subscription collected by another, or with another method; everything comes to rest."""
+        path = f"/v1/subscriptions/{subscription}/switch"
+        answer = await self.call("POST", path, {"to": to, "wait_s": 0, **body})
+        await self.settle()
+        return answer
+
+    async def stripe_card(self, customer: str, kind: str = "pm_card_visa") -> str:
+        """The customer's card at Stripe itself; its id there."""
+        made = await self.shop.client.v1.payment_methods.attach_async(kind, {"customer": customer})
+        return str(made.id)
+
     async def signup(self, kind: str = "ok", reference: str = "order-1", *, wait_s: float = 20, **body: Any) -> Signup:
         """Open, enter a payment method, confirm, and come to rest. `wait_s` is what confirm waits at most."""
         opened = await self.open_session(reference, **body)

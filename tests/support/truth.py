@@ -43,6 +43,11 @@ class Truth(People):
             found = [c for c in found if c.reference.split(".")[0] in self.stripe_account(shop).invoices]
         return found
 
+    def taken_at_stripe(self, invoice: str) -> int:
+        """What Stripe itself has taken for an invoice."""
+        rows = [row for row in self.stripe_account().invoice_payments.values() if row["invoice"] == invoice]
+        return sum(row["amount_paid"] or 0 for row in rows if row["payment"]["type"] == "payment_intent")
+
     def last_charge(self) -> Any:
         """The charge that the processor was asked for last."""
         return list(self.practice.account(self.shop.practice_key).charges.values())[-1]

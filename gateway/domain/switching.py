@@ -1,0 +1,41 @@
+"""Who collects an invoice whose subscription was switched between Stripe and us. Pure.
+
+The subscription's collection method holds for invoices to come (docs: billing/collection-method). One that is open
+keeps its own: what Stripe charges automatically becomes ours only once Stripe has confirmed that it does not advance it
+any more, and stays ours only as long as it shows that.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from db.states import Collector
+from gateway.domain.billed import BilledInvoice
+from gateway.domain.view import InvoiceView
+
+STRIPES: Final = "Stripe collects it itself"
+TURNED_ON: Final = "Stripe collects it itself: somebody has turned that on again since it was switched to us"
+
+
+def seen_as_ours(invoice: BilledInvoice, collect_by: datetime) -> BilledInvoice:
+    """An invoice that Stripe has let go of, as the rules see one that is sent: with a due date, which Stripe sets none.
+
+    Only while Stripe shows that it does not advance it: anybody may turn that on again.
+    """
+    if invoice.status != "open" or invoice.auto_advance or invoice.collection_method == "send_invoice":
+        return invoice
+    return msgspec.structs.replace(invoice, collection_method="send_invoice", due_date=collect_by)
+
+
+def to_take(view: InvoiceView, invoice: BilledInvoice) -> bool:
+    """Whether Stripe must still be told to leave it to us."""
+    wanted = view.collector is Collector.GATEWAY and not view.taken
+    return wanted and invoice.collection_method != "send_invoice" and invoice.status in ("draft", "open")
+
+
+def why_stripes(view: InvoiceView) -> str:
+    """Why an invoice that is not sent is not ours."""
+    return TURNED_ON if view.taken and view.invoice is not None and view.invoice.status == "open" else STRIPES

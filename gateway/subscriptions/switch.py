@@ -1,0 +1,274 @@
+"""Switching who collects a subscription, or what with: asked for here, done in the subscription's own turn.
+
+What is asked is stored and nothing more. Every call says how it is to be, so that a worker that dies anywhere is
+followed by one that makes it once more. Whoever collected an invoice goes on with it until it is taken in its own turn
+(`collect/switched.py`), so that at every moment one collects it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final, TypeAlias
+
+import asyncpg
+import msgspec
+
+from db import poke, sql
+from db.engine import DB
+from db.ids import derived_key, new_id
+from db.poke import Claim, Kind
+from db.states import Collector, OpenInvoices, SwitchState
+from gateway.accounts.accounts import policy_of
+from gateway.accounts.audit import Author
+from gateway.accounts.errors import FieldError
+from gateway.billing import invoices, subscriptions
+from gateway.billing.errors import StripeRefusedError
+from gateway.billing.invoices import ListedInvoice
+from gateway.clock import business_now
+from gateway.collect import switch_wish
+from gateway.collect.mirror import store_subscription
+from gateway.collect.switch_wish import Asked
+from gateway.collect.unsettled import unsettled
+from gateway.domain.subscription import GiveToStripe, LookAtMethod, SwitchWish, TakeFromStripe, TakeInvoices
+from gateway.finance.errors import AlreadyRunningError
+from gateway.runtime import Runtime
+from gateway.subscriptions import stripe_method
+from gateway.subscriptions.known import hold_living, living
+from gateway.turns.turn import CLAIM_MARGIN_S
+from gateway.waiting import until
+
+Step: TypeAlias = LookAtMethod | GiveToStripe | TakeFromStripe | TakeInvoices
+
+RESOLVE: Final = """
+    update tollbridge.switch set state = $2, error = $3, resolved_at = $4 where id = $1 and state = 'wanted'
+    returning id
+"""
+HALFWAY: Final = """
+    update tollbridge.switch set halfway_at = $2, stripe_payment_method = coalesce($3, stripe_payment_method)
+    where id = $1 and state = 'wanted'
+"""
+STATE: Final = "select state, error from tollbridge.switch where account = $1 and id = $2"
+# A method that was given for other subscriptions may be given for this one too, by who names it.
+CHARGEABLE: Final = """
+    select p.id from tollbridge.payment_method p
+    where p.account = $1 and p.customer = $2 and p.status = 'active'
+      and case when $4::text is null then tollbridge.serves($1, p.id, $3) else p.id = $4 end
+    order by p.position, p.created_at limit 1 for no key update
+"""
+METHODS: Final = """
+    select id from tollbridge.payment_method where account = $1 and customer = $2 and status <> 'revoked'
+    order by id for no key update
+"""
+# What was for it alone, and what it was charged to so far.
+RETIRE: Final = """
+    update tollbridge.payment_method p set retiring = true
+    where p.account = $1 and p.customer = $2 and p.status <> 'revoked' and p.id <> $4
+      and (p.id = (select s.payment_method from tollbridge.subscription s where s.account = $1 and s.id = $3)
+           or exists (select 1 from tollbridge.attempt t join tollbridge.invoice i
+                          on i.account = t.account and i.id = t.invoice
+                      where t.account = $1 and t.payment_method = p.id and i.subscription = $3))
+"""
+STAYS: Final = "update tollbridge.payment_method set retiring = false where account = $1 and id = $2"
+BIND: Final = "update tollbridge.subscription set payment_method = $3 where account = $1 and id = $2"
+TAKE: Final = """
+    update tollbridge.invoice set collector = 'gateway', collect_by = $3, taken_at = null, subscription = $4
+    where account = $1 and id = any($2)
+      -- One that was ours, and that somebody has had Stripe advance again, is taken once more.
+      and (collector is distinct from 'gateway' or taken_at is not null and id = any($5))
+"""
+# What Stripe has not let go of yet is still taken, and finished by us. What was declined there is tried once more.
+GIVE: Final = """
+    update tollbridge.invoice i set collector = 'stripe'
+    where i.account = $1 and i.subscription = $2 and i.status in ('draft', 'open')
+      and (i.collection_method = 'send_invoice' or i.taken_at is not null)
+      and not exists (select 1 from tollbridge.hand_over h
+                      where h.account = i.account and h.invoice = i.id and h.resolved_at is null)
+    returning i.id
+"""
+HAND_OVER: Final = """
+    insert into tollbridge.hand_over (id, account, invoice, stripe_payment_method, idempotency_key, state, created_at)
+    values ($1, $2, $3, $4, $5, 'wanted', $6)
+"""
+BACK: Final = """
+    with back as (
+        update tollbridge.invoice set collector = case when taken_at is not null then 'gateway' end
+        where account = $1 and subscription = $2 and collector = 'stripe' and status in ('draft', 'open') returning id)
+    update tollbridge.hand_over h set state = 'withdrawn', resolved_at = $3
+    from back where h.account = $1 and h.invoice = back.id and h.resolved_at is null
+"""
+
+
+async def ask(by: Author, account: str, subscription: str, asked: Asked) -> str:
+    """Have a subscription switched; the id of the switch. It takes the place of one that still waits.
+
+    Raises NotThereError, FieldError, SubscriptionEndedError, AlreadyRunningError.
+    """
+    _refuse_strangers(asked)
+    now, policy = await business_now(), await policy_of(account)
+    async with DB.transaction():
+        if asked.to is Collector.GATEWAY:
+            # Payment methods are locked before subscriptions.
+            await _hold_method(account, await living(account, subscription), asked.payment_method)
+        row = await hold_living(account, subscription)
+        if asked.to is Collector.GATEWAY:
+            asked = msgspec.structs.replace(asked, days_until_due=_days(asked, row, policy.days_until_due))
+        switch = await switch_wish.want(account, subscription, asked, now)
+        before = {"collection_method": row["collection_method"], "payment_method": row["payment_method"]}
+        after = {key: value for key, value in msgspec.structs.asdict(asked).items() if value not in (False, "", None)}
+        await by.note(account, "subscription.switch", subscription, before=before, after=after)
+    return switch
+
+
+async def wait_for(account: str, switch: str, wait_s: float) -> SwitchState:
+    """How it stands once it is done, or after `wait_s` seconds of machine time.
+
+    Raises StripeRefusedError with the reason where it can't be.
+    """
+
+    async def look() -> asyncpg.Record:
+        row = await sql.row(STATE, account, switch)
+        assert row is not None, "switches are not deleted"
+        return row
+
+    async def rests(row: asyncpg.Record) -> bool:
+        return bool(row["state"] != SwitchState.WANTED)
+
+    row = await until(rests, look, wait_s)
+    state = SwitchState(row["state"])
+    if state is SwitchState.REFUSED:
+        raise StripeRefusedError(row["error"], status=400)
+    return state
+
+
+def wish_of(row: asyncpg.Record) -> SwitchWish:
+    """A row as the rules see it."""
+    return SwitchWish(
+        id=row["id"],
+        collector=Collector(row["collector"]),
+        halfway=row["halfway_at"] is not None,
+        payment_method=row["payment_method"],
+        stripe_payment_method=row["stripe_payment_method"],
+        open_invoices=OpenInvoices(row["open_invoices"]),
+        days_until_due=row["days_until_due"],
+        retire=row["retire"],
+    )
+
+
+async def step(runtime: Runtime, claim: Claim, wanted: Step, customer: str, poked: int) -> None:
+    """Do one step. Raises StripeError where Stripe may not have heard it; the next turn does it again."""
+    try:
+        match wanted:
+            case LookAtMethod(switch=switch):
+                method = await stripe_method.usable(runtime, claim.account, customer, switch.stripe_payment_method)
+                await _halfway(claim, switch, method)
+            case GiveToStripe(switch=switch):
+                await _give(runtime, claim, switch, poked)
+            case TakeFromStripe(switch=switch):
+                params = {"collection_method": "send_invoice", "days_until_due": switch.days_until_due}
+                await _update(runtime, claim, params, poked)
+                await _halfway(claim, switch)
+            case TakeInvoices(switch=switch):
+                found = await invoices.charged_by_stripe(await runtime.stripe(claim.account), claim.id)
+                await _take(claim, switch, customer, found)
+    except (StripeRefusedError, stripe_method.UnusableMethodError) as error:
+        await _resolve(claim, wanted.switch, SwitchState.REFUSED, str(error))
+
+
+async def too_late(claim: Claim, switch: SwitchWish) -> None:
+    """It has ended: nobody collects it any more."""
+    await _resolve(claim, switch, SwitchState.REFUSED, "the subscription had ended by then, which is final")
+
+
+async def _give(runtime: Runtime, claim: Claim, switch: SwitchWish, poked: int) -> None:
+    params = {"collection_method": "charge_automatically", "default_payment_method": switch.stripe_payment_method}
+    await _update(runtime, claim, params, poked)
+    now, account = await business_now(), claim.account
+    async with DB.transaction():
+        await poke.hold(claim, CLAIM_MARGIN_S)
+        if await sql.row(RESOLVE, switch.id, SwitchState.DONE, "", now) is None:
+            return
+        if switch.open_invoices is OpenInvoices.HAND_OVER:
+            waiting = await unsettled(account, "subscription", [claim.id])
+            await poke.poke(Kind.INVOICE, account, waiting, now)
+            for row in await sql.rows(GIVE, account, claim.id):
+                hand_over, key = new_id("hov"), derived_key("hand_over", account, row["id"], switch.id)
+                method = switch.stripe_payment_method
+                await sql.rows(HAND_OVER, hand_over, account, row["id"], method, key, now)
+
+
+async def _update(runtime: Runtime, claim: Claim, params: Mapping[str, Any], poked: int) -> None:
+    """One call; its answer is the mirror."""
+    stripe, asked_at = await runtime.stripe(claim.account), await business_now()
+    shape = await subscriptions.update(stripe, claim.id, params)
+    await store_subscription(claim.account, shape, poked, asked_at)
+
+
+async def _take(claim: Claim, switch: SwitchWish, customer: str, found: Sequence[ListedInvoice]) -> None:
+    """It is ours, with its method; what Stripe still charges by itself is taken by each invoice's own turn."""
+    now, account = await business_now(), claim.account
+    assert switch.days_until_due is not None, "what we collect is due some day"
+    async with DB.transaction():
+        # Payment methods are locked before subscriptions, and those before invoices.
+        methods = [row["id"] for row in await sql.rows(METHODS, account, customer)]
+        await poke.hold(claim, CLAIM_MARGIN_S)
+        if await sql.row(RESOLVE, switch.id, SwitchState.DONE, "", now) is None:
+            return
+        if switch.payment_method is not None:
+            if switch.retire:
+                await sql.rows(RETIRE, account, customer, claim.id, switch.payment_method)
+            await sql.rows(STAYS, account, switch.payment_method)
+            await sql.rows(BIND, account, claim.id, switch.payment_method)
+            await poke.poke(Kind.METHOD, account, methods, now)
+        waiting = await unsettled(account, "subscription", [claim.id])
+        ids, collect_by = [one.id for one in found], now + timedelta(days=switch.days_until_due)
+        await poke.poke(Kind.INVOICE, account, [*ids, *waiting], now, stale=True)
+        advanced = [one.id for one in found if one.auto_advance]
+        await sql.rows(BACK, account, claim.id, now)
+        await sql.rows(TAKE, account, ids, collect_by, claim.id, advanced)
+
+
+async def _halfway(claim: Claim, switch: SwitchWish, stripe_payment_method: str | None = None) -> None:
+    async with DB.transaction():
+        await poke.hold(claim, CLAIM_MARGIN_S)
+        await sql.rows(HALFWAY, switch.id, await business_now(), stripe_payment_method)
+
+
+async def _resolve(claim: Claim, switch: SwitchWish, state: SwitchState, error: str = "") -> None:
+    """Write what has become of it; one that another has taken the place of stays as it is."""
+    async with DB.transaction():
+        await poke.hold(claim, CLAIM_MARGIN_S)
+        await sql.rows(RESOLVE, switch.id, state, sql.storable(error, 500), await business_now())
+
+
+def _refuse_strangers(asked: Asked) -> None:
+    """Raise FieldError for what does not go with whom it is switched to."""
+    ours = {"payment_method": asked.payment_method, "days_until_due": asked.days_until_due, "retire": asked.retire}
+    stripes = {"stripe_payment_method": asked.stripe_payment_method}
+    stripes["open_invoices"] = "" if asked.open_invoices is OpenInvoices.FINISH else asked.open_invoices
+    to_us = asked.to is Collector.GATEWAY
+    for name, value in (stripes if to_us else ours).items():
+        if value not in ("", None, False):
+            raise FieldError(name, f'only with `to: "{Collector.STRIPE if to_us else Collector.GATEWAY}"`')
+    if asked.retire and not asked.payment_method:
+        raise FieldError("retire", "only with the `payment_method` that takes their place")
+
+
+async def _hold_method(account: str, row: asyncpg.Record, method: str) -> None:
+    """Lock the method that will be charged, so that its upkeep does not let go of it before it sees the wish.
+
+    Raises FieldError where there is none, AlreadyRunningError for a subscription that was never read.
+    """
+    if not row["customer"]:
+        raise AlreadyRunningError("Stripe is about to be asked what the subscription is; ask again")
+    if await sql.row(CHARGEABLE, account, row["customer"], row["id"], method or None) is None:
+        detail = "is no active payment method of the subscription's customer"
+        if not method:
+            detail = "the customer has none that can be charged: have one given first, in a payment method session"
+        raise FieldError("payment_method", detail)
+
+
+def _days(asked: Asked, row: asyncpg.Record, usual: int) -> int:
+    """As asked; else as it has them where its invoices are sent already; else the account's policy."""
+    own = row["days_until_due"] if row["collection_method"] == "send_invoice" else None
+    return next(days for days in (asked.days_until_due, own, usual) if days is not None)
