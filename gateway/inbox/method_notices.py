@@ -45,12 +45,20 @@ async def apply(runtime: Runtime, delivery: Stored, event: ProcessorEvent, now: 
     method = await sql.row(STORED, delivery.account, delivery.source, token_hash)
     if method is None:
         return ignored("no payment method of ours, or revoked before")
-    if not replaced and method["standing_at"] is not None and method["standing_at"] >= event.occurred_at:
+    if not replaced and _is_old(event, method["standing_at"]):
         return ignored("the processor has told since how the method stands")
     end = await _stands(runtime, delivery, method, event, now)
     if not replaced:
         await sql.rows(TOLD, delivery.account, method["id"], event.occurred_at)
     return end
+
+
+def _is_old(event: ProcessorEvent, told_at: datetime | None) -> bool:
+    """Whether the processor has told since how the method stands. Of two things told of one second (most tell whole
+    ones) the better is taken for the later: at worst the next charge says otherwise."""
+    if told_at is None or event.kind is EventKind.METHOD_ACTIVATED:
+        return told_at is not None and told_at > event.occurred_at
+    return told_at >= event.occurred_at
 
 
 async def _stands(
