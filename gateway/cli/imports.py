@@ -19,7 +19,7 @@ from gateway.accounts.errors import FieldError
 from gateway.cli.context import account_of, author, opened, run
 from gateway.cli.output import ERR, OUT, money, say
 from gateway.clock import business_now
-from gateway.imports.adopting import Import
+from gateway.imports.asked import Import
 from gateway.imports.csv_file import read_file
 from gateway.imports.metadata import read_metadata
 from gateway.imports.rows import Refused, Result, Row, Status
@@ -56,6 +56,11 @@ MOST_SHOWN: Final = 100
 )
 @click.option("--accept-unverified", is_flag=True, help="Store tokens of which the processor can't say anything, too.")
 @click.option(
+    "--switch",
+    is_flag=True,
+    help="Have subscriptions that Stripe charges by itself collected here, once Stripe has let go of them.",
+)
+@click.option(
     "--report",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
     help="A CSV with a line for each row, written as it is done; no token is in it.",
@@ -69,6 +74,7 @@ def import_(
     dry_run: bool,
     collect_from: datetime | None,
     accept_unverified: bool,
+    switch: bool,
     report: Path | None,
     json_: bool,
 ) -> None:
@@ -105,6 +111,7 @@ def import_(
                 not dry_run,
                 await _past(from_),
                 accept_unverified,
+                switch,
             )
             with _reporting(report) as wrote, _progress(json_) as progress:
                 rows = read_file(file, connection) if file else await _listed(runtime, owner, connection, progress)

@@ -18,24 +18,23 @@ from db import poke, sql
 from db.engine import DB
 from db.errors import DATABASE_AWAY, DatabaseError
 from db.poke import Kind
-from gateway.accounts.audit import Author
-from gateway.accounts.connections import Connection
 from gateway.accounts.errors import FieldError
 from gateway.billing.errors import StripeForbiddenError
 from gateway.billing.pace import Lane, in_lane
-from gateway.billing.shapes import InvoiceShape
+from gateway.billing.shapes import InvoiceShape, SubscriptionShape
 from gateway.clock import business_now
 from gateway.collect.mirror import store_subscription
 from gateway.connections import UnknownAdapterError
 from gateway.customers import taking_over
 from gateway.customers.taking_over import Examined
 from gateway.finance.pause import leave_alone
-from gateway.imports import at_stripe, judging
+from gateway.imports import at_stripe, judging, switching
+from gateway.imports.asked import Import
 from gateway.imports.at_stripe import Standing
 from gateway.imports.patience import patiently
 from gateway.imports.rows import Result, Row, Status, result
 from gateway.moment import moment
-from gateway.runtime import Runtime, UnknownAccountError
+from gateway.runtime import UnknownAccountError
 from processors.errors import ConfigurationError, RefusedError
 from processors.values import MethodState
 
@@ -70,18 +69,6 @@ INVOICES: Final = """
 """
 
 
-class Import(msgspec.Struct, frozen=True):
-    """What is asked for. `collect_from`: older invoices are left alone; None: whatever is open or a draft now."""
-
-    runtime: Runtime
-    by: Author
-    account: str
-    connections: dict[str, Connection]
-    apply: bool = False
-    collect_from: datetime | None = None
-    accept_unverified: bool = False
-
-
 class Invoices(msgspec.Struct, frozen=True):
     """What becomes of a customer's unpaid invoices."""
 
@@ -111,9 +98,10 @@ async def _adopt(asked: Import, rows: Sequence[Row], found: dict[int, Result]) -
     wanted = [row for row in rows if row.line not in found]
     if not wanted:
         await _show_what_waits(asked, rows, found)
+        await switching.have_switched(asked, rows, found)
         return
     stripe, customer, asked_at = await asked.runtime.stripe(asked.account), wanted[0].customer, await business_now()
-    standing = await at_stripe.look(stripe, customer)
+    standing = await at_stripe.look(stripe, customer, switch=asked.switch)
     good: list[tuple[Row, Examined]] = []
     for row in wanted:
         examined = await _examined(asked, row, standing)
@@ -130,7 +118,8 @@ async def _adopt(asked: Import, rows: Sequence[Row], found: dict[int, Result]) -
     for row, examined in good:
         place = row.place or rows.index(row) + 1
         one = await _store(asked, row, examined, place, standing) if asked.apply else result(row, Status.STORE)
-        found[row.line] = _with_customer(one, standing, invoices) if row is first else one
+        found[row.line] = _with_customer(asked, one, standing, invoices) if row is first else one
+    await switching.have_switched(asked, rows, found)
 
 
 async def _show_what_waits(asked: Import, rows: Sequence[Row], found: dict[int, Result]) -> None:
@@ -169,7 +158,7 @@ async def _examined(asked: Import, row: Row, standing: Standing | None) -> Exami
             stripe = await asked.runtime.stripe(asked.account)
             reason = await at_stripe.why_not_there(stripe, row.customer, row.subscription)
             return result(row, Status.REFUSED, reason)
-    if reason := judging.against_subscriptions(living, asked.connections[row.connection]):
+    if reason := judging.against_subscriptions(living, asked.connections[row.connection], switch=asked.switch):
         return result(row, Status.REFUSED, reason)
     return await _at_processor(asked, row)
 
@@ -213,7 +202,7 @@ async def _invoices(asked: Import, customer: str, standing: Standing) -> Invoice
 async def _make_known(asked: Import, standing: Standing, invoices: Invoices, asked_at: datetime) -> None:
     """Its subscriptions have rows, and what is left alone is, before anything can be charged."""
     account, now = asked.account, await business_now()
-    ours = {one.id: one for one in standing.subscriptions if one.collection_method == "send_invoice"}
+    ours = {one.id: one for one in _adopted(asked, standing)}
     async with DB.transaction():
         unheard_of = [row["id"] for row in await sql.rows(UNHEARD_OF, account, sorted(ours))]
         await poke.poke(Kind.SUBSCRIPTION, account, unheard_of, now, stale=True)
@@ -239,14 +228,18 @@ async def _store(asked: Import, row: Row, examined: Examined, place: int, standi
     return result(row, Status.STORED, payment_method=method)
 
 
-def _with_customer(one: Result, standing: Standing, invoices: Invoices) -> Result:
+def _adopted(asked: Import, standing: Standing) -> list[SubscriptionShape]:
+    return [one for one in standing.subscriptions if asked.switch or one.collection_method == "send_invoice"]
+
+
+def _with_customer(asked: Import, one: Result, standing: Standing, invoices: Invoices) -> Result:
     """With what it means for the customer."""
     amounts: dict[str, int] = {}
     for invoice in invoices.collect:
         amounts[invoice.currency] = amounts.get(invoice.currency, 0) + invoice.amount_remaining
     return msgspec.structs.replace(
         one,
-        subscriptions=[s.id for s in standing.subscriptions if s.collection_method == "send_invoice"],
+        subscriptions=[subscription.id for subscription in _adopted(asked, standing)],
         collect=[invoice.id for invoice in invoices.collect],
         left_alone=invoices.left_alone,
         amounts=amounts,

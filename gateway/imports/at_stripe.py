@@ -17,8 +17,8 @@ from gateway.imports.patience import patiently
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """A customer's subscriptions that live, and those invoices that Stripe does not collect itself: the newest, and
-    whatever is a draft or open."""
+    """A customer's subscriptions that live, and those invoices that Stripe does not collect itself, or is to collect
+    no more: the newest, and whatever is a draft or open."""
 
     subscriptions: Sequence[SubscriptionShape]
     invoices: Sequence[InvoiceShape]
@@ -39,8 +39,9 @@ class Standing(msgspec.Struct, frozen=True):
         return found
 
 
-async def look(stripe: StripeClient, customer: str) -> Standing | None:
-    """What Stripe shows; None where it knows no such customer, or none that lives. Raises StripeError."""
+async def look(stripe: StripeClient, customer: str, *, switch: bool) -> Standing | None:
+    """What Stripe shows, also of what it collects itself where that is to `switch`; None where it knows no such
+    customer, or none that lives. Raises StripeError."""
     try:
         found = await patiently(partial(subscriptions.read_customer, stripe, customer))
     except StripeRefusedError as error:
@@ -53,7 +54,7 @@ async def look(stripe: StripeClient, customer: str) -> Standing | None:
     invoices = await patiently(partial(lists.newest_and_unpaid, stripe, customer))
     return Standing(
         [one for one in listed if one.status not in GONE],
-        [one for one in invoices if one.collection_method == "send_invoice"],
+        [one for one in invoices if switch or one.collection_method == "send_invoice"],
     )
 
 

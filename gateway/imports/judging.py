@@ -20,12 +20,12 @@ def against_connection(row: Row, connections: Mapping[str, Connection]) -> str:
     return "" if found.enabled else "the connection is disabled"
 
 
-def against_subscriptions(living: Sequence[SubscriptionShape], connection: Connection) -> str:
+def against_subscriptions(living: Sequence[SubscriptionShape], connection: Connection, *, switch: bool) -> str:
     """Why these, of which the row is about one at least, can't be collected by the connection; empty where they can.
 
-    A customer without any may be adopted for single invoices.
+    A customer without any may be adopted for single invoices. `switch`: what Stripe collects is to be collected here.
     """
-    ours = [one for one in living if one.collection_method == "send_invoice"]
+    ours = [one for one in living if switch or one.collection_method == "send_invoice"]
     if living and not ours:
         return collected_by_stripe(living[0])
     if ours and not any(takes(connection, one.currency) for one in ours):
@@ -34,11 +34,10 @@ def against_subscriptions(living: Sequence[SubscriptionShape], connection: Conne
 
 
 def collected_by_stripe(subscription: SubscriptionShape) -> str:
-    """Why a subscription that Stripe itself collects is not adopted: an import moves none of them over, since a charge
-    of Stripe's may be under way."""
+    """Why a subscription that Stripe itself collects is not adopted: a charge of Stripe's may be under way."""
     return (
-        f"Stripe itself collects {subscription.id} (charge_automatically): have it send invoices first "
-        "(collection_method send_invoice with days_until_due), then import again"
+        f"Stripe itself collects {subscription.id} (charge_automatically); --switch has it collected here, once Stripe "
+        "has let go of it"
     )
 
 

@@ -9,7 +9,8 @@ from typing import Final
 
 import msgspec
 
-from gateway.imports.adopting import Import, adopt
+from gateway.imports.adopting import adopt
+from gateway.imports.asked import Import
 from gateway.imports.rows import Refused, Result, Row, Status, result, unlike
 
 AT_ONCE: Final = 16

@@ -12,7 +12,7 @@ from db import sql
 from gateway.accounts import connections
 from gateway.clock import business_now
 from gateway.imports import patience
-from gateway.imports.adopting import Import
+from gateway.imports.asked import Import
 from gateway.imports.rows import Result, Row, Status
 from gateway.imports.run import run_import
 from gateway.runtime import Runtime

@@ -14,7 +14,7 @@ from db import sql
 from gateway.accounts import connections
 from gateway.accounts.errors import FieldError
 from gateway.clock import business_now
-from gateway.imports.adopting import Import
+from gateway.imports.asked import Import
 from gateway.imports.csv_file import read_file
 from gateway.imports.metadata import read_metadata
 from gateway.imports.rows import Result, Status
@@ -45,17 +45,24 @@ def written(path: Path, *rows: dict[str, str], header: Sequence[str] = ("custome
     return path
 
 
-async def asked(world: World, *, apply: bool, since: datetime | None = None, unverified: bool = False) -> Import:
+async def asked(
+    world: World, *, apply: bool, since: datetime | None = None, unverified: bool = False, switch: bool = False
+) -> Import:
     known = {one.name: one for one in await connections.listed(world.shop.account)}
-    return Import(world.runtime, BY, world.shop.account, known, apply, since, unverified)
+    return Import(world.runtime, BY, world.shop.account, known, apply, since, unverified, switch)
 
 
 async def imported(
-    world: World, path: Path, *rows: dict[str, str], apply: bool = True, since: datetime | None = None
+    world: World,
+    path: Path,
+    *rows: dict[str, str],
+    apply: bool = True,
+    since: datetime | None = None,
+    switch: bool = False,
 ) -> list[Result]:
     found: list[Result] = []
     read = read_file(written(path / "rows.csv", *rows), "")
-    await run_import(await asked(world, apply=apply, since=since), read, found.append)
+    await run_import(await asked(world, apply=apply, since=since, switch=switch), read, found.append)
     return sorted(found, key=lambda one: one.line)
 
 
@@ -239,6 +246,40 @@ async def test_the_same_file_again_changes_nothing(world: World, tmp_path: Path)
     assert (again.status, await counts(world), list(world.stripe.calls)) == (Status.UNCHANGED, before, [])
 
 
+async def test_what_stripe_collects_is_switched(world: World, tmp_path: Path) -> None:
+    """Stripe lets go of it first; the token of a row that names its subscription is for that one alone."""
+    customer, subscription = await billed(world, collection_method="charge_automatically", days_until_due=None)
+    row = {"customer": customer, "token": token(world).token, "subscription": subscription}
+    [would] = await imported(world, tmp_path, row, switch=True, apply=False)
+    assert (would.status, would.subscriptions) == (Status.STORE, [subscription])
+    [does] = await imported(world, tmp_path, row, switch=True)
+    assert (does.status, does.subscriptions) == (Status.STORED, [subscription])
+    await world.settle()
+    live = world.stripe_subscription(subscription)
+    assert (live["collection_method"], live["days_until_due"]) == ("send_invoice", 10)
+    bound = "select payment_method from tollbridge.subscription where id = $1"
+    assert await sql.value(bound, subscription) == does.payment_method
+
+    [again] = await imported(world, tmp_path, row, switch=True)
+    assert again.status is Status.UNCHANGED
+    assert await sql.value("select count(*) from tollbridge.switch") == 1
+    charged = len(world.charge_calls())
+    await world.later(days=31)
+    assert len(world.charge_calls()) == charged + 1
+    assert world.invoices_of(subscription)[-1]["status"] == "paid"
+
+
+async def test_an_import_that_died_before_the_switch_is_finished_by_the_same(world: World, tmp_path: Path) -> None:
+    customer, subscription = await billed(world, collection_method="charge_automatically", days_until_due=None)
+    row = {"customer": customer, "token": token(world).token}
+    await imported(world, tmp_path, row, switch=True)
+    await sql.rows("delete from tollbridge.switch")
+    [again] = await imported(world, tmp_path, row, switch=True)
+    assert again.status is Status.UNCHANGED
+    await world.settle()
+    assert world.stripe_subscription(subscription)["collection_method"] == "send_invoice"
+
+
 async def test_rows_that_are_refused_say_why_and_show_no_token(world: World, tmp_path: Path) -> None:
     mine, _ = await billed(world)
     theirs, other = await billed(world)
@@ -258,8 +299,8 @@ async def test_rows_that_are_refused_say_why_and_show_no_token(world: World, tmp
         ({"customer": mine, "subscription": "sub_none"}, "no such subscription"),
         ({"customer": mine, "subscription": other}, "another customer's"),
         ({"customer": ended, "subscription": over}, "has ended"),
-        ({"customer": stripes, "subscription": automatic}, "send_invoice"),
-        ({"customer": stripes}, "send_invoice"),
+        ({"customer": stripes, "subscription": automatic}, "--switch"),
+        ({"customer": stripes}, "--switch"),
         ({"customer": mine, "connection": "nobody"}, "no connection"),
         ({"customer": mine, "connection": "practice-off"}, "disabled"),
         ({"customer": mine, "connection": "practice-us"}, "does not take eur"),

@@ -1,0 +1,41 @@
+"""Subscriptions that Stripe collects itself, of customers whose payment methods are stored here now: switched to us.
+
+It comes after a token is stored, and for one that was stored before too: whoever dies in between is followed by the
+same import again. Stripe lets go of each first (`subscriptions/switch.py`); what an import leaves alone stays so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from db import sql
+from db.states import Collector
+from gateway.collect.switch_wish import Asked
+from gateway.imports.asked import Import
+from gateway.imports.rows import Result, Row, Status
+from gateway.subscriptions import switch
+
+STRIPES: Final = """
+    select s.id from tollbridge.subscription s
+    where s.account = $1 and s.customer = $2 and s.collection_method = 'charge_automatically' and s.ended_at is null
+      and not exists (select 1 from tollbridge.switch w
+                      where w.account = s.account and w.subscription = s.id and w.state = 'wanted')
+    order by s.id
+"""
+HERE: Final = frozenset({Status.STORED, Status.UNCHANGED})
+
+
+async def have_switched(asked: Import, rows: Sequence[Row], found: Mapping[int, Result]) -> None:
+    """Ask for it, where the import is to do so; once more changes nothing.
+
+    A row that names its subscription is for that one alone.
+    """
+    here = [row for row in rows if row.line in found and found[row.line].status in HERE]
+    if not (asked.switch and asked.apply and here):
+        return
+    methods = {row.subscription: found[row.line].payment_method for row in here if row.subscription}
+    for one in await sql.rows(STRIPES, asked.account, here[0].customer):
+        wish = Asked(Collector.GATEWAY, payment_method=methods.get(one["id"], ""))
+        if wish.payment_method or len(methods) < len(here):
+            await switch.ask(asked.by, asked.account, one["id"], wish)
