@@ -108,7 +108,8 @@ async def tell_tax_location(
     principal: NamedDependency[Principal],
     runtime: NamedDependency[Runtime],
 ) -> TaxLocation:
-    """It takes the place of what Stripe knew, and is refused with 400 where Stripe does not know the place.
+    """It takes the place of what Stripe knew, and is refused with 400 where Stripe does not know the place. A shipping
+    address, which only you give to Stripe, goes before any other there, and an IP address after every other.
 
     Drafts that could not be finalized without it are finalized and collected. Nothing of it is kept here.
     """

@@ -309,10 +309,7 @@ SUBJECT: Final = Subject(
             Says({"data": {"createCustomer": {"customer": {"id": CUSTOMER}}}}, on="createCustomer"),
             Says({"data": {"createClientToken": {"clientToken": "kit_client_token"}}}, on="createClientToken"),
         ),
-        pending=(
-            held(),
-            data(vaultPaymentMethod={"paymentMethod": None, "verification": {"status": "PENDING"}}),
-        ),
+        pending=(held(), data(vaultPaymentMethod={"paymentMethod": None, "verification": {"status": "PENDING"}})),
         ready=(held(), data(vaultPaymentMethod={"paymentMethod": method()}), held(method())),
         failed=(held(), CONSUMED, held()),
         client={"payment_method_id": "kit_single_use_id"},
@@ -347,12 +344,7 @@ SUBJECT: Final = Subject(
         ),
     ),
     polled=(
-        listed(
-            "transactions",
-            charge(),
-            charge("SETTLEMENT_PENDING"),
-            charge("FAILED"),
-        ),
+        listed("transactions", charge(), charge("SETTLEMENT_PENDING"), charge("FAILED")),
         listed("transactions", charge("SETTLED")),
         listed("transactions", VOID),
         listed("refunds", refund(), refund("SETTLEMENT_PENDING", id="cmVmdW5kX290aGVy")),

@@ -186,11 +186,7 @@ KINDS: Final[dict[str, tuple[Begin, Change, list[int]]]] = {
     ),
     "trial_ends_now": ({"trial_period_days": 20}, _updated(trial_end="now"), [0, 1000, 1000]),
     "coupon_once": ({}, _coupon(percent_off=50, duration="once"), [1000, 500, 1000]),
-    "coupon_repeating": (
-        {},
-        _coupon(amount_off=300, currency="eur", duration="repeating", duration_in_months=2),
-        [1000, 700, 700],
-    ),
+    "coupon_repeating": ({}, _coupon(percent_off=30, duration="repeating", duration_in_months=2), [1000, 700, 700]),
     "coupon_of_all": ({}, _coupon(percent_off=100, duration="forever"), [1000, 0, 0]),
     "credit": ({}, _balance(-400), [1000, 600, 1000]),
     "credit_for_more_than_one": ({}, _balance(-1500), [1000, 0, 500]),

@@ -96,3 +96,15 @@ async def test_a_reset_keeps_keys_and_manners(merchant: Merchant) -> None:
     assert account.manner.like == "adyen"
     held = (account.charges, account.refunds, account.disputes, account.entries, account.events)
     assert [len(one) for one in held] == [0, 0, 0, 0, 0]
+
+
+async def test_the_payers_address_is_kept_with_the_method_and_told_to_whoever_asks_for_it(merchant: Merchant) -> None:
+    setup = await merchant.post("/setups", {"reference": "r", "currency": "EUR"})
+    home = {"country": "DE", "postal_code": "10115"}
+    done = await merchant.post(f"/setups/{setup['id']}/complete", {"token_kind": "ok", "address": home}, 200)
+    token = done["method"]["token"]
+    new = (await merchant.control(f"/methods/{token}/replace"))["token"]
+    assert [(await merchant.get(f"/methods/{one}"))["address"] for one in (token, new, merchant.token())] == [
+        home, home, None
+    ]  # fmt: skip
+    assert "10115" not in str(done) + str([one.content for one in merchant.account.events.values()])

@@ -47,6 +47,8 @@ async def test_the_location_is_told_and_what_waited_for_it_is_collected(
     assert (live["status"], live["amount_paid"]) == ("paid", paid)
     assert [c.captured for c in world.captures()] == [1190, paid]
     assert await world.open_cases() == []
+    assert KEPT["line1"] not in "".join(world.record.log), "where a payer lives is in no log"
+    assert KEPT["line1"] not in told.text
 
 
 @pytest.mark.scenario(209)
