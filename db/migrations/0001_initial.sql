@@ -125,6 +125,7 @@ create table tollbridge.subscription (
     paused_at timestamptz,                         -- when a pause of its collection was first seen; null while there is none
     days_until_due integer,                        -- of the invoices that are sent
     cancel_at_period_end boolean not null default false,
+    schedule text not null default '',             -- Stripe's, which sets anew in each phase how it is collected
     cancel_at timestamptz,                         -- when it will end, as far as that is settled
     ends_by text,                                  -- the cancellation of ours by which it is set to end; null: another's
     trial_end timestamptz,

@@ -19,6 +19,7 @@ class Subscription(Pokable, tablename="subscription", schema=SCHEMA, db=DB):
     paused_at = at()
     days_until_due = Integer(default=None, null=True)
     cancel_at_period_end = Boolean()
+    schedule = Text()
     cancel_at = at()
     ends_by = optional_text()
     trial_end = at()

@@ -27,7 +27,7 @@ from gateway.finance.errors import AlreadyRunningError, NoMethodError, NotNowErr
 from gateway.outbound.events import EndpointDisabledError
 from gateway.returns.errors import NotRefundableError, RefundStateError
 from gateway.runtime import UnknownAccountError
-from gateway.subscriptions.errors import SubscriptionEndedError
+from gateway.subscriptions.errors import ScheduledError, SubscriptionEndedError
 from gateway.turns.turn import NotYetError
 from processors.errors import CallError, RefusedError
 
@@ -254,6 +254,7 @@ TRANSLATIONS: Final[Mapping[type[Exception], Callable[[Any], ProblemError]]] = {
     RefundStateError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     RowChangedError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e), param="file"),
     SessionError: _of_session,
+    ScheduledError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     SubscriptionEndedError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     NotYetError: lambda e: ProblemError(Code.IN_PROGRESS, headers={"Retry-After": "10"}),
     UnknownAccountError: lambda e: ProblemError(Code.ACCOUNT_DISABLED),

@@ -246,6 +246,7 @@ class SubscriptionShape(msgspec.Struct, frozen=True):
     trial_end: int | None = None
     pause_collection: PauseCollection | None = None
     latest_invoice: str | dict[str, Any] | None = None
+    schedule: str | dict[str, Any] | None = None
     metadata: dict[str, str] = {}
 
     @property
@@ -259,6 +260,7 @@ class SubscriptionShape(msgspec.Struct, frozen=True):
             self.ended_at,
             self.trial_end,
             self.pause_collection.behavior if self.pause_collection else "",
+            id_of(self.schedule),
         )
         return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]
 

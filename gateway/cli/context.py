@@ -37,7 +37,7 @@ from gateway.outbound.events import EndpointDisabledError
 from gateway.returns.errors import RefundError
 from gateway.runtime import Runtime, UnknownAccountError, running
 from gateway.settings import Settings, SettingsError, load_settings
-from gateway.subscriptions.errors import SubscriptionEndedError
+from gateway.subscriptions.errors import ScheduledError, SubscriptionEndedError
 from processors.errors import ProcessorError
 
 T = TypeVar("T")
@@ -64,6 +64,7 @@ FAILURES = (
     SessionError,
     SettingsError,
     StripeError,
+    ScheduledError,
     SubscriptionEndedError,
     UnknownAccountError,
     *DATABASE_AWAY,

@@ -40,7 +40,7 @@ STORE_SUBSCRIPTION = """
     update tollbridge.subscription set customer = $3, status = $4, collection_method = $5, pause_behavior = $6,
         paused_at = case when $6 <> '' then coalesce(paused_at, $11) end, cancel_at_period_end = $7, ended_at = $8,
         digest = $9, trial_end = $12, stale = (poked <> $10), read_at = $11,
-        days_until_due = $13, cancel_at = $14, ends_by = case when $7 then ends_by end,
+        days_until_due = $13, cancel_at = $14, schedule = $15, ends_by = case when $7 then ends_by end,
         left_at = case when $5 = 'send_invoice' then null
                         when $5 = 'charge_automatically' and collection_method = 'send_invoice' then $11
                         else left_at end
@@ -161,6 +161,7 @@ async def store_subscription(account: str, shape: SubscriptionShape, poked: int,
             from_unix(shape.trial_end),
             shape.days_until_due,
             from_unix(shape.cancel_at),
+            id_of(shape.schedule),
         )
         if kept is not None and shape.ended_at is not None:
             # What bills its last may not have been told of yet, and still needs the payment methods.

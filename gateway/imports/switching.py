@@ -6,15 +6,19 @@ same import again. Stripe lets go of each first (`subscriptions/switch.py`); wha
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
+
+import msgspec
 
 from db import sql
 from db.states import Collector
+from gateway.accounts.errors import FieldError
 from gateway.collect.switch_wish import Asked
 from gateway.imports.asked import Import
 from gateway.imports.rows import Result, Row, Status
 from gateway.subscriptions import switch
+from gateway.subscriptions.errors import ScheduledError, SubscriptionEndedError
 
 STRIPES: Final = """
     select s.id from tollbridge.subscription s
@@ -26,10 +30,11 @@ STRIPES: Final = """
 HERE: Final = frozenset({Status.STORED, Status.UNCHANGED})
 
 
-async def have_switched(asked: Import, rows: Sequence[Row], found: Mapping[int, Result]) -> None:
+async def have_switched(asked: Import, rows: Sequence[Row], found: dict[int, Result]) -> None:
     """Ask for it, where the import is to do so; once more changes nothing.
 
-    A row that names its subscription is for that one alone.
+    A row that names its subscription is for that one alone. What can't be switched is told on a row, whose token is
+    stored all the same.
     """
     here = [row for row in rows if row.line in found and found[row.line].status in HERE]
     if not (asked.switch and asked.apply and here):
@@ -38,4 +43,9 @@ async def have_switched(asked: Import, rows: Sequence[Row], found: Mapping[int, 
     for one in await sql.rows(STRIPES, asked.account, here[0].customer):
         wish = Asked(Collector.GATEWAY, payment_method=methods.get(one["id"], ""))
         if wish.payment_method or len(methods) < len(here):
-            await switch.ask(asked.by, asked.account, one["id"], wish)
+            try:
+                await switch.ask(asked.by, asked.account, one["id"], wish)
+            except (ScheduledError, SubscriptionEndedError, FieldError) as error:
+                row = next((row for row in here if row.subscription == one["id"]), here[0])
+                why = f"stored, but {one['id']} is not switched: {error}"
+                found[row.line] = msgspec.structs.replace(found[row.line], status=Status.REFUSED, reason=why)

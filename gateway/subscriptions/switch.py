@@ -34,6 +34,7 @@ from gateway.domain.subscription import GiveToStripe, LookAtMethod, SwitchWish, 
 from gateway.finance.errors import AlreadyRunningError
 from gateway.runtime import Runtime
 from gateway.subscriptions import stripe_method
+from gateway.subscriptions.errors import ScheduledError
 from gateway.subscriptions.known import hold_living, living
 from gateway.turns.turn import CLAIM_MARGIN_S
 from gateway.waiting import until
@@ -102,7 +103,7 @@ BACK: Final = """
 async def ask(by: Author, account: str, subscription: str, asked: Asked) -> str:
     """Have a subscription switched; the id of the switch. It takes the place of one that still waits.
 
-    Raises NotThereError, FieldError, SubscriptionEndedError, AlreadyRunningError.
+    Raises NotThereError, FieldError, SubscriptionEndedError, ScheduledError, AlreadyRunningError.
     """
     _refuse_strangers(asked)
     now, policy = await business_now(), await policy_of(account)
@@ -111,6 +112,7 @@ async def ask(by: Author, account: str, subscription: str, asked: Asked) -> str:
             # Payment methods are locked before subscriptions.
             await _hold_method(account, await living(account, subscription), asked.payment_method)
         row = await hold_living(account, subscription)
+        _refuse_scheduled(row, asked)
         if asked.to is Collector.GATEWAY:
             asked = msgspec.structs.replace(asked, days_until_due=_days(asked, row, policy.days_until_due))
         switch = await switch_wish.want(account, subscription, asked, now)
@@ -252,6 +254,16 @@ def _refuse_strangers(asked: Asked) -> None:
             raise FieldError(name, f'only with `to: "{Collector.STRIPE if to_us else Collector.GATEWAY}"`')
     if asked.retire and not asked.payment_method:
         raise FieldError("retire", "only with the `payment_method` that takes their place")
+
+
+def _refuse_scheduled(row: asyncpg.Record, asked: Asked) -> None:
+    """Raise ScheduledError where the next phase would put back what is switched."""
+    collected_here = row["collection_method"] == "send_invoice"
+    if row["schedule"] and collected_here is not (asked.to is Collector.GATEWAY):
+        raise ScheduledError(
+            f"Stripe's schedule {row['schedule']} sets anew in each phase how the subscription is collected: release "
+            "it, or change its phases, first"
+        )
 
 
 async def _hold_method(account: str, row: asyncpg.Record, method: str) -> None:

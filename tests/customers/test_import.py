@@ -66,6 +66,19 @@ async def imported(
     return sorted(found, key=lambda one: one.line)
 
 
+async def collected_by_stripe(world: World) -> tuple[str, str]:
+    """A subscription that Stripe charges to a card, of a customer who is unknown here."""
+    client = world.shop.client.v1
+    world.stripe.delivery.set(drop=True)
+    customer = (await client.customers.create_async({"name": "A. Payer"})).id
+    card = await world.stripe_card(customer)
+    wanted: Any = {"customer": customer, "items": [{"price": world.shop.price}], "default_payment_method": card}
+    made = await client.subscriptions.create_async(wanted)
+    await world.stripe.flush()
+    world.stripe.delivery.set(drop=False)
+    return customer, made.id
+
+
 async def long_ago() -> datetime:
     return await business_now() - EVER
 
@@ -248,7 +261,7 @@ async def test_the_same_file_again_changes_nothing(world: World, tmp_path: Path)
 
 async def test_what_stripe_collects_is_switched(world: World, tmp_path: Path) -> None:
     """Stripe lets go of it first; the token of a row that names its subscription is for that one alone."""
-    customer, subscription = await billed(world, collection_method="charge_automatically", days_until_due=None)
+    customer, subscription = await collected_by_stripe(world)
     row = {"customer": customer, "token": token(world).token, "subscription": subscription}
     [would] = await imported(world, tmp_path, row, switch=True, apply=False)
     assert (would.status, would.subscriptions) == (Status.STORE, [subscription])
@@ -270,7 +283,7 @@ async def test_what_stripe_collects_is_switched(world: World, tmp_path: Path) ->
 
 
 async def test_an_import_that_died_before_the_switch_is_finished_by_the_same(world: World, tmp_path: Path) -> None:
-    customer, subscription = await billed(world, collection_method="charge_automatically", days_until_due=None)
+    customer, subscription = await collected_by_stripe(world)
     row = {"customer": customer, "token": token(world).token}
     await imported(world, tmp_path, row, switch=True)
     await sql.rows("delete from tollbridge.switch")

@@ -450,3 +450,19 @@ async def test_a_failed_renewal_of_a_migrated_subscription_can_be_paid(world: Wo
     assert (live["status"], live["amount_paid"]) == ("paid", 10 * percent)
     assert sum(capture.captured for capture in world.captures()) == 1000
     assert world.stripe_subscription(subscription.id)["status"] == "active"
+
+
+async def test_a_schedule_at_stripe_would_undo_it(world: World) -> None:
+    """Each of its phases says anew how the subscription is collected: who wants a switch, releases it first."""
+    signup = await world.signup("ok")
+    schedules = world.shop.client.v1.subscription_schedules
+    made = await schedules.create_async({"from_subscription": signup.subscription})
+    await world.settle()
+    card = await world.stripe_card(signup.customer)
+    refused = await world.switch(signup.subscription, "stripe", stripe_payment_method=card)
+    assert (refused.status_code, made.id in refused.json()["detail"]) == (409, True)
+
+    await schedules.release_async(made.id)
+    await world.settle()
+    assert (await world.switch(signup.subscription, "stripe", stripe_payment_method=card)).status_code in (200, 202)
+    assert world.stripe_subscription(signup.subscription)["collection_method"] == "charge_automatically"
