@@ -169,6 +169,30 @@ async def _other_method(world: World, signup: Signup) -> None:
     await world.new_card(signup.customer)
 
 
+async def _method_of_its_own(world: World, signup: Signup) -> None:
+    """Another card, for this subscription alone; the ones before go."""
+    method = await world.repair_card(signup)
+    answer = await world.switch(signup.subscription, "gateway", payment_method=method, retire=True)
+    assert answer.status_code in (200, 202), answer.text
+
+
+async def _switch_to_stripe(world: World, signup: Signup, **body: str) -> None:
+    card = await world.stripe_card(signup.customer)
+    answer = await world.switch(signup.subscription, "stripe", stripe_payment_method=card, **body)
+    assert answer.status_code in (200, 202), answer.text
+
+
+async def _hand_over(world: World, signup: Signup) -> None:
+    await _switch_to_stripe(world, signup, open_invoices="hand_over")
+
+
+async def _there_and_back(world: World, signup: Signup) -> None:
+    await _hand_over(world, signup)
+    method = await world.repair_card(signup)
+    answer = await world.switch(signup.subscription, "gateway", payment_method=method)
+    assert answer.status_code in (200, 202), answer.text
+
+
 async def _pause(world: World, signup: Signup) -> None:
     body = {"reason": "pays by transfer"}
     answer = await world.call("POST", f"/v1/customers/{signup.customer}/pause_collection", body)
@@ -207,6 +231,10 @@ ACTIONS: Final[dict[str, Happens]] = ENDS | {
     "remove_method": _remove_method,
     "payer_ends_agreement": _payer_ends_agreement,
     "other_method": _other_method,
+    "method_of_its_own": _method_of_its_own,
+    "switch_to_stripe": _switch_to_stripe,
+    "hand_over": _hand_over,
+    "there_and_back": _there_and_back,
     "pause": _pause,
     "pause_in_stripe": _pause_in_stripe,
     "void_invoice": _void_invoice,

@@ -239,3 +239,38 @@ async def test_an_older_notice_that_comes_later_changes_nothing(world: World) ->
     world.practice.delivery.set(mode="manual", shuffle=True, double=True)
     await world.settle()
     assert [one["status"] for one in await world.methods_of(signup.customer)] == ["active"]
+
+
+async def test_a_payer_who_pays_stripe_instead_lives_on(world: World) -> None:
+    """The agreement was ended, the subscription set to end because of that; then the payer gave Stripe a card."""
+    signup = await world.signup("wallet")
+    [agreement] = world.methods_at_processor()
+    world.practice.revoke_method(agreement.token)
+    await world.settle()
+    assert world.stripe_subscription(signup.subscription)["cancel_at_period_end"]
+
+    card = await world.stripe_card(signup.customer)
+    await world.switch(signup.subscription, "stripe", stripe_payment_method=card)
+
+    live = world.stripe_subscription(signup.subscription)
+    assert (live["collection_method"], live["cancel_at_period_end"]) == ("charge_automatically", False)
+    await world.later(days=31)
+    assert world.stripe_subscription(signup.subscription)["status"] == "active"
+    assert len(world.charge_calls()) == 1
+
+
+async def test_the_agreement_of_one_subscription_ends_that_one(world: World) -> None:
+    """Each has its own; what the payer ended paid for the first alone."""
+    first = await world.signup("wallet")
+    second = await world.signup("ok", "order-2", customer=first.customer)
+    own = {method["id"] for method in await world.methods_of(first.customer)}
+    [agreement, card] = world.methods_at_processor()
+    newest, oldest = [method["id"] for method in await world.methods_of(first.customer)]
+    assert {newest, oldest} == own
+    await world.switch(first.subscription, "gateway", payment_method=oldest)
+    await world.switch(second.subscription, "gateway", payment_method=newest)
+    world.practice.revoke_method(agreement.token)
+    await world.settle()
+    assert world.stripe_subscription(first.subscription)["cancel_at_period_end"]
+    assert not world.stripe_subscription(second.subscription)["cancel_at_period_end"]
+    assert card.status == "active"
