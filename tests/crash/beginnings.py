@@ -1,4 +1,4 @@
-"""What paths begin with: each is played once, kept, and put back for every history (`tests/crash/paths.py`)."""
+"""What paths begin with: each is played once, kept, and put back for every history (`tests/crash/paths`)."""
 
 from __future__ import annotations
 

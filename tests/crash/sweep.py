@@ -5,7 +5,7 @@
     scripts/test crash --replay 'renewal:17/after,31/before'
 
 A history is a path and what happens at which of its points (`tests/support/points.py` says what a point is, and
-`tests/crash/paths.py` how a path is added). With no `--limit` every single stop is played and a tenth as many pairs of
+`tests/crash/paths` how a path is added). With no `--limit` every single stop is played and a tenth as many pairs of
 them, which `--seed` draws; with a limit, so many of both, drawn. A bad history is printed with the line that plays it
 again, alone and with the gateway's log.
 """
