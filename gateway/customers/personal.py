@@ -8,6 +8,7 @@ Ids, amounts, states, times and movements stay: the books, refunds and disputes 
     customer                its id, and when it was erased: else a later event would bring it back
     subscription            ids, status and times stay
     cancellation            the comment, which somebody wrote, goes
+    switch, hand_over       ids; Stripe's words of why it did not take over
     payment_method          the reference goes with its deletion at the processor; card and bank details, and with them
                             the fingerprint, go. The keyed hashes of the token stay: a late notice is known by them
     invoice                 the snapshot keeps what money and books need (`billing/impersonal.py`)

@@ -1,4 +1,4 @@
-"""Calls to a processor, each within a total time of ours (`total_time`).
+"""Calls to a processor, each within a total time of ours: whatever its own time-outs are, an adapter may page, or hang.
 
 What an adapter raises is its own fault, and must not look like "nothing happened": a call that moves money has an
 unknown outcome then, and a look-up has failed.
@@ -14,9 +14,10 @@ from typing import Generic, TypeVar
 import msgspec
 
 from db.errors import TransactionMisuseError
-from gateway.total_time import total_timeout_s as total_timeout_s
-from gateway.total_time import within as within
+from gateway.runtime import Runtime
 from gateway.turns.turn import CLAIM_MARGIN_S
+from processors.errors import OutcomeUnknownError
+from processors.interface import ProcessorAdapter
 from processors.outcome import LookupFailed, NotSent, Unknown
 
 T = TypeVar("T")
@@ -29,6 +30,21 @@ class Sent(msgspec.Struct, Generic[Outcome], frozen=True):
     outcome: Outcome
     went_out: bool
     late: bool
+
+
+def total_timeout_s(runtime: Runtime, adapter: ProcessorAdapter) -> float:
+    """The total time of one call, in seconds: the adapter's own, within the setting."""
+    return min(adapter.capabilities.call_timeout.total_seconds(), runtime.settings.processor_timeout_s)
+
+
+async def within(call: Awaitable[T], timeout_s: float) -> T:
+    """A call that moves no money, of which the caller wants to hear how it failed; raises CallError where no answer
+    comes in time, and what the adapter raises."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await call
+    except TimeoutError as error:
+        raise OutcomeUnknownError(f"no answer within {timeout_s:g} s") from error
 
 
 async def send(began: float, call: Callable[[], Awaitable[T]], timeout_s: float) -> Sent[T | NotSent | Unknown]:

@@ -333,7 +333,8 @@ async def test_the_subscription_is_canceled_in_the_middle(world: World, usages: 
 @pytest.mark.parametrize("kind", DIFFERENT)
 async def test_the_customer_switches_to_stripe_in_the_middle(world: World, usages: dict[str, Usage], kind: str) -> None:
     """What was billed before stays ours, what comes later is Stripe's. But a schedule says itself who collects, from
-    its next phase on."""
+    its next phase on: then it is well that the payment method was kept."""
+    await world.set_policy(unused_methods="keep")
     signup = await _begin(world, kind, "soft_then_ok")
     client = world.shop.client.v1
     method = await client.payment_methods.attach_async("pm_card_visa", {"customer": signup.customer})

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from db import sql
-from gateway.accounts.connections import check
+from gateway.inbox.connection_check import check
 from processors.errors import OutcomeUnknownError
 from processors.outcome import LookupOutcome, NotFound
 from processors.practice.client import PracticeAdapter

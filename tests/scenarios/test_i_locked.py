@@ -1,4 +1,4 @@
-"""I. What ends at a processor without us: the merchant's account there is locked, the payer ends an agreement."""
+"""I. What ends at a processor without us: the merchant's account there is locked."""
 
 from __future__ import annotations
 
@@ -55,26 +55,3 @@ async def test_a_lock_that_is_told_twice_is_one_case(world: World) -> None:
         await world.settle()
     assert await world.open_cases() == ["connection_locked"]
     assert await sql.value("select subject from tollbridge.review_case") == world.shop.connection
-
-
-@pytest.mark.scenario(133)
-@pytest.mark.parametrize("ending", [True, False])
-async def test_an_agreement_that_the_payer_ends(world: World, ending: bool) -> None:
-    """The merchant is told once, when an invoice needs another; of a subscription that is set to end, not at all."""
-    await world.listen()
-    signup = await world.signup("wallet")
-    await world.shop.client.v1.subscriptions.update_async(signup.subscription, {"cancel_at_period_end": ending})
-    await world.settle()
-    told = len(world.merchant.told)
-    [agreement] = world.methods_at_processor()
-    world.practice.revoke_method(agreement.token)
-    await world.settle()
-    assert [method["status"] for method in await world.methods_of(signup.customer)] == ["revoked"]
-    assert len(world.merchant.told) == told
-
-    await world.later(days=32)
-    await world.later(days=1)
-    renewals = [invoice["id"] for invoice in world.invoices_of(signup.subscription)[1:]]
-    assert len(renewals) == (not ending)
-    assert [event["data"]["id"] for event in world.merchant.of("payment_method_needed")] == renewals
-    assert len(world.charge_calls()) == 1
