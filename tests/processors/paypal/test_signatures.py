@@ -145,6 +145,7 @@ async def test_a_header_that_stands_there_twice_is_none(adapter: PayPalAdapter, 
         await adapter.verify(RawDelivery(good.method, good.url, twice, (), good.body))
 
 
+@pytest.mark.scenario(251)
 @pytest.mark.parametrize(
     "address",
     [
