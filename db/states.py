@@ -327,9 +327,9 @@ class CancellationState(StrEnum):
     """Stripe is told of it in the subscription's next turn."""
     DONE = "done"
     REFUSED = "refused"
-    """Stripe said no (400)."""
+    """Stripe said no (400), or the subscription had ended by then and can't live on."""
     WITHDRAWN = "withdrawn"
-    """Another wish took its place before Stripe was told."""
+    """Another wish took its place before Stripe was told, or what had brought it about holds no more."""
 
 
 class CancellationOrigin(StrEnum):
@@ -365,9 +365,9 @@ class SwitchState(StrEnum):
     DONE = "done"
     """Later invoices go by it; those that were open by then take their turns."""
     REFUSED = "refused"
-    """Stripe said no, or it can't be: nothing has changed."""
+    """Stripe said no, or it can't be, such as of one that has ended: nothing has changed."""
     WITHDRAWN = "withdrawn"
-    """Another wish took its place, or the subscription has ended."""
+    """Another wish took its place."""
 
 
 class HandOverState(StrEnum):

@@ -10,7 +10,6 @@ from litestar import Response, Router, get, post
 from litestar.di import NamedDependency
 from litestar.params import PathParameter
 
-from db import sql
 from db.poke import Kind
 from db.states import MethodSessionState
 from gateway.accounts.keys import Scope
@@ -25,26 +24,12 @@ from gateway.customers.client_secret import client_secret
 from gateway.customers.method_sessions import MethodSessionRequest
 from gateway.customers.offers import Processor, shown
 from gateway.readers.about import about
+from gateway.readers.method_sessions import Due, due_of
 from gateway.runtime import Runtime
 from processors.values import Unprinted
 
 PAGE: Final = "/payment_methods"
 """Below this address stands our page."""
-
-DUE: Final = """
-    select currency, sum(amount_remaining)::bigint as amount, count(*) as invoices from tollbridge.invoice
-    where account = $1 and customer = $2 and status = 'open' and amount_remaining > 0
-      and state in ('due', 'retrying', 'needs_payment_method', 'exhausted')
-    group by currency order by currency
-"""
-
-
-class Due(msgspec.Struct, frozen=True):
-    """What is open in one currency, and is tried with the new method at once."""
-
-    currency: str
-    amount: Annotated[int, about("In minor units.")]
-    invoices: Annotated[int, about("How many.")]
 
 
 class MethodSession(Unprinted, frozen=True):
@@ -207,7 +192,6 @@ async def _shown(runtime: Runtime, principal: Principal, row: asyncpg.Record) ->
     secret, live = None, state in (MethodSessionState.OPEN, MethodSessionState.PROCESSING)
     if principal.kind == "key":
         secret = client_secret(runtime.keyring, Kind.METHOD_SESSION, row)
-    due = await sql.rows(DUE, account, row["customer"])
     return MethodSession(
         id=row["id"],
         object="payment_method_session",
@@ -218,7 +202,7 @@ async def _shown(runtime: Runtime, principal: Principal, row: asyncpg.Record) ->
         if secret and live and not row["at_stripe"]
         else None,
         processors=[shown(one) for one in await sessions.on_offer(row)] if live else [],
-        due=[Due(one["currency"], one["amount"], one["invoices"]) for one in due],
+        due=[] if row["at_stripe"] else await due_of(account, row["customer"], row["subscription"]),
         subscription=row["subscription"],
         at_stripe=row["at_stripe"],
         payment_method=row["payment_method"],

@@ -1,4 +1,4 @@
-"""Customers: the payment methods that they give and keep, and their subscriptions as Stripe shows them.
+"""Customers: the payment methods that they give and keep, where they are taxed, and what becomes of their data.
 
 A payment-method session is an object of `advance`, like a checkout: the API stores an intent and pokes, and the worker
 asks the processor and stores the method, so that a second click, a closed window and a worker that dies all come to the
@@ -13,6 +13,8 @@ same end. So is a stored method: revoking it is an intent on its row, which its 
     ended                               telling the merchant of a method that its payer has ended
     erase, personal                     erasing a person's data on request; what each table holds, and why it stays
     customer                            its own row: whether it is left alone
+    vault                               tokens that several connections hold, and their deletion by the last of them
+    offers                              which processors a payer may choose
+    tax_location, locations             where a customer is taxed, told to Stripe
     client_secret                       the secrets that open sessions of either kind
-    subscription, access                the mirror of a subscription; what it opens, and telling the merchant of that
 """

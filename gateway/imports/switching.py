@@ -39,11 +39,15 @@ async def have_switched(asked: Import, rows: Sequence[Row], found: dict[int, Res
     here = [row for row in rows if row.line in found and found[row.line].status in HERE]
     if not (asked.switch and asked.apply and here):
         return
-    methods = {row.subscription: found[row.line].payment_method for row in here if row.subscription}
+    own: dict[str, str] = {}
+    for row in here:  # in the order in which they are to be charged
+        if row.subscription:
+            own.setdefault(row.subscription, found[row.line].payment_method)
+    whole = any(not row.subscription for row in here)
     for one in await sql.rows(STRIPES, asked.account, here[0].customer):
-        wish = Asked(Collector.GATEWAY, payment_method=methods.get(one["id"], ""))
-        if wish.payment_method or len(methods) < len(here):
+        if one["id"] in own or whole:
             try:
+                wish = Asked(Collector.GATEWAY, payment_method=own.get(one["id"], ""))
                 await switch.ask(asked.by, asked.account, one["id"], wish)
             except (ScheduledError, SubscriptionEndedError, FieldError) as error:
                 row = next((row for row in here if row.subscription == one["id"]), here[0])

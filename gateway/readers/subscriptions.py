@@ -21,6 +21,9 @@ SELECT: Final = """
 """
 
 
+COLLECTORS: Final = {"send_invoice": Collector.GATEWAY, "charge_automatically": Collector.STRIPE}
+
+
 class CancellationBody(msgspec.Struct, frozen=True):
     """The last wish that a subscription end, or live on: `wanted` until Stripe was told. `error`: why it came to
     nothing."""
@@ -55,16 +58,16 @@ class SwitchBody(msgspec.Struct, frozen=True):
 
 
 class SubscriptionBody(msgspec.Struct, frozen=True):
-    """A subscription as Stripe showed it at `as_of`. `collected_by`: who collects its invoices to come, Stripe itself
-    or us. `payment_method`: ours, that it is charged to first; null: the customer's first.
+    """A subscription as Stripe showed it at `as_of`. `cancel_at`: when it will end, as far as that is settled.
 
-    `cancel_at`: when it will end, as far as that is settled.
+    `collected_by`: who collects its invoices to come, Stripe itself or us; null until Stripe has shown it.
+    `payment_method`: ours, that it is charged to first; null: the customer's first.
     """
 
     id: str
     customer: str | None
     status: str | None
-    collected_by: Collector
+    collected_by: Collector | None
     days_until_due: int | None
     trial_end: int | None
     cancel_at_period_end: bool
@@ -99,7 +102,7 @@ def shown(row: asyncpg.Record) -> SubscriptionBody:
         id=row["id"],
         customer=row["customer"] or None,
         status=row["status"] or None,
-        collected_by=Collector.GATEWAY if row["collection_method"] == "send_invoice" else Collector.STRIPE,
+        collected_by=COLLECTORS.get(row["collection_method"]),
         days_until_due=row["days_until_due"],
         trial_end=unix(row["trial_end"]),
         cancel_at_period_end=row["cancel_at_period_end"],

@@ -282,6 +282,21 @@ async def test_what_stripe_collects_is_switched(world: World, tmp_path: Path) ->
     assert world.invoices_of(subscription)[-1]["status"] == "paid"
 
 
+async def test_rows_that_name_a_subscription_switch_no_other(world: World, tmp_path: Path) -> None:
+    """Two tokens for the one: the first of them is charged, and what the customer has besides stays Stripe's."""
+    customer, subscription = await collected_by_stripe(world)
+    card = world.stripe_subscription(subscription)["default_payment_method"]
+    wanted: Any = {"customer": customer, "items": [{"price": world.shop.price}], "default_payment_method": card}
+    other = (await world.shop.client.v1.subscriptions.create_async(wanted)).id
+    rows = [{"customer": customer, "token": token(world).token, "subscription": subscription} for _ in range(2)]
+    first, _ = await imported(world, tmp_path, *rows, switch=True)
+    await world.settle()
+    methods = {one: world.stripe_subscription(one)["collection_method"] for one in (subscription, other)}
+    assert methods == {subscription: "send_invoice", other: "charge_automatically"}
+    bound = "select payment_method from tollbridge.subscription where id = $1"
+    assert await sql.value(bound, subscription) == first.payment_method
+
+
 async def test_an_import_that_died_before_the_switch_is_finished_by_the_same(world: World, tmp_path: Path) -> None:
     customer, subscription = await collected_by_stripe(world)
     row = {"customer": customer, "token": token(world).token}

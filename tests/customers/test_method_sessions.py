@@ -184,3 +184,17 @@ async def test_a_worker_that_dies_over_it_changes_nothing(world: World, at: str)
     assert (await shown(world, session))["status"] == "complete"
     assert world.stripe_invoice(renewal)["status"] == "paid"
     assert await sql.value("select count(*) from tollbridge.payment_method") == 2
+
+
+async def test_a_payer_is_shown_only_what_the_method_is_for(world: World) -> None:
+    """Two subscriptions owe something: a method for one of them pays that one's invoice alone."""
+    first = await world.signup("ok")
+    second = await world.signup("ok", "order-2", customer=first.customer)
+    world.break_card(first.customer, "decline_insufficient_funds")
+    await world.later(days=31)
+    of_all = await world.method_session(first.customer)
+    of_one = await world.method_session(first.customer, subscription=second.subscription)
+    assert [one["due"] for one in (of_all, of_one)] == [
+        [{"currency": "eur", "amount": 2000, "invoices": 2}],
+        [{"currency": "eur", "amount": 1000, "invoices": 1}],
+    ]
