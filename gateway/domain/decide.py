@@ -257,11 +257,11 @@ def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action
         return _of_nobody(view, invoice, now)
     if (wait := standstill(view, invoice, now)) is not None:
         return wait
-    if (handed := handing_over.pay(view, invoice, now)) is not None:
-        return handed
     then = view.policy.canceled_invoices
     if after_end.is_stopped(view) and not (view.asked or view.given_up) and then in ("mark_uncollectible", "void"):
         return ending.close(view, invoice, then, after_end.ENDED, now)
+    if (handed := handing_over.pay(view, invoice, now)) is not None:
+        return handed
     if view.older_first:
         return WaitUntil(now + OLDER_FIRST_WAIT, "an older invoice of the subscription goes first")
     match next_try(view, now):
