@@ -90,7 +90,7 @@ async def advance_subscription(runtime: Runtime, wake_up: WakeUp) -> None:
             case HasEnded(wish=wish):
                 await cancel.has_ended(claim, wish)
             case WantEnd(ends=ends):
-                await _want(claim, hold_s, ends, now)
+                await _want(claim, hold_s, ends, row["poked"], now)
             case Withdraw(wish=wish, reason=reason):
                 await cancel.withdraw(claim, wish, reason)
             case SwitchTooLate(switch=switched):
@@ -141,10 +141,12 @@ def _wish(row: asyncpg.Record) -> Wish:
     )
 
 
-async def _want(claim: Claim, hold_s: float, ends: Ends, now: datetime) -> None:
+async def _want(claim: Claim, hold_s: float, ends: Ends, poked: int, now: datetime) -> None:
     comment = "" if ends is Ends.NEVER else AGREEMENT_ENDED
     async with DB.transaction():
-        await poke.hold(claim, hold_s)
+        if await poke.hold(claim, hold_s) != poked:
+            # Somebody may have said meanwhile whether it is to end: that is not ours to replace.
+            return
         await cancel.want(
             claim.account, claim.id, cancel.Asked(ends, comment=comment), CancellationOrigin.AGREEMENT, now
         )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from db import sql
+from gateway.subscriptions import advance, cancel
 from tests.support.people import Signup
 from tests.support.world import Doors, World
 from tests.support.world import world as new_world
@@ -69,3 +70,50 @@ async def test_what_was_declined_there_is_closed_with_its_subscription(world: Wo
     await world.later(hours=1)
     assert world.stripe_invoice(renewal)["status"] == "void"
     assert await world.open_cases() == []
+
+
+async def test_a_cancellation_that_comes_while_an_agreement_lives_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Set to end since its agreement was ended; the payer gives another card; at this moment a server cancels it. What
+    follows from the card takes the place of what somebody has asked for."""
+    signup = await world.signup("wallet")
+    [agreement] = world.methods_at_processor()
+    world.practice.revoke_method(agreement.token)
+    await world.settle()
+    assert world.stripe_subscription(signup.subscription)["cancel_at_period_end"]
+    want, asked = advance._want, []
+
+    async def later(*given: Any) -> None:
+        if not asked:
+            path = f"/v1/subscriptions/{signup.subscription}/cancel"
+            asked.append(await world.call("POST", path, {"ends": "now", "wait_s": 0}))
+        await want(*given)
+
+    monkeypatch.setattr(advance, "_want", later)
+    await world.new_card(signup.customer)
+    monkeypatch.undo()
+    await world.settle()
+    assert asked[0].status_code == 202
+    assert world.stripe_subscription(signup.subscription)["status"] == "canceled"
+
+
+async def test_a_cancellation_that_is_taken_back_before_it_is_sent(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cancelled now by mistake, and taken back before Stripe was called: accepted, and called all the same."""
+    signup = await world.signup("ok")
+    tell, answers = cancel.tell_stripe, []
+
+    async def later(*given: Any) -> None:
+        if not answers:
+            path = f"/v1/subscriptions/{signup.subscription}/cancel"
+            answers.append(await world.call("POST", path, {"ends": "never", "wait_s": 0}))
+        await tell(*given)
+
+    monkeypatch.setattr(cancel, "tell_stripe", later)
+    await world.cancel(signup.subscription)
+    monkeypatch.undo()
+    await world.settle()
+    assert answers[0].status_code == 202
+    assert world.stripe_subscription(signup.subscription)["status"] == "active"
