@@ -70,7 +70,7 @@ RETIRE: Final = """
                           on i.account = t.account and i.id = t.invoice
                       where t.account = $1 and t.payment_method = p.id and i.subscription = $3))
 """
-STAYS: Final = "update tollbridge.payment_method set retiring = false where account = $1 and id = $2"
+STAYS: Final = "update tollbridge.payment_method set retiring = false, alone = true where account = $1 and id = $2"
 BIND: Final = "update tollbridge.subscription set payment_method = $3 where account = $1 and id = $2"
 TAKE: Final = """
     update tollbridge.invoice set collector = 'gateway', collect_by = $3, taken_at = null, subscription = $4

@@ -117,3 +117,20 @@ async def test_a_cancellation_that_is_taken_back_before_it_is_sent(
     await world.settle()
     assert answers[0].status_code == 202
     assert world.stripe_subscription(signup.subscription)["status"] == "active"
+
+
+async def test_a_method_for_one_alone_that_another_has_followed(world: World) -> None:
+    """README: "charged for no other". The payer gives a card for the second alone, and then another: the one before is
+    nobody's, stands first, and is charged for the first subscription."""
+    signup = await world.signup("ok")
+    second = await world.signup("ok", "order-2", customer=signup.customer)
+    given = []
+    for _ in range(2):
+        session = await world.method_session(signup.customer, subscription=second.subscription)
+        await world.method_setup(session)
+        await world.method_done(session)
+        await world.settle()
+        given.append((await world.methods_of(signup.customer))[0]["id"])
+    await world.later(days=31)
+    shown = await world.gateway_invoice(world.invoices_of(signup.subscription)[-1]["id"])
+    assert {attempt["payment_method"] for attempt in shown["attempts"]}.isdisjoint(given)
