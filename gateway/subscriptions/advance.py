@@ -62,11 +62,13 @@ VIEW: Final = """
         exists (select 1 from tollbridge.payment_method p where p.account = s.account and p.customer = s.customer
                   and p.status = 'active' and tollbridge.serves(p.account, p.id, s.id)) as method_left,
         array(select p from tollbridge.payment_method p where p.account = s.account and p.customer = s.customer
-                and not p.end_answered order by p.revoked_at, p.id) as ended_methods,
+                and not p.end_answered and tollbridge.serves(p.account, p.id, s.id)
+              order by p.revoked_at, p.id) as ended_methods,
         exists (select 1 from tollbridge.cancellation c
                 where c.account = s.account and c.subscription = s.id and c.created_at >= (
                     select max(p.revoked_at) from tollbridge.payment_method p where p.account = s.account
-                      and p.customer = s.customer and not p.end_answered)) as answered,
+                      and p.customer = s.customer and not p.end_answered
+                      and tollbridge.serves(p.account, p.id, s.id))) as answered,
         exists (select 1 from tollbridge.payment_method_session w
                 where w.account = s.account and w.customer = s.customer and w.state = 'processing')
         or exists (select 1 from tollbridge.checkout_session w

@@ -134,3 +134,18 @@ async def test_a_method_for_one_alone_that_another_has_followed(world: World) ->
     await world.later(days=31)
     shown = await world.gateway_invoice(world.invoices_of(signup.subscription)[-1]["id"])
     assert {attempt["payment_method"] for attempt in shown["attempts"]}.isdisjoint(given)
+
+
+async def test_the_end_of_a_method_that_was_for_another_subscription(world: World) -> None:
+    """The first is paid by transfer since its card was removed; the agreement that the payer ends was for the second
+    alone."""
+    signup = await world.signup("ok")
+    second = await world.signup("wallet", "order-2", customer=signup.customer)
+    [agreement, card] = [one["id"] for one in await world.methods_of(signup.customer)]
+    await world.switch(second.subscription, "gateway", payment_method=agreement)
+    await world.call("DELETE", f"/v1/customers/{signup.customer}/payment_methods/{card}")
+    await world.settle()
+    world.practice.revoke_method(world.methods_at_processor()[-1].token)
+    await world.settle()
+    assert world.stripe_subscription(second.subscription)["cancel_at_period_end"]
+    assert not world.stripe_subscription(signup.subscription)["cancel_at_period_end"]
