@@ -119,6 +119,17 @@ async def test_a_cancellation_that_is_taken_back_before_it_is_sent(
     assert world.stripe_subscription(signup.subscription)["status"] == "active"
 
 
+async def test_nobody_is_erased_who_is_being_switched_to_us(world: World) -> None:
+    """Stripe can't be reached just then; the methods are deleted for which the subscription is about to be taken."""
+    signup, _ = await _in_dunning(world)
+    path = f"/v1/subscriptions/{signup.subscription}"
+    world.stripe.faults.add("error_before", method="POST", path=path, status=500, times=None)
+    await world.switch(signup.subscription, "gateway")
+    answer = await world.call("POST", f"/v1/customers/{signup.customer}/erase", {"reason": "asked for"})
+    assert answer.status_code == 409, answer.text
+    assert world.methods_at_processor()[0].status == "active"
+
+
 async def test_a_method_for_one_alone_that_another_has_followed(world: World) -> None:
     """README: "charged for no other". The payer gives a card for the second alone, and then another: the one before is
     nobody's, stands first, and is charged for the first subscription."""
