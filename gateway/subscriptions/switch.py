@@ -18,7 +18,7 @@ from db import poke, sql
 from db.engine import DB
 from db.ids import derived_key, new_id
 from db.poke import Claim, Kind
-from db.states import Collector, OpenInvoices, SwitchState
+from db.states import Collector, MethodStatus, OpenInvoices, SwitchState
 from gateway.accounts.accounts import policy_of
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import FieldError
@@ -58,7 +58,7 @@ CHARGEABLE: Final = """
     order by p.position, p.created_at limit 1 for no key update
 """
 METHODS: Final = """
-    select id from tollbridge.payment_method where account = $1 and customer = $2 and status <> 'revoked'
+    select id, status from tollbridge.payment_method where account = $1 and customer = $2 and status <> 'revoked'
     order by id for no key update
 """
 # What was for it alone, and what it was charged to so far.
@@ -70,6 +70,7 @@ RETIRE: Final = """
                           on i.account = t.account and i.id = t.invoice
                       where t.account = $1 and t.payment_method = p.id and i.subscription = $3))
 """
+NEW_ONE_GONE: Final = "the payment method could not be charged any more by then: those before stay"
 STAYS: Final = "update tollbridge.payment_method set retiring = false, alone = true where account = $1 and id = $2"
 BIND: Final = "update tollbridge.subscription set payment_method = $3 where account = $1 and id = $2"
 TAKE: Final = """
@@ -212,16 +213,17 @@ async def _take(claim: Claim, switch: SwitchWish, customer: str, found: Sequence
     assert switch.days_until_due is not None, "what we collect is due some day"
     async with DB.transaction():
         # Payment methods are locked before subscriptions, and those before invoices.
-        methods = [row["id"] for row in await sql.rows(METHODS, account, customer)]
+        methods = {row["id"]: row["status"] for row in await sql.rows(METHODS, account, customer)}
         await poke.hold(claim, CLAIM_MARGIN_S)
-        if await sql.row(RESOLVE, switch.id, SwitchState.DONE, "", now) is None:
+        gone = switch.payment_method is not None and methods.get(switch.payment_method) != MethodStatus.ACTIVE
+        if await sql.row(RESOLVE, switch.id, SwitchState.DONE, NEW_ONE_GONE if gone else "", now) is None:
             return
-        if switch.payment_method is not None:
+        if switch.payment_method is not None and not gone:
             if switch.retire:
                 await sql.rows(RETIRE, account, customer, claim.id, switch.payment_method)
             await sql.rows(STAYS, account, switch.payment_method)
             await sql.rows(BIND, account, claim.id, switch.payment_method)
-            await poke.poke(Kind.METHOD, account, methods, now)
+            await poke.poke(Kind.METHOD, account, list(methods), now)
         waiting = await unsettled(account, "subscription", [claim.id])
         ids, collect_by = [one.id for one in found], now + timedelta(days=switch.days_until_due)
         await poke.poke(Kind.INVOICE, account, [*ids, *waiting], now, stale=True)

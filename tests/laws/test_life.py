@@ -119,6 +119,23 @@ async def test_a_cancellation_that_is_taken_back_before_it_is_sent(
     assert world.stripe_subscription(signup.subscription)["status"] == "active"
 
 
+async def test_the_method_before_stays_where_the_new_one_is_gone(world: World) -> None:
+    """Stripe can't be reached; the payer ends the new method before the switch to it is done. The old one, which is
+    good, is deleted in its favour."""
+    signup = await world.signup("ok")
+    new = await world.repair_card(signup)
+    path = f"/v1/subscriptions/{signup.subscription}"
+    fault = world.stripe.faults.add("error_before", method="POST", path=path, status=500, times=None)
+    await world.switch(signup.subscription, "gateway", payment_method=new, retire=True)
+    world.practice.revoke_method(world.methods_at_processor()[-1].token)
+    await world.settle()
+    world.stripe.faults.remove(fault.id)
+    await world.later(hours=1)
+    assert [method.status for method in world.methods_at_processor()] == ["active", "revoked"]
+    await world.later(days=31)
+    assert [one["status"] for one in world.invoices_of(signup.subscription)] == ["paid", "paid"]
+
+
 async def test_nobody_is_erased_who_is_being_switched_to_us(world: World) -> None:
     """Stripe can't be reached just then; the methods are deleted for which the subscription is about to be taken."""
     signup, _ = await _in_dunning(world)
