@@ -31,8 +31,8 @@ def seen_as_ours(invoice: BilledInvoice, collect_by: datetime) -> BilledInvoice:
 
 
 def to_take(view: InvoiceView, invoice: BilledInvoice) -> bool:
-    """Whether Stripe must still be told to leave it to us."""
-    wanted = view.collector is Collector.GATEWAY and not view.taken
+    """Whether Stripe must still be told to leave it to us. Not what we would leave alone: nobody would collect it."""
+    wanted = view.collector is Collector.GATEWAY and not view.taken and not view.opted_out and view.connections
     return wanted and invoice.collection_method != "send_invoice" and invoice.status in ("draft", "open")
 
 

@@ -49,6 +49,7 @@ HALFWAY: Final = """
     update tollbridge.switch set halfway_at = $2, stripe_payment_method = coalesce($3, stripe_payment_method)
     where id = $1 and state = 'wanted'
 """
+OPTED_OUT: Final = "select opted_out from tollbridge.customer where account = $1 and id = $2"
 STATE: Final = "select state, error from tollbridge.switch where account = $1 and id = $2"
 # A method that was given for other subscriptions may be given for this one too, by who names it.
 CHARGEABLE: Final = """
@@ -113,6 +114,8 @@ async def ask(by: Author, account: str, subscription: str, asked: Asked) -> str:
             # Payment methods are locked before subscriptions.
             await _hold_method(account, await living(account, subscription), asked.payment_method)
         row = await hold_living(account, subscription)
+        if asked.to is Collector.GATEWAY and row["collection_method"] != "send_invoice":
+            await _refuse_left_alone(account, row["customer"])
         _refuse_scheduled(row, asked)
         if asked.to is Collector.GATEWAY:
             asked = msgspec.structs.replace(asked, days_until_due=_days(asked, row, policy.days_until_due))
@@ -256,6 +259,12 @@ def _refuse_strangers(asked: Asked) -> None:
             raise FieldError(name, f'only with `to: "{Collector.STRIPE if to_us else Collector.GATEWAY}"`')
     if asked.retire and not asked.payment_method:
         raise FieldError("retire", "only with the `payment_method` that takes their place")
+
+
+async def _refuse_left_alone(account: str, customer: str) -> None:
+    """Raise FieldError for a customer whose invoices nobody would collect then."""
+    if await sql.value(OPTED_OUT, account, customer):
+        raise FieldError("to", "the customer has opted out, and is left alone here: undo that first")
 
 
 def _refuse_scheduled(row: asyncpg.Record, asked: Asked) -> None:

@@ -119,6 +119,28 @@ async def test_a_cancellation_that_is_taken_back_before_it_is_sent(
     assert world.stripe_subscription(signup.subscription)["status"] == "active"
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_who_is_left_alone_is_not_taken_from_stripe(world: World, when: str) -> None:
+    """The customer opts out, before the switch or while Stripe can't be reached for it: what Stripe collects is taken
+    from it, and nobody collects it."""
+    signup, renewal = await _in_dunning(world)
+    path, opt_out = f"/v1/customers/{signup.customer}", {"opted_out": True}
+    if when == "before":
+        await world.call("POST", path, opt_out)
+        assert (await world.switch(signup.subscription, "gateway")).status_code == 400
+    else:
+        fault = world.stripe.faults.add("error_before", path="/v1/invoices", method="GET", status=500, times=None)
+        await world.switch(signup.subscription, "gateway")
+        await world.call("POST", path, opt_out)
+        world.stripe.faults.remove(fault.id)
+    await world.later(days=1)
+    assert world.stripe_invoice(renewal)["auto_advance"]
+    if when == "after":
+        await world.call("POST", path, {"opted_out": False})
+        await world.later(hours=1)
+        assert _taken(world, renewal) == 1000
+
+
 async def test_the_method_before_stays_where_the_new_one_is_gone(world: World) -> None:
     """Stripe can't be reached; the payer ends the new method before the switch to it is done. The old one, which is
     good, is deleted in its favour."""
