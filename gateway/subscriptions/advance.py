@@ -29,8 +29,8 @@ from gateway.domain.subscription import (
     LookAtMethod,
     ReadCustomer,
     ReadSubscription,
+    RefuseSwitch,
     SubscriptionState,
-    SwitchTooLate,
     TakeFromStripe,
     TakeInvoices,
     WantEnd,
@@ -50,7 +50,7 @@ AGREEMENT_ENDED: Final = "The payer ended the agreement at the payment processor
 
 VIEW: Final = """
     select s.poked, s.stale, s.failures, s.ended_at, s.read_at, s.cancel_at_period_end, s.cancel_at, a.policies,
-        s.customer, coalesce(k.may_be_deleted, false) as may_be_deleted,
+        s.customer, s.schedule, coalesce(k.may_be_deleted, false) as may_be_deleted,
         s.collection_method = 'send_invoice' and not coalesce(k.opted_out, false) as ours,
         (select c from tollbridge.cancellation c
          where c.account = s.account and c.subscription = s.id and c.state = 'wanted') as wish,
@@ -95,8 +95,8 @@ async def advance_subscription(runtime: Runtime, wake_up: WakeUp) -> None:
                 await _want(claim, hold_s, ends, row["poked"], now)
             case Withdraw(wish=wish, reason=reason):
                 await cancel.withdraw(claim, wish, reason)
-            case SwitchTooLate(switch=switched):
-                await switch.too_late(claim, switched)
+            case RefuseSwitch(switch=switched, reason=reason):
+                await switch.refuse(claim, switched, reason)
             case LookAtMethod() | GiveToStripe() | TakeFromStripe() | TakeInvoices() as step:
                 with in_lane(Lane.COLLECT):
                     await switch.step(runtime, claim, step, row["customer"], row["poked"])
@@ -128,6 +128,7 @@ def _seen(row: asyncpg.Record) -> SubscriptionState:
         at_stripe=row["at_stripe"],
         switch=row["switch"] and switch.wish_of(row["switch"]),
         policy=msgspec.json.decode(row["policies"], type=Policy),
+        schedule=row["schedule"],
     )
 
 

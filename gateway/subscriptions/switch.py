@@ -30,7 +30,14 @@ from gateway.collect import switch_wish
 from gateway.collect.mirror import store_subscription
 from gateway.collect.switch_wish import Asked
 from gateway.collect.unsettled import unsettled
-from gateway.domain.subscription import GiveToStripe, LookAtMethod, SwitchWish, TakeFromStripe, TakeInvoices
+from gateway.domain.subscription import (
+    GiveToStripe,
+    LookAtMethod,
+    SwitchWish,
+    TakeFromStripe,
+    TakeInvoices,
+    undone_by,
+)
 from gateway.finance.errors import AlreadyRunningError
 from gateway.runtime import Runtime
 from gateway.subscriptions import stripe_method
@@ -181,9 +188,9 @@ async def step(runtime: Runtime, claim: Claim, wanted: Step, customer: str, poke
         await _resolve(claim, wanted.switch, SwitchState.REFUSED, str(error))
 
 
-async def too_late(claim: Claim, switch: SwitchWish) -> None:
-    """It has ended: nobody collects it any more."""
-    await _resolve(claim, switch, SwitchState.REFUSED, "the subscription had ended by then, which is final")
+async def refuse(claim: Claim, switch: SwitchWish, reason: str) -> None:
+    """It can't be, also where a payer has asked for it, whom `ask` could not tell."""
+    await _resolve(claim, switch, SwitchState.REFUSED, reason)
 
 
 async def _give(runtime: Runtime, claim: Claim, switch: SwitchWish, poked: int) -> None:
@@ -271,10 +278,7 @@ def _refuse_scheduled(row: asyncpg.Record, asked: Asked) -> None:
     """Raise ScheduledError where the next phase would put back what is switched."""
     collected_here = row["collection_method"] == "send_invoice"
     if row["schedule"] and collected_here is not (asked.to is Collector.GATEWAY):
-        raise ScheduledError(
-            f"Stripe's schedule {row['schedule']} sets anew in each phase how the subscription is collected: release "
-            "it, or change its phases, first"
-        )
+        raise ScheduledError(undone_by(row["schedule"]))
 
 
 async def _hold_method(account: str, row: asyncpg.Record, method: str) -> None:

@@ -186,6 +186,24 @@ async def test_a_method_for_one_alone_that_another_has_followed(world: World) ->
     assert {attempt["payment_method"] for attempt in shown["attempts"]}.isdisjoint(given)
 
 
+async def test_a_payer_does_not_undo_a_schedule(world: World) -> None:
+    """A schedule refuses a server's switch; the payer's own, by a card given to Stripe, is done, and the next phase
+    puts it back without the method that was deleted here."""
+    signup = await world.signup("ok")
+    await world.shop.client.v1.subscription_schedules.create_async({"from_subscription": signup.subscription})
+    await world.settle()
+    session = await world.method_session(signup.customer, connection="stripe")
+    path = f"/v1/payment_method_sessions/{session['id']}/setup"
+    body = {"processor": "stripe", "return_url": "http://127.0.0.1/return"}
+    begun = await world.call("POST", path, body, key=session["client_secret"])
+    intent = begun.json()["client"]["setup_intent_client_secret"].partition("_secret_")[0]
+    await world.shop.client.v1.setup_intents.confirm_async(intent, {"payment_method": "pm_card_visa"})
+    await world.method_done(session)
+    await world.settle()
+    assert world.stripe_subscription(signup.subscription)["collection_method"] == "send_invoice"
+    assert world.methods_at_processor()[0].status == "active"
+
+
 async def test_the_end_of_a_method_that_was_for_another_subscription(world: World) -> None:
     """The first is paid by transfer since its card was removed; the agreement that the payer ends was for the second
     alone."""
