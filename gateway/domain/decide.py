@@ -97,7 +97,8 @@ def decide(view: InvoiceView, now: datetime) -> Action:
     if switching.to_take(view, invoice):
         return TakeInvoice()
     if reason := not_ours(view):
-        return returning.credited_elsewhere(view, invoice) or Done(reason)
+        left = returning.credited_elsewhere(view, invoice) or switching.let_go_and_forgotten(view, invoice)
+        return left or Done(reason)
     if (back := returning.surplus(view, invoice)) is not None:
         return back
     match invoice.status:

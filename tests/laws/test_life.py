@@ -9,7 +9,9 @@ import pytest
 
 from db import sql
 from gateway.subscriptions import advance, cancel
+from tests.scenarios.test_d_restored import Backup
 from tests.support.people import Signup
+from tests.support.returning import returned
 from tests.support.world import Doors, World
 from tests.support.world import world as new_world
 
@@ -217,3 +219,35 @@ async def test_the_end_of_a_method_that_was_for_another_subscription(world: Worl
     await world.settle()
     assert world.stripe_subscription(second.subscription)["cancel_at_period_end"]
     assert not world.stripe_subscription(signup.subscription)["cancel_at_period_end"]
+
+
+async def test_a_restored_database_after_an_invoice_was_taken(world: World) -> None:
+    """Stripe has let go of it, and nobody here knows that it is ours."""
+    signup, renewal = await _in_dunning(world)
+    world.break_card(signup.customer, "decline_insufficient_funds")
+    backup = Backup(world)
+    await backup.take()
+    await world.switch(signup.subscription, "gateway")
+    assert await world.attempts(renewal) == ["declined"]
+    await world.move(minutes=10)
+    await backup.restore()
+    world.break_card(signup.customer, "ok")
+    await world.catch_up()
+    await world.settle()
+    await world.later(days=2)
+    assert await world.open_cases() == ["nobody_collects"]
+    await world.switch(signup.subscription, "gateway")
+    await world.later(days=2)
+    assert (world.stripe_invoice(renewal)["status"], _taken(world, renewal)) == ("paid", 1000)
+    assert await world.open_cases() == []
+
+
+async def test_our_late_success_while_stripes_debit_is_under_way(world: World) -> None:
+    """What we declined succeeds after all while the debit that Stripe took up for it is processing."""
+    _, renewal = await _hand_over(world, "decline_insufficient_funds", "pm_sepaDebit")
+    world.succeed_after_all(world.last_charge())
+    await world.settle()
+    for _ in range(3):
+        await world.later(days=4)
+    both = world.taken_at_stripe(renewal) + _taken(world, renewal) - sum(returned(world))
+    assert both == 1000 or await _cases(renewal)
