@@ -58,6 +58,12 @@ VIEW: Final = f"""
                    where i.account = p.account and i.customer = p.customer
                      and i.status in ('', 'draft', 'open') and i.state <> 'closed'
                      and coalesce(i.collector, i.collection_method) not in ('stripe', 'charge_automatically')
+                     and tollbridge.serves(p.account, p.id, i.subscription))
+        -- What bills the rest of a payment in part is on its way.
+        or exists (select 1 from tollbridge.remainder r
+                   join tollbridge.invoice i on i.account = r.account and i.id = r.invoice
+                   where r.account = p.account and i.customer = p.customer
+                     and r.state in ('wanted', 'sending', 'unknown')
                      and tollbridge.serves(p.account, p.id, i.subscription)) as needed,
         exists (select 1 from tollbridge.payment_method_session w
                 where w.account = p.account and w.customer = p.customer and w.state in ('open', 'processing'))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from db import sql
+from gateway.sandbox.practice.account import Scripted
 from gateway.subscriptions import advance, cancel
 from tests.scenarios.test_d_restored import Backup
 from tests.support.people import Signup
@@ -251,3 +252,23 @@ async def test_our_late_success_while_stripes_debit_is_under_way(world: World) -
         await world.later(days=4)
     both = world.taken_at_stripe(renewal) + _taken(world, renewal) - sum(returned(world))
     assert both == 1000 or await _cases(renewal)
+
+
+async def test_the_rest_that_is_not_billed_yet_needs_the_method(world: World) -> None:
+    """A part came; Stripe can't be told of the rest just then; the subscription is switched to Stripe, and the method
+    is deleted with which the rest was to be collected."""
+    await world.set_policy(partial_payment="split")
+    signup = await world.signup("ok")
+    world.practice.script(world.shop.practice_key, Scripted(percent=60))
+    fault = world.stripe.faults.add("error_before", method="POST", path="/v1/invoices", status=429, times=None)
+    await world.later(days=31)
+    renewal = str(world.invoices_of(signup.subscription)[-1]["id"])
+    assert (world.stripe_invoice(renewal)["status"], _taken(world, renewal)) == ("paid", 600)
+    card = await world.stripe_card(signup.customer)
+    await world.switch(signup.subscription, "stripe", stripe_payment_method=card)
+    assert world.methods_at_processor()[0].status == "active"
+    world.stripe.faults.remove(fault.id)
+    await world.later(hours=2)
+    assert sum(one.captured for one in world.captures()) == 2000
+    await world.later(hours=7)
+    assert world.methods_at_processor()[0].status == "revoked"
