@@ -100,10 +100,14 @@ HAND_OVER: Final = """
     insert into tollbridge.hand_over (id, account, invoice, stripe_payment_method, idempotency_key, state, created_at)
     values ($1, $2, $3, $4, $5, 'wanted', $6)
 """
+# What Stripe may be charging at this moment is ours once it has said no (`collect/switched.py`).
 BACK: Final = """
     with back as (
-        update tollbridge.invoice set collector = case when taken_at is not null then 'gateway' end
-        where account = $1 and subscription = $2 and collector = 'stripe' and status in ('draft', 'open') returning id)
+        update tollbridge.invoice i set collector = case when taken_at is not null then 'gateway' end
+        where account = $1 and subscription = $2 and collector = 'stripe' and status in ('draft', 'open')
+          and not exists (select 1 from tollbridge.hand_over h
+                          where h.account = i.account and h.invoice = i.id and h.state = 'sending')
+        returning id)
     update tollbridge.hand_over h set state = 'withdrawn', resolved_at = $3
     from back where h.account = $1 and h.invoice = back.id and h.resolved_at is null
 """

@@ -272,3 +272,23 @@ async def test_the_rest_that_is_not_billed_yet_needs_the_method(world: World) ->
     assert sum(one.captured for one in world.captures()) == 2000
     await world.later(hours=7)
     assert world.methods_at_processor()[0].status == "revoked"
+
+
+@pytest.mark.parametrize("kind", ["pm_card_visa", "pm_card_chargeCustomerFail"])
+async def test_a_hand_over_of_which_no_answer_came_is_not_ours_again(world: World, kind: str) -> None:
+    """Stripe may be charging it at this moment: whoever switches back waits for what came of it."""
+    signup, renewal = await world.renew("decline_insufficient_funds")
+    path = f"/v1/invoices/{renewal}/pay"
+    fault = world.stripe.faults.add("error_before", method="POST", path=path, status=500, times=None)
+    card = await world.stripe_card(signup.customer, kind)
+    await world.set_policy(unused_methods="keep")
+    await world.switch(signup.subscription, "stripe", stripe_payment_method=card, open_invoices="hand_over")
+    world.break_card(signup.customer, "ok")
+    new = await world.repair_card(signup)
+    await world.switch(signup.subscription, "gateway", payment_method=new)
+    assert _taken(world, renewal) == 0
+    world.stripe.faults.remove(fault.id)
+    await world.later(hours=25)
+    by_us = 1000 if kind == "pm_card_chargeCustomerFail" else 0
+    assert (_taken(world, renewal), world.taken_at_stripe(renewal)) == (by_us, 1000 - by_us)
+    assert await world.open_cases() == []
