@@ -60,10 +60,13 @@ OPTED_OUT: Final = "select opted_out from tollbridge.customer where account = $1
 STATE: Final = "select state, error from tollbridge.switch where account = $1 and id = $2"
 # A method that was given for other subscriptions may be given for this one too, by who names it.
 CHARGEABLE: Final = """
-    select p.id from tollbridge.payment_method p
+    select p.id from tollbridge.payment_method p join tollbridge.connection n on n.id = p.connection and n.enabled
     where p.account = $1 and p.customer = $2 and p.status = 'active'
+      and (n.currencies = '{}' or not exists (
+          select 1 from tollbridge.invoice i where i.account = $1 and i.subscription = $3 and i.currency <> ''
+            and i.currency <> all(n.currencies)))
       and case when $4::text is null then tollbridge.serves($1, p.id, $3) else p.id = $4 end
-    order by p.position, p.created_at limit 1 for no key update
+    order by p.position, p.created_at limit 1 for no key update of p
 """
 METHODS: Final = """
     select id, status from tollbridge.payment_method where account = $1 and customer = $2 and status <> 'revoked'
@@ -293,7 +296,7 @@ async def _hold_method(account: str, row: asyncpg.Record, method: str) -> None:
     if not row["customer"]:
         raise AlreadyRunningError("Stripe is about to be asked what the subscription is; ask again")
     if await sql.row(CHARGEABLE, account, row["customer"], row["id"], method or None) is None:
-        detail = "is no active payment method of the subscription's customer"
+        detail = "is no active payment method of the subscription's customer, at a connection that takes its currency"
         if not method:
             detail = "the customer has none that can be charged: have one given first, in a payment method session"
         raise FieldError("payment_method", detail)

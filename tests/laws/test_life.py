@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from db import sql
+from gateway.accounts import connections
 from gateway.sandbox.practice.account import Scripted
 from gateway.subscriptions import advance, cancel
 from tests.scenarios.test_d_restored import Backup
 from tests.support.people import Signup
 from tests.support.returning import returned
+from tests.support.shop import BY
 from tests.support.world import Doors, World
 from tests.support.world import world as new_world
 
@@ -292,3 +294,14 @@ async def test_a_hand_over_of_which_no_answer_came_is_not_ours_again(world: Worl
     by_us = 1000 if kind == "pm_card_chargeCustomerFail" else 0
     assert (_taken(world, renewal), world.taken_at_stripe(renewal)) == (by_us, 1000 - by_us)
     assert await world.open_cases() == []
+
+
+@pytest.mark.parametrize("change", [{"enabled": False}, {"currencies": ["usd"]}])
+async def test_what_no_connection_can_charge_stays_with_stripe(world: World, change: dict[str, Any]) -> None:
+    """The customer's method is good, and its connection is switched off, or not for this currency."""
+    signup, _ = await _in_dunning(world)
+    await connections.update(
+        world.runtime, BY, world.shop.account, "practice-eu", connections.ConnectionChange(**change)
+    )
+    assert (await world.switch(signup.subscription, "gateway")).status_code == 400
+    assert world.stripe_subscription(signup.subscription)["collection_method"] == "charge_automatically"
