@@ -239,6 +239,7 @@ create table tollbridge.payment_method (
     deletions integer not null default 0 check (deletions >= 0),   -- how often that was begun
     told_stripe boolean not null default true,     -- the Stripe customer's metadata are as they must be
     retiring boolean not null default false,       -- to be deleted as soon as nothing else needs it
+    alone boolean not null default false,          -- for the subscriptions that it was given for, and for no other
     poked bigint not null default 0,
     seen bigint not null default 0,
     due_at timestamptz,
@@ -926,11 +927,11 @@ create index payment_method_session_due on tollbridge.payment_method_session (du
 create index payment_method_session_claimed on tollbridge.payment_method_session (claim_until)
     where claimed_by is not null;
 
--- Whether a method may be charged for a subscription ('' for none): one that was given for others is for those alone, and
--- for what its payer chose it for in a checkout; one that is on its way out is for what has no other of its own.
+-- Whether a method may be charged for a subscription ('' for none): one that was given for others is for those alone, also
+-- once another has taken its place there, and for what its payer chose it for in a checkout; one that is on its way out is for what has no other of its own.
 create function tollbridge.serves(of_account text, method text, of_subscription text) returns boolean language sql stable as $$
-    select case when exists (select 1 from tollbridge.subscription b
-                             where b.account = of_account and b.payment_method = method)
+    select case when exists (select 1 from tollbridge.payment_method p
+                             where p.account = of_account and p.id = method and p.alone)
         then exists (select 1 from tollbridge.subscription b where b.account = of_account and b.payment_method = method
                        and b.id = of_subscription)
           or exists (select 1 from tollbridge.checkout_session k where k.account = of_account

@@ -42,6 +42,7 @@ class PaymentMethod(Pokable, tablename="payment_method", schema=SCHEMA, db=DB):
     deletions = Integer(default=0)
     told_stripe = Boolean(default=True)
     retiring = Boolean(default=False)
+    alone = Boolean(default=False)
 
 
 class CollectionPause(Table, tablename="collection_pause", schema=SCHEMA, db=DB):

@@ -42,6 +42,15 @@ ANSWERED: Final = """
     update tollbridge.hand_over set state = $2, message = $3, resolved_at = $4 where id = $1 and resolved_at is null
 """
 
+# It was switched back while nobody knew what would come of it.
+BACK: Final = """
+    update tollbridge.invoice i set collector = case when taken_at is not null then 'gateway' end
+    where account = $1 and id = $2 and collector = 'stripe' and exists (
+        select 1 from tollbridge.subscription s
+        where s.account = i.account and s.id = i.subscription and s.collection_method = 'send_invoice'
+          and s.ended_at is null)
+"""
+
 
 async def step(
     runtime: Runtime, claim: Claim, loaded: Loaded, action: TakeInvoice | GiveDraft | PayAtStripe, now: datetime
@@ -93,6 +102,8 @@ async def _pay(runtime: Runtime, claim: Claim, loaded: Loaded, action: PayAtStri
     async with DB.transaction():
         await _store(claim, loaded, answer, asked_at)
         await sql.rows(ANSWERED, action.hand_over, state, sql.storable(refusal, 500), await business_now())
+        if declined:
+            await sql.rows(BACK, claim.account, claim.id)
 
 
 async def _update(

@@ -36,6 +36,8 @@ CONCERNED: Final = """
     ) c on true
     where s.account = $1 and s.customer = $2 and s.collection_method = 'send_invoice'
       and (s.ended_at is null or c.ends is not null)
+      -- It may have been given for others alone.
+      and tollbridge.serves(s.account, $4, s.id)
     order by s.id
 """
 OPTED_OUT: Final = "select opted_out from tollbridge.customer where account = $1 and id = $2"
@@ -46,12 +48,12 @@ ANSWERED: Final = """
 
 
 async def fates_of(method: asyncpg.Record) -> dict[str, Fate] | None:
-    """What happens to each subscription of its customer's that we collect; None while one has yet to decide."""
-    account, customer = method["account"], method["customer"]
+    """What happens to each subscription that we collect and that it was for; None while one has yet to decide."""
+    account, customer, since = method["account"], method["customer"], method["revoked_at"]
     if await sql.value(OPTED_OUT, account, customer):
         return {}
     policy = msgspec.json.decode(method["policies"], type=Policy)
-    concerned = [_concerned(row) for row in await sql.rows(CONCERNED, account, customer, method["revoked_at"])]
+    concerned = [_concerned(row) for row in await sql.rows(CONCERNED, account, customer, since, method["id"])]
     return fates(concerned, policy)
 
 

@@ -38,6 +38,11 @@ IN_THE_WAY: Final = f"""
     where s.account = $1 and s.customer = $2 and s.ended_at is null and s.collection_method = 'send_invoice'
       and not exists (select 1 from tollbridge.customer c where c.account = $1 and c.id = $2 and c.opted_out)
     union all
+    select 'subscription ' || w.subscription || ' is about to be collected here' from tollbridge.switch w
+    join tollbridge.subscription s on s.account = w.account and s.id = w.subscription
+    where w.account = $1 and s.customer = $2 and w.state = 'wanted' and w.collector = 'gateway' and s.ended_at is null
+      and s.collection_method <> 'send_invoice'
+    union all
     select 'the end of a charge for invoice ' || t.invoice || ' is not known' from tollbridge.attempt t
     where t.account = $1 and t.state in {sql.UNRESOLVED_STATES} and t.invoice in ({INVOICES})
     union all
@@ -125,13 +130,14 @@ async def ask(runtime: Runtime, by: Author, account: str, customer: str) -> None
     await _deliveries(runtime.keyring, account, await _secret_names(runtime, account, customer))
     async with DB.transaction():
         await keep(account, customer, now)
-        methods = [row["id"] for row in await sql.rows(METHODS, account, customer)]
-        await _refuse(account, customer)
         sessions = [row["id"] for row in await sql.rows(OPEN_SESSIONS, account, customer, now)]
         for session in sessions:
             # What was begun at a processor is dropped there.
             await look_at_all(account, session, now)
         await poke.poke(Kind.METHOD_SESSION, account, sessions, now)
+        # Whoever has a subscription switched to a method holds its row.
+        methods = [row["id"] for row in await sql.rows(f"{METHODS} for no key update", account, customer)]
+        await _refuse(account, customer)
         for method in methods:
             await want_revoked(account, method, now)
         # Whoever comes last there erases, also after a death of ours.

@@ -31,6 +31,8 @@ INSERT = """
 AGAIN = """
     update tollbridge.payment_method p set status = 'active', stopped_reason = '', revoke_asked_at = null,
         retiring = false,
+        alone = alone and ($4 or exists (select 1 from tollbridge.subscription b
+                                         where b.account = p.account and b.payment_method = p.id)),
         told_stripe = told_stripe and $3,
         position = (select min(position) - 1 from tollbridge.payment_method o
                     where o.account = p.account and o.customer = p.customer)
@@ -51,8 +53,9 @@ LIVE_ON = """
 BIND = """
     update tollbridge.subscription s set payment_method = $3
     where s.account = $1 and s.id = $2
-      and ($4 or exists (select 1 from tollbridge.subscription b where b.account = $1 and b.payment_method = $3))
+      and exists (select 1 from tollbridge.payment_method p where p.account = $1 and p.id = $3 and p.alone)
 """
+ALONE = "update tollbridge.payment_method set alone = true where account = $1 and id = $2"
 WANT_REVOKED = """
     update tollbridge.payment_method set status = 'stopped', stopped_reason = $4, revoke_asked_at = $3
     where account = $1 and id = $2 and status <> 'revoked' and revoke_asked_at is null returning customer
@@ -66,8 +69,8 @@ REPLACE = """
     where account = $1 and id = $2 returning customer
 """
 OF_CUSTOMER = """
-    select id from tollbridge.payment_method where account = $1 and customer = $2 and status <> 'revoked'
-    order by position, created_at, id for no key update
+    select id, position, created_at from tollbridge.payment_method
+    where account = $1 and customer = $2 and status <> 'revoked' order by id for no key update
 """
 REORDER = """
     update tollbridge.payment_method p set position = o.place
@@ -117,6 +120,7 @@ async def store_method(
     token_hash = runtime.keyring.token_hash(connection, reference.token.reveal())
     vault_hash = await vault.vault_hash(runtime, connection, reference)
     await vault.take(vault_hash)
+    others = [row["id"] for row in await sql.rows(OF_CUSTOMER, account, customer)] if subscription is not None else []
     display = msgspec.json.encode(card).decode()
     hashes = token_hash, vault_hash
     await sql.rows(INSERT, method, account, customer, connection, sealed, *hashes, display, now, not tell)
@@ -126,9 +130,13 @@ async def store_method(
         raise TokenOfAnotherCustomerError("this token belongs to another customer")
     # The same card again: the payer means this one, also where a decline or a person had stopped it.
     if stored["id"] != method:
-        await sql.rows(AGAIN, account, stored["id"], not tell)
+        await sql.rows(AGAIN, account, stored["id"], not tell, subscription is not None)
     if subscription is not None:
-        await sql.rows(BIND, account, subscription, stored["id"], stored["id"] == method)
+        if stored["id"] == method:
+            await sql.rows(ALONE, account, method)
+        # The one in whose place it comes may have nothing left that needs it.
+        await poke.poke(Kind.METHOD, account, others, now)
+        await sql.rows(BIND, account, subscription, stored["id"])
     if place > 1:
         await move(account, customer, stored["id"], place)
     if tell:
@@ -145,7 +153,9 @@ async def move(account: str, customer: str, method: str, place: int) -> tuple[in
     In the caller's transaction. A place behind the last is the last. Raises NotThereError.
     """
     DB.current("moving a payment method")
-    before = [row["id"] for row in await sql.rows(OF_CUSTOMER, account, customer)]
+    # Locked by id, as by everybody; charged by their places.
+    rows = await sql.rows(OF_CUSTOMER, account, customer)
+    before = [row["id"] for row in sorted(rows, key=lambda row: (row["position"], row["created_at"], row["id"]))]
     if method not in before:
         raise NotThereError("payment method", method)
     after = [one for one in before if one != method]

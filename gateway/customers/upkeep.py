@@ -33,6 +33,7 @@ MOST_ROUNDS: Final = 8
 
 # What has outlived the last subscription of ours that it served, by its end or since it is Stripe's to collect: one
 # that was given since then is for what comes. A subscription that was always Stripe's is no reason to delete anything.
+# Or another has taken its place with every subscription that it was given for alone.
 VIEW: Final = f"""
     select p.*, a.policies, c.deleted_at is not null as orphaned,
         c.erase_asked_at is not null and c.erased_at is null as erasing, exists (
@@ -45,7 +46,9 @@ VIEW: Final = f"""
                   -- Stripe tells whole seconds.
                   and o.at + interval '1 second' > p.created_at
                   and not exists (select 1 from tollbridge.payment_method_session w where w.account = p.account
-                                    and w.payment_method = p.id and w.created_at >= o.at)) as outlived,
+                                    and w.payment_method = p.id and w.created_at >= o.at))
+        or p.alone and not exists (select 1 from tollbridge.subscription s
+                                   where s.account = p.account and s.payment_method = p.id) as outlived,
         exists (select 1 from tollbridge.subscription s
                 where s.account = p.account and s.customer = p.customer and s.ended_at is null
                   and (s.collection_method <> 'charge_automatically' and tollbridge.serves(p.account, p.id, s.id)
@@ -55,6 +58,12 @@ VIEW: Final = f"""
                    where i.account = p.account and i.customer = p.customer
                      and i.status in ('', 'draft', 'open') and i.state <> 'closed'
                      and coalesce(i.collector, i.collection_method) not in ('stripe', 'charge_automatically')
+                     and tollbridge.serves(p.account, p.id, i.subscription))
+        -- What bills the rest of a payment in part is on its way.
+        or exists (select 1 from tollbridge.remainder r
+                   join tollbridge.invoice i on i.account = r.account and i.id = r.invoice
+                   where r.account = p.account and i.customer = p.customer
+                     and r.state in ('wanted', 'sending', 'unknown')
                      and tollbridge.serves(p.account, p.id, i.subscription)) as needed,
         exists (select 1 from tollbridge.payment_method_session w
                 where w.account = p.account and w.customer = p.customer and w.state in ('open', 'processing'))

@@ -39,6 +39,7 @@ class CaseKind(StrEnum):
     FINALIZATION_FAILED = "finalization_failed"
     HAND_OVER_DECLINED = "hand_over_declined"
     INVOICE_SENT_BY_STRIPE = "invoice_sent_by_stripe"
+    NOBODY_COLLECTS = "nobody_collects"
     NOTICE_MISMATCH = "notice_mismatch"
     OUTCOME_UNKNOWN = "outcome_unknown"
     OVERPAID = "overpaid"
@@ -93,6 +94,7 @@ REPAIR: dict[CaseKind, str] = {
     CaseKind.FINALIZATION_FAILED: "Fill in what Stripe misses at the customer; finalizing is tried again every hour.",
     CaseKind.HAND_OVER_DECLINED: "Have the payer give Stripe another method and hand it over again, or switch back.",
     CaseKind.INVOICE_SENT_BY_STRIPE: "Turn invoice mails off in Stripe's settings: payers may pay there too.",
+    CaseKind.NOBODY_COLLECTS: "Switch its subscription here once more, or have Stripe advance the invoice again.",
     CaseKind.NOTICE_MISMATCH: "Compare the notice with the processor's dashboard; it changed nothing here.",
     CaseKind.OUTCOME_UNKNOWN: "Look the reference up at the processor; nothing is charged until this is known.",
     CaseKind.OVERPAID: "Return the difference to the payer.",

@@ -97,7 +97,8 @@ def decide(view: InvoiceView, now: datetime) -> Action:
     if switching.to_take(view, invoice):
         return TakeInvoice()
     if reason := not_ours(view):
-        return returning.credited_elsewhere(view, invoice) or Done(reason)
+        left = returning.credited_elsewhere(view, invoice) or switching.let_go_and_forgotten(view, invoice)
+        return left or Done(reason)
     if (back := returning.surplus(view, invoice)) is not None:
         return back
     match invoice.status:
@@ -257,11 +258,11 @@ def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action
         return _of_nobody(view, invoice, now)
     if (wait := standstill(view, invoice, now)) is not None:
         return wait
-    if (handed := handing_over.pay(view, invoice, now)) is not None:
-        return handed
     then = view.policy.canceled_invoices
     if after_end.is_stopped(view) and not (view.asked or view.given_up) and then in ("mark_uncollectible", "void"):
         return ending.close(view, invoice, then, after_end.ENDED, now)
+    if (handed := handing_over.pay(view, invoice, now)) is not None:
+        return handed
     if view.older_first:
         return WaitUntil(now + OLDER_FIRST_WAIT, "an older invoice of the subscription goes first")
     match next_try(view, now):

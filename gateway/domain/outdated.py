@@ -19,6 +19,7 @@ _UNTIL_SETTLED = frozenset(
         CaseKind.COLLECTION_EXHAUSTED,
         CaseKind.CUSTOMER_DELETED,
         CaseKind.HAND_OVER_DECLINED,
+        CaseKind.NOBODY_COLLECTS,
         CaseKind.PARTIAL_CAPTURE,
         CaseKind.RECORDING_FAILED,
     }
@@ -41,6 +42,8 @@ def outdated(view: InvoiceView) -> Mapping[str, str]:
         gone.add(CaseKind.FINALIZATION_FAILED)
         if view.invoice.status != "open" and view.held_money <= 0:
             gone |= _UNTIL_SETTLED
+    if view.taken or (view.invoice is not None and view.invoice.auto_advance):
+        gone.add(CaseKind.NOBODY_COLLECTS)
     if view.held_money >= 0:
         gone.add(CaseKind.CAPTURE_REVERSED)
     back = all(

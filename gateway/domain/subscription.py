@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -12,6 +12,8 @@ from gateway.domain import agreement
 from gateway.domain.agreement import COMING_WAIT, Methods
 from gateway.domain.policy import Policy
 from gateway.domain.session import Rest
+
+ENDED: Final = "the subscription had ended by then, which is final"
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -43,7 +45,7 @@ class SubscriptionState(msgspec.Struct, frozen=True):
     """A subscription as its own turn sees it. `stale`: what Stripe shows of it may have changed.
 
     `ending`: it is set to end; `by_agreement`: by us, since its payer had ended the agreement. `orphaned`: its customer
-    may have been deleted. `at_stripe`: Stripe charges its invoices by itself.
+    may have been deleted. `at_stripe`: Stripe charges its invoices by itself. `schedule`: of Stripe's, that changes it.
     """
 
     stale: bool
@@ -58,6 +60,7 @@ class SubscriptionState(msgspec.Struct, frozen=True):
     methods: Methods = Methods()
     policy: Policy = Policy()
     orphaned: bool = False
+    schedule: str = ""
 
 
 class ReadSubscription(msgspec.Struct, frozen=True):
@@ -93,10 +96,11 @@ class Withdraw(msgspec.Struct, frozen=True):
     reason: str
 
 
-class SwitchTooLate(msgspec.Struct, frozen=True):
-    """The same for a switch: nobody collects it any more. No call."""
+class RefuseSwitch(msgspec.Struct, frozen=True):
+    """What is wanted can't be, whoever has asked for it. No call."""
 
     switch: SwitchWish
+    reason: str
 
 
 class LookAtMethod(msgspec.Struct, frozen=True):
@@ -130,7 +134,7 @@ NextSubscriptionStep: TypeAlias = (
     | HasEnded
     | WantEnd
     | Withdraw
-    | SwitchTooLate
+    | RefuseSwitch
     | LookAtMethod
     | GiveToStripe
     | TakeFromStripe
@@ -148,7 +152,7 @@ def decide_subscription(view: SubscriptionState, now: datetime) -> NextSubscript
     if view.wish is not None and _goes_first(view, view.wish):
         return _wanted(view, view.wish, now)
     if view.switch is not None:
-        return SwitchTooLate(view.switch) if view.ended else _switch(view.switch)
+        return _switch(view, view.switch)
     if view.wish is not None:
         return _wanted(view, view.wish, now)
     if view.stale:
@@ -162,8 +166,20 @@ def _goes_first(view: SubscriptionState, wish: Wish) -> bool:
     return view.ended or wish.sent or wish.origin is CancellationOrigin.ASKED
 
 
-def _switch(switch: SwitchWish) -> NextSubscriptionStep:
+def undone_by(schedule: str) -> str:
+    """Why a switch would not last."""
+    return (
+        f"Stripe's schedule {schedule} sets anew in each phase how the subscription is collected: release it, or "
+        "change its phases, first"
+    )
+
+
+def _switch(view: SubscriptionState, switch: SwitchWish) -> NextSubscriptionStep:
     """Stripe sends invoices before we take any, and charges none before its method was looked at."""
+    if view.ended:
+        return RefuseSwitch(switch, ENDED)
+    if view.schedule and not switch.halfway and view.at_stripe is (switch.collector is Collector.GATEWAY):
+        return RefuseSwitch(switch, undone_by(view.schedule))
     if switch.collector is Collector.STRIPE:
         return GiveToStripe(switch) if switch.halfway else LookAtMethod(switch)
     return TakeInvoices(switch) if switch.halfway else TakeFromStripe(switch)

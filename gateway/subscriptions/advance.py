@@ -29,8 +29,8 @@ from gateway.domain.subscription import (
     LookAtMethod,
     ReadCustomer,
     ReadSubscription,
+    RefuseSwitch,
     SubscriptionState,
-    SwitchTooLate,
     TakeFromStripe,
     TakeInvoices,
     WantEnd,
@@ -50,7 +50,7 @@ AGREEMENT_ENDED: Final = "The payer ended the agreement at the payment processor
 
 VIEW: Final = """
     select s.poked, s.stale, s.failures, s.ended_at, s.read_at, s.cancel_at_period_end, s.cancel_at, a.policies,
-        s.customer, coalesce(k.may_be_deleted, false) as may_be_deleted,
+        s.customer, s.schedule, coalesce(k.may_be_deleted, false) as may_be_deleted,
         s.collection_method = 'send_invoice' and not coalesce(k.opted_out, false) as ours,
         (select c from tollbridge.cancellation c
          where c.account = s.account and c.subscription = s.id and c.state = 'wanted') as wish,
@@ -62,11 +62,13 @@ VIEW: Final = """
         exists (select 1 from tollbridge.payment_method p where p.account = s.account and p.customer = s.customer
                   and p.status = 'active' and tollbridge.serves(p.account, p.id, s.id)) as method_left,
         array(select p from tollbridge.payment_method p where p.account = s.account and p.customer = s.customer
-                and not p.end_answered order by p.revoked_at, p.id) as ended_methods,
+                and not p.end_answered and tollbridge.serves(p.account, p.id, s.id)
+              order by p.revoked_at, p.id) as ended_methods,
         exists (select 1 from tollbridge.cancellation c
                 where c.account = s.account and c.subscription = s.id and c.created_at >= (
                     select max(p.revoked_at) from tollbridge.payment_method p where p.account = s.account
-                      and p.customer = s.customer and not p.end_answered)) as answered,
+                      and p.customer = s.customer and not p.end_answered
+                      and tollbridge.serves(p.account, p.id, s.id))) as answered,
         exists (select 1 from tollbridge.payment_method_session w
                 where w.account = s.account and w.customer = s.customer and w.state = 'processing')
         or exists (select 1 from tollbridge.checkout_session w
@@ -90,11 +92,11 @@ async def advance_subscription(runtime: Runtime, wake_up: WakeUp) -> None:
             case HasEnded(wish=wish):
                 await cancel.has_ended(claim, wish)
             case WantEnd(ends=ends):
-                await _want(claim, hold_s, ends, now)
+                await _want(claim, hold_s, ends, row["poked"], now)
             case Withdraw(wish=wish, reason=reason):
                 await cancel.withdraw(claim, wish, reason)
-            case SwitchTooLate(switch=switched):
-                await switch.too_late(claim, switched)
+            case RefuseSwitch(switch=switched, reason=reason):
+                await switch.refuse(claim, switched, reason)
             case LookAtMethod() | GiveToStripe() | TakeFromStripe() | TakeInvoices() as step:
                 with in_lane(Lane.COLLECT):
                     await switch.step(runtime, claim, step, row["customer"], row["poked"])
@@ -126,6 +128,7 @@ def _seen(row: asyncpg.Record) -> SubscriptionState:
         at_stripe=row["at_stripe"],
         switch=row["switch"] and switch.wish_of(row["switch"]),
         policy=msgspec.json.decode(row["policies"], type=Policy),
+        schedule=row["schedule"],
     )
 
 
@@ -141,10 +144,12 @@ def _wish(row: asyncpg.Record) -> Wish:
     )
 
 
-async def _want(claim: Claim, hold_s: float, ends: Ends, now: datetime) -> None:
+async def _want(claim: Claim, hold_s: float, ends: Ends, poked: int, now: datetime) -> None:
     comment = "" if ends is Ends.NEVER else AGREEMENT_ENDED
     async with DB.transaction():
-        await poke.hold(claim, hold_s)
+        if await poke.hold(claim, hold_s) != poked:
+            # Somebody may have said meanwhile whether it is to end: that is not ours to replace.
+            return
         await cancel.want(
             claim.account, claim.id, cancel.Asked(ends, comment=comment), CancellationOrigin.AGREEMENT, now
         )

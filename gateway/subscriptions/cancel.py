@@ -46,7 +46,9 @@ WITHDRAW: Final = """
 RESOLVE: Final = """
     update tollbridge.cancellation set state = $2, error = $3, resolved_at = $4 where id = $1 and state = 'wanted'
 """
-SEND: Final = "update tollbridge.cancellation set sent_at = coalesce(sent_at, $2) where id = $1 and state = 'wanted'"
+SEND: Final = """
+    update tollbridge.cancellation set sent_at = coalesce(sent_at, $2) where id = $1 and state = 'wanted' returning id
+"""
 # That it is set to end is ours to take back where we have set it, and nobody since.
 ENDS_BY: Final = """
     update tollbridge.subscription set ends_by = $3 where account = $1 and id = $2 and cancel_at_period_end
@@ -126,7 +128,9 @@ async def tell_stripe(runtime: Runtime, claim: Claim, wish: Wish, poked: int) ->
     stripe, asked_at = await runtime.stripe(claim.account), await business_now()
     async with DB.transaction():
         await poke.hold(claim, runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S)
-        await sql.rows(SEND, wish.id, asked_at)
+        if await sql.row(SEND, wish.id, asked_at) is None:
+            # It was asked for otherwise since.
+            return
     try:
         shape = await _call(stripe, claim.id, wish)
     except StripeRefusedError as error:

@@ -18,7 +18,7 @@ from db import poke, sql
 from db.engine import DB
 from db.ids import derived_key, new_id
 from db.poke import Claim, Kind
-from db.states import Collector, OpenInvoices, SwitchState
+from db.states import Collector, MethodStatus, OpenInvoices, SwitchState
 from gateway.accounts.accounts import policy_of
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import FieldError
@@ -30,7 +30,14 @@ from gateway.collect import switch_wish
 from gateway.collect.mirror import store_subscription
 from gateway.collect.switch_wish import Asked
 from gateway.collect.unsettled import unsettled
-from gateway.domain.subscription import GiveToStripe, LookAtMethod, SwitchWish, TakeFromStripe, TakeInvoices
+from gateway.domain.subscription import (
+    GiveToStripe,
+    LookAtMethod,
+    SwitchWish,
+    TakeFromStripe,
+    TakeInvoices,
+    undone_by,
+)
 from gateway.finance.errors import AlreadyRunningError
 from gateway.runtime import Runtime
 from gateway.subscriptions import stripe_method
@@ -49,16 +56,20 @@ HALFWAY: Final = """
     update tollbridge.switch set halfway_at = $2, stripe_payment_method = coalesce($3, stripe_payment_method)
     where id = $1 and state = 'wanted'
 """
+OPTED_OUT: Final = "select opted_out from tollbridge.customer where account = $1 and id = $2"
 STATE: Final = "select state, error from tollbridge.switch where account = $1 and id = $2"
 # A method that was given for other subscriptions may be given for this one too, by who names it.
 CHARGEABLE: Final = """
-    select p.id from tollbridge.payment_method p
+    select p.id from tollbridge.payment_method p join tollbridge.connection n on n.id = p.connection and n.enabled
     where p.account = $1 and p.customer = $2 and p.status = 'active'
+      and (n.currencies = '{}' or not exists (
+          select 1 from tollbridge.invoice i where i.account = $1 and i.subscription = $3 and i.currency <> ''
+            and i.currency <> all(n.currencies)))
       and case when $4::text is null then tollbridge.serves($1, p.id, $3) else p.id = $4 end
-    order by p.position, p.created_at limit 1 for no key update
+    order by p.position, p.created_at limit 1 for no key update of p
 """
 METHODS: Final = """
-    select id from tollbridge.payment_method where account = $1 and customer = $2 and status <> 'revoked'
+    select id, status from tollbridge.payment_method where account = $1 and customer = $2 and status <> 'revoked'
     order by id for no key update
 """
 # What was for it alone, and what it was charged to so far.
@@ -70,7 +81,8 @@ RETIRE: Final = """
                           on i.account = t.account and i.id = t.invoice
                       where t.account = $1 and t.payment_method = p.id and i.subscription = $3))
 """
-STAYS: Final = "update tollbridge.payment_method set retiring = false where account = $1 and id = $2"
+NEW_ONE_GONE: Final = "the payment method could not be charged any more by then: those before stay"
+STAYS: Final = "update tollbridge.payment_method set retiring = false, alone = true where account = $1 and id = $2"
 BIND: Final = "update tollbridge.subscription set payment_method = $3 where account = $1 and id = $2"
 TAKE: Final = """
     update tollbridge.invoice set collector = 'gateway', collect_by = $3, taken_at = null, subscription = $4
@@ -91,10 +103,14 @@ HAND_OVER: Final = """
     insert into tollbridge.hand_over (id, account, invoice, stripe_payment_method, idempotency_key, state, created_at)
     values ($1, $2, $3, $4, $5, 'wanted', $6)
 """
+# What Stripe may be charging at this moment is ours once it has said no (`collect/switched.py`).
 BACK: Final = """
     with back as (
-        update tollbridge.invoice set collector = case when taken_at is not null then 'gateway' end
-        where account = $1 and subscription = $2 and collector = 'stripe' and status in ('draft', 'open') returning id)
+        update tollbridge.invoice i set collector = case when taken_at is not null then 'gateway' end
+        where account = $1 and subscription = $2 and collector = 'stripe' and status in ('draft', 'open')
+          and not exists (select 1 from tollbridge.hand_over h
+                          where h.account = i.account and h.invoice = i.id and h.state = 'sending')
+        returning id)
     update tollbridge.hand_over h set state = 'withdrawn', resolved_at = $3
     from back where h.account = $1 and h.invoice = back.id and h.resolved_at is null
 """
@@ -112,6 +128,8 @@ async def ask(by: Author, account: str, subscription: str, asked: Asked) -> str:
             # Payment methods are locked before subscriptions.
             await _hold_method(account, await living(account, subscription), asked.payment_method)
         row = await hold_living(account, subscription)
+        if asked.to is Collector.GATEWAY and row["collection_method"] != "send_invoice":
+            await _refuse_left_alone(account, row["customer"])
         _refuse_scheduled(row, asked)
         if asked.to is Collector.GATEWAY:
             asked = msgspec.structs.replace(asked, days_until_due=_days(asked, row, policy.days_until_due))
@@ -177,9 +195,9 @@ async def step(runtime: Runtime, claim: Claim, wanted: Step, customer: str, poke
         await _resolve(claim, wanted.switch, SwitchState.REFUSED, str(error))
 
 
-async def too_late(claim: Claim, switch: SwitchWish) -> None:
-    """It has ended: nobody collects it any more."""
-    await _resolve(claim, switch, SwitchState.REFUSED, "the subscription had ended by then, which is final")
+async def refuse(claim: Claim, switch: SwitchWish, reason: str) -> None:
+    """It can't be, also where a payer has asked for it, whom `ask` could not tell."""
+    await _resolve(claim, switch, SwitchState.REFUSED, reason)
 
 
 async def _give(runtime: Runtime, claim: Claim, switch: SwitchWish, poked: int) -> None:
@@ -212,16 +230,17 @@ async def _take(claim: Claim, switch: SwitchWish, customer: str, found: Sequence
     assert switch.days_until_due is not None, "what we collect is due some day"
     async with DB.transaction():
         # Payment methods are locked before subscriptions, and those before invoices.
-        methods = [row["id"] for row in await sql.rows(METHODS, account, customer)]
+        methods = {row["id"]: row["status"] for row in await sql.rows(METHODS, account, customer)}
         await poke.hold(claim, CLAIM_MARGIN_S)
-        if await sql.row(RESOLVE, switch.id, SwitchState.DONE, "", now) is None:
+        gone = switch.payment_method is not None and methods.get(switch.payment_method) != MethodStatus.ACTIVE
+        if await sql.row(RESOLVE, switch.id, SwitchState.DONE, NEW_ONE_GONE if gone else "", now) is None:
             return
-        if switch.payment_method is not None:
+        if switch.payment_method is not None and not gone:
             if switch.retire:
                 await sql.rows(RETIRE, account, customer, claim.id, switch.payment_method)
             await sql.rows(STAYS, account, switch.payment_method)
             await sql.rows(BIND, account, claim.id, switch.payment_method)
-            await poke.poke(Kind.METHOD, account, methods, now)
+            await poke.poke(Kind.METHOD, account, list(methods), now)
         waiting = await unsettled(account, "subscription", [claim.id])
         ids, collect_by = [one.id for one in found], now + timedelta(days=switch.days_until_due)
         await poke.poke(Kind.INVOICE, account, [*ids, *waiting], now, stale=True)
@@ -256,14 +275,17 @@ def _refuse_strangers(asked: Asked) -> None:
         raise FieldError("retire", "only with the `payment_method` that takes their place")
 
 
+async def _refuse_left_alone(account: str, customer: str) -> None:
+    """Raise FieldError for a customer whose invoices nobody would collect then."""
+    if await sql.value(OPTED_OUT, account, customer):
+        raise FieldError("to", "the customer has opted out, and is left alone here: undo that first")
+
+
 def _refuse_scheduled(row: asyncpg.Record, asked: Asked) -> None:
     """Raise ScheduledError where the next phase would put back what is switched."""
     collected_here = row["collection_method"] == "send_invoice"
     if row["schedule"] and collected_here is not (asked.to is Collector.GATEWAY):
-        raise ScheduledError(
-            f"Stripe's schedule {row['schedule']} sets anew in each phase how the subscription is collected: release "
-            "it, or change its phases, first"
-        )
+        raise ScheduledError(undone_by(row["schedule"]))
 
 
 async def _hold_method(account: str, row: asyncpg.Record, method: str) -> None:
@@ -274,7 +296,7 @@ async def _hold_method(account: str, row: asyncpg.Record, method: str) -> None:
     if not row["customer"]:
         raise AlreadyRunningError("Stripe is about to be asked what the subscription is; ask again")
     if await sql.row(CHARGEABLE, account, row["customer"], row["id"], method or None) is None:
-        detail = "is no active payment method of the subscription's customer"
+        detail = "is no active payment method of the subscription's customer, at a connection that takes its currency"
         if not method:
             detail = "the customer has none that can be charged: have one given first, in a payment method session"
         raise FieldError("payment_method", detail)

@@ -13,18 +13,20 @@ from gateway.domain.decide import decide, not_ours
 from gateway.domain.recovery import next_try
 from gateway.domain.session import Rest
 from gateway.domain.subscription import (
+    ENDED,
     EndIt,
     GiveToStripe,
     HasEnded,
     LookAtMethod,
     ReadSubscription,
+    RefuseSwitch,
     SubscriptionState,
-    SwitchTooLate,
     SwitchWish,
     TakeFromStripe,
     TakeInvoices,
     Wish,
     decide_subscription,
+    undone_by,
 )
 from gateway.domain.switching import seen_as_ours
 from gateway.domain.view import HandOverView
@@ -44,7 +46,9 @@ LET_GO = replace(STRIPES, auto_advance=False)
     [
         ({"wish": END, "switch": TO_STRIPE}, EndIt(END)),
         ({"wish": END, "switch": TO_STRIPE, "ended": True}, HasEnded(END)),
-        ({"switch": TO_STRIPE, "ended": True}, SwitchTooLate(TO_STRIPE)),
+        ({"switch": TO_STRIPE, "ended": True}, RefuseSwitch(TO_STRIPE, ENDED)),
+        ({"switch": TO_STRIPE, "schedule": "sub_sched_1"}, RefuseSwitch(TO_STRIPE, undone_by("sub_sched_1"))),
+        ({"switch": TO_US, "schedule": "sub_sched_1"}, TakeFromStripe(TO_US)),
         ({"switch": TO_STRIPE, "stale": True}, LookAtMethod(TO_STRIPE)),
         ({"switch": replace(TO_STRIPE, halfway=True)}, GiveToStripe(replace(TO_STRIPE, halfway=True))),
         ({"switch": TO_US}, TakeFromStripe(TO_US)),
