@@ -61,7 +61,12 @@ def add(
 @click.option("--add-webhook-secret", metavar=SECRET, help="Accept another signing secret.")
 @click.option("--retire-webhook-secret", metavar="ID", help="Refuse what is signed with this one from now on.")
 @click.option("--portal-url", help="Where customers manage their subscription.")
-@click.option("--policy", multiple=True, metavar="NAME=VALUE", help="A policy; null restores the default.")
+@click.option(
+    "--policy",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A policy; a list or a table as JSON: ladder_hours=[0,24]. null restores the default.",
+)
 @click.option("--enable/--disable", "enabled", default=None, help="Work for it, or leave it alone.")
 @as_json
 def update(

@@ -57,7 +57,11 @@ def access(customer: str, account: str, json_: bool) -> None:
 def tax_location(
     customer: str, ip_address: str, from_processor: bool, account: str, json_: bool, **address: str
 ) -> None:
-    """Tell Stripe where a customer is taxed; drafts that wait for it are collected."""
+    """Tell Stripe where a customer is taxed; drafts that wait for it are collected.
+
+    Give an address, or --ip-address, or --from-processor. The answer is Stripe's word for the place: "supported",
+    or "not_collecting" where the account has no registration.
+    """
 
     async def work() -> Told:
         async with opened(needs_worker=True) as runtime:
@@ -66,7 +70,7 @@ def tax_location(
             return await tell_location(runtime, author(), owner, customer, location)
 
     told = run(work)
-    say(told, json_, lambda: OUT.print(f"Stripe knows where {customer} is taxed: {told.automatic_tax}."))
+    say(told, json_, lambda: OUT.print(f"Stripe was told where {customer} is taxed, and says: {told.automatic_tax}."))
 
 
 def _place(given: dict[str, str]) -> Address | None:
@@ -120,7 +124,11 @@ def resume_collection(customer: str, reason: str, account: str, json_: bool) -> 
 @ACCOUNT
 @as_json
 def erase_customer(customer: str, reason: str, account: str, json_: bool) -> None:
-    """Erase a customer's personal data, for good; ids and amounts stay. Again: what has come since."""
+    """Erase a customer's personal data, for good; ids and amounts stay. Again: what has come since.
+
+    It asks no second time. Refused while a subscription lives that is collected here, or a charge, refund or checkout
+    is under way. Stripe and the processors keep their own data: erase it there too.
+    """
 
     async def work() -> CustomerBody:
         async with opened(needs_worker=True) as runtime:
@@ -129,5 +137,6 @@ def erase_customer(customer: str, reason: str, account: str, json_: bool) -> Non
             return await find_customer(owner, customer)
 
     found = run(work)
+    done = "is erased here. What Stripe and the processors keep of the person is erased there."
     later = "is erased as soon as its payment methods are deleted at their processors."
-    say(found, json_, lambda: OUT.print(f"{found.id} {'is erased.' if found.erased else later}"))
+    say(found, json_, lambda: OUT.print(f"{found.id} {done if found.erased else later}"))

@@ -25,7 +25,7 @@ from gateway.cli.home import make_keys, read_notes, write_notes
 from gateway.cli.output import ERR, OUT, as_json, fields
 from gateway.cli.sandbox import PRACTICE_PORT, SHOP_KEY_VARIABLE, SHOP_PORT, STRIPE_PORT
 from gateway.cli.tree import Tree
-from gateway.cli.wiring import ACCOUNT, Wired, Wiring
+from gateway.cli.wiring import ACCOUNT, PRACTICE_KEY, STRIPE_KEY, Wired, Wiring
 from gateway.settings import Settings
 
 LOGS: Final = "logs"
@@ -157,6 +157,8 @@ def _say(wired: Wired, urls: dict[str, str], home: Path, json_: bool) -> None:
         "api_key": wired.api_key,
         "price": wired.price,
         "tax_rate": wired.tax_rate,
+        "stripe_key": STRIPE_KEY,
+        "practice_key": PRACTICE_KEY,
         "logs": str(home / LOGS),
     }
     if json_:

@@ -28,7 +28,7 @@ def subscriptions() -> None:
 
 @subscriptions.command(name="list")
 @click.option("--customer", default="", metavar="CUSTOMER", help="Only of this customer.")
-@click.option("--status", default="", metavar="STATUS", help="Only with this status of Stripe's.")
+@click.option("--status", default="", metavar="STATUS", help="As Stripe calls it: active, past_due, canceled …")
 @ACCOUNT
 @click.option("--limit", type=click.IntRange(1, 100), default=25, show_default=True)
 @click.option("--starting-after", default="", metavar="ID", help="The page after this subscription.")
@@ -45,7 +45,7 @@ def list_(customer: str, status: str, account: str, limit: int, starting_after: 
     rows = [(s.id, s.customer, s.status, s.collected_by, s.payment_method, _end(s), when(s.as_of)) for s in found.data]
 
     def text() -> None:
-        columns = ("subscription", "customer", "status", "collected by", "payment method", "ends", "as of")
+        columns = ("subscription", "customer", "status", "collected by", "own method", "ends", "as of")
         table(columns, rows, "No subscriptions.")
         if found.has_more:
             OUT.print(f"More: --starting-after {found.data[-1].id}")
@@ -58,7 +58,10 @@ def list_(customer: str, status: str, account: str, limit: int, starting_after: 
 @ACCOUNT
 @as_json
 def show(subscription: str, account: str, json_: bool) -> None:
-    """Show a subscription, and what was wanted of it last."""
+    """Show a subscription, and what was wanted of it last.
+
+    `own method` was given for this one alone; where it is empty, the customer's are charged in their order.
+    """
 
     async def work() -> SubscriptionBody:
         async with opened():
@@ -70,7 +73,12 @@ def show(subscription: str, account: str, json_: bool) -> None:
 
 @subscriptions.command(name="cancel")
 @click.argument("subscription")
-@click.option("--ends", type=click.Choice([one.value for one in Ends]), required=True, help="`never`: it lives on.")
+@click.option(
+    "--ends",
+    type=click.Choice([one.value for one in Ends]),
+    required=True,
+    help="`never` takes an end back that has not come yet.",
+)
 @click.option("--invoice-now", is_flag=True, help="With `now`: bill what was used and not billed yet.")
 @click.option("--prorate", is_flag=True, help="With `now`: credit the rest of a period that is paid.")
 @REASON
@@ -79,7 +87,11 @@ def show(subscription: str, account: str, json_: bool) -> None:
 def cancel_(
     subscription: str, ends: str, invoice_now: bool, prorate: bool, reason: str, account: str, json_: bool
 ) -> None:
-    """Have a subscription end, now or with its period, or live on after all; a worker tells Stripe."""
+    """Have a subscription end, now or with its period, or live on after all; a worker tells Stripe.
+
+    `show` says when that is done. An end that has come is final. What is open then goes by the account's policies
+    canceled_invoices and canceled_in_flight.
+    """
     asked = cancel.Asked(Ends(ends), invoice_now, prorate, reason)
 
     _asked(lambda by, owner: cancel.ask(by, owner, subscription, asked), subscription, reason, account, json_)
@@ -114,7 +126,11 @@ def switch_(
     account: str,
     json_: bool,
 ) -> None:
-    """Have a subscription collected by Stripe, by us, or by us with another payment method; a worker does it."""
+    """Have a subscription collected by Stripe, by us, or by us with another payment method; a worker does it.
+
+    `show` says when that is done, or why it was refused. With the move to Stripe our payment methods are deleted once
+    nothing needs them, unless the account's policy unused_methods is `keep`.
+    """
     asked = Asked(
         Collector(to), payment_method, stripe_payment_method, OpenInvoices(open_invoices), days_until_due, retire
     )
@@ -132,7 +148,12 @@ def _asked(ask: Ask, subscription: str, reason: str, account: str, json_: bool) 
             return await find_subscription(owner, subscription)
 
     found = run(work)
-    say(found, json_, lambda: _print(found))
+
+    def text() -> None:
+        _print(found)
+        OUT.print(f"A worker does it; what came of it: tollbridge subscriptions show {found.id}", soft_wrap=True)
+
+    say(found, json_, text)
 
 
 def _end(found: SubscriptionBody) -> str:
@@ -145,7 +166,7 @@ def _print(found: SubscriptionBody) -> None:
         "customer": found.customer,
         "status": found.status,
         "collected by": found.collected_by,
-        "payment method": found.payment_method,
+        "own method": found.payment_method,
         "days until due": found.days_until_due,
         "ends": _end(found),
         "as of": when(found.as_of),

@@ -34,7 +34,8 @@ LONGEST_DELIVERIES: Final = 10_000
 """Batches; five million deliveries."""
 
 IN_THE_WAY: Final = f"""
-    select 'subscription ' || s.id || ' lives, and is collected here' as reason from tollbridge.subscription s
+    select 'subscription ' || s.id || ' lives, and is collected here: cancel it first' as reason
+    from tollbridge.subscription s
     where s.account = $1 and s.customer = $2 and s.ended_at is null and s.collection_method = 'send_invoice'
       and not exists (select 1 from tollbridge.customer c where c.account = $1 and c.id = $2 and c.opted_out)
     union all

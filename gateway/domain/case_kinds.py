@@ -74,7 +74,9 @@ REPAIR: dict[CaseKind, str] = {
     CaseKind.CANCELLATION_REFUSED: "Have the subscription end in Stripe, or live on, or ask the payer how to pay.",
     CaseKind.CAPTURE_REVERSED: "The payer's bank took it back, and Stripe shows it paid: ask the payer, or credit it.",
     CaseKind.CATCH_UP_FAILED: "What webhooks lost can't be listed: see that the key or connection may read it.",
-    CaseKind.COLLECTION_EXHAUSTED: "Every try is used: ask the payer, mark it uncollectible, or void it in Stripe.",
+    CaseKind.COLLECTION_EXHAUSTED: (
+        "No try follows by itself: ask the payer and collect by hand, mark it uncollectible, or void it in Stripe."
+    ),
     CaseKind.CONNECTION_LOCKED: "Nothing is charged there: ask the processor. Closing this case charges there again.",
     CaseKind.CREDIT_NOTE_DENIED: "Void the credit note at Stripe, or pay the payer by hand (at the processor, say).",
     CaseKind.CREDIT_NOTE_NOT_OURS: "Stripe collected this invoice: refund it there, or void the credit note.",
