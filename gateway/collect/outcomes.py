@@ -69,6 +69,14 @@ LOOK_AGAIN = """
     update tollbridge.attempt set lookups = lookups + 1, looked_at = coalesce($4, looked_at), resolve_at = $3
     where account = $1 and id = $2
 """
+# Nobody worked for a while since it was charged last.
+MAY_BE_FORGOTTEN = """
+    select exists (select 1 from tollbridge.payment_method p join tollbridge.downtime d on d.connection = ''
+        and d.until_at > greatest(p.created_at, (
+            select max(t.sent_at) from tollbridge.attempt t
+            where t.account = p.account and t.payment_method = p.id and t.state = 'succeeded'))
+        where p.account = $1 and p.id = $2)
+"""
 STOP_METHOD = """
     update tollbridge.payment_method set status = $3, stopped_reason = $4
     where account = $1 and id = $2 and status = 'active'
@@ -212,11 +220,13 @@ async def _more_captured(row: asyncpg.Record, outcome: Succeeded, now: datetime)
 async def stop_method(row: asyncpg.Record, decline: Decline, now: datetime) -> None:
     """Anything but "try later" stops the token: it is kept and shown, and not charged again.
 
-    Where the processor says that the agreement itself is gone, so is the token, as if a notice had told of it.
+    Where the processor says that the agreement itself is gone, so is the token, as if a notice had told of it. But in a
+    database that may be a restored one, we may have deleted it ourselves, and have forgotten it.
     The other invoices of all who have this card hear of it, since they would have been charged to it.
     """
     if decline.decline_class is DeclineClass.REVOKED:
-        await mark_revoked(row["account"], row["payment_method"], now, by_payer=True)
+        ours = await sql.value(MAY_BE_FORGOTTEN, row["account"], row["payment_method"])
+        await mark_revoked(row["account"], row["payment_method"], now, by_payer=not ours)
         return
     if decline.advice is not Advice.RETRY_LATER:
         account, method = row["account"], row["payment_method"]

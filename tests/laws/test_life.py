@@ -305,3 +305,22 @@ async def test_what_no_connection_can_charge_stays_with_stripe(world: World, cha
     )
     assert (await world.switch(signup.subscription, "gateway")).status_code == 400
     assert world.stripe_subscription(signup.subscription)["collection_method"] == "charge_automatically"
+
+
+async def test_a_restored_database_that_has_forgotten_our_own_deletion(world: World) -> None:
+    """The old token was retired and deleted by us: that its next charge says so is no word of the payer's."""
+    signup = await world.signup("ok")
+    backup = Backup(world)
+    await backup.take()
+    method = await world.repair_card(signup)
+    await world.switch(signup.subscription, "gateway", payment_method=method, retire=True)
+    assert [one.status for one in world.methods_at_processor()] == ["revoked", "active"]
+    await world.move(minutes=10)
+    await backup.restore()
+    await world.catch_up()
+    await world.later(days=31)
+    renewal = str(world.invoices_of(signup.subscription)[-1]["id"])
+    assert await world.attempts(renewal) == ["declined"]
+    live = world.stripe_subscription(signup.subscription)
+    assert (live["status"], live["cancel_at_period_end"]) == ("active", False)
+    assert (await world.gateway_invoice(renewal))["state"] == "needs_payment_method"
