@@ -36,6 +36,7 @@ REPORT: Final = (
     "subscriptions",
     "collect",
     "left_alone",
+    "switched",
 )
 NEWS: Final = frozenset({Status.REFUSED, Status.FAILED})
 """What an import that is applied shows of its rows; the report has them all."""
@@ -216,7 +217,11 @@ def _line(one: Result) -> str:
     """A row in one line, with what it means for the invoices that are open."""
     means = [
         f"{len(ids)} {what}"
-        for ids, what in ((one.collect, "collected at once"), (one.left_alone, "left alone"))
+        for ids, what in (
+            (one.switched, "switched from Stripe"),
+            (one.collect, "collected at once"),
+            (one.left_alone, "left alone"),
+        )
         if ids
     ]
     told = "; ".join(part for part in (one.reason, *means) if part)

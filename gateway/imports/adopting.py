@@ -118,7 +118,7 @@ async def _adopt(asked: Import, rows: Sequence[Row], found: dict[int, Result]) -
     for row, examined in good:
         place = row.place or rows.index(row) + 1
         one = await _store(asked, row, examined, place, standing) if asked.apply else result(row, Status.STORE)
-        found[row.line] = _with_customer(asked, one, standing, invoices) if row is first else one
+        found[row.line] = _with_customer(asked, one, standing, invoices, rows) if row is first else one
     await switching.have_switched(asked, rows, found)
 
 
@@ -232,7 +232,7 @@ def _adopted(asked: Import, standing: Standing) -> list[SubscriptionShape]:
     return [one for one in standing.subscriptions if asked.switch or one.collection_method == "send_invoice"]
 
 
-def _with_customer(asked: Import, one: Result, standing: Standing, invoices: Invoices) -> Result:
+def _with_customer(asked: Import, one: Result, standing: Standing, invoices: Invoices, rows: Sequence[Row]) -> Result:
     """With what it means for the customer."""
     amounts: dict[str, int] = {}
     for invoice in invoices.collect:
@@ -240,6 +240,11 @@ def _with_customer(asked: Import, one: Result, standing: Standing, invoices: Inv
     return msgspec.structs.replace(
         one,
         subscriptions=[subscription.id for subscription in _adopted(asked, standing)],
+        switched=[
+            subscription.id
+            for subscription in _adopted(asked, standing)
+            if subscription.collection_method != "send_invoice" and switching.is_meant(rows, subscription.id)
+        ],
         collect=[invoice.id for invoice in invoices.collect],
         left_alone=invoices.left_alone,
         amounts=amounts,

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from gateway.accounts.connections import Connection
 from gateway.billing.client import from_unix
-from gateway.billing.shapes import InvoiceShape, SubscriptionShape
+from gateway.billing.shapes import InvoiceShape, SubscriptionShape, id_of
 from gateway.connections import UnknownAdapterError, capabilities_of
 from gateway.imports.rows import Row
 
@@ -26,6 +26,10 @@ def against_subscriptions(living: Sequence[SubscriptionShape], connection: Conne
     A customer without any may be adopted for single invoices. `switch`: what Stripe collects is to be collected here.
     """
     ours = [one for one in living if switch or one.collection_method == "send_invoice"]
+    for one in ours:
+        if one.collection_method != "send_invoice" and one.schedule:
+            # As `subscriptions/switch.py` refuses it: the next phase would put back what is switched.
+            return f"Stripe's schedule {id_of(one.schedule)} says how {one.id} is collected: release it first"
     if living and not ours:
         return collected_by_stripe(living[0])
     if ours and not any(takes(connection, one.currency) for one in ours):

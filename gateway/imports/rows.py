@@ -43,7 +43,8 @@ class Refused(msgspec.Struct, frozen=True):
 class Result(msgspec.Struct, frozen=True):
     """What became of a row.
 
-    `subscriptions`: of the customer, whose invoices are collected from now on. `collect`: its open invoices that are
+    `subscriptions`: of the customer, whose invoices are collected from now on; `switched`: those of them that Stripe
+    charges by itself until then. `collect`: its open invoices that are
     charged at once, `left_alone`: those that are not, until somebody resumes them. A customer with several rows shows
     these once; one that is stored already shows what still waits. `amounts`: what `collect` comes to, in minor units by
     currency.
@@ -58,6 +59,7 @@ class Result(msgspec.Struct, frozen=True):
     subscriptions: Sequence[str] = ()
     collect: Sequence[str] = ()
     left_alone: Sequence[str] = ()
+    switched: Sequence[str] = ()
     amounts: dict[str, int] = {}
 
 

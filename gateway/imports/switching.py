@@ -30,6 +30,11 @@ STRIPES: Final = """
 HERE: Final = frozenset({Status.STORED, Status.UNCHANGED})
 
 
+def is_meant(rows: Sequence[Row], subscription: str) -> bool:
+    """Whether rows of a customer are about a subscription: one names it, or is for all."""
+    return any(row.subscription in ("", subscription) for row in rows)
+
+
 async def have_switched(asked: Import, rows: Sequence[Row], found: dict[int, Result]) -> None:
     """Ask for it, where the import is to do so; once more changes nothing.
 
@@ -43,9 +48,8 @@ async def have_switched(asked: Import, rows: Sequence[Row], found: dict[int, Res
     for row in here:  # in the order in which they are to be charged
         if row.subscription:
             own.setdefault(row.subscription, found[row.line].payment_method)
-    whole = any(not row.subscription for row in here)
     for one in await sql.rows(STRIPES, asked.account, here[0].customer):
-        if one["id"] in own or whole:
+        if is_meant(here, one["id"]):
             try:
                 wish = Asked(Collector.GATEWAY, payment_method=own.get(one["id"], ""))
                 await switch.ask(asked.by, asked.account, one["id"], wish)

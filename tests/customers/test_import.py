@@ -264,7 +264,7 @@ async def test_what_stripe_collects_is_switched(world: World, tmp_path: Path) ->
     customer, subscription = await collected_by_stripe(world)
     row = {"customer": customer, "token": token(world).token, "subscription": subscription}
     [would] = await imported(world, tmp_path, row, switch=True, apply=False)
-    assert (would.status, would.subscriptions) == (Status.STORE, [subscription])
+    assert (would.status, would.subscriptions, would.switched) == (Status.STORE, [subscription], [subscription])
     [does] = await imported(world, tmp_path, row, switch=True)
     assert (does.status, does.subscriptions) == (Status.STORED, [subscription])
     await world.settle()
@@ -282,6 +282,22 @@ async def test_what_stripe_collects_is_switched(world: World, tmp_path: Path) ->
     assert world.invoices_of(subscription)[-1]["status"] == "paid"
 
 
+async def test_a_schedule_of_stripes_is_released_first(world: World, tmp_path: Path) -> None:
+    """A dry run says so too."""
+    customer, subscription = await collected_by_stripe(world)
+    schedules = world.shop.client.v1.subscription_schedules
+    made = await schedules.create_async({"from_subscription": subscription})
+    row = {"customer": customer, "token": token(world).token}
+    for apply in (False, True):
+        [one] = await imported(world, tmp_path, row, switch=True, apply=apply)
+        assert (one.status, made.id in one.reason) == (Status.REFUSED, True)
+    await schedules.release_async(made.id)
+    [one] = await imported(world, tmp_path, row, switch=True)
+    assert (one.status, one.switched) == (Status.STORED, [subscription])
+    await world.settle()
+    assert world.stripe_subscription(subscription)["collection_method"] == "send_invoice"
+
+
 async def test_rows_that_name_a_subscription_switch_no_other(world: World, tmp_path: Path) -> None:
     """Two tokens for the one: the first of them is charged, and what the customer has besides stays Stripe's."""
     customer, subscription = await collected_by_stripe(world)
@@ -290,6 +306,7 @@ async def test_rows_that_name_a_subscription_switch_no_other(world: World, tmp_p
     other = (await world.shop.client.v1.subscriptions.create_async(wanted)).id
     rows = [{"customer": customer, "token": token(world).token, "subscription": subscription} for _ in range(2)]
     first, _ = await imported(world, tmp_path, *rows, switch=True)
+    assert first.switched == [subscription]
     await world.settle()
     methods = {one: world.stripe_subscription(one)["collection_method"] for one in (subscription, other)}
     assert methods == {subscription: "send_invoice", other: "charge_automatically"}
