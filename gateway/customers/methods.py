@@ -205,7 +205,11 @@ async def want_revoked(account: str, method: str, now: datetime) -> None:
         await poke.poke(Kind.INVOICE, account, await unsettled(account, "customer", [customer]), now)
 
 
-NO_METADATA = dict.fromkeys(("third_party_processor", "third_party_customer_id", "third_party_payment_method_id"), "")
+PROCESSOR_KEY = "third_party_processor"
+CUSTOMER_KEY = "third_party_customer_id"
+METHOD_KEY = "third_party_payment_method_id"
+"""Keys at the Stripe customer; the last two are the names of Stripe's own guide for third-party processors."""
+NO_METADATA = dict.fromkeys((PROCESSOR_KEY, CUSTOMER_KEY, METHOD_KEY), "")
 """Stripe deletes a key whose value is empty (docs: api/metadata)."""
 
 
@@ -213,7 +217,7 @@ def stripe_metadata(processor: str, method: PaymentMethodReference) -> Mapping[s
     """What Stripe's guide for third-party processors keeps at the customer (policy `token_metadata`)."""
     customer = method.processor_customer
     return {
-        "third_party_processor": processor,
-        "third_party_customer_id": customer.reveal() if customer else "",
-        "third_party_payment_method_id": method.token.reveal(),
+        PROCESSOR_KEY: processor,
+        CUSTOMER_KEY: customer.reveal() if customer else "",
+        METHOD_KEY: method.token.reveal(),
     }

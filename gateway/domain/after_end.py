@@ -21,8 +21,10 @@ SLACK: Final = timedelta(seconds=5)
 def left_behind(view: InvoiceView, invoice: BilledInvoice) -> bool:
     """Whether the invoice's subscription has ended, and it is not the one that bills its last."""
     ended_at = view.subscription.ended_at if view.subscription is not None else None
-    if ended_at is None or view.rest_of is not None:
-        return ended_at is not None
+    if ended_at is None:
+        return False
+    if view.rest_of is not None:
+        return True
     return invoice.billing_reason == "subscription_create" or invoice.created < ended_at - SLACK
 
 

@@ -13,6 +13,9 @@ import pytest
 from db import sql
 from gateway.accounts import connections
 from gateway.accounts.errors import FieldError
+from gateway.billing import lists
+from gateway.billing.errors import StripeUnknownError
+from gateway.billing.shapes import CustomerShape
 from gateway.clock import business_now
 from gateway.imports.asked import Import
 from gateway.imports.csv_file import read_file
@@ -87,6 +90,19 @@ async def counts(world: World) -> list[Any]:
     """How many rows of ours there are, by which one sees that nothing was changed."""
     tables = ("payment_method", "subscription", "invoice", "customer", "collection_pause", "audit_log")
     return [await sql.value(f"select count(*) from tollbridge.{table}") for table in tables]
+
+
+async def test_a_list_of_customers_without_an_end_is_broken_off(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def the_same(*_: Any, after: str) -> lists.Page[CustomerShape]:
+        assert after in ("", "cus_9"), "it goes by what each page says"
+        return lists.Page((), "cus_9")
+
+    await imported(world, tmp_path, {"customer": (await billed(world))[0], "token": token(world).token})
+    monkeypatch.setattr(lists, "customers", the_same)
+    with pytest.raises(StripeUnknownError, match="no end"):
+        await read_metadata(await world.runtime.stripe(world.shop.account), "", lambda _: None)
 
 
 # --- what is adopted -----------------------------------------------------------------------------------------------
