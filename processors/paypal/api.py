@@ -14,6 +14,7 @@ from processors.calls import if_there, segment
 from processors.errors import CallError, OutcomeUnknownError, RefusedError
 from processors.paypal import mapping, returns, vault
 from processors.paypal.mapping import CAPTURES, ORDERS
+from processors.paypal.polling import EVENTS
 from processors.paypal.returns import REFUNDS
 from processors.paypal.tokens import Tokens
 from processors.paypal.vault import PAYMENT_TOKENS, SETUP_TOKENS
@@ -21,6 +22,7 @@ from processors.paypal.wire import (
     ApiCapture,
     ApiDispute,
     ApiDisputes,
+    ApiEvent,
     ApiOrder,
     ApiPaymentToken,
     ApiPaymentTokens,
@@ -156,6 +158,15 @@ class PayPalApi:
         answer = await if_there(self.get(f"{PAYMENT_TOKENS}?{query}", f"{PAYMENT_TOKENS}?customer_id={{}}"))
         tokens = () if answer is None else answer.decode(ApiPaymentTokens).payment_tokens
         return tokens[0] if len(tokens) == 1 else None
+
+    # Events
+
+    async def event(self, event_id: str) -> bytes:
+        """The bytes of an event as PayPal keeps it, for thirty days; raises CallError."""
+        answer = await if_there(self.get(f"{EVENTS}/{segment(event_id)}", f"{EVENTS}/{{id}}"))
+        if answer is None or answer.decode(ApiEvent).id != event_id:
+            raise OutcomeUnknownError("PayPal does not show the event of a delivery")
+        return answer.body
 
     # Disputes
 

@@ -270,7 +270,9 @@ class PayPalAdapter:
         return Reply() if became is Acknowledgement.STORED else Reply(400, "")
 
     async def parse(self, notice: Notice) -> tuple[ProcessorEvent, ...]:
-        return await self._events(notice.body)
+        """What PayPal shows of the event that a delivery names, whatever that says: what is signed of a body is a
+        checksum, which another body can have as well."""
+        return await self._events(await self._api.event(notice.key or ""))
 
     async def _events(self, body: bytes) -> tuple[ProcessorEvent, ...]:
         """What one event says. A reversal for a dispute is that dispute's money, and no failure of the charge: asked

@@ -43,13 +43,15 @@ TEN = Money(1000, "usd")
 
 async def parse(paypal: PayPal, kind: str, resource: Json) -> tuple[ProcessorEvent, ...]:
     told = event(kind, resource)
+    paypal.says("GET", f"{EVENTS}/{told['id']}", (200, told))
     return await paypal.adapter.parse(Notice(told["id"], kind, msgspec.json.encode(told)))
 
 
 async def one(paypal: PayPal, kind: str, resource: Json) -> ProcessorEvent:
     (told,) = await parse(paypal, kind, resource)
     assert told.event_id == event(kind, resource)["id"]
-    assert not paypal.router.calls
+    called = [call.request.url.path for call in paypal.router.calls]
+    assert [path for path in called if path != "/v1/oauth2/token"] == [f"{EVENTS}/{told.event_id}"]
     return told
 
 
@@ -315,6 +317,24 @@ async def test_what_means_nothing_to_us_is_named(paypal: PayPal, name: str) -> N
 async def test_an_event_that_cannot_be_read(paypal: PayPal, name: str, resource: Json, error: type[Exception]) -> None:
     with pytest.raises(error):
         await parse(paypal, name, resource)
+
+
+# A checksum alone is signed of a body, so another body may have it too.
+
+
+async def test_what_paypal_shows_counts_and_not_what_was_delivered(paypal: PayPal) -> None:
+    delivered, shown = event("PAYMENT.CAPTURE.COMPLETED", capture()), event("PAYMENT.CAPTURE.DENIED", capture("DENIED"))
+    paypal.says("GET", f"{EVENTS}/{delivered['id']}", (200, shown))
+    notice = Notice(delivered["id"], "PAYMENT.CAPTURE.COMPLETED", msgspec.json.encode(delivered))
+    assert [told.kind for told in await paypal.adapter.parse(notice)] == [EventKind.CHARGE_FAILED]
+
+
+@pytest.mark.parametrize("shown", [(404, {"name": "RESOURCE_NOT_FOUND"}), (200, event("A", {}, "WH-ANOTHER"))], ids=str)
+async def test_an_event_that_paypal_does_not_show_says_nothing(paypal: PayPal, shown: Any) -> None:
+    delivered = event("PAYMENT.CAPTURE.COMPLETED", capture())
+    paypal.says("GET", f"{EVENTS}/{delivered['id']}", shown)
+    with pytest.raises(OutcomeUnknownError):
+        await paypal.adapter.parse(Notice(delivered["id"], "", msgspec.json.encode(delivered)))
 
 
 # The list of events
