@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
-from processors.values import EventKind
+from processors.events import EventKind
 
 
 class Replay(StrEnum):

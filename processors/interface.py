@@ -18,24 +18,18 @@ from processors.address import PayerAddress
 from processors.capabilities import Capabilities
 from processors.checked import Checked
 from processors.declines import DeclineTable
+from processors.events import Acknowledgement, Notice, Polled, ProcessorEvent, RawDelivery, RefundState, Reply
 from processors.outcome import ChargeOutcome, LookupOutcome, RefundLookupOutcome, RefundOutcome
+from processors.settlements import Settlement
 from processors.values import (
-    Acknowledgement,
     ChargeQuery,
     ChargeRequest,
     MethodState,
-    Notice,
     PaymentMethodReference,
-    Polled,
     PreparedCall,
-    ProcessorEvent,
-    RawDelivery,
     RefundQuery,
     RefundRequest,
-    RefundState,
-    Reply,
     Secret,
-    Settlement,
     SetupCompletion,
     SetupRequest,
     SetupResult,

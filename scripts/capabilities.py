@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from processors.capabilities import Capabilities, KeyPlace, Lookup, RefundMode, Replay, Webhook
+from processors.events import EventKind
 from processors.interface import ProcessorAdapter
 from processors.practice.client import PracticeAdapter
-from processors.values import EventKind
 
 ROOT: Final = Path(__file__).parents[1]
 README: Final = ROOT / "processors" / "README.md"

@@ -18,7 +18,7 @@ from gateway.books.rows import Row
 from gateway.domain.moves import MOVES, SETTLED_SIGN
 from processors.errors import MoneyError
 from processors.money import Exponents, from_decimal_string, from_minor
-from processors.values import SettlementKind
+from processors.settlements import SettlementKind
 
 UNITS: Final = Exponents("the settlement file")
 """ISO 4217: what a file writes, unless it is an adapter's."""

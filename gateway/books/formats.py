@@ -13,7 +13,7 @@ from db.engine import DB
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import FieldError
 from gateway.clock import business_now
-from processors.values import SettlementKind
+from processors.settlements import SettlementKind
 
 FIELDS: Final = (
     "date", "type", "id", "processor_id", "charge", "reference", "amount", "currency", "settled", "settled_currency",

@@ -25,7 +25,7 @@ from gateway.runtime import Runtime
 from gateway.turns.calls import total_timeout_s, within
 from processors.errors import CallError, MoneyError
 from processors.interface import ProcessorAdapter
-from processors.values import Settlement
+from processors.settlements import Settlement
 
 log = structlog.get_logger()
 

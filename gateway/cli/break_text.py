@@ -6,7 +6,7 @@ from typing import Final
 
 from db.states import BreakKind, Repair
 from gateway.books import formats
-from processors.values import SettlementKind
+from processors.settlements import SettlementKind
 
 ROW_KINDS: Final = ", ".join((*SettlementKind, formats.IGNORED))
 BREAKS: Final = {

@@ -16,9 +16,9 @@ from gateway.collect.declines import judge
 from gateway.collect.outcomes import LOCK, mismatch, stop_method
 from gateway.domain.case_kinds import CaseKind
 from gateway.turns.cases import open_case
+from processors.events import MoneyMoved
 from processors.money import Money
 from processors.outcome import Decline
-from processors.values import MoneyMoved
 
 RESTS: Final = """
     select issued_as from tollbridge.remainder where account = $1 and invoice = $2 and issued_as is not null

@@ -13,8 +13,8 @@ from db import poke, sql
 from db.poke import Kind
 from gateway.collect.unsettled import unsettled
 from gateway.customers.methods import CURED, poke_living_on
+from processors.events import EventKind
 from processors.outcome import DeclineClass
-from processors.values import EventKind
 
 REASONS: Final = {EventKind.METHOD_SUSPENDED: "suspended", EventKind.METHOD_EXPIRED: DeclineClass.EXPIRED.value}
 MENDED: Final = sorted({"suspended", *CURED})

@@ -13,7 +13,7 @@ import msgspec
 from db.states import MovementKind
 from gateway.domain.chart import Chart
 from gateway.domain.moves import MOVES, SIGN
-from processors.values import SettlementKind
+from processors.settlements import SettlementKind
 
 
 class Posting(msgspec.Struct, frozen=True):

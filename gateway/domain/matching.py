@@ -18,7 +18,7 @@ import msgspec
 
 from db.states import BreakKind, Repair
 from gateway.domain.breaks import Finding
-from processors.values import SettlementKind
+from processors.settlements import SettlementKind
 
 Key: TypeAlias = tuple[str, str]
 """Kind and processor id."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from db.states import MovementKind
-from processors.values import SettlementKind
+from processors.settlements import SettlementKind
 
 SIGN: Final[Mapping[MovementKind, int]] = {
     MovementKind.CAPTURE: 1,

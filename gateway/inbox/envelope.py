@@ -9,7 +9,8 @@ from typing import Final
 import msgspec
 
 from db import sql
-from processors.values import ProcessorEvent, Unprinted
+from processors.events import ProcessorEvent
+from processors.values import Unprinted
 
 STRIPE: Final = "stripe"
 """The source of Stripe's deliveries; a processor's is the id of its connection."""

@@ -26,7 +26,7 @@ from gateway.inbox import meters
 from gateway.inbox.directory import Directory
 from gateway.inbox.envelope import Accepted, polled_notice, stripe_notice
 from gateway.runtime import Runtime
-from processors.values import ProcessorEvent
+from processors.events import ProcessorEvent
 
 log = structlog.get_logger()
 

@@ -18,7 +18,7 @@ from gateway.customers.methods import replace_reference
 from gateway.domain.case_kinds import CaseKind
 from gateway.inbox.deliveries import DONE, End, Stored, ignored, parked
 from gateway.runtime import Runtime
-from processors.values import EventKind, ProcessorEvent, Replacement
+from processors.events import EventKind, ProcessorEvent, Replacement
 
 # One that its payer had ended may come back, unless nothing of that customer is kept any more; the newest, where the
 # same token was given several times.

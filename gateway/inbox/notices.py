@@ -29,8 +29,8 @@ from gateway.returns.told_refund import MayBeOursError, store_told
 from gateway.runtime import Runtime
 from gateway.turns.calls import total_timeout_s, within
 from gateway.turns.cases import open_case
+from processors.events import DisputeState, EventKind, MoneyMoved, Notice, ProcessorEvent, RefundState
 from processors.outcome import ChargeOutcome, Decline, Declined, Found, NotFound, Succeeded
-from processors.values import DisputeState, EventKind, MoneyMoved, Notice, ProcessorEvent, RefundState
 
 CHARGES: Final = frozenset({EventKind.CHARGE_SUCCEEDED, EventKind.CHARGE_FAILED, EventKind.CHARGE_PENDING})
 

@@ -30,8 +30,8 @@ from gateway.inbox.envelope import Accepted, processor_notice, stripe_notice
 from gateway.inbox.intake import AWAY, Intake, IntakeError, IntakeFullError
 from gateway.inbox.verify import Refusal, SignatureError, check_stripe_signature
 from processors.errors import CallError, ConfigurationError, WebhookError
+from processors.events import Acknowledgement, Notice, RawDelivery, Reply
 from processors.interface import ProcessorAdapter
-from processors.values import Acknowledgement, Notice, RawDelivery, Reply
 
 log = structlog.get_logger()
 

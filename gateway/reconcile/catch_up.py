@@ -39,7 +39,7 @@ from gateway.turns.calls import total_timeout_s, within
 from gateway.turns.cases import open_case
 from gateway.turns.turn import CLAIM_MARGIN_S, FAILURES_TO_CASE
 from processors.errors import CallError, NotSentError, RefusedError
-from processors.values import ProcessorEvent
+from processors.events import ProcessorEvent
 
 log = structlog.get_logger()
 

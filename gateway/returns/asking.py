@@ -17,8 +17,8 @@ from gateway.runtime import Runtime
 from gateway.turns.calls import total_timeout_s, within
 from gateway.turns.turn import CLAIM_MARGIN_S
 from processors.errors import CallError, MoneyError
+from processors.events import ProcessorEvent
 from processors.interface import ProcessorAdapter
-from processors.values import ProcessorEvent
 
 log = structlog.get_logger()
 

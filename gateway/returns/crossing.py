@@ -21,7 +21,7 @@ from gateway.runtime import Runtime
 from gateway.turns.calls import total_timeout_s, within
 from gateway.turns.turn import CLAIM_MARGIN_S
 from processors.errors import CallError
-from processors.values import RefundState
+from processors.events import RefundState
 
 READ: Final = "update tollbridge.invoice set notes_read_at = $3 where account = $1 and id = $2"
 CAPTURES: Final = """

@@ -19,8 +19,8 @@ from db.states import DISPUTE_OPEN, MovementKind
 from db.states import DisputeState as State
 from gateway import ledger
 from gateway.returns.beside import poke_waiting_refunds
+from processors.events import DisputeStage, DisputeState, MoneyMoved
 from processors.money import Money
-from processors.values import DisputeStage, DisputeState, MoneyMoved
 
 ORDER: Final = tuple(DisputeStage)
 """Said in the same second and with the same moves, the later stage was said later."""

@@ -18,8 +18,8 @@ from gateway.domain.case_kinds import CaseKind
 from gateway.returns.outcomes import store_part_outcome
 from gateway.returns.refund_rows import NewRefund, RefundAsked, insert_refund
 from gateway.turns.cases import open_case
+from processors.events import RefundState
 from processors.outcome import RefundFailed, RefundPending, RefundSucceeded
-from processors.values import RefundState
 
 OURS: Final = """
     select id, account, refund from tollbridge.refund_part

@@ -32,6 +32,7 @@ from processors.capabilities import (
 from processors.checked import About, Checked, Proved, look
 from processors.declines import DeclineTable
 from processors.errors import ConfigurationError, RefusedError
+from processors.events import Acknowledgement, Notice, Polled, ProcessorEvent, RawDelivery, RefundState, Reply
 from processors.outcome import (
     ChargeOutcome,
     LookupFailed,
@@ -39,24 +40,17 @@ from processors.outcome import (
     RefundLookupOutcome,
     RefundOutcome,
 )
+from processors.settlements import Settlement
 from processors.transport import Transport, charge_outcome, refund_outcome
 from processors.values import (
-    Acknowledgement,
     ChargeQuery,
     ChargeRequest,
     MethodState,
-    Notice,
     PaymentMethodReference,
-    Polled,
     PreparedCall,
-    ProcessorEvent,
-    RawDelivery,
     RefundQuery,
     RefundRequest,
-    RefundState,
-    Reply,
     Secret,
-    Settlement,
     SetupCompletion,
     SetupRequest,
     SetupResult,

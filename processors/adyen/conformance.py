@@ -41,9 +41,10 @@ from processors.conformance.subject import (
     address_as,
     key,
 )
+from processors.events import EventKind, RawDelivery, Reply
 from processors.money import Money
 from processors.outcome import RefundRefusal
-from processors.values import EventKind, MethodState, PaymentMethodReference, RawDelivery, Reply, Secret
+from processors.values import MethodState, PaymentMethodReference, Secret
 
 ACCOUNT: Final = "KitMerchantECOM"
 PAYMENT, REFUND, DISPUTE = "KITPAYMENT000001", "KITREFUND0000001", "KITDISPUTE000001"

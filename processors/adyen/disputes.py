@@ -15,8 +15,8 @@ import msgspec
 from processors.adyen.mapping import moment, money_of
 from processors.adyen.wire import Entry, Item, entry
 from processors.errors import DeliveryMalformedError
+from processors.events import DisputeStage, DisputeState, MoneyMoved
 from processors.money import Money
-from processors.values import DisputeStage, DisputeState, MoneyMoved
 
 OUT: Final = -1
 BACK: Final = 1

@@ -18,10 +18,11 @@ from processors.adyen.declines import CANCELLED, CAPTURE_FAILED, INVALID_AMOUNT,
 from processors.adyen.mapping import moment, money_of
 from processors.adyen.wire import Entry, Envelope, Item, SignedEvent, TokenEvent, entry
 from processors.errors import DeliveryMalformedError, SignatureInvalidError
+from processors.events import EventKind, MoneyMoved, Notice, ProcessorEvent, RawDelivery
 from processors.money import Money
 from processors.outcome import Canceled, ChargeOutcome, Declined, Rejected, Succeeded
 from processors.reading import delivered, readable
-from processors.values import EventKind, MoneyMoved, Notice, ProcessorEvent, RawDelivery, Secret
+from processors.values import Secret
 
 TOKENS: Final = {
     "recurring.token.created": EventKind.METHOD_ACTIVATED,

@@ -15,9 +15,10 @@ import msgspec
 from processors.adyen.mapping import amount, money_of, post
 from processors.adyen.wire import ApiRefund, AskedRefund, Item
 from processors.errors import DeliveryMalformedError, OutcomeUnknownError
+from processors.events import EventKind, RefundState
 from processors.money import Money, check_positive
 from processors.outcome import RefundFailed, RefundOutcome, RefundPending, RefundSucceeded
-from processors.values import EventKind, PreparedCall, RefundRequest, RefundState
+from processors.values import PreparedCall, RefundRequest
 
 MARK: Final = "refund."
 """How our references of refunds begin there.

@@ -34,6 +34,16 @@ from processors.capabilities import (
 from processors.checked import About, Checked, Proved
 from processors.declines import DeclineTable
 from processors.errors import ConfigurationError, OutcomeUnknownError, RefusedError
+from processors.events import (
+    Acknowledgement,
+    EventKind,
+    Notice,
+    Polled,
+    ProcessorEvent,
+    RawDelivery,
+    RefundState,
+    Reply,
+)
 from processors.outcome import (
     ChargeOutcome,
     LookupFailed,
@@ -42,25 +52,17 @@ from processors.outcome import (
     RefundOutcome,
     lookup_of,
 )
+from processors.settlements import Settlement
 from processors.transport import Transport, charge_outcome, lookup_outcome, refund_lookup_outcome, refund_outcome
 from processors.values import (
-    Acknowledgement,
     ChargeQuery,
     ChargeRequest,
-    EventKind,
     MethodState,
-    Notice,
     PaymentMethodReference,
-    Polled,
     PreparedCall,
-    ProcessorEvent,
-    RawDelivery,
     RefundQuery,
     RefundRequest,
-    RefundState,
-    Reply,
     Secret,
-    Settlement,
     SetupCompletion,
     SetupRequest,
     SetupResult,

@@ -35,9 +35,10 @@ from processors.conformance.subject import (
     Webhooks,
     address_as,
 )
+from processors.events import EventKind, RawDelivery, Reply
 from processors.money import Money
 from processors.outcome import RefundRefusal
-from processors.values import EventKind, MethodState, PaymentMethodReference, RawDelivery, Reply, Secret
+from processors.values import MethodState, PaymentMethodReference, Secret
 
 CHARGE, REFUND, DISPUTE = "dHJhbnNhY3Rpb25fa2l0", "cmVmdW5kX2tpdA", "ZGlzcHV0ZV9raXQ"
 OTHER: Final = "dHJhbnNhY3Rpb25fb3RoZXI"

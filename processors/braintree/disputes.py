@@ -13,8 +13,8 @@ from typing import Final
 from processors.braintree import units
 from processors.braintree.wire import ApiDispute, ApiMoney
 from processors.errors import OutcomeUnknownError
+from processors.events import DisputeStage, DisputeState, MoneyMoved
 from processors.money import Money
-from processors.values import DisputeStage, DisputeState, MoneyMoved
 
 ENDS: Final[Mapping[str, DisputeStage]] = {
     "WON": DisputeStage.WON,

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from processors.braintree import disputes, mapping, returns
 from processors.braintree.api import BraintreeApi
 from processors.braintree.wire import ApiDispute, ApiRefund, ApiTransaction
+from processors.events import EventKind, MoneyMoved, ProcessorEvent
 from processors.money import Money
 from processors.outcome import ChargeOutcome, Pending, RefundFailed, RefundSucceeded, Succeeded
-from processors.values import EventKind, MoneyMoved, ProcessorEvent
 
 OURS: Final = re.compile(r"in_[A-Za-z0-9_-]+\.[0-9]+")
 """References as the gateway makes them (`processors.capabilities.ReferenceRules`). A merchant's account takes other

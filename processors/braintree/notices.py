@@ -20,7 +20,8 @@ from processors.braintree import events
 from processors.braintree.api import BraintreeApi, checked_id
 from processors.calls import if_there
 from processors.errors import DeliveryMalformedError, OutcomeUnknownError
-from processors.values import EventKind, Notice, ProcessorEvent, Secret, Unprinted
+from processors.events import EventKind, Notice, ProcessorEvent
+from processors.values import Secret, Unprinted
 
 Told = Callable[[BraintreeApi, "Message"], Awaitable[ProcessorEvent]]
 

@@ -14,7 +14,7 @@ from processors.braintree import events, mapping
 from processors.braintree.api import BraintreeApi
 from processors.braintree.wire import PageInfo
 from processors.errors import OutcomeUnknownError, RefusedError
-from processors.values import EventKind, Polled, ProcessorEvent
+from processors.events import EventKind, Polled, ProcessorEvent
 
 Page = tuple[list[ProcessorEvent], PageInfo]
 ListOf = Callable[[BraintreeApi, datetime, str], Awaitable[Page]]

@@ -19,6 +19,7 @@ from processors.braintree.graphql import prepared
 from processors.braintree.mapping import TAKEN, UNDER_WAY
 from processors.braintree.wire import ApiRefund, ApiTransaction, Asked, AskedRefundInput
 from processors.errors import OutcomeUnknownError
+from processors.events import RefundState
 from processors.outcome import (
     RefundFailed,
     RefundOutcome,
@@ -26,7 +27,7 @@ from processors.outcome import (
     RefundRefusal,
     RefundSucceeded,
 )
-from processors.values import PreparedCall, RefundRequest, RefundState
+from processors.values import PreparedCall, RefundRequest
 
 REFUSALS: Final[Mapping[str, RefundRefusal]] = {
     "91505": RefundRefusal.NOT_CAPTURED,

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 
 from processors.braintree.config import KeyPair
 from processors.errors import DeliveryMalformedError, SignatureInvalidError, WebhookError
-from processors.values import RawDelivery
+from processors.events import RawDelivery
 
 MAX_PAIRS: Final = 50
 

@@ -29,6 +29,7 @@ from processors.checkout_com.money import MAXIMUM
 from processors.checkout_com.wire import ApiAccepted, ApiPayment, ApiSession, ApiWorkflows
 from processors.declines import DeclineTable
 from processors.errors import OutcomeUnknownError, RefusedError
+from processors.events import Acknowledgement, Notice, Polled, ProcessorEvent, RawDelivery, RefundState, Reply
 from processors.outcome import (
     ChargeOutcome,
     LookupFailed,
@@ -40,24 +41,17 @@ from processors.outcome import (
     RefundPending,
     lookup_of,
 )
+from processors.settlements import Settlement
 from processors.transport import Transport, charge_outcome, lookup_outcome, refund_lookup_outcome, refund_outcome
 from processors.values import (
-    Acknowledgement,
     ChargeQuery,
     ChargeRequest,
     MethodState,
-    Notice,
     PaymentMethodReference,
-    Polled,
     PreparedCall,
-    ProcessorEvent,
-    RawDelivery,
     RefundQuery,
     RefundRequest,
-    RefundState,
-    Reply,
     Secret,
-    Settlement,
     SetupCompletion,
     SetupPending,
     SetupRequest,

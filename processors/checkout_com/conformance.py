@@ -38,9 +38,10 @@ from processors.conformance.subject import (
     address_as,
     key,
 )
+from processors.events import EventKind, RawDelivery
 from processors.money import Money
 from processors.outcome import RefundRefusal
-from processors.values import EventKind, MethodState, PaymentMethodReference, RawDelivery, Secret
+from processors.values import MethodState, PaymentMethodReference, Secret
 
 ACCOUNT: Final = "pc_kitchannel0000000000000001"
 PAYMENT, TOKEN, FIRST = "pay_kit0000000000000000000001", "src_kit0000000000000000000001", "pay_kitfirst000000000000001"

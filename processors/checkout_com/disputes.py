@@ -13,8 +13,8 @@ from typing import Final
 
 from processors.checkout_com.money import CHECKOUT_COM
 from processors.checkout_com.wire import ApiDispute, ToldDispute
+from processors.events import DisputeStage, DisputeState, MoneyMoved, ProcessorEvent
 from processors.money import Money, from_minor
-from processors.values import DisputeStage, DisputeState, MoneyMoved, ProcessorEvent
 
 STAGES: Final[Mapping[str, DisputeStage]] = {
     "received": DisputeStage.OPENED,

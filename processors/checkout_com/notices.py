@@ -22,10 +22,11 @@ from processors.checkout_com.money import CHECKOUT_COM
 from processors.checkout_com.wire import ApiAction, Envelope, ToldDispute, ToldPayment
 from processors.declines import as_class
 from processors.errors import DeliveryMalformedError, OutcomeUnknownError, SignatureInvalidError
+from processors.events import DisputeStage, EventKind, MoneyMoved, Notice, ProcessorEvent
 from processors.money import from_minor
 from processors.outcome import Canceled, ChargeOutcome, DeclineClass, Pending, Succeeded
 from processors.reading import delivered
-from processors.values import DisputeStage, EventKind, MoneyMoved, Notice, ProcessorEvent, Secret
+from processors.values import Secret
 
 T = TypeVar("T")
 

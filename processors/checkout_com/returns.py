@@ -11,9 +11,10 @@ from processors.checkout_com.mapping import post
 from processors.checkout_com.money import CHECKOUT_COM
 from processors.checkout_com.wire import ApiAction, AskedRefund, ToldPayment
 from processors.errors import OutcomeUnknownError
+from processors.events import RefundState
 from processors.money import Money, check_positive, from_minor, to_minor
 from processors.outcome import RefundFailed, RefundOutcome, RefundPending, RefundRefusal, RefundSucceeded
-from processors.values import PreparedCall, RefundQuery, RefundRequest, RefundState
+from processors.values import PreparedCall, RefundQuery, RefundRequest
 
 REFUND: Final = "Refund"
 """The type of an action that gives money back."""

@@ -17,10 +17,12 @@ import httpx
 
 from processors.address import PayerAddress
 from processors.conformance.descriptions import Description
+from processors.events import EventKind, RawDelivery, Reply
 from processors.interface import ProcessorAdapter
 from processors.money import Money
 from processors.outcome import RefundRefusal
-from processors.values import EventKind, MethodState, PaymentMethodReference, RawDelivery, Reply, Settlement
+from processors.settlements import Settlement
+from processors.values import MethodState, PaymentMethodReference
 
 REFERENCE: Final = "in_1KitKitKitKitKitKitKitKit.1"
 """Ours for the charge, as the gateway makes it: a Stripe invoice and the number of the attempt."""

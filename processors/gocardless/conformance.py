@@ -39,6 +39,7 @@ from processors.conformance.subject import (
     Webhooks,
     address_as,
 )
+from processors.events import EventKind, RawDelivery, Reply
 from processors.gocardless.client import GoCardlessAdapter
 from processors.gocardless.declared import DISPUTES
 from processors.gocardless.declines import AT_CREATION, INACTIVE
@@ -47,7 +48,7 @@ from processors.gocardless.mapping import REFERENCE_KEY
 from processors.gocardless.notices import INVALID_TOKEN, signature
 from processors.gocardless.returns import REFUSALS
 from processors.money import Money
-from processors.values import EventKind, MethodState, PaymentMethodReference, RawDelivery, Reply, Secret
+from processors.values import MethodState, PaymentMethodReference, Secret
 
 ACCOUNT: Final = "CR000KIT"
 CHARGE, REFUND, TOKEN, CUSTOMER = "PM000KIT", "RF000KIT", "MD000KITTOKEN01", "CU000KIT0001"

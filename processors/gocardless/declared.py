@@ -15,8 +15,8 @@ from processors.capabilities import (
     Replay,
     Webhook,
 )
+from processors.events import EventKind
 from processors.gocardless.mapping import CURRENCIES, MAX_VALUE
-from processors.values import EventKind
 
 CALL_TIMEOUT: Final = timedelta(seconds=45)
 

@@ -12,6 +12,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from processors.errors import OutcomeUnknownError
+from processors.events import EventKind, MoneyMoved, ProcessorEvent, Replacement
 from processors.gocardless import mandates, mapping, returns
 from processors.gocardless.api import GoCardlessApi, reference_of
 from processors.gocardless.declines import decline
@@ -19,7 +20,7 @@ from processors.gocardless.history import KINDS, kind_of
 from processors.gocardless.wire import ApiEvent, ApiLinks, ApiMandate, ApiPayment
 from processors.money import Money
 from processors.outcome import ChargeOutcome, Decline
-from processors.values import EventKind, MoneyMoved, ProcessorEvent, Replacement, Secret
+from processors.values import Secret
 
 MANDATE_ACTIONS: Final = frozenset(
     {"active", "blocked", "cancelled", "consumed", "expired", "failed", "reinstated", "replaced", "suspended"}

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from processors.events import EventKind
 from processors.gocardless.wire import ApiEvent
-from processors.values import EventKind
 
 TAKEN: Final = frozenset({"confirmed", "paid_out", "chargeback_cancelled"})
 GONE: Final = frozenset({"failed", "charged_back"})

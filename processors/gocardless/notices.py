@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from processors.errors import SignatureInvalidError
+from processors.events import Notice
 from processors.gocardless.wire import ApiEvent, Envelope
 from processors.reading import delivered
-from processors.values import Notice, Secret
+from processors.values import Secret
 
 SIGNATURE: Final = "webhook-signature"
 

@@ -12,12 +12,13 @@ from typing import Final
 import msgspec
 
 from processors.errors import OutcomeUnknownError
+from processors.events import EventKind, RefundState
 from processors.gocardless.api import reference_of
 from processors.gocardless.mapping import REFERENCE_KEY, UNITS, metadata, minor, post
 from processors.gocardless.wire import ApiDetails, ApiEvent, ApiRefund, Asked, AskedRefund
 from processors.money import Money, from_minor
 from processors.outcome import RefundFailed, RefundOutcome, RefundPending, RefundRefusal, RefundSucceeded
-from processors.values import EventKind, PreparedCall, RefundRequest, RefundState
+from processors.values import PreparedCall, RefundRequest
 
 TOTAL_DIFFERS: Final = "total_amount_confirmation_invalid"
 """The sum that we named is not theirs: another refund of the payment is there that our books don't have yet, or ours is

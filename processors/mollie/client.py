@@ -28,6 +28,16 @@ from processors.capabilities import (
 from processors.checked import About, Checked, Proved
 from processors.declines import DeclineTable
 from processors.errors import ConfigurationError, OutcomeUnknownError, RefusedError
+from processors.events import (
+    Acknowledgement,
+    EventKind,
+    Notice,
+    Polled,
+    ProcessorEvent,
+    RawDelivery,
+    RefundState,
+    Reply,
+)
 from processors.mollie import check, config, mapping, notices, returns, setups
 from processors.mollie.api import MollieApi, error_code, next_of, of
 from processors.mollie.declines import DECLINES, NO_MANDATE
@@ -43,25 +53,17 @@ from processors.outcome import (
     RefundOutcome,
     lookup_of,
 )
+from processors.settlements import Settlement
 from processors.transport import Transport, charge_outcome, lookup_outcome, refund_lookup_outcome, refund_outcome
 from processors.values import (
-    Acknowledgement,
     ChargeQuery,
     ChargeRequest,
-    EventKind,
     MethodState,
-    Notice,
     PaymentMethodReference,
-    Polled,
     PreparedCall,
-    ProcessorEvent,
-    RawDelivery,
     RefundQuery,
     RefundRequest,
-    RefundState,
-    Reply,
     Secret,
-    Settlement,
     SetupCompletion,
     SetupRequest,
     SetupResult,

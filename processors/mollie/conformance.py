@@ -28,11 +28,12 @@ from processors.conformance.subject import (
     Told,
     Webhooks,
 )
+from processors.events import EventKind, RawDelivery
 from processors.mollie.client import MollieAdapter
 from processors.mollie.declines import NO_MANDATE
 from processors.money import Money
 from processors.outcome import RefundRefusal
-from processors.values import EventKind, MethodState, PaymentMethodReference, RawDelivery, Secret
+from processors.values import MethodState, PaymentMethodReference, Secret
 
 PROFILE: Final = "pfl_kit0kit"
 CHARGE, FIRST, REFUND, CHARGEBACK = "tr_kit0charge", "tr_kit0first", "re_kit0refund", "chb_kit0chargeback"

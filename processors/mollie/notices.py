@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from processors.errors import DeliveryMalformedError, SignatureInvalidError
+from processors.events import EventKind, MoneyMoved, Notice, ProcessorEvent, RawDelivery
 from processors.mollie.mapping import ended_at, outcome, reference_of
 from processors.mollie.returns import (
     dispute_state,
@@ -30,7 +31,7 @@ from processors.mollie.returns import (
 from processors.mollie.wire import ApiChargeback, ApiEvent, ApiPayment, ApiRefund
 from processors.outcome import RefundFailed, RefundSucceeded
 from processors.reading import delivered
-from processors.values import EventKind, MoneyMoved, Notice, ProcessorEvent, RawDelivery, Secret
+from processors.values import Secret
 
 SIGNATURE: Final = "x-mollie-signature"
 SCHEME: Final = "sha256="

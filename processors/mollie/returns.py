@@ -12,12 +12,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from processors.errors import OutcomeUnknownError
+from processors.events import DisputeStage, DisputeState, MoneyMoved, RefundState
 from processors.mollie.declines import DECLINES, OBJECTION
 from processors.mollie.mapping import REFERENCE, amount, money, post, reference_of
 from processors.mollie.wire import ApiChargeback, ApiPayment, ApiReason, ApiRefund
 from processors.money import Money, check_positive
 from processors.outcome import Decline, RefundFailed, RefundOutcome, RefundPending, RefundSucceeded
-from processors.values import DisputeStage, DisputeState, MoneyMoved, PreparedCall, RefundRequest, RefundState
+from processors.values import PreparedCall, RefundRequest
 
 DESCRIPTION: Final = 140
 """The most letters of a refund's description (docs: reference/create-refund)."""

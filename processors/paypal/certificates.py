@@ -24,8 +24,9 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from processors.errors import RefusedError, SignatureInvalidError
+from processors.events import RawDelivery
 from processors.transport import Transport
-from processors.values import PreparedCall, RawDelivery
+from processors.values import PreparedCall
 
 ALGORITHM: Final = "SHA256withRSA"
 FETCH_TIMEOUT_S: Final = 5.0

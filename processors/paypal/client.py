@@ -17,6 +17,16 @@ from processors.checked import About, Checked, Finding, Proved
 from processors.configuration import base_url, check_credentials
 from processors.declines import DeclineTable
 from processors.errors import ConfigurationError, DeliveryMalformedError, OutcomeUnknownError, RefusedError
+from processors.events import (
+    Acknowledgement,
+    EventKind,
+    Notice,
+    Polled,
+    ProcessorEvent,
+    RawDelivery,
+    RefundState,
+    Reply,
+)
 from processors.outcome import (
     ChargeOutcome,
     Found,
@@ -36,6 +46,7 @@ from processors.paypal.mapping import AGREEMENT, CAPTURES, ORDERS
 from processors.paypal.tokens import Tokens
 from processors.paypal.vault import PAYMENT_TOKENS, SETUP_TOKENS
 from processors.paypal.wire import ApiEvents, ApiOrder, ApiPaymentToken, ApiRefund, ApiSetupToken, ApiWebhook
+from processors.settlements import Settlement
 from processors.transport import (
     Transport,
     charge_outcome,
@@ -44,23 +55,14 @@ from processors.transport import (
     refund_outcome,
 )
 from processors.values import (
-    Acknowledgement,
     ChargeQuery,
     ChargeRequest,
-    EventKind,
     MethodState,
-    Notice,
     PaymentMethodReference,
-    Polled,
     PreparedCall,
-    ProcessorEvent,
-    RawDelivery,
     RefundQuery,
     RefundRequest,
-    RefundState,
-    Reply,
     Secret,
-    Settlement,
     SetupCompletion,
     SetupFailed,
     SetupPending,

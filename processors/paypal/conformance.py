@@ -47,12 +47,13 @@ from processors.conformance.subject import (
     Webhooks,
     address_as,
 )
+from processors.events import EventKind, RawDelivery
 from processors.money import Money, to_decimal_string
 from processors.paypal.client import PayPalAdapter
 from processors.paypal.money import PAYPAL
 from processors.paypal.notices import NEEDED
 from processors.paypal.returns import REFUSALS
-from processors.values import EventKind, MethodState, PaymentMethodReference, RawDelivery, Secret
+from processors.values import MethodState, PaymentMethodReference, Secret
 
 ACCOUNT, WEBHOOK_ID = "KTKTKTKTKTKTK", "8KT00000KT000000K"
 CAPTURE, ORDER, REFUND, DISPUTE = "3KTCAPTURE000001F", "5KTORDER00000001T", "1KTREFUND0000001", "PP-D-KIT1"

@@ -16,8 +16,8 @@ from processors.capabilities import (
     Replay,
     Webhook,
 )
+from processors.events import EventKind
 from processors.paypal import mapping, money
-from processors.values import EventKind
 
 HOSTS: Final[Mapping[str, str]] = {
     "test": "https://api-m.sandbox.paypal.com",

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from processors.errors import InexactMoneyError
+from processors.events import DisputeStage, DisputeState, MoneyMoved
 from processors.money import Money
 from processors.paypal.money import our_money
 from processors.paypal.wire import ApiDispute, ApiDisputed, ApiMoney, ApiMovement
-from processors.values import DisputeStage, DisputeState, MoneyMoved
 
 LOST: Final = frozenset({"RESOLVED_BUYER_FAVOUR", "ACCEPTED"})
 WON: Final = frozenset({"RESOLVED_SELLER_FAVOUR", "RESOLVED_WITH_PAYOUT", "CANCELED_BY_BUYER", "DENIED"})

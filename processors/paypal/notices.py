@@ -10,13 +10,14 @@ import msgspec
 from msgspec.structs import replace
 
 from processors.errors import DeliveryMalformedError, OutcomeUnknownError
+from processors.events import EventKind, MoneyMoved, Notice, ProcessorEvent
 from processors.money import Money
 from processors.outcome import Declined, Pending, RefundFailed, RefundPending, RefundSucceeded, Succeeded
 from processors.paypal import disputes, mapping, returns
 from processors.paypal.money import our_money
 from processors.paypal.wire import ApiCapture, ApiDispute, ApiEvent, ApiRefund, ApiVaulted
 from processors.reading import delivered
-from processors.values import EventKind, MoneyMoved, Notice, ProcessorEvent, Secret
+from processors.values import Secret
 
 T = TypeVar("T")
 

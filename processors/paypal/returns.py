@@ -10,12 +10,13 @@ from typing import Final
 import msgspec
 
 from processors.errors import OutcomeUnknownError
+from processors.events import RefundState
 from processors.money import Money
 from processors.outcome import RefundFailed, RefundOutcome, RefundPending, RefundRefusal, RefundSucceeded
 from processors.paypal.mapping import CAPTURES, LONGEST_TEXT, link, post
 from processors.paypal.money import api_money, our_money
 from processors.paypal.wire import ApiRefund, AskedRefund
-from processors.values import PreparedCall, RefundRequest, RefundState
+from processors.values import PreparedCall, RefundRequest
 
 REFUNDS: Final = "/v2/payments/refunds"
 

@@ -28,6 +28,16 @@ from processors.checked import About, Checked, Finding, Proved, Wrong, same_addr
 from processors.configuration import check_credentials, check_options
 from processors.declines import DeclineTable
 from processors.errors import ConfigurationError, OutcomeUnknownError, RefusedError
+from processors.events import (
+    Acknowledgement,
+    EventKind,
+    Notice,
+    Polled,
+    ProcessorEvent,
+    RawDelivery,
+    RefundState,
+    Reply,
+)
 from processors.money import Exponents, from_minor
 from processors.outcome import (
     ChargeOutcome,
@@ -51,25 +61,17 @@ from processors.practice.wire import (
     ApiSettlements,
     ApiSetup,
 )
+from processors.settlements import Settlement
 from processors.transport import Transport, charge_outcome, lookup_outcome, refund_lookup_outcome, refund_outcome
 from processors.values import (
-    Acknowledgement,
     ChargeQuery,
     ChargeRequest,
-    EventKind,
     MethodState,
-    Notice,
     PaymentMethodReference,
-    Polled,
     PreparedCall,
-    ProcessorEvent,
-    RawDelivery,
     RefundQuery,
     RefundRequest,
-    RefundState,
-    Reply,
     Secret,
-    Settlement,
     SetupCompletion,
     SetupRequest,
     SetupResult,

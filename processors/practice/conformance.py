@@ -37,13 +37,14 @@ from processors.conformance.subject import (
     Told,
     Webhooks,
 )
+from processors.events import EventKind, RawDelivery
 from processors.money import Money
 from processors.practice.client import PracticeAdapter
 from processors.practice.manners import ADAPTERS
 from processors.practice.notices import signature
 from processors.practice.returns import REFUSALS
 from processors.practice.settlement_shapes import SETTLEMENTS
-from processors.values import EventKind, MethodState, PaymentMethodReference, RawDelivery, Secret
+from processors.values import MethodState, PaymentMethodReference, Secret
 
 ACCOUNT: Final = "pa_kit"
 CHARGE, REFUND, TOKEN, CUSTOMER = "pch_kit", "prf_kit", "pm_kit_token_0001", "pcus_kit_0001"

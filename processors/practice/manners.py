@@ -21,9 +21,9 @@ from processors.capabilities import (
     Replay,
     Webhook,
 )
+from processors.events import EventKind
 from processors.money import Exponents
 from processors.practice.client import PracticeAdapter
-from processors.values import EventKind
 
 _BASE: Final = replace(PracticeAdapter.capabilities, not_found_is_conclusive=False)
 """None of the six calls an empty answer proof."""

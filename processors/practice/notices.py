@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from processors.errors import DeliveryMalformedError, SignatureInvalidError
+from processors.events import EventKind, Notice, ProcessorEvent, Replacement
 from processors.money import Exponents
 from processors.practice.mapping import card, decline, method, moment, outcome
 from processors.practice.returns import dispute_state, moved, refund_state
@@ -26,7 +27,7 @@ from processors.practice.wire import (
     Envelope,
 )
 from processors.reading import UNREADABLE, delivered
-from processors.values import EventKind, Notice, ProcessorEvent, Replacement, Secret
+from processors.values import Secret
 
 ACCOUNT_KINDS: Final[Mapping[str, EventKind]] = {
     "account.locked": EventKind.ACCOUNT_LOCKED,

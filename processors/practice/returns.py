@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from processors.capabilities import KeyPlace
+from processors.events import DisputeStage, DisputeState, MoneyMoved, RefundState
 from processors.money import Exponents, Money, check_positive, from_minor, to_minor
 from processors.outcome import (
     RefundFailed,
@@ -18,7 +19,7 @@ from processors.outcome import (
 )
 from processors.practice.mapping import moment, post
 from processors.practice.wire import ApiDispute, ApiMoved, ApiRefund, ApiRefusal, AskedRefund
-from processors.values import DisputeStage, DisputeState, MoneyMoved, PreparedCall, RefundRequest, RefundState
+from processors.values import PreparedCall, RefundRequest
 
 REFUSALS: Final[Mapping[str, RefundRefusal]] = {
     "dispute_open": RefundRefusal.DISPUTE_OPEN,

@@ -13,7 +13,7 @@ import msgspec
 
 from processors.errors import OutcomeUnknownError
 from processors.money import Exponents, from_minor
-from processors.values import Settlement, SettlementKind, SettlementRow
+from processors.settlements import Settlement, SettlementKind, SettlementRow
 
 MAX_ROWS: Final = 100_000
 

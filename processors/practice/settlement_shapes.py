@@ -7,7 +7,7 @@ from typing import Final
 
 from processors.conformance.subject import REFERENCE, REFUND_REFERENCE, Says, Script, Settlements
 from processors.money import Money
-from processors.values import Settlement, SettlementKind, SettlementRow
+from processors.settlements import Settlement, SettlementKind, SettlementRow
 
 CHARGE, REFUND = "pch_kit", "prf_kit"
 COLUMNS: Final = "id,kind,object,charge,reference,occurred_at,amount,currency,rate,settled,fee,net,settlement_currency"

@@ -12,6 +12,7 @@ from processors.conformance.scenarios import scenarios
 from processors.conformance.scenarios.scenario import play
 from processors.conformance.subject import REFERENCE, REFUND_REFERENCE, Subject
 from processors.errors import OutcomeUnknownError, RefusedError
+from processors.events import DisputeState, EventKind, Notice, ProcessorEvent
 from processors.outcome import (
     ChargeOutcome,
     LookupOutcome,
@@ -27,16 +28,7 @@ from processors.practice import mapping
 from processors.practice.client import PracticeAdapter
 from processors.practice.conformance import SUBJECT
 from processors.practice.wire import ApiCharge
-from processors.values import (
-    ChargeQuery,
-    DisputeState,
-    EventKind,
-    Notice,
-    PaymentMethodReference,
-    PreparedCall,
-    ProcessorEvent,
-    RefundQuery,
-)
+from processors.values import ChargeQuery, PaymentMethodReference, PreparedCall, RefundQuery
 from tests.conformance.conftest import with_adapter
 
 

@@ -21,18 +21,10 @@ from processors.conformance.checks import CHECKS
 from processors.conformance.subject import Key, Subject
 from processors.declines import DeclineTable
 from processors.errors import ConfigurationError, SignatureInvalidError
+from processors.events import Acknowledgement, Notice, ProcessorEvent, RawDelivery, Reply
 from processors.practice.conformance import subject as practice
 from processors.practice.manners import LikeMollie
-from processors.values import (
-    Acknowledgement,
-    ChargeRequest,
-    Notice,
-    PreparedCall,
-    ProcessorEvent,
-    RawDelivery,
-    Reply,
-    Secret,
-)
+from processors.values import ChargeRequest, PreparedCall, Secret
 from tests.conformance import test_mutants
 from tests.conformance.conftest import failures
 

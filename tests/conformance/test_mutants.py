@@ -16,26 +16,21 @@ from processors.capabilities import Amounts, Capabilities, ReferenceRules
 from processors.checked import About, Checked, Proved
 from processors.conformance.subject import AMOUNT, Impossible, Subject, Told
 from processors.errors import CallError, OutcomeUnknownError, RefusedError, SignatureInvalidError
+from processors.events import Acknowledgement, EventKind, Notice, ProcessorEvent, RawDelivery, Reply
 from processors.money import Exponents, Money
 from processors.outcome import ChargeOutcome, Found, LookupFailed, LookupOutcome, NotFound, Rejected, Unknown
 from processors.practice import mapping, notices
 from processors.practice.api import PracticeApi
 from processors.practice.client import PracticeAdapter
 from processors.practice.conformance import SUBJECT
+from processors.settlements import Settlement
 from processors.values import (
-    Acknowledgement,
     ChargeQuery,
     ChargeRequest,
-    EventKind,
-    Notice,
     PaymentMethodReference,
     PreparedCall,
-    ProcessorEvent,
-    RawDelivery,
     RefundRequest,
-    Reply,
     Secret,
-    Settlement,
     SetupCompletion,
     SetupReady,
     SetupRequest,

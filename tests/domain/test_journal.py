@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from db.states import MovementKind
 from gateway.domain.chart import BEANCOUNT, Chart
 from gateway.domain.journal import Booked, Transaction, movement, settlement, surplus_marked
-from processors.values import SettlementKind
+from processors.settlements import SettlementKind
 
 NOW = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
 CHART = Chart()

@@ -15,8 +15,8 @@ from db import sql
 from gateway.inbox.route import Router
 from gateway.runtime import Runtime
 from gateway.sandbox.practice.disputing import FIRST, NEXT
+from processors.events import DisputeStage, DisputeState, EventKind, MoneyMoved, ProcessorEvent
 from processors.money import Money
-from processors.values import DisputeStage, DisputeState, EventKind, MoneyMoved, ProcessorEvent
 from tests.support.inbox import (
     ScriptedAdapter,
     add_account,

@@ -14,7 +14,7 @@ from prometheus_client import REGISTRY
 from db import sql
 from gateway.inbox.meters import Refusals
 from processors.errors import NotSentError
-from processors.values import Acknowledgement, Reply
+from processors.events import Acknowledgement, Reply
 from tests.support.inbox import (
     SECRET,
     ScriptedAdapter,

@@ -14,6 +14,15 @@ from gateway.collect.references import method_reference
 from gateway.inbox.route import Router
 from gateway.runtime import Runtime
 from processors.errors import OutcomeUnknownError
+from processors.events import (
+    DisputeStage,
+    DisputeState,
+    EventKind,
+    MoneyMoved,
+    ProcessorEvent,
+    RefundState,
+    Replacement,
+)
 from processors.money import Money
 from processors.outcome import (
     ADVICE,
@@ -26,18 +35,7 @@ from processors.outcome import (
     RefundSucceeded,
     Succeeded,
 )
-from processors.values import (
-    Card,
-    DisputeStage,
-    DisputeState,
-    EventKind,
-    MoneyMoved,
-    PaymentMethodReference,
-    ProcessorEvent,
-    RefundState,
-    Replacement,
-    Secret,
-)
+from processors.values import Card, PaymentMethodReference, Secret
 from tests.support.inbox import (
     ScriptedAdapter,
     add_account,

@@ -13,10 +13,11 @@ import pytest
 
 from gateway.sandbox.practice import PracticeProcessor, create_app
 from gateway.sandbox.practice.account import Account
+from processors.events import RawDelivery
 from processors.interface import Clock
 from processors.money import Money
 from processors.practice.client import PracticeAdapter
-from processors.values import ChargeRequest, PaymentMethodReference, RawDelivery, Secret
+from processors.values import ChargeRequest, PaymentMethodReference, Secret
 from tests.support.serving import Door, open_door
 
 API_KEY = "practice_test_key_1"

@@ -13,6 +13,7 @@ from gateway.sandbox.practice import PracticeProcessor, create_app
 from gateway.sandbox.practice.manner import MANNERS
 from processors.capabilities import KeyPlace, Lookup, RefundMode, Replay, Webhook
 from processors.conformance.subject import WEBHOOK_URL
+from processors.events import EventKind
 from processors.money import Money
 from processors.outcome import (
     Canceled,
@@ -28,7 +29,7 @@ from processors.outcome import (
 )
 from processors.practice.client import PracticeAdapter
 from processors.practice.manners import ADAPTERS
-from processors.values import ChargeQuery, EventKind, MethodState, PaymentMethodReference, Secret
+from processors.values import ChargeQuery, MethodState, PaymentMethodReference, Secret
 from tests.processors.conftest import API_KEY, START, WEBHOOK_SECRET, Practice, machine_now
 from tests.support.serving import Door
 

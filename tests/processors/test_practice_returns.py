@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from processors.errors import DeliveryMalformedError, InexactMoneyError, OutcomeUnknownError, RefusedError
+from processors.events import DisputeStage, EventKind, Notice, ProcessorEvent, RawDelivery
 from processors.money import Money
 from processors.outcome import (
     Found,
@@ -29,18 +30,8 @@ from processors.practice.client import PracticeAdapter
 from processors.practice.manners import LikeMollie
 from processors.practice.notices import ACCOUNT_KINDS, CHARGE_KINDS, DISPUTE_KINDS, METHOD_KINDS, REFUND_KINDS
 from processors.practice.settlement import settlement
-from processors.values import (
-    ChargeQuery,
-    DisputeStage,
-    EventKind,
-    Notice,
-    ProcessorEvent,
-    RawDelivery,
-    RefundQuery,
-    RefundRequest,
-    Secret,
-    SettlementKind,
-)
+from processors.settlements import SettlementKind
+from processors.values import ChargeQuery, RefundQuery, RefundRequest, Secret
 from tests.processors.conftest import API_KEY, START, WEBHOOK_SECRET, Practice, Receiver, machine_now, make_adapter
 from tests.processors.test_practice_charges import Liar
 

@@ -15,11 +15,12 @@ import msgspec
 import pytest
 
 from processors.errors import ConfigurationError, DeliveryMalformedError, SignatureInvalidError
+from processors.events import EventKind, Notice, ProcessorEvent, RawDelivery
 from processors.money import Money
 from processors.outcome import Canceled, Declined, Pending, RequiresAction, Succeeded
 from processors.practice.client import PracticeAdapter
 from processors.practice.notices import signature
-from processors.values import ChargeQuery, EventKind, Notice, ProcessorEvent, RawDelivery, Secret
+from processors.values import ChargeQuery, Secret
 from tests.processors.conftest import API_KEY, START, WEBHOOK_SECRET, Practice, Receiver, make_adapter
 
 Eventually = Callable[[Callable[[], bool]], Awaitable[None]]

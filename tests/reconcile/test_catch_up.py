@@ -23,8 +23,8 @@ from gateway.reconcile import cursor as cursors
 from gateway.reconcile.by_hand import catch_up_now
 from gateway.reconcile.catch_up import Ended
 from gateway.turns.turn import FAILURES_TO_CASE
+from processors.events import Polled
 from processors.practice.client import PracticeAdapter
-from processors.values import Polled
 from tests.support.world import Doors, World
 from tests.support.world import world as new_world
 

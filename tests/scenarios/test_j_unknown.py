@@ -31,7 +31,15 @@ LOST = ["lost_before", "lost_after", "reset_before", "reset_after", "error_befor
 
 async def _some_days(world: World) -> None:
     """Long enough for every look-up, and short enough for every key."""
-    for step in ({"minutes": 1}, {"minutes": 5}, {"minutes": 10}, {"minutes": 30}, {"hours": 2}, {"days": 1}, {"days": 2}):
+    for step in (
+        {"minutes": 1},
+        {"minutes": 5},
+        {"minutes": 10},
+        {"minutes": 30},
+        {"hours": 2},
+        {"days": 1},
+        {"days": 2},
+    ):
         await world.later(**step)
         await world.catch_up()
         await world.settle()

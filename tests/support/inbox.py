@@ -19,9 +19,10 @@ from gateway.inbox.envelope import Accepted, stripe_notice
 from gateway.inbox.intake import store
 from processors.capabilities import Capabilities
 from processors.errors import SignatureInvalidError
+from processors.events import Acknowledgement, Notice, ProcessorEvent, RawDelivery, Reply
 from processors.outcome import LookupOutcome, NotFound
 from processors.practice.client import PracticeAdapter
-from processors.values import Acknowledgement, ChargeQuery, Notice, ProcessorEvent, RawDelivery, Reply
+from processors.values import ChargeQuery
 
 KEYRING = Keyring.parse(f"test:{generate_key()}", generate_key())
 SECRET = "whsec_made_up"

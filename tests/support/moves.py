@@ -8,9 +8,9 @@ from typing import Any, Final
 import msgspec
 import pytest
 
+from processors.events import EventKind, MoneyMoved, Notice, ProcessorEvent
 from processors.money import Money
 from processors.practice.client import PracticeAdapter
-from processors.values import EventKind, MoneyMoved, Notice, ProcessorEvent
 
 MOVES: Final = {"test.taken_back": EventKind.CHARGE_REVERSED, "test.given_again": EventKind.CHARGE_REINSTATED}
 

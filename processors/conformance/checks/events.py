@@ -9,7 +9,7 @@ from processors.conformance.checks.check import check
 from processors.conformance.scenarios.scenario import InapplicableError
 from processors.conformance.stage import stage
 from processors.conformance.subject import Impossible, Key, Subject, Told
-from processors.values import EventKind, Notice, ProcessorEvent
+from processors.events import EventKind, Notice, ProcessorEvent
 
 
 @check(lambda _subject: tuple(EventKind))

@@ -14,7 +14,7 @@ from processors.conformance.secrets import secrets_of
 from processors.conformance.stage import stage
 from processors.conformance.subject import Key, Subject
 from processors.errors import WebhookError
-from processors.values import RawDelivery
+from processors.events import RawDelivery
 
 
 @check(played)

@@ -12,7 +12,7 @@ from processors.conformance.scenarios.scenario import InapplicableError
 from processors.conformance.stage import stage
 from processors.conformance.subject import Impossible, Key, Subject
 from processors.errors import WebhookError
-from processors.values import Acknowledgement, Notice, RawDelivery
+from processors.events import Acknowledgement, Notice, RawDelivery
 
 
 def _signed(subject: Subject) -> None:

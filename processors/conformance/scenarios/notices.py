@@ -10,9 +10,9 @@ from processors.conformance import asks
 from processors.conformance.scenarios.scenario import BROKEN, UNREACHED, Scenario, aware
 from processors.conformance.subject import Impossible, Key, Subject, Told
 from processors.errors import CallError
+from processors.events import DisputeState, EventKind, ProcessorEvent
 from processors.interface import ProcessorAdapter
 from processors.outcome import Declined, RefundFailed, RefundOutcome, RefundSucceeded, Succeeded
-from processors.values import DisputeState, EventKind, ProcessorEvent
 
 MAX_PAGES = 20
 

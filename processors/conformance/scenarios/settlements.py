@@ -12,7 +12,7 @@ from processors.conformance.scenarios.scenario import BROKEN, UNREACHED, Scenari
 from processors.conformance.subject import Impossible, Says, Script, Settlements, Subject
 from processors.errors import CallError, MoneyError, OutcomeUnknownError, RefusedError
 from processors.interface import ProcessorAdapter
-from processors.values import Settlement
+from processors.settlements import Settlement
 
 Act = Callable[[ProcessorAdapter], Awaitable[Any]]
 

@@ -17,16 +17,9 @@ import pytest
 from processors.adyen.client import AdyenAdapter
 from processors.adyen.signatures import sign, signed_fields
 from processors.adyen.wire import Item
+from processors.events import Notice, ProcessorEvent, RawDelivery
 from processors.money import Money
-from processors.values import (
-    ChargeRequest,
-    Notice,
-    PaymentMethodReference,
-    ProcessorEvent,
-    RawDelivery,
-    RefundRequest,
-    Secret,
-)
+from processors.values import ChargeRequest, PaymentMethodReference, RefundRequest, Secret
 from tests.processors.conftest import START
 
 Json = dict[str, Any]

@@ -9,6 +9,7 @@ import pytest
 
 from processors.adyen.client import AdyenAdapter
 from processors.errors import DeliveryMalformedError, MoneyError
+from processors.events import DisputeStage, EventKind
 from processors.money import Money
 from processors.outcome import (
     Canceled,
@@ -21,7 +22,6 @@ from processors.outcome import (
     Rejected,
     Succeeded,
 )
-from processors.values import DisputeStage, EventKind
 from tests.processors.adyen.shapes import (
     ACCOUNT,
     DISPUTE_PSP,

@@ -9,7 +9,7 @@ import pytest
 
 from processors.adyen.client import AdyenAdapter
 from processors.errors import DeliveryMalformedError, SignatureInvalidError, WebhookError
-from processors.values import Acknowledgement, RawDelivery, Reply
+from processors.events import Acknowledgement, RawDelivery, Reply
 from tests.processors.adyen.shapes import (
     CREDENTIALS,
     OTHER_KEY,

@@ -13,9 +13,10 @@ import pytest
 import respx
 
 from processors.braintree.client import BraintreeAdapter
+from processors.events import ProcessorEvent
 from processors.money import Money
 from processors.outcome import ChargeOutcome, RefundOutcome
-from processors.values import ChargeRequest, PaymentMethodReference, ProcessorEvent, RefundRequest, Secret
+from processors.values import ChargeRequest, PaymentMethodReference, RefundRequest, Secret
 from tests.processors.braintree import shapes
 
 CREDENTIALS = {"public_key": Secret(shapes.PUBLIC), "private_key": Secret(shapes.PRIVATE)}

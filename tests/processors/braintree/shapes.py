@@ -8,7 +8,7 @@ import hmac
 from typing import Any
 from urllib.parse import urlencode
 
-from processors.values import RawDelivery
+from processors.events import RawDelivery
 
 PUBLIC, PRIVATE = "made_up_public_key", "made_up_private_key"
 CHARGE_ID = "dHJhbnNhY3Rpb25fMXhhMmIz"

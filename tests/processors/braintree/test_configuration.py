@@ -15,7 +15,8 @@ from processors.braintree.client import BraintreeAdapter
 from processors.checked import Proved, Unseen
 from processors.conformance.subject import WEBHOOK_URL
 from processors.errors import ConfigurationError, OutcomeUnknownError, ProcessorError, RefusedError
-from processors.values import ChargeQuery, EventKind, Secret
+from processors.events import EventKind
+from processors.values import ChargeQuery, Secret
 from tests.processors.braintree import shapes
 from tests.processors.braintree.conftest import CREDENTIALS, OPTIONS, START, Braintree, request
 from tests.processors.braintree.shapes import charged, data, errors, rejected, transaction

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from processors.errors import CallError, NotSentError, OutcomeUnknownError, RefusedError
+from processors.events import EventKind, Polled, ProcessorEvent
 from processors.outcome import Declined, Pending, Succeeded
-from processors.values import EventKind, Polled, ProcessorEvent
 from tests.processors.braintree import shapes
 from tests.processors.braintree.conftest import Braintree
 from tests.processors.braintree.shapes import (

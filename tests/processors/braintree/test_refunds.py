@@ -10,6 +10,7 @@ import pytest
 
 from processors.braintree import returns
 from processors.errors import MoneyError, RefusedError
+from processors.events import RefundState
 from processors.money import Money
 from processors.outcome import (
     LookupFailed,
@@ -23,7 +24,7 @@ from processors.outcome import (
     RefundSucceeded,
     Unknown,
 )
-from processors.values import RefundQuery, RefundState
+from processors.values import RefundQuery
 from tests.processors.braintree import shapes
 from tests.processors.braintree.conftest import Braintree, refund_request
 from tests.processors.braintree.shapes import (

@@ -19,17 +19,10 @@ from processors.errors import (
     SignatureInvalidError,
     WebhookError,
 )
+from processors.events import Acknowledgement, DisputeStage, EventKind, MoneyMoved, RawDelivery, Reply
 from processors.money import Money
 from processors.outcome import Declined, RefundFailed, RefundSucceeded, Succeeded
-from processors.values import (
-    Acknowledgement,
-    DisputeStage,
-    EventKind,
-    MoneyMoved,
-    RawDelivery,
-    Reply,
-    Secret,
-)
+from processors.values import Secret
 from tests.processors.braintree import shapes
 from tests.processors.braintree.conftest import CREDENTIALS, OPTIONS, START, Braintree
 from tests.processors.braintree.shapes import (

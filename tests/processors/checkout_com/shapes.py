@@ -11,8 +11,9 @@ import httpx
 
 from processors.checkout_com.client import CheckoutComAdapter
 from processors.checkout_com.notices import signature
+from processors.events import RawDelivery
 from processors.money import Money
-from processors.values import ChargeRequest, PaymentMethodReference, RawDelivery, RefundRequest, Secret
+from processors.values import ChargeRequest, PaymentMethodReference, RefundRequest, Secret
 
 BASE = "https://api.sandbox.checkout.com"
 ACCOUNT = "pc_madeupchannel01"

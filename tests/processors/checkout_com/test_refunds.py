@@ -9,6 +9,7 @@ import respx
 
 from processors.checkout_com.client import CheckoutComAdapter
 from processors.errors import MoneyError, OutcomeUnknownError, RefusedError
+from processors.events import RefundState
 from processors.money import Money
 from processors.outcome import (
     LookupFailed,
@@ -22,7 +23,7 @@ from processors.outcome import (
     RefundSucceeded,
     Unknown,
 )
-from processors.values import RefundQuery, RefundState
+from processors.values import RefundQuery
 from tests.processors.checkout_com.shapes import AT, PAYMENT, REFUND, action, error, read, refund_request
 
 PATH = f"/payments/{PAYMENT}/refunds"

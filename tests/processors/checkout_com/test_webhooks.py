@@ -15,6 +15,16 @@ import respx
 
 from processors.checkout_com.client import CheckoutComAdapter
 from processors.errors import CallError, DeliveryMalformedError, MoneyError, SignatureInvalidError
+from processors.events import (
+    Acknowledgement,
+    DisputeStage,
+    EventKind,
+    MoneyMoved,
+    Notice,
+    ProcessorEvent,
+    RawDelivery,
+    RefundState,
+)
 from processors.money import Money
 from processors.outcome import (
     Canceled,
@@ -25,16 +35,6 @@ from processors.outcome import (
     RefundPending,
     RefundSucceeded,
     Succeeded,
-)
-from processors.values import (
-    Acknowledgement,
-    DisputeStage,
-    EventKind,
-    MoneyMoved,
-    Notice,
-    ProcessorEvent,
-    RawDelivery,
-    RefundState,
 )
 from tests.processors.checkout_com.shapes import (
     ACCOUNT,

@@ -11,18 +11,11 @@ import httpx
 import pytest
 import respx
 
+from processors.events import Notice, ProcessorEvent, RawDelivery
 from processors.gocardless.client import GoCardlessAdapter
 from processors.gocardless.notices import signature
 from processors.money import Money
-from processors.values import (
-    ChargeRequest,
-    Notice,
-    PaymentMethodReference,
-    ProcessorEvent,
-    RawDelivery,
-    RefundRequest,
-    Secret,
-)
+from processors.values import ChargeRequest, PaymentMethodReference, RefundRequest, Secret
 
 BASE = "https://api-sandbox.gocardless.com"
 TOKEN = "sandbox_made_up_access_token"

@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from processors.errors import DeliveryMalformedError, SignatureInvalidError
+from processors.events import Acknowledgement, Notice, Reply
 from processors.gocardless.client import GoCardlessAdapter
 from processors.gocardless.notices import signature
-from processors.values import Acknowledgement, Notice, Reply
 from tests.processors.gocardless.conftest import (
     PREVIOUS_SECRET,
     WEBHOOK_SECRET,

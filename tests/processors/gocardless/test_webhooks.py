@@ -9,6 +9,7 @@ import pytest
 import respx
 
 from processors.errors import CallError
+from processors.events import EventKind, MoneyMoved, Replacement
 from processors.gocardless.client import GoCardlessAdapter
 from processors.gocardless.declared import DISPUTES
 from processors.gocardless.events import CREDITOR_KINDS, MANDATE_ACTIONS, MANDATE_KINDS
@@ -26,7 +27,7 @@ from processors.outcome import (
     RefundSucceeded,
     Succeeded,
 )
-from processors.values import Card, EventKind, MoneyMoved, Replacement, Secret
+from processors.values import Card, Secret
 from tests.processors.gocardless.conftest import (
     ACCOUNT,
     MANDATE,

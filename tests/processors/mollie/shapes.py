@@ -7,17 +7,10 @@ from typing import Any
 
 import httpx
 
+from processors.events import RawDelivery
 from processors.mollie.client import MollieAdapter
 from processors.money import Money
-from processors.values import (
-    ChargeQuery,
-    ChargeRequest,
-    PaymentMethodReference,
-    RawDelivery,
-    RefundRequest,
-    Secret,
-    SetupRequest,
-)
+from processors.values import ChargeQuery, ChargeRequest, PaymentMethodReference, RefundRequest, Secret, SetupRequest
 
 API_KEY = "test_made_up_key_of_a_profile"
 WEBHOOK_SECRET = "made_up_webhook_secret"

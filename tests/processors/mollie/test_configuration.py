@@ -12,8 +12,8 @@ import structlog
 from processors.checked import Proved, Unseen, Wrong
 from processors.conformance.subject import WEBHOOK_URL
 from processors.errors import ConfigurationError, OutcomeUnknownError, RefusedError
+from processors.events import EventKind
 from processors.mollie.client import MollieAdapter
-from processors.values import EventKind
 from tests.processors.mollie.shapes import (
     API_KEY,
     BASE,

@@ -13,9 +13,9 @@ import pytest
 import respx
 
 from processors.errors import CallError, OutcomeUnknownError, WebhookError
+from processors.events import Acknowledgement, DisputeStage, EventKind, Notice, ProcessorEvent, Reply
 from processors.money import Money
 from processors.outcome import Canceled, DeclineClass, Declined, Pending, RefundPending, Succeeded
-from processors.values import Acknowledgement, DisputeStage, EventKind, Notice, ProcessorEvent, Reply
 from tests.processors.mollie.shapes import (
     API_KEY,
     BASE,

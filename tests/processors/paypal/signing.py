@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from processors.values import RawDelivery
+from processors.events import RawDelivery
 from tests.processors.paypal.conftest import NOW, WEBHOOK_ID
 
 CERT_PATH = "/v1/notifications/certs/CERT-360caa42-fca2a594-1d93a270"

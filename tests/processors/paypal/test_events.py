@@ -9,10 +9,11 @@ import msgspec
 import pytest
 
 from processors.errors import DeliveryMalformedError, MoneyError, OutcomeUnknownError, RefusedError
+from processors.events import DisputeStage, EventKind, MoneyMoved, Notice, ProcessorEvent
 from processors.money import Money
 from processors.outcome import Declined, Pending, RefundFailed, RefundPending, RefundSucceeded, Succeeded
 from processors.paypal.disputes import LOST, WON
-from processors.values import DisputeStage, EventKind, MoneyMoved, Notice, ProcessorEvent, Secret
+from processors.values import Secret
 from tests.processors.paypal.conftest import NOW, PayPal
 from tests.processors.paypal.shapes import (
     ACCOUNT,

@@ -10,6 +10,7 @@ import pytest
 from msgspec import structs
 
 from processors.errors import MoneyError, OutcomeUnknownError, RefusedError
+from processors.events import RefundState
 from processors.money import Money
 from processors.outcome import (
     LookupFailed,
@@ -23,7 +24,7 @@ from processors.outcome import (
     RefundSucceeded,
     Unknown,
 )
-from processors.values import RefundQuery, RefundState
+from processors.values import RefundQuery
 from tests.processors.paypal.conftest import PayPal, refund_request
 from tests.processors.paypal.shapes import (
     ANOTHER,

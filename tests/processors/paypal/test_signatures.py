@@ -15,9 +15,9 @@ import pytest
 import respx
 
 from processors.errors import CallError, DeliveryMalformedError, SignatureInvalidError
+from processors.events import Acknowledgement, RawDelivery, Reply
 from processors.paypal.certificates import MOST, signed_message
 from processors.paypal.client import PayPalAdapter
-from processors.values import Acknowledgement, RawDelivery, Reply
 from tests.processors.paypal.conftest import NOW, WEBHOOK_ID, make_adapter
 from tests.processors.paypal.shapes import capture, event
 from tests.processors.paypal.signing import (

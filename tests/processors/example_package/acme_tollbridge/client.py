@@ -27,6 +27,16 @@ from processors.checked import About, Checked, Finding, Proved, Wrong, look, sam
 from processors.configuration import base_url, check_credentials, check_options
 from processors.declines import DeclineTable
 from processors.errors import ConfigurationError, OutcomeUnknownError, RefusedError
+from processors.events import (
+    Acknowledgement,
+    EventKind,
+    Notice,
+    Polled,
+    ProcessorEvent,
+    RawDelivery,
+    RefundState,
+    Reply,
+)
 from processors.outcome import (
     ChargeOutcome,
     LookupFailed,
@@ -37,25 +47,17 @@ from processors.outcome import (
     RefundOutcome,
     lookup_of,
 )
+from processors.settlements import Settlement
 from processors.transport import Transport, charge_outcome, lookup_outcome, refund_lookup_outcome, refund_outcome
 from processors.values import (
-    Acknowledgement,
     ChargeQuery,
     ChargeRequest,
-    EventKind,
     MethodState,
-    Notice,
     PaymentMethodReference,
-    Polled,
     PreparedCall,
-    ProcessorEvent,
-    RawDelivery,
     RefundQuery,
     RefundRequest,
-    RefundState,
-    Reply,
     Secret,
-    Settlement,
     SetupCompletion,
     SetupRequest,
     SetupResult,

@@ -30,9 +30,10 @@ from processors.conformance.subject import (
     Told,
     Webhooks,
 )
+from processors.events import EventKind, RawDelivery
 from processors.money import Money
 from processors.outcome import RefundRefusal
-from processors.values import EventKind, MethodState, PaymentMethodReference, RawDelivery, Secret
+from processors.values import MethodState, PaymentMethodReference, Secret
 
 PAYMENT, REFUND, TOKEN, AT = "pay_kit", "ref_kit", "card_kit_0001", "2027-03-01T12:00:00Z"
 SECRETS: Final = {

@@ -9,6 +9,7 @@ import msgspec
 from acme_tollbridge import wire
 from processors.declines import DeclineTable
 from processors.errors import OutcomeUnknownError
+from processors.events import RefundState
 from processors.money import Exponents, Money, check_positive, from_decimal_string, to_decimal_string
 from processors.outcome import (
     ChargeOutcome,
@@ -29,7 +30,6 @@ from processors.values import (
     PaymentMethodReference,
     PreparedCall,
     RefundRequest,
-    RefundState,
     Secret,
     SetupFailed,
     SetupPending,

@@ -10,18 +10,10 @@ import msgspec
 
 from acme_tollbridge import mapping, wire
 from processors.errors import DeliveryMalformedError, SignatureInvalidError
+from processors.events import DisputeStage, DisputeState, EventKind, MoneyMoved, Notice, ProcessorEvent, RawDelivery
 from processors.money import Money
 from processors.reading import delivered
-from processors.values import (
-    DisputeStage,
-    DisputeState,
-    EventKind,
-    MoneyMoved,
-    Notice,
-    ProcessorEvent,
-    RawDelivery,
-    Secret,
-)
+from processors.values import Secret
 
 KINDS: Final = {
     "payment.paid": EventKind.CHARGE_SUCCEEDED,
