@@ -1,0 +1,39 @@
+"""How long a draft that bills usage waits for usage that is late. Pure.
+
+Stripe counts a draft's usage once more when it finalizes it (docs: billing/subscriptions/usage-based, grace period);
+what is reported later goes to the next invoice. So whoever finalizes at once gives that hour away.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from gateway.domain.actions import WaitUntil
+from gateway.domain.billed import BilledInvoice
+from gateway.domain.view import InvoiceView
+
+FINALIZE_SLACK: Final = timedelta(minutes=5)
+LATE_USAGE: Final = "late usage still counts"
+
+
+def may_still_come(invoice: BilledInvoice) -> bool:
+    """Whether usage is on it and more can be: a draft that nobody advances was made for an end that has come."""
+    return invoice.bills_usage and invoice.auto_advance
+
+
+def wait(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> WaitUntil | None:
+    """What a draft waits for before we finalize it; None where nothing is left to wait for."""
+    if not may_still_come(invoice):
+        return None
+    grace = view.policy.usage_grace_minutes
+    if grace is None:
+        return until_stripe(invoice, now, f"{LATE_USAGE} until Stripe finalizes it")
+    until = invoice.created + timedelta(minutes=grace)
+    return WaitUntil(until, f"{LATE_USAGE} until it is finalized") if now < until else None
+
+
+def until_stripe(invoice: BilledInvoice, now: datetime, reason: str) -> WaitUntil:
+    """Stripe finalizes it by itself; we look again a little later, should its event be lost."""
+    at = invoice.finalizes_at
+    return WaitUntil(None if at is None else max(at, now) + FINALIZE_SLACK, reason)
