@@ -30,7 +30,7 @@ INSERT = """
 """
 AGAIN = """
     update tollbridge.payment_method p set status = 'active', stopped_reason = '', revoke_asked_at = null,
-        retiring = false,
+        retiring = false, card = p.card || $5,
         alone = alone and ($4 or exists (select 1 from tollbridge.subscription b
                                          where b.account = p.account and b.payment_method = p.id)),
         told_stripe = told_stripe and $3,
@@ -130,7 +130,7 @@ async def store_method(
         raise TokenOfAnotherCustomerError("this token belongs to another customer")
     # The same card again: the payer means this one, also where a decline or a person had stopped it.
     if stored["id"] != method:
-        await sql.rows(AGAIN, account, stored["id"], not tell, subscription is not None)
+        await sql.rows(AGAIN, account, stored["id"], not tell, subscription is not None, display)
     if subscription is not None:
         if stored["id"] == method:
             await sql.rows(ALONE, account, method)

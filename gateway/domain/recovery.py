@@ -275,6 +275,9 @@ def _method(view: InvoiceView, tried: Sequence[Tried]) -> MethodView | None:
     known = [m for m in view.methods if m.status is not MethodStatus.REVOKED and m.usable]
     in_order = sorted(known, key=lambda m: (m.id != preferred, not m.own, m.position, m.created_at, m.id))
     active = [m for m in in_order if m.status is MethodStatus.ACTIVE]
+    if view.policy.fallback != "never":
+        # Where none takes so much, the first says why nothing is charged.
+        active = [m for m in active if not m.is_too_small(view.wanted)] or active
     match view.policy.fallback:
         case "never":
             return active[0] if active and active[0] is in_order[0] else None

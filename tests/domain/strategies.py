@@ -98,6 +98,7 @@ def methods(draw: st.DrawFn) -> tuple[MethodView, ...]:
                 own=draw(st.sampled_from([False, False, False, True])),
                 minimum=bounds[0],
                 maximum=bounds[1],
+                agreed_maximum=draw(st.sampled_from([None, None, None, 900])),
                 usable_from=draw(st.sampled_from([None, None, NOW - timedelta(minutes=1), NOW + timedelta(minutes=1)])),
             )
         )

@@ -138,6 +138,21 @@ async def test_a_later_try_pays_the_final_invoice(world: World) -> None:
     assert world.methods_at_processor()[0].status == "revoked"
 
 
+async def test_the_token_stays_while_the_final_invoice_can_not_be_read(world: World) -> None:
+    signup = await subscribe_metered(world)
+    await world.later(days=3)
+    await use(world, signup.customer, 125)
+    world.stripe.faults.add("error_before", method="GET", path="/v1/invoices/{id}", status=500, times=50)
+    await world.cancel(signup.subscription, invoice_now=True)
+    await world.later(minutes=5)
+    assert billed(world, signup)[-1][0] == "draft"
+    assert world.methods_at_processor()[0].status == "active"
+    world.stripe.faults.clear()
+    await world.later(hours=1)
+    assert billed(world, signup) == [("paid", 1000), ("paid", 500)]
+    assert world.methods_at_processor()[0].status == "revoked"
+
+
 @pytest.mark.scenario(223)
 async def test_only_the_final_invoice_is_tried_after_the_end(world: World) -> None:
     """The period before is still owed by then: its ladder ends with the subscription."""
@@ -152,3 +167,63 @@ async def test_only_the_final_invoice_is_tried_after_the_end(world: World) -> No
         await world.later(days=1)
     assert (await world.attempts(period), await world.attempts(final)) == (["declined"], ["declined"] * 4)
     assert (await world.gateway_invoice(period))["reason"] == "its subscription has ended"
+
+
+async def _capped(world: World, **policy: Any) -> tuple[Signup, str]:
+    """A payer has agreed to 15.00 at once, and a period comes to 20.00; the period's invoice."""
+    await world.set_policy(**policy)
+    signup = await subscribe_metered(world)
+    [card] = world.methods_at_processor()
+    limit = {"amount": 1500, "currency": "eur"}
+    stored = await world.take_over(signup.customer, card.token, charge_limit=limit)
+    assert stored.json()["card"]["charge_limit"] == limit
+    await use(world, signup.customer, 250)
+    await world.listen("tollbridge.invoice.payment_method_needed")
+    await to_period_end(world, signup.subscription, minutes=70)
+    return signup, str(world.invoices_of(signup.subscription)[-1]["id"])
+
+
+@pytest.mark.scenario(226)
+@pytest.mark.parametrize("partial_payment", ["split", "top_up"])
+async def test_above_the_agreed_maximum_the_buyer_is_asked(world: World, partial_payment: str) -> None:
+    signup, period = await _capped(world, partial_payment=partial_payment)
+    for _ in range(4):
+        await world.later(days=2)
+    assert len(world.charge_calls()) == 1, "of the first invoice"
+    assert billed(world, signup)[-1] == ("open", 2000)
+    assert await world.open_cases() == ["above_agreed_maximum"]
+    [told] = world.merchant.of("payment_method_needed", period)
+    assert told["data"]["reason"].startswith("the payer has agreed to 15.00 EUR at once, and 20.00 EUR are due")
+    assert (told["data"]["most"], told["data"]["ask_by"]) == (1500, "/v1/payment_method_sessions")
+    refused = await world.collect_now(period)
+    assert (refused.status_code, "is not charged in parts" in refused.text) == (409, True)
+
+
+@pytest.mark.scenario(226)
+async def test_another_method_pays_what_the_agreement_does_not_allow(world: World) -> None:
+    signup, _ = await _capped(world)
+    await world.new_card(signup.customer)
+    assert billed(world, signup)[-1] == ("paid", 2000)
+    assert [charge.amount for charge in world.captures()] == [1000, 2000]
+    assert await world.open_cases() == []
+
+
+@pytest.mark.scenario(226)
+async def test_a_payer_may_agree_to_more(world: World) -> None:
+    signup, period = await _capped(world)
+    [card] = world.methods_at_processor()
+    await world.take_over(signup.customer, card.token, charge_limit={"amount": 2000, "currency": "eur"})
+    await world.settle()
+    assert await world.attempts(period) == ["succeeded"]
+    assert await world.open_cases() == []
+
+
+@pytest.mark.scenario(226)
+async def test_what_is_topped_up_by_hand_leaves_a_rest_within_the_agreement(world: World) -> None:
+    signup, period = await _capped(world, partial_payment="top_up")
+    noted = await world.record_payment(period, amount=700)
+    assert noted.status_code in (200, 202), noted.text
+    await world.settle()
+    assert billed(world, signup)[-1][0] == "paid"
+    assert [charge.amount for charge in world.captures()] == [1000, 1300]
+    assert await world.open_cases() == []
