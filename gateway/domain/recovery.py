@@ -20,7 +20,7 @@ from gateway.domain.after_end import ENDED, is_stopped
 from gateway.domain.budget import next_within_budget
 from gateway.domain.downtime import downtime_since
 from gateway.domain.ladder import LEAST_GAP, Moment, earliest, placed
-from gateway.domain.obstacles import standstill
+from gateway.domain.obstacles import out_of_bounds, standstill
 from gateway.domain.view import AttemptView, InvoiceView, MethodView
 from processors.outcome import DeclineClass
 
@@ -126,7 +126,12 @@ def plan_to_show(view: InvoiceView, now: datetime) -> Plan | None:
     if view.collector is Collector.STRIPE:
         return None
     first = view.unresolved is not None or view.held_money > 0 or standstill(view, invoice, now) is not None
-    return None if first else plan(view, now)
+    if first:
+        return None
+    found = plan(view, now)
+    above = bool(found.tries) and found.tries[0].method.is_too_small(view.wanted)
+    bound = out_of_bounds(found.tries[0].method, view.wanted, invoice.currency) if above else None
+    return found if bound is None else Plan((), None, bound.reason)
 
 
 def next_try(view: InvoiceView, now: datetime) -> NextTry:

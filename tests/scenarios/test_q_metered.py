@@ -23,6 +23,7 @@ async def test_late_usage_of_the_draft_hour_is_billed_and_charged_once(
     world: World, subscribe: Any, before: list[tuple[str, int]]
 ) -> None:
     signup = await subscribe(world)
+    assert signup.confirmed is not None
     assert signup.confirmed.json()["status"] == "complete"
     assert billed(world, signup) == before
     await use(world, signup.customer, 150)
@@ -195,6 +196,8 @@ async def test_above_the_agreed_maximum_the_buyer_is_asked(world: World, partial
     [told] = world.merchant.of("payment_method_needed", period)
     assert told["data"]["reason"].startswith("the payer has agreed to 15.00 EUR at once, and 20.00 EUR are due")
     assert (told["data"]["most"], told["data"]["ask_by"]) == (1500, "/v1/payment_method_sessions")
+    plan = (await world.gateway_invoice(period))["plan"]
+    assert (plan["tries"], plan["ends_at"]) == ([], None), "a human decides"
     refused = await world.collect_now(period)
     assert (refused.status_code, "is not charged in parts" in refused.text) == (409, True)
 
