@@ -60,8 +60,10 @@ WANT_REVOKED = """
     update tollbridge.payment_method set status = 'stopped', stopped_reason = $4, revoke_asked_at = $3
     where account = $1 and id = $2 and status <> 'revoked' and revoke_asked_at is null returning customer
 """
+# What the payer has agreed to stays agreed, whatever the new card says of itself.
 REPLACE = """
-    update tollbridge.payment_method set reference = $3, token_hash = $4, vault_hash = $5, card = $6,
+    update tollbridge.payment_method set reference = $3, token_hash = $4, vault_hash = $5,
+        card = jsonb_strip_nulls(jsonb_build_object('charge_limit', card -> 'charge_limit')) || $6,
         told_stripe = false,
         status = case when status = 'revoked' or stopped_reason = any($7) then 'active' else status end,
         stopped_reason = case when status = 'revoked' or stopped_reason = any($7) then '' else stopped_reason end,

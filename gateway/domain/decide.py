@@ -247,7 +247,7 @@ def _draft(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
         return Finalize()
     if view.policy.finalize == "at_once" and invoice.billing_reason.startswith("subscription"):
         return usage.wait(view, invoice, now) or Finalize()
-    return usage.until_stripe(invoice, now, "Stripe finalizes it")
+    return usage.until_stripe(view, invoice, now, "Stripe finalizes it")
 
 
 def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:

@@ -9,11 +9,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from gateway.domain.actions import WaitUntil
+from gateway.domain.actions import Read, WaitUntil
 from gateway.domain.billed import BilledInvoice
 from gateway.domain.view import InvoiceView
 
 FINALIZE_SLACK: Final = timedelta(minutes=5)
+LOOK_AGAIN: Final = timedelta(hours=1)
+"""How often Stripe is asked whether it has finalized a draft that it should have: it may take three days, where an
+endpoint of somebody's refuses its webhooks (docs: billing/subscriptions/webhooks)."""
 LATE_USAGE: Final = "late usage still counts"
 
 
@@ -22,18 +25,23 @@ def may_still_come(invoice: BilledInvoice) -> bool:
     return invoice.bills_usage and invoice.auto_advance
 
 
-def wait(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> WaitUntil | None:
+def wait(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Read | WaitUntil | None:
     """What a draft waits for before we finalize it; None where nothing is left to wait for."""
     if not may_still_come(invoice):
         return None
     grace = view.policy.usage_grace_minutes
     if grace is None:
-        return until_stripe(invoice, now, f"{LATE_USAGE} until Stripe finalizes it")
+        return until_stripe(view, invoice, now, f"{LATE_USAGE} until Stripe finalizes it")
     until = invoice.created + timedelta(minutes=grace)
     return WaitUntil(until, f"{LATE_USAGE} until it is finalized") if now < until else None
 
 
-def until_stripe(invoice: BilledInvoice, now: datetime, reason: str) -> WaitUntil:
-    """Stripe finalizes it by itself; we look again a little later, should its event be lost."""
-    at = invoice.finalizes_at
-    return WaitUntil(None if at is None else max(at, now) + FINALIZE_SLACK, reason)
+def until_stripe(view: InvoiceView, invoice: BilledInvoice, now: datetime, reason: str) -> Read | WaitUntil:
+    """Stripe finalizes it by itself; a little later it is asked whether it has, should its event be lost."""
+    at, seen_at = invoice.finalizes_at, view.read_at
+    if at is None or seen_at is None:
+        return WaitUntil(None, reason)
+    look_at = at + FINALIZE_SLACK
+    if seen_at >= look_at:
+        look_at = seen_at + LOOK_AGAIN
+    return Read() if look_at <= now else WaitUntil(look_at, reason)

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from gateway.domain.actions import Finalize, WaitUntil
+from gateway.domain.actions import Finalize, Read, WaitUntil
 from gateway.domain.decide import decide
 from gateway.domain.policy import Policy
 from gateway.domain.view import InvoiceView, SubscriptionView
@@ -31,8 +31,14 @@ def waits_until(one: InvoiceView) -> object:
 
 def test_it_is_left_to_stripe_which_counts_once_more() -> None:
     assert waits_until(draft()) == NOW + HOUR + 5 * MINUTE
-    held_up = draft(invoice=replace(draft().invoice, finalizes_at=NOW - MINUTE))  # type: ignore[type-var]
-    assert waits_until(held_up) == NOW + 5 * MINUTE
+
+
+def test_should_its_event_be_lost_stripe_is_asked_and_not_too_often() -> None:
+    later = NOW + HOUR + 5 * MINUTE
+    assert decide(draft(), later) == Read()
+    held_up = draft(read_at=later)
+    assert decide(held_up, later) == WaitUntil(later + HOUR, "late usage still counts until Stripe finalizes it")
+    assert decide(held_up, later + HOUR) == Read()
 
 
 def test_an_account_may_finalize_it_earlier() -> None:

@@ -46,6 +46,17 @@ async def test_late_usage_of_the_draft_hour_is_billed_and_charged_once(
     assert len(world.charge_calls()) == len(before) + 1
 
 
+async def test_a_period_invoice_is_charged_though_its_webhooks_are_lost(world: World) -> None:
+    signup = await subscribe_metered(world)
+    await to_period_end(world, signup.subscription)
+    world.stripe.delivery.set(drop=True)
+    await world.later(minutes=61)
+    world.stripe.delivery.set(drop=False)
+    assert billed(world, signup)[-1] == ("open", 1000)
+    await world.later(minutes=5)
+    assert billed(world, signup)[-1] == ("paid", 1000)
+
+
 @pytest.mark.parametrize(("minutes", "due"), [(0, 1600), (20, 2000)])
 async def test_an_account_may_wait_less(world: World, minutes: int, due: int) -> None:
     await world.set_policy(usage_grace_minutes=minutes)
