@@ -50,7 +50,8 @@ PLANS: Final = {
     "northside": Plan("Lantern Cooperative", "DE", "eur", base=4900, unit=4, pays="ok"),
     "harbour": Plan("Orchard Clinics", "FR", "usd", base=9900, unit=7, pays="pending_then_ok"),
 }
-"""By the marketplace's name. A plan that Stripe's own page collects gets a place here beside these."""
+"""By the marketplace's name. One that Stripe's own page collects has its place beside these, with its own way to pay
+in `_Market.sign_up`, and no captures in its `Statement`."""
 USED: Final = Usage(in_time=150, late=100, last=60)
 
 
@@ -164,9 +165,12 @@ class _Market(Actors):
         self.stage.tell(f"{self.name}: the first invoice is paid, access was {' and is '.join(self.access_seen)}.")
 
     async def use(self, units: int, *, late: bool = False) -> None:
-        """`late`: it was used in the period that is over. What the marketplace's server reports goes straight to its
-        Stripe's meter here, in this one place."""
+        """`late`: it was used in the period that is over."""
         at = await self._now() if not late else (await self._period())["current_period_start"] - 60
+        await self._report_usage(units, at)
+
+    async def _report_usage(self, units: int, at: int) -> None:
+        """What the marketplace's server reports; here alone it goes straight to the meter at its Stripe."""
         event = {
             "event_name": self.event_name,
             "payload[stripe_customer_id]": self.customer,

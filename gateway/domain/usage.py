@@ -21,8 +21,9 @@ LATE_USAGE: Final = "late usage still counts"
 
 
 def may_still_come(invoice: BilledInvoice) -> bool:
-    """Whether usage is on it and more can be: a draft that nobody advances was made for an end that has come."""
-    return invoice.bills_usage and invoice.auto_advance
+    """Whether usage is on it and more can be: what Stripe does not finalize by itself was made for an end that has
+    come, or could not be finalized."""
+    return invoice.bills_usage and invoice.auto_advance and invoice.finalizes_at is not None
 
 
 def wait(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Read | WaitUntil | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -49,11 +50,15 @@ def test_an_account_may_finalize_it_earlier() -> None:
 
 
 @pytest.mark.parametrize(
-    ("auto_advance", "finalized"), [(False, True), (True, False)], ids=["cancelled at once", "ended with its period"]
+    ("stands", "finalized"),
+    [({"auto_advance": False}, True), ({"finalizes_at": None}, True), ({}, False)],
+    ids=["cancelled at once", "left by Stripe", "ended with its period"],
 )
-def test_the_last_one_waits_only_where_stripe_advances_it(auto_advance: bool, finalized: bool) -> None:
-    billed = replace(draft().invoice, auto_advance=auto_advance)  # type: ignore[type-var]
-    ended = draft(invoice=billed, subscription=SubscriptionView("canceled", ended_at=NOW))
+@pytest.mark.parametrize("policy", ["at_once", "leave"])
+def test_the_last_one_waits_only_where_stripe_finalizes_it(stands: Any, finalized: bool, policy: Any) -> None:
+    billed = replace(draft().invoice, **stands)  # type: ignore[type-var]
+    subscription = SubscriptionView("canceled", ended_at=NOW)
+    ended = draft(invoice=billed, subscription=subscription, policy=Policy(finalize=policy))
     assert (decide(ended, NOW) == Finalize()) == finalized
 
 
