@@ -38,7 +38,8 @@ class Card(msgspec.Struct, frozen=True, omit_defaults=True):
     """What may be shown of a payment method: never enough to use it.
 
     `brand` is the scheme of a card: `visa`, `mastercard`, ... `fingerprint` names the card or bank account itself,
-    alike under all of its tokens, where the processor gives one.
+    alike under all of its tokens, where the processor gives one. `charge_limit` is the most that one charge may take,
+    where the payer's agreement says so.
     """
 
     brand: str = ""
@@ -47,6 +48,7 @@ class Card(msgspec.Struct, frozen=True, omit_defaults=True):
     exp_year: int | None = None
     label: str = ""
     fingerprint: str = ""
+    charge_limit: Money | None = None
 
 
 class PaymentMethodReference(msgspec.Struct, frozen=True):

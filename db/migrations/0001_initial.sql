@@ -843,7 +843,8 @@ create table tollbridge.checkout_session (
     request jsonb not null,
     customer text not null default '',
     subscription text not null default '',
-    invoice text not null default '',
+    invoice text not null default '',              -- '' too where nothing is billed ahead
+    currency text not null default '',             -- the subscription's
     connection text,
     payment_method text,
     told_stripe boolean not null default false,    -- the references stand at the Stripe customer; its invoice is free

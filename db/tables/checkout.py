@@ -21,6 +21,7 @@ class CheckoutSession(Pokable, tablename="checkout_session", schema=SCHEMA, db=D
     customer = Text()
     subscription = Text()
     invoice = Text()
+    currency = Text()
     connection = optional_text()
     payment_method = optional_text()
     told_stripe = Boolean()

@@ -22,6 +22,7 @@ from gateway.readers.about import about
 from gateway.readers.pages import DEFAULT, Page
 from gateway.readers.payment_methods import PaymentMethodBody, find_method, find_methods
 from gateway.runtime import Runtime
+from processors.money import Money
 from processors.values import Card, PaymentMethodReference, Secret, Unprinted
 
 Callers: Final = requires(Scope.SERVER)
@@ -40,6 +41,13 @@ class CardShown(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     last4: Annotated[str, msgspec.Meta(pattern="^([0-9]{4})?$", description="The last four digits.")] = ""
     exp_month: Annotated[int, msgspec.Meta(ge=1, le=12, description="1 to 12.")] | None = None
     exp_year: Annotated[int, msgspec.Meta(ge=2000, le=2200, description="With four digits.")] | None = None
+
+
+class ChargeLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An amount."""
+
+    amount: Annotated[int, msgspec.Meta(ge=1, le=999_999_999_999, description="In Stripe's minor units.")]
+    currency: Annotated[str, msgspec.Meta(pattern="^[a-z]{3}$", description="Three lower-case letters.")]
 
 
 class PaymentMethodImport(Unprinted, frozen=True, forbid_unknown_fields=True):
@@ -61,6 +69,13 @@ class PaymentMethodImport(Unprinted, frozen=True, forbid_unknown_fields=True):
     ] = ""
     card: Annotated[
         CardShown | None, about("What is shown of it: the processor can't be asked for that by its token.")
+    ] = None
+    charge_limit: Annotated[
+        ChargeLimit | None,
+        about(
+            "The most that the payer has agreed to have taken at once. More is not charged in parts: a case opens, and "
+            "an event says that the payer is to be asked. The same token again, with another limit, changes it."
+        ),
     ] = None
 
 
@@ -127,7 +142,7 @@ async def import_method(
         Secret(data.token), Secret(data.processor_customer) if data.processor_customer else None
     )
     method = await take_over(
-        runtime, Author(principal.actor), account, customer_id, data.connection, reference, _card(data.card)
+        runtime, Author(principal.actor), account, customer_id, data.connection, reference, _card(data)
     )
     return await find_method(account, customer_id, method)
 
@@ -165,8 +180,10 @@ async def remove(
     return await find_method(principal.account, customer_id, method_id)
 
 
-def _card(shown: CardShown | None) -> Card:
-    return Card() if shown is None else shown_card(shown.brand, shown.last4, shown.exp_month, shown.exp_year)
+def _card(data: PaymentMethodImport) -> Card:
+    shown, limit = data.card or CardShown(), data.charge_limit
+    agreed = Money(limit.amount, limit.currency) if limit is not None else None
+    return shown_card(shown.brand, shown.last4, shown.exp_month, shown.exp_year, agreed)
 
 
 payment_method_routes: Final[list[Any]] = [list_payment_methods, retrieve, import_method, move, remove]

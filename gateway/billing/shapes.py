@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from gateway.billing.client import from_unix
+from gateway.billing.usage_lines import UsageLines
 from gateway.domain.billed import BilledInvoice, InvoiceStatus, StripePayment
 
 SESSION_KEY = "tollbridge_session"
@@ -93,6 +94,7 @@ class InvoiceShape(msgspec.Struct, frozen=True):
     subscription: str | dict[str, Any] | None = None
     """Only before 2025-03-31."""
     payments: InvoicePayments | None = None
+    lines: UsageLines | None = None
     metadata: dict[str, str] = {}
     last_finalization_error: FinalizationError | None = None
 
@@ -148,7 +150,16 @@ def billed(shape: InvoiceShape) -> BilledInvoice:
         overpaid=shape.amount_overpaid,
         balance_used=0 if shape.ending_balance is None else shape.ending_balance - shape.starting_balance,
         uncollectible_at=from_unix(shape.status_transitions.marked_uncollectible_at),
+        bills_usage=_bills_usage(shape),
     )
+
+
+def _bills_usage(shape: InvoiceShape) -> bool:
+    """Whether what its subscription has used is on it; of the first invoice nothing can be."""
+    made_by_subscription = (shape.billing_reason or "").startswith("subscription")
+    first = shape.billing_reason == "subscription_create"
+    shown = shape.lines is not None and shape.lines.bill_usage(shape.created)
+    return made_by_subscription and not first and shown
 
 
 TAKING = ("processing", "requires_capture", "succeeded")

@@ -14,7 +14,7 @@ from gateway.billing.errors import StripeRefusedError
 from gateway.billing.shapes import SESSION_KEY, SubscriptionShape, id_of
 from gateway.billing.subscriptions import MadeSubscription
 from gateway.checkout.load import LoadedSession
-from gateway.checkout.values import customer_params
+from gateway.checkout.values import Item, customer_params
 from gateway.collect import mirror
 from gateway.collect.mirror import store_subscription
 from gateway.runtime import Runtime
@@ -27,7 +27,7 @@ REFUSE = """
     where account = $1 and id = $2 and claimed_by = $3 and state = 'creating'
 """
 STORE_MADE = """
-    update tollbridge.checkout_session set subscription = $4, invoice = $5
+    update tollbridge.checkout_session set subscription = $4, invoice = $5, currency = $6
     where account = $1 and id = $2 and claimed_by = $3
 """
 
@@ -101,7 +101,7 @@ async def _subscription_params(runtime: Runtime, claim: Claim, loaded: LoadedSes
     request = loaded.request
     params: dict[str, Any] = {
         "customer": loaded.view.customer,
-        "items": [{"price": item.price, "quantity": item.quantity} for item in request.items],
+        "items": [_item(item) for item in request.items],
         "collection_method": "send_invoice",
         "days_until_due": request.days_until_due,
         "metadata": {**request.metadata, SESSION_KEY: claim.id},
@@ -122,12 +122,17 @@ async def _subscription_params(runtime: Runtime, claim: Claim, loaded: LoadedSes
     return params
 
 
+def _item(item: Item) -> dict[str, Any]:
+    # Stripe takes no quantity for a metered price, and 1 for any other where none is named.
+    return {"price": item.price} | ({} if item.quantity is None else {"quantity": item.quantity})
+
+
 async def _store_made(claim: Claim, made: MadeSubscription, now: datetime) -> None:
     """Keep ids and mirrors in one transaction, so that a session that has a subscription also knows its draft."""
     shape: SubscriptionShape = made.subscription
     invoice = id_of(shape.latest_invoice)
     async with DB.transaction():
-        await sql.rows(STORE_MADE, claim.account, claim.id, claim.holder, shape.id, invoice)
+        await sql.rows(STORE_MADE, claim.account, claim.id, claim.holder, shape.id, invoice, shape.currency)
         await poke.poke(Kind.SUBSCRIPTION, claim.account, [shape.id], now)
         if made.invoice is not None:
             await poke.poke(Kind.INVOICE, claim.account, [invoice], now, urgent=True)

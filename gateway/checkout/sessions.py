@@ -39,7 +39,7 @@ INSERT = """
     on conflict (account, client_reference) where state in ('creating', 'open', 'processing', 'complete') do nothing
     returning id
 """
-WANTED = "select currency, amount_due from tollbridge.invoice where account = $1 and id = $2"
+AMOUNT = "select amount_due from tollbridge.invoice where account = $1 and id = $2"
 RESTS = """
     select exists (
         select 1 from tollbridge.checkout_session s
@@ -110,11 +110,10 @@ def _country(request: CheckoutRequest) -> str:
 async def on_offer(row: asyncpg.Record) -> list[Offer]:
     """What this session's payer may choose, best first."""
     request = msgspec.json.decode(row["request"], type=CheckoutRequest)
-    wanted = await sql.row(WANTED, row["account"], row["invoice"])
     asked = Asked(
         payer=row["customer"] or row["id"],
-        currency=(wanted and wanted["currency"]) or "",
-        amount=wanted and wanted["amount_due"],
+        currency=row["currency"],
+        amount=await sql.value(AMOUNT, row["account"], row["invoice"]),
         country=row["country"],
         attributes=request.attributes,
     )
@@ -195,8 +194,8 @@ async def begin_setup(runtime: Runtime, account: str, session: str, processor: s
     chosen = next((offer for offer in await on_offer(row) if offer.name == processor), None)
     if chosen is None:
         raise CheckoutError("not_found", f"no processor {processor!r} is on offer for this session", "processor")
-    connection, wanted = chosen.connection, await sql.row(WANTED, account, row["invoice"])
-    made = await setups.begin(runtime, row, connection, (wanted and wanted["currency"]) or "", return_url)
+    connection = chosen.connection
+    made = await setups.begin(runtime, row, connection, row["currency"], return_url)
     now = await business_now()
     async with DB.transaction():
         again = await sql.row(f"{SESSION} for no key update", account, session)

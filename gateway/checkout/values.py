@@ -32,7 +32,10 @@ class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A Stripe price, so many times."""
 
     price: Annotated[str, msgspec.Meta(min_length=1, max_length=500, description="The price's id at Stripe.")]
-    quantity: Annotated[int, msgspec.Meta(ge=1, le=1_000_000, description="Of this price.")] = 1
+    quantity: Annotated[
+        Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None,
+        _about("Of this price; by itself 1. A metered price has none: what is used is reported."),
+    ] = None
 
 
 class CheckoutRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -1,4 +1,7 @@
-"""`tollbridge demo`: the main job on real parts, played and checked. Exit 0 only if Stripe = processor = ledger."""
+"""`tollbridge demo`: the main job on real parts, played and checked. Exit 0 only if Stripe = processor = ledger.
+
+With `--marketplace` another play: two marketplaces that sell metered plans (`marketplace.py`).
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,14 @@ from db.engine import DB, PoolOptions
 from db.errors import EmbeddedPostgresError
 from gateway.cli.context import command_settings, failures
 from gateway.cli.dev import launched
+from gateway.cli.home import read_notes
+from gateway.cli.marketplace import PLANS, MarketReport, play_marketplace, verdict
 from gateway.cli.output import ERR, OUT, as_json, fields, money, table
-from gateway.cli.play import Report, Stage, play
+from gateway.cli.play import Report, play
 from gateway.cli.sandbox import advance
 from gateway.cli.servers import free_ports
-from gateway.cli.wiring import PRACTICE_KEY, STRIPE_KEY, Wired
+from gateway.cli.stage import Line, Stage
+from gateway.cli.wiring import Names, Wired, Wiring
 from gateway.settings import Settings
 
 ROLES = ("gateway", "stripe", "practice", "shop")
@@ -32,8 +38,9 @@ ROLES = ("gateway", "stripe", "practice", "shop")
 @click.option(
     "--keep", is_flag=True, help="Leave everything running afterwards, until Ctrl-C, and print the addresses."
 )
+@click.option("--marketplace", is_flag=True, help="Two marketplaces that sell metered plans, each with its own Stripe.")
 @as_json
-def demo(keep: bool, json_: bool) -> None:
+def demo(keep: bool, marketplace: bool, json_: bool) -> None:
     """Play a shop's first weeks on real parts: PostgreSQL, local Stripe, processor, server and worker as processes."""
     began = time.monotonic()
     settings = command_settings("warning")
@@ -51,10 +58,10 @@ def demo(keep: bool, json_: bool) -> None:
         with failures():
             _tell("Starting PostgreSQL, the local Stripe, the practice processor, the server and a worker …")
             with launched(settings, urls) as (tree, wired, found):
-                report = asyncio.run(_played(found, urls, wired))
+                report = asyncio.run(_played(found, urls, wired, marketplace=marketplace))
                 report = msgspec.structs.replace(report, elapsed_s=round(time.monotonic() - began, 1))
                 tree.raise_if_ended()
-                _show(report)
+                _show_markets(report) if isinstance(report, MarketReport) else _show(report)
                 if keep:
                     _show_addresses(urls, wired, home)
                 if json_:
@@ -69,30 +76,42 @@ def demo(keep: bool, json_: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-async def _played(settings: Settings, urls: dict[str, str], wired: Wired) -> Report:
+async def _played(
+    settings: Settings, urls: dict[str, str], wired: Wired, *, marketplace: bool
+) -> Report | MarketReport:
     DB.configure(settings.database_url, PoolOptions(max_size=2))
     await DB.open_pool()
     try:
-
-        async def move_time(by: timedelta) -> None:
-            await advance([urls["stripe"], urls["practice"]], by)
-
-        return await play(
-            Stage(
-                gateway_url=urls["gateway"],
-                stripe_url=urls["stripe"],
-                practice_url=urls["practice"],
-                api_key=wired.api_key,
-                stripe_key=STRIPE_KEY,
-                practice_key=PRACTICE_KEY,
-                price=wired.price,
-                tax_rate=wired.tax_rate,
-                move_time=move_time,
-                tell=_tell,
-            )
-        )
+        if not marketplace:
+            return await play(_stage(urls, wired, Names()))
+        stages: dict[str, Stage] = {}
+        for name in PLANS:
+            names = Names(account=name, stripe_key=f"sk_test_{name}", practice_key=f"practice_key_{name}")
+            async with Wiring(urls, names) as wiring:
+                stages[name] = _stage(
+                    urls, await wiring.wire(read_notes(settings.home_path)["platform_key"], ""), names
+                )
+        return await play_marketplace(stages)
     finally:
         await DB.close_pool()
+
+
+def _stage(urls: dict[str, str], wired: Wired, names: Names) -> Stage:
+    async def move_time(by: timedelta) -> None:
+        await advance([urls["stripe"], urls["practice"]], by)
+
+    return Stage(
+        gateway_url=urls["gateway"],
+        stripe_url=urls["stripe"],
+        practice_url=urls["practice"],
+        api_key=wired.api_key,
+        stripe_key=names.stripe_key,
+        practice_key=names.practice_key,
+        price=wired.price,
+        tax_rate=wired.tax_rate,
+        move_time=move_time,
+        tell=_tell,
+    )
 
 
 def _show(report: Report) -> None:
@@ -135,6 +154,27 @@ def _show(report: Report) -> None:
     )
     for case in report.open_cases:
         OUT.print(f"Open case: {case}")
+
+
+def _show_markets(report: MarketReport) -> None:
+    ERR.print()
+    columns = ("marketplace", "organization", "invoice", "status", "billed", "Stripe", "processor", "ledger")
+    rows = [
+        (one.marketplace, one.organization, line.number, line.stripe_status, *_amounts(line, billed))
+        for one in report.marketplaces
+        for line, billed in zip(one.lines, one.billed, strict=False)
+    ]
+    table(columns, rows, "no invoices")
+    for one in report.marketplaces:
+        token = "deleted" if one.token_deleted else "KEPT"
+        OUT.print(f"{one.marketplace}: access {', '.join(one.access)}; {len(one.lines)} invoices; token {token}.")
+        for case in one.open_cases:
+            OUT.print(f"Open case: {case}")
+    OUT.print(verdict(report))
+
+
+def _amounts(line: Line, billed: int) -> list[str]:
+    return [money(amount, line.currency) for amount in (billed, line.stripe_paid, line.captured, line.ledger)]
 
 
 def _show_addresses(urls: dict[str, str], wired: Wired, home: Path) -> None:

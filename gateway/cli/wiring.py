@@ -29,6 +29,15 @@ TAX_RATE: Final = {"display_name": "VAT", "percentage": "19", "inclusive": "fals
 Json = dict[str, Any]
 
 
+class Names(Unprinted, frozen=True):
+    """What an account and its connection are called, and the account's keys at either sandbox."""
+
+    account: str = ACCOUNT
+    connection: str = CONNECTION
+    stripe_key: str = STRIPE_KEY
+    practice_key: str = PRACTICE_KEY
+
+
 class Wired(Unprinted, frozen=True):
     """What a developer needs to begin. The ids of price and tax rate are the local Stripe's."""
 
@@ -41,8 +50,9 @@ class Wired(Unprinted, frozen=True):
 class Wiring:
     """`urls` names gateway, stripe and practice. Calls that are refused end in click.ClickException."""
 
-    def __init__(self, urls: dict[str, str]) -> None:
+    def __init__(self, urls: dict[str, str], names: Names | None = None) -> None:
         self._urls = urls
+        self._names = names or Names()
         self._http = httpx.AsyncClient(timeout=30, trust_env=False)
         self._platform = ""
 
@@ -67,7 +77,7 @@ class Wiring:
         await self._align_clocks()
         account = await self._account()
         if not await self.opens(api_key, "/v1/connections"):
-            wanted = {"account": account["id"], "name": "dev", "scopes": sorted(ACCOUNT_SCOPES)}
+            wanted = {"account": account["id"], "name": self._names.account, "scopes": sorted(ACCOUNT_SCOPES)}
             api_key = (await self._gateway("POST", "/v1/api_keys", wanted))["secret"]
         await self._stripe_webhooks(account)
         await self._practice(api_key)
@@ -84,14 +94,15 @@ class Wiring:
 
     async def _account(self) -> Json:
         listed = (await self._gateway("GET", "/v1/accounts"))["data"]
-        known = next((one for one in listed if one["name"] == ACCOUNT), None)
+        known = next((one for one in listed if one["name"] == self._names.account), None)
         wanted = {"api_base": self._urls["stripe"], "policies": {"finalize": "at_once"}}
         if known is None:
-            return await self._gateway("POST", "/v1/accounts", {"name": ACCOUNT, "api_key": STRIPE_KEY, **wanted})
+            new = {"name": self._names.account, "api_key": self._names.stripe_key, **wanted}
+            return await self._gateway("POST", "/v1/accounts", new)
         return await self._gateway("POST", f"/v1/accounts/{known['id']}", {"api_base": self._urls["stripe"]})
 
     async def _stripe_webhooks(self, account: Json) -> None:
-        url = f"{self._urls['gateway']}/webhooks/stripe/{ACCOUNT}"
+        url = f"{self._urls['gateway']}/webhooks/stripe/{self._names.account}"
         listed = await self._stripe("GET", "/v1/webhook_endpoints")
         if any(endpoint["url"] == url for endpoint in listed["data"]):
             return
@@ -102,21 +113,21 @@ class Wiring:
             await self._gateway("DELETE", f"{path}/{old['id']}")
 
     async def _practice(self, api_key: str) -> None:
-        base = self._urls["practice"]
-        opened = await self._call("POST", f"{base}/_sandbox/accounts", json={"api_key": PRACTICE_KEY})
+        base, connection, api_key_there = self._urls["practice"], self._names.connection, self._names.practice_key
+        opened = await self._call("POST", f"{base}/_sandbox/accounts", json={"api_key": api_key_there})
         secret = secrets.token_hex(16)
-        url = f"{self._urls['gateway']}/webhooks/{ACCOUNT}/{CONNECTION}"
-        endpoint = {"api_key": PRACTICE_KEY, "url": url, "secret": secret}
+        url = f"{self._urls['gateway']}/webhooks/{self._names.account}/{connection}"
+        endpoint = {"api_key": api_key_there, "url": url, "secret": secret}
         await self._call("POST", f"{base}/_sandbox/webhook_endpoint", json=endpoint)
         wanted = {
-            "credentials": {"api_key": PRACTICE_KEY, "webhook_secret": secret},
+            "credentials": {"api_key": api_key_there, "webhook_secret": secret},
             "options": {"base_url": base, "account": opened["id"]},
         }
         listed = (await self._gateway("GET", "/v1/connections", key=api_key))["data"]
-        if any(one["name"] == CONNECTION for one in listed):
-            await self._gateway("POST", f"/v1/connections/{CONNECTION}", wanted, key=api_key)
+        if any(one["name"] == connection for one in listed):
+            await self._gateway("POST", f"/v1/connections/{connection}", wanted, key=api_key)
         else:
-            new = {"name": CONNECTION, "adapter": "practice", **wanted}
+            new = {"name": connection, "adapter": "practice", **wanted}
             await self._gateway("POST", "/v1/connections", new, key=api_key)
 
     async def _first(self, path: str, wanted: dict[str, str]) -> str:
@@ -128,7 +139,7 @@ class Wiring:
         return await self._call(method, self._urls["gateway"] + path, json=body, headers=_bearer(key or self._platform))
 
     async def _stripe(self, method: str, path: str, data: dict[str, str] | None = None) -> Json:
-        return await self._call(method, self._urls["stripe"] + path, data=data, headers=_bearer(STRIPE_KEY))
+        return await self._call(method, self._urls["stripe"] + path, data=data, headers=_bearer(self._names.stripe_key))
 
     async def _call(self, method: str, url: str, **options: Any) -> Json:
         try:

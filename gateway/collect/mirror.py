@@ -54,6 +54,11 @@ UNKNOWN: Final = """
     select $2::text as id
     where $2 <> '' and not exists (select 1 from tollbridge.invoice where account = $1 and id = $2)
 """
+# Whose it is must not be unknown until it is read: the payment methods that it needs would be deleted before that.
+OWN_LAST: Final = """
+    update tollbridge.invoice set customer = $3, subscription = $4
+    where account = $1 and id = $2 and read_at is null and customer = ''
+"""
 INVOICE_POKED: Final = "select poked from tollbridge.invoice where account = $1 and id = $2"
 # Whether it was ours, and is not any more by what Stripe shows now.
 LEAVES: Final = """
@@ -165,8 +170,10 @@ async def store_subscription(account: str, shape: SubscriptionShape, poked: int,
         )
         if kept is not None and shape.ended_at is not None:
             # What bills its last may not have been told of yet, and still needs the payment methods.
-            unknown = [row["id"] for row in await sql.rows(UNKNOWN, account, id_of(shape.latest_invoice))]
+            last = id_of(shape.latest_invoice)
+            unknown = [row["id"] for row in await sql.rows(UNKNOWN, account, last)]
             await poke.poke(Kind.INVOICE, account, unknown, now, stale=True)
+            await sql.rows(OWN_LAST, account, last, id_of(shape.customer), shape.id)
         if kept is not None and before != shape.digest:
             # Of one that was new too: its invoices may have been looked at before its pause was known.
             await poke.poke(Kind.INVOICE, account, await unsettled(account, "subscription", [shape.id]), now)

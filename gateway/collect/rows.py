@@ -124,7 +124,8 @@ def method(
     row: asyncpg.Record, connection: Connection, standing: Standing, currency: str, own: str | None
 ) -> MethodView:
     """A payment method of the customer's; `own` is that of the invoice's subscription."""
-    amounts = capabilities_of(connection.adapter).amounts
+    amounts, card = capabilities_of(connection.adapter).amounts, msgspec.json.decode(row["card"], type=Card)
+    agreed = card.charge_limit
     return MethodView(
         id=row["id"],
         connection=row["connection"],
@@ -134,7 +135,8 @@ def method(
         usable=connection.usable and not standing.blocked,
         minimum=amounts.minimum.get(currency),
         maximum=amounts.maximum.get(currency),
-        brand=msgspec.json.decode(row["card"], type=Card).brand.lower(),
+        agreed_maximum=agreed.amount if agreed is not None and agreed.currency == currency else None,
+        brand=card.brand.lower(),
         recent_tries=standing.tries or (),
         blocked=standing.blocked or "",
         locked=connection.locked,

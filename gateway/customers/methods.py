@@ -30,7 +30,7 @@ INSERT = """
 """
 AGAIN = """
     update tollbridge.payment_method p set status = 'active', stopped_reason = '', revoke_asked_at = null,
-        retiring = false,
+        retiring = false, card = p.card || $5,
         alone = alone and ($4 or exists (select 1 from tollbridge.subscription b
                                          where b.account = p.account and b.payment_method = p.id)),
         told_stripe = told_stripe and $3,
@@ -60,8 +60,10 @@ WANT_REVOKED = """
     update tollbridge.payment_method set status = 'stopped', stopped_reason = $4, revoke_asked_at = $3
     where account = $1 and id = $2 and status <> 'revoked' and revoke_asked_at is null returning customer
 """
+# What the payer has agreed to stays agreed, whatever the new card says of itself.
 REPLACE = """
-    update tollbridge.payment_method set reference = $3, token_hash = $4, vault_hash = $5, card = $6,
+    update tollbridge.payment_method set reference = $3, token_hash = $4, vault_hash = $5,
+        card = jsonb_strip_nulls(jsonb_build_object('charge_limit', card -> 'charge_limit')) || $6,
         told_stripe = false,
         status = case when status = 'revoked' or stopped_reason = any($7) then 'active' else status end,
         stopped_reason = case when status = 'revoked' or stopped_reason = any($7) then '' else stopped_reason end,
@@ -130,7 +132,7 @@ async def store_method(
         raise TokenOfAnotherCustomerError("this token belongs to another customer")
     # The same card again: the payer means this one, also where a decline or a person had stopped it.
     if stored["id"] != method:
-        await sql.rows(AGAIN, account, stored["id"], not tell, subscription is not None)
+        await sql.rows(AGAIN, account, stored["id"], not tell, subscription is not None, display)
     if subscription is not None:
         if stored["id"] == method:
             await sql.rows(ALONE, account, method)

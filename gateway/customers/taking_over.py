@@ -17,6 +17,7 @@ from gateway.customers import vault
 from gateway.customers.methods import TokenOfAnotherCustomerError, store_method
 from gateway.runtime import Runtime
 from gateway.turns.calls import total_timeout_s, within
+from processors.money import Money
 from processors.values import Card, MethodState, PaymentMethodReference, Unprinted
 
 CARD_DIGITS: Final = range(13, 20)
@@ -100,10 +101,12 @@ async def take_over(
     return await store(runtime, by, account, customer, found, card)
 
 
-def shown_card(brand: str, last4: str, exp_month: int | None, exp_year: int | None) -> Card:
-    """What a payer recognises it by, as somebody else tells it."""
+def shown_card(
+    brand: str, last4: str, exp_month: int | None, exp_year: int | None, charge_limit: Money | None = None
+) -> Card:
+    """What a payer recognises it by and has agreed to, as somebody else tells it."""
     label = f"{brand} •••• {last4}" if last4 else brand
-    return Card(brand, last4, exp_month, exp_year, label.strip())
+    return Card(brand, last4, exp_month, exp_year, label.strip(), charge_limit=charge_limit)
 
 
 def is_card_number(token: str) -> bool:

@@ -55,6 +55,8 @@ class BilledInvoice(msgspec.Struct, frozen=True):
     """What its finalization failed of, the customer's location, is filled in now."""
     uncollectible_at: datetime | None = None
     finalized_at: datetime | None = None
+    bills_usage: bool = False
+    """It bills what was used, which Stripe counts once more when it finalizes it."""
     overpaid: int = 0
     """What Stripe took more than the invoice, and credited to the customer's balance."""
     balance_used: int = 0

@@ -13,6 +13,7 @@ class CaseKind(StrEnum):
     ATTEMPT_REJECTED = "attempt_rejected"
     BALANCE_NOT_RETURNED = "balance_not_returned"
     BELOW_PROCESSOR_MINIMUM = "below_processor_minimum"
+    ABOVE_AGREED_MAXIMUM = "above_agreed_maximum"
     ABOVE_PROCESSOR_MAXIMUM = "above_processor_maximum"
     BOOKS_DIFFER = "books_differ"
     BREAK_TO_EXPLAIN = "break_to_explain"
@@ -68,6 +69,8 @@ REPAIR: dict[CaseKind, str] = {
     CaseKind.ATTEMPT_REJECTED: "The processor refuses our request itself: check the connection's configuration.",
     CaseKind.BALANCE_NOT_RETURNED: "Stripe kept what the void invoice took of the balance: adjust that in Stripe.",
     CaseKind.BELOW_PROCESSOR_MINIMUM: "Collect it another way, or credit it in Stripe.",
+    CaseKind.ABOVE_AGREED_MAXIMUM: "Have the payer give another method (POST /v1/payment_method_sessions) or agree to "
+    "more (store the method again with it); or record what is paid by hand, or mark the invoice in Stripe.",
     CaseKind.ABOVE_PROCESSOR_MAXIMUM: "Collect it another way, or split it in Stripe.",
     CaseKind.BOOKS_DIFFER: "Look at the breaks of the last reconciliation; each names what may mend it.",
     CaseKind.BREAK_TO_EXPLAIN: "Compare the ids on both sides; it closes by itself once the books agree.",

@@ -20,6 +20,7 @@ from gateway.domain import (
     reopening,
     returning,
     switching,
+    usage,
 )
 from gateway.domain.actions import (
     Action,
@@ -59,7 +60,6 @@ from gateway.domain.voided import void
 from processors.money import to_text
 
 OLDER_FIRST_WAIT = timedelta(minutes=1)
-FINALIZE_SLACK = timedelta(minutes=5)
 UNKNOWN_CASE_AFTER = timedelta(hours=24)
 
 
@@ -233,7 +233,7 @@ def _draft(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
     if view.kept_in_pause:
         # Stripe keeps it as a draft, and never finalizes it by itself (docs: billing/subscriptions/pause-payment).
         return Finalize()
-    if after_end.bills_the_last(view, invoice):
+    if after_end.bills_the_last(view, invoice) and not usage.may_still_come(invoice):
         # Stripe leaves it a draft, and it is nobody's after that (docs: billing/subscriptions/cancel).
         return Finalize()
     if after_end.is_stopped(view):
@@ -246,9 +246,8 @@ def _draft(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
         # Whoever tried it, Stripe or we: Stripe does not try again.
         return Finalize()
     if view.policy.finalize == "at_once" and invoice.billing_reason.startswith("subscription"):
-        return Finalize()
-    at = invoice.finalizes_at
-    return WaitUntil(None if at is None else max(at, now) + FINALIZE_SLACK, "Stripe finalizes it")
+        return usage.wait(view, invoice, now) or Finalize()
+    return usage.until_stripe(view, invoice, now, "Stripe finalizes it")
 
 
 def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:

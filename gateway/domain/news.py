@@ -17,10 +17,18 @@ from db.states import AttemptState, Collector, MovementKind, RecordingState
 from gateway.domain import recovery
 from gateway.domain.billed import BilledInvoice, HowPaid, StripePayment, how_paid
 from gateway.domain.decide import not_ours
-from gateway.domain.news_types import AttemptNews, FailureNews, InvoiceNews, NewsType, PaidNews, ReturnNews
-from gateway.domain.obstacles import made_in_pause
+from gateway.domain.news_types import (
+    AttemptNews,
+    FailureNews,
+    InvoiceNews,
+    MethodNews,
+    NewsType,
+    PaidNews,
+    ReturnNews,
+)
+from gateway.domain.obstacles import made_in_pause, out_of_bounds, standstill
 from gateway.domain.recovery import NeedsMethod, NextTry, TryAt, TryNow, climbs, declines, next_try
-from gateway.domain.view import AttemptView, InvoiceView
+from gateway.domain.view import AttemptView, InvoiceView, MethodView
 from processors.outcome import Advice, DeclineClass
 
 NEWS_FOR: Final = timedelta(days=30)
@@ -125,9 +133,21 @@ def _open(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Iterator[
     said_so = last is not None and last is tried[-1] and last.advice not in (None, Advice.RETRY_LATER)
     if isinstance(plan, NeedsMethod) and not said_so:
         step, since = (tried[-1].id, tried[-1].resolved_at) if tried else ("first", None)
-        shown = InvoiceNews(**_shown(invoice))
-        yield News(NewsType.PAYMENT_METHOD_NEEDED, step, since or invoice.created, shown)
+        wanting = MethodNews(**_shown(invoice), reason=plan.reason)
+        yield News(NewsType.PAYMENT_METHOD_NEEDED, step, since or invoice.created, wanting)
+    waits = standstill(view, invoice, now) is not None
+    if not waits and isinstance(plan, TryNow) and plan.method.is_too_small(view.wanted):
+        yield _too_much(view, invoice, plan.method)
     yield from _by_the_clock(view, invoice, now)
+
+
+def _too_much(view: InvoiceView, invoice: BilledInvoice, method: MethodView) -> News:
+    """Nobody is charged in parts without having agreed to it: the payer is to give another method, or to agree."""
+    bound = out_of_bounds(method, view.wanted, invoice.currency)
+    most = min(one for one in (method.maximum, method.agreed_maximum) if one is not None)
+    data = MethodNews(**_shown(invoice), reason=bound.reason if bound else "", most=most)
+    since = max(invoice.finalized_at or invoice.created, method.created_at)
+    return News(NewsType.PAYMENT_METHOD_NEEDED, f"{method.id} {most}", since, data)
 
 
 def _is_asked_for(view: InvoiceView, invoice: BilledInvoice) -> bool:

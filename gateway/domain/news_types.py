@@ -53,6 +53,18 @@ class InvoiceNews(msgspec.Struct, frozen=True, kw_only=True):
     due_date: int | None
 
 
+class MethodNews(InvoiceNews, frozen=True, kw_only=True):
+    """And why another payment method is needed.
+
+    `most`: what the stored one may be charged at once, where that is the reason. A link for the payer is had by a POST
+    with the `customer` to `ask_by`; it opens a session in the payer's name, so that it stands in no event.
+    """
+
+    reason: str
+    most: int | None = None
+    ask_by: Literal["/v1/payment_method_sessions"] = "/v1/payment_method_sessions"
+
+
 class AttemptNews(InvoiceNews, frozen=True, kw_only=True):
     """And the attempt that it is about."""
 
@@ -165,7 +177,10 @@ class Described(msgspec.Struct, frozen=True):
 DESCRIBED: Final[Mapping[NewsType, Described]] = {
     NewsType.PAYMENT_FAILED: Described("a try was declined, and the invoice is still open", "attempt", FailureNews),
     NewsType.PAYMENT_METHOD_NEEDED: Described(
-        "nothing can be tried for want of a payment method, and no decline has said so", "last attempt", InvoiceNews
+        "nothing can be tried for want of a payment method, and no decline has said so; or the stored one may not be "
+        "charged so much",
+        "last attempt, or the method",
+        MethodNews,
     ),
     NewsType.ACTION_REQUIRED: Described("the payer must act before the money comes", "attempt", AttemptNews),
     NewsType.DUE_SOON: Described("`due_soon_days` before the due date, still open", "due date", InvoiceNews),

@@ -78,6 +78,11 @@ def out_of_bounds(method: MethodView, amount: int, currency: str) -> OutOfBounds
     if method.minimum is not None and amount < method.minimum:
         least = to_text(method.minimum, currency)
         return OutOfBounds(CaseKind.BELOW_PROCESSOR_MINIMUM, f"the processor takes {least} or more")
+    agreed = method.agreed_maximum
+    if agreed is not None and amount > agreed:
+        most, wanted = to_text(agreed, currency), to_text(amount, currency)
+        reason = f"the payer has agreed to {most} at once, and {wanted} are due: it is not charged in parts"
+        return OutOfBounds(CaseKind.ABOVE_AGREED_MAXIMUM, reason)
     if method.maximum is not None and amount > method.maximum:
         most = to_text(method.maximum, currency)
         return OutOfBounds(CaseKind.ABOVE_PROCESSOR_MAXIMUM, f"the processor takes {most} or less")

@@ -12,6 +12,7 @@ from gateway.domain.view import InvoiceView
 _UNTIL_RESOLVED = frozenset({CaseKind.OUTCOME_UNKNOWN, CaseKind.PENDING_TOO_LONG})
 _UNTIL_SETTLED = frozenset(
     {
+        CaseKind.ABOVE_AGREED_MAXIMUM,
         CaseKind.ABOVE_PROCESSOR_MAXIMUM,
         CaseKind.AMOUNT_INEXPRESSIBLE,
         CaseKind.ATTEMPT_REJECTED,

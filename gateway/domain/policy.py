@@ -33,6 +33,11 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     finalize: Literal["at_once", "leave"] = "at_once"
     """Subscription drafts: finalize them ourselves as soon as they are seen, or leave Stripe its hour."""
+    usage_grace_minutes: int | None = None
+    """How long, from its creation, a draft that bills usage waits for usage that is late, with `finalize: at_once`;
+    null: until Stripe finalizes it by itself, after about an hour or the grace period that is set there. What comes
+    later is billed with the next period. The last invoice of a subscription that was cancelled at once waits for
+    nothing: no usage can be added to it."""
     ladder_hours: tuple[int, ...] = (0, 24, 72, 120)
     """When each try is made, in hours after the first."""
     margin_hours: int = 24
@@ -174,6 +179,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise PolicyError("ladder_hours", "at most 20 tries within 90 days")
         if not 0 <= self.margin_hours <= 24 * 30:
             raise PolicyError("margin_hours", "between 0 and 720")
+        if self.usage_grace_minutes is not None and not 0 <= self.usage_grace_minutes <= 60:
+            raise PolicyError("usage_grace_minutes", "between 0 and 60; after an hour Stripe finalizes it by itself")
         self._validate_end()
         self._validate_times()
         if not 1 <= self.tell_after_declines <= len(self.ladder_hours):

@@ -20,7 +20,7 @@ from gateway.domain.after_end import ENDED, is_stopped
 from gateway.domain.budget import next_within_budget
 from gateway.domain.downtime import downtime_since
 from gateway.domain.ladder import LEAST_GAP, Moment, earliest, placed
-from gateway.domain.obstacles import standstill
+from gateway.domain.obstacles import out_of_bounds, standstill
 from gateway.domain.view import AttemptView, InvoiceView, MethodView
 from processors.outcome import DeclineClass
 
@@ -126,7 +126,12 @@ def plan_to_show(view: InvoiceView, now: datetime) -> Plan | None:
     if view.collector is Collector.STRIPE:
         return None
     first = view.unresolved is not None or view.held_money > 0 or standstill(view, invoice, now) is not None
-    return None if first else plan(view, now)
+    if first:
+        return None
+    found = plan(view, now)
+    above = bool(found.tries) and found.tries[0].method.is_too_small(view.wanted)
+    bound = out_of_bounds(found.tries[0].method, view.wanted, invoice.currency) if above else None
+    return found if bound is None else Plan((), None, bound.reason)
 
 
 def next_try(view: InvoiceView, now: datetime) -> NextTry:
@@ -275,6 +280,9 @@ def _method(view: InvoiceView, tried: Sequence[Tried]) -> MethodView | None:
     known = [m for m in view.methods if m.status is not MethodStatus.REVOKED and m.usable]
     in_order = sorted(known, key=lambda m: (m.id != preferred, not m.own, m.position, m.created_at, m.id))
     active = [m for m in in_order if m.status is MethodStatus.ACTIVE]
+    if view.policy.fallback != "never":
+        # Where none takes so much, the first says why nothing is charged.
+        active = [m for m in active if not m.is_too_small(view.wanted)] or active
     match view.policy.fallback:
         case "never":
             return active[0] if active and active[0] is in_order[0] else None

@@ -132,6 +132,9 @@ def _collect(view: SessionView, now: datetime) -> NextStep:
         return Step.COMPLETE_SETUP
     if not view.told_stripe:
         return Step.TELL_STRIPE
+    if not view.invoice:
+        # What is billed in arrears alone has no first invoice (docs: billing/subscriptions/billing-mode).
+        return Step.COMPLETE
     if view.invoice_state in (InvoiceState.UNCOLLECTIBLE, InvoiceState.CLOSED):
         return Fail("invoice_closed", f"the invoice is {view.invoice_status} in Stripe")
     if view.invoice_state is InvoiceState.EXHAUSTED and view.policy.first_decline == "fail":

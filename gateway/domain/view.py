@@ -42,7 +42,8 @@ class MethodView(msgspec.Struct, frozen=True):
 
     `usable`: its connection is enabled and takes the invoice's currency, and it is not `blocked`.
     `minimum` and `maximum` are the connection's bounds on one charge in that currency, in Stripe's minor units.
-    `usable_from`: its processor does not answer, and is not asked before.
+    `agreed_maximum` is what the payer's own agreement allows for one charge, in the same units. `usable_from`: its
+    processor does not answer, and is not asked before.
     """
 
     id: str
@@ -53,6 +54,7 @@ class MethodView(msgspec.Struct, frozen=True):
     usable: bool = True
     minimum: int | None = None
     maximum: int | None = None
+    agreed_maximum: int | None = None
     usable_from: datetime | None = None
     brand: str = ""
     """The scheme of a card, in lower case."""
@@ -66,6 +68,10 @@ class MethodView(msgspec.Struct, frozen=True):
     """It is for the invoice's subscription, which is charged to it first, and for no other but those that share it."""
     retiring: bool = False
     """It is deleted as soon as nothing needs it."""
+
+    def is_too_small(self, amount: int) -> bool:
+        """Whether it can't be charged so much at once, by its processor or by the payer's agreement."""
+        return any(bound is not None and amount > bound for bound in (self.maximum, self.agreed_maximum))
 
 
 class AttemptView(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from typing import Final
 from gateway.accounts.errors import FieldError
 from gateway.customers.taking_over import is_card_number, shown_card
 from gateway.imports.rows import Refused, Row
+from processors.money import Money
 from processors.values import Card, PaymentMethodReference, Secret
 
 REQUIRED: Final = ("customer", "token")
@@ -24,11 +25,13 @@ COLUMNS: Final = (
     "last4",
     "exp_month",
     "exp_year",
+    "charge_limit",
     "position",
 )
 # They become part of an address at Stripe, and are shown: a token in the wrong column must do neither.
 CUSTOMER: Final = re.compile(r"cus_[A-Za-z0-9_-]{1,250}")
 SUBSCRIPTION: Final = re.compile(r"sub_[A-Za-z0-9_-]{1,250}")
+LIMIT: Final = re.compile(r"([1-9][0-9]{0,11}) ([a-z]{3})")
 LAST4: Final = re.compile(r"[0-9]{4}")
 LONGEST_TOKEN: Final = 1000
 LONGEST_BRAND: Final = 40
@@ -81,6 +84,8 @@ def _row(line: int, cells: Mapping[str, str], connection: str) -> Row | Refused:
         "token is a card's number; only the processor's token for it may come here": is_card_number(token),
         "token is too long": len(token) > LONGEST_TOKEN,
         "last4 is not the last four digits": not LAST4.fullmatch(cells.get("last4", "") or "0000"),
+        "charge_limit is no amount in minor units with its currency (5000 eur)": bool(cells.get("charge_limit"))
+        and not LIMIT.fullmatch(cells["charge_limit"]),
         "brand is too long": len(cells.get("brand", "")) > LONGEST_BRAND,
         **{
             f"{name} must be a number from {NUMBERS[name][0]} to {NUMBERS[name][-1]}": number is None
@@ -97,7 +102,9 @@ def _row(line: int, cells: Mapping[str, str], connection: str) -> Row | Refused:
 
 def _card(cells: Mapping[str, str], numbers: Mapping[str, int | None]) -> Card:
     shown = cells.get("brand", ""), cells.get("last4", "")
-    return shown_card(*shown, numbers["exp_month"], numbers["exp_year"])
+    limit = LIMIT.fullmatch(cells.get("charge_limit", ""))
+    agreed = Money(int(limit[1]), limit[2]) if limit else None
+    return shown_card(*shown, numbers["exp_month"], numbers["exp_year"], agreed)
 
 
 def _number(cell: str, allowed: range) -> int | None:

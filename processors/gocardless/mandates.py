@@ -11,8 +11,9 @@ from typing import Final
 
 from processors.address import PayerAddress, address_of
 from processors.errors import RefusedError
-from processors.gocardless.mapping import SCHEMES, metadata, post
-from processors.gocardless.wire import ApiBankAccount, ApiBillingRequest, ApiCustomer, ApiMandate
+from processors.gocardless.mapping import SCHEMES, UNITS, metadata, post
+from processors.gocardless.wire import ApiBankAccount, ApiBillingRequest, ApiCustomer, ApiMandate, ApiMandateRequest
+from processors.money import Money, from_minor
 from processors.values import (
     Card,
     MethodState,
@@ -82,9 +83,9 @@ def setup_result(shown: ApiBillingRequest) -> SetupResult:
     mandate = shown.links.mandate_request_mandate
     match shown.status:
         case "fulfilled" if mandate:
-            scheme = shown.mandate_request.scheme if shown.mandate_request else None
+            asked = shown.mandate_request or ApiMandateRequest()
             account = shown.resources.customer_bank_account if shown.resources else None
-            return SetupReady(reference(mandate, shown.links.customer), card(scheme, account))
+            return SetupReady(reference(mandate, shown.links.customer), card(asked.scheme, account, limit(asked)))
         case "cancelled":
             return SetupFailed("cancelled", "The set-up was cancelled.")
         case _:
@@ -95,7 +96,13 @@ def reference(mandate: str, customer: str | None) -> PaymentMethodReference:
     return PaymentMethodReference(Secret(mandate), Secret(customer) if customer else None)
 
 
-def card(scheme: str | None, account: ApiBankAccount | None) -> Card:
+def limit(asked: ApiMandateRequest) -> Money | None:
+    """The most that one payment may take; the schemes of direct debits have no such bound."""
+    most = asked.constraints.max_amount_per_payment if asked.constraints else None
+    return None if most is None or not asked.currency else from_minor(most, asked.currency.lower(), UNITS)
+
+
+def card(scheme: str | None, account: ApiBankAccount | None, charge_limit: Money | None = None) -> Card:
     """What may be shown: of the account's number only the last digits, two or four of them."""
     account = account or ApiBankAccount()
     ending = account.account_number_ending
@@ -105,6 +112,7 @@ def card(scheme: str | None, account: ApiBankAccount | None) -> Card:
         last4=ending,
         label=" ".join(one for one in shown if one),
         fingerprint=account.bank_account_token or "",
+        charge_limit=charge_limit,
     )
 
 

@@ -93,8 +93,16 @@ class ApiBankAccount(Unprinted, frozen=True):
     bank_account_token: str | None = None
 
 
+class ApiConstraints(msgspec.Struct, frozen=True):
+    """What a payer has agreed to, where the scheme has payers agree to an amount."""
+
+    max_amount_per_payment: int | None = None
+
+
 class ApiMandateRequest(msgspec.Struct, frozen=True):
     scheme: str | None = None
+    currency: str = ""
+    constraints: ApiConstraints | None = None
 
 
 class ApiResources(Unprinted, frozen=True):

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 from tests.crash.world import CrashWorld
+from tests.support.metering import subscribe_metered, use
 from tests.support.moving import Elsewhere, billed_elsewhere
 from tests.support.people import Signup
 from tests.support.returning import credit, in_dashboard, speak_like
@@ -21,6 +22,17 @@ async def nothing(world: CrashWorld) -> None:
 async def subscribed(world: CrashWorld) -> Signup:
     """A customer whose first invoice is paid."""
     signup = await world.signup("ok", wait_s=0)
+    await world.rest()
+    return signup
+
+
+async def subscribed_to_metered(world: CrashWorld) -> Signup:
+    """A customer of a metered plan who has made 150 calls since the first invoice was paid."""
+    signup = await subscribe_metered(world, wait_s=0)
+    await world.rest()
+    await world.later(days=3)
+    await use(world, signup.customer, 150)
+    await world.later(hours=1)
     await world.rest()
     return signup
 

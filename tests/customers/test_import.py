@@ -23,6 +23,7 @@ from gateway.imports.metadata import read_metadata
 from gateway.imports.rows import Result, Status
 from gateway.imports.run import run_import
 from gateway.sandbox.practice.account import Method
+from processors.money import Money
 from tests.support.moving import billed_elsewhere
 from tests.support.shop import BY
 from tests.support.world import World
@@ -479,3 +480,12 @@ def test_a_line_with_too_many_cells_is_refused_alone(tmp_path: Path) -> None:
     assert [type(one).__name__ for one in wrong] == ["Refused", "Refused"]
     assert (good.line, good.reference.token.reveal()) == (5, "ptok_3")  # type: ignore[union-attr]
     assert "ptok" not in repr(good)
+
+
+def test_what_the_payer_has_agreed_to_at_most(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("customer,token,charge_limit\ncus_1,ptok_1,5000 eur\ncus_2,ptok_2,\ncus_3,ptok_3,5000\n")
+    agreed, none, wrong = read_file(file, "practice-eu")
+    assert agreed.card.charge_limit == Money(5000, "eur")  # type: ignore[union-attr]
+    assert none.card.charge_limit is None  # type: ignore[union-attr]
+    assert "charge_limit is no amount" in wrong.reason  # type: ignore[union-attr]

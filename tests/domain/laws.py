@@ -122,6 +122,7 @@ def charges_only_after_a_last_look(view: InvoiceView, action: Action, now: datet
     assert method.connection == action.connection
     assert action.number not in {a.number for a in view.attempts}
     assert (method.minimum or 0) <= action.amount <= (method.maximum or action.amount)
+    assert action.amount <= (method.agreed_maximum or action.amount)
     assert method.usable_from is None or method.usable_from <= now, "its processor does not answer"
 
 

@@ -38,6 +38,7 @@ amounts = st.integers(1, 3000)
 policies = st.builds(
     Policy,
     finalize=st.sampled_from(["at_once", "leave"]),
+    usage_grace_minutes=st.sampled_from([None, 0, 60]),
     ladder_hours=st.sets(st.integers(1, 240), max_size=6).map(lambda hours: (0, *sorted(hours))),
     margin_hours=st.integers(0, 72),
     below_minimum=st.sampled_from(["case", "carry", "waive"]),
@@ -97,6 +98,7 @@ def methods(draw: st.DrawFn) -> tuple[MethodView, ...]:
                 own=draw(st.sampled_from([False, False, False, True])),
                 minimum=bounds[0],
                 maximum=bounds[1],
+                agreed_maximum=draw(st.sampled_from([None, None, None, 900])),
                 usable_from=draw(st.sampled_from([None, None, NOW - timedelta(minutes=1), NOW + timedelta(minutes=1)])),
             )
         )
@@ -161,6 +163,7 @@ def invoices(draw: st.DrawFn, attempts: tuple[AttemptView, ...]) -> BilledInvoic
         balance_used=draw(st.sampled_from([0, 0, 400, -300])),
         location_filled=draw(st.sampled_from([False, False, True])),
         auto_advance=draw(st.booleans()),
+        bills_usage=draw(st.booleans()),
         billing_reason=draw(st.sampled_from(["subscription_create", "subscription_cycle", "manual"])),
         due_date=draw(st.none() | st.timedeltas(-10 * DAYS, 40 * DAYS).map(lambda by: NOW + by)),
         finalizes_at=draw(st.none() | near),

@@ -294,6 +294,27 @@ def test_what_the_processor_does_not_take_is_put_before_a_human() -> None:
     assert isinstance(decide(replace(low, open_cases=frozenset({below.kind})), NOW), WaitUntil)
 
 
+def test_what_the_payer_has_not_agreed_to_is_put_before_a_human() -> None:
+    """Scenario 226."""
+    capped = replace(METHOD, agreed_maximum=DUE - 1)
+    above = decide(view(methods=(capped,)), NOW)
+    assert isinstance(above, OpenCase)
+    assert above.kind is CaseKind.ABOVE_AGREED_MAXIMUM
+    known = view(methods=(capped,), open_cases=frozenset({above.kind}))
+    assert decide(known, NOW) == WaitUntil(None, above.reason)
+    assert isinstance(decide(view(methods=(replace(METHOD, agreed_maximum=DUE),)), NOW), Charge)
+
+
+@pytest.mark.parametrize("bound", ["maximum", "agreed_maximum"])
+def test_another_method_of_the_payers_that_takes_so_much_goes_instead(bound: str) -> None:
+    small, other = replace(METHOD, **{bound: DUE - 1}), replace(METHOD, id="pm_2", position=1)
+    charge = decide(view(methods=(small, other)), NOW)
+    assert isinstance(charge, Charge)
+    assert charge.method == "pm_2"
+    only_the_first = view(methods=(small, other), policy=Policy(fallback="never"))
+    assert isinstance(decide(only_the_first, NOW), OpenCase)
+
+
 def test_bounds_are_part_of_what_is_taken() -> None:
     exact = view(methods=(replace(METHOD, minimum=DUE, maximum=DUE),))
     assert isinstance(decide(exact, NOW), Charge)

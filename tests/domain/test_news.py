@@ -14,7 +14,7 @@ from gateway.domain.news import NEWS_FOR, WHAT, WHY, News, news, next_news_at
 from gateway.domain.news_types import FailureNews, NewsType, PaidNews
 from gateway.domain.policy import Policy
 from gateway.domain.recovery import plan
-from gateway.domain.view import InvoiceView, ReturnView, SubscriptionView
+from gateway.domain.view import InvoiceView, Pause, ReturnView, SubscriptionView
 from processors.outcome import Advice, DeclineClass
 from tests.domain.strategies import views
 from tests.domain.views import (
@@ -94,6 +94,12 @@ TABLE: dict[str, tuple[InvoiceView, datetime, list[str]]] = {
     "never left us": (view(attempts=(attempt("not_sent"),)), NOW, []),
     "refused as a request": (view(attempts=(attempt("rejected"),)), NOW, []),
     "no method": (view(methods=()), NOW, ["payment_method_needed"]),
+    "the payer has agreed to less": (view(methods=(replace(METHOD, agreed_maximum=5),)), NOW, [
+        "payment_method_needed",
+    ]),
+    "the payer has agreed to less, in a pause of ours": (
+        view(methods=(replace(METHOD, agreed_maximum=5),), pause=Pause("pays by transfer", NOW)), NOW, [],
+    ),
     "no method, and the customer is deleted": (view(methods=(), customer_deleted=True), NOW, []),
     "no method, in a pause": (view(methods=(), subscription=PAUSED), NOW, []),
     "no method, and nothing to be paid": (view(invoice(amount_remaining=0), methods=()), NOW, []),

@@ -63,6 +63,7 @@ def test_a_processor_that_does_not_answer_is_waited_for() -> None:
         ({"methods": (replace(METHOD, usable_from=NOW + HOUR),)}, NOT_ANSWERING),
         ({"methods": (replace(METHOD, minimum=5000),)}, "takes 50.00 EUR or more"),
         ({"methods": (replace(METHOD, maximum=5),)}, "takes 0.05 EUR or less"),
+        ({"methods": (replace(METHOD, agreed_maximum=5),)}, "has agreed to 0.05 EUR at once, and 10.00 EUR are due"),
     ],
 )
 def test_a_wish_that_nobody_would_heed_is_refused_with_its_reason(obstacle: dict[str, object], told: str) -> None:

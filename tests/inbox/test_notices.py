@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -303,6 +304,10 @@ async def test_a_replaced_token_stays_the_same_method(
 ) -> None:
     place = await Place().prepare()
     await sql.rows("update tollbridge.payment_method set status = 'stopped', stopped_reason = $1", reason)
+    agreed = {"amount": 5000, "currency": "eur"}
+    await sql.rows(
+        "update tollbridge.payment_method set card = $1", msgspec.json.encode({"charge_limit": agreed}).decode()
+    )
     scripted.script[b"n1"] = scripted.script[b"n2"] = [replaced("tok_1", "tok_2")]
     for key, state in (("n1", "done"), ("n2", "ignored")):
         [found] = await noticed(place.account, place.connection, key)
@@ -310,6 +315,7 @@ async def test_a_replaced_token_stays_the_same_method(
         assert (await end(found))[0] == state, key
     [row] = await sql.rows("select * from tollbridge.payment_method")
     assert (row["id"], row["status"]) == (place.method, status)
+    assert msgspec.json.decode(row["card"])["charge_limit"] == agreed, "the payer has agreed to no more"
     assert row["token_hash"] == runtime.keyring.token_hash(place.connection, "tok_2")
     assert row["vault_hash"] == runtime.keyring.vault_hash("scripted", "tok_2")
     assert (await method_reference(runtime, place.account, place.method)).token.reveal() == "tok_2"

@@ -16,6 +16,7 @@ import pytest
 from processors.practice.client import PracticeAdapter
 from processors.values import ChargeRequest, PreparedCall, Usage
 from tests.support.invariants import check_invariants
+from tests.support.metering import metered_price, use
 from tests.support.people import Signup
 from tests.support.world import Doors, World
 from tests.support.world import world as new_world
@@ -164,6 +165,17 @@ def _phases(end_behavior: str, *amounts: int) -> Change:
     return change
 
 
+def _usage(**params: Any) -> Change:
+    """Calls are billed from now on, and 250 of them are made."""
+
+    async def change(world: World, signup: Signup) -> None:
+        await _update(world, signup, items=[{"price": await metered_price(world)}], **params)
+        await world.later(days=1)
+        await use(world, signup.customer, 250)
+
+    return change
+
+
 async def _ends_in_five_days(world: World, signup: Signup) -> None:
     await _update(world, signup, cancel_at=int(world.stripe.now()) + 5 * DAY)
 
@@ -203,6 +215,8 @@ KINDS: Final[dict[str, tuple[Begin, Change, list[int]]]] = {
     "by_hand_of_nothing": ({}, _by_hand(0), [1000, 0, 1000, 1000]),
     "threshold": ({}, _threshold(1200), [1000, 1200, 1000, 1000]),
     "ends_within_the_period": ({}, _ends_in_five_days, [1000, 0]),
+    "usage": ({}, _usage(), [1000, 2000, 1000]),
+    "usage_that_ends": ({}, _usage(cancel_at_period_end=True), [1000, 1000]),
 }
 
 
@@ -218,7 +232,7 @@ MOST_ARE_SLOW: Final = [
 ]
 """The same, of which the quick ring plays a part."""
 AT_ONCE: Final = ["upgrade_at_once", "more_at_once", "threshold"]
-ENDS: Final = frozenset({"schedule_that_ends", "ends_within_the_period"})
+ENDS: Final = frozenset({"schedule_that_ends", "ends_within_the_period", "usage_that_ends"})
 
 
 async def _begin(world: World, kind: str, card: str = "ok") -> Signup:

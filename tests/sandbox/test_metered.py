@@ -97,6 +97,17 @@ async def test_cancelling_now_bills_or_drops_the_usage(world: World) -> None:
         assert found == ([("draft", False, [(200, 50)])] if invoice_now else [])
 
 
+async def test_usage_of_the_very_second_of_an_end_is_billed(world: World) -> None:
+    """People try things out in quick succession, and no later period would count it."""
+    customer, usage = await world.customer(), await metering.metered_price(world, await metering.meter(world))
+    subscription = await metering.subscribe(world, customer, usage)
+    world.sandbox.advance(DAY_S)
+    await metering.use(world, customer, "50", timestamp=world.sandbox.now())
+    await world.v1.subscriptions.cancel_async(subscription.id, {"invoice_now": True})
+    [final] = await world.invoices_of(subscription)
+    assert lines(await world.v1.invoices.finalize_invoice_async(final.id)) == [(200, 50)]
+
+
 async def test_the_end_of_the_period_brings_a_last_invoice(world: World) -> None:
     customer, usage = await world.customer(), await metering.metered_price(world, await metering.meter(world))
     subscription = await metering.subscribe(world, customer, await world.price(), usage)

@@ -42,6 +42,9 @@ def count(account: Account, subscription: Obj, item: Obj, start: int, end: int) 
     """What is to be billed for a window, never below zero; with what came late for earlier ones."""
     meter = account.meters[account.prices[item["price"]["id"]]["recurring"]["meter"]]
     customer = subscription["customer"]
+    ended = subscription["ended_at"]
+    if ended is not None and end >= ended:
+        end += 1  # windows are half open, and no period follows that would count the second of the end
     rows = usage.window(account, meter["id"], customer, start, end)
     if meter["default_aggregation"]["formula"] != "last":
         for begin, until, closed in item["_windows"]:

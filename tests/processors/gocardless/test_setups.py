@@ -13,6 +13,7 @@ import respx
 from processors.conformance.subject import WEBHOOK_URL
 from processors.errors import CallError, ConfigurationError, NotSentError, OutcomeUnknownError, RefusedError
 from processors.gocardless.client import GoCardlessAdapter
+from processors.money import Money
 from processors.values import (
     Card,
     MethodState,
@@ -236,6 +237,15 @@ async def test_a_set_up_that_is_not_ready(
 ) -> None:
     api.get("/billing_requests/BRQ123").mock(return_value=one("billing_requests", shown))
     assert isinstance(await adapter.complete_setup(SetupCompletion("BRQ123", "complete:1")), kind)
+
+
+async def test_what_a_payer_has_agreed_to_at_most_is_kept(adapter: GoCardlessAdapter, api: respx.MockRouter) -> None:
+    asked = {"scheme": "faster_payments", "currency": "GBP", "constraints": {"max_amount_per_payment": 5000}}
+    shown = billing_request("fulfilled", mandate_request=asked)
+    api.get("/billing_requests/BRQ123").mock(return_value=one("billing_requests", shown))
+    ready = await adapter.complete_setup(SetupCompletion("BRQ123", "complete:1"))
+    assert isinstance(ready, SetupReady)
+    assert ready.card.charge_limit == Money(5000, "gbp")
 
 
 async def test_a_set_up_of_another_creditor(adapter: GoCardlessAdapter, api: respx.MockRouter) -> None:
