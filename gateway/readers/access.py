@@ -18,7 +18,7 @@ from db.states import AccessState
 from gateway.access.gate import stored_gate
 from gateway.accounts.errors import NotThereError
 from gateway.accounts.known import KNOWN
-from gateway.domain.access import in_words
+from gateway.domain.access import FIRST, WORDS, in_words
 from gateway.domain.gate import settled
 from gateway.readers.about import about
 from gateway.readers.pages import unix
@@ -27,7 +27,9 @@ SHOWN: Final = """
     s.id, s.customer, s.status, s.products, s.created_at, s.access, s.access_reason, s.access_invoice, s.access_since,
     s.access_closes_at, s.access_closing, tollbridge.business_now() as now,
     case when s.access_closes_at <= tollbridge.business_now() then
-        exists (select 1 from tollbridge.downtime d where d.until_at is null or d.until_at >= s.access_seen_at)
+        exists (select 1 from tollbridge.downtime d where (d.until_at is null or d.until_at >= s.access_seen_at)
+                  and (d.connection = '' or d.connection in (
+                      select c.id from tollbridge.connection c where c.account = s.account)))
         or exists (select 1 from tollbridge.review_case r where r.account = s.account
                      and r.kind = 'connection_locked' and (r.state = 'open' or r.closed_at >= s.access_seen_at))
         or (select max(beat_at) < clock_timestamp() - interval '1 minute' from tollbridge.worker)
@@ -60,7 +62,7 @@ class AccessBody(msgspec.Struct, frozen=True):
         ),
     ]
     granted: Annotated[bool, about("Whether the state is `granted`.")]
-    reason: Annotated[str, about("For programs.")]
+    reason: Annotated[str, about(f"For programs: {', '.join(WORDS)}, or `{FIRST}` and the state of that invoice.")]
     description: Annotated[str, about("The reason for people.")]
     since: Annotated[int, about("Since when the state is this one.")]
     closes_at: Annotated[int | None, about("When the clock alone ends it, unless that is paid or granted anew before.")]
