@@ -11,6 +11,8 @@ from stripe import StripeClient
 
 from db import sql
 from gateway.clock import business_now
+from gateway.collect import advance as advance_of_invoice
+from gateway.collect import mirror
 from gateway.subscriptions import advance
 from tests.sandbox import metering
 from tests.support import drain
@@ -91,6 +93,27 @@ async def test_it_opens_by_our_own_recording(alone: World, monkeypatch: pytest.M
     assert told(alone, session["subscription"]) == [("opened", "first_invoice_paid")]
 
 
+async def test_it_opens_although_the_invoices_turn_comes_to_no_end(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is noted as paid opens it in the same transaction, whatever fails afterwards."""
+    session = (await world.open_session()).json()
+    await world.settle()
+    rest = advance_of_invoice._rest
+
+    async def failing(claim: Any, loaded: Any, *more: Any) -> bool:
+        if loaded.view.invoice.status == "paid":
+            raise ZeroDivisionError("unexpected")
+        return await rest(claim, loaded, *more)
+
+    monkeypatch.setattr(advance_of_invoice, "_rest", failing)
+    await world.give_card(session)
+    await world.confirm(session)
+    assert (await world.access(session["subscription"]))["granted"]
+    monkeypatch.undo()
+    await world.later(minutes=1)
+
+
 async def test_it_opens_while_stripe_keeps_the_subscription_waiting(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,6 +151,18 @@ async def test_a_cancellation_by_us_ends_it_without_an_event(alone: World, monke
     assert (await alone.access(signup.subscription))["granted"]
     await alone.cancel(signup.subscription)
     assert (await alone.access(signup.subscription))["state"] == "ended"
+    await together_again(alone, monkeypatch)
+
+
+async def test_nor_does_it_take_one_where_another_turn_cancels_it(
+    alone: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the end of an invoice's recovery does, or a checkout that failed."""
+    signup = await alone.signup()
+    await mirror.cancel_subscription(alone.runtime, alone.shop.account, signup.subscription)
+    await alone.settle()
+    found = await alone.access(signup.subscription)
+    assert (found["state"], found["reason"]) == ("ended", "subscription_ended")
     await together_again(alone, monkeypatch)
 
 
