@@ -48,6 +48,11 @@ LIVE = "select id from tollbridge.invoice where account = $1 and status in ('dra
 UNPAID = """
     select distinct subscription from tollbridge.invoice
     where account = $1 and status in ('open', 'uncollectible') and subscription <> ''
+    union
+    select id from tollbridge.subscription where account = $1 and ended_at is null and (
+        began_without_invoice or access_reason in ('payment_method_stored', 'payment_method_missing',
+                                                   'invoice_disputed', 'dispute_lost')
+        or access_invoice in (select id from tollbridge.invoice where account = $1 and amount_due = 0))
 """
 LISTED = "select * from tollbridge.account order by created_at desc, id desc"
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
+from litestar.params import QueryParameter
 
 from gateway.accounts.audit import LONGEST_REASON, Author
 from gateway.accounts.keys import Scope
@@ -27,6 +28,10 @@ from gateway.runtime import Runtime
 
 Callers: Final = requires(Scope.SERVER)
 Readers: Final = requires(Scope.SERVER, Scope.FINANCE, Scope.ADMIN)
+Auditors: Final = requires(Scope.SERVER, Scope.FINANCE)
+Product = Annotated[
+    str, QueryParameter(name="product", description="Only subscriptions of this product (prod_…) or price (price_…).")
+]
 
 
 class CustomerUpdate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -147,10 +152,13 @@ async def erase_customer(
     return await find_customer(principal.account, customer_id)
 
 
-@get("/customers/{customer_id:str}/access", guards=[Callers], responses=problems(Code.NOT_FOUND))
-async def customer_access(principal: NamedDependency[Principal], customer_id: CustomerId) -> CustomerAccess:
-    """What the customer may use."""
-    return await find_access(principal.account, customer_id)
+@get("/customers/{customer_id:str}/access", guards=[Auditors], responses=problems(Code.NOT_FOUND))
+async def customer_access(
+    principal: NamedDependency[Principal], customer_id: CustomerId, product: Product = ""
+) -> CustomerAccess:
+    """What the customer may use, by all its subscriptions or by those of one product. One of them that gives access is
+    enough."""
+    return await find_access(principal.account, customer_id, product)
 
 
 customer_routes: Final[list[Any]] = [

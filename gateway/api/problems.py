@@ -14,6 +14,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
 from db.errors import DATABASE_AWAY
+from gateway.access.errors import AccessGrantError
 from gateway.accounts.errors import CheckFailedError, FieldError, NameTakenError, NotThereError
 from gateway.accounts.validation import explain
 from gateway.api.request_id import request_id
@@ -241,6 +242,7 @@ TRANSLATIONS: Final[Mapping[type[Exception], Callable[[Any], ProblemError]]] = {
     FieldError: lambda e: ProblemError(Code.INVALID_REQUEST, str(e), param=e.param),
     NotThereError: lambda e: ProblemError(Code.NOT_FOUND, str(e)),
     CheckFailedError: lambda e: ProblemError(Code.CHECK_FAILED, str(e)),
+    AccessGrantError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     BreakClosedError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     CaseClosedError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     EndpointDisabledError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from litestar import Router
 
+from gateway.api.access_grants import access_grant_routes
 from gateway.api.accounts import account_routes
 from gateway.api.attempts import attempt_routes
 from gateway.api.auth import Authentication
@@ -62,5 +63,6 @@ def v1() -> Router:
             *refund_routes,
             *settlement_routes,
             *subscription_routes,
+            *access_grant_routes,
         ],
     )

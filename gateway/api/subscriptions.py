@@ -105,11 +105,12 @@ async def retrieve(principal: NamedDependency[Principal], subscription_id: Subsc
     return await find_subscription(principal.account, subscription_id)
 
 
-@get("/subscriptions/{subscription_id:str}/access", guards=[Callers], responses=problems(Code.NOT_FOUND))
+@get("/subscriptions/{subscription_id:str}/access", guards=[Readers], responses=problems(Code.NOT_FOUND))
 async def access(principal: NamedDependency[Principal], subscription_id: SubscriptionId) -> AccessBody:
     """Whether the subscription gives access: since its first invoice is paid, never because Stripe calls it active.
 
-    A later invoice that is not paid closes it by the account's policy `access_closes`.
+    A later invoice that is not paid closes it by the account's policy `access_closes`; where nothing is due at first,
+    `access_without_first_invoice` opens it. Ask as often as you like: the answer is stored, and nobody is asked for it.
     """
     return await find_subscription_access(principal.account, subscription_id)
 

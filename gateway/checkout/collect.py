@@ -112,6 +112,9 @@ async def release(claim: Claim, loaded: LoadedSession, now: datetime) -> None:
         )
         if loaded.view.invoice:
             await poke.poke(Kind.INVOICE, claim.account, [loaded.view.invoice], now, urgent=True)
+        else:
+            # Nothing is due at first: access waits for the checkout alone.
+            await poke.poke(Kind.SUBSCRIPTION, claim.account, [loaded.view.subscription], now, urgent=True)
 
 
 async def fail(claim: Claim, loaded: LoadedSession, code: str, reason: str, now: datetime) -> None:

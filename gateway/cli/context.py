@@ -19,6 +19,7 @@ from db.encryption import EncryptionError, Keyring
 from db.engine import DB, PoolOptions
 from db.errors import DATABASE_AWAY, DatabaseError
 from db.migrate import migrate, pending
+from gateway.access.errors import AccessGrantError
 from gateway.accounts import accounts
 from gateway.accounts.accounts import Account
 from gateway.accounts.audit import Author
@@ -48,6 +49,7 @@ WORKING = "select exists (select 1 from tollbridge.worker where beat_at > clock_
 ACCOUNT = click.option("--account", default="", help="Name or id; not needed where there is only one.")
 
 FAILURES = (
+    AccessGrantError,
     AccountsError,
     BreakClosedError,
     ByHandError,

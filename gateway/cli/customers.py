@@ -27,17 +27,18 @@ def customers() -> None:
 
 @customers.command()
 @click.argument("customer")
+@click.option("--product", default="", metavar="ID", help="Only of this product or price.")
 @ACCOUNT
 @as_json
-def access(customer: str, account: str, json_: bool) -> None:
+def access(customer: str, product: str, account: str, json_: bool) -> None:
     """Say which of a customer's subscriptions give access, and why."""
 
     async def work() -> CustomerAccess:
         async with opened():
-            return await find_access((await account_of(account)).id, customer)
+            return await find_access((await account_of(account)).id, customer, product)
 
     found = run(work)
-    rows = [(s.subscription, s.granted, s.description, s.invoice, when(s.closes_at)) for s in found.subscriptions]
+    rows = [(s.subscription, s.state, s.description, s.invoice, when(s.closes_at)) for s in found.subscriptions]
     columns = ("subscription", "access", "why", "invoice", "closes")
     say(found, json_, lambda: table(columns, rows, "No subscriptions."))
 

@@ -1,4 +1,4 @@
-"""`tollbridge subscriptions`: how each stands, having one end, and switching who collects it or what with."""
+"""`tollbridge subscriptions`: how each stands, having one end, switching who collects it or what with, and access."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 
 from db.states import Collector, Ends, OpenInvoices
 from gateway.accounts.audit import Author
+from gateway.cli import access
 from gateway.cli.context import ACCOUNT, account_of, author, opened, run
 from gateway.cli.output import OUT, as_json, fields, say, table, when
 from gateway.collect.switch_wish import Asked
@@ -23,7 +24,11 @@ Ask: TypeAlias = Callable[[Author, str], Awaitable[str]]
 
 @click.group()
 def subscriptions() -> None:
-    """Subscriptions: who collects each, with what, and when it ends."""
+    """Subscriptions: who collects each, with what, when it ends, and what it opens."""
+
+
+for command in access.COMMANDS:
+    subscriptions.add_command(command)
 
 
 @subscriptions.command(name="list")

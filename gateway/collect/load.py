@@ -77,8 +77,9 @@ async def load(claim: Claim, for_s: float) -> Loaded:
         waiting = [
             refund.id for refund in view.refunds if refund.state in (RefundState.REQUESTED, RefundState.DEFERRED)
         ]
-        if row["watched"] or row["younger_open"] or waiting:
-            await _store_state(claim, known(InvoiceState, row["state"]), state, waiting, now)
+        opens = _opens(view, state)
+        if row["watched"] or row["younger_open"] or waiting or opens:
+            await _store_state(claim, known(InvoiceState, row["state"]), state, waiting, opens, now)
         else:
             # Who begins to wait for it meanwhile pokes it: then this stores nothing, and the next round does.
             await sql.rows(STORE_UNWATCHED, claim.account, claim.id, claim.holder, state, poked)
@@ -86,19 +87,28 @@ async def load(claim: Claim, for_s: float) -> Loaded:
     return Loaded(view, now, poked, state, *told, failing_in(row))
 
 
+def _opens(view: InvoiceView, state: InvoiceState) -> Sequence[str]:
+    """The subscription to which the payment may open access: that waits for nothing else of this turn."""
+    invoice, of = view.invoice, view.subscription
+    if state is not InvoiceState.PAID or invoice is None or (of is not None and of.access.open):
+        return ()
+    return [invoice.subscription] if invoice.subscription else ()
+
+
 async def _store_state(
-    claim: Claim, was: InvoiceState, state: InvoiceState, refunds: Sequence[str], now: datetime
+    claim: Claim, was: InvoiceState, state: InvoiceState, refunds: Sequence[str], opens: Sequence[str], now: datetime
 ) -> None:
     """Write the state of an invoice that others wait for: they are poked in the same transaction.
 
-    `refunds`: those that wait for its payment. Rows are locked in one order everywhere: sessions, then invoices by id,
-    then refunds.
+    `refunds`: those that wait for its payment; `opens`: the subscription that does. Rows are locked in one order
+    everywhere: sessions, subscriptions, then invoices by id, then refunds.
     """
     async with DB.transaction():
         sessions = [r["id"] for r in await sql.rows(WATCHING, claim.account, claim.id)]
         younger: list[str] = []
         if was in WAITING_STATES and state not in WAITING_STATES:
             younger = [r["id"] for r in await sql.rows(YOUNGER, claim.account, claim.id)]
+        await poke.poke(Kind.SUBSCRIPTION, claim.account, opens, now, urgent=True)
         await lock_invoices(claim.account, [claim.id, *younger])
         if await sql.row(STORE_STATE, claim.account, claim.id, claim.holder, state) is None:
             raise ClaimLostError(f"invoice {claim.id}")

@@ -6,17 +6,18 @@ import asyncpg
 import msgspec
 
 from db import sql
-from db.states import Collector, MovementKind, known
+from db.states import AccessState, Collector, MovementKind, known
 from gateway.billing.shapes import InvoiceShape, billed
 from gateway.collect import rows
 from gateway.collect.session import session_of
 from gateway.collect.standstill import downtime_in, pause_in
 from gateway.collect.view_sql import VIEW
+from gateway.domain.access import BY_HAND
 from gateway.domain.billed import BilledInvoice
 from gateway.domain.hold import abandoned, hold, preferred
 from gateway.domain.policy import Policy
 from gateway.domain.switching import seen_as_ours
-from gateway.domain.view import InvoiceView, ReceiptView, SubscriptionView
+from gateway.domain.view import AccessSeen, InvoiceView, ReceiptView, SubscriptionView
 
 
 async def view_of(account: str, invoice: str) -> InvoiceView:
@@ -101,7 +102,9 @@ def _subscription(row: asyncpg.Record) -> SubscriptionView | None:
         return None
     ended, paused = row["subscription_ended_at"], row["subscription_paused_at"]
     at_stripe = row["subscription_method"] == "charge_automatically"
-    return SubscriptionView(row["subscription_status"], ended, paused, row["access_open"], at_stripe)
+    opened = row["access"] == AccessState.GRANTED and row["access_reason"] != BY_HAND
+    access = AccessSeen(opened, row["access_invoice"], row["access_closes_at"], row["access_closing"])
+    return SubscriptionView(row["subscription_status"], ended, paused, access, at_stripe)
 
 
 def _mirrored(row: asyncpg.Record) -> BilledInvoice | None:

@@ -14,7 +14,8 @@ VIEW: Final = f"""
         (select offset_s from tollbridge.business_clock) as clock_offset_s, a.policies,
         coalesce(c.opted_out, false) as opted_out, c.deleted_at is not null as customer_deleted,
         s.status as subscription_status, s.ended_at as subscription_ended_at, s.paused_at as subscription_paused_at,
-        s.access_changes % 2 = 1 as access_open, s.collection_method as subscription_method,
+        s.access, s.access_reason, s.access_invoice, s.access_closes_at, s.access_closing,
+        s.collection_method as subscription_method,
         s.payment_method as own_method,
         (select h from tollbridge.hand_over h where h.account = i.account and h.invoice = i.id
          order by h.created_at desc, h.id desc limit 1) as hand_over,

@@ -42,12 +42,17 @@ STORED = """
     select id, account, customer from tollbridge.payment_method
     where connection = $1 and token_hash = $2 and status <> 'revoked'
 """
-# Set to end, or about to be, since the payer had ended the method before.
+# Set to end, or about to be, since the payer had ended the method before; or access waits for one.
 LIVE_ON = """
     select s.id from tollbridge.subscription s
     where s.account = $1 and s.customer = $2 and s.ended_at is null
-      and exists (select 1 from tollbridge.cancellation c where c.account = s.account and c.subscription = s.id
-                    and c.origin = 'agreement' and (c.state = 'wanted' or c.id = s.ends_by))
+      and (s.access_reason = 'payment_method_missing' or exists (
+          select 1 from tollbridge.cancellation c where c.account = s.account and c.subscription = s.id
+            and c.origin = 'agreement' and (c.state = 'wanted' or c.id = s.ends_by)))
+"""
+OPENED_BY_IT = """
+    select id from tollbridge.subscription
+    where account = $1 and customer = $2 and access_reason = 'payment_method_stored'
 """
 # Payment methods are locked before subscriptions.
 BIND = """
@@ -191,7 +196,8 @@ async def replace_reference(
 
 
 async def poke_living_on(account: str, customer: str, now: datetime) -> None:
-    """The customer has a method again: tell the subscriptions that end for want of one, in the caller's transaction."""
+    """The customer has a method again: tell the subscriptions that end, or give no access, for want of one; in the
+    caller's transaction."""
     await poke.poke(Kind.SUBSCRIPTION, account, [r["id"] for r in await sql.rows(LIVE_ON, account, customer)], now)
 
 
@@ -203,6 +209,8 @@ async def want_revoked(account: str, method: str, now: datetime) -> None:
     customer = await sql.value(WANT_REVOKED, account, method, now, REVOCATION)
     if customer is not None:
         await poke.poke(Kind.METHOD, account, [method], now)
+        opened = [row["id"] for row in await sql.rows(OPENED_BY_IT, account, customer)]
+        await poke.poke(Kind.SUBSCRIPTION, account, opened, now)
         # Whoever is about to charge it looks again.
         await poke.poke(Kind.INVOICE, account, await unsettled(account, "customer", [customer]), now)
 

@@ -8,6 +8,7 @@ Ids, amounts, states, times and movements stay: the books, refunds and disputes 
     customer                its id, and when it was erased: else a later event would bring it back
     subscription            ids, status and times stay
     cancellation            the comment, which somebody wrote, goes
+    access_grant            the reason, which somebody wrote, goes
     switch, hand_over       ids; Stripe's words of why it did not take over
     payment_method          the reference goes with its deletion at the processor; card and bank details, and with them
                             the fingerprint, go. The keyed hashes of the token stay: a late notice is known by them
@@ -77,6 +78,10 @@ BEFORE_INVOICES: Final = (
     update tollbridge.cancellation set comment = '' where account = $1 and comment <> '' and state <> 'wanted'
       and subscription in (select id from tollbridge.subscription where account = $1 and customer = $2)
     """,
+    f"""
+    update tollbridge.access_grant set reason = '{ERASED_TEXT}' where account = $1
+      and subscription in (select id from tollbridge.subscription where account = $1 and customer = $2)
+    """,  # noqa: S608 (constants of ours)
 )
 """Over account and customer, in the order of locks. What is under way keeps what it needs, and is erased when this is
 asked for again."""

@@ -21,19 +21,31 @@ from gateway.domain.ending import our_fault
 from gateway.domain.obstacles import made_in_pause
 from gateway.domain.project import project
 from gateway.domain.recovery import LEAST_NOTICE, climbs, ends_at
-from gateway.domain.view import InvoiceView
+from gateway.domain.view import AccessSeen, InvoiceView
 
 
 class Owed(msgspec.Struct, frozen=True):
-    """An invoice that is not paid: whether it closes access, why, and when it will by the clock alone."""
+    """An invoice that is not paid: whether it closes access, why, and when it will by the clock alone.
+
+    `closing`: why it does then, as things stand; empty where something else may decide until then, or at that moment.
+    """
 
     closes: bool
     reason: str
     closes_at: datetime | None = None
+    closing: str = ""
 
 
 def owed(view: InvoiceView, now: datetime) -> Owed | None:
     """What an invoice after the first means for access; None where nothing of it is owed to us."""
+    found = _owed(view, now)
+    if found is None or found.closes_at is None:
+        return found
+    then = _owed(view, found.closes_at)
+    return msgspec.structs.replace(found, closing=then.reason) if then is not None and then.closes else found
+
+
+def _owed(view: InvoiceView, now: datetime) -> Owed | None:
     invoice = view.invoice
     if invoice is None or invoice.status not in ("open", "uncollectible"):
         return None
@@ -59,13 +71,17 @@ def turns_access(view: InvoiceView, now: datetime, *, changed: bool) -> bool:
     invoice, of = view.invoice, view.subscription
     if invoice is None or not invoice.subscription:
         return False
-    open_still = of is not None and of.access_open
+    shown = of.access if of is not None else AccessSeen()
     if invoice.billing_reason == "subscription_create":
-        return changed and (project(view) is InvoiceState.PAID) != open_still
-    if open_still:
-        debt = owed(view, now)
-        return debt is not None and debt.closes
-    return changed and of is not None and not of.ended and invoice.status != "draft"
+        paid = project(view) is InvoiceState.PAID
+        return (changed and not (paid and shown.open)) or (paid and not shown.open and shown.invoice == invoice.id)
+    debt, decides = owed(view, now), shown.invoice == invoice.id
+    if debt is None:
+        alive = of is not None and not of.ended and invoice.status != "draft"
+        return (decides and shown.closes_at is not None) or (changed and alive and (decides or not shown.open))
+    if decides and (debt.closes_at, debt.closing) != (shown.closes_at, shown.closing):
+        return True
+    return changed or (debt.closes and shown.open)
 
 
 def next_closing_at(view: InvoiceView, now: datetime) -> datetime | None:

@@ -200,9 +200,13 @@ DESCRIBED: Final[Mapping[NewsType, Described]] = {
     NewsType.DISPUTE_PARTLY_LOST: Described("the payer keeps a part, which is credited", "round", DisputeNews),
     NewsType.DISPUTE_CLOSED: Described("a dispute or an inquiry ended without money", "round", DisputeNews),
     NewsType.TRIAL_ENDING: Described("three days before its trial ends", "end of the trial", TrialNews),
-    NewsType.ACCESS_OPENED: Described("its first invoice is paid, or what had closed it is", "change", AccessNews),
+    NewsType.ACCESS_OPENED: Described(
+        "its first invoice is paid, or what had closed it is, or somebody has granted it", "change", AccessNews
+    ),
     NewsType.ACCESS_CLOSED: Described(
-        "the subscription has ended, or an invoice closes it by the policy `access_closes`", "change", AccessNews
+        "the subscription has ended, an invoice closes it by the policy `access_closes`, or a grant is over",
+        "change",
+        AccessNews,
     ),
     NewsType.METHOD_REVOKED: Described(
         "the payer ended a payment method at the processor, and not every subscription was to end anyway",

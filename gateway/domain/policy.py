@@ -108,6 +108,9 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     access_closes: Literal["at_end", "overdue", "never"] = "at_end"
     """When an invoice that is not paid closes access: with the end of its recovery, at its due date, or never before
     the subscription ends."""
+    access_without_first_invoice: Literal["at_once", "after_payment_method"] = "at_once"
+    """What opens access where nothing is due at first (metered prices alone, a trial, a first invoice of zero): nothing
+    is waited for, as nothing is owed; or a payment method is stored, or a later invoice paid."""
     tell_after_declines: int = 1
     """The merchant is told of failed tries from this one on; until then the ladder goes on silently."""
     refund_in_dispute: Literal["refuse", "queue"] = "refuse"

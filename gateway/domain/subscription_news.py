@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.domain.access import Access
+from gateway.domain.gate import Gate
 from gateway.domain.news_types import AccessNews, NewsType, SubscriptionNews, TrialNews
 
 TRIAL_ENDS_IN: Final = timedelta(days=3)
@@ -15,7 +15,7 @@ TRIAL_ENDS_IN: Final = timedelta(days=3)
 
 
 class SubscriptionFacts(msgspec.Struct, frozen=True):
-    """A subscription as far as its news go. `access_changes`: how often a change was told; odd is open."""
+    """A subscription as far as the end of its trial goes."""
 
     id: str
     customer: str
@@ -23,7 +23,6 @@ class SubscriptionFacts(msgspec.Struct, frozen=True):
     ours: bool
     ending: bool
     trial_end: datetime | None
-    access_changes: int
 
 
 class News(msgspec.Struct, frozen=True):
@@ -32,19 +31,19 @@ class News(msgspec.Struct, frozen=True):
     data: SubscriptionNews
 
 
-def access_news(facts: SubscriptionFacts, access: Access) -> News | None:
-    """What has changed since access was last told of; one that never opened does not close."""
-    if access.granted == bool(facts.access_changes % 2):
+def access_news(subscription: str, customer: str, changes: int, access: Gate) -> News | None:
+    """What has changed since access was told of `changes` times (odd is open); one that never opened does not close."""
+    if access.granted == bool(changes % 2):
         return None
     data = AccessNews(
-        id=facts.id,
-        customer=facts.customer or None,
+        id=subscription,
+        customer=customer or None,
         granted=access.granted,
         reason=access.reason,
         invoice=access.invoice or None,
     )
     kind = NewsType.ACCESS_OPENED if access.granted else NewsType.ACCESS_CLOSED
-    return News(kind, str(facts.access_changes + 1), data)
+    return News(kind, str(changes + 1), data)
 
 
 def trial_news(facts: SubscriptionFacts, now: datetime) -> News | None:

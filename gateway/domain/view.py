@@ -238,6 +238,16 @@ class HandOverView(msgspec.Struct, frozen=True):
     message: str = ""
 
 
+class AccessSeen(msgspec.Struct, frozen=True):
+    """Access to the invoice's subscription, as it was worked out last: whether money opens it, the invoice that
+    decides, and what the clock does to it."""
+
+    open: bool = False
+    invoice: str = ""
+    closes_at: datetime | None = None
+    closing: str = ""
+
+
 class SubscriptionView(msgspec.Struct, frozen=True):
     """The invoice's subscription, as Stripe last showed it."""
 
@@ -245,8 +255,7 @@ class SubscriptionView(msgspec.Struct, frozen=True):
     ended_at: datetime | None = None
     paused_since: datetime | None = None
     """When a pause of its collection was first seen; None while there is none."""
-    access_open: bool = False
-    """Whether the merchant was told last that it gives access."""
+    access: AccessSeen = AccessSeen()
     at_stripe: bool = False
     """Stripe collects its invoices to come by itself."""
 

@@ -1,5 +1,9 @@
 """`advance` of a subscription: tell Stripe what is wanted of it, keep our row as Stripe shows it, tell its unsettled
-invoices when it changed, and the merchant when its access did."""
+invoices when it changed, and the merchant when its access did.
+
+Access waits for no call: while it is closed it is worked out before Stripe is asked anything, and also where another
+worker holds the subscription, who may be waiting for Stripe.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,8 @@ import msgspec
 from db import poke
 from db.engine import DB
 from db.poke import Claim, Kind, WakeUp
-from db.states import CancellationOrigin, Ends
+from db.states import AccessState, CancellationOrigin, Ends
+from gateway.access import gate
 from gateway.billing import subscriptions
 from gateway.billing.errors import StripeRefusedError
 from gateway.billing.pace import Lane, in_lane
@@ -41,7 +46,7 @@ from gateway.domain.subscription import (
 from gateway.domain.subscription_news import next_trial_news_at
 from gateway.runtime import Runtime
 from gateway.subscriptions import cancel, switch
-from gateway.subscriptions.access import facts_of, tell
+from gateway.subscriptions.trials import facts_of, tell
 from gateway.turns.turn import CLAIM_MARGIN_S, held, rest, take_turn
 
 MOST_ROUNDS: Final = 8
@@ -50,7 +55,7 @@ AGREEMENT_ENDED: Final = "The payer ended the agreement at the payment processor
 
 VIEW: Final = """
     select s.poked, s.stale, s.failures, s.ended_at, s.read_at, s.cancel_at_period_end, s.cancel_at, a.policies,
-        s.customer, s.schedule, coalesce(k.may_be_deleted, false) as may_be_deleted,
+        s.customer, s.schedule, s.access, coalesce(k.may_be_deleted, false) as may_be_deleted,
         s.collection_method = 'send_invoice' and not coalesce(k.opted_out, false) as ours,
         (select c from tollbridge.cancellation c
          where c.account = s.account and c.subscription = s.id and c.state = 'wanted') as wish,
@@ -81,11 +86,16 @@ VIEW: Final = """
 
 async def advance_subscription(runtime: Runtime, wake_up: WakeUp) -> None:
     """Bring a subscription as far as it goes now."""
-    hold_s = runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S
+    hold_s, looked = runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S, False
 
     async def go_round(claim: Claim) -> bool:
+        nonlocal looked
         row, now = await held(claim, hold_s, VIEW), await business_now()
-        match decide_subscription(_seen(row), now):
+        step = decide_subscription(_seen(row), now)
+        if not (looked or isinstance(step, Rest) or row["access"] == AccessState.GRANTED):
+            await gate.settle(claim.account, claim.id, now)
+        looked = True
+        match step:
             case EndIt(wish=wish):
                 with in_lane(Lane.COLLECT):
                     await cancel.tell_stripe(runtime, claim, wish, row["poked"])
@@ -97,7 +107,7 @@ async def advance_subscription(runtime: Runtime, wake_up: WakeUp) -> None:
                 await cancel.withdraw(claim, wish, reason)
             case RefuseSwitch(switch=switched, reason=reason):
                 await switch.refuse(claim, switched, reason)
-            case LookAtMethod() | GiveToStripe() | TakeFromStripe() | TakeInvoices() as step:
+            case LookAtMethod() | GiveToStripe() | TakeFromStripe() | TakeInvoices():
                 with in_lane(Lane.COLLECT):
                     await switch.step(runtime, claim, step, row["customer"], row["poked"])
             case ReadSubscription():
@@ -110,7 +120,8 @@ async def advance_subscription(runtime: Runtime, wake_up: WakeUp) -> None:
                 return await _rest(claim, row, at)
         return False
 
-    await take_turn(wake_up, hold_s, MOST_ROUNDS, go_round)
+    if not await take_turn(wake_up, hold_s, MOST_ROUNDS, go_round):
+        await gate.settle(wake_up.account, wake_up.id, await business_now())
 
 
 def _seen(row: asyncpg.Record) -> SubscriptionState:
@@ -172,13 +183,15 @@ async def _read(runtime: Runtime, claim: Claim, poked: int) -> bool:
 async def _rest(claim: Claim, row: asyncpg.Record, at: datetime | None = None) -> bool:
     """Let go until then, and tell the merchant what there is to tell."""
     now = await business_now()
-    facts, found = await facts_of(claim.account, claim.id, now)
-    times = (at, next_trial_news_at(facts, now))
-    due_at = min((one for one in times if one is not None), default=None)
+    facts = await facts_of(claim.account, claim.id)
     async with DB.transaction():
         # What the end of a payment method means is settled for this one; the method tells of all of them.
         await poke.poke(Kind.METHOD, claim.account, [method["id"] for method in row["ended_methods"]], now)
+        access = await gate.settle(claim.account, claim.id, now)
+        assert access is not None, "a claimed object exists"
+        times = (at, next_trial_news_at(facts, now), access.closes_at)
+        due_at = min((one for one in times if one is not None), default=None)
         released = await rest(claim, seen=row["poked"], due_at=due_at, failures=row["failures"], now=now)
         if released:
-            await tell(claim.account, facts, found, now)
+            await tell(claim.account, facts, now)
     return released

@@ -40,18 +40,18 @@ class NotYetError(Exception):
     retry_after_s = 10.0
 
 
-async def take_turn(wake_up: WakeUp, hold_s: float, most_rounds: int, go_round: Round) -> None:
-    """Bring an object as far as it goes now. Somebody else's claim is no reason to wait: the counter is.
+async def take_turn(wake_up: WakeUp, hold_s: float, most_rounds: int, go_round: Round) -> bool:
+    """Bring an object as far as it goes now. Somebody else's claim is no reason to wait: the counter is. False then.
 
     A turn that fails ends with a wait; after several in a row a human is told. Other objects go on.
     """
     claim = await poke.take(wake_up, hold_s)
     if claim is None:
-        return
+        return False
     try:
         for _ in range(most_rounds):
             if await go_round(claim):
-                return
+                return True
         raise RuntimeError(f"{most_rounds} rounds and no end")
     except ClaimLostError:
         log.info("claim_lost", kind=claim.kind, id=claim.id)
@@ -59,6 +59,7 @@ async def take_turn(wake_up: WakeUp, hold_s: float, most_rounds: int, go_round: 
         await _later(claim, error, [error.retry_after_s], failed=False)
     except Exception as error:
         await _later(claim, error, RETRY_S, failed=True)
+    return True
 
 
 async def held(claim: Claim, for_s: float, statement: str) -> asyncpg.Record:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 import msgspec
 
+from scripts.benches import access as access_bench
 from scripts.benches import checkout as checkout_bench
 from scripts.benches import growth as growth_bench
 from scripts.benches import ingest as ingest_bench
@@ -60,6 +61,16 @@ def growth(invoices: int, rounds: int, json_: bool) -> None:
 def checkout(seconds: int, json_: bool) -> None:
     """The initial amount, asked for by a hundred pages."""
     _say(checkout_bench.run(seconds=seconds), json_)
+
+
+@benches.command()
+@click.option("--seconds", default=5, show_default=True, type=click.IntRange(1, 60), help="Of each run.")
+@click.option("--rounds", default=3, show_default=True, type=click.IntRange(1, 10), help="Alternating runs.")
+@click.option("--subscriptions", default=100_000, show_default=True, type=click.IntRange(100, 1_000_000))
+@as_json
+def access(seconds: int, rounds: int, subscriptions: int, json_: bool) -> None:
+    """Whether a customer may in: asked without end, beside a server that only says that it is there."""
+    _say(access_bench.run(seconds=seconds, rounds=rounds, subscriptions=subscriptions), json_)
 
 
 @benches.command()

@@ -115,7 +115,7 @@ ROUTES: Final[Mapping[str, Row]] = {
     "POST /v1/payment_method_sessions/{session_id}/complete": _row(
         "checkout server method_session", 409, {}, session_id="method_session"
     ),
-    "GET /v1/customers/{customer_id}/access": _row("server", customer_id="customer"),
+    "GET /v1/customers/{customer_id}/access": _row("server finance", customer_id="customer"),
     "GET /v1/subscriptions": _row("server finance"),
     "GET /v1/subscriptions/{subscription_id}": _row("server finance", subscription_id="subscription"),
     # Nobody works: it is wanted, and Stripe is not told of it.
@@ -125,7 +125,15 @@ ROUTES: Final[Mapping[str, Row]] = {
     "POST /v1/subscriptions/{subscription_id}/switch": _row(
         "server", 202, {"to": "stripe", "wait_s": 0}, subscription_id="subscription"
     ),
-    "GET /v1/subscriptions/{subscription_id}/access": _row("server", subscription_id="subscription"),
+    "GET /v1/subscriptions/{subscription_id}/access": _row("server finance", subscription_id="subscription"),
+    "GET /v1/subscriptions/{subscription_id}/access_grants": _row("server finance", subscription_id="subscription"),
+    "POST /v1/subscriptions/{subscription_id}/access_grants": _row(
+        "finance", 201, {"reason": "promised", "until": 4_000_000_000}, subscription_id="subscription"
+    ),
+    # It ended long ago.
+    "POST /v1/subscriptions/{subscription_id}/access_grants/{grant_id}/revoke": _row(
+        "finance", 409, {"reason": "did not come"}, subscription_id="subscription", grant_id="grant"
+    ),
     "GET /v1/events": _row("server finance admin"),
     "GET /v1/events/{event_id}": _row("server finance admin", event_id="event"),
     "POST /v1/events/{event_id}/replay": _row("admin", body={}, event_id="event"),

@@ -57,6 +57,7 @@ class Seeded:
     reconciliation: str
     reconciliation_break: str
     settlement: str
+    grant: str
 
 
 async def insert(table: str, **values: Any) -> None:
@@ -115,6 +116,14 @@ async def add_event(account: str, about: str = "in_1", *, at: datetime = NOW, st
     async with DB.transaction():
         [event] = await announce(account, "invoice", about, [told], at)
     return event
+
+
+async def add_grant(account: str, subscription: str) -> str:
+    """Access that was granted a year ago, for a day."""
+    grant, at = new_id("agr"), NOW - timedelta(days=365)
+    told = {"reason": "promised", "granted_by": "key_1", "until_at": at + timedelta(days=1), "created_at": at}
+    await insert("access_grant", id=grant, account=account, subscription=subscription, **told)
+    return grant
 
 
 async def add_reconciliation(account: str, invoice: str) -> tuple[str, str]:
@@ -338,4 +347,5 @@ async def seed(runtime: Runtime, account: str) -> Seeded:
         reconciliation=reconciliation,
         reconciliation_break=found,
         settlement=settlement,
+        grant=await add_grant(account, subscription),
     )

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from db import sql
+from gateway.access.gate import settle
 from tests.api.conftest import Api, problem
 from tests.api.seed import NOW, add_case, add_delivery, add_invoice, insert, seed
 
@@ -122,6 +123,7 @@ async def test_access_opens_with_the_first_invoice(
     await add_invoice(api.ours.id, "in_first", at=NOW + timedelta(days=1), state=state, **first)
     # Older, as an invoice item of before may be; it is not the one that began the subscription.
     await add_invoice(api.ours.id, "in_other", subscription="sub_1", customer="cus_1", state="due")
+    await settle(api.ours.id, "sub_1", NOW)
     shown = (await api.get("/v1/subscriptions/sub_1/access", "server")).json()
     assert (shown["granted"], shown["reason"], shown["status"]) == (granted, reason, "active")
     customer = (await api.get("/v1/customers/cus_1/access", "server")).json()
@@ -133,6 +135,7 @@ async def test_without_a_known_reason_the_oldest_invoice_is_the_first(api: Api) 
     await insert("subscription", account=api.ours.id, id="sub_1", created_at=NOW)
     await add_invoice(api.ours.id, "in_2", at=NOW + timedelta(days=30), subscription="sub_1", state="due")
     await add_invoice(api.ours.id, "in_1", subscription="sub_1", state="paid")
+    await settle(api.ours.id, "sub_1", NOW)
     assert (await api.get("/v1/subscriptions/sub_1/access", "server")).json()["invoice"] == "in_1"
 
 

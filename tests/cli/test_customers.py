@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from db import sql
+from gateway.access.gate import settle
 from tests.api.seed import NOW, add_invoice, insert
 from tests.cli.conftest import Tollbridge
 from tests.cli.test_commands import add_account
@@ -13,6 +14,7 @@ async def test_access_and_why(tollbridge: Tollbridge) -> None:
     await insert("subscription", account=account, id="sub_1", customer="cus_1", status="unpaid", created_at=NOW)
     first = {"subscription": "sub_1", "customer": "cus_1", "billing_reason": "subscription_create"}
     await add_invoice(account, "in_1", state="paid", status="paid", **first)
+    await settle(account, "sub_1", NOW)
     shown = await tollbridge("customers", "access", "cus_1")
     assert "Stripe calls the subscription unpaid: its recovery has ended there" in shown.out
     as_json = (await tollbridge("customers", "access", "cus_1", "--json")).json

@@ -1,4 +1,4 @@
-"""Subscriptions from the command line: shown, ended, switched; a worker does what is asked for."""
+"""Subscriptions from the command line: shown, ended, switched; a worker does what is asked for. Access by hand."""
 
 from __future__ import annotations
 
@@ -37,3 +37,21 @@ async def test_cancelled(tollbridge: Tollbridge) -> None:
     assert (asked.code, "period_end: wanted" in asked.out) == (0, True), asked.err
     refused = await tollbridge("subscriptions", "cancel", "sub_1", "--ends", "never", "--prorate")
     assert refused.code == 2
+
+
+async def test_access_is_granted_and_taken_back(tollbridge: Tollbridge) -> None:
+    await _known(tollbridge)
+    wanted = ("subscriptions", "grant-access", "sub_1", "--until", "2099-01-31", "--reason", "ticket 4711")
+    granted = await tollbridge(*wanted, "--json")
+    shown = await tollbridge("subscriptions", "access", "sub_1")
+    assert "granted it by hand until 2099-01-31" in " ".join(shown.out.split())
+    assert "ticket 4711" in shown.out
+    both = (await tollbridge("subscriptions", "access", "sub_1", "--json")).json
+    assert (both["access"]["state"], both["grants"][0]["stands"]) == ("granted", True)
+
+    revoked = await tollbridge("subscriptions", "revoke-access", "sub_1", granted.json["id"], "--reason", "not paid")
+    assert "pending_first_payment" in revoked.out
+    again = await tollbridge("subscriptions", "revoke-access", "sub_1", granted.json["id"], "--reason", "not paid")
+    assert (again.code, "over already" in again.err) == (1, True)
+    past = await tollbridge("subscriptions", "grant-access", "sub_1", "--until", "2001-01-31", "--reason", "x")
+    assert past.code == 2

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from db.states import InvoiceState
-from gateway.domain.access import WORDS, Access, AccessInvoice, access
+from gateway.domain.access import WORDS, Access, AccessInvoice, Beginning, access, in_words
 from gateway.domain.lapse import Owed
 from gateway.domain.policy import Policy
 from gateway.domain.project import project
@@ -97,7 +98,7 @@ def test_of_those_that_are_open_still_the_first_to_close_it_is_named() -> None:
     unpaid = [later(InvoiceState.RETRYING, Owed(False, "invoice_open", at), id) for id, at in times.items()]
     found = of([PAID, *unpaid])
     assert found == Access(True, "invoice_open", "in_4", NOW + DAY)
-    assert found.description.endswith("until 2027-03-02 12:00 UTC")
+    assert in_words(found.reason, found.closes_at).endswith("until 2027-03-02 12:00 UTC")
 
 
 def test_what_stripe_calls_unpaid_is_closed_unless_it_never_closes() -> None:
@@ -110,5 +111,35 @@ def test_what_stripe_calls_unpaid_is_closed_unless_it_never_closes() -> None:
 
 
 def test_every_answer_has_its_words() -> None:
-    assert all(Access(True, reason).description == words for reason, words in WORDS.items())
-    assert of([first(InvoiceState.RETRYING)]).description == "its first invoice is not paid: it is retrying"
+    assert all(in_words(reason) == words for reason, words in WORDS.items())
+    assert in_words(of([first(InvoiceState.RETRYING)]).reason) == "its first invoice is not paid: it is retrying"
+
+
+def test_what_nothing_but_the_clock_holds_up_closes_it_first() -> None:
+    """A charge that is under way may still pay the older one."""
+    charged = later(InvoiceState.PENDING, Owed(False, "invoice_open", NOW + DAY), "in_2")
+    declined = later(InvoiceState.RETRYING, Owed(False, "invoice_open", NOW + 2 * DAY, "invoice_not_collected"), "in_3")
+    assert of([PAID, charged, declined]) == Access(True, "invoice_open", "in_3", NOW + 2 * DAY, "invoice_not_collected")
+
+
+WITHOUT = Beginning(without_invoice=True)
+WAITS = Policy(access_without_first_invoice="after_payment_method")
+TRIAL = AccessInvoice(FIRST, first=True, state=InvoiceState.PAID, zero=True)
+
+
+def test_where_nothing_is_due_at_first_it_opens_at_once() -> None:
+    assert access([], AT_END, WITHOUT) == Access(True, "nothing_due_first")
+    assert access([TRIAL], AT_END).granted
+    unconfirmed = replace(WITHOUT, confirmed=False)
+    assert access([], AT_END, unconfirmed) == Access(False, "checkout_not_done")
+    unpaid = later(InvoiceState.EXHAUSTED, CLOSING)
+    assert access([unpaid], AT_END, WITHOUT) == Access(False, "invoice_not_collected", "in_later")
+
+
+@pytest.mark.parametrize(("invoices", "invoice"), [([], ""), ([TRIAL], FIRST)])
+def test_or_after_a_payment_method_is_stored(invoices: list[AccessInvoice], invoice: str) -> None:
+    assert access(invoices, WAITS, WITHOUT) == Access(False, "payment_method_missing", invoice)
+    stored = replace(WITHOUT, method=True)
+    assert access(invoices, WAITS, stored) == Access(True, "payment_method_stored", invoice)
+    assert access([*invoices, later(InvoiceState.PAID)], WAITS, WITHOUT).granted, "whoever has paid once knows how"
+    assert access([PAID], WAITS).granted, "something was due, and is paid"

@@ -12,7 +12,7 @@ from gateway.domain.billed import BilledInvoice, StripePayment
 from gateway.domain.downtime import Span
 from gateway.domain.lapse import Owed, next_closing_at, owed, turns_access
 from gateway.domain.policy import Policy
-from gateway.domain.view import InvoiceView, Pause, SubscriptionView
+from gateway.domain.view import AccessSeen, InvoiceView, Pause, SubscriptionView
 from tests.domain.views import (
     DAY,
     DUE_DATE,
@@ -40,15 +40,16 @@ def given_up(**changes: Any) -> InvoiceView:
 
 
 def test_with_the_end_of_its_recovery() -> None:
-    assert owed(FAILED, END - HOUR) == Owed(False, "invoice_open", END)
+    assert owed(FAILED, END - HOUR) == Owed(False, "invoice_open", END, "invoice_not_collected")
     assert owed(FAILED, END) == NOT_COLLECTED
 
 
 def test_at_its_due_date() -> None:
     late = replace(FAILED, policy=OVERDUE)
-    assert owed(late, DUE_DATE - HOUR) == Owed(False, "invoice_open", DUE_DATE)
+    assert owed(late, DUE_DATE - HOUR) == Owed(False, "invoice_open", DUE_DATE, "invoice_overdue")
     assert owed(late, DUE_DATE) == TOO_LATE
-    assert owed(given_up(policy=OVERDUE), DUE_DATE - HOUR) == Owed(False, "invoice_open", DUE_DATE)
+    still = owed(given_up(policy=OVERDUE), DUE_DATE - HOUR)
+    assert still == Owed(False, "invoice_open", DUE_DATE, "invoice_overdue")
 
 
 def test_never() -> None:
@@ -59,8 +60,9 @@ def test_never() -> None:
 def test_downtime_postpones_it(policy: Policy) -> None:
     down = replace(FAILED, policy=policy, downtime=(Span(NOW, NOW + 2 * DAY),))
     at = (END if policy != OVERDUE else DUE_DATE) + 2 * DAY
-    assert owed(down, at - HOUR) == Owed(False, "invoice_open", at)
-    debt = owed(down, at)
+    still, debt = owed(down, at - HOUR), owed(down, at)
+    assert still is not None
+    assert (still.reason, still.closes_at) == ("invoice_open", at)
     assert debt is not None
     assert debt.closes
 
@@ -68,7 +70,25 @@ def test_downtime_postpones_it(policy: Policy) -> None:
 @pytest.mark.parametrize("policy", [Policy(), OVERDUE])
 def test_the_first_day_with_an_invoice_is_spared(policy: Policy) -> None:
     met = replace(FAILED, policy=policy, known_since=DUE_DATE + 30 * DAY)
-    assert owed(met, DUE_DATE + 30 * DAY) == Owed(False, "invoice_open", DUE_DATE + 31 * DAY)
+    debt = owed(met, DUE_DATE + 30 * DAY)
+    assert debt is not None
+    assert (debt.closes, debt.closes_at) == (False, DUE_DATE + 31 * DAY)
+
+
+HOLDS_UP: dict[str, InvoiceView] = {
+    "a charge that is under way": view(attempts=(*declined_at(1), attempt("pending", 2))),
+    "a pause": replace(FAILED, pause=Pause("asked", NOW)),
+    "downtime that goes on": replace(FAILED, downtime=(Span(NOW),)),
+    "nothing was tried yet": VIEW,
+}
+
+
+@pytest.mark.parametrize("case", HOLDS_UP)
+def test_what_may_postpone_it_is_not_left_to_the_clock(case: str) -> None:
+    debt = owed(HOLDS_UP[case], NOW + HOUR)
+    assert debt is not None
+    assert debt.closes_at is not None
+    assert not debt.closing
 
 
 SINCE: dict[str, tuple[InvoiceView, Owed | None]] = {
@@ -127,16 +147,32 @@ def test_of_what_is_not_owed_nothing_is_said(billed: BilledInvoice) -> None:
     assert next_closing_at(view(billed), NOW) is None
 
 
+OPEN = SubscriptionView("active", access=AccessSeen(open=True))
+CLOSES = SubscriptionView("active", access=AccessSeen(True, "in_1", END, "invoice_not_collected"))
+
+
 def test_only_what_may_have_turned_it_is_worth_a_look() -> None:
-    open_still = SubscriptionView("active", access_open=True)
-    first = {"billing_reason": "subscription_create"}
     assert next_closing_at(FAILED, NOW) == END
-    assert not turns_access(replace(FAILED, subscription=open_still), END - HOUR, changed=True)
-    assert turns_access(replace(FAILED, subscription=open_still), END, changed=False)
+    assert turns_access(replace(FAILED, subscription=OPEN), END, changed=False)
     assert turns_access(view(invoice("paid")), NOW, changed=True)
     assert not turns_access(view(invoice("paid")), NOW, changed=False)
-    assert not turns_access(view(invoice("paid"), subscription=open_still), NOW, changed=True)
+    assert not turns_access(view(invoice("paid"), subscription=OPEN), NOW, changed=True), "a renewal as it should be"
     assert not turns_access(view(invoice("draft")), NOW, changed=True)
+
+
+def test_what_the_clock_will_do_is_known_beforehand() -> None:
+    """What decides is told whenever its moment moves; what doesn't only when something about it changes."""
+    assert turns_access(replace(FAILED, subscription=OPEN), END - HOUR, changed=True)
+    assert not turns_access(replace(FAILED, subscription=OPEN), END - HOUR, changed=False)
+    decides = replace(FAILED, subscription=CLOSES)
+    assert not turns_access(decides, END - HOUR, changed=False)
+    assert turns_access(replace(decides, downtime=(Span(NOW, NOW + DAY),)), END - HOUR, changed=False)
+    assert turns_access(view(invoice("paid"), subscription=CLOSES), NOW, changed=False)
+
+
+def test_a_first_invoice_opens_it() -> None:
+    first = {"billing_reason": "subscription_create"}
     assert turns_access(view(invoice("paid", **first)), NOW, changed=True)
     assert turns_access(view(invoice("paid", **first), subscription=None), NOW, changed=True)
-    assert not turns_access(view(invoice(**first)), NOW, changed=True)
+    assert turns_access(view(invoice(**first)), NOW, changed=True), "why it is closed may have changed"
+    assert not turns_access(view(invoice("paid", **first), subscription=OPEN), NOW, changed=True)

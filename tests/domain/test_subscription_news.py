@@ -7,16 +7,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from gateway.domain.access import Access
+from db.states import AccessState
+from gateway.domain.gate import Gate
 from gateway.domain.news_types import NewsType
 from gateway.domain.subscription_news import SubscriptionFacts, access_news, next_trial_news_at, trial_news
 
 NOW = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
-FACTS = SubscriptionFacts(
-    "sub_1", "cus_1", "trialing", ours=True, ending=False, trial_end=NOW + 5 * DAY, access_changes=0
-)
-OPEN, CLOSED = Access(True, "first_invoice_paid", "in_1"), Access(False, "subscription_ended")
+FACTS = SubscriptionFacts("sub_1", "cus_1", "trialing", ours=True, ending=False, trial_end=NOW + 5 * DAY)
+OPEN = Gate(AccessState.GRANTED, "first_invoice_paid", "in_1")
+CLOSED = Gate(AccessState.ENDED, "subscription_ended")
 
 
 @pytest.mark.parametrize(
@@ -30,8 +30,8 @@ OPEN, CLOSED = Access(True, "first_invoice_paid", "in_1"), Access(False, "subscr
         (2, OPEN, (NewsType.ACCESS_OPENED, "3")),
     ],
 )
-def test_only_a_change_of_access_is_told(changes: int, access: Access, expected: tuple[str, str] | None) -> None:
-    found = access_news(replace(FACTS, access_changes=changes), access)
+def test_only_a_change_of_access_is_told(changes: int, access: Gate, expected: tuple[str, str] | None) -> None:
+    found = access_news("sub_1", "cus_1", changes, access)
     assert (found and (found.type, found.step)) == expected
 
 

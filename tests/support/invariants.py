@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from msgspec.structs import replace
+
 from db import sql
+from gateway.access import gate
+from gateway.clock import business_now
 from gateway.collect.view import view_of
 from gateway.domain.project import project
 from tests.support.shop import Shop
@@ -74,6 +78,7 @@ async def hold(world: World) -> None:
     await _nothing_unresolved_twice()
     await _methods_are_the_processors(world)
     await _projection_is_recomputable()
+    await access_is_recomputable()
     await _every_event_ended()
     await _the_merchant_was_told_once()
     await _the_merchant_has_heard(world)
@@ -210,6 +215,17 @@ async def _projection_is_recomputable() -> None:
         assert project(view) == row["state"], f"{row['id']} is stored as {row['state']}, is {project(view)}"
 
 
+async def access_is_recomputable() -> None:
+    """Law 13: what stands on a subscription is what its rows say now, and what the merchant was told of."""
+    now = await business_now()
+    for row in await sql.rows("select account, id from tollbridge.subscription where seen = poked and failures = 0"):
+        whole = await sql.row(gate.ROW, row["account"], row["id"])
+        assert whole is not None
+        stored, found = gate.stored_gate(whole), await gate.worked_out(whole, now)
+        assert replace(stored, since=None) == found, f"{row['id']} stands as {stored}, is {found}"
+        assert stored.granted == bool(whole["access_changes"] % 2), f"{row['id']}: the merchant was told otherwise"
+
+
 async def _every_event_ended() -> None:
     """6: done, ignored with a reason, or parked with a case."""
     left = await sql.rows("select id, kind, state, reason from tollbridge.delivery where state = 'stored'")
@@ -280,6 +296,9 @@ async def _replay_everything(world: World) -> None:
     world.stripe.delivery.set(mode="manual", double=False, shuffle=False)
 
 
+ACCESS = "select id, access, access_reason, access_invoice, access_changes from tollbridge.subscription order by id"
+
+
 async def fingerprint(world: World) -> dict[str, Any]:
     """Everything that must not change by itself."""
     return {
@@ -294,6 +313,7 @@ async def fingerprint(world: World) -> dict[str, Any]:
         "refunds": [
             tuple(r) for r in await sql.rows("select id, state, credit_note from tollbridge.refund order by id")
         ],
+        "access": [tuple(r) for r in await sql.rows(ACCESS)],
         "disputes": [
             tuple(r) for r in await sql.rows("select id, state, credit_note from tollbridge.dispute order by id")
         ],

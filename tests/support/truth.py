@@ -78,6 +78,13 @@ class Truth(People):
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
+    async def access_unworked(self, subscription: str) -> dict[str, Any]:
+        """The same, where no worker works meanwhile."""
+        headers = {"authorization": f"Bearer {self.shop.api_key}"}
+        answer = await self.http.get(f"{self.gateway_url}/v1/subscriptions/{subscription}/access", headers=headers)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
     async def keys_sent(self) -> set[str]:
         """`keys`: the distinct idempotency keys of our attempts."""
         return {str(r["idempotency_key"]) for r in await sql.rows("select idempotency_key from tollbridge.attempt")}

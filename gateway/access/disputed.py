@@ -1,9 +1,8 @@
-"""Which invoices of subscriptions are disputed, as far as access goes."""
+"""Which invoices of a subscription are disputed, as far as access goes."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from db import sql
@@ -17,7 +16,7 @@ DISPUTED: Final = """
             d.state not in ('opened', 'funds_withdrawn') as lost
         from tollbridge.dispute d join tollbridge.invoice i on i.account = d.account and i.id = d.invoice
             join tollbridge.attempt t on t.id = d.attempt
-        where i.account = $1 and i.subscription = any($2) and not t.surplus
+        where i.account = $1 and i.subscription = $2 and not t.surplus
           and (d.state in ('opened', 'funds_withdrawn', 'lost') or d.state = 'closed' and d.withdrawn >= d.amount)
     )
     select t.*, exists (
@@ -29,9 +28,7 @@ DISPUTED: Final = """
 """
 
 
-async def disputed_of(account: str, subscriptions: Sequence[str]) -> Mapping[str, Sequence[DisputedInvoice]]:
-    """Those of each of these subscriptions that has any, the oldest first."""
-    found: defaultdict[str, list[DisputedInvoice]] = defaultdict(list)
-    for row in await sql.rows(DISPUTED, account, list(subscriptions)):
-        found[row["subscription"]].append(DisputedInvoice(row["id"], row["lost"], row["paid_since"]))
-    return found
+async def disputed_of(account: str, subscription: str) -> Sequence[DisputedInvoice]:
+    """The oldest first."""
+    rows = await sql.rows(DISPUTED, account, subscription)
+    return [DisputedInvoice(row["id"], row["lost"], row["paid_since"]) for row in rows]
