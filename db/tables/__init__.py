@@ -27,6 +27,7 @@ from db.tables.outbound import (
 from db.tables.returns import Carry, CreditNote, Dispute, Refund, RefundPart, Remainder
 from db.tables.setup import PaymentMethodSession, PaymentSetup
 from db.tables.subscription import Cancellation, HandOver, Subscription, Switch
+from db.tables.usage import Meter, UsageEvent, UsageStream
 
 __all__ = [
     "Account",
@@ -50,6 +51,7 @@ __all__ = [
     "HandOver",
     "IdempotentReply",
     "Invoice",
+    "Meter",
     "Movement",
     "OutboundEvent",
     "OutboundSequence",
@@ -69,6 +71,8 @@ __all__ = [
     "StripeBudget",
     "Subscription",
     "Switch",
+    "UsageEvent",
+    "UsageStream",
     "WebhookEndpoint",
     "WebhookEndpointSecret",
     "WebhookSecret",

@@ -29,6 +29,7 @@ from gateway.api.reconciliations import reconciliation_routes
 from gateway.api.refunds import refund_routes
 from gateway.api.settlements import settlement_routes
 from gateway.api.subscriptions import subscription_routes
+from gateway.api.usage import usage_routes
 from gateway.api.webhook_endpoints import webhook_endpoint_routes
 
 
@@ -62,5 +63,6 @@ def v1() -> Router:
             *refund_routes,
             *settlement_routes,
             *subscription_routes,
+            *usage_routes,
         ],
     )

@@ -28,6 +28,7 @@ CLAIMED: Final = (
     "payment_method",
     "refund",
     "dispute",
+    "usage_stream",
     "webhook_endpoint",
 )
 CLAIMS_RUN_OUT: Final = """
