@@ -1113,7 +1113,8 @@ create table tollbridge.usage_stream (
     stale boolean not null default true,
     read_at timestamptz,                           -- when the meters were read last
     asked_at timestamptz,                          -- machine time: when they were asked for last because of an unknown name,
-    answered_at timestamptz,                       -- and when that was answered
+    answered_at timestamptz,                       -- and when that ended,
+    answered boolean not null default false,       -- with an answer
     rests_until timestamptz,                       -- Stripe took nothing: usage that comes in is no reason to ask before
     created_at timestamptz not null,
     poked bigint not null default 0,

@@ -16,6 +16,7 @@ class UsageStream(Pokable, tablename="usage_stream", schema=SCHEMA, db=DB):
     read_at = at()
     asked_at = at()
     answered_at = at()
+    answered = Boolean(default=False)
     rests_until = at()
     created_at = at()
 

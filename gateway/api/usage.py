@@ -121,6 +121,8 @@ async def report_usage(
     later: what it does not count after all is a case `usage_refused` and an event `tollbridge.usage.refused`.
 
     An event that comes alone is refused with a problem; in a batch each has its own `error`, and the answer is 200.
+    Only where Stripe can't be asked for an unknown meter the answer is 503: what is right is stored, and the same may
+    be sent again.
     """
     if data.events is not None:
         _refuse_both(data)

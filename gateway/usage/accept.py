@@ -38,7 +38,11 @@ INSERT: Final = """
 """
 STORED: Final = "select * from tollbridge.usage_event where account = $1 and identifier = any($2)"
 TAKEN: Final = Refused(Refusal.TAKEN, "identifier", "stands for other usage already")
-NOT_READ: Final = Refused(Refusal.UNAVAILABLE, "event_name", "Stripe can't be asked for its meter now; report it again")
+NOT_READ: Final = Refused(
+    Refusal.UNAVAILABLE,
+    "event_name",
+    "Stripe can't be asked for its meter now: report it again, what is right is stored",
+)
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -60,7 +64,11 @@ async def accept_one(runtime: Runtime, account: str, told: Reported) -> Result:
 
 
 async def accept(runtime: Runtime, account: str, told: Sequence[Reported]) -> list[Result]:
-    """Accept what is right of these; one result for each, in their order."""
+    """Accept what is right of these; one result for each, in their order.
+
+    Raises UsageRefusedError where one could not be judged, since Stripe can't be asked: what is right is stored all the
+    same, and the whole may be reported again.
+    """
     now = await business_now()
     known = await meters.for_names(runtime, account, {one.event_name for one in told}, now)
     whose = await owners.find(account, told)
@@ -71,7 +79,10 @@ async def accept(runtime: Runtime, account: str, told: Sequence[Reported]) -> li
             first.setdefault(one.identifier, one)
     new = await _store(account, list(first.values()), now, stale=known.old)
     stored = await _stored(account, [identifier for identifier in first if identifier not in new])
-    return [_result(*pair, first, new, stored) for pair in zip(told, judged, strict=True)]
+    results = [_result(*pair, first, new, stored) for pair in zip(told, judged, strict=True)]
+    if any(result.refused is NOT_READ for result in results):
+        raise UsageRefusedError(NOT_READ)
+    return results
 
 
 def _judged(told: Reported, known: meters.Known, owner: Owner | Refused, now: datetime) -> Usage | Refused:

@@ -31,7 +31,11 @@ READ_EVERY: Final = timedelta(minutes=15)
 """Events of Stripe's may be lost, or not subscribed to: older knowledge is refreshed beside the usage that comes."""
 ASKED_EVERY: Final = timedelta(seconds=30)
 """A name that nobody has given to a meter must not cause a call each time it comes. Machine time."""
-ANSWER_S: Final = 5.0
+AGAIN: Final = timedelta(seconds=5)
+"""The same, where Stripe has not answered."""
+GIVEN_UP: Final = timedelta(seconds=20)
+"""Whoever asked and has said nothing since is gone."""
+ANSWER_S = 5.0
 """So long one request waits for the reading that another has begun."""
 
 KNOWN: Final = """
@@ -39,15 +43,22 @@ KNOWN: Final = """
     order by event_name, active desc, id
 """
 STREAM: Final = """
-    select read_at, answered_at, asked_at is null or answered_at >= asked_at as answered
-    from tollbridge.usage_stream where account = $1 and id = $1
+    select read_at, answered_at >= asked_at as ended, answered from tollbridge.usage_stream
+    where account = $1 and id = $1
 """
 MAKE: Final = """
     insert into tollbridge.usage_stream (account, id, created_at) values ($1, $1, $2) on conflict do nothing
 """
 ASK: Final = """
     update tollbridge.usage_stream set asked_at = clock_timestamp()
-    where account = $1 and id = $1 and (asked_at is null or asked_at < clock_timestamp() - $2::interval) returning id
+    where account = $1 and id = $1 and (asked_at is null or asked_at < clock_timestamp() - case
+        when answered_at >= asked_at and answered then $2::interval
+        when answered_at >= asked_at then $3::interval else $4::interval end)
+    returning id
+"""
+UNANSWERED: Final = """
+    update tollbridge.usage_stream set answered_at = clock_timestamp(), answered = false
+    where account = $1 and id = $1
 """
 HOLD: Final = "select id from tollbridge.usage_stream where account = $1 and id = $1 for no key update"
 GONE: Final = "delete from tollbridge.meter where account = $1 and not (id = any($2))"
@@ -58,7 +69,7 @@ STORE: Final = """
         customer_key = excluded.customer_key, value_key = excluded.value_key, time_window = excluded.time_window
 """
 READ: Final = """
-    update tollbridge.usage_stream set read_at = $2, answered_at = clock_timestamp(),
+    update tollbridge.usage_stream set read_at = $2, answered_at = clock_timestamp(), answered = true,
         -- What a poke has marked since is not for a request to clear.
         stale = case when $3::bigint is null then stale else poked <> $3 end
     where account = $1 and id = $1 and (read_at is null or read_at <= $2)
@@ -91,21 +102,23 @@ async def for_names(runtime: Runtime, account: str, names: Collection[str], now:
 async def _asked(runtime: Runtime, account: str, now: datetime) -> bool:
     """Whether the meters are known as they have been within half a minute."""
     await sql.rows(MAKE, account, now)
-    if await sql.row(ASK, account, ASKED_EVERY) is not None:
+    if await sql.row(ASK, account, ASKED_EVERY, AGAIN, GIVEN_UP) is not None:
         try:
             await refresh(runtime, account)
         except StripeError as error:
             log.warning("meters_not_read", account=account, error=type(error).__name__)
+            await sql.rows(UNANSWERED, account)
             return False
         return True
 
-    async def look() -> bool:
-        return bool((await sql.row(STREAM, account) or {"answered": False})["answered"])
+    async def look() -> asyncpg.Record | None:
+        return await sql.row(STREAM, account)
 
-    async def rests(answered: bool) -> bool:
-        return answered
+    async def rests(row: asyncpg.Record | None) -> bool:
+        return row is not None and bool(row["ended"])
 
-    return await until(rests, look, ANSWER_S)
+    row = await until(rests, look, ANSWER_S)
+    return row is not None and bool(row["ended"] and row["answered"])
 
 
 async def refresh(runtime: Runtime, account: str, *, poked: int | None = None) -> None:

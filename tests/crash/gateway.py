@@ -39,6 +39,10 @@ LOCKS_RUN_OUT: Final = """
     update tollbridge.idempotent_reply set locked_until = clock_timestamp() - interval '1 second'
     where status is null and locked_until > clock_timestamp()
 """
+READINGS_RUN_OUT: Final = """
+    update tollbridge.usage_stream set asked_at = null
+    where asked_at is not null and (answered_at is null or answered_at < asked_at)
+"""
 WALKS_RUN_OUT: Final = """
     update tollbridge.catch_up set claim_until = clock_timestamp() - interval '1 second' where claim_until is not null
 """
@@ -102,6 +106,7 @@ class Gateway:
         To be called while nobody works; True where there was a claim.
         """
         await sql.rows(LOCKS_RUN_OUT)
+        await sql.rows(READINGS_RUN_OUT)
         return any([await sql.rows(CLAIMS_RUN_OUT.format(table)) for table in CLAIMED])
 
     async def _new(self, role: str) -> Process:
@@ -133,6 +138,7 @@ class Gateway:
         await process.end_sessions()
         if process.role == "server":
             await sql.rows(LOCKS_RUN_OUT)
+            await sql.rows(READINGS_RUN_OUT)
             self.server = await self._new("server")
         else:
             for table in CLAIMED:

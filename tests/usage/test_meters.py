@@ -7,7 +7,10 @@ import asyncio
 from db import sql
 from tests.support.metered import EVENT_NAME, Metered, hear_thin_events
 
-WHILE_AGO = "update tollbridge.usage_stream set asked_at = asked_at - interval '1 minute'"
+WHILE_AGO = """
+    update tollbridge.usage_stream
+    set asked_at = asked_at - interval '1 minute', answered_at = answered_at - interval '1 minute'
+"""
 
 
 def reads(plan: Metered) -> int:
@@ -46,12 +49,16 @@ async def test_while_stripe_is_away_what_is_known_is_accepted(plan: Metered) -> 
     await plan.report()
     plan.world.stripe.faults.add("error_before", method="GET", path="/v1/billing/meters", status=500, times=9)
     await sql.rows(WHILE_AGO)
-    answer = await plan.report(events=[plan.event("u-2"), plan.event("u-3", event_name="perhaps")])
-    assert [(one["status"], (one["error"] or {}).get("code")) for one in answer.json()["data"]] == [
-        ("accepted", None),
-        ("refused", "stripe_unavailable"),
-    ]
+    events = [plan.event("u-2"), plan.event("u-3", event_name="new")]
+    answer = await plan.report(events=events)
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:tollbridge:error:stripe_unavailable")
+    assert set(await plan.states()) == {"u-1", "u-2"}
     plan.world.stripe.faults.clear()
+    v1 = plan.shop.client.v1.billing.meters
+    await v1.create_async({"display_name": "X", "event_name": "new", "default_aggregation": {"formula": "sum"}})
+    await sql.rows(WHILE_AGO)
+    results = (await plan.report(events=events)).json()["data"]
+    assert [one["status"] for one in results] == ["duplicate", "accepted"]
 
 
 async def test_thin_events_refresh_them_too(plan: Metered) -> None:
