@@ -36,10 +36,11 @@ class Kind(StrEnum):
     METHOD = "payment_method"
     REFUND = "refund"
     DISPUTE = "dispute"
+    USAGE = "usage_stream"
 
 
-MIRRORED = frozenset({Kind.INVOICE, Kind.SUBSCRIPTION})
-"""Kinds whose row mirrors an object of Stripe's: a poke of an unknown one makes a stub, and may mark it stale."""
+MIRRORED = frozenset({Kind.INVOICE, Kind.SUBSCRIPTION, Kind.USAGE})
+"""Kinds whose row mirrors what Stripe has: a poke of an unknown one makes a stub, and may mark it stale."""
 
 WAITED_FOR = frozenset({Kind.CHECKOUT, Kind.METHOD_SESSION})
 """Kinds of which a payer waits for every step."""
@@ -152,11 +153,16 @@ async def hold(claim: Claim, for_s: float) -> int:
     return int(held["poked"])
 
 
-async def release(claim: Claim, *, seen: int, due_at: datetime | None) -> bool:
-    """Let go, if nothing was poked since `seen` was read; False means: go round again (or the claim is lost)."""
+async def release(claim: Claim, *, seen: int, due_at: datetime | None, tried: bool = True) -> bool:
+    """Let go, if nothing was poked since `seen` was read; False means: go round again (or the claim is lost).
+
+    Not `tried`: the object still rests from its last failure, which this turn says nothing against.
+    """
     released = await sql.row(
         f"""update tollbridge.{claim.kind}
-            set seen = $4, due_at = $5, claimed_by = null, claim_until = null, failures = 0, turned_away_at = null
+            set seen = $4, due_at = $5, claimed_by = null, claim_until = null,
+                failures = case when $6 then 0 else failures end,
+                turned_away_at = case when $6 then null else turned_away_at end
             where account = $1 and id = $2 and claimed_by = $3 and poked = $4
             returning id""",  # noqa: S608
         claim.account,
@@ -164,6 +170,7 @@ async def release(claim: Claim, *, seen: int, due_at: datetime | None) -> bool:
         claim.holder,
         seen,
         due_at,
+        tried,
     )
     return released is not None
 

@@ -522,3 +522,31 @@ class Repair(StrEnum):
     """Ask the processor for its settlement files once more."""
     ASK_HUMAN = "ask_human"
     """Open a case that names the break."""
+
+
+class UsageState(StrEnum):
+    """What a customer has used, on its way to Stripe's meter."""
+
+    ACCEPTED = "accepted"
+    """It is stored here, and Stripe has not heard of it."""
+    SENDING = "sending"
+    """It is about to be sent, is on the wire, or was sent and no answer came: Stripe may have heard it."""
+    SENT = "sent"
+    """Stripe has it. It checks it later, and may still refuse it."""
+    REFUSED = "refused"
+    """Stripe does not count it."""
+    UNCONFIRMED = "unconfirmed"
+    """Whether Stripe has it is not known, and it would not know a second one for the same any more: a case."""
+
+
+USAGE_WAITS: frozenset[UsageState] = frozenset({UsageState.ACCEPTED, UsageState.SENDING})
+"""On its way to Stripe."""
+
+USAGE_TRANSITIONS: Mapping[UsageState, frozenset[UsageState]] = {
+    UsageState.ACCEPTED: frozenset({UsageState.SENDING}),
+    # Turned away unread (429), what was sent for the first time is as it was.
+    UsageState.SENDING: frozenset({UsageState.ACCEPTED, UsageState.SENT, UsageState.REFUSED, UsageState.UNCONFIRMED}),
+    UsageState.SENT: frozenset({UsageState.REFUSED}),
+    UsageState.REFUSED: frozenset(),
+    UsageState.UNCONFIRMED: frozenset({UsageState.REFUSED}),
+}

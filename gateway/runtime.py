@@ -68,7 +68,7 @@ def _rates(policy: Policy, livemode: bool, base: str) -> Rates | None:
     if base and chosen == (None, None):
         return None
     allowed = stripes_own(livemode=livemode)
-    return Rates(chosen[0] or allowed.operation, chosen[1] or allowed.account)
+    return Rates(chosen[0] or allowed.operation, chosen[1] or allowed.account, allowed.meter_events)
 
 
 async def _outside_transactions(request: httpx.Request) -> None:

@@ -41,7 +41,8 @@ create unlogged table tollbridge.stripe_budget (
 );
 
 -- Take up to `wanted` calls of an operation, leaving the share that a lane must leave to those before it. Where there is
--- none: how many seconds until there will be one. The row of the whole account is locked first, always.
+-- none: how many seconds until there will be one. The row of the whole account is locked first, always. `in_all` null:
+-- Stripe counts this operation beside all others.
 create function tollbridge.take_calls(of_account text, of_operation text, wanted integer, per_operation numeric,
         in_all numeric, burst_s numeric, leave numeric, out granted integer, out wait_s double precision) language plpgsql as $$
 declare
@@ -50,7 +51,8 @@ declare
 begin
     granted := wanted;
     wait_s := 0;
-    for part in select * from (values (1, '', in_all), (2, of_operation, per_operation)) as v (n, name, rate) order by n loop
+    for part in select * from (values (1, '', in_all), (2, of_operation, per_operation)) as v (n, name, rate)
+            where rate is not null order by n loop
         insert into tollbridge.stripe_budget as b (account, operation, calls_left, counted_at)
         values (of_account, part.name, greatest(part.rate * burst_s, 1), clock_timestamp())
         on conflict (account, operation) do update set
@@ -68,7 +70,7 @@ begin
     if granted > 0 then
         wait_s := 0;
         update tollbridge.stripe_budget set calls_left = calls_left - granted
-        where account = of_account and operation in ('', of_operation);
+        where account = of_account and (operation = of_operation or operation = '' and in_all is not null);
     end if;
 end $$;
 
@@ -1134,6 +1136,76 @@ create unique index review_case_open on tollbridge.review_case (account, kind, s
 create index review_case_invoice on tollbridge.review_case (account, invoice) where invoice <> '';
 create index review_case_subject on tollbridge.review_case (account, kind, subject);
 create index review_case_listing on tollbridge.review_case (account, state, opened_at);
+
+-- The way of an account's usage to Stripe: an object of `advance`, one for each account, made with the first usage. Its
+-- turn sends what waits, and reads the meters again where `stale` says that they may have changed.
+create table tollbridge.usage_stream (
+    account text not null references tollbridge.account on delete restrict,
+    id text not null,                              -- the account's
+    stale boolean not null default true,
+    read_at timestamptz,                           -- when the meters were read last
+    asked_at timestamptz,                          -- machine time: when they were asked for last because of an unknown name,
+    answered_at timestamptz,                       -- and when that ended,
+    answered boolean not null default false,       -- with an answer
+    rests_until timestamptz,                       -- Stripe took nothing: usage that comes in is no reason to ask before
+    created_at timestamptz not null,
+    poked bigint not null default 0,
+    seen bigint not null default 0,
+    due_at timestamptz,
+    claimed_by text,
+    claim_until timestamptz,
+    failures integer not null default 0,
+    turned_away_at timestamptz,
+    primary key (account, id),
+    check (seen <= poked),
+    check ((claimed_by is null) = (claim_until is null))
+);
+create index usage_stream_wanting on tollbridge.usage_stream (account, id) where seen < poked;
+create index usage_stream_due on tollbridge.usage_stream (due_at) where due_at is not null;
+create index usage_stream_claimed on tollbridge.usage_stream (claim_until) where claimed_by is not null;
+
+-- The meters of an account's Stripe, as they were read last. One event name has one active meter at most.
+create table tollbridge.meter (
+    account text not null references tollbridge.account on delete restrict,
+    id text not null,
+    event_name text not null,
+    active boolean not null,
+    formula text not null,                         -- Stripe's: sum, count, last
+    customer_key text not null,                    -- what the customer and the value are called in an event's payload
+    value_key text not null,
+    time_window text not null default '',          -- of usage that comes summed up already: day, hour
+    primary key (account, id)
+);
+create index meter_event_name on tollbridge.meter (account, event_name);
+
+-- What a customer has used: accepted here, and sent to Stripe's meter once.
+create table tollbridge.usage_event (
+    id text primary key,
+    account text not null references tollbridge.account on delete restrict,
+    identifier text not null check (length(identifier) between 1 and 100),
+    customer text not null,
+    subscription text,
+    event_name text not null,
+    value text not null check (value ~ '^-?[0-9]+([.][0-9]+)?$'),   -- exact, as Stripe is told it
+    used_at timestamptz not null,
+    state text not null check (state in ('accepted', 'sending', 'sent', 'refused', 'unconfirmed')),
+    sent_at timestamptz,                           -- since when Stripe may have heard it
+    turn text,                                     -- the holding of the stream that tried it last
+    code text not null default '',                 -- why it was refused: Stripe's code, and its words
+    error text not null default '',
+    created_at timestamptz not null,
+    resolved_at timestamptz,
+    unique (account, identifier),
+    foreign key (account, subscription) references tollbridge.subscription (account, id) on delete restrict,
+    check ((state in ('accepted', 'sending')) = (resolved_at is null)),
+    check (state <> 'accepted' or sent_at is null)
+);
+create index usage_event_waiting on tollbridge.usage_event (account, id) where state in ('accepted', 'sending');
+create index usage_event_waiting_of on tollbridge.usage_event (account, customer, event_name, id)
+    where state in ('accepted', 'sending');
+create index usage_event_sending on tollbridge.usage_event (account, sent_at) where state = 'sending';
+create index usage_event_listing on tollbridge.usage_event (account, created_at desc, id desc);
+create index usage_event_customer on tollbridge.usage_event (account, customer, created_at desc, id desc);
 
 create table tollbridge.audit_log (
     id text primary key,

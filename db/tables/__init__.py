@@ -27,6 +27,7 @@ from db.tables.outbound import (
 from db.tables.returns import Carry, CreditNote, Dispute, Refund, RefundPart, Remainder
 from db.tables.setup import PaymentMethodSession, PaymentSetup
 from db.tables.subscription import AccessGrant, Cancellation, HandOver, Subscription, Switch
+from db.tables.usage import Meter, UsageEvent, UsageStream
 
 __all__ = [
     "AccessGrant",
@@ -51,6 +52,7 @@ __all__ = [
     "HandOver",
     "IdempotentReply",
     "Invoice",
+    "Meter",
     "Movement",
     "OutboundEvent",
     "OutboundSequence",
@@ -70,6 +72,8 @@ __all__ = [
     "StripeBudget",
     "Subscription",
     "Switch",
+    "UsageEvent",
+    "UsageStream",
     "WebhookEndpoint",
     "WebhookEndpointSecret",
     "WebhookSecret",

@@ -39,7 +39,7 @@ DESCRIPTION: Final = """
 Stripe bills, any processor collects. Amounts are integers in Stripe's minor units, currencies lower case, times Unix
 seconds. Lists come newest first, `limit` at a time; the next page starts after the last id. Errors are problem
 documents (RFC 9457) whose `type` ends in one of a closed list of codes. A POST may carry an `Idempotency-Key`, and must
-where money moves: the same request again then gives the stored reply.
+where money moves or usage is reported: the same request again then gives the stored reply.
 """.strip()
 
 KEY_DESCRIPTION: Final = """
@@ -110,8 +110,8 @@ class _Repeatable(Operation):
 
 
 @dataclass
-class _MovesMoney(_Repeatable):
-    """A POST that may move money: without a key it is refused."""
+class _WantsKey(_Repeatable):
+    """A POST that may move money, or makes what is billed: without a key it is refused."""
 
     key_required: ClassVar[bool] = True
 
@@ -152,15 +152,21 @@ def problems(*codes: Code) -> dict[int, ResponseSpec]:
     return {status: _response(status, found) for status, found in sorted(by_status.items())}
 
 
-def changing(*codes: Code, moves_money: bool = False, also: dict[int, ResponseSpec] | None = None) -> Changing:
+def changing(
+    *codes: Code,
+    moves_money: bool = False,
+    counts_usage: bool = False,
+    also: dict[int, ResponseSpec] | None = None,
+) -> Changing:
     """Errors, header and rule of a POST: `@post("/things", …, **changing(Code.NOT_FOUND))`."""
+    wants_key = moves_money or counts_usage
     posts = [Code.IN_PROGRESS, Code.BODY_TOO_LARGE, Code.MEDIA_TYPE_UNSUPPORTED, Code.IDEMPOTENCY_MISMATCH]
-    if moves_money:
+    if wants_key:
         posts.append(Code.IDEMPOTENCY_KEY_REQUIRED)
     return Changing(
         responses={**(also or {}), **problems(*codes, *posts)},
-        operation_class=_MovesMoney if moves_money else _Repeatable,
-        opt={"idempotency": "required" if moves_money else "optional"},
+        operation_class=_WantsKey if wants_key else _Repeatable,
+        opt={"idempotency": "required" if wants_key else "optional"},
     )
 
 

@@ -30,6 +30,7 @@ from gateway.returns.errors import NotRefundableError, RefundStateError
 from gateway.runtime import UnknownAccountError
 from gateway.subscriptions.errors import ScheduledError, SubscriptionEndedError
 from gateway.turns.turn import NotYetError
+from gateway.usage.errors import UsageRefusedError
 from processors.errors import CallError, RefusedError
 
 log = structlog.get_logger()
@@ -237,6 +238,13 @@ def _of_session(error: SessionError) -> ProblemError:
     return ProblemError(code, str(error), param=error.param)
 
 
+def _of_usage(error: UsageRefusedError) -> ProblemError:
+    code, param = Code(error.refused.code), error.refused.param
+    if CODES[code][0] == 503:
+        return ProblemError(code, str(error), param=param, headers={"Retry-After": "5"})
+    return ProblemError(code, str(error), param=param)
+
+
 TRANSLATIONS: Final[Mapping[type[Exception], Callable[[Any], ProblemError]]] = {
     NameTakenError: lambda e: ProblemError(Code.ALREADY_EXISTS, str(e), param=e.param),
     FieldError: lambda e: ProblemError(Code.INVALID_REQUEST, str(e), param=e.param),
@@ -258,6 +266,7 @@ TRANSLATIONS: Final[Mapping[type[Exception], Callable[[Any], ProblemError]]] = {
     SessionError: _of_session,
     ScheduledError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     SubscriptionEndedError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
+    UsageRefusedError: _of_usage,
     NotYetError: lambda e: ProblemError(Code.IN_PROGRESS, headers={"Retry-After": "10"}),
     UnknownAccountError: lambda e: ProblemError(Code.ACCOUNT_DISABLED),
     UnknownConnectionError: lambda e: ProblemError(Code.NOT_FOUND, str(e)),

@@ -30,6 +30,7 @@ from gateway.api.reconciliations import reconciliation_routes
 from gateway.api.refunds import refund_routes
 from gateway.api.settlements import settlement_routes
 from gateway.api.subscriptions import subscription_routes
+from gateway.api.usage import usage_routes
 from gateway.api.webhook_endpoints import webhook_endpoint_routes
 
 
@@ -64,5 +65,6 @@ def v1() -> Router:
             *settlement_routes,
             *subscription_routes,
             *access_grant_routes,
+            *usage_routes,
         ],
     )

@@ -22,6 +22,8 @@ from gateway.readers.about import about
 from gateway.readers.access import AccessBody, find_subscription_access
 from gateway.readers.pages import DEFAULT, Page
 from gateway.readers.subscriptions import SubscriptionBody, find_subscription, list_subscriptions
+from gateway.readers.upcoming import UpcomingBody, find_upcoming
+from gateway.runtime import Runtime
 from gateway.subscriptions import cancel, switch
 
 Readers: Final = requires(Scope.SERVER, Scope.FINANCE)
@@ -39,7 +41,11 @@ class Cancelling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ends: Annotated[Ends, about("At once, with the period that runs, or `never`: it was to end, and lives on.")]
     invoice_now: Annotated[
-        bool, about("With `now`: what was used and not billed yet comes on a last invoice, which is collected.")
+        bool,
+        about(
+            "With `now`: what was used and not billed yet comes on a last invoice, which is collected. Usage that was "
+            "reported here is sent to Stripe first, for ten minutes at most."
+        ),
     ] = False
     prorate: Annotated[
         bool, about("With `now`: the rest of a period that is paid is credited to the customer's balance at Stripe.")
@@ -115,6 +121,18 @@ async def access(principal: NamedDependency[Principal], subscription_id: Subscri
     return await find_subscription_access(principal.account, subscription_id)
 
 
+@get(
+    "/subscriptions/{subscription_id:str}/upcoming_invoice",
+    guards=[Readers],
+    responses=problems(Code.NOT_FOUND, Code.STATE_CONFLICT, Code.STRIPE_REFUSED, Code.STRIPE_UNAVAILABLE),
+)
+async def upcoming_invoice(
+    principal: NamedDependency[Principal], subscription_id: SubscriptionId, runtime: NamedDependency[Runtime]
+) -> UpcomingBody:
+    """The next invoice as Stripe would make it now, with what was used so far; and what of that is on its way still."""
+    return await find_upcoming(runtime, principal.account, subscription_id)
+
+
 @post(
     "/subscriptions/{subscription_id:str}/cancel",
     status_code=200,
@@ -170,4 +188,11 @@ async def switch_subscription(
     return Response(body, status_code=202 if state is SwitchState.WANTED else 200)
 
 
-subscription_routes: Final[list[Any]] = [index, retrieve, access, cancel_subscription, switch_subscription]
+subscription_routes: Final[list[Any]] = [
+    index,
+    retrieve,
+    access,
+    upcoming_invoice,
+    cancel_subscription,
+    switch_subscription,
+]

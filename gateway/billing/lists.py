@@ -15,6 +15,7 @@ from gateway.billing.balances import BalanceShape
 from gateway.billing.client import StripeClient
 from gateway.billing.credit_notes import MOST_PAGES, CreditNoteShape
 from gateway.billing.errors import StripeRefusedError
+from gateway.billing.meters import MeterShape
 from gateway.billing.shapes import CustomerShape, InvoiceShape, SubscriptionShape
 from gateway.domain.billed import InvoiceStatus
 
@@ -97,6 +98,11 @@ async def subscriptions_of(stripe: StripeClient, customer: str) -> list[Subscrip
     """A customer's subscriptions that have not been canceled. Raises StripeError."""
     raws = await _all(stripe, "/v1/subscriptions", {"customer": customer})
     return [msgspec.json.decode(raw, type=SubscriptionShape) for raw in raws]
+
+
+async def meters(stripe: StripeClient) -> list[MeterShape]:
+    """The account's meters, inactive ones too. Raises StripeError."""
+    return [msgspec.json.decode(raw, type=MeterShape) for raw in await _all(stripe, "/v1/billing/meters", {})]
 
 
 async def customers(stripe: StripeClient, *, after: str) -> Page[CustomerShape]:

@@ -60,7 +60,7 @@ def initial_invoice(snapshot: bytes, read_at: datetime) -> InitialInvoice:
         total=shape.total,
         amount_due=shape.amount_due,
         amount_remaining=shape.amount_remaining,
-        lines=[_line(line) for line in shape.lines.data[:MOST_LINES]],
+        lines=[shown_line(line) for line in shape.lines.data[:MOST_LINES]],
         has_more_lines=shape.lines.has_more,
         due_date=shape.due_date,
         as_of=int(read_at.timestamp()),
@@ -68,7 +68,8 @@ def initial_invoice(snapshot: bytes, read_at: datetime) -> InitialInvoice:
     )
 
 
-def _line(line: LineShape) -> Line:
+def shown_line(line: LineShape) -> Line:
+    """A line as it stands in JSON."""
     return Line(
         id=line.id,
         description=line.description or "",

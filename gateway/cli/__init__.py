@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "reconcile": "gateway.cli.reconcile:reconcile",
     "export": "gateway.cli.export:export",
     "payment-methods": "gateway.cli.payment_methods:payment_methods",
+    "usage": "gateway.cli.usage:usage",
     "events": "gateway.cli.events:events",
     "webhooks": "gateway.cli.webhooks:webhooks",
     "inbox": "gateway.cli.inbox:inbox",

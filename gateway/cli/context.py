@@ -39,6 +39,7 @@ from gateway.returns.errors import RefundError
 from gateway.runtime import Runtime, UnknownAccountError, running
 from gateway.settings import Settings, SettingsError, load_settings
 from gateway.subscriptions.errors import ScheduledError, SubscriptionEndedError
+from gateway.usage.errors import UsageRefusedError
 from processors.errors import ProcessorError
 
 T = TypeVar("T")
@@ -69,6 +70,7 @@ FAILURES = (
     ScheduledError,
     SubscriptionEndedError,
     UnknownAccountError,
+    UsageRefusedError,
     *DATABASE_AWAY,
 )
 

@@ -11,10 +11,11 @@ from db.states import Collector, Ends, OpenInvoices
 from gateway.accounts.audit import Author
 from gateway.cli import access
 from gateway.cli.context import ACCOUNT, account_of, author, opened, run
-from gateway.cli.output import OUT, as_json, fields, say, table, when
+from gateway.cli.output import OUT, as_json, fields, money, say, table, when
 from gateway.collect.switch_wish import Asked
 from gateway.readers.pages import Page
 from gateway.readers.subscriptions import SubscriptionBody, find_subscription, list_subscriptions
+from gateway.readers.upcoming import UpcomingBody, find_upcoming
 from gateway.subscriptions import cancel, switch
 
 REASON: Final = click.option("--reason", default="", help="Why; it goes into the audit log.")
@@ -74,6 +75,21 @@ def show(subscription: str, account: str, json_: bool) -> None:
 
     found = run(work)
     say(found, json_, lambda: _print(found))
+
+
+@subscriptions.command()
+@click.argument("subscription")
+@ACCOUNT
+@as_json
+def upcoming(subscription: str, account: str, json_: bool) -> None:
+    """Show the next invoice as Stripe would make it now, and the usage that Stripe does not know of yet."""
+
+    async def work() -> UpcomingBody:
+        async with opened() as runtime:
+            return await find_upcoming(runtime, (await account_of(account)).id, subscription)
+
+    found = run(work)
+    say(found, json_, lambda: _print_upcoming(found))
 
 
 @subscriptions.command(name="cancel")
@@ -163,6 +179,19 @@ def _asked(ask: Ask, subscription: str, reason: str, account: str, json_: bool) 
 
 def _end(found: SubscriptionBody) -> str:
     return when(found.ended_at or found.cancel_at)
+
+
+def _print_upcoming(found: UpcomingBody) -> None:
+    shown: dict[str, object] = {"subscription": found.subscription, "comes": when(found.comes)}
+    for name in ("subtotal", "discount", "tax", "total", "amount_due"):
+        shown[name.replace("_", " ")] = money(getattr(found, name), found.currency)
+    fields(shown)
+    OUT.print()
+    rows = [(one.description, one.quantity, money(one.amount, found.currency)) for one in found.lines]
+    table(("line", "quantity", "amount"), rows, "No lines.")
+    for one in found.unsent_usage:
+        what = f"On its way to Stripe: {one.events} events of {one.event_name}, together {one.value}"
+        OUT.print(what, markup=False, soft_wrap=True)
 
 
 def _print(found: SubscriptionBody) -> None:

@@ -61,6 +61,9 @@ class CaseKind(StrEnum):
     REFUND_WAITS = "refund_waits"
     REMAINDER_NOT_BILLED = "remainder_not_billed"
     SURPLUS_CAPTURE = "surplus_capture"
+    USAGE_REFUSED = "usage_refused"
+    USAGE_UNCONFIRMED = "usage_unconfirmed"
+    USAGE_UNSENT = "usage_unsent"
 
 
 REPAIR: dict[CaseKind, str] = {
@@ -121,4 +124,10 @@ REPAIR: dict[CaseKind, str] = {
     "POST /v1/refunds/{id}/approve or /deny. Nothing goes back until then.",
     CaseKind.REMAINDER_NOT_BILLED: "The rest is credited, and nothing bills it: bill it in Stripe, or let it be.",
     CaseKind.SURPLUS_CAPTURE: "Return this capture to the payer: the invoice is settled without it.",
+    CaseKind.USAGE_REFUSED: "Mend what Stripe says (the meter, the customer, the time), then report it again under new "
+    "identifiers: GET /v1/usage?state=refused lists what is known. Nothing of it is billed until then.",
+    CaseKind.USAGE_UNCONFIRMED: "Compare GET /v1/usage?state=unconfirmed with the meter's usage in Stripe, and report "
+    "what is missing there under new identifiers.",
+    CaseKind.USAGE_UNSENT: "It ended before all of its usage was at Stripe: see that nothing is missing on its last "
+    "invoice, and bill the rest in Stripe, or let it be.",
 }

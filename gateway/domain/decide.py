@@ -15,12 +15,12 @@ from gateway.domain import (
     carrying,
     ending,
     handing_over,
+    late_usage,
     partial,
     remainder,
     reopening,
     returning,
     switching,
-    usage,
 )
 from gateway.domain.actions import (
     Action,
@@ -233,7 +233,7 @@ def _draft(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
     if view.kept_in_pause:
         # Stripe keeps it as a draft, and never finalizes it by itself (docs: billing/subscriptions/pause-payment).
         return Finalize()
-    if after_end.bills_the_last(view, invoice) and not usage.may_still_come(invoice):
+    if after_end.bills_the_last(view, invoice) and not late_usage.may_still_come(invoice):
         # Stripe leaves it a draft, and it is nobody's after that (docs: billing/subscriptions/cancel).
         return Finalize()
     if after_end.is_stopped(view):
@@ -246,8 +246,8 @@ def _draft(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
         # Whoever tried it, Stripe or we: Stripe does not try again.
         return Finalize()
     if view.policy.finalize == "at_once" and invoice.billing_reason.startswith("subscription"):
-        return usage.wait(view, invoice, now) or Finalize()
-    return usage.until_stripe(view, invoice, now, "Stripe finalizes it")
+        return late_usage.wait(view, invoice, now) or Finalize()
+    return late_usage.until_stripe(view, invoice, now, "Stripe finalizes it")
 
 
 def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:

@@ -36,6 +36,7 @@ class NewsType(StrEnum):
     ACCESS_OPENED = "tollbridge.subscription.access_opened"
     ACCESS_CLOSED = "tollbridge.subscription.access_closed"
     METHOD_REVOKED = "tollbridge.payment_method.revoked"
+    USAGE_REFUSED = "tollbridge.usage.refused"
     PING = "tollbridge.webhook_endpoint.ping"
 
 
@@ -159,6 +160,18 @@ class RevokedNews(msgspec.Struct, frozen=True, kw_only=True):
     subscriptions: list[Affected]
 
 
+class UsageRefusedNews(msgspec.Struct, frozen=True, kw_only=True):
+    """The meter by its id (`no_meter` where none was found), why so many events of it are not counted, and which, as
+    far as Stripe has named them: ten at most."""
+
+    object: Literal["meter"] = "meter"
+    id: str
+    event_name: str | None
+    code: str
+    count: int
+    identifiers: list[str]
+
+
 class PingNews(msgspec.Struct, frozen=True, kw_only=True):
     """The endpoint that was asked to be tried."""
 
@@ -212,6 +225,9 @@ DESCRIBED: Final[Mapping[NewsType, Described]] = {
         "the payer ended a payment method at the processor, and not every subscription was to end anyway",
         "end",
         RevokedNews,
+    ),
+    NewsType.USAGE_REFUSED: Described(
+        "Stripe does not count usage that was reported, which it often says much later", "report", UsageRefusedNews
     ),
     NewsType.PING: Described("somebody asked for it; goes to one endpoint alone", "request", PingNews),
 }

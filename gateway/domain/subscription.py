@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
 import msgspec
@@ -12,12 +12,19 @@ from gateway.domain import agreement
 from gateway.domain.agreement import COMING_WAIT, Methods
 from gateway.domain.policy import Policy
 from gateway.domain.session import Rest
+from gateway.domain.usage import FLUSHED_FOR
 
+SECOND: Final = timedelta(seconds=1)
+"""Stripe's times are whole seconds."""
 ENDED: Final = "the subscription had ended by then, which is final"
 
 
 class Wish(msgspec.Struct, frozen=True):
-    """A cancellation that Stripe has not been told of, or not as far as we know. `sent`: it was about to be."""
+    """A cancellation that Stripe has not been told of, or not as far as we know. `sent`: it was about to be.
+
+    `unsent_since`: when it was asked for, where usage from before is still on its way, which it is to bill; `used_at`:
+    the latest time of such usage, sent or not.
+    """
 
     id: str
     ends: Ends
@@ -26,6 +33,8 @@ class Wish(msgspec.Struct, frozen=True):
     comment: str = ""
     origin: CancellationOrigin = CancellationOrigin.ASKED
     sent: bool = False
+    unsent_since: datetime | None = None
+    used_at: datetime | None = None
 
 
 class SwitchWish(msgspec.Struct, frozen=True):
@@ -72,9 +81,13 @@ class ReadCustomer(msgspec.Struct, frozen=True):
 
 
 class EndIt(msgspec.Struct, frozen=True):
-    """Tell Stripe of the wish: cancel it now, with its period, or not after all."""
+    """Tell Stripe of the wish: cancel it now, with its period, or not after all.
+
+    `unsent`: usage that it was to bill is not at Stripe, and was waited for long enough.
+    """
 
     wish: Wish
+    unsent: bool = False
 
 
 class HasEnded(msgspec.Struct, frozen=True):
@@ -189,13 +202,30 @@ def _wanted(view: SubscriptionState, wish: Wish, now: datetime) -> NextSubscript
     if view.ended:
         return HasEnded(wish)
     if wish.origin is CancellationOrigin.ASKED or wish.sent:
-        return EndIt(wish)
+        return _flushed(wish, now)
     if view.stale:
         # Somebody may have set it to end meanwhile, and that is not ours to take back later.
         return ReadSubscription()
     if (reason := _outlived(view, wish)) is not None:
         return Withdraw(wish, reason)
     return Rest(now + COMING_WAIT) if view.methods.coming else EndIt(wish)
+
+
+def _flushed(wish: Wish, now: datetime) -> NextSubscriptionStep:
+    """The last invoice bills what Stripe knows of when it is made: what is on its way comes first, if it comes soon.
+
+    With its period a subscription ends by Stripe's clock, not by ours; usage is sent all the time, so that only a
+    backlog could be late.
+    """
+    if wish.sent:
+        return EndIt(wish)
+    if wish.unsent_since is not None:
+        until = wish.unsent_since + FLUSHED_FOR
+        return Rest(until) if now < until else EndIt(wish, unsent=True)
+    # A period ends before its end: what was used in that very second would be on no invoice (chosen).
+    if wish.used_at is not None and now < wish.used_at + SECOND:
+        return Rest(wish.used_at + SECOND)
+    return EndIt(wish)
 
 
 def _outlived(view: SubscriptionState, wish: Wish) -> str | None:

@@ -23,7 +23,7 @@ from gateway.inbox.deliveries import MOST_BEGUN, MOST_TRIES, UNMATCHED_FOR, End,
 from gateway.inbox.envelope import STRIPE
 from gateway.inbox.notices import LookupInconclusiveError, UnmatchedError
 from gateway.inbox.stripe_events import Plan
-from gateway.inbox.table import Fetch, Payment
+from gateway.inbox.table import Fetch, Payment, Report
 from gateway.logs import told
 from gateway.moment import moment
 from gateway.runtime import Runtime
@@ -72,7 +72,7 @@ async def _in_company(runtime: Runtime, ids: Sequence[str]) -> list[Stored]:
         plan = _planned(delivery)
         if isinstance(plan, Payment):
             payments[delivery.account][delivery.id] = plan
-        elif plan is None or isinstance(plan, Fetch):
+        elif plan is None or isinstance(plan, Fetch | Report):
             alone.append(delivery)
         else:
             together[delivery.account].append((delivery, plan))
@@ -97,7 +97,7 @@ async def _each(runtime: Runtime, alone: Sequence[Stored]) -> None:
             raise result
 
 
-def _planned(delivery: Stored) -> Plan | Payment | Fetch | None:
+def _planned(delivery: Stored) -> Plan | Payment | Fetch | Report | None:
     """What can be routed in company; None for what goes alone: notices, what failed before, and what can't be read."""
     if delivery.source != STRIPE or delivery.tries:
         return None

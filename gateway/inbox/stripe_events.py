@@ -14,6 +14,7 @@ from db.engine import DB
 from db.poke import Kind
 from gateway.billing import invoices
 from gateway.billing.errors import StripeRefusedError
+from gateway.billing.meters import ReportShape, read_report
 from gateway.billing.shapes import InvoiceShape, PaymentIntentShape, is_echo
 from gateway.collect.unsettled import unsettled
 from gateway.customers.customer import mark_deleted
@@ -21,9 +22,10 @@ from gateway.domain.case_kinds import CaseKind
 from gateway.inbox import table
 from gateway.inbox.deliveries import DONE, ERASED, End, Stored, ignored, parked
 from gateway.inbox.envelope import UNREADABLE
-from gateway.inbox.table import Fetch, Ignore, Named, Payment, Touch, Unreadable
+from gateway.inbox.table import Fetch, Ignore, Named, Payment, Report, Touch, Unreadable
 from gateway.runtime import Runtime
 from gateway.turns.cases import open_case
+from gateway.usage import refused
 
 ECHO = "echo"
 
@@ -52,12 +54,14 @@ SHOWN = """
         and position(convert_to(p.intent, 'UTF8') in i.snapshot) > 0
     order by i.id
 """
+# Whoever reports no usage through us needs no meters.
+STREAM = "select exists (select 1 from tollbridge.usage_stream where account = $1)"
 
-Plan: TypeAlias = Touch | End
+Plan: TypeAlias = Touch | End | ReportShape
 """What is left to do once nothing must be asked any more."""
 
 
-def plan(delivery: Stored) -> Plan | Payment | Fetch:
+def plan(delivery: Stored) -> Plan | Payment | Fetch | Report:
     """What a delivery asks for. Pure."""
     if delivery.kind == UNREADABLE:
         return parked("the signed body is no event")
@@ -73,13 +77,24 @@ def plan(delivery: Stored) -> Plan | Payment | Fetch:
             return reading
 
 
-async def resolve(runtime: Runtime, account: str, reading: Plan | Payment | Fetch) -> Plan:
+async def resolve(runtime: Runtime, account: str, reading: Plan | Payment | Fetch | Report) -> Plan:
     """Ask Stripe what can't be known without, outside any transaction. Raises StripeError and UnknownAccountError."""
+    if isinstance(reading, Report):
+        return await _reported(runtime, account, reading.event)
     if isinstance(reading, Fetch):
         reading = await _fetched(runtime, account, reading)
     if isinstance(reading, Payment):
         return await _invoice_behind(runtime, account, reading)
     return reading
+
+
+async def _reported(runtime: Runtime, account: str, event: str) -> Plan:
+    try:
+        return await read_report(await runtime.stripe(account), event)
+    except StripeRefusedError as error:
+        if error.status != 404:
+            raise
+        return parked("Stripe does not show this report of refused usage any more")
 
 
 async def _fetched(runtime: Runtime, account: str, fetch: Fetch) -> Plan | Payment:
@@ -94,7 +109,7 @@ async def _fetched(runtime: Runtime, account: str, fetch: Fetch) -> Plan | Payme
             return ignored(reason)
         case Unreadable(reason=reason):
             return parked(reason)
-        case Fetch():
+        case Fetch() | Report():
             return parked("its object names nothing that we know")
         case Touch() | Payment() as found:
             return found
@@ -144,10 +159,14 @@ async def apply(account: str, plans: Mapping[str, Plan], now: datetime) -> dict[
     DB.current("applying events")
     ends = {delivery: p for delivery, p in plans.items() if isinstance(p, End)}
     touches = {delivery: p for delivery, p in plans.items() if isinstance(p, Touch)}
+    reports = {delivery: p for delivery, p in plans.items() if isinstance(p, ReportShape)}
     echoes = await _echoes(account, touches)
     ends |= dict.fromkeys(echoes, ignored(ECHO))
     todo = [touch for delivery, touch in touches.items() if delivery not in echoes]
     await _poke(account, todo, now)
+    for delivery, report in reports.items():
+        nothing = await refused.by_report(account, report, now)
+        ends[delivery] = ignored(nothing) if nothing else DONE
     about = [(delivery, touch.named.value, touch.id) for delivery, touch in touches.items()]
     if about:
         await sql.rows(ERASE, account, *(list(column) for column in zip(*about, strict=True)))
@@ -180,6 +199,8 @@ async def _poke(account: str, touches: Sequence[Touch], now: datetime) -> None:
         await mark_deleted(account, deleted, now)
     if subscriptions := sorted(named[Named.SUBSCRIPTION]):
         await poke.poke(Kind.SUBSCRIPTION, account, subscriptions, now, stale=True)
+    if named[Named.METER] and await sql.value(STREAM, account):
+        await poke.poke(Kind.USAGE, account, [account], now, stale=True)
     stale = named[Named.INVOICE] | set(await unsettled(account, "customer", anew))
     known = set(await unsettled(account, "subscription", named[Named.SUBSCRIPTION]))
     known |= set(await unsettled(account, "customer", named[Named.CUSTOMER] - anew))

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from gateway.billing.meters import REPORTS
 from gateway.billing.shapes import InvoiceShape, SubscriptionShape, id_of, invoice_digest
 
 
@@ -24,6 +25,7 @@ class Named(StrEnum):
     CUSTOMER = "customer"
     PAYMENT = "payment_intent"
     """The invoice behind a payment that Stripe takes itself."""
+    METER = "billing.meter"
 
 
 TABLE: Final[tuple[tuple[str, Named | str], ...]] = (
@@ -37,6 +39,7 @@ TABLE: Final[tuple[tuple[str, Named | str], ...]] = (
     ("charge.", Named.PAYMENT),
     ("payment_intent.created", "no payment was tried yet: what becomes of it has events of its own"),
     ("payment_intent.", Named.PAYMENT),
+    ("billing.meter.", Named.METER),
 )
 """The first prefix that fits decides; text is the reason to ignore it. Everything else pokes nothing."""
 
@@ -105,6 +108,7 @@ class _Related(msgspec.Struct, frozen=True):
 
 class _Event(msgspec.Struct, frozen=True):
     type: str
+    id: str = ""
     account: str | None = None
     context: str | None = None
     data: _Data | None = None
@@ -153,7 +157,13 @@ class Fetch(msgspec.Struct, frozen=True):
     named: Named
 
 
-Reading: TypeAlias = Ignore | Unreadable | Touch | Payment | Fetch
+class Report(msgspec.Struct, frozen=True):
+    """It says what usage Stripe does not count, and must be read for that: what is delivered does not show it."""
+
+    event: str
+
+
+Reading: TypeAlias = Ignore | Unreadable | Touch | Payment | Fetch | Report
 
 
 def read(body: bytes, own_account: str = "") -> Reading:
@@ -166,6 +176,8 @@ def read(body: bytes, own_account: str = "") -> Reading:
     if other and own_account and other != own_account:
         return Ignore("of another Stripe account, connected to this one")
     kind = event.type.removeprefix("v1.")
+    if kind in REPORTS:
+        return Report(event.id) if _ID.fullmatch(event.id) else Unreadable("the id of the event has an unknown shape")
     named = row(kind)
     if isinstance(named, str) and not isinstance(named, Named):
         return Ignore(named)
@@ -191,7 +203,7 @@ def follow(subject: Subject, named: Named) -> Reading:
         return _payment(subject)
     if subject.object in (named, "") and subject.id:
         return _touch(named, subject.id)
-    target = id_of(getattr(subject, named))
+    target = id_of(getattr(subject, named, None))
     if target:
         return _touch(named, target)
     if named is Named.CUSTOMER and subject.subscription:

@@ -26,18 +26,29 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
 
 
 async def page(
-    account: str, select: str, order: str, wanted: Mapping[str, Any], *, limit: int, starting_after: str
+    account: str,
+    select: str,
+    order: str,
+    wanted: Mapping[str, Any],
+    *,
+    limit: int,
+    starting_after: str,
+    since: datetime | None = None,
 ) -> tuple[list[asyncpg.Record], bool]:
-    """One page of an account's rows, newest first by `order` and id; and whether more follow.
+    """One page of an account's rows, newest first by `order` and id (`since` a time of it); and whether more follow.
 
     `select` is a statement over a table `t`, up to its where. `wanted` are columns of `t` and their values, of which
     the empty ones are no condition. Raises FieldError for a `starting_after` that names nothing in the list.
     """
-    conditions, values = ["t.account = $1"], [account]
+    conditions: list[str] = ["t.account = $1"]
+    values: list[Any] = [account]
     for column, value in wanted.items():
         if value not in ("", None):
             values.append(value)
             conditions.append(f"t.{column} = ${len(values)}")
+    if since is not None:
+        values.append(since)
+        conditions.append(f"t.{order} >= ${len(values)}")
     where, place = " and ".join(conditions), len(values) + 1
     if starting_after:
         cursor = await sql.row(f"{select} where {where} and t.id = ${place}", *values, starting_after)

@@ -59,6 +59,17 @@ VIEW: Final = """
         s.collection_method = 'send_invoice' and not coalesce(k.opted_out, false) as ours,
         (select c from tollbridge.cancellation c
          where c.account = s.account and c.subscription = s.id and c.state = 'wanted') as wish,
+        (select c.created_at from tollbridge.cancellation c
+         where c.account = s.account and c.subscription = s.id and c.state = 'wanted' and c.invoice_now
+           and exists (select 1 from tollbridge.usage_event e
+                       where e.account = s.account and e.customer = s.customer and e.state in ('accepted', 'sending')
+                         -- Two servers' clocks may differ a little.
+                         and e.created_at <= c.created_at + interval '5 seconds')) as unsent_since,
+        -- It may be dated five minutes ahead.
+        (select max(e.used_at) from tollbridge.cancellation c join tollbridge.usage_event e
+             on e.account = s.account and e.customer = s.customer and e.state <> 'refused'
+            and e.created_at between c.created_at - interval '6 minutes' and c.created_at + interval '5 seconds'
+         where c.account = s.account and c.subscription = s.id and c.state = 'wanted' and c.invoice_now) as used_at,
         (select w from tollbridge.switch w
          where w.account = s.account and w.subscription = s.id and w.state = 'wanted') as switch,
         s.collection_method = 'charge_automatically' as at_stripe,
@@ -96,9 +107,9 @@ async def advance_subscription(runtime: Runtime, wake_up: WakeUp) -> None:
             await gate.settle(claim.account, claim.id, now)
         looked = True
         match step:
-            case EndIt(wish=wish):
+            case EndIt(wish=wish, unsent=unsent):
                 with in_lane(Lane.COLLECT):
-                    await cancel.tell_stripe(runtime, claim, wish, row["poked"])
+                    await cancel.tell_stripe(runtime, claim, wish, row["poked"], unsent=unsent)
             case HasEnded(wish=wish):
                 await cancel.has_ended(claim, wish)
             case WantEnd(ends=ends):
@@ -129,7 +140,7 @@ def _seen(row: asyncpg.Record) -> SubscriptionState:
     return SubscriptionState(
         stale=row["stale"],
         ended=row["ended_at"] is not None,
-        wish=row["wish"] and _wish(row["wish"]),
+        wish=row["wish"] and _wish(row["wish"], row["unsent_since"], row["used_at"]),
         ours=row["ours"],
         ending=row["cancel_at_period_end"] or row["cancel_at"] is not None,
         by_agreement=row["by_agreement"],
@@ -143,7 +154,7 @@ def _seen(row: asyncpg.Record) -> SubscriptionState:
     )
 
 
-def _wish(row: asyncpg.Record) -> Wish:
+def _wish(row: asyncpg.Record, unsent_since: datetime | None, used_at: datetime | None) -> Wish:
     return Wish(
         row["id"],
         Ends(row["ends"]),
@@ -152,6 +163,8 @@ def _wish(row: asyncpg.Record) -> Wish:
         row["comment"],
         CancellationOrigin(row["origin"]),
         row["sent_at"] is not None,
+        unsent_since,
+        used_at,
     )
 
 

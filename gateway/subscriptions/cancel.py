@@ -28,10 +28,12 @@ from gateway.clock import business_now
 from gateway.collect.mirror import store_subscription
 from gateway.domain.case_kinds import CaseKind
 from gateway.domain.subscription import Wish
+from gateway.domain.usage import FLUSHED_FOR
 from gateway.runtime import Runtime
 from gateway.subscriptions.known import hold_living
 from gateway.turns.cases import open_case
 from gateway.turns.turn import CLAIM_MARGIN_S
+from gateway.usage import flush
 from gateway.waiting import until
 
 INSERT: Final = """
@@ -76,6 +78,8 @@ async def ask(by: Author, account: str, subscription: str, asked: Asked) -> str:
     async with DB.transaction():
         row = await hold_living(account, subscription)
         cancellation = await want(account, subscription, asked, CancellationOrigin.ASKED, now)
+        if asked.invoice_now:
+            await flush.hurry(account, subscription, now)
         before = {"cancel_at_period_end": row["cancel_at_period_end"]}
         after = {key: value for key, value in msgspec.structs.asdict(asked).items() if value not in (False, "")}
         await by.note(account, "subscription.cancel", subscription, before=before, after=after)
@@ -123,7 +127,7 @@ async def wait_for(account: str, cancellation: str, wait_s: float) -> Cancellati
     return state
 
 
-async def tell_stripe(runtime: Runtime, claim: Claim, wish: Wish, poked: int) -> None:
+async def tell_stripe(runtime: Runtime, claim: Claim, wish: Wish, poked: int, *, unsent: bool = False) -> None:
     """One call; its answer is the mirror. Raises StripeError where Stripe may not have heard it."""
     stripe, asked_at = await runtime.stripe(claim.account), await business_now()
     async with DB.transaction():
@@ -131,6 +135,9 @@ async def tell_stripe(runtime: Runtime, claim: Claim, wish: Wish, poked: int) ->
         if await sql.row(SEND, wish.id, asked_at) is None:
             # It was asked for otherwise since.
             return
+        if unsent:
+            reason = f"usage that its last invoice was to bill could not be sent within {FLUSHED_FOR}"
+            await open_case(claim.account, CaseKind.USAGE_UNSENT, claim.id, reason, asked_at)
     try:
         shape = await _call(stripe, claim.id, wish)
     except StripeRefusedError as error:

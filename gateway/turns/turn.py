@@ -62,14 +62,14 @@ async def take_turn(wake_up: WakeUp, hold_s: float, most_rounds: int, go_round: 
     return True
 
 
-async def held(claim: Claim, for_s: float, statement: str) -> asyncpg.Record:
-    """Lengthen the claim, and read its object by a statement over account and id, at one moment. Raises ClaimLostError.
+async def held(claim: Claim, for_s: float, statement: str, *values: object) -> asyncpg.Record:
+    """Lengthen the claim, and read its object by a statement over account and id (and `values`), at one moment.
 
-    The counter in it is of that moment too: what is poked afterwards makes another round.
+    The counter in it is of that moment too: what is poked afterwards makes another round. Raises ClaimLostError.
     """
     async with DB.transaction():
         await poke.hold(claim, for_s)
-        row = await sql.row(statement, claim.account, claim.id)
+        row = await sql.row(statement, claim.account, claim.id, *values)
     assert row is not None, "a claimed object exists"
     return row
 

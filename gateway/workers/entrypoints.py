@@ -24,6 +24,7 @@ from gateway.returns.advance import advance_refund
 from gateway.returns.advance_dispute import advance_dispute
 from gateway.runtime import Runtime
 from gateway.subscriptions.advance import advance_subscription
+from gateway.usage.send import advance_usage
 
 log = structlog.get_logger()
 
@@ -37,6 +38,7 @@ ADVANCE: Final[Mapping[Kind, Advance]] = {
     Kind.METHOD: advance_method,
     Kind.REFUND: advance_refund,
     Kind.DISPUTE: advance_dispute,
+    Kind.USAGE: advance_usage,
 }
 
 

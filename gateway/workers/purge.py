@@ -1,5 +1,6 @@
 """What is not kept for ever (README, "Running it"): raw deliveries and what the merchant was told 35 days, replies 24
-hours, the queue's log 7 days; also pauses that are over, and workers that no longer live.
+hours, usage that has come through 180 days, the queue's log 7 days; also pauses that are over, and workers that no
+longer live.
 
 What may be much goes in small batches, each a transaction of its own, so that nothing waits for it; twice at the same
 time does no harm.
@@ -19,6 +20,9 @@ DELIVERIES_FOR: Final = timedelta(days=35)
 EVENTS_FOR: Final = timedelta(days=35)
 """Longer than anything is news (`domain/news.py`): what was told must be known for as long as it could be told."""
 REPLIES_FOR: Final = timedelta(hours=24)
+USAGE_FOR: Final = timedelta(days=180)
+"""Usage that has ended: what it is dated may lie 35 days back, it is billed within its period, and a payer may dispute
+that for 120 days (the card schemes' usual time). Stripe knows an identifier for a day, we know it as long as this."""
 QUEUE_LOG_FOR: Final = timedelta(days=7)
 WORKERS_FOR: Final = timedelta(days=35)
 BATCH: Final = 5_000
@@ -65,6 +69,16 @@ REPLIES = """
             select account, principal, key from tollbridge.idempotent_reply where created_at < $1 limit $2) returning 1)
     select count(*) from old
 """
+USAGE = """
+    with old as (
+        delete from tollbridge.usage_event where id = any (array(
+            select o.id from tollbridge.account a cross join lateral (
+                select u.id from tollbridge.usage_event u
+                where u.account = a.id and u.created_at < $1 and u.resolved_at < $1
+                order by u.created_at limit $2) o
+            limit $2)) returning 1)
+    select count(*) from old
+"""
 PAUSES = """
     with old as (delete from tollbridge.collection_pause where until_at < $1 returning 1) select count(*) from old
 """
@@ -82,6 +96,7 @@ async def purge(runtime: Runtime, now: datetime) -> int:
     gone += await _batches(TOLD, now - EVENTS_FOR)
     gone += await _batches(EVENTS, now - EVENTS_FOR)
     gone += await _batches(REPLIES, now - REPLIES_FOR)
+    gone += await _batches(USAGE, now - USAGE_FOR)
     gone += int(await sql.value(WORKERS, WORKERS_FOR))
     gone += int(await sql.value(PAUSES, now))
     return gone + await purge_log(QUEUE_LOG_FOR)

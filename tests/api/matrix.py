@@ -26,6 +26,7 @@ READ_AS: Final = {
     "map": "date=Date,type=What,processor_id=Payment,amount=Gross,currency=Curr",
     "kind": "Sale=capture",
 }
+USAGE: Final = {"identifier": "u", "event_name": "calls", "customer": "cus_1", "value": 1}
 IMPORT: Final = {"connection": "practice", "token": "ptok_1"}
 ACCOUNT_KEYS: Final = ("checkout", "server", "finance", "admin")
 
@@ -134,6 +135,13 @@ ROUTES: Final[Mapping[str, Row]] = {
     "POST /v1/subscriptions/{subscription_id}/access_grants/{grant_id}/revoke": _row(
         "finance", 409, {"reason": "did not come"}, subscription_id="subscription", grant_id="grant"
     ),
+    "GET /v1/subscriptions/{subscription_id}/upcoming_invoice": _row(
+        "server finance", 503, subscription_id="subscription"
+    ),
+    "POST /v1/usage": _row("server", 404, USAGE),
+    "GET /v1/usage": _row("server finance"),
+    "GET /v1/usage/{usage_id}": _row("server finance", usage_id="usage"),
+    "GET /v1/customers/{customer_id}/usage_backlog": _row("server finance", customer_id="customer"),
     "GET /v1/events": _row("server finance admin"),
     "GET /v1/events/{event_id}": _row("server finance admin", event_id="event"),
     "POST /v1/events/{event_id}/replay": _row("admin", body={}, event_id="event"),

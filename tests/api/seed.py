@@ -58,6 +58,7 @@ class Seeded:
     reconciliation_break: str
     settlement: str
     grant: str
+    usage: str
 
 
 async def insert(table: str, **values: Any) -> None:
@@ -211,6 +212,15 @@ async def add_note(account: str, invoice: str) -> str:
     return note
 
 
+async def add_usage(account: str, customer: str) -> str:
+    """An event that was sent to a meter a year ago."""
+    usage, at = new_id("use"), NOW - timedelta(days=365)
+    what = {"identifier": f"calls-{account}", "customer": customer, "event_name": "calls", "value": "250"}
+    times = {"used_at": at, "sent_at": at, "created_at": at, "resolved_at": at}
+    await insert("usage_event", id=usage, account=account, state="sent", **what, **times)
+    return usage
+
+
 async def add_setup(keyring: Keyring, seeded: Seeded, **session: str) -> str:
     """A set-up of a session that a payer has begun."""
     setup, now = new_id("stp"), datetime.now(UTC)
@@ -348,4 +358,5 @@ async def seed(runtime: Runtime, account: str) -> Seeded:
         reconciliation_break=found,
         settlement=settlement,
         grant=await add_grant(account, subscription),
+        usage=await add_usage(account, customer),
     )

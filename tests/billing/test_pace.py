@@ -144,7 +144,7 @@ async def test_who_would_wait_too_long_is_told_when_to_come_again() -> None:
 
 
 def test_stripes_own_limits_stay_below_what_it_documents() -> None:
-    assert stripes_own(livemode=True) == Rates(24, 96)
+    assert stripes_own(livemode=True) == Rates(24, 96, meter_events=960)
     assert stripes_own(livemode=False) == Rates(24, 24)
 
 

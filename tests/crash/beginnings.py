@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 from tests.crash.world import CrashWorld
+from tests.support.metered import sell_metered
 from tests.support.metering import subscribe_metered, use
 from tests.support.moving import Elsewhere, billed_elsewhere
 from tests.support.people import Signup
@@ -215,3 +216,21 @@ async def failing_at_stripe(world: CrashWorld) -> Signup:
     await world.later(days=31, hours=2)
     await world.rest()
     return signup
+
+
+MeteredIds: TypeAlias = tuple[str, str, str]
+"""Of a meter, a customer and a subscription: a world can't be kept with what it begins."""
+
+
+async def metered(world: CrashWorld) -> MeteredIds:
+    """A customer of a metered plan, whose first invoice is still open."""
+    begun = await sell_metered(world)
+    await world.rest()
+    return begun.meter, begun.customer, begun.subscription
+
+
+async def metered_and_lossy(world: CrashWorld) -> MeteredIds:
+    """The same; Stripe takes the next event, and its answer is lost."""
+    begun = await metered(world)
+    world.stripe.faults.add("lost_after", times=1, method="POST", path="/v1/billing/meter_events")
+    return begun

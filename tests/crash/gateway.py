@@ -28,6 +28,7 @@ CLAIMED: Final = (
     "payment_method",
     "refund",
     "dispute",
+    "usage_stream",
     "webhook_endpoint",
 )
 CLAIMS_RUN_OUT: Final = """
@@ -37,6 +38,10 @@ CLAIMS_RUN_OUT: Final = """
 LOCKS_RUN_OUT: Final = """
     update tollbridge.idempotent_reply set locked_until = clock_timestamp() - interval '1 second'
     where status is null and locked_until > clock_timestamp()
+"""
+READINGS_RUN_OUT: Final = """
+    update tollbridge.usage_stream set asked_at = null
+    where asked_at is not null and (answered_at is null or answered_at < asked_at)
 """
 WALKS_RUN_OUT: Final = """
     update tollbridge.catch_up set claim_until = clock_timestamp() - interval '1 second' where claim_until is not null
@@ -101,6 +106,7 @@ class Gateway:
         To be called while nobody works; True where there was a claim.
         """
         await sql.rows(LOCKS_RUN_OUT)
+        await sql.rows(READINGS_RUN_OUT)
         return any([await sql.rows(CLAIMS_RUN_OUT.format(table)) for table in CLAIMED])
 
     async def _new(self, role: str) -> Process:
@@ -132,6 +138,7 @@ class Gateway:
         await process.end_sessions()
         if process.role == "server":
             await sql.rows(LOCKS_RUN_OUT)
+            await sql.rows(READINGS_RUN_OUT)
             self.server = await self._new("server")
         else:
             for table in CLAIMED:

@@ -23,6 +23,7 @@ from gateway.sandbox.practice import create_app as create_practice
 from gateway.sandbox.stripe import StripeSandbox, ids
 from gateway.sandbox.stripe import create_app as create_stripe
 from gateway.settings import Settings
+from gateway.usage import meters
 from tests.crash.beginnings import Begins, nothing
 from tests.crash.gateway import Gateway
 from tests.crash.paths import PATHS, Path
@@ -143,7 +144,7 @@ class Stage:
 @asynccontextmanager
 async def open_stage(dsn: str) -> AsyncIterator[Stage]:
     """A stage over an empty, migrated database, for the rest of this Python process's life."""
-    sessions.CREATE_WAIT_S = 0.0  # nobody waits on real time: a client asks again
+    sessions.CREATE_WAIT_S = meters.ANSWER_S = 0.0  # nobody waits on real time: a client asks again
     catch_up.WALKS_AT_ONCE = 1  # one walk after another, and
     delivery.PARALLEL = 1  # one webhook after another, so that points come in one order
     deliver.JITTER = 0.0  # what the merchant did not take comes again when it did in the last history

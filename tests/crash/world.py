@@ -36,6 +36,7 @@ NEXT_AT: Final = " union all ".join(
         ("payment_method", "due_at"),
         ("refund", "due_at"),
         ("dispute", "due_at"),
+        ("usage_stream", "due_at"),
         ("delivery", "try_at"),
         ("event_delivery", "due_at"),
         ("webhook_endpoint", "rests_until"),

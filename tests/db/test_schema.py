@@ -130,6 +130,7 @@ STATES: dict[tuple[str, str], type[StrEnum]] = {
     ("switch", "open_invoices"): states.OpenInvoices,
     ("switch", "state"): states.SwitchState,
     ("review_case", "state"): states.CaseState,
+    ("usage_event", "state"): states.UsageState,
 }
 
 

@@ -34,6 +34,8 @@ SEEN = SubscriptionState(stale=False, read_at=NOW, methods=ENDED)
 OURS = Wish("can_1", Ends.PERIOD_END, origin=CancellationOrigin.AGREEMENT)
 ON = Wish("can_2", Ends.NEVER, origin=CancellationOrigin.AGREEMENT)
 ASKED = Wish("can_3", Ends.PERIOD_END)
+BILLED = Wish("can_4", Ends.NOW, invoice_now=True)
+MINUTES_AGO = NOW - timedelta(minutes=3)
 TO_STRIPE = SwitchWish("swt_1", Collector.STRIPE)
 
 
@@ -75,6 +77,22 @@ TO_STRIPE = SwitchWish("swt_1", Collector.STRIPE)
         ({"wish": ON, "ending": True, "by_agreement": True}, Withdraw(ON, "there is no payment method to go on with")),
         # A person's wish is told as it is.
         ({"wish": ASKED, "stale": True, "ending": True, "methods": Methods(left=True)}, EndIt(ASKED)),
+        # What it is to bill comes first, for ten minutes; what Stripe may have heard is told again.
+        ({"wish": BILLED}, EndIt(BILLED)),
+        ({"wish": replace(BILLED, unsent_since=MINUTES_AGO)}, Rest(NOW + timedelta(minutes=7))),
+        (
+            {"wish": replace(BILLED, unsent_since=NOW - timedelta(minutes=10))},
+            EndIt(replace(BILLED, unsent_since=NOW - timedelta(minutes=10)), unsent=True),
+        ),
+        (
+            {"wish": replace(BILLED, unsent_since=MINUTES_AGO, sent=True)},
+            EndIt(replace(BILLED, unsent_since=MINUTES_AGO, sent=True)),
+        ),
+        ({"wish": replace(BILLED, used_at=NOW)}, Rest(NOW + timedelta(seconds=1))),
+        (
+            {"wish": replace(BILLED, used_at=NOW - timedelta(seconds=1))},
+            EndIt(replace(BILLED, used_at=NOW - timedelta(seconds=1))),
+        ),
     ],
 )
 def test_the_next_step(facts: dict[str, Any], expected: NextSubscriptionStep) -> None:

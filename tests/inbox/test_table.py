@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.inbox.table import ECHOES, Fetch, Ignore, Named, Payment, Reading, Touch, Unreadable, read
+from gateway.inbox.table import ECHOES, Fetch, Ignore, Named, Payment, Reading, Report, Touch, Unreadable, read
 from tests.support.inbox import snapshot, thin
 
 INVOICE = {
@@ -200,3 +200,17 @@ def test_what_changed_of_a_customer_decides_whether_invoices_are_read_again(chan
     reading = read(body)
     assert isinstance(reading, Touch)
     assert reading.stale is stale
+
+
+@pytest.mark.parametrize("kind", ["error_report_triggered", "no_meter_found"])
+def test_a_report_of_refused_usage_is_read_by_its_event(kind: str) -> None:
+    """Its data is only in the event as fetched."""
+    body = {"id": "evt_test_1", "object": "v2.core.event", "type": f"v1.billing.meter.{kind}"}
+    assert read(msgspec.json.encode(body)) == Report("evt_test_1")
+    assert isinstance(read(msgspec.json.encode(body | {"id": "../x"})), Unreadable)
+
+
+def test_a_meter_that_changes_is_named() -> None:
+    body = {"type": "billing.meter.deactivated", "data": {"object": {"id": "mtr_1", "object": "billing.meter"}}}
+    thin = {"type": "v1.billing.meter.created", "related_object": {"type": "billing.meter", "id": "mtr_1", "url": ""}}
+    assert read(msgspec.json.encode(body)) == read(msgspec.json.encode(thin)) == Touch(Named.METER, "mtr_1")

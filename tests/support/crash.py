@@ -86,6 +86,7 @@ async def let_claims_run_out() -> None:
         "payment_method",
         "refund",
         "dispute",
+        "usage_stream",
         "webhook_endpoint",
     ):
         await sql.rows(

@@ -146,3 +146,23 @@ async def test_what_is_purged_and_what_is_kept(runtime: Runtime) -> None:
     await purge(runtime, now)
     assert [found for found in ids if await delivery(found)] == [young, waiting, parked]
     assert [r["key"] for r in await sql.rows("select key from tollbridge.idempotent_reply")] == ["new"]
+
+
+async def test_usage_is_kept_for_as_long_as_it_may_be_disputed(runtime: Runtime) -> None:
+    account, now = await add_account(), await business_now()
+    for number, (state, days) in enumerate((("sent", 181), ("refused", 181), ("sent", 179), ("accepted", 181))):
+        at = now - timedelta(days=days)
+        await sql.rows(
+            "insert into tollbridge.usage_event (id, account, identifier, customer, event_name, value, used_at, state, "
+            "created_at, resolved_at) values ($1, $2, $1, 'cus_1', 'calls', '1', $3, $4, $3, $5)",
+            f"use_{number}",
+            account,
+            at,
+            state,
+            None if state == "accepted" else at,
+        )
+    await purge(runtime, now)
+    assert [row["id"] for row in await sql.rows("select id from tollbridge.usage_event order by id")] == [
+        "use_2",
+        "use_3",
+    ]

@@ -12,7 +12,7 @@ and it is part of `scripts/test crash`. The end must be asserted by what Stripe 
 are checked after it. What `begins` makes is not swept again: it is played once and then put back from a copy.
 """
 
-from tests.crash.paths import amounts, collecting, life, metered, returning, telling
+from tests.crash.paths import amounts, collecting, life, metered, returning, telling, usage
 from tests.crash.paths.registry import PATHS, Path
 
-__all__ = ["PATHS", "Path", "amounts", "collecting", "life", "metered", "returning", "telling"]
+__all__ = ["PATHS", "Path", "amounts", "collecting", "life", "metered", "returning", "telling", "usage"]
