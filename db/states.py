@@ -320,6 +320,18 @@ class Ends(StrEnum):
     """It was to end with its period, and lives on."""
 
 
+class AccessState(StrEnum):
+    """What a subscription opens."""
+
+    GRANTED = "granted"
+    PENDING_FIRST_PAYMENT = "pending_first_payment"
+    """It may be asked for; what it begins with is not paid in full, or not done."""
+    SUSPENDED = "suspended"
+    """Something has closed what was open; money opens it again."""
+    ENDED = "ended"
+    """The subscription is over, which is final."""
+
+
 class CancellationState(StrEnum):
     """One wish that a subscription end, or live on."""
 

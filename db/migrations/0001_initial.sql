@@ -132,6 +132,18 @@ create table tollbridge.subscription (
     ended_at timestamptz,
     left_at timestamptz,                           -- when it was seen to be Stripe's to collect, which was ours before
     payment_method text,                           -- ours, that its invoices are charged to first; null: the customer's
+    products text[] not null default '{}',         -- what its items are of
+    prices text[] not null default '{}',
+    began_without_invoice boolean not null default false,  -- Stripe has shown it while it had none yet
+    -- Access: a projection of the rest, written in one place (gateway/access/gate.py) and recomputable.
+    access text not null default 'pending_first_payment'
+        check (access in ('granted', 'pending_first_payment', 'suspended', 'ended')),
+    access_reason text not null default 'no_first_invoice',
+    access_invoice text not null default '',       -- the one that decides
+    access_since timestamptz,                      -- when it became so; null: it was never looked at
+    access_closes_at timestamptz,                  -- when it ends by the clock alone
+    access_closing text not null default '',       -- why it is closed then; empty: that takes another look
+    access_seen_at timestamptz,                    -- when this was worked out
     access_changes integer not null default 0,     -- how often its merchant was told that access changed: odd is open
     digest text not null default '',
     stale boolean not null default true,
@@ -153,6 +165,25 @@ create index subscription_wanting on tollbridge.subscription (account, id) where
 create index subscription_due on tollbridge.subscription (due_at) where due_at is not null;
 create index subscription_claimed on tollbridge.subscription (claim_until) where claimed_by is not null;
 create index subscription_customer on tollbridge.subscription (account, customer);
+
+-- That somebody opens access to a subscription by hand, whatever its money says.
+create table tollbridge.access_grant (
+    id text primary key,
+    account text not null references tollbridge.account on delete restrict,
+    subscription text not null,
+    reason text not null check (reason <> ''),
+    granted_by text not null,
+    until_at timestamptz not null,
+    after_end boolean not null default false,      -- it stands also once the subscription has ended
+    created_at timestamptz not null,
+    revoked_at timestamptz,
+    revoked_by text,
+    unique (account, id),
+    foreign key (account, subscription) references tollbridge.subscription (account, id) on delete restrict,
+    check (until_at > created_at),
+    check ((revoked_at is null) = (revoked_by is null))
+);
+create index access_grant_listing on tollbridge.access_grant (account, subscription, created_at desc, id);
 
 -- That somebody wants a subscription to end, now or at its period's end, or to live on after all: Stripe is told of it in
 -- the subscription's turn.

@@ -26,9 +26,10 @@ from db.tables.outbound import (
 )
 from db.tables.returns import Carry, CreditNote, Dispute, Refund, RefundPart, Remainder
 from db.tables.setup import PaymentMethodSession, PaymentSetup
-from db.tables.subscription import Cancellation, HandOver, Subscription, Switch
+from db.tables.subscription import AccessGrant, Cancellation, HandOver, Subscription, Switch
 
 __all__ = [
+    "AccessGrant",
     "Account",
     "ApiKey",
     "Attempt",

@@ -6,7 +6,7 @@ from piccolo.columns import Boolean, Integer, Text
 from piccolo.table import Table
 
 from db.engine import DB
-from db.tables.columns import SCHEMA, Pokable, at, optional_text
+from db.tables.columns import SCHEMA, Pokable, at, optional_text, texts
 
 
 class Subscription(Pokable, tablename="subscription", schema=SCHEMA, db=DB):
@@ -26,12 +26,35 @@ class Subscription(Pokable, tablename="subscription", schema=SCHEMA, db=DB):
     ended_at = at()
     left_at = at()
     payment_method = optional_text()
+    products = texts()
+    prices = texts()
+    began_without_invoice = Boolean(default=False)
+    access = Text(default="pending_first_payment")
+    access_reason = Text(default="no_first_invoice")
+    access_invoice = Text()
+    access_since = at()
+    access_closes_at = at()
+    access_closing = Text()
+    access_seen_at = at()
     access_changes = Integer(default=0)
     digest = Text()
     stale = Boolean(default=True)
     read_at = at()
     listed_at = at()
     created_at = at()
+
+
+class AccessGrant(Table, tablename="access_grant", schema=SCHEMA, db=DB):
+    id = Text(primary_key=True)
+    account = Text()
+    subscription = Text()
+    reason = Text()
+    granted_by = Text()
+    until_at = at()
+    after_end = Boolean(default=False)
+    created_at = at()
+    revoked_at = at()
+    revoked_by = optional_text()
 
 
 class Cancellation(Table, tablename="cancellation", schema=SCHEMA, db=DB):

@@ -9,7 +9,7 @@ from litestar import delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import PathParameter
 
-from gateway.accounts import accounts, webhook_secrets
+from gateway.accounts import accounts, stripe_key, webhook_secrets
 from gateway.accounts.accounts import AccountChange
 from gateway.accounts.audit import Author
 from gateway.accounts.keys import Scope
@@ -142,7 +142,7 @@ async def check_account(
 ) -> Checked:
     """Ask Stripe whom the key belongs to."""
     account = (await accounts.show(own(principal, account_id))).id
-    return Checked(account, await accounts.check(runtime, Author(principal.actor), account))
+    return Checked(account, await stripe_key.check(runtime, Author(principal.actor), account))
 
 
 @post(

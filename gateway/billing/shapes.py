@@ -231,6 +231,19 @@ class PauseCollection(msgspec.Struct, frozen=True):
     behavior: str = ""
 
 
+class PriceShape(msgspec.Struct, frozen=True):
+    id: str = ""
+    product: str | dict[str, Any] | None = None
+
+
+class SubscriptionItem(msgspec.Struct, frozen=True):
+    price: PriceShape = PriceShape()
+
+
+class SubscriptionItems(msgspec.Struct, frozen=True):
+    data: list[SubscriptionItem] = []
+
+
 class SubscriptionShape(msgspec.Struct, frozen=True):
     """A subscription; `latest_invoice` may be expanded."""
 
@@ -247,10 +260,20 @@ class SubscriptionShape(msgspec.Struct, frozen=True):
     pause_collection: PauseCollection | None = None
     latest_invoice: str | dict[str, Any] | None = None
     schedule: str | dict[str, Any] | None = None
+    items: SubscriptionItems = SubscriptionItems()
     metadata: dict[str, str] = {}
 
     @property
+    def prices(self) -> list[str]:
+        return sorted({item.price.id for item in self.items.data} - {""})
+
+    @property
+    def products(self) -> list[str]:
+        return sorted({id_of(item.price.product) for item in self.items.data} - {""})
+
+    @property
     def digest(self) -> str:
+        """Of what its invoices must hear of."""
         parts = (
             self.status,
             self.collection_method,

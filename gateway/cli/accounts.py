@@ -6,7 +6,7 @@ import click
 
 from db import sql
 from gateway.accounts import accounts as story
-from gateway.accounts import webhook_secrets
+from gateway.accounts import stripe_key, webhook_secrets
 from gateway.accounts.accounts import Account, AccountChange
 from gateway.accounts.secrets import found
 from gateway.cli.context import account_of, author, opened, run
@@ -133,7 +133,7 @@ def check(account: str, json_: bool) -> None:
     async def work() -> tuple[str, str, int | None]:
         async with opened() as runtime:
             known = await account_of(account)
-            reference = await story.check(runtime, author(), known.id)
+            reference = await stripe_key.check(runtime, author(), known.id)
             return known.name, reference, unix(await sql.value(LAST_EVENT, known.id))
 
     name, reference, last = run(work)

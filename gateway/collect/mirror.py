@@ -43,7 +43,8 @@ STORE_SUBSCRIPTION = """
         days_until_due = $13, cancel_at = $14, schedule = $15, ends_by = case when $7 then ends_by end,
         left_at = case when $5 = 'send_invoice' then null
                         when $5 = 'charge_automatically' and collection_method = 'send_invoice' then $11
-                        else left_at end
+                        else left_at end,
+        products = $16, prices = $17, began_without_invoice = began_without_invoice or $18
     where account = $1 and id = $2 and (read_at is null or read_at <= $11)
     returning id
 """
@@ -84,7 +85,11 @@ async def cancel_subscription(runtime: Runtime, account: str, subscription: str)
     shape = await subscriptions.cancel(await runtime.stripe(account), subscription)
     poked = await sql.value(SUBSCRIPTION_POKED, account, shape.id)
     # An end is final: it stands above every look that began before it was answered.
-    await store_subscription(account, shape, poked or 0, await business_now())
+    now = await business_now()
+    async with DB.transaction():
+        await store_subscription(account, shape, poked or 0, now)
+        # Access ends with it, whether or not an event of Stripe's comes.
+        await poke.poke(Kind.SUBSCRIPTION, account, [shape.id], now)
 
 
 async def store(account: str, answer: StripeInvoice, *, read_at: datetime, poked: int) -> None:
@@ -162,6 +167,10 @@ async def store_subscription(account: str, shape: SubscriptionShape, poked: int,
             shape.days_until_due,
             from_unix(shape.cancel_at),
             id_of(shape.schedule),
+            shape.products,
+            shape.prices,
+            # Of metered prices alone the first invoice comes with the first period's end (docs: billing_mode flexible).
+            id_of(shape.latest_invoice) == "",
         )
         if kept is not None and shape.ended_at is not None:
             # What bills its last may not have been told of yet, and still needs the payment methods.

@@ -125,6 +125,7 @@ STATES: dict[tuple[str, str], type[StrEnum]] = {
     ("recording", "target"): states.RecordingTarget,
     ("credit_note", "origin"): states.CreditNoteOrigin,
     ("dispute", "state"): states.DisputeState,
+    ("subscription", "access"): states.AccessState,
     ("switch", "collector"): states.Collector,
     ("switch", "open_invoices"): states.OpenInvoices,
     ("switch", "state"): states.SwitchState,
