@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.cli.output import OUT, fields, when
 from gateway.cli.values import typed
-from gateway.readers.accounts import AccountBody, LastEventBody, SetupBody, StripeEndpointBody
+from gateway.readers.accounts import AccountBody, AccountSetupBody, LastEventBody, StripeEndpointBody
 from gateway.settings import Settings
 
 
@@ -41,7 +41,7 @@ def policy_text(name: str, value: Any) -> str:
     return shlex.quote(f"{name}={typed(value)}")
 
 
-def _print_setup(setup: SetupBody) -> None:
+def _print_setup(setup: AccountSetupBody) -> None:
     fields(
         {
             "endpoints": [_endpoint(one) for one in setup.endpoints]

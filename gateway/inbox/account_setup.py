@@ -14,7 +14,7 @@ from gateway.inbox import endpoint_rows
 from gateway.inbox.endpoint_rows import Known
 from gateway.inbox.envelope import STRIPE
 from gateway.inbox.table import subscribed, subscribed_beside
-from gateway.readers.accounts import LastEventBody, PermissionBody, SetupBody, StripeEndpointBody
+from gateway.readers.accounts import AccountSetupBody, LastEventBody, PermissionBody, StripeEndpointBody
 from gateway.readers.pages import unix
 
 LAST: Final = """
@@ -29,9 +29,9 @@ class _Shape(msgspec.Struct, frozen=True):
     api_version: str | None = None
 
 
-async def find_setup(keyring: Keyring, account: str) -> SetupBody:
+async def find_setup(keyring: Keyring, account: str) -> AccountSetupBody:
     """Of an account, by its id."""
-    return SetupBody(
+    return AccountSetupBody(
         events=subscribed(),
         thin_events=subscribed(thin=True),
         thin_events_beside=subscribed_beside(),

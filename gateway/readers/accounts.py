@@ -48,7 +48,7 @@ class LastEventBody(msgspec.Struct, frozen=True):
     thin: bool
 
 
-class SetupBody(msgspec.Struct, frozen=True):
+class AccountSetupBody(msgspec.Struct, frozen=True):
     """What the account needs at Stripe, and what of it is there."""
 
     events: Annotated[list[str], about("The types that its webhook endpoint must send; more do no harm.")]
@@ -74,11 +74,11 @@ class AccountBody(msgspec.Struct, frozen=True):
     webhook_secrets: Annotated[list[WebhookSecretBody], about("Those that are accepted.")]
     webhook_url: Annotated[str, about("The address to give to Stripe.")]
     created: Annotated[int, about("Unix seconds.")]
-    setup: Annotated[SetupBody | None, about("What it needs at Stripe; only where one account is asked for.")] = None
+    setup: Annotated[AccountSetupBody | None, about("What it needs at Stripe, where one account is asked for.")] = None
     object: Literal["account"] = "account"
 
 
-def shown(account: Account, base_url: str, setup: SetupBody | None = None) -> AccountBody:
+def shown(account: Account, base_url: str, setup: AccountSetupBody | None = None) -> AccountBody:
     """The account as it stands in JSON."""
     return AccountBody(
         id=account.id,
