@@ -64,12 +64,7 @@ async def objects(account: Account, url: str) -> Objects:
         "customer.discount.": next(iter(account.discounts.values())) | {"customer": customer.id, "subscription": None},
         "customer.tax_id.": {"id": "txi_1made", "object": "tax_id", "customer": customer.id},
         "customer.": account.customers[customer.id],
-        "charge.dispute.": {
-            "id": "du_1made",
-            "object": "dispute",
-            "charge": charge["id"],
-            "payment_intent": intent["id"],
-        },
+        "charge.dispute.": {"id": "du_1made", "object": "dispute", **ids},
         "charge.refund.": next(iter(account.refunds.values())),
         "charge.": charge,
         "payment_intent.": intent,
