@@ -12,10 +12,10 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from db import sql
 from tests.api.conftest import Api, problem
 from tests.api.matrix import CHECKOUT, IMPORT, READ_AS, ROUTES, SETUP
 from tests.api.seed import Seeded, add_setup, seed
+from tests.support.tenants import rows_of
 
 OURS: Final = ("account", "attempt", "connection", "customer", "invoice", "payment_method", "refund", "subscription")
 NAMES: Final = frozenset({*OURS, "object", "object_id", "processor", "setup", "starting_after", "webhook_endpoint"})
@@ -122,20 +122,6 @@ async def test_every_field_that_names_an_object_has_a_row(api: Api) -> None:
     rows = {(route, name) for table in (AS_FILTER, REFUSED) for route, fields in table.items() for name in fields}
     rows |= {(route, "starting_after") for route in AS_PLACE}
     assert found == rows
-
-
-TABLES: Final = """
-    select table_name from information_schema.columns where table_schema = 'tollbridge' and column_name = 'account'
-"""
-ROWS: Final = """
-    select coalesce(md5(string_agg(t::text, '|' order by t::text)), '') from tollbridge.{} t where account = $1
-"""
-
-
-async def rows_of(account: str) -> dict[str, str]:
-    """A fingerprint of everything that an account has, by table."""
-    tables = [row["table_name"] for row in await sql.rows(TABLES)]
-    return {table: await sql.value(ROWS.format(table), account) for table in tables}
 
 
 async def ask(api: Api, route: str, own: Seeded, params: dict[str, Any]) -> httpx.Response:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 
 from db import sql
 from gateway.accounts import accounts
 from gateway.accounts.accounts import AccountChange
+from gateway.clock import business_now
+from gateway.inbox.endpoint_rows import retire_due
+from gateway.inbox.stripe_endpoint import set_up
 from processors.values import Secret
 from tests.support.invariants import check_invariants
 from tests.support.shop import BY
@@ -65,3 +69,26 @@ async def test_a_key_that_was_rolled_at_stripe_loses_nothing_until_we_have_the_n
     await world.settle()
     assert world.stripe_invoice(renewal["id"])["status"] == "paid"
     assert await world.attempts(renewal["id"]) == ["succeeded"]
+
+
+@pytest.mark.parametrize("thin", [False, True])
+async def test_an_endpoint_that_is_rolled_in_the_middle_of_a_cycle_loses_nothing(world: World, thin: bool) -> None:
+    world.runtime.settings = msgspec.structs.replace(world.runtime.settings, public_url=world.gateway_url)
+    signup = await world.signup("ok")
+    [old] = world.stripe_account().webhook_endpoints
+    made = await set_up(world.runtime, BY, world.shop.name, thin=thin, roll=True)
+    await world.move(days=30, hours=23)
+    await world.settle()
+    assert len(made.done) == 1
+    await world.later(hours=2)
+    _, renewal = world.invoices_of(signup.subscription)
+    assert renewal["status"] == "paid", "both tell of it"
+    assert await world.attempts(renewal["id"]) == ["succeeded"]
+
+    assert await retire_due(world.runtime, await business_now()) == 1
+    assert [*world.stripe_account().webhook_endpoints, *world.stripe_account().event_destinations] == list(made.done)
+    assert old not in made.done
+    await world.later(days=31)
+    assert world.invoices_of(signup.subscription)[-1]["status"] == "paid", "and the new one alone"
+    assert len(world.charge_calls()) == 3
+    assert await world.open_cases() == []
