@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -32,7 +31,7 @@ INSERT: Final = """
     values ($1, $2, $3, $4, $5, $6, $7, $8)
 """
 RETIRE: Final = """
-    update tollbridge.stripe_endpoint set retire_at = $3 where account = $1 and thin = any($2) and retire_at is null
+    update tollbridge.stripe_endpoint set retire_at = $3 where account = $1 and thin = $2 and retire_at is null
 """
 FORGET: Final = "delete from tollbridge.stripe_endpoint where account = $1 and id = $2 returning secret"
 DUE: Final = """
@@ -73,9 +72,9 @@ async def put(account: str, one: Endpoint, secret: str | None, *, retire_at: dat
     await sql.rows(INSERT, account, one.id, one.thin, one.api_version, secret, secret is None, now, retire_at)
 
 
-async def retire(account: str, kinds: Collection[bool]) -> None:
-    """Those that stay go a while later: snapshots (False), thin ones (True)."""
-    await sql.rows(RETIRE, account, list(kinds), await business_now() + BESIDE_FOR)
+async def retire(account: str, *, thin: bool) -> None:
+    """The one of a kind that stays goes a while later."""
+    await sql.rows(RETIRE, account, thin, await business_now() + BESIDE_FOR)
 
 
 async def forget(by: Author, account: str, endpoint: str) -> None:

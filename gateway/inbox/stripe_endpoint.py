@@ -80,10 +80,10 @@ async def set_up(runtime: Runtime, by: Author, wanted: str, *, thin: bool | None
         for kind, events in kinds.items():
             if events:
                 await _one_kind(work, events, thin=kind)
+        if roll and not kinds.get(not thin):
+            await _leave(work, thin=not thin)
     except StripeForbiddenError as error:
         raise CheckFailedError(f"{error}. {by_hand(account.name, url)}") from error
-    if roll:
-        await endpoint_rows.retire(account.id, [kind for kind in (True, False) if not kinds.get(kind)])
     return SetUp(work.done, work.notes)
 
 
@@ -109,9 +109,7 @@ async def _one_kind(work: _Work, events: Sequence[str], *, thin: bool) -> None:
         await _mend(work, found.serving, events)
     else:
         await _make(work, events, found, thin=thin)
-    for one in found.lost:
-        await webhook_endpoints.remove(work.stripe, one.id, thin=thin)
-        work.done[one.id] = "removed: its signing secret was lost"
+    await _remove_lost(work, found, thin=thin)
     for one in [] if work.roll else found.by_hand:
         work.notes.append(
             f"{one.id} was made for this address by somebody else, and its signing secret may not be here: "
@@ -168,9 +166,7 @@ async def _make(work: _Work, events: Sequence[str], found: _Found, *, thin: bool
     try:
         async with DB.transaction():
             if work.roll:
-                await endpoint_rows.retire(account, [thin])
-                for one in found.by_hand:
-                    await endpoint_rows.put(account, one, None, retire_at=await business_now() + BESIDE_FOR)
+                await _retire(work, found, thin=thin)
             signing = await webhook_secrets.add(work.runtime.keyring, work.by, account, Secret(made.secret))
             await endpoint_rows.put(account, made, signing)
             await _note(work, "stripe_endpoint.added", made)
@@ -178,6 +174,27 @@ async def _make(work: _Work, events: Sequence[str], found: _Found, *, thin: bool
         await webhook_endpoints.remove(work.stripe, made.id, thin=thin)
         raise CheckFailedError("somebody else sets up this account's webhook at the same time; ask again") from None
     work.done[made.id] = "created"
+
+
+async def _leave(work: _Work, *, thin: bool) -> None:
+    """The kind that was rolled away from."""
+    found = await _look(work, thin=thin)
+    async with DB.transaction():
+        await _retire(work, found, thin=thin)
+    await _remove_lost(work, found, thin=thin)
+
+
+async def _retire(work: _Work, found: _Found, *, thin: bool) -> None:
+    """What there is of a kind goes a day later. In the caller's transaction."""
+    await endpoint_rows.retire(work.account.id, thin=thin)
+    for one in found.by_hand:
+        await endpoint_rows.put(work.account.id, one, None, retire_at=await business_now() + BESIDE_FOR)
+
+
+async def _remove_lost(work: _Work, found: _Found, *, thin: bool) -> None:
+    for one in found.lost:
+        await webhook_endpoints.remove(work.stripe, one.id, thin=thin)
+        work.done[one.id] = "removed: its signing secret was lost"
 
 
 async def _note(work: _Work, action: str, one: Endpoint) -> None:
