@@ -42,6 +42,17 @@ class Kind(StrEnum):
 MIRRORED = frozenset({Kind.INVOICE, Kind.SUBSCRIPTION, Kind.USAGE})
 """Kinds whose row mirrors what Stripe has: a poke of an unknown one makes a stub, and may mark it stale."""
 
+IN_ORDER = (
+    Kind.CHECKOUT,
+    Kind.METHOD_SESSION,
+    Kind.METHOD,
+    Kind.SUBSCRIPTION,
+    Kind.INVOICE,
+    Kind.REFUND,
+    Kind.DISPUTE,
+)
+"""Every kind, in the order in which rows are locked (gateway/README.md)."""
+
 WAITED_FOR = frozenset({Kind.CHECKOUT, Kind.METHOD_SESSION})
 """Kinds of which a payer waits for every step."""
 
@@ -115,12 +126,14 @@ async def wake(wake_ups: Sequence[WakeUp], *, urgent: bool = False) -> None:
 
 
 async def take(wake_up: WakeUp, for_s: float) -> Claim | None:
-    """The claim on an object, or None while another worker holds it, or where it does not exist."""
+    """The claim on an object, or None while another worker holds it, where it does not exist, or while its account is
+    disabled: what such an account's objects wait for waits on, and the sweep finds it once the account is enabled."""
     holder, held_at = uuid4().hex, time.monotonic()
     taken = await sql.row(
         f"""update tollbridge.{wake_up.kind}
             set claimed_by = $3, claim_until = clock_timestamp() + make_interval(secs => $4)
             where account = $1 and id = $2 and (claimed_by is null or claim_until < clock_timestamp())
+              and exists (select 1 from tollbridge.account a where a.id = $1 and a.enabled)
             returning poked""",  # noqa: S608
         wake_up.account,
         wake_up.id,
@@ -202,12 +215,27 @@ async def give_up_turn(claim: Claim, *, now: datetime, waits_s: Sequence[float],
     return int(let_go or 0)
 
 
+async def try_again(account: str, now: datetime) -> None:
+    """What failed, or was turned away, is due at once: what kept it may be mended. In the caller's transaction."""
+    for kind in IN_ORDER:
+        await sql.rows(
+            f"""update tollbridge.{kind} set due_at = $2 where account = $1 and id in (
+                    select id from tollbridge.{kind}
+                    where account = $1 and (failures > 0 or turned_away_at is not null) and due_at > $2
+                    order by id for no key update)""",  # noqa: S608
+            account,
+            now,
+        )
+
+
 async def lost_wake_ups(kind: Kind, now: datetime, limit: int) -> list[WakeUp]:
-    """Objects that want a worker: poked and not seen, due by business time, or held by a claim that ran out."""
+    """Objects of enabled accounts that want a worker: poked and not seen, due by business time, or held by a claim that
+    ran out."""
     found = await sql.rows(
         f"""select account, id from tollbridge.{kind}
-            where (claimed_by is null and (seen < poked or due_at <= $1))
-               or (claimed_by is not null and claim_until < clock_timestamp())
+            where ((claimed_by is null and (seen < poked or due_at <= $1))
+               or (claimed_by is not null and claim_until < clock_timestamp()))
+              and account in (select a.id from tollbridge.account a where a.enabled)
             order by due_at nulls first limit $2""",  # noqa: S608
         now,
         limit,

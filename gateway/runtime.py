@@ -42,19 +42,32 @@ class Runtime:
         """The client of an account; raises UnknownAccountError. A changed key is used from the next job on."""
         row = await once(("account", account), partial(sql.row, ACCOUNT, account))
         if row is None:
-            raise UnknownAccountError(f"no account {account}")
+            raise UnknownAccountError(f"there is no account {account}, or it is disabled")
         version = bytes(row["api_key"]) + row["api_base"].encode() + row["policies"].encode()
         built = self._stripe.get(account)
         if built is None or built[0] != version:
-            key = self.keyring.decrypt(row["api_key"], table="account", column="api_key", row=account).decode()
-            built = (version, self._client(account, key, row))
+            built = (version, self._client(account, self._key(account, row), row))
             self._stripe[account] = built
         return built[1]
+
+    def _key(self, account: str, row: asyncpg.Record) -> str:
+        return self.keyring.decrypt(row["api_key"], table="account", column="api_key", row=account).decode()
+
+    async def _key_now(self, account: str) -> str:
+        """The key as it stands now, whatever this job has read before; empty for an account that is disabled by now."""
+        row = await sql.row(ACCOUNT, account)
+        return "" if row is None else self._key(account, row)
 
     def _client(self, account: str, key: str, row: asyncpg.Record) -> StripeClient:
         rates = _rates(msgspec.json.decode(row["policies"], type=Policy), row["livemode"], row["api_base"])
         pace = None if rates is None else Pace(account, rates)
-        return StripeClient(key, base=row["api_base"], timeout_s=self.settings.stripe_timeout_s, pace=pace)
+        return StripeClient(
+            key,
+            base=row["api_base"],
+            timeout_s=self.settings.stripe_timeout_s,
+            pace=pace,
+            key_now=partial(self._key_now, account),
+        )
 
     async def close(self) -> None:
         for _, client in self._stripe.values():

@@ -78,9 +78,27 @@ create table tollbridge.webhook_secret (
     id text primary key,
     account text not null references tollbridge.account on delete restrict,
     secret bytea not null,
-    created_at timestamptz not null
+    created_at timestamptz not null,
+    unique (account, id)
 );
 create index webhook_secret_account on tollbridge.webhook_secret (account);
+
+-- The webhook endpoints at Stripe (we_…) and event destinations (ed_…) that send us an account's events.
+create table tollbridge.stripe_endpoint (
+    account text not null references tollbridge.account on delete restrict,
+    id text not null,                              -- Stripe's
+    thin boolean not null,
+    api_version text not null default '',          -- as Stripe shows it; empty: the account's own
+    secret text,
+    adopted boolean not null default false,        -- made by hand: which secret is its own is not known
+    created_at timestamptz not null,
+    retire_at timestamptz,                         -- another one has taken its place: removed at Stripe then
+    primary key (account, id),
+    foreign key (account, secret) references tollbridge.webhook_secret (account, id) on delete restrict
+);
+create unique index stripe_endpoint_one_of_a_kind on tollbridge.stripe_endpoint (account, thin) where retire_at is null;
+create index stripe_endpoint_retiring on tollbridge.stripe_endpoint (retire_at) where retire_at is not null;
+create index stripe_endpoint_secret on tollbridge.stripe_endpoint (account, secret);
 
 create table tollbridge.connection (
     id text primary key,

@@ -1,6 +1,6 @@
 """Piccolo's view of the schema, one module per noun. The truth is `db/migrations`; a test compares the two."""
 
-from db.tables.account import Account, ApiKey, StripeBudget, WebhookSecret
+from db.tables.account import Account, ApiKey, StripeBudget, StripeEndpoint, WebhookSecret
 from db.tables.attempt import Attempt
 from db.tables.books import (
     Reconciliation,
@@ -70,6 +70,7 @@ __all__ = [
     "SettlementFormat",
     "SettlementRow",
     "StripeBudget",
+    "StripeEndpoint",
     "Subscription",
     "Switch",
     "UsageEvent",

@@ -30,6 +30,17 @@ class WebhookSecret(Table, tablename="webhook_secret", schema=SCHEMA, db=DB):
     created_at = at()
 
 
+class StripeEndpoint(Table, tablename="stripe_endpoint", schema=SCHEMA, db=DB):
+    id = Text(primary_key=True)
+    account = Text()
+    thin = Boolean()
+    api_version = Text()
+    secret = optional_text()
+    adopted = Boolean(default=False)
+    created_at = at()
+    retire_at = at()
+
+
 class ApiKey(Table, tablename="api_key", schema=SCHEMA, db=DB):
     id = Text(primary_key=True)
     account = optional_text()

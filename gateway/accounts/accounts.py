@@ -18,21 +18,18 @@ from db.ids import new_id
 from db.poke import Kind
 from gateway.accounts import webhook_secrets
 from gateway.accounts.audit import CHANGED, SET, Author, differences
-from gateway.accounts.errors import CheckFailedError, FieldError, NameTakenError, NotThereError
+from gateway.accounts.errors import FieldError, NameTakenError, NotThereError
 from gateway.accounts.settlement import check_connections
+from gateway.accounts.stripe_key import key_hash, livemode_of, refuse_anothers, refuse_other_mode
 from gateway.accounts.validation import converted
 from gateway.accounts.webhook_secrets import WebhookSecret
-from gateway.billing.errors import StripeForbiddenError, StripeRefusedError
-from gateway.billing.shapes import AccountShape
 from gateway.clock import business_now
 from gateway.domain.policy import Policy, PolicyError
-from gateway.runtime import Runtime
 from processors.values import Secret
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 RESERVED: Final = frozenset({"stripe"})
 """`/webhooks/stripe/…` is Stripe's own address."""
-STRIPE_KEY: Final = re.compile(r"(?:sk|rk)_(test|live)_[!-~]{1,255}")
 
 INSERT = """
     insert into tollbridge.account (id, name, livemode, api_key, api_key_hash, api_base, portal_url, policies, enabled,
@@ -54,6 +51,7 @@ UNPAID = """
                                                    'invoice_disputed', 'dispute_lost')
         or access_invoice in (select id from tollbridge.invoice where account = $1 and amount_due = 0))
 """
+TRY_AGAIN = "update tollbridge.delivery set try_at = $2 where account = $1 and state = 'stored' and try_at > $2"
 LISTED = "select * from tollbridge.account order by created_at desc, id desc"
 
 
@@ -112,7 +110,7 @@ async def add(
             sealed = keyring.encrypt(api_key.reveal().encode(), table="account", column="api_key", row=account)
             enabled = change.enabled is not False
             values = (api_base, portal_url, _json(policies), enabled, now)
-            await sql.rows(INSERT, account, name, livemode, sealed, _key_hash(keyring, api_key), *values)
+            await sql.rows(INSERT, account, name, livemode, sealed, key_hash(keyring, api_key), *values)
         except asyncpg.UniqueViolationError as error:
             _refuse_same_key(error)
             raise NameTakenError("name", f"there is an account {name!r} already") from None
@@ -124,7 +122,16 @@ async def add(
 
 
 async def update(keyring: Keyring, by: Author, account: str, change: AccountChange) -> Account:
-    """Change what `change` gives; raises NotThereError, FieldError. The same again changes and notes nothing."""
+    """Change what `change` gives; the same again changes and notes nothing.
+
+    Raises NotThereError, FieldError; for a new key, of which Stripe is asked, also CheckFailedError and StripeError.
+    """
+    await refuse_anothers(keyring, account, change.api_key, change.api_base)
+    return await alter(keyring, by, account, change)
+
+
+async def alter(keyring: Keyring, by: Author, account: str, change: AccountChange) -> Account:
+    """The same without asking Stripe: for who asked before, and holds a transaction now."""
     async with DB.transaction():
         row = await sql.row("select * from tollbridge.account where id = $1 for no key update", account)
         if row is None:
@@ -133,7 +140,7 @@ async def update(keyring: Keyring, by: Author, account: str, change: AccountChan
         after = dict(before)
         sealed = bytes(row["api_key"])
         if change.api_key is not None:
-            _refuse_other_mode(row, change.api_key)
+            refuse_other_mode(row["name"], row["livemode"], change.api_key)
             old = keyring.decrypt(sealed, table="account", column="api_key", row=account).decode()
             if old != change.api_key.reveal():
                 plain = change.api_key.reveal().encode()
@@ -150,15 +157,17 @@ async def update(keyring: Keyring, by: Author, account: str, change: AccountChan
         was, is_now = differences(before, after)
         if is_now:
             values = (after["api_base"], after["portal_url"], _json(after["policies"]), after["enabled"])
-            key_hash = row["api_key_hash"] if change.api_key is None else _key_hash(keyring, change.api_key)
+            hashed = row["api_key_hash"] if change.api_key is None else key_hash(keyring, change.api_key)
             try:
-                await sql.rows(UPDATE, account, sealed, key_hash, *values)
+                await sql.rows(UPDATE, account, sealed, hashed, *values)
             except asyncpg.UniqueViolationError as error:
                 _refuse_same_key(error)
                 raise
             await by.note(account, "account.updated", account, name=row["name"], before=was, after=is_now)
             if "policies" in is_now:
                 await _poke_open(account)
+            if is_now.keys() & {"api_key", "api_base", "enabled"} and after["enabled"]:
+                await _try_again(account)
     return await show(account)
 
 
@@ -183,34 +192,6 @@ async def policy_of(account: str) -> Policy:
     return msgspec.json.decode(policies, type=Policy)
 
 
-async def check(runtime: Runtime, by: Author, account: str) -> str:
-    """Ask Stripe who the key belongs to, and keep the answer. Returns Stripe's account id.
-
-    Raises NotThereError, FieldError where the key is now that of another Stripe account, CheckFailedError,
-    and StripeError where nobody answered.
-    """
-    known = await show(account)
-    if not known.enabled:
-        raise CheckFailedError(f"account {known.name} is disabled")
-    stripe = await runtime.stripe(known.id)
-    try:
-        found = (await stripe.get("/v1/account", AccountShape)).id
-    except (StripeForbiddenError, StripeRefusedError) as error:
-        raise CheckFailedError(f"Stripe refuses the key of account {known.name}: {error}") from error
-    if known.stripe_account not in ("", found):
-        raise FieldError("api_key", f"the key is that of {found}; account {known.name} is {known.stripe_account}")
-    if not known.stripe_account:
-        async with DB.transaction():
-            try:
-                await sql.rows("update tollbridge.account set stripe_account = $2 where id = $1", known.id, found)
-            except asyncpg.UniqueViolationError:
-                detail = f"Stripe account {found} is that of another account here: both would charge its invoices"
-                raise FieldError("api_key", detail) from None
-            was, is_now = {"stripe_account": ""}, {"stripe_account": found}
-            await by.note(known.id, "account.checked", known.id, name=known.name, before=was, after=is_now)
-    return found
-
-
 async def _poke_open(account: str) -> None:
     """Another ladder or margin may leave a try for what had none, and a debt close access or open it again.
 
@@ -222,24 +203,20 @@ async def _poke_open(account: str) -> None:
     await poke.poke(Kind.INVOICE, account, [row["id"] for row in await sql.rows(LIVE, account)], now)
 
 
-def _key_hash(keyring: Keyring, api_key: Secret) -> str:
-    return keyring.token_hash("account", api_key.reveal())
+async def _try_again(account: str) -> None:
+    """What failed for the key, or waited for the account to be enabled, waits no longer: the sweep finds it.
+
+    In the caller's transaction; deliveries are locked before objects.
+    """
+    now = await business_now()
+    await sql.rows(TRY_AGAIN, account, now)
+    await poke.try_again(account, now)
 
 
 def _refuse_same_key(error: asyncpg.UniqueViolationError) -> None:
     """One Stripe account under two names would be charged twice."""
     if error.constraint_name == "account_api_key_hash_key":
         raise FieldError("api_key", "another account has this key already") from None
-
-
-def livemode_of(api_key: Secret) -> bool:
-    """Whether a Stripe key is live; raises FieldError for what is no secret or restricted key."""
-    match = STRIPE_KEY.fullmatch(api_key.reveal())
-    if match is None:
-        raise FieldError(
-            "api_key", "must be a Stripe secret or restricted key (sk_test_…, rk_test_…, sk_live_…, rk_live_…)"
-        )
-    return match[1] == "live"
 
 
 def check_name(name: str) -> None:
@@ -273,12 +250,6 @@ def _shown(row: Any, secrets: Mapping[str, tuple[WebhookSecret, ...]]) -> Accoun
     fields = {name: row[name] for name in Account.__struct_fields__ if name not in ("policies", "webhook_secrets")}
     policies = msgspec.json.decode(row["policies"])
     return Account(**fields, policies=policies, webhook_secrets=secrets.get(row["id"], ()))
-
-
-def _refuse_other_mode(row: Any, api_key: Secret) -> None:
-    if livemode_of(api_key) != row["livemode"]:
-        mode = "live" if row["livemode"] else "test"
-        raise FieldError("api_key", f"account {row['name']} was made with a {mode} key and stays so")
 
 
 async def _refuse_live_beside_moved_clock(livemode: bool) -> None:

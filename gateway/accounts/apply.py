@@ -40,6 +40,7 @@ from gateway.accounts.audit import Author, Change
 from gateway.accounts.connections import ConnectionChange, RecordOn
 from gateway.accounts.errors import FieldError, NotThereError, UnresolvedUrlError
 from gateway.accounts.secrets import found
+from gateway.accounts.stripe_key import refuse_anothers
 from gateway.accounts.validation import converted
 from gateway.accounts.webhook_endpoints import EndpointChange
 from gateway.clock import business_now
@@ -132,6 +133,7 @@ async def apply(
     `beside` is the directory that relative `file:` paths start from. Raises FieldError; nothing is changed then.
     """
     warnings = await _look_endpoints_up(runtime, document)
+    await _ask_whose_keys(runtime, document, beside)
     try:
         async with DB.transaction():
             for place, entry in enumerate(document.account):
@@ -180,7 +182,7 @@ async def _upsert(runtime: Runtime, by: Author, name: str, change: AccountChange
         if change.api_key is None:
             raise FieldError("api_key", "this parameter is required for a new account") from None
         return await accounts.add(runtime.keyring, by, name, change.api_key, secrets=secrets, change=change)
-    account = await accounts.update(runtime.keyring, by, known.id, change)
+    account = await accounts.alter(runtime.keyring, by, known.id, change)
     for place, secret in enumerate(secrets):
         await webhook_secrets.add(runtime.keyring, by, account.id, secret, param=f"webhook_secrets.{place}")
     return account
@@ -225,6 +227,21 @@ def _credentials(entry: ConnectionEntry, beside: Path) -> dict[str, Secret]:
     return {
         field: found(reference, f"credentials.{field}", beside=beside) for field, reference in entry.credentials.items()
     }
+
+
+async def _ask_whose_keys(runtime: Runtime, document: Document, beside: Path) -> None:
+    """Before the transaction: Stripe is asked of each new key. Raises FieldError, CheckFailedError, StripeError."""
+    for place, entry in enumerate(document.account):
+        at = f"account.{place}"
+        try:
+            known = await _by_name(entry.name)
+        except NotThereError:
+            continue
+        api_key = found(entry.api_key, f"{at}.api_key", beside=beside) if entry.api_key else None
+        try:
+            await refuse_anothers(runtime.keyring, known.id, api_key, entry.api_base)
+        except FieldError as error:
+            raise FieldError(f"{at}.{error.param}", error.message) from None
 
 
 async def _look_endpoints_up(runtime: Runtime, document: Document) -> list[str]:
@@ -274,7 +291,7 @@ async def _disable_other_connections(runtime: Runtime, by: Author, account: Acco
 async def _disable_other_accounts(runtime: Runtime, by: Author, keep: set[str]) -> None:
     for one in await accounts.listed():
         if one.name not in keep and one.enabled:
-            await accounts.update(runtime.keyring, by, one.id, AccountChange(enabled=False))
+            await accounts.alter(runtime.keyring, by, one.id, AccountChange(enabled=False))
 
 
 def _refuse_doubles(names: list[str], at: str, field: str = "name") -> None:

@@ -21,6 +21,7 @@ from processors.values import Secret
 SIGNING_SECRET: Final = re.compile(r"whsec_[!-~]{8,255}")
 
 INSERT = "insert into tollbridge.webhook_secret (id, account, secret, created_at) values ($1, $2, $3, $4)"
+UNBIND = "update tollbridge.stripe_endpoint set secret = null where account = $1 and secret = $2"
 LISTED = """
     select id, account, created_at from tollbridge.webhook_secret where account = any($1) order by created_at, id
 """
@@ -56,6 +57,8 @@ async def add(keyring: Keyring, by: Author, account: str, secret: Secret, *, par
 async def retire(by: Author, account: str, secret: str) -> None:
     """Forget a secret: what is signed with it is refused from now on. Raises NotThereError."""
     async with DB.transaction():
+        # Where we made its endpoint at Stripe, the next set-up makes another.
+        await sql.rows(UNBIND, account, secret)
         gone = "delete from tollbridge.webhook_secret where account = $1 and id = $2 returning id"
         if await sql.row(gone, account, secret) is None:
             raise NotThereError("webhook secret", secret)

@@ -9,13 +9,15 @@ from litestar import delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import PathParameter
 
-from gateway.accounts import accounts, webhook_secrets
+from gateway.accounts import accounts, stripe_key, webhook_secrets
 from gateway.accounts.accounts import AccountChange
 from gateway.accounts.audit import Author
 from gateway.accounts.keys import Scope
 from gateway.api.auth import Principal, requires
 from gateway.api.openapi import changing, example, problems
 from gateway.api.problems import Code, ProblemError
+from gateway.inbox import stripe_endpoint
+from gateway.inbox.account_setup import find_setup
 from gateway.readers.about import about
 from gateway.readers.accounts import AccountBody, shown
 from gateway.readers.pages import Page
@@ -38,6 +40,7 @@ class NewAccount(Unprinted, msgspec.Struct, frozen=True, forbid_unknown_fields=T
     api_base: ApiBase = None
     portal_url: PortalUrl = None
     policies: Annotated[dict[str, Any], about("Policies by name; those left out have their defaults.")] = {}
+    enabled: Annotated[bool, about("Work for it, or leave it alone until it is enabled.")] = True
 
 
 class AccountUpdate(Unprinted, msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,6 +78,26 @@ EXAMPLE: Final = example(
 )
 
 
+class WebhookSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How Stripe is to tell us."""
+
+    thin: Annotated[
+        bool | None, about("By thin events, or by snapshots; null: as it does now, at first snapshots.")
+    ] = None
+    roll: Annotated[bool, about("Another endpoint beside those that there are, which are removed a day later.")] = False
+
+
+class WebhookSetUp(msgspec.Struct, frozen=True):
+    """What was done at Stripe."""
+
+    done: Annotated[dict[str, str], about("By the id at Stripe: created, updated, unchanged, adopted, removed …")]
+    notes: Annotated[list[str], about("What is left to do by hand.")]
+    account: AccountBody
+
+
+SETUP: Final = example("Thin events from now on, and the old endpoint gone a day later", {"thin": True, "roll": True})
+
+
 class Checked(msgspec.Struct, frozen=True):
     """The credentials work."""
 
@@ -88,7 +111,9 @@ async def add_account(
     runtime: NamedDependency[Runtime], principal: NamedDependency[Principal], data: Annotated[NewAccount, EXAMPLE]
 ) -> AccountBody:
     """Add an account."""
-    change = AccountChange(api_base=data.api_base, portal_url=data.portal_url, policies=data.policies)
+    change = AccountChange(
+        api_base=data.api_base, portal_url=data.portal_url, policies=data.policies, enabled=data.enabled
+    )
     secrets = [Secret(secret) for secret in data.webhook_secrets]
     added = await accounts.add(
         runtime.keyring, Author(principal.actor), data.name, Secret(data.api_key), secrets=secrets, change=change
@@ -107,11 +132,16 @@ async def list_accounts(runtime: NamedDependency[Runtime], principal: NamedDepen
 async def show_account(
     runtime: NamedDependency[Runtime], principal: NamedDependency[Principal], account_id: AccountId
 ) -> AccountBody:
-    """One account."""
-    return shown(await accounts.show(own(principal, account_id)), runtime.settings.base_url)
+    """One account, with what it needs at Stripe."""
+    return await _whole(runtime, own(principal, account_id))
 
 
-@post("/accounts/{account_id:str}", status_code=200, guards=[Callers], **changing(Code.NOT_FOUND))
+@post(
+    "/accounts/{account_id:str}",
+    status_code=200,
+    guards=[Callers],
+    **changing(Code.NOT_FOUND, Code.CHECK_FAILED, Code.STRIPE_UNAVAILABLE),
+)
 async def update_account(
     runtime: NamedDependency[Runtime],
     principal: NamedDependency[Principal],
@@ -142,7 +172,28 @@ async def check_account(
 ) -> Checked:
     """Ask Stripe whom the key belongs to."""
     account = (await accounts.show(own(principal, account_id))).id
-    return Checked(account, await accounts.check(runtime, Author(principal.actor), account))
+    return Checked(account, await stripe_key.check(runtime, Author(principal.actor), account))
+
+
+@post(
+    "/accounts/{account_id:str}/setup_webhook",
+    status_code=200,
+    guards=[Callers],
+    **changing(Code.NOT_FOUND, Code.CHECK_FAILED, Code.STRIPE_REFUSED, Code.STRIPE_FORBIDDEN, Code.STRIPE_UNAVAILABLE),
+)
+async def setup_webhook(
+    runtime: NamedDependency[Runtime],
+    principal: NamedDependency[Principal],
+    account_id: AccountId,
+    data: Annotated[WebhookSetup, SETUP],
+) -> WebhookSetUp:
+    """Have Stripe send the account's events here: makes the endpoint and keeps its secret, or mends what there is.
+
+    The key needs to be allowed to write webhook endpoints for it.
+    """
+    account = (await accounts.show(own(principal, account_id))).id
+    came = await stripe_endpoint.set_up(runtime, Author(principal.actor), account, thin=data.thin, roll=data.roll)
+    return WebhookSetUp(dict(came.done), list(came.notes), await _whole(runtime, account))
 
 
 @post(
@@ -181,6 +232,11 @@ async def retire_webhook_secret(
     return shown(await accounts.show(account), runtime.settings.base_url)
 
 
+async def _whole(runtime: Runtime, wanted: str) -> AccountBody:
+    account = await accounts.show(wanted)
+    return shown(account, runtime.settings.base_url, await find_setup(runtime.keyring, account.id))
+
+
 def own(principal: Principal, account: str) -> str:
     """`account`, where it is the principal's; raises ProblemError 404 for another's."""
     if principal.account and principal.account != account:
@@ -194,6 +250,7 @@ account_routes: Final[list[Any]] = [
     show_account,
     update_account,
     check_account,
+    setup_webhook,
     add_webhook_secret,
     retire_webhook_secret,
 ]

@@ -118,6 +118,7 @@ class NewConnection(Unprinted, msgspec.Struct, frozen=True, forbid_unknown_field
     display: Annotated[Display | None, about(DISPLAY)] = None
     record_on: Annotated[RecordOn, about(RECORD_ON)] = "confirmed"
     declines: Annotated[dict[str, DeclineClass], about(DECLINES)] = {}
+    enabled: Annotated[bool, about("Nothing new is charged at a disabled connection.")] = True
 
 
 class ConnectionUpdate(Unprinted, msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -162,6 +163,7 @@ async def add_connection(
         display=data.display,
         record_on=data.record_on,
         declines=data.declines,
+        enabled=data.enabled,
     )
     author = Author(principal.actor)
     added = await connections.add(runtime, author, principal.account, data.name, data.adapter, change)

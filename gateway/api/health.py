@@ -72,7 +72,11 @@ CATCH_UP_NOW: Final = """
     from tollbridge.catch_up c join tollbridge.account a on a.id = c.account where a.enabled group by c.walk
 """
 CASES_NOW: Final = "select count(*) from tollbridge.review_case where state = 'open'"
-OLDEST: Final = "select min(received_at) from tollbridge.delivery where state = 'stored'"
+# Those of a disabled account are meant to wait.
+OLDEST: Final = """
+    select min(d.received_at) from tollbridge.delivery d join tollbridge.account a on a.id = d.account and a.enabled
+    where d.state = 'stored'
+"""
 FIRST_DUE: Final = """
     select min(d.due_at) from tollbridge.event_delivery d
     join tollbridge.webhook_endpoint e on e.id = d.endpoint and e.enabled where d.state = 'pending'

@@ -148,7 +148,7 @@ class ProblemError(Exception):
 
 def handle(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
     """The exception handler for everything."""
-    problem = problem_of(error)
+    problem = problem_of(error, _body_of(request))
     if problem.code is Code.INTERNAL:
         log.error("request_failed", error=type(error).__name__, exc_info=error)
     elif problem.status >= 500:
@@ -161,12 +161,20 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[Proble
     )
 
 
-def problem_of(error: Exception) -> ProblemError:
-    """What an exception means to a caller. What nobody foresaw is `internal`, without details."""
+def _body_of(request: Request[Any, Any, Any]) -> Any:
+    """The type of the body that the handler takes; None where it takes none, or no handler was found."""
+    handler = request.scope.get("route_handler")
+    data = handler.parsed_fn_signature.parameters.get("data") if handler is not None else None
+    return None if data is None else data.annotation
+
+
+def problem_of(error: Exception, body: Any = None) -> ProblemError:
+    """What an exception means to a caller, of whom this type of `body` was wanted. What nobody foresaw is `internal`,
+    without details."""
     if isinstance(error, ProblemError):
         return error
     if isinstance(error, HTTPException):
-        return _of_framework(error)
+        return _of_framework(error, body)
     for kind, translate in TRANSLATIONS.items():
         if isinstance(error, kind):
             return translate(error)
@@ -175,10 +183,10 @@ def problem_of(error: Exception) -> ProblemError:
     return ProblemError(Code.INTERNAL)
 
 
-def _of_framework(error: HTTPException) -> ProblemError:
+def _of_framework(error: HTTPException, body: Any) -> ProblemError:
     code = OF_STATUS.get(error.status_code, Code.INTERNAL)
     if isinstance(error, ValidationException):
-        return _of_validation(error)
+        return _of_validation(error, body)
     if code is Code.INVALID_REQUEST:
         return ProblemError(code, f"the body: {error.detail[:1].lower()}{error.detail[1:]}")
     headers = {name: value for name, value in (error.headers or {}).items() if name.lower() in ("allow", "retry-after")}
@@ -190,7 +198,7 @@ RENAMED: Final = {"in_state": "state", "of_status": "status", "first": "from", "
 _NAMED_IN_DETAIL = re.compile(r"parameter '([^']+)'")
 
 
-def _of_validation(error: ValidationException) -> ProblemError:
+def _of_validation(error: ValidationException, body: Any) -> ProblemError:
     """The first wrong parameter. The framework's own text holds the query string, so it is not shown."""
     for entry in error.extra or []:
         if isinstance(entry, dict):
@@ -198,7 +206,7 @@ def _of_validation(error: ValidationException) -> ProblemError:
             key = RENAMED.get(key, key)
             if entry.get("message") == "'data'":
                 return ProblemError(Code.INVALID_REQUEST, "the body: a JSON object is required")
-            wrong = explain(str(entry.get("message", "")), "" if key == "data" else key.removeprefix("data."))
+            wrong = explain(str(entry.get("message", "")), "" if key == "data" else key.removeprefix("data."), body)
             return ProblemError(Code.INVALID_REQUEST, _sentence(wrong), param=wrong.param)
     named = _NAMED_IN_DETAIL.search(error.detail)
     if named:

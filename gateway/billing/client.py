@@ -9,22 +9,32 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import httpx
 import msgspec
 import stripe
 
 from db.engine import assert_no_transaction
-from gateway.billing.errors import StripeForbiddenError, StripeNotSentError, StripeRefusedError, StripeUnknownError
+from gateway.billing.errors import (
+    StripeForbiddenError,
+    StripeKeyRefusedError,
+    StripeNotSentError,
+    StripeRefusedError,
+    StripeUnknownError,
+)
 from gateway.billing.pace import Pace, operation
+from gateway.billing.permissions import permission_of
 from processors.values import Unprinted
 
 API_VERSION: Final = "2026-08-26.dahlia"
 
 T = TypeVar("T")
+
+KeyNow: TypeAlias = Callable[[], Awaitable[str]]
+"""Reads the account's key from the database, as it stands now; empty where there is none to use."""
 
 stripe.enable_telemetry = False
 
@@ -38,16 +48,34 @@ class Answer(Unprinted, Generic[T], frozen=True):
 
 class StripeClient:
     """Stripe with one account's key, at the `pace` that Stripe allows it. Make it inside the running loop, and close it
-    there."""
+    there.
 
-    def __init__(self, api_key: str, *, base: str = "", timeout_s: float = 12.0, pace: Pace | None = None) -> None:
+    Where Stripe does not know the key any more, `key_now` says whether there is another: keys are rotated while calls
+    are under way, and a 401 means that nothing happened.
+    """
+
+    def __init__(
+        self,
+        api_key: str,
+        *,
+        base: str = "",
+        timeout_s: float = 12.0,
+        pace: Pace | None = None,
+        key_now: KeyNow | None = None,
+    ) -> None:
         self.timeout_s = timeout_s
         self._pace = pace
+        self._base = base
+        self._key_now = key_now
         self._http = stripe.HTTPXClient(timeout=timeout_s)
+        self._take_key(api_key)
+
+    def _take_key(self, api_key: str) -> None:
+        self._api_key = api_key
         self._client = stripe.StripeClient(
             api_key,
             http_client=self._http,
-            base_addresses={"api": base} if base else {},
+            base_addresses={"api": self._base} if self._base else {},
             stripe_version=API_VERSION,
             max_network_retries=0,
         )
@@ -73,10 +101,24 @@ class StripeClient:
         if self._pace is not None:
             await self._pace.wait(operation(method, path))
         waited = timedelta(seconds=time.monotonic() - began)
-        return Answer(await self._call(method, path, shape, params or {}, key), waited)
+        try:
+            said = await self._call(method, path, shape, params or {}, key)
+        except StripeKeyRefusedError:
+            if not await self._another_key():
+                raise
+            said = await self._call(method, path, shape, params or {}, key)
+        return Answer(said, waited)
 
     async def close(self) -> None:
         await self._http.close_async()  # type: ignore[no-untyped-call]  # the package leaves it untyped
+
+    async def _another_key(self) -> bool:
+        """Take up the key that the account has now; False where it is the one that was refused."""
+        refused = self._api_key
+        key = "" if self._key_now is None else await self._key_now()
+        if key and key != self._api_key:
+            self._take_key(key)
+        return self._api_key != refused
 
     async def _call(self, method: str, path: str, shape: type[T], params: Mapping[str, Any], key: str | None) -> T:
         options = {"idempotency_key": key} if key else {}
@@ -102,8 +144,11 @@ def _translated(error: stripe.StripeError, what: str, params: Mapping[str, Any])
     if status == 429:
         headers: Mapping[str, str] = error.headers or {}
         return StripeNotSentError(f"{what}: Stripe asks for patience", _seconds(headers.get("retry-after")))
-    if status in (401, 403):
-        return StripeForbiddenError(f"{what}: {type(error).__name__}, HTTP {status}")
+    if status == 401:
+        return StripeKeyRefusedError(f"{what}: Stripe does not take the key (HTTP 401)")
+    if status == 403:
+        method, path = what.split(" ", 1)
+        return StripeForbiddenError(f"{what}: HTTP 403", permission=permission_of(operation(method, path)))
     if status is not None and 400 <= status < 500 and status != 409:
         return StripeRefusedError(f"{what}: {said}", status=status, code=error.code or "", param=_param(error))
     if isinstance(error, stripe.APIConnectionError) and isinstance(

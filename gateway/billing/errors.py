@@ -3,7 +3,8 @@
 StripeError
 ├── StripeNotSentError     no connection was made, or 429: nothing happened there, free to try again
 ├── StripeRefusedError     400 to 404: nothing happened; read the object and decide by its status (law 6)
-├── StripeForbiddenError   401 or 403: the key is wrong or lacks a permission
+├── StripeForbiddenError   403: the key lacks a permission, which `permission` names
+│   └── StripeKeyRefusedError  401: Stripe does not know the key, or no longer; nothing happened
 └── StripeUnknownError     a time-out, a 5xx, a conflict in flight: it may have happened
 """
 
@@ -33,7 +34,15 @@ class StripeRefusedError(StripeError):
 
 
 class StripeForbiddenError(StripeError):
-    """The key can't do this."""
+    """The key can't do this. `permission`: what it lacks, where that is known."""
+
+    def __init__(self, message: str, *, permission: str = "") -> None:
+        super().__init__(f"{message}: the key needs the permission {permission}" if permission else message)
+        self.permission = permission
+
+
+class StripeKeyRefusedError(StripeForbiddenError):
+    """Stripe does not take the key: it was rolled or deleted there, or it is no key."""
 
 
 class StripeUnknownError(StripeError):

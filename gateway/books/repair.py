@@ -43,7 +43,8 @@ ASK: Final = """
 """
 ASKED: Final = """
     select account, id, repaired_by from tollbridge.reconciliation_break
-    where repair_asked_at is not null and to_run is null order by repair_asked_at limit $1
+    where repair_asked_at is not null and to_run is null
+      and account in (select a.id from tollbridge.account a where a.enabled) order by repair_asked_at limit $1
 """
 DONE: Final = """
     update tollbridge.reconciliation_break

@@ -52,6 +52,7 @@ TAKE: Final = """
     where id = (select r.id from tollbridge.reconciliation r
                 where ($1 = '' or r.id = $1) and (r.state = 'queued' or r.state = 'running'
                     and r.claim_until < clock_timestamp())
+                  and exists (select 1 from tollbridge.account a where a.id = r.account and a.enabled)
                 order by r.created_at limit 1 for update skip locked)
     returning *
 """

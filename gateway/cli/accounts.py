@@ -6,19 +6,33 @@ import click
 
 from db import sql
 from gateway.accounts import accounts as story
-from gateway.accounts import webhook_secrets
+from gateway.accounts import stripe_key, webhook_secrets
 from gateway.accounts.accounts import Account, AccountChange
 from gateway.accounts.secrets import found
+from gateway.cli.account_text import print_account, print_set_up
 from gateway.cli.context import account_of, author, opened, run
-from gateway.cli.output import OUT, as_json, fields, say, say_all, table, when
+from gateway.cli.output import OUT, as_json, say, say_all, table, when
 from gateway.cli.values import policies
+from gateway.inbox.account_setup import find_setup
+from gateway.inbox.stripe_endpoint import SetUp, set_up
 from gateway.readers.accounts import AccountBody, shown
 from gateway.readers.pages import unix
+from gateway.runtime import Runtime
 from gateway.settings import Settings
 from processors.values import Secret
 
 LAST_EVENT = "select max(received_at) from tollbridge.delivery where account = $1 and source = 'stripe'"
 SECRET = "env:NAME or file:PATH"  # noqa: S105 (a form, not a secret)
+
+API_BASE = click.option("--api-base", help="Another address of Stripe's API, such as the sandbox's.")
+PORTAL = click.option("--portal-url", help="Where customers manage their subscription.")
+POLICY = click.option(
+    "--policy",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A policy; a list or a table as JSON: ladder_hours=[0,24]. null restores the default. May be repeated.",
+)
+ENABLED = click.option("--enable/--disable", "enabled", default=None, help="Work for it, or leave it alone.")
 
 
 @click.group()
@@ -30,9 +44,10 @@ def accounts() -> None:
 @click.argument("name")
 @click.option("--stripe-key", required=True, metavar=SECRET, help="Secret or restricted key of Stripe's.")
 @click.option("--webhook-secret", multiple=True, metavar=SECRET, help="Signing secret of Stripe's webhooks.")
-@click.option("--api-base", help="Another address of Stripe's API, such as the sandbox's.")
-@click.option("--portal-url", help="Where customers manage their subscription.")
-@click.option("--policy", multiple=True, metavar="NAME=VALUE", help="A policy; may be repeated.")
+@API_BASE
+@PORTAL
+@POLICY
+@ENABLED
 @as_json
 def add(
     name: str,
@@ -41,16 +56,17 @@ def add(
     api_base: str | None,
     portal_url: str | None,
     policy: tuple[str, ...],
+    enabled: bool | None,
     json_: bool,
 ) -> None:
     """Add an account."""
 
-    async def work() -> tuple[Account, Settings]:
+    async def work() -> tuple[AccountBody, Settings]:
         async with opened() as runtime:
             key, signing = _secret(stripe_key, "--stripe-key"), [_secret(s, "--webhook-secret") for s in webhook_secret]
-            change = AccountChange(api_base=api_base, portal_url=portal_url, policies=policies(policy))
+            change = AccountChange(api_base=api_base, portal_url=portal_url, policies=policies(policy), enabled=enabled)
             added = await story.add(runtime.keyring, author(), name, key, secrets=signing, change=change)
-            return added, runtime.settings
+            return await _body(runtime, added)
 
     _say(*run(work), json_)
 
@@ -60,20 +76,17 @@ def add(
 @click.option("--stripe-key", metavar=SECRET, help="Rotate the key; never from test to live.")
 @click.option("--add-webhook-secret", metavar=SECRET, help="Accept another signing secret.")
 @click.option("--retire-webhook-secret", metavar="ID", help="Refuse what is signed with this one from now on.")
-@click.option("--portal-url", help="Where customers manage their subscription.")
-@click.option(
-    "--policy",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="A policy; a list or a table as JSON: ladder_hours=[0,24]. null restores the default.",
-)
-@click.option("--enable/--disable", "enabled", default=None, help="Work for it, or leave it alone.")
+@API_BASE
+@PORTAL
+@POLICY
+@ENABLED
 @as_json
 def update(
     account: str,
     stripe_key: str | None,
     add_webhook_secret: str | None,
     retire_webhook_secret: str | None,
+    api_base: str | None,
     portal_url: str | None,
     policy: tuple[str, ...],
     enabled: bool | None,
@@ -81,18 +94,20 @@ def update(
 ) -> None:
     """Change an account: rotate its key or secrets, set policies, switch it off."""
 
-    async def work() -> tuple[Account, Settings]:
+    async def work() -> tuple[AccountBody, Settings]:
         async with opened() as runtime:
             known, by = await account_of(account), author()
             key = _secret(stripe_key, "--stripe-key") if stripe_key else None
-            change = AccountChange(api_key=key, portal_url=portal_url, policies=policies(policy), enabled=enabled)
+            change = AccountChange(
+                api_key=key, api_base=api_base, portal_url=portal_url, policies=policies(policy), enabled=enabled
+            )
             await story.update(runtime.keyring, by, known.id, change)
             if add_webhook_secret:
                 secret = _secret(add_webhook_secret, "--add-webhook-secret")
                 await webhook_secrets.add(runtime.keyring, by, known.id, secret)
             if retire_webhook_secret:
                 await webhook_secrets.retire(by, known.id, retire_webhook_secret)
-            return await story.show(known.id), runtime.settings
+            return await _body(runtime, await story.show(known.id))
 
     _say(*run(work), json_)
 
@@ -117,9 +132,9 @@ def list_(json_: bool) -> None:
 def show(account: str, json_: bool) -> None:
     """Show an account, by name or id."""
 
-    async def work() -> tuple[Account, Settings]:
+    async def work() -> tuple[AccountBody, Settings]:
         async with opened() as runtime:
-            return await account_of(account), runtime.settings
+            return await _body(runtime, await account_of(account))
 
     _say(*run(work), json_)
 
@@ -133,7 +148,7 @@ def check(account: str, json_: bool) -> None:
     async def work() -> tuple[str, str, int | None]:
         async with opened() as runtime:
             known = await account_of(account)
-            reference = await story.check(runtime, author(), known.id)
+            reference = await stripe_key.check(runtime, author(), known.id)
             return known.name, reference, unix(await sql.value(LAST_EVENT, known.id))
 
     name, reference, last = run(work)
@@ -147,29 +162,34 @@ def check(account: str, json_: bool) -> None:
     say({"name": name, "stripe_account": reference, "last_event": last}, json_, text)
 
 
+@accounts.command(name="setup-webhook")
+@click.argument("account", default="")
+@click.option("--thin/--snapshot", "thin", default=None, help="By thin events, or by snapshots (at first the default).")
+@click.option("--roll", is_flag=True, help="Make another endpoint; the old one is removed a day later.")
+@as_json
+def setup_webhook(account: str, thin: bool | None, roll: bool, json_: bool) -> None:
+    """Have Stripe send the account's events here.
+
+    Makes the endpoint and keeps its signing secret; again, it mends what has changed. The account's key needs to be
+    allowed to write webhook endpoints.
+    """
+
+    async def work() -> SetUp:
+        async with opened(needs_worker=roll) as runtime:
+            return await set_up(runtime, author(), (await account_of(account)).id, thin=thin, roll=roll)
+
+    came = run(work)
+    say(came, json_, lambda: print_set_up(came.done, list(came.notes)))
+
+
 def _secret(reference: str, option: str) -> Secret:
     return found(reference, option)
 
 
-def _say(account: Account, settings: Settings, json_: bool) -> None:
-    body = shown(account, settings.base_url)
-    say(body, json_, lambda: _print(body, settings))
+async def _body(runtime: Runtime, account: Account) -> tuple[AccountBody, Settings]:
+    setup = await find_setup(runtime.keyring, account.id)
+    return shown(account, runtime.settings.base_url, setup), runtime.settings
 
 
-def _print(account: AccountBody, settings: Settings) -> None:
-    # Stripe reaches no address of this machine's own.
-    where = "" if settings.public_url else "  (set TOLLBRIDGE_PUBLIC_URL to where Stripe reaches this installation)"
-    fields(
-        {
-            "name": account.name,
-            "id": account.id,
-            "mode": "live" if account.livemode else "test",
-            "stripe account": account.stripe_account,
-            "enabled": account.enabled,
-            "api base": account.api_base,
-            "portal": account.portal_url,
-            "webhooks at": account.webhook_url + where,
-            "webhook secrets": [f"{secret.id} ({when(secret.created)})" for secret in account.webhook_secrets],
-            "policies": account.policies,
-        }
-    )
+def _say(body: AccountBody, settings: Settings, json_: bool) -> None:
+    say(body, json_, lambda: print_account(body, settings))

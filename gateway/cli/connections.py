@@ -46,6 +46,8 @@ DECLINE = click.option(
 )
 RECORD_ON = click.option("--record-on", type=click.Choice(["confirmed", "settled"]), help="When Stripe is told.")
 
+ENABLED = click.option("--enable/--disable", "enabled", default=None, help="Use it, or not.")
+
 
 @click.group()
 def connections() -> None:
@@ -64,6 +66,7 @@ def connections() -> None:
 @DISPLAY
 @RECORD_ON
 @DECLINE
+@ENABLED
 @as_json
 def add(
     name: str,
@@ -77,13 +80,14 @@ def add(
     display: str | None,
     record_on: str | None,
     decline: tuple[str, ...],
+    enabled: bool | None,
     json_: bool,
 ) -> None:
     """Add a connection."""
 
     async def work() -> Connection:
         async with opened() as runtime:
-            change = _change(credential, option, currency, priority, routing, display, record_on, decline)
+            change = _change(credential, option, currency, priority, routing, display, record_on, decline, enabled)
             return await story.add(runtime, author(), (await account_of(account)).id, name, adapter, change)
 
     added = run(work)
@@ -101,7 +105,7 @@ def add(
 @DISPLAY
 @RECORD_ON
 @DECLINE
-@click.option("--enable/--disable", "enabled", default=None, help="Use it, or not.")
+@ENABLED
 @as_json
 def update(
     name: str,
@@ -142,6 +146,21 @@ def list_(account: str, json_: bool) -> None:
     rows = [(c.name, c.id, c.adapter, c.currencies or "all", c.priority, c.record_on, c.enabled) for c in found]
     columns = ("name", "id", "adapter", "currencies", "priority", "record on", "enabled")
     say_all(found, json_, lambda: table(columns, rows, "No connections."))
+
+
+@connections.command()
+@click.argument("name")
+@ACCOUNT
+@as_json
+def show(name: str, account: str, json_: bool) -> None:
+    """Show a connection, by name or id; of its credentials only the names."""
+
+    async def work() -> Connection:
+        async with opened():
+            return await story.show((await account_of(account)).id, name)
+
+    found = run(work)
+    say(found, json_, lambda: _print(found))
 
 
 @connections.command()
@@ -226,7 +245,7 @@ def _rules(text: str | None, kind: type[T], option: str) -> T | None:
     try:
         return msgspec.json.decode(text, type=kind)
     except msgspec.ValidationError as error:
-        wrong = explain(str(error))
+        wrong = explain(str(error), to=kind)
         where = ": ".join(part for part in (option, wrong.param) if part)
         there = ", ".join(kind.__struct_fields__)
         raise WrongUseError(f"{where}: {wrong.message} ({option} has {there})") from None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import asyncpg
 import click
@@ -87,9 +87,39 @@ def failures() -> Iterator[None]:
     try:
         yield
     except FieldError as error:
-        raise WrongUseError(str(error)) from None
+        raise WrongUseError(in_options(error)) from None
     except FAILURES as error:
         raise click.ClickException(_line(error)) from None
+
+
+OPTIONS: Final[Mapping[str, str]] = {
+    "api_key": "--stripe-key",
+    "policies": "--policy",
+    "credentials": "--credential",
+    "options": "--option",
+    "currencies": "--currency",
+    "declines": "--decline",
+    "webhook_secrets": "--webhook-secret",
+    "types": "--type",
+}
+"""Fields that the command line calls otherwise than the API does; the others have their own name."""
+
+
+def in_options(error: FieldError) -> str:
+    """The error in the words of the command that runs: its options and arguments instead of the API's fields."""
+    context = click.get_current_context(silent=True)
+    field, _, inner = error.param.partition(".")
+    if context is None or not field:
+        return str(error)
+    option = OPTIONS.get(field, f"--{field.replace('_', '-')}")
+    for one in context.command.params:
+        if isinstance(one, click.Argument) and one.name == field:
+            return f"{one.make_metavar(context)}: {error.message}"
+        if option in one.opts:
+            # What an option that is repeated calls by a name stands behind it; its places have none.
+            named = f" {inner}" if inner and not inner[0].isdigit() else ""
+            return f"{option}{named}: {error.message}"
+    return str(error)
 
 
 def command_settings(log_level: str = "") -> Settings:

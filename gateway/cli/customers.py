@@ -10,19 +10,56 @@ import msgspec
 
 from gateway.accounts.errors import FieldError
 from gateway.cli.context import ACCOUNT, account_of, author, opened, run
-from gateway.cli.output import OUT, as_json, say, table, when
+from gateway.cli.output import OUT, as_json, fields, say, table, when
 from gateway.cli.pauses import REASON, UNTIL, ends, utc
+from gateway.cli.payment_methods import card
 from gateway.customers import erase
 from gateway.customers.locations import Address
 from gateway.customers.tax_location import Location, Told, tell_location
 from gateway.finance.pause import pause_customer, resume_customer
 from gateway.readers.access import CustomerAccess, find_access
 from gateway.readers.customers import CustomerBody, find_customer
+from gateway.readers.pages import Page
+from gateway.readers.payment_methods import PaymentMethodBody, find_methods
 
 
 @click.group()
 def customers() -> None:
     """Customers: what they may use, where they are taxed, and whether their invoices are collected."""
+
+
+@customers.command()
+@click.argument("customer")
+@ACCOUNT
+@as_json
+def show(customer: str, account: str, json_: bool) -> None:
+    """Show what is kept of a customer, and their payment methods."""
+
+    async def work() -> tuple[CustomerBody, Page[PaymentMethodBody]]:
+        async with opened():
+            owner = (await account_of(account)).id
+            return await find_customer(owner, customer), await find_methods(
+                owner, customer, limit=10, starting_after=""
+            )
+
+    found, methods = run(work)
+
+    def text() -> None:
+        fields(
+            {
+                "id": found.id,
+                "opted out": found.opted_out,
+                "collection": f"paused until {ends(found.pause)}: {found.pause.reason}"
+                if found.pause
+                else "not paused",
+                "deleted": when(found.deleted),
+                "erased": when(found.erased) or ("asked for" if found.erasure_requested else ""),
+            }
+        )
+        rows = [(m.position, m.id, m.connection, card(m), m.status) for m in methods.data]
+        table(("place", "payment method", "connection", "card", "status"), rows, "No payment methods.")
+
+    say(found, json_, text)
 
 
 @customers.command()

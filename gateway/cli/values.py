@@ -65,6 +65,13 @@ def policies(given: Sequence[str]) -> dict[str, Any] | None:
     return {name: _json(value) for name, value in pairs(given, "--policy").items()}
 
 
+def typed(value: Any) -> str:
+    """A policy's value as it is typed: what `policies` reads as this value again."""
+    if isinstance(value, str) and _json(value) == value:
+        return value
+    return msgspec.json.encode(value).decode()
+
+
 def _json(text: str) -> Any:
     try:
         return msgspec.json.decode(text)

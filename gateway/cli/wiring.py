@@ -79,7 +79,7 @@ class Wiring:
         if not await self.opens(api_key, "/v1/connections"):
             wanted = {"account": account["id"], "name": self._names.account, "scopes": sorted(ACCOUNT_SCOPES)}
             api_key = (await self._gateway("POST", "/v1/api_keys", wanted))["secret"]
-        await self._stripe_webhooks(account)
+        await self._gateway("POST", f"/v1/accounts/{account['id']}/setup_webhook", {})
         await self._practice(api_key)
         price = await self._first("/v1/prices", PRICE)
         return Wired(account["id"], api_key, price, await self._first("/v1/tax_rates", TAX_RATE))
@@ -100,17 +100,6 @@ class Wiring:
             new = {"name": self._names.account, "api_key": self._names.stripe_key, **wanted}
             return await self._gateway("POST", "/v1/accounts", new)
         return await self._gateway("POST", f"/v1/accounts/{known['id']}", {"api_base": self._urls["stripe"]})
-
-    async def _stripe_webhooks(self, account: Json) -> None:
-        url = f"{self._urls['gateway']}/webhooks/stripe/{self._names.account}"
-        listed = await self._stripe("GET", "/v1/webhook_endpoints")
-        if any(endpoint["url"] == url for endpoint in listed["data"]):
-            return
-        made = await self._stripe("POST", "/v1/webhook_endpoints", {"url": url, "enabled_events[]": "*"})
-        path = f"/v1/accounts/{account['id']}/webhook_secrets"
-        await self._gateway("POST", path, {"secret": made["secret"]})
-        for old in account["webhook_secrets"]:
-            await self._gateway("DELETE", f"{path}/{old['id']}")
 
     async def _practice(self, api_key: str) -> None:
         base, connection, api_key_there = self._urls["practice"], self._names.connection, self._names.practice_key

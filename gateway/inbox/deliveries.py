@@ -40,6 +40,7 @@ DUE = """
     select d.*, a.stripe_account, (select offset_s from tollbridge.business_clock) as clock_offset_s
     from tollbridge.delivery d join tollbridge.account a on a.id = d.account
     where d.id = any($1) and d.state = 'stored' and (d.try_at is null or d.try_at <= tollbridge.business_now())
+      and a.enabled
     order by d.id
 """
 LOCK = """
@@ -60,6 +61,7 @@ AGAIN = "update tollbridge.delivery set reason = $2, try_at = least(try_at, $3) 
 LOST = """
     select id from tollbridge.delivery
     where state = 'stored' and (try_at <= $1 or (try_at is null and received_at <= $2))
+      and account in (select a.id from tollbridge.account a where a.enabled)
     order by received_at limit $3
 """
 REPLAY = """
@@ -111,7 +113,7 @@ def parked(reason: str, case: CaseKind = CaseKind.DELIVERY_PARKED, invoice: str 
 
 
 async def due(keyring: Keyring, ids: Sequence[str]) -> list[Stored]:
-    """Those of `ids` that are stored and may be tried now."""
+    """Those of `ids` that are stored and may be tried now. A disabled account's wait: to route one may need its key."""
     rows = await sql.rows(DUE, list(ids))
     if rows:
         told_offset(rows[0]["clock_offset_s"])

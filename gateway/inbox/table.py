@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -28,20 +28,78 @@ class Named(StrEnum):
     METER = "billing.meter"
 
 
-TABLE: Final[tuple[tuple[str, Named | str], ...]] = (
-    ("invoice.upcoming", "a preview of an invoice that does not exist yet"),
-    ("invoice.", Named.INVOICE),
-    ("invoice_payment.", Named.INVOICE),
-    ("credit_note.", Named.INVOICE),
-    ("customer.subscription.", Named.SUBSCRIPTION),
-    ("customer.discount.source_changed", "names no customer; the discount itself did not change"),
-    ("customer.", Named.CUSTOMER),
-    ("charge.", Named.PAYMENT),
-    ("payment_intent.created", "no payment was tried yet: what becomes of it has events of its own"),
-    ("payment_intent.", Named.PAYMENT),
-    ("billing.meter.", Named.METER),
+class Row(NamedTuple):
+    """Types that begin with `prefix`: what they lead to, or the reason to ignore them.
+
+    `names`: the rest of those that exist, to which an account's endpoint subscribes. One that Stripe adds later is
+    heeded by its prefix. `thin_names`: of those that only thin events have, the ones that nothing else tells.
+    """
+
+    prefix: str
+    leads_to: Named | str
+    names: str = ""
+    thin_names: str = ""
+
+
+TABLE: Final[tuple[Row, ...]] = (
+    Row("invoice.upcoming", "a preview of an invoice that does not exist yet"),
+    Row(
+        "invoice.",
+        Named.INVOICE,
+        "created deleted finalization_failed finalized marked_uncollectible overdue overpaid paid "
+        "payment_action_required payment_attempt_required payment_failed payment_succeeded sent updated voided "
+        "will_be_due",
+    ),
+    Row("invoice_payment.", Named.INVOICE, "paid"),
+    Row("credit_note.", Named.INVOICE, "created updated voided"),
+    Row(
+        "customer.subscription.",
+        Named.SUBSCRIPTION,
+        "created deleted paused pending_update_applied pending_update_expired resumed trial_will_end updated",
+    ),
+    Row("customer.discount.source_changed", "names no customer; the discount itself did not change"),
+    Row("customer.source.", "a card at Stripe, of the old kind: no invoice of ours is paid with it"),
+    Row(
+        "customer.",
+        Named.CUSTOMER,
+        "created deleted updated discount.created discount.deleted discount.updated tax_id.created tax_id.deleted "
+        "tax_id.updated",
+    ),
+    Row(
+        "charge.",
+        Named.PAYMENT,
+        "captured dispute.closed dispute.created dispute.funds_reinstated dispute.funds_withdrawn dispute.updated "
+        "expired failed pending refund.updated refunded succeeded updated",
+    ),
+    Row("payment_intent.created", "no payment was tried yet: what becomes of it has events of its own"),
+    Row(
+        "payment_intent.",
+        Named.PAYMENT,
+        "amount_capturable_updated canceled partially_funded payment_failed processing requires_action succeeded",
+    ),
+    Row(
+        "billing.meter.",
+        Named.METER,
+        "created deactivated reactivated updated",
+        thin_names="error_report_triggered no_meter_found",
+    ),
 )
-"""The first prefix that fits decides; text is the reason to ignore it. Everything else pokes nothing."""
+"""The first prefix that fits decides. Everything else pokes nothing."""
+
+
+def subscribed(*, thin: bool = False) -> list[str]:
+    """The event types that an account's endpoint needs: those that poke something, as snapshots or as thin events.
+
+    Thin events have more types, most of which tell more closely what an `updated` says too.
+    """
+    named = sorted(f"{one.prefix}{name}" for one in TABLE for name in one.names.split())
+    return sorted([f"v1.{name}" for name in named] + subscribed_beside()) if thin else named
+
+
+def subscribed_beside() -> list[str]:
+    """The thin types that an account needs beside an endpoint of snapshots, which has no such events."""
+    return sorted(f"v1.{one.prefix}{name}" for one in TABLE for name in one.thin_names.split())
+
 
 FETCH: Final[Mapping[str, str]] = {
     "invoice_payment": "/v1/invoice_payments/{}",
@@ -191,9 +249,9 @@ def read(body: bytes, own_account: str = "") -> Reading:
 
 def row(kind: str) -> Named | str:
     """The row of the table for a type, without the `v1.` of thin events."""
-    for prefix, named in TABLE:
-        if kind.startswith(prefix):
-            return named
+    for one in TABLE:
+        if kind.startswith(one.prefix):
+            return one.leads_to
     return f"{kind[:100]} pokes nothing"
 
 

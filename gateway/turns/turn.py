@@ -20,6 +20,7 @@ from gateway.billing.errors import StripeError, StripeNotSentError
 from gateway.clock import business_now
 from gateway.domain.case_kinds import CaseKind
 from gateway.logs import told
+from gateway.runtime import UnknownAccountError
 from gateway.turns.cases import open_case
 
 log = structlog.get_logger()
@@ -57,6 +58,9 @@ async def take_turn(wake_up: WakeUp, hold_s: float, most_rounds: int, go_round: 
         log.info("claim_lost", kind=claim.kind, id=claim.id)
     except (StripeNotSentError, NotYetError) as error:
         await _later(claim, error, [error.retry_after_s], failed=False)
+    except UnknownAccountError as error:
+        # Disabled since the turn began: it goes on where it stands once the account is enabled.
+        await _later(claim, error, [0.0], failed=False)
     except Exception as error:
         await _later(claim, error, RETRY_S, failed=True)
     return True
@@ -84,7 +88,7 @@ async def rest(claim: Claim, *, seen: int, due_at: datetime | None, failures: in
 
 
 async def _later(claim: Claim, error: Exception, waits_s: Sequence[float], *, failed: bool) -> None:
-    expected = isinstance(error, StripeError | NotYetError)
+    expected = isinstance(error, StripeError | NotYetError | UnknownAccountError)
     log.warning(
         "advance_failed", kind=claim.kind, id=claim.id, error=type(error).__name__, exc_info=None if expected else error
     )

@@ -15,6 +15,7 @@ from db.ids import new_id
 from gateway.books import repair, runs
 from gateway.books.reconcile import reconcile
 from gateway.clock import business_now
+from gateway.inbox.endpoint_rows import retire_due
 from gateway.inbox.intake import Listed
 from gateway.reconcile.catch_up import catch_up
 from gateway.runtime import Runtime
@@ -65,9 +66,10 @@ def beating() -> Turn:
 
 
 def catching_up(runtime: Runtime) -> Turn:
-    """Walks Stripe's lists on, where a walk is due."""
+    """Walks Stripe's lists on, where a walk is due; and removes the endpoints there that others have replaced."""
 
     async def turn() -> None:
+        await retire_due(runtime, await business_now())
         new = await catch_up(runtime, await business_now(), Listed(runtime.keyring))
         if new:
             log.info("caught_up", new=new)

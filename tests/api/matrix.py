@@ -60,6 +60,7 @@ ROUTES: Final[Mapping[str, Row]] = {
     "GET /v1/accounts/{account_id}": _row("admin platform", account_id="account"),
     "POST /v1/accounts/{account_id}": _row("admin platform", body={"enabled": True}, account_id="account"),
     "POST /v1/accounts/{account_id}/check": _row("admin platform", 503, account_id="account"),
+    "POST /v1/accounts/{account_id}/setup_webhook": _row("admin platform", 503, {}, account_id="account"),
     "POST /v1/accounts/{account_id}/webhook_secrets": _row(
         "admin platform", body={"secret": "whsec_made_up_two"}, account_id="account"
     ),

@@ -34,13 +34,15 @@ TAX_ID = {"id": "txi_1", "object": "tax_id", "customer": "cus_1"}
 DISPUTE = {"id": "du_1", "object": "dispute", "charge": "ch_1", "payment_intent": "pi_1"}
 REFUND = {"id": "re_1", "object": "refund", "charge": "ch_1", "payment_intent": "pi_1"}
 
-THE_INVOICE, THE_SUBSCRIPTION, THE_CUSTOMER, THE_PAYMENT = (
+THE_INVOICE, THE_SUBSCRIPTION, THE_CUSTOMER, THE_PAYMENT, THE_METER = (
     "the invoice",
     "the subscription",
     "the customer",
     "a payment",
+    "a meter",
 )
 
+METER = {"id": "mtr_1", "object": "billing.meter"}
 INVOICE_KINDS = (
     "created finalized updated finalization_failed sent paid payment_succeeded payment_failed payment_action_required "
     "overpaid voided marked_uncollectible deleted will_be_due overdue payment_attempt_required"
@@ -66,6 +68,7 @@ GROUPS: list[tuple[str, str, str, dict[str, Any], str]] = [
         INTENT,
         "payment_intent",
     ),
+    ("billing.meter", "created deactivated reactivated updated", THE_METER, METER, "billing.meter"),
 ]
 FAMILIES = [
     (f"{prefix}.{what}", expected, thing, type_)
@@ -85,6 +88,8 @@ def leads_to(reading: Reading) -> str:
             return THE_CUSTOMER
         case Payment(intent="pi_1"):
             return THE_PAYMENT
+        case Touch(named=Named.METER, id="mtr_1"):
+            return THE_METER
         case other:
             return repr(other)
 
@@ -208,9 +213,3 @@ def test_a_report_of_refused_usage_is_read_by_its_event(kind: str) -> None:
     body = {"id": "evt_test_1", "object": "v2.core.event", "type": f"v1.billing.meter.{kind}"}
     assert read(msgspec.json.encode(body)) == Report("evt_test_1")
     assert isinstance(read(msgspec.json.encode(body | {"id": "../x"})), Unreadable)
-
-
-def test_a_meter_that_changes_is_named() -> None:
-    body = {"type": "billing.meter.deactivated", "data": {"object": {"id": "mtr_1", "object": "billing.meter"}}}
-    thin = {"type": "v1.billing.meter.created", "related_object": {"type": "billing.meter", "id": "mtr_1", "url": ""}}
-    assert read(msgspec.json.encode(body)) == read(msgspec.json.encode(thin)) == Touch(Named.METER, "mtr_1")

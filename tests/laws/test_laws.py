@@ -11,7 +11,7 @@ import pytest
 
 from db import sql
 from db.poke import Kind, WakeUp
-from gateway.accounts import accounts, connections
+from gateway.accounts import accounts, connections, stripe_key
 from gateway.accounts.errors import FieldError
 from gateway.billing import invoices
 from gateway.checkout import collect, sessions
@@ -341,7 +341,7 @@ async def test_confirm_beats_expiry(world: World, monkeypatch: pytest.MonkeyPatc
 
 async def test_one_stripe_account_twice(world: World) -> None:
     """Law 1: the same Stripe account under two names (a rename in the applied file): both charge."""
-    await accounts.check(world.runtime, BY, world.shop.account)
+    await stripe_key.check(world.runtime, BY, world.shop.account)
     change = accounts.AccountChange(api_base=world.stripe_url)
     with pytest.raises(FieldError):
         await accounts.add(world.runtime.keyring, BY, "shop-eu", Secret(world.shop.stripe_key), change=change)

@@ -28,7 +28,8 @@ from gateway.workers.entrypoints import advance, advance_job, deliver_job, route
 from gateway.workers.sweep import sweep
 
 STORED = """
-    select id from tollbridge.delivery where state = 'stored' and (try_at is null or try_at <= $1) order by id
+    select id from tollbridge.delivery where state = 'stored' and (try_at is null or try_at <= $1)
+      and account in (select a.id from tollbridge.account a where a.enabled) order by id
 """
 TAKE = f"delete from {SETTINGS.qualified.queue_table} returning entrypoint, payload"
 

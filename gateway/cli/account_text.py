@@ -1,0 +1,82 @@
+"""An account for people: its fields, its policies as they can be typed, and what it needs at Stripe."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.cli.output import OUT, fields, when
+from gateway.cli.values import typed
+from gateway.readers.accounts import AccountBody, AccountSetupBody, LastEventBody, StripeEndpointBody
+from gateway.settings import Settings
+
+
+def print_account(account: AccountBody, settings: Settings) -> None:
+    """All of it."""
+    # Stripe reaches no address of this machine's own.
+    where = "" if settings.public_url else "  (set TOLLBRIDGE_PUBLIC_URL to where Stripe reaches this installation)"
+    fields(
+        {
+            "name": account.name,
+            "id": account.id,
+            "mode": "live" if account.livemode else "test",
+            "stripe account": account.stripe_account or "not asked yet: tollbridge accounts check",
+            "enabled": account.enabled,
+            "api base": account.api_base,
+            "portal": account.portal_url,
+            "webhooks at": account.webhook_url + where,
+            "webhook secrets": [f"{secret.id} ({when(secret.created)})" for secret in account.webhook_secrets],
+        }
+    )
+    if account.setup is not None:
+        _print_setup(account.setup)
+    OUT.print("\n[bold]Policies[/bold], as --policy takes them:")
+    for name, value in account.policies.items():
+        OUT.print(f"  {policy_text(name, value)}", markup=False, soft_wrap=True)
+
+
+def policy_text(name: str, value: Any) -> str:
+    """A policy as a shell takes it after `--policy`."""
+    return shlex.quote(f"{name}={typed(value)}")
+
+
+def _print_setup(setup: AccountSetupBody) -> None:
+    fields(
+        {
+            "endpoints": [_endpoint(one) for one in setup.endpoints]
+            or "none of ours: tollbridge accounts setup-webhook",
+            "last event": _last(setup.last_event),
+        }
+    )
+    OUT.print("\n[bold]Events[/bold] that its endpoint at Stripe must send:")
+    OUT.print(f"  {' '.join(setup.events)}", markup=False, soft_wrap=True)
+    if setup.thin_events_beside:
+        OUT.print("and as thin events, beside them:")
+        OUT.print(f"  {' '.join(setup.thin_events_beside)}", markup=False, soft_wrap=True)
+    OUT.print("\n[bold]Permissions[/bold], the least that a restricted key needs:")
+    for one in setup.permissions:
+        OUT.print(f"  {one.label}: {one.level}  ({one.name})", markup=False)
+    for one in setup.permissions_to_set_up:
+        OUT.print(f"  {one.label}: {one.level}  ({one.name}), for setup-webhook alone", markup=False)
+
+
+def _endpoint(one: StripeEndpointBody) -> str:
+    shape = "thin" if one.thin else f"snapshots of {one.api_version or 'the account’s own version'}"
+    end = f", removed after {when(one.retires_at)}" if one.retires_at is not None else ""
+    return f"{one.id} ({shape}{', made by hand' if one.adopted else ''}{end})"
+
+
+def _last(event: LastEventBody | None) -> str:
+    if event is None:
+        return "none was let in yet"
+    shape = "thin" if event.thin else f"API version {event.api_version or 'unknown'}"
+    return f"{when(event.received)} ({shape})"
+
+
+def print_set_up(done: Mapping[str, str], notes: list[str]) -> None:
+    """What setup-webhook did."""
+    for endpoint, what in done.items():
+        OUT.print(f"{endpoint}: {what}", markup=False)
+    for note in notes:
+        OUT.print(f"To do: {note}", markup=False, soft_wrap=True)

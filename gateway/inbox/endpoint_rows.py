@@ -1,0 +1,105 @@
+"""What we know of the endpoints at Stripe that send us an account's events; and their end."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+import structlog
+
+from db import sql
+from db.engine import DB
+from gateway.accounts import webhook_secrets
+from gateway.accounts.audit import Author
+from gateway.billing import webhook_endpoints
+from gateway.billing.errors import StripeError
+from gateway.billing.webhook_endpoints import Endpoint
+from gateway.clock import business_now
+from gateway.runtime import Runtime, UnknownAccountError
+
+log = structlog.get_logger()
+
+BESIDE_FOR: Final = timedelta(hours=24)
+"""How long the old one stands beside the new one; what it still has to deliver then, catch-up brings."""
+NOT_NOW: Final = timedelta(hours=1)
+"""Until it is tried again where Stripe did not let us remove it."""
+
+KNOWN: Final = "select * from tollbridge.stripe_endpoint where account = $1 order by retire_at nulls first, thin, id"
+INSERT: Final = """
+    insert into tollbridge.stripe_endpoint (account, id, thin, api_version, secret, adopted, created_at, retire_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8)
+"""
+RETIRE: Final = """
+    update tollbridge.stripe_endpoint set retire_at = $3 where account = $1 and thin = $2 and retire_at is null
+"""
+FORGET: Final = "delete from tollbridge.stripe_endpoint where account = $1 and id = $2 returning secret"
+DUE: Final = """
+    select e.* from tollbridge.stripe_endpoint e join tollbridge.account a on a.id = e.account and a.enabled
+    where e.retire_at <= $1 order by e.retire_at limit 10
+"""
+POSTPONE: Final = "update tollbridge.stripe_endpoint set retire_at = $3 where account = $1 and id = $2"
+
+
+class Known(msgspec.Struct, frozen=True):
+    """One that we have made, or found and adopted. `secret`: the id of its signing secret, where it is here."""
+
+    id: str
+    thin: bool
+    api_version: str
+    secret: str | None
+    adopted: bool
+    created_at: datetime
+    retire_at: datetime | None
+
+    @property
+    def let_in(self) -> bool:
+        """Its deliveries are, as far as we know: which secret is that of one that was made by hand is not told."""
+        return self.adopted or self.secret is not None
+
+
+async def known(account: str) -> list[Known]:
+    """The endpoints of an account that we know of; those that stay come first."""
+    return [msgspec.convert(dict(row), Known) for row in await sql.rows(KNOWN, account)]
+
+
+async def put(account: str, one: Endpoint, secret: str | None, *, retire_at: datetime | None = None) -> None:
+    """Another one; without `secret` it was made by hand. In the caller's transaction.
+
+    Raises asyncpg.UniqueViolationError where the account has one of this kind that stays.
+    """
+    now = await business_now()
+    await sql.rows(INSERT, account, one.id, one.thin, one.api_version, secret, secret is None, now, retire_at)
+
+
+async def retire(account: str, *, thin: bool) -> None:
+    """The one of a kind that stays goes a while later."""
+    await sql.rows(RETIRE, account, thin, await business_now() + BESIDE_FOR)
+
+
+async def forget(by: Author, account: str, endpoint: str) -> None:
+    """One that is not at Stripe any more, and its signing secret. In the caller's transaction."""
+    row = await sql.row(FORGET, account, endpoint)
+    if row is None:
+        return
+    await by.note(account, "stripe_endpoint.removed", endpoint)
+    if row["secret"] is not None:
+        await webhook_secrets.retire(by, account, row["secret"])
+
+
+async def retire_due(runtime: Runtime, now: datetime) -> int:
+    """Remove at Stripe what another one has taken the place of; returns how many. Twice does no harm."""
+    DB.assert_no_transaction("removing endpoints")
+    removed = 0
+    for row in await sql.rows(DUE, now):
+        account, endpoint = row["account"], row["id"]
+        try:
+            await webhook_endpoints.remove(await runtime.stripe(account), endpoint, thin=row["thin"])
+        except (StripeError, UnknownAccountError) as error:
+            log.warning("endpoint_not_removed", account=account, id=endpoint, error=type(error).__name__)
+            await sql.rows(POSTPONE, account, endpoint, now + NOT_NOW)
+            continue
+        async with DB.transaction():
+            await forget(Author("timer"), account, endpoint)
+        removed += 1
+    return removed
