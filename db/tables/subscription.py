@@ -26,6 +26,7 @@ class Subscription(Pokable, tablename="subscription", schema=SCHEMA, db=DB):
     ended_at = at()
     left_at = at()
     payment_method = optional_text()
+    collection = optional_text()
     access_changes = Integer(default=0)
     digest = Text()
     stale = Boolean(default=True)
