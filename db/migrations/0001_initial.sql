@@ -888,6 +888,21 @@ create index checkout_session_claimed on tollbridge.checkout_session (claim_unti
 create index checkout_session_invoice on tollbridge.checkout_session (account, invoice);
 create index checkout_session_subscription on tollbridge.checkout_session (account, subscription) where subscription <> '';
 
+-- A key to the view of one customer's invoices, or of one subscription's, for a merchant's own pages. It is a bearer
+-- token like any other, so its times are machine time.
+create table tollbridge.organization_token (
+    id text primary key,
+    account text not null references tollbridge.account on delete restrict,
+    customer text not null check (customer <> ''),
+    subscription text not null default '',         -- that alone; empty: all of the customer's
+    hash bytea not null unique,
+    return_url text not null default '',           -- where our page, and those that it leads to, lead back to
+    made_at timestamptz not null,
+    expires_at timestamptz not null,
+    unique (account, id)
+);
+create index organization_token_expired on tollbridge.organization_token (expires_at);
+
 -- A payer gives another payment method, outside any checkout.
 create table tollbridge.payment_method_session (
     id text primary key,

@@ -25,7 +25,7 @@ from db.tables.outbound import (
     WebhookEndpointSecret,
 )
 from db.tables.returns import Carry, CreditNote, Dispute, Refund, RefundPart, Remainder
-from db.tables.setup import PaymentMethodSession, PaymentSetup
+from db.tables.setup import OrganizationToken, PaymentMethodSession, PaymentSetup
 from db.tables.subscription import Cancellation, HandOver, Subscription, Switch
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "IdempotentReply",
     "Invoice",
     "Movement",
+    "OrganizationToken",
     "OutboundEvent",
     "OutboundSequence",
     "PaymentMethod",

@@ -229,12 +229,12 @@ def pause_in(row: asyncpg.Record) -> PauseBody | None:
 
 
 def _fields(row: asyncpg.Record) -> dict[str, Any]:
-    whose, why = _whose(row)
+    collector, why = whose(row)
     return {
         "id": row["id"],
         "state": InvoiceState(row["state"]),
         "reason": row["reason"],
-        "collected_by": whose,
+        "collected_by": collector,
         "collected_because": why,
         "next_attempt": unix(row["next_attempt_at"]),
         "pause": pause_in(row),
@@ -249,14 +249,14 @@ def _fields(row: asyncpg.Record) -> dict[str, Any]:
         "total": row["total"],
         "balance_returned": row["balance_back"],
         "livemode": row["livemode"],
-        "due_date": unix(row["due_date"] or (row["collect_by"] if whose is Collector.GATEWAY else None)),
+        "due_date": unix(row["due_date"] or (row["collect_by"] if collector is Collector.GATEWAY else None)),
         "paid_at": unix(row["paid_at"]),
         "read": unix(row["read_at"]),
         "created": unix(row["stripe_created_at"] or row["created_at"]),
     }
 
 
-def _whose(row: asyncpg.Record) -> tuple[Collector | None, str]:
+def whose(row: asyncpg.Record) -> tuple[Collector | None, str]:
     """Who collects an invoice, and why that one."""
     if row["collector"] == Collector.STRIPE:
         return Collector.STRIPE, "it was handed over when its subscription was switched to Stripe"

@@ -245,7 +245,7 @@ async def hosted_paid(world: CrashWorld, begun: Signup) -> None:
     world.break_card(begun.customer, "ok")
     await world.later(hours=25)
     await world.rest()
-    await world.pay_at_stripe(world.invoices_of(begun.subscription)[-1]["id"])
+    world.pays_there(world.invoices_of(begun.subscription)[-1]["id"])
     await world.rest()
     await world.later(days=31)
     await world.rest()
