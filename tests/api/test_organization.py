@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from db import sql
+from gateway.workers.purge import purge
 from tests.api.conftest import ORIGIN, Api, problem
 from tests.api.seed import NOW, add_invoice, insert
 
@@ -185,3 +186,13 @@ async def test_a_token_is_kept_as_a_hash_alone(organization: Api) -> None:
     kept = await sql.rows("select t::text as row from tollbridge.organization_token t")
     kept += await sql.rows("select t::text as row from tollbridge.idempotent_reply t")
     assert not [row for row in kept if token in row["row"] or token.encode().hex() in row["row"]]
+
+
+async def test_what_has_expired_is_purged_a_day_later(organization: Api) -> None:
+    await _token(organization)
+    lives = (await _token(organization))["id"]
+    await sql.rows(
+        "update tollbridge.organization_token set expires_at = expires_at - interval '2 days' where id <> $1", lives
+    )
+    await purge(organization.runtime, datetime.now(UTC))
+    assert [row["id"] for row in await sql.rows("select id from tollbridge.organization_token")] == [lives]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gateway.collect import charge
 from tests.support.crash import boundaries
 from tests.support.people import Signup
 from tests.support.world import World
@@ -125,6 +126,23 @@ async def test_the_end_comes_at_the_due_date(world: World, down: bool) -> None:
     assert await world.open_cases() == []
 
 
+async def test_paid_there_before_anybody_here_had_heard_of_it(world: World) -> None:
+    """Its customer has a card with us from before; whose it is, is settled with the first look."""
+    signup = await _hosted(world)
+    await world.repair_card(signup)
+    world.stripe.delivery.set(drop=True)
+    await world.move(days=31, hours=2)
+    renewal = str(world.invoices_of(signup.subscription)[-1]["id"])
+    await world.shop.client.v1.invoices.finalize_invoice_async(renewal)
+    await world.pay_at_stripe(renewal)
+    world.stripe.delivery.set(drop=False)
+    await world.move(hours=13)
+    await world.catch_up()
+    await world.settle()
+    shown = await world.gateway_invoice(renewal)
+    assert (shown["state"], shown["collected_by"], await world.open_cases()) == ("paid", "hosted", [])
+
+
 @pytest.mark.parametrize("closed", ["void", "mark_uncollectible"])
 async def test_what_staff_close_in_stripe_is_closed_here(world: World, closed: str) -> None:
     signup = await _hosted(world)
@@ -166,6 +184,24 @@ async def test_moved_to_stripes_page_between_two_tries(world: World) -> None:
     await world.settle()
     assert (await world.gateway_invoice(renewal))["state"] == "paid"
     assert (len(world.captures()), await world.open_cases()) == (1, [])
+
+
+async def test_moved_in_the_moment_before_a_charge_goes_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last look was taken, and the charge is about to be written down: it is not."""
+    signup, renewal = await world.renew("decline_insufficient_funds")
+    world.break_card(signup.customer, "ok")
+    step, moved = charge.step, []
+
+    async def later(*given: Any) -> None:
+        if not moved:
+            moved.append(await world.call("POST", f"/v1/customers/{signup.customer}", {"collection": "hosted"}))
+        await step(*given)
+
+    monkeypatch.setattr(charge, "step", later)
+    await world.later(hours=25)
+    assert [answer.status_code for answer in moved] == [200]
+    assert await world.attempts(renewal) == ["declined"]
+    assert (await world.gateway_invoice(renewal))["collected_by"] == "hosted"
 
 
 @pytest.mark.parametrize("ours", ["pending_then_ok", "pending_then_fail"])
