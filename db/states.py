@@ -358,6 +358,18 @@ class Collector(StrEnum):
 
     GATEWAY = "gateway"
     STRIPE = "stripe"
+    """Stripe charges it by itself."""
+    HOSTED = "hosted"
+    """It is sent, and its payer pays it on Stripe's own page."""
+
+
+class Collection(StrEnum):
+    """How the invoices that are sent are collected: of an account, of a customer, of one subscription."""
+
+    PROCESSOR = "processor"
+    """We charge a stored payment method at a processor."""
+    HOSTED = "hosted"
+    """The payer pays on Stripe's own page of the invoice; nobody charges anything."""
 
 
 class OpenInvoices(StrEnum):
@@ -402,6 +414,8 @@ class WaitsFor(StrEnum):
     """The end of a pause of its subscription in Stripe."""
     PROCESSOR = "processor"
     """An answer of its processor, which was silent."""
+    PAYER = "payer"
+    """Its payer, on Stripe's own page."""
 
 
 class MethodSessionState(StrEnum):

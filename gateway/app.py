@@ -27,6 +27,7 @@ from gateway.api.health import health_routes
 from gateway.api.method_page import page_routes
 from gateway.api.observe import observed
 from gateway.api.openapi import STRUCTS, openapi_config
+from gateway.api.organization_page import organization_page_routes
 from gateway.api.problems import handle
 from gateway.api.routes import v1
 from gateway.inbox.intake import Intake
@@ -51,7 +52,7 @@ def create_app(settings: Settings, keyring: Keyring) -> Litestar:
             yield
 
     app = Litestar(
-        route_handlers=[v1(), *webhook_routes, *health_routes, *page_routes],
+        route_handlers=[v1(), *webhook_routes, *health_routes, *page_routes, *organization_page_routes],
         lifespan=[lifespan],
         dependencies={
             "runtime": Provide(_runtime, sync_to_thread=False),

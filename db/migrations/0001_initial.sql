@@ -164,6 +164,7 @@ create table tollbridge.subscription (
     access_closes_at timestamptz,                  -- when it ends by the clock alone
     access_closing text not null default '',       -- why it is closed then; empty: that takes another look
     access_seen_at timestamptz,                    -- when this was worked out
+    collection text check (collection in ('processor', 'hosted')),  -- how what is sent is collected; null: as its customer's
     access_changes integer not null default 0,     -- how often its merchant was told that access changed: odd is open
     digest text not null default '',
     stale boolean not null default true,
@@ -234,7 +235,7 @@ create table tollbridge.switch (
     id text primary key,
     account text not null references tollbridge.account on delete restrict,
     subscription text not null,
-    collector text not null check (collector in ('gateway', 'stripe')),
+    collector text not null check (collector in ('gateway', 'stripe', 'hosted')),
     payment_method text,                           -- ours, that is charged for it first from then on
     stripe_payment_method text not null default '', -- Stripe's; empty: the customer's default there
     open_invoices text not null default 'finish' check (open_invoices in ('finish', 'hand_over')),
@@ -248,7 +249,7 @@ create table tollbridge.switch (
     unique (account, id),
     foreign key (account, subscription) references tollbridge.subscription (account, id) on delete restrict,
     check ((state = 'wanted') = (resolved_at is null)),
-    constraint what_we_collect_is_due_some_day check ((collector = 'gateway') = (days_until_due is not null)),
+    constraint what_is_sent_is_due_some_day check ((collector <> 'stripe') = (days_until_due is not null)),
     check (collector = 'gateway' or (payment_method is null and not retire)),
     check (collector = 'stripe' or (stripe_payment_method = '' and open_invoices = 'finish'))
 );
@@ -259,6 +260,7 @@ create table tollbridge.customer (
     account text not null references tollbridge.account on delete restrict,
     id text not null,
     opted_out boolean not null default false,
+    collection text check (collection in ('processor', 'hosted')),  -- how what is sent is collected; null: as the account says
     deleted_at timestamptz,                        -- in Stripe, as far as we have heard
     erase_asked_at timestamptz,                    -- its personal data are to be erased, once its methods are deleted
     erased_at timestamptz,
@@ -326,7 +328,7 @@ create table tollbridge.invoice (
     state text not null default 'due' check (state in ('draft', 'due', 'charging', 'pending', 'unknown', 'captured', 'paid',
         'retrying', 'needs_payment_method', 'exhausted', 'uncollectible', 'closed', 'not_ours')),
     reason text not null default '',                -- in words, for people
-    waits_for text check (waits_for in ('pause', 'processor')),     -- the same, where code acts on it
+    waits_for text check (waits_for in ('pause', 'processor', 'payer')),    -- the same, where code acts on it
     -- the mirror: the last answer of Stripe's, whole, and the columns that are searched
     snapshot bytea,
     read_at timestamptz,
@@ -355,8 +357,9 @@ create table tollbridge.invoice (
     balance_back bigint,                           -- of a void one: what came back of the balance it had used
     names_rest text not null default '',           -- the invoice that bills its rest, as its metadata at Stripe say
     rest_looked_for_at timestamptz,                -- when what metadata say of a rest was looked for at Stripe
-    collector text check (collector in ('gateway', 'stripe')),  -- who collects it since its subscription was switched; null:
-                                                   -- whoever its collection method says
+    -- Who collects it: since its subscription was switched, or `hosted`, since that is how its customer's are collected.
+    -- Null: whoever its collection method says, with us for what is sent.
+    collector text check (collector in ('gateway', 'stripe', 'hosted')),
     collect_by timestamptz,                        -- its due date where it was Stripe's, which set none
     taken_at timestamptz,                          -- when Stripe confirmed that it does not collect it any more
     created_at timestamptz not null,
@@ -382,6 +385,16 @@ create index invoice_subscription on tollbridge.invoice (account, subscription);
 -- Stripe's lists do not show any more.
 create index invoice_living on tollbridge.invoice (account, customer) where status in ('draft', 'open');
 create index invoice_listing on tollbridge.invoice (account, stripe_created_at desc, id);
+
+-- How an invoice that is sent is to be collected now: as its subscription says, else its customer, else the account.
+create function tollbridge.collection(of_account text, of_customer text, of_subscription text) returns text
+language sql stable as $$
+    select coalesce(
+        (select s.collection from tollbridge.subscription s where s.account = of_account and s.id = of_subscription),
+        (select c.collection from tollbridge.customer c where c.account = of_account and c.id = of_customer),
+        (select a.policies ->> 'collection' from tollbridge.account a where a.id = of_account),
+        'processor')
+$$;
 
 -- An open invoice of ours that Stripe is to pay, since its subscription was switched to Stripe.
 create table tollbridge.hand_over (
@@ -902,6 +915,7 @@ create table tollbridge.checkout_session (
     looked_for_subscription boolean not null default false,
     cleanup_done boolean not null default false,
     country text not null default '',              -- the payer's, as far as we were told; decides what is on offer
+    collection text not null default 'processor' check (collection in ('processor', 'hosted')),   -- as it was when it began
     confirmed_at timestamptz,
     expires_at timestamptz not null,
     created_at timestamptz not null,
@@ -925,6 +939,21 @@ create index checkout_session_due on tollbridge.checkout_session (due_at) where 
 create index checkout_session_claimed on tollbridge.checkout_session (claim_until) where claimed_by is not null;
 create index checkout_session_invoice on tollbridge.checkout_session (account, invoice);
 create index checkout_session_subscription on tollbridge.checkout_session (account, subscription) where subscription <> '';
+
+-- A key to the view of one customer's invoices, or of one subscription's, for a merchant's own pages. It is a bearer
+-- token like any other, so its times are machine time.
+create table tollbridge.organization_token (
+    id text primary key,
+    account text not null references tollbridge.account on delete restrict,
+    customer text not null check (customer <> ''),
+    subscription text not null default '',         -- that alone; empty: all of the customer's
+    hash bytea not null unique,
+    return_url text not null default '',           -- where our page, and those that it leads to, lead back to
+    made_at timestamptz not null,
+    expires_at timestamptz not null,
+    unique (account, id)
+);
+create index organization_token_expired on tollbridge.organization_token (expires_at);
 
 -- A payer gives another payment method, outside any checkout.
 create table tollbridge.payment_method_session (

@@ -25,7 +25,7 @@ from db.tables.outbound import (
     WebhookEndpointSecret,
 )
 from db.tables.returns import Carry, CreditNote, Dispute, Refund, RefundPart, Remainder
-from db.tables.setup import PaymentMethodSession, PaymentSetup
+from db.tables.setup import OrganizationToken, PaymentMethodSession, PaymentSetup
 from db.tables.subscription import AccessGrant, Cancellation, HandOver, Subscription, Switch
 from db.tables.usage import Meter, UsageEvent, UsageStream
 
@@ -54,6 +54,7 @@ __all__ = [
     "Invoice",
     "Meter",
     "Movement",
+    "OrganizationToken",
     "OutboundEvent",
     "OutboundSequence",
     "PaymentMethod",

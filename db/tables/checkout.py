@@ -28,6 +28,7 @@ class CheckoutSession(Pokable, tablename="checkout_session", schema=SCHEMA, db=D
     looked_for_subscription = Boolean()
     cleanup_done = Boolean()
     country = Text()
+    collection = Text(default="processor")
     confirmed_at = at()
     expires_at = at()
     created_at = at()

@@ -6,13 +6,14 @@ from piccolo.columns import JSONB, Boolean, Integer, Text
 from piccolo.table import Table
 
 from db.engine import DB
-from db.tables.columns import SCHEMA, Pokable, at, blob
+from db.tables.columns import SCHEMA, Pokable, at, blob, optional_text
 
 
 class Customer(Table, tablename="customer", schema=SCHEMA, db=DB):
     id = Text(primary_key=True)
     account = Text()
     opted_out = Boolean(default=False)
+    collection = optional_text()
     deleted_at = at()
     erase_asked_at = at()
     erased_at = at()

@@ -36,6 +36,7 @@ class Subscription(Pokable, tablename="subscription", schema=SCHEMA, db=DB):
     access_closes_at = at()
     access_closing = Text()
     access_seen_at = at()
+    collection = optional_text()
     access_changes = Integer(default=0)
     digest = Text()
     stale = Boolean(default=True)

@@ -1,4 +1,5 @@
-"""Who asks: an API key, or the client secret of one session. Both are bearer tokens, known here by hash.
+"""Who asks: an API key, the client secret of one session, or an organization's token. All are bearer tokens, known here
+by hash.
 
 A key reaches its own account and nothing else: every statement of the API carries the principal's account, so another
 account's object is not found (404). A missing scope is 403. A client secret opens only its own session.
@@ -21,6 +22,7 @@ from db.poke import Kind
 from gateway.accounts.keys import Scope as KeyScope
 from gateway.accounts.keys import digest
 from gateway.api.problems import Code, ProblemError
+from gateway.customers import organization_tokens
 from gateway.customers.client_secret import PREFIXES, secret_hash
 
 KEY_PREFIX: Final = "tb_"
@@ -48,17 +50,21 @@ class Bearer(StrEnum):
     PLATFORM = "platform"
     CHECKOUT = Kind.CHECKOUT.value
     METHOD_SESSION = Kind.METHOD_SESSION.value
+    ORGANIZATION = "organization"
 
 
 class Principal(msgspec.Struct, frozen=True):
-    """Who asks. `id` is the key's or the session's, whose kind is then that; `account` is empty for the platform key
-    alone."""
+    """Who asks. `id` is the key's, the session's, whose kind is then that, or the token's; `account` is empty for the
+    platform key alone. `customer`, `subscription`: what an organization's token shows."""
 
     kind: Bearer
     id: str
     account: str
     scopes: frozenset[str]
     livemode: bool
+    customer: str = ""
+    subscription: str = ""
+    return_url: str = ""
 
     @property
     def actor(self) -> str:
@@ -83,6 +89,8 @@ async def principal_of(authorization: str) -> Principal:
     token = token.strip()
     if kind.lower() != "bearer" or not token or len(token) > LONGEST:
         raise ProblemError(Code.UNAUTHENTICATED, "Send an API key: Authorization: Bearer tb_…", headers=CHALLENGE)
+    if token.startswith(organization_tokens.PREFIX):
+        return await organization_of(token)
     session = next((kind for kind, prefix in PREFIXES.items() if token.startswith(prefix)), None)
     found = await (_key(token) if session is None else _session(session, token))
     if found is None:
@@ -91,6 +99,17 @@ async def principal_of(authorization: str) -> Principal:
     if not enabled:
         raise ProblemError(Code.ACCOUNT_DISABLED)
     return principal
+
+
+async def organization_of(token: str) -> Principal:
+    """The principal of an organization's token; raises ProblemError."""
+    row = await organization_tokens.opened_by(token)
+    if row is None:
+        raise ProblemError(Code.UNAUTHENTICATED, "This token is unknown or has expired.", headers=CHALLENGE)
+    if not row["enabled"]:
+        raise ProblemError(Code.ACCOUNT_DISABLED)
+    shows = (row["customer"], row["subscription"], row["return_url"])
+    return Principal(Bearer.ORGANIZATION, row["id"], row["account"], frozenset(), row["livemode"], *shows)
 
 
 async def _key(token: str) -> tuple[Principal, bool] | None:
@@ -128,6 +147,12 @@ def requires(*scopes: KeyScope, session: Bearer | None = None) -> Guard:
             raise ProblemError(Code.SCOPE_MISSING, f"This needs a key with the scope {needed}.")
 
     return guard
+
+
+def organization(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """A guard that lets an organization's token in, and nothing else. Raises ProblemError."""
+    if connection.user.kind is not Bearer.ORGANIZATION:
+        raise ProblemError(Code.SCOPE_MISSING, "This needs an organization's token (POST /v1/organization_tokens).")
 
 
 def principal(scope: Scope) -> Principal:

@@ -12,12 +12,14 @@ from litestar.params import PathParameter
 
 from db import sql
 from db.poke import Kind
+from db.states import Collection
 from gateway.accounts.keys import Scope
 from gateway.api.auth import Bearer, Principal, requires
 from gateway.api.openapi import also, changing, example, problems
 from gateway.api.problems import Code
 from gateway.api.setup import ClientResult, Failure, failure_of, setup_of
 from gateway.api.waiting import WaitS, so_far
+from gateway.billing.invoice_detail import InvoiceDetailShape
 from gateway.checkout import change as changes
 from gateway.checkout import sessions
 from gateway.checkout.amounts import InitialInvoice, initial_invoice
@@ -29,7 +31,7 @@ from gateway.runtime import Runtime
 from processors.values import Unprinted
 
 VIEW: Final = """
-    select s.*, i.snapshot, i.read_at,
+    select s.*, i.snapshot, i.read_at, i.status,
         t.state as attempt_state, t.action_url
     from tollbridge.checkout_session s
         left join tollbridge.invoice i on i.account = s.account and i.id = s.invoice
@@ -61,6 +63,12 @@ class Session(Unprinted, frozen=True):
     invoice: Annotated[InitialInvoice | None, about("The initial invoice as Stripe last showed it.")]
     processors: Annotated[list[Processor], about("What `setup` may be begun at, the preferred one first.")]
     payment_method: Annotated[str | None, about("The stored method that is charged, once there is one.")]
+    collection: Annotated[
+        Collection, about("`hosted`: no payment method is collected; the payer pays at `hosted_invoice_url`.")
+    ]
+    hosted_invoice_url: Annotated[
+        str | None, about("Stripe's own page of the invoice, where it is `hosted` and can be paid now; else null.")
+    ]
     next_action: Annotated[NextAction | None, about("Where `status` is requires_action.")]
     failure: Annotated[Failure | None, about("Why it failed, or why the last set-up of an open one did.")]
     created: Annotated[int, about("Unix seconds.")]
@@ -171,7 +179,10 @@ async def confirm(
     principal: NamedDependency[Principal],
     runtime: NamedDependency[Runtime],
 ) -> Response[Session]:
-    """200 with `complete`, `requires_action` or `failed`; 202 with `processing` where it takes longer than `wait_s`."""
+    """200 with `complete`, `requires_action` or `failed`; 202 with `processing` where it takes longer than `wait_s`.
+
+    A `hosted` one is `processing` with the link to pay until the payer has paid there.
+    """
     await sessions.confirm(
         runtime, principal.account, session_id, payment_method=data.payment_method, setup=data.setup, client=data.client
     )
@@ -194,11 +205,19 @@ async def _shown(runtime: Runtime, principal: Principal, session_id: str) -> Ses
         invoice=initial_invoice(row["snapshot"], row["read_at"]) if row["snapshot"] else None,
         processors=[shown(one) for one in await sessions.on_offer(row)] if row["state"] == "open" else [],
         payment_method=row["payment_method"],
+        collection=Collection(row["collection"]),
+        hosted_invoice_url=_page(row),
         next_action=NextAction(row["action_url"]) if _acts(row) and row["action_url"] else None,
         failure=failure_of(row),
         created=int(row["created_at"].timestamp()),
         expires_at=int(row["expires_at"].timestamp()),
     )
+
+
+def _page(row: asyncpg.Record) -> str | None:
+    """Where the payer can pay now."""
+    waits = row["collection"] == Collection.HOSTED and row["state"] == "processing" and row["status"] == "open"
+    return msgspec.json.decode(row["snapshot"], type=InvoiceDetailShape).hosted_invoice_url if waits else None
 
 
 def _acts(row: asyncpg.Record) -> bool:

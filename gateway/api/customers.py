@@ -9,6 +9,7 @@ from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
+from db.states import Collection
 from gateway.accounts.audit import LONGEST_REASON, Author
 from gateway.accounts.keys import Scope
 from gateway.accounts.known import refuse_unknown
@@ -18,7 +19,7 @@ from gateway.api.payment_methods import CustomerId
 from gateway.api.problems import Code
 from gateway.clock import business_now
 from gateway.customers import erase
-from gateway.customers.customer import opt_out
+from gateway.customers.customer import collect_by, opt_out
 from gateway.customers.locations import Address, IpAddress
 from gateway.customers.tax_location import Location, tell_location
 from gateway.readers.about import about
@@ -37,7 +38,16 @@ Product = Annotated[
 class CustomerUpdate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a customer is treated."""
 
-    opted_out: Annotated[bool, about("Leave this customer's invoices alone; they are shown as `not_ours`.")]
+    opted_out: Annotated[
+        bool | msgspec.UnsetType, about("Leave this customer's invoices alone; they are shown as `not_ours`.")
+    ] = msgspec.UNSET
+    collection: Annotated[
+        Collection | msgspec.UnsetType | None,
+        about(
+            "`hosted`: the payer pays on Stripe's own page of each invoice, and nothing is charged; `processor`: we "
+            "charge a payment method; null: as the account's policy says. Open invoices follow."
+        ),
+    ] = msgspec.UNSET
 
 
 class NewTaxLocation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,7 +85,7 @@ class Erasing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 ERASE: Final = example("A request", {"reason": "Asked for by the customer, ticket 4711."})
-OPT_OUT: Final = example("Leave a customer alone", {"opted_out": True})
+OPT_OUT: Final = example("Paid on Stripe's page", {"collection": "hosted"})
 
 
 @post(
@@ -83,14 +93,19 @@ OPT_OUT: Final = example("Leave a customer alone", {"opted_out": True})
     guards=[Callers],
     status_code=200,
     **changing(Code.NOT_FOUND),
-    summary="Leave a customer alone, or not",
+    summary="Leave a customer alone, or not; and how the customer's invoices are collected",
 )
 async def update_customer(
     customer_id: CustomerId, data: Annotated[CustomerUpdate, OPT_OUT], principal: NamedDependency[Principal]
 ) -> CustomerBody:
-    """What was begun goes on to its end: an invoice that was tried already stays ours."""
-    await refuse_unknown(principal.account, customer_id)
-    await opt_out(principal.account, customer_id, data.opted_out, Author(principal.actor), await business_now())
+    """What was begun goes on to its end: an invoice that was tried already stays ours, and none is moved to Stripe's
+    page before a charge that is under way has ended. What is left out stays as it is."""
+    account, by, now = principal.account, Author(principal.actor), await business_now()
+    await refuse_unknown(account, customer_id)
+    if data.opted_out is not msgspec.UNSET:
+        await opt_out(account, customer_id, data.opted_out, by, now)
+    if data.collection is not msgspec.UNSET:
+        await collect_by(account, customer_id, data.collection, by, now)
     return await find_customer(principal.account, customer_id)
 
 

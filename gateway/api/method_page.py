@@ -7,32 +7,24 @@ any merchant's page, over the API. Its bytes are the same for everybody, so nobo
 
 from __future__ import annotations
 
-import re
-from base64 import b64encode
-from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 from litestar import Response, get
 from litestar.params import PathParameter
 
+from gateway.api.inline import hash_source
 from gateway.api.method_sessions import PAGE as PLACE
 
 PAGE: Final = (Path(__file__).parent / "method_page.html").read_text(encoding="utf-8")
 
 
-def _hash(element: str) -> str:
-    """What names the one inline element in a policy (W3C: Content Security Policy, hash-source)."""
-    found = re.search(f"<{element}>(.*?)</{element}>", PAGE, re.DOTALL)
-    assert found is not None, f"the page has one <{element}>"
-    return "'sha256-" + b64encode(sha256(found[1].encode()).digest()).decode() + "'"
-
-
 HEADERS: Final = {
     "content-type": "text/html; charset=utf-8",
     "content-security-policy": (
-        f"default-src 'none'; img-src data:; style-src {_hash('style')}; script-src {_hash('script')}; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        f"default-src 'none'; img-src data:; style-src {hash_source(PAGE, 'style')}; "
+        f"script-src {hash_source(PAGE, 'script')}; connect-src 'self'; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'"
     ),
     # The processor's page must not learn which session the payer comes from.
     "referrer-policy": "no-referrer",

@@ -24,6 +24,7 @@ from gateway.api.inbox import inbox_routes
 from gateway.api.invoices import invoice_routes
 from gateway.api.keys import key_routes
 from gateway.api.method_sessions import method_session_routes
+from gateway.api.organization import organization_routes
 from gateway.api.pauses import pause_routes
 from gateway.api.payment_methods import payment_method_routes
 from gateway.api.reconciliations import reconciliation_routes
@@ -59,6 +60,7 @@ def v1() -> Router:
             *webhook_endpoint_routes,
             method_session_routes,
             *payment_method_routes,
+            *organization_routes,
             *pause_routes,
             *reconciliation_routes,
             *refund_routes,

@@ -61,7 +61,13 @@ class Cancelling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Switching(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who is to collect a subscription from now on, and with what."""
 
-    to: Annotated[Collector, about("`stripe`: Stripe charges its invoices to come; `gateway`: we do.")]
+    to: Annotated[
+        Collector,
+        about(
+            "`stripe`: Stripe charges its invoices to come; `gateway`: we do; `hosted`: they are sent, and their payer "
+            "pays on Stripe's page. From us to `hosted` and back, open invoices follow."
+        ),
+    ]
     payment_method: Annotated[
         str,
         msgspec.Meta(max_length=255),
@@ -78,7 +84,7 @@ class Switching(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = OpenInvoices.FINISH
     days_until_due: Annotated[
         Annotated[int, msgspec.Meta(ge=0, le=730)] | None,
-        about("With `gateway`: of its invoices. Else as it has them, or the account's policy."),
+        about("With `gateway` or `hosted`: of its invoices. Else as it has them, or the account's policy."),
     ] = None
     retire: Annotated[
         bool, about("With `payment_method`: those that it used before are deleted once nothing needs them.")
@@ -162,14 +168,15 @@ async def cancel_subscription(
     status_code=200,
     guards=[Callers],
     **changing(Code.NOT_FOUND, Code.STATE_CONFLICT, Code.STRIPE_REFUSED, also=LATER_SWITCHED),
-    summary="Have a subscription collected by Stripe, by us, or with another payment method",
+    summary="Have a subscription collected by Stripe, by us, with another payment method, or paid on Stripe's page",
 )
 async def switch_subscription(
     principal: NamedDependency[Principal],
     subscription_id: SubscriptionId,
     data: Annotated[Switching, SWITCH],
 ) -> Response[SubscriptionBody]:
-    """One of the two collects each invoice, at every moment: what Stripe was charging is ours once it has let go.
+    """One alone collects each invoice, at every moment: what Stripe was charging is ours once it has let go, and what
+    we are charging is its payer's once that try has ended.
 
     Payment methods that nothing needs any more once Stripe collects are deleted (`unused_methods`).
     """

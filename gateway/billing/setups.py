@@ -1,4 +1,5 @@
-"""How a payer gives Stripe itself a payment method: a SetupIntent for the merchant's page, or Stripe's portal."""
+"""How a payer gives Stripe itself a payment method: a SetupIntent for the merchant's page, or Stripe's portal; and the
+portal for whoever wants to see it."""
 
 from __future__ import annotations
 
@@ -42,6 +43,12 @@ async def create_intent(stripe: StripeClient, customer: str, session: str) -> Se
 
 async def read_intent(stripe: StripeClient, intent: str) -> SetupIntentShape:
     return await stripe.get(f"/v1/setup_intents/{intent}", SetupIntentShape)
+
+
+async def open_home(stripe: StripeClient, customer: str, return_url: str) -> PortalShape:
+    """Stripe's customer portal, as the account has configured it."""
+    params = {"customer": customer} | ({"return_url": return_url} if return_url else {})
+    return await stripe.post("/v1/billing_portal/sessions", PortalShape, params)
 
 
 async def open_portal(stripe: StripeClient, customer: str, return_url: str) -> PortalShape:

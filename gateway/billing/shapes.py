@@ -97,6 +97,7 @@ class InvoiceShape(msgspec.Struct, frozen=True):
     lines: UsageLines | None = None
     metadata: dict[str, str] = {}
     last_finalization_error: FinalizationError | None = None
+    hosted_invoice_url: str | None = None
 
     @property
     def is_held(self) -> bool:
@@ -148,6 +149,7 @@ def billed(shape: InvoiceShape) -> BilledInvoice:
         finalization_error=_finalization_error(shape),
         location_filled=_location_filled(shape),
         overpaid=shape.amount_overpaid,
+        page=shape.hosted_invoice_url or "",
         balance_used=0 if shape.ending_balance is None else shape.ending_balance - shape.starting_balance,
         uncollectible_at=from_unix(shape.status_transitions.marked_uncollectible_at),
         bills_usage=_bills_usage(shape),

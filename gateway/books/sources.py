@@ -140,7 +140,8 @@ INVOICES: Final = f"""
         coalesce(n.reopened, 0) as reopened, n.newest_at,
         coalesce(n.ids, '') as credit_notes,
         exists (select from tollbridge.recording r where r.account = $1 and r.invoice = i.id
-                and r.state in ('sending', 'recorded', 'unknown')) as we_may_have
+                and r.state in ('sending', 'recorded', 'unknown')) as we_may_have,
+        coalesce(i.collector = 'hosted', false) as hosted
     from wanted w join tollbridge.invoice i on i.account = $1 and i.id = w.id
     left join money m on m.invoice = i.id left join notes n on n.invoice = i.id left join back b on b.invoice = i.id
     left join lent e on e.invoice = i.id

@@ -22,7 +22,7 @@ from gateway.books.processor_side import Found, Told
 from gateway.books.session import own_session, pages
 from gateway.clock import business_now
 from gateway.collect import mirror
-from gateway.domain.billed import ATTEMPT_KEY, how_paid
+from gateway.domain.billed import ATTEMPT_KEY, HowPaid, how_paid
 from gateway.domain.breaks import Finding
 from gateway.domain.invoice_books import Credits, InvoiceBooks, Sums, judge_invoice
 from gateway.logs import told
@@ -117,6 +117,9 @@ async def _judge(account: str, rows: Sequence[Any]) -> list[Finding]:
 def _books(row: Any, shape: InvoiceShape, tagged: str) -> InvoiceBooks:
     invoice = billed(shape)
     how = how_paid(invoice, we_may_have=row["we_may_have"]) if row["status"] == "paid" else None
+    if how is HowPaid.BY_HAND and row["hosted"]:
+        # Somebody's word in Stripe for what came there: its payers don't pay through us.
+        how = HowPaid.STRIPE_PAYMENT
     return InvoiceBooks(
         id=row["id"],
         currency=row["currency"],

@@ -59,6 +59,8 @@ async def _do(runtime: Runtime, claim: Claim, loaded: LoadedSession, step: Step,
             await collect.complete_setup(runtime, claim, loaded, now)
         case Step.TELL_STRIPE:
             await collect.tell_stripe(runtime, claim, loaded, now)
+        case Step.RELEASE:
+            await collect.release(claim, loaded, now)
         case Step.COMPLETE:
             await _to(claim, "complete")
         case Step.EXPIRE:

@@ -31,6 +31,10 @@ BACK_TO_OPEN = """
         failure_code = $4, reason = $5
     where account = $1 and id = $2 and claimed_by = $3 and state = 'processing'
 """
+LEAVE_TO_PAYER = """
+    update tollbridge.checkout_session set state = 'processing'
+    where account = $1 and id = $2 and claimed_by = $3 and state = 'creating'
+"""
 STORE_METHOD = """
     update tollbridge.checkout_session set payment_method = $4, connection = $5
     where account = $1 and id = $2 and claimed_by = $3 returning id
@@ -42,7 +46,11 @@ END = """
 
 
 async def confirm_at_once(claim: Claim, loaded: LoadedSession, now: datetime) -> None:
-    """A session that was opened with `confirm`: collect it with the method named, or the customer's first."""
+    """A session that was opened with `confirm`: collect it with the method named, or the customer's first; or leave it
+    to its payer, on Stripe's page."""
+    if loaded.view.hosted:
+        await sql.rows(LEAVE_TO_PAYER, claim.account, claim.id, claim.holder)
+        return
     method = loaded.view.payment_method or await sql.value(
         """select p.id from tollbridge.payment_method p join tollbridge.connection c on c.id = p.connection
            where p.account = $1 and p.customer = $2 and p.status = 'active' and c.enabled

@@ -26,6 +26,7 @@ REFUSE = """
     update tollbridge.checkout_session set state = 'failed', failure_code = $4, reason = $5
     where account = $1 and id = $2 and claimed_by = $3 and state = 'creating'
 """
+COLLECT = "update tollbridge.subscription set collection = $3 where account = $1 and id = $2"
 STORE_MADE = """
     update tollbridge.checkout_session set subscription = $4, invoice = $5, currency = $6
     where account = $1 and id = $2 and claimed_by = $3
@@ -36,7 +37,10 @@ async def customer(runtime: Runtime, claim: Claim, loaded: LoadedSession, now: d
     """Create the Stripe customer under a key of this session's."""
     request = loaded.request
     params = customer_params(
-        request.customer_details, mails_off=loaded.policy.stripe_mails_off, taxed=request.automatic_tax
+        request.customer_details,
+        # Who pays on Stripe's page may be sent there by Stripe's own mails.
+        mails_off=loaded.policy.stripe_mails_off or loaded.view.hosted,
+        taxed=request.automatic_tax,
     )
     params["metadata"] = {SESSION_KEY: claim.id}
     stripe = await runtime.stripe(claim.account)
@@ -70,14 +74,14 @@ async def subscription(runtime: Runtime, claim: Claim, loaded: LoadedSession, no
     except StripeRefusedError as error:
         await _refuse(claim, error, "items")
         return
-    await _store_made(claim, made, now)
+    await _store_made(claim, loaded, made, now)
 
 
 async def find_subscription(runtime: Runtime, claim: Claim, loaded: LoadedSession, now: datetime) -> None:
     """A session that ended while it was being made: what a lost answer left behind at Stripe must be ended too."""
     made = await subscriptions.find_made(await runtime.stripe(claim.account), loaded.view.customer, claim.id)
     if made is not None:
-        await _store_made(claim, made, now)
+        await _store_made(claim, loaded, made, now)
     await sql.rows(
         "update tollbridge.checkout_session set looked_for_subscription = true where account = $1 and id = $2",
         claim.account,
@@ -127,7 +131,7 @@ def _item(item: Item) -> dict[str, Any]:
     return {"price": item.price} | ({} if item.quantity is None else {"quantity": item.quantity})
 
 
-async def _store_made(claim: Claim, made: MadeSubscription, now: datetime) -> None:
+async def _store_made(claim: Claim, loaded: LoadedSession, made: MadeSubscription, now: datetime) -> None:
     """Keep ids and mirrors in one transaction, so that a session that has a subscription also knows its draft."""
     shape: SubscriptionShape = made.subscription
     invoice = id_of(shape.latest_invoice)
@@ -137,6 +141,8 @@ async def _store_made(claim: Claim, made: MadeSubscription, now: datetime) -> No
         if made.invoice is not None:
             await poke.poke(Kind.INVOICE, claim.account, [invoice], now, urgent=True)
         await store_subscription(claim.account, shape, 1, now)
+        if loaded.request.collection is not None:
+            await sql.rows(COLLECT, claim.account, shape.id, loaded.request.collection)
         if made.invoice is not None:
             await mirror.store(claim.account, made.invoice, read_at=now, poked=1)
 

@@ -9,9 +9,10 @@ import msgspec
 
 from db import sql
 from db.poke import Claim
-from db.states import AttemptState, InvoiceState, SessionState
-from gateway.billing.shapes import InvoiceShape
+from db.states import AttemptState, Collection, InvoiceState, SessionState
+from gateway.billing.shapes import InvoiceShape, billed
 from gateway.checkout.values import CheckoutRequest
+from gateway.domain.billed import StripePayment
 from gateway.domain.policy import Policy
 from gateway.domain.session import SessionView
 from gateway.turns.turn import held
@@ -67,7 +68,7 @@ async def load(claim: Claim, hold_s: float, now: datetime) -> LoadedSession:
     row = await held(claim, hold_s, VIEW)
     policy = msgspec.json.decode(row["policies"], type=Policy)
     request = msgspec.json.decode(row["request"], type=CheckoutRequest)
-    snapshot = row["snapshot"]
+    shape = msgspec.json.decode(row["snapshot"], type=InvoiceShape) if row["snapshot"] is not None else None
     view = SessionView(
         state=SessionState(row["state"]),
         policy=policy,
@@ -75,7 +76,7 @@ async def load(claim: Claim, hold_s: float, now: datetime) -> LoadedSession:
         customer=row["customer"],
         subscription=row["subscription"],
         invoice=row["invoice"],
-        held=snapshot is not None and msgspec.json.decode(snapshot, type=InvoiceShape).is_held,
+        held=shape is not None and shape.is_held,
         confirm_at_once=request.confirm,
         payment_method=row["payment_method"] or "",
         drop_setups_at=row["drop_setups_at"],
@@ -90,5 +91,7 @@ async def load(claim: Claim, hold_s: float, now: datetime) -> LoadedSession:
         seen_lately=not row["invoice"]
         or (row["read_at_invoice"] is not None and now - row["read_at_invoice"] < LATELY),
         method_is_only_ours=bool(row["method_is_only_ours"]),
+        hosted=row["collection"] == Collection.HOSTED,
+        paying=shape is not None and billed(shape).stripe_payment is StripePayment.PROCESSING,
     )
     return LoadedSession(view, row, request, policy)

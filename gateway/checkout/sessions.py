@@ -13,7 +13,7 @@ from db import poke, sql
 from db.engine import DB
 from db.ids import new_id
 from db.poke import Kind
-from db.states import SessionState
+from db.states import Collection, SessionState
 from gateway.accounts.accounts import policy_of
 from gateway.checkout.values import CheckoutError, CheckoutRequest
 from gateway.clock import business_now
@@ -34,12 +34,14 @@ LIVE = """
 """
 INSERT = """
     insert into tollbridge.checkout_session (id, account, client_reference, client_secret_hash, client_secret, state,
-        request, customer, country, payment_method, confirmed_at, expires_at, created_at)
-    values ($1, $2, $3, $4, $5, 'creating', $6, $7, $8, $9, $10, $11, $12)
+        request, customer, country, payment_method, confirmed_at, expires_at, created_at, collection)
+    values ($1, $2, $3, $4, $5, 'creating', $6, $7, $8, $9, $10, $11, $12, $13)
     on conflict (account, client_reference) where state in ('creating', 'open', 'processing', 'complete') do nothing
     returning id
 """
 AMOUNT = "select amount_due from tollbridge.invoice where account = $1 and id = $2"
+COLLECTION: Final = "select tollbridge.collection($1, $2, '')"
+PAYS_THERE: Final = "nothing is charged in this checkout: its payer pays on Stripe's page of the invoice"
 RESTS = """
     select exists (
         select 1 from tollbridge.checkout_session s
@@ -47,7 +49,7 @@ RESTS = """
           and (exists (select 1 from tollbridge.attempt a where a.account = s.account and a.invoice = s.invoice
                        and a.state in ('pending', 'requires_action'))
                or exists (select 1 from tollbridge.invoice i where i.account = s.account and i.id = s.invoice
-                          and i.state = 'retrying')))
+                          and (i.state = 'retrying' or i.collector = 'hosted' and i.status = 'open'))))
 """
 
 
@@ -60,7 +62,11 @@ async def open_session(runtime: Runtime, account: str, request: CheckoutRequest)
     now = await business_now()
     live = await sql.row(LIVE, account, request.client_reference)
     if live is None:
-        await _refuse_without_method(account, request)
+        hosted = await _collection(account, request) is Collection.HOSTED
+        if not hosted:
+            await _refuse_without_method(account, request)
+        elif request.payment_method:
+            raise CheckoutError("invalid_request", PAYS_THERE, "payment_method")
         live = await _insert(runtime, account, request, now)
     _refuse_other(live, request)
     session = await wait_for(account, live["id"], CREATE_WAIT_S, until_not=(SessionState.CREATING,))
@@ -92,6 +98,7 @@ async def _insert(runtime: Runtime, account: str, request: CheckoutRequest, now:
             now if request.confirm else None,
             now + timedelta(hours=policy.session_hours),
             now,
+            await _collection(account, request),
         )
         if inserted is not None:
             await poke.poke(Kind.CHECKOUT, account, [session], now)
@@ -102,13 +109,20 @@ async def _insert(runtime: Runtime, account: str, request: CheckoutRequest, now:
     return found
 
 
+async def _collection(account: str, request: CheckoutRequest) -> Collection:
+    """How the subscription's invoices will be collected, as things stand."""
+    return request.collection or Collection(await sql.value(COLLECTION, account, request.customer))
+
+
 def _country(request: CheckoutRequest) -> str:
     details = request.customer_details
     return details.address.country if details is not None and details.address is not None else ""
 
 
 async def on_offer(row: asyncpg.Record) -> list[Offer]:
-    """What this session's payer may choose, best first."""
+    """What this session's payer may choose, best first; nothing where the payer pays on Stripe's page."""
+    if row["collection"] == Collection.HOSTED:
+        return []
     request = msgspec.json.decode(row["request"], type=CheckoutRequest)
     asked = Asked(
         payer=row["customer"] or row["id"],
@@ -228,11 +242,13 @@ async def confirm(
         if row["state"] in (SessionState.PROCESSING, SessionState.COMPLETE, SessionState.FAILED):
             return
         _refuse_unless_open(row, now)
+        hosted, connection = row["collection"] == Collection.HOSTED, row["connection"]
+        if hosted and payment_method:
+            raise CheckoutError("invalid_request", PAYS_THERE, "payment_method")
         await setups.name(runtime, account, session, setup, client or {}, now)
-        connection = row["connection"]
         if payment_method:
             connection = await own_method(account, row["customer"], payment_method)
-        elif not await setups.open_setups(account, session):
+        elif not hosted and not await setups.open_setups(account, session):
             raise CheckoutError("payment_method_needs_repair", "no payment method was set up in this session", "setup")
         await sql.rows(
             """update tollbridge.checkout_session set state = 'processing', confirmed_at = $3, reason = '',

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from db.states import Collection
 from gateway.customers.errors import SessionError
 from gateway.customers.locations import Address, IpAddress, location_params
 from gateway.customers.offers import Attributes
@@ -64,9 +65,20 @@ class CheckoutRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, o
         dict[str, MetadataValue], _about("For the Stripe subscription: names of 1 to 40 letters without brackets.")
     ] = {}
     attributes: Attributes = {}
+    collection: Annotated[
+        Collection | None,
+        _about(
+            "`hosted`: the payer pays this subscription's invoices on Stripe's own page; `processor`: we charge them. "
+            "By itself as for the customer, or as the account's policy says."
+        ),
+    ] = None
     payment_method: Annotated[str, _about("A stored one of the customer's; goes with `confirm`.")] = ""
     confirm: Annotated[
-        bool, _about("Collect at once, with `payment_method` or with the method of the customer's that comes first.")
+        bool,
+        _about(
+            "Collect at once, with `payment_method` or with the method of the customer's that comes first; where it is "
+            "`hosted`, finalize at once."
+        ),
     ] = False
 
 
@@ -83,7 +95,7 @@ class CheckoutError(SessionError):
 
 
 def customer_params(details: CustomerDetails | None, *, mails_off: bool, taxed: bool) -> dict[str, Any]:
-    """The details in Stripe's parameters.
+    """The details in Stripe's parameters. `mails_off`: Stripe's mails are off, or wanted.
 
     An e-mail address makes Stripe send its own invoice mails with its own payment page, so it is written only where the
     account says that those are switched off (Stripe's guide to third-party processors).

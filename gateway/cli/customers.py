@@ -8,12 +8,16 @@ from datetime import datetime
 import click
 import msgspec
 
+from db.states import Collection, Collector
 from gateway.accounts.errors import FieldError
+from gateway.accounts.known import refuse_unknown
 from gateway.cli.context import ACCOUNT, account_of, author, opened, run
 from gateway.cli.output import OUT, as_json, fields, say, table, when
 from gateway.cli.pauses import REASON, UNTIL, ends, utc
 from gateway.cli.payment_methods import card
+from gateway.clock import business_now
 from gateway.customers import erase
+from gateway.customers.customer import collect_by
 from gateway.customers.locations import Address
 from gateway.customers.tax_location import Location, Told, tell_location
 from gateway.finance.pause import pause_customer, resume_customer
@@ -117,6 +121,35 @@ def _place(given: dict[str, str]) -> Address | None:
         return msgspec.convert(given, Address) if any(given.values()) else None
     except msgspec.ValidationError:
         raise FieldError("country", "is two capital letters, as in ISO 3166-1") from None
+
+
+@customers.command(name="collection")
+@click.argument("customer")
+@click.option(
+    "--to",
+    type=click.Choice([*(one.value for one in Collection), "account"]),
+    required=True,
+    help="`hosted`: the payer pays on Stripe's page; `processor`: we charge; `account`: as the account's policy says.",
+)
+@click.option("--reason", default="", help="Why; it goes into the audit log.")
+@ACCOUNT
+@as_json
+def collection(customer: str, to: str, reason: str, account: str, json_: bool) -> None:
+    """Say how what a customer is sent is collected; open invoices follow, once no charge of them is under way.
+
+    A subscription that was switched by itself keeps its own (tollbridge subscriptions switch).
+    """
+
+    async def work() -> CustomerBody:
+        async with opened():
+            owner, own = (await account_of(account)).id, None if to == "account" else Collection(to)
+            await refuse_unknown(owner, customer)
+            await collect_by(owner, customer, own, author(reason), await business_now())
+            return await find_customer(owner, customer)
+
+    found = run(work)
+    said = "by its payer, on Stripe's page" if found.collected_by is Collector.HOSTED else "by us"
+    say(found, json_, lambda: OUT.print(f"What {found.id} is sent is collected {said}."))
 
 
 @customers.command(name="pause-collection")

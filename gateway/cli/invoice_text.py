@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from db.states import MovementKind
+from db.states import Collector, MovementKind
 from gateway.cli.output import OUT, fields, money, table, when
 from gateway.cli.pauses import paused
 from gateway.cli.payment_methods import card
@@ -37,6 +37,7 @@ def print_invoice(invoice: InvoiceDetail, methods: Methods) -> None:
             "state": invoice.state,
             "why": invoice.reason,
             "collected by": f"{invoice.collected_by or 'nobody'}: {invoice.collected_because}",
+            "paid at": invoice.links.hosted_invoice_url if invoice.collected_by is Collector.HOSTED else "",
             "paused": paused(invoice.pause),
             "next": when(invoice.next_attempt),
             "stripe status": invoice.status,

@@ -25,7 +25,7 @@ MOST_METHODS: Final = 100
 """So many of a customer's payment methods are named by their card; older ones by their id."""
 MEANING: Final = {
     InvoiceState.DRAFT: "Stripe has not finalized it",
-    InvoiceState.DUE: "to be charged; why not yet, it says",
+    InvoiceState.DUE: "to be charged, or paid by its payer on Stripe's page; why not yet, it says",
     InvoiceState.CHARGING: "a charge is on its way to the processor",
     InvoiceState.PENDING: "the processor, or the payer's bank, has not decided yet",
     InvoiceState.UNKNOWN: "the answer to a charge was lost: it is being found out, and nothing else is charged",
@@ -33,7 +33,7 @@ MEANING: Final = {
     InvoiceState.PAID: "paid in Stripe",
     InvoiceState.RETRYING: "declined, and tried again by its plan",
     InvoiceState.NEEDS_PAYMENT_METHOD: "nothing can be charged: the payer must give another payment method",
-    InvoiceState.EXHAUSTED: "every try is used: somebody must decide",
+    InvoiceState.EXHAUSTED: "every try is used, or its time is over: somebody must decide",
     InvoiceState.UNCOLLECTIBLE: "given up in Stripe",
     InvoiceState.CLOSED: "void or deleted in Stripe",
     InvoiceState.NOT_OURS: "Stripe collects it itself, or its customer was opted out",
@@ -76,12 +76,22 @@ def list_(
 
     found = run(work)
     rows = [
-        (i.id, i.number, i.customer, i.state, i.reason, money(i.amount_due, i.currency), when(i.next_attempt))
+        (
+            i.id,
+            i.number,
+            i.customer,
+            i.state,
+            i.collected_by,
+            i.reason,
+            money(i.amount_due, i.currency),
+            when(i.next_attempt),
+        )
         for i in found.data
     ]
+    columns = ("invoice", "number", "customer", "state", "by", "why", "amount due", "next try")
 
     def text() -> None:
-        table(("invoice", "number", "customer", "state", "why", "amount due", "next try"), rows, "No invoices.")
+        table(columns, rows, "No invoices.")
         if found.has_more:
             OUT.print(f"More: --starting-after {found.data[-1].id}")
 

@@ -130,7 +130,7 @@ def cancel_(
     show_default=True,
     help="With `stripe`: we collect what is open to its end, or Stripe pays it.",
 )
-@click.option("--days-until-due", type=click.IntRange(0, 730), help="With `gateway`: of its invoices.")
+@click.option("--days-until-due", type=click.IntRange(0, 730), help="With `gateway` or `hosted`: of its invoices.")
 @click.option("--retire", is_flag=True, help="Delete the methods that it used before, once nothing needs them.")
 @REASON
 @ACCOUNT
@@ -147,7 +147,8 @@ def switch_(
     account: str,
     json_: bool,
 ) -> None:
-    """Have a subscription collected by Stripe, by us, or by us with another payment method; a worker does it.
+    """Have a subscription collected by Stripe, by us, by us with another payment method, or paid by its payer on
+    Stripe's page (`hosted`); a worker does it.
 
     `show` says when that is done, or why it was refused. With the move to Stripe our payment methods are deleted once
     nothing needs them, unless the account's policy unused_methods is `keep`.

@@ -19,6 +19,7 @@ from gateway.domain.actions import (
     Action,
     CancelPending,
     CarryOver,
+    ChangeCollector,
     Charge,
     ConfirmRecording,
     CreditBalance,
@@ -93,7 +94,7 @@ async def _step(runtime: Runtime, claim: Claim, loaded: Loaded, action: Action, 
     match action:
         case Read():
             await record.read(runtime, claim, loaded)
-        case TakeInvoice() | GiveDraft() | PayAtStripe():
+        case TakeInvoice() | ChangeCollector() | GiveDraft() | PayAtStripe():
             await switched.step(runtime, claim, loaded, action, now)
         case Finalize():
             await record.finalize(runtime, claim, loaded, now)

@@ -26,7 +26,11 @@ STORE = """
         -- Of one that bills another's rest it is that one's, which Stripe does not tell.
         subscription = coalesce(nullif($8, ''), subscription),
         billing_reason = $10, digest = $11, currency = $12, amount_due = $13, amount_remaining = $14, total = $15,
-        stripe_created_at = $16, due_date = $17, paid_at = $18, names_rest = $19, collection_method = $20
+        stripe_created_at = $16, due_date = $17, paid_at = $18, names_rest = $19, collection_method = $20,
+        -- Settled with the first look, as it may be paid by then; later it changes in its own turn alone.
+        collector = case when collector is null and read_at is null and $20 = 'send_invoice'
+            and tollbridge.collection($1, $7, coalesce(nullif($8, ''), subscription)) = 'hosted' then 'hosted'
+            else collector end
     where account = $1 and id = $2 and (read_at is null or read_at <= $4)
 """
 STORE_DELETED = """

@@ -1,5 +1,5 @@
 """An invoice that another collects since its subscription was switched: what Stripe was to charge by itself is ours, or
-what was ours Stripe pays.
+what was ours Stripe pays, or its payer on Stripe's page.
 
 Nothing is charged for the first before Stripe's answer has confirmed that it lets go of it (`domain/switching.py`), and
 Stripe pays the second only while no try of ours is unresolved and no money of it is held (`domain/handing_over.py`).
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from db import poke, sql
+from db import cases, poke, sql
 from db.engine import DB
 from db.poke import Claim
 from db.states import HandOverState
@@ -22,8 +22,9 @@ from gateway.billing.shapes import billed
 from gateway.clock import business_now
 from gateway.collect import mirror
 from gateway.collect.load import Loaded
-from gateway.domain.actions import GiveDraft, PayAtStripe, TakeInvoice
+from gateway.domain.actions import ChangeCollector, GiveDraft, PayAtStripe, TakeInvoice
 from gateway.domain.billed import StripePayment
+from gateway.domain.case_kinds import CaseKind
 from gateway.runtime import Runtime
 from gateway.turns.turn import CLAIM_MARGIN_S
 
@@ -34,6 +35,11 @@ COLLECT_BY: Final = "select collect_by from tollbridge.invoice where account = $
 TAKEN: Final = """
     update tollbridge.invoice set taken_at = $3 where account = $1 and id = $2 and collector = 'gateway'
 """
+CHANGE: Final = """
+    update tollbridge.invoice set collector = case when $3 then 'hosted' when taken_at is not null then 'gateway' end
+    where account = $1 and id = $2 and collector is distinct from 'stripe'
+"""
+PAID_THERE_NOW: Final = "its payer pays it on Stripe's page now"
 SENDING: Final = """
     update tollbridge.hand_over set state = 'sending', sent_at = $2 where id = $1 and state in ('wanted', 'sending')
     returning stripe_payment_method, idempotency_key
@@ -53,10 +59,16 @@ BACK: Final = """
 
 
 async def step(
-    runtime: Runtime, claim: Claim, loaded: Loaded, action: TakeInvoice | GiveDraft | PayAtStripe, now: datetime
+    runtime: Runtime,
+    claim: Claim,
+    loaded: Loaded,
+    action: TakeInvoice | ChangeCollector | GiveDraft | PayAtStripe,
+    now: datetime,
 ) -> None:
     """Do one. Raises StripeError where Stripe may not have heard it."""
     match action:
+        case ChangeCollector(hosted=hosted):
+            await _change(claim, loaded, hosted, now)
         case TakeInvoice():
             await _take(runtime, claim, loaded, now)
         case GiveDraft():
@@ -64,6 +76,17 @@ async def step(
             await _store(claim, loaded, *await _update(runtime, claim, loaded, params))
         case PayAtStripe():
             await _pay(runtime, claim, loaded, action, now)
+
+
+async def _change(claim: Claim, loaded: Loaded, hosted: bool, now: datetime) -> None:
+    """Under the same counter by which nothing was seen to be under way."""
+    async with DB.transaction():
+        if await poke.hold(claim, CLAIM_MARGIN_S) != loaded.poked:
+            return
+        await sql.rows(CHANGE, claim.account, claim.id, hosted)
+        if hosted:
+            # What the ladder came to is not the payer's answer there.
+            await cases.close_by_itself(claim.account, claim.id, [CaseKind.COLLECTION_EXHAUSTED], now, PAID_THERE_NOW)
 
 
 async def _take(runtime: Runtime, claim: Claim, loaded: Loaded, now: datetime) -> None:

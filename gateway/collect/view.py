@@ -77,6 +77,7 @@ async def seen(row: asyncpg.Record) -> InvoiceView:
         not_before=row["next_attempt_at"] if row["status"] == "draft" else None,
         known_since=row["created_at"],
         collector=None if row["collector"] is None else known(Collector, row["collector"]),
+        hosted=row["hosted"],
         taken=row["taken_at"] is not None,
         hand_over=None if row["hand_over"] is None else rows.hand_over(row["hand_over"]),
         given_up=row["given_up_at"] is not None,

@@ -17,6 +17,7 @@ VIEW: Final = f"""
         s.access, s.access_reason, s.access_invoice, s.access_closes_at, s.access_closing,
         s.collection_method as subscription_method,
         s.payment_method as own_method,
+        coalesce(s.collection, c.collection, a.policies ->> 'collection') is not distinct from 'hosted' as hosted,
         (select h from tollbridge.hand_over h where h.account = i.account and h.invoice = i.id
          order by h.created_at desc, h.id desc limit 1) as hand_over,
         k.id as session, k.state as session_state, k.told_stripe as session_told_stripe,
@@ -134,6 +135,7 @@ VIEW: Final = f"""
         exists (select 1 from tollbridge.invoice o
                 where o.account = i.account and o.subscription = i.subscription and o.subscription <> ''
                   and o.status = 'open' and (o.stripe_created_at, o.id) < (i.stripe_created_at, i.id)
+                  and o.collector is distinct from 'hosted'
                   -- One that waits for a human is about to be charged too once it was poked: a new method is stored.
                   and not exists (select 1 from tollbridge.collection_pause p
                                   where p.account = o.account and p.object = o.id

@@ -1,5 +1,5 @@
-"""A customer's own row: it is made as soon as we keep anything of the customer, and says who is left alone, and who was
-deleted in Stripe."""
+"""A customer's own row: it is made as soon as we keep anything of the customer, and says who is left alone, how the
+customer's invoices are collected, and who was deleted in Stripe."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Final
 from db import poke, sql
 from db.engine import DB
 from db.poke import Kind
+from db.states import Collection
 from gateway.accounts.audit import Author
 from gateway.billing import subscriptions
 from gateway.collect.unsettled import unsettled
@@ -21,6 +22,13 @@ KEEP: Final = """
 OPT_OUT: Final = """
     insert into tollbridge.customer (account, id, opted_out, created_at) values ($1, $2, $3, $4)
     on conflict (account, id) do update set opted_out = excluded.opted_out
+"""
+COLLECT: Final = """
+    insert into tollbridge.customer (account, id, collection, created_at) values ($1, $2, $3, $4)
+    on conflict (account, id) do update set collection = excluded.collection
+"""
+SUBSCRIPTIONS: Final = """
+    select id from tollbridge.subscription where account = $1 and customer = $2 and ended_at is null order by id
 """
 # Remembered of customers who owe us something, or whose payment methods we keep.
 DELETED: Final = """
@@ -91,3 +99,24 @@ async def opt_out(account: str, customer: str, opted_out: bool, by: Author, now:
             await by.note(account, "customer.updated", customer, name=customer, before=was, after=is_now)
             live = [r["id"] for r in await sql.rows(LIVE, account, customer)]
             await poke.poke(Kind.INVOICE, account, live, now)
+
+
+async def collect_by(account: str, customer: str, how: Collection | None, by: Author, now: datetime) -> None:
+    """How what the customer is sent is collected from now on; None: as the account says. A subscription that was
+    switched keeps its own.
+
+    Each open invoice follows in its own turn, once no charge of it is under way.
+    """
+    async with DB.transaction():
+        before = await sql.value(
+            "select collection from tollbridge.customer where account = $1 and id = $2", account, customer
+        )
+        await sql.rows(COLLECT, account, customer, how, now)
+        if before != how:
+            was, is_now = {"collection": before}, {"collection": how}
+            await by.note(account, "customer.updated", customer, name=customer, before=was, after=is_now)
+            # What the end of an agreement means for them may be something else now.
+            own = [r["id"] for r in await sql.rows(SUBSCRIPTIONS, account, customer)]
+            await poke.poke(Kind.SUBSCRIPTION, account, own, now)
+            live = [r["id"] for r in await sql.rows(LIVE, account, customer)]
+            await poke.poke(Kind.INVOICE, account, live, now, stale=True)

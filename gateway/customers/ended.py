@@ -35,6 +35,7 @@ CONCERNED: Final = """
         order by c.created_at, c.id limit 1
     ) c on true
     where s.account = $1 and s.customer = $2 and s.collection_method = 'send_invoice'
+      and tollbridge.collection(s.account, s.customer, s.id) = 'processor'
       and (s.ended_at is null or c.ends is not null)
       -- It may have been given for others alone.
       and tollbridge.serves(s.account, $4, s.id)

@@ -22,6 +22,12 @@ class TakeInvoice(msgspec.Struct, frozen=True):
     """Have Stripe leave the invoice to us: a draft is sent, an open one is not advanced any more."""
 
 
+class ChangeCollector(msgspec.Struct, frozen=True):
+    """From now on the payer pays it on Stripe's page (`hosted`), or we charge it. No call."""
+
+    hosted: bool
+
+
 class GiveDraft(msgspec.Struct, frozen=True):
     """Have Stripe charge a draft by itself once it is final."""
 
@@ -224,6 +230,7 @@ class Done(msgspec.Struct, frozen=True):
 Action: TypeAlias = (
     Read
     | TakeInvoice
+    | ChangeCollector
     | GiveDraft
     | PayAtStripe
     | Finalize

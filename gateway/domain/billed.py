@@ -59,6 +59,8 @@ class BilledInvoice(msgspec.Struct, frozen=True):
     """It bills what was used, which Stripe counts once more when it finalizes it."""
     overpaid: int = 0
     """What Stripe took more than the invoice, and credited to the customer's balance."""
+    page: str = ""
+    """Stripe's own page of it, on which whoever has the address can pay; empty before it is finalized."""
     balance_used: int = 0
     """The customer's credit that it took up when it was finalized; less than nothing: what the customer owed."""
 

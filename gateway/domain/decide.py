@@ -15,6 +15,7 @@ from gateway.domain import (
     carrying,
     ending,
     handing_over,
+    hosting,
     late_usage,
     partial,
     remainder,
@@ -25,6 +26,7 @@ from gateway.domain import (
 from gateway.domain.actions import (
     Action,
     CancelPending,
+    ChangeCollector,
     Charge,
     Done,
     Finalize,
@@ -96,6 +98,8 @@ def decide(view: InvoiceView, now: datetime) -> Action:
         return remainder.fill(view, invoice, view.rest_of, now)
     if switching.to_take(view, invoice):
         return TakeInvoice()
+    if hosting.changes(view, invoice):
+        return ChangeCollector(view.hosted)
     if reason := not_ours(view):
         left = returning.credited_elsewhere(view, invoice) or switching.let_go_and_forgotten(view, invoice)
         return left or Done(reason)
@@ -108,7 +112,7 @@ def decide(view: InvoiceView, now: datetime) -> Action:
             return _collect(view, invoice, now)
         case "paid":
             step = forgotten(view, invoice) or paid_past_us(view, invoice)
-            return step or returning.crossing(view, invoice, now) or Done("paid")
+            return step or _credited(view, invoice, now) or Done("paid")
         case "uncollectible" | "void" if view.given_up:
             step = ending.give_up(view, invoice, ending.GIVEN_UP, now)
             if not isinstance(step, Done):
@@ -122,6 +126,13 @@ def decide(view: InvoiceView, now: datetime) -> Action:
             return Done("deleted in Stripe")
 
 
+def _credited(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action | None:
+    """What credit notes of a paid invoice want. Of one that its payer paid at Stripe nothing of ours goes back."""
+    if view.collector is Collector.HOSTED and view.recording is None:
+        return returning.credited_elsewhere(view, invoice)
+    return returning.crossing(view, invoice, now)
+
+
 def not_ours(view: InvoiceView) -> str:
     """Why an invoice is left alone; empty for ours. One on which we ever tried is ours for good."""
     invoice = view.invoice
@@ -131,7 +142,7 @@ def not_ours(view: InvoiceView) -> str:
         return switching.why_stripes(view)
     if view.opted_out:
         return "the customer has opted out"
-    if not view.connections:
+    if not view.connections and view.collector is not Collector.HOSTED:
         return f"no connection takes {invoice.currency}"
     return ""
 
@@ -189,13 +200,13 @@ def _resolve_unknown(view: InvoiceView, invoice: BilledInvoice, attempt: Attempt
 
 
 def _still_wants(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView, now: datetime) -> bool:
-    # In a pause, once its subscription has ended, and where Stripe is to pay it, it is asked for, and not sent again:
-    # where the first call never arrived, that would be a charge.
+    # In a pause, once its subscription has ended, and where Stripe is to pay it, or its payer there, it is asked for,
+    # and not sent again: where the first call never arrived, that would be a charge.
     method = next((m for m in view.methods if m.id == attempt.method), None)
     return (
         invoice.status == "open"
         and not view.abandoned
-        and view.collector is not Collector.STRIPE
+        and view.may_charge
         and not after_end.is_stopped(view)
         and pause_of(view, now) is None
         and invoice.stripe_payment is StripePayment.NONE
@@ -207,7 +218,7 @@ def _still_wants(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView
 
 def _top_up(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action | None:
     """The next step towards the rest of a payment in part; None where that is not charged, or not any more."""
-    if not partial.tops_up(view, invoice) or view.collector is Collector.STRIPE:
+    if not partial.tops_up(view, invoice) or not view.may_charge:
         return None
     step = _collect(view, invoice, now)
     coming = isinstance(step, WaitUntil) and step.at is not None
@@ -262,6 +273,8 @@ def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action
         return ending.close(view, invoice, then, after_end.ENDED, now)
     if (handed := handing_over.pay(view, invoice, now)) is not None:
         return handed
+    if (pays := hosting.wait(view, invoice, now)) is not None:
+        return pays
     if view.older_first:
         return WaitUntil(now + OLDER_FIRST_WAIT, "an older invoice of the subscription goes first")
     match next_try(view, now):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from db.states import AttemptState, MethodStatus
+from db.states import AttemptState, Collector, MethodStatus
 from gateway.domain.actions import Action, Done, FindLost, GiveUp, GivingUp, Read, WaitUntil
 from gateway.domain.billed import BilledInvoice, StripePayment
 from gateway.domain.case_kinds import CaseKind
@@ -55,7 +55,8 @@ def close(view: InvoiceView, invoice: BilledInvoice, step: GivingUp, reason: str
     """The next step towards a step of the end, after a last look."""
     if (obstacle := _obstacle(view, invoice, now)) is not None:
         return obstacle
-    if view.look_first:
+    # Of what is paid on Stripe's page a try can only be forgotten where there is something to try with.
+    if view.look_first and (view.collector is not Collector.HOSTED or askable(view)):
         return _find_lost(view, reason)
     return GiveUp(step, reason) if view.is_fresh(now) else Read()
 
@@ -77,6 +78,8 @@ def _held_up(view: InvoiceView, at: datetime) -> bool:
     """The merchant kept it from being collected: by a pause that lasted until the end, by a connection switched off."""
     pause = view.pause
     paused = pause is not None and pause.until is not None and pause.until > at
+    if view.collector is Collector.HOSTED:
+        return paused
     return paused or any(m.status is MethodStatus.ACTIVE and not m.usable and not m.blocked for m in view.methods)
 
 

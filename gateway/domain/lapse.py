@@ -13,7 +13,7 @@ from datetime import datetime
 
 import msgspec
 
-from db.states import InvoiceState, MethodStatus
+from db.states import Collector, InvoiceState, MethodStatus
 from gateway.domain.billed import BilledInvoice, StripePayment
 from gateway.domain.decide import not_ours
 from gateway.domain.downtime import downtime_since
@@ -99,7 +99,9 @@ def _moment(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> datetim
         case "overdue":
             if invoice.due_date is None:
                 return None
-            at = invoice.due_date + downtime_since(view.downtime, invoice.created, now)
+            at = invoice.due_date
+            if view.collector is not Collector.HOSTED:
+                at += downtime_since(view.downtime, invoice.created, now)
             return at if view.known_since is None else max(at, view.known_since + LEAST_NOTICE)
 
 
@@ -114,11 +116,13 @@ def _under_way(view: InvoiceView, invoice: BilledInvoice, at: datetime) -> bool:
 
 
 def _payer_failed(view: InvoiceView, at: datetime) -> bool:
-    """By then a try was declined, or there was nothing that could have been charged."""
+    """By then a try was declined, or there was nothing that could have been charged; or it was for the payer to pay."""
     in_time = msgspec.structs.replace(view, attempts=tuple(a for a in view.attempts if a.sent_at < at))
     pause = view.pause
     if pause is not None and pause.since < at and (pause.until is None or pause.until > at):
         return False
+    if view.collector is Collector.HOSTED:
+        return True
     if our_fault(in_time):
         return False
     ready = (m for m in view.methods if m.status is MethodStatus.ACTIVE and not m.blocked and m.created_at < at)

@@ -103,14 +103,16 @@ def _standing(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Itera
             yield _paid(view, invoice, now)
         case "uncollectible":
             since = invoice.uncollectible_at or view.read_at or now
-            yield News(NewsType.GIVEN_UP, invoice.id, since, InvoiceNews(**_shown(invoice)))
+            yield News(NewsType.GIVEN_UP, invoice.id, since, InvoiceNews(**_shown(view, invoice)))
         case _:
             pass
 
 
 def _at_the_till(view: InvoiceView) -> bool:
     """Its checkout is under way, so that the payer hears of it from the shop's own page; a first decline ends that, or
-    begins the ladder."""
+    begins the ladder. Whoever was sent to Stripe's page may not find back there."""
+    if view.collector is Collector.HOSTED:
+        return view.hold == "held"
     return view.hold == "held" or (view.hold == "released" and view.policy.first_decline == "fail")
 
 
@@ -118,10 +120,15 @@ def _open(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Iterator[
     running = view.unresolved
     if running is not None:
         if running.state is AttemptState.REQUIRES_ACTION:
-            data = AttemptNews(**_shown(invoice), attempt=running.id)
+            data = AttemptNews(**_shown(view, invoice), attempt=running.id)
             yield News(NewsType.ACTION_REQUIRED, running.id, running.sent_at, data)
         return
     if not _is_asked_for(view, invoice):
+        return
+    if view.collector is Collector.HOSTED:
+        final_at = invoice.finalized_at or invoice.created
+        yield News(NewsType.PAYMENT_NEEDED, invoice.id, final_at, InvoiceNews(**_shown(view, invoice)))
+        yield from _by_the_clock(view, invoice, now)
         return
     plan = next_try(view, now)
     tried = [attempt for attempt in view.attempts if not attempt.surplus]
@@ -133,7 +140,7 @@ def _open(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Iterator[
     said_so = last is not None and last is tried[-1] and last.advice not in (None, Advice.RETRY_LATER)
     if isinstance(plan, NeedsMethod) and not said_so:
         step, since = (tried[-1].id, tried[-1].resolved_at) if tried else ("first", None)
-        wanting = MethodNews(**_shown(invoice), reason=plan.reason)
+        wanting = MethodNews(**_shown(view, invoice), reason=plan.reason)
         yield News(NewsType.PAYMENT_METHOD_NEEDED, step, since or invoice.created, wanting)
     waits = standstill(view, invoice, now) is not None
     if not waits and isinstance(plan, TryNow) and plan.method.is_too_small(view.wanted):
@@ -145,13 +152,13 @@ def _too_much(view: InvoiceView, invoice: BilledInvoice, method: MethodView) -> 
     """Nobody is charged in parts without having agreed to it: the payer is to give another method, or to agree."""
     bound = out_of_bounds(method, view.wanted, invoice.currency)
     most = min(one for one in (method.maximum, method.agreed_maximum) if one is not None)
-    data = MethodNews(**_shown(invoice), reason=bound.reason if bound else "", most=most)
+    data = MethodNews(**_shown(view, invoice), reason=bound.reason if bound else "", most=most)
     since = max(invoice.finalized_at or invoice.created, method.created_at)
     return News(NewsType.PAYMENT_METHOD_NEEDED, f"{method.id} {most}", since, data)
 
 
 def _is_asked_for(view: InvoiceView, invoice: BilledInvoice) -> bool:
-    """Whether the payer owes it, and we are the ones who collect it."""
+    """Whether the payer owes it, and is not asked for it by Stripe alone."""
     return (
         invoice.collection_method == "send_invoice"
         and view.collector is not Collector.STRIPE
@@ -167,7 +174,7 @@ def _failed(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView, pla
     later = plan if isinstance(plan, TryAt) else None
     why = WHY[attempt.decline_class] if attempt.decline_class else "the payment was declined"
     data = FailureNews(
-        **_shown(invoice),
+        **_shown(view, invoice),
         attempt=attempt.id,
         attempt_number=attempt.number,
         decline_class=attempt.decline_class,
@@ -184,7 +191,7 @@ def _failed(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView, pla
 def _by_the_clock(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Iterator[News]:
     if invoice.due_date is None:
         return
-    step, data = str(int(invoice.due_date.timestamp())), InvoiceNews(**_shown(invoice))
+    step, data = str(int(invoice.due_date.timestamp())), InvoiceNews(**_shown(view, invoice))
     reminded_at = _reminded_at(view, invoice)
     if invoice.due_date <= now:
         yield News(NewsType.OVERDUE, step, invoice.due_date, data)
@@ -206,22 +213,26 @@ def _paid(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> News:
     attempt = ours if any(a.id == ours for a in view.attempts) else None
     by_hand = recorded and attempt is None
     how = HowPaid.BY_HAND if by_hand else how_paid(invoice, we_may_have=bool(recorded))
-    data = PaidNews(**_shown(invoice), how=how, attempt=attempt)
+    data = PaidNews(**_shown(view, invoice), how=how, attempt=attempt)
     return News(NewsType.PAID, invoice.id, invoice.paid_at or view.read_at or now, data)
 
 
 def _given_back(view: InvoiceView, invoice: BilledInvoice) -> Iterator[News]:
     for attempt in view.attempts:
         if attempt.state is AttemptState.REVERSED and not attempt.surplus:
-            data = AttemptNews(**_shown(invoice), attempt=attempt.id)
+            data = AttemptNews(**_shown(view, invoice), attempt=attempt.id)
             yield News(NewsType.PAYMENT_REVERSED, attempt.id, attempt.resolved_at or attempt.sent_at, data)
     for moved in view.returns:
-        returned = ReturnNews(**_shown(invoice), movement=moved.id, amount=moved.amount)
+        returned = ReturnNews(**_shown(view, invoice), movement=moved.id, amount=moved.amount)
         yield News(RETURNS[moved.kind], moved.id, moved.moved_at, returned)
 
 
-def _shown(invoice: BilledInvoice) -> dict[str, Any]:
+def _shown(view: InvoiceView, invoice: BilledInvoice) -> dict[str, Any]:
+    hosted = view.collector is Collector.HOSTED
+    at_stripe = invoice.collection_method != "send_invoice"
     return {
+        "collected_by": view.collector or (Collector.STRIPE if at_stripe else Collector.GATEWAY),
+        "hosted_invoice_url": (invoice.page or None) if hosted else None,
         "id": invoice.id,
         "number": invoice.number or None,
         "customer": invoice.customer,

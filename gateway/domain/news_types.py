@@ -19,6 +19,7 @@ class NewsType(StrEnum):
 
     PAYMENT_FAILED = "tollbridge.invoice.payment_failed"
     PAYMENT_METHOD_NEEDED = "tollbridge.invoice.payment_method_needed"
+    PAYMENT_NEEDED = "tollbridge.invoice.payment_needed"
     ACTION_REQUIRED = "tollbridge.invoice.action_required"
     DUE_SOON = "tollbridge.invoice.due_soon"
     OVERDUE = "tollbridge.invoice.overdue"
@@ -41,7 +42,10 @@ class NewsType(StrEnum):
 
 
 class InvoiceNews(msgspec.Struct, frozen=True, kw_only=True):
-    """The invoice as Stripe showed it then. Amounts in minor units, times in Unix seconds."""
+    """The invoice as Stripe showed it then. Amounts in minor units, times in Unix seconds.
+
+    `collected_by`: gateway, stripe or hosted. `hosted_invoice_url`: where the payer of a hosted one pays it.
+    """
 
     object: Literal["invoice"] = "invoice"
     id: str
@@ -52,6 +56,8 @@ class InvoiceNews(msgspec.Struct, frozen=True, kw_only=True):
     amount_due: int
     amount_remaining: int
     due_date: int | None
+    collected_by: str
+    hosted_invoice_url: str | None
 
 
 class MethodNews(InvoiceNews, frozen=True, kw_only=True):
@@ -194,6 +200,9 @@ DESCRIBED: Final[Mapping[NewsType, Described]] = {
         "charged so much",
         "last attempt, or the method",
         MethodNews,
+    ),
+    NewsType.PAYMENT_NEEDED: Described(
+        "a hosted invoice is open: send its payer to `hosted_invoice_url`", "invoice", InvoiceNews
     ),
     NewsType.ACTION_REQUIRED: Described("the payer must act before the money comes", "attempt", AttemptNews),
     NewsType.DUE_SOON: Described("`due_soon_days` before the due date, still open", "due date", InvoiceNews),

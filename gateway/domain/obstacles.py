@@ -19,6 +19,7 @@ STRIPE_PAYMENT_WAIT: Final = timedelta(hours=1)
 CUSTOMER_DELETED: Final = "its customer was deleted in Stripe"
 PAUSED: Final = "the collection of its subscription is paused"
 """In Stripe; a pause of ours names its own reason."""
+PAYS_THERE: Final = "the payer pays on Stripe's page"
 NOT_ANSWERING: Final = "the processor does not answer; it is tried again soon"
 
 

@@ -20,8 +20,8 @@ def paid_past_us(view: InvoiceView, invoice: BilledInvoice) -> OpenCase | None:
         too_much = to_text(invoice.overpaid, invoice.currency)
         return OpenCase(CaseKind.OVERPAID_AT_STRIPE, f"Stripe has taken {too_much} more than the invoice")
     ours = invoice.collection_method == "send_invoice" and bool(view.attempts or view.methods)
-    # Stripe pays what was handed over to it.
-    ours = ours and view.collector is not Collector.STRIPE
+    # Stripe pays what was handed over to it, and on Stripe's page is where the payer of a hosted one pays.
+    ours = ours and view.collector not in (Collector.STRIPE, Collector.HOSTED)
     # What was paid before we had heard of it was Stripe's own business. Its times are whole seconds.
     known_since = view.known_since.replace(microsecond=0) if view.known_since is not None else None
     since = invoice.paid_at is not None and known_since is not None and invoice.paid_at >= known_since

@@ -31,6 +31,9 @@ class PolicyError(ValueError):
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How one account collects. Hours are whole hours of business time."""
 
+    collection: Literal["processor", "hosted"] = "processor"
+    """How invoices that are sent are collected: we charge a payment method at a processor, or the payer pays on
+    Stripe's own page. A customer's own setting goes first, and a subscription's before that."""
     finalize: Literal["at_once", "leave"] = "at_once"
     """Subscription drafts: finalize them ourselves as soon as they are seen, or leave Stripe its hour."""
     usage_grace_minutes: int | None = None

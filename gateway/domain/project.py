@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from db.states import AttemptState, Collector, InvoiceState, MethodStatus
-from gateway.domain.after_end import is_left_a_draft
+from gateway.domain.after_end import is_left_a_draft, is_stopped
 from gateway.domain.case_kinds import CaseKind
 from gateway.domain.decide import not_ours
 from gateway.domain.recovery import climbs, is_exhausted
@@ -43,6 +43,9 @@ def project(view: InvoiceView) -> InvoiceState:
 
 
 def _open(view: InvoiceView) -> InvoiceState:
+    if view.collector is Collector.HOSTED:
+        over = is_stopped(view) or CaseKind.COLLECTION_EXHAUSTED in view.open_cases
+        return InvoiceState.EXHAUSTED if over else InvoiceState.DUE
     if is_exhausted(view) or CaseKind.COLLECTION_EXHAUSTED in view.open_cases:
         return InvoiceState.EXHAUSTED
     if view.collector is Collector.STRIPE:

@@ -20,7 +20,7 @@ from gateway.domain.after_end import ENDED, is_stopped
 from gateway.domain.budget import next_within_budget
 from gateway.domain.downtime import downtime_since
 from gateway.domain.ladder import LEAST_GAP, Moment, earliest, placed
-from gateway.domain.obstacles import out_of_bounds, standstill
+from gateway.domain.obstacles import PAYS_THERE, out_of_bounds, standstill
 from gateway.domain.view import AttemptView, InvoiceView, MethodView
 from processors.outcome import DeclineClass
 
@@ -125,6 +125,8 @@ def plan_to_show(view: InvoiceView, now: datetime) -> Plan | None:
         return None
     if view.collector is Collector.STRIPE:
         return None
+    if view.collector is Collector.HOSTED:
+        return Plan((), ends_at(view, now), PAYS_THERE)
     first = view.unresolved is not None or view.held_money > 0 or standstill(view, invoice, now) is not None
     if first:
         return None
@@ -322,6 +324,9 @@ def _latest(view: InvoiceView, now: datetime) -> datetime | None:
     invoice = view.invoice
     if invoice is None or invoice.due_date is None:
         return None
+    if view.collector is Collector.HOSTED:
+        # The payer acts, not we: there is no try that must fit, and none that downtime of ours took away.
+        return invoice.due_date
     latest = invoice.due_date - view.policy.margin
     if view.policy.end_after_hours is not None:
         latest = min(latest, _began(view) + timedelta(hours=view.policy.end_after_hours))

@@ -13,6 +13,8 @@ from gateway.domain.policy import Policy
 
 BESIDE_WAIT = timedelta(minutes=1)
 """How soon to look again whether a charge beside the session's own has ended: nobody pokes the session then."""
+PAYING_WAIT = timedelta(hours=1)
+"""How soon to look again whether a payment at Stripe has ended; its event is mostly quicker."""
 
 
 class SessionView(msgspec.Struct, frozen=True):
@@ -44,6 +46,10 @@ class SessionView(msgspec.Struct, frozen=True):
     """Whether Stripe was asked for a subscription that a lost answer may have left behind."""
     method_is_only_ours: bool = False
     """Its payment method was stored by it, and nothing else needs it."""
+    hosted: bool = False
+    """Its payer pays on Stripe's own page of the invoice; no payment method is collected."""
+    paying: bool = False
+    """A payment at Stripe is under way on the invoice."""
 
     @property
     def is_paid(self) -> bool:
@@ -63,6 +69,7 @@ class Step(StrEnum):
     CONFIRM = "confirm"
     COMPLETE_SETUP = "complete_setup"
     TELL_STRIPE = "tell_stripe"
+    RELEASE = "release"
     COMPLETE = "complete"
     EXPIRE = "expire"
     CANCEL_SUBSCRIPTION = "cancel_subscription"
@@ -104,9 +111,9 @@ def decide_session(view: SessionView, now: datetime) -> NextStep:
                 return Step.COMPLETE
             if now < view.expires_at:
                 return Rest(view.expires_at)
-            return Step.EXPIRE if view.seen_lately else Step.READ_INVOICE
+            return _expire(view, now)
         case SessionState.PROCESSING:
-            return _collect(view, now)
+            return _paid_there(view, now) if view.hosted else _collect(view, now)
         case SessionState.COMPLETE:
             return _drop_setups(view, now) or Rest()
         case SessionState.FAILED | SessionState.EXPIRED:
@@ -153,6 +160,27 @@ def _collect(view: SessionView, now: datetime) -> NextStep:
     return Rest()
 
 
+def _paid_there(view: SessionView, now: datetime) -> NextStep:
+    """Finalized, and left to its payer, on Stripe's page."""
+    if view.is_paid:
+        return Step.COMPLETE
+    if not view.told_stripe:
+        return Step.RELEASE
+    if view.invoice_state in (InvoiceState.UNCOLLECTIBLE, InvoiceState.CLOSED):
+        return Fail("invoice_closed", f"the invoice is {view.invoice_status} in Stripe")
+    if now < view.expires_at:
+        return Rest(view.expires_at)
+    # Where a first decline is left to the ladder, so is this to the invoice's due date.
+    return _expire(view, now) if view.policy.first_decline == "fail" else Rest()
+
+
+def _expire(view: SessionView, now: datetime) -> NextStep:
+    """On a fresh look, and not while somebody pays on Stripe's page."""
+    if not view.seen_lately:
+        return Step.READ_INVOICE
+    return Rest(now + PAYING_WAIT) if view.paying else Step.EXPIRE
+
+
 def _clean_up(view: SessionView, now: datetime) -> NextStep:
     """End what was begun, and nothing while an attempt is unresolved (law 7)."""
     if view.cleanup_done:
@@ -163,6 +191,8 @@ def _clean_up(view: SessionView, now: datetime) -> NextStep:
         return Step.FIND_SUBSCRIPTION
     if view.invoice and not view.seen_lately:
         return Step.READ_INVOICE
+    if view.hosted and (step := _close_first(view, now)) is not None:
+        return step
     if view.subscription and not view.subscription_ended and not view.is_paid:
         return Rest(now + BESIDE_WAIT) if view.charging_beside else Step.CANCEL_SUBSCRIPTION
     if view.invoice and view.invoice_status not in _CLOSED:
@@ -172,6 +202,13 @@ def _clean_up(view: SessionView, now: datetime) -> NextStep:
     if view.method_is_only_ours:
         return Step.REVOKE_METHOD
     return Step.FINISH_CLEANUP
+
+
+def _close_first(view: SessionView, now: datetime) -> NextStep | None:
+    """The page can be paid on until its invoice is closed: who is quicker keeps the subscription."""
+    if not view.invoice or view.invoice_status in _CLOSED:
+        return None
+    return Rest(now + PAYING_WAIT) if view.paying else Step.CLOSE_INVOICE
 
 
 def _drop_setups(view: SessionView, now: datetime) -> NextStep | None:

@@ -54,7 +54,8 @@ class SubscriptionState(msgspec.Struct, frozen=True):
     """A subscription as its own turn sees it. `stale`: what Stripe shows of it may have changed.
 
     `ending`: it is set to end; `by_agreement`: by us, since its payer had ended the agreement. `orphaned`: its customer
-    may have been deleted. `at_stripe`: Stripe charges its invoices by itself. `schedule`: of Stripe's, that changes it.
+    may have been deleted. `at_stripe`: Stripe charges its invoices by itself; `hosted`: its payer pays on Stripe's
+    page, so it is not `ours` to charge. `schedule`: of Stripe's, that changes it.
     """
 
     stale: bool
@@ -63,6 +64,7 @@ class SubscriptionState(msgspec.Struct, frozen=True):
     switch: SwitchWish | None = None
     ours: bool = True
     at_stripe: bool = False
+    hosted: bool = False
     ending: bool = False
     by_agreement: bool = False
     read_at: datetime | None = None
@@ -129,13 +131,19 @@ class GiveToStripe(msgspec.Struct, frozen=True):
 
 
 class TakeFromStripe(msgspec.Struct, frozen=True):
-    """Have Stripe send the invoices to come, which we collect."""
+    """Have Stripe send the invoices to come, which we collect, or their payer pays on its page."""
 
     switch: SwitchWish
 
 
 class TakeInvoices(msgspec.Struct, frozen=True):
     """List those that Stripe still charges by itself: each is taken in its own turn."""
+
+    switch: SwitchWish
+
+
+class LeaveToPayer(msgspec.Struct, frozen=True):
+    """Its payer pays what is sent, on Stripe's page: each open invoice follows in its own turn. No call."""
 
     switch: SwitchWish
 
@@ -152,6 +160,7 @@ NextSubscriptionStep: TypeAlias = (
     | GiveToStripe
     | TakeFromStripe
     | TakeInvoices
+    | LeaveToPayer
     | Rest
 )
 
@@ -191,11 +200,13 @@ def _switch(view: SubscriptionState, switch: SwitchWish) -> NextSubscriptionStep
     """Stripe sends invoices before we take any, and charges none before its method was looked at."""
     if view.ended:
         return RefuseSwitch(switch, ENDED)
-    if view.schedule and not switch.halfway and view.at_stripe is (switch.collector is Collector.GATEWAY):
+    if view.schedule and not switch.halfway and view.at_stripe is (switch.collector is not Collector.STRIPE):
         return RefuseSwitch(switch, undone_by(view.schedule))
     if switch.collector is Collector.STRIPE:
         return GiveToStripe(switch) if switch.halfway else LookAtMethod(switch)
-    return TakeInvoices(switch) if switch.halfway else TakeFromStripe(switch)
+    if not switch.halfway:
+        return TakeFromStripe(switch)
+    return LeaveToPayer(switch) if switch.collector is Collector.HOSTED else TakeInvoices(switch)
 
 
 def _wanted(view: SubscriptionState, wish: Wish, now: datetime) -> NextSubscriptionStep:
@@ -241,7 +252,7 @@ def _outlived(view: SubscriptionState, wish: Wish) -> str | None:
 
 def _lives_on(view: SubscriptionState) -> bool:
     """Whether it was set to end since its payer had ended the agreement, and is paid for otherwise now."""
-    return view.by_agreement and (view.at_stripe or (view.ours and view.methods.left))
+    return view.by_agreement and (view.at_stripe or view.hosted or (view.ours and view.methods.left))
 
 
 def _agreement(view: SubscriptionState, now: datetime) -> NextSubscriptionStep:

@@ -327,7 +327,10 @@ class InvoiceView(msgspec.Struct, frozen=True):
     known_since: datetime | None = None
     """When we first heard of it."""
     collector: Collector | None = None
-    """Who collects it since its subscription was switched; None: whoever its collection method says."""
+    """Who collects it since its subscription was switched, or since its payers pay on Stripe's page; None: whoever its
+    collection method says."""
+    hosted: bool = False
+    """What its customer is sent is to be paid on Stripe's page now. The invoice follows in its own turn."""
     taken: bool = False
     """Stripe has confirmed that it does not collect it any more."""
     hand_over: HandOverView | None = None
@@ -373,6 +376,11 @@ class InvoiceView(msgspec.Struct, frozen=True):
     def told(self) -> tuple[RecordingView, ...]:
         """What Stripe was told of its payment."""
         return tuple(r for r in self.recordings if r.target is RecordingTarget.INVOICE)
+
+    @property
+    def may_charge(self) -> bool:
+        """Whether it is ours to take money for: not where Stripe is to pay it, or its payer on Stripe's page."""
+        return not self.hosted and self.collector in (None, Collector.GATEWAY)
 
     def is_fresh(self, now: datetime) -> bool:
         return self.read_at is not None and timedelta(0) <= now - self.read_at <= FRESH

@@ -17,7 +17,7 @@ from db.states import Collector
 from gateway.accounts.audit import Author
 from gateway.clock import business_now
 from gateway.domain.decide import not_ours
-from gateway.domain.obstacles import NOT_ANSWERING, out_of_bounds, standstill, waits_until
+from gateway.domain.obstacles import NOT_ANSWERING, PAYS_THERE, out_of_bounds, standstill, waits_until
 from gateway.domain.recovery import Exhausted, Held, NeedsMethod, TryAt, TryNow, by_hand_from, next_try
 from gateway.domain.view import InvoiceView
 from gateway.finance.errors import AlreadyRunningError, NoMethodError, NotNowError
@@ -58,6 +58,8 @@ def refuse(view: InvoiceView, now: datetime) -> None:
         raise NotNowError(f"it is not collected here: {reason}")
     if view.collector is Collector.STRIPE:
         raise NotNowError("Stripe is to pay it: switch its subscription back to us first")
+    if view.collector is Collector.HOSTED or view.hosted:
+        raise NotNowError(f"{PAYS_THERE}: nothing is charged for it unless its customer or subscription is moved to us")
     if view.abandoned or view.hold == "held":
         raise NotNowError("it belongs to a checkout that is not confirmed")
     if (wait := standstill(view, invoice, now)) is not None:

@@ -42,11 +42,13 @@ ERASE = """
             when 'invoice' then (select i.customer from tollbridge.invoice i where i.account = $1 and i.id = t.id)
             else (select s.customer from tollbridge.subscription s where s.account = $1 and s.id = t.id) end)
 """
-# Mailed to somebody who pays through us.
+# Mailed to somebody who pays through us; whoever pays on Stripe's page is to be mailed.
 SENT = """
     select i.id from tollbridge.invoice i where i.account = $1 and i.id = any($2) and exists (
         select 1 from tollbridge.payment_method p
-        where p.account = i.account and p.customer = i.customer and p.status <> 'revoked') order by i.id limit 1
+        where p.account = i.account and p.customer = i.customer and p.status <> 'revoked')
+      and i.collector is distinct from 'hosted'
+      and tollbridge.collection(i.account, i.customer, i.subscription) <> 'hosted' order by i.id limit 1
 """
 SHOWN = """
     select i.id, i.snapshot, p.intent from unnest($2::text[], $3::text[]) as p (customer, intent)

@@ -36,6 +36,7 @@ SHOWN: Final = """
     end as postponed
 """
 OF_SUBSCRIPTION: Final = f"select {SHOWN} from tollbridge.subscription s where s.account = $1 and s.id = $2"  # noqa: S608
+OF_THESE: Final = f"select {SHOWN} from tollbridge.subscription s where s.account = $1 and s.id = any($2)"  # noqa: S608
 OF_CUSTOMER: Final = f"""
     select {SHOWN} from (select 1 where ({KNOWN})) known left join tollbridge.subscription s
         on s.account = $1 and s.customer = $2 and ($3 = '' or s.products @> array[$3] or s.prices @> array[$3])
@@ -99,6 +100,11 @@ async def find_subscription_access(account: str, subscription: str) -> AccessBod
     if row is None:
         raise NotThereError("subscription", subscription)
     return _shown(row)
+
+
+async def accesses(account: str, subscriptions: Sequence[str]) -> dict[str, AccessBody]:
+    """By id; what is not known here is left out."""
+    return {row["id"]: _shown(row) for row in await sql.rows(OF_THESE, account, list(subscriptions))}
 
 
 def _best(found: Sequence[AccessBody]) -> AccessState | None:

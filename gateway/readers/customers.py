@@ -7,13 +7,15 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from db import sql
+from db.states import Collection, Collector
 from gateway.accounts.known import refuse_unknown
 from gateway.readers.about import about
 from gateway.readers.invoices import PauseBody, pause_in
 from gateway.readers.pages import unix
 
 CUSTOMER: Final = """
-    select coalesce(c.opted_out, false) as opted_out, c.deleted_at, c.erase_asked_at, c.erased_at,
+    select coalesce(c.opted_out, false) as opted_out, c.collection,
+        tollbridge.collection($1, $2, '') as collects_by, c.deleted_at, c.erase_asked_at, c.erased_at,
         p.object as pause_of, p.reason as pause_reason, p.paused_by,
         p.paused_at, p.until_at as paused_until
     from (select 1) one left join tollbridge.customer c on c.account = $1 and c.id = $2
@@ -27,6 +29,14 @@ class CustomerBody(msgspec.Struct, frozen=True):
 
     id: str
     opted_out: bool
+    collection: Annotated[Collection | None, about("The customer's own setting; null: as the account's policy says.")]
+    collected_by: Annotated[
+        Collector,
+        about(
+            "Who collects what the customer is sent: `gateway`, or `hosted`, the payer on Stripe's page. A "
+            "subscription that was switched keeps its own."
+        ),
+    ]
     pause: PauseBody | None
     deleted: Annotated[int | None, about("When we heard that it was deleted in Stripe.")]
     erasure_requested: Annotated[int | None, about("When somebody asked to have its personal data erased.")]
@@ -42,4 +52,5 @@ async def find_customer(account: str, customer: str) -> CustomerBody:
     row = await sql.row(CUSTOMER, account, customer)
     assert row is not None, "it joins to one row"
     times = (unix(row[name]) for name in ("deleted_at", "erase_asked_at", "erased_at"))
-    return CustomerBody(customer, row["opted_out"], pause_in(row), *times)
+    own, by = row["collection"], Collector.HOSTED if row["collects_by"] == Collection.HOSTED else Collector.GATEWAY
+    return CustomerBody(customer, row["opted_out"], own and Collection(own), by, pause_in(row), *times)

@@ -64,7 +64,8 @@ class PauseBody(msgspec.Struct, frozen=True):
 
 class InvoiceBody(msgspec.Struct, frozen=True, kw_only=True):
     """An invoice. `state` is ours, `status` and the amounts are Stripe's as of `read`; `reason` says why nothing
-    happens now, and `next_attempt` when something will. `collected_by`: who collects it, or would; null: neither of us.
+    happens now, and `next_attempt` when something will. `collected_by`: who collects it, or would: we, Stripe by
+    itself, or (`hosted`) its payer, on Stripe's page; null: nobody.
     `balance_returned`: what its voiding gave back of the
     customer's balance that it had used, as Stripe's transactions show it; null where there was none, or before that
     was seen."""
@@ -228,12 +229,12 @@ def pause_in(row: asyncpg.Record) -> PauseBody | None:
 
 
 def _fields(row: asyncpg.Record) -> dict[str, Any]:
-    whose, why = _whose(row)
+    collector, why = whose(row)
     return {
         "id": row["id"],
         "state": InvoiceState(row["state"]),
         "reason": row["reason"],
-        "collected_by": whose,
+        "collected_by": collector,
         "collected_because": why,
         "next_attempt": unix(row["next_attempt_at"]),
         "pause": pause_in(row),
@@ -248,17 +249,19 @@ def _fields(row: asyncpg.Record) -> dict[str, Any]:
         "total": row["total"],
         "balance_returned": row["balance_back"],
         "livemode": row["livemode"],
-        "due_date": unix(row["due_date"] or (row["collect_by"] if whose is Collector.GATEWAY else None)),
+        "due_date": unix(row["due_date"] or (row["collect_by"] if collector is Collector.GATEWAY else None)),
         "paid_at": unix(row["paid_at"]),
         "read": unix(row["read_at"]),
         "created": unix(row["stripe_created_at"] or row["created_at"]),
     }
 
 
-def _whose(row: asyncpg.Record) -> tuple[Collector | None, str]:
+def whose(row: asyncpg.Record) -> tuple[Collector | None, str]:
     """Who collects an invoice, and why that one."""
     if row["collector"] == Collector.STRIPE:
         return Collector.STRIPE, "it was handed over when its subscription was switched to Stripe"
+    if row["collector"] == Collector.HOSTED and row["state"] != InvoiceState.NOT_OURS:
+        return Collector.HOSTED, "its payer pays it on Stripe's page (`links.hosted_invoice_url`)"
     if row["state"] != InvoiceState.NOT_OURS:
         switched = row["collector"] == Collector.GATEWAY
         why = "its subscription was switched to us, and Stripe has let go of it" if switched else "it is sent by Stripe"

@@ -13,7 +13,8 @@ DUE: Final = """
     select currency, sum(amount_remaining)::bigint as amount, count(*) as invoices from tollbridge.invoice
     where account = $1 and customer = $2 and ($3::text is null or subscription = $3)
       and status = 'open' and amount_remaining > 0
-      and state in ('due', 'retrying', 'needs_payment_method', 'exhausted') and collector is distinct from 'stripe'
+      and state in ('due', 'retrying', 'needs_payment_method', 'exhausted')
+      and coalesce(collector, 'gateway') = 'gateway'
     group by currency order by currency
 """
 

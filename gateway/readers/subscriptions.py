@@ -16,7 +16,8 @@ SELECT: Final = """
     select t.*, (select c from tollbridge.cancellation c where c.account = t.account and c.subscription = t.id
                  order by c.created_at desc, c.id desc limit 1) as cancellation,
         (select w from tollbridge.switch w where w.account = t.account and w.subscription = t.id
-         order by w.created_at desc, w.id desc limit 1) as switch
+         order by w.created_at desc, w.id desc limit 1) as switch,
+        tollbridge.collection(t.account, t.customer, t.id) = 'hosted' as hosted
     from tollbridge.subscription t
 """
 
@@ -60,7 +61,8 @@ class SwitchBody(msgspec.Struct, frozen=True):
 class SubscriptionBody(msgspec.Struct, frozen=True):
     """A subscription as Stripe showed it at `as_of`. `cancel_at`: when it will end, as far as that is settled.
 
-    `collected_by`: who collects its invoices to come, Stripe itself or us; null until Stripe has shown it.
+    `collected_by`: who collects its invoices to come: Stripe itself, we, or (`hosted`) their payer, on Stripe's page;
+    null until Stripe has shown it.
     `payment_method`: ours, that it is charged to first; null: the customer's first.
     """
 
@@ -96,13 +98,19 @@ async def list_subscriptions(
     return listed(*await page(account, SELECT, "created_at", where, limit=limit, starting_after=starting_after), shown)
 
 
+def collected_by(collection_method: str, *, hosted: bool) -> Collector | None:
+    """Who collects what comes of a subscription; None where Stripe has not shown it yet."""
+    found = COLLECTORS.get(collection_method)
+    return Collector.HOSTED if found is Collector.GATEWAY and hosted else found
+
+
 def shown(row: asyncpg.Record) -> SubscriptionBody:
     """The row as it is shown."""
     return SubscriptionBody(
         id=row["id"],
         customer=row["customer"] or None,
         status=row["status"] or None,
-        collected_by=COLLECTORS.get(row["collection_method"]),
+        collected_by=collected_by(row["collection_method"], hosted=row["hosted"]),
         days_until_due=row["days_until_due"],
         trial_end=unix(row["trial_end"]),
         cancel_at_period_end=row["cancel_at_period_end"],

@@ -25,6 +25,9 @@ INVOICE: Final = f"""
                 and r.target = 'balance' and r.state in ('sending', 'unknown')) as credit_unknown,
         exists (select 1 from tollbridge.recording r where r.account = i.account and r.invoice = i.id
                 and r.target = 'invoice' and r.state in ('sending', 'unknown')) as recording_unknown,
+        i.collector = 'hosted' and i.status = 'paid' and not exists (
+            select 1 from tollbridge.recording r where r.account = i.account and r.invoice = i.id
+              and r.target = 'invoice' and r.state in ('sending', 'unknown', 'recorded')) as paid_at_stripe,
         exists (select 1 from tollbridge.credit_note n where n.account = i.account and n.invoice = i.id
                 and n.origin = 'reversal' and n.state = 'issued') as reopened
     from tollbridge.invoice i join tollbridge.account a on a.id = i.account
@@ -38,6 +41,12 @@ CAPTURES: Final = """
                 and t.invoice = $2 and r.state = 'recorded' and r.target = 'invoice' order by 1) as pays
     from tollbridge.paying($1, $2) c join tollbridge.attempt t on t.id = c.attempt order by t.number
 """
+
+
+PAID_THERE: Final = (
+    "its payer paid it on Stripe's page, so its money is at Stripe: refund it there, in the Dashboard or with a credit "
+    "note that has a `refund_amount`"
+)
 
 
 class Refundable(msgspec.Struct, frozen=True):
@@ -84,6 +93,8 @@ def refuse(row: asyncpg.Record, *, surplus: bool, capture: bool) -> None:
     """Raise what stands in the way. `capture`: a certain one was asked for, and not what pays the invoice."""
     if row["stale"] and row["status"] != "paid":
         raise RefundStateError("Stripe is about to be asked what the invoice is; ask again")
+    if row["paid_at_stripe"] and not surplus:
+        raise RefundStateError(PAID_THERE)
     if row["credit_unknown"] or (row["recording_unknown"] and not surplus):
         raise RefundStateError("Stripe's answer about its payment is not known yet; ask again")
     if row["reopened"] and row["held_money"] > 0 and not capture:
@@ -97,7 +108,7 @@ def refuse(row: asyncpg.Record, *, surplus: bool, capture: bool) -> None:
 
 def obstacles(row: asyncpg.Record, captures: Sequence[asyncpg.Record]) -> list[str]:
     """Why not everything that was paid can be returned, in words."""
-    found = []
+    found = [PAID_THERE] if row["paid_at_stripe"] else []
     for dispute in (dispute for c in captures for dispute in c["disputes"]):
         if dispute["state"] in DISPUTE_OPEN:
             found.append(f"the dispute {dispute['id']} is open: what it is about can't be refunded")

@@ -31,6 +31,7 @@ from gateway.domain.subscription import (
     EndIt,
     GiveToStripe,
     HasEnded,
+    LeaveToPayer,
     LookAtMethod,
     ReadCustomer,
     ReadSubscription,
@@ -56,7 +57,10 @@ AGREEMENT_ENDED: Final = "The payer ended the agreement at the payment processor
 VIEW: Final = """
     select s.poked, s.stale, s.failures, s.ended_at, s.read_at, s.cancel_at_period_end, s.cancel_at, a.policies,
         s.customer, s.schedule, s.access, coalesce(k.may_be_deleted, false) as may_be_deleted,
-        s.collection_method = 'send_invoice' and not coalesce(k.opted_out, false) as ours,
+        s.collection_method = 'send_invoice' and tollbridge.collection(s.account, s.customer, s.id) = 'processor'
+            and not coalesce(k.opted_out, false) as ours,
+        s.collection_method = 'send_invoice'
+            and tollbridge.collection(s.account, s.customer, s.id) = 'hosted' as hosted,
         (select c from tollbridge.cancellation c
          where c.account = s.account and c.subscription = s.id and c.state = 'wanted') as wish,
         (select c.created_at from tollbridge.cancellation c
@@ -118,7 +122,7 @@ async def advance_subscription(runtime: Runtime, wake_up: WakeUp) -> None:
                 await cancel.withdraw(claim, wish, reason)
             case RefuseSwitch(switch=switched, reason=reason):
                 await switch.refuse(claim, switched, reason)
-            case LookAtMethod() | GiveToStripe() | TakeFromStripe() | TakeInvoices():
+            case LookAtMethod() | GiveToStripe() | TakeFromStripe() | TakeInvoices() | LeaveToPayer():
                 with in_lane(Lane.COLLECT):
                     await switch.step(runtime, claim, step, row["customer"], row["poked"])
             case ReadSubscription():
@@ -148,6 +152,7 @@ def _seen(row: asyncpg.Record) -> SubscriptionState:
         methods=Methods(row["method_left"], max(ended_at, default=None), row["method_coming"], row["answered"]),
         orphaned=row["may_be_deleted"],
         at_stripe=row["at_stripe"],
+        hosted=row["hosted"],
         switch=row["switch"] and switch.wish_of(row["switch"]),
         policy=msgspec.json.decode(row["policies"], type=Policy),
         schedule=row["schedule"],

@@ -1,4 +1,4 @@
-"""Switching who collects a subscription, or what with: asked for here, done in the subscription's own turn.
+"""Switching who collects a subscription, how or what with: asked for here, done in the subscription's own turn.
 
 What is asked is stored and nothing more. Every call says how it is to be, so that a worker that dies anywhere is
 followed by one that makes it once more. Whoever collected an invoice goes on with it until it is taken in its own turn
@@ -18,7 +18,7 @@ from db import poke, sql
 from db.engine import DB
 from db.ids import derived_key, new_id
 from db.poke import Claim, Kind
-from db.states import Collector, MethodStatus, OpenInvoices, SwitchState
+from db.states import Collection, Collector, MethodStatus, OpenInvoices, SwitchState
 from gateway.accounts.accounts import policy_of
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import FieldError
@@ -32,6 +32,7 @@ from gateway.collect.switch_wish import Asked
 from gateway.collect.unsettled import unsettled
 from gateway.domain.subscription import (
     GiveToStripe,
+    LeaveToPayer,
     LookAtMethod,
     SwitchWish,
     TakeFromStripe,
@@ -46,7 +47,7 @@ from gateway.subscriptions.known import hold_living, living
 from gateway.turns.turn import CLAIM_MARGIN_S
 from gateway.waiting import until
 
-Step: TypeAlias = LookAtMethod | GiveToStripe | TakeFromStripe | TakeInvoices
+Step: TypeAlias = LookAtMethod | GiveToStripe | TakeFromStripe | TakeInvoices | LeaveToPayer
 
 RESOLVE: Final = """
     update tollbridge.switch set state = $2, error = $3, resolved_at = $4 where id = $1 and state = 'wanted'
@@ -83,6 +84,11 @@ RETIRE: Final = """
 """
 NEW_ONE_GONE: Final = "the payment method could not be charged any more by then: those before stay"
 STAYS: Final = "update tollbridge.payment_method set retiring = false, alone = true where account = $1 and id = $2"
+LIVING: Final = """
+    select id from tollbridge.invoice
+    where account = $1 and subscription = $2 and status in ('draft', 'open') order by id
+"""
+COLLECT: Final = "update tollbridge.subscription set collection = $3 where account = $1 and id = $2"
 BIND: Final = "update tollbridge.subscription set payment_method = $3 where account = $1 and id = $2"
 TAKE: Final = """
     update tollbridge.invoice set collector = 'gateway', collect_by = $3, taken_at = null, subscription = $4
@@ -128,10 +134,10 @@ async def ask(by: Author, account: str, subscription: str, asked: Asked) -> str:
             # Payment methods are locked before subscriptions.
             await _hold_method(account, await living(account, subscription), asked.payment_method)
         row = await hold_living(account, subscription)
-        if asked.to is Collector.GATEWAY and row["collection_method"] != "send_invoice":
+        if asked.to is not Collector.STRIPE and row["collection_method"] != "send_invoice":
             await _refuse_left_alone(account, row["customer"])
         _refuse_scheduled(row, asked)
-        if asked.to is Collector.GATEWAY:
+        if asked.to is not Collector.STRIPE:
             asked = msgspec.structs.replace(asked, days_until_due=_days(asked, row, policy.days_until_due))
         switch = await switch_wish.want(account, subscription, asked, now)
         before = {"collection_method": row["collection_method"], "payment_method": row["payment_method"]}
@@ -191,6 +197,8 @@ async def step(runtime: Runtime, claim: Claim, wanted: Step, customer: str, poke
             case TakeInvoices(switch=switch):
                 found = await invoices.charged_by_stripe(await runtime.stripe(claim.account), claim.id)
                 await _take(claim, switch, customer, found)
+            case LeaveToPayer(switch=switch):
+                await _leave(claim, switch)
     except (StripeRefusedError, stripe_method.UnusableMethodError) as error:
         await _resolve(claim, wanted.switch, SwitchState.REFUSED, str(error))
 
@@ -241,12 +249,28 @@ async def _take(claim: Claim, switch: SwitchWish, customer: str, found: Sequence
             await sql.rows(STAYS, account, switch.payment_method)
             await sql.rows(BIND, account, claim.id, switch.payment_method)
             await poke.poke(Kind.METHOD, account, list(methods), now)
+        await sql.rows(COLLECT, account, claim.id, Collection.PROCESSOR)
         waiting = await unsettled(account, "subscription", [claim.id])
         ids, collect_by = [one.id for one in found], now + timedelta(days=switch.days_until_due)
         await poke.poke(Kind.INVOICE, account, [*ids, *waiting], now, stale=True)
         advanced = [one.id for one in found if one.auto_advance]
         await sql.rows(BACK, account, claim.id, now)
         await sql.rows(TAKE, account, ids, collect_by, claim.id, advanced)
+
+
+async def _leave(claim: Claim, switch: SwitchWish) -> None:
+    """Its payer pays what is sent. What Stripe charges by itself goes on there: both are Stripe's, so nobody pays
+    twice."""
+    now, account = await business_now(), claim.account
+    async with DB.transaction():
+        await poke.hold(claim, CLAIM_MARGIN_S)
+        if await sql.row(RESOLVE, switch.id, SwitchState.DONE, "", now) is None:
+            return
+        await sql.rows(COLLECT, account, claim.id, Collection.HOSTED)
+        # Also those that were left alone, for want of a connection that takes their currency, say.
+        living = [row["id"] for row in await sql.rows(LIVING, account, claim.id)]
+        await poke.poke(Kind.INVOICE, account, living, now, stale=True)
+        await sql.rows(BACK, account, claim.id, now)
 
 
 async def _halfway(claim: Claim, switch: SwitchWish, stripe_payment_method: str | None = None) -> None:
@@ -264,13 +288,18 @@ async def _resolve(claim: Claim, switch: SwitchWish, state: SwitchState, error: 
 
 def _refuse_strangers(asked: Asked) -> None:
     """Raise FieldError for what does not go with whom it is switched to."""
-    ours = {"payment_method": asked.payment_method, "days_until_due": asked.days_until_due, "retire": asked.retire}
-    stripes = {"stripe_payment_method": asked.stripe_payment_method}
-    stripes["open_invoices"] = "" if asked.open_invoices is OpenInvoices.FINISH else asked.open_invoices
-    to_us = asked.to is Collector.GATEWAY
-    for name, value in (stripes if to_us else ours).items():
-        if value not in ("", None, False):
-            raise FieldError(name, f'only with `to: "{Collector.STRIPE if to_us else Collector.GATEWAY}"`')
+    handed = "" if asked.open_invoices is OpenInvoices.FINISH else asked.open_invoices
+    goes_with = {
+        "payment_method": (asked.payment_method, {Collector.GATEWAY}),
+        "retire": (asked.retire, {Collector.GATEWAY}),
+        "days_until_due": (asked.days_until_due, {Collector.GATEWAY, Collector.HOSTED}),
+        "stripe_payment_method": (asked.stripe_payment_method, {Collector.STRIPE}),
+        "open_invoices": (handed, {Collector.STRIPE}),
+    }
+    for name, (value, targets) in goes_with.items():
+        if value not in ("", None, False) and asked.to not in targets:
+            told = " or ".join(f'`to: "{one}"`' for one in sorted(targets))
+            raise FieldError(name, f"only with {told}")
     if asked.retire and not asked.payment_method:
         raise FieldError("retire", "only with the `payment_method` that takes their place")
 
@@ -284,7 +313,7 @@ async def _refuse_left_alone(account: str, customer: str) -> None:
 def _refuse_scheduled(row: asyncpg.Record, asked: Asked) -> None:
     """Raise ScheduledError where the next phase would put back what is switched."""
     collected_here = row["collection_method"] == "send_invoice"
-    if row["schedule"] and collected_here is not (asked.to is Collector.GATEWAY):
+    if row["schedule"] and collected_here is (asked.to is Collector.STRIPE):
         raise ScheduledError(undone_by(row["schedule"]))
 
 

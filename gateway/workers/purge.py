@@ -1,6 +1,6 @@
 """What is not kept for ever (README, "Running it"): raw deliveries and what the merchant was told 35 days, replies 24
-hours, usage that has come through 180 days, the queue's log 7 days; also pauses that are over, and workers that no
-longer live.
+hours, usage that has come through 180 days, the queue's log 7 days; also pauses that are over, tokens that have
+expired, and workers that no longer live.
 
 What may be much goes in small batches, each a transaction of its own, so that nothing waits for it; twice at the same
 time does no harm.
@@ -82,6 +82,11 @@ USAGE = """
 PAUSES = """
     with old as (delete from tollbridge.collection_pause where until_at < $1 returning 1) select count(*) from old
 """
+TOKENS = """
+    with old as (delete from tollbridge.organization_token
+                 where expires_at < clock_timestamp() - interval '1 day' returning 1)
+    select count(*) from old
+"""
 WORKERS = """
     with old as (delete from tollbridge.worker where beat_at < clock_timestamp() - $1::interval returning 1)
     select count(*) from old
@@ -99,6 +104,7 @@ async def purge(runtime: Runtime, now: datetime) -> int:
     gone += await _batches(USAGE, now - USAGE_FOR)
     gone += int(await sql.value(WORKERS, WORKERS_FOR))
     gone += int(await sql.value(PAUSES, now))
+    gone += int(await sql.value(TOKENS))
     return gone + await purge_log(QUEUE_LOG_FOR)
 
 

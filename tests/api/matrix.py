@@ -118,6 +118,13 @@ ROUTES: Final[Mapping[str, Row]] = {
         "checkout server method_session", 409, {}, session_id="method_session"
     ),
     "GET /v1/customers/{customer_id}/access": _row("server finance", customer_id="customer"),
+    "POST /v1/organization_tokens": _row("server", 404, {"customer": "cus_1"}),
+    "GET /v1/organization/subscriptions": _row("organization"),
+    "GET /v1/organization/subscriptions/{subscription_id}": _row("organization", subscription_id="subscription"),
+    "GET /v1/organization/invoices": _row("organization"),
+    "GET /v1/organization/invoices/{invoice_id}": _row("organization", invoice_id="invoice"),
+    "POST /v1/organization/portal_sessions": _row("organization", 503, {}),
+    "POST /v1/organization/payment_method_sessions": _row("organization", body={}),
     "GET /v1/subscriptions": _row("server finance"),
     "GET /v1/subscriptions/{subscription_id}": _row("server finance", subscription_id="subscription"),
     # Nobody works: it is wanted, and Stripe is not told of it.
@@ -203,6 +210,11 @@ ROUTES: Final[Mapping[str, Row]] = {
 # The answer to a call without any key, where none is needed. A webhook's signature is its key.
 PUBLIC: Final[Mapping[str, tuple[str, int]]] = {
     "GET /payment_methods/{session_id}": ("/payment_methods/pms_1", 200),
+    "GET /organization": ("/organization", 200),
+    # A token in the body is the key.
+    "POST /organization": ("/organization", 401),
+    "POST /organization/portal": ("/organization/portal", 401),
+    "POST /organization/payment_method": ("/organization/payment_method", 401),
     "GET /docs": ("/docs", 200),
     "GET /docs/openapi.json": ("/docs/openapi.json", 200),
     "GET /docs/{path}": ("/docs/nothing", 404),

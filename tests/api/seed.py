@@ -19,6 +19,8 @@ from gateway.accounts import connections, keys, webhook_endpoints, webhook_secre
 from gateway.accounts.audit import Author
 from gateway.accounts.connections import ConnectionChange
 from gateway.accounts.webhook_endpoints import EndpointChange
+from gateway.customers import organization_tokens
+from gateway.customers.organization_tokens import Scope
 from gateway.domain.news_types import NewsType
 from gateway.runtime import Runtime
 from processors.values import Secret
@@ -48,6 +50,7 @@ class Seeded:
     endpoint: str
     session: str
     client_secret: str
+    organization_token: str
     method_session: str
     method_secret: str
     refund: str
@@ -324,6 +327,7 @@ async def seed(runtime: Runtime, account: str) -> Seeded:
     )
     dispute = await add_dispute(account, connection, invoice, attempt, state="won")
     session, secret = await add_session(runtime.keyring, account)
+    token = await organization_tokens.make(Scope(account, customer), 600)
     method_session, method_secret = await add_method_session(runtime.keyring, account, customer)
     case = await add_case(account, invoice, invoice=invoice)
     delivery = await add_delivery(account)
@@ -348,6 +352,7 @@ async def seed(runtime: Runtime, account: str) -> Seeded:
         endpoint=endpoint,
         session=session,
         client_secret=secret,
+        organization_token=token.token,
         method_session=method_session,
         method_secret=method_secret,
         refund=await add_refund(account, invoice),

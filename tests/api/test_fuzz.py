@@ -127,7 +127,7 @@ def _keys(api: Api, seeded: Seeded, row: Row) -> st.SearchStrategy[str]:
     """A key that opens the route, most of the time; else any, or none."""
     every = {kind: api.ours.keys[kind] for kind in ACCOUNT_KEYS}
     every |= {"platform": api.platform["authorization"].removeprefix("Bearer "), "session": seeded.client_secret}
-    every |= {"method_session": seeded.method_secret}
+    every |= {"method_session": seeded.method_secret, "organization": seeded.organization_token}
     right = st.sampled_from([every[kind] for kind in sorted(row.opens)])
     return st.one_of(right, right, right, st.sampled_from([*every.values(), "tb_test_unknown", ""]))
 

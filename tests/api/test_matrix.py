@@ -79,6 +79,7 @@ async def test_no_key_a_wrong_one_and_a_revoked_one_are_401(api: Api, route: str
         "in an address": {"x-api-key": api.ours.keys["admin"]},
         "an unknown client secret": bearer("tbcs_secret_unknown"),
         "an unknown session's": bearer("tbpm_secret_unknown"),
+        "an unknown organization's": bearer("tborg_secret_unknown"),
         "a client secret's first half": bearer(seeded.client_secret[:-1]),
     }
     for name, headers in wrong.items():
@@ -95,6 +96,7 @@ async def test_a_disabled_account_is_403_for_all_its_keys(api: Api, route: str) 
         *(api.ours.bearer(kind) for kind in ACCOUNT_KEYS),
         bearer(seeded.client_secret),
         bearer(seeded.method_secret),
+        bearer(seeded.organization_token),
     ]:
         assert problem(await ask(api, route, seeded, headers))[:2] == (403, "account_disabled")
 
@@ -105,6 +107,7 @@ async def test_a_key_of_another_kind_is_403(api: Api, route: str) -> None:
     others = {kind: api.ours.bearer(kind) for kind in ACCOUNT_KEYS}
     others |= {"platform": api.platform}
     others |= {"session": bearer(ours.client_secret), "method_session": bearer(ours.method_secret)}
+    others |= {"organization": bearer(ours.organization_token)}
     for kind in others.keys() - ROUTES[route].opens:
         for seeded in (ours, theirs):
             assert problem(await ask(api, route, seeded, others[kind]))[:2] == (403, "scope_missing"), kind
@@ -142,8 +145,9 @@ async def test_another_accounts_object_is_404_in_either_mode(api: Api, keyring: 
 @pytest.mark.parametrize("route", [route for route, row in ROUTES.items() if not row.ids and route.startswith("GET")])
 async def test_lists_hold_nothing_of_another_account(api: Api, route: str) -> None:
     theirs = await seed(api.runtime, api.theirs.id)
+    ours = await seed(api.runtime, api.ours.id)
     for kind in sorted(ROUTES[route].opens - {"platform"}):
-        answer = await ask(api, route, theirs, api.ours.bearer(kind))
+        answer = await ask(api, route, theirs, _headers(api, api.ours, ours, kind))
         assert answer.status_code == 200
         assert not [one for one in vars(theirs).values() if one in answer.text], kind
 
@@ -197,4 +201,5 @@ def _headers(api: Api, tenant: Tenant, seeded: Seeded, kind: str) -> Headers:
     if kind == "platform":
         return api.platform
     secrets = {"session": seeded.client_secret, "method_session": seeded.method_secret}
+    secrets["organization"] = seeded.organization_token
     return bearer(secrets[kind]) if kind in secrets else tenant.bearer(kind)

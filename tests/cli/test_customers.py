@@ -44,3 +44,17 @@ async def test_erased_and_what_stands_in_the_way(tollbridge: Tollbridge) -> None
     await sql.rows("update tollbridge.subscription set ended_at = $1", NOW)
     erased = await tollbridge("customers", "erase", "cus_1", "--reason", "ticket 4711", "--json")
     assert erased.json["erased"] is not None
+
+
+async def test_how_a_customers_invoices_are_collected(tollbridge: Tollbridge) -> None:
+    """The customer's own setting, and the account's again."""
+    account = await add_account(tollbridge)
+    await insert("subscription", account=account, id="sub_1", customer="cus_1", status="active", created_at=NOW)
+    hosted = await tollbridge("customers", "collection", "cus_1", "--to", "hosted", "--reason", "asked for it")
+    assert "by its payer, on Stripe's page" in hosted.out
+    again = (await tollbridge("customers", "collection", "cus_1", "--to", "account", "--json")).json
+    assert (again["collection"], again["collected_by"]) == (None, "gateway")
+    told = await sql.rows("select reason from tollbridge.audit_log where action = 'customer.updated' order by id")
+    assert [row["reason"] for row in told] == ["asked for it", ""]
+    wrong = await tollbridge("customers", "collection", "cus_none", "--to", "hosted")
+    assert wrong.code == 1

@@ -26,6 +26,7 @@ from gateway.domain.actions import (
     Action,
     CancelPending,
     CarryOver,
+    ChangeCollector,
     Charge,
     ConfirmRecording,
     CreditBalance,
@@ -127,11 +128,20 @@ def charges_only_after_a_last_look(view: InvoiceView, action: Action, now: datet
 
 
 def has_one_collector(view: InvoiceView, action: Action, now: datetime) -> None:
-    """Nothing is charged for what Stripe is to pay, and Stripe pays nothing that may be paid by a try of ours."""
+    """Nothing is charged for what Stripe is to pay, or its payer there; Stripe pays nothing that may be paid by a try
+    of ours, and nobody's page is opened beside one."""
     invoice = view.invoice
     replays = isinstance(action, Resolve) and action.how == "replay"
     if isinstance(action, Charge) or replays:
+        assert view.collector in (None, Collector.GATEWAY)
+        assert not view.hosted, "its payer is to pay it on Stripe's page"
+    if isinstance(action, ChangeCollector):
+        assert invoice is not None
+        assert (invoice.status in ("draft", "open"), invoice.collection_method) == (True, "send_invoice")
+        assert view.unresolved is None
+        assert view.held_money == 0
         assert view.collector is not Collector.STRIPE
+        assert action.hosted is (view.collector is not Collector.HOSTED)
     if isinstance(action, PayAtStripe):
         assert invoice is not None
         assert (view.collector, invoice.status, invoice.stripe_payment) == ("stripe", "open", StripePayment.NONE)
@@ -468,6 +478,9 @@ def carried_out(view: InvoiceView, action: Action, now: datetime, stripe: Answer
         case TakeInvoice():
             ours = replace(_billed(view), collection_method="send_invoice", auto_advance=False)
             return replace(view, invoice=ours, taken=ours.status == "open", read_at=now)
+        case ChangeCollector(hosted=hosted):
+            back = Collector.GATEWAY if view.taken else None
+            return replace(view, collector=Collector.HOSTED if hosted else back)
         case GiveDraft():
             return replace(view, invoice=replace(_billed(view), collection_method="charge_automatically"), read_at=now)
         case PayAtStripe(hand_over=id_) if stripe == "accepted":

@@ -232,6 +232,7 @@ def views(draw: st.DrawFn, states: Sequence[AttemptState] = tuple(AttemptState))
         abandoned=draw(st.booleans()),
         known_since=draw(st.none() | moments),
         collector=collector,
+        hosted=draw(st.sampled_from([False, False, collector is Collector.HOSTED, True])),
         taken=collector is Collector.GATEWAY and draw(st.booleans()),
         hand_over=handed if collector is Collector.STRIPE else None,
         given_up=draw(st.sampled_from([False, False, False, True])),

@@ -35,6 +35,7 @@ async def _eventful_life(world: World) -> None:
         await world.call("GET", f"/v1/customers/{signup.customer}/payment_methods")
         await world.call("GET", f"/v1/invoices/{signup.invoice}")
         await world.call("GET", f"/v1/attempts?invoice={signup.invoice}")
+    await _embeds(world, signup.customer)
     world.stripe.faults.add("error_before", method="POST", path="/v1/invoices/{id}/pay", status=401, times=3)
     await world.later(days=31)
     await world.later(hours=2)
@@ -51,6 +52,20 @@ async def _eventful_life(world: World) -> None:
         "/v1/events?limit=100",
     ):
         await world.call("GET", path)
+
+
+async def _embeds(world: World, customer: str) -> None:
+    """A merchant shows an organization its invoices, in every way that there is, and Stripe fails at it."""
+    token = (await world.call("POST", "/v1/organization_tokens", {"customer": customer})).json()["token"]
+    world.stripe.faults.add("error_before", method="POST", path="/v1/billing_portal/sessions", status=500, times=4)
+    for _ in range(2):
+        for path in ("/invoices", "/subscriptions", "/invoices/in_unknown"):
+            await world.call("GET", f"/v1/organization{path}", key=token)
+        for path in ("/portal_sessions", "/payment_method_sessions"):
+            await world.call("POST", f"/v1/organization{path}", {}, key=token)
+        for path in ("", "/portal", "/payment_method"):
+            await world.http.post(f"{world.gateway_url}/organization{path}", data={"token": token})
+    await world.call("GET", "/v1/invoices", key=token)
 
 
 # Every scenario ends with the same look; here much goes wrong, and a person reads the log.

@@ -8,6 +8,7 @@ in that record, in the metrics, and in every column of the database.
 from __future__ import annotations
 
 import base64
+import json
 import logging
 import sys
 from collections import defaultdict
@@ -138,7 +139,7 @@ class Secrets:
     api: set[str] = field(default_factory=set)
     """Our own API keys."""
     sessions: set[str] = field(default_factory=set)
-    """Client secrets of sessions, and of the processor's set-ups in them."""
+    """Client secrets of sessions, and of the processor's set-ups in them, and tokens of organizations."""
 
     def all(self) -> set[str]:
         return self.stripe | self.processor | self.tokens | self.signing | self.api | self.sessions
@@ -156,6 +157,10 @@ async def secrets_of(world: World) -> Secrets:
         found.signing |= {str(e["_secret"]) for e in world.stripe_account(shop).webhook_endpoints.values()}
         found.signing |= {endpoint.secret for endpoint in processor.endpoints}
         found.sessions |= {setup.client_token for setup in processor.setups.values()}
+    for said in world.record.asked["gateway"]:
+        # We keep no more than a hash of these.
+        if said.url.startswith("/v1/organization_tokens") and said.status == 200:
+            found.sessions.add(str(json.loads(said.answer)["token"]))
     for row in await sql.rows("select id, secret from tollbridge.webhook_endpoint_secret"):
         place = {"table": "webhook_endpoint_secret", "column": "secret", "row": row["id"]}
         found.signing.add(world.runtime.keyring.decrypt(row["secret"], **place).decode())

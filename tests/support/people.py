@@ -17,6 +17,8 @@ from gateway.collect import advance
 from gateway.customers.methods import store_method
 from gateway.domain.actions import Action
 from gateway.domain.view import InvoiceView
+from gateway.sandbox.stripe.collection import attempt
+from gateway.sandbox.stripe.payment_methods import make
 from processors.values import Card, PaymentMethodReference, Secret
 from tests.support.merchant import Merchant
 from tests.support.rest import Resting
@@ -133,6 +135,17 @@ class People(Resting):
         answer = await self.call("POST", path, {"to": to, "wait_s": 0, **body})
         await self.settle()
         return answer
+
+    async def pay_at_stripe(self, invoice: str, method: str = "visa", *, shop: Shop | None = None) -> int:
+        """The payer pays on Stripe's own page of an invoice; what that page answers. Nothing comes to rest yet."""
+        page = self.stripe.account((shop or self.shop).stripe_key).invoices[invoice]["hosted_invoice_url"]
+        answer = await self.http.post(page, data={"method": method}, follow_redirects=False)
+        return answer.status_code
+
+    def pays_there(self, invoice: str) -> None:
+        """The payer's card is taken on that page, at this very moment."""
+        account = self.stripe.account(self.shop.stripe_key)
+        attempt(account, account.invoices[invoice], make(account, "visa"), off_session=False)
 
     async def stripe_card(self, customer: str, kind: str = "pm_card_visa") -> str:
         """The customer's card at Stripe itself; its id there."""

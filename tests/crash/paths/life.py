@@ -235,3 +235,22 @@ async def imported(world: CrashWorld, begun: Elsewhere) -> None:
     assert [one["status"] for one in world.invoices_of(begun.subscription)] == ["paid"] * 3
     assert len(world.captures()) == 2
     assert {call.params["method"] for call in world.charge_calls()} == {cards[0]}, "the file's first goes first"
+
+
+@path(begins=owing_with_a_card_at_stripe)
+async def hosted_paid(world: CrashWorld, begun: Signup) -> None:
+    """What is open when its customer moves to Stripe's page is paid there, once, and so is what comes; then back."""
+    await world.call("POST", f"/v1/customers/{begun.customer}", {"collection": "hosted"})
+    await world.rest()
+    world.break_card(begun.customer, "ok")
+    await world.later(hours=25)
+    await world.rest()
+    world.pays_there(world.invoices_of(begun.subscription)[-1]["id"])
+    await world.rest()
+    await world.later(days=31)
+    await world.rest()
+    assert _collected(world, begun) == [(1000, 0), (0, 1000), (0, 0)]
+    await world.call("POST", f"/v1/customers/{begun.customer}", {"collection": "processor"})
+    await world.rest()
+    assert _collected(world, begun) == [(1000, 0), (0, 1000), (1000, 0)]
+    assert await world.open_cases() == []
