@@ -8,6 +8,7 @@ every retry here follows a committed row.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -24,16 +25,20 @@ from processors.values import Unprinted
 
 API_VERSION: Final = "2026-08-26.dahlia"
 
+PERMISSION: Final = re.compile(r"'(rak_[a-z0-9_]{1,60})'")
+
 T = TypeVar("T")
 
 stripe.enable_telemetry = False
 
 
 class Answer(Unprinted, Generic[T], frozen=True):
-    """What Stripe said, and how long the question had waited for its turn before it went out."""
+    """What Stripe said, and how long the question had waited for its turn before it went out. `date`: the answer's
+    header of this name, Stripe's own clock."""
 
     said: T
     waited: timedelta
+    date: str = ""
 
 
 class StripeClient:
@@ -73,12 +78,15 @@ class StripeClient:
         if self._pace is not None:
             await self._pace.wait(operation(method, path))
         waited = timedelta(seconds=time.monotonic() - began)
-        return Answer(await self._call(method, path, shape, params or {}, key), waited)
+        said, date = await self._call(method, path, shape, params or {}, key)
+        return Answer(said, waited, date)
 
     async def close(self) -> None:
         await self._http.close_async()  # type: ignore[no-untyped-call]  # the package leaves it untyped
 
-    async def _call(self, method: str, path: str, shape: type[T], params: Mapping[str, Any], key: str | None) -> T:
+    async def _call(
+        self, method: str, path: str, shape: type[T], params: Mapping[str, Any], key: str | None
+    ) -> tuple[T, str]:
         options = {"idempotency_key": key} if key else {}
         try:
             async with asyncio.timeout(self.timeout_s):
@@ -91,7 +99,7 @@ class StripeClient:
                 await self._pace.turned_away(operation(method, path), failure.retry_after_s)
             raise failure from None
         try:
-            return msgspec.json.decode(answer.body, type=shape)
+            return msgspec.json.decode(answer.body, type=shape), str(answer.headers.get("date") or "")
         except msgspec.DecodeError as error:
             raise StripeUnknownError(f"{method.upper()} {path}: the answer can't be read ({error})") from error
 
@@ -103,7 +111,9 @@ def _translated(error: stripe.StripeError, what: str, params: Mapping[str, Any])
         headers: Mapping[str, str] = error.headers or {}
         return StripeNotSentError(f"{what}: Stripe asks for patience", _seconds(headers.get("retry-after")))
     if status in (401, 403):
-        return StripeForbiddenError(f"{what}: {type(error).__name__}, HTTP {status}")
+        permission = _permission(error)
+        lacks = f"the key lacks the permission {permission}" if permission else type(error).__name__
+        return StripeForbiddenError(f"{what}: {lacks}, HTTP {status}", permission)
     if status is not None and 400 <= status < 500 and status != 409:
         return StripeRefusedError(f"{what}: {said}", status=status, code=error.code or "", param=_param(error))
     if isinstance(error, stripe.APIConnectionError) and isinstance(
@@ -111,6 +121,12 @@ def _translated(error: stripe.StripeError, what: str, params: Mapping[str, Any])
     ):
         return StripeNotSentError(f"{what}: no connection to Stripe")
     return StripeUnknownError(f"{what}: HTTP {status}" if status else f"{what}: the connection broke")
+
+
+def _permission(error: stripe.StripeError) -> str:
+    """The permission that a restricted key lacks: Stripe's sentence alone names it, beside the key, which is not kept."""
+    found = PERMISSION.search(str(getattr(error, "user_message", None) or error))
+    return found[1] if found else ""
 
 
 def _without_values(said: str, params: Mapping[str, Any]) -> str:

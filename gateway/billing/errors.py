@@ -33,7 +33,11 @@ class StripeRefusedError(StripeError):
 
 
 class StripeForbiddenError(StripeError):
-    """The key can't do this."""
+    """The key can't do this. `permission`: what a restricted one lacks, by Stripe's name; empty where it says none."""
+
+    def __init__(self, message: str, permission: str = "") -> None:
+        super().__init__(message)
+        self.permission = permission
 
 
 class StripeUnknownError(StripeError):

@@ -3,7 +3,7 @@
 Ids, amounts, states, times and movements stay: the books, refunds and disputes need them, and tax law wants them kept.
 
     account, stripe_budget, webhook_secret, connection, api_key, webhook_endpoint, webhook_endpoint_secret, circuit,
-    worker, downtime, business_clock, catch_up, settlement_format, settlement_file
+    worker, downtime, business_clock, catch_up, settlement_format, settlement_file, refused_delivery
                             the merchant's and ours; nothing of a customer
     customer                its id, and when it was erased: else a later event would bring it back
     subscription            ids, status and times stay

@@ -1,5 +1,6 @@
 """What is not kept for ever (README, "Running it"): raw deliveries and what the merchant was told 35 days, replies 24
-hours, the queue's log 7 days; also pauses that are over, and workers that no longer live.
+hours, the queue's log 7 days; also pauses that are over, workers that no longer live, and after a day how often a
+door turned deliveries away.
 
 What may be much goes in small batches, each a transaction of its own, so that nothing waits for it; twice at the same
 time does no harm.
@@ -21,6 +22,7 @@ EVENTS_FOR: Final = timedelta(days=35)
 REPLIES_FOR: Final = timedelta(hours=24)
 QUEUE_LOG_FOR: Final = timedelta(days=7)
 WORKERS_FOR: Final = timedelta(days=35)
+REFUSED_FOR: Final = timedelta(days=1)
 BATCH: Final = 5_000
 BATCHES: Final = 1_000
 
@@ -68,6 +70,10 @@ REPLIES = """
 PAUSES = """
     with old as (delete from tollbridge.collection_pause where until_at < $1 returning 1) select count(*) from old
 """
+REFUSED = """
+    with old as (delete from tollbridge.refused_delivery where minute < clock_timestamp() - $1::interval returning 1)
+    select count(*) from old
+"""
 WORKERS = """
     with old as (delete from tollbridge.worker where beat_at < clock_timestamp() - $1::interval returning 1)
     select count(*) from old
@@ -83,6 +89,7 @@ async def purge(runtime: Runtime, now: datetime) -> int:
     gone += await _batches(EVENTS, now - EVENTS_FOR)
     gone += await _batches(REPLIES, now - REPLIES_FOR)
     gone += int(await sql.value(WORKERS, WORKERS_FOR))
+    gone += int(await sql.value(REFUSED, REFUSED_FOR))
     gone += int(await sql.value(PAUSES, now))
     return gone + await purge_log(QUEUE_LOG_FOR)
 
