@@ -124,7 +124,7 @@ def _translated(error: stripe.StripeError, what: str, params: Mapping[str, Any])
 
 
 def _permission(error: stripe.StripeError) -> str:
-    """The permission that a restricted key lacks: Stripe's sentence alone names it, beside the key, which is not kept."""
+    """The permission that a restricted key lacks: only Stripe's sentence names it, beside the key, which isn't kept."""
     found = PERMISSION.search(str(getattr(error, "user_message", None) or error))
     return found[1] if found else ""
 
