@@ -61,8 +61,8 @@ async def look(patient: Patient) -> list[Finding]:
     newest = await configured.newest_events(stripe, since=now - SILENCE)
     pending = await configured.newest_events(stripe, since=now - RETRIED_FOR, undelivered=True)
     last: datetime | None = await sql.value(LAST, patient.id)
-    flow = judge_flow(await _told(patient, newest), last, now)
-    return [*flow, *judge_pending(await _told(patient, pending), now), await _mails(patient)]
+    flow = judge_flow(await told(patient, newest), last, now)
+    return [*flow, *judge_pending(await told(patient, pending), now), await _mails(patient)]
 
 
 async def look_at_door(patient: Patient) -> list[Finding]:
@@ -81,7 +81,7 @@ async def _mails(patient: Patient) -> Finding:
     return judge_mails(sent, billed, mails_off=patient.account.policy.stripe_mails_off)
 
 
-async def _told(patient: Patient, events: Sequence[EventShape]) -> list[Told]:
+async def told(patient: Patient, events: Sequence[EventShape]) -> list[Told]:
     """Those that are heeded, and whether each is here."""
     wanted = [(event, from_unix(event.created) or patient.now) for event in events if event.type in heeded()]
     keys = {row["delivery_key"] for row in await sql.rows(KEYS, patient.id, [event.id for event, _ in wanted])}
