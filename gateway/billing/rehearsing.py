@@ -16,6 +16,7 @@ RUN_KEY: Final = "tollbridge_rehearsal"
 """The metadata key that names the run."""
 NAME: Final = "Tollbridge rehearsal"
 AMOUNT: Final = 1000
+CREDITED: Final = 100
 CURRENCY: Final = "eur"
 """10.00 EUR: above what Stripe settles by itself as too little, and every account may invoice in it."""
 PAGE: Final = 100

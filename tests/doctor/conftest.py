@@ -1,18 +1,49 @@
-"""A whole world that is well: one account whose every check is good, for tests that break one thing each."""
+"""Worlds that are well: one for a test that changes much, one for many that break a thing and mend it again."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
+from db import sql
+from gateway.accounts import accounts
+from gateway.accounts.audit import Author
+from gateway.doctor import portal
+from gateway.doctor.patient import patient
 from gateway.settings import Settings
+from tests.database import Cleaner
 from tests.support.world import Doors, World
 from tests.support.world import world as new_world
+
+BY = Author("test")
+BEAT = "insert into tollbridge.worker values ('wrk_test', clock_timestamp(), clock_timestamp() + interval '1 hour')"
+
+Sqls = Callable[..., Awaitable[None]]
+
+
+def settings(doors: Doors) -> Settings:
+    return Settings(outbound_private=True, public_url=doors.gateway.url)
 
 
 @pytest.fixture
 async def world(database: str, doors: Doors) -> AsyncIterator[World]:
-    settings = Settings(outbound_private=True, public_url=doors.gateway.url)
-    async with new_world(doors, settings=settings) as made:
+    async with new_world(doors, settings=settings(doors)) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+async def well(cleaner: Cleaner, doors: Doors) -> AsyncIterator[World]:
+    """An account with one paid subscription, in which nothing is wrong. Who breaks something mends it."""
+    await cleaner.clean()
+    async with new_world(doors, settings=settings(doors)) as made:
+        account = made.shop.account
+        await accounts.check(made.runtime, BY, account)
+        change = accounts.AccountChange(policies={"stripe_mails_off": True})
+        await accounts.update(made.runtime.keyring, BY, account, change)
+        known = await patient(made.runtime, account)
+        await portal.fix(known, BY, await portal.unsafe(known))
+        await made.signup("ok")
+        await made.later(minutes=5)
+        await sql.rows(BEAT)
         yield made

@@ -54,10 +54,10 @@ async def test_a_rehearsal_plays_a_subscription_and_takes_it_away(world: World) 
     async with working(world):
         played = await rehearse(world.runtime, BY, world.shop.account, wait_s=20)
     assert failed(played) == []
-    assert [step.name for step in played.steps][-4:] == ["paid", "credit_note", "cancel", "cleanup"]
+    assert [step.name for step in played.steps][-5:] == ["credit_note", "payment", "paid", "cancel", "cleanup"]
     assert "invoice.paid came by webhook after" in next(step.what for step in played.steps if step.name == "paid")
     assert left(world) == []
-    await world.settle()
+    await world.later(hours=1)
     assert await world.open_cases() == []
     await check_invariants(world)
 
