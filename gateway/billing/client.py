@@ -113,7 +113,7 @@ def _translated(error: stripe.StripeError, what: str, params: Mapping[str, Any])
     if status in (401, 403):
         permission = _permission(error)
         lacks = f"the key lacks the permission {permission}" if permission else type(error).__name__
-        return StripeForbiddenError(f"{what}: {lacks}, HTTP {status}", permission)
+        return StripeForbiddenError(f"{what}: {lacks}, HTTP {status}", permission=permission)
     if status is not None and 400 <= status < 500 and status != 409:
         return StripeRefusedError(f"{what}: {said}", status=status, code=error.code or "", param=_param(error))
     if isinstance(error, stripe.APIConnectionError) and isinstance(

@@ -35,7 +35,7 @@ class StripeRefusedError(StripeError):
 class StripeForbiddenError(StripeError):
     """The key can't do this. `permission`: what a restricted one lacks, by Stripe's name; empty where it says none."""
 
-    def __init__(self, message: str, permission: str = "") -> None:
+    def __init__(self, message: str, *, permission: str = "") -> None:
         super().__init__(message)
         self.permission = permission
 

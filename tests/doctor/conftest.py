@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -12,14 +12,14 @@ from gateway.accounts.audit import Author
 from gateway.doctor import portal
 from gateway.doctor.patient import patient
 from gateway.settings import Settings
+from tests.cli.conftest import tollbridge as tollbridge
+from tests.cli.conftest import zygote as zygote
 from tests.database import Cleaner
 from tests.support.world import Doors, World
 from tests.support.world import world as new_world
 
 BY = Author("test")
 BEAT = "insert into tollbridge.worker values ('wrk_test', clock_timestamp(), clock_timestamp() + interval '1 hour')"
-
-Sqls = Callable[..., Awaitable[None]]
 
 
 def settings(doors: Doors) -> Settings:
