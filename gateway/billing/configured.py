@@ -152,14 +152,19 @@ async def whose(stripe: StripeClient) -> Whose:
     return Whose(answer.said, clock)
 
 
-async def destinations(stripe: StripeClient) -> list[Destination]:
-    """Webhook endpoints, and event destinations that are such. Raises StripeError."""
-    old = await stripe.get("/v1/webhook_endpoints", _Endpoints, {"limit": PAGE})
-    new = await stripe.get("/v2/core/event_destinations", _Destinations, {"include": ["webhook_endpoint.url"]})
-    found = [
+async def endpoints(stripe: StripeClient) -> list[Destination]:
+    """Webhook endpoints of the first API. Raises StripeError."""
+    page = await stripe.get("/v1/webhook_endpoints", _Endpoints, {"limit": PAGE})
+    return [
         Destination(one.id, one.url, one.status == "enabled", frozenset(one.enabled_events), one.api_version or "")
-        for one in old.data
+        for one in page.data
     ]
+
+
+async def destinations(stripe: StripeClient) -> list[Destination]:
+    """Event destinations, of the second API, that are webhook endpoints. Raises StripeError."""
+    new = await stripe.get("/v2/core/event_destinations", _Destinations, {"include": ["webhook_endpoint.url"]})
+    found = []
     for one in new.data:
         url = one.webhook_endpoint.url if one.webhook_endpoint is not None else None
         if url:

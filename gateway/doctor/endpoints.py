@@ -9,9 +9,10 @@ import httpcore
 
 from gateway.addresses import AddressError, PublicNetwork, checked_url
 from gateway.billing import configured
+from gateway.billing.errors import StripeError
 from gateway.doctor.patient import Patient
-from gateway.domain.doctor import Finding, notice, ok, unknown, wrong
-from gateway.domain.doctor_endpoints import judge
+from gateway.domain.doctor import Finding, Level, notice, ok, unknown, wrong
+from gateway.domain.doctor_endpoints import CHECK, judge
 
 REACHED: Final = "reachable"
 TIMEOUT_S: Final = 10.0
@@ -53,10 +54,18 @@ def heeded() -> frozenset[str]:
 async def look(patient: Patient) -> list[Finding]:
     """Raises StripeError."""
     stripe = await patient.stripe()
-    found = await configured.destinations(stripe)
+    found, unseen = await configured.endpoints(stripe), ""
+    try:
+        found += await configured.destinations(stripe)
+    except StripeError as error:
+        unseen = str(error)
     newest = await configured.newest_events(stripe)
     own_version = next((event.api_version for event in newest if event.api_version), "")
-    return judge(found, patient.webhook_url, heeded(), own_version, public=patient.is_public)
+    told = judge(found, patient.webhook_url, heeded(), own_version, public=patient.is_public)
+    if unseen and any(one.level is Level.WRONG for one in told):
+        what = "the webhook endpoints do not bring all, and whether an event destination does can't be seen"
+        return [unknown(CHECK, what, unseen), *(one for one in told if one.level is not Level.WRONG)]
+    return told
 
 
 async def look_from_outside(patient: Patient) -> list[Finding]:

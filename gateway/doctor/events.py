@@ -37,10 +37,6 @@ THIN: Final = """
     where account = $1 and received_at >= $2 and source = 'stripe' and starts_with(kind, 'v1.') and object_id = any($3)
     group by kind, object_id
 """
-SENT: Final = """
-    select count(*) from tollbridge.delivery
-    where account = $1 and source = 'stripe' and kind in ('invoice.sent', 'v1.invoice.sent') and received_at >= $2
-"""
 BILLED: Final = """
     select count(*) from tollbridge.invoice
     where account = $1 and collection_method = 'send_invoice' and status not in ('', 'draft', 'deleted')
@@ -73,12 +69,11 @@ async def look_at_door(patient: Patient) -> list[Finding]:
 
 
 async def _mails(patient: Patient) -> Finding:
-    """As many as Stripe still lists, or as we have kept, whichever is more."""
+    """Stripe lists them whether or not an endpoint wants them."""
     since = patient.now - MAILS_FOR
-    listed = await configured.newest_events(await patient.stripe(), since=since, kind="invoice.sent")
-    sent = max(len(listed), int(await sql.value(SENT, patient.id, since)))
+    sent = await configured.newest_events(await patient.stripe(), since=since, kind="invoice.sent")
     billed = int(await sql.value(BILLED, patient.id, since))
-    return judge_mails(sent, billed, mails_off=patient.account.policy.stripe_mails_off)
+    return judge_mails(len(sent), billed, mails_off=patient.account.policy.stripe_mails_off)
 
 
 async def told(patient: Patient, events: Sequence[EventShape]) -> list[Told]:

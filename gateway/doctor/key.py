@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 
 from gateway.billing import configured
 from gateway.doctor.patient import Patient
@@ -36,8 +35,3 @@ async def look(patient: Patient) -> list[Finding]:
         ahead_s = (began + ended) / 2 - (whose.clock.timestamp() + DATE_S / 2)
         told.append(judge_clock("clock.stripe", "Stripe's", ahead_s, DATE_S / 2 + (ended - began) / 2))
     return told
-
-
-def shown(at: datetime) -> str:
-    """A time for people."""
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -126,7 +126,8 @@ async def _invoice(known: Patient, id: str) -> Answer:
     view = await view_of(known.id, id)
     turn = await sql.row(TURN, known.id, id)
     assert turn is not None, "the invoice exists"
-    heard = await sql.row(HEARD, known.id, known.now - HEARD_FOR, id)
+    since = max(known.now - HEARD_FOR, (view.known_since or known.now) - events.RETRIED_FOR)
+    heard = await sql.row(HEARD, known.id, since, id)
     live, unasked = await _live(known, id)
     return doctor_why_invoice.explain(_invoice_facts(detail, view, turn, heard, live, unasked), known.now)
 

@@ -15,6 +15,8 @@ from gateway.settings import Settings
 from tests.cli.conftest import tollbridge as tollbridge
 from tests.cli.conftest import zygote as zygote
 from tests.database import Cleaner
+from tests.sandbox.spec import SpecChecked
+from tests.scenarios.conftest import _description_is_here
 from tests.support.world import Doors, World
 from tests.support.world import world as new_world
 
@@ -28,8 +30,19 @@ def settings(doors: Doors) -> Settings:
 
 @pytest.fixture
 async def world(database: str, doors: Doors) -> AsyncIterator[World]:
-    async with new_world(doors, settings=settings(doors)) as made:
+    """Whose every call to Stripe is held to its description, where that is here."""
+    checked: list[SpecChecked] = []
+
+    def wrap(app: object) -> object:
+        if not _description_is_here():
+            return app
+        checked.append(SpecChecked(app))
+        return checked[0]
+
+    async with new_world(doors, settings=settings(doors), stripe_wrapper=wrap) as made:
         yield made
+    for checker in checked:
+        checker.raise_violations()
 
 
 @pytest.fixture(scope="module")
