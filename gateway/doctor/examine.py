@@ -9,6 +9,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 import structlog
 
+from db.encryption import EncryptionError
 from gateway.billing.errors import StripeError, StripeForbiddenError
 from gateway.billing.pace import Lane, in_lane
 from gateway.doctor import (
@@ -34,6 +35,8 @@ log = structlog.get_logger()
 Check: TypeAlias = Callable[[Patient], Awaitable[list[Finding]]]
 
 AT_ONCE: Final = 4
+CHECK_S: Final = 30.0
+"""No check takes longer, whoever does not answer: somebody waits for the whole."""
 AT_STRIPE: Final[Mapping[str, Check]] = {
     "permissions": permissions.look,
     "webhook": endpoints.look,
@@ -93,6 +96,9 @@ async def _key(known: Patient) -> tuple[list[Finding], bool]:
     rest = f"not looked at therefore: {', '.join(AT_STRIPE)}"
     try:
         return await key.look(known), True
+    except EncryptionError as error:
+        to_do = "put the encryption key back, or give the account its Stripe key anew: tollbridge accounts update"
+        return [wrong("key", "the Stripe key can't be decrypted", f"{error}; {rest}", to_do)], False
     except StripeForbiddenError as error:
         if error.permission:
             # It's a key of somebody's, and may still do the rest.
@@ -109,7 +115,10 @@ async def _key(known: Patient) -> tuple[list[Finding], bool]:
 async def _guarded(gate: asyncio.Semaphore, name: str, check: Check, known: Patient) -> list[Finding]:
     async with gate:
         try:
-            return await check(known)
+            async with asyncio.timeout(CHECK_S):
+                return await check(known)
+        except TimeoutError:
+            return [unknown(name, f"this did not come to its end within {CHECK_S:g} s", "somebody did not answer")]
         except StripeForbiddenError as error:
             what, to_do = "the key may not read what this looks at", "give the restricted key that permission"
             return [unknown(name, what, str(error), to_do, concerns=error.permission)]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -13,13 +15,16 @@ import pytest
 from db import sql
 from db.encryption import Keyring, generate_key
 from db.ids import new_id
+from gateway.doctor import examine as module
 from gateway.doctor.examine import examine
+from gateway.doctor.patient import Patient
 from gateway.doctor.secrets import look_at_keys
 from gateway.domain.doctor import Finding, Level
 from gateway.sandbox.stripe.permissions import RESOURCES
 from gateway.sandbox.stripe.permissions import Level as May
 from gateway.sandbox.stripe.store import Collection
 from tests.api.seed import add_case, insert
+from tests.support.inbox import add_account
 from tests.support.world import World
 
 Break = Callable[[World], AbstractAsyncContextManager[None]]
@@ -29,6 +34,10 @@ ALWAYS = {"clock.business"}
 
 async def findings(world: World) -> list[Finding]:
     return (await examine(world.runtime, world.shop.account)).findings
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
 
 
 def bad(found: list[Finding]) -> list[Finding]:
@@ -408,6 +417,35 @@ async def test_what_is_broken_is_seen(well: World, case: str) -> None:
     assert [
         one for one in found if one.check == broken.check and one.level is broken.level and broken.what in one.what
     ], list(bad(found))
+
+
+async def test_a_check_that_fails_or_hangs_hides_no_other(well: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fails(_: Patient) -> list[Finding]:
+        raise RuntimeError("a mistake of ours")
+
+    async def hangs(_: Patient) -> list[Finding]:
+        await asyncio.Event().wait()
+        raise AssertionError("never")
+
+    monkeypatch.setitem(module.HERE, "cases", fails)
+    monkeypatch.setitem(module.AT_STRIPE, "portal", hangs)
+    monkeypatch.setattr(module, "CHECK_S", 1.0)
+    told = {one.check: one.level for one in bad(await findings(well))}
+    assert told == {"cases": Level.UNKNOWN, "portal": Level.UNKNOWN}
+
+
+async def test_what_is_wrong_with_another_account_is_not_ours(well: World) -> None:
+    other = await add_account("other")
+    await insert("refused_delivery", account=other, source="stripe", minute=now(), reason="signature_wrong", refused=9)
+    await insert("catch_up", account=other, walk="events", done_to=now(), failing_since=now(), error="HTTP 403")
+    case = await add_case(other, "att_1")
+    assert bad(await findings(well)) == []
+    told = {one.check for one in bad((await examine(well.runtime, other)).findings)}
+    assert {"key", "signatures", "catch_up", "cases", "encryption"} <= told
+    await sql.rows("delete from tollbridge.review_case where id = $1", case)
+    for table in ("refused_delivery", "catch_up", "webhook_secret"):
+        await sql.rows(f"delete from tollbridge.{table} where account = $1", other)
+    await sql.rows("delete from tollbridge.account where id = $1", other)
 
 
 async def test_keys_that_nothing_is_under_may_go(well: World) -> None:
