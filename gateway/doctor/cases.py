@@ -26,4 +26,4 @@ async def look(patient: Patient) -> list[Finding]:
 def _repair(kind: str) -> str:
     """A newer version of us may have opened a kind that this one does not know."""
     known = {one.value: REPAIR[one] for one in CaseKind}
-    return known.get(kind, "tollbridge cases show")
+    return known.get(kind, "tollbridge cases list")

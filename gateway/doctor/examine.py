@@ -56,6 +56,8 @@ HERE: Final[Mapping[str, Check]] = {
     "subscription": subscriptions.look,
     "cases": cases.look,
 }
+STILL: Final = ("signatures", "clock", "workers", "encryption", "cases")
+"""What is looked at of a disabled account."""
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -75,10 +77,17 @@ async def examine(runtime: Runtime, account: str) -> Report:
     known = await patient(runtime, account)
     with in_lane(Lane.CATCH_UP):
         told, asks = await _key(known)
-        checks = {**HERE, **AT_STRIPE} if asks else HERE
+        checks = _checks(known, asks_stripe=asks)
         gate = asyncio.Semaphore(AT_ONCE)
         found = await asyncio.gather(*(_guarded(gate, name, check, known) for name, check in checks.items()))
     return report(known, [*told, *(finding for findings in found for finding in findings)])
+
+
+def _checks(known: Patient, *, asks_stripe: bool) -> Mapping[str, Check]:
+    """A disabled account's objects wait on purpose, and nobody is asked for it."""
+    if not known.account.enabled:
+        return {name: HERE[name] for name in STILL}
+    return {**HERE, **AT_STRIPE} if asks_stripe else HERE
 
 
 def report(known: Patient, findings: list[Finding]) -> Report:

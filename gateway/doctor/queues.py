@@ -15,6 +15,8 @@ from gateway.reconcile.walks import EVERY
 
 BEHIND: Final = 4
 """A walk that has not come to its end for so many of its turns is behind."""
+OFTEN: Final = 3
+"""A delivery that failed as often is no accident."""
 
 WANTING: Final = """
     select count(*) as wanting, (select min(due_at) from tollbridge.{kind} where account = $1 and due_at is not null
@@ -22,11 +24,17 @@ WANTING: Final = """
     from tollbridge.{kind} where account = $1 and seen < poked
 """
 STORED: Final = """
-    select count(*) as n, min(received_at) as first from tollbridge.delivery where account = $1 and state = 'stored'
+    select count(*) as n, min(coalesce(try_at, received_at)) as first
+    from tollbridge.delivery where account = $1 and state = 'stored'
+"""
+RETRIED: Final = """
+    select count(*) as n, min(received_at) as first, min(id) as id, min(reason) as reason
+    from tollbridge.delivery where account = $1 and state = 'stored' and tries >= $2
 """
 UNTOLD: Final = """
     select count(*) as n, min(d.due_at) as first from tollbridge.event_delivery d
     join tollbridge.webhook_endpoint e on e.id = d.endpoint and e.enabled
+        and (e.rests_until is null or e.rests_until <= tollbridge.business_now())
     where d.account = $1 and d.state = 'pending'
 """
 FAILING: Final = """
@@ -41,6 +49,7 @@ async def look(patient: Patient) -> list[Finding]:
         *[judge_waiting(await _waiting(patient, kind)) for kind in Kind],
         judge_waiting(await _first(patient, "inbox", STORED, REPLAY)),
         judge_waiting(await _first(patient, "outbound", UNTOLD, "see `tollbridge webhooks list`")),
+        *await _retried(patient),
         *await _endpoints(patient),
         *await _walks(patient),
     ]
@@ -66,6 +75,17 @@ async def _first(patient: Patient, name: str, statement: str, what_to_do: str) -
 
 def _since(patient: Patient, at: datetime | None) -> timedelta | None:
     return None if at is None or at > patient.now else patient.now - at
+
+
+async def _retried(patient: Patient) -> list[Finding]:
+    """Deliveries that could not be routed again and again, and wait longer each time."""
+    row = await sql.row(RETRIED, patient.id, OFTEN)
+    assert row is not None
+    if not row["n"]:
+        return []
+    what = f"{row['n']} deliveries can't be routed, the oldest for {ago(patient.now - row['first'])}: {row['reason']}"
+    why = "each is tried again, later each time, and parked with a case in the end"
+    return [notice("queue.inbox.retried", what, why, "tollbridge inbox list", concerns=row["id"])]
 
 
 async def _endpoints(patient: Patient) -> list[Finding]:

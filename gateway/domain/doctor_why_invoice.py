@@ -70,7 +70,7 @@ def explain(facts: InvoiceFacts, now: datetime) -> Answer:
         told.human(action)
     if facts.pause:
         told.say(f"Somebody has paused its collection: {facts.pause}.")
-        told.human("Resume it: tollbridge invoices resume")
+        told.human("Resume it: tollbridge invoices resume-collection")
     elif facts.reason:
         told.say(f"Here it stands so because: {facts.reason}.")
     _turn(told, facts, now)

@@ -350,6 +350,15 @@ CASES = {
         ),
         "queue.inbox", NOTICE, "1 wait, the first for 10 min",
     ),
+    "an inbox that fails": Broken(
+        rows(
+            "insert into tollbridge.delivery (id, account, source, kind, body, state, tries, try_at, reason, "
+            "received_at) values ('dlv_fails', $1, 'stripe', 'x', '', 'stored', 5, now() + interval '1 day', "
+            "'HTTP 500', now())",
+            "delete from tollbridge.delivery where account = $1 and id = 'dlv_fails'",
+        ),
+        "queue.inbox.retried", NOTICE, "1 deliveries can't be routed",
+    ),
     "events that are not told": Broken(untold, "queue.outbound", WRONG, "1 wait"),
     "the merchant's endpoint": Broken(failing_endpoint, "endpoint", NOTICE, "fails for 60 min"),
     "a walk that fails": Broken(

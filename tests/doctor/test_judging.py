@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import click
 import pytest
 
+from gateway import domain
+from gateway.cli import main
 from gateway.domain.doctor import Level, ago, few
 from gateway.domain.doctor_endpoints import Destination, judge
 from gateway.domain.doctor_house import contradictions
@@ -105,6 +110,22 @@ def test_policies_that_undo_each_other(policy: Policy, what: str) -> None:
 
 def test_the_defaults_undo_nothing() -> None:
     assert [one.level for one in contradictions(Policy())] == [Level.OK]
+
+
+def test_every_command_that_is_advised_exists() -> None:
+    """Also its options: whoever follows the doctor must not meet a usage error."""
+    root = Path(domain.__file__).parents[1]
+    sources = [*(root / "doctor").glob("*.py"), *(root / "domain").glob("doctor*.py")]
+    text = " ".join(path.read_text(encoding="utf-8") for path in sources)
+    advised = set(re.findall(r"tollbridge ([a-z-]+)(?: ([a-z][a-z-]+))?((?: --[a-z-]+)*)", text))
+    assert len(advised) > 10
+    for group, name, options in advised:
+        command = main.get_command(click.Context(main), group)
+        assert command is not None, group
+        if isinstance(command, click.Group) and name:
+            command = command.commands[name]
+        known = {option for param in command.params for option in (*param.opts, *param.secondary_opts)}
+        assert set(options.split()) <= known, (group, name, options)
 
 
 def test_words_for_people() -> None:
