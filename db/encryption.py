@@ -101,6 +101,11 @@ class Keyring:
     def __repr__(self) -> str:
         return f"<Keyring {', '.join(self._ciphers)}>"
 
+    @property
+    def kids(self) -> tuple[str, ...]:
+        """The ids of the keys, the encrypting one first."""
+        return tuple(self._ciphers)
+
     def encrypt(self, plain: bytes, *, table: str, column: str, row: str) -> bytes:
         """Encrypt for one column of one row; its id must be known before (ours are made by us)."""
         nonce = os.urandom(NONCE_BYTES)

@@ -1072,6 +1072,18 @@ create unique index delivery_once on tollbridge.delivery (account, source, deliv
 create index delivery_stored on tollbridge.delivery (received_at) where state = 'stored';
 create index delivery_listing on tollbridge.delivery (account, received_at desc, id);
 
+-- How often a door turned deliveries away, by the minute of machine time: a row for each door and minute at most, however
+-- often a stranger knocks. Kept for a day; losing it in a crash of the database costs nothing.
+create unlogged table tollbridge.refused_delivery (
+    account text not null references tollbridge.account on delete restrict,
+    source text not null,                          -- 'stripe', or the connection's id
+    minute timestamptz not null,
+    reason text not null,                          -- the last one
+    refused bigint not null check (refused > 0),
+    primary key (account, source, minute)
+);
+create index refused_delivery_minute on tollbridge.refused_delivery (minute);
+
 -- What we tell the merchant: each event once for what makes it happen (its step), numbered within its object.
 create table tollbridge.outbound_sequence (
     account text not null references tollbridge.account on delete restrict,

@@ -13,7 +13,7 @@ from db.tables.case import ReviewCase
 from db.tables.checkout import CheckoutSession
 from db.tables.connection import Circuit, Connection
 from db.tables.customer import CollectionPause, Customer, PaymentMethod
-from db.tables.delivery import Delivery
+from db.tables.delivery import Delivery, RefusedDelivery
 from db.tables.house import AuditLog, BusinessClock, CatchUp, Downtime, IdempotentReply, Worker
 from db.tables.invoice import Invoice
 from db.tables.ledger import Movement, Recording
@@ -65,6 +65,7 @@ __all__ = [
     "Recording",
     "Refund",
     "RefundPart",
+    "RefusedDelivery",
     "Remainder",
     "ReviewCase",
     "SettlementFile",

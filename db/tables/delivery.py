@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import Bytea, Integer, Text
+from piccolo.columns import BigInt, Bytea, Integer, Text, Timestamptz
 from piccolo.table import Table
 
 from db.engine import DB
@@ -23,3 +23,11 @@ class Delivery(Table, tablename="delivery", schema=SCHEMA, db=DB):
     try_at = at()
     received_at = at()
     finished_at = at()
+
+
+class RefusedDelivery(Table, tablename="refused_delivery", schema=SCHEMA, db=DB):
+    minute = Timestamptz(primary_key=True, default=None)
+    account = Text()
+    source = Text()
+    reason = Text()
+    refused = BigInt()

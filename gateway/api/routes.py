@@ -17,6 +17,7 @@ from gateway.api.connections import connection_routes
 from gateway.api.credit_notes import credit_note_routes
 from gateway.api.customers import customer_routes
 from gateway.api.disputes import dispute_routes
+from gateway.api.doctor import doctor_routes
 from gateway.api.events import event_routes
 from gateway.api.exports import export_routes
 from gateway.api.idempotency import Idempotency
@@ -52,6 +53,7 @@ def v1() -> Router:
             *credit_note_routes,
             *customer_routes,
             *dispute_routes,
+            *doctor_routes,
             *event_routes,
             *export_routes,
             *inbox_routes,

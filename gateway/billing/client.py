@@ -8,6 +8,7 @@ every retry here follows a committed row.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -26,10 +27,12 @@ from gateway.billing.errors import (
     StripeUnknownError,
 )
 from gateway.billing.pace import Pace, operation
-from gateway.billing.permissions import permission_of
+from gateway.billing.permissions import permission_of, taken_by
 from processors.values import Unprinted
 
 API_VERSION: Final = "2026-08-26.dahlia"
+
+PERMISSION: Final = re.compile(r"'(rak_[a-z0-9_]{1,60})'")
 
 T = TypeVar("T")
 
@@ -40,10 +43,12 @@ stripe.enable_telemetry = False
 
 
 class Answer(Unprinted, Generic[T], frozen=True):
-    """What Stripe said, and how long the question had waited for its turn before it went out."""
+    """What Stripe said, and how long the question had waited for its turn before it went out. `date`: the answer's
+    header of this name, Stripe's own clock."""
 
     said: T
     waited: timedelta
+    date: str = ""
 
 
 class StripeClient:
@@ -102,12 +107,12 @@ class StripeClient:
             await self._pace.wait(operation(method, path))
         waited = timedelta(seconds=time.monotonic() - began)
         try:
-            said = await self._call(method, path, shape, params or {}, key)
+            said, date = await self._call(method, path, shape, params or {}, key)
         except StripeKeyRefusedError:
             if not await self._another_key():
                 raise
-            said = await self._call(method, path, shape, params or {}, key)
-        return Answer(said, waited)
+            said, date = await self._call(method, path, shape, params or {}, key)
+        return Answer(said, waited, date)
 
     async def close(self) -> None:
         await self._http.close_async()  # type: ignore[no-untyped-call]  # the package leaves it untyped
@@ -120,7 +125,9 @@ class StripeClient:
             self._take_key(key)
         return self._api_key != refused
 
-    async def _call(self, method: str, path: str, shape: type[T], params: Mapping[str, Any], key: str | None) -> T:
+    async def _call(
+        self, method: str, path: str, shape: type[T], params: Mapping[str, Any], key: str | None
+    ) -> tuple[T, str]:
         options = {"idempotency_key": key} if key else {}
         try:
             async with asyncio.timeout(self.timeout_s):
@@ -133,7 +140,7 @@ class StripeClient:
                 await self._pace.turned_away(operation(method, path), failure.retry_after_s)
             raise failure from None
         try:
-            return msgspec.json.decode(answer.body, type=shape)
+            return msgspec.json.decode(answer.body, type=shape), str(answer.headers.get("date") or "")
         except msgspec.DecodeError as error:
             raise StripeUnknownError(f"{method.upper()} {path}: the answer can't be read ({error})") from error
 
@@ -148,7 +155,10 @@ def _translated(error: stripe.StripeError, what: str, params: Mapping[str, Any])
         return StripeKeyRefusedError(f"{what}: Stripe does not take the key (HTTP 401)")
     if status == 403:
         method, path = what.split(" ", 1)
-        return StripeForbiddenError(f"{what}: HTTP 403", permission=permission_of(operation(method, path)))
+        needed = taken_by(operation(method, path))
+        words = permission_of(operation(method, path)) or _permission(error)
+        lacks = f"{what}: HTTP 403" + (f": the key needs the permission {words}" if words else "")
+        return StripeForbiddenError(lacks, permission=_permission(error) or (needed.name if needed else ""))
     if status is not None and 400 <= status < 500 and status != 409:
         return StripeRefusedError(f"{what}: {said}", status=status, code=error.code or "", param=_param(error))
     if isinstance(error, stripe.APIConnectionError) and isinstance(
@@ -156,6 +166,12 @@ def _translated(error: stripe.StripeError, what: str, params: Mapping[str, Any])
     ):
         return StripeNotSentError(f"{what}: no connection to Stripe")
     return StripeUnknownError(f"{what}: HTTP {status}" if status else f"{what}: the connection broke")
+
+
+def _permission(error: stripe.StripeError) -> str:
+    """The permission that a restricted key lacks: only Stripe's sentence names it, beside the key, which isn't kept."""
+    found = PERMISSION.search(str(getattr(error, "user_message", None) or error))
+    return found[1] if found else ""
 
 
 def _without_values(said: str, params: Mapping[str, Any]) -> str:

@@ -34,10 +34,10 @@ class StripeRefusedError(StripeError):
 
 
 class StripeForbiddenError(StripeError):
-    """The key can't do this. `permission`: what it lacks, where that is known."""
+    """The key can't do this. `permission`: what a restricted one lacks, by Stripe's name; empty where nobody knows."""
 
     def __init__(self, message: str, *, permission: str = "") -> None:
-        super().__init__(f"{message}: the key needs the permission {permission}" if permission else message)
+        super().__init__(message)
         self.permission = permission
 
 

@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "connections": "gateway.cli.connections:connections",
     "keys": "gateway.cli.keys:keys",
     "apply": "gateway.cli.apply:apply",
+    "doctor": "gateway.cli.doctor:doctor",
     "customers": "gateway.cli.customers:customers",
     "subscriptions": "gateway.cli.subscriptions:subscriptions",
     "invoices": "gateway.cli.invoices:invoices",

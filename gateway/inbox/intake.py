@@ -25,6 +25,7 @@ from db.ids import new_id
 from gateway.inbox import meters
 from gateway.inbox.directory import Directory
 from gateway.inbox.envelope import Accepted, polled_notice, stripe_notice
+from gateway.inbox.refused import STORE_EVERY_S, Refused
 from gateway.runtime import Runtime
 from processors.events import ProcessorEvent
 
@@ -91,6 +92,7 @@ class Intake:
         self._open = False
         self._bytes = 0
         self.refusals = meters.Refusals()
+        self.refused = Refused()
 
     async def __aenter__(self) -> Self:
         # A flusher outlives the request that feeds it: it must inherit nobody's transaction.
@@ -98,6 +100,8 @@ class Intake:
             asyncio.create_task(self._flush_forever(), name=f"intake-{n}", context=contextvars.Context())
             for n in range(self._flushers)
         ]
+        counting = asyncio.create_task(self._count_forever(), name="refused", context=contextvars.Context())
+        self._tasks.append(counting)
         self._open = True
         return self
 
@@ -117,6 +121,7 @@ class Intake:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.refused.store()
         while not self._queue.empty():
             _, committed = self._queue.get_nowait()
             _answer(committed, IntakeUnavailableError("shutting down"))
@@ -138,6 +143,11 @@ class Intake:
         except TimeoutError:
             raise IntakeUnavailableError(f"no COMMIT within {PUT_TIMEOUT_S:g} s") from None
         meters.ACCEPTED.inc()
+
+    async def _count_forever(self) -> None:
+        while True:
+            await asyncio.sleep(STORE_EVERY_S)
+            await self.refused.store()
 
     async def _flush_forever(self) -> None:
         while True:

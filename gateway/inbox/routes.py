@@ -26,7 +26,7 @@ from db.encryption import EncryptionError
 from gateway.connections import UnknownAdapterError, UnknownConnectionError
 from gateway.inbox import meters
 from gateway.inbox.directory import Door
-from gateway.inbox.envelope import Accepted, processor_notice, stripe_notice
+from gateway.inbox.envelope import STRIPE, Accepted, processor_notice, stripe_notice
 from gateway.inbox.intake import AWAY, Intake, IntakeError, IntakeFullError
 from gateway.inbox.verify import Refusal, SignatureError, check_stripe_signature
 from processors.errors import CallError, ConfigurationError, WebhookError
@@ -40,6 +40,9 @@ HEADER_BYTES: Final = 32_768
 RETRY_AFTER_S: Final = "5"
 VERIFY_TIMEOUT_S: Final = 8.0
 """Verifying may fetch a certificate once; most processors give up after ten seconds."""
+
+DOOR: Final = "door"
+"""Where a request's state keeps whose door it is, once that is known: account and source."""
 
 STATUS: Final[dict[Refusal, int]] = {
     Refusal.NOT_FOUND: 404,
@@ -125,6 +128,9 @@ async def _answer(request: AnyRequest, reading: Coroutine[Any, Any, _Read]) -> R
 
 def _tell(request: AnyRequest, reason: Refusal) -> None:
     """A signature that does not hold is most often a wrong secret of ours: say so, but not at a stranger's rate."""
+    if DOOR in request.state:
+        account, source = request.state[DOOR]
+        _intake(request).refused.add(account, source, reason)
     if reason not in (Refusal.WRONG, Refusal.NO_SECRET, Refusal.PROCESSOR, Refusal.LIVEMODE):
         return
     door = request.scope["path"]
@@ -144,6 +150,7 @@ async def _stripe(request: AnyRequest, name: str) -> _Read:
     door = await directory.account(name)
     if door is None:
         raise _RefusedError(Refusal.NOT_FOUND)
+    request.state[DOOR] = (door.id, STRIPE)
     header = _one_header(request, b"stripe-signature")
     if not header:
         raise _RefusedError(Refusal.MISSING)
@@ -173,6 +180,7 @@ async def _processor(request: AnyRequest, account_name: str, name: str) -> _Read
     if found is None:
         raise _RefusedError(Refusal.NOT_FOUND)
     account, connection = found
+    request.state[DOOR] = found
     delivery = await _raw(request, intake.runtime.settings.base_url)
     try:
         adapter = await intake.runtime.connections.adapter(account, connection)

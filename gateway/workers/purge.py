@@ -1,6 +1,6 @@
 """What is not kept for ever (README, "Running it"): raw deliveries and what the merchant was told 35 days, replies 24
 hours, usage that has come through 180 days, the queue's log 7 days; also pauses that are over, tokens that have
-expired, and workers that no longer live.
+expired, workers that no longer live, and after a day how often a door turned deliveries away.
 
 What may be much goes in small batches, each a transaction of its own, so that nothing waits for it; twice at the same
 time does no harm.
@@ -25,6 +25,7 @@ USAGE_FOR: Final = timedelta(days=180)
 that for 120 days (the card schemes' usual time). Stripe knows an identifier for a day, we know it as long as this."""
 QUEUE_LOG_FOR: Final = timedelta(days=7)
 WORKERS_FOR: Final = timedelta(days=35)
+REFUSED_FOR: Final = timedelta(days=1)
 BATCH: Final = 5_000
 BATCHES: Final = 1_000
 
@@ -87,6 +88,10 @@ TOKENS = """
                  where expires_at < clock_timestamp() - interval '1 day' returning 1)
     select count(*) from old
 """
+REFUSED = """
+    with old as (delete from tollbridge.refused_delivery where minute < clock_timestamp() - $1::interval returning 1)
+    select count(*) from old
+"""
 WORKERS = """
     with old as (delete from tollbridge.worker where beat_at < clock_timestamp() - $1::interval returning 1)
     select count(*) from old
@@ -103,6 +108,7 @@ async def purge(runtime: Runtime, now: datetime) -> int:
     gone += await _batches(REPLIES, now - REPLIES_FOR)
     gone += await _batches(USAGE, now - USAGE_FOR)
     gone += int(await sql.value(WORKERS, WORKERS_FOR))
+    gone += int(await sql.value(REFUSED, REFUSED_FOR))
     gone += int(await sql.value(PAUSES, now))
     gone += int(await sql.value(TOKENS))
     return gone + await purge_log(QUEUE_LOG_FOR)

@@ -78,6 +78,9 @@ ROUTES: Final[Mapping[str, Row]] = {
     "POST /v1/cases/{case_id}/close": _row("finance", body={"reason": "done"}, case_id="case"),
     "GET /v1/catch_up": _row("finance admin"),
     "POST /v1/checkout_sessions": _row("checkout server", 409, CHECKOUT),
+    "GET /v1/doctor": _row("admin"),
+    # Stripe's silence is part of the answer; what it says of subscriptions nobody else can.
+    "GET /v1/doctor/why/{object_id}": _row("admin", object_id="invoice"),
     "GET /v1/checkout_sessions/{session_id}": _row("checkout server session", session_id="session"),
     "POST /v1/checkout_sessions/{session_id}": _row("checkout server session", 503, {}, session_id="session"),
     "POST /v1/checkout_sessions/{session_id}/setup": _row("checkout server session", 503, SETUP, session_id="session"),

@@ -12,7 +12,9 @@ import structlog.testing
 from prometheus_client import REGISTRY
 
 from db import sql
+from gateway.inbox.intake import Intake
 from gateway.inbox.meters import Refusals
+from gateway.inbox.verify import Refusal
 from processors.errors import NotSentError
 from processors.events import Acknowledgement, Reply
 from tests.support.inbox import (
@@ -93,6 +95,37 @@ async def test_a_wrong_secret_is_told_in_the_log(http: httpx.AsyncClient) -> Non
     [line] = told
     assert (line["event"], line["door"], line["reason"]) == ("webhooks_refused", URL, "signature_wrong")
     assert EVENT.decode() not in str(line)
+
+
+async def test_refused_deliveries_make_one_row_for_a_door_and_minute(
+    http: httpx.AsyncClient, intake: Intake, scripted: ScriptedAdapter
+) -> None:
+    account = await add_account()
+    connection = await add_connection(account)
+    for _ in range(50):
+        await post(http, header=signed(EVENT, "whsec_other"))
+    await http.post("/webhooks/acme/scripted-eu", content=b"unsigned")
+    await post(http, header="")
+    await post(http, url="/webhooks/stripe/nobody", header=signed(EVENT, "whsec_other"))
+    await intake.refused.store()
+    rows = await sql.rows("select source, reason, sum(refused) as n from tollbridge.refused_delivery group by 1, 2")
+    assert {(row["source"], row["reason"], row["n"]) for row in rows} == {
+        ("stripe", "signature_wrong", 50),
+        (connection, "notice_refused", 1),
+    }
+    assert await sql.value("select count(*) from tollbridge.refused_delivery where account = $1", account) <= 4
+
+
+async def test_a_count_that_cant_be_written_is_in_nobodys_way(intake: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(*_: object) -> None:
+        raise OSError("away")
+
+    monkeypatch.setattr("gateway.inbox.refused.sql.rows", away)
+    intake.refused.add("acc_1", "stripe", Refusal.WRONG)
+    await intake.refused.store()
+    monkeypatch.undo()
+    await intake.refused.store()
+    assert await sql.value("select count(*) from tollbridge.refused_delivery") == 0
 
 
 def test_refusals_are_told_at_once_and_then_once_a_minute_with_their_number() -> None:

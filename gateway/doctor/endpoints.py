@@ -1,0 +1,97 @@
+"""The webhook endpoint: whether Stripe has it, what it sends, and whether the world reaches us."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import httpcore
+
+from gateway.addresses import AddressError, PublicNetwork, checked_url
+from gateway.billing import configured
+from gateway.billing.errors import StripeError
+from gateway.doctor.patient import Patient
+from gateway.domain.doctor import Finding, Level, notice, ok, unknown, wrong
+from gateway.domain.doctor_endpoints import CHECK, judge
+
+REACHED: Final = "reachable"
+TIMEOUT_S: Final = 10.0
+HEEDED: Final = (
+    "invoice.created",
+    "invoice.updated",
+    "invoice.finalized",
+    "invoice.finalization_failed",
+    "invoice.paid",
+    "invoice.payment_succeeded",
+    "invoice.voided",
+    "invoice.marked_uncollectible",
+    "invoice.deleted",
+    "invoice.sent",
+    "invoice.overpaid",
+    "invoice_payment.paid",
+    "customer.updated",
+    "customer.deleted",
+    "customer.subscription.created",
+    "customer.subscription.updated",
+    "customer.subscription.deleted",
+    "customer.subscription.paused",
+    "customer.subscription.resumed",
+    "credit_note.created",
+    "credit_note.updated",
+    "credit_note.voided",
+    "payment_intent.processing",
+    "payment_intent.succeeded",
+    "payment_intent.payment_failed",
+    "charge.refunded",
+)
+
+
+def heeded() -> frozenset[str]:
+    """The events that must come, by the names of snapshots: each changes what we would do next."""
+    return frozenset(HEEDED)
+
+
+async def look(patient: Patient) -> list[Finding]:
+    """Raises StripeError."""
+    stripe = await patient.stripe()
+    found, unseen = await configured.endpoints(stripe), ""
+    try:
+        found += await configured.destinations(stripe)
+    except StripeError as error:
+        unseen = str(error)
+    newest = await configured.newest_events(stripe)
+    own_version = next((event.api_version for event in newest if event.api_version), "")
+    told = judge(found, patient.webhook_url, heeded(), own_version, public=patient.is_public)
+    if unseen and any(one.level is Level.WRONG for one in told):
+        what = "the webhook endpoints do not bring all, and whether an event destination does can't be seen"
+        return [unknown(CHECK, what, unseen), *(one for one in told if one.level is not Level.WRONG)]
+    return told
+
+
+async def look_from_outside(patient: Patient) -> list[Finding]:
+    """Ask for our own health at the address that the world has of us. Nobody else's address is ever asked, and a
+    private one only where the settings allow it (`addresses.py`)."""
+    settings = patient.runtime.settings
+    if not settings.public_url:
+        what = "TOLLBRIDGE_PUBLIC_URL is not set, so that webhook addresses name this machine"
+        return [notice(REACHED, what, "Stripe reaches no address of this machine's own", "set it")]
+    url = f"{settings.base_url}/health/live"
+    try:
+        checked_url(url, private=settings.outbound_private)
+        status = await _get(url, private=settings.outbound_private)
+    except AddressError as error:
+        return [wrong(REACHED, f"{settings.public_url}: {error}", "Stripe can't reach it either", "correct it")]
+    except (TimeoutError, OSError, httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
+        why = f"from here ({type(error).__name__}); some networks don't let a machine reach its own public address"
+        return [unknown(REACHED, f"{settings.public_url} does not answer", why, "try it from elsewhere: /health/live")]
+    if status != 200:
+        why = "something else stands there, or a proxy before it refuses"
+        return [wrong(REACHED, f"{url} answers {status}", why, "see what the proxy does with these paths")]
+    return [ok(REACHED, f"{settings.public_url} answers")]
+
+
+async def _get(url: str, *, private: bool) -> int:
+    network = None if private else PublicNetwork()
+    async with asyncio.timeout(TIMEOUT_S), httpcore.AsyncConnectionPool(network_backend=network) as pool:
+        answer = await pool.request("GET", url, headers=[("user-agent", "Tollbridge")])
+    return int(answer.status)

@@ -1,0 +1,44 @@
+"""What every check is handed: the account, the time, and the way to its Stripe."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from gateway.accounts import accounts
+from gateway.accounts.accounts import Account
+from gateway.billing.client import StripeClient
+from gateway.clock import business_now
+from gateway.runtime import Runtime
+
+
+class Patient(msgspec.Struct, frozen=True):
+    """One account that is examined at `now`, business time."""
+
+    runtime: Runtime
+    account: Account
+    now: datetime
+
+    @property
+    def id(self) -> str:
+        return self.account.id
+
+    @property
+    def webhook_url(self) -> str:
+        """Where Stripe should send this account's events."""
+        return f"{self.runtime.settings.base_url}/webhooks/stripe/{self.account.name}"
+
+    @property
+    def is_public(self) -> bool:
+        """Whether somebody has said where the world reaches us."""
+        return bool(self.runtime.settings.public_url)
+
+    async def stripe(self) -> StripeClient:
+        """Raises UnknownAccountError where the account is disabled."""
+        return await self.runtime.stripe(self.id)
+
+
+async def patient(runtime: Runtime, account: str) -> Patient:
+    """Raises NotThereError."""
+    return Patient(runtime, await accounts.show(account), await business_now())
