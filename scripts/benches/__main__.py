@@ -14,6 +14,7 @@ from scripts.benches import growth as growth_bench
 from scripts.benches import ingest as ingest_bench
 from scripts.benches import reconcile as reconcile_bench
 from scripts.benches import settle as settle_bench
+from scripts.benches import usage as usage_bench
 from scripts.benches import year as year_bench
 
 as_json = click.option("--json", "json_", is_flag=True, help="Only the last line: one JSON object.")
@@ -31,6 +32,14 @@ def benches() -> None:
 def ingest(seconds: int, rounds: int, json_: bool) -> None:
     """Webhooks in: verified, deduplicated, committed and poked before the 2xx."""
     _say(ingest_bench.run(seconds=seconds, rounds=rounds), json_)
+
+
+@benches.command()
+@click.option("--seconds", default=10, show_default=True, type=click.IntRange(1, 60), help="Of each run.")
+@as_json
+def usage(seconds: int, json_: bool) -> None:
+    """Usage in: checked, made unique, committed and poked before it is accepted."""
+    _say(usage_bench.run(seconds=seconds), json_)
 
 
 @benches.command()

@@ -25,8 +25,13 @@ async def rows_per_s(dsn: str, account: str, size: int, seconds: int, folder: Pa
 
     The bytes are random, as ours are, since they are encrypted: there is nothing to compress.
     """
-    script = folder / f"insert-{size}.sql"
-    script.write_text(SCRIPT.format(account=account, body=secrets.token_hex(size)))
+    return await per_s(dsn, SCRIPT.format(account=account, body=secrets.token_hex(size)), seconds, folder)
+
+
+async def per_s(dsn: str, script_text: str, seconds: int, folder: Path) -> float:
+    """How many of these transactions, by 16 clients with prepared statements, for so long."""
+    script = folder / "pgbench.sql"
+    script.write_text(script_text)
     process = await asyncio.create_subprocess_exec(
         str(wheel_directory() / "pgbench"),
         *("-n", "-M", "prepared", "-c", str(CLIENTS), "-j", "2", "-T", str(seconds), "-f", str(script), dsn),

@@ -9,6 +9,7 @@ import asyncio
 import re
 from collections.abc import Callable
 from typing import Any, Final
+from urllib.parse import parse_qs
 
 import httpcore
 import httpx
@@ -26,12 +27,16 @@ MERCHANT: Final = "http://merchant.test"
 
 ID: Final = re.compile(r"/(?!v\d)[a-z]+_[A-Za-z0-9]+")
 
+METER_EVENTS: Final = "/v1/billing/meter_events"
 INTENTS: Final = {
     re.compile("/v1/charges"): "select exists (select from tollbridge.attempt where idempotency_key::text = $1)",
     re.compile("/v1/invoices/[^/]+/pay"): "select exists (select from tollbridge.recording where idempotency_key = $1) "
     "or exists (select from tollbridge.hand_over where idempotency_key = $1 and state = 'sending')",
+    re.compile(METER_EVENTS): (
+        "select exists (select from tollbridge.usage_event where identifier = $1 and state = 'sending')"
+    ),
 }
-"""Calls that move money or say so, and where their key must stand before."""
+"""Calls that move money, or say so, or are billed, and where their key must stand before."""
 ANNOUNCED: Final = """
     select exists (select from tollbridge.event_delivery where event = $1 and state = 'pending')
 """
@@ -132,7 +137,9 @@ def install_wire(wire: Wire) -> None:
 
 
 def _key_of(request: httpx.Request) -> str | None:
-    """Wherever this processor wants it: in a header, or in the body."""
+    """Wherever this processor wants it: in a header, or in the body; what is used has its identifier."""
+    if request.url.path == METER_EVENTS:
+        return parse_qs(request.content.decode())["identifier"][0]
     key = request.headers.get("idempotency-key")
     if key is None and request.content:
         key = msgspec.json.decode(request.content, type=InBody).idempotency_key

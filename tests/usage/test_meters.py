@@ -70,3 +70,18 @@ async def test_thin_events_refresh_them_too(plan: Metered) -> None:
     await plan.world.settle()
     assert reads(plan) > before
     assert await statuses(plan, EVENT_NAME) == [400]
+
+
+async def test_old_knowledge_is_refreshed_beside_the_usage_that_comes(plan: Metered) -> None:
+    await plan.report()
+    await plan.world.settle()
+    before = reads(plan)
+    await plan.world.later(minutes=14)
+    await plan.report(identifier="u-2")
+    await plan.world.settle()
+    assert reads(plan) == before
+    await plan.world.later(minutes=2)
+    await plan.report(identifier="u-3")
+    assert reads(plan) == before, "nobody waits for it"
+    await plan.world.settle()
+    assert reads(plan) == before + 1

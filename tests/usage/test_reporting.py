@@ -132,3 +132,12 @@ async def test_usage_is_listed_and_what_is_on_its_way_is_told(plan: Metered) -> 
         ("since=1&limit=1", 1),
     ):
         assert len((await plan.world.call("GET", f"/v1/usage?{query}")).json()["data"]) == found, query
+
+
+@pytest.mark.slow
+async def test_the_largest_batch_is_taken_and_sent(plan: Metered) -> None:
+    events = [plan.event("x" * 90 + f"-{number}", 1) for number in range(1000)]
+    answer = await plan.report(events=events)
+    assert answer.json()["accepted"] == 1000, answer.text[:300]
+    await plan.world.settle()
+    assert (len(plan.counted()), plan.sent()) == (1000, 1000)
