@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -94,6 +95,16 @@ async def test_it_is_found_by_an_index(api: Api, statement: str, of: str) -> Non
     plan = "\n".join(row[0] for row in await sql.rows(f"explain {statement}", api.ours.id, of, *more))
     assert "on subscription s" in plan
     assert "Seq Scan on subscription" not in plan, plan
+
+
+async def test_whoever_works_it_out_at_once_tells_it_once(api: Api) -> None:
+    await insert("subscription", account=api.ours.id, id="sub_1", customer="cus_1", created_at=NOW)
+    await add_invoice(api.ours.id, "in_1", state="paid", **FIRST)
+    now = await business_now()
+    found = await asyncio.gather(*(gate.settle(api.ours.id, "sub_1", now) for _ in range(5)))
+    assert {one and one.reason for one in found} == {"first_invoice_paid"}
+    assert await sql.value("select count(*) from tollbridge.outbound_event") == 1
+    assert await sql.value("select access_changes from tollbridge.subscription") == 1
 
 
 async def test_by_customer_and_product(api: Api) -> None:
