@@ -93,8 +93,6 @@ def refuse(row: asyncpg.Record, *, surplus: bool, capture: bool) -> None:
     """Raise what stands in the way. `capture`: a certain one was asked for, and not what pays the invoice."""
     if row["stale"] and row["status"] != "paid":
         raise RefundStateError("Stripe is about to be asked what the invoice is; ask again")
-    if row["paid_at_stripe"] and not surplus:
-        raise RefundStateError(PAID_THERE)
     if row["credit_unknown"] or (row["recording_unknown"] and not surplus):
         raise RefundStateError("Stripe's answer about its payment is not known yet; ask again")
     if row["reopened"] and row["held_money"] > 0 and not capture:

@@ -305,13 +305,16 @@ async def test_from_stripes_own_collection_to_its_page(world: World) -> None:
     assert (await world.gateway_invoice(renewal))["collected_by"] == "hosted"
 
 
-async def test_the_payer_who_ends_an_agreement_keeps_a_hosted_subscription(world: World) -> None:
+@pytest.mark.parametrize("to", ["hosted", "gateway"])
+async def test_the_payer_who_ends_an_agreement_keeps_a_hosted_subscription(world: World, to: str) -> None:
     signup = await world.signup("ok")
-    await world.switch(signup.subscription, "hosted")
+    await world.switch(signup.subscription, to)
     [method] = world.methods_at_processor()
     world.practice.revoke_method(method.token)
     await world.settle()
-    assert not world.stripe_subscription(signup.subscription)["cancel_at_period_end"]
+    assert world.stripe_subscription(signup.subscription)["cancel_at_period_end"] is (to == "gateway")
+    shown = (await world.call("GET", f"/v1/subscriptions/{signup.subscription}")).json()
+    assert (shown["cancellation"] is None) is (to == "hosted")
 
 
 async def test_an_invoice_that_stripe_mails_is_no_alarm(world: World) -> None:
@@ -327,10 +330,13 @@ async def test_an_invoice_that_stripe_mails_is_no_alarm(world: World) -> None:
 
 async def test_its_money_goes_back_at_stripe_alone(world: World) -> None:
     signup = await _hosted(world)
+    answers = []
     for path, status in (("/v1/refunds", 409), ("/v1/refunds/preview", 200)):
         body = {"invoice": signup.invoice, "amount": 400}
         answer = await world.call("POST", path, body, headers={"idempotency-key": path})
         assert (answer.status_code, "its money is at Stripe" in answer.text) == (status, True), answer.text
+        answers.append(answer.json())
+    assert (answers[0]["type"], answers[1]["refundable"]) == ("urn:tollbridge:error:not_refundable", 0)
     await world.shop.client.v1.credit_notes.create_async(
         {"invoice": signup.invoice, "amount": 400, "refund_amount": 400, "email_type": "none"}
     )
