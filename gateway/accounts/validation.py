@@ -67,6 +67,8 @@ def _below(kind: inspect.Type, part: str) -> Iterator[inspect.Type]:
         case inspect.UnionType(types=types):
             for one in types:
                 yield from _below(one, part)
+        case inspect.Metadata(type=inner):
+            yield from _below(inner, part)
         case inspect.StructType(fields=fields):
             yield from (field.type for field in fields if field.encode_name == part)
         case inspect.ListType(item_type=inner) | inspect.VarTupleType(item_type=inner):
@@ -80,6 +82,8 @@ def _values(kind: inspect.Type) -> Iterator[Any]:
         case inspect.UnionType(types=types):
             for one in types:
                 yield from _values(one)
+        case inspect.Metadata(type=inner):
+            yield from _values(inner)
         case inspect.LiteralType(values=values):
             yield from values
         case inspect.EnumType(cls=cls):

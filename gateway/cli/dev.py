@@ -69,6 +69,7 @@ def launched(settings: Settings, urls: dict[str, str]) -> Iterator[tuple[Tree, W
             "TOLLBRIDGE_HOME": str(settings.home_path),
             "TOLLBRIDGE_HOST": settings.host,
             "TOLLBRIDGE_PORT": str(settings.port),
+            "TOLLBRIDGE_PUBLIC_URL": urls["gateway"],  # where the sandboxes reach it, whatever the environment says
             "TOLLBRIDGE_CORS_ORIGINS": urls["shop"],
             "TOLLBRIDGE_OUTBOUND_PRIVATE": "true",
         }

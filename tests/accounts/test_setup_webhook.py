@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -18,7 +19,7 @@ from gateway.billing.permissions import least
 from gateway.clock import business_now
 from gateway.inbox import endpoint_rows
 from gateway.inbox.account_setup import find_setup
-from gateway.inbox.stripe_endpoint import set_up
+from gateway.inbox.stripe_endpoint import SetUp, set_up
 from gateway.inbox.table import subscribed
 from gateway.runtime import Runtime
 from gateway.sandbox.stripe import StripeSandbox, create_app
@@ -97,6 +98,15 @@ async def test_where_the_answer_was_lost_another_is_made_and_the_lost_one_remove
     [made] = of_kind.values()
     assert done == {made["id"]: "created", lost: "removed: its signing secret was lost"}
     assert await secrets(runtime) == {made["_secret"]}
+
+
+async def test_two_at_the_same_time_make_one(
+    runtime: Runtime, by: Author, account: Account, stripe: StripeAccount
+) -> None:
+    both = await asyncio.gather(set_up(runtime, by, "eu"), set_up(runtime, by, "eu"), return_exceptions=True)
+    [made] = stripe.webhook_endpoints.values()
+    assert await secrets(runtime) == {made["_secret"]}
+    assert all(isinstance(one, SetUp) or "ask again" in str(one) for one in both), both
 
 
 async def test_one_that_is_gone_at_stripe_is_made_anew(

@@ -131,6 +131,14 @@ async def test_a_set_up_in_letters_that_no_id_has_is_not_the_sessions(api: Api) 
     assert problem(answer) == (400, "invalid_request", "setup")
 
 
+async def test_a_value_that_is_none_of_a_closed_list_is_told_the_list(api: Api) -> None:
+    wanted = {"name": "x", "adapter": "practice", "credentials": PRACTICE, "options": OPTIONS, "record_on": "never"}
+    told = (await api.post("/v1/connections", wanted)).json()["detail"]
+    assert told == "record_on: 'never' is none of confirmed, settled"
+    told = (await api.post("/v1/api_keys", {"name": "x", "scopes": ["root"]})).json()["detail"]
+    assert told.startswith("scopes.0: 'root' is none of checkout, server, ")
+
+
 async def test_no_secret_comes_back_in_an_error(api: Api) -> None:
     secrets = {"api_key": "very secret one", "webhook_secret": "very secret two"}
     answer = await api.post("/v1/connections", {"name": "x", "adapter": "practice", "credentials": secrets})

@@ -385,3 +385,12 @@ async def test_waking_again_raises_no_counter(invoice: WakeUp) -> None:
         await poke.wake([invoice])
     assert (await row(invoice))["poked"] == 1
     assert await jobs() == [invoice, invoice]
+
+
+async def test_what_a_disabled_account_waits_for_is_taken_by_nobody_until_it_is_enabled(invoice: WakeUp) -> None:
+    await sql.rows("update tollbridge.account set enabled = false where id = $1", invoice.account)
+    assert await poke.take(invoice, FOR_S) is None
+    assert await poke.lost_wake_ups(Kind.INVOICE, NOW, 10) == []
+    await sql.rows("update tollbridge.account set enabled = true where id = $1", invoice.account)
+    assert await poke.lost_wake_ups(Kind.INVOICE, NOW, 10) == [invoice]
+    assert (await taken(invoice)).poked == 1

@@ -39,8 +39,7 @@ RESOURCES = frozenset(
     {
         "accounts_kyc_basic", "charge", "coupon", "credit_note", "customer", "customer_portal", "event", "invoice",
         "meter", "meter_event", "payment_intent", "payment_method", "payment_record", "plan", "product",
-        "promotion_code", "setup_intent", "subscription", "subscription_schedule", "tax_id", "tax_rate", "test_clock",
-        "webhook",
+        "promotion_code", "setup_intent", "subscription", "subscription_schedule", "tax_rate", "test_clock", "webhook",
     }
 )  # fmt: skip
 """All of them: a new endpoint under another name must be put into `SPECIAL` or here."""
