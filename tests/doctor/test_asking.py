@@ -6,13 +6,17 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from db import sql
 from gateway.accounts.audit import Author
-from gateway.cli.doctor_text import page
+from gateway.cli.doctor_text import page, print_answer, print_rehearsal
 from gateway.doctor import events, portal
 from gateway.doctor.examine import examine, report
 from gateway.doctor.patient import patient
+from gateway.doctor.rehearsal import Rehearsal, Step
 from gateway.domain.doctor import wrong
+from gateway.domain.doctor_why import Answer
 from tests.cli.conftest import Tollbridge
 from tests.cli.test_commands import add_account
 from tests.support.world import World
@@ -85,6 +89,17 @@ async def test_a_page_escapes_what_strangers_write(world: World) -> None:
     assert "default-src 'none'" in shown
     assert "http://" not in shown.replace("http-equiv", "")
     assert "prefers-color-scheme: dark" in shown
+
+
+def test_what_people_read_is_plain(capsys: pytest.CaptureFixture[str]) -> None:
+    """Brackets that a stranger writes are no markup of ours."""
+    print_answer(Answer("in_1", "Why?", ["It is [bold]open[/bold]."], "It is read.", 1_800_000_000, ["Wait."]))
+    print_rehearsal(
+        Rehearsal("acc_1", "eu", "rhs_1", False, [Step("plan", True, "made"), Step("paid", False, "no [x]")])
+    )
+    told = capsys.readouterr().out
+    assert "- It is [bold]open[/bold].\nNext: It is read. (2027-01-15 08:00 UTC)\nYou can: Wait.\n" in told
+    assert told.endswith("ok       made\nfailed   no [x]\n")
 
 
 async def test_the_command_says_what_is_wrong_by_its_exit_code(tollbridge: Tollbridge, tmp_path: Path) -> None:
