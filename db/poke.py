@@ -50,6 +50,7 @@ IN_ORDER = (
     Kind.INVOICE,
     Kind.REFUND,
     Kind.DISPUTE,
+    Kind.USAGE,
 )
 """Every kind, in the order in which rows are locked (gateway/README.md)."""
 
