@@ -135,10 +135,12 @@ async def on_offer(row: asyncpg.Record) -> list[Offer]:
 
 
 def _refuse_other(live: asyncpg.Record, request: CheckoutRequest) -> None:
-    """A reference names one checkout: another customer's, or another basket, must not open it (law 11)."""
+    """A reference names one checkout: another customer's, or another basket, must not open it (law 11); nor one that is
+    paid in another way."""
     before = msgspec.json.decode(live["request"], type=CheckoutRequest)
     same_payer = request.customer in (before.customer, live["customer"])
-    if not same_payer or request.items != before.items:
+    same_way = request.collection in (None, live["collection"])
+    if not same_payer or request.items != before.items or not same_way:
         detail = "this client_reference is that of another checkout: use another, or wait for its end"
         raise CheckoutError("state_conflict", detail, "client_reference")
 

@@ -385,6 +385,8 @@ async def test_a_checkout_for_a_hosted_subscription_beside_a_processors(world: W
     assert (await _session(world, other))["status"] == "processing"
     refused = await world.open_session("order-3", customer=signup.customer, collection="hosted", payment_method="pmt_1")
     assert refused.status_code == 400
+    again = await world.open_session("order-2", customer=signup.customer, collection="processor")
+    assert (again.status_code, again.json()["param"]) == (409, "client_reference")
     await world.pay_at_stripe(other.invoice)
     await world.settle()
     await world.later(days=31)
