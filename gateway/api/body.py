@@ -14,6 +14,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import ParameterKwarg
 from litestar.types import HTTPScope, Receive
 
+from gateway.accounts.validation import explain
 from gateway.api.problems import Code, ProblemError
 
 JSON: Final = "application/json"
@@ -56,9 +57,9 @@ async def refuse_strange(request: Request[Any, Any, Any]) -> None:
     """Before the handler of every API request.
 
     Refused are a body that is not JSON (or what the handler's `opt` says), a query parameter that there is not, the
-    character NUL anywhere, which no column of PostgreSQL's can hold (its docs: datatype-character), and a number with a
+    character NUL anywhere, which no column of PostgreSQL's can hold (its docs: datatype-character), a number with a
     decimal point where it isn't a time in seconds: whoever writes 4.00 means four euros, and a decoder makes four cents
-    of it.
+    of it; and a text in the place of a number or a boolean, which the framework would take for one.
     """
     wanted = request.route_handler.opt.get("body", JSON)
     if request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers:
@@ -71,7 +72,9 @@ async def refuse_strange(request: Request[Any, Any, Any]) -> None:
         if NUL in str(value):
             raise _holds_nul(name)
     if request.method == "POST" and wanted == JSON:
-        _refuse_values(await request.body())
+        body = await request.body()
+        _refuse_values(body)
+        _refuse_text_for_value(body, request.route_handler)
 
 
 def _refuse_values(body: bytes) -> None:
@@ -87,6 +90,24 @@ def _refuse_values(body: bytes) -> None:
     if fraction and (found := _place_of(value, _is_fraction)) is not None:
         detail = f"{found}: whole numbers, without a decimal point; amounts in minor units: 400 for 4.00 EUR"
         raise ProblemError(Code.INVALID_REQUEST, detail, param=found)
+
+
+def _refuse_text_for_value(body: bytes, handler: BaseRouteHandler) -> None:
+    """The framework converts what it has decoded once more, by the rules of a query, whose values are all texts."""
+    data = handler.parsed_fn_signature.parameters.get("data")
+    if data is None:
+        return
+    try:
+        msgspec.json.decode(body, type=data.annotation)
+    except msgspec.ValidationError as error:
+        try:
+            msgspec.json.decode(body, type=data.annotation, strict=False)
+        except msgspec.ValidationError:
+            return  # it's refused for more than that, in the framework's turn
+        wrong = explain(str(error))
+        raise ProblemError(Code.INVALID_REQUEST, f"{wrong.param}: {wrong.message}", param=wrong.param) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return
 
 
 def _has_nul(name: str, value: Any) -> bool:

@@ -81,6 +81,8 @@ REFUNDS = [
     ("/v1/refunds", {"invoice": "in_1", "amount": 0}, "amount"),
     ("/v1/refunds", {"invoice": "in_1", "amount": 4.5}, "amount"),
     ("/v1/refunds", {"invoice": "in_1", "amount": 4.0}, "amount"),
+    ("/v1/refunds", {"invoice": "in_1", "amount": "400"}, "amount"),
+    ("/v1/refunds", {"invoice": "in_1", "amount": " 400"}, "amount"),
     ("/v1/refunds", {"invoice": "in_1", "lines": [{"invoice_line_item": "il_1", "amount": 4.0}]}, "lines.0.amount"),
     ("/v1/invoices/in_1/record_payment", {"amount": 19.0}, "amount"),
     ("/v1/refunds", {"invoice": "in_1", "reason": "because"}, "reason"),
