@@ -14,6 +14,7 @@ create table tollbridge.account (
     policies jsonb not null default '{}',
     enabled boolean not null default true,
     created_at timestamptz not null,
+    setting_up_until timestamptz,                  -- machine time: somebody sets its webhook up at Stripe just now
     constraint test_mode_for_ever unique (id, livemode)
 );
 create unique index account_stripe_account on tollbridge.account (stripe_account, livemode) where stripe_account <> '';

@@ -21,6 +21,7 @@ class Account(Table, tablename="account", schema=SCHEMA, db=DB):
     policies = JSONB()
     enabled = Boolean(default=True)
     created_at = at()
+    setting_up_until = at()
 
 
 class WebhookSecret(Table, tablename="webhook_secret", schema=SCHEMA, db=DB):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Final
 
 import asyncpg
@@ -13,7 +14,7 @@ from db.engine import DB
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import CheckFailedError, FieldError, NotThereError
 from gateway.billing.client import StripeClient
-from gateway.billing.errors import StripeForbiddenError, StripeRefusedError
+from gateway.billing.errors import StripeError, StripeForbiddenError, StripeRefusedError
 from gateway.billing.shapes import AccountShape
 from gateway.runtime import Runtime
 from processors.values import Secret
@@ -44,22 +45,21 @@ def refuse_other_mode(name: str, livemode: bool, api_key: Secret) -> None:
 
 
 async def refuse_anothers(keyring: Keyring, account: str, api_key: Secret | None, api_base: str | None = None) -> None:
-    """Ask Stripe whose a new key is, where it's known whose it must be: one that belongs to another Stripe account
-    would collect that one's invoices. Outside any transaction, and before anything is changed.
+    """Ask Stripe whose a new key is, and the old one where nobody has asked of that yet: one that belongs to another
+    Stripe account would collect that one's invoices. Outside any transaction, and before anything is changed.
 
     Raises FieldError, NotThereError, CheckFailedError where Stripe does not take the key, StripeError for no answer.
     """
     row = await sql.row("select * from tollbridge.account where id = $1", account)
     if row is None:
         raise NotThereError("account", account)
-    if api_key is None or not row["stripe_account"] or row["api_key_hash"] == key_hash(keyring, api_key):
+    if api_key is None or row["api_key_hash"] == key_hash(keyring, api_key):
         return
     refuse_other_mode(row["name"], row["livemode"], api_key)
-    stripe = StripeClient(api_key.reveal(), base=row["api_base"] if api_base is None else api_base)
-    try:
-        _refuse_another(row, await _owner(stripe, row["name"]))
-    finally:
-        await stripe.close()
+    owner = row["stripe_account"] or await _owner_so_far(keyring, row)
+    if owner:
+        base = row["api_base"] if api_base is None else api_base
+        _refuse_another(row["name"], owner, await _asked(api_key.reveal(), base, row["name"]))
 
 
 async def check(runtime: Runtime, by: Author, account: str) -> str:
@@ -74,10 +74,28 @@ async def check(runtime: Runtime, by: Author, account: str) -> str:
     if not row["enabled"]:
         raise CheckFailedError(f"account {row['name']} is disabled")
     found = await _owner(await runtime.stripe(row["id"]), row["name"])
-    _refuse_another(row, found)
-    if not row["stripe_account"]:
+    if row["stripe_account"]:
+        _refuse_another(row["name"], row["stripe_account"], found)
+    else:
         await _keep(by, row, found)
     return found
+
+
+async def _owner_so_far(keyring: Keyring, row: asyncpg.Record) -> str:
+    """Whose the old key is, where nobody has asked yet: what is stored here is of that Stripe account. Empty where the
+    old one is taken no more, so that nobody can tell."""
+    old = keyring.decrypt(bytes(row["api_key"]), table="account", column="api_key", row=row["id"]).decode()
+    with suppress(CheckFailedError, StripeError):
+        return await _asked(old, row["api_base"], row["name"])
+    return ""
+
+
+async def _asked(api_key: str, base: str, name: str) -> str:
+    stripe = StripeClient(api_key, base=base)
+    try:
+        return await _owner(stripe, name)
+    finally:
+        await stripe.close()
 
 
 async def _owner(stripe: StripeClient, name: str) -> str:
@@ -87,9 +105,9 @@ async def _owner(stripe: StripeClient, name: str) -> str:
         raise CheckFailedError(f"Stripe refuses the key of account {name}: {error}") from error
 
 
-def _refuse_another(row: asyncpg.Record, found: str) -> None:
-    if row["stripe_account"] not in ("", found):
-        raise FieldError("api_key", f"the key is that of {found}; account {row['name']} is {row['stripe_account']}")
+def _refuse_another(name: str, owner: str, found: str) -> None:
+    if found != owner:
+        raise FieldError("api_key", f"the key is that of {found}; account {name} is {owner}")
 
 
 async def _keep(by: Author, row: asyncpg.Record, found: str) -> None:

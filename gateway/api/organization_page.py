@@ -13,7 +13,6 @@ from html import escape
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-import msgspec
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.enums import RequestEncodingType
@@ -34,6 +33,7 @@ from gateway.readers import organization as reader
 from gateway.readers.organization import OrganizationInvoice, OrganizationSubscription
 from gateway.runtime import Runtime
 from processors.money import to_text
+from processors.values import Unprinted
 
 PAGE: Final = (Path(__file__).parent / "organization_page.html").read_text(encoding="utf-8")
 STYLE: Final = hash_source(PAGE, "style")
@@ -51,7 +51,7 @@ EXPIRED: Final = "This link has expired, or is not complete. Please open it agai
 LATER: Final = "This can’t be opened right now. Please try again later."
 
 
-class Posted(msgspec.Struct, frozen=True):
+class Posted(Unprinted, frozen=True):
     """What a form of ours, or of the merchant's page, posts."""
 
     token: str = ""

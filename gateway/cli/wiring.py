@@ -99,7 +99,8 @@ class Wiring:
         if known is None:
             new = {"name": self._names.account, "api_key": self._names.stripe_key, **wanted}
             return await self._gateway("POST", "/v1/accounts", new)
-        return await self._gateway("POST", f"/v1/accounts/{known['id']}", {"api_base": self._urls["stripe"]})
+        moved = {"api_base": self._urls["stripe"], "api_key": self._names.stripe_key}
+        return await self._gateway("POST", f"/v1/accounts/{known['id']}", moved)
 
     async def _practice(self, api_key: str) -> None:
         base, connection, api_key_there = self._urls["practice"], self._names.connection, self._names.practice_key

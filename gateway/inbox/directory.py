@@ -1,11 +1,13 @@
 """Names in webhook addresses to ids and signing secrets: a small cache that notices changes within seconds.
 
 Secrets are decrypted once for each refresh and not for each delivery. A secret that was added a moment ago must not
-cost a delivery: `fresh` reads again where a signature did not hold, at most once a second for each account.
+cost a delivery: where a signature did not hold, `fresh` gives what is read after that, five times a second at most for
+each account, so that it may take a moment.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from typing import Final, TypeVar
@@ -16,7 +18,7 @@ from db import sql
 from db.encryption import Keyring
 
 FRESH_S: Final = 3.0
-AGAIN_S: Final = 1.0
+AGAIN_S: Final = 0.2
 MOST: Final = 10_000
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
@@ -56,9 +58,12 @@ class Directory:
         return kept if kept is not None else await self._read_account(name)
 
     async def fresh(self, name: str) -> Door | None:
-        """The same, read again unless that was done within the last second."""
-        kept = _kept(self._accounts.get(name), AGAIN_S)
-        return kept if kept is not None else await self._read_account(name)
+        """The same as it is from now on. Whoever asks at the same time shares a reading."""
+        asked, entry = time.monotonic(), self._accounts.get(name)
+        if entry is not None:
+            await asyncio.sleep(entry[0] + AGAIN_S - asked)
+        newer = self._accounts.get(name)
+        return newer[1] if newer is not None and newer[0] > asked else await self._read_account(name)
 
     async def connection(self, account: str, name: str) -> tuple[str, str] | None:
         """The ids of the account and of its connection of these names. Raises the database's errors."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -12,11 +14,13 @@ from db import sql
 from db.engine import DB
 from gateway.accounts import webhook_secrets
 from gateway.accounts.audit import Author
+from gateway.accounts.errors import CheckFailedError
 from gateway.billing import webhook_endpoints
 from gateway.billing.errors import StripeError
 from gateway.billing.webhook_endpoints import Endpoint
 from gateway.clock import business_now
 from gateway.runtime import Runtime, UnknownAccountError
+from processors.values import Unprinted
 
 log = structlog.get_logger()
 
@@ -25,6 +29,14 @@ BESIDE_FOR: Final = timedelta(hours=24)
 NOT_NOW: Final = timedelta(hours=1)
 """Until it is tried again where Stripe did not let us remove it."""
 
+ALONE_FOR: Final = timedelta(minutes=10)
+"""Longer than a set-up takes: some ten calls, each within its time-out."""
+
+BEGIN: Final = """
+    update tollbridge.account set setting_up_until = clock_timestamp() + $2::interval
+    where id = $1 and (setting_up_until is null or setting_up_until < clock_timestamp()) returning id
+"""
+END: Final = "update tollbridge.account set setting_up_until = null where id = $1"
 KNOWN: Final = "select * from tollbridge.stripe_endpoint where account = $1 order by retire_at nulls first, thin, id"
 INSERT: Final = """
     insert into tollbridge.stripe_endpoint (account, id, thin, api_version, secret, adopted, created_at, retire_at)
@@ -41,7 +53,7 @@ DUE: Final = """
 POSTPONE: Final = "update tollbridge.stripe_endpoint set retire_at = $3 where account = $1 and id = $2"
 
 
-class Known(msgspec.Struct, frozen=True):
+class Known(Unprinted, frozen=True):
     """One that we have made, or found and adopted. `secret`: the id of its signing secret, where it is here."""
 
     id: str
@@ -56,6 +68,20 @@ class Known(msgspec.Struct, frozen=True):
     def let_in(self) -> bool:
         """Its deliveries are, as far as we know: which secret is that of one that was made by hand is not told."""
         return self.adopted or self.secret is not None
+
+
+@asynccontextmanager
+async def alone(account: str) -> AsyncGenerator[None, None]:
+    """One set-up at a time for an account: two would each take the other's endpoint for one whose secret was lost.
+
+    Raises CheckFailedError. Whoever died meanwhile is waited for at most as long as a set-up may take.
+    """
+    if not await sql.rows(BEGIN, account, ALONE_FOR):
+        raise CheckFailedError("somebody else sets up this account's webhook at the same time; ask again")
+    try:
+        yield
+    finally:
+        await sql.rows(END, account)
 
 
 async def known(account: str) -> list[Known]:

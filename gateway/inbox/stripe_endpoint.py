@@ -9,8 +9,9 @@ an event that both deliver is stored once, since it has one id.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Final
 
-import asyncpg
 import msgspec
 
 from db.engine import DB
@@ -20,7 +21,7 @@ from gateway.accounts.audit import Author
 from gateway.accounts.errors import CheckFailedError, FieldError
 from gateway.billing import webhook_endpoints
 from gateway.billing.client import StripeClient
-from gateway.billing.errors import StripeForbiddenError
+from gateway.billing.errors import StripeError, StripeForbiddenError
 from gateway.billing.webhook_endpoints import Endpoint
 from gateway.clock import business_now
 from gateway.inbox import endpoint_rows
@@ -28,6 +29,9 @@ from gateway.inbox.endpoint_rows import BESIDE_FOR, Known
 from gateway.inbox.table import subscribed, subscribed_beside
 from gateway.runtime import Runtime
 from processors.values import Secret
+
+UNIMPORTANT: Final = "billing_portal.configuration.updated"
+"""An event that nothing waits for."""
 
 
 class SetUp(msgspec.Struct, frozen=True):
@@ -71,20 +75,24 @@ async def set_up(runtime: Runtime, by: Author, wanted: str, *, thin: bool | None
     if not runtime.settings.public_url and not account.api_base:
         raise FieldError("public_url", "set TOLLBRIDGE_PUBLIC_URL: Stripe must be told where it reaches us")
     await stripe_key.check(runtime, by, account.id)
-    if thin is None:
-        thin = await _thin_now(account.id)
     url = f"{runtime.settings.base_url}/webhooks/stripe/{account.name}"
-    work = _Work(runtime, await runtime.stripe(account.id), by, account, url, roll)
+    async with endpoint_rows.alone(account.id):
+        account = await accounts.show(account.id)
+        work = _Work(runtime, await runtime.stripe(account.id), by, account, url, roll)
+        await _work(work, await _thin_now(account.id) if thin is None else thin)
+    return SetUp(work.done, work.notes)
+
+
+async def _work(work: _Work, thin: bool) -> None:
     kinds = {True: subscribed(thin=True)} if thin else {False: subscribed(), True: subscribed_beside()}
     try:
         for kind, events in kinds.items():
             if events:
                 await _one_kind(work, events, thin=kind)
-        if roll and not kinds.get(not thin):
+        if work.roll and not kinds.get(not thin):
             await _leave(work, thin=not thin)
     except StripeForbiddenError as error:
-        raise CheckFailedError(f"{error}. {by_hand(account.name, url)}") from error
-    return SetUp(work.done, work.notes)
+        raise CheckFailedError(f"{error}. {by_hand(work.account.name, work.url)}") from error
 
 
 def by_hand(name: str, url: str) -> str:
@@ -139,7 +147,9 @@ async def _look(work: _Work, *, thin: bool) -> _Found:
 
 async def _adopt(work: _Work, found: _Found) -> _Found:
     """Take what somebody made for our address where secrets were given to us, though which is its own is not told."""
-    if not found.by_hand or not work.account.webhook_secrets:
+    ours = {row.secret for row in await endpoint_rows.known(work.account.id)}
+    given = [one for one in (await accounts.show(work.account.id)).webhook_secrets if one.id not in ours]
+    if not found.by_hand or not given:
         return found
     one, *others = found.by_hand
     async with DB.transaction():
@@ -160,9 +170,13 @@ async def _mend(work: _Work, one: Endpoint, events: Sequence[str]) -> None:
 
 
 async def _make(work: _Work, events: Sequence[str], found: _Found, *, thin: bool) -> None:
-    """A new one, whose secret is here before anything else is done. What it takes the place of goes a day later."""
+    """A new one, whose secret is here before anything else is done. What it takes the place of goes a day later.
+
+    Until then it has no event that Stripe waits for: while an endpoint refuses those, nothing is finalized.
+    """
     account = work.account.id
-    made = await webhook_endpoints.create(work.stripe, account, work.url, events, thin=thin)
+    at_first = [f"v1.{UNIMPORTANT}" if thin else UNIMPORTANT]
+    made = await webhook_endpoints.create(work.stripe, account, work.url, at_first, thin=thin)
     try:
         async with DB.transaction():
             if work.roll:
@@ -170,9 +184,11 @@ async def _make(work: _Work, events: Sequence[str], found: _Found, *, thin: bool
             signing = await webhook_secrets.add(work.runtime.keyring, work.by, account, Secret(made.secret))
             await endpoint_rows.put(account, made, signing)
             await _note(work, "stripe_endpoint.added", made)
-    except asyncpg.UniqueViolationError:
-        await webhook_endpoints.remove(work.stripe, made.id, thin=thin)
-        raise CheckFailedError("somebody else sets up this account's webhook at the same time; ask again") from None
+    except Exception:
+        with suppress(StripeError):
+            await webhook_endpoints.remove(work.stripe, made.id, thin=thin)
+        raise
+    await webhook_endpoints.mend(work.stripe, made, work.url, events)
     work.done[made.id] = "created"
 
 

@@ -35,7 +35,8 @@ async def test_the_webhook_is_set_up_and_shown(tollbridge: Tollbridge) -> None:
         assert "none of ours" in added.out
         done = await tollbridge("accounts", "setup-webhook", "--json")
         [endpoint] = sandbox.account("sk_test_hush").webhook_endpoints
-        assert done.json["done"] == {endpoint: "created"}
+        [beside] = sandbox.account("sk_test_hush").event_destinations
+        assert done.json["done"] == {endpoint: "created", beside: "created"}
         shown = await tollbridge("accounts", "show")
     assert f"{endpoint} (snapshots of " in shown.out
     assert " ".join(subscribed()) in shown.out
