@@ -337,3 +337,35 @@ async def test_finalizing_shows_payments_too(client: StripeClient, stripe: respx
 def test_times_are_aware() -> None:
     assert from_unix(None) is None
     assert str(from_unix(0)) == "1970-01-01 00:00:00+00:00"
+
+
+async def test_a_call_that_hears_of_the_rotation_late_goes_out_with_the_new_key(stripe: respx.MockRouter) -> None:
+    """Two calls are under way when the key is rolled. The first 401 takes up the new key; the second comes after that,
+    and is judged by the key that the client has by then: the call fails, though it was never made with the good key."""
+
+    async def key_now() -> str:
+        return "sk_test_new"
+
+    late_is_there, first_done = asyncio.Event(), asyncio.Event()
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        if request.headers["authorization"].endswith("sk_test_new"):
+            first_done.set()
+            return httpx.Response(200, json={"id": "in_1"})
+        if request.url.path.endswith("late"):
+            late_is_there.set()
+            await first_done.wait()
+        await late_is_there.wait()
+        return httpx.Response(401, json=error())
+
+    stripe.get(path__startswith="/v1/invoices/").mock(side_effect=answer)
+    client = StripeClient("sk_test_old", base=BASE, timeout_s=2.0, key_now=key_now)
+    try:
+        both = await asyncio.gather(
+            client.get("/v1/invoices/in_early", Thing),
+            client.get("/v1/invoices/in_late", Thing),
+            return_exceptions=True,
+        )
+    finally:
+        await client.close()
+    assert [one for one in both if isinstance(one, Exception)] == []

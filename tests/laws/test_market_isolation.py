@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +12,10 @@ import pytest
 from db import sql
 from gateway.accounts import accounts
 from gateway.accounts.accounts import Account, AccountChange
+from gateway.accounts.apply import AccountEntry, Document, apply
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import CheckFailedError, FieldError
 from gateway.billing import webhook_endpoints
-from gateway.billing.webhook_endpoints import Endpoint
 from gateway.clock import business_now
 from gateway.inbox import endpoint_rows
 from gateway.inbox.stripe_endpoint import set_up
@@ -25,8 +26,6 @@ from tests.accounts.conftest import by, runtime
 from tests.accounts.test_setup_webhook import DAY, account, made_by_hand, sandbox, secrets, signing, stripe
 
 __all__ = ["account", "by", "runtime", "sandbox", "stripe"]
-
-Create = Callable[..., Awaitable[Endpoint]]
 
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, name: str, other: Callable[[], Awaitable[Any]]) -> None:
@@ -128,3 +127,20 @@ async def test_the_stored_key_is_not_sent_to_another_address(
     """Law 12: an admin key of the account sets `api_base` alone and asks for a check: the stored key goes there."""
     with pytest.raises(FieldError, match="api_base"):
         await accounts.update(runtime.keyring, by, account.id, AccountChange(api_base="https://elsewhere.example"))
+
+
+async def test_pruning_by_a_file_keeps_the_secret_of_the_endpoint_that_we_have_made(
+    runtime: Runtime,
+    by: Author,
+    account: Account,
+    stripe: StripeAccount,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The file still names the secret of the days before `setup-webhook`, whose own stands in no file and can't: with
+    `--prune` it is deleted, and from then on every event of Stripe's is refused."""
+    await set_up(runtime, by, "eu")
+    monkeypatch.setenv("OLD_SECRET", "whsec_of_the_days_before")
+    document = Document([AccountEntry("eu", webhook_secrets=["env:OLD_SECRET"])])
+    await apply(runtime, by, document, beside=tmp_path, prune=True)
+    assert signing(stripe) <= await secrets(runtime), "nothing that Stripe sends is let in any more"
