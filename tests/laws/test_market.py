@@ -1,0 +1,243 @@
+"""Histories of usage, of Stripe's own page, of agreed maxima and of access that break a law."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from db.poke import Kind, WakeUp
+from gateway.accounts import accounts
+from gateway.domain.actions import Resolve
+from gateway.domain.decide import decide
+from gateway.subscriptions.advance import advance_subscription
+from tests.domain.views import DUE, METHOD, NOW, SECOND, attempt, replace, view
+from tests.scenarios.test_d_restored import Backup
+from tests.support.metered import Metered, sell_metered
+from tests.support.metering import metered_price
+from tests.support.shop import BY
+from tests.support.world import Doors, World
+from tests.support.world import world as new_world
+
+EVENTS: dict[str, Any] = {"method": "POST", "path": "/v1/billing/meter_events"}
+
+
+@pytest.fixture
+async def world(database: str, doors: Doors) -> AsyncIterator[World]:
+    async with new_world(doors) as made:
+        yield made
+
+
+@pytest.fixture
+async def plan(world: World) -> Metered:
+    return await sell_metered(world)
+
+
+# --- usage ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_restored_database_sends_usage_again_after_a_day(plan: Metered) -> None:
+    """What the backup calls accepted has been sent since; after a day Stripe knows its identifier no more."""
+    plan.world.stripe.faults.add("error_before", times=None, status=429, **EVENTS)
+    await plan.report()
+    await plan.world.settle()
+    backup = Backup(plan.world)
+    await backup.take()
+    plan.world.stripe.faults.clear()
+    await plan.world.later(minutes=10)
+    assert plan.counted() == [("u-1", "250")]
+    await plan.world.move(hours=25)
+    await backup.restore()
+    await plan.world.settle()
+    await plan.world.later(minutes=10)
+    assert plan.counted() == [("u-1", "250")], "each event once"
+
+
+async def test_usage_that_stripe_may_have_is_not_called_refused(plan: Metered) -> None:
+    """The first call was counted and its answer lost; the second is refused for another reason. Whoever reports it
+    again under a new identifier, as the case asks, bills it twice."""
+    plan.world.stripe.faults.add("lost_after", times=1, **EVENTS)
+    await plan.report()
+    await plan.world.settle()
+    assert plan.counted() == [("u-1", "250")]
+    plan.world.stripe.faults.add("error_before", times=1, status=400, **EVENTS)
+    await plan.world.later(minutes=1)
+    assert await plan.states() != {"u-1": "refused"}
+
+
+async def test_who_asks_again_puts_the_end_off(plan: Metered) -> None:
+    """Each wish waits ten minutes for usage, and takes the place of the one before."""
+    plan.world.stripe.faults.add("error_before", times=None, status=500, **EVENTS)
+    await plan.report()
+    for _ in range(6):
+        await plan.world.cancel(plan.subscription, "now", invoice_now=True)
+        await plan.world.later(minutes=9)
+    assert plan.world.stripe_subscription(plan.subscription)["status"] == "canceled"
+
+
+# --- Stripe's own page ---------------------------------------------------------------------------------------------
+
+
+async def test_a_hosted_checkout_without_a_first_invoice(world: World) -> None:
+    """Nothing is billed ahead, so there is nothing to pay on any page: it is complete."""
+    await world.set_policy(collection="hosted")
+    price = await metered_price(world)
+    opened = await world.open_session("order-1", items=[{"price": price}])
+    assert opened.status_code == 200, opened.text
+    await world.confirm(opened.json(), wait_s=0)
+    await world.settle()
+    subscription = opened.json()["subscription"]
+    await world.later(hours=25)
+    shown = (await world.call("GET", f"/v1/checkout_sessions/{opened.json()['id']}")).json()
+    assert (shown["status"], world.stripe_subscription(subscription)["status"]) == ("complete", "active")
+
+
+async def test_a_forgotten_capture_of_what_is_paid_on_stripes_page(world: World) -> None:
+    """Law 5: it was captured, and Stripe not told; then the database was restored, its customer moved to Stripe's page,
+    and the payer has paid there. The capture is returned, or a case names it."""
+    signup, renewal = await world.renew_unseen()
+    backup = Backup(world)
+    await backup.take()
+    for path in (f"/v1/invoices/{renewal}", f"/v1/invoices/{renewal}/pay"):
+        world.stripe.faults.add("error_before", method="POST", path=path, status=429, times=None)
+    await world.settle()
+    assert len(world.captures()) == 2
+    await world.move(minutes=10)
+    await backup.restore()
+    world.stripe.faults.clear()
+    answer = await world.call("POST", f"/v1/customers/{signup.customer}", {"collection": "hosted"})
+    assert answer.status_code == 200, answer.text
+    await world.catch_up()
+    await world.settle()
+    await world.later(hours=2)
+    if world.stripe_invoice(renewal)["status"] == "open":
+        await world.pay_at_stripe(renewal)
+    await world.settle()
+    for _ in range(12):
+        await world.later(days=1)
+    back = world.practice.account(world.shop.practice_key).refunds
+    paid_by_us = world.taken_at_stripe(renewal) == 0
+    assert paid_by_us or back or await world.open_cases(), "1000 are held, and nobody knows"
+
+
+@pytest.mark.parametrize("away", ["nobody works", "the account is disabled"])
+async def test_our_own_downtime_does_not_cut_usage_off(plan: Metered, away: str) -> None:
+    """Usage and the end were accepted, then nothing here worked for a quarter of an hour, while Stripe was well: what
+    waits is sent before the subscription ends, not left off its last invoice."""
+    world = plan.world
+    await plan.report(value=100)
+    path, body = f"/v1/subscriptions/{plan.subscription}/cancel", {"ends": "now", "invoice_now": True, "wait_s": 0}
+    headers = {"authorization": f"Bearer {plan.shop.api_key}"}
+    answer = await world.http.post(world.gateway_url + path, json=body, headers=headers)
+    assert answer.status_code in (200, 202)
+    if away == "nobody works":
+        await world.move(minutes=15)
+    else:
+        await accounts.update(world.runtime.keyring, BY, plan.shop.account, accounts.AccountChange(enabled=False))
+        await world.later(minutes=15)
+        await accounts.update(world.runtime.keyring, BY, plan.shop.account, accounts.AccountChange(enabled=True))
+    assert plan.sent() == 0
+    # Which turn comes first is chance.
+    await advance_subscription(world.runtime, WakeUp(Kind.SUBSCRIPTION, plan.shop.account, plan.subscription))
+    await world.settle()
+    await world.later(minutes=2)
+    assert world.stripe_subscription(plan.subscription)["status"] == "canceled"
+    lines = [line["amount"] for one in world.invoices_of(plan.subscription) for line in one["lines"]["data"]]
+    assert 400 in lines, f"100 calls are billed nowhere: {lines}, {await world.open_cases()}"
+
+
+async def test_late_money_for_a_subscription_that_its_end_has_cancelled(world: World) -> None:
+    """The payer pays on Stripe's page what was given up: the money buys nothing any more, and a case says so."""
+    await world.set_policy(collection="hosted", at_end=["mark_uncollectible", "cancel_subscription"])
+    opened = await world.open_session("order-1")
+    await world.confirm(opened.json(), wait_s=0)
+    await world.settle()
+    session = opened.json()
+    first = world.invoices_of(session["subscription"])[0]["id"]
+    await world.pay_at_stripe(first)
+    await world.settle()
+    await world.later(days=31)
+    renewal = world.invoices_of(session["subscription"])[-1]["id"]
+    await world.later(days=11)
+    assert world.stripe_subscription(session["subscription"])["status"] == "canceled"
+    await world.pay_at_stripe(renewal)
+    await world.settle()
+    await world.later(hours=1)
+    assert world.stripe_invoice(renewal)["status"] == "paid"
+    assert not (await world.access(session["subscription"]))["granted"]
+    assert await world.open_cases(), "10.00 were paid for nothing, and nobody is told"
+
+
+async def test_what_was_paid_on_stripes_page_stays_paid(world: World) -> None:
+    """Law 13: no try of ours makes it ours, so once its customer is left alone the next look at the first invoice
+    closes what it has opened."""
+    await world.set_policy(collection="hosted")
+    opened = await world.open_session("order-1")
+    await world.confirm(opened.json(), wait_s=0)
+    await world.settle()
+    session = opened.json()
+    first = world.invoices_of(session["subscription"])[0]["id"]
+    await world.pay_at_stripe(first)
+    await world.settle()
+    answer = await world.call("POST", f"/v1/customers/{session['customer']}", {"opted_out": True})
+    assert answer.status_code == 200, answer.text
+    await world.settle()
+    assert (await world.access(session["subscription"]))["granted"]
+    await _looked_at(world, first)
+    assert (await world.access(session["subscription"]))["granted"]
+
+
+@pytest.mark.parametrize("paid", ["out of band", "nothing was due"])
+async def test_a_connection_that_is_switched_off_closes_no_access(world: World, paid: str) -> None:
+    """Law 13: the first invoice was paid without a try of ours; the account goes over to Stripe's page and needs its
+    processor no more. The next look at that invoice calls it nobody's, and who has paid is shut out."""
+    trial = {} if paid == "out of band" else {"trial_period_days": 14}
+    client = world.shop.client.v1
+    customer = await client.customers.create_async({"name": "A. Payer", "address": {"country": "DE"}})
+    items: Any = [{"price": world.shop.price}]
+    wanted: Any = {"customer": customer.id, "items": items, "collection_method": "send_invoice", "days_until_due": 10}
+    made = await client.subscriptions.create_async(wanted | trial)
+    await world.settle()
+    first = world.invoices_of(made.id)[0]["id"]
+    if paid == "out of band":
+        await client.invoices.pay_async(first, {"paid_out_of_band": True})
+    await world.settle()
+    assert (await world.access(made.id))["granted"]
+    await world.set_policy(collection="hosted")
+    path = f"/v1/connections/{world.shop.connection}"
+    assert (await world.call("POST", path, {"enabled": False})).status_code == 200
+    await world.settle()
+    await _looked_at(world, first)
+    assert (await world.access(made.id))["granted"]
+
+
+async def _looked_at(world: World, invoice: str) -> None:
+    """Somebody writes a note on the invoice at Stripe, as staff do; and on its subscription."""
+    await world.shop.client.v1.invoices.update_async(invoice, {"metadata": {"note": "seen"}})
+    await world.settle()
+    of = world.stripe_invoice(invoice)["parent"]["subscription_details"]["subscription"]
+    await world.shop.client.v1.subscriptions.update_async(of, {"metadata": {"note": "seen"}})
+    await world.settle()
+
+
+# --- what a payer has agreed to ------------------------------------------------------------------------------------
+
+
+def test_no_replay_above_what_the_payer_agrees_to_by_now() -> None:
+    """Law 4: sent again it may be the first time that it arrives. The payer has lowered the limit meanwhile; the same
+    bytes are above it, and are asked for, not sent, as after a pause has begun."""
+    unknown = attempt("unknown", lookups=3, resolve_at=NOW - SECOND)
+    less = replace(METHOD, agreed_maximum=DUE - 1)
+    assert decide(view(attempts=(unknown,), methods=(less,)), NOW) == Resolve("att_1", "lookup")
+
+
+async def test_a_limit_in_another_currency_is_no_agreement_to_any_amount(world: World) -> None:
+    """The payer has agreed to 5.00 USD at once. An invoice of 10.00 EUR is charged as if there were no limit."""
+    signup = await world.signup("ok")
+    [card] = world.methods_at_processor()
+    stored = await world.take_over(signup.customer, card.token, charge_limit={"amount": 500, "currency": "usd"})
+    assert stored.status_code in (200, 201), stored.text
+    await world.later(days=31)
+    renewal = world.invoices_of(signup.subscription)[-1]["id"]
+    assert (await world.attempts(renewal), await world.open_cases()) == ([], ["above_agreed_maximum"])
