@@ -222,6 +222,7 @@ create table tollbridge.cancellation (
     error text not null default '',
     created_at timestamptz not null,
     sent_at timestamptz,                           -- when Stripe was first told, if it heard it
+    flush_from timestamptz,                        -- when it was first seen to wait for usage, it or one before it
     resolved_at timestamptz,
     foreign key (account, subscription) references tollbridge.subscription (account, id) on delete restrict,
     constraint only_an_end_now_bills check (ends = 'now' or not (invoice_now or prorate)),

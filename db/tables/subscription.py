@@ -71,6 +71,7 @@ class Cancellation(Table, tablename="cancellation", schema=SCHEMA, db=DB):
     error = Text()
     created_at = at()
     sent_at = at()
+    flush_from = at()
     resolved_at = at()
 
 

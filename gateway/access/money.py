@@ -64,7 +64,8 @@ def _invoices(rows: Sequence[asyncpg.Record], beginning: Beginning) -> list[Acce
         AccessInvoice(
             id=row["id"],
             first=row["id"] == first,
-            state=InvoiceState(row["state"]),
+            # Who collects it may have changed since: what is paid stays paid.
+            state=InvoiceState.PAID if row["status"] == "paid" else InvoiceState(row["state"]),
             credited=_credited(row),
             renewal=row["billing_reason"] == "subscription_cycle",
             rest_due=row["rest_due"],

@@ -135,7 +135,8 @@ def method(
         usable=connection.usable and not standing.blocked,
         minimum=amounts.minimum.get(currency),
         maximum=amounts.maximum.get(currency),
-        agreed_maximum=agreed.amount if agreed is not None and agreed.currency == currency else None,
+        # Who has agreed to amounts of one currency has agreed to none of another.
+        agreed_maximum=None if agreed is None else agreed.amount if agreed.currency == currency else 0,
         brand=card.brand.lower(),
         recent_tries=standing.tries or (),
         blocked=standing.blocked or "",

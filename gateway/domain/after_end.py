@@ -6,7 +6,7 @@ last of the subscription, and comes with its end or later, is collected like any
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from db.states import AttemptState, RecordingState
@@ -25,7 +25,16 @@ def left_behind(view: InvoiceView, invoice: BilledInvoice) -> bool:
         return False
     if view.rest_of is not None:
         return True
+    if _billed_usage_then(invoice, ended_at):
+        return False
     return invoice.billing_reason == "subscription_create" or invoice.created < ended_at - SLACK
+
+
+def _billed_usage_then(invoice: BilledInvoice, ended_at: datetime) -> bool:
+    """Whether it bills a period's usage, and was still a draft when the subscription ended: late usage had counted, and
+    nobody else bills what was used in that period."""
+    drafted = invoice.finalized_at is None or invoice.finalized_at >= ended_at - SLACK
+    return invoice.bills_usage and drafted and invoice.billing_reason != "subscription_create"
 
 
 def bills_the_last(view: InvoiceView, invoice: BilledInvoice) -> bool:

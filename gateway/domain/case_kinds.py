@@ -48,6 +48,7 @@ class CaseKind(StrEnum):
     OVERPAID_TO_CUSTOMER = "overpaid_to_customer"
     PAID_AFTER_DELETION = "paid_after_deletion"
     PAID_AT_STRIPE = "paid_at_stripe"
+    PAID_AFTER_THE_END = "paid_after_the_end"
     PAID_BY_HAND = "paid_by_hand"
     PARTIAL_CAPTURE = "partial_capture"
     PENDING_TOO_LONG = "pending_too_long"
@@ -109,6 +110,7 @@ REPAIR: dict[CaseKind, str] = {
     CaseKind.OVERPAID_TO_CUSTOMER: "More went back than was captured: answer the dispute with the refund.",
     CaseKind.OVERPAID_AT_STRIPE: "Stripe credits the excess to the customer: refund it there, or let it stand.",
     CaseKind.PAID_AFTER_DELETION: "It goes back to the payer, as the policy `returns` says: see that it has.",
+    CaseKind.PAID_AFTER_THE_END: "Refund it at Stripe, or give the payer a new subscription for it.",
     CaseKind.PAID_AT_STRIPE: "Nothing is owed. See how the payer came to Stripe's page: mails and portal must be off.",
     CaseKind.PAID_BY_HAND: "Somebody marked the invoice paid while we captured it: keep ours or return it.",
     CaseKind.PARTIAL_CAPTURE: "Less than the invoice was captured: credit the rest in Stripe or collect it.",

@@ -111,7 +111,7 @@ def decide(view: InvoiceView, now: datetime) -> Action:
         case "open":
             return _collect(view, invoice, now)
         case "paid":
-            step = forgotten(view, invoice) or paid_past_us(view, invoice)
+            step = forgotten(view, invoice) or hosting.lost(view) or paid_past_us(view, invoice)
             return step or _credited(view, invoice, now) or Done("paid")
         case "uncollectible" | "void" if view.given_up:
             step = ending.give_up(view, invoice, ending.GIVEN_UP, now)
@@ -213,6 +213,7 @@ def _still_wants(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView
         and view.wanted == attempt.amount
         and method is not None
         and method.status is MethodStatus.ACTIVE
+        and out_of_bounds(method, view.wanted, invoice.currency) is None
     )
 
 
@@ -273,6 +274,8 @@ def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action
         return ending.close(view, invoice, then, after_end.ENDED, now)
     if (handed := handing_over.pay(view, invoice, now)) is not None:
         return handed
+    if (lost := hosting.lost(view)) is not None:
+        return lost
     if (pays := hosting.wait(view, invoice, now)) is not None:
         return pays
     if view.older_first:

@@ -15,8 +15,9 @@ from typing import Final
 
 from db.states import Collector, WaitsFor
 from gateway.domain import ending
-from gateway.domain.actions import Action, WaitUntil
+from gateway.domain.actions import Action, FindLost, WaitUntil
 from gateway.domain.billed import BilledInvoice
+from gateway.domain.forgotten import askable, next_number
 from gateway.domain.obstacles import PAYS_THERE
 from gateway.domain.recovery import ends_at
 from gateway.domain.view import InvoiceView
@@ -30,6 +31,15 @@ def changes(view: InvoiceView, invoice: BilledInvoice) -> bool:
     if not living or view.collector is Collector.STRIPE:
         return False
     return view.hosted is not (view.collector is Collector.HOSTED)
+
+
+def lost(view: InvoiceView) -> FindLost | None:
+    """How to find a try of ours from before its payer went to that page, which a restored database has forgotten."""
+    methods = askable(view)
+    if view.collector is not Collector.HOSTED or not view.look_first or not methods:
+        return None
+    method = min(methods, key=lambda m: (m.position, m.created_at, m.id))
+    return FindLost(method.id, method.connection, next_number(view))
 
 
 def wait(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action | None:

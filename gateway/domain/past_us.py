@@ -19,6 +19,8 @@ def paid_past_us(view: InvoiceView, invoice: BilledInvoice) -> OpenCase | None:
     if invoice.overpaid > 0 and CaseKind.OVERPAID_AT_STRIPE not in known:
         too_much = to_text(invoice.overpaid, invoice.currency)
         return OpenCase(CaseKind.OVERPAID_AT_STRIPE, f"Stripe has taken {too_much} more than the invoice")
+    if _bought_nothing(view, invoice) and CaseKind.PAID_AFTER_THE_END not in known:
+        return OpenCase(CaseKind.PAID_AFTER_THE_END, "it was paid at Stripe when its subscription had been given up")
     ours = invoice.collection_method == "send_invoice" and bool(view.attempts or view.methods)
     # Stripe pays what was handed over to it, and on Stripe's page is where the payer of a hosted one pays.
     ours = ours and view.collector not in (Collector.STRIPE, Collector.HOSTED)
@@ -28,3 +30,11 @@ def paid_past_us(view: InvoiceView, invoice: BilledInvoice) -> OpenCase | None:
     if ours and since and invoice.stripe_payment is StripePayment.PAID and CaseKind.PAID_AT_STRIPE not in known:
         return OpenCase(CaseKind.PAID_AT_STRIPE, "the payer paid it on Stripe's own page")
     return None
+
+
+def _bought_nothing(view: InvoiceView, invoice: BilledInvoice) -> bool:
+    """Paid on Stripe's page after its account's end had cancelled the subscription: Stripe holds the money, not we."""
+    hosted = view.collector is Collector.HOSTED and invoice.stripe_payment is StripePayment.PAID
+    ended_at = view.subscription.ended_at if view.subscription is not None else None
+    late = ended_at is not None and invoice.paid_at is not None and invoice.paid_at >= ended_at
+    return hosted and view.given_up and late

@@ -166,6 +166,9 @@ def _paid_there(view: SessionView, now: datetime) -> NextStep:
         return Step.COMPLETE
     if not view.told_stripe:
         return Step.RELEASE
+    if not view.invoice:
+        # As above: nothing is due yet.
+        return Step.COMPLETE
     if view.invoice_state in (InvoiceState.UNCOLLECTIBLE, InvoiceState.CLOSED):
         return Fail("invoice_closed", f"the invoice is {view.invoice_status} in Stripe")
     if now < view.expires_at:

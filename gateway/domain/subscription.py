@@ -22,7 +22,7 @@ ENDED: Final = "the subscription had ended by then, which is final"
 class Wish(msgspec.Struct, frozen=True):
     """A cancellation that Stripe has not been told of, or not as far as we know. `sent`: it was about to be.
 
-    `unsent_since`: when it was asked for, where usage from before is still on its way, which it is to bill; `used_at`:
+    `unsent_since`: since when usage from before, still on its way, is waited for, which it is to bill; `used_at`:
     the latest time of such usage, sent or not.
     """
 

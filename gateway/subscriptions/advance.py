@@ -13,7 +13,7 @@ from typing import Final
 import asyncpg
 import msgspec
 
-from db import poke
+from db import poke, sql
 from db.engine import DB
 from db.poke import Claim, Kind, WakeUp
 from db.states import AccessState, CancellationOrigin, Ends
@@ -63,7 +63,7 @@ VIEW: Final = """
             and tollbridge.collection(s.account, s.customer, s.id) = 'hosted' as hosted,
         (select c from tollbridge.cancellation c
          where c.account = s.account and c.subscription = s.id and c.state = 'wanted') as wish,
-        (select c.created_at from tollbridge.cancellation c
+        (select coalesce(c.flush_from, tollbridge.business_now()) from tollbridge.cancellation c
          where c.account = s.account and c.subscription = s.id and c.state = 'wanted' and c.invoice_now
            and exists (select 1 from tollbridge.usage_event e
                        where e.account = s.account and e.customer = s.customer and e.state in ('accepted', 'sending')
@@ -106,6 +106,8 @@ async def advance_subscription(runtime: Runtime, wake_up: WakeUp) -> None:
     async def go_round(claim: Claim) -> bool:
         nonlocal looked
         row, now = await held(claim, hold_s, VIEW), await business_now()
+        if row["wish"] is not None and row["unsent_since"] is not None:
+            await sql.rows(cancel.FLUSHING, row["wish"]["id"], now)
         step = decide_subscription(_seen(row), now)
         if not (looked or isinstance(step, Rest) or row["access"] == AccessState.GRANTED):
             await gate.settle(claim.account, claim.id, now)

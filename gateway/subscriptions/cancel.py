@@ -38,13 +38,14 @@ from gateway.waiting import until
 
 INSERT: Final = """
     insert into tollbridge.cancellation (id, account, subscription, ends, invoice_now, prorate, comment, origin, state,
-        created_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, 'wanted', $9)
+        created_at, flush_from)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, 'wanted', $9, $10)
 """
 WITHDRAW: Final = """
     update tollbridge.cancellation set state = 'withdrawn', error = 'asked for otherwise since', resolved_at = $3
-    where account = $1 and subscription = $2 and state = 'wanted'
+    where account = $1 and subscription = $2 and state = 'wanted' returning flush_from
 """
+FLUSHING: Final = "update tollbridge.cancellation set flush_from = $2 where id = $1 and flush_from is null"
 RESOLVE: Final = """
     update tollbridge.cancellation set state = $2, error = $3, resolved_at = $4 where id = $1 and state = 'wanted'
 """
@@ -89,7 +90,7 @@ async def ask(by: Author, account: str, subscription: str, asked: Asked) -> str:
 async def want(account: str, subscription: str, asked: Asked, origin: CancellationOrigin, now: datetime) -> str:
     """Store the wish and poke, in the caller's transaction, with the subscription's row locked."""
     cancellation = new_id("can")
-    await sql.rows(WITHDRAW, account, subscription, now)
+    before = await sql.row(WITHDRAW, account, subscription, now)
     await sql.rows(
         INSERT,
         cancellation,
@@ -101,6 +102,8 @@ async def want(account: str, subscription: str, asked: Asked, origin: Cancellati
         asked.comment,
         origin,
         now,
+        # Who asks again does not put the end off.
+        before["flush_from"] if before is not None and asked.invoice_now else None,
     )
     await poke.poke(Kind.SUBSCRIPTION, account, [subscription], now, urgent=True)
     return cancellation

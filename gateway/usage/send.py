@@ -48,12 +48,18 @@ LOOK_AGAIN: Final = timedelta(minutes=1)
 """When others went through, those that did not are tried again after this."""
 LONGEST_REST: Final = timedelta(minutes=5)
 
-VIEW: Final = """
+# Stripe has it, perhaps, and does not know it any more. What a restored database calls accepted may have been sent.
+UNSURE: Final = """
+    ((e.state = 'sending' and e.sent_at <= tollbridge.business_now() - $3::interval)
+     or (e.state = 'accepted' and e.created_at <= tollbridge.business_now() - $3::interval and exists (
+            select 1 from tollbridge.downtime d where d.connection = '' and d.until_at > e.created_at)))
+"""
+VIEW: Final = f"""
     select poked, stale, failures, rests_until, exists (
         select 1 from tollbridge.usage_event e
-        where e.account = $1 and e.state = 'sending' and e.sent_at <= tollbridge.business_now() - $3::interval) as lost
+        where e.account = $1 and {UNSURE}) as lost
     from tollbridge.usage_stream where account = $1 and id = $2
-"""
+"""  # noqa: S608 (a constant of ours)
 # Not what this turn has tried already, nor what comes after it for the same customer and meter.
 BEGIN: Final = """
     with picked as (
@@ -68,9 +74,14 @@ BEGIN: Final = """
     from picked where u.id = picked.id
     returning u.id, u.identifier, u.customer, u.event_name, u.value, u.used_at, picked.new
 """
-UNCONFIRMED: Final = """
-    update tollbridge.usage_event set state = 'unconfirmed', resolved_at = $2
-    where account = $1 and state = 'sending' and sent_at <= tollbridge.business_now() - $3::interval returning id
+UNCONFIRMED: Final = f"""
+    update tollbridge.usage_event e set state = 'unconfirmed', resolved_at = $2
+    where e.account = $1 and {UNSURE} returning id
+"""  # noqa: S608 (a constant of ours)
+# Refused now, but an earlier call was not answered.
+DOUBTFUL: Final = """
+    update tollbridge.usage_event set state = 'unconfirmed', resolved_at = $3
+    where account = $1 and id = any($2) and state = 'sending' returning id
 """
 SENT: Final = """
     update tollbridge.usage_event set state = 'sent', resolved_at = $3
@@ -115,6 +126,11 @@ class Came(msgspec.Struct, frozen=True):
         return self.error is None or isinstance(self.error, StripeRefusedError)
 
     @property
+    def is_doubtful(self) -> bool:
+        """It is refused, and Stripe may have it from an earlier call all the same."""
+        return isinstance(self.error, StripeRefusedError) and not self.event.new
+
+    @property
     def unheard(self) -> bool:
         """Stripe knows nothing of it: 429, 401 and 403 say that nothing was taken."""
         return self.event.new and not self.went and not isinstance(self.error, StripeUnknownError)
@@ -156,12 +172,14 @@ async def _give_up(claim: Claim, now: datetime) -> None:
     async with DB.transaction():
         await flush.poke_waiting(claim.account, now)
         lost = await sql.rows(UNCONFIRMED, claim.account, now, SENT_AGAIN_FOR)
-        if lost:
-            reason = (
-                f"whether Stripe has {len(lost)} events, {lost[0]['id']} among them, was not known within 24 hours: "
-                "sent again they might count twice"
-            )
-            await open_case(claim.account, CaseKind.USAGE_UNCONFIRMED, claim.account, reason, now)
+        await _ask_human(claim.account, lost, "was not known within 24 hours", now)
+
+
+async def _ask_human(account: str, lost: Sequence[asyncpg.Record], why: str, now: datetime) -> None:
+    if lost:
+        named = f"{len(lost)} events, {lost[0]['id']} among them,"
+        reason = f"whether Stripe has {named} {why}: sent again they might count twice"
+        await open_case(account, CaseKind.USAGE_UNCONFIRMED, account, reason, now)
 
 
 async def _breathe(claim: Claim, poked: int, now: datetime) -> bool:
@@ -225,6 +243,9 @@ async def _store(claim: Claim, came: Sequence[Came], failures: int) -> None:
             await sql.rows(RESTS, account, claim.id, _rests_until(came, failures, now))
         await sql.rows(SENT, account, [one.event.id for one in came if one.error is None], now)
         await sql.rows(UNSENT, account, unsent, claim.holder, unheard, untried)
+        doubtful = [one.event.id for one in came if one.is_doubtful]
+        lost = await sql.rows(DOUBTFUL, account, doubtful, now) if doubtful else []
+        await _ask_human(account, lost, "is not known: it was refused after a call that nobody answered", now)
         await refused.at_once(account, [r for one in came if (r := _refusal(one)) is not None], now)
 
 
@@ -237,7 +258,7 @@ def _rests_until(came: Sequence[Came], failures: int, now: datetime) -> datetime
 
 def _refusal(came: Came) -> refused.Refusal | None:
     event, error = came.event, came.error
-    if not isinstance(error, StripeRefusedError):
+    if not isinstance(error, StripeRefusedError) or came.is_doubtful:
         return None
     return refused.Refusal(event.id, event.identifier, event.event_name, error.code or "refused", str(error))
 
