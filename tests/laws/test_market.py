@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from db import sql
 from db.poke import Kind, WakeUp
 from gateway.accounts import accounts
+from gateway.doctor.rehearsal import rehearse
 from gateway.domain.actions import Resolve
 from gateway.domain.decide import decide
 from gateway.subscriptions.advance import advance_subscription
+from tests.doctor.test_rehearsal import working
 from tests.domain.views import DUE, METHOD, NOW, SECOND, attempt, replace, view
 from tests.scenarios.test_d_restored import Backup
 from tests.support.metered import Metered, sell_metered
-from tests.support.metering import metered_price
+from tests.support.metering import metered_price, subscribe_metered, to_period_end, use
 from tests.support.shop import BY
 from tests.support.world import Doors, World
 from tests.support.world import world as new_world
@@ -241,3 +245,90 @@ async def test_a_limit_in_another_currency_is_no_agreement_to_any_amount(world: 
     await world.later(days=31)
     renewal = world.invoices_of(signup.subscription)[-1]["id"]
     assert (await world.attempts(renewal), await world.open_cases()) == ([], ["above_agreed_maximum"])
+
+
+@pytest.mark.parametrize("ends", ["invoice_now", "at once"])
+async def test_who_cancels_within_the_draft_hour_pays_for_what_was_used(world: World, ends: str) -> None:
+    """The period's invoice is a draft for an hour, since late usage still counts; its subscription is cancelled in that
+    hour. Stripe finalizes it no more, and neither do we: what was used in a whole month is billed nowhere, and nobody
+    is told."""
+    signup = await subscribe_metered(world)
+    await use(world, signup.customer, 250)
+    await to_period_end(world, signup.subscription)
+    await world.later(minutes=10)
+    period = world.invoices_of(signup.subscription)[-1]
+    assert (period["status"], period["amount_due"]) == ("draft", 2000)
+    await world.cancel(signup.subscription, "now", invoice_now=ends == "invoice_now")
+    for _ in range(4):
+        await world.later(days=3)
+    assert world.stripe_invoice(period["id"])["status"] != "draft" or await world.open_cases()
+
+
+# --- the rehearsal -------------------------------------------------------------------------------------------------
+
+
+async def test_a_rehearsal_that_fails_leaves_no_money_behind(world: World) -> None:
+    """Its payment is recorded here, and Stripe can't be told in time: the invoice is voided in the cleanup, and what it
+    took stays held for good."""
+    world.stripe.faults.add("error_before", method="POST", path="/v1/invoices/{id}/pay", status=429, times=None)
+    async with working(world):
+        played = await rehearse(world.runtime, BY, world.shop.account, wait_s=3)
+    assert [step.name for step in played.steps if not step.ok] == ["payment"]
+    world.stripe.faults.clear()
+    for _ in range(3):
+        await world.later(days=1)
+    held = "select coalesce(sum(tollbridge.held_money(account, id)), 0) from tollbridge.invoice"
+    assert (await sql.value(held), await world.open_cases()) == (0, [])
+
+
+# --- between a processor and Stripe's page -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("by", ["account", "customer"])
+async def test_who_has_confirmed_a_card_is_charged_to_it(world: World, by: str) -> None:
+    """The session was opened to collect a card, and keeps that; its account goes over to Stripe's page before the payer
+    has confirmed. The card is charged, as the payer was told, or the session says where to pay."""
+    opened = (await world.open_session("order-1")).json()
+    await world.give_card(opened)
+    if by == "account":
+        await world.set_policy(collection="hosted")
+    else:
+        await world.call("POST", f"/v1/customers/{opened['customer']}", {"collection": "hosted"})
+    await world.settle()
+    await world.confirm(opened, wait_s=0)
+    await world.settle()
+    await world.later(hours=26)
+    shown = (await world.call("GET", f"/v1/checkout_sessions/{opened['id']}")).json()
+    assert (shown["status"], shown["hosted_invoice_url"] is None) in (("complete", True), ("processing", False)), shown
+
+
+@pytest.mark.parametrize("body", [{"trial_period_days": 14}])
+async def test_a_hosted_checkout_of_nothing_due(world: World, body: dict[str, Any]) -> None:
+    opened = await world.open_session("order-1", collection="hosted", **body)
+    assert opened.status_code == 200, opened.text
+    await world.confirm(opened.json(), wait_s=0)
+    await world.settle()
+    await world.later(hours=26)
+    shown = (await world.call("GET", f"/v1/checkout_sessions/{opened.json()['id']}")).json()
+    assert shown["status"] == "complete"
+
+
+async def test_a_capture_that_stripe_was_told_of_is_not_said_to_be_at_stripe(world: World) -> None:
+    """Law 8: charged and recorded, forgotten by a restored database; the customer is moved to Stripe's page, and the
+    card deleted. The invoice's metadata name our try, the processor has the money, and no case or refund knows it."""
+    signup, renewal = await world.renew_unseen()
+    backup = Backup(world)
+    await backup.take()
+    await world.settle()
+    assert (world.stripe_invoice(renewal)["status"], world.taken_at_stripe(renewal)) == ("paid", 0)
+    await world.move(minutes=10)
+    await backup.restore()
+    await world.call("POST", f"/v1/customers/{signup.customer}", {"collection": "hosted"})
+    [card] = await world.methods_of(signup.customer)
+    await world.call("DELETE", f"/v1/customers/{signup.customer}/payment_methods/{card['id']}")
+    await world.settle()
+    await world.catch_up()
+    await world.settle()
+    await world.later(days=2)
+    shown = await world.gateway_invoice(renewal)
+    assert shown["movements"] or await world.open_cases(), (shown["state"], shown["collected_by"], shown["reason"])
