@@ -10,7 +10,9 @@ import pytest
 
 from db import sql
 from db.poke import Kind, WakeUp
+from gateway.access import gate
 from gateway.accounts import accounts
+from gateway.clock import business_now
 from gateway.doctor.rehearsal import rehearse
 from gateway.domain.actions import Resolve
 from gateway.domain.decide import decide
@@ -313,9 +315,10 @@ async def test_a_hosted_checkout_of_nothing_due(world: World, body: dict[str, An
     assert shown["status"] == "complete"
 
 
-async def test_a_capture_that_stripe_was_told_of_is_not_said_to_be_at_stripe(world: World) -> None:
-    """Law 8: charged and recorded, forgotten by a restored database; the customer is moved to Stripe's page, and the
-    card deleted. The invoice's metadata name our try, the processor has the money, and no case or refund knows it."""
+@pytest.mark.parametrize("collection", ["hosted", "processor"])
+async def test_a_recorded_capture_is_forgotten_with_its_card(world: World, collection: str) -> None:
+    """Laws 5, 8: charged and recorded, forgotten by a restored database, and the card deleted before anybody has
+    looked. The invoice's metadata name our try, the processor has the money, and no ledger, case or refund knows it."""
     signup, renewal = await world.renew_unseen()
     backup = Backup(world)
     await backup.take()
@@ -323,7 +326,7 @@ async def test_a_capture_that_stripe_was_told_of_is_not_said_to_be_at_stripe(wor
     assert (world.stripe_invoice(renewal)["status"], world.taken_at_stripe(renewal)) == ("paid", 0)
     await world.move(minutes=10)
     await backup.restore()
-    await world.call("POST", f"/v1/customers/{signup.customer}", {"collection": "hosted"})
+    await world.call("POST", f"/v1/customers/{signup.customer}", {"collection": collection})
     [card] = await world.methods_of(signup.customer)
     await world.call("DELETE", f"/v1/customers/{signup.customer}/payment_methods/{card['id']}")
     await world.settle()
@@ -332,3 +335,55 @@ async def test_a_capture_that_stripe_was_told_of_is_not_said_to_be_at_stripe(wor
     await world.later(days=2)
     shown = await world.gateway_invoice(renewal)
     assert shown["movements"] or await world.open_cases(), (shown["state"], shown["collected_by"], shown["reason"])
+
+
+async def test_a_session_for_a_card_ends_while_its_payer_pays_on_stripes_page(world: World) -> None:
+    """Law 7: its account has gone over to Stripe's page, where a debit is on its way. The session ends for want of a
+    charge, and cancels the subscription; then the money comes, for nothing, and no case says so."""
+    opened = (await world.open_session("order-1")).json()
+    await world.give_card(opened)
+    await world.set_policy(collection="hosted")
+    await world.confirm(opened, wait_s=0)
+    await world.settle()
+    [invoice] = world.invoices_of(opened["subscription"])
+    await world.later(hours=20)
+    await world.pay_at_stripe(invoice["id"], "sepaDebit")
+    await world.settle()
+    await world.later(hours=6)
+    await world.later(days=8)
+    assert world.taken_at_stripe(invoice["id"]) == 1000
+    alive = world.stripe_subscription(opened["subscription"])["status"] == "active"
+    assert alive or await world.open_cases(), world.stripe_invoice(invoice["id"])["status"]
+
+
+@pytest.mark.parametrize("opted_out", [True, False])
+async def test_access_hears_of_who_is_left_alone_again(world: World, opted_out: bool) -> None:
+    """A hosted invoice was given up, and has closed access; its customer is opted out, and nothing is owed to us; or
+    opted in again, and it is. Only drafts and open invoices are told, so what stands there is the answer of before: it
+    stays closed, or open."""
+    await world.set_policy(collection="hosted", at_end=["mark_uncollectible"])
+    opened = (await world.open_session("order-1")).json()
+    await world.confirm(opened, wait_s=0)
+    await world.settle()
+    await world.pay_at_stripe(world.invoices_of(opened["subscription"])[0]["id"])
+    await world.settle()
+    await world.later(days=31)
+    await world.later(days=11)
+    assert not (await world.access(opened["subscription"]))["granted"]
+    if not opted_out:
+        await _opt_out(world, opened, True)
+        await _worked_out(world, opened["subscription"])
+    await _opt_out(world, opened, opted_out)
+    stored = (await world.access(opened["subscription"]))["granted"]
+    assert stored is await _worked_out(world, opened["subscription"]), "nobody has told the subscription"
+
+
+async def _opt_out(world: World, session: dict[str, Any], opted_out: bool) -> None:
+    await world.call("POST", f"/v1/customers/{session['customer']}", {"opted_out": opted_out})
+    await world.settle()
+
+
+async def _worked_out(world: World, subscription: str) -> bool:
+    found = await gate.settle(world.shop.account, subscription, await business_now())
+    assert found is not None
+    return found.granted
