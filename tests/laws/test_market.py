@@ -17,9 +17,11 @@ from gateway.doctor.rehearsal import rehearse
 from gateway.domain.actions import Resolve
 from gateway.domain.decide import decide
 from gateway.subscriptions.advance import advance_subscription
+from gateway.workers.timers import beating
 from tests.doctor.test_rehearsal import working
 from tests.domain.views import DUE, METHOD, NOW, SECOND, attempt, replace, view
 from tests.scenarios.test_d_restored import Backup
+from tests.support.crash import boundaries
 from tests.support.metered import Metered, sell_metered
 from tests.support.metering import metered_price, subscribe_metered, to_period_end, use
 from tests.support.shop import BY
@@ -387,3 +389,49 @@ async def _worked_out(world: World, subscription: str) -> bool:
     found = await gate.settle(world.shop.account, subscription, await business_now())
     assert found is not None
     return found.granted
+
+
+@pytest.mark.parametrize("end", [["cancel_subscription"], ["mark_uncollectible", "cancel_subscription"]])
+async def test_the_payer_pays_in_the_moment_of_the_end(world: World, end: list[str]) -> None:
+    """After the last look, and before its subscription is cancelled: whoever is quicker keeps it, as in a checkout; or
+    somebody is told that money came for what has ended."""
+    await world.set_policy(collection="hosted", at_end=end)
+    opened = (await world.open_session("order-1")).json()
+    await world.confirm(opened, wait_s=0)
+    await world.settle()
+    await world.pay_at_stripe(world.invoices_of(opened["subscription"])[0]["id"])
+    await world.settle()
+    await world.later(days=31)
+    renewal = world.invoices_of(opened["subscription"])[-1]["id"]
+    last = f"before DELETE /v1/subscriptions/{opened['subscription']}"
+    paid: list[str] = []
+
+    def pay(crossed: str) -> bool:
+        if crossed == last and not paid:
+            paid.append(renewal)
+            world.pays_there(renewal)
+        return False
+
+    with boundaries(pay):
+        await world.later(days=11)
+    assert (paid, world.taken_at_stripe(renewal)) == ([renewal], 1000)
+    alive = world.stripe_subscription(opened["subscription"])["status"] == "active"
+    await world.later(days=1)
+    assert alive or await world.open_cases(), "paid, cancelled, and nobody is told"
+
+
+async def test_nobody_works_and_what_is_paid_on_stripes_page_is_overdue(world: World) -> None:
+    """Downtime of ours postpones nothing for a hosted invoice: its access closes at its moment, worker or not."""
+    await world.set_policy(collection="hosted", access_closes="overdue")
+    opened = (await world.open_session("order-1")).json()
+    await world.confirm(opened, wait_s=0)
+    await world.settle()
+    await world.pay_at_stripe(world.invoices_of(opened["subscription"])[0]["id"])
+    await world.settle()
+    await beating()()
+    await world.later(days=31)
+    shown = await world.access_unworked(opened["subscription"])
+    assert (shown["granted"], shown["closes_at"] is None) == (True, False)
+    await sql.rows("update tollbridge.worker set beat_at = clock_timestamp() - interval '1 hour'")
+    await world.move(seconds=shown["closes_at"] - (await business_now()).timestamp() + 3600)
+    assert not (await world.access_unworked(opened["subscription"]))["granted"]
