@@ -7,15 +7,22 @@ from typing import Any
 
 import pytest
 
+from db import sql
 from db.poke import Kind, WakeUp
+from gateway.access import gate
 from gateway.accounts import accounts
+from gateway.clock import business_now
+from gateway.doctor.rehearsal import rehearse
 from gateway.domain.actions import Resolve
 from gateway.domain.decide import decide
 from gateway.subscriptions.advance import advance_subscription
+from gateway.workers.timers import beating
+from tests.doctor.test_rehearsal import working
 from tests.domain.views import DUE, METHOD, NOW, SECOND, attempt, replace, view
 from tests.scenarios.test_d_restored import Backup
+from tests.support.crash import boundaries
 from tests.support.metered import Metered, sell_metered
-from tests.support.metering import metered_price
+from tests.support.metering import metered_price, subscribe_metered, to_period_end, use
 from tests.support.shop import BY
 from tests.support.world import Doors, World
 from tests.support.world import world as new_world
@@ -241,3 +248,189 @@ async def test_a_limit_in_another_currency_is_no_agreement_to_any_amount(world: 
     await world.later(days=31)
     renewal = world.invoices_of(signup.subscription)[-1]["id"]
     assert (await world.attempts(renewal), await world.open_cases()) == ([], ["above_agreed_maximum"])
+
+
+@pytest.mark.parametrize("ends", ["invoice_now", "at once"])
+async def test_who_cancels_within_the_draft_hour_pays_for_what_was_used(world: World, ends: str) -> None:
+    """The period's invoice is a draft for an hour, since late usage still counts; its subscription is cancelled in that
+    hour. Stripe finalizes it no more, and neither do we: what was used in a whole month is billed nowhere, and nobody
+    is told."""
+    signup = await subscribe_metered(world)
+    await use(world, signup.customer, 250)
+    await to_period_end(world, signup.subscription)
+    await world.later(minutes=10)
+    period = world.invoices_of(signup.subscription)[-1]
+    assert (period["status"], period["amount_due"]) == ("draft", 2000)
+    await world.cancel(signup.subscription, "now", invoice_now=ends == "invoice_now")
+    for _ in range(4):
+        await world.later(days=3)
+    assert world.stripe_invoice(period["id"])["status"] != "draft" or await world.open_cases()
+
+
+# --- the rehearsal -------------------------------------------------------------------------------------------------
+
+
+async def test_a_rehearsal_that_fails_leaves_no_money_behind(world: World) -> None:
+    """Its payment is recorded here, and Stripe can't be told in time: the invoice is voided in the cleanup, and what it
+    took stays held for good."""
+    world.stripe.faults.add("error_before", method="POST", path="/v1/invoices/{id}/pay", status=429, times=None)
+    async with working(world):
+        played = await rehearse(world.runtime, BY, world.shop.account, wait_s=3)
+    assert [step.name for step in played.steps if not step.ok] == ["payment"]
+    world.stripe.faults.clear()
+    for _ in range(3):
+        await world.later(days=1)
+    held = "select coalesce(sum(tollbridge.held_money(account, id)), 0) from tollbridge.invoice"
+    assert (await sql.value(held), await world.open_cases()) == (0, [])
+
+
+# --- between a processor and Stripe's page -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("by", ["account", "customer"])
+async def test_who_has_confirmed_a_card_is_charged_to_it(world: World, by: str) -> None:
+    """The session was opened to collect a card, and keeps that; its account goes over to Stripe's page before the payer
+    has confirmed. The card is charged, as the payer was told, or the session says where to pay."""
+    opened = (await world.open_session("order-1")).json()
+    await world.give_card(opened)
+    if by == "account":
+        await world.set_policy(collection="hosted")
+    else:
+        await world.call("POST", f"/v1/customers/{opened['customer']}", {"collection": "hosted"})
+    await world.settle()
+    await world.confirm(opened, wait_s=0)
+    await world.settle()
+    await world.later(hours=26)
+    shown = (await world.call("GET", f"/v1/checkout_sessions/{opened['id']}")).json()
+    assert (shown["status"], shown["hosted_invoice_url"] is None) in (("complete", True), ("processing", False)), shown
+
+
+@pytest.mark.parametrize("body", [{"trial_period_days": 14}])
+async def test_a_hosted_checkout_of_nothing_due(world: World, body: dict[str, Any]) -> None:
+    opened = await world.open_session("order-1", collection="hosted", **body)
+    assert opened.status_code == 200, opened.text
+    await world.confirm(opened.json(), wait_s=0)
+    await world.settle()
+    await world.later(hours=26)
+    shown = (await world.call("GET", f"/v1/checkout_sessions/{opened.json()['id']}")).json()
+    assert shown["status"] == "complete"
+
+
+@pytest.mark.parametrize("collection", ["hosted", "processor"])
+async def test_a_recorded_capture_is_forgotten_with_its_card(world: World, collection: str) -> None:
+    """Laws 5, 8: charged and recorded, forgotten by a restored database, and the card deleted before anybody has
+    looked. The invoice's metadata name our try, the processor has the money, and no ledger, case or refund knows it."""
+    signup, renewal = await world.renew_unseen()
+    backup = Backup(world)
+    await backup.take()
+    await world.settle()
+    assert (world.stripe_invoice(renewal)["status"], world.taken_at_stripe(renewal)) == ("paid", 0)
+    await world.move(minutes=10)
+    await backup.restore()
+    await world.call("POST", f"/v1/customers/{signup.customer}", {"collection": collection})
+    [card] = await world.methods_of(signup.customer)
+    await world.call("DELETE", f"/v1/customers/{signup.customer}/payment_methods/{card['id']}")
+    await world.settle()
+    await world.catch_up()
+    await world.settle()
+    await world.later(days=2)
+    shown = await world.gateway_invoice(renewal)
+    assert shown["movements"] or await world.open_cases(), (shown["state"], shown["collected_by"], shown["reason"])
+
+
+async def test_a_session_for_a_card_ends_while_its_payer_pays_on_stripes_page(world: World) -> None:
+    """Law 7: its account has gone over to Stripe's page, where a debit is on its way. The session ends for want of a
+    charge, and cancels the subscription; then the money comes, for nothing, and no case says so."""
+    opened = (await world.open_session("order-1")).json()
+    await world.give_card(opened)
+    await world.set_policy(collection="hosted")
+    await world.confirm(opened, wait_s=0)
+    await world.settle()
+    [invoice] = world.invoices_of(opened["subscription"])
+    await world.later(hours=20)
+    await world.pay_at_stripe(invoice["id"], "sepaDebit")
+    await world.settle()
+    await world.later(hours=6)
+    await world.later(days=8)
+    assert world.taken_at_stripe(invoice["id"]) == 1000
+    alive = world.stripe_subscription(opened["subscription"])["status"] == "active"
+    assert alive or await world.open_cases(), world.stripe_invoice(invoice["id"])["status"]
+
+
+@pytest.mark.parametrize("opted_out", [True, False])
+async def test_access_hears_of_who_is_left_alone_again(world: World, opted_out: bool) -> None:
+    """A hosted invoice was given up, and has closed access; its customer is opted out, and nothing is owed to us; or
+    opted in again, and it is. Only drafts and open invoices are told, so what stands there is the answer of before: it
+    stays closed, or open."""
+    await world.set_policy(collection="hosted", at_end=["mark_uncollectible"])
+    opened = (await world.open_session("order-1")).json()
+    await world.confirm(opened, wait_s=0)
+    await world.settle()
+    await world.pay_at_stripe(world.invoices_of(opened["subscription"])[0]["id"])
+    await world.settle()
+    await world.later(days=31)
+    await world.later(days=11)
+    assert not (await world.access(opened["subscription"]))["granted"]
+    if not opted_out:
+        await _opt_out(world, opened, True)
+        await _worked_out(world, opened["subscription"])
+    await _opt_out(world, opened, opted_out)
+    stored = (await world.access(opened["subscription"]))["granted"]
+    assert stored is await _worked_out(world, opened["subscription"]), "nobody has told the subscription"
+
+
+async def _opt_out(world: World, session: dict[str, Any], opted_out: bool) -> None:
+    await world.call("POST", f"/v1/customers/{session['customer']}", {"opted_out": opted_out})
+    await world.settle()
+
+
+async def _worked_out(world: World, subscription: str) -> bool:
+    found = await gate.settle(world.shop.account, subscription, await business_now())
+    assert found is not None
+    return found.granted
+
+
+@pytest.mark.parametrize("end", [["cancel_subscription"], ["mark_uncollectible", "cancel_subscription"]])
+async def test_the_payer_pays_in_the_moment_of_the_end(world: World, end: list[str]) -> None:
+    """After the last look, and before its subscription is cancelled: whoever is quicker keeps it, as in a checkout; or
+    somebody is told that money came for what has ended."""
+    await world.set_policy(collection="hosted", at_end=end)
+    opened = (await world.open_session("order-1")).json()
+    await world.confirm(opened, wait_s=0)
+    await world.settle()
+    await world.pay_at_stripe(world.invoices_of(opened["subscription"])[0]["id"])
+    await world.settle()
+    await world.later(days=31)
+    renewal = world.invoices_of(opened["subscription"])[-1]["id"]
+    last = f"before DELETE /v1/subscriptions/{opened['subscription']}"
+    paid: list[str] = []
+
+    def pay(crossed: str) -> bool:
+        if crossed == last and not paid:
+            paid.append(renewal)
+            world.pays_there(renewal)
+        return False
+
+    with boundaries(pay):
+        await world.later(days=11)
+    assert (paid, world.taken_at_stripe(renewal)) == ([renewal], 1000)
+    alive = world.stripe_subscription(opened["subscription"])["status"] == "active"
+    await world.later(days=1)
+    assert alive or await world.open_cases(), "paid, cancelled, and nobody is told"
+
+
+async def test_nobody_works_and_what_is_paid_on_stripes_page_is_overdue(world: World) -> None:
+    """Downtime of ours postpones nothing for a hosted invoice: its access closes at its moment, worker or not."""
+    await world.set_policy(collection="hosted", access_closes="overdue")
+    opened = (await world.open_session("order-1")).json()
+    await world.confirm(opened, wait_s=0)
+    await world.settle()
+    await world.pay_at_stripe(world.invoices_of(opened["subscription"])[0]["id"])
+    await world.settle()
+    await beating()()
+    await world.later(days=31)
+    shown = await world.access_unworked(opened["subscription"])
+    assert (shown["granted"], shown["closes_at"] is None) == (True, False)
+    await sql.rows("update tollbridge.worker set beat_at = clock_timestamp() - interval '1 hour'")
+    await world.move(seconds=shown["closes_at"] - (await business_now()).timestamp() + 3600)
+    assert not (await world.access_unworked(opened["subscription"]))["granted"]
