@@ -19,7 +19,17 @@ async def test_a_strange_cursor_is_no_fault_of_ours(organization: Api, after: st
     assert token not in page.text
 
 
-@pytest.mark.parametrize("body", ["token={0}&token={0}", "token[a]={0}", "{0}", "token={0}&starting_after=a&starting_after=b", "token=%00{0}", "token=%ed%a0%80"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "token={0}&token={0}",
+        "token[a]={0}",
+        "{0}",
+        "token={0}&starting_after=a&starting_after=b",
+        "token=%00{0}",
+        "token=%ed%a0%80",
+    ],
+)
 async def test_a_strange_form_shows_no_token_and_no_fault(organization: Api, body: str) -> None:
     token = (await _token(organization))["token"]
     for path in ("", "/portal", "/payment_method"):

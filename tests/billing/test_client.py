@@ -362,7 +362,9 @@ async def test_a_call_that_hears_of_the_rotation_late_goes_out_with_the_new_key(
     client = StripeClient("sk_test_old", base=BASE, timeout_s=2.0, key_now=key_now)
     try:
         both = await asyncio.gather(
-            client.get("/v1/invoices/in_early", Thing), client.get("/v1/invoices/in_late", Thing), return_exceptions=True
+            client.get("/v1/invoices/in_early", Thing),
+            client.get("/v1/invoices/in_late", Thing),
+            return_exceptions=True,
         )
     finally:
         await client.close()

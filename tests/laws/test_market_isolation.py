@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from db import sql
-from gateway.accounts import accounts
+from gateway.accounts import accounts, webhook_secrets
 from gateway.accounts.accounts import Account, AccountChange
 from gateway.accounts.apply import AccountEntry, Document, apply
 from gateway.accounts.audit import Author
@@ -75,7 +75,7 @@ async def test_a_set_up_that_has_looked_before_another_made_one_keeps_its_secret
     meanwhile(monkeypatch, "listed", lambda: set_up(runtime, by, "eu"))
     try:
         await set_up(runtime, by, "eu")
-    except Exception as error:  # noqa: BLE001 (whatever it says: what counts is what is left)
+    except Exception as error:
         assert "ask again" in str(error)
     assert signing(stripe) <= await secrets(runtime), "Stripe signs with a secret that was thrown away"
 
@@ -145,3 +145,35 @@ async def test_pruning_by_a_file_keeps_the_secret_of_the_endpoint_that_we_have_m
     document = Document([AccountEntry("eu", webhook_secrets=["env:OLD_SECRET"])])
     await apply(runtime, by, document, beside=tmp_path, prune=True)
     assert signing(stripe) <= await secrets(runtime), "nothing that Stripe sends is let in any more"
+
+
+async def test_an_endpoint_of_another_installation_is_not_deleted(
+    runtime: Runtime, by: Author, account: Account, stripe: StripeAccount
+) -> None:
+    """Metadata is a hint (law 11): a copy of the database elsewhere (a rehearsed restore, a stage) has the account's id,
+    and takes the endpoint that production has made since for a lost one of its own, though it sends elsewhere."""
+    endpoint = await made_by_hand(stripe, runtime)
+    endpoint |= {"url": "https://production.example/webhooks/stripe/eu", "metadata": {"tollbridge_account": account.id}}
+    await set_up(runtime, by, "eu")
+    assert "we_1byhand" in snapshots(stripe)
+
+
+@pytest.mark.parametrize("how", ["deleted at Stripe", "disabled at Stripe", "its secret retired here"])
+async def test_the_old_endpoint_stays_where_the_new_one_does_not_serve(
+    runtime: Runtime, by: Author, account: Account, stripe: StripeAccount, how: str
+) -> None:
+    """A day after a roll the old endpoint is removed without a look at what took its place: nothing comes any more."""
+    await set_up(runtime, by, "eu")
+    [old] = snapshots(stripe)
+    await set_up(runtime, by, "eu", roll=True)
+    [new] = snapshots(stripe) - {old}
+    if how == "deleted at Stripe":
+        stripe.webhook_endpoints.pop(new)
+    elif how == "disabled at Stripe":
+        stripe.webhook_endpoints[new]["status"] = "disabled"
+    else:
+        row = await sql.row("select secret from tollbridge.stripe_endpoint where id = $1", new)
+        assert row is not None
+        await webhook_secrets.retire(by, account.id, row["secret"])
+    await endpoint_rows.retire_due(runtime, await business_now() + DAY)
+    assert old in snapshots(stripe)

@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from db import sql
 from db.engine import DB
 from gateway.accounts import accounts
 from gateway.accounts.accounts import AccountChange
@@ -60,9 +59,7 @@ async def test_a_report_of_a_shape_that_nobody_knows_is_parked(plan: Metered, da
     assert ends["dlv_1"].state == "parked", ends["dlv_1"]
 
 
-async def test_an_account_that_is_disabled_sends_nothing_more(
-    plan: Metered, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_account_that_is_disabled_sends_nothing_more(plan: Metered, monkeypatch: pytest.MonkeyPatch) -> None:
     """A turn takes fifty rounds: disabled in the first, it goes on to send the whole backlog, with the key it has."""
     monkeypatch.setattr(send, "BATCH", 2)
     await plan.report(events=[plan.event(f"u-{number}") for number in range(20)])
