@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from db import sql
-from gateway.accounts import accounts
+from gateway.accounts import accounts, stripe_key, webhook_secrets
 from gateway.accounts.accounts import Account, AccountChange
 from gateway.accounts.apply import AccountEntry, Document, apply
 from gateway.accounts.audit import Author
@@ -24,6 +24,7 @@ from gateway.sandbox.stripe.store import Account as StripeAccount
 from processors.values import Secret
 from tests.accounts.conftest import by, runtime
 from tests.accounts.test_setup_webhook import DAY, account, made_by_hand, sandbox, secrets, signing, stripe
+from tests.support.serving import serving
 
 __all__ = ["account", "by", "runtime", "sandbox", "stripe"]
 
@@ -125,8 +126,20 @@ async def test_the_stored_key_is_not_sent_to_another_address(
     runtime: Runtime, by: Author, account: Account, sandbox: Any, stripe: StripeAccount
 ) -> None:
     """Law 12: an admin key of the account sets `api_base` alone and asks for a check: the stored key goes there."""
-    with pytest.raises(FieldError, match="api_base"):
-        await accounts.update(runtime.keyring, by, account.id, AccountChange(api_base="https://elsewhere.example"))
+    heard: list[str] = []
+
+    async def elsewhere(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            heard.extend(value.decode() for name, value in scope["headers"] if name == b"authorization")
+            headers = [(b"content-type", b"application/json")]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": b'{"id": "acct_1"}'})
+
+    async with serving(elsewhere) as url:
+        with suppress(FieldError):
+            await accounts.update(runtime.keyring, by, account.id, AccountChange(api_base=url))
+            await stripe_key.check(runtime, by, account.id)
+    assert heard == []
 
 
 async def test_pruning_by_a_file_keeps_the_secret_of_the_endpoint_that_we_have_made(
@@ -144,3 +157,35 @@ async def test_pruning_by_a_file_keeps_the_secret_of_the_endpoint_that_we_have_m
     document = Document([AccountEntry("eu", webhook_secrets=["env:OLD_SECRET"])])
     await apply(runtime, by, document, beside=tmp_path, prune=True)
     assert signing(stripe) <= await secrets(runtime), "nothing that Stripe sends is let in any more"
+
+
+async def test_an_endpoint_of_another_installation_is_not_deleted(
+    runtime: Runtime, by: Author, account: Account, stripe: StripeAccount
+) -> None:
+    """Metadata is a hint (law 11): a copy of the database elsewhere (a rehearsed restore, a stage) has the account's
+    id, and takes the endpoint that production has made since for a lost one of its own, though it sends elsewhere."""
+    endpoint = await made_by_hand(stripe, runtime)
+    endpoint |= {"url": "https://production.example/webhooks/stripe/eu", "metadata": {"tollbridge_account": account.id}}
+    await set_up(runtime, by, "eu")
+    assert "we_1byhand" in snapshots(stripe)
+
+
+@pytest.mark.parametrize("how", ["deleted at Stripe", "disabled at Stripe", "its secret retired here"])
+async def test_the_old_endpoint_stays_where_the_new_one_does_not_serve(
+    runtime: Runtime, by: Author, account: Account, stripe: StripeAccount, how: str
+) -> None:
+    """A day after a roll the old endpoint is removed without a look at what took its place: nothing comes any more."""
+    await set_up(runtime, by, "eu")
+    [old] = snapshots(stripe)
+    await set_up(runtime, by, "eu", roll=True)
+    [new] = snapshots(stripe) - {old}
+    if how == "deleted at Stripe":
+        stripe.webhook_endpoints.pop(new)
+    elif how == "disabled at Stripe":
+        stripe.webhook_endpoints[new]["status"] = "disabled"
+    else:
+        row = await sql.row("select secret from tollbridge.stripe_endpoint where id = $1", new)
+        assert row is not None
+        await webhook_secrets.retire(by, account.id, row["secret"])
+    await endpoint_rows.retire_due(runtime, await business_now() + DAY)
+    assert old in snapshots(stripe)
