@@ -17,6 +17,8 @@ from tests.api.matrix import CHECKOUT, IMPORT, READ_AS, ROUTES, SETUP
 from tests.api.seed import Seeded, add_setup, seed
 from tests.support.tenants import rows_of
 
+pytestmark = pytest.mark.usefixtures("nobody_is_waited_for")
+
 OURS: Final = ("account", "attempt", "connection", "customer", "invoice", "payment_method", "refund", "subscription")
 NAMES: Final = frozenset({*OURS, "object", "object_id", "processor", "setup", "starting_after", "webhook_endpoint"})
 """Fields that name an object of ours. What Stripe alone knows (prices, tax rates, promotion codes, its payment methods)
@@ -89,11 +91,6 @@ REFUSED: Final[dict[str, dict[str, tuple[str, dict[str, Any]]]]] = {
 }
 """What is sent beside the foreign id; `own:` is the asking account's. A customer is looked up at Stripe, with the
 account's own key."""
-
-
-@pytest.fixture(autouse=True)
-def nobody_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.checkout.sessions.CREATE_WAIT_S", 0.0)
 
 
 def below(schema: dict[str, Any], all_: dict[str, Any], depth: int = 0) -> Iterator[str]:
