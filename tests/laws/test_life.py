@@ -102,11 +102,11 @@ async def test_a_cancellation_that_is_taken_back_before_it_is_sent(
     signup = await world.signup("ok")
     tell, answers = cancel.tell_stripe, []
 
-    async def later(*given: Any) -> None:
+    async def later(*given: Any, **more: Any) -> None:
         if not answers:
             path = f"/v1/subscriptions/{signup.subscription}/cancel"
             answers.append(await world.call("POST", path, {"ends": "never", "wait_s": 0}))
-        await tell(*given)
+        await tell(*given, **more)
 
     monkeypatch.setattr(cancel, "tell_stripe", later)
     await world.cancel(signup.subscription)
