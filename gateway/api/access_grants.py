@@ -19,7 +19,7 @@ from gateway.api.paging import After, Limit
 from gateway.api.problems import Code
 from gateway.api.subscriptions import SubscriptionId
 from gateway.readers.about import about
-from gateway.readers.access_grants import AccessGrantBody, find_grant, list_grants
+from gateway.readers.access_grants import AccessGrantBody, find_grant, find_grants
 from gateway.readers.pages import DEFAULT, LATEST, Page
 
 Readers: Final = requires(Scope.SERVER, Scope.FINANCE)
@@ -57,7 +57,7 @@ async def access_grants(
     starting_after: After = "",
 ) -> Page[AccessGrantBody]:
     """What was granted for the subscription by hand, also what is over."""
-    return await list_grants(principal.account, subscription_id, limit=limit, starting_after=starting_after)
+    return await find_grants(principal.account, subscription_id, limit=limit, starting_after=starting_after)
 
 
 @post(
