@@ -551,16 +551,3 @@ class UsageState(StrEnum):
     """Stripe does not count it."""
     UNCONFIRMED = "unconfirmed"
     """Whether Stripe has it is not known, and it would not know a second one for the same any more: a case."""
-
-
-USAGE_WAITS: frozenset[UsageState] = frozenset({UsageState.ACCEPTED, UsageState.SENDING})
-"""On its way to Stripe."""
-
-USAGE_TRANSITIONS: Mapping[UsageState, frozenset[UsageState]] = {
-    UsageState.ACCEPTED: frozenset({UsageState.SENDING}),
-    # Turned away unread (429), what was sent for the first time is as it was.
-    UsageState.SENDING: frozenset({UsageState.ACCEPTED, UsageState.SENT, UsageState.REFUSED, UsageState.UNCONFIRMED}),
-    UsageState.SENT: frozenset({UsageState.REFUSED}),
-    UsageState.REFUSED: frozenset(),
-    UsageState.UNCONFIRMED: frozenset({UsageState.REFUSED}),
-}

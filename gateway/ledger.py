@@ -106,7 +106,7 @@ async def was_given_too_much(attempt: str) -> bool:
     return bool(await sql.value(GIVEN, attempt))
 
 
-async def follow(attempt: asyncpg.Record, now: datetime) -> None:
+async def follow(attempt: asyncpg.Record) -> None:
     """Bring the state of a locked attempt in line with its ledger: taken back whole, or given again.
 
     It follows from the sum alone, so the order in which a processor tells of its moves does not matter.

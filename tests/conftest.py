@@ -15,7 +15,8 @@ from db.engine import DB, PoolOptions, TollbridgeEngine
 from tests.database import Cleaner, TestServer, fresh_database, template
 from tests.support.points import install_points
 from tests.support.process import Loop, install_pools
-from tests.support.world import Doors, open_doors
+from tests.support.world import Doors, World, open_doors
+from tests.support.world import world as new_world
 
 SERVER = pytest.StashKey[TestServer]()
 
@@ -90,3 +91,10 @@ async def doors(engine: TollbridgeEngine) -> AsyncIterator[Doors]:
     """The servers behind which every test's world stands."""
     async with open_doors() as doors:
         yield doors
+
+
+@pytest.fixture
+async def world(database: str, doors: Doors) -> AsyncIterator[World]:
+    """One shop, its Stripe and its processor. Rooms whose tests end with checks have their own."""
+    async with new_world(doors) as made:
+        yield made

@@ -12,7 +12,7 @@ from db.tables.books import (
 from db.tables.case import ReviewCase
 from db.tables.checkout import CheckoutSession
 from db.tables.connection import Circuit, Connection
-from db.tables.customer import CollectionPause, Customer, PaymentMethod
+from db.tables.customer import CollectionPause, Customer, OrganizationToken, PaymentMethod
 from db.tables.delivery import Delivery, RefusedDelivery
 from db.tables.house import AuditLog, BusinessClock, CatchUp, Downtime, IdempotentReply, Worker
 from db.tables.invoice import Invoice
@@ -25,7 +25,7 @@ from db.tables.outbound import (
     WebhookEndpointSecret,
 )
 from db.tables.returns import Carry, CreditNote, Dispute, Refund, RefundPart, Remainder
-from db.tables.setup import OrganizationToken, PaymentMethodSession, PaymentSetup
+from db.tables.setup import PaymentMethodSession, PaymentSetup
 from db.tables.subscription import AccessGrant, Cancellation, HandOver, Subscription, Switch
 from db.tables.usage import Meter, UsageEvent, UsageStream
 

@@ -1,8 +1,9 @@
-"""Customers of an account, and the payment methods that they keep at processors."""
+"""Customers of an account, the payment methods that they keep at processors, and tokens that show an organization its
+own."""
 
 from __future__ import annotations
 
-from piccolo.columns import JSONB, Boolean, Integer, Text
+from piccolo.columns import JSONB, Boolean, Bytea, Integer, Text
 from piccolo.table import Table
 
 from db.engine import DB
@@ -53,3 +54,14 @@ class CollectionPause(Table, tablename="collection_pause", schema=SCHEMA, db=DB)
     paused_by = Text()
     paused_at = at()
     until_at = at()
+
+
+class OrganizationToken(Table, tablename="organization_token", schema=SCHEMA, db=DB):
+    id = Text(primary_key=True)
+    account = Text()
+    customer = Text()
+    subscription = Text()
+    hash = Bytea()
+    return_url = Text()
+    made_at = at()
+    expires_at = at()

@@ -1,5 +1,4 @@
-"""How payers come to us: sessions for another payment method, the set-ups that were begun at processors, and tokens for
-the view of an organization."""
+"""How payers give payment methods: sessions for another one, and the set-ups that were begun at processors."""
 
 from __future__ import annotations
 
@@ -35,17 +34,6 @@ class PaymentMethodSession(Pokable, tablename="payment_method_session", schema=S
     looks = Integer()
     expires_at = at()
     created_at = at()
-
-
-class OrganizationToken(Table, tablename="organization_token", schema=SCHEMA, db=DB):
-    id = Text(primary_key=True)
-    account = Text()
-    customer = Text()
-    subscription = Text()
-    hash = Bytea()
-    return_url = Text()
-    made_at = at()
-    expires_at = at()
 
 
 class PaymentSetup(Table, tablename="payment_setup", schema=SCHEMA, db=DB):

@@ -14,14 +14,13 @@ from gateway.access import grants
 from gateway.accounts.audit import LONGEST_REASON, Author
 from gateway.accounts.keys import Scope
 from gateway.api.auth import Principal, requires
-from gateway.api.by_hand import LATEST
 from gateway.api.openapi import changing, example, problems
 from gateway.api.paging import After, Limit
 from gateway.api.problems import Code
 from gateway.api.subscriptions import SubscriptionId
 from gateway.readers.about import about
-from gateway.readers.access_grants import AccessGrantBody, find_grant, list_grants
-from gateway.readers.pages import DEFAULT, Page
+from gateway.readers.access_grants import AccessGrantBody, find_grant, find_grants
+from gateway.readers.pages import DEFAULT, LATEST, Page
 
 Readers: Final = requires(Scope.SERVER, Scope.FINANCE)
 # What is given without money is decided by those who decide about money.
@@ -58,7 +57,7 @@ async def access_grants(
     starting_after: After = "",
 ) -> Page[AccessGrantBody]:
     """What was granted for the subscription by hand, also what is over."""
-    return await list_grants(principal.account, subscription_id, limit=limit, starting_after=starting_after)
+    return await find_grants(principal.account, subscription_id, limit=limit, starting_after=starting_after)
 
 
 @post(

@@ -78,7 +78,7 @@ EXAMPLE: Final = example(
 )
 
 
-class WebhookSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SettingUp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How Stripe is to tell us."""
 
     thin: Annotated[
@@ -95,7 +95,7 @@ class WebhookSetUp(msgspec.Struct, frozen=True):
     account: AccountBody
 
 
-SETUP: Final = example("Thin events from now on, and the old endpoint gone a day later", {"thin": True, "roll": True})
+SET_UP: Final = example("Thin events from now on, and the old endpoint gone a day later", {"thin": True, "roll": True})
 
 
 class Checked(msgspec.Struct, frozen=True):
@@ -185,7 +185,7 @@ async def setup_webhook(
     runtime: NamedDependency[Runtime],
     principal: NamedDependency[Principal],
     account_id: AccountId,
-    data: Annotated[WebhookSetup, SETUP],
+    data: Annotated[SettingUp, SET_UP],
 ) -> WebhookSetUp:
     """Have Stripe send the account's events here: makes the endpoint and keeps its secret, or mends what there is.
 

@@ -20,9 +20,7 @@ from gateway.finance.collect_now import collect_now, wait_for
 from gateway.finance.record_payment import Receipt, record_payment
 from gateway.readers.about import about
 from gateway.readers.invoices import InvoiceDetail, find_invoice
-
-LATEST: Final = 253_402_300_800
-"""The first second of the year 10000, which no calendar of ours knows."""
+from gateway.readers.pages import LATEST
 
 
 class Collecting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

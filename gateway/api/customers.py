@@ -29,7 +29,6 @@ from gateway.runtime import Runtime
 
 Callers: Final = requires(Scope.SERVER)
 Readers: Final = requires(Scope.SERVER, Scope.FINANCE, Scope.ADMIN)
-Auditors: Final = requires(Scope.SERVER, Scope.FINANCE)
 Product = Annotated[
     str, QueryParameter(name="product", description="Only subscriptions of this product (prod_…) or price (price_…).")
 ]
@@ -167,7 +166,11 @@ async def erase_customer(
     return await find_customer(principal.account, customer_id)
 
 
-@get("/customers/{customer_id:str}/access", guards=[Auditors], responses=problems(Code.NOT_FOUND))
+@get(
+    "/customers/{customer_id:str}/access",
+    guards=[requires(Scope.SERVER, Scope.FINANCE)],
+    responses=problems(Code.NOT_FOUND),
+)
 async def customer_access(
     principal: NamedDependency[Principal], customer_id: CustomerId, product: Product = ""
 ) -> CustomerAccess:

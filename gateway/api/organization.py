@@ -7,14 +7,16 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import PathParameter, QueryParameter
+from litestar.params import QueryParameter
 
 from gateway.accounts.keys import Scope as KeyScope
 from gateway.api.auth import Principal, organization, requires
+from gateway.api.invoices import InvoiceId
 from gateway.api.method_sessions import PAGE as METHOD_PAGE
 from gateway.api.openapi import changing, example, problems
 from gateway.api.paging import After, Limit
 from gateway.api.problems import Code
+from gateway.api.subscriptions import SubscriptionId
 from gateway.customers import organization_links, organization_tokens
 from gateway.customers.organization_tokens import LONGEST_S, Scope
 from gateway.readers import organization as reader
@@ -28,8 +30,6 @@ PAGE: Final = "/organization"
 """Here stands our page."""
 STRIPES_ID: Final = "^[A-Za-z0-9_-]+$"
 Subscription = Annotated[str, QueryParameter(max_length=255, description="Only of this subscription.")]
-InvoiceId = Annotated[str, PathParameter(description="The invoice's id at Stripe: in_…")]
-SubscriptionId = Annotated[str, PathParameter(description="The subscription's id at Stripe: sub_…")]
 ReturnUrl = Annotated[
     str, msgspec.Meta(pattern="^(https?://[^ ]+)?$", max_length=2000), about("Where that page leads back to.")
 ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -27,7 +28,6 @@ from gateway.api.problems import ProblemError, problem_of
 from gateway.billing.errors import StripeError
 from gateway.customers import organization_links
 from gateway.customers.errors import SessionError
-from gateway.customers.organization_tokens import Scope
 from gateway.domain.plain_words import Pays, Standing, day
 from gateway.readers import organization as reader
 from gateway.readers.organization import OrganizationInvoice, OrganizationSubscription
@@ -95,11 +95,7 @@ async def portal(data: Form, runtime: NamedDependency[Runtime]) -> Response[str]
 @post(PLACE + "/payment_method", include_in_schema=False, status_code=200)
 async def payment_method(data: Form, runtime: NamedDependency[Runtime]) -> Response[str]:
     """On to our page for another payment method."""
-
-    async def link(runtime: Runtime, scope: Scope, return_url: str) -> str:
-        return await organization_links.method_page(runtime, scope, return_url, METHOD_PAGE)
-
-    return await _lead(runtime, data.token, link)
+    return await _lead(runtime, data.token, partial(organization_links.method_page, place=METHOD_PAGE))
 
 
 async def _lead(runtime: Runtime, token: str, link: organization_links.Link) -> Response[str]:

@@ -12,7 +12,6 @@ from litestar.di import NamedDependency
 from gateway.accounts.audit import LONGEST_REASON, Author
 from gateway.accounts.keys import Scope
 from gateway.api.auth import Principal, requires
-from gateway.api.by_hand import LATEST
 from gateway.api.invoices import InvoiceId
 from gateway.api.openapi import changing, example
 from gateway.api.payment_methods import CustomerId
@@ -21,6 +20,7 @@ from gateway.finance import pause
 from gateway.readers.about import about
 from gateway.readers.customers import CustomerBody, find_customer
 from gateway.readers.invoices import InvoiceDetail, find_invoice
+from gateway.readers.pages import LATEST
 
 Callers: Final = requires(Scope.SERVER, Scope.FINANCE)
 LENGTH: Final = msgspec.Meta(min_length=1, max_length=LONGEST_REASON)

@@ -44,7 +44,7 @@ class CardShown(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ChargeLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An amount."""
+    """What the payer has agreed to have taken at once."""
 
     amount: Annotated[int, msgspec.Meta(ge=1, le=999_999_999_999, description="In Stripe's minor units.")]
     currency: Annotated[str, msgspec.Meta(pattern="^[a-z]{3}$", description="Three lower-case letters.")]

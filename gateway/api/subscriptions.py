@@ -21,7 +21,7 @@ from gateway.collect.switch_wish import Asked
 from gateway.readers.about import about
 from gateway.readers.access import AccessBody, find_subscription_access
 from gateway.readers.pages import DEFAULT, Page
-from gateway.readers.subscriptions import SubscriptionBody, find_subscription, list_subscriptions
+from gateway.readers.subscriptions import SubscriptionBody, find_subscription, find_subscriptions
 from gateway.readers.upcoming import UpcomingBody, find_upcoming
 from gateway.runtime import Runtime
 from gateway.subscriptions import cancel, switch
@@ -108,7 +108,7 @@ async def index(
     starting_after: After = "",
 ) -> Page[SubscriptionBody]:
     """The subscriptions of the account, of one customer, or with one status at Stripe, as far as events have told."""
-    return await list_subscriptions(principal.account, customer, of_status, limit=limit, starting_after=starting_after)
+    return await find_subscriptions(principal.account, customer, of_status, limit=limit, starting_after=starting_after)
 
 
 @get("/subscriptions/{subscription_id:str}", guards=[Readers], responses=problems(Code.NOT_FOUND))

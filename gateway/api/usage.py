@@ -32,23 +32,28 @@ State = Annotated[UsageState | None, QueryParameter(name="state", description="O
 OfMeter = Annotated[str, QueryParameter(name="event_name", description="Only of the meter of this event name.")]
 Since = Annotated[int | None, QueryParameter(name="since", description="Accepted then or later, in Unix seconds.")]
 
-IDENTIFIER: Final = "Yours, 1 to 100 letters: what it stands for is counted once, however often it is reported."
+IDENTIFIER: Final = about("Yours, 1 to 100 letters: what it stands for is counted once, however often it is reported.")
 VALUE: Final = (
     'A whole number, or a number as text (`"0.25"`, where your Stripe account takes decimals), of 15 digits at most. '
     "Negative where the meter adds values up; not needed where it counts events."
 )
 TIMESTAMP: Final = "When it was used, in Unix seconds: 35 days old at most, 5 minutes ahead at most. Else now."
+EVENT_NAME: Final = about("The meter's, in Stripe.")
+Value = Annotated[int | str | None, about(VALUE)]
+Customer = Annotated[str, about("Who used it: cus_…. Not needed with `subscription`.")]
+Subscription = Annotated[str, about("Whose customer used it: sub_….")]
+Timestamp = Annotated[int | None, about(TIMESTAMP)]
 
 
 class UsageEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Something that a customer has used."""
 
-    identifier: Annotated[str, about(IDENTIFIER)]
-    event_name: Annotated[str, about("The meter's, in Stripe.")]
-    value: Annotated[int | str | None, about(VALUE)] = None
-    customer: Annotated[str, about("Who used it: cus_…. Not needed with `subscription`.")] = ""
-    subscription: Annotated[str, about("Whose customer used it: sub_….")] = ""
-    timestamp: Annotated[int | None, about(TIMESTAMP)] = None
+    identifier: Annotated[str, IDENTIFIER]
+    event_name: Annotated[str, EVENT_NAME]
+    value: Value = None
+    customer: Customer = ""
+    subscription: Subscription = ""
+    timestamp: Timestamp = None
 
 
 class NewUsage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,12 +63,12 @@ class NewUsage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Annotated[list[UsageEvent], msgspec.Meta(min_length=1, max_length=MOST)] | None,
         about(f"Up to {MOST} events; what is wrong with one refuses no other."),
     ] = None
-    identifier: Annotated[str | None, about(IDENTIFIER)] = None
-    event_name: Annotated[str | None, about("The meter's, in Stripe.")] = None
-    value: Annotated[int | str | None, about(VALUE)] = None
-    customer: Annotated[str, about("Who used it: cus_…. Not needed with `subscription`.")] = ""
-    subscription: Annotated[str, about("Whose customer used it: sub_….")] = ""
-    timestamp: Annotated[int | None, about(TIMESTAMP)] = None
+    identifier: Annotated[str | None, IDENTIFIER] = None
+    event_name: Annotated[str | None, EVENT_NAME] = None
+    value: Value = None
+    customer: Customer = ""
+    subscription: Subscription = ""
+    timestamp: Timestamp = None
 
 
 class RefusedUsage(msgspec.Struct, frozen=True):

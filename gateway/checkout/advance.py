@@ -46,7 +46,7 @@ async def _do(runtime: Runtime, claim: Claim, loaded: LoadedSession, step: Step,
         case Step.FIND_SUBSCRIPTION:
             await create.find_subscription(runtime, claim, loaded, now)
         case Step.CREATE_CUSTOMER:
-            await create.customer(runtime, claim, loaded, now)
+            await create.customer(runtime, claim, loaded)
         case Step.CREATE_SUBSCRIPTION:
             await create.subscription(runtime, claim, loaded, now)
         case Step.HOLD_DRAFT:
@@ -68,7 +68,7 @@ async def _do(runtime: Runtime, claim: Claim, loaded: LoadedSession, step: Step,
         case Step.CANCEL_SUBSCRIPTION:
             await cancel_subscription(runtime, claim.account, loaded.view.subscription)
         case Step.CLOSE_INVOICE:
-            await cleanup.close_invoice(runtime, claim, loaded, now)
+            await cleanup.close_invoice(runtime, claim, loaded)
         case Step.DROP_SETUP:
             await setups.drop(runtime, claim, now)
         case Step.REVOKE_METHOD:

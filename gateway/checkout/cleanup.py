@@ -34,7 +34,7 @@ async def _look(
     return answer
 
 
-async def close_invoice(runtime: Runtime, claim: Claim, loaded: LoadedSession, now: datetime) -> None:
+async def close_invoice(runtime: Runtime, claim: Claim, loaded: LoadedSession) -> None:
     """An expired session's draft is finalized and voided; a failed one's invoice is marked uncollectible.
 
     One call a turn: the invoice's mirror says what comes next.

@@ -33,7 +33,7 @@ STORE_MADE = """
 """
 
 
-async def customer(runtime: Runtime, claim: Claim, loaded: LoadedSession, now: datetime) -> None:
+async def customer(runtime: Runtime, claim: Claim, loaded: LoadedSession) -> None:
     """Create the Stripe customer under a key of this session's."""
     request = loaded.request
     params = customer_params(

@@ -41,7 +41,7 @@ INSERT = """
 """
 AMOUNT = "select amount_due from tollbridge.invoice where account = $1 and id = $2"
 COLLECTION: Final = "select tollbridge.collection($1, $2, '')"
-PAYS_THERE: Final = "nothing is charged in this checkout: its payer pays on Stripe's page of the invoice"
+CHARGES_NOTHING: Final = "nothing is charged in this checkout: its payer pays on Stripe's page of the invoice"
 RESTS = """
     select exists (
         select 1 from tollbridge.checkout_session s
@@ -66,7 +66,7 @@ async def open_session(runtime: Runtime, account: str, request: CheckoutRequest)
         if not hosted:
             await _refuse_without_method(account, request)
         elif request.payment_method:
-            raise CheckoutError("invalid_request", PAYS_THERE, "payment_method")
+            raise CheckoutError("invalid_request", CHARGES_NOTHING, "payment_method")
         live = await _insert(runtime, account, request, now)
     _refuse_other(live, request)
     session = await wait_for(account, live["id"], CREATE_WAIT_S, until_not=(SessionState.CREATING,))
@@ -246,7 +246,7 @@ async def confirm(
         _refuse_unless_open(row, now)
         hosted, connection = row["collection"] == Collection.HOSTED, row["connection"]
         if hosted and payment_method:
-            raise CheckoutError("invalid_request", PAYS_THERE, "payment_method")
+            raise CheckoutError("invalid_request", CHARGES_NOTHING, "payment_method")
         await setups.name(runtime, account, session, setup, client or {}, now)
         if payment_method:
             connection = await own_method(account, row["customer"], payment_method)

@@ -12,7 +12,7 @@ from gateway.cli.context import ACCOUNT, account_of, author, opened, run
 from gateway.cli.output import OUT, as_json, fields, say, table, when
 from gateway.cli.pauses import utc
 from gateway.readers.access import AccessBody, find_subscription_access
-from gateway.readers.access_grants import AccessGrantBody, find_grant, list_grants
+from gateway.readers.access_grants import AccessGrantBody, find_grant, find_grants
 
 REASON: Final = click.option("--reason", required=True, help="Why; kept in the audit log.")
 
@@ -28,7 +28,7 @@ def access(subscription: str, account: str, json_: bool) -> None:
         async with opened():
             owner = (await account_of(account)).id
             found = await find_subscription_access(owner, subscription)
-            return found, (await list_grants(owner, subscription, limit=25)).data
+            return found, (await find_grants(owner, subscription, limit=25)).data
 
     found, granted = run(work)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from db import sql
 from gateway.accounts import accounts as story
 from gateway.accounts import stripe_key, webhook_secrets
 from gateway.accounts.accounts import Account, AccountChange
@@ -13,15 +12,13 @@ from gateway.cli.account_text import print_account, print_set_up
 from gateway.cli.context import account_of, author, opened, run
 from gateway.cli.output import OUT, as_json, say, say_all, table, when
 from gateway.cli.values import policies
-from gateway.inbox.account_setup import find_setup
+from gateway.inbox.account_setup import find_setup, last_event
 from gateway.inbox.stripe_endpoint import SetUp, set_up
 from gateway.readers.accounts import AccountBody, shown
-from gateway.readers.pages import unix
 from gateway.runtime import Runtime
 from gateway.settings import Settings
 from processors.values import Secret
 
-LAST_EVENT = "select max(received_at) from tollbridge.delivery where account = $1 and source = 'stripe'"
 SECRET = "env:NAME or file:PATH"  # noqa: S105 (a form, not a secret)
 
 API_BASE = click.option("--api-base", help="Another address of Stripe's API, such as the sandbox's.")
@@ -149,7 +146,8 @@ def check(account: str, json_: bool) -> None:
         async with opened() as runtime:
             known = await account_of(account)
             reference = await stripe_key.check(runtime, author(), known.id)
-            return known.name, reference, unix(await sql.value(LAST_EVENT, known.id))
+            event = await last_event(runtime.keyring, known.id)
+            return known.name, reference, event.received if event is not None else None
 
     name, reference, last = run(work)
 

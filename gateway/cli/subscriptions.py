@@ -14,7 +14,7 @@ from gateway.cli.context import ACCOUNT, account_of, author, opened, run
 from gateway.cli.output import OUT, as_json, fields, money, say, table, when
 from gateway.collect.switch_wish import Asked
 from gateway.readers.pages import Page
-from gateway.readers.subscriptions import SubscriptionBody, find_subscription, list_subscriptions
+from gateway.readers.subscriptions import SubscriptionBody, find_subscription, find_subscriptions
 from gateway.readers.upcoming import UpcomingBody, find_upcoming
 from gateway.subscriptions import cancel, switch
 
@@ -45,7 +45,7 @@ def list_(customer: str, status: str, account: str, limit: int, starting_after: 
     async def work() -> Page[SubscriptionBody]:
         async with opened():
             owner = (await account_of(account)).id
-            return await list_subscriptions(owner, customer, status, limit=limit, starting_after=starting_after)
+            return await find_subscriptions(owner, customer, status, limit=limit, starting_after=starting_after)
 
     found = run(work)
     rows = [(s.id, s.customer, s.status, s.collected_by, s.payment_method, _end(s), when(s.as_of)) for s in found.data]

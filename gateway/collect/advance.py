@@ -121,7 +121,7 @@ async def _step(runtime: Runtime, claim: Claim, loaded: Loaded, action: Action, 
         case IssueRest() | FindRest() | LinkRest() | FillRest() | EmptyRest():
             await remainders.step(runtime, claim, loaded, action, now)
         case CarryOver() | FindCarry():
-            await carries.step(runtime, claim, loaded, action, now)
+            await carries.step(runtime, claim, action, now)
         case TakeUpRest():
             await restored_rest.take_up(runtime, claim, loaded, action, now)
         case ReadNotes():

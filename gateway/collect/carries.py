@@ -18,7 +18,6 @@ from gateway.billing import balances, lists
 from gateway.billing.balances import CARRY_KEY, CARRY_OF_KEY, BalanceShape
 from gateway.billing.client import StripeClient
 from gateway.billing.errors import StripeNotSentError, StripeRefusedError, StripeUnknownError
-from gateway.collect.load import Loaded
 from gateway.domain.actions import CarryOver, FindCarry
 from gateway.runtime import Runtime
 from gateway.turns.turn import CLAIM_MARGIN_S
@@ -47,7 +46,7 @@ CARRIED: Final = """
 """
 
 
-async def step(runtime: Runtime, claim: Claim, loaded: Loaded, action: CarryOver | FindCarry, now: datetime) -> None:
+async def step(runtime: Runtime, claim: Claim, action: CarryOver | FindCarry, now: datetime) -> None:
     """Have the customer owe it, or look whether that was done."""
     row = await sql.row(ROW, claim.account, action.carry)
     assert row is not None, "what was to be carried over stands"

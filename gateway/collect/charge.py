@@ -68,7 +68,7 @@ async def step(runtime: Runtime, claim: Claim, loaded: Loaded, action: Step, now
         case MarkUnknown():
             await mark_unknown(claim, action, now)
         case CancelPending():
-            await cancel(runtime, claim, loaded, action, now)
+            await cancel(runtime, claim, loaded, action)
 
 
 async def charge(runtime: Runtime, claim: Claim, loaded: Loaded, action: Charge, now: datetime) -> None:
@@ -171,7 +171,7 @@ async def resolve(runtime: Runtime, claim: Claim, loaded: Loaded, action: Resolv
     await _store_lookup(claim, attempt, await look_up(runtime, row), await business_now())
 
 
-async def cancel(runtime: Runtime, claim: Claim, loaded: Loaded, action: CancelPending, now: datetime) -> None:
+async def cancel(runtime: Runtime, claim: Claim, loaded: Loaded, action: CancelPending) -> None:
     """Withdraw a pending attempt; what the processor answers is stored, whatever it is."""
     attempt = _attempt(loaded, action.attempt)
     row = await sql.row(OF_ATTEMPT, claim.account, attempt.id)

@@ -113,7 +113,7 @@ async def _apply(row: asyncpg.Record, outcome: ChargeOutcome, now: datetime, *, 
     if isinstance(outcome, Succeeded) and was in (AttemptState.SUCCEEDED, AttemptState.REVERSED):
         # Of one that was taken back too: what it took is in the ledger, and giving it again is a move of its own.
         more = await _more_captured(row, outcome, now)
-        await ledger.follow(row, now)
+        await ledger.follow(row)
         return more or was is AttemptState.REVERSED
     if was == then:
         # The same again: only the next look is put off.
@@ -144,7 +144,7 @@ async def _apply(row: asyncpg.Record, outcome: ChargeOutcome, now: datetime, *, 
         case Succeeded():
             await _captured(row, outcome, now)
             # A notice of its return may have been quicker.
-            await ledger.follow(row, now)
+            await ledger.follow(row)
         case Declined(decline=decline):
             await stop_method(row, decline, now)
         case Rejected(code=code, message=message):

@@ -58,7 +58,7 @@ async def store_move(account: str, attempt: str, moved: MoneyMoved, decline: Dec
             raise NotTakenBackError(moved.occurrence)
         if back and decline is not None:
             await _declined(row, decline, now)
-        await ledger.follow(row, now)
+        await ledger.follow(row)
         if back and await ledger.went_back_too_much(row["id"]):
             reason, invoice = "the payer's bank took back what had been returned already", row["invoice"]
             await open_case(account, CaseKind.OVERPAID_TO_CUSTOMER, row["id"], reason, now, invoice=invoice)

@@ -17,6 +17,7 @@ VIEW: Final = f"""
         s.access, s.access_reason, s.access_invoice, s.access_closes_at, s.access_closing,
         s.collection_method as subscription_method,
         s.payment_method as own_method,
+        -- tollbridge.collection, by the rows that are joined here anyway.
         coalesce(s.collection, c.collection, a.policies ->> 'collection') is not distinct from 'hosted' as hosted,
         (select h from tollbridge.hand_over h where h.account = i.account and h.invoice = i.id
          order by h.created_at desc, h.id desc limit 1) as hand_over,

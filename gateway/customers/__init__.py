@@ -12,9 +12,11 @@ same end. So is a stored method: revoking it is an intent on its row, which its 
     standing                            methods that their processor can't charge for now
     ended                               telling the merchant of a method that its payer has ended
     erase, personal                     erasing a person's data on request; what each table holds, and why it stays
-    customer                            its own row: whether it is left alone
+    customer                            its own row: whether it is left alone, and how what it is sent is collected
     vault                               tokens that several connections hold, and their deletion by the last of them
     offers                              which processors a payer may choose
     tax_location, locations             where a customer is taxed, told to Stripe
     client_secret                       the secrets that open sessions of either kind
+    organization_tokens, organization_links
+                                        what opens an organization's view of its own invoices, and where that leads
 """

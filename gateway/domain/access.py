@@ -73,6 +73,9 @@ def in_words(reason: str, closes_at: datetime | None = None) -> str:
 
 
 FIRST: Final = "first_invoice_"
+ENDED: Final = "subscription_ended"
+NO_INVOICE: Final = "no_first_invoice"
+NOT_CONFIRMED: Final = "checkout_not_done"
 BY_HAND: Final = "granted_by_hand"
 METHOD_STORED: Final = "payment_method_stored"
 METHOD_MISSING: Final = "payment_method_missing"
@@ -81,9 +84,9 @@ WORDS: Final[Mapping[str, str]] = {
     METHOD_STORED: "nothing was due at first, and a payment method is stored",
     METHOD_MISSING: "nothing was due at first, and no payment method is stored",
     "nothing_due_first": "nothing was due at first, and nothing has closed it since",
-    "checkout_not_done": "its checkout is not confirmed",
-    "subscription_ended": "the subscription has ended",
-    "no_first_invoice": "no invoice of the subscription is known yet",
+    NOT_CONFIRMED: "its checkout is not confirmed",
+    ENDED: "the subscription has ended",
+    NO_INVOICE: "no invoice of the subscription is known yet",
     "first_invoice_credited": "its first invoice was settled by a credit note alone: nobody has paid",
     "first_invoice_rest_due": "its first invoice was paid in part, and what bills the rest is not paid",
     "first_invoice_paid": "its first invoice is paid, and nothing has closed it since",
@@ -110,7 +113,7 @@ def access(
 ) -> Access:
     """Whether a subscription with these invoices, oldest first, gives access; `status` is Stripe's."""
     if ended:
-        return Access(False, "subscription_ended")
+        return Access(False, ENDED)
     first = next((i for i in invoices if i.first), None)
     opened = _without_first(beginning) if first is None else _with_first(first)
     if opened.granted and (first is None or first.zero) and policy.access_without_first_invoice != "at_once":
@@ -130,8 +133,8 @@ def _with_first(first: AccessInvoice) -> Access:
 
 def _without_first(beginning: Beginning) -> Access:
     if not beginning.without_invoice:
-        return Access(False, "no_first_invoice")
-    return Access(True, "nothing_due_first") if beginning.confirmed else Access(False, "checkout_not_done")
+        return Access(False, NO_INVOICE)
+    return Access(True, "nothing_due_first") if beginning.confirmed else Access(False, NOT_CONFIRMED)
 
 
 def _after_method(opened: Access, invoices: Sequence[AccessInvoice], beginning: Beginning) -> Access:

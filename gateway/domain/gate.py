@@ -12,9 +12,9 @@ from datetime import datetime
 import msgspec
 
 from db.states import AccessState
-from gateway.domain.access import BY_HAND, FIRST, METHOD_MISSING, Access
+from gateway.domain.access import BY_HAND, ENDED, FIRST, METHOD_MISSING, NO_INVOICE, NOT_CONFIRMED, Access
 
-PENDING = frozenset({"no_first_invoice", "checkout_not_done", METHOD_MISSING})
+PENDING = frozenset({NO_INVOICE, NOT_CONFIRMED, METHOD_MISSING})
 """Beside those of a first invoice: nothing has opened it yet."""
 
 
@@ -47,7 +47,7 @@ def state_of(granted: bool, reason: str) -> AccessState:
     """The state that goes with a reason."""
     if granted:
         return AccessState.GRANTED
-    if reason == "subscription_ended":
+    if reason == ENDED:
         return AccessState.ENDED
     pending = reason in PENDING or reason.startswith(FIRST)
     return AccessState.PENDING_FIRST_PAYMENT if pending else AccessState.SUSPENDED
@@ -55,7 +55,7 @@ def state_of(granted: bool, reason: str) -> AccessState:
 
 def gate(money: Access, grants: Sequence[Grant], now: datetime) -> Gate:
     """What money says, and what was granted by hand where money alone does not open it, or not for so long."""
-    ended = money.reason == "subscription_ended"
+    ended = money.reason == ENDED
     until = max((g.until for g in grants if g.until > now and (g.after_end or not ended)), default=None)
     if not money.granted:
         if until is None:

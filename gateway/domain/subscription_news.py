@@ -14,8 +14,8 @@ TRIAL_ENDS_IN: Final = timedelta(days=3)
 """As with Stripe's own `customer.subscription.trial_will_end` (docs: billing/subscriptions/trials)."""
 
 
-class SubscriptionFacts(msgspec.Struct, frozen=True):
-    """A subscription as far as the end of its trial goes."""
+class TrialFacts(msgspec.Struct, frozen=True):
+    """A subscription as far as the end of its trial goes. `ours`: we charge it, or its payer pays on Stripe's page."""
 
     id: str
     customer: str
@@ -46,7 +46,7 @@ def access_news(subscription: str, customer: str, changes: int, access: Gate) ->
     return News(kind, str(changes + 1), data)
 
 
-def trial_news(facts: SubscriptionFacts, now: datetime) -> News | None:
+def trial_news(facts: TrialFacts, now: datetime) -> News | None:
     """That its trial ends soon, and it will be charged; it stands until the trial has ended."""
     if not _trial_will_be_charged(facts) or facts.trial_end is None:
         return None
@@ -57,7 +57,7 @@ def trial_news(facts: SubscriptionFacts, now: datetime) -> News | None:
     return News(NewsType.TRIAL_ENDING, str(ends), data)
 
 
-def next_trial_news_at(facts: SubscriptionFacts, now: datetime) -> datetime | None:
+def next_trial_news_at(facts: TrialFacts, now: datetime) -> datetime | None:
     """When there will be news by the clock alone."""
     if not _trial_will_be_charged(facts) or facts.trial_end is None:
         return None
@@ -65,5 +65,5 @@ def next_trial_news_at(facts: SubscriptionFacts, now: datetime) -> datetime | No
     return at if at > now else None
 
 
-def _trial_will_be_charged(facts: SubscriptionFacts) -> bool:
+def _trial_will_be_charged(facts: TrialFacts) -> bool:
     return facts.ours and facts.status == "trialing" and not facts.ending

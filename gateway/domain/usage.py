@@ -133,7 +133,7 @@ def _value(told: int | str | None, meter: Meter) -> str | Refused:
     text = str(told) if isinstance(told, str) or abs(told) < 10**40 else ""
     if not _NUMBER.fullmatch(text):
         return Refused(Refusal.INVALID, "value", "must be a whole number, or a decimal number as text")
-    text = _plain(text)
+    text = plain(text)
     if sum(one.isdigit() for one in text.lstrip("-0.")) > MOST_DIGITS:
         return Refused(Refusal.INVALID, "value", f"must have at most {MOST_DIGITS} digits")
     if text.startswith("-") and meter.formula != "sum":
@@ -141,8 +141,8 @@ def _value(told: int | str | None, meter: Meter) -> str | Refused:
     return text
 
 
-def _plain(text: str) -> str:
-    """Without zeros that mean nothing: equal numbers are spelled alike."""
+def plain(text: str) -> str:
+    """An exact number without zeros that mean nothing: equal ones are spelled alike."""
     whole, _, fraction = text.lstrip("-").partition(".")
     whole, fraction = whole.lstrip("0") or "0", fraction.rstrip("0")
     plain = f"{whole}.{fraction}" if fraction else whole

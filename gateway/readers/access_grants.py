@@ -43,7 +43,7 @@ async def find_grant(account: str, grant: str) -> AccessGrantBody:
     return _shown(row)
 
 
-async def list_grants(
+async def find_grants(
     account: str, subscription: str, *, limit: int = DEFAULT, starting_after: str = ""
 ) -> Page[AccessGrantBody]:
     """Those of a subscription, the newest first. Raises NotThereError, FieldError."""

@@ -35,7 +35,7 @@ INVOICES: Final = """
 """
 SUBSCRIPTIONS: Final = "select t.* from tollbridge.subscription t"
 # What the newest invoices of a subscription bill runs until the next one comes.
-LATEST: Final = """
+NEWEST_INVOICES: Final = """
     select s.id, i.snapshot from unnest($2::text[]) as s (id) cross join lateral (
         select i.snapshot from tollbridge.invoice i
         where i.account = $1 and i.subscription = s.id and i.snapshot is not null
@@ -195,7 +195,7 @@ async def _subscriptions(account: str, rows: Sequence[asyncpg.Record]) -> list[O
 async def _runs_until(account: str, subscriptions: Sequence[str]) -> dict[str, datetime]:
     """Until when each was billed: a base price in advance. What is metered alone says nothing of what comes."""
     found: dict[str, datetime] = {}
-    for row in await sql.rows(LATEST, account, list(subscriptions)):
+    for row in await sql.rows(NEWEST_INVOICES, account, list(subscriptions)):
         lines = msgspec.json.decode(row["snapshot"], type=InvoiceDetailShape).lines.data
         ends = [end for line in lines if line.period.end and (end := from_unix(line.period.end)) is not None]
         before = [found[row["id"]]] if row["id"] in found else []

@@ -15,6 +15,8 @@ from gateway.accounts.errors import FieldError
 T = TypeVar("T")
 DEFAULT: Final = 10
 """How many stand on a page unless the caller says otherwise."""
+LATEST: Final = 253_402_300_800
+"""The first second of the year 10000, which no calendar of ours knows."""
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):

@@ -90,7 +90,7 @@ async def find_subscription(account: str, subscription: str) -> SubscriptionBody
     return shown(row)
 
 
-async def list_subscriptions(
+async def find_subscriptions(
     account: str, customer: str = "", status: str = "", *, limit: int = DEFAULT, starting_after: str = ""
 ) -> Page[SubscriptionBody]:
     """Those that we know of, the newest first."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Annotated, Final, Literal
 
 import asyncpg
@@ -13,8 +12,9 @@ from db import sql
 from db.states import UsageState
 from gateway.accounts.errors import FieldError, NotThereError
 from gateway.accounts.known import refuse_unknown
+from gateway.domain.usage import plain
 from gateway.readers.about import about
-from gateway.readers.pages import Page, listed, page, unix
+from gateway.readers.pages import LATEST, Page, listed, page, unix
 
 SELECT: Final = "select t.* from tollbridge.usage_event t"
 # Exact: a sum of numerics, of which a count of events has nothing to do with the value.
@@ -25,8 +25,6 @@ ON_ITS_WAY: Final = """
     where e.account = $1 and e.customer = $2 and e.state in ('accepted', 'sending')
     group by e.event_name order by e.event_name
 """
-LATEST: Final = 253_402_300_799
-"""The last second that a time has room for."""
 
 
 class UsageBody(msgspec.Struct, frozen=True):
@@ -83,7 +81,7 @@ async def list_usage(
 ) -> Page[UsageBody]:
     """One page, the newest first; `since`: accepted then or later, in Unix seconds. Raises FieldError."""
     where = {"customer": customer, "state": state, "event_name": event_name}
-    if since is not None and not 0 <= since <= LATEST:
+    if since is not None and not 0 <= since < LATEST:
         raise FieldError("since", "is no time in Unix seconds")
     at = None if since is None else datetime.fromtimestamp(since, UTC)
     rows = await page(account, SELECT, "created_at", where, limit=limit, starting_after=starting_after, since=at)
@@ -109,11 +107,6 @@ async def backlog(account: str, customer: str) -> tuple[int, list[MeterBacklog]]
     found = await sql.rows(ON_ITS_WAY, account, customer)
     meters = [MeterBacklog(r["event_name"], r["events"], plain(r["value"]), unix(r["since"])) for r in found]
     return sum(one.events for one in meters), meters
-
-
-def plain(number: str) -> str:
-    """An exact number without zeros that mean nothing."""
-    return f"{Decimal(number).normalize():f}"
 
 
 def _shown(row: asyncpg.Record) -> UsageBody:

@@ -7,7 +7,7 @@ from typing import Final
 
 from db import outbox, sql
 from db.outbox import Announcement
-from gateway.domain.subscription_news import SubscriptionFacts, trial_news
+from gateway.domain.subscription_news import TrialFacts, trial_news
 
 FACTS: Final = """
     select s.*, coalesce(c.opted_out, false) as opted_out from tollbridge.subscription s
@@ -16,11 +16,11 @@ FACTS: Final = """
 """
 
 
-async def facts_of(account: str, subscription: str) -> SubscriptionFacts:
+async def facts_of(account: str, subscription: str) -> TrialFacts:
     """What there may be to tell of the trial of a subscription, which must exist."""
     row = await sql.row(FACTS, account, subscription)
     assert row is not None, "the subscription exists"
-    return SubscriptionFacts(
+    return TrialFacts(
         id=row["id"],
         customer=row["customer"],
         status=row["status"],
@@ -30,7 +30,7 @@ async def facts_of(account: str, subscription: str) -> SubscriptionFacts:
     )
 
 
-async def tell(account: str, facts: SubscriptionFacts, now: datetime) -> None:
+async def tell(account: str, facts: TrialFacts, now: datetime) -> None:
     """Tell what there is to tell, in the caller's transaction; under the subscription's claim."""
     ending = trial_news(facts, now)
     told = [] if ending is None else [Announcement(ending.type, ending.step, ending.data)]

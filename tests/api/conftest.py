@@ -100,6 +100,12 @@ async def api(database: str, served: Any, keyring: Keyring) -> AsyncIterator[Api
         yield Api(http, served, ours, theirs, {"authorization": f"Bearer {platform.reveal()}"})
 
 
+@pytest.fixture
+def nobody_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no worker here, so that a checkout is not worth waiting for."""
+    monkeypatch.setattr("gateway.checkout.sessions.CREATE_WAIT_S", 0.0)
+
+
 def problem(response: httpx.Response) -> tuple[int, str, str]:
     """Status, code and param of a problem document, which must be one."""
     assert response.headers["content-type"] == "application/problem+json", response.text

@@ -13,9 +13,13 @@ import httpx
 import pytest
 
 from tests.api.conftest import Api, problem
-from tests.api.matrix import CHECKOUT, IMPORT, READ_AS, ROUTES, SETUP
+from tests.api.matrix import CHECKOUT, IMPORT, READ_AS, ROUTES, SETUP, USAGE
 from tests.api.seed import Seeded, add_setup, seed
 from tests.support.tenants import rows_of
+
+pytestmark = pytest.mark.usefixtures("nobody_is_waited_for")
+
+USED: Final = {name: value for name, value in USAGE.items() if name != "customer"}
 
 OURS: Final = ("account", "attempt", "connection", "customer", "invoice", "payment_method", "refund", "subscription")
 NAMES: Final = frozenset({*OURS, "object", "object_id", "processor", "setup", "starting_after", "webhook_endpoint"})
@@ -30,10 +34,12 @@ AS_FILTER: Final[dict[str, dict[str, str]]] = {
     "GET /v1/events": {"object": "invoice"},
     "GET /v1/inbox": {"object_id": "invoice"},
     "GET /v1/invoices": {"customer": "customer", "subscription": "subscription"},
+    "GET /v1/organization/invoices": {"subscription": "subscription"},
     "GET /v1/reconciliations/{reconciliation_id}/breaks": {"invoice": "invoice"},
     "GET /v1/refunds": {"invoice": "invoice"},
     "GET /v1/settlements": {"connection": "connection"},
     "GET /v1/subscriptions": {"customer": "customer"},
+    "GET /v1/usage": {"customer": "customer"},
 }
 """These find nothing, or are refused."""
 AS_PLACE: Final[dict[str, str]] = {
@@ -46,12 +52,16 @@ AS_PLACE: Final[dict[str, str]] = {
     "GET /v1/invoices": "invoice",
     "GET /v1/webhook_endpoints/{endpoint_id}/deliveries": "event",
     "GET /v1/customers/{customer_id}/payment_methods": "method",
+    "GET /v1/organization/invoices": "invoice",
+    "GET /v1/organization/subscriptions": "subscription",
     "GET /v1/reconciliations": "reconciliation",
     "GET /v1/reconciliations/{reconciliation_id}/breaks": "reconciliation_break",
     "GET /v1/reconciliations/{reconciliation_id}/in_transit": "attempt",
     "GET /v1/refunds": "refund",
     "GET /v1/settlements": "settlement",
     "GET /v1/subscriptions": "subscription",
+    "GET /v1/subscriptions/{subscription_id}/access_grants": "grant",
+    "GET /v1/usage": "usage",
 }
 """`starting_after`, which must be on the list."""
 REFUSED: Final[dict[str, dict[str, tuple[str, dict[str, Any]]]]] = {
@@ -67,6 +77,10 @@ REFUSED: Final[dict[str, dict[str, tuple[str, dict[str, Any]]]]] = {
     "POST /v1/credit_notes/{note_id}/resolve": {"refund": ("refund", {})},
     "POST /v1/customers/{customer_id}/payment_methods": {"connection": ("connection", IMPORT)},
     "POST /v1/events/{event_id}/replay": {"webhook_endpoint": ("endpoint", {})},
+    "POST /v1/organization_tokens": {
+        "customer": ("customer", {}),
+        "subscription": ("subscription", {"customer": "own:customer"}),
+    },
     "POST /v1/payment_method_sessions": {
         "customer": ("customer", {"currency": "eur"}),
         "connection": ("connection", {"currency": "eur", "customer": "own:customer"}),
@@ -86,14 +100,10 @@ REFUSED: Final[dict[str, dict[str, tuple[str, dict[str, Any]]]]] = {
     "POST /v1/subscriptions/{subscription_id}/switch": {
         "payment_method": ("method", {"to": "gateway", "wait_s": 0}),
     },
+    "POST /v1/usage": {"customer": ("customer", USED), "subscription": ("subscription", USED)},
 }
 """What is sent beside the foreign id; `own:` is the asking account's. A customer is looked up at Stripe, with the
 account's own key."""
-
-
-@pytest.fixture(autouse=True)
-def nobody_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.checkout.sessions.CREATE_WAIT_S", 0.0)
 
 
 def below(schema: dict[str, Any], all_: dict[str, Any], depth: int = 0) -> Iterator[str]:
@@ -128,7 +138,8 @@ async def ask(api: Api, route: str, own: Seeded, params: dict[str, Any]) -> http
     """With the first key that opens it, about the account's own object where the path names one."""
     row, method = ROUTES[route], route.partition(" ")[0]
     kind = sorted(row.opens - {"platform", "session", "method_session"})[0]
-    headers = api.ours.bearer(kind) | ({"idempotency-key": uuid4().hex} if method == "POST" else {})
+    bearer = {"authorization": f"Bearer {own.organization_token}"} if kind == "organization" else api.ours.bearer(kind)
+    headers = bearer | ({"idempotency-key": uuid4().hex} if method == "POST" else {})
     path = row.path(route, own)
     if isinstance(row.body, str):
         headers["content-type"] = "text/csv"

@@ -14,14 +14,10 @@ from tests.api.conftest import Api, Tenant, make_tenant, problem
 from tests.api.matrix import ACCOUNT_KEYS, PUBLIC, ROUTES
 from tests.api.seed import Seeded, seed
 
+pytestmark = pytest.mark.usefixtures("nobody_is_waited_for")
+
 Headers = dict[str, str]
 WITH_AN_OBJECT = [route for route, row in ROUTES.items() if row.ids]
-
-
-@pytest.fixture(autouse=True)
-def nobody_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is no worker here, so that a checkout is not worth waiting for."""
-    monkeypatch.setattr("gateway.checkout.sessions.CREATE_WAIT_S", 0.0)
 
 
 def bearer(secret: str) -> Headers:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +13,7 @@ from gateway.books import runs
 from gateway.books.reconcile import reconcile
 from gateway.books.runs import Summary
 from gateway.clock import business_now
-from tests.support.world import Doors, World
-from tests.support.world import world as new_world
+from tests.support.world import World
 
 OPEN = "select * from tollbridge.reconciliation_break where to_run is null order by id"
 
@@ -40,12 +38,6 @@ class Books:
         """Compare, and say what kinds of breaks stand."""
         await self.compare(**how)
         return sorted(row["kind"] for row in await self.open())
-
-
-@pytest.fixture
-async def world(database: str, doors: Doors) -> AsyncIterator[World]:
-    async with new_world(doors) as made:
-        yield made
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from tests.support.tenants import rows_of
 
 OF = ("invoices", "subscriptions", "refunds", "credit-notes", "disputes", "connections", "keys", "events", "webhooks")
 LISTS = [
-    *[(name, "list") for name in (*OF, "inbox", "cases")],
+    *[(name, "list") for name in (*OF, "inbox", "cases", "usage")],
     ("export", "journal", "--from", "2027-01-01", "--to", "2027-12-31"),
 ]
 NAMED = {
@@ -50,9 +50,8 @@ FILLED = {
     "--source": "credits",
     "--reference": "r",
     "--received": "2027-03-01",
-    "--to": "gateway",
+    "--until": "2099-01-01",
     "--owner": "ada",
-    "--ends": "now",
 }
 
 MORE = {("credit-notes", "resolve"): ("--send",)}
@@ -78,9 +77,16 @@ def commands() -> Iterator[tuple[str, ...]]:
 def _asked(words: tuple[str, ...], command: click.Command) -> Iterator[tuple[str, ...]]:
     arguments = [one for one in command.params if isinstance(one, click.Argument)]
     if len(arguments) == 1 and arguments[0].name in NAMED:
-        needed = [one.opts[0] for one in command.params if isinstance(one, click.Option) and one.required]
-        filled = [word for option in needed for word in (option, FILLED.get(option, "x"))]
+        needed = [one for one in command.params if isinstance(one, click.Option) and one.required]
+        filled = [word for option in needed for word in (option.opts[0], _filled(option))]
         yield (*words, f"<{arguments[0].name}>", *filled, *MORE.get(words, ()))
+
+
+def _filled(option: click.Option) -> str:
+    """A value that the option takes."""
+    if isinstance(option.type, click.Choice):
+        return str(option.type.choices[-1])
+    return FILLED.get(option.opts[0], "x")
 
 
 EVERY = list(commands())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -13,14 +12,7 @@ from gateway.accounts.audit import Author
 from gateway.accounts.connections import ConnectionChange
 from gateway.sandbox.practice import kinds
 from gateway.sandbox.practice.kinds import Refusal, TokenKind
-from tests.support.world import Doors, World
-from tests.support.world import world as new_world
-
-
-@pytest.fixture
-async def world(database: str, doors: Doors) -> AsyncIterator[World]:
-    async with new_world(doors) as made:
-        yield made
+from tests.support.world import World
 
 
 def answer_with(monkeypatch: pytest.MonkeyPatch, code: str, network_advice: str = "") -> None:

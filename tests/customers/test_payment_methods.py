@@ -25,10 +25,6 @@ async def take_over(world: World, customer: str, token: str, **body: Any) -> htt
     return await world.call("POST", PATH.format(customer), wanted)
 
 
-def deletions(world: World) -> list[Any]:
-    return [call for call in world.practice.calls if call.method == "DELETE"]
-
-
 def told(world: World, customer: str) -> str | None:
     """The token in the Stripe customer's metadata."""
     metadata = world.stripe_account().customers[customer]["metadata"]
@@ -52,7 +48,7 @@ async def test_revoking_deletes_at_the_processor_and_erases_here(world: World) -
     assert told(world, signup.customer) is None, "the reference is out of Stripe's metadata too"
     assert (await remove(world, signup.customer, method["id"]))["status"] == "revoked"
     await world.settle()
-    assert len(deletions(world)) == 1
+    assert len(world.deletions()) == 1
     actions = await sql.rows("select action from tollbridge.audit_log where object = $1", method["id"])
     assert [row["action"] for row in actions] == ["payment_method.revoked"]
 
@@ -65,13 +61,13 @@ async def test_revoking_waits_for_the_end_of_a_charge(world: World, kind: str) -
     assert (await remove(world, signup.customer, method["id"]))["revocation"] == "deferred"
     await world.later(days=1)
     assert await world.attempts(renewal) == ["pending"]
-    assert deletions(world) == []
+    assert world.deletions() == []
 
     world.practice.settle(world.last_charge().id)
     await world.settle()
     assert (await world.attempts(renewal)) == ["succeeded" if kind == "pending_then_ok" else "declined"]
     assert [m["status"] for m in await world.methods_of(signup.customer)] == ["revoked"]
-    assert len(deletions(world)) == 1
+    assert len(world.deletions()) == 1
 
 
 async def test_revoking_is_tried_until_the_processor_hears_it(world: World) -> None:
@@ -133,7 +129,7 @@ async def test_what_is_given_again_is_not_revoked_unless_that_is_under_way(world
     again = answer.json()
     assert (again["id"], again["status"], again["revocation"]) == (method["id"], "active", None)
     await world.later(days=4)
-    assert deletions(world) == []
+    assert world.deletions() == []
     assert there.status == "active"
 
 

@@ -10,11 +10,11 @@ from msgspec.structs import replace
 from db.states import AccessState
 from gateway.domain.gate import Gate
 from gateway.domain.news_types import NewsType
-from gateway.domain.subscription_news import SubscriptionFacts, access_news, next_trial_news_at, trial_news
+from gateway.domain.subscription_news import TrialFacts, access_news, next_trial_news_at, trial_news
 
 NOW = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
-FACTS = SubscriptionFacts("sub_1", "cus_1", "trialing", ours=True, ending=False, trial_end=NOW + 5 * DAY)
+FACTS = TrialFacts("sub_1", "cus_1", "trialing", ours=True, ending=False, trial_end=NOW + 5 * DAY)
 OPEN = Gate(AccessState.GRANTED, "first_invoice_paid", "in_1")
 CLOSED = Gate(AccessState.ENDED, "subscription_ended")
 

@@ -7,7 +7,19 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.usage import NEWEST, OLDEST, Meter, Owner, Refusal, Refused, Reported, Usage, checked, payload
+from gateway.domain.usage import (
+    NEWEST,
+    OLDEST,
+    Meter,
+    Owner,
+    Refusal,
+    Refused,
+    Reported,
+    Usage,
+    checked,
+    payload,
+    plain,
+)
 
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 SECONDS = int(NOW.timestamp())
@@ -124,3 +136,11 @@ def test_the_same_again_may_leave_the_time_out() -> None:
 def test_a_meter_names_its_own_fields() -> None:
     own = Meter("mtr_1", "calls", True, "sum", "org", "calls")
     assert payload(own, "cus_1", "5") == {"org": "cus_1", "calls": "5"}
+
+
+@pytest.mark.parametrize(
+    ("added_up", "plainly"),
+    [("999999999999999.000000000000010", "999999999999999.00000000000001"), ("0", "0"), ("-10.50", "-10.5")],
+)
+def test_a_sum_of_exact_numbers_is_exact(added_up: str, plainly: str) -> None:
+    assert plain(added_up) == plainly

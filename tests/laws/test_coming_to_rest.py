@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -15,14 +14,7 @@ from gateway.subscriptions.advance import advance_subscription
 from tests.support.moves import tell, told_of_moves
 from tests.support.returning import returned
 from tests.support.shop import BY
-from tests.support.world import Doors, World
-from tests.support.world import world as new_world
-
-
-@pytest.fixture
-async def world(database: str, doors: Doors) -> AsyncIterator[World]:
-    async with new_world(doors) as made:
-        yield made
+from tests.support.world import World
 
 
 async def _taken(world: World) -> list[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -27,17 +26,10 @@ from gateway.workers.timers import beating
 from processors.values import Card, PaymentMethodReference, Secret
 from tests.scenarios.test_d_restored import DAY_BEFORE, Backup
 from tests.support.shop import BY
-from tests.support.world import Doors, World
-from tests.support.world import world as new_world
+from tests.support.world import World
 
 CHARGE = {"method": "POST", "path": "/v1/charges"}
 END = {"end_after_hours": 168, "at_end": ["mark_uncollectible", "cancel_subscription"]}
-
-
-@pytest.fixture
-async def world(database: str, doors: Doors) -> AsyncIterator[World]:
-    async with new_world(doors) as made:
-        yield made
 
 
 async def _days(world: World, days: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -25,17 +24,10 @@ from processors.practice.client import PracticeAdapter
 from processors.values import PreparedCall, Secret
 from tests.support.crash import boundaries, let_claims_run_out, once
 from tests.support.shop import BY
-from tests.support.world import Doors, World
-from tests.support.world import world as new_world
+from tests.support.world import World
 
 CHARGE = {"method": "POST", "path": "/v1/charges"}
 SEARCH = {"method": "GET", "path": "/v1/charges"}
-
-
-@pytest.fixture
-async def world(database: str, doors: Doors) -> AsyncIterator[World]:
-    async with new_world(doors) as made:
-        yield made
 
 
 async def _taken(world: World) -> list[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -15,14 +14,7 @@ from tests.scenarios.test_d_restored import Backup
 from tests.support.people import Signup
 from tests.support.returning import returned
 from tests.support.shop import BY
-from tests.support.world import Doors, World
-from tests.support.world import world as new_world
-
-
-@pytest.fixture
-async def world(database: str, doors: Doors) -> AsyncIterator[World]:
-    async with new_world(doors) as made:
-        yield made
+from tests.support.world import World
 
 
 def _taken(world: World, invoice: str) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -16,14 +15,7 @@ from processors.outcome import LookupOutcome, NotFound
 from processors.practice.client import PracticeAdapter
 from processors.values import ChargeQuery
 from tests.support.returning import ASK, cases, credit, refund_calls, refund_later, returned, the_refund
-from tests.support.world import Doors, World
-from tests.support.world import world as new_world
-
-
-@pytest.fixture
-async def world(database: str, doors: Doors) -> AsyncIterator[World]:
-    async with new_world(doors) as made:
-        yield made
+from tests.support.world import World
 
 
 @pytest.fixture

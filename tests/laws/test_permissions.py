@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,10 @@ import pytest
 from db import sql
 from gateway.accounts import accounts, stripe_key
 from gateway.accounts.accounts import AccountChange
-from gateway.billing import setups, subscriptions
+from gateway.billing import lists, setups, subscriptions
 from gateway.billing.client import StripeClient
 from gateway.billing.errors import StripeForbiddenError
+from gateway.billing.meters import send_usage
 from gateway.billing.pace import operation
 from gateway.billing.permissions import least, taken_by
 from gateway.imports.rows import Status
@@ -24,16 +24,9 @@ from tests.support.invariants import check_invariants
 from tests.support.moving import billed_elsewhere
 from tests.support.returning import refund
 from tests.support.shop import BY
-from tests.support.world import Doors, World, keyring
-from tests.support.world import world as new_world
+from tests.support.world import World, keyring
 
 ALL = {str(one.resource): str(one.level) for one in least()}
-
-
-@pytest.fixture
-async def world(database: str, doors: Doors) -> AsyncIterator[World]:
-    async with new_world(doors) as made:
-        yield made
 
 
 @pytest.fixture
@@ -85,6 +78,11 @@ async def for_the_rest(world: World) -> None:
     await setups.open_portal(stripe, customer, "https://shop.example/back")
     await subscriptions.read_method(stripe, await world.stripe_card(customer))
     await stripe_key.check(world.runtime, BY, world.shop.account)
+    wanted: Any = {"display_name": "Calls", "event_name": "calls", "default_aggregation": {"formula": "sum"}}
+    await world.shop.client.v1.billing.meters.create_async(wanted)
+    [meter] = await lists.meters(stripe)
+    used = {meter.customer_mapping.event_payload_key: customer, meter.value_settings.event_payload_key: "250"}
+    await send_usage(stripe, meter.event_name, "u-1", used, int(world.stripe.now()))
 
 
 async def test_with_the_least_permissions_all_works_and_with_one_less_it_does_not(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -42,14 +41,7 @@ from tests.support.returning import (
     speak_like,
     the_refund,
 )
-from tests.support.world import Doors, World
-from tests.support.world import world as new_world
-
-
-@pytest.fixture
-async def world(database: str, doors: Doors) -> AsyncIterator[World]:
-    async with new_world(doors) as made:
-        yield made
+from tests.support.world import World
 
 
 def sums_named(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:

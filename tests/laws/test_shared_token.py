@@ -69,10 +69,6 @@ async def shared(world: World) -> tuple[str, list[tuple[Shop, str, str]]]:
     return token, held
 
 
-def deletions(world: World) -> list[Any]:
-    return [call for call in world.practice.calls if call.method == "DELETE"]
-
-
 def status(world: World, token: str) -> str:
     return str(world.practice.account(world.shop.practice_key).methods[token].status)
 
@@ -134,7 +130,7 @@ async def test_another_accounts_method_lives_on(world: World) -> None:
     await remove(world, first, one, method)
     await world.settle()
     assert status(world, token) == "active"
-    assert deletions(world) == []
+    assert world.deletions() == []
     [gone] = await shown(world, first, one)
     assert (gone["status"], gone["stopped_reason"], gone["revocation"]) == ("revoked", "revocation", None)
     assert await sql.value("select reference from tollbridge.payment_method where id = $1", method) is None
@@ -143,7 +139,7 @@ async def test_another_accounts_method_lives_on(world: World) -> None:
     await remove(world, second, other, theirs)
     await world.settle()
     assert status(world, token) == "revoked"
-    assert len(deletions(world)) == 1
+    assert len(world.deletions()) == 1
     [last] = await shown(world, second, other)
     its_own = {"id", "customer", "created"}
     assert {k: v for k, v in last.items() if k not in its_own} == {k: v for k, v in gone.items() if k not in its_own}
@@ -159,7 +155,7 @@ async def test_two_accounts_that_drop_it_at_once(world: World, monkeypatch: pyte
     await asyncio.gather(*(advance_method(world.runtime, wake_up) for wake_up in wake_ups))
     await world.settle()
     assert status(world, token) == "revoked"
-    assert len(deletions(world)) == 1
+    assert len(world.deletions()) == 1
     for shop, customer, _ in held:
         assert [method["status"] for method in await shown(world, shop, customer)] == ["revoked"]
 
@@ -211,7 +207,7 @@ async def test_an_unwanted_set_up_with_another_accounts_token(world: World) -> N
     await unwanted_setup(world, second, other, token)
     await world.settle()
     assert status(world, token) == "active", "the first shop's customer pays with it"
-    assert deletions(world) == []
+    assert world.deletions() == []
 
 
 async def test_unwanted_set_ups_of_two_accounts_with_one_token(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,7 +225,7 @@ async def test_unwanted_set_ups_of_two_accounts_with_one_token(world: World, mon
     await advance_method_session(world.runtime, one)
     await world.settle()
     assert status(world, token) == "revoked"
-    assert len(deletions(world)) == 1
+    assert len(world.deletions()) == 1
     left = await sql.rows("select state from tollbridge.payment_setup")
     assert [row["state"] for row in left] == ["dropped", "dropped"]
 
@@ -316,7 +312,7 @@ async def test_the_worker_dies_of_the_last_deletion(world: World, when: str) -> 
         await world.settle()
     assert world.kills == 1
     assert status(world, token) == "revoked"
-    assert {call.idempotency_key for call in deletions(world)} == {f"revoke:{held[-1][2]}"}
+    assert {call.idempotency_key for call in world.deletions()} == {f"revoke:{held[-1][2]}"}
 
 
 async def test_a_deletion_that_was_not_sent_is_not_wanted_any_more(world: World) -> None:
@@ -333,7 +329,7 @@ async def test_a_deletion_that_was_not_sent_is_not_wanted_any_more(world: World)
     assert taken.status_code == 200, taken.text
     await world.settle()
     assert status(world, token) == "active"
-    assert deletions(world) == []
+    assert world.deletions() == []
     assert [m["status"] for m in await shown(world, first, one)] == ["revoked"]
 
 

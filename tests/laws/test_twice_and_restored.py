@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -17,16 +16,9 @@ from gateway.sandbox.practice.kinds import TokenKind
 from tests.scenarios.test_d_restored import Backup
 from tests.scenarios.test_l_partial import balance, rest_of, script, taken
 from tests.support.returning import credit, credited, in_dashboard, post, refund_later, returned, the_refund
-from tests.support.world import Doors, World
-from tests.support.world import world as new_world
+from tests.support.world import World
 
 BALANCES = {"method": "POST", "path": "/v1/customers/{id}/balance_transactions"}
-
-
-@pytest.fixture
-async def world(database: str, doors: Doors) -> AsyncIterator[World]:
-    async with new_world(doors) as made:
-        yield made
 
 
 # --- a credit note made in Stripe while ours is on its way ----------------------------------------------------------

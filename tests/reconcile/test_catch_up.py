@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,16 +25,9 @@ from gateway.reconcile.catch_up import Ended
 from gateway.turns.turn import FAILURES_TO_CASE
 from processors.events import Polled
 from processors.practice.client import PracticeAdapter
-from tests.support.world import Doors, World
-from tests.support.world import world as new_world
+from tests.support.world import World
 
 STORED = "select count(*) from tollbridge.delivery where source = 'stripe'"
-
-
-@pytest.fixture
-async def world(database: str, doors: Doors) -> AsyncIterator[World]:
-    async with new_world(doors) as made:
-        yield made
 
 
 async def _lose_a_renewal(world: World) -> str:

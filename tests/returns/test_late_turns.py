@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
-import pytest
-
 from db import sql
 from tests.support.returning import credited, in_dashboard
-from tests.support.world import Doors, World
-from tests.support.world import world as new_world
+from tests.support.world import World
 
 HELD = "update tollbridge.refund set claimed_by = 'wrk_dead', claim_until = clock_timestamp() + interval '1 hour'"
 FREE = "update tollbridge.refund set claim_until = clock_timestamp() - interval '1 second'"
-
-
-@pytest.fixture
-async def world(database: str, doors: Doors) -> AsyncIterator[World]:
-    async with new_world(doors) as made:
-        yield made
 
 
 async def test_a_refund_made_at_the_processor_is_credited_all_the_same(world: World) -> None:

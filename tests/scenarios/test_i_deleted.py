@@ -19,7 +19,7 @@ async def _delete(world: World, signup: Signup) -> None:
 
 
 def _deletions(world: World) -> list[str]:
-    return sorted(call.path.rpartition("/")[2] for call in world.practice.calls if call.method == "DELETE")
+    return sorted(call.path.rpartition("/")[2] for call in world.deletions())
 
 
 @pytest.mark.scenario(136)

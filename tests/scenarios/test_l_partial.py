@@ -10,6 +10,7 @@ from db import sql
 from gateway.sandbox.practice.account import Scripted
 from gateway.sandbox.practice.kinds import TokenKind
 from tests.support.people import Signup
+from tests.support.returning import notes, returned
 from tests.support.world import World
 
 
@@ -37,19 +38,9 @@ def rest_of(world: World, invoice: str) -> dict[str, Any]:
     return found
 
 
-def notes(world: World, invoice: str) -> list[dict[str, Any]]:
-    account = world.stripe_account()
-    return [account.credit_notes[id_] for id_ in account.credit_notes_of_invoice.get(invoice, [])]
-
-
 def taken(world: World) -> list[int]:
     """What the processor has captured, oldest first, but for the signup's."""
     return [charge.captured for charge in world.captures()[1:]]
-
-
-def returned(world: World) -> list[int]:
-    account = world.practice.account(world.shop.practice_key)
-    return [one.amount for one in account.refunds.values() if one.status == "succeeded"]
 
 
 def balance(world: World, customer: str) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from db import sql
@@ -46,10 +44,6 @@ async def _remove(world: World, signup: Signup) -> None:
     await world.settle()
 
 
-def _deletions(world: World) -> list[Any]:
-    return [call for call in world.practice.calls if call.method == "DELETE"]
-
-
 @pytest.mark.scenario(227)
 async def test_one_card_under_two_tokens(world: World) -> None:
     first = await _signup_with(world, "order-1", fingerprint="pfp_one_card")
@@ -57,7 +51,7 @@ async def test_one_card_under_two_tokens(world: World) -> None:
     assert _paid(world, first, second) == [[1000], [1000]]
 
     await _remove(world, first)
-    assert len(_deletions(world)) == 1
+    assert len(world.deletions()) == 1
     await world.later(days=31)
 
     assert _paid(world, first, second) == [[1000], [1000, 1000]]
@@ -84,7 +78,7 @@ async def test_a_vault_that_gives_the_same_token_again(world: World) -> None:
     assert again.json()["status"] == "complete"
     await world.later(days=31)
     assert _paid(world, first, second) == [[1000, 1000], [1000, 1000]]
-    assert _deletions(world) == []
+    assert world.deletions() == []
 
 
 @pytest.mark.scenario(227)
@@ -95,7 +89,7 @@ async def test_the_session_of_a_refused_token_ends_and_leaves_it_alone(world: Wo
     await world.later(hours=25)
 
     assert world.stripe_subscription(second.subscription)["status"] == "canceled"
-    assert (_deletions(world), stored.status) == ([], "active")
+    assert (world.deletions(), stored.status) == ([], "active")
     await world.later(days=30)
     assert _paid(world, first) == [[1000, 1000]]
 
@@ -116,10 +110,10 @@ async def test_one_token_over_two_connections(world: World) -> None:
     assert _paid(world, first, second) == [[1000], [1000]]
 
     await _remove(world, first)
-    assert (_deletions(world), stored.status) == ([], "active")
+    assert (world.deletions(), stored.status) == ([], "active")
     await world.later(days=31)
     assert _paid(world, first, second) == [[1000], [1000, 1000]]
     await _remove(world, second)
-    assert (len(_deletions(world)), stored.status) == (1, "revoked")
+    assert (len(world.deletions()), stored.status) == (1, "revoked")
     left = await sql.value("select count(*) from tollbridge.payment_method where reference is not null")
     assert left == 0

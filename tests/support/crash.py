@@ -76,6 +76,19 @@ def once(boundary: Boundary) -> Callable[[Boundary], bool]:
     return at
 
 
+def then(boundary: Boundary, act: Callable[[], object]) -> Callable[[Boundary], bool]:
+    """Something happens at the first of these; nobody dies."""
+    left = [boundary]
+
+    def at(crossed: Boundary) -> bool:
+        if left and crossed == left[0]:
+            left.clear()
+            act()
+        return False
+
+    return at
+
+
 async def let_claims_run_out() -> None:
     """What two minutes do to the claims of a process that is gone; machine time can't be moved."""
     for table in (

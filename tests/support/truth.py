@@ -67,6 +67,10 @@ class Truth(People):
         """`calls`: the charge requests that reached the processor."""
         return list(self.practice.calls.to("POST", "/v1/charges"))
 
+    def deletions(self) -> list[Any]:
+        """The requests to delete a payment method that reached the processor."""
+        return [call for call in self.practice.calls if call.method == "DELETE"]
+
     async def gateway_invoice(self, invoice: str, shop: Shop | None = None) -> dict[str, Any]:
         """G: the invoice as the API shows it."""
         answer = await self.call("GET", f"/v1/invoices/{invoice}", key=(shop or self.shop).api_key)
