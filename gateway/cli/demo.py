@@ -22,12 +22,14 @@ from db.errors import EmbeddedPostgresError
 from gateway.cli.context import command_settings, failures
 from gateway.cli.dev import launched
 from gateway.cli.home import read_notes
-from gateway.cli.marketplace import PLANS, MarketReport, play_marketplace, verdict
+from gateway.cli.market_report import MarketReport, show
+from gateway.cli.marketplace import play_marketplace
+from gateway.cli.offer import OFFERS
 from gateway.cli.output import ERR, OUT, as_json, fields, money, table
 from gateway.cli.play import Report, play
 from gateway.cli.sandbox import advance
 from gateway.cli.servers import free_ports
-from gateway.cli.stage import Line, Stage
+from gateway.cli.stage import Stage
 from gateway.cli.wiring import Names, Wired, Wiring
 from gateway.settings import Settings
 
@@ -38,7 +40,7 @@ ROLES = ("gateway", "stripe", "practice", "shop")
 @click.option(
     "--keep", is_flag=True, help="Leave everything running afterwards, until Ctrl-C, and print the addresses."
 )
-@click.option("--marketplace", is_flag=True, help="Two marketplaces that sell metered plans, each with its own Stripe.")
+@click.option("--marketplace", is_flag=True, help="Two marketplaces that sell metered plans instead.")
 @as_json
 def demo(keep: bool, marketplace: bool, json_: bool) -> None:
     """Play a shop's first weeks on real parts: PostgreSQL, local Stripe, processor, server and worker as processes."""
@@ -61,7 +63,8 @@ def demo(keep: bool, marketplace: bool, json_: bool) -> None:
                 report = asyncio.run(_played(found, urls, wired, marketplace=marketplace))
                 report = msgspec.structs.replace(report, elapsed_s=round(time.monotonic() - began, 1))
                 tree.raise_if_ended()
-                _show_markets(report) if isinstance(report, MarketReport) else _show(report)
+                ERR.print()
+                show(report) if isinstance(report, MarketReport) else _show(report)
                 if keep:
                     _show_addresses(urls, wired, home)
                 if json_:
@@ -85,7 +88,7 @@ async def _played(
         if not marketplace:
             return await play(_stage(urls, wired, Names()))
         stages: dict[str, Stage] = {}
-        for name in PLANS:
+        for name in OFFERS:
             names = Names(account=name, stripe_key=f"sk_test_{name}", practice_key=f"practice_key_{name}")
             async with Wiring(urls, names) as wiring:
                 stages[name] = _stage(
@@ -115,7 +118,6 @@ def _stage(urls: dict[str, str], wired: Wired, names: Names) -> Stage:
 
 
 def _show(report: Report) -> None:
-    ERR.print()
     rows = [
         (
             line.payer,
@@ -154,27 +156,6 @@ def _show(report: Report) -> None:
     )
     for case in report.open_cases:
         OUT.print(f"Open case: {case}")
-
-
-def _show_markets(report: MarketReport) -> None:
-    ERR.print()
-    columns = ("marketplace", "organization", "invoice", "status", "billed", "Stripe", "processor", "ledger")
-    rows = [
-        (one.marketplace, one.organization, line.number, line.stripe_status, *_amounts(line, billed))
-        for one in report.marketplaces
-        for line, billed in zip(one.lines, one.billed, strict=False)
-    ]
-    table(columns, rows, "no invoices")
-    for one in report.marketplaces:
-        token = "deleted" if one.token_deleted else "KEPT"
-        OUT.print(f"{one.marketplace}: access {', '.join(one.access)}; {len(one.lines)} invoices; token {token}.")
-        for case in one.open_cases:
-            OUT.print(f"Open case: {case}")
-    OUT.print(verdict(report))
-
-
-def _amounts(line: Line, billed: int) -> list[str]:
-    return [money(amount, line.currency) for amount in (billed, line.stripe_paid, line.captured, line.ledger)]
 
 
 def _show_addresses(urls: dict[str, str], wired: Wired, home: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the demos' plays share: where everything is, who acts over HTTP, and the three witnesses of an invoice."""
+"""What the demos' plays share: where everything is, who acts over HTTP, and the witnesses of an invoice."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Stage(Unprinted, frozen=True):
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One invoice as three witnesses know it, in minor units."""
+    """One invoice as its witnesses know it, in minor units."""
 
     invoice: str
     number: str
@@ -43,6 +43,8 @@ class Line(msgspec.Struct, frozen=True):
     currency: str
     stripe_status: str
     stripe_paid: int
+    at_stripe: int
+    """Of that, what the payer paid at Stripe itself, by its own payments."""
     attempts: list[str]
     captures: int
     captured: int
@@ -54,8 +56,9 @@ class Line(msgspec.Struct, frozen=True):
 
     @property
     def agrees(self) -> bool:
-        taken, back = {self.stripe_paid, self.captured, self.ledger}, set(self.returned)
-        return len(taken) == len(back) == 1 and (self.stripe_status == "paid") == (self.state == "paid")
+        """The ledger holds what a processor took; what was paid at Stripe is Stripe's to hold."""
+        taken = self.stripe_paid == self.captured + self.at_stripe and self.captured == self.ledger
+        return taken and len(set(self.returned)) == 1 and (self.stripe_status == "paid") == (self.state == "paid")
 
 
 class Actors:
@@ -91,6 +94,12 @@ class Actors:
         )
         return await self.gateway("POST", f"{address}/confirm", {}, secret)
 
+    async def pay_on_page(self, url: str) -> None:
+        """The payer pays by card on Stripe's own page of an invoice."""
+        answer = await self._http.post(url, data={"method": "visa"})
+        if answer.status_code != 303:
+            raise click.ClickException(f"Stripe's page of an invoice answers HTTP {answer.status_code}")
+
     async def access(self, subscription: str) -> dict[str, Any]:
         return await self.gateway("GET", f"/v1/subscriptions/{subscription}/access")
 
@@ -117,10 +126,10 @@ class Actors:
         listed = await self.ask("GET", f"{self.stage.practice_url}/v1/refunds", key=self.stage.practice_key)
         return list(listed["data"])
 
-    async def lines(self, payers: Mapping[str, str]) -> list[Line]:
-        """Every invoice of the account, as Stripe, the processor and the ledger know it."""
+    async def lines(self, payers: Mapping[str, str], query: str = "") -> list[Line]:
+        """Every invoice of the account, or those of `query`, as Stripe, the processor and the ledger know it."""
         taken, back = await self.taken(), await self.returned()
-        rows = (await self.gateway("GET", "/v1/invoices"))["data"]
+        rows = (await self.gateway("GET", f"/v1/invoices{query}"))["data"]
         lines = [await self._line(row, taken, back, payers) for row in rows]
         return sorted(lines, key=lambda line: (line.payer, line.number))
 
@@ -137,6 +146,7 @@ class Actors:
     ) -> Line:
         known = await self.gateway("GET", f"/v1/invoices/{row['id']}")
         live = await self.stripe("GET", f"/v1/invoices/{row['id']}")
+        payments = (await self.stripe("GET", f"/v1/invoice_payments?invoice={row['id']}&status=paid"))["data"]
         # The processor knows the invoice by our reference alone: {invoice}.{number of the attempt}.
         ours = [charge for charge in taken if charge["reference"].rpartition(".")[0] == row["id"]]
         charges = {charge["id"] for charge in ours}
@@ -152,6 +162,7 @@ class Actors:
             currency=live["currency"],
             stripe_status=live["status"],
             stripe_paid=live["amount_paid"],
+            at_stripe=sum(one["amount_paid"] for one in payments if one["payment"]["type"] == "payment_intent"),
             attempts=[attempt["state"] for attempt in known["attempts"]],
             captures=len(ours),
             captured=sum(charge["amount_captured"] for charge in ours),
@@ -177,6 +188,10 @@ class Actors:
                 raise click.ClickException(f"after {PATIENCE_S:g} s there are {found} of {wanted} {what}")
             await asyncio.sleep(0.2)
 
+    async def now(self) -> int:
+        """By the local Stripe's clock."""
+        return int((await self.ask("GET", f"{self.stage.stripe_url}/_sandbox/clock"))["now"])
+
     def amount(self, invoice: Mapping[str, Any], name: str) -> str:
         return money(invoice[name], invoice["currency"])
 
@@ -191,9 +206,9 @@ class Actors:
         )
         return answer
 
-    async def status_of(self, path: str) -> int:
+    async def status_of(self, path: str, key: str = "") -> int:
         """What the gateway answers to a look at an address."""
-        headers = {"authorization": f"Bearer {self.stage.api_key}"}
+        headers = {"authorization": f"Bearer {key or self.stage.api_key}"}
         return (await self._http.get(self.stage.gateway_url + path, headers=headers)).status_code
 
     async def ask(self, method: str, url: str, body: Any = None, key: str = "") -> Any:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from gateway.cli.marketplace import MarketReport, Statement, verdict
+from gateway.cli.market_report import MarketReport, Statement, verdict
 from gateway.cli.stage import Line
 from tests.cli.conftest import environment
 
@@ -23,6 +23,7 @@ LINE = Line(
     currency="eur",
     stripe_status="paid",
     stripe_paid=1000,
+    at_stripe=0,
     attempts=["succeeded"],
     captures=1,
     captured=1000,
@@ -31,8 +32,11 @@ LINE = Line(
     state="paid",
     access=False,
 )
-SEEN = ["pending", "granted", "ended"]
-STATEMENT = Statement("one", "A. Payer", [1000], SEEN, token_deleted=True, open_cases=[], lines=[LINE])
+HOSTED_LINE = replace(LINE, at_stripe=1000, attempts=[], captures=0, captured=0, ledger=0)
+SEEN = ["pending_first_payment", "granted", "ended"]
+CHARGED = Statement("one", "A. Payer", "processor", [1000], SEEN, ["in_1"], methods=["revoked"], lines=[LINE])
+HOSTED = replace(CHARGED, pays_at="Stripe's page", methods=[], lines=[HOSTED_LINE])
+REPORT = MarketReport([CHARGED, HOSTED], strangers=[], open_cases=[], elapsed_s=1)
 
 
 @pytest.mark.parametrize(
@@ -40,18 +44,39 @@ STATEMENT = Statement("one", "A. Payer", [1000], SEEN, token_deleted=True, open_
     [
         {"billed": [1001]},
         {"access": ["granted", "granted", "ended"]},
-        {"token_deleted": False},
-        {"open_cases": ["surplus_capture: twice"]},
+        {"methods": ["active"]},
+        {"own_invoices": ["in_1", "in_2"]},
+        {"own_invoices": []},
         {"lines": [replace(LINE, captured=2000, captures=2)]},
         {"lines": [replace(LINE, ledger=900)]},
         {"lines": [replace(LINE, stripe_status="open")]},
+        {"lines": [HOSTED_LINE]},
         {"lines": []},
     ],
 )
-def test_whatever_disagrees_is_no_good_end(wrong: dict[str, object]) -> None:
-    assert MarketReport([STATEMENT], apart=True, elapsed_s=1).good
-    assert not MarketReport([STATEMENT], apart=False, elapsed_s=1).good
-    report = MarketReport([STATEMENT, replace(STATEMENT, **wrong)], apart=True, elapsed_s=1)
+def test_whatever_disagrees_of_a_subscription_is_no_good_end(wrong: dict[str, object]) -> None:
+    assert_no_good_end(replace(REPORT, statements=[replace(CHARGED, **wrong), HOSTED]))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"lines": [replace(HOSTED_LINE, captured=1000, captures=1, ledger=1000)]},
+        {"lines": [replace(HOSTED_LINE, at_stripe=900)]},
+        {"lines": [LINE]},
+    ],
+)
+def test_what_is_paid_on_stripes_page_is_in_no_ledger(wrong: dict[str, object]) -> None:
+    assert_no_good_end(replace(REPORT, statements=[CHARGED, replace(HOSTED, **wrong)]))
+
+
+@pytest.mark.parametrize("wrong", [{"strangers": ["sub_1"]}, {"open_cases": ["surplus_capture: twice"]}])
+def test_nothing_is_left_open_and_nobody_sees_what_is_anothers(wrong: dict[str, object]) -> None:
+    assert_no_good_end(replace(REPORT, **wrong))
+
+
+def assert_no_good_end(report: MarketReport) -> None:
+    assert REPORT.good
     assert not report.good
     assert verdict(report).startswith("THEY DO NOT AGREE")
 
@@ -66,4 +91,4 @@ async def test_two_marketplaces_on_real_parts(tmp_path: Path) -> None:
     report = msgspec.json.decode(out.splitlines()[-1], type=MarketReport)
     assert process.returncode == 0
     assert report.good
-    assert [len(one.lines) for one in report.marketplaces] == [3, 3]
+    assert [(one.pays_at, len(one.lines)) for one in report.statements] == [("processor", 3), ("Stripe's page", 3)] * 2
