@@ -971,6 +971,8 @@ create table tollbridge.payment_method_session (
     at_stripe boolean not null default false,      -- Stripe keeps the method, and collects with it from then on
     subscription text,                             -- for which alone it is given; null: for all of the customer's
     open_invoices text not null default 'finish' check (open_invoices in ('finish', 'hand_over')),
+    by_token boolean not null default false,       -- asked for with an organization's token, which says nothing of what
+                                                   -- is on offer: never the session that the merchant has asked for
     currency text not null check (currency ~ '^[a-z]{3}$'),
     return_url text not null default '',
     country text not null default '',              -- the payer's,
@@ -1003,7 +1005,7 @@ create table tollbridge.payment_method_session (
 );
 -- Whoever asks twice for the same gets the same session.
 create unique index payment_method_session_live on tollbridge.payment_method_session
-    (account, customer, coalesce(connection, ''), at_stripe, coalesce(subscription, ''), return_url)
+    (account, customer, coalesce(connection, ''), at_stripe, coalesce(subscription, ''), return_url, by_token)
     where state in ('open', 'processing');
 create index payment_method_session_wanting on tollbridge.payment_method_session (id) where seen < poked;
 create index payment_method_session_due on tollbridge.payment_method_session (due_at) where due_at is not null;

@@ -22,6 +22,7 @@ class PaymentMethodSession(Pokable, tablename="payment_method_session", schema=S
     at_stripe = Boolean()
     subscription = optional_text()
     open_invoices = Text(default="finish")
+    by_token = Boolean()
     currency = Text()
     return_url = Text()
     country = Text()

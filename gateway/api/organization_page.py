@@ -14,6 +14,7 @@ from html import escape
 from pathlib import Path
 from typing import Annotated, Any, Final
 
+import msgspec
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.enums import RequestEncodingType
@@ -55,7 +56,7 @@ class Posted(Unprinted, frozen=True):
     """What a form of ours, or of the merchant's page, posts."""
 
     token: str = ""
-    starting_after: str = ""
+    starting_after: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]*$", max_length=255)] = ""
 
 
 Form = Annotated[Posted, Body(media_type=RequestEncodingType.URL_ENCODED)]

@@ -105,11 +105,11 @@ class StripeClient:
         began = time.monotonic()
         if self._pace is not None:
             await self._pace.wait(operation(method, path))
-        waited = timedelta(seconds=time.monotonic() - began)
+        waited, used = timedelta(seconds=time.monotonic() - began), self._api_key
         try:
             said, date = await self._call(method, path, shape, params or {}, key)
         except StripeKeyRefusedError:
-            if not await self._another_key():
+            if not await self._another_key(used):
                 raise
             said, date = await self._call(method, path, shape, params or {}, key)
         return Answer(said, waited, date)
@@ -117,13 +117,15 @@ class StripeClient:
     async def close(self) -> None:
         await self._http.close_async()  # type: ignore[no-untyped-call]  # the package leaves it untyped
 
-    async def _another_key(self) -> bool:
-        """Take up the key that the account has now; False where it is the one that was refused."""
-        refused = self._api_key
+    async def _another_key(self, refused: str) -> bool:
+        """Take up the key that the account has now; False where it is the one that was refused. Another call may have
+        taken it up already."""
         key = "" if self._key_now is None else await self._key_now()
-        if key and key != self._api_key:
+        if key in ("", refused):
+            return False
+        if key != self._api_key:
             self._take_key(key)
-        return self._api_key != refused
+        return True
 
     async def _call(
         self, method: str, path: str, shape: type[T], params: Mapping[str, Any], key: str | None

@@ -58,6 +58,15 @@ class ErrorType(msgspec.Struct, frozen=True):
     error_count: int = 0
     sample_errors: list[SampleError] = []
 
+    @property
+    def count(self) -> int:
+        return max(self.error_count, len(self.sample_errors))
+
+    @property
+    def identifiers(self) -> list[str]:
+        """Of those that are named."""
+        return [one.request.identifier for one in self.sample_errors if one.request.identifier]
+
 
 class _Reason(msgspec.Struct, frozen=True):
     error_types: list[ErrorType] = []
@@ -82,6 +91,12 @@ class ReportShape(msgspec.Struct, frozen=True):
     def meter(self) -> str:
         """The meter's id; empty where none was found."""
         return "" if self.related_object is None else self.related_object.id
+
+    @property
+    def readable(self) -> bool:
+        """Whether it says what was wrong, and of how many: its shape may change, and nothing of it is required here."""
+        types = self.data.reason.error_types
+        return bool(types) and all(one.count for one in types)
 
 
 class _Accepted(msgspec.Struct, frozen=True):

@@ -73,6 +73,7 @@ OPEN_SESSIONS: Final = """
     update tollbridge.payment_method_session set state = 'expired', expires_at = least(expires_at, $3)
     where account = $1 and customer = $2 and state in ('open', 'processing') returning id
 """
+TOKENS: Final = "delete from tollbridge.organization_token where account = $1 and customer = $2"
 SNAPSHOTS: Final = """
     select id, snapshot from tollbridge.invoice
     where account = $1 and customer = $2 and snapshot is not null order by id
@@ -136,6 +137,8 @@ async def ask(runtime: Runtime, by: Author, account: str, customer: str) -> None
             # What was begun at a processor is dropped there.
             await look_at_all(account, session, now)
         await poke.poke(Kind.METHOD_SESSION, account, sessions, now)
+        # What stands in browsers opens nothing from now on.
+        await sql.rows(TOKENS, account, customer)
         # Whoever has a subscription switched to a method holds its row.
         methods = [row["id"] for row in await sql.rows(f"{METHODS} for no key update", account, customer)]
         await _refuse(account, customer)

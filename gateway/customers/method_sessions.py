@@ -42,9 +42,10 @@ CUSTOMER: Final = """
 INSERT: Final = """
     insert into tollbridge.payment_method_session (id, account, customer, client_secret_hash, client_secret, state,
         connection, currency, return_url, country, attributes, expires_at, created_at, at_stripe, subscription,
-        open_invoices)
-    values ($1, $2, $3, $4, $5, 'open', $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
-    on conflict (account, customer, coalesce(connection, ''), at_stripe, coalesce(subscription, ''), return_url)
+        open_invoices, by_token)
+    values ($1, $2, $3, $4, $5, 'open', $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+    on conflict (account, customer, coalesce(connection, ''), at_stripe, coalesce(subscription, ''), return_url,
+        by_token)
         where state in ('open', 'processing')
         do update set expires_at = excluded.expires_at, country = excluded.country, attributes = excluded.attributes,
             open_invoices = excluded.open_invoices
@@ -108,9 +109,12 @@ class MethodSessionRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     attributes: Attributes = {}
 
 
-async def open_session(runtime: Runtime, account: str, request: MethodSessionRequest) -> asyncpg.Record:
+async def open_session(
+    runtime: Runtime, account: str, request: MethodSessionRequest, *, by_token: bool = False
+) -> asyncpg.Record:
     """A session of this customer's, or the live one that was asked for alike, which then lives on from now.
 
+    `by_token`: a browser asks, with an organization's token; what the merchant has said stays in a session of its own.
     Raises SessionError; StripeError where only Stripe could know the customer, and can't be asked.
     """
     at_stripe = request.connection == STRIPE
@@ -142,6 +146,7 @@ async def open_session(runtime: Runtime, account: str, request: MethodSessionReq
             at_stripe,
             request.subscription or None,
             request.open_invoices,
+            by_token,
         )
         assert row is not None, "it was inserted, or was there"
         await poke.poke(Kind.METHOD_SESSION, account, [row["id"]], now)

@@ -38,6 +38,6 @@ async def method_page(runtime: Runtime, scope: Scope, return_url: str, place: st
     """Our page below `place`, on which a payment method is given for what the token shows; its secret stands behind the
     `#`. Raises SessionError, StripeError."""
     asked = MethodSessionRequest(customer=scope.customer, subscription=scope.subscription, return_url=return_url)
-    row = await method_sessions.open_session(runtime, scope.account, asked)
+    row = await method_sessions.open_session(runtime, scope.account, asked, by_token=True)
     secret = client_secret(runtime.keyring, Kind.METHOD_SESSION, row)
     return f"{runtime.settings.base_url}{place}/{row['id']}#{secret}"

@@ -24,7 +24,7 @@ Ids, amounts, states, times and movements stay: the books, refunds and disputes 
     movement                append-only: ids and amounts; of a payment by hand also its reference, which finance typed
     checkout_session        details, address, attributes and metadata of the request, and the country, go
     payment_method_session  return address, country and attributes go
-    organization_token      return address goes with the token, a day after that has expired
+    organization_token      deleted, and with it the return address; one that is made later, a day after it has expired
     payment_setup           what the browser was given goes; what the processor calls it is encrypted
     delivery                bodies that name the customer, or anything of it, go, and so do those that come later and
                             are about it; a replay of one is ignored. What comes later and pokes nothing, and later

@@ -25,7 +25,7 @@ from gateway.inbox.envelope import UNREADABLE
 from gateway.inbox.table import Fetch, Ignore, Named, Payment, Report, Touch, Unreadable
 from gateway.runtime import Runtime
 from gateway.turns.cases import open_case
-from gateway.usage import refused
+from gateway.usage import meters, refused
 
 ECHO = "echo"
 
@@ -92,11 +92,14 @@ async def resolve(runtime: Runtime, account: str, reading: Plan | Payment | Fetc
 
 async def _reported(runtime: Runtime, account: str, event: str) -> Plan:
     try:
-        return await read_report(await runtime.stripe(account), event)
+        report = await read_report(await runtime.stripe(account), event)
     except StripeRefusedError as error:
         if error.status != 404:
             raise
         return parked("Stripe does not show this report of refused usage any more")
+    if report.meter:
+        await meters.learn(runtime, account, report.meter)
+    return report
 
 
 async def _fetched(runtime: Runtime, account: str, fetch: Fetch) -> Plan | Payment:
@@ -167,12 +170,18 @@ async def apply(account: str, plans: Mapping[str, Plan], now: datetime) -> dict[
     todo = [touch for delivery, touch in touches.items() if delivery not in echoes]
     await _poke(account, todo, now)
     for delivery, report in reports.items():
-        nothing = await refused.by_report(account, report, now)
-        ends[delivery] = ignored(nothing) if nothing else DONE
+        ends[delivery] = await _take_in(account, report, now)
     about = [(delivery, touch.named.value, touch.id) for delivery, touch in touches.items()]
     if about:
         await sql.rows(ERASE, account, *(list(column) for column in zip(*about, strict=True)))
     return ends | {delivery: DONE for delivery in touches if delivery not in echoes}
+
+
+async def _take_in(account: str, report: ReportShape, now: datetime) -> End:
+    if not report.readable:
+        return parked("a report of refused usage that does not say what was refused: compare the meters at Stripe")
+    nothing = await refused.by_report(account, report, now)
+    return ignored(nothing) if nothing else DONE
 
 
 async def _echoes(account: str, touches: Mapping[str, Touch]) -> set[str]:

@@ -43,6 +43,10 @@ KNOWN: Final = """
     left join tollbridge.usage_stream s on s.account = m.account and s.id = m.account
     where m.account = $1 and m.event_name = any($2) order by m.event_name, m.active desc, m.id
 """
+UNKNOWN: Final = """
+    select exists (select 1 from tollbridge.usage_stream where account = $1)
+        and not exists (select 1 from tollbridge.meter where account = $1 and id = $2)
+"""
 STREAM: Final = """
     select answered_at >= asked_at as ended, answered from tollbridge.usage_stream where account = $1 and id = $1
 """
@@ -119,6 +123,12 @@ async def _asked(runtime: Runtime, account: str, now: datetime) -> bool:
 
     row = await until(rests, look, ANSWER_S)
     return row is not None and bool(row["ended"] and row["answered"])
+
+
+async def learn(runtime: Runtime, account: str, meter: str) -> None:
+    """Read them again if Stripe speaks of one that we don't know, and usage is sent from here. Raises StripeError."""
+    if await sql.value(UNKNOWN, account, meter):
+        await refresh(runtime, account)
 
 
 async def refresh(runtime: Runtime, account: str, *, poked: int | None = None) -> None:

@@ -30,9 +30,16 @@ MARK_SENT: Final = """
     update tollbridge.usage_event set state = 'refused', code = $3, error = $4, resolved_at = $5
     where account = $1 and identifier = any($2) and state in ('sending', 'sent', 'unconfirmed')
 """
+# Another meter may have been told the same identifier by another backend of the merchant's. Without a meter ($3), it is
+# what no active one takes.
 NAMED: Final = """
-    select identifier, event_name from tollbridge.usage_event
-    where account = $1 and identifier = any($2) order by id
+    select u.identifier, u.event_name from tollbridge.usage_event u
+    where u.account = $1 and u.identifier = any($2) and case
+        when $3 <> '' then exists (select 1 from tollbridge.meter m
+                                   where m.account = $1 and m.id = $3 and m.event_name = u.event_name)
+        else not exists (select 1 from tollbridge.meter m
+                         where m.account = $1 and m.event_name = u.event_name and m.active) end
+    order by u.id
 """
 METER: Final = "select id from tollbridge.meter where account = $1 and event_name = $2 order by active desc, id limit 1"
 
@@ -83,13 +90,13 @@ async def by_report(account: str, report: ReportShape, now: datetime) -> str:
 
 async def _found(account: str, meter: str, wrong: ErrorType) -> _Found | None:
     """What of it is ours; None where every event is named, and none is."""
-    named = [sample.request.identifier for sample in wrong.sample_errors]
-    ours = await sql.rows(NAMED, account, named)
-    if not ours and wrong.error_count <= len(named):
+    named = wrong.identifiers
+    ours = await sql.rows(NAMED, account, named, meter)
+    if not ours and wrong.count <= len(named):
         return None
     message = wrong.sample_errors[0].error_message if wrong.sample_errors else ""
     event_name = ours[0]["event_name"] if ours else ""
-    return _Found(meter, event_name, wrong.code, message, wrong.error_count, [row["identifier"] for row in ours])
+    return _Found(meter, event_name, wrong.code, message, wrong.count, [row["identifier"] for row in ours])
 
 
 async def _mark(account: str, found: _Found, now: datetime) -> None:

@@ -32,7 +32,7 @@ from gateway.billing.pace import MOST_WAIT_S, Lane, in_lane
 from gateway.clock import business_now
 from gateway.domain.case_kinds import CaseKind
 from gateway.domain.usage import SENT_AGAIN_FOR, Meter, payload
-from gateway.runtime import Runtime
+from gateway.runtime import Runtime, UnknownAccountError
 from gateway.turns.cases import open_case
 from gateway.turns.turn import CLAIM_MARGIN_S, RETRY_S, held, rest, take_turn
 from gateway.usage import flush, meters, refused
@@ -55,7 +55,8 @@ UNSURE: Final = """
             select 1 from tollbridge.downtime d where d.connection = '' and d.until_at > e.created_at)))
 """
 VIEW: Final = f"""
-    select poked, stale, failures, rests_until, exists (
+    select poked, stale, failures, rests_until,
+        (select a.enabled from tollbridge.account a where a.id = $1) as enabled, exists (
         select 1 from tollbridge.usage_event e
         where e.account = $1 and {UNSURE}) as lost
     from tollbridge.usage_stream where account = $1 and id = $2
@@ -143,6 +144,9 @@ async def advance_usage(runtime: Runtime, wake_up: WakeUp) -> None:
 
     async def go_round(claim: Claim) -> bool:
         row, now = await held(claim, hold_s, VIEW, SENT_AGAIN_FOR), await business_now()
+        if not row["enabled"]:
+            # A turn takes many rounds, and has read its account once.
+            raise UnknownAccountError(f"account {claim.account} was disabled in the middle of its usage")
         if row["lost"]:
             await _give_up(claim, now)
             return False
@@ -150,11 +154,11 @@ async def advance_usage(runtime: Runtime, wake_up: WakeUp) -> None:
             return await poke.release(claim, seen=row["poked"], due_at=row["rests_until"], tried=False)
         if next(rounds) > LONGEST_TURN:
             return await _breathe(claim, row["poked"], now)
-        began = time.monotonic()
+        stripe, began = await runtime.stripe(claim.account), time.monotonic()
         events = await _begin(claim, hold_s, now)
         if events:
             with in_lane(Lane.CATCH_UP):
-                came = await _send(runtime, claim.account, events, began + BEGUN_WITHIN_S)
+                came = await _send(stripe, claim.account, events, began + BEGUN_WITHIN_S)
             await _store(claim, came, row["failures"])
             _raise_if_nothing_went(came)
             return False
@@ -199,9 +203,8 @@ async def _begin(claim: Claim, hold_s: float, now: datetime) -> list[Sending]:
     return sorted((_event(row) for row in rows), key=lambda event: event.id)
 
 
-async def _send(runtime: Runtime, account: str, events: Sequence[Sending], end: float) -> list[Came]:
+async def _send(stripe: StripeClient, account: str, events: Sequence[Sending], end: float) -> list[Came]:
     """Each customer's events of a name one after another, all others beside."""
-    stripe = await runtime.stripe(account)
     known = await meters.known(account, {event.event_name for event in events})
     lines: dict[tuple[str, str], list[Sending]] = defaultdict(list)
     for event in events:

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from db import sql
+from db.engine import DB
+from gateway.billing.meters import ReportShape
+from gateway.clock import business_now
 from gateway.sandbox.stripe.meter_errors import MeterError, report_meter_errors
+from gateway.usage import refused
 from tests.support.metered import Metered, hear_thin_events
 
 CASES = "select subject, reason from tollbridge.review_case where kind = 'usage_refused' and state = 'open'"
@@ -79,3 +85,26 @@ async def test_a_report_that_comes_twice_is_told_once(plan: Metered) -> None:
     assert (await plan.world.call("POST", f"/v1/inbox/{delivery['id']}/replay")).status_code == 200
     await plan.world.settle()
     assert len(plan.world.merchant.told) == 1
+
+
+async def test_a_report_about_a_meter_that_was_made_anew_is_not_missed(plan: Metered) -> None:
+    """The usage went to a meter of the same event name that nobody has told us of yet."""
+    await hear_thin_events(plan.world)
+    await plan.report()
+    await plan.world.settle()
+    await sql.rows("update tollbridge.meter set id = 'mtr_before' where id = $1", plan.meter)
+    reports(plan, "u-1")
+    await plan.world.settle()
+    assert await plan.states() == {"u-1": "refused"}
+
+
+async def test_a_report_that_names_no_identifiers_is_told_by_its_number(plan: Metered) -> None:
+    await plan.report()
+    await plan.world.settle()
+    wrong = [{"code": "new_code", "error_count": 2, "sample_errors": [{"error_message": "no"}] * 2}]
+    told = {"id": "evt_1", "related_object": {"id": plan.meter}, "data": {"reason": {"error_types": wrong}}}
+    async with DB.transaction():
+        await refused.by_report(plan.shop.account, msgspec.convert(told, ReportShape), await business_now())
+    [case] = await sql.rows(CASES)
+    assert "2 events" in case["reason"]
+    assert "0 of them are known here" in case["reason"]
