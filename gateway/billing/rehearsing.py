@@ -69,10 +69,12 @@ async def take_away(stripe: StripeClient, since: datetime, run: str = "") -> int
     for customer in customers:
         await stripe.delete(f"/v1/customers/{customer}", Made)
     wanted = {"active": True, "created": {"gte": int(since.timestamp())}}
-    prices, products = [await _marked(stripe, f"/v1/{kind}", wanted, run) for kind in ("prices", "products")]
-    for kind, ids in (("prices", prices), ("products", products)):
-        for one in ids:
-            await stripe.post(f"/v1/{kind}/{one}", Made, {"active": False})
+    prices = await _marked(stripe, "/v1/prices", wanted, run)
+    for price in prices:
+        await stripe.post(f"/v1/prices/{price}", Made, {"active": False})
+    products = await _marked(stripe, "/v1/products", wanted, run)
+    for product in products:
+        await stripe.post(f"/v1/products/{product}", Made, {"active": False})
     return len(customers) + len(prices) + len(products)
 
 

@@ -11,7 +11,7 @@ import pytest
 from db import sql
 from gateway.accounts import accounts, stripe_key
 from gateway.accounts.accounts import AccountChange
-from gateway.billing import lists, setups, subscriptions
+from gateway.billing import configured, lists, setups, subscriptions
 from gateway.billing.client import StripeClient
 from gateway.billing.errors import StripeForbiddenError
 from gateway.billing.meters import send_usage
@@ -78,6 +78,7 @@ async def for_the_rest(world: World) -> None:
     await setups.open_portal(stripe, customer, "https://shop.example/back")
     await subscriptions.read_method(stripe, await world.stripe_card(customer))
     await stripe_key.check(world.runtime, BY, world.shop.account)
+    await configured.portals(stripe)
     wanted: Any = {"display_name": "Calls", "event_name": "calls", "default_aggregation": {"formula": "sum"}}
     await world.shop.client.v1.billing.meters.create_async(wanted)
     [meter] = await lists.meters(stripe)
