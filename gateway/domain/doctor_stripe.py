@@ -35,6 +35,17 @@ class Portal(msgspec.Struct, frozen=True):
         return not (self.payment_method_update or self.subscription_update)
 
 
+class Portals(msgspec.Struct, frozen=True):
+    """Those that were looked at. `broken_off`: there are more, which nobody has looked at."""
+
+    found: Sequence[Portal]
+    broken_off: bool = False
+
+    @property
+    def unsafe(self) -> list[Portal]:
+        return [one for one in self.found if not one.is_safe]
+
+
 class Told(msgspec.Struct, frozen=True):
     """An event of Stripe's that is heeded. `here`: it came."""
 
@@ -44,10 +55,10 @@ class Told(msgspec.Struct, frozen=True):
     here: bool
 
 
-def judge_portals(found: Sequence[Portal]) -> list[Finding]:
+def judge_portals(portals: Portals) -> list[Finding]:
     """Payers must not give Stripe a card, or change plans, unless somebody wants that (facts: stripe, §7)."""
     told: list[Finding] = []
-    for one in found:
+    for one in portals.found:
         which = "the default configuration" if one.is_default else "a configuration"
         if one.payment_method_update:
             why = "a payer may give Stripe a card there, and pay past us"
@@ -61,9 +72,13 @@ def judge_portals(found: Sequence[Portal]) -> list[Finding]:
         if one.login_page:
             what, why = f"{which} has a public login page", "payers reach the portal without a link from the merchant"
             told.append(notice(f"{PORTAL}.login", what, why, "switch it off unless it is wanted", concerns=one.id))
-    if not found:
+    if portals.broken_off:
+        what = f"only {len(portals.found)} of the portal's active configurations were looked at: there are more"
+        told.append(unknown(PORTAL, what, "looking stops there", "deactivate in Stripe those that are not used"))
+    if not portals.found:
         return [ok(PORTAL, "the portal has no active configuration")]
-    return told or [ok(PORTAL, f"{len(found)} active configurations: payers change neither methods nor plans there")]
+    fine = f"{len(portals.found)} active configurations: payers change neither methods nor plans there"
+    return told or [ok(PORTAL, fine)]
 
 
 def judge_flow(newest: Sequence[Told], last: datetime | None, now: datetime) -> list[Finding]:
