@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from gateway.domain.doctor import Finding, ago, few, notice, ok, unknown, wrong
+from gateway.domain.doctor_house import Refused
 
 GRACE: Final = timedelta(minutes=2)
 """A younger event may still be on its way."""
@@ -18,6 +19,10 @@ SKEW_WRONG_S: Final = 60.0
 """A signature's time may be five minutes off (`inbox/verify.py`): a clock that drifts so far is about to refuse all."""
 PORTAL: Final = "portal"
 FIX_PORTAL: Final = "tollbridge doctor --fix portal"
+COMPARE: Final = (
+    "compare the endpoint's signing secret with Stripe's: tollbridge accounts update --add-webhook-secret; "
+    "if it is the same, mend the other endpoint that fails"
+)
 MAILS: Final = "invoice_mails"
 
 
@@ -96,19 +101,31 @@ def judge_flow(newest: Sequence[Told], last: datetime | None, now: datetime) -> 
     return [ok("events", f"{came}, and all of Stripe's newest {len(newest)} are here")]
 
 
-def judge_pending(pending: Sequence[Told], now: datetime) -> list[Finding]:
-    """Events that some endpoint of the account has not taken: ours, or another of the merchant's."""
+def judge_pending(pending: Sequence[Told], refused: Refused | None, now: datetime) -> list[Finding]:
+    """Events that some endpoint of the account has not taken: ours, or another of the merchant's.
+
+    `refused`: what our door turned away lately. Strangers may have sent that, but they make no event wait at Stripe:
+    both together say that Stripe's own are refused, even where catch-up has brought them by now.
+    """
+    check = "deliveries"
     late = [one for one in pending if now - one.created > GRACE]
     if not late:
-        return [ok("deliveries", "no event waits for an endpoint")]
-    ours = [one for one in late if not one.here]
+        return [ok(check, "no event waits for an endpoint")]
+    missing = [one for one in late if not one.here]
     oldest = ago(now - min(one.created for one in late))
     holds_up = "a failing endpoint holds up the finalizing of invoices for up to 72 hours, whoever it belongs to"
-    if ours:
-        what = f"{len(ours)} events wait for an endpoint and are not here, the oldest for {oldest}"
-        return [wrong("deliveries", what, holds_up, "see why the endpoint fails, then `tollbridge catch-up`")]
+    concerns = (missing or late)[0].id
+    what = f"{len(missing)} events wait for an endpoint and are not here, the oldest for {oldest}"
+    if refused is not None:
+        if not missing:
+            what = f"{len(late)} events wait for an endpoint, the oldest for {oldest}"
+        what += f"; our own has refused {refused.count} deliveries in the last hour ({refused.reason})"
+        return [wrong(check, what, f"{refused.meaning}; {holds_up}", COMPARE, concerns=concerns)]
+    if missing:
+        to_do = "see why the endpoint fails, then `tollbridge catch-up`"
+        return [wrong(check, what, holds_up, to_do, concerns=concerns)]
     what = f"another endpoint of this Stripe account fails: {len(late)} events wait for it, the oldest for {oldest}"
-    return [notice("deliveries", what, holds_up, "mend that endpoint, or remove it in Stripe", concerns=late[0].id)]
+    return [notice(check, what, holds_up, "mend that endpoint, or remove it in Stripe", concerns=concerns)]
 
 
 def judge_mails(sent: int, billed: int, *, mails_off: bool) -> Finding:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from db import sql
-from gateway.accounts import accounts
+from gateway.accounts import accounts, stripe_key
 from gateway.accounts.audit import Author
 from gateway.doctor import portal
 from gateway.doctor.patient import patient
@@ -51,7 +51,7 @@ async def well(cleaner: Cleaner, doors: Doors) -> AsyncIterator[World]:
     await cleaner.clean()
     async with new_world(doors, settings=settings(doors)) as made:
         account = made.shop.account
-        await accounts.check(made.runtime, BY, account)
+        await stripe_key.check(made.runtime, BY, account)
         change = accounts.AccountChange(policies={"stripe_mails_off": True})
         await accounts.update(made.runtime.keyring, BY, account, change)
         known = await patient(made.runtime, account)
