@@ -1,4 +1,4 @@
-"""How an account is set up at Stripe, as far as its API shows: endpoints, portal, the newest events, what a key may do.
+"""How an account is set up at Stripe, as far as its API shows: portal, the newest events, what a key may do.
 
 For the doctor alone; nothing that collects money reads any of it.
 """
@@ -15,13 +15,12 @@ import msgspec
 from gateway.billing.client import StripeClient
 from gateway.billing.errors import StripeForbiddenError, StripeRefusedError
 from gateway.billing.shapes import AccountShape, id_of
-from gateway.domain.doctor_endpoints import Destination
 from gateway.domain.doctor_stripe import Portal, Portals
 
 MOST_PORTALS: Final = 2000
 """An account may have any number of configurations: some make one for each session. One check has thirty seconds."""
 PAGE: Final = 100
-"""One page of each list: Stripe allows an account no more endpoints than that, and the newest events tell enough."""
+"""One page of each list: the newest tell enough."""
 
 
 class _Switch(msgspec.Struct, frozen=True):
@@ -41,38 +40,9 @@ class _Portal(msgspec.Struct, frozen=True):
     login_page: _Switch = _Switch()
 
 
-class _Endpoint(msgspec.Struct, frozen=True):
-    id: str
-    url: str = ""
-    status: str = ""
-    enabled_events: list[str] = []
-    api_version: str | None = None
-
-
-class _Url(msgspec.Struct, frozen=True):
-    url: str | None = None
-
-
-class _Destination(msgspec.Struct, frozen=True):
-    id: str
-    status: str = ""
-    event_payload: str = ""
-    enabled_events: list[str] = []
-    snapshot_api_version: str | None = None
-    webhook_endpoint: _Url | None = None
-
-
 class _Portals(msgspec.Struct, frozen=True):
     data: list[_Portal] = []
     has_more: bool = False
-
-
-class _Endpoints(msgspec.Struct, frozen=True):
-    data: list[_Endpoint] = []
-
-
-class _Destinations(msgspec.Struct, frozen=True):
-    data: list[_Destination] = []
 
 
 class _Named(msgspec.Struct, frozen=True):
@@ -153,28 +123,6 @@ async def whose(stripe: StripeClient) -> Whose:
     except ValueError:
         clock = None
     return Whose(answer.said, clock)
-
-
-async def endpoints(stripe: StripeClient) -> list[Destination]:
-    """Webhook endpoints of the first API. Raises StripeError."""
-    page = await stripe.get("/v1/webhook_endpoints", _Endpoints, {"limit": PAGE})
-    return [
-        Destination(one.id, one.url, one.status == "enabled", frozenset(one.enabled_events), one.api_version or "")
-        for one in page.data
-    ]
-
-
-async def destinations(stripe: StripeClient) -> list[Destination]:
-    """Event destinations, of the second API, that are webhook endpoints. Raises StripeError."""
-    new = await stripe.get("/v2/core/event_destinations", _Destinations, {"include": ["webhook_endpoint.url"]})
-    found = []
-    for one in new.data:
-        url = one.webhook_endpoint.url if one.webhook_endpoint is not None else None
-        if url:
-            events, thin = frozenset(one.enabled_events), one.event_payload == "thin"
-            version = one.snapshot_api_version or ""
-            found.append(Destination(one.id, url, one.status == "enabled", events, version, thin))
-    return found
 
 
 async def portals(stripe: StripeClient) -> Portals:

@@ -28,6 +28,8 @@ class Resource(StrEnum):
     METER_EVENT = "meter_event"
     PAYMENT_METHOD = "payment_method"
     PORTAL = "customer_portal"
+    PRICE = "plan"
+    PRODUCT = "product"
     PROMOTION_CODE = "promotion_code"
     SETUP_INTENT = "setup_intent"
     SUBSCRIPTION = "subscription"
@@ -53,6 +55,8 @@ LABELS: Final[Mapping[Resource, str]] = {
     Resource.METER_EVENT: "Meter events",
     Resource.PAYMENT_METHOD: "Payment methods",
     Resource.PORTAL: "Customer portal",
+    Resource.PRICE: "Prices",
+    Resource.PRODUCT: "Products",
     Resource.PROMOTION_CODE: "Promotion codes",
     Resource.SETUP_INTENT: "Setup intents",
     Resource.SUBSCRIPTION: "Subscriptions",
@@ -75,6 +79,7 @@ OPERATIONS: Final[Mapping[str, Resource]] = {
     "POST /v1/customers": Resource.CUSTOMER,
     "POST /v1/customers/{id}": Resource.CUSTOMER,
     "POST /v1/customers/{id}/balance_transactions": Resource.CUSTOMER,
+    "DELETE /v1/customers/{id}": Resource.CUSTOMER,
     "GET /v1/events": Resource.EVENT,
     "GET /v2/core/events/{id}": Resource.EVENT,
     "GET /v1/invoice_payments": Resource.INVOICE,
@@ -94,7 +99,15 @@ OPERATIONS: Final[Mapping[str, Resource]] = {
     "GET /v1/billing/meters": Resource.METER,
     "POST /v1/billing/meter_events": Resource.METER_EVENT,
     "GET /v1/payment_methods/{id}": Resource.PAYMENT_METHOD,
+    "GET /v1/billing_portal/configurations": Resource.PORTAL,
+    "POST /v1/billing_portal/configurations/{id}": Resource.PORTAL,
     "POST /v1/billing_portal/sessions": Resource.PORTAL,
+    "GET /v1/prices": Resource.PRICE,
+    "POST /v1/prices": Resource.PRICE,
+    "POST /v1/prices/{id}": Resource.PRICE,
+    "GET /v1/products": Resource.PRODUCT,
+    "POST /v1/products": Resource.PRODUCT,
+    "POST /v1/products/{id}": Resource.PRODUCT,
     "GET /v1/promotion_codes": Resource.PROMOTION_CODE,
     "GET /v1/setup_intents/{id}": Resource.SETUP_INTENT,
     "POST /v1/setup_intents": Resource.SETUP_INTENT,
@@ -116,8 +129,38 @@ OPERATIONS: Final[Mapping[str, Resource]] = {
 }
 """As `pace.operation` calls them. What is missing here would be missing from people's keys."""
 
-ONLY_TO_SET_UP: Final = frozenset({Resource.WEBHOOK})
-"""Needed by `tollbridge accounts setup-webhook` alone, which can also be done by hand."""
+
+class Use(StrEnum):
+    """What some accounts alone do, in words that follow `only for`."""
+
+    CHECKING = "the check of which account a key opens"
+    CODES = "promotion codes in a checkout"
+    PORTAL = "links to Stripe's customer portal, and the doctor's look at it"
+    SWITCHING = "switching subscriptions to Stripe"
+    THIN = "thin events"
+    USAGE = "usage that is reported here"
+    REHEARSING = "doctor --rehearse"
+    SETTING_UP = "setup-webhook, and the doctor's look at what it made"
+
+
+ONLY_FOR: Final[Mapping[Resource, Use]] = {
+    Resource.ACCOUNT: Use.CHECKING,
+    Resource.CHARGE: Use.THIN,
+    Resource.METER: Use.USAGE,
+    Resource.METER_EVENT: Use.USAGE,
+    Resource.PAYMENT_METHOD: Use.SWITCHING,
+    Resource.PORTAL: Use.PORTAL,
+    Resource.PRICE: Use.REHEARSING,
+    Resource.PRODUCT: Use.REHEARSING,
+    Resource.PROMOTION_CODE: Use.CODES,
+    Resource.SETUP_INTENT: Use.SWITCHING,
+    Resource.TAX_ID: Use.THIN,
+    Resource.WEBHOOK: Use.SETTING_UP,
+}
+"""Every other resource is needed wherever anything is collected."""
+
+COMMANDS: Final = frozenset({Use.REHEARSING, Use.SETTING_UP})
+"""Commands that somebody runs: they can be left, or done by hand, and need not stand in the key of every day."""
 
 
 class Permission(msgspec.Struct, frozen=True):
@@ -135,6 +178,11 @@ class Permission(msgspec.Struct, frozen=True):
         """As Stripe's refusals name it."""
         return f"rak_{self.resource}_{self.level}"
 
+    @property
+    def only_for(self) -> Use | None:
+        """What it is for, where not every account needs it."""
+        return ONLY_FOR.get(self.resource)
+
 
 def taken_by(operation: str) -> Permission | None:
     """The permission that an operation takes; None for one that is not in the table."""
@@ -150,12 +198,13 @@ def permission_of(operation: str) -> str:
     return "" if needed is None else f"{needed.label}: {needed.level} ({needed.name})"
 
 
-def least(*, to_set_up: bool = False) -> list[Permission]:
-    """The least that a restricted key must be allowed for all that we do, by the Dashboard's words; `to_set_up`: what
-    only the setting up of the webhook takes."""
+def least(*, for_commands: bool = False) -> list[Permission]:
+    """The least that a restricted key must be allowed for all that we do, by the Dashboard's words; `for_commands`:
+    what only a command takes that somebody runs."""
     levels: dict[Resource, Level] = {}
     for operation, resource in OPERATIONS.items():
         needed = taken_by(operation)
-        if needed is not None and (resource in ONLY_TO_SET_UP) is to_set_up and levels.get(resource) != Level.WRITE:
+        wanted = (ONLY_FOR.get(resource) in COMMANDS) is for_commands
+        if needed is not None and wanted and levels.get(resource) != Level.WRITE:
             levels[resource] = needed.level
     return [Permission(resource, levels[resource]) for resource in sorted(levels, key=LABELS.__getitem__)]

@@ -59,6 +59,7 @@ class _Destination(Unprinted, msgspec.Struct, frozen=True):
     event_payload: str = ""
     enabled_events: list[str] = []
     status: str = ""
+    snapshot_api_version: str | None = None
     metadata: dict[str, str] | None = None
     webhook_endpoint: _Webhook | None = None
 
@@ -76,12 +77,20 @@ class _Gone(msgspec.Struct, frozen=True):
 
 
 async def listed(stripe: StripeClient, *, thin: bool) -> list[Endpoint]:
-    """Every endpoint of a kind, the newest first. Raises StripeError."""
-    if not thin:
-        page = await stripe.get(SNAPSHOTS, _SnapshotsPage, {"limit": MOST})
-        return [_of_snapshots(one) for one in page.data]
+    """Every endpoint of a kind that we make, the newest first. Raises StripeError."""
+    return [one for one in await destinations(stripe) if one.thin] if thin else await endpoints(stripe)
+
+
+async def endpoints(stripe: StripeClient) -> list[Endpoint]:
+    """Webhook endpoints, of the first API. Raises StripeError."""
+    page = await stripe.get(SNAPSHOTS, _SnapshotsPage, {"limit": MOST})
+    return [_of_snapshots(one) for one in page.data]
+
+
+async def destinations(stripe: StripeClient) -> list[Endpoint]:
+    """Event destinations, of the second API, that are webhook endpoints; they may send either. Raises StripeError."""
     found = await stripe.get(DESTINATIONS, _DestinationPage, {"limit": MOST, "include": [URL]})
-    return [_of_destination(one) for one in found.data if one.event_payload == "thin"]
+    return [_of_destination(one) for one in found.data if one.webhook_endpoint is not None]
 
 
 async def create(stripe: StripeClient, account: str, url: str, events: Sequence[str], *, thin: bool) -> Endpoint:
@@ -140,10 +149,11 @@ def _of_destination(one: _Destination) -> Endpoint:
     webhook = one.webhook_endpoint or _Webhook()
     return Endpoint(
         id=one.id,
-        thin=True,
+        thin=one.event_payload == "thin",
         url=webhook.url or "",
         events=frozenset(one.enabled_events),
         enabled=one.status == "enabled",
+        api_version=one.snapshot_api_version or "",
         made_for=(one.metadata or {}).get(MARK, ""),
         secret=webhook.signing_secret or "",
     )

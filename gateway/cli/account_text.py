@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.cli.output import OUT, fields, when
 from gateway.cli.values import typed
-from gateway.readers.accounts import AccountBody, AccountSetupBody, LastEventBody, StripeEndpointBody
+from gateway.readers.accounts import AccountBody, AccountSetupBody, LastEventBody, PermissionBody, StripeEndpointBody
 from gateway.settings import Settings
 
 
@@ -56,9 +56,15 @@ def _print_setup(setup: AccountSetupBody) -> None:
         OUT.print(f"  {' '.join(setup.thin_events_beside)}", markup=False, soft_wrap=True)
     OUT.print("\n[bold]Permissions[/bold], the least that a restricted key needs:")
     for one in setup.permissions:
-        OUT.print(f"  {one.label}: {one.level}  ({one.name})", markup=False)
-    for one in setup.permissions_to_set_up:
-        OUT.print(f"  {one.label}: {one.level}  ({one.name}), for setup-webhook alone", markup=False)
+        OUT.print(_permission(one), markup=False)
+    OUT.print("and for commands alone:")
+    for one in setup.permissions_for_commands:
+        OUT.print(_permission(one), markup=False)
+
+
+def _permission(one: PermissionBody) -> str:
+    only_for = f", only for {one.only_for}" if one.only_for else ""
+    return f"  {one.label}: {one.level}  ({one.name}){only_for}"
 
 
 def _endpoint(one: StripeEndpointBody) -> str:

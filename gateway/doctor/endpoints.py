@@ -7,65 +7,53 @@ from typing import Final
 
 import httpcore
 
+from db import sql
 from gateway.addresses import AddressError, PublicNetwork, checked_url
-from gateway.billing import configured
+from gateway.billing import configured, webhook_endpoints
 from gateway.billing.errors import StripeError
+from gateway.billing.webhook_endpoints import Endpoint
 from gateway.doctor.patient import Patient
 from gateway.domain.doctor import Finding, Level, notice, ok, unknown, wrong
-from gateway.domain.doctor_endpoints import CHECK, judge
+from gateway.domain.doctor_endpoints import CHECK, Destination, Expected, judge
+from gateway.inbox.table import depended_on, subscribed, subscribed_beside
 
 REACHED: Final = "reachable"
 TIMEOUT_S: Final = 10.0
-HEEDED: Final = (
-    "invoice.created",
-    "invoice.updated",
-    "invoice.finalized",
-    "invoice.finalization_failed",
-    "invoice.paid",
-    "invoice.payment_succeeded",
-    "invoice.voided",
-    "invoice.marked_uncollectible",
-    "invoice.deleted",
-    "invoice.sent",
-    "invoice.overpaid",
-    "invoice_payment.paid",
-    "customer.updated",
-    "customer.deleted",
-    "customer.subscription.created",
-    "customer.subscription.updated",
-    "customer.subscription.deleted",
-    "customer.subscription.paused",
-    "customer.subscription.resumed",
-    "credit_note.created",
-    "credit_note.updated",
-    "credit_note.voided",
-    "payment_intent.processing",
-    "payment_intent.succeeded",
-    "payment_intent.payment_failed",
-    "charge.refunded",
-)
-
-
-def heeded() -> frozenset[str]:
-    """The events that must come, by the names of snapshots: each changes what we would do next."""
-    return frozenset(HEEDED)
+REPORTS_USAGE: Final = "select 1 from tollbridge.usage_stream where account = $1"
 
 
 async def look(patient: Patient) -> list[Finding]:
     """Raises StripeError."""
     stripe = await patient.stripe()
-    found, unseen = await configured.endpoints(stripe), ""
+    found, unseen = await webhook_endpoints.endpoints(stripe), ""
     try:
-        found += await configured.destinations(stripe)
+        found += await webhook_endpoints.destinations(stripe)
     except StripeError as error:
         unseen = str(error)
-    newest = await configured.newest_events(stripe)
-    own_version = next((event.api_version for event in newest if event.api_version), "")
-    told = judge(found, patient.webhook_url, heeded(), own_version, public=patient.is_public)
+    told = judge([_destination(one) for one in found], await _expected(patient))
     if unseen and any(one.level is Level.WRONG for one in told):
         what = "the webhook endpoints do not bring all, and whether an event destination does can't be seen"
         return [unknown(CHECK, what, unseen), *(one for one in told if one.level is not Level.WRONG)]
     return told
+
+
+async def _expected(patient: Patient) -> Expected:
+    """Raises StripeError. Types that only thin events have are those of usage."""
+    newest = await configured.newest_events(await patient.stripe())
+    needed, usage = depended_on(), await sql.value(REPORTS_USAGE, patient.id)
+    return Expected(
+        name=patient.account.name,
+        url=patient.webhook_url,
+        needed=needed,
+        also=frozenset(subscribed()) - needed,
+        thin=frozenset(name.removeprefix("v1.") for name in subscribed_beside()) if usage else frozenset(),
+        version=next((event.api_version for event in newest if event.api_version), ""),
+        public=patient.is_public,
+    )
+
+
+def _destination(one: Endpoint) -> Destination:
+    return Destination(one.id, one.url, one.enabled, one.events, one.api_version, one.thin)
 
 
 async def look_from_outside(patient: Patient) -> list[Finding]:

@@ -13,12 +13,12 @@ from db import sql
 from gateway.billing import configured
 from gateway.billing.client import from_unix
 from gateway.billing.configured import EventShape
-from gateway.doctor.endpoints import heeded
 from gateway.doctor.patient import Patient
 from gateway.domain.doctor import Finding, ok
 from gateway.domain.doctor_house import Refused, judge_refused
 from gateway.domain.doctor_stripe import SILENCE, Told, judge_flow, judge_mails, judge_pending
 from gateway.inbox.envelope import STRIPE
+from gateway.inbox.table import depended_on
 
 MAILS_FOR: Final = timedelta(days=30)
 """Stripe keeps events for so long (API description, GET /v1/events)."""
@@ -84,8 +84,8 @@ async def _mails(patient: Patient) -> Finding:
 
 
 async def told(patient: Patient, events: Sequence[EventShape]) -> list[Told]:
-    """Those that are heeded, and whether each is here."""
-    wanted = [(event, from_unix(event.created) or patient.now) for event in events if event.type in heeded()]
+    """Those that must not be missing, and whether each is here."""
+    wanted = [(event, from_unix(event.created) or patient.now) for event in events if event.type in depended_on()]
     keys = {row["delivery_key"] for row in await sql.rows(KEYS, patient.id, [event.id for event, _ in wanted])}
     others = [(event, at) for event, at in wanted if event.id not in keys]
     thin: dict[tuple[str, str], datetime] = {}

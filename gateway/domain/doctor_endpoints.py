@@ -17,7 +17,6 @@ DELAY: Final = (
     "Stripe waits up to 72 hours with finalizing an invoice whose invoice.created no endpoint has taken "
     "(docs: billing/subscriptions/webhooks)"
 )
-SET_UP: Final = "have Stripe send its events to {}, and add the signing secret: tollbridge accounts update"
 
 
 class Destination(msgspec.Struct, frozen=True):
@@ -33,53 +32,82 @@ class Destination(msgspec.Struct, frozen=True):
     version: str = ""
     thin: bool = False
 
-    def lacks(self, wanted: Iterable[str]) -> list[str]:
-        """Which of these events it does not want. Thin ones carry a `v1.` before the name."""
+    def lacks(self, wanted: Iterable[str]) -> set[str]:
+        """Which of these events, by their names as snapshots, it does not want. Thin ones carry a `v1.` before it."""
         if "*" in self.events:
-            return []
-        named = {event.removeprefix("v1.") for event in self.events}
-        return sorted(set(wanted) - named)
+            return set()
+        return set(wanted) - {event.removeprefix("v1.") for event in self.events}
 
 
-def judge(
-    found: Sequence[Destination], url: str, wanted: frozenset[str], own_version: str, *, public: bool
-) -> list[Finding]:
-    """`wanted`: the events that must come; `own_version`: the account's, by which endpoints without one render.
+class Expected(msgspec.Struct, frozen=True):
+    """What the account `name` needs at Stripe: `needed` events must come at `url`, `also` should.
 
-    `public`: our address is the one that the world sees; else endpoints are known by the path alone.
+    `thin` are the types that only thin events have, where the account needs them; else there is none. `public`: our
+    address is the one that the world sees; else endpoints are known by the path alone. `version`: the Stripe account's
+    own, by which endpoints without one render.
     """
-    ours = [one for one in found if _same(one.url, url, public=public)]
+
+    name: str
+    url: str
+    needed: frozenset[str]
+    also: frozenset[str] = frozenset()
+    thin: frozenset[str] = frozenset()
+    version: str = ""
+    public: bool = True
+
+    @property
+    def set_up(self) -> str:
+        """What puts most of it right."""
+        return f"tollbridge accounts setup-webhook {self.name}"
+
+
+def judge(found: Sequence[Destination], expected: Expected) -> list[Finding]:
+    """What the endpoints that Stripe has mean for what is expected."""
+    ours = [one for one in found if _same(one.url, expected.url, public=expected.public)]
     if not ours:
-        return [_missing(found, url, public=public)]
+        return [_missing(found, expected)]
     live = [one for one in ours if one.enabled]
     if not live:
         return [
-            wrong(CHECK, f"the endpoint for {one.url} is disabled", DELAY, "enable it in Stripe", concerns=one.id)
+            wrong(CHECK, f"the endpoint for {one.url} is disabled", DELAY, expected.set_up, concerns=one.id)
             for one in ours
         ]
-    return [*_events(live, wanted), *_versions(live, own_version), *_twice(live)]
+    return [*_events(live, expected), *_versions(live, expected.version), *_twice(live)]
 
 
-def _missing(found: Sequence[Destination], url: str, *, public: bool) -> Finding:
+def _missing(found: Sequence[Destination], expected: Expected) -> Finding:
+    url = expected.url
     elsewhere = [one for one in found if urlsplit(one.url).path.rstrip("/") == urlsplit(url).path]
-    if elsewhere and public:
+    if elsewhere and expected.public:
         what = f"Stripe sends the events to {few(one.url for one in elsewhere)}, and TOLLBRIDGE_PUBLIC_URL says {url}"
-        to_do = "correct the endpoint's address in Stripe, or TOLLBRIDGE_PUBLIC_URL"
+        to_do = f"correct TOLLBRIDGE_PUBLIC_URL, or the endpoint: {expected.set_up}"
         return wrong(CHECK, what, "what goes to another address does not come here", to_do, concerns=elsewhere[0].id)
     what = f"no endpoint of the account's {len(found)} sends to {url}" if found else "Stripe has no endpoint at all"
-    return wrong(CHECK, what, "nothing is heard but what catch-up lists every few minutes", SET_UP.format(url))
+    return wrong(CHECK, what, "nothing is heard but what catch-up lists every few minutes", expected.set_up)
 
 
-def _events(live: Sequence[Destination], wanted: frozenset[str]) -> list[Finding]:
-    lacking = set(wanted)
-    for one in live:
-        lacking &= set(one.lacks(wanted))
-    first = live[0]
-    if lacking:
-        what = f"the endpoint does not want {few(sorted(lacking))}"
+def _events(live: Sequence[Destination], expected: Expected) -> list[Finding]:
+    check, first = f"{CHECK}.events", live[0].id
+    needed, also = _lacking(live, expected.needed), _lacking(live, expected.also)
+    thin = _lacking([one for one in live if one.thin], expected.thin)
+    told = []
+    if needed:
         why = "what these tell is seen only by the next walk of catch-up, hours later"
-        return [wrong(f"{CHECK}.events", what, why, "add them to the endpoint in Stripe", concerns=first.id)]
-    return [ok(f"{CHECK}.events", f"enabled, and wants all {len(wanted)} events that are heeded", concerns=first.id)]
+        told.append(wrong(check, f"the endpoint does not want {few(needed)}", why, expected.set_up, concerns=first))
+    if also:
+        why = "others tell the same, or catch-up does: only later"
+        told.append(notice(check, f"the endpoint does not want {few(also)}", why, expected.set_up, concerns=first))
+    if thin:
+        what = f"no event destination wants {few(f'v1.{name}' for name in thin)}"
+        why = "usage is reported, and what Stripe does not count of it is told in no other way"
+        told.append(wrong(f"{CHECK}.usage", what, why, expected.set_up))
+    wanted = len(expected.needed | expected.also | expected.thin)
+    return told or [ok(check, f"enabled, and wants all {wanted} events that are heeded", concerns=first)]
+
+
+def _lacking(live: Sequence[Destination], wanted: frozenset[str]) -> list[str]:
+    """What none of them wants."""
+    return sorted(set(wanted).intersection(*(one.lacks(wanted) for one in live)))
 
 
 def _versions(live: Sequence[Destination], own_version: str) -> list[Finding]:
@@ -93,7 +121,7 @@ def _versions(live: Sequence[Destination], own_version: str) -> list[Finding]:
             told.append(notice(check, "renders events in the account's version, which no event shows", concerns=one.id))
         elif version[:10] < BASIL:
             why = "it is understood; fields moved since, and Stripe recommends thin events, which have no version"
-            to_do = "make an event destination with thin events in Stripe, then remove this endpoint"
+            to_do = "have thin events instead: tollbridge accounts setup-webhook --thin --roll"
             told.append(notice(check, f"renders events as of {version}, before {BASIL}", why, to_do, concerns=one.id))
         else:
             told.append(ok(check, f"renders events as of {version}", "thin events would need none", concerns=one.id))

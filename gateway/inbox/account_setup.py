@@ -36,7 +36,7 @@ async def find_setup(keyring: Keyring, account: str) -> AccountSetupBody:
         thin_events=subscribed(thin=True),
         thin_events_beside=subscribed_beside(),
         permissions=[_permission(one) for one in permissions.least()],
-        permissions_to_set_up=[_permission(one) for one in permissions.least(to_set_up=True)],
+        permissions_for_commands=[_permission(one) for one in permissions.least(for_commands=True)],
         endpoints=[_endpoint(one) for one in await endpoint_rows.known(account)],
         last_event=await last_event(keyring, account),
     )
@@ -57,7 +57,7 @@ async def last_event(keyring: Keyring, account: str) -> LastEventBody | None:
 
 
 def _permission(one: Permission) -> PermissionBody:
-    return PermissionBody(one.label, one.level, one.name)
+    return PermissionBody(one.label, one.level, one.name, one.only_for)
 
 
 def _endpoint(one: Known) -> StripeEndpointBody:

@@ -31,13 +31,16 @@ class Named(StrEnum):
 class Row(NamedTuple):
     """Types that begin with `prefix`: what they lead to, or the reason to ignore them.
 
-    `names`: the rest of those that exist, to which an account's endpoint subscribes. One that Stripe adds later is
-    heeded by its prefix. `thin_names`: of those that only thin events have, the ones that nothing else tells.
+    An account's endpoint subscribes to the rest of those that exist: `names`, without which billing, access or money
+    goes wrong until catch-up lists what they tell; `more_names`, which come with another or only tell it sooner. One
+    that Stripe adds later is heeded by its prefix. `thin_names`: of those that only thin events have, the ones that
+    nothing else tells.
     """
 
     prefix: str
     leads_to: Named | str
     names: str = ""
+    more_names: str = ""
     thin_names: str = ""
 
 
@@ -46,41 +49,43 @@ TABLE: Final[tuple[Row, ...]] = (
     Row(
         "invoice.",
         Named.INVOICE,
-        "created deleted finalization_failed finalized marked_uncollectible overdue overpaid paid "
-        "payment_action_required payment_attempt_required payment_failed payment_succeeded sent updated voided "
-        "will_be_due",
+        "created deleted finalization_failed finalized marked_uncollectible overpaid paid updated voided",
+        "overdue payment_action_required payment_attempt_required payment_failed payment_succeeded sent will_be_due",
     ),
     Row("invoice_payment.", Named.INVOICE, "paid"),
     Row("credit_note.", Named.INVOICE, "created updated voided"),
     Row(
         "customer.subscription.",
         Named.SUBSCRIPTION,
-        "created deleted paused pending_update_applied pending_update_expired resumed trial_will_end updated",
+        "created deleted paused resumed updated",
+        "pending_update_applied pending_update_expired trial_will_end",
     ),
     Row("customer.discount.source_changed", "names no customer; the discount itself did not change"),
     Row("customer.source.", "a card at Stripe, of the old kind: no invoice of ours is paid with it"),
     Row(
         "customer.",
         Named.CUSTOMER,
-        "created deleted updated discount.created discount.deleted discount.updated tax_id.created tax_id.deleted "
-        "tax_id.updated",
+        "deleted updated",
+        "created discount.created discount.deleted discount.updated tax_id.created tax_id.deleted tax_id.updated",
     ),
     Row(
         "charge.",
         Named.PAYMENT,
-        "captured dispute.closed dispute.created dispute.funds_reinstated dispute.funds_withdrawn dispute.updated "
-        "expired failed pending refund.updated refunded succeeded updated",
+        "dispute.closed dispute.created refunded",
+        "captured dispute.funds_reinstated dispute.funds_withdrawn dispute.updated expired failed pending "
+        "refund.updated succeeded updated",
     ),
     Row("payment_intent.created", "no payment was tried yet: what becomes of it has events of its own"),
     Row(
         "payment_intent.",
         Named.PAYMENT,
-        "amount_capturable_updated canceled partially_funded payment_failed processing requires_action succeeded",
+        "payment_failed processing succeeded",
+        "amount_capturable_updated canceled partially_funded requires_action",
     ),
     Row(
         "billing.meter.",
         Named.METER,
-        "created deactivated reactivated updated",
+        more_names="created deactivated reactivated updated",
         thin_names="error_report_triggered no_meter_found",
     ),
 )
@@ -92,8 +97,13 @@ def subscribed(*, thin: bool = False) -> list[str]:
 
     Thin events have more types, most of which tell more closely what an `updated` says too.
     """
-    named = sorted(f"{one.prefix}{name}" for one in TABLE for name in one.names.split())
+    named = sorted(f"{one.prefix}{name}" for one in TABLE for name in f"{one.names} {one.more_names}".split())
     return sorted([f"v1.{name}" for name in named] + subscribed_beside()) if thin else named
+
+
+def depended_on() -> frozenset[str]:
+    """Of those, by the names of snapshots, what must not be missing."""
+    return frozenset(f"{one.prefix}{name}" for one in TABLE for name in one.names.split())
 
 
 def subscribed_beside() -> list[str]:

@@ -26,6 +26,7 @@ class PermissionBody(msgspec.Struct, frozen=True):
     label: Annotated[str, about("In words close to those of Stripe's Dashboard.")]
     level: Annotated[str, about("`read`, or `write`, which includes reading.")]
     name: Annotated[str, about("As Stripe's refusals name it.")]
+    only_for: Annotated[str | None, about("What it is for, where not every account needs it.")] = None
 
 
 class StripeEndpointBody(msgspec.Struct, frozen=True):
@@ -55,7 +56,7 @@ class AccountSetupBody(msgspec.Struct, frozen=True):
     thin_events: Annotated[list[str], about("The same for an event destination of thin events.")]
     thin_events_beside: Annotated[list[str], about("Thin events that are needed beside an endpoint of snapshots.")]
     permissions: Annotated[list[PermissionBody], about("The least that a restricted key must be allowed.")]
-    permissions_to_set_up: Annotated[list[PermissionBody], about("What only setting the webhook up takes.")]
+    permissions_for_commands: Annotated[list[PermissionBody], about("What only a command takes that somebody runs.")]
     endpoints: Annotated[list[StripeEndpointBody], about("Those that we have set up, or found.")]
     last_event: LastEventBody | None
 

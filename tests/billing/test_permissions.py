@@ -8,6 +8,7 @@ from pathlib import Path
 import gateway.billing
 from gateway.billing.pace import operation
 from gateway.billing.permissions import LABELS, OPERATIONS, Level, Resource, least, permission_of
+from gateway.doctor.permissions import PROBES
 from gateway.inbox.table import FETCH
 from gateway.sandbox.stripe.permissions import RESOURCES, resource_of
 
@@ -47,5 +48,14 @@ def test_the_least_is_the_highest_level_of_each_resource() -> None:
     assert levels[Resource.INVOICE] is Level.WRITE, "though most of its calls only read"
     assert levels[Resource.EVENT] is Level.READ
     assert Resource.WEBHOOK not in levels
-    assert [one.name for one in least(to_set_up=True)] == ["rak_webhook_write"]
+    commands = {one.name for one in least(for_commands=True)}
+    assert commands == {"rak_plan_write", "rak_product_write", "rak_webhook_write"}
     assert permission_of("POST /v1/invoices/{id}/pay") == "Invoices: write (rak_invoice_write)"
+
+
+def test_the_doctor_has_a_probe_for_each_that_every_day_takes() -> None:
+    assert {one.resource for one in least()} == set(PROBES)
+    for one in least():
+        probe = PROBES[one.resource]
+        assert resource_of(probe.path) == one.resource
+        assert (probe.method == "get") is (one.level is Level.READ), "a read proves no permission to write"

@@ -40,7 +40,7 @@ async def test_the_webhook_is_set_up_and_shown(tollbridge: Tollbridge) -> None:
         shown = await tollbridge("accounts", "show")
     assert f"{endpoint} (snapshots of " in shown.out
     assert " ".join(subscribed()) in shown.out
-    assert all(f"{one.label}: {one.level}  ({one.name})" in shown.out for one in [*least(), *least(to_set_up=True)])
+    assert all(f"{one.label}: {one.level}  ({one.name})" in shown.out for one in [*least(), *least(for_commands=True)])
     assert "whsec" not in shown.out
     assert "  finalize=at_once\n" in shown.out
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +20,7 @@ from gateway.doctor.examine import examine
 from gateway.doctor.patient import Patient
 from gateway.doctor.secrets import look_at_keys
 from gateway.domain.doctor import Finding, Level
+from gateway.inbox.table import depended_on
 from gateway.sandbox.stripe.permissions import RESOURCES
 from gateway.sandbox.stripe.permissions import Level as May
 from gateway.sandbox.stripe.store import Collection
@@ -240,6 +241,25 @@ async def untold(world: World) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
+async def usage(world: World) -> AsyncIterator[None]:
+    """The account reports usage."""
+    await insert("usage_stream", account=world.shop.account, id=world.shop.account, created_at=now(), stale=False)
+    yield
+    await sql.rows("delete from tollbridge.usage_stream where account = $1", world.shop.account)
+
+
+def both(*breaks: Break) -> Break:
+    @asynccontextmanager
+    async def breaking(world: World) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for one in breaks:
+                await stack.enter_async_context(one(world))
+            yield
+
+    return breaking
+
+
+@asynccontextmanager
 async def two_modes(world: World) -> AsyncIterator[None]:
     subscriptions = world.stripe_account().subscriptions
     [first] = subscriptions.values()
@@ -270,6 +290,9 @@ CASES = {
     "no credit notes": Broken(lacks("credit_note"), "permissions", WRONG, "rak_credit_note_write"),
     "no events": Broken(lacks("event"), "permissions", WRONG, "rak_event_read"),
     "no setup intents": Broken(lacks("setup_intent"), "permissions", NOTICE, "rak_setup_intent_write"),
+    "no meters": Broken(lacks("meter"), "permissions", NOTICE, "rak_meter_read"),
+    "no meter events": Broken(lacks("meter_event", "read"), "permissions", NOTICE, "rak_meter_event_write"),
+    "no meters where usage is reported": Broken(both(usage, lacks("meter")), "permissions", WRONG, "rak_meter_read"),
     "endpoints unreadable": Broken(lacks("webhook"), "webhook", UNKNOWN, "may not read"),
     "no endpoint": Broken(no_endpoint, "webhook", WRONG, "no endpoint at all"),
     "endpoint disabled": Broken(row_of("webhook_endpoints", status="disabled"), "webhook", WRONG, "is disabled"),
@@ -279,6 +302,11 @@ CASES = {
     "events missing": Broken(
         row_of("webhook_endpoints", enabled_events=["invoice.created"]), "webhook.events", WRONG, "does not want charge"
     ),
+    "events missing that others tell": Broken(
+        row_of("webhook_endpoints", enabled_events=sorted(depended_on())),
+        "webhook.events", NOTICE, "does not want billing.meter",
+    ),
+    "usage without its thin events": Broken(usage, "webhook.usage", WRONG, "v1.billing.meter.error_report_triggered"),
     "an old version": Broken(
         row_of("webhook_endpoints", api_version="2022-11-15"), "webhook.version", NOTICE, "before 2025-03-31"
     ),

@@ -12,7 +12,7 @@ import pytest
 from gateway import domain
 from gateway.cli import main
 from gateway.domain.doctor import Level, ago, few
-from gateway.domain.doctor_endpoints import Destination, judge
+from gateway.domain.doctor_endpoints import Destination, Expected, judge
 from gateway.domain.doctor_house import contradictions
 from gateway.domain.doctor_stripe import Portal, Portals, Told, judge_clock, judge_flow, judge_mails, judge_portals
 from gateway.domain.policy import Policy
@@ -27,7 +27,8 @@ def endpoint(url: str = URL, *, enabled: bool = True, thin: bool = False, versio
 
 
 def judged(*found: Destination, public: bool = True, own: str = "2026-08-26.dahlia") -> dict[str, Level]:
-    return {one.check: one.level for one in judge(found, URL, WANTED, own, public=public)}
+    expected = Expected("eu", URL, WANTED, version=own, public=public)
+    return {one.check: one.level for one in judge(found, expected)}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ import pytest
 from db import sql
 from gateway.accounts import accounts, stripe_key
 from gateway.accounts.accounts import AccountChange
-from gateway.billing import setups, subscriptions
+from gateway.billing import configured, lists, setups, subscriptions
 from gateway.billing.client import StripeClient
 from gateway.billing.errors import StripeForbiddenError
+from gateway.billing.meters import send_usage
 from gateway.billing.pace import operation
 from gateway.billing.permissions import least, taken_by
 from gateway.imports.rows import Status
@@ -85,6 +87,11 @@ async def for_the_rest(world: World) -> None:
     await setups.open_portal(stripe, customer, "https://shop.example/back")
     await subscriptions.read_method(stripe, await world.stripe_card(customer))
     await stripe_key.check(world.runtime, BY, world.shop.account)
+    await configured.portals(stripe)
+    meter = {"display_name": "Units", "event_name": "units", "default_aggregation": {"formula": "sum"}}
+    await world.shop.client.v1.billing.meters.create_async(meter)
+    assert await lists.meters(stripe)
+    await send_usage(stripe, "units", "use_1", {"stripe_customer_id": customer, "value": "1"}, int(time.time()))
 
 
 async def test_with_the_least_permissions_all_works_and_with_one_less_it_does_not(
