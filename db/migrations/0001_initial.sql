@@ -101,6 +101,19 @@ create unique index stripe_endpoint_one_of_a_kind on tollbridge.stripe_endpoint 
 create index stripe_endpoint_retiring on tollbridge.stripe_endpoint (retire_at) where retire_at is not null;
 create index stripe_endpoint_secret on tollbridge.stripe_endpoint (account, secret);
 
+-- What each of the doctor's rehearsals has made at Stripe, for as long as any of it may be there: nothing else is ever
+-- taken away. Machine time.
+create table tollbridge.rehearsal (
+    id text primary key,                           -- stands in the metadata of all that it makes
+    account text not null references tollbridge.account on delete restrict,
+    customer text,
+    product text,
+    price text,
+    begun_at timestamptz not null,
+    ended_at timestamptz                           -- it is over, and could not take all of it away
+);
+create index rehearsal_account on tollbridge.rehearsal (account);
+
 create table tollbridge.connection (
     id text primary key,
     account text not null references tollbridge.account on delete restrict,

@@ -1,6 +1,6 @@
 """Piccolo's view of the schema, one module per noun. The truth is `db/migrations`; a test compares the two."""
 
-from db.tables.account import Account, ApiKey, StripeBudget, StripeEndpoint, WebhookSecret
+from db.tables.account import Account, ApiKey, Rehearsal, StripeBudget, StripeEndpoint, WebhookSecret
 from db.tables.attempt import Attempt
 from db.tables.books import (
     Reconciliation,
@@ -66,6 +66,7 @@ __all__ = [
     "Refund",
     "RefundPart",
     "RefusedDelivery",
+    "Rehearsal",
     "Remainder",
     "ReviewCase",
     "SettlementFile",

@@ -42,6 +42,16 @@ class StripeEndpoint(Table, tablename="stripe_endpoint", schema=SCHEMA, db=DB):
     retire_at = at()
 
 
+class Rehearsal(Table, tablename="rehearsal", schema=SCHEMA, db=DB):
+    id = Text(primary_key=True)
+    account = Text()
+    customer = optional_text()
+    product = optional_text()
+    price = optional_text()
+    begun_at = at()
+    ended_at = at()
+
+
 class ApiKey(Table, tablename="api_key", schema=SCHEMA, db=DB):
     id = Text(primary_key=True)
     account = optional_text()

@@ -19,10 +19,11 @@
     types = ["tollbridge.invoice.payment_failed"]
 
 What the file does not mention stays as it is. With `prune`, accounts, connections and endpoints that it does not
-mention are disabled (what they did must stay readable), signing secrets retired, and the other decline codes of its
-connections go back to the adapter's class. The whole file is one transaction. A dry run does everything and rolls back,
-so what it shows is what would happen. An endpoint whose name has no address at the moment is made all the same, with a
-warning: a file is applied before the shop is up, and addresses are looked at again whenever something is sent.
+mention are disabled (what they did must stay readable), signing secrets retired (but those of endpoints that we have
+made at Stripe: no file can name them), and the other decline codes of its connections go back to the adapter's class.
+The whole file is one transaction. A dry run does everything and rolls back, so what it shows is what would happen. An
+endpoint whose name has no address at the moment is made all the same, with a warning: a file is applied before the shop
+is up, and addresses are looked at again whenever something is sent.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from processors.values import Secret
 SIGNING_SECRET: Final = re.compile(r"whsec_[!-~]{8,255}")
 
 INSERT = "insert into tollbridge.webhook_secret (id, account, secret, created_at) values ($1, $2, $3, $4)"
+OF_ENDPOINTS = "select secret from tollbridge.stripe_endpoint where account = $1 and secret is not null"
 UNBIND = "update tollbridge.stripe_endpoint set secret = null where account = $1 and secret = $2"
 LISTED = """
     select id, account, created_at from tollbridge.webhook_secret where account = any($1) order by created_at, id
@@ -66,10 +67,14 @@ async def retire(by: Author, account: str, secret: str) -> None:
 
 
 async def retire_others(keyring: Keyring, by: Author, account: str, keep: Sequence[Secret]) -> None:
-    """Forget every secret that is not among `keep`."""
+    """Forget every secret that is not among `keep`, but those of endpoints that we have made at Stripe.
+
+    Such a secret goes with its endpoint, and nobody else has it: Stripe shows it once, to whoever made the endpoint.
+    """
     kept = {secret.reveal() for secret in keep}
+    of_endpoints = {row["secret"] for row in await sql.rows(OF_ENDPOINTS, account)}
     for known, plain in (await _revealed(keyring, account)).items():
-        if plain not in kept:
+        if plain not in kept and known not in of_endpoints:
             await retire(by, account, known)
 
 

@@ -15,8 +15,10 @@ import msgspec
 from gateway.billing.client import StripeClient
 from gateway.billing.errors import StripeForbiddenError, StripeRefusedError
 from gateway.billing.shapes import AccountShape, id_of
-from gateway.domain.doctor_stripe import Portal
+from gateway.domain.doctor_stripe import Portal, Portals
 
+MOST_PORTALS: Final = 2000
+"""An account may have any number of configurations: some make one for each session. One check has thirty seconds."""
 PAGE: Final = 100
 """One page of each list: the newest tell enough."""
 
@@ -40,6 +42,7 @@ class _Portal(msgspec.Struct, frozen=True):
 
 class _Portals(msgspec.Struct, frozen=True):
     data: list[_Portal] = []
+    has_more: bool = False
 
 
 class _Named(msgspec.Struct, frozen=True):
@@ -122,19 +125,28 @@ async def whose(stripe: StripeClient) -> Whose:
     return Whose(answer.said, clock)
 
 
-async def portals(stripe: StripeClient) -> list[Portal]:
+async def portals(stripe: StripeClient) -> Portals:
     """The active configurations of the customer portal. Raises StripeError."""
-    page = await stripe.get("/v1/billing_portal/configurations", _Portals, {"active": True, "limit": PAGE})
-    return [
-        Portal(
-            one.id,
-            one.is_default,
-            one.features.payment_method_update.enabled,
-            one.features.subscription_update.enabled,
-            one.login_page.enabled,
-        )
-        for one in page.data
-    ]
+    found: list[Portal] = []
+    params: dict[str, Any] = {"active": True, "limit": PAGE}
+    while True:
+        page = await stripe.get("/v1/billing_portal/configurations", _Portals, params)
+        found += [_portal(one) for one in page.data]
+        if not page.has_more or not page.data:
+            return Portals(found)
+        if len(found) >= MOST_PORTALS:
+            return Portals(found, broken_off=True)
+        params["starting_after"] = found[-1].id
+
+
+def _portal(one: _Portal) -> Portal:
+    return Portal(
+        one.id,
+        one.is_default,
+        one.features.payment_method_update.enabled,
+        one.features.subscription_update.enabled,
+        one.login_page.enabled,
+    )
 
 
 async def make_portal_safe(stripe: StripeClient, configuration: str) -> None:

@@ -19,7 +19,7 @@ from gateway.doctor.rehearsal import WAIT_S, Rehearsal, rehearse
 from gateway.doctor.secrets import look_at_keys
 from gateway.doctor.why import why as asked
 from gateway.domain.doctor import worst_first
-from gateway.domain.doctor_stripe import Portal
+from gateway.domain.doctor_stripe import Portal, Portals
 from gateway.domain.doctor_why import Answer
 from gateway.runtime import Runtime
 
@@ -100,23 +100,30 @@ async def _examine(account: str) -> Sequence[Report]:
 
 
 def _fix(account: str, *, yes: bool, json_: bool) -> None:
-    async def look() -> list[Portal]:
+    async def look() -> Portals:
         async with opened() as runtime:
-            return await portal.unsafe(await _patient(runtime, account))
+            return await portal.seen(await _patient(runtime, account))
 
     async def work(found: list[Portal]) -> None:
         async with opened() as runtime:
             await portal.fix(await _patient(runtime, account), author(), found)
 
-    found = run(look)
+    seen = run(look)
+    found, ids = seen.unsafe, [one.id for one in seen.unsafe]
+    names = ", ".join(ids)
     if not found:
-        say({"fixed": []}, json_, lambda: click.echo("Nothing to fix: payers change neither methods nor plans there."))
-        return
-    names = ", ".join(one.id for one in found)
-    if not yes and (json_ or not click.confirm(f"Switch off changing payment methods and plans in {names} at Stripe?")):
+        where = f"in the {len(seen.found)} that were looked at" if seen.broken_off else "there"
+        text = f"Nothing to fix: payers change neither methods nor plans {where}."
+    elif not yes and (
+        json_ or not click.confirm(f"Switch off changing payment methods and plans in {names} at Stripe?")
+    ):
         raise WrongUseError("nothing was changed; give --yes to have it done without being asked")
-    run(lambda: work(found))
-    say({"fixed": [one.id for one in found]}, json_, lambda: click.echo(f"Switched off in {names}."))
+    else:
+        run(lambda: work(found))
+        text = f"Switched off in {names}."
+    say({"fixed": ids}, json_, lambda: click.echo(text))
+    if seen.broken_off:
+        ERR.print(f"Only {len(seen.found)} active configurations were looked at: there are more.")
 
 
 async def _patient(runtime: Runtime, account: str) -> Patient:

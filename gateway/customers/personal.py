@@ -4,7 +4,7 @@ Ids, amounts, states, times and movements stay: the books, refunds and disputes 
 
     account, stripe_budget, webhook_secret, stripe_endpoint, connection, api_key, webhook_endpoint,
     webhook_endpoint_secret, circuit, worker, downtime, business_clock, catch_up, settlement_format, settlement_file,
-    usage_stream, meter, refused_delivery
+    usage_stream, meter, refused_delivery, rehearsal
                             the merchant's and ours; nothing of a customer
     customer                its id, and when it was erased: else a later event would bring it back
     subscription            ids, status and times stay

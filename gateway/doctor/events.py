@@ -15,8 +15,9 @@ from gateway.billing.client import from_unix
 from gateway.billing.configured import EventShape
 from gateway.doctor.patient import Patient
 from gateway.domain.doctor import Finding, ok
-from gateway.domain.doctor_house import judge_refused
+from gateway.domain.doctor_house import Refused, judge_refused
 from gateway.domain.doctor_stripe import SILENCE, Told, judge_flow, judge_mails, judge_pending
+from gateway.inbox.envelope import STRIPE
 from gateway.inbox.table import depended_on
 
 MAILS_FOR: Final = timedelta(days=30)
@@ -58,14 +59,20 @@ async def look(patient: Patient) -> list[Finding]:
     pending = await configured.newest_events(stripe, since=now - RETRIED_FOR, undelivered=True)
     last: datetime | None = await sql.value(LAST, patient.id)
     flow = judge_flow(await told(patient, newest), last, now)
-    return [*flow, *judge_pending(await told(patient, pending), now), await _mails(patient)]
+    refused = (await _refused(patient)).get(STRIPE)
+    return [*flow, *judge_pending(await told(patient, pending), refused, now), await _mails(patient)]
 
 
 async def look_at_door(patient: Patient) -> list[Finding]:
     """Deliveries whose signature did not hold, in the last hour of machine time."""
-    rows = await sql.rows(REFUSED, patient.id)
-    told = [judge_refused(row["door"], row["refused"], row["reason"]) for row in rows]
+    told = [judge_refused(one) for one in (await _refused(patient)).values()]
     return told or [ok("signatures", "no delivery was refused in the last hour")]
+
+
+async def _refused(patient: Patient) -> dict[str, Refused]:
+    """By where they came from: Stripe, or a connection's id."""
+    rows = await sql.rows(REFUSED, patient.id)
+    return {row["source"]: Refused(row["door"], row["refused"], row["reason"]) for row in rows}
 
 
 async def _mails(patient: Patient) -> Finding:

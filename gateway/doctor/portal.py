@@ -9,17 +9,22 @@ from gateway.accounts.audit import Author
 from gateway.billing import configured
 from gateway.doctor.patient import Patient
 from gateway.domain.doctor import Finding
-from gateway.domain.doctor_stripe import Portal, judge_portals
+from gateway.domain.doctor_stripe import Portal, Portals, judge_portals
 
 
 async def look(patient: Patient) -> list[Finding]:
     """Raises StripeError."""
-    return judge_portals(await configured.portals(await patient.stripe()))
+    return judge_portals(await seen(patient))
+
+
+async def seen(patient: Patient) -> Portals:
+    """What a fix would look at. Raises StripeError."""
+    return await configured.portals(await patient.stripe())
 
 
 async def unsafe(patient: Patient) -> list[Portal]:
     """The configurations that a fix would change. Raises StripeError."""
-    return [one for one in await configured.portals(await patient.stripe()) if not one.is_safe]
+    return (await seen(patient)).unsafe
 
 
 async def fix(patient: Patient, by: Author, portals: list[Portal]) -> None:

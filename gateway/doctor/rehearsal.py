@@ -12,7 +12,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import timedelta
 from typing import Final, Literal
 
 import msgspec
@@ -25,8 +24,10 @@ from gateway.accounts.errors import AccountsError, FieldError, NotThereError
 from gateway.billing import credit_notes, invoices, rehearsing, subscriptions
 from gateway.billing.client import StripeClient
 from gateway.billing.errors import StripeError, StripeRefusedError
+from gateway.billing.rehearsing import Made
 from gateway.cases import CaseClosedError, close_case
 from gateway.clock import business_now
+from gateway.doctor import rehearsal_rows
 from gateway.doctor.patient import Patient, patient
 from gateway.finance.errors import AlreadyRunningError, ByHandError
 from gateway.finance.record_payment import Receipt, record_payment
@@ -35,7 +36,6 @@ from gateway.runtime import Runtime
 WAIT_S: Final = 120.0
 """How long an event or a worker is waited for; Stripe delivers within seconds."""
 POLL_S: Final = 0.1
-LEFT_FOR: Final = timedelta(days=30)
 CATCH_UP_S: Final = 60.0
 """What comes later may have been listed by catch-up, and need not have come by webhook."""
 REASON: Final = "it is about a rehearsal, which is over"
@@ -112,11 +112,15 @@ async def rehearse(runtime: Runtime, by: Author, account: str, *, wait_s: float 
     known = await patient(runtime, account)
     _refuse_live(known.account)
     run = _Run(known, by, await known.stripe(), wait_s)
-    with suppress(_FailedError):
-        await run.step("leftovers", lambda: _take_away(run))
-        await _play(run)
-    with suppress(_FailedError):
-        await run.step("cleanup", lambda: _clean(run))
+    await rehearsal_rows.begin(run.id, known.id)
+    try:
+        with suppress(_FailedError):
+            await run.step("leftovers", lambda: _take_away(run))
+            await _play(run)
+        with suppress(_FailedError):
+            await run.step("cleanup", lambda: _clean(run))
+    finally:
+        await rehearsal_rows.end(run.id)
     fine = all(step.ok for step in run.steps)
     return Rehearsal(known.id, known.account.name, run.id, fine, run.steps)
 
@@ -132,9 +136,14 @@ async def _play(run: _Run) -> None:
     made: list[str] = []
 
     async def plan() -> str:
-        price = await rehearsing.make_plan(stripe, run.id)
-        made[:] = [price, await rehearsing.make_customer(stripe, run.id)]
-        return f"made the price {price} and the customer {made[1]}"
+        product = await rehearsing.make_product(stripe, run.id)
+        await rehearsal_rows.note(run.id, Made(product=product))
+        price = await rehearsing.make_price(stripe, run.id, product)
+        await rehearsal_rows.note(run.id, Made(price=price))
+        customer = await rehearsing.make_customer(stripe, run.id)
+        await rehearsal_rows.note(run.id, Made(customer=customer))
+        made[:] = [price, customer]
+        return f"made the price {price} and the customer {customer}"
 
     async def subscribe() -> str:
         found = await rehearsing.subscribe(stripe, run.id, made[1], made[0], policy.days_until_due)
@@ -205,15 +214,24 @@ async def _cancel(run: _Run, subscription: str) -> str:
 
 
 async def _take_away(run: _Run) -> str:
-    gone = await rehearsing.take_away(run.stripe, run.known.now - LEFT_FOR)
+    """Of runs that are over. Each is forgotten when nothing of it is left, by whoever was first."""
+    gone = 0
+    for one in await rehearsal_rows.over(run.known.id):
+        gone += await _remove(run.stripe, one)
     return f"{gone} objects of earlier rehearsals were taken away" if gone else "nothing is left of earlier rehearsals"
+
+
+async def _remove(stripe: StripeClient, run: str) -> int:
+    gone = await rehearsing.take_away(stripe, run, await rehearsal_rows.made(run))
+    await rehearsal_rows.forget(run)
+    return gone
 
 
 async def _clean(run: _Run) -> str:
     """What was not paid is voided first: of a customer who is deleted it would be a human's to close."""
     if run.invoice and (await invoices.read(run.stripe, run.invoice)).shape.status == "open":
         await invoices.void(run.stripe, run.invoice)
-    gone = await rehearsing.take_away(run.stripe, run.known.now - timedelta(hours=1), run.id)
+    gone = await _remove(run.stripe, run.id)
     closed = 0
     for row in await sql.rows(CASES, run.known.id, run.invoice) if run.invoice else []:
         try:

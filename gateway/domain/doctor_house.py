@@ -37,6 +37,24 @@ class Setting(msgspec.Struct, frozen=True):
     example: str
 
 
+class Refused(msgspec.Struct, frozen=True):
+    """What one door refused in the last hour. `door`: `stripe`, or a connection's name; `reason`: the last one."""
+
+    door: str
+    count: int
+    reason: str
+
+    @property
+    def meaning(self) -> str:
+        return {
+            "signature_wrong": "their signature does not hold: a stranger knocks, or our secret is not the endpoint's",
+            "no_secret": "the account has no signing secret, so that nothing is let in",
+            "signature_old": "they were signed more than five minutes ago: replayed by a stranger, or clocks differ",
+            "signature_in_the_future": "they are signed for later than now: by a stranger, or clocks differ",
+            "livemode": "test events for a live account, or the reverse",
+        }.get(self.reason, "the adapter does not accept them: a stranger knocks, or the webhook secret is another")
+
+
 def judge_waiting(one: Waiting) -> Finding:
     check = f"queue.{one.name}"
     if one.late is None or one.late <= SWEPT:
@@ -57,21 +75,14 @@ def judge_beat(beat_s: float | None) -> Finding:
     return ok("workers", f"a worker lives, heard {beat_s:.0f} s ago")
 
 
-def judge_refused(door: str, count: int, reason: str) -> Finding:
-    """Deliveries that the door refused in the last hour."""
-    meaning = {
-        "signature_wrong": "their signature does not hold: the secret here is not the endpoint's, or a stranger knocks",
-        "no_secret": "the account has no signing secret, so that nothing is let in",
-        "signature_old": "they were signed more than five minutes ago: look at the clocks",
-        "signature_in_the_future": "they are signed for later than now: look at the clocks",
-        "livemode": "test events for a live account, or the reverse",
-    }.get(reason, "the adapter does not accept them: compare the connection's webhook secret")
-    to_do = "compare the signing secret with Stripe's: tollbridge accounts update --add-webhook-secret"
-    if door != "stripe":
-        to_do = "compare the webhook secret: tollbridge connections check"
-    return wrong(
-        "signatures", f"{count} deliveries were refused in the last hour ({reason})", meaning, to_do, concerns=door
-    )
+def judge_refused(one: Refused) -> Finding:
+    """A notice, whatever the reason: who knows an address may knock there. What Stripe itself can't deliver waits at
+    Stripe, and is wrong as `deliveries`."""
+    to_do = "nothing, unless `deliveries` says that events wait for an endpoint"
+    if one.door != "stripe":
+        to_do = "if they are the processor's, compare the webhook secret: tollbridge connections check"
+    what = f"{one.count} deliveries were refused in the last hour ({one.reason})"
+    return notice("signatures", what, one.meaning, to_do, concerns=one.door)
 
 
 def judge_days(found: Sequence[Setting], policy: Policy) -> list[Finding]:

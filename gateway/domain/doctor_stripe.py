@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from gateway.domain.doctor import Finding, ago, few, notice, ok, unknown, wrong
+from gateway.domain.doctor_house import Refused
 
 GRACE: Final = timedelta(minutes=2)
 """A younger event may still be on its way."""
@@ -18,6 +19,10 @@ SKEW_WRONG_S: Final = 60.0
 """A signature's time may be five minutes off (`inbox/verify.py`): a clock that drifts so far is about to refuse all."""
 PORTAL: Final = "portal"
 FIX_PORTAL: Final = "tollbridge doctor --fix portal"
+COMPARE: Final = (
+    "compare the endpoint's signing secret with Stripe's: tollbridge accounts update --add-webhook-secret; "
+    "if it is the same, mend the other endpoint that fails"
+)
 MAILS: Final = "invoice_mails"
 
 
@@ -35,6 +40,17 @@ class Portal(msgspec.Struct, frozen=True):
         return not (self.payment_method_update or self.subscription_update)
 
 
+class Portals(msgspec.Struct, frozen=True):
+    """Those that were looked at. `broken_off`: there are more, which nobody has looked at."""
+
+    found: Sequence[Portal]
+    broken_off: bool = False
+
+    @property
+    def unsafe(self) -> list[Portal]:
+        return [one for one in self.found if not one.is_safe]
+
+
 class Told(msgspec.Struct, frozen=True):
     """An event of Stripe's that is heeded. `here`: it came."""
 
@@ -44,10 +60,10 @@ class Told(msgspec.Struct, frozen=True):
     here: bool
 
 
-def judge_portals(found: Sequence[Portal]) -> list[Finding]:
+def judge_portals(portals: Portals) -> list[Finding]:
     """Payers must not give Stripe a card, or change plans, unless somebody wants that (facts: stripe, §7)."""
     told: list[Finding] = []
-    for one in found:
+    for one in portals.found:
         which = "the default configuration" if one.is_default else "a configuration"
         if one.payment_method_update:
             why = "a payer may give Stripe a card there, and pay past us"
@@ -61,9 +77,13 @@ def judge_portals(found: Sequence[Portal]) -> list[Finding]:
         if one.login_page:
             what, why = f"{which} has a public login page", "payers reach the portal without a link from the merchant"
             told.append(notice(f"{PORTAL}.login", what, why, "switch it off unless it is wanted", concerns=one.id))
-    if not found:
+    if portals.broken_off:
+        what = f"only {len(portals.found)} of the portal's active configurations were looked at: there are more"
+        told.append(unknown(PORTAL, what, "looking stops there", "deactivate in Stripe those that are not used"))
+    if not portals.found:
         return [ok(PORTAL, "the portal has no active configuration")]
-    return told or [ok(PORTAL, f"{len(found)} active configurations: payers change neither methods nor plans there")]
+    fine = f"{len(portals.found)} active configurations: payers change neither methods nor plans there"
+    return told or [ok(PORTAL, fine)]
 
 
 def judge_flow(newest: Sequence[Told], last: datetime | None, now: datetime) -> list[Finding]:
@@ -81,19 +101,31 @@ def judge_flow(newest: Sequence[Told], last: datetime | None, now: datetime) -> 
     return [ok("events", f"{came}, and all of Stripe's newest {len(newest)} are here")]
 
 
-def judge_pending(pending: Sequence[Told], now: datetime) -> list[Finding]:
-    """Events that some endpoint of the account has not taken: ours, or another of the merchant's."""
+def judge_pending(pending: Sequence[Told], refused: Refused | None, now: datetime) -> list[Finding]:
+    """Events that some endpoint of the account has not taken: ours, or another of the merchant's.
+
+    `refused`: what our door turned away lately. Strangers may have sent that, but they make no event wait at Stripe:
+    both together say that Stripe's own are refused, even where catch-up has brought them by now.
+    """
+    check = "deliveries"
     late = [one for one in pending if now - one.created > GRACE]
     if not late:
-        return [ok("deliveries", "no event waits for an endpoint")]
-    ours = [one for one in late if not one.here]
+        return [ok(check, "no event waits for an endpoint")]
+    missing = [one for one in late if not one.here]
     oldest = ago(now - min(one.created for one in late))
     holds_up = "a failing endpoint holds up the finalizing of invoices for up to 72 hours, whoever it belongs to"
-    if ours:
-        what = f"{len(ours)} events wait for an endpoint and are not here, the oldest for {oldest}"
-        return [wrong("deliveries", what, holds_up, "see why the endpoint fails, then `tollbridge catch-up`")]
+    concerns = (missing or late)[0].id
+    what = f"{len(missing)} events wait for an endpoint and are not here, the oldest for {oldest}"
+    if refused is not None:
+        if not missing:
+            what = f"{len(late)} events wait for an endpoint, the oldest for {oldest}"
+        what += f"; our own has refused {refused.count} deliveries in the last hour ({refused.reason})"
+        return [wrong(check, what, f"{refused.meaning}; {holds_up}", COMPARE, concerns=concerns)]
+    if missing:
+        to_do = "see why the endpoint fails, then `tollbridge catch-up`"
+        return [wrong(check, what, holds_up, to_do, concerns=concerns)]
     what = f"another endpoint of this Stripe account fails: {len(late)} events wait for it, the oldest for {oldest}"
-    return [notice("deliveries", what, holds_up, "mend that endpoint, or remove it in Stripe", concerns=late[0].id)]
+    return [notice(check, what, holds_up, "mend that endpoint, or remove it in Stripe", concerns=concerns)]
 
 
 def judge_mails(sent: int, billed: int, *, mails_off: bool) -> Finding:

@@ -173,10 +173,21 @@ async def mailed(world: World) -> AsyncIterator[None]:
     del events["evt_mailed"]
 
 
-@asynccontextmanager
-async def lost_and_waiting(world: World) -> AsyncIterator[None]:
-    async with lost_event(world), waiting_event(world):
-        yield
+def both(one: Break, other: Break) -> Break:
+    @asynccontextmanager
+    async def breaking(world: World) -> AsyncIterator[None]:
+        async with one(world), other(world):
+            yield
+
+    return breaking
+
+
+lost_and_waiting = both(lost_event, waiting_event)
+REFUSED = rows(
+    "insert into tollbridge.refused_delivery values "
+    "($1, 'stripe', clock_timestamp() - interval '5 minutes', 'signature_wrong', 7)",
+    "delete from tollbridge.refused_delivery where account = $1",
+)
 
 
 @asynccontextmanager
@@ -322,14 +333,11 @@ CASES = {
     "a private address": Broken(
         public_url(lambda _: "https://127.0.0.1", private=False), "reachable", WRONG, "not on the public internet"
     ),
-    "refused deliveries": Broken(
-        rows(
-            "insert into tollbridge.refused_delivery values "
-            "($1, 'stripe', clock_timestamp() - interval '5 minutes', 'signature_wrong', 7)",
-            "delete from tollbridge.refused_delivery where account = $1",
-        ),
-        "signatures", WRONG, "7 deliveries were refused",
+    "refused deliveries": Broken(REFUSED, "signatures", NOTICE, "7 deliveries were refused"),
+    "deliveries of Stripe's own that are refused": Broken(
+        both(lost_and_waiting, REFUSED), "deliveries", WRONG, "are not here, the oldest for"
     ),
+    "such as catch-up has brought": Broken(both(waiting_event, REFUSED), "deliveries", WRONG, "has refused 7"),
     "calls turned away": Broken(
         rows(
             "insert into tollbridge.stripe_budget values ($1, 'GET /v1/events', -5, clock_timestamp()) "

@@ -14,7 +14,7 @@ from gateway.cli import main
 from gateway.domain.doctor import Level, ago, few
 from gateway.domain.doctor_endpoints import Destination, Expected, judge
 from gateway.domain.doctor_house import contradictions
-from gateway.domain.doctor_stripe import Told, judge_clock, judge_flow, judge_mails, judge_portals
+from gateway.domain.doctor_stripe import Portal, Portals, Told, judge_clock, judge_flow, judge_mails, judge_portals
 from gateway.domain.policy import Policy
 
 URL = "https://pay.example/webhooks/stripe/eu"
@@ -89,7 +89,13 @@ def test_clocks_that_drift(ahead_s: float, level: Level) -> None:
 
 
 def test_without_a_portal_nobody_is_led_past_us() -> None:
-    assert [one.level for one in judge_portals([])] == [Level.OK]
+    assert [one.level for one in judge_portals(Portals([]))] == [Level.OK]
+
+
+def test_configurations_that_nobody_has_looked_at_are_not_called_safe() -> None:
+    safe = Portal("bpc_1", True, payment_method_update=False, subscription_update=False, login_page=False)
+    assert [one.level for one in judge_portals(Portals([safe]))] == [Level.OK]
+    assert [one.level for one in judge_portals(Portals([safe], broken_off=True))] == [Level.UNKNOWN]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ from db import sql
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import FieldError
 from gateway.billing import rehearsing
+from gateway.billing.rehearsing import Made
+from gateway.doctor import rehearsal_rows
 from gateway.doctor.rehearsal import Rehearsal, rehearse
 from tests.support.inbox import add_account
 from tests.support.invariants import check_invariants
@@ -69,14 +71,43 @@ async def test_without_a_worker_it_says_so_and_still_cleans_up(world: World) -> 
     assert left(world) == []
 
 
-async def test_what_an_earlier_one_left_is_taken_away(world: World) -> None:
+async def leave(world: World, run: str, *, ended: bool) -> Made:
+    """What a rehearsal that was cut short has made."""
     stripe = await world.runtime.stripe(world.shop.account)
-    price = await rehearsing.make_plan(stripe, "rhs_before")
-    customer = await rehearsing.make_customer(stripe, "rhs_before")
-    assert {price, customer} < set(left(world))
+    await rehearsal_rows.begin(run, world.shop.account)
+    product = await rehearsing.make_product(stripe, run)
+    price = await rehearsing.make_price(stripe, run, product)
+    made = Made(await rehearsing.make_customer(stripe, run), product, price)
+    await rehearsal_rows.note(run, made)
+    if ended:
+        await rehearsal_rows.end(run)
+    return made
+
+
+async def test_what_an_earlier_one_left_is_taken_away(world: World) -> None:
+    made = await leave(world, "rhs_before", ended=True)
+    assert {made.customer, made.product, made.price} == set(left(world))
     played = await rehearse(world.runtime, BY, world.shop.account, wait_s=0.1)
     assert "3 objects of earlier rehearsals" in played.steps[0].what
     assert left(world) == []
+    assert await sql.value("select count(*) from tollbridge.rehearsal") == 0
+
+
+async def test_what_a_killed_one_left_is_taken_away_a_day_later(world: World) -> None:
+    """Until then it may still be at work: nobody has said that it ended."""
+    made = await leave(world, "rhs_killed", ended=False)
+    await rehearse(world.runtime, BY, world.shop.account, wait_s=0.1)
+    assert {made.customer, made.product, made.price} == set(left(world))
+    await sql.rows("update tollbridge.rehearsal set begun_at = begun_at - interval '25 hours'")
+    await rehearse(world.runtime, BY, world.shop.account, wait_s=0.1)
+    assert left(world) == []
+
+
+async def test_what_does_not_carry_the_runs_own_mark_any_more_stays(world: World) -> None:
+    made = await leave(world, "rhs_before", ended=True)
+    world.stripe_account().customers[made.customer]["metadata"][rehearsing.RUN_KEY] = "rhs_another"
+    await rehearse(world.runtime, BY, world.shop.account, wait_s=0.1)
+    assert left(world) == [made.customer]
 
 
 async def test_a_live_account_is_refused_before_anything_is_asked(world: World) -> None:

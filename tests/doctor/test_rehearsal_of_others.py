@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from gateway.accounts.audit import Author
 from gateway.billing import configured, rehearsing
 from gateway.doctor import portal
 from gateway.doctor.patient import patient
 from gateway.doctor.rehearsal import rehearse
+from gateway.domain.doctor import Level
 from tests.support.world import World
 
 BY = Author("test")
@@ -64,3 +67,15 @@ async def test_an_unsafe_portal_beyond_the_first_page_is_seen(world: World) -> N
         await v1.billing_portal.configurations.create_async({"features": off})
     del stripe
     assert await portal.unsafe(known), "one of them lets payers change their payment method"
+
+
+async def test_looking_at_portals_has_an_end_and_says_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = await patient(world.runtime, world.shop.account)
+    await portal.fix(known, BY, await portal.unsafe(known))
+    assert [one.level for one in await portal.look(known)] == [Level.OK]
+    monkeypatch.setattr(configured, "PAGE", 1)
+    monkeypatch.setattr(configured, "MOST_PORTALS", 1)
+    off = {"payment_method_update": {"enabled": False}}
+    await world.shop.client.v1.billing_portal.configurations.create_async({"features": off})
+    [told] = await portal.look(known)
+    assert (told.level, "there are more" in told.what) == (Level.UNKNOWN, True)
