@@ -26,7 +26,6 @@ from gateway.billing.webhook_endpoints import Endpoint
 from gateway.clock import business_now
 from gateway.inbox import endpoint_rows
 from gateway.inbox.endpoint_rows import BESIDE_FOR, Known
-from gateway.inbox.table import subscribed, subscribed_beside
 from gateway.runtime import Runtime
 from processors.values import Secret
 
@@ -75,7 +74,7 @@ async def set_up(runtime: Runtime, by: Author, wanted: str, *, thin: bool | None
     if not runtime.settings.public_url and not account.api_base:
         raise FieldError("public_url", "set TOLLBRIDGE_PUBLIC_URL: Stripe must be told where it reaches us")
     await stripe_key.check(runtime, by, account.id)
-    url = f"{runtime.settings.base_url}/webhooks/stripe/{account.name}"
+    url = endpoint_rows.address(runtime, account.name)
     async with endpoint_rows.alone(account.id):
         account = await accounts.show(account.id)
         work = _Work(runtime, await runtime.stripe(account.id), by, account, url, roll)
@@ -84,7 +83,7 @@ async def set_up(runtime: Runtime, by: Author, wanted: str, *, thin: bool | None
 
 
 async def _work(work: _Work, thin: bool) -> None:
-    kinds = {True: subscribed(thin=True)} if thin else {False: subscribed(), True: subscribed_beside()}
+    kinds = endpoint_rows.events_of(thin=thin)
     try:
         for kind, events in kinds.items():
             if events:
