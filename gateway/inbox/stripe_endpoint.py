@@ -57,12 +57,14 @@ class _Found(msgspec.Struct, frozen=True):
     """The endpoints of one kind that concern the account, as Stripe shows them.
 
     `serving`: the one that stays and whose deliveries are let in; `lost`: ours, and their secret is not here;
-    `by_hand`: somebody else's at our address, of which we have no row.
+    `by_hand`: somebody else's at our address, of which we have no row; `elsewhere`: they bear our mark and send to
+    another address. A mark is a hint (law 11): a copy of our database, restored elsewhere, has the account's id too.
     """
 
     serving: Endpoint | None
     lost: list[Endpoint]
     by_hand: list[Endpoint]
+    elsewhere: list[Endpoint]
 
 
 async def set_up(runtime: Runtime, by: Author, wanted: str, *, thin: bool | None = None, roll: bool = False) -> SetUp:
@@ -122,6 +124,11 @@ async def _one_kind(work: _Work, events: Sequence[str], *, thin: bool) -> None:
             f"{one.id} was made for this address by somebody else, and its signing secret may not be here: "
             "delete it at Stripe, or add its secret"
         )
+    for one in found.elsewhere:
+        work.notes.append(
+            f"{one.id} was made for this account and sends to {one.url}: where no other installation of yours is "
+            "served by it, delete it at Stripe"
+        )
 
 
 async def _look(work: _Work, *, thin: bool) -> _Found:
@@ -139,8 +146,9 @@ async def _look(work: _Work, *, thin: bool) -> _Found:
     unknown = [one for one in there.values() if one.id not in rows]
     return _Found(
         next((there[row.id] for row in rows.values() if row.retire_at is None), None),
-        [one for one in unknown if one.made_for == work.account.id],
+        [one for one in unknown if one.made_for == work.account.id and one.url == work.url],
         [one for one in unknown if one.made_for != work.account.id and one.url == work.url],
+        [one for one in unknown if one.made_for == work.account.id and one.url != work.url],
     )
 
 
@@ -155,7 +163,7 @@ async def _adopt(work: _Work, found: _Found) -> _Found:
         await endpoint_rows.put(work.account.id, one, None)
         await _note(work, "stripe_endpoint.adopted", one)
     work.done[one.id] = "adopted"
-    return _Found(one, found.lost, others)
+    return _Found(one, found.lost, others, found.elsewhere)
 
 
 async def _mend(work: _Work, one: Endpoint, events: Sequence[str]) -> None:
