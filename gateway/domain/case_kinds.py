@@ -36,6 +36,7 @@ class CaseKind(StrEnum):
     DISPUTE_RECOVERED = "dispute_recovered"
     DISPUTE_UNCLEAR = "dispute_unclear"
     ENDPOINT_DISABLED = "endpoint_disabled"
+    ENDPOINT_NOT_REPLACED = "endpoint_not_replaced"
     EVENT_UNDELIVERED = "event_undelivered"
     FINALIZATION_FAILED = "finalization_failed"
     HAND_OVER_DECLINED = "hand_over_declined"
@@ -99,6 +100,8 @@ REPAIR: dict[CaseKind, str] = {
     CaseKind.DISPUTE_RECOVERED: "The money came back and is credited: invoice it again in Stripe, or return it.",
     CaseKind.DISPUTE_UNCLEAR: "Compare the dispute's money with the processor's dashboard: nothing is credited yet.",
     CaseKind.ENDPOINT_DISABLED: "Mend the webhook endpoint and enable it, or remove it; then replay what it missed.",
+    CaseKind.ENDPOINT_NOT_REPLACED: "Ask `tollbridge accounts setup-webhook` again: it mends the one that is to "
+    "stay, or makes another. The old one stays at Stripe until then.",
     CaseKind.EVENT_UNDELIVERED: "Look at the webhook endpoint's deliveries, mend what refuses them, and replay.",
     CaseKind.FINALIZATION_FAILED: "Fill in what Stripe misses at the customer; finalizing is tried again every hour.",
     CaseKind.HAND_OVER_DECLINED: "Have the payer give Stripe another method and hand it over again, or switch back.",

@@ -10,16 +10,20 @@ from typing import Final
 import msgspec
 import structlog
 
-from db import sql
+from db import cases, sql
 from db.engine import DB
-from gateway.accounts import webhook_secrets
+from gateway.accounts import accounts, webhook_secrets
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import CheckFailedError
 from gateway.billing import webhook_endpoints
+from gateway.billing.client import StripeClient
 from gateway.billing.errors import StripeError
 from gateway.billing.webhook_endpoints import Endpoint
 from gateway.clock import business_now
+from gateway.domain.case_kinds import CaseKind
+from gateway.inbox.table import subscribed, subscribed_beside
 from gateway.runtime import Runtime, UnknownAccountError
+from gateway.turns.cases import open_case
 from processors.values import Unprinted
 
 log = structlog.get_logger()
@@ -27,7 +31,10 @@ log = structlog.get_logger()
 BESIDE_FOR: Final = timedelta(hours=24)
 """How long the old one stands beside the new one; what it still has to deliver then, catch-up brings."""
 NOT_NOW: Final = timedelta(hours=1)
-"""Until it is tried again where Stripe did not let us remove it."""
+"""Until it is tried again where Stripe did not let us remove it, or what is to take its place does not serve."""
+
+ALL_EVENTS: Final = "*"
+"""Stripe's word for them, in what an endpoint has enabled."""
 
 ALONE_FOR: Final = timedelta(minutes=10)
 """Longer than a set-up takes: some ten calls, each within its time-out."""
@@ -111,6 +118,17 @@ async def forget(by: Author, account: str, endpoint: str) -> None:
     await by.note(account, "stripe_endpoint.removed", endpoint)
     if row["secret"] is not None:
         await webhook_secrets.retire(by, account, row["secret"])
+    await cases.close_by_itself(account, endpoint, [CaseKind.ENDPOINT_NOT_REPLACED], await business_now())
+
+
+def address(runtime: Runtime, name: str) -> str:
+    """Where Stripe is to send the events of the account of this name."""
+    return f"{runtime.settings.base_url}/webhooks/stripe/{name}"
+
+
+def events_of(*, thin: bool) -> dict[bool, list[str]]:
+    """The events that each kind of endpoint (thin or not) must send of an account that wants them thin, or not."""
+    return {True: subscribed(thin=True)} if thin else {False: subscribed(), True: subscribed_beside()}
 
 
 async def retire_due(runtime: Runtime, now: datetime) -> int:
@@ -120,7 +138,11 @@ async def retire_due(runtime: Runtime, now: datetime) -> int:
     for row in await sql.rows(DUE, now):
         account, endpoint = row["account"], row["id"]
         try:
-            await webhook_endpoints.remove(await runtime.stripe(account), endpoint, thin=row["thin"])
+            stripe = await runtime.stripe(account)
+            if lacking := await _lacking(runtime, stripe, account):
+                await _keep(account, endpoint, lacking, now)
+                continue
+            await webhook_endpoints.remove(stripe, endpoint, thin=row["thin"])
         except (StripeError, UnknownAccountError) as error:
             log.warning("endpoint_not_removed", account=account, id=endpoint, error=type(error).__name__)
             await sql.rows(POSTPONE, account, endpoint, now + NOT_NOW)
@@ -129,3 +151,37 @@ async def retire_due(runtime: Runtime, now: datetime) -> int:
             await forget(Author("timer"), account, endpoint)
         removed += 1
     return removed
+
+
+async def _lacking(runtime: Runtime, stripe: StripeClient, account: str) -> str:
+    """Why those that stay do not bring us every event by themselves; empty where they do. Raises StripeError."""
+    shown, rows = await accounts.show(account), await known(account)
+    given = {one.id for one in shown.webhook_secrets} - {row.secret for row in rows}
+    staying = {row.thin: row for row in rows if row.retire_at is None}
+    for thin, events in events_of(thin=False not in staying).items():
+        row, url = staying.get(thin), address(runtime, shown.name)
+        if not events:
+            continue
+        if row is None:
+            return "no other one is known here"
+        if row.secret is None and not (row.adopted and given):
+            return f"the signing secret of {row.id} is not here"
+        one = next((each for each in await webhook_endpoints.listed(stripe, thin=thin) if each.id == row.id), None)
+        if one is None:
+            return f"{row.id} is not at Stripe"
+        if not one.enabled:
+            return f"{row.id} is disabled at Stripe"
+        if one.url != url:
+            return f"{row.id} does not send to {url}"
+        if ALL_EVENTS not in one.events and (missing := set(events) - one.events):
+            return f"{row.id} does not send {', '.join(sorted(missing))}"
+    return ""
+
+
+async def _keep(account: str, endpoint: str, lacking: str, now: datetime) -> None:
+    """It is the one by which the account hears at all: it stays until what was to take its place does."""
+    log.warning("endpoint_not_replaced", account=account, id=endpoint)
+    async with DB.transaction():
+        await sql.rows(POSTPONE, account, endpoint, now + NOT_NOW)
+        reason = f"{endpoint} was to be removed, and what was to take its place does not serve: {lacking}"
+        await open_case(account, CaseKind.ENDPOINT_NOT_REPLACED, endpoint, reason, now)

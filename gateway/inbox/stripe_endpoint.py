@@ -26,7 +26,6 @@ from gateway.billing.webhook_endpoints import Endpoint
 from gateway.clock import business_now
 from gateway.inbox import endpoint_rows
 from gateway.inbox.endpoint_rows import BESIDE_FOR, Known
-from gateway.inbox.table import subscribed, subscribed_beside
 from gateway.runtime import Runtime
 from processors.values import Secret
 
@@ -58,12 +57,14 @@ class _Found(msgspec.Struct, frozen=True):
     """The endpoints of one kind that concern the account, as Stripe shows them.
 
     `serving`: the one that stays and whose deliveries are let in; `lost`: ours, and their secret is not here;
-    `by_hand`: somebody else's at our address, of which we have no row.
+    `by_hand`: somebody else's at our address, of which we have no row; `elsewhere`: they bear our mark and send to
+    another address. A mark is a hint (law 11): a copy of our database, restored elsewhere, has the account's id too.
     """
 
     serving: Endpoint | None
     lost: list[Endpoint]
     by_hand: list[Endpoint]
+    elsewhere: list[Endpoint]
 
 
 async def set_up(runtime: Runtime, by: Author, wanted: str, *, thin: bool | None = None, roll: bool = False) -> SetUp:
@@ -75,7 +76,7 @@ async def set_up(runtime: Runtime, by: Author, wanted: str, *, thin: bool | None
     if not runtime.settings.public_url and not account.api_base:
         raise FieldError("public_url", "set TOLLBRIDGE_PUBLIC_URL: Stripe must be told where it reaches us")
     await stripe_key.check(runtime, by, account.id)
-    url = f"{runtime.settings.base_url}/webhooks/stripe/{account.name}"
+    url = endpoint_rows.address(runtime, account.name)
     async with endpoint_rows.alone(account.id):
         account = await accounts.show(account.id)
         work = _Work(runtime, await runtime.stripe(account.id), by, account, url, roll)
@@ -84,7 +85,7 @@ async def set_up(runtime: Runtime, by: Author, wanted: str, *, thin: bool | None
 
 
 async def _work(work: _Work, thin: bool) -> None:
-    kinds = {True: subscribed(thin=True)} if thin else {False: subscribed(), True: subscribed_beside()}
+    kinds = endpoint_rows.events_of(thin=thin)
     try:
         for kind, events in kinds.items():
             if events:
@@ -123,6 +124,11 @@ async def _one_kind(work: _Work, events: Sequence[str], *, thin: bool) -> None:
             f"{one.id} was made for this address by somebody else, and its signing secret may not be here: "
             "delete it at Stripe, or add its secret"
         )
+    for one in found.elsewhere:
+        work.notes.append(
+            f"{one.id} was made for this account and sends to {one.url}: where no other installation of yours is "
+            "served by it, delete it at Stripe"
+        )
 
 
 async def _look(work: _Work, *, thin: bool) -> _Found:
@@ -140,8 +146,9 @@ async def _look(work: _Work, *, thin: bool) -> _Found:
     unknown = [one for one in there.values() if one.id not in rows]
     return _Found(
         next((there[row.id] for row in rows.values() if row.retire_at is None), None),
-        [one for one in unknown if one.made_for == work.account.id],
+        [one for one in unknown if one.made_for == work.account.id and one.url == work.url],
         [one for one in unknown if one.made_for != work.account.id and one.url == work.url],
+        [one for one in unknown if one.made_for == work.account.id and one.url != work.url],
     )
 
 
@@ -156,7 +163,7 @@ async def _adopt(work: _Work, found: _Found) -> _Found:
         await endpoint_rows.put(work.account.id, one, None)
         await _note(work, "stripe_endpoint.adopted", one)
     work.done[one.id] = "adopted"
-    return _Found(one, found.lost, others)
+    return _Found(one, found.lost, others, found.elsewhere)
 
 
 async def _mend(work: _Work, one: Endpoint, events: Sequence[str]) -> None:
