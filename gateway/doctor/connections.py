@@ -20,6 +20,8 @@ CHECK: Final = "connection"
 
 async def look(patient: Patient) -> list[Finding]:
     known = [one for one in await connections.listed(patient.id) if one.enabled]
+    if not known and not await patient.charges():
+        return [ok(CHECK, "no connection to a processor, and none is needed: payers pay on Stripe's page")]
     if not known:
         why, to_do = "invoices that are sent stay unpaid until somebody pays by hand", "tollbridge connections add"
         return [wrong(CHECK, "the account has no enabled connection to a processor", why, to_do)]

@@ -16,7 +16,7 @@ from gateway.billing.configured import EventShape
 from gateway.doctor.patient import Patient
 from gateway.domain.doctor import Finding, ok
 from gateway.domain.doctor_house import Refused, judge_refused
-from gateway.domain.doctor_stripe import SILENCE, Told, judge_flow, judge_mails, judge_pending
+from gateway.domain.doctor_stripe import MAILS, SILENCE, Told, judge_flow, judge_mails, judge_pending
 from gateway.inbox.envelope import STRIPE
 from gateway.inbox.table import depended_on
 
@@ -77,6 +77,8 @@ async def _refused(patient: Patient) -> dict[str, Refused]:
 
 async def _mails(patient: Patient) -> Finding:
     """Stripe lists them whether or not an endpoint wants them."""
+    if not await patient.charges():
+        return ok(MAILS, "payers pay on Stripe's page, so that its mails do no harm")
     since = patient.now - MAILS_FOR
     sent = await configured.newest_events(await patient.stripe(), since=since, kind="invoice.sent")
     billed = int(await sql.value(BILLED, patient.id, since))

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
+from db import sql
 from gateway.accounts import accounts
 from gateway.accounts.accounts import Account
 from gateway.billing.client import StripeClient
 from gateway.clock import business_now
 from gateway.runtime import Runtime
+
+CHARGED: Final = """
+    select exists (
+        select 1 from tollbridge.subscription s
+        where s.account = $1 and s.ended_at is null and s.collection_method = 'send_invoice'
+          and tollbridge.collection(s.account, s.customer, s.id) = 'processor')
+"""
 
 
 class Patient(msgspec.Struct, frozen=True):
@@ -33,6 +42,11 @@ class Patient(msgspec.Struct, frozen=True):
     def is_public(self) -> bool:
         """Whether somebody has said where the world reaches us."""
         return bool(self.runtime.settings.public_url)
+
+    async def charges(self) -> bool:
+        """Whether we charge anybody: payers of an account may all pay on Stripe's page."""
+        by_default = self.account.policy.collection == "processor"
+        return by_default or bool(await sql.value(CHARGED, self.id))
 
     async def stripe(self) -> StripeClient:
         """Raises UnknownAccountError where the account is disabled."""

@@ -8,12 +8,14 @@ from db.engine import DB
 from gateway.accounts.audit import Author
 from gateway.billing import configured
 from gateway.doctor.patient import Patient
-from gateway.domain.doctor import Finding
-from gateway.domain.doctor_stripe import Portal, Portals, judge_portals
+from gateway.domain.doctor import Finding, ok
+from gateway.domain.doctor_stripe import PORTAL, Portal, Portals, judge_portals
 
 
 async def look(patient: Patient) -> list[Finding]:
     """Raises StripeError."""
+    if not await patient.charges():
+        return [ok(PORTAL, "payers pay at Stripe, where its portal may lead them")]
     return judge_portals(await seen(patient))
 
 

@@ -18,6 +18,7 @@ from gateway.domain.doctor_house import Setting, contradictions, judge_days
 DAYS: Final = """
     select coalesce(days_until_due, 0) as days, count(*) as n, min(id) as example from tollbridge.subscription
     where account = $1 and collection_method = 'send_invoice' and ended_at is null and read_at is not null
+      and tollbridge.collection(account, customer, id) = 'processor'
     group by 1 order by 1
 """
 # One that was switched to Stripe is Stripe's on purpose.

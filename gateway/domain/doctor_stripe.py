@@ -61,7 +61,8 @@ class Told(msgspec.Struct, frozen=True):
 
 
 def judge_portals(portals: Portals) -> list[Finding]:
-    """Payers must not give Stripe a card, or change plans, unless somebody wants that (facts: stripe, §7)."""
+    """Payers must not give Stripe a card, or change plans, unless somebody wants that (docs: third-party payment
+    processing)."""
     told: list[Finding] = []
     for one in portals.found:
         which = "the default configuration" if one.is_default else "a configuration"

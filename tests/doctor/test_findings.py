@@ -464,6 +464,17 @@ async def test_what_is_broken_is_seen(well: World, case: str) -> None:
     ], list(bad(found))
 
 
+async def test_payers_who_pay_on_stripes_page_need_no_processor(well: World) -> None:
+    """No connection, no ladder, mails of Stripe's, a portal with cards: all is as it should be there."""
+    breaks = ("no connection", "no days at all", "a portal for cards")
+    async with AsyncExitStack() as all_of_them:
+        for case in breaks:
+            await all_of_them.enter_async_context(CASES[case].by(well))
+        assert {one.check for one in bad(await findings(well))} >= {"connection", "days_until_due", "portal"}
+        await all_of_them.enter_async_context(policies(collection="hosted")(well))
+        assert bad(await findings(well)) == []
+
+
 async def test_a_check_that_fails_or_hangs_hides_no_other(well: World, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fails(_: Patient) -> list[Finding]:
         raise RuntimeError("a mistake of ours")
