@@ -34,6 +34,7 @@ from gateway.inbox.intake import Intake
 from gateway.inbox.routes import webhook_routes
 from gateway.runtime import Runtime, running
 from gateway.settings import Settings
+from gateway.usage.intake import UsageIntake
 
 log = structlog.get_logger()
 
@@ -47,8 +48,13 @@ def create_app(settings: Settings, keyring: Keyring) -> Litestar:
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         if settings.database_url and DB.pool is None:
             DB.configure(settings.database_url, PoolOptions(max_size=settings.database_pool))
-        async with _pool(), running(settings, keyring) as runtime, Intake(runtime) as intake:
-            app.state.runtime, app.state.intake = runtime, intake
+        async with (
+            _pool(),
+            running(settings, keyring) as runtime,
+            Intake(runtime) as intake,
+            UsageIntake(runtime) as usage,
+        ):
+            app.state.runtime, app.state.intake, app.state.usage = runtime, intake, usage
             yield
 
     app = Litestar(
@@ -56,6 +62,7 @@ def create_app(settings: Settings, keyring: Keyring) -> Litestar:
         lifespan=[lifespan],
         dependencies={
             "runtime": Provide(_runtime, sync_to_thread=False),
+            "usage": Provide(_usage, sync_to_thread=False),
             "principal": Provide(principal, sync_to_thread=False),
         },
         exception_handlers={Exception: handle},
@@ -73,6 +80,11 @@ def create_app(settings: Settings, keyring: Keyring) -> Litestar:
 def _runtime(state: State) -> Runtime:
     runtime: Runtime = state.runtime
     return runtime
+
+
+def _usage(state: State) -> UsageIntake:
+    usage: UsageIntake = state.usage
+    return usage
 
 
 @asynccontextmanager

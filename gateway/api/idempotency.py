@@ -8,6 +8,9 @@ key. Bodies are stored encrypted: a reply may show a secret once. Kept for 24 ho
 
 Handlers for which the key is required carry `opt={"idempotency": "required"}`; those whose body itself says whether it
 is the same again (a file, known by its hash, and too long to be held) `"by_content"`: a key changes nothing there.
+`"by_identifier"`: a key is required, and nothing is kept under it. Each reported event carries an identifier, which
+holds for 180 days where a reply is kept for one, and under which other content is refused; two more COMMITs for each
+request would prove nothing else. What an equal request is answered is how the events stand: they are duplicates.
 """
 
 from __future__ import annotations
@@ -97,10 +100,10 @@ class Idempotency(ASGIMiddleware):
         if scope["type"] != ScopeType.HTTP or scope["method"] != "POST":
             await next_app(scope, receive, send)
             return
-        key = key_of(scope, required=scope["route_handler"].opt.get("idempotency") == "required")
+        rule = scope["route_handler"].opt.get("idempotency")
+        key = key_of(scope, required=rule in ("required", "by_identifier"))
         principal: Principal = scope["user"]
-        by_content = scope["route_handler"].opt.get("idempotency") == "by_content"
-        if not key or not principal.account or by_content:
+        if not key or not principal.account or rule in ("by_content", "by_identifier"):
             # The platform key belongs to no account; what it makes has a unique name.
             await next_app(scope, receive, send)
             return

@@ -39,7 +39,7 @@ DESCRIPTION: Final = """
 Stripe bills, any processor collects. Amounts are integers in Stripe's minor units, currencies lower case, times Unix
 seconds. Lists come newest first, `limit` at a time; the next page starts after the last id. Errors are problem
 documents (RFC 9457) whose `type` ends in one of a closed list of codes. A POST may carry an `Idempotency-Key`, and must
-where money moves or usage is reported: the same request again then gives the stored reply.
+where money moves or usage is reported: the same request again then gives the stored reply (for usage: how it stands).
 """.strip()
 
 KEY_DESCRIPTION: Final = """
@@ -47,6 +47,11 @@ Makes the request repeatable: an equal one under the same key, within 24 hours, 
 nothing. Another request under the same key is refused. 1 to 255 printable letters; a UUID is a good one.
 """.strip()
 
+
+BY_IDENTIFIER: Final = (
+    "What makes the request repeatable are its events' identifiers, for 180 days: what was stored before is a "
+    "`duplicate`, and counts once. 1 to 255 printable letters; a UUID is a good one."
+)
 
 BY_CONTENT: Final = "Changes nothing here: the same body again is the same object, under whatever key."
 
@@ -111,9 +116,16 @@ class _Repeatable(Operation):
 
 @dataclass
 class _WantsKey(_Repeatable):
-    """A POST that may move money, or makes what is billed: without a key it is refused."""
+    """A POST that may move money: without a key it is refused."""
 
     key_required: ClassVar[bool] = True
+
+
+@dataclass
+class _CountsUsage(_WantsKey):
+    """A POST that makes what is billed, each thing known by its identifier."""
+
+    key_description: ClassVar[str] = BY_IDENTIFIER
 
 
 @dataclass
@@ -155,18 +167,24 @@ def problems(*codes: Code) -> dict[int, ResponseSpec]:
 def changing(
     *codes: Code,
     moves_money: bool = False,
-    counts_usage: bool = False,
     also: dict[int, ResponseSpec] | None = None,
 ) -> Changing:
     """Errors, header and rule of a POST: `@post("/things", …, **changing(Code.NOT_FOUND))`."""
-    wants_key = moves_money or counts_usage
     posts = [Code.IN_PROGRESS, Code.BODY_TOO_LARGE, Code.MEDIA_TYPE_UNSUPPORTED, Code.IDEMPOTENCY_MISMATCH]
-    if wants_key:
+    if moves_money:
         posts.append(Code.IDEMPOTENCY_KEY_REQUIRED)
     return Changing(
         responses={**(also or {}), **problems(*codes, *posts)},
-        operation_class=_WantsKey if wants_key else _Repeatable,
-        opt={"idempotency": "required" if wants_key else "optional"},
+        operation_class=_WantsKey if moves_money else _Repeatable,
+        opt={"idempotency": "required" if moves_money else "optional"},
+    )
+
+
+def counting_usage(*codes: Code) -> Changing:
+    """The same for a POST of events that have identifiers."""
+    posts = [Code.BODY_TOO_LARGE, Code.MEDIA_TYPE_UNSUPPORTED, Code.IDEMPOTENCY_KEY_REQUIRED, Code.OVERLOADED]
+    return Changing(
+        responses=problems(*codes, *posts), operation_class=_CountsUsage, opt={"idempotency": "by_identifier"}
     )
 
 

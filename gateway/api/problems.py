@@ -25,6 +25,7 @@ from gateway.cases import CaseClosedError
 from gateway.connections import UnknownConnectionError
 from gateway.customers.errors import NotErasableError, SessionError
 from gateway.finance.errors import AlreadyRunningError, NoMethodError, NotNowError
+from gateway.group_commit import NotCommittedError, TooManyWaitError
 from gateway.outbound.events import EndpointDisabledError
 from gateway.returns.errors import NotRefundableError, RefundStateError
 from gateway.runtime import UnknownAccountError
@@ -275,6 +276,8 @@ TRANSLATIONS: Final[Mapping[type[Exception], Callable[[Any], ProblemError]]] = {
     ScheduledError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     SubscriptionEndedError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     UsageRefusedError: _of_usage,
+    TooManyWaitError: lambda e: _away(Code.OVERLOADED, str(e), 2),
+    NotCommittedError: lambda e: _away(Code.DATABASE_UNAVAILABLE, "It is not known to be stored: send it again.", 2),
     NotYetError: lambda e: ProblemError(Code.IN_PROGRESS, headers={"Retry-After": "10"}),
     UnknownAccountError: lambda e: ProblemError(Code.ACCOUNT_DISABLED),
     UnknownConnectionError: lambda e: ProblemError(Code.NOT_FOUND, str(e)),

@@ -13,7 +13,7 @@ from db.states import UsageState
 from gateway.accounts.errors import FieldError
 from gateway.accounts.keys import Scope
 from gateway.api.auth import Principal, requires
-from gateway.api.openapi import changing, example, problems
+from gateway.api.openapi import counting_usage, example, problems
 from gateway.api.paging import After, Limit
 from gateway.api.payment_methods import CustomerId
 from gateway.api.problems import CODES, Code
@@ -21,8 +21,8 @@ from gateway.domain.usage import Reported
 from gateway.readers.about import about
 from gateway.readers.pages import DEFAULT, Page
 from gateway.readers.usage import BacklogBody, UsageBody, find_backlog, find_usage, list_usage
-from gateway.runtime import Runtime
-from gateway.usage.accept import MOST, Result, accept, accept_one
+from gateway.usage.accept import Result
+from gateway.usage.intake import MOST, UsageIntake
 
 Callers: Final = requires(Scope.SERVER)
 Readers: Final = requires(Scope.SERVER, Scope.FINANCE)
@@ -116,11 +116,11 @@ REPORT: Final = example(
     "/usage",
     guards=[Callers],
     status_code=200,
-    **changing(Code.NOT_FOUND, Code.ALREADY_EXISTS, Code.STATE_CONFLICT, Code.STRIPE_UNAVAILABLE, counts_usage=True),
+    **counting_usage(Code.NOT_FOUND, Code.ALREADY_EXISTS, Code.STATE_CONFLICT, Code.STRIPE_UNAVAILABLE),
     summary="Report usage",
 )
 async def report_usage(
-    data: Annotated[NewUsage, REPORT], principal: NamedDependency[Principal], runtime: NamedDependency[Runtime]
+    data: Annotated[NewUsage, REPORT], principal: NamedDependency[Principal], usage: NamedDependency[UsageIntake]
 ) -> UsageResults:
     """What is accepted is committed, and sent to Stripe's meter without delay, each identifier once. Stripe checks it
     later: what it does not count after all is a case `usage_refused` and an event `tollbridge.usage.refused`.
@@ -131,14 +131,14 @@ async def report_usage(
     """
     if data.events is not None:
         _refuse_both(data)
-        return _results(await accept(runtime, principal.account, [_reported(one) for one in data.events]))
+        return _results(await usage.accept(principal.account, [_reported(one) for one in data.events]))
     for name in ("identifier", "event_name"):
         if getattr(data, name) is None:
             raise FieldError(name, "is required, or `events`")
     alone = UsageEvent(
         data.identifier or "", data.event_name or "", data.value, data.customer, data.subscription, data.timestamp
     )
-    return _results([await accept_one(runtime, principal.account, _reported(alone))])
+    return _results([await usage.accept_one(principal.account, _reported(alone))])
 
 
 @get("/usage", guards=[Readers], responses=problems())

@@ -33,6 +33,7 @@ from gateway.cli.output import ERR
 from gateway.clock import LiveClockError
 from gateway.customers.errors import NotErasableError, SessionError
 from gateway.finance.errors import ByHandError
+from gateway.group_commit import NotCommittedError
 from gateway.logs import configure_logging
 from gateway.outbound.events import EndpointDisabledError
 from gateway.returns.errors import RefundError
@@ -60,6 +61,7 @@ FAILURES = (
     EncryptionError,
     EndpointDisabledError,
     LiveClockError,
+    NotCommittedError,
     OSError,
     ProcessorError,
     RefundError,

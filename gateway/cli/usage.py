@@ -10,7 +10,7 @@ from gateway.cli.output import OUT, as_json, fields, say, table, when
 from gateway.domain.usage import Reported
 from gateway.readers.pages import Page
 from gateway.readers.usage import UsageBody, find_usage, list_usage
-from gateway.usage.accept import accept_one
+from gateway.usage.intake import UsageIntake
 
 
 @click.group()
@@ -41,9 +41,9 @@ def send(
     told = Reported(identifier, event_name, customer, subscription, value, timestamp)
 
     async def work() -> tuple[str, UsageBody]:
-        async with opened(needs_worker=True) as runtime:
+        async with opened(needs_worker=True) as runtime, UsageIntake(runtime) as intake:
             owner = (await account_of(account)).id
-            result = await accept_one(runtime, owner, told)
+            result = await intake.accept_one(owner, told)
             return result.status, await find_usage(owner, result.id)
 
     status, found = run(work)

@@ -1,8 +1,6 @@
-"""Group commit: whatever waits while one transaction runs shares the next, and each sender is answered after COMMIT.
+"""Webhooks' way into the database: stored in groups (`group_commit.py`), and answered after COMMIT.
 
-A transaction for each delivery would end at PostgreSQL's rate of NOTIFYing commits, which are serialised: two to nine
-times slower where it was measured. Law 9 stays: `put` returns only after COMMIT, and raises otherwise. A repeated
-delivery commits nothing and is accepted: PostgreSQL has it already.
+A repeated delivery commits nothing and is accepted: PostgreSQL has it already.
 """
 
 from __future__ import annotations
@@ -10,18 +8,17 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
-from typing import Final, Self, TypeAlias
+from typing import Final, Self
 
-import asyncpg
 import msgspec
-import structlog
 
 from db import queue, sql
 from db.encryption import Keyring
-from db.engine import DB, UNREACHABLE
-from db.errors import DatabaseError
+from db.engine import DB
 from db.ids import new_id
+from gateway.group_commit import GroupCommit, Limits
 from gateway.inbox import meters
 from gateway.inbox.directory import Directory
 from gateway.inbox.envelope import Accepted, polled_notice, stripe_notice
@@ -29,30 +26,14 @@ from gateway.inbox.refused import STORE_EVERY_S, Refused
 from gateway.runtime import Runtime
 from processors.events import ProcessorEvent
 
-log = structlog.get_logger()
-
 ENTRYPOINT: Final = "route"
 PRIORITY: Final = 1
 BATCH: Final = 200
-FLUSHERS: Final = 2
-"""While one waits for its COMMIT the other fills; more would only wait for each other."""
+AT_ONCE: Final = 2
+"""While one transaction waits for its COMMIT the other fills; more would only wait for each other."""
 BATCH_BYTES: Final = 16 << 20
 WAITING_BYTES: Final = 256 << 20
 """Bodies that wait for their COMMIT take no more memory than this; beyond it the answer is 503."""
-PUT_TIMEOUT_S: Final = 10.0
-"""Longer than this nobody waits for an answer: Stripe counts it as failed and comes again."""
-CLOSE_TIMEOUT_S: Final = 10.0
-
-AWAY: Final = (
-    *UNREACHABLE,
-    DatabaseError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # a connection that is dying while it's taken
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.ReadOnlySQLTransactionError,
-)
-"""Nothing is wrong with the rows: the database can't take any."""
 
 STORE = """
     insert into tollbridge.delivery (id, account, source, delivery_key, kind, object_id, body, state, received_at)
@@ -64,45 +45,21 @@ STORE = """
 """
 
 
-class IntakeError(Exception):
-    """The delivery was not stored; its sender must come again."""
-
-
-class IntakeFullError(IntakeError):
-    """Too many deliveries wait for their COMMIT already."""
-
-
-class IntakeUnavailableError(IntakeError):
-    """The database did not take it in time, or we are shutting down."""
-
-
-_Waiting: TypeAlias = tuple[Sequence[Accepted], asyncio.Future[None]]
-
-
 class Intake:
-    """The group commit of one process: `async with Intake(runtime) as intake`, inside the loop that serves."""
+    """The inbox of one process: `async with Intake(runtime) as intake`, inside the loop that serves."""
 
-    def __init__(self, runtime: Runtime, *, batch: int = BATCH, flushers: int = FLUSHERS) -> None:
+    def __init__(self, runtime: Runtime, *, batch: int = BATCH) -> None:
         self.runtime = runtime
         self.directory = Directory(runtime.keyring)
-        self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(maxsize=runtime.settings.webhook_queue)
-        self._batch = batch
-        self._flushers = flushers
-        self._tasks: list[asyncio.Task[None]] = []
-        self._open = False
-        self._bytes = 0
+        limits = Limits(runtime.settings.webhook_queue, WAITING_BYTES, batch, BATCH_BYTES, AT_ONCE, AT_ONCE)
+        self.group: GroupCommit[Sequence[Accepted], None] = GroupCommit(self._commit, limits, _size)
+        self._counting: asyncio.Task[None] | None = None
         self.refusals = meters.Refusals()
         self.refused = Refused()
 
     async def __aenter__(self) -> Self:
-        # A flusher outlives the request that feeds it: it must inherit nobody's transaction.
-        self._tasks = [
-            asyncio.create_task(self._flush_forever(), name=f"intake-{n}", context=contextvars.Context())
-            for n in range(self._flushers)
-        ]
-        counting = asyncio.create_task(self._count_forever(), name="refused", context=contextvars.Context())
-        self._tasks.append(counting)
-        self._open = True
+        await self.group.__aenter__()
+        self._counting = asyncio.create_task(self._count_forever(), name="refused", context=contextvars.Context())
         return self
 
     async def __aexit__(
@@ -111,84 +68,31 @@ class Intake:
         exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Refuse what comes now, commit what was accepted before (at most 10 s), then stop."""
-        self._open = False
-        try:
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await self._queue.join()
-        except TimeoutError:
-            log.warning("intake_closed_with_a_backlog", waiting=self._queue.qsize())
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Refuse what comes now, commit what was accepted before, then stop."""
+        await self.group.__aexit__(exception_type, exception, traceback)
+        assert self._counting is not None
+        self._counting.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._counting
         await self.refused.store()
-        while not self._queue.empty():
-            _, committed = self._queue.get_nowait()
-            _answer(committed, IntakeUnavailableError("shutting down"))
 
     async def put(self, notices: Sequence[Accepted]) -> None:
-        """Store the notices of one delivery, all or none; returns after COMMIT. Raises IntakeError."""
+        """Store the notices of one delivery, all or none; returns after COMMIT. Raises NotCommittedError."""
         if not notices:
             return
-        if not self._open:
-            raise IntakeUnavailableError("the intake is not running")
-        if self._queue.full() or self._bytes >= WAITING_BYTES:
-            raise IntakeFullError(f"{self._queue.qsize()} deliveries wait for their COMMIT")
-        committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue.put_nowait((notices, committed))
-        self._bytes += _size(notices)
-        try:
-            async with asyncio.timeout(PUT_TIMEOUT_S):
-                await committed
-        except TimeoutError:
-            raise IntakeUnavailableError(f"no COMMIT within {PUT_TIMEOUT_S:g} s") from None
+        await self.group.put(notices)
         meters.ACCEPTED.inc()
+
+    async def _commit(self, deliveries: Sequence[Sequence[Accepted]]) -> list[None]:
+        meters.BATCH.observe(len(deliveries))
+        meters.WAITING.set(self.group.waiting)
+        await store(self.runtime.keyring, [notice for notices in deliveries for notice in notices])
+        return [None] * len(deliveries)
 
     async def _count_forever(self) -> None:
         while True:
             await asyncio.sleep(STORE_EVERY_S)
             await self.refused.store()
-
-    async def _flush_forever(self) -> None:
-        while True:
-            taken = [await self._queue.get()]
-            size = _size(taken[0][0])
-            while len(taken) < self._batch and size < BATCH_BYTES and not self._queue.empty():
-                taken.append(self._queue.get_nowait())
-                size += _size(taken[-1][0])
-            try:
-                await self._flush(taken)
-            finally:
-                self._bytes -= size
-                for _, committed in taken:
-                    _answer(committed, IntakeUnavailableError("shutting down"))
-                    self._queue.task_done()
-
-    async def _flush(self, taken: Sequence[_Waiting]) -> None:
-        # A sender that has gone away is not stored either: it will come again.
-        waiting = [one for one in taken if not one[1].done()]
-        if not waiting:
-            return
-        meters.BATCH.observe(len(waiting))
-        meters.WAITING.set(self._queue.qsize())
-        keyring = self.runtime.keyring
-        error = await _try(keyring, [notice for notices, _ in waiting for notice in notices])
-        if error is None or isinstance(error, AWAY) or len(waiting) == 1:
-            for _, committed in waiting:
-                _answer(committed, error)
-            return
-        # One of them can't be stored: the others must not pay for it.
-        log.warning("intake_batch_failed", size=len(waiting), error=type(error).__name__)
-        for notices, committed in waiting:
-            _answer(committed, await _try(keyring, notices))
-
-
-async def _try(keyring: Keyring, notices: Sequence[Accepted]) -> Exception | None:
-    try:
-        await store(keyring, notices)
-    except Exception as error:
-        return error
-    return None
 
 
 async def store(keyring: Keyring, notices: Sequence[Accepted]) -> list[str]:
@@ -242,17 +146,3 @@ class Listed:
 
 def _size(notices: Sequence[Accepted]) -> int:
     return sum(len(notice.body) for notice in notices)
-
-
-def _answer(committed: asyncio.Future[None], error: Exception | None) -> None:
-    """Tell the sender, who may have gone away meanwhile."""
-    if committed.done():
-        return
-    if error is None:
-        committed.set_result(None)
-    elif isinstance(error, IntakeError):
-        committed.set_exception(error)
-    else:
-        told = IntakeUnavailableError(f"not stored: {type(error).__name__}")
-        told.__cause__ = error
-        committed.set_exception(told)

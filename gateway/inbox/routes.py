@@ -24,10 +24,11 @@ from litestar.status_codes import HTTP_200_OK, HTTP_413_REQUEST_ENTITY_TOO_LARGE
 
 from db.encryption import EncryptionError
 from gateway.connections import UnknownAdapterError, UnknownConnectionError
+from gateway.group_commit import AWAY, NotCommittedError, TooManyWaitError
 from gateway.inbox import meters
 from gateway.inbox.directory import Door
 from gateway.inbox.envelope import STRIPE, Accepted, processor_notice, stripe_notice
-from gateway.inbox.intake import AWAY, Intake, IntakeError, IntakeFullError
+from gateway.inbox.intake import Intake
 from gateway.inbox.verify import Refusal, SignatureError, check_stripe_signature
 from processors.errors import CallError, ConfigurationError, WebhookError
 from processors.events import Acknowledgement, Notice, RawDelivery, Reply
@@ -115,9 +116,9 @@ async def _answer(request: AnyRequest, reading: Coroutine[Any, Any, _Read]) -> R
     except SignatureError as error:
         _tell(request, error.reason)
         return _refusal(error.reason)
-    except IntakeFullError:
+    except TooManyWaitError:
         return _refusal(Refusal.BUSY)
-    except (IntakeError, *AWAY) as error:
+    except (NotCommittedError, *AWAY) as error:
         log.warning("webhook_not_stored", error=type(error).__name__)
         return _refusal(Refusal.UNAVAILABLE)
     except (ConfigurationError, UnknownAdapterError, EncryptionError) as error:

@@ -1,4 +1,4 @@
-"""Accepting usage: each event once by its identifier, all that is right of a batch in one statement.
+"""Accepting usage: each event once by its identifier, all that an account has reported meanwhile in one transaction.
 
 What was answered as accepted is committed, and Stripe is not asked for it: the account's stream sends it.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Final, Literal
 
 import asyncpg
@@ -19,12 +20,7 @@ from db.poke import Kind
 from db.states import UsageState
 from gateway.clock import business_now
 from gateway.domain.usage import Owner, Refusal, Refused, Reported, Usage, checked
-from gateway.runtime import Runtime
 from gateway.usage import meters, owners
-from gateway.usage.errors import UsageRefusedError
-
-MOST: Final = 1000
-"""Events in one batch."""
 
 # In one order, so that two batches with the same identifiers never wait for each other crosswise.
 INSERT: Final = """
@@ -45,6 +41,14 @@ NOT_READ: Final = Refused(
 )
 
 
+class Report(msgspec.Struct, frozen=True):
+    """What one caller has reported. `asked`: whether Stripe, asked because of it, has shown its meters; None: it was
+    not asked."""
+
+    told: Sequence[Reported]
+    asked: bool | None = None
+
+
 class Result(msgspec.Struct, frozen=True):
     """What became of one event; `id` and `state` where it is stored, now or since before."""
 
@@ -55,41 +59,42 @@ class Result(msgspec.Struct, frozen=True):
     refused: Refused | None = None
 
 
-async def accept_one(runtime: Runtime, account: str, told: Reported) -> Result:
-    """Accept what came alone; raises UsageRefusedError."""
-    [result] = await accept(runtime, account, [told])
-    if result.refused is not None:
-        raise UsageRefusedError(result.refused)
-    return result
+async def accept(account: str, reports: Sequence[Report]) -> list[list[Result] | None]:
+    """Accept what is right of all these; for each report the results of its events, in their order.
 
-
-async def accept(runtime: Runtime, account: str, told: Sequence[Reported]) -> list[Result]:
-    """Accept what is right of these; one result for each, in their order.
-
-    Raises UsageRefusedError where one could not be judged, since Stripe can't be asked: what is right is stored all the
-    same, and the whole may be reported again.
+    None: nothing was done with it, since it names a meter for which Stripe must be asked first. The others don't wait
+    for that.
     """
     now = await business_now()
-    known = await meters.for_names(runtime, account, {one.event_name for one in told}, now)
+    known = await meters.for_names(account, {one.event_name for report in reports for one in report.told}, now)
+    ready = [report for report in reports if _is_ready(report, known)]
+    told = [one for report in ready for one in report.told]
     whose = await owners.find(account, told)
-    judged = [_judged(one, known, whose[one.customer, one.subscription], now) for one in told]
+    judged = [
+        _judged(one, known, whose[one.customer, one.subscription], now, asked=report.asked)
+        for report in ready
+        for one in report.told
+    ]
     first: dict[str, Usage] = {}
     for one in judged:
         if isinstance(one, Usage):
             first.setdefault(one.identifier, one)
     new = await _store(account, list(first.values()), now, stale=known.old)
     stored = await _stored(account, [identifier for identifier in first if identifier not in new])
-    results = [_result(*pair, first, new, stored) for pair in zip(told, judged, strict=True)]
-    if any(result.refused is NOT_READ for result in results):
-        raise UsageRefusedError(NOT_READ)
-    return results
+    results = iter([_result(*pair, first, new, stored) for pair in zip(told, judged, strict=True)])
+    return [list(islice(results, len(one.told))) if _is_ready(one, known) else None for one in reports]
 
 
-def _judged(told: Reported, known: meters.Known, owner: Owner | Refused, now: datetime) -> Usage | Refused:
-    meter = known.meters.get(told.event_name)
-    if not known.sure and not isinstance(owner, Refused) and (meter is None or not meter.active):
+def _is_ready(report: Report, known: meters.Known) -> bool:
+    return report.asked is not None or all(one.event_name in known.sound for one in report.told)
+
+
+def _judged(
+    told: Reported, known: meters.Known, owner: Owner | Refused, now: datetime, *, asked: bool | None
+) -> Usage | Refused:
+    if asked is False and not isinstance(owner, Refused) and told.event_name not in known.sound:
         return NOT_READ
-    return checked(told, meter, owner, now)
+    return checked(told, known.meters.get(told.event_name), owner, now)
 
 
 async def _store(account: str, usage: Sequence[Usage], now: datetime, *, stale: bool) -> dict[str, str]:

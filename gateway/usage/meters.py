@@ -81,10 +81,10 @@ READ: Final = """
 
 
 class Known(msgspec.Struct, frozen=True):
-    """The meters of some event names. `sure`: what is not among them is no meter's; else they could not be read."""
+    """The meters of some event names. `sound`: the names that have an active one. `old`: it is time to read again."""
 
     meters: dict[str, Meter]
-    sure: bool
+    sound: frozenset[str]
     old: bool = False
 
 
@@ -93,19 +93,18 @@ async def known(account: str, names: Collection[str]) -> dict[str, Meter]:
     return {row["event_name"]: _meter(row) for row in await sql.rows(KNOWN, account, sorted(set(names)))}
 
 
-async def for_names(runtime: Runtime, account: str, names: Collection[str], now: datetime) -> Known:
-    """Those of these event names; read from Stripe first where one is unknown or inactive."""
+async def for_names(account: str, names: Collection[str], now: datetime) -> Known:
+    """Those of these event names, without asking Stripe."""
     rows = await sql.rows(KNOWN, account, sorted(set(names)))
-    if len(rows) == len(set(names)) and all(row["active"] for row in rows):
-        old = any(row["read_at"] is None or now - row["read_at"] > READ_EVERY for row in rows)
-        return Known({row["event_name"]: _meter(row) for row in rows}, sure=True, old=old)
-    sure = await _asked(runtime, account, now)
-    return Known(await known(account, names), sure)
+    old = any(row["read_at"] is None or now - row["read_at"] > READ_EVERY for row in rows)
+    sound = frozenset(row["event_name"] for row in rows if row["active"])
+    return Known({row["event_name"]: _meter(row) for row in rows}, sound, old)
 
 
-async def _asked(runtime: Runtime, account: str, now: datetime) -> bool:
-    """Whether the meters are known as they have been within half a minute."""
-    await sql.rows(MAKE, account, now)
+async def asked(runtime: Runtime, account: str) -> bool:
+    """Read them from Stripe, since a name came that has no active one; whether they are known now as they have been
+    within half a minute."""
+    await sql.rows(MAKE, account, await business_now())
     if await sql.row(ASK, account, ASKED_EVERY, AGAIN, GIVEN_UP) is not None:
         try:
             await refresh(runtime, account)

@@ -13,9 +13,11 @@ import pytest
 
 from db import sql
 from db.engine import DB
+from gateway import group_commit
+from gateway.group_commit import TooManyWaitError, UnavailableError
 from gateway.inbox import intake as module
 from gateway.inbox.envelope import Accepted
-from gateway.inbox.intake import Intake, IntakeFullError, IntakeUnavailableError
+from gateway.inbox.intake import Intake
 from gateway.runtime import Runtime
 from tests.support.inbox import KEYRING, add_account, deliveries, signed, snapshot
 
@@ -49,7 +51,7 @@ async def test_nobody_is_answered_before_the_commit(intake: Intake, monkeypatch:
     results = await asyncio.gather(
         *(intake.put([notice(account, f"evt_{n}")]) for n in range(5)), return_exceptions=True
     )
-    assert all(isinstance(result, IntakeUnavailableError) for result in results)
+    assert all(isinstance(result, UnavailableError) for result in results)
     assert await keys() == set()
 
 
@@ -76,7 +78,7 @@ async def test_a_poisoned_row_falls_alone(intake: Intake) -> None:
     puts.insert(3, intake.put([notice(account, "evt_poison", kind="a\0b")]))
     puts.insert(5, intake.put([notice("acc_nobody", "evt_nobody")]))
     results = await asyncio.gather(*puts, return_exceptions=True)
-    assert [type(r) for r in results if r is not None] == [IntakeUnavailableError, IntakeUnavailableError]
+    assert [type(r) for r in results if r is not None] == [UnavailableError, UnavailableError]
     assert await keys() == {f"evt_{n}" for n in range(6)}
 
 
@@ -115,12 +117,12 @@ async def test_beyond_the_bound_the_answer_is_503(
     flying = []
     for n in range(2):  # one for each flusher to be stuck with
         flying.append(asyncio.create_task(intake.put([notice(account, f"evt_{n}")])))
-        while not intake._queue.empty() or n >= len(flying):
+        while intake.group.waiting or n >= len(flying):
             await asyncio.sleep(0)
         await asyncio.sleep(0)
     waiting = [asyncio.create_task(intake.put([notice(account, f"evt_w{n}")])) for n in range(50)]
     await asyncio.sleep(0)
-    with pytest.raises(IntakeFullError):
+    with pytest.raises(TooManyWaitError):
         await intake.put([notice(account, "evt_too_many")])
     answer = await http.post("/webhooks/stripe/acme", content=EVENT, headers={"stripe-signature": signed(EVENT)})
     assert (answer.status_code, answer.text, answer.headers["retry-after"]) == (503, "busy", "5")
@@ -131,7 +133,7 @@ async def test_beyond_the_bound_the_answer_is_503(
 
 async def test_a_sender_waits_for_a_bounded_time(intake: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
     account = await add_account()
-    monkeypatch.setattr(module, "PUT_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(group_commit, "PUT_TIMEOUT_S", 0.05)
     gate = asyncio.Event()
 
     async def stuck(keyring: Any, notices: Any) -> list[str]:
@@ -139,7 +141,7 @@ async def test_a_sender_waits_for_a_bounded_time(intake: Intake, monkeypatch: py
         return []
 
     monkeypatch.setattr(module, "store", stuck)
-    with pytest.raises(IntakeUnavailableError):
+    with pytest.raises(UnavailableError):
         await intake.put([notice(account, "evt_1")])
     gate.set()
 
@@ -151,7 +153,7 @@ async def test_closing_commits_what_was_accepted_and_refuses_the_rest(runtime: R
         await asyncio.sleep(0)
     await asyncio.gather(*puts)
     assert len(await keys()) == 20
-    with pytest.raises(IntakeUnavailableError):
+    with pytest.raises(UnavailableError):
         await intake.put([notice(account, "evt_late")])
 
 
