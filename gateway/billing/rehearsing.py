@@ -76,22 +76,24 @@ async def take_away(stripe: StripeClient, run: str, made: Made) -> int:
     Raises StripeError.
     """
     gone = 0
-    for kind, one in (("customers", made.customer), ("prices", made.price), ("products", made.product)):
-        if one is not None:
-            gone += await _take(stripe, run, kind, one)
+    if made.customer:
+        gone += await _take(stripe, run, f"/v1/customers/{made.customer}")
+    if made.price:
+        gone += await _take(stripe, run, f"/v1/prices/{made.price}", archived=True)
+    if made.product:
+        gone += await _take(stripe, run, f"/v1/products/{made.product}", archived=True)
     return gone
 
 
-async def _take(stripe: StripeClient, run: str, kind: str, one: str) -> bool:
+async def _take(stripe: StripeClient, run: str, path: str, *, archived: bool = False) -> bool:
     """Whether it was there, and this run's."""
-    path = f"/v1/{kind}/{one}"
     try:
         if (await stripe.get(path, Thing)).metadata.get(RUN_KEY) != run:
             return False
-        if kind == "customers":
-            await stripe.delete(path, Thing)
-        else:
+        if archived:
             await stripe.post(path, Thing, {"active": False})
+        else:
+            await stripe.delete(path, Thing)
     except StripeRefusedError as error:
         if error.status != 404:
             raise
