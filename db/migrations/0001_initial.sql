@@ -401,16 +401,6 @@ create index invoice_subscription on tollbridge.invoice (account, subscription);
 create index invoice_living on tollbridge.invoice (account, customer) where status in ('draft', 'open');
 create index invoice_listing on tollbridge.invoice (account, stripe_created_at desc, id);
 
--- How an invoice that is sent is to be collected now: as its subscription says, else its customer, else the account.
-create function tollbridge.collection(of_account text, of_customer text, of_subscription text) returns text
-language sql stable as $$
-    select coalesce(
-        (select s.collection from tollbridge.subscription s where s.account = of_account and s.id = of_subscription),
-        (select c.collection from tollbridge.customer c where c.account = of_account and c.id = of_customer),
-        (select a.policies ->> 'collection' from tollbridge.account a where a.id = of_account),
-        'processor')
-$$;
-
 -- An open invoice of ours that Stripe is to pay, since its subscription was switched to Stripe.
 create table tollbridge.hand_over (
     id text primary key,
@@ -954,6 +944,21 @@ create index checkout_session_due on tollbridge.checkout_session (due_at) where 
 create index checkout_session_claimed on tollbridge.checkout_session (claim_until) where claimed_by is not null;
 create index checkout_session_invoice on tollbridge.checkout_session (account, invoice);
 create index checkout_session_subscription on tollbridge.checkout_session (account, subscription) where subscription <> '';
+
+-- How an invoice that is sent is to be collected now: as its subscription says, else its checkout, which has shown its
+-- payer so and is not over yet, else its customer, else the account.
+create function tollbridge.collection(of_account text, of_customer text, of_subscription text) returns text
+language sql stable as $$
+    select coalesce(
+        (select s.collection from tollbridge.subscription s where s.account = of_account and s.id = of_subscription),
+        (select k.collection from tollbridge.checkout_session k
+         where k.account = of_account and k.subscription = of_subscription and k.subscription <> ''
+           and k.state <> 'complete' and not k.cleanup_done
+         order by k.created_at desc limit 1),
+        (select c.collection from tollbridge.customer c where c.account = of_account and c.id = of_customer),
+        (select a.policies ->> 'collection' from tollbridge.account a where a.id = of_account),
+        'processor')
+$$;
 
 -- A key to the view of one customer's invoices, or of one subscription's, for a merchant's own pages. It is a bearer
 -- token like any other, so its times are machine time.

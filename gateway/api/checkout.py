@@ -31,7 +31,7 @@ from gateway.runtime import Runtime
 from processors.values import Unprinted
 
 VIEW: Final = """
-    select s.*, i.snapshot, i.read_at, i.status,
+    select s.*, i.snapshot, i.read_at, i.status, i.collector,
         t.state as attempt_state, t.action_url
     from tollbridge.checkout_session s
         left join tollbridge.invoice i on i.account = s.account and i.id = s.invoice
@@ -216,7 +216,8 @@ async def _shown(runtime: Runtime, principal: Principal, session_id: str) -> Ses
 
 def _page(row: asyncpg.Record) -> str | None:
     """Where the payer can pay now."""
-    waits = row["collection"] == Collection.HOSTED and row["state"] == "processing" and row["status"] == "open"
+    on_page = Collection.HOSTED in (row["collection"], row["collector"])
+    waits = on_page and row["state"] == "processing" and row["status"] == "open"
     return msgspec.json.decode(row["snapshot"], type=InvoiceDetailShape).hosted_invoice_url if waits else None
 
 

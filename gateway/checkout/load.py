@@ -26,6 +26,7 @@ CONFIRM_GRACE = timedelta(hours=1)
 VIEW = f"""
     select s.*, a.policies,
         i.state as invoice_state, i.status as invoice_status, i.snapshot, i.read_at as read_at_invoice,
+        i.collector,
         (select t.state from tollbridge.attempt t where t.account = s.account and t.invoice = s.invoice
          order by t.number desc limit 1) as attempt_state,
         u.ended_at is not null as subscription_ended,
@@ -92,6 +93,7 @@ async def load(claim: Claim, hold_s: float, now: datetime) -> LoadedSession:
         or (row["read_at_invoice"] is not None and now - row["read_at_invoice"] < LATELY),
         method_is_only_ours=bool(row["method_is_only_ours"]),
         hosted=row["collection"] == Collection.HOSTED,
+        on_page=Collection.HOSTED in (row["collection"], row["collector"]),
         paying=shape is not None and billed(shape).stripe_payment is StripePayment.PROCESSING,
     )
     return LoadedSession(view, row, request, policy)

@@ -18,7 +18,8 @@ VIEW: Final = f"""
         s.collection_method as subscription_method,
         s.payment_method as own_method,
         -- tollbridge.collection, by the rows that are joined here anyway.
-        coalesce(s.collection, c.collection, a.policies ->> 'collection') is not distinct from 'hosted' as hosted,
+        coalesce(s.collection, case when k.state <> 'complete' and not k.cleanup_done then k.collection end,
+            c.collection, a.policies ->> 'collection') is not distinct from 'hosted' as hosted,
         (select h from tollbridge.hand_over h where h.account = i.account and h.invoice = i.id
          order by h.created_at desc, h.id desc limit 1) as hand_over,
         k.id as session, k.state as session_state, k.told_stripe as session_told_stripe,

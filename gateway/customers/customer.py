@@ -97,6 +97,9 @@ async def opt_out(account: str, customer: str, opted_out: bool, by: Author, now:
         if bool(before) != opted_out:
             was, is_now = {"opted_out": bool(before)}, {"opted_out": opted_out}
             await by.note(account, "customer.updated", customer, name=customer, before=was, after=is_now)
+            # What was given up counts for nothing while nobody asks for it: access may open, or close.
+            own = [r["id"] for r in await sql.rows(SUBSCRIPTIONS, account, customer)]
+            await poke.poke(Kind.SUBSCRIPTION, account, own, now)
             live = [r["id"] for r in await sql.rows(LIVE, account, customer)]
             await poke.poke(Kind.INVOICE, account, live, now)
 

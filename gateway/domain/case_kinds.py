@@ -18,6 +18,7 @@ class CaseKind(StrEnum):
     BOOKS_DIFFER = "books_differ"
     BREAK_TO_EXPLAIN = "break_to_explain"
     CANCELLATION_REFUSED = "cancellation_refused"
+    CAPTURE_FORGOTTEN = "capture_forgotten"
     CAPTURE_REVERSED = "capture_reversed"
     CATCH_UP_FAILED = "catch_up_failed"
     COLLECTION_EXHAUSTED = "collection_exhausted"
@@ -80,6 +81,8 @@ REPAIR: dict[CaseKind, str] = {
     CaseKind.BOOKS_DIFFER: "Look at the breaks of the last reconciliation; each names what may mend it.",
     CaseKind.BREAK_TO_EXPLAIN: "Compare the ids on both sides; it closes by itself once the books agree.",
     CaseKind.CANCELLATION_REFUSED: "Have the subscription end in Stripe, or live on, or ask the payer how to pay.",
+    CaseKind.CAPTURE_FORGOTTEN: "The database was restored, and no payment method is left to ask the processor with: "
+    "look its payment up there by the invoice. It is in no ledger, so a refund of it is made there, too.",
     CaseKind.CAPTURE_REVERSED: "The payer's bank took it back, and Stripe shows it paid: ask the payer, or credit it.",
     CaseKind.CATCH_UP_FAILED: "What webhooks lost can't be listed: see that the key or connection may read it.",
     CaseKind.COLLECTION_EXHAUSTED: (

@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import re
 
-from gateway.domain.actions import FindLost
+from gateway.domain.actions import FindLost, OpenCase
 from gateway.domain.billed import ATTEMPT_KEY, REMAINDER_KEY, REST_OF_KEY, BilledInvoice
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.rest_actions import TakeUpRest
 from gateway.domain.view import InvoiceView, MethodView
 
 
-def forgotten(view: InvoiceView, invoice: BilledInvoice) -> FindLost | None:
-    """How to find the try of ours that Stripe says has paid it, where the ledger has none: it is older than that."""
+def forgotten(view: InvoiceView, invoice: BilledInvoice) -> FindLost | OpenCase | None:
+    """How to find the try of ours that Stripe says has paid it, where the ledger has none: it is older than that.
+
+    A human, where no payment method is left to ask its processor with: the capture can't be taken up by itself.
+    """
     methods = askable(view)
-    if not view.look_first or not methods or view.recording is not None or ATTEMPT_KEY not in invoice.metadata:
+    if not view.look_first or view.recording is not None or ATTEMPT_KEY not in invoice.metadata:
         return None
+    if not methods:
+        return _ask_human(view, invoice)
     method = min(methods, key=lambda m: (m.position, m.created_at, m.id))
     return FindLost(method.id, method.connection, next_number(view))
+
+
+def _ask_human(view: InvoiceView, invoice: BilledInvoice) -> OpenCase | None:
+    if view.attempts or CaseKind.CAPTURE_FORGOTTEN in view.told_cases:
+        return None
+    tried = invoice.metadata[ATTEMPT_KEY][:100]
+    return OpenCase(CaseKind.CAPTURE_FORGOTTEN, f"Stripe was told that {tried} has paid it, which is not known here")
 
 
 def forgotten_rest(view: InvoiceView, invoice: BilledInvoice) -> TakeUpRest | None:

@@ -48,6 +48,8 @@ class SessionView(msgspec.Struct, frozen=True):
     """Its payment method was stored by it, and nothing else needs it."""
     hosted: bool = False
     """Its payer pays on Stripe's own page of the invoice; no payment method is collected."""
+    on_page: bool = False
+    """Its invoice is paid on that page: it is `hosted`, or its subscription was switched there meanwhile."""
     paying: bool = False
     """A payment at Stripe is under way on the invoice."""
 
@@ -142,6 +144,8 @@ def _collect(view: SessionView, now: datetime) -> NextStep:
     if not view.invoice:
         # What is billed in arrears alone has no first invoice (docs: billing/subscriptions/billing-mode).
         return Step.COMPLETE
+    if view.on_page:
+        return _left_to_payer(view, now)
     if view.invoice_state in (InvoiceState.UNCOLLECTIBLE, InvoiceState.CLOSED):
         return Fail("invoice_closed", f"the invoice is {view.invoice_status} in Stripe")
     if view.invoice_state is InvoiceState.EXHAUSTED and view.policy.first_decline == "fail":
@@ -169,6 +173,10 @@ def _paid_there(view: SessionView, now: datetime) -> NextStep:
     if not view.invoice:
         # As above: nothing is due yet.
         return Step.COMPLETE
+    return _left_to_payer(view, now)
+
+
+def _left_to_payer(view: SessionView, now: datetime) -> NextStep:
     if view.invoice_state in (InvoiceState.UNCOLLECTIBLE, InvoiceState.CLOSED):
         return Fail("invoice_closed", f"the invoice is {view.invoice_status} in Stripe")
     if now < view.expires_at:
@@ -194,7 +202,7 @@ def _clean_up(view: SessionView, now: datetime) -> NextStep:
         return Step.FIND_SUBSCRIPTION
     if view.invoice and not view.seen_lately:
         return Step.READ_INVOICE
-    if view.hosted and (step := _close_first(view, now)) is not None:
+    if view.on_page and (step := _close_first(view, now)) is not None:
         return step
     if view.subscription and not view.subscription_ended and not view.is_paid:
         return Rest(now + BESIDE_WAIT) if view.charging_beside else Step.CANCEL_SUBSCRIPTION

@@ -26,7 +26,9 @@ from gateway.readers.pages import unix
 SHOWN: Final = """
     s.id, s.customer, s.status, s.products, s.created_at, s.access, s.access_reason, s.access_invoice, s.access_since,
     s.access_closes_at, s.access_closing, tollbridge.business_now() as now,
-    case when s.access_closes_at <= tollbridge.business_now() then
+    case when s.access_closes_at <= tollbridge.business_now() and not exists (
+            select 1 from tollbridge.invoice i
+            where i.account = s.account and i.id = s.access_invoice and i.collector = 'hosted') then
         exists (select 1 from tollbridge.downtime d where (d.until_at is null or d.until_at >= s.access_seen_at)
                   and (d.connection = '' or d.connection in (
                       select c.id from tollbridge.connection c where c.account = s.account)))

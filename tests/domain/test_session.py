@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from db.states import AttemptState, InvoiceState, SessionState
 from gateway.domain.policy import Policy
-from gateway.domain.session import Fail, NextStep, Rest, SessionView, Step, decide_session
+from gateway.domain.session import PAYING_WAIT, Fail, NextStep, Rest, SessionView, Step, decide_session
 from tests.domain.views import NOW, SECOND
 
 EXPIRES = NOW + timedelta(hours=24)
@@ -251,3 +251,11 @@ def test_every_combination_has_a_next_step_that_fits_its_state(now: Any) -> None
             assert now >= EXPIRES
         if isinstance(then, Rest) and then.at is not None:
             assert then.at > now, f"waits for what has passed: {one}"
+
+
+def test_a_card_checkout_that_was_switched_to_stripes_page_ends_as_one_there() -> None:
+    """No end while its payer pays there, and the page is closed before the subscription is cancelled."""
+    late = EXPIRES + timedelta(hours=1)
+    assert step(COLLECTING, late, on_page=True, paying=True) == Rest(late + PAYING_WAIT)
+    assert step(COLLECTING, late, on_page=True) is Step.EXPIRE
+    assert step(FAILED, late, on_page=True) is Step.CLOSE_INVOICE
