@@ -13,6 +13,7 @@ import msgspec
 from db import sql
 from db.encryption import Keyring
 from db.engine import assert_no_transaction
+from gateway.billing.binding import bind
 from gateway.billing.client import StripeClient
 from gateway.billing.pace import Pace, Rates, stripes_own
 from gateway.connections import Connections
@@ -20,7 +21,9 @@ from gateway.domain.policy import Policy
 from gateway.moment import once
 from gateway.settings import Settings
 
-ACCOUNT = "select api_key, api_base, livemode, policies from tollbridge.account where id = $1 and enabled"
+ACCOUNT = """
+    select api_key, api_base, livemode, policies, stripe_account from tollbridge.account where id = $1 and enabled
+"""
 
 
 class UnknownAccountError(Exception):
@@ -67,6 +70,7 @@ class Runtime:
             timeout_s=self.settings.stripe_timeout_s,
             pace=pace,
             key_now=partial(self._key_now, account),
+            bind=None if row["stripe_account"] else partial(bind, account),
         )
 
     async def close(self) -> None:

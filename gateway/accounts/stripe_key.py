@@ -13,7 +13,7 @@ from db.encryption import Keyring
 from db.engine import DB
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import CheckFailedError, FieldError, NotThereError
-from gateway.billing.client import StripeClient
+from gateway.billing.client import OWN_ACCOUNT, StripeClient
 from gateway.billing.errors import StripeError, StripeForbiddenError, StripeRefusedError
 from gateway.billing.shapes import AccountShape
 from gateway.runtime import Runtime
@@ -100,7 +100,7 @@ async def _asked(api_key: str, base: str, name: str) -> str:
 
 async def _owner(stripe: StripeClient, name: str) -> str:
     try:
-        return (await stripe.get("/v1/account", AccountShape)).id
+        return (await stripe.get(OWN_ACCOUNT, AccountShape)).id
     except (StripeForbiddenError, StripeRefusedError) as error:
         raise CheckFailedError(f"Stripe refuses the key of account {name}: {error}") from error
 

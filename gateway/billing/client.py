@@ -32,12 +32,18 @@ from processors.values import Unprinted
 
 API_VERSION: Final = "2026-08-26.dahlia"
 
+OWN_ACCOUNT: Final = "/v1/account"
+"""Answers whose the key is."""
+
 PERMISSION: Final = re.compile(r"'(rak_[a-z0-9_]{1,60})'")
 
 T = TypeVar("T")
 
 KeyNow: TypeAlias = Callable[[], Awaitable[str]]
 """Reads the account's key from the database, as it stands now; empty where there is none to use."""
+
+Bind: TypeAlias = "Callable[[StripeClient], Awaitable[None]]"
+"""Learns whose the key is; raises StripeError where nothing may be done with it."""
 
 stripe.enable_telemetry = False
 
@@ -56,7 +62,7 @@ class StripeClient:
     there.
 
     Where Stripe does not know the key any more, `key_now` says whether there is another: keys are rotated while calls
-    are under way, and a 401 means that nothing happened.
+    are under way, and a 401 means that nothing happened. `bind` is awaited before the first call, until it succeeds.
     """
 
     def __init__(
@@ -67,11 +73,14 @@ class StripeClient:
         timeout_s: float = 12.0,
         pace: Pace | None = None,
         key_now: KeyNow | None = None,
+        bind: Bind | None = None,
     ) -> None:
         self.timeout_s = timeout_s
         self._pace = pace
         self._base = base
         self._key_now = key_now
+        self._bind = bind
+        self._binding = asyncio.Lock()
         self._http = stripe.HTTPXClient(timeout=timeout_s)
         self._take_key(api_key)
 
@@ -103,6 +112,8 @@ class StripeClient:
         """Any of these, with the time that it had to wait; raises StripeError."""
         assert_no_transaction(f"{method.upper()} {path}")
         began = time.monotonic()
+        if self._bind is not None and path != OWN_ACCOUNT:
+            await self._bound()
         if self._pace is not None:
             await self._pace.wait(operation(method, path))
         waited, used = timedelta(seconds=time.monotonic() - began), self._api_key
@@ -116,6 +127,12 @@ class StripeClient:
 
     async def close(self) -> None:
         await self._http.close_async()  # type: ignore[no-untyped-call]  # the package leaves it untyped
+
+    async def _bound(self) -> None:
+        async with self._binding:
+            if self._bind is not None:
+                await self._bind(self)
+                self._bind = None
 
     async def _another_key(self, refused: str) -> bool:
         """Take up the key that the account has now; False where it is the one that was refused. Another call may have

@@ -63,6 +63,7 @@ class CaseKind(StrEnum):
     REFUND_UNKNOWN = "refund_unknown"
     REFUND_WAITS = "refund_waits"
     REMAINDER_NOT_BILLED = "remainder_not_billed"
+    STRIPE_ACCOUNT_TWICE = "stripe_account_twice"
     SURPLUS_CAPTURE = "surplus_capture"
     USAGE_REFUSED = "usage_refused"
     USAGE_UNCONFIRMED = "usage_unconfirmed"
@@ -131,6 +132,8 @@ REPAIR: dict[CaseKind, str] = {
     CaseKind.REFUND_WAITS: "Somebody else decides: `tollbridge refunds approve` or `deny`, or by the API "
     "POST /v1/refunds/{id}/approve or /deny. Nothing goes back until then.",
     CaseKind.REMAINDER_NOT_BILLED: "The rest is credited, and nothing bills it: bill it in Stripe, or let it be.",
+    CaseKind.STRIPE_ACCOUNT_TWICE: "Disable this account: another one here is that Stripe account's, so that "
+    "nothing is asked of Stripe or charged for this one.",
     CaseKind.SURPLUS_CAPTURE: "Return this capture to the payer: the invoice is settled without it.",
     CaseKind.USAGE_REFUSED: "Mend what Stripe says (the meter, the customer, the time), then report it again under new "
     "identifiers: GET /v1/usage?state=refused lists what is known. Nothing of it is billed until then.",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from tests.crash.beginnings import report, subscribed_to_metered
 from tests.crash.paths.registry import paid, path
 from tests.crash.world import CrashWorld
-from tests.crash.beginnings import report, subscribed_to_metered
 from tests.support.metering import period_end, to_period_end
 from tests.support.people import Signup
 
