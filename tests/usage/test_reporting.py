@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.clock import business_now
+from gateway.group_commit import GroupCommit, TooManyWaitError
 from tests.support.metered import Metered, sell_metered
 from tests.support.world import World
 
@@ -46,6 +47,28 @@ async def test_the_same_again_counts_nothing_and_other_content_is_an_error(plan:
     assert told(await plan.report(events=[plan.event(value=251)])) == [("refused", "already_exists", "identifier")]
     assert (plan.counted(), plan.sent()) == ([("u-1", "250")], 1)
     assert first.json()["data"][0]["id"] == (await plan.report()).json()["data"][0]["id"]
+
+
+async def test_the_same_under_one_key_is_answered_how_it_stands(world: World) -> None:
+    """The identifier makes it repeatable: nothing is kept under the key, which is required all the same."""
+    plan = await sell_metered(world)
+    headers = {"authorization": f"Bearer {plan.shop.api_key}"}
+    url = f"{world.gateway_url}/v1/usage"
+    assert refusal(await world.http.post(url, json=plan.event(), headers=headers))[1] == "idempotency_key_required"
+    headers |= {"idempotency-key": "made-up"}
+    for event, status in ((plan.event(), "accepted"), (plan.event(), "duplicate"), (plan.event("u-2"), "accepted")):
+        assert told(await world.http.post(url, json=event, headers=headers)) == [(status, "", "")]
+    await world.settle()
+    assert sorted(plan.counted()) == [("u-1", "250"), ("u-2", "250")]
+
+
+async def test_what_is_not_committed_is_503(plan: Metered, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def full(*_: Any, **__: Any) -> None:
+        raise TooManyWaitError("too many")
+
+    monkeypatch.setattr(GroupCommit, "put", full)
+    answer = await plan.report()
+    assert (refusal(answer)[:2], answer.headers["retry-after"]) == ((503, "overloaded"), "2")
 
 
 async def test_one_bad_event_does_not_lose_the_rest(plan: Metered) -> None:
