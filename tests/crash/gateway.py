@@ -40,8 +40,7 @@ LOCKS_RUN_OUT: Final = """
     where status is null and locked_until > clock_timestamp()
 """
 READINGS_RUN_OUT: Final = """
-    update tollbridge.usage_stream set asked_at = null
-    where asked_at is not null and (answered_at is null or answered_at < asked_at)
+    update tollbridge.usage_stream set asked_at = null where asked_at is not null
 """
 WALKS_RUN_OUT: Final = """
     update tollbridge.catch_up set claim_until = clock_timestamp() - interval '1 second' where claim_until is not null
