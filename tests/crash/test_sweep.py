@@ -22,8 +22,14 @@ def _run(module: str, *arguments: str) -> dict[str, Any]:
     return report
 
 
+SOME_PATHS = (
+    "signup,renewal,async_renewal,unknown_outcome,declined_then_paid,refund_asked,dispute_lost,split,switch_to_stripe,"
+    "hosted_paid,usage_reported,period_usage,merchant_told"
+)
+
+
 def test_sampled_stops_change_nothing() -> None:
-    report = _run("sweep", "--limit", "24", "--players", "1")
+    report = _run("sweep", "--paths", SOME_PATHS, "--limit", "24", "--players", "1")
     assert report["histories"] == 24
     assert report["deaths"] > report["lost_answers"] > 0
     assert all(points > 10 for points in report["points"].values()), "a path without points shows nothing"
