@@ -22,8 +22,7 @@ def order_of_calls(plan: Metered) -> list[str]:
 async def test_the_last_invoice_bills_what_was_reported_before(plan: Metered) -> None:
     await plan.report(events=[plan.event(f"u-{number}", 100) for number in range(3)])
     await plan.world.cancel(plan.subscription, "now", invoice_now=True)
-    # Stripe bills up to the second of the end, and not that second itself.
-    assert plan.world.stripe_subscription(plan.subscription)["status"] == "active"
+    # Stripe bills up to the second of the end, and not that second itself: it may take until the next one.
     await plan.world.later(seconds=1)
     assert order_of_calls(plan) == ["billing"] * 3 + ["subscriptions"]
     assert 1200 in last_lines(plan)
