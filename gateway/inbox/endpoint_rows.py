@@ -41,9 +41,11 @@ ALONE_FOR: Final = timedelta(minutes=10)
 
 BEGIN: Final = """
     update tollbridge.account set setting_up_until = clock_timestamp() + $2::interval
-    where id = $1 and (setting_up_until is null or setting_up_until < clock_timestamp()) returning id
+    where id = $1 and (setting_up_until is null or setting_up_until < clock_timestamp())
+    returning setting_up_until
 """
-END: Final = "update tollbridge.account set setting_up_until = null where id = $1"
+# Whoever took longer than that may have been followed by somebody else.
+END: Final = "update tollbridge.account set setting_up_until = null where id = $1 and setting_up_until = $2"
 KNOWN: Final = "select * from tollbridge.stripe_endpoint where account = $1 order by retire_at nulls first, thin, id"
 INSERT: Final = """
     insert into tollbridge.stripe_endpoint (account, id, thin, api_version, secret, adopted, created_at, retire_at)
@@ -83,12 +85,13 @@ async def alone(account: str) -> AsyncGenerator[None, None]:
 
     Raises CheckFailedError. Whoever died meanwhile is waited for at most as long as a set-up may take.
     """
-    if not await sql.rows(BEGIN, account, ALONE_FOR):
+    until = await sql.value(BEGIN, account, ALONE_FOR)
+    if until is None:
         raise CheckFailedError("somebody else sets up this account's webhook at the same time; ask again")
     try:
         yield
     finally:
-        await sql.rows(END, account)
+        await sql.rows(END, account, until)
 
 
 async def known(account: str) -> list[Known]:
