@@ -30,6 +30,8 @@ from gateway.api.openapi import STRUCTS, openapi_config
 from gateway.api.organization_page import organization_page_routes
 from gateway.api.problems import handle
 from gateway.api.routes import v1
+from gateway.console.render import template_config
+from gateway.console.routes import console
 from gateway.inbox.intake import Intake
 from gateway.inbox.routes import webhook_routes
 from gateway.runtime import Runtime, running
@@ -58,7 +60,7 @@ def create_app(settings: Settings, keyring: Keyring) -> Litestar:
             yield
 
     app = Litestar(
-        route_handlers=[v1(), *webhook_routes, *health_routes, *page_routes, *organization_page_routes],
+        route_handlers=[v1(), console(), *webhook_routes, *health_routes, *page_routes, *organization_page_routes],
         lifespan=[lifespan],
         dependencies={
             "runtime": Provide(_runtime, sync_to_thread=False),
@@ -69,6 +71,7 @@ def create_app(settings: Settings, keyring: Keyring) -> Litestar:
         cors_config=_cors(settings),
         openapi_config=openapi_config(settings),
         plugins=[STRUCTS],
+        template_config=template_config(),
         request_max_body_size=settings.max_body_bytes,
         logging_config=None,
         event_emitter_backend=_NoEvents,

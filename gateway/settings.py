@@ -58,6 +58,8 @@ class Settings(Unprinted, frozen=True, forbid_unknown_fields=True):
     """Accepted and not yet committed deliveries; beyond it the answer is 503."""
     outbound_private: bool = False
     """For development: webhook endpoints may stand at private addresses, and be called without TLS."""
+    console_second_factor: Literal["required", "optional"] = "required"
+    """Whether everybody who signs in to the console with a password also needs a code."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
 

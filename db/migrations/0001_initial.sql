@@ -1306,6 +1306,72 @@ create trigger append_only before update or delete on tollbridge.audit_log
 create trigger append_only_whole before truncate on tollbridge.audit_log
     for each statement execute function tollbridge.append_only();
 
+-- People who sign in to the console. They are of no account: what each may do in which stands in `console_role`. Their
+-- sessions guard, and bill nothing, so all of their times but those of making are machine time.
+create table tollbridge.console_user (
+    id text primary key,
+    email text not null unique check (email = lower(email) and length(email) between 3 and 254),
+    name text not null check (name <> ''),
+    password text not null default '',             -- argon2id, as its library writes it; empty: none was chosen (yet)
+    totp_secret bytea,                             -- encrypted
+    totp_confirmed boolean not null default false,
+    totp_step bigint not null default 0,           -- the last time step whose code was used: each is used once
+    oidc_issuer text not null default '',
+    oidc_subject text not null default '',         -- who it is at that issuer; set by the first sign-in from there
+    invitation_hash bytea unique,                  -- of the link by which a first password, or another, is chosen
+    invited_until timestamptz,
+    created_at timestamptz not null,
+    disabled_at timestamptz,
+    check ((oidc_issuer = '') = (oidc_subject = '')),
+    check (not totp_confirmed or totp_secret is not null),
+    check ((invitation_hash is null) = (invited_until is null))
+);
+create unique index console_user_oidc on tollbridge.console_user (oidc_issuer, oidc_subject) where oidc_subject <> '';
+
+create table tollbridge.console_role (
+    console_user text not null references tollbridge.console_user on delete restrict,
+    account text not null references tollbridge.account on delete restrict,
+    role text not null check (role in ('viewer', 'support', 'finance', 'admin')),
+    primary key (console_user, account)
+);
+create index console_role_account on tollbridge.console_role (account);
+
+create table tollbridge.console_session (
+    id text primary key,
+    console_user text not null references tollbridge.console_user on delete restrict,
+    hash bytea not null unique,
+    stage text not null check (stage in ('code', 'enrol', 'complete')),   -- what is missing until one is signed in
+    manner text not null check (manner in ('password', 'oidc')),
+    agent text not null default '',
+    address text not null default '',
+    made_at timestamptz not null,
+    seen_at timestamptz not null,
+    expires_at timestamptz not null,
+    ended_at timestamptz
+);
+create index console_session_user on tollbridge.console_session (console_user, made_at);
+create index console_session_expired on tollbridge.console_session (expires_at);
+
+-- How often somebody tried to sign in lately, by mail, by address and by both. What is counted is hashed.
+create table tollbridge.console_throttle (
+    key bytea primary key,
+    tries integer not null,
+    since timestamptz not null
+);
+
+-- A search that somebody keeps, or shares with everybody of the account.
+create table tollbridge.console_view (
+    id text primary key,
+    account text not null references tollbridge.account on delete restrict,
+    console_user text not null references tollbridge.console_user on delete restrict,
+    page text not null,
+    name text not null check (length(name) between 1 and 100),
+    query text not null,
+    shared boolean not null default false,
+    created_at timestamptz not null,
+    unique (account, console_user, page, name)
+);
+
 create table tollbridge.idempotent_reply (
     account text not null references tollbridge.account on delete restrict,
     principal text not null,

@@ -12,6 +12,7 @@ from db.tables.books import (
 from db.tables.case import ReviewCase
 from db.tables.checkout import CheckoutSession
 from db.tables.connection import Circuit, Connection
+from db.tables.console import ConsoleRole, ConsoleSession, ConsoleThrottle, ConsoleUser, ConsoleView
 from db.tables.customer import CollectionPause, Customer, OrganizationToken, PaymentMethod
 from db.tables.delivery import Delivery, RefusedDelivery
 from db.tables.house import AuditLog, BusinessClock, CatchUp, Downtime, IdempotentReply, Worker
@@ -43,6 +44,11 @@ __all__ = [
     "Circuit",
     "CollectionPause",
     "Connection",
+    "ConsoleRole",
+    "ConsoleSession",
+    "ConsoleThrottle",
+    "ConsoleUser",
+    "ConsoleView",
     "CreditNote",
     "Customer",
     "Delivery",

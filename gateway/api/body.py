@@ -12,7 +12,7 @@ from litestar import Request
 from litestar.enums import ParamType
 from litestar.handlers import BaseRouteHandler
 from litestar.params import ParameterKwarg
-from litestar.types import HTTPScope, Receive
+from litestar.types import HTTPReceiveMessage, HTTPScope, Receive
 
 from gateway.accounts.validation import explain
 from gateway.api.problems import Code, ProblemError
@@ -29,6 +29,19 @@ FRACTION: Final = re.compile(rb"\d[.eE]")
 async def read_body(scope: HTTPScope, receive: Receive, limit: int) -> bytes:
     """The whole body; raises ProblemError beyond `limit` bytes."""
     return b"".join([piece async for piece in pieces(scope, receive, limit)])
+
+
+def again(body: bytes) -> Receive:
+    """A body that was read, to be read once more."""
+    messages: list[HTTPReceiveMessage] = [
+        {"type": "http.disconnect"},
+        {"type": "http.request", "body": body, "more_body": False},
+    ]
+
+    async def receive() -> HTTPReceiveMessage:
+        return messages.pop() if len(messages) > 1 else messages[0]
+
+    return receive
 
 
 async def pieces(scope: HTTPScope, receive: Receive, limit: int) -> AsyncGenerator[bytes, None]:

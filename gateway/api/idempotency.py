@@ -23,12 +23,12 @@ import msgspec
 import structlog
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
-from litestar.types import ASGIApp, HTTPReceiveMessage, HTTPScope, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from db import sql
 from db.encryption import Keyring
 from gateway.api.auth import Principal
-from gateway.api.body import read_body
+from gateway.api.body import again, read_body
 from gateway.api.problems import Code, ProblemError
 from gateway.clock import business_now
 from gateway.replies import place
@@ -109,12 +109,13 @@ class Idempotency(ASGIMiddleware):
             return
         runtime: Runtime = scope["litestar_app"].state.runtime
         body = await read_body(scope, receive, runtime.settings.max_body_bytes)
-        await _once(runtime.keyring, scope, (principal.account, principal.id, key), body, send, next_app)
+        await answered_once(runtime.keyring, scope, (principal.account, principal.id, key), body, send, next_app)
 
 
-async def _once(
+async def answered_once(
     keyring: Keyring, scope: HTTPScope, whose: tuple[str, str, str], body: bytes, send: Send, app: ASGIApp
 ) -> None:
+    """Let `app` answer, or give the reply that this account, principal and key got before; raises ProblemError."""
     fingerprint = _fingerprint(scope, body)
     now = await business_now()
     held = await sql.value(TAKE, *whose, fingerprint, now, LOCK_S, now - KEPT)
@@ -123,7 +124,7 @@ async def _once(
         return
     reply = Reply()
     try:
-        await app(scope, _again(body), reply.take)
+        await app(scope, again(body), reply.take)
     except BaseException:
         await sql.rows(LET_GO, *whose, held)
         raise
@@ -177,16 +178,3 @@ def _fingerprint(scope: HTTPScope, body: bytes) -> bytes:
 
 def _in_progress(reply: Reply) -> bool:
     return reply.status == 409 and b'"urn:tollbridge:error:in_progress"' in reply.body
-
-
-def _again(body: bytes) -> Receive:
-    """A body that was read, to be read once more."""
-    messages: list[HTTPReceiveMessage] = [
-        {"type": "http.disconnect"},
-        {"type": "http.request", "body": body, "more_body": False},
-    ]
-
-    async def receive() -> HTTPReceiveMessage:
-        return messages.pop() if len(messages) > 1 else messages[0]
-
-    return receive

@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "accounts": "gateway.cli.accounts:accounts",
     "connections": "gateway.cli.connections:connections",
     "keys": "gateway.cli.keys:keys",
+    "users": "gateway.cli.users:users",
     "apply": "gateway.cli.apply:apply",
     "doctor": "gateway.cli.doctor:doctor",
     "customers": "gateway.cli.customers:customers",

@@ -1,0 +1,1 @@
+"""The finance console, at /console: pages for people who look after invoices. See the README beside this file."""

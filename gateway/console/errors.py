@@ -1,0 +1,72 @@
+"""What goes wrong, as a page: the same sentence that the API gives, and the id by which our log tells more."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import quote
+
+import structlog
+from litestar import Request, Response
+from litestar.response import Redirect, Template
+
+from gateway.api.problems import CODES, Code, ProblemError, problem_of
+from gateway.api.request_id import request_id
+from gateway.console.desk import HOME, SignInNeededError
+from gateway.console.render import shown_to
+from gateway.users.errors import SignInError, ThrottledError
+from gateway.users.sessions import Stage
+
+log = structlog.get_logger()
+
+STAGES: Final = {Stage.CODE: "/sign-in/code", Stage.ENROL: "/sign-in/enrol"}
+"""Where the rest of signing in is done."""
+
+
+def handle(request: Request[Any, Any, Any], error: Exception) -> Response[Any] | Template:
+    """The console's exception handler."""
+    if isinstance(error, SignInNeededError):
+        return _to_sign_in(request, error)
+    problem = problem_of(error)
+    if problem.code is Code.INTERNAL:
+        log.error("request_failed", error=type(error).__name__, exc_info=error)
+    context = {
+        "title": CODES[problem.code][1],
+        "detail": problem.detail,
+        "status": problem.status,
+        "request_id": request_id(request.scope),
+    }
+    session = request.scope.get("user")
+    # HTMX leaves a page as it is on an error: what it asked for is shown in its place as a line.
+    name = "problem_line.html" if _by_htmx(request) else "problem.html"
+    answer = shown_to(session, name, context, status=problem.status)
+    answer.headers.update(problem.headers)
+    return answer
+
+
+def _to_sign_in(request: Request[Any, Any, Any], error: SignInNeededError) -> Response[Any]:
+    path = HOME + (STAGES[error.stage] if error.stage else "/sign-in")
+    if request.method == "GET" and error.stage is None:
+        back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        path += f"?next={quote(back, safe='')}"
+    if _by_htmx(request):
+        return Response("", status_code=200, headers={"HX-Redirect": path})
+    return Redirect(path, status_code=303)
+
+
+def _by_htmx(request: Request[Any, Any, Any]) -> bool:
+    return request.headers.get("hx-request") == "true"
+
+
+def said_of(error: Exception) -> tuple[str, int]:
+    """What a form's page says of an error in what was given, and its status; raises what the form can't mend."""
+    if isinstance(error, ThrottledError):
+        return str(error), 429
+    if isinstance(error, SignInError):
+        return str(error), 401
+    problem = problem_of(error)
+    if problem.code in UNFORESEEN or isinstance(error, ProblemError):
+        raise error
+    return problem.detail, problem.status
+
+
+UNFORESEEN: Final = frozenset({Code.INTERNAL, Code.NOT_FOUND, Code.DATABASE_UNAVAILABLE})

@@ -1,0 +1,31 @@
+"""Forms: what a browser posts, as values that can be used."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeVar
+
+from litestar.enums import RequestEncodingType
+from litestar.params import Body
+
+from processors.values import Unprinted
+
+T = TypeVar("T")
+Posted = Annotated[T, Body(media_type=RequestEncodingType.URL_ENCODED)]
+"""A form as a struct: `data: Posted[Refunding]`."""
+
+
+class Form(Unprinted, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The base of every form. `csrf` and `once` were heeded before (`protection`)."""
+
+    csrf: str = ""
+    once: str = ""
+
+
+class Plain(Form, frozen=True):
+    """A form that is a button and nothing else."""
+
+
+class Reasoned(Form, frozen=True):
+    """A button with a reason, for the audit log."""
+
+    reason: str = ""

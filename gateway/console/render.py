@@ -1,0 +1,114 @@
+"""Pages out of templates: what every page is given, and how values are written for people.
+
+Templates escape everything, and a name that a template does not know is an error (`StrictUndefined`).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from litestar.plugins.jinja import JinjaTemplateEngine
+from litestar.response import Redirect, Template
+from litestar.template import TemplateConfig
+from markupsafe import Markup
+
+from gateway.console.assets import asset
+from gateway.console.desk import HOME, Desk
+from gateway.console.navigation import SECTIONS
+from gateway.console.notices import notice
+from gateway.domain.roles import Action
+from gateway.users.sessions import Session
+from processors.errors import MoneyError
+from processors.money import to_text
+
+FOLDER: Final = Path(__file__).parent / "templates"
+
+
+def money(amount: int | None, currency: str | None) -> str:
+    """An amount with its currency, as 12.00 EUR; a dash where there is none."""
+    if amount is None or not currency:
+        return "–"
+    try:
+        return to_text(amount, currency)
+    except MoneyError:
+        return f"{amount} {currency.upper()}"
+
+
+def when(at: int | datetime | None, *, day: bool = False) -> Markup | str:
+    """A time of business, in UTC; a dash where there is none. A browser shows it as it is."""
+    if at is None:
+        return "–"
+    time = at if isinstance(at, datetime) else datetime.fromtimestamp(at, UTC)
+    text = f"{time:%-d %b %Y}" if day else f"{time:%-d %b %Y, %H:%M} UTC"
+    return Markup('<time datetime="{}">{}</time>').format(f"{time:%Y-%m-%dT%H:%M:%SZ}", text)
+
+
+def words(value: object) -> str:
+    """A state or a kind as words: `needs_payment_method` as needs payment method."""
+    return "–" if value in (None, "") else str(value).replace("_", " ").replace(".", ": ")
+
+
+@pass_context
+def form_fields(context: Context) -> Markup:
+    """What every form carries: the proof that it is ours, and a mark by which it is carried out once."""
+    session: Session | None = context.get("session")
+    csrf = session.csrf if session is not None else ""
+    fields = (("csrf", csrf), ("once", secrets.token_urlsafe(16)))
+    return Markup("").join(Markup('<input type="hidden" name="{}" value="{}">').format(*field) for field in fields)
+
+
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {"when": when, "words": words}
+    made.globals |= {
+        "money": money,
+        "asset": asset,
+        "home": HOME,
+        "form_fields": form_fields,
+        "sections": SECTIONS,
+        "Action": Action,
+        "notice": notice,
+    }
+    return made
+
+
+ENVIRONMENT: Final = _environment()
+
+
+def template_config() -> TemplateConfig[JinjaTemplateEngine]:
+    """For the application."""
+    return TemplateConfig(instance=JinjaTemplateEngine.from_environment(ENVIRONMENT))
+
+
+def shown(desk: Desk, name: str, context: Mapping[str, Any], *, status: int = 200) -> Template:
+    """A page of an account."""
+    given = {**context, "desk": desk, "session": desk.session}
+    return Template(template_name=name, context=given, status_code=status)
+
+
+def shown_to(session: Session | None, name: str, context: Mapping[str, Any], *, status: int = 200) -> Template:
+    """A page of no account, or one before anybody is signed in."""
+    return Template(template_name=name, context={**context, "desk": None, "session": session}, status_code=status)
+
+
+def led(path: str, said: str = "") -> Redirect:
+    """On to another page by GET, where a line tells what was done (`notices`)."""
+    mark = "&" if "?" in path else "?"
+    return Redirect(f"{path}{mark}said={said}" if said else path, status_code=303)
+
+
+def rows_of(values: Mapping[str, object]) -> list[tuple[str, object]]:
+    """Pairs for a description list, without those that are empty."""
+    return [(name, value) for name, value in values.items() if value not in (None, "", [], ())]

@@ -1,0 +1,31 @@
+"use strict";
+// Every page works without this. Here stands what a form or a link can't do by itself.
+
+// A form that moves money or ends something asks first: <form data-ask="Refund 12.00 EUR?">.
+document.addEventListener("submit", event => {
+  const question = event.target.dataset.ask;
+  if (question && !window.confirm(question)) event.preventDefault();
+});
+
+// "/" leads to the search, as people know it.
+document.addEventListener("keydown", event => {
+  const typing = event.target.closest("input, textarea, select, [contenteditable]");
+  if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  const search = document.querySelector("input[type=search]");
+  if (search) {
+    event.preventDefault();
+    search.focus();
+  }
+});
+
+// An invitation's secret stands behind the # of the address, and leaves it as soon as it is read.
+const invited = document.querySelector("form[data-secret-from-address]");
+if (invited && location.hash.length > 1) {
+  invited.elements.invitation.value = location.hash.slice(1);
+  invited.elements.invitation.closest("label").hidden = true;
+  history.replaceState(null, "", location.pathname);
+}
+
+// On a narrow screen the sections are folded.
+const sections = document.querySelector("nav.sections details");
+if (sections && window.matchMedia("(max-width: 56rem)").matches) sections.open = false;

@@ -1,0 +1,253 @@
+"""Users of the console: made with a role in an account, invited by a link, disabled but never deleted, since the audit
+log names them for ever.
+
+We send no mail: whoever makes a user hands the link over. It is shown once, works once, and for three days.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Collection
+from datetime import datetime
+from typing import Final
+
+import asyncpg
+import msgspec
+
+from db import sql
+from db.engine import DB
+from db.ids import new_id
+from gateway.accounts.audit import SET, Author
+from gateway.accounts.errors import FieldError, NotThereError
+from gateway.clock import business_now
+from gateway.domain.roles import Role
+from gateway.users import second_factor, sessions
+from gateway.users.errors import InvitationError
+from gateway.users.passwords import hashed, refuse_weak
+from processors.values import Unprinted
+
+INVITED_S: Final = 3 * 86_400.0
+EMAIL: Final = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,188}")
+
+INSERT: Final = """
+    insert into tollbridge.console_user (id, email, name, created_at) values ($1, $2, $3, $4)
+    on conflict (email) do nothing returning id
+"""
+COLUMNS: Final = """
+    u.id, u.email, u.name, u.password <> '' as has_password, u.totp_confirmed, u.oidc_subject <> '' as has_oidc,
+    u.invited_until > clock_timestamp() as invited, u.created_at, u.disabled_at,
+    coalesce((select jsonb_object_agg(a.name, r.role) from tollbridge.console_role r
+              join tollbridge.account a on a.id = r.account where r.console_user = u.id), '{}'::jsonb) as roles
+"""
+BY_EMAIL: Final = f"select {COLUMNS} from tollbridge.console_user u where u.email = $1"  # noqa: S608
+BY_ID: Final = f"select {COLUMNS} from tollbridge.console_user u where u.id = $1"  # noqa: S608
+LISTED: Final = f"""
+    select {COLUMNS} from tollbridge.console_user u
+    where $1 = '' or exists (select 1 from tollbridge.console_role r where r.console_user = u.id and r.account = $1)
+    order by u.email
+"""  # noqa: S608
+SET_ROLE: Final = """
+    insert into tollbridge.console_role (console_user, account, role) values ($1, $2, $3)
+    on conflict (console_user, account) do update set role = excluded.role
+"""
+TAKE_ROLE: Final = "delete from tollbridge.console_role where console_user = $1 and account = $2 returning role"
+LOCK: Final = "select id from tollbridge.console_user where id = $1 for update"
+ROLE: Final = "select role from tollbridge.console_role where console_user = $1 and account = $2"
+INVITE: Final = """
+    update tollbridge.console_user
+    set invitation_hash = $2, invited_until = clock_timestamp() + make_interval(secs => $3) where id = $1
+"""
+INVITED: Final = """
+    select id, email, name from tollbridge.console_user
+    where invitation_hash = $1 and invited_until > clock_timestamp() and disabled_at is null
+"""
+ACCEPT: Final = """
+    update tollbridge.console_user set password = $2, invitation_hash = null, invited_until = null
+    where invitation_hash = $1 and invited_until > clock_timestamp() and disabled_at is null returning id
+"""
+CHOOSE: Final = "update tollbridge.console_user set password = $2 where id = $1"
+DISABLE: Final = """
+    update tollbridge.console_user set disabled_at = $2, invitation_hash = null, invited_until = null
+    where id = $1 and disabled_at is null returning id
+"""
+ENABLE: Final = """
+    update tollbridge.console_user set disabled_at = null where id = $1 and disabled_at is not null returning id
+"""
+
+
+class User(msgspec.Struct, frozen=True):
+    """What may be shown of a user. `roles`: by the account's name."""
+
+    id: str
+    email: str
+    name: str
+    has_password: bool
+    has_second_factor: bool
+    has_oidc: bool
+    invited: bool
+    roles: dict[str, Role]
+    created_at: datetime
+    disabled_at: datetime | None
+
+    @property
+    def waits(self) -> bool:
+        """Whether nobody has proven yet to be this user."""
+        return not (self.has_password or self.has_oidc)
+
+
+class Invitation(Unprinted, frozen=True):
+    """The secret of a link; it is seen once."""
+
+    user: str
+    secret: str
+
+
+async def add(by: Author, email: str, name: str) -> User:
+    """A new user, or the one that has this mail address. Raises FieldError."""
+    email, name = email.strip().lower(), name.strip()
+    if not EMAIL.fullmatch(email):
+        raise FieldError("email", "must be a mail address, as ada@example.com")
+    if not 1 <= len(name) <= 100 or not name.isprintable():
+        raise FieldError("name", "must have 1 to 100 letters")
+    async with DB.transaction():
+        made = await sql.value(INSERT, new_id("usr"), email, name, await business_now())
+        if made is not None:
+            await by.note(None, "console_user.create", made, name=email, after={"email": email, "name": name})
+        return await by_email(email)
+
+
+async def by_email(email: str) -> User:
+    """Raises NotThereError."""
+    row = await sql.row(BY_EMAIL, email.strip().lower())
+    if row is None:
+        raise NotThereError("user", email)
+    return _shown(row)
+
+
+async def by_id(user: str) -> User:
+    """Raises NotThereError."""
+    row = await sql.row(BY_ID, user)
+    if row is None:
+        raise NotThereError("user", user)
+    return _shown(row)
+
+
+async def listed(account: str = "") -> list[User]:
+    """The users that have a role in an account, or all."""
+    return [_shown(row) for row in await sql.rows(LISTED, account)]
+
+
+async def give_role(by: Author, user: str, account: str, role: Role) -> None:
+    """Another role, or a first one, in an account."""
+    async with DB.transaction():
+        await sql.row(LOCK, user)
+        before = await sql.value(ROLE, user, account)
+        if before == role:
+            return
+        await sql.rows(SET_ROLE, user, account, role)
+        await by.note(account, "console_role.set", user, before={"role": before}, after={"role": role})
+
+
+async def take_role(by: Author, user: str, account: str) -> None:
+    """No role any more: the account is not to be found for this user from now on. Raises NotThereError."""
+    async with DB.transaction():
+        before = await sql.value(TAKE_ROLE, user, account)
+        if before is None:
+            raise NotThereError("user", user)
+        await by.note(account, "console_role.take", user, before={"role": before}, after={"role": None})
+
+
+async def invite(by: Author, user: str) -> Invitation:
+    """A link by which the user chooses a password; an earlier one is void."""
+    secret = secrets.token_urlsafe(32)
+    async with DB.transaction():
+        await sql.rows(INVITE, user, _hash(secret), INVITED_S)
+        await by.note(None, "console_user.invite", user, after={"invitation": SET})
+    return Invitation(user, secret)
+
+
+async def invited(secret: str) -> asyncpg.Record:
+    """Whom a link invites: `id`, `email`, `name`. Raises InvitationError."""
+    row = await sql.row(INVITED, _hash(secret))
+    if row is None:
+        raise InvitationError
+    return row
+
+
+async def accept(secret: str, password: str) -> str:
+    """Choose the password of an invitation: the user. Sessions from before end. Raises InvitationError, FieldError."""
+    row = await invited(secret)
+    refuse_weak(password, row["email"], row["name"])
+    kept = await hashed(password)
+    async with DB.transaction():
+        user = await sql.value(ACCEPT, _hash(secret), kept)
+        if user is None:
+            raise InvitationError
+        await _changed(Author(user), user)
+    return str(user)
+
+
+async def set_password(by: Author, user: str, password: str) -> None:
+    """For a user without a link, from the command line. Raises FieldError."""
+    found = await by_id(user)
+    refuse_weak(password, found.email, found.name)
+    kept = await hashed(password)
+    async with DB.transaction():
+        await sql.rows(CHOOSE, user, kept)
+        await _changed(by, user)
+
+
+async def _changed(by: Author, user: str) -> None:
+    await by.note(None, "console_user.password", user, after={"password": SET})
+    await sessions.end_sessions(user)
+
+
+async def reset_second_factor(by: Author, user: str) -> None:
+    """For a phone that was lost; whoever is signed in is so no longer."""
+    async with DB.transaction():
+        await second_factor.reset(by, user)
+        await sessions.end_sessions(user)
+
+
+async def disable(by: Author, user: str) -> None:
+    """Nothing opens any more, now. Raises NotThereError."""
+    await by_id(user)
+    async with DB.transaction():
+        if await sql.value(DISABLE, user, await business_now()):
+            await sessions.end_sessions(user)
+            await by.note(None, "console_user.disable", user)
+
+
+async def enable(by: Author, user: str) -> None:
+    """As before it was disabled. Raises NotThereError."""
+    await by_id(user)
+    async with DB.transaction():
+        if await sql.value(ENABLE, user):
+            await by.note(None, "console_user.enable", user)
+
+
+def only_of(user: User, accounts: Collection[str]) -> bool:
+    """Whether all that the user may do is in these accounts, by name: else it is not for their admins to let
+    somebody else in as that user."""
+    return set(user.roles) <= set(accounts)
+
+
+def _shown(row: asyncpg.Record) -> User:
+    return User(
+        id=row["id"],
+        email=row["email"],
+        name=row["name"],
+        has_password=row["has_password"],
+        has_second_factor=row["totp_confirmed"],
+        has_oidc=row["has_oidc"],
+        invited=bool(row["invited"]),
+        roles=msgspec.json.decode(row["roles"], type=dict[str, Role]),
+        created_at=row["created_at"],
+        disabled_at=row["disabled_at"],
+    )
+
+
+def _hash(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()

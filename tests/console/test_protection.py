@@ -1,0 +1,51 @@
+"""What stands between the console and a hostile page, and who finds what."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.domain.roles import Role
+from tests.console.conftest import Console
+
+POLICY = "default-src 'none'; script-src 'self'; style-src 'self'"
+
+
+async def test_a_browser_runs_nothing_but_ours(console: Console) -> None:
+    page = await console[Role.VIEWER].get("/invoices")
+    assert page.headers["content-security-policy"].startswith(POLICY)
+    assert page.headers["cache-control"] == "no-store"
+    assert "style=" not in page.text
+    assert " onclick" not in page.text
+
+
+async def test_a_form_of_another_site_is_refused(console: Console) -> None:
+    for headers in ({"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}):
+        refused = await console[Role.ADMIN].post("/console/sign-out", **headers)
+        assert refused.status_code == 403
+
+
+async def test_a_form_without_its_proof_is_refused(console: Console) -> None:
+    for csrf in ("", "made up", console[Role.VIEWER].csrf):
+        refused = await console[Role.ADMIN].post("/console/sign-out", {"csrf": csrf})
+        assert refused.status_code == 403
+
+
+async def test_an_old_browser_is_known_by_its_origin(console: Console) -> None:
+    person = console[Role.VIEWER]
+    for origin, status in (("http://test", 303), ("http://evil.example", 403), ("", 403)):
+        headers = {"cookie": f"tollbridge={person.token}", "origin": origin}
+        answer = await console.http.post("/console/sign-out", data={"csrf": person.csrf}, headers=headers)
+        assert answer.status_code == status
+
+
+@pytest.mark.parametrize("name", ["theirs", "nowhere"])
+async def test_another_account_is_not_to_be_found(console: Console, name: str) -> None:
+    assert (await console[Role.ADMIN].get(f"/console/a/{name}/invoices")).status_code == 404
+
+
+async def test_assets_are_kept_and_named_by_what_they_are(console: Console) -> None:
+    page = await console.http.get("/console/sign-in")
+    address = page.text.split('rel="stylesheet" href="')[1].split('"')[0]
+    asset = await console.http.get(address)
+    assert asset.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert (await console.http.get("/console/static/console.0000000000000000.css")).status_code == 404

@@ -1,0 +1,159 @@
+"""Signing in: what opens a session, what doesn't, and that nobody learns from it who is there."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import httpx
+import pyotp
+import pytest
+
+from db import sql
+from gateway.accounts.audit import Author
+from gateway.domain.roles import Role
+from gateway.users import users
+from tests.api.conftest import BY, Api
+from tests.console.conftest import HERE, Console, text_of
+
+PASSWORD = "made up words for a test"
+HOME = "/console"
+
+
+async def _user(api: Api, email: str = "ada@example.com") -> str:
+    user = await users.add(Author(BY), email, "Ada")
+    await users.give_role(Author(BY), user.id, api.ours.id, Role.FINANCE)
+    await users.set_password(Author(BY), user.id, PASSWORD)
+    return user.id
+
+
+async def _post(api: Api, path: str, cookie: str = "", **fields: str) -> httpx.Response:
+    headers = HERE | ({"cookie": f"tollbridge={cookie}"} if cookie else {})
+    return await api.http.post(HOME + path, data=fields, headers=headers)
+
+
+async def _page(api: Api, path: str, cookie: str) -> httpx.Response:
+    return await api.http.get(HOME + path, headers={"cookie": f"tollbridge={cookie}"})
+
+
+def _cookie(answer: httpx.Response) -> str:
+    found = re.search(r"tollbridge=([^;]*)", answer.headers.get("set-cookie", ""))
+    return found[1] if found else ""
+
+
+def _field(answer: httpx.Response, name: str) -> str:
+    found = re.search(f'name="{name}" value="([^"]*)"', answer.text)
+    assert found is not None, answer.text
+    return found[1]
+
+
+async def _enrolled(api: Api) -> tuple[str, str]:
+    """Somebody with a second factor: the cookie of the session in which it was set up, and its secret."""
+    await _user(api)
+    cookie = _cookie(await _post(api, "/sign-in", email="ada@example.com", password=PASSWORD))
+    page = await _page(api, "/sign-in/enrol", cookie)
+    secret = re.search(r"<code>([A-Z2-7]+)</code>", page.text)[1]  # type: ignore[index]
+    code = pyotp.TOTP(secret).at(int(time.time()) - 30)
+    done = await _post(api, "/sign-in/enrol", cookie, csrf=_field(page, "csrf"), code=code)
+    assert done.status_code == 303, text_of(done)
+    return _cookie(done), secret
+
+
+async def test_a_first_sign_in_sets_the_second_factor_up(api: Api) -> None:
+    cookie, _ = await _enrolled(api)
+    home = await _page(api, "", cookie)
+    assert home.status_code == 303, text_of(home)
+    assert home.headers["location"] == "/console/a/ours"
+
+
+async def test_the_next_one_needs_a_code_and_each_code_counts_once(api: Api) -> None:
+    _, secret = await _enrolled(api)
+    code = pyotp.TOTP(secret).now()
+    for expected in (303, 401):
+        first = await _post(api, "/sign-in", email="ada@example.com", password=PASSWORD)
+        assert first.headers["location"] == "/console/sign-in/code"
+        page = await _page(api, "/sign-in/code", _cookie(first))
+        done = await _post(api, "/sign-in/code", _cookie(first), csrf=_field(page, "csrf"), code=code)
+        assert done.status_code == expected
+    assert "was used already" in text_of(done)
+
+
+async def test_half_a_session_opens_no_page(api: Api) -> None:
+    await _enrolled(api)
+    half = _cookie(await _post(api, "/sign-in", email="ada@example.com", password=PASSWORD))
+    page = await _page(api, "/a/ours/invoices", half)
+    assert (page.status_code, page.headers["location"]) == (303, "/console/sign-in/code")
+
+
+async def test_a_completed_session_has_another_token(api: Api) -> None:
+    _, secret = await _enrolled(api)
+    first = _cookie(await _post(api, "/sign-in", email="ada@example.com", password=PASSWORD))
+    page = await _page(api, "/sign-in/code", first)
+    csrf = _field(page, "csrf")
+    done = await _post(api, "/sign-in/code", first, csrf=csrf, code=pyotp.TOTP(secret).now())
+    assert _cookie(done) != first
+    assert (await _page(api, "/me", first)).headers["location"].startswith("/console/sign-in?")
+
+
+@pytest.mark.parametrize("email", ["ada@example.com", "nobody@example.com"])
+async def test_nothing_tells_whether_there_is_such_a_user(api: Api, email: str) -> None:
+    await _user(api)
+    answer = await _post(api, "/sign-in", email=email, password="another made up password")
+    assert answer.status_code == 401
+    assert "The mail address or the password is wrong." in text_of(answer)
+    assert not _cookie(answer)
+
+
+async def test_after_some_wrong_ones_the_right_one_is_not_looked_at(api: Api) -> None:
+    await _user(api)
+    answers = [await _post(api, "/sign-in", email="ada@example.com", password=f"wrong {n}") for n in range(8)]
+    assert {one.status_code for one in answers} == {401}
+    late = await _post(api, "/sign-in", email="ada@example.com", password=PASSWORD)
+    assert (late.status_code, _cookie(late)) == (429, "")
+
+
+async def test_a_disabled_user_is_out_at_once(console: Console) -> None:
+    person = console[Role.ADMIN]
+    assert (await person.get("/invoices")).status_code == 200
+    await users.disable(Author(BY), person.user)
+    assert (await person.get("/invoices")).status_code == 303
+
+
+async def test_signing_out_ends_the_session(console: Console) -> None:
+    person = console[Role.VIEWER]
+    out = await person.post("/console/sign-out")
+    assert (out.status_code, out.headers["location"]) == (303, "/console/sign-in?said=signed_out")
+    assert (await person.get("/console/me")).headers["location"].startswith("/console/sign-in")
+
+
+@pytest.mark.parametrize(
+    "since", ["seen_at = now() - interval '61 minutes'", "expires_at = now() - interval '1 second'"]
+)
+async def test_a_session_ends_by_idleness_and_by_its_age(console: Console, since: str) -> None:
+    await sql.rows(f"update tollbridge.console_session set {since}")
+    assert (await console[Role.VIEWER].get("/console/me")).status_code == 303
+
+
+@pytest.mark.parametrize(
+    "elsewhere", ["https://evil.example/", "//evil.example", "/v1/keys", "/console/..//evil.example", "/console\\evil"]
+)
+async def test_nobody_is_led_elsewhere(api: Api, elsewhere: str) -> None:
+    cookie, secret = await _enrolled(api)
+    first = await _post(api, "/sign-in", email="ada@example.com", password=PASSWORD, next=elsewhere)
+    assert first.headers.get("location") == "/console/sign-in/code?next=%2Fconsole", text_of(first)
+
+
+async def test_an_invitation_works_once(api: Api) -> None:
+    user = await users.add(Author(BY), "new@example.com", "New")
+    invitation = await users.invite(Author(BY), user.id)
+    fields = {"invitation": invitation.secret, "password": PASSWORD, "again": PASSWORD}
+    assert (await _post(api, "/welcome", **fields)).headers["location"] == "/console/sign-in?said=password"
+    assert (await _post(api, "/welcome", **fields)).status_code == 401
+
+
+@pytest.mark.parametrize("weak", ["short", "aaaaaaaaaaaaaaaa", "ada@example.com ada"])
+async def test_a_weak_password_is_refused(api: Api, weak: str) -> None:
+    user = await users.add(Author(BY), "ada@example.com", "Ada")
+    invitation = await users.invite(Author(BY), user.id)
+    answer = await _post(api, "/welcome", invitation=invitation.secret, password=weak, again=weak)
+    assert (answer.status_code, "password" in text_of(answer)) == (400, True)
