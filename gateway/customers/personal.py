@@ -4,7 +4,8 @@ Ids, amounts, states, times and movements stay: the books, refunds and disputes 
 
     account, stripe_budget, webhook_secret, stripe_endpoint, connection, api_key, webhook_endpoint,
     webhook_endpoint_secret, circuit, worker, downtime, business_clock, catch_up, settlement_format, settlement_file,
-    usage_stream, meter, refused_delivery, rehearsal
+    usage_stream, meter, refused_delivery, rehearsal, console_user, console_role, console_session, console_throttle,
+    console_view
                             the merchant's and ours; nothing of a customer
     customer                its id, and when it was erased: else a later event would bring it back
     subscription            ids, status and times stay

@@ -115,8 +115,9 @@ LISTED: Final = """
     order by made_at desc
 """
 PURGE: Final = """
-    delete from tollbridge.console_session
-    where expires_at < clock_timestamp() - make_interval(secs => $1)
+    with old as (delete from tollbridge.console_session
+                 where expires_at < clock_timestamp() - make_interval(secs => $1) returning 1)
+    select count(*) from old
 """
 
 
@@ -160,9 +161,9 @@ async def living_sessions(user: str) -> list[asyncpg.Record]:
     return await sql.rows(LISTED, user, IDLE_S)
 
 
-async def purge() -> None:
-    """Forget sessions that ended long ago."""
-    await sql.rows(PURGE, KEPT_S)
+async def purge() -> int:
+    """Forget sessions that ended long ago; how many."""
+    return int(await sql.value(PURGE, KEPT_S))
 
 
 def csrf_of(token: str) -> str:

@@ -26,7 +26,11 @@ COUNT: Final = """
     returning tries, extract(epoch from since + make_interval(secs => $2) - clock_timestamp())::float8 as left_s
 """
 CLEAR: Final = "delete from tollbridge.console_throttle where key = $1"
-PURGE: Final = "delete from tollbridge.console_throttle where since < clock_timestamp() - make_interval(secs => $1)"
+PURGE: Final = """
+    with old as (delete from tollbridge.console_throttle
+                 where since < clock_timestamp() - make_interval(secs => $1) returning 1)
+    select count(*) from old
+"""
 
 
 async def count_try(who: str, address: str) -> None:
@@ -47,9 +51,9 @@ async def forgive(who: str, address: str) -> None:
     await sql.rows(CLEAR, _pair(who, address))
 
 
-async def purge() -> None:
-    """Forget what no longer counts."""
-    await sql.rows(PURGE, WINDOW_S)
+async def purge() -> int:
+    """Forget what no longer counts; how many."""
+    return int(await sql.value(PURGE, WINDOW_S))
 
 
 def _pair(who: str, address: str) -> bytes:

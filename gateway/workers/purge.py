@@ -1,6 +1,6 @@
 """What is not kept for ever (README, "Running it"): raw deliveries and what the merchant was told 35 days, replies 24
-hours, usage that has come through 180 days, the queue's log 7 days; also pauses that are over, tokens that have
-expired, workers that no longer live, and after a day how often a door turned deliveries away.
+hours, usage that has come through 180 days, the queue's log 7 days; also pauses that are over, tokens and sessions
+that have expired, workers that no longer live, and after a day how often a door turned deliveries away.
 
 What may be much goes in small batches, each a transaction of its own, so that nothing waits for it; twice at the same
 time does no harm.
@@ -15,6 +15,7 @@ from db import sql
 from db.engine import DB
 from db.queue import purge_log
 from gateway.runtime import Runtime
+from gateway.users import sessions, throttle
 
 DELIVERIES_FOR: Final = timedelta(days=35)
 EVENTS_FOR: Final = timedelta(days=35)
@@ -111,6 +112,7 @@ async def purge(runtime: Runtime, now: datetime) -> int:
     gone += int(await sql.value(REFUSED, REFUSED_FOR))
     gone += int(await sql.value(PAUSES, now))
     gone += int(await sql.value(TOKENS))
+    gone += await sessions.purge() + await throttle.purge()
     return gone + await purge_log(QUEUE_LOG_FOR)
 
 

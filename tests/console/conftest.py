@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import httpx
@@ -14,7 +14,10 @@ from gateway.accounts.audit import Author
 from gateway.domain.roles import Role
 from gateway.users import users
 from gateway.users.sessions import Manner, Stage, csrf_of, open_session
-from tests.api.conftest import BY, Api, Tenant, api, keyring, served  # noqa: F401 (fixtures)
+from tests.api import conftest as of_api
+from tests.api.conftest import BY, Api, Tenant
+
+api, keyring, served = of_api.api, of_api.keyring, of_api.served
 
 COOKIE = "tollbridge"
 HERE = {"sec-fetch-site": "same-origin"}
@@ -75,9 +78,9 @@ async def somebody(api: Api, email: str, roles: Mapping[str, Role], stage: Stage
 
 
 @pytest.fixture
-async def console(api: Api) -> AsyncIterator[Console]:
+async def console(api: Api) -> Console:
     people = {role: await somebody(api, f"{role}@example.com", {api.ours.id: role}) for role in Role}
-    yield Console(api, people)
+    return Console(api, people)
 
 
 def text_of(answer: httpx.Response) -> str:

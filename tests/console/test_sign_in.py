@@ -138,7 +138,7 @@ async def test_a_session_ends_by_idleness_and_by_its_age(console: Console, since
     "elsewhere", ["https://evil.example/", "//evil.example", "/v1/keys", "/console/..//evil.example", "/console\\evil"]
 )
 async def test_nobody_is_led_elsewhere(api: Api, elsewhere: str) -> None:
-    cookie, secret = await _enrolled(api)
+    await _enrolled(api)
     first = await _post(api, "/sign-in", email="ada@example.com", password=PASSWORD, next=elsewhere)
     assert first.headers.get("location") == "/console/sign-in/code?next=%2Fconsole", text_of(first)
 
