@@ -99,7 +99,7 @@ def _events(live: Sequence[Destination], expected: Expected) -> list[Finding]:
         told.append(notice(check, f"the endpoint does not want {few(also)}", why, expected.set_up, concerns=first))
     if thin:
         what = f"no event destination wants {few(f'v1.{name}' for name in thin)}"
-        why = "usage is reported, and what Stripe does not count of it is told in no other way"
+        why = "usage is reported, and what Stripe does not count of it is heard only where catch-up lists it"
         told.append(wrong(f"{CHECK}.usage", what, why, expected.set_up))
     wanted = len(expected.needed | expected.also | expected.thin)
     return told or [ok(check, f"enabled, and wants all {wanted} events that are heeded", concerns=first)]

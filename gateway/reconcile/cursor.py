@@ -14,9 +14,11 @@ from db.states import Walk
 from gateway.connections import adapter_classes
 from gateway.reconcile.walks import is_due
 
+# What only thin events tell is about usage that was reported.
 PREPARE: Final = """
     insert into tollbridge.catch_up (account, walk, done_to)
-    select a.id, w, a.created_at from tollbridge.account a cross join unnest($1::text[]) as w where a.enabled
+    select a.id, w, a.created_at from tollbridge.account a cross join unnest($1::text[]) as w
+    where a.enabled and (w <> 'thin_events' or exists (select 1 from tollbridge.usage_stream s where s.account = a.id))
     on conflict do nothing
 """
 PREPARE_NOTICES: Final = """
