@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from db import sql
+from db.states import Walk
+from gateway.clock import business_now
 from gateway.inbox.intake import Listed
 from gateway.reconcile import catch_up as module
+from gateway.reconcile import cursor as cursors
 from gateway.reconcile.by_hand import catch_up_now
 from gateway.reconcile.catch_up import Ended
 from gateway.sandbox.stripe.meter_errors import MeterError, report_meter_errors
@@ -109,6 +112,14 @@ async def test_where_they_cant_be_listed_the_rest_is(plan: Metered, status: int,
     for _ in range(4):
         await caught_up(plan)
     assert await world.open_cases() == ["catch_up_failed"]
+
+
+async def test_nothing_from_before_the_first_usage_can_be_missing(plan: Metered) -> None:
+    await plan.world.move(days=1)
+    before = await business_now()
+    await sent(plan, "u-1")
+    [walk] = [one for one in await cursors.standing(plan.shop.account) if one.walk is Walk.THIN_EVENTS]
+    assert walk.done_to >= before
 
 
 async def test_where_no_usage_is_reported_nobody_asks_for_them(world: World) -> None:
