@@ -77,7 +77,10 @@ def doctor(
 @ACCOUNT
 @as_json
 def why(id: str, account: str, json_: bool) -> None:
-    """Say why an invoice (in_…) stands otherwise in Stripe, or why a subscription (sub_…) has no invoice."""
+    """Say why an invoice (in_…) stands otherwise in Stripe, or why a subscription (sub_…) has no invoice.
+
+    Also who collects, where the payer pays, what access there is, and which usage is on no invoice yet.
+    """
 
     async def work() -> Answer:
         async with opened() as runtime:

@@ -8,8 +8,11 @@ from typing import Final
 
 import msgspec
 
+from gateway.domain import doctor_why_collector, doctor_why_usage
 from gateway.domain.doctor import ago, few
-from gateway.domain.doctor_why import DIFFERS, Answer, Telling, at
+from gateway.domain.doctor_why import DIFFERS, Answer, Telling, at, late_usage
+from gateway.domain.doctor_why_collector import Collecting
+from gateway.domain.doctor_why_usage import UsageFacts
 from processors.money import to_text
 
 AGREES: Final[Mapping[str, frozenset[str]]] = {
@@ -21,9 +24,19 @@ AGREES: Final[Mapping[str, frozenset[str]]] = {
     "deleted": frozenset({"closed"}),
 }
 """What an invoice of ours may be, by what Stripe calls it."""
+OVER: Final = ("paid", "void", "deleted")
 TURN: Final = timedelta(minutes=1)
 UNSAID: Final = ("sending", "unknown", "not_sent", "refused")
 LISTED: Final = "The next walk of catch-up lists it, within six hours, or a webhook comes before."
+
+
+class HostedFacts(msgspec.Struct, frozen=True):
+    """Of one that is paid on Stripe's page. `ends_at`: when its account gives it up, and does `at_end`."""
+
+    page: str = ""
+    due: datetime | None = None
+    ends_at: datetime | None = None
+    at_end: str = ""
 
 
 class InvoiceFacts(msgspec.Struct, frozen=True):
@@ -49,7 +62,13 @@ class InvoiceFacts(msgspec.Struct, frozen=True):
     recorded_how: str = ""
     cases: tuple[tuple[str, str], ...] = ()
     """Kind and action of each that is open."""
-    pause: str = ""
+    collecting: Collecting = Collecting()
+    hosted: HostedFacts | None = None
+    late_usage_until: datetime | None = None
+    """It is a draft, on which usage that is late still comes until then."""
+    usage: UsageFacts = UsageFacts()
+    access: str = ""
+    """What it decides of its subscription's access, in words; empty where another invoice decides."""
     last_event: str = ""
     last_event_at: datetime | None = None
     last_event_state: str = ""
@@ -63,15 +82,21 @@ class InvoiceFacts(msgspec.Struct, frozen=True):
 def explain(facts: InvoiceFacts, now: datetime) -> Answer:
     told = Telling(facts.id, DIFFERS)
     _both(told, facts)
+    doctor_why_collector.tell(told, facts.collecting, "It was to be" if facts.live in OVER else "It is")
+    if facts.hosted is not None and facts.live not in OVER:
+        _hosted(told, facts.hosted)
+    if facts.late_usage_until is not None:
+        late_usage(told, facts.id, facts.late_usage_until, now)
+        told.then("It is finalized, with the usage that has come by then.", facts.late_usage_until)
+    doctor_why_usage.tell(told, facts.usage, now)
     _money(told, facts)
+    if facts.access:
+        told.say(facts.access)
     _heard(told, facts, now)
     for kind, action in facts.cases:
         told.say(f"A case is open about it: {kind}.")
         told.human(action)
-    if facts.pause:
-        told.say(f"Somebody has paused its collection: {facts.pause}.")
-        told.human("Resume it: tollbridge invoices resume-collection")
-    elif facts.reason:
+    if facts.reason and facts.collecting.pause is None and facts.reason != facts.collecting.because:
         told.say(f"Here it stands so because: {facts.reason}.")
     _turn(told, facts, now)
     return told.answer()
@@ -93,6 +118,18 @@ def _both(told: Telling, facts: InvoiceFacts) -> None:
         told.human("Have it read now: tollbridge catch-up, or tollbridge invoices collect for one that is open.")
     elif facts.state in AGREES.get(facts.live, frozenset()):
         told.say("That is one and the same: the words differ since ours also say how far collecting it has come.")
+
+
+def _hosted(told: Telling, hosted: HostedFacts) -> None:
+    if hosted.page:
+        told.say(f"The link to pay it is {hosted.page}")
+    else:
+        told.say("There is no link to pay it now: Stripe has one only for what is final and can be paid.")
+    if hosted.due is not None:
+        told.say(f"It is due at {at(hosted.due)}.")
+    if hosted.ends_at is not None:
+        told.say(f"If it is not paid by {at(hosted.ends_at)}, {hosted.at_end}: there is no other try.")
+        told.human("Send the customer the link to pay it.")
 
 
 def _money(told: Telling, facts: InvoiceFacts) -> None:
