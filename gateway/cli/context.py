@@ -200,7 +200,14 @@ async def account_of(name: str) -> Account:
         return found[0]
     if not found:
         raise click.ClickException("there is no account yet: tollbridge accounts add")
-    raise WrongUseError(f"name the account with --account: {', '.join(sorted(one.name for one in found))}")
+    raise WrongUseError(f"say which account{_how()}: {', '.join(sorted(one.name for one in found))}")
+
+
+def _how() -> str:
+    """How the command that runs takes an account: the commands about accounts themselves as their argument."""
+    context = click.get_current_context(silent=True)
+    options = [] if context is None else [one for one in context.command.params if isinstance(one, click.Option)]
+    return ", with --account" if any(one.name == "account" for one in options) else ""
 
 
 class WrongUseError(click.ClickException):

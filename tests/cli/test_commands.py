@@ -288,8 +288,10 @@ async def test_two_accounts_must_be_named(tollbridge: Tollbridge) -> None:
     await add_account(tollbridge, "eu")
     await add_account(tollbridge, "us")
     result = await tollbridge("invoices", "list")
-    assert (result.code, "eu, us" in result.err) == (2, True)
+    assert (result.code, result.err) == (2, "Error: say which account, with --account: eu, us\n")
     assert (await tollbridge("invoices", "list", "--account", "us", "--json")).json["data"] == []
+    result = await tollbridge("accounts", "show")
+    assert (result.code, result.err) == (2, "Error: say which account: eu, us\n")
 
 
 async def test_without_a_database_it_says_so(tollbridge: Tollbridge) -> None:
