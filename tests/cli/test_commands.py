@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from db import sql
 from gateway.cli.home import write_notes
+from gateway.cli.servers import free_ports, listen
 from gateway.sandbox.practice import PracticeProcessor, create_app
 from tests.api.seed import NOW, add_case, add_delivery, add_dispute, add_event, add_invoice, insert
 from tests.cli.conftest import Tollbridge
@@ -282,6 +284,15 @@ async def test_an_error_is_one_clear_line(
     assert "Traceback" not in result.err
     assert "hush" not in result.err
     assert len([line for line in result.err.splitlines() if line.startswith("Error")]) == 1
+
+
+@pytest.mark.parametrize("option", ["--port", "--stripe-port", "--practice-port", "--shop-port"])
+async def test_nobody_elses_server_is_taken_for_one_of_ours(tollbridge: Tollbridge, option: str) -> None:
+    ports = dict(zip(("--port", "--stripe-port", "--practice-port", "--shop-port"), free_ports(4), strict=True))
+    with closing(listen("127.0.0.1", ports[option])):
+        result = await tollbridge("dev", *(str(word) for pair in ports.items() for word in pair))
+    told = f"Error: can't listen on 127.0.0.1:{ports[option]}: Address already in use; {option} takes another\n"
+    assert (result.code, result.err) == (1, told)
 
 
 async def test_two_accounts_must_be_named(tollbridge: Tollbridge) -> None:
