@@ -171,10 +171,12 @@ async def opened(*, needs_worker: bool = False) -> AsyncIterator[Runtime]:
 
 
 def _reached(settings: Settings) -> Settings:
-    """With the address of the `dev` that runs in this home, unless the settings name one themselves."""
+    """As the `dev` that runs in this home is reached, unless the settings name an address themselves."""
     running_here = read_notes(settings.home_path).get("gateway", "")
     usual = (settings.public_url, settings.host, settings.port) == ("", Settings().host, Settings().port)
-    return msgspec.structs.replace(settings, public_url=running_here) if running_here and usual else settings
+    if not (running_here and usual):
+        return settings
+    return msgspec.structs.replace(settings, public_url=running_here, outbound_private=True)
 
 
 def keyring_of(settings: Settings) -> Keyring:

@@ -382,6 +382,7 @@ async def test_webhooks_are_told_to_come_where_dev_runs(tollbridge: Tollbridge, 
     await add_account(tollbridge)
     write_notes(tmp_path, gateway="http://127.0.0.1:9350")
     assert "http://127.0.0.1:9350/webhooks/stripe/eu\n" in (await tollbridge("accounts", "show")).out
+    assert (await tollbridge("webhooks", "add", "http://127.0.0.1:1/events")).code == 0
     own = await tollbridge("accounts", "show", "--json", TOLLBRIDGE_PUBLIC_URL="https://pay.shop.example")
     assert own.json["webhook_url"] == "https://pay.shop.example/webhooks/stripe/eu"
     write_notes(tmp_path, gateway="")
