@@ -254,6 +254,12 @@ ROUTED = ("connections", "update", "practice", "--routing")
         (("accounts", "add", "U S", "--stripe-key", "env:STRIPE_KEY"), 2, "NAME: must be"),
         (("accounts", "update", "--policy", "margin_hours=-1"), 2, "--policy margin_hours: "),
         (
+            ("accounts", "update", "--add-webhook-secret", "env:STRIPE_KEY"),
+            2,
+            "--add-webhook-secret: must be a signing",
+        ),
+        (("accounts", "update", "--api-base", "http://127.0.0.1:1"), 2, "--api-base: give the Stripe key too"),
+        (
             ("accounts", "update", "--policy", "canceled_invoices=pay"),
             2,
             "--policy canceled_invoices: 'pay' is none of collect, mark_uncollectible, stop, void",
