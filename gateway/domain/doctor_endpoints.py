@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from gateway.domain.doctor import Finding, few, notice, ok, wrong
+from gateway.domain.doctor import ACCOUNT, Finding, few, notice, ok, wrong
 
 CHECK: Final = "webhook"
 BASIL: Final = "2025-03-31"
@@ -121,7 +121,7 @@ def _versions(live: Sequence[Destination], own_version: str) -> list[Finding]:
             told.append(notice(check, "renders events in the account's version, which no event shows", concerns=one.id))
         elif version[:10] < BASIL:
             why = "it is understood; fields moved since, and Stripe recommends thin events, which have no version"
-            to_do = "have thin events instead: tollbridge accounts setup-webhook --thin --roll"
+            to_do = f"have thin events instead: tollbridge accounts setup-webhook {ACCOUNT} --thin --roll"
             told.append(notice(check, f"renders events as of {version}, before {BASIL}", why, to_do, concerns=one.id))
         else:
             told.append(ok(check, f"renders events as of {version}", "thin events would need none", concerns=one.id))

@@ -134,12 +134,15 @@ def _hosted(told: Telling, hosted: HostedFacts) -> None:
 
 def _money(told: Telling, facts: InvoiceFacts) -> None:
     if facts.attempts:
-        told.say(f"{len(facts.attempts)} tries were made, which ended as: {few(facts.attempts, 8)}.")
+        many = len(facts.attempts)
+        made = "One try was made, which ended as" if many == 1 else f"{many} tries were made, which ended as"
+        told.say(f"{made}: {few(facts.attempts, 8)}.")
     if facts.unresolved_until is not None:
         told.say("How the last try ends is not known yet, and nothing else is done about the invoice before it is.")
         told.then("The processor is asked how it ended.", facts.unresolved_until)
     if facts.movements:
-        told.say(f"The ledger has {facts.movements} moves of money for it.")
+        moves = "one move" if facts.movements == 1 else f"{facts.movements} moves"
+        told.say(f"The ledger has {moves} of money for it.")
     if facts.held > 0:
         held = to_text(facts.held, facts.currency)
         told.say(f"We hold {held} for it that Stripe has not been told of.")

@@ -98,6 +98,8 @@ INVOICES: dict[str, tuple[InvoiceFacts, dict[str, Any], str, str]] = {
         OPEN, {"state": "captured", "held": 1000, "recordings": ("refused",), "recorded_how": "no permission"},
         "Telling Stripe has come to: refused (no permission)", "Stripe is told that it is paid",
     ),
+    "tried once": (OPEN, {"attempts": ("declined",)}, "One try was made, which ended as: declined.", ""),
+    "one payment": (OPEN, {"movements": 1}, "The ledger has one move of money for it.", ""),
     "unresolved": (
         OPEN, {"state": "unknown", "attempts": ("declined", "unknown"), "unresolved_until": LATER},
         "2 tries were made, which ended as: declined, unknown", "The processor is asked",
