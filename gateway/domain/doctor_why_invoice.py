@@ -27,6 +27,12 @@ AGREES: Final[Mapping[str, frozenset[str]]] = {
 OVER: Final = ("paid", "void", "deleted")
 TURN: Final = timedelta(minutes=1)
 UNSAID: Final = ("sending", "unknown", "not_sent", "refused")
+HEARD: Final[Mapping[str, str]] = {
+    "stored": "is not routed yet",
+    "done": "was heeded",
+    "ignored": "told nothing that another had not told",
+    "parked": "is parked, since it can't be read",
+}
 LISTED: Final = "The next walk of catch-up lists it, within six hours, or a webhook comes before."
 
 
@@ -152,8 +158,10 @@ def _money(told: Telling, facts: InvoiceFacts) -> None:
         told.then("Stripe is told that it is paid, as soon as its next turn succeeds.", facts.next_at)
     elif facts.held < 0:
         told.say(f"{to_text(-facts.held, facts.currency)} more went back than Stripe shows as credited.")
+    elif facts.live == "paid" and not facts.recordings and facts.hosted is not None:
+        told.say("It was paid on that page, or otherwise at Stripe: the money is there, and none of it came by us.")
     elif facts.live == "paid" and not facts.recordings:
-        told.say("We did not pay it: at Stripe, by a credit note, by hand, or it was nothing.")
+        told.say("It was not paid by us, but at Stripe, by a credit note or by hand; or it was nothing.")
 
 
 def _heard(told: Telling, facts: InvoiceFacts, now: datetime) -> None:
@@ -163,7 +171,7 @@ def _heard(told: Telling, facts: InvoiceFacts, now: datetime) -> None:
             told.human("See whether the webhook endpoint works: tollbridge doctor")
         return
     when = f" {ago(now - facts.last_event_at)} ago" if facts.last_event_at else ""
-    told.say(f"The last event about it was {facts.last_event},{when}, and is {facts.last_event_state}.")
+    told.say(f"The last event about it was {facts.last_event},{when}, and {HEARD[facts.last_event_state]}.")
     if facts.last_event_state == "parked":
         told.human("Read why it is parked, mend that, and replay it: tollbridge inbox")
     if facts.last_event_state == "stored":

@@ -111,7 +111,7 @@ INVOICES: dict[str, tuple[InvoiceFacts, dict[str, Any], str, str]] = {
     "turned away": (OPEN, {"turned_away_at": NOW - HOUR}, "turning its turns away for 60 min", "Nothing happens"),
     "failing": (OPEN, {"failures": 3, "next_at": LATER}, "Its last 3 turns failed", "It is looked at again"),
     "waiting for a worker": (OPEN, {"waits": True}, "a turn for it waits", "A worker looks at it"),
-    "paid by another": (PAID, {"recordings": ()}, "We did not pay it", "Nothing more is due"),
+    "paid by another": (PAID, {"recordings": ()}, "It was not paid by us", "Nothing more is due"),
     "taken back": (PAID, {"held": -500}, "5.00 EUR more went back", "Nothing more is due"),
 }  # fmt: skip
 
