@@ -463,6 +463,8 @@ class Walk(StrEnum):
     """What is listed at Stripe, and at processors, from time to time, for what webhooks did not bring."""
 
     EVENTS = "events"
+    THIN_EVENTS = "thin_events"
+    """Those that no other events tell, of accounts that report usage."""
     OPEN_INVOICES = "open_invoices"
     DRAFT_INVOICES = "draft_invoices"
     NEW_INVOICES = "new_invoices"

@@ -87,9 +87,12 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         if name in given:
             given[name] = given[name].lower()
     try:
-        return msgspec.convert(given, Settings, strict=False)
+        settings = msgspec.convert(given, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise SettingsError(f"the environment: {_named(str(error))}") from error
+    if settings.public_url and not settings.public_url.startswith(("https://", "http://")):
+        raise SettingsError(f"the environment: `{PREFIX}PUBLIC_URL` must begin with https:// (or http://)")
+    return settings
 
 
 def load_keyring(environ: Mapping[str, str] = os.environ) -> Keyring:

@@ -1183,12 +1183,12 @@ create index event_delivery_listing on tollbridge.event_delivery (account, endpo
 -- Walks through Stripe's lists and processors' own, for what webhooks did not bring: done up to a business time, resumable.
 create table tollbridge.catch_up (
     account text not null references tollbridge.account on delete restrict,
-    walk text not null check (walk in ('events', 'open_invoices', 'draft_invoices', 'new_invoices', 'credit_notes',
-        'subscriptions', 'notices')),
+    walk text not null check (walk in ('events', 'thin_events', 'open_invoices', 'draft_invoices', 'new_invoices',
+        'credit_notes', 'subscriptions', 'notices')),
     connection text not null default '',           -- whose own list it is; '' for Stripe's
     done_to timestamptz not null,                  -- everything before is here
     began_at timestamptz,                          -- the walk under way; null between two
-    page_after text not null default '',           -- its cursor: the last object that was taken in
+    page_after text not null default '',           -- its cursor: the last object that was taken in, or Stripe's name of the next page
     failures integer not null default 0,
     failing_since timestamptz,
     error text not null default '',                -- what the last turn failed of

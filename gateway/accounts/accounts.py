@@ -140,7 +140,7 @@ async def alter(keyring: Keyring, by: Author, account: str, change: AccountChang
         after = dict(before)
         sealed = bytes(row["api_key"])
         if change.api_base not in (None, row["api_base"]) and change.api_key is None:
-            raise FieldError("api_base", "give api_key too: the key is sent there")
+            raise FieldError("api_base", "give the Stripe key too, which is sent there")
         if change.api_key is not None:
             refuse_other_mode(row["name"], row["livemode"], change.api_key)
             old = keyring.decrypt(sealed, table="account", column="api_key", row=account).decode()

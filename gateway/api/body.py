@@ -101,7 +101,9 @@ def _refuse_values(body: bytes) -> None:
     if nul and (found := _place_of(value, _has_nul)) is not None:
         raise _holds_nul(found.replace(NUL, "\ufffd"))
     if fraction and (found := _place_of(value, _is_fraction)) is not None:
-        detail = f"{found}: whole numbers, without a decimal point; amounts in minor units: 400 for 4.00 EUR"
+        quantity = found.rpartition(".")[2] == "value"
+        instead = 'a fraction is given as text: "0.5"' if quantity else "amounts in minor units: 400 for 4.00 EUR"
+        detail = f"{found}: whole numbers, without a decimal point; {instead}"
         raise ProblemError(Code.INVALID_REQUEST, detail, param=found)
 
 

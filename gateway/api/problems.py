@@ -189,7 +189,7 @@ def _of_framework(error: HTTPException, body: Any) -> ProblemError:
     if isinstance(error, ValidationException):
         return _of_validation(error, body)
     if code is Code.INVALID_REQUEST:
-        return ProblemError(code, f"the body: {error.detail[:1].lower()}{error.detail[1:]}")
+        return ProblemError(code, f"the body: {error.detail}")
     headers = {name: value for name, value in (error.headers or {}).items() if name.lower() in ("allow", "retry-after")}
     return ProblemError(code, headers=headers)
 

@@ -81,6 +81,7 @@ OPERATIONS: Final[Mapping[str, Resource]] = {
     "POST /v1/customers/{id}/balance_transactions": Resource.CUSTOMER,
     "DELETE /v1/customers/{id}": Resource.CUSTOMER,
     "GET /v1/events": Resource.EVENT,
+    "GET /v2/core/events": Resource.EVENT,
     "GET /v2/core/events/{id}": Resource.EVENT,
     "GET /v1/invoice_payments": Resource.INVOICE,
     "GET /v1/invoice_payments/{id}": Resource.INVOICE,

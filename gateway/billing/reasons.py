@@ -56,8 +56,17 @@ class ReasonsShape(msgspec.Struct, frozen=True):
 
     @property
     def metered_only(self) -> bool:
+        return bool(self._metered) and all(self._metered)
+
+    @property
+    def metered(self) -> bool:
+        """Whether any of its prices bills what was used."""
+        return any(self._metered)
+
+    @property
+    def _metered(self) -> list[bool]:
         prices = [item.price.recurring for item in self.items.data]
-        return bool(prices) and all(one is not None and one.usage_type == "metered" for one in prices)
+        return [one is not None and one.usage_type == "metered" for one in prices]
 
     @property
     def period_end(self) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gateway.cli.output import OUT, fields, when
@@ -23,10 +23,11 @@ def print_account(account: AccountBody, settings: Settings) -> None:
             "mode": "live" if account.livemode else "test",
             "stripe account": account.stripe_account or "not asked yet: tollbridge accounts check",
             "enabled": account.enabled,
-            "api base": account.api_base,
-            "portal": account.portal_url,
+            "api base": account.api_base or "Stripe's own",
+            "portal": account.portal_url or "none",
             "webhooks at": account.webhook_url + where,
-            "webhook secrets": [f"{secret.id} ({when(secret.created)})" for secret in account.webhook_secrets],
+            "webhook secrets": _lines(f"{one.id} ({when(one.created)})" for one in account.webhook_secrets) or "none",
+            **(_heard(account.setup) if account.setup is not None else {}),
         }
     )
     if account.setup is not None:
@@ -41,14 +42,20 @@ def policy_text(name: str, value: Any) -> str:
     return shlex.quote(f"{name}={typed(value)}")
 
 
+def _heard(setup: AccountSetupBody) -> dict[str, str]:
+    none = "none of ours: tollbridge accounts setup-webhook"
+    return {
+        "endpoints": _lines(_endpoint(one) for one in setup.endpoints) or none,
+        "last event": _last(setup.last_event),
+    }
+
+
+def _lines(values: Iterable[str]) -> str:
+    """One to a line: each is long, and its id is copied for another command."""
+    return "\n".join(values)
+
+
 def _print_setup(setup: AccountSetupBody) -> None:
-    fields(
-        {
-            "endpoints": [_endpoint(one) for one in setup.endpoints]
-            or "none of ours: tollbridge accounts setup-webhook",
-            "last event": _last(setup.last_event),
-        }
-    )
     OUT.print("\n[bold]Events[/bold] that its endpoint at Stripe must send:")
     OUT.print(f"  {' '.join(setup.events)}", markup=False, soft_wrap=True)
     if setup.thin_events_beside:

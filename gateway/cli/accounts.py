@@ -101,7 +101,7 @@ def update(
             await story.update(runtime.keyring, by, known.id, change)
             if add_webhook_secret:
                 secret = _secret(add_webhook_secret, "--add-webhook-secret")
-                await webhook_secrets.add(runtime.keyring, by, known.id, secret)
+                await webhook_secrets.add(runtime.keyring, by, known.id, secret, param="add_webhook_secret")
             if retire_webhook_secret:
                 await webhook_secrets.retire(by, known.id, retire_webhook_secret)
             return await _body(runtime, await story.show(known.id))

@@ -171,10 +171,12 @@ async def opened(*, needs_worker: bool = False) -> AsyncIterator[Runtime]:
 
 
 def _reached(settings: Settings) -> Settings:
-    """With the address of the `dev` that runs in this home, unless the settings name one themselves."""
+    """As the `dev` that runs in this home is reached, unless the settings name an address themselves."""
     running_here = read_notes(settings.home_path).get("gateway", "")
     usual = (settings.public_url, settings.host, settings.port) == ("", Settings().host, Settings().port)
-    return msgspec.structs.replace(settings, public_url=running_here) if running_here and usual else settings
+    if not (running_here and usual):
+        return settings
+    return msgspec.structs.replace(settings, public_url=running_here, outbound_private=True)
 
 
 def keyring_of(settings: Settings) -> Keyring:
@@ -200,7 +202,14 @@ async def account_of(name: str) -> Account:
         return found[0]
     if not found:
         raise click.ClickException("there is no account yet: tollbridge accounts add")
-    raise WrongUseError(f"name the account with --account: {', '.join(sorted(one.name for one in found))}")
+    raise WrongUseError(f"say which account{_how()}: {', '.join(sorted(one.name for one in found))}")
+
+
+def _how() -> str:
+    """How the command that runs takes an account: the commands about accounts themselves as their argument."""
+    context = click.get_current_context(silent=True)
+    options = [] if context is None else [one for one in context.command.params if isinstance(one, click.Option)]
+    return ", with --account" if any(one.name == "account" for one in options) else ""
 
 
 class WrongUseError(click.ClickException):

@@ -24,6 +24,7 @@ from gateway.cli.context import author, command_settings, failures, server_of
 from gateway.cli.home import make_keys, read_notes, write_notes
 from gateway.cli.output import ERR, OUT, as_json, fields
 from gateway.cli.sandbox import PRACTICE_PORT, SHOP_KEY_VARIABLE, SHOP_PORT, STRIPE_PORT
+from gateway.cli.servers import listen
 from gateway.cli.tree import Tree
 from gateway.cli.wiring import ACCOUNT, PRACTICE_KEY, STRIPE_KEY, Wired, Wiring
 from gateway.settings import Settings
@@ -49,12 +50,24 @@ def dev(port: int | None, stripe_port: int, practice_port: int, shop_port: int, 
         "shop": f"http://127.0.0.1:{shop_port}",
     }
     with failures():
+        _refuse_taken(urls)
         if fresh:
             _forget(settings)
         with launched(settings, urls) as (tree, wired, _):
             _say(wired, urls, settings.home_path, json_)
             tree.watch()
         ERR.print("Stopped.")
+
+
+def _refuse_taken(urls: dict[str, str]) -> None:
+    """What listens at one of these addresses already would answer in the place of ours, and be wired."""
+    for name, url in urls.items():
+        host, _, port = url.removeprefix("http://").partition(":")
+        try:
+            listen(host, int(port)).close()
+        except click.ClickException as error:
+            option = "--port" if name == "gateway" else f"--{name}-port"
+            raise click.ClickException(f"{error.message}; {option} takes another") from None
 
 
 @contextmanager

@@ -60,8 +60,7 @@ def doctor(
         return
     reports = run(lambda: _examine(account))
     if html is not None:
-        html.write_text(page(reports), encoding="utf-8")
-        ERR.print(f"written to {html}")
+        _write(html, page(reports))
 
     def text() -> None:
         for report in reports:
@@ -77,7 +76,10 @@ def doctor(
 @ACCOUNT
 @as_json
 def why(id: str, account: str, json_: bool) -> None:
-    """Say why an invoice (in_…) stands otherwise in Stripe, or why a subscription (sub_…) has no invoice."""
+    """Say why an invoice (in_…) stands otherwise in Stripe, or why a subscription (sub_…) has no invoice.
+
+    Also who collects, where the payer pays, what access there is, and which usage is on no invoice yet.
+    """
 
     async def work() -> Answer:
         async with opened() as runtime:
@@ -85,6 +87,14 @@ def why(id: str, account: str, json_: bool) -> None:
 
     answer = run(work)
     say(answer, json_, lambda: print_answer(answer))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise click.FileError(str(path), error.strerror or "it can't be written") from error
+    ERR.print(f"written to {path}", markup=False, soft_wrap=True)
 
 
 async def _examine(account: str) -> Sequence[Report]:

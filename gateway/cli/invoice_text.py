@@ -11,18 +11,12 @@ from gateway.cli.pauses import paused
 from gateway.cli.payment_methods import card
 from gateway.cli.refund_text import stands
 from gateway.domain.moves import SIGN
-from gateway.domain.policy import EndStep
+from gateway.domain.policy import end_in_words
 from gateway.readers.attempts import AttemptBody
 from gateway.readers.invoices import InvoiceDetail
 from gateway.readers.payment_methods import PaymentMethodBody
 from gateway.readers.plans import PlanBody
 
-AT_END: Final[Mapping[EndStep, str]] = {
-    "case": "a case asks a person",
-    "mark_uncollectible": "it is marked uncollectible in Stripe",
-    "void": "it is voided in Stripe",
-    "cancel_subscription": "its subscription is cancelled in Stripe",
-}
 PAID_IN: Final = frozenset({MovementKind.CAPTURE, MovementKind.RECEIPT})
 Methods = Mapping[str, PaymentMethodBody]
 """The customer's payment methods by their ids."""
@@ -109,7 +103,7 @@ def _print_plan(plan: PlanBody, methods: Methods) -> None:
     OUT.print("\n[bold]Plan[/bold]")
     planned = [(when(t.at), t.reason, t.shifted, t.connection, _method(t.payment_method, methods)) for t in plan.tries]
     table(("at", "why", "shifted by", "connection", "payment method"), planned, plan.reason)
-    at_end = ", and ".join(AT_END[step] for step in plan.at_end) or "it stays open"
+    at_end = end_in_words(plan.at_end)
     OUT.print(f"If none succeeds, {when(plan.ends_at) or 'some day'}: {at_end}.")
 
 

@@ -62,11 +62,11 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], empty: str) -> 
 
 
 def fields(value: Mapping[str, Any]) -> None:
-    """Names and values, one to a line."""
+    """Names and values, one to a line; further lines of a value stand below its first."""
     width = max((len(name) for name in value), default=0)
     for name, one in value.items():
         OUT.print(f"[bold]{name.ljust(width)}[/bold]  ", end="")
-        OUT.print(_cell(one), markup=False, soft_wrap=True)
+        OUT.print(_cell(one).replace("\n", "\n" + " " * (width + 2)), markup=False, soft_wrap=True)
 
 
 def when(seconds: int | None) -> str:

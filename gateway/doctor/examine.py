@@ -27,7 +27,7 @@ from gateway.doctor import (
     subscriptions,
 )
 from gateway.doctor.patient import Patient, patient
-from gateway.domain.doctor import Finding, Level, notice, unknown, worst_first, wrong
+from gateway.domain.doctor import ACCOUNT, Finding, Level, notice, unknown, worst_first, wrong
 from gateway.runtime import Runtime
 
 log = structlog.get_logger()
@@ -94,26 +94,28 @@ def report(known: Patient, findings: list[Finding]) -> Report:
     """These findings, as the report on an account."""
     fine = not any(one.level is Level.WRONG for one in findings)
     account, now = known.account, int(known.now.timestamp())
-    return Report(account.id, account.name, account.livemode, fine, now, worst_first(findings))
+    named = [msgspec.structs.replace(one, what_to_do=one.what_to_do.replace(ACCOUNT, account.name)) for one in findings]
+    return Report(account.id, account.name, account.livemode, fine, now, worst_first(named))
 
 
 async def _key(known: Patient) -> tuple[list[Finding], bool]:
     """Whether the key is good, and whether Stripe is worth asking any further."""
     if not known.account.enabled:
         why = "nothing is collected for it; its webhooks are still kept"
-        return [notice("key", "the account is disabled", why, "tollbridge accounts update --enable")], False
+        return [notice("key", "the account is disabled", why, f"tollbridge accounts update {ACCOUNT} --enable")], False
     rest = f"not looked at therefore: {', '.join(AT_STRIPE)}"
     try:
         return await key.look(known), True
     except EncryptionError as error:
-        to_do = "put the encryption key back, or give the account its Stripe key anew: tollbridge accounts update"
+        to_do = "put the encryption key back, or give the account its Stripe key anew: "
+        to_do += f"tollbridge accounts update {ACCOUNT} --stripe-key env:NAME"
         return [wrong("key", "the Stripe key can't be decrypted", f"{error}; {rest}", to_do)], False
     except StripeForbiddenError as error:
         if error.permission:
             # It's a key of somebody's, and may still do the rest.
             what = f"the key may not read which account it opens: Stripe calls that {error.permission}"
             return [unknown("key", what, str(error), "give the restricted key Account (read)")], True
-        to_do = "give the account a key that is good: tollbridge accounts update --stripe-key"
+        to_do = f"give the account a key that is good: tollbridge accounts update {ACCOUNT} --stripe-key env:NAME"
         return [wrong("key", "Stripe refuses the key", f"{error}; {rest}", to_do)], False
     except StripeError as error:
         return [

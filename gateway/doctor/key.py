@@ -6,7 +6,7 @@ import time
 
 from gateway.billing import configured
 from gateway.doctor.patient import Patient
-from gateway.domain.doctor import Finding, notice, ok, wrong
+from gateway.domain.doctor import ACCOUNT, Finding, notice, ok, wrong
 from gateway.domain.doctor_stripe import judge_clock
 
 CHECK = "key"
@@ -23,11 +23,11 @@ async def look(patient: Patient) -> list[Finding]:
     mode = "live" if patient.account.livemode else "test"
     if known and whose.account.id != known:
         what = f"the key opens {whose.account.id}, and this account is {known}"
-        to_do = "give it that account's key: tollbridge accounts update --stripe-key"
+        to_do = f"give it that account's key: tollbridge accounts update {ACCOUNT} --stripe-key env:NAME"
         told.append(wrong(CHECK, what, "invoices of another business would be looked for and charged here", to_do))
     elif not known:
         what, why = f"the key opens {whose.account.id} ({mode})", "which this account is not bound to yet"
-        told.append(notice(CHECK, what, why, "tollbridge accounts check", concerns=whose.account.id))
+        told.append(notice(CHECK, what, why, f"tollbridge accounts check {ACCOUNT}", concerns=whose.account.id))
     else:
         told.append(ok(CHECK, f"the {mode} key opens {known}", concerns=known))
     if whose.clock is not None:

@@ -32,6 +32,7 @@ from gateway.doctor.patient import Patient, patient
 from gateway.finance.errors import AlreadyRunningError, ByHandError
 from gateway.finance.record_payment import Receipt, record_payment
 from gateway.runtime import Runtime
+from processors.money import to_text
 
 WAIT_S: Final = 120.0
 """How long an event or a worker is waited for; Stripe delivers within seconds."""
@@ -173,7 +174,7 @@ async def _finalize(run: _Run) -> str:
         found = await invoices.read(run.stripe, run.invoice)
     if found.shape.status != "open":
         raise _FailedError(f"the invoice is {found.shape.status}, and should be open")
-    return f"the invoice is open, with {found.shape.amount_remaining} {found.shape.currency} (minor units) to pay"
+    return f"the invoice is open, with {to_text(found.shape.amount_remaining, found.shape.currency)} to pay"
 
 
 async def _worked(run: _Run) -> str:

@@ -87,6 +87,7 @@ WORDS: Final[Mapping[str, str]] = {
     NOT_CONFIRMED: "its checkout is not confirmed",
     ENDED: "the subscription has ended",
     NO_INVOICE: "no invoice of the subscription is known yet",
+    "first_invoice_draft": "its first invoice is not paid: it is still a draft",
     "first_invoice_credited": "its first invoice was settled by a credit note alone: nobody has paid",
     "first_invoice_rest_due": "its first invoice was paid in part, and what bills the rest is not paid",
     "first_invoice_paid": "its first invoice is paid, and nothing has closed it since",

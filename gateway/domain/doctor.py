@@ -9,6 +9,9 @@ from typing import Final
 
 import msgspec
 
+ACCOUNT: Final = "{account}"
+"""In what is to be done: the name of the account, for a command that has to be told which. The report puts it in."""
+
 
 class Level(StrEnum):
     """How bad it is. `unknown` is no fault: it can't be seen from here, and the finding says why."""

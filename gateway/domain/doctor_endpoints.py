@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from gateway.domain.doctor import Finding, few, notice, ok, wrong
+from gateway.domain.doctor import ACCOUNT, Finding, few, notice, ok, wrong
 
 CHECK: Final = "webhook"
 BASIL: Final = "2025-03-31"
@@ -99,7 +99,7 @@ def _events(live: Sequence[Destination], expected: Expected) -> list[Finding]:
         told.append(notice(check, f"the endpoint does not want {few(also)}", why, expected.set_up, concerns=first))
     if thin:
         what = f"no event destination wants {few(f'v1.{name}' for name in thin)}"
-        why = "usage is reported, and what Stripe does not count of it is told in no other way"
+        why = "usage is reported, and what Stripe does not count of it is heard only where catch-up lists it"
         told.append(wrong(f"{CHECK}.usage", what, why, expected.set_up))
     wanted = len(expected.needed | expected.also | expected.thin)
     return told or [ok(check, f"enabled, and wants all {wanted} events that are heeded", concerns=first)]
@@ -121,7 +121,7 @@ def _versions(live: Sequence[Destination], own_version: str) -> list[Finding]:
             told.append(notice(check, "renders events in the account's version, which no event shows", concerns=one.id))
         elif version[:10] < BASIL:
             why = "it is understood; fields moved since, and Stripe recommends thin events, which have no version"
-            to_do = "have thin events instead: tollbridge accounts setup-webhook --thin --roll"
+            to_do = f"have thin events instead: tollbridge accounts setup-webhook {ACCOUNT} --thin --roll"
             told.append(notice(check, f"renders events as of {version}, before {BASIL}", why, to_do, concerns=one.id))
         else:
             told.append(ok(check, f"renders events as of {version}", "thin events would need none", concerns=one.id))

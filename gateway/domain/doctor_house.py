@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.domain.doctor import Finding, ago, few, notice, ok, wrong
+from gateway.domain.doctor import ACCOUNT, Finding, ago, few, notice, ok, wrong
 from gateway.domain.policy import Policy
 
 SWEPT: Final = timedelta(minutes=5)
@@ -139,5 +139,5 @@ def contradictions(policy: Policy) -> list[Finding]:
     )  # fmt: skip
     for holds, what, why in pairs:
         if holds:
-            told.append(notice("policies", what, why, "tollbridge accounts update --policy NAME=VALUE"))
+            told.append(notice("policies", what, why, f"tollbridge accounts update {ACCOUNT} --policy NAME=VALUE"))
     return told or [ok("policies", "no policy undoes another")]

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.domain.doctor import Finding, ago, few, notice, ok, unknown, wrong
+from gateway.domain.doctor import ACCOUNT, Finding, ago, few, notice, ok, unknown, wrong
 from gateway.domain.doctor_house import Refused
 
 GRACE: Final = timedelta(minutes=2)
@@ -18,9 +18,9 @@ SKEW_NOTICE_S: Final = 5.0
 SKEW_WRONG_S: Final = 60.0
 """A signature's time may be five minutes off (`inbox/verify.py`): a clock that drifts so far is about to refuse all."""
 PORTAL: Final = "portal"
-FIX_PORTAL: Final = "tollbridge doctor --fix portal"
+FIX_PORTAL: Final = f"tollbridge doctor --fix portal --account {ACCOUNT}"
 COMPARE: Final = (
-    "compare the endpoint's signing secret with Stripe's: tollbridge accounts update --add-webhook-secret; "
+    f"compare the endpoint's signing secret with Stripe's: tollbridge accounts update {ACCOUNT} --add-webhook-secret; "
     "if it is the same, mend the other endpoint that fails"
 )
 MAILS: Final = "invoice_mails"
@@ -147,9 +147,8 @@ def judge_mails(sent: int, billed: int, *, mails_off: bool) -> Finding:
         what = (
             f"none of {billed} invoices in 30 days was mailed; the policy stripe_mails_off still says that they may be"
         )
-        return notice(
-            MAILS, what, inferred, "if they are off, set it: tollbridge accounts update --policy stripe_mails_off=true"
-        )
+        to_do = f"if they are off, set it: tollbridge accounts update {ACCOUNT} --policy stripe_mails_off=true"
+        return notice(MAILS, what, inferred, to_do)
     return ok(MAILS, f"none of {billed} invoices in 30 days was mailed", inferred)
 
 

@@ -50,6 +50,17 @@ class Telling:
         return Answer(self._id, self._question, self._sentences, text, seconds, self._human)
 
 
+def late_usage(told: Telling, invoice: str, until: datetime, now: datetime) -> None:
+    """Of a draft that waits for what was used before it was made, and is reported later."""
+    if until > now:
+        told.say(
+            f"{invoice} is a draft that waits for late usage: what is reported until {at(until)} still counts on it, "
+            "and what comes later is on the next invoice."
+        )
+    else:
+        told.say(f"{invoice} has waited for late usage until {at(until)}, and is about to be finalized.")
+
+
 def at(time: datetime) -> str:
     """A time in a sentence."""
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

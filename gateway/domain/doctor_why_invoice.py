@@ -8,8 +8,11 @@ from typing import Final
 
 import msgspec
 
+from gateway.domain import doctor_why_collector, doctor_why_usage
 from gateway.domain.doctor import ago, few
-from gateway.domain.doctor_why import DIFFERS, Answer, Telling, at
+from gateway.domain.doctor_why import DIFFERS, Answer, Telling, at, late_usage
+from gateway.domain.doctor_why_collector import Collecting
+from gateway.domain.doctor_why_usage import UsageFacts
 from processors.money import to_text
 
 AGREES: Final[Mapping[str, frozenset[str]]] = {
@@ -21,9 +24,25 @@ AGREES: Final[Mapping[str, frozenset[str]]] = {
     "deleted": frozenset({"closed"}),
 }
 """What an invoice of ours may be, by what Stripe calls it."""
+OVER: Final = ("paid", "void", "deleted")
 TURN: Final = timedelta(minutes=1)
 UNSAID: Final = ("sending", "unknown", "not_sent", "refused")
+HEARD: Final[Mapping[str, str]] = {
+    "stored": "is not routed yet",
+    "done": "was heeded",
+    "ignored": "told nothing that another had not told",
+    "parked": "is parked, since it can't be read",
+}
 LISTED: Final = "The next walk of catch-up lists it, within six hours, or a webhook comes before."
+
+
+class HostedFacts(msgspec.Struct, frozen=True):
+    """Of one that is paid on Stripe's page. `ends_at`: when its account gives it up, and does `at_end`."""
+
+    page: str = ""
+    due: datetime | None = None
+    ends_at: datetime | None = None
+    at_end: str = ""
 
 
 class InvoiceFacts(msgspec.Struct, frozen=True):
@@ -49,7 +68,13 @@ class InvoiceFacts(msgspec.Struct, frozen=True):
     recorded_how: str = ""
     cases: tuple[tuple[str, str], ...] = ()
     """Kind and action of each that is open."""
-    pause: str = ""
+    collecting: Collecting = Collecting()
+    hosted: HostedFacts | None = None
+    late_usage_until: datetime | None = None
+    """It is a draft, on which usage that is late still comes until then."""
+    usage: UsageFacts = UsageFacts()
+    access: str = ""
+    """What it decides of its subscription's access, in words; empty where another invoice decides."""
     last_event: str = ""
     last_event_at: datetime | None = None
     last_event_state: str = ""
@@ -63,15 +88,21 @@ class InvoiceFacts(msgspec.Struct, frozen=True):
 def explain(facts: InvoiceFacts, now: datetime) -> Answer:
     told = Telling(facts.id, DIFFERS)
     _both(told, facts)
+    doctor_why_collector.tell(told, facts.collecting, "It was to be" if facts.live in OVER else "It is")
+    if facts.hosted is not None and facts.live not in OVER:
+        _hosted(told, facts.hosted)
+    if facts.late_usage_until is not None:
+        late_usage(told, facts.id, facts.late_usage_until, now)
+        told.then("It is finalized, with the usage that has come by then.", facts.late_usage_until)
+    doctor_why_usage.tell(told, facts.usage, now)
     _money(told, facts)
+    if facts.access:
+        told.say(facts.access)
     _heard(told, facts, now)
     for kind, action in facts.cases:
         told.say(f"A case is open about it: {kind}.")
         told.human(action)
-    if facts.pause:
-        told.say(f"Somebody has paused its collection: {facts.pause}.")
-        told.human("Resume it: tollbridge invoices resume-collection")
-    elif facts.reason:
+    if facts.reason and facts.collecting.pause is None and facts.reason != facts.collecting.because:
         told.say(f"Here it stands so because: {facts.reason}.")
     _turn(told, facts, now)
     return told.answer()
@@ -95,14 +126,29 @@ def _both(told: Telling, facts: InvoiceFacts) -> None:
         told.say("That is one and the same: the words differ since ours also say how far collecting it has come.")
 
 
+def _hosted(told: Telling, hosted: HostedFacts) -> None:
+    if hosted.page:
+        told.say(f"The link to pay it is {hosted.page}")
+    else:
+        told.say("There is no link to pay it now: Stripe has one only for what is final and can be paid.")
+    if hosted.due is not None:
+        told.say(f"It is due at {at(hosted.due)}.")
+    if hosted.ends_at is not None:
+        told.say(f"If it is not paid by {at(hosted.ends_at)}, {hosted.at_end}: there is no other try.")
+        told.human("Send the customer the link to pay it.")
+
+
 def _money(told: Telling, facts: InvoiceFacts) -> None:
     if facts.attempts:
-        told.say(f"{len(facts.attempts)} tries were made, which ended as: {few(facts.attempts, 8)}.")
+        many = len(facts.attempts)
+        made = "One try was made, which ended as" if many == 1 else f"{many} tries were made, which ended as"
+        told.say(f"{made}: {few(facts.attempts, 8)}.")
     if facts.unresolved_until is not None:
         told.say("How the last try ends is not known yet, and nothing else is done about the invoice before it is.")
         told.then("The processor is asked how it ended.", facts.unresolved_until)
     if facts.movements:
-        told.say(f"The ledger has {facts.movements} moves of money for it.")
+        moves = "one move" if facts.movements == 1 else f"{facts.movements} moves"
+        told.say(f"The ledger has {moves} of money for it.")
     if facts.held > 0:
         held = to_text(facts.held, facts.currency)
         told.say(f"We hold {held} for it that Stripe has not been told of.")
@@ -112,8 +158,10 @@ def _money(told: Telling, facts: InvoiceFacts) -> None:
         told.then("Stripe is told that it is paid, as soon as its next turn succeeds.", facts.next_at)
     elif facts.held < 0:
         told.say(f"{to_text(-facts.held, facts.currency)} more went back than Stripe shows as credited.")
+    elif facts.live == "paid" and not facts.recordings and facts.hosted is not None:
+        told.say("It was paid on that page, or otherwise at Stripe: the money is there, and none of it came by us.")
     elif facts.live == "paid" and not facts.recordings:
-        told.say("We did not pay it: at Stripe, by a credit note, by hand, or it was nothing.")
+        told.say("It was not paid by us, but at Stripe, by a credit note or by hand; or it was nothing.")
 
 
 def _heard(told: Telling, facts: InvoiceFacts, now: datetime) -> None:
@@ -123,7 +171,7 @@ def _heard(told: Telling, facts: InvoiceFacts, now: datetime) -> None:
             told.human("See whether the webhook endpoint works: tollbridge doctor")
         return
     when = f" {ago(now - facts.last_event_at)} ago" if facts.last_event_at else ""
-    told.say(f"The last event about it was {facts.last_event},{when}, and is {facts.last_event_state}.")
+    told.say(f"The last event about it was {facts.last_event},{when}, and {HEARD[facts.last_event_state]}.")
     if facts.last_event_state == "parked":
         told.human("Read why it is parked, mend that, and replay it: tollbridge inbox")
     if facts.last_event_state == "stored":

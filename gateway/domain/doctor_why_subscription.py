@@ -9,8 +9,13 @@ from typing import Final
 
 import msgspec
 
+from gateway.domain import doctor_why_collector, doctor_why_usage
 from gateway.domain.doctor import ago
-from gateway.domain.doctor_why import NO_INVOICE, Answer, Telling, at
+from gateway.domain.doctor_why import NO_INVOICE, Answer, Telling, at, late_usage
+from gateway.domain.doctor_why_access import AccessFacts, access_in_words
+from gateway.domain.doctor_why_collector import Collecting
+from gateway.domain.doctor_why_usage import UsageFacts
+from processors.money import to_text
 
 GONE: Final = ("canceled", "incomplete_expired")
 HOUR: Final = timedelta(hours=1)
@@ -37,6 +42,17 @@ class DraftFacts(msgspec.Struct, frozen=True):
     unheard: bool = False
     ours: str = ""
     """The state here; empty where it's not known here."""
+    late_usage_until: datetime | None = None
+    """Until when usage that is late still comes on it."""
+
+
+class ExpectedFacts(msgspec.Struct, frozen=True):
+    """The next invoice as Stripe would make it now. `unasked`: why that is not known."""
+
+    at: datetime | None = None
+    amount_due: int = 0
+    currency: str = ""
+    unasked: str = ""
 
 
 class SubscriptionFacts(msgspec.Struct, frozen=True):
@@ -61,6 +77,14 @@ class SubscriptionFacts(msgspec.Struct, frozen=True):
     drafts: tuple[DraftFacts, ...] = ()
     undelivered: int = 0
     """Events that wait for an endpoint and are not here."""
+    unasked: str = ""
+    """Why Stripe was not asked; the rest is as it was seen last."""
+    collecting: Collecting | None = None
+    """None for one that is not known here."""
+    access: AccessFacts | None = None
+    expected: ExpectedFacts | None = None
+    """Of one with a metered price that has no invoice yet."""
+    usage: UsageFacts = UsageFacts()
 
 
 def explain(facts: SubscriptionFacts, now: datetime) -> Answer:
@@ -73,7 +97,14 @@ def explain(facts: SubscriptionFacts, now: datetime) -> Answer:
         told.human("Subscribe the customer anew; what was used and not billed is billed only by a new invoice.")
     else:
         _stands(told, facts, now)
+    if facts.collecting is not None:
+        doctor_why_collector.tell(told, facts.collecting, "Its invoices are")
     _invoices(told, facts, now)
+    if facts.expected is not None:
+        _expected(told, facts.expected)
+    doctor_why_usage.tell(told, facts.usage, now)
+    if facts.access is not None:
+        told.say(access_in_words(facts.access))
     if facts.undelivered:
         told.say(f"{facts.undelivered} events of the last three days wait for an endpoint and did not come here.")
         told.human("See why the webhook endpoint fails (tollbridge doctor), then run: tollbridge catch-up")
@@ -88,6 +119,9 @@ def _known(told: Telling, facts: SubscriptionFacts) -> None:
         return
     read = f", and was last read at Stripe at {at(facts.read_at)}" if facts.read_at else ", and was never read"
     told.say(f"It is known here since {at(facts.known_since)}{read}.")
+    if facts.unasked:
+        told.say(f"Stripe was not asked just now ({facts.unasked}): what follows is what it showed last.")
+        told.then("Nothing is done about it, until Stripe can be asked again.")
 
 
 def _stands(told: Telling, facts: SubscriptionFacts, now: datetime) -> None:
@@ -124,7 +158,7 @@ def _stands(told: Telling, facts: SubscriptionFacts, now: datetime) -> None:
 def _invoices(told: Telling, facts: SubscriptionFacts, now: datetime) -> None:
     if facts.latest_invoice:
         told.say(f"Its latest invoice is {facts.latest_invoice}, which is {facts.latest_status or 'not shown'}.")
-    elif not facts.metered_only:
+    elif not facts.metered_only and not facts.unasked:
         told.say("Stripe shows no invoice of it.")
     for draft in facts.drafts:
         _draft(told, draft, now)
@@ -144,6 +178,9 @@ def _draft(told: Telling, draft: DraftFacts, now: datetime) -> None:
         told.human(f"Finalize {draft.id} in Stripe, unless a checkout still holds it.")
     else:
         due = draft.finalizes_at or draft.created + HOUR
+        if draft.late_usage_until is not None:
+            late_usage(told, draft.id, draft.late_usage_until, now)
+            due = min(due, draft.late_usage_until)
         if draft.unheard:
             due = max(due, draft.created + LONGEST_HOLD)
             told.say(
@@ -152,6 +189,15 @@ def _draft(told: Telling, draft: DraftFacts, now: datetime) -> None:
             )
             told.human("Mend the endpoint that fails, whoever it belongs to, or finalize the invoice in Stripe.")
         told.then(f"Stripe finalizes {draft.id} by itself, unless we do before.", due)
+
+
+def _expected(told: Telling, expected: ExpectedFacts) -> None:
+    if expected.unasked:
+        told.say(f"What its next invoice will be Stripe did not say ({expected.unasked}).")
+        return
+    when = f" at {at(expected.at)}" if expected.at else ""
+    amount = to_text(expected.amount_due, expected.currency)
+    told.say(f"Its next invoice is expected{when}; with what Stripe has counted so far it would be over {amount}.")
 
 
 def _next(told: Telling, facts: SubscriptionFacts, now: datetime) -> None:

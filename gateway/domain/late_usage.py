@@ -11,6 +11,7 @@ from typing import Final
 
 from gateway.domain.actions import Read, WaitUntil
 from gateway.domain.billed import BilledInvoice
+from gateway.domain.policy import Policy
 from gateway.domain.view import InvoiceView
 
 FINALIZE_SLACK: Final = timedelta(minutes=5)
@@ -26,14 +27,23 @@ def may_still_come(invoice: BilledInvoice) -> bool:
     return invoice.bills_usage and invoice.auto_advance and invoice.finalizes_at is not None
 
 
-def wait(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Read | WaitUntil | None:
-    """What a draft waits for before we finalize it; None where nothing is left to wait for."""
+def counts_until(invoice: BilledInvoice, policy: Policy) -> datetime | None:
+    """Until when usage that is late is on a draft still; None where none is waited for."""
     if not may_still_come(invoice):
         return None
-    grace = view.policy.usage_grace_minutes
-    if grace is None:
+    ours = policy.finalize == "at_once" and invoice.billing_reason.startswith("subscription")
+    if ours and policy.usage_grace_minutes is not None:
+        return invoice.created + timedelta(minutes=policy.usage_grace_minutes)
+    return invoice.finalizes_at
+
+
+def wait(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Read | WaitUntil | None:
+    """What a draft waits for before we finalize it; None where nothing is left to wait for."""
+    until = counts_until(invoice, view.policy)
+    if until is None:
+        return None
+    if view.policy.usage_grace_minutes is None:
         return until_stripe(view, invoice, now, f"{LATE_USAGE} until Stripe finalizes it")
-    until = invoice.created + timedelta(minutes=grace)
     return WaitUntil(until, f"{LATE_USAGE} until it is finalized") if now < until else None
 
 

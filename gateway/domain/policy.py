@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final, Literal, TypeAlias, get_args
 
@@ -12,6 +12,12 @@ import msgspec
 from gateway.domain.chart import Chart
 
 EndStep: TypeAlias = Literal["case", "mark_uncollectible", "void", "cancel_subscription"]
+AT_END: Final[Mapping[EndStep, str]] = {
+    "case": "a case asks a person",
+    "mark_uncollectible": "it is marked uncollectible in Stripe",
+    "void": "it is voided in Stripe",
+    "cancel_subscription": "its subscription is cancelled in Stripe",
+}
 """What may be done in the end. To void says that nothing is owed; an uncollectible invoice can still be paid."""
 Weekday: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: Final[tuple[Weekday, ...]] = get_args(Weekday)
@@ -245,3 +251,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise PolicyError("avoid_days", "at most 20 days of the month, 1 to 31")
         if not 1 <= self.fallback_after <= 20:
             raise PolicyError("fallback_after", "between 1 and 20")
+
+
+def end_in_words(steps: Sequence[EndStep]) -> str:
+    """What is done where recovery ends without a payment."""
+    return ", and ".join(AT_END[step] for step in steps) or "it stays open"

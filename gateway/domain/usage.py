@@ -155,7 +155,7 @@ def _time(told: int | None, now: datetime) -> datetime | Refused:
     if told < (now - OLDEST).timestamp():
         return Refused(Refusal.INVALID, "timestamp", "must be within the last 35 days, which is what Stripe takes")
     if told > (now + NEWEST).timestamp():
-        return Refused(Refusal.INVALID, "timestamp", "must be at most 5 minutes in the future")
+        return Refused(Refusal.INVALID, "timestamp", "must be at most 5 minutes in the future, in seconds")
     return datetime.fromtimestamp(told, UTC)
 
 

@@ -66,7 +66,7 @@ def stripe_notice(account: str, body: bytes) -> tuple[Accepted, bool | None]:
         return Accepted(account, STRIPE, None, UNREADABLE, "", body), None
     if not (_TOKEN.fullmatch(event.id) and _TOKEN.fullmatch(event.type)):
         return Accepted(account, STRIPE, None, UNREADABLE, "", body), event.livemode
-    named = event.data.object if event.data is not None else event.related_object
+    named = event.related_object or (event.data.object if event.data is not None else None)
     object_id = (named.id or "") if named is not None else ""
     if not _TOKEN.fullmatch(object_id):
         object_id = ""

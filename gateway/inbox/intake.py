@@ -23,6 +23,7 @@ from gateway.inbox import meters
 from gateway.inbox.directory import Directory
 from gateway.inbox.envelope import Accepted, polled_notice, stripe_notice
 from gateway.inbox.refused import STORE_EVERY_S, Refused
+from gateway.inbox.table import subscribed_beside
 from gateway.runtime import Runtime
 from processors.events import ProcessorEvent
 
@@ -131,6 +132,8 @@ class Listed:
 
     One that comes by webhook afterwards is a repeated delivery, and the other way round.
     """
+
+    only_thin: Sequence[str] = subscribed_beside()
 
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring

@@ -164,7 +164,9 @@ class Subject(msgspec.Struct, frozen=True):
 
 
 class _Data(msgspec.Struct, frozen=True):
-    object: msgspec.Raw
+    """`object` is empty in a thin event that was listed: what it shows there is no object."""
+
+    object: msgspec.Raw = msgspec.Raw()
     previous_attributes: dict[str, Any] | None = None
 
 
@@ -250,7 +252,7 @@ def read(body: bytes, own_account: str = "") -> Reading:
     if isinstance(named, str) and not isinstance(named, Named):
         return Ignore(named)
     try:
-        if event.data is not None:
+        if event.data is not None and bytes(event.data.object):
             return _snapshot(kind, named, event.data)
         return _thin(kind, named, event.related_object)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -43,7 +43,8 @@ class CancellationBody(msgspec.Struct, frozen=True):
 
 class SwitchBody(msgspec.Struct, frozen=True):
     """The last wish that it be collected by another, or with another payment method: `wanted` until that is done.
-    `error`: why it came to nothing. `stripe_payment_method`: what Stripe charges, once that is known."""
+    `error`: why it came to nothing; `resolved`: when it was done, or did. `stripe_payment_method`: what Stripe
+    charges, once that is known."""
 
     id: str
     to: Collector
@@ -55,6 +56,7 @@ class SwitchBody(msgspec.Struct, frozen=True):
     retire: bool
     error: str | None
     created: int
+    resolved: int | None
     object: Literal["switch"] = "switch"
 
 
@@ -149,4 +151,5 @@ def _switch(row: asyncpg.Record) -> SwitchBody:
         retire=row["retire"],
         error=row["error"] or None,
         created=unix(row["created_at"]),
+        resolved=unix(row["resolved_at"]),
     )

@@ -25,6 +25,14 @@ ON_ITS_WAY: Final = """
     where e.account = $1 and e.customer = $2 and e.state in ('accepted', 'sending')
     group by e.event_name order by e.event_name
 """
+# What is listed is kept for a while only, so this is of that time.
+NOT_COUNTED: Final = """
+    select e.event_name, e.state, e.code, max(e.error) as message, count(*) as events,
+        min(e.used_at) as first_used, max(e.used_at) as last_used
+    from tollbridge.usage_event e
+    where e.account = $1 and e.customer = $2 and e.state in ('refused', 'unconfirmed')
+    group by e.event_name, e.state, e.code order by max(e.created_at) desc, e.event_name, e.code
+"""
 
 
 class UsageBody(msgspec.Struct, frozen=True):
@@ -58,6 +66,18 @@ class MeterBacklog(msgspec.Struct, frozen=True):
     events: int
     value: str
     since: int
+
+
+class NotCounted(msgspec.Struct, frozen=True):
+    """Events of one meter that Stripe does not count, or may not (`unconfirmed`), for one reason."""
+
+    event_name: str
+    state: UsageState
+    code: str
+    message: str
+    events: int
+    first_used: int
+    last_used: int
 
 
 class BacklogBody(msgspec.Struct, frozen=True):
@@ -107,6 +127,17 @@ async def backlog(account: str, customer: str) -> tuple[int, list[MeterBacklog]]
     found = await sql.rows(ON_ITS_WAY, account, customer)
     meters = [MeterBacklog(r["event_name"], r["events"], plain(r["value"]), unix(r["since"])) for r in found]
     return sum(one.events for one in meters), meters
+
+
+async def not_counted(account: str, customer: str) -> list[NotCounted]:
+    """What of a customer's usage is on no invoice, and does not come on one by itself; the newest first."""
+    return [
+        NotCounted(
+            r["event_name"], UsageState(r["state"]), r["code"], r["message"], r["events"],
+            unix(r["first_used"]), unix(r["last_used"]),
+        )
+        for r in await sql.rows(NOT_COUNTED, account, customer)
+    ]  # fmt: skip
 
 
 def _shown(row: asyncpg.Record) -> UsageBody:

@@ -25,6 +25,8 @@ HELD_S: Final = 120.0
 ROUTED_S: Final = 30.0
 """What was taken in is waited for so long; it is routed in seconds, or comes to nothing for hours."""
 POLL_S: Final = 0.2
+FORGOTTEN: Final = frozenset({Walk.EVENTS, Walk.THIN_EVENTS})
+"""What Stripe lists for a time only."""
 
 LEFT: Final = "select count(*) from tollbridge.delivery where account = $1 and state = 'stored' and received_at <= $2"
 
@@ -74,10 +76,10 @@ async def catch_up_now(
     turn.
     """
     walks, now = await cursors.standing(account), await business_now()
-    from_ = [one.done_to if since is None else min(one.done_to, since) for one in walks if one.walk is Walk.EVENTS]
+    from_ = [one.done_to if since is None else min(one.done_to, since) for one in walks if one.walk in FORGOTTEN]
     walked = [await _walk(runtime, one, inbox, told, since) for one in walks]
     unrouted = await _unrouted(account, await business_now())
-    return Report(tuple(walked), unrouted, forgotten_before(from_[0], now) if from_ else None)
+    return Report(tuple(walked), unrouted, forgotten_before(min(from_), now) if from_ else None)
 
 
 async def _walk(runtime: Runtime, one: Standing, inbox: Inbox, told: Told, since: datetime | None) -> Walked:

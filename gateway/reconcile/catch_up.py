@@ -21,6 +21,7 @@ from db.states import Walk
 from gateway.billing import lists
 from gateway.billing.client import StripeClient
 from gateway.billing.errors import StripeError, StripeNotSentError, StripeRefusedError
+from gateway.billing.lists import Page
 from gateway.billing.pace import Lane, in_lane
 from gateway.domain.case_kinds import CaseKind
 from gateway.logs import told
@@ -56,7 +57,12 @@ Take: TypeAlias = Callable[[], Awaitable[int]]
 
 
 class Inbox(Protocol):
-    """Takes listed events in, in the caller's transaction, as if they had come by webhook. Says how many were new."""
+    """Takes listed events in, in the caller's transaction, as if they had come by webhook. Says how many were new.
+
+    `only_thin`: the types that it heeds and that no other events tell than thin ones.
+    """
+
+    only_thin: Sequence[str]
 
     async def events(self, account: str, events: Sequence[bytes]) -> int:
         """Stripe's, as they were rendered."""
@@ -145,11 +151,17 @@ async def _page(runtime: Runtime, cursor: Cursor, now: datetime, inbox: Inbox) -
     if cursor.walk is Walk.NOTICES:
         return await _polled(runtime, cursor, inbox)
     stripe = await runtime.stripe(cursor.account)
-    if cursor.walk is Walk.EVENTS:
-        of, account = window(cursor.done_to, cursor.began_at), cursor.account
-        events = await lists.events(stripe, of.since, of.until, undelivered=of.undelivered, after=cursor.page_after)
-        return events.last, lambda: inbox.events(account, events.items)
+    if cursor.walk in (Walk.EVENTS, Walk.THIN_EVENTS):
+        events = await _events(stripe, cursor, inbox.only_thin)
+        return events.last, lambda: inbox.events(cursor.account, events.items)
     return await _objects(stripe, cursor, now)
+
+
+async def _events(stripe: StripeClient, cursor: Cursor, only_thin: Sequence[str]) -> Page[bytes]:
+    of, after = window(cursor.done_to, cursor.began_at), cursor.page_after
+    if cursor.walk is Walk.THIN_EVENTS:
+        return await lists.thin_events(stripe, only_thin, of.since, of.until, after=after)
+    return await lists.events(stripe, of.since, of.until, undelivered=of.undelivered, after=after)
 
 
 async def _objects(stripe: StripeClient, cursor: Cursor, now: datetime) -> tuple[str, Take]:

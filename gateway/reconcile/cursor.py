@@ -14,9 +14,13 @@ from db.states import Walk
 from gateway.connections import adapter_classes
 from gateway.reconcile.walks import is_due
 
+# What only thin events tell is about usage that was reported here, and there is none from before the first.
 PREPARE: Final = """
     insert into tollbridge.catch_up (account, walk, done_to)
-    select a.id, w, a.created_at from tollbridge.account a cross join unnest($1::text[]) as w where a.enabled
+    select a.id, w, case w when 'thin_events' then s.created_at else a.created_at end
+    from tollbridge.account a cross join unnest($1::text[]) as w
+    left join tollbridge.usage_stream s on s.account = a.id and s.id = a.id
+    where a.enabled and (w <> 'thin_events' or s.id is not null)
     on conflict do nothing
 """
 PREPARE_NOTICES: Final = """

@@ -12,6 +12,7 @@ from db.states import Walk
 
 EVERY: Final[Mapping[Walk, timedelta]] = {
     Walk.EVENTS: timedelta(minutes=5),
+    Walk.THIN_EVENTS: timedelta(minutes=5),
     Walk.OPEN_INVOICES: timedelta(hours=6),
     Walk.DRAFT_INVOICES: timedelta(hours=6),
     Walk.NEW_INVOICES: timedelta(hours=6),
@@ -21,7 +22,7 @@ EVERY: Final[Mapping[Walk, timedelta]] = {
 }
 """How long after the begin of one walk the next one begins."""
 KEPT: Final = timedelta(days=30)
-"""Stripe forgets events after this (API description, GET /v1/events)."""
+"""Stripe forgets events after this (API description, GET /v1/events; docs: api/v2/core/events/list)."""
 GRACE: Final = timedelta(minutes=1)
 """Younger events are left to their webhook, which is on its way."""
 OVERLAP: Final = timedelta(minutes=10)

@@ -6,6 +6,7 @@ for is found here. It calls nobody and decides nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from typing import Final
 
@@ -39,23 +40,21 @@ async def sweep(runtime: Runtime, now: datetime) -> int:
             return 0
         if int(await sql.value(QUEUED, MOST_QUEUED)) >= MOST_QUEUED:
             return 0
-        woken = 0
-        for kind in Kind:
-            woken += await _objects(kind, now)
-        return woken + await _deliveries(now) + await _endpoints(now)
+        return await _objects(now) + await _deliveries(now) + await _endpoints(now)
 
 
-async def _objects(kind: Kind, now: datetime) -> int:
+async def _objects(now: datetime) -> int:
     """Page by page: the rows stay as they are until a worker gets there, so the limit grows."""
     seen: set[WakeUp] = set()
-    for _ in range(PAGES):
-        found = await poke.lost_wake_ups(kind, now, len(seen) + PAGE)
+    kinds = list(Kind)
+    for page in range(1, PAGES + 1):
+        found = await poke.lost_wake_ups(kinds, now, page * PAGE)
         new = [wake_up for wake_up in found if wake_up not in seen]
-        if not new:
-            break
         await poke.wake(new)
         seen.update(new)
-        if len(found) < len(seen) + PAGE - len(new):
+        of_kind = Counter(wake_up.kind for wake_up in found)
+        kinds = [kind for kind in kinds if of_kind[kind] == page * PAGE]
+        if not new or not kinds:
             break
     return len(seen)
 

@@ -76,9 +76,11 @@ async def add_invoice(account: str, invoice: str, *, at: datetime = NOW, **value
     await insert("invoice", account=account, id=invoice, created_at=at, stripe_created_at=at, **values)
 
 
-async def add_case(account: str, subject: str, *, at: datetime = NOW, invoice: str = "") -> str:
+async def add_case(
+    account: str, subject: str, *, at: datetime = NOW, invoice: str = "", kind: str = "outcome_unknown"
+) -> str:
     case = new_id("cas")
-    told = {"kind": "outcome_unknown", "reason": "no answer", "action": "Look it up.", "state": "open"}
+    told = {"kind": kind, "reason": "no answer", "action": "Look it up.", "state": "open"}
     await insert("review_case", id=case, account=account, subject=subject, invoice=invoice, opened_at=at, **told)
     return case
 

@@ -141,6 +141,18 @@ async def test_a_value_that_is_none_of_a_closed_list_is_told_the_list(api: Api) 
     assert told.startswith("scopes.0: 'root' is none of checkout, server, ")
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "told"),
+    [
+        ("/v1/refunds", {"amount": 4.0}, "amount: whole numbers, without a decimal point; amounts in minor units"),
+        ("/v1/usage", {"value": 0.5}, "value: whole numbers, without a decimal point; a fraction is given as text"),
+    ],
+)
+async def test_a_fraction_is_told_how_it_is_given(api: Api, path: str, body: Any, told: str) -> None:
+    answer = await api.post(path, body, "finance" if "refunds" in path else "server", idempotency_key="made-up")
+    assert answer.json()["detail"].startswith(told)
+
+
 async def test_no_secret_comes_back_in_an_error(api: Api) -> None:
     secrets = {"api_key": "very secret one", "webhook_secret": "very secret two"}
     answer = await api.post("/v1/connections", {"name": "x", "adapter": "practice", "credentials": secrets})
@@ -150,10 +162,11 @@ async def test_no_secret_comes_back_in_an_error(api: Api) -> None:
 
 async def test_a_body_that_is_no_json(api: Api) -> None:
     headers = api.ours.bearer()
-    broken = await api.http.post(
-        "/v1/api_keys", content=b'{"name": ', headers=headers | {"content-type": "application/json"}
-    )
+    as_json = headers | {"content-type": "application/json"}
+    broken = await api.http.post("/v1/api_keys", content=b'{"name": ', headers=as_json)
     assert problem(broken)[:2] == (400, "invalid_request")
+    words = await api.http.post("/v1/api_keys", content=b"no json", headers=as_json)
+    assert words.json()["detail"].startswith("the body: JSON is malformed: ")
     form = await api.http.post("/v1/api_keys", data={"name": "x"}, headers=headers)
     assert problem(form) == (415, "media_type_unsupported", "Content-Type")
 

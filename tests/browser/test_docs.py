@@ -23,3 +23,5 @@ async def test_the_description_is_shown_offline(shop: House, browser: Browser, s
         await operation.locator("summary").first.click()
         await expect(operation.get_by_text("client_reference").first).to_be_visible()
         await seen.shoot(f"docs-open-{scheme}")
+        await page.set_viewport_size({"width": 390, "height": 800})
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 390

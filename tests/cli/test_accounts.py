@@ -38,7 +38,9 @@ async def test_the_webhook_is_set_up_and_shown(tollbridge: Tollbridge) -> None:
         [beside] = sandbox.account("sk_test_hush").event_destinations
         assert done.json["done"] == {endpoint: "created", beside: "created"}
         shown = await tollbridge("accounts", "show")
-    assert f"{endpoint} (snapshots of " in shown.out
+    of_both = shown.out.partition("\nendpoints        ")[2].splitlines()
+    assert of_both[0].startswith(f"{endpoint} (snapshots of ")
+    assert of_both[1].startswith(f"                 {beside} (thin)")
     assert " ".join(subscribed()) in shown.out
     assert all(f"{one.label}: {one.level}  ({one.name})" in shown.out for one in [*least(), *least(for_commands=True)])
     assert "whsec" not in shown.out

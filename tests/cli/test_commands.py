@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from db import sql
 from gateway.cli.home import write_notes
+from gateway.cli.servers import free_ports, listen
 from gateway.sandbox.practice import PracticeProcessor, create_app
 from tests.api.seed import NOW, add_case, add_delivery, add_dispute, add_event, add_invoice, insert
 from tests.cli.conftest import Tollbridge
@@ -252,6 +254,12 @@ ROUTED = ("connections", "update", "practice", "--routing")
         (("accounts", "add", "U S", "--stripe-key", "env:STRIPE_KEY"), 2, "NAME: must be"),
         (("accounts", "update", "--policy", "margin_hours=-1"), 2, "--policy margin_hours: "),
         (
+            ("accounts", "update", "--add-webhook-secret", "env:STRIPE_KEY"),
+            2,
+            "--add-webhook-secret: must be a signing",
+        ),
+        (("accounts", "update", "--api-base", "http://127.0.0.1:1"), 2, "--api-base: give the Stripe key too"),
+        (
             ("accounts", "update", "--policy", "canceled_invoices=pay"),
             2,
             "--policy canceled_invoices: 'pay' is none of collect, mark_uncollectible, stop, void",
@@ -284,12 +292,23 @@ async def test_an_error_is_one_clear_line(
     assert len([line for line in result.err.splitlines() if line.startswith("Error")]) == 1
 
 
+@pytest.mark.parametrize("option", ["--port", "--stripe-port", "--practice-port", "--shop-port"])
+async def test_nobody_elses_server_is_taken_for_one_of_ours(tollbridge: Tollbridge, option: str) -> None:
+    ports = dict(zip(("--port", "--stripe-port", "--practice-port", "--shop-port"), free_ports(4), strict=True))
+    with closing(listen("127.0.0.1", ports[option])):
+        result = await tollbridge("dev", *(str(word) for pair in ports.items() for word in pair))
+    told = f"Error: can't listen on 127.0.0.1:{ports[option]}: Address already in use; {option} takes another\n"
+    assert (result.code, result.err) == (1, told)
+
+
 async def test_two_accounts_must_be_named(tollbridge: Tollbridge) -> None:
     await add_account(tollbridge, "eu")
     await add_account(tollbridge, "us")
     result = await tollbridge("invoices", "list")
-    assert (result.code, "eu, us" in result.err) == (2, True)
+    assert (result.code, result.err) == (2, "Error: say which account, with --account: eu, us\n")
     assert (await tollbridge("invoices", "list", "--account", "us", "--json")).json["data"] == []
+    result = await tollbridge("accounts", "show")
+    assert (result.code, result.err) == (2, "Error: say which account: eu, us\n")
 
 
 async def test_without_a_database_it_says_so(tollbridge: Tollbridge) -> None:
@@ -369,6 +388,7 @@ async def test_webhooks_are_told_to_come_where_dev_runs(tollbridge: Tollbridge, 
     await add_account(tollbridge)
     write_notes(tmp_path, gateway="http://127.0.0.1:9350")
     assert "http://127.0.0.1:9350/webhooks/stripe/eu\n" in (await tollbridge("accounts", "show")).out
+    assert (await tollbridge("webhooks", "add", "http://127.0.0.1:1/events")).code == 0
     own = await tollbridge("accounts", "show", "--json", TOLLBRIDGE_PUBLIC_URL="https://pay.shop.example")
     assert own.json["webhook_url"] == "https://pay.shop.example/webhooks/stripe/eu"
     write_notes(tmp_path, gateway="")

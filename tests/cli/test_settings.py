@@ -27,6 +27,7 @@ def test_what_is_given_is_taken() -> None:
         ("TOLLBRIDGE_STRIPE_TIMEOUT_S", "0", ">= 1"),
         ("TOLLBRIDGE_STRIPE_TIMEOUT_S", "nan", ""),
         ("TOLLBRIDGE_WORKRES", "5", "unknown"),
+        ("TOLLBRIDGE_PUBLIC_URL", "pay.shop.example", "must begin with https://"),
     ],
 )
 def test_what_can_not_be_is_refused_by_its_name(name: str, value: str, told: str) -> None:

@@ -6,8 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 from tests.crash.world import CrashWorld
-from tests.support.metered import sell_metered
-from tests.support.metering import EVENT, subscribe_metered
+from tests.support.metered import sell_metered, subscribe_metered, use
 from tests.support.moving import Elsewhere, billed_elsewhere
 from tests.support.people import Signup
 from tests.support.returning import credit, in_dashboard, speak_like
@@ -32,17 +31,10 @@ async def subscribed_to_metered(world: CrashWorld) -> Signup:
     signup = await subscribe_metered(world, wait_s=0)
     await world.rest()
     await world.later(days=3)
-    await report(world, signup.customer, 150)
+    await use(world, signup.customer, 150)
     await world.later(hours=1)
     await world.rest()
     return signup
-
-
-async def report(world: CrashWorld, customer: str, calls: int, **more: int) -> None:
-    """The merchant's server reports usage until it has an answer."""
-    body = {"identifier": f"calls-{calls}", "event_name": EVENT, "customer": customer, "value": calls, **more}
-    answer = await world.call("POST", "/v1/usage", body, headers={"idempotency-key": f"calls-{calls}-made-up"})
-    assert answer.status_code == 200, answer.text
 
 
 def subscribed_at(like: str) -> Begins:

@@ -60,7 +60,7 @@ async def taken(one: WakeUp, for_s: float = FOR_S) -> Claim:
 
 
 async def lost(kind: Kind = Kind.INVOICE, now: Any = NOW, limit: int = 100) -> list[str]:
-    return [one.id for one in await poke.lost_wake_ups(kind, now, limit)]
+    return [one.id for one in await poke.lost_wake_ups([kind], now, limit)]
 
 
 # --- poke ----------------------------------------------------------------------------------------------------------
@@ -341,7 +341,7 @@ async def test_a_poke_during_a_turn_that_failed_is_not_counted_as_seen(invoice: 
 
 
 async def test_what_was_poked_and_not_seen_is_found(invoice: WakeUp) -> None:
-    assert await poke.lost_wake_ups(Kind.INVOICE, NOW, 10) == [invoice]
+    assert await poke.lost_wake_ups([Kind.INVOICE], NOW, 10) == [invoice]
 
 
 async def test_what_was_seen_and_is_not_due_is_left_alone(invoice: WakeUp) -> None:
@@ -390,7 +390,7 @@ async def test_waking_again_raises_no_counter(invoice: WakeUp) -> None:
 async def test_what_a_disabled_account_waits_for_is_taken_by_nobody_until_it_is_enabled(invoice: WakeUp) -> None:
     await sql.rows("update tollbridge.account set enabled = false where id = $1", invoice.account)
     assert await poke.take(invoice, FOR_S) is None
-    assert await poke.lost_wake_ups(Kind.INVOICE, NOW, 10) == []
+    assert await poke.lost_wake_ups([Kind.INVOICE], NOW, 10) == []
     await sql.rows("update tollbridge.account set enabled = true where id = $1", invoice.account)
-    assert await poke.lost_wake_ups(Kind.INVOICE, NOW, 10) == [invoice]
+    assert await poke.lost_wake_ups([Kind.INVOICE], NOW, 10) == [invoice]
     assert (await taken(invoice)).poked == 1

@@ -75,7 +75,9 @@ async def test_the_api_shows_the_same_findings(world: World) -> None:
     assert answer.status_code == 200, answer.text
     told = answer.json()
     assert (told["account"], told["ok"]) == (world.shop.account, False)
-    assert {one["check"] for one in told["findings"] if one["level"] == "wrong"} == {"workers", "portal"}
+    wrong = {one["check"]: one["what_to_do"] for one in told["findings"] if one["level"] == "wrong"}
+    assert sorted(wrong) == ["portal", "workers"]
+    assert wrong["portal"] == f"tollbridge doctor --fix portal --account {told['name']}"
     invoice = next(iter(world.stripe_account().invoices))
     answer = await world.call("GET", f"/v1/doctor/why/{invoice}")
     assert "here it is paid" in answer.json()["sentences"][0]
@@ -110,6 +112,8 @@ async def test_the_command_says_what_is_wrong_by_its_exit_code(tollbridge: Tollb
     assert told.code == 1
     assert "Stripe does not answer" in told.out
     assert "webhook" in (tmp_path / "page.html").read_text()
+    nowhere = await tollbridge("doctor", "--html", str(tmp_path / "none" / "page.html"))
+    assert (nowhere.code, "No such file or directory" in nowhere.err) == (1, True)
     as_json = await tollbridge("doctor", "--json", "--account", "eu")
     assert as_json.code == 1
     assert '"object":"doctor"' in as_json.out

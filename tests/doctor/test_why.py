@@ -12,6 +12,7 @@ from db import sql
 from gateway.accounts.errors import NotThereError
 from gateway.doctor.why import why
 from gateway.domain import doctor_why_invoice, doctor_why_subscription
+from gateway.domain.doctor_why_collector import Collecting, Paused
 from gateway.domain.doctor_why_invoice import InvoiceFacts
 from gateway.domain.doctor_why_subscription import DraftFacts, SubscriptionFacts
 from tests.support.world import World
@@ -76,6 +77,7 @@ def test_why_no_invoice(case: str) -> None:
 
 
 PAID = InvoiceFacts("in_1", "paid", "paid", "paid", "paid", "eur", read_at=NOW, recordings=("recorded",), movements=1)
+PAUSED = Collecting(pause=Paused("asked by phone", "boss", NOW))
 OPEN = InvoiceFacts("in_1", "open", "open", "due", "", "eur", live_remaining=1000, read_at=NOW)
 INVOICES: dict[str, tuple[InvoiceFacts, dict[str, Any], str, str]] = {
     "agreed": (PAID, {}, "That is one and the same", "Nothing more is due"),
@@ -96,18 +98,20 @@ INVOICES: dict[str, tuple[InvoiceFacts, dict[str, Any], str, str]] = {
         OPEN, {"state": "captured", "held": 1000, "recordings": ("refused",), "recorded_how": "no permission"},
         "Telling Stripe has come to: refused (no permission)", "Stripe is told that it is paid",
     ),
+    "tried once": (OPEN, {"attempts": ("declined",)}, "One try was made, which ended as: declined.", ""),
+    "one payment": (OPEN, {"movements": 1}, "The ledger has one move of money for it.", ""),
     "unresolved": (
         OPEN, {"state": "unknown", "attempts": ("declined", "unknown"), "unresolved_until": LATER},
         "2 tries were made, which ended as: declined, unknown", "The processor is asked",
     ),
     "not ours": (OPEN, {"state": "not_ours", "reason": "the customer has opted out"}, "need not agree", "Nothing"),
     "a case": (OPEN, {"cases": (("overpaid", "Return it."),)}, "A case is open about it: overpaid", "Nothing"),
-    "paused": (OPEN, {"pause": "asked by phone"}, "paused its collection: asked by phone", "Nothing happens"),
+    "paused": (OPEN, {"collecting": PAUSED}, "(boss) paused its collection at 2027-03-01 12:00 UTC, ", "Nothing"),
     "Stripe silent": (OPEN, {"live": "", "unasked": "no connection"}, "did not say how it stands (no c", "Nothing"),
     "turned away": (OPEN, {"turned_away_at": NOW - HOUR}, "turning its turns away for 60 min", "Nothing happens"),
     "failing": (OPEN, {"failures": 3, "next_at": LATER}, "Its last 3 turns failed", "It is looked at again"),
     "waiting for a worker": (OPEN, {"waits": True}, "a turn for it waits", "A worker looks at it"),
-    "paid by another": (PAID, {"recordings": ()}, "We did not pay it", "Nothing more is due"),
+    "paid by another": (PAID, {"recordings": ()}, "It was not paid by us", "Nothing more is due"),
     "taken back": (PAID, {"held": -500}, "5.00 EUR more went back", "Nothing more is due"),
 }  # fmt: skip
 

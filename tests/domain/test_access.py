@@ -112,6 +112,7 @@ def test_what_stripe_calls_unpaid_is_closed_unless_it_never_closes() -> None:
 
 def test_every_answer_has_its_words() -> None:
     assert all(in_words(reason) == words for reason, words in WORDS.items())
+    assert in_words("first_invoice_draft").endswith("it is still a draft")
     assert in_words(of([first(InvoiceState.RETRYING)]).reason) == "its first invoice is not paid: it is retrying"
 
 

@@ -350,5 +350,5 @@ async def test_events_poke_in_one_order_with_advance(runtime: Runtime) -> None:
     bodies += [snapshot("invoice.sent", NEW_INVOICE | {"id": f"in_{n:02}"}) for n in range(0, 20, 3)]
     await route(runtime, account, *bodies)
     assert set((await counters()).values()) == {1}
-    woken = await poke.lost_wake_ups(Kind.INVOICE, await business_now(), 100)
+    woken = await poke.lost_wake_ups([Kind.INVOICE], await business_now(), 100)
     assert len(woken) == 20

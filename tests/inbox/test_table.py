@@ -212,4 +212,6 @@ def test_a_report_of_refused_usage_is_read_by_its_event(kind: str) -> None:
     """Its data is only in the event as fetched."""
     body = {"id": "evt_test_1", "object": "v2.core.event", "type": f"v1.billing.meter.{kind}"}
     assert read(msgspec.json.encode(body)) == Report("evt_test_1")
+    listed = body | {"data": {"reason": {"error_count": 1}}}
+    assert read(msgspec.json.encode(listed)) == Report("evt_test_1"), "in a list it shows its data too"
     assert isinstance(read(msgspec.json.encode(body | {"id": "../x"})), Unreadable)

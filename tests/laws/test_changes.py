@@ -16,7 +16,7 @@ import pytest
 from processors.practice.client import PracticeAdapter
 from processors.values import ChargeRequest, PreparedCall, Usage
 from tests.support.invariants import check_invariants
-from tests.support.metering import metered_price, use
+from tests.support.metered import metered_price, use
 from tests.support.people import Signup
 from tests.support.world import Doors, World
 from tests.support.world import world as new_world

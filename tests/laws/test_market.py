@@ -21,8 +21,7 @@ from tests.doctor.test_rehearsal import working
 from tests.domain.views import DUE, METHOD, NOW, SECOND, attempt, replace, view
 from tests.scenarios.test_d_restored import Backup
 from tests.support.crash import boundaries
-from tests.support.metered import Metered, sell_metered
-from tests.support.metering import metered_price, subscribe_metered, to_period_end, use
+from tests.support.metered import Metered, metered_price, sell_metered, subscribe_metered, to_period_end, use
 from tests.support.shop import BY
 from tests.support.world import Doors, World
 from tests.support.world import world as new_world

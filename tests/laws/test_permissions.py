@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from gateway.billing.errors import StripeForbiddenError
 from gateway.billing.meters import send_usage
 from gateway.billing.pace import operation
 from gateway.billing.permissions import least, taken_by
+from gateway.clock import business_now
 from gateway.imports.rows import Status
+from gateway.inbox.table import subscribed_beside
 from processors.values import Secret
 from tests.customers.test_import import imported, token
 from tests.support.invariants import check_invariants
@@ -82,6 +85,8 @@ async def for_the_rest(world: World) -> None:
     wanted: Any = {"display_name": "Calls", "event_name": "calls", "default_aggregation": {"formula": "sum"}}
     await world.shop.client.v1.billing.meters.create_async(wanted)
     [meter] = await lists.meters(stripe)
+    until = await business_now()
+    await lists.thin_events(stripe, subscribed_beside(), until - timedelta(days=1), until, after="")
     used = {meter.customer_mapping.event_payload_key: customer, meter.value_settings.event_payload_key: "250"}
     await send_usage(stripe, meter.event_name, "u-1", used, int(world.stripe.now()))
 

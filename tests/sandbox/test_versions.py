@@ -97,6 +97,25 @@ async def test_mixed_came_with_may_2025(world: World) -> None:
     assert types == ["post_payment", "mixed"]
 
 
+@pytest.mark.parametrize(
+    ("version", "asked", "answers"),
+    [
+        (CLOVER, {"object_id": "cus_1"}, True),
+        (CLOVER, {}, False),
+        (CLOVER, {"object_id": "cus_1", "types[0]": "v1.customer.created"}, False),
+        ("2025-10-29.clover", {"types[0]": "v1.customer.created"}, True),
+        ("2025-10-29.clover", {"created[gt]": "2999-01-01T00:00:00Z"}, False),
+        ("2025-11-17.clover", {"created[gt]": "2999-01-01T00:00:00Z"}, True),
+    ],
+)
+async def test_thin_events_can_be_listed_by_more(world: World, version: str, asked: Any, answers: bool) -> None:
+    if answers:
+        assert (await get(world, "/v2/core/events", version, **asked))["data"] == []
+    else:
+        with pytest.raises(httpx.HTTPStatusError, match="400"):
+            await get(world, "/v2/core/events", version, **asked)
+
+
 async def test_what_is_expanded_has_the_version_too(world: World) -> None:
     paths = await shapes(world)
     old = await get(world, paths["subscription"], ACACIA, **{"expand[]": "latest_invoice"})

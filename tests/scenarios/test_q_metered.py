@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.metering import period_end, subscribe_metered, subscribe_to_calls, to_period_end, use
+from tests.support.metered import period_end, subscribe_metered, subscribe_to_calls, to_period_end, use
 from tests.support.people import Signup
 from tests.support.world import World
 
@@ -88,10 +88,16 @@ async def test_usage_after_finalize_lands_in_the_next_invoice(world: World) -> N
     assert [charge.amount for charge in world.captures()] == [1000, 1600, 1400]
 
 
-async def test_the_final_invoice_bills_what_remains_and_then_the_token_goes(world: World) -> None:
-    signup = await subscribe_metered(world)
+async def _has_used(world: World, signup: Signup) -> None:
+    """125 calls, a while after the base price was paid; an end bills up to its second, and not that second itself."""
     await world.later(days=3)
     await use(world, signup.customer, 125)
+    await world.later(seconds=1)
+
+
+async def test_the_final_invoice_bills_what_remains_and_then_the_token_goes(world: World) -> None:
+    signup = await subscribe_metered(world)
+    await _has_used(world, signup)
     await world.cancel(signup.subscription, invoice_now=True)
     assert billed(world, signup) == [("paid", 1000), ("paid", 500)]
     assert [charge.amount for charge in world.captures()] == [1000, 500]
@@ -116,8 +122,7 @@ async def _owing_the_last(world: World, kind: str) -> tuple[Signup, str]:
     """A subscription that was cancelled while the card can't pay, and its final invoice."""
     await world.set_policy(at_end=TO_THE_END)
     signup = await subscribe_metered(world)
-    await world.later(days=3)
-    await use(world, signup.customer, 125)
+    await _has_used(world, signup)
     world.break_card(signup.customer, kind)
     await world.cancel(signup.subscription, invoice_now=True)
     assert world.stripe_subscription(signup.subscription)["status"] == "canceled"
@@ -152,8 +157,7 @@ async def test_a_later_try_pays_the_final_invoice(world: World) -> None:
 
 async def test_the_token_stays_while_the_final_invoice_can_not_be_read(world: World) -> None:
     signup = await subscribe_metered(world)
-    await world.later(days=3)
-    await use(world, signup.customer, 125)
+    await _has_used(world, signup)
     world.stripe.faults.add("error_before", method="GET", path="/v1/invoices/{id}", status=500, times=50)
     await world.cancel(signup.subscription, invoice_now=True)
     await world.later(minutes=5)

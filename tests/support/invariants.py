@@ -296,28 +296,29 @@ async def _replay_everything(world: World) -> None:
     world.stripe.delivery.set(mode="manual", double=False, shuffle=False)
 
 
-ACCESS = "select id, access, access_reason, access_invoice, access_changes from tollbridge.subscription order by id"
+STANDS = " union all ".join(
+    f"select '{table}' as place, row({columns})::text as shown from tollbridge.{table}"
+    for table, columns in {
+        "attempt": "id, state, surplus",
+        "movement": "id",
+        "recording": "id, state",
+        "invoice": "id, state",
+        "checkout_session": "id, state",
+        "outbound_event": "id",
+        "payment_method": "id, status",
+        "payment_setup": "id, state",
+        "refund": "id, state, credit_note",
+        "subscription": "id, access, access_reason, access_invoice, access_changes",
+        "dispute": "id, state, credit_note",
+        "credit_note": "id, state",
+    }.items()
+)
 
 
 async def fingerprint(world: World) -> dict[str, Any]:
     """Everything that must not change by itself."""
     return {
-        "attempts": [tuple(r) for r in await sql.rows("select id, state, surplus from tollbridge.attempt order by id")],
-        "movements": [r["id"] for r in await sql.rows("select id from tollbridge.movement order by id")],
-        "recordings": [tuple(r) for r in await sql.rows("select id, state from tollbridge.recording order by id")],
-        "invoices": [tuple(r) for r in await sql.rows("select id, state from tollbridge.invoice order by id")],
-        "sessions": [tuple(r) for r in await sql.rows("select id, state from tollbridge.checkout_session order by id")],
-        "told": [r["id"] for r in await sql.rows("select id from tollbridge.outbound_event order by id")],
-        "methods": [tuple(r) for r in await sql.rows("select id, status from tollbridge.payment_method order by id")],
-        "set-ups": [tuple(r) for r in await sql.rows("select id, state from tollbridge.payment_setup order by id")],
-        "refunds": [
-            tuple(r) for r in await sql.rows("select id, state, credit_note from tollbridge.refund order by id")
-        ],
-        "access": [tuple(r) for r in await sql.rows(ACCESS)],
-        "disputes": [
-            tuple(r) for r in await sql.rows("select id, state, credit_note from tollbridge.dispute order by id")
-        ],
-        "notes": [tuple(r) for r in await sql.rows("select id, state from tollbridge.credit_note order by id")],
+        "rows": sorted((row["place"], row["shown"]) for row in await sql.rows(STANDS)),
         "returned": sorted(
             r.id for shop in world.shops for r in world.practice.account(shop.practice_key).refunds.values()
         ),

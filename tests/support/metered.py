@@ -1,4 +1,4 @@
-"""A metered plan: a base price and a meter, a customer who is billed by it, and what a server reports of it."""
+"""A metered plan: a base price and a meter, who subscribes to it, and what a server reports of its use."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from uuid import uuid4
 import httpx
 
 from db import sql
+from tests.support.people import Signup
 from tests.support.shop import Shop
 from tests.support.world import World
 
@@ -55,31 +56,69 @@ class Metered:
         return {row["identifier"]: row["state"] for row in rows}
 
 
-async def sell_metered(world: World, shop: Shop | None = None, **meter: Any) -> Metered:
+async def meter_of(world: World, shop: Shop) -> str:
+    """The shop's one meter, which counts calls."""
+    for meter in world.stripe_account(shop).meters.values():
+        return str(meter["id"])
+    wanted: Any = {"display_name": "Calls", "event_name": EVENT_NAME, "default_aggregation": {"formula": "sum"}}
+    return str((await shop.client.v1.billing.meters.create_async(wanted)).id)
+
+
+async def metered_price(world: World, shop: Shop | None = None) -> str:
+    """A price for each call, by the month, in arrears."""
+    shop = shop or world.shop
+    recurring: Any = {"interval": "month", "usage_type": "metered", "meter": await meter_of(world, shop)}
+    wanted: Any = {"currency": "eur", "product_data": {"name": "Calls"}, "unit_amount_decimal": UNIT}
+    return str((await shop.client.v1.prices.create_async({**wanted, "recurring": recurring})).id)
+
+
+async def sell_metered(world: World, shop: Shop | None = None) -> Metered:
     """A new customer of the plan, made in the shop's own backend; everything has come to rest."""
     shop = shop or world.shop
-    v1 = shop.client.v1
-    params = {"display_name": "Calls", "event_name": EVENT_NAME, "default_aggregation": {"formula": "sum"}, **meter}
-    made = await v1.billing.meters.create_async(params)  # type: ignore[arg-type]
-    price = await v1.prices.create_async(
-        {
-            "currency": "eur",
-            "unit_amount_decimal": UNIT,
-            "product_data": {"name": "API calls"},
-            "recurring": {"interval": "month", "usage_type": "metered", "meter": made.id},
-        }
-    )
-    customer = await v1.customers.create_async({"address": {"country": "DE"}})
-    subscription = await v1.subscriptions.create_async(
+    price = await metered_price(world, shop)
+    customer = await shop.client.v1.customers.create_async({"address": {"country": "DE"}})
+    subscription = await shop.client.v1.subscriptions.create_async(
         {
             "customer": customer.id,
-            "items": [{"price": shop.price}, {"price": price.id}],
+            "items": [{"price": shop.price}, {"price": price}],
             "collection_method": "send_invoice",
             "days_until_due": 10,
         }
     )
     await world.settle()
-    return Metered(world, shop, made.id, str(customer.id), str(subscription.id))
+    return Metered(world, shop, await meter_of(world, shop), str(customer.id), str(subscription.id))
+
+
+async def subscribe_metered(world: World, kind: str = "ok", **body: Any) -> Signup:
+    """A signup for the plan, 10.00 a month ahead, and 0.04 for each call afterwards."""
+    items = [{"price": world.shop.price}, {"price": await metered_price(world)}]
+    return await world.signup(kind, items=items, **body)
+
+
+async def subscribe_to_calls(world: World, kind: str = "ok", **body: Any) -> Signup:
+    """A signup for calls alone: nothing is billed ahead, so there is no first invoice."""
+    return await world.signup(kind, items=[{"price": await metered_price(world)}], **body)
+
+
+async def use(world: World, customer: str, calls: int, **more: Any) -> None:
+    """So many calls, now or at a `timestamp`: the merchant's server has reported them, and Stripe has been told."""
+    event = {"identifier": uuid4().hex, "event_name": EVENT_NAME, "customer": customer, "value": calls, **more}
+    answer = await world.call("POST", "/v1/usage", event, headers={"idempotency-key": event["identifier"]})
+    assert answer.status_code == 200, answer.text
+    await world.settle()
+
+
+def period_end(world: World, subscription: str) -> int:
+    """When the period that runs ends, in Unix seconds."""
+    [first, *_] = world.stripe_subscription(subscription)["items"]["data"]
+    return int(first["current_period_end"])
+
+
+async def to_period_end(world: World, subscription: str, **more: float) -> None:
+    """Let time pass until then and so much more."""
+    left = period_end(world, subscription) - int(world.stripe.now())
+    await world.move(seconds=left)
+    await world.later(**(more or {"seconds": 1}))
 
 
 async def hear_thin_events(world: World, shop: Shop | None = None) -> None:

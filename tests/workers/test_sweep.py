@@ -86,6 +86,20 @@ async def test_more_than_a_page(runtime: Runtime, monkeypatch: pytest.MonkeyPatc
     assert len(await jobs()) == 50
 
 
+async def test_more_than_a_page_of_one_kind_beside_few_of_another(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PAGE", 7)
+    account, now = await add_account(), await business_now()
+    async with DB.transaction():
+        await poke.poke(Kind.INVOICE, account, [f"in_{n}" for n in range(21)], now)
+        await poke.poke(Kind.SUBSCRIPTION, account, [f"sub_{n}" for n in range(8)], now)
+        await poke.poke(Kind.USAGE, account, ["usage"], now)
+    await lose_all_jobs()
+    assert await sweep(runtime, now) == 30
+    assert len(await woken()) == len(await jobs()) == 30
+
+
 async def test_one_process_sweeps_and_another_takes_over(runtime: Runtime, database: str) -> None:
     account, now = await add_account(), await business_now()
     await add_invoice(account, "in_1", due_at=now)

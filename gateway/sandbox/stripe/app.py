@@ -229,7 +229,7 @@ def _handled(exchange: Exchange) -> bytes:
         route, ids = ROUTES.find(exchange.request.method, exchange.request.path)
     except HttpError:
         raise unrecognized(exchange.request.method, exchange.request.path) from None
-    call = Call(exchange.account, check(exchange.params, route.accepts), tuple(ids.values()))
+    call = Call(exchange.account, check(exchange.params, route.accepts), tuple(ids.values()), exchange.version)
     expand = call.params.pop("expand", [])
     clock = clock_of_call(call.account, call.ids, call.params)
     if exchange.request.method != "GET":

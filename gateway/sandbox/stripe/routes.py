@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.sandbox.kit.asgi import HttpError, Router
 from gateway.sandbox.stripe.events import updating
-from gateway.sandbox.stripe.objects import Obj, merge_metadata
+from gateway.sandbox.stripe.objects import API_VERSION, Obj, merge_metadata
 from gateway.sandbox.stripe.params import Kind, table
 from gateway.sandbox.stripe.store import Account, Collection
 
@@ -22,6 +22,7 @@ class Call:
     account: Account
     params: dict[str, Any]
     ids: tuple[str, ...] = ()
+    version: str = API_VERSION
 
     @property
     def id(self) -> str:

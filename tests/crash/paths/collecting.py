@@ -181,8 +181,9 @@ def _at(like: str) -> Plays:
         world.practice.faults.add("lost_after", method="POST", path="/v1/charges", times=1)
         await world.later(days=24)
         await world.rest()
-        for _ in range(7):
-            await world.later(days=2)
+        # A try that was never sent is made again within the time in which its key protects; days later it is a case.
+        for hours in (0.25, 1, 2, 4, *[48] * 7):
+            await world.later(hours=hours)
             await world.rest()
         paid(world, begun, 2)
 

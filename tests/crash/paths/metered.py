@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.crash.beginnings import report, subscribed_to_metered
+from tests.crash.beginnings import subscribed_to_metered
 from tests.crash.paths.registry import paid, path
 from tests.crash.world import CrashWorld
-from tests.support.metering import period_end, to_period_end
+from tests.support.metered import period_end, to_period_end, use
 from tests.support.people import Signup
 
 
@@ -15,7 +15,7 @@ async def period_usage(world: CrashWorld, begun: Signup) -> None:
     end = period_end(world, begun.subscription)
     await to_period_end(world, begun.subscription)
     await world.rest()
-    await report(world, begun.customer, 100, timestamp=end - 60)
+    await use(world, begun.customer, 100, timestamp=end - 60)
     await world.rest()
     await world.later(minutes=70)
     await world.rest()
