@@ -12,6 +12,7 @@ from litestar.response import Redirect, Template
 from gateway.api.problems import CODES, Code, ProblemError, problem_of
 from gateway.api.request_id import request_id
 from gateway.console.desk import HOME, SignInNeededError
+from gateway.console.protection import HEADERS
 from gateway.console.render import shown_to
 from gateway.users.errors import SignInError, ThrottledError
 from gateway.users.sessions import Stage
@@ -39,7 +40,8 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[Any] |
     # HTMX leaves a page as it is on an error: what it asked for is shown in its place as a line.
     name = "problem_line.html" if _by_htmx(request) else "problem.html"
     answer = shown_to(session, name, context, status=problem.status)
-    answer.headers.update(problem.headers)
+    # What the protection itself refuses does not pass through it any more.
+    answer.headers.update({**HEADERS, **problem.headers})
     return answer
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from litestar import Request, get
+from litestar.params import FromPath
 from litestar.response import Redirect, Template
 
-from gateway.console.desk import HOME, session_of, signed_in
+from gateway.api.problems import Code, ProblemError
+from gateway.console.desk import HOME, OPEN, session_of, signed_in
 from gateway.console.render import led, shown_to
 
 
@@ -20,4 +22,10 @@ def home(request: Request[Any, Any, Any]) -> Redirect | Template:
     return shown_to(session, "home.html", {"seats": session.seats})
 
 
-home_routes: Final[list[Any]] = [home]
+@get("/{rest:path}", opt=OPEN, sync_to_thread=False)
+def elsewhere(rest: FromPath[str]) -> None:
+    """An address that there is not, as a page."""
+    raise ProblemError(Code.NOT_FOUND, f"There is no page {HOME}{rest}.")
+
+
+home_routes: Final[list[Any]] = [home, elsewhere]

@@ -9,6 +9,7 @@ domain in. (OWASP: Cross-Site Request Forgery Prevention.)
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
@@ -25,18 +26,18 @@ from gateway.runtime import Runtime
 from gateway.settings import Settings
 from gateway.users.sessions import Session, find_session
 
-HEADERS: Final = [
-    (
-        b"content-security-policy",
-        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        b"form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+HEADERS: Final[Mapping[str, str]] = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"same-origin"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=()"),
-]
-NEVER_KEPT: Final = (b"cache-control", b"no-store")
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=()",
+    "cache-control": "no-store",
+}
+"""Of every answer, unless it says otherwise itself."""
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 LONGEST_FORM: Final = 262_144
 
@@ -134,9 +135,9 @@ def read_cookie(scope: HTTPScope, name: str) -> str:
 def _guarded(send: Send) -> Send:
     async def answer(message: Message) -> None:
         if message["type"] == "http.response.start":
-            given = list(message["headers"])
-            kept = any(name == b"cache-control" for name, _ in given)
-            message["headers"] = [*given, *HEADERS, *([] if kept else [NEVER_KEPT])]
+            given = {name for name, _ in message["headers"]}
+            added = [(name.encode(), value.encode()) for name, value in HEADERS.items() if name.encode() not in given]
+            message["headers"] = [*message["headers"], *added]
         await send(message)
 
     return answer

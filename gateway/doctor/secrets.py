@@ -34,7 +34,8 @@ COLUMNS: Final = (
     ("delivery", "body", "account"),
     ("console_user", "totp_secret", "''"),
 )
-"""Table, column, and the column that names the account (nothing: it is of none). Replies to repeated requests live for a day: left out."""
+"""Table, column, and the column that names the account (a literal: it is of none). Replies to repeated requests live
+for a day: left out."""
 
 # Erased values are empty. Where most are, as in resolved attempts, the oldest and the newest rows alone are looked at.
 SOME: Final = """

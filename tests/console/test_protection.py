@@ -49,3 +49,13 @@ async def test_assets_are_kept_and_named_by_what_they_are(console: Console) -> N
     asset = await console.http.get(address)
     assert asset.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert (await console.http.get("/console/static/console.0000000000000000.css")).status_code == 404
+
+
+async def test_what_is_refused_or_not_there_is_a_page_as_well_guarded(console: Console) -> None:
+    refused = await console[Role.ADMIN].post("/console/sign-out", {"csrf": "made up"})
+    missing = await console[Role.ADMIN].get("/console/nowhere/at/all")
+    for answer, status in ((refused, 403), (missing, 404)):
+        assert answer.status_code == status
+        assert answer.headers["content-type"].startswith("text/html")
+        assert answer.headers["content-security-policy"].startswith(POLICY)
+        assert answer.headers.get_list("cache-control") == ["no-store"]
