@@ -400,9 +400,8 @@ create index invoice_subscription on tollbridge.invoice (account, subscription);
 -- Stripe's lists do not show any more.
 create index invoice_living on tollbridge.invoice (account, customer) where status in ('draft', 'open');
 create index invoice_listing on tollbridge.invoice (account, stripe_created_at desc, id);
--- What the console counts and lists: what is not settled, by state, and what was paid at Stripe.
-create index invoice_unsettled on tollbridge.invoice (account, state, stripe_created_at desc, id)
-    where state not in ('paid', 'closed', 'not_ours');
+create index invoice_newest_in_state on tollbridge.invoice (account, state, created_at, id);
+-- What was collected, but not by us.
 create index invoice_paid_at_stripe on tollbridge.invoice (account, paid_at) include (id, currency, amount_due)
     where status = 'paid' and (collector in ('hosted', 'stripe') or state = 'not_ours');
 

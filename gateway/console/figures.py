@@ -9,21 +9,22 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from db.states import InvoiceState
 from gateway.console.plots import Cell, Plot, Series, folded
 from gateway.console.render import money, words
+from gateway.domain.case_age import Age
 from gateway.domain.news import WHY
-from gateway.domain.open_money import OF_STATE, Group
+from gateway.domain.open_money import Group
 from gateway.domain.weeks import by_week, week_end
-from gateway.readers.case_ages import AGES, OLDER_THAN, CaseAges
+from gateway.readers.case_ages import CaseAges
 from gateway.readers.collected import AT_STRIPE, BY_HAND, Collected
 from gateway.readers.open_money import Sum
-from gateway.readers.recoveries import LOST, Cohort, Reason
+from gateway.readers.recoveries import Cohort, Outcome, Reason
 from processors.errors import MoneyError
 from processors.money import Money, to_decimal
 from processors.outcome import DeclineClass
 
 SOURCES: Final[Mapping[str, str]] = {BY_HAND: "recorded by hand", AT_STRIPE: "paid at Stripe"}
+FIRST: Final = {"first_decline": "true"}
 NEVER_SAID: Final = "the processor's code is not known"
 
 
@@ -46,25 +47,13 @@ class Lists(msgspec.Struct, frozen=True):
         return f"{self.path}/invoices?{urlencode(wanted, doseq=True)}"
 
     def collected(self, by: str, currency: str, first: date, last: date) -> str:
-        source = self.source(by)
-        return self.invoices(collected_from=first, collected_to=last, **source, currency=currency)
+        return self.invoices(collected_from=first, collected_until=last, source=by, currency=currency)
 
-    def declined(self, connection: str, first: date, last: date, decline_class: str) -> str:
-        return self.invoices(
-            declined_from=first, declined_to=last, connection=self.name(connection), decline_class=decline_class
-        )
+    def declined(self, connection: str, first: date, last: date, **which: str) -> str:
+        return self.invoices(declined_from=first, declined_until=last, declined_at=connection, **which)
 
-    def first_declined(self, connection: str, first: date, last: date) -> str:
-        return self.invoices(first_declined_from=first, first_declined_to=last, connection=self.name(connection))
-
-    def cases(self, **filters: Any) -> str:
-        wanted = {name: value for name, value in filters.items() if value not in ("", None)}
-        return f"{self.path}/cases?{urlencode({'state': 'open', **wanted})}"
-
-    def source(self, by: str) -> dict[str, str]:
-        if not by:
-            return {}
-        return {"collected_by": by} if by in SOURCES else {"connection": self.name(by)}
+    def cases(self, **filters: str) -> str:
+        return f"{self.path}/cases?{urlencode({'state': 'open', **filters})}"
 
     def name(self, by: str) -> str:
         return SOURCES.get(by) or self.names.get(by, by)
@@ -74,20 +63,19 @@ class Lists(msgspec.Struct, frozen=True):
 
 
 def currencies(collected: Iterable[Collected], standing: Mapping[str, object]) -> list[str]:
-    """Those in which money is, the one with the most days of it first."""
-    days: dict[str, int] = dict.fromkeys(standing, 0)
+    """Those in which money is, the one that is moved most often first."""
+    moves: dict[str, int] = dict.fromkeys(standing, 0)
     for one in collected:
-        days[one.currency] = days.get(one.currency, 0) + 1
-    return sorted(days, key=lambda currency: (-days[currency], currency))
+        moves[one.currency] = moves.get(one.currency, 0) + one.count
+    return sorted(moves, key=lambda currency: (-moves[currency], currency))
 
 
 def standing_figure(lists: Lists, group: Group, currency: str, of: Sum, written_off_since: date) -> Figure:
     """A group of invoices that are not settled."""
-    filters: dict[str, Any] = {"at_risk": "yes"} if group is Group.AT_RISK else {"state": sorted(OF_STATE[group])}
-    if group is Group.WRITTEN_OFF:
-        filters["created_from"] = written_off_since
+    since = written_off_since if group is Group.WRITTEN_OFF else None
     invoices = "1 invoice" if of.count == 1 else f"{of.count:,} invoices"
-    return Figure(money(of.amount, currency), lists.invoices(**filters, currency=currency), invoices)
+    href = lists.invoices(group=group, created_from=since, currency=currency)
+    return Figure(money(of.amount, currency), href, invoices)
 
 
 def month_figure(lists: Lists, currency: str, month: date, found: Iterable[Collected]) -> Figure:
@@ -167,7 +155,7 @@ class Recovered(msgspec.Struct, frozen=True):
     recovered: int
     lost: int
     href: str
-    """All of them; `&state=…` is added for those in some state."""
+    """All of them; `outcome` is added for a part."""
 
     @property
     def rate(self) -> str:
@@ -177,20 +165,9 @@ class Recovered(msgspec.Struct, frozen=True):
     def open(self) -> int:
         return self.declined - self.recovered - self.lost
 
-    @property
-    def recovered_href(self) -> str:
-        return self._in({InvoiceState.PAID})
-
-    @property
-    def lost_href(self) -> str:
-        return self._in(LOST)
-
-    @property
-    def open_href(self) -> str:
-        return self._in(set(InvoiceState) - LOST - {InvoiceState.PAID})
-
-    def _in(self, states: Iterable[InvoiceState]) -> str:
-        return f"{self.href}&{urlencode({'state': sorted(states)}, doseq=True)}"
+    def part(self, outcome: str) -> str:
+        """The list of those that ended so."""
+        return f"{self.href}&outcome={Outcome(outcome)}"
 
 
 def share(part: int, whole: int) -> str:
@@ -203,7 +180,7 @@ def recovered_by(lists: Lists, weeks: Sequence[date], cohorts: Sequence[Cohort])
     for connection in sorted({one.connection for one in cohorts}):
         of = [one for one in cohorts if one.connection == connection]
         declined, recovered = sum(one.declined for one in of), sum(one.recovered for one in of)
-        href = lists.first_declined(connection, weeks[0], week_end(weeks[-1]))
+        href = lists.declined(connection, weeks[0], week_end(weeks[-1]), **FIRST)
         rows.append(Recovered(lists.name(connection), declined, recovered, sum(one.lost for one in of), href))
     return sorted(rows, key=lambda row: -row.declined)
 
@@ -226,6 +203,7 @@ def recovery_plot(lists: Lists, weeks: Sequence[date], cohorts: Sequence[Cohort]
         axis=lambda value: f"{value:.0f} %",
         shape="lines",
         most=100,
+        half=True,
     )
 
 
@@ -233,16 +211,21 @@ def _rate(lists: Lists, one: Cohort | None) -> Cell | None:
     if one is None:
         return None
     text = f"{share(one.recovered, one.declined)} ({one.recovered} of {one.declined})"
-    href = lists.first_declined(one.connection, one.week, week_end(one.week))
+    href = lists.declined(one.connection, one.week, week_end(one.week), **FIRST)
     return Cell(100 * one.recovered / one.declined, text, href)
 
 
 def reasons_plot(lists: Lists, weeks: Sequence[date], reasons: Sequence[Reason], connection: str = "") -> Plot:
     """Why tries were declined, by week: at one connection, or at all."""
-    of = [one for one in reasons if connection in ("", one.connection)]
+    counts: dict[tuple[str, date], int] = {}
+    for one in reasons:
+        if connection in ("", one.connection):
+            counts[one.decline_class, one.week] = counts.get((one.decline_class, one.week), 0) + one.count
     series = [
-        Series(why(kind), tuple(_declined(lists, of, kind, week, connection) for week in weeks))
-        for kind in sorted({one.decline_class for one in of})
+        Series(
+            why(kind), tuple(_declined(lists, counts.get((kind, week), 0), kind, week, connection) for week in weeks)
+        )
+        for kind in sorted({kind for kind, _ in counts})
     ]
     return Plot(
         key="declines",
@@ -252,12 +235,14 @@ def reasons_plot(lists: Lists, weeks: Sequence[date], reasons: Sequence[Reason],
         labels=tuple(f"{week:%-d %b}" for week in weeks),
         series=folded(series, "other reasons", lambda cells: _sum(cells, lambda count: f"{count:.0f}")),
         axis=lambda count: f"{count:.0f}",
+        half=True,
     )
 
 
-def _declined(lists: Lists, reasons: Sequence[Reason], kind: str, week: date, connection: str) -> Cell | None:
-    count = sum(one.count for one in reasons if one.decline_class == kind and one.week == week)
-    return Cell(count, str(count), lists.declined(connection, week, week_end(week), kind)) if count else None
+def _declined(lists: Lists, count: int, kind: str, week: date, connection: str) -> Cell | None:
+    return (
+        Cell(count, str(count), lists.declined(connection, week, week_end(week), decline_class=kind)) if count else None
+    )
 
 
 def why(decline_class: str) -> str:
@@ -274,22 +259,16 @@ def why(decline_class: str) -> str:
 def ages_plot(lists: Lists, found: Sequence[CaseAges]) -> Plot:
     """How many cases are how old."""
     cells = []
-    for n in range(len(AGES)):
-        count = sum(one.ages[n] for one in found)
-        cells.append(Cell(count, str(count), cases_aged(lists, n)) if count else None)
+    for age in Age:
+        count = sum(one.ages.get(age, 0) for one in found)
+        cells.append(Cell(count, str(count), lists.cases(age=age)) if count else None)
     return Plot(
         key="cases",
         title="Open cases by age",
         about="How long the cases have been open that nobody has closed yet.",
         of="Open for",
-        labels=AGES,
+        labels=tuple(age.means for age in Age),
         series=(Series("cases", tuple(cells)),),
         axis=lambda count: f"{count:.0f}",
+        half=True,
     )
-
-
-def cases_aged(lists: Lists, age: int, kind: str = "") -> str:
-    """The list of the open cases of one age: `min_age` and `max_age` are days."""
-    lower = OLDER_THAN[age].days or None
-    upper = OLDER_THAN[age + 1].days if age + 1 < len(OLDER_THAN) else None
-    return lists.cases(kind=kind, min_age=lower, max_age=upper)

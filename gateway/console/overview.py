@@ -16,7 +16,6 @@ from gateway.console.figures import (
     Figure,
     Lists,
     ages_plot,
-    cases_aged,
     collected_plot,
     currencies,
     month_by_source,
@@ -30,10 +29,11 @@ from gateway.console.plots import svg
 from gateway.console.render import money, shown
 from gateway.doctor.examine import look_at_flow
 from gateway.doctor.patient import Patient, patient
+from gateway.domain.case_age import Age
 from gateway.domain.doctor import Level
-from gateway.domain.open_money import Group, soon
+from gateway.domain.open_money import SOON, Group
 from gateway.domain.weeks import last_weeks, midnight, month_of
-from gateway.readers.case_ages import AGES, case_ages
+from gateway.readers.case_ages import case_ages
 from gateway.readers.collected import Collected, collected_since
 from gateway.readers.open_money import Sum, open_money
 from gateway.readers.payouts import LastPayout, last_payouts
@@ -96,10 +96,10 @@ async def overview(
         "decliners": sorted({lists.name(one.connection) for one in reasons}),
         "connection": lists.name(declines_of) if declines_of else "",
         "ages": ages_plot(lists, cases),
-        "age_names_right": [f">{name}" for name in AGES],
-        "cases": [(one, [cases_aged(lists, n, one.kind) for n in range(len(AGES))]) for one in cases],
-        "all_cases": lists.cases(),
-        "cases_of": lambda kind: lists.cases(kind=kind),
+        "case_ages": list(Age),
+        "ages_right": [f">{age.means}" for age in Age],
+        "cases": cases,
+        "lists": lists,
         "flow": [one for one in flow if one.level is not Level.OK],
         "fine": sum(one.level is Level.OK for one in flow),
         "run": compared,
@@ -111,9 +111,9 @@ async def overview(
 
 async def _money(known: Patient, lists: Lists, weeks: list[date], wanted: str) -> dict[str, Any]:
     """What is of one currency."""
-    policy, month = known.account.policy, month_of(known.now)
+    month = month_of(known.now)
     collected = await collected_since(known.id, midnight(min(weeks[0], month)))
-    standing = await open_money(known.id, policy, known.now, midnight(weeks[0]))
+    standing = await open_money(known.id, known.now, midnight(weeks[0]))
     found = currencies(collected, standing)
     chosen = wanted if wanted in found else next(iter(found), "")
     return {
@@ -121,7 +121,7 @@ async def _money(known: Patient, lists: Lists, weeks: list[date], wanted: str) -
         "chosen": chosen,
         "collected": collected_plot(lists, chosen, weeks, collected) if chosen else None,
         "month": month,
-        "soon_days": soon(policy).days,
+        "soon_days": SOON.days,
     }
 
 

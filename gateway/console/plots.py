@@ -2,7 +2,8 @@
 
 What pygal puts inside a picture of its own (style, script, style attributes, texts for its script) is taken out: the
 console's policy lets no such thing run or paint. Each value leads to its list. Whoever does not see the picture has its
-title, its description, and the table that `figure` in macros.html puts beside it, with the same links.
+title, its description, and the table that `plot` in macros.html puts beside it, with the same links; a keyboard goes by
+that table alone, and not through dozens of bars. (A picture whose parts are links is a group for ARIA, not an image.)
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ import pygal
 from markupsafe import Markup
 from pygal.etree import etree  # lxml's or the standard library's, as pygal itself has chosen
 
-WIDTH: Final = 720
-HEIGHT: Final = 280
+WIDTH: Final = {False: 720, True: 480}
+"""Drawn as wide as it is shown, so that its letters are as large as the page's: across the page, or `half` of it."""
+HEIGHT: Final = 250
+FEW_LABELS: Final = 6
+"""More than that don't stand beside each other in half a page: each second one is written."""
 MOST_SERIES: Final = 6
 """As many colours as the style sheet has for plots (`--one` to `--six`)."""
 DROPPED: Final = frozenset({"defs", "style", "script", "desc", "title"})
@@ -52,6 +56,7 @@ class Plot(msgspec.Struct, frozen=True, kw_only=True):
     axis: Callable[[float], str]
     shape: Literal["stacked", "lines"] = "stacked"
     most: float | None = None
+    half: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -87,8 +92,9 @@ def folded(series: Sequence[Series], rest: str, join: Callable[[Sequence[Cell]],
 
 def _chart(plot: Plot) -> Any:
     kind = pygal.Line if plot.shape == "lines" else pygal.StackedBar
+    thinned = plot.half and len(plot.labels) > FEW_LABELS
     return kind(
-        width=WIDTH,
+        width=WIDTH[plot.half],
         height=HEIGHT,
         js=[],
         css=[],
@@ -97,11 +103,10 @@ def _chart(plot: Plot) -> Any:
         range=(0, plot.most) if plot.most is not None else None,
         max_scale=6,
         margin=8,
-        show_legend=len(plot.series) > 1,
-        legend_at_bottom=True,
-        legend_at_bottom_columns=min(len(plot.series), 3) or 1,
-        truncate_legend=-1,
-        show_y_guides=True,
+        x_labels_major_every=2 if thinned else None,
+        show_minor_x_labels=not thinned,
+        truncate_label=-1,
+        show_legend=False,  # the page has it, where it wraps
         dots_size=4,
         explicit_size=False,
     )
@@ -127,6 +132,7 @@ def _clean(element: Any) -> None:
         _clean(child)
         if tag == "a":
             child.set("href", href)
+            child.set("tabindex", "-1")
         if told:
             etree.SubElement(child, "title").text = told
 
@@ -145,6 +151,6 @@ def _name(root: Any, plot: Plot) -> None:
         told.text = text
         root.insert(n, told)
     root.set("class", "plot")
-    root.set("role", "img")
+    root.set("role", "group")
     root.set("aria-labelledby", ids["title"])
     root.set("aria-describedby", ids["desc"])

@@ -11,10 +11,9 @@ from enum import StrEnum
 from typing import Final
 
 from db.states import InvoiceState
-from gateway.domain.policy import Policy
 
-LEAST_NOTICE_DAYS: Final = 3
-"""Where an account wants no word of what is due soon (`due_soon_days: 0`), its people still want to see it."""
+SOON: Final = timedelta(days=3)
+"""An invoice is due soon when it is due within this."""
 
 
 class Group(StrEnum):
@@ -62,18 +61,13 @@ AT_RISK: Final[Mapping[InvoiceState, frozenset[Due]]] = {
 """What is at risk: in which state, how near its due date. What is past due is late, and no risk any more."""
 
 
-def soon(policy: Policy) -> timedelta:
-    """How long before its due date an invoice is due soon."""
-    return timedelta(days=max(policy.due_soon_days, LEAST_NOTICE_DAYS))
-
-
-def nearness(due: datetime | None, now: datetime, policy: Policy) -> Due:
+def nearness(due: datetime | None, now: datetime) -> Due:
     """How near a due date is."""
     if due is None:
         return Due.NEVER
     if due <= now:
         return Due.PAST
-    return Due.SOON if due <= now + soon(policy) else Due.LATER
+    return Due.SOON if due <= now + SOON else Due.LATER
 
 
 def groups(state: InvoiceState, due: Due) -> frozenset[Group]:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
 import msgspec
 
 from db import sql
-from db.states import InvoiceState
-from gateway.domain.open_money import AT_RISK, Due, Group, groups, soon
-from gateway.domain.policy import Policy
+from db.states import SETTLED, InvoiceState
+from gateway.domain.open_money import SOON, Due, Group, groups
 
-# Its condition is that of the index `invoice_unsettled`. Uncollectible ones grow ever more: those of late count.
+# By the index of states (`invoice_newest_in_state`): settled ones are not visited. Of the uncollectible there are ever
+# more: those of late alone count.
 OPEN: Final = """
     select t.currency, t.state,
         case when x.due is null then 'never' when x.due <= $2 then 'past' when x.due <= $3 then 'soon'
@@ -22,10 +21,12 @@ OPEN: Final = """
     from tollbridge.invoice t
     cross join lateral (
         select coalesce(t.due_date, case when t.collector = 'gateway' then t.collect_by end) as due) x
-    where t.account = $1 and t.state not in ('paid', 'closed', 'not_ours')
-      and (t.state <> 'uncollectible' or t.stripe_created_at >= $4)
+    where t.account = $1 and t.state = any($5) and (t.state <> 'uncollectible' or t.stripe_created_at >= $4)
     group by 1, 2, 3
 """
+
+
+UNSETTLED: Final = sorted(set(InvoiceState) - SETTLED | {InvoiceState.UNCOLLECTIBLE})
 
 
 class Sum(msgspec.Struct, frozen=True):
@@ -38,28 +39,11 @@ class Sum(msgspec.Struct, frozen=True):
         return Sum(self.count + count, self.amount + amount)
 
 
-async def open_money(
-    account: str, policy: Policy, now: datetime, written_off_since: datetime
-) -> dict[str, dict[Group, Sum]]:
+async def open_money(account: str, now: datetime, written_off_since: datetime) -> dict[str, dict[Group, Sum]]:
     """By currency. What is uncollectible counts if its invoice was made since `written_off_since`."""
     found: dict[str, dict[Group, Sum]] = {}
-    for row in await sql.rows(OPEN, account, now, now + soon(policy), written_off_since):
+    for row in await sql.rows(OPEN, account, now, now + SOON, written_off_since, UNSETTLED):
         sums = found.setdefault(row["currency"], dict.fromkeys(Group, Sum()))
         for group in groups(InvoiceState(row["state"]), Due(row["due"])):
             sums[group] = sums[group].and_(row["n"], row["amount"])
     return {currency: sums for currency, sums in found.items() if currency}
-
-
-def at_risk_condition(now: str, soon_: str) -> str:
-    """The rule of what is at risk as a condition on an invoice `t`; `now` and `soon_` are places such as `$2`."""
-    due = "coalesce(t.due_date, case when t.collector = 'gateway' then t.collect_by end)"
-    ahead = [state for state, when in AT_RISK.items() if Due.LATER in when]
-    near = [state for state, when in AT_RISK.items() if Due.LATER not in when]
-    return (
-        f"(t.state in ({_quoted(ahead)}) and {due} > {now} "
-        f"or t.state in ({_quoted(near)}) and {due} > {now} and {due} <= {soon_})"
-    )
-
-
-def _quoted(states: Iterable[InvoiceState]) -> str:
-    return ", ".join(f"'{state}'" for state in states)

@@ -6,6 +6,7 @@ Both read the declines of some weeks from an index of declines alone (`attempt_d
 from __future__ import annotations
 
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Final
 
 import asyncpg
@@ -37,6 +38,14 @@ REASONS: Final = """
     where t.account = $1 and t.state = 'declined' and t.resolved_at >= $2
     group by 1, 2, 3
 """
+
+
+class Outcome(StrEnum):
+    """What has become of an invoice that was declined."""
+
+    RECOVERED = "recovered"
+    LOST = "lost"
+    OPEN = "open"
 
 
 class Cohort(msgspec.Struct, frozen=True):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import html
+import re
 from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qsl, urlsplit
 from uuid import uuid4
 
+import httpx
+import msgspec
 import pytest
 
 from db import sql
@@ -12,7 +17,10 @@ from db.ids import new_id
 from db.states import InvoiceState
 from gateway.accounts import connections
 from gateway.accounts.audit import Author
+from gateway.domain.open_money import Group
 from gateway.domain.roles import Role
+from gateway.readers.invoice_figures import FigureFilter
+from gateway.readers.recoveries import Outcome
 from tests.api.seed import PRACTICE, add_case, add_invoice, add_reconciliation, insert
 from tests.console.conftest import Console, text_of
 
@@ -75,6 +83,29 @@ async def open_invoice(console: Console, invoice: str, state: InvoiceState, due_
     await add_invoice(console.api.ours.id, invoice, at=now(), state=state, due_date=due, **about)
 
 
+async def listed(console: Console, href: str) -> set[str]:
+    """The invoices that a link of the page leads to."""
+    given = dict(parse_qsl(urlsplit(href).query))
+    currency = given.pop("currency", "")
+    wanted = msgspec.convert(given, FigureFilter, strict=False)
+    values: list[object] = [console.api.ours.id, currency]
+    where = ["t.account = $1", "($2 = '' or t.currency = $2)"]
+    for text, of in wanted.figure_conditions():
+        where.append(text.format(*(f"${len(values) + 1 + n}" for n in range(len(of)))))
+        values += of
+    rows = await sql.rows(f"select t.id from tollbridge.invoice t where {' and '.join(where)}", *values)
+    return {row["id"] for row in rows}
+
+
+def links(page: httpx.Response) -> dict[str, str]:
+    """What each link to invoices says, and its address; of those that say the same, the first."""
+    found = re.findall(r'<a[^>]* href="([^"]*/invoices\?[^"]*)"[^>]*>(.*?)</a>', page.text)
+    told: dict[str, str] = {}
+    for href, text in found:
+        told.setdefault(html.unescape(re.sub(r"<[^>]+>", "", text)), html.unescape(href))
+    return told
+
+
 async def test_an_empty_account_says_what_will_be_here(console: Console) -> None:
     page = await console[Role.VIEWER].get("")
     assert page.status_code == 200
@@ -93,8 +124,8 @@ async def test_what_came_in_this_month_and_what_went_back(console: Console) -> N
     page = await console[Role.VIEWER].get("")
     month = now().date().replace(day=1)
     assert "11.90 EUR 1.90 EUR went back to payers" in text_of(page)
-    assert f"/console/a/ours/invoices?collected_from={month}&amp;collected_to=" in page.text
-    assert "connection=card-eu&amp;currency=eur" in page.text
+    assert f"/console/a/ours/invoices?collected_from={month}&amp;collected_until=" in page.text
+    assert f"source={card}&amp;currency=eur" in page.text
 
 
 async def test_what_payers_paid_at_stripe_counts_and_what_is_in_the_ledger_counts_once(console: Console) -> None:
@@ -106,10 +137,15 @@ async def test_what_payers_paid_at_stripe_counts_and_what_is_in_the_ledger_count
         processor_id="transfer 1", evidence="bank statement", amount=500, currency="eur", occurred_at=now(),
         created_at=now(),
     )  # fmt: skip
-    told = text_of(await console[Role.VIEWER].get(""))
+    page = await console[Role.VIEWER].get("")
+    told = text_of(page)
     assert "10.00 EUR nothing went back" in told
     assert "paid at Stripe 5.00 EUR" in told
     assert "recorded by hand 5.00 EUR" in told
+    all_of_it = links(page)["10.00 EUR"]
+    assert await listed(console, all_of_it) == {"in_hosted", "in_by_hand"}
+    assert await listed(console, f"{all_of_it}&source=stripe") == {"in_hosted"}
+    assert await listed(console, f"{all_of_it}&source=by_hand") == {"in_by_hand"}
 
 
 @pytest.mark.parametrize(
@@ -132,6 +168,8 @@ async def test_where_money_stands(
     assert f"{tile} 10.00 EUR 1 invoice" in told
     assert f"At risk before due {'10.00 EUR 1 invoice' if at_risk else '0.00 EUR 0 invoices'}" in told
     assert told.count("10.00 EUR 1 invoice") == 1 + at_risk
+    groups = {group for group in Group if await listed(console, f"?group={group}") == {"in_1"}}
+    assert (Group.AT_RISK in groups, len(groups)) == (at_risk, 1 + at_risk)
 
 
 async def test_recovery_counts_invoices_and_reasons_are_plain(console: Console) -> None:
@@ -139,10 +177,15 @@ async def test_recovery_counts_invoices_and_reasons_are_plain(console: Console) 
     for n, state in enumerate(("paid", "retrying", "exhausted", "paid")):
         await add_invoice(console.api.ours.id, f"in_{n}", at=now(), state=state, currency="eur")
         await tried(console, card, f"in_{n}", "declined", why="insufficient_funds")
-    told = text_of(await console[Role.VIEWER].get(""))
+    page = await console[Role.VIEWER].get("")
+    told = text_of(page)
     assert "card-eu 4 2 50 % 1 1" in told
-    assert "50 % (2 of 4)" in told
     assert "there was not enough money on the account" in told
+    rate = links(page)["50 % (2 of 4)"]
+    assert await listed(console, rate) == {"in_0", "in_1", "in_2", "in_3"}
+    ended = {one: await listed(console, f"{rate}&outcome={one}") for one in Outcome}
+    assert ended == {"recovered": {"in_0", "in_3"}, "lost": {"in_2"}, "open": {"in_1"}}
+    assert await listed(console, rate.replace("first_decline=true", "decline_class=expired")) == set()
 
 
 async def test_cases_books_and_another_accounts_money(console: Console) -> None:
@@ -155,7 +198,7 @@ async def test_cases_books_and_another_accounts_money(console: Console) -> None:
     page = await console[Role.VIEWER].get("")
     told = text_of(page)
     assert "outcome unknown 2 0 0 1 0 1" in told
-    assert "min_age=3&amp;max_age=7" in page.text
+    assert "kind=outcome_unknown&amp;age=week" in page.text
     assert "ledger, processors and Stripe agree" in told
     assert f"/console/a/ours/reconciliations/{run}" in page.text
     assert "USD" not in told
@@ -167,7 +210,7 @@ async def test_plots_hold_to_the_policy_and_can_be_read(console: Console) -> Non
     await tried(console, card, "in_1")
     page = await console[Role.VIEWER].get("")
     picture = page.text.split("<svg", 1)[1].split("</svg>")[0]
-    assert 'role="img" aria-labelledby="plot-collected-title"' in picture
+    assert 'role="group" aria-labelledby="plot-collected-title"' in picture
     assert "<title>" in picture.split("<a ", 1)[1]
     for never in ("<style", "<script", "style=", "xlink", ' id="activate'):
         assert never not in picture
