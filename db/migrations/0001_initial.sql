@@ -400,6 +400,10 @@ create index invoice_subscription on tollbridge.invoice (account, subscription);
 -- Stripe's lists do not show any more.
 create index invoice_living on tollbridge.invoice (account, customer) where status in ('draft', 'open');
 create index invoice_listing on tollbridge.invoice (account, stripe_created_at desc, id);
+create index invoice_newest_in_state on tollbridge.invoice (account, state, created_at, id);
+-- What was collected, but not by us.
+create index invoice_paid_at_stripe on tollbridge.invoice (account, paid_at) include (id, currency, amount_due)
+    where status = 'paid' and (collector in ('hosted', 'stripe') or state = 'not_ours');
 
 -- An open invoice of ours that Stripe is to pay, since its subscription was switched to Stripe.
 create table tollbridge.hand_over (
@@ -480,6 +484,9 @@ create unique index attempt_one_full_success on tollbridge.attempt (account, inv
 create index attempt_tries on tollbridge.attempt (account, fingerprint, sent_at)
     where state in ('declined', 'sending', 'unknown');
 create index attempt_never on tollbridge.attempt (account, fingerprint) where advice = 'never';
+-- Why tries fail, week by week.
+create index attempt_declined on tollbridge.attempt (account, resolved_at)
+    include (invoice, number, connection, decline_class) where state = 'declined';
 create unique index attempt_processor_id on tollbridge.attempt (connection, processor_id) where processor_id is not null;
 
 -- Law 2: what was committed before the call never changes after it.
@@ -774,6 +781,9 @@ alter table tollbridge.recording add foreign key (account, receipt)
     references tollbridge.movement (account, id) on delete restrict;
 create index movement_invoice on tollbridge.movement (account, invoice);
 create index movement_attempt on tollbridge.movement (attempt);
+-- Holds all that is summed, so that what came in is counted from it alone.
+create index movement_collected on tollbridge.movement (account, occurred_at)
+    include (kind, currency, amount, connection);
 
 -- Law 10.
 create function tollbridge.append_only() returns trigger language plpgsql as $$

@@ -58,6 +58,8 @@ HERE: Final[Mapping[str, Check]] = {
 }
 STILL: Final = ("signatures", "clock", "workers", "encryption", "cases")
 """What is looked at of a disabled account."""
+FLOW: Final = ("workers", "queue", "signatures")
+"""What our own rows alone say of webhooks and of the work on them."""
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -81,6 +83,12 @@ async def examine(runtime: Runtime, account: str) -> Report:
         gate = asyncio.Semaphore(AT_ONCE)
         found = await asyncio.gather(*(_guarded(gate, name, check, known) for name, check in checks.items()))
     return report(known, [*told, *(finding for findings in found for finding in findings)])
+
+
+async def look_at_flow(known: Patient) -> list[Finding]:
+    """Whether webhooks come in and work goes on, the worst first. Nobody else is asked for it."""
+    names = [name for name in FLOW if known.account.enabled or name in STILL]
+    return worst_first([finding for name in names for finding in await HERE[name](known)])
 
 
 def _checks(known: Patient, *, asks_stripe: bool) -> Mapping[str, Check]:

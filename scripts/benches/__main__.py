@@ -10,6 +10,7 @@ import msgspec
 
 from scripts.benches import access as access_bench
 from scripts.benches import checkout as checkout_bench
+from scripts.benches import console as console_bench
 from scripts.benches import growth as growth_bench
 from scripts.benches import ingest as ingest_bench
 from scripts.benches import reconcile as reconcile_bench
@@ -90,6 +91,16 @@ def access(seconds: int, rounds: int, subscriptions: int, json_: bool) -> None:
 def year(customers: int, full: bool, seed: int, json_: bool) -> None:
     """A year of renewals with declines and outages: how each invoice ends, and how much is recovered."""
     _say(year_bench.run(customers=2_000 if full else customers, seed=seed), json_)
+
+
+@benches.command()
+@click.option("--invoices", default=100_000, show_default=True, type=click.IntRange(1_000, 1_000_000))
+@click.option("--events", default=1_000_000, show_default=True, type=click.IntRange(1_000, 5_000_000))
+@click.option("--rounds", default=40, show_default=True, type=click.IntRange(5, 1_000), help="Of each page.")
+@as_json
+def console(invoices: int, events: int, rounds: int, json_: bool) -> None:
+    """Pages of the finance console: the overview, lists, searches, one invoice."""
+    _say(console_bench.run(invoices=invoices, events=events, rounds=rounds), json_)
 
 
 @benches.command()

@@ -78,12 +78,12 @@ def run(*, invoices: int, rounds: int) -> dict[str, Any]:
     with ExitStack() as stack:
         empty, grown = (stack.enter_context(settling(ZERO)) for _ in range(2))
         asyncio.run(_grow(grown))
-        scans = asyncio.run(_scans(grown))
+        before = asyncio.run(scans(grown))
         runs: dict[str, list[dict[str, Any]]] = {"empty": [], "grown": []}
         for _ in range(rounds):
             for name, house in (("empty", empty), ("grown", grown)):
                 runs[name].append(_figures(asyncio.run(settled(house, ZERO, invoices))))
-        after = asyncio.run(_scans(grown))
+        after = asyncio.run(scans(grown))
         medians = {name: {f: median(run[f] for run in of) for f in FIGURES} for name, of in runs.items()}
         ratios = {f: round(medians["grown"][f] / medians["empty"][f], 2) for f in FIGURES}
         explained, unindexed = asyncio.run(_explained(grown))
@@ -97,7 +97,7 @@ def run(*, invoices: int, rounds: int) -> dict[str, Any]:
             "ratios": ratios,
             "worst_ratio": max(ratios.values()),
             "within": max(ratios.values()) <= WORSE_AT_MOST,
-            "large_tables_read_whole": {t: after[t] - n for t, n in scans.items() if after.get(t, n) > n},
+            "large_tables_read_whole": {t: after[t] - n for t, n in before.items() if after.get(t, n) > n},
             "named_statements": explained,
             "named_without_an_index": unindexed,
         }
@@ -125,7 +125,7 @@ async def _grow(house: Ground) -> None:
         await connection.close()
 
 
-async def _scans(house: Ground) -> dict[str, int]:
+async def scans(house: Ground) -> dict[str, int]:
     """How often each large table was read from end to end."""
     await asyncio.sleep(1.5)  # PostgreSQL's statistics come a second late
     return {row["relname"]: row["seq_scan"] for row in await house.rows(SCANS, LARGE)}
@@ -133,7 +133,7 @@ async def _scans(house: Ground) -> dict[str, int]:
 
 async def _explained(house: Ground) -> tuple[int, dict[str, str]]:
     """How many named statements there are, and those whose plan reads a large table from end to end."""
-    large = await _scans(house)
+    large = await scans(house)
     bad: dict[str, str] = {}
     count = 0
     connection = await asyncpg.connect(house.dsn, server_settings={"plan_cache_mode": "force_generic_plan"})

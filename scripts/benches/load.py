@@ -34,6 +34,12 @@ class Result:
     def per_s(self) -> float:
         return len(self.latencies) / self.seconds
 
+    def add(self, other: Result) -> None:
+        """What another run came to, too."""
+        self.seconds += other.seconds
+        self.latencies += other.latencies
+        self.statuses += other.statuses
+
 
 class _Connection(asyncio.Protocol):
     """One request at a time; the answer's status, once it is there whole."""
@@ -91,6 +97,20 @@ async def closed(port: int, senders: int, seconds: float, make: Make) -> Result:
 
     began = time.perf_counter()
     await asyncio.gather(*(send() for _ in range(senders)))
+    result.seconds = time.perf_counter() - began
+    return result
+
+
+async def asked(port: int, times: int, make: Make) -> Result:
+    """One sender asks so many times."""
+    result = Result()
+    connection = await _connect(port)
+    began = time.perf_counter()
+    try:
+        for _ in range(times):
+            await _timed(connection, make(), time.perf_counter(), result)
+    finally:
+        connection.close()
     result.seconds = time.perf_counter() - began
     return result
 

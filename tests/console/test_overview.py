@@ -1,0 +1,216 @@
+"""The overview: each number is what the ledger and the invoices say, and leads to its list."""
+
+from __future__ import annotations
+
+import html
+import re
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qsl, urlsplit
+from uuid import uuid4
+
+import httpx
+import msgspec
+import pytest
+
+from db import sql
+from db.ids import new_id
+from db.states import InvoiceState
+from gateway.accounts import connections
+from gateway.accounts.audit import Author
+from gateway.domain.open_money import Group
+from gateway.domain.roles import Role
+from gateway.readers.invoice_figures import FigureFilter
+from gateway.readers.recoveries import Outcome
+from tests.api.seed import PRACTICE, add_case, add_invoice, add_reconciliation, insert
+from tests.console.conftest import Console, text_of
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def connection_of(console: Console, name: str = "card-eu") -> str:
+    """A processor of ours, and a payer's method there."""
+    ours = console.api.ours.id
+    made = await connections.add(console.api.runtime, Author("test"), ours, name, "practice", PRACTICE)
+    return made.id
+
+
+async def tried(
+    console: Console,
+    connection: str,
+    invoice: str,
+    state: str = "succeeded",
+    *,
+    at: datetime | None = None,
+    why: str = "",
+) -> str:
+    """A try of 11.90 EUR; what succeeded is in the ledger."""
+    ours, at, attempt, method = console.api.ours.id, at or now(), new_id("att"), new_id("pmt")
+    await sql.rows(
+        "insert into tollbridge.customer (account, id, created_at) values ($1, 'cus_1', $2) on conflict do nothing",
+        ours,
+        at,
+    )
+    await insert(
+        "payment_method", id=method, account=ours, customer="cus_1", connection=connection, reference=b"sealed",
+        token_hash=method, vault_hash=method, status="active", created_at=at,
+    )  # fmt: skip
+    took = {"processor_id": attempt, "amount_captured": 1190} if state == "succeeded" else {}
+    await insert(
+        "attempt", id=attempt, account=ours, invoice=invoice, number=1, connection=connection, payment_method=method,
+        amount=1190, currency="eur", state=state, reason="first", idempotency_key=uuid4(), reference=f"{invoice}.1",
+        decline_class=why, created_at=at, sent_at=at, resolved_at=at, **took,
+    )  # fmt: skip
+    if took:
+        await moved(console, connection, invoice, attempt, "capture", 1190, at)
+    return attempt
+
+
+async def moved(
+    console: Console, connection: str, invoice: str, attempt: str, kind: str, amount: int, at: datetime
+) -> None:
+    await insert(
+        "movement", id=new_id("mov"), account=console.api.ours.id, connection=connection, invoice=invoice,
+        attempt=attempt, kind=kind, processor_id=f"{kind}_{attempt}", amount=amount, currency="eur", occurred_at=at,
+        created_at=at,
+    )  # fmt: skip
+
+
+async def open_invoice(console: Console, invoice: str, state: InvoiceState, due_in_days: int) -> None:
+    about = {"currency": "eur", "amount_due": 1000, "amount_remaining": 1000, "status": "open"}
+    due = now() + timedelta(days=due_in_days)
+    await add_invoice(console.api.ours.id, invoice, at=now(), state=state, due_date=due, **about)
+
+
+async def listed(console: Console, href: str) -> set[str]:
+    """The invoices that a link of the page leads to."""
+    given = dict(parse_qsl(urlsplit(href).query))
+    currency = given.pop("currency", "")
+    wanted = msgspec.convert(given, FigureFilter, strict=False)
+    values: list[object] = [console.api.ours.id, currency]
+    where = ["t.account = $1", "($2 = '' or t.currency = $2)"]
+    for text, of in wanted.figure_conditions():
+        where.append(text.format(*(f"${len(values) + 1 + n}" for n in range(len(of)))))
+        values += of
+    rows = await sql.rows(f"select t.id from tollbridge.invoice t where {' and '.join(where)}", *values)
+    return {row["id"] for row in rows}
+
+
+def links(page: httpx.Response) -> dict[str, str]:
+    """What each link to invoices says, and its address; of those that say the same, the first."""
+    found = re.findall(r'<a[^>]* href="([^"]*/invoices\?[^"]*)"[^>]*>(.*?)</a>', page.text)
+    told: dict[str, str] = {}
+    for href, text in found:
+        told.setdefault(html.unescape(re.sub(r"<[^>]+>", "", text)), html.unescape(href))
+    return told
+
+
+async def test_an_empty_account_says_what_will_be_here(console: Console) -> None:
+    page = await console[Role.VIEWER].get("")
+    assert page.status_code == 200
+    told = text_of(page)
+    assert "No money has moved yet" in told
+    assert "no case is open" in told.lower()
+    assert "The books were not compared yet" in told
+    assert "no worker has ever run" in told
+
+
+async def test_what_came_in_this_month_and_what_went_back(console: Console) -> None:
+    card = await connection_of(console)
+    await add_invoice(console.api.ours.id, "in_1", at=now(), state="paid", status="paid", currency="eur")
+    attempt = await tried(console, card, "in_1")
+    await moved(console, card, "in_1", attempt, "refund", 190, now())
+    page = await console[Role.VIEWER].get("")
+    month = now().date().replace(day=1)
+    assert "11.90 EUR 1.90 EUR went back to payers" in text_of(page)
+    assert f"/console/a/ours/invoices?collected_from={month}&amp;collected_until=" in page.text
+    assert f"source={card}&amp;currency=eur" in page.text
+
+
+async def test_what_payers_paid_at_stripe_counts_and_what_is_in_the_ledger_counts_once(console: Console) -> None:
+    paid = {"status": "paid", "state": "paid", "collector": "hosted", "currency": "eur", "amount_due": 500}
+    await add_invoice(console.api.ours.id, "in_hosted", at=now(), paid_at=now(), **paid)
+    await add_invoice(console.api.ours.id, "in_by_hand", at=now(), paid_at=now(), **paid)
+    await insert(
+        "movement", id=new_id("mov"), account=console.api.ours.id, invoice="in_by_hand", kind="receipt",
+        processor_id="transfer 1", evidence="bank statement", amount=500, currency="eur", occurred_at=now(),
+        created_at=now(),
+    )  # fmt: skip
+    page = await console[Role.VIEWER].get("")
+    told = text_of(page)
+    assert "10.00 EUR nothing went back" in told
+    assert "paid at Stripe 5.00 EUR" in told
+    assert "recorded by hand 5.00 EUR" in told
+    all_of_it = links(page)["10.00 EUR"]
+    assert await listed(console, all_of_it) == {"in_hosted", "in_by_hand"}
+    assert await listed(console, f"{all_of_it}&source=stripe") == {"in_hosted"}
+    assert await listed(console, f"{all_of_it}&source=by_hand") == {"in_by_hand"}
+
+
+@pytest.mark.parametrize(
+    ("state", "due_in_days", "tile", "at_risk"),
+    [
+        (InvoiceState.PENDING, 1, "In flight", False),
+        (InvoiceState.RETRYING, 9, "In recovery", False),
+        (InvoiceState.RETRYING, 2, "In recovery", True),
+        (InvoiceState.NEEDS_PAYMENT_METHOD, 9, "In recovery", True),
+        (InvoiceState.EXHAUSTED, 9, "Given up", True),
+        (InvoiceState.EXHAUSTED, -1, "Given up", False),
+        (InvoiceState.UNCOLLECTIBLE, -9, "Uncollectible", False),
+    ],
+)
+async def test_where_money_stands(
+    console: Console, state: InvoiceState, due_in_days: int, tile: str, at_risk: bool
+) -> None:
+    await open_invoice(console, "in_1", state, due_in_days)
+    told = text_of(await console[Role.VIEWER].get(""))
+    assert f"{tile} 10.00 EUR 1 invoice" in told
+    assert f"At risk before due {'10.00 EUR 1 invoice' if at_risk else '0.00 EUR 0 invoices'}" in told
+    assert told.count("10.00 EUR 1 invoice") == 1 + at_risk
+    groups = {group for group in Group if await listed(console, f"?group={group}") == {"in_1"}}
+    assert (Group.AT_RISK in groups, len(groups)) == (at_risk, 1 + at_risk)
+
+
+async def test_recovery_counts_invoices_and_reasons_are_plain(console: Console) -> None:
+    card = await connection_of(console)
+    for n, state in enumerate(("paid", "retrying", "exhausted", "paid")):
+        await add_invoice(console.api.ours.id, f"in_{n}", at=now(), state=state, currency="eur")
+        await tried(console, card, f"in_{n}", "declined", why="insufficient_funds")
+    page = await console[Role.VIEWER].get("")
+    told = text_of(page)
+    assert "card-eu 4 2 50 % 1 1" in told
+    assert "there was not enough money on the account" in told
+    rate = links(page)["50 % (2 of 4)"]
+    assert await listed(console, rate) == {"in_0", "in_1", "in_2", "in_3"}
+    ended = {one: await listed(console, f"{rate}&outcome={one}") for one in Outcome}
+    assert ended == {"recovered": {"in_0", "in_3"}, "lost": {"in_2"}, "open": {"in_1"}}
+    assert await listed(console, rate.replace("first_decline=true", "decline_class=expired")) == set()
+
+
+async def test_cases_books_and_another_accounts_money(console: Console) -> None:
+    ours, theirs = console.api.ours.id, console.api.theirs.id
+    await add_case(ours, "in_1", at=now() - timedelta(days=5))
+    await add_case(ours, "in_2", at=now() - timedelta(days=40))
+    await add_invoice(ours, "in_1", at=now())
+    run, _ = await add_reconciliation(ours, "in_1")
+    await add_invoice(theirs, "in_9", at=now(), state="retrying", currency="usd", amount_remaining=77_00, status="open")
+    page = await console[Role.VIEWER].get("")
+    told = text_of(page)
+    assert "outcome unknown 2 0 0 1 0 1" in told
+    assert "kind=outcome_unknown&amp;age=week" in page.text
+    assert "ledger, processors and Stripe agree" in told
+    assert f"/console/a/ours/reconciliations/{run}" in page.text
+    assert "USD" not in told
+
+
+async def test_plots_hold_to_the_policy_and_can_be_read(console: Console) -> None:
+    card = await connection_of(console, "a-b")
+    await add_invoice(console.api.ours.id, "in_1", at=now(), state="paid", status="paid", currency="eur")
+    await tried(console, card, "in_1")
+    page = await console[Role.VIEWER].get("")
+    picture = page.text.split("<svg", 1)[1].split("</svg>")[0]
+    assert 'role="group" aria-labelledby="plot-collected-title"' in picture
+    assert "<title>" in picture.split("<a ", 1)[1]
+    for never in ("<style", "<script", "style=", "xlink", ' id="activate'):
+        assert never not in picture
