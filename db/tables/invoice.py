@@ -34,6 +34,7 @@ class Invoice(Pokable, tablename="invoice", schema=SCHEMA, db=DB):
     next_attempt_at = at()
     kept_in_pause = Boolean()
     asked_at = at()
+    void_asked_at = at()
     paid_at = at()
     given_up_at = at()
     looked_for_at = at()

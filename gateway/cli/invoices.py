@@ -17,6 +17,7 @@ from gateway.cli.values import MinorUnits
 from gateway.finance.collect_now import collect_now
 from gateway.finance.pause import pause_invoice, resume_invoice
 from gateway.finance.record_payment import Receipt, record_payment
+from gateway.finance.void import void_invoice
 from gateway.readers.invoices import InvoiceBody, InvoiceDetail, find_invoice, find_invoices
 from gateway.readers.pages import Page
 from gateway.readers.payment_methods import PaymentMethodBody, find_methods
@@ -169,6 +170,24 @@ def record_payment_(
 
     found = run(work)
     say(found, json_, lambda: OUT.print(f"The payment of {found.id} is noted; a worker tells Stripe."))
+
+
+@invoices.command()
+@click.argument("invoice")
+@REASON
+@ACCOUNT
+@as_json
+def void(invoice: str, reason: str, account: str, json_: bool) -> None:
+    """Void an open or uncollectible invoice in Stripe: nobody owes it any more. There is no way back."""
+
+    async def work() -> InvoiceDetail:
+        async with opened(needs_worker=True):
+            owner, of = await invoice_named(account, invoice)
+            await void_invoice(author(reason), owner, of)
+            return await find_invoice(owner, of)
+
+    found = run(work)
+    say(found, json_, lambda: OUT.print(f"{found.id} is voided as soon as a worker gets there."))
 
 
 @invoices.command(name="pause-collection")
