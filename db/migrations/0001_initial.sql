@@ -355,6 +355,7 @@ create table tollbridge.invoice (
     number text not null default '',
     billing_reason text not null default '',
     collection_method text not null default '',
+    mail_hash bytea,                               -- of the mail address that it shows (gateway/billing/mails.py)
     digest text not null default '',
     currency text not null default '',
     amount_due bigint not null default 0,
@@ -401,6 +402,14 @@ create index invoice_subscription on tollbridge.invoice (account, subscription);
 -- Stripe's lists do not show any more.
 create index invoice_living on tollbridge.invoice (account, customer) where status in ('draft', 'open');
 create index invoice_listing on tollbridge.invoice (account, stripe_created_at desc, id);
+-- What people look for. A list begins with the newest, of all or in one state.
+create index invoice_newest on tollbridge.invoice (account, created_at, id);
+create index invoice_newest_in_state on tollbridge.invoice (account, state, created_at, id);
+create index invoice_due_day on tollbridge.invoice (account, (coalesce(due_date, collect_by)));
+create index invoice_number on tollbridge.invoice (account, number) where number <> '';
+create index invoice_mail on tollbridge.invoice (account, mail_hash) where mail_hash is not null;
+create index invoice_total on tollbridge.invoice (account, total);
+create index invoice_amount_due on tollbridge.invoice (account, amount_due) where amount_due <> total;
 
 -- An open invoice of ours that Stripe is to pay, since its subscription was switched to Stripe.
 create table tollbridge.hand_over (

@@ -24,6 +24,7 @@ class Invoice(Pokable, tablename="invoice", schema=SCHEMA, db=DB):
     number = Text()
     billing_reason = Text()
     collection_method = Text()
+    mail_hash = blob()
     digest = Text()
     currency = Text()
     amount_due = BigInt()

@@ -10,19 +10,13 @@ from gateway.cli.output import OUT, fields, money, table, when
 from gateway.cli.pauses import paused
 from gateway.cli.payment_methods import card
 from gateway.cli.refund_text import stands
+from gateway.domain.invoice_words import AT_END, decline
 from gateway.domain.moves import SIGN
-from gateway.domain.policy import EndStep
 from gateway.readers.attempts import AttemptBody
 from gateway.readers.invoices import InvoiceDetail
 from gateway.readers.payment_methods import PaymentMethodBody
 from gateway.readers.plans import PlanBody
 
-AT_END: Final[Mapping[EndStep, str]] = {
-    "case": "a case asks a person",
-    "mark_uncollectible": "it is marked uncollectible in Stripe",
-    "void": "it is voided in Stripe",
-    "cancel_subscription": "its subscription is cancelled in Stripe",
-}
 PAID_IN: Final = frozenset({MovementKind.CAPTURE, MovementKind.RECEIPT})
 Methods = Mapping[str, PaymentMethodBody]
 """The customer's payment methods by their ids."""
@@ -123,7 +117,8 @@ def _why(one: AttemptBody) -> str:
     if one.decline is None:
         return one.message
     code = one.decline.processor_code
-    return one.decline.decline_class + (f" ({code})" if code not in ("", one.decline.decline_class) else "")
+    words = decline(one.decline.decline_class, one.decline.advice)
+    return words + (f" ({code})" if code else "")
 
 
 def _method(method: str, methods: Methods) -> str:

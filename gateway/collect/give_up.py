@@ -51,7 +51,7 @@ async def give_up(runtime: Runtime, claim: Claim, loaded: Loaded, action: GiveUp
 
 
 async def void_by_hand(runtime: Runtime, claim: Claim, loaded: Loaded) -> None:
-    """Void it, as somebody wants. Of what Stripe refuses and leaves as it was the audit log tells, and no more is tried.
+    """Void it, as somebody wants. Of what Stripe refuses and leaves as it was the audit log tells; no more is tried.
 
     Raises StripeError where Stripe does not answer; the next turn tries again.
     """
