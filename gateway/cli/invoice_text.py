@@ -10,7 +10,7 @@ from gateway.cli.output import OUT, fields, money, table, when
 from gateway.cli.pauses import paused
 from gateway.cli.payment_methods import card
 from gateway.cli.refund_text import stands
-from gateway.domain.invoice_words import AT_END, decline
+from gateway.domain.invoice_words import AT_END
 from gateway.domain.moves import SIGN
 from gateway.readers.attempts import AttemptBody
 from gateway.readers.invoices import InvoiceDetail
@@ -117,8 +117,7 @@ def _why(one: AttemptBody) -> str:
     if one.decline is None:
         return one.message
     code = one.decline.processor_code
-    words = decline(one.decline.decline_class, one.decline.advice)
-    return words + (f" ({code})" if code else "")
+    return one.decline.decline_class + (f" ({code})" if code not in ("", one.decline.decline_class) else "")
 
 
 def _method(method: str, methods: Methods) -> str:
