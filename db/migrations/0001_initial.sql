@@ -1103,6 +1103,7 @@ create table tollbridge.delivery (
 create unique index delivery_once on tollbridge.delivery (account, source, delivery_key) where delivery_key is not null;
 create index delivery_stored on tollbridge.delivery (received_at) where state = 'stored';
 create index delivery_listing on tollbridge.delivery (account, received_at desc, id);
+create index delivery_object on tollbridge.delivery (account, object_id) where object_id <> '';
 
 -- How often a door turned deliveries away, by the minute of machine time: a row for each door and minute at most, however
 -- often a stranger knocks. Kept for a day; losing it in a crash of the database costs nothing.
@@ -1310,6 +1311,7 @@ create table tollbridge.audit_log (
     created_at timestamptz not null
 );
 create index audit_log_listing on tollbridge.audit_log (account, created_at);
+create index audit_log_object on tollbridge.audit_log (account, object, created_at);
 create trigger append_only before update or delete on tollbridge.audit_log
     for each row execute function tollbridge.append_only();
 

@@ -1,4 +1,4 @@
-"""The list of invoices: one field that finds any of them, filters, searches that people keep, and the whole as a file."""
+"""The list of invoices: one field that finds any of them, filters, searches that people keep, and it all as a file."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from gateway.console.assets import asset_routes
 from gateway.console.desk import HOME, desk
 from gateway.console.errors import handle
 from gateway.console.home import home_routes
+from gateway.console.invoice import one_invoice_routes
 from gateway.console.invoices import invoice_routes
 from gateway.console.me import me_routes
 from gateway.console.protection import Protection
@@ -23,6 +24,14 @@ def console() -> Router:
         middleware=[Protection()],
         exception_handlers={Exception: handle},
         dependencies={"desk": Provide(desk, sync_to_thread=False)},
-        route_handlers=[*asset_routes, *home_routes, *sign_in_routes, *welcome_routes, *me_routes, *invoice_routes],
+        route_handlers=[
+            *asset_routes,
+            *home_routes,
+            *sign_in_routes,
+            *welcome_routes,
+            *me_routes,
+            *invoice_routes,
+            *one_invoice_routes,
+        ],
         include_in_schema=False,
     )
