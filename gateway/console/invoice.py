@@ -3,6 +3,7 @@ what can be done about it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from typing import Any, Final
 
@@ -27,7 +28,7 @@ from gateway.finance.record_payment import Receipt, record_payment
 from gateway.finance.void import void_invoice
 from gateway.readers.invoice_sides import sides_of
 from gateway.readers.invoices import find_invoice
-from gateway.readers.timeline import timeline_of
+from gateway.readers.timeline import Kind, timeline_of
 from processors.errors import MoneyError
 from processors.money import STRIPE, from_decimal_string
 
@@ -50,6 +51,17 @@ class Recording(Form, frozen=True):
 
 
 SOURCES: Final = {"bank_transfer": "a bank transfer", "credits": "credits", "cash": "cash", "cheque": "a cheque"}
+KINDS: Final[Mapping[Kind, str]] = {
+    "stripe": "Stripe",
+    "attempt": "Attempt",
+    "money": "Money",
+    "told_stripe": "To Stripe",
+    "return": "Return",
+    "case": "Case",
+    "notice": "Notice",
+    "webhook": "Webhook",
+    "person": "Person",
+}
 NOTHING_TYPED: Final = Recording()
 
 
@@ -130,7 +142,8 @@ async def _page(
         "sides": sides,
         "timeline": await timeline_of(desk.account, found, sides, with_people=desk.may(Action.AUDIT)),
         "open_cases": [one for one in found.cases if one.state is CaseState.OPEN],
-        "means": MEANING[found.state],
+        "means": _sentence(MEANING[found.state]),
+        "kinds": KINDS,
         "tone": tone,
         "at_end": [AT_END[step] for step in found.plan.at_end] if found.plan else [],
         "decline": decline,
@@ -151,6 +164,10 @@ async def _again(
     problem, status = said_of(error)
     wrong = error.param if isinstance(error, FieldError) else ""
     return await _page(desk, invoice_id, problem=problem, status=status, form=form, typed=typed, wrong=wrong)
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _back(desk: Desk, invoice_id: str, said: str) -> Redirect:

@@ -87,11 +87,13 @@ async def timeline_of(account: str, invoice: InvoiceDetail, sides: Sides, *, wit
     found += [_webhook(row) for row in await sql.rows(WEBHOOKS, account, names)]
     if with_people:
         found += [_person(row) for row in await sql.rows(PEOPLE, account, own)]
-    return sorted(found, key=lambda one: one.at, reverse=True)
+    # Of one second: in the order in which they are told of above.
+    return sorted(found, key=lambda one: one.at)[::-1]
 
 
 def _of_stripe(invoice: InvoiceDetail, sides: Sides) -> Iterator[Entry]:
-    yield Entry(at=invoice.created, kind="stripe", said="Stripe made the invoice", code=invoice.billing_reason or "")
+    why = (invoice.billing_reason or "").replace("_", " ")
+    yield Entry(at=invoice.created, kind="stripe", said="Stripe made the invoice", detail=why)
     if sides.stripe.finalized is not None:
         yield Entry(at=sides.stripe.finalized, kind="stripe", said="Stripe finalized it")
     if invoice.paid_at is not None:
