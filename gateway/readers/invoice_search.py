@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from db import sql
 from db.states import Collector, InvoiceState
 from gateway.billing.mails import mail_hash
 from gateway.domain.searching import Sought, understood
@@ -45,10 +46,11 @@ AMOUNT: Final = """
     (t.total = {0} or t.amount_due = {0} and t.amount_due <> t.total)
     and t.currency = any({1})
 """
+# By its id: how many attempts there are over one decides where to begin.
 CONNECTION: Final = """
-    t.id in (select a.invoice from tollbridge.connection c join tollbridge.attempt a on a.connection = c.id
-             where c.account = $1 and {0} in (c.id, c.name))
+    t.id in (select a.invoice from tollbridge.attempt a where a.account = $1 and a.connection = {0})
 """
+CONNECTION_ID: Final = "select id from tollbridge.connection where account = $1 and $2 in (id, name)"
 OPEN_CASE: Final = """
     t.id in (select r.invoice from tollbridge.review_case r where r.account = $1 and r.state = 'open')
 """
@@ -84,7 +86,7 @@ class InvoiceFilter(msgspec.Struct, frozen=True, kw_only=True):
         names = ("state", "status", "customer", "subscription")
         return {name: getattr(self, name) for name in names} | {"currency": self.currency.lower()}
 
-    def conditions(self, account: str) -> list[Condition]:
+    async def conditions(self, account: str) -> list[Condition]:
         """The others, within this account."""
         found: list[Condition] = []
         if (sought := understood(self.search)) is not None:
@@ -92,7 +94,7 @@ class InvoiceFilter(msgspec.Struct, frozen=True, kw_only=True):
         if self.collected_by is not None:
             found.append((COLLECTED_BY[self.collected_by], ()))
         if self.connection:
-            found.append((CONNECTION, (self.connection,)))
+            found.append((CONNECTION, (await sql.value(CONNECTION_ID, account, self.connection) or "",)))
         if self.due_from is not None:
             found.append(("coalesce(t.due_date, t.collect_by) >= {0}", (_begin(self.due_from),)))
         if self.due_until is not None:

@@ -194,7 +194,7 @@ async def find_invoices(
     account: str, wanted: InvoiceFilter = EVERY, *, limit: int = DEFAULT, starting_after: str = ""
 ) -> Page[InvoiceBody]:
     """A page of an account's invoices. Raises FieldError for a `starting_after` that names nothing in the list."""
-    where, also = wanted.columns(), wanted.conditions(account)
+    where, also = wanted.columns(), await wanted.conditions(account)
     async with DB.transaction():
         # What is rare and what is common want other indexes.
         await sql.rows(PLAN_EACH)
@@ -204,7 +204,7 @@ async def find_invoices(
 
 async def walk_invoices(account: str, wanted: InvoiceFilter) -> AsyncGenerator[list[InvoiceBody], None]:
     """All of them, the newest first, so many at a time and as they stand at one moment."""
-    where, values = where_of(account, wanted.columns(), wanted.conditions(account))
+    where, values = where_of(account, wanted.columns(), await wanted.conditions(account))
     statement = f"{SELECT} where {where} order by t.created_at desc, t.id desc"
     async with (
         own_session() as session,
