@@ -28,6 +28,7 @@ from gateway.finance.record_payment import Receipt, record_payment
 from gateway.finance.void import void_invoice
 from gateway.readers.invoice_sides import sides_of
 from gateway.readers.invoices import find_invoice
+from gateway.readers.processor_pages import pages_of
 from gateway.readers.timeline import Kind, timeline_of
 from processors.errors import MoneyError
 from processors.money import STRIPE, from_decimal_string
@@ -141,6 +142,7 @@ async def _page(
         "invoice": found,
         "sides": sides,
         "timeline": await timeline_of(desk.account, found, sides, with_people=desk.may(Action.AUDIT)),
+        "pages": await pages_of(desk.account, found.attempts),
         "open_cases": [one for one in found.cases if one.state is CaseState.OPEN],
         "means": _sentence(MEANING[found.state]),
         "kinds": KINDS,

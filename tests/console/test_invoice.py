@@ -136,3 +136,13 @@ async def test_nothing_is_voided_or_recorded_while_a_charge_may_still_succeed(co
         answer = await console[Role.FINANCE].post(f"/invoices/in_open/{name}", CHANGES[name][0])
         assert answer.status_code == 409, name
     assert await sql.value("select void_asked_at from tollbridge.invoice where id = 'in_open'") is None
+
+
+async def test_a_payment_is_opened_at_its_processor_where_the_adapter_knows_how(console: Console) -> None:
+    account = await one_open(console)
+    invoice = f"in_{account}"
+    assert "open at" not in text_of(await console[Role.VIEWER].get(f"/invoices/{invoice}"))
+    told = """{"environment": "test", "account": "CR1"}"""
+    await sql.rows("update tollbridge.connection set adapter = 'gocardless', options = $1", told)
+    page = await console[Role.VIEWER].get(f"/invoices/{invoice}")
+    assert f'href="https://manage-sandbox.gocardless.com/payments/pch_{account}"' in page.text
