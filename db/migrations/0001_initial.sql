@@ -355,6 +355,7 @@ create table tollbridge.invoice (
     number text not null default '',
     billing_reason text not null default '',
     collection_method text not null default '',
+    mail_hash bytea,                               -- of the mail address that it shows (gateway/billing/mails.py)
     digest text not null default '',
     currency text not null default '',
     amount_due bigint not null default 0,
@@ -365,6 +366,7 @@ create table tollbridge.invoice (
     next_attempt_at timestamptz,
     kept_in_pause boolean not null default false,  -- a draft that a pause of its subscription held up
     asked_at timestamptz,                          -- somebody asked to collect it now; null once that was heeded
+    void_asked_at timestamptz,                     -- somebody wants it void; null once that was heeded
     paid_at timestamptz,
     given_up_at timestamptz,                       -- its end had come, and the account's policy for that was begun
     looked_for_at timestamptz,                     -- when tries were looked for that a restored database has forgotten
@@ -400,10 +402,17 @@ create index invoice_subscription on tollbridge.invoice (account, subscription);
 -- Stripe's lists do not show any more.
 create index invoice_living on tollbridge.invoice (account, customer) where status in ('draft', 'open');
 create index invoice_listing on tollbridge.invoice (account, stripe_created_at desc, id);
-create index invoice_newest_in_state on tollbridge.invoice (account, state, created_at, id);
 -- What was collected, but not by us.
 create index invoice_paid_at_stripe on tollbridge.invoice (account, paid_at) include (id, currency, amount_due)
     where status = 'paid' and (collector in ('hosted', 'stripe') or state = 'not_ours');
+-- What people look for. A list begins with the newest, of all or in one state.
+create index invoice_newest on tollbridge.invoice (account, created_at, id);
+create index invoice_newest_in_state on tollbridge.invoice (account, state, created_at, id);
+create index invoice_due_day on tollbridge.invoice (account, (coalesce(due_date, collect_by)));
+create index invoice_number on tollbridge.invoice (account, number) where number <> '';
+create index invoice_mail on tollbridge.invoice (account, mail_hash) where mail_hash is not null;
+create index invoice_total on tollbridge.invoice (account, total);
+create index invoice_amount_due on tollbridge.invoice (account, amount_due) where amount_due <> total;
 
 -- An open invoice of ours that Stripe is to pay, since its subscription was switched to Stripe.
 create table tollbridge.hand_over (
@@ -1103,6 +1112,7 @@ create table tollbridge.delivery (
 create unique index delivery_once on tollbridge.delivery (account, source, delivery_key) where delivery_key is not null;
 create index delivery_stored on tollbridge.delivery (received_at) where state = 'stored';
 create index delivery_listing on tollbridge.delivery (account, received_at desc, id);
+create index delivery_object on tollbridge.delivery (account, object_id) where object_id <> '';
 
 -- How often a door turned deliveries away, by the minute of machine time: a row for each door and minute at most, however
 -- often a stranger knocks. Kept for a day; losing it in a crash of the database costs nothing.
@@ -1310,6 +1320,7 @@ create table tollbridge.audit_log (
     created_at timestamptz not null
 );
 create index audit_log_listing on tollbridge.audit_log (account, created_at);
+create index audit_log_object on tollbridge.audit_log (account, object, created_at);
 create trigger append_only before update or delete on tollbridge.audit_log
     for each row execute function tollbridge.append_only();
 

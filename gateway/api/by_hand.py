@@ -1,4 +1,4 @@
-"""/v1/invoices/{id}/collect and …/record_payment: what people ask for by hand."""
+"""/v1/invoices/{id}/collect, …/record_payment and …/void: what people ask for by hand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 from litestar import Response, post
 from litestar.di import NamedDependency
 
-from gateway.accounts.audit import Author
+from gateway.accounts.audit import LONGEST_REASON, Author
 from gateway.accounts.keys import Scope
 from gateway.api.auth import Principal, requires
 from gateway.api.invoices import InvoiceId
@@ -18,6 +18,7 @@ from gateway.api.problems import Code
 from gateway.api.waiting import WaitS
 from gateway.finance.collect_now import collect_now, wait_for
 from gateway.finance.record_payment import Receipt, record_payment
+from gateway.finance.void import void_invoice
 from gateway.readers.about import about
 from gateway.readers.invoices import InvoiceDetail, find_invoice
 from gateway.readers.pages import LATEST
@@ -56,6 +57,14 @@ class PaymentRecording(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     wait_s: WaitS = 20.0
 
 
+class Voiding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Nobody owes it any more. There is no way back."""
+
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_REASON), about("For the audit log.")]
+    wait_s: WaitS = 20.0
+
+
+VOID_EXAMPLE: Final = example("A mistake", {"reason": "The order was made twice, see ticket 4711."})
 COLLECT_EXAMPLE: Final = example("Now", {"wait_s": 20})
 RECORD_EXAMPLE: Final = example(
     "A bank transfer",
@@ -104,9 +113,24 @@ async def record(
     return await _answer(principal.account, invoice_id, data.wait_s)
 
 
+@post(
+    "/invoices/{invoice_id:str}/void",
+    status_code=200,
+    guards=[requires(Scope.FINANCE)],
+    **changing(*CODES, also=LATER),
+    summary="Void an open or uncollectible invoice in Stripe: nobody owes it any more",
+)
+async def void(
+    principal: NamedDependency[Principal], invoice_id: InvoiceId, data: Annotated[Voiding, VOID_EXAMPLE]
+) -> Response[InvoiceDetail]:
+    """There is no way back. Refused while a charge's end is not known, and while money for it is held."""
+    await void_invoice(Author(principal.actor, data.reason), principal.account, invoice_id)
+    return await _answer(principal.account, invoice_id, data.wait_s)
+
+
 async def _answer(account: str, invoice: str, wait_s: float) -> Response[InvoiceDetail]:
     heeded = await wait_for(account, invoice, wait_s)
     return Response(await find_invoice(account, invoice), status_code=200 if heeded else 202)
 
 
-by_hand_routes: Final[list[Any]] = [collect, record]
+by_hand_routes: Final[list[Any]] = [collect, record, void]

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any, Final
 
 from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import PathParameter, QueryParameter
 
-from db.states import InvoiceState
+from db.states import Collector, InvoiceState
 from gateway.accounts.keys import Scope
 from gateway.api.auth import Principal, requires
 from gateway.api.openapi import problems
 from gateway.api.paging import After, Limit
 from gateway.api.problems import Code
+from gateway.domain.searching import LONGEST
+from gateway.readers.invoice_search import InvoiceFilter, StripeStatus
 from gateway.readers.invoices import (
     InvoiceBody,
     InvoiceDetail,
@@ -26,6 +29,21 @@ Callers: Final = requires(Scope.SERVER, Scope.FINANCE)
 InvoiceId = Annotated[str, PathParameter(description="The invoice's id at Stripe: in_…")]
 OfCustomer = Annotated[str, QueryParameter(description="Only of this customer.")]
 OfSubscription = Annotated[str, QueryParameter(description="Only of this subscription.")]
+Searched = Annotated[
+    str,
+    QueryParameter(
+        max_length=LONGEST,
+        description="An id or number of it, its customer's id or mail address, a processor's reference of a payment, "
+        "or an amount such as `119.00 EUR`.",
+    ),
+]
+Status = Annotated[StripeStatus, QueryParameter(description="Only with this status in Stripe.")]
+CollectedBy = Annotated[Collector | None, QueryParameter(description="Only what this one collects.")]
+Currency = Annotated[str, QueryParameter(max_length=3, description="Only in this currency.")]
+Tried = Annotated[str, QueryParameter(max_length=255, description="Only what was tried over this connection.")]
+DueFrom = Annotated[date | None, QueryParameter(description="Only due on this day (UTC) or later.")]
+DueUntil = Annotated[date | None, QueryParameter(description="Only due on this day (UTC) or before.")]
+WithOpenCase = Annotated[bool, QueryParameter(description="Only with an open case.")]
 State = Annotated[InvoiceState | None, QueryParameter(name="state", description="Only invoices in this state.")]
 
 
@@ -35,18 +53,32 @@ async def list_invoices(
     in_state: State = None,
     customer: OfCustomer = "",
     subscription: OfSubscription = "",
+    search: Searched = "",
+    status: Status = "",
+    collected_by: CollectedBy = None,
+    currency: Currency = "",
+    connection: Tried = "",
+    due_from: DueFrom = None,
+    due_until: DueUntil = None,
+    with_open_case: WithOpenCase = False,
     limit: Limit = DEFAULT,
     starting_after: After = "",
 ) -> Page[InvoiceBody]:
     """The account's invoices."""
-    return await find_invoices(
-        principal.account,
-        in_state,
+    wanted = InvoiceFilter(
+        search=search,
+        state=in_state,
+        status=status,
+        collected_by=collected_by,
+        currency=currency,
+        connection=connection,
         customer=customer,
         subscription=subscription,
-        limit=limit,
-        starting_after=starting_after,
+        due_from=due_from,
+        due_until=due_until,
+        with_open_case=with_open_case,
     )
+    return await find_invoices(principal.account, wanted, limit=limit, starting_after=starting_after)
 
 
 @get("/invoices/{invoice_id:str}", guards=[Callers], responses=problems(Code.NOT_FOUND))

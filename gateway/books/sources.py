@@ -148,6 +148,7 @@ INVOICES: Final = f"""
     where i.snapshot is not null and (i.state <> 'not_ours' or m.invoice is not null)
       and not ({PLAIN})
 """  # noqa: S608
+ONE_INVOICE: Final = f"with wanted as (select $2::text as id), {INVOICES.strip().removeprefix('with ')}"
 WANT_ALL: Final = "insert into wanted select id from tollbridge.invoice where account = $1"
 # Once a day: what came since, over all tables that have a part in it. Invoices have no index on when they were read,
 # which every reading would have to keep up.

@@ -75,6 +75,11 @@ async def compare(
     return compared
 
 
+async def findings_of(account: str, invoice: str) -> list[Finding]:
+    """What a run would find of one invoice now, without asking Stripe."""
+    return await _judge(account, await sql.rows(sources.ONE_INVOICE, account, invoice))
+
+
 async def _take(compared: InvoicesCompared, findings: Sequence[Finding], found: Found) -> None:
     compared.breaks += len(findings)
     await found(findings)

@@ -14,30 +14,18 @@ from gateway.cli.named import invoice_named
 from gateway.cli.output import OUT, as_json, money, say, table, when
 from gateway.cli.pauses import REASON, UNTIL, ends, utc
 from gateway.cli.values import MinorUnits
+from gateway.domain.invoice_words import MEANING
 from gateway.finance.collect_now import collect_now
 from gateway.finance.pause import pause_invoice, resume_invoice
 from gateway.finance.record_payment import Receipt, record_payment
+from gateway.finance.void import void_invoice
+from gateway.readers.invoice_search import InvoiceFilter
 from gateway.readers.invoices import InvoiceBody, InvoiceDetail, find_invoice, find_invoices
 from gateway.readers.pages import Page
 from gateway.readers.payment_methods import PaymentMethodBody, find_methods
 
 MOST_METHODS: Final = 100
 """So many of a customer's payment methods are named by their card; older ones by their id."""
-MEANING: Final = {
-    InvoiceState.DRAFT: "Stripe has not finalized it",
-    InvoiceState.DUE: "to be charged, or paid by its payer on Stripe's page; why not yet, it says",
-    InvoiceState.CHARGING: "a charge is on its way to the processor",
-    InvoiceState.PENDING: "the processor, or the payer's bank, has not decided yet",
-    InvoiceState.UNKNOWN: "the answer to a charge was lost: it is being found out, and nothing else is charged",
-    InvoiceState.CAPTURED: "the money is taken, and Stripe is about to be told",
-    InvoiceState.PAID: "paid in Stripe",
-    InvoiceState.RETRYING: "declined, and tried again by its plan",
-    InvoiceState.NEEDS_PAYMENT_METHOD: "nothing can be charged: the payer must give another payment method",
-    InvoiceState.EXHAUSTED: "every try is used, or its time is over: somebody must decide",
-    InvoiceState.UNCOLLECTIBLE: "given up in Stripe",
-    InvoiceState.CLOSED: "void or deleted in Stripe",
-    InvoiceState.NOT_OURS: "Stripe collects it itself, or its customer was opted out",
-}
 
 
 @click.group(epilog="\b\nStates:\n" + "\n".join(f"  {state:<21} {means}" for state, means in MEANING.items()))
@@ -55,24 +43,40 @@ def invoices() -> None:
 )
 @click.option("--customer", default="", help="Only of this customer.")
 @click.option("--subscription", default="", help="Only of this subscription.")
+@click.option(
+    "--search",
+    default="",
+    metavar="TEXT",
+    help="An id, number, customer, mail address, processor's reference, or an amount such as '119.00 EUR'.",
+)
+@click.option("--with-open-case", is_flag=True, help="Only with an open case.")
 @click.option("--limit", type=click.IntRange(1, 100), default=25, show_default=True)
 @click.option("--starting-after", default="", metavar="ID", help="The page after this invoice.")
 @as_json
 def list_(
-    account: str, state: str | None, customer: str, subscription: str, limit: int, starting_after: str, json_: bool
+    account: str,
+    state: str | None,
+    customer: str,
+    subscription: str,
+    search: str,
+    with_open_case: bool,
+    limit: int,
+    starting_after: str,
+    json_: bool,
 ) -> None:
     """List invoices, the newest first."""
 
     async def work() -> Page[InvoiceBody]:
         async with opened():
-            return await find_invoices(
-                (await account_of(account)).id,
-                InvoiceState(state) if state else None,
+            wanted = InvoiceFilter(
+                search=search,
+                state=InvoiceState(state) if state else None,
                 customer=customer,
                 subscription=subscription,
-                limit=limit,
-                starting_after=starting_after,
+                with_open_case=with_open_case,
             )
+            of = (await account_of(account)).id
+            return await find_invoices(of, wanted, limit=limit, starting_after=starting_after)
 
     found = run(work)
     rows = [
@@ -169,6 +173,24 @@ def record_payment_(
 
     found = run(work)
     say(found, json_, lambda: OUT.print(f"The payment of {found.id} is noted; a worker tells Stripe."))
+
+
+@invoices.command()
+@click.argument("invoice")
+@REASON
+@ACCOUNT
+@as_json
+def void(invoice: str, reason: str, account: str, json_: bool) -> None:
+    """Void an open or uncollectible invoice in Stripe: nobody owes it any more. There is no way back."""
+
+    async def work() -> InvoiceDetail:
+        async with opened(needs_worker=True):
+            owner, of = await invoice_named(account, invoice)
+            await void_invoice(author(reason), owner, of)
+            return await find_invoice(owner, of)
+
+    found = run(work)
+    say(found, json_, lambda: OUT.print(f"{found.id} is voided as soon as a worker gets there."))
 
 
 @invoices.command(name="pause-collection")

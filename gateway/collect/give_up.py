@@ -1,4 +1,5 @@
-"""The end of an invoice's recovery, as its account wants it: marked uncollectible, voided, its subscription cancelled.
+"""The end of an invoice's recovery, as its account wants it: marked uncollectible, voided, its subscription cancelled;
+and what somebody wants void.
 
 That it has begun stands on the invoice before the first call, so that a worker that dies in between is followed by one
 that finishes, and nobody finishes what staff began in Stripe themselves.
@@ -6,6 +7,7 @@ that finishes, and nobody finishes what staff began in Stripe themselves.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import structlog
@@ -13,8 +15,11 @@ import structlog
 from db import poke, sql
 from db.engine import DB
 from db.poke import Claim, Kind
+from gateway.accounts.audit import Author
 from gateway.billing import invoices
+from gateway.billing.client import StripeClient
 from gateway.billing.errors import StripeRefusedError
+from gateway.billing.invoices import StripeInvoice
 from gateway.clock import business_now
 from gateway.collect import record
 from gateway.collect.load import Loaded
@@ -25,7 +30,9 @@ from gateway.turns.turn import CLAIM_MARGIN_S
 
 log = structlog.get_logger()
 
+Close = Callable[[StripeClient, str], Awaitable[StripeInvoice]]
 BEGIN = "update tollbridge.invoice set given_up_at = coalesce(given_up_at, $3) where account = $1 and id = $2"
+DROP = "update tollbridge.invoice set void_asked_at = null where account = $1 and id = $2"
 
 
 async def give_up(runtime: Runtime, claim: Claim, loaded: Loaded, action: GiveUp, now: datetime) -> None:
@@ -39,17 +46,36 @@ async def give_up(runtime: Runtime, claim: Claim, loaded: Loaded, action: GiveUp
     if action.step == "cancel_subscription":
         await _cancel(runtime, claim, loaded)
     else:
-        await _close(runtime, claim, loaded, action)
+        close = invoices.void if action.step == "void" else invoices.mark_uncollectible
+        await _close(runtime, claim, loaded, close)
 
 
-async def _close(runtime: Runtime, claim: Claim, loaded: Loaded, action: GiveUp) -> None:
+async def void_by_hand(runtime: Runtime, claim: Claim, loaded: Loaded) -> None:
+    """Void it, as somebody wants. Of what Stripe refuses and leaves as it was the audit log tells; no more is tried.
+
+    Raises StripeError where Stripe does not answer; the next turn tries again.
+    """
+    if await poke.hold(claim, runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S) != loaded.poked:
+        # Something about the invoice changed since it was looked at: look again.
+        return
+    try:
+        await _close(runtime, claim, loaded, invoices.void)
+    except StripeRefusedError as error:
+        async with DB.transaction():
+            await poke.hold(claim, CLAIM_MARGIN_S)
+            await sql.rows(DROP, claim.account, claim.id)
+            await Author("tollbridge", str(error)).note(claim.account, "invoice.void_refused", claim.id)
+
+
+async def _close(runtime: Runtime, claim: Claim, loaded: Loaded, close: Close) -> None:
     """After a refusal the invoice is read: somebody paid or closed it meanwhile (law 6)."""
-    close = invoices.void if action.step == "void" else invoices.mark_uncollectible
+    assert loaded.view.invoice is not None, "what is closed was read"
+    before = loaded.view.invoice.status
     try:
         await record.call(runtime, claim, loaded, lambda stripe: close(stripe, claim.id))
     except StripeRefusedError:
         answer = await record.call(runtime, claim, loaded, lambda stripe: invoices.read(stripe, claim.id))
-        if answer.shape.status == "open":
+        if answer.shape.status == before:
             raise
 
 

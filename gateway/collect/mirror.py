@@ -13,6 +13,7 @@ from gateway.billing import subscriptions
 from gateway.billing.client import StripeClient, from_unix
 from gateway.billing.impersonal import without_person
 from gateway.billing.invoices import StripeInvoice
+from gateway.billing.mails import hash_of
 from gateway.billing.shapes import SubscriptionShape, billed, id_of, invoice_digest
 from gateway.clock import business_now
 from gateway.collect.unsettled import unsettled
@@ -27,6 +28,7 @@ STORE = """
         subscription = coalesce(nullif($8, ''), subscription),
         billing_reason = $10, digest = $11, currency = $12, amount_due = $13, amount_remaining = $14, total = $15,
         stripe_created_at = $16, due_date = $17, paid_at = $18, names_rest = $19, collection_method = $20,
+        mail_hash = $21,
         -- Settled with the first look, as it may be paid by then; later it changes in its own turn alone.
         collector = case when collector is null and read_at is null and $20 = 'send_invoice'
             and tollbridge.collection($1, $7, coalesce(nullif($8, ''), subscription)) = 'hosted' then 'hosted'
@@ -138,6 +140,7 @@ async def store(account: str, answer: StripeInvoice, *, read_at: datetime, poked
         # By the same test as the look for it: what names no invoice is nobody's rest.
         named(invoice, REMAINDER_KEY),
         invoice.collection_method,
+        None if erased else hash_of(account, answer.raw),
     )
 
 

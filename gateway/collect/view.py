@@ -71,6 +71,7 @@ async def seen(row: asyncpg.Record) -> InvoiceView:
         opted_out=row["opted_out"],
         customer_deleted=row["customer_deleted"],
         asked=row["asked_at"] is not None,
+        void_asked=row["void_asked_at"] is not None,
         preferred_method=preferred(session, row["id"]),
         older_first=row["older_first"],
         abandoned=abandoned(session),

@@ -1,28 +1,176 @@
-"""Invoices: the list."""
+"""The list of invoices: one field that finds any of them, filters, searches that people keep, and it all as a file."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from datetime import UTC, date, datetime
+from typing import Any, Final, get_args
+from urllib.parse import parse_qsl, urlencode
 
+import msgspec
+from litestar import Request
 from litestar.di import NamedDependency
-from litestar.params import QueryParameter
-from litestar.response import Template
+from litestar.params import FromPath
+from litestar.response import Redirect, Stream, Template
 
-from db.states import InvoiceState
+from db.states import Collector
+from gateway.accounts import connections
 from gateway.api.paging import After
-from gateway.console.desk import Desk, page
-from gateway.console.render import shown
-from gateway.readers.invoices import find_invoices
+from gateway.api.reconciliations import as_file
+from gateway.books.report import major, row
+from gateway.clock import business_now
+from gateway.console.desk import Desk, change, page
+from gateway.console.errors import said_of
+from gateway.console.forms import Form, Plain, Posted
+from gateway.console.render import led, shown
+from gateway.console.words import tone
+from gateway.domain.invoice_words import MEANING
+from gateway.domain.roles import Action
+from gateway.readers.invoice_search import InvoiceFilter, StripeStatus
+from gateway.readers.invoices import EVERY, InvoiceBody, find_invoices, walk_invoices
+from gateway.readers.pages import Page
+from gateway.users import saved_views
 
 ON_A_PAGE: Final = 25
-Wanted = Annotated[InvoiceState | None, QueryParameter(name="state")]
+PAGE: Final = "invoices"
+"""As saved views call it."""
+STATUSES: Final = tuple(status for status in get_args(StripeStatus) if status)
+COLUMNS: Final = (
+    "invoice", "number", "customer", "subscription", "state", "stripe_status", "collected_by", "currency", "total",
+    "amount_due", "amount_remaining", "due", "paid", "next_try", "created", "why",
+)  # fmt: skip
+Asked = Request[Any, Any, Any]
+
+
+class Keeping(Form, frozen=True):
+    """A search to keep."""
+
+    name: str = ""
+    query: str = ""
+    shared: str = ""
+
+
+class Sharing(Form, frozen=True):
+    shared: str = ""
 
 
 @page("/invoices")
-async def invoices(desk: NamedDependency[Desk], in_state: Wanted = None, starting_after: After = "") -> Template:
-    """The account's invoices, the newest first."""
-    found = await find_invoices(desk.account, in_state, limit=ON_A_PAGE, starting_after=starting_after)
-    return shown(desk, "invoices.html", {"found": found, "state": in_state, "states": list(InvoiceState)})
+async def invoices(request: Asked, desk: NamedDependency[Desk], starting_after: After = "") -> Template:
+    """What is wanted of the account's invoices, the newest first."""
+    said = request.query_params.get("said", "")
+    return await _listed(desk, request.query_params, starting_after=starting_after, said=said)
 
 
-invoice_routes: Final[list[Any]] = [invoices]
+@page("/invoices.csv", Action.EXPORT)
+async def download(request: Asked, desk: NamedDependency[Desk]) -> Stream:
+    """The same list, whole, as a file."""
+    wanted, name = wanted_of(request.query_params), f"invoices-{desk.seat.name}-{(await business_now()).date()}.csv"
+    return Stream(_lines(desk.account, wanted), media_type="text/csv", headers=as_file(name))
+
+
+@change("/invoices/views", Action.KEEP_VIEWS)
+async def keep(desk: NamedDependency[Desk], data: Posted[Keeping]) -> Redirect | Template:
+    """Keep a search, or show the list again with what is wrong."""
+    asked = dict(_pairs(data.query))
+    try:
+        query = query_of(wanted_of(asked))
+        await saved_views.save(desk.author(), desk.account, PAGE, data.name, query, shared=bool(data.shared))
+    except Exception as error:
+        problem, status = said_of(error)
+        return await _listed(desk, asked, problem=problem, status=status, name=data.name)
+    return led(f"{desk.path}/invoices{'?' if query else ''}{query}", "view_kept")
+
+
+@change("/invoices/views/{view_id:str}/share", Action.KEEP_VIEWS)
+async def share(desk: NamedDependency[Desk], view_id: FromPath[str], data: Posted[Sharing]) -> Redirect:
+    """Everybody of the account sees it, or its maker alone."""
+    await saved_views.share(desk.author(), desk.account, view_id, shared=bool(data.shared))
+    return led(f"{desk.path}/invoices", "view_shared" if data.shared else "view_unshared")
+
+
+@change("/invoices/views/{view_id:str}/delete", Action.KEEP_VIEWS)
+async def forget(desk: NamedDependency[Desk], view_id: FromPath[str], data: Posted[Plain]) -> Redirect:
+    """One's own view is gone."""
+    await saved_views.delete(desk.author(), desk.account, view_id)
+    return led(f"{desk.path}/invoices", "view_deleted")
+
+
+def wanted_of(params: Mapping[str, str]) -> InvoiceFilter:
+    """The filter that an address holds: fields that are empty, or are none of ours, are no condition.
+
+    Raises msgspec's ValidationError for a value that there is not.
+    """
+    given = {name: params[name].strip() for name in InvoiceFilter.__struct_fields__ if params.get(name, "").strip()}
+    return msgspec.convert(given, InvoiceFilter, strict=False)
+
+
+def query_of(wanted: InvoiceFilter) -> str:
+    """The filter as it stands in an address; nothing for none."""
+    names = (name for name in wanted.__struct_fields__ if getattr(wanted, name) != getattr(EVERY, name))
+    return urlencode({name: _plain(getattr(wanted, name)) for name in names})
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, date) else "true" if value is True else str(value)
+
+
+def _pairs(query: str) -> list[tuple[str, str]]:
+    return parse_qsl(query[: saved_views.LONGEST_QUERY])
+
+
+async def _listed(
+    desk: Desk,
+    params: Mapping[str, str],
+    *,
+    starting_after: str = "",
+    said: str = "",
+    problem: str = "",
+    status: int = 200,
+    name: str = "",
+) -> Template:
+    found: Page[InvoiceBody] = Page([], has_more=False)
+    wanted = EVERY
+    try:
+        wanted = wanted_of(params)
+        found = await find_invoices(desk.account, wanted, limit=ON_A_PAGE, starting_after=starting_after)
+    except msgspec.ValidationError as error:
+        problem, status = f"This filter can't be: {error}", 400
+    views = await saved_views.views_of(desk.account, desk.user, PAGE)
+    context = {
+        "found": found,
+        "wanted": wanted,
+        "query": query_of(wanted),
+        "states": MEANING,
+        "tone": tone,
+        "statuses": STATUSES,
+        "collectors": list(Collector),
+        "connections": [one.name for one in await connections.listed(desk.account)],
+        "views": views,
+        "name": name,
+        "said": said,
+        "problem": problem,
+    }
+    return shown(desk, "invoices.html", context, status=status)
+
+
+async def _lines(account: str, wanted: InvoiceFilter) -> AsyncGenerator[str, None]:
+    yield row(COLUMNS)
+    async with aclosing(walk_invoices(account, wanted)) as found:
+        async for part in found:
+            yield "".join(row(_cells(one)) for one in part)
+
+
+def _cells(one: InvoiceBody) -> tuple[object, ...]:
+    currency = one.currency or ""
+    amounts = (major(amount, currency) for amount in (one.total, one.amount_due, one.amount_remaining))
+    times = (_time(at) for at in (one.due_date, one.paid_at, one.next_attempt, one.created))
+    names = (one.id, one.number or "", one.customer or "", one.subscription or "")
+    return (*names, one.state, one.status or "", one.collected_by or "", currency.upper(), *amounts, *times, one.reason)
+
+
+def _time(at: int | None) -> str:
+    return "" if at is None else datetime.fromtimestamp(at, UTC).isoformat()
+
+
+invoice_routes: Final[list[Any]] = [invoices, download, keep, share, forget]

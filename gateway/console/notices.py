@@ -9,6 +9,15 @@ NOTICES: Final[Mapping[str, str]] = {
     "password": "Your password is set. Please sign in with it.",
     "signed_out": "You are signed out.",
     "session_ended": "The session has ended.",
+    "view_kept": "The search is kept.",
+    "view_shared": "Everybody who works in this account sees the search now.",
+    "view_unshared": "The search is yours alone again.",
+    "view_deleted": "The search is deleted.",
+    "collecting": "It is collected as soon as a worker gets there.",
+    "paused": "Nothing is charged for it until it is resumed.",
+    "resumed": "It is collected again.",
+    "payment_recorded": "The payment is noted, and Stripe is about to be told.",
+    "voiding": "It is voided in Stripe as soon as a worker gets there.",
 }
 
 

@@ -9,6 +9,7 @@ from gateway.console.assets import asset_routes
 from gateway.console.desk import HOME, desk
 from gateway.console.errors import handle
 from gateway.console.home import home_routes
+from gateway.console.invoice import one_invoice_routes
 from gateway.console.invoices import invoice_routes
 from gateway.console.me import me_routes
 from gateway.console.overview import overview_routes
@@ -32,6 +33,7 @@ def console() -> Router:
             *me_routes,
             *overview_routes,
             *invoice_routes,
+            *one_invoice_routes,
         ],
         include_in_schema=False,
     )

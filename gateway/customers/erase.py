@@ -78,7 +78,7 @@ SNAPSHOTS: Final = """
     select id, snapshot from tollbridge.invoice
     where account = $1 and customer = $2 and snapshot is not null order by id
 """
-STRIP: Final = "update tollbridge.invoice set snapshot = $3 where account = $1 and id = $2"
+STRIP: Final = "update tollbridge.invoice set snapshot = $3, mail_hash = null where account = $1 and id = $2"
 # Every name by which a delivery or a reply may speak of the customer.
 NAMES: Final = f"""
     select $2::text as name

@@ -14,7 +14,7 @@ Ids, amounts, states, times and movements stay: the books, refunds and disputes 
     switch, hand_over       ids; Stripe's words of why it did not take over
     payment_method          the reference goes with its deletion at the processor; card and bank details, and with them
                             the fingerprint, go. The keyed hashes of the token stay: a late notice is known by them
-    invoice                 the snapshot keeps what money and books need (`billing/impersonal.py`)
+    invoice                 the snapshot keeps what money and books need (`billing/impersonal.py`); the mail's hash goes
     attempt                 processor ids, codes and amounts stay; the processor's message and the payer's page go. The
                             card's fingerprint stays only where the bank has said "never again", for whoever has it
     recording, remainder, carry, settlement_row

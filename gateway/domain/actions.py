@@ -204,6 +204,10 @@ class GiveUp(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Void(msgspec.Struct, frozen=True):
+    """Somebody wants it void: void it at Stripe."""
+
+
 class OpenCase(msgspec.Struct, frozen=True):
     """Put it before a human. No call."""
 
@@ -263,6 +267,7 @@ Action: TypeAlias = (
     | MatchNote
     | WantNote
     | GiveUp
+    | Void
     | OpenCase
     | WaitUntil
     | Done

@@ -105,6 +105,8 @@ def decide(view: InvoiceView, now: datetime) -> Action:
         return left or Done(reason)
     if (back := returning.surplus(view, invoice)) is not None:
         return back
+    if (voided := ending.by_hand(view, invoice, now)) is not None:
+        return voided
     match invoice.status:
         case "draft":
             return _draft(view, invoice, now)

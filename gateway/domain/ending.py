@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from db.states import AttemptState, Collector, MethodStatus
-from gateway.domain.actions import Action, Done, FindLost, GiveUp, GivingUp, Read, WaitUntil
+from gateway.domain.actions import Action, Done, FindLost, GiveUp, GivingUp, Read, Void, WaitUntil
 from gateway.domain.billed import BilledInvoice, StripePayment
 from gateway.domain.case_kinds import CaseKind
 from gateway.domain.cases import ask_human
@@ -16,6 +16,7 @@ from gateway.domain.recovery import ends_at
 from gateway.domain.view import InvoiceView
 
 BESIDE_WAIT: Final = timedelta(minutes=10)
+BY_HAND: Final = "somebody wants it void"
 GIVEN_UP: Final = "its end had come, and it was given up"
 
 
@@ -59,6 +60,18 @@ def close(view: InvoiceView, invoice: BilledInvoice, step: GivingUp, reason: str
     if view.look_first and (view.collector is not Collector.HOSTED or askable(view)):
         return _find_lost(view, reason)
     return GiveUp(step, reason) if view.is_fresh(now) else Read()
+
+
+def by_hand(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action | None:
+    """The next step towards what somebody wants void, after a last look; None where nobody does, or it can't be (any
+    more). What the account's policy waits for before an end of its own (a pause, say) holds up nobody's own decision.
+    """
+    voidable = invoice.status in ("open", "uncollectible") and invoice.stripe_payment is StripePayment.NONE
+    if not (view.void_asked and voidable):
+        return None
+    if view.look_first and askable(view):
+        return _find_lost(view, BY_HAND)
+    return Void() if view.is_fresh(now) else Read()
 
 
 def _obstacle(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> WaitUntil | None:

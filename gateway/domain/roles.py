@@ -38,6 +38,8 @@ class Action(StrEnum):
     """What a page shows or a form asks for."""
 
     LOOK = "look"
+    KEEP_VIEWS = "keep_views"
+    """Searches, for oneself or for everybody of the account."""
     DIAGNOSE = "diagnose"
     """The doctor, and raw webhooks with their secrets and persons taken out."""
     HANDLE_CASES = "handle_cases"
@@ -64,6 +66,7 @@ class Action(StrEnum):
 
 LEAST: Final[Mapping[Action, Role]] = {
     Action.LOOK: Role.VIEWER,
+    Action.KEEP_VIEWS: Role.SUPPORT,
     Action.DIAGNOSE: Role.SUPPORT,
     Action.HANDLE_CASES: Role.SUPPORT,
     Action.HELP_PAYERS: Role.SUPPORT,

@@ -321,6 +321,8 @@ class InvoiceView(msgspec.Struct, frozen=True):
     abandoned: bool = False
     asked: bool = False
     """Somebody asked to collect it now."""
+    void_asked: bool = False
+    """Somebody wants it void."""
     preferred_method: str = ""
     """The payment method that the payer confirmed this very invoice with."""
     not_before: datetime | None = None

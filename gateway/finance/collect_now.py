@@ -26,8 +26,8 @@ from gateway.waiting import until
 
 ASK: Final = "update tollbridge.invoice set asked_at = $3 where account = $1 and id = $2"
 BUSY: Final = """
-    select i.seen < i.poked or i.asked_at is not null or exists (select 1 from tollbridge.attempt a
-        where a.account = i.account and a.invoice = i.id and a.state = 'sending')
+    select i.seen < i.poked or i.asked_at is not null or i.void_asked_at is not null or exists (
+        select 1 from tollbridge.attempt a where a.account = i.account and a.invoice = i.id and a.state = 'sending')
     from tollbridge.invoice i where i.account = $1 and i.id = $2
 """
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any, Final, Literal
 
 import asyncpg
 import msgspec
 
 from db import sql
+from db.engine import DB
 from db.states import (
     CarryState,
     Collector,
@@ -19,12 +22,14 @@ from db.states import (
 )
 from gateway.accounts.errors import NotThereError
 from gateway.billing.invoice_detail import InvoiceDetailShape
+from gateway.books.session import own_session, pages
 from gateway.readers import attempts, cases, credit_notes, refunds
 from gateway.readers.attempts import AttemptBody
 from gateway.readers.cases import CaseBody
 from gateway.readers.credit_notes import CreditNoteBody
 from gateway.readers.disputes import DisputeBody, disputes_of
-from gateway.readers.pages import DEFAULT, Page, listed, page, unix
+from gateway.readers.invoice_search import InvoiceFilter
+from gateway.readers.pages import DEFAULT, Page, listed, page, unix, where_of
 from gateway.readers.plans import PlanBody, plan_of
 from gateway.readers.refunds import RefundBody
 
@@ -39,6 +44,9 @@ SELECT: Final = """
                          and (p.until_at is null or p.until_at > tollbridge.business_now())
                        order by p.until_at desc nulls first limit 1) p on true
 """
+PLAN_EACH: Final = "set local plan_cache_mode = force_custom_plan"
+EVERY: Final = InvoiceFilter()
+AT_A_TIME: Final = 500
 MOVEMENTS: Final = """
     select m.*, c.name as connection_name from tollbridge.movement m
         left join tollbridge.connection c on c.id = m.connection
@@ -183,18 +191,28 @@ class InvoiceDetail(InvoiceBody, frozen=True, kw_only=True):
 
 
 async def find_invoices(
-    account: str,
-    state: InvoiceState | None = None,
-    *,
-    customer: str = "",
-    subscription: str = "",
-    limit: int = DEFAULT,
-    starting_after: str = "",
+    account: str, wanted: InvoiceFilter = EVERY, *, limit: int = DEFAULT, starting_after: str = ""
 ) -> Page[InvoiceBody]:
-    """A page of an account's invoices."""
-    where = {"state": state, "customer": customer, "subscription": subscription}
-    rows, has_more = await page(account, SELECT, "created_at", where, limit=limit, starting_after=starting_after)
-    return listed(rows, has_more, lambda row: InvoiceBody(**_fields(row)))
+    """A page of an account's invoices. Raises FieldError for a `starting_after` that names nothing in the list."""
+    where, also = wanted.columns(), await wanted.conditions(account)
+    async with DB.transaction():
+        # What is rare and what is common want other indexes.
+        await sql.rows(PLAN_EACH)
+        found = await page(account, SELECT, "created_at", where, limit=limit, starting_after=starting_after, also=also)
+    return listed(*found, lambda row: InvoiceBody(**_fields(row)))
+
+
+async def walk_invoices(account: str, wanted: InvoiceFilter) -> AsyncGenerator[list[InvoiceBody], None]:
+    """All of them, the newest first, so many at a time and as they stand at one moment."""
+    where, values = where_of(account, wanted.columns(), await wanted.conditions(account))
+    statement = f"{SELECT} where {where} order by t.created_at desc, t.id desc"
+    async with (
+        own_session() as session,
+        session.transaction(isolation="repeatable_read", readonly=True),
+        aclosing(pages(session, statement, *values, size=AT_A_TIME)) as found,
+    ):
+        async for part in found:
+            yield [InvoiceBody(**_fields(row)) for row in part]
 
 
 async def find_invoice(account: str, invoice: str) -> InvoiceDetail:

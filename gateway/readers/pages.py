@@ -13,6 +13,8 @@ from db import sql
 from gateway.accounts.errors import FieldError
 
 T = TypeVar("T")
+Condition = tuple[str, tuple[object, ...]]
+"""One on the table `t` of a statement whose `$1` is the account, and its values: `{0}` is where the first stands."""
 DEFAULT: Final = 10
 """How many stand on a page unless the caller says otherwise."""
 LATEST: Final = 253_402_300_800
@@ -36,22 +38,17 @@ async def page(
     limit: int,
     starting_after: str,
     since: datetime | None = None,
+    also: Sequence[Condition] = (),
 ) -> tuple[list[asyncpg.Record], bool]:
     """One page of an account's rows, newest first by `order` and id (`since` a time of it); and whether more follow.
 
     `select` is a statement over a table `t`, up to its where. `wanted` are columns of `t` and their values, of which
-    the empty ones are no condition. Raises FieldError for a `starting_after` that names nothing in the list.
+    the empty ones are no condition; `also` are others. Raises FieldError for a `starting_after` that names nothing in
+    the list.
     """
-    conditions: list[str] = ["t.account = $1"]
-    values: list[Any] = [account]
-    for column, value in wanted.items():
-        if value not in ("", None):
-            values.append(value)
-            conditions.append(f"t.{column} = ${len(values)}")
-    if since is not None:
-        values.append(since)
-        conditions.append(f"t.{order} >= ${len(values)}")
-    where, place = " and ".join(conditions), len(values) + 1
+    since_then: list[Condition] = [] if since is None else [(f"t.{order} >= {{0}}", (since,))]
+    where, values = where_of(account, wanted, [*since_then, *also])
+    place = len(values) + 1
     if starting_after:
         cursor = await sql.row(f"{select} where {where} and t.id = ${place}", *values, starting_after)
         if cursor is None:
@@ -60,6 +57,18 @@ async def page(
         values += [cursor[order], starting_after]
     found = await sql.rows(f"{select} where {where} order by t.{order} desc, t.id desc limit {limit + 1}", *values)
     return found[:limit], len(found) > limit
+
+
+def where_of(account: str, wanted: Mapping[str, Any], also: Sequence[Condition]) -> tuple[str, list[Any]]:
+    """The text after `where`, and the statement's values, as `page` has them."""
+    told: list[Condition] = [
+        (f"t.{column} = {{0}}", (value,)) for column, value in wanted.items() if value not in ("", None)
+    ]
+    conditions, values = ["t.account = $1"], list[Any]([account])
+    for text, given in [*told, *also]:
+        conditions.append(text.format(*(f"${len(values) + 1 + n}" for n in range(len(given)))))
+        values += given
+    return " and ".join(conditions), values
 
 
 def listed(rows: Sequence[asyncpg.Record], has_more: bool, shown: Callable[[asyncpg.Record], T]) -> Page[T]:

@@ -66,6 +66,13 @@ SESSION_RESULT: Final = "sessionResult"
 """What the Drop-in gives the browser in the end, under the name that it has there."""
 
 
+DASHBOARDS: Final[Mapping[str, str]] = {
+    environment: f"https://ca-{environment}.adyen.com/ca/ca/accounts/showTx.shtml?txType=Payment&pspReference="
+    for environment in ("test", "live")
+}
+"""As Adyen's own plug-ins for shops have them."""
+
+
 class AdyenAdapter:
     """One merchant account at Adyen. Options: see `config.Settings`."""
 
@@ -111,6 +118,11 @@ class AdyenAdapter:
         self._api = AdyenApi(transport, keys.api_key, settings.account)
         self._webhooks = check.Webhooks(management, keys.api_key, settings.account, tries=not settings.is_live)
         self._clock = clock
+
+    @classmethod
+    def charge_page(cls, options: Mapping[str, str], processor_id: str) -> str:
+        """The charge in Adyen's Customer Area, by its PSP reference."""
+        return DASHBOARDS[options["environment"]] + processor_id
 
     @classmethod
     def from_config(

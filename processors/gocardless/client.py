@@ -86,6 +86,13 @@ OTHERS_TOKENS: Final[Mapping[str, str]] = {"test": "live_", "live": "sandbox_"}
 and its calls are refused by the environment itself."""
 
 
+DASHBOARDS: Final[Mapping[str, str]] = {
+    "test": "https://manage-sandbox.gocardless.com/payments/",
+    "live": "https://manage.gocardless.com/payments/",
+}
+"""As GoCardless's own plug-in for shops has them."""
+
+
 class GoCardlessAdapter:
     """One creditor at GoCardless. Options: `environment`, `test` or `live`, and `account`, the creditor's id."""
 
@@ -101,6 +108,11 @@ class GoCardlessAdapter:
         self._api = api
         self._account = account
         self._webhook_secrets = webhook_secrets
+
+    @classmethod
+    def charge_page(cls, options: Mapping[str, str], processor_id: str) -> str:
+        """The charge in GoCardless's dashboard."""
+        return DASHBOARDS[options["environment"]] + processor_id
 
     @classmethod
     def from_config(

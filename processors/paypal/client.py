@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import httpx
 from msgspec.structs import replace
@@ -75,6 +75,13 @@ if TYPE_CHECKING:
     from processors.interface import Clock, ProcessorAdapter
 
 
+DASHBOARDS: Final[Mapping[str, str]] = {
+    "test": "https://www.sandbox.paypal.com/activity/payment/",
+    "live": "https://www.paypal.com/activity/payment/",
+}
+"""As PayPal shows them to whoever is signed in there."""
+
+
 class PayPalAdapter:
     """One merchant account, through one REST app. Options: `environment` (test or live), `account` (the merchant id),
     `client_id` and `webhook_id` of the app; `base_url` for another host than PayPal's own."""
@@ -94,6 +101,11 @@ class PayPalAdapter:
         self._client_id = options["client_id"]
         self._webhook_id = options["webhook_id"]
         self._clock = clock
+
+    @classmethod
+    def charge_page(cls, options: Mapping[str, str], processor_id: str) -> str:
+        """The charge in PayPal's activity, by its capture."""
+        return DASHBOARDS[options["environment"]] + processor_id
 
     @classmethod
     def from_config(

@@ -164,6 +164,7 @@ ROUTES: Final[Mapping[str, Row]] = {
     "GET /v1/invoices/{invoice_id}": _row("server finance", invoice_id="invoice"),
     "POST /v1/invoices/{invoice_id}/collect": _row("server finance", 409, {}, invoice_id="invoice"),
     "POST /v1/invoices/{invoice_id}/record_payment": _row("finance", 409, PAYMENT, invoice_id="invoice"),
+    "POST /v1/invoices/{invoice_id}/void": _row("finance", 409, {"reason": "a mistake"}, invoice_id="invoice"),
     "GET /v1/reconciliations": _row("finance"),
     "POST /v1/reconciliations": _row("finance", body={"whole": True}),
     "GET /v1/reconciliations/{reconciliation_id}": _row("finance", reconciliation_id="reconciliation"),

@@ -54,6 +54,7 @@ from gateway.domain.actions import (
     ReturnSurplus,
     Tag,
     TakeInvoice,
+    Void,
     WaitUntil,
     WantNote,
 )
@@ -291,6 +292,8 @@ def settles_nothing_on_a_closed_invoice(view: InvoiceView, action: Action, _: da
         if view.policy.late_success == "record" and invoice.status == "uncollectible":
             held = (*held, Tag, Record, OpenCase, WaitUntil)
         rest = (Done, GiveUp, Read, WaitUntil) if view.given_up else (Done,)
+        if view.void_asked and not invoice.is_closed:
+            rest = (*rest, Void, Read, FindLost)
         if any(capture.surplus and capture.returnable for capture in view.attempts):
             rest = (*rest, ReturnSurplus, OpenCase)
         if invoice.status == "void" and invoice.balance_used:
@@ -399,6 +402,19 @@ def gives_up_only_in_the_end(view: InvoiceView, action: Action, now: datetime) -
         assert last not in (AttemptState.REJECTED, AttemptState.NOT_SENT), "that was no fault of the payer's"
 
 
+def voids_only_what_somebody_wants_void(view: InvoiceView, action: Action, now: datetime) -> None:
+    """Law 7 by hand: after a last look, with nothing unresolved, nothing held, and no tries forgotten."""
+    if not isinstance(action, Void):
+        return
+    assert view.void_asked
+    assert view.unresolved is None
+    assert view.held_money <= 0
+    assert view.is_fresh(now)
+    assert view.invoice is not None
+    assert (view.invoice.status in ("open", "uncollectible"), view.invoice.stripe_payment) == (True, StripePayment.NONE)
+    assert not (view.look_first and _chargeable(view)), "it may have been charged already, and forgotten"
+
+
 def _chargeable(view: InvoiceView) -> bool:
     return any(m.status is MethodStatus.ACTIVE and m.usable for m in view.methods)
 
@@ -449,6 +465,7 @@ LAWS: tuple[Callable[[InvoiceView, Action, datetime], None], ...] = (
     confirms_only_what_was_sent,
     finalizes_only_free_drafts,
     gives_up_only_in_the_end,
+    voids_only_what_somebody_wants_void,
     opens_a_case_once,
     strands_no_money,
 )
@@ -557,6 +574,8 @@ def carried_out(view: InvoiceView, action: Action, now: datetime, stripe: Answer
         case GiveUp(step=step):
             status = "void" if step == "void" else "uncollectible"
             return replace(view, given_up=True, read_at=now, invoice=replace(_billed(view), status=status))
+        case Void():
+            return replace(view, read_at=now, invoice=replace(_billed(view), status="void"))
         case OpenCase(kind=kind):
             return replace(view, open_cases=view.open_cases | {kind})
         case Done() | WaitUntil():

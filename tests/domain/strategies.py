@@ -226,6 +226,7 @@ def views(draw: st.DrawFn, states: Sequence[AttemptState] = tuple(AttemptState))
         connections=draw(st.booleans()),
         opted_out=draw(st.booleans()),
         asked=draw(st.booleans()),
+        void_asked=draw(st.sampled_from([False, False, False, True])),
         kept_in_pause=draw(st.booleans()),
         customer_deleted=draw(st.sampled_from([False, False, False, True])),
         older_first=draw(st.booleans()),

@@ -7,13 +7,15 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from db.states import CreditNoteOrigin
-from gateway.domain.actions import Charge, ConfirmRecording, CreditRest, OpenCase, Read, Record, Tag, WaitUntil
-from gateway.domain.billed import RECEIPT_KEY
+from db.states import Collector, CreditNoteOrigin
+from gateway.domain.actions import Charge, ConfirmRecording, CreditRest, OpenCase, Read, Record, Tag, Void, WaitUntil
+from gateway.domain.billed import RECEIPT_KEY, StripePayment
 from gateway.domain.case_kinds import CaseKind
 from gateway.domain.decide import decide
 from gateway.domain.recovery import Exhausted, TryAt, TryNow, next_try
-from gateway.domain.view import InvoiceView, ReceiptView
+from gateway.domain.view import InvoiceView, Pause, ReceiptView
+from gateway.finance.errors import NotNowError
+from gateway.finance.void import refuse as refuse_void
 from tests.domain.views import DAY, DUE, HOUR, METHOD, NOW, attempt, declined_at, invoice, recording, view
 
 RECEIPT = ReceiptView("mov_1", DUE)
@@ -97,3 +99,46 @@ def test_a_receipt_that_is_less_than_what_is_due_by_now() -> None:
 def test_a_try_by_hand_looks_first() -> None:
     one = view(attempts=declined_at(1), read_at=NOW - timedelta(minutes=1))
     assert decide(asked(one), NOW) == Read()
+
+
+WANTED_VOID = {"void_asked": True}
+
+
+def test_what_somebody_wants_void_is_voided_after_a_last_look() -> None:
+    one = view(attempts=declined_at(1), **WANTED_VOID)
+    assert decide(one, NOW) == Void()
+    assert decide(replace(one, read_at=NOW - timedelta(minutes=1)), NOW) == Read()
+
+
+@pytest.mark.parametrize("status", ["uncollectible", "open"])
+def test_a_pause_holds_up_nobodys_own_decision(status: str) -> None:
+    one = view(invoice(status), pause=Pause("promised", NOW - DAY), **WANTED_VOID)
+    assert decide(one, NOW) == Void()
+
+
+@pytest.mark.parametrize("state", ["pending", "unknown", "requires_action"])
+def test_nothing_is_voided_while_an_attempt_is_unresolved(state: str) -> None:
+    one = view(attempts=(attempt(state),), **WANTED_VOID)
+    assert not isinstance(decide(one, NOW), Void)
+    with pytest.raises(NotNowError, match="how it ends must be known first"):
+        refuse_void(replace(one, void_asked=False))
+
+
+NOT_TO_BE_VOIDED = {
+    "paid": ({"billed": invoice("paid")}, "the invoice is paid in Stripe"),
+    "a draft": ({"billed": invoice("draft")}, "the invoice is draft in Stripe"),
+    "paid at Stripe just now": (
+        {"billed": invoice(stripe_payment=StripePayment.PROCESSING)},
+        "Stripe itself is collecting",
+    ),
+    "held money": ({"held_money": 1}, "money for it is held"),
+    "Stripe's to pay": ({"collector": Collector.STRIPE}, "void it in Stripe"),
+    "an unconfirmed checkout": ({"hold": "held"}, "a checkout that is not confirmed"),
+}
+
+
+@pytest.mark.parametrize("name", NOT_TO_BE_VOIDED)
+def test_why_an_invoice_is_not_voided(name: str) -> None:
+    changes, why = NOT_TO_BE_VOIDED[name]
+    with pytest.raises(NotNowError, match=why):
+        refuse_void(view(**changes))

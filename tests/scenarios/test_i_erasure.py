@@ -19,6 +19,7 @@ from tests.support.world import World
 
 SCHEMA = Path(__file__).parents[2] / "db" / "migrations" / "0001_initial.sql"
 NAME, MAIL, STREET = "Quastenhuber", "canary@payer.example", "Kanarienweg 77"
+MAILS = "select count(*) from tollbridge.invoice where mail_hash is not null"
 IP, NOTE = "203.0.113.77", "canary-note"
 PERSON = {
     "name": f"Z. {NAME}",
@@ -93,6 +94,7 @@ async def test_nothing_of_the_person_is_left(world: World) -> None:
     signup, canaries = await _lived(world)
     before = await _where(world, canaries)
     assert {"tollbridge.checkout_session", "tollbridge.invoice", "tollbridge.payment_method"} <= before
+    assert await sql.value(MAILS) > 0, "an invoice is found by it"
     assert any(place.startswith("delivery") for place in before)
 
     answer = await _erase(world, signup.customer)
@@ -102,6 +104,7 @@ async def test_nothing_of_the_person_is_left(world: World) -> None:
     shown = (await world.call("GET", f"/v1/customers/{signup.customer}")).json()
     assert shown["erased"] is not None
     assert {method.status for method in world.methods_at_processor()} == {"revoked"}
+    assert await sql.value(MAILS) == 0
     left = await _where(world, canaries)
     assert left <= {"tollbridge.audit_log"}, "what somebody wrote there as their reason"
 
@@ -112,6 +115,7 @@ async def test_nothing_of_the_person_is_left(world: World) -> None:
     await sql.rows("update tollbridge.invoice set poked = poked + 1, stale = true")
     await world.later(days=1)
     assert "tollbridge.invoice" not in await _where(world, canaries)
+    assert await sql.value(MAILS) == 0
 
 
 def test_every_table_is_accounted_for() -> None:

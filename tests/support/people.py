@@ -122,6 +122,12 @@ class People(Resting):
         headers = {"idempotency-key": uuid4().hex}
         return await self.call("POST", f"/v1/invoices/{invoice}/collect", {"wait_s": wait_s}, headers=headers)
 
+    async def void(self, invoice: str, *, reason: str = "a mistake of ours") -> httpx.Response:
+        """Finance staff void an invoice; everything comes to rest."""
+        answer = await self.call("POST", f"/v1/invoices/{invoice}/void", {"reason": reason, "wait_s": 0})
+        await self.settle()
+        return answer
+
     async def cancel(self, subscription: str, ends: str = "now", **body: Any) -> httpx.Response:
         """A server has a subscription end, or live on; it answers at once, and everything comes to rest."""
         path = f"/v1/subscriptions/{subscription}/cancel"

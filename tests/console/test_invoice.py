@@ -1,0 +1,148 @@
+"""The page of one invoice: what each side says, the time line, and the buttons."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from db import sql
+from gateway.domain.roles import Role
+from tests.api.seed import NOW, add_delivery, add_invoice, insert, seed
+from tests.console.conftest import Console, text_of
+
+DONE = "select reason, actor from tollbridge.audit_log where action = $1 and object = $2"
+OPEN = {
+    "state": "exhausted", "status": "open", "currency": "eur", "amount_due": 11900, "amount_remaining": 11900,
+    "total": 11900, "collection_method": "send_invoice", "read_at": NOW, "stale": False,
+}  # fmt: skip
+SNAPSHOT = {
+    "id": "in_open", "created": 1, "status": "open", "collection_method": "send_invoice", "currency": "eur",
+    "customer": "cus_1", "customer_name": "Ada L.", "customer_email": "ada@example.com", "amount_due": 11900,
+    "amount_remaining": 11900, "total": 11900,
+}  # fmt: skip
+
+
+async def one_open(console: Console, **values: object) -> str:
+    """An open invoice that a declined attempt was made for; the account."""
+    account = console.api.ours.id
+    seeded = await seed(console.api.runtime, account)
+    await add_invoice(account, "in_open", customer=seeded.customer, **(OPEN | {"snapshot": SNAPSHOT} | values))
+    made = {"account": account, "invoice": "in_open", "connection": seeded.connection, "number": 1}
+    how = {"payment_method": seeded.method, "amount": 11900, "currency": "eur", "reason": "first", "state": "declined"}
+    why = {"decline_class": "insufficient_funds", "advice": "retry_later", "processor_code": "51"}
+    ids = {"id": "att_declined", "idempotency_key": "00000000-0000-0000-0000-000000000001", "reference": "in_open.1"}
+    before = NOW - timedelta(days=365)
+    times = {"created_at": before, "sent_at": before, "resolved_at": before}
+    await insert("attempt", **made, **how, **why, **ids, **times)
+    return account
+
+
+async def test_a_paid_invoice_shows_all_three_sides_and_what_happened(console: Console) -> None:
+    seeded = await seed(console.api.runtime, console.api.ours.id)
+    await add_delivery(seeded.account, kind="invoice.finalized", object_id=seeded.invoice)
+    page = text_of(await console[Role.VIEWER].get(f"/invoices/{seeded.invoice}"))
+    for said in ("Stripe says", "The processor says", "Took 11.90 EUR", "The ledger says Came in 11.90 EUR"):
+        assert said in page
+    for said in (
+        "Attempt 1 succeeded",
+        "11.90 EUR came in over practice",
+        "Stripe was told of the payment of 11.90 EUR",
+        "A case was opened: outcome unknown",
+        "Your systems are told: invoice: overdue",
+        "Stripe told of it: invoice.finalized",
+        "The payer disputes 11.90 EUR",
+    ):
+        assert said in page
+
+
+async def test_a_decline_is_told_in_plain_words(console: Console) -> None:
+    await one_open(console)
+    page = text_of(await console[Role.VIEWER].get("/invoices/in_open"))
+    assert "Attempt 1 was declined there was not enough money on the account; it may work later 51" in page
+    assert "every try is used, or its time is over: somebody must decide" in page.lower()
+    assert "Ada L." in page
+    assert "They differ" not in page
+
+
+async def test_it_warns_where_the_ledger_and_stripe_differ(console: Console) -> None:
+    paid = SNAPSHOT | {"status": "paid", "amount_remaining": 0, "amount_paid": 11900}
+    await one_open(console, status="paid", state="paid", snapshot=paid)
+    page = text_of(await console[Role.VIEWER].get("/invoices/in_open"))
+    assert "They differ. Stripe shows it paid (by_hand), and the ledger holds less" in page
+
+
+async def test_it_warns_where_the_processor_and_the_ledger_differ(console: Console) -> None:
+    await one_open(console)
+    await sql.rows("""update tollbridge.attempt set state = 'succeeded', amount_captured = 11900, processor_id = 'p1'
+                      where id = 'att_declined'""")
+    page = text_of(await console[Role.VIEWER].get("/invoices/in_open"))
+    assert "The processor says that it took 119.00 EUR, and the ledger holds 0.00 EUR." in page
+
+
+async def test_a_viewer_sees_no_button_nor_who_did_what_and_another_account_nothing(console: Console) -> None:
+    await one_open(console)
+    await console[Role.FINANCE].post("/invoices/in_open/pause", {"reason": "pays by wire"})
+    viewer = text_of(await console[Role.VIEWER].get("/invoices/in_open"))
+    finance = text_of(await console[Role.FINANCE].get("/invoices/in_open"))
+    assert ("What can be done" in viewer, "paused its collection" in viewer) == (False, False)
+    assert ("What can be done" in finance, "finance paused its collection" in finance) == (True, True)
+    await add_invoice(console.api.theirs.id, "in_theirs")
+    assert (await console[Role.VIEWER].get("/invoices/in_theirs")).status_code == 404
+
+
+WIRE = {"source": "bank_transfer", "reference": "line 4", "received": "2026-01-02", "reason": "on the statement"}
+CHANGES = {
+    "collect": ({}, "collecting", "invoice.collect"),
+    "pause": ({"reason": "pays by wire"}, "paused", "invoice.collection_paused"),
+    "record-payment": (WIRE | {"amount": "119.00"}, "payment_recorded", "invoice.payment_recorded"),
+    "void": ({"reason": "ordered twice"}, "voiding", "invoice.void"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+async def test_finance_changes_an_invoice_with_a_reason_and_support_does_not(console: Console, name: str) -> None:
+    await one_open(console)
+    fields, said, action = CHANGES[name]
+    assert (await console[Role.SUPPORT].post(f"/invoices/in_open/{name}", fields)).status_code == 403
+    assert await sql.row(DONE, action, "in_open") is None
+    answer = await console[Role.FINANCE].post(f"/invoices/in_open/{name}", fields)
+    assert (answer.status_code, answer.headers.get("location", "")[-len(said) :]) == (303, said), text_of(answer)
+    done = await sql.row(DONE, action, "in_open")
+    assert (done["actor"], done["reason"]) == (console[Role.FINANCE].user, fields.get("reason", ""))
+
+
+WRONG = {
+    "amount": (WIRE | {"amount": "1.999"}, "an amount of EUR in decimals"),
+    "received": (WIRE | {"received": "soon"}, "must be a day"),
+    "source": (WIRE | {"source": "magic"}, "one of those that are offered"),
+    "reason": (WIRE | {"reason": ""}, "must have 1 to 2000 letters"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+async def test_what_is_wrong_in_the_form_is_said_and_what_was_typed_stays(console: Console, name: str) -> None:
+    await one_open(console)
+    fields, problem = WRONG[name]
+    answer = await console[Role.FINANCE].post("/invoices/in_open/record-payment", fields)
+    assert (answer.status_code, problem in text_of(answer), 'value="line 4"' in answer.text) == (400, True, True)
+    assert await sql.value("select count(*) from tollbridge.movement where invoice = 'in_open'") == 0
+
+
+async def test_nothing_is_voided_or_recorded_while_a_charge_may_still_succeed(console: Console) -> None:
+    await one_open(console)
+    await sql.rows("update tollbridge.attempt set state = 'pending', resolved_at = null where id = 'att_declined'")
+    for name in ("void", "record-payment", "collect"):
+        answer = await console[Role.FINANCE].post(f"/invoices/in_open/{name}", CHANGES[name][0])
+        assert answer.status_code == 409, name
+    assert await sql.value("select void_asked_at from tollbridge.invoice where id = 'in_open'") is None
+
+
+async def test_a_payment_is_opened_at_its_processor_where_the_adapter_knows_how(console: Console) -> None:
+    account = await one_open(console)
+    invoice = f"in_{account}"
+    assert "open at" not in text_of(await console[Role.VIEWER].get(f"/invoices/{invoice}"))
+    told = """{"environment": "test", "account": "CR1"}"""
+    await sql.rows("update tollbridge.connection set adapter = 'gocardless', options = $1", told)
+    page = await console[Role.VIEWER].get(f"/invoices/{invoice}")
+    assert f'href="https://manage-sandbox.gocardless.com/payments/pch_{account}"' in page.text

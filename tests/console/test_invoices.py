@@ -1,0 +1,130 @@
+"""The list of invoices: what finds one, who sees what, the searches that people keep, the file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from datetime import timedelta
+from typing import Final
+
+import pytest
+
+from db import sql
+from gateway.billing.mails import mail_hash
+from gateway.domain.roles import Role
+from tests.api.seed import NOW, add_case, add_invoice, seed
+from tests.console.conftest import Console, text_of
+
+COLUMNS: Final = {"status": "open", "currency": "eur", "amount_due": 11900, "amount_remaining": 11900, "total": 11900}
+
+
+async def some(console: Console) -> str:
+    """One that is open, an older one in yen that is paid, and a third, of somebody else; the account."""
+    account = console.api.ours.id
+    mail = {"mail_hash": mail_hash(account, "Ada@example.com")}
+    await add_invoice(account, "in_open", number="AB-0001", customer="cus_ada", state="exhausted", **COLUMNS, **mail)
+    yen = COLUMNS | {"currency": "jpy", "status": "paid", "amount_remaining": 0, "total": 119, "amount_due": 100}
+    await add_invoice(account, "in_yen", state="paid", at=NOW - timedelta(days=1), due_date=NOW, **yen)
+    await add_invoice(console.api.theirs.id, "in_theirs", number="AB-0001", **COLUMNS)
+    return account
+
+
+def listed(page: str) -> list[str]:
+    return re.findall(r'scope="row"><a href="[^"]*/invoices/(in_\w+)"', page)
+
+
+SOUGHT = {
+    "in_open": ["in_open"],
+    "ab-0001": ["in_open"],
+    "cus_ada": ["in_open"],
+    " ADA@example.com ": ["in_open"],
+    "119.00": ["in_open", "in_yen"],
+    "119.50": [],
+    "119.00 EUR": ["in_open"],
+    "119 JPY": ["in_yen"],
+    "100 jpy": ["in_yen"],
+    "119": ["in_open", "in_yen"],
+    "119.00 USD": [],
+    "in_theirs": [],
+    "%": [],
+}
+
+
+@pytest.mark.parametrize("typed", SOUGHT)
+async def test_one_field_finds_an_invoice_by_whatever_is_known_of_it(console: Console, typed: str) -> None:
+    await some(console)
+    answer = await console[Role.VIEWER].get("/invoices?search=" + typed.replace("%", "%25").replace(" ", "+"))
+    assert (answer.status_code, listed(answer.text)) == (200, SOUGHT[typed])
+
+
+async def test_an_invoice_is_found_by_what_a_processor_or_we_call_its_payment(console: Console) -> None:
+    seeded = await seed(console.api.runtime, console.api.ours.id)
+    names = [f"pch_{seeded.account}", f"{seeded.invoice}.1", seeded.attempt, seeded.refund, seeded.dispute, seeded.case]
+    for name in [*names, f"cn_{seeded.account}", seeded.subscription]:
+        answer = await console[Role.VIEWER].get(f"/invoices?search={name}")
+        assert listed(answer.text) == [seeded.invoice], name
+
+
+FILTERS = {
+    "state=exhausted": ["in_open"],
+    "status=paid": ["in_yen"],
+    "currency=JPY": ["in_yen"],
+    "due_from=2027-03-01&due_until=2027-03-01": ["in_yen"],
+    "due_from=2027-03-02": [],
+    "with_open_case=true": ["in_open"],
+    "collected_by=gateway": ["in_open", "in_yen"],
+    "collected_by=hosted": [],
+    "connection=nowhere": [],
+    "state=&status=&currency=": ["in_open", "in_yen"],
+}
+
+
+@pytest.mark.parametrize("query", FILTERS)
+async def test_filters(console: Console, query: str) -> None:
+    account = await some(console)
+    await add_case(account, "in_open", invoice="in_open")
+    answer = await console[Role.VIEWER].get(f"/invoices?{query}")
+    assert (answer.status_code, listed(answer.text)) == (200, FILTERS[query])
+
+
+async def test_a_filter_that_there_is_not_is_said(console: Console) -> None:
+    answer = await console[Role.VIEWER].get("/invoices?due_from=yesterday&state=nice")
+    assert answer.status_code == 400
+    assert "This filter can't be" in text_of(answer)
+
+
+async def test_the_file_holds_what_is_listed_in_exact_decimals_and_no_formulas(console: Console) -> None:
+    account = await some(console)
+    await add_invoice(account, "in_odd", number='=HYPERLINK("x")', reason="@cmd", **COLUMNS)
+    answer = await console[Role.FINANCE].get("/invoices.csv?status=open")
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert {(one["invoice"], one["total"], one["currency"]) for one in rows} == {
+        ("in_open", "119.00", "EUR"),
+        ("in_odd", "119.00", "EUR"),
+    }
+    assert ('\'=HYPERLINK("x")', "'@cmd") in {(one["number"], one["why"]) for one in rows}
+    assert (await console[Role.SUPPORT].get("/invoices.csv")).status_code == 403
+
+
+async def test_a_search_is_kept_shared_and_deleted_by_whoever_made_it(console: Console) -> None:
+    support, finance, viewer = console[Role.SUPPORT], console[Role.FINANCE], console[Role.VIEWER]
+    fields = {"name": "Stuck", "query": "state=exhausted&nonsense=1"}
+    kept = await support.post("/invoices/views", fields)
+    assert (kept.status_code, kept.headers["location"].split("?")[1]) == (303, "state=exhausted&said=view_kept")
+    assert "Stuck" in text_of(await support.get("/invoices"))
+    assert "Stuck" not in text_of(await finance.get("/invoices"))
+    view = await sql.value("select id from tollbridge.console_view")
+    assert (await finance.post(f"/invoices/views/{view}/share", {"shared": "yes"})).status_code == 404
+    assert (await support.post(f"/invoices/views/{view}/share", {"shared": "yes"})).status_code == 303
+    assert "Stuck of support" in text_of(await viewer.get("/invoices"))
+    assert (await viewer.post(f"/invoices/views/{view}/delete")).status_code == 403
+    assert (await support.post(f"/invoices/views/{view}/delete")).status_code == 303
+    assert await sql.value("select count(*) from tollbridge.console_view") == 0
+
+
+async def test_a_search_wants_a_name(console: Console) -> None:
+    answer = await console[Role.SUPPORT].post("/invoices/views", {"name": " ", "query": "state=paid"})
+    assert (answer.status_code, "must have 1 to 100 letters" in text_of(answer)) == (400, True)
+    assert (await console[Role.VIEWER].post("/invoices/views", {"name": "x", "query": ""})).status_code == 403
