@@ -7,11 +7,14 @@ from litestar.di import Provide
 
 from gateway.console.assets import asset_routes
 from gateway.console.desk import HOME, desk
+from gateway.console.disputes import dispute_routes
 from gateway.console.errors import handle
 from gateway.console.home import home_routes
 from gateway.console.invoices import invoice_routes
 from gateway.console.me import me_routes
 from gateway.console.protection import Protection
+from gateway.console.refund_new import refund_new_routes
+from gateway.console.refunds import refund_routes
 from gateway.console.sign_in import sign_in_routes
 from gateway.console.welcome import welcome_routes
 
@@ -23,6 +26,16 @@ def console() -> Router:
         middleware=[Protection()],
         exception_handlers={Exception: handle},
         dependencies={"desk": Provide(desk, sync_to_thread=False)},
-        route_handlers=[*asset_routes, *home_routes, *sign_in_routes, *welcome_routes, *me_routes, *invoice_routes],
+        route_handlers=[
+            *asset_routes,
+            *home_routes,
+            *sign_in_routes,
+            *welcome_routes,
+            *me_routes,
+            *invoice_routes,
+            *refund_new_routes,
+            *refund_routes,
+            *dispute_routes,
+        ],
         include_in_schema=False,
     )
