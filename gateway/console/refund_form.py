@@ -92,6 +92,7 @@ def typed(fields: Sequence[tuple[str, str]], left: Refundable) -> Typed:
 def meant(form: Typed, left: Refundable) -> RefundAsked:
     """The refund that it asks for; raises ProblemsError."""
     wrong: dict[str, str] = {}
+    status = 409 if left.refused else 400
     amount: int | None = None
     lines: tuple[LineCredit, ...] = ()
     if form.by_lines:
@@ -101,7 +102,7 @@ def meant(form: Typed, left: Refundable) -> RefundAsked:
     else:
         amount = _amount(form.amount, left.currency, "amount", wrong)
     if amount is not None and not left.allows(amount) and not left.refused:
-        wrong["amount"] = too_much(left)
+        wrong["amount"], status = too_much(left), 409
     if form.reason not in REASONS:
         wrong["reason"] = "Choose one of these."
     for field, text, most in (("memo", form.memo, LONGEST_MEMO), ("note", form.note, LONGEST_REASON)):
@@ -110,7 +111,7 @@ def meant(form: Typed, left: Refundable) -> RefundAsked:
     if left.refused:
         wrong[""] = sentence(left.refused)
     if wrong:
-        raise ProblemsError(wrong, 409 if left.refused else 400)
+        raise ProblemsError(wrong, status)
     return RefundAsked(form.invoice, amount, lines, form.reason, form.memo.strip(), form.note.strip())
 
 

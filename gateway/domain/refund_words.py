@@ -127,7 +127,7 @@ def steps(one: Stood) -> list[Step]:
     """The way from asking to the credit note, with where it is now."""
     names = ["Asked for"]
     if one.approval:
-        names.append("Approved")
+        names.append("Approval")
     names += ["Sent to the processor", "Back with the payer"]
     if one.wants_note:
         names.append("Credit note in Stripe")
