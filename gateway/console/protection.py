@@ -19,7 +19,7 @@ from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
-from gateway.api.body import again, read_body
+from gateway.api.body import NUL, again, read_body
 from gateway.api.idempotency import answered_once
 from gateway.api.problems import Code, ProblemError
 from gateway.runtime import Runtime
@@ -54,6 +54,9 @@ class Protection(ASGIMiddleware):
             await next_app(scope, receive, send)
             return
         send = _guarded(send)
+        if NUL in scope["path"] or b"%00" in scope["query_string"]:
+            # No column can hold it.
+            raise ProblemError(Code.INVALID_REQUEST, "The address holds the character NUL.")
         runtime: Runtime = scope["litestar_app"].state.runtime
         open_to_all = bool(scope["route_handler"].opt.get("open"))
         token = "" if open_to_all else cookie_of(scope, runtime.settings)

@@ -56,7 +56,9 @@ async def new(
         return shown(desk, "refund_which.html", context, status=404 if invoice else 200)
     form = Typed(invoice=found, amount=amount.strip(), by_lines=by == "lines")
     left = await refundable(desk.account, found)
-    return await _page(desk, runtime, form, left, await _previewed(desk, runtime, form, left))
+    # Nothing was asked for yet, so nothing is refused: what stands in the way is a part of the page.
+    found_so_far = msgspec.structs.replace(await _previewed(desk, runtime, form, left), status=200)
+    return await _page(desk, runtime, form, left, found_so_far)
 
 
 @look("/refunds/preview", Action.REFUND)

@@ -49,3 +49,14 @@ async def test_assets_are_kept_and_named_by_what_they_are(console: Console) -> N
     asset = await console.http.get(address)
     assert asset.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert (await console.http.get("/console/static/console.0000000000000000.css")).status_code == 404
+
+
+async def test_an_address_that_no_column_can_hold(console: Console) -> None:
+    for path in ("/refunds/%00", "/refunds?invoice=a%00b"):
+        assert (await console[Role.VIEWER].get(path)).status_code == 400
+
+
+async def test_a_part_of_a_page_leads_back_to_the_page(console: Console) -> None:
+    headers = {"hx-request": "true", "hx-current-url": "http://test/console/a/ours/refunds/rfd_1?said=x"}
+    answer = await console.http.get("/console/a/ours/refunds/rfd_1/progress", headers=headers)
+    assert answer.headers["hx-redirect"] == "/console/sign-in?next=%2Fconsole%2Fa%2Fours%2Frefunds%2Frfd_1%3Fsaid%3Dx"

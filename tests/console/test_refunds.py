@@ -179,11 +179,12 @@ async def test_a_page_looks_again_until_it_has_ended(console: Console, seeded: S
     assert poll.startswith(f"{path}/progress")
     quiet = await console[Role.VIEWER].get(poll)
     assert ("hx-swap-oob" in quiet.text, "looks=1" in _poll(quiet)) == (False, True)
+    bored = await console[Role.VIEWER].get(path + "/progress?looks=60")
+    assert (_poll(bored), "Look again" in bored.text) == ("", True), "a page left open keeps no session alive"
     await sql.rows("update tollbridge.refund set state = 'refused', failure = 'dispute_open' where amount = 400")
     ended = await console[Role.VIEWER].get(poll)
     assert '<p id="told" hx-swap-oob="innerHTML">It was not made. Nothing went back.</p>' in ended.text
     assert _poll(ended) == ""
-    assert _poll(await console[Role.VIEWER].get(path + "/progress?looks=60")) == "", "nor for ever"
 
 
 @pytest.mark.parametrize("path", ["/refunds", "/refunds/preview", "/refunds/{}/approve", "/refunds/{}/retry"])

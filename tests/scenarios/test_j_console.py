@@ -60,6 +60,7 @@ async def test_a_part_from_the_form_to_the_credit_note(world: World) -> None:
     assert "4.00 EUR would go back" in shown
     assert "Somebody else must approve it: more than 3.00 EUR" in shown
     assert "visa •••• 4242 12/2040 practice, practice-eu 10.00 EUR 4.00 EUR" in shown
+    assert 'value="10.00"' in (await asking.post("/refunds/preview", invoice=signup.invoice, all="1")).text
     assert returned(world) == [], "a preview moves nothing"
 
     answer = await asking.post("/refunds", **form)
