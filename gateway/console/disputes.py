@@ -19,6 +19,7 @@ from gateway.console.refund_form import sentence
 from gateway.console.render import led, shown
 from gateway.domain.dispute_words import MEANING, meanwhile, reason_words
 from gateway.domain.roles import Action
+from gateway.readers.cases import open_about
 from gateway.readers.disputes import find_dispute, find_disputes
 from gateway.readers.invoices import dashboard_of, named, numbers_of
 from gateway.readers.refunds import of_invoice
@@ -82,6 +83,7 @@ async def _shown(desk: Desk, dispute_id: str, *, said: str = "", problem: str = 
         "refunds": await of_invoice(desk.account, body.invoice),
         "number": (await numbers_of(desk.account, [body.invoice])).get(body.invoice, body.invoice),
         "dashboard": await dashboard_of(desk.account),
+        "cases": await open_about(desk.account, dispute_id),
         "retries": await can_retry_dispute(desk.account, dispute_id),
         "now": int((await business_now()).timestamp()),
         "is_open": body.state is DisputeState.INQUIRY or body.state in DISPUTE_OPEN,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Annotated, Any, Final, TypeAlias
 
@@ -23,6 +23,7 @@ from gateway.console.render import led, shown
 from gateway.domain.refund_words import BEGAN, MEANING, Pace, Stood, can_be_retried, pace, steps, told, why
 from gateway.domain.roles import Action
 from gateway.readers.actors import names_of
+from gateway.readers.cases import CaseBody, open_about
 from gateway.readers.invoices import dashboard_of, named, numbers_of
 from gateway.readers.refunds import RefundBody, find_refund, find_refunds
 from gateway.returns.decisions import approve
@@ -111,7 +112,7 @@ async def _shown(desk: Desk, refund_id: str, *, said: str = "", problem: str = "
 async def _context(desk: Desk, refund_id: str, looks: int) -> dict[str, Any]:
     """Raises NotThereError."""
     body = await find_refund(desk.account, refund_id)
-    stood = stood_of(body)
+    stood, open_cases = stood_of(body), await open_about(desk.account, refund_id)
     after_s, most = AFTER_S.get(pace(stood), (0, 0))
     return {
         "refund": body,
@@ -125,7 +126,8 @@ async def _context(desk: Desk, refund_id: str, looks: int) -> dict[str, Any]:
         "names": await names_of(desk.account, [body.requested_by, body.approved_by]),
         "number": (await numbers_of(desk.account, [body.invoice])).get(body.invoice, body.invoice),
         "dashboard": await dashboard_of(desk.account),
-        "mark": mark_of(body),
+        "cases": open_cases,
+        "mark": mark_of(body, open_cases),
         "looks": looks,
         "after_s": after_s,
         "goes_on": looks < most,
@@ -143,9 +145,9 @@ def stood_of(body: RefundBody) -> Stood:
     )
 
 
-def mark_of(body: RefundBody) -> str:
+def mark_of(body: RefundBody, open_cases: Sequence[CaseBody]) -> str:
     """Another one whenever the page would show something else."""
-    return hashlib.sha256(msgspec.json.encode(body)).hexdigest()[:16]
+    return hashlib.sha256(msgspec.json.encode((body, open_cases))).hexdigest()[:16]
 
 
 refund_routes: Final[list[Any]] = [refunds, refund, progress, approve_refund, deny_refund, retry_refund]

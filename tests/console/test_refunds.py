@@ -14,7 +14,7 @@ from gateway.accounts.audit import Author
 from gateway.domain.roles import Role
 from gateway.returns.refund_rows import RefundAsked
 from gateway.returns.request import ask_refund
-from tests.api.seed import Seeded, add_invoice, seed
+from tests.api.seed import Seeded, add_case, add_invoice, seed
 from tests.console.conftest import Console, Person, text_of
 
 REFUNDS = "select * from tollbridge.refund where account = $1 and amount <> 100 order by created_at"
@@ -230,7 +230,9 @@ async def test_a_failed_one_is_tried_again(console: Console, seeded: Seeded) -> 
     refund = await refund_id(console)
     await sql.rows("update tollbridge.refund_part set state = 'refused', refusal = 'insufficient_balance'")
     await sql.rows("update tollbridge.refund set state = 'refused' where id = $1", refund)
+    case = await add_case(console.api.ours.id, refund)
     page = await console[Role.FINANCE].get(f"/refunds/{refund}")
+    assert f'/cases/{case}"' in page.text
     assert "your balance at the processor does not suffice" in text_of(page)
     assert f'/refunds/{refund}/retry"' in page.text
     answer = await console[Role.FINANCE].post(f"/refunds/{refund}/retry", {"reason": "topped up"})
