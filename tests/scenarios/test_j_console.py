@@ -23,9 +23,8 @@ class Clerk:
     def __init__(self, world: World, token: str) -> None:
         self.world, self.token = world, token
 
-    async def get(self, path: str) -> str:
-        answer = await self.world.http.get(self._at(path), headers=self._headers())
-        return _text(answer)
+    async def page(self, path: str) -> str:
+        return (await self.world.http.get(self._at(path), headers=self._headers())).text
 
     async def post(self, path: str, **fields: str) -> httpx.Response:
         headers = self._headers() | {"sec-fetch-site": "same-origin"}
@@ -45,8 +44,9 @@ async def clerk(world: World, name: str = "fin") -> Clerk:
     return Clerk(world, (await open_session(user.id, Stage.COMPLETE, Manner.PASSWORD)).token)
 
 
-def _text(answer: httpx.Response) -> str:
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", answer.text)).split())
+def _text(page: httpx.Response | str) -> str:
+    bare = page if isinstance(page, str) else page.text
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", bare)).split())
 
 
 @pytest.mark.scenario(143)
@@ -66,34 +66,34 @@ async def test_a_part_from_the_form_to_the_credit_note(world: World) -> None:
     answer = await asking.post("/refunds", **form)
     path = answer.headers["location"].partition("?")[0].partition(f"/a/{world.shop.name}")[2]
     await world.settle()
-    assert "Waits until somebody else approves it." in await other.get(path)
+    assert "Waits until somebody else approves it." in _text(await other.page(path))
     assert (await other.post(f"{path}/approve")).status_code == 303
     await world.settle()
 
     [note] = notes(world, signup.invoice)
     assert (returned(world), note["total"]) == ([400], 400)
-    page = await asking.get(path)
+    page = _text(await asking.page(path))
     assert f"Credit note Number {note['number']} in Stripe’s dashboard" in page
     assert "Done: the payer has the money, and the credit note stands in Stripe." in page
 
 
-@pytest.mark.scenario(143)
-async def test_lines(world: World) -> None:
-    signup = await world.signup("ok")
+@pytest.mark.scenario(208)
+async def test_one_unit_of_three(world: World) -> None:
+    signup = await world.signup("ok", items=[{"price": world.shop.price, "quantity": 3}])
     asking = await clerk(world)
-    page = await asking.world.http.get(
-        asking._at(f"/refunds/new?invoice={signup.invoice}&by=lines"), headers=asking._headers()
+    [line] = re.findall(
+        r'name="line_quantity:(il_\w+)"', await asking.page(f"/refunds/new?invoice={signup.invoice}&by=lines")
     )
-    [line] = re.findall(r'name="line_amount:(il_\w+)"', page.text)
-    form = {"invoice": signup.invoice, "by": "lines", "once": "form-1"}
+    form = {"invoice": signup.invoice, "by": "lines"}
 
-    refused = await asking.post("/refunds", **form, **{f"line_amount:{line}": "10.01"})
+    refused = await asking.post("/refunds", **form, once="form-1", **{f"line_amount:{line}": "30.01"})
     assert refused.status_code in (400, 409)
-    assert 'value="10.01"' in refused.text
-    done = await asking.post("/refunds", **form | {"once": "form-2"}, **{f"line_amount:{line}": "2.50"})
-    assert done.status_code == 303
+    assert 'value="30.01"' in refused.text, "what was typed is kept"
+    shown = _text(await asking.post("/refunds/preview", **form, **{f"line_quantity:{line}": "1"}))
+    assert "Total 10.00 EUR Tax in it 0.00 EUR" in shown
+    await asking.post("/refunds", **form, once="form-2", **{f"line_quantity:{line}": "1"})
     await world.settle()
 
     [note] = notes(world, signup.invoice)
-    assert [(row["invoice_line_item"], row["amount"]) for row in note["lines"]["data"]] == [(line, 250)]
-    assert (await the_refund(world, signup.invoice))["state"] == "recorded"
+    assert [(row["invoice_line_item"], row["quantity"]) for row in note["lines"]["data"]] == [(line, 1)]
+    assert (returned(world), (await the_refund(world, signup.invoice))["state"]) == ([1000], "recorded")
