@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from gateway.cli.context import account_of
-from gateway.readers.invoices import named
+from gateway.readers.invoice_names import named
 
 
 async def invoice_named(account: str, invoice: str) -> tuple[str, str]:

@@ -20,8 +20,9 @@ from gateway.console.render import led, shown
 from gateway.domain.dispute_words import MEANING, meanwhile, reason_words
 from gateway.domain.roles import Action
 from gateway.readers.cases import open_about
+from gateway.readers.dashboard import dashboard_of
 from gateway.readers.disputes import find_dispute, find_disputes
-from gateway.readers.invoices import dashboard_of, named, numbers_of
+from gateway.readers.invoice_names import named, numbers_of
 from gateway.readers.refunds import of_invoice
 from gateway.returns.retrying import can_retry_dispute, retry_dispute
 

@@ -18,7 +18,7 @@ from gateway.console.refund_form import REASONS, ProblemsError, Typed, meant, pr
 from gateway.console.render import led, shown
 from gateway.domain.credit_lines import BilledLine
 from gateway.domain.roles import Action
-from gateway.readers.invoices import named, numbers_of
+from gateway.readers.invoice_names import named, numbers_of
 from gateway.returns.drawing import billed_lines
 from gateway.returns.preview import Preview, preview_refund, with_amount
 from gateway.returns.refundable import Refundable, refundable

@@ -24,7 +24,8 @@ from gateway.domain.refund_words import BEGAN, MEANING, Pace, Stood, can_be_retr
 from gateway.domain.roles import Action
 from gateway.readers.actors import names_of
 from gateway.readers.cases import CaseBody, open_about
-from gateway.readers.invoices import dashboard_of, named, numbers_of
+from gateway.readers.dashboard import dashboard_of
+from gateway.readers.invoice_names import named, numbers_of
 from gateway.readers.refunds import RefundBody, find_refund, find_refunds
 from gateway.returns.decisions import approve
 from gateway.returns.retrying import retry

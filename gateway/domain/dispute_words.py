@@ -27,7 +27,7 @@ REASONS: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
     (("not_received", "non_receipt", "nonreceipt", "undelivered"), "The payer says that nothing was delivered."),
     (("duplicate", "double"), "The payer says that they were charged twice."),
     (("credit_not", "refund_not", "not_refunded"), "The payer says that a promised refund has not come."),
-    (("cancel", "subscription", "recurring"), "The payer says that the subscription was cancelled."),
+    (("cancel", "subscription", "recurring"), "The payer says that they had cancelled."),
     (
         ("not_as_described", "unacceptable", "unsatisf", "defective", "quality", "dissimilar"),
         "The payer says that what they got is not what was promised.",
@@ -69,4 +69,4 @@ def meanwhile(state: DisputeState, gone: int, amount: int, policy: str) -> tuple
     if gone <= 0:
         return "No money is gone, and the invoice stays paid.", "It can be refunded as usual."
     left = "It can't be refunded once more." if gone >= amount else "Only what was not withdrawn can be refunded."
-    return "What is gone is credited on the invoice by a credit note in Stripe; it is not charged again.", left
+    return "What is gone of its payment is credited by a credit note in Stripe; it is not charged again.", left

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
 from typing import Any, Final, Literal
 
 import asyncpg
@@ -24,6 +23,7 @@ from gateway.readers import attempts, cases, credit_notes, refunds
 from gateway.readers.attempts import AttemptBody
 from gateway.readers.cases import CaseBody
 from gateway.readers.credit_notes import CreditNoteBody
+from gateway.readers.dashboard import dashboard
 from gateway.readers.disputes import DisputeBody, disputes_of
 from gateway.readers.pages import DEFAULT, Page, listed, page, unix
 from gateway.readers.plans import PlanBody, plan_of
@@ -49,8 +49,6 @@ ATTEMPTS: Final = f"{attempts.SELECT} where t.account = $1 and t.invoice = $2 or
 RECORDINGS: Final = "select * from tollbridge.recording where account = $1 and invoice = $2 order by created_at, id"
 CARRIES: Final = "select * from tollbridge.carry where account = $1 and invoice = $2 order by created_at, id"
 REMAINDERS: Final = "select * from tollbridge.remainder where account = $1 and invoice = $2 order by created_at, id"
-NUMBERS: Final = "select id, number from tollbridge.invoice where account = $1 and id = any($2) and number <> ''"
-NAMED: Final = "select id from tollbridge.invoice where account = $1 and (id = $2 or number = $2) order by id = $2 desc"
 CASES: Final = f"{cases.SELECT} where t.account = $1 and t.invoice = $2 order by t.opened_at, t.id"
 
 
@@ -200,18 +198,6 @@ async def find_invoices(
     return listed(rows, has_more, lambda row: InvoiceBody(**_fields(row)))
 
 
-async def numbers_of(account: str, invoices: Collection[str]) -> Mapping[str, str]:
-    """The numbers that stand on the PDFs of these; by their ids."""
-    rows = await sql.rows(NUMBERS, account, sorted(set(invoices))) if invoices else []
-    return {row["id"]: row["number"] for row in rows}
-
-
-async def named(account: str, invoice: str) -> str | None:
-    """The id of the invoice that somebody means by its id or its number."""
-    found: str | None = await sql.value(NAMED, account, invoice)
-    return found
-
-
 async def find_invoice(account: str, invoice: str) -> InvoiceDetail:
     """Raises NotThereError."""
     row = await sql.row(f"{SELECT} where t.account = $1 and t.id = $2", account, invoice)
@@ -348,16 +334,3 @@ def _links(row: asyncpg.Record) -> Links:
         shape = msgspec.json.decode(row["snapshot"], type=InvoiceDetailShape)
         page, pdf = shape.hosted_invoice_url, shape.invoice_pdf
     return Links(f"{dashboard(row)}/invoices/{row['id']}", page, pdf)
-
-
-def dashboard(row: asyncpg.Record) -> str:
-    """Stripe's dashboard of the account whose `stripe_account` and `livemode` these are."""
-    account = f"/{row['stripe_account']}" if row["stripe_account"] else ""
-    return f"https://dashboard.stripe.com{account}{'' if row['livemode'] else '/test'}"
-
-
-async def dashboard_of(account: str) -> str:
-    """The same, for an account."""
-    row = await sql.row("select stripe_account, livemode from tollbridge.account where id = $1", account)
-    assert row is not None, "whoever asks has found the account"
-    return dashboard(row)
