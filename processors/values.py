@@ -50,6 +50,12 @@ class Card(msgspec.Struct, frozen=True, omit_defaults=True):
     fingerprint: str = ""
     charge_limit: Money | None = None
 
+    @property
+    def shown(self) -> str:
+        """What a payer recognises it by: `visa 4242 03/2030`."""
+        expires = f" {self.exp_month:02}/{self.exp_year}" if self.exp_month and self.exp_year else ""
+        return (self.label or f"{self.brand} {self.last4}".strip()) + expires
+
 
 class PaymentMethodReference(msgspec.Struct, frozen=True):
     """A token, vault id or mandate at the processor, with the payer's id there.

@@ -18,14 +18,14 @@ from gateway.accounts.keys import Scope
 from gateway.api.auth import Principal, requires
 from gateway.api.openapi import also, changing, example, problems
 from gateway.api.paging import After, Limit
-from gateway.api.problems import Code, ProblemError
+from gateway.api.problems import Code
 from gateway.api.waiting import WaitS
 from gateway.readers.about import about
 from gateway.readers.pages import DEFAULT, Page
 from gateway.readers.refunds import RefundBody, find_refund, find_refunds
 from gateway.returns.decisions import approve
 from gateway.returns.drawing import LineCredit
-from gateway.returns.preview import Preview, preview_refund
+from gateway.returns.preview import Preview, preview_refund, with_amount
 from gateway.returns.refund_rows import RefundAsked
 from gateway.returns.request import CreditReason, ask_refund
 from gateway.returns.retrying import retry
@@ -97,6 +97,10 @@ DECISION_EXAMPLE: Final = example("With a reason", {"reason": "Checked against t
 RefundId = Annotated[str, PathParameter(description="The refund's id: rfd_…")]
 OfInvoice = Annotated[str, QueryParameter(description="Only of this invoice.")]
 State = Annotated[RefundState | None, QueryParameter(name="state", description="Only refunds in this state.")]
+Approved = Annotated[
+    Approval,
+    QueryParameter(name="approval", description="Only refunds that wait for approval, have it, or were denied it."),
+]
 LATER: Final = also(202, RefundBody, "the refund as it is: it takes longer, or waits for approval")
 Act: TypeAlias = Callable[[Author, str, str], Awaitable[None]]
 CODES: Final = (Code.NOT_FOUND, Code.STATE_CONFLICT, Code.NOT_REFUNDABLE)
@@ -117,7 +121,7 @@ async def create(
 ) -> Response[RefundBody]:
     """Stripe's preview of the credit note is a gate; then the processor is asked, and when it has confirmed, the credit
     note is made. 202 while that lasts, or while somebody else must approve it."""
-    asked = await _asked(runtime, principal.account, data)
+    asked = await with_amount(runtime, principal.account, _of(data))
     key = request.headers.get("idempotency-key", "")
     refund = await ask_refund(Author(principal.actor, data.note), principal.account, asked, key)
     return await _answer(principal.account, refund, data.wait_s)
@@ -142,11 +146,14 @@ async def list_refunds(
     principal: NamedDependency[Principal],
     invoice: OfInvoice = "",
     in_state: State = None,
+    approval: Approved = Approval.NONE,
     limit: Limit = DEFAULT,
     starting_after: After = "",
 ) -> Page[RefundBody]:
     """The refunds of the account, of one invoice, or in one state; wherever they began."""
-    return await find_refunds(principal.account, in_state, invoice=invoice, limit=limit, starting_after=starting_after)
+    return await find_refunds(
+        principal.account, in_state, invoice=invoice, approval=approval, limit=limit, starting_after=starting_after
+    )
 
 
 @get("/refunds/{refund_id:str}", guards=[Callers], responses=problems(Code.NOT_FOUND))
@@ -203,17 +210,6 @@ retry_refund: Final = _said(
 def _of(data: NewRefund) -> RefundAsked:
     lines = tuple(LineCredit(one.invoice_line_item, one.amount, one.quantity) for one in data.lines)
     return RefundAsked(data.invoice, data.amount, lines, data.reason, data.memo, data.note, data.attempt)
-
-
-async def _asked(runtime: Runtime, account: str, data: NewRefund) -> RefundAsked:
-    """With the amount that its lines come to, where only those were given."""
-    asked = _of(data)
-    if not asked.lines or asked.amount is not None:
-        return asked
-    shown = await preview_refund(runtime, account, asked)
-    if shown.refused:
-        raise ProblemError(Code.STRIPE_REFUSED, shown.refused, param="lines")
-    return msgspec.structs.replace(asked, amount=shown.amount)
 
 
 async def _answer(account: str, refund: str, wait_s: float) -> Response[RefundBody]:

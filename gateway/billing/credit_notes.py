@@ -135,4 +135,7 @@ async def lines_of(stripe: StripeClient, invoice: str, notes: Sequence[CreditNot
         for line in note.lines.data if note.status == "issued" else []:
             if line.invoice_line_item:
                 credited[line.invoice_line_item] = credited.get(line.invoice_line_item, 0) + line.amount
-    return [BilledLine(one.id, one.amount, one.added, one.quantity or 1, credited.get(one.id, 0)) for one in shapes]
+    return [
+        BilledLine(one.id, one.amount, one.added, one.quantity or 1, credited.get(one.id, 0), one.description or "")
+        for one in shapes
+    ]

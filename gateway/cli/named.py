@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import click
 
-from db import sql
 from gateway.cli.context import account_of
-
-NAMED: Final = "select id from tollbridge.invoice where account = $1 and (id = $2 or number = $2) order by id = $2 desc"
+from gateway.readers.invoice_names import named
 
 
 async def invoice_named(account: str, invoice: str) -> tuple[str, str]:
     """The account's id and the invoice's; people have its number, from the PDF or Stripe's dashboard."""
     owner = await account_of(account)
-    found = await sql.value(NAMED, owner.id, invoice)
+    found = await named(owner.id, invoice)
     if found is None:
         raise click.ClickException(
             f"no invoice {invoice!r} in account {owner.name}: give its id at Stripe (in_…) or its number. "
             "What Stripe made and no webhook has brought yet, `tollbridge catch-up` brings"
         )
-    return owner.id, str(found)
+    return owner.id, found

@@ -91,6 +91,4 @@ def revoke_(method: str, reason: str, account: str, json_: bool) -> None:
 
 def card(method: PaymentMethodBody) -> str:
     """What a payer recognises it by: `visa 4242 03/2030`."""
-    known = method.card
-    expires = f" {known.exp_month:02}/{known.exp_year}" if known.exp_month and known.exp_year else ""
-    return (known.label or f"{known.brand} {known.last4}".strip()) + expires
+    return method.card.shown

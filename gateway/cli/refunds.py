@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final, TypeAlias, get_args
+from typing import TypeAlias, get_args
 
 import click
 
@@ -15,6 +15,7 @@ from gateway.cli.named import invoice_named
 from gateway.cli.output import OUT, as_json, money, say, table, when
 from gateway.cli.refund_text import print_preview, print_refund, stands
 from gateway.cli.values import MinorUnits
+from gateway.domain.refund_words import MEANING
 from gateway.readers.pages import Page
 from gateway.readers.refunds import RefundBody, find_refund, find_refunds
 from gateway.returns.decisions import approve
@@ -23,17 +24,6 @@ from gateway.returns.refund_rows import RefundAsked
 from gateway.returns.request import CreditReason, ask_refund
 from gateway.returns.retrying import retry
 
-MEANING: Final = {
-    RefundState.REQUESTED: "about to be sent, or waits for approval; or was turned away unread, and is tried again",
-    RefundState.DEFERRED: "its payment is still under way, or a dispute about it",
-    RefundState.SENDING: "on its way to the processor",
-    RefundState.PENDING: "the processor has taken it, and is about to carry it out",
-    RefundState.UNKNOWN: "the answer was lost: it is being found out, and nothing is sent twice",
-    RefundState.SUCCEEDED: "the payer has it; a credit note, where one is due, comes next",
-    RefundState.RECORDED: "the payer has it, and its credit note stands in Stripe",
-    RefundState.FAILED: "the payer does not have it, or not all of it",
-    RefundState.REFUSED: "it was not made; why, it says",
-}
 AMOUNT = click.option(
     "--amount",
     type=MinorUnits(),

@@ -108,3 +108,9 @@ def change(path: str, action: Action) -> Handler:
     return post(
         ACCOUNT_PATH + path, guards=[permitted], opt={"action": action}, include_in_schema=False, status_code=200
     )
+
+
+def look(path: str, action: Action) -> Handler:
+    """What a form asks to be shown before it is sent: it changes nothing, and is answered as often as it is asked."""
+    opt = {"action": action, "changes_nothing": True}
+    return post(ACCOUNT_PATH + path, guards=[permitted], opt=opt, include_in_schema=False, status_code=200)

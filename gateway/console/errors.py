@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import structlog
 from litestar import Request, Response
@@ -47,8 +47,10 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[Any] |
 
 def _to_sign_in(request: Request[Any, Any, Any], error: SignInNeededError) -> Response[Any]:
     path = HOME + (STAGES[error.stage] if error.stage else "/sign-in")
-    if request.method == "GET" and error.stage is None:
-        back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    # HTMX asks for parts of a page: back leads to the page itself.
+    url = urlsplit(request.headers.get("hx-current-url", "") if _by_htmx(request) else str(request.url))
+    if (request.method == "GET" or _by_htmx(request)) and error.stage is None:
+        back = url.path + (f"?{url.query}" if url.query else "")
         path += f"?next={quote(back, safe='')}"
     if _by_htmx(request):
         return Response("", status_code=200, headers={"HX-Redirect": path})

@@ -20,4 +20,6 @@ class Section(msgspec.Struct, frozen=True):
 SECTIONS: Final[tuple[Section, ...]] = (
     Section("", "Overview"),
     Section("/invoices", "Invoices"),
+    Section("/refunds", "Refunds"),
+    Section("/disputes", "Disputes"),
 )

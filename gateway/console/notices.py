@@ -8,6 +8,11 @@ from typing import Final
 NOTICES: Final[Mapping[str, str]] = {
     "password": "Your password is set. Please sign in with it.",
     "signed_out": "You are signed out.",
+    "refund_asked": "The refund is asked for. Its progress is shown here.",
+    "refund_approved": "The refund is approved; it is sent now.",
+    "refund_denied": "The refund is denied. Nothing goes back.",
+    "refund_retried": "The refund is tried again.",
+    "dispute_retried": "The credit note is tried again.",
     "session_ended": "The session has ended.",
     "view_kept": "The search is kept.",
     "view_shared": "Everybody who works in this account sees the search now.",

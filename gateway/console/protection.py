@@ -8,6 +8,7 @@ domain in. (OWASP: Cross-Site Request Forgery Prevention.)
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
@@ -19,7 +20,7 @@ from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
-from gateway.api.body import again, read_body
+from gateway.api.body import NUL, again, read_body
 from gateway.api.idempotency import answered_once
 from gateway.api.problems import Code, ProblemError
 from gateway.runtime import Runtime
@@ -40,6 +41,8 @@ HEADERS: Final[Mapping[str, str]] = {
 """Of every answer, unless it says otherwise itself."""
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 LONGEST_FORM: Final = 262_144
+TWICE_S: Final = (0.05, 0.1, 0.2, 0.4) + (0.5,) * 18
+"""A button that was pressed twice shows what its second press is answered: that waits until the first one has ended."""
 
 
 class Protection(ASGIMiddleware):
@@ -52,6 +55,9 @@ class Protection(ASGIMiddleware):
             await next_app(scope, receive, send)
             return
         send = _guarded(send)
+        if NUL in scope["path"] or b"%00" in scope["query_string"]:
+            # No column can hold it.
+            raise ProblemError(Code.INVALID_REQUEST, "The address holds the character NUL.")
         runtime: Runtime = scope["litestar_app"].state.runtime
         open_to_all = bool(scope["route_handler"].opt.get("open"))
         token = "" if open_to_all else cookie_of(scope, runtime.settings)
@@ -75,10 +81,19 @@ async def _posted(runtime: Runtime, scope: HTTPScope, receive: Receive, send: Se
     if not hmac.compare_digest(fields.get("csrf", "").encode(), session.csrf.encode()):
         raise ProblemError(Code.SCOPE_MISSING, "This form is out of date. Please load the page again.")
     account = next((s.account for s in session.seats if s.name == scope["path_params"].get("account")), "")
-    if not account or not once:
+    if not account or not once or scope["route_handler"].opt.get("changes_nothing"):
         await app(scope, again(body), send)
         return
-    await answered_once(runtime.keyring, scope, (account, session.user, once[:255]), body, send, app)
+    whose = (account, session.user, once[:255])
+    for pause_s in (*TWICE_S, None):
+        try:
+            await answered_once(runtime.keyring, scope, whose, body, send, app)
+        except ProblemError as error:
+            if error.code is not Code.IN_PROGRESS or pause_s is None:
+                raise
+            await asyncio.sleep(pause_s)
+        else:
+            return
 
 
 def refuse_foreign(scope: HTTPScope, settings: Settings) -> None:

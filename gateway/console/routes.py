@@ -7,6 +7,7 @@ from litestar.di import Provide
 
 from gateway.console.assets import asset_routes
 from gateway.console.desk import HOME, desk
+from gateway.console.disputes import dispute_routes
 from gateway.console.errors import handle
 from gateway.console.home import home_routes
 from gateway.console.invoice import one_invoice_routes
@@ -14,6 +15,8 @@ from gateway.console.invoices import invoice_routes
 from gateway.console.me import me_routes
 from gateway.console.overview import overview_routes
 from gateway.console.protection import Protection
+from gateway.console.refund_new import refund_new_routes
+from gateway.console.refunds import refund_routes
 from gateway.console.sign_in import sign_in_routes
 from gateway.console.welcome import welcome_routes
 
@@ -34,6 +37,9 @@ def console() -> Router:
             *overview_routes,
             *invoice_routes,
             *one_invoice_routes,
+            *refund_new_routes,
+            *refund_routes,
+            *dispute_routes,
         ],
         include_in_schema=False,
     )

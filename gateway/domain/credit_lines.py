@@ -30,6 +30,7 @@ class BilledLine(msgspec.Struct, frozen=True):
     added: tuple[int, ...] = ()
     quantity: int = 1
     credited: int = 0
+    description: str = ""
 
     @property
     def gross(self) -> int:

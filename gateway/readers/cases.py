@@ -13,6 +13,7 @@ from gateway.accounts.errors import NotThereError
 from gateway.readers.pages import DEFAULT, Page, listed, page, unix
 
 SELECT: Final = "select t.* from tollbridge.review_case t"
+OPEN_ABOUT: Final = f"{SELECT} where t.account = $1 and t.subject = $2 and t.state = 'open' order by t.opened_at, t.id"
 
 
 class CaseBody(msgspec.Struct, frozen=True):
@@ -54,6 +55,11 @@ async def find_case(account: str, case: str) -> CaseBody:
     if row is None:
         raise NotThereError("case", case)
     return shown(row)
+
+
+async def open_about(account: str, subject: str) -> list[CaseBody]:
+    """The open cases about an object, the oldest first."""
+    return [shown(row) for row in await sql.rows(OPEN_ABOUT, account, subject)]
 
 
 def shown(row: asyncpg.Record) -> CaseBody:

@@ -27,6 +27,7 @@ from gateway.readers import attempts, cases, credit_notes, refunds
 from gateway.readers.attempts import AttemptBody
 from gateway.readers.cases import CaseBody
 from gateway.readers.credit_notes import CreditNoteBody
+from gateway.readers.dashboard import dashboard
 from gateway.readers.disputes import DisputeBody, disputes_of
 from gateway.readers.invoice_search import InvoiceFilter
 from gateway.readers.pages import DEFAULT, Page, listed, page, unix, where_of
@@ -350,7 +351,4 @@ def _links(row: asyncpg.Record) -> Links:
     if row["snapshot"] is not None:
         shape = msgspec.json.decode(row["snapshot"], type=InvoiceDetailShape)
         page, pdf = shape.hosted_invoice_url, shape.invoice_pdf
-    account = f"/{row['stripe_account']}" if row["stripe_account"] else ""
-    mode = "" if row["livemode"] else "/test"
-    dashboard = f"https://dashboard.stripe.com{account}{mode}/invoices/{row['id']}"
-    return Links(dashboard, page, pdf)
+    return Links(f"{dashboard(row)}/invoices/{row['id']}", page, pdf)

@@ -8,7 +8,7 @@ import asyncpg
 import msgspec
 
 from db import sql
-from db.states import RefundOrigin, RefundPartState, RefundState
+from db.states import Approval, RefundOrigin, RefundPartState, RefundState
 from gateway.accounts.errors import NotThereError
 from gateway.readers.credit_notes import CreditNoteBody, shown_note
 from gateway.readers.pages import DEFAULT, Page, listed, page, unix
@@ -47,7 +47,7 @@ class RefundBody(msgspec.Struct, frozen=True):
     """Money on its way back, with its parts and its credit note.
 
     `origin`: `request` (asked for here), `stripe` (a credit note made there), `processor` (made in its dashboard),
-    `surplus` (money that no invoice takes). `failure`: why it was not made.
+    `surplus` (money that no invoice takes). `failure`: why it was not made. `wants_note`: a credit note is due.
     """
 
     id: str
@@ -68,6 +68,7 @@ class RefundBody(msgspec.Struct, frozen=True):
     message: str
     created: int
     resolved: int | None
+    wants_note: bool
     object: Literal["refund"] = "refund"
 
 
@@ -77,11 +78,13 @@ async def find_refunds(
     *,
     invoice: str = "",
     credit_note: str = "",
+    approval: Approval = Approval.NONE,
     limit: int = DEFAULT,
     starting_after: str = "",
 ) -> Page[RefundBody]:
-    """A page of an account's refunds, wherever they began."""
-    wanted = {"state": state, "invoice": invoice, "credit_note": credit_note}
+    """A page of an account's refunds, wherever they began; `approval`: only those of which somebody has decided so, or
+    that wait for it."""
+    wanted = {"state": state, "invoice": invoice, "credit_note": credit_note, "approval": approval}
     found = await page(account, SELECT, "created_at", wanted, limit=limit, starting_after=starting_after)
     return listed(*found, shown_refund)
 
@@ -121,4 +124,5 @@ def shown_refund(row: asyncpg.Record) -> RefundBody:
         message=row["message"],
         created=unix(row["created_at"]),
         resolved=unix(row["resolved_at"]),
+        wants_note=row["wants_note"],
     )

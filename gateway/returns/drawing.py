@@ -51,8 +51,7 @@ async def draw_up(stripe: StripeClient, wanted: Wanted) -> Drawn:
     """
     if wanted.lines:
         return await _asked(stripe, _params(wanted, [_row(line) for line in wanted.lines]))
-    notes = await credit_notes.of_invoice(stripe, wanted.invoice)
-    lines = await credit_notes.lines_of(stripe, wanted.invoice, notes)
+    lines = await billed_lines(stripe, wanted.invoice)
     for shares in proposals(lines, wanted.amount):
         rows = [{"type": "invoice_line_item", "invoice_line_item": line, "amount": part} for line, part in shares]
         try:
@@ -64,10 +63,14 @@ async def draw_up(stripe: StripeClient, wanted: Wanted) -> Drawn:
     return await _asked(stripe, _params(wanted, None))
 
 
+async def billed_lines(stripe: StripeClient, invoice: str) -> list[BilledLine]:
+    """The lines of an invoice, with what credit notes have left of each; raises StripeError."""
+    return await credit_notes.lines_of(stripe, invoice, await credit_notes.of_invoice(stripe, invoice))
+
+
 async def amount_of_lines(stripe: StripeClient, wanted: Wanted) -> int:
     """What `wanted.lines` come to, with their taxes; raises StripeError."""
-    notes = await credit_notes.of_invoice(stripe, wanted.invoice)
-    lines = {line.id: line for line in await credit_notes.lines_of(stripe, wanted.invoice, notes)}
+    lines = {line.id: line for line in await billed_lines(stripe, wanted.invoice)}
     refused: StripeRefusedError | None = None
     for amount in _guesses(lines, wanted.lines):
         try:

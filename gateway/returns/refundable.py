@@ -14,6 +14,7 @@ from gateway.accounts.errors import NotThereError
 from gateway.domain.policy import Policy
 from gateway.returns.errors import RefundStateError
 from gateway.returns.spreading import lock_captures
+from processors.money import to_text
 
 INVOICE: Final = f"""
     select i.*, a.policies, tollbridge.held_money(i.account, i.id) as held_money,
@@ -29,7 +30,10 @@ INVOICE: Final = f"""
             select 1 from tollbridge.recording r where r.account = i.account and r.invoice = i.id
               and r.target = 'invoice' and r.state in ('sending', 'unknown', 'recorded')) as paid_at_stripe,
         exists (select 1 from tollbridge.credit_note n where n.account = i.account and n.invoice = i.id
-                and n.origin = 'reversal' and n.state = 'issued') as reopened
+                and n.origin = 'reversal' and n.state = 'issued') as reopened,
+        coalesce((select sum(p.amount) from tollbridge.refund r join tollbridge.refund_part p on p.refund = r.id
+                  where r.account = i.account and r.invoice = i.id
+                    and p.state not in ('failed', 'refused')), 0)::bigint as refunded
     from tollbridge.invoice i join tollbridge.account a on a.id = i.account
     where i.account = $1 and i.id = $2
 """  # noqa: S608 (a constant of ours)
@@ -50,18 +54,57 @@ PAID_THERE: Final = (
 
 
 class Refundable(msgspec.Struct, frozen=True):
-    """What can be returned of an invoice, and what stands in the way of more."""
+    """What can be returned of an invoice, and what stands in the way of more.
+
+    `at_most`: also only once a dispute is won, where the account's policy has a refund wait for that. `refused`: why
+    none is made at all now. `is_deferred`: one waits until the payment that it is taken from is in Stripe.
+    """
 
     amount: int
     currency: str
+    policy: Policy
+    at_most: int
     obstacles: tuple[str, ...] = ()
+    refused: str = ""
+    is_deferred: bool = False
+
+    def waits_for(self, amount: int) -> bool:
+        """Whether a refund of so much is stored, and waits until the money is free."""
+        return self.is_deferred or self.amount < amount <= self.at_most
+
+    def allows(self, amount: int) -> bool:
+        """Whether so much can be asked for."""
+        return amount > 0 and (amount <= self.amount or self.waits_for(amount))
 
 
 async def refundable(account: str, invoice: str, attempt: str | None = None) -> Refundable:
     """What can be returned now; raises NotThereError."""
     row = await invoice_of(account, invoice)
-    captures = taken_from(await sql.rows(CAPTURES, account, invoice), attempt)
-    return Refundable(sum(c["refundable"] for c in captures), row["currency"], tuple(obstacles(row, captures)))
+    return judged(row, taken_from(await sql.rows(CAPTURES, account, invoice), attempt), attempt)
+
+
+def judged(row: asyncpg.Record, captures: Sequence[asyncpg.Record], attempt: str | None) -> Refundable:
+    """What can be returned of these captures of an invoice (or of the one)."""
+    surplus, refused = all_surplus(captures), ""
+    try:
+        refuse(row, surplus=surplus, capture=attempt is not None)
+    except RefundStateError as error:
+        refused = str(error)
+    policy = policy_in(row)
+    return Refundable(
+        sum(c["refundable"] for c in captures),
+        row["currency"],
+        policy,
+        in_the_end(policy, captures),
+        tuple(obstacles(row, captures)),
+        refused,
+        is_deferred=row["status"] != "paid" and not surplus and not refused,
+    )
+
+
+def all_surplus(captures: Sequence[asyncpg.Record]) -> bool:
+    """Whether they are money that no invoice takes."""
+    return bool(captures) and all(c["surplus"] for c in captures)
 
 
 async def invoice_of(account: str, invoice: str) -> asyncpg.Record:
@@ -107,6 +150,8 @@ def refuse(row: asyncpg.Record, *, surplus: bool, capture: bool) -> None:
 def obstacles(row: asyncpg.Record, captures: Sequence[asyncpg.Record]) -> list[str]:
     """Why not everything that was paid can be returned, in words."""
     found = [PAID_THERE] if row["paid_at_stripe"] else []
+    if row["refunded"]:
+        found.append(f"{to_text(row['refunded'], row['currency'])} went back already, or is on its way")
     for dispute in (dispute for c in captures for dispute in c["disputes"]):
         if dispute["state"] in DISPUTE_OPEN:
             found.append(f"the dispute {dispute['id']} is open: what it is about can't be refunded")

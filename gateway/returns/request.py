@@ -15,9 +15,9 @@ from db.states import Approval, RefundOrigin
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import FieldError
 from gateway.clock import business_now
-from gateway.returns.errors import NotRefundableError
+from gateway.returns.errors import NotRefundableError, RefundStateError
 from gateway.returns.refund_rows import NewRefund, RefundAsked, insert_refund
-from gateway.returns.refundable import in_the_end, invoice_of, locked_captures, obstacles, policy_in, refuse, taken_from
+from gateway.returns.refundable import all_surplus, invoice_of, judged, locked_captures, taken_from
 from gateway.returns.spreading import spread_over_captures
 from processors.money import Money
 
@@ -48,20 +48,18 @@ async def ask_refund(by: Author, account: str, asked: RefundAsked, key: str = ""
         row = await invoice_of(account, asked.invoice)
         if asked.attempt is not None and not captures:
             raise FieldError("attempt", "the invoice has no such capture")
-        surplus = bool(captures) and all(c["surplus"] for c in captures)
-        refuse(row, surplus=surplus, capture=asked.attempt is not None)
-        left = sum(c["refundable"] for c in captures)
-        deferred = row["status"] != "paid" and not surplus
-        if deferred and asked.amount is None:
+        surplus = all_surplus(captures)
+        left = judged(row, captures, asked.attempt)
+        if left.refused:
+            raise RefundStateError(left.refused)
+        if left.is_deferred and asked.amount is None:
             raise FieldError("amount", "is needed while the payment is under way")
-        at_most = in_the_end(policy_in(row), captures)
-        amount = asked.amount if asked.amount is not None else at_most
-        deferred = deferred or left < amount <= at_most
-        if amount <= 0 or (amount > left and not deferred):
-            raise NotRefundableError("; ".join([NO_ROOM, *obstacles(row, captures)]), Money(left, row["currency"]))
+        amount = asked.amount if asked.amount is not None else left.at_most
+        if not left.allows(amount):
+            raise NotRefundableError("; ".join([NO_ROOM, *left.obstacles]), Money(left.amount, left.currency))
         # Of this capture, and no more than what the invoice did not take of it: no credit note is due.
         excess = asked.attempt is not None and row["status"] == "paid" and row["held_money"] >= amount
-        approval = policy_in(row).wants_approval(amount, row["currency"])
+        approval = left.policy.wants_approval(amount, left.currency)
         new = NewRefund(
             refund,
             RefundOrigin.SURPLUS if excess else RefundOrigin.REQUEST,
@@ -73,8 +71,8 @@ async def ask_refund(by: Author, account: str, asked: RefundAsked, key: str = ""
             approval=Approval.WAITING if approval else Approval.NONE,
         )
         stored = await insert_refund(account, asked, new, now)
-        if not deferred and await spread_over_captures(account, stored, now):
-            raise NotRefundableError(NO_ROOM, Money(left, row["currency"]))
+        if not left.waits_for(amount) and await spread_over_captures(account, stored, now):
+            raise NotRefundableError(NO_ROOM, Money(left.amount, left.currency))
         after = {"invoice": asked.invoice, "amount": amount, "currency": row["currency"], "approval": approval}
         await by.note(account, "refund.requested", refund, after=after)
         await poke.poke(Kind.REFUND, account, [refund], now, urgent=True)

@@ -14,6 +14,7 @@ from gateway.accounts.audit import Author
 from gateway.accounts.errors import NotThereError
 from gateway.clock import business_now
 from gateway.domain.case_kinds import CaseKind
+from gateway.domain.dispute_view import DisputeView
 from gateway.returns.dispute_view import VIEW, seen
 from gateway.returns.errors import NotRefundableError, RefundStateError
 from gateway.returns.refund_rows import locked
@@ -84,12 +85,24 @@ async def retry_dispute(by: Author, account: str, dispute: str) -> None:
         if row is None:
             raise NotThereError("dispute", dispute)
         view = seen(row)
-        if not _is_refused(view.failure, view.note.state if view.note else None):
-            raise RefundStateError(f"no credit note of it was refused: it is {view.state}")
-        if not view.to_credit:
-            raise RefundStateError(f"nothing of it is left to credit: it is {view.state}")
+        if why_not := _nothing_to_retry(view):
+            raise RefundStateError(why_not)
         await sql.rows(DISPUTE_AGAIN, account, dispute)
         await _go_on(by, Kind.DISPUTE, account, dispute, {"amount": view.to_credit}, now)
+
+
+async def can_retry_dispute(account: str, dispute: str) -> bool:
+    """Whether a credit note of a dispute, which must exist, was refused and is still due."""
+    row = await sql.row(VIEW, account, dispute)
+    assert row is not None, "disputes are never deleted"
+    return not _nothing_to_retry(seen(row))
+
+
+def _nothing_to_retry(view: DisputeView) -> str:
+    """Why there is nothing to try again; empty where there is."""
+    if not _is_refused(view.failure, view.note.state if view.note else None):
+        return f"no credit note of it was refused: it is {view.state}"
+    return "" if view.to_credit else f"nothing of it is left to credit: it is {view.state}"
 
 
 async def is_settled(account: str, dispute: str) -> bool:

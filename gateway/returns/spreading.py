@@ -7,6 +7,7 @@ from typing import Final
 from uuid import uuid5
 
 import asyncpg
+import msgspec
 
 from db import sql
 from db.engine import DB
@@ -40,6 +41,28 @@ async def lock_captures(account: str, invoice: str) -> None:
     await sql.rows(LOCK, account, invoice)
 
 
+class Share(msgspec.Struct, frozen=True):
+    """What is taken from one charge at a processor."""
+
+    attempt: str
+    connection: str
+    charge_id: str
+    amount: int
+
+
+async def shares_of(account: str, invoice: str, attempt: str | None, amount: int) -> tuple[list[Share], int]:
+    """From which charges `amount` is taken, the newest first, and what they have no room for."""
+    shares: list[Share] = []
+    left = amount
+    for capture in await sql.rows(CAPTURES, account, invoice, attempt):
+        taken = sum(share.amount for share in shares if share.attempt == capture["attempt"])
+        part = min(left, capture["room"], capture["room_of_all"] - taken)
+        if part > 0:
+            shares.append(Share(capture["attempt"], capture["connection"], capture["charge_id"], part))
+            left -= part
+    return shares, left
+
+
 async def spread_over_captures(account: str, refund: asyncpg.Record, now: datetime, amount: int | None = None) -> int:
     """Make the parts of a refund (or of `amount` of it), the newest capture first; in the caller's transaction.
 
@@ -47,30 +70,31 @@ async def spread_over_captures(account: str, refund: asyncpg.Record, now: dateti
     """
     DB.current("spreading a refund")
     await lock_captures(account, refund["invoice"])
-    left = refund["amount"] if amount is None else amount
-    parts: list[tuple[asyncpg.Record, int]] = []
-    for capture in await sql.rows(CAPTURES, account, refund["invoice"], refund["attempt"]):
-        taken = sum(part for other, part in parts if other["attempt"] == capture["attempt"])
-        part = min(left, capture["room"], capture["room_of_all"] - taken)
-        if part > 0:
-            parts.append((capture, part))
-            left -= part
+    wanted = refund["amount"] if amount is None else amount
+    shares, left = await shares_of(account, refund["invoice"], refund["attempt"], wanted)
     if left:
-        return int(left)
+        return left
     made = int(await sql.value(NUMBER, refund["id"]))
-    for number, (capture, part) in enumerate(parts, made + 1):
-        await add_part(account, refund, number, capture, part, now)
+    for number, share in enumerate(shares, made + 1):
+        await add_part(account, refund, number, share, now)
     return 0
 
 
-async def add_part(
-    account: str, refund: asyncpg.Record, number: int, capture: asyncpg.Record, amount: int, now: datetime
-) -> None:
+async def add_part(account: str, refund: asyncpg.Record, number: int, share: Share, now: datetime) -> None:
     """One part, whose key and reference come out the same after the database was restored (law 2)."""
     key = uuid5(NAMESPACE, f"refund\n{account}\n{refund['base']}\n{number}")
-    names = ("attempt", "connection", "charge_id")
-    place = [capture[name] for name in names]
+    place = (share.attempt, share.connection, share.charge_id)
     reference = f"{refund['base']}.{number}"
     await sql.rows(
-        PART, new_id("rfp"), account, refund["id"], number, *place, amount, refund["currency"], key, reference, now
+        PART,
+        new_id("rfp"),
+        account,
+        refund["id"],
+        number,
+        *place,
+        share.amount,
+        refund["currency"],
+        key,
+        reference,
+        now,
     )

@@ -59,3 +59,14 @@ async def test_what_is_refused_or_not_there_is_a_page_as_well_guarded(console: C
         assert answer.headers["content-type"].startswith("text/html")
         assert answer.headers["content-security-policy"].startswith(POLICY)
         assert answer.headers.get_list("cache-control") == ["no-store"]
+
+
+async def test_an_address_that_no_column_can_hold(console: Console) -> None:
+    for path in ("/refunds/%00", "/refunds?invoice=a%00b"):
+        assert (await console[Role.VIEWER].get(path)).status_code == 400
+
+
+async def test_a_part_of_a_page_leads_back_to_the_page(console: Console) -> None:
+    headers = {"hx-request": "true", "hx-current-url": "http://test/console/a/ours/refunds/rfd_1?said=x"}
+    answer = await console.http.get("/console/a/ours/refunds/rfd_1/progress", headers=headers)
+    assert answer.headers["hx-redirect"] == "/console/sign-in?next=%2Fconsole%2Fa%2Fours%2Frefunds%2Frfd_1%3Fsaid%3Dx"

@@ -86,6 +86,17 @@ async def test_lines_that_somebody_chose(world: World) -> None:
     wanted = {"invoice": invoice, "lines": [{"invoice_line_item": first["id"], "amount": 500}]}
     previewed = (await post(world, "/v1/refunds/preview", wanted)).json()
     assert (previewed["amount"], previewed["tax"], previewed["by_lines"]) == (600, 100, True)
+    assert [(n["invoice_line_item"], n["amount"], n["tax"], n["total"]) for n in previewed["lines"]] == [
+        (first["id"], 500, 100, 600)
+    ]
+    [capture] = previewed["captures"]
+    assert (capture["connection"], capture["method"], capture["refundable"], capture["taken"]) == (
+        "practice-eu",
+        "visa •••• 4242 12/2040",
+        1700,
+        600,
+    )
+    assert (previewed["waits"], previewed["needs_approval"]) == (False, False)
     done = (await post(world, "/v1/refunds", wanted)).json()
     assert (done["amount"], done["state"]) == (600, "recorded")
     assert returned(world) == [600]

@@ -1,0 +1,154 @@
+"""Refunds: the list, one with its progress, and what people decide about it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Annotated, Any, Final, TypeAlias
+
+import msgspec
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
+from litestar.response import Redirect, Template
+
+from db.states import Approval, RefundState
+from gateway.accounts.audit import Author
+from gateway.api.paging import After
+from gateway.console.desk import Desk, change, page
+from gateway.console.errors import said_of
+from gateway.console.forms import Posted, Reasoned, chosen
+from gateway.console.refund_form import sentence
+from gateway.console.render import led, shown
+from gateway.domain.refund_words import BEGAN, MEANING, Pace, Stood, can_be_retried, pace, steps, told, why
+from gateway.domain.roles import Action
+from gateway.readers.actors import names_of
+from gateway.readers.cases import CaseBody, open_about
+from gateway.readers.dashboard import dashboard_of
+from gateway.readers.invoice_names import named, numbers_of
+from gateway.readers.refunds import RefundBody, find_refund, find_refunds
+from gateway.returns.decisions import approve
+from gateway.returns.retrying import retry
+
+ON_A_PAGE: Final = 25
+AFTER_S: Final = {Pace.SOON: (2, 60), Pace.LATER: (15, 40)}
+"""Seconds between two looks, and how many: a page that is left open keeps no session alive for ever."""
+
+InState = Annotated[str, QueryParameter(name="state", max_length=40)]
+Waits = Annotated[str, QueryParameter(name="approval", max_length=40)]
+OfInvoice = Annotated[str, QueryParameter(name="invoice", max_length=255)]
+Said = Annotated[str, QueryParameter(max_length=40)]
+Seen = Annotated[str, QueryParameter(max_length=40)]
+Looks = Annotated[int, QueryParameter(ge=0, le=1000)]
+Act: TypeAlias = Callable[[Author, str, str], Awaitable[None]]
+
+
+@page("/refunds")
+async def refunds(
+    desk: NamedDependency[Desk],
+    in_state: InState = "",
+    approval: Waits = "",
+    invoice: OfInvoice = "",
+    starting_after: After = "",
+) -> Template:
+    """The account's refunds, the newest first, wherever they began."""
+    # One that there is not has no refunds, which is what the page says then.
+    of = await named(desk.account, invoice.strip()) or invoice.strip() if invoice.strip() else ""
+    decided = chosen(Approval, approval) or Approval.NONE
+    state = chosen(RefundState, in_state)
+    found = await find_refunds(
+        desk.account, state, invoice=of, approval=decided, limit=ON_A_PAGE, starting_after=starting_after
+    )
+    context = {
+        "found": found,
+        "numbers": await numbers_of(desk.account, [one.invoice for one in found.data]),
+        "names": await names_of(desk.account, [one.requested_by for one in found.data]),
+        "state": state,
+        "states": MEANING,
+        "approval": decided,
+        "invoice": invoice,
+        "began": BEGAN,
+    }
+    return shown(desk, "refunds.html", context)
+
+
+@page("/refunds/{refund_id:str}")
+async def refund(desk: NamedDependency[Desk], refund_id: FromPath[str], said: Said = "") -> Template:
+    """One refund: how far it is, its parts at processors, its credit note, who asked and who agreed."""
+    return await _shown(desk, refund_id, said=said)
+
+
+@page("/refunds/{refund_id:str}/progress")
+async def progress(
+    desk: NamedDependency[Desk], refund_id: FromPath[str], seen: Seen = "", looks: Looks = 0
+) -> Template:
+    """How far it is now, for a page that shows it as `seen`."""
+    context = await _context(desk, refund_id, looks + 1)
+    return shown(desk, "_refund_poll.html", context | {"changed": context["mark"] != seen, "oob": True})
+
+
+def _said(verb: str, act: Act, action: Action, notice: str) -> Any:
+    @change(f"/refunds/{{refund_id:str}}/{verb}", action)
+    async def say(desk: NamedDependency[Desk], refund_id: FromPath[str], data: Posted[Reasoned]) -> Redirect | Template:
+        try:
+            await act(desk.author(data.reason.strip()), desk.account, refund_id)
+        except Exception as error:
+            problem, status = said_of(error)
+            return await _shown(desk, refund_id, problem=sentence(problem), status=status)
+        return led(f"{desk.path}/refunds/{refund_id}", notice)
+
+    return say
+
+
+approve_refund: Final = _said("approve", partial(approve, give=True), Action.APPROVE, "refund_approved")
+deny_refund: Final = _said("deny", partial(approve, give=False), Action.APPROVE, "refund_denied")
+retry_refund: Final = _said("retry", retry, Action.REFUND, "refund_retried")
+
+
+async def _shown(desk: Desk, refund_id: str, *, said: str = "", problem: str = "", status: int = 200) -> Template:
+    context = await _context(desk, refund_id, 0)
+    return shown(desk, "refund.html", context | {"said": said, "problem": problem, "oob": False}, status=status)
+
+
+async def _context(desk: Desk, refund_id: str, looks: int) -> dict[str, Any]:
+    """Raises NotThereError."""
+    body = await find_refund(desk.account, refund_id)
+    stood, open_cases = stood_of(body), await open_about(desk.account, refund_id)
+    after_s, most = AFTER_S.get(pace(stood), (0, 0))
+    return {
+        "refund": body,
+        "told": told(stood),
+        "steps": steps(stood),
+        "why": why,
+        "began": BEGAN,
+        "waits": body.approval == Approval.WAITING,
+        "own": body.requested_by == desk.user,
+        "retries": can_be_retried(stood),
+        "names": await names_of(desk.account, [body.requested_by, body.approved_by]),
+        "number": (await numbers_of(desk.account, [body.invoice])).get(body.invoice, body.invoice),
+        "dashboard": await dashboard_of(desk.account),
+        "cases": open_cases,
+        "mark": mark_of(body, open_cases),
+        "looks": looks,
+        "after_s": after_s,
+        "goes_on": looks < most,
+    }
+
+
+def stood_of(body: RefundBody) -> Stood:
+    """A refund as `refund_words` looks at it."""
+    return Stood(
+        state=body.state,
+        approval=body.approval,
+        wants_note=body.wants_note,
+        note=body.credit_note.state if body.credit_note else "",
+        failure=body.failure,
+    )
+
+
+def mark_of(body: RefundBody, open_cases: Sequence[CaseBody]) -> str:
+    """Another one whenever the page would show something else."""
+    return hashlib.sha256(msgspec.json.encode((body, open_cases))).hexdigest()[:16]
+
+
+refund_routes: Final[list[Any]] = [refunds, refund, progress, approve_refund, deny_refund, retry_refund]

@@ -1,0 +1,50 @@
+"""Amounts as people type them: exactly, or not at all."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.console.amounts import AmountError, plain_amount, typed_amount
+
+
+@pytest.mark.parametrize(
+    ("text", "currency", "amount"),
+    [
+        ("12.50", "eur", 1250),
+        ("12", "eur", 1200),
+        (" 12.5 EUR ", "eur", 1250),
+        (".50", "eur", 50),
+        ("1,234.50", "eur", 123450),
+        ("1,000", "jpy", 1000),
+        ("1000", "jpy", 1000),
+        ("1.230", "kwd", 1230),
+        ("5", "isk", 500),
+        ("1,000", "isk", 100000),
+    ],
+)
+def test_what_is_typed(text: str, currency: str, amount: int) -> None:
+    assert typed_amount(text, currency) == amount
+    assert typed_amount(plain_amount(amount, currency), currency) == amount
+
+
+@pytest.mark.parametrize(
+    ("text", "currency", "said"),
+    [
+        ("12,50", "eur", "after a point"),
+        ("1,000", "eur", "after a point"),
+        ("1,500", "kwd", "after a point"),
+        ("12.505", "eur", "0.01 is the smallest step"),
+        ("1.5", "jpy", "1 is the smallest step"),
+        ("5.50", "isk", "1 is the smallest step"),
+        ("1.234", "kwd", "0.010 is the smallest step"),
+        ("12 USD", "eur", "The invoice is in EUR"),
+        ("0.00", "eur", "above zero"),
+        ("-5", "eur", "such as 12.50"),
+        ("1e3", "eur", "such as 12.50"),
+        ("12.", "eur", "smallest step"),
+        ("99999999999999999", "eur", "smallest step"),
+    ],
+)
+def test_what_is_not_guessed(text: str, currency: str, said: str) -> None:
+    with pytest.raises(AmountError, match=said):
+        typed_amount(text, currency)

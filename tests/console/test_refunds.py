@@ -1,0 +1,271 @@
+"""Refunds in the console: asked for once, decided by somebody else, shown until they have ended."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+import httpx
+import pytest
+
+from db import sql
+from gateway.accounts.audit import Author
+from gateway.domain.roles import Role
+from gateway.returns.refund_rows import RefundAsked
+from gateway.returns.request import ask_refund
+from tests.api.seed import Seeded, add_case, add_invoice, seed
+from tests.console.conftest import Console, Person, text_of
+
+REFUNDS = "select * from tollbridge.refund where account = $1 and amount <> 100 order by created_at"
+LIMIT = """update tollbridge.account set policies = '{"approval_above": {"eur": 500}}' where id = $1"""
+
+
+@pytest.fixture
+async def seeded(console: Console) -> Seeded:
+    return await seed(console.api.runtime, console.api.ours.id)
+
+
+def form(seeded: Seeded, once: str = "form-1", **fields: str) -> dict[str, str]:
+    return {"invoice": seeded.invoice, "by": "amount", "once": once} | fields
+
+
+async def asked(console: Console) -> list[Any]:
+    return await sql.rows(REFUNDS, console.api.ours.id)
+
+
+async def refund_id(console: Console) -> str:
+    [refund] = await asked(console)
+    return str(refund["id"])
+
+
+async def test_a_part_is_asked_for(console: Console, seeded: Seeded) -> None:
+    given = form(seeded, amount="4.50", reason="order_change", memo="Sorry.", note="Ticket 4711")
+    answer = await console[Role.FINANCE].post("/refunds", given)
+    [refund] = await asked(console)
+    assert (answer.status_code, answer.headers["location"]) == (
+        303,
+        f"/console/a/ours/refunds/{refund['id']}?said=refund_asked",
+    )
+    assert (refund["amount"], refund["reason"], refund["memo"]) == (450, "order_change", "Sorry.")
+    row = await sql.row("select * from tollbridge.audit_log where object = $1", refund["id"])
+    assert row is not None
+    assert (row["actor"], row["reason"]) == (console[Role.FINANCE].user, "Ticket 4711")
+
+
+async def test_the_same_form_twice_is_one_refund(console: Console, seeded: Seeded) -> None:
+    given = form(seeded, amount="4.50")
+    answers = await asyncio.gather(*(console[Role.FINANCE].post("/refunds", given) for _ in range(3)))
+    again = await console[Role.FINANCE].post("/refunds", given)
+    assert len(await asked(console)) == 1
+    assert {(a.status_code, a.headers["location"]) for a in [*answers, again]} == {
+        (303, answers[0].headers["location"])
+    }
+
+
+async def test_a_form_whose_reply_was_lost_is_one_refund(console: Console, seeded: Seeded) -> None:
+    given = form(seeded, amount="4.50")
+    await console[Role.FINANCE].post("/refunds", given)
+    await sql.rows("delete from tollbridge.idempotent_reply")
+    await console[Role.FINANCE].post("/refunds", given)
+    assert len(await asked(console)) == 1
+
+
+async def test_two_forms_for_all_of_it_at_once(console: Console, seeded: Seeded) -> None:
+    forms = [form(seeded, once, amount="11.90") for once in ("one", "other")]
+    answers = await asyncio.gather(*(console[Role.FINANCE].post("/refunds", one) for one in forms))
+    assert sorted(a.status_code for a in answers) == [303, 409]
+    assert len(await asked(console)) == 1
+    [refused] = [a for a in answers if a.status_code == 409]
+    assert "11.90 EUR went back already, or is on its way" in text_of(refused)
+    assert "minor units" not in refused.text
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "said", "status"),
+    [
+        ({"amount": "12"}, "amount", "At most 11.90 EUR can be returned now", 409),
+        ({"amount": "12,50"}, "amount", "no comma", 400),
+        ({"amount": ""}, "amount", "Type how much goes back", 400),
+        ({"amount": "1", "reason": "whim"}, "reason", "Choose one of these", 400),
+        ({"by": "lines"}, "lines", "Type what of which line", 503),
+    ],
+)
+async def test_what_is_wrong_stands_beside_its_field(
+    console: Console, seeded: Seeded, fields: dict[str, str], field: str, said: str, status: int
+) -> None:
+    answer = await console[Role.FINANCE].post("/refunds", form(seeded, memo="We are sorry", **fields))
+    assert answer.status_code == status
+    [beside] = re.findall(rf'id="problem-{field}">([^<]*)<', answer.text)
+    assert said in beside
+    assert "We are sorry" in answer.text, "what was typed is kept"
+    assert await asked(console) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"status": "void", "state": "closed"}, "Nothing was paid for it that could go back: it is void in Stripe."),
+        ({"status": "paid", "state": "closed", "collector": "hosted"}, "so its money is at Stripe: refund it there"),
+    ],
+)
+async def test_an_invoice_of_which_nothing_can_go_back(
+    console: Console, seeded: Seeded, values: dict[str, str], said: str
+) -> None:
+    await add_invoice(console.api.ours.id, "in_other", currency="eur", stale=False, **values)
+    page = await console[Role.FINANCE].get("/refunds/new?invoice=in_other")
+    answer = await console[Role.FINANCE].post("/refunds", {"invoice": "in_other", "amount": "1", "once": "x"})
+    assert said in text_of(page)
+    assert (answer.status_code in (400, 409), said in text_of(answer)) == (True, True)
+    assert await asked(console) == []
+
+
+async def test_whoever_asked_does_not_approve(console: Console, seeded: Seeded) -> None:
+    await sql.rows(LIMIT, console.api.ours.id)
+    await console[Role.FINANCE].post("/refunds", form(seeded, amount="6"))
+    path = f"/refunds/{await refund_id(console)}"
+    own = await console[Role.FINANCE].get(path)
+    assert "somebody else with the role finance must approve it" in text_of(own)
+    assert f'{path}/approve"' not in own.text
+    refused = await console[Role.FINANCE].post(f"{path}/approve")
+    assert (refused.status_code, (await asked(console))[0]["approval"]) == (409, "waiting")
+    assert "Whoever asked for a refund does not approve it: somebody else must." in text_of(refused)
+
+    await console[Role.ADMIN].post(f"{path}/approve", {"reason": "checked"})
+
+    [refund] = await asked(console)
+    assert (refund["approval"], refund["approved_by"]) == ("given", console[Role.ADMIN].user)
+    assert "Asked for by finance Approved by admin" in text_of(await console[Role.VIEWER].get(path))
+
+
+async def test_somebody_else_denies(console: Console, seeded: Seeded) -> None:
+    await sql.rows(LIMIT, console.api.ours.id)
+    await console[Role.FINANCE].post("/refunds", form(seeded, amount="6"))
+    path = f"/refunds/{await refund_id(console)}"
+    await console[Role.ADMIN].post(f"{path}/deny", {"reason": "twice"})
+    page = text_of(await console[Role.VIEWER].get(path))
+    assert "Nothing went back." in page
+    assert "Denied by admin" in page
+    again = await console[Role.FINANCE].post(f"{path}/approve")
+    assert (again.status_code, "It does not wait for approval." in text_of(again)) == (409, True)
+
+
+async def test_who_asked_by_a_key_is_named(console: Console, seeded: Seeded) -> None:
+    refund = await ask_refund(Author(seeded.key), console.api.ours.id, RefundAsked(seeded.invoice, 200))
+    assert "the API key seeded" in text_of(await console[Role.VIEWER].get(f"/refunds/{refund}"))
+
+
+async def test_the_list_is_filtered(console: Console, seeded: Seeded) -> None:
+    await sql.rows(LIMIT, console.api.ours.id)
+    for once, amount in (("one", "6"), ("two", "4")):
+        await console[Role.FINANCE].post("/refunds", form(seeded, once, amount=amount))
+    viewer = console[Role.VIEWER]
+    whole, waiting, none = [
+        text_of(await viewer.get(f"/refunds{query}"))
+        for query in ("?state=&approval=&invoice=", "?approval=waiting", "?state=failed")
+    ]
+    assert all(amount in whole for amount in ("6.00 EUR", "4.00 EUR", "1.00 EUR"))
+    assert ("6.00 EUR" in waiting, "4.00 EUR" in waiting) == (True, False)
+    assert "No refund is like that." in none
+    assert "4.00 EUR" in text_of(await viewer.get(f"/refunds?invoice={seeded.invoice}"))
+    assert "No refund is like that." in text_of(await viewer.get("/refunds?invoice=in_nowhere"))
+
+
+async def test_a_page_looks_again_until_it_has_ended(console: Console, seeded: Seeded) -> None:
+    await console[Role.FINANCE].post("/refunds", form(seeded, amount="4"))
+    path = f"/console/a/ours/refunds/{await refund_id(console)}"
+    page = await console[Role.VIEWER].get(path)
+    poll = _poll(page)
+    assert poll.startswith(f"{path}/progress")
+    quiet = await console[Role.VIEWER].get(poll)
+    assert ("hx-swap-oob" in quiet.text, "looks=1" in _poll(quiet)) == (False, True)
+    bored = await console[Role.VIEWER].get(path + "/progress?looks=60")
+    assert (_poll(bored), "Look again" in bored.text) == ("", True), "a page left open keeps no session alive"
+    await sql.rows("update tollbridge.refund set state = 'refused', failure = 'dispute_open' where amount = 400")
+    ended = await console[Role.VIEWER].get(poll)
+    assert '<p id="told" hx-swap-oob="innerHTML">It was not made. Nothing went back.</p>' in ended.text
+    assert _poll(ended) == ""
+
+
+@pytest.mark.parametrize("path", ["/refunds", "/refunds/preview", "/refunds/{}/approve", "/refunds/{}/retry"])
+async def test_who_may(console: Console, seeded: Seeded, path: str) -> None:
+    await sql.rows(LIMIT, console.api.ours.id)
+    waiting = await ask_refund(Author("cli:somebody"), console.api.ours.id, RefundAsked(seeded.invoice, 600))
+    for role in (Role.VIEWER, Role.SUPPORT):
+        answer = await console[role].post(path.format(waiting), form(seeded, amount="4"))
+        assert answer.status_code == 403
+    [refund] = await asked(console)
+    assert (refund["id"], refund["approval"]) == (waiting, "waiting")
+    assert "New refund" not in text_of(await console[Role.SUPPORT].get("/refunds"))
+    assert (await console[Role.SUPPORT].get("/refunds/new")).status_code == 403
+
+
+async def test_another_accounts_refund_is_not_to_be_found(console: Console) -> None:
+    theirs = await seed(console.api.runtime, console.api.theirs.id)
+    finance = console[Role.FINANCE]
+    found = [
+        await finance.get(f"/refunds/{theirs.refund}"),
+        await finance.get(f"/refunds/{theirs.refund}/progress"),
+        await finance.get(f"/refunds/new?invoice={theirs.invoice}"),
+        await finance.post(f"/refunds/{theirs.refund}/deny"),
+        await finance.post("/refunds", form(theirs, amount="1")),
+        await finance.get(f"/disputes/{theirs.dispute}"),
+        await finance.post(f"/disputes/{theirs.dispute}/retry"),
+    ]
+    assert [answer.status_code for answer in found] == [404] * len(found)
+
+
+async def test_a_preview_may_be_asked_for_again_and_again(console: Console, seeded: Seeded) -> None:
+    """Stripe can't be reached here: that is said where the preview stands, and the form can still be sent."""
+    finance: Person = console[Role.FINANCE]
+    for amount in ("1", "2"):
+        shown = await finance.post("/refunds/preview", form(seeded, amount=amount), **{"hx-request": "true"})
+        assert (shown.status_code, "<html" in shown.text) == (200, False)
+        assert "Mend what is wrong" not in shown.text
+    assert (await finance.post("/refunds", form(seeded, amount="2"))).status_code == 303
+
+
+async def test_a_failed_one_is_tried_again(console: Console, seeded: Seeded) -> None:
+    await console[Role.FINANCE].post("/refunds", form(seeded, amount="4"))
+    refund = await refund_id(console)
+    await sql.rows("update tollbridge.refund_part set state = 'refused', refusal = 'insufficient_balance'")
+    await sql.rows("update tollbridge.refund set state = 'refused' where id = $1", refund)
+    case = await add_case(console.api.ours.id, refund)
+    page = await console[Role.FINANCE].get(f"/refunds/{refund}")
+    assert f'/cases/{case}"' in page.text
+    assert "your balance at the processor does not suffice" in text_of(page)
+    assert f'/refunds/{refund}/retry"' in page.text
+    answer = await console[Role.FINANCE].post(f"/refunds/{refund}/retry", {"reason": "topped up"})
+    assert answer.headers["location"].endswith("?said=refund_retried")
+    assert [p["state"] for p in await sql.rows("select state from tollbridge.refund_part order by number")] == [
+        "refused",
+        "requested",
+    ]
+    refused = await console[Role.FINANCE].post(f"/refunds/{refund}/retry", {"once": "2"})
+    assert (refused.status_code, "Nothing of it failed" in text_of(refused)) == (409, True)
+
+
+async def test_what_a_dispute_is_about(console: Console, seeded: Seeded) -> None:
+    await sql.rows("update tollbridge.dispute set state = 'funds_withdrawn'")
+    viewer = console[Role.VIEWER]
+    listed, shown = await viewer.get("/disputes?state=funds_withdrawn"), await viewer.get(f"/disputes/{seeded.dispute}")
+    assert "The payer says that nothing was delivered." in text_of(listed)
+    text = text_of(shown)
+    assert "The processor wants an answer by 15 Mar 2027, 12:00 UTC ." in text
+    assert "a refund of it is refused until it ends" in text
+    assert 'href="https://processor.example/disputes/1"' in shown.text
+    refused = await console[Role.FINANCE].post("/refunds", form(seeded, amount="1"))
+    assert f"the dispute {seeded.dispute} is open" in text_of(refused)
+    assert await asked(console) == []
+
+
+async def test_a_dispute_with_nothing_to_try_again(console: Console, seeded: Seeded) -> None:
+    path = f"/disputes/{seeded.dispute}/retry"
+    assert (await console[Role.SUPPORT].post(path)).status_code == 403
+    refused = await console[Role.FINANCE].post(path)
+    assert (refused.status_code, "No credit note of it was refused: it is won." in text_of(refused)) == (409, True)
+
+
+def _poll(answer: httpx.Response) -> str:
+    found = re.search(r'<span id="poll" hx-get="([^"]*)"', answer.text)
+    return found[1].replace("&amp;", "&") if found else ""
