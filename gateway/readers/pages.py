@@ -36,8 +36,10 @@ async def page(
     limit: int,
     starting_after: str,
     since: datetime | None = None,
+    before: datetime | None = None,
 ) -> tuple[list[asyncpg.Record], bool]:
-    """One page of an account's rows, newest first by `order` and id (`since` a time of it); and whether more follow.
+    """One page of an account's rows, newest first by `order` and id (from `since`, until `before`); and whether more
+    follow.
 
     `select` is a statement over a table `t`, up to its where. `wanted` are columns of `t` and their values, of which
     the empty ones are no condition. Raises FieldError for a `starting_after` that names nothing in the list.
@@ -51,6 +53,9 @@ async def page(
     if since is not None:
         values.append(since)
         conditions.append(f"t.{order} >= ${len(values)}")
+    if before is not None:
+        values.append(before)
+        conditions.append(f"t.{order} < ${len(values)}")
     where, place = " and ".join(conditions), len(values) + 1
     if starting_after:
         cursor = await sql.row(f"{select} where {where} and t.id = ${place}", *values, starting_after)

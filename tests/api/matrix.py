@@ -75,6 +75,8 @@ ROUTES: Final[Mapping[str, Row]] = {
     "GET /v1/cases": _row("finance"),
     "GET /v1/cases/{case_id}": _row("finance", case_id="case"),
     "POST /v1/cases/{case_id}/assign": _row("finance", body={"owner": "ada"}, case_id="case"),
+    "GET /v1/cases/{case_id}/notes": _row("finance", case_id="case"),
+    "POST /v1/cases/{case_id}/notes": _row("finance", body={"text": "called"}, case_id="case"),
     "POST /v1/cases/{case_id}/close": _row("finance", body={"reason": "done"}, case_id="case"),
     "GET /v1/catch_up": _row("finance admin"),
     "POST /v1/checkout_sessions": _row("checkout server", 409, CHECKOUT),
