@@ -15,6 +15,7 @@ from gateway.accounts.connections import poke_waiting
 from gateway.accounts.errors import FieldError, NotThereError
 from gateway.clock import business_now
 from gateway.domain.case_kinds import CaseKind
+from gateway.domain.case_repairs import CaseRepair
 from gateway.turns.locks import lock_invoices
 
 OBJECTS: Final = {"rfd": Kind.REFUND, "dsp": Kind.DISPUTE}
@@ -72,6 +73,12 @@ async def add_note(by: Author, account: str, case: str, text: str) -> str:
         # What it says stands in the note alone: there it can be erased.
         await by.note(account, "case.note_added", case, name=row["kind"], after={"note": note})
     return note
+
+
+async def note_repair(by: Author, account: str, case: str, repair: CaseRepair) -> None:
+    """Keep in a case's history what somebody has done about it; the story itself says on its object what changed."""
+    async with DB.transaction():
+        await by.note(account, "case.repair", case, after={"repair": repair})
 
 
 async def _open(account: str, case: str) -> asyncpg.Record:

@@ -1327,6 +1327,7 @@ create table tollbridge.audit_log (
     created_at timestamptz not null
 );
 create index audit_log_listing on tollbridge.audit_log (account, created_at);
+create index audit_log_object on tollbridge.audit_log (account, object, created_at);
 create trigger append_only before update or delete on tollbridge.audit_log
     for each row execute function tollbridge.append_only();
 

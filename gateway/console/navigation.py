@@ -20,4 +20,7 @@ class Section(msgspec.Struct, frozen=True):
 SECTIONS: Final[tuple[Section, ...]] = (
     Section("", "Overview"),
     Section("/invoices", "Invoices"),
+    Section("/cases", "Cases"),
+    Section("/reconciliations", "Reconciliation"),
+    Section("/exports", "Exports", Action.EXPORT),
 )

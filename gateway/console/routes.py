@@ -6,12 +6,18 @@ from litestar import Router
 from litestar.di import Provide
 
 from gateway.console.assets import asset_routes
+from gateway.console.breaks import break_routes
+from gateway.console.case_repairs import case_repair_routes
+from gateway.console.cases import case_routes
 from gateway.console.desk import HOME, desk
 from gateway.console.errors import handle
+from gateway.console.exports import export_routes
 from gateway.console.home import home_routes
 from gateway.console.invoices import invoice_routes
 from gateway.console.me import me_routes
 from gateway.console.protection import Protection
+from gateway.console.reconciliations import reconciliation_routes
+from gateway.console.settlements import settlement_routes
 from gateway.console.sign_in import sign_in_routes
 from gateway.console.welcome import welcome_routes
 
@@ -23,6 +29,19 @@ def console() -> Router:
         middleware=[Protection()],
         exception_handlers={Exception: handle},
         dependencies={"desk": Provide(desk, sync_to_thread=False)},
-        route_handlers=[*asset_routes, *home_routes, *sign_in_routes, *welcome_routes, *me_routes, *invoice_routes],
+        route_handlers=[
+            *asset_routes,
+            *home_routes,
+            *sign_in_routes,
+            *welcome_routes,
+            *me_routes,
+            *invoice_routes,
+            *case_routes,
+            *case_repair_routes,
+            *reconciliation_routes,
+            *break_routes,
+            *settlement_routes,
+            *export_routes,
+        ],
         include_in_schema=False,
     )

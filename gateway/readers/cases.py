@@ -24,6 +24,14 @@ COUNTED: Final = """
     where account = $1 and ($2 = '' or state = $2) and ($3 = '' or owner = $3) and (not $4 or owner = '')
     group by kind, since
 """
+# A case names a connection itself, or what was tried there.
+CONNECTION: Final = """
+    select coalesce(
+        (select c.id from tollbridge.connection c where c.account = $1 and c.id = $2),
+        (select a.connection from tollbridge.attempt a where a.account = $1 and a.id = $2),
+        (select p.connection from tollbridge.refund_part p where p.account = $1 and p.refund = $2
+         order by p.number desc limit 1))
+"""
 
 
 class CaseBody(msgspec.Struct, frozen=True):
@@ -128,6 +136,14 @@ async def find_case(account: str, case: str) -> CaseBody:
     if row is None:
         raise NotThereError("case", case)
     return shown(row)
+
+
+async def connection_of(account: str, subject: str) -> str:
+    """The connection of what a case is about; raises NotThereError where it has none (yet)."""
+    found: str | None = await sql.value(CONNECTION, account, subject)
+    if found is None:
+        raise NotThereError("connection", subject)
+    return found
 
 
 def note_shown(row: asyncpg.Record) -> CaseNoteBody:
