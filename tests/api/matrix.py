@@ -164,6 +164,7 @@ ROUTES: Final[Mapping[str, Row]] = {
     "POST /v1/inbox/{delivery_id}/replay": _row("admin", delivery_id="delivery"),
     "GET /v1/invoices": _row("server finance"),
     "GET /v1/invoices/{invoice_id}": _row("server finance", invoice_id="invoice"),
+    "POST /v1/invoices/{invoice_id}/ask_processor": _row("server finance", 409, {}, invoice_id="invoice"),
     "POST /v1/invoices/{invoice_id}/collect": _row("server finance", 409, {}, invoice_id="invoice"),
     "POST /v1/invoices/{invoice_id}/record_payment": _row("finance", 409, PAYMENT, invoice_id="invoice"),
     "GET /v1/reconciliations": _row("finance"),
