@@ -8,15 +8,18 @@ from typing import Final
 import msgspec
 from litestar.response import Template
 
+from db.states import RefundState
+from gateway.console.case_links import acted_on
 from gateway.console.desk import Desk
-from gateway.console.links import acted_on, place_of
+from gateway.console.links import page_of
 from gateway.console.render import shown
-from gateway.domain.case_repairs import OFFERS, CaseRepair, repairs_of
+from gateway.domain.case_repairs import OFFERS, CaseRepair, repairs_of, said_here
 from gateway.domain.roles import LEAST, Action, allows
 from gateway.inbox.connection_check import ConnectionCheck
+from gateway.readers.actors import names_of
 from gateway.readers.cases import CaseBody, find_case, find_notes
 from gateway.readers.history import Told, history_of
-from gateway.readers.people import names_of
+from gateway.readers.invoice_names import invoice_names
 from gateway.readers.refunds import RefundBody, find_refunds
 from gateway.users import users
 from gateway.users.users import User
@@ -50,17 +53,19 @@ async def case_page(
     repairs = repairs_of(case.kind, case.subject) if is_open else []
     context = {
         "case": case,
+        "to_do": said_here(case.kind, case.action),
         "is_open": is_open,
         "mine": case.owner == desk.session.email,
         "staff": await staff_of(desk) if is_open else [],
         "notes": notes,
-        "names": await names_of([one.author for one in notes.data] + [case.closed_by or ""]),
+        "names": await names_of(desk.account, [*(one.author for one in notes.data), case.closed_by or ""]),
         "history": [(one, told_as(one)) for one in await history_of(desk.account, case_id)],
         "repairs": [(one, OFFERS[one]) for one in repairs],
         "refunds": await _candidates(desk.account, case) if CaseRepair.RESOLVE_NOTE in repairs else [],
         "classes": list(DeclineClass),
         "LEAST": LEAST,
-        "place": place_of(case.subject),
+        "place": page_of(case.subject),
+        "invoice": (await invoice_names(desk.account, [case.invoice])).get(case.invoice or ""),
         "elsewhere": acted_on(case.kind, case.invoice) if is_open else [],
         "typed": typed or Typed(),
         "check": check,
@@ -82,7 +87,8 @@ async def staff_of(desk: Desk) -> Sequence[User]:
 async def _candidates(account: str, case: CaseBody) -> list[RefundBody]:
     """Refunds that the credit note of a case may belong to."""
     found = await find_refunds(account, invoice=case.invoice or "-", limit=100)
-    return [one for one in found.data if one.credit_note is None]
+    over = (RefundState.FAILED, RefundState.REFUSED)
+    return [one for one in found.data if one.credit_note is None and one.state not in over]
 
 
 def told_as(one: Told) -> str:

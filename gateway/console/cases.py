@@ -17,11 +17,12 @@ from gateway.console.case_page import Typed, case_page, staff_of
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
 from gateway.console.forms import Form, Posted, Reasoned
-from gateway.console.links import place_of
+from gateway.console.links import page_of
 from gateway.console.render import led, shown
 from gateway.domain.case_age import Age
 from gateway.domain.roles import Action
 from gateway.readers.cases import count_cases, find_cases
+from gateway.readers.invoice_names import invoice_names
 
 ON_A_PAGE: Final = 25
 MINE: Final = "mine"
@@ -80,7 +81,8 @@ async def cases(
         "kinds": sorted({one.kind for one in counts} | ({kind} if kind else set())),
         "query": urlencode({name: value for name, value in wanted.items() if value}),
         "of": _address,
-        "place_of": place_of,
+        "page_of": page_of,
+        "invoices": await invoice_names(desk.account, [one.invoice for one in found.data]),
         "said": said,
     }
     return shown(desk, "cases.html", context)

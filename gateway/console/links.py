@@ -1,81 +1,24 @@
-"""Where an object's page stands, by its id, and where a human acts on what a case asks for."""
+"""Where the page of an object is, by the beginning of its id."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
 
-import msgspec
-
-from gateway.domain.case_kinds import CaseKind
-from gateway.domain.roles import Action
-
-PLACES: Final[Mapping[str, str]] = {
-    "in": "/invoices/",
-    "rfd": "/refunds/",
-    "dsp": "/disputes/",
-    "cus": "/customers/",
-    "sub": "/subscriptions/",
-    "cas": "/cases/",
-    "rcn": "/reconciliations/",
-    "brk": "/breaks/",
-    "evt": "/events/",
-    "dlv": "/webhooks/",
+PAGES: Final[Mapping[str, str]] = {
+    "in_": "/invoices/",
+    "cus_": "/customers/",
+    "sub_": "/subscriptions/",
+    "rfd_": "/refunds/",
+    "dsp_": "/disputes/",
+    "cas_": "/cases/",
+    "rcn_": "/reconciliations/",
+    "brk_": "/breaks/",
+    "dlv_": "/webhooks/",
 }
-"""Below the account's path; the object's id follows."""
+"""An id that begins with `evt_` may be Stripe's."""
 
 
-def place_of(object_id: str) -> str:
-    """The page of an object, below the account's path; empty for one that has none of its own."""
-    prefix, mark, _ = object_id.partition("_")
-    place = PLACES.get(prefix, "") if mark else ""
-    return place and place + object_id
-
-
-class Elsewhere(msgspec.Struct, frozen=True):
-    """A page on which a human does what a case asks for; shown to whoever may do `action`."""
-
-    label: str
-    path: str
-    action: Action
-
-
-RETURN: Final = Elsewhere("Return money", "/refunds/new?invoice={invoice}", Action.REFUND)
-RECORD: Final = Elsewhere("Record a payment", "/invoices/{invoice}", Action.COLLECT)
-ACCOUNT: Final = Elsewhere("The account's settings", "/settings/account", Action.CONFIGURE)
-CONNECTIONS: Final = Elsewhere("Connections", "/settings/connections", Action.CONFIGURE)
-ENDPOINTS: Final = Elsewhere("Webhook endpoints", "/settings/endpoints", Action.CONFIGURE)
-EVENTS: Final = Elsewhere("Events that went out", "/events", Action.LOOK)
-BOOKS: Final = Elsewhere("Reconciliations", "/reconciliations", Action.LOOK)
-DECLINES: Final = Elsewhere("Decline codes", "/settings/declines", Action.CONFIGURE)
-ACTED_ON: Final[Mapping[str, tuple[Elsewhere, ...]]] = {
-    CaseKind.AMOUNT_INEXPRESSIBLE: (RECORD,),
-    CaseKind.ATTEMPT_REJECTED: (CONNECTIONS,),
-    CaseKind.BELOW_PROCESSOR_MINIMUM: (RECORD,),
-    CaseKind.ABOVE_AGREED_MAXIMUM: (RECORD,),
-    CaseKind.ABOVE_PROCESSOR_MAXIMUM: (RECORD,),
-    CaseKind.BOOKS_DIFFER: (BOOKS,),
-    CaseKind.BREAK_TO_EXPLAIN: (BOOKS,),
-    CaseKind.CATCH_UP_FAILED: (ACCOUNT, CONNECTIONS),
-    CaseKind.COLLECTION_EXHAUSTED: (RECORD,),
-    CaseKind.CONNECTION_LOCKED: (CONNECTIONS,),
-    CaseKind.DECLINE_UNMAPPED: (DECLINES,),
-    CaseKind.DISPUTE_RECOVERED: (RETURN,),
-    CaseKind.ENDPOINT_DISABLED: (ENDPOINTS,),
-    CaseKind.ENDPOINT_NOT_REPLACED: (ACCOUNT,),
-    CaseKind.EVENT_UNDELIVERED: (EVENTS, ENDPOINTS),
-    CaseKind.INVOICE_SENT_BY_STRIPE: (ACCOUNT,),
-    CaseKind.OVERPAID: (RETURN,),
-    CaseKind.PAID_BY_HAND: (RETURN,),
-    CaseKind.RECONCILIATION_FAILED: (BOOKS,),
-    CaseKind.RECORDING_FAILED: (ACCOUNT,),
-    CaseKind.REFUND_NOT_SENT: (CONNECTIONS,),
-    CaseKind.STRIPE_ACCOUNT_TWICE: (ACCOUNT,),
-    CaseKind.SURPLUS_CAPTURE: (RETURN,),
-}
-
-
-def acted_on(kind: str, invoice: str | None) -> list[tuple[Elsewhere, str]]:
-    """Where a human acts on a case of this kind, each with its path."""
-    found = [one for one in ACTED_ON.get(kind, ()) if invoice or "{invoice}" not in one.path]
-    return [(one, one.path.format(invoice=invoice)) for one in found]
+def page_of(object_id: str | None) -> str:
+    """Its address below the account's; empty where it has no page."""
+    return next((page + str(object_id) for start, page in PAGES.items() if (object_id or "").startswith(start)), "")

@@ -18,7 +18,8 @@ from gateway.console.forms import Form, Posted
 from gateway.console.render import led, money, shown
 from gateway.domain.breaks import BREAKS, REPAIRS
 from gateway.domain.roles import Action
-from gateway.readers.people import names_of
+from gateway.readers.actors import names_of
+from gateway.readers.invoice_names import invoice_names
 from gateway.readers.reconciliations import (
     MoneyBody,
     find_breaks,
@@ -44,7 +45,7 @@ class Starting(Form, frozen=True):
 async def reconciliations(desk: NamedDependency[Desk], starting_after: After = "", said: Said = "") -> Template:
     """The comparisons of the books, the newest first."""
     found = await find_runs(desk.account, limit=ON_A_PAGE, starting_after=starting_after)
-    names = await names_of(one.asked_by for one in found.data)
+    names = await names_of(desk.account, [one.asked_by for one in found.data])
     return shown(desk, "reconciliations.html", {"found": found, "names": names, "said": said})
 
 
@@ -70,11 +71,12 @@ async def reconciliation(
     context = {
         "run": shown_run(run),
         "found": found,
+        "invoices": await invoice_names(desk.account, [one.invoice for one in found.data]),
         "kind": of_kind,
         "means": BREAKS,
         "does": REPAIRS,
         "sums": _sums,
-        "names": await names_of([run.asked_by]),
+        "names": await names_of(desk.account, [run.asked_by]),
         "said": said,
     }
     return shown(desk, "reconciliation.html", context)

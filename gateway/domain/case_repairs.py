@@ -90,3 +90,18 @@ def repairs_of(kind: str, subject: str) -> list[CaseRepair]:
 def _fits(offer: Offer, subject: str) -> bool:
     prefix = subject.partition("_")[0] if "_" in subject else ""
     return not offer.subjects or prefix in offer.subjects
+
+
+BESIDE_A_BUTTON: Final[Mapping[str, str]] = {
+    CaseKind.ABOVE_AGREED_MAXIMUM: "Have the payer give another method, or agree to more; or record what is paid by "
+    "hand, or mark the invoice in Stripe.",
+    CaseKind.ENDPOINT_NOT_REPLACED: "Set the webhook up again: that mends the one that is to stay, or makes another. "
+    "The old one stays at Stripe until then.",
+    CaseKind.REFUND_WAITS: "Somebody else than who asked decides whether it is made. Nothing goes back until then.",
+}
+"""What to do, where the words for the API and the command line name a command that is a button here."""
+
+
+def said_here(kind: str, action: str) -> str:
+    """What to do about a case, for people who have buttons; `action` is what the case itself says."""
+    return BESIDE_A_BUTTON.get(kind, action)

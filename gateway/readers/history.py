@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from db import sql
-from gateway.readers.people import names_of
+from gateway.readers.actors import names_of
 
 MOST: Final = 100
 OF_OBJECT: Final = """
@@ -31,10 +31,10 @@ class Told(msgspec.Struct, frozen=True):
 async def history_of(account: str, object_id: str, *, limit: int = MOST) -> list[Told]:
     """The newest first."""
     rows = await sql.rows(OF_OBJECT, account, object_id, limit)
-    names = await names_of(row["actor"] for row in rows)
+    names = await names_of(account, [row["actor"] for row in rows])
     return [
         Told(
-            names.get(row["actor"], row["actor"]),
+            names[row["actor"]],
             row["action"],
             row["reason"],
             _side(row["before"]),

@@ -19,7 +19,7 @@ from tests.console.conftest import Console, text_of
 async def add_case(console: Console, kind: CaseKind, subject: str, *, days: float = 0, **values: Any) -> str:
     """An open case of ours, so many days old."""
     case, at = new_id("cas"), datetime.now(UTC) - timedelta(days=days)
-    told = {"reason": f"why {subject}", "action": "Do something.", "state": "open"} | values
+    told = {"reason": f"Why {subject}", "action": "Do something.", "state": "open"} | values
     await insert("review_case", id=case, account=console.api.ours.id, kind=kind, subject=subject, opened_at=at, **told)
     return case
 
@@ -34,7 +34,7 @@ async def test_the_inbox_counts_by_kind_and_age_and_filters(console: Console) ->
     await add_case(console, CaseKind.DISPUTE_OPENED, "dsp_mine", days=2, owner="viewer@example.com")
     viewer = console[Role.VIEWER]
     every = text_of(await viewer.get("/cases"))
-    assert all(f"why {one}" in every for one in ("in_young", "in_old", "dsp_mine"))
+    assert all(f"Why {one}" in every for one in ("in_young", "in_old", "dsp_mine"))
     assert "Overpaid 1 0 0 0 1 2" in every
     for query, expected in {
         "kind=overpaid&age=older": ["in_old"],
@@ -44,7 +44,7 @@ async def test_the_inbox_counts_by_kind_and_age_and_filters(console: Console) ->
         "state=closed": [],
     }.items():
         shown = text_of(await viewer.get(f"/cases?{query}"))
-        assert [one for one in ("in_young", "in_old", "dsp_mine") if f"why {one}" in shown] == expected, query
+        assert [one for one in ("in_young", "in_old", "dsp_mine") if f"Why {one}" in shown] == expected, query
 
 
 async def test_a_case_is_taken_given_and_given_back(console: Console) -> None:

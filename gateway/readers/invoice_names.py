@@ -1,0 +1,31 @@
+"""What an invoice is called by people, for lists of what is about invoices: its number, and what is left to pay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+
+from db import sql
+
+NAMED: Final = """
+    select id, number, amount_remaining, currency from tollbridge.invoice where account = $1 and id = any($2)
+"""
+
+
+class InvoiceName(msgspec.Struct, frozen=True):
+    """`name`: its number, or its id while it has none. `currency` is empty before it was read."""
+
+    name: str
+    remaining: int
+    currency: str
+
+
+async def invoice_names(account: str, invoices: Iterable[str | None]) -> Mapping[str, InvoiceName]:
+    """Those of these ids that are the account's."""
+    wanted = sorted({one for one in invoices if one})
+    rows = await sql.rows(NAMED, account, wanted) if wanted else []
+    return {
+        row["id"]: InvoiceName(row["number"] or row["id"], row["amount_remaining"], row["currency"]) for row in rows
+    }
