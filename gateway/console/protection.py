@@ -66,11 +66,12 @@ class Protection(ASGIMiddleware):
 async def _posted(runtime: Runtime, scope: HTTPScope, receive: Receive, send: Send, app: ASGIApp) -> None:
     refuse_foreign(scope, runtime.settings)
     session: Session | None = scope["user"]
-    if session is not None and scope["route_handler"].opt.get("with_file"):
+    if scope["route_handler"].opt.get("with_file"):
         # The file is not read before the fields in front of it have proven whose form it is.
-        upload = await uploads.begin(scope, receive, runtime.settings.max_settlement_bytes)
-        refuse_unproven(session, upload.fields.get("csrf", ""))
-        uploads.keep(scope, upload)
+        if session is not None:
+            upload = await uploads.begin(scope, receive, runtime.settings.max_settlement_bytes)
+            refuse_unproven(session, upload.fields.get("csrf", ""))
+            uploads.keep(scope, upload)
         await app(scope, receive, send)
         return
     body = await read_body(scope, receive, LONGEST_FORM)

@@ -75,7 +75,8 @@ async def test_closing_wants_a_reason_and_keeps_what_was_typed(console: Console)
     await add_invoice(console.api.ours.id, "in_1")
     case = await add_case(console, CaseKind.OVERPAID, "in_1", invoice="in_1")
     finance = console[Role.FINANCE]
-    assert (await finance.post(f"/cases/{case}/close", {"reason": ""})).status_code == 400
+    for reason in ("", "a\0b"):
+        assert (await finance.post(f"/cases/{case}/close", {"reason": reason})).status_code == 400
     assert (await finance.post(f"/cases/{case}/close", {"reason": "returned by hand"})).status_code == 303
     row = await row_of(case)
     assert (row["state"], row["closed_by"], row["closed_reason"]) == ("closed", finance.user, "returned by hand")
@@ -162,6 +163,35 @@ async def test_what_a_refund_waits_for_is_approved_from_its_case(console: Consol
     row = await sql.row("select approval, approved_by from tollbridge.refund where id = $1", refund)
     assert row is not None
     assert tuple(row) == ("given", console[Role.FINANCE].user)
+
+
+TRIED: list[tuple[CaseKind, str, CaseRepair, dict[str, str], int, str]] = [
+    (CaseKind.REFUND_REFUSED, "refund", CaseRepair.RETRY, {}, 409, "its approval was denied"),
+    (CaseKind.CREDIT_NOTE_REFUSED, "dispute", CaseRepair.RETRY, {}, 409, "no credit note of it was refused"),
+    (CaseKind.REFUND_WAITS, "refund", CaseRepair.DENY, {}, 409, "it does not wait for approval"),
+    (CaseKind.CREDIT_NOTE_UNMATCHED, "note", CaseRepair.RESOLVE_NOTE, {}, 400, "say which refund it belongs to"),
+    (CaseKind.CREDIT_NOTE_UNMATCHED, "note", CaseRepair.RESOLVE_NOTE, {"refund": "send"}, 409, "no money goes back"),
+    (CaseKind.OUTCOME_UNKNOWN, "invoice", CaseRepair.ASK_PROCESSOR, {}, 409, "how its charges ended is known"),
+    (CaseKind.ATTEMPT_REJECTED, "attempt", CaseRepair.CHECK_CONNECTION, {}, 503, "The processor can't be reached"),
+    (CaseKind.ENDPOINT_DISABLED, "endpoint", CaseRepair.ENABLE_ENDPOINT, {}, 303, ""),
+    (CaseKind.ENDPOINT_NOT_REPLACED, "endpoint", CaseRepair.SET_UP_WEBHOOK, {}, 503, "Stripe"),
+    (CaseKind.BOOKS_DIFFER, "invoice", CaseRepair.COMPARE_BOOKS, {}, 303, ""),
+]
+
+
+async def test_each_button_asks_the_story_about_what_its_case_names(console: Console) -> None:
+    seeded = await seed(console.api.runtime, console.api.ours.id)
+    await sql.rows("update tollbridge.review_case set state = 'closed', closed_at = now()")
+    admin = console[Role.ADMIN]
+    for kind, subject, repair, fields, status, said in TRIED:
+        invoice = seeded.invoice if subject == "invoice" else ""
+        case = await add_case(console, kind, getattr(seeded, subject), invoice=invoice)
+        answer = await admin.post(f"/cases/{case}/repair/{repair}", fields)
+        assert (answer.status_code, said in text_of(answer)) == (status, True), (repair, text_of(answer))
+        await sql.rows("update tollbridge.review_case set state = 'closed', closed_at = now() where id = $1", case)
+    assert await sql.value("select count(*) from tollbridge.reconciliation where state = 'queued'") == 1
+    done = "select count(*) from tollbridge.audit_log where action = 'case.repair'"
+    assert await sql.value(done) == 2, "what was refused is no repair"
 
 
 @pytest.mark.parametrize("kind", ["overpaid", "made_by_a_later_version"])

@@ -81,8 +81,28 @@ async def test_proof_behind_the_file_is_none(console: Console) -> None:
 
 async def test_a_file_that_is_too_long_is_refused(console: Console) -> None:
     await ours(console)
-    refused = await send(console[Role.FINANCE], "x" * (MAX_SETTLEMENT + 1))
+    finance = console[Role.FINANCE]
+    refused = await send(finance, "x" * (MAX_SETTLEMENT + 1))
     assert (refused.status_code, await files()) == (413, 0)
+    assert (await send(finance, csrf="x" * 70_000)).status_code == 413
+
+
+async def test_whoever_is_not_signed_in_is_led_there_before_the_file_is_read(console: Console) -> None:
+    finance = console[Role.FINANCE]
+    nobody = Person(finance.http, "", "made up", finance.account)
+    led = await send(nobody, "x" * (MAX_SETTLEMENT + 1))
+    assert (led.status_code, led.headers["location"]) == (303, "/console/sign-in")
+
+
+async def test_what_is_no_form_with_a_file_is_refused(console: Console) -> None:
+    finance = console[Role.FINANCE]
+    assert (await finance.post("/settlements", {"connection": "practice"})).status_code == 415
+    path, headers = f"/console/a/{finance.account.name}/settlements", {"cookie": f"{COOKIE}={finance.token}"} | HERE
+    for body in (b"", b"--x\r\nrubbish", b'--x\r\nContent-Disposition: form-data; name="csrf"\r\n\r\ncut'):
+        broken = await finance.http.post(
+            path, content=body, headers=headers | {"content-type": "multipart/form-data; boundary=x"}
+        )
+        assert broken.status_code == 400, body
 
 
 async def test_what_is_wrong_with_a_file_is_said_in_the_form(console: Console) -> None:
