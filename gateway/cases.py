@@ -1,4 +1,4 @@
-"""Cases taken on and closed by humans, who say why. Opening them is the work of the stories."""
+"""Cases taken on, written about and closed by humans, who say why. Opening them is the work of the stories."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import asyncpg
 
 from db import poke, sql
 from db.engine import DB
+from db.ids import new_id
 from db.poke import Kind
 from gateway.accounts.audit import Author, required
 from gateway.accounts.connections import poke_waiting
 from gateway.accounts.errors import FieldError, NotThereError
 from gateway.clock import business_now
 from gateway.domain.case_kinds import CaseKind
+from gateway.domain.case_repairs import CaseRepair
 from gateway.turns.locks import lock_invoices
 
 OBJECTS: Final = {"rfd": Kind.REFUND, "dsp": Kind.DISPUTE}
@@ -24,10 +26,13 @@ CLOSE: Final = """
     update tollbridge.review_case set state = 'closed', closed_at = $3, closed_by = $4, closed_reason = $5
     where account = $1 and id = $2
 """
-
-
 ASSIGN: Final = "update tollbridge.review_case set owner = $3 where account = $1 and id = $2"
 LONGEST_OWNER: Final = 200
+NOTE: Final = """
+    insert into tollbridge.case_note (id, account, review_case, author, text, written_at)
+    values ($1, $2, $3, $4, $5, $6)
+"""
+LONGEST_NOTE: Final = 4000
 
 
 class CaseClosedError(Exception):
@@ -49,6 +54,31 @@ async def assign(by: Author, account: str, case: str, owner: str) -> None:
         await sql.rows(ASSIGN, account, case, owner)
         before, after = {"owner": row["owner"]}, {"owner": owner}
         await by.note(account, "case.assigned", case, name=row["kind"], before=before, after=after)
+
+
+async def add_note(by: Author, account: str, case: str, text: str) -> str:
+    """Write something about a case, open or closed, for whoever looks next; it stays as it is. Returns the note's id.
+
+    Raises NotThereError, FieldError.
+    """
+    text = text.strip()
+    if not 0 < len(text) <= LONGEST_NOTE or "\0" in text:
+        raise FieldError("text", f"must have 1 to {LONGEST_NOTE} letters")
+    note, now = new_id("csn"), await business_now()
+    async with DB.transaction():
+        row = await sql.row(CASE, account, case)
+        if row is None:
+            raise NotThereError("case", case)
+        await sql.rows(NOTE, note, account, case, by.name, text, now)
+        # What it says stands in the note alone: there it can be erased.
+        await by.note(account, "case.note_added", case, name=row["kind"], after={"note": note})
+    return note
+
+
+async def note_repair(by: Author, account: str, case: str, repair: CaseRepair) -> None:
+    """Keep in a case's history what somebody has done about it; the story itself says on its object what changed."""
+    async with DB.transaction():
+        await by.note(account, "case.repair", case, after={"repair": repair})
 
 
 async def _open(account: str, case: str) -> asyncpg.Record:

@@ -1231,12 +1231,39 @@ create table tollbridge.review_case (
     closed_at timestamptz,
     closed_by text not null default '',
     closed_reason text not null default '',
+    unique (account, id),
     check ((state = 'closed') = (closed_at is not null))
 );
 create unique index review_case_open on tollbridge.review_case (account, kind, subject) where state = 'open';
 create index review_case_invoice on tollbridge.review_case (account, invoice) where invoice <> '';
 create index review_case_subject on tollbridge.review_case (account, kind, subject);
 create index review_case_listing on tollbridge.review_case (account, state, opened_at);
+
+-- What people write to each other about a case. It is never changed, but for the text of one who is erased.
+create table tollbridge.case_note (
+    id text primary key,
+    account text not null references tollbridge.account on delete restrict,
+    review_case text not null,
+    author text not null check (author <> ''),
+    text text not null check (text <> ''),
+    written_at timestamptz not null,
+    unique (account, id),
+    foreign key (account, review_case) references tollbridge.review_case (account, id) on delete restrict
+);
+create index case_note_listing on tollbridge.case_note (account, review_case, written_at desc, id desc);
+
+create function tollbridge.case_note_stands() returns trigger language plpgsql as $$
+begin
+    if tg_op = 'UPDATE' and new.text = '(erased)' and (new.id, new.account, new.review_case, new.author, new.written_at)
+            = (old.id, old.account, old.review_case, old.author, old.written_at) then
+        return new;
+    end if;
+    raise exception '% is append-only', tg_table_name using errcode = 'check_violation', constraint = 'append_only';
+end $$;
+create trigger append_only before update or delete on tollbridge.case_note
+    for each row execute function tollbridge.case_note_stands();
+create trigger append_only_whole before truncate on tollbridge.case_note
+    for each statement execute function tollbridge.append_only();
 
 -- The way of an account's usage to Stripe: an object of `advance`, one for each account, made with the first usage. Its
 -- turn sends what waits, and reads the meters again where `stale` says that they may have changed.

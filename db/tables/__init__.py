@@ -9,7 +9,7 @@ from db.tables.books import (
     SettlementFormat,
     SettlementRow,
 )
-from db.tables.case import ReviewCase
+from db.tables.case import CaseNote, ReviewCase
 from db.tables.checkout import CheckoutSession
 from db.tables.connection import Circuit, Connection
 from db.tables.console import ConsoleRole, ConsoleSession, ConsoleThrottle, ConsoleUser, ConsoleView
@@ -39,6 +39,7 @@ __all__ = [
     "BusinessClock",
     "Cancellation",
     "Carry",
+    "CaseNote",
     "CatchUp",
     "CheckoutSession",
     "Circuit",

@@ -23,3 +23,12 @@ class ReviewCase(Table, tablename="review_case", schema=SCHEMA, db=DB):
     closed_at = at()
     closed_by = Text()
     closed_reason = Text()
+
+
+class CaseNote(Table, tablename="case_note", schema=SCHEMA, db=DB):
+    id = Text(primary_key=True)
+    account = Text()
+    review_case = Text()
+    author = Text()
+    text = Text()
+    written_at = at()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from functools import cache
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, Final
 
 import msgspec
@@ -57,6 +60,16 @@ async def pieces(scope: HTTPScope, receive: Receive, limit: int) -> AsyncGenerat
             raise ProblemError(Code.BODY_TOO_LARGE, f"A body has at most {limit} bytes.")
         yield message.get("body", b"")
         more = bool(message.get("more_body"))
+
+
+@asynccontextmanager
+async def on_disk(body: AsyncIterable[bytes]) -> AsyncIterator[Path]:
+    """A body in a file of its own, gone afterwards: for what is too long to be held, and read more than once."""
+    with NamedTemporaryFile(prefix="tollbridge-settlement-") as file:
+        async for piece in body:
+            file.write(piece)
+        file.flush()
+        yield Path(file.name)
 
 
 def refuse_long(scope: HTTPScope, limit: int) -> None:

@@ -1,4 +1,4 @@
-"""/v1/invoices/{id}/collect, …/record_payment and …/void: what people ask for by hand."""
+"""/v1/invoices/{id}/collect, …/ask_processor, …/record_payment and …/void: what people ask for by hand."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from gateway.api.invoices import InvoiceId
 from gateway.api.openapi import also, changing, example
 from gateway.api.problems import Code
 from gateway.api.waiting import WaitS
+from gateway.finance.ask_processor import ask_processor
 from gateway.finance.collect_now import collect_now, wait_for
 from gateway.finance.record_payment import Receipt, record_payment
 from gateway.finance.void import void_invoice
@@ -25,7 +26,7 @@ from gateway.readers.pages import LATEST
 
 
 class Collecting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Collect it now."""
+    """Do it now."""
 
     wait_s: WaitS = 20.0
 
@@ -95,6 +96,21 @@ async def collect(
 
 
 @post(
+    "/invoices/{invoice_id:str}/ask_processor",
+    status_code=200,
+    guards=[requires(Scope.SERVER, Scope.FINANCE)],
+    **changing(*CODES, also=LATER),
+    summary="Ask the processor now how a charge ended whose end is not known",
+)
+async def ask(
+    principal: NamedDependency[Principal], invoice_id: InvoiceId, data: Annotated[Collecting, COLLECT_EXAMPLE]
+) -> Response[InvoiceDetail]:
+    """It is asked by itself, too, at longer and longer intervals. 409 `state_conflict` where nothing is unknown."""
+    await ask_processor(Author(principal.actor), principal.account, invoice_id)
+    return await _answer(principal.account, invoice_id, data.wait_s)
+
+
+@post(
     "/invoices/{invoice_id:str}/record_payment",
     status_code=200,
     guards=[requires(Scope.FINANCE)],
@@ -133,4 +149,4 @@ async def _answer(account: str, invoice: str, wait_s: float) -> Response[Invoice
     return Response(await find_invoice(account, invoice), status_code=200 if heeded else 202)
 
 
-by_hand_routes: Final[list[Any]] = [collect, record, void]
+by_hand_routes: Final[list[Any]] = [collect, ask, record, void]

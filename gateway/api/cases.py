@@ -16,9 +16,9 @@ from gateway.api.auth import Principal, requires
 from gateway.api.openapi import changing, example, problems
 from gateway.api.paging import After, Limit
 from gateway.api.problems import Code
+from gateway.cases import add_note, close_case
 from gateway.cases import assign as assign_case
-from gateway.cases import close_case
-from gateway.readers.cases import CaseBody, find_case, find_cases
+from gateway.readers.cases import CaseBody, CaseNoteBody, find_case, find_cases, find_note, find_notes
 from gateway.readers.pages import DEFAULT, Page
 
 Callers: Final = requires(Scope.FINANCE)
@@ -39,6 +39,13 @@ class CaseAssignment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ]
 
 
+class NewNote(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Something for whoever looks at the case next."""
+
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=4000, description="It stays as it is.")]
+
+
+NOTE: Final = example("What the processor said", {"text": "Their support looks into it, ticket 4711."})
 ASSIGNMENT: Final = example("To a colleague", {"owner": "ada@shop.example"})
 EXAMPLE: Final = example("Closing", {"reason": "Returned to the payer by bank transfer, see ticket 4711."})
 
@@ -47,6 +54,7 @@ CaseId = Annotated[str, PathParameter(description="The case's id: cas_…")]
 OfInvoice = Annotated[str, QueryParameter(description="Only about this invoice.")]
 OfKind = Annotated[str, QueryParameter(description="Only of this kind.")]
 OfOwner = Annotated[str, QueryParameter(description="Only those that this person sees to.")]
+Unowned = Annotated[bool, QueryParameter(description="Only those that nobody sees to.")]
 State = Annotated[CaseState | None, QueryParameter(name="state", description="Only cases in this state.")]
 
 
@@ -57,6 +65,7 @@ async def list_cases(
     invoice: OfInvoice = "",
     kind: OfKind = "",
     owner: OfOwner = "",
+    unowned: Unowned = False,
     limit: Limit = DEFAULT,
     starting_after: After = "",
 ) -> Page[CaseBody]:
@@ -67,6 +76,7 @@ async def list_cases(
         invoice=invoice,
         kind=kind,
         owner=owner,
+        unowned=unowned,
         limit=limit,
         starting_after=starting_after,
     )
@@ -106,4 +116,19 @@ async def assign(
     return await find_case(principal.account, case_id)
 
 
-case_routes: Final[list[Any]] = [list_cases, show_case, assign, close]
+@get("/cases/{case_id:str}/notes", guards=[Callers], responses=problems(Code.NOT_FOUND))
+async def list_notes(
+    principal: NamedDependency[Principal], case_id: CaseId, limit: Limit = DEFAULT, starting_after: After = ""
+) -> Page[CaseNoteBody]:
+    """What was written about a case."""
+    return await find_notes(principal.account, case_id, limit=limit, starting_after=starting_after)
+
+
+@post("/cases/{case_id:str}/notes", status_code=200, guards=[Callers], **changing(Code.NOT_FOUND))
+async def note(principal: NamedDependency[Principal], case_id: CaseId, data: Annotated[NewNote, NOTE]) -> CaseNoteBody:
+    """Write something about a case, open or closed."""
+    written = await add_note(Author(principal.actor), principal.account, case_id, data.text)
+    return await find_note(principal.account, written)
+
+
+case_routes: Final[list[Any]] = [list_cases, show_case, assign, list_notes, note, close]

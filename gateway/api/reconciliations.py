@@ -16,9 +16,9 @@ from gateway.api.auth import Principal, requires
 from gateway.api.openapi import also, changing, example, problems
 from gateway.api.paging import After, Limit
 from gateway.api.problems import Code
-from gateway.books import repair, report, runs, sources
+from gateway.books import repair, report, runs
 from gateway.clock import business_now
-from gateway.readers.pages import DEFAULT, Page, listed, page
+from gateway.readers.pages import DEFAULT, Page
 from gateway.readers.reconciliations import (
     BreakBody,
     NewReconciliation,
@@ -27,10 +27,10 @@ from gateway.readers.reconciliations import (
     TransitBody,
     find_break,
     find_breaks,
+    find_in_transit,
     find_run,
     find_runs,
     shown,
-    transit_of,
 )
 
 Callers: Final = requires(Scope.FINANCE)
@@ -90,11 +90,7 @@ async def list_in_transit(
 ) -> Page[TransitBody]:
     """What no settlement file showed by then, and need not have."""
     run = await find_run(principal.account, reconciliation_id)
-    where = {"reconciliation": run.id}
-    found = await page(
-        run.account, sources.IN_TRANSIT, "occurred_at", where, limit=limit, starting_after=starting_after
-    )
-    return listed(*found, transit_of)
+    return await find_in_transit(run, limit=limit, starting_after=starting_after)
 
 
 @get(

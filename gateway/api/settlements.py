@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Annotated, Any, Final, Literal
 
 from litestar import Request, get, post
@@ -16,7 +12,7 @@ from gateway.accounts import connections
 from gateway.accounts.audit import Author
 from gateway.accounts.keys import Scope
 from gateway.api.auth import Principal, requires
-from gateway.api.body import pieces
+from gateway.api.body import on_disk, pieces
 from gateway.api.openapi import problems, taking_csv
 from gateway.api.paging import After, Limit
 from gateway.api.problems import Code
@@ -92,7 +88,7 @@ async def take_settlement(
         date_format=date_format,
     )
     body = pieces(request.scope, request.receive, runtime.settings.max_settlement_bytes)
-    async with _on_disk(body) as path:
+    async with on_disk(body) as path:
         taken = await upload(Author(principal.actor), of.account, of.id, path, told, name=name or "upload")
     return await find_settlement(of.account, taken.id)
 
@@ -113,16 +109,6 @@ async def list_settlements(
 async def show_settlement(principal: NamedDependency[Principal], settlement_id: SettlementId) -> SettlementBody:
     """One settlement file."""
     return await find_settlement(principal.account, settlement_id)
-
-
-@asynccontextmanager
-async def _on_disk(body: AsyncIterable[bytes]) -> AsyncIterator[Path]:
-    """The body in a file of its own, gone afterwards: its hash is wanted before any of its rows."""
-    with NamedTemporaryFile(prefix="tollbridge-settlement-") as file:
-        async for piece in body:
-            file.write(piece)
-        file.flush()
-        yield Path(file.name)
 
 
 settlement_routes: Final[list[Any]] = [take_settlement, list_settlements, show_settlement]

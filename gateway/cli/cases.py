@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 
 from db.states import CaseState
+from gateway.cases import add_note, close_case
 from gateway.cases import assign as assign_case
-from gateway.cases import close_case
 from gateway.cli.context import ACCOUNT, account_of, author, opened, run
 from gateway.cli.output import OUT, as_json, say, table, when
-from gateway.readers.cases import CaseBody, find_case, find_cases
+from gateway.readers.cases import CaseBody, CaseNoteBody, find_case, find_cases, find_note, find_notes
 from gateway.readers.pages import Page
 
 
@@ -25,10 +25,13 @@ def cases() -> None:
 )
 @click.option("--invoice", default="", metavar="ID", help="Only about this invoice.")
 @click.option("--owner", default="", metavar="NAME", help="Only those that this person sees to.")
+@click.option("--unowned", is_flag=True, help="Only those that nobody sees to.")
 @click.option("--limit", type=click.IntRange(1, 100), default=25, show_default=True)
 @click.option("--starting-after", default="", metavar="ID", help="The page after this case.")
 @as_json
-def list_(account: str, state: str, invoice: str, owner: str, limit: int, starting_after: str, json_: bool) -> None:
+def list_(
+    account: str, state: str, invoice: str, owner: str, unowned: bool, limit: int, starting_after: str, json_: bool
+) -> None:
     """List cases, the newest first."""
 
     async def work() -> Page[CaseBody]:
@@ -36,7 +39,13 @@ def list_(account: str, state: str, invoice: str, owner: str, limit: int, starti
             wanted = None if state == "all" else CaseState(state)
             of = (await account_of(account)).id
             return await find_cases(
-                of, wanted, invoice=invoice, owner=owner, limit=limit, starting_after=starting_after
+                of,
+                wanted,
+                invoice=invoice,
+                owner=owner,
+                unowned=unowned,
+                limit=limit,
+                starting_after=starting_after,
             )
 
     found = run(work)
@@ -66,6 +75,42 @@ def assign(case: str, owner: str, account: str, json_: bool) -> None:
 
     assigned = run(work)
     say(assigned, json_, lambda: OUT.print(f"{assigned.id}: {assigned.owner or 'nobody'} sees to it."))
+
+
+@cases.command()
+@click.argument("case")
+@click.argument("text")
+@ACCOUNT
+@as_json
+def note(case: str, text: str, account: str, json_: bool) -> None:
+    """Write something about a case, for whoever looks at it next; it stays as it is."""
+
+    async def work() -> CaseNoteBody:
+        async with opened():
+            of = (await account_of(account)).id
+            return await find_note(of, await add_note(author(), of, case, text))
+
+    written = run(work)
+    say(written, json_, lambda: OUT.print(f"{written.id} is noted."))
+
+
+@cases.command()
+@click.argument("case")
+@click.option("--limit", type=click.IntRange(1, 100), default=25, show_default=True)
+@click.option("--starting-after", default="", metavar="ID", help="The page after this note.")
+@ACCOUNT
+@as_json
+def notes(case: str, limit: int, starting_after: str, account: str, json_: bool) -> None:
+    """What was written about a case, the newest first."""
+
+    async def work() -> Page[CaseNoteBody]:
+        async with opened():
+            of = (await account_of(account)).id
+            return await find_notes(of, case, limit=limit, starting_after=starting_after)
+
+    found = run(work)
+    rows = [(one.id, when(one.created), one.author, one.text) for one in found.data]
+    say(found, json_, lambda: table(("note", "written", "by", "text"), rows, "No notes."))
 
 
 @cases.command()

@@ -15,6 +15,7 @@ from gateway.cli.output import OUT, as_json, money, say, table, when
 from gateway.cli.pauses import REASON, UNTIL, ends, utc
 from gateway.cli.values import MinorUnits
 from gateway.domain.invoice_words import MEANING
+from gateway.finance.ask_processor import ask_processor
 from gateway.finance.collect_now import collect_now
 from gateway.finance.pause import pause_invoice, resume_invoice
 from gateway.finance.record_payment import Receipt, record_payment
@@ -136,6 +137,23 @@ def collect(invoice: str, account: str, json_: bool) -> None:
 
     found = run(work)
     say(found, json_, lambda: OUT.print(f"{found.id} is collected as soon as a worker gets there."))
+
+
+@invoices.command(name="ask-processor")
+@click.argument("invoice")
+@ACCOUNT
+@as_json
+def ask(invoice: str, account: str, json_: bool) -> None:
+    """Ask the processor now how a charge ended whose end is not known; a worker does it."""
+
+    async def work() -> InvoiceDetail:
+        async with opened(needs_worker=True):
+            owner, of = await invoice_named(account, invoice)
+            await ask_processor(author(), owner, of)
+            return await find_invoice(owner, of)
+
+    found = run(work)
+    say(found, json_, lambda: OUT.print(f"The processor is asked about {found.id} as soon as a worker gets there."))
 
 
 @invoices.command(name="record-payment")

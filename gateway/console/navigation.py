@@ -22,4 +22,7 @@ SECTIONS: Final[tuple[Section, ...]] = (
     Section("/invoices", "Invoices"),
     Section("/refunds", "Refunds"),
     Section("/disputes", "Disputes"),
+    Section("/cases", "Cases"),
+    Section("/reconciliations", "Reconciliation"),
+    Section("/exports", "Exports", Action.EXPORT),
 )

@@ -23,6 +23,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from gateway.api.body import NUL, again, read_body
 from gateway.api.idempotency import answered_once
 from gateway.api.problems import Code, ProblemError
+from gateway.console import uploads
 from gateway.runtime import Runtime
 from gateway.settings import Settings
 from gateway.users.sessions import Session, find_session
@@ -71,15 +72,24 @@ class Protection(ASGIMiddleware):
 
 async def _posted(runtime: Runtime, scope: HTTPScope, receive: Receive, send: Send, app: ASGIApp) -> None:
     refuse_foreign(scope, runtime.settings)
+    session: Session | None = scope["user"]
+    if scope["route_handler"].opt.get("with_file"):
+        # The file is not read before the fields in front of it have proven whose form it is.
+        if session is not None:
+            upload = await uploads.begin(scope, receive, runtime.settings.max_settlement_bytes)
+            refuse_unproven(session, upload.fields.get("csrf", ""))
+            uploads.keep(scope, upload)
+        await app(scope, receive, send)
+        return
     body = await read_body(scope, receive, LONGEST_FORM)
     fields = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
-    session: Session | None = scope["user"]
+    if any(NUL in text for field in fields.items() for text in field):
+        raise ProblemError(Code.INVALID_REQUEST, "The form holds the character NUL.")
     once = fields.get("once", "")
     if session is None:
         await app(scope, again(body), send)
         return
-    if not hmac.compare_digest(fields.get("csrf", "").encode(), session.csrf.encode()):
-        raise ProblemError(Code.SCOPE_MISSING, "This form is out of date. Please load the page again.")
+    refuse_unproven(session, fields.get("csrf", ""))
     account = next((s.account for s in session.seats if s.name == scope["path_params"].get("account")), "")
     if not account or not once or scope["route_handler"].opt.get("changes_nothing"):
         await app(scope, again(body), send)
@@ -106,6 +116,12 @@ def refuse_foreign(scope: HTTPScope, settings: Settings) -> None:
         ours = bool(origin) and urlsplit(origin).netloc in (_header(scope, b"host"), urlsplit(settings.base_url).netloc)
     if not ours:
         raise ProblemError(Code.SCOPE_MISSING, "This form does not come from the console.")
+
+
+def refuse_unproven(session: Session, csrf: str) -> None:
+    """Raises ProblemError for a form without the proof that we have made it for this session."""
+    if not hmac.compare_digest(csrf.encode(), session.csrf.encode()):
+        raise ProblemError(Code.SCOPE_MISSING, "This form is out of date. Please load the page again.")
 
 
 def secure(settings: Settings) -> bool:

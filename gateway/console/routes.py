@@ -6,17 +6,23 @@ from litestar import Router
 from litestar.di import Provide
 
 from gateway.console.assets import asset_routes
+from gateway.console.breaks import break_routes
+from gateway.console.case_repairs import case_repair_routes
+from gateway.console.cases import case_routes
 from gateway.console.desk import HOME, desk
 from gateway.console.disputes import dispute_routes
 from gateway.console.errors import handle
+from gateway.console.exports import export_routes
 from gateway.console.home import home_routes
 from gateway.console.invoice import one_invoice_routes
 from gateway.console.invoices import invoice_routes
 from gateway.console.me import me_routes
 from gateway.console.overview import overview_routes
 from gateway.console.protection import Protection
+from gateway.console.reconciliations import reconciliation_routes
 from gateway.console.refund_new import refund_new_routes
 from gateway.console.refunds import refund_routes
+from gateway.console.settlements import settlement_routes
 from gateway.console.sign_in import sign_in_routes
 from gateway.console.welcome import welcome_routes
 
@@ -40,6 +46,12 @@ def console() -> Router:
             *refund_new_routes,
             *refund_routes,
             *dispute_routes,
+            *case_routes,
+            *case_repair_routes,
+            *reconciliation_routes,
+            *break_routes,
+            *settlement_routes,
+            *export_routes,
         ],
         include_in_schema=False,
     )

@@ -116,6 +116,11 @@ CASES: Final = """
     where account = $1 and (reason ilike any($3) or closed_reason ilike any($3))
       and (invoice = any($4) or subject = any($4))
 """
+NOTES: Final = """
+    update tollbridge.case_note n set text = $2 from tollbridge.review_case c
+    where n.account = $1 and n.text ilike any($3) and c.account = n.account and c.id = n.review_case
+      and (c.invoice = any($4) or c.subject = any($4))
+"""
 NO_REPLY: Final = b"{}"
 
 
@@ -168,8 +173,9 @@ async def go_on(runtime: Runtime, account: str, customer: str) -> bool:
             await sql.rows(STRIP, account, row["id"], without_person(bytes(row["snapshot"])))
         for statement in AFTER_INVOICES:
             await sql.rows(statement, account, customer)
-        if said:
-            await sql.rows(CASES, account, ERASED_TEXT, [f"%{_like(text)}%" for text in sorted(said)], sorted(names))
+        for statement in (CASES, NOTES) if said else ():
+            like = [f"%{_like(text)}%" for text in sorted(said)]
+            await sql.rows(statement, account, ERASED_TEXT, like, sorted(names))
     return erased is not None
 
 

@@ -33,7 +33,7 @@ Ids, amounts, states, times and movements stay: the books, refunds and disputes 
     outbound_sequence       ids
     outbound_event          bodies go down to the object's id, once they are delivered
     event_delivery          our own words
-    review_case             texts that hold a name, mail, address or the like go
+    review_case, case_note  texts that hold a name, mail, address or the like go
     collection_pause        the reason, which somebody wrote, goes
     idempotent_reply        bodies that name the customer go, and the reply itself stays until its day is over: without
                             it the same request would be carried out twice

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from typing import Final, Literal
 
 import asyncpg
@@ -10,10 +12,27 @@ import msgspec
 from db import sql
 from db.states import CaseState
 from gateway.accounts.errors import NotThereError
+from gateway.clock import business_now
+from gateway.domain.case_age import Age, edges, opened_within
 from gateway.readers.pages import DEFAULT, Page, listed, page, unix
 
 SELECT: Final = "select t.* from tollbridge.review_case t"
 OPEN_ABOUT: Final = f"{SELECT} where t.account = $1 and t.subject = $2 and t.state = 'open' order by t.opened_at, t.id"
+UNOWNED: Final = "select t.* from (select * from tollbridge.review_case where owner = '') t"
+NOTES: Final = "select t.* from tollbridge.case_note t"
+COUNTED: Final = """
+    select kind, width_bucket(opened_at, $5::timestamptz[]) as since, count(*) as n from tollbridge.review_case
+    where account = $1 and ($2 = '' or state = $2) and ($3 = '' or owner = $3) and (not $4 or owner = '')
+    group by kind, since
+"""
+# A case names a connection itself, or what was tried there.
+CONNECTION: Final = """
+    select coalesce(
+        (select c.id from tollbridge.connection c where c.account = $1 and c.id = $2),
+        (select a.connection from tollbridge.attempt a where a.account = $1 and a.id = $2),
+        (select p.connection from tollbridge.refund_part p where p.account = $1 and p.refund = $2
+         order by p.number desc limit 1))
+"""
 
 
 class CaseBody(msgspec.Struct, frozen=True):
@@ -34,6 +53,17 @@ class CaseBody(msgspec.Struct, frozen=True):
     object: Literal["case"] = "case"
 
 
+class CaseNoteBody(msgspec.Struct, frozen=True):
+    """What somebody has written about a case; it never changes. `author`: by the name that the audit log knows."""
+
+    id: str
+    case: str
+    author: str
+    text: str
+    created: int
+    object: Literal["case_note"] = "case_note"
+
+
 async def find_cases(
     account: str,
     state: CaseState | None = None,
@@ -41,12 +71,64 @@ async def find_cases(
     invoice: str = "",
     kind: str = "",
     owner: str = "",
+    unowned: bool = False,
+    age: Age | None = None,
     limit: int = DEFAULT,
     starting_after: str = "",
 ) -> Page[CaseBody]:
-    """A page of an account's cases."""
+    """A page of an account's cases. `unowned`: only those that nobody sees to."""
     where = {"state": state, "invoice": invoice, "kind": kind, "owner": owner}
-    return listed(*await page(account, SELECT, "opened_at", where, limit=limit, starting_after=starting_after), shown)
+    since, before = opened_within(age, await business_now()) if age else (None, None)
+    rows = await page(
+        account,
+        UNOWNED if unowned else SELECT,
+        "opened_at",
+        where,
+        limit=limit,
+        starting_after=starting_after,
+        since=since,
+        before=before,
+    )
+    return listed(*rows, shown)
+
+
+class CaseCount(msgspec.Struct, frozen=True):
+    """Cases of one kind, by their age."""
+
+    kind: str
+    ages: Mapping[Age, int]
+
+    @property
+    def total(self) -> int:
+        return sum(self.ages.values())
+
+
+async def count_cases(
+    account: str, state: CaseState | None = CaseState.OPEN, *, owner: str = "", unowned: bool = False
+) -> list[CaseCount]:
+    """How many cases there are of each kind and age; the kind of which there are most first."""
+    oldest_first = edges(await business_now())[::-1]
+    ages, found = list(Age)[::-1], dict[str, Counter[Age]]()
+    for row in await sql.rows(COUNTED, account, state or "", owner, unowned, oldest_first):
+        found.setdefault(row["kind"], Counter())[ages[row["since"]]] += row["n"]
+    return sorted((CaseCount(*one) for one in found.items()), key=lambda one: (-one.total, one.kind))
+
+
+async def find_notes(account: str, case: str, *, limit: int = DEFAULT, starting_after: str = "") -> Page[CaseNoteBody]:
+    """A page of what was written about a case; raises NotThereError."""
+    await find_case(account, case)
+    where = {"review_case": case}
+    return listed(
+        *await page(account, NOTES, "written_at", where, limit=limit, starting_after=starting_after), note_shown
+    )
+
+
+async def find_note(account: str, note: str) -> CaseNoteBody:
+    """Raises NotThereError."""
+    row = await sql.row(f"{NOTES} where t.account = $1 and t.id = $2", account, note)
+    if row is None:
+        raise NotThereError("note", note)
+    return note_shown(row)
 
 
 async def find_case(account: str, case: str) -> CaseBody:
@@ -60,6 +142,19 @@ async def find_case(account: str, case: str) -> CaseBody:
 async def open_about(account: str, subject: str) -> list[CaseBody]:
     """The open cases about an object, the oldest first."""
     return [shown(row) for row in await sql.rows(OPEN_ABOUT, account, subject)]
+
+
+async def connection_of(account: str, subject: str) -> str:
+    """The connection of what a case is about; raises NotThereError where it has none (yet)."""
+    found: str | None = await sql.value(CONNECTION, account, subject)
+    if found is None:
+        raise NotThereError("connection", subject)
+    return found
+
+
+def note_shown(row: asyncpg.Record) -> CaseNoteBody:
+    """A note's row as it stands in JSON."""
+    return CaseNoteBody(row["id"], row["review_case"], row["author"], row["text"], unix(row["written_at"]))
 
 
 def shown(row: asyncpg.Record) -> CaseBody:

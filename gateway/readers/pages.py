@@ -38,16 +38,19 @@ async def page(
     limit: int,
     starting_after: str,
     since: datetime | None = None,
+    before: datetime | None = None,
     also: Sequence[Condition] = (),
 ) -> tuple[list[asyncpg.Record], bool]:
-    """One page of an account's rows, newest first by `order` and id (`since` a time of it); and whether more follow.
+    """One page of an account's rows, newest first by `order` and id (from `since`, until `before`); and whether more
+    follow.
 
     `select` is a statement over a table `t`, up to its where. `wanted` are columns of `t` and their values, of which
     the empty ones are no condition; `also` are others. Raises FieldError for a `starting_after` that names nothing in
     the list.
     """
-    since_then: list[Condition] = [] if since is None else [(f"t.{order} >= {{0}}", (since,))]
-    where, values = where_of(account, wanted, [*since_then, *also])
+    times = [(f"t.{order} >= {{0}}", since), (f"t.{order} < {{0}}", before)]
+    within: list[Condition] = [(text, (at,)) for text, at in times if at is not None]
+    where, values = where_of(account, wanted, [*within, *also])
     place = len(values) + 1
     if starting_after:
         cursor = await sql.row(f"{select} where {where} and t.id = ${place}", *values, starting_after)

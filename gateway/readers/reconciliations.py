@@ -10,13 +10,14 @@ import msgspec
 from db import sql
 from db.states import BreakKind, MovementKind, ReconciliationState, Repair
 from gateway.accounts.errors import NotThereError
-from gateway.books import report, runs
+from gateway.books import report, runs, sources
 from gateway.books.processor_side import Money
 from gateway.books.runs import ConnectionSummary, Run
 from gateway.readers.about import about
 from gateway.readers.pages import DEFAULT, Page, listed, page, unix
 
 SELECT: Final = "select t.* from tollbridge.reconciliation t"
+LONE: Final = f"{report.BREAKS} where t.account = $1 and t.id = $2 and r.number = t.seen_run"
 BREAKS: Final = f"select t.* from ({report.BREAKS}) t"  # noqa: S608
 
 
@@ -249,3 +250,28 @@ async def find_break(run: Run, wanted: str) -> BreakBody:
     if row is None:
         raise NotThereError("break", wanted)
     return break_of(row)
+
+
+async def find_in_transit(run: Run, *, limit: int = DEFAULT, starting_after: str = "") -> Page[TransitBody]:
+    """A page of what no settlement file showed by a run, and need not have."""
+    where = {"reconciliation": run.id}
+    found = await page(
+        run.account, sources.IN_TRANSIT, "occurred_at", where, limit=limit, starting_after=starting_after
+    )
+    return listed(*found, transit_of)
+
+
+class LoneBreak(msgspec.Struct, frozen=True):
+    """A break by itself: `run` is the last comparison that found it; once another has not, it no longer `stands`."""
+
+    body: BreakBody
+    run: str
+    stands: bool
+
+
+async def find_lone_break(account: str, wanted: str) -> LoneBreak:
+    """Raises NotThereError."""
+    row = await sql.row(LONE, account, wanted)
+    if row is None:
+        raise NotThereError("break", wanted)
+    return LoneBreak(break_of(row), row["reconciliation"], row["to_run"] is None)

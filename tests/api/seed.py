@@ -45,6 +45,7 @@ class Seeded:
     attempt: str
     dispute: str
     case: str
+    case_note: str
     delivery: str
     event: str
     endpoint: str
@@ -83,6 +84,14 @@ async def add_case(
     told = {"kind": kind, "reason": "no answer", "action": "Look it up.", "state": "open"}
     await insert("review_case", id=case, account=account, subject=subject, invoice=invoice, opened_at=at, **told)
     return case
+
+
+async def add_case_note(account: str, case: str, *, at: datetime = NOW) -> str:
+    note = new_id("csn")
+    await insert(
+        "case_note", id=note, account=account, review_case=case, author="key_1", text="They look.", written_at=at
+    )
+    return note
 
 
 async def add_dispute(account: str, connection: str, invoice: str, attempt: str, *, state: str = "opened") -> str:
@@ -349,6 +358,7 @@ async def seed(runtime: Runtime, account: str) -> Seeded:
         attempt=attempt,
         dispute=dispute,
         case=case,
+        case_note=await add_case_note(account, case),
         delivery=delivery,
         event=event,
         endpoint=endpoint,

@@ -45,6 +45,7 @@ AS_FILTER: Final[dict[str, dict[str, str]]] = {
 AS_PLACE: Final[dict[str, str]] = {
     "GET /v1/attempts": "attempt",
     "GET /v1/cases": "case",
+    "GET /v1/cases/{case_id}/notes": "case_note",
     "GET /v1/credit_notes": "note",
     "GET /v1/disputes": "dispute",
     "GET /v1/events": "event",

@@ -170,6 +170,32 @@ async def test_a_case_is_taken_on_handed_over_and_dropped(api: Api) -> None:
     assert (await api.get(f"/v1/cases/{beside}", "finance")).json()["owner"] is None
 
 
+async def test_what_is_written_about_a_case_is_listed_the_newest_first(api: Api) -> None:
+    case, beside = await add_case(api.ours.id, "att_1"), await add_case(api.ours.id, "att_2")
+    for text in ("called them", "they call back"):
+        written = await api.post(f"/v1/cases/{case}/notes", {"text": text}, "finance")
+        assert (written.json()["text"], written.json()["author"][:4]) == (text, "key_")
+    listed = (await api.get(f"/v1/cases/{case}/notes", "finance")).json()["data"]
+    assert [one["text"] for one in listed] == ["they call back", "called them"]
+    assert (await api.get(f"/v1/cases/{beside}/notes", "finance")).json()["data"] == []
+    audit = await sql.row("select object, after from tollbridge.audit_log where action = 'case.note_added'")
+    assert audit is not None
+    assert (audit["object"], "called" in audit["after"]) == (case, False), "what is erased stands in the note alone"
+
+
+@pytest.mark.parametrize("text", ["", "   ", "x" * 4001])
+async def test_a_note_says_something(api: Api, text: str) -> None:
+    case = await add_case(api.ours.id, "att_1")
+    assert problem(await api.post(f"/v1/cases/{case}/notes", {"text": text}, "finance"))[2] == "text"
+
+
+async def test_cases_that_nobody_sees_to_are_found(api: Api) -> None:
+    taken, free = await add_case(api.ours.id, "att_1"), await add_case(api.ours.id, "att_2")
+    await api.post(f"/v1/cases/{taken}/assign", {"owner": "ada"}, "finance")
+    listed = (await api.get("/v1/cases", "finance", unowned="true")).json()["data"]
+    assert [one["id"] for one in listed] == [free]
+
+
 @pytest.mark.parametrize("owner", ["x" * 201, "a\x00b", "a\nb"])
 async def test_an_owner_that_is_no_name_is_refused(api: Api, owner: str) -> None:
     case = await add_case(api.ours.id, "att_1")

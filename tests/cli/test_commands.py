@@ -153,6 +153,9 @@ async def test_invoices_cases_and_events(tollbridge: Tollbridge) -> None:
     assert assigned.out.strip() == f"{case}: ada sees to it."
     assert case in (await tollbridge("cases", "list", "--owner", "ada")).out
     assert (await tollbridge("cases", "list", "--owner", "bob")).out.strip() == "No cases."
+    assert (await tollbridge("cases", "list", "--unowned")).out.strip() == "No cases."
+    assert "is noted" in (await tollbridge("cases", "note", case, "they call back")).out
+    assert "they call back" in (await tollbridge("cases", "notes", case)).out
     closed = await tollbridge("cases", "close", case, "--reason", "looked it up", "--json")
     assert (closed.json["state"], closed.json["closed_reason"]) == ("closed", "looked it up")
     assert (await tollbridge("cases", "list")).out.strip() == "No cases."

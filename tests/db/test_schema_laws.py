@@ -197,8 +197,13 @@ async def test_a_processors_payment_belongs_to_one_attempt(world: World) -> None
 
 @pytest.fixture
 async def written(world: World) -> World:
-    """With one movement and one line in the audit log."""
+    """With one movement, one note about a case and one line in the audit log."""
     await world.capture()
+    about = {"kind": "overpaid", "subject": "in_1", "reason": "r", "action": "a", "state": "open", "opened_at": NOW}
+    await rows.insert("review_case", id="cas_1", account=world.account, **about)
+    await rows.insert(
+        "case_note", id="csn_1", account=world.account, review_case="cas_1", author="key_1", text="t", written_at=NOW
+    )
     await rows.insert(
         "audit_log", id="aud_1", account=world.account, actor="key_1", action="refund", object="in_1", created_at=NOW
     )
@@ -206,7 +211,7 @@ async def written(world: World) -> World:
 
 
 @pytest.mark.usefixtures("written")
-@pytest.mark.parametrize("table", ["movement", "audit_log"])
+@pytest.mark.parametrize("table", ["movement", "audit_log", "case_note"])
 @pytest.mark.parametrize("statement", ["update tollbridge.{} set id = id", "delete from tollbridge.{}"])
 async def test_what_is_written_stays(table: str, statement: str) -> None:
     with refused("append_only"):
@@ -224,6 +229,13 @@ async def test_the_ledger_is_not_truncated(statement: str) -> None:
 async def test_the_audit_log_is_not_truncated() -> None:
     with refused("append_only"):
         await sql.rows("truncate tollbridge.audit_log")
+
+
+@pytest.mark.usefixtures("written")
+async def test_of_a_note_the_text_alone_can_be_erased() -> None:
+    with refused("append_only"):
+        await sql.rows("update tollbridge.case_note set text = '(erased)', author = 'key_2'")
+    await sql.rows("update tollbridge.case_note set text = '(erased)'")
 
 
 async def test_one_movement_for_one_fact(world: World) -> None:

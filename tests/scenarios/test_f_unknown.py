@@ -76,6 +76,19 @@ async def test_timeout_after_the_charge_was_committed(world: World) -> None:
     assert len(world.charge_calls()) == 1, "a look-up found it"
 
 
+async def test_whoever_does_not_want_to_wait_has_the_processor_asked(world: World) -> None:
+    world.practice.faults.add("lost_after", **CHARGE)
+    signup = await world.signup("ok", wait_s=0)
+    asked = await world.call("POST", f"/v1/invoices/{signup.invoice}/ask_processor", {"wait_s": 0})
+    assert asked.status_code in (200, 202), asked.text
+    await world.settle()
+
+    await _paid_once(world, signup)
+    assert len(world.charge_calls()) == 1, "a look-up found it, before its time"
+    again = await world.call("POST", f"/v1/invoices/{signup.invoice}/ask_processor", {"wait_s": 0})
+    assert (again.status_code, "is known" in again.json()["detail"]) == (409, True)
+
+
 @pytest.mark.scenario(73)
 async def test_lookup_lags(world: World) -> None:
     world.practice.faults.add("hidden", delay_s=600, **CHARGE)

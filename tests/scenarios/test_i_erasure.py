@@ -86,6 +86,8 @@ async def _lived(world: World) -> tuple[Signup, list[str]]:
             invoice,
             reason,
         )
+        written = await world.call("POST", f"/v1/cases/{case}/notes", {"text": f"{reason} again"})
+        assert written.status_code == 200, written.text
     [card] = {method["card"]["last4"] for method in await world.methods_of(signup.customer)}
     return signup, [NAME, MAIL, STREET, IP, NOTE, f'"last4": "{card}"', f'"last4":"{card}"']
 
@@ -110,6 +112,8 @@ async def test_nothing_of_the_person_is_left(world: World) -> None:
 
     reasons = [row["reason"] for row in await sql.rows("select reason from tollbridge.review_case order by id")]
     assert reasons == ["(erased)", "DE 10115"], "that is about somebody else"
+    notes = [row["text"] for row in await sql.rows("select text from tollbridge.case_note order by review_case")]
+    assert notes == ["(erased)", "DE 10115 again"]
 
     # It is read at Stripe once more, which still knows the name.
     await sql.rows("update tollbridge.invoice set poked = poked + 1, stale = true")

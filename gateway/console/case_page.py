@@ -1,0 +1,106 @@
+"""One case as a page: what it is about, what can be done, what was written and done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from litestar.response import Template
+
+from db.states import RefundState
+from gateway.console.case_links import acted_on
+from gateway.console.desk import Desk
+from gateway.console.links import page_of
+from gateway.console.render import shown
+from gateway.domain.case_repairs import OFFERS, CaseRepair, repairs_of, said_here
+from gateway.domain.roles import LEAST, Action, allows
+from gateway.inbox.connection_check import ConnectionCheck
+from gateway.readers.actors import names_of
+from gateway.readers.cases import CaseBody, find_case, find_notes
+from gateway.readers.history import Told, history_of
+from gateway.readers.invoice_names import invoice_names
+from gateway.readers.refunds import RefundBody, find_refunds
+from gateway.users import users
+from gateway.users.users import User
+from processors.outcome import DeclineClass
+
+NOTES: Final = 100
+"""As many as a page shows; the API has the others."""
+
+
+class Typed(msgspec.Struct, frozen=True):
+    """What somebody had typed into a form that could not be carried out."""
+
+    note: str = ""
+    reason: str = ""
+
+
+async def case_page(
+    desk: Desk,
+    case_id: str,
+    *,
+    said: str = "",
+    problem: str = "",
+    status: int = 200,
+    typed: Typed | None = None,
+    check: ConnectionCheck | None = None,
+) -> Template:
+    """Raises NotThereError."""
+    case = await find_case(desk.account, case_id)
+    is_open = case.closed is None
+    notes = await find_notes(desk.account, case_id, limit=NOTES)
+    repairs = repairs_of(case.kind, case.subject) if is_open else []
+    context = {
+        "case": case,
+        "to_do": said_here(case.kind, case.action),
+        "is_open": is_open,
+        "mine": case.owner == desk.session.email,
+        "staff": await staff_of(desk) if is_open else [],
+        "notes": notes,
+        "names": await names_of(desk.account, [*(one.author for one in notes.data), case.closed_by or ""]),
+        "history": [(one, told_as(one)) for one in await history_of(desk.account, case_id)],
+        "repairs": [(one, OFFERS[one]) for one in repairs],
+        "refunds": await _candidates(desk.account, case) if CaseRepair.RESOLVE_NOTE in repairs else [],
+        "classes": list(DeclineClass),
+        "LEAST": LEAST,
+        "place": page_of(case.subject),
+        "invoice": (await invoice_names(desk.account, [case.invoice])).get(case.invoice or ""),
+        "elsewhere": acted_on(case.kind, case.invoice) if is_open else [],
+        "typed": typed or Typed(),
+        "check": check,
+        "said": said,
+        "problem": problem,
+    }
+    return shown(desk, "case.html", context, status=status)
+
+
+async def staff_of(desk: Desk) -> Sequence[User]:
+    """Who may be given a case of this account."""
+    return [
+        one
+        for one in await users.listed(desk.account)
+        if one.disabled_at is None and allows(one.roles[desk.seat.name], Action.HANDLE_CASES)
+    ]
+
+
+async def _candidates(account: str, case: CaseBody) -> list[RefundBody]:
+    """Refunds that the credit note of a case may belong to."""
+    found = await find_refunds(account, invoice=case.invoice or "-", limit=100)
+    over = (RefundState.FAILED, RefundState.REFUSED)
+    return [one for one in found.data if one.credit_note is None and one.state not in over]
+
+
+def told_as(one: Told) -> str:
+    """A line of a case's history, in words."""
+    match one.action:
+        case "case.assigned":
+            return f"gave it to {one.after['owner']}" if one.after.get("owner") else "gave it back: nobody sees to it"
+        case "case.note_added":
+            return "wrote a note"
+        case "case.repair":
+            return OFFERS[CaseRepair(one.after["repair"])].label.lower()
+        case "case.closed":
+            return f"closed it: {one.after.get('reason', '')}"
+        case other:
+            return other.replace("_", " ").replace(".", ": ")

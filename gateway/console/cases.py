@@ -1,0 +1,138 @@
+"""Cases: the inbox by kind, age and owner; one case, taken, given, written about and closed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+from urllib.parse import urlencode
+
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
+from litestar.response import Redirect, Template
+
+from db.states import CaseState
+from gateway.accounts.errors import FieldError
+from gateway.api.paging import After
+from gateway.cases import add_note, assign, close_case
+from gateway.console.case_page import Typed, case_page, staff_of
+from gateway.console.desk import Desk, change, page
+from gateway.console.errors import said_of
+from gateway.console.forms import Form, Posted, Reasoned
+from gateway.console.links import page_of
+from gateway.console.render import led, shown
+from gateway.domain.case_age import Age
+from gateway.domain.roles import Action
+from gateway.readers.cases import count_cases, find_cases
+from gateway.readers.invoice_names import invoice_names
+
+ON_A_PAGE: Final = 25
+MINE: Final = "mine"
+NOBODY: Final = "nobody"
+ALL: Final = "all"
+
+InState = Annotated[str, QueryParameter(name="state", pattern="^(open|closed|all)?$")]
+OfKind = Annotated[str, QueryParameter(max_length=100)]
+OfAge = Annotated[str, QueryParameter(pattern=f"^({'|'.join(Age)})?$")]
+Whose = Annotated[str, QueryParameter(max_length=200)]
+Said = Annotated[str, QueryParameter(max_length=40)]
+
+
+class Giving(Form, frozen=True):
+    """Empty: to nobody."""
+
+    owner: str = ""
+
+
+class Writing(Form, frozen=True):
+    text: str = ""
+
+
+@page("/cases")
+async def cases(
+    desk: NamedDependency[Desk],
+    in_state: InState = "",
+    kind: OfKind = "",
+    age: OfAge = "",
+    owner: Whose = "",
+    starting_after: After = "",
+    said: Said = "",
+) -> Template:
+    """What a human must look at. `owner`: mine, nobody, or somebody's mail address."""
+    state = None if in_state == ALL else CaseState(in_state or CaseState.OPEN)
+    whose = {"owner": desk.session.email if owner == MINE else "" if owner == NOBODY else owner}
+    found = await find_cases(
+        desk.account,
+        state,
+        kind=kind,
+        age=Age(age) if age else None,
+        unowned=owner == NOBODY,
+        limit=ON_A_PAGE,
+        starting_after=starting_after,
+        **whose,
+    )
+    wanted = {"state": in_state, "kind": kind, "age": age, "owner": owner}
+    counts = await count_cases(desk.account, state, unowned=owner == NOBODY, **whose)
+    context = {
+        "found": found,
+        "counts": counts,
+        "ages": list(Age),
+        "steps": [f">{one.means.capitalize()}" for one in Age],
+        "age_in_words": Age(age).means if age else "",
+        "wanted": wanted,
+        "kinds": sorted({one.kind for one in counts} | ({kind} if kind else set())),
+        "query": urlencode({name: value for name, value in wanted.items() if value}),
+        "of": _address,
+        "page_of": page_of,
+        "invoices": await invoice_names(desk.account, [one.invoice for one in found.data]),
+        "said": said,
+    }
+    return shown(desk, "cases.html", context)
+
+
+def _address(wanted: dict[str, str], **other: str) -> str:
+    """The query of the same list with other filters."""
+    return urlencode({name: value for name, value in (wanted | other).items() if value})
+
+
+@page("/cases/{case_id:str}")
+async def case(desk: NamedDependency[Desk], case_id: FromPath[str], said: Said = "") -> Template:
+    """One case."""
+    return await case_page(desk, case_id, said=said)
+
+
+@change("/cases/{case_id:str}/assign", Action.HANDLE_CASES)
+async def give(desk: NamedDependency[Desk], case_id: FromPath[str], data: Posted[Giving]) -> Redirect | Template:
+    """To oneself, to somebody who may work on cases here, or to nobody."""
+    owner = data.owner.strip().lower()
+    try:
+        if owner and owner not in {one.email for one in await staff_of(desk)}:
+            raise FieldError("owner", "is nobody who may work on cases in this account")
+        await assign(desk.author(), desk.account, case_id, owner)
+    except Exception as error:
+        problem, status = said_of(error)
+        return await case_page(desk, case_id, problem=problem, status=status)
+    return led(f"{desk.path}/cases/{case_id}", "case_given" if owner else "case_given_back")
+
+
+@change("/cases/{case_id:str}/note", Action.HANDLE_CASES)
+async def write(desk: NamedDependency[Desk], case_id: FromPath[str], data: Posted[Writing]) -> Redirect | Template:
+    """Something for whoever looks next."""
+    try:
+        await add_note(desk.author(), desk.account, case_id, data.text)
+    except Exception as error:
+        problem, status = said_of(error)
+        return await case_page(desk, case_id, problem=problem, status=status, typed=Typed(note=data.text))
+    return led(f"{desk.path}/cases/{case_id}", "case_noted")
+
+
+@change("/cases/{case_id:str}/close", Action.CLOSE_CASES)
+async def close(desk: NamedDependency[Desk], case_id: FromPath[str], data: Posted[Reasoned]) -> Redirect | Template:
+    """With a reason; what the case held up goes on."""
+    try:
+        await close_case(desk.author(data.reason), desk.account, case_id, data.reason)
+    except Exception as error:
+        problem, status = said_of(error)
+        return await case_page(desk, case_id, problem=problem, status=status, typed=Typed(reason=data.reason))
+    return led(f"{desk.path}/cases/{case_id}", "case_closed")
+
+
+case_routes: Final[list[Any]] = [cases, case, give, write, close]

@@ -1,0 +1,202 @@
+"""Cases in the console: found by kind, age and owner; taken, given, written about, mended and closed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from db import sql
+from db.ids import new_id
+from gateway.domain.case_kinds import CaseKind
+from gateway.domain.case_repairs import OFFERS, CaseRepair
+from gateway.domain.roles import LEAST, ORDER, Role
+from tests.api.seed import add_delivery, add_invoice, insert, seed
+from tests.console.conftest import Console, text_of
+
+
+async def add_case(console: Console, kind: CaseKind, subject: str, *, days: float = 0, **values: Any) -> str:
+    """An open case of ours, so many days old."""
+    case, at = new_id("cas"), datetime.now(UTC) - timedelta(days=days)
+    told = {"reason": f"Why {subject}", "action": "Do something.", "state": "open"} | values
+    await insert("review_case", id=case, account=console.api.ours.id, kind=kind, subject=subject, opened_at=at, **told)
+    return case
+
+
+async def row_of(case: str) -> Any:
+    return await sql.row("select * from tollbridge.review_case where id = $1", case)
+
+
+async def test_the_inbox_counts_by_kind_and_age_and_filters(console: Console) -> None:
+    await add_case(console, CaseKind.OVERPAID, "in_young")
+    await add_case(console, CaseKind.OVERPAID, "in_old", days=40)
+    await add_case(console, CaseKind.DISPUTE_OPENED, "dsp_mine", days=2, owner="viewer@example.com")
+    viewer = console[Role.VIEWER]
+    every = text_of(await viewer.get("/cases"))
+    assert all(f"Why {one}" in every for one in ("in_young", "in_old", "dsp_mine"))
+    assert "Overpaid 1 0 0 0 1 2" in every
+    for query, expected in {
+        "kind=overpaid&age=older": ["in_old"],
+        "age=day": ["in_young"],
+        "owner=mine": ["dsp_mine"],
+        "owner=nobody": ["in_young", "in_old"],
+        "state=closed": [],
+    }.items():
+        shown = text_of(await viewer.get(f"/cases?{query}"))
+        assert [one for one in ("in_young", "in_old", "dsp_mine") if f"Why {one}" in shown] == expected, query
+
+
+async def test_a_case_is_taken_given_and_given_back(console: Console) -> None:
+    case = await add_case(console, CaseKind.OVERPAID, "in_1")
+    support = console[Role.SUPPORT]
+    for owner in ("support@example.com", "finance@example.com", ""):
+        assert (await support.post(f"/cases/{case}/assign", {"owner": owner})).status_code == 303
+        assert (await row_of(case))["owner"] == owner
+    shown = text_of(await support.get(f"/cases/{case}"))
+    assert "support gave it to finance@example.com" in shown
+    # Whoever can't work on cases here is not given one.
+    refused = await support.post(f"/cases/{case}/assign", {"owner": "viewer@example.com"})
+    assert (refused.status_code, (await row_of(case))["owner"]) == (400, "")
+    assert "nobody who may work on cases" in text_of(refused)
+
+
+async def test_a_note_is_shown_with_who_wrote_it(console: Console) -> None:
+    case = await add_case(console, CaseKind.OVERPAID, "in_1")
+    support = console[Role.SUPPORT]
+    assert (await support.post(f"/cases/{case}/note", {"text": "They look\ninto <it>."})).status_code == 303
+    shown = await support.get(f"/cases/{case}")
+    assert "support, " in text_of(shown)
+    assert "They look\ninto &lt;it&gt;." in shown.text
+    assert (await support.post(f"/cases/{case}/note", {"text": " "})).status_code == 400
+
+
+async def test_closing_wants_a_reason_and_keeps_what_was_typed(console: Console) -> None:
+    await add_invoice(console.api.ours.id, "in_1")
+    case = await add_case(console, CaseKind.OVERPAID, "in_1", invoice="in_1")
+    finance = console[Role.FINANCE]
+    for reason in ("", "a\0b"):
+        assert (await finance.post(f"/cases/{case}/close", {"reason": reason})).status_code == 400
+    assert (await finance.post(f"/cases/{case}/close", {"reason": "returned by hand"})).status_code == 303
+    row = await row_of(case)
+    assert (row["state"], row["closed_by"], row["closed_reason"]) == ("closed", finance.user, "returned by hand")
+    shown = text_of(await finance.get(f"/cases/{case}"))
+    assert "by finance: returned by hand" in shown
+    again = await finance.post(f"/cases/{case}/close", {"reason": "once more"})
+    assert (again.status_code, "was closed" in text_of(again)) == (409, True)
+
+
+CHANGES = {
+    "assign": ({"owner": "support@example.com"}, Role.SUPPORT),
+    "note": ({"text": "x"}, Role.SUPPORT),
+    "close": ({"reason": "x"}, Role.FINANCE),
+    **{f"repair/{one}": ({}, LEAST[OFFERS[one].action]) for one in CaseRepair},
+}
+
+
+async def test_whoever_lacks_the_role_changes_nothing(console: Console) -> None:
+    case = await add_case(console, CaseKind.OVERPAID, "in_1")
+    before = await row_of(case)
+    for path, (fields, least) in CHANGES.items():
+        below = console[ORDER[ORDER.index(least) - 1]]
+        assert (await below.post(f"/cases/{case}/{path}", fields)).status_code == 403, path
+    assert await row_of(case) == before
+    assert await sql.value("select count(*) from tollbridge.case_note") == 0
+
+
+async def test_anothers_case_is_not_to_be_found(console: Console) -> None:
+    theirs = (await seed(console.api.runtime, console.api.theirs.id)).case
+    admin = console[Role.ADMIN]
+    assert (await admin.get(f"/cases/{theirs}")).status_code == 404
+    for path, (fields, _) in CHANGES.items():
+        assert (await admin.post(f"/cases/{theirs}/{path}", fields)).status_code == 404, path
+
+
+async def test_a_parked_delivery_is_replayed_from_its_case(console: Console) -> None:
+    delivery = await add_delivery(console.api.ours.id, state="parked", reason="broken")
+    case = await add_case(console, CaseKind.DELIVERY_PARKED, delivery)
+    shown = await console[Role.FINANCE].get(f"/cases/{case}")
+    assert "needs the role admin" in text_of(shown)
+    assert "/repair/replay_delivery" not in shown.text
+    admin = console[Role.ADMIN]
+    assert "Replay the delivery" in text_of(await admin.get(f"/cases/{case}"))
+    assert (await admin.post(f"/cases/{case}/repair/replay_delivery")).status_code == 303
+    assert await sql.value("select state from tollbridge.delivery where id = $1", delivery) == "stored"
+    assert (await row_of(case))["state"] == "closed"
+    assert "admin replay the delivery" in text_of(await admin.get(f"/cases/{case}"))
+
+
+async def test_what_stands_in_the_way_is_said_on_the_case(console: Console) -> None:
+    await add_invoice(console.api.ours.id, "in_1", status="paid", state="paid", currency="eur")
+    case = await add_case(console, CaseKind.COLLECTION_EXHAUSTED, "in_1", invoice="in_1")
+    refused = await console[Role.FINANCE].post(f"/cases/{case}/repair/collect")
+    assert refused.status_code == 409
+    assert "about to be read" in text_of(refused)
+    assert (await row_of(case))["state"] == "open"
+
+
+async def test_a_repair_that_the_case_does_not_offer_is_not_there(console: Console) -> None:
+    case = await add_case(console, CaseKind.OVERPAID, "in_1")
+    assert (await console[Role.ADMIN].post(f"/cases/{case}/repair/compare_books")).status_code == 404
+    assert await sql.value("select count(*) from tollbridge.reconciliation") == 0
+
+
+async def test_a_decline_code_gets_its_meaning_from_its_case(console: Console) -> None:
+    connection = (await seed(console.api.runtime, console.api.ours.id)).connection
+    case = await add_case(console, CaseKind.DECLINE_UNMAPPED, f"{connection}:odd_1")
+    admin = console[Role.ADMIN]
+    assert (await admin.post(f"/cases/{case}/repair/class_decline", {"decline_class": "magic"})).status_code == 400
+    assert (await admin.post(f"/cases/{case}/repair/class_decline", {"decline_class": "fraud"})).status_code == 303
+    assert '"odd_1": "fraud"' in await sql.value("select declines::text from tollbridge.connection")
+    assert (await row_of(case))["state"] == "closed"
+
+
+async def test_what_a_refund_waits_for_is_approved_from_its_case(console: Console) -> None:
+    refund = (await seed(console.api.runtime, console.api.ours.id)).refund
+    await sql.rows(
+        """update tollbridge.refund set approval = 'waiting', approved_by = '', state = 'requested', failure = '',
+           resolved_at = null where id = $1""",
+        refund,
+    )
+    case = await add_case(console, CaseKind.REFUND_WAITS, refund)
+    assert (await console[Role.FINANCE].post(f"/cases/{case}/repair/approve")).status_code == 303
+    row = await sql.row("select approval, approved_by from tollbridge.refund where id = $1", refund)
+    assert row is not None
+    assert tuple(row) == ("given", console[Role.FINANCE].user)
+
+
+TRIED: list[tuple[CaseKind, str, CaseRepair, dict[str, str], int, str]] = [
+    (CaseKind.REFUND_REFUSED, "refund", CaseRepair.RETRY, {}, 409, "its approval was denied"),
+    (CaseKind.CREDIT_NOTE_REFUSED, "dispute", CaseRepair.RETRY, {}, 409, "no credit note of it was refused"),
+    (CaseKind.REFUND_WAITS, "refund", CaseRepair.DENY, {}, 409, "it does not wait for approval"),
+    (CaseKind.CREDIT_NOTE_UNMATCHED, "note", CaseRepair.RESOLVE_NOTE, {}, 400, "say which refund it belongs to"),
+    (CaseKind.CREDIT_NOTE_UNMATCHED, "note", CaseRepair.RESOLVE_NOTE, {"refund": "send"}, 409, "no money goes back"),
+    (CaseKind.OUTCOME_UNKNOWN, "invoice", CaseRepair.ASK_PROCESSOR, {}, 409, "how its charges ended is known"),
+    (CaseKind.ATTEMPT_REJECTED, "attempt", CaseRepair.CHECK_CONNECTION, {}, 503, "The processor can't be reached"),
+    (CaseKind.ENDPOINT_DISABLED, "endpoint", CaseRepair.ENABLE_ENDPOINT, {}, 303, ""),
+    (CaseKind.ENDPOINT_NOT_REPLACED, "endpoint", CaseRepair.SET_UP_WEBHOOK, {}, 503, "Stripe"),
+    (CaseKind.BOOKS_DIFFER, "invoice", CaseRepair.COMPARE_BOOKS, {}, 303, ""),
+]
+
+
+async def test_each_button_asks_the_story_about_what_its_case_names(console: Console) -> None:
+    seeded = await seed(console.api.runtime, console.api.ours.id)
+    await sql.rows("update tollbridge.review_case set state = 'closed', closed_at = now()")
+    admin = console[Role.ADMIN]
+    for kind, subject, repair, fields, status, said in TRIED:
+        invoice = seeded.invoice if subject == "invoice" else ""
+        case = await add_case(console, kind, getattr(seeded, subject), invoice=invoice)
+        answer = await admin.post(f"/cases/{case}/repair/{repair}", fields)
+        assert (answer.status_code, said in text_of(answer)) == (status, True), (repair, text_of(answer))
+        await sql.rows("update tollbridge.review_case set state = 'closed', closed_at = now() where id = $1", case)
+    assert await sql.value("select count(*) from tollbridge.reconciliation where state = 'queued'") == 1
+    done = "select count(*) from tollbridge.audit_log where action = 'case.repair'"
+    assert await sql.value(done) == 2, "what was refused is no repair"
+
+
+@pytest.mark.parametrize("kind", ["overpaid", "made_by_a_later_version"])
+async def test_a_kind_without_a_button_shows_its_words(console: Console, kind: Any) -> None:
+    case = await add_case(console, kind, "in_1", invoice="in_1", action="Return the difference.")
+    shown = await console[Role.ADMIN].get(f"/cases/{case}")
+    assert "Return the difference." in text_of(shown)
+    assert ("/refunds/new?invoice=in_1" in shown.text) == (kind == "overpaid")

@@ -1,0 +1,194 @@
+"""Reconciliation in the console: comparisons and breaks, settlement files that are taken in, and what is taken away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from db import sql
+from gateway.domain.roles import Role
+from gateway.users.sessions import csrf_of
+from tests.api.conftest import MAX_SETTLEMENT
+from tests.api.matrix import FILE
+from tests.api.seed import Seeded, seed
+from tests.console.conftest import COOKIE, HERE, Console, Person, text_of
+
+READ_AS = {
+    "map.date": "Date",
+    "map.type": "What",
+    "map.processor_id": "Payment",
+    "map.amount": "Gross",
+    "map.currency": "Curr",
+    "kinds": "Sale=capture",
+    "units": "decimal",
+    "signs": "written",
+    "delimiter": ",",
+    "decimal": "point",
+}
+
+
+async def ours(console: Console) -> Seeded:
+    return await seed(console.api.runtime, console.api.ours.id)
+
+
+async def send(person: Person, file: str = FILE, **fields: str) -> httpx.Response:
+    """What the form of settlement files posts: its fields, and the file behind them."""
+    parts = {"csrf": csrf_of(person.token), "once": "1", "connection": "practice"} | READ_AS | fields
+    files: list[tuple[str, Any]] = [(name, (None, value)) for name, value in parts.items() if value is not None]
+    path, headers = f"/console/a/{person.account.name}/settlements", {"cookie": f"{COOKIE}={person.token}"} | HERE
+    file_part = ("file", ("C:\\march.csv", file, "text/csv"))
+    return await person.http.post(path, files=[*files, file_part], headers=headers)
+
+
+async def files() -> int:
+    return int(await sql.value("select count(*) from tollbridge.settlement_file where taken_by <> ''"))
+
+
+async def test_a_file_is_taken_in_once_and_how_it_is_read_is_kept(console: Console) -> None:
+    await ours(console)
+    finance = console[Role.FINANCE]
+    taken = await send(finance)
+    assert (taken.status_code, "settlement_taken" in taken.headers["location"]) == (303, True)
+    row = await sql.row("select name, rows, taken_by from tollbridge.settlement_file where taken_by <> ''")
+    assert row is not None
+    assert tuple(row) == ("march.csv", 1, finance.user)
+    assert "settlement_again" in (await send(finance)).headers["location"]
+    shown = await finance.get("/settlements?connection=practice")
+    assert 'value="Gross"' in shown.text
+    assert "march.csv" in text_of(shown)
+
+
+async def test_a_file_without_the_proof_of_its_form_is_refused(console: Console) -> None:
+    await ours(console)
+    finance = console[Role.FINANCE]
+    for csrf in ("", "made up", console[Role.ADMIN].csrf):
+        assert (await send(finance, csrf=csrf)).status_code == 403
+    foreign = {"cookie": f"{COOKIE}={finance.token}", "sec-fetch-site": "cross-site"}
+    path = f"/console/a/{finance.account.name}/settlements"
+    refused = await finance.http.post(path, files={"file": ("x.csv", FILE)}, headers=foreign)
+    assert (refused.status_code, await files()) == (403, 0)
+
+
+async def test_proof_behind_the_file_is_none(console: Console) -> None:
+    await ours(console)
+    finance = console[Role.FINANCE]
+    parts = [("file", ("x.csv", FILE)), ("csrf", (None, finance.csrf)), ("connection", (None, "practice"))]
+    headers = {"cookie": f"{COOKIE}={finance.token}"} | HERE
+    refused = await finance.http.post(f"/console/a/{finance.account.name}/settlements", files=parts, headers=headers)
+    assert (refused.status_code, await files()) == (403, 0)
+
+
+async def test_a_file_that_is_too_long_is_refused(console: Console) -> None:
+    await ours(console)
+    finance = console[Role.FINANCE]
+    refused = await send(finance, "x" * (MAX_SETTLEMENT + 1))
+    assert (refused.status_code, await files()) == (413, 0)
+    assert (await send(finance, csrf="x" * 70_000)).status_code == 413
+
+
+async def test_whoever_is_not_signed_in_is_led_there_before_the_file_is_read(console: Console) -> None:
+    finance = console[Role.FINANCE]
+    nobody = Person(finance.http, "", "made up", finance.account)
+    led = await send(nobody, "x" * (MAX_SETTLEMENT + 1))
+    assert (led.status_code, led.headers["location"]) == (303, "/console/sign-in")
+
+
+async def test_what_is_no_form_with_a_file_is_refused(console: Console) -> None:
+    finance = console[Role.FINANCE]
+    assert (await finance.post("/settlements", {"connection": "practice"})).status_code == 415
+    path, headers = f"/console/a/{finance.account.name}/settlements", {"cookie": f"{COOKIE}={finance.token}"} | HERE
+    for body in (b"", b"--x\r\nrubbish", b'--x\r\nContent-Disposition: form-data; name="csrf"\r\n\r\ncut'):
+        broken = await finance.http.post(
+            path, content=body, headers=headers | {"content-type": "multipart/form-data; boundary=x"}
+        )
+        assert broken.status_code == 400, body
+
+
+async def test_what_is_wrong_with_a_file_is_said_in_the_form(console: Console) -> None:
+    await ours(console)
+    finance = console[Role.FINANCE]
+    for file, fields, said in (
+        ("Date\n", {}, "no column 'What'"),
+        (FILE, {"map.amount": ""}, "amount"),
+        (FILE, {"kinds": "Sale=gift"}, "'gift' is none of"),
+        (FILE, {"units": "pounds"}, "must be one of decimal, minor"),
+    ):
+        refused = await send(finance, file, **fields)
+        assert refused.status_code == 400
+        assert said in text_of(refused)
+        assert 'value="Payment"' in refused.text, "what was typed stands there still"
+    assert (await send(finance, connection="nowhere")).status_code == 404
+    assert await files() == 0
+
+
+async def test_whoever_may_not_reconcile_changes_nothing(console: Console) -> None:
+    seeded = await ours(console)
+    support = console[Role.SUPPORT]
+    assert (await send(support)).status_code == 403
+    assert (await support.post("/reconciliations")).status_code == 403
+    assert (await support.post(f"/breaks/{seeded.reconciliation_break}/repair")).status_code == 403
+    assert await files() == 0
+    assert await sql.value("select count(*) from tollbridge.reconciliation where state = 'queued'") == 0
+    assert await sql.value("select repair_asked_at from tollbridge.reconciliation_break") is None
+
+
+async def test_a_comparison_is_asked_for(console: Console) -> None:
+    finance = console[Role.FINANCE]
+    asked = await finance.post("/reconciliations", {"whole": "on"})
+    row = await sql.row("select id, asked_by, whole, live from tollbridge.reconciliation")
+    assert row is not None
+    assert tuple(row)[1:] == (finance.user, True, False)
+    shown = text_of(await finance.get(asked.headers["location"]))
+    assert "A worker is at it" in shown
+    assert "Asked by finance" in text_of(await finance.get(f"/reconciliations/{row['id']}"))
+
+
+async def test_a_break_says_what_differs_and_its_repair_is_a_button(console: Console) -> None:
+    seeded = await ours(console)
+    finance, path = console[Role.FINANCE], f"/breaks/{seeded.reconciliation_break}"
+    listed = text_of(await finance.get(f"/reconciliations/{seeded.reconciliation}"))
+    assert "Surplus not returned" in listed
+    assert "reads the invoice at Stripe again" in listed
+    shown = text_of(await finance.get(path))
+    assert "1.00 EUR" in shown
+    assert (await finance.post(f"{path}/repair")).status_code == 303
+    asked = await finance.get(f"{path}/repair")
+    assert "a worker is about to try it" in text_of(asked)
+    assert 'hx-trigger="every 2s"' in asked.text
+    await sql.rows("update tollbridge.reconciliation_break set to_run = 2, seen_run = 1")
+    gone = await finance.post(f"{path}/repair")
+    assert (gone.status_code, "The books agree again" in text_of(gone)) == (409, True)
+
+
+async def test_anothers_books_are_not_to_be_found(console: Console) -> None:
+    theirs = await seed(console.api.runtime, console.api.theirs.id)
+    admin = console[Role.ADMIN]
+    run, found = f"/reconciliations/{theirs.reconciliation}", f"/breaks/{theirs.reconciliation_break}"
+    for path in (run, f"{run}/report", f"{run}/in_transit", found, f"{found}/repair"):
+        assert (await admin.get(path)).status_code == 404, path
+    assert (await admin.post(f"{found}/repair")).status_code == 404
+    assert (await admin.get(f"/settlements?connection={theirs.connection}")).status_code == 404
+
+
+async def test_the_journal_and_the_breaks_are_taken_away_as_files(console: Console) -> None:
+    seeded = await ours(console)
+    finance = console[Role.FINANCE]
+    file = await finance.get("/exports/journal?from=2027-03-01&to=2027-03-01&format=csv")
+    assert file.headers["content-disposition"] == 'attachment; filename="journal-2027-03-01-2027-03-01.csv"'
+    assert file.headers["content-type"].startswith("text/csv")
+    assert seeded.invoice in file.text
+    breaks = await finance.get(f"/reconciliations/{seeded.reconciliation}/report")
+    assert seeded.reconciliation_break in breaks.text
+    for query in ("from=2027-03-02&to=2027-03-01", "from=soon&to=2027-03-01"):
+        refused = await finance.get(f"/exports/journal?{query}")
+        assert (refused.status_code, 'name="to" value="2027-03-01"' in refused.text) == (400, True)
+
+
+async def test_exports_are_for_finance(console: Console) -> None:
+    seeded = await ours(console)
+    support = console[Role.SUPPORT]
+    report = f"/reconciliations/{seeded.reconciliation}/report"
+    for path in ("/exports", "/exports/journal?from=2027-03-01&to=2027-03-01", report):
+        assert (await support.get(path)).status_code == 403
+    assert "Exports" not in text_of(await support.get("/cases"))
