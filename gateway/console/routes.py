@@ -5,7 +5,11 @@ from __future__ import annotations
 from litestar import Router
 from litestar.di import Provide
 
+from gateway.console.access_grants import access_grant_routes
 from gateway.console.assets import asset_routes
+from gateway.console.cancelling import cancel_routes
+from gateway.console.customer_changes import customer_change_routes
+from gateway.console.customers import customer_routes
 from gateway.console.desk import HOME, desk
 from gateway.console.errors import handle
 from gateway.console.home import home_routes
@@ -13,6 +17,9 @@ from gateway.console.invoices import invoice_routes
 from gateway.console.me import me_routes
 from gateway.console.protection import Protection
 from gateway.console.sign_in import sign_in_routes
+from gateway.console.subscriptions import subscription_routes
+from gateway.console.switching import switch_routes
+from gateway.console.update_links import update_link_routes
 from gateway.console.welcome import welcome_routes
 
 
@@ -23,6 +30,20 @@ def console() -> Router:
         middleware=[Protection()],
         exception_handlers={Exception: handle},
         dependencies={"desk": Provide(desk, sync_to_thread=False)},
-        route_handlers=[*asset_routes, *home_routes, *sign_in_routes, *welcome_routes, *me_routes, *invoice_routes],
+        route_handlers=[
+            *asset_routes,
+            *home_routes,
+            *sign_in_routes,
+            *welcome_routes,
+            *me_routes,
+            *invoice_routes,
+            *customer_routes,
+            *customer_change_routes,
+            *update_link_routes,
+            *subscription_routes,
+            *cancel_routes,
+            *switch_routes,
+            *access_grant_routes,
+        ],
         include_in_schema=False,
     )

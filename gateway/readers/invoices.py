@@ -188,11 +188,12 @@ async def find_invoices(
     *,
     customer: str = "",
     subscription: str = "",
+    status: str = "",
     limit: int = DEFAULT,
     starting_after: str = "",
 ) -> Page[InvoiceBody]:
-    """A page of an account's invoices."""
-    where = {"state": state, "customer": customer, "subscription": subscription}
+    """A page of an account's invoices; `status` is Stripe's."""
+    where = {"state": state, "customer": customer, "subscription": subscription, "status": status}
     rows, has_more = await page(account, SELECT, "created_at", where, limit=limit, starting_after=starting_after)
     return listed(rows, has_more, lambda row: InvoiceBody(**_fields(row)))
 

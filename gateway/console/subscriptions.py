@@ -1,0 +1,154 @@
+"""Subscriptions: the list, and one with what it sells, what it opens and what is wanted of it.
+
+What it sells and its next invoice Stripe alone knows: that part is asked for once the page stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
+from litestar.response import Template
+
+from db.states import AccessState, CancellationState, Collector, Ends, SwitchState
+from gateway.accounts.errors import NotThereError
+from gateway.api.paging import After
+from gateway.api.subscriptions import SubscriptionId
+from gateway.console.desk import Desk, page
+from gateway.console.errors import said_of
+from gateway.console.render import shown
+from gateway.domain.switch_words import NAMES
+from gateway.readers.access import accesses, find_subscription_access
+from gateway.readers.access_grants import find_grants
+from gateway.readers.customer_cases import cases_of_subscription
+from gateway.readers.invoices import find_invoices
+from gateway.readers.pages import Page
+from gateway.readers.subscriptions import SubscriptionBody, find_subscription, find_subscriptions
+from gateway.readers.terms import find_terms
+from gateway.readers.upcoming import UpcomingBody, find_upcoming
+from gateway.readers.usage import backlog
+from gateway.runtime import Runtime
+from gateway.subscriptions.errors import SubscriptionEndedError
+
+ON_A_PAGE: Final = 25
+STATUSES: Final = ("active", "trialing", "past_due", "unpaid", "incomplete", "paused", "canceled", "incomplete_expired")
+"""Stripe's (API description, subscription.status)."""
+Status = Annotated[str, QueryParameter(name="status", max_length=40)]
+By = Annotated[Collector | None, QueryParameter(name="collected_by")]
+Access = Annotated[AccessState | None, QueryParameter(name="access")]
+Product = Annotated[str, QueryParameter(name="product", max_length=255)]
+OfCustomer = Annotated[str, QueryParameter(name="customer", max_length=255)]
+Soon = Annotated[bool, QueryParameter(name="ends_soon")]
+Said = Annotated[str, QueryParameter(max_length=40)]
+ENDS: Final[Mapping[Ends, str]] = {
+    Ends.NOW: "to end now",
+    Ends.PERIOD_END: "to end with its period",
+    Ends.NEVER: "to live on",
+}
+
+
+@page("/subscriptions")
+async def subscriptions(
+    desk: NamedDependency[Desk],
+    of_status: Status = "",
+    by: By = None,
+    opens: Access = None,
+    product: Product = "",
+    customer: OfCustomer = "",
+    ends_soon: Soon = False,
+    starting_after: After = "",
+) -> Template:
+    """The account's, the newest first."""
+    product, customer, problem, status = product.strip(), customer.strip(), "", 200
+    wanted: dict[str, Any] = {"collected_by": by, "access": opens, "product": product, "ends_soon": ends_soon}
+    found: Page[SubscriptionBody] = Page([], has_more=False)
+    try:
+        found = await find_subscriptions(
+            desk.account, customer, of_status, **wanted, limit=ON_A_PAGE, starting_after=starting_after
+        )
+    except Exception as error:
+        problem, status = said_of(error)
+    context = {
+        "found": found,
+        "access": await accesses(desk.account, [one.id for one in found.data]),
+        "wanted": wanted | {"status": of_status, "customer": customer},
+        "statuses": STATUSES,
+        "collectors": NAMES,
+        "access_states": list(AccessState),
+        "problem": problem,
+    }
+    return shown(desk, "subscriptions.html", context, status=status)
+
+
+@page("/subscriptions/{subscription_id:str}")
+async def subscription(desk: NamedDependency[Desk], subscription_id: FromPath[str], said: Said = "") -> Template:
+    """One of them."""
+    return await subscription_page(desk, subscription_id, said=said)
+
+
+@page("/subscriptions/{subscription_id:str}/terms")
+async def terms(
+    desk: NamedDependency[Desk], runtime: NamedDependency[Runtime], subscription_id: SubscriptionId
+) -> Template:
+    """The part that Stripe is asked for: what it sells, and its next invoice."""
+    found = await find_terms(runtime, desk.account, subscription_id)
+    upcoming = await _upcoming(runtime, desk.account, subscription_id)
+    return shown(desk, "_subscription_terms.html", {"terms": found, "upcoming": upcoming})
+
+
+@page("/subscriptions/{subscription_id:str}/progress")
+async def progress(desk: NamedDependency[Desk], subscription_id: FromPath[str]) -> Template:
+    """The part that is asked for again while a cancellation or a switch is under way; then the page comes anew."""
+    found = await find_subscription(desk.account, subscription_id)
+    part = shown(desk, "_subscription_progress.html", _wishes(found))
+    if not _under_way(found):
+        part.headers["HX-Redirect"] = f"{desk.path}/subscriptions/{subscription_id}"
+    return part
+
+
+async def subscription_page(
+    desk: Desk,
+    subscription_id: str,
+    *,
+    said: str = "",
+    problem: str = "",
+    status: int = 200,
+    typed: Mapping[str, str] | None = None,
+) -> Template:
+    """The page, also with a form of it that could not be carried out: `typed` is what stood in it."""
+    account = desk.account
+    found = await find_subscription(account, subscription_id)
+    _, unsent = await backlog(account, found.customer) if found.customer else (0, [])
+    context = {
+        "access": await find_subscription_access(account, subscription_id),
+        "grants": await find_grants(account, subscription_id, limit=ON_A_PAGE),
+        "invoices": await find_invoices(account, subscription=subscription_id, limit=ON_A_PAGE),
+        "cases": await cases_of_subscription(account, subscription_id, limit=ON_A_PAGE),
+        "unsent": unsent,
+        "said": said,
+        "problem": problem,
+        "typed": typed or {},
+    }
+    return shown(desk, "subscription.html", context | _wishes(found), status=status)
+
+
+async def _upcoming(runtime: Runtime, account: str, subscription: str) -> UpcomingBody | None:
+    """None where no invoice comes any more."""
+    try:
+        return await find_upcoming(runtime, account, subscription)
+    except (NotThereError, SubscriptionEndedError):
+        return None
+
+
+def _wishes(found: SubscriptionBody) -> dict[str, Any]:
+    return {"subscription": found, "under_way": _under_way(found), "ends": ENDS, "collectors": NAMES}
+
+
+def _under_way(found: SubscriptionBody) -> bool:
+    ending = found.cancellation is not None and found.cancellation.status is CancellationState.WANTED
+    return ending or (found.switch is not None and found.switch.status is SwitchState.WANTED)
+
+
+subscription_routes: Final[list[Any]] = [subscriptions, subscription, terms, progress]
