@@ -17,7 +17,8 @@ from gateway.console.forms import Posted, Reasoned
 from gateway.console.render import led, money, shown
 from gateway.domain.cancel_words import Ending, told
 from gateway.domain.roles import Action
-from gateway.readers.invoices import InvoiceBody, find_invoices
+from gateway.readers.billed import invoices_of
+from gateway.readers.invoices import InvoiceBody
 from gateway.readers.payment_methods import find_methods
 from gateway.readers.subscriptions import SubscriptionBody, find_subscription, find_subscriptions
 from gateway.readers.usage import backlog
@@ -75,12 +76,12 @@ async def _choosing(
     desk: Desk, subscription_id: str, asked: cancel.Asked | None, *, problem: str = "", status: int = 200
 ) -> Template:
     found = await find_subscription(desk.account, subscription_id)
-    paid = await find_invoices(desk.account, subscription=subscription_id, status="paid", limit=1)
+    paid = await invoices_of(desk.account, subscription_id, "paid", limit=MOST)
     context = {
         "subscription": found,
         "asked": asked,
         "told": await _told(desk.account, found, asked) if asked is not None else [],
-        "last_paid": next((one for one in paid.data if one.total > 0), None),
+        "last_paid": next((one for one in paid if one.total > 0), None),
         "Ends": Ends,
         "problem": problem,
     }
@@ -90,7 +91,7 @@ async def _choosing(
 async def _told(account: str, found: SubscriptionBody, asked: cancel.Asked) -> list[str]:
     """What it would mean, as things stand."""
     customer, policy = found.customer or "", await policy_of(account)
-    open_ones = (await find_invoices(account, subscription=found.id, status="open", limit=MOST)).data
+    open_ones = await invoices_of(account, found.id, "open", limit=MOST)
     living = [one for one in (await find_subscriptions(account, customer, limit=MOST)).data if not one.ended_at]
     kept = (await find_methods(account, customer, limit=MOST, starting_after="")).data if customer else []
     unsent, _ = await backlog(account, customer)

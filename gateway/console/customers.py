@@ -17,14 +17,15 @@ from db.states import Collection
 from gateway.api.paging import After
 from gateway.console.desk import Desk, page
 from gateway.console.errors import said_of
+from gateway.console.forms import chosen
 from gateway.console.render import led, shown
 from gateway.domain.method_words import expires, named, standing
 from gateway.domain.switch_words import NAMES
 from gateway.readers.access import find_access
+from gateway.readers.billed import open_invoices
 from gateway.readers.customer_cases import cases_of_customer
 from gateway.readers.customer_list import CustomerLine, Which, find_by_id, find_customers, lines
 from gateway.readers.customers import find_customer
-from gateway.readers.invoices import find_invoices
 from gateway.readers.owed import owed_by
 from gateway.readers.pages import Page
 from gateway.readers.payers import find_payer, with_email
@@ -36,7 +37,7 @@ ON_A_PAGE: Final = 25
 MOST: Final = 50
 """Of what belongs to one customer."""
 Query = Annotated[str, QueryParameter(name="q", max_length=300)]
-Wanted = Annotated[Which | None, QueryParameter(name="show")]
+Wanted = Annotated[str, QueryParameter(name="show", max_length=40)]
 Said = Annotated[str, QueryParameter(max_length=40)]
 WHICH: Final[Mapping[Which, str]] = {
     Which.OWING: "who owe something",
@@ -51,12 +52,12 @@ WHICH: Final[Mapping[Which, str]] = {
 async def customers(
     desk: NamedDependency[Desk],
     runtime: NamedDependency[Runtime],
-    which: Wanted = None,
+    show: Wanted = "",
     q: Query = "",
     starting_after: After = "",
 ) -> Template | Redirect:
     """The account's customers; a search for an id leads straight to its customer."""
-    q, problem, status = q.strip(), "", 200
+    q, which, problem, status = q.strip(), chosen(Which, show), "", 200
     found: Page[CustomerLine] = Page([], has_more=False)
     try:
         if q:
@@ -105,7 +106,7 @@ async def customer_page(
         "customer": await find_customer(account, customer_id),
         "line": (await lines(account, [customer_id]))[0],
         "owed": await owed_by(account, customer_id),
-        "open": await find_invoices(account, customer=customer_id, status="open", limit=MOST),
+        "open": await open_invoices(account, customer_id, limit=MOST),
         "methods": sorted(living, key=lambda one: one.position or 0),
         "removed": [one for one in methods.data if one.position is None],
         "subscriptions": await find_subscriptions(account, customer_id, limit=MOST),

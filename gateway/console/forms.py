@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Annotated, TypeVar
 
 from litestar.enums import RequestEncodingType
@@ -10,6 +11,7 @@ from litestar.params import Body
 from processors.values import Unprinted
 
 T = TypeVar("T")
+E = TypeVar("E", bound=Enum)
 Posted = Annotated[T, Body(media_type=RequestEncodingType.URL_ENCODED)]
 """A form as a struct: `data: Posted[Refunding]`."""
 
@@ -29,3 +31,8 @@ class Reasoned(Form, frozen=True):
     """A button with a reason, for the audit log."""
 
     reason: str = ""
+
+
+def chosen(kind: type[E], value: str) -> E | None:
+    """What a list's filter was set to; None for "any", which a browser sends as an empty value, and for no such one."""
+    return next((one for one in kind if one.value == value), None) if value else None

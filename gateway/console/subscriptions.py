@@ -18,13 +18,16 @@ from gateway.api.paging import After
 from gateway.api.subscriptions import SubscriptionId
 from gateway.console.desk import Desk, page
 from gateway.console.errors import said_of
+from gateway.console.forms import chosen
 from gateway.console.render import shown
+from gateway.domain.method_words import named
 from gateway.domain.switch_words import NAMES
 from gateway.readers.access import accesses, find_subscription_access
 from gateway.readers.access_grants import find_grants
+from gateway.readers.billed import invoices_of
 from gateway.readers.customer_cases import cases_of_subscription
-from gateway.readers.invoices import find_invoices
 from gateway.readers.pages import Page
+from gateway.readers.payment_methods import find_method
 from gateway.readers.subscriptions import SubscriptionBody, find_subscription, find_subscriptions
 from gateway.readers.terms import find_terms
 from gateway.readers.upcoming import UpcomingBody, find_upcoming
@@ -36,8 +39,8 @@ ON_A_PAGE: Final = 25
 STATUSES: Final = ("active", "trialing", "past_due", "unpaid", "incomplete", "paused", "canceled", "incomplete_expired")
 """Stripe's (API description, subscription.status)."""
 Status = Annotated[str, QueryParameter(name="status", max_length=40)]
-By = Annotated[Collector | None, QueryParameter(name="collected_by")]
-Access = Annotated[AccessState | None, QueryParameter(name="access")]
+By = Annotated[str, QueryParameter(name="collected_by", max_length=40)]
+Access = Annotated[str, QueryParameter(name="access", max_length=40)]
 Product = Annotated[str, QueryParameter(name="product", max_length=255)]
 OfCustomer = Annotated[str, QueryParameter(name="customer", max_length=255)]
 Soon = Annotated[bool, QueryParameter(name="ends_soon")]
@@ -47,14 +50,22 @@ ENDS: Final[Mapping[Ends, str]] = {
     Ends.PERIOD_END: "to end with its period",
     Ends.NEVER: "to live on",
 }
+BILLED_FOR: Final[Mapping[str, str]] = {
+    "subscription_create": "the beginning",
+    "subscription_cycle": "a period",
+    "subscription_update": "a change of plan",
+    "subscription_threshold": "usage that reached its threshold",
+    "manual": "something by hand",
+}
+"""Stripe's billing reasons."""
 
 
 @page("/subscriptions")
 async def subscriptions(
     desk: NamedDependency[Desk],
     of_status: Status = "",
-    by: By = None,
-    opens: Access = None,
+    by: By = "",
+    opens: Access = "",
     product: Product = "",
     customer: OfCustomer = "",
     ends_soon: Soon = False,
@@ -62,7 +73,12 @@ async def subscriptions(
 ) -> Template:
     """The account's, the newest first."""
     product, customer, problem, status = product.strip(), customer.strip(), "", 200
-    wanted: dict[str, Any] = {"collected_by": by, "access": opens, "product": product, "ends_soon": ends_soon}
+    wanted: dict[str, Any] = {
+        "collected_by": chosen(Collector, by),
+        "access": chosen(AccessState, opens),
+        "product": product,
+        "ends_soon": ends_soon,
+    }
     found: Page[SubscriptionBody] = Page([], has_more=False)
     try:
         found = await find_subscriptions(
@@ -121,12 +137,16 @@ async def subscription_page(
     account = desk.account
     found = await find_subscription(account, subscription_id)
     _, unsent = await backlog(account, found.customer) if found.customer else (0, [])
+    own = found.customer and found.payment_method
     context = {
         "access": await find_subscription_access(account, subscription_id),
         "grants": await find_grants(account, subscription_id, limit=ON_A_PAGE),
-        "invoices": await find_invoices(account, subscription=subscription_id, limit=ON_A_PAGE),
+        "invoices": await invoices_of(account, subscription_id, limit=ON_A_PAGE),
         "cases": await cases_of_subscription(account, subscription_id, limit=ON_A_PAGE),
         "unsent": unsent,
+        "method": await find_method(account, found.customer or "", own) if own else None,
+        "named": named,
+        "billed_for": BILLED_FOR,
         "said": said,
         "problem": problem,
         "typed": typed or {},

@@ -21,7 +21,7 @@ from gateway.console.render import led, shown
 from gateway.domain.method_words import named
 from gateway.domain.roles import Action
 from gateway.domain.switch_words import NAMES, Switching, told
-from gateway.readers.invoices import find_invoices
+from gateway.readers.billed import invoices_of
 from gateway.readers.payment_methods import PaymentMethodBody, find_methods
 from gateway.readers.subscriptions import SubscriptionBody, find_subscription
 from gateway.subscriptions import switch
@@ -129,7 +129,7 @@ async def _choosing(
 
 async def _told(account: str, found: SubscriptionBody, methods: list[PaymentMethodBody], asked: Asked) -> list[str]:
     policy = await policy_of(account)
-    open_ones = (await find_invoices(account, subscription=found.id, status="open", limit=MOST)).data
+    open_ones = await invoices_of(account, found.id, "open", limit=MOST)
     method = next((named(one.card) for one in methods if one.id == asked.payment_method), "")
     return told(
         Switching(

@@ -35,17 +35,12 @@ class Switching(msgspec.Struct, frozen=True, kw_only=True):
     days: int | None = None
     retire: bool = False
     owed: Sequence[str] = ()
-    scheduled: bool = False
     keeps_methods: bool = False
 
 
 def told(wanted: Switching) -> list[str]:
     """What it needs and what happens, in sentences."""
-    found = {Collector.STRIPE: _to_stripe, Collector.GATEWAY: _to_us, Collector.HOSTED: _to_payer}[wanted.to](wanted)
-    if wanted.scheduled and (wanted.now is Collector.STRIPE) is not (wanted.to is Collector.STRIPE):
-        found.insert(0, "A schedule at Stripe sets anew in each phase how it is collected: this is refused until "
-                        "that is released.")  # fmt: skip
-    return found
+    return {Collector.STRIPE: _to_stripe, Collector.GATEWAY: _to_us, Collector.HOSTED: _to_payer}[wanted.to](wanted)
 
 
 def _to_stripe(wanted: Switching) -> list[str]:

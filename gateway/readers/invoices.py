@@ -188,12 +188,11 @@ async def find_invoices(
     *,
     customer: str = "",
     subscription: str = "",
-    status: str = "",
     limit: int = DEFAULT,
     starting_after: str = "",
 ) -> Page[InvoiceBody]:
-    """A page of an account's invoices; `status` is Stripe's."""
-    where = {"state": state, "customer": customer, "subscription": subscription, "status": status}
+    """A page of an account's invoices."""
+    where = {"state": state, "customer": customer, "subscription": subscription}
     rows, has_more = await page(account, SELECT, "created_at", where, limit=limit, starting_after=starting_after)
     return listed(rows, has_more, lambda row: InvoiceBody(**_fields(row)))
 
@@ -219,6 +218,11 @@ async def find_invoice(account: str, invoice: str) -> InvoiceDetail:
         cases=[cases.shown(one) for one in await sql.rows(CASES, account, invoice)],
         links=_links(row),
     )
+
+
+def shown(row: asyncpg.Record) -> InvoiceBody:
+    """A row as it stands in a list."""
+    return InvoiceBody(**_fields(row))
 
 
 def pause_in(row: asyncpg.Record) -> PauseBody | None:

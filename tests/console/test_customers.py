@@ -59,7 +59,7 @@ async def test_the_list_goes_on_where_it_ended(console: Console, monkeypatch: py
     for n in range(3):
         await insert("customer", account=console.api.ours.id, id=f"cus_{n}", created_at=NOW)
 
-    first = await console[Role.VIEWER].get("/customers")
+    first = await console[Role.VIEWER].get("/customers?q=&show=")
     second = await console[Role.VIEWER].get("/customers?starting_after=cus_1")
 
     assert "starting_after=cus_1" in first.text
@@ -85,7 +85,7 @@ async def test_one_customer_with_all_that_is_known(console: Console, seeded: See
     shown = text_of(await console[Role.VIEWER].get(f"/customers/{seeded.customer}"))
 
     assert "23.80 EUR in 1 open invoice, 23.80 EUR overdue" in shown
-    assert f"1 Visa ending in 4242 {seeded.method} – practice (practice) Charged first all" in shown
+    assert f"1 Visa ending in 4242 stored 1 Mar 2027 {seeded.method} practice (practice) Charged first all" in shown
     assert f"{seeded.subscription} active" in shown
     assert "outcome unknown" in shown
     assert "Pause collection" not in shown, "a viewer changes nothing"
@@ -105,14 +105,11 @@ async def test_another_accounts_customer_is_not_to_be_found(console: Console) ->
     admin, its = console[Role.ADMIN], f"/customers/{strange.customer}"
     for path in ("", "/at_stripe", f"/links/{strange.method_session}"):
         assert (await admin.get(its + path)).status_code == 404, path
-    reasoned = {"reason": "none", "sure": strange.customer}
-    changes = ("pause", "resume", "collection", "leave_alone", "links", "erase")
-    methods = [f"payment_methods/{strange.method}/{what}" for what in ("move", "remove")]
-    needed = {"collection": {"collection": ""}, "leave_alone": {"opted_out": "yes"}, "links": {"kind": "page"}}
-    for one in (*changes, *methods):
-        fields = needed.get(one, {}) | ({} if one.endswith(("move", "links")) else {"reason": "none"})
-        fields |= {"sure": reasoned["sure"]} if one == "erase" else {}
-        assert (await admin.post(f"{its}/{one}", fields)).status_code == 404, one
+    for one in ("pause", "resume", "collection", "leave_alone", f"payment_methods/{strange.method}/remove"):
+        assert (await admin.post(f"{its}/{one}", {"reason": "none"})).status_code == 404, one
+    assert (await admin.post(f"{its}/erase", {"reason": "none", "sure": strange.customer})).status_code == 404
+    for one in ("links", f"payment_methods/{strange.method}/move"):
+        assert (await admin.post(f"{its}/{one}")).status_code == 404, one
     # Nor within a customer of one's own.
     own = await seed(console.api.runtime, console.api.ours.id)
     moved = await admin.post(f"/customers/{own.customer}/payment_methods/{strange.method}/move", {"position": "1"})
@@ -147,9 +144,7 @@ async def test_who_collects_is_changed_with_a_reason(console: Console, seeded: S
 
     found = await sql.row("select collection, opted_out from tollbridge.customer where id = $1", seeded.customer)
     assert tuple(found or ()) == ("hosted", True)
-    by = await sql.row("select actor, reason from tollbridge.audit_log order by created_at, id desc limit 1")
     audited = await sql.rows("select actor, reason from tollbridge.audit_log where action = 'customer.updated'")
-    assert by
     assert [tuple(one) for one in audited] == [(console[Role.SUPPORT].user, r) for r in ("Asked for.", "x")]
 
 
