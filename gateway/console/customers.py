@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
+from litestar import Request
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Redirect, Template
@@ -18,6 +19,7 @@ from gateway.api.paging import After
 from gateway.console.desk import Desk, page
 from gateway.console.errors import said_of
 from gateway.console.forms import chosen
+from gateway.console.parts import part
 from gateway.console.render import led, shown
 from gateway.domain.method_words import expires, named, standing
 from gateway.domain.switch_words import NAMES
@@ -81,11 +83,15 @@ async def customer(desk: NamedDependency[Desk], customer_id: FromPath[str], said
 
 @page("/customers/{customer_id:str}/at_stripe")
 async def at_stripe(
-    desk: NamedDependency[Desk], runtime: NamedDependency[Runtime], customer_id: FromPath[str]
+    request: Request[Any, Any, Any],
+    desk: NamedDependency[Desk],
+    runtime: NamedDependency[Runtime],
+    customer_id: FromPath[str],
 ) -> Template:
     """The part that Stripe is asked for: who it is, and what credit it has."""
     payer = await find_payer(runtime, desk.account, customer_id)
-    return shown(desk, "_customer_at_stripe.html", {"payer": payer, "id": customer_id})
+    of = f"/customers/{customer_id}"
+    return part(request, desk, "_customer_at_stripe.html", {"payer": payer}, of=of, title="Who it is")
 
 
 async def customer_page(

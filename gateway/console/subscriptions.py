@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
+from litestar import Request
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Template
@@ -19,6 +20,7 @@ from gateway.api.subscriptions import SubscriptionId
 from gateway.console.desk import Desk, page
 from gateway.console.errors import said_of
 from gateway.console.forms import chosen
+from gateway.console.parts import part
 from gateway.console.render import shown
 from gateway.domain.method_words import named
 from gateway.domain.switch_words import NAMES
@@ -106,22 +108,29 @@ async def subscription(desk: NamedDependency[Desk], subscription_id: FromPath[st
 
 @page("/subscriptions/{subscription_id:str}/terms")
 async def terms(
-    desk: NamedDependency[Desk], runtime: NamedDependency[Runtime], subscription_id: SubscriptionId
+    request: Request[Any, Any, Any],
+    desk: NamedDependency[Desk],
+    runtime: NamedDependency[Runtime],
+    subscription_id: SubscriptionId,
 ) -> Template:
     """The part that Stripe is asked for: what it sells, and its next invoice."""
     found = await find_terms(runtime, desk.account, subscription_id)
     upcoming = await _upcoming(runtime, desk.account, subscription_id)
-    return shown(desk, "_subscription_terms.html", {"terms": found, "upcoming": upcoming})
+    context, of = {"terms": found, "upcoming": upcoming}, f"/subscriptions/{subscription_id}"
+    return part(request, desk, "_subscription_terms.html", context, of=of, title="What it is")
 
 
 @page("/subscriptions/{subscription_id:str}/progress")
-async def progress(desk: NamedDependency[Desk], subscription_id: FromPath[str]) -> Template:
+async def progress(
+    request: Request[Any, Any, Any], desk: NamedDependency[Desk], subscription_id: FromPath[str]
+) -> Template:
     """The part that is asked for again while a cancellation or a switch is under way; then the page comes anew."""
     found = await find_subscription(desk.account, subscription_id)
-    part = shown(desk, "_subscription_progress.html", _wishes(found))
+    of = f"/subscriptions/{subscription_id}"
+    made = part(request, desk, "_subscription_progress.html", _wishes(found), of=of, title="How far it is")
     if not _under_way(found):
-        part.headers["HX-Redirect"] = f"{desk.path}/subscriptions/{subscription_id}"
-    return part
+        made.headers["HX-Redirect"] = desk.path + of
+    return made
 
 
 async def subscription_page(

@@ -26,8 +26,9 @@ COLLECTED_BY: Final = """
         when 'send_invoice' then case tollbridge.collection(s.account, s.customer, s.id)
             when 'hosted' then 'hosted' else 'gateway' end end as collected_by
 """
+# What time it is, is asked once and not for each row.
 ENDS_SOON: Final = """
-    s.ended_at is null and s.cancel_at <= tollbridge.business_now() + interval '30 days' as ends_soon
+    s.ended_at is null and s.cancel_at <= (select tollbridge.business_now()) + interval '30 days' as ends_soon
 """
 LISTED: Final = f"{SHOWN} from (select s.*, {COLLECTED_BY}, {ENDS_SOON} from tollbridge.subscription s) t"  # noqa: S608
 # Each stands there once for each of its products and prices.

@@ -40,8 +40,11 @@ async def test_what_it_sells_its_next_invoice_and_its_end(world: World, support:
     await use(world, signup.customer, 250)
     path = f"/subscriptions/{signup.subscription}"
 
-    terms = text_of(await support.get(f"{path}/terms"))
+    part = await support.get(f"{path}/terms", **{"hx-request": "true"})
+    terms = text_of(part)
 
+    assert part.text.strip().startswith('<div id="terms">')
+    assert "Sections" in text_of(await support.get(f"{path}/terms")), "a page of its own for who runs no script"
     assert "10.00 EUR every month" in terms
     assert "0.04 EUR for each unit that is used, billed every month" in terms
     assert "20.00 EUR" in terms, "the period to come, and 250 calls of the one that runs"
