@@ -200,6 +200,7 @@ create index subscription_wanting on tollbridge.subscription (account, id) where
 create index subscription_due on tollbridge.subscription (due_at) where due_at is not null;
 create index subscription_claimed on tollbridge.subscription (claim_until) where claimed_by is not null;
 create index subscription_customer on tollbridge.subscription (account, customer);
+create index subscription_listing on tollbridge.subscription (account, created_at desc, id desc);
 
 -- That somebody opens access to a subscription by hand, whatever its money says.
 create table tollbridge.access_grant (

@@ -14,7 +14,7 @@ from litestar import Response, get
 from litestar.params import PathParameter
 
 from gateway.api.inline import hash_source
-from gateway.api.method_sessions import PAGE as PLACE
+from gateway.customers.update_link import PAGE as PLACE
 
 PAGE: Final = (Path(__file__).parent / "method_page.html").read_text(encoding="utf-8")
 

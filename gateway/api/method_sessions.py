@@ -23,13 +23,11 @@ from gateway.customers import stripe_sessions
 from gateway.customers.client_secret import client_secret
 from gateway.customers.method_sessions import MethodSessionRequest
 from gateway.customers.offers import Processor, shown
+from gateway.customers.update_link import address
 from gateway.readers.about import about
 from gateway.readers.method_sessions import Due, due_of
 from gateway.runtime import Runtime
 from processors.values import Unprinted
-
-PAGE: Final = "/payment_methods"
-"""Below this address stands our page."""
 
 
 class MethodSession(Unprinted, frozen=True):
@@ -198,9 +196,7 @@ async def _shown(runtime: Runtime, principal: Principal, row: asyncpg.Record) ->
         status=state,
         customer=row["customer"],
         client_secret=secret,
-        url=f"{runtime.settings.base_url}{PAGE}/{row['id']}#{secret}"
-        if secret and live and not row["at_stripe"]
-        else None,
+        url=address(runtime, row) if secret and live and not row["at_stripe"] else None,
         processors=[shown(one) for one in await sessions.on_offer(row)] if live else [],
         due=[] if row["at_stripe"] else await due_of(account, row["customer"], row["subscription"]),
         subscription=row["subscription"],

@@ -22,13 +22,13 @@ from litestar.params import Body
 
 from gateway.api.auth import organization_of
 from gateway.api.inline import hash_source
-from gateway.api.method_sessions import PAGE as METHOD_PAGE
 from gateway.api.organization import PAGE as PLACE
 from gateway.api.organization import scope_of
 from gateway.api.problems import ProblemError, problem_of
 from gateway.billing.errors import StripeError
 from gateway.customers import organization_links
 from gateway.customers.errors import SessionError
+from gateway.customers.update_link import PAGE as METHOD_PAGE
 from gateway.domain.plain_words import Pays, Standing, day
 from gateway.readers import organization as reader
 from gateway.readers.organization import OrganizationInvoice, OrganizationSubscription

@@ -25,4 +25,6 @@ SECTIONS: Final[tuple[Section, ...]] = (
     Section("/cases", "Cases"),
     Section("/reconciliations", "Reconciliation"),
     Section("/exports", "Exports", Action.EXPORT),
+    Section("/customers", "Customers"),
+    Section("/subscriptions", "Subscriptions"),
 )

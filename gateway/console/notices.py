@@ -42,6 +42,18 @@ NOTICES: Final[Mapping[str, str]] = {
     "repair_asked": "A worker is about to try it.",
     "settlement_taken": "The file is taken in; the next comparison goes by it.",
     "settlement_again": "This file was here already; nothing changed.",
+    "customer_paused": "Collection is paused: nothing of this customer is charged meanwhile.",
+    "customer_resumed": "Collection goes on. A try that became due in the pause is made at once.",
+    "collection": "It is set. Open invoices follow, each once no charge for it is under way.",
+    "left_alone": "The customer is left alone from now on; what was begun goes on to its end.",
+    "taken_up": "The customer's invoices are collected again.",
+    "method_moved": "The order is changed, from the next try on.",
+    "method_removed": "Nothing is charged to it any more; a worker deletes it at the processor.",
+    "erasing": "The personal data are erased, as soon as the payment methods are deleted at their processors.",
+    "canceling": "Stripe is told in a moment.",
+    "switching": "It is switched in a moment.",
+    "granted": "Access is granted from now on.",
+    "grant_revoked": "The grant is taken back: access is what its money makes of it.",
 }
 
 

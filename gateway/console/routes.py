@@ -5,10 +5,14 @@ from __future__ import annotations
 from litestar import Router
 from litestar.di import Provide
 
+from gateway.console.access_grants import access_grant_routes
 from gateway.console.assets import asset_routes
 from gateway.console.breaks import break_routes
+from gateway.console.cancelling import cancel_routes
 from gateway.console.case_repairs import case_repair_routes
 from gateway.console.cases import case_routes
+from gateway.console.customer_changes import customer_change_routes
+from gateway.console.customers import customer_routes
 from gateway.console.desk import HOME, desk
 from gateway.console.disputes import dispute_routes
 from gateway.console.errors import handle
@@ -24,6 +28,9 @@ from gateway.console.refund_new import refund_new_routes
 from gateway.console.refunds import refund_routes
 from gateway.console.settlements import settlement_routes
 from gateway.console.sign_in import sign_in_routes
+from gateway.console.subscriptions import subscription_routes
+from gateway.console.switching import switch_routes
+from gateway.console.update_links import update_link_routes
 from gateway.console.welcome import welcome_routes
 
 
@@ -52,6 +59,13 @@ def console() -> Router:
             *break_routes,
             *settlement_routes,
             *export_routes,
+            *customer_routes,
+            *customer_change_routes,
+            *update_link_routes,
+            *subscription_routes,
+            *cancel_routes,
+            *switch_routes,
+            *access_grant_routes,
         ],
         include_in_schema=False,
     )

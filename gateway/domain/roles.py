@@ -29,7 +29,7 @@ MEANS: Final[Mapping[Role, str]] = {
     Role.VIEWER: "sees everything but raw webhooks, the audit log and settings; changes nothing",
     Role.SUPPORT: "also works on cases, sends payers a link, cancels and switches subscriptions, grants access",
     Role.FINANCE: "also moves money: collects, records, voids, refunds, approves, repairs; the audit log, exports",
-    Role.ADMIN: "also the settings, users, keys and replays",
+    Role.ADMIN: "also the settings, users, keys, replays, and erasing a customer",
 }
 ORDER: Final = tuple(Role)
 
@@ -45,9 +45,9 @@ class Action(StrEnum):
     HANDLE_CASES = "handle_cases"
     """Take, give and annotate; closing one is finance's."""
     HELP_PAYERS = "help_payers"
-    """A link for another payment method."""
+    """A link for another payment method; the order of those that are kept, and the removal of one."""
     MANAGE_SUBSCRIPTIONS = "manage_subscriptions"
-    """Cancel, switch who collects, grant access."""
+    """Cancel, switch who collects, also of a customer, leave a customer alone, grant access."""
     COLLECT = "collect"
     """Collect now, pause, record a payment, void."""
     REFUND = "refund"
@@ -62,6 +62,8 @@ class Action(StrEnum):
     """Accounts, connections, policies, users, keys, webhook endpoints."""
     REPLAY = "replay"
     """Webhooks in and events out, once more."""
+    ERASE = "erase"
+    """A customer's personal data, for good."""
 
 
 LEAST: Final[Mapping[Action, Role]] = {
@@ -80,6 +82,7 @@ LEAST: Final[Mapping[Action, Role]] = {
     Action.AUDIT: Role.FINANCE,
     Action.CONFIGURE: Role.ADMIN,
     Action.REPLAY: Role.ADMIN,
+    Action.ERASE: Role.ADMIN,
 }
 
 

@@ -239,6 +239,11 @@ async def find_invoice(account: str, invoice: str) -> InvoiceDetail:
     )
 
 
+def shown(row: asyncpg.Record) -> InvoiceBody:
+    """A row as it stands in a list."""
+    return InvoiceBody(**_fields(row))
+
+
 def pause_in(row: asyncpg.Record) -> PauseBody | None:
     """The pause in the columns of such a row, if there is one."""
     if row["pause_of"] is None:

@@ -8,18 +8,34 @@ import asyncpg
 import msgspec
 
 from db import sql
-from db.states import CancellationState, Collector, Ends, OpenInvoices, SwitchState
+from db.states import AccessState, CancellationState, Collector, Ends, OpenInvoices, SwitchState
 from gateway.accounts.errors import NotThereError
 from gateway.readers.pages import DEFAULT, Page, listed, page, unix
 
-SELECT: Final = """
+SHOWN: Final = """
     select t.*, (select c from tollbridge.cancellation c where c.account = t.account and c.subscription = t.id
                  order by c.created_at desc, c.id desc limit 1) as cancellation,
         (select w from tollbridge.switch w where w.account = t.account and w.subscription = t.id
          order by w.created_at desc, w.id desc limit 1) as switch,
         tollbridge.collection(t.account, t.customer, t.id) = 'hosted' as hosted
-    from tollbridge.subscription t
 """
+SELECT: Final = f"{SHOWN} from tollbridge.subscription t"
+# What a list is narrowed by, as columns.
+COLLECTED_BY: Final = """
+    case s.collection_method when 'charge_automatically' then 'stripe'
+        when 'send_invoice' then case tollbridge.collection(s.account, s.customer, s.id)
+            when 'hosted' then 'hosted' else 'gateway' end end as collected_by
+"""
+# What time it is, is asked once and not for each row.
+ENDS_SOON: Final = """
+    s.ended_at is null and s.cancel_at <= (select tollbridge.business_now()) + interval '30 days' as ends_soon
+"""
+LISTED: Final = f"{SHOWN} from (select s.*, {COLLECTED_BY}, {ENDS_SOON} from tollbridge.subscription s) t"  # noqa: S608
+# Each stands there once for each of its products and prices.
+LISTED_BY_ITEM: Final = f"""
+    {SHOWN} from (select s.*, {COLLECTED_BY}, {ENDS_SOON}, u.item
+                  from tollbridge.subscription s, unnest(s.products || s.prices) u(item)) t
+"""  # noqa: S608 (constants of ours)
 
 
 COLLECTORS: Final = {"send_invoice": Collector.GATEWAY, "charge_automatically": Collector.STRIPE}
@@ -93,11 +109,22 @@ async def find_subscription(account: str, subscription: str) -> SubscriptionBody
 
 
 async def find_subscriptions(
-    account: str, customer: str = "", status: str = "", *, limit: int = DEFAULT, starting_after: str = ""
+    account: str,
+    customer: str = "",
+    status: str = "",
+    *,
+    collected_by: Collector | None = None,
+    access: AccessState | None = None,
+    product: str = "",
+    ends_soon: bool = False,
+    limit: int = DEFAULT,
+    starting_after: str = "",
 ) -> Page[SubscriptionBody]:
-    """Those that we know of, the newest first."""
-    where: dict[str, Any] = {"customer": customer, "status": status}
-    return listed(*await page(account, SELECT, "created_at", where, limit=limit, starting_after=starting_after), shown)
+    """Those that we know of, the newest first. `product`: of this product or price; `ends_soon`: within 30 days."""
+    where: dict[str, Any] = {"customer": customer, "status": status, "collected_by": collected_by, "access": access}
+    where |= {"item": product, "ends_soon": ends_soon or None}
+    select = LISTED_BY_ITEM if product else LISTED
+    return listed(*await page(account, select, "created_at", where, limit=limit, starting_after=starting_after), shown)
 
 
 def collected_by(collection_method: str, *, hosted: bool) -> Collector | None:

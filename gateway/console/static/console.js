@@ -26,6 +26,20 @@ if (invited && location.hash.length > 1) {
   history.replaceState(null, "", location.pathname);
 }
 
+// <button data-copy="ID"> copies what a field holds.
+document.addEventListener("click", async event => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  const field = document.getElementById(button.dataset.copy), told = document.getElementById(`${button.dataset.copy}-copied`);
+  field.select();
+  try {
+    await navigator.clipboard.writeText(field.value);
+    told.textContent = "Copied.";
+  } catch {
+    told.textContent = "Press Ctrl+C to copy what is marked.";
+  }
+});
+
 // On a narrow screen the sections are folded.
 const sections = document.querySelector("nav.sections details");
 if (sections && window.matchMedia("(max-width: 56rem)").matches) sections.open = false;

@@ -1,0 +1,22 @@
+"""A part of a page that is asked for by itself: bare for HTMX, which puts it into its place, and as a page of its own
+for a browser that runs no script and follows the link in that place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from litestar import Request
+from litestar.response import Template
+
+from gateway.console.desk import Desk
+from gateway.console.render import shown
+
+
+def part(
+    request: Request[Any, Any, Any], desk: Desk, name: str, context: Mapping[str, Any], *, of: str, title: str
+) -> Template:
+    """The template `name`, of the page `of` (its path below the account's)."""
+    if request.headers.get("hx-request") == "true":
+        return shown(desk, name, context)
+    return shown(desk, "part.html", {**context, "part": name, "of": of, "title": title})

@@ -1,0 +1,150 @@
+"""Having a subscription collected by another: first by whom, then what that needs and means, then the form."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+import msgspec
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
+from litestar.response import Redirect, Template
+
+from db.states import Collector, MethodStatus, OpenInvoices
+from gateway.accounts.accounts import policy_of
+from gateway.accounts.errors import FieldError
+from gateway.collect.switch_wish import Asked
+from gateway.console.cancelling import sums
+from gateway.console.desk import Desk, change, page
+from gateway.console.errors import said_of
+from gateway.console.forms import Posted, Reasoned
+from gateway.console.render import led, shown
+from gateway.domain.method_words import named
+from gateway.domain.roles import Action
+from gateway.domain.switch_words import NAMES, Switching, told
+from gateway.readers.billed import invoices_of
+from gateway.readers.payment_methods import PaymentMethodBody, find_methods
+from gateway.readers.subscriptions import SubscriptionBody, find_subscription
+from gateway.subscriptions import switch
+
+MOST: Final = 100
+To = Annotated[Collector | None, QueryParameter(name="to")]
+Method = Annotated[str, QueryParameter(name="payment_method", max_length=255)]
+StripeMethod = Annotated[str, QueryParameter(name="stripe_payment_method", max_length=255)]
+Open = Annotated[OpenInvoices, QueryParameter(name="open_invoices")]
+Days = Annotated[str, QueryParameter(name="days_until_due", max_length=5)]
+Retire = Annotated[bool, QueryParameter(name="retire")]
+
+
+class SwitchForm(Reasoned, frozen=True, kw_only=True):
+    to: Collector
+    payment_method: str = ""
+    stripe_payment_method: str = ""
+    open_invoices: OpenInvoices = OpenInvoices.FINISH
+    days_until_due: str = ""
+    retire: bool = False
+
+
+@page("/subscriptions/{subscription_id:str}/switch", Action.MANAGE_SUBSCRIPTIONS)
+async def choose(
+    desk: NamedDependency[Desk],
+    subscription_id: FromPath[str],
+    to: To = None,
+    payment_method: Method = "",
+    stripe_payment_method: StripeMethod = "",
+    open_invoices: Open = OpenInvoices.FINISH,
+    days_until_due: Days = "",
+    retire: Retire = False,
+) -> Template:
+    """Who is to collect it; with `to`, what that needs and means, and the form that asks for it."""
+    if to is None:
+        return await _choosing(desk, subscription_id, None)
+    given = SwitchForm(
+        to=to,
+        payment_method=payment_method,
+        stripe_payment_method=stripe_payment_method,
+        open_invoices=open_invoices,
+        days_until_due=days_until_due,
+        retire=retire,
+    )
+    try:
+        asked = _asked(given)
+    except FieldError as error:
+        problem, status = said_of(error)
+        return await _choosing(desk, subscription_id, None, problem=problem, status=status)
+    return await _choosing(desk, subscription_id, asked)
+
+
+@change("/subscriptions/{subscription_id:str}/switch", Action.MANAGE_SUBSCRIPTIONS)
+async def carry_out(
+    desk: NamedDependency[Desk], subscription_id: FromPath[str], data: Posted[SwitchForm]
+) -> Redirect | Template:
+    """Ask for it; the page shows how far it is."""
+    asked = None
+    try:
+        asked = _asked(data)
+        await switch.ask(desk.author(data.reason), desk.account, subscription_id, asked)
+    except Exception as error:
+        problem, status = said_of(error)
+        return await _choosing(desk, subscription_id, asked, data.reason, problem=problem, status=status)
+    return led(f"{desk.path}/subscriptions/{subscription_id}", "switching")
+
+
+def _asked(data: SwitchForm) -> Asked:
+    """What goes only with another collector is left out. Raises FieldError."""
+    us, stripe, text = data.to is Collector.GATEWAY, data.to is Collector.STRIPE, data.days_until_due.strip()
+    if text and not (text.isascii() and text.isdigit() and int(text) <= 730):
+        raise FieldError("days_until_due", "must be a whole number from 0 to 730")
+    method = data.payment_method if us else ""
+    return Asked(
+        data.to,
+        method,
+        data.stripe_payment_method.strip() if stripe else "",
+        data.open_invoices if stripe else OpenInvoices.FINISH,
+        int(text) if text and not stripe else None,
+        data.retire and bool(method),
+    )
+
+
+async def _choosing(
+    desk: Desk, subscription_id: str, asked: Asked | None, reason: str = "", *, problem: str = "", status: int = 200
+) -> Template:
+    account = desk.account
+    found = await find_subscription(account, subscription_id)
+    kept = (await find_methods(account, found.customer, limit=MOST, starting_after="")).data if found.customer else []
+    chargeable = [one for one in kept if one.status is MethodStatus.ACTIVE]
+    context = {
+        "subscription": found,
+        "asked": asked,
+        "given": msgspec.structs.asdict(asked) if asked is not None else {},
+        "told": await _told(account, found, chargeable, asked) if asked is not None else [],
+        "methods": chargeable,
+        "named": named,
+        "collectors": NAMES,
+        "Collector": Collector,
+        "reason": reason,
+        "problem": problem,
+    }
+    return shown(desk, "subscription_switch.html", context, status=status)
+
+
+async def _told(account: str, found: SubscriptionBody, methods: list[PaymentMethodBody], asked: Asked) -> list[str]:
+    policy = await policy_of(account)
+    open_ones = await invoices_of(account, found.id, "open", limit=MOST)
+    method = next((named(one.card) for one in methods if one.id == asked.payment_method), "")
+    return told(
+        Switching(
+            to=asked.to,
+            now=found.collected_by,
+            method=method,
+            chargeable=bool(methods),
+            stripe_method=asked.stripe_payment_method,
+            open_invoices=asked.open_invoices,
+            days=asked.days_until_due,
+            retire=asked.retire,
+            owed=sums(open_ones),
+            keeps_methods=policy.unused_methods == "keep",
+        )
+    )
+
+
+switch_routes: Final[list[Any]] = [choose, carry_out]

@@ -1,0 +1,87 @@
+"""Customers and subscriptions on the console of a whole world: what Stripe is asked, and what is told to it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from gateway.accounts.audit import Author
+from gateway.domain.roles import Role
+from gateway.users import users
+from gateway.users.sessions import Manner, Stage, open_session
+from tests.api.conftest import Tenant
+from tests.console.conftest import Person, text_of
+from tests.support.metering import subscribe_metered, use
+from tests.support.world import Doors, World
+from tests.support.world import world as new_world
+
+
+@pytest.fixture
+async def world(database: str, doors: Doors) -> AsyncIterator[World]:
+    async with new_world(doors) as made:
+        yield made
+
+
+@pytest.fixture
+async def support(world: World) -> AsyncIterator[Person]:
+    """Somebody who helps payers, at the shop's account."""
+    user = await users.add(Author("test"), "support@example.com", "Support")
+    await users.give_role(Author("test"), user.id, world.shop.account, Role.SUPPORT)
+    opened = await open_session(user.id, Stage.COMPLETE, Manner.PASSWORD)
+    async with httpx.AsyncClient(base_url=world.gateway_url, timeout=40, trust_env=False) as http:
+        yield Person(http, user.id, opened.token, Tenant(world.shop.account, world.shop.name, {}))
+
+
+async def test_what_it_sells_its_next_invoice_and_its_end(world: World, support: Person) -> None:
+    signup = await subscribe_metered(world)
+    await use(world, signup.customer, 250)
+    path = f"/subscriptions/{signup.subscription}"
+
+    part = await support.get(f"{path}/terms", **{"hx-request": "true"})
+    terms = text_of(part)
+
+    assert part.text.strip().startswith('<div id="terms">')
+    assert "Sections" in text_of(await support.get(f"{path}/terms")), "a page of its own for who runs no script"
+    assert "10.00 EUR every month" in terms
+    assert "0.04 EUR for each unit that is used, billed every month" in terms
+    assert "20.00 EUR" in terms, "the period to come, and 250 calls of the one that runs"
+
+    asked = {"ends": "now", "invoice_now": "true", "reason": "Moves abroad."}
+    assert (await support.post(f"{path}/cancel", asked)).status_code == 303
+    assert "hx-redirect" not in (await support.get(f"{path}/progress")).headers
+    await world.settle()
+
+    assert "hx-redirect" in (await support.get(f"{path}/progress")).headers
+    assert world.stripe_subscription(signup.subscription)["status"] == "canceled"
+    assert "to end now" in text_of(await support.get(path))
+    assert "None comes any more." in text_of(await support.get(f"{path}/terms"))
+    assert [one.status for one in world.methods_at_processor()] == ["revoked"]
+
+
+async def test_a_customer_by_mail_with_name_and_credit_and_a_link_that_opens_the_page(
+    world: World, support: Person
+) -> None:
+    signup = await world.signup("ok")
+    client = world.shop.client.v1
+    await client.customers.update_async(signup.customer, {"name": "Ada Example", "email": "ada@example.com"})
+    await client.customers.balance_transactions.create_async(signup.customer, {"amount": -250, "currency": "eur"})
+
+    found = await support.get("/customers?q=ada@example.com")
+    assert found.headers["location"].endswith(f"/customers/{signup.customer}")
+    who = text_of(await support.get(f"/customers/{signup.customer}/at_stripe"))
+    assert "Name Ada Example Mail ada@example.com Credit 2.50 EUR, taken up by the next invoice" in who
+
+    made = await support.post(f"/customers/{signup.customer}/links", {"kind": "page"})
+    link = (await support.get(made.headers["location"])).text.split('id="link" value="')[1].split('"')[0]
+    page, _, secret = link.partition("#")
+    assert (await support.http.get(urlsplit(page).path)).status_code == 200
+    session = page.rpartition("/")[2]
+    opened = await support.http.get(
+        f"/v1/payment_method_sessions/{session}", headers={"authorization": f"Bearer {secret}"}
+    )
+    assert opened.json()["status"] == "open"
+    portal = await support.post(f"/customers/{signup.customer}/links", {"kind": "portal"})
+    assert "It opens for some minutes only" in text_of(portal)
