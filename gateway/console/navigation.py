@@ -20,4 +20,6 @@ class Section(msgspec.Struct, frozen=True):
 SECTIONS: Final[tuple[Section, ...]] = (
     Section("", "Overview"),
     Section("/invoices", "Invoices"),
+    Section("/settings/doctor", "Doctor", Action.DIAGNOSE),
+    Section("/settings", "Settings", Action.CONFIGURE),
 )

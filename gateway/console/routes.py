@@ -12,6 +12,7 @@ from gateway.console.home import home_routes
 from gateway.console.invoices import invoice_routes
 from gateway.console.me import me_routes
 from gateway.console.protection import Protection
+from gateway.console.settings import settings_routes
 from gateway.console.sign_in import sign_in_routes
 from gateway.console.welcome import welcome_routes
 
@@ -23,6 +24,14 @@ def console() -> Router:
         middleware=[Protection()],
         exception_handlers={Exception: handle},
         dependencies={"desk": Provide(desk, sync_to_thread=False)},
-        route_handlers=[*asset_routes, *home_routes, *sign_in_routes, *welcome_routes, *me_routes, *invoice_routes],
+        route_handlers=[
+            *asset_routes,
+            *home_routes,
+            *sign_in_routes,
+            *welcome_routes,
+            *me_routes,
+            *invoice_routes,
+            *settings_routes,
+        ],
         include_in_schema=False,
     )
