@@ -20,6 +20,8 @@ from gateway.domain.roles import Action
 PATH: Final = "/settings"
 Said = Annotated[str, QueryParameter(max_length=40)]
 """Which of the notices the page begins with."""
+Chosen = Annotated[str, QueryParameter(max_length=200)]
+"""What of several the page is about."""
 TABS: Final[tuple[Section, ...]] = (
     Section("/settings/account", "Account", Action.CONFIGURE),
     Section("/settings/connections", "Connections", Action.CONFIGURE),
@@ -76,15 +78,23 @@ class Posts(msgspec.Struct, frozen=True):
         return [value.strip() for value in self.values.get(name, ()) if value.strip()]
 
     def under(self, prefix: str) -> dict[str, str]:
-        """Fields named `prefix.…`, by the rest of their name, as they were typed; without the empty ones."""
-        found = {name.removeprefix(f"{prefix}."): values[0] for name, values in self.values.items()}
-        return {name: value for name, value in found.items() if value.strip() and f"{prefix}.{name}" in self.values}
+        """Fields named `prefix.…`, by the rest of their name."""
+        return {
+            name.removeprefix(f"{prefix}."): values[0].strip()
+            for name, values in self.values.items()
+            if name.startswith(f"{prefix}.")
+        }
 
 
 async def posts(request: Request[Any, Any, Any]) -> Posts:
     """What a form posted."""
     form = await request.form()
     return Posts({name: [str(value) for value in form.getall(name)] for name in form})
+
+
+def in_place(request: Request[Any, Any, Any]) -> bool:
+    """Whether HTMX asks, and puts the answer where the question was; else it is a page."""
+    return request.headers.get("hx-request") == "true"
 
 
 def listed(text: str) -> list[str]:
