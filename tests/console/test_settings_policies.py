@@ -140,7 +140,7 @@ async def test_the_picture_follows_what_is_typed(console: Console) -> None:
     drawn = await console[Role.ADMIN].get(f"{PATH}/plan?ladder_hours=0,48&picture_days=7&margin_hours=24")
     said = text_of(drawn)
     assert drawn.text.count('<circle class="try"') == 2
-    assert "Try 2: after 2 d, on" in said
+    assert "Try 2: after 2 days, on" in said
     assert "<html" not in drawn.text
     for query, why in (("ladder_hours=24", "Tries: Starts with 0"), ("picture_days=0", "Between 1 and 365")):
         assert why in text_of(await console[Role.ADMIN].get(f"{PATH}/plan?{query}"))

@@ -36,6 +36,7 @@ WORDS: Final = {
     Level.UNKNOWN: "can't be seen from here",
     Level.OK: "fine",
 }
+COUNTED: Final = {**WORDS, Level.NOTICE: "to look at", Level.UNKNOWN: "not to be seen from here"}
 PAGES: Final = {
     "key": ("/settings/account", "the account"),
     "permissions": ("/settings/account", "the account"),
@@ -104,7 +105,7 @@ def _shown(desk: Desk, report: Report | None = None, *, said: str = "", wrong: W
 
 
 def _findings(report: Report) -> dict[str, Any]:
-    counts = {WORDS[level]: sum(one.level is level for one in report.findings) for level in TONES}
+    counts = {COUNTED[level]: sum(one.level is level for one in report.findings) for level in TONES}
     return {
         "report": report,
         "counts": {words: count for words, count in counts.items() if count},

@@ -8,7 +8,6 @@ from typing import Final
 import msgspec
 
 from gateway.console.settings.policy_fields import STEPS
-from gateway.domain.doctor import ago
 from gateway.domain.outlook import Outlook, Planned
 
 LEFT: Final = 24
@@ -57,7 +56,7 @@ def _x(found: Outlook, at: datetime) -> float:
 
 
 def _of_try(one: Planned) -> str:
-    when = "at once" if one.after <= timedelta(minutes=1) else f"after {ago(one.after)}"
+    when = "at once" if one.after < timedelta(minutes=1) else f"after {_span(one.after)}"
     why = f" ({one.shifted})" if one.shifted else ""
     return f"Try {one.number}: {when}, on {_time(one.at)}{why}"
 
@@ -82,5 +81,14 @@ def _left_out(found: Outlook) -> str:
     return f"{found.left_out} tries find no room before the margin, and are left out."
 
 
+def _span(span: timedelta) -> str:
+    """Days and hours; a ladder is given in hours."""
+    hours, minutes = divmod(int(span.total_seconds()) // 60, 60)
+    if hours < 48:
+        return f"{hours} hours" + (f" {minutes} minutes" if minutes else "")
+    days, hours = divmod(hours, 24)
+    return f"{days} days" + (f" {hours} hours" if hours else "")
+
+
 def _time(at: datetime) -> str:
-    return f"{at:%a %-d %b, %H:%M} UTC"
+    return f"{at:%a %-d %b %Y, %H:%M} UTC"

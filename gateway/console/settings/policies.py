@@ -133,8 +133,8 @@ async def _plan(asked: Posts, account: Account) -> dict[str, Any]:
         drawn = picture(outlook(policy, days, await business_now()))
     except FieldError as error:
         typed_days = asked.text(PICTURED) or str(account.policy.days_until_due)
-        return {"plan": None, "why": _of_policy(error).text, "days": typed_days}
-    return {"plan": drawn, "why": "", "days": days}
+        return {"plan": None, "why": _of_policy(error).text, "days": typed_days, "hosted": False}
+    return {"plan": drawn, "why": "", "days": days, "hosted": policy.collection == "hosted"}
 
 
 def _days(asked: Posts, policy: Policy) -> int:
