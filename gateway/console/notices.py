@@ -17,7 +17,7 @@ NOTICES: Final[Mapping[str, str]] = {
     "connection_added": "The connection is added. Enter its webhook address at the processor, then check it.",
     "decline_set": "The code is treated so from the next answer on.",
     "decline_unset": "The code is treated again as its adapter does.",
-    "role_given": "The role is given. No link was needed: they sign in as they do already. Be sure that it is who you mean.",
+    "role_given": "The role is given. No link is needed: they sign in as before. Be sure that it is who you mean.",
     "role_changed": "The role is changed. It counts from the next page on.",
     "role_taken": "The role is taken away: this account is not to be found for them any more.",
     "user_disable": "The user is shut out of everything, now.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import httpx
@@ -144,6 +145,15 @@ async def test_the_last_admin_stays(console: Console, what: str, fields: dict[st
     await sql.rows(PROVEN, other.user)
     assert (await admin.post(f"{PATH}/{admin.user}/{what}", fields)).status_code == 303
     assert (await other.post(f"{PATH}/{other.user}/{what}", fields)).status_code == 400
+
+
+async def test_of_two_who_take_each_others_role_one_stays(console: Console) -> None:
+    one = console[Role.ADMIN]
+    other = await somebody(console.api, "other@example.com", {console.api.ours.id: Role.ADMIN})
+    answers = await asyncio.gather(one.post(f"{PATH}/{other.user}/remove"), other.post(f"{PATH}/{one.user}/remove"))
+    assert 303 in {answer.status_code for answer in answers}
+    admins = "select count(*) from tollbridge.console_role where account = $1 and role = 'admin'"
+    assert await sql.value(admins, console.api.ours.id) == 1
 
 
 async def test_another_admin_may_be_taken_down(console: Console) -> None:
