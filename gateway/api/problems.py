@@ -32,6 +32,7 @@ from gateway.runtime import UnknownAccountError
 from gateway.subscriptions.errors import ScheduledError, SubscriptionEndedError
 from gateway.turns.turn import NotYetError
 from gateway.usage.errors import UsageRefusedError
+from gateway.users.errors import NotYoursError
 from processors.errors import CallError, RefusedError
 
 log = structlog.get_logger()
@@ -265,6 +266,7 @@ TRANSLATIONS: Final[Mapping[type[Exception], Callable[[Any], ProblemError]]] = {
     EndpointDisabledError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     AlreadyRunningError: lambda e: ProblemError(Code.IN_PROGRESS, str(e), headers={"Retry-After": "1"}),
     NotErasableError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
+    NotYoursError: lambda e: ProblemError(Code.SCOPE_MISSING, str(e)),
     NotNowError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     NoMethodError: lambda e: ProblemError(Code.PAYMENT_METHOD_NEEDS_REPAIR, str(e)),
     NotRefundableError: lambda e: ProblemError(

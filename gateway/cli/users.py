@@ -141,7 +141,7 @@ for _name, (_act, _meaning, _done) in ACTS.items():
 
 async def _link(runtime: Runtime, by: Author, user: User) -> str:
     invitation = await story.invite(by, user.id)
-    return f"{runtime.settings.base_url}/console/welcome#{invitation.secret}"
+    return invitation.link(runtime.settings.base_url)
 
 
 def _say_with_link(user: User, link: str, json_: bool) -> None:

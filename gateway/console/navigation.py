@@ -27,4 +27,6 @@ SECTIONS: Final[tuple[Section, ...]] = (
     Section("/exports", "Exports", Action.EXPORT),
     Section("/customers", "Customers"),
     Section("/subscriptions", "Subscriptions"),
+    Section("/settings/doctor", "Doctor", Action.DIAGNOSE),
+    Section("/settings", "Settings", Action.CONFIGURE),
 )

@@ -26,6 +26,7 @@ from gateway.console.protection import Protection
 from gateway.console.reconciliations import reconciliation_routes
 from gateway.console.refund_new import refund_new_routes
 from gateway.console.refunds import refund_routes
+from gateway.console.settings import settings_routes
 from gateway.console.settlements import settlement_routes
 from gateway.console.sign_in import sign_in_routes
 from gateway.console.subscriptions import subscription_routes
@@ -66,6 +67,7 @@ def console() -> Router:
             *cancel_routes,
             *switch_routes,
             *access_grant_routes,
+            *settings_routes,
         ],
         include_in_schema=False,
     )

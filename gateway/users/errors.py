@@ -1,4 +1,4 @@
-"""What can be wrong with signing in.
+"""What can be wrong with signing in, and with what an admin wants of a user.
 
 SignInError
 ├── WrongError           the mail address, the password or the code; which of them is never said
@@ -30,3 +30,7 @@ class InvitationError(SignInError):
 
     def __init__(self) -> None:
         super().__init__("This link has been used or has expired. Ask for a new one.")
+
+
+class NotYoursError(Exception):
+    """An admin asks for what would reach into an account of others; the message says who can do it."""

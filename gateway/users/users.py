@@ -59,6 +59,10 @@ INVITE: Final = """
     update tollbridge.console_user
     set invitation_hash = $2, invited_until = clock_timestamp() + make_interval(secs => $3) where id = $1
 """
+VOID: Final = """
+    update tollbridge.console_user set invitation_hash = null, invited_until = null
+    where id = $1 and invitation_hash is not null returning id
+"""
 INVITED: Final = """
     select id, email, name from tollbridge.console_user
     where invitation_hash = $1 and invited_until > clock_timestamp() and disabled_at is null
@@ -103,6 +107,10 @@ class Invitation(Unprinted, frozen=True):
     user: str
     secret: str
 
+    def link(self, base_url: str) -> str:
+        """Where it leads. Browsers keep what stands behind the `#` to themselves."""
+        return f"{base_url}/console/welcome#{self.secret}"
+
 
 async def add(by: Author, email: str, name: str) -> User:
     """A new user, or the one that has this mail address. Raises FieldError."""
@@ -132,6 +140,12 @@ async def by_id(user: str) -> User:
     if row is None:
         raise NotThereError("user", user)
     return _shown(row)
+
+
+async def locked(user: str) -> User:
+    """The same, and nobody else changes the user or their roles while the caller's transaction lasts."""
+    await sql.row(LOCK, user)
+    return await by_id(user)
 
 
 async def listed(account: str = "") -> list[User]:
@@ -166,6 +180,14 @@ async def invite(by: Author, user: str) -> Invitation:
         await sql.rows(INVITE, user, _hash(secret), INVITED_S)
         await by.note(None, "console_user.invite", user, after={"invitation": SET})
     return Invitation(user, secret)
+
+
+async def void_invitation(by: Author, user: str) -> None:
+    """A link that is still open opens nothing any more; in the caller's transaction."""
+    if await sql.value(VOID, user):
+        await by.note(
+            None, "console_user.invitation_void", user, before={"invitation": SET}, after={"invitation": None}
+        )
 
 
 async def invited(secret: str) -> asyncpg.Record:

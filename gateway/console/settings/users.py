@@ -1,0 +1,119 @@
+"""Users: who has which role in this account. What an admin may do to them, and what not, stands in `users/staff.py`."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from litestar.response import Redirect, Template
+
+from gateway.console.desk import Desk, change, page
+from gateway.console.forms import Form, Plain, Posted
+from gateway.console.render import led
+from gateway.console.settings.frame import RIGHT, Said, Wrong, setting, wrong_of
+from gateway.domain.roles import Action, Role
+from gateway.runtime import Runtime
+from gateway.users import staff, users
+from gateway.users.staff import Acting
+from gateway.users.users import Invitation, User
+
+PATH: Final = "/settings/users"
+
+
+class Inviting(Form, frozen=True):
+    email: str = ""
+    name: str = ""
+    role: Role = Role.VIEWER
+    reason: str = ""
+
+
+class Giving(Form, frozen=True):
+    role: Role
+    reason: str = ""
+
+
+@page(PATH, Action.CONFIGURE)
+async def show_users(desk: NamedDependency[Desk], said: Said = "") -> Template:
+    """Everybody with a role here."""
+    return await _shown(desk, said=said)
+
+
+@change(f"{PATH}/invite", Action.CONFIGURE)
+async def invite(
+    desk: NamedDependency[Desk], runtime: NamedDependency[Runtime], data: Posted[Inviting]
+) -> Template | Redirect:
+    """A role for somebody new here; the link that they need is shown this once."""
+    try:
+        user, link = await staff.enlist(desk.author(data.reason), _acting(desk), data.email, data.name, data.role)
+    except Exception as error:
+        return await _shown(desk, wrong=wrong_of(error), asked=data)
+    return led(desk.path + PATH, "role_given") if link is None else _link(desk, runtime, user, link)
+
+
+@change(f"{PATH}/{{user_id:str}}/role", Action.CONFIGURE)
+async def change_role(desk: NamedDependency[Desk], user_id: FromPath[str], data: Posted[Giving]) -> Template | Redirect:
+    """Another role."""
+    try:
+        await staff.change_role(desk.author(data.reason), _acting(desk), user_id, data.role)
+    except Exception as error:
+        return await _shown(desk, wrong=wrong_of(error))
+    return led(desk.path + PATH, "role_changed")
+
+
+@change(f"{PATH}/{{user_id:str}}/remove", Action.CONFIGURE)
+async def remove(desk: NamedDependency[Desk], user_id: FromPath[str], data: Posted[Plain]) -> Template | Redirect:
+    """No role here any more."""
+    try:
+        await staff.remove(desk.author(), _acting(desk), user_id)
+    except Exception as error:
+        return await _shown(desk, wrong=wrong_of(error))
+    return led(desk.path + PATH, "role_taken")
+
+
+@change(f"{PATH}/{{user_id:str}}/link", Action.CONFIGURE)
+async def new_link(
+    desk: NamedDependency[Desk], runtime: NamedDependency[Runtime], user_id: FromPath[str], data: Posted[Plain]
+) -> Template:
+    """A link by which they choose another password, shown this once."""
+    try:
+        link = await staff.new_link(desk.author(), _acting(desk), user_id)
+    except Exception as error:
+        return await _shown(desk, wrong=wrong_of(error))
+    return _link(desk, runtime, await users.by_id(user_id), link)
+
+
+@change(f"{PATH}/{{user_id:str}}/do/{{what:str}}", Action.CONFIGURE)
+async def act(
+    desk: NamedDependency[Desk], user_id: FromPath[str], what: FromPath[str], data: Posted[Plain]
+) -> Template | Redirect:
+    """Disable, enable, or take the second factor away."""
+    try:
+        await staff.act(desk.author(), _acting(desk), user_id, what)
+    except Exception as error:
+        return await _shown(desk, wrong=wrong_of(error))
+    return led(desk.path + PATH, f"user_{what}")
+
+
+def _acting(desk: Desk) -> Acting:
+    admin_of = frozenset(seat.name for seat in desk.session.seats if seat.role is Role.ADMIN)
+    return Acting(desk.user, desk.account, admin_of)
+
+
+async def _shown(desk: Desk, *, said: str = "", wrong: Wrong = RIGHT, asked: Inviting | None = None) -> Template:
+    acting, found = _acting(desk), await users.listed(desk.account)
+    context = {
+        "people": [(user, user.roles[desk.seat.name], acting.owns(user)) for user in found],
+        "roles": list(Role),
+        "asked": asked or Inviting(),
+        "said": said,
+    }
+    return setting(desk, "users", "users.html", context, wrong)
+
+
+def _link(desk: Desk, runtime: Runtime, user: User, link: Invitation) -> Template:
+    context = {"user": user, "link": link.link(runtime.settings.base_url)}
+    return setting(desk, "users", "user_link.html", context)
+
+
+user_routes: Final[list[Any]] = [show_users, invite, change_role, remove, new_link, act]

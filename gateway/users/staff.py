@@ -1,0 +1,157 @@
+"""What an admin of some accounts may do to users, so that no admin reaches into an account of another's.
+
+Users are of no account. Whoever could set the password of somebody who works elsewhere too would be in there, so links,
+second factors and disabling are for admins of all that the user works in. The reverse holds as well: a link that
+another account's admin has handed out must not lead into this one. Nobody gets a role here while such a link is the
+only proof of who they are, and an open one is void once they get it. Whoever runs the gateway stands above this
+(`tollbridge users`).
+
+An account keeps an admin who can sign in; its row is locked while that is looked at, so that two who take each
+other's role don't both succeed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import msgspec
+
+from db import sql
+from db.engine import DB
+from gateway.accounts.audit import Author
+from gateway.accounts.errors import FieldError, NotThereError
+from gateway.domain.roles import ORDER, Role
+from gateway.users import users
+from gateway.users.errors import NotYoursError
+from gateway.users.users import Invitation, User, only_of
+
+LOCK_ACCOUNT: Final = "select id from tollbridge.account where id = $1 for no key update"
+ROLE: Final = "select role from tollbridge.console_role where console_user = $1 and account = $2"
+# Somebody who was invited may never come; whoever acts is there.
+OTHER_ADMIN: Final = """
+    select exists (
+        select 1 from tollbridge.console_role r join tollbridge.console_user u on u.id = r.console_user
+        where r.account = $1 and r.role = 'admin' and r.console_user <> $2 and u.disabled_at is null
+          and (u.password <> '' or u.oidc_subject <> '' or u.id = $3))
+"""
+ELSEWHERE: Final = "They work in other accounts too, where you are no admin: whoever runs the gateway can do this."
+UNPROVEN: Final = (
+    "This person was invited to another account and has not signed in yet. Give them a role here once they have."
+)
+ONESELF: Final = "Nobody does this to themselves: ask another admin, or whoever runs the gateway."
+LAST: Final = "This is the last admin of the account who can sign in. Make somebody else one first."
+
+
+class Acting(msgspec.Struct, frozen=True):
+    """An admin at work in an account (its id), and the names of all accounts where they are one."""
+
+    user: str
+    account: str
+    admin_of: frozenset[str]
+
+    def owns(self, user: User) -> bool:
+        """Whether all that the user may do is in this admin's accounts."""
+        return only_of(user, self.admin_of)
+
+
+async def enlist(by: Author, acting: Acting, email: str, name: str, role: Role) -> tuple[User, Invitation | None]:
+    """A role in the account for a new user, or for one who works elsewhere; with a link where they need one yet.
+
+    Raises FieldError, NotYoursError.
+    """
+    async with DB.transaction():
+        known = await users.add(by, email, name or email.strip().partition("@")[0])
+        user = await users.locked(known.id)
+        if await _role(acting, user) is not None:
+            raise FieldError("email", "has a role here already: change it in the list")
+        if user.disabled_at is not None and not acting.owns(user):
+            raise NotYoursError("This person is disabled. Whoever runs the gateway can enable them.")
+        await _give(by, acting, user, role)
+        # Another link: one that somebody was given before is void by it.
+        link = await users.invite(by, user.id) if user.waits else None
+        return await users.by_id(user.id), link
+
+
+async def change_role(by: Author, acting: Acting, user: str, role: Role) -> None:
+    """Another role in the account. Raises NotThereError, NotYoursError, FieldError for its last admin."""
+    async with DB.transaction():
+        found, before = await _of_account(acting, user)
+        await _keep_an_admin(acting, user, before, role)
+        if ORDER.index(role) > ORDER.index(before):
+            await _give(by, acting, found, role)
+        else:
+            await users.give_role(by, user, acting.account, role)
+
+
+async def remove(by: Author, acting: Acting, user: str) -> None:
+    """No role in the account any more. Raises NotThereError, FieldError for its last admin."""
+    async with DB.transaction():
+        _, before = await _of_account(acting, user)
+        await _keep_an_admin(acting, user, before, None)
+        await users.take_role(by, user, acting.account)
+
+
+async def new_link(by: Author, acting: Acting, user: str) -> Invitation:
+    """A link by which the user chooses another password. Raises NotThereError, NotYoursError."""
+    async with DB.transaction():
+        found = await _owned(acting, user)
+        if found.disabled_at is not None:
+            raise NotYoursError("This person is disabled: a link would open nothing.")
+        return await users.invite(by, user)
+
+
+Act = Callable[[Author, str], Awaitable[None]]
+ACTS: Final[Mapping[str, Act]] = {
+    "disable": users.disable,
+    "enable": users.enable,
+    "reset-second-factor": users.reset_second_factor,
+}
+
+
+async def act(by: Author, acting: Acting, user: str, what: str) -> None:
+    """One of ACTS. Raises NotThereError, NotYoursError."""
+    if what not in ACTS:
+        raise NotThereError("action", what)
+    async with DB.transaction():
+        await _owned(acting, user)
+        await ACTS[what](by, user)
+
+
+async def _give(by: Author, acting: Acting, user: User, role: Role) -> None:
+    if not acting.owns(user):
+        if user.waits:
+            raise NotYoursError(UNPROVEN)
+        await users.void_invitation(by, user.id)
+    await users.give_role(by, user.id, acting.account, role)
+
+
+async def _owned(acting: Acting, user: str) -> User:
+    found, _ = await _of_account(acting, user)
+    if user == acting.user:
+        raise NotYoursError(ONESELF)
+    if not acting.owns(found):
+        raise NotYoursError(ELSEWHERE)
+    return found
+
+
+async def _of_account(acting: Acting, user: str) -> tuple[User, Role]:
+    """A user who has a role in the account; account and user stay locked. Raises NotThereError."""
+    await sql.row(LOCK_ACCOUNT, acting.account)
+    found = await users.locked(user)
+    role = await _role(acting, found)
+    if role is None:
+        raise NotThereError("user", user)
+    return found, role
+
+
+async def _role(acting: Acting, user: User) -> Role | None:
+    found = await sql.value(ROLE, user.id, acting.account)
+    return None if found is None else Role(found)
+
+
+async def _keep_an_admin(acting: Acting, user: str, before: Role, after: Role | None) -> None:
+    if before is not Role.ADMIN or after is Role.ADMIN:
+        return
+    if not await sql.value(OTHER_ADMIN, acting.account, user, acting.user):
+        raise FieldError("role", LAST)

@@ -1,0 +1,369 @@
+"""The account's settings: who sees and changes them, that no secret is shown, and that nobody reaches another's."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+import pytest
+
+from db import sql
+from gateway.accounts import accounts, connections, keys, webhook_endpoints
+from gateway.accounts.accounts import Account
+from gateway.accounts.audit import Author
+from gateway.domain.roles import Role
+from gateway.inbox.stripe_endpoint import SetUp
+from processors.outcome import DeclineClass
+from tests.api.conftest import BY
+from tests.api.seed import NOW, PRACTICE, add_endpoint, add_invoice, insert
+from tests.console.conftest import Console, text_of
+
+PAGES = "account connections connections/new?adapter=practice connections/new policies declines users keys endpoints"
+NEW = {
+    "adapter": "practice",
+    "name": "practice-eu",
+    "credentials.api_key": "made-up-key",
+    "credentials.webhook_secret": "made-up-secret",
+    "options.base_url": "http://127.0.0.1:1",
+    "options.account": "pa_1",
+    "currencies": "EUR, usd",
+    "countries": "de AT",
+    "priority": "3",
+}
+
+
+async def _account(console: Console) -> Account:
+    return await accounts.show(console.api.ours.id)
+
+
+async def _connection(console: Console, account: str = "") -> str:
+    runtime = console.api.runtime
+    made = await connections.add(runtime, Author(BY), account or console.api.ours.id, "practice", "practice", PRACTICE)
+    return made.id
+
+
+def _secret(answer: httpx.Response) -> str:
+    found = re.search(r'class="card once">.*?<code>([^<]+)</code>', answer.text, re.DOTALL)
+    assert found is not None, text_of(answer)
+    return found[1]
+
+
+async def test_settings_are_for_admins(console: Console) -> None:
+    for page in PAGES.split():
+        shown = await console[Role.ADMIN].get(f"/settings/{page}")
+        assert (shown.status_code, shown.text.count("<h1>")) == (200, 1), page
+        assert "style=" not in shown.text
+        assert (await console[Role.FINANCE].get(f"/settings/{page}")).status_code == 403, page
+
+
+FORMS: dict[str, dict[str, str]] = {
+    "account/enabled": {"enabled": "false"},
+    "account/portal": {"portal_url": "https://portal.example"},
+    "account/key": {"api_key": "rk_test_another_made_up"},
+    "account/secrets": {"secret": "whsec_another_made_up"},
+    "connections": NEW,
+    "keys": {"name": "mine", "scopes": "admin"},
+    "endpoints": {"url": "https://8.8.8.8/hook"},
+}
+
+
+async def test_a_form_made_by_hand_changes_nothing_for_a_role_less(console: Console) -> None:
+    before = await sql.value("select count(*) from tollbridge.audit_log")
+    for path, fields in FORMS.items():
+        assert (await console[Role.FINANCE].post(f"/settings/{path}", fields)).status_code == 403, path
+    assert await sql.value("select count(*) from tollbridge.audit_log") == before
+
+
+# --- the account ---------------------------------------------------------------------------------------------------
+
+
+async def test_the_account_is_disabled_with_its_reason(console: Console) -> None:
+    admin = console[Role.ADMIN]
+    done = await admin.post("/settings/account/enabled", {"enabled": "false", "reason": "moving"})
+    assert (done.status_code, (await _account(console)).enabled) == (303, False)
+    reason = "select reason from tollbridge.audit_log where action = 'account.updated'"
+    assert await sql.value(reason) == "moving"
+
+
+async def test_no_key_is_shown_and_one_of_the_other_mode_is_refused_at_its_field(console: Console) -> None:
+    admin = console[Role.ADMIN]
+    assert "sk_test_ours" not in (await admin.get("/settings/account")).text
+    refused = await admin.post("/settings/account/key", {"api_key": "rk_live_made_up_9"})
+    assert (refused.status_code, 'id="api_key-wrong"' in refused.text) == (400, True)
+    assert "rk_live_made_up_9" not in refused.text
+
+
+async def test_a_key_that_cannot_be_asked_about_is_not_taken(console: Console) -> None:
+    kept = "select api_key from tollbridge.account where name = 'ours'"
+    before = await sql.value(kept)
+    # Its Stripe is a closed port, and it was never asked whose the old one is: it is known here.
+    await sql.rows("update tollbridge.account set stripe_account = 'acct_made_up' where name = 'ours'")
+    refused = await console[Role.ADMIN].post("/settings/account/key", {"api_key": "rk_test_another_made_up"})
+    assert refused.status_code == 503
+    assert await sql.value(kept) == before
+
+
+async def test_a_signing_secret_is_added_beside_the_first_which_is_then_retired(console: Console) -> None:
+    admin = console[Role.ADMIN]
+    [first] = (await _account(console)).webhook_secrets
+    assert (await admin.post("/settings/account/secrets", {"secret": "whsec_another_made_up"})).status_code == 303
+    page = await admin.get("/settings/account")
+    assert (first.id in page.text, "whsec_another" in page.text) == (True, False)
+    assert (await admin.post(f"/settings/account/secrets/{first.id}/retire")).status_code == 303
+    [left] = (await _account(console)).webhook_secrets
+    assert left.id != first.id
+
+
+async def test_another_accounts_signing_secret_is_not_to_be_found(console: Console) -> None:
+    [theirs] = (await accounts.show(console.api.theirs.id)).webhook_secrets
+    assert (await console[Role.ADMIN].post(f"/settings/account/secrets/{theirs.id}/retire")).status_code == 404
+    assert len((await accounts.show(console.api.theirs.id)).webhook_secrets) == 1
+
+
+async def test_the_check_of_the_key_answers_in_its_place_and_as_a_page(console: Console) -> None:
+    admin = console[Role.ADMIN]
+    part = await admin.post("/settings/account/check", {"once": "a"}, **{"hx-request": "true"})
+    assert ("<html" in part.text, 'class="problem"' in part.text) == (False, True)
+    assert "<html" in (await admin.post("/settings/account/check", {"once": "b"})).text
+
+
+async def test_what_was_set_up_at_stripe_is_told(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[bool | None, bool]] = []
+
+    async def set_up(*_: object, thin: bool | None, roll: bool) -> SetUp:
+        asked.append((thin, roll))
+        return SetUp({"we_1": "created"}, ["we_0 was made by hand"])
+
+    monkeypatch.setattr("gateway.console.settings.account.stripe_endpoint.set_up", set_up)
+    admin = console[Role.ADMIN]
+    told = text_of(await admin.post("/settings/account/setup", {"thin": "thin", "roll": "true"}))
+    assert "we_1 : created we_0 was made by hand" in told
+    await admin.post("/settings/account/setup")
+    assert asked == [(True, True), (None, False)]
+
+
+# --- connections ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_connection_is_added_by_what_its_adapter_declares(console: Console) -> None:
+    admin = console[Role.ADMIN]
+    form = await admin.get("/settings/connections/new?adapter=practice")
+    for name in ("credentials.api_key", "credentials.webhook_secret", "options.base_url", "options.account"):
+        assert f'name="{name}"' in form.text
+    assert (await admin.post("/settings/connections", NEW)).status_code == 303
+    made = await connections.show(console.api.ours.id, "practice-eu")
+    assert (made.currencies, made.routing.countries, made.priority) == (("eur", "usd"), ["DE", "AT"], 3)
+    page = await admin.get(f"/settings/connections/{made.id}")
+    assert "/webhooks/ours/practice-eu" in page.text
+    assert "made-up" not in page.text
+
+
+async def test_what_is_wrong_with_a_connection_is_said_at_its_field(console: Console) -> None:
+    wrong = {"name": "With Space", "credentials.api_key": "", "currencies": "euro", "countries": "Germany"}
+    for field, value in (wrong | {"priority": "first", "weight": "0"}).items():
+        refused = await console[Role.ADMIN].post("/settings/connections", {**NEW, field: value})
+        assert (refused.status_code, f'id="{field}-wrong"' in refused.text) == (400, True), field
+        assert 'value="http://127.0.0.1:1"' in refused.text
+    assert await connections.listed(console.api.ours.id) == []
+
+
+async def test_a_connection_keeps_what_is_left_empty(console: Console) -> None:
+    admin, connection = console[Role.ADMIN], await _connection(console)
+    before = console.api.runtime.connections.credentials(await sql.row("select * from tollbridge.connection"))
+    fields = {"credentials.api_key": "", "credentials.webhook_secret": "another", "options.account": "pa_2"}
+    await admin.post(f"/settings/connections/{connection}", {**fields, "record_on": "settled", "reason": "rotated"})
+    after = console.api.runtime.connections.credentials(await sql.row("select * from tollbridge.connection"))
+    assert after["api_key"] == before["api_key"]
+    assert after["webhook_secret"].reveal() == "another"
+    known = await connections.show(console.api.ours.id, connection)
+    assert (known.options["account"], known.record_on, known.options["base_url"]) == (
+        "pa_2",
+        "settled",
+        "http://127.0.0.1:1",
+    )
+
+
+async def test_a_connection_is_disabled_and_enabled(console: Console) -> None:
+    connection = await _connection(console)
+    for enabled in (False, True):
+        fields = {"enabled": str(enabled).lower()}
+        await console[Role.ADMIN].post(f"/settings/connections/{connection}/enabled", fields)
+        assert (await connections.show(console.api.ours.id, connection)).enabled is enabled
+
+
+async def test_another_accounts_connection_is_not_to_be_found(console: Console) -> None:
+    theirs = await _connection(console, console.api.theirs.id)
+    for what in ("", "/enabled", "/check"):
+        fields = {"enabled": "false"} if what == "/enabled" else {}
+        refused = await console[Role.ADMIN].post(f"/settings/connections/{theirs}{what}", fields)
+        assert refused.status_code == 404, what
+    assert (await console[Role.ADMIN].get(f"/settings/connections/{theirs}")).status_code == 404
+    assert (await connections.show(console.api.theirs.id, theirs)).enabled
+
+
+async def test_a_check_answers_in_its_place(console: Console) -> None:
+    connection = await _connection(console)
+    part = await console[Role.ADMIN].post(f"/settings/connections/{connection}/check", **{"hx-request": "true"})
+    assert ("<html" in part.text, "The processor can" in text_of(part)) == (False, True)
+
+
+# --- decline codes -------------------------------------------------------------------------------------------------
+
+
+async def _declined(console: Console, connection: str, code: str) -> None:
+    account = console.api.ours.id
+    await add_invoice(account, "in_1", customer="cus_1")
+    await insert("customer", account=account, id="cus_1", created_at=NOW)
+    method = {
+        "customer": "cus_1",
+        "connection": connection,
+        "reference": b"sealed",
+        "token_hash": "h",
+        "vault_hash": "h",
+    }
+    await insert("payment_method", id="pmt_1", account=account, status="active", created_at=NOW, **method)
+    what = {"invoice": "in_1", "connection": connection, "payment_method": "pmt_1", "reference": "in_1.1"}
+    said = {"decline_class": "do_not_honor", "advice": "retry_later", "processor_code": code}
+    await sql.rows(
+        f"""insert into tollbridge.attempt (id, account, number, amount, currency, state, reason, idempotency_key,
+                created_at, sent_at, resolved_at, {", ".join((*what, *said))})
+            values ('att_1', $1, 1, 100, 'eur', 'declined', 'first', gen_random_uuid(), now(), now(), now(),
+                $2, $3, $4, $5, $6, $7, $8)""",
+        account,
+        *what.values(),
+        *said.values(),
+    )
+
+
+async def test_what_a_processor_said_is_treated_otherwise_and_back(console: Console) -> None:
+    admin, connection = console[Role.ADMIN], await _connection(console)
+    await _declined(console, connection, "odd_code")
+    lately = text_of(await admin.get("/settings/declines"))
+    assert re.search(r"odd_code 1 .* in no table was taken for do not honor", lately)
+    fields = {"connection": connection, "code": "odd_code", "decline_class": "account_closed", "reason": "they said so"}
+    assert (await admin.post("/settings/declines", fields)).status_code == 303
+    known = await connections.show(console.api.ours.id, connection)
+    assert known.declines == {"odd_code": DeclineClass.ACCOUNT_CLOSED}
+    page = text_of(await admin.get(f"/settings/declines?connection={connection}"))
+    assert "has declined nothing in the last 30 days that you have not classed" in page
+    await admin.post("/settings/declines", {"connection": connection, "code": "odd_code"})
+    assert (await connections.show(console.api.ours.id, connection)).declines == {}
+
+
+async def test_codes_of_another_accounts_connection_are_not_to_be_found(console: Console) -> None:
+    theirs = await _connection(console, console.api.theirs.id)
+    fields = {"connection": theirs, "code": "51", "decline_class": "fraud"}
+    assert (await console[Role.ADMIN].post("/settings/declines", fields)).status_code == 404
+    assert (await console[Role.ADMIN].get(f"/settings/declines?connection={theirs}")).status_code == 404
+    assert (await connections.show(console.api.theirs.id, theirs)).declines == {}
+
+
+# --- keys ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_key_is_shown_once_and_opens_what_was_ticked(console: Console) -> None:
+    admin = console[Role.ADMIN]
+    fields = {"name": "backend", "scopes": "server", "once": "one"}
+    made = await admin.post("/settings/keys", fields)
+    key = _secret(made)
+    answer = await console.http.get("/v1/invoices", headers={"authorization": f"Bearer {key}"})
+    assert answer.status_code == 200
+    assert key not in (await admin.get("/settings/keys")).text
+    # The same form once more makes no second one.
+    assert _secret(await admin.post("/settings/keys", fields)) == key
+    assert sum(one.name == "backend" for one in await keys.listed(console.api.ours.id)) == 1
+
+
+async def test_a_key_without_a_scope_is_refused_with_what_was_typed(console: Console) -> None:
+    refused = await console[Role.ADMIN].post("/settings/keys", {"name": "backend"})
+    assert (refused.status_code, 'value="backend"' in refused.text) == (400, True)
+
+
+async def test_a_revoked_key_opens_nothing_and_anothers_is_not_to_be_found(console: Console) -> None:
+    ours, secret = await keys.create(Author(BY), console.api.ours.id, "old", ["server"])
+    theirs, _ = await keys.create(Author(BY), console.api.theirs.id, "theirs", ["server"])
+    assert (await console[Role.ADMIN].post(f"/settings/keys/{ours.id}/revoke")).status_code == 303
+    headers = {"authorization": f"Bearer {secret.reveal()}"}
+    assert (await console.http.get("/v1/invoices", headers=headers)).status_code == 401
+    assert (await console[Role.ADMIN].post(f"/settings/keys/{theirs.id}/revoke")).status_code == 404
+    assert (await keys.show(console.api.theirs.id, theirs.id)).revoked_at is None
+
+
+# --- webhook endpoints ---------------------------------------------------------------------------------------------
+
+
+async def test_an_endpoint_is_added_and_its_secret_shown_once(console: Console) -> None:
+    admin = console[Role.ADMIN]
+    fields = {"url": "https://203.0.113.9/hook", "types": "tollbridge.invoice.paid", "description": "mails"}
+    refused = await admin.post("/settings/endpoints", {**fields, "url": "http://127.0.0.1/hook"})
+    assert (refused.status_code, 'id="url-wrong"' in refused.text) == (400, True)
+    assert 'value="tollbridge.invoice.paid" checked' in refused.text
+    secret = _secret(await admin.post("/settings/endpoints", {**fields, "url": "https://8.8.8.8/hook"}))
+    [made] = await webhook_endpoints.listed(console.api.ours.id)
+    assert (secret.startswith("whsec_"), made.types) == (True, ("tollbridge.invoice.paid",))
+    assert secret not in (await admin.get(f"/settings/endpoints/{made.id}")).text
+
+
+async def test_an_endpoint_is_rolled_tried_disabled_and_removed(console: Console) -> None:
+    admin, account = console[Role.ADMIN], console.api.ours.id
+    endpoint = await add_endpoint(console.api.runtime, account)
+    path = f"/settings/endpoints/{endpoint}"
+    assert _secret(await admin.post(f"{path}/roll", {"keep_s": "3600"})).startswith("whsec_")
+    assert (await webhook_endpoints.show(account, endpoint)).old_secret_expires_at is not None
+    assert (await admin.post(f"{path}/ping")).status_code == 303
+    assert "webhook endpoint: ping" in text_of(await admin.get(path))
+    await admin.post(f"{path}/enabled", {"enabled": "false"})
+    refused = await admin.post(f"{path}/ping", {"once": "again"})
+    assert (refused.status_code, (await webhook_endpoints.show(account, endpoint)).enabled) == (409, False)
+    await admin.post(f"{path}/remove")
+    assert await webhook_endpoints.listed(account) == []
+
+
+async def test_another_accounts_endpoint_is_not_to_be_found(console: Console) -> None:
+    theirs = await add_endpoint(console.api.runtime, console.api.theirs.id)
+    forms = {
+        "": {"url": "https://8.8.8.8/x"},
+        "/roll": {},
+        "/ping": {},
+        "/enabled": {"enabled": "false"},
+        "/remove": {},
+    }
+    for what, fields in forms.items():
+        refused = await console[Role.ADMIN].post(f"/settings/endpoints/{theirs}{what}", fields)
+        assert refused.status_code == 404, what
+    assert (await webhook_endpoints.show(console.api.theirs.id, theirs)).enabled
+
+
+# --- the doctor ----------------------------------------------------------------------------------------------------
+
+
+async def test_the_doctor_is_asked_after_the_page_stands(console: Console) -> None:
+    support = console[Role.SUPPORT]
+    page = await support.get("/settings/doctor")
+    assert 'hx-get="/console/a/ours/settings/doctor/findings" hx-trigger="load"' in page.text
+    assert (await console[Role.VIEWER].get("/settings/doctor")).status_code == 403
+    assert "Policies" not in text_of(page)
+
+
+async def test_the_doctors_findings_come_worst_first(console: Console) -> None:
+    found = await console[Role.SUPPORT].get("/settings/doctor/findings", **{"hx-request": "true"})
+    said = text_of(found)
+    assert "<html" not in found.text
+    assert "Stripe does not answer" in said
+    assert said.index("wrong Stripe does not answer") < said.index("What is fine")
+    assert "<html" in (await console[Role.SUPPORT].get("/settings/doctor/findings")).text
+
+
+async def test_why_is_told_of_this_accounts_invoices_alone(console: Console) -> None:
+    await add_invoice(console.api.theirs.id, "in_theirs", state="due", status="open")
+    await add_invoice(console.api.ours.id, "in_ours", state="due", status="open")
+    refused = await console[Role.SUPPORT].get("/settings/doctor/why?id=in_theirs")
+    assert (refused.status_code, "knows no such invoice" in text_of(refused)) == (404, True)
+    told = await console[Role.SUPPORT].get("/settings/doctor/why?id=in_ours")
+    assert (told.status_code, "What comes next" in text_of(told)) == (200, True)
+
+
+async def test_mending_the_portal_is_for_admins(console: Console) -> None:
+    assert (await console[Role.SUPPORT].post("/settings/doctor/fix-portal")).status_code == 403
+    # Its Stripe is a closed port: nothing was done, and the page says so.
+    assert (await console[Role.ADMIN].post("/settings/doctor/fix-portal")).status_code == 503

@@ -1,0 +1,176 @@
+"""Users in the settings: what an admin may do to somebody, and that nobody reaches from one account into another."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import httpx
+import pytest
+
+from db import sql
+from gateway.accounts.audit import Author
+from gateway.domain.roles import Role
+from gateway.users import users
+from tests.api.conftest import BY
+from tests.console.conftest import Console, Person, somebody, text_of
+
+PATH = "/settings/users"
+PROVEN = "update tollbridge.console_user set password = 'made up' where id = $1"
+
+
+async def _invite(person: Person, email: str, role: str = "viewer", reason: str = "") -> httpx.Response:
+    return await person.post(f"{PATH}/invite", {"email": email, "name": "Bo", "role": role, "reason": reason})
+
+
+async def _roles(email: str) -> dict[str, Role]:
+    return (await users.by_email(email)).roles
+
+
+async def _elsewhere(console: Console, role: Role = Role.VIEWER, *, proven: bool = True) -> str:
+    """Somebody with a role in the other account."""
+    user = await users.add(Author(BY), "bo@example.com", "Bo")
+    await users.give_role(Author(BY), user.id, console.api.theirs.id, role)
+    if proven:
+        await sql.rows(PROVEN, user.id)
+    return user.id
+
+
+async def _here_too(console: Console) -> str:
+    user = await _elsewhere(console)
+    await users.give_role(Author(BY), user, console.api.ours.id, Role.VIEWER)
+    return user
+
+
+async def test_the_list_tells_roles_of_this_account_alone(console: Console) -> None:
+    await _here_too(console)
+    said = text_of(await console[Role.ADMIN].get(PATH))
+    assert "bo@example.com" in said
+    assert "Works in other accounts too" in said
+    assert "theirs" not in said
+
+
+async def test_an_invitation_is_shown_once_and_opens(console: Console) -> None:
+    answer = await _invite(console[Role.ADMIN], "Bo@Example.com", "finance", "she joined")
+    secret = re.search(r"/console/welcome#([\w-]+)", answer.text)
+    assert secret is not None
+    assert await users.accept(secret[1], "made up words for a test")
+    assert await _roles("bo@example.com") == {"ours": Role.FINANCE}
+    assert secret[1] not in (await console[Role.ADMIN].get(PATH)).text
+    wanted = "select reason from tollbridge.audit_log where action = 'console_role.set' and account = $1 and actor = $2"
+    assert await sql.value(wanted, console.api.ours.id, console[Role.ADMIN].user) == "she joined"
+
+
+async def test_somebody_who_works_elsewhere_gets_a_role_and_no_link(console: Console) -> None:
+    await _elsewhere(console)
+    answer = await _invite(console[Role.ADMIN], "bo@example.com")
+    assert answer.status_code == 303
+    assert await _roles("bo@example.com") == {"ours": Role.VIEWER, "theirs": Role.VIEWER}
+
+
+async def test_a_link_of_another_account_leads_nobody_in_here(console: Console) -> None:
+    user = await _elsewhere(console, proven=False)
+    await users.invite(Author(BY), user)
+    answer = await _invite(console[Role.ADMIN], "bo@example.com")
+    assert (answer.status_code, "has not signed in yet" in text_of(answer)) == (403, True)
+    assert await _roles("bo@example.com") == {"theirs": Role.VIEWER}
+
+
+async def test_an_open_link_of_another_account_is_void_with_the_role(console: Console) -> None:
+    link = await users.invite(Author(BY), await _elsewhere(console))
+    await _invite(console[Role.ADMIN], "bo@example.com")
+    with pytest.raises(Exception, match="has been used or has expired"):
+        await users.accept(link.secret, "made up words for a test")
+
+
+async def test_somebody_made_and_left_elsewhere_gets_another_link(console: Console) -> None:
+    user = await _elsewhere(console, proven=False)
+    kept = await users.invite(Author(BY), user)
+    await users.take_role(Author(BY), user, console.api.theirs.id)
+    assert "/console/welcome#" in (await _invite(console[Role.ADMIN], "bo@example.com")).text
+    with pytest.raises(Exception, match="has been used or has expired"):
+        await users.accept(kept.secret, "made up words for a test")
+
+
+async def test_more_is_not_given_to_somebody_unproven_who_works_elsewhere(console: Console) -> None:
+    user = await _elsewhere(console, proven=False)
+    await users.give_role(Author(BY), user, console.api.ours.id, Role.SUPPORT)
+    for role, status in (("admin", 403), ("viewer", 303)):
+        answer = await console[Role.ADMIN].post(f"{PATH}/{user}/role", {"role": role})
+        assert answer.status_code == status
+    assert (await _roles("bo@example.com"))["ours"] is Role.VIEWER
+
+
+async def test_how_somebody_of_others_signs_in_is_not_for_an_admin_here(console: Console) -> None:
+    user = await _here_too(console)
+    before = await sql.row("select * from tollbridge.console_user where id = $1", user)
+    for what in ("link", "do/disable", "do/reset-second-factor"):
+        answer = await console[Role.ADMIN].post(f"{PATH}/{user}/{what}")
+        assert (answer.status_code, "where you are no admin" in text_of(answer)) == (403, True), what
+    assert await sql.row("select * from tollbridge.console_user where id = $1", user) == before
+
+
+async def test_it_is_for_somebody_who_is_admin_in_all_their_accounts(console: Console) -> None:
+    user = await _here_too(console)
+    admin = {console.api.ours.id: Role.ADMIN, console.api.theirs.id: Role.ADMIN}
+    both = await somebody(console.api, "both@example.com", admin)
+    assert (await both.post(f"{PATH}/{user}/do/disable")).status_code == 303
+    assert (await users.by_id(user)).disabled_at is not None
+    assert (await both.post(f"{PATH}/{user}/do/enable")).status_code == 303
+    assert "/console/welcome#" in (await both.post(f"{PATH}/{user}/link")).text
+
+
+async def test_somebody_of_another_account_is_not_to_be_found(console: Console) -> None:
+    user = await _elsewhere(console)
+    for what in ("role", "remove", "link", "do/disable", "do/enable", "do/reset-second-factor"):
+        answer = await console[Role.ADMIN].post(f"{PATH}/{user}/{what}", {"role": "viewer"} if what == "role" else {})
+        assert answer.status_code == 404, what
+    assert await _roles("bo@example.com") == {"theirs": Role.VIEWER}
+
+
+async def test_nobody_changes_how_they_themselves_sign_in(console: Console) -> None:
+    admin = console[Role.ADMIN]
+    for what in ("link", "do/disable", "do/reset-second-factor"):
+        assert (await admin.post(f"{PATH}/{admin.user}/{what}")).status_code == 403, what
+    assert (await admin.get(PATH)).status_code == 200
+
+
+@pytest.mark.parametrize(("what", "fields"), [("role", {"role": "viewer"}), ("remove", {})])
+async def test_the_last_admin_stays(console: Console, what: str, fields: dict[str, str]) -> None:
+    admin = console[Role.ADMIN]
+    other = await somebody(console.api, "other@example.com", {console.api.ours.id: Role.ADMIN})
+    # Who was invited and never came does not count.
+    refused = await admin.post(f"{PATH}/{admin.user}/{what}", fields)
+    assert (refused.status_code, "last admin" in text_of(refused)) == (400, True)
+    await sql.rows(PROVEN, other.user)
+    assert (await admin.post(f"{PATH}/{admin.user}/{what}", fields)).status_code == 303
+    assert (await other.post(f"{PATH}/{other.user}/{what}", fields)).status_code == 400
+
+
+async def test_of_two_who_take_each_others_role_one_stays(console: Console) -> None:
+    one = console[Role.ADMIN]
+    other = await somebody(console.api, "other@example.com", {console.api.ours.id: Role.ADMIN})
+    answers = await asyncio.gather(one.post(f"{PATH}/{other.user}/remove"), other.post(f"{PATH}/{one.user}/remove"))
+    assert 303 in {answer.status_code for answer in answers}
+    admins = "select count(*) from tollbridge.console_role where account = $1 and role = 'admin'"
+    assert await sql.value(admins, console.api.ours.id) == 1
+
+
+async def test_another_admin_may_be_taken_down(console: Console) -> None:
+    other = await somebody(console.api, "other@example.com", {console.api.ours.id: Role.ADMIN})
+    assert (await console[Role.ADMIN].post(f"{PATH}/{other.user}/role", {"role": "viewer"})).status_code == 303
+    assert (await other.get(PATH)).status_code == 403
+
+
+async def test_a_role_less_cannot_give_roles(console: Console) -> None:
+    finance = console[Role.FINANCE]
+    assert (await _invite(finance, "bo@example.com")).status_code == 403
+    assert (await finance.post(f"{PATH}/{finance.user}/role", {"role": "admin"})).status_code == 403
+    assert (await users.by_id(finance.user)).roles == {"ours": Role.FINANCE}
+
+
+async def test_a_second_role_in_the_same_account_is_refused_at_the_field(console: Console) -> None:
+    answer = await _invite(console[Role.ADMIN], "viewer@example.com", "admin")
+    assert answer.status_code == 400
+    assert re.search(r'id="email-wrong">Has a role here already', answer.text)
+    assert await _roles("viewer@example.com") == {"ours": Role.VIEWER}
