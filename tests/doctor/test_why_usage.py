@@ -12,8 +12,7 @@ from gateway.billing.client import from_unix
 from gateway.doctor.why import why
 from gateway.domain.doctor_why import Answer, at
 from tests.api.seed import add_case
-from tests.support.metered import Metered, sell_metered
-from tests.support.metering import period_end, to_period_end
+from tests.support.metered import Metered, period_end, sell_metered, to_period_end
 from tests.support.world import World
 
 
