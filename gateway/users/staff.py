@@ -39,6 +39,7 @@ ELSEWHERE: Final = "They work in other accounts too, where you are no admin: who
 UNPROVEN: Final = (
     "This person was invited to another account and has not signed in yet. Give them a role here once they have."
 )
+NO_ADMIN: Final = "You are no admin of this account any more."
 ONESELF: Final = "Nobody does this to themselves: ask another admin, or whoever runs the gateway."
 LAST: Final = "This is the last admin of the account who can sign in. Make somebody else one first."
 
@@ -61,6 +62,7 @@ async def enlist(by: Author, acting: Acting, email: str, name: str, role: Role) 
     Raises FieldError, NotYoursError.
     """
     async with DB.transaction():
+        await _begin(acting)
         known = await users.add(by, email, name or email.strip().partition("@")[0])
         user = await users.locked(known.id)
         if await _role(acting, user) is not None:
@@ -137,12 +139,19 @@ async def _owned(acting: Acting, user: str) -> User:
 
 async def _of_account(acting: Acting, user: str) -> tuple[User, Role]:
     """A user who has a role in the account; account and user stay locked. Raises NotThereError."""
-    await sql.row(LOCK_ACCOUNT, acting.account)
+    await _begin(acting)
     found = await users.locked(user)
     role = await _role(acting, found)
     if role is None:
         raise NotThereError("user", user)
     return found, role
+
+
+async def _begin(acting: Acting) -> None:
+    """Nobody else changes roles of the account meanwhile. Somebody may have done so since this one's page began."""
+    await sql.row(LOCK_ACCOUNT, acting.account)
+    if await sql.value(ROLE, acting.user, acting.account) != Role.ADMIN:
+        raise NotYoursError(NO_ADMIN)
 
 
 async def _role(acting: Acting, user: User) -> Role | None:

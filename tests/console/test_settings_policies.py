@@ -13,7 +13,8 @@ from db import sql
 from gateway.accounts import accounts
 from gateway.accounts.errors import FieldError
 from gateway.console.settings.frame import Posts
-from gateway.console.settings.policy_fields import FIELDS, Kind
+from gateway.console.settings.policy_fields import FIELDS
+from gateway.console.settings.policy_kinds import Kind
 from gateway.console.settings.policy_values import changed, default_of, typed
 from gateway.domain.policy import Policy
 from gateway.domain.roles import Role

@@ -11,7 +11,9 @@ import pytest
 from db import sql
 from gateway.accounts.audit import Author
 from gateway.domain.roles import Role
-from gateway.users import users
+from gateway.users import staff, users
+from gateway.users.errors import NotYoursError
+from gateway.users.staff import Acting
 from tests.api.conftest import BY
 from tests.console.conftest import Console, Person, somebody, text_of
 
@@ -154,6 +156,15 @@ async def test_of_two_who_take_each_others_role_one_stays(console: Console) -> N
     assert 303 in {answer.status_code for answer in answers}
     admins = "select count(*) from tollbridge.console_role where account = $1 and role = 'admin'"
     assert await sql.value(admins, console.api.ours.id) == 1
+
+
+async def test_who_was_an_admin_a_moment_ago_gives_no_role(console: Console) -> None:
+    # A request that has come in before the role was taken, and goes on after it.
+    acting = Acting(console[Role.FINANCE].user, console.api.ours.id, frozenset({"ours"}))
+    with pytest.raises(NotYoursError):
+        await staff.enlist(Author(BY), acting, "bo@example.com", "Bo", Role.ADMIN)
+    with pytest.raises(NotYoursError):
+        await staff.change_role(Author(BY), acting, acting.user, Role.ADMIN)
 
 
 async def test_another_admin_may_be_taken_down(console: Console) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.console.settings.policy_fields import STEPS
+from gateway.console.settings.policy_kinds import steps_in_words
 from gateway.domain.outlook import Outlook, Planned
 
 LEFT: Final = 24
@@ -62,7 +62,7 @@ def _of_try(one: Planned) -> str:
 
 
 def _of_end(found: Outlook) -> list[str]:
-    done = STEPS.get(",".join(found.at_end) or "nothing") or ", then ".join(found.at_end).replace("_", " ")
+    done = steps_in_words(found.at_end)
     points = [
         (found.latest, f"The margin begins on {_time(found.latest)}: no try is made from then on"),
         (found.ends_at, f"The end, if nothing worked: on {_time(found.ends_at)}; {done}"),

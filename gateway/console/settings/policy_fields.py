@@ -6,110 +6,42 @@ The values, their bounds and their defaults are `domain/policy.py`'s; a test hol
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Final
 
-import msgspec
-
+from gateway.console.settings.policy_kinds import STEPS, Group, Kind, PolicyField, amounts, choice, number
 from gateway.domain.chart import Chart
 
-
-class Kind(StrEnum):
-    """How a value is typed and shown."""
-
-    CHOICE = "choice"
-    STEPS = "steps"
-    """What is done in the end, in its order: chosen from the combinations that make sense."""
-    NUMBER = "number"
-    NUMBERS = "numbers"
-    HOURS = "hours"
-    """From and until, as 7-20."""
-    WEEKDAYS = "weekdays"
-    AMOUNTS = "amounts"
-    """A line for each currency, as 100.00 EUR."""
-    TEXT = "text"
-
-
-class PolicyField(msgspec.Struct, frozen=True):
-    """`name` with a dot is a part of a policy. `empty`: what an empty field means, where that is not the default's
-    own value; `options`: values and their words."""
-
-    name: str
-    kind: Kind
-    label: str
-    meaning: str = ""
-    unit: str = ""
-    options: Mapping[str, str] = {}
-    empty: str = ""
-
-    @property
-    def policy(self) -> str:
-        return self.name.partition(".")[0]
-
-
-class Group(msgspec.Struct, frozen=True):
-    """Fields that stand together."""
-
-    title: str
-    fields: tuple[PolicyField, ...]
-
-
-NOTHING: Final = "nothing"
-"""Stands for no step at all, where an empty field means the default."""
-STEPS: Final = {
-    "case": "a person is asked",
-    "mark_uncollectible": "it is marked uncollectible",
-    "mark_uncollectible,cancel_subscription": "it is marked uncollectible, and the subscription is cancelled",
-    "void": "it is voided",
-    "void,cancel_subscription": "it is voided, and the subscription is cancelled",
-    "cancel_subscription": "the subscription is cancelled, and the invoice stays open",
-    NOTHING: "nothing: it stays open",
-}
 CLOSED: Final = {"mark_uncollectible": "they are marked uncollectible", "void": "they are voided"}
 SUSPEND: Final = {"keep": "it stays open", "suspend": "it is closed"}
 PEOPLE: Final = "a person is asked"
 YES: Final = {"true": "yes", "false": "no"}
-
-
-def _choice(name: str, label: str, meaning: str, **options: str) -> PolicyField:
-    return PolicyField(name, Kind.CHOICE, label, meaning, options=options)
-
-
-def _number(name: str, label: str, unit: str, meaning: str, empty: str = "") -> PolicyField:
-    return PolicyField(name, Kind.NUMBER, label, meaning, unit, empty=empty)
-
-
-def _amounts(name: str, label: str, meaning: str, empty: str) -> PolicyField:
-    return PolicyField(name, Kind.AMOUNTS, label, meaning, "a line for each currency, as 100.00 EUR", empty=empty)
-
-
 RETRIES: Final = Group(
     "When it is tried again",
     (
         PolicyField(
             "ladder_hours", Kind.NUMBERS, "Tries", "When each try is made; 0 is the first.", "hours after the first try"
         ),
-        _number("margin_hours", "Margin before the due date", "hours", "No try is made later than this before it."),
-        _number(
+        number("margin_hours", "Margin before the due date", "hours", "No try is made later than this before it."),
+        number(
             "days_until_due",
             "Days until due",
             "days",
             "What this account's invoices usually leave. Tries that can't fit in them are refused.",
         ),
-        _number(
+        number(
             "end_after_hours",
             "End of recovery",
             "hours after the first try",
             "When the invoice is given up.",
             "at the due date less the margin",
         ),
-        _choice(
+        choice(
             "spacing",
             "Distance between two tries",
             "On one payment method. Tries that are hours apart on purpose keep their hours.",
             **{"24_hours": "24 hours at least", "utc_day": "on different days (UTC)"},
         ),
-        _number(
+        number(
             "jitter_minutes",
             "Spread",
             "minutes",
@@ -137,7 +69,7 @@ RETRIES: Final = Group(
             "1 to 31",
             empty="none",
         ),
-        _choice(
+        choice(
             "fallback",
             "The customer's next payment method",
             "When it is charged instead.",
@@ -145,15 +77,15 @@ RETRIES: Final = Group(
             hard="after a decline that stops the one before",
             soft="also after some declines that don't stop it",
         ),
-        _number("fallback_after", "… after so many declines", "declines", "Counts only where some declines suffice."),
-        _choice(
+        number("fallback_after", "… after so many declines", "declines", "Counts only where some declines suffice."),
+        choice(
             "first_decline",
             "A checkout whose first charge is declined",
             "",
             fail="its subscription ends",
             retry="it is tried again like any other invoice",
         ),
-        _number(
+        number(
             "tell_after_declines",
             "You are told of a failed try",
             "from so many declines on",
@@ -174,7 +106,7 @@ ENDING: Final = Group(
             STEPS,
             empty="as for all",
         ),
-        _choice(
+        choice(
             "canceled_invoices",
             "Open invoices of a subscription that has ended",
             "What bills the last of the subscription is always collected.",
@@ -182,14 +114,14 @@ ENDING: Final = Group(
             collect="they are collected all the same",
             **CLOSED,
         ),
-        _choice(
+        choice(
             "canceled_in_flight",
             "A charge under way when the subscription ended",
             "If it succeeds.",
             keep="it pays its invoice",
             **{"return": "it goes back"},
         ),
-        _choice(
+        choice(
             "agreement_canceled",
             "The payer ended the agreement at the processor",
             "And the customer has no other payment method.",
@@ -197,7 +129,7 @@ ENDING: Final = Group(
             cancel_now="the subscription ends at once",
             keep="it goes on, and another payment method is asked for",
         ),
-        _choice(
+        choice(
             "late_success",
             "Money for an invoice that was marked uncollectible",
             "",
@@ -205,7 +137,7 @@ ENDING: Final = Group(
             record="it pays the invoice always",
             **{"return": "it goes back always"},
         ),
-        _choice(
+        choice(
             "below_minimum",
             "An invoice of less than its processor takes",
             "",
@@ -213,7 +145,7 @@ ENDING: Final = Group(
             carry="it is credited, and added to the customer's next invoice",
             waive="it is credited, and nothing is owed",
         ),
-        _choice(
+        choice(
             "on_reversal",
             "The payer's bank takes a payment back",
             "",
@@ -225,40 +157,40 @@ ENDING: Final = Group(
 COLLECTION: Final = Group(
     "How invoices are collected",
     (
-        _choice(
+        choice(
             "collection",
             "Invoices that are sent",
             "A customer's or a subscription's own setting goes first.",
             processor="we charge a payment method",
             hosted="the payer pays on Stripe's page",
         ),
-        _choice(
+        choice(
             "finalize",
             "Drafts of subscriptions",
             "",
             at_once="we finalize them as soon as they are seen",
             leave="Stripe finalizes them after its hour",
         ),
-        _number(
+        number(
             "usage_grace_minutes",
             "Wait for late usage",
             "minutes",
             "How long a draft that bills usage waits, where we finalize drafts.",
             "until Stripe finalizes it by itself",
         ),
-        _number(
+        number(
             "due_soon_days",
             "You are told before the due date",
             "days before it",
             "Of an invoice that is open; 0: not at all.",
         ),
-        _number(
+        number(
             "session_hours",
             "A session stays open",
             "hours",
             "Of a checkout, or for a payment method.",
         ),
-        _choice(
+        choice(
             "unused_methods",
             "Payment methods that nothing needs any more",
             "After their customer's last subscription.",
@@ -270,27 +202,27 @@ COLLECTION: Final = Group(
 MONEY: Final = Group(
     "Too little, too much, and money back",
     (
-        _choice(
+        choice(
             "partial_payment",
             "Less came than was due",
             "",
             split="it pays the invoice, and another one bills the rest",
             top_up="the rest is charged first, as long as tries are made",
         ),
-        _choice(
+        choice(
             "partial_at_end",
             "The rest is never paid",
             "",
             keep="what came is kept",
             **{"return": "what came goes back"},
         ),
-        _amounts(
+        amounts(
             "small_differences",
             "Differences that are let go",
             "So much less than was due is credited and not billed anew.",
             "none",
         ),
-        _choice(
+        choice(
             "overpayment",
             "More came than was due",
             "",
@@ -298,21 +230,21 @@ MONEY: Final = Group(
             case=PEOPLE,
             **{"return": "it goes back"},
         ),
-        _choice("returns", "Money that no invoice takes", "", automatic="it goes back by itself", case=PEOPLE),
-        _amounts("returns_up_to", "… by itself up to", "More is for a person to decide.", "no limit"),
-        _amounts(
+        choice("returns", "Money that no invoice takes", "", automatic="it goes back by itself", case=PEOPLE),
+        amounts("returns_up_to", "… by itself up to", "More is for a person to decide.", "no limit"),
+        amounts(
             "approval_above",
             "Refunds that need a second person",
             "Above this amount somebody else approves or denies it, also where it began as a credit note in Stripe.",
             "none does",
         ),
-        _number(
+        number(
             "match_window_minutes",
             "Wait for the other half",
             "minutes",
             "A credit note made in Stripe and a refund made at the processor wait so long for each other.",
         ),
-        _choice(
+        choice(
             "refund_in_dispute",
             "A refund of disputed money",
             "While the dispute is open.",
@@ -324,7 +256,7 @@ MONEY: Final = Group(
 ACCESS: Final = Group(
     "Access",
     (
-        _choice(
+        choice(
             "access_closes",
             "An unpaid invoice closes access",
             "",
@@ -332,7 +264,7 @@ ACCESS: Final = Group(
             overdue="at its due date",
             never="not before the subscription ends",
         ),
-        _choice(
+        choice(
             "access_without_first_invoice",
             "Access where nothing is due at first",
             "Metered prices alone, a trial, a first invoice of zero.",
@@ -340,7 +272,7 @@ ACCESS: Final = Group(
             after_payment_method="it opens with a stored payment method",
         ),
         PolicyField("access_in_dispute", Kind.CHOICE, "Access while a dispute is open", "", "", SUSPEND),
-        _choice(
+        choice(
             "access_after_lost_dispute",
             "Access after a lost dispute",
             "",
@@ -352,7 +284,7 @@ ACCESS: Final = Group(
 STRIPE: Final = Group(
     "With Stripe",
     (
-        _choice(
+        choice(
             "token_metadata",
             "References on the Stripe customer",
             "Whether the processor's references stand in its metadata, as Stripe's guide asks.",
@@ -367,14 +299,14 @@ STRIPE: Final = Group(
             "",
             YES,
         ),
-        _number(
+        number(
             "stripe_calls_per_second",
             "Calls to Stripe",
             "a second, all operations together",
             "Lower it if something else uses the Stripe account.",
             "what Stripe allows",
         ),
-        _number(
+        number(
             "stripe_calls_per_operation",
             "Calls of one operation",
             "a second",
@@ -398,7 +330,7 @@ CHART: Final[Mapping[str, tuple[str, str]]] = {
 BOOKS: Final = Group(
     "The books",
     (
-        _number(
+        number(
             "settlement_margin_days",
             "Late settlement",
             "days",

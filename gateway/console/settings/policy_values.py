@@ -10,7 +10,8 @@ import msgspec
 
 from gateway.accounts.errors import FieldError
 from gateway.console.settings.frame import Posts, listed
-from gateway.console.settings.policy_fields import FIELDS, NOTHING, Kind, PolicyField
+from gateway.console.settings.policy_fields import FIELDS
+from gateway.console.settings.policy_kinds import NOTHING, Kind, PolicyField, steps_in_words
 from gateway.domain.policy import WEEKDAYS, Policy
 from processors.errors import MoneyError
 from processors.money import STRIPE, Money, from_decimal_string, to_decimal, to_text
@@ -76,12 +77,12 @@ def shown(field: PolicyField, policy: Policy) -> str:
         case Kind.CHOICE:
             return field.options[text]
         case Kind.STEPS if text:
-            return field.options.get(text) or ", then ".join(STEPS_ALONE[one] for one in text.split(","))
+            return steps_in_words(_value(field, policy))
         case Kind.WEEKDAYS:
             return ", ".join(DAYS[day] for day in _value(field, policy)) or "none"
         case Kind.AMOUNTS:
             return text.replace("\n", ", ") or field.empty
-        case Kind.NUMBER | Kind.NUMBERS if text and field.unit and field.kind is Kind.NUMBER:
+        case Kind.NUMBER if text and field.unit:
             return f"{text} {field.unit}"
     return text or field.empty
 
@@ -89,14 +90,6 @@ def shown(field: PolicyField, policy: Policy) -> str:
 def default_of(field: PolicyField) -> str:
     """The default in words."""
     return shown(field, Policy())
-
-
-STEPS_ALONE: Final = {
-    "case": "a person is asked",
-    "mark_uncollectible": "mark it uncollectible",
-    "void": "void it",
-    "cancel_subscription": "cancel the subscription",
-}
 
 
 def _read(field: PolicyField, posted: Posts) -> Any:
