@@ -36,11 +36,13 @@ async def page(
     limit: int,
     starting_after: str,
     since: datetime | None = None,
+    also: Mapping[str, Any] | None = None,
 ) -> tuple[list[asyncpg.Record], bool]:
     """One page of an account's rows, newest first by `order` and id (`since` a time of it); and whether more follow.
 
     `select` is a statement over a table `t`, up to its where. `wanted` are columns of `t` and their values, of which
-    the empty ones are no condition. Raises FieldError for a `starting_after` that names nothing in the list.
+    the empty ones are no condition; `also` are other conditions by the same rule, in which {} stands for the value.
+    Raises FieldError for a `starting_after` that names nothing in the list.
     """
     conditions: list[str] = ["t.account = $1"]
     values: list[Any] = [account]
@@ -48,6 +50,10 @@ async def page(
         if value not in ("", None):
             values.append(value)
             conditions.append(f"t.{column} = ${len(values)}")
+    for condition, value in (also or {}).items():
+        if value not in ("", None):
+            values.append(value)
+            conditions.append(condition.replace("{}", f"${len(values)}"))
     if since is not None:
         values.append(since)
         conditions.append(f"t.{order} >= ${len(values)}")
