@@ -20,4 +20,7 @@ class Section(msgspec.Struct, frozen=True):
 SECTIONS: Final[tuple[Section, ...]] = (
     Section("", "Overview"),
     Section("/invoices", "Invoices"),
+    Section("/events", "Events"),
+    Section("/webhooks", "Webhooks"),
+    Section("/audit", "Audit log", Action.AUDIT),
 )

@@ -9,6 +9,9 @@ NOTICES: Final[Mapping[str, str]] = {
     "password": "Your password is set. Please sign in with it.",
     "signed_out": "You are signed out.",
     "session_ended": "The session has ended.",
+    "event_replayed": "The event will be delivered again.",
+    "event_for_nobody": "No enabled endpoint wants this event, so that nothing is delivered. Choose one.",
+    "webhook_replayed": "The webhook will be looked at again.",
 }
 
 

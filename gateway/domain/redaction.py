@@ -20,6 +20,11 @@ import msgspec
 from gateway.domain.documents import read
 from gateway.domain.own_reference import OURS
 
+
+def _words(names: str) -> frozenset[str]:
+    return frozenset(names.split())
+
+
 REMOVED: Final = "[removed]"
 TOO_DEEP: Final = "[more within]"
 DEEPEST: Final = 30
@@ -27,66 +32,10 @@ MOST_SHOWN: Final = 200
 """Of a list's items."""
 
 # Prefixes of what is no token, secret or mandate: Stripe's, ours, Checkout.com's, Mollie's.
-PREFIXES: Final = frozenset(
-    [
-        "acct",
-        "act",
-        "at",
-        "att",
-        "bt",
-        "cas",
-        "ch",
-        "chk",
-        "cn",
-        "cnli",
-        "cpmt",
-        "cs",
-        "cus",
-        "di",
-        "dlv",
-        "dp",
-        "dpm",
-        "dsp",
-        "du",
-        "evt",
-        "ich",
-        "ii",
-        "il",
-        "in",
-        "inpay",
-        "inv",
-        "ir",
-        "li",
-        "mbur",
-        "meter",
-        "mov",
-        "mtr",
-        "pay",
-        "pch",
-        "pdp",
-        "pi",
-        "po",
-        "prc",
-        "pre",
-        "price",
-        "prod",
-        "promo",
-        "py",
-        "pyr",
-        "re",
-        "req",
-        "rfd",
-        "sched",
-        "si",
-        "sis",
-        "stl",
-        "sub",
-        "sub_sched",
-        "tr",
-        "txn",
-        "txr",
-        "we",
-    ]
+PREFIXES: Final = _words(
+    "acct act at att bt cas ch chk cn cnli cpmt cs cus di dlv dp dpm dsp du evt ich ii il in inpay inv ir li "
+    "mbur meter mov mtr pay pch pdp pi po prc pre price prod promo py pyr re req rfd sched si sis stl sub "
+    "sub_sched tr txn txr we"
 )
 PREFIXED: Final = re.compile(r"([a-z]+(?:_sched)?)_(?!secret)[A-Za-z0-9]{1,64}")
 # Adyen's and PayPal's of payments, PayPal's of events, GoCardless's.
@@ -101,7 +50,7 @@ WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.:\-]{0,79}")
 NUMBER: Final = re.compile(r"-?\d{1,15}(?:\.\d{1,12})?")
 VERSION: Final = re.compile(r"\d{4}-\d\d-\d\d(?:\.[a-z]+)?")
 TIME: Final = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?: ?Z| UTC|[+-]\d\d:?\d\d)?)?")
-FIELD: Final = re.compile(r"[A-Za-z@][A-Za-z0-9_.\-@]{0,63}")
+FIELD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]{0,63}")
 HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -185,82 +134,18 @@ KEPT: Final[Mapping[str, Callable[[object], bool]]] = {
     **_names(is_version, "api_version"),
 }
 """What each field that is shown must look like. Names as in `_plain`."""
-ROOMS: Final = frozenset(
-    [
-        "data",
-        "object",
-        "previous_attributes",
-        "lines",
-        "items",
-        "price",
-        "plan",
-        "recurring",
-        "parent",
-        "subscription_details",
-        "subscription_item_details",
-        "invoice_item_details",
-        "period",
-        "status_transitions",
-        "payments",
-        "payment",
-        "request",
-        "related_object",
-        "pricing",
-        "price_details",
-        "refunds",
-        "credit_notes",
-        "automatic_tax",
-        "total_taxes",
-        "total_tax_amounts",
-        "tax_amounts",
-        "tax_amount_details",
-        "total_discount_amounts",
-        "notification_items",
-        "notification_request_item",
-        "amount",
-        "resource",
-        "links_ids",
-        "outcome",
-        "moved",
-        "dispute",
-        "refund",
-        "seller_receivable_breakdown",
-        "gross_amount",
-        "net_amount",
-        "paypal_fee",
-        "supplementary_data",
-        "related_ids",
-        "disputed_transactions",
-        "dispute_amount",
-        "transaction",
-        "transactions",
-        "notification",
-        "subject",
-        "moves",
-        "amounts",
-        "out_of_band_amount",
-        "charge",
-        "invoice",
-        "subscription",
-        "payment_intent",
-        "credit_note",
-        "trial_settings",
-    ]
+ROOMS: Final = _words(
+    "data object previous_attributes lines items price plan recurring parent subscription_details "
+    "subscription_item_details invoice_item_details period status_transitions payments payment request "
+    "related_object pricing price_details refunds credit_notes automatic_tax total_taxes total_tax_amounts "
+    "tax_amounts tax_amount_details total_discount_amounts notification_items notification_request_item amount "
+    "resource links_ids outcome moved dispute refund seller_receivable_breakdown gross_amount net_amount "
+    "paypal_fee supplementary_data related_ids disputed_transactions dispute_amount transaction transactions "
+    "notification subject moves amounts out_of_band_amount charge invoice subscription payment_intent "
+    "credit_note trial_settings"
 )
 """Fields whose contents are looked at. What lies in any other is removed whole, but for its structure."""
-MONEY: Final = frozenset(
-    [
-        "amount",
-        "gross_amount",
-        "net_amount",
-        "paypal_fee",
-        "dispute_amount",
-        "withdrawn",
-        "total",
-        "tax_amount",
-        "unit_amount",
-    ]
-)
+MONEY: Final = _words("amount gross_amount net_amount paypal_fee dispute_amount withdrawn total tax_amount unit_amount")
 """Rooms in which `value` is an amount."""
 PAYMENTS: Final = frozenset({"transaction", "transactions", "dispute", "refund", "charge"})
 """Rooms whose `id` is one of a payment, whatever it looks like."""

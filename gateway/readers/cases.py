@@ -38,13 +38,14 @@ async def find_cases(
     state: CaseState | None = None,
     *,
     invoice: str = "",
+    subject: str = "",
     kind: str = "",
     owner: str = "",
     limit: int = DEFAULT,
     starting_after: str = "",
 ) -> Page[CaseBody]:
     """A page of an account's cases."""
-    where = {"state": state, "invoice": invoice, "kind": kind, "owner": owner}
+    where = {"state": state, "invoice": invoice, "subject": subject, "kind": kind, "owner": owner}
     return listed(*await page(account, SELECT, "opened_at", where, limit=limit, starting_after=starting_after), shown)
 
 

@@ -44,6 +44,7 @@ AS_FILTER: Final[dict[str, dict[str, str]]] = {
 """These find nothing, or are refused."""
 AS_PLACE: Final[dict[str, str]] = {
     "GET /v1/attempts": "attempt",
+    "GET /v1/audit_log": "event",
     "GET /v1/cases": "case",
     "GET /v1/credit_notes": "note",
     "GET /v1/disputes": "dispute",
