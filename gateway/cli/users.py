@@ -49,7 +49,8 @@ def add(email: str, name: str, role: str | None, password_stdin: bool, account: 
             await story.give_role(author(), user.id, owner, Role(role))
             if password_stdin:
                 await story.set_password(author(), user.id, password)
-            link = await _link(runtime, author(), user) if user.waits and not password_stdin else ""
+            by_link = user.waits and not password_stdin and not runtime.settings.oidc_only
+            link = await _link(runtime, author(), user) if by_link else ""
             return await story.by_id(user.id), link
 
     _say_with_link(*run(work), json_)

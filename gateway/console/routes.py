@@ -13,6 +13,7 @@ from gateway.console.events import event_routes
 from gateway.console.home import home_routes
 from gateway.console.invoices import invoice_routes
 from gateway.console.me import me_routes
+from gateway.console.oidc import issuer_of, oidc_routes
 from gateway.console.protection import Protection
 from gateway.console.sign_in import sign_in_routes
 from gateway.console.webhooks import webhook_routes
@@ -25,11 +26,15 @@ def console() -> Router:
         HOME,
         middleware=[Protection()],
         exception_handlers={Exception: handle},
-        dependencies={"desk": Provide(desk, sync_to_thread=False)},
+        dependencies={
+            "desk": Provide(desk, sync_to_thread=False),
+            "issuer": Provide(issuer_of, sync_to_thread=False),
+        },
         route_handlers=[
             *asset_routes,
             *home_routes,
             *sign_in_routes,
+            *oidc_routes,
             *welcome_routes,
             *me_routes,
             *invoice_routes,
