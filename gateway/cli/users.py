@@ -67,6 +67,8 @@ def password(email: str, password_stdin: bool, json_: bool) -> None:
     async def work() -> tuple[User, str]:
         async with opened() as runtime:
             user = await story.by_email(email)
+            if runtime.settings.oidc_only:
+                raise click.ClickException("passwords are turned off: TOLLBRIDGE_OIDC_ONLY is true")
             if password_stdin:
                 await story.set_password(author(), user.id, given)
                 return user, ""

@@ -107,11 +107,8 @@ def who(actor: str, name: str, kind: str) -> str:
 def differences(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[Difference]:
     """What differs, a line for each field, however deep; an amount with its currency where that stands beside it."""
     was, now = _flat(before or {}), _flat(after or {})
-    return [
-        Difference(field, _text(field, was), _text(field, now))
-        for field in dict.fromkeys([*was, *now])
-        if was.get(field) != now.get(field)
-    ]
+    lines = [Difference(field, _text(field, was), _text(field, now)) for field in dict.fromkeys([*was, *now])]
+    return [line for line in lines if line.was != line.now]
 
 
 def _flat(side: Mapping[str, Any], within: str = "") -> dict[str, Any]:

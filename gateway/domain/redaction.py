@@ -151,6 +151,15 @@ PAYMENTS: Final = frozenset({"transaction", "transactions", "dispute", "refund",
 """Rooms whose `id` is one of a payment, whatever it looks like."""
 
 
+NAMES: Final = _words(
+    "account_holder address brand bin card card_summary city company country customer_address customer_details "
+    "customer_email customer_name customer_phone customer_shipping description email exp_month exp_year expiry_date "
+    "family_name first_name given_name holder_name household_name last4 last_name line1 line2 metadata name number "
+    "payer payment_method payment_method_details payment_settings phone postal_code reason shipping state url"
+)
+"""Of fields that are never shown, but whose names tell nothing even where somebody could have made them up."""
+
+
 def redacted(body: bytes) -> str:
     """The body as readable text, with nothing in it that may be a secret or tell of a person."""
     document = read(body)
@@ -196,7 +205,9 @@ def _shown(value: Any, within: _Within) -> Any:
 
 def _label(name: str, number: int, within: _Within) -> str:
     """A field's name. In a room that we don't know it may be what somebody made up, as in metadata."""
-    return name if within.is_open and FIELD.fullmatch(name) else f"[field {number}]"
+    field = _plain(name)
+    is_known = field in KEPT or field in ROOMS or field in NAMES
+    return name if is_known or (within.is_open and FIELD.fullmatch(name)) else f"[field {number}]"
 
 
 def _is_listed(value: object, within: _Within) -> bool:

@@ -78,9 +78,15 @@ def identity_of(token: str, keys: KeySet, expected: Expected, now: int) -> Ident
 
 
 def verified_mail(claims: Mapping[str, Any]) -> str:
-    """The mail address that the issuer vouches for: only a plain true counts."""
+    """The mail address that the issuer vouches for: only a plain true counts.
+
+    One of other letters than ASCII's is taken as it stands: in lower case some of them become ASCII's, and so somebody
+    else's address.
+    """
     email = claims.get("email")
-    return email.strip().lower() if isinstance(email, str) and claims.get("email_verified") is True else ""
+    if not isinstance(email, str) or claims.get("email_verified") is not True:
+        return ""
+    return email.strip().lower() if email.isascii() else email.strip()
 
 
 def _claims(token: str, keys: KeySet) -> dict[str, Any]:

@@ -34,6 +34,8 @@ from processors.values import PreparedCall, Unprinted
 TIMEOUT_S: Final = 10.0
 KEPT_S: Final = 3_600.0
 ASKED_AGAIN_S: Final = 60.0
+RESTS_S: Final = 5.0
+"""After an answer that was none, however many people wait at the door."""
 WELL_KNOWN: Final = "/.well-known/openid-configuration"
 T = TypeVar("T")
 FORM: Final = (("content-type", "application/x-www-form-urlencoded"),)
@@ -69,18 +71,29 @@ class Issuer:
         self._http = http
         self._metadata: tuple[float, Metadata] | None = None
         self._keys: tuple[float, KeySet] | None = None
+        self._failed: tuple[float, IssuerAwayError] | None = None
 
     async def metadata(self) -> Metadata:
         """Its discovery document."""
-        kept = self._metadata
+        kept, failed = self._metadata, self._failed
         if kept is not None and time.monotonic() - kept[0] < KEPT_S:
             return kept[1]
+        if failed is not None and time.monotonic() - failed[0] < RESTS_S:
+            raise IssuerAwayError(failed[1].reason)
+        try:
+            found = await self._discovered()
+        except IssuerAwayError as error:
+            self._failed = (time.monotonic(), error)
+            raise
+        self._metadata = (time.monotonic(), found)
+        return found
+
+    async def _discovered(self) -> Metadata:
         configured = self._settings.oidc_issuer.rstrip("/")
         answer = await self._asked("discovery", PreparedCall("GET", configured + WELL_KNOWN, (), b""))
         found = _decoded(answer.body, Metadata, "its discovery document can't be read")
         if found.issuer.rstrip("/") != configured:
             raise IssuerAwayError("its discovery document is another issuer's")
-        self._metadata = (time.monotonic(), found)
         return found
 
     async def redeem(self, code: str, verifier: str, redirect_uri: str) -> Tokens:

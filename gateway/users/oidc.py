@@ -34,6 +34,7 @@ from gateway.users.id_token import Identity
 from gateway.users.issuer import Issuer
 from gateway.users.sessions import Manner, Opened
 from gateway.users.sign_in import From, enter
+from processors.transport import safe_code
 from processors.values import Unprinted
 
 log = structlog.get_logger()
@@ -130,7 +131,7 @@ async def _refuse_foreign(issuer: Issuer, pending: _Pending, back: Back) -> None
     if not hmac.compare_digest(back.state.encode(), pending.state.encode()):
         raise IdentityError("the state is of another sign-in")
     if back.error:
-        raise IdentityError(f"the issuer refused: {back.error}"[:100])
+        raise IdentityError(f"the issuer refused: {safe_code(back.error)}")
     if not 0 < len(back.code) <= LONGEST_CODE:
         raise IdentityError("no code came back")
     # RFC 9207: told where an issuer tells it.

@@ -60,7 +60,7 @@ def test_persons_and_secrets_leave_their_place_alone() -> None:
     for name in ("customer_email", "hosted_invoice_url", "default_payment_method"):
         assert invoice[name] == REMOVED
     assert set(invoice["customer_address"].values()) == {REMOVED}, "also a field that is shown elsewhere"
-    assert invoice["metadata"] == {"[field 1]": REMOVED, "[field 2]": REMOVED}
+    assert invoice["metadata"] == {"[field 1]": REMOVED, "id": REMOVED}
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_xml_and_bare_ids() -> None:
     xml = b"<notification><kind>dispute_opened</kind><subject><dispute><id>dp4xy</id><amount>11.90</amount>"
     xml += b"<customer><email>ada@example.com</email></customer></dispute></subject></notification>"
     dispute = json.loads(redacted(xml))["notification"]["subject"]["dispute"]
-    assert dispute == {"id": "dp4xy", "amount": "11.90", "customer": {"[field 1]": REMOVED}}
+    assert dispute == {"id": "dp4xy", "amount": "11.90", "customer": {"email": REMOVED}}
     assert json.loads(redacted(b"tr_abc123")) == {"id": "tr_abc123"}
     assert json.loads(redacted(b"mdt_abc123")) == {"id": REMOVED}
     assert redacted(b'<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>') == "[40 bytes that can't be read]"
