@@ -37,6 +37,7 @@ from gateway.inbox.routes import webhook_routes
 from gateway.runtime import Runtime, running
 from gateway.settings import Settings
 from gateway.usage.intake import UsageIntake
+from gateway.users.issuer import Issuer
 
 log = structlog.get_logger()
 
@@ -56,6 +57,7 @@ def create_app(settings: Settings, keyring: Keyring) -> Litestar:
             Intake(runtime) as intake,
             UsageIntake(runtime) as usage,
         ):
+            app.state.issuer = Issuer(settings, runtime.http) if settings.oidc_issuer else None
             app.state.runtime, app.state.intake, app.state.usage = runtime, intake, usage
             yield
 

@@ -36,6 +36,7 @@ class Runtime:
     def __init__(self, settings: Settings, keyring: Keyring, http: httpx.AsyncClient) -> None:
         self.settings = settings
         self.keyring = keyring
+        self.http = http
         self.connections = Connections(keyring, http)
         self.failing: set[str] = set()
         """Connections whose processor did not answer this process's last charge call."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -27,6 +28,8 @@ OUTSIDE = frozenset(
     }
 )
 """Variables with the prefix that are read elsewhere: by the keyring, the embedded server, the tests."""
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+"""Where an issuer may be without TLS."""
 
 
 class SettingsError(Exception):
@@ -60,6 +63,15 @@ class Settings(Unprinted, frozen=True, forbid_unknown_fields=True):
     """For development: webhook endpoints may stand at private addresses, and be called without TLS."""
     console_second_factor: Literal["required", "optional"] = "required"
     """Whether everybody who signs in to the console with a password also needs a code."""
+    oidc_issuer: str = ""
+    """Who may also say who somebody is, by OpenID Connect; empty: nobody."""
+    oidc_client_id: str = ""
+    oidc_client_secret: str = ""
+    """Empty for a public client, which PKCE protects alone."""
+    oidc_name: str = "single sign-on"
+    """What the issuer is called on the sign-in page."""
+    oidc_only: bool = False
+    """Passwords open nothing any more."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
 
@@ -92,12 +104,26 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         raise SettingsError(f"the environment: {_named(str(error))}") from error
     if settings.public_url and not settings.public_url.startswith(("https://", "http://")):
         raise SettingsError(f"the environment: `{PREFIX}PUBLIC_URL` must begin with https:// (or http://)")
+    _refuse_half_an_issuer(settings)
     return settings
 
 
 def load_keyring(environ: Mapping[str, str] = os.environ) -> Keyring:
     """The encryption keys; raises db.encryption.KeyringError."""
     return Keyring.from_environment(environ)
+
+
+def _refuse_half_an_issuer(settings: Settings) -> None:
+    issuer = urlsplit(settings.oidc_issuer)
+    if not settings.oidc_issuer:
+        if settings.oidc_only:
+            raise SettingsError("the environment: `TOLLBRIDGE_OIDC_ONLY` needs `TOLLBRIDGE_OIDC_ISSUER`")
+        return
+    if not settings.oidc_client_id:
+        raise SettingsError("the environment: `TOLLBRIDGE_OIDC_ISSUER` needs `TOLLBRIDGE_OIDC_CLIENT_ID`")
+    is_near = issuer.scheme == "http" and issuer.hostname in LOOPBACK
+    if not (is_near or issuer.scheme == "https") or not issuer.hostname or issuer.query or issuer.fragment:
+        raise SettingsError("the environment: `TOLLBRIDGE_OIDC_ISSUER` must be an https:// address without a query")
 
 
 def _named(message: str) -> str:

@@ -1347,8 +1347,11 @@ create table tollbridge.audit_log (
     after jsonb,
     created_at timestamptz not null
 );
-create index audit_log_listing on tollbridge.audit_log (account, created_at);
+create index audit_log_listing on tollbridge.audit_log (account, created_at, id);
 create index audit_log_object on tollbridge.audit_log (account, object, created_at);
+-- Since when, and until when, somebody had a role: what people do of no account is shown to those whose they were then.
+create index audit_log_roles on tollbridge.audit_log (account, object, created_at, id)
+    where action in ('console_role.set', 'console_role.take');
 create trigger append_only before update or delete on tollbridge.audit_log
     for each row execute function tollbridge.append_only();
 

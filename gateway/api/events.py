@@ -9,6 +9,7 @@ from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.params import PathParameter, QueryParameter
 
+from db.states import EventDeliveryState
 from gateway.accounts.audit import Author
 from gateway.accounts.keys import Scope
 from gateway.api.auth import Principal, requires
@@ -37,6 +38,13 @@ class Replay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 EXAMPLE: Final = example("To one endpoint", {"webhook_endpoint": "whe_01k5n3f8m4e6z9b2c7d0x1y2z3"})
 EventId = Annotated[str, PathParameter(description="The event's id: evt_…")]
 About = Annotated[str, QueryParameter(name="object", description="Only about the object of this id.")]
+Endpoint = Annotated[
+    str, QueryParameter(name="webhook_endpoint", description="Only those that go to this endpoint, or went there.")
+]
+Delivery = Annotated[
+    EventDeliveryState | None,
+    QueryParameter(name="delivery", description="Only those of which a delivery, to that endpoint or any, stands so."),
+]
 OfType = Annotated[NewsType | None, QueryParameter(name="type", description="Only of this type.")]
 
 
@@ -45,12 +53,20 @@ async def list_events(
     principal: NamedDependency[Principal],
     of_type: OfType = None,
     of_object: About = "",
+    endpoint: Endpoint = "",
+    delivery: Delivery = None,
     limit: Limit = DEFAULT,
     starting_after: After = "",
 ) -> Page[Event]:
     """The account's events, whether any endpoint was told of them or not. Kept for 35 days."""
     return await find_events(
-        principal.account, of_type, of_object=of_object, limit=limit, starting_after=starting_after
+        principal.account,
+        of_type,
+        of_object=of_object,
+        endpoint=endpoint,
+        state=delivery,
+        limit=limit,
+        starting_after=starting_after,
     )
 
 

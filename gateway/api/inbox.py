@@ -23,6 +23,7 @@ Callers: Final = requires(Scope.ADMIN)
 DeliveryId = Annotated[str, PathParameter(description="The delivery's id: dlv_…")]
 About = Annotated[str, QueryParameter(description="Only about the object of this id.")]
 OfKind = Annotated[str, QueryParameter(description="Only of this type, as its sender names it.")]
+Source = Annotated[str, QueryParameter(description="Only from there: stripe, or a connection's name.")]
 State = Annotated[DeliveryState | None, QueryParameter(name="state", description="Only deliveries in this state.")]
 
 
@@ -32,12 +33,19 @@ async def list_deliveries(
     in_state: State = None,
     object_id: About = "",
     kind: OfKind = "",
+    source: Source = "",
     limit: Limit = DEFAULT,
     starting_after: After = "",
 ) -> Page[DeliveryBody]:
     """The deliveries that the account has accepted."""
     return await find_deliveries(
-        principal.account, in_state, object_id=object_id, kind=kind, limit=limit, starting_after=starting_after
+        principal.account,
+        in_state,
+        object_id=object_id,
+        kind=kind,
+        source=source,
+        limit=limit,
+        starting_after=starting_after,
     )
 
 

@@ -7,6 +7,7 @@ from litestar import Router
 from gateway.api.access_grants import access_grant_routes
 from gateway.api.accounts import account_routes
 from gateway.api.attempts import attempt_routes
+from gateway.api.audit import audit_routes
 from gateway.api.auth import Authentication
 from gateway.api.body import refuse_strange
 from gateway.api.by_hand import by_hand_routes
@@ -45,6 +46,7 @@ def v1() -> Router:
         route_handlers=[
             *account_routes,
             *attempt_routes,
+            *audit_routes,
             *by_hand_routes,
             *case_routes,
             *catch_up_routes,

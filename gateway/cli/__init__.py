@@ -41,6 +41,7 @@ COMMANDS: Final = {
     "webhooks": "gateway.cli.webhooks:webhooks",
     "inbox": "gateway.cli.inbox:inbox",
     "cases": "gateway.cli.cases:cases",
+    "audit": "gateway.cli.audit:audit",
 }
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 import click
 import msgspec
 
+from db.states import EventDeliveryState
 from gateway.cli.context import ACCOUNT, account_of, author, opened, run
 from gateway.cli.output import OUT, as_json, money, say, say_all, table, when
 from gateway.domain.news_types import NewsType
@@ -28,10 +29,25 @@ def events() -> None:
 @ACCOUNT
 @click.option("--type", "of_type", type=click.Choice([one.value for one in NewsType]), help="Only of this type.")
 @click.option("--object", "of_object", default="", metavar="ID", help="Only about this object.")
+@click.option("--endpoint", default="", metavar="ID", help="Only those that go to this endpoint, or went there.")
+@click.option(
+    "--delivery",
+    type=click.Choice([one.value for one in EventDeliveryState]),
+    help="Only those of which a delivery, to that endpoint or any, stands so.",
+)
 @click.option("--limit", type=click.IntRange(1, 100), default=25, show_default=True)
 @click.option("--starting-after", default="", metavar="ID", help="The page after this event.")
 @as_json
-def list_(account: str, of_type: str | None, of_object: str, limit: int, starting_after: str, json_: bool) -> None:
+def list_(
+    account: str,
+    of_type: str | None,
+    of_object: str,
+    endpoint: str,
+    delivery: str | None,
+    limit: int,
+    starting_after: str,
+    json_: bool,
+) -> None:
     """List events, the newest first."""
 
     async def work() -> Page[Event]:
@@ -40,6 +56,8 @@ def list_(account: str, of_type: str | None, of_object: str, limit: int, startin
                 (await account_of(account)).id,
                 NewsType(of_type) if of_type else None,
                 of_object=of_object,
+                endpoint=endpoint,
+                state=EventDeliveryState(delivery) if delivery else None,
                 limit=limit,
                 starting_after=starting_after,
             )

@@ -22,11 +22,19 @@ def inbox() -> None:
 @click.option("--state", type=click.Choice([state.value for state in DeliveryState]), help="Only in this state.")
 @click.option("--object", "object_id", default="", metavar="ID", help="Only about this object.")
 @click.option("--kind", default="", help="Only of this kind.")
+@click.option("--source", default="", metavar="NAME", help="Only from there: stripe, or a connection's name.")
 @click.option("--limit", type=click.IntRange(1, 100), default=25, show_default=True)
 @click.option("--starting-after", default="", metavar="ID", help="The page after this delivery.")
 @as_json
 def list_(
-    account: str, state: str | None, object_id: str, kind: str, limit: int, starting_after: str, json_: bool
+    account: str,
+    state: str | None,
+    object_id: str,
+    kind: str,
+    source: str,
+    limit: int,
+    starting_after: str,
+    json_: bool,
 ) -> None:
     """List deliveries, the newest first."""
 
@@ -37,6 +45,7 @@ def list_(
                 DeliveryState(state) if state else None,
                 object_id=object_id,
                 kind=kind,
+                source=source,
                 limit=limit,
                 starting_after=starting_after,
             )

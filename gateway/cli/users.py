@@ -49,7 +49,8 @@ def add(email: str, name: str, role: str | None, password_stdin: bool, account: 
             await story.give_role(author(), user.id, owner, Role(role))
             if password_stdin:
                 await story.set_password(author(), user.id, password)
-            link = await _link(runtime, author(), user) if user.waits and not password_stdin else ""
+            by_link = user.waits and not password_stdin and not runtime.settings.oidc_only
+            link = await _link(runtime, author(), user) if by_link else ""
             return await story.by_id(user.id), link
 
     _say_with_link(*run(work), json_)
@@ -66,6 +67,8 @@ def password(email: str, password_stdin: bool, json_: bool) -> None:
     async def work() -> tuple[User, str]:
         async with opened() as runtime:
             user = await story.by_email(email)
+            if runtime.settings.oidc_only:
+                raise click.ClickException("passwords are turned off: TOLLBRIDGE_OIDC_ONLY is true")
             if password_stdin:
                 await story.set_password(author(), user.id, given)
                 return user, ""

@@ -29,4 +29,7 @@ SECTIONS: Final[tuple[Section, ...]] = (
     Section("/subscriptions", "Subscriptions"),
     Section("/settings/doctor", "Doctor", Action.DIAGNOSE),
     Section("/settings", "Settings", Action.CONFIGURE),
+    Section("/events", "Events"),
+    Section("/webhooks", "Webhooks"),
+    Section("/audit", "Audit log", Action.AUDIT),
 )

@@ -73,6 +73,9 @@ NOTICES: Final[Mapping[str, str]] = {
     "pinged": "A test event is on its way. What came of it stands below in a moment.",
     "portal_fixed": "Payers change neither payment methods nor plans in Stripe's portal any more.",
     "portal_fine": "There was nothing to switch off in Stripe's portal.",
+    "event_replayed": "The event will be delivered again.",
+    "event_for_nobody": "No enabled endpoint wants this event, so that nothing is delivered. Choose one.",
+    "webhook_replayed": "The webhook will be looked at again.",
 }
 
 

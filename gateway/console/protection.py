@@ -26,7 +26,7 @@ from gateway.api.problems import Code, ProblemError
 from gateway.console import uploads
 from gateway.runtime import Runtime
 from gateway.settings import Settings
-from gateway.users.sessions import Session, find_session
+from gateway.users.sessions import Manner, Session, find_session
 
 HEADERS: Final[Mapping[str, str]] = {
     "content-security-policy": (
@@ -63,6 +63,8 @@ class Protection(ASGIMiddleware):
         open_to_all = bool(scope["route_handler"].opt.get("open"))
         token = "" if open_to_all else cookie_of(scope, runtime.settings)
         session = await find_session(token) if token else None
+        if session is not None and session.manner is Manner.PASSWORD and runtime.settings.oidc_only:
+            session = None
         scope["user"] = session
         if scope["method"] in SAFE:
             await next_app(scope, receive, send)

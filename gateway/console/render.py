@@ -20,6 +20,7 @@ from markupsafe import Markup
 
 from gateway.console.assets import asset
 from gateway.console.desk import HOME, Desk
+from gateway.console.links import page_of
 from gateway.console.navigation import SECTIONS
 from gateway.console.notices import notice
 from gateway.domain.roles import Action
@@ -71,7 +72,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"when": when, "words": words}
+    made.filters |= {"when": when, "words": words, "page_of": page_of}
     made.globals |= {
         "money": money,
         "asset": asset,

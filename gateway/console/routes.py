@@ -7,6 +7,7 @@ from litestar.di import Provide
 
 from gateway.console.access_grants import access_grant_routes
 from gateway.console.assets import asset_routes
+from gateway.console.audit import audit_routes
 from gateway.console.breaks import break_routes
 from gateway.console.cancelling import cancel_routes
 from gateway.console.case_repairs import case_repair_routes
@@ -16,11 +17,13 @@ from gateway.console.customers import customer_routes
 from gateway.console.desk import HOME, desk
 from gateway.console.disputes import dispute_routes
 from gateway.console.errors import handle
+from gateway.console.events import event_routes
 from gateway.console.exports import export_routes
 from gateway.console.home import home_routes
 from gateway.console.invoice import one_invoice_routes
 from gateway.console.invoices import invoice_routes
 from gateway.console.me import me_routes
+from gateway.console.oidc import issuer_of, oidc_routes
 from gateway.console.overview import overview_routes
 from gateway.console.protection import Protection
 from gateway.console.reconciliations import reconciliation_routes
@@ -32,6 +35,7 @@ from gateway.console.sign_in import sign_in_routes
 from gateway.console.subscriptions import subscription_routes
 from gateway.console.switching import switch_routes
 from gateway.console.update_links import update_link_routes
+from gateway.console.webhooks import webhook_routes
 from gateway.console.welcome import welcome_routes
 
 
@@ -41,11 +45,15 @@ def console() -> Router:
         HOME,
         middleware=[Protection()],
         exception_handlers={Exception: handle},
-        dependencies={"desk": Provide(desk, sync_to_thread=False)},
+        dependencies={
+            "desk": Provide(desk, sync_to_thread=False),
+            "issuer": Provide(issuer_of, sync_to_thread=False),
+        },
         route_handlers=[
             *asset_routes,
             *home_routes,
             *sign_in_routes,
+            *oidc_routes,
             *welcome_routes,
             *me_routes,
             *overview_routes,
@@ -68,6 +76,9 @@ def console() -> Router:
             *switch_routes,
             *access_grant_routes,
             *settings_routes,
+            *event_routes,
+            *webhook_routes,
+            *audit_routes,
         ],
         include_in_schema=False,
     )

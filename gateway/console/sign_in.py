@@ -37,9 +37,9 @@ class Coding(Form, frozen=True):
 
 
 @get("/sign-in", sync_to_thread=False, opt=OPEN)
-def ask(next_: Next = "", said: Said = "") -> Template:
+def ask(runtime: NamedDependency[Runtime], next_: Next = "", said: Said = "") -> Template:
     """Who is there?"""
-    return _asking("", next_, said=said)
+    return asking(runtime, "", next_, said=said)
 
 
 @post("/sign-in", status_code=200, opt=OPEN)
@@ -51,7 +51,7 @@ async def enter(
         opened = await sign_in.with_password(runtime, data.email, data.password, place_of(request))
     except Exception as error:
         problem, status = said_of(error)
-        return _asking(data.email, data.next, problem=problem, status=status)
+        return asking(runtime, data.email, data.next, problem=problem, status=status)
     return entered(runtime, opened, data.next)
 
 
@@ -140,8 +140,20 @@ def _at(request: Request[Any, Any, Any], stage: Stage) -> Session:
     return session
 
 
-def _asking(email: str, wanted: str, *, said: str = "", problem: str = "", status: int = 200) -> Template:
-    context = {"email": email, "next": wanted, "said": said, "problem": problem}
+def asking(
+    runtime: Runtime, email: str, wanted: str, *, said: str = "", problem: str = "", status: int = 200
+) -> Template:
+    """The sign-in page: a password, another way, or both."""
+    settings = runtime.settings
+    other = settings.oidc_name if settings.oidc_issuer else ""
+    context = {
+        "email": email,
+        "next": wanted,
+        "said": said,
+        "problem": problem,
+        "other": other,
+        "by_password": not settings.oidc_only,
+    }
     return shown_to(None, "sign_in.html", context, status=status)
 
 

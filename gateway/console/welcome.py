@@ -6,13 +6,16 @@ from __future__ import annotations
 from typing import Any, Final
 
 from litestar import get, post
+from litestar.di import NamedDependency
 from litestar.response import Redirect, Template
 
 from gateway.console.desk import HOME, OPEN
 from gateway.console.errors import said_of
 from gateway.console.forms import Form, Posted
 from gateway.console.render import led, shown_to
+from gateway.runtime import Runtime
 from gateway.users import users
+from gateway.users.errors import PasswordsOffError
 
 
 class Choosing(Form, frozen=True):
@@ -28,9 +31,11 @@ def ask() -> Template:
 
 
 @post("/welcome", status_code=200, opt=OPEN)
-async def choose(data: Posted[Choosing]) -> Redirect | Template:
+async def choose(runtime: NamedDependency[Runtime], data: Posted[Choosing]) -> Redirect | Template:
     """The password is set, and one can sign in with it."""
     try:
+        if runtime.settings.oidc_only:
+            raise PasswordsOffError
         if data.password != data.again:
             return _again(data, "The two passwords differ.", 400)
         await users.accept(data.invitation, data.password)

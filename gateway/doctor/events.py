@@ -19,6 +19,7 @@ from gateway.domain.doctor_house import Refused, judge_refused
 from gateway.domain.doctor_stripe import MAILS, SILENCE, Told, judge_flow, judge_mails, judge_pending
 from gateway.inbox.envelope import STRIPE
 from gateway.inbox.table import depended_on
+from gateway.readers.deliveries import refused_lately
 
 MAILS_FOR: Final = timedelta(days=30)
 """Stripe keeps events for so long (API description, GET /v1/events)."""
@@ -43,13 +44,6 @@ BILLED: Final = """
     where account = $1 and collection_method = 'send_invoice' and status not in ('', 'draft', 'deleted')
       and stripe_created_at >= $2
 """
-REFUSED: Final = """
-    select r.source, coalesce(c.name, 'stripe') as door, sum(r.refused)::bigint as refused,
-        (array_agg(r.reason order by r.minute desc))[1] as reason
-    from tollbridge.refused_delivery r
-    left join tollbridge.connection c on c.account = r.account and c.id = r.source
-    where r.account = $1 and r.minute >= clock_timestamp() - interval '1 hour' group by r.source, c.name
-"""
 
 
 async def look(patient: Patient) -> list[Finding]:
@@ -71,7 +65,7 @@ async def look_at_door(patient: Patient) -> list[Finding]:
 
 async def _refused(patient: Patient) -> dict[str, Refused]:
     """By where they came from: Stripe, or a connection's id."""
-    rows = await sql.rows(REFUSED, patient.id)
+    rows = await refused_lately(patient.id)
     return {row["source"]: Refused(row["door"], row["refused"], row["reason"]) for row in rows}
 
 

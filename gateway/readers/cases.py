@@ -69,6 +69,7 @@ async def find_cases(
     state: CaseState | None = None,
     *,
     invoice: str = "",
+    subject: str = "",
     kind: str = "",
     owner: str = "",
     unowned: bool = False,
@@ -77,7 +78,7 @@ async def find_cases(
     starting_after: str = "",
 ) -> Page[CaseBody]:
     """A page of an account's cases. `unowned`: only those that nobody sees to."""
-    where = {"state": state, "invoice": invoice, "kind": kind, "owner": owner}
+    where = {"state": state, "invoice": invoice, "subject": subject, "kind": kind, "owner": owner}
     since, before = opened_within(age, await business_now()) if age else (None, None)
     rows = await page(
         account,

@@ -72,7 +72,7 @@ async def find_deliveries(
     await webhook_endpoints.show(account, endpoint)
     where = {"endpoint": endpoint, "state": state}
     found = await page(account, DELIVERIES, "begun_at", where, limit=limit, starting_after=starting_after)
-    return listed(*found, _delivery)
+    return listed(*found, delivery)
 
 
 def shown(endpoint: Endpoint, secret: Secret | None = None) -> WebhookEndpointBody:
@@ -90,7 +90,8 @@ def shown(endpoint: Endpoint, secret: Secret | None = None) -> WebhookEndpointBo
     )
 
 
-def _delivery(row: asyncpg.Record) -> EventDeliveryBody:
+def delivery(row: asyncpg.Record) -> EventDeliveryBody:
+    """A delivery's row, with its event's type, as it stands in JSON."""
     return EventDeliveryBody(
         id=row["id"],
         webhook_endpoint=row["endpoint"],

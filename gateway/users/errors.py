@@ -2,6 +2,9 @@
 
 SignInError
 ├── WrongError           the mail address, the password or the code; which of them is never said
+├── PasswordsOffError    passwords open nothing here; another way is on the page
+├── IdentityError        the issuer of identities did not prove anybody who has a user here; the log says why
+├── IssuerAwayError      it can't be asked now, or is set up wrong; the log says why
 ├── ThrottledError       too many tries; `after_s` says for how long nothing is tried any more
 └── InvitationError      the link has been used, has expired or never was
 """
@@ -15,6 +18,31 @@ class SignInError(Exception):
 
 class WrongError(SignInError):
     """Whatever was wrong."""
+
+
+class PasswordsOffError(SignInError):
+    """Nothing was looked at."""
+
+    def __init__(self) -> None:
+        super().__init__("Passwords are turned off here. Please sign in the other way.")
+
+
+class IdentityError(SignInError):
+    """`reason` is for the log, and names nobody."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            "That did not sign you in. Please try again; if it stays so, ask an admin whether you have a user here."
+        )
+        self.reason = reason
+
+
+class IssuerAwayError(SignInError):
+    """`reason` is for the log."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("The sign-in service can't be reached just now. Please try again in a minute.")
+        self.reason = reason
 
 
 class ThrottledError(SignInError):

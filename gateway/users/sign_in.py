@@ -16,7 +16,7 @@ from db.engine import DB
 from gateway.accounts.audit import Author
 from gateway.runtime import Runtime
 from gateway.users import throttle
-from gateway.users.errors import WrongError
+from gateway.users.errors import PasswordsOffError, WrongError
 from gateway.users.passwords import matches
 from gateway.users.second_factor import use_code
 from gateway.users.sessions import Manner, Opened, Session, Stage, advance_session, open_session
@@ -40,7 +40,9 @@ class From(Unprinted, frozen=True):
 
 
 async def with_password(runtime: Runtime, email: str, password: str, place: From) -> Opened:
-    """A session, mostly one that lacks a code yet. Raises WrongError, ThrottledError."""
+    """A session, mostly one that lacks a code yet. Raises WrongError, ThrottledError, PasswordsOffError."""
+    if runtime.settings.oidc_only:
+        raise PasswordsOffError
     email = email.strip().lower()
     await throttle.count_try(email, place.address)
     row = await sql.row(USER, email)
@@ -72,6 +74,8 @@ def _stage(runtime: Runtime, manner: Manner, *, confirmed: bool) -> Stage:
 
 async def with_code(runtime: Runtime, session: Session, code: str, place: From) -> Opened:
     """The session, complete. Raises WrongError, ThrottledError."""
+    if runtime.settings.oidc_only:
+        raise PasswordsOffError
     await throttle.count_try(session.user, place.address)
     if not await use_code(runtime.keyring, session.user, code):
         log.warning("sign_in_code_refused", user=session.user, address=place.address)

@@ -46,6 +46,14 @@ async def count_try(who: str, address: str) -> None:
             raise ThrottledError(max(1.0, row["left_s"]))
 
 
+async def count_from(address: str) -> None:
+    """Count a try of somebody who has not said who they are; raises ThrottledError."""
+    row = await sql.row(COUNT, _key("address", address), WINDOW_S)
+    assert row is not None
+    if row["tries"] > BY_ADDRESS:
+        raise ThrottledError(max(1.0, row["left_s"]))
+
+
 async def forgive(who: str, address: str) -> None:
     """It was somebody who may: their own tries from there count no more."""
     await sql.rows(CLEAR, _pair(who, address))

@@ -69,6 +69,7 @@ ROUTES: Final[Mapping[str, Row]] = {
     ),
     "GET /v1/attempts": _row("server finance"),
     "GET /v1/attempts/{attempt_id}": _row("server finance", attempt_id="attempt"),
+    "GET /v1/audit_log": _row("finance admin"),
     "GET /v1/disputes": _row("server finance"),
     "GET /v1/disputes/{dispute_id}": _row("server finance", dispute_id="dispute"),
     "POST /v1/disputes/{dispute_id}/retry": _row("finance", 409, {}, dispute_id="dispute"),

@@ -31,7 +31,7 @@ AS_FILTER: Final[dict[str, dict[str, str]]] = {
     "GET /v1/cases": {"invoice": "invoice"},
     "GET /v1/credit_notes": {"invoice": "invoice"},
     "GET /v1/disputes": {"invoice": "invoice"},
-    "GET /v1/events": {"object": "invoice"},
+    "GET /v1/events": {"object": "invoice", "webhook_endpoint": "endpoint"},
     "GET /v1/inbox": {"object_id": "invoice"},
     "GET /v1/invoices": {"customer": "customer", "subscription": "subscription"},
     "GET /v1/organization/invoices": {"subscription": "subscription"},
@@ -44,6 +44,7 @@ AS_FILTER: Final[dict[str, dict[str, str]]] = {
 """These find nothing, or are refused."""
 AS_PLACE: Final[dict[str, str]] = {
     "GET /v1/attempts": "attempt",
+    "GET /v1/audit_log": "event",
     "GET /v1/cases": "case",
     "GET /v1/cases/{case_id}/notes": "case_note",
     "GET /v1/credit_notes": "note",

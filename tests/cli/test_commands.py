@@ -119,6 +119,25 @@ async def test_keys(tollbridge: Tollbridge) -> None:
     assert platform["scopes"] == ["platform"]
 
 
+async def test_the_audit_log(tollbridge: Tollbridge) -> None:
+    await add_account(tollbridge)
+    await tollbridge("users", "add", "ada@example.com", "--role", "finance")
+    shown = await tollbridge("audit", "--action", "console_role.set")
+    assert "at the command line" in shown.out
+    assert "role: – → finance" in shown.out
+    assert (await tollbridge("audit", "--to", "2020-01-01", "--json")).json["data"] == []
+
+
+async def test_where_passwords_are_off_nobody_is_invited_by_a_link(tollbridge: Tollbridge) -> None:
+    await add_account(tollbridge)
+    only = {"TOLLBRIDGE_OIDC_ISSUER": "https://id.example", "TOLLBRIDGE_OIDC_CLIENT_ID": "us"}
+    only |= {"TOLLBRIDGE_OIDC_ONLY": "true"}
+    made = await tollbridge("users", "add", "ada@example.com", "--role", "finance", "--json", **only)
+    assert made.json["link"] is None
+    refused = await tollbridge("users", "password", "ada@example.com", **only)
+    assert (refused.code, "turned off" in refused.err) == (1, True)
+
+
 async def test_apply_shows_the_difference_and_makes_it(tollbridge: Tollbridge, tmp_path: Path) -> None:
     file = tmp_path / "gateway.toml"
     file.write_text('[[account]]\nname = "eu"\napi_key = "env:STRIPE_KEY"\n')

@@ -1,0 +1,139 @@
+"""The audit log in words: who, what, and what differs between before and after. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from processors.errors import MoneyError
+from processors.money import to_text
+
+ACTIONS: Final[Mapping[str, str]] = {
+    "account.added": "added the account",
+    "account.checked": "checked the account's Stripe key",
+    "account.updated": "changed the account",
+    "break.repair_asked": "asked for the repair of a break",
+    "case.assigned": "gave a case to somebody",
+    "case.closed": "closed a case",
+    "connection.added": "added a connection",
+    "connection.settlement_format": "said how a connection's settlement files are read",
+    "connection.updated": "changed a connection",
+    "console_role.set": "gave a role",
+    "console_role.take": "took a role away",
+    "console_session.end": "ended a session",
+    "console_session.open": "signed in",
+    "console_user.create": "made a user",
+    "console_user.disable": "disabled a user",
+    "console_user.enable": "enabled a user",
+    "console_user.identified": "was known by an identity provider for the first time",
+    "console_user.invite": "invited a user",
+    "console_user.password": "set a password",
+    "console_user.second_factor": "set a second factor up",
+    "console_user.second_factor_reset": "took a second factor away",
+    "credit_note.resolved": "settled a credit note",
+    "customer.collection_paused": "paused the collection of a customer's invoices",
+    "customer.collection_resumed": "resumed the collection of a customer's invoices",
+    "customer.erased": "had a customer's personal data erased",
+    "customer.tax_location": "told where a customer is taxed",
+    "customer.updated": "changed a customer",
+    "delivery.replayed": "had a webhook routed again",
+    "delivery.seen": "looked at what a webhook said",
+    "event.replayed": "had an event delivered again",
+    "invoice.collect": "had an invoice collected now",
+    "invoice.collection_paused": "paused the collection of an invoice",
+    "invoice.collection_resumed": "resumed the collection of an invoice",
+    "invoice.payment_recorded": "recorded a payment",
+    "key.created": "made an API key",
+    "key.revoked": "revoked an API key",
+    "payment_method.imported": "imported a payment method",
+    "payment_method.moved": "changed the order of payment methods",
+    "payment_method.revoked": "revoked a payment method",
+    "reconciliation.asked": "asked for a reconciliation",
+    "refund.approved": "approved a refund",
+    "refund.denied": "denied a refund",
+    "refund.requested": "asked for a refund",
+    "settlement_file.forgotten": "had a settlement file forgotten",
+    "stripe_endpoint.removed": "removed a webhook endpoint at Stripe",
+    "subscription.access_grant_revoked": "took granted access back",
+    "subscription.access_granted": "granted access",
+    "subscription.cancel": "cancelled a subscription",
+    "subscription.switch": "switched who collects a subscription",
+    "webhook_endpoint.added": "added a webhook endpoint",
+    "webhook_endpoint.pinged": "tried a webhook endpoint",
+    "webhook_endpoint.removed": "removed a webhook endpoint",
+    "webhook_endpoint.secret_rolled": "rolled a webhook endpoint's secret",
+    "webhook_endpoint.updated": "changed a webhook endpoint",
+    "webhook_secret.added": "added a signing secret of Stripe's",
+    "webhook_secret.retired": "retired a signing secret of Stripe's",
+}
+CLI: Final = "cli:"
+TIMER: Final = "timer"
+PAYERS: Final[Mapping[str, str]] = {
+    "cs_": "a payer, in a checkout",
+    "pms_": "a payer, in a payment-method session",
+    "org_": "somebody of the customer's organization",
+}
+AMOUNTS: Final = ("amount", "limit", "withdrawn")
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """One field, as it was and as it is; empty where there was or is nothing."""
+
+    field: str
+    was: str
+    now: str
+
+
+def what(action: str) -> str:
+    """What somebody did; one that has no words of its own is told by its name."""
+    return ACTIONS.get(action, action.replace("_", " ").replace(".", ": "))
+
+
+def who(actor: str, name: str, kind: str) -> str:
+    """Who did it. `name`: of the user or key whose id the actor is, and `kind` which of them; empty where unknown."""
+    if kind == "user":
+        return name or "somebody of another account"
+    if kind:
+        return f"{'the platform key' if kind == 'platform' else 'the key'} “{name}”"
+    if actor.startswith(CLI):
+        return f"{actor.removeprefix(CLI)}, at the command line"
+    if actor == TIMER:
+        return "Tollbridge itself, on time"
+    return next((words for prefix, words in PAYERS.items() if actor.startswith(prefix)), actor)
+
+
+def differences(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[Difference]:
+    """What differs, a line for each field, however deep; an amount with its currency where that stands beside it."""
+    was, now = _flat(before or {}), _flat(after or {})
+    lines = [Difference(field, _text(field, was), _text(field, now)) for field in dict.fromkeys([*was, *now])]
+    return [line for line in lines if line.was != line.now]
+
+
+def _flat(side: Mapping[str, Any], within: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in side.items():
+        if isinstance(value, Mapping) and value:
+            found |= _flat(value, f"{within}{name}.")
+        else:
+            found[f"{within}{name}"] = value
+    return found
+
+
+def _text(field: str, side: Mapping[str, Any]) -> str:
+    value = side.get(field)
+    room, _, name = field.rpartition(".")
+    currency = side.get(f"{room}.currency" if room else "currency")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int) and isinstance(currency, str) and name.startswith(AMOUNTS):
+        try:
+            return to_text(value, currency)
+        except MoneyError:
+            return f"{value} {currency.upper()}"
+    if value in (None, "", [], {}):
+        return ""
+    if isinstance(value, list):
+        return ", ".join(one if isinstance(one, str) else msgspec.json.encode(one).decode() for one in value)
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

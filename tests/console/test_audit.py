@@ -1,0 +1,128 @@
+"""The audit log: what an account sees of it, and what of people's own acts."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+
+from db.engine import DB
+from gateway.accounts.audit import Author
+from gateway.domain.roles import Role
+from gateway.readers.audit import Wanted, find_entries
+from gateway.users import users
+from gateway.users.sessions import Manner
+from gateway.users.sign_in import _noted as signs_in
+from tests.api.conftest import BY, Api
+from tests.console.conftest import Console, text_of
+
+
+async def _note(account: str, action: str = "refund.requested", actor: str = "cli:ada", reason: str = "asked") -> None:
+    before, after = {"state": "open", "amount": 100, "currency": "eur"}, {"state": "closed", "amount": 250}
+    async with DB.transaction():
+        by = Author(actor, reason)
+        await by.note(account, action, "in_1", before=before, after=after | {"currency": "eur"})
+
+
+async def _seen(account: str) -> list[str]:
+    """What an account sees, without what the fixtures did to set up."""
+    entries = (await find_entries(account, Wanted(), limit=100)).data
+    return [f"{one.who}: {one.did}" for one in reversed(entries) if not one.actor.startswith(BY)]
+
+
+async def test_an_entry_says_who_did_what_why_and_what_changed(console: Console) -> None:
+    await _note(console.api.ours.id, actor=console[Role.FINANCE].user)
+    shown = text_of(await console[Role.FINANCE].get("/audit"))
+    assert "finance <finance@example.com> asked for a refund in_1 asked" in shown
+    assert "state: open → closed" in shown
+    assert "amount: 1.00 EUR → 2.50 EUR" in shown
+
+
+@pytest.mark.parametrize("path", ["/audit", "/audit.csv"])
+async def test_it_is_finances(console: Console, path: str) -> None:
+    assert (await console[Role.SUPPORT].get(path)).status_code == 403
+    assert (await console[Role.FINANCE].get(path)).status_code == 200
+
+
+async def test_it_is_found_by_actor_action_object_and_day(console: Console) -> None:
+    await _note(console.api.ours.id, actor=console[Role.FINANCE].user, reason="unmistakable")
+    for asked, is_found in [
+        ("actor=finance@example.com&action=refund.requested&object=in_1&from=2000-01-01&to=2999-12-31", True),
+        ("actor=admin@example.com", False),
+        ("action=refund.denied", False),
+        ("object=in_2", False),
+        ("to=2000-01-01", False),
+        ("from=2999-01-01", False),
+        ("from=not+a+day", True),
+    ]:
+        assert ("unmistakable" in (await console[Role.FINANCE].get(f"/audit?{asked}")).text) is is_found, asked
+
+
+async def test_as_a_file_nothing_becomes_a_formula(console: Console) -> None:
+    await _note(console.api.ours.id, reason='=HYPERLINK("http://evil.example")')
+    answer = await console[Role.FINANCE].get("/audit.csv?action=refund.requested")
+    [row] = csv.DictReader(io.StringIO(answer.text))
+    assert (row["who"], row["object"], row["reason"][:3]) == ("ada, at the command line", "in_1", "'=H")
+    assert "attachment" in answer.headers["content-disposition"]
+
+
+async def test_nothing_of_another_account_is_seen(console: Console) -> None:
+    await _note(console.api.theirs.id, actor=console[Role.FINANCE].user)
+    assert await _seen(console.api.ours.id) == []
+    assert len(await _seen(console.api.theirs.id)) == 1
+
+
+async def test_people_sign_in_where_they_have_a_role(api: Api) -> None:
+    user = await users.add(Author(BY), "ada@example.com", "Ada")
+    await users.give_role(Author(BY), user.id, api.ours.id, Role.VIEWER)
+    await signs_in(user.id, "ses_1", Manner.PASSWORD)
+    assert await _seen(api.ours.id) == ["Ada <ada@example.com>: signed in"]
+    assert await _seen(api.theirs.id) == []
+
+
+async def test_before_a_role_and_after_it_they_are_nobodys_here(api: Api) -> None:
+    user = await users.add(Author(BY), "ada@example.com", "Ada")
+    await signs_in(user.id, "ses_1", Manner.PASSWORD)
+    await users.give_role(Author(BY), user.id, api.ours.id, Role.VIEWER)
+    await users.give_role(Author(BY), user.id, api.ours.id, Role.ADMIN)
+    await signs_in(user.id, "ses_2", Manner.PASSWORD)
+    await users.take_role(Author(BY), user.id, api.ours.id)
+    await signs_in(user.id, "ses_3", Manner.PASSWORD)
+    entries = (await find_entries(api.ours.id, Wanted(action="console_session.open"))).data
+    assert [one.subject for one in entries] == ["ses_2"]
+
+
+async def test_roles_elsewhere_are_not_told(api: Api) -> None:
+    user = await users.add(Author(BY), "ada@example.com", "Ada")
+    for account in (api.ours.id, api.theirs.id):
+        await users.give_role(Author(BY), user.id, account, Role.VIEWER)
+    found = (await find_entries(api.ours.id, Wanted(action="console_role.set"), limit=100)).data
+    assert len([one for one in found if one.subject == user.id]) == 1
+
+
+async def test_a_stranger_who_did_something_to_somebody_of_ours_has_no_name_here(api: Api) -> None:
+    stranger = await users.add(Author(BY), "eve@example.com", "Eve")
+    await users.give_role(Author(BY), stranger.id, api.theirs.id, Role.ADMIN)
+    user = await users.add(Author(BY), "ada@example.com", "Ada")
+    await users.give_role(Author(BY), user.id, api.ours.id, Role.VIEWER)
+    await users.disable(Author(stranger.id), user.id)
+    assert await _seen(api.ours.id) == ["somebody of another account: disabled a user"]
+
+
+async def test_pages_follow_one_another(api: Api) -> None:
+    for number in range(5):
+        await _note(api.ours.id, reason=str(number))
+    first = await find_entries(api.ours.id, Wanted(action="refund.requested"), limit=3)
+    second = await find_entries(
+        api.ours.id, Wanted(action="refund.requested"), limit=3, starting_after=first.data[-1].id
+    )
+    assert [one.reason for one in (*first.data, *second.data)] == ["4", "3", "2", "1", "0"]
+    assert (first.has_more, second.has_more) == (True, False)
+
+
+async def test_over_http(api: Api) -> None:
+    await _note(api.ours.id, actor="cli:grace")
+    found = (await api.get("/v1/audit_log", "finance", actor="grace", created_from=1)).json()["data"]
+    assert [(one["who"], one["subject"]) for one in found] == [("grace, at the command line", "in_1")]
+    assert (await api.get("/v1/audit_log", "finance", created_before=1)).json()["data"] == []
