@@ -14,7 +14,7 @@ from gateway.users import users
 from gateway.users.sessions import Manner, Stage, open_session
 from tests.api.conftest import Tenant
 from tests.console.conftest import Person, text_of
-from tests.support.metering import subscribe_metered, use
+from tests.support.metered import subscribe_metered, use
 from tests.support.world import Doors, World
 from tests.support.world import world as new_world
 
