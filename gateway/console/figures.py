@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, Final
@@ -9,7 +10,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from gateway.console.plots import Cell, Plot, Series, folded
+from gateway.console.plots import MOST_SERIES, Cell, Plot, Series, folded
 from gateway.console.render import money, words
 from gateway.domain.case_age import Age
 from gateway.domain.news import WHY
@@ -186,11 +187,14 @@ def recovered_by(lists: Lists, weeks: Sequence[date], cohorts: Sequence[Cohort])
 
 
 def recovery_plot(lists: Lists, weeks: Sequence[date], cohorts: Sequence[Cohort]) -> Plot:
-    """The share of invoices, by the week of their first decline, that are paid now."""
+    """The share of invoices, by the week of their first decline, that are paid now: where most are declined."""
     found = {(one.connection, one.week): one for one in cohorts}
+    declined = Counter[str]()
+    for one in cohorts:
+        declined[one.connection] += one.declined
     series = [
         Series(lists.name(connection), tuple(_rate(lists, found.get((connection, week))) for week in weeks))
-        for connection in sorted({one.connection for one in cohorts}, key=lists.name)
+        for connection, _ in declined.most_common(MOST_SERIES)
     ]
     return Plot(
         key="recovery",

@@ -27,6 +27,7 @@ from gateway.console.figures import (
 )
 from gateway.console.plots import svg
 from gateway.console.render import money, shown
+from gateway.doctor.events import last_heard
 from gateway.doctor.examine import look_at_flow
 from gateway.doctor.patient import Patient, patient
 from gateway.domain.case_age import Age
@@ -102,6 +103,7 @@ async def overview(
         "lists": lists,
         "flow": [one for one in flow if one.level is not Level.OK],
         "fine": sum(one.level is Level.OK for one in flow),
+        "heard": await last_heard(desk.account),
         "run": compared,
         "payouts": [_paying(one, compared, known) for one in payouts if one.enabled or one.paid_out],
         "svg": svg,

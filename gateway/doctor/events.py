@@ -51,10 +51,15 @@ async def look(patient: Patient) -> list[Finding]:
     stripe, now = await patient.stripe(), patient.now
     newest = await configured.newest_events(stripe, since=now - SILENCE)
     pending = await configured.newest_events(stripe, since=now - RETRIED_FOR, undelivered=True)
-    last: datetime | None = await sql.value(LAST, patient.id)
-    flow = judge_flow(await told(patient, newest), last, now)
+    flow = judge_flow(await told(patient, newest), await last_heard(patient.id), now)
     refused = (await _refused(patient)).get(STRIPE)
     return [*flow, *judge_pending(await told(patient, pending), refused, now), await _mails(patient)]
+
+
+async def last_heard(account: str) -> datetime | None:
+    """When Stripe's last webhook came in."""
+    last: datetime | None = await sql.value(LAST, account)
+    return last
 
 
 async def look_at_door(patient: Patient) -> list[Finding]:

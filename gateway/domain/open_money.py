@@ -6,7 +6,7 @@ One invoice may be in two groups: what is at risk is mostly being recovered as w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -59,15 +59,6 @@ AT_RISK: Final[Mapping[InvoiceState, frozenset[Due]]] = {
     InvoiceState.DUE: frozenset({Due.SOON}),
 }
 """What is at risk: in which state, how near its due date. What is past due is late, and no risk any more."""
-
-
-def nearness(due: datetime | None, now: datetime) -> Due:
-    """How near a due date is."""
-    if due is None:
-        return Due.NEVER
-    if due <= now:
-        return Due.PAST
-    return Due.SOON if due <= now + SOON else Due.LATER
 
 
 def groups(state: InvoiceState, due: Due) -> frozenset[Group]:

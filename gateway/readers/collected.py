@@ -27,8 +27,8 @@ LEDGER: Final = """
     where m.account = $1 and m.occurred_at >= $2
     group by 1, 2, 3
 """
-# What payers paid on Stripe's page, or Stripe charged. What somebody recorded by hand with us stands in the ledger; it
-# is looked for there by its invoice, since a join would read the whole.
+# What payers paid on Stripe's page, or Stripe charged. What was recorded by hand with us stands in the ledger, where it
+# is looked for by its invoice: a join would read the whole.
 PAID_AT_STRIPE: Final = """
     select (i.paid_at at time zone 'UTC')::date as day, i.currency, count(*) as n, sum(i.amount_due)::bigint as came
     from tollbridge.invoice i

@@ -114,6 +114,7 @@ async def test_an_empty_account_says_what_will_be_here(console: Console) -> None
     assert "no case is open" in told.lower()
     assert "The books were not compared yet" in told
     assert "no worker has ever run" in told
+    assert "No webhook of Stripe's has come yet" in told
 
 
 async def test_what_came_in_this_month_and_what_went_back(console: Console) -> None:
