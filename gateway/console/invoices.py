@@ -16,6 +16,7 @@ from litestar.response import Redirect, Stream, Template
 
 from db.states import Collector
 from gateway.accounts import connections
+from gateway.accounts.errors import FieldError
 from gateway.api.paging import After
 from gateway.api.reconciliations import as_file
 from gateway.books.report import major, row
@@ -99,10 +100,14 @@ async def forget(desk: NamedDependency[Desk], view_id: FromPath[str], data: Post
 def wanted_of(params: Mapping[str, str]) -> InvoiceFilter:
     """The filter that an address holds: fields that are empty, or are none of ours, are no condition.
 
-    Raises msgspec's ValidationError for a value that there is not.
+    Raises FieldError for a value that there is not.
     """
     given = {name: params[name].strip() for name in InvoiceFilter.__struct_fields__ if params.get(name, "").strip()}
-    return msgspec.convert(given, InvoiceFilter, strict=False)
+    try:
+        return msgspec.convert(given, InvoiceFilter, strict=False)
+    except msgspec.ValidationError as error:
+        field = str(error).rpartition("$.")[2].strip("`")
+        raise FieldError(field, f"there is no {field.replace('_', ' ')} {given.get(field, '')!r}") from None
 
 
 def query_of(wanted: InvoiceFilter) -> str:
@@ -134,8 +139,8 @@ async def _listed(
     try:
         wanted = wanted_of(params)
         found = await find_invoices(desk.account, wanted, limit=ON_A_PAGE, starting_after=starting_after)
-    except msgspec.ValidationError as error:
-        problem, status = f"This filter can't be: {error}", 400
+    except FieldError as error:
+        problem, status = said_of(error)
     views = await saved_views.views_of(desk.account, desk.user, PAGE)
     context = {
         "found": found,

@@ -246,3 +246,14 @@ async def test_a_connections_decline_codes(api: Api) -> None:
     assert problem(wrong)[0] == 400
     back = await api.post(path, {"declines": {"do_not_honor": None}})
     assert back.json()["declines"] == {}
+
+
+async def test_invoices_are_found_by_what_is_known_of_them(api: Api) -> None:
+    seeded = await seed(api.runtime, api.ours.id)
+    right = {"search": "11.90 EUR", "connection": "practice", "with_open_case": "true", "status": "paid"}
+    wrong = {"search": "11.91 EUR", "connection": "other", "due_from": "2040-01-01", "collected_by": "hosted"}
+    for name, value in right.items():
+        found = (await api.get("/v1/invoices", "server", **{name: value})).json()
+        assert [one["id"] for one in found["data"]] == [seeded.invoice], name
+    for name, value in wrong.items():
+        assert (await api.get("/v1/invoices", "server", **{name: value})).json()["data"] == [], name

@@ -59,7 +59,7 @@ async def test_a_paid_invoice_shows_all_three_sides_and_what_happened(console: C
 async def test_a_decline_is_told_in_plain_words(console: Console) -> None:
     await one_open(console)
     page = text_of(await console[Role.VIEWER].get("/invoices/in_open"))
-    assert "Attempt 1 was declined there was not enough money on the account; it may work later 51" in page
+    assert "Attempt 1 was declined There was not enough money on the account; it may work later 51" in page
     assert "every try is used, or its time is over: somebody must decide" in page.lower()
     assert "Ada L." in page
     assert "They differ" not in page
