@@ -1,4 +1,4 @@
-"""What an invoice is called by people, for lists of what is about invoices: its number, and what is left to pay."""
+"""Invoices in brief, for lists of what is about them: the name that people know, and what is left to pay."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAMED: Final = """
 """
 
 
-class InvoiceName(msgspec.Struct, frozen=True):
+class InvoiceBrief(msgspec.Struct, frozen=True):
     """`name`: its number, or its id while it has none. `currency` is empty before it was read."""
 
     name: str
@@ -22,10 +22,10 @@ class InvoiceName(msgspec.Struct, frozen=True):
     currency: str
 
 
-async def invoice_names(account: str, invoices: Iterable[str | None]) -> Mapping[str, InvoiceName]:
+async def invoice_briefs(account: str, invoices: Iterable[str | None]) -> Mapping[str, InvoiceBrief]:
     """Those of these ids that are the account's."""
     wanted = sorted({one for one in invoices if one})
     rows = await sql.rows(NAMED, account, wanted) if wanted else []
     return {
-        row["id"]: InvoiceName(row["number"] or row["id"], row["amount_remaining"], row["currency"]) for row in rows
+        row["id"]: InvoiceBrief(row["number"] or row["id"], row["amount_remaining"], row["currency"]) for row in rows
     }
