@@ -99,7 +99,7 @@ def told_as(one: Told) -> str:
         case "case.note_added":
             return "wrote a note"
         case "case.repair":
-            return OFFERS[CaseRepair(one.after["repair"])].label.lower()
+            return f"chose “{OFFERS[CaseRepair(one.after['repair'])].label}”"
         case "case.closed":
             return f"closed it: {one.after.get('reason', '')}"
         case other:
