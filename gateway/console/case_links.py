@@ -20,7 +20,7 @@ class Elsewhere(msgspec.Struct, frozen=True):
 
 
 RETURN: Final = Elsewhere("Return money", "/refunds/new?invoice={invoice}", Action.REFUND)
-RECORD: Final = Elsewhere("Record a payment", "/invoices/{invoice}", Action.COLLECT)
+RECORD: Final = Elsewhere("Record a payment", "/invoices/{invoice}#do", Action.COLLECT)
 ACCOUNT: Final = Elsewhere("The account's settings", "/settings/account", Action.CONFIGURE)
 CONNECTIONS: Final = Elsewhere("Connections", "/settings/connections", Action.CONFIGURE)
 ENDPOINTS: Final = Elsewhere("Webhook endpoints", "/settings/endpoints", Action.CONFIGURE)

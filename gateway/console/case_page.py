@@ -19,7 +19,7 @@ from gateway.inbox.connection_check import ConnectionCheck
 from gateway.readers.actors import names_of
 from gateway.readers.cases import CaseBody, find_case, find_notes
 from gateway.readers.history import Told, history_of
-from gateway.readers.invoice_names import invoice_names
+from gateway.readers.invoice_briefs import invoice_briefs
 from gateway.readers.refunds import RefundBody, find_refunds
 from gateway.users import users
 from gateway.users.users import User
@@ -65,7 +65,7 @@ async def case_page(
         "classes": list(DeclineClass),
         "LEAST": LEAST,
         "place": page_of(case.subject),
-        "invoice": (await invoice_names(desk.account, [case.invoice])).get(case.invoice or ""),
+        "invoice": (await invoice_briefs(desk.account, [case.invoice])).get(case.invoice or ""),
         "elsewhere": acted_on(case.kind, case.invoice) if is_open else [],
         "typed": typed or Typed(),
         "check": check,
@@ -99,7 +99,7 @@ def told_as(one: Told) -> str:
         case "case.note_added":
             return "wrote a note"
         case "case.repair":
-            return OFFERS[CaseRepair(one.after["repair"])].label.lower()
+            return f"chose “{OFFERS[CaseRepair(one.after['repair'])].label}”"
         case "case.closed":
             return f"closed it: {one.after.get('reason', '')}"
         case other:

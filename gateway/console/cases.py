@@ -22,7 +22,7 @@ from gateway.console.render import led, shown
 from gateway.domain.case_age import Age
 from gateway.domain.roles import Action
 from gateway.readers.cases import count_cases, find_cases
-from gateway.readers.invoice_names import invoice_names
+from gateway.readers.invoice_briefs import invoice_briefs
 
 ON_A_PAGE: Final = 25
 MINE: Final = "mine"
@@ -82,7 +82,7 @@ async def cases(
         "query": urlencode({name: value for name, value in wanted.items() if value}),
         "of": _address,
         "page_of": page_of,
-        "invoices": await invoice_names(desk.account, [one.invoice for one in found.data]),
+        "invoices": await invoice_briefs(desk.account, [one.invoice for one in found.data]),
         "said": said,
     }
     return shown(desk, "cases.html", context)

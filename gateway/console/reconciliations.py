@@ -19,7 +19,7 @@ from gateway.console.render import led, money, shown
 from gateway.domain.breaks import BREAKS, REPAIRS
 from gateway.domain.roles import Action
 from gateway.readers.actors import names_of
-from gateway.readers.invoice_names import invoice_names
+from gateway.readers.invoice_briefs import invoice_briefs
 from gateway.readers.reconciliations import (
     MoneyBody,
     find_breaks,
@@ -71,7 +71,7 @@ async def reconciliation(
     context = {
         "run": shown_run(run),
         "found": found,
-        "invoices": await invoice_names(desk.account, [one.invoice for one in found.data]),
+        "invoices": await invoice_briefs(desk.account, [one.invoice for one in found.data]),
         "kind": of_kind,
         "means": BREAKS,
         "does": REPAIRS,

@@ -123,7 +123,7 @@ async def test_a_parked_delivery_is_replayed_from_its_case(console: Console) -> 
     assert (await admin.post(f"/cases/{case}/repair/replay_delivery")).status_code == 303
     assert await sql.value("select state from tollbridge.delivery where id = $1", delivery) == "stored"
     assert (await row_of(case))["state"] == "closed"
-    assert "admin replay the delivery" in text_of(await admin.get(f"/cases/{case}"))
+    assert "admin chose “Replay the delivery”" in text_of(await admin.get(f"/cases/{case}"))
 
 
 async def test_what_stands_in_the_way_is_said_on_the_case(console: Console) -> None:
