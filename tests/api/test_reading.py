@@ -220,3 +220,13 @@ async def test_a_connections_decline_codes(api: Api) -> None:
     assert problem(wrong)[0] == 400
     back = await api.post(path, {"declines": {"do_not_honor": None}})
     assert back.json()["declines"] == {}
+
+
+async def test_subscriptions_are_narrowed_by_who_collects_what_they_open_and_sell(api: Api) -> None:
+    for n, collects, opens in ((1, "send_invoice", "granted"), (2, "charge_automatically", "suspended")):
+        what = {"customer": "cus_1", "collection_method": collects, "access": opens, "products": [f"prod_{n}"]}
+        await insert("subscription", account=api.ours.id, id=f"sub_{n}", created_at=NOW, **what)
+    for wanted in ({"collected_by": "stripe"}, {"access": "suspended"}, {"product": "prod_2"}):
+        found = (await api.get("/v1/subscriptions", "finance", **wanted)).json()["data"]
+        assert [one["id"] for one in found] == ["sub_2"], wanted
+    assert (await api.get("/v1/subscriptions", "finance", ends_soon="true")).json()["data"] == []
