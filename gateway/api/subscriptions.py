@@ -9,7 +9,7 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import PathParameter, QueryParameter
 
-from db.states import CancellationState, Collector, Ends, OpenInvoices, SwitchState
+from db.states import AccessState, CancellationState, Collector, Ends, OpenInvoices, SwitchState
 from gateway.accounts.audit import Author
 from gateway.accounts.keys import Scope
 from gateway.api.auth import Principal, requires
@@ -34,6 +34,12 @@ SubscriptionId = Annotated[
 ]
 OfCustomer = Annotated[str, QueryParameter(name="customer", description="Only of this customer.")]
 Status = Annotated[str, QueryParameter(name="status", description="Only with this status of Stripe's.")]
+CollectedBy = Annotated[Collector | None, QueryParameter(name="collected_by", description="Only those it collects.")]
+OfAccess = Annotated[AccessState | None, QueryParameter(name="access", description="Only with this state of access.")]
+OfProduct = Annotated[
+    str, QueryParameter(name="product", description="Only with this product (prod_…) or price (price_…).")
+]
+EndsSoon = Annotated[bool, QueryParameter(name="ends_soon", description="Only those that end within 30 days.")]
 
 
 class Cancelling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,11 +110,25 @@ async def index(
     principal: NamedDependency[Principal],
     customer: OfCustomer = "",
     of_status: Status = "",
+    collected_by: CollectedBy = None,
+    access: OfAccess = None,
+    product: OfProduct = "",
+    ends_soon: EndsSoon = False,
     limit: Limit = DEFAULT,
     starting_after: After = "",
 ) -> Page[SubscriptionBody]:
-    """The subscriptions of the account, of one customer, or with one status at Stripe, as far as events have told."""
-    return await find_subscriptions(principal.account, customer, of_status, limit=limit, starting_after=starting_after)
+    """The subscriptions of the account, the newest first, as far as events have told."""
+    return await find_subscriptions(
+        principal.account,
+        customer,
+        of_status,
+        collected_by=collected_by,
+        access=access,
+        product=product,
+        ends_soon=ends_soon,
+        limit=limit,
+        starting_after=starting_after,
+    )
 
 
 @get("/subscriptions/{subscription_id:str}", guards=[Readers], responses=problems(Code.NOT_FOUND))

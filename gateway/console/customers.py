@@ -16,6 +16,7 @@ from litestar.response import Redirect, Template
 
 from db.states import Collection
 from gateway.api.paging import After
+from gateway.billing.errors import StripeError
 from gateway.console.desk import Desk, page
 from gateway.console.errors import said_of
 from gateway.console.forms import chosen
@@ -88,10 +89,16 @@ async def at_stripe(
     runtime: NamedDependency[Runtime],
     customer_id: FromPath[str],
 ) -> Template:
-    """The part that Stripe is asked for: who it is, and what credit it has."""
-    payer = await find_payer(runtime, desk.account, customer_id)
+    """The part that Stripe is asked for: who it is, and what credit it has. While Stripe can't be asked, what our rows
+    say stays."""
+    context: dict[str, Any] = {"payer": None, "told": "", "customer": customer_id}
+    try:
+        context["payer"] = await find_payer(runtime, desk.account, customer_id)
+    except StripeError as error:
+        context["told"] = said_of(error)[0]
+        context["line"] = (await lines(desk.account, [customer_id]))[0]
     of = f"/customers/{customer_id}"
-    return part(request, desk, "_customer_at_stripe.html", {"payer": payer}, of=of, title="Who it is")
+    return part(request, desk, "_customer_at_stripe.html", context, of=of, title="Who it is")
 
 
 async def customer_page(

@@ -17,6 +17,7 @@ from db.states import AccessState, CancellationState, Collector, Ends, SwitchSta
 from gateway.accounts.errors import NotThereError
 from gateway.api.paging import After
 from gateway.api.subscriptions import SubscriptionId
+from gateway.billing.errors import StripeError
 from gateway.console.desk import Desk, page
 from gateway.console.errors import said_of
 from gateway.console.forms import chosen
@@ -114,9 +115,14 @@ async def terms(
     subscription_id: SubscriptionId,
 ) -> Template:
     """The part that Stripe is asked for: what it sells, and its next invoice."""
-    found = await find_terms(runtime, desk.account, subscription_id)
-    upcoming = await _upcoming(runtime, desk.account, subscription_id)
-    context, of = {"terms": found, "upcoming": upcoming}, f"/subscriptions/{subscription_id}"
+    context: dict[str, Any] = {"terms": None, "upcoming": None, "told": ""}
+    try:
+        context["terms"] = await find_terms(runtime, desk.account, subscription_id)
+        context["upcoming"] = await _upcoming(runtime, desk.account, subscription_id)
+    except StripeError as error:
+        context["told"] = said_of(error)[0]
+    of = f"/subscriptions/{subscription_id}"
+    context["at"] = desk.path + of
     return part(request, desk, "_subscription_terms.html", context, of=of, title="What it is")
 
 

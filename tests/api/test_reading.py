@@ -257,3 +257,13 @@ async def test_invoices_are_found_by_what_is_known_of_them(api: Api) -> None:
         assert [one["id"] for one in found["data"]] == [seeded.invoice], name
     for name, value in wrong.items():
         assert (await api.get("/v1/invoices", "server", **{name: value})).json()["data"] == [], name
+
+
+async def test_subscriptions_are_narrowed_by_who_collects_what_they_open_and_sell(api: Api) -> None:
+    for n, collects, opens in ((1, "send_invoice", "granted"), (2, "charge_automatically", "suspended")):
+        what = {"customer": "cus_1", "collection_method": collects, "access": opens, "products": [f"prod_{n}"]}
+        await insert("subscription", account=api.ours.id, id=f"sub_{n}", created_at=NOW, **what)
+    for wanted in ({"collected_by": "stripe"}, {"access": "suspended"}, {"product": "prod_2"}):
+        found = (await api.get("/v1/subscriptions", "finance", **wanted)).json()["data"]
+        assert [one["id"] for one in found] == ["sub_2"], wanted
+    assert (await api.get("/v1/subscriptions", "finance", ends_soon="true")).json()["data"] == []
