@@ -1200,6 +1200,7 @@ create table tollbridge.event_delivery (
 );
 create index event_delivery_due on tollbridge.event_delivery (endpoint, due_at) where state = 'pending';
 create index event_delivery_listing on tollbridge.event_delivery (account, endpoint, begun_at desc, id);
+create index event_delivery_given_up on tollbridge.event_delivery (account, event) where state = 'given_up';
 
 -- Walks through Stripe's lists and processors' own, for what webhooks did not bring: done up to a business time, resumable.
 create table tollbridge.catch_up (
@@ -1237,7 +1238,7 @@ create table tollbridge.review_case (
 );
 create unique index review_case_open on tollbridge.review_case (account, kind, subject) where state = 'open';
 create index review_case_invoice on tollbridge.review_case (account, invoice) where invoice <> '';
-create index review_case_subject on tollbridge.review_case (account, kind, subject);
+create index review_case_subject on tollbridge.review_case (account, subject, kind);
 create index review_case_listing on tollbridge.review_case (account, state, opened_at);
 
 -- What people write to each other about a case. It is never changed, but for the text of one who is erased.

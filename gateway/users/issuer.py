@@ -150,9 +150,9 @@ class Issuer:
         answer = await self._asked("userinfo", PreparedCall("GET", endpoint, (), b""), _bearer(access_token))
         claims = _decoded(answer.body, dict[str, Any], "what it tells of a user can't be read")
         # What is told of somebody else is not used (Core 1.0, 5.3.2).
-        return (
-            msgspec.structs.replace(found, email=verified_mail(claims)) if claims.get("sub") == found.subject else found
-        )
+        if claims.get("sub") != found.subject:
+            return found
+        return msgspec.structs.replace(found, email=verified_mail(claims))
 
     async def _asked(self, what: str, call: PreparedCall, auth: Mapping[str, str] | None = None) -> Answer:
         try:

@@ -74,8 +74,6 @@ def _stage(runtime: Runtime, manner: Manner, *, confirmed: bool) -> Stage:
 
 async def with_code(runtime: Runtime, session: Session, code: str, place: From) -> Opened:
     """The session, complete. Raises WrongError, ThrottledError."""
-    if runtime.settings.oidc_only:
-        raise PasswordsOffError
     await throttle.count_try(session.user, place.address)
     if not await use_code(runtime.keyring, session.user, code):
         log.warning("sign_in_code_refused", user=session.user, address=place.address)

@@ -35,22 +35,20 @@ PURGE: Final = """
 
 async def count_try(who: str, address: str) -> None:
     """Count one; raises ThrottledError beyond any of the bounds."""
-    for key, most in (
-        (_pair(who, address), WITH_ADDRESS),
-        (_key("who", who), BY_MAIL),
-        (_key("address", address), BY_ADDRESS),
-    ):
-        row = await sql.row(COUNT, key, WINDOW_S)
-        assert row is not None
-        if row["tries"] > most:
-            raise ThrottledError(max(1.0, row["left_s"]))
+    await _count(_pair(who, address), WITH_ADDRESS)
+    await _count(_key("who", who), BY_MAIL)
+    await count_from(address)
 
 
 async def count_from(address: str) -> None:
-    """Count a try of somebody who has not said who they are; raises ThrottledError."""
-    row = await sql.row(COUNT, _key("address", address), WINDOW_S)
+    """Count one of somebody who has not said who they are; raises ThrottledError."""
+    await _count(_key("address", address), BY_ADDRESS)
+
+
+async def _count(key: bytes, most: int) -> None:
+    row = await sql.row(COUNT, key, WINDOW_S)
     assert row is not None
-    if row["tries"] > BY_ADDRESS:
+    if row["tries"] > most:
         raise ThrottledError(max(1.0, row["left_s"]))
 
 
