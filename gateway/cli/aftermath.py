@@ -1,7 +1,7 @@
 """What `tollbridge demo --keep` leaves in the shop once its play was checked: work for the people of the console.
 
 A renewal that was declined twice and is tried again; one that its payer paid past us, on Stripe's own page, which is a
-case; a payment that its payer disputes; and a limit above which a refund waits for a second person.
+case; a payment that its payer disputes; and a refund that waits for a second person, as all above a limit do.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import httpx
 from gateway.cli.output import money
 from gateway.cli.stage import Actors, Stage
 
-APPROVAL_ABOVE: Final = 1000
+APPROVAL_ABOVE, ASKED_BACK = 1000, 1500
 WEEKLY: Final = {
     "currency": "eur",
     "unit_amount": "4900",
@@ -37,6 +37,7 @@ async def leave_behind(stage: Stage) -> None:
         await shop.decline(FIRST_DECLINE, 2)
         await stage.move_time(timedelta(days=7, hours=1))
         await shop.until_declines(1, cleo, dan)
+        await shop.ask_back(cleo)
         await shop.pay_past_us(dan)
         await shop.dispute(dan)
         stage.tell("Another day passes, and with it the next try.")
@@ -74,6 +75,12 @@ class _Shop(Actors):
             return sum(sum(one["state"] == "declined" for one in some) >= times for some in attempts)
 
         await self.until(declined, len(sessions), f"renewals declined {times} times")
+
+    async def ask_back(self, session: dict[str, Any]) -> None:
+        """The shop's server asks for a part of the first payment to go back; nobody has agreed yet."""
+        body = {"invoice": session["invoice"]["id"], "amount": ASKED_BACK, "memo": "Sorry for the trouble."}
+        made = await self.gateway("POST", "/v1/refunds", body)
+        self.stage.tell(f"{CLEO}: {money(made['amount'], made['currency'])} shall go back, once somebody approves it.")
 
     async def pay_past_us(self, session: dict[str, Any]) -> None:
         """The payer has found Stripe's own page of the invoice."""
