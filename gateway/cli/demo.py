@@ -19,13 +19,15 @@ import msgspec
 from db.embedded import EmbeddedPostgres
 from db.engine import DB, PoolOptions
 from db.errors import EmbeddedPostgresError
+from gateway.cli.aftermath import leave_behind
 from gateway.cli.context import command_settings, failures
-from gateway.cli.dev import launched
+from gateway.cli.dev import CONSOLE, launched
 from gateway.cli.home import read_notes
 from gateway.cli.market_report import MarketReport, show
 from gateway.cli.marketplace import play_marketplace
 from gateway.cli.offer import OFFERS
 from gateway.cli.output import ERR, OUT, as_json, fields, money, table
+from gateway.cli.people import introduce, shown
 from gateway.cli.play import Report, play
 from gateway.cli.sandbox import advance
 from gateway.cli.servers import free_ports
@@ -38,7 +40,9 @@ ROLES = ("gateway", "stripe", "practice", "shop")
 
 @click.command()
 @click.option(
-    "--keep", is_flag=True, help="Leave everything running afterwards, until Ctrl-C, and print the addresses."
+    "--keep",
+    is_flag=True,
+    help="Leave everything running afterwards, until Ctrl-C, with work for the console, and print the addresses.",
 )
 @click.option("--marketplace", is_flag=True, help="Two marketplaces that sell metered plans instead.")
 @as_json
@@ -60,15 +64,18 @@ def demo(keep: bool, marketplace: bool, json_: bool) -> None:
         with failures():
             _tell("Starting PostgreSQL, the local Stripe, the practice processor, the server and a worker …")
             with launched(settings, urls) as (tree, wired, found):
-                report = asyncio.run(_played(found, urls, wired, marketplace=marketplace))
+                report = asyncio.run(_played(found, urls, wired, marketplace=marketplace, keep=keep))
                 report = msgspec.structs.replace(report, elapsed_s=round(time.monotonic() - began, 1))
                 tree.raise_if_ended()
                 ERR.print()
                 show(report) if isinstance(report, MarketReport) else _show(report)
+                addresses = _addresses(urls, wired, home)
                 if keep:
-                    _show_addresses(urls, wired, home)
+                    OUT.print("\nStill running, until Ctrl-C:")
+                    fields(addresses | shown(wired.people))
                 if json_:
-                    click.echo(msgspec.json.encode(report))
+                    kept = {"addresses": addresses, "console_users": wired.people} if keep else {}
+                    click.echo(msgspec.json.encode(msgspec.to_builtins(report) | kept))
                 if keep:
                     tree.watch()
     finally:
@@ -80,20 +87,24 @@ def demo(keep: bool, marketplace: bool, json_: bool) -> None:
 
 
 async def _played(
-    settings: Settings, urls: dict[str, str], wired: Wired, *, marketplace: bool
+    settings: Settings, urls: dict[str, str], wired: Wired, *, marketplace: bool, keep: bool
 ) -> Report | MarketReport:
     DB.configure(settings.database_url, PoolOptions(max_size=2))
     await DB.open_pool()
     try:
         if not marketplace:
-            return await play(_stage(urls, wired, Names()))
+            stage = _stage(urls, wired, Names())
+            report = await play(stage)
+            if keep:
+                await leave_behind(stage)
+            return report
         stages: dict[str, Stage] = {}
         for name in OFFERS:
             names = Names(account=name, stripe_key=f"sk_test_{name}", practice_key=f"practice_key_{name}")
             async with Wiring(urls, names) as wiring:
-                stages[name] = _stage(
-                    urls, await wiring.wire(read_notes(settings.home_path)["platform_key"], ""), names
-                )
+                marketplace_wired = await wiring.wire(read_notes(settings.home_path)["platform_key"], "")
+            await introduce(settings.home_path, marketplace_wired.account)
+            stages[name] = _stage(urls, marketplace_wired, names)
         return await play_marketplace(stages)
     finally:
         await DB.close_pool()
@@ -158,18 +169,16 @@ def _show(report: Report) -> None:
         OUT.print(f"Open case: {case}")
 
 
-def _show_addresses(urls: dict[str, str], wired: Wired, home: Path) -> None:
-    OUT.print("\nStill running, until Ctrl-C:")
-    fields(
-        {
-            "checkout page": f"{urls['shop']}/checkout",
-            "API": f"{urls['gateway']}/docs",
-            "local Stripe": urls["stripe"],
-            "practice processor": urls["practice"],
-            "API key": wired.api_key,
-            "logs": str(home / "logs"),
-        }
-    )
+def _addresses(urls: dict[str, str], wired: Wired, home: Path) -> dict[str, str]:
+    return {
+        "console": f"{urls['gateway']}{CONSOLE}",
+        "checkout page": f"{urls['shop']}/checkout",
+        "API": f"{urls['gateway']}/docs",
+        "local Stripe": urls["stripe"],
+        "practice processor": urls["practice"],
+        "API key": wired.api_key,
+        "logs": str(home / "logs"),
+    }
 
 
 def _tell(text: str) -> None:

@@ -1,13 +1,15 @@
 """`tollbridge dev`: everything in one process tree, wired together, for a developer at a desk.
 
-PostgreSQL (unless an address is configured), both sandboxes, the API, a worker, and a checkout page; with an account
-`dev`, a connection `practice` and an API key, made through the APIs where they are missing. The database is kept
-between runs; the sandboxes forget, so what was made at Stripe in an earlier run is gone there (`--fresh` starts anew).
+PostgreSQL (unless an address is configured), both sandboxes, the API and the console, a worker, and a checkout page;
+with an account `dev`, a connection `practice`, an API key and two users of the console, made where they are missing.
+The database is kept between runs; the sandboxes forget, so what was made at Stripe in an earlier run is gone there
+(`--fresh` starts anew).
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +25,7 @@ from gateway.accounts import keys as key_story
 from gateway.cli.context import author, command_settings, failures, server_of
 from gateway.cli.home import make_keys, read_notes, write_notes
 from gateway.cli.output import ERR, OUT, as_json, fields
+from gateway.cli.people import PASSWORDS, SECOND_FACTOR, introduce, shown
 from gateway.cli.sandbox import PRACTICE_PORT, SHOP_KEY_VARIABLE, SHOP_PORT, STRIPE_PORT
 from gateway.cli.servers import listen
 from gateway.cli.tree import Tree
@@ -30,6 +33,7 @@ from gateway.cli.wiring import ACCOUNT, PRACTICE_KEY, STRIPE_KEY, Wired, Wiring
 from gateway.settings import Settings
 
 LOGS: Final = "logs"
+CONSOLE: Final = "/console"
 
 
 @click.command()
@@ -40,7 +44,7 @@ LOGS: Final = "logs"
 @click.option("--fresh", is_flag=True, help="Forget what earlier runs kept in the embedded database.")
 @as_json
 def dev(port: int | None, stripe_port: int, practice_port: int, shop_port: int, fresh: bool, json_: bool) -> None:
-    """Run everything here, wired together, until Ctrl-C. Prints the addresses and an API key."""
+    """Run everything here, wired together, until Ctrl-C. Prints the addresses, an API key and the console's users."""
     settings = command_settings("warning")
     settings = msgspec.structs.replace(settings, host="127.0.0.1", port=port or settings.port, public_url="")
     urls = {
@@ -85,6 +89,7 @@ def launched(settings: Settings, urls: dict[str, str]) -> Iterator[tuple[Tree, W
             "TOLLBRIDGE_PUBLIC_URL": urls["gateway"],  # where the sandboxes reach it, whatever the environment says
             "TOLLBRIDGE_CORS_ORIGINS": urls["shop"],
             "TOLLBRIDGE_OUTBOUND_PRIVATE": "true",
+            SECOND_FACTOR: os.environ.get(SECOND_FACTOR, "optional"),
         }
         with Tree(environment, settings.home_path / LOGS) as tree, _noted(settings.home_path, urls["gateway"]):
             yield tree, _start(tree, found, urls), found
@@ -135,7 +140,8 @@ async def _wired(settings: Settings, urls: dict[str, str]) -> Wired:
                 write_notes(settings.home_path, platform_key=platform)
             wired = await wiring.wire(platform, notes.get("api_key", ""))
         write_notes(settings.home_path, api_key=wired.api_key)
-        return wired
+        people = await introduce(settings.home_path, wired.account)
+        return msgspec.structs.replace(wired, people=people)
     finally:
         await DB.close_pool()
 
@@ -156,7 +162,7 @@ def _forget(settings: Settings) -> None:
 
     with server_of(settings) as found:
         asyncio.run(drop(found.database_url))
-    write_notes(settings.home_path, platform_key="", api_key="")
+    write_notes(settings.home_path, platform_key="", api_key="", **{PASSWORDS: {}})
     shutil.rmtree(settings.home_path / LOGS, ignore_errors=True)
 
 
@@ -164,6 +170,7 @@ def _say(wired: Wired, urls: dict[str, str], home: Path, json_: bool) -> None:
     value: dict[str, Any] = {
         "gateway": urls["gateway"],
         "docs": f"{urls['gateway']}/docs",
+        "console": f"{urls['gateway']}{CONSOLE}",
         "stripe": urls["stripe"],
         "practice": urls["practice"],
         "checkout_page": f"{urls['shop']}/checkout",
@@ -176,7 +183,7 @@ def _say(wired: Wired, urls: dict[str, str], home: Path, json_: bool) -> None:
         "logs": str(home / LOGS),
     }
     if json_:
-        click.echo(msgspec.json.encode(value))
+        click.echo(msgspec.json.encode(value | {"console_users": wired.people}))
         return
-    fields({name.replace("_", " "): one for name, one in value.items()})
+    fields({name.replace("_", " "): one for name, one in value.items()} | shown(wired.people))
     OUT.print("\nMove time: tollbridge sandbox clock --advance 31d.   Stop: Ctrl-C.")

@@ -11,6 +11,7 @@ import httpx
 import msgspec
 
 from gateway.accounts.keys import ACCOUNT_SCOPES
+from gateway.cli.people import Person
 from gateway.clock import business_now
 from processors.values import Unprinted
 
@@ -39,12 +40,14 @@ class Names(Unprinted, frozen=True):
 
 
 class Wired(Unprinted, frozen=True):
-    """What a developer needs to begin. The ids of price and tax rate are the local Stripe's."""
+    """What a developer needs to begin. The ids of price and tax rate are the local Stripe's; `people` sign in to the
+    console."""
 
     account: str
     api_key: str
     price: str
     tax_rate: str
+    people: tuple[Person, ...] = ()
 
 
 class Wiring:

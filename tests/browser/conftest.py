@@ -17,6 +17,8 @@ from playwright.async_api import Browser, Page, Request, async_playwright
 from tests.processes.house import House, house
 
 VARIABLE = "TOLLBRIDGE_CHROMIUM"
+REQUIRED = "TOLLBRIDGE_CHROMIUM_REQUIRED"
+MISSING = f"no Chromium on this machine: install it, or name one in {VARIABLE}"
 USUAL = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
 ARGUMENTS = [
     "--headless",
@@ -59,12 +61,18 @@ class Watched:
             await self.page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
 
+def find_chromium() -> str | None:
+    """The system's Chromium."""
+    named = os.environ.get(VARIABLE)
+    return named or next((path for path in USUAL if Path(path).exists()), shutil.which("chromium"))
+
+
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """The system's Chromium; skips where there is none."""
-    found = os.environ.get(VARIABLE) or next((path for path in USUAL if Path(path).exists()), shutil.which("chromium"))
-    if not found:
-        pytest.skip(f"no Chromium on this machine: install it, or name one in {VARIABLE}")
+    """The system's Chromium; skips where there is none, and fails where there must be one."""
+    found = find_chromium()
+    if found is None:
+        pytest.fail(MISSING) if os.environ.get(REQUIRED) == "1" else pytest.skip(MISSING)
     return found
 
 

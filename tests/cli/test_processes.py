@@ -131,6 +131,14 @@ async def developing(
         yield process, await first_line(process)
 
 
+async def enters(said: dict[str, Any], user: dict[str, str]) -> str:
+    """Where somebody is led by signing in to the console with the password that was printed."""
+    fields = {"email": user["email"], "password": user["password"]}
+    async with httpx.AsyncClient(headers={"sec-fetch-site": "same-origin"}, trust_env=False, timeout=30) as http:
+        await http.post(f"{said['console']}/sign-in", data=fields)
+        return (await http.get(said["console"])).headers.get("location", "")
+
+
 @LINUX
 @pytest.mark.parametrize(
     "number",
@@ -159,6 +167,7 @@ async def test_dev_is_wired_and_leaves_no_orphans(
             assert session["status"] == "open"
             assert session["invoice"]["amount_due"] == 1900
         assert "checkout" in (await until(said["checkout_page"], 200)).text.lower()
+        assert [await enters(said, user) for user in said["console_users"]] == ["/console/a/dev"] * 2
         os.kill(process.pid, number)
         await asyncio.wait_for(process.wait(), 40)
         async with asyncio.timeout(30):
@@ -184,6 +193,7 @@ async def test_dev_again_keeps_its_key_and_follows_the_clock(
         assert moved["advanced_s"] == 31 * 86400
     async with developing(database, tmp_path, free_port) as (_, second):
         assert second["api_key"] == first["api_key"]
+        assert second["console_users"] == first["console_users"]
         for name in ("stripe", "practice"):
             clock = (await until(f"{second[name]}/_sandbox/clock", 200)).json()
             assert clock["now"] >= moved["sandbox_now"] - 2
