@@ -16,12 +16,12 @@ from gateway.api.openapi import problems
 from gateway.api.paging import After, Limit
 from gateway.api.problems import Code
 from gateway.domain.searching import LONGEST
+from gateway.readers.invoice_list import find_invoices
 from gateway.readers.invoice_search import InvoiceFilter, StripeStatus
 from gateway.readers.invoices import (
     InvoiceBody,
     InvoiceDetail,
     find_invoice,
-    find_invoices,
 )
 from gateway.readers.pages import DEFAULT, Page
 

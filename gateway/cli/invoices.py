@@ -20,8 +20,9 @@ from gateway.finance.collect_now import collect_now
 from gateway.finance.pause import pause_invoice, resume_invoice
 from gateway.finance.record_payment import Receipt, record_payment
 from gateway.finance.void import void_invoice
+from gateway.readers.invoice_list import find_invoices
 from gateway.readers.invoice_search import InvoiceFilter
-from gateway.readers.invoices import InvoiceBody, InvoiceDetail, find_invoice, find_invoices
+from gateway.readers.invoices import InvoiceBody, InvoiceDetail, find_invoice
 from gateway.readers.pages import Page
 from gateway.readers.payment_methods import PaymentMethodBody, find_methods
 

@@ -28,8 +28,9 @@ from gateway.console.render import led, shown
 from gateway.console.words import tone
 from gateway.domain.invoice_words import MEANING
 from gateway.domain.roles import Action
+from gateway.readers.invoice_list import EVERY, find_invoices, walk_invoices
 from gateway.readers.invoice_search import InvoiceFilter, StripeStatus
-from gateway.readers.invoices import EVERY, InvoiceBody, find_invoices, walk_invoices
+from gateway.readers.invoices import InvoiceBody
 from gateway.readers.pages import Page
 from gateway.users import saved_views
 

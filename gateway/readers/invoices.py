@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Any, Final, Literal
 
 import asyncpg
 import msgspec
 
 from db import sql
-from db.engine import DB
 from db.states import (
     CarryState,
     Collector,
@@ -22,15 +19,13 @@ from db.states import (
 )
 from gateway.accounts.errors import NotThereError
 from gateway.billing.invoice_detail import InvoiceDetailShape
-from gateway.books.session import own_session, pages
 from gateway.readers import attempts, cases, credit_notes, refunds
 from gateway.readers.attempts import AttemptBody
 from gateway.readers.cases import CaseBody
 from gateway.readers.credit_notes import CreditNoteBody
 from gateway.readers.dashboard import dashboard
 from gateway.readers.disputes import DisputeBody, disputes_of
-from gateway.readers.invoice_search import InvoiceFilter
-from gateway.readers.pages import DEFAULT, Page, listed, page, unix, where_of
+from gateway.readers.pages import unix
 from gateway.readers.plans import PlanBody, plan_of
 from gateway.readers.refunds import RefundBody
 
@@ -45,9 +40,6 @@ SELECT: Final = """
                          and (p.until_at is null or p.until_at > tollbridge.business_now())
                        order by p.until_at desc nulls first limit 1) p on true
 """
-PLAN_EACH: Final = "set local plan_cache_mode = force_custom_plan"
-EVERY: Final = InvoiceFilter()
-AT_A_TIME: Final = 500
 MOVEMENTS: Final = """
     select m.*, c.name as connection_name from tollbridge.movement m
         left join tollbridge.connection c on c.id = m.connection
@@ -191,31 +183,6 @@ class InvoiceDetail(InvoiceBody, frozen=True, kw_only=True):
     links: Links
 
 
-async def find_invoices(
-    account: str, wanted: InvoiceFilter = EVERY, *, limit: int = DEFAULT, starting_after: str = ""
-) -> Page[InvoiceBody]:
-    """A page of an account's invoices. Raises FieldError for a `starting_after` that names nothing in the list."""
-    where, also = wanted.columns(), await wanted.conditions(account)
-    async with DB.transaction():
-        # What is rare and what is common want other indexes.
-        await sql.rows(PLAN_EACH)
-        found = await page(account, SELECT, "created_at", where, limit=limit, starting_after=starting_after, also=also)
-    return listed(*found, lambda row: InvoiceBody(**_fields(row)))
-
-
-async def walk_invoices(account: str, wanted: InvoiceFilter) -> AsyncGenerator[list[InvoiceBody], None]:
-    """All of them, the newest first, so many at a time and as they stand at one moment."""
-    where, values = where_of(account, wanted.columns(), await wanted.conditions(account))
-    statement = f"{SELECT} where {where} order by t.created_at desc, t.id desc"
-    async with (
-        own_session() as session,
-        session.transaction(isolation="repeatable_read", readonly=True),
-        aclosing(pages(session, statement, *values, size=AT_A_TIME)) as found,
-    ):
-        async for part in found:
-            yield [InvoiceBody(**_fields(row)) for row in part]
-
-
 async def find_invoice(account: str, invoice: str) -> InvoiceDetail:
     """Raises NotThereError."""
     row = await sql.row(f"{SELECT} where t.account = $1 and t.id = $2", account, invoice)
@@ -223,7 +190,7 @@ async def find_invoice(account: str, invoice: str) -> InvoiceDetail:
         raise NotThereError("invoice", invoice)
     back, notes = await refunds.of_invoice(account, invoice), await credit_notes.of_invoice(account, invoice)
     return InvoiceDetail(
-        **_fields(row),
+        **fields_of(row),
         remainder_of=row["remainder_of"],
         plan=await plan_of(account, invoice),
         attempts=[attempts.shown(one) for one in await sql.rows(ATTEMPTS, account, invoice)],
@@ -252,7 +219,8 @@ def pause_in(row: asyncpg.Record) -> PauseBody | None:
     return PauseBody(row["pause_of"], row["pause_reason"], row["paused_by"], unix(row["paused_at"]), until)
 
 
-def _fields(row: asyncpg.Record) -> dict[str, Any]:
+def fields_of(row: asyncpg.Record) -> dict[str, Any]:
+    """What every invoice shows, of a row of `SELECT`."""
     collector, why = whose(row)
     return {
         "id": row["id"],
