@@ -98,7 +98,7 @@ def told_as(one: Told) -> str:
             return f"gave it to {one.after['owner']}" if one.after.get("owner") else "gave it back: nobody sees to it"
         case "case.note_added":
             return "wrote a note"
-        case "case.repair":
+        case "case.repair" if one.after.get("repair") in OFFERS:
             return f"chose “{OFFERS[CaseRepair(one.after['repair'])].label}”"
         case "case.closed":
             return f"closed it: {one.after.get('reason', '')}"
