@@ -82,7 +82,6 @@ async def _choosing(
         "asked": asked,
         "told": await _told(desk.account, found, asked) if asked is not None else [],
         "last_paid": next((one for one in paid if one.total > 0), None),
-        "Ends": Ends,
         "problem": problem,
     }
     return shown(desk, "subscription_cancel.html", context, status=status)

@@ -120,7 +120,6 @@ async def _choosing(
         "methods": chargeable,
         "named": named,
         "collectors": NAMES,
-        "Collector": Collector,
         "reason": reason,
         "problem": problem,
     }
