@@ -38,6 +38,7 @@ async def support(world: World) -> AsyncIterator[Person]:
 async def test_what_it_sells_its_next_invoice_and_its_end(world: World, support: Person) -> None:
     signup = await subscribe_metered(world)
     await use(world, signup.customer, 250)
+    await world.later(seconds=1)
     path = f"/subscriptions/{signup.subscription}"
 
     part = await support.get(f"{path}/terms", **{"hx-request": "true"})
