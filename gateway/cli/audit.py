@@ -46,7 +46,10 @@ def audit(
             )
 
     found = run(work)
-    rows = [(when(e.created), e.who, e.did, e.subject, e.reason, _changed(e.differences)) for e in found.data]
+    rows = [
+        (when(e.created), e.who, e.did, e.subject_name or e.subject, e.reason, _changed(e.differences))
+        for e in found.data
+    ]
 
     def text() -> None:
         table(("time", "who", "did", "to", "why", "change"), rows, "No entries.")

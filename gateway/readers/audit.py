@@ -52,10 +52,15 @@ FIND: Final = f"""
     )
     select t.*, coalesce(u.name || ' <' || u.email || '>', k.name, '') as name,
         case when starts_with(t.actor, 'usr_') then 'user' when k.id is null then ''
-             when k.account is null then 'platform' else 'key' end as kind
+             when k.account is null then 'platform' else 'key' end as kind,
+        coalesce(su.name || ' <' || su.email || '>', sk.name, sc.name, sa.name, '') as subject_name
     from entry t
     left join tollbridge.console_user u on u.id = t.actor and u.id in (select person from roles)
     left join tollbridge.api_key k on k.id = t.actor and (k.account = $1 or k.account is null)
+    left join tollbridge.console_user su on su.id = t.object and su.id in (select person from roles)
+    left join tollbridge.api_key sk on sk.id = t.object and sk.account = $1
+    left join tollbridge.connection sc on sc.id = t.object and sc.account = $1
+    left join tollbridge.account sa on sa.id = t.object and sa.id = $1
     order by t.created_at desc, t.id desc limit $10
 """  # noqa: S608 (constants of ours)
 # Whom people mean: an id as it stands, a user's mail address, a key's name, who sat at the command line.
@@ -87,6 +92,7 @@ class AuditEntry(msgspec.Struct, frozen=True):
     action: str
     did: Annotated[str, about("The same in words.")]
     subject: Annotated[str, about("The id of what it was done to.")]
+    subject_name: Annotated[str, about("What that is called, of a user, a key, a connection or the account.")]
     reason: str
     before: dict[str, Any] | None
     after: dict[str, Any] | None
@@ -144,6 +150,7 @@ def _entry(row: asyncpg.Record) -> AuditEntry:
         action=row["action"],
         did=what(row["action"]),
         subject=row["object"],
+        subject_name=row["subject_name"],
         reason=row["reason"],
         before=_side(row["before"]),
         after=_side(row["after"]),

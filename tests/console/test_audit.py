@@ -98,7 +98,7 @@ async def test_roles_elsewhere_are_not_told(api: Api) -> None:
     for account in (api.ours.id, api.theirs.id):
         await users.give_role(Author(BY), user.id, account, Role.VIEWER)
     found = (await find_entries(api.ours.id, Wanted(action="console_role.set"), limit=100)).data
-    assert len([one for one in found if one.subject == user.id]) == 1
+    assert [one.subject_name for one in found if one.subject == user.id] == ["Ada <ada@example.com>"]
 
 
 async def test_a_stranger_who_did_something_to_somebody_of_ours_has_no_name_here(api: Api) -> None:
