@@ -70,6 +70,11 @@ class Demo:
         """The last invoice of somebody in the play, which is paid."""
         return [one for one in self.said.lines if one.payer.startswith(payer)][-1]
 
+    def worth_a_look(self) -> list[str]:
+        """The invoices that are being recovered, and the form by which a paid one is refunded."""
+        paid = self.renewal_of("Ada").invoice
+        return [f"{self.account}/invoices?state=retrying", f"{self.account}/refunds/new?invoice={paid}"]
+
     async def sign_in(self, page: Page, role: str, look: Look | None = None) -> None:
         """With the password and a code; the first time the phone is set up. `look` is shown each page on the way."""
         person = self.person(role)

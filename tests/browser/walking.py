@@ -34,14 +34,15 @@ def name_of(url: str, console: str) -> str:
     """What pages of one shape share: the path with its ids taken out, and whether a query narrows it."""
     parts = urlsplit(url)
     below = parts.path.removeprefix(urlsplit(console).path).strip("/").split("/")
-    words = ["id" if ID.fullmatch(one) else one for one in below[2:] if below[0] == "a"] or below
-    name = "-".join(word for word in words if word) or "overview"
+    words = below[2:] or ["overview"] if below[0] == "a" else below
+    name = "-".join("id" if ID.fullmatch(word) else word for word in words)
     return f"{name}-narrowed" if parts.query else name
 
 
 async def walk(page: Page, demo: Demo) -> Walk:
-    """From the account's first page, as whoever is signed in."""
-    found, waiting = Walk(), deque([(demo.account, "the start"), (f"{demo.console}/me", "the start")])
+    """From the account's first page, as whoever is signed in; first to what is most worth a look."""
+    found = Walk()
+    waiting = deque((url, "the start") for url in (demo.account, f"{demo.console}/me", *demo.worth_a_look()))
     seen: set[str] = set()
     while waiting:
         url, origin = waiting.popleft()
