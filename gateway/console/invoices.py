@@ -28,6 +28,7 @@ from gateway.console.render import led, shown
 from gateway.console.words import tone
 from gateway.domain.invoice_words import MEANING
 from gateway.domain.roles import Action
+from gateway.readers.invoice_figures import FigureFilter
 from gateway.readers.invoice_list import EVERY, find_invoices, walk_invoices
 from gateway.readers.invoice_search import InvoiceFilter, StripeStatus
 from gateway.readers.invoices import InvoiceBody
@@ -117,6 +118,13 @@ def query_of(wanted: InvoiceFilter) -> str:
     return urlencode({name: _plain(getattr(wanted, name)) for name in names})
 
 
+def _narrowed(wanted: InvoiceFilter, names: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """What a figure that led here counts alone: its field, its value, and how people call that."""
+    given = {name: _plain(getattr(wanted, name)) for name in FigureFilter.__struct_fields__}
+    blank = {name: _plain(getattr(EVERY, name)) for name in given}
+    return [(name, value, names.get(value, value)) for name, value in given.items() if value != blank[name]]
+
+
 def _plain(value: object) -> str:
     return value.isoformat() if isinstance(value, date) else "true" if value is True else str(value)
 
@@ -143,6 +151,7 @@ async def _listed(
     except FieldError as error:
         problem, status = said_of(error)
     views = await saved_views.views_of(desk.account, desk.user, PAGE)
+    known = await connections.listed(desk.account)
     context = {
         "found": found,
         "wanted": wanted,
@@ -151,7 +160,8 @@ async def _listed(
         "tone": tone,
         "statuses": STATUSES,
         "collectors": list(Collector),
-        "connections": [one.name for one in await connections.listed(desk.account)],
+        "connections": [one.name for one in known],
+        "narrowed": _narrowed(wanted, {one.id: one.name for one in known}),
         "views": views,
         "name": name,
         "said": said,

@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, Literal
 
-import msgspec
-
 from db import sql
 from db.states import Collector, InvoiceState
 from gateway.billing.mails import mail_hash
 from gateway.domain.searching import Sought, understood
+from gateway.readers.invoice_figures import FigureFilter
 from gateway.readers.pages import Condition
 
 # Every name of an invoice, and of what belongs to it: here, at Stripe and at a processor. Names that many have (of a
@@ -66,7 +65,7 @@ COLLECTED_BY: Final[Mapping[Collector, str]] = {
 StripeStatus = Literal["", "draft", "open", "paid", "uncollectible", "void", "deleted"]
 
 
-class InvoiceFilter(msgspec.Struct, frozen=True, kw_only=True):
+class InvoiceFilter(FigureFilter, frozen=True, kw_only=True):
     """What is wanted; empty ones are no condition. `due_from` and `due_until` are days in UTC, both in it."""
 
     search: str = ""
@@ -88,7 +87,7 @@ class InvoiceFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     async def conditions(self, account: str) -> list[Condition]:
         """The others, within this account."""
-        found: list[Condition] = []
+        found = self.figure_conditions()
         if (sought := understood(self.search)) is not None:
             found.append(_sought(sought, account))
         if self.collected_by is not None:

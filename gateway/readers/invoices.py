@@ -208,7 +208,7 @@ async def find_invoice(account: str, invoice: str) -> InvoiceDetail:
 
 def shown(row: asyncpg.Record) -> InvoiceBody:
     """A row as it stands in a list."""
-    return InvoiceBody(**_fields(row))
+    return InvoiceBody(**fields_of(row))
 
 
 def pause_in(row: asyncpg.Record) -> PauseBody | None:

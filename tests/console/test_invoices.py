@@ -128,3 +128,9 @@ async def test_a_search_wants_a_name(console: Console) -> None:
     answer = await console[Role.SUPPORT].post("/invoices/views", {"name": " ", "query": "state=paid"})
     assert (answer.status_code, "must have 1 to 100 letters" in text_of(answer)) == (400, True)
     assert (await console[Role.VIEWER].post("/invoices/views", {"name": "x", "query": ""})).status_code == 403
+
+
+async def test_what_a_figure_counts_alone_is_said_and_kept_by_the_form(console: Console) -> None:
+    page = await console[Role.VIEWER].get("/invoices?group=given_up&search=x")
+    assert "Only those that a figure of the overview counts: group given up" in text_of(page)
+    assert '<input type="hidden" name="group" value="given_up">' in page.text
