@@ -20,7 +20,8 @@ SOON = 60_000
 """Milliseconds in which workers have done what a form asked for, in a crowd."""
 FOCUSED = """() => {
   const one = document.activeElement, style = getComputedStyle(one);
-  const seen = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
+  // Within a date the browser marks the part that has the focus, and no longer the whole.
+  const seen = one.type === "date" || style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
   const order = [...document.querySelectorAll("*")].indexOf(one);
   return {tag: one.tagName, name: one.name || one.innerText || "", seen, order};
 }"""
