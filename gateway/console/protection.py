@@ -13,7 +13,7 @@ import hmac
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from litestar.datastructures import Cookie
 from litestar.enums import ScopeType
@@ -59,6 +59,8 @@ class Protection(ASGIMiddleware):
         if NUL in scope["path"] or b"%00" in scope["query_string"]:
             # No column can hold it.
             raise ProblemError(Code.INVALID_REQUEST, "The address holds the character NUL.")
+        # A form of filters sends the fields that nobody filled in, too: they are no condition.
+        scope["query_string"] = urlencode(parse_qsl(scope["query_string"].decode("latin-1"))).encode()
         runtime: Runtime = scope["litestar_app"].state.runtime
         open_to_all = bool(scope["route_handler"].opt.get("open"))
         token = "" if open_to_all else cookie_of(scope, runtime.settings)
