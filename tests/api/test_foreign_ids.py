@@ -33,7 +33,7 @@ AS_FILTER: Final[dict[str, dict[str, str]]] = {
     "GET /v1/disputes": {"invoice": "invoice"},
     "GET /v1/events": {"object": "invoice", "webhook_endpoint": "endpoint"},
     "GET /v1/inbox": {"object_id": "invoice"},
-    "GET /v1/invoices": {"customer": "customer", "subscription": "subscription"},
+    "GET /v1/invoices": {"customer": "customer", "subscription": "subscription", "connection": "connection"},
     "GET /v1/organization/invoices": {"subscription": "subscription"},
     "GET /v1/reconciliations/{reconciliation_id}/breaks": {"invoice": "invoice"},
     "GET /v1/refunds": {"invoice": "invoice"},

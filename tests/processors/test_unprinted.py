@@ -15,8 +15,8 @@ from processors.values import Unprinted
 TELLING = {"token", "secret", "client_secret", "client_token", "api_key", "stripe_key", "encryption_keys", "secrets"}
 TELLING |= {"webhook_secrets", "credentials", "client", "headers", "body", "raw", "database_url", "plain"}
 NAMES_ONLY = {"Account", "AccountBody", "Connection", "ConnectionBody", "AccountChange", "ConnectionChange"}
-NAMES_ONLY |= {"ProcessorEvent", "PaymentMethodReference", "Reply"}
-"""Their fields of these names hold ids, names of fields, or a Secret, which hides itself."""
+NAMES_ONLY |= {"Declared", "LoneBreak", "ProcessorEvent", "PaymentMethodReference", "Reply"}
+"""Their fields of these names hold ids, names of fields, what an API shows, or a Secret, which hides itself."""
 SCHEMAS_ONLY = {closed.Operation, closed.Canary}
 """Parts of a description that is shipped: patterns and schemas, and requests that are made up."""
 
