@@ -19,7 +19,7 @@ from gateway.inbox.connection_check import ConnectionCheck
 from gateway.readers.actors import names_of
 from gateway.readers.cases import CaseBody, find_case, find_notes
 from gateway.readers.history import Told, history_of
-from gateway.readers.invoice_briefs import invoice_briefs
+from gateway.readers.invoice_names import invoice_briefs
 from gateway.readers.refunds import RefundBody, find_refunds
 from gateway.users import users
 from gateway.users.users import User

@@ -22,7 +22,7 @@ from gateway.console.render import led, shown
 from gateway.domain.case_age import Age
 from gateway.domain.roles import Action
 from gateway.readers.cases import count_cases, find_cases
-from gateway.readers.invoice_briefs import invoice_briefs
+from gateway.readers.invoice_names import invoice_briefs
 
 ON_A_PAGE: Final = 25
 MINE: Final = "mine"

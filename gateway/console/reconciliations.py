@@ -19,7 +19,7 @@ from gateway.console.render import led, money, shown
 from gateway.domain.breaks import BREAKS, REPAIRS
 from gateway.domain.roles import Action
 from gateway.readers.actors import names_of
-from gateway.readers.invoice_briefs import invoice_briefs
+from gateway.readers.invoice_names import invoice_briefs
 from gateway.readers.reconciliations import (
     MoneyBody,
     find_breaks,

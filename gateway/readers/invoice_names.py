@@ -1,20 +1,40 @@
-"""Invoices by the names that people have for them: the number that stands on the PDF."""
+"""Invoices by the names that people have for them: the number that stands on the PDF, and what is left to pay."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
+
+import msgspec
 
 from db import sql
 
-NUMBERS: Final = "select id, number from tollbridge.invoice where account = $1 and id = any($2) and number <> ''"
+BRIEFS: Final = """
+    select id, number, amount_remaining, currency from tollbridge.invoice where account = $1 and id = any($2)
+"""
 NAMED: Final = "select id from tollbridge.invoice where account = $1 and (id = $2 or number = $2) order by id = $2 desc"
 
 
-async def numbers_of(account: str, invoices: Collection[str]) -> Mapping[str, str]:
-    """The numbers of these, by their ids; without those that have none."""
-    rows = await sql.rows(NUMBERS, account, sorted(set(invoices))) if invoices else []
-    return {row["id"]: row["number"] for row in rows}
+class InvoiceBrief(msgspec.Struct, frozen=True):
+    """`name`: its number, or its id while it has none. `currency` is empty before it was read."""
+
+    name: str
+    remaining: int
+    currency: str
+
+
+async def invoice_briefs(account: str, invoices: Iterable[str | None]) -> Mapping[str, InvoiceBrief]:
+    """Those of these ids that are the account's."""
+    wanted = sorted({one for one in invoices if one})
+    rows = await sql.rows(BRIEFS, account, wanted) if wanted else []
+    return {
+        row["id"]: InvoiceBrief(row["number"] or row["id"], row["amount_remaining"], row["currency"]) for row in rows
+    }
+
+
+async def numbers_of(account: str, invoices: Iterable[str | None]) -> Mapping[str, str]:
+    """What these are called, by their ids."""
+    return {invoice: one.name for invoice, one in (await invoice_briefs(account, invoices)).items()}
 
 
 async def named(account: str, invoice: str) -> str | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
-from gateway.domain.audit_words import Difference, differences, what, who
+from gateway.domain.audit_words import ACTIONS, Difference, differences, what, who
 
 
 def test_each_field_that_differs_has_a_line_however_deep() -> None:
@@ -41,3 +44,15 @@ def test_who(actor: str, name: str, kind: str, said: str) -> None:
 
 def test_an_action_without_words_is_told_by_its_name() -> None:
     assert (what("refund.denied"), what("view.made_public")) == ("denied a refund", "view: made public")
+
+
+def _noted() -> set[str]:
+    """The actions that the code writes into the log by their whole name."""
+    written = re.compile(r"\.note\(\s*[^,()]+(?:\([^()]*\))?,\s*\"([a-z_.]+)\"")
+    return {action for path in Path("gateway").rglob("*.py") for action in written.findall(path.read_text("utf-8"))}
+
+
+def test_all_that_is_done_has_words() -> None:
+    noted = _noted()
+    assert len(noted) > 40
+    assert noted - set(ACTIONS) == set()
