@@ -128,6 +128,11 @@ def collected_plot(lists: Lists, currency: str, weeks: Sequence[date], found: It
     )
 
 
+def _whole(count: float) -> str:
+    """Half a thing is no mark of an axis."""
+    return f"{count:.0f}" if count == round(count) else ""
+
+
 def _short(amount: float, currency: str) -> str:
     """An amount on an axis: without the currency, and in thousands where it is large."""
     try:
@@ -238,7 +243,7 @@ def reasons_plot(lists: Lists, weeks: Sequence[date], reasons: Sequence[Reason],
         of="Week of",
         labels=tuple(f"{week:%-d %b}" for week in weeks),
         series=folded(series, "other reasons", lambda cells: _sum(cells, lambda count: f"{count:.0f}")),
-        axis=lambda count: f"{count:.0f}",
+        axis=_whole,
         half=True,
     )
 
@@ -273,6 +278,6 @@ def ages_plot(lists: Lists, found: Sequence[CaseAges]) -> Plot:
         of="Open for",
         labels=tuple(age.means for age in Age),
         series=(Series("cases", tuple(cells)),),
-        axis=lambda count: f"{count:.0f}",
+        axis=_whole,
         half=True,
     )
