@@ -84,7 +84,6 @@ WHOSE: Final = """
         on i.account = r.account and i.id = r.invoice where r.account = $1 and r.id = $2
     union (select customer from tollbridge.invoice where account = $1 and customer = $2 limit 1)
 """
-NO_CARD: Final = Card()
 
 
 class Person(Unprinted, frozen=True):
