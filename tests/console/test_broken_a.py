@@ -149,6 +149,7 @@ async def test_the_last_day_of_all_is_no_error_of_ours(console: Console, field: 
         ("/customers/{customer}/payment_methods/{method}/move", {"position": "1" * 5_000}),
         ("/subscriptions/{subscription}/switch", {"to": "gateway", "days_until_due": "1" * 5_000, "reason": "x"}),
         ("/settings/endpoints/{endpoint}/roll", {"keep_s": "9" * 30}),
+        ("/settings/account/key", {"api_key": "", "reason": "x"}),
     ],
 )
 async def test_what_no_form_of_ours_would_post_is_no_error_of_ours(
