@@ -235,3 +235,13 @@ async def test_another_site_has_nobody_look_at_a_webhook(console: Console, seede
 def test_nobody_is_led_out_of_the_console_by_dots(wanted: str) -> None:
     """Browsers take these for steps up (WHATWG URL, 4.4: double-dot path segments)."""
     assert inside(wanted) == "/console"
+
+
+@pytest.mark.parametrize("method", ["../customers/cus_1", "pm_1?expand[]=customer", "x" * 10_000])
+async def test_what_is_typed_becomes_no_path_at_stripe(console: Console, seeded: Seeded, method: str) -> None:
+    """Support types the id of a payment method, and a worker asks for `/v1/payment_methods/{method}` with the account's
+    key: what is no id leads to another address."""
+    fields = {"to": "stripe", "stripe_payment_method": method, "reason": "asked for"}
+    answer = await console[Role.SUPPORT].post(f"/subscriptions/{seeded.subscription}/switch", fields)
+    assert answer.status_code == 400, answer.headers.get("location")
+    assert await sql.rows("select 1 from tollbridge.switch where stripe_payment_method <> ''") == []
