@@ -78,6 +78,23 @@ async def test_the_next_one_needs_a_code_and_each_code_counts_once(api: Api) -> 
     assert "was used already" in text_of(done)
 
 
+async def test_who_sets_a_second_factor_up_is_in_the_audit_log_once(api: Api) -> None:
+    _, secret = await _enrolled(api)
+    assert await _set_up(api) == 1
+    first = _cookie(await _post(api, "/sign-in", email="ada@example.com", password=PASSWORD))
+    csrf = _field(await _page(api, "/sign-in/code", first), "csrf")
+    done = await _post(api, "/sign-in/code", first, csrf=csrf, code=pyotp.TOTP(secret).now())
+    assert (done.status_code, await _set_up(api)) == (303, 1)
+
+
+async def _set_up(api: Api) -> int:
+    ada = await users.by_email("ada@example.com")
+    wanted = "select actor, after from tollbridge.audit_log where object = $1 and action = 'console_user.second_factor'"
+    found = [tuple(row) for row in await sql.rows(wanted, ada.id)]
+    assert set(found) <= {(ada.id, '{"totp": "(set)"}')}
+    return len(found)
+
+
 async def test_half_a_session_opens_no_page(api: Api) -> None:
     await _enrolled(api)
     half = _cookie(await _post(api, "/sign-in", email="ada@example.com", password=PASSWORD))
