@@ -63,6 +63,7 @@ NOTICES: Final[Mapping[str, str]] = {
     "decline_set": "The code is treated so from the next answer on.",
     "decline_unset": "The code is treated again as its adapter does.",
     "role_given": "The role is given. No link is needed: they sign in as before. Be sure that it is who you mean.",
+    "role_given_to_new": "The role is given. They sign in through the identity provider, and need no link.",
     "role_changed": "The role is changed. It counts from the next page on.",
     "role_taken": "The role is taken away: this account is not to be found for them any more.",
     "user_disable": "The user is shut out of everything, now.",

@@ -100,6 +100,14 @@ class User(msgspec.Struct, frozen=True):
         """Whether nobody has proven yet to be this user."""
         return not (self.has_password or self.has_oidc)
 
+    @property
+    def signs_in_with(self) -> str:
+        """How, in words."""
+        if self.waits:
+            return "nothing yet: an invitation is open" if self.invited else "nothing yet"
+        ways = {"a password": self.has_password, "a code": self.has_second_factor, "OpenID Connect": self.has_oidc}
+        return ", ".join(way for way, has in ways.items() if has)
+
 
 class Invitation(Unprinted, frozen=True):
     """The secret of a link; it is seen once."""
@@ -153,11 +161,17 @@ async def listed(account: str = "") -> list[User]:
     return [_shown(row) for row in await sql.rows(LISTED, account)]
 
 
+async def role_in(account: str, user: str) -> Role | None:
+    """What the user may do in the account (its id); None where they have no role."""
+    found = await sql.value(ROLE, user, account)
+    return None if found is None else Role(found)
+
+
 async def give_role(by: Author, user: str, account: str, role: Role) -> None:
     """Another role, or a first one, in an account."""
     async with DB.transaction():
         await sql.row(LOCK, user)
-        before = await sql.value(ROLE, user, account)
+        before = await role_in(account, user)
         if before == role:
             return
         await sql.rows(SET_ROLE, user, account, role)
