@@ -13,8 +13,8 @@ from db import sql
 from gateway.accounts.audit import Author
 from gateway.domain.roles import Role
 from gateway.users import administering, users
-from gateway.users.errors import NotYoursError
 from gateway.users.administering import Acting
+from gateway.users.errors import NotYoursError
 from tests.api.conftest import BY
 from tests.console.conftest import Console, Person, somebody, text_of
 

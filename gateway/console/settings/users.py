@@ -1,4 +1,4 @@
-"""Users: who has which role in this account. What an admin may do to them, and what not, stands in `users/administering.py`."""
+"""Users: who has which role in this account. What an admin may do to them stands in `users/administering.py`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect, Template
 
 from gateway.console.desk import Desk, change, page
-from gateway.console.forms import Form, Plain, Posted, Reasoned
+from gateway.console.forms import Plain, Posted, Reasoned
 from gateway.console.render import led
 from gateway.console.settings.frame import RIGHT, Said, Wrong, setting, wrong_of
 from gateway.domain.roles import Action, Role
