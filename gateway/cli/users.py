@@ -115,8 +115,8 @@ ACTS: Final[dict[str, tuple[Act, str, str]]] = {
     "enable": (story.enable, "Let a disabled user in again.", "can sign in again."),
     "reset-second-factor": (
         story.reset_second_factor,
-        "For a phone that was lost: the next sign-in sets a new one up.",
-        "sets a second factor up at the next sign-in.",
+        "For a phone that was lost: the user sets up another one.",
+        "has no second factor any more, and is signed out everywhere.",
     ),
 }
 

@@ -79,7 +79,7 @@ async def _used(user: str, step: int, sealed: bytes) -> bool:
 
 
 async def reset(by: Author, user: str) -> None:
-    """Forget it, in the caller's transaction: the next sign-in begins anew. For a phone that was lost."""
+    """Forget it, in the caller's transaction: another one can be set up. For a phone that was lost."""
     if await sql.value(RESET, user):
         await by.note(None, "console_user.second_factor_reset", user, before={"totp": SET}, after={"totp": None})
 
