@@ -105,8 +105,7 @@ async def give(desk: NamedDependency[Desk], case_id: FromPath[str], data: Posted
     """To oneself, to somebody who may work on cases here, or to nobody."""
     owner = data.owner.strip().lower()
     try:
-        able = await users.who_may(desk.account, Action.HANDLE_CASES) if owner else []
-        if owner and owner not in {one.email for one in able}:
+        if owner and owner not in {one.email for one in await users.who_may(desk.account, Action.HANDLE_CASES)}:
             raise FieldError("owner", "is nobody who may work on cases in this account")
         await assign(desk.author(), desk.account, case_id, owner)
     except Exception as error:
