@@ -166,7 +166,7 @@ async def enrolling(
     runtime: Runtime, session: Session, to: str, wanted: str = "", *, problem: str = "", status: int = 200
 ) -> Template:
     """A picture for the phone, and a form for the first code, which is posted `to` this address."""
-    secret = await second_factor.secret_to_enrol(runtime.keyring, session.user)
+    secret = await second_factor.secret_to_enrol(runtime.keyring, session)
     # Without one it was set up in another browser meanwhile, and a code is all that is missing.
     picture = _picture(second_factor.address_of(secret, session.email)) if secret else ""
     context = {"next": wanted, "problem": problem, "secret": secret, "picture": picture, "to": to}

@@ -27,6 +27,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "console_role.take": "took a role away",
     "console_session.end": "ended a session",
     "console_session.open": "signed in",
+    "console_user.codes_spent": "typed too many wrong codes in a row",
     "console_user.create": "made a user",
     "console_user.disable": "disabled a user",
     "console_user.enable": "enabled a user",

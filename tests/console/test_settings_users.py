@@ -218,7 +218,7 @@ async def test_of_two_who_take_each_others_role_one_stays(console: Console) -> N
 
 async def test_who_was_an_admin_a_moment_ago_gives_no_role(console: Console) -> None:
     # A request that has come in before the role was taken, and goes on after it.
-    acting = Acting(console[Role.FINANCE].user, console.api.ours.id, frozenset({"ours"}))
+    acting = Acting(console[Role.FINANCE].user, console.api.ours.id)
     with pytest.raises(NotYoursError):
         await administering.enlist(Author(BY), acting, "bo@example.com", "Bo", Role.ADMIN, by_link=True)
     with pytest.raises(NotYoursError):
