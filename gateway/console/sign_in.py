@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import segno
 from litestar import Request, get, post
@@ -120,9 +120,11 @@ def entered(runtime: Runtime, opened: Opened, wanted: str) -> Redirect:
 
 
 def inside(wanted: str) -> str:
-    """A page of the console: nobody is led elsewhere by an address that somebody made (CWE-601)."""
+    """A page of the console: nobody is led elsewhere by an address that somebody made (CWE-601), nor out of it by
+    steps up, which browsers take also where they are written as `%2e` (WHATWG URL, 4.4)."""
     plain = wanted.isascii() and wanted.isprintable() and "\\" not in wanted and "//" not in wanted
-    return wanted if plain and (wanted == HOME or wanted.startswith(f"{HOME}/")) else HOME
+    steps = {".", ".."}.intersection(unquote(wanted.partition("?")[0]).split("/"))
+    return wanted if plain and not steps and (wanted == HOME or wanted.startswith(f"{HOME}/")) else HOME
 
 
 def _carried(wanted: str) -> str:
