@@ -15,8 +15,7 @@ from gateway.clock import business_now
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
 from gateway.console.forms import Posted, Reasoned, chosen
-from gateway.console.refund_form import sentence
-from gateway.console.render import led, shown
+from gateway.console.render import led, sentence, shown
 from gateway.domain.dispute_words import MEANING, meanwhile, reason_words
 from gateway.domain.roles import Action
 from gateway.readers.cases import open_about

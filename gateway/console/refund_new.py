@@ -14,8 +14,8 @@ from litestar.response import Redirect, Template
 from gateway.accounts.errors import NotThereError
 from gateway.console.amounts import plain_amount
 from gateway.console.desk import Desk, change, look, page
-from gateway.console.refund_form import REASONS, ProblemsError, Typed, meant, problems_of, sentence, typed, whole_lines
-from gateway.console.render import led, shown
+from gateway.console.refund_form import REASONS, ProblemsError, Typed, meant, problems_of, typed, whole_lines
+from gateway.console.render import led, sentence, shown
 from gateway.domain.credit_lines import BilledLine
 from gateway.domain.roles import Action
 from gateway.readers.invoice_names import named, numbers_of

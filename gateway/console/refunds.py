@@ -18,8 +18,7 @@ from gateway.api.paging import After
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
 from gateway.console.forms import Posted, Reasoned, chosen
-from gateway.console.refund_form import sentence
-from gateway.console.render import led, shown
+from gateway.console.render import led, sentence, shown
 from gateway.domain.refund_words import BEGAN, MEANING, Pace, Stood, can_be_retried, pace, steps, told, why
 from gateway.domain.roles import Action
 from gateway.readers.actors import names_of

@@ -14,7 +14,7 @@ from gateway.api.problems import problem_of
 from gateway.console.desk import Desk
 from gateway.console.errors import said_of
 from gateway.console.navigation import Section
-from gateway.console.render import shown
+from gateway.console.render import capital, shown
 from gateway.domain.roles import Action
 
 PATH: Final = "/settings"
@@ -54,7 +54,7 @@ def wrong_of(error: Exception) -> Wrong:
     text, status = said_of(error)
     param = problem_of(error).param
     text = text.removeprefix(f"{param}: ") if param else text
-    return Wrong(text[:1].upper() + text[1:], status, param)
+    return Wrong(capital(text), status, param)
 
 
 def setting(desk: Desk, tab: str, name: str, context: Mapping[str, Any], wrong: Wrong = RIGHT) -> Template:
