@@ -32,6 +32,7 @@ from gateway.readers.invoices import find_invoice
 from gateway.readers.processor_pages import pages_of
 from gateway.readers.timeline import Kind, timeline_of
 
+
 class Pausing(Reasoned, frozen=True):
     until: str = ""
     """The last day of it, in UTC; empty: until somebody resumes."""

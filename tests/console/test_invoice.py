@@ -134,7 +134,9 @@ async def test_what_is_wrong_is_said_at_its_field_and_what_was_typed_stays(
     console: Console, field: str, value: str, said: str
 ) -> None:
     await one_open(console)
-    answer = await console[Role.FINANCE].post("/invoices/in_open/record-payment", WIRE | {"amount": "1"} | {field: value})
+    answer = await console[Role.FINANCE].post(
+        "/invoices/in_open/record-payment", WIRE | {"amount": "1"} | {field: value}
+    )
     assert (answer.status_code, said in text_of(answer)) == (400, True), text_of(answer)
     assert f'<span class="wrong" id="record-{field}">' in answer.text
     kept = WIRE["reason"] if field == "reference" else 'value="line 4"'
