@@ -14,7 +14,7 @@ from gateway.api.paging import After
 from gateway.clock import business_now
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
-from gateway.console.forms import Posted, Reasoned, chosen
+from gateway.console.forms import ON_A_PAGE, Posted, Reasoned, Said, chosen
 from gateway.console.render import led, sentence, shown
 from gateway.domain.dispute_words import MEANING, meanwhile, reason_words
 from gateway.domain.roles import Action
@@ -25,10 +25,8 @@ from gateway.readers.invoice_names import named, numbers_of
 from gateway.readers.refunds import of_invoice
 from gateway.returns.retrying import can_retry_dispute, retry_dispute
 
-ON_A_PAGE: Final = 25
 InState = Annotated[str, QueryParameter(name="state", max_length=40)]
 OfInvoice = Annotated[str, QueryParameter(name="invoice", max_length=255)]
-Said = Annotated[str, QueryParameter(max_length=40)]
 
 
 @page("/disputes")

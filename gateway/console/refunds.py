@@ -17,7 +17,7 @@ from gateway.accounts.audit import Author
 from gateway.api.paging import After
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
-from gateway.console.forms import Posted, Reasoned, chosen
+from gateway.console.forms import ON_A_PAGE, Posted, Reasoned, Said, chosen
 from gateway.console.render import led, sentence, shown
 from gateway.domain.refund_words import BEGAN, MEANING, Pace, Stood, can_be_retried, pace, steps, told, why
 from gateway.domain.roles import Action
@@ -29,14 +29,12 @@ from gateway.readers.refunds import RefundBody, find_refund, find_refunds
 from gateway.returns.decisions import approve
 from gateway.returns.retrying import retry
 
-ON_A_PAGE: Final = 25
 AFTER_S: Final = {Pace.SOON: (2, 60), Pace.LATER: (15, 40)}
 """Seconds between two looks, and how many: a page that is left open keeps no session alive for ever."""
 
 InState = Annotated[str, QueryParameter(name="state", max_length=40)]
 Waits = Annotated[str, QueryParameter(name="approval", max_length=40)]
 OfInvoice = Annotated[str, QueryParameter(name="invoice", max_length=255)]
-Said = Annotated[str, QueryParameter(max_length=40)]
 Seen = Annotated[str, QueryParameter(max_length=40)]
 Looks = Annotated[int, QueryParameter(ge=0, le=1000)]
 Act: TypeAlias = Callable[[Author, str, str], Awaitable[None]]

@@ -20,16 +20,15 @@ from gateway.books.formats import FIELDS, NEEDED, Format
 from gateway.books.settlements import upload as take_in
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
+from gateway.console.forms import ON_A_PAGE, Said
 from gateway.console.render import led, shown
 from gateway.console.uploads import upload_of
 from gateway.domain.roles import Action
 from gateway.readers.settlements import find_settlements
 from processors.settlements import SettlementKind
 
-ON_A_PAGE: Final = 25
 LONGEST_NAME: Final = 255
 Of = Annotated[str, QueryParameter(name="connection", max_length=255)]
-Said = Annotated[str, QueryParameter(max_length=40)]
 
 
 class Reading(msgspec.Struct, frozen=True):
