@@ -14,7 +14,7 @@ from gateway.api.paging import After
 from gateway.clock import business_now
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
-from gateway.console.forms import ON_A_PAGE, Posted, Reasoned, Said, chosen
+from gateway.console.forms import NOTHING_TYPED, ON_A_PAGE, Posted, Reasoned, Said, chosen
 from gateway.console.render import led, sentence, shown
 from gateway.domain.dispute_words import MEANING, meanwhile, reason_words
 from gateway.domain.roles import Action
@@ -63,11 +63,19 @@ async def retry(desk: NamedDependency[Desk], dispute_id: FromPath[str], data: Po
         await retry_dispute(desk.author(data.reason.strip()), desk.account, dispute_id)
     except Exception as error:
         problem, status = said_of(error)
-        return await _shown(desk, dispute_id, problem=sentence(problem), status=status)
+        return await _shown(desk, dispute_id, problem=sentence(problem), status=status, typed=data)
     return led(f"{desk.path}/disputes/{dispute_id}", "dispute_retried")
 
 
-async def _shown(desk: Desk, dispute_id: str, *, said: str = "", problem: str = "", status: int = 200) -> Template:
+async def _shown(
+    desk: Desk,
+    dispute_id: str,
+    *,
+    said: str = "",
+    problem: str = "",
+    status: int = 200,
+    typed: Reasoned = NOTHING_TYPED,
+) -> Template:
     """Raises NotThereError."""
     body = await find_dispute(desk.account, dispute_id)
     policy = await policy_of(desk.account)
@@ -87,6 +95,7 @@ async def _shown(desk: Desk, dispute_id: str, *, said: str = "", problem: str = 
         "is_open": body.state is DisputeState.INQUIRY or body.state in DISPUTE_OPEN,
         "said": said,
         "problem": problem,
+        "typed": typed,
     }
     return shown(desk, "dispute.html", context, status=status)
 

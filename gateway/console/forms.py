@@ -37,6 +37,10 @@ class Reasoned(Form, frozen=True):
     reason: str = ""
 
 
+NOTHING_TYPED: Final = Reasoned()
+"""For a page whose forms nobody has filled in."""
+
+
 def chosen(kind: type[E], value: str) -> E | None:
     """What a list's filter was set to; None for "any", which a browser sends as an empty value, and for no such one."""
     return next((one for one in kind if one.value == value), None) if value else None

@@ -16,7 +16,7 @@ from gateway.console.amounts import AmountError, typed_amount
 from gateway.console.dates import day, end_of_day
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
-from gateway.console.forms import Form, Plain, Posted, Reasoned, Said
+from gateway.console.forms import NOTHING_TYPED, Form, Plain, Posted, Reasoned, Said
 from gateway.console.render import led, shown
 from gateway.console.words import tone
 from gateway.domain.invoice_words import MEANING, decline
@@ -59,7 +59,6 @@ KINDS: Final[Mapping[Kind, str]] = {
     "webhook": "Webhook",
     "person": "Person",
 }
-NOTHING_TYPED: Final = Recording()
 
 
 @page("/invoices/{invoice_id:str}")
