@@ -23,7 +23,7 @@ from gateway.books.report import major, row
 from gateway.clock import business_now
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
-from gateway.console.forms import Form, Plain, Posted
+from gateway.console.forms import ON_A_PAGE, Form, Plain, Posted, Said
 from gateway.console.render import led, shown
 from gateway.console.words import tone
 from gateway.domain.invoice_words import MEANING
@@ -35,7 +35,6 @@ from gateway.readers.invoices import InvoiceBody
 from gateway.readers.pages import Page
 from gateway.users import saved_views
 
-ON_A_PAGE: Final = 25
 PAGE: Final = "invoices"
 """As saved views call it."""
 STATUSES: Final = tuple(status for status in get_args(StripeStatus) if status)
@@ -43,7 +42,6 @@ COLUMNS: Final = (
     "invoice", "number", "customer", "subscription", "state", "stripe_status", "collected_by", "currency", "total",
     "amount_due", "amount_remaining", "due", "paid", "next_try", "created", "why",
 )  # fmt: skip
-Asked = Request[Any, Any, Any]
 
 
 class Keeping(Form, frozen=True):
@@ -54,19 +52,23 @@ class Keeping(Form, frozen=True):
     shared: str = ""
 
 
+NOTHING_KEPT: Final = Keeping()
+
+
 class Sharing(Form, frozen=True):
     shared: str = ""
 
 
 @page("/invoices")
-async def invoices(request: Asked, desk: NamedDependency[Desk], starting_after: After = "") -> Template:
+async def invoices(
+    request: Request[Any, Any, Any], desk: NamedDependency[Desk], starting_after: After = "", said: Said = ""
+) -> Template:
     """What is wanted of the account's invoices, the newest first."""
-    said = request.query_params.get("said", "")
     return await _listed(desk, request.query_params, starting_after=starting_after, said=said)
 
 
 @page("/invoices.csv", Action.EXPORT)
-async def download(request: Asked, desk: NamedDependency[Desk]) -> Stream:
+async def download(request: Request[Any, Any, Any], desk: NamedDependency[Desk]) -> Stream:
     """The same list, whole, as a file."""
     wanted, name = wanted_of(request.query_params), f"invoices-{desk.seat.name}-{(await business_now()).date()}.csv"
     return Stream(_lines(desk.account, wanted), media_type="text/csv", headers=as_file(name))
@@ -81,7 +83,7 @@ async def keep(desk: NamedDependency[Desk], data: Posted[Keeping]) -> Redirect |
         await saved_views.save(desk.author(), desk.account, PAGE, data.name, query, shared=bool(data.shared))
     except Exception as error:
         problem, status = said_of(error)
-        return await _listed(desk, asked, problem=problem, status=status, name=data.name)
+        return await _listed(desk, asked, problem=problem, status=status, typed=data)
     return led(f"{desk.path}/invoices{'?' if query else ''}{query}", "view_kept")
 
 
@@ -141,7 +143,7 @@ async def _listed(
     said: str = "",
     problem: str = "",
     status: int = 200,
-    name: str = "",
+    typed: Keeping = NOTHING_KEPT,
 ) -> Template:
     found: Page[InvoiceBody] = Page([], has_more=False)
     wanted = EVERY
@@ -163,7 +165,7 @@ async def _listed(
         "connections": [one.name for one in known],
         "narrowed": _narrowed(wanted, {one.id: one.name for one in known}),
         "views": views,
-        "name": name,
+        "typed": typed,
         "said": said,
         "problem": problem,
     }

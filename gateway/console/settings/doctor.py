@@ -15,9 +15,10 @@ from litestar.response import Redirect, Template
 
 from gateway.accounts.errors import NotThereError
 from gateway.console.desk import Desk, change, page
-from gateway.console.forms import Posted, Reasoned
+from gateway.console.forms import Posted, Reasoned, Said
+from gateway.console.parts import by_htmx
 from gateway.console.render import led, shown
-from gateway.console.settings.frame import RIGHT, Said, Wrong, in_place, setting, wrong_of
+from gateway.console.settings.frame import RIGHT, Wrong, setting, wrong_of
 from gateway.doctor import portal
 from gateway.doctor.examine import Report, examine
 from gateway.doctor.patient import patient
@@ -65,8 +66,8 @@ async def show_findings(
 ) -> Template:
     """What was found: in its place on the page, or with all of the page."""
     report = await examine(runtime, desk.account)
-    if in_place(request):
-        return shown(desk, "settings/_findings.html", _findings(report))
+    if by_htmx(request):
+        return shown(desk, "settings/_findings.html", _findings(report) | {"typed": None})
     return _shown(desk, report)
 
 
@@ -95,12 +96,15 @@ async def fix_portal(
         found = await portal.unsafe(known)
         await portal.fix(known, desk.author(data.reason), found)
     except Exception as error:
-        return _shown(desk, wrong=wrong_of(error))
+        return _shown(desk, wrong=wrong_of(error), typed=data)
     return led(desk.path + PATH, "portal_fixed" if found else "portal_fine")
 
 
-def _shown(desk: Desk, report: Report | None = None, *, said: str = "", wrong: Wrong = RIGHT) -> Template:
-    context = {"said": said, "asked": "", **(_findings(report) if report else {"report": None})}
+def _shown(
+    desk: Desk, report: Report | None = None, *, said: str = "", wrong: Wrong = RIGHT, typed: Reasoned | None = None
+) -> Template:
+    """`typed`: the form that was to mend the portal, and could not."""
+    context = {"said": said, "asked": "", "typed": typed, **(_findings(report) if report else {"report": None})}
     return setting(desk, "doctor", "doctor.html", context, wrong)
 
 
