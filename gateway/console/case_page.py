@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from litestar.response import Template
@@ -14,7 +13,7 @@ from gateway.console.forms import NOTHING_TYPED, Form
 from gateway.console.links import page_of
 from gateway.console.render import shown
 from gateway.domain.case_repairs import OFFERS, CaseRepair, repairs_of, said_here
-from gateway.domain.roles import LEAST, Action, allows
+from gateway.domain.roles import LEAST, Action
 from gateway.inbox.connection_check import ConnectionCheck
 from gateway.readers.actors import names_of
 from gateway.readers.cases import CaseBody, find_case, find_notes
@@ -22,7 +21,6 @@ from gateway.readers.history import Told, history_of
 from gateway.readers.invoice_names import invoice_briefs
 from gateway.readers.refunds import RefundBody, find_refunds
 from gateway.users import users
-from gateway.users.users import User
 from processors.outcome import DeclineClass
 
 NOTES: Final = 100
@@ -53,7 +51,7 @@ async def case_page(
         "to_do": said_here(case.kind, case.action),
         "is_open": is_open,
         "mine": case.owner == desk.session.email,
-        "staff": await staff_of(desk) if is_open else [],
+        "staff": await users.who_may(desk.account, Action.HANDLE_CASES) if is_open else [],
         "notes": notes,
         "names": await names_of(desk.account, [*(one.author for one in notes.data), case.closed_by or ""]),
         "history": [(one, told_as(one)) for one in await history_of(desk.account, case_id)],
@@ -71,15 +69,6 @@ async def case_page(
         "problem": problem,
     }
     return shown(desk, "case.html", context, status=status)
-
-
-async def staff_of(desk: Desk) -> Sequence[User]:
-    """Who may be given a case of this account."""
-    return [
-        one
-        for one in await users.listed(desk.account)
-        if one.disabled_at is None and allows(one.roles[desk.seat.name], Action.HANDLE_CASES)
-    ]
 
 
 async def _candidates(account: str, case: CaseBody) -> list[RefundBody]:

@@ -54,9 +54,9 @@ class Desk(msgspec.Struct, frozen=True):
     def user(self) -> str:
         return self.session.user
 
-    def may(self, action: str) -> bool:
+    def may(self, action: Action) -> bool:
         """For handlers and templates alike."""
-        return allows(self.seat.role, Action(action))
+        return allows(self.seat.role, action)
 
     def author(self, reason: str = "") -> Author:
         """For the audit log."""
