@@ -24,6 +24,7 @@ from gateway.domain.invoice_words import MEANING, decline
 from gateway.domain.policy import end_in_words
 from gateway.domain.roles import Action
 from gateway.finance.collect_now import collect_now
+from gateway.finance.offers import Offer, offers_of
 from gateway.finance.pause import pause_invoice, resume_invoice
 from gateway.finance.record_payment import Receipt, record_payment
 from gateway.finance.void import void_invoice
@@ -142,6 +143,8 @@ async def _page(
     context = {
         "invoice": found,
         "sides": sides,
+        "offers": await offers_of(desk.account, invoice_id) if desk.may(Action.COLLECT) else (),
+        "Offer": Offer,
         "timeline": await timeline_of(desk.account, found, sides, with_people=desk.may(Action.AUDIT)),
         "pages": await pages_of(desk.account, found.attempts),
         "open_cases": [one for one in found.cases if one.state is CaseState.OPEN],

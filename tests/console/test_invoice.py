@@ -138,6 +138,43 @@ async def test_nothing_is_voided_or_recorded_while_a_charge_may_still_succeed(co
     assert await sql.value("select void_asked_at from tollbridge.invoice where id = 'in_open'") is None
 
 
+BUTTONS = {
+    "collect": ">Collect now<",
+    "pause": "/pause",
+    "record-payment": "/record-payment",
+    "void": "/void",
+}
+CHARGED_THERE = {"collection_method": "charge_automatically"}
+OFFERED = {
+    "we collect it": ({}, "", set(BUTTONS)),
+    "Stripe charges it": (
+        CHARGED_THERE | {"state": "not_ours"},
+        "delete from tollbridge.attempt where id = 'att_declined'",
+        set(),
+    ),
+    "a charge may still succeed": (
+        {},
+        "update tollbridge.attempt set state = 'pending', resolved_at = null where id = 'att_declined'",
+        {"pause"},
+    ),
+    "uncollectible": ({"status": "uncollectible", "state": "uncollectible"}, "", {"void"}),
+}
+
+
+@pytest.mark.parametrize("name", OFFERED)
+async def test_a_button_stands_where_what_it_asks_for_is_not_refused(console: Console, name: str) -> None:
+    values, then, offered = OFFERED[name]
+    shown = {key: value for key, value in values.items() if key != "state"}
+    await one_open(console, **values, snapshot=SNAPSHOT | shown)
+    if then:
+        await sql.rows(then)
+    page = await console[Role.FINANCE].get("/invoices/in_open")
+    assert {act for act, mark in BUTTONS.items() if mark in page.text} == offered
+    for act in CHANGES.keys() - offered:
+        answer = await console[Role.FINANCE].post(f"/invoices/in_open/{act}", CHANGES[act][0])
+        assert answer.status_code == (303 if act == "pause" else 409), act
+
+
 async def test_a_payment_is_opened_at_its_processor_where_the_adapter_knows_how(console: Console) -> None:
     account = await one_open(console)
     invoice = f"in_{account}"
