@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -173,6 +173,16 @@ async def test_a_button_stands_where_what_it_asks_for_is_not_refused(console: Co
     for act in CHANGES.keys() - offered:
         answer = await console[Role.FINANCE].post(f"/invoices/in_open/{act}", CHANGES[act][0])
         assert answer.status_code == (303 if act == "pause" else 409), act
+
+
+async def test_a_planned_try_names_its_payment_method_as_its_payer_knows_it(console: Console) -> None:
+    due = int((datetime.now(UTC) + timedelta(days=20)).timestamp())
+    snapshot = SNAPSHOT | {"due_date": due, "created": due - 86400 * 30}
+    await one_open(console, state="due", snapshot=snapshot)
+    await sql.rows("delete from tollbridge.attempt where id = 'att_declined'")
+    method = await sql.value("select id from tollbridge.payment_method")
+    page = await console[Role.VIEWER].get("/invoices/in_open")
+    assert ("Visa ending in 4242" in text_of(page), method in page.text) == (True, False)
 
 
 async def test_a_payment_is_opened_at_its_processor_where_the_adapter_knows_how(console: Console) -> None:
