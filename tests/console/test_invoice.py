@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from db import sql
+from db.engine import DB
+from gateway.accounts.audit import Author
 from gateway.domain.roles import Role
 from tests.api.seed import NOW, add_delivery, add_invoice, insert, seed
 from tests.console.conftest import Console, text_of
@@ -80,13 +82,25 @@ async def test_it_warns_where_the_processor_and_the_ledger_differ(console: Conso
     assert "The processor says that it took 119.00 EUR, and the ledger holds 0.00 EUR." in page
 
 
+PAUSED = "paused the collection of an invoice"
+
+
+async def test_who_asked_a_processor_stands_on_the_invoices_time_line_in_the_audit_logs_words(console: Console) -> None:
+    account = await one_open(console)
+    async with DB.transaction():
+        by = Author(console[Role.FINANCE].user)
+        await by.note(account, "attempt.asked_about", "att_declined", name="in_open")
+    page = text_of(await console[Role.FINANCE].get("/invoices/in_open"))
+    assert "finance had the processor asked how a charge ended" in page
+
+
 async def test_a_viewer_sees_no_button_nor_who_did_what_and_another_account_nothing(console: Console) -> None:
     await one_open(console)
     await console[Role.FINANCE].post("/invoices/in_open/pause", {"reason": "pays by wire"})
     viewer = text_of(await console[Role.VIEWER].get("/invoices/in_open"))
     finance = text_of(await console[Role.FINANCE].get("/invoices/in_open"))
-    assert ("What can be done" in viewer, "paused its collection" in viewer) == (False, False)
-    assert ("What can be done" in finance, "finance paused its collection" in finance) == (True, True)
+    assert ("What can be done" in viewer, PAUSED in viewer) == (False, False)
+    assert ("What can be done" in finance, f"finance {PAUSED}" in finance) == (True, True)
     await add_invoice(console.api.theirs.id, "in_theirs")
     assert (await console[Role.VIEWER].get("/invoices/in_theirs")).status_code == 404
 
