@@ -9,8 +9,8 @@ from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 from litestar.response import Stream, Template
 
+from gateway.api.files import CSV, as_file
 from gateway.api.paging import After
-from gateway.api.reconciliations import CSV, as_file
 from gateway.console.desk import Desk, page
 from gateway.console.render import shown
 from gateway.domain.audit_words import ACTIONS
