@@ -19,7 +19,6 @@ from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
 from gateway.console.forms import Form, Plain, Posted, Reasoned
 from gateway.console.render import led, shown
-from gateway.console.words import tone
 from gateway.domain.invoice_words import MEANING, decline
 from gateway.domain.policy import end_in_words
 from gateway.domain.roles import Action
@@ -152,7 +151,6 @@ async def _page(
         "open_cases": [one for one in found.cases if one.state is CaseState.OPEN],
         "means": _sentence(MEANING[found.state]),
         "kinds": KINDS,
-        "tone": tone,
         "at_end": end_in_words(found.plan.at_end) if found.plan else "",
         "decline": decline,
         "sources": SOURCES,

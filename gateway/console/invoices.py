@@ -23,7 +23,6 @@ from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
 from gateway.console.forms import Form, Plain, Posted
 from gateway.console.render import led, shown
-from gateway.console.words import tone
 from gateway.domain.invoice_words import MEANING
 from gateway.domain.roles import Action
 from gateway.readers.invoice_figures import FigureFilter
@@ -151,7 +150,6 @@ async def _listed(
         "wanted": wanted,
         "query": query_of(wanted),
         "states": MEANING,
-        "tone": tone,
         "statuses": STATUSES,
         "collectors": list(Collector),
         "connections": [one.name for one in known],
