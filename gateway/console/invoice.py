@@ -22,6 +22,7 @@ from gateway.console.render import led, shown
 from gateway.domain.invoice_words import MEANING, decline
 from gateway.domain.policy import end_in_words
 from gateway.domain.roles import Action
+from gateway.domain.switch_words import NAMES
 from gateway.finance.collect_now import collect_now
 from gateway.finance.offers import Offer, offers_of
 from gateway.finance.pause import pause_invoice, resume_invoice
@@ -151,6 +152,7 @@ async def _page(
         "open_cases": [one for one in found.cases if one.state is CaseState.OPEN],
         "means": _sentence(MEANING[found.state]),
         "kinds": KINDS,
+        "collectors": NAMES,
         "at_end": end_in_words(found.plan.at_end) if found.plan else "",
         "decline": decline,
         "sources": SOURCES,

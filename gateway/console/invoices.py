@@ -13,7 +13,6 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Redirect, Stream, Template
 
-from db.states import Collector
 from gateway.accounts import connections
 from gateway.accounts.errors import FieldError
 from gateway.api.files import CSV, as_file
@@ -25,6 +24,7 @@ from gateway.console.forms import Form, Plain, Posted
 from gateway.console.render import led, shown
 from gateway.domain.invoice_words import MEANING
 from gateway.domain.roles import Action
+from gateway.domain.switch_words import NAMES
 from gateway.readers.invoice_figures import FigureFilter
 from gateway.readers.invoice_list import EVERY, as_csv, find_invoices
 from gateway.readers.invoice_search import InvoiceFilter, StripeStatus
@@ -151,7 +151,7 @@ async def _listed(
         "query": query_of(wanted),
         "states": MEANING,
         "statuses": STATUSES,
-        "collectors": list(Collector),
+        "collectors": NAMES,
         "connections": [one.name for one in known],
         "narrowed": _narrowed(wanted, {one.id: one.name for one in known}),
         "views": views,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import re
 from datetime import UTC, datetime, timedelta
@@ -11,10 +12,12 @@ from typing import Final
 import pytest
 
 from db import sql
+from db.states import Collector
 from gateway.billing.mails import mail_hash
 from gateway.customers.organization_tokens import Scope
 from gateway.domain.open_money import Group
 from gateway.domain.roles import Role
+from gateway.domain.switch_words import NAMES
 from gateway.readers import organization
 from gateway.readers.billed import open_invoices
 from gateway.readers.invoice_list import find_invoices
@@ -130,6 +133,15 @@ async def test_the_sum_of_what_is_at_risk_and_its_list_mean_the_same_due_date(co
     found = await find_invoices(account, InvoiceFilter(group=Group.AT_RISK))
     money = await open_money(account, now, now)
     assert ([one.id for one in found.data], money["eur"][Group.AT_RISK].count) == (["in_ours"], 1)
+
+
+async def test_who_collects_is_said_alike_in_the_filter_and_on_the_invoices_page(console: Console) -> None:
+    await some(console)
+    page = await console[Role.VIEWER].get("/invoices?collected_by=gateway")
+    choices = re.findall(r'value="(gateway|stripe|hosted)">([^<]*)<', page.text)
+    assert {Collector(value): html.unescape(said) for value, said in choices} == NAMES
+    one = text_of(await console[Role.VIEWER].get("/invoices/in_open"))
+    assert f"Collected by {NAMES[Collector.GATEWAY]}" in one
 
 
 async def test_a_filter_that_there_is_not_is_said(console: Console) -> None:
