@@ -19,7 +19,7 @@ from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
 from gateway.console.forms import Form, Plain, Posted, Reasoned
 from gateway.console.render import led, shown
-from gateway.domain.invoice_words import MEANING, decline
+from gateway.domain.invoice_words import MEANING
 from gateway.domain.policy import end_in_words
 from gateway.domain.roles import Action
 from gateway.domain.switch_words import NAMES
@@ -154,7 +154,6 @@ async def _page(
         "kinds": KINDS,
         "collectors": NAMES,
         "at_end": end_in_words(found.plan.at_end) if found.plan else "",
-        "decline": decline,
         "sources": SOURCES,
         "form": form,
         "typed": typed,
