@@ -10,8 +10,8 @@ from litestar.response import Template
 
 from db.states import RefundState
 from gateway.console.case_links import acted_on
+from gateway.console.check_findings import lines_of
 from gateway.console.desk import Desk
-from gateway.console.links import page_of
 from gateway.console.render import shown
 from gateway.domain.audit_words import on_case
 from gateway.domain.case_repairs import OFFERS, CaseRepair, repairs_of, said_here
@@ -45,7 +45,7 @@ async def case_page(
     problem: str = "",
     status: int = 200,
     typed: Typed | None = None,
-    check: ConnectionCheck | None = None,
+    checked: ConnectionCheck | None = None,
 ) -> Template:
     """Raises NotThereError."""
     case = await find_case(desk.account, case_id)
@@ -65,11 +65,11 @@ async def case_page(
         "refunds": await _candidates(desk.account, case) if CaseRepair.RESOLVE_NOTE in repairs else [],
         "classes": list(DeclineClass),
         "LEAST": LEAST,
-        "place": page_of(case.subject),
         "invoice": (await invoice_briefs(desk.account, [case.invoice])).get(case.invoice or ""),
         "elsewhere": acted_on(case.kind, case.invoice) if is_open else [],
         "typed": typed or Typed(),
-        "check": check,
+        "checked": checked,
+        "found": lines_of(checked),
         "said": said,
         "problem": problem,
     }
