@@ -12,6 +12,7 @@ from litestar.response import Redirect, Template
 from gateway.api.problems import CODES, Code, ProblemError, problem_of
 from gateway.api.request_id import request_id
 from gateway.console.desk import HOME, SignInNeededError
+from gateway.console.parts import by_htmx
 from gateway.console.protection import HEADERS
 from gateway.console.render import shown_to
 from gateway.users.errors import SignInError, ThrottledError
@@ -43,7 +44,7 @@ def _problem(request: Request[Any, Any, Any], error: Exception) -> Template:
     }
     session = request.scope.get("user")
     # HTMX leaves a page as it is on an error: what it asked for is shown in its place as a line.
-    name = "problem_line.html" if _by_htmx(request) else "problem.html"
+    name = "problem_line.html" if by_htmx(request) else "problem.html"
     answer = shown_to(session, name, context, status=problem.status)
     answer.headers.update(problem.headers)
     return answer
@@ -54,7 +55,7 @@ def _to_sign_in(request: Request[Any, Any, Any], error: SignInNeededError) -> Re
     back = _page_of(request) if error.stage is None else ""
     if back:
         path += f"?next={quote(back, safe='')}"
-    if _by_htmx(request):
+    if by_htmx(request):
         return Response("", status_code=200, headers={"HX-Redirect": path})
     return Redirect(path, status_code=303)
 
@@ -62,7 +63,7 @@ def _to_sign_in(request: Request[Any, Any, Any], error: SignInNeededError) -> Re
 def _page_of(request: Request[Any, Any, Any]) -> str:
     """The page that was asked for, to come back to; of a form none. HTMX asks for parts of a page: it is the page
     itself."""
-    if not _by_htmx(request):
+    if not by_htmx(request):
         query = request.scope["query_string"].decode("latin-1")
         return quote(request.scope["path"]) + (f"?{query}" if query else "") if request.method == "GET" else ""
     try:
@@ -70,10 +71,6 @@ def _page_of(request: Request[Any, Any, Any]) -> str:
     except ValueError:
         return ""
     return url.path + (f"?{url.query}" if url.query else "")
-
-
-def _by_htmx(request: Request[Any, Any, Any]) -> bool:
-    return request.headers.get("hx-request") == "true"
 
 
 def said_of(error: Exception) -> tuple[str, int]:

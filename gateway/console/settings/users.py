@@ -10,9 +10,9 @@ from litestar.params import FromPath
 from litestar.response import Redirect, Template
 
 from gateway.console.desk import Desk, change, page
-from gateway.console.forms import Plain, Posted, Reasoned
+from gateway.console.forms import Plain, Posted, Reasoned, Said
 from gateway.console.render import led
-from gateway.console.settings.frame import RIGHT, Said, Wrong, setting, wrong_of
+from gateway.console.settings.frame import RIGHT, Wrong, setting, wrong_of
 from gateway.domain.roles import Action, Role
 from gateway.runtime import Runtime
 from gateway.users import administering, users
