@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from urllib.parse import parse_qsl, urlsplit
 
@@ -18,7 +19,11 @@ from tests.api.seed import NOW, add_invoice, insert, seed
 from tests.console.conftest import Console, text_of
 from tests.console.test_cases import add_case, row_of
 from tests.console.test_invoice import OPEN, SNAPSHOT, WIRE, one_open
-from tests.console.test_overview import connection_of, links, listed, now, tried
+from tests.console.test_overview import now
+from tests.scenarios.test_j_console import clerk
+from tests.support.returning import credited, returned
+from tests.support.world import Doors, World
+from tests.support.world import world as new_world
 
 RECEIPTS = "select amount from tollbridge.movement where kind = 'receipt' and invoice = 'in_open' order by created_at"
 LIMIT = """update tollbridge.account set policies = '{"approval_above": {"eur": 500}}' where id = $1"""
@@ -309,3 +314,81 @@ async def test_a_number_of_very_many_digits_is_told_to_be_wrong(console: Console
 async def test_a_key_that_can_be_none_is_told_to_be_wrong(console: Console, key: str) -> None:
     answer = await console[Role.ADMIN].post("/settings/account/key", {"api_key": key, "reason": "rolled"})
     assert answer.status_code == 400, text_of(answer)
+
+
+# --- what the audit log is told --------------------------------------------------------------------------------------
+
+
+async def test_a_decision_says_what_was_decided_of_how_much(console: Console) -> None:
+    """Who, what, why, before and after: of the one decision that lets money go, too."""
+    seeded = await seed(console.api.runtime, console.api.ours.id)
+    await sql.rows(LIMIT, console.api.ours.id)
+    await console[Role.FINANCE].post("/refunds", {"invoice": seeded.invoice, "amount": "6", "once": "x"})
+    refund = await sql.value("select id from tollbridge.refund where approval = 'waiting'")
+    assert (await console[Role.ADMIN].post(f"/refunds/{refund}/approve", {"reason": "checked"})).status_code == 303
+    row = await sql.row("select before, after from tollbridge.audit_log where action = 'refund.approved'")
+    assert row is not None
+    assert (row["before"] is None, row["after"] is None) == (False, False)
+
+
+async def test_a_search_that_takes_anothers_place_is_kept_in_the_log(console: Console) -> None:
+    support = console[Role.SUPPORT]
+    for query in ("state=retrying", "state=exhausted"):
+        answer = await support.post("/invoices/views", {"name": "mine", "query": query, "shared": "yes"})
+        assert answer.status_code == 303
+    rows = await sql.rows("select before from tollbridge.audit_log where action = 'console_view.saved' order by id")
+    assert "state=retrying" in (rows[-1]["before"] or ""), "what it was before"
+
+
+LONG = "x" * 2001
+
+
+async def test_a_reason_has_the_length_that_the_api_allows(console: Console) -> None:
+    seeded = await seed(console.api.runtime, console.api.ours.id)
+    await sql.rows(LIMIT, console.api.ours.id)
+    admin = console[Role.ADMIN]
+    await console[Role.FINANCE].post("/refunds", {"invoice": seeded.invoice, "amount": "6", "once": "x"})
+    refund = await sql.value("select id from tollbridge.refund where approval = 'waiting'")
+    case = await add_case(console, CaseKind.BOOKS_DIFFER, seeded.invoice)
+    forms = {
+        f"/refunds/{refund}/deny": {},
+        f"/cases/{case}/repair/compare_books": {},
+        f"/subscriptions/{seeded.subscription}/cancel": {"ends": "now"},
+        f"/customers/{seeded.customer}/erase": {"sure": seeded.customer},
+    }
+    found = {path: (await admin.post(path, {**fields, "reason": LONG})).status_code for path, fields in forms.items()}
+    assert set(found.values()) == {400}, found
+
+
+async def test_no_payment_is_recorded_while_stripe_is_charging(console: Console) -> None:
+    """It was handed over, and the call that has Stripe charge its own method is on its way: the payer would pay twice."""
+    account = await one_open(console, collector="stripe", state="due")
+    await insert("hand_over", id=new_id("hov"), account=account, invoice="in_open", stripe_payment_method="pm_1",
+                 idempotency_key="made-up", state="sending", sent_at=NOW, created_at=NOW)  # fmt: skip
+    answer = await console[Role.FINANCE].post("/invoices/in_open/record-payment", WIRE)
+    assert (answer.status_code, await receipts(console)) == (409, [])
+
+
+# --- in a whole world ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def world(database: str, doors: Doors) -> AsyncIterator[World]:
+    async with new_world(doors) as made:
+        yield made
+
+
+async def test_a_refund_that_waits_for_its_payment_is_previewed_as_what_it_is(world: World) -> None:
+    """Nothing is refused: it is stored, and made once the payment has come (scenarios 70, 155)."""
+    signup = await world.signup("pending_then_ok", wait_s=0)
+    await world.settle()
+    asking = await clerk(world)
+    form = {"invoice": signup.invoice, "amount": "4.00"}
+    shown = text_of(await asking.post("/refunds/preview", **form))
+
+    asked = await asking.post("/refunds", **form, once="form-1")
+    await world.later(days=5)
+
+    assert (asked.status_code, returned(world), credited(world, signup.invoice)) == (303, [400], [400])
+    assert "so nothing would be sent" not in shown
+    assert "4.00 EUR would go back" in shown
