@@ -369,6 +369,36 @@ async def test_no_payment_is_recorded_while_stripe_is_charging(console: Console)
     assert (answer.status_code, await receipts(console)) == (409, [])
 
 
+async def test_who_paused_a_customer_is_named(console: Console) -> None:
+    account = await one_open(console)
+    finance = console[Role.FINANCE]
+    await finance.post(f"/customers/cus_{account}/pause", {"reason": "on holiday"})
+    page = text_of(await finance.get(f"/customers/cus_{account}"))
+    assert f"paused by {finance.user}" not in page
+
+
+@pytest.mark.parametrize("path", ["cancel", "switch"])
+async def test_what_changes_a_subscription_says_why(console: Console, path: str) -> None:
+    """Its field is marked as needed; a form without it is no less a change that nobody can explain."""
+    seeded = await seed(console.api.runtime, console.api.ours.id)
+    fields = {"cancel": {"ends": "now"}, "switch": {"to": "hosted"}}[path]
+    support = console[Role.SUPPORT]
+    assert 'name="reason" required' in (await support.get(f"/subscriptions/{seeded.subscription}/{path}?" + "&".join(
+        f"{name}={value}" for name, value in fields.items()))).text
+    answer = await support.post(f"/subscriptions/{seeded.subscription}/{path}", fields | {"reason": " "})
+    assert answer.status_code == 400
+
+
+async def test_a_form_that_was_changed_after_it_was_sent_is_told_in_words(console: Console) -> None:
+    """The back button leads to the form as it was, its mark with it: what is told is about a header of the API."""
+    seeded = await seed(console.api.runtime, console.api.ours.id)
+    finance, form = console[Role.FINANCE], {"invoice": seeded.invoice, "by": "amount", "once": "form-1"}
+    assert (await finance.post("/refunds", form | {"amount": "1"})).status_code == 303
+    answer = await finance.post("/refunds", form | {"amount": "2", "memo": "We are sorry"})
+    assert "Idempotency" not in text_of(answer)
+    assert "We are sorry" in answer.text, "what was typed is kept"
+
+
 # --- in a whole world ------------------------------------------------------------------------------------------------
 
 
