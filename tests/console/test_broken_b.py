@@ -422,3 +422,24 @@ async def test_a_refund_that_waits_for_its_payment_is_previewed_as_what_it_is(wo
     assert (asked.status_code, returned(world), credited(world, signup.invoice)) == (303, [400], [400])
     assert "so nothing would be sent" not in shown
     assert "4.00 EUR would go back" in shown
+
+
+async def test_what_somebody_wants_void_is_void_or_they_are_told_why_not(world: World) -> None:
+    """A debit was begun on Stripe's page as the worker got there, and failed later: the wish is not forgotten unsaid,
+    and above all nothing is charged for it."""
+    await world.set_policy(ladder_hours=[0, 72, 120, 168])
+    _, renewal = await world.renew("decline_insufficient_funds")
+    await world.pay_at_stripe(renewal, "sepaDebit_fails")
+    asking = await clerk(world)
+    voiding = await asking.post(f"/invoices/{renewal}/void", reason="ordered twice")
+    charged = len(world.charge_calls())
+    await world.settle()
+    refused = await sql.value("select count(*) from tollbridge.audit_log where action = 'invoice.void_refused'")
+
+    for _ in range(6):
+        await world.later(days=1)
+
+    assert voiding.status_code == 303, text_of(voiding)
+    live = world.stripe_invoice(renewal)["status"]
+    assert len(world.charge_calls()) == charged, "it was charged, though somebody wanted it void"
+    assert (live, refused) in (("void", 0), ("open", 1)), "it was asked for, was not done, and nobody was told"
