@@ -21,6 +21,7 @@ from tests.console.test_cases import add_case, row_of
 from tests.console.test_invoice import OPEN, SNAPSHOT, WIRE, one_open
 from tests.console.test_overview import now
 from tests.scenarios.test_j_console import clerk
+from tests.scenarios.test_m_in_flight import _renew_in_flight
 from tests.support.returning import credited, returned
 from tests.support.world import Doors, World
 from tests.support.world import world as new_world
@@ -443,3 +444,48 @@ async def test_what_somebody_wants_void_is_void_or_they_are_told_why_not(world: 
     live = world.stripe_invoice(renewal)["status"]
     assert len(world.charge_calls()) == charged, "it was charged, though somebody wanted it void"
     assert (live, refused) in (("void", 0), ("open", 1)), "it was asked for, was not done, and nobody was told"
+
+
+def into(page: str) -> dict[str, str]:
+    """The fields of the form for a refund, as a browser would send them; empty ones too."""
+    form = page.partition('action="/console')[2]
+    return {name: html.unescape(value) for name, value in re.findall(r'<input[^>]*name="([\w:]+)"[^>]*value="([^"]*)"', form)}
+
+
+async def returned_from_its_case(world: World, amount: str) -> None:
+    """As somebody would: the case, its "Return money", the form, and what is to go back."""
+    asking = await clerk(world)
+    case = await sql.value("select id from tollbridge.review_case where state = 'open'")
+    page = await asking.page(f"/cases/{case}")
+    [path] = re.findall(r'href="/console/a/[^/]+(/refunds/new[^"]*)"', page)
+    fields = into(await asking.page(html.unescape(path))) | {"amount": amount, "once": "form-1"}
+    fields.pop("csrf", None)
+    answer = await asking.post("/refunds", **fields)
+    assert answer.status_code == 303, text_of(answer)
+    await world.settle()
+
+
+async def test_what_was_taken_too_much_goes_back_without_a_credit_note(world: World) -> None:
+    """As the API does it, of the capture (`attempt`): the invoice took none of it, so nothing of it is credited."""
+    await world.set_policy(returns="case")
+    signup = await world.signup("over_payment", wait_s=0)
+    await world.settle()
+    assert await world.open_cases() == ["overpaid"]
+
+    await returned_from_its_case(world, "2.00")
+
+    assert (returned(world), credited(world, signup.invoice)) == ([200], [])
+    assert await world.open_cases() == []
+
+
+async def test_what_was_paid_by_hand_beside_a_capture_goes_back_without_a_credit_note(world: World) -> None:
+    """The invoice stays paid, by the payment that somebody marked: a credit note would take that away in the books."""
+    _, renewal = await _renew_in_flight(world)
+    await world.shop.client.v1.invoices.pay_async(renewal, {"paid_out_of_band": True})
+    await world.settle()
+    await world.later(seconds=15)
+    assert await world.open_cases() == ["paid_by_hand"]
+
+    await returned_from_its_case(world, "10.00")
+
+    assert (returned(world), credited(world, renewal)) == ([1000], [])
