@@ -413,6 +413,15 @@ async def test_a_form_that_was_changed_after_it_was_sent_is_told_in_words(consol
     assert "We are sorry" in answer.text, "what was typed is kept"
 
 
+async def test_a_note_whose_reply_was_lost_is_one_note(console: Console) -> None:
+    """As of a refund: what was written stands, and the mark of its form is gone with the crash."""
+    case = await add_case(console, CaseKind.OVERPAID, "in_1")
+    for _ in range(2):
+        await console[Role.SUPPORT].post(f"/cases/{case}/note", {"text": "They look.", "once": "form-1"})
+        await sql.rows("delete from tollbridge.idempotent_reply")
+    assert await sql.value("select count(*) from tollbridge.case_note") == 1
+
+
 # --- in a whole world ------------------------------------------------------------------------------------------------
 
 
@@ -505,3 +514,15 @@ async def test_what_was_paid_by_hand_beside_a_capture_goes_back_without_a_credit
     await returned_from_its_case(world, "10.00")
 
     assert (returned(world), credited(world, renewal)) == ([1000], [])
+
+
+async def test_lines_of_an_invoice_whose_payment_is_under_way_can_be_asked_for(world: World) -> None:
+    """As an amount can: the page says that a refund waits for the payment."""
+    signup = await world.signup("pending_then_ok", wait_s=0)
+    await world.settle()
+    asking = await clerk(world)
+    page = await asking.page(f"/refunds/new?invoice={signup.invoice}&by=lines")
+    [line] = re.findall(r'name="line_amount:(il_\w+)"', page)
+    form = {"invoice": signup.invoice, "by": "lines", f"line_amount:{line}": "4.00", "once": "form-1"}
+    asked = await asking.post("/refunds", **form)
+    assert asked.status_code == 303, text_of(asked)
