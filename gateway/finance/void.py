@@ -43,7 +43,7 @@ async def void_invoice(by: Author, account: str, invoice: str) -> None:
 def refuse(view: InvoiceView) -> None:
     """Raise what stands in the way. Pure."""
     invoice = view.invoice
-    if view.void_asked:
+    if view.void_asked and view.held_money <= 0:
         raise AlreadyRunningError("it is about to be voided")
     if invoice is None or view.stale:
         raise AlreadyRunningError("Stripe is about to be asked what the invoice is; ask again")

@@ -45,7 +45,7 @@ PEOPLE: Final = f"""
 DONE: Final = {
     "invoice.collect": "asked to collect it now",
     "invoice.void": "asked to void it",
-    "invoice.void_refused": "could not void it: Stripe refused",
+    "invoice.void_refused": "could not void it",
     "invoice.collection_paused": "paused its collection",
     "invoice.collection_resumed": "resumed its collection",
     "invoice.payment_recorded": "recorded a payment",

@@ -8,10 +8,22 @@ import pytest
 from msgspec.structs import replace
 
 from db.states import Collector, CreditNoteOrigin
-from gateway.domain.actions import Charge, ConfirmRecording, CreditRest, OpenCase, Read, Record, Tag, Void, WaitUntil
+from gateway.domain.actions import (
+    Charge,
+    ConfirmRecording,
+    CreditRest,
+    EndVoiding,
+    OpenCase,
+    Read,
+    Record,
+    Tag,
+    Void,
+    WaitUntil,
+)
 from gateway.domain.billed import RECEIPT_KEY, StripePayment
 from gateway.domain.case_kinds import CaseKind
 from gateway.domain.decide import decide
+from gateway.domain.policy import Policy
 from gateway.domain.recovery import Exhausted, TryAt, TryNow, next_try
 from gateway.domain.view import InvoiceView, Pause, ReceiptView
 from gateway.finance.errors import NotNowError
@@ -122,6 +134,44 @@ def test_nothing_is_voided_while_an_attempt_is_unresolved(state: str) -> None:
     assert not isinstance(decide(one, NOW), Void)
     with pytest.raises(NotNowError, match="how it ends must be known first"):
         refuse_void(replace(one, void_asked=False))
+
+
+@pytest.mark.parametrize("status", ["open", "uncollectible"])
+@pytest.mark.parametrize("payment", [StripePayment.PROCESSING, StripePayment.PAID])
+def test_what_is_to_be_void_waits_for_a_payment_on_stripes_page(status: str, payment: StripePayment) -> None:
+    one = view(invoice(status, stripe_payment=payment), attempts=declined_at(1), **WANTED_VOID)
+    step = decide(one, NOW)
+    assert isinstance(step, WaitUntil)
+    assert (step.at, step.attempt) == (NOW + timedelta(hours=1), False)
+
+
+def test_a_wish_ends_once_it_is_void() -> None:
+    assert decide(view(invoice("void"), attempts=declined_at(1), **WANTED_VOID), NOW) == EndVoiding("")
+
+
+ENDED_WISHES = {
+    "paid": ({"billed": invoice("paid"), "attempts": declined_at(1)}, "the invoice is paid in Stripe"),
+    "paid by money of ours": (
+        {"billed": invoice("paid"), "attempts": (attempt("succeeded"),), "held_money": DUE},
+        "the invoice is paid in Stripe",
+    ),
+    "opted out": ({"opted_out": True}, "it is not collected here: the customer has opted out"),
+}
+
+
+@pytest.mark.parametrize("name", ENDED_WISHES)
+def test_what_can_not_be_voided_any_more_is_told_before_it_is_forgotten(name: str) -> None:
+    changes, why = ENDED_WISHES[name]
+    assert decide(view(**WANTED_VOID, **changes), NOW) == EndVoiding(why)
+
+
+def test_of_what_is_to_be_void_no_rest_is_charged_nor_billed_anew() -> None:
+    part = {"attempts": (attempt("succeeded", captured=DUE - 300),), "held_money": DUE - 300}
+    for partial_payment in ("top_up", "split"):
+        one = view(**WANTED_VOID, **part, policy=Policy(partial_payment=partial_payment))
+        step = decide(one, NOW)
+        assert isinstance(step, OpenCase)
+        assert step.kind is CaseKind.PARTIAL_CAPTURE
 
 
 NOT_TO_BE_VOIDED = {
