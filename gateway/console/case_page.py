@@ -66,7 +66,7 @@ async def case_page(
         "LEAST": LEAST,
         "place": page_of(case.subject),
         "invoice": (await invoice_briefs(desk.account, [case.invoice])).get(case.invoice or ""),
-        "elsewhere": acted_on(case.kind, case.invoice) if is_open else [],
+        "elsewhere": await acted_on(desk.account, case.kind, case.invoice) if is_open else [],
         "typed": typed or Typed(),
         "check": check,
         "said": said,
