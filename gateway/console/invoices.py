@@ -68,8 +68,9 @@ async def invoices(request: Asked, desk: NamedDependency[Desk], starting_after: 
 @page("/invoices.csv", Action.EXPORT)
 async def download(request: Asked, desk: NamedDependency[Desk]) -> Stream:
     """The same list, whole, as a file."""
-    wanted, name = wanted_of(request.query_params), f"invoices-{desk.seat.name}-{(await business_now()).date()}.csv"
-    return Stream(_lines(desk.account, wanted), media_type="text/csv", headers=as_file(name))
+    found = await walk_invoices(desk.account, wanted_of(request.query_params))
+    name = f"invoices-{desk.seat.name}-{(await business_now()).date()}.csv"
+    return Stream(_lines(found), media_type="text/csv", headers=as_file(name))
 
 
 @change("/invoices/views", Action.KEEP_VIEWS)
@@ -170,9 +171,9 @@ async def _listed(
     return shown(desk, "invoices.html", context, status=status)
 
 
-async def _lines(account: str, wanted: InvoiceFilter) -> AsyncGenerator[str, None]:
+async def _lines(found: AsyncGenerator[list[InvoiceBody], None]) -> AsyncGenerator[str, None]:
     yield row(COLUMNS)
-    async with aclosing(walk_invoices(account, wanted)) as found:
+    async with aclosing(found):
         async for part in found:
             yield "".join(row(_cells(one)) for one in part)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -31,9 +31,13 @@ async def find_invoices(
 
 
 async def walk_invoices(account: str, wanted: InvoiceFilter) -> AsyncGenerator[list[InvoiceBody], None]:
-    """All of them, the newest first, so many at a time and as they stand at one moment."""
+    """All of them, the newest first, so many at a time and as they stand at one moment. What is wanted is looked at
+    before the first of them is asked for: a file that has begun can't be refused any more."""
     where, values = where_of(account, wanted.columns(), await wanted.conditions(account))
-    statement = f"{SELECT} where {where} order by t.created_at desc, t.id desc"
+    return _walked(f"{SELECT} where {where} order by t.created_at desc, t.id desc", values)
+
+
+async def _walked(statement: str, values: Sequence[object]) -> AsyncGenerator[list[InvoiceBody], None]:
     async with (
         own_session() as session,
         session.transaction(isolation="repeatable_read", readonly=True),
