@@ -6,7 +6,6 @@ import csv
 import html
 import io
 import re
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from urllib.parse import parse_qsl, urlsplit
 
@@ -22,15 +21,9 @@ from tests.console.conftest import Console, text_of
 from tests.console.test_cases import add_case, row_of
 from tests.console.test_invoice import SNAPSHOT, WIRE, one_open
 from tests.console.test_overview import now
-from tests.scenarios.test_j_console import clerk
-from tests.scenarios.test_m_in_flight import _renew_in_flight
-from tests.support.returning import credited, returned
-from tests.support.world import Doors, World
-from tests.support.world import world as new_world
 
 RECEIPTS = "select amount from tollbridge.movement where kind = 'receipt' and invoice = 'in_open' order by created_at"
 LIMIT = """update tollbridge.account set policies = '{"approval_above": {"eur": 500}}' where id = $1"""
-READ = "update tollbridge.invoice set stale = false, seen = poked where id = 'in_open'"
 
 
 async def receipts(console: Console) -> list[int]:
@@ -38,17 +31,6 @@ async def receipts(console: Console) -> list[int]:
 
 
 # --- payments that are recorded by hand ------------------------------------------------------------------------------
-
-
-async def test_another_payment_under_the_same_reference_is_not_swallowed(console: Console) -> None:
-    """Two transfers of one payer often say the same: the second is recorded, or refused, but never lost unsaid."""
-    await one_open(console)
-    finance = console[Role.FINANCE]
-    first = await finance.post("/invoices/in_open/record-payment", WIRE | {"amount": "50.00"})
-    assert first.status_code == 303
-    await sql.rows(READ)
-    second = await finance.post("/invoices/in_open/record-payment", WIRE | {"amount": "69.00"})
-    assert (second.status_code, await receipts(console)) != (303, [5000]), "it says that it was recorded"
 
 
 @pytest.mark.parametrize(("amount", "currency"), [("5.50", "isk"), ("1.234", "kwd")])
@@ -64,28 +46,6 @@ async def test_an_amount_is_typed_as_in_a_refund(console: Console, amount: str) 
     await one_open(console, amount_remaining=200_000, snapshot=SNAPSHOT | {"amount_remaining": 200_000})
     answer = await console[Role.FINANCE].post("/invoices/in_open/record-payment", WIRE | {"amount": amount})
     assert answer.status_code == 303, text_of(answer)
-
-
-async def test_no_payment_is_recorded_on_what_is_about_to_be_void(console: Console) -> None:
-    """Stripe has been read for the void, and is told in a moment: the money would stand on a void invoice."""
-    await one_open(console)
-    finance = console[Role.FINANCE]
-    assert (await finance.post("/invoices/in_open/void", {"reason": "ordered twice"})).status_code == 303
-    await sql.rows(READ)
-    answer = await finance.post("/invoices/in_open/record-payment", WIRE)
-    assert (answer.status_code, await receipts(console)) == (409, [])
-
-
-async def test_nothing_is_collected_of_what_is_about_to_be_void(console: Console) -> None:
-    """It says that a charge is tried now, and none will be."""
-    await one_open(console)
-    finance = console[Role.FINANCE]
-    await sql.rows("update tollbridge.attempt set state = 'rejected' where id = 'att_declined'")
-    assert (await finance.post("/invoices/in_open/void", {"reason": "ordered twice"})).status_code == 303
-    await sql.rows(READ)
-    answer = await finance.post("/invoices/in_open/collect")
-    assert answer.status_code == 409
-    assert "void" in text_of(answer)
 
 
 # --- pauses ----------------------------------------------------------------------------------------------------------
@@ -235,38 +195,6 @@ async def test_a_reason_that_nobody_can_see_closes_no_case(console: Console, rea
 # --- refunds ---------------------------------------------------------------------------------------------------------
 
 
-async def test_who_asked_does_not_approve_by_a_key_of_their_own_making(console: Console) -> None:
-    """A second pair of eyes: not the same person, who has made themselves a key."""
-    seeded = await seed(console.api.runtime, console.api.ours.id)
-    await sql.rows(LIMIT, console.api.ours.id)
-    admin = console[Role.ADMIN]
-    await admin.post("/refunds", {"invoice": seeded.invoice, "by": "amount", "amount": "6", "once": "x"})
-    refund = await sql.value("select id from tollbridge.refund where approval = 'waiting'")
-    made = await admin.post("/settings/keys", {"name": "mine", "scopes": "finance"})
-    [key] = re.findall(r"tb_test_[0-9a-f]{48}", made.text)
-    headers = {"authorization": f"Bearer {key}", "idempotency-key": "a"}
-    answer = await console.http.post(f"/v1/refunds/{refund}/approve", json={"wait_s": 0}, headers=headers)
-    assert (answer.status_code, await sql.value("select approval from tollbridge.refund where id = $1", refund)) == (
-        409,
-        "waiting",
-    )
-
-
-async def test_money_that_no_invoice_takes_is_returned_where_its_case_leads(console: Console) -> None:
-    """Its case says: return this capture. The form that it leads to can't."""
-    seeded = await seed(console.api.runtime, console.api.ours.id)
-    await sql.rows(
-        "update tollbridge.attempt set surplus = true, surplus_at = created_at, surplus_reason = 'twice' where id = $1",
-        seeded.attempt,
-    )
-    case = await add_case(console, CaseKind.SURPLUS_CAPTURE, seeded.invoice, invoice=seeded.invoice)
-    finance = console[Role.FINANCE]
-    shown = await finance.get(f"/cases/{case}")
-    [path] = re.findall(r'href="(/console[^"]*/refunds/new[^"]*)"', shown.text)
-    page = await finance.get(html.unescape(path))
-    assert "11.90 EUR can be returned now" in text_of(page)
-
-
 # --- the overview ----------------------------------------------------------------------------------------------------
 
 
@@ -289,13 +217,6 @@ UNTIL = ["collected_until", "created_until", "declined_until", "due_until"]
 async def test_the_last_day_that_a_browser_can_send_is_no_failure(console: Console, field: str) -> None:
     answer = await console[Role.FINANCE].get(f"/invoices?{field}=9999-12-31")
     assert answer.status_code in (200, 400)
-
-
-async def test_a_file_of_all_days_holds_what_the_list_holds(console: Console) -> None:
-    """It came as a file of no invoices at all, under 200."""
-    await add_invoice(console.api.ours.id, "in_1", at=now(), due_date=now(), state="retrying", currency="eur")
-    answer = await console[Role.FINANCE].get("/invoices.csv?due_until=9999-12-31")
-    assert answer.status_code == 400 or "in_1" in answer.text, answer.text
 
 
 async def test_the_journal_of_the_last_days_there_are_is_no_broken_file(console: Console) -> None:
@@ -367,15 +288,6 @@ async def test_a_reason_has_the_length_that_the_api_allows(console: Console) -> 
     assert set(found.values()) == {400}, found
 
 
-async def test_no_payment_is_recorded_while_stripe_is_charging(console: Console) -> None:
-    """It was handed over, and Stripe is being asked to charge its own method: the payer would pay twice."""
-    account = await one_open(console, collector="stripe", state="due")
-    await insert("hand_over", id=new_id("hov"), account=account, invoice="in_open", stripe_payment_method="pm_1",
-                 idempotency_key="made-up", state="sending", sent_at=NOW, created_at=NOW)  # fmt: skip
-    answer = await console[Role.FINANCE].post("/invoices/in_open/record-payment", WIRE)
-    assert (answer.status_code, await receipts(console)) == (409, [])
-
-
 async def test_who_paused_a_customer_is_named(console: Console) -> None:
     account = await one_open(console)
     finance = console[Role.FINANCE]
@@ -420,109 +332,3 @@ async def test_a_note_whose_reply_was_lost_is_one_note(console: Console) -> None
         await console[Role.SUPPORT].post(f"/cases/{case}/note", {"text": "They look.", "once": "form-1"})
         await sql.rows("delete from tollbridge.idempotent_reply")
     assert await sql.value("select count(*) from tollbridge.case_note") == 1
-
-
-# --- in a whole world ------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-async def world(database: str, doors: Doors) -> AsyncIterator[World]:
-    async with new_world(doors) as made:
-        yield made
-
-
-async def test_a_refund_that_waits_for_its_payment_is_previewed_as_what_it_is(world: World) -> None:
-    """Nothing is refused: it is stored, and made once the payment has come (scenarios 70, 155)."""
-    signup = await world.signup("pending_then_ok", wait_s=0)
-    await world.settle()
-    asking = await clerk(world)
-    form = {"invoice": signup.invoice, "amount": "4.00"}
-    shown = text_of(await asking.post("/refunds/preview", **form))
-
-    asked = await asking.post("/refunds", **form, once="form-1")
-    await world.later(days=5)
-
-    assert (asked.status_code, returned(world), credited(world, signup.invoice)) == (303, [400], [400])
-    assert "so nothing would be sent" not in shown
-    assert "4.00 EUR would go back" in shown
-
-
-async def test_what_somebody_wants_void_is_void_or_they_are_told_why_not(world: World) -> None:
-    """A debit was begun on Stripe's page as the worker got there, and failed later: the wish is not forgotten unsaid,
-    and above all nothing is charged for it."""
-    await world.set_policy(ladder_hours=[0, 72, 120, 168])
-    _, renewal = await world.renew("decline_insufficient_funds")
-    await world.pay_at_stripe(renewal, "sepaDebit_fails")
-    asking = await clerk(world)
-    voiding = await asking.post(f"/invoices/{renewal}/void", reason="ordered twice")
-    charged = len(world.charge_calls())
-    await world.settle()
-    refused = await sql.value("select count(*) from tollbridge.audit_log where action = 'invoice.void_refused'")
-
-    for _ in range(6):
-        await world.later(days=1)
-
-    assert voiding.status_code == 303, text_of(voiding)
-    live = world.stripe_invoice(renewal)["status"]
-    assert len(world.charge_calls()) == charged, "it was charged, though somebody wanted it void"
-    assert (live, refused) in (("void", 0), ("open", 1)), "it was asked for, was not done, and nobody was told"
-
-
-def into(page: str) -> dict[str, str]:
-    """The fields of the form for a refund, as a browser would send them; empty ones too."""
-    form = page.partition('action="/console')[2]
-    return {
-        name: html.unescape(value)
-        for name, value in re.findall(r'<input[^>]*name="([\w:]+)"[^>]*value="([^"]*)"', form)
-    }
-
-
-async def returned_from_its_case(world: World, amount: str) -> None:
-    """As somebody would: the case, its "Return money", the form, and what is to go back."""
-    asking = await clerk(world)
-    case = await sql.value("select id from tollbridge.review_case where state = 'open'")
-    page = await asking.page(f"/cases/{case}")
-    [path] = re.findall(r'href="/console/a/[^/]+(/refunds/new[^"]*)"', page)
-    fields = into(await asking.page(html.unescape(path))) | {"amount": amount, "once": "form-1"}
-    fields.pop("csrf", None)
-    answer = await asking.post("/refunds", **fields)
-    assert answer.status_code == 303, text_of(answer)
-    await world.settle()
-
-
-async def test_what_was_taken_too_much_goes_back_without_a_credit_note(world: World) -> None:
-    """As the API does it, of the capture (`attempt`): the invoice took none of it, so nothing of it is credited."""
-    await world.set_policy(returns="case")
-    signup = await world.signup("over_payment", wait_s=0)
-    await world.settle()
-    assert await world.open_cases() == ["overpaid"]
-
-    await returned_from_its_case(world, "2.00")
-
-    assert (returned(world), credited(world, signup.invoice)) == ([200], [])
-    assert await world.open_cases() == []
-
-
-async def test_what_was_paid_by_hand_beside_a_capture_goes_back_without_a_credit_note(world: World) -> None:
-    """The invoice stays paid, by the payment that somebody marked: a credit note would take that away in the books."""
-    _, renewal = await _renew_in_flight(world)
-    await world.shop.client.v1.invoices.pay_async(renewal, {"paid_out_of_band": True})
-    await world.settle()
-    await world.later(seconds=15)
-    assert await world.open_cases() == ["paid_by_hand"]
-
-    await returned_from_its_case(world, "10.00")
-
-    assert (returned(world), credited(world, renewal)) == ([1000], [])
-
-
-async def test_lines_of_an_invoice_whose_payment_is_under_way_can_be_asked_for(world: World) -> None:
-    """As an amount can: the page says that a refund waits for the payment."""
-    signup = await world.signup("pending_then_ok", wait_s=0)
-    await world.settle()
-    asking = await clerk(world)
-    page = await asking.page(f"/refunds/new?invoice={signup.invoice}&by=lines")
-    [line] = re.findall(r'name="line_amount:(il_\w+)"', page)
-    form = {"invoice": signup.invoice, "by": "lines", f"line_amount:{line}": "4.00", "once": "form-1"}
-    asked = await asking.post("/refunds", **form)
-    assert asked.status_code == 303, text_of(asked)
