@@ -73,7 +73,7 @@ class ApiKey(msgspec.Struct, frozen=True):
 
 
 def digest(key: str) -> bytes:
-    """The form a key is kept in. The key itself has 192 random bits, so that a plain hash is enough."""
+    """The form that a key is kept in, or another secret of ours: 192 random bits or more, so a plain hash is enough."""
     return hashlib.sha256(key.encode()).digest()
 
 

@@ -8,28 +8,25 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Redirect, Template
 
-from db.states import DISPUTE_OPEN, DisputeState
+from db.states import DISPUTE_LIVING, DisputeState
 from gateway.accounts.accounts import policy_of
 from gateway.api.paging import After
 from gateway.clock import business_now
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
-from gateway.console.forms import Posted, Reasoned, chosen
-from gateway.console.refund_form import sentence
-from gateway.console.render import led, shown
+from gateway.console.forms import NOTHING_TYPED, ON_A_PAGE, Posted, Reasoned, Said, chosen
+from gateway.console.render import led, sentence, shown
 from gateway.domain.dispute_words import MEANING, meanwhile, reason_words
 from gateway.domain.roles import Action
 from gateway.readers.cases import open_about
 from gateway.readers.dashboard import dashboard_of
 from gateway.readers.disputes import find_dispute, find_disputes
-from gateway.readers.invoice_names import named, numbers_of
+from gateway.readers.invoice_names import id_of, numbers_of
 from gateway.readers.refunds import of_invoice
 from gateway.returns.retrying import can_retry_dispute, retry_dispute
 
-ON_A_PAGE: Final = 25
 InState = Annotated[str, QueryParameter(name="state", max_length=40)]
 OfInvoice = Annotated[str, QueryParameter(name="invoice", max_length=255)]
-Said = Annotated[str, QueryParameter(max_length=40)]
 
 
 @page("/disputes")
@@ -37,7 +34,7 @@ async def disputes(
     desk: NamedDependency[Desk], in_state: InState = "", invoice: OfInvoice = "", starting_after: After = ""
 ) -> Template:
     """The account's disputes, the newest first."""
-    of = await named(desk.account, invoice.strip()) or invoice.strip() if invoice.strip() else ""
+    of = await id_of(desk.account, invoice) or invoice.strip()
     state = chosen(DisputeState, in_state)
     found = await find_disputes(desk.account, state, invoice=of, limit=ON_A_PAGE, starting_after=starting_after)
     context = {
@@ -48,7 +45,7 @@ async def disputes(
         "invoice": invoice,
         "reason": reason_words,
         "now": int((await business_now()).timestamp()),
-        "open": {DisputeState.INQUIRY, *DISPUTE_OPEN},
+        "open": DISPUTE_LIVING,
     }
     return shown(desk, "disputes.html", context)
 
@@ -66,11 +63,19 @@ async def retry(desk: NamedDependency[Desk], dispute_id: FromPath[str], data: Po
         await retry_dispute(desk.author(data.reason.strip()), desk.account, dispute_id)
     except Exception as error:
         problem, status = said_of(error)
-        return await _shown(desk, dispute_id, problem=sentence(problem), status=status)
+        return await _shown(desk, dispute_id, problem=sentence(problem), status=status, typed=data)
     return led(f"{desk.path}/disputes/{dispute_id}", "dispute_retried")
 
 
-async def _shown(desk: Desk, dispute_id: str, *, said: str = "", problem: str = "", status: int = 200) -> Template:
+async def _shown(
+    desk: Desk,
+    dispute_id: str,
+    *,
+    said: str = "",
+    problem: str = "",
+    status: int = 200,
+    typed: Reasoned = NOTHING_TYPED,
+) -> Template:
     """Raises NotThereError."""
     body = await find_dispute(desk.account, dispute_id)
     policy = await policy_of(desk.account)
@@ -87,9 +92,10 @@ async def _shown(desk: Desk, dispute_id: str, *, said: str = "", problem: str = 
         "cases": await open_about(desk.account, dispute_id),
         "retries": await can_retry_dispute(desk.account, dispute_id),
         "now": int((await business_now()).timestamp()),
-        "is_open": body.state is DisputeState.INQUIRY or body.state in DISPUTE_OPEN,
+        "is_open": body.state in DISPUTE_LIVING,
         "said": said,
         "problem": problem,
+        "typed": typed,
     }
     return shown(desk, "dispute.html", context, status=status)
 

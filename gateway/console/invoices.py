@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
-from datetime import UTC, date, datetime
+from collections.abc import Mapping
+from datetime import date
 from typing import Any, Final, get_args
 from urllib.parse import parse_qsl, urlencode
 
@@ -14,36 +13,28 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Redirect, Stream, Template
 
-from db.states import Collector
 from gateway.accounts import connections
 from gateway.accounts.errors import FieldError
+from gateway.api.files import CSV, as_file
 from gateway.api.paging import After
-from gateway.api.reconciliations import as_file
-from gateway.books.report import major, row
 from gateway.clock import business_now
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
-from gateway.console.forms import Form, Plain, Posted
+from gateway.console.forms import ON_A_PAGE, Form, Plain, Posted, Said
 from gateway.console.render import led, shown
-from gateway.console.words import tone
 from gateway.domain.invoice_words import MEANING
 from gateway.domain.roles import Action
+from gateway.domain.switch_words import NAMES
 from gateway.readers.invoice_figures import FigureFilter
-from gateway.readers.invoice_list import EVERY, find_invoices, walk_invoices
+from gateway.readers.invoice_list import EVERY, as_csv, find_invoices
 from gateway.readers.invoice_search import InvoiceFilter, StripeStatus
 from gateway.readers.invoices import InvoiceBody
 from gateway.readers.pages import Page
 from gateway.users import saved_views
 
-ON_A_PAGE: Final = 25
 PAGE: Final = "invoices"
 """As saved views call it."""
 STATUSES: Final = tuple(status for status in get_args(StripeStatus) if status)
-COLUMNS: Final = (
-    "invoice", "number", "customer", "subscription", "state", "stripe_status", "collected_by", "currency", "total",
-    "amount_due", "amount_remaining", "due", "paid", "next_try", "created", "why",
-)  # fmt: skip
-Asked = Request[Any, Any, Any]
 
 
 class Keeping(Form, frozen=True):
@@ -54,23 +45,27 @@ class Keeping(Form, frozen=True):
     shared: str = ""
 
 
+NOTHING_KEPT: Final = Keeping()
+
+
 class Sharing(Form, frozen=True):
     shared: str = ""
 
 
 @page("/invoices")
-async def invoices(request: Asked, desk: NamedDependency[Desk], starting_after: After = "") -> Template:
+async def invoices(
+    request: Request[Any, Any, Any], desk: NamedDependency[Desk], starting_after: After = "", said: Said = ""
+) -> Template:
     """What is wanted of the account's invoices, the newest first."""
-    said = request.query_params.get("said", "")
     return await _listed(desk, request.query_params, starting_after=starting_after, said=said)
 
 
 @page("/invoices.csv", Action.EXPORT)
-async def download(request: Asked, desk: NamedDependency[Desk]) -> Stream:
+async def download(request: Request[Any, Any, Any], desk: NamedDependency[Desk]) -> Stream:
     """The same list, whole, as a file."""
-    found = await walk_invoices(desk.account, wanted_of(request.query_params))
+    lines = await as_csv(desk.account, wanted_of(request.query_params))
     name = f"invoices-{desk.seat.name}-{(await business_now()).date()}.csv"
-    return Stream(_lines(found), media_type="text/csv", headers=as_file(name))
+    return Stream(lines, media_type=CSV, headers=as_file(name))
 
 
 @change("/invoices/views", Action.KEEP_VIEWS)
@@ -82,7 +77,7 @@ async def keep(desk: NamedDependency[Desk], data: Posted[Keeping]) -> Redirect |
         await saved_views.save(desk.author(), desk.account, PAGE, data.name, query, shared=bool(data.shared))
     except Exception as error:
         problem, status = said_of(error)
-        return await _listed(desk, asked, problem=problem, status=status, name=data.name)
+        return await _listed(desk, asked, problem=problem, status=status, typed=data)
     return led(f"{desk.path}/invoices{'?' if query else ''}{query}", "view_kept")
 
 
@@ -142,7 +137,7 @@ async def _listed(
     said: str = "",
     problem: str = "",
     status: int = 200,
-    name: str = "",
+    typed: Keeping = NOTHING_KEPT,
 ) -> Template:
     found: Page[InvoiceBody] = Page([], has_more=False)
     wanted = EVERY
@@ -158,36 +153,16 @@ async def _listed(
         "wanted": wanted,
         "query": query_of(wanted),
         "states": MEANING,
-        "tone": tone,
         "statuses": STATUSES,
-        "collectors": list(Collector),
+        "collectors": NAMES,
         "connections": [one.name for one in known],
         "narrowed": _narrowed(wanted, {one.id: one.name for one in known}),
         "views": views,
-        "name": name,
+        "typed": typed,
         "said": said,
         "problem": problem,
     }
     return shown(desk, "invoices.html", context, status=status)
-
-
-async def _lines(found: AsyncGenerator[list[InvoiceBody], None]) -> AsyncGenerator[str, None]:
-    yield row(COLUMNS)
-    async with aclosing(found):
-        async for part in found:
-            yield "".join(row(_cells(one)) for one in part)
-
-
-def _cells(one: InvoiceBody) -> tuple[object, ...]:
-    currency = one.currency or ""
-    amounts = (major(amount, currency) for amount in (one.total, one.amount_due, one.amount_remaining))
-    times = (_time(at) for at in (one.due_date, one.paid_at, one.next_attempt, one.created))
-    names = (one.id, one.number or "", one.customer or "", one.subscription or "")
-    return (*names, one.state, one.status or "", one.collected_by or "", currency.upper(), *amounts, *times, one.reason)
-
-
-def _time(at: int | None) -> str:
-    return "" if at is None else datetime.fromtimestamp(at, UTC).isoformat()
 
 
 invoice_routes: Final[list[Any]] = [invoices, download, keep, share, forget]

@@ -21,6 +21,7 @@ from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from gateway.api.body import NUL, again, read_body
+from gateway.api.headers import header
 from gateway.api.idempotency import answered_once
 from gateway.api.problems import Code, ProblemError
 from gateway.console import uploads
@@ -112,12 +113,12 @@ async def _posted(runtime: Runtime, scope: HTTPScope, receive: Receive, send: Se
 
 def refuse_foreign(scope: HTTPScope, settings: Settings) -> None:
     """Raises ProblemError for a form that another site posts."""
-    said = _header(scope, b"sec-fetch-site")
+    said = header(scope, b"sec-fetch-site")
     if said:
         ours = said in ("same-origin", "none")
     else:
-        origin = _header(scope, b"origin")
-        ours = bool(origin) and urlsplit(origin).netloc in (_header(scope, b"host"), urlsplit(settings.base_url).netloc)
+        origin = urlsplit(header(scope, b"origin")).netloc
+        ours = bool(origin) and origin in (header(scope, b"host"), urlsplit(settings.base_url).netloc)
     if not ours:
         raise ProblemError(Code.SCOPE_MISSING, "This form does not come from the console.")
 
@@ -138,17 +139,25 @@ def cookie_name(settings: Settings) -> str:
     return "__Host-tollbridge" if secure(settings) else "tollbridge"
 
 
-def cookie_for(settings: Settings, token: str) -> Cookie:
-    """Sets the session's cookie; an empty token takes it away. It ends with the browser's own session."""
+def cookie(settings: Settings, name: str, value: str, max_age_s: int | None = None) -> Cookie:
+    """Sets a cookie; an empty value takes it away. Without `max_age_s` it ends with the browser's own session.
+
+    Lax, and not Strict: links from elsewhere lead in with it, such as the redirect of an issuer of identities.
+    """
     return Cookie(
-        key=cookie_name(settings),
-        value=token,
+        key=name,
+        value=value,
         path="/",
         secure=secure(settings),
         httponly=True,
         samesite="lax",
-        max_age=None if token else 0,
+        max_age=max_age_s if value else 0,
     )
+
+
+def cookie_for(settings: Settings, token: str) -> Cookie:
+    """Sets the session's cookie; an empty token takes it away."""
+    return cookie(settings, cookie_name(settings), token)
 
 
 def cookie_of(scope: HTTPScope, settings: Settings) -> str:
@@ -160,7 +169,7 @@ def read_cookie(scope: HTTPScope, name: str) -> str:
     """A cookie's value, or nothing."""
     jar: SimpleCookie = SimpleCookie()
     try:
-        jar.load(_header(scope, b"cookie"))
+        jar.load(header(scope, b"cookie"))
     except CookieError:
         return ""
     found = jar.get(name)
@@ -176,7 +185,3 @@ def _guarded(send: Send) -> Send:
         await send(message)
 
     return answer
-
-
-def _header(scope: HTTPScope, name: bytes) -> str:
-    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")

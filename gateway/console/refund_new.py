@@ -14,11 +14,12 @@ from litestar.response import Redirect, Template
 from gateway.accounts.errors import NotThereError
 from gateway.console.amounts import plain_amount
 from gateway.console.desk import Desk, change, look, page
-from gateway.console.refund_form import REASONS, ProblemsError, Typed, meant, problems_of, sentence, typed, whole_lines
-from gateway.console.render import led, shown
+from gateway.console.parts import by_htmx
+from gateway.console.refund_form import REASONS, ProblemsError, Typed, meant, problems_of, typed, whole_lines
+from gateway.console.render import led, sentence, shown
 from gateway.domain.credit_lines import BilledLine
 from gateway.domain.roles import Action
-from gateway.readers.invoice_names import named, numbers_of
+from gateway.readers.invoice_names import id_of, numbers_of
 from gateway.returns.drawing import billed_lines
 from gateway.returns.preview import Preview, preview_refund, with_amount
 from gateway.returns.refundable import Refundable, refundable
@@ -51,7 +52,7 @@ async def new(
     attempt: OfAttempt = "",
 ) -> Template:
     """An empty form, for an invoice that is named by its id or its number; `attempt`: of this capture alone."""
-    found = await named(desk.account, invoice.strip()) if invoice.strip() else None
+    found = await id_of(desk.account, invoice)
     if found is None:
         problems = {"invoice": f"There is no invoice “{invoice}” in this account."} if invoice else {}
         context = {"problems": problems, "invoice": invoice}
@@ -70,7 +71,7 @@ async def preview(
     """What the form as it stands would do: a part of the page for HTMX, else the page again."""
     form, left = await _posted(request, desk)
     found = await _previewed(desk, runtime, form, left)
-    if request.headers.get("hx-request") == "true":
+    if by_htmx(request):
         context = _context(form, left, found) | {"oob": True}
         return shown(desk, "_refund_preview.html", context)
     return await _page(desk, runtime, form, left, found)

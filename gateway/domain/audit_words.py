@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from gateway.domain.case_repairs import OFFERS, CaseRepair
 from processors.errors import MoneyError
 from processors.money import to_text
 
@@ -63,13 +64,18 @@ ACTIONS: Final[Mapping[str, str]] = {
     "payment_method.moved": "changed the order of payment methods",
     "payment_method.revoked": "revoked a payment method",
     "payment_method_session.link_made": "made a link for another payment method",
+    "portal.fix_asked": "asked Stripe to keep its portal from leading payers past us",
+    "portal.fixed": "had Stripe's portal kept from leading payers past us",
     "reconciliation.asked": "asked for a reconciliation",
     "refund.approved": "approved a refund",
     "refund.denied": "denied a refund",
     "refund.requested": "asked for a refund",
     "refund.retried": "had a refund tried again",
     "settlement_file.forgotten": "had a settlement file forgotten",
+    "stripe_endpoint.added": "made a webhook endpoint at Stripe",
+    "stripe_endpoint.adopted": "took over a webhook endpoint that somebody had made at Stripe",
     "stripe_endpoint.removed": "removed a webhook endpoint at Stripe",
+    "stripe_endpoint.updated": "set a webhook endpoint at Stripe right",
     "subscription.access_grant_revoked": "took granted access back",
     "subscription.access_granted": "granted access",
     "subscription.cancel": "cancelled a subscription",
@@ -103,6 +109,21 @@ class Difference(msgspec.Struct, frozen=True):
 def what(action: str) -> str:
     """What somebody did; one that has no words of its own is told by its name."""
     return ACTIONS.get(action, action.replace("_", " ").replace(".", ": "))
+
+
+def on_case(action: str, after: Mapping[str, Any]) -> str:
+    """The same on the page of a case, which need not say that it is one; `after` is what the log keeps of it."""
+    match action:
+        case "case.assigned":
+            return f"gave it to {after['owner']}" if after.get("owner") else "gave it back: nobody sees to it"
+        case "case.note_added":
+            return "wrote a note"
+        case "case.repair" if after.get("repair") in OFFERS:
+            return f"chose “{OFFERS[CaseRepair(after['repair'])].label}”"
+        case "case.closed":
+            return f"closed it: {after.get('reason', '')}"
+        case other:
+            return what(other)
 
 
 def who(actor: str, name: str, kind: str) -> str:

@@ -5,6 +5,7 @@ It is noted with its evidence, and Stripe is told that the invoice is paid out o
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Final
 
@@ -15,14 +16,18 @@ from db.engine import DB
 from db.poke import Kind
 from db.states import Collector, CreditNoteOrigin, CreditNoteState, HandOverState, MovementKind
 from gateway import ledger
-from gateway.accounts.audit import Author
+from gateway.accounts.audit import Author, required
 from gateway.accounts.errors import FieldError
 from gateway.clock import business_now
 from gateway.domain.billed import StripePayment
 from gateway.domain.view import InvoiceView
 from gateway.finance.errors import AlreadyRunningError, NotNowError
 from gateway.finance.invoice import hold_invoice
-from processors.money import Money, to_text
+from processors.money import MAX_AMOUNT_MINOR, Money, to_text
+
+SOURCE: Final = "^[a-z][a-z0-9_]{0,39}$"
+REFERENCE: Final = "^[^\\x00-\\x1f]+$"
+LONGEST_REFERENCE: Final = 255
 
 SAME: Final = """
     select amount, currency, occurred_at from tollbridge.movement
@@ -43,6 +48,17 @@ class Receipt(msgspec.Struct, frozen=True):
     reason: str
     amount: int | None = None
 
+    def validate(self) -> None:
+        """Raises FieldError. What its invoice says to it is another question (`refuse`)."""
+        if not re.fullmatch(SOURCE, self.source):
+            raise FieldError("source", "must be a word of small letters, digits and underscores, as bank_transfer")
+        named = self.reference.strip() and re.fullmatch(REFERENCE, self.reference)
+        if not named or len(self.reference) > LONGEST_REFERENCE:
+            raise FieldError("reference", f"must name the payment, in {LONGEST_REFERENCE} letters at most")
+        required(self.reason)
+        if self.amount is not None and not 0 < self.amount <= MAX_AMOUNT_MINOR:
+            raise FieldError("amount", f"must be between 1 and {MAX_AMOUNT_MINOR}, in minor units")
+
 
 class Evidence(msgspec.Struct, frozen=True):
     """What the ledger keeps beside the amount."""
@@ -58,13 +74,16 @@ async def record_payment(by: Author, account: str, invoice: str, receipt: Receip
 
     `by` names who, and its reason why. Raises NotThereError, FieldError, AlreadyRunningError, NotNowError.
     """
+    receipt.validate()
     now = await business_now()
     async with DB.transaction():
         view = await hold_invoice(account, invoice)
         if (same := await sql.row(SAME, account, invoice, receipt.reference, receipt.source)) is not None:
             refuse_another(receipt, Money(same["amount"], same["currency"]), same["occurred_at"])
             return
-        refuse(view, receipt, now)
+        refuse(view)
+        if receipt.received_at > now:
+            raise FieldError("received_at", "must not be in the future")
         assert view.invoice is not None
         amount, currency = receipt.amount or view.wanted, view.invoice.currency
         evidence = msgspec.json.encode(Evidence(receipt.source, by.name, receipt.reason)).decode()
@@ -85,7 +104,7 @@ async def record_payment(by: Author, account: str, invoice: str, receipt: Receip
         await poke.poke(Kind.INVOICE, account, [invoice], now, stale=True)
 
 
-def refuse(view: InvoiceView, receipt: Receipt, now: datetime) -> None:
+def refuse(view: InvoiceView) -> None:
     """Raise what stands in the way. Pure."""
     invoice = view.invoice
     if invoice is None or view.stale:
@@ -109,8 +128,6 @@ def refuse(view: InvoiceView, receipt: Receipt, now: datetime) -> None:
         raise NotNowError("it belongs to a checkout that is not confirmed")
     if invoice.amount_remaining <= 0:
         raise NotNowError("nothing remains to be paid")
-    if receipt.received_at > now:
-        raise FieldError("received_at", "must not be in the future")
 
 
 def refuse_another(receipt: Receipt, noted: Money, at: datetime) -> None:

@@ -26,8 +26,10 @@ FACTOR: Final = """
 """
 # Of two equal codes at the same time one counts (RFC 6238, 5.2).
 USE: Final = """
-    update tollbridge.console_user set totp_step = $2, totp_confirmed = true
-    where id = $1 and totp_step < $2 and totp_secret = $3 returning id
+    update tollbridge.console_user set totp_step = $2 where id = $1 and totp_step < $2 and totp_secret = $3 returning id
+"""
+CONFIRM: Final = """
+    update tollbridge.console_user set totp_confirmed = true where id = $1 and not totp_confirmed returning id
 """
 RESET: Final = """
     update tollbridge.console_user set totp_secret = null, totp_confirmed = false, totp_step = 0
@@ -63,12 +65,21 @@ async def use_code(keyring: Keyring, user: str, code: str) -> bool:
     totp, now = pyotp.TOTP(_open(keyring, user, row["totp_secret"])), int(row["now"] // STEP_S)
     for step in (now + drift for drift in DRIFT):
         if hmac.compare_digest(totp.generate_otp(step), digits):
-            return bool(await sql.value(USE, user, step, row["totp_secret"]))
+            return await _used(user, step, row["totp_secret"])
     return False
 
 
+async def _used(user: str, step: int, sealed: bytes) -> bool:
+    async with DB.transaction():
+        if not await sql.value(USE, user, step, sealed):
+            return False
+        if await sql.value(CONFIRM, user):
+            await Author(user).note(None, "console_user.second_factor", user, after={"totp": SET})
+    return True
+
+
 async def reset(by: Author, user: str) -> None:
-    """Forget it, in the caller's transaction: the next sign-in begins anew. For a phone that was lost."""
+    """Forget it, in the caller's transaction: another one can be set up. For a phone that was lost."""
     if await sql.value(RESET, user):
         await by.note(None, "console_user.second_factor_reset", user, before={"totp": SET}, after={"totp": None})
 

@@ -74,16 +74,25 @@ def _stage(runtime: Runtime, manner: Manner, *, confirmed: bool) -> Stage:
 
 async def with_code(runtime: Runtime, session: Session, code: str, place: From) -> Opened:
     """The session, complete. Raises WrongError, ThrottledError."""
+    await _heed(runtime, session, code, place)
+    opened = await advance_session(session, Stage.COMPLETE)
+    if opened is None:
+        raise WrongError(WRONG_CODE)
+    await _noted(session.user, session.id, session.manner)
+    return opened
+
+
+async def set_factor_up(runtime: Runtime, session: Session, code: str, place: From) -> None:
+    """The first code of somebody who is signed in: from now on one is asked for. Raises WrongError, ThrottledError."""
+    await _heed(runtime, session, code, place)
+
+
+async def _heed(runtime: Runtime, session: Session, code: str, place: From) -> None:
     await throttle.count_try(session.user, place.address)
     if not await use_code(runtime.keyring, session.user, code):
         log.warning("sign_in_code_refused", user=session.user, address=place.address)
         raise WrongError(WRONG_CODE)
-    opened = await advance_session(session, Stage.COMPLETE)
-    if opened is None:
-        raise WrongError(WRONG_CODE)
     await throttle.forgive(session.user, place.address)
-    await _noted(session.user, session.id, session.manner)
-    return opened
 
 
 async def _noted(user: str, session: str, manner: Manner) -> None:

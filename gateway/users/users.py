@@ -6,7 +6,6 @@ We send no mail: whoever makes a user hands the link over. It is shown once, wor
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 from collections.abc import Collection
@@ -21,8 +20,9 @@ from db.engine import DB
 from db.ids import new_id
 from gateway.accounts.audit import SET, Author
 from gateway.accounts.errors import FieldError, NotThereError
+from gateway.accounts.keys import digest
 from gateway.clock import business_now
-from gateway.domain.roles import Role
+from gateway.domain.roles import Action, Role, allows
 from gateway.users import second_factor, sessions
 from gateway.users.errors import InvitationError
 from gateway.users.passwords import hashed, refuse_weak
@@ -46,6 +46,13 @@ BY_ID: Final = f"select {COLUMNS} from tollbridge.console_user u where u.id = $1
 LISTED: Final = f"""
     select {COLUMNS} from tollbridge.console_user u
     where $1 = '' or exists (select 1 from tollbridge.console_role r where r.console_user = u.id and r.account = $1)
+    order by u.email
+"""  # noqa: S608
+ABLE: Final = f"""
+    select {COLUMNS} from tollbridge.console_user u
+    where u.disabled_at is null and exists (
+        select 1 from tollbridge.console_role r
+        where r.console_user = u.id and r.account = $1 and r.role = any($2::text[]))
     order by u.email
 """  # noqa: S608
 SET_ROLE: Final = """
@@ -100,6 +107,14 @@ class User(msgspec.Struct, frozen=True):
         """Whether nobody has proven yet to be this user."""
         return not (self.has_password or self.has_oidc)
 
+    @property
+    def signs_in_with(self) -> str:
+        """How, in words."""
+        if self.waits:
+            return "nothing yet: an invitation is open" if self.invited else "nothing yet"
+        ways = {"a password": self.has_password, "a code": self.has_second_factor, "OpenID Connect": self.has_oidc}
+        return ", ".join(way for way, has in ways.items() if has)
+
 
 class Invitation(Unprinted, frozen=True):
     """The secret of a link; it is seen once."""
@@ -153,11 +168,22 @@ async def listed(account: str = "") -> list[User]:
     return [_shown(row) for row in await sql.rows(LISTED, account)]
 
 
+async def who_may(account: str, action: Action) -> list[User]:
+    """Who can sign in and may do that in the account."""
+    return [_shown(row) for row in await sql.rows(ABLE, account, [role for role in Role if allows(role, action)])]
+
+
+async def role_in(account: str, user: str) -> Role | None:
+    """What the user may do in the account (its id); None where they have no role."""
+    found = await sql.value(ROLE, user, account)
+    return None if found is None else Role(found)
+
+
 async def give_role(by: Author, user: str, account: str, role: Role) -> None:
     """Another role, or a first one, in an account."""
     async with DB.transaction():
         await sql.row(LOCK, user)
-        before = await sql.value(ROLE, user, account)
+        before = await role_in(account, user)
         if before == role:
             return
         await sql.rows(SET_ROLE, user, account, role)
@@ -177,7 +203,7 @@ async def invite(by: Author, user: str) -> Invitation:
     """A link by which the user chooses a password; an earlier one is void."""
     secret = secrets.token_urlsafe(32)
     async with DB.transaction():
-        await sql.rows(INVITE, user, _hash(secret), INVITED_S)
+        await sql.rows(INVITE, user, digest(secret), INVITED_S)
         await by.note(None, "console_user.invite", user, after={"invitation": SET})
     return Invitation(user, secret)
 
@@ -192,7 +218,7 @@ async def void_invitation(by: Author, user: str) -> None:
 
 async def invited(secret: str) -> asyncpg.Record:
     """Whom a link invites: `id`, `email`, `name`. Raises InvitationError."""
-    row = await sql.row(INVITED, _hash(secret))
+    row = await sql.row(INVITED, digest(secret))
     if row is None:
         raise InvitationError
     return row
@@ -204,7 +230,7 @@ async def accept(secret: str, password: str) -> str:
     refuse_weak(password, row["email"], row["name"])
     kept = await hashed(password)
     async with DB.transaction():
-        user = await sql.value(ACCEPT, _hash(secret), kept)
+        user = await sql.value(ACCEPT, digest(secret), kept)
         if user is None:
             raise InvitationError
         await _changed(Author(user), user)
@@ -269,7 +295,3 @@ def _shown(row: asyncpg.Record) -> User:
         created_at=row["created_at"],
         disabled_at=row["disabled_at"],
     )
-
-
-def _hash(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode()).digest()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from db import sql
+from db.engine import DB
 from db.ids import new_id
+from gateway.accounts.audit import Author
 from gateway.domain.roles import Role
 from tests.api.seed import NOW, add_delivery, add_invoice, insert, seed
 from tests.console.conftest import Console, text_of
@@ -87,18 +89,30 @@ async def test_it_warns_where_the_processor_and_the_ledger_differ(console: Conso
     assert "The processor says that it took 119.00 EUR, and the ledger holds 0.00 EUR." in page
 
 
+PAUSED = "paused the collection of an invoice"
+
+
+async def test_who_asked_a_processor_stands_on_the_invoices_time_line_in_the_audit_logs_words(console: Console) -> None:
+    account = await one_open(console)
+    async with DB.transaction():
+        by = Author(console[Role.FINANCE].user)
+        await by.note(account, "attempt.asked_about", "att_declined", name="in_open")
+    page = text_of(await console[Role.FINANCE].get("/invoices/in_open"))
+    assert "finance had the processor asked how a charge ended" in page
+
+
 async def test_a_viewer_sees_no_button_nor_who_did_what_and_another_account_nothing(console: Console) -> None:
     await one_open(console)
     await console[Role.FINANCE].post("/invoices/in_open/pause", {"reason": "pays by wire"})
     viewer = text_of(await console[Role.VIEWER].get("/invoices/in_open"))
     finance = text_of(await console[Role.FINANCE].get("/invoices/in_open"))
-    assert ("What can be done" in viewer, "paused its collection" in viewer) == (False, False)
-    assert ("What can be done" in finance, "finance paused its collection" in finance) == (True, True)
+    assert ("What can be done" in viewer, PAUSED in viewer) == (False, False)
+    assert ("What can be done" in finance, f"finance {PAUSED}" in finance) == (True, True)
     await add_invoice(console.api.theirs.id, "in_theirs")
     assert (await console[Role.VIEWER].get("/invoices/in_theirs")).status_code == 404
 
 
-WIRE = {"source": "bank_transfer", "reference": "line 4", "received": "2026-01-02", "reason": "on the statement"}
+WIRE = {"source": "bank_transfer", "reference": "line 4", "received_at": "2026-01-02", "reason": "on the statement"}
 CHANGES = {
     "collect": ({}, "collecting", "invoice.collect"),
     "pause": ({"reason": "pays by wire"}, "paused", "invoice.collection_paused"),
@@ -119,20 +133,35 @@ async def test_finance_changes_an_invoice_with_a_reason_and_support_does_not(con
     assert (done["actor"], done["reason"]) == (console[Role.FINANCE].user, fields.get("reason", ""))
 
 
+async def test_a_pause_holds_to_the_end_of_its_day(console: Console) -> None:
+    await one_open(console)
+    answer = await console[Role.FINANCE].post("/invoices/in_open/pause", {"reason": "wire", "until": "2099-03-31"})
+    assert answer.status_code == 303, text_of(answer)
+    until = await sql.value("select until_at from tollbridge.collection_pause where object = 'in_open'")
+    assert until == datetime(2099, 4, 1, tzinfo=UTC)
+
+
 WRONG = {
-    "amount": (WIRE | {"amount": "1.999"}, "an amount of EUR in decimals"),
-    "received": (WIRE | {"received": "soon"}, "must be a day"),
-    "source": (WIRE | {"source": "magic"}, "one of those that are offered"),
-    "reason": (WIRE | {"reason": ""}, "must have 1 to 2000 letters"),
+    "amount": [("1.999", "such as 12.50"), ("12,50", "no comma"), ("0", "above zero"), ("12 USD", "is in EUR")],
+    "received_at": [("soon", "must be a day"), ("", "must be a day"), ("2099-01-01", "must not be in the future")],
+    "source": [("magic", "one of those that are offered")],
+    "reference": [(" ", "must name the payment"), ("r" * 256, "must name the payment")],
+    "reason": [("", "must have 1 to 2000 letters")],
 }
 
 
-@pytest.mark.parametrize("name", WRONG)
-async def test_what_is_wrong_in_the_form_is_said_and_what_was_typed_stays(console: Console, name: str) -> None:
+@pytest.mark.parametrize(("field", "value", "said"), [(one, *pair) for one, pairs in WRONG.items() for pair in pairs])
+async def test_what_is_wrong_is_said_at_its_field_and_what_was_typed_stays(
+    console: Console, field: str, value: str, said: str
+) -> None:
     await one_open(console)
-    fields, problem = WRONG[name]
-    answer = await console[Role.FINANCE].post("/invoices/in_open/record-payment", fields)
-    assert (answer.status_code, problem in text_of(answer), 'value="line 4"' in answer.text) == (400, True, True)
+    answer = await console[Role.FINANCE].post(
+        "/invoices/in_open/record-payment", WIRE | {"amount": "1"} | {field: value}
+    )
+    assert (answer.status_code, said in text_of(answer)) == (400, True), text_of(answer)
+    assert f'<span class="wrong" id="record-{field}">' in answer.text
+    kept = WIRE["reason"] if field == "reference" else 'value="line 4"'
+    assert kept in answer.text
     assert await sql.value("select count(*) from tollbridge.movement where invoice = 'in_open'") == 0
 
 
@@ -143,6 +172,53 @@ async def test_nothing_is_voided_or_recorded_while_a_charge_may_still_succeed(co
         answer = await console[Role.FINANCE].post(f"/invoices/in_open/{name}", CHANGES[name][0])
         assert answer.status_code == 409, name
     assert await sql.value("select void_asked_at from tollbridge.invoice where id = 'in_open'") is None
+
+
+BUTTONS = {
+    "collect": ">Collect now<",
+    "pause": "/pause",
+    "record-payment": "/record-payment",
+    "void": "/void",
+}
+CHARGED_THERE = {"collection_method": "charge_automatically"}
+OFFERED = {
+    "we collect it": ({}, "", set(BUTTONS)),
+    "Stripe charges it": (
+        CHARGED_THERE | {"state": "not_ours"},
+        "delete from tollbridge.attempt where id = 'att_declined'",
+        set(),
+    ),
+    "a charge may still succeed": (
+        {},
+        "update tollbridge.attempt set state = 'pending', resolved_at = null where id = 'att_declined'",
+        {"pause"},
+    ),
+    "uncollectible": ({"status": "uncollectible", "state": "uncollectible"}, "", {"void"}),
+}
+
+
+@pytest.mark.parametrize("name", OFFERED)
+async def test_a_button_stands_where_what_it_asks_for_is_not_refused(console: Console, name: str) -> None:
+    values, then, offered = OFFERED[name]
+    shown = {key: value for key, value in values.items() if key != "state"}
+    await one_open(console, **values, snapshot=SNAPSHOT | shown)
+    if then:
+        await sql.rows(then)
+    page = await console[Role.FINANCE].get("/invoices/in_open")
+    assert {act for act, mark in BUTTONS.items() if mark in page.text} == offered
+    for act in CHANGES.keys() - offered:
+        answer = await console[Role.FINANCE].post(f"/invoices/in_open/{act}", CHANGES[act][0])
+        assert answer.status_code == (303 if act == "pause" else 409), act
+
+
+async def test_a_planned_try_names_its_payment_method_as_its_payer_knows_it(console: Console) -> None:
+    due = int((datetime.now(UTC) + timedelta(days=20)).timestamp())
+    snapshot = SNAPSHOT | {"due_date": due, "created": due - 86400 * 30}
+    await one_open(console, state="due", snapshot=snapshot)
+    await sql.rows("delete from tollbridge.attempt where id = 'att_declined'")
+    method = await sql.value("select id from tollbridge.payment_method")
+    page = await console[Role.VIEWER].get("/invoices/in_open")
+    assert ("Visa ending in 4242" in text_of(page), method in page.text) == (True, False)
 
 
 async def test_a_payment_is_opened_at_its_processor_where_the_adapter_knows_how(console: Console) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
+from gateway.console.protection import cookie, cookie_for
 from gateway.domain.roles import Role
 from tests.console.conftest import Console
 
@@ -16,6 +18,33 @@ async def test_a_browser_runs_nothing_but_ours(console: Console) -> None:
     assert page.headers["cache-control"] == "no-store"
     assert "style=" not in page.text
     assert " onclick" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("base_url", "value", "max_age_s", "wanted"),
+    [
+        ("https://billing.example.com", "made up", None, {"Secure"}),
+        ("http://127.0.0.1:8250", "made up", None, set()),
+        ("http://127.0.0.1:8250", "made up", 600, {"Max-Age=600"}),
+        ("http://127.0.0.1:8250", "", 600, {"Max-Age=0"}),
+        ("http://127.0.0.1:8250", "", None, {"Max-Age=0"}),
+    ],
+)
+async def test_no_script_and_no_foreign_form_reads_or_sends_a_cookie(
+    console: Console, base_url: str, value: str, max_age_s: int | None, wanted: set[str]
+) -> None:
+    settings = msgspec.structs.replace(console.api.runtime.settings, public_url=base_url)
+    said = cookie(settings, "made-up", value, max_age_s).to_header(header="").strip()
+    assert set(said.split("; ")[1:]) == {"HttpOnly", "Path=/", "SameSite=lax"} | wanted
+
+
+async def test_over_tls_no_sibling_domain_sets_the_sessions_cookie(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = msgspec.structs.replace(console.api.runtime.settings, public_url="https://billing.example.com")
+    monkeypatch.setattr(console.api.runtime, "settings", changed)
+    assert cookie_for(changed, "made up").key == "__Host-tollbridge"
+    assert (await console[Role.VIEWER].get("/invoices")).headers["location"].startswith("/console/sign-in")
 
 
 async def test_a_form_of_another_site_is_refused(console: Console) -> None:
@@ -32,8 +61,14 @@ async def test_a_form_without_its_proof_is_refused(console: Console) -> None:
 
 async def test_an_old_browser_is_known_by_its_origin(console: Console) -> None:
     person = console[Role.VIEWER]
-    for origin, status in (("http://test", 303), ("http://evil.example", 403), ("", 403)):
-        headers = {"cookie": f"tollbridge={person.token}", "origin": origin}
+    for origin, host, status in (
+        ("null", "", 403),
+        ("null", "test", 403),
+        ("http://evil.example", "test", 403),
+        ("", "test", 403),
+        ("http://test", "test", 303),
+    ):
+        headers = {"cookie": f"tollbridge={person.token}", "origin": origin, "host": host}
         answer = await console.http.post("/console/sign-out", data={"csrf": person.csrf}, headers=headers)
         assert answer.status_code == status
 

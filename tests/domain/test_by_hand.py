@@ -221,11 +221,10 @@ def test_no_payment_is_recorded_while_stripe_is_asked_to_charge(state: str, refu
     handed = HandOverView("hov_1", HandOverState(state), "")
     one = view(collector=Collector.STRIPE, hand_over=handed)
     with pytest.raises(NotNowError, match="Stripe is being asked") if refused else nullcontext():
-        refuse_payment(one, Receipt("bank_transfer", "line 4", NOW, "seen"), NOW)
+        refuse_payment(one)
 
 
 def test_a_payment_of_what_is_about_to_be_void_is_recorded_only_beside_money_that_keeps_it_from_that() -> None:
-    receipt = Receipt("bank_transfer", "line 4", NOW, "seen")
     with pytest.raises(AlreadyRunningError, match="about to be voided"):
-        refuse_payment(view(**WANTED_VOID), receipt, NOW)
-    refuse_payment(view(attempts=(attempt("succeeded"),), held_money=DUE - 300, **WANTED_VOID), receipt, NOW)
+        refuse_payment(view(**WANTED_VOID))
+    refuse_payment(view(attempts=(attempt("succeeded"),), held_money=DUE - 300, **WANTED_VOID))

@@ -15,9 +15,10 @@ from litestar.response import Redirect, Template
 
 from gateway.accounts.errors import NotThereError
 from gateway.console.desk import Desk, change, page
-from gateway.console.forms import Posted, Reasoned
+from gateway.console.forms import Posted, Reasoned, Said
+from gateway.console.parts import by_htmx
 from gateway.console.render import led, shown
-from gateway.console.settings.frame import RIGHT, Said, Wrong, in_place, setting, wrong_of
+from gateway.console.settings.frame import RIGHT, Wrong, setting, wrong_of
 from gateway.doctor import portal
 from gateway.doctor.examine import Report, examine
 from gateway.doctor.patient import patient
@@ -29,7 +30,6 @@ from gateway.domain.roles import Action
 from gateway.runtime import Runtime
 
 PATH: Final = "/settings/doctor"
-TONES: Final = {Level.WRONG: "bad", Level.NOTICE: "warn", Level.UNKNOWN: "", Level.OK: "good"}
 WORDS: Final = {
     Level.WRONG: "wrong",
     Level.NOTICE: "look at it",
@@ -65,8 +65,8 @@ async def show_findings(
 ) -> Template:
     """What was found: in its place on the page, or with all of the page."""
     report = await examine(runtime, desk.account)
-    if in_place(request):
-        return shown(desk, "settings/_findings.html", _findings(report))
+    if by_htmx(request):
+        return shown(desk, "settings/_findings.html", _findings(report) | {"typed": None})
     return _shown(desk, report)
 
 
@@ -95,23 +95,25 @@ async def fix_portal(
         found = await portal.unsafe(known)
         await portal.fix(known, desk.author(data.reason), found)
     except Exception as error:
-        return _shown(desk, wrong=wrong_of(error))
+        return _shown(desk, wrong=wrong_of(error), typed=data)
     return led(desk.path + PATH, "portal_fixed" if found else "portal_fine")
 
 
-def _shown(desk: Desk, report: Report | None = None, *, said: str = "", wrong: Wrong = RIGHT) -> Template:
-    context = {"said": said, "asked": "", **(_findings(report) if report else {"report": None})}
+def _shown(
+    desk: Desk, report: Report | None = None, *, said: str = "", wrong: Wrong = RIGHT, typed: Reasoned | None = None
+) -> Template:
+    """`typed`: the form that was to mend the portal, and could not."""
+    context = {"said": said, "asked": "", "typed": typed, **(_findings(report) if report else {"report": None})}
     return setting(desk, "doctor", "doctor.html", context, wrong)
 
 
 def _findings(report: Report) -> dict[str, Any]:
-    counts = {COUNTED[level]: sum(one.level is level for one in report.findings) for level in TONES}
+    counts = {COUNTED[level]: sum(one.level is level for one in report.findings) for level in WORDS}
     return {
         "report": report,
         "counts": {words: count for words, count in counts.items() if count},
         "told": [one for one in report.findings if one.level is not Level.OK],
         "fine": [one for one in report.findings if one.level is Level.OK],
-        "tones": TONES,
         "level_words": WORDS,
         "pages": PAGES,
         "portal": any(one.level is Level.WRONG and one.check == PORTAL for one in report.findings),

@@ -27,7 +27,6 @@ from gateway.users.errors import NotYoursError
 from gateway.users.users import Invitation, User, only_of
 
 LOCK_ACCOUNT: Final = "select id from tollbridge.account where id = $1 for no key update"
-ROLE: Final = "select role from tollbridge.console_role where console_user = $1 and account = $2"
 # Somebody who was invited may never come; whoever acts is there.
 OTHER_ADMIN: Final = """
     select exists (
@@ -56,23 +55,33 @@ class Acting(msgspec.Struct, frozen=True):
         return only_of(user, self.admin_of)
 
 
-async def enlist(by: Author, acting: Acting, email: str, name: str, role: Role) -> tuple[User, Invitation | None]:
+async def enlist(
+    by: Author, acting: Acting, email: str, name: str, role: Role, *, by_link: bool
+) -> tuple[User, Invitation | None]:
     """A role in the account for a new user, or for one who works elsewhere; with a link where they need one yet.
 
-    Raises FieldError, NotYoursError.
+    `by_link`: whether passwords, which a link leads to, open anything here. Raises FieldError, NotYoursError.
     """
     async with DB.transaction():
         await _begin(acting)
         known = await users.add(by, email, name or email.strip().partition("@")[0])
         user = await users.locked(known.id)
-        if await _role(acting, user) is not None:
+        if await users.role_in(acting.account, user.id) is not None:
             raise FieldError("email", "has a role here already: change it in the list")
         if user.disabled_at is not None and not acting.owns(user):
             raise NotYoursError("This person is disabled. Whoever runs the gateway can enable them.")
         await _give(by, acting, user, role)
-        # Another link: one that somebody was given before is void by it.
-        link = await users.invite(by, user.id) if user.waits else None
+        link = await _invitation(by, user, by_link=by_link)
         return await users.by_id(user.id), link
+
+
+async def _invitation(by: Author, user: User, *, by_link: bool) -> Invitation | None:
+    """A link that somebody was given before is void from now on: by another one, or with nothing in its place."""
+    if user.waits and by_link:
+        return await users.invite(by, user.id)
+    if user.waits:
+        await users.void_invitation(by, user.id)
+    return None
 
 
 async def change_role(by: Author, acting: Acting, user: str, role: Role) -> None:
@@ -94,10 +103,12 @@ async def remove(by: Author, acting: Acting, user: str) -> None:
         await users.take_role(by, user, acting.account)
 
 
-async def new_link(by: Author, acting: Acting, user: str) -> Invitation:
-    """A link by which the user chooses another password. Raises NotThereError, NotYoursError."""
+async def new_link(by: Author, acting: Acting, user: str, *, by_link: bool) -> Invitation:
+    """A link by which the user chooses another password; `by_link` as above. Raises NotThereError, NotYoursError."""
     async with DB.transaction():
         found = await _owned(acting, user)
+        if not by_link:
+            raise NotYoursError("Passwords are turned off here: a link would open nothing.")
         if found.disabled_at is not None:
             raise NotYoursError("This person is disabled: a link would open nothing.")
         return await users.invite(by, user)
@@ -141,7 +152,7 @@ async def _of_account(acting: Acting, user: str) -> tuple[User, Role]:
     """A user who has a role in the account; account and user stay locked. Raises NotThereError."""
     await _begin(acting)
     found = await users.locked(user)
-    role = await _role(acting, found)
+    role = await users.role_in(acting.account, user)
     if role is None:
         raise NotThereError("user", user)
     return found, role
@@ -150,13 +161,8 @@ async def _of_account(acting: Acting, user: str) -> tuple[User, Role]:
 async def _begin(acting: Acting) -> None:
     """Nobody else changes roles of the account meanwhile. Somebody may have done so since this one's page began."""
     await sql.row(LOCK_ACCOUNT, acting.account)
-    if await sql.value(ROLE, acting.user, acting.account) != Role.ADMIN:
+    if await users.role_in(acting.account, acting.user) is not Role.ADMIN:
         raise NotYoursError(NO_ADMIN)
-
-
-async def _role(acting: Acting, user: User) -> Role | None:
-    found = await sql.value(ROLE, user.id, acting.account)
-    return None if found is None else Role(found)
 
 
 async def _keep_an_admin(acting: Acting, user: str, before: Role, after: Role | None) -> None:
