@@ -61,13 +61,16 @@ def into(page: str) -> dict[str, str]:
 
 
 async def returned_from_its_case(world: World, amount: str) -> None:
-    """As somebody would: the case, its "Return money", the form, and what is to go back."""
+    """As somebody would: the case, its "Return money", and the form as it stands there."""
     asking = await clerk(world)
     case = await sql.value("select id from tollbridge.review_case where state = 'open'")
     page = await asking.page(f"/cases/{case}")
     [path] = re.findall(r'href="/console/a/[^/]+(/refunds/new[^"]*)"', page)
-    fields = into(await asking.page(html.unescape(path))) | {"amount": amount, "once": "form-1"}
+    form = await asking.page(html.unescape(path))
+    assert "None is made: the invoice did not take this money." in form
+    fields = into(form) | {"once": "form-1"}
     fields.pop("csrf", None)
+    assert fields["amount"] == amount, "what the case is about stands there already"
     answer = await asking.post("/refunds", **fields)
     assert answer.status_code == 303, text_of(answer)
     await world.settle()
