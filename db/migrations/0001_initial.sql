@@ -141,6 +141,7 @@ create table tollbridge.api_key (
     hash bytea not null unique,
     hint text not null,
     scopes text[] not null check (scopes <@ array['checkout', 'server', 'finance', 'admin', 'platform']),
+    made_by text not null,                         -- as in the audit log: who has seen its text
     created_at timestamptz not null,
     revoked_at timestamptz,
     check ((account is null) = (scopes = array['platform']))
@@ -367,7 +368,7 @@ create table tollbridge.invoice (
     next_attempt_at timestamptz,
     kept_in_pause boolean not null default false,  -- a draft that a pause of its subscription held up
     asked_at timestamptz,                          -- somebody asked to collect it now; null once that was heeded
-    void_asked_at timestamptz,                     -- somebody wants it void; null once that was heeded
+    void_asked_at timestamptz,                     -- somebody wants it void; null once it is, or can't be
     paid_at timestamptz,
     given_up_at timestamptz,                       -- its end had come, and the account's policy for that was begun
     looked_for_at timestamptz,                     -- when tries were looked for that a restored database has forgotten

@@ -63,8 +63,9 @@ async def invoices(
 @page("/invoices.csv", Action.EXPORT)
 async def download(request: Request[Any, Any, Any], desk: NamedDependency[Desk]) -> Stream:
     """The same list, whole, as a file."""
-    wanted, name = wanted_of(request.query_params), f"invoices-{desk.seat.name}-{(await business_now()).date()}.csv"
-    return Stream(as_csv(desk.account, wanted), media_type=CSV, headers=as_file(name))
+    lines = await as_csv(desk.account, wanted_of(request.query_params))
+    name = f"invoices-{desk.seat.name}-{(await business_now()).date()}.csv"
+    return Stream(lines, media_type=CSV, headers=as_file(name))
 
 
 @change("/invoices/views", Action.KEEP_VIEWS)

@@ -12,6 +12,7 @@ from litestar.params import FromPath, QueryParameter
 from litestar.response import Redirect, Template
 
 from db.states import Approval, RefundState
+from gateway.accounts.keys import person_behind
 from gateway.api.paging import After
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
@@ -148,7 +149,7 @@ async def _context(desk: Desk, refund_id: str, looks: int) -> dict[str, Any]:
         "why": why,
         "began": BEGAN,
         "waits": body.approval == Approval.WAITING,
-        "own": body.requested_by == desk.user,
+        "own": await person_behind(desk.account, body.requested_by) == desk.user,
         "retries": can_be_retried(stood),
         "names": await names_of(desk.account, [body.requested_by, body.approved_by]),
         "number": (await numbers_of(desk.account, [body.invoice])).get(body.invoice, body.invoice),

@@ -58,7 +58,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "invoice.collection_resumed": "resumed the collection of an invoice",
     "invoice.payment_recorded": "recorded a payment",
     "invoice.void": "had an invoice voided",
-    "invoice.void_refused": "was told by Stripe that an invoice can't be voided",
+    "invoice.void_refused": "could not void an invoice",
     "key.created": "made an API key",
     "key.revoked": "revoked an API key",
     "payment_method.imported": "imported a payment method",

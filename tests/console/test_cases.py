@@ -249,9 +249,9 @@ async def test_each_button_asks_the_story_about_what_its_case_names(console: Con
     assert await sql.value(done) == 2, "what was refused is no repair"
 
 
-@pytest.mark.parametrize("kind", ["overpaid", "made_by_a_later_version"])
+@pytest.mark.parametrize("kind", ["dispute_recovered", "made_by_a_later_version"])
 async def test_a_kind_without_a_button_shows_its_words(console: Console, kind: Any) -> None:
     case = await add_case(console, kind, "in_1", invoice="in_1", action="Return the difference.")
     shown = await console[Role.ADMIN].get(f"/cases/{case}")
     assert "Return the difference." in text_of(shown)
-    assert ("/refunds/new?invoice=in_1" in shown.text) == (kind == "overpaid")
+    assert ("/refunds/new?invoice=in_1" in shown.text) == (kind == "dispute_recovered")

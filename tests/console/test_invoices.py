@@ -192,3 +192,10 @@ async def test_what_a_figure_counts_alone_is_said_and_kept_by_the_form(console: 
     page = await console[Role.VIEWER].get("/invoices?group=given_up&search=x")
     assert "Only those that a figure of the overview counts: group given up" in text_of(page)
     assert '<input type="hidden" name="group" value="given_up">' in page.text
+
+
+async def test_a_file_of_all_days_holds_what_the_list_holds(console: Console) -> None:
+    """What can't be looked for is told before the file begins: an empty one under 200 would say that there is none."""
+    await add_invoice(console.api.ours.id, "in_1", due_date=NOW, state="retrying", currency="eur")
+    answer = await console[Role.FINANCE].get("/invoices.csv?due_until=9999-12-31")
+    assert answer.status_code != 200 or "in_1" in answer.text, answer.text

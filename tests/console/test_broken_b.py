@@ -1,0 +1,334 @@
+"""What people do by the console, and the truth of what it shows them: each test is a promise that is broken."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import re
+from datetime import timedelta
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx
+import pytest
+
+from db import sql
+from db.ids import new_id
+from gateway.domain.case_kinds import CaseKind
+from gateway.domain.roles import Role
+from tests.api.seed import NOW, add_invoice, insert, seed
+from tests.console.conftest import Console, text_of
+from tests.console.test_cases import add_case, row_of
+from tests.console.test_invoice import SNAPSHOT, WIRE, one_open
+from tests.console.test_overview import now
+
+RECEIPTS = "select amount from tollbridge.movement where kind = 'receipt' and invoice = 'in_open' order by created_at"
+LIMIT = """update tollbridge.account set policies = '{"approval_above": {"eur": 500}}' where id = $1"""
+
+
+async def receipts(console: Console) -> list[int]:
+    return [row["amount"] for row in await sql.rows(RECEIPTS)]
+
+
+# --- payments that are recorded by hand ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("amount", "currency"), [("5.50", "isk"), ("1.234", "kwd")])
+async def test_an_amount_that_stripe_can_not_say_is_refused(console: Console, amount: str, currency: str) -> None:
+    """As the form of a refund refuses it: nobody pays half a króna."""
+    await one_open(console, currency=currency, snapshot=SNAPSHOT | {"currency": currency})
+    answer = await console[Role.FINANCE].post("/invoices/in_open/record-payment", WIRE | {"amount": amount})
+    assert (answer.status_code, await receipts(console)) == (400, [])
+
+
+@pytest.mark.parametrize("amount", ["10.00 EUR", "1,000.00", ".50"])
+async def test_an_amount_is_typed_as_in_a_refund(console: Console, amount: str) -> None:
+    await one_open(console, amount_remaining=200_000, snapshot=SNAPSHOT | {"amount_remaining": 200_000})
+    answer = await console[Role.FINANCE].post("/invoices/in_open/record-payment", WIRE | {"amount": amount})
+    assert answer.status_code == 303, text_of(answer)
+
+
+# --- pauses ----------------------------------------------------------------------------------------------------------
+
+
+async def test_until_a_day_means_the_same_for_an_invoice_and_its_customer(console: Console) -> None:
+    account = await one_open(console)
+    finance, day = console[Role.FINANCE], (now() + timedelta(days=10)).date()
+    given = {"reason": "on holiday", "until": day.isoformat()}
+    for path in ("/invoices/in_open/pause", f"/customers/cus_{account}/pause"):
+        assert (await finance.post(path, given)).status_code == 303
+    ends = await sql.rows("select until_at from tollbridge.collection_pause")
+    assert len({row["until_at"] for row in ends}) == 1, [str(row["until_at"]) for row in ends]
+
+
+async def test_a_paused_invoice_names_no_next_try(console: Console) -> None:
+    await one_open(console, state="retrying", next_attempt_at=now() + timedelta(days=1))
+    await console[Role.FINANCE].post("/invoices/in_open/pause", {"reason": "pays by wire"})
+    page = text_of(await console[Role.VIEWER].get("/invoices/in_open"))
+    assert "is paused: pays by wire" in page
+    assert "The next try is on" not in page
+
+
+async def test_a_pause_of_the_invoice_can_be_ended_while_its_customers_is_longer(console: Console) -> None:
+    account = await one_open(console)
+    finance = console[Role.FINANCE]
+    await finance.post("/invoices/in_open/pause", {"reason": "asks", "until": str((now() + timedelta(9)).date())})
+    await finance.post(f"/customers/cus_{account}/pause", {"reason": "on holiday"})
+    page = await finance.get("/invoices/in_open")
+    assert "/invoices/in_open/resume" in page.text
+
+
+# --- the time line ---------------------------------------------------------------------------------------------------
+
+
+def entries(page: httpx.Response) -> list[tuple[str, str]]:
+    """The time line as it stands on the page: each with its day, the newest first."""
+    line = page.text.partition('class="timeline"')[2]
+    found = re.findall(r'<time datetime="(\d{4}-\d\d-\d\d)[^"]*">.*?<div>(.*?)</div>', line, flags=re.DOTALL)
+    return [(day, " ".join(html.unescape(re.sub(r"<[^>]+>", " ", said)).split())) for day, said in found]
+
+
+async def test_what_happened_in_one_second_stands_in_its_order(console: Console) -> None:
+    """The newest first: a pause that was ended in the same second does not look as if it came after its end."""
+    account = await one_open(console)
+    for number, verb in enumerate(("paused", "resumed")):
+        at = NOW + timedelta(milliseconds=number)
+        await insert("audit_log", id=new_id("aud"), account=account, actor=console[Role.FINANCE].user, object="in_open",
+                     action=f"invoice.collection_{verb}", reason="", created_at=at)  # fmt: skip
+    told = [said for _, said in entries(await console[Role.FINANCE].get("/invoices/in_open")) if "collection" in said]
+    assert told == ["finance resumed its collection", "finance paused its collection"]
+
+
+@pytest.mark.parametrize(("status", "state", "word"), [("void", "closed", "void"), ("uncollectible",) * 3])
+async def test_the_time_line_tells_of_an_end_without_payment(
+    console: Console, status: str, state: str, word: str
+) -> None:
+    ended = SNAPSHOT | {
+        "status": status,
+        "status_transitions": {f"{'voided' if word == 'void' else 'marked_uncollectible'}_at": int(NOW.timestamp())},
+    }
+    await one_open(console, status=status, state=state, snapshot=ended)
+    page = text_of(await console[Role.VIEWER].get("/invoices/in_open"))
+    line = page.partition("What happened")[2]
+    assert word in line.lower()
+
+
+async def test_a_debit_that_was_taken_back_later_has_succeeded_before(console: Console) -> None:
+    """The time of a success is not that of its return, weeks after."""
+    seeded = await seed(console.api.runtime, console.api.ours.id)
+    await sql.rows("update tollbridge.attempt set state = 'reversed' where id = $1", seeded.attempt)
+    later = NOW + timedelta(days=30)
+    await insert(
+        "movement", id=new_id("mov"), account=seeded.account, connection=seeded.connection, invoice=seeded.invoice,
+        attempt=seeded.attempt, kind="capture_reversed", processor_id="pch_back", amount=1190, currency="eur",
+        occurred_at=later, created_at=later,
+    )  # fmt: skip
+    told = entries(await console[Role.VIEWER].get(f"/invoices/{seeded.invoice}"))
+    assert ("2027-03-01", "Attempt 1 succeeded") in told
+    assert [day for day, said in told if "taken back" in said and "Attempt 1" in said] in ([], ["2027-03-31"])
+
+
+async def test_the_time_line_tells_that_the_processor_was_asked(console: Console) -> None:
+    await one_open(console)
+    await sql.rows(
+        """update tollbridge.attempt set state = 'pending', resolved_at = null, decline_class = '', resolve_at = $1
+           where id = 'att_declined'""",
+        now() + timedelta(hours=1),
+    )
+    case = await add_case(console, CaseKind.OUTCOME_UNKNOWN, "in_open", invoice="in_open")
+    finance = console[Role.FINANCE]
+    asked = await finance.post(f"/cases/{case}/repair/ask_processor")
+    assert asked.status_code == 303, text_of(asked)
+    told = [said for _, said in entries(await finance.get("/invoices/in_open"))]
+    assert any("asked" in one for one in told if one.startswith("finance")), told
+
+
+# --- cases: two people, one list -------------------------------------------------------------------------------------
+
+
+async def test_older_cases_are_found_though_somebody_closed_the_last_of_the_page(console: Console) -> None:
+    for number in range(27):
+        await add_case(console, CaseKind.OVERPAID, f"in_{number}", days=number)
+    finance = console[Role.FINANCE]
+    page = await finance.get("/cases?state=open")
+    [older] = re.findall(r'rel="next" href="([^"]+)"', page.text)
+    last = parse_qsl(urlsplit(html.unescape(older)).query)[-1][1]
+    assert (await console[Role.ADMIN].post(f"/cases/{last}/close", {"reason": "returned"})).status_code == 303
+    answer = await finance.get(html.unescape(older))
+    assert (answer.status_code, "Why in_25" in answer.text) == (200, True)
+
+
+async def test_older_invoices_are_found_though_the_last_of_the_page_was_paid(console: Console) -> None:
+    for number in range(27):
+        at = now() - timedelta(days=number)
+        await add_invoice(console.api.ours.id, f"in_{number}", at=at, state="retrying", status="open", currency="eur")
+    viewer = console[Role.VIEWER]
+    page = await viewer.get("/invoices?state=retrying")
+    [older] = re.findall(r'rel="next" href="([^"]+)"', page.text)
+    await sql.rows("update tollbridge.invoice set state = 'paid', status = 'paid' where id = 'in_24'")
+    answer = await viewer.get(html.unescape(older))
+    assert (answer.status_code, "in_25" in answer.text) == (200, True)
+
+
+async def test_who_takes_a_case_does_not_take_it_from_who_just_did(console: Console) -> None:
+    """Both see that nobody has it, and both press: the second is told, and the first keeps it."""
+    case = await add_case(console, CaseKind.OVERPAID, "in_1")
+    support, finance = console[Role.SUPPORT], console[Role.FINANCE]
+    forms = [(await one.get(f"/cases/{case}")).text for one in (support, finance)]
+    taking = [
+        dict(re.findall(r'name="(\w+)" value="([^"]*)"', form.split("/assign")[1].split("</form>")[0]))
+        for form in forms
+    ]
+    for one, given in zip((support, finance), taking, strict=True):
+        given.pop("csrf")
+        answer = await one.post(f"/cases/{case}/assign", given)
+    assert ((await row_of(case))["owner"], answer.status_code) == ("support@example.com", 409)
+
+
+@pytest.mark.parametrize("reason", ["\u200b", "\u00ad", "\u2060\ufeff"])
+async def test_a_reason_that_nobody_can_see_closes_no_case(console: Console, reason: str) -> None:
+    case = await add_case(console, CaseKind.OVERPAID, "in_1")
+    answer = await console[Role.FINANCE].post(f"/cases/{case}/close", {"reason": reason})
+    assert (answer.status_code, (await row_of(case))["state"]) == (400, "open")
+
+
+# --- refunds ---------------------------------------------------------------------------------------------------------
+
+
+# --- the overview ----------------------------------------------------------------------------------------------------
+
+
+async def test_the_filter_of_due_days_finds_what_shows_such_a_day(console: Console) -> None:
+    """A row that shows no due date is none that is due on a day."""
+    due = now() + timedelta(days=3)
+    about = {"state": "due", "status": "open", "currency": "eur", "collection_method": "send_invoice"}
+    await add_invoice(console.api.ours.id, "in_1", at=now(), collect_by=due, collector="stripe", **about)
+    answer = await console[Role.FINANCE].get(f"/invoices.csv?due_from={due.date()}&due_until={due.date()}")
+    assert [row["due"] for row in csv.DictReader(io.StringIO(answer.text)) if not row["due"]] == []
+
+
+# --- strange input: a page that says what to mend --------------------------------------------------------------------
+
+
+UNTIL = ["collected_until", "created_until", "declined_until", "due_until"]
+
+
+@pytest.mark.parametrize("field", UNTIL)
+async def test_the_last_day_that_a_browser_can_send_is_no_failure(console: Console, field: str) -> None:
+    answer = await console[Role.FINANCE].get(f"/invoices?{field}=9999-12-31")
+    assert answer.status_code in (200, 400)
+
+
+async def test_the_journal_of_the_last_days_there_are_is_no_broken_file(console: Console) -> None:
+    """The failure comes after 200 was said: a browser keeps the stump."""
+    finance = console[Role.FINANCE]
+    behind = httpx.ASGITransport(app=console.api.app)  # what breaks a file off is raised
+    async with httpx.AsyncClient(transport=behind, base_url="http://test") as finance.http:
+        answer = await finance.get("/exports/journal?from=9999-12-01&to=9999-12-31&format=csv")
+    assert answer.status_code in (200, 400)
+
+
+async def test_a_number_of_very_many_digits_is_told_to_be_wrong(console: Console) -> None:
+    seeded, many, admin = await seed(console.api.runtime, console.api.ours.id), "1" * 5000, console[Role.ADMIN]
+    forms = {
+        f"/customers/{seeded.customer}/payment_methods/{seeded.method}/move": {"position": many},
+        f"/subscriptions/{seeded.subscription}/switch": {"to": "gateway", "days_until_due": many},
+        f"/settings/endpoints/{seeded.endpoint}/roll": {"keep_s": "99999999999999999999999"},
+    }
+    found = {path: (await admin.post(path, fields)).status_code for path, fields in forms.items()}
+    assert set(found.values()) == {400}, found
+
+
+@pytest.mark.parametrize("key", ["", " ", "sk_test_\n", "sk_test_\u00e9"])
+async def test_a_key_that_can_be_none_is_told_to_be_wrong(console: Console, key: str) -> None:
+    answer = await console[Role.ADMIN].post("/settings/account/key", {"api_key": key, "reason": "rolled"})
+    assert answer.status_code == 400, text_of(answer)
+
+
+# --- what the audit log is told --------------------------------------------------------------------------------------
+
+
+async def test_a_decision_says_what_was_decided_of_how_much(console: Console) -> None:
+    """Who, what, why, before and after: of the one decision that lets money go, too."""
+    seeded = await seed(console.api.runtime, console.api.ours.id)
+    await sql.rows(LIMIT, console.api.ours.id)
+    await console[Role.FINANCE].post("/refunds", {"invoice": seeded.invoice, "amount": "6", "once": "x"})
+    refund = await sql.value("select id from tollbridge.refund where approval = 'waiting'")
+    assert (await console[Role.ADMIN].post(f"/refunds/{refund}/approve", {"reason": "checked"})).status_code == 303
+    row = await sql.row("select before, after from tollbridge.audit_log where action = 'refund.approved'")
+    assert row is not None
+    assert (row["before"] is None, row["after"] is None) == (False, False)
+
+
+async def test_a_search_that_takes_anothers_place_is_kept_in_the_log(console: Console) -> None:
+    support = console[Role.SUPPORT]
+    for query in ("state=retrying", "state=exhausted"):
+        answer = await support.post("/invoices/views", {"name": "mine", "query": query, "shared": "yes"})
+        assert answer.status_code == 303
+    rows = await sql.rows("select before from tollbridge.audit_log where action = 'console_view.saved' order by id")
+    assert "state=retrying" in (rows[-1]["before"] or ""), "what it was before"
+
+
+LONG = "x" * 2001
+
+
+async def test_a_reason_has_the_length_that_the_api_allows(console: Console) -> None:
+    seeded = await seed(console.api.runtime, console.api.ours.id)
+    await sql.rows(LIMIT, console.api.ours.id)
+    admin = console[Role.ADMIN]
+    await console[Role.FINANCE].post("/refunds", {"invoice": seeded.invoice, "amount": "6", "once": "x"})
+    refund = await sql.value("select id from tollbridge.refund where approval = 'waiting'")
+    case = await add_case(console, CaseKind.BOOKS_DIFFER, seeded.invoice)
+    forms = {
+        f"/refunds/{refund}/deny": {},
+        f"/cases/{case}/repair/compare_books": {},
+        f"/subscriptions/{seeded.subscription}/cancel": {"ends": "now"},
+    }
+    found = {path: (await admin.post(path, {**fields, "reason": LONG})).status_code for path, fields in forms.items()}
+    assert set(found.values()) == {400}, found
+
+
+async def test_who_paused_a_customer_is_named(console: Console) -> None:
+    account = await one_open(console)
+    finance = console[Role.FINANCE]
+    await finance.post(f"/customers/cus_{account}/pause", {"reason": "on holiday"})
+    page = text_of(await finance.get(f"/customers/cus_{account}"))
+    assert f"paused by {finance.user}" not in page
+
+
+@pytest.mark.parametrize("path", ["cancel", "switch"])
+async def test_what_changes_a_subscription_says_why(console: Console, path: str) -> None:
+    """Its field is marked as needed; a form without it is no less a change that nobody can explain."""
+    seeded = await seed(console.api.runtime, console.api.ours.id)
+    fields = {"cancel": {"ends": "now"}, "switch": {"to": "hosted"}}[path]
+    support = console[Role.SUPPORT]
+    assert (
+        'name="reason" required'
+        in (
+            await support.get(
+                f"/subscriptions/{seeded.subscription}/{path}?"
+                + "&".join(f"{name}={value}" for name, value in fields.items())
+            )
+        ).text
+    )
+    answer = await support.post(f"/subscriptions/{seeded.subscription}/{path}", fields | {"reason": " "})
+    assert answer.status_code == 400
+
+
+async def test_a_form_that_was_changed_after_it_was_sent_is_told_in_words(console: Console) -> None:
+    """The back button leads to the form as it was, its mark with it: what is told is about a header of the API."""
+    seeded = await seed(console.api.runtime, console.api.ours.id)
+    finance, form = console[Role.FINANCE], {"invoice": seeded.invoice, "by": "amount", "once": "form-1"}
+    assert (await finance.post("/refunds", form | {"amount": "1"})).status_code == 303
+    answer = await finance.post("/refunds", form | {"amount": "2", "memo": "We are sorry"})
+    assert "Idempotency" not in text_of(answer)
+    assert "We are sorry" in answer.text, "what was typed is kept"
+
+
+async def test_a_note_whose_reply_was_lost_is_one_note(console: Console) -> None:
+    """As of a refund: what was written stands, and the mark of its form is gone with the crash."""
+    case = await add_case(console, CaseKind.OVERPAID, "in_1")
+    for _ in range(2):
+        await console[Role.SUPPORT].post(f"/cases/{case}/note", {"text": "They look.", "once": "form-1"})
+        await sql.rows("delete from tollbridge.idempotent_reply")
+    assert await sql.value("select count(*) from tollbridge.case_note") == 1
