@@ -96,7 +96,7 @@ async def _shown(
         lines=[_line(line) for line in drawn.preview.lines.data] if drawn else [],
         captures=await sources(account, asked.invoice, asked.attempt, amount),
         waits=left.waits_for(amount),
-        needs_approval=left.policy.wants_approval(amount, left.currency),
+        needs_approval=left.wants_approval(amount),
     )
 
 

@@ -76,19 +76,6 @@ async def test_a_reply_that_is_kept_is_for_who_may_still_ask_for_it(console: Con
     assert (again.status_code, secret[0] in again.text) == (403, False)
 
 
-async def test_two_refunds_need_a_second_person_where_one_as_large_does(console: Console, seeded: Seeded) -> None:
-    """5.00 EUR is the most that one person gives back of a payment: 4.90 and 4.90 are more."""
-    await sql.rows(LIMIT, console.api.ours.id)
-    for once in ("one form", "another form"):
-        fields = {"invoice": seeded.invoice, "by": "amount", "amount": "4.90", "once": once}
-        assert (await console[Role.FINANCE].post("/refunds", fields)).status_code == 303
-    rows = await sql.rows(
-        "select approval from tollbridge.refund where account = $1 and amount = 490 order by approval",
-        console.api.ours.id,
-    )
-    assert sorted(one["approval"] for one in rows) == ["", "waiting"]
-
-
 @pytest.mark.parametrize(
     "headers",
     [
