@@ -15,10 +15,9 @@ from gateway.console.sign_in import inside
 from gateway.domain.roles import Role
 from gateway.settings import Settings
 from gateway.users import users
-from tests.api.conftest import BY, Api, make_tenant
+from tests.api.conftest import BY, Api
 from tests.api.seed import Seeded, add_invoice, seed
-from tests.console.conftest import HERE, Console, somebody, text_of
-from tests.support.serving import open_door
+from tests.console.conftest import HERE, Console, text_of
 
 PASSWORD = "made up words for a test"
 ANOTHER = "other made up words"
@@ -145,46 +144,6 @@ async def test_what_no_form_of_ours_would_post_is_no_error_of_ours(
     names = {name: getattr(seeded, name) for name in seeded.__dataclass_fields__}
     answer = await console[Role.ADMIN].post(path.format_map(names), fields)
     assert answer.status_code == 400, text_of(answer)
-
-
-async def test_a_credential_is_not_sent_to_an_address_that_was_given_without_it(
-    console: Console, seeded: Seeded
-) -> None:
-    """A credential is never shown. Whoever may change where it is sent to, and has it checked, reads it there; of
-    Stripe's key it is asked again (`accounts.alter`)."""
-    heard: list[str] = []
-
-    async def listening(scope: Any, receive: Any, send: Any) -> None:
-        heard.extend(value.decode() for _, value in scope["headers"])
-        await send({"type": "http.response.start", "status": 401, "headers": []})
-        await send({"type": "http.response.body", "body": b"{}"})
-
-    admin, path = console[Role.ADMIN], f"/settings/connections/{seeded.connection}"
-    async with open_door() as elsewhere:
-        elsewhere.app = listening
-        fields = {"options.base_url": elsewhere.url, "options.account": "pa_1", "currencies": "eur"}
-        changed = await admin.post(path, fields)
-        await admin.post(f"{path}/check")
-    assert not any("practice_key" in one for one in heard)
-    assert changed.status_code == 400
-
-
-async def test_live_credentials_do_not_go_out_without_tls(console: Console) -> None:
-    """As Stripe's key and the portal's address of a live account (`accounts._url`)."""
-    live = await make_tenant(console.api.runtime.keyring, "live", "live")
-    fields = {
-        "adapter": "practice",
-        "name": "practice",
-        "credentials.api_key": "practice_key",
-        "credentials.webhook_secret": "practice_secret",
-        "options.base_url": "http://203.0.113.1",
-        "options.account": "pa_1",
-        "currencies": "eur",
-    }
-    admin = await somebody(console.api, "live@example.com", {live.id: Role.ADMIN})
-    admin.account = live
-    answer = await admin.post("/settings/connections", fields)
-    assert answer.status_code == 400, answer.headers.get("location")
 
 
 @pytest.mark.parametrize("path", ["/events", "/events/{event}"])
