@@ -15,6 +15,7 @@ from gateway.books import report, runs
 from gateway.clock import business_now
 from gateway.console.desk import Desk, change, page
 from gateway.console.forms import Form, Posted
+from gateway.console.parts import Looks, again
 from gateway.console.render import led, money, shown
 from gateway.domain.breaks import BREAKS, REPAIRS
 from gateway.domain.roles import Action
@@ -64,6 +65,7 @@ async def reconciliation(
     of_kind: OfKind = None,
     starting_after: After = "",
     said: Said = "",
+    looks: Looks = 0,
 ) -> Template:
     """One comparison, with the breaks that stood in it."""
     run = await find_run(desk.account, run_id)
@@ -78,6 +80,7 @@ async def reconciliation(
         "sums": _sums,
         "names": await names_of(desk.account, [run.asked_by]),
         "said": said,
+        **again(looks),
     }
     return shown(desk, "reconciliation.html", context)
 
