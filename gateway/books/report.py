@@ -14,7 +14,8 @@ from gateway.books.session import own_session, pages
 from processors.money import Money, to_decimal
 
 PAGE: Final = 1_000
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\u2212", "\uff20")
+"""How a formula begins (OWASP, CSV injection): also with the wide signs, which Japanese and Chinese versions read."""
 
 # A break stood in a run that began with or after the one that found it, and before the one that did not any more.
 BREAKS: Final = """
