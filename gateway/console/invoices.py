@@ -94,8 +94,8 @@ async def share(desk: NamedDependency[Desk], view_id: FromPath[str], data: Poste
 
 @change("/invoices/views/{view_id:str}/delete", Action.KEEP_VIEWS)
 async def forget(desk: NamedDependency[Desk], view_id: FromPath[str], data: Posted[Plain]) -> Redirect:
-    """One's own view is gone."""
-    await saved_views.delete(desk.author(), desk.account, view_id)
+    """One's own view is gone, or for an admin one that is shared."""
+    await saved_views.delete(desk.author(), desk.account, view_id, anybodys=desk.may(Action.CONFIGURE))
     return led(f"{desk.path}/invoices", "view_deleted")
 
 
