@@ -124,6 +124,23 @@ async def test_a_search_is_kept_shared_and_deleted_by_whoever_made_it(console: C
     assert await sql.value("select count(*) from tollbridge.console_view") == 0
 
 
+async def test_a_shared_search_of_somebody_who_left_is_an_admins_to_delete(console: Console) -> None:
+    support, finance, admin = console[Role.SUPPORT], console[Role.FINANCE], console[Role.ADMIN]
+    for name, shared in (("Everybody's", "yes"), ("Their own", "")):
+        fields = {"name": name, "query": "state=due", "shared": shared, "once": name}
+        assert (await support.post("/invoices/views", fields)).status_code == 303
+    await sql.rows("delete from tollbridge.console_role where console_user = $1", support.user)
+    views = await sql.rows("select id from tollbridge.console_view order by shared desc")
+    shared, own = (f"/invoices/views/{row['id']}/delete" for row in views)
+    assert shared not in (await finance.get("/invoices")).text
+    assert (await finance.post(shared)).status_code == 404
+    assert (await admin.post(own)).status_code == 404
+    page = await admin.get("/invoices")
+    assert (shared in page.text, own in page.text) == (True, False)
+    assert (await admin.post(shared)).status_code == 303
+    assert await sql.value("select count(*) from tollbridge.console_view") == 1
+
+
 async def test_a_search_wants_a_name(console: Console) -> None:
     answer = await console[Role.SUPPORT].post("/invoices/views", {"name": " ", "query": "state=paid"})
     assert (answer.status_code, "must have 1 to 100 letters" in text_of(answer)) == (400, True)
@@ -134,3 +151,20 @@ async def test_what_a_figure_counts_alone_is_said_and_kept_by_the_form(console: 
     page = await console[Role.VIEWER].get("/invoices?group=given_up&search=x")
     assert "Only those that a figure of the overview counts: group given up" in text_of(page)
     assert '<input type="hidden" name="group" value="given_up">' in page.text
+
+
+async def test_a_kept_search_writes_no_persons_mail_into_the_log(console: Console) -> None:
+    """The log is append-only and outlives an erasure: of a customer it holds nothing but reasons
+    (`customers/personal.py`)."""
+    fields = {"name": "hers", "query": "search=payer%40example.com"}
+    assert (await console[Role.SUPPORT].post("/invoices/views", fields)).status_code == 303
+    rows = await sql.rows("select * from tollbridge.audit_log where action = 'console_view.saved'")
+    assert len(rows) == 1
+    assert "payer" not in str(rows)
+    assert "hers" in str(rows)
+
+
+@pytest.mark.parametrize("field", ["due_until", "created_until", "collected_until", "declined_until"])
+async def test_the_last_day_of_all_is_no_error_of_ours(console: Console, field: str) -> None:
+    """The audit log's days have an end (`audit.FAR`), and those of a form (`dates.end_of_day`)."""
+    assert (await console[Role.VIEWER].get(f"/invoices?{field}=9999-12-31")).status_code < 500
