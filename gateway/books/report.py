@@ -37,7 +37,7 @@ async def lines(run: Run) -> AsyncGenerator[str, None]:
     """The report of a run as CSV, a page at a time: its breaks, the oldest first."""
     yield row(COLUMNS)
     async with (
-        own_session() as session,
+        own_session(for_reader=True) as session,
         session.transaction(),
         aclosing(pages(session, OF_RUN, run.account, run.id, size=PAGE)) as found,
     ):

@@ -20,6 +20,7 @@ from gateway.accounts.errors import FieldError
 from gateway.api.paging import After
 from gateway.api.reconciliations import as_file
 from gateway.books.report import major, row
+from gateway.books.session import taken_away
 from gateway.clock import business_now
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
@@ -69,7 +70,7 @@ async def invoices(request: Asked, desk: NamedDependency[Desk], starting_after: 
 async def download(request: Asked, desk: NamedDependency[Desk]) -> Stream:
     """The same list, whole, as a file."""
     wanted, name = wanted_of(request.query_params), f"invoices-{desk.seat.name}-{(await business_now()).date()}.csv"
-    return Stream(_lines(desk.account, wanted), media_type="text/csv", headers=as_file(name))
+    return Stream(await taken_away(_lines(desk.account, wanted)), media_type="text/csv", headers=as_file(name))
 
 
 @change("/invoices/views", Action.KEEP_VIEWS)

@@ -12,6 +12,7 @@ from db.states import BreakKind
 from gateway.api.paging import After
 from gateway.api.reconciliations import CSV, as_file
 from gateway.books import report, runs
+from gateway.books.session import taken_away
 from gateway.clock import business_now
 from gateway.console.desk import Desk, change, page
 from gateway.console.forms import Form, Posted
@@ -97,7 +98,7 @@ async def in_transit(desk: NamedDependency[Desk], run_id: FromPath[str], startin
 async def download(desk: NamedDependency[Desk], run_id: FromPath[str]) -> Stream:
     """The breaks of a comparison as a CSV file, as they were then."""
     run = await find_run(desk.account, run_id)
-    return Stream(report.lines(run), media_type=CSV, headers=as_file(f"{run.id}.csv"))
+    return Stream(await taken_away(report.lines(run)), media_type=CSV, headers=as_file(f"{run.id}.csv"))
 
 
 def _sums(of: list[MoneyBody]) -> str:

@@ -86,8 +86,8 @@ def is_word(value: object) -> bool:
 
 
 def may_be_card(value: object) -> bool:
-    """Whether it has the digits of a card's number (ISO/IEC 7812-1: here 13 to 19, the last one by Luhn), also in groups. Of
-    ids that are nothing but digits one in ten is taken for one."""
+    """Whether it has the digits of a card's number (ISO/IEC 7812-1: here 13 to 19, the last one by Luhn), also in
+    groups. Of ids that are nothing but digits one in ten is taken for one."""
     digits = GROUPED.sub("", str(value))
     if not re.fullmatch(r"[0-9]{13,19}", digits):
         return False

@@ -35,7 +35,7 @@ async def walk_invoices(account: str, wanted: InvoiceFilter) -> AsyncGenerator[l
     where, values = where_of(account, wanted.columns(), await wanted.conditions(account))
     statement = f"{SELECT} where {where} order by t.created_at desc, t.id desc"
     async with (
-        own_session() as session,
+        own_session(for_reader=True) as session,
         session.transaction(isolation="repeatable_read", readonly=True),
         aclosing(pages(session, statement, *values, size=AT_A_TIME)) as found,
     ):
