@@ -38,7 +38,8 @@ SHARE: Final = """
     update tollbridge.console_view set shared = $4 where account = $1 and console_user = $2 and id = $3 returning id
 """
 DELETE: Final = """
-    delete from tollbridge.console_view where account = $1 and console_user = $2 and id = $3 returning name
+    delete from tollbridge.console_view where account = $1 and id = $3 and (console_user = $2 or shared and $4)
+    returning name
 """
 
 
@@ -68,8 +69,9 @@ async def save(by: Author, account: str, page: str, name: str, query: str, *, sh
     if await sql.value(COUNT, account, by.name, page, name) >= MOST:
         raise FieldError("name", f"would be one more than the {MOST} that can be kept: delete another first")
     async with DB.transaction():
+        # Not what it looks for, which may be a payer's address: the log outlives an erasure.
         view = await sql.value(SAVE, new_id("cvw"), account, by.name, page, name, query, shared, await business_now())
-        await by.note(account, "console_view.saved", view, after={"name": name, "query": query, "shared": shared})
+        await by.note(account, "console_view.saved", view, after={"name": name, "shared": shared})
     return str(view)
 
 
@@ -81,10 +83,10 @@ async def share(by: Author, account: str, view: str, *, shared: bool) -> None:
         await by.note(account, "console_view.shared", view, after={"shared": shared})
 
 
-async def delete(by: Author, account: str, view: str) -> None:
-    """Forget it. Raises NotThereError."""
+async def delete(by: Author, account: str, view: str, *, anybodys: bool = False) -> None:
+    """Forget one's own, or, with `anybodys`, one that is shared, whose maker may have left. Raises NotThereError."""
     async with DB.transaction():
-        row = await sql.row(DELETE, account, by.name, view)
+        row = await sql.row(DELETE, account, by.name, view, anybodys)
         if row is None:
             raise NotThereError("view", view)
         await by.note(account, "console_view.deleted", view, before={"name": row["name"]})
