@@ -18,7 +18,7 @@ from gateway.api.problems import Code
 from gateway.api.waiting import WaitS
 from gateway.finance.ask_processor import ask_processor
 from gateway.finance.collect_now import collect_now, wait_for
-from gateway.finance.record_payment import Receipt, record_payment
+from gateway.finance.record_payment import LONGEST_REFERENCE, REFERENCE, SOURCE, Receipt, record_payment
 from gateway.finance.void import void_invoice
 from gateway.readers.about import about
 from gateway.readers.invoices import InvoiceDetail, find_invoice
@@ -37,16 +37,16 @@ class PaymentRecording(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     source: Annotated[
         str,
-        msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,39}$"),
+        msgspec.Meta(pattern=SOURCE),
         about("By what way it came, such as `credits` or `bank_transfer`."),
     ]
     reference: Annotated[
         str,
-        msgspec.Meta(min_length=1, max_length=255, pattern="^[^\\x00-\\x1f]+$"),
+        msgspec.Meta(min_length=1, max_length=LONGEST_REFERENCE, pattern=REFERENCE),
         about("What names the payment there: the evidence."),
     ]
     received_at: Annotated[int, msgspec.Meta(gt=0, lt=LATEST), about("When it came, in Unix seconds.")]
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=2000), about("For the audit log.")]
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_REASON), about("For the audit log.")]
     amount: (
         Annotated[
             int,

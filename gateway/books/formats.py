@@ -66,25 +66,33 @@ def given(
 ) -> Format | None:
     """The kept format with what somebody says of a file, or what is kept where they say nothing; raises FieldError.
 
-    `columns` as `field=column`, several in one separated by commas (a name with a comma in it stands in quotes); they
-    take the place of those that are kept. `kinds` as `word=kind`, added to the others. In `plain` None is unsaid.
+    `columns` take the place of those that are kept, `kinds` are added to the others. In `plain` None is unsaid.
     """
     said = {name: value for name, value in plain.items() if value is not None}
     if columns:
-        said["columns"] = _pairs([one for line in csv.reader(columns) for one in line], "map", "FIELD=COLUMN")
+        said["columns"] = columns_of(columns)
     if kinds:
-        said["kinds"] = {**(kept.kinds if kept else {}), **_pairs(kinds, "kind", "WORD=KIND")}
+        said["kinds"] = {**(kept.kinds if kept else {}), **kinds_of(kinds)}
     return msgspec.structs.replace(kept or Format(), **said) if said else kept
 
 
-def _pairs(told: Sequence[str], param: str, form: str) -> dict[str, str]:
-    named = {}
-    for one in told:
-        name, equals, value = one.partition("=")
+def columns_of(told: Sequence[str]) -> dict[str, str]:
+    """From `field=column`, several in one separated by commas (a name with a comma in it stands in quotes). Raises
+    FieldError."""
+    pairs = [(pair, *pair.partition("=")) for line in csv.reader(told) for pair in line]
+    return _named(pairs, "map", "FIELD=COLUMN")
+
+
+def kinds_of(told: Sequence[str]) -> dict[str, str]:
+    """From `word=kind`; a word may hold an equals sign itself. Raises FieldError."""
+    return _named([(pair, *pair.rpartition("=")) for pair in told], "kind", "WORD=KIND")
+
+
+def _named(pairs: Sequence[tuple[str, str, str, str]], param: str, form: str) -> dict[str, str]:
+    for pair, name, equals, _ in pairs:
         if not equals or not name:
-            raise FieldError(param, f"{one!r} is not {form}")
-        named[name] = value
-    return named
+            raise FieldError(param, f"{pair!r} is not {form}")
+    return {name: value for _, name, _, value in pairs}
 
 
 async def shown(account: str, connection: str) -> Format | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
@@ -19,6 +19,7 @@ from gateway.domain import journal
 from gateway.domain.chart import BEANCOUNT, Chart
 from gateway.domain.journal import Booked, Transaction
 from gateway.domain.policy import Policy
+from gateway.domain.weeks import midnight
 
 Format: TypeAlias = Literal["csv", "beancount"]
 
@@ -65,7 +66,7 @@ async def _text(account: str, chart: Chart, first: date, last: date, form: Forma
 
 async def transactions(account: str, chart: Chart, first: date, last: date) -> AsyncGenerator[list[Transaction], None]:
     """The transactions in the order in which they are booked, a page at a time."""
-    begin, end = (datetime.combine(day, time(), UTC) for day in (first, last + timedelta(days=1)))
+    begin, end = (midnight(day) for day in (first, last + timedelta(days=1)))
     async with (
         own_session() as session,
         session.transaction(),

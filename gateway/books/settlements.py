@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from gateway.books.formats import Format
 from gateway.books.rows import Row, RowChangedError, Taken, take
 from gateway.clock import business_now
 from gateway.domain.breaks import Finding
+from gateway.domain.weeks import midnight
 from gateway.logs import told
 from gateway.runtime import Runtime
 from gateway.turns.calls import total_timeout_s, within
@@ -146,8 +147,12 @@ def _rows(settlement: Settlement) -> Iterator[Row]:
 
 
 def _refused(connection: str, file: str, reason: str, now: datetime) -> Finding:
-    day = datetime.combine(now.date(), time(), UTC)
-    fields: dict[str, Any] = {"amount": 0, "currency": "", "occurred_at": day, "connection": connection}
+    fields: dict[str, Any] = {
+        "amount": 0,
+        "currency": "",
+        "occurred_at": midnight(now.date()),
+        "connection": connection,
+    }
     return Finding(
         kind=BreakKind.SETTLEMENT_REFUSED,
         subject=f"{connection} file {file}",

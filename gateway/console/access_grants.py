@@ -31,7 +31,7 @@ async def grant(
     """Open access until the end of a day, whatever the money says."""
     typed = {"form": "grant", "until": data.until, "why": data.reason}
     try:
-        until = end_of_day(data.until)
+        until = end_of_day(data.until, "until")
         if until is None:
             raise FieldError("until", "say until which day")
         by = desk.author(data.reason)

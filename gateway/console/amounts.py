@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from processors.errors import InexactMoneyError
+from processors.errors import InexactMoneyError, UnknownCurrencyError
 from processors.money import STRIPE, Money, from_decimal_string, to_decimal, to_minor
 
 TYPED: Final = re.compile(r"(?P<number>[0-9][0-9.,]*|\.[0-9]+)\s*(?P<code>[A-Za-z]{3})?")
@@ -24,7 +24,7 @@ def typed_amount(text: str, currency: str) -> int:
     if found["code"] and found["code"].lower() != currency:
         raise AmountError(f"The invoice is in {currency.upper()}, not in {found['code'].upper()}.")
     try:
-        money = from_decimal_string(_bare(found["number"], currency), currency, STRIPE)
+        money = _read(found["number"], currency)
         to_minor(money, STRIPE)
     except InexactMoneyError:
         smallest = plain_amount(STRIPE.step.get(currency, 1), currency)
@@ -36,11 +36,30 @@ def typed_amount(text: str, currency: str) -> int:
     return money.amount
 
 
+def typed_money(text: str) -> Money:
+    """An amount that names its currency, nothing included; raises AmountError."""
+    found = TYPED.fullmatch(text.strip())
+    if found is None or not found["code"]:
+        raise AmountError("Type an amount with its currency, such as 100.00 EUR.")
+    currency = found["code"].lower()
+    try:
+        return _read(found["number"], currency)
+    except UnknownCurrencyError:
+        raise AmountError(f"There is no currency {currency.upper()}.") from None
+    except InexactMoneyError:
+        raise AmountError(f"Type an amount in {currency.upper()}, such as {_example(currency)}.") from None
+
+
 def plain_amount(amount: int, currency: str) -> str:
     """As it is typed, without the currency: `12.50`, `1000`."""
     value = to_decimal(Money(amount, currency))
     whole = _is_whole(currency) and value == value.to_integral_value()
     return f"{value:.{0 if whole else STRIPE.of(currency)}f}"
+
+
+def _read(number: str, currency: str) -> Money:
+    """Raises AmountError, MoneyError."""
+    return from_decimal_string(_bare(number, currency), currency, STRIPE)
 
 
 def _bare(number: str, currency: str) -> str:

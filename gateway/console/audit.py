@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Final
 
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 from litestar.response import Stream, Template
 
+from gateway.accounts.errors import FieldError
 from gateway.api.paging import After
 from gateway.api.reconciliations import CSV, as_file
+from gateway.console.dates import begin_of_day, end_of_day
 from gateway.console.desk import Desk, page
+from gateway.console.errors import said_of
+from gateway.console.forms import ON_A_PAGE
 from gateway.console.render import shown
 from gateway.domain.audit_words import ACTIONS
 from gateway.domain.roles import Action
-from gateway.readers.audit import Wanted, as_csv, find_entries
+from gateway.readers.audit import AuditEntry, Wanted, as_csv, find_entries
+from gateway.readers.pages import Page
 
-ON_A_PAGE: Final = 25
-FAR: Final = date(9999, 1, 1)
 Actor = Annotated[str, QueryParameter(max_length=255)]
 Act = Annotated[str, QueryParameter(name="action", max_length=100)]
 Subject = Annotated[str, QueryParameter(name="object", max_length=255)]
@@ -37,10 +39,16 @@ async def audit(
     starting_after: After = "",
 ) -> Template:
     """The log, the newest first."""
-    wanted = _wanted(actor, act, subject, first, last)
-    found = await find_entries(desk.account, wanted, limit=ON_A_PAGE, starting_after=starting_after)
-    asked = {"actor": wanted.actor, "action": act, "object": wanted.subject, "from": first, "to": last}
-    return shown(desk, "audit.html", {"found": found, "asked": asked, "actions": ACTIONS})
+    found: Page[AuditEntry] = Page([], has_more=False)
+    problem, status = "", 200
+    try:
+        wanted = _wanted(actor, act, subject, first, last)
+        found = await find_entries(desk.account, wanted, limit=ON_A_PAGE, starting_after=starting_after)
+    except FieldError as error:
+        problem, status = said_of(error)
+    asked = {"actor": actor.strip(), "action": act, "object": subject.strip(), "from": first, "to": last}
+    context = {"found": found, "asked": asked, "actions": ACTIONS, "problem": problem}
+    return shown(desk, "audit.html", context, status=status)
 
 
 @page("/audit.csv", Action.AUDIT)
@@ -58,19 +66,8 @@ async def audit_file(
 
 
 def _wanted(actor: str, act: str, subject: str, first: str, last: str) -> Wanted:
-    """Days are whole ones of UTC; what is no day is no condition."""
-    until = _day(last)
-    return Wanted(
-        actor.strip(), act, subject.strip(), _day(first), None if until is None else until + timedelta(days=1)
-    )
-
-
-def _day(text: str) -> datetime | None:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return None
-    return datetime.combine(day, time(), UTC) if day < FAR else None
+    """Days are whole ones of UTC. Raises FieldError."""
+    return Wanted(actor.strip(), act, subject.strip(), begin_of_day(first, "from"), end_of_day(last, "to"))
 
 
 audit_routes: Final[list[Any]] = [audit, audit_file]

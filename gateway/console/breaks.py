@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 from litestar.di import NamedDependency
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath
 from litestar.response import Redirect, Template
 
 from gateway.books import repair
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
-from gateway.console.forms import Plain, Posted
+from gateway.console.forms import Plain, Posted, Said
 from gateway.console.render import led, shown
 from gateway.domain.breaks import BREAKS, REPAIRS
 from gateway.domain.roles import Action
 from gateway.readers.reconciliations import find_lone_break
-
-Said = Annotated[str, QueryParameter(max_length=40)]
 
 
 @page("/breaks/{break_id:str}")

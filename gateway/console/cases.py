@@ -16,7 +16,7 @@ from gateway.cases import add_note, assign, close_case
 from gateway.console.case_page import Typed, case_page, staff_of
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
-from gateway.console.forms import Form, Posted, Reasoned
+from gateway.console.forms import ON_A_PAGE, Form, Posted, Reasoned, Said
 from gateway.console.links import page_of
 from gateway.console.render import led, shown
 from gateway.domain.case_age import Age
@@ -24,7 +24,6 @@ from gateway.domain.roles import Action
 from gateway.readers.cases import count_cases, find_cases
 from gateway.readers.invoice_names import invoice_briefs
 
-ON_A_PAGE: Final = 25
 MINE: Final = "mine"
 NOBODY: Final = "nobody"
 ALL: Final = "all"
@@ -33,7 +32,6 @@ InState = Annotated[str, QueryParameter(name="state", pattern="^(open|closed|all
 OfKind = Annotated[str, QueryParameter(max_length=100)]
 OfAge = Annotated[str, QueryParameter(pattern=f"^({'|'.join(Age)})?$")]
 Whose = Annotated[str, QueryParameter(max_length=200)]
-Said = Annotated[str, QueryParameter(max_length=40)]
 
 
 class Giving(Form, frozen=True):

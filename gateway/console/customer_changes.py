@@ -54,7 +54,7 @@ async def pause(desk: NamedDependency[Desk], customer_id: FromPath[str], data: P
     """Charge nothing of the customer's until the end of a day, or until resumed."""
 
     async def act() -> None:
-        until = end_of_day(data.until)
+        until = end_of_day(data.until, "until")
         await pause_customer(desk.author(data.reason), desk.account, customer_id, until)
 
     return await _done(

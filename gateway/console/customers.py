@@ -19,7 +19,7 @@ from gateway.api.paging import After
 from gateway.billing.errors import StripeError
 from gateway.console.desk import Desk, page
 from gateway.console.errors import said_of
-from gateway.console.forms import chosen
+from gateway.console.forms import ON_A_PAGE, Said, chosen
 from gateway.console.parts import part
 from gateway.console.render import led, shown
 from gateway.domain.method_words import expires, named, standing
@@ -36,12 +36,10 @@ from gateway.readers.payment_methods import find_methods
 from gateway.readers.subscriptions import find_subscriptions
 from gateway.runtime import Runtime
 
-ON_A_PAGE: Final = 25
 MOST: Final = 50
 """Of what belongs to one customer."""
 Query = Annotated[str, QueryParameter(name="q", max_length=300)]
 Wanted = Annotated[str, QueryParameter(name="show", max_length=40)]
-Said = Annotated[str, QueryParameter(max_length=40)]
 WHICH: Final[Mapping[Which, str]] = {
     Which.OWING: "who owe something",
     Which.NEEDS_PAYMENT_METHOD: "who must give a payment method",

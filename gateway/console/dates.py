@@ -1,17 +1,32 @@
-"""Days that people type into a form, as times."""
+"""Days that people type, and when they begin and end, in UTC."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
+from typing import Final
 
 from gateway.accounts.errors import FieldError
+from gateway.domain.weeks import midnight
+
+FAR: Final = date(9999, 1, 1)
 
 
-def end_of_day(text: str, param: str = "until") -> datetime | None:
-    """The end of a day as a browser's date field posts it, in UTC; None for none. Raises FieldError."""
-    if not text.strip():
-        return None
+def day(text: str, param: str) -> date:
+    """A day as a browser's date field gives it; raises FieldError, also where none was typed."""
     try:
-        return datetime.combine(date.fromisoformat(text.strip()) + timedelta(days=1), datetime.min.time(), UTC)
-    except (ValueError, OverflowError) as error:
-        raise FieldError(param, "is no day; write it as 2027-03-31") from error
+        found = date.fromisoformat(text.strip())
+    except ValueError:
+        found = FAR
+    if found >= FAR:
+        raise FieldError(param, "must be a day, as 2027-03-31")
+    return found
+
+
+def begin_of_day(text: str, param: str) -> datetime | None:
+    """When the day begins; None where none was typed. Raises FieldError."""
+    return midnight(day(text, param)) if text.strip() else None
+
+
+def end_of_day(text: str, param: str) -> datetime | None:
+    """When the day is over; None where none was typed. Raises FieldError."""
+    return midnight(day(text, param) + timedelta(days=1)) if text.strip() else None

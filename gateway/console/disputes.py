@@ -14,9 +14,8 @@ from gateway.api.paging import After
 from gateway.clock import business_now
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
-from gateway.console.forms import Posted, Reasoned, chosen
-from gateway.console.refund_form import sentence
-from gateway.console.render import led, shown
+from gateway.console.forms import NOTHING_TYPED, ON_A_PAGE, Posted, Reasoned, Said, chosen
+from gateway.console.render import led, sentence, shown
 from gateway.domain.dispute_words import MEANING, meanwhile, reason_words
 from gateway.domain.roles import Action
 from gateway.readers.cases import open_about
@@ -26,10 +25,8 @@ from gateway.readers.invoice_names import named, numbers_of
 from gateway.readers.refunds import of_invoice
 from gateway.returns.retrying import can_retry_dispute, retry_dispute
 
-ON_A_PAGE: Final = 25
 InState = Annotated[str, QueryParameter(name="state", max_length=40)]
 OfInvoice = Annotated[str, QueryParameter(name="invoice", max_length=255)]
-Said = Annotated[str, QueryParameter(max_length=40)]
 
 
 @page("/disputes")
@@ -66,11 +63,19 @@ async def retry(desk: NamedDependency[Desk], dispute_id: FromPath[str], data: Po
         await retry_dispute(desk.author(data.reason.strip()), desk.account, dispute_id)
     except Exception as error:
         problem, status = said_of(error)
-        return await _shown(desk, dispute_id, problem=sentence(problem), status=status)
+        return await _shown(desk, dispute_id, problem=sentence(problem), status=status, typed=data)
     return led(f"{desk.path}/disputes/{dispute_id}", "dispute_retried")
 
 
-async def _shown(desk: Desk, dispute_id: str, *, said: str = "", problem: str = "", status: int = 200) -> Template:
+async def _shown(
+    desk: Desk,
+    dispute_id: str,
+    *,
+    said: str = "",
+    problem: str = "",
+    status: int = 200,
+    typed: Reasoned = NOTHING_TYPED,
+) -> Template:
     """Raises NotThereError."""
     body = await find_dispute(desk.account, dispute_id)
     policy = await policy_of(desk.account)
@@ -90,6 +95,7 @@ async def _shown(desk: Desk, dispute_id: str, *, said: str = "", problem: str = 
         "is_open": body.state is DisputeState.INQUIRY or body.state in DISPUTE_OPEN,
         "said": said,
         "problem": problem,
+        "typed": typed,
     }
     return shown(desk, "dispute.html", context, status=status)
 

@@ -12,6 +12,7 @@ from litestar.response import Redirect, Template
 from gateway.api.problems import CODES, Code, ProblemError, problem_of
 from gateway.api.request_id import request_id
 from gateway.console.desk import HOME, SignInNeededError
+from gateway.console.parts import by_htmx
 from gateway.console.protection import HEADERS
 from gateway.console.render import shown_to
 from gateway.users.errors import SignInError, ThrottledError
@@ -38,7 +39,7 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[Any] |
     }
     session = request.scope.get("user")
     # HTMX leaves a page as it is on an error: what it asked for is shown in its place as a line.
-    name = "problem_line.html" if _by_htmx(request) else "problem.html"
+    name = "problem_line.html" if by_htmx(request) else "problem.html"
     answer = shown_to(session, name, context, status=problem.status)
     # What the protection itself refuses does not pass through it any more.
     answer.headers.update({**HEADERS, **problem.headers})
@@ -48,17 +49,13 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[Any] |
 def _to_sign_in(request: Request[Any, Any, Any], error: SignInNeededError) -> Response[Any]:
     path = HOME + (STAGES[error.stage] if error.stage else "/sign-in")
     # HTMX asks for parts of a page: back leads to the page itself.
-    url = urlsplit(request.headers.get("hx-current-url", "") if _by_htmx(request) else str(request.url))
-    if (request.method == "GET" or _by_htmx(request)) and error.stage is None:
+    url = urlsplit(request.headers.get("hx-current-url", "") if by_htmx(request) else str(request.url))
+    if (request.method == "GET" or by_htmx(request)) and error.stage is None:
         back = url.path + (f"?{url.query}" if url.query else "")
         path += f"?next={quote(back, safe='')}"
-    if _by_htmx(request):
+    if by_htmx(request):
         return Response("", status_code=200, headers={"HX-Redirect": path})
     return Redirect(path, status_code=303)
-
-
-def _by_htmx(request: Request[Any, Any, Any]) -> bool:
-    return request.headers.get("hx-request") == "true"
 
 
 def said_of(error: Exception) -> tuple[str, int]:

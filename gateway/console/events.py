@@ -14,7 +14,7 @@ from gateway.accounts import webhook_endpoints
 from gateway.api.paging import After
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
-from gateway.console.forms import Form, Posted
+from gateway.console.forms import ON_A_PAGE, Form, Posted, Said
 from gateway.console.render import led, shown
 from gateway.domain.news_types import NewsType
 from gateway.domain.roles import Action
@@ -22,12 +22,10 @@ from gateway.outbound import events as story
 from gateway.outbound.body import Event
 from gateway.readers.events import find_event, find_events, standing, told
 
-ON_A_PAGE: Final = 25
 OfType = Annotated[NewsType | None, QueryParameter(name="type")]
 About = Annotated[str, QueryParameter(name="object", max_length=255)]
 To = Annotated[str, QueryParameter(name="endpoint", max_length=255)]
 Delivery = Annotated[EventDeliveryState | None, QueryParameter(name="delivery")]
-Said = Annotated[str, QueryParameter(max_length=40)]
 
 
 class Replaying(Form, frozen=True):

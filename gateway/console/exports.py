@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Any, Final, get_args
 
 from litestar.di import NamedDependency
@@ -12,6 +11,7 @@ from litestar.response import Stream, Template
 from gateway.accounts.errors import FieldError
 from gateway.api.reconciliations import as_file
 from gateway.books.journal import Format, export, yesterday
+from gateway.console.dates import day
 from gateway.console.desk import Desk, page
 from gateway.console.errors import said_of
 from gateway.console.render import shown
@@ -28,8 +28,8 @@ As = Annotated[Format, QueryParameter(name="format")]
 @page("/exports", Action.EXPORT)
 async def exports(desk: NamedDependency[Desk]) -> Template:
     """What there is to take away."""
-    day = await yesterday()
-    return await _exports(desk, day.replace(day=1).isoformat(), day.isoformat(), "csv")
+    last = await yesterday()
+    return await _exports(desk, last.replace(day=1).isoformat(), last.isoformat(), "csv")
 
 
 @page("/exports/journal", Action.EXPORT)
@@ -38,19 +38,12 @@ async def journal(
 ) -> Stream | Template:
     """The ledger of these days in double entry, streamed as it is read."""
     try:
-        begin, end = _day("from", first), _day("to", last)
+        begin, end = day(first, "from"), day(last, "to")
         parts = await export(desk.account, begin, end, form)
     except FieldError as error:
         problem, status = said_of(error)
         return await _exports(desk, first, last, form, problem=problem, status=status)
     return Stream(parts, media_type=MEDIA_TYPES[form], headers=as_file(f"journal-{begin}-{end}.{form}"))
-
-
-def _day(param: str, text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise FieldError(param, "must be a day, as 2027-03-01") from None
 
 
 async def _exports(

@@ -1,12 +1,12 @@
-"""Forms: what a browser posts, as values that can be used."""
+"""What a browser posts, and what addresses of pages hold, as values that can be used."""
 
 from __future__ import annotations
 
 from enum import Enum
-from typing import Annotated, TypeVar
+from typing import Annotated, Final, TypeVar
 
 from litestar.enums import RequestEncodingType
-from litestar.params import Body
+from litestar.params import Body, QueryParameter
 
 from processors.values import Unprinted
 
@@ -14,6 +14,10 @@ T = TypeVar("T")
 E = TypeVar("E", bound=Enum)
 Posted = Annotated[T, Body(media_type=RequestEncodingType.URL_ENCODED)]
 """A form as a struct: `data: Posted[Refunding]`."""
+Said = Annotated[str, QueryParameter(max_length=40)]
+"""Which of the notices a page begins with."""
+ON_A_PAGE: Final = 25
+"""So many rows of a list."""
 
 
 class Form(Unprinted, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,6 +35,10 @@ class Reasoned(Form, frozen=True):
     """A button with a reason, for the audit log."""
 
     reason: str = ""
+
+
+NOTHING_TYPED: Final = Reasoned()
+"""For a page whose forms nobody has filled in."""
 
 
 def chosen(kind: type[E], value: str) -> E | None:

@@ -3,26 +3,26 @@ what can be done about it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, date, datetime, time
+from collections.abc import Awaitable, Mapping
 from typing import Any, Final
 
-from litestar import Request
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Redirect, Template
 
 from db.states import CaseState
-from gateway.accounts.audit import LONGEST_REASON
 from gateway.accounts.errors import FieldError
+from gateway.console.amounts import AmountError, typed_amount
+from gateway.console.dates import day, end_of_day
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
-from gateway.console.forms import Form, Plain, Posted, Reasoned
+from gateway.console.forms import NOTHING_TYPED, Form, Plain, Posted, Reasoned, Said
 from gateway.console.render import led, shown
 from gateway.console.words import tone
 from gateway.domain.invoice_words import MEANING, decline
 from gateway.domain.policy import end_in_words
 from gateway.domain.roles import Action
+from gateway.domain.weeks import midnight
 from gateway.finance.collect_now import collect_now
 from gateway.finance.pause import pause_invoice, resume_invoice
 from gateway.finance.record_payment import Receipt, record_payment
@@ -31,25 +31,20 @@ from gateway.readers.invoice_sides import sides_of
 from gateway.readers.invoices import find_invoice
 from gateway.readers.processor_pages import pages_of
 from gateway.readers.timeline import Kind, timeline_of
-from processors.errors import MoneyError
-from processors.money import STRIPE, from_decimal_string
-
-Asked = Request[Any, Any, Any]
 
 
-class Pausing(Form, frozen=True):
-    reason: str = ""
+class Pausing(Reasoned, frozen=True):
     until: str = ""
-    """A day, in UTC, at whose begin it ends; empty: until somebody resumes."""
+    """The last day of it, in UTC; empty: until somebody resumes."""
 
 
-class Recording(Form, frozen=True):
+class Recording(Reasoned, frozen=True):
     source: str = ""
     reference: str = ""
-    received: str = ""
+    received_at: str = ""
+    """A day, in UTC."""
     amount: str = ""
-    """In decimals; empty: all that is due."""
-    reason: str = ""
+    """Empty: all that is due."""
 
 
 SOURCES: Final = {"bank_transfer": "a bank transfer", "credits": "credits", "cash": "cash", "cheque": "a cheque"}
@@ -64,43 +59,37 @@ KINDS: Final[Mapping[Kind, str]] = {
     "webhook": "Webhook",
     "person": "Person",
 }
-NOTHING_TYPED: Final = Recording()
 
 
 @page("/invoices/{invoice_id:str}")
-async def invoice(request: Asked, desk: NamedDependency[Desk], invoice_id: FromPath[str]) -> Template:
+async def invoice(desk: NamedDependency[Desk], invoice_id: FromPath[str], said: Said = "") -> Template:
     """Everything that is known of it."""
-    return await _page(desk, invoice_id, said=request.query_params.get("said", ""))
+    return await _page(desk, invoice_id, said=said)
 
 
 @change("/invoices/{invoice_id:str}/collect", Action.COLLECT)
 async def collect(desk: NamedDependency[Desk], invoice_id: FromPath[str], data: Posted[Plain]) -> Redirect | Template:
     """A try now."""
-    try:
-        await collect_now(desk.author(), desk.account, invoice_id)
-    except Exception as error:
-        return await _again(desk, invoice_id, error)
-    return _back(desk, invoice_id, "collecting")
+    act = collect_now(desk.author(), desk.account, invoice_id)
+    return await _done(desk, invoice_id, act, "collecting", "collect", data)
 
 
 @change("/invoices/{invoice_id:str}/pause", Action.COLLECT)
 async def pause(desk: NamedDependency[Desk], invoice_id: FromPath[str], data: Posted[Pausing]) -> Redirect | Template:
     """Nothing is charged for a while."""
-    try:
-        await pause_invoice(desk.author(data.reason), desk.account, invoice_id, _day("until", data.until))
-    except Exception as error:
-        return await _again(desk, invoice_id, error, form="pause", typed=data)
-    return _back(desk, invoice_id, "paused")
+
+    async def act() -> None:
+        until = end_of_day(data.until, "until")
+        await pause_invoice(desk.author(data.reason), desk.account, invoice_id, until)
+
+    return await _done(desk, invoice_id, act(), "paused", "pause", data)
 
 
 @change("/invoices/{invoice_id:str}/resume", Action.COLLECT)
 async def resume(desk: NamedDependency[Desk], invoice_id: FromPath[str], data: Posted[Reasoned]) -> Redirect | Template:
     """It is collected again."""
-    try:
-        await resume_invoice(desk.author(data.reason), desk.account, invoice_id)
-    except Exception as error:
-        return await _again(desk, invoice_id, error, form="resume", typed=data)
-    return _back(desk, invoice_id, "resumed")
+    act = resume_invoice(desk.author(data.reason), desk.account, invoice_id)
+    return await _done(desk, invoice_id, act, "resumed", "resume", data)
 
 
 @change("/invoices/{invoice_id:str}/record-payment", Action.COLLECT)
@@ -108,22 +97,32 @@ async def record(
     desk: NamedDependency[Desk], invoice_id: FromPath[str], data: Posted[Recording]
 ) -> Redirect | Template:
     """A payment that came without a processor."""
-    try:
+
+    async def act() -> None:
         receipt = _receipt(data, (await find_invoice(desk.account, invoice_id)).currency or "")
         await record_payment(desk.author(receipt.reason), desk.account, invoice_id, receipt)
-    except Exception as error:
-        return await _again(desk, invoice_id, error, form="record", typed=data)
-    return _back(desk, invoice_id, "payment_recorded")
+
+    return await _done(desk, invoice_id, act(), "payment_recorded", "record", data)
 
 
 @change("/invoices/{invoice_id:str}/void", Action.COLLECT)
 async def void(desk: NamedDependency[Desk], invoice_id: FromPath[str], data: Posted[Reasoned]) -> Redirect | Template:
     """Nobody owes it any more."""
+    act = void_invoice(desk.author(data.reason), desk.account, invoice_id)
+    return await _done(desk, invoice_id, act, "voiding", "void", data)
+
+
+async def _done(
+    desk: Desk, invoice_id: str, act: Awaitable[Any], said: str, form: str, typed: Form
+) -> Redirect | Template:
+    """Back to the invoice's page, or that page with what stands in the way, and the form as it was filled in."""
     try:
-        await void_invoice(desk.author(data.reason), desk.account, invoice_id)
+        await act
     except Exception as error:
-        return await _again(desk, invoice_id, error, form="void", typed=data)
-    return _back(desk, invoice_id, "voiding")
+        problem, status = said_of(error)
+        wrong = error.param if isinstance(error, FieldError) else ""
+        return await _page(desk, invoice_id, problem=problem, status=status, form=form, typed=typed, wrong=wrong)
+    return led(f"{desk.path}/invoices/{invoice_id}", said)
 
 
 async def _page(
@@ -145,7 +144,7 @@ async def _page(
         "timeline": await timeline_of(desk.account, found, sides, with_people=desk.may(Action.AUDIT)),
         "pages": await pages_of(desk.account, found.attempts),
         "open_cases": [one for one in found.cases if one.state is CaseState.OPEN],
-        "means": _sentence(MEANING[found.state]),
+        "means": MEANING[found.state],
         "kinds": KINDS,
         "tone": tone,
         "at_end": end_in_words(found.plan.at_end) if found.plan else "",
@@ -160,54 +159,21 @@ async def _page(
     return shown(desk, "invoice.html", context, status=status)
 
 
-async def _again(
-    desk: Desk, invoice_id: str, error: Exception, *, form: str = "", typed: Form = NOTHING_TYPED
-) -> Template:
-    """The page with what stands in the way, and the form as it was filled in."""
-    problem, status = said_of(error)
-    wrong = error.param if isinstance(error, FieldError) else ""
-    return await _page(desk, invoice_id, problem=problem, status=status, form=form, typed=typed, wrong=wrong)
-
-
-def _sentence(words: str) -> str:
-    return words[:1].upper() + words[1:]
-
-
-def _back(desk: Desk, invoice_id: str, said: str) -> Redirect:
-    return led(f"{desk.path}/invoices/{invoice_id}", said)
-
-
-def _day(field: str, typed: str) -> datetime | None:
-    try:
-        return datetime.combine(date.fromisoformat(typed), time(), UTC) if typed.strip() else None
-    except ValueError:
-        raise FieldError(field, "must be a day, such as 2027-03-01") from None
-
-
 def _receipt(data: Recording, currency: str) -> Receipt:
     """Raises FieldError."""
-    received, reference, reason = _day("received", data.received), data.reference.strip(), data.reason.strip()
-    if received is None:
-        raise FieldError("received", "must be the day on which it came")
     if data.source not in SOURCES:
         raise FieldError("source", "must be one of those that are offered")
-    if not (0 < len(reference) <= 255 and reference.isprintable()):
-        raise FieldError("reference", "must name the payment, in 255 letters at most")
-    if not 0 < len(reason) <= LONGEST_REASON:
-        raise FieldError("reason", f"must have 1 to {LONGEST_REASON} letters")
-    return Receipt(data.source, reference, received, reason, _amount(data.amount, currency))
+    received_at = midnight(day(data.received_at, "received_at"))
+    return Receipt(
+        data.source, data.reference.strip(), received_at, data.reason.strip(), _amount(data.amount, currency)
+    )
 
 
 def _amount(typed: str, currency: str) -> int | None:
-    if not typed.strip():
-        return None
     try:
-        amount = from_decimal_string(typed.strip(), currency, STRIPE).amount
-    except MoneyError:
-        raise FieldError("amount", f"must be an amount of {currency.upper()} in decimals, such as 12.00") from None
-    if amount <= 0:
-        raise FieldError("amount", "must be more than nothing")
-    return amount
+        return typed_amount(typed, currency) if typed.strip() else None
+    except AmountError as error:
+        raise FieldError("amount", str(error)) from None
 
 
 one_invoice_routes: Final[list[Any]] = [invoice, collect, pause, resume, record, void]

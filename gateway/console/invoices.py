@@ -23,7 +23,7 @@ from gateway.books.report import major, row
 from gateway.clock import business_now
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
-from gateway.console.forms import Form, Plain, Posted
+from gateway.console.forms import ON_A_PAGE, Form, Plain, Posted, Said
 from gateway.console.render import led, shown
 from gateway.console.words import tone
 from gateway.domain.invoice_words import MEANING
@@ -35,7 +35,6 @@ from gateway.readers.invoices import InvoiceBody
 from gateway.readers.pages import Page
 from gateway.users import saved_views
 
-ON_A_PAGE: Final = 25
 PAGE: Final = "invoices"
 """As saved views call it."""
 STATUSES: Final = tuple(status for status in get_args(StripeStatus) if status)
@@ -43,7 +42,6 @@ COLUMNS: Final = (
     "invoice", "number", "customer", "subscription", "state", "stripe_status", "collected_by", "currency", "total",
     "amount_due", "amount_remaining", "due", "paid", "next_try", "created", "why",
 )  # fmt: skip
-Asked = Request[Any, Any, Any]
 
 
 class Keeping(Form, frozen=True):
@@ -59,14 +57,15 @@ class Sharing(Form, frozen=True):
 
 
 @page("/invoices")
-async def invoices(request: Asked, desk: NamedDependency[Desk], starting_after: After = "") -> Template:
+async def invoices(
+    request: Request[Any, Any, Any], desk: NamedDependency[Desk], starting_after: After = "", said: Said = ""
+) -> Template:
     """What is wanted of the account's invoices, the newest first."""
-    said = request.query_params.get("said", "")
     return await _listed(desk, request.query_params, starting_after=starting_after, said=said)
 
 
 @page("/invoices.csv", Action.EXPORT)
-async def download(request: Asked, desk: NamedDependency[Desk]) -> Stream:
+async def download(request: Request[Any, Any, Any], desk: NamedDependency[Desk]) -> Stream:
     """The same list, whole, as a file."""
     wanted, name = wanted_of(request.query_params), f"invoices-{desk.seat.name}-{(await business_now()).date()}.csv"
     return Stream(_lines(desk.account, wanted), media_type="text/csv", headers=as_file(name))

@@ -13,10 +13,15 @@ from gateway.console.desk import Desk
 from gateway.console.render import shown
 
 
+def by_htmx(request: Request[Any, Any, Any]) -> bool:
+    """Whether HTMX asks, and puts the answer where the question was; else it is a page."""
+    return request.headers.get("hx-request") == "true"
+
+
 def part(
     request: Request[Any, Any, Any], desk: Desk, name: str, context: Mapping[str, Any], *, of: str, title: str
 ) -> Template:
     """The template `name`, of the page `of` (its path below the account's)."""
-    if request.headers.get("hx-request") == "true":
+    if by_htmx(request):
         return shown(desk, name, context)
     return shown(desk, "part.html", {**context, "part": name, "of": of, "title": title})

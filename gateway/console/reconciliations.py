@@ -14,7 +14,7 @@ from gateway.api.reconciliations import CSV, as_file
 from gateway.books import report, runs
 from gateway.clock import business_now
 from gateway.console.desk import Desk, change, page
-from gateway.console.forms import Form, Posted
+from gateway.console.forms import ON_A_PAGE, Form, Posted, Said
 from gateway.console.render import led, money, shown
 from gateway.domain.breaks import BREAKS, REPAIRS
 from gateway.domain.roles import Action
@@ -29,9 +29,7 @@ from gateway.readers.reconciliations import (
 )
 from gateway.readers.reconciliations import shown as shown_run
 
-ON_A_PAGE: Final = 25
 OfKind = Annotated[BreakKind | None, QueryParameter(name="kind")]
-Said = Annotated[str, QueryParameter(max_length=40)]
 
 
 class Starting(Form, frozen=True):

@@ -11,6 +11,7 @@ from gateway.accounts.audit import LONGEST_REASON
 from gateway.billing.errors import StripeRefusedError
 from gateway.console.amounts import AmountError, plain_amount, typed_amount
 from gateway.console.errors import said_of
+from gateway.console.render import sentence
 from gateway.domain.credit_lines import MOST_LINES, BilledLine
 from gateway.returns.drawing import LineCredit
 from gateway.returns.errors import NotRefundableError, RefundStateError
@@ -135,12 +136,6 @@ def too_much(left: Refundable) -> str:
     most = f"{plain_amount(left.amount, left.currency)} {left.currency.upper()}"
     least = "Nothing can be returned now" if left.amount <= 0 else f"At most {most} can be returned now"
     return sentence(": ".join([least, "; ".join(left.obstacles)]) if left.obstacles else least)
-
-
-def sentence(text: str) -> str:
-    """With a capital letter and an end."""
-    text = text.strip()
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 def whole_lines(lines: Sequence[BilledLine]) -> list[BilledLine]:

@@ -14,8 +14,9 @@ from litestar.response import Redirect, Template
 from gateway.accounts.errors import NotThereError
 from gateway.console.amounts import plain_amount
 from gateway.console.desk import Desk, change, look, page
-from gateway.console.refund_form import REASONS, ProblemsError, Typed, meant, problems_of, sentence, typed, whole_lines
-from gateway.console.render import led, shown
+from gateway.console.parts import by_htmx
+from gateway.console.refund_form import REASONS, ProblemsError, Typed, meant, problems_of, typed, whole_lines
+from gateway.console.render import led, sentence, shown
 from gateway.domain.credit_lines import BilledLine
 from gateway.domain.roles import Action
 from gateway.readers.invoice_names import named, numbers_of
@@ -68,7 +69,7 @@ async def preview(
     """What the form as it stands would do: a part of the page for HTMX, else the page again."""
     form, left = await _posted(request, desk)
     found = await _previewed(desk, runtime, form, left)
-    if request.headers.get("hx-request") == "true":
+    if by_htmx(request):
         context = _context(form, left, found) | {"oob": True}
         return shown(desk, "_refund_preview.html", context)
     return await _page(desk, runtime, form, left, found)

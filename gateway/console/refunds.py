@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
-from typing import Annotated, Any, Final, TypeAlias
+from collections.abc import Awaitable, Sequence
+from typing import Annotated, Any, Final
 
 import msgspec
 from litestar.di import NamedDependency
@@ -13,13 +12,11 @@ from litestar.params import FromPath, QueryParameter
 from litestar.response import Redirect, Template
 
 from db.states import Approval, RefundState
-from gateway.accounts.audit import Author
 from gateway.api.paging import After
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
-from gateway.console.forms import Posted, Reasoned, chosen
-from gateway.console.refund_form import sentence
-from gateway.console.render import led, shown
+from gateway.console.forms import NOTHING_TYPED, ON_A_PAGE, Posted, Reasoned, Said, chosen
+from gateway.console.render import led, sentence, shown
 from gateway.domain.refund_words import BEGAN, MEANING, Pace, Stood, can_be_retried, pace, steps, told, why
 from gateway.domain.roles import Action
 from gateway.readers.actors import names_of
@@ -30,17 +27,14 @@ from gateway.readers.refunds import RefundBody, find_refund, find_refunds
 from gateway.returns.decisions import approve
 from gateway.returns.retrying import retry
 
-ON_A_PAGE: Final = 25
 AFTER_S: Final = {Pace.SOON: (2, 60), Pace.LATER: (15, 40)}
 """Seconds between two looks, and how many: a page that is left open keeps no session alive for ever."""
 
 InState = Annotated[str, QueryParameter(name="state", max_length=40)]
 Waits = Annotated[str, QueryParameter(name="approval", max_length=40)]
 OfInvoice = Annotated[str, QueryParameter(name="invoice", max_length=255)]
-Said = Annotated[str, QueryParameter(max_length=40)]
 Seen = Annotated[str, QueryParameter(max_length=40)]
 Looks = Annotated[int, QueryParameter(ge=0, le=1000)]
-Act: TypeAlias = Callable[[Author, str, str], Awaitable[None]]
 
 
 @page("/refunds")
@@ -84,30 +78,62 @@ async def progress(
 ) -> Template:
     """How far it is now, for a page that shows it as `seen`."""
     context = await _context(desk, refund_id, looks + 1)
-    return shown(desk, "_refund_poll.html", context | {"changed": context["mark"] != seen, "oob": True})
+    context |= {"changed": context["mark"] != seen, "oob": True, "form": "", "typed": NOTHING_TYPED}
+    return shown(desk, "_refund_poll.html", context)
 
 
-def _said(verb: str, act: Act, action: Action, notice: str) -> Any:
-    @change(f"/refunds/{{refund_id:str}}/{verb}", action)
-    async def say(desk: NamedDependency[Desk], refund_id: FromPath[str], data: Posted[Reasoned]) -> Redirect | Template:
-        try:
-            await act(desk.author(data.reason.strip()), desk.account, refund_id)
-        except Exception as error:
-            problem, status = said_of(error)
-            return await _shown(desk, refund_id, problem=sentence(problem), status=status)
-        return led(f"{desk.path}/refunds/{refund_id}", notice)
-
-    return say
+@change("/refunds/{refund_id:str}/approve", Action.APPROVE)
+async def approve_refund(
+    desk: NamedDependency[Desk], refund_id: FromPath[str], data: Posted[Reasoned]
+) -> Redirect | Template:
+    """It goes back."""
+    act = approve(desk.author(data.reason.strip()), desk.account, refund_id, give=True)
+    return await _done(desk, refund_id, act, "refund_approved", "approve", data)
 
 
-approve_refund: Final = _said("approve", partial(approve, give=True), Action.APPROVE, "refund_approved")
-deny_refund: Final = _said("deny", partial(approve, give=False), Action.APPROVE, "refund_denied")
-retry_refund: Final = _said("retry", retry, Action.REFUND, "refund_retried")
+@change("/refunds/{refund_id:str}/deny", Action.APPROVE)
+async def deny_refund(
+    desk: NamedDependency[Desk], refund_id: FromPath[str], data: Posted[Reasoned]
+) -> Redirect | Template:
+    """Nothing goes back."""
+    act = approve(desk.author(data.reason.strip()), desk.account, refund_id, give=False)
+    return await _done(desk, refund_id, act, "refund_denied", "deny", data)
 
 
-async def _shown(desk: Desk, refund_id: str, *, said: str = "", problem: str = "", status: int = 200) -> Template:
+@change("/refunds/{refund_id:str}/retry", Action.REFUND)
+async def retry_refund(
+    desk: NamedDependency[Desk], refund_id: FromPath[str], data: Posted[Reasoned]
+) -> Redirect | Template:
+    """Send again what has not gone back."""
+    act = retry(desk.author(data.reason.strip()), desk.account, refund_id)
+    return await _done(desk, refund_id, act, "refund_retried", "retry", data)
+
+
+async def _done(
+    desk: Desk, refund_id: str, act: Awaitable[Any], said: str, form: str, typed: Reasoned
+) -> Redirect | Template:
+    """Back to the refund's page, or that page with what stands in the way, and the form as it was filled in."""
+    try:
+        await act
+    except Exception as error:
+        problem, status = said_of(error)
+        return await _shown(desk, refund_id, problem=sentence(problem), status=status, form=form, typed=typed)
+    return led(f"{desk.path}/refunds/{refund_id}", said)
+
+
+async def _shown(
+    desk: Desk,
+    refund_id: str,
+    *,
+    said: str = "",
+    problem: str = "",
+    status: int = 200,
+    form: str = "",
+    typed: Reasoned = NOTHING_TYPED,
+) -> Template:
     context = await _context(desk, refund_id, 0)
-    return shown(desk, "refund.html", context | {"said": said, "problem": problem, "oob": False}, status=status)
+    told = {"said": said, "problem": problem, "form": form, "typed": typed}
+    return shown(desk, "refund.html", context | told | {"oob": False}, status=status)
 
 
 async def _context(desk: Desk, refund_id: str, looks: int) -> dict[str, Any]:

@@ -55,6 +55,17 @@ def words(value: object) -> str:
     return "–" if value in (None, "") else str(value).replace("_", " ").replace(".", ": ")
 
 
+def capital(text: str) -> str:
+    """Begun as a sentence is; the rest as it stands."""
+    return text[:1].upper() + text[1:]
+
+
+def sentence(text: str) -> str:
+    """With a capital letter and an end."""
+    text = capital(text.strip())
+    return text + ("" if text.endswith((".", "!", "?")) else ".")
+
+
 @pass_context
 def form_fields(context: Context) -> Markup:
     """What every form carries: the proof that it is ours, and a mark by which it is carried out once."""
@@ -72,7 +83,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"when": when, "words": words, "page_of": page_of}
+    made.filters |= {"when": when, "words": words, "capital": capital, "sentence": sentence, "page_of": page_of}
     made.globals |= {
         "money": money,
         "asset": asset,

@@ -13,6 +13,7 @@ from litestar.response import Redirect, Template
 
 from gateway.accounts import connections
 from gateway.accounts.errors import FieldError, NotThereError
+from gateway.accounts.validation import converted
 from gateway.api.body import on_disk
 from gateway.api.paging import After
 from gateway.books import formats
@@ -20,16 +21,15 @@ from gateway.books.formats import FIELDS, NEEDED, Format
 from gateway.books.settlements import upload as take_in
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
+from gateway.console.forms import ON_A_PAGE, Said
 from gateway.console.render import led, shown
 from gateway.console.uploads import upload_of
 from gateway.domain.roles import Action
 from gateway.readers.settlements import find_settlements
 from processors.settlements import SettlementKind
 
-ON_A_PAGE: Final = 25
 LONGEST_NAME: Final = 255
 Of = Annotated[str, QueryParameter(name="connection", max_length=255)]
-Said = Annotated[str, QueryParameter(max_length=40)]
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -43,18 +43,18 @@ class Reading(msgspec.Struct, frozen=True):
     decimal: str = "point"
     date_format: str = ""
 
-    def format(self, kept: Format | None) -> Format | None:
-        """Raises FieldError."""
-        return formats.given(
-            kept,
-            [_quoted(f"{field}={column}") for field, column in self.columns.items() if column],
-            [line for line in (one.strip() for one in self.kinds.splitlines()) if line],
-            units=_one_of("units", self.units, "decimal", "minor"),
-            signs=_one_of("signs", self.signs, "written", "by_kind"),
-            delimiter="\t" if self.delimiter in ("tab", "\\t") else self.delimiter,
-            decimal_comma=self.decimal == "comma",
-            date_format=self.date_format,
-        )
+    def format(self) -> Format:
+        """All of it: what is not typed any more is not kept. Raises FieldError."""
+        typed = {
+            "columns": {field: column for field, column in self.columns.items() if column},
+            "kinds": formats.kinds_of([line.strip() for line in self.kinds.splitlines() if line.strip()]),
+            "units": self.units,
+            "signs": self.signs,
+            "delimiter": "\t" if self.delimiter in ("tab", "\\t") else self.delimiter,
+            "decimal_comma": self.decimal == "comma",
+            "date_format": self.date_format,
+        }
+        return converted(typed, Format)
 
 
 @page("/settlements")
@@ -74,10 +74,9 @@ async def upload(request: Request[Any, Any, Any], desk: NamedDependency[Desk]) -
         if not given.name:
             raise FieldError("file", "choose a file")
         connection = await connections.show(desk.account, of)
-        told = reading.format(await formats.shown(desk.account, connection.id))
         name = given.name.replace("\\", "/").rpartition("/")[2][:LONGEST_NAME]
         async with on_disk(given.file) as path:
-            taken = await take_in(desk.author(), desk.account, connection.id, path, told, name=name)
+            taken = await take_in(desk.author(), desk.account, connection.id, path, reading.format(), name=name)
     except Exception as error:
         problem, status = said_of(error)
         return await _settlements(desk, of, reading=reading, problem=problem, status=status)
@@ -140,17 +139,6 @@ def _as_typed(kept: Format) -> Reading:
         decimal="comma" if kept.decimal_comma else "point",
         date_format=kept.date_format,
     )
-
-
-def _one_of(param: str, value: str, *known: str) -> str:
-    if value not in known:
-        raise FieldError(param, f"must be one of {', '.join(known)}")
-    return value
-
-
-def _quoted(pair: str) -> str:
-    """As `formats` reads pairs: a comma in the name of a column separates nothing."""
-    return '"' + pair.replace('"', '""') + '"'
 
 
 settlement_routes: Final[list[Any]] = [settlements, upload]

@@ -20,7 +20,7 @@ from gateway.api.subscriptions import SubscriptionId
 from gateway.billing.errors import StripeError
 from gateway.console.desk import Desk, page
 from gateway.console.errors import said_of
-from gateway.console.forms import chosen
+from gateway.console.forms import ON_A_PAGE, Said, chosen
 from gateway.console.parts import part
 from gateway.console.render import shown
 from gateway.domain.method_words import named
@@ -38,7 +38,6 @@ from gateway.readers.usage import backlog
 from gateway.runtime import Runtime
 from gateway.subscriptions.errors import SubscriptionEndedError
 
-ON_A_PAGE: Final = 25
 STATUSES: Final = ("active", "trialing", "past_due", "unpaid", "incomplete", "paused", "canceled", "incomplete_expired")
 """Stripe's (API description, subscription.status)."""
 Status = Annotated[str, QueryParameter(name="status", max_length=40)]
@@ -47,7 +46,6 @@ Access = Annotated[str, QueryParameter(name="access", max_length=40)]
 Product = Annotated[str, QueryParameter(name="product", max_length=255)]
 OfCustomer = Annotated[str, QueryParameter(name="customer", max_length=255)]
 Soon = Annotated[bool, QueryParameter(name="ends_soon")]
-Said = Annotated[str, QueryParameter(max_length=40)]
 ENDS: Final[Mapping[Ends, str]] = {
     Ends.NOW: "to end now",
     Ends.PERIOD_END: "to end with its period",

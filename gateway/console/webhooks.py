@@ -12,7 +12,7 @@ from db.states import DeliveryState
 from gateway.accounts import connections
 from gateway.api.paging import After
 from gateway.console.desk import Desk, change, page
-from gateway.console.forms import Plain, Posted
+from gateway.console.forms import ON_A_PAGE, Plain, Posted, Said
 from gateway.console.render import led, shown
 from gateway.domain.roles import Action
 from gateway.inbox import by_hand
@@ -21,12 +21,10 @@ from gateway.readers.cases import find_cases
 from gateway.readers.deliveries import find_deliveries, find_delivery, refused_lately
 from gateway.runtime import Runtime
 
-ON_A_PAGE: Final = 25
 Source = Annotated[str, QueryParameter(max_length=255)]
 State = Annotated[DeliveryState | None, QueryParameter(name="state")]
 Kind = Annotated[str, QueryParameter(name="type", max_length=255)]
 About = Annotated[str, QueryParameter(name="object", max_length=255)]
-Said = Annotated[str, QueryParameter(max_length=40)]
 
 MEANS: Final = {
     DeliveryState.STORED: "It is stored, and is about to be looked at.",

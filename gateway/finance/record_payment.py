@@ -5,6 +5,7 @@ It is noted with its evidence, and Stripe is told that the invoice is paid out o
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Final
 
@@ -15,14 +16,18 @@ from db.engine import DB
 from db.poke import Kind
 from db.states import CreditNoteOrigin, CreditNoteState, MovementKind
 from gateway import ledger
-from gateway.accounts.audit import Author
+from gateway.accounts.audit import Author, required
 from gateway.accounts.errors import FieldError
 from gateway.clock import business_now
 from gateway.domain.billed import StripePayment
 from gateway.domain.view import InvoiceView
 from gateway.finance.errors import AlreadyRunningError, NotNowError
 from gateway.finance.invoice import hold_invoice
-from processors.money import Money
+from processors.money import MAX_AMOUNT_MINOR, Money
+
+SOURCE: Final = "^[a-z][a-z0-9_]{0,39}$"
+REFERENCE: Final = "^[^\\x00-\\x1f]+$"
+LONGEST_REFERENCE: Final = 255
 
 SAME: Final = """
     select 1 from tollbridge.movement
@@ -40,6 +45,17 @@ class Receipt(msgspec.Struct, frozen=True):
     reason: str
     amount: int | None = None
 
+    def validate(self) -> None:
+        """Raises FieldError. What its invoice says to it is another question (`refuse`)."""
+        if not re.fullmatch(SOURCE, self.source):
+            raise FieldError("source", "must be a word of small letters, digits and underscores, as bank_transfer")
+        named = self.reference.strip() and re.fullmatch(REFERENCE, self.reference)
+        if not named or len(self.reference) > LONGEST_REFERENCE:
+            raise FieldError("reference", f"must name the payment, in {LONGEST_REFERENCE} letters at most")
+        required(self.reason)
+        if self.amount is not None and not 0 < self.amount <= MAX_AMOUNT_MINOR:
+            raise FieldError("amount", f"must be between 1 and {MAX_AMOUNT_MINOR}, in minor units")
+
 
 class Evidence(msgspec.Struct, frozen=True):
     """What the ledger keeps beside the amount."""
@@ -55,6 +71,7 @@ async def record_payment(by: Author, account: str, invoice: str, receipt: Receip
 
     `by` names who, and its reason why. Raises NotThereError, FieldError, AlreadyRunningError, NotNowError.
     """
+    receipt.validate()
     now = await business_now()
     async with DB.transaction():
         view = await hold_invoice(account, invoice)

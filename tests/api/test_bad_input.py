@@ -14,6 +14,7 @@ from tests.api.conftest import MAX_BODY, ORIGIN, Api, problem
 from tests.api.seed import add_setup, seed
 
 PRACTICE = {"api_key": "k", "webhook_secret": "s"}
+RECEIPT = {"source": "bank_transfer", "reference": "line 4", "received_at": 1_700_000_000, "reason": "on the statement"}
 OPTIONS = {"base_url": "http://127.0.0.1:1", "account": "pa_1"}
 
 BODIES = [
@@ -85,6 +86,9 @@ REFUNDS = [
     ("/v1/refunds", {"invoice": "in_1", "amount": " 400"}, "amount"),
     ("/v1/refunds", {"invoice": "in_1", "lines": [{"invoice_line_item": "il_1", "amount": 4.0}]}, "lines.0.amount"),
     ("/v1/invoices/in_1/record_payment", {"amount": 19.0}, "amount"),
+    ("/v1/invoices/in_1/record_payment", RECEIPT | {"amount": 10**15 + 1}, "amount"),
+    ("/v1/invoices/in_1/record_payment", RECEIPT | {"reference": " "}, "reference"),
+    ("/v1/invoices/in_1/record_payment", RECEIPT | {"reason": " "}, "reason"),
     ("/v1/refunds", {"invoice": "in_1", "reason": "because"}, "reason"),
     ("/v1/refunds", {"invoice": "in_1", "attempt": "x"}, "attempt"),
     ("/v1/refunds", {"invoice": "in_1", "lines": [{"invoice_line_item": "x"}]}, "lines.0.invoice_line_item"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.console.amounts import AmountError, plain_amount, typed_amount
+from gateway.console.amounts import AmountError, plain_amount, typed_amount, typed_money
+from processors.money import Money
 
 
 @pytest.mark.parametrize(
@@ -48,3 +49,39 @@ def test_what_is_typed(text: str, currency: str, amount: int) -> None:
 def test_what_is_not_guessed(text: str, currency: str, said: str) -> None:
     with pytest.raises(AmountError, match=said):
         typed_amount(text, currency)
+
+
+@pytest.mark.parametrize(
+    ("text", "money"),
+    [
+        ("100.00 EUR", Money(10_000, "eur")),
+        (" 1,000.50eur ", Money(100_050, "eur")),
+        ("0 EUR", Money(0, "eur")),
+        ("1,000 JPY", Money(1000, "jpy")),
+        ("5.50 ISK", Money(550, "isk")),
+    ],
+)
+def test_what_is_typed_with_its_currency(text: str, money: Money) -> None:
+    assert typed_money(text) == money
+    assert typed_money(f"{plain_amount(money.amount, money.currency)} {money.currency}") == money
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("100", "with its currency"),
+        ("EUR 100", "with its currency"),
+        ("-1 EUR", "with its currency"),
+        ("12,50 EUR", "after a point"),
+        ("1,2,3 EUR", "after a point"),
+        ("1,000 EUR", "after a point"),
+        ("12.505 EUR", "such as 12.50"),
+        ("12. EUR", "such as 12.50"),
+        ("99999999999999999 EUR", "such as 12.50"),
+        ("1 ZZZ", "no currency ZZZ"),
+        ("1,000 ZZZ", "no currency ZZZ"),
+    ],
+)
+def test_what_is_not_guessed_with_its_currency_either(text: str, said: str) -> None:
+    with pytest.raises(AmountError, match=said):
+        typed_money(text)

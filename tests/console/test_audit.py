@@ -54,9 +54,17 @@ async def test_it_is_found_by_actor_action_object_and_day(console: Console) -> N
         ("object=in_2", False),
         ("to=2000-01-01", False),
         ("from=2999-01-01", False),
-        ("from=not+a+day", True),
     ]:
         assert ("unmistakable" in (await console[Role.FINANCE].get(f"/audit?{asked}")).text) is is_found, asked
+
+
+@pytest.mark.parametrize("asked", ["from=not+a+day", "to=9999-12-31"])
+async def test_a_day_that_is_none_is_said(console: Console, asked: str) -> None:
+    await _note(console.api.ours.id, reason="unmistakable")
+    page = await console[Role.FINANCE].get(f"/audit?{asked}&object=in_1")
+    assert (page.status_code, "must be a day" in text_of(page), "unmistakable" in page.text) == (400, True, False)
+    assert 'value="in_1"' in page.text
+    assert (await console[Role.FINANCE].get(f"/audit.csv?{asked}")).status_code == 400
 
 
 async def test_as_a_file_nothing_becomes_a_formula(console: Console) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -91,7 +91,7 @@ async def test_a_viewer_sees_no_button_nor_who_did_what_and_another_account_noth
     assert (await console[Role.VIEWER].get("/invoices/in_theirs")).status_code == 404
 
 
-WIRE = {"source": "bank_transfer", "reference": "line 4", "received": "2026-01-02", "reason": "on the statement"}
+WIRE = {"source": "bank_transfer", "reference": "line 4", "received_at": "2026-01-02", "reason": "on the statement"}
 CHANGES = {
     "collect": ({}, "collecting", "invoice.collect"),
     "pause": ({"reason": "pays by wire"}, "paused", "invoice.collection_paused"),
@@ -112,20 +112,35 @@ async def test_finance_changes_an_invoice_with_a_reason_and_support_does_not(con
     assert (done["actor"], done["reason"]) == (console[Role.FINANCE].user, fields.get("reason", ""))
 
 
+async def test_a_pause_holds_to_the_end_of_its_day(console: Console) -> None:
+    await one_open(console)
+    answer = await console[Role.FINANCE].post("/invoices/in_open/pause", {"reason": "wire", "until": "2099-03-31"})
+    assert answer.status_code == 303, text_of(answer)
+    until = await sql.value("select until_at from tollbridge.collection_pause where object = 'in_open'")
+    assert until == datetime(2099, 4, 1, tzinfo=UTC)
+
+
 WRONG = {
-    "amount": (WIRE | {"amount": "1.999"}, "an amount of EUR in decimals"),
-    "received": (WIRE | {"received": "soon"}, "must be a day"),
-    "source": (WIRE | {"source": "magic"}, "one of those that are offered"),
-    "reason": (WIRE | {"reason": ""}, "must have 1 to 2000 letters"),
+    "amount": [("1.999", "such as 12.50"), ("12,50", "no comma"), ("0", "above zero"), ("12 USD", "is in EUR")],
+    "received_at": [("soon", "must be a day"), ("", "must be a day"), ("2099-01-01", "must not be in the future")],
+    "source": [("magic", "one of those that are offered")],
+    "reference": [(" ", "must name the payment"), ("r" * 256, "must name the payment")],
+    "reason": [("", "must have 1 to 2000 letters")],
 }
 
 
-@pytest.mark.parametrize("name", WRONG)
-async def test_what_is_wrong_in_the_form_is_said_and_what_was_typed_stays(console: Console, name: str) -> None:
+@pytest.mark.parametrize(("field", "value", "said"), [(one, *pair) for one, pairs in WRONG.items() for pair in pairs])
+async def test_what_is_wrong_is_said_at_its_field_and_what_was_typed_stays(
+    console: Console, field: str, value: str, said: str
+) -> None:
     await one_open(console)
-    fields, problem = WRONG[name]
-    answer = await console[Role.FINANCE].post("/invoices/in_open/record-payment", fields)
-    assert (answer.status_code, problem in text_of(answer), 'value="line 4"' in answer.text) == (400, True, True)
+    answer = await console[Role.FINANCE].post(
+        "/invoices/in_open/record-payment", WIRE | {"amount": "1"} | {field: value}
+    )
+    assert (answer.status_code, said in text_of(answer)) == (400, True), text_of(answer)
+    assert f'<span class="wrong" id="record-{field}">' in answer.text
+    kept = WIRE["reason"] if field == "reference" else 'value="line 4"'
+    assert kept in answer.text
     assert await sql.value("select count(*) from tollbridge.movement where invoice = 'in_open'") == 0
 
 

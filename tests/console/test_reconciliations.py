@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from db import sql
+from gateway.books import formats
 from gateway.domain.roles import Role
 from gateway.users.sessions import csrf_of
 from tests.api.conftest import MAX_SETTLEMENT
@@ -57,6 +58,26 @@ async def test_a_file_is_taken_in_once_and_how_it_is_read_is_kept(console: Conso
     shown = await finance.get("/settlements?connection=practice")
     assert 'value="Gross"' in shown.text
     assert "march.csv" in text_of(shown)
+
+
+async def test_what_is_taken_out_of_the_form_is_kept_no_more(console: Console) -> None:
+    seeded = await ours(console)
+    first, *rows = FILE.splitlines()
+    other = "\n".join([f'{first},"Our, number"', *(f"{row},4" for row in rows)])
+    taken = await send(
+        console[Role.FINANCE], other, kinds="Sale=capture\nOld=refund", **{"map.reference": "Our, number"}
+    )
+    assert taken.status_code == 303, text_of(taken)
+    again = await send(console[Role.FINANCE], kinds="Sale=capture\n\n a=b=refund ")
+    assert again.status_code == 303, text_of(again)
+    kept = await formats.shown(seeded.account, seeded.connection)
+    assert kept is not None
+    assert kept.kinds == {"Sale": "capture", "a=b": "refund"}
+    assert kept.columns == {
+        "date": "Date", "type": "What", "processor_id": "Payment", "amount": "Gross", "currency": "Curr",
+    }  # fmt: skip
+    shown = await console[Role.FINANCE].get("/settlements?connection=practice")
+    assert ("a=b=refund" in shown.text, "Old" in shown.text) == (True, False)
 
 
 async def test_a_file_without_the_proof_of_its_form_is_refused(console: Console) -> None:
@@ -112,7 +133,8 @@ async def test_what_is_wrong_with_a_file_is_said_in_the_form(console: Console) -
         ("Date\n", {}, "no column 'What'"),
         (FILE, {"map.amount": ""}, "amount"),
         (FILE, {"kinds": "Sale=gift"}, "'gift' is none of"),
-        (FILE, {"units": "pounds"}, "must be one of decimal, minor"),
+        (FILE, {"kinds": "Sale"}, "'Sale' is not WORD=KIND"),
+        (FILE, {"units": "pounds"}, "'pounds' is none of decimal, minor"),
     ):
         refused = await send(finance, file, **fields)
         assert refused.status_code == 400

@@ -12,6 +12,7 @@ import pytest
 from db import sql
 from gateway.accounts.audit import Author
 from gateway.domain.roles import Role
+from gateway.returns.errors import RefundStateError
 from gateway.returns.refund_rows import RefundAsked
 from gateway.returns.request import ask_refund
 from tests.api.seed import Seeded, add_case, add_invoice, seed
@@ -177,6 +178,7 @@ async def test_a_page_looks_again_until_it_has_ended(console: Console, seeded: S
     page = await console[Role.VIEWER].get(path)
     poll = _poll(page)
     assert poll.startswith(f"{path}/progress")
+    assert f'<a href="{path}">Look again</a>' in page.text, "also for a browser without scripts"
     quiet = await console[Role.VIEWER].get(poll)
     assert ("hx-swap-oob" in quiet.text, "looks=1" in _poll(quiet)) == (False, True)
     bored = await console[Role.VIEWER].get(path + "/progress?looks=60")
@@ -243,6 +245,27 @@ async def test_a_failed_one_is_tried_again(console: Console, seeded: Seeded) -> 
     ]
     refused = await console[Role.FINANCE].post(f"/refunds/{refund}/retry", {"once": "2"})
     assert (refused.status_code, "Nothing of it failed" in text_of(refused)) == (409, True)
+
+
+@pytest.mark.parametrize("what", ["approve", "deny", "retry"])
+async def test_what_cannot_be_carried_out_keeps_its_reason(
+    console: Console, seeded: Seeded, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await sql.rows(LIMIT, console.api.ours.id)
+    refund = await ask_refund(Author("cli:somebody"), console.api.ours.id, RefundAsked(seeded.invoice, 600))
+    if what == "retry":
+        await sql.rows("update tollbridge.refund set state = 'failed', approval = '' where id = $1", refund)
+    monkeypatch.setattr("gateway.console.refunds.approve", _refuse)
+    monkeypatch.setattr("gateway.console.refunds.retry", _refuse)
+    refused = await console[Role.FINANCE].post(f"/refunds/{refund}/{what}", {"reason": "as agreed"})
+    assert refused.status_code == 409, text_of(refused)
+    [form] = re.findall(f'/{what}" class.*?</form>', refused.text, re.DOTALL)
+    assert 'value="as agreed"' in form
+    assert refused.text.count("as agreed") == 1
+
+
+async def _refuse(*_: object, **__: object) -> None:
+    raise RefundStateError("something stands in the way")
 
 
 async def test_what_a_dispute_is_about(console: Console, seeded: Seeded) -> None:

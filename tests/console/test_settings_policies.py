@@ -27,7 +27,8 @@ UNUSUAL = Policy(
     avoid_days=(1, 31),
     at_end=("cancel_subscription", "void"),
     at_end_first=(),
-    approval_above={"eur": 10_050, "jpy": 5_000},
+    approval_above={"eur": 10_050, "jpy": 5_000, "isk": 50_000, "kwd": 1_234},
+    small_differences={"eur": 0},
     stripe_mails_off=True,
 )
 
@@ -88,7 +89,18 @@ def test_values_are_read_as_people_write_them() -> None:
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("margin_hours", "a day"), ("hours_of_day", "7"), ("returns_up_to", "100"), ("returns_up_to", "1.234 EUR")],
+    [
+        ("margin_hours", "a day"),
+        ("hours_of_day", "7"),
+        ("returns_up_to", "100"),
+        ("returns_up_to", "1.234 EUR"),
+        ("approval_above", "12,50 EUR"),
+        ("approval_above", "1,2,3 EUR"),
+        ("approval_above", "1,000 EUR"),
+        ("approval_above", "100 EUR\n50 eur"),
+        ("approval_above", "1 ZZZ"),
+        ("approval_above", "-1 EUR"),
+    ],
 )
 def test_what_cannot_be_read_is_told_by_its_field(name: str, text: str) -> None:
     with pytest.raises(FieldError) as wrong:

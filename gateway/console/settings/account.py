@@ -13,9 +13,10 @@ from litestar.response import Redirect, Template
 from gateway.accounts import accounts, stripe_key, webhook_secrets
 from gateway.accounts.accounts import AccountChange
 from gateway.console.desk import Desk, change, page
-from gateway.console.forms import Form, Plain, Posted
+from gateway.console.forms import Form, Plain, Posted, Said
+from gateway.console.parts import by_htmx
 from gateway.console.render import led, shown
-from gateway.console.settings.frame import PATH, RIGHT, Said, Wrong, in_place, setting, wrong_of
+from gateway.console.settings.frame import PATH, RIGHT, Wrong, setting, wrong_of
 from gateway.domain.roles import Action
 from gateway.inbox import stripe_endpoint
 from gateway.inbox.account_setup import find_setup
@@ -126,7 +127,7 @@ async def check_key(
     except Exception as error:
         wrong = wrong_of(error)
     answer = {"owner": owner, "refused": wrong.text}
-    if in_place(request):
+    if by_htmx(request):
         return shown(desk, "settings/_key_check.html", answer)
     return await _shown(desk, runtime, more=answer)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from gateway.accounts.connections import Connection
+from gateway.console.render import capital
 from processors.interface import ProcessorAdapter
 
 
@@ -36,4 +37,4 @@ def declared(adapter: type[ProcessorAdapter], known: Connection | None = None) -
 
 def _field(name: str, *, required: bool, kept: frozenset[str] = frozenset()) -> Declaring:
     words = name.replace("_", " ").replace("api", "API").replace("url", "address")
-    return Declaring(name, words[:1].upper() + words[1:], required, name in kept)
+    return Declaring(name, capital(words), required, name in kept)

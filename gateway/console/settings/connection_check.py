@@ -13,9 +13,10 @@ from litestar.response import Template
 from gateway.accounts import connections
 from gateway.console.desk import Desk, change
 from gateway.console.forms import Plain, Posted
+from gateway.console.parts import by_htmx
 from gateway.console.render import shown
 from gateway.console.settings.connections import PATH, one_connection
-from gateway.console.settings.frame import in_place, wrong_of
+from gateway.console.settings.frame import wrong_of
 from gateway.domain.roles import Action
 from gateway.inbox.connection_check import ConnectionCheck, check
 from gateway.runtime import Runtime
@@ -53,7 +54,7 @@ async def check_connection(
         "found": [_told(one) for one in checked.findings] if checked else [],
         "refused": refused,
     }
-    if in_place(request):
+    if by_htmx(request):
         return shown(desk, "settings/_connection_check.html", {"connection": known, **answer})
     return await one_connection(desk, runtime, known.id, more=answer)
 

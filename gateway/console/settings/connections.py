@@ -17,10 +17,10 @@ from gateway.accounts.errors import FieldError
 from gateway.accounts.validation import converted
 from gateway.connections import UnknownAdapterError, adapter_class, adapter_classes
 from gateway.console.desk import Desk, change, page
-from gateway.console.forms import Form, Posted
+from gateway.console.forms import Form, Posted, Said
 from gateway.console.render import led
 from gateway.console.settings.adapter_fields import Declared, declared
-from gateway.console.settings.frame import RIGHT, Chosen, Posts, Said, Wrong, listed, posts, setting, wrong_of
+from gateway.console.settings.frame import RIGHT, Chosen, Posts, Wrong, listed, posts, setting, wrong_of
 from gateway.domain.roles import Action
 from gateway.domain.routing import Display, Routing
 from gateway.runtime import Runtime

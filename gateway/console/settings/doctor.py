@@ -15,9 +15,10 @@ from litestar.response import Redirect, Template
 
 from gateway.accounts.errors import NotThereError
 from gateway.console.desk import Desk, change, page
-from gateway.console.forms import Posted, Reasoned
+from gateway.console.forms import Posted, Reasoned, Said
+from gateway.console.parts import by_htmx
 from gateway.console.render import led, shown
-from gateway.console.settings.frame import RIGHT, Said, Wrong, in_place, setting, wrong_of
+from gateway.console.settings.frame import RIGHT, Wrong, setting, wrong_of
 from gateway.doctor import portal
 from gateway.doctor.examine import Report, examine
 from gateway.doctor.patient import patient
@@ -65,7 +66,7 @@ async def show_findings(
 ) -> Template:
     """What was found: in its place on the page, or with all of the page."""
     report = await examine(runtime, desk.account)
-    if in_place(request):
+    if by_htmx(request):
         return shown(desk, "settings/_findings.html", _findings(report))
     return _shown(desk, report)
 

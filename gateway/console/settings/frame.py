@@ -13,13 +13,12 @@ from litestar.response import Template
 from gateway.api.problems import problem_of
 from gateway.console.desk import Desk
 from gateway.console.errors import said_of
+from gateway.console.forms import Said as Said
 from gateway.console.navigation import Section
-from gateway.console.render import shown
+from gateway.console.render import capital, shown
 from gateway.domain.roles import Action
 
 PATH: Final = "/settings"
-Said = Annotated[str, QueryParameter(max_length=40)]
-"""Which of the notices the page begins with."""
 Chosen = Annotated[str, QueryParameter(max_length=200)]
 """What of several the page is about."""
 TABS: Final[tuple[Section, ...]] = (
@@ -54,7 +53,7 @@ def wrong_of(error: Exception) -> Wrong:
     text, status = said_of(error)
     param = problem_of(error).param
     text = text.removeprefix(f"{param}: ") if param else text
-    return Wrong(text[:1].upper() + text[1:], status, param)
+    return Wrong(capital(text), status, param)
 
 
 def setting(desk: Desk, tab: str, name: str, context: Mapping[str, Any], wrong: Wrong = RIGHT) -> Template:
@@ -90,11 +89,6 @@ async def posts(request: Request[Any, Any, Any]) -> Posts:
     """What a form posted."""
     form = await request.form()
     return Posts({name: [str(value) for value in form.getall(name)] for name in form})
-
-
-def in_place(request: Request[Any, Any, Any]) -> bool:
-    """Whether HTMX asks, and puts the answer where the question was; else it is a page."""
-    return request.headers.get("hx-request") == "true"
 
 
 def listed(text: str) -> list[str]:

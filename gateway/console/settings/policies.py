@@ -20,8 +20,9 @@ from gateway.accounts.errors import FieldError
 from gateway.accounts.settlement import check_connections
 from gateway.clock import business_now
 from gateway.console.desk import Desk, change, page
+from gateway.console.forms import Said
 from gateway.console.render import led, shown
-from gateway.console.settings.frame import RIGHT, Posts, Said, Wrong, posts, setting, wrong_of
+from gateway.console.settings.frame import RIGHT, Posts, Wrong, posts, setting, wrong_of
 from gateway.console.settings.plan_picture import picture
 from gateway.console.settings.policy_fields import FIELDS, GROUPS
 from gateway.console.settings.policy_values import DAYS, changed, default_of, differences, typed

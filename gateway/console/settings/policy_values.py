@@ -9,18 +9,18 @@ from typing import Any, Final
 import msgspec
 
 from gateway.accounts.errors import FieldError
+from gateway.console.amounts import AmountError, plain_amount, typed_money
 from gateway.console.settings.frame import Posts, listed
 from gateway.console.settings.policy_fields import FIELDS
 from gateway.console.settings.policy_kinds import NOTHING, Kind, PolicyField, steps_in_words
 from gateway.domain.policy import WEEKDAYS, Policy
 from processors.errors import MoneyError
-from processors.money import STRIPE, Money, from_decimal_string, to_decimal, to_text
+from processors.money import to_text
 
 DEFAULTS: Final[Mapping[str, Any]] = msgspec.to_builtins(Policy())
 DAYS: Final = dict(
     zip(WEEKDAYS, ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"), strict=True)
 )
-AMOUNT: Final = re.compile(r"([0-9][0-9,]*(?:\.[0-9]+)?)\s*([A-Za-z]{3})")
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -129,13 +129,10 @@ def _amounts(name: str, text: str) -> dict[str, int]:
     for line in text.splitlines():
         if not line.strip():
             continue
-        match = AMOUNT.fullmatch(line.strip())
-        if match is None:
-            raise FieldError(name, f"{line.strip()!r} is no amount with its currency, as 100.00 EUR")
         try:
-            money = from_decimal_string(match[1].replace(",", ""), match[2], STRIPE)
-        except MoneyError as error:
-            raise FieldError(name, str(error)) from None
+            money = typed_money(line)
+        except AmountError as error:
+            raise FieldError(name, f"{line.strip()!r} can't be read. {error}") from None
         if money.currency in found:
             raise FieldError(name, f"{money.currency.upper()} stands there twice")
         found[money.currency] = money.amount
@@ -143,9 +140,9 @@ def _amounts(name: str, text: str) -> dict[str, int]:
 
 
 def _amount(minor: int, currency: str) -> str:
-    """As it can be typed again: without the marks between thousands."""
+    """As it can be typed again."""
     try:
-        return f"{to_decimal(Money(minor, currency))} {currency.upper()}"
+        return f"{plain_amount(minor, currency)} {currency.upper()}"
     except MoneyError:
         return to_text(minor, currency)
 
