@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from db.states import AttemptState, InvoiceState, MovementKind
+from db.states import AttemptState, InvoiceState, MovementKind, RecordingState
+from gateway.domain.billed import HowPaid
 from gateway.domain.news import WHAT, WHY
 from processors.outcome import Advice, DeclineClass
 
@@ -54,6 +55,22 @@ MOVED: Final[Mapping[MovementKind, str]] = {
     MovementKind.DISPUTE_RETURNED: "came back from a dispute",
     MovementKind.SURPLUS_RETURNED: "went back, as no invoice took it",
 }
+PAID: Final[Mapping[HowPaid, str]] = {
+    HowPaid.OURS: "by a payment of ours, outside Stripe",
+    HowPaid.STRIPE_PAYMENT: "by a payment at Stripe",
+    HowPaid.CREDITED: "by a credit note",
+    HowPaid.BY_HAND: "somebody marked it paid in Stripe",
+    HowPaid.ZERO: "nothing was due",
+}
+"""By what means one was paid that is."""
+TOLD: Final[Mapping[RecordingState, str]] = {
+    RecordingState.SENDING: "Stripe is being told of",
+    RecordingState.RECORDED: "Stripe was told of",
+    RecordingState.REFUSED: "Stripe refused to be told of",
+    RecordingState.NOT_SENT: "Stripe could not be told of",
+    RecordingState.UNKNOWN: "Stripe gave no answer about",
+}
+"""How far telling Stripe of money is."""
 
 
 def decline(decline_class: str, advice: str) -> str:

@@ -6,11 +6,12 @@ from typing import Final
 
 from db import sql
 from gateway.readers import invoices
+from gateway.readers.due import DUE
 from gateway.readers.invoices import InvoiceBody
 
 OPEN: Final = f"""
     {invoices.SELECT} where t.account = $1 and t.customer = $2 and t.status = 'open'
-    order by coalesce(t.due_date, t.collect_by) nulls last, t.id limit $3
+    order by {DUE} nulls last, t.id limit $3
 """
 OF_SUBSCRIPTION: Final = f"""
     {invoices.SELECT} where t.account = $1 and t.subscription = $2 and ($3 = '' or t.status = $3)
