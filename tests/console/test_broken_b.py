@@ -8,7 +8,6 @@ import io
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
@@ -19,7 +18,7 @@ from gateway.domain.case_kinds import CaseKind
 from gateway.domain.roles import Role
 from tests.api.seed import NOW, add_invoice, insert, seed
 from tests.console.conftest import Console, text_of
-from tests.console.test_cases import add_case, row_of
+from tests.console.test_cases import add_case
 from tests.console.test_invoice import SNAPSHOT, WIRE, one_open
 from tests.console.test_overview import now
 from tests.scenarios.test_j_console import clerk
@@ -101,73 +100,10 @@ async def test_until_a_day_means_the_same_for_an_invoice_and_its_customer(consol
     assert len({row["until_at"] for row in ends}) == 1, [str(row["until_at"]) for row in ends]
 
 
-async def test_a_paused_invoice_names_no_next_try(console: Console) -> None:
-    await one_open(console, state="retrying", next_attempt_at=now() + timedelta(days=1))
-    await console[Role.FINANCE].post("/invoices/in_open/pause", {"reason": "pays by wire"})
-    page = text_of(await console[Role.VIEWER].get("/invoices/in_open"))
-    assert "is paused: pays by wire" in page
-    assert "The next try is on" not in page
-
-
-async def test_a_pause_of_the_invoice_can_be_ended_while_its_customers_is_longer(console: Console) -> None:
-    account = await one_open(console)
-    finance = console[Role.FINANCE]
-    await finance.post("/invoices/in_open/pause", {"reason": "asks", "until": str((now() + timedelta(9)).date())})
-    await finance.post(f"/customers/cus_{account}/pause", {"reason": "on holiday"})
-    page = await finance.get("/invoices/in_open")
-    assert "/invoices/in_open/resume" in page.text
-
-
 # --- the time line ---------------------------------------------------------------------------------------------------
 
 
 # --- cases: two people, one list -------------------------------------------------------------------------------------
-
-
-async def test_older_cases_are_found_though_somebody_closed_the_last_of_the_page(console: Console) -> None:
-    for number in range(27):
-        await add_case(console, CaseKind.OVERPAID, f"in_{number}", days=number)
-    finance = console[Role.FINANCE]
-    page = await finance.get("/cases?state=open")
-    [older] = re.findall(r'rel="next" href="([^"]+)"', page.text)
-    last = parse_qsl(urlsplit(html.unescape(older)).query)[-1][1]
-    assert (await console[Role.ADMIN].post(f"/cases/{last}/close", {"reason": "returned"})).status_code == 303
-    answer = await finance.get(html.unescape(older))
-    assert (answer.status_code, "Why in_25" in answer.text) == (200, True)
-
-
-async def test_older_invoices_are_found_though_the_last_of_the_page_was_paid(console: Console) -> None:
-    for number in range(27):
-        at = now() - timedelta(days=number)
-        await add_invoice(console.api.ours.id, f"in_{number}", at=at, state="retrying", status="open", currency="eur")
-    viewer = console[Role.VIEWER]
-    page = await viewer.get("/invoices?state=retrying")
-    [older] = re.findall(r'rel="next" href="([^"]+)"', page.text)
-    await sql.rows("update tollbridge.invoice set state = 'paid', status = 'paid' where id = 'in_24'")
-    answer = await viewer.get(html.unescape(older))
-    assert (answer.status_code, "in_25" in answer.text) == (200, True)
-
-
-async def test_who_takes_a_case_does_not_take_it_from_who_just_did(console: Console) -> None:
-    """Both see that nobody has it, and both press: the second is told, and the first keeps it."""
-    case = await add_case(console, CaseKind.OVERPAID, "in_1")
-    support, finance = console[Role.SUPPORT], console[Role.FINANCE]
-    forms = [(await one.get(f"/cases/{case}")).text for one in (support, finance)]
-    taking = [
-        dict(re.findall(r'name="(\w+)" value="([^"]*)"', form.split("/assign")[1].split("</form>")[0]))
-        for form in forms
-    ]
-    for one, given in zip((support, finance), taking, strict=True):
-        given.pop("csrf")
-        answer = await one.post(f"/cases/{case}/assign", given)
-    assert ((await row_of(case))["owner"], answer.status_code) == ("support@example.com", 409)
-
-
-@pytest.mark.parametrize("reason", ["\u200b", "\u00ad", "\u2060\ufeff"])
-async def test_a_reason_that_nobody_can_see_closes_no_case(console: Console, reason: str) -> None:
-    case = await add_case(console, CaseKind.OVERPAID, "in_1")
-    answer = await console[Role.FINANCE].post(f"/cases/{case}/close", {"reason": reason})
-    assert (answer.status_code, (await row_of(case))["state"]) == (400, "open")
 
 
 # --- refunds ---------------------------------------------------------------------------------------------------------
@@ -314,14 +250,6 @@ async def test_no_payment_is_recorded_while_stripe_is_charging(console: Console)
     assert (answer.status_code, await receipts(console)) == (409, [])
 
 
-async def test_who_paused_a_customer_is_named(console: Console) -> None:
-    account = await one_open(console)
-    finance = console[Role.FINANCE]
-    await finance.post(f"/customers/cus_{account}/pause", {"reason": "on holiday"})
-    page = text_of(await finance.get(f"/customers/cus_{account}"))
-    assert f"paused by {finance.user}" not in page
-
-
 @pytest.mark.parametrize("path", ["cancel", "switch"])
 async def test_what_changes_a_subscription_says_why(console: Console, path: str) -> None:
     """Its field is marked as needed; a form without it is no less a change that nobody can explain."""
@@ -349,15 +277,6 @@ async def test_a_form_that_was_changed_after_it_was_sent_is_told_in_words(consol
     answer = await finance.post("/refunds", form | {"amount": "2", "memo": "We are sorry"})
     assert "Idempotency" not in text_of(answer)
     assert "We are sorry" in answer.text, "what was typed is kept"
-
-
-async def test_a_note_whose_reply_was_lost_is_one_note(console: Console) -> None:
-    """As of a refund: what was written stands, and the mark of its form is gone with the crash."""
-    case = await add_case(console, CaseKind.OVERPAID, "in_1")
-    for _ in range(2):
-        await console[Role.SUPPORT].post(f"/cases/{case}/note", {"text": "They look.", "once": "form-1"})
-        await sql.rows("delete from tollbridge.idempotent_reply")
-    assert await sql.value("select count(*) from tollbridge.case_note") == 1
 
 
 # --- in a whole world ------------------------------------------------------------------------------------------------

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import html
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -200,3 +203,46 @@ async def test_a_kind_without_a_button_shows_its_words(console: Console, kind: A
     shown = await console[Role.ADMIN].get(f"/cases/{case}")
     assert "Return the difference." in text_of(shown)
     assert ("/refunds/new?invoice=in_1" in shown.text) == (kind == "overpaid")
+
+
+async def test_older_cases_are_found_though_somebody_closed_the_last_of_the_page(console: Console) -> None:
+    for number in range(27):
+        await add_case(console, CaseKind.OVERPAID, f"in_{number}", days=number)
+    finance = console[Role.FINANCE]
+    page = await finance.get("/cases?state=open")
+    [older] = re.findall(r'rel="next" href="([^"]+)"', page.text)
+    last = parse_qsl(urlsplit(html.unescape(older)).query)[-1][1]
+    assert (await console[Role.ADMIN].post(f"/cases/{last}/close", {"reason": "returned"})).status_code == 303
+    answer = await finance.get(html.unescape(older))
+    assert (answer.status_code, "Why in_25" in answer.text) == (200, True)
+
+
+async def test_who_takes_a_case_does_not_take_it_from_who_just_did(console: Console) -> None:
+    """Both see that nobody has it, and both press: the second is told, and the first keeps it."""
+    case = await add_case(console, CaseKind.OVERPAID, "in_1")
+    support, finance = console[Role.SUPPORT], console[Role.FINANCE]
+    forms = [(await one.get(f"/cases/{case}")).text for one in (support, finance)]
+    taking = [
+        dict(re.findall(r'name="(\w+)" value="([^"]*)"', form.split("/assign")[1].split("</form>")[0]))
+        for form in forms
+    ]
+    for one, given in zip((support, finance), taking, strict=True):
+        given.pop("csrf")
+        answer = await one.post(f"/cases/{case}/assign", given)
+    assert ((await row_of(case))["owner"], answer.status_code) == ("support@example.com", 409)
+
+
+@pytest.mark.parametrize("reason", ["\u200b", "\u00ad", "\u2060\ufeff"])
+async def test_a_reason_that_nobody_can_see_closes_no_case(console: Console, reason: str) -> None:
+    case = await add_case(console, CaseKind.OVERPAID, "in_1")
+    answer = await console[Role.FINANCE].post(f"/cases/{case}/close", {"reason": reason})
+    assert (answer.status_code, (await row_of(case))["state"]) == (400, "open")
+
+
+async def test_a_note_whose_reply_was_lost_is_one_note(console: Console) -> None:
+    """As of a refund: what was written stands, and the mark of its form is gone with the crash."""
+    case = await add_case(console, CaseKind.OVERPAID, "in_1")
+    for _ in range(2):
+        await console[Role.SUPPORT].post(f"/cases/{case}/note", {"text": "They look.", "once": "form-1"})
+        await sql.rows("delete from tollbridge.idempotent_reply")
+    assert await sql.value("select count(*) from tollbridge.case_note") == 1

@@ -186,3 +186,9 @@ async def test_erasing_is_an_admins_who_types_the_id(console: Console, seeded: S
     shown = text_of(await console[Role.ADMIN].get(f"/customers/{seeded.customer}"))
     assert "are being erased" in shown
     assert "Make a link" not in shown
+
+
+async def test_who_paused_a_customer_is_named(console: Console, seeded: Seeded) -> None:
+    finance = console[Role.FINANCE]
+    await finance.post(f"/customers/{seeded.customer}/pause", {"reason": "on holiday"})
+    assert "paused by finance since" in text_of(await finance.get(f"/customers/{seeded.customer}"))

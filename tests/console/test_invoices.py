@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import re
 from datetime import UTC, datetime, timedelta
@@ -178,3 +179,15 @@ async def test_what_a_figure_counts_alone_is_said_and_kept_by_the_form(console: 
     page = await console[Role.VIEWER].get("/invoices?group=given_up&search=x")
     assert "Only those that a figure of the overview counts: group given up" in text_of(page)
     assert '<input type="hidden" name="group" value="given_up">' in page.text
+
+
+async def test_older_invoices_are_found_though_the_last_of_the_page_was_paid(console: Console) -> None:
+    for number in range(27):
+        at = datetime.now(UTC) - timedelta(days=number)
+        await add_invoice(console.api.ours.id, f"in_{number}", at=at, state="retrying", status="open", currency="eur")
+    viewer = console[Role.VIEWER]
+    page = await viewer.get("/invoices?state=retrying")
+    [older] = re.findall(r'rel="next" href="([^"]+)"', page.text)
+    await sql.rows("update tollbridge.invoice set state = 'paid', status = 'paid' where id = 'in_24'")
+    answer = await viewer.get(html.unescape(older))
+    assert (answer.status_code, "in_25" in answer.text) == (200, True)
