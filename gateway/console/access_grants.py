@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any, Final
 
 from litestar.di import NamedDependency
@@ -29,17 +30,15 @@ async def grant(
     desk: NamedDependency[Desk], subscription_id: FromPath[str], data: Posted[Granting]
 ) -> Redirect | Template:
     """Open access until the end of a day, whatever the money says."""
-    typed = {"form": "grant", "until": data.until, "why": data.reason}
-    try:
+
+    async def act() -> None:
         until = end_of_day(data.until, "until")
         if until is None:
             raise FieldError("until", "say until which day")
-        by = desk.author(data.reason)
-        await grants.grant(by, desk.account, subscription_id, until, after_end=data.after_end)
-    except Exception as error:
-        problem, status = said_of(error)
-        return await subscription_page(desk, subscription_id, problem=problem, status=status, typed=typed)
-    return led(f"{desk.path}/subscriptions/{subscription_id}", "granted")
+        await grants.grant(desk.author(data.reason), desk.account, subscription_id, until, after_end=data.after_end)
+
+    typed = {"form": "grant", "until": data.until, "why": data.reason, "after_end": "yes" if data.after_end else ""}
+    return await _done(desk, subscription_id, act(), "granted", typed)
 
 
 @change("/subscriptions/{subscription_id:str}/grants/{grant_id:str}/revoke", Action.MANAGE_SUBSCRIPTIONS)
@@ -47,13 +46,20 @@ async def revoke(
     desk: NamedDependency[Desk], subscription_id: FromPath[str], grant_id: FromPath[str], data: Posted[Reasoned]
 ) -> Redirect | Template:
     """Take a grant back."""
+    act = grants.revoke(desk.author(data.reason), desk.account, subscription_id, grant_id)
+    return await _done(desk, subscription_id, act, "grant_revoked", {"form": grant_id, "why": data.reason})
+
+
+async def _done(
+    desk: Desk, subscription_id: str, act: Awaitable[Any], said: str, typed: dict[str, str]
+) -> Redirect | Template:
+    """Back to the subscription's page, or that page with what is wrong in the form."""
     try:
-        await grants.revoke(desk.author(data.reason), desk.account, subscription_id, grant_id)
+        await act
     except Exception as error:
         problem, status = said_of(error)
-        typed = {"form": grant_id, "why": data.reason}
         return await subscription_page(desk, subscription_id, problem=problem, status=status, typed=typed)
-    return led(f"{desk.path}/subscriptions/{subscription_id}", "grant_revoked")
+    return led(f"{desk.path}/subscriptions/{subscription_id}", said)
 
 
 access_grant_routes: Final[list[Any]] = [grant, revoke]

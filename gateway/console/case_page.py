@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
 from litestar.response import Template
 
 from db.states import RefundState
 from gateway.console.case_links import acted_on
 from gateway.console.desk import Desk
+from gateway.console.forms import NOTHING_TYPED, Form
 from gateway.console.links import page_of
 from gateway.console.render import shown
 from gateway.domain.audit_words import on_case
@@ -30,13 +30,6 @@ NOTES: Final = 100
 """As many as a page shows; the API has the others."""
 
 
-class Typed(msgspec.Struct, frozen=True):
-    """What somebody had typed into a form that could not be carried out."""
-
-    note: str = ""
-    reason: str = ""
-
-
 async def case_page(
     desk: Desk,
     case_id: str,
@@ -44,10 +37,14 @@ async def case_page(
     said: str = "",
     problem: str = "",
     status: int = 200,
-    typed: Typed | None = None,
+    form: str = "",
+    typed: Form = NOTHING_TYPED,
     check: ConnectionCheck | None = None,
 ) -> Template:
-    """Raises NotThereError."""
+    """The page, also with a form of it that could not be carried out: `typed` is what stood in it.
+
+    Raises NotThereError.
+    """
     case = await find_case(desk.account, case_id)
     is_open = case.closed is None
     notes = await find_notes(desk.account, case_id, limit=NOTES)
@@ -68,7 +65,8 @@ async def case_page(
         "place": page_of(case.subject),
         "invoice": (await invoice_briefs(desk.account, [case.invoice])).get(case.invoice or ""),
         "elsewhere": acted_on(case.kind, case.invoice) if is_open else [],
-        "typed": typed or Typed(),
+        "form": form,
+        "typed": typed,
         "check": check,
         "said": said,
         "problem": problem,

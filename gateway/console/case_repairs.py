@@ -22,7 +22,7 @@ from gateway.clock import business_now
 from gateway.console.case_page import case_page
 from gateway.console.desk import Desk, change
 from gateway.console.errors import said_of
-from gateway.console.forms import Form, Posted
+from gateway.console.forms import Posted, Reasoned
 from gateway.console.render import led
 from gateway.domain.case_repairs import OFFERS, CaseRepair, repairs_of
 from gateway.finance.ask_processor import ask_processor
@@ -39,13 +39,12 @@ SEND: Final = "send"
 """No refund was made for the credit note: have it made."""
 
 
-class Repairing(Form, frozen=True):
+class Repairing(Reasoned, frozen=True):
     """A button, and what some of them ask for beside it."""
 
     refund: str = ""
     """Which one a credit note belongs to, or SEND."""
     decline_class: str = ""
-    reason: str = ""
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -149,7 +148,7 @@ def _route(repair: CaseRepair) -> HTTPRouteHandler:
             found = await STORIES[repair](Work(runtime, by, desk.account, case, data))
         except Exception as error:
             problem, status = said_of(error)
-            return await case_page(desk, case_id, problem=problem, status=status)
+            return await case_page(desk, case_id, problem=problem, status=status, form=repair, typed=data)
         await note_repair(by, desk.account, case_id, repair)
         if found is not None:
             return await case_page(desk, case_id, check=found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
@@ -13,7 +14,7 @@ from db.states import CaseState
 from gateway.accounts.errors import FieldError
 from gateway.api.paging import After
 from gateway.cases import add_note, assign, close_case
-from gateway.console.case_page import Typed, case_page, staff_of
+from gateway.console.case_page import case_page, staff_of
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
 from gateway.console.forms import ON_A_PAGE, Form, Posted, Reasoned, Said
@@ -101,36 +102,39 @@ async def case(desk: NamedDependency[Desk], case_id: FromPath[str], said: Said =
 async def give(desk: NamedDependency[Desk], case_id: FromPath[str], data: Posted[Giving]) -> Redirect | Template:
     """To oneself, to somebody who may work on cases here, or to nobody."""
     owner = data.owner.strip().lower()
-    try:
+
+    async def act() -> None:
         if owner and owner not in {one.email for one in await staff_of(desk)}:
             raise FieldError("owner", "is nobody who may work on cases in this account")
         await assign(desk.author(), desk.account, case_id, owner)
-    except Exception as error:
-        problem, status = said_of(error)
-        return await case_page(desk, case_id, problem=problem, status=status)
-    return led(f"{desk.path}/cases/{case_id}", "case_given" if owner else "case_given_back")
+
+    return await _done(desk, case_id, act(), "case_given" if owner else "case_given_back", "assign", data)
 
 
 @change("/cases/{case_id:str}/note", Action.HANDLE_CASES)
 async def write(desk: NamedDependency[Desk], case_id: FromPath[str], data: Posted[Writing]) -> Redirect | Template:
     """Something for whoever looks next."""
-    try:
-        await add_note(desk.author(), desk.account, case_id, data.text)
-    except Exception as error:
-        problem, status = said_of(error)
-        return await case_page(desk, case_id, problem=problem, status=status, typed=Typed(note=data.text))
-    return led(f"{desk.path}/cases/{case_id}", "case_noted")
+    act = add_note(desk.author(), desk.account, case_id, data.text)
+    return await _done(desk, case_id, act, "case_noted", "note", data)
 
 
 @change("/cases/{case_id:str}/close", Action.CLOSE_CASES)
 async def close(desk: NamedDependency[Desk], case_id: FromPath[str], data: Posted[Reasoned]) -> Redirect | Template:
     """With a reason; what the case held up goes on."""
+    act = close_case(desk.author(data.reason), desk.account, case_id, data.reason)
+    return await _done(desk, case_id, act, "case_closed", "close", data)
+
+
+async def _done(
+    desk: Desk, case_id: str, act: Awaitable[Any], said: str, form: str, typed: Form
+) -> Redirect | Template:
+    """Back to the case's page, or that page with what stands in the way, and the form as it was filled in."""
     try:
-        await close_case(desk.author(data.reason), desk.account, case_id, data.reason)
+        await act
     except Exception as error:
         problem, status = said_of(error)
-        return await case_page(desk, case_id, problem=problem, status=status, typed=Typed(reason=data.reason))
-    return led(f"{desk.path}/cases/{case_id}", "case_closed")
+        return await case_page(desk, case_id, problem=problem, status=status, form=form, typed=typed)
+    return led(f"{desk.path}/cases/{case_id}", said)
 
 
 case_routes: Final[list[Any]] = [cases, case, give, write, close]

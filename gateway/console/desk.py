@@ -106,7 +106,8 @@ def page(path: str, action: Action = Action.LOOK) -> Handler:
 def change(path: str, action: Action, *, with_file: bool = False) -> Handler:
     """What a form of an account's page asks for; it is carried out once for each form that was shown.
 
-    `with_file`: it brings a file, known by its content (`uploads`); the handler reads `upload_of(request)`.
+    `with_file`: it brings a file, which is known by its content instead (`uploads`); the handler reads
+    `upload_of(request)`.
     """
     opt = {"action": action, "with_file": with_file}
     return post(ACCOUNT_PATH + path, guards=[permitted], opt=opt, include_in_schema=False, status_code=200)

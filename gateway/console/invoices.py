@@ -46,6 +46,9 @@ class Keeping(Form, frozen=True):
     shared: str = ""
 
 
+NOTHING_KEPT: Final = Keeping()
+
+
 class Sharing(Form, frozen=True):
     shared: str = ""
 
@@ -74,7 +77,7 @@ async def keep(desk: NamedDependency[Desk], data: Posted[Keeping]) -> Redirect |
         await saved_views.save(desk.author(), desk.account, PAGE, data.name, query, shared=bool(data.shared))
     except Exception as error:
         problem, status = said_of(error)
-        return await _listed(desk, asked, problem=problem, status=status, name=data.name)
+        return await _listed(desk, asked, problem=problem, status=status, typed=data)
     return led(f"{desk.path}/invoices{'?' if query else ''}{query}", "view_kept")
 
 
@@ -134,7 +137,7 @@ async def _listed(
     said: str = "",
     problem: str = "",
     status: int = 200,
-    name: str = "",
+    typed: Keeping = NOTHING_KEPT,
 ) -> Template:
     found: Page[InvoiceBody] = Page([], has_more=False)
     wanted = EVERY
@@ -156,7 +159,7 @@ async def _listed(
         "connections": [one.name for one in known],
         "narrowed": _narrowed(wanted, {one.id: one.name for one in known}),
         "views": views,
-        "name": name,
+        "typed": typed,
         "said": said,
         "problem": problem,
     }

@@ -56,22 +56,17 @@ async def choose(
     retire: Retire = False,
 ) -> Template:
     """Who is to collect it; with `to`, what that needs and means, and the form that asks for it."""
-    if to is None:
-        return await _choosing(desk, subscription_id, None)
-    given = SwitchForm(
-        to=to,
-        payment_method=payment_method,
-        stripe_payment_method=stripe_payment_method,
-        open_invoices=open_invoices,
-        days_until_due=days_until_due,
-        retire=retire,
-    )
-    try:
-        asked = _asked(given)
-    except FieldError as error:
-        problem, status = said_of(error)
-        return await _choosing(desk, subscription_id, None, problem=problem, status=status)
-    return await _choosing(desk, subscription_id, asked)
+    typed = None
+    if to is not None:
+        typed = SwitchForm(
+            to=to,
+            payment_method=payment_method,
+            stripe_payment_method=stripe_payment_method,
+            open_invoices=open_invoices,
+            days_until_due=days_until_due,
+            retire=retire,
+        )
+    return await _choosing(desk, subscription_id, typed)
 
 
 @change("/subscriptions/{subscription_id:str}/switch", Action.MANAGE_SUBSCRIPTIONS)
@@ -79,13 +74,11 @@ async def carry_out(
     desk: NamedDependency[Desk], subscription_id: FromPath[str], data: Posted[SwitchForm]
 ) -> Redirect | Template:
     """Ask for it; the page shows how far it is."""
-    asked = None
     try:
-        asked = _asked(data)
-        await switch.ask(desk.author(data.reason), desk.account, subscription_id, asked)
+        await switch.ask(desk.author(data.reason), desk.account, subscription_id, _asked(data))
     except Exception as error:
         problem, status = said_of(error)
-        return await _choosing(desk, subscription_id, asked, data.reason, problem=problem, status=status)
+        return await _choosing(desk, subscription_id, data, problem=problem, status=status)
     return led(f"{desk.path}/subscriptions/{subscription_id}", "switching")
 
 
@@ -106,21 +99,26 @@ def _asked(data: SwitchForm) -> Asked:
 
 
 async def _choosing(
-    desk: Desk, subscription_id: str, asked: Asked | None, reason: str = "", *, problem: str = "", status: int = 200
+    desk: Desk, subscription_id: str, typed: SwitchForm | None, *, problem: str = "", status: int = 200
 ) -> Template:
-    account = desk.account
+    """What was typed stays, also where it asks for nothing that there is."""
+    account, asked = desk.account, None
+    try:
+        asked = _asked(typed) if typed is not None else None
+    except FieldError as error:
+        problem, status = said_of(error)
     found = await find_subscription(account, subscription_id)
     kept = (await find_methods(account, found.customer, limit=MOST, starting_after="")).data if found.customer else []
     chargeable = [one for one in kept if one.status is MethodStatus.ACTIVE]
     context = {
         "subscription": found,
+        "typed": typed,
         "asked": asked,
         "given": msgspec.structs.asdict(asked) if asked is not None else {},
         "told": await _told(account, found, chargeable, asked) if asked is not None else [],
         "methods": chargeable,
         "named": named,
         "collectors": NAMES,
-        "reason": reason,
         "problem": problem,
     }
     return shown(desk, "subscription_switch.html", context, status=status)

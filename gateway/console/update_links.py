@@ -44,7 +44,8 @@ async def make(
         session = await make_link(runtime, desk.author(), desk.account, customer_id, data.subscription)
     except Exception as error:
         problem, status = said_of(error)
-        return await customer_page(desk, customer_id, problem=problem, status=status, typed={"form": "link"})
+        typed = {"form": "link", "subscription": data.subscription}
+        return await customer_page(desk, customer_id, problem=problem, status=status, typed=typed)
     return led(f"{desk.path}/customers/{customer_id}/links/{session}")
 
 

@@ -15,6 +15,7 @@ from db.ids import new_id
 from gateway.domain.case_kinds import CaseKind
 from gateway.domain.case_repairs import OFFERS, CaseRepair
 from gateway.domain.roles import LEAST, ORDER, Role
+from gateway.returns.errors import RefundStateError
 from tests.api.seed import add_delivery, add_invoice, insert, seed
 from tests.console.conftest import Console, text_of
 
@@ -136,6 +137,25 @@ async def test_what_stands_in_the_way_is_said_on_the_case(console: Console) -> N
     assert refused.status_code == 409
     assert "about to be read" in text_of(refused)
     assert (await row_of(case))["state"] == "open"
+
+
+async def test_what_was_chosen_for_a_repair_stays(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    seeded = await seed(console.api.runtime, console.api.ours.id)
+
+    async def refuse(*_: object) -> None:
+        raise RefundStateError("something stands in the way")
+
+    monkeypatch.setattr("gateway.console.case_repairs.resolve_note", refuse)
+    case = await add_case(console, CaseKind.CREDIT_NOTE_UNMATCHED, seeded.note, invoice=seeded.invoice)
+    fields = {"refund": "send", "reason": "as agreed"}
+    refused = await console[Role.ADMIN].post(f"/cases/{case}/repair/resolve_note", fields)
+    assert (refused.status_code, refused.text.count("as agreed")) == (409, 1)
+    assert '<input type="radio" name="refund" value="send" required checked>' in refused.text
+
+    monkeypatch.setattr("gateway.console.case_repairs.connections.update", refuse)
+    case = await add_case(console, CaseKind.DECLINE_UNMAPPED, f"{seeded.connection}:odd_1")
+    refused = await console[Role.ADMIN].post(f"/cases/{case}/repair/class_decline", {"decline_class": "fraud"})
+    assert (refused.status_code, '<option value="fraud" selected>' in refused.text) == (409, True)
 
 
 async def test_a_repair_that_the_case_does_not_offer_is_not_there(console: Console) -> None:

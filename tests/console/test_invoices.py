@@ -170,7 +170,9 @@ async def test_a_search_is_kept_shared_and_deleted_by_whoever_made_it(console: C
 
 
 async def test_a_search_wants_a_name(console: Console) -> None:
-    answer = await console[Role.SUPPORT].post("/invoices/views", {"name": " ", "query": "state=paid"})
+    fields = {"name": " ", "query": "state=paid", "shared": "yes"}
+    answer = await console[Role.SUPPORT].post("/invoices/views", fields)
+    assert 'name="shared" value="yes" checked' in answer.text
     assert (answer.status_code, "must have 1 to 100 letters" in text_of(answer)) == (400, True)
     assert (await console[Role.VIEWER].post("/invoices/views", {"name": "x", "query": ""})).status_code == 403
 

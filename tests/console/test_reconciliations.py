@@ -178,6 +178,7 @@ async def test_a_break_says_what_differs_and_its_repair_is_a_button(console: Con
     asked = await finance.get(f"{path}/repair")
     assert "a worker is about to try it" in text_of(asked)
     assert 'hx-trigger="every 2s"' in asked.text
+    assert f'{path}">Look again</a>' in asked.text, "also for a browser without scripts"
     await sql.rows("update tollbridge.reconciliation_break set to_run = 2, seen_run = 1")
     gone = await finance.post(f"{path}/repair")
     assert (gone.status_code, "The books agree again" in text_of(gone)) == (409, True)

@@ -264,6 +264,17 @@ async def test_what_cannot_be_carried_out_keeps_its_reason(
     assert refused.text.count("as agreed") == 1
 
 
+async def test_a_dispute_that_cannot_be_tried_again_keeps_its_reason(
+    console: Console, seeded: Seeded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def can(*_: object) -> bool:
+        return True
+
+    monkeypatch.setattr("gateway.console.disputes.can_retry_dispute", can)
+    refused = await console[Role.FINANCE].post(f"/disputes/{seeded.dispute}/retry", {"reason": "as agreed"})
+    assert (refused.status_code, 'value="as agreed"' in refused.text) == (409, True)
+
+
 async def _refuse(*_: object, **__: object) -> None:
     raise RefundStateError("something stands in the way")
 

@@ -11,6 +11,7 @@ from db import sql
 from gateway.accounts import accounts, connections, keys, webhook_endpoints
 from gateway.accounts.accounts import Account
 from gateway.accounts.audit import Author
+from gateway.accounts.errors import FieldError
 from gateway.domain.roles import Role
 from gateway.inbox.stripe_endpoint import SetUp
 from processors.outcome import DeclineClass
@@ -83,6 +84,46 @@ async def test_the_account_is_disabled_with_its_reason(console: Console) -> None
     assert (done.status_code, (await _account(console)).enabled) == (303, False)
     reason = "select reason from tollbridge.audit_log where action = 'account.updated'"
     assert await sql.value(reason) == "moving"
+
+
+@pytest.mark.parametrize(
+    ("form", "fields"),
+    [
+        ("key", {"api_key": "rk_live_made_up_9"}),
+        ("portal", {"portal_url": "no address"}),
+        ("enabled", {"enabled": "false"}),
+    ],
+)
+async def test_what_cannot_be_changed_of_the_account_keeps_its_reason(
+    console: Console, form: str, fields: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if form == "enabled":
+        monkeypatch.setattr("gateway.console.settings.account.accounts.update", _refuse)
+    refused = await console[Role.ADMIN].post(f"/settings/account/{form}", fields | {"reason": "as agreed"})
+    assert (refused.status_code, refused.text.count('value="as agreed"')) == (400, 1)
+    [shown] = re.findall(f'/settings/account/{form}" class.*?</form>', refused.text, re.DOTALL)
+    assert 'value="as agreed"' in shown
+    assert ("no address" in refused.text) is (form == "portal")
+
+
+async def _refuse(*_: object, **__: object) -> None:
+    raise FieldError("enabled", "can't be changed now")
+
+
+async def test_how_the_webhook_was_to_be_set_up_stays_chosen(console: Console) -> None:
+    refused = await console[Role.ADMIN].post("/settings/account/setup", {"thin": "thin", "roll": "true"})
+    assert refused.status_code == 503, text_of(refused)
+    assert '<option value="thin" selected>' in refused.text
+    assert '<option value="true" selected>' in refused.text
+
+
+async def test_a_connection_that_cannot_be_disabled_keeps_the_reason(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"/settings/connections/{await _connection(console)}"
+    monkeypatch.setattr("gateway.console.settings.connections.connections.update", _refuse)
+    refused = await console[Role.ADMIN].post(f"{path}/enabled", {"enabled": "false", "reason": "as agreed"})
+    assert (refused.status_code, refused.text.count('value="as agreed"')) == (400, 1)
 
 
 async def test_no_key_is_shown_and_one_of_the_other_mode_is_refused_at_its_field(console: Console) -> None:

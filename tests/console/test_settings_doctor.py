@@ -33,6 +33,12 @@ async def test_why_is_told_of_this_accounts_invoices_alone(console: Console) -> 
     assert (told.status_code, "What comes next" in text_of(told)) == (200, True)
 
 
+async def test_a_portal_that_cannot_be_mended_keeps_the_reason(console: Console) -> None:
+    refused = await console[Role.ADMIN].post("/settings/doctor/fix-portal", {"reason": "as agreed"})
+    assert refused.status_code == 503, text_of(refused)
+    assert ('value="as agreed"' in refused.text, "/settings/doctor/fix-portal" in refused.text) == (True, True)
+
+
 async def test_mending_the_portal_is_for_admins(console: Console) -> None:
     assert (await console[Role.SUPPORT].post("/settings/doctor/fix-portal")).status_code == 403
     # Its Stripe is a closed port: nothing was done, and the page says so.

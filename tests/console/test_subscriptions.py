@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 
 from db import sql
@@ -151,6 +152,22 @@ async def test_what_a_switch_needs_is_said(console: Console, seeded: Seeded, que
     assert words in text_of(await console[Role.SUPPORT].get(path))
 
 
+async def test_what_was_chosen_for_a_switch_stays(console: Console, seeded: Seeded) -> None:
+    path = f"/subscriptions/{seeded.subscription}/switch"
+    chosen = {"to": "gateway", "payment_method": seeded.method, "retire": "true", "days_until_due": "soon"}
+    looked = await console[Role.SUPPORT].get(f"{path}?{httpx.QueryParams(chosen)}")
+    asked = await console[Role.SUPPORT].post(path, chosen | {"reason": "as agreed"})
+    for refused in (looked, asked):
+        assert refused.status_code == 400
+        for shown in (
+            'name="to" value="gateway" required checked',
+            f'<option value="{seeded.method}" selected>',
+            'name="retire" value="true" checked',
+            'value="soon"',
+        ):
+            assert shown in refused.text
+
+
 async def test_a_switch_is_asked_for(console: Console, seeded: Seeded) -> None:
     support, path = console[Role.SUPPORT], f"/subscriptions/{seeded.subscription}"
     asked = {"to": "gateway", "payment_method": seeded.method, "retire": "true", "days_until_due": "14", "reason": "x"}
@@ -171,10 +188,12 @@ async def test_access_is_granted_by_hand_and_taken_back(console: Console, seeded
     support, path = console[Role.SUPPORT], f"/subscriptions/{seeded.subscription}"
     asked = {"until": "2100-03-31", "reason": "Pays by transfer."}
     assert (await console[Role.VIEWER].post(f"{path}/grants", asked)).status_code == 403
+    assert 'name="after_end" value="true">' in (await support.get(path)).text
     for wrong in ({"until": "soon"}, {"until": ""}, {"until": "2000-01-01"}, {"reason": " "}):
-        again = await support.post(f"{path}/grants", asked | wrong)
+        again = await support.post(f"{path}/grants", asked | wrong | {"after_end": "true"})
         assert again.status_code == 400, wrong
         assert 'name="until"' in again.text
+        assert 'name="after_end" value="true" checked' in again.text
 
     answer = await support.post(f"{path}/grants", asked)
 

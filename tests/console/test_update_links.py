@@ -7,6 +7,7 @@ import re
 import pytest
 
 from db import sql
+from gateway.accounts.errors import FieldError
 from gateway.domain.roles import Role
 from tests.api.seed import Seeded, seed
 from tests.console.conftest import Console, text_of
@@ -44,6 +45,18 @@ async def test_a_link_that_was_used_or_is_over_is_not_shown(console: Console, se
         answer = await console[Role.SUPPORT].get(path)
         assert answer.status_code == 409
         assert seeded.method_secret not in answer.text
+
+
+async def test_for_which_subscription_it_was_to_be_stays_chosen(
+    console: Console, seeded: Seeded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object) -> None:
+        raise FieldError("subscription", "has ended")
+
+    monkeypatch.setattr("gateway.console.update_links.make_link", refuse)
+    fields = {"kind": "page", "subscription": seeded.subscription}
+    answer = await console[Role.SUPPORT].post(f"/customers/{seeded.customer}/links", fields)
+    assert (answer.status_code, f'<option value="{seeded.subscription}" selected>' in answer.text) == (400, True)
 
 
 async def test_a_subscription_of_somebody_else_gets_no_link(console: Console, seeded: Seeded) -> None:

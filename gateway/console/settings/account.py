@@ -13,7 +13,7 @@ from litestar.response import Redirect, Template
 from gateway.accounts import accounts, stripe_key, webhook_secrets
 from gateway.accounts.accounts import AccountChange
 from gateway.console.desk import Desk, change, page
-from gateway.console.forms import Form, Plain, Posted, Said
+from gateway.console.forms import NOTHING_TYPED, Form, Plain, Posted, Reasoned, Said
 from gateway.console.parts import by_htmx
 from gateway.console.render import led, shown
 from gateway.console.settings.frame import PATH, RIGHT, Wrong, setting, wrong_of
@@ -28,21 +28,18 @@ from processors.values import Secret
 HERE: Final = f"{PATH}/account"
 
 
-class Replacing(Form, frozen=True):
+class Replacing(Reasoned, frozen=True):
     """Another key of the same Stripe account."""
 
     api_key: str = ""
-    reason: str = ""
 
 
-class Describing(Form, frozen=True):
+class Describing(Reasoned, frozen=True):
     portal_url: str = ""
-    reason: str = ""
 
 
-class Switching(Form, frozen=True):
+class Enabling(Reasoned, frozen=True, kw_only=True):
     enabled: bool
-    reason: str = ""
 
 
 class Signing(Form, frozen=True):
@@ -74,7 +71,7 @@ async def replace_key(
 ) -> Template | Redirect:
     """Stripe is asked first whose the new key is."""
     wanted = AccountChange(api_key=Secret(data.api_key.strip()))
-    return await _changed(desk, runtime, wanted, data.reason, "key_replaced")
+    return await _changed(desk, runtime, wanted, "key_replaced", "key", data)
 
 
 @change(f"{HERE}/portal", Action.CONFIGURE)
@@ -83,15 +80,15 @@ async def set_portal(
 ) -> Template | Redirect:
     """Where customers manage their subscription."""
     wanted = AccountChange(portal_url=data.portal_url.strip())
-    return await _changed(desk, runtime, wanted, data.reason, "settings_saved", portal_url=data.portal_url)
+    return await _changed(desk, runtime, wanted, "settings_saved", "portal", data)
 
 
 @change(f"{HERE}/enabled", Action.CONFIGURE)
-async def switch(
-    desk: NamedDependency[Desk], runtime: NamedDependency[Runtime], data: Posted[Switching]
+async def enable(
+    desk: NamedDependency[Desk], runtime: NamedDependency[Runtime], data: Posted[Enabling]
 ) -> Template | Redirect:
     """Work for it, or leave it alone."""
-    return await _changed(desk, runtime, AccountChange(enabled=data.enabled), data.reason, "settings_saved")
+    return await _changed(desk, runtime, AccountChange(enabled=data.enabled), "settings_saved", "enabled", data)
 
 
 @change(f"{HERE}/secrets", Action.CONFIGURE)
@@ -139,19 +136,19 @@ async def set_up(desk: NamedDependency[Desk], runtime: NamedDependency[Runtime],
     try:
         done = await stripe_endpoint.set_up(runtime, desk.author(), desk.account, thin=thin, roll=data.roll)
     except Exception as error:
-        return await _shown(desk, runtime, wrong=wrong_of(error))
+        return await _shown(desk, runtime, wrong=wrong_of(error), form="setup", typed=data)
     return await _shown(desk, runtime, done=done)
 
 
 async def _changed(
-    desk: Desk, runtime: Runtime, wanted: AccountChange, reason: str, done: str, portal_url: str | None = None
+    desk: Desk, runtime: Runtime, wanted: AccountChange, said: str, form: str, typed: Reasoned
 ) -> Template | Redirect:
-    author = desk.author(reason)
+    author = desk.author(typed.reason)
     try:
         await accounts.update(runtime.keyring, author, desk.account, wanted)
     except Exception as error:
-        return await _shown(desk, runtime, wrong=wrong_of(error), portal_url=portal_url)
-    return led(desk.path + HERE, done if author.changes else "settings_same")
+        return await _shown(desk, runtime, wrong=wrong_of(error), form=form, typed=typed)
+    return led(desk.path + HERE, said if author.changes else "settings_same")
 
 
 async def _shown(
@@ -160,18 +157,19 @@ async def _shown(
     *,
     said: str = "",
     wrong: Wrong = RIGHT,
+    form: str = "",
+    typed: Form = NOTHING_TYPED,
     done: SetUp | None = None,
-    portal_url: str | None = None,
     more: Mapping[str, str] | None = None,
 ) -> Template:
     account = await accounts.show(desk.account)
     body = account_body(account, runtime.settings.base_url, await find_setup(runtime.keyring, account.id))
-    typed = body.portal_url or "" if portal_url is None else portal_url
     context = {
         "account": body,
         "setup": body.setup,
         "done": done,
-        "portal_url": typed,
+        "form": form,
+        "typed": typed,
         "said": said,
         **(more or {"owner": "", "refused": ""}),
     }
@@ -183,7 +181,7 @@ account_setting_routes: Final[list[Any]] = [
     show_account,
     replace_key,
     set_portal,
-    switch,
+    enable,
     add_secret,
     retire_secret,
     check_key,

@@ -17,7 +17,7 @@ from gateway.accounts.errors import FieldError
 from gateway.accounts.validation import converted
 from gateway.connections import UnknownAdapterError, adapter_class, adapter_classes
 from gateway.console.desk import Desk, change, page
-from gateway.console.forms import Form, Posted, Said
+from gateway.console.forms import NOTHING_TYPED, Posted, Reasoned, Said
 from gateway.console.render import led
 from gateway.console.settings.adapter_fields import Declared, declared
 from gateway.console.settings.frame import RIGHT, Chosen, Posts, Wrong, listed, posts, setting, wrong_of
@@ -33,9 +33,8 @@ RECORD_ON: Final[list[tuple[RecordOn, str]]] = [
 ]
 
 
-class Enabling(Form, frozen=True):
+class Enabling(Reasoned, frozen=True, kw_only=True):
     enabled: bool
-    reason: str = ""
 
 
 @page(PATH, Action.CONFIGURE)
@@ -108,7 +107,7 @@ async def enable_connection(
         wanted = ConnectionChange(enabled=data.enabled)
         changed = await connections.update(runtime, desk.author(data.reason), desk.account, connection, wanted)
     except Exception as error:
-        return await one_connection(desk, runtime, connection, wrong=wrong_of(error))
+        return await one_connection(desk, runtime, connection, wrong=wrong_of(error), typed=data)
     return _led(desk, changed.id, "settings_saved")
 
 
@@ -120,6 +119,7 @@ async def one_connection(
     *,
     said: str = "",
     wrong: Wrong = RIGHT,
+    typed: Reasoned = NOTHING_TYPED,
     more: Mapping[str, Any] | None = None,
 ) -> Template:
     """The page of a connection; raises NotThereError."""
@@ -128,6 +128,7 @@ async def one_connection(
         "connection": known,
         "url": connections.webhook_url(runtime.settings.base_url, desk.seat.name, known.name),
         "said": said,
+        "why": typed.reason,
         **_fields(known.adapter, asked or Posts({}), known),
         **(more or {"checked": None, "found": [], "refused": ""}),
     }

@@ -10,7 +10,7 @@ from litestar.response import Redirect, Template
 from gateway.accounts import connections, declines
 from gateway.accounts.connections import Connection, ConnectionChange
 from gateway.console.desk import Desk, change, page
-from gateway.console.forms import Form, Posted, Said
+from gateway.console.forms import Posted, Reasoned, Said
 from gateway.console.render import led
 from gateway.console.settings.frame import RIGHT, Chosen, Wrong, setting, wrong_of
 from gateway.domain.news import THEN
@@ -22,13 +22,12 @@ from processors.outcome import ADVICE, DeclineClass
 PATH: Final = "/settings/declines"
 
 
-class Classing(Form, frozen=True):
+class Classing(Reasoned, frozen=True):
     """`decline_class`: empty for as the adapter has it."""
 
     connection: str = ""
     code: str = ""
     decline_class: str = ""
-    reason: str = ""
 
 
 @page(PATH, Action.CONFIGURE)

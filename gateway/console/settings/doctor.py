@@ -67,7 +67,7 @@ async def show_findings(
     """What was found: in its place on the page, or with all of the page."""
     report = await examine(runtime, desk.account)
     if by_htmx(request):
-        return shown(desk, "settings/_findings.html", _findings(report))
+        return shown(desk, "settings/_findings.html", _findings(report) | {"typed": None})
     return _shown(desk, report)
 
 
@@ -96,12 +96,15 @@ async def fix_portal(
         found = await portal.unsafe(known)
         await portal.fix(known, desk.author(data.reason), found)
     except Exception as error:
-        return _shown(desk, wrong=wrong_of(error))
+        return _shown(desk, wrong=wrong_of(error), typed=data)
     return led(desk.path + PATH, "portal_fixed" if found else "portal_fine")
 
 
-def _shown(desk: Desk, report: Report | None = None, *, said: str = "", wrong: Wrong = RIGHT) -> Template:
-    context = {"said": said, "asked": "", **(_findings(report) if report else {"report": None})}
+def _shown(
+    desk: Desk, report: Report | None = None, *, said: str = "", wrong: Wrong = RIGHT, typed: Reasoned | None = None
+) -> Template:
+    """`typed`: the form that was to mend the portal, and could not."""
+    context = {"said": said, "asked": "", "typed": typed, **(_findings(report) if report else {"report": None})}
     return setting(desk, "doctor", "doctor.html", context, wrong)
 
 
