@@ -21,7 +21,7 @@ from gateway.api.request_id import request_id
 from gateway.billing.errors import StripeError, StripeForbiddenError, StripeNotSentError, StripeRefusedError
 from gateway.books.repair import BreakClosedError
 from gateway.books.rows import RowChangedError
-from gateway.cases import CaseClosedError
+from gateway.cases import CaseClosedError, CaseTakenError
 from gateway.connections import UnknownConnectionError
 from gateway.customers.errors import NotErasableError, SessionError
 from gateway.finance.errors import AlreadyRunningError, NoMethodError, NotNowError
@@ -263,6 +263,7 @@ TRANSLATIONS: Final[Mapping[type[Exception], Callable[[Any], ProblemError]]] = {
     AccessGrantError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     BreakClosedError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     CaseClosedError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
+    CaseTakenError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     EndpointDisabledError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     AlreadyRunningError: lambda e: ProblemError(Code.IN_PROGRESS, str(e), headers={"Retry-After": "1"}),
     NotErasableError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),

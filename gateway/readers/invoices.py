@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final, Literal
 
 import asyncpg
@@ -234,7 +235,8 @@ def _next_attempt(row: asyncpg.Record) -> int | None:
     """When it is tried next; before a worker has heard of a pause, its row may still name a day in it."""
     at, until = row["next_attempt_at"], row["paused_until"]
     held = row["pause_of"] is not None and at is not None and (until is None or at < until)
-    return unix(until if held else at)
+    found: datetime | None = until if held else at
+    return unix(found)
 
 
 def fields_of(row: asyncpg.Record) -> dict[str, Any]:

@@ -54,9 +54,11 @@ async def test_the_inbox_counts_by_kind_and_age_and_filters(console: Console) ->
 async def test_a_case_is_taken_given_and_given_back(console: Console) -> None:
     case = await add_case(console, CaseKind.OVERPAID, "in_1")
     support = console[Role.SUPPORT]
+    seen = ""
     for owner in ("support@example.com", "finance@example.com", ""):
-        assert (await support.post(f"/cases/{case}/assign", {"owner": owner})).status_code == 303
-        assert (await row_of(case))["owner"] == owner
+        answer = await support.post(f"/cases/{case}/assign", {"owner": owner, "seen": seen})
+        assert (answer.status_code, (await row_of(case))["owner"]) == (303, owner)
+        seen = owner
     shown = text_of(await support.get(f"/cases/{case}"))
     assert "support gave it to finance@example.com" in shown
     # Whoever can't work on cases here is not given one.
@@ -250,6 +252,7 @@ async def test_who_takes_a_case_does_not_take_it_from_who_just_did(console: Cons
         given.pop("csrf")
         answer = await one.post(f"/cases/{case}/assign", given)
     assert ((await row_of(case))["owner"], answer.status_code) == ("support@example.com", 409)
+    assert "support@example.com sees to it by now" in text_of(answer)
 
 
 @pytest.mark.parametrize("reason", ["\u200b", "\u00ad", "\u2060\ufeff"])
@@ -262,7 +265,10 @@ async def test_a_reason_that_nobody_can_see_closes_no_case(console: Console, rea
 async def test_a_note_whose_reply_was_lost_is_one_note(console: Console) -> None:
     """As of a refund: what was written stands, and the mark of its form is gone with the crash."""
     case = await add_case(console, CaseKind.OVERPAID, "in_1")
-    for _ in range(2):
-        await console[Role.SUPPORT].post(f"/cases/{case}/note", {"text": "They look.", "once": "form-1"})
+    for text in ("They look.", "They look.", "They look on."):
+        answer = await console[Role.SUPPORT].post(f"/cases/{case}/note", {"text": text, "once": "form-1"})
+        assert answer.status_code == 303
         await sql.rows("delete from tollbridge.idempotent_reply")
-    assert await sql.value("select count(*) from tollbridge.case_note") == 1
+    kept = await sql.rows("select text from tollbridge.case_note order by text")
+    noted = await sql.value("select count(*) from tollbridge.audit_log where action = 'case.note_added'")
+    assert ([row["text"] for row in kept], noted) == (["They look on.", "They look."], 2)
