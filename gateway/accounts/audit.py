@@ -66,12 +66,12 @@ def required(reason: str, longest: int = LONGEST_REASON) -> str:
     """A reason that must be given, without the white space around it; raises FieldError."""
     if not can_be_read(reason):
         raise FieldError("reason", f"must have 1 to {longest} letters")
-    return bounded(reason, longest).strip()
+    return bounded(reason.strip(), longest)
 
 
 def bounded(reason: str, longest: int = LONGEST_REASON) -> str:
     """A reason that may be given; raises FieldError for one that is too long."""
-    if len(reason.strip()) > longest:
+    if len(reason) > longest:
         raise FieldError("reason", f"must have at most {longest} letters")
     return reason
 

@@ -28,6 +28,10 @@ LIST: Final = """
 COUNT: Final = """
     select count(*) from tollbridge.console_view where account = $1 and console_user = $2 and page = $3 and name <> $4
 """
+KEPT: Final = """
+    select query, shared from tollbridge.console_view
+    where account = $1 and console_user = $2 and page = $3 and name = $4 for no key update
+"""
 SAVE: Final = """
     insert into tollbridge.console_view (id, account, console_user, page, name, query, shared, created_at)
     values ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -35,7 +39,10 @@ SAVE: Final = """
     returning id
 """
 SHARE: Final = """
-    update tollbridge.console_view set shared = $4 where account = $1 and console_user = $2 and id = $3 returning id
+    with before as (select id, shared from tollbridge.console_view
+                    where account = $1 and console_user = $2 and id = $3 for no key update)
+    update tollbridge.console_view t set shared = $4 from before
+    where t.account = $1 and t.id = before.id returning before.shared
 """
 DELETE: Final = """
     delete from tollbridge.console_view where account = $1 and console_user = $2 and id = $3 returning name
@@ -68,17 +75,22 @@ async def save(by: Author, account: str, page: str, name: str, query: str, *, sh
     if await sql.value(COUNT, account, by.name, page, name) >= MOST:
         raise FieldError("name", f"would be one more than the {MOST} that can be kept: delete another first")
     async with DB.transaction():
+        kept = await sql.row(KEPT, account, by.name, page, name)
         view = await sql.value(SAVE, new_id("cvw"), account, by.name, page, name, query, shared, await business_now())
-        await by.note(account, "console_view.saved", view, after={"name": name, "query": query, "shared": shared})
+        before = None if kept is None else {"name": name, **dict(kept)}
+        after = {"name": name, "query": query, "shared": shared}
+        await by.note(account, "console_view.saved", view, before=before, after=after)
     return str(view)
 
 
 async def share(by: Author, account: str, view: str, *, shared: bool) -> None:
     """Show it to everybody of the account, or to oneself alone again. Raises NotThereError."""
     async with DB.transaction():
-        if not await sql.rows(SHARE, account, by.name, view, shared):
+        row = await sql.row(SHARE, account, by.name, view, shared)
+        if row is None:
             raise NotThereError("view", view)
-        await by.note(account, "console_view.shared", view, after={"shared": shared})
+        before, after = {"shared": row["shared"]}, {"shared": shared}
+        await by.note(account, "console_view.shared", view, before=before, after=after)
 
 
 async def delete(by: Author, account: str, view: str) -> None:

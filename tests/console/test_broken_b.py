@@ -201,46 +201,6 @@ async def test_a_key_that_can_be_none_is_told_to_be_wrong(console: Console, key:
 # --- what the audit log is told --------------------------------------------------------------------------------------
 
 
-async def test_a_decision_says_what_was_decided_of_how_much(console: Console) -> None:
-    """Who, what, why, before and after: of the one decision that lets money go, too."""
-    seeded = await seed(console.api.runtime, console.api.ours.id)
-    await sql.rows(LIMIT, console.api.ours.id)
-    await console[Role.FINANCE].post("/refunds", {"invoice": seeded.invoice, "amount": "6", "once": "x"})
-    refund = await sql.value("select id from tollbridge.refund where approval = 'waiting'")
-    assert (await console[Role.ADMIN].post(f"/refunds/{refund}/approve", {"reason": "checked"})).status_code == 303
-    row = await sql.row("select before, after from tollbridge.audit_log where action = 'refund.approved'")
-    assert row is not None
-    assert (row["before"] is None, row["after"] is None) == (False, False)
-
-
-async def test_a_search_that_takes_anothers_place_is_kept_in_the_log(console: Console) -> None:
-    support = console[Role.SUPPORT]
-    for query in ("state=retrying", "state=exhausted"):
-        answer = await support.post("/invoices/views", {"name": "mine", "query": query, "shared": "yes"})
-        assert answer.status_code == 303
-    rows = await sql.rows("select before from tollbridge.audit_log where action = 'console_view.saved' order by id")
-    assert "state=retrying" in (rows[-1]["before"] or ""), "what it was before"
-
-
-LONG = "x" * 2001
-
-
-async def test_a_reason_has_the_length_that_the_api_allows(console: Console) -> None:
-    seeded = await seed(console.api.runtime, console.api.ours.id)
-    await sql.rows(LIMIT, console.api.ours.id)
-    admin = console[Role.ADMIN]
-    await console[Role.FINANCE].post("/refunds", {"invoice": seeded.invoice, "amount": "6", "once": "x"})
-    refund = await sql.value("select id from tollbridge.refund where approval = 'waiting'")
-    case = await add_case(console, CaseKind.BOOKS_DIFFER, seeded.invoice)
-    forms = {
-        f"/refunds/{refund}/deny": {},
-        f"/cases/{case}/repair/compare_books": {},
-        f"/subscriptions/{seeded.subscription}/cancel": {"ends": "now"},
-    }
-    found = {path: (await admin.post(path, {**fields, "reason": LONG})).status_code for path, fields in forms.items()}
-    assert set(found.values()) == {400}, found
-
-
 async def test_no_payment_is_recorded_while_stripe_is_charging(console: Console) -> None:
     """It was handed over, and Stripe is being asked to charge its own method: the payer would pay twice."""
     account = await one_open(console, collector="stripe", state="due")
@@ -248,25 +208,6 @@ async def test_no_payment_is_recorded_while_stripe_is_charging(console: Console)
                  idempotency_key="made-up", state="sending", sent_at=NOW, created_at=NOW)  # fmt: skip
     answer = await console[Role.FINANCE].post("/invoices/in_open/record-payment", WIRE)
     assert (answer.status_code, await receipts(console)) == (409, [])
-
-
-@pytest.mark.parametrize("path", ["cancel", "switch"])
-async def test_what_changes_a_subscription_says_why(console: Console, path: str) -> None:
-    """Its field is marked as needed; a form without it is no less a change that nobody can explain."""
-    seeded = await seed(console.api.runtime, console.api.ours.id)
-    fields = {"cancel": {"ends": "now"}, "switch": {"to": "hosted"}}[path]
-    support = console[Role.SUPPORT]
-    assert (
-        'name="reason" required'
-        in (
-            await support.get(
-                f"/subscriptions/{seeded.subscription}/{path}?"
-                + "&".join(f"{name}={value}" for name, value in fields.items())
-            )
-        ).text
-    )
-    answer = await support.post(f"/subscriptions/{seeded.subscription}/{path}", fields | {"reason": " "})
-    assert answer.status_code == 400
 
 
 async def test_a_form_that_was_changed_after_it_was_sent_is_told_in_words(console: Console) -> None:

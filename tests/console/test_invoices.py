@@ -193,3 +193,12 @@ async def test_older_invoices_are_found_though_the_last_of_the_page_was_paid(con
     await sql.rows("update tollbridge.invoice set state = 'paid', status = 'paid' where id = 'in_24'")
     answer = await viewer.get(html.unescape(older))
     assert (answer.status_code, "in_25" in answer.text) == (200, True)
+
+
+async def test_a_search_that_takes_anothers_place_is_kept_in_the_log(console: Console) -> None:
+    support = console[Role.SUPPORT]
+    for query in ("state=retrying", "state=exhausted"):
+        answer = await support.post("/invoices/views", {"name": "mine", "query": query, "shared": "yes"})
+        assert answer.status_code == 303
+    rows = await sql.rows("select before from tollbridge.audit_log where action = 'console_view.saved' order by id")
+    assert "state=retrying" in (rows[-1]["before"] or ""), "what it was before"
