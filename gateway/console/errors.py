@@ -13,7 +13,7 @@ from gateway.api.problems import CODES, Code, ProblemError, problem_of
 from gateway.api.request_id import request_id
 from gateway.console.desk import HOME, SignInNeededError
 from gateway.console.parts import by_htmx
-from gateway.console.protection import HEADERS
+from gateway.console.protection import HEADERS, SentBeforeError
 from gateway.console.render import shown_to
 from gateway.users.errors import SignInError, ThrottledError
 from gateway.users.sessions import Stage
@@ -28,6 +28,8 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[Any] |
     """The console's exception handler."""
     if isinstance(error, SignInNeededError):
         return _to_sign_in(request, error)
+    if isinstance(error, SentBeforeError):
+        return _sent_before(request, error)
     problem = problem_of(error)
     if problem.code is Code.INTERNAL:
         log.error("request_failed", error=type(error).__name__, exc_info=error)
@@ -44,6 +46,24 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[Any] |
     # What the protection itself refuses does not pass through it any more.
     answer.headers.update({**HEADERS, **problem.headers})
     return answer
+
+
+def _sent_before(request: Request[Any, Any, Any], error: SentBeforeError) -> Template:
+    """The form again, under a mark of its own, and back to the page that it is of."""
+    context = {"path": request.url.path, "typed": error.typed, "back": _form_of(request)}
+    status, _ = CODES[Code.IDEMPOTENCY_MISMATCH]
+    answer = shown_to(request.scope.get("user"), "sent_before.html", context, status=status)
+    answer.headers.update(HEADERS)
+    return answer
+
+
+def _form_of(request: Request[Any, Any, Any]) -> str:
+    """The page of the console that a form was sent from, as its browser says."""
+    try:
+        url = urlsplit(request.headers.get("referer", ""))
+    except ValueError:
+        return ""
+    return url.path + (f"?{url.query}" if url.query else "") if url.path.startswith(f"{HOME}/") else ""
 
 
 def _to_sign_in(request: Request[Any, Any, Any], error: SignInNeededError) -> Response[Any]:

@@ -18,6 +18,7 @@ from gateway.domain.open_money import Group
 from gateway.domain.weeks import by_week, week_end
 from gateway.readers.case_ages import CaseAges
 from gateway.readers.collected import AT_STRIPE, BY_HAND, Collected
+from gateway.readers.invoice_figures import NOT_KNOWN
 from gateway.readers.open_money import Sum
 from gateway.readers.recoveries import Cohort, Outcome, Reason
 from processors.errors import MoneyError
@@ -249,9 +250,9 @@ def reasons_plot(lists: Lists, weeks: Sequence[date], reasons: Sequence[Reason],
 
 
 def _declined(lists: Lists, count: int, kind: str, week: date, connection: str) -> Cell | None:
-    return (
-        Cell(count, str(count), lists.declined(connection, week, week_end(week), decline_class=kind)) if count else None
-    )
+    if not count:
+        return None
+    return Cell(count, str(count), lists.declined(connection, week, week_end(week), decline_class=kind or NOT_KNOWN))
 
 
 def why(decline_class: str) -> str:

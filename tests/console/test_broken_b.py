@@ -210,16 +210,6 @@ async def test_no_payment_is_recorded_while_stripe_is_charging(console: Console)
     assert (answer.status_code, await receipts(console)) == (409, [])
 
 
-async def test_a_form_that_was_changed_after_it_was_sent_is_told_in_words(console: Console) -> None:
-    """The back button leads to the form as it was, its mark with it: what is told is about a header of the API."""
-    seeded = await seed(console.api.runtime, console.api.ours.id)
-    finance, form = console[Role.FINANCE], {"invoice": seeded.invoice, "by": "amount", "once": "form-1"}
-    assert (await finance.post("/refunds", form | {"amount": "1"})).status_code == 303
-    answer = await finance.post("/refunds", form | {"amount": "2", "memo": "We are sorry"})
-    assert "Idempotency" not in text_of(answer)
-    assert "We are sorry" in answer.text, "what was typed is kept"
-
-
 # --- in a whole world ------------------------------------------------------------------------------------------------
 
 
