@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from db.engine import DB
 from gateway.accounts.audit import Author
 from gateway.domain.case_kinds import CaseKind
 from gateway.domain.roles import Role
+from gateway.finance.ask_processor import ask_processor
 from gateway.inbox import by_hand
 from gateway.readers.audit import Wanted, find_entries
 from gateway.users import saved_views, users
@@ -144,6 +146,7 @@ async def test_over_http(api: Api) -> None:
 
 LIMIT = """update tollbridge.account set policies = '{"approval_above": {"eur": 500}}' where id = $1"""
 LONG = "x" * 2001
+LATER = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 async def test_a_decision_says_what_was_decided_of_how_much(console: Console) -> None:
@@ -165,10 +168,14 @@ async def test_what_was_done_again_says_how_it_stood(console: Console) -> None:
     await by_hand.replay(Author(admin.user), seeded.account, seeded.delivery)
     view = await saved_views.save(Author(admin.user), seeded.account, "invoices", "mine", "state=due", shared=False)
     await saved_views.share(Author(admin.user), seeded.account, view, shared=True)
+    await sql.rows("update tollbridge.attempt set state = 'pending', resolve_at = $1, resolved_at = null", LATER)
+    await ask_processor(Author(admin.user), seeded.account, seeded.invoice)
     found = {}
     for row in await sql.rows("select action, before, after from tollbridge.audit_log where before is not null"):
         found[row["action"]] = (msgspec.json.decode(row["before"]), msgspec.json.decode(row["after"]))
     assert found["delivery.replayed"] == ({"state": "parked"}, {"state": "stored"})
+    asked_before, asked_after = (side["next_lookup"] for side in found["attempt.asked_about"])
+    assert (asked_before, asked_after < asked_before) == (LATER.isoformat().replace("+00:00", "Z"), True)
     assert found["console_view.shared"] == ({"shared": False}, {"shared": True})
 
 

@@ -227,14 +227,23 @@ async def test_a_kind_without_a_button_shows_its_words(console: Console, kind: A
     assert ("/refunds/new?invoice=in_1" in shown.text) == (kind == "overpaid")
 
 
-async def test_older_cases_are_found_though_somebody_closed_the_last_of_the_page(console: Console) -> None:
+NO_LONGER: list[tuple[str, str, dict[str, str]]] = [
+    ("state=open", "close", {"reason": "returned"}),
+    ("owner=nobody", "assign", {"owner": "admin@example.com"}),
+]
+
+
+@pytest.mark.parametrize(("query", "act", "fields"), NO_LONGER)
+async def test_older_cases_are_found_though_the_last_of_the_page_is_no_longer_among_them(
+    console: Console, query: str, act: str, fields: dict[str, str]
+) -> None:
     for number in range(27):
         await add_case(console, CaseKind.OVERPAID, f"in_{number}", days=number)
     finance = console[Role.FINANCE]
-    page = await finance.get("/cases?state=open")
+    page = await finance.get(f"/cases?{query}")
     [older] = re.findall(r'rel="next" href="([^"]+)"', page.text)
     last = parse_qsl(urlsplit(html.unescape(older)).query)[-1][1]
-    assert (await console[Role.ADMIN].post(f"/cases/{last}/close", {"reason": "returned"})).status_code == 303
+    assert (await console[Role.ADMIN].post(f"/cases/{last}/{act}", fields)).status_code == 303
     answer = await finance.get(html.unescape(older))
     assert (answer.status_code, "Why in_25" in answer.text) == (200, True)
 
