@@ -21,6 +21,7 @@ from db import sql
 from db.poke import Kind
 from gateway.accounts.keys import Scope as KeyScope
 from gateway.accounts.keys import digest
+from gateway.api.headers import header
 from gateway.api.problems import Code, ProblemError
 from gateway.customers import organization_tokens
 from gateway.customers.client_secret import PREFIXES, secret_hash
@@ -79,7 +80,7 @@ class Authentication(ASGIMiddleware):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         if scope["type"] == ScopeType.HTTP and scope["method"] != "OPTIONS":
-            scope["user"] = await principal_of(_header(scope, b"authorization"))
+            scope["user"] = await principal_of(header(scope, b"authorization"))
         await next_app(scope, receive, send)
 
 
@@ -159,8 +160,3 @@ def principal(scope: Scope) -> Principal:
     """The principal of a request, as a dependency."""
     found: Principal = scope["user"]
     return found
-
-
-def _header(scope: Scope, name: bytes) -> str:
-    values = [value for key, value in scope["headers"] if key == name]
-    return values[0].decode("latin-1") if len(values) == 1 else ""

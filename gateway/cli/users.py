@@ -88,8 +88,8 @@ def list_(account: str, json_: bool) -> None:
             return await story.listed((await account_of(account)).id if account else "")
 
     found = run(work)
-    rows = [(u.email, u.name, ", ".join(f"{a}: {r}" for a, r in u.roles.items()), _stands(u)) for u in found]
-    say_all(found, json_, lambda: table(("mail", "name", "roles", "signs in by"), rows, "No users."))
+    rows = [(u.email, u.name, ", ".join(f"{a}: {r}" for a, r in u.roles.items()), _opens(u)) for u in found]
+    say_all(found, json_, lambda: table(("mail", "name", "roles", "signs in with"), rows, "No users."))
 
 
 @users.command(name="take-role")
@@ -115,8 +115,8 @@ ACTS: Final[dict[str, tuple[Act, str, str]]] = {
     "enable": (story.enable, "Let a disabled user in again.", "can sign in again."),
     "reset-second-factor": (
         story.reset_second_factor,
-        "For a phone that was lost: the next sign-in sets a new one up.",
-        "sets a second factor up at the next sign-in.",
+        "For a phone that was lost: the user sets up another one.",
+        "has no second factor any more, and is signed out everywhere.",
     ),
 }
 
@@ -158,18 +158,5 @@ def _say_with_link(user: User, link: str, json_: bool) -> None:
     say({"user": user, "link": link or None}, json_, text)
 
 
-def _stands(user: User) -> str:
-    if user.disabled_at is not None:
-        return "disabled"
-    if user.waits:
-        return "nothing yet: an invitation is open" if user.invited else "nothing yet"
-    ways = [
-        name
-        for name, has in (
-            ("password", user.has_password),
-            ("code", user.has_second_factor),
-            ("OpenID Connect", user.has_oidc),
-        )
-        if has
-    ]
-    return ", ".join(ways)
+def _opens(user: User) -> str:
+    return user.signs_in_with if user.disabled_at is None else "disabled"

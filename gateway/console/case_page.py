@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from litestar.response import Template
 
 from db.states import RefundState
 from gateway.console.case_links import acted_on
+from gateway.console.check_findings import lines_of
 from gateway.console.desk import Desk
 from gateway.console.forms import NOTHING_TYPED, Form
-from gateway.console.links import page_of
 from gateway.console.render import shown
 from gateway.domain.audit_words import on_case
 from gateway.domain.case_repairs import OFFERS, CaseRepair, repairs_of, said_here
-from gateway.domain.roles import LEAST, Action, allows
+from gateway.domain.roles import LEAST, Action
 from gateway.inbox.connection_check import ConnectionCheck
 from gateway.readers.actors import names_of
 from gateway.readers.cases import CaseBody, find_case, find_notes
@@ -23,7 +22,6 @@ from gateway.readers.history import history_of
 from gateway.readers.invoice_names import invoice_briefs
 from gateway.readers.refunds import RefundBody, find_refunds
 from gateway.users import users
-from gateway.users.users import User
 from processors.outcome import DeclineClass
 
 NOTES: Final = 100
@@ -39,7 +37,7 @@ async def case_page(
     status: int = 200,
     form: str = "",
     typed: Form = NOTHING_TYPED,
-    check: ConnectionCheck | None = None,
+    checked: ConnectionCheck | None = None,
 ) -> Template:
     """The page, also with a form of it that could not be carried out: `typed` is what stood in it.
 
@@ -54,7 +52,7 @@ async def case_page(
         "to_do": said_here(case.kind, case.action),
         "is_open": is_open,
         "mine": case.owner == desk.session.email,
-        "staff": await staff_of(desk) if is_open else [],
+        "staff": await users.who_may(desk.account, Action.HANDLE_CASES) if is_open else [],
         "notes": notes,
         "names": await names_of(desk.account, [*(one.author for one in notes.data), case.closed_by or ""]),
         "history": [(one, on_case(one.action, one.after)) for one in await history_of(desk.account, case_id)],
@@ -62,25 +60,16 @@ async def case_page(
         "refunds": await _candidates(desk.account, case) if CaseRepair.RESOLVE_NOTE in repairs else [],
         "classes": list(DeclineClass),
         "LEAST": LEAST,
-        "place": page_of(case.subject),
         "invoice": (await invoice_briefs(desk.account, [case.invoice])).get(case.invoice or ""),
-        "elsewhere": acted_on(case.kind, case.invoice) if is_open else [],
+        "elsewhere": await acted_on(desk.account, case.kind, case.invoice) if is_open else [],
         "form": form,
         "typed": typed,
-        "check": check,
+        "checked": checked,
+        "found": lines_of(checked),
         "said": said,
         "problem": problem,
     }
     return shown(desk, "case.html", context, status=status)
-
-
-async def staff_of(desk: Desk) -> Sequence[User]:
-    """Who may be given a case of this account."""
-    return [
-        one
-        for one in await users.listed(desk.account)
-        if one.disabled_at is None and allows(one.roles[desk.seat.name], Action.HANDLE_CASES)
-    ]
 
 
 async def _candidates(account: str, case: CaseBody) -> list[RefundBody]:

@@ -14,16 +14,16 @@ from db.states import CaseState
 from gateway.accounts.errors import FieldError
 from gateway.api.paging import After
 from gateway.cases import add_note, assign, close_case
-from gateway.console.case_page import case_page, staff_of
+from gateway.console.case_page import case_page
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
 from gateway.console.forms import ON_A_PAGE, Form, Posted, Reasoned, Said
-from gateway.console.links import page_of
 from gateway.console.render import led, shown
 from gateway.domain.case_age import Age
 from gateway.domain.roles import Action
 from gateway.readers.cases import count_cases, find_cases
 from gateway.readers.invoice_names import invoice_briefs
+from gateway.users import users
 
 MINE: Final = "mine"
 NOBODY: Final = "nobody"
@@ -82,7 +82,6 @@ async def cases(
         "kinds": sorted({one.kind for one in counts} | ({kind} if kind else set())),
         "query": urlencode({name: value for name, value in wanted.items() if value}),
         "of": _address,
-        "page_of": page_of,
         "invoices": await invoice_briefs(desk.account, [one.invoice for one in found.data]),
         "said": said,
     }
@@ -106,7 +105,7 @@ async def give(desk: NamedDependency[Desk], case_id: FromPath[str], data: Posted
     owner = data.owner.strip().lower()
 
     async def act() -> None:
-        if owner and owner not in {one.email for one in await staff_of(desk)}:
+        if owner and owner not in {one.email for one in await users.who_may(desk.account, Action.HANDLE_CASES)}:
             raise FieldError("owner", "is nobody who may work on cases in this account")
         await assign(desk.author(), desk.account, case_id, owner, seen=data.seen)
 

@@ -54,9 +54,9 @@ class Desk(msgspec.Struct, frozen=True):
     def user(self) -> str:
         return self.session.user
 
-    def may(self, action: str) -> bool:
+    def may(self, action: Action) -> bool:
         """For handlers and templates alike."""
-        return allows(self.seat.role, Action(action))
+        return allows(self.seat.role, action)
 
     def author(self, reason: str = "") -> Author:
         """For the audit log."""
@@ -83,11 +83,17 @@ def desk(scope: Scope) -> Desk:
     return Desk(session, seat)
 
 
+def permitted_desk(scope: Scope, action: Action) -> Desk:
+    """The desk of somebody who may do that there; raises SignInNeededError, ProblemError."""
+    found = desk(scope)
+    if not found.may(action):
+        raise ProblemError(Code.SCOPE_MISSING, f"This needs the role {LEAST[action]} in this account.")
+    return found
+
+
 def permitted(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """The guard of every page of an account. Raises SignInNeededError, ProblemError: 404, or 403 for the role."""
-    action: Action = handler.opt["action"]
-    if not desk(connection.scope).may(action):
-        raise ProblemError(Code.SCOPE_MISSING, f"This needs the role {LEAST[action]} in this account.")
+    permitted_desk(connection.scope, handler.opt["action"])
 
 
 def signed_in(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:

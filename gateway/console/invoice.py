@@ -18,10 +18,10 @@ from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
 from gateway.console.forms import NOTHING_TYPED, Form, Plain, Posted, Reasoned, Said
 from gateway.console.render import led, shown
-from gateway.console.words import tone
-from gateway.domain.invoice_words import MEANING, decline
+from gateway.domain.invoice_words import MEANING
 from gateway.domain.policy import end_in_words
 from gateway.domain.roles import Action
+from gateway.domain.switch_words import NAMES
 from gateway.domain.weeks import midnight
 from gateway.finance.collect_now import collect_now
 from gateway.finance.offers import Offer, offers_of
@@ -151,9 +151,8 @@ async def _page(
         "open_cases": [one for one in found.cases if one.state is CaseState.OPEN],
         "means": MEANING[found.state],
         "kinds": KINDS,
-        "tone": tone,
+        "collectors": NAMES,
         "at_end": end_in_words(found.plan.at_end) if found.plan else "",
-        "decline": decline,
         "sources": SOURCES,
         "form": form,
         "typed": typed,

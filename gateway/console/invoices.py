@@ -13,7 +13,6 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Redirect, Stream, Template
 
-from db.states import Collector
 from gateway.accounts import connections
 from gateway.accounts.errors import FieldError
 from gateway.api.files import CSV, as_file
@@ -23,9 +22,9 @@ from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
 from gateway.console.forms import ON_A_PAGE, Form, Plain, Posted, Said
 from gateway.console.render import led, shown
-from gateway.console.words import tone
 from gateway.domain.invoice_words import MEANING
 from gateway.domain.roles import Action
+from gateway.domain.switch_words import NAMES
 from gateway.readers.invoice_figures import FigureFilter
 from gateway.readers.invoice_list import EVERY, as_csv, find_invoices
 from gateway.readers.invoice_search import InvoiceFilter, StripeStatus
@@ -64,8 +63,9 @@ async def invoices(
 @page("/invoices.csv", Action.EXPORT)
 async def download(request: Request[Any, Any, Any], desk: NamedDependency[Desk]) -> Stream:
     """The same list, whole, as a file."""
-    wanted, name = wanted_of(request.query_params), f"invoices-{desk.seat.name}-{(await business_now()).date()}.csv"
-    return Stream(as_csv(desk.account, wanted), media_type=CSV, headers=as_file(name))
+    lines = await as_csv(desk.account, wanted_of(request.query_params))
+    name = f"invoices-{desk.seat.name}-{(await business_now()).date()}.csv"
+    return Stream(lines, media_type=CSV, headers=as_file(name))
 
 
 @change("/invoices/views", Action.KEEP_VIEWS)
@@ -153,9 +153,8 @@ async def _listed(
         "wanted": wanted,
         "query": query_of(wanted),
         "states": MEANING,
-        "tone": tone,
         "statuses": STATUSES,
-        "collectors": list(Collector),
+        "collectors": NAMES,
         "connections": [one.name for one in known],
         "narrowed": _narrowed(wanted, {one.id: one.name for one in known}),
         "views": views,

@@ -13,7 +13,7 @@ from litestar.response import Redirect, Template
 
 from gateway.console.desk import HOME, OPEN
 from gateway.console.errors import said_of
-from gateway.console.protection import cookie_name, read_cookie, secure
+from gateway.console.protection import cookie, cookie_name, read_cookie
 from gateway.console.sign_in import Next, asking, entered, inside, place_of
 from gateway.runtime import Runtime
 from gateway.settings import Settings
@@ -86,16 +86,7 @@ def _cookie_name(settings: Settings) -> str:
 
 
 def _cookie(settings: Settings, value: str) -> Cookie:
-    """It comes back with the issuer's redirect, which is another site's link: so Lax, and not Strict."""
-    return Cookie(
-        key=_cookie_name(settings),
-        value=value,
-        path="/",
-        secure=secure(settings),
-        httponly=True,
-        samesite="lax",
-        max_age=oidc.PENDING_S if value else 0,
-    )
+    return cookie(settings, _cookie_name(settings), value, oidc.PENDING_S)
 
 
 oidc_routes: Final[list[Any]] = [begin, finish]

@@ -21,12 +21,14 @@ from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from gateway.api.body import NUL, again, read_body
+from gateway.api.headers import header
 from gateway.api.idempotency import answered_once
 from gateway.api.problems import Code, ProblemError
 from gateway.console import uploads
+from gateway.console.desk import permitted_desk
 from gateway.runtime import Runtime
 from gateway.settings import Settings
-from gateway.users.sessions import Manner, Session, find_session
+from gateway.users.sessions import Manner, Session, end_sessions, find_session
 
 HEADERS: Final[Mapping[str, str]] = {
     "content-security-policy": (
@@ -75,6 +77,7 @@ class Protection(ASGIMiddleware):
         token = "" if open_to_all else cookie_of(scope, runtime.settings)
         session = await find_session(token) if token else None
         if session is not None and session.manner is Manner.PASSWORD and runtime.settings.oidc_only:
+            await end_sessions(session.user, session.id)
             session = None
         scope["user"] = session
         if scope["method"] in SAFE:
@@ -104,11 +107,12 @@ async def _posted(runtime: Runtime, scope: HTTPScope, receive: Receive, send: Se
         await app(scope, again(body), send)
         return
     refuse_unproven(session, fields.get("csrf", ""))
-    account = next((s.account for s in session.seats if s.name == scope["path_params"].get("account")), "")
-    if not account or not once or scope["route_handler"].opt.get("changes_nothing"):
+    opt = scope["route_handler"].opt
+    if "action" not in opt or not once or opt.get("changes_nothing"):
         await app(scope, again(body), send)
         return
-    whose = (account, session.user, once[:255])
+    # A reply that is kept passes no guard, and may hold a secret: it is for who may ask for it still.
+    whose = (permitted_desk(scope, opt["action"]).account, session.user, once[:255])
     for pause_s in (*TWICE_S, None):
         try:
             await answered_once(runtime.keyring, scope, whose, body, send, app)
@@ -126,14 +130,23 @@ async def _posted(runtime: Runtime, scope: HTTPScope, receive: Receive, send: Se
 
 def refuse_foreign(scope: HTTPScope, settings: Settings) -> None:
     """Raises ProblemError for a form that another site posts."""
-    said = _header(scope, b"sec-fetch-site")
+    said = header(scope, b"sec-fetch-site")
     if said:
         ours = said in ("same-origin", "none")
     else:
-        origin = _header(scope, b"origin")
-        ours = bool(origin) and urlsplit(origin).netloc in (_header(scope, b"host"), urlsplit(settings.base_url).netloc)
+        ours = _is_ours(header(scope, b"origin"), header(scope, b"host"), settings)
     if not ours:
         raise ProblemError(Code.SCOPE_MISSING, "This form does not come from the console.")
+
+
+def _is_ours(origin: str, host: str, settings: Settings) -> bool:
+    """Over plain http anybody in the network can be our host, so that the scheme counts too."""
+    ours = urlsplit(settings.base_url)
+    try:
+        given = urlsplit(origin)
+    except ValueError:
+        return False
+    return bool(given.netloc) and given.scheme == ours.scheme and given.netloc in (host, ours.netloc)
 
 
 def refuse_unproven(session: Session, csrf: str) -> None:
@@ -142,27 +155,30 @@ def refuse_unproven(session: Session, csrf: str) -> None:
         raise ProblemError(Code.SCOPE_MISSING, "This form is out of date. Please load the page again.")
 
 
-def secure(settings: Settings) -> bool:
-    """Whether browsers reach us over TLS."""
-    return settings.base_url.startswith("https://")
-
-
 def cookie_name(settings: Settings) -> str:
     """With the prefix that keeps sibling domains from setting it, where browsers heed that (RFC 6265bis, 4.1.3.2)."""
-    return "__Host-tollbridge" if secure(settings) else "tollbridge"
+    return "__Host-tollbridge" if settings.over_tls else "tollbridge"
+
+
+def cookie(settings: Settings, name: str, value: str, max_age_s: int | None = None) -> Cookie:
+    """Sets a cookie; an empty value takes it away. Without `max_age_s` it ends with the browser's own session.
+
+    Lax, and not Strict: links from elsewhere lead in with it, such as the redirect of an issuer of identities.
+    """
+    return Cookie(
+        key=name,
+        value=value,
+        path="/",
+        secure=settings.over_tls,
+        httponly=True,
+        samesite="lax",
+        max_age=max_age_s if value else 0,
+    )
 
 
 def cookie_for(settings: Settings, token: str) -> Cookie:
-    """Sets the session's cookie; an empty token takes it away. It ends with the browser's own session."""
-    return Cookie(
-        key=cookie_name(settings),
-        value=token,
-        path="/",
-        secure=secure(settings),
-        httponly=True,
-        samesite="lax",
-        max_age=None if token else 0,
-    )
+    """Sets the session's cookie; an empty token takes it away."""
+    return cookie(settings, cookie_name(settings), token)
 
 
 def cookie_of(scope: HTTPScope, settings: Settings) -> str:
@@ -174,7 +190,7 @@ def read_cookie(scope: HTTPScope, name: str) -> str:
     """A cookie's value, or nothing."""
     jar: SimpleCookie = SimpleCookie()
     try:
-        jar.load(_header(scope, b"cookie"))
+        jar.load(header(scope, b"cookie"))
     except CookieError:
         return ""
     found = jar.get(name)
@@ -190,7 +206,3 @@ def _guarded(send: Send) -> Send:
         await send(message)
 
     return answer
-
-
-def _header(scope: HTTPScope, name: bytes) -> str:
-    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")

@@ -12,6 +12,7 @@ from litestar.params import FromPath, QueryParameter
 from litestar.response import Redirect, Template
 
 from db.states import Approval, RefundState
+from gateway.accounts.keys import person_behind
 from gateway.api.paging import After
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
@@ -22,7 +23,7 @@ from gateway.domain.roles import Action
 from gateway.readers.actors import names_of
 from gateway.readers.cases import CaseBody, open_about
 from gateway.readers.dashboard import dashboard_of
-from gateway.readers.invoice_names import named, numbers_of
+from gateway.readers.invoice_names import id_of, numbers_of
 from gateway.readers.refunds import RefundBody, find_refund, find_refunds
 from gateway.returns.decisions import approve
 from gateway.returns.retrying import retry
@@ -47,7 +48,7 @@ async def refunds(
 ) -> Template:
     """The account's refunds, the newest first, wherever they began."""
     # One that there is not has no refunds, which is what the page says then.
-    of = await named(desk.account, invoice.strip()) or invoice.strip() if invoice.strip() else ""
+    of = await id_of(desk.account, invoice) or invoice.strip()
     decided = chosen(Approval, approval) or Approval.NONE
     state = chosen(RefundState, in_state)
     found = await find_refunds(
@@ -148,7 +149,7 @@ async def _context(desk: Desk, refund_id: str, looks: int) -> dict[str, Any]:
         "why": why,
         "began": BEGAN,
         "waits": body.approval == Approval.WAITING,
-        "own": body.requested_by == desk.user,
+        "own": await person_behind(desk.account, body.requested_by) == desk.user,
         "retries": can_be_retried(stood),
         "names": await names_of(desk.account, [body.requested_by, body.approved_by]),
         "number": (await numbers_of(desk.account, [body.invoice])).get(body.invoice, body.invoice),

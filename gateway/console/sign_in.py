@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import segno
 from litestar import Request, get, post
@@ -21,6 +21,7 @@ from gateway.users import second_factor, sign_in
 from gateway.users.sessions import Opened, Session, Stage, end_sessions
 from gateway.users.sign_in import From
 
+ENROL: Final = HOME + STAGES[Stage.ENROL]
 Next = Annotated[str, QueryParameter(name="next", max_length=2000)]
 Said = Annotated[str, QueryParameter(max_length=40)]
 
@@ -82,7 +83,7 @@ async def ask_enrol(
     next_: Next = "",
 ) -> Template:
     """A picture for the phone, and a first code."""
-    return await _enrolling(runtime, _at(request, Stage.ENROL), next_)
+    return await enrolling(runtime, _at(request, Stage.ENROL), ENROL, next_)
 
 
 @post("/sign-in/enrol", status_code=200)
@@ -95,7 +96,7 @@ async def enrol(
         opened = await sign_in.with_code(runtime, session, data.code, place_of(request))
     except Exception as error:
         problem, status = said_of(error)
-        return await _enrolling(runtime, session, data.next, problem=problem, status=status)
+        return await enrolling(runtime, session, ENROL, data.next, problem=problem, status=status)
     return entered(runtime, opened, data.next)
 
 
@@ -119,9 +120,11 @@ def entered(runtime: Runtime, opened: Opened, wanted: str) -> Redirect:
 
 
 def inside(wanted: str) -> str:
-    """A page of the console: nobody is led elsewhere by an address that somebody made (CWE-601)."""
+    """A page of the console: nobody is led elsewhere by an address that somebody made (CWE-601), nor out of it by
+    steps up, which browsers take also where they are written as `%2e` (WHATWG URL, 4.4)."""
     plain = wanted.isascii() and wanted.isprintable() and "\\" not in wanted and "//" not in wanted
-    return wanted if plain and (wanted == HOME or wanted.startswith(f"{HOME}/")) else HOME
+    steps = {".", ".."}.intersection(unquote(wanted.partition("?")[0]).split("/"))
+    return wanted if plain and not steps and (wanted == HOME or wanted.startswith(f"{HOME}/")) else HOME
 
 
 def _carried(wanted: str) -> str:
@@ -161,13 +164,19 @@ def _coding(session: Session, wanted: str, *, problem: str = "", status: int = 2
     return shown_to(session, "sign_in_code.html", {"next": wanted, "problem": problem}, status=status)
 
 
-async def _enrolling(
-    runtime: Runtime, session: Session, wanted: str, *, problem: str = "", status: int = 200
+async def enrolling(
+    runtime: Runtime, session: Session, to: str, wanted: str = "", *, problem: str = "", status: int = 200
 ) -> Template:
-    secret = await second_factor.secret_to_enrol(runtime.keyring, session.user)
-    picture = segno.make(second_factor.address_of(secret, session.email)).svg_data_uri(scale=5, border=2, light="#fff")
-    context = {"next": wanted, "problem": problem, "secret": secret, "picture": picture}
-    return shown_to(session, "sign_in_enrol.html", context, status=status)
+    """A picture for the phone, and a form for the first code, which is posted `to` this address."""
+    secret = await second_factor.secret_to_enrol(runtime.keyring, session)
+    # Without one it was set up in another browser meanwhile, and a code is all that is missing.
+    picture = _picture(second_factor.address_of(secret, session.email)) if secret else ""
+    context = {"next": wanted, "problem": problem, "secret": secret, "picture": picture, "to": to}
+    return shown_to(session, "second_factor.html", context, status=status)
+
+
+def _picture(address: str) -> str:
+    return segno.make(address).svg_data_uri(scale=5, border=2, light="#fff")
 
 
 sign_in_routes: Final[list[Any]] = [ask, enter, ask_code, enter_code, ask_enrol, enrol, leave]

@@ -15,6 +15,7 @@ from litestar.types import HTTPScope, Receive
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
 from gateway.api.body import NUL, pieces
+from gateway.api.headers import header
 from gateway.api.problems import Code, ProblemError
 
 KEY: Final = "upload"
@@ -34,7 +35,7 @@ class Upload:
 
 async def begin(scope: HTTPScope, receive: Receive, limit: int) -> Upload:
     """Read the fields of a form up to its file. The whole has at most `limit` bytes. Raises ProblemError."""
-    kind, options = parse_options_header(_content_type(scope))
+    kind, options = parse_options_header(header(scope, b"content-type"))
     if kind != "multipart/form-data" or not options.get("boundary"):
         raise ProblemError(Code.MEDIA_TYPE_UNSUPPORTED, "Send the form as multipart/form-data.")
     events = _events(options["boundary"], pieces(scope, receive, limit))
@@ -91,7 +92,3 @@ def _text(value: bytes) -> str:
     if NUL in text:
         raise ProblemError(Code.INVALID_REQUEST, "The form holds the character NUL.")
     return text
-
-
-def _content_type(scope: HTTPScope) -> str:
-    return next((value.decode("latin-1") for name, value in scope["headers"] if name == b"content-type"), "")

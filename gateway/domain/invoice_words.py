@@ -25,6 +25,7 @@ MEANING: Final[Mapping[InvoiceState, str]] = {
     InvoiceState.CLOSED: "void or deleted in Stripe",
     InvoiceState.NOT_OURS: "Stripe collects it itself, or its customer was opted out",
 }
+NEVER_SAID: Final = "the processor's code is not known"
 TRIED: Final[Mapping[str, str]] = {
     "first": "the first try",
     "retry": "a retry by its plan",
@@ -74,8 +75,16 @@ TOLD: Final[Mapping[RecordingState, str]] = {
 
 
 def decline(decline_class: str, advice: str) -> str:
-    """Why the payer's side refused, and what that asks for; a class of a later version as it is."""
+    """Why the payer's side refused, and what that asks for; of a later version's advice, nothing."""
     try:
-        return f"{WHY[DeclineClass(decline_class)]}; {WHAT[Advice(advice)]}"
-    except (ValueError, KeyError):
-        return decline_class.replace("_", " ")
+        return f"{why(decline_class)}; {WHAT[Advice(advice)]}"
+    except ValueError:
+        return why(decline_class)
+
+
+def why(decline_class: str) -> str:
+    """Why the payer's side refused. A newer version of us may have stored a class that this one does not know."""
+    try:
+        return WHY[DeclineClass(decline_class)]
+    except ValueError:
+        return decline_class.replace("_", " ") or NEVER_SAID

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from db import sql
@@ -27,3 +28,11 @@ async def open_invoices(account: str, customer: str, *, limit: int) -> list[Invo
 async def invoices_of(account: str, subscription: str, status: str = "", *, limit: int) -> list[InvoiceBody]:
     """Those of a subscription, the newest first; `status` is Stripe's."""
     return [invoices.shown(row) for row in await sql.rows(OF_SUBSCRIPTION, account, subscription, status, limit)]
+
+
+def remaining(invoices: Iterable[InvoiceBody]) -> list[tuple[int, str]]:
+    """What remains to be paid of them: one amount for each currency."""
+    found: dict[str, int] = {}
+    for one in invoices:
+        found[one.currency or ""] = found.get(one.currency or "", 0) + one.amount_remaining
+    return [(amount, currency) for currency, amount in sorted(found.items()) if amount > 0]

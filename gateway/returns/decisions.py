@@ -10,6 +10,7 @@ from db.poke import Kind
 from db.states import Approval, CreditNoteOrigin, CreditNoteState
 from gateway.accounts.audit import Author, bounded
 from gateway.accounts.errors import FieldError, NotThereError
+from gateway.accounts.keys import person_behind
 from gateway.clock import business_now
 from gateway.domain.case_kinds import CaseKind
 from gateway.returns import taking
@@ -36,7 +37,7 @@ async def approve(by: Author, account: str, refund: str, *, give: bool) -> None:
         row = await locked(account, refund)
         if row["approval"] != Approval.WAITING:
             raise RefundStateError("it does not wait for approval")
-        if give and row["requested_by"] == by.name:
+        if give and await _same_person(account, row["requested_by"], by.name):
             raise RefundStateError("whoever asked for a refund does not approve it: somebody else must")
         await sql.rows(GIVEN if give else DENIED, account, refund, by.name, *([] if give else [now]))
         if not give:
@@ -52,6 +53,10 @@ async def approve(by: Author, account: str, refund: str, *, give: bool) -> None:
         after = {"approval": decided, "amount": row["amount"], "currency": row["currency"]}
         await by.note(account, "refund.approved" if give else "refund.denied", refund, before=before, after=after)
         await poke.poke(Kind.REFUND, account, [refund], now, urgent=True)
+
+
+async def _same_person(account: str, one: str, other: str) -> bool:
+    return await person_behind(account, one) == await person_behind(account, other)
 
 
 async def resolve_note(by: Author, account: str, note: str, refund: str | None) -> None:

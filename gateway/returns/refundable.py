@@ -67,6 +67,8 @@ class Refundable(msgspec.Struct, frozen=True):
     obstacles: tuple[str, ...] = ()
     refused: str = ""
     is_deferred: bool = False
+    without_note: int = 0
+    """So much no invoice took: it goes back without a credit note."""
 
     def waits_for(self, amount: int) -> bool:
         """Whether a refund of so much is stored, and waits until the money is free."""
@@ -75,6 +77,10 @@ class Refundable(msgspec.Struct, frozen=True):
     def allows(self, amount: int) -> bool:
         """Whether so much can be asked for."""
         return amount > 0 and (amount <= self.amount or self.waits_for(amount))
+
+    def wants_note(self, amount: int) -> bool:
+        """Whether a refund of so much is credited at Stripe."""
+        return amount > self.without_note
 
 
 async def refundable(account: str, invoice: str, attempt: str | None = None) -> Refundable:
@@ -91,14 +97,18 @@ def judged(row: asyncpg.Record, captures: Sequence[asyncpg.Record], attempt: str
     except RefundStateError as error:
         refused = str(error)
     policy = policy_in(row)
+    at_most = in_the_end(policy, captures)
+    # Of a certain capture, what the paid invoice did not take is not credited.
+    excess = max(row["held_money"], 0) if attempt is not None and row["status"] == "paid" else 0
     return Refundable(
         sum(c["refundable"] for c in captures),
         row["currency"],
         policy,
-        in_the_end(policy, captures),
+        at_most,
         tuple(obstacles(row, captures)),
         refused,
         is_deferred=row["status"] != "paid" and not surplus and not refused,
+        without_note=at_most if surplus else excess,
     )
 
 

@@ -18,6 +18,7 @@ import msgspec
 
 from db import sql
 from db.ids import new_id
+from gateway.accounts.keys import digest
 from gateway.domain.roles import Role
 from processors.values import Unprinted
 
@@ -126,13 +127,13 @@ async def open_session(user: str, stage: Stage, manner: Manner, *, agent: str = 
     made, token = new_id("ses"), secrets.token_urlsafe(32)
     lives = LONGEST_S if stage is Stage.COMPLETE else PENDING_S
     agent, address = sql.storable(agent, 300), sql.storable(address, 100)
-    await sql.rows(INSERT, made, user, _hash(token), stage, manner, agent, address, lives)
+    await sql.rows(INSERT, made, user, digest(token), stage, manner, agent, address, lives)
     return Opened(made, token, stage)
 
 
 async def find_session(token: str) -> Session | None:
     """The living session of a cookie's token, in one statement; None for any other."""
-    row = await sql.row(FIND, _hash(token), IDLE_S, SEEN_EVERY_S)
+    row = await sql.row(FIND, digest(token), IDLE_S, SEEN_EVERY_S)
     if row is None:
         return None
     if row["stale"]:
@@ -146,7 +147,7 @@ async def advance_session(session: Session, stage: Stage) -> Opened | None:
     """The next stage, under another token; None where it is no longer at its own."""
     token = secrets.token_urlsafe(32)
     lives = LONGEST_S if stage is Stage.COMPLETE else PENDING_S
-    if not await sql.value(ADVANCE, session.id, session.stage, stage, _hash(token), lives):
+    if not await sql.value(ADVANCE, session.id, session.stage, stage, digest(token), lives):
         return None
     return Opened(session.id, token, stage)
 
@@ -169,7 +170,3 @@ async def purge() -> int:
 def csrf_of(token: str) -> str:
     """What a form of this session carries: it proves that the page came from us (OWASP: HMAC-based token)."""
     return hmac.new(token.encode(), b"tollbridge console form", hashlib.sha256).hexdigest()
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

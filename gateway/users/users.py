@@ -1,12 +1,13 @@
 """Users of the console: made with a role in an account, invited by a link, disabled but never deleted, since the audit
 log names them for ever.
 
-We send no mail: whoever makes a user hands the link over. It is shown once, works once, and for three days.
+We send no mail: whoever makes a user hands the link over. It is shown once, works once, and for three days. Whoever
+hands it over had it: of a link, of the password that was chosen by it, and of a user who is disabled, the account is
+kept whose admin did that (`…_from`; empty: whoever runs the gateway), for `administering` to judge by.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 from collections.abc import Collection
@@ -21,8 +22,9 @@ from db.engine import DB
 from db.ids import new_id
 from gateway.accounts.audit import SET, Author
 from gateway.accounts.errors import FieldError, NotThereError
+from gateway.accounts.keys import digest
 from gateway.clock import business_now
-from gateway.domain.roles import Role
+from gateway.domain.roles import Action, Role, allows
 from gateway.users import second_factor, sessions
 from gateway.users.errors import InvitationError
 from gateway.users.passwords import hashed, refuse_weak
@@ -36,8 +38,9 @@ INSERT: Final = """
     on conflict (email) do nothing returning id
 """
 COLUMNS: Final = """
-    u.id, u.email, u.name, u.password <> '' as has_password, u.totp_confirmed, u.oidc_subject <> '' as has_oidc,
-    u.invited_until > clock_timestamp() as invited, u.created_at, u.disabled_at,
+    u.id, u.email, u.name, u.password <> '' as has_password, u.totp_secret is not null as has_second_factor,
+    u.oidc_subject <> '' as has_oidc, coalesce(u.invited_until > clock_timestamp(), false) as invited, u.created_at,
+    u.disabled_at, u.password_from, u.invited_from, u.disabled_from,
     coalesce((select jsonb_object_agg(a.name, r.role) from tollbridge.console_role r
               join tollbridge.account a on a.id = r.account where r.console_user = u.id), '{}'::jsonb) as roles
 """
@@ -46,6 +49,13 @@ BY_ID: Final = f"select {COLUMNS} from tollbridge.console_user u where u.id = $1
 LISTED: Final = f"""
     select {COLUMNS} from tollbridge.console_user u
     where $1 = '' or exists (select 1 from tollbridge.console_role r where r.console_user = u.id and r.account = $1)
+    order by u.email
+"""  # noqa: S608
+ABLE: Final = f"""
+    select {COLUMNS} from tollbridge.console_user u
+    where u.disabled_at is null and exists (
+        select 1 from tollbridge.console_role r
+        where r.console_user = u.id and r.account = $1 and r.role = any($2::text[]))
     order by u.email
 """  # noqa: S608
 SET_ROLE: Final = """
@@ -57,10 +67,11 @@ LOCK: Final = "select id from tollbridge.console_user where id = $1 for update"
 ROLE: Final = "select role from tollbridge.console_role where console_user = $1 and account = $2"
 INVITE: Final = """
     update tollbridge.console_user
-    set invitation_hash = $2, invited_until = clock_timestamp() + make_interval(secs => $3) where id = $1
+    set invitation_hash = $2, invited_until = clock_timestamp() + make_interval(secs => $3), invited_from = $4
+    where id = $1
 """
 VOID: Final = """
-    update tollbridge.console_user set invitation_hash = null, invited_until = null
+    update tollbridge.console_user set invitation_hash = null, invited_until = null, invited_from = ''
     where id = $1 and invitation_hash is not null returning id
 """
 INVITED: Final = """
@@ -68,16 +79,24 @@ INVITED: Final = """
     where invitation_hash = $1 and invited_until > clock_timestamp() and disabled_at is null
 """
 ACCEPT: Final = """
-    update tollbridge.console_user set password = $2, invitation_hash = null, invited_until = null
+    update tollbridge.console_user
+    set password = $2, password_from = invited_from, codes_wrong = 0,
+        invitation_hash = null, invited_until = null, invited_from = ''
     where invitation_hash = $1 and invited_until > clock_timestamp() and disabled_at is null returning id
 """
-CHOOSE: Final = "update tollbridge.console_user set password = $2 where id = $1"
+CHOOSE: Final = """
+    update tollbridge.console_user set password = $2, password_from = '', codes_wrong = 0 where id = $1
+"""
+# Whoever runs the gateway has the last word, also on somebody whom an admin has disabled.
 DISABLE: Final = """
-    update tollbridge.console_user set disabled_at = $2, invitation_hash = null, invited_until = null
-    where id = $1 and disabled_at is null returning id
+    update tollbridge.console_user
+    set disabled_at = coalesce(disabled_at, $2), disabled_from = $3,
+        invitation_hash = null, invited_until = null, invited_from = ''
+    where id = $1 and (disabled_at is null or ($3 = '' and disabled_from <> '')) returning id
 """
 ENABLE: Final = """
-    update tollbridge.console_user set disabled_at = null where id = $1 and disabled_at is not null returning id
+    update tollbridge.console_user set disabled_at = null, disabled_from = ''
+    where id = $1 and disabled_at is not null returning id
 """
 
 
@@ -94,11 +113,22 @@ class User(msgspec.Struct, frozen=True):
     roles: dict[str, Role]
     created_at: datetime
     disabled_at: datetime | None
+    password_from: str
+    invited_from: str
+    disabled_from: str
 
     @property
     def waits(self) -> bool:
         """Whether nobody has proven yet to be this user."""
         return not (self.has_password or self.has_oidc)
+
+    @property
+    def signs_in_with(self) -> str:
+        """How, in words."""
+        if self.waits:
+            return "nothing yet: an invitation is open" if self.invited else "nothing yet"
+        ways = {"a password": self.has_password, "a code": self.has_second_factor, "OpenID Connect": self.has_oidc}
+        return ", ".join(way for way, has in ways.items() if has)
 
 
 class Invitation(Unprinted, frozen=True):
@@ -153,13 +183,26 @@ async def listed(account: str = "") -> list[User]:
     return [_shown(row) for row in await sql.rows(LISTED, account)]
 
 
+async def who_may(account: str, action: Action) -> list[User]:
+    """Who can sign in and may do that in the account."""
+    return [_shown(row) for row in await sql.rows(ABLE, account, [role for role in Role if allows(role, action)])]
+
+
+async def role_in(account: str, user: str) -> Role | None:
+    """What the user may do in the account (its id); None where they have no role."""
+    found = await sql.value(ROLE, user, account)
+    return None if found is None else Role(found)
+
+
 async def give_role(by: Author, user: str, account: str, role: Role) -> None:
-    """Another role, or a first one, in an account."""
+    """Another role, or a first one, in an account: an open link that another account's admin has had is void then."""
     async with DB.transaction():
-        await sql.row(LOCK, user)
-        before = await sql.value(ROLE, user, account)
+        found = await locked(user)
+        before = await role_in(account, user)
         if before == role:
             return
+        if before is None and found.invited_from not in ("", account):
+            await void_invitation(user)
         await sql.rows(SET_ROLE, user, account, role)
         await by.note(account, "console_role.set", user, before={"role": before}, after={"role": role})
 
@@ -173,26 +216,26 @@ async def take_role(by: Author, user: str, account: str) -> None:
         await by.note(account, "console_role.take", user, before={"role": before}, after={"role": None})
 
 
-async def invite(by: Author, user: str) -> Invitation:
-    """A link by which the user chooses a password; an earlier one is void."""
+async def invite(by: Author, user: str, account: str = "") -> Invitation:
+    """A link by which the user chooses a password; an earlier one is void. `account`: whose admin hands it over."""
     secret = secrets.token_urlsafe(32)
     async with DB.transaction():
-        await sql.rows(INVITE, user, _hash(secret), INVITED_S)
+        await sql.rows(INVITE, user, digest(secret), INVITED_S, account)
         await by.note(None, "console_user.invite", user, after={"invitation": SET})
     return Invitation(user, secret)
 
 
-async def void_invitation(by: Author, user: str) -> None:
-    """A link that is still open opens nothing any more; in the caller's transaction."""
+async def void_invitation(user: str) -> None:
+    """A link that is still open opens nothing any more; in the caller's transaction. It may be another account's, to
+    which nobody tells who gave a role elsewhere, and why."""
     if await sql.value(VOID, user):
-        await by.note(
-            None, "console_user.invitation_void", user, before={"invitation": SET}, after={"invitation": None}
-        )
+        by, gone = Author("tollbridge"), {"invitation": None}
+        await by.note(None, "console_user.invitation_void", user, before={"invitation": SET}, after=gone)
 
 
 async def invited(secret: str) -> asyncpg.Record:
     """Whom a link invites: `id`, `email`, `name`. Raises InvitationError."""
-    row = await sql.row(INVITED, _hash(secret))
+    row = await sql.row(INVITED, digest(secret))
     if row is None:
         raise InvitationError
     return row
@@ -204,7 +247,7 @@ async def accept(secret: str, password: str) -> str:
     refuse_weak(password, row["email"], row["name"])
     kept = await hashed(password)
     async with DB.transaction():
-        user = await sql.value(ACCEPT, _hash(secret), kept)
+        user = await sql.value(ACCEPT, digest(secret), kept)
         if user is None:
             raise InvitationError
         await _changed(Author(user), user)
@@ -233,11 +276,11 @@ async def reset_second_factor(by: Author, user: str) -> None:
         await sessions.end_sessions(user)
 
 
-async def disable(by: Author, user: str) -> None:
-    """Nothing opens any more, now. Raises NotThereError."""
+async def disable(by: Author, user: str, account: str = "") -> None:
+    """Nothing opens any more, now. `account`: whose admin does it. Raises NotThereError."""
     await by_id(user)
     async with DB.transaction():
-        if await sql.value(DISABLE, user, await business_now()):
+        if await sql.value(DISABLE, user, await business_now(), account):
             await sessions.end_sessions(user)
             await by.note(None, "console_user.disable", user)
 
@@ -257,19 +300,4 @@ def only_of(user: User, accounts: Collection[str]) -> bool:
 
 
 def _shown(row: asyncpg.Record) -> User:
-    return User(
-        id=row["id"],
-        email=row["email"],
-        name=row["name"],
-        has_password=row["has_password"],
-        has_second_factor=row["totp_confirmed"],
-        has_oidc=row["has_oidc"],
-        invited=bool(row["invited"]),
-        roles=msgspec.json.decode(row["roles"], type=dict[str, Role]),
-        created_at=row["created_at"],
-        disabled_at=row["disabled_at"],
-    )
-
-
-def _hash(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode()).digest()
+    return User(**{**dict(row), "roles": msgspec.json.decode(row["roles"], type=dict[str, Role])})

@@ -72,7 +72,7 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("route", ROUTES)
-@settings(max_examples=5, derandomize=True, **EVERYTHING)
+@settings(max_examples=3, derandomize=True, **EVERYTHING)
 @given(data=st.data())
 async def test_answers_are_as_described(api: Api, route: str, data: st.DataObject) -> None:
     await _ask(api, route, data)

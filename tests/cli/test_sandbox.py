@@ -45,7 +45,7 @@ def run(tmp_path: Path, free_port: Callable[[], int], monkeypatch: pytest.Monkey
     return running
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 async def test_it_goes_on_where_it_was(run: Callable[..., Any], tmp_path: Path, number: signal.Signals) -> None:
     """A subscription is sold, the sandbox is stopped, and renews it after its next start."""
     kept = ("--state", "world")

@@ -384,7 +384,11 @@ FAULTS: dict[str, tuple[type[PracticeAdapter], set[str]]] = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+EACH = [pytest.param(fault, marks=[] if number % 3 == 0 else [pytest.mark.slow]) for number, fault in enumerate(FAULTS)]
+"""A third of them in the quick ring."""
+
+
+@pytest.mark.parametrize("fault", EACH)
 async def test_a_fault_is_named_and_nothing_else(fault: str) -> None:
     adapter, wanted = FAULTS[fault]
     found = await failures(with_adapter(adapter), nth_replay=2)

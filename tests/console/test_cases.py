@@ -12,10 +12,14 @@ import pytest
 
 from db import sql
 from db.ids import new_id
+from gateway.console import case_repairs
+from gateway.console.settings import connection_check
 from gateway.domain.case_kinds import CaseKind
 from gateway.domain.case_repairs import OFFERS, CaseRepair
 from gateway.domain.roles import LEAST, ORDER, Role
+from gateway.inbox.connection_check import ConnectionCheck
 from gateway.returns.errors import RefundStateError
+from processors.checked import About, Proved, Unseen, Wrong
 from tests.api.seed import add_delivery, add_invoice, insert, seed
 from tests.console.conftest import Console, text_of
 
@@ -49,6 +53,36 @@ async def test_the_inbox_counts_by_kind_and_age_and_filters(console: Console) ->
     }.items():
         shown = text_of(await viewer.get(f"/cases?{query}"))
         assert [one for one in ("in_young", "in_old", "dsp_mine") if f"Why {one}" in shown] == expected, query
+
+
+FINDINGS = (
+    Proved(About.CREDENTIALS, "the key opens pa_1"),
+    Unseen(About.NOTIFICATIONS, "none has come yet"),
+    Wrong(About.WEBHOOK, "it goes elsewhere", "Enter the address."),
+)
+
+
+async def test_what_a_check_found_is_said_alike_on_a_case_and_at_the_connection(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = (await seed(console.api.runtime, console.api.ours.id)).connection
+
+    async def check(*_: object) -> ConnectionCheck:
+        return ConnectionCheck(connection, "practice", "pa_1", False, FINDINGS, "", None, "Press “Send a test”.")
+
+    for page in (case_repairs, connection_check):
+        monkeypatch.setattr(page, "check", check)
+    case = await add_case(console, CaseKind.CATCH_UP_FAILED, connection)
+    for path in (f"/cases/{case}/repair/check_connection", f"/settings/connections/{connection}/check"):
+        answer = await console[Role.ADMIN].post(path)
+        assert answer.status_code == 200, text_of(answer)
+        assert re.findall(r'badge ([a-z]*)">([^<]*)</span> (\w+): ([^<]*)', answer.text)[-3:] == [
+            ("good", "proved", "Credentials", "the key opens pa_1"),
+            ("", "can&#39;t be seen from here", "Notifications", "none has come yet"),
+            ("bad", "wrong", "Webhook", "it goes elsewhere"),
+        ]
+        assert "To do: Enter the address." in text_of(answer)
+        assert "To see that notifications come: Press “Send a test”." in text_of(answer)
 
 
 async def test_a_case_is_taken_given_and_given_back(console: Console) -> None:
@@ -219,12 +253,12 @@ async def test_each_button_asks_the_story_about_what_its_case_names(console: Con
     assert await sql.value(done) == 2, "what was refused is no repair"
 
 
-@pytest.mark.parametrize("kind", ["overpaid", "made_by_a_later_version"])
+@pytest.mark.parametrize("kind", ["dispute_recovered", "made_by_a_later_version"])
 async def test_a_kind_without_a_button_shows_its_words(console: Console, kind: Any) -> None:
     case = await add_case(console, kind, "in_1", invoice="in_1", action="Return the difference.")
     shown = await console[Role.ADMIN].get(f"/cases/{case}")
     assert "Return the difference." in text_of(shown)
-    assert ("/refunds/new?invoice=in_1" in shown.text) == (kind == "overpaid")
+    assert ("/refunds/new?invoice=in_1" in shown.text) == (kind == "dispute_recovered")
 
 
 NO_LONGER: list[tuple[str, str, dict[str, str]]] = [

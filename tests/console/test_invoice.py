@@ -8,12 +8,15 @@ import pytest
 
 from db import sql
 from db.engine import DB
+from db.ids import new_id
 from gateway.accounts.audit import Author
 from gateway.domain.roles import Role
 from tests.api.seed import NOW, add_delivery, add_invoice, insert, seed
 from tests.console.conftest import Console, text_of
 
 DONE = "select reason, actor from tollbridge.audit_log where action = $1 and object = $2"
+RECEIPTS = "select amount from tollbridge.movement where kind = 'receipt' and invoice = 'in_open' order by created_at"
+READ = "update tollbridge.invoice set stale = false, seen = poked where id = 'in_open'"
 OPEN = {
     "state": "exhausted", "status": "open", "currency": "eur", "amount_due": 11900, "amount_remaining": 11900,
     "total": 11900, "collection_method": "send_invoice", "read_at": NOW, "stale": False,
@@ -38,6 +41,10 @@ async def one_open(console: Console, **values: object) -> str:
     times = {"created_at": before, "sent_at": before, "resolved_at": before}
     await insert("attempt", **made, **how, **why, **ids, **times)
     return account
+
+
+async def receipts(console: Console) -> list[int]:
+    return [row["amount"] for row in await sql.rows(RECEIPTS)]
 
 
 async def test_a_paid_invoice_shows_all_three_sides_and_what_happened(console: Console) -> None:
@@ -239,3 +246,45 @@ async def test_a_pause_of_the_invoice_can_be_ended_while_its_customers_is_longer
     await finance.post(f"/customers/cus_{account}/pause", {"reason": "on holiday"})
     page = await finance.get("/invoices/in_open")
     assert "/invoices/in_open/resume" in page.text
+
+
+async def test_another_payment_under_the_same_reference_is_not_swallowed(console: Console) -> None:
+    """Two transfers of one payer often say the same: the second is recorded, or refused, but never lost unsaid."""
+    await one_open(console)
+    finance = console[Role.FINANCE]
+    first = await finance.post("/invoices/in_open/record-payment", WIRE | {"amount": "50.00"})
+    assert first.status_code == 303
+    await sql.rows(READ)
+    second = await finance.post("/invoices/in_open/record-payment", WIRE | {"amount": "69.00"})
+    assert (second.status_code, await receipts(console)) != (303, [5000]), "it says that it was recorded"
+
+
+async def test_no_payment_is_recorded_on_what_is_about_to_be_void(console: Console) -> None:
+    """Stripe has been read for the void, and is told in a moment: the money would stand on a void invoice."""
+    await one_open(console)
+    finance = console[Role.FINANCE]
+    assert (await finance.post("/invoices/in_open/void", {"reason": "ordered twice"})).status_code == 303
+    await sql.rows(READ)
+    answer = await finance.post("/invoices/in_open/record-payment", WIRE)
+    assert (answer.status_code, await receipts(console)) == (409, [])
+
+
+async def test_nothing_is_collected_of_what_is_about_to_be_void(console: Console) -> None:
+    """It says that a charge is tried now, and none will be."""
+    await one_open(console)
+    finance = console[Role.FINANCE]
+    await sql.rows("update tollbridge.attempt set state = 'rejected' where id = 'att_declined'")
+    assert (await finance.post("/invoices/in_open/void", {"reason": "ordered twice"})).status_code == 303
+    await sql.rows(READ)
+    answer = await finance.post("/invoices/in_open/collect")
+    assert answer.status_code == 409
+    assert "void" in text_of(answer)
+
+
+async def test_no_payment_is_recorded_while_stripe_is_charging(console: Console) -> None:
+    """It was handed over, and Stripe is being asked to charge its own method: the payer would pay twice."""
+    account = await one_open(console, collector="stripe", state="due")
+    await insert("hand_over", id=new_id("hov"), account=account, invoice="in_open", stripe_payment_method="pm_1",
+                 idempotency_key="made-up", state="sending", sent_at=NOW, created_at=NOW)  # fmt: skip
+    answer = await console[Role.FINANCE].post("/invoices/in_open/record-payment", WIRE)
+    assert (answer.status_code, await receipts(console)) == (409, [])

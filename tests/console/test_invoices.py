@@ -12,10 +12,12 @@ from typing import Final
 import pytest
 
 from db import sql
+from db.states import Collector
 from gateway.billing.mails import mail_hash
 from gateway.customers.organization_tokens import Scope
 from gateway.domain.open_money import Group
 from gateway.domain.roles import Role
+from gateway.domain.switch_words import NAMES
 from gateway.readers import organization
 from gateway.readers.billed import open_invoices
 from gateway.readers.invoice_list import find_invoices
@@ -133,6 +135,15 @@ async def test_the_sum_of_what_is_at_risk_and_its_list_mean_the_same_due_date(co
     assert ([one.id for one in found.data], money["eur"][Group.AT_RISK].count) == (["in_ours"], 1)
 
 
+async def test_who_collects_is_said_alike_in_the_filter_and_on_the_invoices_page(console: Console) -> None:
+    await some(console)
+    page = await console[Role.VIEWER].get("/invoices?collected_by=gateway")
+    choices = re.findall(r'value="(gateway|stripe|hosted)">([^<]*)<', page.text)
+    assert {Collector(value): html.unescape(said) for value, said in choices} == NAMES
+    one = text_of(await console[Role.VIEWER].get("/invoices/in_open"))
+    assert f"Collected by {NAMES[Collector.GATEWAY]}" in one
+
+
 async def test_a_filter_that_there_is_not_is_said(console: Console) -> None:
     for role, path in ((Role.VIEWER, "/invoices"), (Role.FINANCE, "/invoices.csv")):
         answer = await console[role].get(f"{path}?due_from=yesterday")
@@ -202,3 +213,10 @@ async def test_a_search_that_takes_anothers_place_is_kept_in_the_log(console: Co
         assert answer.status_code == 303
     rows = await sql.rows("select before from tollbridge.audit_log where action = 'console_view.saved' order by id")
     assert "state=retrying" in (rows[-1]["before"] or ""), "what it was before"
+
+
+async def test_a_file_of_all_days_holds_what_the_list_holds(console: Console) -> None:
+    """What can't be looked for is told before the file begins: an empty one under 200 would say that there is none."""
+    await add_invoice(console.api.ours.id, "in_1", due_date=NOW, state="retrying", currency="eur")
+    answer = await console[Role.FINANCE].get("/invoices.csv?due_until=9999-12-31")
+    assert answer.status_code != 200 or "in_1" in answer.text, answer.text

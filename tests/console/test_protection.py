@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import html
 import re
+from typing import Any
 
+import httpx
+import msgspec
 import pytest
 
 from db import sql
+from gateway.accounts.audit import Author
+from gateway.api.observe import observed
+from gateway.console.protection import cookie, cookie_for, refuse_foreign
 from gateway.domain.roles import Role
+from gateway.settings import Settings
+from gateway.users import users
+from tests.api.conftest import BY
 from tests.api.seed import seed
 from tests.console.conftest import Console, text_of
 
@@ -21,6 +30,33 @@ async def test_a_browser_runs_nothing_but_ours(console: Console) -> None:
     assert page.headers["cache-control"] == "no-store"
     assert "style=" not in page.text
     assert " onclick" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("base_url", "value", "max_age_s", "wanted"),
+    [
+        ("https://billing.example.com", "made up", None, {"Secure"}),
+        ("http://127.0.0.1:8250", "made up", None, set()),
+        ("http://127.0.0.1:8250", "made up", 600, {"Max-Age=600"}),
+        ("http://127.0.0.1:8250", "", 600, {"Max-Age=0"}),
+        ("http://127.0.0.1:8250", "", None, {"Max-Age=0"}),
+    ],
+)
+async def test_no_script_and_no_foreign_form_reads_or_sends_a_cookie(
+    console: Console, base_url: str, value: str, max_age_s: int | None, wanted: set[str]
+) -> None:
+    settings = msgspec.structs.replace(console.api.runtime.settings, public_url=base_url)
+    said = cookie(settings, "made-up", value, max_age_s).to_header(header="").strip()
+    assert set(said.split("; ")[1:]) == {"HttpOnly", "Path=/", "SameSite=lax"} | wanted
+
+
+async def test_over_tls_no_sibling_domain_sets_the_sessions_cookie(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = msgspec.structs.replace(console.api.runtime.settings, public_url="https://billing.example.com")
+    monkeypatch.setattr(console.api.runtime, "settings", changed)
+    assert cookie_for(changed, "made up").key == "__Host-tollbridge"
+    assert (await console[Role.VIEWER].get("/invoices")).headers["location"].startswith("/console/sign-in")
 
 
 async def test_a_form_of_another_site_is_refused(console: Console) -> None:
@@ -37,8 +73,14 @@ async def test_a_form_without_its_proof_is_refused(console: Console) -> None:
 
 async def test_an_old_browser_is_known_by_its_origin(console: Console) -> None:
     person = console[Role.VIEWER]
-    for origin, status in (("http://test", 303), ("http://evil.example", 403), ("", 403)):
-        headers = {"cookie": f"tollbridge={person.token}", "origin": origin}
+    for origin, host, status in (
+        ("null", "", 403),
+        ("null", "test", 403),
+        ("http://evil.example", "test", 403),
+        ("", "test", 403),
+        ("http://test", "test", 303),
+    ):
+        headers = {"cookie": f"tollbridge={person.token}", "origin": origin, "host": host}
         answer = await console.http.post("/console/sign-out", data={"csrf": person.csrf}, headers=headers)
         assert answer.status_code == status
 
@@ -111,3 +153,51 @@ async def test_a_secret_of_a_form_that_was_changed_does_not_come_back(console: C
     for secret in ("whsec_made_up_1", "whsec_made_up_2"):
         answer = await admin.post("/settings/account/secrets", {"secret": secret, "once": "form-1"})
     assert (answer.status_code, "made_up" in answer.text) == (422, False)
+
+
+async def test_a_reply_that_is_kept_is_for_who_may_still_ask_for_it(console: Console) -> None:
+    """The guard stands behind the replies that are kept: they hold keys, invitations' links and signing secrets."""
+    admin = console[Role.ADMIN]
+    fields = {"name": "shop", "scopes": "admin", "once": "one form"}
+    made = await admin.post("/settings/keys", fields)
+    secret = re.search(r"tb_test_[0-9a-f]{48}", made.text)
+    assert secret is not None
+    await users.give_role(Author(BY), admin.user, console.api.ours.id, Role.VIEWER)
+    again = await admin.post("/settings/keys", fields)
+    assert (again.status_code, secret[0] in again.text) == (403, False)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "http://["},
+        {"sec-fetch-site": "same-origin", "hx-request": "true", "hx-current-url": "http://["},
+        {"sec-fetch-site": "same-origin", "host": "["},
+    ],
+)
+async def test_headers_that_are_no_address_are_a_page(console: Console, headers: dict[str, str]) -> None:
+    answer = await console.http.post("/console/a/ours/refunds", data={"once": "x"}, headers=headers)
+    assert answer.status_code < 500
+    assert "content-security-policy" in answer.headers
+
+
+async def test_a_form_of_the_same_host_without_tls_is_foreign() -> None:
+    """Whoever sits in the network makes http://pay.example say what they like. (Browsers without Sec-Fetch-Site.)"""
+    scope: Any = {"headers": [(b"origin", b"http://pay.example"), (b"host", b"pay.example")]}
+    with pytest.raises(Exception, match="does not come from the console"):
+        refuse_foreign(scope, Settings(public_url="https://pay.example"))
+
+
+@pytest.mark.parametrize(
+    ("public_url", "told"), [("https://pay.example", "max-age=31536000"), ("http://127.0.0.1:8250", None), ("", None)]
+)
+async def test_who_comes_over_tls_is_told_to_come_by_nothing_else(public_url: str, told: str | None) -> None:
+    async def answering(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    app: Any = observed(answering, Settings(public_url=public_url))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as http:
+        answer = await http.get("/console")
+    assert answer.headers.get("strict-transport-security") == told
+    assert answer.headers["x-content-type-options"] == "nosniff"

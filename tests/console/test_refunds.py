@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import re
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from db import sql
 from gateway.accounts.audit import Author
 from gateway.domain.roles import Role
+from gateway.readers.invoice_names import id_of
 from gateway.returns.errors import RefundStateError
 from gateway.returns.refund_rows import RefundAsked
 from gateway.returns.request import ask_refund
@@ -38,6 +40,15 @@ async def asked(console: Console) -> list[Any]:
 async def refund_id(console: Console) -> str:
     [refund] = await asked(console)
     return str(refund["id"])
+
+
+async def test_an_invoice_is_meant_by_its_id_or_its_number_and_none_by_nothing(console: Console) -> None:
+    account = console.api.ours.id
+    await add_invoice(account, "in_unnumbered")
+    await add_invoice(account, "in_numbered", number="AB-0001")
+    await add_invoice(console.api.theirs.id, "in_theirs", number="CD-0001")
+    meant = {"in_numbered": "in_numbered", " AB-0001 ": "in_numbered", "": None, " ": None, "CD-0001": None}
+    assert {typed: await id_of(account, typed) for typed in meant} == meant
 
 
 async def test_a_part_is_asked_for(console: Console, seeded: Seeded) -> None:
@@ -303,3 +314,35 @@ async def test_a_dispute_with_nothing_to_try_again(console: Console, seeded: See
 def _poll(answer: httpx.Response) -> str:
     found = re.search(r'<span id="poll" hx-get="([^"]*)"', answer.text)
     return found[1].replace("&amp;", "&") if found else ""
+
+
+async def test_who_asked_does_not_approve_by_a_key_of_their_own_making(console: Console, seeded: Seeded) -> None:
+    """A second pair of eyes: not the same person, who has made themselves a key."""
+    await sql.rows(LIMIT, console.api.ours.id)
+    admin = console[Role.ADMIN]
+    await admin.post("/refunds", {"invoice": seeded.invoice, "by": "amount", "amount": "6", "once": "x"})
+    refund = await sql.value("select id from tollbridge.refund where approval = 'waiting'")
+    made = await admin.post("/settings/keys", {"name": "mine", "scopes": "finance"})
+    [key] = re.findall(r"tb_test_[0-9a-f]{48}", made.text)
+    headers = {"authorization": f"Bearer {key}", "idempotency-key": "a"}
+    answer = await console.http.post(f"/v1/refunds/{refund}/approve", json={"wait_s": 0}, headers=headers)
+    assert (answer.status_code, await sql.value("select approval from tollbridge.refund where id = $1", refund)) == (
+        409,
+        "waiting",
+    )
+
+
+async def test_money_that_no_invoice_takes_is_returned_where_its_case_leads(console: Console, seeded: Seeded) -> None:
+    """Its case says: return this capture. The form that it leads to does, and no credit note is made."""
+    await sql.rows(
+        "update tollbridge.attempt set surplus = true, surplus_at = created_at, surplus_reason = 'twice' where id = $1",
+        seeded.attempt,
+    )
+    case = await add_case(seeded.account, seeded.invoice, invoice=seeded.invoice, kind="surplus_capture")
+    finance = console[Role.FINANCE]
+    shown = await finance.get(f"/cases/{case}")
+    [path] = re.findall(r'href="(/console[^"]*/refunds/new[^"]*)"', shown.text)
+    page = await finance.get(html.unescape(path))
+    assert "11.90 EUR can be returned now" in text_of(page)
+    assert "11.90 EUR would go back" in text_of(page)
+    assert "None is made: the invoice did not take this money." in text_of(page)

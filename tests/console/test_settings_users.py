@@ -6,14 +6,15 @@ import asyncio
 import re
 
 import httpx
+import msgspec
 import pytest
 
 from db import sql
 from gateway.accounts.audit import Author
 from gateway.domain.roles import Role
-from gateway.users import staff, users
+from gateway.users import administering, users
+from gateway.users.administering import Acting
 from gateway.users.errors import NotYoursError
-from gateway.users.staff import Acting
 from tests.api.conftest import BY
 from tests.console.conftest import Console, Person, somebody, text_of
 
@@ -61,6 +62,63 @@ async def test_an_invitation_is_shown_once_and_opens(console: Console) -> None:
     assert secret[1] not in (await console[Role.ADMIN].get(PATH)).text
     wanted = "select reason from tollbridge.audit_log where action = 'console_role.set' and account = $1 and actor = $2"
     assert await sql.value(wanted, console.api.ours.id, console[Role.ADMIN].user) == "she joined"
+
+
+@pytest.fixture
+async def without_passwords(console: Console, monkeypatch: pytest.MonkeyPatch) -> Person:
+    """An admin where people sign in through an identity provider alone."""
+    changed = {"oidc_issuer": "https://id.example", "oidc_name": "Acme", "oidc_only": True}
+    runtime = console.api.runtime
+    monkeypatch.setattr(runtime, "settings", msgspec.structs.replace(runtime.settings, **changed))
+    await sql.rows("update tollbridge.console_session set manner = 'oidc'")
+    return console[Role.ADMIN]
+
+
+async def _invitations() -> int:
+    wanted = "select count(*) from tollbridge.console_user where invitation_hash is not null"
+    return int(await sql.value(wanted))
+
+
+async def test_where_passwords_are_off_nobody_gets_a_link(console: Console, without_passwords: Person) -> None:
+    answer = await _invite(without_passwords, "bo@example.com", "finance")
+    assert answer.status_code == 303
+    page = await without_passwords.get(answer.headers["location"])
+    assert "They sign in through the identity provider" in text_of(page)
+    assert await _roles("bo@example.com") == {"ours": Role.FINANCE}
+    bo = await users.by_email("bo@example.com")
+    refused = await without_passwords.post(f"{PATH}/{bo.id}/link")
+    assert (refused.status_code, "a link would open nothing" in text_of(refused)) == (403, True)
+    page = await without_passwords.get(PATH)
+    assert (f"{bo.id}/do/disable" in page.text, f"{bo.id}/link" in page.text) == (True, False)
+    assert "Somebody new signs in through Acme" in text_of(page)
+    assert await _invitations() == 0
+
+
+async def test_where_passwords_are_off_an_earlier_link_is_void_with_the_role(
+    console: Console, without_passwords: Person
+) -> None:
+    user = await _elsewhere(console, proven=False)
+    await users.invite(Author(BY), user)
+    await users.take_role(Author(BY), user, console.api.theirs.id)
+    assert (await _invite(without_passwords, "bo@example.com")).status_code == 303
+    assert (await _roles("bo@example.com"), await _invitations()) == ({"ours": Role.VIEWER}, 0)
+
+
+async def test_a_change_of_role_has_a_reason(console: Console) -> None:
+    admin, viewer = console[Role.ADMIN], console[Role.VIEWER]
+    form = (await admin.get(PATH)).text.partition(f'action="/console/a/ours{PATH}/{viewer.user}/role"')[2]
+    assert 'name="reason"' in form.partition("</form>")[0]
+    await admin.post(f"{PATH}/{viewer.user}/role", {"role": "finance", "reason": "she joined finance"})
+    wanted = "select reason from tollbridge.audit_log where action = 'console_role.set' and object = $1 and actor = $2"
+    assert await sql.value(wanted, viewer.user, admin.user) == "she joined finance"
+
+
+async def test_what_was_typed_for_a_role_stays_where_it_can_be_mended(console: Console) -> None:
+    admin = console[Role.ADMIN]
+    refused = await admin.post(f"{PATH}/{admin.user}/role", {"role": "viewer", "reason": "I go elsewhere"})
+    form = refused.text.partition(f'action="/console/a/ours{PATH}/{admin.user}/role"')[2].partition("</form>")[0]
+    assert (refused.status_code, 'value="I go elsewhere"' in form) == (400, True)
+    assert '<option value="viewer" selected>' in form
 
 
 async def test_somebody_who_works_elsewhere_gets_a_role_and_no_link(console: Console) -> None:
@@ -122,6 +180,27 @@ async def test_it_is_for_somebody_who_is_admin_in_all_their_accounts(console: Co
     assert "/console/welcome#" in (await both.post(f"{PATH}/{user}/link")).text
 
 
+async def test_whom_whoever_runs_the_gateway_has_disabled_no_admin_enables(console: Console) -> None:
+    admin, viewer = console[Role.ADMIN], console[Role.VIEWER]
+    await users.disable(Author(BY), viewer.user)
+    page = await admin.get(PATH)
+    assert (f"{viewer.user}/do/enable" in page.text, "has disabled them" in text_of(page)) == (False, True)
+    refused = await admin.post(f"{PATH}/{viewer.user}/do/enable")
+    assert (refused.status_code, "Whoever runs the gateway can enable them" in text_of(refused)) == (403, True)
+    await users.enable(Author(BY), viewer.user)
+    await admin.post(f"{PATH}/{viewer.user}/do/disable")
+    assert f"{viewer.user}/do/enable" in (await admin.get(PATH)).text
+
+
+async def test_a_password_by_a_link_of_another_accounts_admin_is_told_with_who_can_help(console: Console) -> None:
+    user = await _elsewhere(console, proven=False)
+    link = await users.invite(Author(BY), user, console.api.theirs.id)
+    await users.accept(link.secret, "made up words for a test")
+    answer = await _invite(console[Role.ADMIN], "bo@example.com")
+    assert (answer.status_code, "whoever runs the gateway (`tollbridge users add`)" in text_of(answer)) == (403, True)
+    assert await _roles("bo@example.com") == {"theirs": Role.VIEWER}
+
+
 async def test_somebody_of_another_account_is_not_to_be_found(console: Console) -> None:
     user = await _elsewhere(console)
     for what in ("role", "remove", "link", "do/disable", "do/enable", "do/reset-second-factor"):
@@ -160,11 +239,11 @@ async def test_of_two_who_take_each_others_role_one_stays(console: Console) -> N
 
 async def test_who_was_an_admin_a_moment_ago_gives_no_role(console: Console) -> None:
     # A request that has come in before the role was taken, and goes on after it.
-    acting = Acting(console[Role.FINANCE].user, console.api.ours.id, frozenset({"ours"}))
+    acting = Acting(console[Role.FINANCE].user, console.api.ours.id)
     with pytest.raises(NotYoursError):
-        await staff.enlist(Author(BY), acting, "bo@example.com", "Bo", Role.ADMIN)
+        await administering.enlist(Author(BY), acting, "bo@example.com", "Bo", Role.ADMIN, by_link=True)
     with pytest.raises(NotYoursError):
-        await staff.change_role(Author(BY), acting, acting.user, Role.ADMIN)
+        await administering.change_role(Author(BY), acting, acting.user, Role.ADMIN)
 
 
 async def test_another_admin_may_be_taken_down(console: Console) -> None:

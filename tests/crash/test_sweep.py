@@ -29,15 +29,15 @@ SOME_PATHS = (
 
 
 def test_sampled_stops_change_nothing() -> None:
-    report = _run("sweep", "--paths", SOME_PATHS, "--limit", "24", "--players", "1")
-    assert report["histories"] == 24
+    report = _run("sweep", "--paths", SOME_PATHS, "--limit", "16", "--players", "1")
+    assert report["histories"] == 16
     assert report["deaths"] > report["lost_answers"] > 0
     assert all(points > 10 for points in report["points"].values()), "a path without points shows nothing"
 
 
 def test_sampled_orders_change_nothing() -> None:
-    report = _run("orders", "--limit", "20", "--players", "1")
-    assert report["orders"] == 20
+    report = _run("orders", "--limit", "12", "--players", "1")
+    assert report["orders"] == 12
     assert all(len(events) > 3 for events in report["events"].values())
 
 

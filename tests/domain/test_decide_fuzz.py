@@ -34,7 +34,7 @@ from tests.domain.laws import check, run
 from tests.domain.strategies import attempts, views
 from tests.domain.views import INVOICE, METHOD, NOW, VIEW, invoice
 
-many = settings(max_examples=100, deadline=None)
+many = settings(max_examples=50, deadline=None)
 
 resolved = views([s for s in AttemptState if s not in UNRESOLVED]).map(
     lambda v: replace(v, invoice=v.invoice or INVOICE, methods=v.methods or (METHOD,))

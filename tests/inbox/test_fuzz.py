@@ -43,7 +43,7 @@ SECRETS = {STRIPE_URL: SECRET, PRACTICE_URL: PRACTICE_SECRET}
 BODIES = {STRIPE_URL: STRIPE, PRACTICE_URL: PRACTICE}
 URLS = pytest.mark.parametrize("url", [STRIPE_URL, PRACTICE_URL])
 EVERYTHING: Any = {"suppress_health_check": list(HealthCheck), "deadline": None, "database": None}
-QUICK: Any = {"max_examples": 40, "derandomize": True, **EVERYTHING}
+QUICK: Any = {"max_examples": 20, "derandomize": True, **EVERYTHING}
 LONG: Any = {"max_examples": 800, **EVERYTHING}
 
 EVENT = snapshot("invoice.paid", {"id": "in_1", "object": "invoice"}, event="evt_signed")

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from db import sql
 from gateway.accounts import keys
+from gateway.accounts.audit import Author
 from processors.outcome import Found, LookupOutcome
 from processors.practice.client import PracticeAdapter
 from processors.values import ChargeQuery
@@ -189,7 +190,7 @@ async def test_the_approver_is_another(world: World) -> None:
 
     own = await post(world, f"/v1/refunds/{asked['id']}/approve", {"reason": "fine"})
     assert (own.status_code, own.json()["type"]) == (409, "urn:tollbridge:error:state_conflict")
-    _, key = await keys.create(BY, world.shop.account, "second", ["finance"])
+    _, key = await keys.create(Author("somebody else"), world.shop.account, "second", ["finance"])
     _, low = await keys.create(BY, world.shop.account, "third", ["server"])
     refused = await post(world, f"/v1/refunds/{asked['id']}/approve", {}, key=low.reveal())
     assert refused.status_code == 403

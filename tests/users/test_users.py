@@ -7,7 +7,7 @@ import pytest
 from db import sql
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import FieldError, NotThereError
-from gateway.domain.roles import Role
+from gateway.domain.roles import Action, Role
 from gateway.users import users
 from gateway.users.errors import InvitationError
 from gateway.users.sessions import Manner, Stage, find_session, open_session
@@ -38,6 +38,17 @@ async def test_roles_are_of_one_account(api: Api) -> None:
     assert (await users.by_id(ada.id)).roles == {"ours": Role.ADMIN}
     with pytest.raises(NotThereError):
         await users.take_role(BY, ada.id, api.theirs.id)
+
+
+async def test_who_may_do_what_in_an_account(api: Api) -> None:
+    people = {role: await users.add(BY, f"{role}@example.com", role) for role in Role}
+    for role, one in people.items():
+        await users.give_role(BY, one.id, api.ours.id, role)
+        await users.give_role(BY, one.id, api.theirs.id, Role.VIEWER)
+    await users.disable(BY, people[Role.FINANCE].id)
+    able = await users.who_may(api.ours.id, Action.HANDLE_CASES)
+    assert [one.email for one in able] == ["admin@example.com", "support@example.com"]
+    assert await users.who_may(api.theirs.id, Action.HANDLE_CASES) == []
 
 
 async def test_what_is_done_with_users_is_in_the_log_and_no_secret_is(api: Api) -> None:

@@ -13,7 +13,6 @@ from litestar.response import Template
 from gateway.api.problems import problem_of
 from gateway.console.desk import Desk
 from gateway.console.errors import said_of
-from gateway.console.forms import Said as Said
 from gateway.console.navigation import Section
 from gateway.console.render import capital, shown
 from gateway.domain.roles import Action

@@ -1,7 +1,8 @@
-"""Users: who has which role in this account. What an admin may do to them, and what not, stands in `users/staff.py`."""
+"""Users: who has which role in this account. What an admin may do to them stands in `users/administering.py`."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from litestar.di import NamedDependency
@@ -9,34 +10,32 @@ from litestar.params import FromPath
 from litestar.response import Redirect, Template
 
 from gateway.console.desk import Desk, change, page
-from gateway.console.forms import Form, Plain, Posted
+from gateway.console.forms import Plain, Posted, Reasoned, Said
 from gateway.console.render import led
-from gateway.console.settings.frame import RIGHT, Said, Wrong, setting, wrong_of
+from gateway.console.settings.frame import RIGHT, Wrong, setting, wrong_of
 from gateway.domain.roles import Action, Role
 from gateway.runtime import Runtime
-from gateway.users import staff, users
-from gateway.users.staff import Acting
+from gateway.users import administering, users
+from gateway.users.administering import Acting, Reach
 from gateway.users.users import Invitation, User
 
 PATH: Final = "/settings/users"
 
 
-class Inviting(Form, frozen=True):
+class Inviting(Reasoned, frozen=True):
     email: str = ""
     name: str = ""
     role: Role = Role.VIEWER
-    reason: str = ""
 
 
-class Giving(Form, frozen=True):
+class Giving(Reasoned, frozen=True, kw_only=True):
     role: Role
-    reason: str = ""
 
 
 @page(PATH, Action.CONFIGURE)
-async def show_users(desk: NamedDependency[Desk], said: Said = "") -> Template:
+async def show_users(desk: NamedDependency[Desk], runtime: NamedDependency[Runtime], said: Said = "") -> Template:
     """Everybody with a role here."""
-    return await _shown(desk, said=said)
+    return await _shown(desk, runtime, said=said)
 
 
 @change(f"{PATH}/invite", Action.CONFIGURE)
@@ -44,30 +43,38 @@ async def invite(
     desk: NamedDependency[Desk], runtime: NamedDependency[Runtime], data: Posted[Inviting]
 ) -> Template | Redirect:
     """A role for somebody new here; the link that they need is shown this once."""
+    by, acting, by_link = desk.author(data.reason), _acting(desk), not runtime.settings.oidc_only
     try:
-        user, link = await staff.enlist(desk.author(data.reason), _acting(desk), data.email, data.name, data.role)
+        given = await administering.enlist(by, acting, data.email, data.name, data.role, by_link=by_link)
     except Exception as error:
-        return await _shown(desk, wrong=wrong_of(error), asked=data)
-    return led(desk.path + PATH, "role_given") if link is None else _link(desk, runtime, user, link)
+        return await _shown(desk, runtime, wrong=wrong_of(error), asked=data)
+    user, link = given
+    if link is not None:
+        return _link(desk, runtime, user, link)
+    return led(desk.path + PATH, "role_given_to_new" if user.waits else "role_given")
 
 
 @change(f"{PATH}/{{user_id:str}}/role", Action.CONFIGURE)
-async def change_role(desk: NamedDependency[Desk], user_id: FromPath[str], data: Posted[Giving]) -> Template | Redirect:
+async def change_role(
+    desk: NamedDependency[Desk], runtime: NamedDependency[Runtime], user_id: FromPath[str], data: Posted[Giving]
+) -> Template | Redirect:
     """Another role."""
     try:
-        await staff.change_role(desk.author(data.reason), _acting(desk), user_id, data.role)
+        await administering.change_role(desk.author(data.reason), _acting(desk), user_id, data.role)
     except Exception as error:
-        return await _shown(desk, wrong=wrong_of(error))
+        return await _shown(desk, runtime, wrong=wrong_of(error), given={user_id: data})
     return led(desk.path + PATH, "role_changed")
 
 
 @change(f"{PATH}/{{user_id:str}}/remove", Action.CONFIGURE)
-async def remove(desk: NamedDependency[Desk], user_id: FromPath[str], data: Posted[Plain]) -> Template | Redirect:
+async def remove(
+    desk: NamedDependency[Desk], runtime: NamedDependency[Runtime], user_id: FromPath[str], data: Posted[Plain]
+) -> Template | Redirect:
     """No role here any more."""
     try:
-        await staff.remove(desk.author(), _acting(desk), user_id)
+        await administering.remove(desk.author(), _acting(desk), user_id)
     except Exception as error:
-        return await _shown(desk, wrong=wrong_of(error))
+        return await _shown(desk, runtime, wrong=wrong_of(error))
     return led(desk.path + PATH, "role_taken")
 
 
@@ -77,35 +84,51 @@ async def new_link(
 ) -> Template:
     """A link by which they choose another password, shown this once."""
     try:
-        link = await staff.new_link(desk.author(), _acting(desk), user_id)
+        by_link = not runtime.settings.oidc_only
+        link = await administering.new_link(desk.author(), _acting(desk), user_id, by_link=by_link)
     except Exception as error:
-        return await _shown(desk, wrong=wrong_of(error))
+        return await _shown(desk, runtime, wrong=wrong_of(error))
     return _link(desk, runtime, await users.by_id(user_id), link)
 
 
 @change(f"{PATH}/{{user_id:str}}/do/{{what:str}}", Action.CONFIGURE)
 async def act(
-    desk: NamedDependency[Desk], user_id: FromPath[str], what: FromPath[str], data: Posted[Plain]
+    desk: NamedDependency[Desk],
+    runtime: NamedDependency[Runtime],
+    user_id: FromPath[str],
+    what: FromPath[str],
+    data: Posted[Plain],
 ) -> Template | Redirect:
     """Disable, enable, or take the second factor away."""
     try:
-        await staff.act(desk.author(), _acting(desk), user_id, what)
+        await administering.act(desk.author(), _acting(desk), user_id, what)
     except Exception as error:
-        return await _shown(desk, wrong=wrong_of(error))
+        return await _shown(desk, runtime, wrong=wrong_of(error))
     return led(desk.path + PATH, f"user_{what}")
 
 
 def _acting(desk: Desk) -> Acting:
-    admin_of = frozenset(seat.name for seat in desk.session.seats if seat.role is Role.ADMIN)
-    return Acting(desk.user, desk.account, admin_of)
+    return Acting(desk.user, desk.account)
 
 
-async def _shown(desk: Desk, *, said: str = "", wrong: Wrong = RIGHT, asked: Inviting | None = None) -> Template:
-    acting, found = _acting(desk), await users.listed(desk.account)
+async def _shown(
+    desk: Desk,
+    runtime: Runtime,
+    *,
+    said: str = "",
+    wrong: Wrong = RIGHT,
+    asked: Inviting | None = None,
+    given: Mapping[str, Giving] | None = None,
+) -> Template:
+    """`asked`, `given`: what was typed, for whom."""
+    reach = Reach({seat.account: seat.name for seat in desk.session.seats if seat.role is Role.ADMIN})
+    found = await users.listed(desk.account)
     context = {
-        "people": [(user, user.roles[desk.seat.name], acting.owns(user)) for user in found],
+        "people": [(user, user.roles[desk.seat.name], reach.owns(user), reach.enables(user)) for user in found],
         "roles": list(Role),
         "asked": asked or Inviting(),
+        "given": given or {},
+        "provider": runtime.settings.oidc_name if runtime.settings.oidc_only else "",
         "said": said,
     }
     return setting(desk, "users", "users.html", context, wrong)
