@@ -21,6 +21,7 @@ from gateway.api.request_id import request_id
 from gateway.billing.errors import StripeError, StripeForbiddenError, StripeNotSentError, StripeRefusedError
 from gateway.books.repair import BreakClosedError
 from gateway.books.rows import RowChangedError
+from gateway.books.session import TooManyReadersError
 from gateway.cases import CaseClosedError, CaseTakenError
 from gateway.connections import UnknownConnectionError
 from gateway.customers.errors import NotErasableError, SessionError
@@ -259,6 +260,7 @@ TRANSLATIONS: Final[Mapping[type[Exception], Callable[[Any], ProblemError]]] = {
     NameTakenError: lambda e: ProblemError(Code.ALREADY_EXISTS, str(e), param=e.param),
     FieldError: lambda e: ProblemError(Code.INVALID_REQUEST, str(e), param=e.param),
     NotThereError: lambda e: ProblemError(Code.NOT_FOUND, str(e)),
+    TooManyReadersError: lambda e: _away(Code.OVERLOADED, str(e), 10),
     CheckFailedError: lambda e: ProblemError(Code.CHECK_FAILED, str(e)),
     AccessGrantError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     BreakClosedError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),

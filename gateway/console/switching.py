@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -87,7 +88,7 @@ async def carry_out(
 def _asked(data: SwitchForm) -> Asked:
     """What goes only with another collector is left out. Raises FieldError."""
     us, stripe, text = data.to is Collector.GATEWAY, data.to is Collector.STRIPE, data.days_until_due.strip()
-    if text and not (text.isascii() and text.isdigit() and int(text) <= 730):
+    if text and (not re.fullmatch(r"[0-9]{1,3}", text) or int(text) > 730):
         raise FieldError("days_until_due", "must be a whole number from 0 to 730")
     method = data.payment_method if us else ""
     return Asked(

@@ -6,7 +6,7 @@ Each says of one invoice what the statement of its figure (`open_money`, `collec
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -74,7 +74,7 @@ class FigureFilter(msgspec.Struct, frozen=True, kw_only=True):
         if self.created_from is not None:
             found.append(("t.stripe_created_at >= {0}", (midnight(self.created_from),)))
         if self.created_until is not None:
-            found.append(("t.stripe_created_at < {0}", (midnight(self.created_until + DAY),)))
+            found.append(("t.stripe_created_at < {0}", (end_of(self.created_until),)))
         if self.collected_from or self.collected_until or self.source:
             found.append(self._collected())
         if self.declined_from or self.declined_until or self.declined_at or self.decline_class:
@@ -97,7 +97,12 @@ EVER: Final = date(1970, 1, 1), date(9999, 1, 1)
 
 def _days(first: date | None, last: date | None) -> tuple[object, object]:
     """From when, with it, to when, without it."""
-    return midnight(first or EVER[0]), midnight((last or EVER[1]) + DAY)
+    return midnight(first or EVER[0]), end_of(last or EVER[1])
+
+
+def end_of(day: date) -> datetime:
+    """When a day is over; the last ones of all, which have no next, are as late as any."""
+    return midnight(min(day, EVER[1]) + DAY)
 
 
 def _in_group(group: Group) -> str:

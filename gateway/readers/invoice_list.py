@@ -47,7 +47,7 @@ async def as_csv(account: str, wanted: InvoiceFilter) -> AsyncGenerator[str, Non
 async def _lines(statement: str, values: Sequence[object]) -> AsyncGenerator[str, None]:
     yield csv_row(COLUMNS)
     async with (
-        own_session() as session,
+        own_session(for_reader=True) as session,
         session.transaction(isolation="repeatable_read", readonly=True),
         aclosing(pages(session, statement, *values, size=AT_A_TIME)) as found,
     ):

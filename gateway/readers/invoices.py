@@ -19,7 +19,7 @@ from db.states import (
     RemainderState,
 )
 from gateway.accounts.errors import NotThereError
-from gateway.billing.invoice_detail import InvoiceDetailShape
+from gateway.billing.invoice_detail import InvoiceDetailShape, page_of
 from gateway.readers import attempts, cases, credit_notes, refunds
 from gateway.readers.attempts import AttemptBody
 from gateway.readers.cases import CaseBody
@@ -343,5 +343,5 @@ def _links(row: asyncpg.Record) -> Links:
     page = pdf = None
     if row["snapshot"] is not None:
         shape = msgspec.json.decode(row["snapshot"], type=InvoiceDetailShape)
-        page, pdf = shape.hosted_invoice_url, shape.invoice_pdf
+        page, pdf = page_of(shape.hosted_invoice_url), page_of(shape.invoice_pdf)
     return Links(f"{dashboard(row)}/invoices/{row['id']}", page, pdf)

@@ -17,7 +17,7 @@ from db import sql
 from db.states import InvoiceState
 from gateway.accounts.errors import NotThereError
 from gateway.billing.client import from_unix
-from gateway.billing.invoice_detail import InvoiceDetailShape
+from gateway.billing.invoice_detail import InvoiceDetailShape, page_of
 from gateway.billing.shapes import InvoiceShape, billed
 from gateway.clock import business_now
 from gateway.customers.organization_tokens import Scope
@@ -164,8 +164,8 @@ def _invoice(row: asyncpg.Record, now: datetime) -> OrganizationInvoice:
         due_date=unix(one.due_date),
         paid_at=unix(one.paid_at),
         pay=way,
-        hosted_invoice_url=detail.hosted_invoice_url if way is Pays.HOSTED_PAGE else None,
-        invoice_pdf=detail.invoice_pdf,
+        hosted_invoice_url=page_of(detail.hosted_invoice_url) if way is Pays.HOSTED_PAGE else None,
+        invoice_pdf=page_of(detail.invoice_pdf),
     )
 
 

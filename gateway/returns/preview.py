@@ -112,7 +112,7 @@ async def _shown(
         captures=await sources(account, asked.invoice, asked.attempt, amount),
         waits=left.waits_for(amount),
         credited=left.wants_note(amount),
-        needs_approval=left.policy.wants_approval(amount, left.currency),
+        needs_approval=left.wants_approval(amount),
     )
 
 

@@ -20,6 +20,8 @@ INSERT: Final = """
     values ($1, $2, $3, $4, $5, 'requested', $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
     on conflict (account, base) do nothing returning id
 """
+BY_ITSELF: Final = "tollbridge"
+"""Who asked for a refund that nobody has asked for."""
 LOCK: Final = "select * from tollbridge.refund where account = $1 and id = $2 for no key update"
 
 

@@ -17,7 +17,7 @@ from gateway.accounts.errors import FieldError
 from gateway.clock import business_now
 from gateway.returns.errors import NotRefundableError, RefundStateError
 from gateway.returns.refund_rows import NewRefund, RefundAsked, insert_refund
-from gateway.returns.refundable import all_surplus, invoice_of, judged, locked_captures, taken_from
+from gateway.returns.refundable import all_surplus, invoice_of, judged, lock_invoice, locked_captures, taken_from
 from gateway.returns.spreading import spread_over_captures
 from processors.money import Money
 
@@ -45,6 +45,7 @@ async def ask_refund(by: Author, account: str, asked: RefundAsked, key: str = ""
             if now - made_at < SAME_FOR:
                 return refund
             refund = new_id("rfd")
+        await lock_invoice(account, asked.invoice)
         row = await invoice_of(account, asked.invoice)
         if asked.attempt is not None and not captures:
             raise FieldError("attempt", "the invoice has no such capture")
@@ -57,7 +58,7 @@ async def ask_refund(by: Author, account: str, asked: RefundAsked, key: str = ""
         if not left.allows(amount):
             raise NotRefundableError("; ".join([NO_ROOM, *left.obstacles]), Money(left.amount, left.currency))
         excess = not all_surplus(captures) and not left.wants_note(amount)
-        approval = left.policy.wants_approval(amount, left.currency)
+        approval = left.wants_approval(amount)
         new = NewRefund(
             refund,
             RefundOrigin.SURPLUS if excess else RefundOrigin.REQUEST,

@@ -9,7 +9,7 @@ import msgspec
 from db import sql
 from db.engine import DB
 from db.ids import new_id
-from gateway.accounts.audit import Author
+from gateway.accounts.audit import CHANGED, Author
 from gateway.accounts.errors import FieldError, NotThereError
 from gateway.clock import business_now
 
@@ -45,7 +45,8 @@ SHARE: Final = """
     where t.account = $1 and t.id = before.id returning before.shared
 """
 DELETE: Final = """
-    delete from tollbridge.console_view where account = $1 and console_user = $2 and id = $3 returning name
+    delete from tollbridge.console_view where account = $1 and id = $3 and (console_user = $2 or shared and $4)
+    returning name
 """
 
 
@@ -77,8 +78,11 @@ async def save(by: Author, account: str, page: str, name: str, query: str, *, sh
     async with DB.transaction():
         kept = await sql.row(KEPT, account, by.name, page, name)
         view = await sql.value(SAVE, new_id("cvw"), account, by.name, page, name, query, shared, await business_now())
-        before = None if kept is None else {"name": name, **dict(kept)}
-        after = {"name": name, "query": query, "shared": shared}
+        # Not what it looks for, which may be a payer's address: the log outlives an erasure.
+        before = None if kept is None else {"name": name, "shared": kept["shared"]}
+        after: dict[str, object] = {"name": name, "shared": shared}
+        if kept is not None and kept["query"] != query:
+            after["query"] = CHANGED
         await by.note(account, "console_view.saved", view, before=before, after=after)
     return str(view)
 
@@ -93,10 +97,10 @@ async def share(by: Author, account: str, view: str, *, shared: bool) -> None:
         await by.note(account, "console_view.shared", view, before=before, after=after)
 
 
-async def delete(by: Author, account: str, view: str) -> None:
-    """Forget it. Raises NotThereError."""
+async def delete(by: Author, account: str, view: str, *, anybodys: bool = False) -> None:
+    """Forget one's own, or, with `anybodys`, one that is shared, whose maker may have left. Raises NotThereError."""
     async with DB.transaction():
-        row = await sql.row(DELETE, account, by.name, view)
+        row = await sql.row(DELETE, account, by.name, view, anybodys)
         if row is None:
             raise NotThereError("view", view)
         await by.note(account, "console_view.deleted", view, before={"name": row["name"]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from db import sql
 from db.engine import DB
 from db.ids import new_id
 from gateway.accounts.audit import Author
+from gateway.billing.invoice_detail import page_of
 from gateway.domain.roles import Role
 from tests.api.seed import NOW, add_delivery, add_invoice, insert, seed
 from tests.console.conftest import Console, text_of
@@ -288,3 +290,32 @@ async def test_no_payment_is_recorded_while_stripe_is_charging(console: Console)
                  idempotency_key="made-up", state="sending", sent_at=NOW, created_at=NOW)  # fmt: skip
     answer = await console[Role.FINANCE].post("/invoices/in_open/record-payment", WIRE)
     assert (answer.status_code, await receipts(console)) == (409, [])
+
+
+@pytest.mark.parametrize("field", ["hosted_invoice_url", "invoice_pdf"])
+async def test_a_link_that_is_no_address_is_none(console: Console, field: str) -> None:
+    """As of a dispute's page at its processor (`dispute.html`): what is clicked leads on, and runs nothing."""
+    snapshot = {"id": "in_x", "status": "open", "currency": "eur", field: "javascript:alert(document.domain)"}
+    values: dict[str, Any] = {"state": "closed", "status": "open", "collector": "hosted", "currency": "eur"}
+    await add_invoice(console.api.ours.id, "in_x", snapshot=snapshot, stale=False, **values)
+    page = await console[Role.VIEWER].get("/invoices/in_x")
+    assert page.status_code == 200
+    assert 'href="javascript:' not in page.text
+
+
+@pytest.mark.parametrize(
+    ("url", "leads"),
+    [
+        ("https://invoice.stripe.com/i/acct_1/test_1", True),
+        ("http://127.0.0.1:8251/pay/in_1", True),
+        ("http://localhost:8251/pay/in_1", True),
+        ("http://invoice.example/i", False),
+        ("data:text/html,x", False),
+        ("//invoice.example", False),
+        ("http://[", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_where_a_link_of_stripes_leads(url: str | None, leads: bool) -> None:
+    assert page_of(url) == (url if leads else None)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httpx
+import pytest
 
 from db import sql
 from gateway.books import formats
@@ -177,7 +179,7 @@ async def test_a_break_says_what_differs_and_its_repair_is_a_button(console: Con
     assert (await finance.post(f"{path}/repair")).status_code == 303
     asked = await finance.get(f"{path}/repair")
     assert "a worker is about to try it" in text_of(asked)
-    assert 'hx-trigger="every 2s"' in asked.text
+    assert 'hx-trigger="load delay:2s"' in asked.text
     assert f'{path}">Look again</a>' in asked.text, "also for a browser without scripts"
     await sql.rows("update tollbridge.reconciliation_break set to_run = 2, seen_run = 1")
     gone = await finance.post(f"{path}/repair")
@@ -215,3 +217,37 @@ async def test_exports_are_for_finance(console: Console) -> None:
     for path in ("/exports", "/exports/journal?from=2027-03-01&to=2027-03-01", report):
         assert (await support.get(path)).status_code == 403
     assert "Exports" not in text_of(await support.get("/cases"))
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        (
+            "update tollbridge.reconciliation set state = 'queued', began_at = null, finished_at = null",
+            "/reconciliations/{reconciliation}",
+        ),
+        ("update tollbridge.reconciliation_break set repair_asked_at = now()", "/breaks/{reconciliation_break}"),
+        (
+            """insert into tollbridge.cancellation (id, account, subscription, ends, origin, state, created_at)
+               select 'can_x', account, id, 'period_end', 'asked', 'wanted', now() from tollbridge.subscription""",
+            "/subscriptions/{subscription}",
+        ),
+    ],
+)
+async def test_a_page_that_is_left_open_keeps_no_session_alive_for_ever(
+    console: Console, change: str, path: str
+) -> None:
+    """Half an hour passes between two looks here, and nobody is at the desk: the page stops looking by itself."""
+    seeded = await ours(console)
+    await sql.rows(change)
+    names = {name: getattr(seeded, name) for name in seeded.__dataclass_fields__}
+    page = await console[Role.VIEWER].get(path.format_map(names))
+    looks = 0
+    while (found := re.search(r'hx-get="([^"]*)" hx-trigger="(?:every|load delay)', page.text)) is not None:
+        looks += 1
+        assert looks <= 100, "it is looked at for ever"
+        await sql.rows("update tollbridge.console_session set seen_at = seen_at - interval '30 minutes'")
+        page = await console[Role.VIEWER].get(found[1], **{"hx-request": "true"})
+        assert page.status_code == 200
+    assert looks == 100
+    assert "Look again" in page.text

@@ -11,11 +11,16 @@ import httpx
 import pytest
 
 from db import sql
+from db.engine import DB
+from db.poke import Kind, poke
 from gateway.accounts.audit import Author
+from gateway.clock import business_now
 from gateway.domain.roles import Role
 from gateway.readers.invoice_names import id_of
 from gateway.returns.errors import RefundStateError
+from gateway.returns.note_links import carry_out
 from gateway.returns.refund_rows import RefundAsked
+from gateway.returns.refundable import refundable
 from gateway.returns.request import ask_refund
 from tests.api.seed import Seeded, add_case, add_invoice, seed
 from tests.console.conftest import Console, Person, text_of
@@ -346,3 +351,101 @@ async def test_money_that_no_invoice_takes_is_returned_where_its_case_leads(cons
     assert "11.90 EUR can be returned now" in text_of(page)
     assert "11.90 EUR would go back" in text_of(page)
     assert "None is made: the invoice did not take this money." in text_of(page)
+
+
+async def test_two_refunds_need_a_second_person_where_one_as_large_does(console: Console, seeded: Seeded) -> None:
+    """5.00 EUR is the most that one person gives back of a payment: 4.90 and 4.90 are more."""
+    await sql.rows(LIMIT, console.api.ours.id)
+    for once in ("one form", "another form"):
+        fields = {"invoice": seeded.invoice, "by": "amount", "amount": "4.90", "once": once}
+        assert (await console[Role.FINANCE].post("/refunds", fields)).status_code == 303
+    rows = await sql.rows(
+        "select approval from tollbridge.refund where account = $1 and amount = 490 order by approval",
+        console.api.ours.id,
+    )
+    assert sorted(one["approval"] for one in rows) == ["", "waiting"]
+
+
+async def test_two_forms_at_once_do_not_pass_the_limit_together(console: Console, seeded: Seeded) -> None:
+    await sql.rows(LIMIT, console.api.ours.id)
+    forms = [form(seeded, once, amount="4.90") for once in ("one", "other")]
+    people = (console[Role.FINANCE], console[Role.ADMIN])
+    answers = await asyncio.gather(*(who.post("/refunds", one) for who, one in zip(people, forms, strict=True)))
+    assert [answer.status_code for answer in answers] == [303, 303]
+    assert sorted(one["approval"] for one in await asked(console)) == ["", "waiting"]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "approval = 'given', approved_by = 'somebody'",
+        "state = 'failed'",
+        "state = 'refused', approval = 'denied', approved_by = 'somebody'",
+    ],
+)
+async def test_what_somebody_agreed_to_or_never_went_back_does_not_count(
+    console: Console, seeded: Seeded, before: str
+) -> None:
+    await sql.rows(LIMIT, console.api.ours.id)
+    await console[Role.FINANCE].post("/refunds", form(seeded, amount="4.90"))
+    first = await refund_id(console)
+    await sql.rows(f"update tollbridge.refund set {before} where id = $1", first)
+    if "given" not in before:
+        await sql.rows("update tollbridge.refund_part set state = 'failed' where refund = $1", first)
+    await console[Role.FINANCE].post("/refunds", form(seeded, "another form", amount="4.90"))
+    assert [one["approval"] for one in await asked(console)][1:] == [""]
+
+
+async def test_what_failed_in_part_counts_for_what_went_back(console: Console, seeded: Seeded) -> None:
+    await sql.rows(LIMIT, console.api.ours.id)
+    await console[Role.FINANCE].post("/refunds", form(seeded, amount="4.90"))
+    await sql.rows("update tollbridge.refund set state = 'failed' where id = $1", await refund_id(console))
+    await console[Role.FINANCE].post("/refunds", form(seeded, "another form", amount="4.90"))
+    assert [one["approval"] for one in await asked(console)] == ["", "waiting"]
+
+
+async def test_what_failed_and_is_tried_again_waits_where_another_went_instead(
+    console: Console, seeded: Seeded
+) -> None:
+    await sql.rows(LIMIT, console.api.ours.id)
+    await console[Role.FINANCE].post("/refunds", form(seeded, amount="4.90"))
+    first = await refund_id(console)
+    await sql.rows("update tollbridge.refund set state = 'failed' where id = $1", first)
+    await sql.rows("update tollbridge.refund_part set state = 'failed' where refund = $1", first)
+    await console[Role.FINANCE].post("/refunds", form(seeded, "another form", amount="4.90"))
+    again = await console[Role.FINANCE].post(f"/refunds/{first}/retry", {"reason": "the card is valid again"})
+    assert again.status_code == 303, text_of(again)
+    assert [one["approval"] for one in await asked(console)] == ["waiting", ""]
+    told = await sql.value("select after from tollbridge.audit_log where action = 'refund.retried'")
+    assert "waiting" in str(told)
+
+
+async def test_the_preview_says_who_must_agree_to_what_comes_together(console: Console, seeded: Seeded) -> None:
+    await sql.rows(LIMIT, console.api.ours.id)
+    await console[Role.FINANCE].post("/refunds", form(seeded, amount="4.90"))
+    left = await refundable(console.api.ours.id, seeded.invoice)
+    assert (left.unapproved, left.wants_approval(10), left.wants_approval(11)) == (490, False, True)
+
+
+async def test_a_credit_note_that_is_carried_out_at_the_same_moment_counts(console: Console, seeded: Seeded) -> None:
+    await sql.rows(LIMIT, console.api.ours.id)
+    await sql.rows("update tollbridge.credit_note set out_of_band = 490 where id = $1", seeded.note)
+    stored, go_on = asyncio.Event(), asyncio.Event()
+
+    async def carried_out() -> None:
+        now = await business_now()
+        async with DB.transaction():
+            await poke(Kind.INVOICE, seeded.account, [seeded.invoice], now)
+            note = await sql.row("select * from tollbridge.credit_note where id = $1", seeded.note)
+            assert note is not None
+            await carry_out(seeded.account, note, "", now)
+            stored.set()
+            await go_on.wait()
+
+    worker = asyncio.create_task(carried_out())
+    await stored.wait()
+    person = asyncio.create_task(console[Role.FINANCE].post("/refunds", form(seeded, amount="4.90")))
+    await asyncio.wait([person], timeout=0.5)
+    go_on.set()
+    await asyncio.gather(worker, person)
+    assert sorted(one["approval"] for one in await asked(console)) == ["", "waiting"]
