@@ -62,12 +62,23 @@ class Author:
         self.changes.append(change)
 
 
-def required(reason: str) -> str:
+def required(reason: str, longest: int = LONGEST_REASON) -> str:
     """A reason that must be given, without the white space around it; raises FieldError."""
-    reason = reason.strip()
-    if not 0 < len(reason) <= LONGEST_REASON:
-        raise FieldError("reason", f"must have 1 to {LONGEST_REASON} letters")
+    if not can_be_read(reason):
+        raise FieldError("reason", f"must have 1 to {longest} letters")
+    return bounded(reason.strip(), longest)
+
+
+def bounded(reason: str, longest: int = LONGEST_REASON) -> str:
+    """A reason that may be given; raises FieldError for one that is too long."""
+    if len(reason) > longest:
+        raise FieldError("reason", f"must have at most {longest} letters")
     return reason
+
+
+def can_be_read(text: str) -> bool:
+    """Whether it shows anything: neither spaces nor characters without width do."""
+    return any(one.isprintable() and not one.isspace() for one in text)
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

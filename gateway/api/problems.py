@@ -22,7 +22,7 @@ from gateway.billing.errors import StripeError, StripeForbiddenError, StripeNotS
 from gateway.books.repair import BreakClosedError
 from gateway.books.rows import RowChangedError
 from gateway.books.session import TooManyReadersError
-from gateway.cases import CaseClosedError
+from gateway.cases import CaseClosedError, CaseTakenError
 from gateway.connections import UnknownConnectionError
 from gateway.customers.errors import NotErasableError, SessionError
 from gateway.finance.errors import AlreadyRunningError, NoMethodError, NotNowError
@@ -265,6 +265,7 @@ TRANSLATIONS: Final[Mapping[type[Exception], Callable[[Any], ProblemError]]] = {
     AccessGrantError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     BreakClosedError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     CaseClosedError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
+    CaseTakenError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     EndpointDisabledError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     AlreadyRunningError: lambda e: ProblemError(Code.IN_PROGRESS, str(e), headers={"Retry-After": "1"}),
     NotErasableError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),

@@ -109,13 +109,13 @@ def page(path: str, action: Action = Action.LOOK) -> Handler:
     return get(ACCOUNT_PATH + path, guards=[permitted], opt={"action": action}, include_in_schema=False)
 
 
-def change(path: str, action: Action, *, with_file: bool = False) -> Handler:
+def change(path: str, action: Action, *, with_file: bool = False, with_secret: bool = False) -> Handler:
     """What a form of an account's page asks for; it is carried out once for each form that was shown.
 
     `with_file`: it brings a file, which is known by its content instead (`uploads`); the handler reads
-    `upload_of(request)`.
+    `upload_of(request)`. `with_secret`: what is typed into it is never shown again.
     """
-    opt = {"action": action, "with_file": with_file}
+    opt = {"action": action, "with_file": with_file, "with_secret": with_secret}
     return post(ACCOUNT_PATH + path, guards=[permitted], opt=opt, include_in_schema=False, status_code=200)
 
 

@@ -13,7 +13,7 @@ from gateway.api.problems import CODES, Code, ProblemError, problem_of
 from gateway.api.request_id import request_id
 from gateway.console.desk import HOME, SignInNeededError
 from gateway.console.parts import by_htmx
-from gateway.console.protection import HEADERS
+from gateway.console.protection import HEADERS, SentBeforeError
 from gateway.console.render import shown_to
 from gateway.users.errors import SignInError, ThrottledError
 from gateway.users.sessions import Stage
@@ -26,7 +26,12 @@ STAGES: Final = {Stage.CODE: "/sign-in/code", Stage.ENROL: "/sign-in/enrol"}
 
 def handle(request: Request[Any, Any, Any], error: Exception) -> Response[Any] | Template:
     """The console's exception handler."""
-    answer = _to_sign_in(request, error) if isinstance(error, SignInNeededError) else _problem(request, error)
+    if isinstance(error, SentBeforeError):
+        answer: Response[Any] | Template = _sent_before(request, error)
+    elif isinstance(error, SignInNeededError):
+        answer = _to_sign_in(request, error)
+    else:
+        answer = _problem(request, error)
     # What the protection itself refuses does not pass through it any more.
     answer.headers.update({name: value for name, value in HEADERS.items() if name not in answer.headers})
     return answer
@@ -48,6 +53,22 @@ def _problem(request: Request[Any, Any, Any], error: Exception) -> Template:
     answer = shown_to(session, name, context, status=problem.status)
     answer.headers.update(problem.headers)
     return answer
+
+
+def _sent_before(request: Request[Any, Any, Any], error: SentBeforeError) -> Template:
+    """The form again, under a mark of its own, and back to the page that it is of."""
+    context = {"path": request.url.path, "typed": error.typed, "back": _form_of(request)}
+    status, _ = CODES[Code.IDEMPOTENCY_MISMATCH]
+    return shown_to(request.scope.get("user"), "sent_before.html", context, status=status)
+
+
+def _form_of(request: Request[Any, Any, Any]) -> str:
+    """The page of the console that a form was sent from, as its browser says."""
+    try:
+        url = urlsplit(request.headers.get("referer", ""))
+    except ValueError:
+        return ""
+    return url.path + (f"?{url.query}" if url.query else "") if url.path.startswith(f"{HOME}/") else ""
 
 
 def _to_sign_in(request: Request[Any, Any, Any], error: SignInNeededError) -> Response[Any]:

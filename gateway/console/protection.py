@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -46,6 +46,15 @@ SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 LONGEST_FORM: Final = 262_144
 TWICE_S: Final = (0.05, 0.1, 0.2, 0.4) + (0.5,) * 18
 """A button that was pressed twice shows what its second press is answered: that waits until the first one has ended."""
+
+
+class SentBeforeError(Exception):
+    """A form's mark is one that was sent with something else in it: the back button leads to a form as it was, with its
+    mark. `typed`: what is in it now, without what is secret."""
+
+    def __init__(self, typed: Sequence[tuple[str, str]]) -> None:
+        super().__init__("the form was sent before, with something else in it")
+        self.typed = typed
 
 
 class Protection(ASGIMiddleware):
@@ -89,7 +98,8 @@ async def _posted(runtime: Runtime, scope: HTTPScope, receive: Receive, send: Se
         await app(scope, receive, send)
         return
     body = await read_body(scope, receive, LONGEST_FORM)
-    fields = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+    typed = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+    fields = dict(typed)
     if any(NUL in text for field in fields.items() for text in field):
         raise ProblemError(Code.INVALID_REQUEST, "The form holds the character NUL.")
     once = fields.get("once", "")
@@ -107,6 +117,10 @@ async def _posted(runtime: Runtime, scope: HTTPScope, receive: Receive, send: Se
         try:
             await answered_once(runtime.keyring, scope, whose, body, send, app)
         except ProblemError as error:
+            if error.code is Code.IDEMPOTENCY_MISMATCH:
+                secret = scope["route_handler"].opt.get("with_secret")
+                kept = [] if secret else [field for field in typed if field[0] not in ("csrf", "once")]
+                raise SentBeforeError(kept) from None
             if error.code is not Code.IN_PROGRESS or pause_s is None:
                 raise
             await asyncio.sleep(pause_s)

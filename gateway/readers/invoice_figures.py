@@ -31,10 +31,12 @@ PAID_AT_STRIPE: Final = """
     and t.status = 'paid' and (t.collector in ('hosted', 'stripe') or t.state = 'not_ours')
     and not exists (select 1 from tollbridge.movement m where m.account = t.account and m.invoice = t.id)
 """
+NOT_KNOWN: Final = "not_known"
 DECLINED: Final = """
     t.id in (select a.invoice from tollbridge.attempt a
              where a.account = $1 and a.state = 'declined' and a.resolved_at >= {0} and a.resolved_at < {1}
-               and ({2} = '' or a.connection = {2}) and ({3} = '' or a.decline_class = {3})
+               and ({2} = '' or a.connection = {2})
+               and ({3} = '' or a.decline_class = coalesce(nullif({3}, 'not_known'), ''))
                and (not {4} or a.number = 1 or not exists (
                    select 1 from tollbridge.attempt e where e.account = a.account and e.invoice = a.invoice
                      and e.number < a.number and e.state = 'declined')))
@@ -45,7 +47,8 @@ class FigureFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Empty ones are no condition; days are in UTC, both in it.
 
     `source`: a connection's id, `by_hand` or `stripe`, of what was collected; `declined_at`: a connection's id, of
-    declines, of which `first_decline` wants the invoice's first alone. `outcome`: how it stands now.
+    declines, of which `first_decline` wants the invoice's first alone, and `decline_class` those of one, or with
+    `not_known` those whose code the processor did not say or nobody has given a meaning. `outcome`: how it stands now.
     """
 
     group: Group | None = None

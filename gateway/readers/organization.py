@@ -91,8 +91,10 @@ async def find_invoices(
     scope: Scope, subscription: str = "", *, limit: int = DEFAULT, starting_after: str = ""
 ) -> Page[OrganizationInvoice]:
     """Those that are final, the newest first. Raises NotThereError for a subscription that is not shown here."""
-    wanted = {"customer": scope.customer, "subscription": _within(scope, subscription)}
-    found = await page(scope.account, INVOICES, "created_at", wanted, limit=limit, starting_after=starting_after)
+    within = {"customer": scope.customer, "subscription": _within(scope, subscription)}
+    found = await page(
+        scope.account, INVOICES, "created_at", {}, limit=limit, starting_after=starting_after, within=within
+    )
     now = await business_now()
     return listed(*found, lambda row: _invoice(row, now))
 
@@ -109,9 +111,9 @@ async def find_subscriptions(
     scope: Scope, *, limit: int = DEFAULT, starting_after: str = ""
 ) -> Page[OrganizationSubscription]:
     """The customer's, or the token's own alone."""
-    wanted = {"customer": scope.customer, "id": scope.subscription}
+    within = {"customer": scope.customer, "id": scope.subscription}
     rows, more = await page(
-        scope.account, SUBSCRIPTIONS, "created_at", wanted, limit=limit, starting_after=starting_after
+        scope.account, SUBSCRIPTIONS, "created_at", {}, limit=limit, starting_after=starting_after, within=within
     )
     return Page(await _subscriptions(scope.account, rows), more)
 

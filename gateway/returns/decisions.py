@@ -8,7 +8,7 @@ from db import cases, poke, sql
 from db.engine import DB
 from db.poke import Kind
 from db.states import Approval, CreditNoteOrigin, CreditNoteState
-from gateway.accounts.audit import Author
+from gateway.accounts.audit import Author, bounded
 from gateway.accounts.errors import FieldError, NotThereError
 from gateway.accounts.keys import person_behind
 from gateway.clock import business_now
@@ -27,7 +27,11 @@ DENIED: Final = """
 
 
 async def approve(by: Author, account: str, refund: str, *, give: bool) -> None:
-    """Say yes or no to a refund that waits for a second pair of eyes; raises NotThereError, RefundStateError."""
+    """Say yes or no to a refund that waits for a second pair of eyes.
+
+    Raises NotThereError, FieldError for too long a reason, RefundStateError.
+    """
+    bounded(by.reason)
     now = await business_now()
     async with DB.transaction():
         row = await locked(account, refund)
@@ -44,7 +48,10 @@ async def approve(by: Author, account: str, refund: str, *, give: bool) -> None:
                 refund,
                 now,
             )
-        await by.note(account, "refund.approved" if give else "refund.denied", refund)
+        before = {"approval": row["approval"]}
+        decided = Approval.GIVEN if give else Approval.DENIED
+        after = {"approval": decided, "amount": row["amount"], "currency": row["currency"]}
+        await by.note(account, "refund.approved" if give else "refund.denied", refund, before=before, after=after)
         await poke.poke(Kind.REFUND, account, [refund], now, urgent=True)
 
 
@@ -57,6 +64,7 @@ async def resolve_note(by: Author, account: str, note: str, refund: str | None) 
 
     Raises NotThereError, FieldError, RefundStateError.
     """
+    bounded(by.reason)
     now = await business_now()
     invoice = await invoice_of(account, note)
     if invoice is None:

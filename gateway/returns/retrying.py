@@ -10,7 +10,7 @@ from db import cases, poke, sql
 from db.engine import DB
 from db.poke import Kind
 from db.states import Approval, CreditNoteState, RefundState
-from gateway.accounts.audit import Author
+from gateway.accounts.audit import Author, bounded
 from gateway.accounts.errors import NotThereError
 from gateway.clock import business_now
 from gateway.domain.case_kinds import CaseKind
@@ -44,8 +44,9 @@ ANSWERED: Final = {
 async def retry(by: Author, account: str, refund: str) -> None:
     """Try again what failed or was refused, under new keys; or only its credit note, where the money is back.
 
-    Raises NotThereError, RefundStateError, NotRefundableError.
+    Raises NotThereError, FieldError for too long a reason, RefundStateError, NotRefundableError.
     """
+    bounded(by.reason)
     now = await business_now()
     async with DB.transaction():
         row = await sql.row("select invoice from tollbridge.refund where account = $1 and id = $2", account, refund)

@@ -21,7 +21,7 @@ from db.ids import derived_key, new_id
 from db.poke import Claim, Kind
 from db.states import Collection, Collector, MethodStatus, OpenInvoices, SwitchState
 from gateway.accounts.accounts import policy_of
-from gateway.accounts.audit import Author
+from gateway.accounts.audit import Author, bounded
 from gateway.accounts.errors import FieldError
 from gateway.billing import invoices, subscriptions
 from gateway.billing.errors import StripeRefusedError
@@ -44,7 +44,7 @@ from gateway.finance.errors import AlreadyRunningError
 from gateway.runtime import Runtime
 from gateway.subscriptions import stripe_method
 from gateway.subscriptions.errors import ScheduledError
-from gateway.subscriptions.known import hold_living, living
+from gateway.subscriptions.known import LONGEST_REASON, hold_living, living
 from gateway.turns.turn import CLAIM_MARGIN_S
 from gateway.waiting import until
 
@@ -130,6 +130,7 @@ async def ask(by: Author, account: str, subscription: str, asked: Asked) -> str:
 
     Raises NotThereError, FieldError, SubscriptionEndedError, ScheduledError, AlreadyRunningError.
     """
+    bounded(by.reason, LONGEST_REASON)
     _refuse_strangers(asked)
     now, policy = await business_now(), await policy_of(account)
     async with DB.transaction():

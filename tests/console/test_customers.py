@@ -194,6 +194,12 @@ async def test_erasing_is_an_admins_who_types_the_id(console: Console, seeded: S
     assert "Make a link" not in shown
 
 
+async def test_who_paused_a_customer_is_named(console: Console, seeded: Seeded) -> None:
+    finance = console[Role.FINANCE]
+    await finance.post(f"/customers/{seeded.customer}/pause", {"reason": "on holiday"})
+    assert "paused by finance since" in text_of(await finance.get(f"/customers/{seeded.customer}"))
+
+
 async def test_with_a_customer_go_the_searches_that_are_kept_for_them(console: Console, seeded: Seeded) -> None:
     snapshot = msgspec.json.encode({"id": seeded.invoice, "customer_email": "ada@example.com", "customer_name": "Ada"})
     await sql.rows("update tollbridge.invoice set snapshot = $2 where id = $1", seeded.invoice, snapshot)

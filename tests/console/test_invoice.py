@@ -233,6 +233,23 @@ async def test_a_payment_is_opened_at_its_processor_where_the_adapter_knows_how(
     assert f'href="https://manage-sandbox.gocardless.com/payments/pch_{account}"' in page.text
 
 
+async def test_a_paused_invoice_names_no_next_try(console: Console) -> None:
+    await one_open(console, state="retrying", next_attempt_at=datetime.now(UTC) + timedelta(days=1))
+    await console[Role.FINANCE].post("/invoices/in_open/pause", {"reason": "pays by wire"})
+    page = text_of(await console[Role.VIEWER].get("/invoices/in_open"))
+    assert "is paused: pays by wire" in page
+    assert "The next try is on" not in page
+
+
+async def test_a_pause_of_the_invoice_can_be_ended_while_its_customers_is_longer(console: Console) -> None:
+    account = await one_open(console)
+    finance, until = console[Role.FINANCE], str((datetime.now(UTC) + timedelta(9)).date())
+    await finance.post("/invoices/in_open/pause", {"reason": "asks", "until": until})
+    await finance.post(f"/customers/cus_{account}/pause", {"reason": "on holiday"})
+    page = await finance.get("/invoices/in_open")
+    assert "/invoices/in_open/resume" in page.text
+
+
 async def test_another_payment_under_the_same_reference_is_not_swallowed(console: Console) -> None:
     """Two transfers of one payer often say the same: the second is recorded, or refused, but never lost unsaid."""
     await one_open(console)

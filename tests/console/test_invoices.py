@@ -211,6 +211,27 @@ async def test_what_a_figure_counts_alone_is_said_and_kept_by_the_form(console: 
     assert '<input type="hidden" name="group" value="given_up">' in page.text
 
 
+async def test_older_invoices_are_found_though_the_last_of_the_page_was_paid(console: Console) -> None:
+    for number in range(27):
+        at = datetime.now(UTC) - timedelta(days=number)
+        await add_invoice(console.api.ours.id, f"in_{number}", at=at, state="retrying", status="open", currency="eur")
+    viewer = console[Role.VIEWER]
+    page = await viewer.get("/invoices?state=retrying")
+    [older] = re.findall(r'rel="next" href="([^"]+)"', page.text)
+    await sql.rows("update tollbridge.invoice set state = 'paid', status = 'paid' where id = 'in_24'")
+    answer = await viewer.get(html.unescape(older))
+    assert (answer.status_code, "in_25" in answer.text) == (200, True)
+
+
+async def test_a_search_that_takes_anothers_place_is_kept_in_the_log(console: Console) -> None:
+    support = console[Role.SUPPORT]
+    for query in ("state=retrying", "state=exhausted"):
+        answer = await support.post("/invoices/views", {"name": "mine", "query": query, "shared": "yes"})
+        assert answer.status_code == 303
+    rows = await sql.rows("select * from tollbridge.audit_log where action = 'console_view.saved' order by id")
+    assert (rows[0]["before"], '"mine"' in rows[1]["before"], "(changed)" in rows[1]["after"]) == (None, True, True)
+
+
 async def test_a_file_of_all_days_holds_what_the_list_holds(console: Console) -> None:
     """What can't be looked for is told before the file begins: an empty one under 200 would say that there is none."""
     await add_invoice(console.api.ours.id, "in_1", due_date=NOW, state="retrying", currency="eur")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import Any
 
@@ -9,6 +10,7 @@ import httpx
 import msgspec
 import pytest
 
+from db import sql
 from gateway.accounts.audit import Author
 from gateway.api.observe import observed
 from gateway.console.protection import cookie, cookie_for, refuse_foreign
@@ -16,7 +18,8 @@ from gateway.domain.roles import Role
 from gateway.settings import Settings
 from gateway.users import users
 from tests.api.conftest import BY
-from tests.console.conftest import Console
+from tests.api.seed import seed
+from tests.console.conftest import Console, text_of
 
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'"
 
@@ -124,6 +127,32 @@ async def test_a_filter_that_nobody_set_is_no_condition(console: Console) -> Non
         "/reconciliations/none?kind=",
     ):
         assert (await console[Role.ADMIN].get(path)).status_code in (200, 404), path
+
+
+async def test_a_form_that_was_changed_after_it_was_sent_comes_back_under_a_mark_of_its_own(console: Console) -> None:
+    """The back button leads to the form as it was, its mark with it."""
+    seeded = await seed(console.api.runtime, console.api.ours.id)
+    finance, form = console[Role.FINANCE], {"invoice": seeded.invoice, "by": "amount", "once": "form-1"}
+    assert (await finance.post("/refunds", form | {"amount": "1"})).status_code == 303
+    from_page = {"referer": f"http://test/console/a/ours/refunds/new?invoice={seeded.invoice}"}
+    answer = await finance.post("/refunds", form | {"amount": "2", "memo": "Sorry <for> it"}, **from_page)
+    assert (answer.status_code, "Idempotency" in answer.text) == (422, False)
+    assert "Amount 2" in text_of(answer)
+    assert f'href="/console/a/ours/refunds/new?invoice={seeded.invoice}"' in answer.text
+    assert await sql.value("select count(*) from tollbridge.refund where amount = 200") == 0
+
+    found = re.findall(r'name="(\w+)" value="([^"]*)"', answer.text)
+    fields = {name: html.unescape(value) for name, value in found if name != "viewport"}
+    assert (fields.pop("csrf"), fields["once"] != "form-1") == (finance.csrf, True)
+    assert (await finance.post("/refunds", fields)).status_code == 303
+    assert await sql.value("select memo from tollbridge.refund where amount = 200") == "Sorry <for> it"
+
+
+async def test_a_secret_of_a_form_that_was_changed_does_not_come_back(console: Console) -> None:
+    admin = console[Role.ADMIN]
+    for secret in ("whsec_made_up_1", "whsec_made_up_2"):
+        answer = await admin.post("/settings/account/secrets", {"secret": secret, "once": "form-1"})
+    assert (answer.status_code, "made_up" in answer.text) == (422, False)
 
 
 async def test_a_reply_that_is_kept_is_for_who_may_still_ask_for_it(console: Console) -> None:

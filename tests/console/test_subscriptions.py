@@ -204,6 +204,16 @@ async def test_access_is_granted_by_hand_and_taken_back(console: Console, seeded
     assert await sql.value(by, grant) == support.user
 
 
+@pytest.mark.parametrize(("path", "query"), [("cancel", "ends=now"), ("switch", "to=hosted")])
+async def test_what_changes_a_subscription_says_why(console: Console, seeded: Seeded, path: str, query: str) -> None:
+    """Its field is marked as needed; a form without it is no less a change that nobody can explain."""
+    support, at = console[Role.SUPPORT], f"/subscriptions/{seeded.subscription}/{path}"
+    assert 'name="reason" required' in (await support.get(f"{at}?{query}")).text
+    for reason in (" ", "x" * 501):
+        answer = await support.post(at, dict([query.split("=")]) | {"reason": reason})
+        assert (answer.status_code, "reason: must have" in text_of(answer)) == (400, True)
+
+
 @pytest.mark.parametrize("method", ["../customers/cus_1", "pm_1?expand[]=customer", "pm_" + "x" * 300])
 async def test_what_is_typed_becomes_no_path_at_stripe(console: Console, seeded: Seeded, method: str) -> None:
     """Support types the id of a payment method, and a worker asks for `/v1/payment_methods/{method}` with the account's
