@@ -1565,6 +1565,7 @@ create table tollbridge.settlement_file (
     new_rows bigint not null,
     from_at timestamptz,                           -- the oldest and the newest move of money in it
     until_at timestamptz,
+    totals jsonb not null default '[]',            -- what its rows come to, by kind and currency
     taken_by text not null,
     taken_at timestamptz not null,
     unique (account, connection, id),

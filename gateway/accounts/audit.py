@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -56,10 +57,20 @@ class Author:
         """Write the row, in the caller's transaction."""
         DB.current("the audit log")
         change = Change(action, object_id, name, _plain(before), _plain(after))
-        now = await business_now()
-        shown = [None if side is None else msgspec.json.encode(side).decode() for side in (change.before, change.after)]
-        await sql.rows(INSERT, new_id("aud"), account, self.name, action, object_id, self.reason, *shown, now)
+        await sql.rows(INSERT, *self._row(account, change, await business_now()))
         self.changes.append(change)
+
+    async def note_on(
+        self, connection: Any, account: str, action: str, object_id: str, now: datetime, after: Mapping[str, Any]
+    ) -> None:
+        """The same for what was made, in a transaction of a connection outside the pool."""
+        change = Change(action, object_id, "", None, _plain(after))
+        await connection.execute(INSERT, *self._row(account, change, now))
+        self.changes.append(change)
+
+    def _row(self, account: str | None, change: Change, now: datetime) -> tuple[object, ...]:
+        shown = [None if side is None else msgspec.json.encode(side).decode() for side in (change.before, change.after)]
+        return (new_id("aud"), account, self.name, change.action, change.object, self.reason, *shown, now)
 
 
 def required(reason: str, longest: int = LONGEST_REASON) -> str:

@@ -73,6 +73,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "refund.requested": "asked for a refund",
     "refund.retried": "had a refund tried again",
     "settlement_file.forgotten": "had a settlement file forgotten",
+    "settlement_file.taken": "took a settlement file in",
     "stripe_endpoint.added": "made a webhook endpoint at Stripe",
     "stripe_endpoint.adopted": "took over a webhook endpoint that somebody had made at Stripe",
     "stripe_endpoint.removed": "removed a webhook endpoint at Stripe",

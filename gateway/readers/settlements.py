@@ -9,6 +9,7 @@ import msgspec
 
 from db import sql
 from gateway.accounts.errors import NotThereError
+from gateway.books.totals import Total, net_of
 from gateway.readers.pages import DEFAULT, Page, listed, page, unix
 
 SELECT: Final = """
@@ -19,7 +20,8 @@ SELECT: Final = """
 
 class SettlementBody(msgspec.Struct, frozen=True):
     """A settlement file of a processor's. `new_rows`: as many of its rows had come by no file before; `from` and
-    `until`: the first and the last move of money in it. `taken_by` is empty where its processor gave it.
+    `until`: the first and the last move of money in it. `totals`: what its rows come to by kind and currency, and
+    `net`: what they settle by currency, without the payouts. `taken_by` is empty where its processor gave it.
     """
 
     id: str
@@ -29,6 +31,8 @@ class SettlementBody(msgspec.Struct, frozen=True):
     new_rows: int
     first: int | None = msgspec.field(name="from")
     until: int | None
+    totals: list[Total]
+    net: dict[str, int]
     taken_by: str
     taken: int
     object: Literal["settlement"] = "settlement"
@@ -53,6 +57,7 @@ async def find_settlement(account: str, settlement: str) -> SettlementBody:
 
 
 def _shown(row: asyncpg.Record) -> SettlementBody:
+    totals = msgspec.json.decode(row["totals"], type=list[Total])
     return SettlementBody(
         id=row["id"],
         connection=row["connection_name"],
@@ -61,6 +66,8 @@ def _shown(row: asyncpg.Record) -> SettlementBody:
         new_rows=row["new_rows"],
         first=unix(row["from_at"]),
         until=unix(row["until_at"]),
+        totals=totals,
+        net=net_of(totals),
         taken_by=row["taken_by"],
         taken=unix(row["taken_at"]),
     )
