@@ -116,7 +116,12 @@ async def known(connection: Any, account: str, of: str, processor_id: str) -> Ta
 
 
 async def _take(
-    connection: Any, account: str, of: str, rows: Iterable[Row], named: tuple[str, str], asked: tuple[Author | None, datetime]
+    connection: Any,
+    account: str,
+    of: str,
+    rows: Iterable[Row],
+    named: tuple[str, str],
+    asked: tuple[Author | None, datetime],
 ) -> Taken:
     totals = Totals()
     await connection.execute(STAGE)

@@ -119,7 +119,7 @@ def change(path: str, action: Action, *, with_file: bool = False, with_secret: b
     return post(ACCOUNT_PATH + path, guards=[permitted], opt=opt, include_in_schema=False, status_code=200)
 
 
-def look(path: str, action: Action) -> Handler:
+def look(path: str, action: Action, *, with_file: bool = False) -> Handler:
     """What a form asks to be shown before it is sent: it changes nothing, and is answered as often as it is asked."""
-    opt = {"action": action, "changes_nothing": True}
+    opt = {"action": action, "changes_nothing": True, "with_file": with_file}
     return post(ACCOUNT_PATH + path, guards=[permitted], opt=opt, include_in_schema=False, status_code=200)
