@@ -19,7 +19,9 @@ from gateway import ledger
 from gateway.accounts.audit import Author, required
 from gateway.accounts.errors import FieldError
 from gateway.clock import business_now
+from gateway.collect.view import view_of
 from gateway.domain.billed import StripePayment
+from gateway.domain.receipt_words import Following, following
 from gateway.domain.view import InvoiceView
 from gateway.finance.errors import AlreadyRunningError, NotNowError
 from gateway.finance.invoice import hold_invoice
@@ -40,13 +42,18 @@ ASKING: Final = frozenset({HandOverState.WANTED, HandOverState.SENDING})
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """A payment as somebody tells of it. `amount`: what came, in minor units; None for all that is due."""
+    """A payment as somebody tells of it. `amount`: what came, in minor units; None for all that is due. `due`: what was
+    due when they looked, if they did: where it is another amount now, what they were told would not follow. `more`: it
+    may be more than is due.
+    """
 
     source: str
     reference: str
     received_at: datetime
     reason: str
     amount: int | None = None
+    due: int | None = None
+    more: bool = True
 
     def validate(self) -> None:
         """Raises FieldError. What its invoice says to it is another question (`refuse`)."""
@@ -68,6 +75,14 @@ class Evidence(msgspec.Struct, frozen=True):
     reason: str
 
 
+async def foresee(account: str, invoice: str, receipt: Receipt) -> Following:
+    """What would follow; raises what `record_payment` would."""
+    receipt.validate()
+    view = await view_of(account, invoice)
+    _refuse(view, receipt, await business_now())
+    return following(view, receipt.amount or view.wanted)
+
+
 async def record_payment(by: Author, account: str, invoice: str, receipt: Receipt) -> None:
     """Note the payment, and poke; the same receipt again changes nothing. What is less or more than what is due goes
     the ways of a capture that is.
@@ -81,10 +96,12 @@ async def record_payment(by: Author, account: str, invoice: str, receipt: Receip
         if (same := await sql.row(SAME, account, invoice, receipt.reference, receipt.source)) is not None:
             refuse_another(receipt, Money(same["amount"], same["currency"]), same["occurred_at"])
             return
-        refuse(view)
-        if receipt.received_at > now:
-            raise FieldError("received_at", "must not be in the future")
+        _refuse(view, receipt, now)
         assert view.invoice is not None
+        if receipt.due is not None and receipt.due != view.wanted:
+            raise NotNowError(f"what is due has changed meanwhile: {to_text(view.wanted, view.invoice.currency)} now")
+        if not receipt.more and (receipt.amount or 0) > view.wanted:
+            raise FieldError("more", "more came than is due: say that it is meant so")
         amount, currency = receipt.amount or view.wanted, view.invoice.currency
         evidence = msgspec.json.encode(Evidence(receipt.source, by.name, receipt.reason)).decode()
         movement = await ledger.move(
@@ -102,6 +119,12 @@ async def record_payment(by: Author, account: str, invoice: str, receipt: Receip
         after = {"movement": movement, "amount": amount, "currency": currency, "source": receipt.source}
         await by.note(account, "invoice.payment_recorded", invoice, after=after | {"reference": receipt.reference})
         await poke.poke(Kind.INVOICE, account, [invoice], now, stale=True)
+
+
+def _refuse(view: InvoiceView, receipt: Receipt, now: datetime) -> None:
+    refuse(view)
+    if receipt.received_at > now:
+        raise FieldError("received_at", "must not be in the future")
 
 
 def refuse(view: InvoiceView) -> None:

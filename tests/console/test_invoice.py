@@ -319,3 +319,56 @@ async def test_a_link_that_is_no_address_is_none(console: Console, field: str) -
 )
 def test_where_a_link_of_stripes_leads(url: str | None, leads: bool) -> None:
     assert page_of(url) == (url if leads else None)
+
+
+RECORD = "/invoices/in_open/record-payment"
+
+
+async def test_what_follows_from_a_payment_is_shown_before_it_is_recorded(console: Console) -> None:
+    await one_open(console)
+    finance = console[Role.FINANCE]
+    assert f'{RECORD}/preview"' in (await finance.get("/invoices/in_open")).text
+    part = await finance.post(f"{RECORD}/preview", WIRE | {"amount": "20.00"})
+    assert "a further invoice bills the 99.00 EUR" in text_of(part)
+    assert ('name="due" value="11900"' in part.text, 'name="more"' in part.text) == (True, False)
+    assert await receipts(console) == []
+    again = await finance.post(f"{RECORD}/preview", WIRE | {"amount": "20.00", "change": "yes"})
+    assert ('value="20.00"' in again.text, 'value="line 4"' in again.text) == (True, True), "it can be changed"
+    wrong = await finance.post(f"{RECORD}/preview", WIRE | {"amount": "12,50"})
+    assert (wrong.status_code, '<span class="wrong" id="record-amount">' in wrong.text) == (400, True)
+    done = await finance.post(RECORD, WIRE | {"amount": "20.00", "due": "11900"})
+    assert (done.status_code, await receipts(console)) == (303, [2000]), text_of(done)
+
+
+async def test_more_than_is_due_is_recorded_only_where_that_is_meant(console: Console) -> None:
+    await one_open(console)
+    finance, much = console[Role.FINANCE], WIRE | {"amount": "9,999.00", "due": "11900"}
+    shown = await finance.post(f"{RECORD}/preview", much)
+    assert "9,880.00 EUR more came than is due" in text_of(shown)
+    refused = await finance.post(RECORD, much)
+    assert (refused.status_code, 'name="more"' in refused.text) == (400, True)
+    assert await receipts(console) == []
+    done = await finance.post(RECORD, much | {"more": "true"})
+    assert (done.status_code, await receipts(console)) == (303, [999_900])
+    held = text_of(await finance.get("/invoices/in_open"))
+    assert "The ledger holds 9,999.00 EUR that Stripe was not told of" in held
+
+
+async def test_a_payment_is_not_recorded_where_what_is_due_has_changed_since_it_was_shown(console: Console) -> None:
+    await one_open(console)
+    answer = await console[Role.FINANCE].post(RECORD, WIRE | {"due": "10000"})
+    assert (answer.status_code, "119.00 EUR now" in text_of(answer)) == (409, True)
+    assert await receipts(console) == []
+
+
+async def test_an_invoice_leads_to_the_one_that_bills_its_rest_and_back(console: Console) -> None:
+    account = await one_open(console)
+    await add_invoice(account, "in_rest", number="INV-7", customer=f"cus_{account}")
+    of = {"account": account, "invoice": "in_open", "amount": 9900, "currency": "eur", "created_at": NOW}
+    made = {"origin": "partial", "subject": "1", "stripe_id": "cn_rest", "state": "issued"}
+    await insert("credit_note", id="cnt_rest", **of, **made)
+    billed = {"credit_note": "cnt_rest", "days_until_due": 14, "lines": "[]", "state": "issued"}
+    await insert("remainder", id="rem_1", **of, **billed, issued_as="in_rest")
+    page = await console[Role.VIEWER].get("/invoices/in_open")
+    assert "The rest, 99.00 EUR, is billed by INV-7" in text_of(page)
+    assert "/invoices/in_rest" in page.text
