@@ -676,6 +676,7 @@ create index refund_invoice on tollbridge.refund (account, invoice);
 create index refund_wanting on tollbridge.refund (account, id) where seen < poked;
 create index refund_due on tollbridge.refund (due_at) where due_at is not null;
 create index refund_claimed on tollbridge.refund (claim_until) where claimed_by is not null;
+create index refund_waiting on tollbridge.refund (account) where approval = 'waiting';
 create index refund_listing on tollbridge.refund (account, created_at desc, id);
 
 create table tollbridge.refund_part (

@@ -18,6 +18,7 @@ from litestar.types import Scope
 from gateway.accounts.audit import Author
 from gateway.api.problems import Code, ProblemError
 from gateway.domain.roles import LEAST, Action, allows
+from gateway.readers.refunds import Waiting, waiting
 from gateway.users.sessions import Seat, Session, Stage
 
 HOME: Final = "/console"
@@ -39,6 +40,8 @@ class Desk(msgspec.Struct, frozen=True):
 
     session: Session
     seat: Seat
+    waiting: Waiting | None = None
+    """Refunds that wait for approval, for whoever may approve them."""
 
     @property
     def account(self) -> str:
@@ -74,7 +77,7 @@ def session_of(scope: Scope) -> Session:
 
 
 def desk(scope: Scope) -> Desk:
-    """The desk of a request, as a dependency; raises SignInNeededError, ProblemError."""
+    """The desk of a request; raises SignInNeededError, ProblemError."""
     session = session_of(scope)
     wanted = scope["path_params"].get("account", "")
     seat = next((seat for seat in session.seats if seat.name == wanted), None)
@@ -89,6 +92,14 @@ def permitted_desk(scope: Scope, action: Action) -> Desk:
     if not found.may(action):
         raise ProblemError(Code.SCOPE_MISSING, f"This needs the role {LEAST[action]} in this account.")
     return found
+
+
+async def seated(scope: Scope) -> Desk:
+    """The same with what the navigation counts, where there is one; raises SignInNeededError, ProblemError."""
+    at = desk(scope)
+    if not at.may(Action.APPROVE) or any(name == b"hx-request" for name, _ in scope["headers"]):
+        return at
+    return msgspec.structs.replace(at, waiting=await waiting(at.account, at.user))
 
 
 def permitted(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:

@@ -137,6 +137,58 @@ async def test_an_invoice_of_which_nothing_can_go_back(
     assert await asked(console) == []
 
 
+async def test_whoever_approves_sees_what_whoever_asks_saw(console: Console, seeded: Seeded) -> None:
+    await sql.rows(LIMIT, console.api.ours.id)
+    person = b'{"customer_name": "Ada L."}'
+    await sql.rows("update tollbridge.invoice set snapshot = $2 where id = $1", seeded.invoice, person)
+    given = form(seeded, amount="6", memo="Sorry for the wait", reason="order_change", note="Ticket 4711")
+    await console[Role.FINANCE].post("/refunds", given)
+    path = f"/refunds/{await refund_id(console)}"
+    page = await console[Role.ADMIN].get(path)
+    shown = text_of(page)
+    for said in (
+        "finance asked for 6.00 EUR of",
+        "of Ada L.",
+        "over 11.90 EUR",
+        "Memo to the customer Sorry for the wait",
+        "Reason on the credit note order change",
+        "Ticket 4711",
+    ):
+        assert said in shown, said
+    assert f"/customers/{seeded.customer}" in page.text
+    assert "can't be shown beforehand now" in shown, "there is no Stripe here to ask"
+    assert "beforehand" not in text_of(await console[Role.VIEWER].get(path)), "only whoever may approve has it asked"
+
+
+async def test_a_denied_refund_says_who_denied_it_and_why_and_that_nothing_comes(
+    console: Console, seeded: Seeded
+) -> None:
+    await sql.rows(LIMIT, console.api.ours.id)
+    await console[Role.FINANCE].post("/refunds", form(seeded, amount="6"))
+    path = f"/refunds/{await refund_id(console)}"
+    await console[Role.ADMIN].post(f"{path}/deny", {"reason": "They were billed rightly"})
+    shown = text_of(await console[Role.VIEWER].get(path))
+    assert "Denied by admin: They were billed rightly" in shown
+    assert "Approval denied" in shown
+    assert "Credit note None: nothing went back." in shown
+    for said in ("to come", "Approval failed", "once the payer has the money"):
+        assert said not in shown, said
+
+
+async def test_a_refund_that_waits_is_told_to_whoever_may_decide_about_it(console: Console, seeded: Seeded) -> None:
+    await sql.rows(LIMIT, console.api.ours.id)
+    assert "wait for approval" not in text_of(await console[Role.ADMIN].get(""))
+    await console[Role.FINANCE].post("/refunds", form(seeded, amount="6"))
+    for role, counted in ((Role.ADMIN, True), (Role.FINANCE, False), (Role.VIEWER, False)):
+        overview = await console[role].get("")
+        assert "Refunds that wait for approval 1 6.00 EUR" in text_of(overview), role
+        assert "/refunds?approval=waiting" in overview.text
+        for page in (overview, await console[role].get("/cases")):
+            assert ("Refunds 1 waits for your approval" in text_of(page)) is counted, "one's own is for somebody else"
+    await console[Role.ADMIN].post(f"/refunds/{await refund_id(console)}/approve")
+    assert "waits for your approval" not in text_of(await console[Role.ADMIN].get("/cases"))
+
+
 async def test_whoever_asked_does_not_approve(console: Console, seeded: Seeded) -> None:
     await sql.rows(LIMIT, console.api.ours.id)
     await console[Role.FINANCE].post("/refunds", form(seeded, amount="6"))
