@@ -54,7 +54,7 @@ def _more(view: InvoiceView, over: int) -> str:
     much = f"{_text(view, over)} more came than is due"
     if view.policy.overpayment == "customer_balance" and not view.customer_deleted:
         return f"{much}: it becomes the customer's credit at Stripe, which the next invoice takes."
-    return f"{much}: no processor can return it, so a case asks a human to, past us."
+    return f"{much}: no processor can return it, so a case asks a human to return it by hand."
 
 
 def _text(view: InvoiceView, amount: int) -> str:
