@@ -17,6 +17,7 @@ from gateway.console.render import led, shown
 from gateway.domain.breaks import BREAKS, REPAIRS
 from gateway.domain.roles import Action
 from gateway.readers.reconciliations import find_lone_break
+from gateway.readers.settlements import file_of_row
 
 
 @page("/breaks/{break_id:str}")
@@ -47,7 +48,9 @@ async def _break(
     desk: Desk, break_id: str, template: str, looks: int = 0, *, said: str = "", problem: str = "", status: int = 200
 ) -> Template:
     found = await find_lone_break(desk.account, break_id)
+    row = found.body.settlement_row
     context = {
+        "file": await file_of_row(desk.account, found.body.connection or "", row) if row else None,
         "one": found.body,
         "run": found.run,
         "stands": found.stands,

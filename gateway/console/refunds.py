@@ -80,11 +80,17 @@ async def refund(
 
 @page("/refunds/{refund_id:str}/progress")
 async def progress(
-    desk: NamedDependency[Desk], refund_id: FromPath[str], seen: Seen = "", looks: Looks = 0
+    desk: NamedDependency[Desk],
+    runtime: NamedDependency[Runtime],
+    refund_id: FromPath[str],
+    seen: Seen = "",
+    looks: Looks = 0,
 ) -> Template:
     """How far it is now, for a page that shows it as `seen`."""
     context = await _context(desk, refund_id, looks + 1)
     context |= {"changed": context["mark"] != seen, "oob": True, "form": "", "typed": NOTHING_TYPED}
+    if context["changed"]:
+        context |= await _previewed(desk, runtime, context["refund"])
     return shown(desk, "_refund_poll.html", context)
 
 
@@ -149,14 +155,14 @@ async def _shown(
 ) -> Template:
     context = await _context(desk, refund_id, 0)
     told = {"said": said, "problem": problem, "form": form, "typed": typed}
-    if context["waits"] and desk.may(Action.APPROVE):
-        told |= await _previewed(desk, runtime, context["refund"])
+    told |= await _previewed(desk, runtime, context["refund"])
     return shown(desk, "refund.html", context | told | {"oob": False}, status=status)
 
 
 async def _previewed(desk: Desk, runtime: Runtime, body: RefundBody) -> dict[str, Any]:
     """What whoever approves it would agree to: the credit note as Stripe would make it now."""
-    if not body.wants_note or body.credit_note is not None:
+    decides = body.approval == Approval.WAITING and desk.may(Action.APPROVE)
+    if not decides or not body.wants_note or body.credit_note is not None:
         return {}
     try:
         return {"preview": await preview_refund(runtime, desk.account, await asked_for(desk.account, body.id))}

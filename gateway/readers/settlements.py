@@ -16,6 +16,19 @@ SELECT: Final = """
     select t.*, c.name as connection_name from tollbridge.settlement_file t
     join tollbridge.connection c on c.account = t.account and c.id = t.connection
 """
+OF_ROW: Final = """
+    select t.id, t.name from tollbridge.settlement_row r
+    join tollbridge.connection c on c.account = r.account and c.id = r.connection and c.name = $2
+    join tollbridge.settlement_file t on t.account = r.account and t.connection = r.connection and t.id = r.file
+    where r.account = $1 and r.row_id = $3
+"""
+
+
+class RowFile(msgspec.Struct, frozen=True):
+    """The file by which a row came first."""
+
+    id: str
+    name: str
 
 
 class SettlementBody(msgspec.Struct, frozen=True):
@@ -54,6 +67,12 @@ async def find_settlement(account: str, settlement: str) -> SettlementBody:
     if row is None:
         raise NotThereError("settlement", settlement)
     return _shown(row)
+
+
+async def file_of_row(account: str, connection: str, row_id: str) -> RowFile | None:
+    """None where it is forgotten. `connection` by its name."""
+    row = await sql.row(OF_ROW, account, connection, row_id)
+    return None if row is None else RowFile(row["id"], row["name"] or row["id"])
 
 
 def _shown(row: asyncpg.Record) -> SettlementBody:

@@ -135,6 +135,19 @@ async def test_a_file_that_was_read_wrongly_is_forgotten_with_a_reason(console: 
         assert said in log.replace("Took", "took").replace("Had", "had"), said
 
 
+async def test_a_break_leads_to_the_file_that_its_row_came_by(console: Console) -> None:
+    seeded = await ours(console)
+    finance = console[Role.FINANCE]
+    await send(finance)
+    row = await sql.row("select row_id, file from tollbridge.settlement_row where amount = 1000")
+    assert row is not None
+    change = "update tollbridge.reconciliation_break set settlement_row = $2, connection = $3 where id = $1"
+    await sql.rows(change, seeded.reconciliation_break, row["row_id"], seeded.connection)
+    shown = await finance.get(f"/breaks/{seeded.reconciliation_break}")
+    assert f"/settlements/{row['file']}" in shown.text
+    assert "It came by march.csv" in text_of(shown)
+
+
 async def test_what_is_taken_out_of_the_form_is_kept_no_more(console: Console) -> None:
     seeded = await ours(console)
     first, *rows = FILE.splitlines()

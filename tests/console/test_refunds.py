@@ -147,7 +147,7 @@ async def test_whoever_approves_sees_what_whoever_asks_saw(console: Console, see
     page = await console[Role.ADMIN].get(path)
     shown = text_of(page)
     for said in (
-        "finance asked for 6.00 EUR of",
+        "Finance asked for 6.00 EUR of",
         "of Ada L.",
         "over 11.90 EUR",
         "Memo to the customer Sorry for the wait",
