@@ -352,6 +352,7 @@ async def test_more_than_is_due_is_recorded_only_where_that_is_meant(console: Co
     assert (done.status_code, await receipts(console)) == (303, [999_900])
     held = text_of(await finance.get("/invoices/in_open"))
     assert "The ledger holds 9,999.00 EUR that Stripe was not told of" in held
+    assert "/refunds/new" not in (await finance.get("/invoices/in_open")).text, "no processor can return it"
 
 
 async def test_a_payment_is_not_recorded_where_what_is_due_has_changed_since_it_was_shown(console: Console) -> None:

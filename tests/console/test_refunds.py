@@ -185,6 +185,12 @@ async def test_a_refund_that_waits_is_told_to_whoever_may_decide_about_it(consol
         assert "/refunds?approval=waiting" in overview.text
         for page in (overview, await console[role].get("/cases")):
             assert ("Refunds 1 waits for your approval" in text_of(page)) is counted, "one's own is for somebody else"
+    own_key = "update tollbridge.api_key set made_by = $2 where id = $1"
+    await sql.rows(own_key, seeded.key, console[Role.ADMIN].user)
+    by_key = "update tollbridge.refund set requested_by = $2 where id = $1"
+    await sql.rows(by_key, await refund_id(console), seeded.key)
+    assert "waits for your approval" not in text_of(await console[Role.ADMIN].get("/cases")), "a key's is its maker's"
+    await sql.rows(by_key, await refund_id(console), console[Role.FINANCE].user)
     await console[Role.ADMIN].post(f"/refunds/{await refund_id(console)}/approve")
     assert "waits for your approval" not in text_of(await console[Role.ADMIN].get("/cases"))
 
