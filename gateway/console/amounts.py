@@ -101,7 +101,9 @@ def _bare(number: str, currency: str) -> str:
     if GROUPED.fullmatch(number) and (not lone or _is_whole(currency)):
         return number.replace(",", "")
     if not lone:
-        raise AmountError(f"Write a point before decimals, and nothing between thousands: such as {_example(currency)}.")
+        raise AmountError(
+            f"Write a point before decimals, and nothing between thousands: such as {_example(currency)}."
+        )
     digits, wanted = len(lone["behind"]), STRIPE.of(currency)
     if digits == 3 and wanted:
         raise AmountError(

@@ -86,8 +86,10 @@ def desk(scope: Scope) -> Desk:
 def permitted(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """The guard of every page of an account. Raises SignInNeededError, ProblemError: 404, or 403 for the role."""
     action: Action = handler.opt["action"]
-    if not desk(connection.scope).may(action):
-        raise ProblemError(Code.SCOPE_MISSING, f"This needs the role {LEAST[action]} in this account.")
+    found = desk(connection.scope)
+    if not found.may(action):
+        said = f"This needs the role {LEAST[action]} in this account; yours is {found.seat.role}."
+        raise ProblemError(Code.SCOPE_MISSING, said)
 
 
 def signed_in(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:

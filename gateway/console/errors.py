@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import structlog
 from litestar import Request, Response
 from litestar.response import Redirect, Template
+from litestar.types import Scope
 
+from gateway.accounts.errors import NotThereError
 from gateway.api.problems import CODES, Code, ProblemError, problem_of
 from gateway.api.request_id import request_id
-from gateway.console.desk import HOME, SignInNeededError
+from gateway.console.desk import HOME, Desk, SignInNeededError
 from gateway.console.parts import by_htmx
-from gateway.console.protection import HEADERS
-from gateway.console.render import shown_to
+from gateway.console.protection import HEADERS, FormRefusedError, cookie_of
+from gateway.console.render import shown, shown_to
 from gateway.users.errors import SignInError, ThrottledError
-from gateway.users.sessions import Stage
+from gateway.users.sessions import Session, Stage
 
 log = structlog.get_logger()
 
@@ -31,31 +33,86 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[Any] |
     problem = problem_of(error)
     if problem.code is Code.INTERNAL:
         log.error("request_failed", error=type(error).__name__, exc_info=error)
+    title, detail = _in_words(error, problem)
     context = {
-        "title": CODES[problem.code][1],
-        "detail": problem.detail,
+        "title": title,
+        "detail": detail,
+        "back": _page_before(request) if isinstance(error, FormRefusedError) else "",
         "status": problem.status,
         "request_id": request_id(request.scope),
     }
     session = request.scope.get("user")
+    at = _desk(request.scope)
     # HTMX leaves a page as it is on an error: what it asked for is shown in its place as a line.
     name = "problem_line.html" if by_htmx(request) else "problem.html"
-    answer = shown_to(session, name, context, status=problem.status)
+    if at is not None:
+        answer = shown(at, name, context, status=problem.status)
+    else:
+        answer = shown_to(session, name, context, status=problem.status)
     # What the protection itself refuses does not pass through it any more.
     answer.headers.update({**HEADERS, **problem.headers})
     return answer
 
 
+TITLES: Final = {
+    Code.SCOPE_MISSING: "Your role does not allow this",
+    Code.NOT_FOUND: "There is no such page",
+    Code.METHOD_NOT_ALLOWED: "There is no such page",
+    Code.INVALID_REQUEST: "This can't be read",
+}
+"""What people are told where the API speaks of keys, objects and parameters."""
+
+
+def _in_words(error: Exception, problem: ProblemError) -> tuple[str, str]:
+    """A title, and what is the matter."""
+    api_title = CODES[problem.code][1]
+    if isinstance(error, FormRefusedError):
+        return "This form was not taken", problem.detail
+    if isinstance(error, NotThereError):
+        return f"There is no such {error.kind}", f"This account has no {error.kind} {error.wanted}."
+    title = TITLES.get(problem.code, api_title)
+    return title, title if problem.detail == api_title else problem.detail
+
+
+def _desk(scope: Scope) -> Desk | None:
+    """Where somebody works whose page went wrong; None before they have signed in, and outside of their accounts."""
+    session: Session | None = scope.get("user")
+    wanted = scope.get("path_params", {}).get("account")
+    if session is None or session.stage is not Stage.COMPLETE:
+        return None
+    return next((Desk(session, seat) for seat in session.seats if seat.name == wanted), None)
+
+
 def _to_sign_in(request: Request[Any, Any, Any], error: SignInNeededError) -> Response[Any]:
+    """With the way back, and with a word of why, where it is a session that has ended."""
+    settings, query = request.app.state.runtime.settings, {}
+    if error.stage is None:
+        is_form = request.method == "POST" and not by_htmx(request)
+        back = _page_before(request) if is_form else _page_of(request)
+        over = bool(cookie_of(request.scope, settings))
+        said = ("form_not_sent" if is_form else "session_over") if over else ""
+        query = {name: value for name, value in (("next", back), ("said", said)) if value}
     path = HOME + (STAGES[error.stage] if error.stage else "/sign-in")
-    # HTMX asks for parts of a page: back leads to the page itself.
-    url = urlsplit(request.headers.get("hx-current-url", "") if by_htmx(request) else str(request.url))
-    if (request.method == "GET" or by_htmx(request)) and error.stage is None:
-        back = url.path + (f"?{url.query}" if url.query else "")
-        path += f"?next={quote(back, safe='')}"
+    path += f"?{urlencode(query)}" if query else ""
     if by_htmx(request):
         return Response("", status_code=200, headers={"HX-Redirect": path})
     return Redirect(path, status_code=303)
+
+
+def _page_of(request: Request[Any, Any, Any]) -> str:
+    """HTMX asks for parts of a page: back leads to the page itself."""
+    return _path(request.headers.get("hx-current-url", "") if by_htmx(request) else str(request.url))
+
+
+def _page_before(request: Request[Any, Any, Any]) -> str:
+    """The page on which a form stood; "" where a browser does not say, or it is none of ours."""
+    path = _path(request.headers.get("referer", ""))
+    return path if path.startswith(f"{HOME}/") else ""
+
+
+def _path(address: str) -> str:
+    url = urlsplit(address)
+    return url.path + (f"?{url.query}" if url.query else "")
 
 
 def said_of(error: Exception) -> tuple[str, int]:

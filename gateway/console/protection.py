@@ -47,6 +47,13 @@ TWICE_S: Final = (0.05, 0.1, 0.2, 0.4) + (0.5,) * 18
 """A button that was pressed twice shows what its second press is answered: that waits until the first one has ended."""
 
 
+class FormRefusedError(ProblemError):
+    """Nothing of a form was done: it is not one that we have shown in this session."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(Code.SCOPE_MISSING, detail)
+
+
 class Protection(ASGIMiddleware):
     """Finds the session, and lets in what may come in."""
 
@@ -112,7 +119,7 @@ async def _posted(runtime: Runtime, scope: HTTPScope, receive: Receive, send: Se
 
 
 def refuse_foreign(scope: HTTPScope, settings: Settings) -> None:
-    """Raises ProblemError for a form that another site posts."""
+    """Raises FormRefusedError for a form that another site posts."""
     said = header(scope, b"sec-fetch-site")
     if said:
         ours = said in ("same-origin", "none")
@@ -120,13 +127,15 @@ def refuse_foreign(scope: HTTPScope, settings: Settings) -> None:
         origin = urlsplit(header(scope, b"origin")).netloc
         ours = bool(origin) and origin in (header(scope, b"host"), urlsplit(settings.base_url).netloc)
     if not ours:
-        raise ProblemError(Code.SCOPE_MISSING, "This form does not come from the console.")
+        raise FormRefusedError("This form does not come from the console.")
 
 
 def refuse_unproven(session: Session, csrf: str) -> None:
-    """Raises ProblemError for a form without the proof that we have made it for this session."""
+    """Raises FormRefusedError for a form without the proof that we have made it for this session."""
     if not hmac.compare_digest(csrf.encode(), session.csrf.encode()):
-        raise ProblemError(Code.SCOPE_MISSING, "This form is out of date. Please load the page again.")
+        raise FormRefusedError(
+            "This form is out of date: it was shown before you signed in again. Please load its page, and fill it in again."
+        )
 
 
 def secure(settings: Settings) -> bool:

@@ -121,7 +121,7 @@ async def test_a_pause_holds_to_the_end_of_its_day(console: Console) -> None:
 
 
 WRONG = {
-    "amount": [("1.999", "such as 12.50"), ("12,50", "no comma"), ("0", "above zero"), ("12 USD", "is in EUR")],
+    "amount": [("1.999", "such as 12.50"), ("1,000", "two ways"), ("0", "above zero"), ("12 USD", "is in EUR")],
     "received_at": [("soon", "must be a day"), ("", "must be a day"), ("2099-01-01", "must not be in the future")],
     "source": [("magic", "one of those that are offered")],
     "reference": [(" ", "must name the payment"), ("r" * 256, "must name the payment")],

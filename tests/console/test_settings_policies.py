@@ -94,7 +94,7 @@ def test_values_are_read_as_people_write_them() -> None:
         ("hours_of_day", "7"),
         ("returns_up_to", "100"),
         ("returns_up_to", "1.234 EUR"),
-        ("approval_above", "12,50 EUR"),
+        ("approval_above", "12,5 EUR"),
         ("approval_above", "1,2,3 EUR"),
         ("approval_above", "1,000 EUR"),
         ("approval_above", "100 EUR\n50 eur"),
