@@ -9,6 +9,7 @@ from litestar.response import Template
 from db.states import RefundState
 from gateway.console.case_links import acted_on
 from gateway.console.desk import Desk
+from gateway.console.errors import RIGHT, Wrong
 from gateway.console.forms import NOTHING_TYPED, Form
 from gateway.console.links import page_of
 from gateway.console.render import shown
@@ -32,8 +33,7 @@ async def case_page(
     case_id: str,
     *,
     said: str = "",
-    problem: str = "",
-    status: int = 200,
+    wrong: Wrong = RIGHT,
     form: str = "",
     typed: Form = NOTHING_TYPED,
     check: ConnectionCheck | None = None,
@@ -66,9 +66,9 @@ async def case_page(
         "typed": typed,
         "check": check,
         "said": said,
-        "problem": problem,
+        "wrong": wrong,
     }
-    return shown(desk, "case.html", context, status=status)
+    return shown(desk, "case.html", context, status=wrong.status)
 
 
 async def _candidates(account: str, case: CaseBody) -> list[RefundBody]:

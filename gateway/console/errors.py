@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
+import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.response import Redirect, Template
@@ -16,12 +18,13 @@ from gateway.api.request_id import request_id
 from gateway.console.desk import HOME, Desk, SignInNeededError
 from gateway.console.parts import by_htmx
 from gateway.console.protection import HEADERS, FormRefusedError, cookie_of
-from gateway.console.render import shown, shown_to
+from gateway.console.render import capital, sentence, shown, shown_to, words
 from gateway.users.errors import SignInError, ThrottledError
 from gateway.users.sessions import Session, Stage
 
 log = structlog.get_logger()
 
+NO_LABELS: Final[Mapping[str, str]] = {}
 STAGES: Final = {Stage.CODE: "/sign-in/code", Stage.ENROL: "/sign-in/enrol"}
 """Where the rest of signing in is done."""
 
@@ -71,7 +74,9 @@ def _in_words(error: Exception, problem: ProblemError) -> tuple[str, str]:
     if isinstance(error, NotThereError):
         return f"There is no such {error.kind}", f"This account has no {error.kind} {error.wanted}."
     title = TITLES.get(problem.code, api_title)
-    return title, title if problem.detail == api_title else problem.detail
+    if problem.detail == api_title:
+        return title, title
+    return title, _worded(problem.detail, problem.status, problem.param).top
 
 
 def _desk(scope: Scope) -> Desk | None:
@@ -113,6 +118,48 @@ def _page_before(request: Request[Any, Any, Any]) -> str:
 def _path(address: str) -> str:
     url = urlsplit(address)
     return url.path + (f"?{url.query}" if url.query else "")
+
+
+class Wrong(msgspec.Struct, frozen=True):
+    """What is wrong with a form: in words, under the status that the API would give, in which field of which form.
+
+    `label` is what the field is called on its page; "" where the words are about no field, or name it themselves.
+    `form` is one of several on its page; "" where there is one alone.
+    """
+
+    text: str = ""
+    status: int = 200
+    param: str = ""
+    label: str = ""
+    form: str = ""
+
+    @property
+    def top(self) -> str:
+        """What the page begins with."""
+        return sentence(f"{self.label}: {self.text}" if self.label else self.text) if self.text else ""
+
+    def of(self, field: str, form: str = "") -> str:
+        """What is to be said beside a field; an error inside of its value counts too."""
+        here = self.param == field or self.param.startswith(f"{field}.")
+        return self.text if here and self.form == form else ""
+
+
+RIGHT: Final = Wrong()
+
+
+def wrong_of(error: Exception, labels: Mapping[str, str] = NO_LABELS, *, form: str = "") -> Wrong:
+    """What a form's page says of an error; raises what the form can't mend. `labels`: of fields whose label is not
+    their name in words."""
+    said, status = said_of(error)
+    param = problem_of(error).param
+    return _worded(said, status, param, labels, form)
+
+
+def _worded(said: str, status: int, param: str, labels: Mapping[str, str] = NO_LABELS, form: str = "") -> Wrong:
+    """The API begins a sentence with the parameter that it is about; people know the field by its label."""
+    text = said.removeprefix(f"{param}: ") if param else said
+    label = labels.get(param, words(param)) if text != said else ""
+    return Wrong(capital(text), status, param, capital(label), form)
 
 
 def said_of(error: Exception) -> tuple[str, int]:

@@ -15,7 +15,7 @@ from gateway.accounts.errors import FieldError
 from gateway.console.amounts import AmountError, typed_amount
 from gateway.console.dates import day, end_of_day
 from gateway.console.desk import Desk, change, page
-from gateway.console.errors import said_of
+from gateway.console.errors import RIGHT, Wrong, wrong_of
 from gateway.console.forms import NOTHING_TYPED, Form, Plain, Posted, Reasoned, Said
 from gateway.console.render import led, shown
 from gateway.console.words import tone
@@ -47,6 +47,8 @@ class Recording(Reasoned, frozen=True):
     """Empty: all that is due."""
 
 
+LABELS: Final = {"until": "Until the end of this day", "source": "It came as", "received_at": "Received on"}
+"""What the page calls the fields."""
 SOURCES: Final = {"bank_transfer": "a bank transfer", "credits": "credits", "cash": "cash", "cheque": "a cheque"}
 KINDS: Final[Mapping[Kind, str]] = {
     "stripe": "Stripe",
@@ -119,9 +121,7 @@ async def _done(
     try:
         await act
     except Exception as error:
-        problem, status = said_of(error)
-        wrong = error.param if isinstance(error, FieldError) else ""
-        return await _page(desk, invoice_id, problem=problem, status=status, form=form, typed=typed, wrong=wrong)
+        return await _page(desk, invoice_id, wrong=wrong_of(error, LABELS, form=form), form=form, typed=typed)
     return led(f"{desk.path}/invoices/{invoice_id}", said)
 
 
@@ -130,11 +130,9 @@ async def _page(
     invoice_id: str,
     *,
     said: str = "",
-    problem: str = "",
-    status: int = 200,
+    wrong: Wrong = RIGHT,
     form: str = "",
     typed: Form = NOTHING_TYPED,
-    wrong: str = "",
 ) -> Template:
     found = await find_invoice(desk.account, invoice_id)
     sides = await sides_of(desk.account, found)
@@ -152,11 +150,10 @@ async def _page(
         "sources": SOURCES,
         "form": form,
         "typed": typed,
-        "wrong": wrong,
         "said": said,
-        "problem": problem,
+        "wrong": wrong,
     }
-    return shown(desk, "invoice.html", context, status=status)
+    return shown(desk, "invoice.html", context, status=wrong.status)
 
 
 def _receipt(data: Recording, currency: str) -> Receipt:

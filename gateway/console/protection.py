@@ -134,7 +134,7 @@ def refuse_unproven(session: Session, csrf: str) -> None:
     """Raises FormRefusedError for a form without the proof that we have made it for this session."""
     if not hmac.compare_digest(csrf.encode(), session.csrf.encode()):
         raise FormRefusedError(
-            "This form is out of date: it was shown before you signed in again. Please load its page, and fill it in again."
+            "This form is out of date: it was shown before you signed in again. Load its page, and fill it in again."
         )
 
 

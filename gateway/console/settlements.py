@@ -20,15 +20,17 @@ from gateway.books import formats
 from gateway.books.formats import FIELDS, NEEDED, Format
 from gateway.books.settlements import upload as take_in
 from gateway.console.desk import Desk, change, page
-from gateway.console.errors import said_of
+from gateway.console.errors import RIGHT, Wrong, wrong_of
 from gateway.console.forms import ON_A_PAGE, Said
-from gateway.console.render import led, shown
+from gateway.console.render import led, shown, words
 from gateway.console.uploads import upload_of
 from gateway.domain.roles import Action
 from gateway.readers.settlements import find_settlements
 from processors.settlements import SettlementKind
 
 LONGEST_NAME: Final = 255
+LABELS: Final = {f"map.{field}": words(field) for field in FIELDS} | {"file": "The file"}
+"""What the page calls the fields."""
 Of = Annotated[str, QueryParameter(name="connection", max_length=255)]
 
 
@@ -78,8 +80,7 @@ async def upload(request: Request[Any, Any, Any], desk: NamedDependency[Desk]) -
         async with on_disk(given.file) as path:
             taken = await take_in(desk.author(), desk.account, connection.id, path, reading.format(), name=name)
     except Exception as error:
-        problem, status = said_of(error)
-        return await _settlements(desk, of, reading=reading, problem=problem, status=status)
+        return await _settlements(desk, of, reading=reading, wrong=wrong_of(error, LABELS))
     said = "settlement_again" if taken.again else "settlement_taken"
     return led(f"{desk.path}/settlements?connection={connection.name}", said)
 
@@ -91,8 +92,7 @@ async def _settlements(
     reading: Reading | None = None,
     starting_after: str = "",
     said: str = "",
-    problem: str = "",
-    status: int = 200,
+    wrong: Wrong = RIGHT,
 ) -> Template:
     every = await connections.listed(desk.account)
     chosen = next((one for one in every if of in (one.id, one.name)), None)
@@ -112,9 +112,9 @@ async def _settlements(
         "needed": NEEDED,
         "kinds": [*SettlementKind, formats.IGNORED],
         "said": said,
-        "problem": problem,
+        "wrong": wrong,
     }
-    return shown(desk, "settlements.html", context, status=status)
+    return shown(desk, "settlements.html", context, status=wrong.status)
 
 
 def _reading(fields: Mapping[str, str]) -> Reading:

@@ -133,7 +133,7 @@ async def test_a_reason_is_needed(console: Console) -> None:
 async def test_what_cannot_work_is_said_at_its_field_with_what_was_typed(console: Console) -> None:
     refused = await _review(console[Role.ADMIN], ladder_hours="0, 24, 500", margin_hours="36")
     assert refused.status_code == 400
-    assert re.search(r'id="ladder_hours-wrong">Tries: The last try, after 500 hours, does not fit', refused.text)
+    assert re.search(r'id="ladder_hours-wrong">The last try, after 500 hours, does not fit', refused.text)
     assert 'value="0, 24, 500"' in refused.text
     assert 'value="36"' in refused.text
 

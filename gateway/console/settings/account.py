@@ -13,10 +13,11 @@ from litestar.response import Redirect, Template
 from gateway.accounts import accounts, stripe_key, webhook_secrets
 from gateway.accounts.accounts import AccountChange
 from gateway.console.desk import Desk, change, page
+from gateway.console.errors import RIGHT, Wrong, wrong_of
 from gateway.console.forms import NOTHING_TYPED, Form, Plain, Posted, Reasoned, Said
 from gateway.console.parts import by_htmx
 from gateway.console.render import led, shown
-from gateway.console.settings.frame import PATH, RIGHT, Wrong, setting, wrong_of
+from gateway.console.settings.frame import PATH, setting
 from gateway.domain.roles import Action
 from gateway.inbox import stripe_endpoint
 from gateway.inbox.account_setup import find_setup

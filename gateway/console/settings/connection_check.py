@@ -12,11 +12,11 @@ from litestar.response import Template
 
 from gateway.accounts import connections
 from gateway.console.desk import Desk, change
+from gateway.console.errors import wrong_of
 from gateway.console.forms import Plain, Posted
 from gateway.console.parts import by_htmx
 from gateway.console.render import shown
 from gateway.console.settings.connections import PATH, one_connection
-from gateway.console.settings.frame import wrong_of
 from gateway.domain.roles import Action
 from gateway.inbox.connection_check import ConnectionCheck, check
 from gateway.runtime import Runtime

@@ -17,10 +17,11 @@ from gateway.accounts.errors import FieldError
 from gateway.accounts.validation import converted
 from gateway.connections import UnknownAdapterError, adapter_class, adapter_classes
 from gateway.console.desk import Desk, change, page
+from gateway.console.errors import RIGHT, Wrong, wrong_of
 from gateway.console.forms import NOTHING_TYPED, Posted, Reasoned, Said
 from gateway.console.render import led
 from gateway.console.settings.adapter_fields import Declared, declared
-from gateway.console.settings.frame import RIGHT, Chosen, Posts, Wrong, listed, posts, setting, wrong_of
+from gateway.console.settings.frame import Chosen, Posts, listed, posts, setting
 from gateway.domain.roles import Action
 from gateway.domain.routing import Display, Routing
 from gateway.runtime import Runtime

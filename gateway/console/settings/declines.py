@@ -10,9 +10,10 @@ from litestar.response import Redirect, Template
 from gateway.accounts import connections, declines
 from gateway.accounts.connections import Connection, ConnectionChange
 from gateway.console.desk import Desk, change, page
+from gateway.console.errors import RIGHT, Wrong, wrong_of
 from gateway.console.forms import Posted, Reasoned, Said
 from gateway.console.render import led
-from gateway.console.settings.frame import RIGHT, Chosen, Wrong, setting, wrong_of
+from gateway.console.settings.frame import Chosen, setting
 from gateway.domain.roles import Action
 from gateway.readers.said_declines import find_said
 from gateway.runtime import Runtime

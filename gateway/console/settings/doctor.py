@@ -15,10 +15,11 @@ from litestar.response import Redirect, Template
 
 from gateway.accounts.errors import NotThereError
 from gateway.console.desk import Desk, change, page
+from gateway.console.errors import RIGHT, Wrong, wrong_of
 from gateway.console.forms import Posted, Reasoned, Said
 from gateway.console.parts import by_htmx
 from gateway.console.render import led, shown
-from gateway.console.settings.frame import RIGHT, Wrong, setting, wrong_of
+from gateway.console.settings.frame import setting
 from gateway.doctor import portal
 from gateway.doctor.examine import Report, examine
 from gateway.doctor.patient import patient

@@ -14,9 +14,10 @@ from gateway.accounts import webhook_endpoints
 from gateway.accounts.errors import FieldError
 from gateway.accounts.webhook_endpoints import Endpoint, EndpointChange
 from gateway.console.desk import Desk, change, page
+from gateway.console.errors import RIGHT, Wrong, wrong_of
 from gateway.console.forms import Form, Plain, Posted, Said
 from gateway.console.render import led
-from gateway.console.settings.frame import RIGHT, Posts, Wrong, posts, setting, wrong_of
+from gateway.console.settings.frame import Posts, posts, setting
 from gateway.domain.news_types import NewsType
 from gateway.domain.roles import Action
 from gateway.outbound import events

@@ -12,9 +12,10 @@ from litestar.response import Redirect, Template
 from gateway.accounts import keys
 from gateway.accounts.keys import Scope
 from gateway.console.desk import Desk, change, page
+from gateway.console.errors import RIGHT, Wrong, wrong_of
 from gateway.console.forms import Plain, Posted, Said
 from gateway.console.render import led
-from gateway.console.settings.frame import RIGHT, Posts, Wrong, posts, setting, wrong_of
+from gateway.console.settings.frame import Posts, posts, setting
 from gateway.domain.roles import Action
 
 PATH: Final = "/settings/keys"

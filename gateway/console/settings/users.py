@@ -10,9 +10,10 @@ from litestar.params import FromPath
 from litestar.response import Redirect, Template
 
 from gateway.console.desk import Desk, change, page
+from gateway.console.errors import RIGHT, Wrong, wrong_of
 from gateway.console.forms import Plain, Posted, Reasoned, Said
 from gateway.console.render import led
-from gateway.console.settings.frame import RIGHT, Wrong, setting, wrong_of
+from gateway.console.settings.frame import setting
 from gateway.domain.roles import Action, Role
 from gateway.runtime import Runtime
 from gateway.users import administering, users
