@@ -158,7 +158,7 @@ def wrong_of(error: Exception, labels: Mapping[str, str] = NO_LABELS, *, form: s
 def _worded(said: str, status: int, param: str, labels: Mapping[str, str] = NO_LABELS, form: str = "") -> Wrong:
     """The API begins a sentence with the parameter that it is about; people know the field by its label."""
     text = said.removeprefix(f"{param}: ") if param else said
-    label = labels.get(param, words(param)) if text != said else ""
+    label = labels.get(param, words(param.rpartition(".")[2])) if text != said else ""
     return Wrong(capital(text), status, param, capital(label), form)
 
 

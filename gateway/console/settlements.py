@@ -22,15 +22,13 @@ from gateway.books.settlements import upload as take_in
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import RIGHT, Wrong, wrong_of
 from gateway.console.forms import ON_A_PAGE, Said
-from gateway.console.render import led, shown, words
+from gateway.console.render import led, shown
 from gateway.console.uploads import upload_of
 from gateway.domain.roles import Action
 from gateway.readers.settlements import find_settlements
 from processors.settlements import SettlementKind
 
 LONGEST_NAME: Final = 255
-LABELS: Final = {f"map.{field}": words(field) for field in FIELDS} | {"file": "The file"}
-"""What the page calls the fields."""
 Of = Annotated[str, QueryParameter(name="connection", max_length=255)]
 
 
@@ -80,7 +78,7 @@ async def upload(request: Request[Any, Any, Any], desk: NamedDependency[Desk]) -
         async with on_disk(given.file) as path:
             taken = await take_in(desk.author(), desk.account, connection.id, path, reading.format(), name=name)
     except Exception as error:
-        return await _settlements(desk, of, reading=reading, wrong=wrong_of(error, LABELS))
+        return await _settlements(desk, of, reading=reading, wrong=wrong_of(error))
     said = "settlement_again" if taken.again else "settlement_taken"
     return led(f"{desk.path}/settlements?connection={connection.name}", said)
 

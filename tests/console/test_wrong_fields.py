@@ -42,6 +42,8 @@ POSTED = [
     ("/cases/{case}/close", {"reason": ""}, "close-reason", "Why"),
     ("/cases/{case}/assign", {"owner": "nobody@example.com"}, "assign-owner", "Give it to"),
     ("/invoices/views", {"name": " "}, "name", "Name"),
+    ("/settings/users/invite", {"email": "x", "role": "viewer", "reason": "x"}, "email", "Mail address"),
+    ("/settings/endpoints", {"url": "x"}, "url", "Address"),
 ]
 
 

@@ -17,6 +17,7 @@ from gateway.console.forms import Plain, Posted
 from gateway.console.parts import by_htmx
 from gateway.console.render import shown
 from gateway.console.settings.connections import PATH, one_connection
+from gateway.console.settings.frame import LABELS
 from gateway.domain.roles import Action
 from gateway.inbox.connection_check import ConnectionCheck, check
 from gateway.runtime import Runtime
@@ -48,7 +49,7 @@ async def check_connection(
     try:
         checked = await check(runtime, desk.account, known.id)
     except Exception as error:
-        refused = wrong_of(error).text
+        refused = wrong_of(error, LABELS).text
     answer = {
         "checked": checked,
         "found": [_told(one) for one in checked.findings] if checked else [],

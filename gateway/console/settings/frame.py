@@ -19,6 +19,20 @@ from gateway.domain.roles import Action
 PATH: Final = "/settings"
 Chosen = Annotated[str, QueryParameter(max_length=200)]
 """What of several the page is about."""
+LABELS: Final = {
+    "api_key": "New restricted key",
+    "countries": "Countries of payers",
+    "decline_class": "Treat it as",
+    "email": "Mail address",
+    "portal_url": "Address of the portal",
+    "priority": "Order",
+    "reason": "Why",
+    "secret": "Another signing secret",
+    "types": "Events that it gets",
+    "url": "Address",
+    "weight": "Share",
+}
+"""What the pages call fields whose label is not their name in words."""
 TABS: Final[tuple[Section, ...]] = (
     Section("/settings/account", "Account", Action.CONFIGURE),
     Section("/settings/connections", "Connections", Action.CONFIGURE),

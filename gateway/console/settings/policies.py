@@ -23,7 +23,7 @@ from gateway.console.desk import Desk, change, page
 from gateway.console.errors import RIGHT, Wrong, wrong_of
 from gateway.console.forms import Said
 from gateway.console.render import led, shown
-from gateway.console.settings.frame import Posts, posts, setting
+from gateway.console.settings.frame import LABELS, Posts, posts, setting
 from gateway.console.settings.plan_picture import picture
 from gateway.console.settings.policy_fields import FIELDS, GROUPS
 from gateway.console.settings.policy_values import DAYS, changed, default_of, differences, typed
@@ -79,7 +79,7 @@ async def save(
         await accounts.update(runtime.keyring, author, desk.account, AccountChange(policies=wanted))
     except FieldError as error:
         if error.param == "reason":
-            return await _reviewed(desk, account, asked, wanted, after, wrong_of(error))
+            return await _reviewed(desk, account, asked, wanted, after, wrong_of(error, LABELS))
         return await _form(desk, account, asked, wrong=_of_policy(error))
     return led(desk.path + PATH, "settings_saved" if author.changes else "settings_same")
 
@@ -157,7 +157,7 @@ def _asked(request: Request[Any, Any, Any]) -> Posts:
 
 
 def _of_policy(error: Exception) -> Wrong:
-    wrong = wrong_of(error)
+    wrong = wrong_of(error, LABELS)
     name = wrong.param.removeprefix("policies.")
     field = next((one for one in FIELDS.values() if one.name == name or name.startswith(f"{one.name}.")), None)
     return Wrong(wrong.text, wrong.status, name, field.label if field else wrong.label)
