@@ -14,22 +14,25 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, Self
 
 import structlog
-from litestar import Litestar
+from litestar import Litestar, Request, Response
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.events import BaseEventEmitterBackend
+from litestar.response import Template
 
 from db.encryption import Keyring
 from db.engine import DB, PoolOptions
+from gateway.api import problems
 from gateway.api.auth import principal
 from gateway.api.health import health_routes
 from gateway.api.method_page import page_routes
 from gateway.api.observe import observed
 from gateway.api.openapi import STRUCTS, openapi_config
 from gateway.api.organization_page import organization_page_routes
-from gateway.api.problems import handle
 from gateway.api.routes import v1
+from gateway.console import errors
+from gateway.console.desk import HOME
 from gateway.console.render import template_config
 from gateway.console.routes import console
 from gateway.inbox.intake import Intake
@@ -69,7 +72,7 @@ def create_app(settings: Settings, keyring: Keyring) -> Litestar:
             "usage": Provide(_usage, sync_to_thread=False),
             "principal": Provide(principal, sync_to_thread=False),
         },
-        exception_handlers={Exception: handle},
+        exception_handlers={Exception: _handle},
         cors_config=_cors(settings),
         openapi_config=openapi_config(settings),
         plugins=[STRUCTS],
@@ -80,6 +83,13 @@ def create_app(settings: Settings, keyring: Keyring) -> Litestar:
     )
     app.asgi_handler = observed(app.asgi_handler, settings)
     return app
+
+
+def _handle(request: Request[Any, Any, Any], error: Exception) -> Response[Any] | Template:
+    """Errors before a handler is found: people get a page, programs a problem document."""
+    if request.url.path.startswith(f"{HOME}/"):
+        return errors.handle(request, error)
+    return problems.handle(request, error)
 
 
 def _runtime(state: State) -> Runtime:

@@ -57,7 +57,7 @@ async def assign(by: Author, account: str, case: str, owner: str, *, seen: str |
         if row["owner"] == owner:
             return
         if seen is not None and row["owner"] != seen:
-            raise CaseTakenError(f"{row['owner'] or 'nobody'} sees to it by now")
+            raise CaseTakenError(f"it was given on meanwhile: {row['owner'] or 'nobody'} sees to it by now")
         await sql.rows(ASSIGN, account, case, owner)
         before, after = {"owner": row["owner"]}, {"owner": owner}
         await by.note(account, "case.assigned", case, name=row["kind"], before=before, after=after)

@@ -38,6 +38,7 @@ class NotThereError(AccountsError):
     def __init__(self, kind: str, wanted: str) -> None:
         super().__init__(f"no {kind} {wanted!r}")
         self.kind = kind
+        self.wanted = wanted
 
 
 class CheckFailedError(AccountsError):

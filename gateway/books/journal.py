@@ -44,7 +44,7 @@ BOOK: Final[Mapping[str, Callable[[Booked, Chart], Transaction | None]]] = {
 async def export(account: str, first: date, last: date, form: Format) -> AsyncGenerator[str, None]:
     """The journal from the `first` day to the `last`, both in it (UTC), as text; raises FieldError before any of it."""
     if not timedelta() <= last - first <= timedelta(days=MOST_DAYS):
-        raise FieldError("to", f"must not be before `from`, and at most {MOST_DAYS} days after it")
+        raise FieldError("to", f"must not be before the first day, and at most {MOST_DAYS} days after it")
     chart = msgspec.json.decode(await sql.value(POLICIES, account), type=Policy).journal
     if form == "beancount":
         await _refuse_names(account, chart)

@@ -63,8 +63,9 @@ def demo(keep: bool, marketplace: bool, json_: bool) -> None:
     try:
         with failures():
             _tell("Starting PostgreSQL, the local Stripe, the practice processor, the server and a worker …")
-            with launched(settings, urls) as (tree, wired, found):
-                report = asyncio.run(_played(found, urls, wired, marketplace=marketplace, keep=keep))
+            cast = [_marketplace(name) for name in OFFERS] if marketplace else [Names()]
+            with launched(settings, urls, cast[0]) as (tree, wired, found):
+                report = asyncio.run(_played(found, urls, wired, cast, marketplace=marketplace, keep=keep))
                 report = msgspec.structs.replace(report, elapsed_s=round(time.monotonic() - began, 1))
                 tree.raise_if_ended()
                 ERR.print()
@@ -87,27 +88,31 @@ def demo(keep: bool, marketplace: bool, json_: bool) -> None:
 
 
 async def _played(
-    settings: Settings, urls: dict[str, str], wired: Wired, *, marketplace: bool, keep: bool
+    settings: Settings, urls: dict[str, str], wired: Wired, cast: list[Names], *, marketplace: bool, keep: bool
 ) -> Report | MarketReport:
     DB.configure(settings.database_url, PoolOptions(max_size=2))
     await DB.open_pool()
     try:
         if not marketplace:
-            stage = _stage(urls, wired, Names())
+            stage = _stage(urls, wired, cast[0])
             report = await play(stage)
             if keep:
                 await leave_behind(stage)
             return report
-        stages: dict[str, Stage] = {}
-        for name in OFFERS:
-            names = Names(account=name, stripe_key=f"sk_test_{name}", practice_key=f"practice_key_{name}")
+        first, *others = cast
+        stages = {first.account: _stage(urls, wired, first)}
+        for names in others:
             async with Wiring(urls, names) as wiring:
                 marketplace_wired = await wiring.wire(read_notes(settings.home_path)["platform_key"], "")
             await introduce(settings.home_path, marketplace_wired.account)
-            stages[name] = _stage(urls, marketplace_wired, names)
+            stages[names.account] = _stage(urls, marketplace_wired, names)
         return await play_marketplace(stages)
     finally:
         await DB.close_pool()
+
+
+def _marketplace(name: str) -> Names:
+    return Names(account=name, stripe_key=f"sk_test_{name}", practice_key=f"practice_key_{name}")
 
 
 def _stage(urls: dict[str, str], wired: Wired, names: Names) -> Stage:

@@ -29,7 +29,7 @@ from gateway.cli.people import PASSWORDS, SECOND_FACTOR, introduce, shown
 from gateway.cli.sandbox import PRACTICE_PORT, SHOP_KEY_VARIABLE, SHOP_PORT, STRIPE_PORT
 from gateway.cli.servers import listen
 from gateway.cli.tree import Tree
-from gateway.cli.wiring import ACCOUNT, PRACTICE_KEY, STRIPE_KEY, Wired, Wiring
+from gateway.cli.wiring import ACCOUNT, PRACTICE_KEY, STRIPE_KEY, Names, Wired, Wiring
 from gateway.settings import Settings
 
 LOGS: Final = "logs"
@@ -75,8 +75,11 @@ def _refuse_taken(urls: dict[str, str]) -> None:
 
 
 @contextmanager
-def launched(settings: Settings, urls: dict[str, str]) -> Iterator[tuple[Tree, Wired, Settings]]:
-    """Everything running and wired: the tree, what it was wired with, and the settings with the database's address."""
+def launched(
+    settings: Settings, urls: dict[str, str], names: Names | None = None
+) -> Iterator[tuple[Tree, Wired, Settings]]:
+    """Everything running and wired: the tree, what it was wired with, and the settings with the database's address.
+    `names`: of the account that the shop sells for, where it is not dev."""
     local_keys = make_keys(settings.home_path)
     with server_of(settings) as found:
         asyncio.run(_prepared(found))
@@ -92,7 +95,7 @@ def launched(settings: Settings, urls: dict[str, str]) -> Iterator[tuple[Tree, W
             SECOND_FACTOR: os.environ.get(SECOND_FACTOR, "optional"),
         }
         with Tree(environment, settings.home_path / LOGS) as tree, _noted(settings.home_path, urls["gateway"]):
-            yield tree, _start(tree, found, urls), found
+            yield tree, _start(tree, found, urls, names), found
 
 
 @contextmanager
@@ -105,13 +108,13 @@ def _noted(home: Path, gateway: str) -> Iterator[None]:
         write_notes(home, gateway="")
 
 
-def _start(tree: Tree, settings: Settings, urls: dict[str, str]) -> Wired:
+def _start(tree: Tree, settings: Settings, urls: dict[str, str], names: Names | None) -> Wired:
     """Start the tree and wire it, in an order in which nothing meets what is not there yet."""
     ports = {name: url.rpartition(":")[2] for name, url in urls.items()}
     sandbox = ("sandbox", "--stripe-port", ports["stripe"], "--practice-port", ports["practice"])
     tree.start("sandbox", *sandbox, ready=f"{urls['practice']}/_sandbox/clock")
     tree.start("serve", "serve", ready=f"{urls['gateway']}/health/ready")
-    wired = asyncio.run(_wired(settings, urls))
+    wired = asyncio.run(_wired(settings, urls, names))
     tree.start("work", "work")
     shop = ("sandbox", "shop", "--port", ports["shop"], "--gateway-url", urls["gateway"], "--price", wired.price)
     tree.start(
@@ -127,12 +130,12 @@ async def _prepared(settings: Settings) -> None:
     await migrations.migrate(settings.database_url)
 
 
-async def _wired(settings: Settings, urls: dict[str, str]) -> Wired:
+async def _wired(settings: Settings, urls: dict[str, str], names: Names | None) -> Wired:
     DB.configure(settings.database_url, PoolOptions(max_size=2))
     await DB.open_pool()
     try:
         notes = read_notes(settings.home_path)
-        async with Wiring(urls) as wiring:
+        async with Wiring(urls, names) as wiring:
             platform = notes.get("platform_key", "")
             if not await wiring.opens(platform, "/v1/accounts"):
                 _, secret = await key_story.create(author("dev"), None, "dev", ["platform"])

@@ -13,11 +13,14 @@ from gateway.access import grants
 from gateway.accounts.errors import FieldError
 from gateway.console.dates import end_of_day
 from gateway.console.desk import Desk, change
-from gateway.console.errors import said_of
+from gateway.console.errors import wrong_of
 from gateway.console.forms import Posted, Reasoned
 from gateway.console.render import led
 from gateway.console.subscriptions import subscription_page
 from gateway.domain.roles import Action
+
+LABELS: Final = {"until": "Until the end of this day", "reason": "Why"}
+"""What the page calls the fields."""
 
 
 class Granting(Reasoned, frozen=True):
@@ -57,8 +60,9 @@ async def _done(
     try:
         await act
     except Exception as error:
-        problem, status = said_of(error)
-        return await subscription_page(desk, subscription_id, problem=problem, status=status, typed=typed)
+        return await subscription_page(
+            desk, subscription_id, wrong=wrong_of(error, LABELS, form=typed["form"]), typed=typed
+        )
     return led(f"{desk.path}/subscriptions/{subscription_id}", said)
 
 

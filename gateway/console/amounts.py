@@ -1,15 +1,26 @@
-"""Amounts as people type them, exactly: `12.50`, `1,234.50`, `12.50 EUR`. What reads in two ways is not guessed."""
+"""Amounts as people type them, exactly: `12.50`, `12,50`, `1,234.50`, `12.50 EUR`, `€12.50`. What reads in two ways is
+not guessed."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from processors.errors import InexactMoneyError, UnknownCurrencyError
 from processors.money import STRIPE, Money, from_decimal_string, to_decimal, to_minor
 
-TYPED: Final = re.compile(r"(?P<number>[0-9][0-9.,]*|\.[0-9]+)\s*(?P<code>[A-Za-z]{3})?")
+TYPED: Final = re.compile(
+    r"(?P<before>[€£$])?\s*(?P<number>[0-9][0-9.,]*|[.,][0-9]+)\s*(?P<code>[A-Za-z]{3})?(?P<after>[€£$])?"
+)
 GROUPED: Final = re.compile(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?")
+LONE_COMMA: Final = re.compile(r"[0-9]+,(?P<behind>[0-9]+)")
+SIGNS: Final[Mapping[str, frozenset[str]]] = {
+    "€": frozenset({"eur"}),
+    "£": frozenset({"gbp"}),
+    "$": frozenset({"usd", "aud", "cad", "hkd", "mxn", "nzd", "sgd"}),
+}
+"""What a sign may stand for. It is taken where the currency is one of them."""
 
 
 class AmountError(ValueError):
@@ -21,8 +32,9 @@ def typed_amount(text: str, currency: str) -> int:
     found = TYPED.fullmatch(text.strip())
     if found is None:
         raise AmountError(f"Type an amount in {currency.upper()}, such as {_example(currency)}.")
-    if found["code"] and found["code"].lower() != currency:
-        raise AmountError(f"The invoice is in {currency.upper()}, not in {found['code'].upper()}.")
+    other = next((name for name in _names(found) if currency not in _meant_by(name)), "")
+    if other:
+        raise AmountError(f"The invoice is in {currency.upper()}, not in {other}.")
     try:
         money = _read(found["number"], currency)
         to_minor(money, STRIPE)
@@ -39,9 +51,15 @@ def typed_amount(text: str, currency: str) -> int:
 def typed_money(text: str) -> Money:
     """An amount that names its currency, nothing included; raises AmountError."""
     found = TYPED.fullmatch(text.strip())
-    if found is None or not found["code"]:
+    names = _names(found) if found is not None else []
+    if found is None or not names:
         raise AmountError("Type an amount with its currency, such as 100.00 EUR.")
-    currency = found["code"].lower()
+    meant = frozenset.intersection(*map(_meant_by, names))
+    if not meant:
+        raise AmountError(f"{names[0]} is not {names[1]}.")
+    if len(meant) > 1:
+        raise AmountError("Write which dollars, such as 100.00 USD.")
+    (currency,) = meant
     try:
         return _read(found["number"], currency)
     except UnknownCurrencyError:
@@ -62,13 +80,40 @@ def _read(number: str, currency: str) -> Money:
     return from_decimal_string(_bare(number, currency), currency, STRIPE)
 
 
+def _names(found: re.Match[str]) -> list[str]:
+    """What names a currency in it: a code, a sign, or both, which then must agree."""
+    signs = (found["before"], (found["code"] or "").upper(), found["after"])
+    return [name for name in signs if name]
+
+
+def _meant_by(name: str) -> frozenset[str]:
+    return SIGNS.get(name, frozenset({name.lower()}))
+
+
 def _bare(number: str, currency: str) -> str:
-    """Without the commas that group thousands, where they can't be anything else."""
+    """With a point before decimals, and nothing between thousands. Raises AmountError."""
+    if number[0] in ".,":
+        number = f"0{number}"
     if "," not in number:
-        return f"0{number}" if number.startswith(".") else number
-    if not GROUPED.fullmatch(number) or not ("." in number or _is_whole(currency)):
-        raise AmountError(f"Write decimals after a point, and no comma: such as {_example(currency)}.")
-    return number.replace(",", "")
+        return number
+    # A comma before three digits may mean thousands or decimals, unless nobody pays parts of the unit.
+    lone = LONE_COMMA.fullmatch(number)
+    if GROUPED.fullmatch(number) and (not lone or _is_whole(currency)):
+        return number.replace(",", "")
+    if not lone:
+        raise AmountError(
+            f"Write a point before decimals, and nothing between thousands: such as {_example(currency)}."
+        )
+    digits, wanted = len(lone["behind"]), STRIPE.of(currency)
+    if digits == 3 and wanted:
+        raise AmountError(
+            f"{number} reads in two ways. Write a point before decimals, and nothing between thousands: "
+            f"such as {_example(currency)}."
+        )
+    if digits != wanted:
+        after = f"exactly {wanted} decimals stand after a comma, " if wanted else ""
+        raise AmountError(f"Type an amount in {currency.upper()}: {after}such as {_example(currency)}.")
+    return number.replace(",", ".")
 
 
 def _is_whole(currency: str) -> bool:

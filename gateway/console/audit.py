@@ -13,7 +13,7 @@ from gateway.api.files import CSV, as_file
 from gateway.api.paging import After
 from gateway.console.dates import begin_of_day, end_of_day
 from gateway.console.desk import Desk, page
-from gateway.console.errors import said_of
+from gateway.console.errors import RIGHT, wrong_of
 from gateway.console.forms import ON_A_PAGE
 from gateway.console.render import shown
 from gateway.domain.audit_words import ACTIONS
@@ -21,6 +21,8 @@ from gateway.domain.roles import Action
 from gateway.readers.audit import AuditEntry, Wanted, as_csv, find_entries
 from gateway.readers.pages import Page
 
+LABELS: Final = {"from": "From day", "to": "To day"}
+"""What the page calls the fields."""
 Actor = Annotated[str, QueryParameter(max_length=255)]
 Act = Annotated[str, QueryParameter(name="action", max_length=100)]
 Subject = Annotated[str, QueryParameter(name="object", max_length=255)]
@@ -40,15 +42,15 @@ async def audit(
 ) -> Template:
     """The log, the newest first."""
     found: Page[AuditEntry] = Page([], has_more=False)
-    problem, status = "", 200
+    wrong = RIGHT
     try:
         wanted = _wanted(actor, act, subject, first, last)
         found = await find_entries(desk.account, wanted, limit=ON_A_PAGE, starting_after=starting_after)
     except FieldError as error:
-        problem, status = said_of(error)
+        wrong = wrong_of(error, LABELS)
     asked = {"actor": actor.strip(), "action": act, "object": subject.strip(), "from": first, "to": last}
-    context = {"found": found, "asked": asked, "actions": ACTIONS, "problem": problem}
-    return shown(desk, "audit.html", context, status=status)
+    context = {"found": found, "asked": asked, "actions": ACTIONS, "wrong": wrong}
+    return shown(desk, "audit.html", context, status=wrong.status)
 
 
 @page("/audit.csv", Action.AUDIT)
@@ -67,7 +69,10 @@ async def audit_file(
 
 def _wanted(actor: str, act: str, subject: str, first: str, last: str) -> Wanted:
     """Days are whole ones of UTC. Raises FieldError."""
-    return Wanted(actor.strip(), act, subject.strip(), begin_of_day(first, "from"), end_of_day(last, "to"))
+    since, until = begin_of_day(first, "from"), end_of_day(last, "to")
+    if since and until and until <= since:
+        raise FieldError("to", "must not be before the first day")
+    return Wanted(actor.strip(), act, subject.strip(), since, until)
 
 
 audit_routes: Final[list[Any]] = [audit, audit_file]

@@ -10,7 +10,7 @@ from litestar.response import Redirect, Template
 
 from gateway.books import repair
 from gateway.console.desk import Desk, change, page
-from gateway.console.errors import said_of
+from gateway.console.errors import RIGHT, Wrong, wrong_of
 from gateway.console.forms import Plain, Posted, Said
 from gateway.console.parts import Looks, again
 from gateway.console.render import led, shown
@@ -39,13 +39,12 @@ async def mend(desk: NamedDependency[Desk], break_id: FromPath[str], data: Poste
     try:
         await repair.ask_for(desk.author(), desk.account, break_id)
     except Exception as error:
-        problem, status = said_of(error)
-        return await _break(desk, break_id, "break.html", problem=problem, status=status)
+        return await _break(desk, break_id, "break.html", wrong=wrong_of(error))
     return led(f"{desk.path}/breaks/{break_id}", "repair_asked")
 
 
 async def _break(
-    desk: Desk, break_id: str, template: str, looks: int = 0, *, said: str = "", problem: str = "", status: int = 200
+    desk: Desk, break_id: str, template: str, looks: int = 0, *, said: str = "", wrong: Wrong = RIGHT
 ) -> Template:
     found = await find_lone_break(desk.account, break_id)
     row = found.body.settlement_row
@@ -57,10 +56,10 @@ async def _break(
         "means": BREAKS[found.body.kind],
         "does": REPAIRS[found.body.repair],
         "said": said,
-        "problem": problem,
+        "wrong": wrong,
         **again(looks),
     }
-    return shown(desk, template, context, status=status)
+    return shown(desk, template, context, status=wrong.status)
 
 
 break_routes: Final[list[Any]] = [break_, progress, mend]

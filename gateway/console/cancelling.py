@@ -13,7 +13,7 @@ from db.states import INVOICE_UNRESOLVED, Collector, Ends
 from gateway.accounts.accounts import policy_of
 from gateway.accounts.audit import required
 from gateway.console.desk import Desk, change, page
-from gateway.console.errors import said_of
+from gateway.console.errors import RIGHT, Wrong, wrong_of
 from gateway.console.forms import Posted, Reasoned
 from gateway.console.render import led, money, shown
 from gateway.domain.cancel_words import Ending, told
@@ -26,6 +26,7 @@ from gateway.subscriptions import cancel
 from gateway.subscriptions.known import LONGEST_REASON
 
 MOST: Final = 100
+LABELS: Final = {"reason": "Why"}
 EndsWanted = Annotated[Ends | None, QueryParameter(name="ends")]
 InvoiceNow = Annotated[bool, QueryParameter(name="invoice_now")]
 Prorate = Annotated[bool, QueryParameter(name="prorate")]
@@ -60,8 +61,7 @@ async def carry_out(
         by = desk.author(required(data.reason, LONGEST_REASON))
         await cancel.ask(by, desk.account, subscription_id, asked)
     except Exception as error:
-        problem, status = said_of(error)
-        return await _choosing(desk, subscription_id, asked, problem=problem, status=status)
+        return await _choosing(desk, subscription_id, asked, wrong=wrong_of(error, LABELS))
     return led(f"{desk.path}/subscriptions/{subscription_id}", "canceling")
 
 
@@ -73,9 +73,7 @@ def _asked(ends: Ends | None, invoice_now: bool, prorate: bool, comment: str) ->
     return cancel.Asked(ends, now and invoice_now, now and prorate, comment)
 
 
-async def _choosing(
-    desk: Desk, subscription_id: str, asked: cancel.Asked | None, *, problem: str = "", status: int = 200
-) -> Template:
+async def _choosing(desk: Desk, subscription_id: str, asked: cancel.Asked | None, *, wrong: Wrong = RIGHT) -> Template:
     found = await find_subscription(desk.account, subscription_id)
     paid = await invoices_of(desk.account, subscription_id, "paid", limit=MOST)
     context = {
@@ -83,9 +81,9 @@ async def _choosing(
         "asked": asked,
         "told": await _told(desk.account, found, asked) if asked is not None else [],
         "last_paid": next((one for one in paid if one.total > 0), None),
-        "problem": problem,
+        "wrong": wrong,
     }
-    return shown(desk, "subscription_cancel.html", context, status=status)
+    return shown(desk, "subscription_cancel.html", context, status=wrong.status)
 
 
 async def _told(account: str, found: SubscriptionBody, asked: cancel.Asked) -> list[str]:

@@ -10,6 +10,7 @@ from db.states import RefundState
 from gateway.console.case_links import acted_on
 from gateway.console.check_findings import lines_of
 from gateway.console.desk import Desk
+from gateway.console.errors import RIGHT, Wrong
 from gateway.console.forms import NOTHING_TYPED, Form
 from gateway.console.render import shown
 from gateway.domain.audit_words import on_case
@@ -33,8 +34,7 @@ async def case_page(
     case_id: str,
     *,
     said: str = "",
-    problem: str = "",
-    status: int = 200,
+    wrong: Wrong = RIGHT,
     form: str = "",
     typed: Form = NOTHING_TYPED,
     checked: ConnectionCheck | None = None,
@@ -67,9 +67,9 @@ async def case_page(
         "checked": checked,
         "found": lines_of(checked),
         "said": said,
-        "problem": problem,
+        "wrong": wrong,
     }
-    return shown(desk, "case.html", context, status=status)
+    return shown(desk, "case.html", context, status=wrong.status)
 
 
 async def _candidates(account: str, case: CaseBody) -> list[RefundBody]:

@@ -21,7 +21,7 @@ from gateway.cases import CaseClosedError, note_repair
 from gateway.clock import business_now
 from gateway.console.case_page import case_page
 from gateway.console.desk import Desk, change
-from gateway.console.errors import said_of
+from gateway.console.errors import wrong_of
 from gateway.console.forms import Posted, Reasoned
 from gateway.console.render import led
 from gateway.domain.case_repairs import OFFERS, CaseRepair, repairs_of
@@ -35,6 +35,8 @@ from gateway.returns.retrying import retry, retry_dispute
 from gateway.runtime import Runtime
 from processors.outcome import DeclineClass
 
+LABELS: Final = {"refund": "Which refund", "decline_class": "What the code means", "reason": "Why"}
+"""What the page calls the fields."""
 SEND: Final = "send"
 """No refund was made for the credit note: have it made."""
 
@@ -148,8 +150,7 @@ def _route(repair: CaseRepair) -> HTTPRouteHandler:
             bounded(data.reason)
             found = await STORIES[repair](Work(runtime, by, desk.account, case, data))
         except Exception as error:
-            problem, status = said_of(error)
-            return await case_page(desk, case_id, problem=problem, status=status, form=repair, typed=data)
+            return await case_page(desk, case_id, wrong=wrong_of(error, LABELS, form=repair), form=repair, typed=data)
         await note_repair(by, desk.account, case_id, repair)
         if found is not None:
             return await case_page(desk, case_id, checked=found)

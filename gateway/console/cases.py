@@ -16,10 +16,11 @@ from gateway.api.paging import After
 from gateway.cases import add_note, assign, close_case
 from gateway.console.case_page import case_page
 from gateway.console.desk import Desk, change, page
-from gateway.console.errors import said_of
-from gateway.console.forms import ON_A_PAGE, Form, Posted, Reasoned, Said
+from gateway.console.errors import wrong_of
+from gateway.console.forms import ON_A_PAGE, Form, Posted, Reasoned, Said, chosen
 from gateway.console.render import led, shown
 from gateway.domain.case_age import Age
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.roles import Action
 from gateway.readers.cases import count_cases, find_cases
 from gateway.readers.invoice_names import invoice_briefs
@@ -33,6 +34,10 @@ InState = Annotated[str, QueryParameter(name="state", pattern="^(open|closed|all
 OfKind = Annotated[str, QueryParameter(max_length=100)]
 OfAge = Annotated[str, QueryParameter(pattern=f"^({'|'.join(Age)})?$")]
 Whose = Annotated[str, QueryParameter(max_length=200)]
+
+
+LABELS: Final = {"owner": "Give it to", "text": "A note", "reason": "Why"}
+"""What the page calls the fields."""
 
 
 class Giving(Form, frozen=True):
@@ -58,6 +63,7 @@ async def cases(
     said: Said = "",
 ) -> Template:
     """What a human must look at. `owner`: mine, nobody, or somebody's mail address."""
+    chosen(CaseKind, kind, "kind")
     state = None if in_state == ALL else CaseState(in_state or CaseState.OPEN)
     whose = {"owner": desk.session.email if owner == MINE else "" if owner == NOBODY else owner}
     found = await find_cases(
@@ -133,8 +139,7 @@ async def _done(
     try:
         await act
     except Exception as error:
-        problem, status = said_of(error)
-        return await case_page(desk, case_id, problem=problem, status=status, form=form, typed=typed)
+        return await case_page(desk, case_id, wrong=wrong_of(error, LABELS, form=form), form=form, typed=typed)
     return led(f"{desk.path}/cases/{case_id}", said)
 
 

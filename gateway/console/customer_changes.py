@@ -19,7 +19,7 @@ from gateway.clock import business_now
 from gateway.console.customers import customer_page
 from gateway.console.dates import end_of_day
 from gateway.console.desk import Desk, change
-from gateway.console.errors import said_of
+from gateway.console.errors import wrong_of
 from gateway.console.forms import Form, Posted, Reasoned
 from gateway.console.render import led
 from gateway.customers import erase
@@ -28,6 +28,14 @@ from gateway.customers.customer import collect_by, opt_out
 from gateway.domain.roles import Action
 from gateway.finance.pause import pause_customer, resume_customer
 from gateway.runtime import Runtime
+
+LABELS: Final = {
+    "until": "Until the end of this day",
+    "sure": "The customer's id",
+    "position": "Place",
+    "reason": "Why",
+}
+"""What the page calls the fields."""
 
 
 class Pausing(Reasoned, frozen=True):
@@ -153,8 +161,7 @@ async def _done(
     try:
         await act
     except Exception as error:
-        problem, status = said_of(error)
-        return await customer_page(desk, customer_id, problem=problem, status=status, typed=typed)
+        return await customer_page(desk, customer_id, wrong=wrong_of(error, LABELS, form=typed["form"]), typed=typed)
     return led(f"{desk.path}/customers/{customer_id}", said)
 
 

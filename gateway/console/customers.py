@@ -18,7 +18,7 @@ from db.states import Collection
 from gateway.api.paging import After
 from gateway.billing.errors import StripeError
 from gateway.console.desk import Desk, page
-from gateway.console.errors import said_of
+from gateway.console.errors import RIGHT, Wrong, wrong_of
 from gateway.console.forms import ON_A_PAGE, Said, chosen
 from gateway.console.parts import part
 from gateway.console.render import led, shown
@@ -59,7 +59,7 @@ async def customers(
     starting_after: After = "",
 ) -> Template | Redirect:
     """The account's customers; a search for an id leads straight to its customer."""
-    q, which, problem, status = q.strip(), chosen(Which, show), "", 200
+    q, which, wrong = q.strip(), chosen(Which, show, "show"), RIGHT
     found: Page[CustomerLine] = Page([], has_more=False)
     try:
         if q:
@@ -70,9 +70,9 @@ async def customers(
         else:
             found = await find_customers(desk.account, which, limit=ON_A_PAGE, starting_after=starting_after)
     except Exception as error:
-        problem, status = said_of(error)
-    context: dict[str, Any] = {"found": found, "which": which, "choices": WHICH, "q": q, "problem": problem}
-    return shown(desk, "customers.html", context | METHOD_WORDS, status=status)
+        wrong = wrong_of(error)
+    context: dict[str, Any] = {"found": found, "which": which, "choices": WHICH, "q": q, "wrong": wrong}
+    return shown(desk, "customers.html", context | METHOD_WORDS, status=wrong.status)
 
 
 @page("/customers/{customer_id:str}")
@@ -94,7 +94,7 @@ async def at_stripe(
     try:
         context["payer"] = await find_payer(runtime, desk.account, customer_id)
     except StripeError as error:
-        context["told"] = said_of(error)[0]
+        context["told"] = wrong_of(error).text
         context["line"] = (await lines(desk.account, [customer_id]))[0]
     of = f"/customers/{customer_id}"
     return part(request, desk, "_customer_at_stripe.html", context, of=of, title="Who it is")
@@ -105,8 +105,7 @@ async def customer_page(
     customer_id: str,
     *,
     said: str = "",
-    problem: str = "",
-    status: int = 200,
+    wrong: Wrong = RIGHT,
     typed: Mapping[str, str] | None = None,
 ) -> Template:
     """The page, also with a form of it that could not be carried out: `typed` is what stood in it."""
@@ -130,10 +129,10 @@ async def customer_page(
         "collections": {"": "as the account's policy says", **{one.value: COLLECTIONS[one] for one in Collection}},
         "collectors": NAMES,
         "said": said,
-        "problem": problem,
+        "wrong": wrong,
         "typed": typed or {},
     }
-    return shown(desk, "customer.html", context | METHOD_WORDS, status=status)
+    return shown(desk, "customer.html", context | METHOD_WORDS, status=wrong.status)
 
 
 async def _searched(runtime: Runtime, account: str, q: str) -> list[str]:

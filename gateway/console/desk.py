@@ -90,7 +90,8 @@ def permitted_desk(scope: Scope, action: Action) -> Desk:
     """The desk of somebody who may do that there; raises SignInNeededError, ProblemError."""
     found = desk(scope)
     if not found.may(action):
-        raise ProblemError(Code.SCOPE_MISSING, f"This needs the role {LEAST[action]} in this account.")
+        said = f"This needs the role {LEAST[action]} in this account; yours is {found.seat.role}."
+        raise ProblemError(Code.SCOPE_MISSING, said)
     return found
 
 

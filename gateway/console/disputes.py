@@ -13,9 +13,9 @@ from gateway.accounts.accounts import policy_of
 from gateway.api.paging import After
 from gateway.clock import business_now
 from gateway.console.desk import Desk, change, page
-from gateway.console.errors import said_of
+from gateway.console.errors import RIGHT, Wrong, wrong_of
 from gateway.console.forms import NOTHING_TYPED, ON_A_PAGE, Posted, Reasoned, Said, chosen
-from gateway.console.render import led, sentence, shown
+from gateway.console.render import led, shown
 from gateway.domain.dispute_words import MEANING, meanwhile, reason_words
 from gateway.domain.roles import Action
 from gateway.readers.cases import open_about
@@ -35,7 +35,7 @@ async def disputes(
 ) -> Template:
     """The account's disputes, the newest first."""
     of = await id_of(desk.account, invoice) or invoice.strip()
-    state = chosen(DisputeState, in_state)
+    state = chosen(DisputeState, in_state, "state")
     found = await find_disputes(desk.account, state, invoice=of, limit=ON_A_PAGE, starting_after=starting_after)
     context = {
         "found": found,
@@ -62,8 +62,7 @@ async def retry(desk: NamedDependency[Desk], dispute_id: FromPath[str], data: Po
     try:
         await retry_dispute(desk.author(data.reason.strip()), desk.account, dispute_id)
     except Exception as error:
-        problem, status = said_of(error)
-        return await _shown(desk, dispute_id, problem=sentence(problem), status=status, typed=data)
+        return await _shown(desk, dispute_id, wrong=wrong_of(error), typed=data)
     return led(f"{desk.path}/disputes/{dispute_id}", "dispute_retried")
 
 
@@ -72,8 +71,7 @@ async def _shown(
     dispute_id: str,
     *,
     said: str = "",
-    problem: str = "",
-    status: int = 200,
+    wrong: Wrong = RIGHT,
     typed: Reasoned = NOTHING_TYPED,
 ) -> Template:
     """Raises NotThereError."""
@@ -94,10 +92,10 @@ async def _shown(
         "now": int((await business_now()).timestamp()),
         "is_open": body.state in DISPUTE_LIVING,
         "said": said,
-        "problem": problem,
+        "wrong": wrong,
         "typed": typed,
     }
-    return shown(desk, "dispute.html", context, status=status)
+    return shown(desk, "dispute.html", context, status=wrong.status)
 
 
 dispute_routes: Final[list[Any]] = [disputes, dispute, retry]

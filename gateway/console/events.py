@@ -15,7 +15,7 @@ from db.states import EventDeliveryState
 from gateway.accounts import webhook_endpoints
 from gateway.api.paging import After
 from gateway.console.desk import Desk, change, page
-from gateway.console.errors import said_of
+from gateway.console.errors import RIGHT, Wrong, wrong_of
 from gateway.console.forms import ON_A_PAGE, Form, Posted, Said
 from gateway.console.render import led, shown
 from gateway.domain.news_types import NewsType
@@ -80,14 +80,11 @@ async def replay(desk: NamedDependency[Desk], event_id: FromPath[str], data: Pos
     try:
         count = await story.replay(desk.author(), desk.account, event_id, data.endpoint)
     except Exception as error:
-        problem, status = said_of(error)
-        return await _event(desk, event_id, problem=problem, status=status, chosen=data.endpoint)
+        return await _event(desk, event_id, wrong=wrong_of(error), chosen=data.endpoint)
     return led(f"{desk.path}/events/{event_id}", "event_replayed" if count else "event_for_nobody")
 
 
-async def _event(
-    desk: Desk, event_id: str, *, said: str = "", problem: str = "", status: int = 200, chosen: str = ""
-) -> Template:
+async def _event(desk: Desk, event_id: str, *, said: str = "", wrong: Wrong = RIGHT, chosen: str = "") -> Template:
     one = await find_event(desk.account, event_id)
     context = {
         "event": one,
@@ -98,9 +95,9 @@ async def _event(
         "chosen": chosen,
         "place": partial(_place, desk),
         "said": said,
-        "problem": problem,
+        "wrong": wrong,
     }
-    return shown(desk, "event.html", context, status=status)
+    return shown(desk, "event.html", context, status=wrong.status)
 
 
 def _place(desk: Desk, url: str, description: str = "") -> str:

@@ -14,13 +14,15 @@ from gateway.books.journal import Format, export, yesterday
 from gateway.books.session import TooManyReadersError, taken_away
 from gateway.console.dates import day
 from gateway.console.desk import Desk, page
-from gateway.console.errors import said_of
+from gateway.console.errors import RIGHT, Wrong, wrong_of
 from gateway.console.render import shown
 from gateway.domain.roles import Action
 from gateway.readers.reconciliations import find_runs
 
 RUNS: Final = 10
 MEDIA_TYPES: Final = {"csv": CSV, "beancount": "text/plain"}
+LABELS: Final = {"from": "First day", "to": "Last day"}
+"""What the page calls the fields."""
 First = Annotated[str, QueryParameter(name="from", max_length=10)]
 Last = Annotated[str, QueryParameter(name="to", max_length=10)]
 As = Annotated[Format, QueryParameter(name="format")]
@@ -42,23 +44,20 @@ async def journal(
         begin, end = day(first, "from"), day(last, "to")
         parts = await taken_away(await export(desk.account, begin, end, form))
     except (FieldError, TooManyReadersError) as error:
-        problem, status = said_of(error)
-        return await _exports(desk, first, last, form, problem=problem, status=status)
+        return await _exports(desk, first, last, form, wrong=wrong_of(error, LABELS))
     return Stream(parts, media_type=MEDIA_TYPES[form], headers=as_file(f"journal-{begin}-{end}.{form}"))
 
 
-async def _exports(
-    desk: Desk, first: str, last: str, form: Format, *, problem: str = "", status: int = 200
-) -> Template:
+async def _exports(desk: Desk, first: str, last: str, form: Format, *, wrong: Wrong = RIGHT) -> Template:
     context = {
         "first": first,
         "last": last,
         "form": form,
         "formats": get_args(Format),
         "found": await find_runs(desk.account, limit=RUNS),
-        "problem": problem,
+        "wrong": wrong,
     }
-    return shown(desk, "exports.html", context, status=status)
+    return shown(desk, "exports.html", context, status=wrong.status)
 
 
 export_routes: Final[list[Any]] = [exports, journal]

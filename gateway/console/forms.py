@@ -8,6 +8,7 @@ from typing import Annotated, Final, TypeVar
 from litestar.enums import RequestEncodingType
 from litestar.params import Body, QueryParameter
 
+from gateway.accounts.errors import FieldError
 from processors.values import Unprinted
 
 T = TypeVar("T")
@@ -41,6 +42,12 @@ NOTHING_TYPED: Final = Reasoned()
 """For a page whose forms nobody has filled in."""
 
 
-def chosen(kind: type[E], value: str) -> E | None:
-    """What a list's filter was set to; None for "any", which a browser sends as an empty value, and for no such one."""
-    return next((one for one in kind if one.value == value), None) if value else None
+def chosen(kind: type[E], value: str, param: str) -> E | None:
+    """What a list's filter was set to; None for "any", which a browser sends as an empty value.
+
+    Raises FieldError for one that there is not: a list of everything would say that all of it is so.
+    """
+    try:
+        return kind(value) if value else None
+    except ValueError:
+        raise FieldError(param, f"{value!r} is none that there is") from None

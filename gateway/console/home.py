@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 from litestar import Request, get
+from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Redirect, Template
 
 from gateway.api.problems import Code, ProblemError
-from gateway.console.desk import HOME, OPEN, session_of, signed_in
+from gateway.console.desk import HOME, OPEN, Desk, page, session_of, signed_in
 from gateway.console.render import led, shown_to
 
 
@@ -28,4 +29,10 @@ def elsewhere(rest: FromPath[str]) -> None:
     raise ProblemError(Code.NOT_FOUND, f"There is no page {HOME}{rest}.")
 
 
-home_routes: Final[list[Any]] = [home, elsewhere]
+@page("/{rest:path}")
+async def elsewhere_in_account(desk: NamedDependency[Desk], rest: FromPath[str]) -> None:
+    """An address that there is not below an account's, as one of its pages."""
+    raise ProblemError(Code.NOT_FOUND, f"There is no page {desk.path}{rest}.")
+
+
+home_routes: Final[list[Any]] = [home, elsewhere, elsewhere_in_account]

@@ -15,9 +15,9 @@ from gateway.accounts.errors import FieldError
 from gateway.console.amounts import AmountError, typed_amount
 from gateway.console.dates import day, end_of_day
 from gateway.console.desk import Desk, change, look, page
-from gateway.console.errors import said_of
+from gateway.console.errors import RIGHT, Wrong, wrong_of
 from gateway.console.forms import NOTHING_TYPED, Form, Plain, Posted, Reasoned, Said
-from gateway.console.render import led, sentence, shown
+from gateway.console.render import led, shown
 from gateway.domain.invoice_words import MEANING
 from gateway.domain.policy import end_in_words
 from gateway.domain.receipt_words import Following
@@ -57,6 +57,8 @@ class Recording(Reasoned, frozen=True):
     """Back to the form, as it was filled in."""
 
 
+LABELS: Final = {"until": "Until the end of this day", "source": "It came as", "received_at": "Received on"}
+"""What the page calls the fields."""
 SOURCES: Final = {"bank_transfer": "a bank transfer", "credits": "credits", "cash": "cash", "cheque": "a cheque"}
 KINDS: Final[Mapping[Kind, str]] = {
     "stripe": "Stripe",
@@ -113,7 +115,7 @@ async def foresee_record(
         found = await find_invoice(desk.account, invoice_id)
         follows = await foresee(desk.account, invoice_id, _receipt(data, found.currency or ""))
     except Exception as error:
-        return await _refused(desk, invoice_id, error, "record", data)
+        return await _page(desk, invoice_id, wrong=wrong_of(error, LABELS, form="record"), form="record", typed=data)
     return _recording(desk, found, data, follows)
 
 
@@ -131,9 +133,9 @@ async def record(
             if error.param != "more":
                 raise
             follows = await foresee(desk.account, invoice_id, receipt)
-            return _recording(desk, found, data, follows, problem=sentence(error.message), status=400)
+            return _recording(desk, found, data, follows, Wrong(error.message, 400, error.param))
     except Exception as error:
-        return await _refused(desk, invoice_id, error, "record", data)
+        return await _page(desk, invoice_id, wrong=wrong_of(error, LABELS, form="record"), form="record", typed=data)
     return led(f"{desk.path}/invoices/{invoice_id}", "payment_recorded")
 
 
@@ -151,22 +153,14 @@ async def _done(
     try:
         await act
     except Exception as error:
-        return await _refused(desk, invoice_id, error, form, typed)
+        return await _page(desk, invoice_id, wrong=wrong_of(error, LABELS, form=form), form=form, typed=typed)
     return led(f"{desk.path}/invoices/{invoice_id}", said)
 
 
-async def _refused(desk: Desk, invoice_id: str, error: Exception, form: str, typed: Form) -> Template:
-    problem, status = said_of(error)
-    wrong = error.param if isinstance(error, FieldError) else ""
-    return await _page(desk, invoice_id, problem=problem, status=status, form=form, typed=typed, wrong=wrong)
-
-
-def _recording(
-    desk: Desk, found: InvoiceDetail, data: Recording, follows: Following, *, problem: str = "", status: int = 200
-) -> Template:
+def _recording(desk: Desk, found: InvoiceDetail, data: Recording, follows: Following, wrong: Wrong = RIGHT) -> Template:
     """The question, with what follows from a yes."""
-    context = {"invoice": found, "typed": data, "follows": follows, "sources": SOURCES, "problem": problem}
-    return shown(desk, "record_payment.html", context, status=status)
+    context = {"invoice": found, "typed": data, "follows": follows, "sources": SOURCES, "wrong": wrong}
+    return shown(desk, "record_payment.html", context, status=wrong.status)
 
 
 async def _page(
@@ -174,11 +168,9 @@ async def _page(
     invoice_id: str,
     *,
     said: str = "",
-    problem: str = "",
-    status: int = 200,
+    wrong: Wrong = RIGHT,
     form: str = "",
     typed: Form = NOTHING_TYPED,
-    wrong: str = "",
 ) -> Template:
     found = await find_invoice(desk.account, invoice_id)
     sides = await sides_of(desk.account, found)
@@ -199,11 +191,10 @@ async def _page(
         "sources": SOURCES,
         "form": form,
         "typed": typed,
-        "wrong": wrong,
         "said": said,
-        "problem": problem,
+        "wrong": wrong,
     }
-    return shown(desk, "invoice.html", context, status=status)
+    return shown(desk, "invoice.html", context, status=wrong.status)
 
 
 def _receipt(data: Recording, currency: str) -> Receipt:

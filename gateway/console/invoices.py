@@ -20,7 +20,7 @@ from gateway.api.paging import After
 from gateway.books.session import taken_away
 from gateway.clock import business_now
 from gateway.console.desk import Desk, change, page
-from gateway.console.errors import said_of
+from gateway.console.errors import RIGHT, Wrong, wrong_of
 from gateway.console.forms import ON_A_PAGE, Form, Plain, Posted, Said
 from gateway.console.render import led, shown
 from gateway.domain.invoice_words import MEANING
@@ -77,8 +77,7 @@ async def keep(desk: NamedDependency[Desk], data: Posted[Keeping]) -> Redirect |
         query = query_of(wanted_of(asked))
         await saved_views.save(desk.author(), desk.account, PAGE, data.name, query, shared=bool(data.shared))
     except Exception as error:
-        problem, status = said_of(error)
-        return await _listed(desk, asked, problem=problem, status=status, typed=data)
+        return await _listed(desk, asked, wrong=wrong_of(error), typed=data)
     return led(f"{desk.path}/invoices{'?' if query else ''}{query}", "view_kept")
 
 
@@ -103,10 +102,13 @@ def wanted_of(params: Mapping[str, str]) -> InvoiceFilter:
     """
     given = {name: params[name].strip() for name in InvoiceFilter.__struct_fields__ if params.get(name, "").strip()}
     try:
-        return msgspec.convert(given, InvoiceFilter, strict=False)
+        wanted = msgspec.convert(given, InvoiceFilter, strict=False)
     except msgspec.ValidationError as error:
         field = str(error).rpartition("$.")[2].strip("`")
-        raise FieldError(field, f"there is no {field.replace('_', ' ')} {given.get(field, '')!r}") from None
+        raise FieldError(field, f"{given.get(field, '')!r} is none that there is") from None
+    if wanted.due_from and wanted.due_until and wanted.due_until < wanted.due_from:
+        raise FieldError("due_until", "must not be before the first day")
+    return wanted
 
 
 def query_of(wanted: InvoiceFilter) -> str:
@@ -136,8 +138,7 @@ async def _listed(
     *,
     starting_after: str = "",
     said: str = "",
-    problem: str = "",
-    status: int = 200,
+    wrong: Wrong = RIGHT,
     typed: Keeping = NOTHING_KEPT,
 ) -> Template:
     found: Page[InvoiceBody] = Page([], has_more=False)
@@ -146,7 +147,7 @@ async def _listed(
         wanted = wanted_of(params)
         found = await find_invoices(desk.account, wanted, limit=ON_A_PAGE, starting_after=starting_after)
     except FieldError as error:
-        problem, status = said_of(error)
+        wrong = wrong_of(error)
     views = await saved_views.views_of(desk.account, desk.user, PAGE)
     known = await connections.listed(desk.account)
     context = {
@@ -161,9 +162,9 @@ async def _listed(
         "views": views,
         "typed": typed,
         "said": said,
-        "problem": problem,
+        "wrong": wrong,
     }
-    return shown(desk, "invoices.html", context, status=status)
+    return shown(desk, "invoices.html", context, status=wrong.status)
 
 
 invoice_routes: Final[list[Any]] = [invoices, download, keep, share, forget]

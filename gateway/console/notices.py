@@ -7,6 +7,8 @@ from typing import Final
 
 NOTICES: Final[Mapping[str, str]] = {
     "password": "Your password is set. Please sign in with it.",
+    "session_over": "Your session has ended. Sign in, and you are back on the page that you wanted.",
+    "form_not_sent": "Your session had ended, so nothing of the form was done. Sign in, and fill it in again.",
     "signed_out": "You are signed out.",
     "refund_asked": "The refund is asked for. Its progress is shown here.",
     "refund_approved": "The refund is approved; it is sent now.",

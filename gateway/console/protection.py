@@ -57,6 +57,13 @@ class SentBeforeError(Exception):
         self.typed = typed
 
 
+class FormRefusedError(ProblemError):
+    """Nothing of a form was done: it is not one that we have shown in this session."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(Code.SCOPE_MISSING, detail)
+
+
 class Protection(ASGIMiddleware):
     """Finds the session, and lets in what may come in."""
 
@@ -129,14 +136,14 @@ async def _posted(runtime: Runtime, scope: HTTPScope, receive: Receive, send: Se
 
 
 def refuse_foreign(scope: HTTPScope, settings: Settings) -> None:
-    """Raises ProblemError for a form that another site posts."""
+    """Raises FormRefusedError for a form that another site posts."""
     said = header(scope, b"sec-fetch-site")
     if said:
         ours = said in ("same-origin", "none")
     else:
         ours = _is_ours(header(scope, b"origin"), header(scope, b"host"), settings)
     if not ours:
-        raise ProblemError(Code.SCOPE_MISSING, "This form does not come from the console.")
+        raise FormRefusedError("This form does not come from the console.")
 
 
 def _is_ours(origin: str, host: str, settings: Settings) -> bool:
@@ -150,9 +157,11 @@ def _is_ours(origin: str, host: str, settings: Settings) -> bool:
 
 
 def refuse_unproven(session: Session, csrf: str) -> None:
-    """Raises ProblemError for a form without the proof that we have made it for this session."""
+    """Raises FormRefusedError for a form without the proof that we have made it for this session."""
     if not hmac.compare_digest(csrf.encode(), session.csrf.encode()):
-        raise ProblemError(Code.SCOPE_MISSING, "This form is out of date. Please load the page again.")
+        raise FormRefusedError(
+            "This form is out of date: it was shown before you signed in again. Load its page, and fill it in again."
+        )
 
 
 def cookie_name(settings: Settings) -> str:

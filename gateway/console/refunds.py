@@ -15,9 +15,9 @@ from db.states import Approval, RefundState
 from gateway.accounts.keys import person_behind
 from gateway.api.paging import After
 from gateway.console.desk import Desk, change, page
-from gateway.console.errors import said_of
+from gateway.console.errors import RIGHT, Wrong, wrong_of
 from gateway.console.forms import NOTHING_TYPED, ON_A_PAGE, Posted, Reasoned, Said, chosen
-from gateway.console.render import led, sentence, shown
+from gateway.console.render import led, shown
 from gateway.domain.refund_words import BEGAN, MEANING, Pace, Stood, can_be_retried, pace, steps, told, why
 from gateway.domain.roles import Action
 from gateway.readers.actors import names_of
@@ -52,8 +52,8 @@ async def refunds(
     """The account's refunds, the newest first, wherever they began."""
     # One that there is not has no refunds, which is what the page says then.
     of = await id_of(desk.account, invoice) or invoice.strip()
-    decided = chosen(Approval, approval) or Approval.NONE
-    state = chosen(RefundState, in_state)
+    decided = chosen(Approval, approval, "approval") or Approval.NONE
+    state = chosen(RefundState, in_state, "state")
     found = await find_refunds(
         desk.account, state, invoice=of, approval=decided, limit=ON_A_PAGE, starting_after=starting_after
     )
@@ -137,8 +137,7 @@ async def _done(
     try:
         await act
     except Exception as error:
-        problem, status = said_of(error)
-        return await _shown(desk, runtime, refund_id, problem=sentence(problem), status=status, form=form, typed=typed)
+        return await _shown(desk, runtime, refund_id, wrong=wrong_of(error, form=form), form=form, typed=typed)
     return led(f"{desk.path}/refunds/{refund_id}", said)
 
 
@@ -148,15 +147,14 @@ async def _shown(
     refund_id: str,
     *,
     said: str = "",
-    problem: str = "",
-    status: int = 200,
+    wrong: Wrong = RIGHT,
     form: str = "",
     typed: Reasoned = NOTHING_TYPED,
 ) -> Template:
     context = await _context(desk, refund_id, 0)
-    told = {"said": said, "problem": problem, "form": form, "typed": typed}
+    told = {"said": said, "wrong": wrong, "form": form, "typed": typed}
     told |= await _previewed(desk, runtime, context["refund"])
-    return shown(desk, "refund.html", context | told | {"oob": False}, status=status)
+    return shown(desk, "refund.html", context | told | {"oob": False}, status=wrong.status)
 
 
 async def _previewed(desk: Desk, runtime: Runtime, body: RefundBody) -> dict[str, Any]:
@@ -167,7 +165,7 @@ async def _previewed(desk: Desk, runtime: Runtime, body: RefundBody) -> dict[str
     try:
         return {"preview": await preview_refund(runtime, desk.account, await asked_for(desk.account, body.id))}
     except Exception as error:
-        return {"no_preview": sentence(said_of(error)[0])}
+        return {"no_preview": wrong_of(error).top}
 
 
 async def _context(desk: Desk, refund_id: str, looks: int) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from gateway.books.settlements import look as look_at
 from gateway.books.settlements import upload as take_in
 from gateway.clock import business_now
 from gateway.console.desk import Desk, change, look, page
-from gateway.console.errors import said_of
+from gateway.console.errors import RIGHT, Wrong, wrong_of
 from gateway.console.forms import ON_A_PAGE, Posted, Reasoned, Said
 from gateway.console.parts import by_htmx
 from gateway.console.render import led, shown
@@ -44,7 +44,9 @@ from gateway.readers.settlements import find_settlement, find_settlements
 from processors.settlements import SettlementKind
 
 LONGEST_NAME: Final = 255
-LOOK_FIRST: Final = "Look first at what the file would bring: this one, read in this way, was not shown yet."
+LOOK_FIRST: Final = Wrong(
+    "Look first at what the file would bring: this one, read in this way, was not shown yet.", 409
+)
 Of = Annotated[str, QueryParameter(name="connection", max_length=255)]
 
 
@@ -99,17 +101,17 @@ async def preview(request: Request[Any, Any, Any], desk: NamedDependency[Desk]) 
     """What the file would bring: a part of the page for HTMX, else the page again."""
     given = upload_of(request)
     of, reading = given.fields.get("connection", ""), _reading(given.fields)
-    found, problem, status = None, "", 200
+    found, wrong = None, RIGHT
     try:
         connection, name = await connections.show(desk.account, of), _name(given.name)
         async with on_disk(given.file) as path:
             found = await _preview(desk, connection.id, name, path, reading.format())
     except Exception as error:
-        problem, status = said_of(error)
+        wrong = wrong_of(error)
     if by_htmx(request):
-        context = {"preview": found, "problem": problem, "oob": True}
+        context = {"preview": found, "wrong": wrong, "oob": True}
         return shown(desk, "_settlement_preview.html", context)
-    return await _settlements(desk, of, reading=reading, preview=found, problem=problem, status=status)
+    return await _settlements(desk, of, reading=reading, preview=found, wrong=wrong)
 
 
 @change("/settlements", Action.RECONCILE, with_file=True)
@@ -122,11 +124,10 @@ async def upload(request: Request[Any, Any, Any], desk: NamedDependency[Desk]) -
         async with on_disk(given.file) as path:
             if given.fields.get("seen") != await mark_of(connection.id, path, form):
                 found = await _preview(desk, connection.id, name, path, form)
-                return await _settlements(desk, of, reading=reading, preview=found, problem=LOOK_FIRST, status=409)
+                return await _settlements(desk, of, reading=reading, preview=found, wrong=LOOK_FIRST)
             taken = await take_in(desk.author(), desk.account, connection.id, path, form, name=name)
     except Exception as error:
-        problem, status = said_of(error)
-        return await _settlements(desk, of, reading=reading, problem=problem, status=status)
+        return await _settlements(desk, of, reading=reading, wrong=wrong_of(error))
     said = "settlement_again" if taken.again else "settlement_taken"
     return led(f"{desk.path}/settlements?connection={connection.name}", said)
 
@@ -146,8 +147,7 @@ async def forget(
         found = await find_settlement(desk.account, settlement_id)
         await take_back(desk.author(data.reason), desk.account, settlement_id, anyway=bool(data.anyway))
     except Exception as error:
-        problem, status = said_of(error)
-        return await _settlement(desk, settlement_id, typed=data, problem=problem, status=status)
+        return await _settlement(desk, settlement_id, typed=data, wrong=wrong_of(error))
     return led(f"{desk.path}/settlements?connection={found.connection}", "settlement_forgotten")
 
 
@@ -163,7 +163,7 @@ async def _preview(desk: Desk, connection: str, name: str, path: Path, form: For
 
 
 async def _settlement(
-    desk: Desk, settlement_id: str, *, typed: Forgetting | None = None, problem: str = "", status: int = 200
+    desk: Desk, settlement_id: str, *, typed: Forgetting | None = None, wrong: Wrong = RIGHT
 ) -> Template:
     found = await find_settlement(desk.account, settlement_id)
     context = {
@@ -172,9 +172,9 @@ async def _settlement(
         "names": await names_of(desk.account, [found.taken_by]),
         "reason": typed.reason if typed else "",
         "longest": LONGEST_REASON,
-        "problem": problem,
+        "wrong": wrong,
     }
-    return shown(desk, "settlement.html", context, status=status)
+    return shown(desk, "settlement.html", context, status=wrong.status)
 
 
 async def _settlements(
@@ -185,8 +185,7 @@ async def _settlements(
     preview: Preview | None = None,
     starting_after: str = "",
     said: str = "",
-    problem: str = "",
-    status: int = 200,
+    wrong: Wrong = RIGHT,
 ) -> Template:
     every = await connections.listed(desk.account)
     chosen = next((one for one in every if of in (one.id, one.name)), None)
@@ -208,9 +207,9 @@ async def _settlements(
         "preview": preview,
         "oob": False,
         "said": said,
-        "problem": problem,
+        "wrong": wrong,
     }
-    return shown(desk, "settlements.html", context, status=status)
+    return shown(desk, "settlements.html", context, status=wrong.status)
 
 
 def _reading(fields: Mapping[str, str]) -> Reading:

@@ -19,7 +19,7 @@ from gateway.api.ids import SubscriptionId
 from gateway.api.paging import After
 from gateway.billing.errors import StripeError
 from gateway.console.desk import Desk, page
-from gateway.console.errors import said_of
+from gateway.console.errors import RIGHT, Wrong, wrong_of
 from gateway.console.forms import ON_A_PAGE, Said, chosen
 from gateway.console.parts import Looks, again, part
 from gateway.console.render import shown
@@ -27,6 +27,7 @@ from gateway.domain.method_words import named
 from gateway.domain.switch_words import NAMES
 from gateway.readers.access import accesses, find_subscription_access
 from gateway.readers.access_grants import find_grants
+from gateway.readers.actors import names_of
 from gateway.readers.billed import invoices_of
 from gateway.readers.customer_cases import cases_of_subscription
 from gateway.readers.pages import Page
@@ -73,10 +74,10 @@ async def subscriptions(
     starting_after: After = "",
 ) -> Template:
     """The account's, the newest first."""
-    product, customer, problem, status = product.strip(), customer.strip(), "", 200
+    product, customer, wrong = product.strip(), customer.strip(), RIGHT
     wanted: dict[str, Any] = {
-        "collected_by": chosen(Collector, by),
-        "access": chosen(AccessState, opens),
+        "collected_by": chosen(Collector, by, "collected_by"),
+        "access": chosen(AccessState, opens, "access"),
         "product": product,
         "ends_soon": ends_soon,
     }
@@ -86,7 +87,7 @@ async def subscriptions(
             desk.account, customer, of_status, **wanted, limit=ON_A_PAGE, starting_after=starting_after
         )
     except Exception as error:
-        problem, status = said_of(error)
+        wrong = wrong_of(error)
     context = {
         "found": found,
         "access": await accesses(desk.account, [one.id for one in found.data]),
@@ -94,9 +95,9 @@ async def subscriptions(
         "statuses": STATUSES,
         "collectors": NAMES,
         "access_states": list(AccessState),
-        "problem": problem,
+        "wrong": wrong,
     }
-    return shown(desk, "subscriptions.html", context, status=status)
+    return shown(desk, "subscriptions.html", context, status=wrong.status)
 
 
 @page("/subscriptions/{subscription_id:str}")
@@ -118,7 +119,7 @@ async def terms(
         context["terms"] = await find_terms(runtime, desk.account, subscription_id)
         context["upcoming"] = await _upcoming(runtime, desk.account, subscription_id)
     except StripeError as error:
-        context["told"] = said_of(error)[0]
+        context["told"] = wrong_of(error).text
     of = f"/subscriptions/{subscription_id}"
     context["at"] = desk.path + of
     return part(request, desk, "_subscription_terms.html", context, of=of, title="What it is")
@@ -142,8 +143,7 @@ async def subscription_page(
     subscription_id: str,
     *,
     said: str = "",
-    problem: str = "",
-    status: int = 200,
+    wrong: Wrong = RIGHT,
     typed: Mapping[str, str] | None = None,
 ) -> Template:
     """The page, also with a form of it that could not be carried out: `typed` is what stood in it."""
@@ -151,9 +151,11 @@ async def subscription_page(
     found = await find_subscription(account, subscription_id)
     _, unsent = await backlog(account, found.customer) if found.customer else (0, [])
     own = found.customer and found.payment_method
+    grants = await find_grants(account, subscription_id, limit=ON_A_PAGE)
     context = {
         "access": await find_subscription_access(account, subscription_id),
-        "grants": await find_grants(account, subscription_id, limit=ON_A_PAGE),
+        "grants": grants,
+        "names": await names_of(account, [by for one in grants.data for by in (one.granted_by, one.revoked_by or "")]),
         "invoices": await invoices_of(account, subscription_id, limit=ON_A_PAGE),
         "cases": await cases_of_subscription(account, subscription_id, limit=ON_A_PAGE),
         "unsent": unsent,
@@ -161,10 +163,10 @@ async def subscription_page(
         "named": named,
         "billed_for": BILLED_FOR,
         "said": said,
-        "problem": problem,
+        "wrong": wrong,
         "typed": typed or {},
     }
-    return shown(desk, "subscription.html", context | _wishes(found), status=status)
+    return shown(desk, "subscription.html", context | _wishes(found), status=wrong.status)
 
 
 async def _upcoming(runtime: Runtime, account: str, subscription: str) -> UpcomingBody | None:

@@ -16,7 +16,7 @@ from gateway.accounts.audit import required
 from gateway.accounts.errors import FieldError
 from gateway.collect.switch_wish import Asked
 from gateway.console.desk import Desk, change, page
-from gateway.console.errors import said_of
+from gateway.console.errors import RIGHT, Wrong, wrong_of
 from gateway.console.forms import Posted, Reasoned
 from gateway.console.render import led, money, shown
 from gateway.domain.method_words import named
@@ -29,6 +29,12 @@ from gateway.subscriptions import switch
 from gateway.subscriptions.known import LONGEST_REASON
 
 MOST: Final = 100
+LABELS: Final = {
+    "days_until_due": "Days until an invoice is due",
+    "stripe_payment_method": "Stripe's payment method",
+    "reason": "Why",
+}
+"""What the page calls the fields."""
 To = Annotated[Collector | None, QueryParameter(name="to")]
 Method = Annotated[str, QueryParameter(name="payment_method", max_length=255)]
 StripeMethod = Annotated[str, QueryParameter(name="stripe_payment_method", max_length=255)]
@@ -80,8 +86,7 @@ async def carry_out(
         by = desk.author(required(data.reason, LONGEST_REASON))
         await switch.ask(by, desk.account, subscription_id, _asked(data))
     except Exception as error:
-        problem, status = said_of(error)
-        return await _choosing(desk, subscription_id, data, problem=problem, status=status)
+        return await _choosing(desk, subscription_id, data, wrong=wrong_of(error, LABELS))
     return led(f"{desk.path}/subscriptions/{subscription_id}", "switching")
 
 
@@ -101,15 +106,13 @@ def _asked(data: SwitchForm) -> Asked:
     )
 
 
-async def _choosing(
-    desk: Desk, subscription_id: str, typed: SwitchForm | None, *, problem: str = "", status: int = 200
-) -> Template:
+async def _choosing(desk: Desk, subscription_id: str, typed: SwitchForm | None, *, wrong: Wrong = RIGHT) -> Template:
     """What was typed stays, also where it asks for nothing that there is."""
     account, asked = desk.account, None
     try:
         asked = _asked(typed) if typed is not None else None
     except FieldError as error:
-        problem, status = said_of(error)
+        wrong = wrong_of(error, LABELS)
     found = await find_subscription(account, subscription_id)
     kept = (await find_methods(account, found.customer, limit=MOST, starting_after="")).data if found.customer else []
     chargeable = [one for one in kept if one.status is MethodStatus.ACTIVE]
@@ -122,9 +125,9 @@ async def _choosing(
         "methods": chargeable,
         "named": named,
         "collectors": NAMES,
-        "problem": problem,
+        "wrong": wrong,
     }
-    return shown(desk, "subscription_switch.html", context, status=status)
+    return shown(desk, "subscription_switch.html", context, status=wrong.status)
 
 
 async def _told(account: str, found: SubscriptionBody, methods: list[PaymentMethodBody], asked: Asked) -> list[str]:

@@ -14,7 +14,7 @@ from litestar.response import Redirect, Template
 
 from gateway.console.customers import customer_page
 from gateway.console.desk import Desk, change, page
-from gateway.console.errors import said_of
+from gateway.console.errors import wrong_of
 from gateway.console.forms import Form, Posted
 from gateway.console.render import led, shown
 from gateway.customers.update_link import Link, link_of, make_link, portal_link
@@ -43,9 +43,8 @@ async def make(
             return _shown(desk, customer_id, link, portal=True)
         session = await make_link(runtime, desk.author(), desk.account, customer_id, data.subscription)
     except Exception as error:
-        problem, status = said_of(error)
         typed = {"form": "link", "subscription": data.subscription}
-        return await customer_page(desk, customer_id, problem=problem, status=status, typed=typed)
+        return await customer_page(desk, customer_id, wrong=wrong_of(error, form="link"), typed=typed)
     return led(f"{desk.path}/customers/{customer_id}/links/{session}")
 
 
@@ -60,8 +59,7 @@ async def link(
     try:
         found = await link_of(runtime, desk.account, customer_id, session_id)
     except Exception as error:
-        problem, status = said_of(error)
-        return await customer_page(desk, customer_id, problem=problem, status=status, typed={"form": "link"})
+        return await customer_page(desk, customer_id, wrong=wrong_of(error, form="link"), typed={"form": "link"})
     return _shown(desk, customer_id, found)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 import msgspec
 
+from gateway.logs import configure_logging
 from scripts.benches import access as access_bench
 from scripts.benches import checkout as checkout_bench
 from scripts.benches import console as console_bench
@@ -24,6 +25,7 @@ as_json = click.option("--json", "json_", is_flag=True, help="Only the last line
 @click.group()
 def benches() -> None:
     """Measure one thing on real processes of this machine, against something known, in one run."""
+    configure_logging("warning", "console")
 
 
 @benches.command()
@@ -96,7 +98,7 @@ def year(customers: int, full: bool, seed: int, json_: bool) -> None:
 @benches.command()
 @click.option("--invoices", default=100_000, show_default=True, type=click.IntRange(1_000, 1_000_000))
 @click.option("--events", default=1_000_000, show_default=True, type=click.IntRange(1_000, 5_000_000))
-@click.option("--rounds", default=40, show_default=True, type=click.IntRange(5, 1_000), help="Of each page.")
+@click.option("--rounds", default=40, show_default=True, type=click.IntRange(20, 1_000), help="Of each page.")
 @as_json
 def console(invoices: int, events: int, rounds: int, json_: bool) -> None:
     """Pages of the finance console: the overview, lists, searches, one invoice."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -79,4 +80,4 @@ def ground(**settings: Any) -> Iterator[Ground]:
 def percentile(values: list[float], share: float) -> float:
     """The value below which this share of them lies (nearest rank)."""
     ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+    return ordered[max(0, math.ceil(len(ordered) * share) - 1)]

@@ -70,7 +70,7 @@ async def test_it_is_found_by_actor_action_object_and_day(console: Console) -> N
 async def test_a_day_that_is_none_is_said(console: Console, asked: str) -> None:
     await _note(console.api.ours.id, reason="unmistakable")
     page = await console[Role.FINANCE].get(f"/audit?{asked}&object=in_1")
-    assert (page.status_code, "must be a day" in text_of(page), "unmistakable" in page.text) == (400, True, False)
+    assert (page.status_code, "Must be a day" in text_of(page), "unmistakable" in page.text) == (400, True, False)
     assert 'value="in_1"' in page.text
     assert (await console[Role.FINANCE].get(f"/audit.csv?{asked}")).status_code == 400
 

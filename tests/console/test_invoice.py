@@ -144,11 +144,11 @@ async def test_a_pause_holds_to_the_end_of_its_day(console: Console) -> None:
 
 
 WRONG = {
-    "amount": [("1.999", "such as 12.50"), ("12,50", "no comma"), ("0", "above zero"), ("12 USD", "is in EUR")],
-    "received_at": [("soon", "must be a day"), ("", "must be a day"), ("2099-01-01", "must not be in the future")],
+    "amount": [("1.999", "such as 12.50"), ("1,000", "two ways"), ("0", "above zero"), ("12 USD", "is in EUR")],
+    "received_at": [("soon", "Must be a day"), ("", "Must be a day"), ("2099-01-01", "Must not be in the future")],
     "source": [("magic", "one of those that are offered")],
-    "reference": [(" ", "must name the payment"), ("r" * 256, "must name the payment")],
-    "reason": [("", "must have 1 to 2000 letters")],
+    "reference": [(" ", "Must name the payment"), ("r" * 256, "Must name the payment")],
+    "reason": [("", "Must have 1 to 2000 letters")],
 }
 
 
@@ -161,7 +161,7 @@ async def test_what_is_wrong_is_said_at_its_field_and_what_was_typed_stays(
         "/invoices/in_open/record-payment", WIRE | {"amount": "1"} | {field: value}
     )
     assert (answer.status_code, said in text_of(answer)) == (400, True), text_of(answer)
-    assert f'<span class="wrong" id="record-{field}">' in answer.text
+    assert f'class="wrong" id="record-{field}-wrong">' in answer.text
     kept = WIRE["reason"] if field == "reference" else 'value="line 4"'
     assert kept in answer.text
     assert await sql.value("select count(*) from tollbridge.movement where invoice = 'in_open'") == 0
@@ -334,8 +334,8 @@ async def test_what_follows_from_a_payment_is_shown_before_it_is_recorded(consol
     assert await receipts(console) == []
     again = await finance.post(f"{RECORD}/preview", WIRE | {"amount": "20.00", "change": "yes"})
     assert ('value="20.00"' in again.text, 'value="line 4"' in again.text) == (True, True), "it can be changed"
-    wrong = await finance.post(f"{RECORD}/preview", WIRE | {"amount": "12,50"})
-    assert (wrong.status_code, '<span class="wrong" id="record-amount">' in wrong.text) == (400, True)
+    wrong = await finance.post(f"{RECORD}/preview", WIRE | {"amount": "1,2,3"})
+    assert (wrong.status_code, '<span class="wrong" id="record-amount-wrong">' in wrong.text) == (400, True)
     done = await finance.post(RECORD, WIRE | {"amount": "20.00", "due": "11900"})
     assert (done.status_code, await receipts(console)) == (303, [2000]), text_of(done)
 
@@ -373,3 +373,19 @@ async def test_an_invoice_leads_to_the_one_that_bills_its_rest_and_back(console:
     page = await console[Role.VIEWER].get("/invoices/in_open")
     assert "The rest, 99.00 EUR, is billed by INV-7" in text_of(page)
     assert "/invoices/in_rest" in page.text
+
+
+async def test_what_is_paused_is_resumed_and_not_collected(console: Console) -> None:
+    await one_open(console)
+    finance = console[Role.FINANCE]
+    assert "/in_open/collect" in (await finance.get("/invoices/in_open")).text
+    assert (await finance.post("/invoices/in_open/pause", {"reason": "holiday"})).status_code == 303
+    page = (await finance.get("/invoices/in_open")).text
+    assert ("/in_open/collect" in page, 'href="#resume"' in page, 'id="resume"' in page) == (False, True, True)
+    assert (await finance.post("/invoices/in_open/resume", {"reason": "back"})).status_code == 303
+    customer = await sql.value("select customer from tollbridge.invoice where id = 'in_open'")
+    assert (await finance.post(f"/customers/{customer}/pause", {"reason": "holiday"})).status_code == 303
+    page = (await finance.get("/invoices/in_open")).text
+    there = f"/console/a/ours/customers/{customer}"
+    assert ("/in_open/collect" in page, f'href="{there}#resume"' in page) == (False, True)
+    assert 'id="resume"' in (await finance.get(there)).text

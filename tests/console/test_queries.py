@@ -18,6 +18,7 @@ MOST: Final = 45
 """Statements of any page."""
 ELSEWHERE: Final[Mapping[str, str]] = {
     "/exports/journal": "a file of the days that one names",
+    "/{rest:path}": "an address that there is not",
     "/settings/doctor/findings": "the doctor looks at each secret and object of a sample",
     "/settings/doctor/why": "Stripe is asked about the object that one names",
 }

@@ -107,7 +107,7 @@ async def test_the_preview_is_a_part_of_the_page_for_htmx(console: Console) -> N
     assert ("<html" in shown.text, "choose the same one again" in text_of(shown)) == (False, False)
     assert (await post(finance, "/settlements", seen=mark_in(shown))).status_code == 303
     wrong = await post(finance, "/settlements/preview", FILE.replace("10.00", "ten"), htmx=True)
-    assert (wrong.status_code, "line 2, column 'Gross'" in text_of(wrong)) == (200, True)
+    assert (wrong.status_code, "Line 2, column 'Gross'" in text_of(wrong)) == (200, True)
     assert 'id="seen" value=""' in wrong.text, "what was shown before is not what is chosen now"
 
 

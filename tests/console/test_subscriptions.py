@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -134,7 +135,7 @@ async def test_one_that_has_ended_is_not_cancelled(console: Console, seeded: See
     path = f"/subscriptions/{seeded.subscription}/cancel"
     answer = await console[Role.SUPPORT].post(path, {"ends": "period_end", "reason": "Late."})
     assert answer.status_code == 409
-    assert "the subscription has ended, which is final" in text_of(answer)
+    assert "The subscription has ended, which is final" in text_of(answer)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +145,7 @@ async def test_one_that_has_ended_is_not_cancelled(console: Console, seeded: See
         ("to=stripe&stripe_payment_method=pm_1", "by itself, to pm_1."),
         ("to=gateway&payment_method={method}&retire=true", "We charge the invoices to come to Visa ending in 4242."),
         ("to=hosted&days_until_due=14", "due after 14 days; their payer pays them on Stripe's page."),
-        ("to=hosted&days_until_due=x", "days_until_due: must be a whole number"),
+        ("to=hosted&days_until_due=x", "Days until an invoice is due: Must be a whole number"),
     ],
 )
 async def test_what_a_switch_needs_is_said(console: Console, seeded: Seeded, query: str, words: str) -> None:
@@ -174,7 +175,7 @@ async def test_a_switch_is_asked_for(console: Console, seeded: Seeded) -> None:
     assert (await console[Role.VIEWER].post(f"{path}/switch", asked)).status_code == 403
     wrong = await support.post(f"{path}/switch", asked | {"payment_method": "pmt_none"})
     assert wrong.status_code == 400
-    assert "is no active payment method" in text_of(wrong)
+    assert "Is no active payment method" in text_of(wrong)
 
     answer = await support.post(f"{path}/switch", asked)
 
@@ -208,10 +209,10 @@ async def test_access_is_granted_by_hand_and_taken_back(console: Console, seeded
 async def test_what_changes_a_subscription_says_why(console: Console, seeded: Seeded, path: str, query: str) -> None:
     """Its field is marked as needed; a form without it is no less a change that nobody can explain."""
     support, at = console[Role.SUPPORT], f"/subscriptions/{seeded.subscription}/{path}"
-    assert 'name="reason" required' in (await support.get(f"{at}?{query}")).text
+    assert re.search(r'name="reason"[^>]* required', (await support.get(f"{at}?{query}")).text)
     for reason in (" ", "x" * 501):
         answer = await support.post(at, dict([query.split("=")]) | {"reason": reason})
-        assert (answer.status_code, "reason: must have" in text_of(answer)) == (400, True)
+        assert (answer.status_code, "must have" in text_of(answer).lower()) == (400, True)
 
 
 @pytest.mark.parametrize("method", ["../customers/cus_1", "pm_1?expand[]=customer", "pm_" + "x" * 300])

@@ -63,7 +63,7 @@ async def test_a_subscription_of_somebody_else_gets_no_link(console: Console, se
     fields = {"kind": "page", "subscription": "sub_of_another"}
     answer = await console[Role.SUPPORT].post(f"/customers/{seeded.customer}/links", fields)
     assert answer.status_code == 400
-    assert "the customer has no such subscription that lives" in text_of(answer)
+    assert "The customer has no such subscription that lives" in text_of(answer)
 
 
 async def test_the_accounts_own_portal_is_the_same_for_all(console: Console, seeded: Seeded) -> None:

@@ -13,10 +13,11 @@ from litestar.response import Redirect, Template
 from gateway.accounts import accounts, stripe_key, webhook_secrets
 from gateway.accounts.accounts import AccountChange
 from gateway.console.desk import Desk, change, page
+from gateway.console.errors import RIGHT, Wrong, wrong_of
 from gateway.console.forms import NOTHING_TYPED, Form, Plain, Posted, Reasoned, Said
 from gateway.console.parts import by_htmx
 from gateway.console.render import led, shown
-from gateway.console.settings.frame import PATH, RIGHT, Wrong, setting, wrong_of
+from gateway.console.settings.frame import LABELS, PATH, setting
 from gateway.domain.roles import Action
 from gateway.inbox import stripe_endpoint
 from gateway.inbox.account_setup import find_setup
@@ -99,7 +100,7 @@ async def add_secret(
     try:
         await webhook_secrets.add(runtime.keyring, desk.author(), desk.account, Secret(data.secret.strip()))
     except Exception as error:
-        return await _shown(desk, runtime, wrong=wrong_of(error))
+        return await _shown(desk, runtime, wrong=wrong_of(error, LABELS))
     return led(desk.path + HERE, "signing_secret_added")
 
 
@@ -122,7 +123,7 @@ async def check_key(
     try:
         owner = await stripe_key.check(runtime, desk.author(), desk.account)
     except Exception as error:
-        wrong = wrong_of(error)
+        wrong = wrong_of(error, LABELS)
     answer = {"owner": owner, "refused": wrong.text}
     if by_htmx(request):
         return shown(desk, "settings/_key_check.html", answer)
@@ -136,7 +137,7 @@ async def set_up(desk: NamedDependency[Desk], runtime: NamedDependency[Runtime],
     try:
         done = await stripe_endpoint.set_up(runtime, desk.author(), desk.account, thin=thin, roll=data.roll)
     except Exception as error:
-        return await _shown(desk, runtime, wrong=wrong_of(error), form="setup", typed=data)
+        return await _shown(desk, runtime, wrong=wrong_of(error, LABELS), form="setup", typed=data)
     return await _shown(desk, runtime, done=done)
 
 
@@ -147,7 +148,7 @@ async def _changed(
     try:
         await accounts.update(runtime.keyring, author, desk.account, wanted)
     except Exception as error:
-        return await _shown(desk, runtime, wrong=wrong_of(error), form=form, typed=typed)
+        return await _shown(desk, runtime, wrong=wrong_of(error, LABELS), form=form, typed=typed)
     return led(desk.path + HERE, said if author.changes else "settings_same")
 
 

@@ -12,11 +12,12 @@ from litestar.response import Template
 from gateway.accounts import connections
 from gateway.console.check_findings import lines_of
 from gateway.console.desk import Desk, change
+from gateway.console.errors import wrong_of
 from gateway.console.forms import Plain, Posted
 from gateway.console.parts import by_htmx
 from gateway.console.render import shown
 from gateway.console.settings.connections import PATH, one_connection
-from gateway.console.settings.frame import wrong_of
+from gateway.console.settings.frame import LABELS
 from gateway.domain.roles import Action
 from gateway.inbox.connection_check import ConnectionCheck, check
 from gateway.runtime import Runtime
@@ -37,7 +38,7 @@ async def check_connection(
     try:
         checked = await check(runtime, desk.account, known.id)
     except Exception as error:
-        refused = wrong_of(error).text
+        refused = wrong_of(error, LABELS).text
     answer = {
         "checked": checked,
         "found": lines_of(checked),

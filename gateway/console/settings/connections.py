@@ -17,10 +17,11 @@ from gateway.accounts.errors import FieldError
 from gateway.accounts.validation import converted
 from gateway.connections import UnknownAdapterError, adapter_class, adapter_classes
 from gateway.console.desk import Desk, change, page
+from gateway.console.errors import RIGHT, Wrong, wrong_of
 from gateway.console.forms import NOTHING_TYPED, Posted, Reasoned, Said
 from gateway.console.render import led
 from gateway.console.settings.adapter_fields import Declared, declared
-from gateway.console.settings.frame import RIGHT, Chosen, Posts, Wrong, listed, posts, setting, wrong_of
+from gateway.console.settings.frame import LABELS, Chosen, Posts, listed, posts, setting
 from gateway.domain.roles import Action
 from gateway.domain.routing import Display, Routing
 from gateway.runtime import Runtime
@@ -65,7 +66,7 @@ async def add_connection(
         wanted = _wanted(asked, Routing(), Display(), {})
         made = await connections.add(runtime, author, desk.account, asked.text("name"), adapter, wanted)
     except Exception as error:
-        return _new(desk, adapter, asked, wrong=wrong_of(error))
+        return _new(desk, adapter, asked, wrong=wrong_of(error, LABELS))
     return _led(desk, made.id, "connection_added")
 
 
@@ -91,7 +92,7 @@ async def change_connection(
         wanted = _wanted(asked, known.routing, known.display, known.options)
         await connections.update(runtime, author, desk.account, known.id, wanted)
     except Exception as error:
-        return await one_connection(desk, runtime, connection, asked, wrong=wrong_of(error))
+        return await one_connection(desk, runtime, connection, asked, wrong=wrong_of(error, LABELS))
     return _led(desk, known.id, "settings_saved" if author.changes else "settings_same")
 
 
@@ -107,7 +108,7 @@ async def enable_connection(
         wanted = ConnectionChange(enabled=data.enabled)
         changed = await connections.update(runtime, desk.author(data.reason), desk.account, connection, wanted)
     except Exception as error:
-        return await one_connection(desk, runtime, connection, wrong=wrong_of(error), typed=data)
+        return await one_connection(desk, runtime, connection, wrong=wrong_of(error, LABELS), typed=data)
     return _led(desk, changed.id, "settings_saved")
 
 

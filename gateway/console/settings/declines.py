@@ -10,9 +10,10 @@ from litestar.response import Redirect, Template
 from gateway.accounts import connections, declines
 from gateway.accounts.connections import Connection, ConnectionChange
 from gateway.console.desk import Desk, change, page
+from gateway.console.errors import RIGHT, Wrong, wrong_of
 from gateway.console.forms import Posted, Reasoned, Said
 from gateway.console.render import led
-from gateway.console.settings.frame import RIGHT, Chosen, Wrong, setting, wrong_of
+from gateway.console.settings.frame import LABELS, Chosen, setting
 from gateway.domain.news import THEN
 from gateway.domain.roles import Action
 from gateway.readers.said_declines import find_said
@@ -47,7 +48,7 @@ async def set_decline(
     try:
         await connections.update(runtime, author, desk.account, known.id, wanted)
     except Exception as error:
-        found = wrong_of(error)
+        found = wrong_of(error, LABELS)
         field = "decline_class" if found.param.startswith("declines.") else "code"
         return await _shown(desk, known.id, wrong=Wrong(found.text, found.status, field), asked=data)
     done = "decline_set" if data.decline_class else "decline_unset"

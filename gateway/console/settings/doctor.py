@@ -15,10 +15,11 @@ from litestar.response import Redirect, Template
 
 from gateway.accounts.errors import NotThereError
 from gateway.console.desk import Desk, change, page
+from gateway.console.errors import RIGHT, Wrong, wrong_of
 from gateway.console.forms import Posted, Reasoned, Said
 from gateway.console.parts import by_htmx
 from gateway.console.render import led, shown
-from gateway.console.settings.frame import RIGHT, Wrong, setting, wrong_of
+from gateway.console.settings.frame import LABELS, setting
 from gateway.doctor import portal
 from gateway.doctor.examine import Report, examine
 from gateway.doctor.patient import patient
@@ -80,7 +81,7 @@ async def ask_why(desk: NamedDependency[Desk], runtime: NamedDependency[Runtime]
     except NotThereError:
         wrong = Wrong("This account knows no such invoice (in_…) or subscription (sub_…).", 404, "id")
     except Exception as error:
-        wrong = wrong_of(error)
+        wrong = wrong_of(error, LABELS)
     context = {"answer": answer, "asked": wanted.strip()}
     return setting(desk, "doctor", "doctor_why.html", context, wrong)
 
@@ -95,7 +96,7 @@ async def fix_portal(
         found = await portal.unsafe(known)
         await portal.fix(known, desk.author(data.reason), found)
     except Exception as error:
-        return _shown(desk, wrong=wrong_of(error), typed=data)
+        return _shown(desk, wrong=wrong_of(error, LABELS), typed=data)
     return led(desk.path + PATH, "portal_fixed" if found else "portal_fine")
 
 

@@ -15,9 +15,10 @@ from gateway.accounts import webhook_endpoints
 from gateway.accounts.errors import FieldError
 from gateway.accounts.webhook_endpoints import Endpoint, EndpointChange
 from gateway.console.desk import Desk, change, page
+from gateway.console.errors import RIGHT, Wrong, wrong_of
 from gateway.console.forms import Form, Plain, Posted, Said
 from gateway.console.render import led
-from gateway.console.settings.frame import RIGHT, Posts, Wrong, posts, setting, wrong_of
+from gateway.console.settings.frame import LABELS, Posts, posts, setting
 from gateway.domain.news_types import NewsType
 from gateway.domain.roles import Action
 from gateway.outbound import events
@@ -57,7 +58,7 @@ async def add_endpoint(
     try:
         made, secret = await webhook_endpoints.add(runtime, desk.author(), desk.account, _wanted(asked))
     except Exception as error:
-        return await _list(desk, asked, wrong=wrong_of(error))
+        return await _list(desk, asked, wrong=wrong_of(error, LABELS))
     return _secret(desk, made, secret)
 
 
@@ -79,7 +80,7 @@ async def change_endpoint(
     try:
         await webhook_endpoints.update(runtime, author, desk.account, endpoint_id, _wanted(asked))
     except Exception as error:
-        return await _one(desk, endpoint_id, asked, wrong=wrong_of(error))
+        return await _one(desk, endpoint_id, asked, wrong=wrong_of(error, LABELS))
     return _led(desk, endpoint_id, "settings_saved" if author.changes else "settings_same")
 
 
@@ -105,7 +106,7 @@ async def roll_secret(
     try:
         rolled = await webhook_endpoints.roll_secret(runtime, desk.author(), desk.account, endpoint_id, keep)
     except FieldError as error:
-        return await _one(desk, endpoint_id, Posts({}), wrong=wrong_of(error))
+        return await _one(desk, endpoint_id, Posts({}), wrong=wrong_of(error, LABELS))
     return _secret(desk, *rolled)
 
 
@@ -117,7 +118,7 @@ async def ping_endpoint(
     try:
         await events.ping(desk.author(), desk.account, endpoint_id)
     except events.EndpointDisabledError as error:
-        return await _one(desk, endpoint_id, Posts({}), wrong=wrong_of(error))
+        return await _one(desk, endpoint_id, Posts({}), wrong=wrong_of(error, LABELS))
     return _led(desk, endpoint_id, "pinged")
 
 

@@ -1,4 +1,4 @@
-"""What the pages of the settings share: their tabs, what is wrong in a form and beside which field, what was posted."""
+"""What the pages of the settings share: their tabs, and what was posted."""
 
 from __future__ import annotations
 
@@ -10,16 +10,29 @@ from litestar import Request
 from litestar.params import QueryParameter
 from litestar.response import Template
 
-from gateway.api.problems import problem_of
 from gateway.console.desk import Desk
-from gateway.console.errors import said_of
+from gateway.console.errors import RIGHT, Wrong
 from gateway.console.navigation import Section
-from gateway.console.render import capital, shown
+from gateway.console.render import shown
 from gateway.domain.roles import Action
 
 PATH: Final = "/settings"
 Chosen = Annotated[str, QueryParameter(max_length=200)]
 """What of several the page is about."""
+LABELS: Final = {
+    "api_key": "New restricted key",
+    "countries": "Countries of payers",
+    "decline_class": "Treat it as",
+    "email": "Mail address",
+    "portal_url": "Address of the portal",
+    "priority": "Order",
+    "reason": "Why",
+    "secret": "Another signing secret",
+    "types": "Events that it gets",
+    "url": "Address",
+    "weight": "Share",
+}
+"""What the pages call fields whose label is not their name in words."""
 TABS: Final[tuple[Section, ...]] = (
     Section("/settings/account", "Account", Action.CONFIGURE),
     Section("/settings/connections", "Connections", Action.CONFIGURE),
@@ -32,33 +45,10 @@ TABS: Final[tuple[Section, ...]] = (
 )
 
 
-class Wrong(msgspec.Struct, frozen=True):
-    """What is wrong with a form: in a sentence, under the status that the API would give, and in which field."""
-
-    text: str = ""
-    status: int = 200
-    param: str = ""
-
-    def of(self, field: str) -> str:
-        """What is to be said beside a field; an error inside of its value counts too."""
-        return self.text if self.param == field or self.param.startswith(f"{field}.") else ""
-
-
-RIGHT: Final = Wrong()
-
-
-def wrong_of(error: Exception) -> Wrong:
-    """What a form's page says of an error; raises what the form can't mend."""
-    text, status = said_of(error)
-    param = problem_of(error).param
-    text = text.removeprefix(f"{param}: ") if param else text
-    return Wrong(capital(text), status, param)
-
-
 def setting(desk: Desk, tab: str, name: str, context: Mapping[str, Any], wrong: Wrong = RIGHT) -> Template:
     """A page below one of the tabs."""
     tabs = [one for one in TABS if desk.may(one.action)]
-    given = {"tabs": tabs, "tab": f"{PATH}/{tab}", "wrong": wrong, "problem": wrong.text, **context}
+    given = {"tabs": tabs, "tab": f"{PATH}/{tab}", "wrong": wrong, **context}
     return shown(desk, f"settings/{name}", given, status=wrong.status)
 
 

@@ -12,9 +12,10 @@ from litestar.response import Redirect, Template
 from gateway.accounts import keys
 from gateway.accounts.keys import Scope
 from gateway.console.desk import Desk, change, page
+from gateway.console.errors import RIGHT, Wrong, wrong_of
 from gateway.console.forms import Plain, Posted, Said
 from gateway.console.render import led
-from gateway.console.settings.frame import RIGHT, Posts, Wrong, posts, setting, wrong_of
+from gateway.console.settings.frame import LABELS, Posts, posts, setting
 from gateway.domain.roles import Action
 
 PATH: Final = "/settings/keys"
@@ -40,7 +41,7 @@ async def make_key(desk: NamedDependency[Desk], request: Request[Any, Any, Any])
         author = desk.author(asked.text("reason"))
         made, secret = await keys.create(author, desk.account, asked.text("name"), asked.all("scopes"))
     except Exception as error:
-        return await _shown(desk, asked, wrong=wrong_of(error))
+        return await _shown(desk, asked, wrong=wrong_of(error, LABELS))
     return setting(desk, "keys", "key.html", {"key": made, "secret": secret.reveal()})
 
 

@@ -20,9 +20,10 @@ from gateway.accounts.errors import FieldError
 from gateway.accounts.settlement import check_connections
 from gateway.clock import business_now
 from gateway.console.desk import Desk, change, page
+from gateway.console.errors import RIGHT, Wrong, wrong_of
 from gateway.console.forms import Said
 from gateway.console.render import led, shown
-from gateway.console.settings.frame import RIGHT, Posts, Wrong, posts, setting, wrong_of
+from gateway.console.settings.frame import LABELS, Posts, posts, setting
 from gateway.console.settings.plan_picture import picture
 from gateway.console.settings.policy_fields import FIELDS, GROUPS
 from gateway.console.settings.policy_values import DAYS, changed, default_of, differences, typed
@@ -78,7 +79,7 @@ async def save(
         await accounts.update(runtime.keyring, author, desk.account, AccountChange(policies=wanted))
     except FieldError as error:
         if error.param == "reason":
-            return await _reviewed(desk, account, asked, wanted, after, wrong_of(error))
+            return await _reviewed(desk, account, asked, wanted, after, wrong_of(error, LABELS))
         return await _form(desk, account, asked, wrong=_of_policy(error))
     return led(desk.path + PATH, "settings_saved" if author.changes else "settings_same")
 
@@ -134,7 +135,7 @@ async def _plan(asked: Posts, account: Account) -> dict[str, Any]:
         drawn = picture(outlook(policy, days, await business_now()))
     except FieldError as error:
         typed_days = asked.text(PICTURED) or str(account.policy.days_until_due)
-        return {"plan": None, "why": _of_policy(error).text, "days": typed_days, "hosted": False}
+        return {"plan": None, "why": _of_policy(error).top, "days": typed_days, "hosted": False}
     return {"plan": drawn, "why": "", "days": days, "hosted": policy.collection == "hosted"}
 
 
@@ -156,10 +157,10 @@ def _asked(request: Request[Any, Any, Any]) -> Posts:
 
 
 def _of_policy(error: Exception) -> Wrong:
-    wrong = wrong_of(error)
+    wrong = wrong_of(error, LABELS)
     name = wrong.param.removeprefix("policies.")
     field = next((one for one in FIELDS.values() if one.name == name or name.startswith(f"{one.name}.")), None)
-    return Wrong(f"{field.label}: {wrong.text}" if field else wrong.text, wrong.status, name)
+    return Wrong(wrong.text, wrong.status, name, field.label if field else wrong.label)
 
 
 policy_routes: Final[list[Any]] = [show_policies, show_plan, review, save]

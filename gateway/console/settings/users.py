@@ -10,9 +10,10 @@ from litestar.params import FromPath
 from litestar.response import Redirect, Template
 
 from gateway.console.desk import Desk, change, page
+from gateway.console.errors import RIGHT, Wrong, wrong_of
 from gateway.console.forms import Plain, Posted, Reasoned, Said
 from gateway.console.render import led
-from gateway.console.settings.frame import RIGHT, Wrong, setting, wrong_of
+from gateway.console.settings.frame import LABELS, setting
 from gateway.domain.roles import Action, Role
 from gateway.runtime import Runtime
 from gateway.users import administering, users
@@ -47,7 +48,7 @@ async def invite(
     try:
         given = await administering.enlist(by, acting, data.email, data.name, data.role, by_link=by_link)
     except Exception as error:
-        return await _shown(desk, runtime, wrong=wrong_of(error), asked=data)
+        return await _shown(desk, runtime, wrong=wrong_of(error, LABELS), asked=data)
     user, link = given
     if link is not None:
         return _link(desk, runtime, user, link)
@@ -62,7 +63,7 @@ async def change_role(
     try:
         await administering.change_role(desk.author(data.reason), _acting(desk), user_id, data.role)
     except Exception as error:
-        return await _shown(desk, runtime, wrong=wrong_of(error), given={user_id: data})
+        return await _shown(desk, runtime, wrong=wrong_of(error, LABELS), given={user_id: data})
     return led(desk.path + PATH, "role_changed")
 
 
@@ -74,7 +75,7 @@ async def remove(
     try:
         await administering.remove(desk.author(), _acting(desk), user_id)
     except Exception as error:
-        return await _shown(desk, runtime, wrong=wrong_of(error))
+        return await _shown(desk, runtime, wrong=wrong_of(error, LABELS))
     return led(desk.path + PATH, "role_taken")
 
 
@@ -87,7 +88,7 @@ async def new_link(
         by_link = not runtime.settings.oidc_only
         link = await administering.new_link(desk.author(), _acting(desk), user_id, by_link=by_link)
     except Exception as error:
-        return await _shown(desk, runtime, wrong=wrong_of(error))
+        return await _shown(desk, runtime, wrong=wrong_of(error, LABELS))
     return _link(desk, runtime, await users.by_id(user_id), link)
 
 
@@ -103,7 +104,7 @@ async def act(
     try:
         await administering.act(desk.author(), _acting(desk), user_id, what)
     except Exception as error:
-        return await _shown(desk, runtime, wrong=wrong_of(error))
+        return await _shown(desk, runtime, wrong=wrong_of(error, LABELS))
     return led(desk.path + PATH, f"user_{what}")
 
 
