@@ -26,6 +26,8 @@ BEAT = "insert into tollbridge.worker values ('wrk_test', clock_timestamp(), clo
 
 def settings(doors: Doors) -> Settings:
     return Settings(outbound_private=True, public_url=doors.gateway.url)
+LONG_AGO = "update tollbridge.business_clock set moved_at = moved_at - interval '30 days'"
+"""The fixture moved the clock; nothing has waited for longer than since then."""
 
 
 @pytest.fixture
@@ -59,4 +61,5 @@ async def well(cleaner: Cleaner, doors: Doors) -> AsyncIterator[World]:
         await made.signup("ok")
         await made.later(minutes=5)
         await sql.rows(BEAT)
+        await sql.rows(LONG_AGO)
         yield made
