@@ -96,7 +96,7 @@ async def _endpoints(patient: Patient) -> list[Finding]:
     told = []
     for row in await sql.rows(FAILING, patient.id):
         since = "" if row["failing_since"] is None else f" for {ago(patient.now - row['failing_since'])}"
-        what = f"{row['url']} fails{since}" if row["enabled"] else f"{row['url']} is disabled"
+        what = f"the endpoint {row['url']} " + (f"fails{since}" if row["enabled"] else "is disabled")
         why = "the merchant is not told there of what happens"
         told.append(
             notice("endpoint", what, why, "mend it, then `tollbridge webhooks update --enable`", concerns=row["id"])

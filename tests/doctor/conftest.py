@@ -26,6 +26,8 @@ BEAT = "insert into tollbridge.worker values ('wrk_test', clock_timestamp(), clo
 
 def settings(doors: Doors) -> Settings:
     return Settings(outbound_private=True, public_url=doors.gateway.url)
+
+
 LONG_AGO = "update tollbridge.business_clock set moved_at = moved_at - interval '30 days'"
 """The fixture moved the clock; nothing has waited for longer than since then."""
 
