@@ -15,6 +15,7 @@ from gateway.console.forms import Plain, Posted, Said
 from gateway.console.render import led, shown
 from gateway.domain.breaks import BREAKS, REPAIRS
 from gateway.domain.roles import Action
+from gateway.readers.cases import open_about
 from gateway.readers.reconciliations import find_lone_break
 
 
@@ -52,6 +53,8 @@ async def _break(
         "stands": found.stands,
         "means": BREAKS[found.body.kind],
         "does": REPAIRS[found.body.repair],
+        "cases": await open_about(desk.account, break_id),
+        "file": found.file,
         "said": said,
         "problem": problem,
     }

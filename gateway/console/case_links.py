@@ -26,6 +26,9 @@ CONNECTIONS: Final = Elsewhere("Connections", "/settings/connections", Action.CO
 ENDPOINTS: Final = Elsewhere("Webhook endpoints", "/settings/endpoints", Action.CONFIGURE)
 EVENTS: Final = Elsewhere("Events that went out", "/events", Action.LOOK)
 BOOKS: Final = Elsewhere("Reconciliations", "/reconciliations", Action.LOOK)
+DOCTOR: Final = Elsewhere("What the doctor finds of mails and the portal", "/settings/doctor", Action.DIAGNOSE)
+BREAK: Final = Elsewhere("The difference, side by side", "/breaks/{subject}", Action.LOOK)
+ANSWER: Final = Elsewhere("The dispute, and where it is answered", "/disputes/{subject}", Action.LOOK)
 DECLINES: Final = Elsewhere("Decline codes", "/settings/declines", Action.CONFIGURE)
 ACTED_ON: Final[Mapping[str, tuple[Elsewhere, ...]]] = {
     CaseKind.AMOUNT_INEXPRESSIBLE: (RECORD,),
@@ -34,17 +37,20 @@ ACTED_ON: Final[Mapping[str, tuple[Elsewhere, ...]]] = {
     CaseKind.ABOVE_AGREED_MAXIMUM: (RECORD,),
     CaseKind.ABOVE_PROCESSOR_MAXIMUM: (RECORD,),
     CaseKind.BOOKS_DIFFER: (BOOKS,),
-    CaseKind.BREAK_TO_EXPLAIN: (BOOKS,),
+    CaseKind.BREAK_TO_EXPLAIN: (BREAK,),
     CaseKind.CATCH_UP_FAILED: (ACCOUNT, CONNECTIONS),
     CaseKind.COLLECTION_EXHAUSTED: (RECORD,),
     CaseKind.CONNECTION_LOCKED: (CONNECTIONS,),
     CaseKind.DECLINE_UNMAPPED: (DECLINES,),
+    CaseKind.DISPUTE_INQUIRY: (ANSWER,),
+    CaseKind.DISPUTE_OPENED: (ANSWER,),
     CaseKind.DISPUTE_RECOVERED: (RETURN,),
     CaseKind.ENDPOINT_DISABLED: (ENDPOINTS,),
     CaseKind.ENDPOINT_NOT_REPLACED: (ACCOUNT,),
     CaseKind.EVENT_UNDELIVERED: (EVENTS, ENDPOINTS),
-    CaseKind.INVOICE_SENT_BY_STRIPE: (ACCOUNT,),
+    CaseKind.INVOICE_SENT_BY_STRIPE: (DOCTOR,),
     CaseKind.OVERPAID: (RETURN,),
+    CaseKind.PAID_AT_STRIPE: (DOCTOR,),
     CaseKind.PAID_BY_HAND: (RETURN,),
     CaseKind.RECONCILIATION_FAILED: (BOOKS,),
     CaseKind.RECORDING_FAILED: (ACCOUNT,),
@@ -54,7 +60,7 @@ ACTED_ON: Final[Mapping[str, tuple[Elsewhere, ...]]] = {
 }
 
 
-def acted_on(kind: str, invoice: str | None) -> list[tuple[Elsewhere, str]]:
+def acted_on(kind: str, subject: str, invoice: str | None) -> list[tuple[Elsewhere, str]]:
     """Where a human acts on a case of this kind, each with its path."""
     found = [one for one in ACTED_ON.get(kind, ()) if invoice or "{invoice}" not in one.path]
-    return [(one, one.path.format(invoice=invoice)) for one in found]
+    return [(one, one.path.format(invoice=invoice, subject=subject)) for one in found]

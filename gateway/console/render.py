@@ -5,6 +5,7 @@ Templates escape everything, and a name that a template does not know is an erro
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -52,8 +53,10 @@ def when(at: int | datetime | None, *, day: bool = False) -> Markup | str:
 
 
 def words(value: object) -> str:
-    """A state or a kind as words: `needs_payment_method` as needs payment method."""
-    return "–" if value in (None, "") else str(value).replace("_", " ").replace(".", ": ")
+    """A state or a kind as words: `needs_payment_method` as needs payment method, `paid_at_stripe` as paid at Stripe."""
+    if value in (None, ""):
+        return "–"
+    return re.sub(r"\bstripe\b", "Stripe", str(value).replace("_", " ").replace(".", ": "))
 
 
 def capital(text: str) -> str:

@@ -143,9 +143,12 @@ def what(action: str) -> str:
     return ACTIONS.get(action, action.replace("_", " ").replace(".", ": "))
 
 
-def on_case(action: str, after: Mapping[str, Any]) -> str:
-    """The same on the page of a case, which need not say that it is one; `after` is what the log keeps of it."""
+def on_case(action: str, after: Mapping[str, Any], by: str) -> str:
+    """The same on the page of a case, which need not say that it is one; `after` is what the log keeps of it, `by` the
+    mail address of who did it."""
     match action:
+        case "case.assigned" if after.get("owner") and after["owner"] == by:
+            return "took it"
         case "case.assigned":
             return f"gave it to {after['owner']}" if after.get("owner") else "gave it back: nobody sees to it"
         case "case.note_added":

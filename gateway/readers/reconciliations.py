@@ -18,6 +18,11 @@ from gateway.readers.pages import DEFAULT, Page, listed, page, unix
 
 SELECT: Final = "select t.* from tollbridge.reconciliation t"
 LONE: Final = f"{report.BREAKS} where t.account = $1 and t.id = $2 and r.number = t.seen_run"
+FILE: Final = """
+    select f.name from tollbridge.settlement_row r
+    join tollbridge.settlement_file f on f.account = r.account and f.connection = r.connection and f.id = r.file
+    where r.account = $1 and r.connection = $2 and r.row_id = $3
+"""
 BREAKS: Final = f"select t.* from ({report.BREAKS}) t"  # noqa: S608
 
 
@@ -262,11 +267,13 @@ async def find_in_transit(run: Run, *, limit: int = DEFAULT, starting_after: str
 
 
 class LoneBreak(msgspec.Struct, frozen=True):
-    """A break by itself: `run` is the last comparison that found it; once another has not, it no longer `stands`."""
+    """A break by itself: `run` is the last comparison that found it; once another has not, it no longer `stands`.
+    `file`: the name of the settlement file that its row stands in."""
 
     body: BreakBody
     run: str
     stands: bool
+    file: str = ""
 
 
 async def find_lone_break(account: str, wanted: str) -> LoneBreak:
@@ -274,4 +281,6 @@ async def find_lone_break(account: str, wanted: str) -> LoneBreak:
     row = await sql.row(LONE, account, wanted)
     if row is None:
         raise NotThereError("break", wanted)
-    return LoneBreak(break_of(row), row["reconciliation"], row["to_run"] is None)
+    named = row["connection"] and row["settlement_row"]
+    file = await sql.value(FILE, account, row["connection"], row["settlement_row"]) if named else None
+    return LoneBreak(break_of(row), row["reconciliation"], row["to_run"] is None, file or "")

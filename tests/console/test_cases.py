@@ -91,6 +91,10 @@ async def test_a_case_is_taken_given_and_given_back(console: Console) -> None:
         assert (await row_of(case))["owner"] == owner
     shown = text_of(await support.get(f"/cases/{case}"))
     assert "support gave it to finance@example.com" in shown
+    assert "support took it" in shown
+    taken = await support.post(f"/cases/{case}/assign", {"owner": "support@example.com"})
+    assert "You see to the case now." in text_of(await support.get(taken.headers["location"]))
+    await support.post(f"/cases/{case}/assign", {"owner": ""})
     # Whoever can't work on cases here is not given one.
     refused = await support.post(f"/cases/{case}/assign", {"owner": "viewer@example.com"})
     assert (refused.status_code, (await row_of(case))["owner"]) == (400, "")
@@ -247,6 +251,22 @@ async def test_each_button_asks_the_story_about_what_its_case_names(console: Con
     assert await sql.value("select count(*) from tollbridge.reconciliation where state = 'queued'") == 1
     done = "select count(*) from tollbridge.audit_log where action = 'case.repair'"
     assert await sql.value(done) == 2, "what was refused is no repair"
+
+
+async def test_stripe_is_written_as_a_name_and_the_words_lead_to_where_it_is_seen(console: Console) -> None:
+    case = await add_case(console, CaseKind.PAID_AT_STRIPE, "in_1", invoice="in_1")
+    shown = await console[Role.SUPPORT].get(f"/cases/{case}")
+    assert ("Paid at Stripe" in text_of(shown), 'href="/console/a/ours/settings/doctor">What' in shown.text) == (
+        True,
+        True,
+    )
+    assert "/settings/doctor" not in (await console[Role.VIEWER].get(f"/cases/{case}")).text
+
+
+async def test_a_case_about_the_books_leads_to_them(console: Console) -> None:
+    case = await add_case(console, CaseKind.BOOKS_DIFFER, "books")
+    for path in ("/cases", f"/cases/{case}"):
+        assert '<a href="/console/a/ours/reconciliations">the books</a>' in (await console[Role.VIEWER].get(path)).text
 
 
 @pytest.mark.parametrize("kind", ["overpaid", "made_by_a_later_version"])
