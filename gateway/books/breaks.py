@@ -117,7 +117,7 @@ async def close(account: str, run: int, now: datetime) -> int:
 
 
 async def see_to_case(account: str, now: datetime) -> None:
-    """An open case while the books differ, in the caller's transaction: of the breaks that have no case of their own."""
+    """A case while the books differ, of the breaks that have none of their own; in the caller's transaction."""
     DB.current("the case of the books")
     rows = await sql.rows(UNEXPLAINED, account, CaseKind.BREAK_TO_EXPLAIN)
     if not rows:

@@ -53,7 +53,7 @@ def when(at: int | datetime | None, *, day: bool = False) -> Markup | str:
 
 
 def words(value: object) -> str:
-    """A state or a kind as words: `needs_payment_method` as needs payment method, `paid_at_stripe` as paid at Stripe."""
+    """A state or a kind as words: `paid_at_stripe` as paid at Stripe."""
     if value in (None, ""):
         return "–"
     return re.sub(r"\bstripe\b", "Stripe", str(value).replace("_", " ").replace(".", ": "))
