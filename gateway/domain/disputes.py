@@ -120,8 +120,11 @@ def _told(view: DisputeView) -> str:
 
 def _evidence(view: DisputeView) -> str:
     due = f"; to be answered by {view.evidence_due_by:%-d %b %Y, %H:%M} UTC" if view.evidence_due_by else ""
-    back = f"; {_money(view, view.returned)} of it was already refunded: say so" if view.refunded else ""
-    return f"{due}{back}"
+    where = f" at {view.evidence_url}" if view.evidence_url else ""
+    back = ""
+    if view.refunded:
+        back = f"; {_money(view, view.returned)} of it was already refunded ({', '.join(view.refunded)}): say so"
+    return f"{due}{where}{back}"
 
 
 def _money(view: DisputeView, amount: int) -> str:

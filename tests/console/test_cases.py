@@ -263,6 +263,17 @@ async def test_stripe_is_written_as_a_name_and_the_words_lead_to_where_it_is_see
     assert "/settings/doctor" not in (await console[Role.VIEWER].get(f"/cases/{case}")).text
 
 
+async def test_what_a_reason_names_is_a_link(console: Console) -> None:
+    case = await add_case(console, CaseKind.DISPUTE_OPENED, "dsp_1")
+    reason = "answered at https://processor.example/d?a=1&b=<2>; refunded (rfd_1): say so"
+    await sql.rows("update tollbridge.review_case set reason = $1 where id = $2", reason, case)
+    for path in ("/cases", f"/cases/{case}"):
+        page = (await console[Role.VIEWER].get(path)).text
+        assert 'href="https://processor.example/d?a=1&amp;b=" rel="noreferrer"' in page
+        assert "&lt;2&gt;" in page
+        assert '<a href="/console/a/ours/refunds/rfd_1"' in page
+
+
 async def test_a_case_about_the_books_leads_to_them(console: Console) -> None:
     case = await add_case(console, CaseKind.BOOKS_DIFFER, "books")
     for path in ("/cases", f"/cases/{case}"):
