@@ -35,6 +35,12 @@ async def _offset() -> timedelta:
     return timedelta(seconds=await sql.value("select offset_s from tollbridge.business_clock") or 0)
 
 
+async def stood_for() -> timedelta | None:
+    """For how long business time has run on by itself, in machine time; None where it was never moved."""
+    stood: timedelta | None = await sql.value("select clock_timestamp() - moved_at from tollbridge.business_clock")
+    return stood
+
+
 async def move_clock(by: timedelta) -> datetime:
     """Move business time forward, for the sandbox; raises LiveClockError where any account is live."""
     async with DB.transaction():

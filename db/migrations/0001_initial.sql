@@ -1453,21 +1453,25 @@ create index idempotent_reply_age on tollbridge.idempotent_reply (created_at);
 -- Business time is the system's plus this offset. Only the sandbox's clock control writes it, and never beside live keys.
 create table tollbridge.business_clock (
     one boolean primary key default true check (one),
-    offset_s bigint not null default 0
+    offset_s bigint not null default 0,
+    moved_at timestamptz                           -- machine time: before it, nobody had a turn at this business time
 );
 insert into tollbridge.business_clock default values;
 create function tollbridge.business_now() returns timestamptz language sql stable as $$
     select now() + make_interval(secs => offset_s) from tollbridge.business_clock
 $$;
-create function tollbridge.no_live_clock() returns trigger language plpgsql as $$
+create function tollbridge.clock_moves() returns trigger language plpgsql as $$
 begin
     if new.offset_s <> 0 and exists (select 1 from tollbridge.account where livemode) then
         raise exception 'business time is never moved beside a live account' using errcode = 'check_violation';
     end if;
+    if tg_op = 'UPDATE' and new.offset_s <> old.offset_s then
+        new.moved_at := clock_timestamp();
+    end if;
     return new;
 end $$;
-create trigger no_live_clock before insert or update on tollbridge.business_clock
-    for each row execute function tollbridge.no_live_clock();
+create trigger clock_moves before insert or update on tollbridge.business_clock
+    for each row execute function tollbridge.clock_moves();
 create function tollbridge.no_moved_clock() returns trigger language plpgsql as $$
 begin
     if new.livemode and exists (select 1 from tollbridge.business_clock where offset_s <> 0) then

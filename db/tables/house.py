@@ -37,6 +37,7 @@ class IdempotentReply(Table, tablename="idempotent_reply", schema=SCHEMA, db=DB)
 class BusinessClock(Table, tablename="business_clock", schema=SCHEMA, db=DB):
     one = Boolean(primary_key=True, default=True)
     offset_s = BigInt()
+    moved_at = at()
 
 
 class Worker(Table, tablename="worker", schema=SCHEMA, db=DB):

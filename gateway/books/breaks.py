@@ -14,7 +14,12 @@ from db.engine import DB
 from db.ids import new_id
 from gateway.domain.breaks import Finding
 from gateway.domain.case_kinds import CaseKind
+from gateway.turns.cases import open_case
+from processors.errors import MoneyError
+from processors.money import to_text
 
+SUBJECT: Final = "books"
+"""What the cases about all of an account's books are about."""
 TOLD: Final = (
     "kind", "subject", "invoice", "attempt", "movement", "settlement_row", "credit_notes", "processor_id", "amount",
     "currency", "ledger_amount", "other_amount", "reason", "repair", "occurred_at",
@@ -56,6 +61,15 @@ EXPLAINED: Final = """
     select r.subject from tollbridge.review_case r
     join tollbridge.reconciliation_break b on b.account = r.account and b.id = r.subject
     where r.account = $1 and r.state = 'open' and r.kind = $2 and b.to_run is not null
+"""
+# What nobody was asked about by a case of its own.
+UNEXPLAINED: Final = """
+    select b.kind, b.currency, count(*) as breaks, sum(b.amount)::bigint as amount
+    from tollbridge.reconciliation_break b
+    where b.account = $1 and b.to_run is null and not exists (
+        select 1 from tollbridge.review_case r
+        where r.account = b.account and r.subject = b.id and r.kind = $2 and r.state = 'open')
+    group by b.kind, b.currency order by b.kind, b.currency
 """
 # There may be very many, after a file that was read wrongly.
 PATIENCE: Final = "set local statement_timeout = '10min'"
@@ -100,6 +114,31 @@ async def close(account: str, run: int, now: datetime) -> int:
     for row in await sql.rows(EXPLAINED, account, CaseKind.BREAK_TO_EXPLAIN):
         await cases.close_by_itself(account, row["subject"], [CaseKind.BREAK_TO_EXPLAIN], now)
     return gone
+
+
+async def see_to_case(account: str, now: datetime) -> None:
+    """A case while the books differ, of the breaks that have none of their own; in the caller's transaction."""
+    DB.current("the case of the books")
+    rows = await sql.rows(UNEXPLAINED, account, CaseKind.BREAK_TO_EXPLAIN)
+    if not rows:
+        await cases.close_by_itself(account, SUBJECT, [CaseKind.BOOKS_DIFFER], now)
+        return
+    told = [f"{row['breaks']} {row['kind'].replace('_', ' ')}{_sum(row)}" for row in rows]
+    await open_case(account, CaseKind.BOOKS_DIFFER, SUBJECT, f"the books differ: {', '.join(told)}", now)
+
+
+async def ask_human(row: asyncpg.Record, now: datetime) -> None:
+    """A case of its own for a break, in the caller's transaction."""
+    reason = f"{row['reason']}{_sum(row)}"
+    await open_case(row["account"], CaseKind.BREAK_TO_EXPLAIN, row["id"], reason, now, invoice=row["invoice"])
+    await see_to_case(row["account"], now)
+
+
+def _sum(row: asyncpg.Record) -> str:
+    try:
+        return f" ({to_text(row['amount'], row['currency'])})" if row["amount"] and row["currency"] else ""
+    except MoneyError:
+        return ""
 
 
 def _storable(one: Finding) -> Finding:

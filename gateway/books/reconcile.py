@@ -37,8 +37,6 @@ log = structlog.get_logger()
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 OVERLAP: Final = timedelta(days=1)
 """Runs overlap: what one transaction stored while the last run looked bears an earlier time."""
-SUBJECT: Final = "books"
-BOOKS_CASES: Final = (CaseKind.BOOKS_DIFFER, CaseKind.RECONCILIATION_FAILED)
 
 CONNECTIONS: Final = "select * from tollbridge.connection where account = $1 order by priority, created_at, id"
 POLICIES: Final = "select policies from tollbridge.account where id = $1"
@@ -68,7 +66,7 @@ async def reconcile(runtime: Runtime, holding: Holding, progress: Told = _nothin
         log.error("reconciliation_failed", account=run.account, error=type(error).__name__, exc_info=error)
         async with DB.transaction():
             await runs.finish(holding, Summary(), reason, await business_now())
-            await open_case(run.account, CaseKind.RECONCILIATION_FAILED, SUBJECT, reason, now)
+            await open_case(run.account, CaseKind.RECONCILIATION_FAILED, breaks.SUBJECT, reason, now)
         raise
     return summary
 
@@ -180,11 +178,8 @@ async def _end(holding: Holding, summary: Summary, now: datetime) -> None:
         summary.breaks = dict(sorted(Counter({row["kind"]: int(row["breaks"]) for row in rows}).items()))
         summary.new = sum(int(row["new"]) for row in rows)
         await runs.finish(holding, summary, "", await business_now())
-        settled = BOOKS_CASES if not summary.open else (CaseKind.RECONCILIATION_FAILED,)
-        await cases.close_by_itself(run.account, SUBJECT, settled, now)
-        if summary.open:
-            kinds = ", ".join(f"{count} {kind}" for kind, count in summary.breaks.items())
-            await open_case(run.account, CaseKind.BOOKS_DIFFER, SUBJECT, f"the books differ: {kinds}", now)
+        await cases.close_by_itself(run.account, breaks.SUBJECT, [CaseKind.RECONCILIATION_FAILED], now)
+        await breaks.see_to_case(run.account, now)
 
 
 def _capabilities(adapter: str) -> Capabilities | None:

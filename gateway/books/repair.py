@@ -18,15 +18,14 @@ from db.states import Repair, known
 from gateway.accounts.audit import Author
 from gateway.accounts.errors import NotThereError
 from gateway.billing.errors import StripeError
+from gateway.books import breaks
 from gateway.books.settlements import fetch
 from gateway.books.stripe_side import read_credit_notes
 from gateway.clock import business_now
 from gateway.collect.lookup import OF_ATTEMPT, all_of, look_up
 from gateway.collect.outcomes import store_outcome
-from gateway.domain.case_kinds import CaseKind
 from gateway.logs import told
 from gateway.runtime import Runtime
-from gateway.turns.cases import open_case
 from gateway.waiting import until
 from processors.errors import CallError, ProcessorError
 from processors.outcome import Found, NotFound
@@ -123,8 +122,7 @@ async def _mend(runtime: Runtime, row: asyncpg.Record, now: datetime) -> str:
             return fetched.error or f"{fetched.files} settlement files came, {len(fetched.refused)} were refused"
         case Repair.ASK_HUMAN:
             async with DB.transaction():
-                kind = CaseKind.BREAK_TO_EXPLAIN
-                await open_case(account, kind, row["id"], row["reason"], now, invoice=row["invoice"])
+                await breaks.ask_human(row, now)
             return "a case was opened"
 
 

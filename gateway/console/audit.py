@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
+import msgspec
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 from litestar.response import Stream, Template
@@ -16,7 +17,9 @@ from gateway.console.desk import Desk, page
 from gateway.console.errors import RIGHT, wrong_of
 from gateway.console.forms import ON_A_PAGE
 from gateway.console.render import shown
-from gateway.domain.audit_words import ACTIONS
+from gateway.console.settings import policy_values
+from gateway.domain.audit_words import ACTIONS, Difference, differences
+from gateway.domain.policy import Policy
 from gateway.domain.roles import Action
 from gateway.readers.audit import AuditEntry, Wanted, as_csv, find_entries
 from gateway.readers.pages import Page
@@ -49,7 +52,7 @@ async def audit(
     except FieldError as error:
         wrong = wrong_of(error, LABELS)
     asked = {"actor": actor.strip(), "action": act, "object": subject.strip(), "from": first, "to": last}
-    context = {"found": found, "asked": asked, "actions": ACTIONS, "wrong": wrong}
+    context = {"found": found, "asked": asked, "actions": ACTIONS, "wrong": wrong, "changes": changes}
     return shown(desk, "audit.html", context, status=wrong.status)
 
 
@@ -65,6 +68,20 @@ async def audit_file(
     """The same as a file, whole."""
     lines = as_csv(desk.account, _wanted(actor, act, subject, first, last))
     return Stream(lines, media_type=CSV, headers=as_file(f"audit-{desk.seat.name}.csv"))
+
+
+def changes(entry: AuditEntry) -> list[Difference]:
+    """What differs; policies under the labels and in the words of their own page, their defaults as what they are."""
+    sides = [{**(side or {})} for side in (entry.before, entry.after)]
+    if all("policies" not in side for side in sides):
+        return entry.differences
+    try:
+        before, after = (msgspec.convert(side.pop("policies", {}), Policy) for side in sides)
+    except msgspec.ValidationError:
+        # Of a time when there were other policies.
+        return entry.differences
+    told = [Difference(one.field.label, one.before, one.after) for one in policy_values.differences(before, after)]
+    return [*differences(entry.before and sides[0], entry.after and sides[1]), *told]
 
 
 def _wanted(actor: str, act: str, subject: str, first: str, last: str) -> Wanted:

@@ -16,6 +16,7 @@ from gateway.console.parts import Looks, again
 from gateway.console.render import led, shown
 from gateway.domain.breaks import BREAKS, REPAIRS
 from gateway.domain.roles import Action
+from gateway.readers.cases import open_about
 from gateway.readers.reconciliations import find_lone_break
 from gateway.readers.settlements import file_of_row
 
@@ -55,6 +56,7 @@ async def _break(
         "stands": found.stands,
         "means": BREAKS[found.body.kind],
         "does": REPAIRS[found.body.repair],
+        "cases": await open_about(desk.account, break_id),
         "said": said,
         "wrong": wrong,
         **again(looks),

@@ -32,6 +32,9 @@ CONNECTIONS: Final = Elsewhere("Connections", "/settings/connections", Action.CO
 ENDPOINTS: Final = Elsewhere("Webhook endpoints", "/settings/endpoints", Action.CONFIGURE)
 EVENTS: Final = Elsewhere("Events that went out", "/events", Action.LOOK)
 BOOKS: Final = Elsewhere("Reconciliations", "/reconciliations", Action.LOOK)
+DOCTOR: Final = Elsewhere("What the doctor finds of mails and the portal", "/settings/doctor", Action.DIAGNOSE)
+BREAK: Final = Elsewhere("The difference, side by side", "/breaks/{subject}", Action.LOOK)
+ANSWER: Final = Elsewhere("The dispute, and where it is answered", "/disputes/{subject}", Action.LOOK)
 DECLINES: Final = Elsewhere("Decline codes", "/settings/declines", Action.CONFIGURE)
 ACTED_ON: Final[Mapping[str, tuple[Elsewhere, ...]]] = {
     CaseKind.AMOUNT_INEXPRESSIBLE: (RECORD,),
@@ -40,17 +43,20 @@ ACTED_ON: Final[Mapping[str, tuple[Elsewhere, ...]]] = {
     CaseKind.ABOVE_AGREED_MAXIMUM: (RECORD,),
     CaseKind.ABOVE_PROCESSOR_MAXIMUM: (RECORD,),
     CaseKind.BOOKS_DIFFER: (BOOKS,),
-    CaseKind.BREAK_TO_EXPLAIN: (BOOKS,),
+    CaseKind.BREAK_TO_EXPLAIN: (BREAK,),
     CaseKind.CATCH_UP_FAILED: (ACCOUNT, CONNECTIONS),
     CaseKind.COLLECTION_EXHAUSTED: (RECORD,),
     CaseKind.CONNECTION_LOCKED: (CONNECTIONS,),
     CaseKind.DECLINE_UNMAPPED: (DECLINES,),
+    CaseKind.DISPUTE_INQUIRY: (ANSWER,),
+    CaseKind.DISPUTE_OPENED: (ANSWER,),
     CaseKind.DISPUTE_RECOVERED: (RETURN,),
     CaseKind.ENDPOINT_DISABLED: (ENDPOINTS,),
     CaseKind.ENDPOINT_NOT_REPLACED: (ACCOUNT,),
     CaseKind.EVENT_UNDELIVERED: (EVENTS, ENDPOINTS),
-    CaseKind.INVOICE_SENT_BY_STRIPE: (ACCOUNT,),
+    CaseKind.INVOICE_SENT_BY_STRIPE: (DOCTOR,),
     CaseKind.OVERPAID: (BEYOND,),
+    CaseKind.PAID_AT_STRIPE: (DOCTOR,),
     CaseKind.PAID_BY_HAND: (BEYOND,),
     CaseKind.RECONCILIATION_FAILED: (BOOKS,),
     CaseKind.RECORDING_FAILED: (ACCOUNT,),
@@ -60,7 +66,7 @@ ACTED_ON: Final[Mapping[str, tuple[Elsewhere, ...]]] = {
 }
 
 
-async def acted_on(account: str, kind: str, invoice: str | None) -> list[tuple[Elsewhere, str]]:
+async def acted_on(account: str, kind: str, subject: str, invoice: str | None) -> list[tuple[Elsewhere, str]]:
     """Where a human acts on a case of this kind, each with its path."""
     found = []
     for one in ACTED_ON.get(kind, ()):
@@ -70,5 +76,5 @@ async def acted_on(account: str, kind: str, invoice: str | None) -> list[tuple[E
                 amount = plain_amount(held.amount, held.currency)
                 found.append((one, one.path.format(invoice=invoice, attempt=held.attempt, amount=amount)))
         elif invoice or "{invoice}" not in one.path:
-            found.append((one, one.path.format(invoice=invoice)))
+            found.append((one, one.path.format(invoice=invoice, subject=subject)))
     return found

@@ -55,13 +55,15 @@ async def case_page(
         "staff": await users.who_may(desk.account, Action.HANDLE_CASES) if is_open else [],
         "notes": notes,
         "names": await names_of(desk.account, [*(one.author for one in notes.data), case.closed_by or ""]),
-        "history": [(one, on_case(one.action, one.after)) for one in await history_of(desk.account, case_id)],
+        "history": [
+            (one, on_case(one.action, one.after, one.email)) for one in await history_of(desk.account, case_id)
+        ],
         "repairs": [(one, OFFERS[one]) for one in repairs],
         "refunds": await _candidates(desk.account, case) if CaseRepair.RESOLVE_NOTE in repairs else [],
         "classes": list(DeclineClass),
         "LEAST": LEAST,
         "invoice": (await invoice_briefs(desk.account, [case.invoice])).get(case.invoice or ""),
-        "elsewhere": await acted_on(desk.account, case.kind, case.invoice) if is_open else [],
+        "elsewhere": await acted_on(desk.account, case.kind, case.subject, case.invoice) if is_open else [],
         "form": form,
         "typed": typed,
         "checked": checked,

@@ -115,7 +115,8 @@ async def give(desk: NamedDependency[Desk], case_id: FromPath[str], data: Posted
             raise FieldError("owner", "is nobody who may work on cases in this account")
         await assign(desk.author(), desk.account, case_id, owner, seen=data.seen)
 
-    return await _done(desk, case_id, act(), "case_given" if owner else "case_given_back", "assign", data)
+    said = "case_taken" if owner == desk.session.email else "case_given" if owner else "case_given_back"
+    return await _done(desk, case_id, act(), said, "assign", data)
 
 
 @change("/cases/{case_id:str}/note", Action.HANDLE_CASES)

@@ -26,6 +26,7 @@ from gateway.console.links import Lists
 from gateway.console.plots import svg
 from gateway.console.recovery_figures import reasons_plot, recovered_by, recovery_plot
 from gateway.console.render import money, shown
+from gateway.console.settings.doctor import to_do
 from gateway.doctor.events import last_heard
 from gateway.doctor.examine import look_at_flow
 from gateway.doctor.patient import Patient, patient
@@ -105,6 +106,7 @@ async def overview(
         "waiting": waiting_figure(lists, waits),
         "lists": lists,
         "flow": [one for one in flow if one.level is not Level.OK],
+        "to_do": {one: to_do(desk, one) for one in flow},
         "fine": sum(one.level is Level.OK for one in flow),
         "heard": await last_heard(desk.account),
         "run": compared,

@@ -5,6 +5,7 @@ Templates escape everything, and a name that a template does not know is an erro
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from jinja2.runtime import Context
 from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.response import Redirect, Template
 from litestar.template import TemplateConfig
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from gateway.console.assets import asset
 from gateway.console.desk import HOME, Desk
@@ -29,6 +30,8 @@ from gateway.users.sessions import Session
 from processors.errors import MoneyError
 from processors.money import to_text
 
+NAMED: Final = re.compile(r"https?://[^\s<>\"';,]*[^\s<>\"';,.:)]|\b[a-z]{2,4}_[A-Za-z0-9]+\b")
+"""What is linked in a text: addresses, and ids."""
 FOLDER: Final = Path(__file__).parent / "templates"
 
 
@@ -52,8 +55,10 @@ def when(at: int | datetime | None, *, day: bool = False) -> Markup | str:
 
 
 def words(value: object) -> str:
-    """A state or a kind as words: `needs_payment_method` as needs payment method."""
-    return "–" if value in (None, "") else str(value).replace("_", " ").replace(".", ": ")
+    """A state or a kind as words: `paid_at_stripe` as paid at Stripe."""
+    if value in (None, ""):
+        return "–"
+    return re.sub(r"\bstripe\b", "Stripe", str(value).replace("_", " ").replace(".", ": "))
 
 
 def capital(text: str) -> str:
@@ -65,6 +70,19 @@ def sentence(text: str) -> str:
     """With a capital letter and an end."""
     text = capital(text.strip())
     return text + ("" if text.endswith((".", "!", "?")) else ".")
+
+
+def linked(text: str, path: str) -> Markup:
+    """With links where it names addresses, and objects that have pages below `path`."""
+    told, at = Markup(), 0
+    for found in NAMED.finditer(text):
+        named = found[0]
+        page = page_of(named)
+        href = named if named.startswith("http") else path + page if page else ""
+        link = Markup('<a href="{}" rel="noreferrer">{}</a>').format(href, named) if href else escape(named)
+        told += escape(text[at : found.start()]) + link
+        at = found.end()
+    return told + escape(text[at:])
 
 
 @pass_context
@@ -84,7 +102,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"when": when, "words": words, "capital": capital, "sentence": sentence}
+    made.filters |= {"when": when, "words": words, "capital": capital, "sentence": sentence, "linked": linked}
     made.filters |= {"page_of": page_of, "tone": tone}
     made.globals |= {
         "money": money,

@@ -18,7 +18,7 @@ OPEN: Final = """
 async def look(patient: Patient) -> list[Finding]:
     told = []
     for row in await sql.rows(OPEN, patient.id):
-        what = f"{row['n']} open: {row['kind']}, the oldest for {ago(patient.now - row['first'])}"
+        what = f"{row['n']} open: {row['kind'].replace('_', ' ')}, the oldest for {ago(patient.now - row['first'])}"
         told.append(notice("cases", what, "each waits for a human", _repair(row["kind"]), concerns=row["oldest"]))
     return told or [ok("cases", "no case is open")]
 

@@ -68,14 +68,17 @@ async def look_from_outside(patient: Patient) -> list[Finding]:
         checked_url(url, private=settings.outbound_private)
         status = await _get(url, private=settings.outbound_private)
     except AddressError as error:
-        return [wrong(REACHED, f"{settings.public_url}: {error}", "Stripe can't reach it either", "correct it")]
+        return [
+            wrong(REACHED, f"the address {settings.public_url}: {error}", "Stripe can't reach it either", "correct it")
+        ]
     except (TimeoutError, OSError, httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
         why = f"from here ({type(error).__name__}); some networks don't let a machine reach its own public address"
-        return [unknown(REACHED, f"{settings.public_url} does not answer", why, "try it from elsewhere: /health/live")]
+        what = f"the address {settings.public_url} does not answer"
+        return [unknown(REACHED, what, why, "try it from elsewhere: /health/live")]
     if status != 200:
         why = "something else stands there, or a proxy before it refuses"
-        return [wrong(REACHED, f"{url} answers {status}", why, "see what the proxy does with these paths")]
-    return [ok(REACHED, f"{settings.public_url} answers")]
+        return [wrong(REACHED, f"the address {url} answers {status}", why, "see what the proxy does with these paths")]
+    return [ok(REACHED, f"the address {settings.public_url} answers")]
 
 
 async def _get(url: str, *, private: bool) -> int:

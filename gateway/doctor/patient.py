@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -11,7 +11,7 @@ from db import sql
 from gateway.accounts import accounts
 from gateway.accounts.accounts import Account
 from gateway.billing.client import StripeClient
-from gateway.clock import business_now
+from gateway.clock import business_now, stood_for
 from gateway.runtime import Runtime
 
 CHARGED: Final = """
@@ -23,11 +23,12 @@ CHARGED: Final = """
 
 
 class Patient(msgspec.Struct, frozen=True):
-    """One account that is examined at `now`, business time."""
+    """One account that is examined at `now`, business time, which runs by itself since `stood` (None: since ever)."""
 
     runtime: Runtime
     account: Account
     now: datetime
+    stood: timedelta | None = None
 
     @property
     def id(self) -> str:
@@ -43,6 +44,12 @@ class Patient(msgspec.Struct, frozen=True):
         """Whether somebody has said where the world reaches us."""
         return bool(self.runtime.settings.public_url)
 
+    def waited(self, at: datetime) -> timedelta:
+        """How long what was due at `at` has waited. What the clock control made due at once has waited since then:
+        nobody had a turn before."""
+        late = max(self.now - at, timedelta())
+        return late if self.stood is None else min(late, self.stood)
+
     async def charges(self) -> bool:
         """Whether we charge anybody: payers of an account may all pay on Stripe's page."""
         by_default = self.account.policy.collection == "processor"
@@ -55,4 +62,4 @@ class Patient(msgspec.Struct, frozen=True):
 
 async def patient(runtime: Runtime, account: str) -> Patient:
     """Raises NotThereError."""
-    return Patient(runtime, await accounts.show(account), await business_now())
+    return Patient(runtime, await accounts.show(account), await business_now(), await stood_for())

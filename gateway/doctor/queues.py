@@ -77,7 +77,7 @@ async def _first(patient: Patient, name: str, statement: str, what_to_do: str) -
 
 
 def _since(patient: Patient, at: datetime | None) -> timedelta | None:
-    return None if at is None or at > patient.now else patient.now - at
+    return None if at is None or at > patient.now else patient.waited(at)
 
 
 async def _retried(patient: Patient) -> list[Finding]:
@@ -96,7 +96,7 @@ async def _endpoints(patient: Patient) -> list[Finding]:
     told = []
     for row in await sql.rows(FAILING, patient.id):
         since = "" if row["failing_since"] is None else f" for {ago(patient.now - row['failing_since'])}"
-        what = f"{row['url']} fails{since}" if row["enabled"] else f"{row['url']} is disabled"
+        what = f"the endpoint {row['url']} " + (f"fails{since}" if row["enabled"] else "is disabled")
         why = "the merchant is not told there of what happens"
         told.append(
             notice("endpoint", what, why, "mend it, then `tollbridge webhooks update --enable`", concerns=row["id"])
@@ -108,7 +108,7 @@ async def _walks(patient: Patient) -> list[Finding]:
     """Catch-up, which brings what webhooks did not."""
     told = []
     for one in await cursors.standing(patient.id):
-        late = patient.now - one.done_to
+        late = patient.waited(one.done_to)
         name = f"{one.walk.value} {one.connection_name}".strip()
         if one.failing_since is not None:
             what = f"the walk {name} has failed for {ago(patient.now - one.failing_since)}: {one.error}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -98,10 +100,40 @@ PAYERS: Final[Mapping[str, str]] = {
     "org_": "somebody of the customer's organization",
 }
 AMOUNTS: Final = ("amount", "limit", "withdrawn")
+"""Begin the names of what is money, where a currency stands beside it."""
+BY_CURRENCY: Final = ("approval_above", "returns_up_to", "small_differences")
+"""Hold an amount for each currency."""
+FIELDS: Final[Mapping[str, str]] = {
+    "after_end": "also after the subscription has ended",
+    "api_base": "Stripe's address",
+    "api_key": "Stripe key",
+    "api_version": "version of the events",
+    "for_all": "open to all who have the link",
+    "invoice_now": "what was used is invoiced at once",
+    "live": "Stripe read anew",
+    "manner": "by",
+    "owner": "who sees to it",
+    "portal_url": "address of the portal",
+    "prorate": "what is not used is credited",
+    "rows": "rows of the file",
+    "thin": "thin events",
+    "to": "collected by",
+    "totp": "second factor",
+    "types": "events",
+    "url": "address",
+    "whole": "everything compared",
+}
+"""What a field is called, where its name does not say it."""
+VERBATIM: Final = frozenset(
+    {"connection", "description", "email", "movement", "name", "note", "query", "reason", "reference", "url"}
+)
+"""What people or others have named; it stands as they wrote it."""
+CODE: Final = re.compile("[a-z]+(?:_[a-z]+)+")
+TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)")
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """One field, as it was and as it is; empty where there was or is nothing."""
+    """One field, by what it is called, as it was and as it is; empty where there was or is nothing."""
 
     field: str
     was: str
@@ -113,9 +145,12 @@ def what(action: str) -> str:
     return ACTIONS.get(action, action.replace("_", " ").replace(".", ": "))
 
 
-def on_case(action: str, after: Mapping[str, Any]) -> str:
-    """The same on the page of a case, which need not say that it is one; `after` is what the log keeps of it."""
+def on_case(action: str, after: Mapping[str, Any], by: str) -> str:
+    """The same on the page of a case, which need not say that it is one; `after` is what the log keeps of it, `by` the
+    mail address of who did it."""
     match action:
+        case "case.assigned" if after.get("owner") and after["owner"] == by:
+            return "took it"
         case "case.assigned":
             return f"gave it to {after['owner']}" if after.get("owner") else "gave it back: nobody sees to it"
         case "case.note_added":
@@ -142,10 +177,20 @@ def who(actor: str, name: str, kind: str) -> str:
 
 
 def differences(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[Difference]:
-    """What differs, a line for each field, however deep; an amount with its currency where that stands beside it."""
-    was, now = _flat(before or {}), _flat(after or {})
-    lines = [Difference(field, _text(field, was), _text(field, now)) for field in dict.fromkeys([*was, *now])]
+    """What differs, a line for each field, however deep; an amount with its currency where that stands beside it.
+
+    A field that the log keeps of before alone is left out: what was asked for then is something else.
+    """
+    spoken_of = before or {}
+    if after:
+        spoken_of = {name: value for name, value in spoken_of.items() if name in after}
+    was, now = _flat(spoken_of), _flat(after or {})
+    lines = [Difference(_called(field), _text(field, was), _text(field, now)) for field in dict.fromkeys([*was, *now])]
     return [line for line in lines if line.was != line.now]
+
+
+def _called(field: str) -> str:
+    return FIELDS.get(field, field.replace(".", ": ").replace("_", " "))
 
 
 def _flat(side: Mapping[str, Any], within: str = "") -> dict[str, Any]:
@@ -164,13 +209,34 @@ def _text(field: str, side: Mapping[str, Any]) -> str:
     currency = side.get(f"{room}.currency" if room else "currency")
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, int) and room.rpartition(".")[2] in BY_CURRENCY:
+        return _money(value, name)
     if isinstance(value, int) and isinstance(currency, str) and name.startswith(AMOUNTS):
-        try:
-            return to_text(value, currency)
-        except MoneyError:
-            return f"{value} {currency.upper()}"
+        return _money(value, currency)
     if value in (None, "", [], {}):
         return ""
     if isinstance(value, list):
-        return ", ".join(one if isinstance(one, str) else msgspec.json.encode(one).decode() for one in value)
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        return ", ".join(_plain(name, one) for one in value)
+    return _plain(name, value)
+
+
+def _money(amount: int, currency: str) -> str:
+    try:
+        return to_text(amount, currency)
+    except MoneyError:
+        return f"{amount} {currency.upper()}"
+
+
+def _plain(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        return msgspec.json.encode(value).decode()
+    if name not in VERBATIM and CODE.fullmatch(value):
+        return value.replace("_", " ")
+    return _time(value) if TIME.fullmatch(value) else value
+
+
+def _time(text: str) -> str:
+    try:
+        return f"{datetime.fromisoformat(text).astimezone(UTC):%-d %b %Y, %H:%M} UTC"
+    except (ValueError, OverflowError):
+        return text

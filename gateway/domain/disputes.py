@@ -114,12 +114,12 @@ def _unclear_at(view: DisputeView, now: datetime) -> datetime:
 
 
 def _told(view: DisputeView) -> str:
-    why = f", saying {view.reason!r}" if view.reason else ""
-    return f"{_money(view, view.amount)} (the processor's {view.processor_id}{why})"
+    why = f", saying “{view.reason.replace('_', ' ')}”" if view.reason else ""
+    return f"{_money(view, view.amount)}{why}"
 
 
 def _evidence(view: DisputeView) -> str:
-    due = f"; to be answered by {view.evidence_due_by:%Y-%m-%d %H:%M} UTC" if view.evidence_due_by else ""
+    due = f"; to be answered by {view.evidence_due_by:%-d %b %Y, %H:%M} UTC" if view.evidence_due_by else ""
     where = f" at {view.evidence_url}" if view.evidence_url else ""
     back = ""
     if view.refunded:

@@ -160,13 +160,19 @@ ROOMS: Final = _words(
     "resource links_ids outcome moved dispute refund seller_receivable_breakdown gross_amount net_amount "
     "paypal_fee supplementary_data related_ids disputed_transactions dispute_amount transaction transactions "
     "notification subject moves amounts out_of_band_amount charge invoice subscription payment_intent "
-    "credit_note trial_settings"
+    "credit_note trial_settings decline"
 )
 """Fields whose contents are looked at. What lies in any other is removed whole, but for its structure."""
 MONEY: Final = _words("amount gross_amount net_amount paypal_fee dispute_amount withdrawn total tax_amount unit_amount")
 """Rooms in which `value` is an amount."""
 PAYMENTS: Final = frozenset({"transaction", "transactions", "dispute", "refund", "charge"})
 """Rooms whose `id` is one of a payment, whatever it looks like."""
+
+
+DECLINES: Final = frozenset({"decline"})
+CODES_THERE: Final = frozenset({"code", "network_code", "network_advice"})
+CODE: Final = re.compile(r"[A-Za-z]{1,20}(?:_[A-Za-z]{1,20}){0,5}|[0-9]{1,4}")
+"""Rooms that say why a payer's side refused, by codes: words, or a few digits. Elsewhere a code may open something."""
 
 
 NAMES: Final = _words(
@@ -235,6 +241,8 @@ def _is_listed(value: object, within: _Within) -> bool:
         return isinstance(value, str) and _has_prefix(value)
     if within.field == "id" and within.room in PAYMENTS:
         return is_opaque(value)
+    if within.room in DECLINES and within.field in CODES_THERE:
+        return not within.of_method and isinstance(value, str) and CODE.fullmatch(value) is not None
     looks_right = KEPT.get(within.field)
     return looks_right is not None and looks_right(value)
 

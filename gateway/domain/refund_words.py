@@ -23,9 +23,9 @@ MEANING: Final[Mapping[RefundState, str]] = {
     RefundState.REFUSED: "it was not made; why, it says",
 }
 BEGAN: Final[Mapping[RefundOrigin, str]] = {
-    RefundOrigin.REQUEST: "asked for here",
+    RefundOrigin.REQUEST: "a request here",
     RefundOrigin.STRIPE: "a credit note made in Stripe",
-    RefundOrigin.PROCESSOR: "made at the processor",
+    RefundOrigin.PROCESSOR: "a refund made at the processor",
     RefundOrigin.SURPLUS: "money that no invoice takes",
 }
 WHY: Final[Mapping[str, str]] = {

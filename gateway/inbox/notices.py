@@ -49,6 +49,8 @@ ATTEMPTS = """
       and ((reference = $3 and $3 <> '') or (processor_id = $4 and $4 <> ''))
     order by number
 """
+# A processor's notice names no object that people know: which it is about is known once it is matched.
+ABOUT = "update tollbridge.delivery set object_id = $3 where account = $1 and id = $2 and object_id = ''"
 # Two accounts may charge through one account at a processor, which tells each of them of both's charges.
 ANOTHERS = """
     select exists (select 1 from tollbridge.attempt a join tollbridge.connection c on c.id = a.connection
@@ -141,7 +143,7 @@ async def _event(runtime: Runtime, delivery: Stored, event: ProcessorEvent, own:
 
 
 async def _attempt(delivery: Stored, event: ProcessorEvent) -> asyncpg.Record | End:
-    """The attempt that an event is about; raises UnmatchedError."""
+    """The attempt that an event is about, by whose invoice the delivery is found from now on; raises UnmatchedError."""
     found = await sql.rows(ATTEMPTS, delivery.account, delivery.source, event.reference, event.processor_id)
     if not found:
         if await sql.value(ANOTHERS, delivery.source, event.reference, event.processor_id):
@@ -152,6 +154,7 @@ async def _attempt(delivery: Stored, event: ProcessorEvent) -> asyncpg.Record | 
     if len(found) > 1:
         reason = "its reference and its id belong to two attempts"
         return parked(reason, CaseKind.NOTICE_MISMATCH, found[0]["invoice"])
+    await sql.rows(ABOUT, delivery.account, delivery.id, found[0]["invoice"])
     return found[0]
 
 

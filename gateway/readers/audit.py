@@ -63,10 +63,15 @@ FIND: Final = f"""
     left join tollbridge.account sa on sa.id = t.object and sa.id = $1
     order by t.created_at desc, t.id desc limit $10
 """  # noqa: S608 (constants of ours)
-# Whom people mean: an id as it stands, a user's mail address, a key's name, who sat at the command line.
+# Whom people mean: an id as it stands, a user's mail address, a name of somebody who had a role here or how a word of
+# it begins, a key's name, who sat at the command line.
 ACTORS: Final = """
     select $2::text as id
     union select id from tollbridge.console_user where email = lower($2)
+    union select u.id from tollbridge.console_user u
+        where position(' ' || lower($2) in ' ' || lower(u.name)) > 0 and exists (
+            select 1 from tollbridge.audit_log r where r.account = $1 and r.object = u.id
+              and r.action in ('console_role.set', 'console_role.take'))
     union select id from tollbridge.api_key where (account = $1 or account is null) and name = $2
     union select 'cli:' || $2::text
 """

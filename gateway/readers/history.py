@@ -12,13 +12,14 @@ from gateway.readers.actors import names_of
 
 MOST: Final = 100
 OF_OBJECT: Final = """
-    select id, actor, action, reason, before, after, created_at from tollbridge.audit_log
-    where account = $1 and object = $2 order by created_at desc, id desc limit $3
+    select t.actor, t.action, t.reason, t.before, t.after, t.created_at, coalesce(u.email, '') as email
+    from tollbridge.audit_log t left join tollbridge.console_user u on u.id = t.actor
+    where t.account = $1 and t.object = $2 order by t.created_at desc, t.id desc limit $3
 """
 
 
 class HistoryLine(msgspec.Struct, frozen=True):
-    """One change. `who`: the user's name, or what else the log knows it by."""
+    """One change. `who`: the user's name, or what else the log knows it by; `email`: a user's."""
 
     who: str
     action: str
@@ -26,6 +27,7 @@ class HistoryLine(msgspec.Struct, frozen=True):
     before: dict[str, Any]
     after: dict[str, Any]
     at: datetime
+    email: str
 
 
 async def history_of(account: str, object_id: str, *, limit: int = MOST) -> list[HistoryLine]:
@@ -40,6 +42,7 @@ async def history_of(account: str, object_id: str, *, limit: int = MOST) -> list
             _side(row["before"]),
             _side(row["after"]),
             row["created_at"],
+            row["email"],
         )
         for row in rows
     ]

@@ -142,7 +142,7 @@ def _returns(invoice: InvoiceDetail) -> Iterator[Entry]:
         why = refund.reason.replace("_", " ")
         yield Entry(at=refund.created, kind="return", said=f"A refund of {amount} was begun", detail=why, page=page)
         if refund.resolved is not None:
-            said = f"The refund of {amount} is {refund.state}"
+            said = f"The refund of {amount} is {'done' if refund.state == 'recorded' else refund.state}"
             yield Entry(at=refund.resolved, kind="return", said=said, detail=refund.message, page=page)
     for note in invoice.credit_notes:
         if note.issued is not None:

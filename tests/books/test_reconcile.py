@@ -82,6 +82,9 @@ async def test_a_break_keeps_its_age_and_closes_by_itself(world: World, books: B
     first = await books.compare()
     assert (first.breaks, first.new) == ({"missing_in_ledger": 1}, 1)
     assert await world.open_cases() == ["books_differ"]
+    reason = await sql.value("select reason from tollbridge.review_case where state = 'open'")
+    assert reason.startswith("the books differ: 1 missing in ledger (")
+    assert reason.endswith(" EUR)")
     [before] = await books.open()
     await world.later(days=2)
     assert (await books.compare()).new == 0

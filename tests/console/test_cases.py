@@ -95,6 +95,10 @@ async def test_a_case_is_taken_given_and_given_back(console: Console) -> None:
         seen = owner
     shown = text_of(await support.get(f"/cases/{case}"))
     assert "support gave it to finance@example.com" in shown
+    assert "support took it" in shown
+    taken = await support.post(f"/cases/{case}/assign", {"owner": "support@example.com"})
+    assert "You see to the case now." in text_of(await support.get(taken.headers["location"]))
+    await support.post(f"/cases/{case}/assign", {"owner": "", "seen": "support@example.com"})
     # Whoever can't work on cases here is not given one.
     refused = await support.post(f"/cases/{case}/assign", {"owner": "viewer@example.com"})
     assert (refused.status_code, (await row_of(case))["owner"]) == (400, "")
@@ -254,6 +258,33 @@ async def test_each_button_asks_the_story_about_what_its_case_names(console: Con
     assert await sql.value(done) == 2, "what was refused is no repair"
 
 
+async def test_stripe_is_written_as_a_name_and_the_words_lead_to_where_it_is_seen(console: Console) -> None:
+    case = await add_case(console, CaseKind.PAID_AT_STRIPE, "in_1", invoice="in_1")
+    shown = await console[Role.SUPPORT].get(f"/cases/{case}")
+    assert ("Paid at Stripe" in text_of(shown), 'href="/console/a/ours/settings/doctor">What' in shown.text) == (
+        True,
+        True,
+    )
+    assert "/settings/doctor" not in (await console[Role.VIEWER].get(f"/cases/{case}")).text
+
+
+async def test_what_a_reason_names_is_a_link(console: Console) -> None:
+    case = await add_case(console, CaseKind.DISPUTE_OPENED, "dsp_1")
+    reason = "answered at https://processor.example/d?a=1&b=<2>; refunded (rfd_1): say so"
+    await sql.rows("update tollbridge.review_case set reason = $1 where id = $2", reason, case)
+    for path in ("/cases", f"/cases/{case}"):
+        page = (await console[Role.VIEWER].get(path)).text
+        assert 'href="https://processor.example/d?a=1&amp;b=" rel="noreferrer"' in page
+        assert "&lt;2&gt;" in page
+        assert '<a href="/console/a/ours/refunds/rfd_1"' in page
+
+
+async def test_a_case_about_the_books_leads_to_them(console: Console) -> None:
+    case = await add_case(console, CaseKind.BOOKS_DIFFER, "books")
+    for path in ("/cases", f"/cases/{case}"):
+        assert '<a href="/console/a/ours/reconciliations">the books</a>' in (await console[Role.VIEWER].get(path)).text
+
+
 @pytest.mark.parametrize("kind", ["dispute_recovered", "made_by_a_later_version"])
 async def test_a_kind_without_a_button_shows_its_words(console: Console, kind: Any) -> None:
     case = await add_case(console, kind, "in_1", invoice="in_1", action="Return the difference.")
@@ -280,7 +311,7 @@ async def test_older_cases_are_found_though_the_last_of_the_page_is_no_longer_am
     last = parse_qsl(urlsplit(html.unescape(older)).query)[-1][1]
     assert (await console[Role.ADMIN].post(f"/cases/{last}/{act}", fields)).status_code == 303
     answer = await finance.get(html.unescape(older))
-    assert (answer.status_code, "Why in_25" in answer.text) == (200, True)
+    assert (answer.status_code, "Why in_25" in text_of(answer)) == (200, True)
 
 
 async def test_who_takes_a_case_does_not_take_it_from_who_just_did(console: Console) -> None:

@@ -113,7 +113,8 @@ async def test_an_empty_account_says_what_will_be_here(console: Console) -> None
     assert "No money has moved yet" in told
     assert "no case is open" in told.lower()
     assert "The books were not compared yet" in told
-    assert "no worker has ever run" in told
+    assert "No worker has ever run" in told
+    assert "/settings/doctor" not in page.text, "the doctor is not for viewers"
     assert "No webhook of Stripe's has come yet" in told
 
 

@@ -14,7 +14,7 @@ from gateway.domain.roles import Role
 from gateway.users.sessions import csrf_of
 from tests.api.conftest import MAX_SETTLEMENT
 from tests.api.matrix import FILE
-from tests.api.seed import Seeded, seed
+from tests.api.seed import Seeded, add_case, seed
 from tests.console.conftest import COOKIE, HERE, Console, Person, text_of
 
 READ_AS = {
@@ -29,6 +29,13 @@ READ_AS = {
     "delimiter": ",",
     "decimal": "point",
 }
+
+
+OF_ROW = """
+    update tollbridge.reconciliation_break b set connection = r.connection, settlement_row = r.row_id
+    from tollbridge.settlement_row r join tollbridge.settlement_file f on f.id = r.file and f.taken_by <> ''
+    where b.account = $1 and b.id = $2 and r.account = $1
+"""
 
 
 async def ours(console: Console) -> Seeded:
@@ -274,6 +281,17 @@ async def test_a_break_says_what_differs_and_its_repair_is_a_button(console: Con
     await sql.rows("update tollbridge.reconciliation_break set to_run = 2, seen_run = 1")
     gone = await finance.post(f"{path}/repair")
     assert (gone.status_code, "The books agree again" in text_of(gone)) == (409, True)
+
+
+async def test_a_break_leads_to_its_case_and_names_its_file(console: Console) -> None:
+    seeded = await ours(console)
+    broken, account = seeded.reconciliation_break, console.api.ours.id
+    case = await add_case(account, broken, kind="break_to_explain")
+    await send(console[Role.FINANCE])
+    await sql.rows(OF_ROW, account, broken)
+    shown = await console[Role.FINANCE].get(f"/breaks/{broken}")
+    assert f'<a href="/console/a/ours/cases/{case}">' in shown.text
+    assert "It came by march.csv" in text_of(shown)
 
 
 async def test_anothers_books_are_not_to_be_found(console: Console) -> None:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from db import sql
 from gateway.domain.roles import Role
 from tests.api.seed import add_invoice
 from tests.console.conftest import Console, text_of
+
+FAILING = """
+    insert into tollbridge.webhook_endpoint (id, account, url, types, enabled, created_at)
+    values ('whe_1', $1, 'https://shop.example/hooks', '{}', false, now())
+"""
 
 
 async def test_the_doctor_is_asked_after_the_page_stands(console: Console) -> None:
@@ -28,9 +34,24 @@ async def test_why_is_told_of_this_accounts_invoices_alone(console: Console) -> 
     await add_invoice(console.api.theirs.id, "in_theirs", state="due", status="open")
     await add_invoice(console.api.ours.id, "in_ours", state="due", status="open")
     refused = await console[Role.SUPPORT].get("/settings/doctor/why?id=in_theirs")
-    assert (refused.status_code, "knows no such invoice" in text_of(refused)) == (404, True)
+    assert (refused.status_code, "knows no invoice of this number or id" in text_of(refused)) == (404, True)
     told = await console[Role.SUPPORT].get("/settings/doctor/why?id=in_ours")
     assert (told.status_code, "What comes next" in text_of(told)) == (200, True)
+
+
+async def test_why_takes_the_number_that_stands_on_the_invoice(console: Console) -> None:
+    await add_invoice(console.api.ours.id, "in_ours", number="AB-0001", state="due", status="open")
+    told = await console[Role.SUPPORT].get("/settings/doctor/why?id=AB-0001")
+    assert (told.status_code, "in_ours" in text_of(told)) == (200, True)
+
+
+async def test_what_is_to_be_done_is_done_by_a_button_where_there_is_one(console: Console) -> None:
+    await sql.rows(FAILING, console.api.ours.id)
+    support = text_of(await console[Role.SUPPORT].get("/settings/doctor/findings"))
+    assert "the webhook endpoints (needs the role admin)" in support
+    admin = await console[Role.ADMIN].get("/settings/doctor/findings")
+    assert 'then <a href="/console/a/ours/settings/endpoints">the webhook endpoints</a>' in admin.text
+    assert "The endpoint https://shop.example/hooks is disabled" in text_of(admin)
 
 
 async def test_a_portal_that_cannot_be_mended_keeps_the_reason(console: Console) -> None:

@@ -28,6 +28,10 @@ def settings(doors: Doors) -> Settings:
     return Settings(outbound_private=True, public_url=doors.gateway.url)
 
 
+LONG_AGO = "update tollbridge.business_clock set moved_at = moved_at - interval '30 days'"
+"""The fixture moved the clock; nothing has waited for longer than since then."""
+
+
 @pytest.fixture
 async def world(database: str, doors: Doors) -> AsyncIterator[World]:
     """Whose every call to Stripe is held to its description, where that is here."""
@@ -59,4 +63,5 @@ async def well(cleaner: Cleaner, doors: Doors) -> AsyncIterator[World]:
         await made.signup("ok")
         await made.later(minutes=5)
         await sql.rows(BEAT)
+        await sql.rows(LONG_AGO)
         yield made

@@ -205,7 +205,7 @@ CASES = {
         "catch_up", NOTICE, "the walk events is 2 d behind",
     ),
     "a secret under a lost key": Broken(unreadable_secret, "encryption", WRONG, "webhook_secret.secret can't be read"),
-    "an open case": Broken(open_case, "cases", NOTICE, "1 open: outcome_unknown"),
+    "an open case": Broken(open_case, "cases", NOTICE, "1 open: outcome unknown"),
     "too few days": Broken(
         rows(
             "update tollbridge.subscription set days_until_due = 3 where account = $1",

@@ -19,9 +19,43 @@ def test_each_field_that_differs_has_a_line_however_deep() -> None:
     after = {"enabled": False, "policies": {"margin_hours": 48, "finalize": "leave"}, "types": ["a", "b"], "url": None}
     assert differences(before, after) == [
         Difference("enabled", "yes", "no"),
-        Difference("policies.margin_hours", "24", "48"),
-        Difference("types", "", "a, b"),
+        Difference("policies: margin hours", "24", "48"),
+        Difference("events", "", "a, b"),
     ]
+
+
+def test_what_the_other_side_does_not_speak_of_did_not_become_nothing() -> None:
+    asked = differences({"cancel_at_period_end": False}, {"ends": "at_period_end"})
+    assert asked == [Difference("ends", "", "at period end")]
+    assert differences({"name": "Late ones"}, None) == [Difference("name", "Late ones", "")]
+    taken_out = differences({"policies": {"returns": "case"}}, {"policies": {"finalize": "leave"}})
+    assert taken_out == [Difference("policies: returns", "case", ""), Difference("policies: finalize", "", "leave")]
+
+
+def test_amounts_by_currency_are_money() -> None:
+    [line] = differences({"policies": {}}, {"policies": {"approval_above": {"eur": 1000}}})
+    assert line == Difference("policies: approval above: eur", "", "10.00 EUR")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("until", "2027-01-05T23:59:59.999999+00:00", "5 Jan 2027, 23:59 UTC"),
+        ("retires_at", "2027-01-05T09:30:00Z", "5 Jan 2027, 09:30 UTC"),
+        ("until", "2027-99-05T09:30:00Z", "2027-99-05T09:30:00Z"),
+        ("repair", "ask_human", "ask human"),
+        ("steps", ["mark_uncollectible", "void"], "mark uncollectible, void"),
+        ("name", "card_eu", "card_eu"),
+        ("reference", "a_bank_transfer", "a_bank_transfer"),
+    ],
+)
+def test_a_value_is_said_for_people(field: str, value: object, said: str) -> None:
+    assert [one.now for one in differences(None, {field: value})] == [said]
+
+
+def test_fields_have_the_words_of_the_pages() -> None:
+    told = differences(None, {"whole": True, "live": False})
+    assert told == [Difference("everything compared", "", "yes"), Difference("Stripe read anew", "", "no")]
 
 
 def test_an_amount_stands_with_its_currency() -> None:

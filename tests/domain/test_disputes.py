@@ -125,6 +125,7 @@ def test_a_case_says_where_and_by_when_to_answer_and_what_to_answer() -> None:
     given = view(
         "opened",
         evidence_due_by=NOW + timedelta(days=14),
+        reason="product_not_received",
         evidence_url="https://processor.example/dispute/1",
         refunded=("rfd_1",),
         returned=1000,
@@ -132,8 +133,14 @@ def test_a_case_says_where_and_by_when_to_answer_and_what_to_answer() -> None:
     )
     found = decide_dispute(given, NOW)
     assert isinstance(found, OpenCase)
-    for said in ("10.00 EUR", "2027-03-15", "https://processor.example/dispute/1", "already refunded (rfd_1)"):
+    for said in (
+        "10.00 EUR, saying “product not received”",
+        "15 Mar 2027",
+        "https://processor.example/dispute/1",
+        "already refunded (rfd_1)",
+    ):
         assert said in found.reason
+    assert given.processor_id not in found.reason, "it stands on the dispute's page"
     assert all(kind in REPAIR for kind in ITS_OWN)
 
 

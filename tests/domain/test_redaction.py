@@ -55,6 +55,29 @@ def test_ids_states_amounts_and_times_stay_where_they_are() -> None:
     assert invoice["lines"]["data"] == [{"id": "il_1", "description": REMOVED, "amount": 1190}]
 
 
+def test_why_a_charge_was_declined_is_shown_as_codes_alone() -> None:
+    declined = {
+        "code": "insufficient_funds",
+        "message": "Ada has no money",
+        "network_code": "51",
+        "raw": {"code": "a_b"},
+    }
+    told = json.loads(redacted(json.dumps({"object": "charge", "decline": declined}).encode()))
+    assert told["decline"] == {
+        "code": "insufficient_funds",
+        "message": REMOVED,
+        "network_code": "51",
+        "raw": {"[field 1]": REMOVED},
+    }
+    for code in ("tok_4242Secret", "4111111111111111", "Ada Lovelace", "x" * 81, "a1b2c3d4e5f6"):
+        told = json.loads(redacted(json.dumps({"decline": {"code": code}}).encode()))
+        assert told == {"decline": {"code": REMOVED}}, code
+    of_a_method = {"type": "token.declined", "decline": {"code": "insufficient_funds"}}
+    assert REMOVED in redacted(json.dumps(of_a_method).encode())
+    elsewhere = {"code": "insufficient_funds"}
+    assert REMOVED in redacted(json.dumps(elsewhere).encode())
+
+
 def test_persons_and_secrets_leave_their_place_alone() -> None:
     invoice = _shown(STRIPE)["data"]["object"]
     for name in ("customer_email", "hosted_invoice_url", "default_payment_method"):

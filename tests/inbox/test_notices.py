@@ -107,6 +107,7 @@ async def test_a_success_is_stored_and_pokes_the_invoice(
     [found] = await noticed(place.account, place.connection, "n1")
     await Router(runtime).route([found])
     assert await end(found) == ("done", "")
+    assert (await delivery(found))["object_id"] == "in_1", "it says what it is about once that is known"
     assert (await attempt_state(), await movements()) == ("succeeded", 1)
     assert await counters() == {(place.account, "in_1"): 1}
 

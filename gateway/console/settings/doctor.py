@@ -12,8 +12,10 @@ from litestar import Request
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 from litestar.response import Redirect, Template
+from markupsafe import Markup, escape
 
 from gateway.accounts.errors import NotThereError
+from gateway.console.commands import with_pages
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import RIGHT, Wrong, wrong_of
 from gateway.console.forms import Posted, Reasoned, Said
@@ -24,10 +26,11 @@ from gateway.doctor import portal
 from gateway.doctor.examine import Report, examine
 from gateway.doctor.patient import patient
 from gateway.doctor.why import why
-from gateway.domain.doctor import Level
+from gateway.domain.doctor import Finding, Level
 from gateway.domain.doctor_stripe import PORTAL
 from gateway.domain.doctor_why import Answer
 from gateway.domain.roles import Action
+from gateway.readers.invoice_names import id_of
 from gateway.runtime import Runtime
 
 PATH: Final = "/settings/doctor"
@@ -39,18 +42,18 @@ WORDS: Final = {
 }
 COUNTED: Final = {**WORDS, Level.NOTICE: "to look at", Level.UNKNOWN: "not to be seen from here"}
 PAGES: Final = {
-    "key": ("/settings/account", "the account"),
-    "permissions": ("/settings/account", "the account"),
-    "webhook": ("/settings/account", "the account"),
-    "signatures": ("/settings/account", "the account"),
-    "connection": ("/settings/connections", "the connections"),
-    "endpoint": ("/settings/endpoints", "the webhook endpoints"),
-    "policies": ("/settings/policies", "the policies"),
-    "days_until_due": ("/settings/policies", "the policies"),
-    "events": ("/webhooks", "webhooks in"),
-    "cases": ("/cases", "the cases"),
+    "key": ("/settings/account", "the account", Action.CONFIGURE),
+    "permissions": ("/settings/account", "the account", Action.CONFIGURE),
+    "webhook": ("/settings/account", "the account", Action.CONFIGURE),
+    "signatures": ("/settings/account", "the account", Action.CONFIGURE),
+    "connection": ("/settings/connections", "the connections", Action.CONFIGURE),
+    "endpoint": ("/settings/endpoints", "the webhook endpoints", Action.CONFIGURE),
+    "policies": ("/settings/policies", "the policies", Action.CONFIGURE),
+    "days_until_due": ("/settings/policies", "the policies", Action.CONFIGURE),
+    "events": ("/webhooks", "webhooks in", Action.LOOK),
+    "cases": ("/cases", "the cases", Action.LOOK),
 }
-"""Where what a check finds is put right here; a finding's own words name the command."""
+"""Where what a check finds is put right, if what is to be done names no page itself."""
 Asked = Annotated[str, QueryParameter(name="id", max_length=255)]
 
 
@@ -67,7 +70,7 @@ async def show_findings(
     """What was found: in its place on the page, or with all of the page."""
     report = await examine(runtime, desk.account)
     if by_htmx(request):
-        return shown(desk, "settings/_findings.html", _findings(report) | {"typed": None})
+        return shown(desk, "settings/_findings.html", _findings(desk, report) | {"typed": None})
     return _shown(desk, report)
 
 
@@ -77,12 +80,17 @@ async def ask_why(desk: NamedDependency[Desk], runtime: NamedDependency[Runtime]
     answer: Answer | None = None
     wrong = RIGHT
     try:
-        answer = await why(runtime, desk.account, wanted.strip())
+        named = await id_of(desk.account, wanted)
+        answer = await why(runtime, desk.account, named or wanted.strip())
     except NotThereError:
-        wrong = Wrong("This account knows no such invoice (in_…) or subscription (sub_…).", 404, "id")
+        wrong = Wrong("This account knows no invoice of this number or id, and no such subscription.", 404, "id")
     except Exception as error:
         wrong = wrong_of(error, LABELS)
-    context = {"answer": answer, "asked": wanted.strip()}
+    context = {
+        "answer": answer,
+        "asked": wanted.strip(),
+        "human": [with_pages(desk, one) for one in answer.human] if answer else [],
+    }
     return setting(desk, "doctor", "doctor_why.html", context, wrong)
 
 
@@ -104,11 +112,21 @@ def _shown(
     desk: Desk, report: Report | None = None, *, said: str = "", wrong: Wrong = RIGHT, typed: Reasoned | None = None
 ) -> Template:
     """`typed`: the form that was to mend the portal, and could not."""
-    context = {"said": said, "asked": "", "typed": typed, **(_findings(report) if report else {"report": None})}
+    found = _findings(desk, report) if report else {"report": None}
+    context = {"said": said, "asked": "", "typed": typed, **found}
     return setting(desk, "doctor", "doctor.html", context, wrong)
 
 
-def _findings(report: Report) -> dict[str, Any]:
+def to_do(desk: Desk, one: Finding) -> Markup:
+    """What is to be done, with the page or the button where there is one; empty where there is nothing."""
+    told = with_pages(desk, one.what_to_do[:1].upper() + one.what_to_do[1:])
+    path, name, action = PAGES.get(one.check.split(".")[0], ("", "", Action.LOOK))
+    if not told or not path or told != escape(told.striptags()) or not desk.may(action):
+        return told
+    return told + Markup(' – <a href="{}">{}</a>').format(desk.path + path, name)
+
+
+def _findings(desk: Desk, report: Report) -> dict[str, Any]:
     counts = {COUNTED[level]: sum(one.level is level for one in report.findings) for level in WORDS}
     return {
         "report": report,
@@ -116,7 +134,7 @@ def _findings(report: Report) -> dict[str, Any]:
         "told": [one for one in report.findings if one.level is not Level.OK],
         "fine": [one for one in report.findings if one.level is Level.OK],
         "level_words": WORDS,
-        "pages": PAGES,
+        "to_do": {one: to_do(desk, one) for one in report.findings},
         "portal": any(one.level is Level.WRONG and one.check == PORTAL for one in report.findings),
     }
 
