@@ -104,6 +104,14 @@ SETTLED: frozenset[InvoiceState] = frozenset(
 )
 """Nothing is expected of these, unless something about them changes."""
 
+INVOICE_UNRESOLVED: frozenset[InvoiceState] = frozenset(
+    {InvoiceState.CHARGING, InvoiceState.PENDING, InvoiceState.UNKNOWN}
+)
+"""A charge may still succeed."""
+
+IN_FLIGHT: frozenset[InvoiceState] = INVOICE_UNRESOLVED | {InvoiceState.CAPTURED}
+"""A processor, or Stripe, is being asked or told; nobody need do anything."""
+
 
 class RecordingState(StrEnum):
     """One telling of Stripe that an invoice is paid out of band."""
@@ -281,6 +289,9 @@ class DisputeState(StrEnum):
 
 DISPUTE_OPEN: frozenset[DisputeState] = frozenset({DisputeState.OPENED, DisputeState.FUNDS_WITHDRAWN})
 """Money is held, or may be at any moment. What it is about can't be refunded (law 8); an inquiry holds none."""
+
+DISPUTE_LIVING: frozenset[DisputeState] = DISPUTE_OPEN | {DisputeState.INQUIRY}
+"""It has not ended."""
 
 
 class MethodStatus(StrEnum):

@@ -409,7 +409,9 @@ create index invoice_paid_at_stripe on tollbridge.invoice (account, paid_at) inc
 -- What people look for. A list begins with the newest, of all or in one state.
 create index invoice_newest on tollbridge.invoice (account, created_at, id);
 create index invoice_newest_in_state on tollbridge.invoice (account, state, created_at, id);
-create index invoice_due_day on tollbridge.invoice (account, (coalesce(due_date, collect_by)));
+create index invoice_due_day on tollbridge.invoice (
+    account, coalesce(due_date, case when collector = 'gateway' then collect_by end)
+);
 create index invoice_number on tollbridge.invoice (account, number) where number <> '';
 create index invoice_mail on tollbridge.invoice (account, mail_hash) where mail_hash is not null;
 create index invoice_total on tollbridge.invoice (account, total);

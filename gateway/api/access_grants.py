@@ -14,10 +14,10 @@ from gateway.access import grants
 from gateway.accounts.audit import LONGEST_REASON, Author
 from gateway.accounts.keys import Scope
 from gateway.api.auth import Principal, requires
+from gateway.api.ids import SubscriptionId
 from gateway.api.openapi import changing, example, problems
 from gateway.api.paging import After, Limit
 from gateway.api.problems import Code
-from gateway.api.subscriptions import SubscriptionId
 from gateway.readers.about import about
 from gateway.readers.access_grants import AccessGrantBody, find_grant, find_grants
 from gateway.readers.pages import DEFAULT, LATEST, Page

@@ -21,7 +21,6 @@ from gateway.accounts.validation import explain
 from gateway.api.problems import Code, ProblemError
 
 JSON: Final = "application/json"
-CSV: Final = "text/csv"
 NUL: Final = "\0"
 ESCAPED_NUL: Final = b"\\u0000"
 """JSON knows no other way to write it."""

@@ -12,8 +12,8 @@ from litestar.response import Stream
 
 from gateway.accounts.keys import Scope
 from gateway.api.auth import Principal, requires
+from gateway.api.files import as_file
 from gateway.api.openapi import also, problems
-from gateway.api.reconciliations import as_file
 from gateway.books.journal import Format, export, yesterday
 
 Callers: Final = requires(Scope.FINANCE)

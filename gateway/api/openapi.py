@@ -30,7 +30,7 @@ from litestar.openapi.spec import (
 from litestar.params import BodyKwarg
 from litestar.typing import FieldDefinition
 
-from gateway.api.body import CSV
+from gateway.api.files import CSV
 from gateway.api.problems import CODES, MEDIA_TYPE, TYPE, Code, Problem
 from gateway.settings import Settings
 

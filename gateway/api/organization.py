@@ -11,11 +11,11 @@ from litestar.params import QueryParameter
 
 from gateway.accounts.keys import Scope as KeyScope
 from gateway.api.auth import Principal, organization, requires
+from gateway.api.ids import SubscriptionId
 from gateway.api.invoices import InvoiceId
 from gateway.api.openapi import changing, example, problems
 from gateway.api.paging import After, Limit
 from gateway.api.problems import Code
-from gateway.api.subscriptions import SubscriptionId
 from gateway.customers import organization_links, organization_tokens
 from gateway.customers.organization_tokens import LONGEST_S, Scope
 from gateway.customers.update_link import PAGE as METHOD_PAGE

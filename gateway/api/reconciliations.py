@@ -13,6 +13,7 @@ from db.states import BreakKind
 from gateway.accounts.audit import Author
 from gateway.accounts.keys import Scope
 from gateway.api.auth import Principal, requires
+from gateway.api.files import CSV, as_file
 from gateway.api.openapi import also, changing, example, problems
 from gateway.api.paging import After, Limit
 from gateway.api.problems import Code
@@ -34,7 +35,6 @@ from gateway.readers.reconciliations import (
 )
 
 Callers: Final = requires(Scope.FINANCE)
-CSV: Final = "text/csv"
 FILE: Final = also(200, str, "A CSV file.", media_type=CSV)
 
 
@@ -124,11 +124,6 @@ async def mend(
     await repair.ask_for(Author(principal.actor), run.account, break_id)
     await repair.wait_for(run.account, break_id, data.wait_s)
     return await find_break(run, break_id)
-
-
-def as_file(name: str) -> dict[str, str]:
-    """The headers of something to be saved under a name."""
-    return {"Content-Disposition": f'attachment; filename="{name}"'}
 
 
 reconciliation_routes: Final[list[Any]] = [

@@ -7,12 +7,13 @@ from typing import Annotated, Any, Final
 import msgspec
 from litestar import Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import PathParameter, QueryParameter
+from litestar.params import QueryParameter
 
 from db.states import AccessState, CancellationState, Collector, Ends, OpenInvoices, SwitchState
 from gateway.accounts.audit import Author
 from gateway.accounts.keys import Scope
 from gateway.api.auth import Principal, requires
+from gateway.api.ids import SubscriptionId
 from gateway.api.openapi import also, changing, example, problems
 from gateway.api.paging import After, Limit
 from gateway.api.problems import Code
@@ -28,10 +29,6 @@ from gateway.subscriptions import cancel, switch
 
 Readers: Final = requires(Scope.SERVER, Scope.FINANCE)
 Callers: Final = requires(Scope.SERVER)
-# It becomes part of an address at Stripe.
-SubscriptionId = Annotated[
-    str, PathParameter(pattern="^[A-Za-z0-9_-]{1,255}$", description="The subscription's id at Stripe: sub_…")
-]
 OfCustomer = Annotated[str, QueryParameter(name="customer", description="Only of this customer.")]
 Status = Annotated[str, QueryParameter(name="status", description="Only with this status of Stripe's.")]
 CollectedBy = Annotated[Collector | None, QueryParameter(name="collected_by", description="Only those it collects.")]

@@ -9,8 +9,8 @@ from litestar.params import QueryParameter
 from litestar.response import Stream, Template
 
 from gateway.accounts.errors import FieldError
+from gateway.api.files import CSV, as_file
 from gateway.api.paging import After
-from gateway.api.reconciliations import CSV, as_file
 from gateway.console.dates import begin_of_day, end_of_day
 from gateway.console.desk import Desk, page
 from gateway.console.errors import said_of

@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Redirect, Template
 
-from db.states import Collector, Ends, InvoiceState
+from db.states import INVOICE_UNRESOLVED, Collector, Ends
 from gateway.accounts.accounts import policy_of
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
@@ -17,15 +17,13 @@ from gateway.console.forms import Posted, Reasoned
 from gateway.console.render import led, money, shown
 from gateway.domain.cancel_words import Ending, told
 from gateway.domain.roles import Action
-from gateway.readers.billed import invoices_of
-from gateway.readers.invoices import InvoiceBody
+from gateway.readers.billed import invoices_of, remaining
 from gateway.readers.payment_methods import find_methods
 from gateway.readers.subscriptions import SubscriptionBody, find_subscription, find_subscriptions
 from gateway.readers.usage import backlog
 from gateway.subscriptions import cancel
 
 MOST: Final = 100
-MOVING: Final = frozenset({InvoiceState.CHARGING, InvoiceState.PENDING, InvoiceState.UNKNOWN})
 EndsWanted = Annotated[Ends | None, QueryParameter(name="ends")]
 InvoiceNow = Annotated[bool, QueryParameter(name="invoice_now")]
 Prorate = Annotated[bool, QueryParameter(name="prorate")]
@@ -100,8 +98,8 @@ async def _told(account: str, found: SubscriptionBody, asked: cancel.Asked) -> l
             invoice_now=asked.invoice_now,
             prorate=asked.prorate,
             collected_by=found.collected_by,
-            owed=sums(open_ones),
-            in_flight=any(one.state in MOVING for one in open_ones),
+            owed=[money(*one) for one in remaining(open_ones)],
+            in_flight=any(one.state in INVOICE_UNRESOLVED for one in open_ones),
             others=sum(one.id != found.id and one.collected_by is not Collector.STRIPE for one in living),
             methods=sum(one.position is not None for one in kept),
             ends_at=datetime.fromtimestamp(found.cancel_at, UTC) if found.cancel_at else None,
@@ -109,14 +107,6 @@ async def _told(account: str, found: SubscriptionBody, asked: cancel.Asked) -> l
         ),
         policy,
     )
-
-
-def sums(invoices: list[InvoiceBody]) -> list[str]:
-    """What remains of them, one amount for each currency."""
-    found: dict[str, int] = {}
-    for one in invoices:
-        found[one.currency or ""] = found.get(one.currency or "", 0) + one.amount_remaining
-    return [money(amount, currency) for currency, amount in sorted(found.items()) if amount > 0]
 
 
 cancel_routes: Final[list[Any]] = [choose, carry_out]

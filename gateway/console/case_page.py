@@ -8,16 +8,17 @@ from litestar.response import Template
 
 from db.states import RefundState
 from gateway.console.case_links import acted_on
+from gateway.console.check_findings import lines_of
 from gateway.console.desk import Desk
 from gateway.console.forms import NOTHING_TYPED, Form
-from gateway.console.links import page_of
 from gateway.console.render import shown
+from gateway.domain.audit_words import on_case
 from gateway.domain.case_repairs import OFFERS, CaseRepair, repairs_of, said_here
 from gateway.domain.roles import LEAST, Action
 from gateway.inbox.connection_check import ConnectionCheck
 from gateway.readers.actors import names_of
 from gateway.readers.cases import CaseBody, find_case, find_notes
-from gateway.readers.history import Told, history_of
+from gateway.readers.history import history_of
 from gateway.readers.invoice_names import invoice_briefs
 from gateway.readers.refunds import RefundBody, find_refunds
 from gateway.users import users
@@ -36,7 +37,7 @@ async def case_page(
     status: int = 200,
     form: str = "",
     typed: Form = NOTHING_TYPED,
-    check: ConnectionCheck | None = None,
+    checked: ConnectionCheck | None = None,
 ) -> Template:
     """The page, also with a form of it that could not be carried out: `typed` is what stood in it.
 
@@ -54,17 +55,17 @@ async def case_page(
         "staff": await users.who_may(desk.account, Action.HANDLE_CASES) if is_open else [],
         "notes": notes,
         "names": await names_of(desk.account, [*(one.author for one in notes.data), case.closed_by or ""]),
-        "history": [(one, told_as(one)) for one in await history_of(desk.account, case_id)],
+        "history": [(one, on_case(one.action, one.after)) for one in await history_of(desk.account, case_id)],
         "repairs": [(one, OFFERS[one]) for one in repairs],
         "refunds": await _candidates(desk.account, case) if CaseRepair.RESOLVE_NOTE in repairs else [],
         "classes": list(DeclineClass),
         "LEAST": LEAST,
-        "place": page_of(case.subject),
         "invoice": (await invoice_briefs(desk.account, [case.invoice])).get(case.invoice or ""),
         "elsewhere": acted_on(case.kind, case.invoice) if is_open else [],
         "form": form,
         "typed": typed,
-        "check": check,
+        "checked": checked,
+        "found": lines_of(checked),
         "said": said,
         "problem": problem,
     }
@@ -76,18 +77,3 @@ async def _candidates(account: str, case: CaseBody) -> list[RefundBody]:
     found = await find_refunds(account, invoice=case.invoice or "-", limit=100)
     over = (RefundState.FAILED, RefundState.REFUSED)
     return [one for one in found.data if one.credit_note is None and one.state not in over]
-
-
-def told_as(one: Told) -> str:
-    """A line of a case's history, in words."""
-    match one.action:
-        case "case.assigned":
-            return f"gave it to {one.after['owner']}" if one.after.get("owner") else "gave it back: nobody sees to it"
-        case "case.note_added":
-            return "wrote a note"
-        case "case.repair" if one.after.get("repair") in OFFERS:
-            return f"chose “{OFFERS[CaseRepair(one.after['repair'])].label}”"
-        case "case.closed":
-            return f"closed it: {one.after.get('reason', '')}"
-        case other:
-            return other.replace("_", " ").replace(".", ": ")

@@ -151,7 +151,7 @@ def _route(repair: CaseRepair) -> HTTPRouteHandler:
             return await case_page(desk, case_id, problem=problem, status=status, form=repair, typed=data)
         await note_repair(by, desk.account, case_id, repair)
         if found is not None:
-            return await case_page(desk, case_id, check=found)
+            return await case_page(desk, case_id, checked=found)
         return led(f"{desk.path}/cases/{case_id}", f"case_{repair}")
 
     return carry_out

@@ -18,7 +18,6 @@ from gateway.console.case_page import case_page
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
 from gateway.console.forms import ON_A_PAGE, Form, Posted, Reasoned, Said
-from gateway.console.links import page_of
 from gateway.console.render import led, shown
 from gateway.domain.case_age import Age
 from gateway.domain.roles import Action
@@ -81,7 +80,6 @@ async def cases(
         "kinds": sorted({one.kind for one in counts} | ({kind} if kind else set())),
         "query": urlencode({name: value for name, value in wanted.items() if value}),
         "of": _address,
-        "page_of": page_of,
         "invoices": await invoice_briefs(desk.account, [one.invoice for one in found.data]),
         "said": said,
     }

@@ -8,7 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Redirect, Template
 
-from db.states import DISPUTE_OPEN, DisputeState
+from db.states import DISPUTE_LIVING, DisputeState
 from gateway.accounts.accounts import policy_of
 from gateway.api.paging import After
 from gateway.clock import business_now
@@ -21,7 +21,7 @@ from gateway.domain.roles import Action
 from gateway.readers.cases import open_about
 from gateway.readers.dashboard import dashboard_of
 from gateway.readers.disputes import find_dispute, find_disputes
-from gateway.readers.invoice_names import named, numbers_of
+from gateway.readers.invoice_names import id_of, numbers_of
 from gateway.readers.refunds import of_invoice
 from gateway.returns.retrying import can_retry_dispute, retry_dispute
 
@@ -34,7 +34,7 @@ async def disputes(
     desk: NamedDependency[Desk], in_state: InState = "", invoice: OfInvoice = "", starting_after: After = ""
 ) -> Template:
     """The account's disputes, the newest first."""
-    of = await named(desk.account, invoice.strip()) or invoice.strip() if invoice.strip() else ""
+    of = await id_of(desk.account, invoice) or invoice.strip()
     state = chosen(DisputeState, in_state)
     found = await find_disputes(desk.account, state, invoice=of, limit=ON_A_PAGE, starting_after=starting_after)
     context = {
@@ -45,7 +45,7 @@ async def disputes(
         "invoice": invoice,
         "reason": reason_words,
         "now": int((await business_now()).timestamp()),
-        "open": {DisputeState.INQUIRY, *DISPUTE_OPEN},
+        "open": DISPUTE_LIVING,
     }
     return shown(desk, "disputes.html", context)
 
@@ -92,7 +92,7 @@ async def _shown(
         "cases": await open_about(desk.account, dispute_id),
         "retries": await can_retry_dispute(desk.account, dispute_id),
         "now": int((await business_now()).timestamp()),
-        "is_open": body.state is DisputeState.INQUIRY or body.state in DISPUTE_OPEN,
+        "is_open": body.state in DISPUTE_LIVING,
         "said": said,
         "problem": problem,
         "typed": typed,

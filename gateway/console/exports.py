@@ -9,7 +9,7 @@ from litestar.params import QueryParameter
 from litestar.response import Stream, Template
 
 from gateway.accounts.errors import FieldError
-from gateway.api.reconciliations import as_file
+from gateway.api.files import CSV, as_file
 from gateway.books.journal import Format, export, yesterday
 from gateway.console.dates import day
 from gateway.console.desk import Desk, page
@@ -19,7 +19,7 @@ from gateway.domain.roles import Action
 from gateway.readers.reconciliations import find_runs
 
 RUNS: Final = 10
-MEDIA_TYPES: Final = {"csv": "text/csv", "beancount": "text/plain"}
+MEDIA_TYPES: Final = {"csv": CSV, "beancount": "text/plain"}
 First = Annotated[str, QueryParameter(name="from", max_length=10)]
 Last = Annotated[str, QueryParameter(name="to", max_length=10)]
 As = Annotated[Format, QueryParameter(name="format")]

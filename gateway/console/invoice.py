@@ -18,17 +18,19 @@ from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
 from gateway.console.forms import NOTHING_TYPED, Form, Plain, Posted, Reasoned, Said
 from gateway.console.render import led, shown
-from gateway.console.words import tone
-from gateway.domain.invoice_words import MEANING, decline
+from gateway.domain.invoice_words import MEANING
 from gateway.domain.policy import end_in_words
 from gateway.domain.roles import Action
+from gateway.domain.switch_words import NAMES
 from gateway.domain.weeks import midnight
 from gateway.finance.collect_now import collect_now
+from gateway.finance.offers import Offer, offers_of
 from gateway.finance.pause import pause_invoice, resume_invoice
 from gateway.finance.record_payment import Receipt, record_payment
 from gateway.finance.void import void_invoice
 from gateway.readers.invoice_sides import sides_of
 from gateway.readers.invoices import find_invoice
+from gateway.readers.payment_methods import names_of
 from gateway.readers.processor_pages import pages_of
 from gateway.readers.timeline import Kind, timeline_of
 
@@ -141,14 +143,16 @@ async def _page(
     context = {
         "invoice": found,
         "sides": sides,
+        "offers": await offers_of(desk.account, invoice_id) if desk.may(Action.COLLECT) else (),
+        "Offer": Offer,
         "timeline": await timeline_of(desk.account, found, sides, with_people=desk.may(Action.AUDIT)),
+        "methods": await names_of(desk.account, [one.payment_method for one in found.plan.tries] if found.plan else []),
         "pages": await pages_of(desk.account, found.attempts),
         "open_cases": [one for one in found.cases if one.state is CaseState.OPEN],
         "means": MEANING[found.state],
         "kinds": KINDS,
-        "tone": tone,
+        "collectors": NAMES,
         "at_end": end_in_words(found.plan.at_end) if found.plan else "",
-        "decline": decline,
         "sources": SOURCES,
         "form": form,
         "typed": typed,

@@ -14,18 +14,16 @@ from gateway.books import runs
 from gateway.console.desk import Desk, page
 from gateway.console.figures import (
     Figure,
-    Lists,
     ages_plot,
     collected_plot,
     currencies,
     month_by_source,
     month_figure,
-    reasons_plot,
-    recovered_by,
-    recovery_plot,
     standing_figure,
 )
+from gateway.console.links import Lists
 from gateway.console.plots import svg
+from gateway.console.recovery_figures import reasons_plot, recovered_by, recovery_plot
 from gateway.console.render import money, shown
 from gateway.doctor.events import last_heard
 from gateway.doctor.examine import look_at_flow

@@ -154,3 +154,14 @@ def _name(root: Any, plot: Plot) -> None:
     root.set("role", "group")
     root.set("aria-labelledby", ids["title"])
     root.set("aria-describedby", ids["desc"])
+
+
+def whole(count: float) -> str:
+    """Half a thing is no mark of an axis."""
+    return f"{count:.0f}" if count == round(count) else ""
+
+
+def total_of(cells: Sequence[Cell], text: Callable[[float], str]) -> Cell:
+    """Several cells as one, as `text` says it."""
+    total = sum(cell.value for cell in cells)
+    return Cell(total, text(total))

@@ -9,8 +9,8 @@ from litestar.params import FromPath, QueryParameter
 from litestar.response import Redirect, Stream, Template
 
 from db.states import BreakKind
+from gateway.api.files import CSV, as_file
 from gateway.api.paging import After
-from gateway.api.reconciliations import CSV, as_file
 from gateway.books import report, runs
 from gateway.clock import business_now
 from gateway.console.desk import Desk, change, page

@@ -19,7 +19,7 @@ from gateway.console.refund_form import REASONS, ProblemsError, Typed, meant, pr
 from gateway.console.render import led, sentence, shown
 from gateway.domain.credit_lines import BilledLine
 from gateway.domain.roles import Action
-from gateway.readers.invoice_names import named, numbers_of
+from gateway.readers.invoice_names import id_of, numbers_of
 from gateway.returns.drawing import billed_lines
 from gateway.returns.preview import Preview, preview_refund, with_amount
 from gateway.returns.refundable import Refundable, refundable
@@ -50,7 +50,7 @@ async def new(
     amount: Amount = "",
 ) -> Template:
     """An empty form, for an invoice that is named by its id or its number."""
-    found = await named(desk.account, invoice.strip()) if invoice.strip() else None
+    found = await id_of(desk.account, invoice)
     if found is None:
         problems = {"invoice": f"There is no invoice “{invoice}” in this account."} if invoice else {}
         context = {"problems": problems, "invoice": invoice}

@@ -22,7 +22,7 @@ from gateway.domain.roles import Action
 from gateway.readers.actors import names_of
 from gateway.readers.cases import CaseBody, open_about
 from gateway.readers.dashboard import dashboard_of
-from gateway.readers.invoice_names import named, numbers_of
+from gateway.readers.invoice_names import id_of, numbers_of
 from gateway.readers.refunds import RefundBody, find_refund, find_refunds
 from gateway.returns.decisions import approve
 from gateway.returns.retrying import retry
@@ -47,7 +47,7 @@ async def refunds(
 ) -> Template:
     """The account's refunds, the newest first, wherever they began."""
     # One that there is not has no refunds, which is what the page says then.
-    of = await named(desk.account, invoice.strip()) or invoice.strip() if invoice.strip() else ""
+    of = await id_of(desk.account, invoice) or invoice.strip()
     decided = chosen(Approval, approval) or Approval.NONE
     state = chosen(RefundState, in_state)
     found = await find_refunds(

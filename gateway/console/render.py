@@ -23,6 +23,7 @@ from gateway.console.desk import HOME, Desk
 from gateway.console.links import page_of
 from gateway.console.navigation import SECTIONS
 from gateway.console.notices import notice
+from gateway.console.tones import tone
 from gateway.domain.roles import Action
 from gateway.users.sessions import Session
 from processors.errors import MoneyError
@@ -83,7 +84,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"when": when, "words": words, "capital": capital, "sentence": sentence, "page_of": page_of}
+    made.filters |= {"when": when, "words": words, "capital": capital, "sentence": sentence}
+    made.filters |= {"page_of": page_of, "tone": tone}
     made.globals |= {
         "money": money,
         "asset": asset,

@@ -15,8 +15,8 @@ from litestar.response import Template
 
 from db.states import AccessState, CancellationState, Collector, Ends, SwitchState
 from gateway.accounts.errors import NotThereError
+from gateway.api.ids import SubscriptionId
 from gateway.api.paging import After
-from gateway.api.subscriptions import SubscriptionId
 from gateway.billing.errors import StripeError
 from gateway.console.desk import Desk, page
 from gateway.console.errors import said_of

@@ -13,15 +13,14 @@ from db.states import Collector, MethodStatus, OpenInvoices
 from gateway.accounts.accounts import policy_of
 from gateway.accounts.errors import FieldError
 from gateway.collect.switch_wish import Asked
-from gateway.console.cancelling import sums
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
 from gateway.console.forms import Posted, Reasoned
-from gateway.console.render import led, shown
+from gateway.console.render import led, money, shown
 from gateway.domain.method_words import named
 from gateway.domain.roles import Action
 from gateway.domain.switch_words import NAMES, Switching, told
-from gateway.readers.billed import invoices_of
+from gateway.readers.billed import invoices_of, remaining
 from gateway.readers.payment_methods import PaymentMethodBody, find_methods
 from gateway.readers.subscriptions import SubscriptionBody, find_subscription
 from gateway.subscriptions import switch
@@ -138,7 +137,7 @@ async def _told(account: str, found: SubscriptionBody, methods: list[PaymentMeth
             open_invoices=asked.open_invoices,
             days=asked.days_until_due,
             retire=asked.retire,
-            owed=sums(open_ones),
+            owed=[money(*one) for one in remaining(open_ones)],
             keeps_methods=policy.unused_methods == "keep",
         )
     )

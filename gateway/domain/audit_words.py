@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from gateway.domain.case_repairs import OFFERS, CaseRepair
 from processors.errors import MoneyError
 from processors.money import to_text
 
@@ -108,6 +109,21 @@ class Difference(msgspec.Struct, frozen=True):
 def what(action: str) -> str:
     """What somebody did; one that has no words of its own is told by its name."""
     return ACTIONS.get(action, action.replace("_", " ").replace(".", ": "))
+
+
+def on_case(action: str, after: Mapping[str, Any]) -> str:
+    """The same on the page of a case, which need not say that it is one; `after` is what the log keeps of it."""
+    match action:
+        case "case.assigned":
+            return f"gave it to {after['owner']}" if after.get("owner") else "gave it back: nobody sees to it"
+        case "case.note_added":
+            return "wrote a note"
+        case "case.repair" if after.get("repair") in OFFERS:
+            return f"chose “{OFFERS[CaseRepair(after['repair'])].label}”"
+        case "case.closed":
+            return f"closed it: {after.get('reason', '')}"
+        case other:
+            return what(other)
 
 
 def who(actor: str, name: str, kind: str) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from db.states import DISPUTE_OPEN, DisputeState
+from db.states import DisputeState
 from gateway.domain.dispute_view import DisputeView
 from gateway.domain.news import NEWS_FOR
 from gateway.domain.news_types import DisputeNews, NewsType
@@ -53,7 +53,7 @@ def dispute_data(view: DisputeView, invoice: str, customer: str, subscription: s
 
 
 def _type(view: DisputeView) -> NewsType:
-    if view.state in DISPUTE_OPEN or view.state is DisputeState.INQUIRY:
+    if not view.has_ended:
         return NewsType.DISPUTE_OPENED
     if view.state is DisputeState.CLOSED and view.gone > 0:
         return NewsType.DISPUTE_LOST if view.is_lost else NewsType.DISPUTE_PARTLY_LOST

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from db.states import DISPUTE_OPEN, DisputeState
+from db.states import DISPUTE_LIVING, DISPUTE_OPEN, DisputeState
 from gateway.domain.billed import InvoiceStatus
 from gateway.domain.noting import NoteView
 
@@ -67,7 +67,7 @@ class DisputeView(msgspec.Struct, frozen=True):
 
     @property
     def has_ended(self) -> bool:
-        return self.state is not DisputeState.INQUIRY and not self.is_open
+        return self.state not in DISPUTE_LIVING
 
     @property
     def is_lost(self) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from db.states import AttemptState, InvoiceState, MovementKind
+from db.states import AttemptState, InvoiceState, MovementKind, RecordingState
+from gateway.domain.billed import HowPaid
 from gateway.domain.news import WHAT, WHY
 from processors.outcome import Advice, DeclineClass
 
@@ -24,6 +25,7 @@ MEANING: Final[Mapping[InvoiceState, str]] = {
     InvoiceState.CLOSED: "void or deleted in Stripe",
     InvoiceState.NOT_OURS: "Stripe collects it itself, or its customer was opted out",
 }
+NEVER_SAID: Final = "the processor's code is not known"
 TRIED: Final[Mapping[str, str]] = {
     "first": "the first try",
     "retry": "a retry by its plan",
@@ -54,11 +56,35 @@ MOVED: Final[Mapping[MovementKind, str]] = {
     MovementKind.DISPUTE_RETURNED: "came back from a dispute",
     MovementKind.SURPLUS_RETURNED: "went back, as no invoice took it",
 }
+PAID: Final[Mapping[HowPaid, str]] = {
+    HowPaid.OURS: "by a payment of ours, outside Stripe",
+    HowPaid.STRIPE_PAYMENT: "by a payment at Stripe",
+    HowPaid.CREDITED: "by a credit note",
+    HowPaid.BY_HAND: "somebody marked it paid in Stripe",
+    HowPaid.ZERO: "nothing was due",
+}
+"""By what means one was paid that is."""
+TOLD: Final[Mapping[RecordingState, str]] = {
+    RecordingState.SENDING: "Stripe is being told of",
+    RecordingState.RECORDED: "Stripe was told of",
+    RecordingState.REFUSED: "Stripe refused to be told of",
+    RecordingState.NOT_SENT: "Stripe could not be told of",
+    RecordingState.UNKNOWN: "Stripe gave no answer about",
+}
+"""How far telling Stripe of money is."""
 
 
 def decline(decline_class: str, advice: str) -> str:
-    """Why the payer's side refused, and what that asks for; a class of a later version as it is."""
+    """Why the payer's side refused, and what that asks for; of a later version's advice, nothing."""
     try:
-        return f"{WHY[DeclineClass(decline_class)]}; {WHAT[Advice(advice)]}"
-    except (ValueError, KeyError):
-        return decline_class.replace("_", " ")
+        return f"{why(decline_class)}; {WHAT[Advice(advice)]}"
+    except ValueError:
+        return why(decline_class)
+
+
+def why(decline_class: str) -> str:
+    """Why the payer's side refused. A newer version of us may have stored a class that this one does not know."""
+    try:
+        return WHY[DeclineClass(decline_class)]
+    except ValueError:
+        return decline_class.replace("_", " ") or NEVER_SAID

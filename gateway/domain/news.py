@@ -55,6 +55,13 @@ WHAT: Final[dict[Advice, str]] = {
     Advice.CUSTOMER_ACTION: "the payer must do something about it",
     Advice.NEVER: "this payment method must not be charged again",
 }
+THEN: Final[dict[Advice, str]] = {
+    Advice.RETRY_LATER: "tried again later",
+    Advice.NEW_PAYMENT_METHOD: "the payer is asked for another payment method",
+    Advice.CUSTOMER_ACTION: "the payer must act",
+    Advice.NEVER: "never charged again",
+}
+"""What comes of it here."""
 RETURNS: Final = {
     MovementKind.REFUND: NewsType.REFUNDED,
     MovementKind.DISPUTE_WITHDRAWN: NewsType.DISPUTED,

@@ -10,7 +10,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
-from db.states import InvoiceState
+from db.states import IN_FLIGHT, InvoiceState
 
 SOON: Final = timedelta(days=3)
 """An invoice is due soon when it is due within this."""
@@ -41,9 +41,7 @@ class Due(StrEnum):
 
 
 OF_STATE: Final[Mapping[Group, frozenset[InvoiceState]]] = {
-    Group.IN_FLIGHT: frozenset(
-        {InvoiceState.CHARGING, InvoiceState.PENDING, InvoiceState.UNKNOWN, InvoiceState.CAPTURED}
-    ),
+    Group.IN_FLIGHT: IN_FLIGHT,
     Group.IN_RECOVERY: frozenset({InvoiceState.RETRYING, InvoiceState.NEEDS_PAYMENT_METHOD}),
     Group.GIVEN_UP: frozenset({InvoiceState.EXHAUSTED}),
     Group.WRITTEN_OFF: frozenset({InvoiceState.UNCOLLECTIBLE}),

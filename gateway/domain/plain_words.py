@@ -11,9 +11,8 @@ from typing import Final
 
 import msgspec
 
-from db.states import Collector, InvoiceState
+from db.states import IN_FLIGHT, Collector, InvoiceState
 
-UNDER_WAY: Final = frozenset({InvoiceState.CHARGING, InvoiceState.PENDING, InvoiceState.UNKNOWN, InvoiceState.CAPTURED})
 MENDED_BY_A_METHOD: Final = frozenset(
     {InvoiceState.RETRYING, InvoiceState.NEEDS_PAYMENT_METHOD, InvoiceState.EXHAUSTED}
 )
@@ -78,7 +77,7 @@ def standing(one: Shown, now: datetime) -> tuple[Standing, str]:
 
 
 def _open(one: Shown, now: datetime) -> tuple[Standing, str]:
-    if one.paying or one.state in UNDER_WAY:
+    if one.paying or one.state in IN_FLIGHT:
         return Standing.PROCESSING, "A payment is being processed"
     if one.state is InvoiceState.NEEDS_PAYMENT_METHOD:
         return Standing.ACTION_NEEDED, "A payment method is needed"

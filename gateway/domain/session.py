@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from db.states import AttemptState, InvoiceState, SessionState
+from db.states import INVOICE_UNRESOLVED, AttemptState, InvoiceState, SessionState
 from gateway.domain.policy import Policy
 
 BESIDE_WAIT = timedelta(minutes=1)
@@ -96,7 +96,6 @@ class Rest(msgspec.Struct, frozen=True):
 
 NextStep: TypeAlias = Step | Fail | Rest
 
-_UNRESOLVED = (InvoiceState.CHARGING, InvoiceState.PENDING, InvoiceState.UNKNOWN)
 _STUCK = (InvoiceState.NEEDS_PAYMENT_METHOD, InvoiceState.NOT_OURS)
 _WAITING = (InvoiceState.DRAFT, InvoiceState.DUE)
 _CLOSED = ("paid", "void", "uncollectible", "deleted")
@@ -196,7 +195,7 @@ def _clean_up(view: SessionView, now: datetime) -> NextStep:
     """End what was begun, and nothing while an attempt is unresolved (law 7)."""
     if view.cleanup_done:
         return _drop_setups(view, now) or Rest()
-    if view.invoice_state in _UNRESOLVED:
+    if view.invoice_state in INVOICE_UNRESOLVED:
         return Rest()
     if not view.subscription and view.customer and not view.looked_for_subscription:
         return Step.FIND_SUBSCRIPTION

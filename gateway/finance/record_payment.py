@@ -77,7 +77,9 @@ async def record_payment(by: Author, account: str, invoice: str, receipt: Receip
         view = await hold_invoice(account, invoice)
         if await sql.row(SAME, account, invoice, receipt.reference, receipt.source) is not None:
             return
-        refuse(view, receipt, now)
+        refuse(view)
+        if receipt.received_at > now:
+            raise FieldError("received_at", "must not be in the future")
         assert view.invoice is not None
         amount, currency = receipt.amount or view.wanted, view.invoice.currency
         evidence = msgspec.json.encode(Evidence(receipt.source, by.name, receipt.reason)).decode()
@@ -98,7 +100,7 @@ async def record_payment(by: Author, account: str, invoice: str, receipt: Receip
         await poke.poke(Kind.INVOICE, account, [invoice], now, stale=True)
 
 
-def refuse(view: InvoiceView, receipt: Receipt, now: datetime) -> None:
+def refuse(view: InvoiceView) -> None:
     """Raise what stands in the way. Pure."""
     invoice = view.invoice
     if invoice is None or view.stale:
@@ -117,8 +119,6 @@ def refuse(view: InvoiceView, receipt: Receipt, now: datetime) -> None:
         raise NotNowError("it belongs to a checkout that is not confirmed")
     if invoice.amount_remaining <= 0:
         raise NotNowError("nothing remains to be paid")
-    if receipt.received_at > now:
-        raise FieldError("received_at", "must not be in the future")
 
 
 def _wants_more(view: InvoiceView) -> bool:

@@ -8,6 +8,7 @@ import asyncpg
 import msgspec
 
 from db import sql
+from db.states import CreditNoteState
 from gateway.readers.pages import DEFAULT, Page, listed, page, unix
 
 NOTES: Final = "select t.* from tollbridge.credit_note t"
@@ -22,7 +23,7 @@ class CreditNoteBody(msgspec.Struct, frozen=True):
     stripe_id: str | None
     number: str
     origin: str
-    state: str
+    state: CreditNoteState
     amount: int
     out_of_band: int
     currency: str
@@ -56,7 +57,7 @@ def shown_note(row: asyncpg.Record) -> CreditNoteBody:
         stripe_id=row["stripe_id"],
         number=row["number"],
         origin=row["origin"],
-        state=row["state"],
+        state=CreditNoteState(row["state"]),
         amount=row["amount"],
         out_of_band=row["out_of_band"],
         currency=row["currency"],

@@ -17,7 +17,7 @@ OF_OBJECT: Final = """
 """
 
 
-class Told(msgspec.Struct, frozen=True):
+class HistoryLine(msgspec.Struct, frozen=True):
     """One change. `who`: the user's name, or what else the log knows it by."""
 
     who: str
@@ -28,12 +28,12 @@ class Told(msgspec.Struct, frozen=True):
     at: datetime
 
 
-async def history_of(account: str, object_id: str, *, limit: int = MOST) -> list[Told]:
+async def history_of(account: str, object_id: str, *, limit: int = MOST) -> list[HistoryLine]:
     """The newest first."""
     rows = await sql.rows(OF_OBJECT, account, object_id, limit)
     names = await names_of(account, [row["actor"] for row in rows])
     return [
-        Told(
+        HistoryLine(
             names[row["actor"]],
             row["action"],
             row["reason"],

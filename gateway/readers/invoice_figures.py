@@ -15,10 +15,10 @@ from db.states import InvoiceState
 from gateway.domain.open_money import AT_RISK, OF_STATE, SOON, Due, Group
 from gateway.domain.weeks import midnight
 from gateway.readers.collected import AT_STRIPE
+from gateway.readers.due import DUE
 from gateway.readers.pages import Condition
 from gateway.readers.recoveries import LOST, Outcome
 
-DUE: Final = "coalesce(t.due_date, case when t.collector = 'gateway' then t.collect_by end)"
 NOW: Final = "tollbridge.business_now()"
 COLLECTED: Final = """
     t.id in (select m.invoice from tollbridge.movement m

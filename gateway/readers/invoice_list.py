@@ -1,21 +1,28 @@
-"""The invoices of an account that are wanted: a page of them, or all, one after the other."""
+"""The invoices of an account that are wanted: a page of them, or all as a file."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from datetime import UTC, datetime
 from typing import Final
 
 from db import sql
 from db.engine import DB
+from gateway.books.report import major
+from gateway.books.report import row as csv_row
 from gateway.books.session import own_session, pages
 from gateway.readers.invoice_search import InvoiceFilter
-from gateway.readers.invoices import SELECT, InvoiceBody, fields_of
+from gateway.readers.invoices import SELECT, InvoiceBody, shown
 from gateway.readers.pages import DEFAULT, Page, listed, page, where_of
 
 PLAN_EACH: Final = "set local plan_cache_mode = force_custom_plan"
 EVERY: Final = InvoiceFilter()
 AT_A_TIME: Final = 500
+COLUMNS: Final = (
+    "invoice", "number", "customer", "subscription", "state", "stripe_status", "collected_by", "currency", "total",
+    "amount_due", "amount_remaining", "due", "paid", "next_try", "created", "why",
+)  # fmt: skip
 
 
 async def find_invoices(
@@ -27,11 +34,12 @@ async def find_invoices(
         # What is rare and what is common want other indexes.
         await sql.rows(PLAN_EACH)
         found = await page(account, SELECT, "created_at", where, limit=limit, starting_after=starting_after, also=also)
-    return listed(*found, lambda row: InvoiceBody(**fields_of(row)))
+    return listed(*found, shown)
 
 
-async def walk_invoices(account: str, wanted: InvoiceFilter) -> AsyncGenerator[list[InvoiceBody], None]:
-    """All of them, the newest first, so many at a time and as they stand at one moment."""
+async def as_csv(account: str, wanted: InvoiceFilter) -> AsyncGenerator[str, None]:
+    """All of them as CSV, the newest first, so many at a time and as they stand at one moment."""
+    yield csv_row(COLUMNS)
     where, values = where_of(account, wanted.columns(), await wanted.conditions(account))
     statement = f"{SELECT} where {where} order by t.created_at desc, t.id desc"
     async with (
@@ -40,4 +48,16 @@ async def walk_invoices(account: str, wanted: InvoiceFilter) -> AsyncGenerator[l
         aclosing(pages(session, statement, *values, size=AT_A_TIME)) as found,
     ):
         async for part in found:
-            yield [InvoiceBody(**fields_of(row)) for row in part]
+            yield "".join(csv_row(_cells(shown(row))) for row in part)
+
+
+def _cells(one: InvoiceBody) -> tuple[object, ...]:
+    currency = one.currency or ""
+    amounts = (major(amount, currency) for amount in (one.total, one.amount_due, one.amount_remaining))
+    times = (_time(at) for at in (one.due_date, one.paid_at, one.next_attempt, one.created))
+    names = (one.id, one.number or "", one.customer or "", one.subscription or "")
+    return (*names, one.state, one.status or "", one.collected_by or "", currency.upper(), *amounts, *times, one.reason)
+
+
+def _time(at: int | None) -> str:
+    return "" if at is None else datetime.fromtimestamp(at, UTC).isoformat()

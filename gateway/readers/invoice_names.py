@@ -37,7 +37,8 @@ async def numbers_of(account: str, invoices: Iterable[str | None]) -> Mapping[st
     return {invoice: one.name for invoice, one in (await invoice_briefs(account, invoices)).items()}
 
 
-async def named(account: str, invoice: str) -> str | None:
-    """The id of the invoice that somebody means by its id or its number."""
-    found: str | None = await sql.value(NAMED, account, invoice)
+async def id_of(account: str, typed: str) -> str | None:
+    """The id of the invoice that somebody means by its id or its number; many have no number yet."""
+    name = typed.strip()
+    found: str | None = await sql.value(NAMED, account, name) if name else None
     return found

@@ -14,6 +14,7 @@ from db import sql
 from db.states import Collector, InvoiceState
 from gateway.billing.mails import mail_hash
 from gateway.domain.searching import Sought, understood
+from gateway.readers.due import DUE
 from gateway.readers.invoice_figures import FigureFilter
 from gateway.readers.pages import Condition
 
@@ -95,10 +96,10 @@ class InvoiceFilter(FigureFilter, frozen=True, kw_only=True):
         if self.connection:
             found.append((CONNECTION, (await sql.value(CONNECTION_ID, account, self.connection) or "",)))
         if self.due_from is not None:
-            found.append(("coalesce(t.due_date, t.collect_by) >= {0}", (_begin(self.due_from),)))
+            found.append((f"{DUE} >= {{0}}", (_begin(self.due_from),)))
         if self.due_until is not None:
             end = _begin(self.due_until) + timedelta(days=1)
-            found.append(("coalesce(t.due_date, t.collect_by) < {0}", (end,)))
+            found.append((f"{DUE} < {{0}}", (end,)))
         if self.with_open_case:
             found.append((OPEN_CASE, ()))
         return found

@@ -11,9 +11,11 @@ from db import sql
 from db.states import UNRESOLVED, AttemptState, MovementKind, RefundPartState
 from gateway.billing.shapes import InvoiceShape, billed
 from gateway.books.stripe_side import findings_of
-from gateway.domain.billed import HowPaid, how_paid
+from gateway.domain.billed import how_paid
+from gateway.domain.invoice_words import PAID
 from gateway.domain.moves import SIGN
 from gateway.domain.sides import LedgerSide, ProcessorSide, differences
+from gateway.readers.customer_list import person_in
 from gateway.readers.invoices import InvoiceDetail
 from gateway.readers.pages import unix
 
@@ -37,13 +39,6 @@ SETTLED: Final = """
 RETURNS: Final = frozenset({MovementKind.REFUND, MovementKind.REFUND_FAILED, MovementKind.SURPLUS_RETURNED})
 BANKS: Final = frozenset({MovementKind.CAPTURE, MovementKind.CAPTURE_REVERSED, MovementKind.CAPTURE_REINSTATED})
 IN: Final = BANKS | {MovementKind.RECEIPT}
-HOW: Final = {
-    HowPaid.OURS: "by a payment of ours, outside Stripe",
-    HowPaid.STRIPE_PAYMENT: "by a payment at Stripe",
-    HowPaid.CREDITED: "by a credit note",
-    HowPaid.BY_HAND: "somebody marked it paid in Stripe",
-    HowPaid.ZERO: "nothing was due",
-}
 
 
 class StripeSide(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,11 +72,6 @@ class Sides(msgspec.Struct, frozen=True, kw_only=True):
     collecting: bool = False
 
 
-class _Person(msgspec.Struct, frozen=True):
-    customer_name: str | None = None
-    customer_email: str | None = None
-
-
 async def sides_of(account: str, invoice: InvoiceDetail) -> Sides:
     """Of an invoice that was found in this account."""
     row = await sql.row(ROW, account, invoice.id)
@@ -104,8 +94,8 @@ def _stripe(row: Any) -> StripeSide:
     if row["snapshot"] is None:
         return StripeSide()
     shown = billed(msgspec.json.decode(row["snapshot"], type=InvoiceShape))
-    person = msgspec.json.decode(row["snapshot"], type=_Person)
-    how = HOW[how_paid(shown, we_may_have=row["we_may_have"])] if shown.status == "paid" else ""
+    person = person_in(row["snapshot"])
+    how = PAID[how_paid(shown, we_may_have=row["we_may_have"])] if shown.status == "paid" else ""
     return StripeSide(
         status=shown.status,
         how=how,

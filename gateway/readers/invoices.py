@@ -25,13 +25,14 @@ from gateway.readers.cases import CaseBody
 from gateway.readers.credit_notes import CreditNoteBody
 from gateway.readers.dashboard import dashboard
 from gateway.readers.disputes import DisputeBody, disputes_of
+from gateway.readers.due import DUE
 from gateway.readers.pages import unix
 from gateway.readers.plans import PlanBody, plan_of
 from gateway.readers.refunds import RefundBody
 
-SELECT: Final = """
-    select t.*, a.livemode, a.stripe_account, p.object as pause_of, p.reason as pause_reason, p.paused_by, p.paused_at,
-        p.until_at as paused_until,
+SELECT: Final = f"""
+    select t.*, {DUE} as due, a.livemode, a.stripe_account,
+        p.object as pause_of, p.reason as pause_reason, p.paused_by, p.paused_at, p.until_at as paused_until,
         (select r.invoice from tollbridge.remainder r
          where r.account = t.account and r.issued_as = t.id) as remainder_of
     from tollbridge.invoice t join tollbridge.account a on a.id = t.account
@@ -39,7 +40,7 @@ SELECT: Final = """
                        where p.account = t.account and p.object in (t.id, nullif(t.customer, ''))
                          and (p.until_at is null or p.until_at > tollbridge.business_now())
                        order by p.until_at desc nulls first limit 1) p on true
-"""
+"""  # noqa: S608 (a constant of ours)
 MOVEMENTS: Final = """
     select m.*, c.name as connection_name from tollbridge.movement m
         left join tollbridge.connection c on c.id = m.connection
@@ -241,7 +242,7 @@ def fields_of(row: asyncpg.Record) -> dict[str, Any]:
         "total": row["total"],
         "balance_returned": row["balance_back"],
         "livemode": row["livemode"],
-        "due_date": unix(row["due_date"] or (row["collect_by"] if collector is Collector.GATEWAY else None)),
+        "due_date": unix(row["due"]),
         "paid_at": unix(row["paid_at"]),
         "read": unix(row["read_at"]),
         "created": unix(row["stripe_created_at"] or row["created_at"]),

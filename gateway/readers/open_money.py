@@ -10,6 +10,7 @@ import msgspec
 from db import sql
 from db.states import SETTLED, InvoiceState
 from gateway.domain.open_money import SOON, Due, Group, groups
+from gateway.readers.due import DUE
 
 UNSETTLED: Final = ", ".join(
     f"'{state}'" for state in sorted(set(InvoiceState) - SETTLED | {InvoiceState.UNCOLLECTIBLE})
@@ -22,8 +23,7 @@ OPEN: Final = f"""
              else 'later' end as due,
         count(*) as n, sum(t.amount_remaining)::bigint as amount
     from tollbridge.invoice t
-    cross join lateral (
-        select coalesce(t.due_date, case when t.collector = 'gateway' then t.collect_by end) as due) x
+    cross join lateral (select {DUE} as due) x
     where t.account = $1 and t.state in ({UNSETTLED})
       and (t.state <> 'uncollectible' or t.stripe_created_at >= $4)
     group by 1, 2, 3

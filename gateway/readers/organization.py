@@ -25,14 +25,15 @@ from gateway.domain.billed import StripePayment
 from gateway.domain.plain_words import Pays, Shown, Standing, pays, standing, subscription_words
 from gateway.readers.about import about
 from gateway.readers.access import accesses
+from gateway.readers.due import DUE
 from gateway.readers.invoices import whose
 from gateway.readers.pages import DEFAULT, Page, listed, page, unix
 
 # Drafts may still change; what was deleted was one.
-INVOICES: Final = """
-    select t.* from (select i.* from tollbridge.invoice i
+INVOICES: Final = f"""
+    select t.*, {DUE} as due from (select i.* from tollbridge.invoice i
                      where i.status in ('open', 'paid', 'uncollectible', 'void') and i.snapshot is not null) t
-"""
+"""  # noqa: S608 (a constant of ours)
 SUBSCRIPTIONS: Final = "select t.* from tollbridge.subscription t"
 # What the newest invoices of a subscription bill runs until the next one comes.
 NEWEST_INVOICES: Final = """
@@ -142,7 +143,7 @@ def _invoice(row: asyncpg.Record, now: datetime) -> OrganizationInvoice:
         state=InvoiceState(row["state"]),
         collector=whose(row)[0],
         paying=paying is StripePayment.PROCESSING,
-        due_date=row["due_date"] or row["collect_by"],
+        due_date=row["due"],
         paid_at=row["paid_at"],
         next_attempt_at=row["next_attempt_at"],
     )

@@ -8,18 +8,19 @@ import msgspec
 
 from db import sql
 from gateway.readers.about import about
+from gateway.readers.due import DUE
 
 # Over $1, an account, and `k.id`, a customer; along the index on those that live.
-OWED: Final = """
+OWED: Final = f"""
     select coalesce(jsonb_agg(jsonb_build_object('currency', o.currency, 'amount', o.amount, 'invoices', o.invoices,
                                                  'overdue', o.overdue) order by o.currency), '[]'::jsonb)
-    from (select i.currency, sum(i.amount_remaining)::bigint as amount, count(*) as invoices,
-              coalesce(sum(i.amount_remaining) filter (
-                  where coalesce(i.due_date, i.collect_by) < tollbridge.business_now()), 0)::bigint as overdue
-          from tollbridge.invoice i
-          where i.account = $1 and i.customer = k.id and i.status = 'open' and i.amount_remaining > 0
-          group by i.currency) o
-"""
+    from (select t.currency, sum(t.amount_remaining)::bigint as amount, count(*) as invoices,
+              coalesce(sum(t.amount_remaining) filter (
+                  where {DUE} < tollbridge.business_now()), 0)::bigint as overdue
+          from tollbridge.invoice t
+          where t.account = $1 and t.customer = k.id and t.status = 'open' and t.amount_remaining > 0
+          group by t.currency) o
+"""  # noqa: S608 (a constant of ours)
 
 OF_ONE: Final = f"select ({OWED}) from (select $2::text) k(id)"  # noqa: S608 (a constant of ours)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Final, Literal
 
 import asyncpg
@@ -11,6 +12,7 @@ from db import sql
 from db.states import MethodStatus
 from gateway.accounts.errors import NotThereError
 from gateway.accounts.known import refuse_unknown
+from gateway.domain.method_words import named
 from gateway.readers.about import about
 from gateway.readers.pages import Page, listed, page, unix
 from processors.values import Card
@@ -31,6 +33,7 @@ METHODS: Final = f"""
               order by s.id) as subscriptions
     from tollbridge.payment_method t join tollbridge.connection c on c.id = t.connection
 """  # noqa: S608 (a constant of ours)
+CARDS: Final = "select id, card from tollbridge.payment_method where account = $1 and id = any($2)"
 
 
 class PaymentMethodBody(msgspec.Struct, frozen=True):
@@ -83,6 +86,13 @@ async def find_method(account: str, customer: str, method: str) -> PaymentMethod
     if row is None:
         raise NotThereError("payment method", method)
     return _method(row)
+
+
+async def names_of(account: str, methods: Iterable[str]) -> Mapping[str, str]:
+    """What payers know these by, masked, by their ids."""
+    wanted = sorted(set(methods))
+    rows = await sql.rows(CARDS, account, wanted) if wanted else []
+    return {row["id"]: named(msgspec.json.decode(row["card"], type=Card)) for row in rows}
 
 
 def _method(row: asyncpg.Record) -> PaymentMethodBody:

@@ -13,7 +13,9 @@ import msgspec
 
 from db import sql
 from db.states import CaseState, CreditNoteState, RecordingState, RecordingTarget
-from gateway.domain.invoice_words import ENDED, MOVED, TRIED, decline
+from gateway.domain.audit_words import what
+from gateway.domain.invoice_words import ENDED, MOVED, TOLD, TRIED, decline
+from gateway.readers.actors import names_of
 from gateway.readers.attempts import AttemptBody
 from gateway.readers.invoice_sides import Sides
 from gateway.readers.invoices import InvoiceDetail
@@ -37,31 +39,9 @@ WEBHOOKS: Final = f"""
     where t.account = $1 and t.object_id = any($2) and t.object_id <> '' order by t.received_at desc limit {MOST}
 """  # noqa: S608 (a constant of ours)
 PEOPLE: Final = f"""
-    select l.id, l.action, l.reason, l.created_at, coalesce(u.name, k.name, l.actor) as actor
-    from tollbridge.audit_log l left join tollbridge.console_user u on u.id = l.actor
-    left join tollbridge.api_key k on k.account = l.account and k.id = l.actor
+    select l.actor, l.action, l.reason, l.created_at from tollbridge.audit_log l
     where l.account = $1 and l.object = any($2) order by l.created_at desc, l.id desc limit {MOST}
 """  # noqa: S608 (a constant of ours)
-DONE: Final = {
-    "invoice.collect": "asked to collect it now",
-    "invoice.void": "asked to void it",
-    "invoice.void_refused": "could not void it: Stripe refused",
-    "invoice.collection_paused": "paused its collection",
-    "invoice.collection_resumed": "resumed its collection",
-    "invoice.payment_recorded": "recorded a payment",
-    "refund.requested": "asked for a refund",
-    "refund.approved": "approved a refund",
-    "refund.denied": "denied a refund",
-    "case.assigned": "assigned a case",
-    "case.closed": "closed a case",
-}
-RECORDED: Final = {
-    RecordingState.SENDING: "Stripe is being told of",
-    RecordingState.RECORDED: "Stripe was told of",
-    RecordingState.REFUSED: "Stripe refused to be told of",
-    RecordingState.NOT_SENT: "Stripe could not be told of",
-    RecordingState.UNKNOWN: "Stripe gave no answer about",
-}
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +58,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 async def timeline_of(account: str, invoice: InvoiceDetail, sides: Sides, *, with_people: bool) -> list[Entry]:
     """The newest first. `with_people`: also who asked for what, by the audit log."""
-    own = [invoice.id, *(one.id for one in invoice.refunds), *(one.id for one in invoice.cases)]
+    own = [invoice.id, *(one.id for one in invoice.attempts)]
+    own += [*(one.id for one in invoice.refunds), *(one.id for one in invoice.cases)]
     names = [invoice.id, *(one.processor_id for one in invoice.attempts if one.processor_id)]
     names += [one.reference for one in invoice.attempts]
     found = [*_of_stripe(invoice, sides), *_tries(invoice), *_moves(invoice), *_returns(invoice), *_cases(invoice)]
@@ -86,7 +67,9 @@ async def timeline_of(account: str, invoice: InvoiceDetail, sides: Sides, *, wit
     found += [_notice(row) for row in await sql.rows(NOTICES, account, [invoice.id, *disputes])]
     found += [_webhook(row) for row in await sql.rows(WEBHOOKS, account, names)]
     if with_people:
-        found += [_person(row) for row in await sql.rows(PEOPLE, account, own)]
+        done = await sql.rows(PEOPLE, account, own)
+        people = await names_of(account, [row["actor"] for row in done])
+        found += [_person(row, people[row["actor"]]) for row in done]
     # Of one second: in the order in which they are told of above.
     return sorted(found, key=lambda one: one.at)[::-1]
 
@@ -132,8 +115,8 @@ def _moves(invoice: InvoiceDetail) -> Iterator[Entry]:
         said = f"{to_text(one.amount, one.currency)} {MOVED[one.kind]}{over}"
         yield Entry(at=one.occurred, kind="money", said=said, code=one.processor_id)
     for told in invoice.recordings:
-        what = "the payment of" if told.target is RecordingTarget.INVOICE else "the customer's credit of"
-        said = f"{RECORDED[told.state]} {what} {to_text(told.amount, told.currency)}"
+        about = "the payment of" if told.target is RecordingTarget.INVOICE else "the customer's credit of"
+        said = f"{TOLD[told.state]} {about} {to_text(told.amount, told.currency)}"
         bad = told.state in (RecordingState.REFUSED, RecordingState.UNKNOWN)
         detail = "" if told.how in ("", "ours") else told.how
         at = told.resolved or told.created
@@ -200,7 +183,6 @@ def _webhook(row: Any) -> Entry:
     return Entry(at=at, kind="webhook", said=said, detail=detail, page=f"/webhooks/{row['id']}")
 
 
-def _person(row: Any) -> Entry:
-    did = DONE.get(row["action"], row["action"].replace("_", " ").replace(".", ": "))
-    at = unix(row["created_at"])
-    return Entry(at=at, kind="person", said=f"{row['actor']} {did}", detail=row["reason"], page="")
+def _person(row: Any, name: str) -> Entry:
+    at, said = unix(row["created_at"]), f"{name} {what(row['action'])}"
+    return Entry(at=at, kind="person", said=said, detail=row["reason"])

@@ -15,7 +15,7 @@ from db import poke, sql
 from db.engine import DB
 from db.ids import new_id
 from db.poke import Kind
-from db.states import DISPUTE_OPEN, MovementKind
+from db.states import DISPUTE_LIVING, MovementKind
 from db.states import DisputeState as State
 from gateway import ledger
 from gateway.returns.beside import poke_waiting_refunds
@@ -113,7 +113,7 @@ async def _move(capture: asyncpg.Record, dispute: str, move: MoneyMoved, now: da
 
 async def _write(capture: asyncpg.Record, told: DisputeState, said_at: datetime, now: datetime) -> str:
     state = State(told.stage)
-    ended = state is not State.INQUIRY and state not in DISPUTE_OPEN
+    ended = state not in DISPUTE_LIVING
     place = [capture[name] for name in ("account", "connection", "invoice", "id")]
     money = (told.amount.amount, told.amount.currency, told.withdrawn.amount)
     evidence = (told.evidence_due_by, sql.storable(told.evidence_url, 2000))

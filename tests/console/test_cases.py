@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,10 +10,14 @@ import pytest
 
 from db import sql
 from db.ids import new_id
+from gateway.console import case_repairs
+from gateway.console.settings import connection_check
 from gateway.domain.case_kinds import CaseKind
 from gateway.domain.case_repairs import OFFERS, CaseRepair
 from gateway.domain.roles import LEAST, ORDER, Role
+from gateway.inbox.connection_check import ConnectionCheck
 from gateway.returns.errors import RefundStateError
+from processors.checked import About, Proved, Unseen, Wrong
 from tests.api.seed import add_delivery, add_invoice, insert, seed
 from tests.console.conftest import Console, text_of
 
@@ -46,6 +51,36 @@ async def test_the_inbox_counts_by_kind_and_age_and_filters(console: Console) ->
     }.items():
         shown = text_of(await viewer.get(f"/cases?{query}"))
         assert [one for one in ("in_young", "in_old", "dsp_mine") if f"Why {one}" in shown] == expected, query
+
+
+FINDINGS = (
+    Proved(About.CREDENTIALS, "the key opens pa_1"),
+    Unseen(About.NOTIFICATIONS, "none has come yet"),
+    Wrong(About.WEBHOOK, "it goes elsewhere", "Enter the address."),
+)
+
+
+async def test_what_a_check_found_is_said_alike_on_a_case_and_at_the_connection(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = (await seed(console.api.runtime, console.api.ours.id)).connection
+
+    async def check(*_: object) -> ConnectionCheck:
+        return ConnectionCheck(connection, "practice", "pa_1", False, FINDINGS, "", None, "Press “Send a test”.")
+
+    for page in (case_repairs, connection_check):
+        monkeypatch.setattr(page, "check", check)
+    case = await add_case(console, CaseKind.CATCH_UP_FAILED, connection)
+    for path in (f"/cases/{case}/repair/check_connection", f"/settings/connections/{connection}/check"):
+        answer = await console[Role.ADMIN].post(path)
+        assert answer.status_code == 200, text_of(answer)
+        assert re.findall(r'badge ([a-z]*)">([^<]*)</span> (\w+): ([^<]*)', answer.text)[-3:] == [
+            ("good", "proved", "Credentials", "the key opens pa_1"),
+            ("", "can&#39;t be seen from here", "Notifications", "none has come yet"),
+            ("bad", "wrong", "Webhook", "it goes elsewhere"),
+        ]
+        assert "To do: Enter the address." in text_of(answer)
+        assert "To see that notifications come: Press “Send a test”." in text_of(answer)
 
 
 async def test_a_case_is_taken_given_and_given_back(console: Console) -> None:

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from db import sql
+from db.engine import DB
+from gateway.accounts.audit import Author
 from gateway.domain.roles import Role
 from tests.api.seed import NOW, add_delivery, add_invoice, insert, seed
 from tests.console.conftest import Console, text_of
@@ -80,13 +82,25 @@ async def test_it_warns_where_the_processor_and_the_ledger_differ(console: Conso
     assert "The processor says that it took 119.00 EUR, and the ledger holds 0.00 EUR." in page
 
 
+PAUSED = "paused the collection of an invoice"
+
+
+async def test_who_asked_a_processor_stands_on_the_invoices_time_line_in_the_audit_logs_words(console: Console) -> None:
+    account = await one_open(console)
+    async with DB.transaction():
+        by = Author(console[Role.FINANCE].user)
+        await by.note(account, "attempt.asked_about", "att_declined", name="in_open")
+    page = text_of(await console[Role.FINANCE].get("/invoices/in_open"))
+    assert "finance had the processor asked how a charge ended" in page
+
+
 async def test_a_viewer_sees_no_button_nor_who_did_what_and_another_account_nothing(console: Console) -> None:
     await one_open(console)
     await console[Role.FINANCE].post("/invoices/in_open/pause", {"reason": "pays by wire"})
     viewer = text_of(await console[Role.VIEWER].get("/invoices/in_open"))
     finance = text_of(await console[Role.FINANCE].get("/invoices/in_open"))
-    assert ("What can be done" in viewer, "paused its collection" in viewer) == (False, False)
-    assert ("What can be done" in finance, "finance paused its collection" in finance) == (True, True)
+    assert ("What can be done" in viewer, PAUSED in viewer) == (False, False)
+    assert ("What can be done" in finance, f"finance {PAUSED}" in finance) == (True, True)
     await add_invoice(console.api.theirs.id, "in_theirs")
     assert (await console[Role.VIEWER].get("/invoices/in_theirs")).status_code == 404
 
@@ -151,6 +165,53 @@ async def test_nothing_is_voided_or_recorded_while_a_charge_may_still_succeed(co
         answer = await console[Role.FINANCE].post(f"/invoices/in_open/{name}", CHANGES[name][0])
         assert answer.status_code == 409, name
     assert await sql.value("select void_asked_at from tollbridge.invoice where id = 'in_open'") is None
+
+
+BUTTONS = {
+    "collect": ">Collect now<",
+    "pause": "/pause",
+    "record-payment": "/record-payment",
+    "void": "/void",
+}
+CHARGED_THERE = {"collection_method": "charge_automatically"}
+OFFERED = {
+    "we collect it": ({}, "", set(BUTTONS)),
+    "Stripe charges it": (
+        CHARGED_THERE | {"state": "not_ours"},
+        "delete from tollbridge.attempt where id = 'att_declined'",
+        set(),
+    ),
+    "a charge may still succeed": (
+        {},
+        "update tollbridge.attempt set state = 'pending', resolved_at = null where id = 'att_declined'",
+        {"pause"},
+    ),
+    "uncollectible": ({"status": "uncollectible", "state": "uncollectible"}, "", {"void"}),
+}
+
+
+@pytest.mark.parametrize("name", OFFERED)
+async def test_a_button_stands_where_what_it_asks_for_is_not_refused(console: Console, name: str) -> None:
+    values, then, offered = OFFERED[name]
+    shown = {key: value for key, value in values.items() if key != "state"}
+    await one_open(console, **values, snapshot=SNAPSHOT | shown)
+    if then:
+        await sql.rows(then)
+    page = await console[Role.FINANCE].get("/invoices/in_open")
+    assert {act for act, mark in BUTTONS.items() if mark in page.text} == offered
+    for act in CHANGES.keys() - offered:
+        answer = await console[Role.FINANCE].post(f"/invoices/in_open/{act}", CHANGES[act][0])
+        assert answer.status_code == (303 if act == "pause" else 409), act
+
+
+async def test_a_planned_try_names_its_payment_method_as_its_payer_knows_it(console: Console) -> None:
+    due = int((datetime.now(UTC) + timedelta(days=20)).timestamp())
+    snapshot = SNAPSHOT | {"due_date": due, "created": due - 86400 * 30}
+    await one_open(console, state="due", snapshot=snapshot)
+    await sql.rows("delete from tollbridge.attempt where id = 'att_declined'")
+    method = await sql.value("select id from tollbridge.payment_method")
+    page = await console[Role.VIEWER].get("/invoices/in_open")
+    assert ("Visa ending in 4242" in text_of(page), method in page.text) == (True, False)
 
 
 async def test_a_payment_is_opened_at_its_processor_where_the_adapter_knows_how(console: Console) -> None:

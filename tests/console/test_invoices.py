@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import pytest
 
 from db import sql
+from db.states import Collector
 from gateway.billing.mails import mail_hash
+from gateway.customers.organization_tokens import Scope
+from gateway.domain.open_money import Group
 from gateway.domain.roles import Role
-from tests.api.seed import NOW, add_case, add_invoice, seed
+from gateway.domain.switch_words import NAMES
+from gateway.readers import organization
+from gateway.readers.billed import open_invoices
+from gateway.readers.invoice_list import find_invoices
+from gateway.readers.invoice_search import InvoiceFilter
+from gateway.readers.open_money import open_money
+from gateway.readers.owed import owed_by
+from tests.api.seed import NOW, add_case, add_invoice, insert, seed
 from tests.console.conftest import Console, text_of
 
 COLUMNS: Final = {"status": "open", "currency": "eur", "amount_due": 11900, "amount_remaining": 11900, "total": 11900}
@@ -86,6 +97,51 @@ async def test_filters(console: Console, query: str) -> None:
     await add_case(account, "in_open", invoice="in_open")
     answer = await console[Role.VIEWER].get(f"/invoices?{query}")
     assert (answer.status_code, listed(answer.text)) == (200, FILTERS[query])
+
+
+async def one_of_each_collector(console: Console, collect_by: datetime) -> str:
+    """Two that were taken from Stripe, which sets no due date: one was handed back, one is ours; the account."""
+    account = console.api.ours.id
+    about = COLUMNS | {"customer": "cus_ada", "state": "retrying", "collection_method": "charge_automatically"}
+    snapshot = {"id": "in_", "created": 1, "status": "open", "currency": "eur"}
+    await insert("customer", account=account, id="cus_ada", created_at=NOW)
+    for name, collector in (("in_back", "stripe"), ("in_ours", "gateway")):
+        switched = {"collector": collector, "collect_by": collect_by, "taken_at": collect_by - timedelta(days=7)}
+        await add_invoice(account, name, snapshot=snapshot, **about, **switched)
+    return account
+
+
+async def test_what_stripe_is_to_pay_again_is_due_on_no_day_in_any_list_or_sum(console: Console) -> None:
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    account = await one_of_each_collector(console, yesterday)
+    assert {one.id: one.due_date for one in (await find_invoices(account)).data} == {
+        "in_back": None,
+        "in_ours": int(yesterday.timestamp()),
+    }
+    wanted = InvoiceFilter(due_from=yesterday.date(), due_until=yesterday.date())
+    assert [one.id for one in (await find_invoices(account, wanted)).data] == ["in_ours"]
+    assert [one.id for one in await open_invoices(account, "cus_ada", limit=2)] == ["in_ours", "in_back"]
+    [owed] = await owed_by(account, "cus_ada")
+    assert (owed.amount, owed.overdue) == (23800, 11900)
+    seen = await organization.find_invoices(Scope(account, "cus_ada"))
+    assert {one.id: one.due_date is None for one in seen.data} == {"in_back": True, "in_ours": False}
+
+
+async def test_the_sum_of_what_is_at_risk_and_its_list_mean_the_same_due_date(console: Console) -> None:
+    now = datetime.now(UTC)
+    account = await one_of_each_collector(console, now + timedelta(days=1))
+    found = await find_invoices(account, InvoiceFilter(group=Group.AT_RISK))
+    money = await open_money(account, now, now)
+    assert ([one.id for one in found.data], money["eur"][Group.AT_RISK].count) == (["in_ours"], 1)
+
+
+async def test_who_collects_is_said_alike_in_the_filter_and_on_the_invoices_page(console: Console) -> None:
+    await some(console)
+    page = await console[Role.VIEWER].get("/invoices?collected_by=gateway")
+    choices = re.findall(r'value="(gateway|stripe|hosted)">([^<]*)<', page.text)
+    assert {Collector(value): html.unescape(said) for value, said in choices} == NAMES
+    one = text_of(await console[Role.VIEWER].get("/invoices/in_open"))
+    assert f"Collected by {NAMES[Collector.GATEWAY]}" in one
 
 
 async def test_a_filter_that_there_is_not_is_said(console: Console) -> None:

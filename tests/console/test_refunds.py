@@ -12,6 +12,7 @@ import pytest
 from db import sql
 from gateway.accounts.audit import Author
 from gateway.domain.roles import Role
+from gateway.readers.invoice_names import id_of
 from gateway.returns.errors import RefundStateError
 from gateway.returns.refund_rows import RefundAsked
 from gateway.returns.request import ask_refund
@@ -38,6 +39,15 @@ async def asked(console: Console) -> list[Any]:
 async def refund_id(console: Console) -> str:
     [refund] = await asked(console)
     return str(refund["id"])
+
+
+async def test_an_invoice_is_meant_by_its_id_or_its_number_and_none_by_nothing(console: Console) -> None:
+    account = console.api.ours.id
+    await add_invoice(account, "in_unnumbered")
+    await add_invoice(account, "in_numbered", number="AB-0001")
+    await add_invoice(console.api.theirs.id, "in_theirs", number="CD-0001")
+    meant = {"in_numbered": "in_numbered", " AB-0001 ": "in_numbered", "": None, " ": None, "CD-0001": None}
+    assert {typed: await id_of(account, typed) for typed in meant} == meant
 
 
 async def test_a_part_is_asked_for(console: Console, seeded: Seeded) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import msgspec
 from litestar import Request
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Template
 
 from gateway.accounts import connections
+from gateway.console.check_findings import lines_of
 from gateway.console.desk import Desk, change
 from gateway.console.forms import Plain, Posted
 from gateway.console.parts import by_htmx
@@ -20,17 +20,6 @@ from gateway.console.settings.frame import wrong_of
 from gateway.domain.roles import Action
 from gateway.inbox.connection_check import ConnectionCheck, check
 from gateway.runtime import Runtime
-from processors.checked import About, Finding, Proved, Unseen, Wrong
-
-
-class Told(msgspec.Struct, frozen=True):
-    """A finding as it is shown."""
-
-    state: str
-    tone: str
-    about: About
-    text: str
-    to_do: str = ""
 
 
 @change(f"{PATH}/{{connection:str}}/check", Action.CONFIGURE)
@@ -51,22 +40,12 @@ async def check_connection(
         refused = wrong_of(error).text
     answer = {
         "checked": checked,
-        "found": [_told(one) for one in checked.findings] if checked else [],
+        "found": lines_of(checked),
         "refused": refused,
     }
     if by_htmx(request):
         return shown(desk, "settings/_connection_check.html", {"connection": known, **answer})
     return await one_connection(desk, runtime, known.id, more=answer)
-
-
-def _told(one: Finding) -> Told:
-    match one:
-        case Proved(about=about, text=text):
-            return Told("proved", "good", about, text)
-        case Unseen(about=about, text=text):
-            return Told("can't be seen from here", "", about, text)
-        case Wrong(about=about, text=text, to_do=to_do):
-            return Told("wrong", "bad", about, text, to_do)
 
 
 connection_check_routes: Final[list[Any]] = [check_connection]

@@ -13,18 +13,13 @@ from gateway.console.desk import Desk, change, page
 from gateway.console.forms import Posted, Reasoned, Said
 from gateway.console.render import led
 from gateway.console.settings.frame import RIGHT, Chosen, Wrong, setting, wrong_of
+from gateway.domain.news import THEN
 from gateway.domain.roles import Action
 from gateway.readers.said_declines import find_said
 from gateway.runtime import Runtime
-from processors.outcome import ADVICE, Advice, DeclineClass
+from processors.outcome import ADVICE, DeclineClass
 
 PATH: Final = "/settings/declines"
-THEN: Final = {
-    Advice.RETRY_LATER: "tried again later",
-    Advice.NEW_PAYMENT_METHOD: "the payer is asked for another payment method",
-    Advice.CUSTOMER_ACTION: "the payer must act",
-    Advice.NEVER: "never charged again",
-}
 
 
 class Classing(Reasoned, frozen=True):

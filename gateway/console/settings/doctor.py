@@ -30,7 +30,6 @@ from gateway.domain.roles import Action
 from gateway.runtime import Runtime
 
 PATH: Final = "/settings/doctor"
-TONES: Final = {Level.WRONG: "bad", Level.NOTICE: "warn", Level.UNKNOWN: "", Level.OK: "good"}
 WORDS: Final = {
     Level.WRONG: "wrong",
     Level.NOTICE: "look at it",
@@ -109,13 +108,12 @@ def _shown(
 
 
 def _findings(report: Report) -> dict[str, Any]:
-    counts = {COUNTED[level]: sum(one.level is level for one in report.findings) for level in TONES}
+    counts = {COUNTED[level]: sum(one.level is level for one in report.findings) for level in WORDS}
     return {
         "report": report,
         "counts": {words: count for words, count in counts.items() if count},
         "told": [one for one in report.findings if one.level is not Level.OK],
         "fine": [one for one in report.findings if one.level is Level.OK],
-        "tones": TONES,
         "level_words": WORDS,
         "pages": PAGES,
         "portal": any(one.level is Level.WRONG and one.check == PORTAL for one in report.findings),
