@@ -5,8 +5,9 @@ Templates escape everything, and a name that a template does not know is an erro
 
 from __future__ import annotations
 
+import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +17,7 @@ from jinja2.runtime import Context
 from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.response import Redirect, Template
 from litestar.template import TemplateConfig
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from gateway.console.assets import asset
 from gateway.console.desk import HOME, Desk
@@ -30,6 +31,8 @@ from processors.errors import MoneyError
 from processors.money import to_text
 
 FOLDER: Final = Path(__file__).parent / "templates"
+ROW: Final = re.compile(r"<tr\b.*?</tr>", re.DOTALL)
+CELL: Final = re.compile(r"<(t[dh])\b([^>]*)>(–</td>)?")
 
 
 def money(amount: int | None, currency: str | None) -> str:
@@ -67,6 +70,24 @@ def sentence(text: str) -> str:
     return text + ("" if text.endswith((".", "!", "?")) else ".")
 
 
+def labelled(rows: Markup, names: Sequence[str]) -> Markup:
+    """A table's rows, each cell with its column's name, by which it is known where a narrow screen shows no columns;
+    a cell that holds but a dash is `none`, as nothing need be said of it there."""
+
+    def of_row(row: re.Match[str]) -> str:
+        columns = iter(names)
+        return CELL.sub(lambda cell: _labelled(cell, next(columns, "")), row.group())
+
+    return Markup(ROW.sub(of_row, rows))  # noqa: S704 (what a template has escaped, with names of our own)
+
+
+def _labelled(cell: re.Match[str], name: str) -> str:
+    tag, attributes, dash = cell.groups()
+    if dash:
+        attributes = attributes.replace('class="', 'class="none ') if "class=" in attributes else ' class="none"'
+    return f'<{tag}{attributes} data-label="{escape(name.lstrip(">"))}">{dash or ""}'
+
+
 @pass_context
 def form_fields(context: Context) -> Markup:
     """What every form carries: the proof that it is ours, and a mark by which it is carried out once."""
@@ -85,7 +106,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"when": when, "words": words, "capital": capital, "sentence": sentence}
-    made.filters |= {"page_of": page_of, "tone": tone}
+    made.filters |= {"page_of": page_of, "tone": tone, "labelled": labelled}
     made.globals |= {
         "money": money,
         "asset": asset,

@@ -119,6 +119,7 @@ ACTS: Final[Mapping[str, Act]] = {
     "disable": users.disable,
     "enable": users.enable,
     "reset-second-factor": users.reset_second_factor,
+    "end-sessions": users.sign_out,
 }
 
 
