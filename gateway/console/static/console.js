@@ -40,14 +40,12 @@ document.addEventListener("click", async event => {
   }
 });
 
-// What a part of the page says of a field (aria-describedby) comes and goes: the field is wrong as long as it is shown.
-document.addEventListener("htmx:oobAfterSwap", event => {
-  const told = event.target;
-  if (!told.id?.startsWith("problem-")) return;
-  for (const field of document.querySelectorAll(`[aria-describedby~="${CSS.escape(told.id)}"]`)) {
-    if (told.hidden) field.removeAttribute("aria-invalid");
-    else field.setAttribute("aria-invalid", "true");
-  }
+// What is said of a field comes and goes with a part of the page: the field is wrong as long as something is said.
+document.addEventListener("htmx:afterSettle", () => {
+  for (const told of document.querySelectorAll(".problem[id^=problem-]"))
+    for (const field of document.querySelectorAll(`[aria-describedby~="${CSS.escape(told.id)}"]`))
+      if (told.hidden) field.removeAttribute("aria-invalid");
+      else field.setAttribute("aria-invalid", "true");
 });
 
 // On a narrow screen the sections are folded.
