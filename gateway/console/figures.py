@@ -112,6 +112,7 @@ def ages_plot(lists: Lists, found: Sequence[CaseAges]) -> Plot:
         axis=whole,
         across="whole",
         counts=True,
+        in_time=False,
     )
 
 

@@ -48,7 +48,8 @@ class Series(msgspec.Struct, frozen=True):
 
 class Plot(msgspec.Struct, frozen=True, kw_only=True):
     """A picture. `of` is what the labels are (week), `about` what one sees, `axis` how the axis is written,
-    `across` how much of the page it takes, `counts` whether its values are numbers of things."""
+    `across` how much of the page it takes, `counts` whether its values are numbers of things, `in_time` whether its
+    labels are times, the newest last."""
 
     key: str
     title: str
@@ -61,6 +62,7 @@ class Plot(msgspec.Struct, frozen=True, kw_only=True):
     most: float | None = None
     across: Literal["half", "most", "whole"] = "most"
     counts: bool = False
+    in_time: bool = True
 
     @property
     def is_empty(self) -> bool:

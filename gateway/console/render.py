@@ -32,7 +32,7 @@ from processors.money import to_text
 
 FOLDER: Final = Path(__file__).parent / "templates"
 ROW: Final = re.compile(r"<tr\b.*?</tr>", re.DOTALL)
-CELL: Final = re.compile(r"<(t[dh])\b([^>]*)>(–</td>)?")
+CELL: Final = re.compile(r"<(t[dh])\b([^>]*)>(\s*–?\s*</td>)?")
 
 
 def money(amount: int | None, currency: str | None) -> str:
@@ -72,7 +72,7 @@ def sentence(text: str) -> str:
 
 def labelled(rows: Markup, names: Sequence[str]) -> Markup:
     """A table's rows, each cell with its column's name, by which it is known where a narrow screen shows no columns;
-    a cell that holds but a dash is `none`, as nothing need be said of it there."""
+    a cell that holds nothing, or but a dash, is `none`: nothing need be said of it there."""
 
     def of_row(row: re.Match[str]) -> str:
         columns = iter(names)

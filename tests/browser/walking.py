@@ -19,8 +19,8 @@ WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 SCHEMES = ("light", "dark")
 GRAVE = ("serious", "critical")
 LINKS = "links => links.filter(a => !a.hasAttribute('download')).map(a => a.href)"
-CLIPPED = """() => [...document.querySelectorAll(".scroll:has(table)")].filter(one => one.scrollWidth > one.clientWidth + 1)
-    .map(one => one.getAttribute("aria-label"))"""
+CLIPPED = """() => [...document.querySelectorAll(".scroll:has(table)")]
+    .filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.getAttribute("aria-label"))"""
 WIDTHS = "() => [document.scrollingElement.scrollWidth, document.documentElement.clientWidth]"
 
 
