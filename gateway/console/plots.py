@@ -8,7 +8,7 @@ that table alone, and not through dozens of bars. (A picture whose parts are lin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
@@ -71,7 +71,7 @@ class Plot(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def highest(self) -> int:
         """The most things that stand on each other."""
-        columns = zip(*(one.cells for one in self.series), strict=True)
+        columns: Iterable[tuple[Cell | None, ...]] = zip(*(one.cells for one in self.series), strict=True)
         return max(round(sum(cell.value for cell in column if cell)) for column in columns)
 
     @property
