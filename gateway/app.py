@@ -78,7 +78,7 @@ def create_app(settings: Settings, keyring: Keyring) -> Litestar:
         logging_config=None,
         event_emitter_backend=_NoEvents,
     )
-    app.asgi_handler = observed(app.asgi_handler)
+    app.asgi_handler = observed(app.asgi_handler, settings)
     return app
 
 

@@ -8,9 +8,9 @@ import asyncpg
 
 from db import poke, sql
 from db.engine import DB
-from db.ids import new_id
+from db.ids import named_id, new_id
 from db.poke import Kind
-from gateway.accounts.audit import Author, required
+from gateway.accounts.audit import Author, can_be_read, required
 from gateway.accounts.connections import poke_waiting
 from gateway.accounts.errors import FieldError, NotThereError
 from gateway.clock import business_now
@@ -30,7 +30,7 @@ ASSIGN: Final = "update tollbridge.review_case set owner = $3 where account = $1
 LONGEST_OWNER: Final = 200
 NOTE: Final = """
     insert into tollbridge.case_note (id, account, review_case, author, text, written_at)
-    values ($1, $2, $3, $4, $5, $6)
+    values ($1, $2, $3, $4, $5, $6) on conflict (id) do nothing returning id
 """
 LONGEST_NOTE: Final = 4000
 
@@ -39,10 +39,15 @@ class CaseClosedError(Exception):
     """Somebody has closed the case already."""
 
 
-async def assign(by: Author, account: str, case: str, owner: str) -> None:
-    """Say who sees to an open case, by whatever name the merchant's people go; empty: nobody any more.
+class CaseTakenError(Exception):
+    """Somebody else sees to the case since it was looked at."""
 
-    Raises NotThereError, FieldError, CaseClosedError.
+
+async def assign(by: Author, account: str, case: str, owner: str, *, seen: str | None = None) -> None:
+    """Say who sees to an open case, by whatever name the merchant's people go; empty: nobody any more. `seen`: who saw
+    to it when that was decided; nothing changes where it is somebody else by now.
+
+    Raises NotThereError, FieldError, CaseClosedError, CaseTakenError.
     """
     owner = owner.strip()
     if len(owner) > LONGEST_OWNER or not owner.isprintable():
@@ -51,27 +56,31 @@ async def assign(by: Author, account: str, case: str, owner: str) -> None:
         row = await _open(account, case)
         if row["owner"] == owner:
             return
+        if seen is not None and row["owner"] != seen:
+            raise CaseTakenError(f"{row['owner'] or 'nobody'} sees to it by now")
         await sql.rows(ASSIGN, account, case, owner)
         before, after = {"owner": row["owner"]}, {"owner": owner}
         await by.note(account, "case.assigned", case, name=row["kind"], before=before, after=after)
 
 
-async def add_note(by: Author, account: str, case: str, text: str) -> str:
+async def add_note(by: Author, account: str, case: str, text: str, once: str = "") -> str:
     """Write something about a case, open or closed, for whoever looks next; it stays as it is. Returns the note's id.
+    The same author, text and `once` again is the same note.
 
     Raises NotThereError, FieldError.
     """
     text = text.strip()
-    if not 0 < len(text) <= LONGEST_NOTE or "\0" in text:
+    if not can_be_read(text) or len(text) > LONGEST_NOTE or "\0" in text:
         raise FieldError("text", f"must have 1 to {LONGEST_NOTE} letters")
-    note, now = new_id("csn"), await business_now()
+    note = named_id("csn", account, case, by.name, once, text) if once else new_id("csn")
+    now = await business_now()
     async with DB.transaction():
         row = await sql.row(CASE, account, case)
         if row is None:
             raise NotThereError("case", case)
-        await sql.rows(NOTE, note, account, case, by.name, text, now)
-        # What it says stands in the note alone: there it can be erased.
-        await by.note(account, "case.note_added", case, name=row["kind"], after={"note": note})
+        if await sql.rows(NOTE, note, account, case, by.name, text, now):
+            # What it says stands in the note alone: there it can be erased.
+            await by.note(account, "case.note_added", case, name=row["kind"], after={"note": note})
     return note
 
 

@@ -81,6 +81,11 @@ class Settings(Unprinted, frozen=True, forbid_unknown_fields=True):
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
     @property
+    def over_tls(self) -> bool:
+        """Whether the world reaches us over TLS."""
+        return self.base_url.startswith("https://")
+
+    @property
     def home_path(self) -> Path:
         return Path(self.home).absolute()
 

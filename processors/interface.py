@@ -53,6 +53,9 @@ class ProcessorAdapter(Protocol):
     """The fields that are not secret and required, such as the merchant's account there."""
     optional_option_fields: ClassVar[tuple[str, ...]]
     """Those that may be left out, such as a `base_url` where the processor's own is known."""
+    host_option_fields: ClassVar[tuple[str, ...]]
+    """The options that choose where the credentials are sent. With another value of one of them every credential is
+    wanted anew, so that who may change options can't have a stored secret sent to themselves."""
     declines: ClassVar[DeclineTable]
     """What its decline codes mean: shown to operators, who may class a code otherwise."""
 

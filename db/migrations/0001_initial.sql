@@ -141,6 +141,7 @@ create table tollbridge.api_key (
     hash bytea not null unique,
     hint text not null,
     scopes text[] not null check (scopes <@ array['checkout', 'server', 'finance', 'admin', 'platform']),
+    made_by text not null,                         -- as in the audit log: who has seen its text
     created_at timestamptz not null,
     revoked_at timestamptz,
     check ((account is null) = (scopes = array['platform']))
@@ -367,7 +368,7 @@ create table tollbridge.invoice (
     next_attempt_at timestamptz,
     kept_in_pause boolean not null default false,  -- a draft that a pause of its subscription held up
     asked_at timestamptz,                          -- somebody asked to collect it now; null once that was heeded
-    void_asked_at timestamptz,                     -- somebody wants it void; null once that was heeded
+    void_asked_at timestamptz,                     -- somebody wants it void; null once it is, or can't be
     paid_at timestamptz,
     given_up_at timestamptz,                       -- its end had come, and the account's policy for that was begun
     looked_for_at timestamptz,                     -- when tries were looked for that a restored database has forgotten
@@ -675,6 +676,7 @@ create index refund_invoice on tollbridge.refund (account, invoice);
 create index refund_wanting on tollbridge.refund (account, id) where seen < poked;
 create index refund_due on tollbridge.refund (due_at) where due_at is not null;
 create index refund_claimed on tollbridge.refund (claim_until) where claimed_by is not null;
+create index refund_waiting on tollbridge.refund (account) where approval = 'waiting';
 create index refund_listing on tollbridge.refund (account, created_at desc, id);
 
 create table tollbridge.refund_part (
@@ -1368,18 +1370,24 @@ create table tollbridge.console_user (
     email text not null unique check (email = lower(email) and length(email) between 3 and 254),
     name text not null check (name <> ''),
     password text not null default '',             -- argon2id, as its library writes it; empty: none was chosen (yet)
-    totp_secret bytea,                             -- encrypted
-    totp_confirmed boolean not null default false,
+    password_from text not null default '',        -- the account whose admin handed out the link by which it was chosen;
+                                                   -- empty: whoever runs the gateway did, here and below
+    totp_secret bytea,                             -- encrypted; confirmed by a first code
     totp_step bigint not null default 0,           -- the last time step whose code was used: each is used once
+    codes_wrong integer not null default 0 check (codes_wrong >= 0),   -- in a row
     oidc_issuer text not null default '',
     oidc_subject text not null default '',         -- who it is at that issuer; set by the first sign-in from there
     invitation_hash bytea unique,                  -- of the link by which a first password, or another, is chosen
     invited_until timestamptz,
+    invited_from text not null default '',         -- the account whose admin handed the link out
     created_at timestamptz not null,
     disabled_at timestamptz,
+    disabled_from text not null default '',        -- the account whose admin did that
     check ((oidc_issuer = '') = (oidc_subject = '')),
-    check (not totp_confirmed or totp_secret is not null),
-    check ((invitation_hash is null) = (invited_until is null))
+    check (password_from = '' or password <> ''),
+    check ((invitation_hash is null) = (invited_until is null)),
+    check (invited_from = '' or invitation_hash is not null),
+    check (disabled_from = '' or disabled_at is not null)
 );
 create unique index console_user_oidc on tollbridge.console_user (oidc_issuer, oidc_subject) where oidc_subject <> '';
 
@@ -1397,6 +1405,7 @@ create table tollbridge.console_session (
     hash bytea not null unique,
     stage text not null check (stage in ('code', 'enrol', 'complete')),   -- what is missing until one is signed in
     manner text not null check (manner in ('password', 'oidc')),
+    totp_secret bytea,                             -- encrypted: shown in this session, and not confirmed by a code yet
     agent text not null default '',
     address text not null default '',
     made_at timestamptz not null,
@@ -1557,6 +1566,7 @@ create table tollbridge.settlement_file (
     new_rows bigint not null,
     from_at timestamptz,                           -- the oldest and the newest move of money in it
     until_at timestamptz,
+    totals jsonb not null default '[]',            -- what its rows come to, by kind and currency
     taken_by text not null,
     taken_at timestamptz not null,
     unique (account, connection, id),

@@ -59,6 +59,7 @@ class ApiKey(Table, tablename="api_key", schema=SCHEMA, db=DB):
     hash = Bytea()
     hint = Text()
     scopes = texts()
+    made_by = Text()
     created_at = at()
     revoked_at = at()
 

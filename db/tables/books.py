@@ -26,6 +26,7 @@ class SettlementFile(Table, tablename="settlement_file", schema=SCHEMA, db=DB):
     new_rows = BigInt()
     from_at = at()
     until_at = at()
+    totals = JSONB()
     taken_by = Text()
     taken_at = at()
 

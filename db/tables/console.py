@@ -14,15 +14,18 @@ class ConsoleUser(Table, tablename="console_user", schema=SCHEMA, db=DB):
     email = Text()
     name = Text()
     password = Text()
+    password_from = Text()
     totp_secret = blob()
-    totp_confirmed = Boolean(default=False)
     totp_step = BigInt()
+    codes_wrong = Integer()
     oidc_issuer = Text()
     oidc_subject = Text()
     invitation_hash = blob()
     invited_until = at()
+    invited_from = Text()
     created_at = at()
     disabled_at = at()
+    disabled_from = Text()
 
 
 class ConsoleRole(Table, tablename="console_role", schema=SCHEMA, db=DB):
@@ -37,6 +40,7 @@ class ConsoleSession(Table, tablename="console_session", schema=SCHEMA, db=DB):
     hash = Bytea()
     stage = Text()
     manner = Text()
+    totp_secret = blob()
     agent = Text()
     address = Text()
     made_at = at()

@@ -214,11 +214,11 @@ async def _connection(
             enabled=entry.enabled,
         )
         if known is None:
-            await connections.add(runtime, by, account.id, entry.name, entry.adapter, change)
+            await connections.insert(runtime, by, account.id, entry.name, entry.adapter, change)
         elif known.adapter != entry.adapter:
             raise FieldError("adapter", f"is {known.adapter} and stays so")
         else:
-            await connections.update(runtime, by, account.id, known.id, change)
+            await connections.alter(runtime, by, account.id, known.id, change)
     except FieldError as error:
         raise FieldError(f"{at}.{error.param}", f"{error.message} (connection {entry.name})") from None
 
@@ -286,7 +286,7 @@ async def _disable_other_endpoints(by: Author, account: Account, keep: set[str])
 async def _disable_other_connections(runtime: Runtime, by: Author, account: Account, keep: set[str]) -> None:
     for one in await connections.listed(account.id):
         if one.name not in keep and one.enabled:
-            await connections.update(runtime, by, account.id, one.id, ConnectionChange(enabled=False))
+            await connections.alter(runtime, by, account.id, one.id, ConnectionChange(enabled=False))
 
 
 async def _disable_other_accounts(runtime: Runtime, by: Author, keep: set[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -56,18 +57,39 @@ class Author:
         """Write the row, in the caller's transaction."""
         DB.current("the audit log")
         change = Change(action, object_id, name, _plain(before), _plain(after))
-        now = await business_now()
-        shown = [None if side is None else msgspec.json.encode(side).decode() for side in (change.before, change.after)]
-        await sql.rows(INSERT, new_id("aud"), account, self.name, action, object_id, self.reason, *shown, now)
+        await sql.rows(INSERT, *self._row(account, change, await business_now()))
         self.changes.append(change)
 
+    async def note_on(
+        self, connection: Any, account: str, action: str, object_id: str, now: datetime, after: Mapping[str, Any]
+    ) -> None:
+        """The same for what was made, in a transaction of a connection outside the pool."""
+        change = Change(action, object_id, "", None, _plain(after))
+        await connection.execute(INSERT, *self._row(account, change, now))
+        self.changes.append(change)
 
-def required(reason: str) -> str:
+    def _row(self, account: str | None, change: Change, now: datetime) -> tuple[object, ...]:
+        shown = [None if side is None else msgspec.json.encode(side).decode() for side in (change.before, change.after)]
+        return (new_id("aud"), account, self.name, change.action, change.object, self.reason, *shown, now)
+
+
+def required(reason: str, longest: int = LONGEST_REASON) -> str:
     """A reason that must be given, without the white space around it; raises FieldError."""
-    reason = reason.strip()
-    if not 0 < len(reason) <= LONGEST_REASON:
-        raise FieldError("reason", f"must have 1 to {LONGEST_REASON} letters")
+    if not can_be_read(reason):
+        raise FieldError("reason", f"must have 1 to {longest} letters")
+    return bounded(reason.strip(), longest)
+
+
+def bounded(reason: str, longest: int = LONGEST_REASON) -> str:
+    """A reason that may be given; raises FieldError for one that is too long."""
+    if len(reason) > longest:
+        raise FieldError("reason", f"must have at most {longest} letters")
     return reason
+
+
+def can_be_read(text: str) -> bool:
+    """Whether it shows anything: neither spaces nor characters without width do."""
+    return any(one.isprintable() and not one.isspace() for one in text)
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 
 import asyncpg
 import msgspec
@@ -21,6 +23,7 @@ from gateway.accounts.accounts import check_name, policy_of
 from gateway.accounts.audit import CHANGED, SET, Author, differences
 from gateway.accounts.errors import FieldError, NameTakenError, NotThereError
 from gateway.accounts.settlement import check_settles
+from gateway.addresses import AddressError, UnresolvedError, refuse_private
 from gateway.clock import business_now
 from gateway.connections import UnknownAdapterError, adapter_class, capabilities_of
 from gateway.domain.routing import STRIPE, Display, Routing
@@ -31,6 +34,7 @@ from processors.outcome import DeclineClass
 from processors.values import Secret
 
 CURRENCY: Final = re.compile(r"[a-z]{3}")
+PLAIN: Final = "must be https where the account is live"
 RecordOn = Literal["confirmed", "settled"]
 
 INSERT = """
@@ -118,6 +122,14 @@ async def add(
     runtime: Runtime, by: Author, account: str, name: str, adapter: str, change: ConnectionChange
 ) -> Connection:
     """A new connection of `account` (its id). Raises FieldError, NameTakenError, NotThereError."""
+    await _refuse_private(runtime, account, adapter, change.options or {})
+    return await insert(runtime, by, account, name, adapter, change)
+
+
+async def insert(
+    runtime: Runtime, by: Author, account: str, name: str, adapter: str, change: ConnectionChange
+) -> Connection:
+    """The same without looking addresses up: for who holds a transaction, and runs the gateway."""
     check_name(name)
     if name == STRIPE:
         raise FieldError("name", "stands for Stripe itself, where a payment method session names who keeps the method")
@@ -132,7 +144,7 @@ async def add(
         of = await sql.row("select livemode from tollbridge.account where id = $1 for key share", account)
         if of is None:
             raise NotThereError("account", account)
-        _check_environment(options, livemode=of["livemode"])
+        _check_environment(adapter, options, livemode=of["livemode"])
         if record_on == "settled":
             check_settles(await policy_of(account), adapter, "record_on")
         sealed = _sealed(runtime.keyring, connection, credentials)
@@ -162,7 +174,20 @@ async def add(
 
 
 async def update(runtime: Runtime, by: Author, account: str, connection: str, change: ConnectionChange) -> Connection:
-    """Change what `change` gives; raises NotThereError, FieldError. The same again changes and notes nothing."""
+    """Change what `change` gives; raises NotThereError, FieldError. The same again changes and notes nothing.
+
+    Where an option changes that chooses the host, `change` must hold every credential: nobody has one that is kept
+    here sent to an address of their own.
+    """
+    if change.options:
+        known = await show(account, connection)
+        elsewhere = {name: value for name, value in change.options.items() if known.options.get(name) != value}
+        await _refuse_private(runtime, account, known.adapter, elsewhere)
+    return await alter(runtime, by, account, connection, change)
+
+
+async def alter(runtime: Runtime, by: Author, account: str, connection: str, change: ConnectionChange) -> Connection:
+    """The same without looking addresses up: for who holds a transaction, and runs the gateway."""
     async with DB.transaction():
         wanted = "select * from tollbridge.connection where account = $1 and (id = $2 or name = $2) for no key update"
         row = await sql.row(wanted, account, connection)
@@ -172,8 +197,9 @@ async def update(runtime: Runtime, by: Author, account: str, connection: str, ch
         new = {**old, **(change.credentials or {})}
         before, after = _before_and_after(row, old, new, change)
         _check_config(runtime, row["adapter"], new, after["options"])
+        _refuse_elsewhere(row["adapter"], before["options"], after["options"], old.keys() - (change.credentials or {}))
         livemode = await sql.value("select livemode from tollbridge.account where id = $1", account)
-        _check_environment(after["options"], livemode=livemode)
+        _check_environment(row["adapter"], after["options"], livemode=livemode)
         if after["record_on"] == "settled":
             check_settles(await policy_of(account), row["adapter"], "record_on")
         was, is_now = differences(before, after)
@@ -275,11 +301,51 @@ def _check_config(runtime: Runtime, name: str, credentials: Mapping[str, Secret]
         raise _located(_credential_fields(adapter), _option_fields(adapter), error) from None
 
 
-def _check_environment(options: Mapping[str, str], *, livemode: bool) -> None:
-    """Test money must not pay live invoices, nor the reverse. Raises FieldError."""
+def _refuse_elsewhere(adapter: str, before: Mapping[str, str], after: Mapping[str, str], kept: Set[str]) -> None:
+    """Raise FieldError where a credential that was not given anew would be sent to another host."""
+    for option in adapter_class(adapter).host_option_fields:
+        if kept and before.get(option) != after.get(option):
+            raise FieldError(
+                f"credentials.{min(kept)}", f"give every credential anew: options.{option} chooses where they are sent"
+            )
+
+
+def _check_environment(adapter: str, options: Mapping[str, str], *, livemode: bool) -> None:
+    """Test money must not pay live invoices, nor the reverse; what is live goes out under TLS. Raises FieldError."""
     wanted = "live" if livemode else "test"
     if options.get("environment", wanted) != wanted:
         raise FieldError("options.environment", f"the account's Stripe key is one of {wanted} mode")
+    for field, url in _addresses(adapter, options).items():
+        if livemode and urlsplit(url).scheme != "https":
+            raise FieldError(f"options.{field}", PLAIN)
+
+
+async def _refuse_private(runtime: Runtime, account: str, adapter: str, options: Mapping[str, str]) -> None:
+    """Raise FieldError where a live account's credentials would be sent into our own network.
+
+    Outside any transaction: a name is resolved. One that has no address now is nobody's.
+    """
+    DB.assert_no_transaction("looking a processor's address up")
+    try:
+        addresses = _addresses(adapter, options)
+    except UnknownAdapterError:
+        return
+    if not addresses or not await sql.value("select livemode from tollbridge.account where id = $1", account):
+        return
+    for field, url in addresses.items():
+        if urlsplit(url).scheme != "https":
+            raise FieldError(f"options.{field}", PLAIN)
+        with suppress(UnresolvedError):
+            try:
+                await refuse_private(url, private=runtime.settings.outbound_private)
+            except AddressError as error:
+                raise FieldError(f"options.{field}", str(error)) from None
+
+
+def _addresses(adapter: str, options: Mapping[str, str]) -> dict[str, str]:
+    """Those of the options that are the whole address to which credentials are sent. Raises UnknownAdapterError."""
+    fields = adapter_class(adapter).host_option_fields
+    return {field: options[field] for field in fields if "://" in options.get(field, "")}
 
 
 def _credential_fields(adapter: type[ProcessorAdapter]) -> tuple[str, ...]:

@@ -22,12 +22,22 @@ from processors.values import Secret
 RANDOM_BYTES: Final = 24
 
 INSERT = """
-    insert into tollbridge.api_key (id, account, name, hash, hint, scopes, created_at)
-    values ($1, $2, $3, $4, $5, $6, $7)
+    insert into tollbridge.api_key (id, account, name, hash, hint, scopes, made_by, created_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8)
 """
 REVOKE = """
     update tollbridge.api_key set revoked_at = $3
     where id = $1 and account is not distinct from $2 and revoked_at is null returning name
+"""
+# A key is older than those that it makes, so this ends.
+BEHIND = """
+    with recursive behind (id, steps) as (
+        select $2, 0
+        union all
+        select k.made_by, b.steps + 1 from behind b join tollbridge.api_key k on k.id = b.id
+        where k.account = $1 or k.account is null
+    )
+    select id from behind order by steps desc limit 1
 """
 COLUMNS = "id, account, name, hint, scopes, created_at, revoked_at"
 
@@ -79,7 +89,7 @@ async def create(by: Author, account: str | None, name: str, scopes: Collection[
         mode = await _mode(account)
         key, text, now = new_id("key"), f"tb_{mode}_{secrets.token_hex(RANDOM_BYTES)}", await business_now()
         shown = ApiKey(key, account, name, text[-4:], wanted, now, None)
-        await sql.rows(INSERT, key, account, name, digest(text), shown.hint, [str(s) for s in wanted], now)
+        await sql.rows(INSERT, key, account, name, digest(text), shown.hint, [str(s) for s in wanted], by.name, now)
         after = {"name": name, "hint": shown.hint, "scopes": [str(s) for s in wanted]}
         await by.note(account, "key.created", key, name=name, after=after)
     return shown, Secret(text)
@@ -109,6 +119,12 @@ async def show(account: str | None, key: str) -> ApiKey:
     if row is None:
         raise NotThereError("key", key)
     return shown(row)
+
+
+async def person_behind(account: str, actor: str) -> str:
+    """Who answers for what an actor of this account does: of a key, whoever made it, who has seen its text; else the
+    actor."""
+    return str(await sql.value(BEHIND, account, actor))
 
 
 def shown(row: Mapping[str, Any]) -> ApiKey:

@@ -53,9 +53,12 @@ async def refuse_anothers(keyring: Keyring, account: str, api_key: Secret | None
     row = await sql.row("select * from tollbridge.account where id = $1", account)
     if row is None:
         raise NotThereError("account", account)
-    if api_key is None or row["api_key_hash"] == key_hash(keyring, api_key):
+    if api_key is None:
         return
+    # What is no key at all has no hash.
     refuse_other_mode(row["name"], row["livemode"], api_key)
+    if row["api_key_hash"] == key_hash(keyring, api_key):
+        return
     owner = row["stripe_account"] or await _owner_so_far(keyring, row)
     if owner:
         base = row["api_base"] if api_base is None else api_base

@@ -43,7 +43,7 @@ class PaymentRecording(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reference: Annotated[
         str,
         msgspec.Meta(min_length=1, max_length=LONGEST_REFERENCE, pattern=REFERENCE),
-        about("What names the payment there: the evidence."),
+        about("What names the payment there: the evidence. Another payment from there needs another one."),
     ]
     received_at: Annotated[int, msgspec.Meta(gt=0, lt=LATEST), about("When it came, in Unix seconds.")]
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_REASON), about("For the audit log.")]

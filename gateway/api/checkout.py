@@ -19,7 +19,7 @@ from gateway.api.openapi import also, changing, example, problems
 from gateway.api.problems import Code
 from gateway.api.setup import ClientResult, Failure, failure_of, setup_of
 from gateway.api.waiting import WaitS, so_far
-from gateway.billing.invoice_detail import InvoiceDetailShape
+from gateway.billing.invoice_detail import InvoiceDetailShape, page_of
 from gateway.checkout import change as changes
 from gateway.checkout import sessions
 from gateway.checkout.amounts import InitialInvoice, initial_invoice
@@ -218,7 +218,7 @@ def _page(row: asyncpg.Record) -> str | None:
     """Where the payer can pay now."""
     on_page = Collection.HOSTED in (row["collection"], row["collector"])
     waits = on_page and row["state"] == "processing" and row["status"] == "open"
-    return msgspec.json.decode(row["snapshot"], type=InvoiceDetailShape).hosted_invoice_url if waits else None
+    return page_of(msgspec.json.decode(row["snapshot"], type=InvoiceDetailShape).hosted_invoice_url) if waits else None
 
 
 def _acts(row: asyncpg.Record) -> bool:

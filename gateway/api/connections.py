@@ -125,7 +125,10 @@ class ConnectionUpdate(Unprinted, msgspec.Struct, frozen=True, forbid_unknown_fi
     """What is left out stays."""
 
     credentials: Annotated[dict[str, str] | None, about("Merged by name.")] = None
-    options: Annotated[dict[str, str] | None, about("Merged by name.")] = None
+    options: Annotated[
+        dict[str, str] | None,
+        about("Merged by name. With another value of one that chooses the host, every credential is given anew."),
+    ] = None
     currencies: Annotated[list[str] | None, about("Lower case; none: all that the adapter takes.")] = None
     priority: Priority | None = None
     routing: Annotated[Routing | None, about(ROUTING)] = None

@@ -14,7 +14,9 @@ from gateway.accounts.keys import Scope
 from gateway.api.auth import Principal, requires
 from gateway.api.files import as_file
 from gateway.api.openapi import also, problems
+from gateway.api.problems import Code
 from gateway.books.journal import Format, export, yesterday
+from gateway.books.session import taken_away
 
 Callers: Final = requires(Scope.FINANCE)
 TEXT: Final = "text/plain"
@@ -29,7 +31,7 @@ As = Annotated[Format, QueryParameter(name="format", description="How it is writ
     "/exports/journal",
     guards=[Callers],
     media_type=TEXT,
-    responses=also(200, str, "The journal.", media_type=TEXT) | problems(),
+    responses=also(200, str, "The journal.", media_type=TEXT) | problems(Code.OVERLOADED),
 )
 async def export_journal(
     principal: NamedDependency[Principal], first: First = None, last: Last = None, form: As = "csv"
@@ -38,7 +40,7 @@ async def export_journal(
     that is over stays as it is, so that one export after the other holds every line once."""
     last = last or await yesterday()
     first = first or last
-    parts = await export(principal.account, first, last, form)
+    parts = await taken_away(await export(principal.account, first, last, form))
     name = f"journal-{first}-{last}.{form}"
     return Stream(parts, media_type=TEXT, headers=as_file(name))
 

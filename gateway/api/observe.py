@@ -16,17 +16,21 @@ from prometheus_client import Counter, Histogram
 
 from gateway.api.auth import Principal
 from gateway.api.request_id import request_id
+from gateway.settings import Settings
 
 log = structlog.get_logger()
 
 REQUESTS: Final = Counter("tollbridge_http_requests", "Requests answered.", ["method", "route", "status"])
 SECONDS: Final = Histogram("tollbridge_http_request_seconds", "Time to the end of the answer.", ["method", "route"])
 METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+ONLY_TLS: Final = (b"strict-transport-security", b"max-age=31536000")
+"""A year, of this host alone: what else there is below its name is not ours to judge (RFC 6797, 6.1)."""
 QUIET: Final = ("/health/", "/metrics")
 
 
-def observed(app: ASGIApp) -> ASGIApp:
-    """`app` with every request of it seen."""
+def observed(app: ASGIApp, settings: Settings) -> ASGIApp:
+    """`app` with every request of it seen, and with the headers that every answer has."""
+    of_all = [(b"x-content-type-options", b"nosniff"), *([ONLY_TLS] if settings.over_tls else [])]
 
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
@@ -38,7 +42,7 @@ def observed(app: ASGIApp) -> ASGIApp:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *_headers(scope["path"], identity)]
+                message["headers"] = [*message["headers"], *of_all, *_headers(scope["path"], identity)]
             await send(message)
 
         try:
@@ -50,7 +54,7 @@ def observed(app: ASGIApp) -> ASGIApp:
 
 
 def _headers(path: str, identity: str) -> list[tuple[bytes, bytes]]:
-    headers = [(b"request-id", identity.encode()), (b"x-content-type-options", b"nosniff")]
+    headers = [(b"request-id", identity.encode())]
     if path.startswith("/v1/"):
         headers.append((b"cache-control", b"no-store"))
     return headers

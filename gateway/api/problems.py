@@ -21,7 +21,8 @@ from gateway.api.request_id import request_id
 from gateway.billing.errors import StripeError, StripeForbiddenError, StripeNotSentError, StripeRefusedError
 from gateway.books.repair import BreakClosedError
 from gateway.books.rows import RowChangedError
-from gateway.cases import CaseClosedError
+from gateway.books.session import TooManyReadersError
+from gateway.cases import CaseClosedError, CaseTakenError
 from gateway.connections import UnknownConnectionError
 from gateway.customers.errors import NotErasableError, SessionError
 from gateway.finance.errors import AlreadyRunningError, NoMethodError, NotNowError
@@ -259,10 +260,12 @@ TRANSLATIONS: Final[Mapping[type[Exception], Callable[[Any], ProblemError]]] = {
     NameTakenError: lambda e: ProblemError(Code.ALREADY_EXISTS, str(e), param=e.param),
     FieldError: lambda e: ProblemError(Code.INVALID_REQUEST, str(e), param=e.param),
     NotThereError: lambda e: ProblemError(Code.NOT_FOUND, str(e)),
+    TooManyReadersError: lambda e: _away(Code.OVERLOADED, str(e), 10),
     CheckFailedError: lambda e: ProblemError(Code.CHECK_FAILED, str(e)),
     AccessGrantError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     BreakClosedError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     CaseClosedError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
+    CaseTakenError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     EndpointDisabledError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),
     AlreadyRunningError: lambda e: ProblemError(Code.IN_PROGRESS, str(e), headers={"Retry-After": "1"}),
     NotErasableError: lambda e: ProblemError(Code.STATE_CONFLICT, str(e)),

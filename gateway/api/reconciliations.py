@@ -18,6 +18,7 @@ from gateway.api.openapi import also, changing, example, problems
 from gateway.api.paging import After, Limit
 from gateway.api.problems import Code
 from gateway.books import repair, report, runs
+from gateway.books.session import taken_away
 from gateway.clock import business_now
 from gateway.readers.pages import DEFAULT, Page
 from gateway.readers.reconciliations import (
@@ -97,12 +98,12 @@ async def list_in_transit(
     "/reconciliations/{reconciliation_id:str}/report",
     guards=[Callers],
     media_type=CSV,
-    responses=FILE | problems(Code.NOT_FOUND),
+    responses=FILE | problems(Code.NOT_FOUND, Code.OVERLOADED),
 )
 async def download(principal: NamedDependency[Principal], reconciliation_id: RunId) -> Stream:
     """The breaks of a comparison as a CSV file, as they were then; the oldest first."""
     run = await find_run(principal.account, reconciliation_id)
-    return Stream(report.lines(run), media_type=CSV, headers=as_file(f"{run.id}.csv"))
+    return Stream(await taken_away(report.lines(run)), media_type=CSV, headers=as_file(f"{run.id}.csv"))
 
 
 @post(

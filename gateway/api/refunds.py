@@ -189,7 +189,7 @@ approve_refund: Final = _said(
     "approve",
     partial(approve, give=True),
     "Approve a refund that somebody else asked for",
-    "By another key than the one that asked for it.",
+    "By another person than whoever asked for it; a key is whoever made it.",
 )
 deny_refund: Final = _said(
     "deny",

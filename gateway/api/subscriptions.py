@@ -26,6 +26,7 @@ from gateway.readers.subscriptions import SubscriptionBody, find_subscription, f
 from gateway.readers.upcoming import UpcomingBody, find_upcoming
 from gateway.runtime import Runtime
 from gateway.subscriptions import cancel, switch
+from gateway.subscriptions.known import LONGEST_REASON
 
 Readers: Final = requires(Scope.SERVER, Scope.FINANCE)
 Callers: Final = requires(Scope.SERVER)
@@ -55,7 +56,7 @@ class Cancelling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = False
     reason: Annotated[
         str,
-        msgspec.Meta(max_length=500),
+        msgspec.Meta(max_length=LONGEST_REASON),
         about("Kept in the audit log, and at Stripe as the cancellation's comment."),
     ] = ""
     wait_s: WaitS = 20.0
@@ -92,7 +93,7 @@ class Switching(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retire: Annotated[
         bool, about("With `payment_method`: those that it used before are deleted once nothing needs them.")
     ] = False
-    reason: Annotated[str, msgspec.Meta(max_length=500), about("Kept in the audit log.")] = ""
+    reason: Annotated[str, msgspec.Meta(max_length=LONGEST_REASON), about("Kept in the audit log.")] = ""
     wait_s: WaitS = 20.0
 
 

@@ -5,9 +5,26 @@ Collection needs none of it, so it stands apart from `InvoiceShape`; both read t
 
 from __future__ import annotations
 
+from typing import Final
+from urllib.parse import urlsplit
+
 import msgspec
 
 from gateway.billing.shapes import AutomaticTax
+
+HERE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+"""Where the sandbox's Stripe stands, whose pages have no TLS."""
+
+
+def page_of(url: str | None) -> str | None:
+    """An address that Stripe gave, where a person may be led to it: https, or http on this very machine. What else it
+    may say (`javascript:`) would run in our page."""
+    try:
+        parts = urlsplit(url or "")
+        leads = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in HERE)
+    except ValueError:
+        return None
+    return url if leads and parts.netloc else None
 
 
 class PeriodShape(msgspec.Struct, frozen=True):

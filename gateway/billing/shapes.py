@@ -56,6 +56,7 @@ class FinalizationError(msgspec.Struct, frozen=True):
 class Transitions(msgspec.Struct, frozen=True):
     paid_at: int | None = None
     marked_uncollectible_at: int | None = None
+    voided_at: int | None = None
     finalized_at: int | None = None
 
 

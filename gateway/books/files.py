@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import DecimalException
@@ -14,7 +15,7 @@ from typing import Final, NamedTuple
 
 from gateway.accounts.errors import FieldError
 from gateway.books.formats import FIELDS, IGNORED, Format
-from gateway.books.rows import Row
+from gateway.books.totals import Row
 from gateway.domain.moves import MOVES, SETTLED_SIGN
 from processors.errors import MoneyError
 from processors.money import Exponents, from_decimal_string, from_minor
@@ -22,6 +23,10 @@ from processors.settlements import SettlementKind
 
 UNITS: Final = Exponents("the settlement file")
 """ISO 4217: what a file writes, unless it is an adapter's."""
+POINT: Final = re.compile(r"-?([0-9]{1,3}(,[0-9]{3})+|[0-9]+)(\.[0-9]+)?")
+COMMA: Final = re.compile(r"-?([0-9]{1,3}(\.[0-9]{3})+|[0-9]+)(,[0-9]+)?")
+"""Amounts by what their decimals stand after. The other mark groups thousands, by three, and is nothing else: what was
+meant as decimals would be read a hundred times too large."""
 REMEMBERED: Final = 1 << 16
 TELL_EVERY: Final = 10_000
 LONGEST_LINE: Final = 1 << 20
@@ -184,9 +189,10 @@ class _Reader:
             except ValueError:
                 raise ValueError(f"{text!r} is no whole number of minor units") from None
             return from_minor(minor, currency, UNITS).amount
-        if self._format.decimal_comma:
-            text = text.replace(".", "").replace(",", ".")
-        return from_decimal_string(text.replace(",", ""), currency, UNITS).amount
+        form, after, groups = (COMMA, "comma", ".") if self._format.decimal_comma else (POINT, "point", ",")
+        if not form.fullmatch(text):
+            raise ValueError(f"{text!r} is no amount whose decimals stand after a {after}")
+        return from_decimal_string(text.replace(groups, "").replace(",", "."), currency, UNITS).amount
 
     def _moment(self, text: str) -> datetime:
         form = self._format.date_format

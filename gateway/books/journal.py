@@ -68,7 +68,7 @@ async def transactions(account: str, chart: Chart, first: date, last: date) -> A
     """The transactions in the order in which they are booked, a page at a time."""
     begin, end = (midnight(day) for day in (first, last + timedelta(days=1)))
     async with (
-        own_session() as session,
+        own_session(for_reader=True) as session,
         session.transaction(),
         aclosing(pages(session, sources.JOURNAL, account, begin, end, size=PAGE)) as found,
     ):

@@ -14,7 +14,8 @@ from gateway.books.session import own_session, pages
 from processors.money import Money, to_decimal
 
 PAGE: Final = 1_000
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\u2212", "\uff20")
+"""How a formula begins (OWASP, CSV injection): also with the wide signs, which Japanese and Chinese versions read."""
 
 # A break stood in a run that began with or after the one that found it, and before the one that did not any more.
 BREAKS: Final = """
@@ -36,7 +37,7 @@ async def lines(run: Run) -> AsyncGenerator[str, None]:
     """The report of a run as CSV, a page at a time: its breaks, the oldest first."""
     yield row(COLUMNS)
     async with (
-        own_session() as session,
+        own_session(for_reader=True) as session,
         session.transaction(),
         aclosing(pages(session, OF_RUN, run.account, run.id, size=PAGE)) as found,
     ):

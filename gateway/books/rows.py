@@ -9,18 +9,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import msgspec
 from asyncpg import UniqueViolationError
 
 from db.ids import new_id
+from gateway.accounts.audit import Author
 from gateway.books import sources
 from gateway.books.session import own_session
+from gateway.books.totals import Row, Totals
 from gateway.domain.moves import MOVES
-
-Row: TypeAlias = tuple[str, str, str, str, str, int, str, int, int, int, str, datetime]
-"""The columns of COLUMNS, in their order; an empty `row_id` where the file has none."""
 
 COLUMNS: Final = (
     "row_id", "kind", "processor_id", "charge_id", "reference", "amount", "currency", "settled", "fee", "net",
@@ -60,8 +59,8 @@ SPAN: Final = """
 """
 FILE: Final = """
     insert into tollbridge.settlement_file (id, account, connection, processor_id, name, rows, new_rows, from_at,
-        until_at, taken_by, taken_at)
-    values ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, $10)
+        until_at, totals, taken_by, taken_at)
+    values ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, $10, $11)
 """
 INSERT: Final = """
     insert into tollbridge.settlement_row (account, connection, row_id, file, kind, processor_id, charge_id, reference,
@@ -89,53 +88,66 @@ class Taken(msgspec.Struct, frozen=True):
 
 
 async def take(
-    account: str, of: str, processor_id: str, rows: Iterable[Row], *, name: str, by: str, now: datetime
+    account: str, of: str, processor_id: str, rows: Iterable[Row], *, name: str, by: Author | None, now: datetime
 ) -> Taken:
-    """Take a file of the connection `of` in, whole or not at all, and once.
+    """Take a file of the connection `of` in, whole or not at all, and once. `by`: who has given it; None for its
+    processor.
 
     Raises RowChangedError, and whatever `rows` raises.
     """
     async with own_session() as connection:
-        if (before := await _known(connection, account, of, processor_id)) is not None:
+        if (before := await known(connection, account, of, processor_id)) is not None:
             return before
         try:
             async with connection.transaction():
                 return await _take(connection, account, of, rows, (processor_id, name), (by, now))
         except UniqueViolationError:
             # Somebody else has taken the same file in meanwhile.
-            before = await _known(connection, account, of, processor_id)
+            before = await known(connection, account, of, processor_id)
             if before is None:
                 raise
             return before
 
 
-async def _known(connection: Any, account: str, of: str, processor_id: str) -> Taken | None:
+async def known(connection: Any, account: str, of: str, processor_id: str) -> Taken | None:
+    """The file, if it is here."""
     row = await connection.fetchrow(KNOWN, account, of, processor_id)
     return None if row is None else Taken(row["id"], row["rows"], row["new_rows"], again=True)
 
 
 async def _take(
-    connection: Any, account: str, of: str, rows: Iterable[Row], named: tuple[str, str], asked: tuple[str, datetime]
+    connection: Any,
+    account: str,
+    of: str,
+    rows: Iterable[Row],
+    named: tuple[str, str],
+    asked: tuple[Author | None, datetime],
 ) -> Taken:
+    totals = Totals()
     await connection.execute(STAGE)
-    await connection.copy_records_to_table("taking", records=_in_turns(rows), columns=COLUMNS)
+    await connection.copy_records_to_table("taking", records=in_turns(totals.over(rows)), columns=COLUMNS)
     if await connection.fetchval(UNNAMED):
         await connection.execute(NAME)
     await connection.execute("analyze taking")
     if (changed := await connection.fetchval(CHANGED, account, of)) is not None:
         raise RowChangedError(f"row {changed} stands there already, and says something else")
     span = await connection.fetchrow(SPAN, sorted(MOVES))
-    file, (_, now) = new_id("sfl"), asked
-    told = (account, of, *named, span["rows"], span["from_at"], span["until_at"], *asked)
+    file, (by, now) = new_id("sfl"), asked
+    sums, taken_by = msgspec.json.encode(totals.told()).decode(), by.name if by is not None else ""
+    told = (account, of, *named, span["rows"], span["from_at"], span["until_at"], sums, taken_by, now)
     await connection.execute(FILE, file, *told)
     inserted = await connection.execute(INSERT, account, of, file, now)
     new = int(inserted.rpartition(" ")[2])
     await connection.execute(COUNT, file, new)
     await connection.execute(sources.NAME_ROWS, account, of)
+    if by is not None:
+        after = {"name": named[1], "connection": of, "rows": span["rows"], "new_rows": new}
+        await by.note_on(connection, account, "settlement_file.taken", file, now, after)
     return Taken(file, int(span["rows"]), new)
 
 
-async def _in_turns(rows: Iterable[Row]) -> AsyncIterator[Row]:
+async def in_turns(rows: Iterable[Row]) -> AsyncIterator[Row]:
+    """The same, with turns for others in between."""
     for number, row in enumerate(rows):
         if number % AT_ONCE == 0:
             await asyncio.sleep(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -17,7 +18,9 @@ from gateway.accounts.audit import Author
 from gateway.accounts.errors import FieldError
 from gateway.books import files, formats
 from gateway.books.formats import Format
-from gateway.books.rows import Row, RowChangedError, Taken, take
+from gateway.books.rows import RowChangedError, Taken, in_turns, known, take
+from gateway.books.session import own_session
+from gateway.books.totals import Row, Total, Totals
 from gateway.clock import business_now
 from gateway.domain.breaks import Finding
 from gateway.domain.weeks import midnight
@@ -90,13 +93,41 @@ async def _take(
     now = await business_now()
     try:
         settlement = await within(adapter.settlement(file), timeout_s)
-        taken = await take(account, connection, file, _rows(settlement), name=file, by="", now=now)
+        taken = await take(account, connection, file, _rows(settlement), name=file, by=None, now=now)
     except (CallError, MoneyError, RowChangedError) as error:
         fetched.refused.append(_refused(connection, file, told(error, CallError, MoneyError, RowChangedError), now))
         return None
     if not taken.again:
         fetched.files, fetched.rows = fetched.files + 1, fetched.rows + taken.new
     return settlement.day
+
+
+class Looked(msgspec.Struct, frozen=True):
+    """What a file would bring. `first` and `until`: its oldest and newest row; `known`: it was taken in already."""
+
+    rows: int
+    first: datetime | None
+    until: datetime | None
+    totals: list[Total]
+    known: bool
+
+
+async def look(account: str, connection: str, path: Path, form: Format) -> Looked:
+    """Read a file as `upload` would, and keep nothing of it. Raises FieldError."""
+    form.validate()
+    totals = Totals()
+    async for _ in in_turns(totals.over(files.read(path, form))):
+        pass
+    async with own_session() as session:
+        before = await known(session, account, connection, await asyncio.to_thread(files.digest, path))
+    return Looked(totals.rows, totals.first, totals.until, totals.told(), known=before is not None)
+
+
+async def mark_of(connection: str, path: Path, form: Format) -> str:
+    """Another one for another file, another connection, and another way to read it: by that, what is taken in is what
+    somebody has looked at."""
+    content = await asyncio.to_thread(files.digest, path)
+    return hashlib.sha256(msgspec.json.encode((connection, content, form), order="sorted")).hexdigest()
 
 
 async def upload(
@@ -123,7 +154,7 @@ async def upload(
     except OSError as error:
         raise FieldError("file", f"can't read {path}: {error.strerror}") from None
     now, rows = await business_now(), files.read(path, form, progress)
-    taken = await take(account, connection, known_by, rows, name=name or path.name, by=by.name, now=now)
+    taken = await take(account, connection, known_by, rows, name=name or path.name, by=by, now=now)
     await formats.keep(by, account, connection, form)
     return taken
 

@@ -44,6 +44,10 @@ def print_refund(refund: RefundBody) -> None:
 def print_preview(preview: Preview) -> None:
     """What would be returned, and what stands in the way."""
     taxed = "by line, so that tax follows" if preview.by_lines else "after tax, which stays as it is"
+    if not preview.credited:
+        taxed = "not at all: the invoice did not take this money"
+    elif not preview.lines:
+        taxed = "once the payment has come"
     fields(
         {
             "invoice": preview.invoice,

@@ -25,6 +25,7 @@ from gateway.domain.actions import (
     CreditBalance,
     CreditRest,
     Done,
+    EndVoiding,
     Finalize,
     FindBalance,
     FindCarry,
@@ -135,6 +136,8 @@ async def _step(runtime: Runtime, claim: Claim, loaded: Loaded, action: Action, 
             await give_up.give_up(runtime, claim, loaded, action, now)
         case Void():
             await give_up.void_by_hand(runtime, claim, loaded)
+        case EndVoiding():
+            await give_up.end_voiding(claim, action.refused)
         case OpenCase():
             await record.put_before_a_human(claim, action, now)
         case WaitUntil() | Done():
@@ -152,7 +155,7 @@ async def _rest(claim: Claim, loaded: Loaded, action: WaitUntil | Done, now: dat
     wake_at = min((at for at in times if at is not None), default=None)
     as_before = (loaded.reason, loaded.waits_for, loaded.next_attempt_at) == (action.reason, waits_for, attempt_at)
     opens, outlived = _opens(loaded, now, changed=not as_before), [] if as_before else _outlived(loaded)
-    if as_before and not gone and not untold and not _asked(loaded) and not opens:
+    if as_before and not gone and not untold and not loaded.view.asked and not opens:
         return await poke.release(claim, seen=loaded.poked, due_at=wake_at)
     async with DB.transaction():
         # Each sees to it in its own turn. Methods are locked before subscriptions, and those before invoices.
@@ -166,11 +169,6 @@ async def _rest(claim: Claim, loaded: Loaded, action: WaitUntil | Done, now: dat
             told = [Announcement(one.type, one.step, one.data) for one in untold]
             await outbox.announce(claim.account, "invoice", claim.id, told, now)
     return released
-
-
-def _asked(loaded: Loaded) -> bool:
-    """Somebody asked for something, which this turn has heeded: that is written down."""
-    return loaded.view.asked or loaded.view.void_asked
 
 
 def _opens(loaded: Loaded, now: datetime, *, changed: bool) -> list[str]:

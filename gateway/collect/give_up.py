@@ -20,11 +20,13 @@ from gateway.billing import invoices
 from gateway.billing.client import StripeClient
 from gateway.billing.errors import StripeRefusedError
 from gateway.billing.invoices import StripeInvoice
+from gateway.billing.shapes import billed
 from gateway.clock import business_now
 from gateway.collect import record
 from gateway.collect.load import Loaded
 from gateway.collect.mirror import cancel_subscription
 from gateway.domain.actions import GiveUp
+from gateway.domain.billed import StripePayment
 from gateway.runtime import Runtime
 from gateway.turns.turn import CLAIM_MARGIN_S
 
@@ -61,21 +63,27 @@ async def void_by_hand(runtime: Runtime, claim: Claim, loaded: Loaded) -> None:
     try:
         await _close(runtime, claim, loaded, invoices.void)
     except StripeRefusedError as error:
-        async with DB.transaction():
-            await poke.hold(claim, CLAIM_MARGIN_S)
-            await sql.rows(DROP, claim.account, claim.id)
-            await Author("tollbridge", str(error)).note(claim.account, "invoice.void_refused", claim.id)
+        await end_voiding(claim, f"Stripe refused: {error}")
+
+
+async def end_voiding(claim: Claim, refused: str) -> None:
+    """Forget the wish: the invoice is void, or, by the audit log, why it can't be."""
+    async with DB.transaction():
+        await poke.hold(claim, CLAIM_MARGIN_S)
+        await sql.rows(DROP, claim.account, claim.id)
+        if refused:
+            await Author("tollbridge", refused).note(claim.account, "invoice.void_refused", claim.id)
 
 
 async def _close(runtime: Runtime, claim: Claim, loaded: Loaded, close: Close) -> None:
-    """After a refusal the invoice is read: somebody paid or closed it meanwhile (law 6)."""
+    """After a refusal the invoice is read: somebody paid or closed it meanwhile, or is paying it (law 6)."""
     assert loaded.view.invoice is not None, "what is closed was read"
     before = loaded.view.invoice.status
     try:
         await record.call(runtime, claim, loaded, lambda stripe: close(stripe, claim.id))
     except StripeRefusedError:
         answer = await record.call(runtime, claim, loaded, lambda stripe: invoices.read(stripe, claim.id))
-        if answer.shape.status == before:
+        if answer.shape.status == before and billed(answer.shape).stripe_payment is StripePayment.NONE:
             raise
 
 

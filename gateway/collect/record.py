@@ -167,10 +167,10 @@ async def put_before_a_human(claim: Claim, action: OpenCase, now: datetime) -> N
 async def note(claim: Claim, reason: str, waits_for: WaitsFor | None, next_at: datetime | None) -> None:
     """Write down why nothing happens now, and when something will; in the transaction that lets go.
 
-    Who asked for a try, or wanted it void, was heard in this turn: whatever is to come of it has come.
+    Who asked for a try was heard in this turn: whatever is to come of it has come. Who wants it void may have to wait.
     """
     await sql.rows(
-        """update tollbridge.invoice set reason = $3, waits_for = $5, asked_at = null, void_asked_at = null,
+        """update tollbridge.invoice set reason = $3, waits_for = $5, asked_at = null,
                kept_in_pause = kept_in_pause or (status = 'draft' and $5 is not distinct from 'pause'),
                next_attempt_at = case when status = 'draft' then next_attempt_at else $4 end
            where account = $1 and id = $2""",

@@ -12,10 +12,12 @@ from gateway.books import repair
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
 from gateway.console.forms import Plain, Posted, Said
+from gateway.console.parts import Looks, again
 from gateway.console.render import led, shown
 from gateway.domain.breaks import BREAKS, REPAIRS
 from gateway.domain.roles import Action
 from gateway.readers.reconciliations import find_lone_break
+from gateway.readers.settlements import file_of_row
 
 
 @page("/breaks/{break_id:str}")
@@ -25,9 +27,9 @@ async def break_(desk: NamedDependency[Desk], break_id: FromPath[str], said: Sai
 
 
 @page("/breaks/{break_id:str}/repair")
-async def progress(desk: NamedDependency[Desk], break_id: FromPath[str]) -> Template:
+async def progress(desk: NamedDependency[Desk], break_id: FromPath[str], looks: Looks = 0) -> Template:
     """How its repair stands: the part of the page that looks again by itself while a worker is at it."""
-    return await _break(desk, break_id, "_repair.html")
+    return await _break(desk, break_id, "_repair.html", looks)
 
 
 @change("/breaks/{break_id:str}/repair", Action.RECONCILE)
@@ -43,10 +45,12 @@ async def mend(desk: NamedDependency[Desk], break_id: FromPath[str], data: Poste
 
 
 async def _break(
-    desk: Desk, break_id: str, template: str, *, said: str = "", problem: str = "", status: int = 200
+    desk: Desk, break_id: str, template: str, looks: int = 0, *, said: str = "", problem: str = "", status: int = 200
 ) -> Template:
     found = await find_lone_break(desk.account, break_id)
+    row = found.body.settlement_row
     context = {
+        "file": await file_of_row(desk.account, found.body.connection or "", row) if row else None,
         "one": found.body,
         "run": found.run,
         "stands": found.stands,
@@ -54,6 +58,7 @@ async def _break(
         "does": REPAIRS[found.body.repair],
         "said": said,
         "problem": problem,
+        **again(looks),
     }
     return shown(desk, template, context, status=status)
 

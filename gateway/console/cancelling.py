@@ -11,6 +11,7 @@ from litestar.response import Redirect, Template
 
 from db.states import INVOICE_UNRESOLVED, Collector, Ends
 from gateway.accounts.accounts import policy_of
+from gateway.accounts.audit import required
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
 from gateway.console.forms import Posted, Reasoned
@@ -22,6 +23,7 @@ from gateway.readers.payment_methods import find_methods
 from gateway.readers.subscriptions import SubscriptionBody, find_subscription, find_subscriptions
 from gateway.readers.usage import backlog
 from gateway.subscriptions import cancel
+from gateway.subscriptions.known import LONGEST_REASON
 
 MOST: Final = 100
 EndsWanted = Annotated[Ends | None, QueryParameter(name="ends")]
@@ -55,7 +57,8 @@ async def carry_out(
     asked = _asked(data.ends, data.invoice_now, data.prorate, data.reason)
     assert asked is not None, "the form says how"
     try:
-        await cancel.ask(desk.author(data.reason), desk.account, subscription_id, asked)
+        by = desk.author(required(data.reason, LONGEST_REASON))
+        await cancel.ask(by, desk.account, subscription_id, asked)
     except Exception as error:
         problem, status = said_of(error)
         return await _choosing(desk, subscription_id, asked, problem=problem, status=status)

@@ -7,8 +7,10 @@ from typing import Final
 
 import msgspec
 
+from gateway.console.amounts import plain_amount
 from gateway.domain.case_kinds import CaseKind
 from gateway.domain.roles import Action
+from gateway.returns.sources import beyond
 
 
 class Elsewhere(msgspec.Struct, frozen=True):
@@ -20,6 +22,10 @@ class Elsewhere(msgspec.Struct, frozen=True):
 
 
 RETURN: Final = Elsewhere("Return money", "/refunds/new?invoice={invoice}", Action.REFUND)
+BEYOND: Final = Elsewhere(
+    "Return money", "/refunds/new?invoice={invoice}&attempt={attempt}&amount={amount}", Action.REFUND
+)
+"""Of the capture that the invoice did not take, or not all of."""
 RECORD: Final = Elsewhere("Record a payment", "/invoices/{invoice}#do", Action.COLLECT)
 ACCOUNT: Final = Elsewhere("The account's settings", "/settings/account", Action.CONFIGURE)
 CONNECTIONS: Final = Elsewhere("Connections", "/settings/connections", Action.CONFIGURE)
@@ -44,17 +50,25 @@ ACTED_ON: Final[Mapping[str, tuple[Elsewhere, ...]]] = {
     CaseKind.ENDPOINT_NOT_REPLACED: (ACCOUNT,),
     CaseKind.EVENT_UNDELIVERED: (EVENTS, ENDPOINTS),
     CaseKind.INVOICE_SENT_BY_STRIPE: (ACCOUNT,),
-    CaseKind.OVERPAID: (RETURN,),
-    CaseKind.PAID_BY_HAND: (RETURN,),
+    CaseKind.OVERPAID: (BEYOND,),
+    CaseKind.PAID_BY_HAND: (BEYOND,),
     CaseKind.RECONCILIATION_FAILED: (BOOKS,),
     CaseKind.RECORDING_FAILED: (ACCOUNT,),
     CaseKind.REFUND_NOT_SENT: (CONNECTIONS,),
     CaseKind.STRIPE_ACCOUNT_TWICE: (ACCOUNT,),
-    CaseKind.SURPLUS_CAPTURE: (RETURN,),
+    CaseKind.SURPLUS_CAPTURE: (BEYOND,),
 }
 
 
-def acted_on(kind: str, invoice: str | None) -> list[tuple[Elsewhere, str]]:
+async def acted_on(account: str, kind: str, invoice: str | None) -> list[tuple[Elsewhere, str]]:
     """Where a human acts on a case of this kind, each with its path."""
-    found = [one for one in ACTED_ON.get(kind, ()) if invoice or "{invoice}" not in one.path]
-    return [(one, one.path.format(invoice=invoice)) for one in found]
+    found = []
+    for one in ACTED_ON.get(kind, ()):
+        if one is BEYOND:
+            held = await beyond(account, invoice, surplus=kind == CaseKind.SURPLUS_CAPTURE) if invoice else None
+            if held is not None:
+                amount = plain_amount(held.amount, held.currency)
+                found.append((one, one.path.format(invoice=invoice, attempt=held.attempt, amount=amount)))
+        elif invoice or "{invoice}" not in one.path:
+            found.append((one, one.path.format(invoice=invoice)))
+    return found

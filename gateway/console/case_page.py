@@ -61,7 +61,7 @@ async def case_page(
         "classes": list(DeclineClass),
         "LEAST": LEAST,
         "invoice": (await invoice_briefs(desk.account, [case.invoice])).get(case.invoice or ""),
-        "elsewhere": acted_on(case.kind, case.invoice) if is_open else [],
+        "elsewhere": await acted_on(desk.account, case.kind, case.invoice) if is_open else [],
         "form": form,
         "typed": typed,
         "checked": checked,

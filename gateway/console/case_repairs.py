@@ -12,7 +12,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect, Template
 
 from gateway.accounts import connections, webhook_endpoints
-from gateway.accounts.audit import Author
+from gateway.accounts.audit import Author, bounded
 from gateway.accounts.connections import ConnectionChange
 from gateway.accounts.errors import FieldError, NotThereError
 from gateway.accounts.webhook_endpoints import EndpointChange
@@ -145,6 +145,7 @@ def _route(repair: CaseRepair) -> HTTPRouteHandler:
         by = desk.author(data.reason or f"case {case_id}")
         try:
             _refuse(case, repair)
+            bounded(data.reason)
             found = await STORIES[repair](Work(runtime, by, desk.account, case, data))
         except Exception as error:
             problem, status = said_of(error)

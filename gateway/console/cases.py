@@ -39,6 +39,8 @@ class Giving(Form, frozen=True):
     """Empty: to nobody."""
 
     owner: str = ""
+    seen: str = ""
+    """Who saw to it on the page that the form is of."""
 
 
 class Writing(Form, frozen=True):
@@ -105,7 +107,7 @@ async def give(desk: NamedDependency[Desk], case_id: FromPath[str], data: Posted
     async def act() -> None:
         if owner and owner not in {one.email for one in await users.who_may(desk.account, Action.HANDLE_CASES)}:
             raise FieldError("owner", "is nobody who may work on cases in this account")
-        await assign(desk.author(), desk.account, case_id, owner)
+        await assign(desk.author(), desk.account, case_id, owner, seen=data.seen)
 
     return await _done(desk, case_id, act(), "case_given" if owner else "case_given_back", "assign", data)
 
@@ -113,7 +115,7 @@ async def give(desk: NamedDependency[Desk], case_id: FromPath[str], data: Posted
 @change("/cases/{case_id:str}/note", Action.HANDLE_CASES)
 async def write(desk: NamedDependency[Desk], case_id: FromPath[str], data: Posted[Writing]) -> Redirect | Template:
     """Something for whoever looks next."""
-    act = add_note(desk.author(), desk.account, case_id, data.text)
+    act = add_note(desk.author(), desk.account, case_id, data.text, data.once)
     return await _done(desk, case_id, act, "case_noted", "note", data)
 
 

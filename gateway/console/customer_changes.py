@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable
 from typing import Any, Final
 
@@ -108,7 +109,7 @@ async def move(
     """Another place in the order in which they are charged, from the next try on."""
 
     async def act() -> None:
-        if not (data.position.isascii() and data.position.isdigit() and 1 <= int(data.position) <= 1000):
+        if not re.fullmatch(r"[0-9]{1,4}", data.position) or not 1 <= int(data.position) <= 1000:
             raise FieldError("position", "must be a whole number from 1 on")
         await put_in_place(desk.author(), desk.account, customer_id, method_id, int(data.position))
 

@@ -25,6 +25,7 @@ from gateway.console.render import led, shown
 from gateway.domain.method_words import expires, named, standing
 from gateway.domain.switch_words import NAMES
 from gateway.readers.access import find_access
+from gateway.readers.actors import names_of
 from gateway.readers.billed import open_invoices
 from gateway.readers.customer_cases import cases_of_customer
 from gateway.readers.customer_list import CustomerLine, Which, find_by_id, find_customers, lines
@@ -110,11 +111,13 @@ async def customer_page(
 ) -> Template:
     """The page, also with a form of it that could not be carried out: `typed` is what stood in it."""
     account = desk.account
+    found = await find_customer(account, customer_id)
     access = await find_access(account, customer_id)
     methods = await find_methods(account, customer_id, limit=MOST, starting_after="")
     living = [one for one in methods.data if one.position is not None]
     context: dict[str, Any] = {
-        "customer": await find_customer(account, customer_id),
+        "customer": found,
+        "names": await names_of(account, [found.pause.by] if found.pause else []),
         "line": (await lines(account, [customer_id]))[0],
         "owed": await owed_by(account, customer_id),
         "open": await open_invoices(account, customer_id, limit=MOST),

@@ -18,6 +18,7 @@ from litestar.types import Scope
 from gateway.accounts.audit import Author
 from gateway.api.problems import Code, ProblemError
 from gateway.domain.roles import LEAST, Action, allows
+from gateway.readers.refunds import Waiting, waiting
 from gateway.users.sessions import Seat, Session, Stage
 
 HOME: Final = "/console"
@@ -39,6 +40,8 @@ class Desk(msgspec.Struct, frozen=True):
 
     session: Session
     seat: Seat
+    waiting: Waiting | None = None
+    """Refunds that wait for approval, for whoever may approve them."""
 
     @property
     def account(self) -> str:
@@ -74,7 +77,7 @@ def session_of(scope: Scope) -> Session:
 
 
 def desk(scope: Scope) -> Desk:
-    """The desk of a request, as a dependency; raises SignInNeededError, ProblemError."""
+    """The desk of a request; raises SignInNeededError, ProblemError."""
     session = session_of(scope)
     wanted = scope["path_params"].get("account", "")
     seat = next((seat for seat in session.seats if seat.name == wanted), None)
@@ -83,11 +86,25 @@ def desk(scope: Scope) -> Desk:
     return Desk(session, seat)
 
 
+def permitted_desk(scope: Scope, action: Action) -> Desk:
+    """The desk of somebody who may do that there; raises SignInNeededError, ProblemError."""
+    found = desk(scope)
+    if not found.may(action):
+        raise ProblemError(Code.SCOPE_MISSING, f"This needs the role {LEAST[action]} in this account.")
+    return found
+
+
+async def seated(scope: Scope) -> Desk:
+    """The same with what the navigation counts, where there is one; raises SignInNeededError, ProblemError."""
+    at = desk(scope)
+    if not at.may(Action.APPROVE) or any(name == b"hx-request" for name, _ in scope["headers"]):
+        return at
+    return msgspec.structs.replace(at, waiting=await waiting(at.account, at.user))
+
+
 def permitted(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """The guard of every page of an account. Raises SignInNeededError, ProblemError: 404, or 403 for the role."""
-    action: Action = handler.opt["action"]
-    if not desk(connection.scope).may(action):
-        raise ProblemError(Code.SCOPE_MISSING, f"This needs the role {LEAST[action]} in this account.")
+    permitted_desk(connection.scope, handler.opt["action"])
 
 
 def signed_in(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
@@ -103,17 +120,17 @@ def page(path: str, action: Action = Action.LOOK) -> Handler:
     return get(ACCOUNT_PATH + path, guards=[permitted], opt={"action": action}, include_in_schema=False)
 
 
-def change(path: str, action: Action, *, with_file: bool = False) -> Handler:
+def change(path: str, action: Action, *, with_file: bool = False, with_secret: bool = False) -> Handler:
     """What a form of an account's page asks for; it is carried out once for each form that was shown.
 
     `with_file`: it brings a file, which is known by its content instead (`uploads`); the handler reads
-    `upload_of(request)`.
+    `upload_of(request)`. `with_secret`: what is typed into it is never shown again.
     """
-    opt = {"action": action, "with_file": with_file}
+    opt = {"action": action, "with_file": with_file, "with_secret": with_secret}
     return post(ACCOUNT_PATH + path, guards=[permitted], opt=opt, include_in_schema=False, status_code=200)
 
 
-def look(path: str, action: Action) -> Handler:
+def look(path: str, action: Action, *, with_file: bool = False) -> Handler:
     """What a form asks to be shown before it is sent: it changes nothing, and is answered as often as it is asked."""
-    opt = {"action": action, "changes_nothing": True}
+    opt = {"action": action, "changes_nothing": True, "with_file": with_file}
     return post(ACCOUNT_PATH + path, guards=[permitted], opt=opt, include_in_schema=False, status_code=200)

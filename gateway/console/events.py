@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
 from litestar.di import NamedDependency
@@ -61,6 +63,7 @@ async def events(
         "types": list(NewsType),
         "endpoints": await webhook_endpoints.listed(desk.account),
         "states": list(EventDeliveryState),
+        "place": partial(_place, desk),
     }
     return shown(desk, "events.html", context)
 
@@ -93,10 +96,19 @@ async def _event(
         "told": await told(desk.account, event_id),
         "endpoints": [each for each in await webhook_endpoints.listed(desk.account) if each.enabled],
         "chosen": chosen,
+        "place": partial(_place, desk),
         "said": said,
         "problem": problem,
     }
     return shown(desk, "event.html", context, status=status)
+
+
+def _place(desk: Desk, url: str, description: str = "") -> str:
+    """Which endpoint it is. Its whole address is for who may change the settings: often it is its only secret."""
+    if desk.may(Action.CONFIGURE):
+        return url
+    parts = urlsplit(url)
+    return description or f"{parts.scheme}://{parts.netloc}"
 
 
 def _about(one: Event) -> str:

@@ -11,6 +11,7 @@ from litestar.response import Stream, Template
 from gateway.accounts.errors import FieldError
 from gateway.api.files import CSV, as_file
 from gateway.books.journal import Format, export, yesterday
+from gateway.books.session import TooManyReadersError, taken_away
 from gateway.console.dates import day
 from gateway.console.desk import Desk, page
 from gateway.console.errors import said_of
@@ -39,8 +40,8 @@ async def journal(
     """The ledger of these days in double entry, streamed as it is read."""
     try:
         begin, end = day(first, "from"), day(last, "to")
-        parts = await export(desk.account, begin, end, form)
-    except FieldError as error:
+        parts = await taken_away(await export(desk.account, begin, end, form))
+    except (FieldError, TooManyReadersError) as error:
         problem, status = said_of(error)
         return await _exports(desk, first, last, form, problem=problem, status=status)
     return Stream(parts, media_type=MEDIA_TYPES[form], headers=as_file(f"journal-{begin}-{end}.{form}"))

@@ -16,6 +16,7 @@ from gateway.domain.weeks import by_week, week_end
 from gateway.readers.case_ages import CaseAges
 from gateway.readers.collected import Collected
 from gateway.readers.open_money import Sum
+from gateway.readers.refunds import Waiting
 from processors.errors import MoneyError
 from processors.money import Money, to_decimal
 
@@ -94,6 +95,12 @@ def collected_plot(
         axis=lambda amount: _short(amount, currency),
         across="most" if month_by_source(lists, currency, month, found) else "whole",
     )
+
+
+def waiting_figure(lists: Lists, of: Waiting) -> Figure:
+    """Refunds that wait for somebody's approval."""
+    sums = ", ".join(money(amount, currency) for currency, amount in of.sums.items())
+    return Figure(str(of.count), f"{lists.path}/refunds?approval=waiting", sums)
 
 
 def ages_plot(lists: Lists, found: Sequence[CaseAges]) -> Plot:

@@ -14,22 +14,24 @@ from db.states import CaseState
 from gateway.accounts.errors import FieldError
 from gateway.console.amounts import AmountError, typed_amount
 from gateway.console.dates import day, end_of_day
-from gateway.console.desk import Desk, change, page
+from gateway.console.desk import Desk, change, look, page
 from gateway.console.errors import said_of
 from gateway.console.forms import NOTHING_TYPED, Form, Plain, Posted, Reasoned, Said
-from gateway.console.render import led, shown
+from gateway.console.render import led, sentence, shown
 from gateway.domain.invoice_words import MEANING
 from gateway.domain.policy import end_in_words
+from gateway.domain.receipt_words import Following
 from gateway.domain.roles import Action
 from gateway.domain.switch_words import NAMES
 from gateway.domain.weeks import midnight
 from gateway.finance.collect_now import collect_now
 from gateway.finance.offers import Offer, offers_of
 from gateway.finance.pause import pause_invoice, resume_invoice
-from gateway.finance.record_payment import Receipt, record_payment
+from gateway.finance.record_payment import Receipt, foresee, record_payment
 from gateway.finance.void import void_invoice
+from gateway.readers.invoice_names import numbers_of
 from gateway.readers.invoice_sides import sides_of
-from gateway.readers.invoices import find_invoice
+from gateway.readers.invoices import InvoiceDetail, find_invoice
 from gateway.readers.payment_methods import names_of
 from gateway.readers.processor_pages import pages_of
 from gateway.readers.timeline import Kind, timeline_of
@@ -47,6 +49,12 @@ class Recording(Reasoned, frozen=True):
     """A day, in UTC."""
     amount: str = ""
     """Empty: all that is due."""
+    due: int | None = None
+    """What was due, in minor units, when what follows was shown."""
+    more: bool = False
+    """It is meant that more came than is due."""
+    change: str = ""
+    """Back to the form, as it was filled in."""
 
 
 SOURCES: Final = {"bank_transfer": "a bank transfer", "credits": "credits", "cash": "cash", "cheque": "a cheque"}
@@ -94,17 +102,39 @@ async def resume(desk: NamedDependency[Desk], invoice_id: FromPath[str], data: P
     return await _done(desk, invoice_id, act, "resumed", "resume", data)
 
 
+@look("/invoices/{invoice_id:str}/record-payment/preview", Action.COLLECT)
+async def foresee_record(
+    desk: NamedDependency[Desk], invoice_id: FromPath[str], data: Posted[Recording]
+) -> Redirect | Template:
+    """What would follow from a payment that came without a processor; with the button that records it."""
+    if data.change:
+        return await _page(desk, invoice_id, form="record", typed=data)
+    try:
+        found = await find_invoice(desk.account, invoice_id)
+        follows = await foresee(desk.account, invoice_id, _receipt(data, found.currency or ""))
+    except Exception as error:
+        return await _refused(desk, invoice_id, error, "record", data)
+    return _recording(desk, found, data, follows)
+
+
 @change("/invoices/{invoice_id:str}/record-payment", Action.COLLECT)
 async def record(
     desk: NamedDependency[Desk], invoice_id: FromPath[str], data: Posted[Recording]
 ) -> Redirect | Template:
-    """A payment that came without a processor."""
-
-    async def act() -> None:
-        receipt = _receipt(data, (await find_invoice(desk.account, invoice_id)).currency or "")
-        await record_payment(desk.author(receipt.reason), desk.account, invoice_id, receipt)
-
-    return await _done(desk, invoice_id, act(), "payment_recorded", "record", data)
+    """A payment that came without a processor. More than is due is recorded only for who says that it is meant."""
+    try:
+        found = await find_invoice(desk.account, invoice_id)
+        receipt = _receipt(data, found.currency or "")
+        try:
+            await record_payment(desk.author(receipt.reason), desk.account, invoice_id, receipt)
+        except FieldError as error:
+            if error.param != "more":
+                raise
+            follows = await foresee(desk.account, invoice_id, receipt)
+            return _recording(desk, found, data, follows, problem=sentence(error.message), status=400)
+    except Exception as error:
+        return await _refused(desk, invoice_id, error, "record", data)
+    return led(f"{desk.path}/invoices/{invoice_id}", "payment_recorded")
 
 
 @change("/invoices/{invoice_id:str}/void", Action.COLLECT)
@@ -121,10 +151,22 @@ async def _done(
     try:
         await act
     except Exception as error:
-        problem, status = said_of(error)
-        wrong = error.param if isinstance(error, FieldError) else ""
-        return await _page(desk, invoice_id, problem=problem, status=status, form=form, typed=typed, wrong=wrong)
+        return await _refused(desk, invoice_id, error, form, typed)
     return led(f"{desk.path}/invoices/{invoice_id}", said)
+
+
+async def _refused(desk: Desk, invoice_id: str, error: Exception, form: str, typed: Form) -> Template:
+    problem, status = said_of(error)
+    wrong = error.param if isinstance(error, FieldError) else ""
+    return await _page(desk, invoice_id, problem=problem, status=status, form=form, typed=typed, wrong=wrong)
+
+
+def _recording(
+    desk: Desk, found: InvoiceDetail, data: Recording, follows: Following, *, problem: str = "", status: int = 200
+) -> Template:
+    """The question, with what follows from a yes."""
+    context = {"invoice": found, "typed": data, "follows": follows, "sources": SOURCES, "problem": problem}
+    return shown(desk, "record_payment.html", context, status=status)
 
 
 async def _page(
@@ -145,6 +187,7 @@ async def _page(
         "sides": sides,
         "offers": await offers_of(desk.account, invoice_id) if desk.may(Action.COLLECT) else (),
         "Offer": Offer,
+        "numbers": await numbers_of(desk.account, [found.remainder_of, *(rest.invoice for rest in found.remainders)]),
         "timeline": await timeline_of(desk.account, found, sides, with_people=desk.may(Action.AUDIT)),
         "methods": await names_of(desk.account, [one.payment_method for one in found.plan.tries] if found.plan else []),
         "pages": await pages_of(desk.account, found.attempts),
@@ -168,9 +211,8 @@ def _receipt(data: Recording, currency: str) -> Receipt:
     if data.source not in SOURCES:
         raise FieldError("source", "must be one of those that are offered")
     received_at = midnight(day(data.received_at, "received_at"))
-    return Receipt(
-        data.source, data.reference.strip(), received_at, data.reason.strip(), _amount(data.amount, currency)
-    )
+    amount = _amount(data.amount, currency)
+    return Receipt(data.source, data.reference.strip(), received_at, data.reason.strip(), amount, data.due, data.more)
 
 
 def _amount(typed: str, currency: str) -> int | None:
@@ -180,4 +222,4 @@ def _amount(typed: str, currency: str) -> int | None:
         raise FieldError("amount", str(error)) from None
 
 
-one_invoice_routes: Final[list[Any]] = [invoice, collect, pause, resume, record, void]
+one_invoice_routes: Final[list[Any]] = [invoice, collect, pause, resume, foresee_record, record, void]

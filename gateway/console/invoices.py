@@ -17,6 +17,7 @@ from gateway.accounts import connections
 from gateway.accounts.errors import FieldError
 from gateway.api.files import CSV, as_file
 from gateway.api.paging import After
+from gateway.books.session import taken_away
 from gateway.clock import business_now
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
@@ -63,8 +64,9 @@ async def invoices(
 @page("/invoices.csv", Action.EXPORT)
 async def download(request: Request[Any, Any, Any], desk: NamedDependency[Desk]) -> Stream:
     """The same list, whole, as a file."""
-    wanted, name = wanted_of(request.query_params), f"invoices-{desk.seat.name}-{(await business_now()).date()}.csv"
-    return Stream(as_csv(desk.account, wanted), media_type=CSV, headers=as_file(name))
+    lines = await taken_away(await as_csv(desk.account, wanted_of(request.query_params)))
+    name = f"invoices-{desk.seat.name}-{(await business_now()).date()}.csv"
+    return Stream(lines, media_type=CSV, headers=as_file(name))
 
 
 @change("/invoices/views", Action.KEEP_VIEWS)
@@ -89,8 +91,8 @@ async def share(desk: NamedDependency[Desk], view_id: FromPath[str], data: Poste
 
 @change("/invoices/views/{view_id:str}/delete", Action.KEEP_VIEWS)
 async def forget(desk: NamedDependency[Desk], view_id: FromPath[str], data: Posted[Plain]) -> Redirect:
-    """One's own view is gone."""
-    await saved_views.delete(desk.author(), desk.account, view_id)
+    """One's own view is gone, or for an admin one that is shared."""
+    await saved_views.delete(desk.author(), desk.account, view_id, anybodys=desk.may(Action.CONFIGURE))
     return led(f"{desk.path}/invoices", "view_deleted")
 
 

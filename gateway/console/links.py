@@ -20,6 +20,7 @@ PAGES: Final[Mapping[str, str]] = {
     "cas_": "/cases/",
     "rcn_": "/reconciliations/",
     "brk_": "/breaks/",
+    "sfl_": "/settlements/",
     "dlv_": "/webhooks/",
 }
 """An id that begins with `evt_` may be Stripe's."""

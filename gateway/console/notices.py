@@ -43,6 +43,7 @@ NOTICES: Final[Mapping[str, str]] = {
     "reconciliation_asked": "The books are being compared; a worker does it.",
     "repair_asked": "A worker is about to try it.",
     "settlement_taken": "The file is taken in; the next comparison goes by it.",
+    "settlement_forgotten": "The file is forgotten, with its rows. It can be taken in again.",
     "settlement_again": "This file was here already; nothing changed.",
     "customer_paused": "Collection is paused: nothing of this customer is charged meanwhile.",
     "customer_resumed": "Collection goes on. A try that became due in the pause is made at once.",

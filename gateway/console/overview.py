@@ -20,6 +20,7 @@ from gateway.console.figures import (
     month_by_source,
     month_figure,
     standing_figure,
+    waiting_figure,
 )
 from gateway.console.links import Lists
 from gateway.console.plots import svg
@@ -39,6 +40,7 @@ from gateway.readers.payouts import LastPayout, last_payouts
 from gateway.readers.reconciliations import ReconciliationBody
 from gateway.readers.reconciliations import shown as told_of_run
 from gateway.readers.recoveries import cohorts_since, reasons_since
+from gateway.readers.refunds import waiting
 from gateway.runtime import Runtime
 
 WEEKS: Final = 12
@@ -83,6 +85,7 @@ async def overview(
     run = await runs.numbered(desk.account, None)
     compared = told_of_run(run) if run is not None else None
     flow = await look_at_flow(known)
+    waits = desk.waiting or await waiting(desk.account, desk.user)
     context = {
         **await _money(known, lists, weeks, wanted),
         "account": known.account,
@@ -98,6 +101,8 @@ async def overview(
         "case_ages": list(Age),
         "ages_right": [f">{age.means}" for age in Age],
         "cases": cases,
+        "waits": waits,
+        "waiting": waiting_figure(lists, waits),
         "lists": lists,
         "flow": [one for one in flow if one.level is not Level.OK],
         "fine": sum(one.level is Level.OK for one in flow),

@@ -4,13 +4,24 @@ for a browser that runs no script and follows the link in that place."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Final
 
 from litestar import Request
+from litestar.params import QueryParameter
 from litestar.response import Template
 
 from gateway.console.desk import Desk
 from gateway.console.render import shown
+
+Looks = Annotated[int, QueryParameter(ge=0, le=1000)]
+"""How often a page has looked again by itself."""
+MOST_LOOKS: Final = 100
+"""So often it does; then it has a link. A page that is left open keeps no session alive for ever."""
+
+
+def again(looks: int) -> dict[str, Any]:
+    """For a template that looks again by itself, while `looks_on`, under its own address with `looks`."""
+    return {"looks": looks + 1, "looks_on": looks < MOST_LOOKS}
 
 
 def by_htmx(request: Request[Any, Any, Any]) -> bool:

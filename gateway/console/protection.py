@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -25,9 +25,10 @@ from gateway.api.headers import header
 from gateway.api.idempotency import answered_once
 from gateway.api.problems import Code, ProblemError
 from gateway.console import uploads
+from gateway.console.desk import permitted_desk
 from gateway.runtime import Runtime
 from gateway.settings import Settings
-from gateway.users.sessions import Manner, Session, find_session
+from gateway.users.sessions import Manner, Session, end_sessions, find_session
 
 HEADERS: Final[Mapping[str, str]] = {
     "content-security-policy": (
@@ -45,6 +46,15 @@ SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 LONGEST_FORM: Final = 262_144
 TWICE_S: Final = (0.05, 0.1, 0.2, 0.4) + (0.5,) * 18
 """A button that was pressed twice shows what its second press is answered: that waits until the first one has ended."""
+
+
+class SentBeforeError(Exception):
+    """A form's mark is one that was sent with something else in it: the back button leads to a form as it was, with its
+    mark. `typed`: what is in it now, without what is secret."""
+
+    def __init__(self, typed: Sequence[tuple[str, str]]) -> None:
+        super().__init__("the form was sent before, with something else in it")
+        self.typed = typed
 
 
 class Protection(ASGIMiddleware):
@@ -67,6 +77,7 @@ class Protection(ASGIMiddleware):
         token = "" if open_to_all else cookie_of(scope, runtime.settings)
         session = await find_session(token) if token else None
         if session is not None and session.manner is Manner.PASSWORD and runtime.settings.oidc_only:
+            await end_sessions(session.user, session.id)
             session = None
         scope["user"] = session
         if scope["method"] in SAFE:
@@ -87,7 +98,8 @@ async def _posted(runtime: Runtime, scope: HTTPScope, receive: Receive, send: Se
         await app(scope, receive, send)
         return
     body = await read_body(scope, receive, LONGEST_FORM)
-    fields = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+    typed = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+    fields = dict(typed)
     if any(NUL in text for field in fields.items() for text in field):
         raise ProblemError(Code.INVALID_REQUEST, "The form holds the character NUL.")
     once = fields.get("once", "")
@@ -95,15 +107,20 @@ async def _posted(runtime: Runtime, scope: HTTPScope, receive: Receive, send: Se
         await app(scope, again(body), send)
         return
     refuse_unproven(session, fields.get("csrf", ""))
-    account = next((s.account for s in session.seats if s.name == scope["path_params"].get("account")), "")
-    if not account or not once or scope["route_handler"].opt.get("changes_nothing"):
+    opt = scope["route_handler"].opt
+    if "action" not in opt or not once or opt.get("changes_nothing"):
         await app(scope, again(body), send)
         return
-    whose = (account, session.user, once[:255])
+    # A reply that is kept passes no guard, and may hold a secret: it is for who may ask for it still.
+    whose = (permitted_desk(scope, opt["action"]).account, session.user, once[:255])
     for pause_s in (*TWICE_S, None):
         try:
             await answered_once(runtime.keyring, scope, whose, body, send, app)
         except ProblemError as error:
+            if error.code is Code.IDEMPOTENCY_MISMATCH:
+                secret = scope["route_handler"].opt.get("with_secret")
+                kept = [] if secret else [field for field in typed if field[0] not in ("csrf", "once")]
+                raise SentBeforeError(kept) from None
             if error.code is not Code.IN_PROGRESS or pause_s is None:
                 raise
             await asyncio.sleep(pause_s)
@@ -117,10 +134,19 @@ def refuse_foreign(scope: HTTPScope, settings: Settings) -> None:
     if said:
         ours = said in ("same-origin", "none")
     else:
-        origin = urlsplit(header(scope, b"origin")).netloc
-        ours = bool(origin) and origin in (header(scope, b"host"), urlsplit(settings.base_url).netloc)
+        ours = _is_ours(header(scope, b"origin"), header(scope, b"host"), settings)
     if not ours:
         raise ProblemError(Code.SCOPE_MISSING, "This form does not come from the console.")
+
+
+def _is_ours(origin: str, host: str, settings: Settings) -> bool:
+    """Over plain http anybody in the network can be our host, so that the scheme counts too."""
+    ours = urlsplit(settings.base_url)
+    try:
+        given = urlsplit(origin)
+    except ValueError:
+        return False
+    return bool(given.netloc) and given.scheme == ours.scheme and given.netloc in (host, ours.netloc)
 
 
 def refuse_unproven(session: Session, csrf: str) -> None:
@@ -129,14 +155,9 @@ def refuse_unproven(session: Session, csrf: str) -> None:
         raise ProblemError(Code.SCOPE_MISSING, "This form is out of date. Please load the page again.")
 
 
-def secure(settings: Settings) -> bool:
-    """Whether browsers reach us over TLS."""
-    return settings.base_url.startswith("https://")
-
-
 def cookie_name(settings: Settings) -> str:
     """With the prefix that keeps sibling domains from setting it, where browsers heed that (RFC 6265bis, 4.1.3.2)."""
-    return "__Host-tollbridge" if secure(settings) else "tollbridge"
+    return "__Host-tollbridge" if settings.over_tls else "tollbridge"
 
 
 def cookie(settings: Settings, name: str, value: str, max_age_s: int | None = None) -> Cookie:
@@ -148,7 +169,7 @@ def cookie(settings: Settings, name: str, value: str, max_age_s: int | None = No
         key=name,
         value=value,
         path="/",
-        secure=secure(settings),
+        secure=settings.over_tls,
         httponly=True,
         samesite="lax",
         max_age=max_age_s if value else 0,

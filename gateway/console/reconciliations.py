@@ -12,9 +12,11 @@ from db.states import BreakKind
 from gateway.api.files import CSV, as_file
 from gateway.api.paging import After
 from gateway.books import report, runs
+from gateway.books.session import taken_away
 from gateway.clock import business_now
 from gateway.console.desk import Desk, change, page
 from gateway.console.forms import ON_A_PAGE, Form, Posted, Said
+from gateway.console.parts import Looks, again
 from gateway.console.render import led, money, shown
 from gateway.domain.breaks import BREAKS, REPAIRS
 from gateway.domain.roles import Action
@@ -62,6 +64,7 @@ async def reconciliation(
     of_kind: OfKind = None,
     starting_after: After = "",
     said: Said = "",
+    looks: Looks = 0,
 ) -> Template:
     """One comparison, with the breaks that stood in it."""
     run = await find_run(desk.account, run_id)
@@ -76,6 +79,7 @@ async def reconciliation(
         "sums": _sums,
         "names": await names_of(desk.account, [run.asked_by]),
         "said": said,
+        **again(looks),
     }
     return shown(desk, "reconciliation.html", context)
 
@@ -92,7 +96,7 @@ async def in_transit(desk: NamedDependency[Desk], run_id: FromPath[str], startin
 async def download(desk: NamedDependency[Desk], run_id: FromPath[str]) -> Stream:
     """The breaks of a comparison as a CSV file, as they were then."""
     run = await find_run(desk.account, run_id)
-    return Stream(report.lines(run), media_type=CSV, headers=as_file(f"{run.id}.csv"))
+    return Stream(await taken_away(report.lines(run)), media_type=CSV, headers=as_file(f"{run.id}.csv"))
 
 
 def _sums(of: list[MoneyBody]) -> str:

@@ -13,6 +13,7 @@ from gateway.console.links import Lists
 from gateway.console.plots import MOST_SERIES, Cell, Plot, Series, folded, total_of, whole
 from gateway.domain.invoice_words import why
 from gateway.domain.weeks import week_end
+from gateway.readers.invoice_figures import NOT_KNOWN
 from gateway.readers.recoveries import Cohort, Outcome, Reason
 
 FIRST: Final = {"first_decline": "true"}
@@ -115,6 +116,6 @@ def reasons_plot(lists: Lists, weeks: Sequence[date], reasons: Sequence[Reason],
 
 
 def _declined(lists: Lists, count: int, kind: str, week: date, connection: str) -> Cell | None:
-    return (
-        Cell(count, str(count), lists.declined(connection, week, week_end(week), decline_class=kind)) if count else None
-    )
+    if not count:
+        return None
+    return Cell(count, str(count), lists.declined(connection, week, week_end(week), decline_class=kind or NOT_KNOWN))

@@ -45,6 +45,8 @@ class Typed(msgspec.Struct, frozen=True, kw_only=True):
     """As it was typed."""
 
     invoice: str
+    attempt: str = ""
+    """Of this capture alone, which may be money that the invoice did not take; empty: of what pays it."""
     amount: str = ""
     by_lines: bool = False
     lines: Mapping[str, TypedLine] = {}
@@ -80,6 +82,7 @@ def typed(fields: Sequence[tuple[str, str]], left: Refundable) -> Typed:
     amount = plain_amount(left.amount, left.currency) if "all" in given else given.get("amount", "").strip()[:40]
     return Typed(
         invoice=given.get("invoice", ""),
+        attempt=given.get("attempt", ""),
         amount=amount,
         by_lines=given.get("by") == "lines",
         lines=lines,
@@ -113,7 +116,8 @@ def meant(form: Typed, left: Refundable) -> RefundAsked:
         wrong[""] = sentence(left.refused)
     if wrong:
         raise ProblemsError(wrong, status)
-    return RefundAsked(form.invoice, amount, lines, form.reason, form.memo.strip(), form.note.strip())
+    texts = (form.reason, form.memo.strip(), form.note.strip())
+    return RefundAsked(form.invoice, amount, lines, *texts, form.attempt or None)
 
 
 def problems_of(error: Exception, form: Typed, left: Refundable) -> ProblemsError:

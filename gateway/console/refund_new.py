@@ -29,6 +29,7 @@ from gateway.runtime import Runtime
 
 OfInvoice = Annotated[str, QueryParameter(name="invoice", max_length=255)]
 By = Annotated[str, QueryParameter(max_length=10)]
+OfAttempt = Annotated[str, QueryParameter(name="attempt", max_length=255)]
 Amount = Annotated[str, QueryParameter(max_length=40)]
 
 
@@ -48,15 +49,16 @@ async def new(
     invoice: OfInvoice = "",
     by: By = "",
     amount: Amount = "",
+    attempt: OfAttempt = "",
 ) -> Template:
-    """An empty form, for an invoice that is named by its id or its number."""
+    """An empty form, for an invoice that is named by its id or its number; `attempt`: of this capture alone."""
     found = await id_of(desk.account, invoice)
     if found is None:
         problems = {"invoice": f"There is no invoice “{invoice}” in this account."} if invoice else {}
         context = {"problems": problems, "invoice": invoice}
         return shown(desk, "refund_which.html", context, status=404 if invoice else 200)
-    form = Typed(invoice=found, amount=amount.strip(), by_lines=by == "lines")
-    left = await refundable(desk.account, found)
+    form = Typed(invoice=found, attempt=attempt, amount=amount.strip(), by_lines=by == "lines")
+    left = await refundable(desk.account, found, attempt or None)
     # Nothing was asked for yet, so nothing is refused: what stands in the way is a part of the page.
     found_so_far = msgspec.structs.replace(await _previewed(desk, runtime, form, left), status=200)
     return await _page(desk, runtime, form, left, found_so_far)
@@ -86,16 +88,18 @@ async def ask(
         refund = await ask_refund(desk.author(asked.note), desk.account, asked, form.once)
     except Exception as error:
         wrong = problems_of(error, form, left)
-        captures = await sources(desk.account, form.invoice, None, 0)
+        captures = await sources(desk.account, form.invoice, form.attempt or None, 0)
         found = Previewed(captures, problems=wrong.said, status=wrong.status)
-        return await _page(desk, runtime, form, await refundable(desk.account, form.invoice), found)
+        left = await refundable(desk.account, form.invoice, form.attempt or None)
+        return await _page(desk, runtime, form, left, found)
     return led(f"{desk.path}/refunds/{refund}", "refund_asked")
 
 
 async def _posted(request: Request[Any, Any, Any], desk: Desk) -> tuple[Typed, Refundable]:
     """Raises NotThereError for an invoice that the account does not have."""
     fields = [(name, value) for name, value in (await request.form()).multi_items() if isinstance(value, str)]
-    left = await refundable(desk.account, dict(fields).get("invoice", ""))
+    given = dict(fields)
+    left = await refundable(desk.account, given.get("invoice", ""), given.get("attempt") or None)
     return typed(fields, left), left
 
 
@@ -103,7 +107,7 @@ async def _previewed(desk: Desk, runtime: Runtime, form: Typed, left: Refundable
     try:
         if form.is_empty:
             problems = {"": sentence(left.refused)} if left.refused else {}
-            return Previewed(await sources(desk.account, form.invoice, None, 0), problems=problems)
+            return Previewed(await sources(desk.account, form.invoice, form.attempt or None, 0), problems=problems)
         found = await preview_refund(runtime, desk.account, meant(form, left))
         if not left.allows(found.amount):
             raise ProblemsError({"lines": f"These lines come to more than can be returned: {_left(left)}."}, 409)
@@ -111,7 +115,7 @@ async def _previewed(desk: Desk, runtime: Runtime, form: Typed, left: Refundable
         raise
     except Exception as error:
         wrong = problems_of(error, form, left)
-        captures = await sources(desk.account, form.invoice, None, 0)
+        captures = await sources(desk.account, form.invoice, form.attempt or None, 0)
         return Previewed(captures, problems=wrong.said, status=wrong.status)
     return Previewed(found.captures, found)
 

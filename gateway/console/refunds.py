@@ -12,6 +12,7 @@ from litestar.params import FromPath, QueryParameter
 from litestar.response import Redirect, Template
 
 from db.states import Approval, RefundState
+from gateway.accounts.keys import person_behind
 from gateway.api.paging import After
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import said_of
@@ -23,9 +24,12 @@ from gateway.readers.actors import names_of
 from gateway.readers.cases import CaseBody, open_about
 from gateway.readers.dashboard import dashboard_of
 from gateway.readers.invoice_names import id_of, numbers_of
-from gateway.readers.refunds import RefundBody, find_refund, find_refunds
+from gateway.readers.refunds import RefundBody, decided_because, find_refund, find_refunds, refunded_invoice
 from gateway.returns.decisions import approve
+from gateway.returns.preview import preview_refund
+from gateway.returns.refund_rows import asked_for
 from gateway.returns.retrying import retry
+from gateway.runtime import Runtime
 
 AFTER_S: Final = {Pace.SOON: (2, 60), Pace.LATER: (15, 40)}
 """Seconds between two looks, and how many: a page that is left open keeps no session alive for ever."""
@@ -67,62 +71,80 @@ async def refunds(
 
 
 @page("/refunds/{refund_id:str}")
-async def refund(desk: NamedDependency[Desk], refund_id: FromPath[str], said: Said = "") -> Template:
+async def refund(
+    desk: NamedDependency[Desk], runtime: NamedDependency[Runtime], refund_id: FromPath[str], said: Said = ""
+) -> Template:
     """One refund: how far it is, its parts at processors, its credit note, who asked and who agreed."""
-    return await _shown(desk, refund_id, said=said)
+    return await _shown(desk, runtime, refund_id, said=said)
 
 
 @page("/refunds/{refund_id:str}/progress")
 async def progress(
-    desk: NamedDependency[Desk], refund_id: FromPath[str], seen: Seen = "", looks: Looks = 0
+    desk: NamedDependency[Desk],
+    runtime: NamedDependency[Runtime],
+    refund_id: FromPath[str],
+    seen: Seen = "",
+    looks: Looks = 0,
 ) -> Template:
     """How far it is now, for a page that shows it as `seen`."""
     context = await _context(desk, refund_id, looks + 1)
     context |= {"changed": context["mark"] != seen, "oob": True, "form": "", "typed": NOTHING_TYPED}
+    if context["changed"]:
+        context |= await _previewed(desk, runtime, context["refund"])
     return shown(desk, "_refund_poll.html", context)
 
 
 @change("/refunds/{refund_id:str}/approve", Action.APPROVE)
 async def approve_refund(
-    desk: NamedDependency[Desk], refund_id: FromPath[str], data: Posted[Reasoned]
+    desk: NamedDependency[Desk],
+    runtime: NamedDependency[Runtime],
+    refund_id: FromPath[str],
+    data: Posted[Reasoned],
 ) -> Redirect | Template:
     """It goes back."""
     act = approve(desk.author(data.reason.strip()), desk.account, refund_id, give=True)
-    return await _done(desk, refund_id, act, "refund_approved", "approve", data)
+    return await _done(desk, runtime, refund_id, act, "refund_approved", "approve", data)
 
 
 @change("/refunds/{refund_id:str}/deny", Action.APPROVE)
 async def deny_refund(
-    desk: NamedDependency[Desk], refund_id: FromPath[str], data: Posted[Reasoned]
+    desk: NamedDependency[Desk],
+    runtime: NamedDependency[Runtime],
+    refund_id: FromPath[str],
+    data: Posted[Reasoned],
 ) -> Redirect | Template:
     """Nothing goes back."""
     act = approve(desk.author(data.reason.strip()), desk.account, refund_id, give=False)
-    return await _done(desk, refund_id, act, "refund_denied", "deny", data)
+    return await _done(desk, runtime, refund_id, act, "refund_denied", "deny", data)
 
 
 @change("/refunds/{refund_id:str}/retry", Action.REFUND)
 async def retry_refund(
-    desk: NamedDependency[Desk], refund_id: FromPath[str], data: Posted[Reasoned]
+    desk: NamedDependency[Desk],
+    runtime: NamedDependency[Runtime],
+    refund_id: FromPath[str],
+    data: Posted[Reasoned],
 ) -> Redirect | Template:
     """Send again what has not gone back."""
     act = retry(desk.author(data.reason.strip()), desk.account, refund_id)
-    return await _done(desk, refund_id, act, "refund_retried", "retry", data)
+    return await _done(desk, runtime, refund_id, act, "refund_retried", "retry", data)
 
 
 async def _done(
-    desk: Desk, refund_id: str, act: Awaitable[Any], said: str, form: str, typed: Reasoned
+    desk: Desk, runtime: Runtime, refund_id: str, act: Awaitable[Any], said: str, form: str, typed: Reasoned
 ) -> Redirect | Template:
     """Back to the refund's page, or that page with what stands in the way, and the form as it was filled in."""
     try:
         await act
     except Exception as error:
         problem, status = said_of(error)
-        return await _shown(desk, refund_id, problem=sentence(problem), status=status, form=form, typed=typed)
+        return await _shown(desk, runtime, refund_id, problem=sentence(problem), status=status, form=form, typed=typed)
     return led(f"{desk.path}/refunds/{refund_id}", said)
 
 
 async def _shown(
     desk: Desk,
+    runtime: Runtime,
     refund_id: str,
     *,
     said: str = "",
@@ -133,7 +155,19 @@ async def _shown(
 ) -> Template:
     context = await _context(desk, refund_id, 0)
     told = {"said": said, "problem": problem, "form": form, "typed": typed}
+    told |= await _previewed(desk, runtime, context["refund"])
     return shown(desk, "refund.html", context | told | {"oob": False}, status=status)
+
+
+async def _previewed(desk: Desk, runtime: Runtime, body: RefundBody) -> dict[str, Any]:
+    """What whoever approves it would agree to: the credit note as Stripe would make it now."""
+    decides = body.approval == Approval.WAITING and desk.may(Action.APPROVE)
+    if not decides or not body.wants_note or body.credit_note is not None:
+        return {}
+    try:
+        return {"preview": await preview_refund(runtime, desk.account, await asked_for(desk.account, body.id))}
+    except Exception as error:
+        return {"no_preview": sentence(said_of(error)[0])}
 
 
 async def _context(desk: Desk, refund_id: str, looks: int) -> dict[str, Any]:
@@ -148,10 +182,11 @@ async def _context(desk: Desk, refund_id: str, looks: int) -> dict[str, Any]:
         "why": why,
         "began": BEGAN,
         "waits": body.approval == Approval.WAITING,
-        "own": body.requested_by == desk.user,
+        "own": await person_behind(desk.account, body.requested_by) == desk.user,
         "retries": can_be_retried(stood),
         "names": await names_of(desk.account, [body.requested_by, body.approved_by]),
-        "number": (await numbers_of(desk.account, [body.invoice])).get(body.invoice, body.invoice),
+        "invoice": await refunded_invoice(desk.account, body.invoice),
+        "decided": await decided_because(desk.account, refund_id) if body.approved_by else "",
         "dashboard": await dashboard_of(desk.account),
         "cases": open_cases,
         "mark": mark_of(body, open_cases),

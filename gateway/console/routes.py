@@ -14,7 +14,7 @@ from gateway.console.case_repairs import case_repair_routes
 from gateway.console.cases import case_routes
 from gateway.console.customer_changes import customer_change_routes
 from gateway.console.customers import customer_routes
-from gateway.console.desk import HOME, desk
+from gateway.console.desk import HOME, seated
 from gateway.console.disputes import dispute_routes
 from gateway.console.errors import handle
 from gateway.console.events import event_routes
@@ -46,7 +46,7 @@ def console() -> Router:
         middleware=[Protection()],
         exception_handlers={Exception: handle},
         dependencies={
-            "desk": Provide(desk, sync_to_thread=False),
+            "desk": Provide(seated),
             "issuer": Provide(issuer_of, sync_to_thread=False),
         },
         route_handlers=[

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import segno
 from litestar import Request, get, post
@@ -120,9 +120,11 @@ def entered(runtime: Runtime, opened: Opened, wanted: str) -> Redirect:
 
 
 def inside(wanted: str) -> str:
-    """A page of the console: nobody is led elsewhere by an address that somebody made (CWE-601)."""
+    """A page of the console: nobody is led elsewhere by an address that somebody made (CWE-601), nor out of it by
+    steps up, which browsers take also where they are written as `%2e` (WHATWG URL, 4.4)."""
     plain = wanted.isascii() and wanted.isprintable() and "\\" not in wanted and "//" not in wanted
-    return wanted if plain and (wanted == HOME or wanted.startswith(f"{HOME}/")) else HOME
+    steps = {".", ".."}.intersection(unquote(wanted.partition("?")[0]).split("/"))
+    return wanted if plain and not steps and (wanted == HOME or wanted.startswith(f"{HOME}/")) else HOME
 
 
 def _carried(wanted: str) -> str:
@@ -166,7 +168,7 @@ async def enrolling(
     runtime: Runtime, session: Session, to: str, wanted: str = "", *, problem: str = "", status: int = 200
 ) -> Template:
     """A picture for the phone, and a form for the first code, which is posted `to` this address."""
-    secret = await second_factor.secret_to_enrol(runtime.keyring, session.user)
+    secret = await second_factor.secret_to_enrol(runtime.keyring, session)
     # Without one it was set up in another browser meanwhile, and a code is all that is missing.
     picture = _picture(second_factor.address_of(secret, session.email)) if secret else ""
     context = {"next": wanted, "problem": problem, "secret": secret, "picture": picture, "to": to}

@@ -21,7 +21,7 @@ from gateway.billing.errors import StripeError
 from gateway.console.desk import Desk, page
 from gateway.console.errors import said_of
 from gateway.console.forms import ON_A_PAGE, Said, chosen
-from gateway.console.parts import part
+from gateway.console.parts import Looks, again, part
 from gateway.console.render import shown
 from gateway.domain.method_words import named
 from gateway.domain.switch_words import NAMES
@@ -126,12 +126,12 @@ async def terms(
 
 @page("/subscriptions/{subscription_id:str}/progress")
 async def progress(
-    request: Request[Any, Any, Any], desk: NamedDependency[Desk], subscription_id: FromPath[str]
+    request: Request[Any, Any, Any], desk: NamedDependency[Desk], subscription_id: FromPath[str], looks: Looks = 0
 ) -> Template:
     """The part that is asked for again while a cancellation or a switch is under way; then the page comes anew."""
     found = await find_subscription(desk.account, subscription_id)
     of = f"/subscriptions/{subscription_id}"
-    made = part(request, desk, "_subscription_progress.html", _wishes(found), of=of, title="How far it is")
+    made = part(request, desk, "_subscription_progress.html", _wishes(found, looks), of=of, title="How far it is")
     if not _under_way(found):
         made.headers["HX-Redirect"] = desk.path + of
     return made
@@ -175,8 +175,14 @@ async def _upcoming(runtime: Runtime, account: str, subscription: str) -> Upcomi
         return None
 
 
-def _wishes(found: SubscriptionBody) -> dict[str, Any]:
-    return {"subscription": found, "under_way": _under_way(found), "ends": ENDS, "collectors": NAMES}
+def _wishes(found: SubscriptionBody, looks: int = 0) -> dict[str, Any]:
+    return {
+        "subscription": found,
+        "under_way": _under_way(found),
+        "ends": ENDS,
+        "collectors": NAMES,
+        **again(looks),
+    }
 
 
 def _under_way(found: SubscriptionBody) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -11,6 +12,7 @@ from litestar.response import Redirect, Template
 
 from db.states import Collector, MethodStatus, OpenInvoices
 from gateway.accounts.accounts import policy_of
+from gateway.accounts.audit import required
 from gateway.accounts.errors import FieldError
 from gateway.collect.switch_wish import Asked
 from gateway.console.desk import Desk, change, page
@@ -24,6 +26,7 @@ from gateway.readers.billed import invoices_of, remaining
 from gateway.readers.payment_methods import PaymentMethodBody, find_methods
 from gateway.readers.subscriptions import SubscriptionBody, find_subscription
 from gateway.subscriptions import switch
+from gateway.subscriptions.known import LONGEST_REASON
 
 MOST: Final = 100
 To = Annotated[Collector | None, QueryParameter(name="to")]
@@ -74,7 +77,8 @@ async def carry_out(
 ) -> Redirect | Template:
     """Ask for it; the page shows how far it is."""
     try:
-        await switch.ask(desk.author(data.reason), desk.account, subscription_id, _asked(data))
+        by = desk.author(required(data.reason, LONGEST_REASON))
+        await switch.ask(by, desk.account, subscription_id, _asked(data))
     except Exception as error:
         problem, status = said_of(error)
         return await _choosing(desk, subscription_id, data, problem=problem, status=status)
@@ -84,7 +88,7 @@ async def carry_out(
 def _asked(data: SwitchForm) -> Asked:
     """What goes only with another collector is left out. Raises FieldError."""
     us, stripe, text = data.to is Collector.GATEWAY, data.to is Collector.STRIPE, data.days_until_due.strip()
-    if text and not (text.isascii() and text.isdigit() and int(text) <= 730):
+    if text and (not re.fullmatch(r"[0-9]{1,3}", text) or int(text) > 730):
         raise FieldError("days_until_due", "must be a whole number from 0 to 730")
     method = data.payment_method if us else ""
     return Asked(

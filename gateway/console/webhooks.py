@@ -11,7 +11,7 @@ from litestar.response import Redirect, Template
 from db.states import DeliveryState
 from gateway.accounts import connections
 from gateway.api.paging import After
-from gateway.console.desk import Desk, change, page
+from gateway.console.desk import Desk, change, look, page
 from gateway.console.forms import ON_A_PAGE, Plain, Posted, Said
 from gateway.console.render import led, shown
 from gateway.domain.roles import Action
@@ -80,9 +80,12 @@ async def webhook(desk: NamedDependency[Desk], delivery_id: FromPath[str], said:
     return await _webhook(desk, delivery_id, said=said)
 
 
-@page("/webhooks/{delivery_id:str}/body", Action.DIAGNOSE)
-async def body(desk: NamedDependency[Desk], runtime: NamedDependency[Runtime], delivery_id: FromPath[str]) -> Template:
-    """What it said, redacted. That somebody looked stands in the audit log."""
+@look("/webhooks/{delivery_id:str}/body", Action.DIAGNOSE)
+async def body(
+    desk: NamedDependency[Desk], runtime: NamedDependency[Runtime], delivery_id: FromPath[str], data: Posted[Plain]
+) -> Template:
+    """What it said, redacted. That somebody looked stands in the audit log: a link from elsewhere must not write it."""
+    del data
     text = await by_hand.see(runtime.keyring, desk.author(), desk.account, delivery_id)
     return await _webhook(desk, delivery_id, body=text)
 

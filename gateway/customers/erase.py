@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from contextlib import suppress
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -121,6 +122,10 @@ NOTES: Final = """
     where n.account = $1 and n.text ilike any($3) and c.account = n.account and c.id = n.review_case
       and (c.invoice = any($4) or c.subject = any($4))
 """
+VIEWS: Final = "select id, name, query from tollbridge.console_view where account = $1"
+FORGET_VIEWS: Final = "delete from tollbridge.console_view where account = $1 and id = any($2)"
+SHORT: Final = 5
+"""What is shorter, such as a card's last four digits, is found in what is about others too."""
 NO_REPLY: Final = b"{}"
 
 
@@ -176,6 +181,7 @@ async def go_on(runtime: Runtime, account: str, customer: str) -> bool:
         for statement in (CASES, NOTES) if said else ():
             like = [f"%{_like(text)}%" for text in sorted(said)]
             await sql.rows(statement, account, ERASED_TEXT, like, sorted(names))
+        await _views(account, names | said)
     return erased is not None
 
 
@@ -247,6 +253,17 @@ async def _replies(keyring: Keyring, account: str, names: Collection[str]) -> No
                 row["key"],
                 keyring.encrypt(NO_REPLY, **whose),
             )
+
+
+async def _views(account: str, told: Collection[str]) -> None:
+    """Forget the searches that somebody keeps for any of these."""
+    known = {text.casefold() for text in told if len(text) >= SHORT}
+    found = []
+    for row in await sql.rows(VIEWS, account):
+        words = " ".join((row["name"], *(value for _, value in parse_qsl(row["query"])))).casefold()
+        if any(text in words for text in known):
+            found.append(row["id"])
+    await sql.rows(FORGET_VIEWS, account, found)
 
 
 def _opened(keyring: Keyring, delivery: str, body: bytes) -> bytes:

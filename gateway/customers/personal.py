@@ -4,8 +4,7 @@ Ids, amounts, states, times and movements stay: the books, refunds and disputes 
 
     account, stripe_budget, webhook_secret, stripe_endpoint, connection, api_key, webhook_endpoint,
     webhook_endpoint_secret, circuit, worker, downtime, business_clock, catch_up, settlement_format, settlement_file,
-    usage_stream, meter, refused_delivery, rehearsal, console_user, console_role, console_session, console_throttle,
-    console_view
+    usage_stream, meter, refused_delivery, rehearsal, console_user, console_role, console_session, console_throttle
                             the merchant's and ours; nothing of a customer
     customer                its id, and when it was erased: else a later event would bring it back
     subscription            ids, status and times stay
@@ -38,6 +37,7 @@ Ids, amounts, states, times and movements stay: the books, refunds and disputes 
     idempotent_reply        bodies that name the customer go, and the reply itself stays until its day is over: without
                             it the same request would be carried out twice
     audit_log               append-only: who did what, and the reason that they gave, for as long as there is an account
+    console_view            kept searches for the customer, or for anything of it, go
     reconciliation, reconciliation_break
                             ids and amounts
     usage_event             ids, values and times: what was billed rests on them. The identifiers are the merchant's

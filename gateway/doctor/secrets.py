@@ -33,6 +33,7 @@ COLUMNS: Final = (
     ("webhook_endpoint_secret", "secret", "account"),
     ("delivery", "body", "account"),
     ("console_user", "totp_secret", "''"),
+    ("console_session", "totp_secret", "''"),
 )
 """Table, column, and the column that names the account (a literal: it is of none). Replies to repeated requests live
 for a day: left out."""

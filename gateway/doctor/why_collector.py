@@ -10,6 +10,7 @@ from db.states import Collector, HandOverState, SwitchState
 from gateway.accounts.errors import NotThereError
 from gateway.billing.client import from_unix
 from gateway.domain.doctor_why_collector import Collecting, HandingOver, Paused
+from gateway.readers.actors import names_of
 from gateway.readers.customers import CustomerBody, find_customer
 from gateway.readers.invoices import InvoiceDetail, PauseBody
 from gateway.readers.subscriptions import SubscriptionBody, SwitchBody, find_subscription
@@ -30,7 +31,7 @@ async def of_subscription(account: str, subscription: SubscriptionBody) -> Colle
         by=subscription.collected_by,
         because=because,
         since=since,
-        pause=_paused(None if customer is None else customer.pause, of_customer=True),
+        pause=await _paused(account, None if customer is None else customer.pause, of_customer=True),
         handing=_handing(subscription.switch),
         opted_out=customer is not None and customer.opted_out,
     )
@@ -56,7 +57,9 @@ async def of_invoice(account: str, detail: InvoiceDetail) -> Collecting:
         by=detail.collected_by,
         because=because,
         since=since,
-        pause=_paused(detail.pause, of_customer=detail.pause is not None and detail.pause.of != detail.id),
+        pause=await _paused(
+            account, detail.pause, of_customer=detail.pause is not None and detail.pause.of != detail.id
+        ),
         handing=handing,
         opted_out=customer is not None and customer.opted_out,
     )
@@ -98,11 +101,12 @@ def _handing(switch: SwitchBody | None) -> HandingOver | None:
     return HandingOver(switch.to, since, failed)
 
 
-def _paused(pause: PauseBody | None, *, of_customer: bool) -> Paused | None:
+async def _paused(account: str, pause: PauseBody | None, *, of_customer: bool) -> Paused | None:
     since = None if pause is None else from_unix(pause.since)
     if pause is None or since is None:
         return None
-    return Paused(pause.reason, pause.by, since, from_unix(pause.until), of_customer=of_customer)
+    by = (await names_of(account, [pause.by]))[pause.by]
+    return Paused(pause.reason, by, since, from_unix(pause.until), of_customer=of_customer)
 
 
 async def _customer(account: str, customer: str | None) -> CustomerBody | None:

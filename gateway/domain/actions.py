@@ -208,6 +208,13 @@ class Void(msgspec.Struct, frozen=True):
     """Somebody wants it void: void it at Stripe."""
 
 
+class EndVoiding(msgspec.Struct, frozen=True):
+    """What somebody wanted void is void, or can't be (any more): note that. No call."""
+
+    refused: str
+    """Why it can't be; empty once it is."""
+
+
 class OpenCase(msgspec.Struct, frozen=True):
     """Put it before a human. No call."""
 
@@ -268,6 +275,7 @@ Action: TypeAlias = (
     | WantNote
     | GiveUp
     | Void
+    | EndVoiding
     | OpenCase
     | WaitUntil
     | Done

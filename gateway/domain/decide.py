@@ -78,6 +78,8 @@ def decide(view: InvoiceView, now: datetime) -> Action:
     # Money that pays the invoice is recorded even while a further attempt is on its way: that one is withdrawn then.
     if view.unresolved is not None and not (covered and view.unresolved.state is not AttemptState.SENDING):
         return _resolve(view, invoice, view.unresolved, now)
+    if (ended := ending.voiding_ends(view, invoice, not_ours(view))) is not None:
+        return ended
     if view.lent is not None and (step := reopening.from_lender(view, invoice, view.lent, now)) is not None:
         return step
     if view.held_money > 0 and view.reopened:
@@ -175,7 +177,7 @@ def _unwanted(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView) -
     """Nothing should be collected any more, and the processor can still be asked to let it be."""
     waiting = attempt.state in (AttemptState.PENDING, AttemptState.REQUIRES_ACTION)
     less = view.wanted < attempt.amount
-    over = invoice.status != "open" or view.abandoned or after_end.in_flight(view, attempt)
+    over = invoice.status != "open" or view.abandoned or view.void_asked or after_end.in_flight(view, attempt)
     return waiting and attempt.capabilities.cancel and (over or less)
 
 
@@ -202,12 +204,12 @@ def _resolve_unknown(view: InvoiceView, invoice: BilledInvoice, attempt: Attempt
 
 
 def _still_wants(view: InvoiceView, invoice: BilledInvoice, attempt: AttemptView, now: datetime) -> bool:
-    # In a pause, once its subscription has ended, and where Stripe is to pay it, or its payer there, it is asked for,
-    # and not sent again: where the first call never arrived, that would be a charge.
+    # In a pause, once its subscription has ended, where Stripe is to pay it, or its payer there, and where somebody
+    # wants it void, it is asked for, and not sent again: where the first call never arrived, that would be a charge.
     method = next((m for m in view.methods if m.id == attempt.method), None)
     return (
         invoice.status == "open"
-        and not view.abandoned
+        and not (view.abandoned or view.void_asked)
         and view.may_charge
         and not after_end.is_stopped(view)
         and pause_of(view, now) is None

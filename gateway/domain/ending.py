@@ -6,17 +6,18 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from db.states import AttemptState, Collector, MethodStatus
-from gateway.domain.actions import Action, Done, FindLost, GiveUp, GivingUp, Read, Void, WaitUntil
+from gateway.domain.actions import Action, Done, EndVoiding, FindLost, GiveUp, GivingUp, Read, Void, WaitUntil
 from gateway.domain.billed import BilledInvoice, StripePayment
 from gateway.domain.case_kinds import CaseKind
 from gateway.domain.cases import ask_human
 from gateway.domain.forgotten import askable, next_number
-from gateway.domain.obstacles import STRIPE_PAYMENT_WAIT, pause_of, told
+from gateway.domain.obstacles import PAID_AT_STRIPE, STRIPE_PAYMENT_WAIT, pause_of, told
 from gateway.domain.recovery import ends_at
 from gateway.domain.view import InvoiceView
 
 BESIDE_WAIT: Final = timedelta(minutes=10)
 BY_HAND: Final = "somebody wants it void"
+VOIDABLE: Final = ("open", "uncollectible")
 GIVEN_UP: Final = "its end had come, and it was given up"
 
 
@@ -62,13 +63,27 @@ def close(view: InvoiceView, invoice: BilledInvoice, step: GivingUp, reason: str
     return GiveUp(step, reason) if view.is_fresh(now) else Read()
 
 
-def by_hand(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action | None:
-    """The next step towards what somebody wants void, after a last look; None where nobody does, or it can't be (any
-    more). What the account's policy waits for before an end of its own (a pause, say) holds up nobody's own decision.
-    """
-    voidable = invoice.status in ("open", "uncollectible") and invoice.stripe_payment is StripePayment.NONE
-    if not (view.void_asked and voidable):
+def voiding_ends(view: InvoiceView, invoice: BilledInvoice, why_not_ours: str) -> EndVoiding | None:
+    """Whether what somebody wants void is, or never will be. Nothing else ends that wish: as long as it stands, nothing
+    is charged."""
+    if not view.void_asked:
         return None
+    if invoice.status == "void":
+        return EndVoiding("")
+    if invoice.status not in VOIDABLE:
+        return EndVoiding(f"the invoice is {invoice.status} in Stripe")
+    return EndVoiding(f"it is not collected here: {why_not_ours}") if why_not_ours else None
+
+
+def by_hand(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action | None:
+    """The next step towards what somebody wants void, after a last look; None where nobody does. What the account's
+    policy waits for before an end of its own (a pause, say) holds up nobody's own decision; a payment on Stripe's page
+    does: Stripe would take it all the same.
+    """
+    if not view.void_asked:
+        return None
+    if invoice.stripe_payment is not StripePayment.NONE:
+        return WaitUntil(now + STRIPE_PAYMENT_WAIT, f"{BY_HAND}, and {PAID_AT_STRIPE}")
     if view.look_first and askable(view):
         return _find_lost(view, BY_HAND)
     return Void() if view.is_fresh(now) else Read()
@@ -83,7 +98,7 @@ def _obstacle(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> WaitU
     if view.method_coming:
         return WaitUntil(now + BESIDE_WAIT, "the payer is giving another payment method")
     if invoice.stripe_payment is not StripePayment.NONE:
-        return WaitUntil(now + STRIPE_PAYMENT_WAIT, "Stripe itself is collecting a payment on it")
+        return WaitUntil(now + STRIPE_PAYMENT_WAIT, PAID_AT_STRIPE)
     return None
 
 

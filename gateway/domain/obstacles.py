@@ -19,6 +19,7 @@ STRIPE_PAYMENT_WAIT: Final = timedelta(hours=1)
 CUSTOMER_DELETED: Final = "its customer was deleted in Stripe"
 PAUSED: Final = "the collection of its subscription is paused"
 """In Stripe; a pause of ours names its own reason."""
+PAID_AT_STRIPE: Final = "Stripe itself is collecting a payment on it"
 PAYS_THERE: Final = "the payer pays on Stripe's page"
 NOT_ANSWERING: Final = "the processor does not answer; it is tried again soon"
 
@@ -55,7 +56,7 @@ def standstill(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Wait
     if made_in_pause(view, invoice):
         return in_pause()
     if invoice.stripe_payment is not StripePayment.NONE:
-        return WaitUntil(now + STRIPE_PAYMENT_WAIT, "Stripe itself is collecting a payment on it")
+        return WaitUntil(now + STRIPE_PAYMENT_WAIT, PAID_AT_STRIPE)
     if view.wanted <= 0:
         return WaitUntil(now + STRIPE_PAYMENT_WAIT, "nothing remains to be paid")
     if view.hold == "held":

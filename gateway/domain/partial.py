@@ -45,7 +45,7 @@ def tops_up(view: InvoiceView, invoice: BilledInvoice) -> bool:
         and invoice.status == "open"
         and view.wanted > 0
         and not view.policy.is_small(view.wanted, invoice.currency)
-        and not view.abandoned
+        and not (view.abandoned or view.void_asked)
         and _begun(view, CreditNoteOrigin.PARTIAL) is None
     )
 
@@ -59,8 +59,9 @@ def credit_rest(view: InvoiceView, invoice: BilledInvoice, capture: AttemptView 
     reason = f"{held} of {wanted} is captured"
     if invoice.status == "uncollectible" and view.policy.partial_at_end == "return" and capture is not None:
         return MarkSurplus(capture.id, "it came in part for an invoice that was given up")
-    if invoice.status != "open" or view.customer_deleted:
-        # An invoice that was given up is not split by itself, and nobody can be billed anew who is gone.
+    if invoice.status != "open" or view.customer_deleted or view.void_asked:
+        # An invoice that was given up is not split by itself, nobody can be billed anew who is gone, and nobody is for
+        # what somebody wants void.
         return ask_human(view, CaseKind.PARTIAL_CAPTURE, reason)
     then: Then = "waive" if view.policy.is_small(view.wanted, invoice.currency) else "bill"
     return credit(view, CreditNoteOrigin.PARTIAL, view.wanted, reason, now, then=then)

@@ -111,9 +111,10 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     returns_up_to: Mapping[str, int] = {}
     """What goes back by itself at most, in minor units, by currency; more is a case. A currency not named: no limit."""
     approval_above: Mapping[str, int] = {}
-    """A refund of more than this, in minor units, by currency, waits for a second person, who approves or denies it.
-    So does what a credit note made in Stripe says went back. That note stands already: where its refund is denied, a
-    human voids it at Stripe or pays by hand."""
+    """More than this of one invoice, in minor units, by currency, goes back only once a second person approves it: a
+    refund waits that passes it together with those before to which nobody else has agreed. So does what a credit note
+    made in Stripe says went back. That note stands already: where its refund is denied, a human voids it at Stripe or
+    pays by hand."""
     access_closes: Literal["at_end", "overdue", "never"] = "at_end"
     """When an invoice that is not paid closes access: with the end of its recovery, at its due date, or never before
     the subscription ends."""
@@ -161,9 +162,11 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Whether so much goes back to the payer without asking anybody."""
         return self.returns == "automatic" and amount <= self.returns_up_to.get(currency, amount)
 
-    def wants_approval(self, amount: int, currency: str) -> bool:
-        """Whether a refund of so much waits for a second pair of eyes."""
-        return amount > self.approval_above.get(currency, amount)
+    def wants_approval(self, amount: int, currency: str, *, before: int) -> bool:
+        """Whether a refund of so much waits for a second pair of eyes, where refunds of `before` were made of the same
+        invoice without one: what is too much at once is not less in two halves."""
+        limit = self.approval_above.get(currency)
+        return limit is not None and before + amount > limit
 
     def is_small(self, short: int, currency: str) -> bool:
         """Whether so little is missing that it is let go."""

@@ -50,12 +50,13 @@ WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.:\-]{0,79}")
 NUMBER: Final = re.compile(r"-?\d{1,15}(?:\.\d{1,12})?")
 VERSION: Final = re.compile(r"\d{4}-\d\d-\d\d(?:\.[a-z]+)?")
 TIME: Final = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?: ?Z| UTC|[+-]\d\d:?\d\d)?)?")
+GROUPED: Final = re.compile(r"[ .:_\-]")
 FIELD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]{0,63}")
 HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def is_id(value: object) -> bool:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or may_be_card(value):
         return False
     return _has_prefix(value) or OURS.fullmatch(value) is not None or PLAIN.fullmatch(value) is not None
 
@@ -67,7 +68,12 @@ def _has_prefix(value: str) -> bool:
 
 def is_opaque(value: object) -> bool:
     """An id of a field that holds no token; a processor's own may look like anything."""
-    return isinstance(value, str) and OPAQUE.fullmatch(value) is not None and "_secret" not in value
+    return (
+        isinstance(value, str)
+        and OPAQUE.fullmatch(value) is not None
+        and "_secret" not in value
+        and not may_be_card(value)
+    )
 
 
 def is_ours(value: object) -> bool:
@@ -79,7 +85,19 @@ def is_word(value: object) -> bool:
     return isinstance(value, bool) or (isinstance(value, str) and WORD.fullmatch(value) is not None)
 
 
+def may_be_card(value: object) -> bool:
+    """Whether it has the digits of a card's number (ISO/IEC 7812-1: here 13 to 19, the last one by Luhn), also in
+    groups. Of ids that are nothing but digits one in ten is taken for one."""
+    digits = GROUPED.sub("", str(value))
+    if not re.fullmatch(r"[0-9]{13,19}", digits):
+        return False
+    doubled = (sum(divmod(int(one) * 2, 10)) for one in digits[-2::-2])
+    return (sum(doubled) + sum(int(one) for one in digits[-1::-2])) % 10 == 0
+
+
 def is_amount(value: object) -> bool:
+    if may_be_card(value):
+        return False
     if isinstance(value, str):
         return NUMBER.fullmatch(value) is not None
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -69,10 +69,11 @@ class Stood(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Step(msgspec.Struct, frozen=True):
-    """A stage on the way. `standing`: done, now, next, or failed."""
+    """A stage on the way. `standing`: done, now, next, or failed; `word` says it."""
 
     name: str
     standing: str
+    word: str
 
 
 def why(code: str) -> str:
@@ -124,7 +125,7 @@ def told(one: Stood) -> str:
 
 
 def steps(one: Stood) -> list[Step]:
-    """The way from asking to the credit note, with where it is now."""
+    """The way from asking to the credit note, with where it is now; one that failed ends there."""
     names = ["Asked for"]
     if one.approval:
         names.append("Approval")
@@ -135,14 +136,16 @@ def steps(one: Stood) -> list[Step]:
     failed = one.state in (RefundState.FAILED, RefundState.REFUSED)
     failed = failed or (one.state is RefundState.SUCCEEDED and one.wants_note and pace(one) is Pace.OVER)
 
-    def standing(place: int) -> str:
-        if place < reached:
-            return "done"
-        if place > reached:
-            return "next"
-        return "failed" if failed else "now"
+    if failed:
+        last = Step(names[reached], "failed", "denied" if one.approval == Approval.DENIED else "failed")
+        return [*(Step(name, "done", "done") for name in names[:reached]), last]
+    return [Step(name, *_standing(place, reached)) for place, name in enumerate(names)]
 
-    return [Step(name, standing(place)) for place, name in enumerate(names)]
+
+def _standing(place: int, reached: int) -> tuple[str, str]:
+    if place == reached:
+        return "now", "now"
+    return ("done", "done") if place < reached else ("next", "to come")
 
 
 def _reached(one: Stood, names: list[str]) -> int:

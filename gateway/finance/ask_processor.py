@@ -17,7 +17,9 @@ from gateway.domain.resending import can_ask
 from gateway.finance.errors import AlreadyRunningError, NotNowError
 from gateway.finance.invoice import hold_invoice
 
-NOW: Final = "update tollbridge.attempt set resolve_at = least(resolve_at, $3) where account = $1 and id = $2"
+NOW: Final = """
+    update tollbridge.attempt set resolve_at = least(resolve_at, $3) where account = $1 and id = $2 returning resolve_at
+"""
 
 
 async def ask_processor(by: Author, account: str, invoice: str) -> None:
@@ -31,6 +33,7 @@ async def ask_processor(by: Author, account: str, invoice: str) -> None:
             raise AlreadyRunningError("the charge is on its way just now")
         if not can_ask(attempt):
             raise NotNowError("its processor can't be asked: only its notice says how the charge ended")
-        await sql.rows(NOW, account, attempt.id, now)
+        asks_at = await sql.value(NOW, account, attempt.id, now)
         await poke.poke(Kind.INVOICE, account, [invoice], now)
-        await by.note(account, "attempt.asked_about", attempt.id, name=invoice)
+        before, after = {"next_lookup": attempt.resolve_at}, {"next_lookup": asks_at}
+        await by.note(account, "attempt.asked_about", attempt.id, name=invoice, before=before, after=after)

@@ -26,7 +26,7 @@ from gateway.waiting import until
 
 ASK: Final = "update tollbridge.invoice set asked_at = $3 where account = $1 and id = $2"
 BUSY: Final = """
-    select i.seen < i.poked or i.asked_at is not null or i.void_asked_at is not null or exists (
+    select i.seen < i.poked or i.asked_at is not null or exists (
         select 1 from tollbridge.attempt a where a.account = i.account and a.invoice = i.id and a.state = 'sending')
     from tollbridge.invoice i where i.account = $1 and i.id = $2
 """
@@ -48,6 +48,8 @@ def refuse(view: InvoiceView, now: datetime) -> None:
     invoice = view.invoice
     if view.asked or view.unresolved is not None:
         raise AlreadyRunningError("a charge of this invoice is under way already")
+    if view.void_asked:
+        raise AlreadyRunningError("it is about to be voided")
     if invoice is None:
         raise AlreadyRunningError("the invoice is about to be read, and collected where it is due")
     if view.held_money > 0:

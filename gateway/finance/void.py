@@ -15,6 +15,7 @@ from gateway.accounts.audit import Author, required
 from gateway.clock import business_now
 from gateway.domain.billed import StripePayment
 from gateway.domain.decide import not_ours
+from gateway.domain.obstacles import PAID_AT_STRIPE
 from gateway.domain.view import InvoiceView
 from gateway.finance.errors import AlreadyRunningError, NotNowError
 from gateway.finance.invoice import hold_invoice
@@ -43,7 +44,7 @@ async def void_invoice(by: Author, account: str, invoice: str) -> None:
 def refuse(view: InvoiceView) -> None:
     """Raise what stands in the way. Pure."""
     invoice = view.invoice
-    if view.void_asked:
+    if view.void_asked and view.held_money <= 0:
         raise AlreadyRunningError("it is about to be voided")
     if invoice is None or view.stale:
         raise AlreadyRunningError("Stripe is about to be asked what the invoice is; ask again")
@@ -61,7 +62,7 @@ def refuse(view: InvoiceView) -> None:
     if view.collector is Collector.STRIPE:
         raise NotNowError("Stripe is to pay it: void it in Stripe, or switch its subscription back to us first")
     if invoice.stripe_payment is not StripePayment.NONE:
-        raise NotNowError("Stripe itself is collecting a payment on it")
+        raise NotNowError(PAID_AT_STRIPE)
     if view.hold == "held":
         raise NotNowError("it belongs to a checkout that is not confirmed")
     if any(note.state in MADE for note in view.notes):

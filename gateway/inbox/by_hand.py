@@ -21,9 +21,10 @@ LOCKED: Final = "It can't be decrypted: its key is no longer in TOLLBRIDGE_ENCRY
 async def replay(by: Author, account: str, delivery: str) -> None:
     """Route a delivery again, with a row in the audit log; raises NotThereError."""
     async with DB.transaction():
-        if not await deliveries.replay(account, delivery, by=by.name, now=await business_now()):
+        stood = await deliveries.replay(account, delivery, by=by.name, now=await business_now())
+        if stood is None:
             raise NotThereError("delivery", delivery)
-        await by.note(account, "delivery.replayed", delivery)
+        await by.note(account, "delivery.replayed", delivery, before={"state": stood}, after={"state": "stored"})
 
 
 async def see(keyring: Keyring, by: Author, account: str, delivery: str) -> str:

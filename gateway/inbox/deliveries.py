@@ -65,8 +65,9 @@ LOST = """
     order by received_at limit $3
 """
 REPLAY = """
-    update tollbridge.delivery set state = 'stored', reason = '', tries = 0, try_at = null, finished_at = null
-    where account = $1 and id = $2 returning id
+    with before as (select id, state from tollbridge.delivery where account = $1 and id = $2 for no key update)
+    update tollbridge.delivery t set state = 'stored', reason = '', tries = 0, try_at = null, finished_at = null
+    from before where t.account = $1 and t.id = before.id returning before.state
 """
 CLOSE_CASES = """
     update tollbridge.review_case set state = 'closed', closed_at = $3, closed_by = $4, closed_reason = 'replayed'
@@ -165,17 +166,19 @@ async def lost_deliveries(now: datetime, limit: int) -> list[str]:
     return [row["id"] for row in await sql.rows(LOST, now, now - LOST_AFTER, limit)]
 
 
-async def replay(account: str, delivery: str, *, by: str, now: datetime) -> bool:
-    """Route a delivery again, whatever became of it, and close its cases; False: the account has no such delivery.
+async def replay(account: str, delivery: str, *, by: str, now: datetime) -> str | None:
+    """Route a delivery again, whatever became of it, and close its cases; how it stood before. None: the account has no
+    such delivery.
 
     Harmless at any time: events poke, state decides.
     """
     async with DB.transaction():
-        if await sql.row(REPLAY, account, delivery) is None:
-            return False
+        stood: str | None = await sql.value(REPLAY, account, delivery)
+        if stood is None:
+            return None
         await sql.rows(CLOSE_CASES, account, delivery, now, by)
         await wake([delivery])
-    return True
+    return stood
 
 
 def _stored(keyring: Keyring, row: asyncpg.Record) -> Stored:

@@ -14,11 +14,11 @@ from db.states import CaseState
 from gateway.accounts.errors import NotThereError
 from gateway.clock import business_now
 from gateway.domain.case_age import Age, edges, opened_within
-from gateway.readers.pages import DEFAULT, Page, listed, page, unix
+from gateway.readers.pages import DEFAULT, Condition, Page, listed, page, unix
 
 SELECT: Final = "select t.* from tollbridge.review_case t"
 OPEN_ABOUT: Final = f"{SELECT} where t.account = $1 and t.subject = $2 and t.state = 'open' order by t.opened_at, t.id"
-UNOWNED: Final = "select t.* from (select * from tollbridge.review_case where owner = '') t"
+UNOWNED: Final[Condition] = ("t.owner = ''", ())
 NOTES: Final = "select t.* from tollbridge.case_note t"
 COUNTED: Final = """
     select kind, width_bucket(opened_at, $5::timestamptz[]) as since, count(*) as n from tollbridge.review_case
@@ -82,13 +82,14 @@ async def find_cases(
     since, before = opened_within(age, await business_now()) if age else (None, None)
     rows = await page(
         account,
-        UNOWNED if unowned else SELECT,
+        SELECT,
         "opened_at",
         where,
         limit=limit,
         starting_after=starting_after,
         since=since,
         before=before,
+        also=[UNOWNED] if unowned else [],
     )
     return listed(*rows, shown)
 
@@ -118,10 +119,9 @@ async def count_cases(
 async def find_notes(account: str, case: str, *, limit: int = DEFAULT, starting_after: str = "") -> Page[CaseNoteBody]:
     """A page of what was written about a case; raises NotThereError."""
     await find_case(account, case)
-    where = {"review_case": case}
-    return listed(
-        *await page(account, NOTES, "written_at", where, limit=limit, starting_after=starting_after), note_shown
-    )
+    within = {"review_case": case}
+    found = await page(account, NOTES, "written_at", {}, limit=limit, starting_after=starting_after, within=within)
+    return listed(*found, note_shown)
 
 
 async def find_note(account: str, note: str) -> CaseNoteBody:

@@ -24,7 +24,7 @@ SENT: Final = """
             and ({0} = '' or d.endpoint = {0}) and ({1} = '' or d.state = {1}))
 """
 TOLD: Final = """
-    select t.*, e.type, p.url, p.enabled from tollbridge.event_delivery t
+    select t.*, e.type, p.url, p.description, p.enabled from tollbridge.event_delivery t
     join tollbridge.outbound_event e on e.account = t.account and e.id = t.event
     join tollbridge.webhook_endpoint p on p.account = t.account and p.id = t.endpoint
     where t.account = $1 and t.event = $2 order by t.begun_at, t.id
@@ -39,6 +39,7 @@ class Told(msgspec.Struct, frozen=True):
     """An event on its way to an endpoint, and where that is."""
 
     url: str
+    description: str
     enabled: bool
     delivery: EventDeliveryBody
 
@@ -71,7 +72,7 @@ async def find_event(account: str, event_id: str) -> Event:
 async def told(account: str, event_id: str) -> list[Told]:
     """Every endpoint that an event goes to, or went to."""
     rows = await sql.rows(TOLD, account, event_id)
-    return [Told(row["url"], row["enabled"], delivery(row)) for row in rows]
+    return [Told(row["url"], row["description"], row["enabled"], delivery(row)) for row in rows]
 
 
 async def standing(account: str, events: Sequence[str]) -> dict[str, dict[EventDeliveryState, int]]:

@@ -6,7 +6,7 @@ Each says of one invoice what the statement of its figure (`open_money`, `collec
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -31,10 +31,12 @@ PAID_AT_STRIPE: Final = """
     and t.status = 'paid' and (t.collector in ('hosted', 'stripe') or t.state = 'not_ours')
     and not exists (select 1 from tollbridge.movement m where m.account = t.account and m.invoice = t.id)
 """
+NOT_KNOWN: Final = "not_known"
 DECLINED: Final = """
     t.id in (select a.invoice from tollbridge.attempt a
              where a.account = $1 and a.state = 'declined' and a.resolved_at >= {0} and a.resolved_at < {1}
-               and ({2} = '' or a.connection = {2}) and ({3} = '' or a.decline_class = {3})
+               and ({2} = '' or a.connection = {2})
+               and ({3} = '' or a.decline_class = coalesce(nullif({3}, 'not_known'), ''))
                and (not {4} or a.number = 1 or not exists (
                    select 1 from tollbridge.attempt e where e.account = a.account and e.invoice = a.invoice
                      and e.number < a.number and e.state = 'declined')))
@@ -45,7 +47,8 @@ class FigureFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Empty ones are no condition; days are in UTC, both in it.
 
     `source`: a connection's id, `by_hand` or `stripe`, of what was collected; `declined_at`: a connection's id, of
-    declines, of which `first_decline` wants the invoice's first alone. `outcome`: how it stands now.
+    declines, of which `first_decline` wants the invoice's first alone, and `decline_class` those of one, or with
+    `not_known` those whose code the processor did not say or nobody has given a meaning. `outcome`: how it stands now.
     """
 
     group: Group | None = None
@@ -71,7 +74,7 @@ class FigureFilter(msgspec.Struct, frozen=True, kw_only=True):
         if self.created_from is not None:
             found.append(("t.stripe_created_at >= {0}", (midnight(self.created_from),)))
         if self.created_until is not None:
-            found.append(("t.stripe_created_at < {0}", (midnight(self.created_until + DAY),)))
+            found.append(("t.stripe_created_at < {0}", (end_of(self.created_until),)))
         if self.collected_from or self.collected_until or self.source:
             found.append(self._collected())
         if self.declined_from or self.declined_until or self.declined_at or self.decline_class:
@@ -94,7 +97,12 @@ EVER: Final = date(1970, 1, 1), date(9999, 1, 1)
 
 def _days(first: date | None, last: date | None) -> tuple[object, object]:
     """From when, with it, to when, without it."""
-    return midnight(first or EVER[0]), midnight((last or EVER[1]) + DAY)
+    return midnight(first or EVER[0]), end_of(last or EVER[1])
+
+
+def end_of(day: date) -> datetime:
+    """When a day is over; the last ones of all, which have no next, are as late as any."""
+    return midnight(min(day, EVER[1]) + DAY)
 
 
 def _in_group(group: Group) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Final
@@ -38,12 +38,16 @@ async def find_invoices(
 
 
 async def as_csv(account: str, wanted: InvoiceFilter) -> AsyncGenerator[str, None]:
-    """All of them as CSV, the newest first, so many at a time and as they stand at one moment."""
-    yield csv_row(COLUMNS)
+    """All of them as CSV, the newest first, so many at a time and as they stand at one moment. What is wanted is looked
+    at before the first line: a file that has begun can't be refused any more."""
     where, values = where_of(account, wanted.columns(), await wanted.conditions(account))
-    statement = f"{SELECT} where {where} order by t.created_at desc, t.id desc"
+    return _lines(f"{SELECT} where {where} order by t.created_at desc, t.id desc", values)
+
+
+async def _lines(statement: str, values: Sequence[object]) -> AsyncGenerator[str, None]:
+    yield csv_row(COLUMNS)
     async with (
-        own_session() as session,
+        own_session(for_reader=True) as session,
         session.transaction(isolation="repeatable_read", readonly=True),
         aclosing(pages(session, statement, *values, size=AT_A_TIME)) as found,
     ):

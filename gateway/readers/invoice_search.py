@@ -7,7 +7,7 @@ is planned for itself.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from typing import Final, Literal
 
 from db import sql
@@ -15,7 +15,7 @@ from db.states import Collector, InvoiceState
 from gateway.billing.mails import mail_hash
 from gateway.domain.searching import Sought, understood
 from gateway.readers.due import DUE
-from gateway.readers.invoice_figures import FigureFilter
+from gateway.readers.invoice_figures import FigureFilter, end_of
 from gateway.readers.pages import Condition
 
 # Every name of an invoice, and of what belongs to it: here, at Stripe and at a processor. Names that many have (of a
@@ -98,8 +98,7 @@ class InvoiceFilter(FigureFilter, frozen=True, kw_only=True):
         if self.due_from is not None:
             found.append((f"{DUE} >= {{0}}", (_begin(self.due_from),)))
         if self.due_until is not None:
-            end = _begin(self.due_until) + timedelta(days=1)
-            found.append((f"{DUE} < {{0}}", (end,)))
+            found.append((f"{DUE} < {{0}}", (end_of(self.due_until),)))
         if self.with_open_case:
             found.append((OPEN_CASE, ()))
         return found

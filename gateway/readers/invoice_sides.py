@@ -56,6 +56,8 @@ class StripeSide(msgspec.Struct, frozen=True, kw_only=True):
     credited: int = 0
     read: int | None = None
     finalized: int | None = None
+    uncollectible: int | None = None
+    voided: int | None = None
     customer_name: str = ""
     customer_email: str = ""
 
@@ -93,7 +95,8 @@ async def sides_of(account: str, invoice: InvoiceDetail) -> Sides:
 def _stripe(row: Any) -> StripeSide:
     if row["snapshot"] is None:
         return StripeSide()
-    shown = billed(msgspec.json.decode(row["snapshot"], type=InvoiceShape))
+    shape = msgspec.json.decode(row["snapshot"], type=InvoiceShape)
+    shown, turned = billed(shape), shape.status_transitions
     person = person_in(row["snapshot"])
     how = PAID[how_paid(shown, we_may_have=row["we_may_have"])] if shown.status == "paid" else ""
     return StripeSide(
@@ -105,7 +108,9 @@ def _stripe(row: Any) -> StripeSide:
         remaining=shown.amount_remaining,
         credited=shown.pre_payment_credit + shown.post_payment_credit,
         read=unix(row["read_at"]),
-        finalized=unix(shown.finalized_at),
+        finalized=turned.finalized_at,
+        uncollectible=turned.marked_uncollectible_at,
+        voided=turned.voided_at,
         customer_name=person.customer_name or "",
         customer_email=person.customer_email or "",
     )

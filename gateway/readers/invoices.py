@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final, Literal
 
 import asyncpg
@@ -18,7 +19,7 @@ from db.states import (
     RemainderState,
 )
 from gateway.accounts.errors import NotThereError
-from gateway.billing.invoice_detail import InvoiceDetailShape
+from gateway.billing.invoice_detail import InvoiceDetailShape, page_of
 from gateway.readers import attempts, cases, credit_notes, refunds
 from gateway.readers.attempts import AttemptBody
 from gateway.readers.cases import CaseBody
@@ -50,6 +51,12 @@ ATTEMPTS: Final = f"{attempts.SELECT} where t.account = $1 and t.invoice = $2 or
 RECORDINGS: Final = "select * from tollbridge.recording where account = $1 and invoice = $2 order by created_at, id"
 CARRIES: Final = "select * from tollbridge.carry where account = $1 and invoice = $2 order by created_at, id"
 REMAINDERS: Final = "select * from tollbridge.remainder where account = $1 and invoice = $2 order by created_at, id"
+PAUSES: Final = """
+    select p.object as pause_of, p.reason as pause_reason, p.paused_by, p.paused_at, p.until_at as paused_until
+    from tollbridge.collection_pause p
+    where p.account = $1 and p.object = any($2) and (p.until_at is null or p.until_at > tollbridge.business_now())
+    order by p.until_at desc nulls first
+"""
 CASES: Final = f"{cases.SELECT} where t.account = $1 and t.invoice = $2 order by t.opened_at, t.id"
 
 
@@ -66,11 +73,10 @@ class PauseBody(msgspec.Struct, frozen=True):
 
 class InvoiceBody(msgspec.Struct, frozen=True, kw_only=True):
     """An invoice. `state` is ours, `status` and the amounts are Stripe's as of `read`; `reason` says why nothing
-    happens now, and `next_attempt` when something will. `collected_by`: who collects it, or would: we, Stripe by
-    itself, or (`hosted`) its payer, on Stripe's page; null: nobody.
-    `balance_returned`: what its voiding gave back of the
-    customer's balance that it had used, as Stripe's transactions show it; null where there was none, or before that
-    was seen."""
+    happens now, and `next_attempt` when something will; `pause` is the one that lasts longest. `collected_by`: who
+    collects it, or would: we, Stripe by itself, or (`hosted`) its payer, on Stripe's page; null: nobody.
+    `balance_returned`: what its voiding gave back of the customer's balance that it had used, as Stripe's transactions
+    show it; null where there was none, or before that was seen."""
 
     id: str
     object: Literal["invoice"] = "invoice"
@@ -168,9 +174,11 @@ class Links(msgspec.Struct, frozen=True):
 
 
 class InvoiceDetail(InvoiceBody, frozen=True, kw_only=True):
-    """An invoice with everything that happened to it. `remainder_of`: it bills what was credited of that invoice."""
+    """An invoice with everything that happened to it. `remainder_of`: it bills what was credited of that invoice;
+    `pauses`: its own and its customer's."""
 
     remainder_of: str | None
+    pauses: list[PauseBody]
     plan: PlanBody | None
     attempts: list[AttemptBody]
     movements: list[MovementBody]
@@ -193,6 +201,7 @@ async def find_invoice(account: str, invoice: str) -> InvoiceDetail:
     return InvoiceDetail(
         **fields_of(row),
         remainder_of=row["remainder_of"],
+        pauses=[_pause(one) for one in await sql.rows(PAUSES, account, [invoice, row["customer"]])],
         plan=await plan_of(account, invoice),
         attempts=[attempts.shown(one) for one in await sql.rows(ATTEMPTS, account, invoice)],
         movements=[_movement(one) for one in await sql.rows(MOVEMENTS, account, invoice)],
@@ -214,10 +223,20 @@ def shown(row: asyncpg.Record) -> InvoiceBody:
 
 def pause_in(row: asyncpg.Record) -> PauseBody | None:
     """The pause in the columns of such a row, if there is one."""
-    if row["pause_of"] is None:
-        return None
+    return None if row["pause_of"] is None else _pause(row)
+
+
+def _pause(row: asyncpg.Record) -> PauseBody:
     until = unix(row["paused_until"])
     return PauseBody(row["pause_of"], row["pause_reason"], row["paused_by"], unix(row["paused_at"]), until)
+
+
+def _next_attempt(row: asyncpg.Record) -> int | None:
+    """When it is tried next; before a worker has heard of a pause, its row may still name a day in it."""
+    at, until = row["next_attempt_at"], row["paused_until"]
+    held = row["pause_of"] is not None and at is not None and (until is None or at < until)
+    found: datetime | None = until if held else at
+    return unix(found)
 
 
 def fields_of(row: asyncpg.Record) -> dict[str, Any]:
@@ -229,7 +248,7 @@ def fields_of(row: asyncpg.Record) -> dict[str, Any]:
         "reason": row["reason"],
         "collected_by": collector,
         "collected_because": why,
-        "next_attempt": unix(row["next_attempt_at"]),
+        "next_attempt": _next_attempt(row),
         "pause": pause_in(row),
         "status": row["status"] or None,
         "number": row["number"] or None,
@@ -324,5 +343,5 @@ def _links(row: asyncpg.Record) -> Links:
     page = pdf = None
     if row["snapshot"] is not None:
         shape = msgspec.json.decode(row["snapshot"], type=InvoiceDetailShape)
-        page, pdf = shape.hosted_invoice_url, shape.invoice_pdf
+        page, pdf = page_of(shape.hosted_invoice_url), page_of(shape.invoice_pdf)
     return Links(f"{dashboard(row)}/invoices/{row['id']}", page, pdf)

@@ -17,7 +17,7 @@ from db import sql
 from db.states import InvoiceState
 from gateway.accounts.errors import NotThereError
 from gateway.billing.client import from_unix
-from gateway.billing.invoice_detail import InvoiceDetailShape
+from gateway.billing.invoice_detail import InvoiceDetailShape, page_of
 from gateway.billing.shapes import InvoiceShape, billed
 from gateway.clock import business_now
 from gateway.customers.organization_tokens import Scope
@@ -91,8 +91,10 @@ async def find_invoices(
     scope: Scope, subscription: str = "", *, limit: int = DEFAULT, starting_after: str = ""
 ) -> Page[OrganizationInvoice]:
     """Those that are final, the newest first. Raises NotThereError for a subscription that is not shown here."""
-    wanted = {"customer": scope.customer, "subscription": _within(scope, subscription)}
-    found = await page(scope.account, INVOICES, "created_at", wanted, limit=limit, starting_after=starting_after)
+    within = {"customer": scope.customer, "subscription": _within(scope, subscription)}
+    found = await page(
+        scope.account, INVOICES, "created_at", {}, limit=limit, starting_after=starting_after, within=within
+    )
     now = await business_now()
     return listed(*found, lambda row: _invoice(row, now))
 
@@ -109,9 +111,9 @@ async def find_subscriptions(
     scope: Scope, *, limit: int = DEFAULT, starting_after: str = ""
 ) -> Page[OrganizationSubscription]:
     """The customer's, or the token's own alone."""
-    wanted = {"customer": scope.customer, "id": scope.subscription}
+    within = {"customer": scope.customer, "id": scope.subscription}
     rows, more = await page(
-        scope.account, SUBSCRIPTIONS, "created_at", wanted, limit=limit, starting_after=starting_after
+        scope.account, SUBSCRIPTIONS, "created_at", {}, limit=limit, starting_after=starting_after, within=within
     )
     return Page(await _subscriptions(scope.account, rows), more)
 
@@ -162,8 +164,8 @@ def _invoice(row: asyncpg.Record, now: datetime) -> OrganizationInvoice:
         due_date=unix(one.due_date),
         paid_at=unix(one.paid_at),
         pay=way,
-        hosted_invoice_url=detail.hosted_invoice_url if way is Pays.HOSTED_PAGE else None,
-        invoice_pdf=detail.invoice_pdf,
+        hosted_invoice_url=page_of(detail.hosted_invoice_url) if way is Pays.HOSTED_PAGE else None,
+        invoice_pdf=page_of(detail.invoice_pdf),
     )
 
 

@@ -15,6 +15,7 @@ from gateway.accounts.errors import FieldError
 T = TypeVar("T")
 Condition = tuple[str, tuple[object, ...]]
 """One on the table `t` of a statement whose `$1` is the account, and its values: `{0}` is where the first stands."""
+NOTHING: Final[Mapping[str, Any]] = {}
 DEFAULT: Final = 10
 """How many stand on a page unless the caller says otherwise."""
 LATEST: Final = 253_402_300_800
@@ -40,20 +41,23 @@ async def page(
     since: datetime | None = None,
     before: datetime | None = None,
     also: Sequence[Condition] = (),
+    within: Mapping[str, Any] = NOTHING,
 ) -> tuple[list[asyncpg.Record], bool]:
     """One page of an account's rows, newest first by `order` and id (from `since`, until `before`); and whether more
     follow.
 
     `select` is a statement over a table `t`, up to its where. `wanted` are columns of `t` and their values, of which
-    the empty ones are no condition; `also` are others. Raises FieldError for a `starting_after` that names nothing in
-    the list.
+    the empty ones are no condition; `also` are others, and `within` such columns as never change: whose list it is.
+    Raises FieldError for a `starting_after` that names nothing of the account, or not `within`. A row that fitted when
+    its page was shown may fit no longer: the next page follows it all the same.
     """
     times = [(f"t.{order} >= {{0}}", since), (f"t.{order} < {{0}}", before)]
-    within: list[Condition] = [(text, (at,)) for text, at in times if at is not None]
-    where, values = where_of(account, wanted, [*within, *also])
+    bounds: list[Condition] = [(text, (at,)) for text, at in times if at is not None]
+    where, values = where_of(account, {**wanted, **within}, [*bounds, *also])
     place = len(values) + 1
     if starting_after:
-        cursor = await sql.row(f"{select} where {where} and t.id = ${place}", *values, starting_after)
+        known, ids = where_of(account, within, [("t.id = {0}", (starting_after,))])
+        cursor = await sql.row(f"{select} where {known}", *ids)
         if cursor is None:
             raise FieldError("starting_after", "names no object of this list")
         where += f" and (t.{order}, t.id) < (${place}, ${place + 1})"

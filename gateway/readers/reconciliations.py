@@ -237,8 +237,10 @@ async def find_breaks(
     run: Run, kind: BreakKind | None = None, *, invoice: str = "", limit: int = DEFAULT, starting_after: str = ""
 ) -> Page[BreakBody]:
     """A page of the breaks that stood in a run."""
-    where = {"reconciliation": run.id, "kind": kind, "invoice": invoice}
-    found = await page(run.account, BREAKS, "first_seen_at", where, limit=limit, starting_after=starting_after)
+    where, within = {"kind": kind, "invoice": invoice}, {"reconciliation": run.id}
+    found = await page(
+        run.account, BREAKS, "first_seen_at", where, limit=limit, starting_after=starting_after, within=within
+    )
     return listed(*found, break_of)
 
 
@@ -254,9 +256,9 @@ async def find_break(run: Run, wanted: str) -> BreakBody:
 
 async def find_in_transit(run: Run, *, limit: int = DEFAULT, starting_after: str = "") -> Page[TransitBody]:
     """A page of what no settlement file showed by a run, and need not have."""
-    where = {"reconciliation": run.id}
+    within = {"reconciliation": run.id}
     found = await page(
-        run.account, sources.IN_TRANSIT, "occurred_at", where, limit=limit, starting_after=starting_after
+        run.account, sources.IN_TRANSIT, "occurred_at", {}, limit=limit, starting_after=starting_after, within=within
     )
     return listed(*found, transit_of)
 

@@ -11,6 +11,7 @@ from db import sql
 from db.states import Approval, RefundOrigin, RefundPartState, RefundState
 from gateway.accounts.errors import NotThereError
 from gateway.readers.credit_notes import CreditNoteBody, shown_note
+from gateway.readers.customer_list import person_in
 from gateway.readers.pages import DEFAULT, Page, listed, page, unix
 
 SELECT: Final = """
@@ -23,6 +24,46 @@ SELECT: Final = """
         (select n from tollbridge.credit_note n where n.account = t.account and n.id = t.credit_note) as noted
     from tollbridge.refund t
 """
+
+
+DECIDED: Final = """
+    select reason from tollbridge.audit_log where account = $1 and object = $2
+        and action in ('refund.approved', 'refund.denied')
+    order by created_at desc, id desc limit 1
+"""
+# What a key has asked for is of whoever made it (`keys.person_behind`).
+WAITING: Final = """
+    with recursive behind (refund, id) as (
+        select r.id, r.requested_by from tollbridge.refund r where r.account = $1 and r.approval = 'waiting'
+        union all
+        select b.refund, k.made_by from behind b join tollbridge.api_key k on k.id = b.id
+        where k.account = $1 or k.account is null
+    )
+    select r.currency, count(*) as count, sum(r.amount)::bigint as amount, count(*) filter (
+            where not exists (select from behind b where b.refund = r.id and b.id = $2)) as of_others
+    from tollbridge.refund r where r.account = $1 and r.approval = 'waiting' group by r.currency order by r.currency
+"""
+INVOICE: Final = """
+    select number, total, currency, customer, snapshot from tollbridge.invoice where account = $1 and id = $2
+"""
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """Refunds that wait for approval. `of_others`: those that somebody else has asked for; `sums`: by currency."""
+
+    count: int = 0
+    of_others: int = 0
+    sums: dict[str, int] = {}
+
+
+class RefundedInvoice(msgspec.Struct, frozen=True):
+    """Of what a refund is. `name`: its number, or its id while it has none."""
+
+    name: str
+    total: int
+    currency: str
+    customer: str
+    customer_name: str
 
 
 class PartBody(msgspec.Struct, frozen=True):
@@ -95,6 +136,27 @@ async def find_refund(account: str, refund: str) -> RefundBody:
     if row is None:
         raise NotThereError("refund", refund)
     return shown_refund(row)
+
+
+async def waiting(account: str, user: str) -> Waiting:
+    """What waits for a second pair of eyes, as this user sees it."""
+    rows = await sql.rows(WAITING, account, user)
+    sums = {row["currency"]: row["amount"] for row in rows}
+    return Waiting(sum(row["count"] for row in rows), sum(row["of_others"] for row in rows), sums)
+
+
+async def decided_because(account: str, refund: str) -> str:
+    """What whoever approved or denied it gave as their reason; empty for nothing."""
+    return await sql.value(DECIDED, account, refund) or ""
+
+
+async def refunded_invoice(account: str, invoice: str) -> RefundedInvoice:
+    """The invoice of a refund that is there."""
+    row = await sql.row(INVOICE, account, invoice)
+    assert row is not None, "a refund names an invoice"
+    person, customer = person_in(row["snapshot"]), row["customer"] or ""
+    name = person.customer_name or customer
+    return RefundedInvoice(row["number"] or invoice, row["total"] or 0, row["currency"] or "", customer, name)
 
 
 async def of_invoice(account: str, invoice: str) -> list[RefundBody]:

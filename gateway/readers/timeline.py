@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from db import sql
-from db.states import CaseState, CreditNoteState, RecordingState, RecordingTarget
+from db.states import AttemptState, CaseState, CreditNoteState, RecordingState, RecordingTarget
 from gateway.domain.audit_words import what
 from gateway.domain.invoice_words import ENDED, MOVED, TOLD, TRIED, decline
 from gateway.readers.actors import names_of
@@ -31,12 +31,14 @@ NOTICES: Final = f"""
     select e.id, e.type, e.created_at, count(d.id) as wanted, count(d.id) filter (where d.state = 'delivered') as done,
         count(d.id) filter (where d.state = 'given_up') as given_up
     from tollbridge.outbound_event e left join tollbridge.event_delivery d on d.event = e.id
-    where e.account = $1 and e.object = any($2) group by e.id order by e.created_at desc limit {MOST}
+    where e.account = $1 and e.object = any($2) group by e.id order by e.created_at desc, e.id desc
+    limit {MOST}
 """  # noqa: S608 (a constant of ours)
 WEBHOOKS: Final = f"""
     select t.id, t.kind, t.received_at, t.state, t.reason, coalesce(c.name, t.source) as source
     from tollbridge.delivery t left join tollbridge.connection c on c.account = t.account and c.id = t.source
-    where t.account = $1 and t.object_id = any($2) and t.object_id <> '' order by t.received_at desc limit {MOST}
+    where t.account = $1 and t.object_id = any($2) and t.object_id <> ''
+    order by t.received_at desc, t.id desc limit {MOST}
 """  # noqa: S608 (a constant of ours)
 PEOPLE: Final = f"""
     select l.actor, l.action, l.reason, l.created_at from tollbridge.audit_log l
@@ -64,14 +66,19 @@ async def timeline_of(account: str, invoice: InvoiceDetail, sides: Sides, *, wit
     names += [one.reference for one in invoice.attempts]
     found = [*_of_stripe(invoice, sides), *_tries(invoice), *_moves(invoice), *_returns(invoice), *_cases(invoice)]
     disputes = [one.id for one in invoice.disputes]
-    found += [_notice(row) for row in await sql.rows(NOTICES, account, [invoice.id, *disputes])]
-    found += [_webhook(row) for row in await sql.rows(WEBHOOKS, account, names)]
+    found += [_notice(row) for row in await _newest(NOTICES, account, [invoice.id, *disputes])]
+    found += [_webhook(row) for row in await _newest(WEBHOOKS, account, names)]
     if with_people:
-        done = await sql.rows(PEOPLE, account, own)
+        done = await _newest(PEOPLE, account, own)
         people = await names_of(account, [row["actor"] for row in done])
         found += [_person(row, people[row["actor"]]) for row in done]
-    # Of one second: in the order in which they are told of above.
+    # Of one second: in the order in which they are told of above, each kind's own the oldest first.
     return sorted(found, key=lambda one: one.at)[::-1]
+
+
+async def _newest(statement: str, *values: object) -> list[Any]:
+    """The rows of a statement that finds the newest first, the oldest of them first."""
+    return (await sql.rows(statement, *values))[::-1]
 
 
 def _of_stripe(invoice: InvoiceDetail, sides: Sides) -> Iterator[Entry]:
@@ -86,6 +93,10 @@ def _of_stripe(invoice: InvoiceDetail, sides: Sides) -> Iterator[Entry]:
     if sides.given_up is not None:
         said = "Its recovery came to its end: what the account's policy wants then was begun"
         yield Entry(at=sides.given_up, kind="stripe", said=said, tone="bad")
+    if sides.stripe.uncollectible is not None:
+        yield Entry(at=sides.stripe.uncollectible, kind="stripe", said="Stripe shows it uncollectible", tone="bad")
+    if sides.stripe.voided is not None:
+        yield Entry(at=sides.stripe.voided, kind="stripe", said="Stripe shows it void: nobody owes it")
 
 
 def _tries(invoice: InvoiceDetail) -> Iterator[Entry]:
@@ -99,8 +110,10 @@ def _tries(invoice: InvoiceDetail) -> Iterator[Entry]:
 
 
 def _end(one: AttemptBody, at: int) -> Entry:
-    said, detail, code = f"Attempt {one.number} {ENDED[one.state]}", one.message, one.processor_id or ""
-    tone = {"succeeded": "good", "declined": "bad", "rejected": "bad", "reversed": "bad"}.get(one.state, "")
+    # What was taken back had succeeded at this time: its return, later, is a movement.
+    state = AttemptState.SUCCEEDED if one.state is AttemptState.REVERSED else one.state
+    said, detail, code = f"Attempt {one.number} {ENDED[state]}", one.message, one.processor_id or ""
+    tone = {"succeeded": "good", "declined": "bad", "rejected": "bad"}.get(state, "")
     if one.decline is not None:
         detail = decline(one.decline.decline_class, one.decline.advice)
         code = one.decline.processor_code or code

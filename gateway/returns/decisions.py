@@ -8,8 +8,9 @@ from db import cases, poke, sql
 from db.engine import DB
 from db.poke import Kind
 from db.states import Approval, CreditNoteOrigin, CreditNoteState
-from gateway.accounts.audit import Author
+from gateway.accounts.audit import Author, bounded
 from gateway.accounts.errors import FieldError, NotThereError
+from gateway.accounts.keys import person_behind
 from gateway.clock import business_now
 from gateway.domain.case_kinds import CaseKind
 from gateway.returns import taking
@@ -26,13 +27,17 @@ DENIED: Final = """
 
 
 async def approve(by: Author, account: str, refund: str, *, give: bool) -> None:
-    """Say yes or no to a refund that waits for a second pair of eyes; raises NotThereError, RefundStateError."""
+    """Say yes or no to a refund that waits for a second pair of eyes.
+
+    Raises NotThereError, FieldError for too long a reason, RefundStateError.
+    """
+    bounded(by.reason)
     now = await business_now()
     async with DB.transaction():
         row = await locked(account, refund)
         if row["approval"] != Approval.WAITING:
             raise RefundStateError("it does not wait for approval")
-        if give and row["requested_by"] == by.name:
+        if give and await _same_person(account, row["requested_by"], by.name):
             raise RefundStateError("whoever asked for a refund does not approve it: somebody else must")
         await sql.rows(GIVEN if give else DENIED, account, refund, by.name, *([] if give else [now]))
         if not give:
@@ -43,8 +48,15 @@ async def approve(by: Author, account: str, refund: str, *, give: bool) -> None:
                 refund,
                 now,
             )
-        await by.note(account, "refund.approved" if give else "refund.denied", refund)
+        before = {"approval": row["approval"]}
+        decided = Approval.GIVEN if give else Approval.DENIED
+        after = {"approval": decided, "amount": row["amount"], "currency": row["currency"]}
+        await by.note(account, "refund.approved" if give else "refund.denied", refund, before=before, after=after)
         await poke.poke(Kind.REFUND, account, [refund], now, urgent=True)
+
+
+async def _same_person(account: str, one: str, other: str) -> bool:
+    return await person_behind(account, one) == await person_behind(account, other)
 
 
 async def resolve_note(by: Author, account: str, note: str, refund: str | None) -> None:
@@ -52,6 +64,7 @@ async def resolve_note(by: Author, account: str, note: str, refund: str | None) 
 
     Raises NotThereError, FieldError, RefundStateError.
     """
+    bounded(by.reason)
     now = await business_now()
     invoice = await invoice_of(account, note)
     if invoice is None:

@@ -14,6 +14,7 @@ from gateway.accounts.accounts import policy_of
 from gateway.domain.case_kinds import CaseKind
 from gateway.returns import taking
 from gateway.returns.refund_rows import NewRefund, RefundAsked, insert_refund
+from gateway.returns.refundable import unapproved
 
 NOTE: Final = "select * from tollbridge.credit_note where account = $1 and id = $2 for no key update"
 ALONE: Final = """
@@ -97,10 +98,14 @@ async def uncredited(note: asyncpg.Record) -> str | None:
 
 
 async def carry_out(account: str, note: asyncpg.Record, by: str, now: datetime) -> None:
-    """A refund of the captures, for a credit note that stands already; keys follow from the note's id at Stripe."""
+    """A refund of the captures, for a credit note that stands already; keys follow from the note's id at Stripe.
+
+    In the caller's transaction, which has locked the invoice.
+    """
     asked = RefundAsked(note["invoice"], reason=note["reason"], memo=note["memo"], note="credited in Stripe")
     policy = await policy_of(account)
-    waits = policy.wants_approval(note["out_of_band"], note["currency"])
+    before = await unapproved(account, note["invoice"])
+    waits = policy.wants_approval(note["out_of_band"], note["currency"], before=before)
     made = (note["stripe_id"], RefundOrigin.STRIPE, note["out_of_band"], note["currency"])
     approval = Approval.WAITING if waits else Approval.NONE
     new = NewRefund(*made, wants_note=True, credit_note=note["id"], requested_by=by, approval=approval)

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from gateway.accounts.errors import FieldError
+from gateway.billing.client import StripeClient
 from gateway.billing.credit_notes import LineShape
 from gateway.billing.errors import StripeRefusedError
 from gateway.returns.drawing import Drawn, Wanted, amount_of_lines, draw_up
@@ -34,7 +35,8 @@ class Preview(msgspec.Struct, frozen=True):
     `tax` is what of the amount is tax, by line; `by_lines` is False for an adjustment after tax. `obstacles`: why not
     more can be returned. `refused`: why Stripe would make no such credit note; then nothing would be sent. `captures`:
     what it would be taken from, each going back the way it came. `waits`: the money is not free yet, and it would be
-    made once it is. `needs_approval`: somebody else must agree first.
+    made once it is; before its payment has come, Stripe may show no lines. `credited`: whether a credit note is made;
+    none is for money that the invoice did not take. `needs_approval`: somebody else must agree first.
     """
 
     invoice: str
@@ -48,6 +50,7 @@ class Preview(msgspec.Struct, frozen=True):
     lines: list[NoteLine] = []
     captures: list[Source] = []
     waits: bool = False
+    credited: bool = True
     needs_approval: bool = False
     object: Literal["refund_preview"] = "refund_preview"
 
@@ -56,7 +59,7 @@ async def preview_refund(runtime: Runtime, account: str, asked: RefundAsked) -> 
     """Ask Stripe, which stores nothing. Raises NotThereError, FieldError, StripeError."""
     left = await refundable(account, asked.invoice, asked.attempt)
     stripe = await runtime.stripe(account)
-    wanted = Wanted(asked.invoice, asked.amount or left.amount, lines=asked.lines, reason=asked.reason)
+    wanted = Wanted(asked.invoice, asked.amount or left.amount, not left.is_deferred, asked.lines, asked.reason)
     try:
         if asked.lines and asked.amount is None:
             wanted = msgspec.structs.replace(wanted, amount=await amount_of_lines(stripe, wanted))
@@ -64,10 +67,22 @@ async def preview_refund(runtime: Runtime, account: str, asked: RefundAsked) -> 
             raise FieldError(
                 "amount", "nothing can be returned now: " + "; ".join(left.obstacles or ("nothing is left",))
             )
-        drawn = await draw_up(stripe, wanted)
+        drawn = await _drawn(stripe, wanted, left)
     except StripeRefusedError as error:
         return await _shown(account, asked, wanted.amount, left, refused=str(error))
     return await _shown(account, asked, wanted.amount, left, drawn)
+
+
+async def _drawn(stripe: StripeClient, wanted: Wanted, left: Refundable) -> Drawn | None:
+    """None where none is made, or Stripe can't show yet what it will be."""
+    if not left.wants_note(wanted.amount):
+        return None
+    try:
+        return await draw_up(stripe, wanted)
+    except StripeRefusedError:
+        if left.is_deferred:
+            return None
+        raise
 
 
 async def with_amount(runtime: Runtime, account: str, asked: RefundAsked) -> RefundAsked:
@@ -96,7 +111,8 @@ async def _shown(
         lines=[_line(line) for line in drawn.preview.lines.data] if drawn else [],
         captures=await sources(account, asked.invoice, asked.attempt, amount),
         waits=left.waits_for(amount),
-        needs_approval=left.policy.wants_approval(amount, left.currency),
+        credited=left.wants_note(amount),
+        needs_approval=left.wants_approval(amount),
     )
 
 

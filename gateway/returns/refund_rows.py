@@ -20,6 +20,11 @@ INSERT: Final = """
     values ($1, $2, $3, $4, $5, 'requested', $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
     on conflict (account, base) do nothing returning id
 """
+BY_ITSELF: Final = "tollbridge"
+"""Who asked for a refund that nobody has asked for."""
+ASKED: Final = """
+    select invoice, amount, lines, reason, memo, note, attempt from tollbridge.refund where account = $1 and id = $2
+"""
 LOCK: Final = "select * from tollbridge.refund where account = $1 and id = $2 for no key update"
 
 
@@ -51,6 +56,16 @@ class NewRefund(msgspec.Struct, frozen=True):
     credit_note: str | None = None
     requested_by: str = ""
     approval: Approval = Approval.NONE
+
+
+async def asked_for(account: str, refund: str) -> RefundAsked:
+    """What a refund that is there was asked for as; raises NotThereError."""
+    row = await sql.row(ASKED, account, refund)
+    if row is None:
+        raise NotThereError("refund", refund)
+    lines = msgspec.json.decode(row["lines"], type=tuple[LineCredit, ...]) if row["lines"] else ()
+    said = (row["reason"], row["memo"], row["note"], row["attempt"])
+    return RefundAsked(row["invoice"], row["amount"], lines, *said)
 
 
 async def insert_refund(account: str, asked: RefundAsked, new: NewRefund, now: datetime) -> asyncpg.Record:

@@ -13,9 +13,18 @@ from db.states import DISPUTE_OPEN
 from gateway.accounts.errors import NotThereError
 from gateway.domain.policy import Policy
 from gateway.returns.errors import RefundStateError
+from gateway.returns.refund_rows import BY_ITSELF
 from gateway.returns.spreading import lock_captures
 from processors.money import to_text
 
+# In full as long as all of it may go back still. Nobody has asked for what went back by itself.
+UNAPPROVED: Final = f"""
+    select coalesce(sum(case when u.state not in ('failed', 'refused') then u.amount else (
+        select coalesce(sum(p.amount), 0) from tollbridge.refund_part p
+        where p.refund = u.id and p.state not in ('failed', 'refused')) end), 0)::bigint
+    from tollbridge.refund u
+    where u.account = $1 and u.invoice = $2 and u.approval = '' and u.requested_by <> '{BY_ITSELF}'
+"""  # noqa: S608 (a constant of ours)
 INVOICE: Final = f"""
     select i.*, a.policies, tollbridge.held_money(i.account, i.id) as held_money,
         exists (select 1 from tollbridge.attempt t where t.account = i.account and t.invoice = i.id
@@ -33,7 +42,8 @@ INVOICE: Final = f"""
                 and n.origin = 'reversal' and n.state = 'issued') as reopened,
         coalesce((select sum(p.amount) from tollbridge.refund r join tollbridge.refund_part p on p.refund = r.id
                   where r.account = i.account and r.invoice = i.id
-                    and p.state not in ('failed', 'refused')), 0)::bigint as refunded
+                    and p.state not in ('failed', 'refused')), 0)::bigint as refunded,
+        ({UNAPPROVED}) as unapproved
     from tollbridge.invoice i join tollbridge.account a on a.id = i.account
     where i.account = $1 and i.id = $2
 """  # noqa: S608 (a constant of ours)
@@ -45,6 +55,7 @@ CAPTURES: Final = """
                 and t.invoice = $2 and r.state = 'recorded' and r.target = 'invoice' order by 1) as pays
     from tollbridge.paying($1, $2) c join tollbridge.attempt t on t.id = c.attempt order by t.number
 """
+LOCK: Final = "select 1 from tollbridge.invoice where account = $1 and id = $2 for no key update"
 
 
 PAID_THERE: Final = (
@@ -58,6 +69,7 @@ class Refundable(msgspec.Struct, frozen=True):
 
     `at_most`: also only once a dispute is won, where the account's policy has a refund wait for that. `refused`: why
     none is made at all now. `is_deferred`: one waits until the payment that it is taken from is in Stripe.
+    `unapproved`: what its refunds came to so far that no second person has agreed to.
     """
 
     amount: int
@@ -67,6 +79,9 @@ class Refundable(msgspec.Struct, frozen=True):
     obstacles: tuple[str, ...] = ()
     refused: str = ""
     is_deferred: bool = False
+    without_note: int = 0
+    """So much no invoice took: it goes back without a credit note."""
+    unapproved: int = 0
 
     def waits_for(self, amount: int) -> bool:
         """Whether a refund of so much is stored, and waits until the money is free."""
@@ -75,6 +90,14 @@ class Refundable(msgspec.Struct, frozen=True):
     def allows(self, amount: int) -> bool:
         """Whether so much can be asked for."""
         return amount > 0 and (amount <= self.amount or self.waits_for(amount))
+
+    def wants_note(self, amount: int) -> bool:
+        """Whether a refund of so much is credited at Stripe."""
+        return amount > self.without_note
+
+    def wants_approval(self, amount: int) -> bool:
+        """Whether so much more waits for a second person."""
+        return self.policy.wants_approval(amount, self.currency, before=self.unapproved)
 
 
 async def refundable(account: str, invoice: str, attempt: str | None = None) -> Refundable:
@@ -91,14 +114,19 @@ def judged(row: asyncpg.Record, captures: Sequence[asyncpg.Record], attempt: str
     except RefundStateError as error:
         refused = str(error)
     policy = policy_in(row)
+    at_most = in_the_end(policy, captures)
+    # Of a certain capture, what the paid invoice did not take is not credited.
+    excess = max(row["held_money"], 0) if attempt is not None and row["status"] == "paid" else 0
     return Refundable(
         sum(c["refundable"] for c in captures),
         row["currency"],
         policy,
-        in_the_end(policy, captures),
+        at_most,
         tuple(obstacles(row, captures)),
         refused,
         is_deferred=row["status"] != "paid" and not surplus and not refused,
+        without_note=at_most if surplus else excess,
+        unapproved=row["unapproved"],
     )
 
 
@@ -113,6 +141,16 @@ async def invoice_of(account: str, invoice: str) -> asyncpg.Record:
     if row is None:
         raise NotThereError("invoice", invoice)
     return row
+
+
+async def lock_invoice(account: str, invoice: str) -> None:
+    """Lock it, after its captures: what waits for a second person is judged for one refund after the other."""
+    await sql.rows(LOCK, account, invoice)
+
+
+async def unapproved(account: str, invoice: str) -> int:
+    """What the refunds of an invoice, locked, come to that no second person has agreed to."""
+    return int(await sql.value(UNAPPROVED, account, invoice))
 
 
 async def locked_captures(account: str, invoice: str) -> list[asyncpg.Record]:

@@ -17,7 +17,7 @@ from gateway.accounts.errors import FieldError
 from gateway.clock import business_now
 from gateway.returns.errors import NotRefundableError, RefundStateError
 from gateway.returns.refund_rows import NewRefund, RefundAsked, insert_refund
-from gateway.returns.refundable import all_surplus, invoice_of, judged, locked_captures, taken_from
+from gateway.returns.refundable import all_surplus, invoice_of, judged, lock_invoice, locked_captures, taken_from
 from gateway.returns.spreading import spread_over_captures
 from processors.money import Money
 
@@ -45,10 +45,10 @@ async def ask_refund(by: Author, account: str, asked: RefundAsked, key: str = ""
             if now - made_at < SAME_FOR:
                 return refund
             refund = new_id("rfd")
+        await lock_invoice(account, asked.invoice)
         row = await invoice_of(account, asked.invoice)
         if asked.attempt is not None and not captures:
             raise FieldError("attempt", "the invoice has no such capture")
-        surplus = all_surplus(captures)
         left = judged(row, captures, asked.attempt)
         if left.refused:
             raise RefundStateError(left.refused)
@@ -57,15 +57,14 @@ async def ask_refund(by: Author, account: str, asked: RefundAsked, key: str = ""
         amount = asked.amount if asked.amount is not None else left.at_most
         if not left.allows(amount):
             raise NotRefundableError("; ".join([NO_ROOM, *left.obstacles]), Money(left.amount, left.currency))
-        # Of this capture, and no more than what the invoice did not take of it: no credit note is due.
-        excess = asked.attempt is not None and row["status"] == "paid" and row["held_money"] >= amount
-        approval = left.policy.wants_approval(amount, left.currency)
+        excess = not all_surplus(captures) and not left.wants_note(amount)
+        approval = left.wants_approval(amount)
         new = NewRefund(
             refund,
             RefundOrigin.SURPLUS if excess else RefundOrigin.REQUEST,
             amount,
             row["currency"],
-            wants_note=not surplus and not excess,
+            wants_note=left.wants_note(amount),
             id=refund,
             requested_by=by.name,
             approval=Approval.WAITING if approval else Approval.NONE,

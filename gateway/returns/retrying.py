@@ -10,15 +10,15 @@ from db import cases, poke, sql
 from db.engine import DB
 from db.poke import Kind
 from db.states import Approval, CreditNoteState, RefundState
-from gateway.accounts.audit import Author
+from gateway.accounts.audit import Author, bounded
 from gateway.accounts.errors import NotThereError
 from gateway.clock import business_now
 from gateway.domain.case_kinds import CaseKind
 from gateway.domain.dispute_view import DisputeView
 from gateway.returns.dispute_view import VIEW, seen
 from gateway.returns.errors import NotRefundableError, RefundStateError
-from gateway.returns.refund_rows import locked
-from gateway.returns.refundable import locked_captures, refundable
+from gateway.returns.refund_rows import BY_ITSELF, locked
+from gateway.returns.refundable import lock_invoice, locked_captures, refundable
 from gateway.returns.request import NO_ROOM
 from gateway.returns.spreading import spread_over_captures
 from processors.money import Money
@@ -27,7 +27,7 @@ NOTE_REFUSED: Final = "credit_note_refused"
 """Stored as what failed: Stripe's preview takes no such credit note."""
 # Its state at once: whoever waits for its end must not take the old one for it. A note that was refused is drawn anew.
 REFUND_AGAIN: Final = """
-    update tollbridge.refund set failure = '', message = '', state = $3, resolved_at = null,
+    update tollbridge.refund set failure = '', message = '', state = $3, resolved_at = null, approval = $5,
         wants_note = wants_note or $4, credit_note = case when $4 then null else credit_note end
     where account = $1 and id = $2
 """
@@ -44,14 +44,16 @@ ANSWERED: Final = {
 async def retry(by: Author, account: str, refund: str) -> None:
     """Try again what failed or was refused, under new keys; or only its credit note, where the money is back.
 
-    Raises NotThereError, RefundStateError, NotRefundableError.
+    Raises NotThereError, FieldError for too long a reason, RefundStateError, NotRefundableError.
     """
+    bounded(by.reason)
     now = await business_now()
     async with DB.transaction():
         row = await sql.row("select invoice from tollbridge.refund where account = $1 and id = $2", account, refund)
         if row is None:
             raise NotThereError("refund", refund)
         await locked_captures(account, row["invoice"])
+        await lock_invoice(account, row["invoice"])
         row = await locked(account, refund)
         if row["approval"] == Approval.DENIED:
             raise RefundStateError("its approval was denied: ask for another one")
@@ -59,6 +61,10 @@ async def retry(by: Author, account: str, refund: str) -> None:
             raise RefundStateError(f"{row['message']}: ask for another one")
         parts = await sql.rows("select state, amount from tollbridge.refund_part where refund = $1", refund)
         missing = row["amount"] - sum(p["amount"] for p in parts if p["state"] not in ("failed", "refused"))
+        # Others may have gone instead meanwhile.
+        left = await refundable(account, row["invoice"], row["attempt"])
+        of_people = row["approval"] == Approval.NONE and row["requested_by"] != BY_ITSELF
+        waits = of_people and missing > 0 and left.wants_approval(missing)
         note = await sql.value(NOTE_STATE, account, row["credit_note"])
         if note == CreditNoteState.VOID:
             raise RefundStateError("its credit note was voided: ask for another one")
@@ -66,11 +72,11 @@ async def retry(by: Author, account: str, refund: str) -> None:
         if not missing and not note_failed:
             raise RefundStateError(f"nothing of it failed: it is {row['state']}")
         if missing and await spread_over_captures(account, row, now, missing):
-            left = await refundable(account, row["invoice"], row["attempt"])
             raise NotRefundableError(NO_ROOM, Money(left.amount, left.currency))
         state = RefundState.REQUESTED if missing else RefundState.SUCCEEDED
-        await sql.rows(REFUND_AGAIN, account, refund, state, note_failed)
-        await _go_on(by, Kind.REFUND, account, refund, {"amount": missing}, now)
+        approval = Approval.WAITING if waits else row["approval"]
+        await sql.rows(REFUND_AGAIN, account, refund, state, note_failed, approval)
+        await _go_on(by, Kind.REFUND, account, refund, {"amount": missing, "approval": approval}, now)
 
 
 async def retry_dispute(by: Author, account: str, dispute: str) -> None:

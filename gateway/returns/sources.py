@@ -20,6 +20,17 @@ SOURCES: Final = """
 """
 
 
+BEYOND: Final = """
+    select t.id, t.currency,
+        case when t.surplus then p.room else least(p.room, tollbridge.held_money($1, $2)) end as amount
+    from tollbridge.paying($1, $2) p join tollbridge.attempt t on t.id = p.attempt
+    where t.surplus = $3 and p.room > 0 and (t.surplus or tollbridge.held_money($1, $2) > 0)
+    order by exists (select from tollbridge.recording r where r.account = $1 and r.attempt = t.id
+                     and r.state = 'recorded' and r.target = 'invoice'), t.number desc
+    limit 1
+"""
+
+
 class Source(msgspec.Struct, frozen=True):
     """A capture that a refund may be taken from. `method`: what its payer knows it by. `taken`: by this refund."""
 
@@ -30,6 +41,21 @@ class Source(msgspec.Struct, frozen=True):
     captured: int
     refundable: int
     taken: int = 0
+
+
+class Beyond(msgspec.Struct, frozen=True):
+    """What of a capture no invoice took."""
+
+    attempt: str
+    amount: int
+    currency: str
+
+
+async def beyond(account: str, invoice: str, *, surplus: bool) -> Beyond | None:
+    """What can go back without a credit note: of a capture that no invoice takes, or of the one of which this invoice,
+    which is paid, did not take everything. None where nothing is left of it."""
+    row = await sql.row(BEYOND, account, invoice, surplus)
+    return None if row is None else Beyond(row["id"], row["amount"], row["currency"])
 
 
 async def sources(account: str, invoice: str, attempt: str | None, amount: int) -> list[Source]:

@@ -15,7 +15,7 @@ from gateway.domain.actions import ReturnPart, ReturnSurplus
 from gateway.domain.case_kinds import CaseKind
 from gateway.domain.view import InvoiceView
 from gateway.ledger import held_money
-from gateway.returns.refund_rows import NewRefund, RefundAsked, insert_refund
+from gateway.returns.refund_rows import BY_ITSELF, NewRefund, RefundAsked, insert_refund
 from gateway.returns.spreading import lock_captures, spread_over_captures
 from gateway.turns.cases import open_case
 from gateway.turns.turn import CLAIM_MARGIN_S
@@ -54,7 +54,7 @@ async def return_surplus(claim: Claim, view: InvoiceView, action: ReturnSurplus,
         asked = RefundAsked(claim.id, attempt=action.attempt, note=attempt["surplus_reason"])
         base = f"{attempt['reference']}.r{number}"
         made = (base, RefundOrigin.SURPLUS, action.amount, invoice.currency)
-        new = NewRefund(*made, wants_note=False, requested_by="tollbridge")
+        new = NewRefund(*made, wants_note=False, requested_by=BY_ITSELF)
         row = await insert_refund(claim.account, asked, new, now)
         # Its parts at once: the money is spoken for from here on.
         await spread_over_captures(claim.account, row, now)
@@ -77,7 +77,7 @@ async def return_part(claim: Claim, view: InvoiceView, action: ReturnPart, now: 
         asked = RefundAsked(action.invoice, note="its rest was given up")
         made = (f"{action.invoice}.rest_given_up", RefundOrigin.REQUEST, left, billed.currency)
         approval = Approval.WAITING if waits else Approval.NONE
-        new = NewRefund(*made, wants_note=True, requested_by="tollbridge", approval=approval)
+        new = NewRefund(*made, wants_note=True, requested_by=BY_ITSELF, approval=approval)
         row = await insert_refund(claim.account, asked, new, now)
         if waits:
             reason = "what came in part for an invoice that was given up is more than goes back by itself"

@@ -18,7 +18,7 @@ from db.engine import DB
 from db.ids import new_id
 from db.poke import Claim, Kind
 from db.states import CancellationOrigin, CancellationState, Ends
-from gateway.accounts.audit import Author
+from gateway.accounts.audit import Author, bounded
 from gateway.accounts.errors import FieldError
 from gateway.billing import subscriptions
 from gateway.billing.client import StripeClient
@@ -30,7 +30,7 @@ from gateway.domain.case_kinds import CaseKind
 from gateway.domain.subscription import Wish
 from gateway.domain.usage import FLUSHED_FOR
 from gateway.runtime import Runtime
-from gateway.subscriptions.known import hold_living
+from gateway.subscriptions.known import LONGEST_REASON, hold_living
 from gateway.turns.cases import open_case
 from gateway.turns.turn import CLAIM_MARGIN_S
 from gateway.usage import flush
@@ -73,6 +73,7 @@ async def ask(by: Author, account: str, subscription: str, asked: Asked) -> str:
 
     Raises NotThereError, FieldError, SubscriptionEndedError.
     """
+    bounded(by.reason, LONGEST_REASON)
     if asked.ends is not Ends.NOW and (asked.invoice_now or asked.prorate):
         raise FieldError("invoice_now" if asked.invoice_now else "prorate", 'only with `ends: "now"`')
     now = await business_now()

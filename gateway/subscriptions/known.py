@@ -11,6 +11,8 @@ from gateway.accounts.errors import NotThereError
 from gateway.subscriptions.errors import SubscriptionEndedError
 
 ROW: Final = "select * from tollbridge.subscription where account = $1 and id = $2"
+LONGEST_REASON: Final = 500
+"""Of a change; Stripe keeps that of an end as its comment."""
 
 
 async def living(account: str, subscription: str) -> asyncpg.Record:

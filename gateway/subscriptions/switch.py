@@ -7,6 +7,7 @@ followed by one that makes it once more. Whoever collected an invoice goes on wi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, TypeAlias
@@ -20,7 +21,7 @@ from db.ids import derived_key, new_id
 from db.poke import Claim, Kind
 from db.states import Collection, Collector, MethodStatus, OpenInvoices, SwitchState
 from gateway.accounts.accounts import policy_of
-from gateway.accounts.audit import Author
+from gateway.accounts.audit import Author, bounded
 from gateway.accounts.errors import FieldError
 from gateway.billing import invoices, subscriptions
 from gateway.billing.errors import StripeRefusedError
@@ -43,10 +44,12 @@ from gateway.finance.errors import AlreadyRunningError
 from gateway.runtime import Runtime
 from gateway.subscriptions import stripe_method
 from gateway.subscriptions.errors import ScheduledError
-from gateway.subscriptions.known import hold_living, living
+from gateway.subscriptions.known import LONGEST_REASON, hold_living, living
 from gateway.turns.turn import CLAIM_MARGIN_S
 from gateway.waiting import until
 
+AT_STRIPE: Final = re.compile(r"[A-Za-z]+_[A-Za-z0-9_]{1,200}")
+"""Somebody types it, and it becomes a part of an address at Stripe: `pm_…`, of old ones `card_…`, `src_…`, `ba_…`."""
 Step: TypeAlias = LookAtMethod | GiveToStripe | TakeFromStripe | TakeInvoices | LeaveToPayer
 
 RESOLVE: Final = """
@@ -127,6 +130,7 @@ async def ask(by: Author, account: str, subscription: str, asked: Asked) -> str:
 
     Raises NotThereError, FieldError, SubscriptionEndedError, ScheduledError, AlreadyRunningError.
     """
+    bounded(by.reason, LONGEST_REASON)
     _refuse_strangers(asked)
     now, policy = await business_now(), await policy_of(account)
     async with DB.transaction():
@@ -300,6 +304,8 @@ def _refuse_strangers(asked: Asked) -> None:
         if value not in ("", None, False) and asked.to not in targets:
             told = " or ".join(f'`to: "{one}"`' for one in sorted(targets))
             raise FieldError(name, f"only with {told}")
+    if asked.stripe_payment_method and not AT_STRIPE.fullmatch(asked.stripe_payment_method):
+        raise FieldError("stripe_payment_method", "is no payment method's id at Stripe, such as pm_1MqLiJLkdIwHu7ix")
     if asked.retire and not asked.payment_method:
         raise FieldError("retire", "only with the `payment_method` that takes their place")
 

@@ -2,9 +2,10 @@
 
 Users are of no account. Whoever could set the password of somebody who works elsewhere too would be in there, so links,
 second factors and disabling are for admins of all that the user works in. The reverse holds as well: a link that
-another account's admin has handed out must not lead into this one. Nobody gets a role here while such a link is the
-only proof of who they are, and an open one is void once they get it. Whoever runs the gateway stands above this
-(`tollbridge users`).
+another account's admin has handed out must not lead into this one, neither before it was used nor after, since that
+admin had it. Nobody gets a role here while such a link is the only proof of who they are, or is what their password was
+chosen by, and an open one is void once they get it. Whoever runs the gateway stands above this (`tollbridge users`):
+whom they have disabled, no admin enables.
 
 An account keeps an admin who can sign in; its row is locked while that is looked at, so that two who take each
 other's role don't both succeed.
@@ -27,6 +28,10 @@ from gateway.users.errors import NotYoursError
 from gateway.users.users import Invitation, User, only_of
 
 LOCK_ACCOUNT: Final = "select id from tollbridge.account where id = $1 for no key update"
+ADMIN_OF: Final = """
+    select a.id, a.name from tollbridge.console_role r join tollbridge.account a on a.id = r.account
+    where r.console_user = $1 and r.role = 'admin'
+"""
 # Somebody who was invited may never come; whoever acts is there.
 OTHER_ADMIN: Final = """
     select exists (
@@ -38,21 +43,39 @@ ELSEWHERE: Final = "They work in other accounts too, where you are no admin: who
 UNPROVEN: Final = (
     "This person was invited to another account and has not signed in yet. Give them a role here once they have."
 )
+NOT_OURS: Final = (
+    "This person chose their password by a link that an admin of another account had handed out, who may know it. "
+    "Somebody who is admin there too can give them a role here, or whoever runs the gateway (`tollbridge users add`)."
+)
+DISABLED: Final = "This person is disabled. Whoever runs the gateway can enable them."
 NO_ADMIN: Final = "You are no admin of this account any more."
 ONESELF: Final = "Nobody does this to themselves: ask another admin, or whoever runs the gateway."
 LAST: Final = "This is the last admin of the account who can sign in. Make somebody else one first."
 
 
 class Acting(msgspec.Struct, frozen=True):
-    """An admin at work in an account (its id), and the names of all accounts where they are one."""
+    """An admin at work in an account (its id)."""
 
     user: str
     account: str
-    admin_of: frozenset[str]
+
+
+class Reach(msgspec.Struct, frozen=True):
+    """The accounts of which somebody is an admin: their names by their ids."""
+
+    names: dict[str, str]
 
     def owns(self, user: User) -> bool:
-        """Whether all that the user may do is in this admin's accounts."""
-        return only_of(user, self.admin_of)
+        """Whether all that the user may do is in these accounts."""
+        return only_of(user, self.names.values())
+
+    def enables(self, user: User) -> bool:
+        """Whether it was an admin of these accounts who disabled the user."""
+        return user.disabled_from in self.names
+
+    def excludes(self, account: str) -> bool:
+        """Whether an admin of another account did something; whoever runs the gateway (empty) stands above."""
+        return account != "" and account not in self.names
 
 
 async def enlist(
@@ -63,34 +86,34 @@ async def enlist(
     `by_link`: whether passwords, which a link leads to, open anything here. Raises FieldError, NotYoursError.
     """
     async with DB.transaction():
-        await _begin(acting)
+        reach = await _begin(acting)
         known = await users.add(by, email, name or email.strip().partition("@")[0])
         user = await users.locked(known.id)
         if await users.role_in(acting.account, user.id) is not None:
             raise FieldError("email", "has a role here already: change it in the list")
-        if user.disabled_at is not None and not acting.owns(user):
-            raise NotYoursError("This person is disabled. Whoever runs the gateway can enable them.")
-        await _give(by, acting, user, role)
-        link = await _invitation(by, user, by_link=by_link)
+        if user.disabled_at is not None and not (reach.owns(user) and reach.enables(user)):
+            raise NotYoursError(DISABLED)
+        await _give(by, acting, reach, user, role)
+        link = await _invitation(by, acting, user, by_link=by_link)
         return await users.by_id(user.id), link
 
 
-async def _invitation(by: Author, user: User, *, by_link: bool) -> Invitation | None:
+async def _invitation(by: Author, acting: Acting, user: User, *, by_link: bool) -> Invitation | None:
     """A link that somebody was given before is void from now on: by another one, or with nothing in its place."""
     if user.waits and by_link:
-        return await users.invite(by, user.id)
+        return await users.invite(by, user.id, acting.account)
     if user.waits:
-        await users.void_invitation(by, user.id)
+        await users.void_invitation(user.id)
     return None
 
 
 async def change_role(by: Author, acting: Acting, user: str, role: Role) -> None:
     """Another role in the account. Raises NotThereError, NotYoursError, FieldError for its last admin."""
     async with DB.transaction():
-        found, before = await _of_account(acting, user)
+        found, before, reach = await _of_account(acting, user)
         await _keep_an_admin(acting, user, before, role)
         if ORDER.index(role) > ORDER.index(before):
-            await _give(by, acting, found, role)
+            await _give(by, acting, reach, found, role)
         else:
             await users.give_role(by, user, acting.account, role)
 
@@ -98,7 +121,7 @@ async def change_role(by: Author, acting: Acting, user: str, role: Role) -> None
 async def remove(by: Author, acting: Acting, user: str) -> None:
     """No role in the account any more. Raises NotThereError, FieldError for its last admin."""
     async with DB.transaction():
-        _, before = await _of_account(acting, user)
+        _, before, _ = await _of_account(acting, user)
         await _keep_an_admin(acting, user, before, None)
         await users.take_role(by, user, acting.account)
 
@@ -106,20 +129,50 @@ async def remove(by: Author, acting: Acting, user: str) -> None:
 async def new_link(by: Author, acting: Acting, user: str, *, by_link: bool) -> Invitation:
     """A link by which the user chooses another password; `by_link` as above. Raises NotThereError, NotYoursError."""
     async with DB.transaction():
-        found = await _owned(acting, user)
+        found, _ = await _owned(acting, user)
         if not by_link:
             raise NotYoursError("Passwords are turned off here: a link would open nothing.")
         if found.disabled_at is not None:
             raise NotYoursError("This person is disabled: a link would open nothing.")
-        return await users.invite(by, user)
+        return await users.invite(by, user, acting.account)
 
 
-Act = Callable[[Author, str], Awaitable[None]]
+async def disable(by: Author, acting: Acting, user: str) -> None:
+    """Nothing opens any more, now. Raises NotThereError, NotYoursError."""
+    async with DB.transaction():
+        await _owned(acting, user)
+        await users.disable(by, user, acting.account)
+
+
+async def enable(by: Author, acting: Acting, user: str) -> None:
+    """As before an admin disabled them. Raises NotThereError, NotYoursError."""
+    async with DB.transaction():
+        found, reach = await _owned(acting, user)
+        if found.disabled_at is not None and not reach.enables(found):
+            raise NotYoursError(DISABLED)
+        await users.enable(by, user)
+
+
+async def reset_second_factor(by: Author, acting: Acting, user: str) -> None:
+    """For a phone that was lost. Raises NotThereError, NotYoursError."""
+    async with DB.transaction():
+        await _owned(acting, user)
+        await users.reset_second_factor(by, user)
+
+
+async def end_sessions(by: Author, acting: Acting, user: str) -> None:
+    """Whoever is signed in as the user is so no longer. Raises NotThereError, NotYoursError."""
+    async with DB.transaction():
+        await _owned(acting, user)
+        await users.sign_out(by, user)
+
+
+Act = Callable[[Author, Acting, str], Awaitable[None]]
 ACTS: Final[Mapping[str, Act]] = {
-    "disable": users.disable,
-    "enable": users.enable,
-    "reset-second-factor": users.reset_second_factor,
-    "end-sessions": users.sign_out,
+    "disable": disable,
+    "enable": enable,
+    "reset-second-factor": reset_second_factor,
+    "end-sessions": end_sessions,
 }
 
 
@@ -127,43 +180,46 @@ async def act(by: Author, acting: Acting, user: str, what: str) -> None:
     """One of ACTS. Raises NotThereError, NotYoursError."""
     if what not in ACTS:
         raise NotThereError("action", what)
-    async with DB.transaction():
-        await _owned(acting, user)
-        await ACTS[what](by, user)
+    await ACTS[what](by, acting, user)
 
 
-async def _give(by: Author, acting: Acting, user: User, role: Role) -> None:
-    if not acting.owns(user):
+async def _give(by: Author, acting: Acting, reach: Reach, user: User, role: Role) -> None:
+    if reach.excludes(user.password_from):
+        raise NotYoursError(NOT_OURS)
+    if not reach.owns(user):
         if user.waits:
             raise NotYoursError(UNPROVEN)
-        await users.void_invitation(by, user.id)
+        await users.void_invitation(user.id)
     await users.give_role(by, user.id, acting.account, role)
 
 
-async def _owned(acting: Acting, user: str) -> User:
-    found, _ = await _of_account(acting, user)
+async def _owned(acting: Acting, user: str) -> tuple[User, Reach]:
+    found, _, reach = await _of_account(acting, user)
     if user == acting.user:
         raise NotYoursError(ONESELF)
-    if not acting.owns(found):
+    if not reach.owns(found):
         raise NotYoursError(ELSEWHERE)
-    return found
+    return found, reach
 
 
-async def _of_account(acting: Acting, user: str) -> tuple[User, Role]:
+async def _of_account(acting: Acting, user: str) -> tuple[User, Role, Reach]:
     """A user who has a role in the account; account and user stay locked. Raises NotThereError."""
-    await _begin(acting)
+    reach = await _begin(acting)
     found = await users.locked(user)
     role = await users.role_in(acting.account, user)
     if role is None:
         raise NotThereError("user", user)
-    return found, role
+    return found, role, reach
 
 
-async def _begin(acting: Acting) -> None:
-    """Nobody else changes roles of the account meanwhile. Somebody may have done so since this one's page began."""
+async def _begin(acting: Acting) -> Reach:
+    """Nobody else changes roles of the account meanwhile. Somebody may have done so since this one's page began, here
+    or elsewhere."""
     await sql.row(LOCK_ACCOUNT, acting.account)
-    if await users.role_in(acting.account, acting.user) is not Role.ADMIN:
+    reach = Reach({row["id"]: row["name"] for row in await sql.rows(ADMIN_OF, acting.user)})
+    if acting.account not in reach.names:
         raise NotYoursError(NO_ADMIN)
+    return reach
 
 
 async def _keep_an_admin(acting: Acting, user: str, before: Role, after: Role | None) -> None:

@@ -5,6 +5,7 @@ SignInError
 ├── PasswordsOffError    passwords open nothing here; another way is on the page
 ├── IdentityError        the issuer of identities did not prove anybody who has a user here; the log says why
 ├── IssuerAwayError      it can't be asked now, or is set up wrong; the log says why
+├── CodesSpentError      too many wrong codes in a row; an admin must do something
 ├── ThrottledError       too many tries; `after_s` says for how long nothing is tried any more
 └── InvitationError      the link has been used, has expired or never was
 """
@@ -43,6 +44,16 @@ class IssuerAwayError(SignInError):
     def __init__(self, reason: str) -> None:
         super().__init__("The sign-in service can't be reached just now. Please try again in a minute.")
         self.reason = reason
+
+
+class CodesSpentError(SignInError):
+    """Nothing was looked at."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Too many wrong codes were typed in a row, and none is looked at any more. Somebody else may know your "
+            "password: ask an admin for a link by which you choose another one."
+        )
 
 
 class ThrottledError(SignInError):

@@ -84,7 +84,7 @@ def verified_mail(claims: Mapping[str, Any]) -> str:
     else's address.
     """
     email = claims.get("email")
-    if not isinstance(email, str) or claims.get("email_verified") is not True:
+    if not isinstance(email, str) or claims.get("email_verified") is not True or not email.isprintable():
         return ""
     return email.strip().lower() if email.isascii() else email.strip()
 
@@ -105,8 +105,8 @@ def _refuse_others(claims: Mapping[str, Any], expected: Expected) -> None:
         raise IdTokenError("it is for several, and does not say who asked for it")
     if party is not None and party != expected.client_id:
         raise IdTokenError("another one asked for it")
-    nonce = claims["nonce"]
-    if not isinstance(nonce, str) or not hmac.compare_digest(nonce.encode(), expected.nonce.encode()):
+    nonce = claims["nonce"] if isinstance(claims["nonce"], str) else ""
+    if not nonce.isascii() or not hmac.compare_digest(nonce, expected.nonce):
         raise IdTokenError("it was issued for another sign-in")
-    if not 0 < len(claims["sub"]) <= LONGEST:
-        raise IdTokenError("its subject is empty or too long")
+    if not 0 < len(claims["sub"]) <= LONGEST or not claims["sub"].isprintable():
+        raise IdTokenError("its subject is empty, too long, or holds what can't be kept")

@@ -5,7 +5,8 @@ else obtained signs nobody in here (state), nor does an ID token of another sign
 its way is worth nothing without its verifier.
 
 A user is known by issuer and subject. The first time it is found by a mail address that the issuer vouches for, among
-those who have no subject yet. Nobody becomes a user by signing in.
+those who have no subject yet, and what opened a session as this user before opens none any more. Nobody becomes a user
+by signing in.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ import structlog
 from db import sql
 from db.encryption import EncryptionError, Keyring
 from db.engine import DB
-from gateway.accounts.audit import Author
+from gateway.accounts.audit import SET, Author
 from gateway.runtime import Runtime
 from gateway.users import throttle
 from gateway.users.errors import IdentityError, IssuerAwayError
 from gateway.users.id_token import Identity
 from gateway.users.issuer import Issuer
-from gateway.users.sessions import Manner, Opened
+from gateway.users.sessions import Manner, Opened, end_sessions
 from gateway.users.sign_in import From, enter
 from processors.transport import safe_code
 from processors.values import Unprinted
@@ -48,11 +49,16 @@ KNOWN: Final = """
     select id, disabled_at is not null as disabled from tollbridge.console_user
     where oidc_issuer = $1 and oidc_subject = $2
 """
-# A link by which a password could still be chosen opens nothing any more: somebody has proven to be this user.
+# Somebody has proven to be this user: a password from before was chosen by a link that somebody else had as well, and
+# such a link that is still open would choose another.
 FIRST: Final = """
-    update tollbridge.console_user
-    set oidc_issuer = $1, oidc_subject = $2, invitation_hash = null, invited_until = null
-    where email = $3 and oidc_subject = '' and disabled_at is null returning id
+    with before as (
+        select id, password <> '' as has_password, totp_secret is not null as has_code from tollbridge.console_user
+        where email = $3 and oidc_subject = '' and disabled_at is null for update)
+    update tollbridge.console_user u
+    set oidc_issuer = $1, oidc_subject = $2, password = '', password_from = '', totp_secret = null, totp_step = 0,
+        codes_wrong = 0, invitation_hash = null, invited_until = null, invited_from = ''
+    from before where u.id = before.id returning u.id, before.has_password, before.has_code
 """
 
 
@@ -150,14 +156,20 @@ async def _user(identity: Identity) -> str:
         raise IdentityError("the subject is not known, and the issuer vouches for no mail address")
     try:
         async with DB.transaction():
-            user = await sql.value(FIRST, identity.issuer, identity.subject, identity.email)
-            if user is None:
+            row = await sql.row(FIRST, identity.issuer, identity.subject, identity.email)
+            if row is None:
                 raise IdentityError("nobody who could sign in so has this mail address")
-            after = {"oidc_issuer": identity.issuer, "oidc_subject": identity.subject}
-            await Author(user).note(None, "console_user.identified", user, after=after)
+            await end_sessions(row["id"])
+            await _identified(identity, row)
     except asyncpg.UniqueViolationError:
         raise IdentityError("the subject became another user's at this moment") from None
-    return str(user)
+    return str(row["id"])
+
+
+async def _identified(identity: Identity, row: asyncpg.Record) -> None:
+    gone = {name: SET for name, had in (("password", row["has_password"]), ("totp", row["has_code"])) if had}
+    after = {"oidc_issuer": identity.issuer, "oidc_subject": identity.subject, **dict.fromkeys(gone)}
+    await Author(row["id"]).note(None, "console_user.identified", row["id"], before=gone or None, after=after)
 
 
 def _sealed(keyring: Keyring, pending: _Pending) -> str:

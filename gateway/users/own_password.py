@@ -21,7 +21,8 @@ log = structlog.get_logger()
 WRONG: Final = "That is not your present password."
 
 KEPT: Final = "select password from tollbridge.console_user where id = $1"
-# Hashing takes its time: whoever changed it meanwhile has the last word.
+# Hashing takes its time: whoever changed it meanwhile has the last word. By whose link the first was chosen stays
+# known: whoever handed that out had it, and may be who changes it now.
 CHANGE: Final = "update tollbridge.console_user set password = $3 where id = $1 and password = $2 returning id"
 
 
@@ -42,6 +43,6 @@ async def change_password(runtime: Runtime, session: Session, old: str, new: str
         if not await sql.value(CHANGE, session.user, kept, made):
             raise WrongError(WRONG)
         await by.note(None, "console_user.password", session.user, after={"password": SET})
-        await users.void_invitation(by, session.user)
+        await users.void_invitation(session.user)
         await users.sign_out(by, session.user, but=session.id)
     await throttle.forgive(session.user, place.address)

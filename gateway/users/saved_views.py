@@ -9,7 +9,7 @@ import msgspec
 from db import sql
 from db.engine import DB
 from db.ids import new_id
-from gateway.accounts.audit import Author
+from gateway.accounts.audit import CHANGED, Author
 from gateway.accounts.errors import FieldError, NotThereError
 from gateway.clock import business_now
 
@@ -28,6 +28,10 @@ LIST: Final = """
 COUNT: Final = """
     select count(*) from tollbridge.console_view where account = $1 and console_user = $2 and page = $3 and name <> $4
 """
+KEPT: Final = """
+    select query, shared from tollbridge.console_view
+    where account = $1 and console_user = $2 and page = $3 and name = $4 for no key update
+"""
 SAVE: Final = """
     insert into tollbridge.console_view (id, account, console_user, page, name, query, shared, created_at)
     values ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -35,10 +39,14 @@ SAVE: Final = """
     returning id
 """
 SHARE: Final = """
-    update tollbridge.console_view set shared = $4 where account = $1 and console_user = $2 and id = $3 returning id
+    with before as (select id, shared from tollbridge.console_view
+                    where account = $1 and console_user = $2 and id = $3 for no key update)
+    update tollbridge.console_view t set shared = $4 from before
+    where t.account = $1 and t.id = before.id returning before.shared
 """
 DELETE: Final = """
-    delete from tollbridge.console_view where account = $1 and console_user = $2 and id = $3 returning name
+    delete from tollbridge.console_view where account = $1 and id = $3 and (console_user = $2 or shared and $4)
+    returning name
 """
 
 
@@ -68,23 +76,31 @@ async def save(by: Author, account: str, page: str, name: str, query: str, *, sh
     if await sql.value(COUNT, account, by.name, page, name) >= MOST:
         raise FieldError("name", f"would be one more than the {MOST} that can be kept: delete another first")
     async with DB.transaction():
+        kept = await sql.row(KEPT, account, by.name, page, name)
         view = await sql.value(SAVE, new_id("cvw"), account, by.name, page, name, query, shared, await business_now())
-        await by.note(account, "console_view.saved", view, after={"name": name, "query": query, "shared": shared})
+        # Not what it looks for, which may be a payer's address: the log outlives an erasure.
+        before = None if kept is None else {"name": name, "shared": kept["shared"]}
+        after: dict[str, object] = {"name": name, "shared": shared}
+        if kept is not None and kept["query"] != query:
+            after["query"] = CHANGED
+        await by.note(account, "console_view.saved", view, before=before, after=after)
     return str(view)
 
 
 async def share(by: Author, account: str, view: str, *, shared: bool) -> None:
     """Show it to everybody of the account, or to oneself alone again. Raises NotThereError."""
     async with DB.transaction():
-        if not await sql.rows(SHARE, account, by.name, view, shared):
+        row = await sql.row(SHARE, account, by.name, view, shared)
+        if row is None:
             raise NotThereError("view", view)
-        await by.note(account, "console_view.shared", view, after={"shared": shared})
+        before, after = {"shared": row["shared"]}, {"shared": shared}
+        await by.note(account, "console_view.shared", view, before=before, after=after)
 
 
-async def delete(by: Author, account: str, view: str) -> None:
-    """Forget it. Raises NotThereError."""
+async def delete(by: Author, account: str, view: str, *, anybodys: bool = False) -> None:
+    """Forget one's own, or, with `anybodys`, one that is shared, whose maker may have left. Raises NotThereError."""
     async with DB.transaction():
-        row = await sql.row(DELETE, account, by.name, view)
+        row = await sql.row(DELETE, account, by.name, view, anybodys)
         if row is None:
             raise NotThereError("view", view)
         await by.note(account, "console_view.deleted", view, before={"name": row["name"]})

@@ -28,7 +28,12 @@ WRONG: Final = "The mail address or the password is wrong."
 WRONG_CODE: Final = "The code is wrong, or was used already. A new one comes every 30 seconds."
 
 USER: Final = """
-    select id, password, totp_confirmed from tollbridge.console_user where email = $1 and disabled_at is null
+    select id, password from tollbridge.console_user where email = $1 and disabled_at is null
+"""
+# Nobody changes it before the session is there: whoever does so after that ends it.
+STILL: Final = """
+    select totp_secret is not null as has_code from tollbridge.console_user
+    where id = $1 and password = $2 and disabled_at is null for share
 """
 
 
@@ -47,33 +52,43 @@ async def with_password(runtime: Runtime, email: str, password: str, place: From
     await throttle.count_try(email, place.address)
     row = await sql.row(USER, email)
     if not await matches(row["password"] if row else "", password) or row is None:
-        log.warning("sign_in_refused", address=place.address)
-        raise WrongError(WRONG)
+        raise _wrong(place)
+    async with DB.transaction():
+        # Hashing takes its time, and longer where many stand in line.
+        still = await sql.row(STILL, row["id"], row["password"])
+        if still is None:
+            raise _wrong(place)
+        opened = await enter(runtime, row["id"], Manner.PASSWORD, place, has_code=still["has_code"])
     await throttle.forgive(email, place.address)
-    return await enter(runtime, row["id"], Manner.PASSWORD, place, confirmed=row["totp_confirmed"])
+    return opened
 
 
-async def enter(runtime: Runtime, user: str, manner: Manner, place: From, *, confirmed: bool = False) -> Opened:
+def _wrong(place: From) -> WrongError:
+    log.warning("sign_in_refused", address=place.address)
+    return WrongError(WRONG)
+
+
+async def enter(runtime: Runtime, user: str, manner: Manner, place: From, *, has_code: bool = False) -> Opened:
     """A session for somebody who has proven to be this user, at the stage where they are now."""
-    stage = _stage(runtime, manner, confirmed=confirmed)
+    stage = _stage(runtime, manner, has_code=has_code)
     opened = await open_session(user, stage, manner, agent=place.agent, address=place.address)
     if stage is Stage.COMPLETE:
         await _noted(user, opened.id, manner)
     return opened
 
 
-def _stage(runtime: Runtime, manner: Manner, *, confirmed: bool) -> Stage:
+def _stage(runtime: Runtime, manner: Manner, *, has_code: bool) -> Stage:
     """An issuer of identities has asked for its own second factor."""
     if manner is Manner.OIDC:
         return Stage.COMPLETE
-    if confirmed:
+    if has_code:
         return Stage.CODE
     required = runtime.settings.console_second_factor == "required"
     return Stage.ENROL if required else Stage.COMPLETE
 
 
 async def with_code(runtime: Runtime, session: Session, code: str, place: From) -> Opened:
-    """The session, complete. Raises WrongError, ThrottledError."""
+    """The session, complete. Raises WrongError, CodesSpentError, ThrottledError."""
     await _heed(runtime, session, code, place)
     opened = await advance_session(session, Stage.COMPLETE)
     if opened is None:
@@ -89,7 +104,7 @@ async def set_factor_up(runtime: Runtime, session: Session, code: str, place: Fr
 
 async def _heed(runtime: Runtime, session: Session, code: str, place: From) -> None:
     await throttle.count_try(session.user, place.address)
-    if not await use_code(runtime.keyring, session.user, code):
+    if not await use_code(runtime.keyring, session, code):
         log.warning("sign_in_code_refused", user=session.user, address=place.address)
         raise WrongError(WRONG_CODE)
     await throttle.forgive(session.user, place.address)

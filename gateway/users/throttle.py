@@ -1,5 +1,7 @@
 """How often somebody may try to sign in: counted before anything is looked at, so that tries at once count too.
 
+A host of IPv6 has a whole network of 64 bits (RFC 6177), so that its addresses are one here.
+
 By mail and address together, so that a stranger elsewhere shuts nobody out soon; by mail, against many addresses; by
 address, against many mails. Machine time, and for all processes together. What is counted is kept as a hash.
 """
@@ -7,6 +9,7 @@ address, against many mails. Machine time, and for all processes together. What 
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 from typing import Final
 
 from db import sql
@@ -42,7 +45,7 @@ async def count_try(who: str, address: str) -> None:
 
 async def count_from(address: str) -> None:
     """Count one of somebody who has not said who they are; raises ThrottledError."""
-    await _count(_key("address", address), BY_ADDRESS)
+    await _count(_key("address", _host(address)), BY_ADDRESS)
 
 
 async def _count(key: bytes, most: int) -> None:
@@ -63,7 +66,18 @@ async def purge() -> int:
 
 
 def _pair(who: str, address: str) -> bytes:
-    return _key("pair", f"{who}\n{address}")
+    return _key("pair", f"{who}\n{_host(address)}")
+
+
+def _host(address: str) -> str:
+    """All addresses of one host: of IPv6 the network. What is no address stands for itself."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    return str(found.ipv4_mapped or ipaddress.ip_network((found, 64), strict=False))
 
 
 def _key(kind: str, text: str) -> bytes:

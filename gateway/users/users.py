@@ -1,7 +1,9 @@
 """Users of the console: made with a role in an account, invited by a link, disabled but never deleted, since the audit
 log names them for ever.
 
-We send no mail: whoever makes a user hands the link over. It is shown once, works once, and for three days.
+We send no mail: whoever makes a user hands the link over. It is shown once, works once, and for three days. Whoever
+hands it over had it: of a link, of the password that was chosen by it, and of a user who is disabled, the account is
+kept whose admin did that (`…_from`; empty: whoever runs the gateway), for `administering` to judge by.
 """
 
 from __future__ import annotations
@@ -36,8 +38,9 @@ INSERT: Final = """
     on conflict (email) do nothing returning id
 """
 COLUMNS: Final = """
-    u.id, u.email, u.name, u.password <> '' as has_password, u.totp_confirmed, u.oidc_subject <> '' as has_oidc,
-    u.invited_until > clock_timestamp() as invited, u.created_at, u.disabled_at,
+    u.id, u.email, u.name, u.password <> '' as has_password, u.totp_secret is not null as has_second_factor,
+    u.oidc_subject <> '' as has_oidc, coalesce(u.invited_until > clock_timestamp(), false) as invited, u.created_at,
+    u.disabled_at, u.password_from, u.invited_from, u.disabled_from,
     coalesce((select jsonb_object_agg(a.name, r.role) from tollbridge.console_role r
               join tollbridge.account a on a.id = r.account where r.console_user = u.id), '{}'::jsonb) as roles
 """
@@ -64,10 +67,11 @@ LOCK: Final = "select id from tollbridge.console_user where id = $1 for update"
 ROLE: Final = "select role from tollbridge.console_role where console_user = $1 and account = $2"
 INVITE: Final = """
     update tollbridge.console_user
-    set invitation_hash = $2, invited_until = clock_timestamp() + make_interval(secs => $3) where id = $1
+    set invitation_hash = $2, invited_until = clock_timestamp() + make_interval(secs => $3), invited_from = $4
+    where id = $1
 """
 VOID: Final = """
-    update tollbridge.console_user set invitation_hash = null, invited_until = null
+    update tollbridge.console_user set invitation_hash = null, invited_until = null, invited_from = ''
     where id = $1 and invitation_hash is not null returning id
 """
 INVITED: Final = """
@@ -75,16 +79,24 @@ INVITED: Final = """
     where invitation_hash = $1 and invited_until > clock_timestamp() and disabled_at is null
 """
 ACCEPT: Final = """
-    update tollbridge.console_user set password = $2, invitation_hash = null, invited_until = null
+    update tollbridge.console_user
+    set password = $2, password_from = invited_from, codes_wrong = 0,
+        invitation_hash = null, invited_until = null, invited_from = ''
     where invitation_hash = $1 and invited_until > clock_timestamp() and disabled_at is null returning id
 """
-CHOOSE: Final = "update tollbridge.console_user set password = $2 where id = $1"
+CHOOSE: Final = """
+    update tollbridge.console_user set password = $2, password_from = '', codes_wrong = 0 where id = $1
+"""
+# Whoever runs the gateway has the last word, also on somebody whom an admin has disabled.
 DISABLE: Final = """
-    update tollbridge.console_user set disabled_at = $2, invitation_hash = null, invited_until = null
-    where id = $1 and disabled_at is null returning id
+    update tollbridge.console_user
+    set disabled_at = coalesce(disabled_at, $2), disabled_from = $3,
+        invitation_hash = null, invited_until = null, invited_from = ''
+    where id = $1 and (disabled_at is null or ($3 = '' and disabled_from <> '')) returning id
 """
 ENABLE: Final = """
-    update tollbridge.console_user set disabled_at = null where id = $1 and disabled_at is not null returning id
+    update tollbridge.console_user set disabled_at = null, disabled_from = ''
+    where id = $1 and disabled_at is not null returning id
 """
 
 
@@ -101,6 +113,9 @@ class User(msgspec.Struct, frozen=True):
     roles: dict[str, Role]
     created_at: datetime
     disabled_at: datetime | None
+    password_from: str
+    invited_from: str
+    disabled_from: str
 
     @property
     def waits(self) -> bool:
@@ -180,12 +195,14 @@ async def role_in(account: str, user: str) -> Role | None:
 
 
 async def give_role(by: Author, user: str, account: str, role: Role) -> None:
-    """Another role, or a first one, in an account."""
+    """Another role, or a first one, in an account: an open link that another account's admin has had is void then."""
     async with DB.transaction():
-        await sql.row(LOCK, user)
+        found = await locked(user)
         before = await role_in(account, user)
         if before == role:
             return
+        if before is None and found.invited_from not in ("", account):
+            await void_invitation(user)
         await sql.rows(SET_ROLE, user, account, role)
         await by.note(account, "console_role.set", user, before={"role": before}, after={"role": role})
 
@@ -199,21 +216,21 @@ async def take_role(by: Author, user: str, account: str) -> None:
         await by.note(account, "console_role.take", user, before={"role": before}, after={"role": None})
 
 
-async def invite(by: Author, user: str) -> Invitation:
-    """A link by which the user chooses a password; an earlier one is void."""
+async def invite(by: Author, user: str, account: str = "") -> Invitation:
+    """A link by which the user chooses a password; an earlier one is void. `account`: whose admin hands it over."""
     secret = secrets.token_urlsafe(32)
     async with DB.transaction():
-        await sql.rows(INVITE, user, digest(secret), INVITED_S)
+        await sql.rows(INVITE, user, digest(secret), INVITED_S, account)
         await by.note(None, "console_user.invite", user, after={"invitation": SET})
     return Invitation(user, secret)
 
 
-async def void_invitation(by: Author, user: str) -> None:
-    """A link that is still open opens nothing any more; in the caller's transaction."""
+async def void_invitation(user: str) -> None:
+    """A link that is still open opens nothing any more; in the caller's transaction. It may be another account's, to
+    which nobody tells who gave a role elsewhere, and why."""
     if await sql.value(VOID, user):
-        await by.note(
-            None, "console_user.invitation_void", user, before={"invitation": SET}, after={"invitation": None}
-        )
+        by, gone = Author("tollbridge"), {"invitation": None}
+        await by.note(None, "console_user.invitation_void", user, before={"invitation": SET}, after=gone)
 
 
 async def invited(secret: str) -> asyncpg.Record:
@@ -266,11 +283,11 @@ async def sign_out(by: Author, user: str, session: str = "", *, but: str = "") -
             await by.note(None, "console_session.end", ended)
 
 
-async def disable(by: Author, user: str) -> None:
-    """Nothing opens any more, now. Raises NotThereError."""
+async def disable(by: Author, user: str, account: str = "") -> None:
+    """Nothing opens any more, now. `account`: whose admin does it. Raises NotThereError."""
     await by_id(user)
     async with DB.transaction():
-        if await sql.value(DISABLE, user, await business_now()):
+        if await sql.value(DISABLE, user, await business_now(), account):
             await sessions.end_sessions(user)
             await by.note(None, "console_user.disable", user)
 
@@ -290,15 +307,4 @@ def only_of(user: User, accounts: Collection[str]) -> bool:
 
 
 def _shown(row: asyncpg.Record) -> User:
-    return User(
-        id=row["id"],
-        email=row["email"],
-        name=row["name"],
-        has_password=row["has_password"],
-        has_second_factor=row["totp_confirmed"],
-        has_oidc=row["has_oidc"],
-        invited=bool(row["invited"]),
-        roles=msgspec.json.decode(row["roles"], type=dict[str, Role]),
-        created_at=row["created_at"],
-        disabled_at=row["disabled_at"],
-    )
+    return User(**{**dict(row), "roles": msgspec.json.decode(row["roles"], type=dict[str, Role])})

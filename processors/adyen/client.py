@@ -108,6 +108,7 @@ class AdyenAdapter:
     optional_credential_fields: ClassVar[tuple[str, ...]] = config.OPTIONAL_CREDENTIALS
     option_fields: ClassVar[tuple[str, ...]] = config.OPTIONS
     optional_option_fields: ClassVar[tuple[str, ...]] = config.OPTIONAL_OPTIONS
+    host_option_fields: ClassVar[tuple[str, ...]] = ("environment", "base_url", "live_prefix")
     declines: ClassVar[DeclineTable] = DECLINES
 
     def __init__(

@@ -148,6 +148,7 @@ class BraintreeAdapter:
     optional_credential_fields: ClassVar[tuple[str, ...]] = config.OPTIONAL_CREDENTIALS
     option_fields: ClassVar[tuple[str, ...]] = config.OPTIONS
     optional_option_fields: ClassVar[tuple[str, ...]] = config.OPTIONAL_OPTIONS
+    host_option_fields: ClassVar[tuple[str, ...]] = ("environment", "base_url")
     declines: ClassVar[DeclineTable] = DECLINES
 
     def __init__(self, settings: Settings, transport: Transport) -> None:

@@ -103,6 +103,7 @@ class CheckoutComAdapter:
     optional_credential_fields: ClassVar[tuple[str, ...]] = config.OPTIONAL_CREDENTIALS
     option_fields: ClassVar[tuple[str, ...]] = config.OPTIONS
     optional_option_fields: ClassVar[tuple[str, ...]] = config.OPTIONAL_OPTIONS
+    host_option_fields: ClassVar[tuple[str, ...]] = ("environment", "base_url", "prefix")
     declines: ClassVar[DeclineTable] = DECLINES
 
     def __init__(self, settings: config.Settings, keys: config.Keys, transport: Transport, clock: Clock) -> None:

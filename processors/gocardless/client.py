@@ -102,6 +102,7 @@ class GoCardlessAdapter:
     optional_credential_fields: ClassVar[tuple[str, ...]] = ("previous_webhook_secret",)
     option_fields: ClassVar[tuple[str, ...]] = ("environment", "account")
     optional_option_fields: ClassVar[tuple[str, ...]] = ("base_url",)
+    host_option_fields: ClassVar[tuple[str, ...]] = ("environment", "base_url")
     declines: ClassVar[DeclineTable] = DECLINES
 
     def __init__(self, api: GoCardlessApi, account: str, webhook_secrets: tuple[Secret, ...]) -> None:

@@ -128,6 +128,7 @@ class MollieAdapter:
     optional_credential_fields: ClassVar[tuple[str, ...]] = config.OPTIONAL_CREDENTIALS
     option_fields: ClassVar[tuple[str, ...]] = config.OPTIONS
     optional_option_fields: ClassVar[tuple[str, ...]] = config.OPTIONAL_OPTIONS
+    host_option_fields: ClassVar[tuple[str, ...]] = ("base_url",)
     declines: ClassVar[DeclineTable] = DECLINES
 
     def __init__(self, keys: config.Keys, settings: config.Settings, transport: Transport, clock: Clock) -> None:

@@ -92,6 +92,7 @@ class PayPalAdapter:
     optional_credential_fields: ClassVar[tuple[str, ...]] = ()
     option_fields: ClassVar[tuple[str, ...]] = tuple(declared.OPTION_PATTERNS)
     optional_option_fields: ClassVar[tuple[str, ...]] = ("base_url",)
+    host_option_fields: ClassVar[tuple[str, ...]] = ("environment", "base_url")
     declines: ClassVar[DeclineTable] = DECLINES
 
     def __init__(self, api: PayPalApi, certificates: Certificates, options: Mapping[str, str], clock: Clock) -> None:

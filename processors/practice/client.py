@@ -127,6 +127,7 @@ class PracticeAdapter:
     optional_credential_fields: ClassVar[tuple[str, ...]] = ()
     option_fields: ClassVar[tuple[str, ...]] = ("base_url", "account")
     optional_option_fields: ClassVar[tuple[str, ...]] = ()
+    host_option_fields: ClassVar[tuple[str, ...]] = ("base_url",)
     declines: ClassVar[DeclineTable] = mapping.DECLINES
 
     def __init__(

@@ -55,3 +55,11 @@ async def test_another_accounts_key_is_not_there(by: Author, account: Account) -
         await keys.revoke(by, "acc_other", made.id)
     with pytest.raises(NotThereError):
         await keys.create(by, "acc_other", "x", ["server"])
+
+
+async def test_whoever_made_a_key_is_behind_it_and_behind_those_that_it_makes(by: Author, account: Account) -> None:
+    platform, _ = await keys.create(by, None, "platform", ["platform"])
+    admin, _ = await keys.create(Author(platform.id), account.id, "admin", ["admin"])
+    finance, _ = await keys.create(Author(admin.id), account.id, "finance", ["finance"])
+    people = [await keys.person_behind(account.id, actor) for actor in (by.name, admin.id, finance.id, "usr_other")]
+    assert people == [by.name, by.name, by.name, "usr_other"]

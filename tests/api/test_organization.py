@@ -166,6 +166,14 @@ async def test_what_stands_on_an_invoice_is_text(organization: Api) -> None:
     assert "<script>1" not in page.text
 
 
+@pytest.mark.parametrize(("path", "place"), [("/invoices", "in_of_sub_b"), ("/subscriptions", "sub_b")])
+async def test_a_page_begins_behind_nothing_that_is_anothers(organization: Api, path: str, place: str) -> None:
+    """It would tell that there is such a one, and how old it is."""
+    token = (await _token(organization))["token"]
+    answer = await _get(organization, token, path, starting_after=place)
+    assert problem(answer) == (400, "invalid_request", "starting_after")
+
+
 async def test_many_invoices_come_page_by_page(organization: Api) -> None:
     for n in range(30):
         values = {"customer": "cus_a", "status": "paid", "state": "paid", "currency": "eur", "snapshot": SHOWN}

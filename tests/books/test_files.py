@@ -16,7 +16,9 @@ from gateway.books.files import read
 from gateway.books.forget import forget
 from gateway.books.formats import Format
 from gateway.books.rows import RowChangedError, Taken
-from gateway.books.settlements import upload
+from gateway.books.settlements import look, mark_of, upload
+from gateway.books.totals import Total
+from gateway.readers.settlements import find_settlements
 from tests.db.rows import World
 
 BY = Author("test")
@@ -207,3 +209,89 @@ async def test_a_file_that_two_give_at_once_is_taken_in_once(rows: World, tmp_pa
     assert len({one.id for one in given}) == 1
     assert sum(not one.again for one in given) == 1
     assert len(await stored()) == 1
+
+
+COMMA = {"decimal_comma": True}
+
+
+@pytest.mark.parametrize(
+    ("text", "change"),
+    [
+        ("42,00", {}),  # with decimals after a point, this is no 4200
+        ("1,23,456.00", {}),
+        ("1234,567.00", {}),
+        (",500", {}),
+        ("1,000,", {}),
+        ("42.00", COMMA),
+        ("1.00,50", COMMA),
+        ("1,000.50", COMMA),
+        ("1.000,500.00", COMMA),
+    ],
+)
+def test_what_does_not_group_thousands_refuses_the_line(tmp_path: Path, text: str, change: dict[str, Any]) -> None:
+    columns = {"date": "d", "type": "t", "charge": "p", "amount": "a", "currency": "c"}
+    path = written(tmp_path, f"2027-03-01;capture;psp_1;{text};EUR\n", head="d;t;p;a;c\n")
+    decimals = "comma" if change else "point"
+    with pytest.raises(FieldError, match=f"line 2, column 'a': {text!r} is no amount .* after a {decimals}"):
+        list(read(path, Format(columns=columns, delimiter=";", **change)))
+
+
+@pytest.mark.parametrize(
+    ("text", "change", "says"),
+    [
+        ("1,234", {}, 123400),
+        ("-1,234,567.8", {}, -123456780),
+        ("1234.50", {}, 123450),
+        ("1.234", COMMA, 123400),
+        ("-1.234.567,8", COMMA, -123456780),
+        ("1234,50", COMMA, 123450),
+    ],
+)
+def test_groups_of_three_are_thousands(tmp_path: Path, text: str, change: dict[str, Any], says: int) -> None:
+    columns = {"date": "d", "type": "t", "charge": "p", "amount": "a", "currency": "c"}
+    path = written(tmp_path, f"2027-03-01;capture;psp_1;{text};EUR\n", head="d;t;p;a;c\n")
+    [row] = read(path, Format(columns=columns, delimiter=";", **change))
+    assert row[5] == says
+
+
+async def test_a_file_is_looked_at_before_it_is_taken_in(rows: World, tmp_path: Path) -> None:
+    lines = [
+        LINE,
+        LINE.replace("r1", "r2").replace("10.00,EUR,0.30,9.70", "5.00,EUR,0.10,4.90"),
+        LINE.replace("r1", "r3").replace("10.00,EUR,0.30,9.70", "7.00,USD,0.00,7.00"),
+        "r4,2027-03-04T00:00:00Z,payout,,-14.60,EUR,0.00,-14.60\n",
+        LINE.replace("Payment", "Reserve", 1),
+    ]
+    path = written(tmp_path, *lines)
+    found = await look(rows.account, rows.connection, path, PLAIN)
+    assert (found.rows, found.known) == (4, False)
+    assert (str(found.first)[:10], str(found.until)[:10]) == ("2027-03-01", "2027-03-04")
+    assert found.totals == [
+        Total("capture", "eur", "eur", 2, 1500, 40, 1460),
+        Total("capture", "usd", "usd", 1, 700, 0, 700),
+        Total("payout", "eur", "eur", 1, -1460, 0, -1460),
+    ]
+    assert await stored() == []
+    await take(rows, path)
+    assert (await look(rows.account, rows.connection, path, PLAIN)).known
+    [file] = (await find_settlements(rows.account)).data
+    assert (file.totals, file.net) == (found.totals, {"eur": 1460, "usd": 700})
+
+
+async def test_a_file_has_another_mark_once_it_is_read_otherwise(rows: World, tmp_path: Path) -> None:
+    path = written(tmp_path, LINE)
+    mark = await mark_of(rows.connection, path, PLAIN)
+    assert mark == await mark_of(rows.connection, path, PLAIN)
+    assert mark != await mark_of("con_other", path, PLAIN)
+    assert mark != await mark_of(rows.connection, path, Format(PLAIN.columns, PLAIN.kinds, signs="by_kind"))
+    assert mark != await mark_of(rows.connection, written(tmp_path, LINE, LINE.replace("r1", "r2")), PLAIN)
+
+
+async def test_who_took_a_file_in_stands_in_the_audit_log(rows: World, tmp_path: Path) -> None:
+    taken = await take(rows, written(tmp_path, LINE))
+    await take(rows, written(tmp_path, LINE))
+    [row] = await sql.rows(
+        "select actor, object, after::jsonb ->> 'rows' as rows, after::jsonb ->> 'name' as name"
+        " from tollbridge.audit_log where action = 'settlement_file.taken'"
+    )
+    assert tuple(row) == ("test", taken.id, "1", "settlement.csv")

@@ -55,6 +55,10 @@ class TakesAnyBaseUrl(AcmeAdapter):
             return super().from_config(credentials, rest, http, clock)
 
 
+class KeepsABaseUrlToItself(AcmeAdapter):
+    host_option_fields: ClassVar[tuple[str, ...]] = ("environment",)
+
+
 class EmptyIsLeftOut(AcmeAdapter):
     @classmethod
     def from_config(cls, credentials: Any, options: Any, http: Any, clock: Any) -> Any:
@@ -142,6 +146,7 @@ FAULTS: dict[str, tuple[Subject, str]] = {
     "a new key is left out": (acme(KnowsAttemptsByReference), "another_attempt_other_bytes"),
     "a new reference is left out": (acme(KnowsAttemptsByKey), "another_attempt_other_bytes"),
     "a wrong base URL is left out": (acme(TakesAnyBaseUrl), "a_wrong_base_url_is_refused"),
+    "an option that chooses the host": (acme(KeepsABaseUrlToItself), "what_chooses_the_host_is_declared"),
     "an empty credential is left out": (acme(EmptyIsLeftOut), "an_empty_optional_credential_is_refused"),
     "a call that nobody asked for": (acme(ChecksItselfUnasked), "a_connection_can_be_made"),
     "a delivery is taken once": (acme(TakesADeliveryOnce), "a_good_signature_holds"),

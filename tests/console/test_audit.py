@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
+from db import sql
 from db.engine import DB
 from gateway.accounts.audit import Author
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.roles import Role
+from gateway.finance.ask_processor import ask_processor
+from gateway.inbox import by_hand
 from gateway.readers.audit import Wanted, find_entries
-from gateway.users import users
+from gateway.users import saved_views, users
 from gateway.users.sessions import Manner
 from gateway.users.sign_in import _noted as signs_in
 from tests.api.conftest import BY, Api
+from tests.api.seed import seed
 from tests.console.conftest import Console, text_of
+from tests.console.test_cases import add_case
 
 
 async def _note(account: str, action: str = "refund.requested", actor: str = "cli:ada", reason: str = "asked") -> None:
@@ -134,3 +142,54 @@ async def test_over_http(api: Api) -> None:
     found = (await api.get("/v1/audit_log", "finance", actor="grace", created_from=1)).json()["data"]
     assert [(one["who"], one["subject"]) for one in found] == [("grace, at the command line", "in_1")]
     assert (await api.get("/v1/audit_log", "finance", created_before=1)).json()["data"] == []
+
+
+LIMIT = """update tollbridge.account set policies = '{"approval_above": {"eur": 500}}' where id = $1"""
+LONG = "x" * 2001
+LATER = datetime(2100, 1, 1, tzinfo=UTC)
+
+
+async def test_a_decision_says_what_was_decided_of_how_much(console: Console) -> None:
+    """Who, what, why, before and after: of the one decision that lets money go, too."""
+    seeded = await seed(console.api.runtime, console.api.ours.id)
+    await sql.rows(LIMIT, console.api.ours.id)
+    await console[Role.FINANCE].post("/refunds", {"invoice": seeded.invoice, "amount": "6", "once": "x"})
+    refund = await sql.value("select id from tollbridge.refund where approval = 'waiting'")
+    assert (await console[Role.ADMIN].post(f"/refunds/{refund}/approve", {"reason": "checked"})).status_code == 303
+    page = text_of(await console[Role.ADMIN].get(f"/audit?action=refund.approved&object={refund}"))
+    assert "approval: waiting → given" in page
+    assert "amount: 6.00 EUR" in page
+
+
+async def test_what_was_done_again_says_how_it_stood(console: Console) -> None:
+    seeded = await seed(console.api.runtime, console.api.ours.id)
+    admin = console[Role.ADMIN]
+    await sql.rows("update tollbridge.delivery set state = 'parked', reason = 'odd' where id = $1", seeded.delivery)
+    await by_hand.replay(Author(admin.user), seeded.account, seeded.delivery)
+    view = await saved_views.save(Author(admin.user), seeded.account, "invoices", "mine", "state=due", shared=False)
+    await saved_views.share(Author(admin.user), seeded.account, view, shared=True)
+    await sql.rows("update tollbridge.attempt set state = 'pending', resolve_at = $1, resolved_at = null", LATER)
+    await ask_processor(Author(admin.user), seeded.account, seeded.invoice)
+    found = {}
+    for row in await sql.rows("select action, before, after from tollbridge.audit_log where before is not null"):
+        found[row["action"]] = (msgspec.json.decode(row["before"]), msgspec.json.decode(row["after"]))
+    assert found["delivery.replayed"] == ({"state": "parked"}, {"state": "stored"})
+    asked_before, asked_after = (side["next_lookup"] for side in found["attempt.asked_about"])
+    assert (asked_before, asked_after < asked_before) == (LATER.isoformat().replace("+00:00", "Z"), True)
+    assert found["console_view.shared"] == ({"shared": False}, {"shared": True})
+
+
+async def test_a_reason_has_the_length_that_the_api_allows(console: Console) -> None:
+    seeded = await seed(console.api.runtime, console.api.ours.id)
+    await sql.rows(LIMIT, console.api.ours.id)
+    admin = console[Role.ADMIN]
+    await console[Role.FINANCE].post("/refunds", {"invoice": seeded.invoice, "amount": "6", "once": "x"})
+    refund = await sql.value("select id from tollbridge.refund where approval = 'waiting'")
+    case = await add_case(console, CaseKind.BOOKS_DIFFER, seeded.invoice)
+    forms = {
+        f"/refunds/{refund}/deny": {},
+        f"/cases/{case}/repair/compare_books": {},
+        f"/subscriptions/{seeded.subscription}/cancel": {"ends": "now"},
+    }
+    found = {path: (await admin.post(path, {**fields, "reason": LONG})).status_code for path, fields in forms.items()}
+    assert set(found.values()) == {400}, found

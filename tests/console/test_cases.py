@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -86,9 +88,11 @@ async def test_what_a_check_found_is_said_alike_on_a_case_and_at_the_connection(
 async def test_a_case_is_taken_given_and_given_back(console: Console) -> None:
     case = await add_case(console, CaseKind.OVERPAID, "in_1")
     support = console[Role.SUPPORT]
+    seen = ""
     for owner in ("support@example.com", "finance@example.com", ""):
-        assert (await support.post(f"/cases/{case}/assign", {"owner": owner})).status_code == 303
-        assert (await row_of(case))["owner"] == owner
+        answer = await support.post(f"/cases/{case}/assign", {"owner": owner, "seen": seen})
+        assert (answer.status_code, (await row_of(case))["owner"]) == (303, owner)
+        seen = owner
     shown = text_of(await support.get(f"/cases/{case}"))
     assert "support gave it to finance@example.com" in shown
     # Whoever can't work on cases here is not given one.
@@ -249,9 +253,65 @@ async def test_each_button_asks_the_story_about_what_its_case_names(console: Con
     assert await sql.value(done) == 2, "what was refused is no repair"
 
 
-@pytest.mark.parametrize("kind", ["overpaid", "made_by_a_later_version"])
+@pytest.mark.parametrize("kind", ["dispute_recovered", "made_by_a_later_version"])
 async def test_a_kind_without_a_button_shows_its_words(console: Console, kind: Any) -> None:
     case = await add_case(console, kind, "in_1", invoice="in_1", action="Return the difference.")
     shown = await console[Role.ADMIN].get(f"/cases/{case}")
     assert "Return the difference." in text_of(shown)
-    assert ("/refunds/new?invoice=in_1" in shown.text) == (kind == "overpaid")
+    assert ("/refunds/new?invoice=in_1" in shown.text) == (kind == "dispute_recovered")
+
+
+NO_LONGER: list[tuple[str, str, dict[str, str]]] = [
+    ("state=open", "close", {"reason": "returned"}),
+    ("owner=nobody", "assign", {"owner": "admin@example.com"}),
+]
+
+
+@pytest.mark.parametrize(("query", "act", "fields"), NO_LONGER)
+async def test_older_cases_are_found_though_the_last_of_the_page_is_no_longer_among_them(
+    console: Console, query: str, act: str, fields: dict[str, str]
+) -> None:
+    for number in range(27):
+        await add_case(console, CaseKind.OVERPAID, f"in_{number}", days=number)
+    finance = console[Role.FINANCE]
+    page = await finance.get(f"/cases?{query}")
+    [older] = re.findall(r'rel="next" href="([^"]+)"', page.text)
+    last = parse_qsl(urlsplit(html.unescape(older)).query)[-1][1]
+    assert (await console[Role.ADMIN].post(f"/cases/{last}/{act}", fields)).status_code == 303
+    answer = await finance.get(html.unescape(older))
+    assert (answer.status_code, "Why in_25" in answer.text) == (200, True)
+
+
+async def test_who_takes_a_case_does_not_take_it_from_who_just_did(console: Console) -> None:
+    """Both see that nobody has it, and both press: the second is told, and the first keeps it."""
+    case = await add_case(console, CaseKind.OVERPAID, "in_1")
+    support, finance = console[Role.SUPPORT], console[Role.FINANCE]
+    forms = [(await one.get(f"/cases/{case}")).text for one in (support, finance)]
+    taking = [
+        dict(re.findall(r'name="(\w+)" value="([^"]*)"', form.split("/assign")[1].split("</form>")[0]))
+        for form in forms
+    ]
+    for one, given in zip((support, finance), taking, strict=True):
+        given.pop("csrf")
+        answer = await one.post(f"/cases/{case}/assign", given)
+    assert ((await row_of(case))["owner"], answer.status_code) == ("support@example.com", 409)
+    assert "support@example.com sees to it by now" in text_of(answer)
+
+
+@pytest.mark.parametrize("reason", ["\u200b", "\u00ad", "\u2060\ufeff"])
+async def test_a_reason_that_nobody_can_see_closes_no_case(console: Console, reason: str) -> None:
+    case = await add_case(console, CaseKind.OVERPAID, "in_1")
+    answer = await console[Role.FINANCE].post(f"/cases/{case}/close", {"reason": reason})
+    assert (answer.status_code, (await row_of(case))["state"]) == (400, "open")
+
+
+async def test_a_note_whose_reply_was_lost_is_one_note(console: Console) -> None:
+    """As of a refund: what was written stands, and the mark of its form is gone with the crash."""
+    case = await add_case(console, CaseKind.OVERPAID, "in_1")
+    for text in ("They look.", "They look.", "They look on."):
+        answer = await console[Role.SUPPORT].post(f"/cases/{case}/note", {"text": text, "once": "form-1"})
+        assert answer.status_code == 303
+        await sql.rows("delete from tollbridge.idempotent_reply")
+    kept = await sql.rows("select text from tollbridge.case_note order by text")
+    noted = await sql.value("select count(*) from tollbridge.audit_log where action = 'case.note_added'")
+    assert ([row["text"] for row in kept], noted) == (["They look on.", "They look."], 2)

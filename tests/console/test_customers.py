@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from db import sql
+from gateway.customers.erase import go_on
 from gateway.domain.roles import Role
 from tests.api.seed import NOW, Seeded, add_case, add_invoice, insert, seed
 from tests.console.conftest import Console, text_of
+
+METHOD_GONE = """
+    update tollbridge.payment_method set status = 'revoked', reference = null, revoked_at = now() where customer = $1
+"""
 
 
 @pytest.fixture
@@ -186,3 +192,28 @@ async def test_erasing_is_an_admins_who_types_the_id(console: Console, seeded: S
     shown = text_of(await console[Role.ADMIN].get(f"/customers/{seeded.customer}"))
     assert "are being erased" in shown
     assert "Make a link" not in shown
+
+
+async def test_who_paused_a_customer_is_named(console: Console, seeded: Seeded) -> None:
+    finance = console[Role.FINANCE]
+    await finance.post(f"/customers/{seeded.customer}/pause", {"reason": "on holiday"})
+    assert "paused by finance since" in text_of(await finance.get(f"/customers/{seeded.customer}"))
+
+
+async def test_with_a_customer_go_the_searches_that_are_kept_for_them(console: Console, seeded: Seeded) -> None:
+    snapshot = msgspec.json.encode({"id": seeded.invoice, "customer_email": "ada@example.com", "customer_name": "Ada"})
+    await sql.rows("update tollbridge.invoice set snapshot = $2 where id = $1", seeded.invoice, snapshot)
+    await sql.rows(METHOD_GONE, seeded.customer)
+    await sql.rows("update tollbridge.customer set erase_asked_at = $2 where id = $1", seeded.customer, NOW)
+    searches = {
+        "hers": "search=ADA%40example.com",
+        "hers too": f"customer={seeded.customer}&state=due",
+        "of others": "search=canada&state=due",
+        "adA@example.com": "state=due",
+    }
+    for name, query in searches.items():
+        given = {"name": name, "query": query}
+        assert (await console[Role.SUPPORT].post("/invoices/views", given | {"once": name})).status_code == 303
+    assert await go_on(console.api.runtime, console.api.ours.id, seeded.customer)
+    kept = await sql.rows("select name from tollbridge.console_view")
+    assert [row["name"] for row in kept] == ["of others"]

@@ -6,7 +6,7 @@ import pytest
 
 from db import sql
 from gateway.domain.roles import Role
-from tests.api.seed import add_endpoint, add_event
+from tests.api.seed import add_endpoint, add_event, seed
 from tests.console.conftest import Console, text_of
 
 FAILED = "update tollbridge.event_delivery set tries = 3, tried_at = begun_at, status = 500, error = 'answered 500'"
@@ -23,7 +23,7 @@ async def _told(console: Console) -> tuple[str, str]:
 async def test_an_event_shows_its_body_and_what_each_endpoint_answered(console: Console) -> None:
     event, _ = await _told(console)
     shown = text_of(await console[Role.VIEWER].get(f"/events/{event}"))
-    for part in ("Invoice: overdue", "https://192.0.43.8/hook pending 3 answered 500", '"id": "in_1"'):
+    for part in ("Invoice: overdue", "https://192.0.43.8 pending 3 answered 500", '"id": "in_1"'):
         assert part in shown
     assert "Deliver again" not in shown
 
@@ -70,3 +70,17 @@ async def test_another_accounts_event_is_not_to_be_found(console: Console) -> No
     assert (await console[Role.ADMIN].post(f"/events/{event}/replay")).status_code == 404
     ours = await add_event(console.api.ours.id)
     assert (await console[Role.ADMIN].post(f"/events/{ours}/replay", {"endpoint": theirs})).status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/events", "/events/{event}"])
+async def test_where_events_go_is_a_setting(console: Console, path: str) -> None:
+    """A viewer sees no settings (`roles.MEANS`), and the address of an endpoint often is its only secret."""
+    seeded = await seed(console.api.runtime, console.api.ours.id)
+    await sql.rows("update tollbridge.webhook_endpoint set url = 'https://hooks.example/made-up-secret'")
+    viewed = await console[Role.VIEWER].get(path.format(event=seeded.event))
+    assert ("https://hooks.example" in text_of(viewed), "made-up-secret" in viewed.text) == (True, False)
+    full = await console[Role.ADMIN].get(path.format(event=seeded.event))
+    assert "https://hooks.example/made-up-secret" in text_of(full)
+    await sql.rows("update tollbridge.webhook_endpoint set description = 'Our accounting'")
+    described = await console[Role.VIEWER].get(path.format(event=seeded.event))
+    assert "Our accounting" in text_of(described)

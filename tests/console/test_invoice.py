@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from db import sql
 from db.engine import DB
+from db.ids import new_id
 from gateway.accounts.audit import Author
+from gateway.billing.invoice_detail import page_of
 from gateway.domain.roles import Role
 from tests.api.seed import NOW, add_delivery, add_invoice, insert, seed
 from tests.console.conftest import Console, text_of
 
 DONE = "select reason, actor from tollbridge.audit_log where action = $1 and object = $2"
+RECEIPTS = "select amount from tollbridge.movement where kind = 'receipt' and invoice = 'in_open' order by created_at"
+READ = "update tollbridge.invoice set stale = false, seen = poked where id = 'in_open'"
 OPEN = {
     "state": "exhausted", "status": "open", "currency": "eur", "amount_due": 11900, "amount_remaining": 11900,
     "total": 11900, "collection_method": "send_invoice", "read_at": NOW, "stale": False,
@@ -38,6 +43,10 @@ async def one_open(console: Console, **values: object) -> str:
     times = {"created_at": before, "sent_at": before, "resolved_at": before}
     await insert("attempt", **made, **how, **why, **ids, **times)
     return account
+
+
+async def receipts(console: Console) -> list[int]:
+    return [row["amount"] for row in await sql.rows(RECEIPTS)]
 
 
 async def test_a_paid_invoice_shows_all_three_sides_and_what_happened(console: Console) -> None:
@@ -222,3 +231,145 @@ async def test_a_payment_is_opened_at_its_processor_where_the_adapter_knows_how(
     await sql.rows("update tollbridge.connection set adapter = 'gocardless', options = $1", told)
     page = await console[Role.VIEWER].get(f"/invoices/{invoice}")
     assert f'href="https://manage-sandbox.gocardless.com/payments/pch_{account}"' in page.text
+
+
+async def test_a_paused_invoice_names_no_next_try(console: Console) -> None:
+    await one_open(console, state="retrying", next_attempt_at=datetime.now(UTC) + timedelta(days=1))
+    await console[Role.FINANCE].post("/invoices/in_open/pause", {"reason": "pays by wire"})
+    page = text_of(await console[Role.VIEWER].get("/invoices/in_open"))
+    assert "is paused: pays by wire" in page
+    assert "The next try is on" not in page
+
+
+async def test_a_pause_of_the_invoice_can_be_ended_while_its_customers_is_longer(console: Console) -> None:
+    account = await one_open(console)
+    finance, until = console[Role.FINANCE], str((datetime.now(UTC) + timedelta(9)).date())
+    await finance.post("/invoices/in_open/pause", {"reason": "asks", "until": until})
+    await finance.post(f"/customers/cus_{account}/pause", {"reason": "on holiday"})
+    page = await finance.get("/invoices/in_open")
+    assert "/invoices/in_open/resume" in page.text
+
+
+async def test_another_payment_under_the_same_reference_is_not_swallowed(console: Console) -> None:
+    """Two transfers of one payer often say the same: the second is recorded, or refused, but never lost unsaid."""
+    await one_open(console)
+    finance = console[Role.FINANCE]
+    first = await finance.post("/invoices/in_open/record-payment", WIRE | {"amount": "50.00"})
+    assert first.status_code == 303
+    await sql.rows(READ)
+    second = await finance.post("/invoices/in_open/record-payment", WIRE | {"amount": "69.00"})
+    assert (second.status_code, await receipts(console)) != (303, [5000]), "it says that it was recorded"
+
+
+async def test_no_payment_is_recorded_on_what_is_about_to_be_void(console: Console) -> None:
+    """Stripe has been read for the void, and is told in a moment: the money would stand on a void invoice."""
+    await one_open(console)
+    finance = console[Role.FINANCE]
+    assert (await finance.post("/invoices/in_open/void", {"reason": "ordered twice"})).status_code == 303
+    await sql.rows(READ)
+    answer = await finance.post("/invoices/in_open/record-payment", WIRE)
+    assert (answer.status_code, await receipts(console)) == (409, [])
+
+
+async def test_nothing_is_collected_of_what_is_about_to_be_void(console: Console) -> None:
+    """It says that a charge is tried now, and none will be."""
+    await one_open(console)
+    finance = console[Role.FINANCE]
+    await sql.rows("update tollbridge.attempt set state = 'rejected' where id = 'att_declined'")
+    assert (await finance.post("/invoices/in_open/void", {"reason": "ordered twice"})).status_code == 303
+    await sql.rows(READ)
+    answer = await finance.post("/invoices/in_open/collect")
+    assert answer.status_code == 409
+    assert "void" in text_of(answer)
+
+
+async def test_no_payment_is_recorded_while_stripe_is_charging(console: Console) -> None:
+    """It was handed over, and Stripe is being asked to charge its own method: the payer would pay twice."""
+    account = await one_open(console, collector="stripe", state="due")
+    await insert("hand_over", id=new_id("hov"), account=account, invoice="in_open", stripe_payment_method="pm_1",
+                 idempotency_key="made-up", state="sending", sent_at=NOW, created_at=NOW)  # fmt: skip
+    answer = await console[Role.FINANCE].post("/invoices/in_open/record-payment", WIRE)
+    assert (answer.status_code, await receipts(console)) == (409, [])
+
+
+@pytest.mark.parametrize("field", ["hosted_invoice_url", "invoice_pdf"])
+async def test_a_link_that_is_no_address_is_none(console: Console, field: str) -> None:
+    """As of a dispute's page at its processor (`dispute.html`): what is clicked leads on, and runs nothing."""
+    snapshot = {"id": "in_x", "status": "open", "currency": "eur", field: "javascript:alert(document.domain)"}
+    values: dict[str, Any] = {"state": "closed", "status": "open", "collector": "hosted", "currency": "eur"}
+    await add_invoice(console.api.ours.id, "in_x", snapshot=snapshot, stale=False, **values)
+    page = await console[Role.VIEWER].get("/invoices/in_x")
+    assert page.status_code == 200
+    assert 'href="javascript:' not in page.text
+
+
+@pytest.mark.parametrize(
+    ("url", "leads"),
+    [
+        ("https://invoice.stripe.com/i/acct_1/test_1", True),
+        ("http://127.0.0.1:8251/pay/in_1", True),
+        ("http://localhost:8251/pay/in_1", True),
+        ("http://invoice.example/i", False),
+        ("data:text/html,x", False),
+        ("//invoice.example", False),
+        ("http://[", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_where_a_link_of_stripes_leads(url: str | None, leads: bool) -> None:
+    assert page_of(url) == (url if leads else None)
+
+
+RECORD = "/invoices/in_open/record-payment"
+
+
+async def test_what_follows_from_a_payment_is_shown_before_it_is_recorded(console: Console) -> None:
+    await one_open(console)
+    finance = console[Role.FINANCE]
+    assert f'{RECORD}/preview"' in (await finance.get("/invoices/in_open")).text
+    part = await finance.post(f"{RECORD}/preview", WIRE | {"amount": "20.00"})
+    assert "a further invoice bills the 99.00 EUR" in text_of(part)
+    assert ('name="due" value="11900"' in part.text, 'name="more"' in part.text) == (True, False)
+    assert await receipts(console) == []
+    again = await finance.post(f"{RECORD}/preview", WIRE | {"amount": "20.00", "change": "yes"})
+    assert ('value="20.00"' in again.text, 'value="line 4"' in again.text) == (True, True), "it can be changed"
+    wrong = await finance.post(f"{RECORD}/preview", WIRE | {"amount": "12,50"})
+    assert (wrong.status_code, '<span class="wrong" id="record-amount">' in wrong.text) == (400, True)
+    done = await finance.post(RECORD, WIRE | {"amount": "20.00", "due": "11900"})
+    assert (done.status_code, await receipts(console)) == (303, [2000]), text_of(done)
+
+
+async def test_more_than_is_due_is_recorded_only_where_that_is_meant(console: Console) -> None:
+    await one_open(console)
+    finance, much = console[Role.FINANCE], WIRE | {"amount": "9,999.00", "due": "11900"}
+    shown = await finance.post(f"{RECORD}/preview", much)
+    assert "9,880.00 EUR more came than is due" in text_of(shown)
+    refused = await finance.post(RECORD, much)
+    assert (refused.status_code, 'name="more"' in refused.text) == (400, True)
+    assert await receipts(console) == []
+    done = await finance.post(RECORD, much | {"more": "true"})
+    assert (done.status_code, await receipts(console)) == (303, [999_900])
+    held = text_of(await finance.get("/invoices/in_open"))
+    assert "The ledger holds 9,999.00 EUR that Stripe was not told of" in held
+    assert "/refunds/new" not in (await finance.get("/invoices/in_open")).text, "no processor can return it"
+
+
+async def test_a_payment_is_not_recorded_where_what_is_due_has_changed_since_it_was_shown(console: Console) -> None:
+    await one_open(console)
+    answer = await console[Role.FINANCE].post(RECORD, WIRE | {"due": "10000"})
+    assert (answer.status_code, "119.00 EUR now" in text_of(answer)) == (409, True)
+    assert await receipts(console) == []
+
+
+async def test_an_invoice_leads_to_the_one_that_bills_its_rest_and_back(console: Console) -> None:
+    account = await one_open(console)
+    await add_invoice(account, "in_rest", number="INV-7", customer=f"cus_{account}")
+    of = {"account": account, "invoice": "in_open", "amount": 9900, "currency": "eur", "created_at": NOW}
+    made = {"origin": "partial", "subject": "1", "stripe_id": "cn_rest", "state": "issued"}
+    await insert("credit_note", id="cnt_rest", **of, **made)
+    billed = {"credit_note": "cnt_rest", "days_until_due": 14, "lines": "[]", "state": "issued"}
+    await insert("remainder", id="rem_1", **of, **billed, issued_as="in_rest")
+    page = await console[Role.VIEWER].get("/invoices/in_open")
+    assert "The rest, 99.00 EUR, is billed by INV-7" in text_of(page)
+    assert "/invoices/in_rest" in page.text

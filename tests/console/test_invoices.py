@@ -180,6 +180,23 @@ async def test_a_search_is_kept_shared_and_deleted_by_whoever_made_it(console: C
     assert await sql.value("select count(*) from tollbridge.console_view") == 0
 
 
+async def test_a_shared_search_of_somebody_who_left_is_an_admins_to_delete(console: Console) -> None:
+    support, finance, admin = console[Role.SUPPORT], console[Role.FINANCE], console[Role.ADMIN]
+    for name, shared in (("Everybody's", "yes"), ("Their own", "")):
+        fields = {"name": name, "query": "state=due", "shared": shared, "once": name}
+        assert (await support.post("/invoices/views", fields)).status_code == 303
+    await sql.rows("delete from tollbridge.console_role where console_user = $1", support.user)
+    views = await sql.rows("select id from tollbridge.console_view order by shared desc")
+    shared, own = (f"/invoices/views/{row['id']}/delete" for row in views)
+    assert shared not in (await finance.get("/invoices")).text
+    assert (await finance.post(shared)).status_code == 404
+    assert (await admin.post(own)).status_code == 404
+    page = await admin.get("/invoices")
+    assert (shared in page.text, own in page.text) == (True, False)
+    assert (await admin.post(shared)).status_code == 303
+    assert await sql.value("select count(*) from tollbridge.console_view") == 1
+
+
 async def test_a_search_wants_a_name(console: Console) -> None:
     fields = {"name": " ", "query": "state=paid", "shared": "yes"}
     answer = await console[Role.SUPPORT].post("/invoices/views", fields)
@@ -192,3 +209,48 @@ async def test_what_a_figure_counts_alone_is_said_and_kept_by_the_form(console: 
     page = await console[Role.VIEWER].get("/invoices?group=given_up&search=x")
     assert "Only those that a figure of the overview counts: group given up" in text_of(page)
     assert '<input type="hidden" name="group" value="given_up">' in page.text
+
+
+async def test_older_invoices_are_found_though_the_last_of_the_page_was_paid(console: Console) -> None:
+    for number in range(27):
+        at = datetime.now(UTC) - timedelta(days=number)
+        await add_invoice(console.api.ours.id, f"in_{number}", at=at, state="retrying", status="open", currency="eur")
+    viewer = console[Role.VIEWER]
+    page = await viewer.get("/invoices?state=retrying")
+    [older] = re.findall(r'rel="next" href="([^"]+)"', page.text)
+    await sql.rows("update tollbridge.invoice set state = 'paid', status = 'paid' where id = 'in_24'")
+    answer = await viewer.get(html.unescape(older))
+    assert (answer.status_code, "in_25" in answer.text) == (200, True)
+
+
+async def test_a_search_that_takes_anothers_place_is_kept_in_the_log(console: Console) -> None:
+    support = console[Role.SUPPORT]
+    for query in ("state=retrying", "state=exhausted"):
+        answer = await support.post("/invoices/views", {"name": "mine", "query": query, "shared": "yes"})
+        assert answer.status_code == 303
+    rows = await sql.rows("select * from tollbridge.audit_log where action = 'console_view.saved' order by id")
+    assert (rows[0]["before"], '"mine"' in rows[1]["before"], "(changed)" in rows[1]["after"]) == (None, True, True)
+
+
+async def test_a_file_of_all_days_holds_what_the_list_holds(console: Console) -> None:
+    """What can't be looked for is told before the file begins: an empty one under 200 would say that there is none."""
+    await add_invoice(console.api.ours.id, "in_1", due_date=NOW, state="retrying", currency="eur")
+    answer = await console[Role.FINANCE].get("/invoices.csv?due_until=9999-12-31")
+    assert (answer.status_code, "in_1" in answer.text) == (200, True), answer.text
+
+
+async def test_a_kept_search_writes_no_persons_mail_into_the_log(console: Console) -> None:
+    """The log is append-only and outlives an erasure: of a customer it holds nothing but reasons
+    (`customers/personal.py`)."""
+    fields = {"name": "hers", "query": "search=payer%40example.com"}
+    assert (await console[Role.SUPPORT].post("/invoices/views", fields)).status_code == 303
+    rows = await sql.rows("select * from tollbridge.audit_log where action = 'console_view.saved'")
+    assert len(rows) == 1
+    assert "payer" not in str(rows)
+    assert "hers" in str(rows)
+
+
+@pytest.mark.parametrize("field", ["due_until", "created_until", "collected_until", "declined_until"])
+async def test_the_last_day_of_all_is_no_error_of_ours(console: Console, field: str) -> None:
+    """The audit log's days have an end (`audit.FAR`), and those of a form (`dates.end_of_day`)."""
+    assert (await console[Role.VIEWER].get(f"/invoices?{field}=9999-12-31")).status_code < 500

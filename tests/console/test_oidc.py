@@ -253,6 +253,9 @@ async def test_the_cookie_is_nobodys_to_read(browser: Browser) -> None:
     assert state not in browser.jar["tollbridge-oidc"]
 
 
+LIVING = "select 1 from tollbridge.console_session where console_user = $1 and ended_at is null"
+
+
 async def test_without_passwords_there_is_one_way_in(browser: Browser, console: Console) -> None:
     await users.set_password(Author(BY), (await users.by_email("ada@example.com")).id, "made up words for it")
     person = console[Role.ADMIN]
@@ -262,6 +265,7 @@ async def test_without_passwords_there_is_one_way_in(browser: Browser, console: 
     refused = await browser.api.http.post("/console/sign-in", data=fields, headers=HERE)
     assert (refused.status_code, "Passwords are turned off" in text_of(refused)) == (401, True)
     assert (await person.get("/invoices")).status_code == 303, "who came by a password is out"
+    assert await sql.rows(LIVING, person.user) == [], "and stays so, whatever is set later"
     assert (await browser.sign_in()).status_code == 303
     assert (await browser.get("/a/ours/invoices")).status_code == 200
 

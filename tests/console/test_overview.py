@@ -189,6 +189,17 @@ async def test_recovery_counts_invoices_and_reasons_are_plain(console: Console) 
     assert await listed(console, rate.replace("first_decline=true", "decline_class=expired")) == set()
 
 
+async def test_a_decline_whose_code_has_no_meaning_leads_to_its_own_list(console: Console) -> None:
+    card = await connection_of(console)
+    for n, why in enumerate(("insufficient_funds", "")):
+        await add_invoice(console.api.ours.id, f"in_{n}", at=now(), state="retrying", currency="eur")
+        await tried(console, card, f"in_{n}", "declined", why=why)
+    page = await console[Role.VIEWER].get("")
+    paths = map(html.unescape, re.findall(r'href="([^"]*decline_class=[^"]*)"', page.text))
+    lists = {dict(parse_qsl(urlsplit(path).query))["decline_class"]: await listed(console, path) for path in paths}
+    assert lists == {"insufficient_funds": {"in_0"}, "not_known": {"in_1"}}
+
+
 async def test_cases_books_and_another_accounts_money(console: Console) -> None:
     ours, theirs = console.api.ours.id, console.api.theirs.id
     await add_case(ours, "in_1", at=now() - timedelta(days=5))

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import html
+import re
+from typing import Any
+
+import httpx
 import msgspec
 import pytest
 
-from gateway.console.protection import cookie, cookie_for
+from db import sql
+from gateway.accounts.audit import Author
+from gateway.api.observe import observed
+from gateway.console.protection import cookie, cookie_for, refuse_foreign
 from gateway.domain.roles import Role
-from tests.console.conftest import Console
+from gateway.settings import Settings
+from gateway.users import users
+from tests.api.conftest import BY
+from tests.api.seed import seed
+from tests.console.conftest import Console, text_of
 
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'"
 
@@ -115,3 +127,77 @@ async def test_a_filter_that_nobody_set_is_no_condition(console: Console) -> Non
         "/reconciliations/none?kind=",
     ):
         assert (await console[Role.ADMIN].get(path)).status_code in (200, 404), path
+
+
+async def test_a_form_that_was_changed_after_it_was_sent_comes_back_under_a_mark_of_its_own(console: Console) -> None:
+    """The back button leads to the form as it was, its mark with it."""
+    seeded = await seed(console.api.runtime, console.api.ours.id)
+    finance, form = console[Role.FINANCE], {"invoice": seeded.invoice, "by": "amount", "once": "form-1"}
+    assert (await finance.post("/refunds", form | {"amount": "1"})).status_code == 303
+    from_page = {"referer": f"http://test/console/a/ours/refunds/new?invoice={seeded.invoice}"}
+    answer = await finance.post("/refunds", form | {"amount": "2", "memo": "Sorry <for> it"}, **from_page)
+    assert (answer.status_code, "Idempotency" in answer.text) == (422, False)
+    assert "Amount 2" in text_of(answer)
+    assert f'href="/console/a/ours/refunds/new?invoice={seeded.invoice}"' in answer.text
+    assert await sql.value("select count(*) from tollbridge.refund where amount = 200") == 0
+
+    found = re.findall(r'name="(\w+)" value="([^"]*)"', answer.text)
+    fields = {name: html.unescape(value) for name, value in found if name != "viewport"}
+    assert (fields.pop("csrf"), fields["once"] != "form-1") == (finance.csrf, True)
+    assert (await finance.post("/refunds", fields)).status_code == 303
+    assert await sql.value("select memo from tollbridge.refund where amount = 200") == "Sorry <for> it"
+
+
+async def test_a_secret_of_a_form_that_was_changed_does_not_come_back(console: Console) -> None:
+    admin = console[Role.ADMIN]
+    for secret in ("whsec_made_up_1", "whsec_made_up_2"):
+        answer = await admin.post("/settings/account/secrets", {"secret": secret, "once": "form-1"})
+    assert (answer.status_code, "made_up" in answer.text) == (422, False)
+
+
+async def test_a_reply_that_is_kept_is_for_who_may_still_ask_for_it(console: Console) -> None:
+    """The guard stands behind the replies that are kept: they hold keys, invitations' links and signing secrets."""
+    admin = console[Role.ADMIN]
+    fields = {"name": "shop", "scopes": "admin", "once": "one form"}
+    made = await admin.post("/settings/keys", fields)
+    secret = re.search(r"tb_test_[0-9a-f]{48}", made.text)
+    assert secret is not None
+    await users.give_role(Author(BY), admin.user, console.api.ours.id, Role.VIEWER)
+    again = await admin.post("/settings/keys", fields)
+    assert (again.status_code, secret[0] in again.text) == (403, False)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "http://["},
+        {"sec-fetch-site": "same-origin", "hx-request": "true", "hx-current-url": "http://["},
+        {"sec-fetch-site": "same-origin", "host": "["},
+    ],
+)
+async def test_headers_that_are_no_address_are_a_page(console: Console, headers: dict[str, str]) -> None:
+    answer = await console.http.post("/console/a/ours/refunds", data={"once": "x"}, headers=headers)
+    assert answer.status_code < 500
+    assert "content-security-policy" in answer.headers
+
+
+async def test_a_form_of_the_same_host_without_tls_is_foreign() -> None:
+    """Whoever sits in the network makes http://pay.example say what they like. (Browsers without Sec-Fetch-Site.)"""
+    scope: Any = {"headers": [(b"origin", b"http://pay.example"), (b"host", b"pay.example")]}
+    with pytest.raises(Exception, match="does not come from the console"):
+        refuse_foreign(scope, Settings(public_url="https://pay.example"))
+
+
+@pytest.mark.parametrize(
+    ("public_url", "told"), [("https://pay.example", "max-age=31536000"), ("http://127.0.0.1:8250", None), ("", None)]
+)
+async def test_who_comes_over_tls_is_told_to_come_by_nothing_else(public_url: str, told: str | None) -> None:
+    async def answering(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    app: Any = observed(answering, Settings(public_url=public_url))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as http:
+        answer = await http.get("/console")
+    assert answer.headers.get("strict-transport-security") == told
+    assert answer.headers["x-content-type-options"] == "nosniff"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httpx
+import pytest
 
 from db import sql
 from gateway.books import formats
@@ -34,10 +36,25 @@ async def ours(console: Console) -> Seeded:
 
 
 async def send(person: Person, file: str = FILE, **fields: str) -> httpx.Response:
+    """A file that is looked at, and then taken in as it was shown."""
+    looked = await post(person, "/settlements/preview", file, **fields)
+    if looked.status_code != 200:
+        return looked
+    return await post(person, "/settlements", file, seen=mark_in(looked), **fields)
+
+
+def mark_in(page: httpx.Response) -> str:
+    found = re.search(r'name="seen" id="seen" value="([0-9a-f]{64})"', page.text)
+    assert found is not None, text_of(page)
+    return found[1]
+
+
+async def post(person: Person, to: str, file: str = FILE, *, htmx: bool = False, **fields: str) -> httpx.Response:
     """What the form of settlement files posts: its fields, and the file behind them."""
     parts = {"csrf": csrf_of(person.token), "once": "1", "connection": "practice"} | READ_AS | fields
     files: list[tuple[str, Any]] = [(name, (None, value)) for name, value in parts.items() if value is not None]
-    path, headers = f"/console/a/{person.account.name}/settlements", {"cookie": f"{COOKIE}={person.token}"} | HERE
+    path, headers = f"/console/a/{person.account.name}{to}", {"cookie": f"{COOKIE}={person.token}"} | HERE
+    headers |= {"hx-request": "true"} if htmx else {}
     file_part = ("file", ("C:\\march.csv", file, "text/csv"))
     return await person.http.post(path, files=[*files, file_part], headers=headers)
 
@@ -58,6 +75,77 @@ async def test_a_file_is_taken_in_once_and_how_it_is_read_is_kept(console: Conso
     shown = await finance.get("/settlements?connection=practice")
     assert 'value="Gross"' in shown.text
     assert "march.csv" in text_of(shown)
+
+
+async def test_nothing_is_taken_in_that_was_not_shown(console: Console) -> None:
+    seeded = await ours(console)
+    finance = console[Role.FINANCE]
+    german = FILE.replace("10.00", '"42,00"')
+    wrong = await post(finance, "/settlements/preview", german)
+    assert (wrong.status_code, "'42,00' is no amount" in text_of(wrong)) == (400, True)
+    shown = await post(finance, "/settlements/preview", german, decimal="comma")
+    assert "march.csv would bring 1 row" in text_of(shown)
+    assert "42.00 EUR" in text_of(shown)
+    assert await files() == 0
+    assert await formats.shown(seeded.account, seeded.connection) is None
+    mark = mark_in(shown)
+    for file, changed in ((german, {"seen": ""}), (german, {"signs": "by_kind"}), (german.replace("42", "43"), {})):
+        refused = await post(finance, "/settlements", file, **{"seen": mark, "decimal": "comma"} | changed)
+        assert (refused.status_code, "Look first" in text_of(refused)) == (409, True)
+        assert "would bring 1 row" in text_of(refused), "and there it is, to be looked at"
+    assert await files() == 0
+    taken = await post(finance, "/settlements", german, seen=mark, decimal="comma")
+    assert taken.status_code == 303
+    assert "42.00 EUR" in text_of(await finance.get("/settlements"))
+    assert "This file is here already" in text_of(await post(finance, "/settlements/preview", german, decimal="comma"))
+
+
+async def test_the_preview_is_a_part_of_the_page_for_htmx(console: Console) -> None:
+    await ours(console)
+    finance = console[Role.FINANCE]
+    shown = await post(finance, "/settlements/preview", htmx=True)
+    assert ("<html" in shown.text, "choose the same one again" in text_of(shown)) == (False, False)
+    assert (await post(finance, "/settlements", seen=mark_in(shown))).status_code == 303
+    wrong = await post(finance, "/settlements/preview", FILE.replace("10.00", "ten"), htmx=True)
+    assert (wrong.status_code, "line 2, column 'Gross'" in text_of(wrong)) == (200, True)
+    assert 'id="seen" value=""' in wrong.text, "what was shown before is not what is chosen now"
+
+
+async def test_a_file_that_was_read_wrongly_is_forgotten_with_a_reason(console: Console) -> None:
+    await ours(console)
+    finance = console[Role.FINANCE]
+    await send(finance)
+    file = str(await sql.value("select id from tollbridge.settlement_file where taken_by <> ''"))
+    assert f"/settlements/{file}" in (await finance.get("/settlements")).text
+    shown = await finance.get(f"/settlements/{file}")
+    assert ("By finance" in text_of(shown), 'name="anyway"' in shown.text) == (True, False)
+    no_reason = await finance.post(f"/settlements/{file}/forget", {"reason": " "})
+    assert (no_reason.status_code, await files()) == (400, 1)
+    await sql.rows("update tollbridge.settlement_file set taken_at = taken_at - interval '1 day'")
+    assert 'name="anyway"' in (await finance.get(f"/settlements/{file}")).text
+    late = await finance.post(f"/settlements/{file}/forget", {"reason": "wrong decimals"})
+    assert (late.status_code, "the journal of that day would change" in text_of(late)) == (400, True)
+    assert "wrong decimals" in text_of(late), "what was typed stands there still"
+    gone = await finance.post(f"/settlements/{file}/forget", {"reason": "wrong decimals", "anyway": "yes"})
+    assert "The file is forgotten" in text_of(await finance.get(gone.headers["location"]))
+    assert await files() == 0
+    assert (await send(finance)).status_code == 303, "it can be given again"
+    log = text_of(await finance.get("/audit"))
+    for said in ("took a settlement file in", "had a settlement file forgotten", "wrong decimals"):
+        assert said in log.replace("Took", "took").replace("Had", "had"), said
+
+
+async def test_a_break_leads_to_the_file_that_its_row_came_by(console: Console) -> None:
+    seeded = await ours(console)
+    finance = console[Role.FINANCE]
+    await send(finance)
+    row = await sql.row("select row_id, file from tollbridge.settlement_row where amount = 1000")
+    assert row is not None
+    change = "update tollbridge.reconciliation_break set settlement_row = $2, connection = $3 where id = $1"
+    await sql.rows(change, seeded.reconciliation_break, row["row_id"], seeded.connection)
+    shown = await finance.get(f"/breaks/{seeded.reconciliation_break}")
+    assert f"/settlements/{row['file']}" in shown.text
+    assert "It came by march.csv" in text_of(shown)
 
 
 async def test_what_is_taken_out_of_the_form_is_kept_no_more(console: Console) -> None:
@@ -147,7 +235,11 @@ async def test_what_is_wrong_with_a_file_is_said_in_the_form(console: Console) -
 async def test_whoever_may_not_reconcile_changes_nothing(console: Console) -> None:
     seeded = await ours(console)
     support = console[Role.SUPPORT]
-    assert (await send(support)).status_code == 403
+    for path in ("/settlements", "/settlements/preview"):
+        assert (await post(support, path)).status_code == 403
+    assert (await support.post(f"/settlements/{seeded.settlement}/forget", {"reason": "x"})).status_code == 403
+    shown = await support.get(f"/settlements/{seeded.settlement}")
+    assert (shown.status_code, "Forget" in shown.text) == (200, False)
     assert (await support.post("/reconciliations")).status_code == 403
     assert (await support.post(f"/breaks/{seeded.reconciliation_break}/repair")).status_code == 403
     assert await files() == 0
@@ -177,7 +269,7 @@ async def test_a_break_says_what_differs_and_its_repair_is_a_button(console: Con
     assert (await finance.post(f"{path}/repair")).status_code == 303
     asked = await finance.get(f"{path}/repair")
     assert "a worker is about to try it" in text_of(asked)
-    assert 'hx-trigger="every 2s"' in asked.text
+    assert 'hx-trigger="load delay:2s"' in asked.text
     assert f'{path}">Look again</a>' in asked.text, "also for a browser without scripts"
     await sql.rows("update tollbridge.reconciliation_break set to_run = 2, seen_run = 1")
     gone = await finance.post(f"{path}/repair")
@@ -188,7 +280,15 @@ async def test_anothers_books_are_not_to_be_found(console: Console) -> None:
     theirs = await seed(console.api.runtime, console.api.theirs.id)
     admin = console[Role.ADMIN]
     run, found = f"/reconciliations/{theirs.reconciliation}", f"/breaks/{theirs.reconciliation_break}"
-    for path in (run, f"{run}/report", f"{run}/in_transit", found, f"{found}/repair"):
+    assert (await admin.post(f"/settlements/{theirs.settlement}/forget", {"reason": "x"})).status_code == 404
+    for path in (
+        f"/settlements/{theirs.settlement}",
+        run,
+        f"{run}/report",
+        f"{run}/in_transit",
+        found,
+        f"{found}/repair",
+    ):
         assert (await admin.get(path)).status_code == 404, path
     assert (await admin.post(f"{found}/repair")).status_code == 404
     assert (await admin.get(f"/settlements?connection={theirs.connection}")).status_code == 404
@@ -215,3 +315,37 @@ async def test_exports_are_for_finance(console: Console) -> None:
     for path in ("/exports", "/exports/journal?from=2027-03-01&to=2027-03-01", report):
         assert (await support.get(path)).status_code == 403
     assert "Exports" not in text_of(await support.get("/cases"))
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        (
+            "update tollbridge.reconciliation set state = 'queued', began_at = null, finished_at = null",
+            "/reconciliations/{reconciliation}",
+        ),
+        ("update tollbridge.reconciliation_break set repair_asked_at = now()", "/breaks/{reconciliation_break}"),
+        (
+            """insert into tollbridge.cancellation (id, account, subscription, ends, origin, state, created_at)
+               select 'can_x', account, id, 'period_end', 'asked', 'wanted', now() from tollbridge.subscription""",
+            "/subscriptions/{subscription}",
+        ),
+    ],
+)
+async def test_a_page_that_is_left_open_keeps_no_session_alive_for_ever(
+    console: Console, change: str, path: str
+) -> None:
+    """Half an hour passes between two looks here, and nobody is at the desk: the page stops looking by itself."""
+    seeded = await ours(console)
+    await sql.rows(change)
+    names = {name: getattr(seeded, name) for name in seeded.__dataclass_fields__}
+    page = await console[Role.VIEWER].get(path.format_map(names))
+    looks = 0
+    while (found := re.search(r'hx-get="([^"]*)" hx-trigger="(?:every|load delay)', page.text)) is not None:
+        looks += 1
+        assert looks <= 100, "it is looked at for ever"
+        await sql.rows("update tollbridge.console_session set seen_at = seen_at - interval '30 minutes'")
+        page = await console[Role.VIEWER].get(found[1], **{"hx-request": "true"})
+        assert page.status_code == 200
+    assert looks == 100
+    assert "Look again" in page.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import re
 from typing import Any
 
@@ -10,11 +11,16 @@ import httpx
 import pytest
 
 from db import sql
+from db.engine import DB
+from db.poke import Kind, poke
 from gateway.accounts.audit import Author
+from gateway.clock import business_now
 from gateway.domain.roles import Role
 from gateway.readers.invoice_names import id_of
 from gateway.returns.errors import RefundStateError
+from gateway.returns.note_links import carry_out
 from gateway.returns.refund_rows import RefundAsked
+from gateway.returns.refundable import refundable
 from gateway.returns.request import ask_refund
 from tests.api.seed import Seeded, add_case, add_invoice, seed
 from tests.console.conftest import Console, Person, text_of
@@ -129,6 +135,64 @@ async def test_an_invoice_of_which_nothing_can_go_back(
     assert said in text_of(page)
     assert (answer.status_code in (400, 409), said in text_of(answer)) == (True, True)
     assert await asked(console) == []
+
+
+async def test_whoever_approves_sees_what_whoever_asks_saw(console: Console, seeded: Seeded) -> None:
+    await sql.rows(LIMIT, console.api.ours.id)
+    person = b'{"customer_name": "Ada L."}'
+    await sql.rows("update tollbridge.invoice set snapshot = $2 where id = $1", seeded.invoice, person)
+    given = form(seeded, amount="6", memo="Sorry for the wait", reason="order_change", note="Ticket 4711")
+    await console[Role.FINANCE].post("/refunds", given)
+    path = f"/refunds/{await refund_id(console)}"
+    page = await console[Role.ADMIN].get(path)
+    shown = text_of(page)
+    for said in (
+        "Finance asked for 6.00 EUR of",
+        "of Ada L.",
+        "over 11.90 EUR",
+        "Memo to the customer Sorry for the wait",
+        "Reason on the credit note order change",
+        "Ticket 4711",
+    ):
+        assert said in shown, said
+    assert f"/customers/{seeded.customer}" in page.text
+    assert "can't be shown beforehand now" in shown, "there is no Stripe here to ask"
+    assert "beforehand" not in text_of(await console[Role.VIEWER].get(path)), "only whoever may approve has it asked"
+
+
+async def test_a_denied_refund_says_who_denied_it_and_why_and_that_nothing_comes(
+    console: Console, seeded: Seeded
+) -> None:
+    await sql.rows(LIMIT, console.api.ours.id)
+    await console[Role.FINANCE].post("/refunds", form(seeded, amount="6"))
+    path = f"/refunds/{await refund_id(console)}"
+    await console[Role.ADMIN].post(f"{path}/deny", {"reason": "They were billed rightly"})
+    shown = text_of(await console[Role.VIEWER].get(path))
+    assert "Denied by admin: They were billed rightly" in shown
+    assert "Approval denied" in shown
+    assert "Credit note None: nothing went back." in shown
+    for said in ("to come", "Approval failed", "once the payer has the money"):
+        assert said not in shown, said
+
+
+async def test_a_refund_that_waits_is_told_to_whoever_may_decide_about_it(console: Console, seeded: Seeded) -> None:
+    await sql.rows(LIMIT, console.api.ours.id)
+    assert "wait for approval" not in text_of(await console[Role.ADMIN].get(""))
+    await console[Role.FINANCE].post("/refunds", form(seeded, amount="6"))
+    for role, counted in ((Role.ADMIN, True), (Role.FINANCE, False), (Role.VIEWER, False)):
+        overview = await console[role].get("")
+        assert "Refunds that wait for approval 1 6.00 EUR" in text_of(overview), role
+        assert "/refunds?approval=waiting" in overview.text
+        for page in (overview, await console[role].get("/cases")):
+            assert ("Refunds 1 waits for your approval" in text_of(page)) is counted, "one's own is for somebody else"
+    own_key = "update tollbridge.api_key set made_by = $2 where id = $1"
+    await sql.rows(own_key, seeded.key, console[Role.ADMIN].user)
+    by_key = "update tollbridge.refund set requested_by = $2 where id = $1"
+    await sql.rows(by_key, await refund_id(console), seeded.key)
+    assert "waits for your approval" not in text_of(await console[Role.ADMIN].get("/cases")), "a key's is its maker's"
+    await sql.rows(by_key, await refund_id(console), console[Role.FINANCE].user)
+    await console[Role.ADMIN].post(f"/refunds/{await refund_id(console)}/approve")
+    assert "waits for your approval" not in text_of(await console[Role.ADMIN].get("/cases"))
 
 
 async def test_whoever_asked_does_not_approve(console: Console, seeded: Seeded) -> None:
@@ -313,3 +377,133 @@ async def test_a_dispute_with_nothing_to_try_again(console: Console, seeded: See
 def _poll(answer: httpx.Response) -> str:
     found = re.search(r'<span id="poll" hx-get="([^"]*)"', answer.text)
     return found[1].replace("&amp;", "&") if found else ""
+
+
+async def test_who_asked_does_not_approve_by_a_key_of_their_own_making(console: Console, seeded: Seeded) -> None:
+    """A second pair of eyes: not the same person, who has made themselves a key."""
+    await sql.rows(LIMIT, console.api.ours.id)
+    admin = console[Role.ADMIN]
+    await admin.post("/refunds", {"invoice": seeded.invoice, "by": "amount", "amount": "6", "once": "x"})
+    refund = await sql.value("select id from tollbridge.refund where approval = 'waiting'")
+    made = await admin.post("/settings/keys", {"name": "mine", "scopes": "finance"})
+    [key] = re.findall(r"tb_test_[0-9a-f]{48}", made.text)
+    headers = {"authorization": f"Bearer {key}", "idempotency-key": "a"}
+    answer = await console.http.post(f"/v1/refunds/{refund}/approve", json={"wait_s": 0}, headers=headers)
+    assert (answer.status_code, await sql.value("select approval from tollbridge.refund where id = $1", refund)) == (
+        409,
+        "waiting",
+    )
+
+
+async def test_money_that_no_invoice_takes_is_returned_where_its_case_leads(console: Console, seeded: Seeded) -> None:
+    """Its case says: return this capture. The form that it leads to does, and no credit note is made."""
+    await sql.rows(
+        "update tollbridge.attempt set surplus = true, surplus_at = created_at, surplus_reason = 'twice' where id = $1",
+        seeded.attempt,
+    )
+    case = await add_case(seeded.account, seeded.invoice, invoice=seeded.invoice, kind="surplus_capture")
+    finance = console[Role.FINANCE]
+    shown = await finance.get(f"/cases/{case}")
+    [path] = re.findall(r'href="(/console[^"]*/refunds/new[^"]*)"', shown.text)
+    page = await finance.get(html.unescape(path))
+    assert "11.90 EUR can be returned now" in text_of(page)
+    assert "11.90 EUR would go back" in text_of(page)
+    assert "None is made: the invoice did not take this money." in text_of(page)
+
+
+async def test_two_refunds_need_a_second_person_where_one_as_large_does(console: Console, seeded: Seeded) -> None:
+    """5.00 EUR is the most that one person gives back of a payment: 4.90 and 4.90 are more."""
+    await sql.rows(LIMIT, console.api.ours.id)
+    for once in ("one form", "another form"):
+        fields = {"invoice": seeded.invoice, "by": "amount", "amount": "4.90", "once": once}
+        assert (await console[Role.FINANCE].post("/refunds", fields)).status_code == 303
+    rows = await sql.rows(
+        "select approval from tollbridge.refund where account = $1 and amount = 490 order by approval",
+        console.api.ours.id,
+    )
+    assert sorted(one["approval"] for one in rows) == ["", "waiting"]
+
+
+async def test_two_forms_at_once_do_not_pass_the_limit_together(console: Console, seeded: Seeded) -> None:
+    await sql.rows(LIMIT, console.api.ours.id)
+    forms = [form(seeded, once, amount="4.90") for once in ("one", "other")]
+    people = (console[Role.FINANCE], console[Role.ADMIN])
+    answers = await asyncio.gather(*(who.post("/refunds", one) for who, one in zip(people, forms, strict=True)))
+    assert [answer.status_code for answer in answers] == [303, 303]
+    assert sorted(one["approval"] for one in await asked(console)) == ["", "waiting"]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "approval = 'given', approved_by = 'somebody'",
+        "state = 'failed'",
+        "state = 'refused', approval = 'denied', approved_by = 'somebody'",
+    ],
+)
+async def test_what_somebody_agreed_to_or_never_went_back_does_not_count(
+    console: Console, seeded: Seeded, before: str
+) -> None:
+    await sql.rows(LIMIT, console.api.ours.id)
+    await console[Role.FINANCE].post("/refunds", form(seeded, amount="4.90"))
+    first = await refund_id(console)
+    await sql.rows(f"update tollbridge.refund set {before} where id = $1", first)
+    if "given" not in before:
+        await sql.rows("update tollbridge.refund_part set state = 'failed' where refund = $1", first)
+    await console[Role.FINANCE].post("/refunds", form(seeded, "another form", amount="4.90"))
+    assert [one["approval"] for one in await asked(console)][1:] == [""]
+
+
+async def test_what_failed_in_part_counts_for_what_went_back(console: Console, seeded: Seeded) -> None:
+    await sql.rows(LIMIT, console.api.ours.id)
+    await console[Role.FINANCE].post("/refunds", form(seeded, amount="4.90"))
+    await sql.rows("update tollbridge.refund set state = 'failed' where id = $1", await refund_id(console))
+    await console[Role.FINANCE].post("/refunds", form(seeded, "another form", amount="4.90"))
+    assert [one["approval"] for one in await asked(console)] == ["", "waiting"]
+
+
+async def test_what_failed_and_is_tried_again_waits_where_another_went_instead(
+    console: Console, seeded: Seeded
+) -> None:
+    await sql.rows(LIMIT, console.api.ours.id)
+    await console[Role.FINANCE].post("/refunds", form(seeded, amount="4.90"))
+    first = await refund_id(console)
+    await sql.rows("update tollbridge.refund set state = 'failed' where id = $1", first)
+    await sql.rows("update tollbridge.refund_part set state = 'failed' where refund = $1", first)
+    await console[Role.FINANCE].post("/refunds", form(seeded, "another form", amount="4.90"))
+    again = await console[Role.FINANCE].post(f"/refunds/{first}/retry", {"reason": "the card is valid again"})
+    assert again.status_code == 303, text_of(again)
+    assert [one["approval"] for one in await asked(console)] == ["waiting", ""]
+    told = await sql.value("select after from tollbridge.audit_log where action = 'refund.retried'")
+    assert "waiting" in str(told)
+
+
+async def test_the_preview_says_who_must_agree_to_what_comes_together(console: Console, seeded: Seeded) -> None:
+    await sql.rows(LIMIT, console.api.ours.id)
+    await console[Role.FINANCE].post("/refunds", form(seeded, amount="4.90"))
+    left = await refundable(console.api.ours.id, seeded.invoice)
+    assert (left.unapproved, left.wants_approval(10), left.wants_approval(11)) == (490, False, True)
+
+
+async def test_a_credit_note_that_is_carried_out_at_the_same_moment_counts(console: Console, seeded: Seeded) -> None:
+    await sql.rows(LIMIT, console.api.ours.id)
+    await sql.rows("update tollbridge.credit_note set out_of_band = 490 where id = $1", seeded.note)
+    stored, go_on = asyncio.Event(), asyncio.Event()
+
+    async def carried_out() -> None:
+        now = await business_now()
+        async with DB.transaction():
+            await poke(Kind.INVOICE, seeded.account, [seeded.invoice], now)
+            note = await sql.row("select * from tollbridge.credit_note where id = $1", seeded.note)
+            assert note is not None
+            await carry_out(seeded.account, note, "", now)
+            stored.set()
+            await go_on.wait()
+
+    worker = asyncio.create_task(carried_out())
+    await stored.wait()
+    person = asyncio.create_task(console[Role.FINANCE].post("/refunds", form(seeded, amount="4.90")))
+    await asyncio.wait([person], timeout=0.5)
+    go_on.set()
+    await asyncio.gather(worker, person)
+    assert sorted(one["approval"] for one in await asked(console)) == ["", "waiting"]

@@ -10,7 +10,7 @@ import pytest
 from gateway.console.desk import HOME, permitted, signed_in
 from gateway.domain.roles import LEAST, ORDER, Role, allows
 from tests.api.seed import Seeded, seed
-from tests.console.conftest import HERE, Console, Person, somebody
+from tests.console.conftest import HERE, Console, Person, somebody, text_of
 from tests.console.matrix import CHANGES, PAGES, ROUTES, Route, contents, posts_and_links, seeded_by
 
 BEFORE_AN_ACCOUNT = {f"{HOME}/sign-in/code", f"{HOME}/sign-in/enrol", f"{HOME}/sign-out"}
@@ -123,3 +123,20 @@ def test_every_path_parameter_has_a_sample() -> None:
     """Else the pages behind it are looked at with an id that leads nowhere: name one in `matrix.SAMPLES`."""
     named = {name for route in PAGES for name in re.findall(r"{(\w+)}", route.path)} - {"account"}
     assert {name for name in named if seeded_by(name) not in Seeded.__dataclass_fields__} == set()
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/customers/{customer}/payment_methods/{method}/move", {"position": "1" * 5_000}),
+        ("/subscriptions/{subscription}/switch", {"to": "gateway", "days_until_due": "1" * 5_000, "reason": "x"}),
+        ("/settings/endpoints/{endpoint}/roll", {"keep_s": "9" * 30}),
+        ("/settings/account/key", {"api_key": "", "reason": "x"}),
+    ],
+)
+async def test_what_no_form_of_ours_would_post_is_no_error_of_ours(
+    console: Console, seeded: Seeded, path: str, fields: dict[str, str]
+) -> None:
+    names = {name: getattr(seeded, name) for name in seeded.__dataclass_fields__}
+    answer = await console[Role.ADMIN].post(path.format_map(names), fields)
+    assert answer.status_code == 400, text_of(answer)

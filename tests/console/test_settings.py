@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import httpx
 import pytest
@@ -11,13 +12,16 @@ from db import sql
 from gateway.accounts import accounts, connections, keys, webhook_endpoints
 from gateway.accounts.accounts import Account
 from gateway.accounts.audit import Author
+from gateway.accounts.connections import ConnectionChange
 from gateway.accounts.errors import FieldError
 from gateway.domain.roles import Role
 from gateway.inbox.stripe_endpoint import SetUp
 from processors.outcome import DeclineClass
-from tests.api.conftest import BY
+from processors.values import Secret
+from tests.api.conftest import BY, make_tenant
 from tests.api.seed import NOW, PRACTICE, add_endpoint, add_invoice, insert
-from tests.console.conftest import Console, text_of
+from tests.console.conftest import Console, somebody, text_of
+from tests.support.serving import open_door
 
 PAGES = "account connections connections/new?adapter=practice connections/new policies declines users keys endpoints"
 NEW = {
@@ -373,3 +377,67 @@ async def test_another_accounts_endpoint_is_not_to_be_found(console: Console) ->
         refused = await console[Role.ADMIN].post(f"/settings/endpoints/{theirs}{what}", fields)
         assert refused.status_code == 404, what
     assert (await webhook_endpoints.show(console.api.theirs.id, theirs)).enabled
+
+
+async def test_a_credential_is_not_sent_to_an_address_that_was_given_without_it(console: Console) -> None:
+    """A credential is never shown. Whoever may change where it is sent to, and has it checked, would read it there; of
+    Stripe's key it is asked again (`accounts.alter`)."""
+    heard: list[str] = []
+
+    async def listening(scope: Any, receive: Any, send: Any) -> None:
+        heard.extend(value.decode() for _, value in scope["headers"])
+        await send({"type": "http.response.start", "status": 401, "headers": []})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    admin, path = console[Role.ADMIN], f"/settings/connections/{await _connection(console)}"
+    async with open_door() as elsewhere:
+        elsewhere.app = listening
+        fields = {"options.base_url": elsewhere.url, "options.account": "pa_1", "currencies": "eur"}
+        changed = await admin.post(path, fields)
+        in_part = await admin.post(path, fields | {"credentials.webhook_secret": "made-up-secret"})
+        await admin.post(f"{path}/check")
+        assert not any("practice_key" in one for one in heard)
+        assert (changed.status_code, in_part.status_code) == (400, 400)
+        assert "Give every credential anew: options.base_url chooses where they are sent" in text_of(changed)
+
+        anew = {"credentials.api_key": "another-key", "credentials.webhook_secret": "made-up-secret"}
+        assert (await admin.post(path, fields | anew)).status_code == 303
+        await admin.post(f"{path}/check")
+        assert any("another-key" in one for one in heard)
+
+
+async def test_another_environment_or_prefix_is_another_address(console: Console) -> None:
+    kept = {"api_key": Secret("made-up"), "hmac_key": Secret("ab" * 16)}
+    options = {"environment": "test", "account": "Shop", "mode": "hosted"}
+    runtime, ours = console.api.runtime, console.api.ours.id
+    wanted = ConnectionChange(credentials=kept, options=options)
+    made = await connections.add(runtime, Author(BY), ours, "adyen", "adyen", wanted)
+    told = ConnectionChange(options={"live_prefix": "elsewhere"})
+    with pytest.raises(FieldError, match=r"options\.live_prefix chooses where"):
+        await connections.update(runtime, Author(BY), ours, made.id, told)
+    plain = await connections.update(runtime, Author(BY), ours, made.id, ConnectionChange(options={"country": "DE"}))
+    assert plain.options["country"] == "DE"
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://203.0.113.1", "Must be https where the account is live"),
+        ("https://127.0.0.1", "is not on the public internet"),
+        ("https://[::ffff:10.0.0.1]/", "is not on the public internet"),
+    ],
+)
+async def test_live_credentials_go_out_under_tls_and_never_into_our_network(
+    console: Console, url: str, said: str
+) -> None:
+    """As Stripe's key and the portal's address of a live account (`accounts._url`)."""
+    live = await make_tenant(console.api.runtime.keyring, "live", "live")
+    admin = await somebody(console.api, "live@example.com", {live.id: Role.ADMIN})
+    admin.account = live
+    answer = await admin.post("/settings/connections", NEW | {"options.base_url": url})
+    assert (answer.status_code, said in text_of(answer)) == (400, True), text_of(answer)
+    made = await admin.post("/settings/connections", NEW | {"options.base_url": "https://8.8.8.8"})
+    assert made.status_code == 303, text_of(made)
+    path = made.headers["location"].partition("?")[0].removeprefix("/console/a/live")
+    changed = await admin.post(path, NEW | {"options.base_url": url})
+    assert (changed.status_code, said in text_of(changed)) == (400, True)

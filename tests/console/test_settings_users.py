@@ -191,6 +191,27 @@ async def test_an_admin_ends_the_sessions_of_somebody_of_theirs(console: Console
     assert await sql.value(wanted, ended) == admin.user
 
 
+async def test_whom_whoever_runs_the_gateway_has_disabled_no_admin_enables(console: Console) -> None:
+    admin, viewer = console[Role.ADMIN], console[Role.VIEWER]
+    await users.disable(Author(BY), viewer.user)
+    page = await admin.get(PATH)
+    assert (f"{viewer.user}/do/enable" in page.text, "has disabled them" in text_of(page)) == (False, True)
+    refused = await admin.post(f"{PATH}/{viewer.user}/do/enable")
+    assert (refused.status_code, "Whoever runs the gateway can enable them" in text_of(refused)) == (403, True)
+    await users.enable(Author(BY), viewer.user)
+    await admin.post(f"{PATH}/{viewer.user}/do/disable")
+    assert f"{viewer.user}/do/enable" in (await admin.get(PATH)).text
+
+
+async def test_a_password_by_a_link_of_another_accounts_admin_is_told_with_who_can_help(console: Console) -> None:
+    user = await _elsewhere(console, proven=False)
+    link = await users.invite(Author(BY), user, console.api.theirs.id)
+    await users.accept(link.secret, "made up words for a test")
+    answer = await _invite(console[Role.ADMIN], "bo@example.com")
+    assert (answer.status_code, "whoever runs the gateway (`tollbridge users add`)" in text_of(answer)) == (403, True)
+    assert await _roles("bo@example.com") == {"theirs": Role.VIEWER}
+
+
 async def test_somebody_of_another_account_is_not_to_be_found(console: Console) -> None:
     user = await _elsewhere(console)
     for what in ("role", "remove", "link", "do/disable", "do/enable", "do/reset-second-factor", "do/end-sessions"):
@@ -229,7 +250,7 @@ async def test_of_two_who_take_each_others_role_one_stays(console: Console) -> N
 
 async def test_who_was_an_admin_a_moment_ago_gives_no_role(console: Console) -> None:
     # A request that has come in before the role was taken, and goes on after it.
-    acting = Acting(console[Role.FINANCE].user, console.api.ours.id, frozenset({"ours"}))
+    acting = Acting(console[Role.FINANCE].user, console.api.ours.id)
     with pytest.raises(NotYoursError):
         await administering.enlist(Author(BY), acting, "bo@example.com", "Bo", Role.ADMIN, by_link=True)
     with pytest.raises(NotYoursError):

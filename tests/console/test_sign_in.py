@@ -12,12 +12,14 @@ import pytest
 
 from db import sql
 from gateway.accounts.audit import Author
+from gateway.console.sign_in import inside
 from gateway.domain.roles import Role
 from gateway.users import users
 from tests.api.conftest import BY, Api
 from tests.console.conftest import HERE, Console, text_of
 
 PASSWORD = "made up words for a test"
+ANOTHER = "other made up words"
 HOME = "/console"
 
 
@@ -143,10 +145,10 @@ async def test_a_second_factor_is_not_replaced_by_whoever_is_signed_in(api: Api,
     me = await _page(api, "/me", optional)
     assert "/me/second-factor" not in me.text
     assert "To have it replaced" in text_of(me)
-    kept = await sql.row("select totp_secret, totp_confirmed from tollbridge.console_user")
+    kept = await sql.row("select totp_secret from tollbridge.console_user")
     assert (await _page(api, "/me/second-factor", optional)).headers["location"] == "/console/me"
     await _confirm(api, optional, page, off_s=30)
-    assert await sql.row("select totp_secret, totp_confirmed from tollbridge.console_user") == kept
+    assert await sql.row("select totp_secret from tollbridge.console_user") == kept
 
 
 async def test_setting_one_up_is_tried_a_few_times_alone(api: Api, optional: str) -> None:
@@ -251,3 +253,42 @@ async def test_a_weak_password_is_refused(api: Api, weak: str) -> None:
     invitation = await users.invite(Author(BY), user.id)
     answer = await _post(api, "/welcome", invitation=invitation.secret, password=weak, again=weak)
     assert (answer.status_code, "password" in text_of(answer)) == (400, True)
+
+
+async def _shown(api: Api, password: str) -> str:
+    """The secret on the page of somebody who signs in with a password and sets a second factor up."""
+    cookie = _cookie(await _post(api, "/sign-in", email="ada@example.com", password=password))
+    return _secret(await _page(api, "/sign-in/enrol", cookie))
+
+
+async def test_a_secret_that_a_thief_of_the_password_was_shown_is_not_the_owners(api: Api) -> None:
+    """The thief changes nothing, so that nobody notices. What the owner sets up later must be seen by nobody else, or
+    the second factor is the thief's for ever."""
+    await _user(api)
+    assert await _shown(api, PASSWORD) != await _shown(api, PASSWORD)
+
+
+async def test_a_secret_that_was_begun_with_is_over_with_another_password(api: Api) -> None:
+    """Another password is what one chooses where the old one is no secret any more."""
+    user = await _user(api)
+    seen = await _shown(api, PASSWORD)
+    await users.set_password(Author(BY), user, ANOTHER)
+    assert await _shown(api, ANOTHER) != seen
+
+
+async def test_a_secret_that_was_shown_elsewhere_confirms_nothing(api: Api, optional: str) -> None:
+    seen = _secret(await _page(api, "/me/second-factor", optional))
+    owner = _cookie(await _post(api, "/sign-in", email="ada@example.com", password=PASSWORD))
+    page = await _page(api, "/me/second-factor", owner)
+    code = pyotp.TOTP(seen).now()
+    refused = await _post(api, "/me/second-factor", owner, csrf=_field(page, "csrf"), code=code)
+    assert (refused.status_code, await _set_up(api)) == (401, 0)
+    assert (await _confirm(api, owner, page)).status_code == 303
+
+
+@pytest.mark.parametrize(
+    "wanted", ["/console/../payment_methods/x", "/console/%2e%2E/v1/keys", "/console/a/.%2e/../.."]
+)
+def test_nobody_is_led_out_of_the_console_by_dots(wanted: str) -> None:
+    """Browsers take these for steps up (WHATWG URL, 4.4: double-dot path segments)."""
+    assert inside(wanted) == "/console"

@@ -119,7 +119,7 @@ async def test_a_cancellation_is_asked_for_and_followed_to_its_end(console: Cons
 
     page = await support.get(answer.headers["location"])
     assert "Stripe is told in a moment" in text_of(page)
-    assert f'hx-get="/console/a/ours{path}/progress" hx-trigger="every 2s"' in page.text
+    assert f'hx-get="/console/a/ours{path}/progress?looks=1" hx-trigger="load delay:2s"' in page.text
     row = await sql.row("select ends, invoice_now, prorate, comment from tollbridge.cancellation")
     assert tuple(row or ()) == ("now", False, True, "Moves abroad.")
     assert "hx-redirect" not in (await support.get(f"{path}/progress")).headers
@@ -202,3 +202,23 @@ async def test_access_is_granted_by_hand_and_taken_back(console: Console, seeded
     await support.post(f"{path}/grants/{grant}/revoke", {"reason": "It did not come."})
     by = "select revoked_by from tollbridge.access_grant where id = $1"
     assert await sql.value(by, grant) == support.user
+
+
+@pytest.mark.parametrize(("path", "query"), [("cancel", "ends=now"), ("switch", "to=hosted")])
+async def test_what_changes_a_subscription_says_why(console: Console, seeded: Seeded, path: str, query: str) -> None:
+    """Its field is marked as needed; a form without it is no less a change that nobody can explain."""
+    support, at = console[Role.SUPPORT], f"/subscriptions/{seeded.subscription}/{path}"
+    assert 'name="reason" required' in (await support.get(f"{at}?{query}")).text
+    for reason in (" ", "x" * 501):
+        answer = await support.post(at, dict([query.split("=")]) | {"reason": reason})
+        assert (answer.status_code, "reason: must have" in text_of(answer)) == (400, True)
+
+
+@pytest.mark.parametrize("method", ["../customers/cus_1", "pm_1?expand[]=customer", "pm_" + "x" * 300])
+async def test_what_is_typed_becomes_no_path_at_stripe(console: Console, seeded: Seeded, method: str) -> None:
+    """Support types the id of a payment method, and a worker asks for `/v1/payment_methods/{method}` with the account's
+    key: what is no id leads to another address."""
+    fields = {"to": "stripe", "stripe_payment_method": method, "reason": "asked for"}
+    answer = await console[Role.SUPPORT].post(f"/subscriptions/{seeded.subscription}/switch", fields)
+    assert answer.status_code == 400, answer.headers.get("location")
+    assert await sql.rows("select 1 from tollbridge.switch where stripe_payment_method <> ''") == []

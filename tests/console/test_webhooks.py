@@ -30,7 +30,7 @@ async def test_a_webhook_says_what_came_of_it_and_why(console: Console) -> None:
 
 async def test_what_it_said_is_shown_without_persons_and_that_somebody_looked_is_noted(console: Console) -> None:
     delivery = await _delivery(console)
-    page = await console[Role.SUPPORT].get(f"/webhooks/{delivery}/body")
+    page = await console[Role.SUPPORT].post(f"/webhooks/{delivery}/body")
     assert '"status": "paid"' in text_of(page)
     assert '"customer_name": "[removed]"' in text_of(page)
     assert "Ada" not in page.text
@@ -41,15 +41,15 @@ async def test_what_it_said_is_shown_without_persons_and_that_somebody_looked_is
 
 async def test_a_viewer_does_not_see_what_it_said(console: Console) -> None:
     delivery = await _delivery(console)
-    assert (await console[Role.VIEWER].get(f"/webhooks/{delivery}/body")).status_code == 403
+    assert (await console[Role.VIEWER].post(f"/webhooks/{delivery}/body")).status_code == 403
     assert not await sql.rows("select 1 from tollbridge.audit_log where action = 'delivery.seen'")
 
 
 async def test_a_body_that_was_erased_or_whose_key_is_gone_says_so(console: Console) -> None:
     erased = await add_delivery(console.api.ours.id, body=b"")
     locked = await add_delivery(console.api.ours.id, body=b"sealed by another key")
-    assert "was erased with its customer" in text_of(await console[Role.SUPPORT].get(f"/webhooks/{erased}/body"))
-    assert "its key is no longer" in text_of(await console[Role.SUPPORT].get(f"/webhooks/{locked}/body"))
+    assert "was erased with its customer" in text_of(await console[Role.SUPPORT].post(f"/webhooks/{erased}/body"))
+    assert "its key is no longer" in text_of(await console[Role.SUPPORT].post(f"/webhooks/{locked}/body"))
 
 
 async def test_webhooks_are_found_by_source_state_type_and_object(console: Console) -> None:
@@ -88,7 +88,16 @@ async def test_an_admin_has_one_looked_at_again(console: Console) -> None:
 
 async def test_another_accounts_webhook_is_not_to_be_found(console: Console) -> None:
     delivery = await _delivery(console, console.api.theirs.id)
-    for path in (f"/webhooks/{delivery}", f"/webhooks/{delivery}/body"):
-        assert (await console[Role.ADMIN].get(path)).status_code == 404
-    assert (await console[Role.ADMIN].post(f"/webhooks/{delivery}/replay")).status_code == 404
+    assert (await console[Role.ADMIN].get(f"/webhooks/{delivery}")).status_code == 404
+    for what in ("body", "replay"):
+        assert (await console[Role.ADMIN].post(f"/webhooks/{delivery}/{what}")).status_code == 404
     assert not await sql.rows("select 1 from tollbridge.audit_log where action like 'delivery.%'")
+
+
+async def test_another_site_has_nobody_look_at_a_webhook(console: Console) -> None:
+    """A link from elsewhere carries the cookie (Lax), and that somebody looked stands in the log for ever."""
+    path, person = f"/webhooks/{await _delivery(console)}/body", console[Role.FINANCE]
+    linked = await person.get(path, **{"sec-fetch-site": "cross-site"})
+    posted = await person.post(path, **{"sec-fetch-site": "cross-site"})
+    assert (linked.status_code, posted.status_code) == (405, 403)
+    assert await sql.rows("select 1 from tollbridge.audit_log where action = 'delivery.seen'") == []

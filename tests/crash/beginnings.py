@@ -193,12 +193,18 @@ async def billed_by_others(world: CrashWorld) -> Elsewhere:
     return await billed_elsewhere(world, overdue=True)
 
 
-async def owing_with_a_card_at_stripe(world: CrashWorld) -> Signup:
-    """A customer whose renewal is tried again tomorrow, and who has given Stripe a card meanwhile, as its default."""
+async def owing(world: CrashWorld) -> Signup:
+    """A customer whose renewal was declined, and is tried again tomorrow."""
     signup = await subscribed(world)
     world.break_card(signup.customer, "decline_insufficient_funds")
     await world.later(days=31)
     await world.rest()
+    return signup
+
+
+async def owing_with_a_card_at_stripe(world: CrashWorld) -> Signup:
+    """The same, who has given Stripe a card meanwhile, as its default."""
+    signup = await owing(world)
     card = await world.stripe_card(signup.customer)
     default = {"invoice_settings": {"default_payment_method": card}}
     await world.shop.client.v1.customers.update_async(signup.customer, default)  # type: ignore[arg-type]

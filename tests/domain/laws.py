@@ -32,6 +32,7 @@ from gateway.domain.actions import (
     CreditBalance,
     CreditRest,
     Done,
+    EndVoiding,
     Finalize,
     FindBalance,
     FindCarry,
@@ -218,7 +219,7 @@ def withdraws_only_what_nobody_wants(view: InvoiceView, action: Action, _: datet
     assert pending.capabilities.cancel
     wanted = invoice.amount_remaining - view.held_money
     over = _left_behind(view) and view.policy.canceled_in_flight == "return"
-    assert invoice.status != "open" or view.abandoned or wanted < pending.amount or over
+    assert invoice.status != "open" or view.abandoned or view.void_asked or wanted < pending.amount or over
 
 
 def records_only_what_is_captured_and_named(view: InvoiceView, action: Action, _: datetime) -> None:
@@ -284,7 +285,7 @@ def returns_only_what_is_too_much(view: InvoiceView, action: Action, _: datetime
 def settles_nothing_on_a_closed_invoice(view: InvoiceView, action: Action, _: datetime) -> None:
     """Nothing is charged or recorded on what is void or deleted, or given up together with its subscription."""
     invoice = view.invoice
-    if invoice is None or view.stale or view.unresolved is not None:
+    if invoice is None or view.stale or view.unresolved is not None or isinstance(action, EndVoiding):
         return
     ended = view.subscription is not None and view.subscription.ended
     if invoice.is_closed or (invoice.status == "uncollectible" and ended):
@@ -293,7 +294,7 @@ def settles_nothing_on_a_closed_invoice(view: InvoiceView, action: Action, _: da
             held = (*held, Tag, Record, OpenCase, WaitUntil)
         rest = (Done, GiveUp, Read, WaitUntil) if view.given_up else (Done,)
         if view.void_asked and not invoice.is_closed:
-            rest = (*rest, Void, Read, FindLost)
+            rest = (*rest, Void, Read, FindLost, WaitUntil)
         if any(capture.surplus and capture.returnable for capture in view.attempts):
             rest = (*rest, ReturnSurplus, OpenCase)
         if invoice.status == "void" and invoice.balance_used:
@@ -415,6 +416,19 @@ def voids_only_what_somebody_wants_void(view: InvoiceView, action: Action, now: 
     assert not (view.look_first and _chargeable(view)), "it may have been charged already, and forgotten"
 
 
+def forgets_no_wish_unsaid(view: InvoiceView, action: Action, _: datetime) -> None:
+    """What somebody wants void is void, or is told to be left as it is; until then it is not charged, nor billed anew
+    by another invoice."""
+    if isinstance(action, EndVoiding):
+        assert view.void_asked
+        assert view.invoice is not None
+        assert (view.invoice.status == "void") is (action.refused == "")
+    elif view.void_asked:
+        assert not isinstance(action, Charge | PayAtStripe | CreditRest | GiveDraft)
+        assert not isinstance(action, Resolve) or action.how == "lookup"
+        assert not isinstance(action, Done), "the wish would be forgotten"
+
+
 def _chargeable(view: InvoiceView) -> bool:
     return any(m.status is MethodStatus.ACTIVE and m.usable for m in view.methods)
 
@@ -466,6 +480,7 @@ LAWS: tuple[Callable[[InvoiceView, Action, datetime], None], ...] = (
     finalizes_only_free_drafts,
     gives_up_only_in_the_end,
     voids_only_what_somebody_wants_void,
+    forgets_no_wish_unsaid,
     opens_a_case_once,
     strands_no_money,
 )
@@ -576,6 +591,8 @@ def carried_out(view: InvoiceView, action: Action, now: datetime, stripe: Answer
             return replace(view, given_up=True, read_at=now, invoice=replace(_billed(view), status=status))
         case Void():
             return replace(view, read_at=now, invoice=replace(_billed(view), status="void"))
+        case EndVoiding():
+            return replace(view, void_asked=False)
         case OpenCase(kind=kind):
             return replace(view, open_cases=view.open_cases | {kind})
         case Done() | WaitUntil():

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from contextlib import nullcontext
+from datetime import datetime, timedelta
 
 import pytest
 from msgspec.structs import replace
 
-from db.states import Collector, CreditNoteOrigin
-from gateway.domain.actions import Charge, ConfirmRecording, CreditRest, OpenCase, Read, Record, Tag, Void, WaitUntil
+from db.states import Collector, CreditNoteOrigin, HandOverState
+from gateway.accounts.errors import FieldError
+from gateway.domain.actions import (
+    Charge,
+    ConfirmRecording,
+    CreditRest,
+    EndVoiding,
+    OpenCase,
+    Read,
+    Record,
+    Tag,
+    Void,
+    WaitUntil,
+)
 from gateway.domain.billed import RECEIPT_KEY, StripePayment
 from gateway.domain.case_kinds import CaseKind
 from gateway.domain.decide import decide
+from gateway.domain.policy import Policy
 from gateway.domain.recovery import Exhausted, TryAt, TryNow, next_try
-from gateway.domain.view import InvoiceView, Pause, ReceiptView
-from gateway.finance.errors import NotNowError
+from gateway.domain.view import HandOverView, InvoiceView, Pause, ReceiptView
+from gateway.finance.errors import AlreadyRunningError, NotNowError
+from gateway.finance.record_payment import Receipt, refuse_another
+from gateway.finance.record_payment import refuse as refuse_payment
 from gateway.finance.void import refuse as refuse_void
+from processors.money import Money
 from tests.domain.views import DAY, DUE, HOUR, METHOD, NOW, attempt, declined_at, invoice, recording, view
 
 RECEIPT = ReceiptView("mov_1", DUE)
@@ -124,6 +141,44 @@ def test_nothing_is_voided_while_an_attempt_is_unresolved(state: str) -> None:
         refuse_void(replace(one, void_asked=False))
 
 
+@pytest.mark.parametrize("status", ["open", "uncollectible"])
+@pytest.mark.parametrize("payment", [StripePayment.PROCESSING, StripePayment.PAID])
+def test_what_is_to_be_void_waits_for_a_payment_on_stripes_page(status: str, payment: StripePayment) -> None:
+    one = view(invoice(status, stripe_payment=payment), attempts=declined_at(1), **WANTED_VOID)
+    step = decide(one, NOW)
+    assert isinstance(step, WaitUntil)
+    assert (step.at, step.attempt) == (NOW + timedelta(hours=1), False)
+
+
+def test_a_wish_ends_once_it_is_void() -> None:
+    assert decide(view(invoice("void"), attempts=declined_at(1), **WANTED_VOID), NOW) == EndVoiding("")
+
+
+ENDED_WISHES = {
+    "paid": ({"billed": invoice("paid"), "attempts": declined_at(1)}, "the invoice is paid in Stripe"),
+    "paid by money of ours": (
+        {"billed": invoice("paid"), "attempts": (attempt("succeeded"),), "held_money": DUE},
+        "the invoice is paid in Stripe",
+    ),
+    "opted out": ({"opted_out": True}, "it is not collected here: the customer has opted out"),
+}
+
+
+@pytest.mark.parametrize("name", ENDED_WISHES)
+def test_what_can_not_be_voided_any_more_is_told_before_it_is_forgotten(name: str) -> None:
+    changes, why = ENDED_WISHES[name]
+    assert decide(view(**WANTED_VOID, **changes), NOW) == EndVoiding(why)
+
+
+def test_of_what_is_to_be_void_no_rest_is_charged_nor_billed_anew() -> None:
+    part = {"attempts": (attempt("succeeded", captured=DUE - 300),), "held_money": DUE - 300}
+    for partial_payment in ("top_up", "split"):
+        one = view(**WANTED_VOID, **part, policy=Policy(partial_payment=partial_payment))
+        step = decide(one, NOW)
+        assert isinstance(step, OpenCase)
+        assert step.kind is CaseKind.PARTIAL_CAPTURE
+
+
 NOT_TO_BE_VOIDED = {
     "paid": ({"billed": invoice("paid")}, "the invoice is paid in Stripe"),
     "a draft": ({"billed": invoice("draft")}, "the invoice is draft in Stripe"),
@@ -142,3 +197,34 @@ def test_why_an_invoice_is_not_voided(name: str) -> None:
     changes, why = NOT_TO_BE_VOIDED[name]
     with pytest.raises(NotNowError, match=why):
         refuse_void(view(**changes))
+
+
+RECORDED_BEFORE = Money(5000, "eur")
+
+
+@pytest.mark.parametrize(("amount", "day"), [(None, NOW), (5000, NOW), (5000, NOW.replace(hour=1))])
+def test_the_same_payment_told_again_is_the_same(amount: int | None, day: datetime) -> None:
+    refuse_another(Receipt("bank_transfer", "line 4", day, "seen", amount), RECORDED_BEFORE, NOW)
+
+
+@pytest.mark.parametrize(("amount", "day"), [(6900, NOW), (5000, NOW - DAY), (None, NOW - DAY)])
+def test_another_payment_under_its_reference_is_told_apart(amount: int | None, day: datetime) -> None:
+    with pytest.raises(FieldError, match=r"50\.00 EUR of 2027-03-01, which is recorded"):
+        refuse_another(Receipt("bank_transfer", "line 4", day, "seen", amount), RECORDED_BEFORE, NOW)
+
+
+HANDED_OVER = {"wanted": True, "sending": True, "done": False, "declined": False, "withdrawn": False}
+
+
+@pytest.mark.parametrize(("state", "refused"), HANDED_OVER.items())
+def test_no_payment_is_recorded_while_stripe_is_asked_to_charge(state: str, refused: bool) -> None:
+    handed = HandOverView("hov_1", HandOverState(state), "")
+    one = view(collector=Collector.STRIPE, hand_over=handed)
+    with pytest.raises(NotNowError, match="Stripe is being asked") if refused else nullcontext():
+        refuse_payment(one)
+
+
+def test_a_payment_of_what_is_about_to_be_void_is_recorded_only_beside_money_that_keeps_it_from_that() -> None:
+    with pytest.raises(AlreadyRunningError, match="about to be voided"):
+        refuse_payment(view(**WANTED_VOID))
+    refuse_payment(view(attempts=(attempt("succeeded"),), held_money=DUE - 300, **WANTED_VOID))

@@ -373,6 +373,7 @@ NOT_WANTED = {
     "paying_at_stripe": replace(asked(), invoice=invoice(stripe_payment=StripePayment.PROCESSING)),
     "paid_at_stripe": replace(asked(), invoice=invoice(stripe_payment=StripePayment.PAID)),
     "checkout_ended": replace(asked(), abandoned=True),
+    "to_be_void": replace(asked(), void_asked=True),
     "method_stopped": replace(asked(), methods=(replace(METHOD, status=MethodStatus.STOPPED),)),
     "method_gone": replace(asked(), methods=()),
 }

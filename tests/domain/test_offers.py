@@ -26,7 +26,7 @@ OFFERED = {
     "a part is held": (holding(400), (Offer.RECORD_PAYMENT,)),
     "a pause": (view(pause=Pause("pays by transfer", NOW - HOUR)), SETTLED),
     "declined": (view(attempts=declined_at(0)), ALL),
-    "somebody wants it void": (view(void_asked=True), (Offer.COLLECT, Offer.RECORD_PAYMENT)),
+    "somebody wants it void": (view(void_asked=True), ()),
     "uncollectible": (view(invoice("uncollectible")), (Offer.VOID,)),
     "paid": (view(invoice("paid")), ()),
     "its customer is left alone": (view(opted_out=True), (Offer.RECORD_PAYMENT,)),

@@ -159,3 +159,16 @@ def test_xml_and_bare_ids() -> None:
 @given(bodies.STRIPE)
 def test_nothing_is_too_odd_for_it(body: bytes) -> None:
     assert redacted(body)
+
+
+@pytest.mark.parametrize("field", ["id", "psp_reference", "processor_id", "charge_id", "amount", "amount_due"])
+@pytest.mark.parametrize(
+    "number", ["4242424242424242", "4242-4242-4242-4242", "378282246310005", 4242424242424242, "6304000000000000"]
+)
+def test_a_cards_number_is_shown_nowhere(field: str, number: object) -> None:
+    assert _shown({field: number}) == {field: REMOVED}
+
+
+def test_digits_that_are_no_cards_number_are_an_id() -> None:
+    told = {"psp_reference": "8535516988686411", "amount": 4_242_424_242}
+    assert _shown(told) == told

@@ -20,6 +20,16 @@ def test_every_state_has_its_words_and_one_step_at_most_is_now(state: RefundStat
     assert standing.count("now") + standing.count("failed") == (0 if set(standing) == {"done"} else 1)
 
 
+def test_what_was_denied_has_nothing_to_come() -> None:
+    denied = Stood(state=RefundState.REFUSED, approval="denied", failure="denied")
+    assert [(s.name, s.standing, s.word) for s in steps(denied)] == [
+        ("Asked for", "done", "done"),
+        ("Approval", "failed", "denied"),
+    ]
+    failed = Stood(state=RefundState.FAILED, approval="")
+    assert [s.word for s in steps(failed)] == ["done", "done", "failed"]
+
+
 def test_all_is_done_only_once_the_credit_note_stands() -> None:
     assert {s.standing for s in steps(Stood(state=RefundState.RECORDED, approval="", note="issued"))} == {"done"}
     waits = Stood(state=RefundState.SUCCEEDED, approval="", note="wanted")

@@ -118,7 +118,8 @@ async def test_credentials_of_another_account_fail(
         await check(runtime, account.id, "practice")
     with pytest.raises(NotThereError):
         await check(runtime, account.id, "nobody")
-    nowhere = ConnectionChange(options={"base_url": "http://127.0.0.1:1"})
+    anew = {name: Secret("another_secret") for name in added.credentials}
+    nowhere = ConnectionChange(credentials=anew, options={"base_url": "http://127.0.0.1:1"})
     await connections.update(runtime, BY, account.id, added.id, nowhere)
     with pytest.raises(NotSentError):
         await check(runtime, account.id, "practice")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from db import sql
+from tests.console.conftest import text_of
+from tests.scenarios.test_j_console import clerk
 from tests.support.world import World
 
 NOTED = "select actor, reason from tollbridge.audit_log where action = $1 and object = $2"
@@ -48,3 +50,24 @@ async def test_a_void_whose_answer_was_lost_is_void(world: World) -> None:
     await world.later(hours=1)
     shown = await world.gateway_invoice(renewal)
     assert (shown["state"], shown["status"]) == ("closed", "void")
+
+
+async def test_what_somebody_wants_void_is_void_or_they_are_told_why_not(world: World) -> None:
+    """A debit was begun on Stripe's page as the worker got there, and failed later: the wish is not forgotten unsaid,
+    and above all nothing is charged for it."""
+    await world.set_policy(ladder_hours=[0, 72, 120, 168])
+    _, renewal = await world.renew("decline_insufficient_funds")
+    await world.pay_at_stripe(renewal, "sepaDebit_fails")
+    asking = await clerk(world)
+    voiding = await asking.post(f"/invoices/{renewal}/void", reason="ordered twice")
+    charged = len(world.charge_calls())
+    await world.settle()
+    refused = await sql.value("select count(*) from tollbridge.audit_log where action = 'invoice.void_refused'")
+
+    for _ in range(6):
+        await world.later(days=1)
+
+    assert voiding.status_code == 303, text_of(voiding)
+    live = world.stripe_invoice(renewal)["status"]
+    assert len(world.charge_calls()) == charged, "it was charged, though somebody wanted it void"
+    assert (live, refused) in (("void", 0), ("open", 1)), "it was asked for, was not done, and nobody was told"

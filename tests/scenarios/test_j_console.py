@@ -66,7 +66,10 @@ async def test_a_part_from_the_form_to_the_credit_note(world: World) -> None:
     answer = await asking.post("/refunds", **form)
     path = answer.headers["location"].partition("?")[0].partition(f"/a/{world.shop.name}")[2]
     await world.settle()
-    assert "Waits until somebody else approves it." in _text(await other.page(path))
+    waits = _text(await other.page(path))
+    assert "Waits until somebody else approves it." in waits
+    assert "The credit note that would be made" in waits
+    assert "Total 4.00 EUR Tax in it" in waits
     assert (await other.post(f"{path}/approve")).status_code == 303
     await world.settle()
 

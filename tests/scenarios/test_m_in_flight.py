@@ -9,7 +9,7 @@ from tests.support.returning import returned
 from tests.support.world import World
 
 
-async def _renew_in_flight(world: World) -> tuple[Signup, str]:
+async def renew_in_flight(world: World) -> tuple[Signup, str]:
     """A renewal whose charge succeeds, while nobody has told us so yet."""
     signup = await world.signup("ok")
     world.practice.delivery.set(drop=True)
@@ -39,7 +39,7 @@ async def test_voided_just_before(world: World) -> None:
 
 @pytest.mark.scenario(188)
 async def test_marked_uncollectible_while_the_subscription_lives(world: World) -> None:
-    signup, renewal = await _renew_in_flight(world)
+    signup, renewal = await renew_in_flight(world)
     await world.shop.client.v1.invoices.mark_uncollectible_async(renewal)
     await world.settle()
     assert world.stripe_invoice(renewal)["status"] == "uncollectible"
@@ -57,7 +57,7 @@ async def test_marked_uncollectible_while_the_subscription_lives(world: World) -
 
 @pytest.mark.scenario(188)
 async def test_marked_uncollectible_after_the_subscription_ended(world: World) -> None:
-    signup, renewal = await _renew_in_flight(world)
+    signup, renewal = await renew_in_flight(world)
     await world.shop.client.v1.subscriptions.cancel_async(signup.subscription)
     await world.shop.client.v1.invoices.mark_uncollectible_async(renewal)
     await world.settle()
@@ -76,7 +76,7 @@ async def test_marked_uncollectible_after_the_subscription_ended(world: World) -
 @pytest.mark.scenario(160)
 @pytest.mark.scenario(194)
 async def test_voided_in_flight(world: World) -> None:
-    _, renewal = await _renew_in_flight(world)
+    _, renewal = await renew_in_flight(world)
     await world.shop.client.v1.invoices.void_invoice_async(renewal)
     await world.settle()
 
@@ -95,7 +95,7 @@ async def test_voided_in_flight(world: World) -> None:
 @pytest.mark.parametrize("overpayment", ["return", "customer_balance"])
 async def test_credited_in_flight(world: World, overpayment: str) -> None:
     await world.set_policy(overpayment=overpayment)
-    signup, renewal = await _renew_in_flight(world)
+    signup, renewal = await renew_in_flight(world)
     await world.shop.client.v1.credit_notes.create_async({"invoice": renewal, "amount": 400})
     await world.settle()
 
@@ -131,7 +131,7 @@ async def test_switched_to_stripe_while_open(world: World) -> None:
 
 @pytest.mark.scenario(190)
 async def test_marked_paid_by_hand_in_flight(world: World) -> None:
-    _, renewal = await _renew_in_flight(world)
+    _, renewal = await renew_in_flight(world)
     await world.shop.client.v1.invoices.pay_async(renewal, {"paid_out_of_band": True})
     await world.settle()
 
@@ -149,7 +149,7 @@ async def test_marked_paid_by_hand_in_flight(world: World) -> None:
 @pytest.mark.scenario(190)
 async def test_marked_paid_by_hand_just_before_we_record(world: World) -> None:
     """We have tagged the invoice with our payment, and Stripe says that it is paid already."""
-    signup, renewal = await _renew_in_flight(world)
+    signup, renewal = await renew_in_flight(world)
     pay = f"/v1/invoices/{renewal}/pay"
     world.stripe.faults.add("error_before", method="POST", path=pay, status=429)
     await world.later(seconds=15)

@@ -148,10 +148,10 @@ class People(Resting):
         answer = await self.http.post(page, data={"method": method}, follow_redirects=False)
         return answer.status_code
 
-    def pays_there(self, invoice: str) -> None:
-        """The payer's card is taken on that page, at this very moment."""
+    def pays_there(self, invoice: str, method: str = "visa") -> None:
+        """The payer's card is taken on that page, or a debit begun, at this very moment."""
         account = self.stripe.account(self.shop.stripe_key)
-        attempt(account, account.invoices[invoice], make(account, "visa"), off_session=False)
+        attempt(account, account.invoices[invoice], make(account, method), off_session=False)
 
     async def stripe_card(self, customer: str, kind: str = "pm_card_visa") -> str:
         """The customer's card at Stripe itself; its id there."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
-from joserfc import jwt
+from joserfc import jws
 from joserfc.jwk import ECKey, KeySet, OctKey, RSAKey
 
 from gateway.users.id_token import Expected, Identity, IdTokenError, UnknownKeyError, identity_of, read_keys
@@ -20,7 +21,8 @@ KEYS = KeySet([RSA, EC, OCT])
 
 
 def _token(key: Any, algorithm: str, kid: str, **claims: Any) -> str:
-    return jwt.encode({"alg": algorithm, "kid": kid}, CLAIMS | claims, key, algorithms=[algorithm])
+    payload = json.dumps(CLAIMS | claims).encode()
+    return jws.serialize_compact({"alg": algorithm, "kid": kid}, payload, key, algorithms=[algorithm])
 
 
 @pytest.mark.parametrize(("key", "algorithm"), [(RSA, "RS256"), (RSA, "PS256"), (RSA, "RS512"), (EC, "ES256")])
@@ -48,7 +50,13 @@ def test_clocks_may_differ_a_little() -> None:
 
 @pytest.mark.parametrize(
     ("told", "email"),
-    [("Ada@Example.com", "ada@example.com"), ("\u212aim@example.com", "\u212aim@example.com"), (["a@b.example"], "")],
+    [
+        ("Ada@Example.com", "ada@example.com"),
+        ("\u212aim@example.com", "\u212aim@example.com"),
+        (["a@b.example"], ""),
+        ("ada\0@example.com", ""),
+        ("ada\ud800@example.com", ""),
+    ],
 )
 def test_no_letter_becomes_another_one(told: Any, email: str) -> None:
     token = _token(RSA, "RS256", "rsa", email=told, email_verified=True)
@@ -67,3 +75,9 @@ def test_what_is_no_token(token: str) -> None:
 def test_what_are_no_keys(document: bytes) -> None:
     with pytest.raises(IdTokenError):
         read_keys(document)
+
+
+@pytest.mark.parametrize("claims", [{"sub": "ada\0"}, {"sub": "ada\ud800"}, {"nonce": "nonce\ud800"}])
+def test_what_no_column_can_hold_is_nobody(claims: dict[str, str]) -> None:
+    with pytest.raises(IdTokenError):
+        identity_of(_token(RSA, "RS256", "rsa", **claims), KEYS, EXPECTED, NOW)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
@@ -51,3 +52,18 @@ async def test_it_is_over_after_its_time_and_for_who_came_in() -> None:
     await _tries(WITH_ADDRESS)
     await sql.rows("update tollbridge.console_throttle set since = since - interval '16 minutes'")
     await _tries(1)
+
+
+async def test_one_host_is_one_address_however_many_it_has() -> None:
+    """A host has 2^64 addresses of IPv6 at least (RFC 6177): each a new one, it would be throttled by none."""
+    for n in range(BY_ADDRESS):
+        await count_try(f"user{n}@example.com", f"2001:db8:1:2::{n:x}")
+    with pytest.raises(ThrottledError):
+        await count_try("ada@example.com", "2001:db8:1:2:ffff::1")
+
+
+async def test_one_host_shuts_nobody_out_however_many_addresses_it_has() -> None:
+    for n in range(BY_MAIL + 1):
+        with suppress(ThrottledError):
+            await count_try("ada@example.com", f"2001:db8:1:2::{n:x}")
+    await count_try("ada@example.com", "198.51.100.1")

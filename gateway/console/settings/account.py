@@ -65,7 +65,7 @@ async def show_account(desk: NamedDependency[Desk], runtime: NamedDependency[Run
     return await _shown(desk, runtime, said=said)
 
 
-@change(f"{HERE}/key", Action.CONFIGURE)
+@change(f"{HERE}/key", Action.CONFIGURE, with_secret=True)
 async def replace_key(
     desk: NamedDependency[Desk], runtime: NamedDependency[Runtime], data: Posted[Replacing]
 ) -> Template | Redirect:
@@ -91,7 +91,7 @@ async def enable(
     return await _changed(desk, runtime, AccountChange(enabled=data.enabled), "settings_saved", "enabled", data)
 
 
-@change(f"{HERE}/secrets", Action.CONFIGURE)
+@change(f"{HERE}/secrets", Action.CONFIGURE, with_secret=True)
 async def add_secret(
     desk: NamedDependency[Desk], runtime: NamedDependency[Runtime], data: Posted[Signing]
 ) -> Template | Redirect:

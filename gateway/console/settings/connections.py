@@ -54,7 +54,7 @@ async def new_connection(desk: NamedDependency[Desk], adapter: Chosen = "") -> T
     return _new(desk, adapter, Posts({}))
 
 
-@change(PATH, Action.CONFIGURE)
+@change(PATH, Action.CONFIGURE, with_secret=True)
 async def add_connection(
     desk: NamedDependency[Desk], runtime: NamedDependency[Runtime], request: Request[Any, Any, Any]
 ) -> Template | Redirect:
@@ -77,7 +77,7 @@ async def show_connection(
     return await one_connection(desk, runtime, connection, said=said)
 
 
-@change(f"{PATH}/{{connection:str}}", Action.CONFIGURE)
+@change(f"{PATH}/{{connection:str}}", Action.CONFIGURE, with_secret=True)
 async def change_connection(
     desk: NamedDependency[Desk],
     runtime: NamedDependency[Runtime],

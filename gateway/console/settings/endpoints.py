@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+import msgspec
 from litestar import Request
 from litestar.di import NamedDependency
 from litestar.params import FromPath
@@ -34,7 +35,7 @@ TYPES: Final = [one for one in NewsType if one is not NewsType.PING]
 class Rolling(Form, frozen=True):
     """For so many seconds the old secret signs beside the new one."""
 
-    keep_s: int = 86_400
+    keep_s: Annotated[int, msgspec.Meta(ge=0, le=max(KEEPS))] = 86_400
 
 
 class Enabling(Form, frozen=True):

@@ -235,7 +235,8 @@ MONEY: Final = Group(
         amounts(
             "approval_above",
             "Refunds that need a second person",
-            "Above this amount somebody else approves or denies it, also where it began as a credit note in Stripe.",
+            "Somebody else approves or denies what makes an invoice's refunds more than this in all, also where it "
+            "began as a credit note in Stripe.",
             "none does",
         ),
         number(

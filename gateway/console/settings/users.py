@@ -16,7 +16,7 @@ from gateway.console.settings.frame import RIGHT, Wrong, setting, wrong_of
 from gateway.domain.roles import Action, Role
 from gateway.runtime import Runtime
 from gateway.users import administering, users
-from gateway.users.administering import Acting
+from gateway.users.administering import Acting, Reach
 from gateway.users.users import Invitation, User
 
 PATH: Final = "/settings/users"
@@ -108,8 +108,7 @@ async def act(
 
 
 def _acting(desk: Desk) -> Acting:
-    admin_of = frozenset(seat.name for seat in desk.session.seats if seat.role is Role.ADMIN)
-    return Acting(desk.user, desk.account, admin_of)
+    return Acting(desk.user, desk.account)
 
 
 async def _shown(
@@ -122,9 +121,10 @@ async def _shown(
     given: Mapping[str, Giving] | None = None,
 ) -> Template:
     """`asked`, `given`: what was typed, for whom."""
-    acting, found = _acting(desk), await users.listed(desk.account)
+    reach = Reach({seat.account: seat.name for seat in desk.session.seats if seat.role is Role.ADMIN})
+    found = await users.listed(desk.account)
     context = {
-        "people": [(user, user.roles[desk.seat.name], acting.owns(user)) for user in found],
+        "people": [(user, user.roles[desk.seat.name], reach.owns(user), reach.enables(user)) for user in found],
         "roles": list(Role),
         "asked": asked or Inviting(),
         "given": given or {},

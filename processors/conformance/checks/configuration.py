@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 from processors.conformance.checks.check import check
 from processors.conformance.scenarios.scenario import InapplicableError
 from processors.conformance.stage import stage
-from processors.conformance.subject import Impossible, Subject
-from processors.errors import ConfigurationError
+from processors.conformance.subject import WEBHOOK_URL, Impossible, Says, Subject
+from processors.errors import CallError, ConfigurationError
 
 TURNS = 20
 """Of the event loop: enough for a task that an adapter has begun to make its call."""
+ELSEWHERE = ("live", "test", "elsewhere", "elsewhere.example", "https://elsewhere.example")
+"""What an option may be that names a host, or a part of one."""
 
 
 def _credentials(subject: Subject) -> Iterable[str]:
@@ -61,6 +64,7 @@ async def fields_are_told_apart(subject: Subject, _case: str) -> None:
     assert len(named) == len(set(named)), "a field is named twice"
     assert set(adapter.credential_fields) <= set(subject.credentials) <= secret, "credentials that nobody asked for"
     assert set(adapter.option_fields) <= set(subject.options) <= plain, "options that nobody asked for"
+    assert set(adapter.host_option_fields) <= plain, "what chooses the host is no option"
 
 
 @check()
@@ -70,6 +74,35 @@ async def a_wrong_base_url_is_refused(subject: Subject, _case: str) -> None:
         raise InapplicableError("its base URL can't be set")
     for url in ("ftp://a.example", "https://user:password@a.example", "https://a.example/?a=b", "nonsense"):
         await _refused(subject, "base_url", subject.credentials, {**subject.options, "base_url": url})
+
+
+def _silent_options(subject: Subject) -> Iterable[str]:
+    adapter = subject.adapter
+    return (one for one in _all_options(subject) if one not in adapter.host_option_fields)
+
+
+def _all_options(subject: Subject) -> tuple[str, ...]:
+    return (*subject.adapter.option_fields, *subject.adapter.optional_option_fields)
+
+
+@check(_silent_options)
+async def what_chooses_the_host_is_declared(subject: Subject, case: str) -> None:
+    """No other option changes where credentials are sent: the gateway asks for them anew only with a declared one."""
+    known = await _hosts(subject, subject.options)
+    for value in ELSEWHERE:
+        hosts = await _hosts(subject, {**subject.options, case: value})
+        assert hosts <= known, f"with {case} {value!r} it calls {', '.join(sorted(hosts - known))}"
+
+
+async def _hosts(subject: Subject, options: Mapping[str, str]) -> set[str]:
+    """Where its check sends something; nowhere, where these make no adapter."""
+    try:
+        async with stage(subject, Says({}, 500), options=options) as staged:
+            with suppress(CallError, ConfigurationError):
+                await staged.adapter.check(WEBHOOK_URL)
+            return {str(request.url.copy_with(raw_path=b"/")) for request in staged.sent}
+    except ConfigurationError:
+        return set()
 
 
 @check()

@@ -10,6 +10,7 @@ from db import sql
 from tests.crash.beginnings import (
     billed_by_others,
     failing_at_stripe,
+    owing,
     owing_with_a_card_at_stripe,
     subscribed,
     subscribed_with_a_shared_token,
@@ -254,3 +255,22 @@ async def hosted_paid(world: CrashWorld, begun: Signup) -> None:
     await world.rest()
     assert _collected(world, begun) == [(1000, 0), (0, 1000), (1000, 0)]
     assert await world.open_cases() == []
+
+
+@path(begins=owing)
+async def voided_by_hand(world: CrashWorld, begun: Signup) -> None:
+    """Somebody wants an invoice void, and its payer begins a debit on Stripe's page in that moment, which fails after
+    three days: then it is void, and nothing was charged for it meanwhile."""
+    renewal, charged = world.invoices_of(begun.subscription)[-1]["id"], len(world.charge_calls())
+    wish = {"reason": "ordered twice", "wait_s": 0}
+    asked = await world.call("POST", f"/v1/invoices/{renewal}/void", wish, headers={"idempotency-key": "void-made-up"})
+    assert asked.status_code in (200, 202, 409), asked.text
+    if world.stripe_invoice(renewal)["status"] == "open":
+        world.pays_there(renewal, "sepaDebit_fails")
+    for _ in range(5):
+        await world.rest()
+        await world.later(days=1)
+    await world.rest()
+    assert (world.stripe_invoice(renewal)["status"], len(world.charge_calls())) == ("void", charged)
+    told = "select count(*) from tollbridge.audit_log where action = 'invoice.void_refused'"
+    assert (await sql.value(told), await world.open_cases()) == (0, [])

@@ -97,6 +97,7 @@ class AcmeAdapter:
     optional_credential_fields: ClassVar[tuple[str, ...]] = ("previous_webhook_secret",)
     option_fields: ClassVar[tuple[str, ...]] = ("environment", "account")
     optional_option_fields: ClassVar[tuple[str, ...]] = ("base_url",)
+    host_option_fields: ClassVar[tuple[str, ...]] = ("environment", "base_url")
     declines: ClassVar[DeclineTable] = mapping.DECLINES
 
     def __init__(self, transport: Transport, api_key: Secret, secrets: tuple[Secret, ...], account: str) -> None:
