@@ -28,7 +28,7 @@ from processors.values import Secret
 NOW = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
 PRACTICE = ConnectionChange(
     credentials={"api_key": Secret("practice_key"), "webhook_secret": Secret("practice_secret")},
-    options={"base_url": "http://127.0.0.1:1", "account": "pa_1"},
+    options={"base_url": "https://127.0.0.1:1", "account": "pa_1"},
 )
 
 
@@ -256,7 +256,10 @@ async def add_setup(keyring: Keyring, seeded: Seeded, **session: str) -> str:
 
 async def seed(runtime: Runtime, account: str) -> Seeded:
     """One of everything, with ids that another account has as well where Stripe makes them."""
-    connection = (await connections.add(runtime, Author("test"), account, "practice", "practice", PRACTICE)).id
+    # Of live accounts too, whose processors are elsewhere.
+    anywhere = msgspec.structs.replace(runtime.settings, outbound_private=True)
+    inside = Runtime(anywhere, runtime.keyring, runtime.http)
+    connection = (await connections.add(inside, Author("test"), account, "practice", "practice", PRACTICE)).id
     customer, subscription, invoice = f"cus_{account}", f"sub_{account}", f"in_{account}"
     method, attempt = new_id("pmt"), new_id("att")
     await insert("customer", account=account, id=customer, created_at=NOW)

@@ -224,7 +224,7 @@ async def test_a_connection_keeps_what_is_left_empty(console: Console) -> None:
     assert (known.options["account"], known.record_on, known.options["base_url"]) == (
         "pa_2",
         "settled",
-        "http://127.0.0.1:1",
+        "https://127.0.0.1:1",
     )
 
 
