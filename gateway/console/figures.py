@@ -70,8 +70,10 @@ def month_end(month: date) -> date:
     return (month + timedelta(days=31)).replace(day=1) - timedelta(days=1)
 
 
-def collected_plot(lists: Lists, currency: str, weeks: Sequence[date], found: Iterable[Collected]) -> Plot:
-    """What came in by week, and from where."""
+def collected_plot(
+    lists: Lists, currency: str, weeks: Sequence[date], found: Sequence[Collected], *, month: date
+) -> Plot:
+    """What came in by week, and from where: across the page, where nothing of `month` stands beside it."""
     of = [one for one in found if one.currency == currency]
     series = []
     for by in sorted({one.by for one in of}):
@@ -91,6 +93,7 @@ def collected_plot(lists: Lists, currency: str, weeks: Sequence[date], found: It
         labels=tuple(f"{week:%-d %b}" for week in weeks),
         series=folded(series, "others", lambda cells: total_of(cells, lambda amount: money(int(amount), currency))),
         axis=lambda amount: _short(amount, currency),
+        across="most" if month_by_source(lists, currency, month, found) else "whole",
     )
 
 
@@ -114,7 +117,9 @@ def ages_plot(lists: Lists, found: Sequence[CaseAges]) -> Plot:
         labels=tuple(age.means for age in Age),
         series=(Series("cases", tuple(cells)),),
         axis=whole,
-        half=True,
+        across="whole",
+        counts=True,
+        in_time=False,
     )
 
 

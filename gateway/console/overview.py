@@ -126,7 +126,7 @@ async def _money(known: Patient, lists: Lists, weeks: list[date], wanted: str) -
     return {
         "currencies": [_in_currency(lists, one, month, weeks[0], collected, standing.get(one)) for one in found],
         "chosen": chosen,
-        "collected": collected_plot(lists, chosen, weeks, collected) if chosen else None,
+        "collected": collected_plot(lists, chosen, weeks, collected, month=month) if chosen else None,
         "month": month,
         "soon_days": SOON.days,
     }

@@ -8,7 +8,7 @@ that table alone, and not through dozens of bars. (A picture whose parts are lin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
@@ -16,11 +16,13 @@ import pygal
 from markupsafe import Markup
 from pygal.etree import etree  # lxml's or the standard library's, as pygal itself has chosen
 
-WIDTH: Final = {False: 720, True: 480}
-"""Drawn as wide as it is shown, so that its letters are as large as the page's: across the page, or `half` of it."""
+WIDTH: Final = {"half": 480, "most": 720, "whole": 960}
+"""Drawn as wide as it is shown, so that its letters are as large as the page's: a part of the page, or all of it."""
 HEIGHT: Final = 250
 FEW_LABELS: Final = 6
 """More than that don't stand beside each other in half a page: each second one is written."""
+MOST_MARKS: Final = 5
+"""Above zero, on an axis of numbers."""
 MOST_SERIES: Final = 6
 """As many colours as the style sheet has for plots (`--one` to `--six`)."""
 DROPPED: Final = frozenset({"defs", "style", "script", "desc", "title"})
@@ -45,7 +47,9 @@ class Series(msgspec.Struct, frozen=True):
 
 
 class Plot(msgspec.Struct, frozen=True, kw_only=True):
-    """A picture. `of` is what the labels are (week), `about` what one sees, `axis` how the axis is written."""
+    """A picture. `of` is what the labels are (week), `about` what one sees, `axis` how the axis is written,
+    `across` how much of the page it takes, `counts` whether its values are numbers of things, `in_time` whether its
+    labels are times, the newest last."""
 
     key: str
     title: str
@@ -56,11 +60,19 @@ class Plot(msgspec.Struct, frozen=True, kw_only=True):
     axis: Callable[[float], str]
     shape: Literal["stacked", "lines"] = "stacked"
     most: float | None = None
-    half: bool = False
+    across: Literal["half", "most", "whole"] = "most"
+    counts: bool = False
+    in_time: bool = True
 
     @property
     def is_empty(self) -> bool:
         return not any(cell is not None for one in self.series for cell in one.cells)
+
+    @property
+    def highest(self) -> int:
+        """The most things that stand on each other."""
+        columns: Iterable[tuple[Cell | None, ...]] = zip(*(one.cells for one in self.series), strict=True)
+        return max(round(sum(cell.value for cell in column if cell)) for column in columns)
 
     @property
     def names_right(self) -> list[str]:
@@ -92,15 +104,17 @@ def folded(series: Sequence[Series], rest: str, join: Callable[[Sequence[Cell]],
 
 def _chart(plot: Plot) -> Any:
     kind = pygal.Line if plot.shape == "lines" else pygal.StackedBar
-    thinned = plot.half and len(plot.labels) > FEW_LABELS
+    thinned = plot.across == "half" and len(plot.labels) > FEW_LABELS
+    marks = marks_up_to(plot.highest) if plot.counts else None
     return kind(
-        width=WIDTH[plot.half],
+        width=WIDTH[plot.across],
         height=HEIGHT,
         js=[],
         css=[],
         x_labels=list(plot.labels),
         value_formatter=plot.axis,
-        range=(0, plot.most) if plot.most is not None else None,
+        range=(0, marks[-1]) if marks else (0, plot.most) if plot.most is not None else None,
+        y_labels=marks,
         max_scale=6,
         margin=8,
         x_labels_major_every=2 if thinned else None,
@@ -157,8 +171,17 @@ def _name(root: Any, plot: Plot) -> None:
 
 
 def whole(count: float) -> str:
-    """Half a thing is no mark of an axis."""
-    return f"{count:.0f}" if count == round(count) else ""
+    """A number of things on an axis."""
+    return f"{count:.0f}"
+
+
+def marks_up_to(most: int) -> list[int]:
+    """An axis's marks for numbers of things: whole ones, few, and the last no lower than the largest number."""
+    step = 1
+    while step * MOST_MARKS < most:
+        # 1, 2, 5, 10, 20, 50 …
+        step = step * 5 // 2 if str(step).startswith("2") else step * 2
+    return list(range(0, most + step, step))
 
 
 def total_of(cells: Sequence[Cell], text: Callable[[float], str]) -> Cell:

@@ -78,7 +78,7 @@ def recovery_plot(lists: Lists, weeks: Sequence[date], cohorts: Sequence[Cohort]
         axis=lambda value: f"{value:.0f} %",
         shape="lines",
         most=100,
-        half=True,
+        across="half",
     )
 
 
@@ -110,7 +110,8 @@ def reasons_plot(lists: Lists, weeks: Sequence[date], reasons: Sequence[Reason],
         labels=tuple(f"{week:%-d %b}" for week in weeks),
         series=folded(series, "other reasons", lambda cells: total_of(cells, lambda count: f"{count:.0f}")),
         axis=whole,
-        half=True,
+        across="half",
+        counts=True,
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +33,8 @@ from processors.money import to_text
 NAMED: Final = re.compile(r"https?://[^\s<>\"';,]*[^\s<>\"';,.:)]|\b[a-z]{2,4}_[A-Za-z0-9]+\b")
 """What is linked in a text: addresses, and ids."""
 FOLDER: Final = Path(__file__).parent / "templates"
+ROW: Final = re.compile(r"<tr\b.*?</tr>", re.DOTALL)
+CELL: Final = re.compile(r"<(t[dh])\b([^>]*)>(\s*–?\s*</td>)?")
 
 
 def money(amount: int | None, currency: str | None) -> str:
@@ -85,6 +87,24 @@ def linked(text: str, path: str) -> Markup:
     return told + escape(text[at:])
 
 
+def labelled(rows: Markup, names: Sequence[str]) -> Markup:
+    """A table's rows, each cell with its column's name, by which it is known where a narrow screen shows no columns;
+    a cell that holds nothing, or but a dash, is `none`: nothing need be said of it there."""
+
+    def of_row(row: re.Match[str]) -> str:
+        columns = iter(names)
+        return CELL.sub(lambda cell: _labelled(cell, next(columns, "")), row.group())
+
+    return Markup(ROW.sub(of_row, rows))  # noqa: S704 (what a template has escaped, with names of our own)
+
+
+def _labelled(cell: re.Match[str], name: str) -> str:
+    tag, attributes, dash = cell.groups()
+    if dash:
+        attributes = attributes.replace('class="', 'class="none ') if "class=" in attributes else ' class="none"'
+    return f'<{tag}{attributes} data-label="{escape(name.lstrip(">"))}">{dash or ""}'
+
+
 @pass_context
 def form_fields(context: Context) -> Markup:
     """What every form carries: the proof that it is ours, and a mark by which it is carried out once."""
@@ -103,7 +123,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"when": when, "words": words, "capital": capital, "sentence": sentence, "linked": linked}
-    made.filters |= {"page_of": page_of, "tone": tone}
+    made.filters |= {"page_of": page_of, "tone": tone, "labelled": labelled}
     made.globals |= {
         "money": money,
         "asset": asset,

@@ -160,11 +160,19 @@ async def reset_second_factor(by: Author, acting: Acting, user: str) -> None:
         await users.reset_second_factor(by, user)
 
 
+async def end_sessions(by: Author, acting: Acting, user: str) -> None:
+    """Whoever is signed in as the user is so no longer. Raises NotThereError, NotYoursError."""
+    async with DB.transaction():
+        await _owned(acting, user)
+        await users.sign_out(by, user)
+
+
 Act = Callable[[Author, Acting, str], Awaitable[None]]
 ACTS: Final[Mapping[str, Act]] = {
     "disable": disable,
     "enable": enable,
     "reset-second-factor": reset_second_factor,
+    "end-sessions": end_sessions,
 }
 
 

@@ -276,6 +276,13 @@ async def reset_second_factor(by: Author, user: str) -> None:
         await sessions.end_sessions(user)
 
 
+async def sign_out(by: Author, user: str, session: str = "", *, but: str = "") -> None:
+    """A session of the user's ends, or all of them `but` one; each is in the audit log."""
+    async with DB.transaction():
+        for ended in await sessions.end_sessions(user, session, but=but):
+            await by.note(None, "console_session.end", ended)
+
+
 async def disable(by: Author, user: str, account: str = "") -> None:
     """Nothing opens any more, now. `account`: whose admin does it. Raises NotThereError."""
     await by_id(user)

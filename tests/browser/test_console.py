@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import Watched, watched
 from tests.browser.kept_demo import Demo, kept_demo
-from tests.browser.walking import NARROW, SCHEMES, WIDE, Walk, faults, overhang, walk
+from tests.browser.walking import NARROW, SCHEMES, WIDE, Walk, clipped, faults, overhang, walk
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("console"), pytest.mark.timeout(600)]
 
@@ -99,8 +99,12 @@ async def test_signing_in_again_needs_the_code_of_the_phone(demo: Demo, browser:
 
 async def test_a_part_goes_back_once_a_second_person_agrees(demo: Demo, browser: Browser, cookies: Any) -> None:
     async with at_work(browser, cookies, "finance") as asks, at_work(browser, cookies, "admin") as agrees:
-        await to_refund(asks.page, demo, "12.00")
+        await to_refund(asks.page, demo, "12,000.00")
+        amount = asks.page.locator("#amount")
+        await expect(amount).to_have_attribute("aria-invalid", "true")
+        await amount.fill("12.00")
         await expect(asks.page.locator("#preview")).to_contain_text("12.00 EUR would go back")
+        await expect(amount).not_to_have_attribute("aria-invalid", "true")
         await expect(asks.page.locator("#preview")).to_contain_text("Somebody else must approve it")
         await asks.page.get_by_label("Why, for your own people").fill("Promised by phone")
         await asks.page.get_by_role("button", name="Refund", exact=True).click()
@@ -214,7 +218,8 @@ def test_every_section_was_walked(walked: Walk) -> None:
 
 
 async def test_pages_are_for_everybody(demo: Demo, browser: Browser, cookies: Any, walked: Walk) -> None:
-    """No serious fault, no page that scrolls sideways, and no complaint of the browser's, which names each page.
+    """No serious fault, no page that scrolls sideways, no table with a part out of sight, and no complaint of the
+    browser's, which names each page.
 
     Colours change with the scheme and places with the width: a wide light form and a narrow dark one show both of each.
     """
@@ -228,6 +233,7 @@ async def test_pages_are_for_everybody(demo: Demo, browser: Browser, cookies: An
                 form = f"{name}, {scheme}, {size['width']} px"
                 wrong += [f"{form}: {one}" for one in await faults(seen.page)]
                 wrong += [f"{form}: scrolls sideways by {by} px" for by in [await overhang(seen.page)] if by]
+                wrong += [f"{form}: the table {label!r} is clipped" for label in await clipped(seen.page)]
     assert wrong == []
 
 

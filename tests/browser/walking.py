@@ -19,6 +19,8 @@ WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 SCHEMES = ("light", "dark")
 GRAVE = ("serious", "critical")
 LINKS = "links => links.filter(a => !a.hasAttribute('download')).map(a => a.href)"
+CLIPPED = """() => [...document.querySelectorAll(".scroll:has(table)")]
+    .filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.getAttribute("aria-label"))"""
 WIDTHS = "() => [document.scrollingElement.scrollWidth, document.documentElement.clientWidth]"
 
 
@@ -78,3 +80,8 @@ async def overhang(page: Page) -> int:
     """By how many pixels the page scrolls sideways."""
     whole, shown = await page.evaluate(WIDTHS)
     return max(0, int(whole) - int(shown))
+
+
+async def clipped(page: Page) -> list[str]:
+    """The tables of which a part is out of sight."""
+    return list(await page.evaluate(CLIPPED))

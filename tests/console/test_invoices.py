@@ -42,7 +42,7 @@ async def some(console: Console) -> str:
 
 
 def listed(page: str) -> list[str]:
-    return re.findall(r'scope="row"><a href="[^"]*/invoices/(in_\w+)"', page)
+    return re.findall(r'<th scope="row"[^>]*><a [^>]*href="[^"]*/invoices/(in_\w+)"', page)
 
 
 SOUGHT = {

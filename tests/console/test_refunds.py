@@ -363,7 +363,7 @@ async def test_what_a_dispute_is_about(console: Console, seeded: Seeded) -> None
     assert "a refund of it is refused until it ends" in text
     assert 'href="https://processor.example/disputes/1"' in shown.text
     refused = await console[Role.FINANCE].post("/refunds", form(seeded, amount="1"))
-    assert f"the dispute {seeded.dispute} is open" in text_of(refused)
+    assert f"The dispute {seeded.dispute} is open" in text_of(refused)
     assert await asked(console) == []
 
 

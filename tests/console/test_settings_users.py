@@ -15,6 +15,7 @@ from gateway.domain.roles import Role
 from gateway.users import administering, users
 from gateway.users.administering import Acting
 from gateway.users.errors import NotYoursError
+from gateway.users.sessions import living_sessions
 from tests.api.conftest import BY
 from tests.console.conftest import Console, Person, somebody, text_of
 
@@ -164,7 +165,7 @@ async def test_more_is_not_given_to_somebody_unproven_who_works_elsewhere(consol
 async def test_how_somebody_of_others_signs_in_is_not_for_an_admin_here(console: Console) -> None:
     user = await _here_too(console)
     before = await sql.row("select * from tollbridge.console_user where id = $1", user)
-    for what in ("link", "do/disable", "do/reset-second-factor"):
+    for what in ("link", "do/disable", "do/reset-second-factor", "do/end-sessions"):
         answer = await console[Role.ADMIN].post(f"{PATH}/{user}/{what}")
         assert (answer.status_code, "where you are no admin" in text_of(answer)) == (403, True), what
     assert await sql.row("select * from tollbridge.console_user where id = $1", user) == before
@@ -178,6 +179,16 @@ async def test_it_is_for_somebody_who_is_admin_in_all_their_accounts(console: Co
     assert (await users.by_id(user)).disabled_at is not None
     assert (await both.post(f"{PATH}/{user}/do/enable")).status_code == 303
     assert "/console/welcome#" in (await both.post(f"{PATH}/{user}/link")).text
+
+
+async def test_an_admin_ends_the_sessions_of_somebody_of_theirs(console: Console) -> None:
+    admin, viewer = console[Role.ADMIN], console[Role.VIEWER]
+    ended = (await living_sessions(viewer.user))[0]["id"]
+    answer = await admin.post(f"{PATH}/{viewer.user}/do/end-sessions")
+    assert "signed out everywhere" in text_of(await admin.get(answer.headers["location"]))
+    assert (await viewer.get("/invoices")).status_code == 303
+    wanted = "select actor from tollbridge.audit_log where action = 'console_session.end' and object = $1"
+    assert await sql.value(wanted, ended) == admin.user
 
 
 async def test_whom_whoever_runs_the_gateway_has_disabled_no_admin_enables(console: Console) -> None:
@@ -203,7 +214,7 @@ async def test_a_password_by_a_link_of_another_accounts_admin_is_told_with_who_c
 
 async def test_somebody_of_another_account_is_not_to_be_found(console: Console) -> None:
     user = await _elsewhere(console)
-    for what in ("role", "remove", "link", "do/disable", "do/enable", "do/reset-second-factor"):
+    for what in ("role", "remove", "link", "do/disable", "do/enable", "do/reset-second-factor", "do/end-sessions"):
         answer = await console[Role.ADMIN].post(f"{PATH}/{user}/{what}", {"role": "viewer"} if what == "role" else {})
         assert answer.status_code == 404, what
     assert await _roles("bo@example.com") == {"theirs": Role.VIEWER}
@@ -211,7 +222,7 @@ async def test_somebody_of_another_account_is_not_to_be_found(console: Console) 
 
 async def test_nobody_changes_how_they_themselves_sign_in(console: Console) -> None:
     admin = console[Role.ADMIN]
-    for what in ("link", "do/disable", "do/reset-second-factor"):
+    for what in ("link", "do/disable", "do/reset-second-factor", "do/end-sessions"):
         assert (await admin.post(f"{PATH}/{admin.user}/{what}")).status_code == 403, what
     assert (await admin.get(PATH)).status_code == 200
 

@@ -40,6 +40,14 @@ document.addEventListener("click", async event => {
   }
 });
 
+// What is said of a field comes and goes with a part of the page: the field is wrong as long as something is said.
+document.addEventListener("htmx:afterSettle", () => {
+  for (const told of document.querySelectorAll(".problem[id^=problem-]"))
+    for (const field of document.querySelectorAll(`[aria-describedby~="${CSS.escape(told.id)}"]`))
+      if (told.hidden) field.removeAttribute("aria-invalid");
+      else field.setAttribute("aria-invalid", "true");
+});
+
 // On a narrow screen the sections are folded.
 const sections = document.querySelector("nav.sections details");
 if (sections && window.matchMedia("(max-width: 56rem)").matches) sections.open = false;
