@@ -8,6 +8,7 @@ Ids, amounts, states, times and movements stay: the books, refunds and disputes 
     console_view
                             the merchant's and ours; nothing of a customer
     customer                its id, and when it was erased: else a later event would bring it back
+    customer_word           the words of its names go
     subscription            ids, status and times stay
     cancellation            the comment, which somebody wrote, goes
     access_grant            the reason, which somebody wrote, goes
@@ -112,4 +113,5 @@ AFTER_INVOICES: Final = (
     update tollbridge.collection_pause set reason = '{ERASED_TEXT}'
     where account = $1 and (object = $2 or object in ({INVOICES}))
     """,  # noqa: S608 (constants of ours)
+    "delete from tollbridge.customer_word where account = $1 and customer = $2",
 )
