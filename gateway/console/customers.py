@@ -30,6 +30,7 @@ from gateway.readers.customer_cases import cases_of_customer
 from gateway.readers.customer_list import CustomerLine, Which, find_by_id, find_customers, lines
 from gateway.readers.customer_search import called, with_mail
 from gateway.readers.customers import find_customer
+from gateway.readers.object_names import subscription_names
 from gateway.readers.owed import owed_by
 from gateway.readers.pages import Page
 from gateway.readers.payers import find_payer, with_email
@@ -113,6 +114,7 @@ async def customer_page(
     account = desk.account
     access = await find_access(account, customer_id)
     methods = await find_methods(account, customer_id, limit=MOST, starting_after="")
+    subscriptions = await find_subscriptions(account, customer_id, limit=MOST)
     living = [one for one in methods.data if one.position is not None]
     context: dict[str, Any] = {
         "customer": await find_customer(account, customer_id),
@@ -121,7 +123,8 @@ async def customer_page(
         "open": await open_invoices(account, customer_id, limit=MOST),
         "methods": sorted(living, key=lambda one: one.position or 0),
         "removed": [one for one in methods.data if one.position is None],
-        "subscriptions": await find_subscriptions(account, customer_id, limit=MOST),
+        "subscriptions": subscriptions,
+        "sold": await subscription_names(account, [one.id for one in subscriptions.data]),
         "access": {one.subscription: one for one in access.subscriptions},
         "granted": access.granted,
         "cases": await cases_of_customer(account, customer_id, limit=MOST),

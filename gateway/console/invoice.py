@@ -30,6 +30,7 @@ from gateway.finance.record_payment import Receipt, record_payment
 from gateway.finance.void import void_invoice
 from gateway.readers.invoice_sides import sides_of
 from gateway.readers.invoices import find_invoice
+from gateway.readers.object_names import object_names, subscription_names
 from gateway.readers.payment_methods import names_of
 from gateway.readers.processor_pages import pages_of
 from gateway.readers.timeline import Kind, timeline_of
@@ -150,6 +151,8 @@ async def _page(
         "pages": await pages_of(desk.account, found.attempts),
         "open_cases": [one for one in found.cases if one.state is CaseState.OPEN],
         "means": MEANING[found.state],
+        "sold": await subscription_names(desk.account, [found.subscription]),
+        "called": await object_names(desk.account, [found.remainder_of]),
         "kinds": KINDS,
         "collectors": NAMES,
         "at_end": end_in_words(found.plan.at_end) if found.plan else "",

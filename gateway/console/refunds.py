@@ -22,7 +22,7 @@ from gateway.domain.roles import Action
 from gateway.readers.actors import names_of
 from gateway.readers.cases import CaseBody, open_about
 from gateway.readers.dashboard import dashboard_of
-from gateway.readers.invoice_names import id_of, numbers_of
+from gateway.readers.invoice_names import id_of, invoice_briefs
 from gateway.readers.refunds import RefundBody, find_refund, find_refunds
 from gateway.returns.decisions import approve
 from gateway.returns.retrying import retry
@@ -55,7 +55,7 @@ async def refunds(
     )
     context = {
         "found": found,
-        "numbers": await numbers_of(desk.account, [one.invoice for one in found.data]),
+        "briefs": await invoice_briefs(desk.account, [one.invoice for one in found.data]),
         "names": await names_of(desk.account, [one.requested_by for one in found.data]),
         "state": state,
         "states": MEANING,
@@ -140,6 +140,7 @@ async def _context(desk: Desk, refund_id: str, looks: int) -> dict[str, Any]:
     """Raises NotThereError."""
     body = await find_refund(desk.account, refund_id)
     stood, open_cases = stood_of(body), await open_about(desk.account, refund_id)
+    brief = (await invoice_briefs(desk.account, [body.invoice]))[body.invoice]
     after_s, most = AFTER_S.get(pace(stood), (0, 0))
     return {
         "refund": body,
@@ -151,7 +152,8 @@ async def _context(desk: Desk, refund_id: str, looks: int) -> dict[str, Any]:
         "own": body.requested_by == desk.user,
         "retries": can_be_retried(stood),
         "names": await names_of(desk.account, [body.requested_by, body.approved_by]),
-        "number": (await numbers_of(desk.account, [body.invoice])).get(body.invoice, body.invoice),
+        "number": brief.name,
+        "brief": brief,
         "dashboard": await dashboard_of(desk.account),
         "cases": open_cases,
         "mark": mark_of(body, open_cases),

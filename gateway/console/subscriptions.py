@@ -29,6 +29,7 @@ from gateway.readers.access import accesses, find_subscription_access
 from gateway.readers.access_grants import find_grants
 from gateway.readers.billed import invoices_of
 from gateway.readers.customer_cases import cases_of_subscription
+from gateway.readers.object_names import customer_names, object_names, subscription_names
 from gateway.readers.pages import Page
 from gateway.readers.payment_methods import find_method
 from gateway.readers.subscriptions import SubscriptionBody, find_subscription, find_subscriptions
@@ -89,6 +90,8 @@ async def subscriptions(
         problem, status = said_of(error)
     context = {
         "found": found,
+        "called": await customer_names(desk.account, [one.customer for one in found.data]),
+        "sold": await subscription_names(desk.account, [one.id for one in found.data]),
         "access": await accesses(desk.account, [one.id for one in found.data]),
         "wanted": wanted | {"status": of_status, "customer": customer},
         "statuses": STATUSES,
@@ -151,8 +154,10 @@ async def subscription_page(
     found = await find_subscription(account, subscription_id)
     _, unsent = await backlog(account, found.customer) if found.customer else (0, [])
     own = found.customer and found.payment_method
+    access = await find_subscription_access(account, subscription_id)
     context = {
-        "access": await find_subscription_access(account, subscription_id),
+        "access": access,
+        "called": await object_names(account, [subscription_id, found.customer, access.invoice]),
         "grants": await find_grants(account, subscription_id, limit=ON_A_PAGE),
         "invoices": await invoices_of(account, subscription_id, limit=ON_A_PAGE),
         "cases": await cases_of_subscription(account, subscription_id, limit=ON_A_PAGE),
