@@ -15,6 +15,7 @@ from gateway.console.forms import Plain, Posted, Said
 from gateway.console.render import led, shown
 from gateway.domain.breaks import BREAKS, REPAIRS
 from gateway.domain.roles import Action
+from gateway.readers.object_names import object_names
 from gateway.readers.reconciliations import find_lone_break
 
 
@@ -48,6 +49,7 @@ async def _break(
     found = await find_lone_break(desk.account, break_id)
     context = {
         "one": found.body,
+        "called": await object_names(desk.account, [found.body.invoice]),
         "run": found.run,
         "stands": found.stands,
         "means": BREAKS[found.body.kind],
