@@ -12,7 +12,8 @@ from gateway.readers.customer_list import person_in
 from processors.values import Unprinted
 
 BRIEFS: Final = """
-    select id, number, amount_remaining, currency, customer, snapshot from tollbridge.invoice
+    select id, number, case when status in ('void', 'deleted') then 0 else amount_remaining end as amount_remaining,
+        currency, customer, snapshot from tollbridge.invoice
     where account = $1 and id = any($2)
 """
 NAMED: Final = "select id from tollbridge.invoice where account = $1 and (id = $2 or number = $2) order by id = $2 desc"

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from db import sql
-from db.states import CaseState, CreditNoteState, RecordingState, RecordingTarget
+from db.states import ECHO, CaseState, CreditNoteState, RecordingState, RecordingTarget
 from gateway.domain.audit_words import what
 from gateway.domain.invoice_words import ENDED, MOVED, TOLD, TRIED, decline
 from gateway.readers.actors import names_of
@@ -36,7 +36,8 @@ NOTICES: Final = f"""
 WEBHOOKS: Final = f"""
     select t.id, t.kind, t.received_at, t.state, t.reason, coalesce(c.name, t.source) as source
     from tollbridge.delivery t left join tollbridge.connection c on c.account = t.account and c.id = t.source
-    where t.account = $1 and t.object_id = any($2) and t.object_id <> '' order by t.received_at desc limit {MOST}
+    where t.account = $1 and t.object_id = any($2) and t.object_id <> '' and not (t.state = 'ignored' and t.reason = $3)
+    order by t.received_at desc limit {MOST}
 """  # noqa: S608 (a constant of ours)
 PEOPLE: Final = f"""
     select l.actor, l.action, l.reason, l.created_at from tollbridge.audit_log l
@@ -65,7 +66,7 @@ async def timeline_of(account: str, invoice: InvoiceDetail, sides: Sides, *, wit
     found = [*_of_stripe(invoice, sides), *_tries(invoice), *_moves(invoice), *_returns(invoice), *_cases(invoice)]
     disputes = [one.id for one in invoice.disputes]
     found += [_notice(row) for row in await sql.rows(NOTICES, account, [invoice.id, *disputes])]
-    found += [_webhook(row) for row in await sql.rows(WEBHOOKS, account, names)]
+    found += [_webhook(row) for row in await sql.rows(WEBHOOKS, account, names, ECHO)]
     if with_people:
         done = await sql.rows(PEOPLE, account, own)
         people = await names_of(account, [row["actor"] for row in done])
@@ -93,7 +94,9 @@ def _tries(invoice: InvoiceDetail) -> Iterator[Entry]:
         amount = to_text(one.amount, one.currency)
         why = TRIED.get(one.reason, one.reason.replace("_", " "))
         said = f"Attempt {one.number}: {amount} is asked of {one.connection}"
-        yield Entry(at=one.created, kind="attempt", said=said, detail=f"Why now: {why}", code=one.reference)
+        # Ours is wanted only where the processor has told no name of its own.
+        code = "" if one.processor_id or one.decline is not None else one.reference
+        yield Entry(at=one.created, kind="attempt", said=said, detail=f"Why now: {why}", code=code)
         if one.resolved is not None:
             yield _end(one, one.resolved)
 
