@@ -116,7 +116,8 @@ async def terms(
     subscription_id: SubscriptionId,
 ) -> Template:
     """The part that Stripe is asked for: what it sells, and its next invoice."""
-    context: dict[str, Any] = {"terms": None, "upcoming": None, "told": ""}
+    ended = (await find_subscription(desk.account, subscription_id)).ended_at is not None
+    context: dict[str, Any] = {"terms": None, "upcoming": None, "told": "", "ended": ended}
     try:
         context["terms"] = await find_terms(runtime, desk.account, subscription_id)
         context["upcoming"] = await _upcoming(runtime, desk.account, subscription_id)
