@@ -91,6 +91,7 @@ BEFORE_INVOICES: Final = (
 """Over account and customer, in the order of locks. What is under way keeps what it needs, and is erased when this is
 asked for again."""
 AFTER_INVOICES: Final = (
+    "delete from tollbridge.customer_word where account = $1 and customer = $2",
     f"""
     update tollbridge.credit_note set memo = '',
         params = case when params = '' then '' else (params::jsonb - 'memo' - 'metadata')::text end
@@ -113,5 +114,4 @@ AFTER_INVOICES: Final = (
     update tollbridge.collection_pause set reason = '{ERASED_TEXT}'
     where account = $1 and (object = $2 or object in ({INVOICES}))
     """,  # noqa: S608 (constants of ours)
-    "delete from tollbridge.customer_word where account = $1 and customer = $2",
 )
