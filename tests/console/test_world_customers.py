@@ -92,3 +92,14 @@ async def test_a_customer_by_mail_with_name_and_credit_and_a_link_that_opens_the
     assert opened.json()["status"] == "open"
     portal = await support.post(f"/customers/{signup.customer}/links", {"kind": "portal"})
     assert "It opens for some minutes only" in text_of(portal)
+
+
+async def test_who_has_an_invoice_is_found_by_name_and_the_subscription_bears_it(world: World, support: Person) -> None:
+    signup = await world.signup("ok", customer_details={"name": "Zoë Example"})
+
+    for typed in ("zoe", "exam zo"):
+        found = await support.get("/customers?q=" + typed.replace(" ", "+"))
+        assert found.headers.get("location", "").endswith(f"/customers/{signup.customer}"), (typed, text_of(found))
+    assert "Zoë Example: " in text_of(await support.get(f"/subscriptions/{signup.subscription}"))
+    listed = await support.get("/invoices?search=zoe")
+    assert (signup.invoice in listed.text, "Zoë Example" in listed.text) == (True, True)
