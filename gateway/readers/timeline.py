@@ -36,7 +36,8 @@ NOTICES: Final = f"""
 WEBHOOKS: Final = f"""
     select t.id, t.kind, t.received_at, t.state, t.reason, coalesce(c.name, t.source) as source
     from tollbridge.delivery t left join tollbridge.connection c on c.account = t.account and c.id = t.source
-    where t.account = $1 and t.object_id = any($2) and t.object_id <> '' and not (t.state = 'ignored' and t.reason = $3)
+    where t.account = $1 and t.object_id = any($2) and t.object_id <> ''
+      and not (t.state = 'ignored' and t.reason = '{ECHO}')
     order by t.received_at desc limit {MOST}
 """  # noqa: S608 (a constant of ours)
 PEOPLE: Final = f"""
@@ -66,7 +67,7 @@ async def timeline_of(account: str, invoice: InvoiceDetail, sides: Sides, *, wit
     found = [*_of_stripe(invoice, sides), *_tries(invoice), *_moves(invoice), *_returns(invoice), *_cases(invoice)]
     disputes = [one.id for one in invoice.disputes]
     found += [_notice(row) for row in await sql.rows(NOTICES, account, [invoice.id, *disputes])]
-    found += [_webhook(row) for row in await sql.rows(WEBHOOKS, account, names, ECHO)]
+    found += [_webhook(row) for row in await sql.rows(WEBHOOKS, account, names)]
     if with_people:
         done = await sql.rows(PEOPLE, account, own)
         people = await names_of(account, [row["actor"] for row in done])
