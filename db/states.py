@@ -461,6 +461,10 @@ class DeliveryState(StrEnum):
     PARKED = "parked"
 
 
+ECHO = "echo"
+"""Why a delivery is ignored that tells nothing that we had not read: most often of what we did ourselves."""
+
+
 class EventDeliveryState(StrEnum):
     """One event on its way to one endpoint of the merchant's."""
 

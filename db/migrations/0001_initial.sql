@@ -286,6 +286,16 @@ create table tollbridge.customer (
     primary key (account, id)
 );
 
+-- Under which words a customer is found: those of every name that stands on an invoice of its. Bytes' order, so that the
+-- beginning of a word is a range.
+create table tollbridge.customer_word (
+    account text not null references tollbridge.account on delete restrict,
+    customer text not null,
+    word text collate "C" not null,
+    primary key (account, customer, word)
+);
+create index customer_word_sought on tollbridge.customer_word (account, word, customer);
+
 create table tollbridge.payment_method (
     id text primary key,
     account text not null references tollbridge.account on delete restrict,

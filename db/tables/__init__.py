@@ -13,7 +13,7 @@ from db.tables.case import CaseNote, ReviewCase
 from db.tables.checkout import CheckoutSession
 from db.tables.connection import Circuit, Connection
 from db.tables.console import ConsoleRole, ConsoleSession, ConsoleThrottle, ConsoleUser, ConsoleView
-from db.tables.customer import CollectionPause, Customer, OrganizationToken, PaymentMethod
+from db.tables.customer import CollectionPause, Customer, CustomerWord, OrganizationToken, PaymentMethod
 from db.tables.delivery import Delivery, RefusedDelivery
 from db.tables.house import AuditLog, BusinessClock, CatchUp, Downtime, IdempotentReply, Worker
 from db.tables.invoice import Invoice
@@ -52,6 +52,7 @@ __all__ = [
     "ConsoleView",
     "CreditNote",
     "Customer",
+    "CustomerWord",
     "Delivery",
     "Dispute",
     "Downtime",

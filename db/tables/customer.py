@@ -22,6 +22,12 @@ class Customer(Table, tablename="customer", schema=SCHEMA, db=DB):
     created_at = at()
 
 
+class CustomerWord(Table, tablename="customer_word", schema=SCHEMA, db=DB):
+    word = Text(primary_key=True)
+    account = Text()
+    customer = Text()
+
+
 class PaymentMethod(Pokable, tablename="payment_method", schema=SCHEMA, db=DB):
     id = Text(primary_key=True)
     account = Text()

@@ -33,8 +33,8 @@ Searched = Annotated[
     str,
     QueryParameter(
         max_length=LONGEST,
-        description="An id or number of it, its customer's id or mail address, a processor's reference of a payment, "
-        "or an amount such as `119.00 EUR`.",
+        description="An id or number of it, its customer's id or mail address, the beginnings of the words of its "
+        "customer's name, a processor's reference of a payment, or an amount such as `119.00 EUR`.",
     ),
 ]
 Status = Annotated[StripeStatus, QueryParameter(description="Only with this status in Stripe.")]

@@ -29,7 +29,7 @@ POLICIES: Final = "select policies from tollbridge.account where id = $1"
 CONNECTIONS: Final = "select name from tollbridge.connection where account = $1"
 COLUMNS: Final = (
     "date", "transaction", "kind", "account", "debit", "credit", "currency", "invoice", "connection", "processor_id",
-    "occurred",
+    "occurred", "invoice_number",
 )  # fmt: skip
 # Accounts open with their first line, so that files of several spans can be included side by side.
 HEAD: Final = 'plugin "beancount.plugins.auto_accounts"\n'
@@ -94,7 +94,7 @@ async def _refuse_names(account: str, chart: Chart) -> None:
 def _csv(one: Transaction) -> str:
     of = one.of
     head = (of.booked_at.date().isoformat(), of.id, of.kind)
-    tail = (of.invoice, of.connection, of.processor_id, of.occurred_at.isoformat())
+    tail = (of.invoice, of.connection, of.processor_id, of.occurred_at.isoformat(), of.number)
     lines = []
     for line in one.postings:
         debit = major(line.amount, line.currency) if line.amount > 0 else ""

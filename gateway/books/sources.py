@@ -165,7 +165,7 @@ INVOICE_OF_ATTEMPT: Final = "select id, invoice from tollbridge.attempt where ac
 # --- the journal: the columns are those of `domain.journal.Booked`
 
 JOURNAL: Final = f"""
-    select * from (
+    select j.*, coalesce(i.number, '') as number from (
         select 'movement' as source, m.id, m.kind, m.created_at as booked_at, m.occurred_at, m.amount, m.currency,
             coalesce(c.name, '') as connection, m.invoice, m.processor_id,
             coalesce(t.surplus_at <= m.created_at, false) as surplus, 0::bigint as settled,
@@ -191,7 +191,8 @@ JOURNAL: Final = f"""
         from tollbridge.settlement_row r
         join tollbridge.connection c on c.account = r.account and c.id = r.connection
         where r.account = $1 and r.taken_at >= $2 and r.taken_at < $3
-    ) j order by booked_at, source, id
+    ) j left join tollbridge.invoice i on i.account = $1 and i.id = j.invoice
+    order by j.booked_at, j.source, j.id
 """  # noqa: S608
 
 # --- what was in transit when a run looked

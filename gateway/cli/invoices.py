@@ -49,7 +49,7 @@ def invoices() -> None:
     "--search",
     default="",
     metavar="TEXT",
-    help="An id, number, customer, mail address, processor's reference, or an amount such as '119.00 EUR'.",
+    help="An id, number, customer's id, name or mail, processor's reference, or an amount such as '119.00 EUR'.",
 )
 @click.option("--with-open-case", is_flag=True, help="Only with an open case.")
 @click.option("--limit", type=click.IntRange(1, 100), default=25, show_default=True)

@@ -14,6 +14,7 @@ from gateway.billing.client import StripeClient, from_unix
 from gateway.billing.impersonal import without_person
 from gateway.billing.invoices import StripeInvoice
 from gateway.billing.mails import hash_of
+from gateway.billing.names import name_words
 from gateway.billing.shapes import SubscriptionShape, billed, id_of, invoice_digest
 from gateway.clock import business_now
 from gateway.collect.unsettled import unsettled
@@ -22,7 +23,7 @@ from gateway.domain.forgotten import named
 from gateway.runtime import Runtime
 
 STORE = """
-    update tollbridge.invoice set
+    with kept as (update tollbridge.invoice set
         snapshot = $3, read_at = $4, stale = (poked <> $5), status = $6, customer = $7, number = $9,
         -- Of one that bills another's rest it is that one's, which Stripe does not tell.
         subscription = coalesce(nullif($8, ''), subscription),
@@ -33,7 +34,11 @@ STORE = """
         collector = case when collector is null and read_at is null and $20 = 'send_invoice'
             and tollbridge.collection($1, $7, coalesce(nullif($8, ''), subscription)) = 'hosted' then 'hosted'
             else collector end
-    where account = $1 and id = $2 and (read_at is null or read_at <= $4)
+    where account = $1 and id = $2 and (read_at is null or read_at <= $4) returning id)
+    -- In one order, as two invoices of a customer may be kept at once.
+    insert into tollbridge.customer_word (account, customer, word)
+    select $1, $7, called.word from kept, unnest($22::text[]) called(word) where $7 <> '' order by called.word
+    on conflict do nothing
 """
 STORE_DELETED = """
     update tollbridge.invoice set status = 'deleted', stale = false, snapshot = coalesce(snapshot, $5),
@@ -141,6 +146,7 @@ async def store(account: str, answer: StripeInvoice, *, read_at: datetime, poked
         named(invoice, REMAINDER_KEY),
         invoice.collection_method,
         None if erased else hash_of(account, answer.raw),
+        [] if erased else name_words(answer.raw),
     )
 
 

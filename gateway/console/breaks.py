@@ -17,6 +17,7 @@ from gateway.console.render import led, shown
 from gateway.domain.breaks import BREAKS, REPAIRS
 from gateway.domain.roles import Action
 from gateway.readers.cases import open_about
+from gateway.readers.object_names import object_names
 from gateway.readers.reconciliations import find_lone_break
 from gateway.readers.settlements import file_of_row
 
@@ -52,6 +53,7 @@ async def _break(
     context = {
         "file": await file_of_row(desk.account, found.body.connection or "", row) if row else None,
         "one": found.body,
+        "called": await object_names(desk.account, [found.body.invoice]),
         "run": found.run,
         "stands": found.stands,
         "means": BREAKS[found.body.kind],

@@ -19,6 +19,7 @@ from gateway.console.render import led, money, shown
 from gateway.domain.cancel_words import Ending, told
 from gateway.domain.roles import Action
 from gateway.readers.billed import invoices_of, remaining
+from gateway.readers.object_names import object_names
 from gateway.readers.payment_methods import find_methods
 from gateway.readers.subscriptions import SubscriptionBody, find_subscription, find_subscriptions
 from gateway.readers.usage import backlog
@@ -78,6 +79,7 @@ async def _choosing(desk: Desk, subscription_id: str, asked: cancel.Asked | None
     paid = await invoices_of(desk.account, subscription_id, "paid", limit=MOST)
     context = {
         "subscription": found,
+        "called": (await object_names(desk.account, [found.id])).get(found.id, found.id),
         "asked": asked,
         "told": await _told(desk.account, found, asked) if asked is not None else [],
         "last_paid": next((one for one in paid if one.total > 0), None),

@@ -21,6 +21,7 @@ from gateway.readers.actors import names_of
 from gateway.readers.cases import CaseBody, find_case, find_notes
 from gateway.readers.history import history_of
 from gateway.readers.invoice_names import invoice_briefs
+from gateway.readers.object_names import object_names
 from gateway.readers.refunds import RefundBody, find_refunds
 from gateway.users import users
 from processors.outcome import DeclineClass
@@ -63,6 +64,7 @@ async def case_page(
         "classes": list(DeclineClass),
         "LEAST": LEAST,
         "invoice": (await invoice_briefs(desk.account, [case.invoice])).get(case.invoice or ""),
+        "called": await object_names(desk.account, [case.subject]),
         "elsewhere": await acted_on(desk.account, case.kind, case.subject, case.invoice) if is_open else [],
         "form": form,
         "typed": typed,

@@ -24,6 +24,7 @@ from gateway.domain.case_kinds import CaseKind
 from gateway.domain.roles import Action
 from gateway.readers.cases import count_cases, find_cases
 from gateway.readers.invoice_names import invoice_briefs
+from gateway.readers.object_names import object_names
 from gateway.users import users
 
 MINE: Final = "mine"
@@ -89,6 +90,7 @@ async def cases(
         "query": urlencode({name: value for name, value in wanted.items() if value}),
         "of": _address,
         "invoices": await invoice_briefs(desk.account, [one.invoice for one in found.data]),
+        "called": await object_names(desk.account, [one.subject for one in found.data if not one.invoice]),
         "said": said,
     }
     return shown(desk, "cases.html", context)

@@ -1,7 +1,7 @@
 """Customers: the list, and one with all that is known of it.
 
-Mail addresses are asked of Stripe, which alone knows all of them; what the list shows of a person stands in the newest
-invoice that Stripe told us of.
+What the list shows of a person stands in the newest invoice that Stripe told us of, and people are found by what stands
+in any; Stripe is asked for a mail address only where none of them shows it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ from gateway.readers.actors import names_of
 from gateway.readers.billed import open_invoices
 from gateway.readers.customer_cases import cases_of_customer
 from gateway.readers.customer_list import CustomerLine, Which, find_by_id, find_customers, lines
+from gateway.readers.customer_search import called, with_mail
 from gateway.readers.customers import find_customer
+from gateway.readers.object_names import subscription_names
 from gateway.readers.owed import owed_by
 from gateway.readers.pages import Page
 from gateway.readers.payers import find_payer, with_email
@@ -58,15 +60,15 @@ async def customers(
     q: Query = "",
     starting_after: After = "",
 ) -> Template | Redirect:
-    """The account's customers; a search for an id leads straight to its customer."""
+    """The account's customers; a search that finds one alone leads straight there."""
     q, which, wrong = q.strip(), chosen(Which, show, "show"), RIGHT
     found: Page[CustomerLine] = Page([], has_more=False)
     try:
         if q:
-            ids = await _searched(runtime, desk.account, q)
-            if len(ids) == 1:
+            ids = await _searched(runtime, desk.account, q, starting_after)
+            if len(ids) == 1 and not starting_after:
                 return led(f"{desk.path}/customers/{ids[0]}")
-            found = Page(await lines(desk.account, ids), has_more=False)
+            found = Page(await lines(desk.account, ids[:ON_A_PAGE]), has_more=len(ids) > ON_A_PAGE)
         else:
             found = await find_customers(desk.account, which, limit=ON_A_PAGE, starting_after=starting_after)
     except Exception as error:
@@ -113,6 +115,7 @@ async def customer_page(
     found = await find_customer(account, customer_id)
     access = await find_access(account, customer_id)
     methods = await find_methods(account, customer_id, limit=MOST, starting_after="")
+    subscriptions = await find_subscriptions(account, customer_id, limit=MOST)
     living = [one for one in methods.data if one.position is not None]
     context: dict[str, Any] = {
         "customer": found,
@@ -122,7 +125,8 @@ async def customer_page(
         "open": await open_invoices(account, customer_id, limit=MOST),
         "methods": sorted(living, key=lambda one: one.position or 0),
         "removed": [one for one in methods.data if one.position is None],
-        "subscriptions": await find_subscriptions(account, customer_id, limit=MOST),
+        "subscriptions": subscriptions,
+        "sold": await subscription_names(account, [one.id for one in subscriptions.data]),
         "access": {one.subscription: one for one in access.subscriptions},
         "granted": access.granted,
         "cases": await cases_of_customer(account, customer_id, limit=MOST),
@@ -135,8 +139,12 @@ async def customer_page(
     return shown(desk, "customer.html", context | METHOD_WORDS, status=wrong.status)
 
 
-async def _searched(runtime: Runtime, account: str, q: str) -> list[str]:
-    return await with_email(runtime, account, q) if "@" in q else await find_by_id(account, q)
+async def _searched(runtime: Runtime, account: str, q: str, starting_after: str) -> list[str]:
+    """A page of who is meant, and one more where more are."""
+    most = ON_A_PAGE + 1
+    if "@" in q:
+        return await with_mail(account, q, limit=most) or await with_email(runtime, account, q)
+    return await find_by_id(account, q) or await called(account, q, limit=most, starting_after=starting_after)
 
 
 METHOD_WORDS: Final[dict[str, Any]] = {"named": named, "expires": expires, "standing": standing}

@@ -21,7 +21,7 @@ from gateway.domain.roles import Action
 from gateway.readers.cases import open_about
 from gateway.readers.dashboard import dashboard_of
 from gateway.readers.disputes import find_dispute, find_disputes
-from gateway.readers.invoice_names import id_of, numbers_of
+from gateway.readers.invoice_names import id_of, invoice_briefs
 from gateway.readers.refunds import of_invoice
 from gateway.returns.retrying import can_retry_dispute, retry_dispute
 
@@ -39,7 +39,7 @@ async def disputes(
     found = await find_disputes(desk.account, state, invoice=of, limit=ON_A_PAGE, starting_after=starting_after)
     context = {
         "found": found,
-        "numbers": await numbers_of(desk.account, [one.invoice for one in found.data]),
+        "briefs": await invoice_briefs(desk.account, [one.invoice for one in found.data]),
         "state": state,
         "states": MEANING,
         "invoice": invoice,
@@ -85,7 +85,7 @@ async def _shown(
         "invoice_meanwhile": invoice,
         "refunds_meanwhile": refunds,
         "refunds": await of_invoice(desk.account, body.invoice),
-        "number": (await numbers_of(desk.account, [body.invoice])).get(body.invoice, body.invoice),
+        "brief": (await invoice_briefs(desk.account, [body.invoice]))[body.invoice],
         "dashboard": await dashboard_of(desk.account),
         "cases": await open_about(desk.account, dispute_id),
         "retries": await can_retry_dispute(desk.account, dispute_id),

@@ -23,6 +23,7 @@ from gateway.domain.roles import Action
 from gateway.outbound import events as story
 from gateway.outbound.body import Event
 from gateway.readers.events import find_event, find_events, standing, told
+from gateway.readers.object_names import object_names
 
 OfType = Annotated[NewsType | None, QueryParameter(name="type")]
 About = Annotated[str, QueryParameter(name="object", max_length=255)]
@@ -58,6 +59,7 @@ async def events(
     context = {
         "rows": [(one, _about(one)) for one in found.data],
         "found": found,
+        "called": await object_names(desk.account, [_about(one) for one in found.data]),
         "standing": await standing(desk.account, [one.id for one in found.data]),
         "asked": asked,
         "types": list(NewsType),
@@ -89,6 +91,7 @@ async def _event(desk: Desk, event_id: str, *, said: str = "", wrong: Wrong = RI
     context = {
         "event": one,
         "about": _about(one),
+        "called": await object_names(desk.account, [_about(one)]),
         "body": msgspec.json.format(msgspec.json.encode(one), indent=2).decode(),
         "told": await told(desk.account, event_id),
         "endpoints": [each for each in await webhook_endpoints.listed(desk.account) if each.enabled],

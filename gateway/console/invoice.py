@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Redirect, Template
 
-from db.states import CaseState
+from db.states import CaseState, Collector, InvoiceState
 from gateway.accounts.errors import FieldError
 from gateway.console.amounts import AmountError, typed_amount
 from gateway.console.dates import day, end_of_day
@@ -18,7 +18,7 @@ from gateway.console.desk import Desk, change, look, page
 from gateway.console.errors import RIGHT, Wrong, wrong_of
 from gateway.console.forms import NOTHING_TYPED, Form, Plain, Posted, Reasoned, Said
 from gateway.console.render import led, shown
-from gateway.domain.invoice_words import MEANING
+from gateway.domain.invoice_words import HOSTED, MEANING, decline
 from gateway.domain.policy import end_in_words
 from gateway.domain.receipt_words import Following
 from gateway.domain.roles import Action
@@ -29,9 +29,10 @@ from gateway.finance.offers import Offer, offers_of
 from gateway.finance.pause import pause_invoice, resume_invoice
 from gateway.finance.record_payment import Receipt, foresee, record_payment
 from gateway.finance.void import void_invoice
-from gateway.readers.invoice_names import numbers_of
+from gateway.readers.attempts import AttemptBody
 from gateway.readers.invoice_sides import sides_of
 from gateway.readers.invoices import InvoiceDetail, find_invoice
+from gateway.readers.object_names import object_names, subscription_names
 from gateway.readers.payment_methods import names_of
 from gateway.readers.processor_pages import pages_of
 from gateway.readers.timeline import Kind, timeline_of
@@ -60,6 +61,9 @@ class Recording(Reasoned, frozen=True):
 LABELS: Final = {"until": "Until the end of this day", "source": "It came as", "received_at": "Received on"}
 """What the page calls the fields."""
 SOURCES: Final = {"bank_transfer": "a bank transfer", "credits": "credits", "cash": "cash", "cheque": "a cheque"}
+TRIED_AGAIN: Final = frozenset(
+    {InvoiceState.RETRYING, InvoiceState.NEEDS_PAYMENT_METHOD, InvoiceState.EXHAUSTED, InvoiceState.UNCOLLECTIBLE}
+)
 KINDS: Final[Mapping[Kind, str]] = {
     "stripe": "Stripe",
     "attempt": "Attempt",
@@ -174,17 +178,20 @@ async def _page(
 ) -> Template:
     found = await find_invoice(desk.account, invoice_id)
     sides = await sides_of(desk.account, found)
+    hosted = found.state is InvoiceState.DUE and found.collected_by is Collector.HOSTED
     context = {
         "invoice": found,
         "sides": sides,
         "offers": await offers_of(desk.account, invoice_id) if desk.may(Action.COLLECT) else (),
         "Offer": Offer,
-        "numbers": await numbers_of(desk.account, [found.remainder_of, *(rest.invoice for rest in found.remainders)]),
         "timeline": await timeline_of(desk.account, found, sides, with_people=desk.may(Action.AUDIT)),
         "methods": await names_of(desk.account, [one.payment_method for one in found.plan.tries] if found.plan else []),
         "pages": await pages_of(desk.account, found.attempts),
         "open_cases": [one for one in found.cases if one.state is CaseState.OPEN],
-        "means": MEANING[found.state],
+        "means": HOSTED if hosted else MEANING[found.state],
+        "declined": _declined(found.attempts[-1]) if found.state in TRIED_AGAIN and found.attempts else "",
+        "sold": await subscription_names(desk.account, [found.subscription]),
+        "called": await object_names(desk.account, [found.remainder_of, *(one.invoice for one in found.remainders)]),
         "kinds": KINDS,
         "collectors": NAMES,
         "at_end": end_in_words(found.plan.at_end) if found.plan else "",
@@ -195,6 +202,11 @@ async def _page(
         "wrong": wrong,
     }
     return shown(desk, "invoice.html", context, status=wrong.status)
+
+
+def _declined(last: AttemptBody) -> str:
+    """Why the last try failed; empty where it did not, or nobody said."""
+    return decline(last.decline.decline_class, last.decline.advice) if last.decline is not None else ""
 
 
 def _receipt(data: Recording, currency: str) -> Receipt:

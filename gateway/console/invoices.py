@@ -28,6 +28,7 @@ from gateway.domain.roles import Action
 from gateway.domain.switch_words import NAMES
 from gateway.readers.invoice_figures import FigureFilter
 from gateway.readers.invoice_list import EVERY, as_csv, find_invoices
+from gateway.readers.invoice_names import invoice_briefs
 from gateway.readers.invoice_search import InvoiceFilter, StripeStatus
 from gateway.readers.invoices import InvoiceBody
 from gateway.readers.pages import Page
@@ -152,6 +153,7 @@ async def _listed(
     known = await connections.listed(desk.account)
     context = {
         "found": found,
+        "briefs": await invoice_briefs(desk.account, [one.id for one in found.data]),
         "wanted": wanted,
         "query": query_of(wanted),
         "states": MEANING,

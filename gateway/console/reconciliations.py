@@ -22,6 +22,7 @@ from gateway.domain.breaks import BREAKS, REPAIRS
 from gateway.domain.roles import Action
 from gateway.readers.actors import names_of
 from gateway.readers.invoice_names import invoice_briefs
+from gateway.readers.object_names import object_names
 from gateway.readers.reconciliations import (
     MoneyBody,
     find_breaks,
@@ -89,7 +90,8 @@ async def in_transit(desk: NamedDependency[Desk], run_id: FromPath[str], startin
     """What no settlement file showed by then, and need not have."""
     run = await find_run(desk.account, run_id)
     found = await find_in_transit(run, limit=ON_A_PAGE, starting_after=starting_after)
-    return shown(desk, "in_transit.html", {"run": run, "found": found})
+    called = await object_names(desk.account, [one.invoice for one in found.data])
+    return shown(desk, "in_transit.html", {"run": run, "found": found, "called": called})
 
 
 @page("/reconciliations/{run_id:str}/report", Action.EXPORT)

@@ -23,7 +23,7 @@ from gateway.domain.roles import Action
 from gateway.readers.actors import names_of
 from gateway.readers.cases import CaseBody, open_about
 from gateway.readers.dashboard import dashboard_of
-from gateway.readers.invoice_names import id_of, numbers_of
+from gateway.readers.invoice_names import id_of, invoice_briefs
 from gateway.readers.refunds import RefundBody, decided_because, find_refund, find_refunds, refunded_invoice
 from gateway.returns.decisions import approve
 from gateway.returns.preview import preview_refund
@@ -59,7 +59,7 @@ async def refunds(
     )
     context = {
         "found": found,
-        "numbers": await numbers_of(desk.account, [one.invoice for one in found.data]),
+        "briefs": await invoice_briefs(desk.account, [one.invoice for one in found.data]),
         "names": await names_of(desk.account, [one.requested_by for one in found.data]),
         "state": state,
         "states": MEANING,

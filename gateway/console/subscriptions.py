@@ -30,6 +30,7 @@ from gateway.readers.access_grants import find_grants
 from gateway.readers.actors import names_of
 from gateway.readers.billed import invoices_of
 from gateway.readers.customer_cases import cases_of_subscription
+from gateway.readers.object_names import customer_names, object_names, subscription_names
 from gateway.readers.pages import Page
 from gateway.readers.payment_methods import find_method
 from gateway.readers.subscriptions import SubscriptionBody, find_subscription, find_subscriptions
@@ -90,6 +91,8 @@ async def subscriptions(
         wrong = wrong_of(error)
     context = {
         "found": found,
+        "called": await customer_names(desk.account, [one.customer for one in found.data]),
+        "sold": await subscription_names(desk.account, [one.id for one in found.data]),
         "access": await accesses(desk.account, [one.id for one in found.data]),
         "wanted": wanted | {"status": of_status, "customer": customer},
         "statuses": STATUSES,
@@ -114,7 +117,8 @@ async def terms(
     subscription_id: SubscriptionId,
 ) -> Template:
     """The part that Stripe is asked for: what it sells, and its next invoice."""
-    context: dict[str, Any] = {"terms": None, "upcoming": None, "told": ""}
+    ended = (await find_subscription(desk.account, subscription_id)).ended_at is not None
+    context: dict[str, Any] = {"terms": None, "upcoming": None, "told": "", "ended": ended}
     try:
         context["terms"] = await find_terms(runtime, desk.account, subscription_id)
         context["upcoming"] = await _upcoming(runtime, desk.account, subscription_id)
@@ -152,8 +156,10 @@ async def subscription_page(
     _, unsent = await backlog(account, found.customer) if found.customer else (0, [])
     own = found.customer and found.payment_method
     grants = await find_grants(account, subscription_id, limit=ON_A_PAGE)
+    access = await find_subscription_access(account, subscription_id)
     context = {
-        "access": await find_subscription_access(account, subscription_id),
+        "access": access,
+        "called": await object_names(account, [subscription_id, found.customer, access.invoice]),
         "grants": grants,
         "names": await names_of(account, [by for one in grants.data for by in (one.granted_by, one.revoked_by or "")]),
         "invoices": await invoices_of(account, subscription_id, limit=ON_A_PAGE),

@@ -23,6 +23,7 @@ from gateway.domain.method_words import named
 from gateway.domain.roles import Action
 from gateway.domain.switch_words import NAMES, Switching, told
 from gateway.readers.billed import invoices_of, remaining
+from gateway.readers.object_names import object_names
 from gateway.readers.payment_methods import PaymentMethodBody, find_methods
 from gateway.readers.subscriptions import SubscriptionBody, find_subscription
 from gateway.subscriptions import switch
@@ -118,6 +119,7 @@ async def _choosing(desk: Desk, subscription_id: str, typed: SwitchForm | None, 
     chargeable = [one for one in kept if one.status is MethodStatus.ACTIVE]
     context = {
         "subscription": found,
+        "called": (await object_names(desk.account, [found.id])).get(found.id, found.id),
         "typed": typed,
         "asked": asked,
         "given": msgspec.structs.asdict(asked) if asked is not None else {},

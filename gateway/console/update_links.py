@@ -19,6 +19,7 @@ from gateway.console.forms import Form, Posted
 from gateway.console.render import led, shown
 from gateway.customers.update_link import Link, link_of, make_link, portal_link
 from gateway.domain.roles import Action
+from gateway.readers.object_names import object_names
 from gateway.runtime import Runtime
 
 
@@ -40,7 +41,7 @@ async def make(
     try:
         if data.kind == "portal":
             link = await portal_link(runtime, desk.author(), desk.account, customer_id)
-            return _shown(desk, customer_id, link, portal=True)
+            return await _shown(desk, customer_id, link, portal=True)
         session = await make_link(runtime, desk.author(), desk.account, customer_id, data.subscription)
     except Exception as error:
         typed = {"form": "link", "subscription": data.subscription}
@@ -60,11 +61,13 @@ async def link(
         found = await link_of(runtime, desk.account, customer_id, session_id)
     except Exception as error:
         return await customer_page(desk, customer_id, wrong=wrong_of(error, form="link"), typed={"form": "link"})
-    return _shown(desk, customer_id, found)
+    return await _shown(desk, customer_id, found)
 
 
-def _shown(desk: Desk, customer_id: str, link: Link, *, portal: bool = False) -> Template:
-    return shown(desk, "update_link.html", {"customer": customer_id, "link": link, "portal": portal})
+async def _shown(desk: Desk, customer_id: str, link: Link, *, portal: bool = False) -> Template:
+    called = (await object_names(desk.account, [customer_id])).get(customer_id, customer_id)
+    context = {"customer": customer_id, "called": called, "link": link, "portal": portal}
+    return shown(desk, "update_link.html", context)
 
 
 update_link_routes: Final[list[Any]] = [make, link]

@@ -19,6 +19,7 @@ from gateway.inbox import by_hand
 from gateway.inbox.envelope import STRIPE
 from gateway.readers.cases import find_cases
 from gateway.readers.deliveries import find_deliveries, find_delivery, refused_lately
+from gateway.readers.object_names import object_names
 from gateway.runtime import Runtime
 
 Source = Annotated[str, QueryParameter(max_length=255)]
@@ -65,6 +66,7 @@ async def webhooks(
     )
     context = {
         "found": found,
+        "called": await object_names(desk.account, [one.object_id for one in found.data]),
         "asked": {"source": source, "state": in_state or "", "type": kind, "object": of_object},
         "sources": [STRIPE, *(one.name for one in await connections.listed(desk.account))],
         "states": list(DeliveryState),
@@ -101,6 +103,7 @@ async def _webhook(desk: Desk, delivery_id: str, *, said: str = "", body: str | 
     one = await find_delivery(desk.account, delivery_id)
     context = {
         "delivery": one,
+        "called": await object_names(desk.account, [one.object_id]),
         "means": MEANS[one.state],
         "cases": (await find_cases(desk.account, subject=delivery_id)).data,
         "body": body,

@@ -7,6 +7,7 @@ Ids, amounts, states, times and movements stay: the books, refunds and disputes 
     usage_stream, meter, refused_delivery, rehearsal, console_user, console_role, console_session, console_throttle
                             the merchant's and ours; nothing of a customer
     customer                its id, and when it was erased: else a later event would bring it back
+    customer_word           the words of its names go
     subscription            ids, status and times stay
     cancellation            the comment, which somebody wrote, goes
     access_grant            the reason, which somebody wrote, goes
@@ -90,6 +91,7 @@ BEFORE_INVOICES: Final = (
 """Over account and customer, in the order of locks. What is under way keeps what it needs, and is erased when this is
 asked for again."""
 AFTER_INVOICES: Final = (
+    "delete from tollbridge.customer_word where account = $1 and customer = $2",
     f"""
     update tollbridge.credit_note set memo = '',
         params = case when params = '' then '' else (params::jsonb - 'memo' - 'metadata')::text end

@@ -12,7 +12,7 @@ from processors.outcome import Advice, DeclineClass
 
 MEANING: Final[Mapping[InvoiceState, str]] = {
     InvoiceState.DRAFT: "Stripe has not finalized it",
-    InvoiceState.DUE: "to be charged, or paid by its payer on Stripe's page; why not yet, it says",
+    InvoiceState.DUE: "open, and no try is under way",
     InvoiceState.CHARGING: "a charge is on its way to the processor",
     InvoiceState.PENDING: "the processor, or the payer's bank, has not decided yet",
     InvoiceState.UNKNOWN: "the answer to a charge was lost: it is being found out, and nothing else is charged",
@@ -25,6 +25,8 @@ MEANING: Final[Mapping[InvoiceState, str]] = {
     InvoiceState.CLOSED: "void or deleted in Stripe",
     InvoiceState.NOT_OURS: "Stripe collects it itself, or its customer was opted out",
 }
+HOSTED: Final = "its payer pays it on Stripe's page"
+"""Of one that is due, and ours to be charged never."""
 NEVER_SAID: Final = "the processor's code is not known"
 TRIED: Final[Mapping[str, str]] = {
     "first": "the first try",

@@ -27,7 +27,7 @@ class Posting(msgspec.Struct, frozen=True):
 class Booked(msgspec.Struct, frozen=True, kw_only=True):
     """Something to book. Of a movement, `amount` has no sign; of a settlement row all amounts are the merchant's.
 
-    `surplus`: the capture that it is about was known as surplus by then.
+    `number`: the invoice's. `surplus`: the capture that it is about was known as surplus by then.
     """
 
     id: str
@@ -38,6 +38,7 @@ class Booked(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
     connection: str = ""
     invoice: str = ""
+    number: str = ""
     processor_id: str = ""
     surplus: bool = False
     settled: int = 0

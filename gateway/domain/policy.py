@@ -13,7 +13,7 @@ from gateway.domain.chart import Chart
 
 EndStep: TypeAlias = Literal["case", "mark_uncollectible", "void", "cancel_subscription"]
 AT_END: Final[Mapping[EndStep, str]] = {
-    "case": "a case asks a person",
+    "case": "a case is opened, for a person to decide",
     "mark_uncollectible": "it is marked uncollectible in Stripe",
     "void": "it is voided in Stripe",
     "cancel_subscription": "its subscription is cancelled in Stripe",

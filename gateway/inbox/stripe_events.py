@@ -12,6 +12,7 @@ import msgspec
 from db import poke, sql
 from db.engine import DB
 from db.poke import Kind
+from db.states import ECHO
 from gateway.billing import invoices
 from gateway.billing.errors import StripeRefusedError
 from gateway.billing.meters import ReportShape, read_report
@@ -26,8 +27,6 @@ from gateway.inbox.table import Fetch, Ignore, Named, Payment, Report, Touch, Un
 from gateway.runtime import Runtime
 from gateway.turns.cases import open_case
 from gateway.usage import meters, refused
-
-ECHO = "echo"
 
 DIGESTS = "select id, digest from tollbridge.{} where account = $1 and id = any($2)"
 HOLD = "select id from tollbridge.{} where account = $1 and id = any($2) order by id for no key update"

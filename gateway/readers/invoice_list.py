@@ -7,11 +7,14 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Final
 
+import asyncpg
+
 from db import sql
 from db.engine import DB
 from gateway.books.report import major
 from gateway.books.report import row as csv_row
 from gateway.books.session import own_session, pages
+from gateway.readers.customer_list import person_in
 from gateway.readers.invoice_search import InvoiceFilter
 from gateway.readers.invoices import SELECT, InvoiceBody, shown
 from gateway.readers.pages import DEFAULT, Page, listed, page, where_of
@@ -21,7 +24,7 @@ EVERY: Final = InvoiceFilter()
 AT_A_TIME: Final = 500
 COLUMNS: Final = (
     "invoice", "number", "customer", "subscription", "state", "stripe_status", "collected_by", "currency", "total",
-    "amount_due", "amount_remaining", "due", "paid", "next_try", "created", "why",
+    "amount_due", "amount_remaining", "due", "paid", "next_try", "created", "why", "customer_name",
 )  # fmt: skip
 
 
@@ -52,7 +55,7 @@ async def _lines(statement: str, values: Sequence[object]) -> AsyncGenerator[str
         aclosing(pages(session, statement, *values, size=AT_A_TIME)) as found,
     ):
         async for part in found:
-            yield "".join(csv_row(_cells(shown(row))) for row in part)
+            yield "".join(csv_row((*_cells(shown(row)), _payer(row))) for row in part)
 
 
 def _cells(one: InvoiceBody) -> tuple[object, ...]:
@@ -61,6 +64,11 @@ def _cells(one: InvoiceBody) -> tuple[object, ...]:
     times = (_time(at) for at in (one.due_date, one.paid_at, one.next_attempt, one.created))
     names = (one.id, one.number or "", one.customer or "", one.subscription or "")
     return (*names, one.state, one.status or "", one.collected_by or "", currency.upper(), *amounts, *times, one.reason)
+
+
+def _payer(row: asyncpg.Record) -> str:
+    """The customer's name as it stands on this invoice."""
+    return person_in(row["snapshot"]).customer_name or ""
 
 
 def _time(at: int | None) -> str:

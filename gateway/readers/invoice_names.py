@@ -1,35 +1,40 @@
-"""Invoices by the names that people have for them: the number that stands on the PDF, and what is left to pay."""
+"""Invoices by the names that people have for them: the number that stands on the PDF, who pays, and what is left."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-import msgspec
+import asyncpg
 
 from db import sql
+from gateway.readers.customer_list import person_in
+from processors.values import Unprinted
 
 BRIEFS: Final = """
-    select id, number, amount_remaining, currency from tollbridge.invoice where account = $1 and id = any($2)
+    select id, number, case when status in ('void', 'deleted') then 0 else amount_remaining end as amount_remaining,
+        currency, customer, snapshot from tollbridge.invoice
+    where account = $1 and id = any($2)
 """
 NAMED: Final = "select id from tollbridge.invoice where account = $1 and (id = $2 or number = $2) order by id = $2 desc"
 
 
-class InvoiceBrief(msgspec.Struct, frozen=True):
-    """`name`: its number, or its id while it has none. `currency` is empty before it was read."""
+class InvoiceBrief(Unprinted, frozen=True):
+    """`name`: its number, or its id while it has none. `currency` is empty before it was read. `payer`: the customer's
+    name as it stands on this invoice, or the customer's id, where it is not empty too."""
 
     name: str
     remaining: int
     currency: str
+    customer: str
+    payer: str
 
 
 async def invoice_briefs(account: str, invoices: Iterable[str | None]) -> Mapping[str, InvoiceBrief]:
     """Those of these ids that are the account's."""
     wanted = sorted({one for one in invoices if one})
     rows = await sql.rows(BRIEFS, account, wanted) if wanted else []
-    return {
-        row["id"]: InvoiceBrief(row["number"] or row["id"], row["amount_remaining"], row["currency"]) for row in rows
-    }
+    return {row["id"]: _brief(row) for row in rows}
 
 
 async def numbers_of(account: str, invoices: Iterable[str | None]) -> Mapping[str, str]:
@@ -42,3 +47,9 @@ async def id_of(account: str, typed: str) -> str | None:
     name = typed.strip()
     found: str | None = await sql.value(NAMED, account, name) if name else None
     return found
+
+
+def _brief(row: asyncpg.Record) -> InvoiceBrief:
+    payer = person_in(row["snapshot"]).customer_name or row["customer"]
+    name = row["number"] or row["id"]
+    return InvoiceBrief(name, row["amount_remaining"], row["currency"], row["customer"], payer)

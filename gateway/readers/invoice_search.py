@@ -12,8 +12,10 @@ from typing import Final, Literal
 
 from db import sql
 from db.states import Collector, InvoiceState
+from gateway.accounts.errors import FieldError
 from gateway.billing.mails import mail_hash
 from gateway.domain.searching import Sought, understood
+from gateway.readers.customer_search import called
 from gateway.readers.due import DUE
 from gateway.readers.invoice_figures import FigureFilter, end_of
 from gateway.readers.pages import Condition
@@ -42,6 +44,9 @@ NAMED: Final = """
 """
 OF: Final = f"({NAMED} or t.customer = {{0}} or t.subscription = {{0}})"
 MAIL: Final = "t.mail_hash = {0}"
+CALLED: Final = "t.customer = any({0})"
+MOST_CALLED: Final = 1000
+"""So many customers of one name are looked through; who has more of them must name more of it."""
 AMOUNT: Final = """
     (t.total = {0} or t.amount_due = {0} and t.amount_due <> t.total)
     and t.currency = any({1})
@@ -90,7 +95,7 @@ class InvoiceFilter(FigureFilter, frozen=True, kw_only=True):
         """The others, within this account."""
         found = self.figure_conditions()
         if (sought := understood(self.search)) is not None:
-            found.append(_sought(sought, account))
+            found.append(_sought(sought, account, await _called(account, sought)))
         if self.collected_by is not None:
             found.append((COLLECTED_BY[self.collected_by], ()))
         if self.connection:
@@ -104,8 +109,16 @@ class InvoiceFilter(FigureFilter, frozen=True, kw_only=True):
         return found
 
 
-def _sought(sought: Sought, account: str) -> Condition:
-    """Any of what it may be."""
+async def _called(account: str, sought: Sought) -> list[str]:
+    """The customers with such a name. Raises FieldError where these are too many to look through."""
+    found = [] if sought.mail else await called(account, sought.words, limit=MOST_CALLED + 1)
+    if len(found) > MOST_CALLED:
+        raise FieldError("search", f"more than {MOST_CALLED:,} customers are called so: name more of it")
+    return found
+
+
+def _sought(sought: Sought, account: str, customers: list[str]) -> Condition:
+    """Any of what it may be. `customers`: those who are called so."""
     told: list[str] = []
     values: list[object] = []
 
@@ -117,6 +130,8 @@ def _sought(sought: Sought, account: str) -> Condition:
     add(OF, sought.words)
     if sought.mail:
         add(MAIL, mail_hash(account, sought.mail))
+    if customers:
+        add(CALLED, customers)
     for amount in sought.amounts:
         add(AMOUNT, amount.minor, list(amount.currencies))
     return "(" + " or ".join(f"({one})" for one in told) + ")", tuple(values)

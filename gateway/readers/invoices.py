@@ -276,7 +276,11 @@ def whose(row: asyncpg.Record) -> tuple[Collector | None, str]:
         return Collector.HOSTED, "its payer pays it on Stripe's page (`links.hosted_invoice_url`)"
     if row["state"] != InvoiceState.NOT_OURS:
         switched = row["collector"] == Collector.GATEWAY
-        why = "its subscription was switched to us, and Stripe has let go of it" if switched else "it is sent by Stripe"
+        why = (
+            "its subscription was switched to us, and Stripe has let go of it"
+            if switched
+            else "Stripe sends it, and charges nobody"
+        )
         return Collector.GATEWAY, why
     if row["collection_method"] == "charge_automatically":
         return Collector.STRIPE, "Stripe charges it automatically"

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from db import sql
-from db.states import AttemptState, CaseState, CreditNoteState, RecordingState, RecordingTarget
+from db.states import ECHO, AttemptState, CaseState, CreditNoteState, RecordingState, RecordingTarget
 from gateway.domain.audit_words import what
 from gateway.domain.invoice_words import ENDED, MOVED, TOLD, TRIED, decline
 from gateway.readers.actors import names_of
@@ -38,6 +38,7 @@ WEBHOOKS: Final = f"""
     select t.id, t.kind, t.received_at, t.state, t.reason, coalesce(c.name, t.source) as source
     from tollbridge.delivery t left join tollbridge.connection c on c.account = t.account and c.id = t.source
     where t.account = $1 and t.object_id = any($2) and t.object_id <> ''
+      and not (t.state = 'ignored' and t.reason = '{ECHO}')
     order by t.received_at desc, t.id desc limit {MOST}
 """  # noqa: S608 (a constant of ours)
 PEOPLE: Final = f"""
@@ -104,7 +105,9 @@ def _tries(invoice: InvoiceDetail) -> Iterator[Entry]:
         amount = to_text(one.amount, one.currency)
         why = TRIED.get(one.reason, one.reason.replace("_", " "))
         said = f"Attempt {one.number}: {amount} is asked of {one.connection}"
-        yield Entry(at=one.created, kind="attempt", said=said, detail=f"Why now: {why}", code=one.reference)
+        # Ours is wanted only where the processor has told no name of its own.
+        code = "" if one.processor_id or one.decline is not None else one.reference
+        yield Entry(at=one.created, kind="attempt", said=said, detail=f"Why now: {why}", code=code)
         if one.resolved is not None:
             yield _end(one, one.resolved)
 

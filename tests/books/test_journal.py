@@ -93,6 +93,14 @@ async def test_two_spans_hold_every_line_once(world: World, books: Books, monkey
     assert first + rest == whole
 
 
+async def test_a_line_names_the_invoice_by_its_number(world: World) -> None:
+    signup = await world.signup("ok")
+    told = await text(world, "csv")
+    number = await sql.value("select number from tollbridge.invoice where id = $1", signup.invoice)
+    assert {(line["invoice"], line["invoice_number"]) for line in rows(told)} == {(signup.invoice, number)}
+    assert told.splitlines()[0].endswith(",occurred,invoice_number"), "further columns stand behind those of before"
+
+
 async def test_over_http_it_is_a_file(world: World) -> None:
     await world.signup("ok")
     today = (await business_now()).date()

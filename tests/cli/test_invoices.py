@@ -99,7 +99,7 @@ async def test_the_plan_says_what_shifted_a_try(tollbridge: Tollbridge, seeded: 
     [planned] = [line for line in shown.out.splitlines() if "try 2 of 2" in line and line.startswith("2")]
     assert f"only from {hour:02}:00 to {hour + 1:02}:00 UTC" in planned
     assert "visa 4242" in planned
-    assert ": a case asks a person." in shown.out
+    assert ": a case is opened, for a person to decide." in shown.out
     [in_json] = (await tollbridge("invoices", "show", "in_open", "--json")).json["plan"]["tries"]
     assert in_json["shifted"] == f"only from {hour:02}:00 to {hour + 1:02}:00 UTC"
 

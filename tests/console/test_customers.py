@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from urllib.parse import quote_plus
 
 import msgspec
 import pytest
 
 from db import sql
+from gateway.billing.mails import mail_hash
 from gateway.customers.erase import go_on
+from gateway.domain.name_words import words_of
 from gateway.domain.roles import Role
 from tests.api.seed import NOW, Seeded, add_case, add_invoice, insert, seed
 from tests.console.conftest import Console, text_of
@@ -37,8 +40,8 @@ async def test_the_list_says_who_owes_what_and_pays_with_what(console: Console, 
 
     shown = text_of(await console[Role.VIEWER].get("/customers"))
 
-    assert f"{seeded.customer} Ada Example ada@example.com 23.80 EUR all of it overdue Visa ending in 4242" in shown
-    assert "cus_without_anything_else Ada Example ada@example.com 1.00 EUR" in shown
+    assert f"Ada Example ada@example.com {seeded.customer} 23.80 EUR all of it overdue Visa ending in 4242" in shown
+    assert "Ada Example ada@example.com cus_without_anything_else 1.00 EUR" in shown
     assert "4242 1 living as usual" in shown
 
 
@@ -217,3 +220,48 @@ async def test_with_a_customer_go_the_searches_that_are_kept_for_them(console: C
     assert await go_on(console.api.runtime, console.api.ours.id, seeded.customer)
     kept = await sql.rows("select name from tollbridge.console_view")
     assert [row["name"] for row in kept] == ["of others"]
+
+
+async def call(account: str, customer: str, name: str) -> None:
+    """An invoice of theirs that shows this name, as it is kept."""
+    person = {"id": f"in_of_{customer}", "customer_name": name}
+    await add_invoice(account, person["id"], customer=customer, snapshot=person, read_at=NOW)
+    for word in words_of(name):
+        await insert("customer_word", account=account, customer=customer, word=word)
+
+
+@pytest.mark.parametrize("typed", ["cleo", "Cleo Weber", "webe cl", "  WEBER"])
+async def test_a_search_by_name_leads_to_the_customer(console: Console, typed: str) -> None:
+    account = console.api.ours.id
+    await call(account, "cus_1", "Cleo Weber")
+    await call(account, "cus_2", "Ada Müller")
+    await call(console.api.theirs.id, "cus_3", "Cleo Weber")
+
+    answer = await console[Role.VIEWER].get(f"/customers?q={quote_plus(typed)}")
+
+    assert (answer.status_code, answer.headers["location"][-16:]) == (303, "/customers/cus_1")
+    for nobody in ("Cleo Muller", "leo", "%", "Cleo_", "…"):
+        assert "Nobody is found" in text_of(await console[Role.VIEWER].get(f"/customers?q={quote_plus(nobody)}"))
+
+
+async def test_who_have_one_name_are_listed_page_by_page(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.console.customers.ON_A_PAGE", 2)
+    for n in range(3):
+        await call(console.api.ours.id, f"cus_{n}", f"Müller & Söhne {n}")
+
+    first = await console[Role.VIEWER].get("/customers?q=muller+so")
+    assert text_of(first).count("Müller & Söhne") == 2
+    second = await console[Role.VIEWER].get("/customers?q=muller+so&starting_after=cus_1")
+
+    assert "q=muller+so&amp;starting_after=cus_1" in first.text
+    assert "Müller &amp; Söhne 2" in second.text, "one alone on a further page is listed"
+    assert "starting_after" not in second.text
+
+
+async def test_whose_mail_stands_on_an_invoice_is_found_without_asking_stripe(console: Console) -> None:
+    account = console.api.ours.id
+    await add_invoice(account, "in_1", customer="cus_1", mail_hash=mail_hash(account, "ada@example.com"))
+
+    answer = await console[Role.VIEWER].get("/customers?q=+Ada@Example.com")
+
+    assert answer.headers["location"].endswith("/customers/cus_1")

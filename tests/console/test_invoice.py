@@ -389,3 +389,41 @@ async def test_what_is_paused_is_resumed_and_not_collected(console: Console) -> 
     there = f"/console/a/ours/customers/{customer}"
     assert ("/in_open/collect" in page, f'href="{there}#resume"' in page) == (False, True)
     assert 'id="resume"' in (await finance.get(there)).text
+
+
+async def test_what_is_void_or_paid_leaves_nothing_to_pay(console: Console) -> None:
+    """Stripe goes on to show the amount of a void invoice as remaining."""
+    await one_open(console, status="void", state="closed")
+    page = text_of(await console[Role.VIEWER].get("/invoices/in_open"))
+    assert "closed Nothing remains to be paid of 119.00 EUR" in page
+    await sql.rows("update tollbridge.invoice set status = 'paid', state = 'paid', amount_remaining = 0")
+    assert "paid Nothing remains to be paid of 119.00 EUR" in text_of(
+        await console[Role.VIEWER].get("/invoices/in_open")
+    )
+
+
+async def test_a_void_invoice_counts_as_nothing_open_in_lists(console: Console) -> None:
+    await one_open(console, status="void", state="closed")
+    assert "closed 119.00 EUR – – –" in text_of(await console[Role.VIEWER].get("/invoices?search=in_open"))
+
+
+async def test_an_unpaid_invoice_says_at_the_top_why_the_last_try_was_declined(console: Console) -> None:
+    await one_open(console, state="retrying", reason="try 2 of 4")
+    page = text_of(await console[Role.VIEWER].get("/invoices/in_open"))
+    top, _, _ = page.partition("Collected by")
+    assert "Attempt 1 was declined ( 1 Mar 2026, 12:00 UTC ): there was not enough money on the account" in top
+    assert "in_open.1" not in page.partition("What happened")[2]
+
+
+async def test_the_time_line_leaves_out_what_told_nothing_new(console: Console) -> None:
+    seeded = await seed(console.api.runtime, console.api.ours.id)
+    await add_delivery(seeded.account, kind="invoice.paid", object_id=seeded.invoice, state="ignored", reason="echo")
+    page = await console[Role.ADMIN].get(f"/invoices/{seeded.invoice}")
+    assert "told of it: invoice.paid" not in text_of(page)
+    assert f"/webhooks?object={seeded.invoice}" in page.text
+
+
+async def test_one_that_its_payer_pays_at_stripe_says_so(console: Console) -> None:
+    await one_open(console, state="due", collector="hosted")
+    page = text_of(await console[Role.VIEWER].get("/invoices/in_open"))
+    assert "Its payer pays it on Stripe's page." in page

@@ -34,10 +34,13 @@ async def some(console: Console) -> str:
     """One that is open, an older one in yen that is paid, and a third, of somebody else; the account."""
     account = console.api.ours.id
     mail = {"mail_hash": mail_hash(account, "Ada@example.com")}
+    for word in ("ada", "lovelace"):
+        await insert("customer_word", account=account, customer="cus_ada", word=word)
+        await insert("customer_word", account=console.api.theirs.id, customer="cus_theirs", word=word)
     await add_invoice(account, "in_open", number="AB-0001", customer="cus_ada", state="exhausted", **COLUMNS, **mail)
     yen = COLUMNS | {"currency": "jpy", "status": "paid", "amount_remaining": 0, "total": 119, "amount_due": 100}
     await add_invoice(account, "in_yen", state="paid", at=NOW - timedelta(days=1), due_date=NOW, **yen)
-    await add_invoice(console.api.theirs.id, "in_theirs", number="AB-0001", **COLUMNS)
+    await add_invoice(console.api.theirs.id, "in_theirs", number="AB-0001", customer="cus_theirs", **COLUMNS)
     return account
 
 
@@ -51,6 +54,10 @@ SOUGHT = {
     "cus_ada": ["in_open"],
     " ADA@example.com ": ["in_open"],
     "119.00": ["in_open", "in_yen"],
+    "lovel": ["in_open"],
+    "Ada Lovelace": ["in_open"],
+    "Ada Byron": [],
+    "lace": [],
     "119.50": [],
     "119.00 EUR": ["in_open"],
     "119 JPY": ["in_yen"],
@@ -67,6 +74,16 @@ async def test_one_field_finds_an_invoice_by_whatever_is_known_of_it(console: Co
     await some(console)
     answer = await console[Role.VIEWER].get("/invoices?search=" + typed.replace("%", "%25").replace(" ", "+"))
     assert (answer.status_code, listed(answer.text)) == (200, SOUGHT[typed])
+
+
+async def test_a_name_of_too_many_must_be_named_further(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    await some(console)
+    await insert("customer_word", account=console.api.ours.id, customer="cus_2", word="ada")
+    monkeypatch.setattr("gateway.readers.invoice_search.MOST_CALLED", 1)
+    answer = await console[Role.VIEWER].get("/invoices?search=ada")
+    assert answer.status_code == 400
+    assert "ore than 1 customers are called so" in text_of(answer)
+    assert listed((await console[Role.VIEWER].get("/invoices?search=ada+love")).text) == ["in_open"]
 
 
 async def test_an_invoice_is_found_by_what_a_processor_or_we_call_its_payment(console: Console) -> None:

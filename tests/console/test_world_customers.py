@@ -48,6 +48,8 @@ async def test_what_it_sells_its_next_invoice_and_its_end(world: World, support:
     assert "Sections" in text_of(await support.get(f"{path}/terms")), "a page of its own for who runs no script"
     assert "10.00 EUR every month" in terms
     assert "0.04 EUR for each unit that is used, billed every month" in terms
+    assert "The period that runs: " in terms
+    assert "Discount" not in terms, "there is none"
     assert "20.00 EUR" in terms, "the period to come, and 250 calls of the one that runs"
 
     asked = {"ends": "now", "invoice_now": "true", "reason": "Moves abroad."}
@@ -57,8 +59,12 @@ async def test_what_it_sells_its_next_invoice_and_its_end(world: World, support:
 
     assert "hx-redirect" in (await support.get(f"{path}/progress")).headers
     assert world.stripe_subscription(signup.subscription)["status"] == "canceled"
-    assert "to end now" in text_of(await support.get(path))
-    assert "None comes any more." in text_of(await support.get(f"{path}/terms"))
+    page = text_of(await support.get(path))
+    assert "to end now" in page
+    assert "its end" in page, "what the last invoice is for"
+    terms = text_of(await support.get(f"{path}/terms"))
+    assert "None comes any more." in terms
+    assert ("Its last period: " in terms, "The period that runs" in terms) == (True, False)
     assert [one.status for one in world.methods_at_processor()] == ["revoked"]
 
 
@@ -86,3 +92,14 @@ async def test_a_customer_by_mail_with_name_and_credit_and_a_link_that_opens_the
     assert opened.json()["status"] == "open"
     portal = await support.post(f"/customers/{signup.customer}/links", {"kind": "portal"})
     assert "It opens for some minutes only" in text_of(portal)
+
+
+async def test_who_has_an_invoice_is_found_by_name_and_the_subscription_bears_it(world: World, support: Person) -> None:
+    signup = await world.signup("ok", customer_details={"name": "Zoë Example"})
+
+    for typed in ("zoe", "exam zo"):
+        found = await support.get("/customers?q=" + typed.replace(" ", "+"))
+        assert found.headers.get("location", "").endswith(f"/customers/{signup.customer}"), (typed, text_of(found))
+    assert "Zoë Example: " in text_of(await support.get(f"/subscriptions/{signup.subscription}"))
+    listed = await support.get("/invoices?search=zoe")
+    assert (signup.invoice in listed.text, "Zoë Example" in listed.text) == (True, True)

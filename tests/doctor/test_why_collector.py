@@ -69,7 +69,7 @@ async def test_a_pause_names_who_and_until_when(world: World, signup: Signup) ->
 
 async def test_an_invoice_on_its_way_to_stripe(world: World, signup: Signup) -> None:
     told = await sentences(world, signup.invoice)
-    assert "It was to be collected here, through a processor: it is sent by Stripe." in told
+    assert "It was to be collected here, through a processor: Stripe sends it, and charges nobody." in told
     row = {"id": "hov_1", "account": world.shop.account, "invoice": signup.invoice, "state": "wanted"}
     made = {"idempotency_key": "made-up", "stripe_payment_method": "pm_1", "created_at": WANTED}
     await insert("hand_over", **row, **made)

@@ -20,6 +20,7 @@ from tests.support.world import World
 SCHEMA = Path(__file__).parents[2] / "db" / "migrations" / "0001_initial.sql"
 NAME, MAIL, STREET = "Quastenhuber", "canary@payer.example", "Kanarienweg 77"
 MAILS = "select count(*) from tollbridge.invoice where mail_hash is not null"
+WORDS = "select string_agg(word, ' ' order by word) from tollbridge.customer_word"
 IP, NOTE = "203.0.113.77", "canary-note"
 PERSON = {
     "name": f"Z. {NAME}",
@@ -97,6 +98,7 @@ async def test_nothing_of_the_person_is_left(world: World) -> None:
     before = await _where(world, canaries)
     assert {"tollbridge.checkout_session", "tollbridge.invoice", "tollbridge.payment_method"} <= before
     assert await sql.value(MAILS) > 0, "an invoice is found by it"
+    assert await sql.value(WORDS) == f"{NAME.lower()} z", "and the customer by these"
     assert any(place.startswith("delivery") for place in before)
 
     answer = await _erase(world, signup.customer)
@@ -106,7 +108,7 @@ async def test_nothing_of_the_person_is_left(world: World) -> None:
     shown = (await world.call("GET", f"/v1/customers/{signup.customer}")).json()
     assert shown["erased"] is not None
     assert {method.status for method in world.methods_at_processor()} == {"revoked"}
-    assert await sql.value(MAILS) == 0
+    assert (await sql.value(MAILS), await sql.value(WORDS)) == (0, None)
     left = await _where(world, canaries)
     assert left <= {"tollbridge.audit_log"}, "what somebody wrote there as their reason"
 
@@ -119,7 +121,7 @@ async def test_nothing_of_the_person_is_left(world: World) -> None:
     await sql.rows("update tollbridge.invoice set poked = poked + 1, stale = true")
     await world.later(days=1)
     assert "tollbridge.invoice" not in await _where(world, canaries)
-    assert await sql.value(MAILS) == 0
+    assert (await sql.value(MAILS), await sql.value(WORDS)) == (0, None)
 
 
 def test_every_table_is_accounted_for() -> None:
