@@ -104,7 +104,7 @@ async def test_the_journal_is_printed(tollbridge: Tollbridge) -> None:
     told = await tollbridge("export", "journal", "--from", "2027-03-01", "--to", "2027-03-31")
     assert (told.code, told.out.splitlines()) == (
         0,
-        ["date,transaction,kind,account,debit,credit,currency,invoice,connection,processor_id,occurred"],
+        ["date,transaction,kind,account,debit,credit,currency,invoice,connection,processor_id,occurred,invoice_number"],
     )
     beancount = await tollbridge("export", "journal", "--format", "beancount")
     assert beancount.out.startswith("plugin ")
