@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from itertools import islice
 from typing import Any, Final
 
 import click
@@ -15,6 +18,9 @@ from gateway.sandbox.kit.app import App
 from gateway.workers.run import stop_on_signals
 
 DRAIN_S: Final = 3
+LASTING: Final = range(20_000, 32_000)
+"""Ports that no system gives to connections that go out (Linux: from 32768; RFC 6335: from 49152), so that a server
+that ended finds its own free when it starts again."""
 
 
 async def serve_all(
@@ -74,11 +80,14 @@ class _Server(uvicorn.Server):
 
 def free_ports(count: int) -> list[int]:
     """Ports that are free now; all are held while they are chosen, so that they differ."""
-    sockets = [socket.socket() for _ in range(count)]
+    with ExitStack() as held:
+        tried = random.SystemRandom().sample(LASTING, len(LASTING))
+        return list(islice((port for port in tried if _is_free(port, held)), count))
+
+
+def _is_free(port: int, held: ExitStack) -> bool:
     try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+        held.enter_context(socket.socket()).bind(("127.0.0.1", port))
+    except OSError:
+        return False
+    return True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import msgspec
 import pytest
 
 from db.encryption import generate_key
+from gateway.cli.servers import free_ports
 
 KEYS = {"TOLLBRIDGE_ENCRYPTION_KEYS": f"one:{generate_key()}", "TOLLBRIDGE_TOKEN_HASH_KEY": generate_key()}
 TIMEOUT_S = 60
@@ -74,9 +74,4 @@ def tollbridge(database_url: str, database: str, tmp_path: Path, zygote: asyncio
 
 @pytest.fixture
 def free_port() -> Callable[[], int]:
-    def find() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return int(probe.getsockname()[1])
-
-    return find
+    return lambda: free_ports(1)[0]
