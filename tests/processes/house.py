@@ -357,7 +357,10 @@ def _running() -> dict[int, int]:
         for file in Path("/proc").glob("[0-9]*/stat"):
             with suppress(OSError):
                 number, _, rest = file.read_text(errors="replace").partition(" ")
-                lines.append((number, *rest.rpartition(")")[2].split()[:2]))
+                state, parent = rest.rpartition(")")[2].split()[:2]
+                # Of a killed process the first thread may end before the others, which hold its files and ports.
+                ending = state == "Z" and len(list((file.parent / "task").iterdir())) > 1
+                lines.append((number, "R" if ending else state, parent))
     else:
         done = subprocess.run(["ps", "-A", "-o", "pid=,stat=,ppid="], capture_output=True, text=True)
         lines = [tuple(line.split()) for line in done.stdout.splitlines()]
