@@ -96,7 +96,7 @@ async def test_one_customer_with_all_that_is_known(console: Console, seeded: See
     assert "23.80 EUR in 1 open invoice, 23.80 EUR overdue" in shown
     assert f"1 Visa ending in 4242 stored 1 Mar 2027 {seeded.method} practice (practice) Charged first all" in shown
     assert f"{seeded.subscription} active" in shown
-    assert "outcome unknown" in shown
+    assert "Outcome unknown" in shown
     assert "Pause collection" not in shown, "a viewer changes nothing"
     assert "Send an update link" not in shown
 
