@@ -36,11 +36,12 @@ YOUNGER = """
       and (i.stripe_created_at, i.id) > (o.stripe_created_at, o.id)
 """
 STORE_STATE = """
-    update tollbridge.invoice set state = $4 where account = $1 and id = $2 and claimed_by = $3 returning id
+    update tollbridge.invoice set state = $4, reason = '',
+        next_attempt_at = case when status = 'draft' then next_attempt_at end
+    where account = $1 and id = $2 and claimed_by = $3 returning id
 """
-STORE_UNWATCHED = """
-    update tollbridge.invoice set state = $4 where account = $1 and id = $2 and claimed_by = $3 and poked = $5
-"""
+"""What was said in another state is not said in this one: whoever looks before the turn ends sees no try to come."""
+STORE_UNWATCHED = STORE_STATE.replace("returning id", "and poked = $5")
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -73,6 +74,7 @@ async def load(claim: Claim, for_s: float) -> Loaded:
     poked, now = row["poked"], await business_now()
     view = await seen(row)
     state = project(view)
+    reason, next_attempt_at = row["reason"], row["next_attempt_at"]
     if state != row["state"]:
         waiting = [
             refund.id for refund in view.refunds if refund.state in (RefundState.REQUESTED, RefundState.DEFERRED)
@@ -83,7 +85,8 @@ async def load(claim: Claim, for_s: float) -> Loaded:
         else:
             # Who begins to wait for it meanwhile pokes it: then this stores nothing, and the next round does.
             await sql.rows(STORE_UNWATCHED, claim.account, claim.id, claim.holder, state, poked)
-    told = (row["customer"], row["number"], row["reason"], row["waits_for"], row["next_attempt_at"])
+        reason, next_attempt_at = "", next_attempt_at if row["status"] == "draft" else None
+    told = (row["customer"], row["number"], reason, row["waits_for"], next_attempt_at)
     return Loaded(view, now, poked, state, *told, failing_in(row))
 
 

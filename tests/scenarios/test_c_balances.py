@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from db import sql
+from gateway.collect import record
 from tests.support.people import Signup
 from tests.support.returning import credit_and_wait, returned
 from tests.support.world import World
@@ -227,6 +230,26 @@ async def test_a_recorded_payment_survives_a_lost_answer_of_stripes(world: World
     await world.later(minutes=1)
     assert world.stripe_invoice(renewal)["status"] == "paid"
     assert [r["state"] for r in (await world.gateway_invoice(renewal))["recordings"]] == ["recorded"]
+
+
+async def test_no_try_is_announced_while_stripe_is_told_of_a_recorded_payment(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, renewal = await world.renew("decline_insufficient_funds")
+    assert (await world.gateway_invoice(renewal))["next_attempt"] is not None
+    seen: list[tuple[str, str, int | None]] = []
+    told = record.call
+
+    async def looked_at(*args: Any) -> Any:
+        shown = await world.gateway_invoice(renewal)
+        seen.append((shown["state"], shown["reason"], shown["next_attempt"]))
+        return await told(*args)
+
+    monkeypatch.setattr(record, "call", looked_at)
+    await world.record_payment(renewal)
+    await world.settle()
+    assert ("captured", "", None) in seen
+    assert not [one for one in seen if one[0] == "captured" and one[2] is not None]
 
 
 @pytest.mark.scenario(35)
