@@ -461,7 +461,7 @@ class DeliveryState(StrEnum):
     PARKED = "parked"
 
 
-ECHO = "echo"
+ECHO = "it tells what is known here already"
 """Why a delivery is ignored that tells nothing that we had not read: most often of what we did ourselves."""
 
 

@@ -25,6 +25,7 @@ from gateway.console.links import page_of
 from gateway.console.navigation import SECTIONS
 from gateway.console.notices import notice
 from gateway.console.tones import tone
+from gateway.domain import times
 from gateway.domain.roles import Action
 from gateway.users.sessions import Session
 from processors.errors import MoneyError
@@ -52,7 +53,7 @@ def when(at: int | datetime | None, *, day: bool = False) -> Markup | str:
     if at is None:
         return "–"
     time = at if isinstance(at, datetime) else datetime.fromtimestamp(at, UTC)
-    text = f"{time:%-d %b %Y}" if day else f"{time:%-d %b %Y, %H:%M} UTC"
+    text = times.day(time) if day else times.moment(time)
     return Markup('<time datetime="{}">{}</time>').format(f"{time:%Y-%m-%dT%H:%M:%SZ}", text)
 
 

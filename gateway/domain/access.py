@@ -18,6 +18,7 @@ import msgspec
 from db.states import InvoiceState
 from gateway.domain.lapse import Owed
 from gateway.domain.policy import Policy
+from gateway.domain.times import moment
 
 
 class AccessInvoice(msgspec.Struct, frozen=True):
@@ -69,7 +70,7 @@ class Access(msgspec.Struct, frozen=True):
 def in_words(reason: str, closes_at: datetime | None = None) -> str:
     """A reason for people."""
     told = WORDS.get(reason) or f"its first invoice is not paid: it is {reason.removeprefix(FIRST)}"
-    return f"{told} until {closes_at:%Y-%m-%d %H:%M} UTC" if closes_at else told
+    return f"{told} until {moment(closes_at)}" if closes_at else told
 
 
 FIRST: Final = "first_invoice_"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
 from gateway.domain.case_repairs import OFFERS, CaseRepair
+from gateway.domain.times import moment
 from processors.errors import MoneyError
 from processors.money import to_text
 
@@ -237,6 +238,6 @@ def _plain(name: str, value: object) -> str:
 
 def _time(text: str) -> str:
     try:
-        return f"{datetime.fromisoformat(text).astimezone(UTC):%-d %b %Y, %H:%M} UTC"
+        return moment(datetime.fromisoformat(text))
     except (ValueError, OverflowError):
         return text

@@ -15,6 +15,7 @@ from gateway.domain.actions import OpenCase, WaitUntil
 from gateway.domain.case_kinds import CaseKind
 from gateway.domain.dispute_view import DisputeView
 from gateway.domain.noting import NoteStep, note_step
+from gateway.domain.times import moment
 from processors.money import to_text
 
 UNCLEAR_CASE_AFTER: Final = timedelta(days=1)
@@ -119,7 +120,7 @@ def _told(view: DisputeView) -> str:
 
 
 def _evidence(view: DisputeView) -> str:
-    due = f"; to be answered by {view.evidence_due_by:%-d %b %Y, %H:%M} UTC" if view.evidence_due_by else ""
+    due = f"; to be answered by {moment(view.evidence_due_by)}" if view.evidence_due_by else ""
     where = f" at {view.evidence_url}" if view.evidence_url else ""
     back = ""
     if view.refunded:

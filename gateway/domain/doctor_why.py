@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 
 import msgspec
+
+from gateway.domain.times import moment
 
 NO_INVOICE = "Why was no invoice generated?"
 DIFFERS = "Why is the status in Stripe different from the one here?"
@@ -54,13 +56,8 @@ def late_usage(told: Telling, invoice: str, until: datetime, now: datetime) -> N
     """Of a draft that waits for what was used before it was made, and is reported later."""
     if until > now:
         told.say(
-            f"{invoice} is a draft that waits for late usage: what is reported until {at(until)} still counts on it, "
-            "and what comes later is on the next invoice."
+            f"{invoice} is a draft that waits for late usage: what is reported until {moment(until)} still counts on "
+            "it, and what comes later is on the next invoice."
         )
     else:
-        told.say(f"{invoice} has waited for late usage until {at(until)}, and is about to be finalized.")
-
-
-def at(time: datetime) -> str:
-    """A time in a sentence."""
-    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        told.say(f"{invoice} has waited for late usage until {moment(until)}, and is about to be finalized.")

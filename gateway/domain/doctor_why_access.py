@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from gateway.domain.doctor_why import at
+from gateway.domain.times import moment
 
 
 class AccessFacts(msgspec.Struct, frozen=True):
@@ -21,4 +21,4 @@ class AccessFacts(msgspec.Struct, frozen=True):
 def access_in_words(access: AccessFacts) -> str:
     state = access.state.replace("_", " ")
     by = f" ({access.invoice})" if access.invoice else ""
-    return f"Access to the subscription is {state} since {at(access.since)}: {access.description}{by}."
+    return f"Access to the subscription is {state} since {moment(access.since)}: {access.description}{by}."

@@ -9,7 +9,8 @@ from typing import Final
 import msgspec
 
 from db.states import Collector
-from gateway.domain.doctor_why import Telling, at
+from gateway.domain.doctor_why import Telling
+from gateway.domain.times import moment
 
 WHO: Final[Mapping[Collector | None, str]] = {
     Collector.GATEWAY: "collected here, through a processor",
@@ -56,7 +57,7 @@ class Collecting(msgspec.Struct, frozen=True):
 
 def tell(told: Telling, facts: Collecting, subject: str) -> None:
     """`subject`: "It is", or "Its invoices are"."""
-    since = f" since {at(facts.since)}" if facts.since else ""
+    since = f" since {moment(facts.since)}" if facts.since else ""
     because = f": {facts.because}" if facts.because else ""
     told.say(f"{subject} {WHO[facts.by]}{since}{because}.")
     if facts.handing is not None:
@@ -70,16 +71,16 @@ def tell(told: Telling, facts: Collecting, subject: str) -> None:
 
 def _handing(told: Telling, handing: HandingOver) -> None:
     if handing.failed:
-        told.say(f"That it be collected by {TO[handing.to]}, as was asked at {at(handing.since)}, came to nothing: "
+        told.say(f"That it be collected by {TO[handing.to]}, as was asked on {moment(handing.since)}, came to nothing: "
                  f"{handing.failed}.")  # fmt: skip
         told.human("Mend that, and ask for it again: tollbridge subscriptions switch")
     else:
-        told.say(f"It is being handed over to {TO[handing.to]}: that was asked for at {at(handing.since)}.")
+        told.say(f"It is being handed over to {TO[handing.to]}: that was asked for on {moment(handing.since)}.")
 
 
 def _paused(told: Telling, pause: Paused) -> None:
-    until = f"until {at(pause.until)}" if pause.until else "until somebody resumes it"
+    until = f"until {moment(pause.until)}" if pause.until else "until somebody resumes it"
     whose = "its customer's collection" if pause.of_customer else "its collection"
-    told.say(f"Somebody ({pause.by}) paused {whose} at {at(pause.since)}, {until}: {pause.reason}.")
+    told.say(f"Somebody ({pause.by}) paused {whose} on {moment(pause.since)}, {until}: {pause.reason}.")
     room = "customers" if pause.of_customer else "invoices"
     told.human(f"Resume it: tollbridge {room} resume-collection")

@@ -10,9 +10,10 @@ import msgspec
 
 from gateway.domain import doctor_why_collector, doctor_why_usage
 from gateway.domain.doctor import ago, few
-from gateway.domain.doctor_why import DIFFERS, Answer, Telling, at, late_usage
+from gateway.domain.doctor_why import DIFFERS, Answer, Telling, late_usage
 from gateway.domain.doctor_why_collector import Collecting
 from gateway.domain.doctor_why_usage import UsageFacts
+from gateway.domain.times import moment
 from processors.money import to_text
 
 AGREES: Final[Mapping[str, frozenset[str]]] = {
@@ -118,7 +119,7 @@ def _both(told: Telling, facts: InvoiceFacts) -> None:
     if facts.state == "not_ours":
         told.say("It is not collected here, so that the two need not agree.")
     elif facts.live != facts.status:
-        read = f"it was last read at {at(facts.read_at)}" if facts.read_at else "it was never read"
+        read = f"it was last read on {moment(facts.read_at)}" if facts.read_at else "it was never read"
         told.say(f"Our row still shows Stripe's status as {facts.status or 'nothing'}: {read}.")
         told.then("Its next turn reads it at Stripe, and brings the row up to date." if facts.waits else LISTED)
         told.human("Have it read now: tollbridge catch-up, or tollbridge invoices collect for one that is open.")
@@ -132,9 +133,9 @@ def _hosted(told: Telling, hosted: HostedFacts) -> None:
     else:
         told.say("There is no link to pay it now: Stripe has one only for what is final and can be paid.")
     if hosted.due is not None:
-        told.say(f"It is due at {at(hosted.due)}.")
+        told.say(f"It is due on {moment(hosted.due)}.")
     if hosted.ends_at is not None:
-        told.say(f"If it is not paid by {at(hosted.ends_at)}, {hosted.at_end}: there is no other try.")
+        told.say(f"If it is not paid by {moment(hosted.ends_at)}, {hosted.at_end}: there is no other try.")
         told.human("Send the customer the link to pay it.")
 
 

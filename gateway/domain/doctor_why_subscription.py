@@ -11,10 +11,11 @@ import msgspec
 
 from gateway.domain import doctor_why_collector, doctor_why_usage
 from gateway.domain.doctor import ago
-from gateway.domain.doctor_why import NO_INVOICE, Answer, Telling, at, late_usage
+from gateway.domain.doctor_why import NO_INVOICE, Answer, Telling, late_usage
 from gateway.domain.doctor_why_access import AccessFacts, access_in_words
 from gateway.domain.doctor_why_collector import Collecting
 from gateway.domain.doctor_why_usage import UsageFacts
+from gateway.domain.times import moment
 from processors.money import to_text
 
 GONE: Final = ("canceled", "incomplete_expired")
@@ -91,7 +92,7 @@ def explain(facts: SubscriptionFacts, now: datetime) -> Answer:
     told = Telling(facts.id, NO_INVOICE)
     _known(told, facts)
     if facts.ended_at is not None or facts.status in GONE:
-        when = f" at {at(facts.ended_at)}" if facts.ended_at else ""
+        when = f" on {moment(facts.ended_at)}" if facts.ended_at else ""
         told.say(f"It has ended{when}: Stripe makes no further invoice of it.")
         told.then("No invoice comes any more.")
         told.human("Subscribe the customer anew; what was used and not billed is billed only by a new invoice.")
@@ -117,8 +118,8 @@ def _known(told: Telling, facts: SubscriptionFacts) -> None:
         told.say(NO_EVENT)
         told.human("Have Stripe send its events here, then run: tollbridge catch-up")
         return
-    read = f", and was last read at Stripe at {at(facts.read_at)}" if facts.read_at else ", and was never read"
-    told.say(f"It is known here since {at(facts.known_since)}{read}.")
+    read = f", and was last read at Stripe on {moment(facts.read_at)}" if facts.read_at else ", and was never read"
+    told.say(f"It is known here since {moment(facts.known_since)}{read}.")
     if facts.unasked:
         told.say(f"Stripe was not asked just now ({facts.unasked}): what follows is what it showed last.")
         told.then("Nothing is done about it, until Stripe can be asked again.")
@@ -138,16 +139,16 @@ def _stands(told: Telling, facts: SubscriptionFacts, now: datetime) -> None:
         told.say("It is paused in Stripe: no invoice is made until it is resumed.")
         told.human("Resume it in Stripe.")
     if facts.trial_end is not None and facts.trial_end > now:
-        told.say(f"It is in its trial until {at(facts.trial_end)}; until then there is an invoice of zero at most.")
+        told.say(f"It is in its trial until {moment(facts.trial_end)}; until then there is an invoice of zero at most.")
         told.then("The first invoice that bills something is made at the trial's end.", facts.trial_end)
     if facts.pause:
-        until = f" until {at(facts.resumes_at)}" if facts.resumes_at else ""
+        until = f" until {moment(facts.resumes_at)}" if facts.resumes_at else ""
         told.say(f"Its collection is paused{until} ({facts.pause}): {PAUSES.get(facts.pause, 'see Stripe')}.")
         told.human("End the pause in Stripe (pause_collection).")
     if facts.schedule:
         told.say(f"The schedule {facts.schedule} changes it with each phase: a phase may begin later, or be free.")
     if facts.cancel_at is not None:
-        told.say(f"It is set to end at {at(facts.cancel_at)}: no period is billed that would begin after that.")
+        told.say(f"It is set to end on {moment(facts.cancel_at)}: no period is billed that would begin after that.")
     if facts.metered_only and not facts.latest_invoice and facts.billing_mode != "classic":
         told.say(
             "All its prices are metered, and its billing mode is flexible: Stripe makes no invoice at the start, and "
@@ -195,7 +196,7 @@ def _expected(told: Telling, expected: ExpectedFacts) -> None:
     if expected.unasked:
         told.say(f"What its next invoice will be Stripe did not say ({expected.unasked}).")
         return
-    when = f" at {at(expected.at)}" if expected.at else ""
+    when = f" on {moment(expected.at)}" if expected.at else ""
     amount = to_text(expected.amount_due, expected.currency)
     told.say(f"Its next invoice is expected{when}; with what Stripe has counted so far it would be over {amount}.")
 

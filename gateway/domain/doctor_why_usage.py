@@ -8,7 +8,8 @@ from typing import Final
 import msgspec
 
 from gateway.domain.doctor import ago, few
-from gateway.domain.doctor_why import Telling, at
+from gateway.domain.doctor_why import Telling
+from gateway.domain.times import moment
 
 MOST_REASONS: Final = 5
 
@@ -63,7 +64,7 @@ def _unsent(told: Telling, facts: UsageFacts, now: datetime) -> None:
     count, since = sum(one.events for one in facts.unsent), min(one.since for one in facts.unsent)
     sums = few(f"{one.event_name}: {one.events}, together {one.value}" for one in facts.unsent)
     told.say(f"{_events(count)} of the customer's usage {_are(count)} not at Stripe yet, and on no invoice ({sums}).")
-    told.say(f"The oldest came here at {at(since)}, {ago(now - since)} ago: {_why(facts, now)}.")
+    told.say(f"The oldest came here on {moment(since)}, {ago(now - since)} ago: {_why(facts, now)}.")
     if facts.disabled:
         told.human("Enable the account again: tollbridge accounts update NAME --enable")
 
@@ -72,7 +73,7 @@ def _why(facts: UsageFacts, now: datetime) -> str:
     if facts.disabled:
         return "the account is disabled, and nothing is sent until it is enabled"
     if facts.rests_until is not None and facts.rests_until > now:
-        return f"Stripe took nothing when it was sent last, and it is tried again at {at(facts.rests_until)}"
+        return f"Stripe took nothing when it was sent last, and it is tried again on {moment(facts.rests_until)}"
     if facts.turned_away_at is not None:
         return f"Stripe has taken nothing for {ago(now - facts.turned_away_at)}, and it is tried again"
     if facts.failures:
@@ -81,7 +82,7 @@ def _why(facts: UsageFacts, now: datetime) -> str:
 
 
 def _refused(told: Telling, one: Refused) -> None:
-    span = f"used between {at(one.first_used)} and {at(one.last_used)}"
+    span = f"used between {moment(one.first_used)} and {moment(one.last_used)}"
     if one.in_doubt:
         told.say(f"Whether Stripe counts {_events(one.events).lower()} of {one.event_name}, {span}, is not known.")
     else:

@@ -19,6 +19,7 @@ from gateway.clock import business_now
 from gateway.domain.decide import not_ours
 from gateway.domain.obstacles import NOT_ANSWERING, PAYS_THERE, out_of_bounds, standstill, waits_until
 from gateway.domain.recovery import Exhausted, Held, NeedsMethod, TryAt, TryNow, by_hand_from, next_try
+from gateway.domain.times import moment
 from gateway.domain.view import InvoiceView
 from gateway.finance.errors import AlreadyRunningError, NoMethodError, NotNowError
 from gateway.finance.invoice import hold_invoice
@@ -86,8 +87,8 @@ def _too_soon(view: InvoiceView, at: datetime, reason: str, now: datetime) -> st
     """When it is tried by itself, and when somebody may ask for it before."""
     tried = [one for one in view.attempts if not one.surplus]
     by_hand = by_hand_from(tried) if tried else now
-    by_itself = f"it is tried by itself at {at:%Y-%m-%d %H:%M:%S} UTC ({reason})"
-    return by_itself if by_hand <= now else f"{by_itself}, by hand not before {by_hand:%Y-%m-%d %H:%M:%S} UTC"
+    by_itself = f"it is tried by itself on {moment(at)} ({reason})"
+    return by_itself if by_hand <= now else f"{by_itself}, by hand not before {moment(by_hand)}"
 
 
 async def wait_for(account: str, invoice: str, wait_s: float) -> bool:

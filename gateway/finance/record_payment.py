@@ -22,6 +22,7 @@ from gateway.clock import business_now
 from gateway.collect.view import view_of
 from gateway.domain.billed import StripePayment
 from gateway.domain.receipt_words import Following, following
+from gateway.domain.times import day
 from gateway.domain.view import InvoiceView
 from gateway.finance.errors import AlreadyRunningError, NotNowError
 from gateway.finance.invoice import hold_invoice
@@ -157,7 +158,7 @@ def refuse_another(receipt: Receipt, noted: Money, at: datetime) -> None:
     """Raise where a payment under the same reference was another one. Pure."""
     if receipt.amount in (None, noted.amount) and receipt.received_at.date() == at.date():
         return
-    told = f"{to_text(noted.amount, noted.currency)} of {at:%Y-%m-%d}"
+    told = f"{to_text(noted.amount, noted.currency)} of {day(at)}"
     raise FieldError("reference", f"is that of the payment of {told}, which is recorded: give this one its own")
 
 

@@ -15,6 +15,7 @@ from db import sql
 from gateway.accounts import accounts, connections
 from gateway.accounts.errors import CheckFailedError
 from gateway.connections import adapter_class
+from gateway.domain.times import moment
 from gateway.inbox.envelope import POLLED
 from gateway.runtime import Runtime
 from gateway.turns.calls import total_timeout_s, within
@@ -68,4 +69,4 @@ def _notifications(last: datetime | None, *, pinged: bool) -> Finding:
     if last is None:
         return Unseen(About.NOTIFICATIONS, "none has come that is kept here")
     held = "what it told of was there" if pinged else "its signature held"
-    return Proved(About.NOTIFICATIONS, f"the last came {last:%Y-%m-%d %H:%M:%S} UTC, and {held}")
+    return Proved(About.NOTIFICATIONS, f"the last came on {moment(last)}, and {held}")

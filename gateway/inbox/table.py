@@ -264,7 +264,7 @@ def row(kind: str) -> Named | str:
     for one in TABLE:
         if kind.startswith(one.prefix):
             return one.leads_to
-    return f"{kind[:100]} pokes nothing"
+    return f"nothing here depends on {kind[:100]}"
 
 
 def follow(subject: Subject, named: Named) -> Reading:

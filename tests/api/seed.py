@@ -19,11 +19,12 @@ from gateway.accounts import connections, keys, webhook_endpoints, webhook_secre
 from gateway.accounts.audit import Author
 from gateway.accounts.connections import ConnectionChange
 from gateway.accounts.webhook_endpoints import EndpointChange
+from gateway.collect.references import sealed_reference
 from gateway.customers import organization_tokens
 from gateway.customers.organization_tokens import Scope
 from gateway.domain.news_types import NewsType
 from gateway.runtime import Runtime
-from processors.values import Secret
+from processors.values import PaymentMethodReference, Secret
 
 NOW = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
 PRACTICE = ConnectionChange(
@@ -284,7 +285,7 @@ async def seed(runtime: Runtime, account: str) -> Seeded:
         account=account,
         customer=customer,
         connection=connection,
-        reference=b"sealed",
+        reference=sealed_reference(runtime.keyring, method, PaymentMethodReference(Secret("ptok_made_up"))),
         token_hash=f"hash-of-{account}",
         vault_hash=f"hash-of-{account}",
         card=msgspec.json.encode({"brand": "visa", "last4": "4242"}).decode(),

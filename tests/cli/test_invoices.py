@@ -16,6 +16,7 @@ from gateway.accounts import accounts
 from gateway.accounts.accounts import AccountChange
 from gateway.accounts.audit import Author
 from gateway.clock import business_now
+from gateway.domain.times import moment
 from gateway.runtime import running
 from gateway.settings import Settings
 from processors.values import Secret
@@ -124,9 +125,9 @@ async def test_who_may_not_collect_now_is_told_when(tollbridge: Tollbridge, seed
     await owe(seeded, at)
     await sql.rows("update tollbridge.attempt set reason = 'operator' where id = 'att_1'")
     refused = await tollbridge("invoices", "collect", "in_open")
-    by_itself, by_hand = (f"{at + timedelta(hours=24):%Y-%m-%d %H:%M:%S} UTC" for _ in range(2))
+    then = moment(at + timedelta(hours=24))
     assert refused.code == 1
-    assert f"tried by itself at {by_itself} (try 2 of 4), by hand not before {by_hand}" in " ".join(refused.err.split())
+    assert f"tried by itself on {then} (try 2 of 4), by hand not before {then}" in " ".join(refused.err.split())
 
 
 async def test_who_asks_for_work_is_told_that_nobody_works(tollbridge: Tollbridge, seeded: Seeded) -> None:

@@ -10,6 +10,7 @@ import pytest
 from db import sql
 from db.engine import DB
 from db.ids import new_id
+from db.states import ECHO
 from gateway.accounts.audit import Author
 from gateway.billing.invoice_detail import page_of
 from gateway.domain.roles import Role
@@ -417,7 +418,7 @@ async def test_an_unpaid_invoice_says_at_the_top_why_the_last_try_was_declined(c
 
 async def test_the_time_line_leaves_out_what_told_nothing_new(console: Console) -> None:
     seeded = await seed(console.api.runtime, console.api.ours.id)
-    await add_delivery(seeded.account, kind="invoice.paid", object_id=seeded.invoice, state="ignored", reason="echo")
+    await add_delivery(seeded.account, kind="invoice.paid", object_id=seeded.invoice, state="ignored", reason=ECHO)
     page = await console[Role.ADMIN].get(f"/invoices/{seeded.invoice}")
     assert "told of it: invoice.paid" not in text_of(page)
     assert f"/webhooks?object={seeded.invoice}" in page.text

@@ -201,6 +201,7 @@ async def test_whoever_asked_does_not_approve(console: Console, seeded: Seeded) 
     path = f"/refunds/{await refund_id(console)}"
     own = await console[Role.FINANCE].get(path)
     assert "somebody else with the role finance must approve it" in text_of(own)
+    assert "1 6.00 EUR not sent" in text_of(own)
     assert f'{path}/approve"' not in own.text
     refused = await console[Role.FINANCE].post(f"{path}/approve")
     assert (refused.status_code, (await asked(console))[0]["approval"]) == (409, "waiting")

@@ -54,9 +54,11 @@ async def test_the_portal_is_mended_by_a_button_that_the_findings_show_to_admins
     console: Console, sandbox: StripeSandbox
 ) -> None:
     admin, path = console[Role.ADMIN], "/settings/doctor/findings"
-    assert "Fix the portal" in (await admin.get(path, **PLACE)).text
-    assert "Fix the portal" not in (await console[Role.SUPPORT].get(path, **PLACE)).text
+    found = await admin.get(path, **PLACE)
+    assert 'id="fix-portal"' in found.text
+    assert ("To do: “Fix the portal”" in text_of(found), "doctor --fix" in found.text) == (True, False)
+    assert 'id="fix-portal"' not in (await console[Role.SUPPORT].get(path, **PLACE)).text
     mended = await admin.post("/settings/doctor/fix-portal", {"reason": "payers pay here"})
     assert mended.headers["location"].endswith("?said=portal_fixed")
-    assert "Fix the portal" not in (await admin.get(path, **PLACE)).text
+    assert 'id="fix-portal"' not in (await admin.get(path, **PLACE)).text
     assert await sql.value("select reason from tollbridge.audit_log where action = 'portal.fixed'") == "payers pay here"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from db import sql
 from db.ids import new_id
+from db.states import ECHO
 from gateway.domain.roles import Role
 from tests.api.seed import NOW, add_delivery, insert
 from tests.console.conftest import Console, text_of
@@ -15,7 +16,7 @@ async def _delivery(console: Console, account: str = "", body: bytes = SAID) -> 
     made = new_id("dlv")
     sealed = console.api.runtime.keyring.encrypt(body, table="delivery", column="body", row=made)
     about = {"source": "stripe", "kind": "invoice.paid", "object_id": "in_1", "body": sealed, "state": "ignored"}
-    ended = {"reason": "echo", "received_at": NOW, "finished_at": NOW}
+    ended = {"reason": ECHO, "received_at": NOW, "finished_at": NOW}
     await insert("delivery", id=made, account=account or console.api.ours.id, **about, **ended)
     return made
 
@@ -23,7 +24,7 @@ async def _delivery(console: Console, account: str = "", body: bytes = SAID) -> 
 async def test_a_webhook_says_what_came_of_it_and_why(console: Console) -> None:
     delivery = await _delivery(console)
     shown = text_of(await console[Role.VIEWER].get(f"/webhooks/{delivery}"))
-    for part in ("invoice.paid", "From Stripe", "There was nothing to do.", "Why echo", "1 Mar 2027, 12:00 UTC"):
+    for part in ("invoice.paid", "From Stripe", "There was nothing to do.", f"Why {ECHO}", "1 Mar 2027, 12:00 UTC"):
         assert part in shown
     assert "What it said" not in shown
 

@@ -10,7 +10,8 @@ import pytest
 from db import sql
 from gateway.cli.doctor_text import print_answer
 from gateway.doctor.why import why
-from gateway.domain.doctor_why import Answer, at
+from gateway.domain.doctor_why import Answer
+from gateway.domain.times import moment
 from tests.api.seed import insert
 from tests.support.hosting import begin
 from tests.support.metered import sell_metered
@@ -48,13 +49,13 @@ async def test_who_collects_and_by_whose_word(world: World, signup: Signup) -> N
 async def test_who_collects_from_a_switch_on(world: World, signup: Signup) -> None:
     await wish(world, signup.subscription)
     told = await sentences(world, signup.subscription)
-    assert "It is being handed over to Stripe itself: that was asked for at 2027-03-01 12:00 UTC." in told
+    assert "It is being handed over to Stripe itself: that was asked for on 1 Mar 2027, 12:00 UTC." in told
     await sql.rows("update tollbridge.switch set state = 'refused', error = 'no such method', resolved_at = $1", WANTED)
     assert "came to nothing: no such method." in await sentences(world, signup.subscription)
     await sql.rows("update tollbridge.switch set state = 'done', error = ''")
     await sql.rows("update tollbridge.subscription set collection_method = 'charge_automatically'")
     told = await sentences(world, signup.subscription)
-    assert "Stripe itself, and nothing is charged from here since 2027-03-01 12:00 UTC: its subscription was" in told
+    assert "Stripe itself, and nothing is charged from here since 1 Mar 2027, 12:00 UTC: its subscription was" in told
 
 
 async def test_a_pause_names_who_and_until_when(world: World, signup: Signup) -> None:
@@ -62,7 +63,7 @@ async def test_a_pause_names_who_and_until_when(world: World, signup: Signup) ->
     await insert("collection_pause", **row, paused_at=WANTED)
     for id in (signup.subscription, signup.invoice):
         answer = await why(world.runtime, world.shop.account, id)
-        paused = "(boss) paused its customer's collection at 2027-03-01 12:00 UTC, until somebody resumes it: asked by"
+        paused = "(boss) paused its customer's collection on 1 Mar 2027, 12:00 UTC, until somebody resumes it: asked by"
         assert paused in " ".join(answer.sentences)
         assert "Resume it: tollbridge customers resume-collection" in answer.human
 
@@ -73,12 +74,12 @@ async def test_an_invoice_on_its_way_to_stripe(world: World, signup: Signup) -> 
     row = {"id": "hov_1", "account": world.shop.account, "invoice": signup.invoice, "state": "wanted"}
     made = {"idempotency_key": "made-up", "stripe_payment_method": "pm_1", "created_at": WANTED}
     await insert("hand_over", **row, **made)
-    assert "being handed over to Stripe itself: that was asked for at 2027" in await sentences(world, signup.invoice)
+    assert "being handed over to Stripe itself: that was asked for on " in await sentences(world, signup.invoice)
 
 
 async def test_access_has_its_reason_and_its_time(world: World, signup: Signup) -> None:
     since = await sql.value("select access_since from tollbridge.subscription where id = $1", signup.subscription)
-    access = f"Access to the subscription is granted since {at(since)}: its first invoice is paid, and nothing has"
+    access = f"Access to the subscription is granted since {moment(since)}: its first invoice is paid, and nothing has"
     assert access in await sentences(world, signup.subscription)
     assert access in await sentences(world, signup.invoice), "this invoice decides"
 
@@ -97,8 +98,8 @@ async def test_what_is_paid_on_stripes_page_names_link_and_end(
     printed = capsys.readouterr().out
     for told in (answered["sentences"], printed.replace("- ", "").splitlines()):
         assert f"The link to pay it is {link}" in told
-        assert f"It is due at {at(row['due_date'])}." in told
-        assert any(f"If it is not paid by {at(row['due_date'])}, it is marked uncollectible" in one for one in told)
+        assert f"It is due on {moment(row['due_date'])}." in told
+        assert any(f"If it is not paid by {moment(row['due_date'])}, it is marked uncollectible" in one for one in told)
     await world.pay_at_stripe(signup.invoice)
     await world.settle()
     assert link not in await sentences(world, signup.invoice)

@@ -10,7 +10,8 @@ import pytest
 from db import sql
 from gateway.billing.client import from_unix
 from gateway.doctor.why import why
-from gateway.domain.doctor_why import Answer, at
+from gateway.domain.doctor_why import Answer
+from gateway.domain.times import moment
 from tests.api.seed import add_case
 from tests.support.metered import Metered, period_end, sell_metered, to_period_end
 from tests.support.world import World
@@ -37,7 +38,7 @@ async def test_usage_on_its_way_is_counted_with_its_age(plan: Metered) -> None:
         text = await told(plan, id)
         assert "2 reports of the customer's usage are not at Stripe yet, and on no invoice (calls: 2, together" in text
         assert "together 250.5)." in text
-        assert f"The oldest came here at {at(since)}, " in text
+        assert f"The oldest came here on {moment(since)}, " in text
         assert "a worker sends it, mostly within seconds" in text
     await plan.world.settle()
     assert "not at Stripe yet" not in await told(plan)
@@ -47,7 +48,7 @@ async def test_why_usage_is_not_sent(plan: Metered) -> None:
     await plan.report()
     stream = "update tollbridge.usage_stream set rests_until = $1, turned_away_at = tollbridge.business_now()"
     await sql.rows(stream, datetime(2099, 3, 1, 12, tzinfo=UTC))
-    resting = "Stripe took nothing when it was sent last, and it is tried again at 2099-03-01 12:00 UTC"
+    resting = "Stripe took nothing when it was sent last, and it is tried again on 1 Mar 2099, 12:00 UTC"
     assert resting in await told(plan)
     await sql.rows(stream, None)
     assert "Stripe has taken nothing for " in await told(plan)
@@ -79,7 +80,7 @@ async def test_a_draft_that_waits_for_late_usage(plan: Metered, grace: int | Non
     draft = next(one for one in plan.world.invoices_of(plan.subscription) if one["status"] == "draft")
     until = from_unix(draft["automatically_finalizes_at"] if grace is None else draft["created"] + grace * 60)
     assert until is not None
-    waits = f"{draft['id']} is a draft that waits for late usage: what is reported until {at(until)} still counts"
+    waits = f"{draft['id']} is a draft that waits for late usage: what is reported until {moment(until)} still counts"
     for id in (plan.subscription, draft["id"]):
         answer = await asked(plan, id)
         assert any(waits in one for one in answer.sentences), answer.sentences
@@ -104,6 +105,6 @@ async def test_when_the_first_invoice_of_a_metered_plan_comes(plan: Metered) -> 
     await plan.world.later(minutes=10)
     comes = from_unix(period_end(plan.world, made.id))
     assert comes is not None
-    expected = f"expected at {at(comes)}; with what Stripe has counted so far it would be over 10.00 EUR."
+    expected = f"expected on {moment(comes)}; with what Stripe has counted so far it would be over 10.00 EUR."
     assert expected in await told(plan, str(made.id))
     assert "next invoice is expected" not in await told(plan), "that one has had its first"

@@ -98,7 +98,7 @@ def test_of_those_that_are_open_still_the_first_to_close_it_is_named() -> None:
     unpaid = [later(InvoiceState.RETRYING, Owed(False, "invoice_open", at), id) for id, at in times.items()]
     found = of([PAID, *unpaid])
     assert found == Access(True, "invoice_open", "in_4", NOW + DAY)
-    assert in_words(found.reason, found.closes_at).endswith("until 2027-03-02 12:00 UTC")
+    assert in_words(found.reason, found.closes_at).endswith("until 2 Mar 2027, 12:00 UTC")
 
 
 def test_what_stripe_calls_unpaid_is_closed_unless_it_never_closes() -> None:

@@ -209,7 +209,7 @@ def test_the_same_payment_told_again_is_the_same(amount: int | None, day: dateti
 
 @pytest.mark.parametrize(("amount", "day"), [(6900, NOW), (5000, NOW - DAY), (None, NOW - DAY)])
 def test_another_payment_under_its_reference_is_told_apart(amount: int | None, day: datetime) -> None:
-    with pytest.raises(FieldError, match=r"50\.00 EUR of 2027-03-01, which is recorded"):
+    with pytest.raises(FieldError, match=r"50\.00 EUR of 1 Mar 2027, which is recorded"):
         refuse_another(Receipt("bank_transfer", "line 4", day, "seen", amount), RECORDED_BEFORE, NOW)
 
 

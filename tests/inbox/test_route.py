@@ -10,6 +10,7 @@ import pytest
 
 from db import poke, sql
 from db.poke import Kind, WakeUp
+from db.states import ECHO
 from gateway.billing.errors import StripeRefusedError, StripeUnknownError
 from gateway.billing.shapes import InvoiceShape, SubscriptionShape, invoice_digest
 from gateway.clock import business_now
@@ -98,7 +99,7 @@ async def test_the_echo_of_our_own_reading_pokes_nothing(runtime: Runtime) -> No
         snapshot("invoice.finalized", OLD_INVOICE, api_version="2022-11-15"),
         snapshot("invoice.created", draft),  # a status that was left behind for good
     )
-    assert ends == [("ignored", "echo")] * 3
+    assert ends == [("ignored", ECHO)] * 3
     assert await counters() == {(account, "in_1"): 0}
 
 
@@ -115,7 +116,7 @@ async def test_a_stale_snapshot_of_a_voided_invoice_changes_nothing(runtime: Run
     account = await add_account()
     voided = invoice_digest(msgspec.convert(NEW_INVOICE | {"status": "void"}, InvoiceShape))
     await add_invoice(account, "in_1", digest=voided, status="void", state="closed")
-    assert await route(runtime, account, snapshot("invoice.finalized", NEW_INVOICE)) == [("ignored", "echo")]
+    assert await route(runtime, account, snapshot("invoice.finalized", NEW_INVOICE)) == [("ignored", ECHO)]
 
 
 async def test_a_subscription_and_its_unsettled_invoices(runtime: Runtime) -> None:
@@ -128,9 +129,7 @@ async def test_a_subscription_and_its_unsettled_invoices(runtime: Runtime) -> No
     assert await counters() == {(account, "in_open"): 1, (account, "in_paid"): 0, (account, "in_other"): 0}
     digest = msgspec.convert(SUBSCRIPTION, SubscriptionShape).digest
     await sql.rows("update tollbridge.subscription set digest = $1", digest)
-    assert await route(runtime, account, snapshot("customer.subscription.updated", SUBSCRIPTION)) == [
-        ("ignored", "echo")
-    ]
+    assert await route(runtime, account, snapshot("customer.subscription.updated", SUBSCRIPTION)) == [("ignored", ECHO)]
     related = {"id": "sub_1", "type": "subscription", "url": "/v1/subscriptions/sub_1"}
     assert await route(runtime, account, thin("v1.customer.subscription.past_due", related)) == [("done", "")]
 
@@ -203,7 +202,7 @@ async def test_where_our_mirror_shows_the_payment_nobody_is_asked(runtime: Runti
         account,
         snapshot("payment_intent.canceled", INTENT | {"status": "canceled"}),
         snapshot("payment_intent.succeeded", INTENT),
-    ) == [("ignored", "echo"), ("done", "")]
+    ) == [("ignored", ECHO), ("done", "")]
     assert stripe.asked == []
     assert await counters() == {(account, "in_1"): 1}
 

@@ -119,7 +119,8 @@ def _shown(
 
 def to_do(desk: Desk, one: Finding) -> Markup:
     """What is to be done, with the page or the button where there is one; empty where there is nothing."""
-    told = with_pages(desk, one.what_to_do[:1].upper() + one.what_to_do[1:])
+    told = with_pages(desk, one.what_to_do)
+    told = told[:1].upper() + told[1:]
     path, name, action = PAGES.get(one.check.split(".")[0], ("", "", Action.LOOK))
     if not told or not path or told != escape(told.striptags()) or not desk.may(action):
         return told

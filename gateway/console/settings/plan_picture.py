@@ -9,6 +9,7 @@ import msgspec
 
 from gateway.console.settings.policy_kinds import steps_in_words
 from gateway.domain.outlook import Outlook, Planned
+from gateway.domain.times import moment
 
 LEFT: Final = 24
 RIGHT: Final = 700
@@ -91,4 +92,4 @@ def _span(span: timedelta) -> str:
 
 
 def _time(at: datetime) -> str:
-    return f"{at:%a %-d %b %Y, %H:%M} UTC"
+    return f"{at:%a} {moment(at)}"
