@@ -381,6 +381,7 @@ create table tollbridge.invoice (
     void_asked_at timestamptz,                     -- somebody wants it void; null once it is, or can't be
     paid_at timestamptz,
     given_up_at timestamptz,                       -- its end had come, and the account's policy for that was begun
+    giving_up text not null default '' check (giving_up in ('', 'mark_uncollectible', 'void', 'cancel_subscription')),
     looked_for_at timestamptz,                     -- when tries were looked for that a restored database has forgotten
     notes_read_at timestamptz,                     -- when its credit notes were listed last
     balance_back bigint,                           -- of a void one: what came back of the balance it had used

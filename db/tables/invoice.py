@@ -38,6 +38,7 @@ class Invoice(Pokable, tablename="invoice", schema=SCHEMA, db=DB):
     void_asked_at = at()
     paid_at = at()
     given_up_at = at()
+    giving_up = Text()
     looked_for_at = at()
     notes_read_at = at()
     balance_back = BigInt(default=None, null=True)

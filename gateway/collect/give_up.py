@@ -33,7 +33,9 @@ from gateway.turns.turn import CLAIM_MARGIN_S
 log = structlog.get_logger()
 
 Close = Callable[[StripeClient, str], Awaitable[StripeInvoice]]
-BEGIN = "update tollbridge.invoice set given_up_at = coalesce(given_up_at, $3) where account = $1 and id = $2"
+BEGIN = """
+    update tollbridge.invoice set given_up_at = coalesce(given_up_at, $3), giving_up = $4 where account = $1 and id = $2
+"""
 DROP = "update tollbridge.invoice set void_asked_at = null where account = $1 and id = $2"
 
 
@@ -43,7 +45,7 @@ async def give_up(runtime: Runtime, claim: Claim, loaded: Loaded, action: GiveUp
         if await poke.hold(claim, runtime.settings.stripe_timeout_s + CLAIM_MARGIN_S) != loaded.poked:
             # Something about the invoice changed since it was looked at (a new payment method, say): look again.
             return
-        await sql.rows(BEGIN, claim.account, claim.id, now)
+        await sql.rows(BEGIN, claim.account, claim.id, now, action.step)
     log.info("given_up", invoice=claim.id, step=action.step, reason=action.reason)
     if action.step == "cancel_subscription":
         await _cancel(runtime, claim, loaded)

@@ -81,7 +81,7 @@ async def seen(row: asyncpg.Record) -> InvoiceView:
         hosted=row["hosted"],
         taken=row["taken_at"] is not None,
         hand_over=None if row["hand_over"] is None else rows.hand_over(row["hand_over"]),
-        given_up=row["given_up_at"] is not None,
+        giving_up=row["giving_up"],
         method_coming=row["method_coming"],
         unresolved_beside=row["unresolved_beside"],
         kept_in_pause=row["kept_in_pause"],

@@ -273,8 +273,7 @@ def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action
         return _of_nobody(view, invoice, now)
     if (wait := standstill(view, invoice, now)) is not None:
         return wait
-    then = view.policy.canceled_invoices
-    if after_end.is_stopped(view) and not (view.asked or view.given_up) and then in ("mark_uncollectible", "void"):
+    if after_end.is_stopped(view) and not view.asked and (then := ending.left_to(view)) is not None:
         return ending.close(view, invoice, then, after_end.ENDED, now)
     if (handed := handing_over.pay(view, invoice, now)) is not None:
         return handed
@@ -308,8 +307,7 @@ def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action
 
 def _of_nobody(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
     """Its customer was deleted, and Stripe has left it open: it ends as what a subscription leaves behind does."""
-    then = view.policy.canceled_invoices
-    if then in ("mark_uncollectible", "void") and not view.given_up:
+    if (then := ending.left_to(view)) is not None:
         return ending.close(view, invoice, then, CUSTOMER_DELETED, now)
     owed = f"{to_text(invoice.amount_remaining, invoice.currency)} are owed"
     return ask_human(view, CaseKind.CUSTOMER_DELETED, f"{CUSTOMER_DELETED}; {owed}")

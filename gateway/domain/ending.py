@@ -13,7 +13,7 @@ from gateway.domain.cases import ask_human
 from gateway.domain.forgotten import askable, next_number
 from gateway.domain.obstacles import PAID_AT_STRIPE, STRIPE_PAYMENT_WAIT, pause_of, told
 from gateway.domain.recovery import ends_at
-from gateway.domain.view import InvoiceView
+from gateway.domain.view import CLOSINGS, Closing, InvoiceView
 
 BESIDE_WAIT: Final = timedelta(minutes=10)
 BY_HAND: Final = "somebody wants it void"
@@ -51,6 +51,15 @@ def give_up(view: InvoiceView, invoice: BilledInvoice, reason: str, now: datetim
     if step is None:
         return WaitUntil(None, f"left open: {reason}") if invoice.status == "open" else Done(reason)
     return close(view, invoice, step, reason, now)
+
+
+def left_to(view: InvoiceView) -> Closing | None:
+    """How the account wants what a subscription leaves open to be closed; None where it stays open. What was begun is
+    finished as it was begun, and what the end of its recovery has left open stays so."""
+    if view.given_up:
+        return view.closing
+    then = view.policy.canceled_invoices
+    return then if then in CLOSINGS else None
 
 
 def close(view: InvoiceView, invoice: BilledInvoice, step: GivingUp, reason: str, now: datetime) -> Action:

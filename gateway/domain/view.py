@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Final, Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -29,6 +29,9 @@ from gateway.domain.downtime import Span
 from gateway.domain.policy import Policy
 from processors.capabilities import Capabilities
 from processors.outcome import Advice, DeclineClass
+
+Closing: TypeAlias = Literal["mark_uncollectible", "void"]
+CLOSINGS: Final[tuple[Closing, ...]] = get_args(Closing)
 
 FRESH = timedelta(seconds=2)
 """How young the last look must be when a charge goes out (law 3)."""
@@ -336,8 +339,8 @@ class InvoiceView(msgspec.Struct, frozen=True):
     taken: bool = False
     """Stripe has confirmed that it does not collect it any more."""
     hand_over: HandOverView | None = None
-    given_up: bool = False
-    """The end has come, and the account's `at_end` is being done, or was."""
+    giving_up: str = ""
+    """The end has come, and this step of what the account wants then was begun last; it may be done."""
     method_coming: bool = False
     """The payer is back from a processor with another payment method, which is being stored."""
     unresolved_beside: bool = False
@@ -358,6 +361,17 @@ class InvoiceView(msgspec.Struct, frozen=True):
 
     announced: AbstractSet[str] = frozenset()
     """What the merchant was told of it: "type step"."""
+
+    @property
+    def given_up(self) -> bool:
+        """Whether what the account wants at the end was begun."""
+        return bool(self.giving_up)
+
+    @property
+    def closing(self) -> Closing | None:
+        """How Stripe was to close it, where that was begun: a call that failed, or whose answer was lost, is made
+        again."""
+        return next((step for step in CLOSINGS if step == self.giving_up), None)
 
     @property
     def told_cases(self) -> AbstractSet[str]:

@@ -88,13 +88,14 @@ async def test_another_accounts_admin_finds_nothing(console: Console, seeded: Se
 
 async def test_ids_of_another_account_are_not_to_be_found(console: Console) -> None:
     theirs = await seed(console.api.runtime, console.api.theirs.id)
-    wrong = []
-    for route in PAGES:
+    before, wrong = await contents(), []
+    for route in PAGES + CHANGES:
         if route.parameters() > 1:
-            answer = await console[Role.ADMIN].get(route.at("ours", theirs))
+            answer = await _asked(console[Role.ADMIN], route, theirs, route.filled() if route.changes else {})
             if answer.status_code != 404:
-                wrong.append(f"{route}: {answer.status_code}")
+                wrong.append(f"{route}: {answer.status_code} {text_of(answer)[:200]}")
     assert wrong == []
+    assert await contents() == before
 
 
 @pytest.mark.parametrize("role", ORDER)

@@ -37,6 +37,7 @@ from tests.support.points import Turn, Way
 
 NEXT_WITHIN: Final = 30
 """The second stop of a pair comes at most so many points after the first: while the first is being repaired."""
+LONGEST_REASON: Final = 6_000
 PAIRS_OF_SINGLES: Final = 0.1
 PLAYERS: Final = 2
 MOST_PLAYED: Final = 400
@@ -124,7 +125,8 @@ def play_all(made: Sequence[Player], histories: Iterable[Any], *, said: bool = F
                 played = kind(history, wrong=str(error))
             done.append(played)
             if played.wrong:
-                print(f"BAD  {history}  {last_line(played.wrong)}", file=sys.stderr)
+                # All of it: what hangs on chance as well may not come again when it is played alone.
+                print(f"BAD  {history}  {played.wrong[-LONGEST_REASON:]}", file=sys.stderr)
             if said and len(done) % 200 == 0:
                 print(f"{len(done)} of {total}", file=sys.stderr)
 
@@ -236,10 +238,6 @@ def replay(text: str) -> int:
         print(f"{turn}: {names[turn.at].role} {names[turn.at].what}" if turn.at in names else f"{turn}: afterwards")
     print(played.wrong or "its end is right")
     return 1 if played.wrong else 0
-
-
-def last_line(text: str) -> str:
-    return text.strip().splitlines()[-1][:300]
 
 
 @click.command(help="Stop the gateway at every outside call and every COMMIT, and look whether the end is right.")

@@ -383,7 +383,7 @@ def gives_up_only_in_the_end(view: InvoiceView, action: Action, now: datetime) -
     assert view.held_money <= 0
     assert view.read_at is not None
     assert now - view.read_at <= FRESH
-    at_once = action.step == view.policy.canceled_invoices and not view.given_up
+    at_once = action.step == (view.giving_up or view.policy.canceled_invoices)
     if at_once and view.customer_deleted:
         return
     if at_once and _stopped(view):
@@ -585,10 +585,10 @@ def carried_out(view: InvoiceView, action: Action, now: datetime, stripe: Answer
         case ReturnPart():
             raise AssertionError("no view here has such a part")
         case GiveUp(step="cancel_subscription"):
-            return replace(view, given_up=True, subscription=SubscriptionView("canceled", now))
+            return replace(view, giving_up="cancel_subscription", subscription=SubscriptionView("canceled", now))
         case GiveUp(step=step):
             status = "void" if step == "void" else "uncollectible"
-            return replace(view, given_up=True, read_at=now, invoice=replace(_billed(view), status=status))
+            return replace(view, giving_up=step, read_at=now, invoice=replace(_billed(view), status=status))
         case Void():
             return replace(view, read_at=now, invoice=replace(_billed(view), status="void"))
         case EndVoiding():

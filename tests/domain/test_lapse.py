@@ -36,7 +36,9 @@ STOPPED = replace(METHOD, status=MethodStatus.STOPPED)
 
 
 def given_up(**changes: Any) -> InvoiceView:
-    return replace(FAILED, invoice=invoice("uncollectible", uncollectible_at=END), given_up=True, **changes)
+    return replace(
+        FAILED, invoice=invoice("uncollectible", uncollectible_at=END), giving_up="mark_uncollectible", **changes
+    )
 
 
 def test_with_the_end_of_its_recovery() -> None:

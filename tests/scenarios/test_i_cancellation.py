@@ -117,6 +117,21 @@ async def test_what_is_still_open_goes_by_policy(world: World, policy: str, stat
         assert world.stripe_invoice(renewal)["status"] == "paid"
 
 
+@pytest.mark.parametrize("policy", ["mark_uncollectible", "void"])
+@pytest.mark.parametrize("fault", ["error_before", "lost_before", "lost_after"])
+async def test_what_is_closed_by_policy_is_closed_once_stripe_answers(world: World, policy: str, fault: str) -> None:
+    """What has begun is finished, also by the worker that comes after one that died of it; nobody is asked."""
+    await world.set_policy(canceled_invoices=policy)
+    signup, renewal = await world.renew("decline_insufficient_funds")
+    world.stripe.faults.add(fault, method="POST", path=f"/v1/invoices/{{id}}/{policy}", times=3)
+    await world.cancel(signup.subscription)
+    for _ in range(4):
+        await world.later(hours=1)
+    assert world.stripe_invoice(renewal)["status"] == {"void": "void"}.get(policy, "uncollectible")
+    assert await world.open_cases() == []
+    assert {method.status for method in world.methods_at_processor()} == {"revoked"}
+
+
 @pytest.mark.scenario(128)
 async def test_another_subscription_keeps_the_payment_method(world: World) -> None:
     first = await world.signup("ok")

@@ -84,6 +84,20 @@ async def test_a_charge_that_can_be_withdrawn_is(world: World) -> None:
     assert await world.open_cases() == []
 
 
+async def test_what_is_closed_by_policy_is_closed_once_stripe_answers(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(customers, "mark_uncollectible", lambda account, invoice: None)
+    await world.set_policy(canceled_invoices="void")
+    signup, renewal = await world.renew("decline_insufficient_funds")
+    world.stripe.faults.add("error_before", method="POST", path="/v1/invoices/{id}/void", times=3)
+    await _delete(world, signup)
+    for _ in range(4):
+        await world.later(hours=1)
+    assert world.stripe_invoice(renewal)["status"] == "void"
+    assert await world.open_cases() == []
+
+
 @pytest.mark.parametrize(
     ("policy", "status"), [("stop", "open"), ("mark_uncollectible", "uncollectible"), ("void", "void")]
 )
