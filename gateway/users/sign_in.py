@@ -73,7 +73,7 @@ async def enter(runtime: Runtime, user: str, manner: Manner, place: From, *, has
     stage = _stage(runtime, manner, has_code=has_code)
     opened = await open_session(user, stage, manner, agent=place.agent, address=place.address)
     if stage is Stage.COMPLETE:
-        await _noted(user, opened.id, manner)
+        await note_signing_in(user, opened.id, manner)
     return opened
 
 
@@ -93,7 +93,7 @@ async def with_code(runtime: Runtime, session: Session, code: str, place: From) 
     opened = await advance_session(session, Stage.COMPLETE)
     if opened is None:
         raise WrongError(WRONG_CODE)
-    await _noted(session.user, session.id, session.manner)
+    await note_signing_in(session.user, session.id, session.manner)
     return opened
 
 
@@ -110,7 +110,7 @@ async def _heed(runtime: Runtime, session: Session, code: str, place: From) -> N
     await throttle.forgive(session.user, place.address)
 
 
-async def _noted(user: str, session: str, manner: Manner) -> None:
+async def note_signing_in(user: str, session: str, manner: Manner) -> None:
     """Signing in changes nothing, and is in the audit log all the same: of what was done then one wants to know."""
     async with DB.transaction():
         await Author(user).note(None, "console_session.open", session, after={"manner": manner})

@@ -19,11 +19,12 @@ from gateway.inbox import by_hand
 from gateway.readers.audit import Wanted, find_entries
 from gateway.users import saved_views, users
 from gateway.users.sessions import Manner
-from gateway.users.sign_in import _noted as signs_in
+from gateway.users.sign_in import note_signing_in
 from tests.api.conftest import BY, Api
 from tests.api.seed import seed
-from tests.console.conftest import Console, text_of
+from tests.console.conftest import Console
 from tests.console.test_cases import add_case
+from tests.support.staff import text_of
 
 
 async def _note(account: str, action: str = "refund.requested", actor: str = "cli:ada", reason: str = "asked") -> None:
@@ -111,19 +112,19 @@ async def test_nothing_of_another_account_is_seen(console: Console) -> None:
 async def test_people_sign_in_where_they_have_a_role(api: Api) -> None:
     user = await users.add(Author(BY), "ada@example.com", "Ada")
     await users.give_role(Author(BY), user.id, api.ours.id, Role.VIEWER)
-    await signs_in(user.id, "ses_1", Manner.PASSWORD)
+    await note_signing_in(user.id, "ses_1", Manner.PASSWORD)
     assert await _seen(api.ours.id) == ["Ada <ada@example.com>: signed in"]
     assert await _seen(api.theirs.id) == []
 
 
 async def test_before_a_role_and_after_it_they_are_nobodys_here(api: Api) -> None:
     user = await users.add(Author(BY), "ada@example.com", "Ada")
-    await signs_in(user.id, "ses_1", Manner.PASSWORD)
+    await note_signing_in(user.id, "ses_1", Manner.PASSWORD)
     await users.give_role(Author(BY), user.id, api.ours.id, Role.VIEWER)
     await users.give_role(Author(BY), user.id, api.ours.id, Role.ADMIN)
-    await signs_in(user.id, "ses_2", Manner.PASSWORD)
+    await note_signing_in(user.id, "ses_2", Manner.PASSWORD)
     await users.take_role(Author(BY), user.id, api.ours.id)
-    await signs_in(user.id, "ses_3", Manner.PASSWORD)
+    await note_signing_in(user.id, "ses_3", Manner.PASSWORD)
     entries = (await find_entries(api.ours.id, Wanted(action="console_session.open"))).data
     assert [one.subject for one in entries] == ["ses_2"]
 

@@ -21,7 +21,8 @@ from gateway.inbox.connection_check import ConnectionCheck
 from gateway.returns.errors import RefundStateError
 from processors.checked import About, Proved, Unseen, Wrong
 from tests.api.seed import add_delivery, add_invoice, insert, seed
-from tests.console.conftest import Console, text_of
+from tests.console.conftest import Console
+from tests.support.staff import text_of
 
 
 async def add_case(console: Console, kind: CaseKind, subject: str, *, days: float = 0, **values: Any) -> str:
@@ -130,30 +131,14 @@ async def test_closing_wants_a_reason_and_keeps_what_was_typed(console: Console)
     assert (again.status_code, "was closed" in text_of(again)) == (409, True)
 
 
-CHANGES = {
-    "assign": ({"owner": "support@example.com"}, Role.SUPPORT),
-    "note": ({"text": "x"}, Role.SUPPORT),
-    "close": ({"reason": "x"}, Role.FINANCE),
-    **{f"repair/{one}": ({}, LEAST[OFFERS[one].action]) for one in CaseRepair},
-}
-
-
-async def test_whoever_lacks_the_role_changes_nothing(console: Console) -> None:
+async def test_each_repair_wants_the_role_for_what_it_does(console: Console) -> None:
+    """Beside that of the page, which `test_roles` asks of every route."""
     case = await add_case(console, CaseKind.OVERPAID, "in_1")
     before = await row_of(case)
-    for path, (fields, least) in CHANGES.items():
-        below = console[ORDER[ORDER.index(least) - 1]]
-        assert (await below.post(f"/cases/{case}/{path}", fields)).status_code == 403, path
+    for repair in CaseRepair:
+        below = console[ORDER[ORDER.index(LEAST[OFFERS[repair].action]) - 1]]
+        assert (await below.post(f"/cases/{case}/repair/{repair}")).status_code == 403, repair
     assert await row_of(case) == before
-    assert await sql.value("select count(*) from tollbridge.case_note") == 0
-
-
-async def test_anothers_case_is_not_to_be_found(console: Console) -> None:
-    theirs = (await seed(console.api.runtime, console.api.theirs.id)).case
-    admin = console[Role.ADMIN]
-    assert (await admin.get(f"/cases/{theirs}")).status_code == 404
-    for path, (fields, _) in CHANGES.items():
-        assert (await admin.post(f"/cases/{theirs}/{path}", fields)).status_code == 404, path
 
 
 async def test_a_parked_delivery_is_replayed_from_its_case(console: Console) -> None:

@@ -10,7 +10,8 @@ import pytest
 from gateway.books.session import MOST_READERS, own_session, taken_away
 from gateway.domain.roles import Role
 from tests.api.seed import seed
-from tests.console.conftest import Console, text_of
+from tests.console.conftest import Console
+from tests.support.staff import text_of
 
 FILES = [
     "/invoices.csv",

@@ -15,7 +15,8 @@ from gateway.accounts.audit import Author
 from gateway.billing.invoice_detail import page_of
 from gateway.domain.roles import Role
 from tests.api.seed import NOW, add_delivery, add_invoice, insert, seed
-from tests.console.conftest import Console, text_of
+from tests.console.conftest import Console
+from tests.support.staff import text_of
 
 DONE = "select reason, actor from tollbridge.audit_log where action = $1 and object = $2"
 RECEIPTS = "select amount from tollbridge.movement where kind = 'receipt' and invoice = 'in_open' order by created_at"

@@ -25,7 +25,8 @@ from gateway.readers.invoice_search import InvoiceFilter
 from gateway.readers.open_money import open_money
 from gateway.readers.owed import owed_by
 from tests.api.seed import NOW, add_case, add_invoice, insert, seed
-from tests.console.conftest import Console, text_of
+from tests.console.conftest import Console
+from tests.support.staff import text_of
 
 COLUMNS: Final = {"status": "open", "currency": "eur", "amount_due": 11900, "amount_remaining": 11900, "total": 11900}
 

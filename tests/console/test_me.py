@@ -14,7 +14,8 @@ from gateway.users import users
 from gateway.users.passwords import matches
 from gateway.users.sessions import Manner, Stage, living_sessions, open_session
 from tests.api.conftest import BY
-from tests.console.conftest import Console, Person, text_of
+from tests.console.conftest import Console
+from tests.support.staff import Person, text_of
 
 OLD, NEW = "made up words for a test", "other made up words for it"
 KEPT = "select password from tollbridge.console_user where id = $1"

@@ -11,7 +11,8 @@ import pytest
 from db import sql
 from gateway.domain.roles import Role
 from tests.api.seed import NOW, Seeded, add_case, add_delivery, add_event, add_invoice, seed
-from tests.console.conftest import Console, text_of
+from tests.console.conftest import Console
+from tests.support.staff import text_of
 
 PERIOD = "1 × Gold (at 10 EUR / month)"
 

@@ -20,9 +20,10 @@ from gateway.settings import SettingsError, load_settings
 from gateway.users import users
 from gateway.users.issuer import Issuer
 from tests.api.conftest import BY, Api
-from tests.console.conftest import HERE, Console, text_of
+from tests.console.conftest import Console
 from tests.support.issuer import CLIENT, SECRET, LocalIssuer
 from tests.support.serving import Door, open_door
+from tests.support.staff import HERE, text_of
 
 REFUSED = "That did not sign you in."
 KEY = RSAKey.generate_key(2048, {"kid": "one", "use": "sig"})

@@ -9,7 +9,6 @@ from urllib.parse import parse_qsl, urlsplit
 from uuid import uuid4
 
 import httpx
-import msgspec
 import pytest
 
 from db import sql
@@ -17,12 +16,14 @@ from db.ids import new_id
 from db.states import InvoiceState
 from gateway.accounts import connections
 from gateway.accounts.audit import Author
+from gateway.console.invoices import wanted_of
 from gateway.domain.open_money import Group
 from gateway.domain.roles import Role
-from gateway.readers.invoice_figures import FigureFilter
+from gateway.readers.invoice_list import find_invoices
 from gateway.readers.recoveries import Outcome
 from tests.api.seed import PRACTICE, add_case, add_invoice, add_reconciliation, insert
-from tests.console.conftest import Console, text_of
+from tests.console.conftest import Console
+from tests.support.staff import text_of
 
 
 def now() -> datetime:
@@ -85,16 +86,8 @@ async def open_invoice(console: Console, invoice: str, state: InvoiceState, due_
 
 async def listed(console: Console, href: str) -> set[str]:
     """The invoices that a link of the page leads to."""
-    given = dict(parse_qsl(urlsplit(href).query))
-    currency = given.pop("currency", "")
-    wanted = msgspec.convert(given, FigureFilter, strict=False)
-    values: list[object] = [console.api.ours.id, currency]
-    where = ["t.account = $1", "($2 = '' or t.currency = $2)"]
-    for text, of in wanted.figure_conditions():
-        where.append(text.format(*(f"${len(values) + 1 + n}" for n in range(len(of)))))
-        values += of
-    rows = await sql.rows(f"select t.id from tollbridge.invoice t where {' and '.join(where)}", *values)
-    return {row["id"] for row in rows}
+    wanted = wanted_of(dict(parse_qsl(urlsplit(href).query)))
+    return {one.id for one in (await find_invoices(console.api.ours.id, wanted)).data}
 
 
 def links(page: httpx.Response) -> dict[str, str]:

@@ -19,7 +19,8 @@ from gateway.settings import Settings
 from gateway.users import users
 from tests.api.conftest import BY
 from tests.api.seed import seed
-from tests.console.conftest import Console, text_of
+from tests.console.conftest import Console
+from tests.support.staff import text_of
 
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'"
 

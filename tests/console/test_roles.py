@@ -10,8 +10,9 @@ import pytest
 from gateway.console.desk import HOME, permitted, signed_in
 from gateway.domain.roles import LEAST, ORDER, Role, allows
 from tests.api.seed import Seeded, seed
-from tests.console.conftest import HERE, Console, Person, somebody, text_of
+from tests.console.conftest import Console, somebody
 from tests.console.matrix import CHANGES, PAGES, ROUTES, Route, contents, posts_and_links, seeded_by
+from tests.support.staff import HERE, Person, text_of
 
 BEFORE_AN_ACCOUNT = {f"{HOME}/sign-in/code", f"{HOME}/sign-in/enrol", f"{HOME}/sign-out"}
 """They look for a session of another stage, or for one to end."""
@@ -24,7 +25,7 @@ async def seeded(console: Console) -> Seeded:
 
 async def _asked(person: Person, route: Route, seeded: Seeded, fields: dict[str, str]) -> httpx.Response:
     """As somebody would with their own session, and a form of their own making."""
-    path = route.at(person.account.name, seeded)
+    path = route.at(person.account, seeded)
     if not route.changes:
         return await person.get(path)
     if route.handler.opt.get("with_file"):

@@ -10,8 +10,9 @@ from db import sql
 from gateway.accounts import accounts
 from gateway.domain.roles import Role
 from gateway.sandbox.stripe import StripeSandbox, create_app
-from tests.console.conftest import Console, text_of
+from tests.console.conftest import Console
 from tests.support.serving import serving
+from tests.support.staff import text_of
 
 KEY = "sk_test_ours_made_up"
 PLACE = {"hx-request": "true"}

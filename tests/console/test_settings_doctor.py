@@ -5,7 +5,8 @@ from __future__ import annotations
 from db import sql
 from gateway.domain.roles import Role
 from tests.api.seed import add_invoice
-from tests.console.conftest import Console, text_of
+from tests.console.conftest import Console
+from tests.support.staff import text_of
 
 FAILING = """
     insert into tollbridge.webhook_endpoint (id, account, url, types, enabled, created_at)

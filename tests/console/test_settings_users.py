@@ -17,7 +17,8 @@ from gateway.users.administering import Acting
 from gateway.users.errors import NotYoursError
 from gateway.users.sessions import living_sessions
 from tests.api.conftest import BY
-from tests.console.conftest import Console, Person, somebody, text_of
+from tests.console.conftest import Console, somebody
+from tests.support.staff import Person, text_of
 
 PATH = "/settings/users"
 PROVEN = "update tollbridge.console_user set password = 'made up' where id = $1"

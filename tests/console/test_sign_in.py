@@ -16,7 +16,8 @@ from gateway.console.sign_in import inside
 from gateway.domain.roles import Role
 from gateway.users import users
 from tests.api.conftest import BY, Api
-from tests.console.conftest import HERE, Console, text_of
+from tests.console.conftest import Console
+from tests.support.staff import HERE, text_of
 
 PASSWORD = "made up words for a test"
 ANOTHER = "other made up words"

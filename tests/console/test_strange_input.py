@@ -7,7 +7,8 @@ import pytest
 
 from gateway.domain.roles import Role
 from tests.api.seed import seed
-from tests.console.conftest import Console, text_of
+from tests.console.conftest import Console
+from tests.support.staff import text_of
 
 UNTIL = ["collected_until", "created_until", "declined_until", "due_until"]
 

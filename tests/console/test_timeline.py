@@ -13,8 +13,9 @@ from db import sql
 from db.ids import new_id
 from gateway.domain.roles import Role
 from tests.api.seed import NOW, insert, seed
-from tests.console.conftest import Console, text_of
+from tests.console.conftest import Console
 from tests.console.test_invoice import SNAPSHOT, one_open
+from tests.support.staff import text_of
 
 
 def entries(page: httpx.Response) -> list[tuple[str, str]]:

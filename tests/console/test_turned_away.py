@@ -6,7 +6,8 @@ import pytest
 
 from db import sql
 from gateway.domain.roles import Role
-from tests.console.conftest import HERE, Console, Person, text_of
+from tests.console.conftest import Console
+from tests.support.staff import HERE, Person, text_of
 
 FORM = "http://test/console/a/ours/invoices/in_1"
 BACK = "%2Fconsole%2Fa%2Fours%2Finvoices%2Fin_1"

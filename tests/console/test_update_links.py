@@ -10,7 +10,8 @@ from db import sql
 from gateway.accounts.errors import FieldError
 from gateway.domain.roles import Role
 from tests.api.seed import Seeded, seed
-from tests.console.conftest import Console, text_of
+from tests.console.conftest import Console
+from tests.support.staff import text_of
 
 
 @pytest.fixture

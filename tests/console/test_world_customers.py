@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
-from gateway.accounts.audit import Author
 from gateway.domain.roles import Role
-from gateway.users import users
-from gateway.users.sessions import Manner, Stage, open_session
-from tests.api.conftest import Tenant
-from tests.console.conftest import Person, text_of
 from tests.support.metered import subscribe_metered, use
-from tests.support.world import Doors, World
-from tests.support.world import world as new_world
+from tests.support.staff import Person, clerk, text_of
+from tests.support.world import World
 
 
 @pytest.fixture
-async def world(database: str, doors: Doors) -> AsyncIterator[World]:
-    async with new_world(doors) as made:
-        yield made
-
-
-@pytest.fixture
-async def support(world: World) -> AsyncIterator[Person]:
+async def support(world: World) -> Person:
     """Somebody who helps payers, at the shop's account."""
-    user = await users.add(Author("test"), "support@example.com", "Support")
-    await users.give_role(Author("test"), user.id, world.shop.account, Role.SUPPORT)
-    opened = await open_session(user.id, Stage.COMPLETE, Manner.PASSWORD)
-    async with httpx.AsyncClient(base_url=world.gateway_url, timeout=40, trust_env=False) as http:
-        yield Person(http, user.id, opened.token, Tenant(world.shop.account, world.shop.name, {}))
+    return await clerk(world, Role.SUPPORT)
 
 
 async def test_what_it_sells_its_next_invoice_and_its_end(world: World, support: Person) -> None:
@@ -84,10 +67,10 @@ async def test_a_customer_by_mail_with_name_and_credit_and_a_link_that_opens_the
     made = await support.post(f"/customers/{signup.customer}/links", {"kind": "page"})
     link = (await support.get(made.headers["location"])).text.split('id="link" value="')[1].split('"')[0]
     page, _, secret = link.partition("#")
-    assert (await support.http.get(urlsplit(page).path)).status_code == 200
+    assert (await support.http.get(world.gateway_url + urlsplit(page).path)).status_code == 200
     session = page.rpartition("/")[2]
     opened = await support.http.get(
-        f"/v1/payment_method_sessions/{session}", headers={"authorization": f"Bearer {secret}"}
+        f"{world.gateway_url}/v1/payment_method_sessions/{session}", headers={"authorization": f"Bearer {secret}"}
     )
     assert opened.json()["status"] == "open"
     portal = await support.post(f"/customers/{signup.customer}/links", {"kind": "portal"})

@@ -4,23 +4,12 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import AsyncIterator
-
-import pytest
 
 from db import sql
-from tests.console.conftest import text_of
-from tests.scenarios.test_j_console import clerk
 from tests.scenarios.test_m_in_flight import renew_in_flight
 from tests.support.returning import credited, returned
-from tests.support.world import Doors, World
-from tests.support.world import world as new_world
-
-
-@pytest.fixture
-async def world(database: str, doors: Doors) -> AsyncIterator[World]:
-    async with new_world(doors) as made:
-        yield made
+from tests.support.staff import clerk, text_of
+from tests.support.world import World
 
 
 async def test_a_refund_that_waits_for_its_payment_is_previewed_as_what_it_is(world: World) -> None:
@@ -29,9 +18,9 @@ async def test_a_refund_that_waits_for_its_payment_is_previewed_as_what_it_is(wo
     await world.settle()
     asking = await clerk(world)
     form = {"invoice": signup.invoice, "amount": "4.00"}
-    shown = text_of(await asking.post("/refunds/preview", **form))
+    shown = text_of(await asking.post("/refunds/preview", form))
 
-    asked = await asking.post("/refunds", **form, once="form-1")
+    asked = await asking.post("/refunds", form | {"once": "form-1"})
     await world.later(days=5)
 
     assert (asked.status_code, returned(world), credited(world, signup.invoice)) == (303, [400], [400])
@@ -44,10 +33,10 @@ async def test_lines_of_an_invoice_whose_payment_is_under_way_can_be_asked_for(w
     signup = await world.signup("pending_then_ok", wait_s=0)
     await world.settle()
     asking = await clerk(world)
-    page = await asking.page(f"/refunds/new?invoice={signup.invoice}&by=lines")
+    page = (await asking.get(f"/refunds/new?invoice={signup.invoice}&by=lines")).text
     [line] = re.findall(r'name="line_amount:(il_\w+)"', page)
     form = {"invoice": signup.invoice, "by": "lines", f"line_amount:{line}": "4.00", "once": "form-1"}
-    asked = await asking.post("/refunds", **form)
+    asked = await asking.post("/refunds", form)
     assert asked.status_code == 303, text_of(asked)
 
 
@@ -64,14 +53,14 @@ async def returned_from_its_case(world: World, amount: str) -> None:
     """As somebody would: the case, its "Return money", and the form as it stands there."""
     asking = await clerk(world)
     case = await sql.value("select id from tollbridge.review_case where state = 'open'")
-    page = await asking.page(f"/cases/{case}")
+    page = (await asking.get(f"/cases/{case}")).text
     [path] = re.findall(r'href="/console/a/[^/]+(/refunds/new[^"]*)"', page)
-    form = await asking.page(html.unescape(path))
+    form = (await asking.get(html.unescape(path))).text
     assert "None is made: the invoice did not take this money." in form
     fields = into(form) | {"once": "form-1"}
     fields.pop("csrf", None)
     assert fields["amount"] == amount, "what the case is about stands there already"
-    answer = await asking.post("/refunds", **fields)
+    answer = await asking.post("/refunds", fields)
     assert answer.status_code == 303, text_of(answer)
     await world.settle()
 

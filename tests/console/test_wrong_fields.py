@@ -12,8 +12,9 @@ from gateway.billing.errors import StripeRefusedError
 from gateway.console.errors import Wrong, wrong_of
 from gateway.domain.roles import Role
 from tests.api.seed import Seeded, seed
-from tests.console.conftest import Console, text_of
+from tests.console.conftest import Console
 from tests.console.test_reconciliations import FILE, ours, send
+from tests.support.staff import text_of
 
 PAST = "2001-01-01"
 LABEL = "Until the end of this day"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from db import sql
-from tests.console.conftest import text_of
-from tests.scenarios.test_j_console import clerk
+from tests.support.staff import clerk, text_of
 from tests.support.world import World
 
 NOTED = "select actor, reason from tollbridge.audit_log where action = $1 and object = $2"
@@ -59,7 +58,7 @@ async def test_what_somebody_wants_void_is_void_or_they_are_told_why_not(world: 
     _, renewal = await world.renew("decline_insufficient_funds")
     await world.pay_at_stripe(renewal, "sepaDebit_fails")
     asking = await clerk(world)
-    voiding = await asking.post(f"/invoices/{renewal}/void", reason="ordered twice")
+    voiding = await asking.post(f"/invoices/{renewal}/void", {"reason": "ordered twice"})
     charged = len(world.charge_calls())
     await world.settle()
     refused = await sql.value("select count(*) from tollbridge.audit_log where action = 'invoice.void_refused'")
