@@ -11,7 +11,7 @@ from litestar.response import Redirect, Template
 from gateway.books import repair
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import RIGHT, Wrong, wrong_of
-from gateway.console.forms import Plain, Posted, Said
+from gateway.console.forms import Posted, Reasoned, Said
 from gateway.console.parts import Looks, again
 from gateway.console.render import led, shown
 from gateway.domain.breaks import BREAKS, REPAIRS
@@ -35,11 +35,10 @@ async def progress(desk: NamedDependency[Desk], break_id: FromPath[str], looks: 
 
 
 @change("/breaks/{break_id:str}/repair", Action.RECONCILE)
-async def mend(desk: NamedDependency[Desk], break_id: FromPath[str], data: Posted[Plain]) -> Redirect | Template:
+async def mend(desk: NamedDependency[Desk], break_id: FromPath[str], data: Posted[Reasoned]) -> Redirect | Template:
     """A worker asks, or pokes what then decides by itself; no money is moved."""
-    del data
     try:
-        await repair.ask_for(desk.author(), desk.account, break_id)
+        await repair.ask_for(desk.author(data.reason), desk.account, break_id)
     except Exception as error:
         return await _break(desk, break_id, "break.html", wrong=wrong_of(error))
     return led(f"{desk.path}/breaks/{break_id}", "repair_asked")

@@ -16,7 +16,7 @@ from gateway.accounts import webhook_endpoints
 from gateway.api.paging import After
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import RIGHT, Wrong, wrong_of
-from gateway.console.forms import ON_A_PAGE, Form, Posted, Said
+from gateway.console.forms import ON_A_PAGE, Posted, Reasoned, Said
 from gateway.console.render import led, shown
 from gateway.domain.news_types import NewsType
 from gateway.domain.roles import Action
@@ -31,9 +31,12 @@ To = Annotated[str, QueryParameter(name="endpoint", max_length=255)]
 Delivery = Annotated[EventDeliveryState | None, QueryParameter(name="delivery")]
 
 
-class Replaying(Form, frozen=True):
+class Replaying(Reasoned, frozen=True):
     endpoint: str = ""
     """Empty: all that want it."""
+
+
+AGAIN: Final = Replaying()
 
 
 @page("/events")
@@ -80,13 +83,15 @@ async def event(desk: NamedDependency[Desk], event_id: FromPath[str], said: Said
 async def replay(desk: NamedDependency[Desk], event_id: FromPath[str], data: Posted[Replaying]) -> Redirect | Template:
     """Once more, to one endpoint or to all that want it."""
     try:
-        count = await story.replay(desk.author(), desk.account, event_id, data.endpoint)
+        count = await story.replay(desk.author(data.reason), desk.account, event_id, data.endpoint)
     except Exception as error:
-        return await _event(desk, event_id, wrong=wrong_of(error), chosen=data.endpoint)
+        return await _event(desk, event_id, wrong=wrong_of(error), typed=data)
     return led(f"{desk.path}/events/{event_id}", "event_replayed" if count else "event_for_nobody")
 
 
-async def _event(desk: Desk, event_id: str, *, said: str = "", wrong: Wrong = RIGHT, chosen: str = "") -> Template:
+async def _event(
+    desk: Desk, event_id: str, *, said: str = "", wrong: Wrong = RIGHT, typed: Replaying = AGAIN
+) -> Template:
     one = await find_event(desk.account, event_id)
     context = {
         "event": one,
@@ -95,7 +100,7 @@ async def _event(desk: Desk, event_id: str, *, said: str = "", wrong: Wrong = RI
         "body": msgspec.json.format(msgspec.json.encode(one), indent=2).decode(),
         "told": await told(desk.account, event_id),
         "endpoints": [each for each in await webhook_endpoints.listed(desk.account) if each.enabled],
-        "chosen": chosen,
+        "typed": typed,
         "place": partial(_place, desk),
         "said": said,
         "wrong": wrong,

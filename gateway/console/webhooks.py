@@ -12,7 +12,7 @@ from db.states import DeliveryState
 from gateway.accounts import connections
 from gateway.api.paging import After
 from gateway.console.desk import Desk, change, look, page
-from gateway.console.forms import ON_A_PAGE, Plain, Posted, Said
+from gateway.console.forms import ON_A_PAGE, Posted, Reasoned, Said
 from gateway.console.render import led, shown
 from gateway.domain.roles import Action
 from gateway.inbox import by_hand
@@ -84,18 +84,17 @@ async def webhook(desk: NamedDependency[Desk], delivery_id: FromPath[str], said:
 
 @look("/webhooks/{delivery_id:str}/body", Action.DIAGNOSE)
 async def body(
-    desk: NamedDependency[Desk], runtime: NamedDependency[Runtime], delivery_id: FromPath[str], data: Posted[Plain]
+    desk: NamedDependency[Desk], runtime: NamedDependency[Runtime], delivery_id: FromPath[str], data: Posted[Reasoned]
 ) -> Template:
     """What it said, redacted. That somebody looked stands in the audit log: a link from elsewhere must not write it."""
-    del data
-    text = await by_hand.see(runtime.keyring, desk.author(), desk.account, delivery_id)
+    text = await by_hand.see(runtime.keyring, desk.author(data.reason), desk.account, delivery_id)
     return await _webhook(desk, delivery_id, body=text)
 
 
 @change("/webhooks/{delivery_id:str}/replay", Action.REPLAY)
-async def replay(desk: NamedDependency[Desk], delivery_id: FromPath[str], data: Posted[Plain]) -> Redirect:
+async def replay(desk: NamedDependency[Desk], delivery_id: FromPath[str], data: Posted[Reasoned]) -> Redirect:
     """Once more."""
-    await by_hand.replay(desk.author(), desk.account, delivery_id)
+    await by_hand.replay(desk.author(data.reason), desk.account, delivery_id)
     return led(f"{desk.path}/webhooks/{delivery_id}", "webhook_replayed")
 
 

@@ -115,12 +115,31 @@ async def test_a_change_of_role_has_a_reason(console: Console) -> None:
     assert await sql.value(wanted, viewer.user, admin.user) == "she joined finance"
 
 
+@pytest.mark.parametrize(
+    ("what", "action"),
+    [
+        ("do/end-sessions", "console_session.end"),
+        ("do/reset-second-factor", "console_user.second_factor_reset"),
+        ("do/disable", "console_user.disable"),
+        ("link", "console_user.invite"),
+        ("remove", "console_role.take"),
+    ],
+)
+async def test_whatever_is_done_to_somebody_has_a_reason(console: Console, what: str, action: str) -> None:
+    admin, viewer = console[Role.ADMIN], console[Role.VIEWER]
+    assert f'formaction="/console/a/ours{PATH}/{viewer.user}/do/end-sessions"' in (await admin.get(PATH)).text
+    await admin.post(f"{PATH}/{viewer.user}/{what}", {"role": "viewer", "reason": "a lost laptop"})
+    told = await sql.rows("select action from tollbridge.audit_log where reason = 'a lost laptop'")
+    assert {row["action"] for row in told} == {action}
+
+
 async def test_what_was_typed_for_a_role_stays_where_it_can_be_mended(console: Console) -> None:
     admin = console[Role.ADMIN]
     refused = await admin.post(f"{PATH}/{admin.user}/role", {"role": "viewer", "reason": "I go elsewhere"})
+    chosen = refused.text.partition(f'form="of-{admin.user}"')[2].partition("</select>")[0]
+    assert (refused.status_code, '<option value="viewer" selected>' in chosen) == (400, True)
     form = refused.text.partition(f'action="/console/a/ours{PATH}/{admin.user}/role"')[2].partition("</form>")[0]
-    assert (refused.status_code, 'value="I go elsewhere"' in form) == (400, True)
-    assert '<option value="viewer" selected>' in form
+    assert 'value="I go elsewhere"' in form
 
 
 async def test_somebody_who_works_elsewhere_gets_a_role_and_no_link(console: Console) -> None:

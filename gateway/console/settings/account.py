@@ -43,11 +43,11 @@ class Enabling(Reasoned, frozen=True, kw_only=True):
     enabled: bool
 
 
-class Signing(Form, frozen=True):
+class Signing(Reasoned, frozen=True):
     secret: str = ""
 
 
-class SettingUp(Form, frozen=True):
+class SettingUp(Reasoned, frozen=True):
     """`thin`: empty for as it is now."""
 
     thin: str = ""
@@ -98,16 +98,17 @@ async def add_secret(
 ) -> Template | Redirect:
     """Another signing secret, beside those that are accepted already."""
     try:
-        await webhook_secrets.add(runtime.keyring, desk.author(), desk.account, Secret(data.secret.strip()))
+        secret = Secret(data.secret.strip())
+        await webhook_secrets.add(runtime.keyring, desk.author(data.reason), desk.account, secret)
     except Exception as error:
-        return await _shown(desk, runtime, wrong=wrong_of(error, LABELS))
+        return await _shown(desk, runtime, wrong=wrong_of(error, LABELS), form="secrets", typed=data)
     return led(desk.path + HERE, "signing_secret_added")
 
 
 @change(f"{HERE}/secrets/{{secret_id:str}}/retire", Action.CONFIGURE)
-async def retire_secret(desk: NamedDependency[Desk], secret_id: FromPath[str], data: Posted[Plain]) -> Redirect:
+async def retire_secret(desk: NamedDependency[Desk], secret_id: FromPath[str], data: Posted[Reasoned]) -> Redirect:
     """What is signed with it is refused from now on."""
-    await webhook_secrets.retire(desk.author(), desk.account, secret_id)
+    await webhook_secrets.retire(desk.author(data.reason), desk.account, secret_id)
     return led(desk.path + HERE, "signing_secret_retired")
 
 
@@ -135,7 +136,7 @@ async def set_up(desk: NamedDependency[Desk], runtime: NamedDependency[Runtime],
     """Have Stripe send the account's events here."""
     thin = {"thin": True, "snapshot": False}.get(data.thin)
     try:
-        done = await stripe_endpoint.set_up(runtime, desk.author(), desk.account, thin=thin, roll=data.roll)
+        done = await stripe_endpoint.set_up(runtime, desk.author(data.reason), desk.account, thin=thin, roll=data.roll)
     except Exception as error:
         return await _shown(desk, runtime, wrong=wrong_of(error, LABELS), form="setup", typed=data)
     return await _shown(desk, runtime, done=done)

@@ -16,7 +16,7 @@ from gateway.accounts.errors import FieldError
 from gateway.accounts.webhook_endpoints import Endpoint, EndpointChange
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import RIGHT, Wrong, wrong_of
-from gateway.console.forms import Form, Plain, Posted, Said
+from gateway.console.forms import Plain, Posted, Reasoned, Said
 from gateway.console.render import led
 from gateway.console.settings.frame import LABELS, Posts, posts, setting
 from gateway.domain.news_types import NewsType
@@ -33,13 +33,13 @@ KEEPS: Final = {0: "not at all: it leaked", 3_600: "an hour", 86_400: "a day", 6
 TYPES: Final = [one for one in NewsType if one is not NewsType.PING]
 
 
-class Rolling(Form, frozen=True):
+class Rolling(Reasoned, frozen=True):
     """For so many seconds the old secret signs beside the new one."""
 
     keep_s: Annotated[int, msgspec.Meta(ge=0, le=max(KEEPS))] = 86_400
 
 
-class Enabling(Form, frozen=True):
+class Enabling(Reasoned, frozen=True, kw_only=True):
     enabled: bool
 
 
@@ -55,8 +55,9 @@ async def add_endpoint(
 ) -> Template:
     """The answer shows its secret, once."""
     asked = await posts(request)
+    author = desk.author(asked.text("reason"))
     try:
-        made, secret = await webhook_endpoints.add(runtime, desk.author(), desk.account, _wanted(asked))
+        made, secret = await webhook_endpoints.add(runtime, author, desk.account, _wanted(asked))
     except Exception as error:
         return await _list(desk, asked, wrong=wrong_of(error, LABELS))
     return _secret(desk, made, secret)
@@ -76,7 +77,8 @@ async def change_endpoint(
     request: Request[Any, Any, Any],
 ) -> Template | Redirect:
     """Its address, its types, what people call it."""
-    asked, author = await posts(request), desk.author()
+    asked = await posts(request)
+    author = desk.author(asked.text("reason"))
     try:
         await webhook_endpoints.update(runtime, author, desk.account, endpoint_id, _wanted(asked))
     except Exception as error:
@@ -93,7 +95,7 @@ async def enable_endpoint(
 ) -> Redirect:
     """Nothing is sent to a disabled one, nor kept for it."""
     wanted = EndpointChange(enabled=data.enabled)
-    await webhook_endpoints.update(runtime, desk.author(), desk.account, endpoint_id, wanted)
+    await webhook_endpoints.update(runtime, desk.author(data.reason), desk.account, endpoint_id, wanted)
     return _led(desk, endpoint_id, "settings_saved")
 
 
@@ -104,7 +106,8 @@ async def roll_secret(
     """Another secret, shown once."""
     keep = timedelta(seconds=data.keep_s)
     try:
-        rolled = await webhook_endpoints.roll_secret(runtime, desk.author(), desk.account, endpoint_id, keep)
+        author = desk.author(data.reason)
+        rolled = await webhook_endpoints.roll_secret(runtime, author, desk.account, endpoint_id, keep)
     except FieldError as error:
         return await _one(desk, endpoint_id, Posts({}), wrong=wrong_of(error, LABELS))
     return _secret(desk, *rolled)
@@ -123,9 +126,9 @@ async def ping_endpoint(
 
 
 @change(f"{PATH}/{{endpoint_id:str}}/remove", Action.CONFIGURE)
-async def remove_endpoint(desk: NamedDependency[Desk], endpoint_id: FromPath[str], data: Posted[Plain]) -> Redirect:
+async def remove_endpoint(desk: NamedDependency[Desk], endpoint_id: FromPath[str], data: Posted[Reasoned]) -> Redirect:
     """Gone, with what was on its way to it."""
-    await webhook_endpoints.remove(desk.author(), desk.account, endpoint_id)
+    await webhook_endpoints.remove(desk.author(data.reason), desk.account, endpoint_id)
     return led(desk.path + PATH, "endpoint_removed")
 
 
@@ -166,7 +169,7 @@ def _typed(asked: Posts, endpoint: Endpoint | None = None) -> dict[str, Any]:
         typed = {"url": asked.text("url"), "description": asked.text("description"), "chosen": asked.all("types")}
     else:
         typed = {"url": endpoint.url, "description": endpoint.description, "chosen": list(endpoint.types)}
-    return {**typed, "types": TYPES}
+    return {**typed, "types": TYPES, "typed_reason": asked.text("reason")}
 
 
 endpoint_routes: Final[list[Any]] = [

@@ -13,7 +13,7 @@ from gateway.accounts import keys
 from gateway.accounts.keys import Scope
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import RIGHT, Wrong, wrong_of
-from gateway.console.forms import Plain, Posted, Said
+from gateway.console.forms import Posted, Reasoned, Said
 from gateway.console.render import led
 from gateway.console.settings.frame import LABELS, Posts, posts, setting
 from gateway.domain.roles import Action
@@ -46,9 +46,9 @@ async def make_key(desk: NamedDependency[Desk], request: Request[Any, Any, Any])
 
 
 @change(f"{PATH}/{{key_id:str}}/revoke", Action.CONFIGURE)
-async def revoke_key(desk: NamedDependency[Desk], key_id: FromPath[str], data: Posted[Plain]) -> Redirect:
+async def revoke_key(desk: NamedDependency[Desk], key_id: FromPath[str], data: Posted[Reasoned]) -> Redirect:
     """It opens nothing any more."""
-    await keys.revoke(desk.author(), desk.account, key_id)
+    await keys.revoke(desk.author(data.reason), desk.account, key_id)
     return led(desk.path + PATH, "key_revoked")
 
 

@@ -11,7 +11,7 @@ from litestar.response import Redirect, Template
 
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import RIGHT, Wrong, wrong_of
-from gateway.console.forms import Plain, Posted, Reasoned, Said
+from gateway.console.forms import Posted, Reasoned, Said
 from gateway.console.render import led
 from gateway.console.settings.frame import LABELS, setting
 from gateway.domain.roles import Action, Role
@@ -31,6 +31,12 @@ class Inviting(Reasoned, frozen=True):
 
 class Giving(Reasoned, frozen=True, kw_only=True):
     role: Role
+
+
+class Concerning(Reasoned, frozen=True):
+    """Another button of the same form, which sends the role along as it stands there."""
+
+    role: str = ""
 
 
 @page(PATH, Action.CONFIGURE)
@@ -69,26 +75,26 @@ async def change_role(
 
 @change(f"{PATH}/{{user_id:str}}/remove", Action.CONFIGURE)
 async def remove(
-    desk: NamedDependency[Desk], runtime: NamedDependency[Runtime], user_id: FromPath[str], data: Posted[Plain]
+    desk: NamedDependency[Desk], runtime: NamedDependency[Runtime], user_id: FromPath[str], data: Posted[Concerning]
 ) -> Template | Redirect:
     """No role here any more."""
     try:
-        await administering.remove(desk.author(), _acting(desk), user_id)
+        await administering.remove(desk.author(data.reason), _acting(desk), user_id)
     except Exception as error:
-        return await _shown(desk, runtime, wrong=wrong_of(error, LABELS))
+        return await _shown(desk, runtime, wrong=wrong_of(error, LABELS), given={user_id: data})
     return led(desk.path + PATH, "role_taken")
 
 
 @change(f"{PATH}/{{user_id:str}}/link", Action.CONFIGURE)
 async def new_link(
-    desk: NamedDependency[Desk], runtime: NamedDependency[Runtime], user_id: FromPath[str], data: Posted[Plain]
+    desk: NamedDependency[Desk], runtime: NamedDependency[Runtime], user_id: FromPath[str], data: Posted[Concerning]
 ) -> Template:
     """A link by which they choose another password, shown this once."""
     try:
         by_link = not runtime.settings.oidc_only
-        link = await administering.new_link(desk.author(), _acting(desk), user_id, by_link=by_link)
+        link = await administering.new_link(desk.author(data.reason), _acting(desk), user_id, by_link=by_link)
     except Exception as error:
-        return await _shown(desk, runtime, wrong=wrong_of(error, LABELS))
+        return await _shown(desk, runtime, wrong=wrong_of(error, LABELS), given={user_id: data})
     return _link(desk, runtime, await users.by_id(user_id), link)
 
 
@@ -98,13 +104,13 @@ async def act(
     runtime: NamedDependency[Runtime],
     user_id: FromPath[str],
     what: FromPath[str],
-    data: Posted[Plain],
+    data: Posted[Concerning],
 ) -> Template | Redirect:
     """Disable, enable, or take the second factor away."""
     try:
-        await administering.act(desk.author(), _acting(desk), user_id, what)
+        await administering.act(desk.author(data.reason), _acting(desk), user_id, what)
     except Exception as error:
-        return await _shown(desk, runtime, wrong=wrong_of(error, LABELS))
+        return await _shown(desk, runtime, wrong=wrong_of(error, LABELS), given={user_id: data})
     return led(desk.path + PATH, f"user_{what}")
 
 
@@ -119,7 +125,7 @@ async def _shown(
     said: str = "",
     wrong: Wrong = RIGHT,
     asked: Inviting | None = None,
-    given: Mapping[str, Giving] | None = None,
+    given: Mapping[str, Giving | Concerning] | None = None,
 ) -> Template:
     """`asked`, `given`: what was typed, for whom."""
     reach = Reach({seat.account: seat.name for seat in desk.session.seats if seat.role is Role.ADMIN})

@@ -1,9 +1,9 @@
 "use strict";
 // Every page works without this. Here stands what a form or a link can't do by itself.
 
-// A form that moves money or ends something asks first: <form data-ask="Refund 12.00 EUR?">.
+// A form that moves money or ends something asks first: <form data-ask="Refund 12.00 EUR?">, or one of its buttons.
 document.addEventListener("submit", event => {
-  const question = event.target.dataset.ask;
+  const question = event.submitter?.dataset.ask ?? event.target.dataset.ask;
   if (question && !window.confirm(question)) event.preventDefault();
 });
 
