@@ -150,7 +150,10 @@ def _money(told: Telling, facts: InvoiceFacts) -> None:
     if facts.movements:
         moves = "one move" if facts.movements == 1 else f"{facts.movements} moves"
         told.say(f"The ledger has {moves} of money for it.")
-    if facts.held > 0:
+    if facts.held > 0 and facts.live == "paid":
+        told.say(f"{to_text(facts.held, facts.currency)} more came than the invoice took, and we hold it.")
+        told.then("By the account's policy it goes back, becomes the customer's credit, or a person is asked.")
+    elif facts.held > 0:
         held = to_text(facts.held, facts.currency)
         told.say(f"We hold {held} for it that Stripe has not been told of.")
         if facts.recordings and facts.recordings[-1] in UNSAID:

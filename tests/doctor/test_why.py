@@ -94,6 +94,7 @@ INVOICES: dict[str, tuple[InvoiceFacts, dict[str, Any], str, str]] = {
     "its event is parked": (
         OPEN, {"last_event": "invoice.paid", "last_event_state": "parked"}, "is parked", "Nothing happens by itself"
     ),
+    "more came": (PAID, {"held": 200}, "2.00 EUR more came than the invoice took, and we hold it", "By the account's"),
     "captured and not recorded": (
         OPEN, {"state": "captured", "held": 1000, "recordings": ("refused",), "recorded_how": "no permission"},
         "Telling Stripe has come to: refused (no permission)", "Stripe is told that it is paid",
