@@ -203,11 +203,16 @@ def files(account: str, limit: int, json_: bool) -> None:
 
     found = run(work)
     rows = [
-        (f.id, f.connection, f.name, f.rows, f.new_rows, when(f.taken), f.taken_by or "its processor")
+        (f.id, f.connection, f.name, f.rows, f.new_rows, _settled(f), when(f.taken), f.taken_by or "its processor")
         for f in found.data
     ]
-    columns = ("file", "connection", "name", "rows", "new", "taken in", "by")
+    columns = ("file", "connection", "name", "rows", "new", "settles", "taken in", "by")
     say(found, json_, lambda: table(columns, rows, "No files yet."))
+
+
+def _settled(file: SettlementBody) -> str:
+    """What a file's rows come to, without the payouts: a file that was read wrongly shows here."""
+    return ", ".join(money(amount, currency) for currency, amount in sorted(file.net.items()))
 
 
 @reconcile.command(name="forget")

@@ -91,6 +91,7 @@ async def test_a_file_is_taken_back_and_given_again(tollbridge: Tollbridge, tmp_
     assert (kept["columns"]["amount"], kept["kinds"]) == ("Gross", {"Sale": "capture"})
     [file] = (await tollbridge("reconcile", "files", "--json")).json["data"]
     assert (file["name"], file["rows"], file["connection"]) == ("march.csv", 2, "practice")
+    assert "15.00 EUR" in (await tollbridge("reconcile", "files")).out
     assert (await tollbridge("reconcile", "forget", file["id"], "--reason", "wrong map")).code == 0
     assert (await tollbridge("reconcile", "files")).out == "No files yet.\n"
     again = await tollbridge(*taking, "--kind", "Sale=refund", "--signs", "by_kind")
