@@ -37,6 +37,13 @@ class CaseAssignment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str | None,
         msgspec.Meta(description="By whatever name your people go, at most 200 letters; null: nobody any more."),
     ]
+    seen: Annotated[
+        str | msgspec.UnsetType,
+        msgspec.Meta(
+            description="Who saw to it when you decided that, empty for nobody: where it is somebody else by now, "
+            "nothing changes and the answer is 409. Left out: whoever it is."
+        ),
+    ] = msgspec.UNSET
 
 
 class NewNote(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -112,7 +119,8 @@ async def assign(
     principal: NamedDependency[Principal], case_id: CaseId, data: Annotated[CaseAssignment, ASSIGNMENT]
 ) -> CaseBody:
     """Say who sees to an open case."""
-    await assign_case(Author(principal.actor), principal.account, case_id, data.owner or "")
+    seen = None if data.seen is msgspec.UNSET else data.seen
+    await assign_case(Author(principal.actor), principal.account, case_id, data.owner or "", seen=seen)
     return await find_case(principal.account, case_id)
 
 

@@ -202,6 +202,15 @@ async def test_an_owner_that_is_no_name_is_refused(api: Api, owner: str) -> None
     assert problem(await api.post(f"/v1/cases/{case}/assign", {"owner": owner}, "finance"))[2] == "owner"
 
 
+async def test_a_case_is_not_taken_from_who_took_it_meanwhile(api: Api) -> None:
+    case = await add_case(api.ours.id, "att_1")
+    path = f"/v1/cases/{case}/assign"
+    assert (await api.post(path, {"owner": "ada", "seen": ""}, "finance")).json()["owner"] == "ada"
+    late = await api.post(path, {"owner": "ben", "seen": ""}, "finance")
+    assert problem(late)[:2] == (409, "state_conflict")
+    assert (await api.post(path, {"owner": "ben", "seen": "ada"}, "finance")).json()["owner"] == "ben"
+
+
 async def test_a_closed_case_gets_no_owner(api: Api) -> None:
     case = await add_case(api.ours.id, "att_1")
     await api.post(f"/v1/cases/{case}/close", {"reason": "done"}, "finance")
