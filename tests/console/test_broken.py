@@ -1,0 +1,184 @@
+"""What the console promises and does not keep yet."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import re
+from collections.abc import Iterable
+from datetime import timedelta
+from itertools import product
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx
+import pytest
+
+from db import sql
+from db.states import INVOICE_UNRESOLVED, InvoiceState
+from gateway.console.invoices import wanted_of
+from gateway.console.render import money
+from gateway.domain.roles import Role
+from gateway.readers.invoice_list import find_invoices
+from gateway.readers.invoice_names import invoice_briefs
+from tests.api.seed import add_endpoint, add_invoice
+from tests.console.conftest import Console
+from tests.console.test_invoice import READ, RECORD, WIRE, one_open, receipts
+from tests.console.test_overview import links, now
+from tests.scenarios.test_l_partial import renew_in_part, taken
+from tests.scenarios.test_m_in_flight import renew_in_flight
+from tests.support.returning import post, refund_later, refunds, retry, returned
+from tests.support.staff import clerk, text_of
+from tests.support.world import World
+
+
+async def test_the_rest_of_a_payment_under_the_same_reference_is_not_swallowed(console: Console) -> None:
+    """A payer sends what is due in two transfers that say the same. Whoever records the second leaves the amount empty
+    (“all that is due”), is shown 69.00, presses “Record 69.00”, and is told that it was recorded."""
+    await one_open(console)
+    finance = console[Role.FINANCE]
+    first = await finance.post(RECORD, WIRE | {"amount": "50.00", "due": "11900"})
+    assert first.status_code == 303
+    await sql.rows(READ)
+    shown = await finance.post(f"{RECORD}/preview", WIRE)
+    if shown.status_code != 200:
+        return  # refused before anything is promised: as good
+    assert ("Record 69.00 EUR" in text_of(shown), 'name="due" value="6900"' in shown.text) == (True, True)
+
+    second = await finance.post(RECORD, WIRE | {"due": "6900"})
+
+    assert (second.status_code, await receipts(console)) != (303, [5000]), "it says that it was recorded"
+
+
+async def test_what_is_due_is_said_less_what_is_held(console: Console) -> None:
+    """The field says how much an empty one stands for: with a part held, that is the rest."""
+    await one_open(console)
+    finance = console[Role.FINANCE]
+    assert (await finance.post(RECORD, WIRE | {"amount": "50.00", "due": "11900"})).status_code == 303
+    await sql.rows(READ)
+    page = text_of(await finance.get("/invoices/in_open"))
+    [said] = re.findall(r"\(empty: all that is due, (.*?)\)", page)
+    assert said == "69.00 EUR"
+
+
+@pytest.mark.parametrize("path", ["/audit", "/audit.csv"])
+async def test_where_events_go_is_a_setting_in_the_audit_log_too(console: Console, path: str) -> None:
+    """An endpoint's address is shown whole to who may change the settings alone, since it often is its only secret."""
+    await add_endpoint(console.api.runtime, console.api.ours.id, "https://192.0.43.8/made-up-secret")
+    events = await console[Role.FINANCE].get("/events")
+    assert "made-up-secret" not in events.text
+    told = await console[Role.FINANCE].get(path)
+    assert "webhook" in told.text
+    assert "made-up-secret" not in told.text
+
+
+async def test_the_file_of_invoices_asks_for_nothing_of_what_is_void(console: Console) -> None:
+    """The list beside it shows nothing as remaining of a void invoice; whoever adds the file's column up is owed it."""
+    await one_open(console, status="void", state="closed")
+    finance = console[Role.FINANCE]
+    assert "closed 119.00 EUR – – –" in text_of(await finance.get("/invoices?search=in_open"))
+    [row] = csv.DictReader(io.StringIO((await finance.get("/invoices.csv?search=in_open")).text.lstrip("\ufeff")))
+    assert row["amount_remaining"] in ("", "0", "0.00")
+
+
+async def listed(console: Console, href: str) -> list[str]:
+    """All invoices that a link leads to."""
+    wanted = wanted_of(dict(parse_qsl(urlsplit(href).query)))
+    found = await find_invoices(console.api.ours.id, wanted, limit=100)
+    assert not found.has_more
+    return [one.id for one in found.data]
+
+
+def tiles(page: httpx.Response) -> list[tuple[str, str, int]]:
+    """The groups of invoices that the page counts: address, amount, how many."""
+    found = re.findall(
+        r'<a[^>]* href="([^"]*/invoices\?group=[^"]*)"[^>]*>(.*?)</a>.*?([0-9,]+) invoices?\b', page.text, re.DOTALL
+    )
+    bare = ((html.unescape(href), html.unescape(re.sub(r"<[^>]+>", "", text)), n) for href, text, n in found)
+    return [(href, " ".join(text.split()), int(n.replace(",", ""))) for href, text, n in bare]
+
+
+async def crowd(console: Console, states: Iterable[InvoiceState], status: str) -> None:
+    """An invoice of each state, however collected, and whenever due and made; no two of an amount."""
+    due = {"none": None, "past": -1, "soon": 2, "later": 9}
+    for n, (state, collector, when) in enumerate(product(states, (None, "gateway", "stripe", "hosted"), due)):
+        day = due[when]
+        about = {"amount_due": 1000 + n, "amount_remaining": 1000 + n, "total": 1000 + n, "collector": collector}
+        at = None if day is None else now() + timedelta(days=day)
+        if collector == "gateway":
+            about |= {"collect_by": at or now()}
+        made = now() - timedelta(days=100 if n % 5 == 0 else 1)
+        await add_invoice(
+            console.api.ours.id, f"in_{n}", at=made, state=state, status=status, currency="eur",
+            due_date=at, **about,
+        )  # fmt: skip
+
+
+# Of a void one Stripe goes on to show an amount; a charge of it may be under way yet (voided in flight).
+STATES = {"open": InvoiceState, "uncollectible": InvoiceState, "void": {*INVOICE_UNRESOLVED, InvoiceState.CLOSED}}
+
+
+@pytest.mark.parametrize("status", STATES)
+async def test_each_sum_of_invoices_is_that_of_its_list(console: Console, status: str) -> None:
+    await crowd(console, STATES[status], status)
+    page = await console[Role.VIEWER].get("")
+    found = tiles(page)
+    assert len(found) == 5
+    for href, amount, count in found:
+        ids = await listed(console, href)
+        briefs = await invoice_briefs(console.api.ours.id, ids)
+        remaining = sum(briefs[one].remaining for one in ids)
+        assert (href, amount, count) == (href, money(remaining, "eur"), len(ids))
+
+
+async def collected(world: World) -> dict[str, str]:
+    """The month's figures by source, and in all, as the overview shows them."""
+    page = await (await clerk(world)).get("")
+    assert links(page)
+    told = text_of(page)
+    sources = dict(re.findall(r"(practice-eu|paid at Stripe|recorded by hand) ([0-9.]+ EUR)", told))
+    [(whole, back)] = re.findall(r"Collected in \w+ ([0-9.]+ EUR) (.*? went back)", told)
+    return sources | {"all": whole, "back": back}
+
+
+async def test_what_a_payer_paid_at_stripe_after_our_decline_is_collected(world: World) -> None:
+    """It is collected by us, and its payer paid it on Stripe's own page: the recovery beside counts it as paid."""
+    _, renewal = await world.renew("decline_insufficient_funds")
+    before = await collected(world)
+    await world.pay_at_stripe(renewal)
+    await world.settle()
+    assert (await world.gateway_invoice(renewal))["state"] == "paid"
+    assert world.taken_at_stripe(renewal) == 1000
+
+    assert (await collected(world)).get("paid at Stripe") == "10.00 EUR", before
+
+
+async def test_what_a_payer_paid_at_stripe_is_collected_although_a_charge_came_too_and_went_back(world: World) -> None:
+    """The payer paid twice, and has one of them back: one was collected."""
+    _, renewal = await renew_in_flight(world)
+    world.pays_there(renewal)
+    await world.later(days=2)
+    assert (world.taken_at_stripe(renewal), returned(world)) == (1000, [1000])
+
+    told = await collected(world)
+    assert told.get("paid at Stripe") == "10.00 EUR", told
+
+
+async def test_what_waits_again_counts_among_what_one_person_returned(world: World) -> None:
+    """Policy `approval_above`: what went back of a refund alone is not forgotten when the rest of it waits."""
+    _, renewal = await renew_in_part(world, 60, partial_payment="top_up")
+    assert taken(world) == [600, 400]
+    await world.set_policy(approval_above={"eur": 500})
+    world.practice.script_refunds(world.shop.practice_key, "succeeded", "failed")
+    first = await refund_later(world, renewal, amount=500)
+    assert returned(world) == [400]
+    await refund_later(world, renewal, amount=100)
+    assert returned(world) == [400, 100]
+    again = await retry(world, first["id"])
+    assert again.json()["approval"] == "waiting"
+
+    more = await post(world, "/v1/refunds", {"invoice": renewal, "amount": 400, "wait_s": 0})
+    await world.settle()
+
+    assert more.json().get("approval") == "waiting", (returned(world), await refunds(world, renewal))
+    assert sum(returned(world)) == 500
