@@ -182,3 +182,46 @@ async def test_what_waits_again_counts_among_what_one_person_returned(world: Wor
 
     assert more.json().get("approval") == "waiting", (returned(world), await refunds(world, renewal))
     assert sum(returned(world)) == 500
+
+
+async def test_a_viewer_of_the_overview_is_not_shown_where_events_go(console: Console) -> None:
+    """“What is not well” names an endpoint that fails, and viewers see no settings."""
+    await add_endpoint(console.api.runtime, console.api.ours.id, "https://192.0.43.8/made-up-secret")
+    await sql.rows("update tollbridge.webhook_endpoint set enabled = false")
+    page = await console[Role.VIEWER].get("")
+    assert "is disabled" in text_of(page)
+    assert "made-up-secret" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/settings/users/invite", {"email": "ada@example.com", "role": "viewer"}),
+        ("/settings/keys", {"name": "shop", "scopes": "server"}),
+        ("/settings/account/enabled", {"enabled": "false"}),
+        ("/settings/connections/practice/enabled", {"enabled": "false"}),
+    ],
+)
+async def test_a_reason_has_a_bound_in_the_settings_too(console: Console, path: str, fields: dict[str, str]) -> None:
+    """It stands in the audit log for ever; everywhere else it has 2000 letters at most."""
+    await one_open(console)
+    answer = await console[Role.ADMIN].post(path, fields | {"reason": "x" * 2001})
+    assert (answer.status_code, await sql.value("select max(length(reason)) from tollbridge.audit_log")) == (400, 0)
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        (RECORD, WIRE | {"amount": "10.00"}),
+        (f"{RECORD}/preview", WIRE | {"amount": "10.00"}),
+        ("/refunds", {"invoice": "in_open", "amount": "10.00"}),
+        ("/refunds/preview", {"invoice": "in_open", "amount": "10.00"}),
+    ],
+)
+async def test_an_amount_of_an_invoice_that_was_not_read_yet_is_no_failure(
+    console: Console, path: str, fields: dict[str, str]
+) -> None:
+    """Its currency is not known before; an event has told of it a moment ago."""
+    await add_invoice(console.api.ours.id, "in_open")
+    answer = await console[Role.FINANCE].post(path, fields)
+    assert answer.status_code in (400, 409), text_of(answer)
