@@ -225,3 +225,55 @@ async def test_an_amount_of_an_invoice_that_was_not_read_yet_is_no_failure(
     await add_invoice(console.api.ours.id, "in_open")
     answer = await console[Role.FINANCE].post(path, fields)
     assert answer.status_code in (400, 409), text_of(answer)
+
+
+async def too_much(world: World, *ends: str) -> tuple[str, str, str]:
+    """2.00 too much were captured, which people return by hand; a first refund of them fails. The invoice, its capture,
+    the refund. `ends`: what the processor makes of the next ones."""
+    await world.set_policy(returns="case")
+    signup = await world.signup("over_payment", wait_s=0)
+    await world.settle()
+    [attempt] = (await world.gateway_invoice(signup.invoice))["attempts"]
+    world.practice.script_refunds(world.shop.practice_key, "failed", *ends)
+    first = await refund_later(world, signup.invoice, amount=200, attempt=attempt["id"])
+    return signup.invoice, attempt["id"], first["id"]
+
+
+async def press_again(world: World, name: str) -> httpx.Response:
+    """“Try again” on the case of a refund that failed, in case it is open and offers that; else on the refund's page."""
+    anna = await clerk(world, name=name)
+    found = await sql.row("select id, subject from tollbridge.review_case where kind = 'refund_failed'")
+    assert found is not None
+    is_open = await sql.value("select state = 'open' from tollbridge.review_case where id = $1", found["id"])
+    path = f"/cases/{found['id']}/repair/retry" if is_open else f"/refunds/{found['subject']}/retry"
+    answer = await anna.post(path, {"once": name})
+    await world.settle()
+    return answer
+
+
+async def test_money_that_no_invoice_took_is_not_returned_twice(world: World) -> None:
+    """A first refund of it failed. One person asks for another, which succeeds; the failed one's case still offers to
+    try again, and who does so returns 2.00 of what has paid the invoice, without a credit note."""
+    invoice, attempt, _ = await too_much(world, "succeeded")
+    await refund_later(world, invoice, amount=200, attempt=attempt)
+    assert returned(world) == [200]
+
+    again = await press_again(world, "anna")
+
+    assert (again.status_code, returned(world)) == (409, [200]), [r["origin"] for r in await refunds(world, invoice)]
+
+
+async def test_what_became_the_customers_credit_is_not_returned_too(world: World) -> None:
+    """A refund of what came too much failed, and it became the customer's credit at Stripe (the policy is another one
+    since): who tries the refund again gives it a second time."""
+    invoice, _, _ = await too_much(world)
+    await world.set_policy(overpayment="customer_balance")
+    [over] = [one["id"] for one in (await world.call("GET", "/v1/cases?state=open")).json()["data"] if one["kind"] == "overpaid"]
+    await post(world, f"/v1/cases/{over}/close", {"reason": "the customer keeps it as credit"})
+    await world.settle()
+    customer = world.stripe_invoice(invoice)["customer"]
+    assert world.stripe_account().customers[customer]["balance"] == -200
+
+    again = await press_again(world, "anna")
+
+    assert (again.status_code, returned(world)) == (409, [])
