@@ -16,6 +16,7 @@ import pytest
 
 from db import sql
 from db.states import INVOICE_UNRESOLVED, InvoiceState
+from gateway.console.amounts import AmountError, typed_amount
 from gateway.console.invoices import wanted_of
 from gateway.console.render import money
 from gateway.domain.roles import Role
@@ -277,3 +278,40 @@ async def test_what_became_the_customers_credit_is_not_returned_too(world: World
     again = await press_again(world, "anna")
 
     assert (again.status_code, returned(world)) == (409, [])
+
+
+async def test_a_case_of_too_much_is_over_once_that_is_back(world: World) -> None:
+    """Nothing is held any more; the case goes on to say that it is, and to offer that it is returned."""
+    invoice, attempt, _ = await too_much(world, "succeeded")
+    await refund_later(world, invoice, amount=200, attempt=attempt)
+    assert returned(world) == [200]
+    held = "select tollbridge.held_money(account, id) from tollbridge.invoice where id = $1"
+    assert await sql.value(held, invoice) == 0
+    assert "overpaid" not in await world.open_cases()
+
+
+async def test_a_refund_that_waits_for_stripe_is_not_spoiled_by_trying_it_again(world: World) -> None:
+    """Nothing of it failed: it is made once Stripe knows of its payment. Its parts are made at once instead, and Stripe
+    takes no credit note for an invoice that is open."""
+    signup = await world.signup("pending_then_ok", wait_s=0)
+    await world.settle()
+    asked = await refund_later(world, signup.invoice, amount=400)
+    fault = {"method": "POST", "path": "/v1/invoices/*/pay", "status": 500}
+    world.stripe.faults.add("error_before", times=None, **fault)
+    await world.later(days=3)
+    assert (await world.gateway_invoice(signup.invoice))["state"] == "captured"
+    assert [one["state"] for one in await refunds(world, signup.invoice)] == ["deferred"]
+
+    again = await (await clerk(world)).post(f"/refunds/{asked['id']}/retry", {"once": "form-1"})
+    await world.settle()
+    world.stripe.faults.clear()
+    await world.later(days=1)
+
+    assert (again.status_code, returned(world)) == (409, [400]), text_of(again)
+
+
+@pytest.mark.parametrize(("text", "currency"), [("1.000", "eur"), ("12.500", "usd"), ("1.000", "jpy"), ("1.000", "isk")])
+def test_a_point_before_three_digits_is_not_guessed(text: str, currency: str) -> None:
+    """As a comma is not: to half of Europe it says a thousand, and it is read as one."""
+    with pytest.raises(AmountError):
+        typed_amount(text, currency)
