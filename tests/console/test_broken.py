@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from datetime import timedelta
 from itertools import product
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
@@ -28,7 +29,7 @@ from tests.console.test_invoice import READ, RECORD, WIRE, one_open, receipts
 from tests.console.test_overview import links, now
 from tests.scenarios.test_l_partial import renew_in_part, taken
 from tests.scenarios.test_m_in_flight import renew_in_flight
-from tests.support.returning import post, refund_later, refunds, retry, returned
+from tests.support.returning import credit, post, refund_later, refunds, retry, returned
 from tests.support.staff import clerk, text_of
 from tests.support.world import World
 
@@ -104,7 +105,12 @@ async def crowd(console: Console, states: Iterable[InvoiceState], status: str) -
     due = {"none": None, "past": -1, "soon": 2, "later": 9}
     for n, (state, collector, when) in enumerate(product(states, (None, "gateway", "stripe", "hosted"), due)):
         day = due[when]
-        about = {"amount_due": 1000 + n, "amount_remaining": 1000 + n, "total": 1000 + n, "collector": collector}
+        about: dict[str, Any] = {
+            "amount_due": 1000 + n,
+            "amount_remaining": 1000 + n,
+            "total": 1000 + n,
+            "collector": collector,
+        }
         at = None if day is None else now() + timedelta(days=day)
         if collector == "gateway":
             about |= {"collect_by": at or now()}
@@ -116,7 +122,11 @@ async def crowd(console: Console, states: Iterable[InvoiceState], status: str) -
 
 
 # Of a void one Stripe goes on to show an amount; a charge of it may be under way yet (voided in flight).
-STATES = {"open": InvoiceState, "uncollectible": InvoiceState, "void": {*INVOICE_UNRESOLVED, InvoiceState.CLOSED}}
+STATES: dict[str, Iterable[InvoiceState]] = {
+    "open": InvoiceState,
+    "uncollectible": InvoiceState,
+    "void": {*INVOICE_UNRESOLVED, InvoiceState.CLOSED},
+}
 
 
 @pytest.mark.parametrize("status", STATES)
@@ -241,7 +251,7 @@ async def too_much(world: World, *ends: str) -> tuple[str, str, str]:
 
 
 async def press_again(world: World, name: str) -> httpx.Response:
-    """“Try again” on the case of a refund that failed, in case it is open and offers that; else on the refund's page."""
+    """“Try again” on the case of a refund that failed while that is open; else on the refund's page."""
     anna = await clerk(world, name=name)
     found = await sql.row("select id, subject from tollbridge.review_case where kind = 'refund_failed'")
     assert found is not None
@@ -269,7 +279,11 @@ async def test_what_became_the_customers_credit_is_not_returned_too(world: World
     since): who tries the refund again gives it a second time."""
     invoice, _, _ = await too_much(world)
     await world.set_policy(overpayment="customer_balance")
-    [over] = [one["id"] for one in (await world.call("GET", "/v1/cases?state=open")).json()["data"] if one["kind"] == "overpaid"]
+    [over] = [
+        one["id"]
+        for one in (await world.call("GET", "/v1/cases?state=open")).json()["data"]
+        if one["kind"] == "overpaid"
+    ]
     await post(world, f"/v1/cases/{over}/close", {"reason": "the customer keeps it as credit"})
     await world.settle()
     customer = world.stripe_invoice(invoice)["customer"]
@@ -296,8 +310,7 @@ async def test_a_refund_that_waits_for_stripe_is_not_spoiled_by_trying_it_again(
     signup = await world.signup("pending_then_ok", wait_s=0)
     await world.settle()
     asked = await refund_later(world, signup.invoice, amount=400)
-    fault = {"method": "POST", "path": "/v1/invoices/*/pay", "status": 500}
-    world.stripe.faults.add("error_before", times=None, **fault)
+    world.stripe.faults.add("error_before", method="POST", path="/v1/invoices/*/pay", status=500, times=None)
     await world.later(days=3)
     assert (await world.gateway_invoice(signup.invoice))["state"] == "captured"
     assert [one["state"] for one in await refunds(world, signup.invoice)] == ["deferred"]
@@ -310,7 +323,9 @@ async def test_a_refund_that_waits_for_stripe_is_not_spoiled_by_trying_it_again(
     assert (again.status_code, returned(world)) == (409, [400]), text_of(again)
 
 
-@pytest.mark.parametrize(("text", "currency"), [("1.000", "eur"), ("12.500", "usd"), ("1.000", "jpy"), ("1.000", "isk")])
+@pytest.mark.parametrize(
+    ("text", "currency"), [("1.000", "eur"), ("12.500", "usd"), ("1.000", "jpy"), ("1.000", "isk")]
+)
 def test_a_point_before_three_digits_is_not_guessed(text: str, currency: str) -> None:
     """As a comma is not: to half of Europe it says a thousand, and it is read as one."""
     with pytest.raises(AmountError):
@@ -336,3 +351,13 @@ async def test_a_form_that_came_too_early_can_be_sent_again_as_it_is(console: Co
     assert (early.status_code, "ask again" in text_of(early)) == (409, True)
     await sql.rows(READ)
     assert ((await finance.post(RECORD, form)).status_code, await receipts(console)) == (303, [11900])
+
+
+async def test_what_was_credited_away_was_not_recovered(world: World) -> None:
+    """Declined, and then staff credited all of it in Stripe, which calls that paid: nobody has paid anything."""
+    _, renewal = await world.renew("decline_insufficient_funds")
+    await credit(world, renewal, amount=1000)
+    await world.settle()
+    assert (world.stripe_invoice(renewal)["status"], world.stripe_invoice(renewal)["amount_paid"]) == ("paid", 0)
+    page = text_of(await (await clerk(world)).get(""))
+    assert "practice-eu: 100 % (1 of 1)" not in page
