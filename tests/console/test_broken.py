@@ -29,7 +29,7 @@ from tests.console.test_invoice import READ, RECORD, WIRE, one_open, receipts
 from tests.console.test_overview import links, now
 from tests.scenarios.test_l_partial import renew_in_part, taken
 from tests.scenarios.test_m_in_flight import renew_in_flight
-from tests.support.returning import credit, post, refund_later, refunds, retry, returned
+from tests.support.returning import credit, credited, post, refund_later, refunds, retry, returned
 from tests.support.staff import clerk, text_of
 from tests.support.world import World
 
@@ -361,3 +361,24 @@ async def test_what_was_credited_away_was_not_recovered(world: World) -> None:
     assert (world.stripe_invoice(renewal)["status"], world.stripe_invoice(renewal)["amount_paid"]) == ("paid", 0)
     page = text_of(await (await clerk(world)).get(""))
     assert "practice-eu: 100 % (1 of 1)" not in page
+
+
+async def test_a_note_of_what_went_back_is_not_called_that_of_a_denied_refund(world: World) -> None:
+    """4.00 of 5.00 went back, are credited, and somebody has accepted that. The missing 1.00 is tried again, waits, and
+    is denied: the case says that the note tells of money that did not go, and to void it."""
+    _, renewal = await renew_in_part(world, 60, partial_payment="top_up")
+    await world.set_policy(approval_above={"eur": 500})
+    world.practice.script_refunds(world.shop.practice_key, "succeeded", "failed")
+    first = await refund_later(world, renewal, amount=500)
+    [failed] = (await world.call("GET", "/v1/cases?state=open")).json()["data"]
+    await post(world, f"/v1/cases/{failed['id']}/close", {"reason": "4.00 is enough"})
+    await world.settle()
+    assert (returned(world), credited(world, renewal)) == ([400], [400])
+    await refund_later(world, renewal, amount=100)
+    assert (await retry(world, first["id"])).json()["approval"] == "waiting"
+
+    denied = await (await clerk(world)).post(f"/refunds/{first['id']}/deny", {"once": "form-1"})
+    await world.settle()
+
+    assert (denied.status_code, returned(world), credited(world, renewal)) == (303, [400, 100], [400, 100])
+    assert await world.open_cases() == []
