@@ -382,3 +382,19 @@ async def test_a_note_of_what_went_back_is_not_called_that_of_a_denied_refund(wo
 
     assert (denied.status_code, returned(world), credited(world, renewal)) == (303, [400, 100], [400, 100])
     assert await world.open_cases() == []
+
+
+async def test_who_approves_what_is_missing_is_asked_for_that_much(world: World) -> None:
+    """4.00 of 5.00 went back already: the button says “Approve 5.00 EUR”, and, once denied, that nothing went back."""
+    _, renewal = await renew_in_part(world, 60, partial_payment="top_up")
+    await world.set_policy(approval_above={"eur": 500})
+    world.practice.script_refunds(world.shop.practice_key, "succeeded", "failed")
+    first = await refund_later(world, renewal, amount=500)
+    await refund_later(world, renewal, amount=100)
+    assert (await retry(world, first["id"])).json()["approval"] == "waiting"
+    bert = await clerk(world, name="bert")
+    asked = text_of(await bert.get(f"/refunds/{first['id']}"))
+    assert (await bert.post(f"/refunds/{first['id']}/deny", {"once": "form-1"})).status_code == 303
+    await world.settle()
+    denied = text_of(await bert.get(f"/refunds/{first['id']}"))
+    assert ("Approve 5.00 EUR" in asked, "Nothing went back" in denied) == (False, False)
