@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+import asyncpg
+
 from db import cases, poke, sql
 from db.engine import DB
 from db.poke import Kind
@@ -18,11 +20,12 @@ from gateway.domain.dispute_view import DisputeView
 from gateway.returns.dispute_view import VIEW, seen
 from gateway.returns.errors import NotRefundableError, RefundStateError
 from gateway.returns.refund_rows import BY_ITSELF, locked
-from gateway.returns.refundable import lock_invoice, locked_captures, refundable
+from gateway.returns.refundable import Refundable, lock_invoice, locked_captures, refundable
 from gateway.returns.request import NO_ROOM
 from gateway.returns.spreading import spread_over_captures
 from processors.money import Money
 
+NOT_MADE: Final = ("failed", "refused")
 NOTE_REFUSED: Final = "credit_note_refused"
 """Stored as what failed: Stripe's preview takes no such credit note."""
 # Its state at once: whoever waits for its end must not take the old one for it. A note that was refused is drawn anew.
@@ -60,23 +63,44 @@ async def retry(by: Author, account: str, refund: str) -> None:
         if row["failure"] == "made_elsewhere":
             raise RefundStateError(f"{row['message']}: ask for another one")
         parts = await sql.rows("select state, amount from tollbridge.refund_part where refund = $1", refund)
-        missing = row["amount"] - sum(p["amount"] for p in parts if p["state"] not in ("failed", "refused"))
-        # Others may have gone instead meanwhile.
-        left = await refundable(account, row["invoice"], row["attempt"])
-        of_people = row["approval"] == Approval.NONE and row["requested_by"] != BY_ITSELF
-        waits = of_people and missing > 0 and left.wants_approval(missing)
+        missing = row["amount"] - sum(p["amount"] for p in parts if p["state"] not in NOT_MADE)
         note = await sql.value(NOTE_STATE, account, row["credit_note"])
         if note == CreditNoteState.VOID:
             raise RefundStateError("its credit note was voided: ask for another one")
         note_failed = _is_refused(row["failure"], note)
-        if not missing and not note_failed:
+        # What only waits for its payment has no parts yet.
+        parts_failed = missing > 0 and (row["failure"] or any(p["state"] in NOT_MADE for p in parts))
+        if not parts_failed and not note_failed:
             raise RefundStateError(f"nothing of it failed: it is {row['state']}")
+        # Others may have gone instead meanwhile.
+        left = await refundable(account, row["invoice"], row["attempt"])
+        if missing:
+            _judge(row, left, missing)
+        waits = missing > 0 and _of_people(row) and left.wants_approval(missing)
+        if waits and missing < row["amount"]:
+            raise RefundStateError(
+                "a part of it is back, and the rest is for two people: ask for another one over that"
+            )
         if missing and await spread_over_captures(account, row, now, missing):
             raise NotRefundableError(NO_ROOM, Money(left.amount, left.currency))
         state = RefundState.REQUESTED if missing else RefundState.SUCCEEDED
         approval = Approval.WAITING if waits else row["approval"]
         await sql.rows(REFUND_AGAIN, account, refund, state, note_failed, approval)
         await _go_on(by, Kind.REFUND, account, refund, {"amount": missing, "approval": approval}, now)
+
+
+def _of_people(row: asyncpg.Record) -> bool:
+    """Whether somebody has asked for it alone."""
+    return bool(row["approval"] == Approval.NONE and row["requested_by"] != BY_ITSELF)
+
+
+def _judge(row: asyncpg.Record, left: Refundable, missing: int) -> None:
+    """What is missing is returned as if it were asked for now: what no invoice took may be gone by another way, and is
+    not taken from what has paid one."""
+    if left.refused:
+        raise RefundStateError(left.refused)
+    if not row["wants_note"] and missing > left.without_note:
+        raise NotRefundableError(NO_ROOM, Money(left.without_note, left.currency))
 
 
 async def retry_dispute(by: Author, account: str, dispute: str) -> None:
