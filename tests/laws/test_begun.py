@@ -1,0 +1,143 @@
+"""What was begun before a call stands in the database; when that one call fails, it is still done, once, and as wanted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from db import sql
+from gateway.customers import erase
+from tests.support.hosting import paid_there
+from tests.support.returning import returned
+from tests.support.world import World
+
+
+async def _hours(world: World, hours: int = 4) -> None:
+    for _ in range(hours):
+        await world.later(hours=1)
+
+
+@pytest.mark.parametrize("fault", ["lost_before", "lost_after", "error_before"])
+async def test_what_is_handed_over_is_asked_of_stripe_under_another_key_after_a_500(world: World, fault: str) -> None:
+    """Stripe keeps a 500 under its key for a day: under the same key it is all that it ever answers."""
+    signup, renewal = await world.renew("decline_insufficient_funds")
+    card = await world.stripe_card(signup.customer)
+    world.stripe.faults.add(fault, method="POST", path="/v1/invoices/{id}/pay")
+    await world.switch(signup.subscription, "stripe", stripe_payment_method=card, open_invoices="hand_over")
+    await _hours(world)
+    assert (world.stripe_invoice(renewal)["status"], world.taken_at_stripe(renewal)) == ("paid", 1000)
+    assert await world.open_cases() == []
+
+
+@pytest.mark.parametrize("fault", ["lost_before", "lost_after", "error_before"])
+async def test_a_payer_can_give_stripe_a_card_after_a_500(world: World, fault: str) -> None:
+    """The same for the SetupIntent of a session: its one key is all that the session ever has."""
+    signup = await world.signup("ok")
+    session = await world.method_session(signup.customer, connection="stripe")
+    world.stripe.faults.add(fault, method="POST", path="/v1/setup_intents")
+    path = f"/v1/payment_method_sessions/{session['id']}/setup"
+    body = {"processor": "stripe", "return_url": "http://127.0.0.1/return"}
+    for _ in range(3):
+        answer = await world.call("POST", path, body, key=session["client_secret"])
+        await world.later(hours=1)
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("status", [429, 403])
+async def test_who_was_turned_away_from_recording_has_not_recorded(world: World, status: int) -> None:
+    """Law 6: nothing happened there, so an invoice that is paid by hand after that was not paid by us."""
+    refused = world.stripe.faults.add(
+        "error_before", method="POST", path="/v1/invoices/{id}/pay", status=status, times=None
+    )
+    _, renewal = await world.renew("ok")
+    assert await world.attempts(renewal) == ["succeeded"]
+    await world.later(minutes=1)
+    world.stripe.faults.remove(refused.id)
+    # The payer has transferred the money as well, and staff mark the invoice paid.
+    await world.shop.client.v1.invoices.pay_async(renewal, {"paid_out_of_band": True})
+    await _hours(world)
+    assert await world.open_cases() == ["paid_by_hand"]
+
+
+@pytest.mark.parametrize("fault", ["sent", "not_sent"])
+async def test_what_somebody_has_collected_after_the_end_is_tried_until_it_is_sent(world: World, fault: str) -> None:
+    """Law 4: what was not sent is free; the wish is heeded by a try that reaches the processor."""
+    signup, renewal = await world.renew("decline_insufficient_funds")
+    await world.cancel(signup.subscription)
+    world.break_card(signup.customer, "ok")
+    await world.later(days=2)
+    if fault == "not_sent":
+        world.practice.faults.add("error_before", method="POST", path="/v1/charges", status=429)
+    assert (await world.collect_now(renewal, wait_s=0)).status_code == 202
+    await _hours(world)
+    assert world.stripe_invoice(renewal)["status"] == "paid", await world.attempts(renewal)
+
+
+@pytest.mark.parametrize("fault", ["sent", "not_sent"])
+async def test_what_somebody_has_collected_after_the_due_date_is_tried_until_it_is_sent(
+    world: World, fault: str
+) -> None:
+    signup, renewal = await world.renew("decline_insufficient_funds")
+    await world.later(days=12)
+    world.break_card(signup.customer, "ok")
+    if fault == "not_sent":
+        world.practice.faults.add("error_before", method="POST", path="/v1/charges", status=429)
+    answer = await world.collect_now(renewal, wait_s=0)
+    assert answer.status_code == 202, answer.text
+    await _hours(world)
+    assert world.stripe_invoice(renewal)["status"] == "paid", await world.attempts(renewal)
+
+
+@pytest.mark.parametrize("status", [None, 429, 403])
+async def test_an_end_that_stripe_never_heard_of_is_withdrawn(world: World, status: int | None) -> None:
+    """The payer has given another payment method before Stripe took the call: nobody wants the end any more."""
+    await world.set_policy(agreement_canceled="cancel_now")
+    signup = await world.signup("wallet")
+    faults = world.stripe.faults
+    cancel = {"method": "DELETE", "path": "/v1/subscriptions/{id}"}
+    refused: Any = faults.add("error_before", **cancel, status=status, times=None) if status else None
+    if status is None:
+        await world.new_card(signup.customer)
+    world.practice.revoke_method(world.methods_at_processor()[0].token)
+    await world.settle()
+    if refused is not None:
+        await world.new_card(signup.customer)
+        faults.remove(refused.id)
+    await _hours(world)
+    assert world.stripe_subscription(signup.subscription)["status"] == "active"
+
+
+@pytest.mark.parametrize("dies", [False, True])
+async def test_an_erasure_whose_server_dies_is_finished(
+    world: World, monkeypatch: pytest.MonkeyPatch, dies: bool
+) -> None:
+    """Who pays on Stripe's page has no payment method whose upkeep could finish it."""
+    signup = await paid_there(world)
+    await world.cancel(signup.subscription)
+    going_on = erase.go_on
+
+    async def dying(*args: Any) -> bool:
+        raise RuntimeError("the server is stopped")
+
+    if dies:
+        monkeypatch.setattr(erase, "go_on", dying)
+    await world.call("POST", f"/v1/customers/{signup.customer}/erase", {"reason": "asked for"})
+    monkeypatch.setattr(erase, "go_on", going_on)
+    await _hours(world)
+    row = await sql.row("select erase_asked_at, erased_at from tollbridge.customer where id = $1", signup.customer)
+    assert row is not None
+    assert (row["erase_asked_at"] is not None, row["erased_at"] is not None) == (True, True)
+
+
+@pytest.mark.parametrize("fault", ["", "error_before", "lost_before", "lost_after"])
+async def test_a_charge_that_is_to_be_withdrawn_is(world: World, fault: str) -> None:
+    await world.set_policy(canceled_in_flight="return")
+    signup, renewal = await world.renew("pending_then_ok")
+    if fault:
+        world.practice.faults.add(fault, method="POST", path="/v1/charges/{id}/cancel")
+    await world.cancel(signup.subscription)
+    await world.later(hours=1)
+    assert await world.attempts(renewal) == ["canceled"]
+    await world.later(hours=25)
+    assert (returned(world), world.stripe_invoice(renewal)["status"]) == ([], "open")
