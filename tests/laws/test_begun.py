@@ -47,12 +47,12 @@ async def test_a_payer_can_give_stripe_a_card_after_a_500(world: World, fault: s
 @pytest.mark.parametrize("status", [429, 403])
 async def test_who_was_turned_away_from_recording_has_not_recorded(world: World, status: int) -> None:
     """Law 6: nothing happened there, so an invoice that is paid by hand after that was not paid by us."""
-    refused = world.stripe.faults.add(
-        "error_before", method="POST", path="/v1/invoices/{id}/pay", status=status, times=None
-    )
-    _, renewal = await world.renew("ok")
+    signup = await world.signup("ok")
+    pay = "/v1/invoices/{id}/pay"
+    refused = world.stripe.faults.add("error_before", method="POST", path=pay, status=status, times=None)
+    await world.later(days=31)
+    renewal = str(world.invoices_of(signup.subscription)[-1]["id"])
     assert await world.attempts(renewal) == ["succeeded"]
-    await world.later(minutes=1)
     world.stripe.faults.remove(refused.id)
     # The payer has transferred the money as well, and staff mark the invoice paid.
     await world.shop.client.v1.invoices.pay_async(renewal, {"paid_out_of_band": True})
@@ -132,12 +132,17 @@ async def test_an_erasure_whose_server_dies_is_finished(
 
 @pytest.mark.parametrize("fault", ["", "error_before", "lost_before", "lost_after"])
 async def test_a_charge_that_is_to_be_withdrawn_is(world: World, fault: str) -> None:
+    """The processor does not answer the first call; the payer's bank takes the money three hours later."""
     await world.set_policy(canceled_in_flight="return")
-    signup, renewal = await world.renew("pending_then_ok")
+    world.practice.set_delays(pending_delay_s=3 * 3600)
+    signup, renewal = await world.renew_unseen()
+    world.break_card(signup.customer, "pending_then_ok")
+    await world.settle()
+    assert await world.attempts(renewal) == ["pending"]
     if fault:
         world.practice.faults.add(fault, method="POST", path="/v1/charges/{id}/cancel")
     await world.cancel(signup.subscription)
-    await world.later(hours=1)
+    for _ in range(30):
+        await world.later(minutes=10)
     assert await world.attempts(renewal) == ["canceled"]
-    await world.later(hours=25)
     assert (returned(world), world.stripe_invoice(renewal)["status"]) == ([], "open")
