@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from db import sql
+from gateway.accounts import accounts
 from gateway.customers import erase
 from tests.support.hosting import paid_there
 from tests.support.returning import returned
+from tests.support.shop import BY
 from tests.support.world import World
 
 
@@ -146,3 +148,43 @@ async def test_a_charge_that_is_to_be_withdrawn_is(world: World, fault: str) -> 
         await world.later(minutes=10)
     assert await world.attempts(renewal) == ["canceled"]
     assert (returned(world), world.stripe_invoice(renewal)["status"]) == ([], "open")
+
+
+@pytest.mark.parametrize("status", [429, 403])
+async def test_what_stripe_has_refused_to_hear_of_is_ours_again_once_it_is_switched_back(
+    world: World, status: int
+) -> None:
+    """Stripe has said that nothing happened: it is not asked to charge what nobody wants it to charge any more."""
+    await world.set_policy(unused_methods="keep")
+    signup, renewal = await world.renew("decline_insufficient_funds")
+    card = await world.stripe_card(signup.customer)
+    pay = "/v1/invoices/{id}/pay"
+    refused = world.stripe.faults.add("error_before", method="POST", path=pay, status=status, times=None)
+    await world.switch(signup.subscription, "stripe", stripe_payment_method=card, open_invoices="hand_over")
+    world.break_card(signup.customer, "ok")
+    await world.switch(signup.subscription, "gateway")
+    world.stripe.faults.remove(refused.id)
+    for _ in range(30):
+        await world.later(hours=1)
+    assert world.stripe_invoice(renewal)["status"] == "paid"
+    assert (len(world.captures()), world.taken_at_stripe(renewal)) == (2, 0)
+
+
+@pytest.mark.parametrize("days", [0, 4])
+async def test_days_in_which_nothing_was_sent_disable_no_endpoint(world: World, days: int) -> None:
+    """Two tries that failed are two tries, whatever time the account was disabled between them."""
+    await world.listen("tollbridge.invoice.paid")
+    world.merchant.answers = [500, 500]
+    await world.signup("ok")
+    await _enabled(world, False)
+    await world.later(days=days, minutes=1)
+    await _enabled(world, True)
+    for _ in range(20):
+        await world.later(hours=1)
+    assert [event["type"] for event in world.merchant.told] == ["tollbridge.invoice.paid"]
+    assert await world.open_cases() == []
+
+
+async def _enabled(world: World, enabled: bool) -> None:
+    change = accounts.AccountChange(enabled=enabled)
+    await accounts.update(world.runtime.keyring, BY, world.shop.account, change)
