@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from db import sql
 from gateway.accounts import accounts
+from gateway.books import repair
 from gateway.customers import erase
+from gateway.workers.timers import reconciling
+from tests.books.conftest import Books
+from tests.books.test_repair import lost_charge
 from tests.support.hosting import paid_there
 from tests.support.returning import returned
 from tests.support.shop import BY
@@ -188,3 +193,20 @@ async def test_days_in_which_nothing_was_sent_disable_no_endpoint(world: World, 
 async def _enabled(world: World, enabled: bool) -> None:
     change = accounts.AccountChange(enabled=enabled)
     await accounts.update(world.runtime.keyring, BY, world.shop.account, change)
+
+
+@pytest.mark.parametrize("adapter", ["practice", "gone"])
+async def test_a_repair_that_can_not_be_tried_keeps_nothing_else_waiting(world: World, adapter: str) -> None:
+    """Somebody wants a charge looked up whose adapter is not installed any more: it says so, and the day's run comes."""
+    found = await lost_charge(world, Books(world))
+    await sql.rows("update tollbridge.connection set adapter = $1", adapter)
+    await repair.ask_for(BY, world.shop.account, found)
+    turn = reconciling(world.runtime)
+    for _ in range(3):
+        await world.move(days=1)
+        with suppress(Exception):  # as the worker's timers do
+            await turn()
+    tried = await sql.row("select repair_asked_at, repair_outcome from tollbridge.reconciliation_break where id = $1", found)
+    assert tried is not None
+    assert tried["repair_asked_at"] is None
+    assert await sql.value("select count(*) from tollbridge.reconciliation where asked_by = 'timer'") > 0
