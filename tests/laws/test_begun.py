@@ -210,3 +210,16 @@ async def test_a_repair_that_can_not_be_tried_keeps_nothing_else_waiting(world: 
     assert tried is not None
     assert tried["repair_asked_at"] is None
     assert await sql.value("select count(*) from tollbridge.reconciliation where asked_by = 'timer'") > 0
+
+
+@pytest.mark.parametrize("fault", ["", "lost_before", "lost_after", "error_before", "error_after"])
+async def test_a_checkout_makes_one_customer(world: World, fault: str) -> None:
+    """Law 11: what we create at Stripe is looked for before another is made under another key."""
+    if fault:
+        world.stripe.faults.add(fault, method="POST", path="/v1/customers")
+    opened = await world.open_session("order-1")
+    for _ in range(3):
+        await world.later(minutes=10)
+    opened = await world.open_session("order-1")
+    assert opened.status_code in (200, 201), opened.text
+    assert len(world.stripe_account().customers) == 1
