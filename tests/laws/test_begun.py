@@ -11,9 +11,13 @@ from db import sql
 from gateway.accounts import accounts
 from gateway.books import repair
 from gateway.customers import erase
+from gateway.sandbox.stripe import credit_notes
+from gateway.sandbox.stripe.routes import Call
 from gateway.workers.timers import reconciling
 from tests.books.conftest import Books
 from tests.books.test_repair import lost_charge
+from tests.scenarios.test_l_partial import script
+from tests.support.crash import boundaries
 from tests.support.hosting import paid_there
 from tests.support.returning import returned
 from tests.support.shop import BY
@@ -223,3 +227,28 @@ async def test_a_checkout_makes_one_customer(world: World, fault: str) -> None:
     opened = await world.open_session("order-1")
     assert opened.status_code in (200, 201), opened.text
     assert len(world.stripe_account().customers) == 1
+
+
+@pytest.mark.parametrize("meanwhile", [False, True])
+async def test_a_note_that_is_too_much_by_then_is_drawn_up_again(world: World, meanwhile: bool) -> None:
+    """Law 6: three tenths came; while the rest is being credited, staff credit four tenths. What is left is billed."""
+    signup = await world.signup("ok")
+    script(world, 30)
+    credited: list[str] = []
+
+    def at(boundary: str) -> bool:
+        if meanwhile and boundary == "before POST /v1/credit_notes" and not credited:
+            credited.append(boundary)
+            account = world.stripe_account()
+            renewal = world.invoices_of(signup.subscription)[-1]["id"]
+            credit_notes.create(Call(account, {"invoice": renewal, "amount": 400}))
+        return False
+
+    with boundaries(at):
+        await world.later(days=31)
+    for _ in range(4):
+        await world.later(hours=1)
+    live = dict(world.invoices_of(signup.subscription)[-1])
+    assert bool(credited) is meanwhile
+    assert (live["status"], live["amount_paid"]) == ("paid", 300)
+    assert await world.open_cases() == []
