@@ -10,12 +10,14 @@ import pytest
 from db import sql
 from gateway.accounts import accounts
 from gateway.books import repair
+from gateway.collect import restored
 from gateway.customers import erase
 from gateway.sandbox.stripe import credit_notes
 from gateway.sandbox.stripe.routes import Call
 from gateway.workers.timers import reconciling
 from tests.books.conftest import Books
 from tests.books.test_repair import lost_charge
+from tests.scenarios.test_d_restored import Backup
 from tests.scenarios.test_l_partial import script
 from tests.support.crash import boundaries
 from tests.support.hosting import paid_there
@@ -251,4 +253,35 @@ async def test_a_note_that_is_too_much_by_then_is_drawn_up_again(world: World, m
     live = dict(world.invoices_of(signup.subscription)[-1])
     assert bool(credited) is meanwhile
     assert (live["status"], live["amount_paid"]) == ("paid", 300)
+    assert await world.open_cases() == []
+
+
+@pytest.mark.parametrize("dies", [False, True])
+async def test_a_lost_try_that_is_taken_up_by_two_workers(
+    world: World, monkeypatch: pytest.MonkeyPatch, dies: bool
+) -> None:
+    """A restored database has forgotten how an invoice was paid; the worker that finds its try dies before its end."""
+    storing, died = restored.store_outcome, list[str]()
+
+    async def stored(account: str, attempt: str, *args: Any, **how: Any) -> None:
+        if dies and not died:
+            died.append(attempt)
+            raise ConnectionError("the worker is gone")
+        await storing(account, attempt, *args, **how)
+
+    monkeypatch.setattr(restored, "store_outcome", stored)
+    _, renewal = await world.renew_unseen()
+    backup = Backup(world)
+    await backup.take()
+    await world.settle()
+    assert world.stripe_invoice(renewal)["status"] == "paid"
+    await world.move(minutes=10)
+    await backup.restore()
+    await world.catch_up()
+    await world.settle()
+    for _ in range(4):
+        await world.later(hours=1)
+    assert bool(died) is dies
+    assert await world.attempts(renewal) == ["succeeded"]
+    assert (len(world.captures()), returned(world)) == (2, [])
     assert await world.open_cases() == []
