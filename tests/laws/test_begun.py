@@ -1,4 +1,5 @@
-"""What was begun before a call stands in the database; when that one call fails, it is still done, once, and as wanted."""
+"""What was begun stands in the database before the call; where that one call fails, it is done all the same, once, and
+as it was wanted."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from db import sql
 from gateway.accounts import accounts
 from gateway.books import repair
 from gateway.collect import restored
+from gateway.collect.outcomes import store_outcome
 from gateway.customers import erase
 from gateway.sandbox.stripe import credit_notes
 from gateway.sandbox.stripe.routes import Call
@@ -107,16 +109,16 @@ async def test_an_end_that_stripe_never_heard_of_is_withdrawn(world: World, stat
     """The payer has given another payment method before Stripe took the call: nobody wants the end any more."""
     await world.set_policy(agreement_canceled="cancel_now")
     signup = await world.signup("wallet")
-    faults = world.stripe.faults
-    cancel = {"method": "DELETE", "path": "/v1/subscriptions/{id}"}
-    refused: Any = faults.add("error_before", **cancel, status=status, times=None) if status else None
+    faults, path = world.stripe.faults, "/v1/subscriptions/{id}"
     if status is None:
         await world.new_card(signup.customer)
+    else:
+        faults.add("error_before", method="DELETE", path=path, status=status, times=None)
     world.practice.revoke_method(world.methods_at_processor()[0].token)
     await world.settle()
-    if refused is not None:
+    if status is not None:
         await world.new_card(signup.customer)
-        faults.remove(refused.id)
+        faults.clear()
     await _hours(world)
     assert world.stripe_subscription(signup.subscription)["status"] == "active"
 
@@ -203,7 +205,7 @@ async def _enabled(world: World, enabled: bool) -> None:
 
 @pytest.mark.parametrize("adapter", ["practice", "gone"])
 async def test_a_repair_that_can_not_be_tried_keeps_nothing_else_waiting(world: World, adapter: str) -> None:
-    """Somebody wants a charge looked up whose adapter is not installed any more: it says so, and the day's run comes."""
+    """A charge is to be looked up whose adapter is not installed any more: it says so, and the day's run comes."""
     found = await lost_charge(world, Books(world))
     await sql.rows("update tollbridge.connection set adapter = $1", adapter)
     await repair.ask_for(BY, world.shop.account, found)
@@ -212,7 +214,9 @@ async def test_a_repair_that_can_not_be_tried_keeps_nothing_else_waiting(world: 
         await world.move(days=1)
         with suppress(Exception):  # as the worker's timers do
             await turn()
-    tried = await sql.row("select repair_asked_at, repair_outcome from tollbridge.reconciliation_break where id = $1", found)
+    tried = await sql.row(
+        "select repair_asked_at, repair_outcome from tollbridge.reconciliation_break where id = $1", found
+    )
     assert tried is not None
     assert tried["repair_asked_at"] is None
     assert await sql.value("select count(*) from tollbridge.reconciliation where asked_by = 'timer'") > 0
@@ -261,7 +265,7 @@ async def test_a_lost_try_that_is_taken_up_by_two_workers(
     world: World, monkeypatch: pytest.MonkeyPatch, dies: bool
 ) -> None:
     """A restored database has forgotten how an invoice was paid; the worker that finds its try dies before its end."""
-    storing, died = restored.store_outcome, list[str]()
+    storing, died = store_outcome, list[str]()
 
     async def stored(account: str, attempt: str, *args: Any, **how: Any) -> None:
         if dies and not died:
@@ -285,3 +289,21 @@ async def test_a_lost_try_that_is_taken_up_by_two_workers(
     assert await world.attempts(renewal) == ["succeeded"]
     assert (len(world.captures()), returned(world)) == (2, [])
     assert await world.open_cases() == []
+
+
+@pytest.mark.parametrize("refused", [False, True])
+async def test_a_payer_s_switch_that_stripe_refuses_is_told_to_somebody(world: World, refused: bool) -> None:
+    """As of what follows from the end of an agreement: nobody waits for the answer, so that a human is asked."""
+    signup = await world.signup("ok")
+    session = await world.method_session(signup.customer, connection="stripe")
+    path = f"/v1/payment_method_sessions/{session['id']}/setup"
+    body = {"processor": "stripe", "return_url": "http://127.0.0.1/return"}
+    begun = await world.call("POST", path, body, key=session["client_secret"])
+    intent = begun.json()["client"]["setup_intent_client_secret"].partition("_secret_")[0]
+    await world.shop.client.v1.setup_intents.confirm_async(intent, {"payment_method": "pm_card_visa"})
+    if refused:
+        world.stripe.faults.add("error_before", method="POST", path="/v1/subscriptions/{id}", status=400)
+    await world.method_done(session)
+    await _hours(world)
+    switched = world.stripe_subscription(signup.subscription)["collection_method"] == "charge_automatically"
+    assert switched or await world.open_cases()
