@@ -75,17 +75,19 @@ async def test_who_was_turned_away_from_recording_has_not_recorded(world: World,
     assert await world.open_cases() == ["paid_by_hand"]
 
 
-@pytest.mark.parametrize("fault", ["sent", "not_sent"])
+@pytest.mark.parametrize("fault", ["sent", "not_sent", "lost_before"])
 async def test_what_somebody_has_collected_after_the_end_is_tried_until_it_is_sent(world: World, fault: str) -> None:
-    """Law 4: what was not sent is free; the wish is heeded by a try that reaches the processor."""
+    """Law 4: what was not sent, or is not there, is free; the wish is heeded by a try that reaches the processor."""
     signup, renewal = await world.renew("decline_insufficient_funds")
     await world.cancel(signup.subscription)
     world.break_card(signup.customer, "ok")
     await world.later(days=2)
     if fault == "not_sent":
         world.practice.faults.add("error_before", method="POST", path="/v1/charges", status=429)
+    elif fault == "lost_before":
+        world.practice.faults.add(fault, method="POST", path="/v1/charges")
     assert (await world.collect_now(renewal, wait_s=0)).status_code == 202
-    await _hours(world)
+    await _hours(world, 12)
     assert world.stripe_invoice(renewal)["status"] == "paid", await world.attempts(renewal)
 
 
