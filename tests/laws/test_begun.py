@@ -309,3 +309,19 @@ async def test_a_payer_s_switch_that_stripe_refuses_is_told_to_somebody(world: W
     await _hours(world)
     switched = world.stripe_subscription(signup.subscription)["collection_method"] == "charge_automatically"
     assert switched or await world.open_cases()
+
+
+@pytest.mark.parametrize("turned_away", [False, True])
+async def test_what_stripe_refuses_is_not_called_unanswered(world: World, turned_away: bool) -> None:
+    """A call that Stripe turned away unread made nothing, so that the refusal of the next one is a refusal."""
+    await world.signup("ok")
+    script(world, 60)
+    if turned_away:
+        world.stripe.faults.add("error_before", method="POST", path="/v1/invoices", status=429)
+    world.stripe.faults.add("error_before", method="POST", path="/v1/invoices", status=400, times=None)
+    await world.later(days=31)
+    await _hours(world)
+    assert await world.open_cases() == ["remainder_not_billed"]
+    reason = await sql.value("select reason from tollbridge.review_case where state = 'open'")
+    assert reason.startswith("Stripe makes no invoice for the rest")
+    assert await sql.value("select state from tollbridge.remainder") == "refused"
