@@ -325,3 +325,18 @@ async def test_what_stripe_refuses_is_not_called_unanswered(world: World, turned
     reason = await sql.value("select reason from tollbridge.review_case where state = 'open'")
     assert reason.startswith("Stripe makes no invoice for the rest")
     assert await sql.value("select state from tollbridge.remainder") == "refused"
+
+
+@pytest.mark.parametrize("fault", ["sent", "not_sent", "lost_before"])
+async def test_a_card_given_after_the_due_date_is_tried_until_that_is_sent(world: World, fault: str) -> None:
+    """What may be tried so late may be sent so late: a request that never arrived was no try."""
+    signup, renewal = await world.renew("decline_insufficient_funds")
+    await world.later(days=12)
+    if fault == "not_sent":
+        world.practice.faults.add("error_before", method="POST", path="/v1/charges", status=429)
+    elif fault == "lost_before":
+        world.practice.faults.add(fault, method="POST", path="/v1/charges")
+    await world.new_card(signup.customer)
+    await _hours(world, 12)
+    assert world.stripe_invoice(renewal)["status"] == "paid", await world.attempts(renewal)
+    assert await world.open_cases() == []
