@@ -54,7 +54,7 @@ from gateway.domain.obstacles import (
     waits_until,
 )
 from gateway.domain.past_us import paid_past_us
-from gateway.domain.recovery import Exhausted, Held, NeedsMethod, TryAt, TryNow, next_try
+from gateway.domain.recovery import Exhausted, Held, NeedsMethod, TryAt, TryNow, is_asked_for, next_try
 from gateway.domain.resending import LOOKUPS_BEFORE_REPLAY, can_ask, replay_is_next
 from gateway.domain.settling import settle
 from gateway.domain.view import AttemptView, InvoiceView
@@ -273,7 +273,7 @@ def _collect(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action
         return _of_nobody(view, invoice, now)
     if (wait := standstill(view, invoice, now)) is not None:
         return wait
-    if after_end.is_stopped(view) and not view.asked and (then := ending.left_to(view)) is not None:
+    if after_end.is_stopped(view) and not is_asked_for(view, now) and (then := ending.left_to(view)) is not None:
         return ending.close(view, invoice, then, after_end.ENDED, now)
     if (handed := handing_over.pay(view, invoice, now)) is not None:
         return handed

@@ -26,6 +26,9 @@ from processors.outcome import DeclineClass
 
 NOT_SENT_WAITS = tuple(timedelta(seconds=s) for s in (30, 60, 120, 300, 900))
 """Waits after 1, 2, ... tries in a row that never left us; the last one repeats."""
+LATE_FOR = timedelta(days=1)
+"""So long a try that may come after the last moment, or after its subscription's end, is repeated while it does not
+reach its processor: what was not sent was no try, and nobody would ask again."""
 REJECTED_WAIT = timedelta(hours=1)
 MOST_REJECTED = 3
 """Requests refused as such in a row, after which only a human or a new payment method starts another."""
@@ -163,6 +166,11 @@ def by_hand_from(tried: Sequence[AttemptView | Tried]) -> datetime:
     return max([tried[-1].retry_after or tried[-1].sent_at, *asked_for])
 
 
+def is_asked_for(view: InvoiceView, now: datetime) -> bool:
+    """Whether somebody has asked for a try that has not reached its processor yet."""
+    return view.asked or _repeats_what_was_asked(_tried(view), now)
+
+
 def is_exhausted(view: InvoiceView) -> bool:
     """Whether the ladder is climbed, or was taken away, whatever the clock says."""
     return is_stopped(view) or declines(view.attempts) >= len(view.policy.ladder)
@@ -186,7 +194,7 @@ def climbs(one: AttemptView | Tried) -> bool:
 def _next(
     view: InvoiceView, tried: Sequence[Tried], now: datetime, latest: datetime | None
 ) -> Try | NeedsMethod | Exhausted | Held:
-    if is_stopped(view) and not view.asked:
+    if is_stopped(view) and not (view.asked or _repeats_what_was_asked(tried, now)):
         return Exhausted(ENDED)
     method = _method(view, tried)
     if method is None:
@@ -222,11 +230,27 @@ def _wanted(
         return Exhausted(reason)
     if declines(of_method) == 0 and _falls_over(view, tried):
         moment, reason = Moment(now), "fallback"
-    if latest is not None and max(moment.at, now) > latest:
+    if latest is not None and max(moment.at, now) > latest and not _repeats_a_late_one(tried, now, latest):
         return Exhausted("no further try fits before the due date")
     if moment.at > now or reason == "fallback":
         return Try(moment.at, method, reason, shifted=moment.shifted)
     return Try(now, method, "retry")
+
+
+def _unsent(tried: Sequence[Tried], now: datetime) -> Tried | None:
+    """The first of the last tries that never reached their processor, while it is repeated."""
+    last = list(takewhile(lambda one: one.state is AttemptState.NOT_SENT, reversed(tried)))
+    return last[-1] if last and now - last[-1].sent_at <= LATE_FOR else None
+
+
+def _repeats_what_was_asked(tried: Sequence[Tried], now: datetime) -> bool:
+    first = _unsent(tried, now)
+    return first is not None and first.by_hand
+
+
+def _repeats_a_late_one(tried: Sequence[Tried], now: datetime, latest: datetime) -> bool:
+    first = _unsent(tried, now)
+    return first is not None and (first.by_hand or first.sent_at > latest)
 
 
 def _time_of_next(view: InvoiceView, tried: Sequence[Tried], latest: datetime | None) -> tuple[Moment | None, str]:
