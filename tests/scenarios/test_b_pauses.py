@@ -45,7 +45,8 @@ async def test_a_paused_customer_is_charged_when_it_is_resumed(world: World) -> 
     await world.settle()
     assert world.stripe_invoice(renewal)["status"] == "paid"
     assert len(world.captures()) == 2
-    notes = await sql.rows("select action, reason from tollbridge.audit_log where object = $1", signup.customer)
+    noted = "select action, reason from tollbridge.audit_log where object = $1 order by created_at, id"
+    notes = await sql.rows(noted, signup.customer)
     assert [tuple(note) for note in notes] == [
         ("customer.collection_paused", WHY["reason"]),
         ("customer.collection_resumed", "no transfer came"),
