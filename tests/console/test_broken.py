@@ -34,24 +34,6 @@ from tests.support.staff import clerk, text_of
 from tests.support.world import World
 
 
-async def test_the_rest_of_a_payment_under_the_same_reference_is_not_swallowed(console: Console) -> None:
-    """A payer sends what is due in two transfers that say the same. Whoever records the second leaves the amount empty
-    (“all that is due”), is shown 69.00, presses “Record 69.00”, and is told that it was recorded."""
-    await one_open(console)
-    finance = console[Role.FINANCE]
-    first = await finance.post(RECORD, WIRE | {"amount": "50.00", "due": "11900"})
-    assert first.status_code == 303
-    await sql.rows(READ)
-    shown = await finance.post(f"{RECORD}/preview", WIRE)
-    if shown.status_code != 200:
-        return  # refused before anything is promised: as good
-    assert ("Record 69.00 EUR" in text_of(shown), 'name="due" value="6900"' in shown.text) == (True, True)
-
-    second = await finance.post(RECORD, WIRE | {"due": "6900"})
-
-    assert (second.status_code, await receipts(console)) != (303, [5000]), "it says that it was recorded"
-
-
 async def test_what_is_due_is_said_less_what_is_held(console: Console) -> None:
     """The field says how much an empty one stands for: with a part held, that is the rest."""
     await one_open(console)

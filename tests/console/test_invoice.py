@@ -364,6 +364,32 @@ async def test_a_payment_is_not_recorded_where_what_is_due_has_changed_since_it_
     assert await receipts(console) == []
 
 
+async def test_the_rest_of_a_payment_under_the_same_reference_is_not_swallowed(console: Console) -> None:
+    """A payer sends what is due in two transfers that say the same, and whoever records the second leaves the amount
+    empty: all that is due."""
+    await one_open(console)
+    finance = console[Role.FINANCE]
+    first = await finance.post(RECORD, WIRE | {"amount": "50.00", "due": "11900"})
+    assert first.status_code == 303
+    await sql.rows(READ)
+    for path, fields in ((f"{RECORD}/preview", WIRE), (RECORD, WIRE | {"due": "6900"})):
+        second = await finance.post(path, fields)
+        assert (second.status_code, "that of the payment of 50.00 EUR" in text_of(second)) == (400, True), path
+    own = WIRE | {"reference": "line 5", "due": "6900"}
+    assert ((await finance.post(RECORD, own)).status_code, await receipts(console)) == (303, [5000, 6900])
+
+
+@pytest.mark.parametrize("amount", ["", "119.00"])
+async def test_who_tells_of_a_payment_again_is_told_that_it_is_recorded(console: Console, amount: str) -> None:
+    await one_open(console)
+    finance, wire = console[Role.FINANCE], WIRE | {"amount": amount}
+    assert (await finance.post(RECORD, wire | {"due": "11900"})).status_code == 303
+    again = await finance.post(f"{RECORD}/preview", wire)
+    assert (again.status_code, "is recorded already" in text_of(again)) == (400, True)
+    same = await finance.post(RECORD, wire | {"due": "11900"})
+    assert (same.status_code, await receipts(console)) == (303, [11900])
+
+
 async def test_an_invoice_leads_to_the_one_that_bills_its_rest_and_back(console: Console) -> None:
     account = await one_open(console)
     await add_invoice(account, "in_rest", number="INV-7", customer=f"cus_{account}")
