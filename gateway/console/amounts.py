@@ -15,6 +15,8 @@ TYPED: Final = re.compile(
 )
 GROUPED: Final = re.compile(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?")
 LONE_COMMA: Final = re.compile(r"[0-9]+,(?P<behind>[0-9]+)")
+# What half of Europe writes for a thousand.
+LONE_POINT: Final = re.compile(r"[0-9]+\.[0-9]{3}")
 SIGNS: Final[Mapping[str, frozenset[str]]] = {
     "€": frozenset({"eur"}),
     "£": frozenset({"gbp"}),
@@ -95,6 +97,8 @@ def _bare(number: str, currency: str) -> str:
     if number[0] in ".,":
         number = f"0{number}"
     if "," not in number:
+        if LONE_POINT.fullmatch(number) and STRIPE.of(currency) != 3:
+            raise _two_ways(number, currency)
         return number
     # A comma before three digits may mean thousands or decimals, unless nobody pays parts of the unit.
     lone = LONE_COMMA.fullmatch(number)
@@ -106,14 +110,18 @@ def _bare(number: str, currency: str) -> str:
         )
     digits, wanted = len(lone["behind"]), STRIPE.of(currency)
     if digits == 3 and wanted:
-        raise AmountError(
-            f"{number} reads in two ways. Write a point before decimals, and nothing between thousands: "
-            f"such as {_example(currency)}."
-        )
+        raise _two_ways(number, currency)
     if digits != wanted:
         after = f"exactly {wanted} decimals stand after a comma, " if wanted else ""
         raise AmountError(f"Type an amount in {currency.upper()}: {after}such as {_example(currency)}.")
     return number.replace(",", ".")
+
+
+def _two_ways(number: str, currency: str) -> AmountError:
+    return AmountError(
+        f"{number} reads in two ways. Write a point before decimals, and nothing between thousands: "
+        f"such as {_example(currency)}."
+    )
 
 
 def _is_whole(currency: str) -> bool:

@@ -17,7 +17,6 @@ import pytest
 
 from db import sql
 from db.states import INVOICE_UNRESOLVED, InvoiceState
-from gateway.console.amounts import AmountError, typed_amount
 from gateway.console.invoices import wanted_of
 from gateway.console.render import money
 from gateway.domain.roles import Role
@@ -298,15 +297,6 @@ async def test_a_refund_that_waits_for_stripe_is_not_spoiled_by_trying_it_again(
     await world.later(days=1)
 
     assert (again.status_code, returned(world)) == (409, [400]), text_of(again)
-
-
-@pytest.mark.parametrize(
-    ("text", "currency"), [("1.000", "eur"), ("12.500", "usd"), ("1.000", "jpy"), ("1.000", "isk")]
-)
-def test_a_point_before_three_digits_is_not_guessed(text: str, currency: str) -> None:
-    """As a comma is not: to half of Europe it says a thousand, and it is read as one."""
-    with pytest.raises(AmountError):
-        typed_amount(text, currency)
 
 
 async def test_a_form_that_was_refused_is_not_said_to_stand(console: Console) -> None:
