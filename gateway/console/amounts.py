@@ -30,7 +30,10 @@ class AmountError(ValueError):
 
 
 def typed_amount(text: str, currency: str) -> int:
-    """More than nothing, in Stripe's minor units; raises AmountError."""
+    """More than nothing, in Stripe's minor units; `currency`: empty before the invoice was read. Raises AmountError."""
+    if not currency:
+        raise AmountError("The invoice's currency is not known yet: Stripe is asked for it. Try again.")
+    _refuse_unknown(currency)
     found = TYPED.fullmatch(text.strip())
     if found is None:
         raise AmountError(f"Type an amount in {currency.upper()}, such as {_example(currency)}.")
@@ -62,10 +65,9 @@ def typed_money(text: str) -> Money:
     if len(meant) > 1:
         raise AmountError("Write which dollars, such as 100.00 USD.")
     (currency,) = meant
+    _refuse_unknown(currency)
     try:
         return _read(found["number"], currency)
-    except UnknownCurrencyError:
-        raise AmountError(f"There is no currency {currency.upper()}.") from None
     except InexactMoneyError:
         raise AmountError(f"Type an amount in {currency.upper()}, such as {_example(currency)}.") from None
 
@@ -77,8 +79,15 @@ def plain_amount(amount: int, currency: str) -> str:
     return f"{value:.{0 if whole else STRIPE.of(currency)}f}"
 
 
+def _refuse_unknown(currency: str) -> None:
+    try:
+        STRIPE.of(currency)
+    except UnknownCurrencyError:
+        raise AmountError(f"There is no currency {currency.upper()}.") from None
+
+
 def _read(number: str, currency: str) -> Money:
-    """Raises AmountError, MoneyError."""
+    """Raises AmountError, InexactMoneyError."""
     return from_decimal_string(_bare(number, currency), currency, STRIPE)
 
 

@@ -79,6 +79,11 @@ def test_what_is_typed(text: str, currency: str, amount: int) -> None:
         ("1e3", "eur", "such as 12.50"),
         ("12.", "eur", "smallest step"),
         ("99999999999999999", "eur", "smallest step"),
+        ("5", "", "currency is not known yet"),
+        ("5 EUR", "", "currency is not known yet"),
+        ("five", "", "currency is not known yet"),
+        ("5", "zzz", "no currency ZZZ"),
+        ("five", "zzz", "no currency ZZZ"),
     ],
 )
 def test_what_is_not_guessed(text: str, currency: str, said: str) -> None:

@@ -196,24 +196,6 @@ async def test_a_reason_has_a_bound_in_the_settings_too(console: Console, path: 
     assert (answer.status_code, await sql.value("select max(length(reason)) from tollbridge.audit_log")) == (400, 0)
 
 
-@pytest.mark.parametrize(
-    ("path", "fields"),
-    [
-        (RECORD, WIRE | {"amount": "10.00"}),
-        (f"{RECORD}/preview", WIRE | {"amount": "10.00"}),
-        ("/refunds", {"invoice": "in_open", "amount": "10.00"}),
-        ("/refunds/preview", {"invoice": "in_open", "amount": "10.00"}),
-    ],
-)
-async def test_an_amount_of_an_invoice_that_was_not_read_yet_is_no_failure(
-    console: Console, path: str, fields: dict[str, str]
-) -> None:
-    """Its currency is not known before; an event has told of it a moment ago."""
-    await add_invoice(console.api.ours.id, "in_open")
-    answer = await console[Role.FINANCE].post(path, fields)
-    assert answer.status_code in (400, 409), text_of(answer)
-
-
 async def too_much(world: World, *ends: str) -> tuple[str, str, str]:
     """2.00 too much were captured, which people return by hand; a first refund of them fails. The invoice, its capture,
     the refund. `ends`: what the processor makes of the next ones."""

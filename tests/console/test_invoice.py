@@ -390,6 +390,24 @@ async def test_who_tells_of_a_payment_again_is_told_that_it_is_recorded(console:
     assert (same.status_code, await receipts(console)) == (303, [11900])
 
 
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        (RECORD, WIRE | {"amount": "10.00"}),
+        (f"{RECORD}/preview", WIRE | {"amount": "10.00"}),
+        ("/refunds", {"invoice": "in_open", "amount": "10.00"}),
+        ("/refunds/preview", {"invoice": "in_open", "amount": "10.00"}),
+    ],
+)
+async def test_an_amount_of_an_invoice_that_was_not_read_yet_is_no_failure(
+    console: Console, path: str, fields: dict[str, str]
+) -> None:
+    """Its currency is not known before; an event has told of it a moment ago."""
+    await add_invoice(console.api.ours.id, "in_open")
+    answer = await console[Role.FINANCE].post(path, fields)
+    assert answer.status_code in (400, 409), text_of(answer)
+
+
 async def test_an_invoice_leads_to_the_one_that_bills_its_rest_and_back(console: Console) -> None:
     account = await one_open(console)
     await add_invoice(account, "in_rest", number="INV-7", customer=f"cus_{account}")
