@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import html
-import io
 import re
-from collections.abc import Iterable
-from datetime import timedelta
-from itertools import product
-from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
 
 from db import sql
-from db.states import INVOICE_UNRESOLVED, InvoiceState
-from gateway.console.invoices import wanted_of
-from gateway.console.render import money
 from gateway.domain.roles import Role
-from gateway.readers.invoice_list import find_invoices
-from gateway.readers.invoice_names import invoice_briefs
-from tests.api.seed import add_endpoint, add_invoice
+from tests.api.seed import add_endpoint
 from tests.console.conftest import Console
 from tests.console.test_invoice import READ, RECORD, WIRE, one_open, receipts
-from tests.console.test_overview import now
 from tests.scenarios.test_l_partial import renew_in_part, taken
 from tests.scenarios.test_m_in_flight import renew_in_flight
 from tests.support.returning import credit, credited, post, refund_later, refunds, retry, returned
@@ -53,74 +39,6 @@ async def test_where_events_go_is_a_setting_in_the_audit_log_too(console: Consol
     told = await console[Role.FINANCE].get(path)
     assert "webhook" in told.text
     assert "made-up-secret" not in told.text
-
-
-async def test_the_file_of_invoices_asks_for_nothing_of_what_is_void(console: Console) -> None:
-    """The list beside it shows nothing as remaining of a void invoice; whoever adds the file's column up is owed it."""
-    await one_open(console, status="void", state="closed")
-    finance = console[Role.FINANCE]
-    assert "closed 119.00 EUR – – –" in text_of(await finance.get("/invoices?search=in_open"))
-    [row] = csv.DictReader(io.StringIO((await finance.get("/invoices.csv?search=in_open")).text.lstrip("\ufeff")))
-    assert row["amount_remaining"] in ("", "0", "0.00")
-
-
-async def listed(console: Console, href: str) -> list[str]:
-    """All invoices that a link leads to."""
-    wanted = wanted_of(dict(parse_qsl(urlsplit(href).query)))
-    found = await find_invoices(console.api.ours.id, wanted, limit=100)
-    assert not found.has_more
-    return [one.id for one in found.data]
-
-
-def tiles(page: httpx.Response) -> list[tuple[str, str, int]]:
-    """The groups of invoices that the page counts: address, amount, how many."""
-    found = re.findall(
-        r'<a[^>]* href="([^"]*/invoices\?group=[^"]*)"[^>]*>(.*?)</a>.*?([0-9,]+) invoices?\b', page.text, re.DOTALL
-    )
-    bare = ((html.unescape(href), html.unescape(re.sub(r"<[^>]+>", "", text)), n) for href, text, n in found)
-    return [(href, " ".join(text.split()), int(n.replace(",", ""))) for href, text, n in bare]
-
-
-async def crowd(console: Console, states: Iterable[InvoiceState], status: str) -> None:
-    """An invoice of each state, however collected, and whenever due and made; no two of an amount."""
-    due = {"none": None, "past": -1, "soon": 2, "later": 9}
-    for n, (state, collector, when) in enumerate(product(states, (None, "gateway", "stripe", "hosted"), due)):
-        day = due[when]
-        about: dict[str, Any] = {
-            "amount_due": 1000 + n,
-            "amount_remaining": 1000 + n,
-            "total": 1000 + n,
-            "collector": collector,
-        }
-        at = None if day is None else now() + timedelta(days=day)
-        if collector == "gateway":
-            about |= {"collect_by": at or now()}
-        made = now() - timedelta(days=100 if n % 5 == 0 else 1)
-        await add_invoice(
-            console.api.ours.id, f"in_{n}", at=made, state=state, status=status, currency="eur",
-            due_date=at, **about,
-        )  # fmt: skip
-
-
-# Of a void one Stripe goes on to show an amount; a charge of it may be under way yet (voided in flight).
-STATES: dict[str, Iterable[InvoiceState]] = {
-    "open": InvoiceState,
-    "uncollectible": InvoiceState,
-    "void": {*INVOICE_UNRESOLVED, InvoiceState.CLOSED},
-}
-
-
-@pytest.mark.parametrize("status", STATES)
-async def test_each_sum_of_invoices_is_that_of_its_list(console: Console, status: str) -> None:
-    await crowd(console, STATES[status], status)
-    page = await console[Role.VIEWER].get("")
-    found = tiles(page)
-    assert len(found) == 5
-    for href, amount, count in found:
-        ids = await listed(console, href)
-        briefs = await invoice_briefs(console.api.ours.id, ids)
-        remaining = sum(briefs[one].remaining for one in ids)
-        assert (href, amount, count) == (href, money(remaining, "eur"), len(ids))
 
 
 async def collected_at_stripe(world: World) -> set[str]:
