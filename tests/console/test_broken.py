@@ -19,17 +19,6 @@ from tests.support.staff import clerk, text_of
 from tests.support.world import World
 
 
-async def test_what_is_due_is_said_less_what_is_held(console: Console) -> None:
-    """The field says how much an empty one stands for: with a part held, that is the rest."""
-    await one_open(console)
-    finance = console[Role.FINANCE]
-    assert (await finance.post(RECORD, WIRE | {"amount": "50.00", "due": "11900"})).status_code == 303
-    await sql.rows(READ)
-    page = text_of(await finance.get("/invoices/in_open"))
-    [said] = re.findall(r"\(empty: all that is due, (.*?)\)", page)
-    assert said == "69.00 EUR"
-
-
 @pytest.mark.parametrize("path", ["/audit", "/audit.csv"])
 async def test_where_events_go_is_a_setting_in_the_audit_log_too(console: Console, path: str) -> None:
     """An endpoint's address is shown whole to who may change the settings alone, since it often is its only secret."""

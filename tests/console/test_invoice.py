@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -408,6 +409,17 @@ async def test_an_amount_of_an_invoice_that_was_not_read_yet_is_no_failure(
     await add_invoice(console.api.ours.id, "in_open")
     answer = await console[Role.FINANCE].post(path, fields)
     assert answer.status_code in (400, 409), text_of(answer)
+
+
+async def test_what_is_due_is_said_less_what_is_held(console: Console) -> None:
+    """The field says how much an empty one stands for: with a part held, that is the rest."""
+    await one_open(console)
+    finance = console[Role.FINANCE]
+    assert (await finance.post(RECORD, WIRE | {"amount": "50.00", "due": "11900"})).status_code == 303
+    await sql.rows(READ)
+    page = text_of(await finance.get("/invoices/in_open"))
+    [said] = re.findall(r"\(empty: all that is due, (.*?)\)", page)
+    assert said == "69.00 EUR"
 
 
 async def test_an_invoice_leads_to_the_one_that_bills_its_rest_and_back(console: Console) -> None:
