@@ -87,22 +87,6 @@ async def test_a_viewer_of_the_overview_is_not_shown_where_events_go(console: Co
     assert "made-up-secret" not in page.text
 
 
-@pytest.mark.parametrize(
-    ("path", "fields"),
-    [
-        ("/settings/users/invite", {"email": "ada@example.com", "role": "viewer"}),
-        ("/settings/keys", {"name": "shop", "scopes": "server"}),
-        ("/settings/account/enabled", {"enabled": "false"}),
-        ("/settings/connections/practice/enabled", {"enabled": "false"}),
-    ],
-)
-async def test_a_reason_has_a_bound_in_the_settings_too(console: Console, path: str, fields: dict[str, str]) -> None:
-    """It stands in the audit log for ever; everywhere else it has 2000 letters at most."""
-    await one_open(console)
-    answer = await console[Role.ADMIN].post(path, fields | {"reason": "x" * 2001})
-    assert (answer.status_code, await sql.value("select max(length(reason)) from tollbridge.audit_log")) == (400, 0)
-
-
 async def too_much(world: World, *ends: str) -> tuple[str, str, str]:
     """2.00 too much were captured, which people return by hand; a first refund of them fails. The invoice, its capture,
     the refund. `ends`: what the processor makes of the next ones."""
