@@ -54,7 +54,7 @@ class Author:
         before: Mapping[str, Any] | None = None,
         after: Mapping[str, Any] | None = None,
     ) -> None:
-        """Write the row, in the caller's transaction."""
+        """Write the row, in the caller's transaction. Raises FieldError for a reason that is too long."""
         DB.current("the audit log")
         change = Change(action, object_id, name, _plain(before), _plain(after))
         await sql.rows(INSERT, *self._row(account, change, await business_now()))
@@ -70,7 +70,7 @@ class Author:
 
     def _row(self, account: str | None, change: Change, now: datetime) -> tuple[object, ...]:
         shown = [None if side is None else msgspec.json.encode(side).decode() for side in (change.before, change.after)]
-        return (new_id("aud"), account, self.name, change.action, change.object, self.reason, *shown, now)
+        return (new_id("aud"), account, self.name, change.action, change.object, bounded(self.reason), *shown, now)
 
 
 def required(reason: str, longest: int = LONGEST_REASON) -> str:

@@ -15,7 +15,7 @@ import structlog
 from db import poke, sql
 from db.engine import DB
 from db.poke import Claim, Kind
-from gateway.accounts.audit import Author
+from gateway.accounts.audit import LONGEST_REASON, Author
 from gateway.billing import invoices
 from gateway.billing.client import StripeClient
 from gateway.billing.errors import StripeRefusedError
@@ -74,7 +74,8 @@ async def end_voiding(claim: Claim, refused: str) -> None:
         await poke.hold(claim, CLAIM_MARGIN_S)
         await sql.rows(DROP, claim.account, claim.id)
         if refused:
-            await Author("tollbridge", refused).note(claim.account, "invoice.void_refused", claim.id)
+            # However much Stripe has to say, the turn must not fail for it.
+            await Author("tollbridge", refused[:LONGEST_REASON]).note(claim.account, "invoice.void_refused", claim.id)
 
 
 async def _close(runtime: Runtime, claim: Claim, loaded: Loaded, close: Close) -> None:

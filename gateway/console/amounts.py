@@ -15,6 +15,8 @@ TYPED: Final = re.compile(
 )
 GROUPED: Final = re.compile(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?")
 LONE_COMMA: Final = re.compile(r"[0-9]+,(?P<behind>[0-9]+)")
+# What half of Europe writes for a thousand.
+LONE_POINT: Final = re.compile(r"[0-9]+\.[0-9]{3}")
 SIGNS: Final[Mapping[str, frozenset[str]]] = {
     "€": frozenset({"eur"}),
     "£": frozenset({"gbp"}),
@@ -28,7 +30,10 @@ class AmountError(ValueError):
 
 
 def typed_amount(text: str, currency: str) -> int:
-    """More than nothing, in Stripe's minor units; raises AmountError."""
+    """More than nothing, in Stripe's minor units; `currency`: empty before the invoice was read. Raises AmountError."""
+    if not currency:
+        raise AmountError("The invoice's currency is not known yet: Stripe is asked for it. Try again.")
+    _refuse_unknown(currency)
     found = TYPED.fullmatch(text.strip())
     if found is None:
         raise AmountError(f"Type an amount in {currency.upper()}, such as {_example(currency)}.")
@@ -60,10 +65,9 @@ def typed_money(text: str) -> Money:
     if len(meant) > 1:
         raise AmountError("Write which dollars, such as 100.00 USD.")
     (currency,) = meant
+    _refuse_unknown(currency)
     try:
         return _read(found["number"], currency)
-    except UnknownCurrencyError:
-        raise AmountError(f"There is no currency {currency.upper()}.") from None
     except InexactMoneyError:
         raise AmountError(f"Type an amount in {currency.upper()}, such as {_example(currency)}.") from None
 
@@ -75,8 +79,15 @@ def plain_amount(amount: int, currency: str) -> str:
     return f"{value:.{0 if whole else STRIPE.of(currency)}f}"
 
 
+def _refuse_unknown(currency: str) -> None:
+    try:
+        STRIPE.of(currency)
+    except UnknownCurrencyError:
+        raise AmountError(f"There is no currency {currency.upper()}.") from None
+
+
 def _read(number: str, currency: str) -> Money:
-    """Raises AmountError, MoneyError."""
+    """Raises AmountError, InexactMoneyError."""
     return from_decimal_string(_bare(number, currency), currency, STRIPE)
 
 
@@ -95,6 +106,8 @@ def _bare(number: str, currency: str) -> str:
     if number[0] in ".,":
         number = f"0{number}"
     if "," not in number:
+        if LONE_POINT.fullmatch(number) and STRIPE.of(currency) != 3:
+            raise _two_ways(number, currency)
         return number
     # A comma before three digits may mean thousands or decimals, unless nobody pays parts of the unit.
     lone = LONE_COMMA.fullmatch(number)
@@ -106,14 +119,18 @@ def _bare(number: str, currency: str) -> str:
         )
     digits, wanted = len(lone["behind"]), STRIPE.of(currency)
     if digits == 3 and wanted:
-        raise AmountError(
-            f"{number} reads in two ways. Write a point before decimals, and nothing between thousands: "
-            f"such as {_example(currency)}."
-        )
+        raise _two_ways(number, currency)
     if digits != wanted:
         after = f"exactly {wanted} decimals stand after a comma, " if wanted else ""
         raise AmountError(f"Type an amount in {currency.upper()}: {after}such as {_example(currency)}.")
     return number.replace(",", ".")
+
+
+def _two_ways(number: str, currency: str) -> AmountError:
+    return AmountError(
+        f"{number} reads in two ways. Write a point before decimals, and nothing between thousands: "
+        f"such as {_example(currency)}."
+    )
 
 
 def _is_whole(currency: str) -> bool:

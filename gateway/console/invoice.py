@@ -25,7 +25,7 @@ from gateway.domain.roles import Action
 from gateway.domain.switch_words import NAMES
 from gateway.domain.weeks import midnight
 from gateway.finance.collect_now import collect_now
-from gateway.finance.offers import Offer, offers_of
+from gateway.finance.offers import Offer, Offered, offered
 from gateway.finance.pause import pause_invoice, resume_invoice
 from gateway.finance.record_payment import Receipt, foresee, record_payment
 from gateway.finance.void import void_invoice
@@ -178,11 +178,13 @@ async def _page(
 ) -> Template:
     found = await find_invoice(desk.account, invoice_id)
     sides = await sides_of(desk.account, found)
+    may_be_asked = await offered(desk.account, invoice_id) if desk.may(Action.COLLECT) else Offered()
     hosted = found.state is InvoiceState.DUE and found.collected_by is Collector.HOSTED
     context = {
         "invoice": found,
         "sides": sides,
-        "offers": await offers_of(desk.account, invoice_id) if desk.may(Action.COLLECT) else (),
+        "offers": may_be_asked.offers,
+        "wanted": may_be_asked.wanted,
         "Offer": Offer,
         "timeline": await timeline_of(desk.account, found, sides, with_people=desk.may(Action.AUDIT)),
         "methods": await names_of(desk.account, [one.payment_method for one in found.plan.tries] if found.plan else []),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
+import msgspec
+
 from db.states import UnknownStateError
 from gateway.clock import business_now
 from gateway.collect.view import view_of
@@ -21,12 +23,20 @@ class Offer(StrEnum):
     VOID = "void"
 
 
-async def offers_of(account: str, invoice: str) -> frozenset[Offer]:
+class Offered(msgspec.Struct, frozen=True):
+    """What may be asked for. `wanted`: what is due, less what is held, in minor units."""
+
+    offers: frozenset[Offer] = frozenset()
+    wanted: int = 0
+
+
+async def offered(account: str, invoice: str) -> Offered:
     """Of an invoice, which must exist; of one whose state only a newer version of us knows, nothing."""
     try:
-        return offers(await view_of(account, invoice), await business_now())
+        view = await view_of(account, invoice)
+        return Offered(offers(view, await business_now()), view.wanted)
     except UnknownStateError:
-        return frozenset()
+        return Offered()
 
 
 def offers(view: InvoiceView, now: datetime) -> frozenset[Offer]:

@@ -77,9 +77,14 @@ class Evidence(msgspec.Struct, frozen=True):
 
 
 async def foresee(account: str, invoice: str, receipt: Receipt) -> Following:
-    """What would follow; raises what `record_payment` would."""
+    """What would follow; raises what `record_payment` would, and FieldError for what is recorded already."""
     receipt.validate()
     view = await view_of(account, invoice)
+    if (same := await sql.row(SAME, account, invoice, receipt.reference, receipt.source)) is not None:
+        # Recorded, it would say what is due now.
+        noted = Money(same["amount"], same["currency"])
+        refuse_another(msgspec.structs.replace(receipt, due=view.wanted or None), noted, same["occurred_at"])
+        raise FieldError("reference", f"is that of {_told(noted, same['occurred_at'])}, which is recorded already")
     _refuse(view, receipt, await business_now())
     return following(view, receipt.amount or view.wanted)
 
@@ -155,11 +160,16 @@ def refuse(view: InvoiceView) -> None:
 
 
 def refuse_another(receipt: Receipt, noted: Money, at: datetime) -> None:
-    """Raise where a payment under the same reference was another one. Pure."""
-    if receipt.amount in (None, noted.amount) and receipt.received_at.date() == at.date():
+    """Raise where a payment under the same reference was another one. Of what tells no amount, nor what was due, the
+    amount is no sign of that. Pure."""
+    amount = receipt.amount or receipt.due
+    if amount in (None, noted.amount) and receipt.received_at.date() == at.date():
         return
-    told = f"{to_text(noted.amount, noted.currency)} of {day(at)}"
-    raise FieldError("reference", f"is that of the payment of {told}, which is recorded: give this one its own")
+    raise FieldError("reference", f"is that of {_told(noted, at)}, which is recorded: give this one its own")
+
+
+def _told(noted: Money, at: datetime) -> str:
+    return f"the payment of {to_text(noted.amount, noted.currency)} of {day(at)}"
 
 
 def _wants_more(view: InvoiceView) -> bool:

@@ -17,7 +17,7 @@ import msgspec
 from db.engine import DB
 from gateway.accounts import accounts, stripe_key, webhook_secrets
 from gateway.accounts.accounts import Account
-from gateway.accounts.audit import Author
+from gateway.accounts.audit import Author, bounded
 from gateway.accounts.errors import CheckFailedError, FieldError
 from gateway.billing import webhook_endpoints
 from gateway.billing.client import StripeClient
@@ -72,6 +72,8 @@ async def set_up(runtime: Runtime, by: Author, wanted: str, *, thin: bool | None
 
     Raises NotThereError, FieldError, CheckFailedError where the key lacks the permission, and StripeError.
     """
+    # The audit log would not take it, but only after Stripe has changed.
+    bounded(by.reason)
     account = await accounts.show(wanted)
     if not runtime.settings.public_url and not account.api_base:
         raise FieldError("public_url", "set TOLLBRIDGE_PUBLIC_URL: Stripe must be told where it reaches us")

@@ -55,12 +55,12 @@ async def _lines(statement: str, values: Sequence[object]) -> AsyncGenerator[str
         aclosing(pages(session, statement, *values, size=AT_A_TIME)) as found,
     ):
         async for part in found:
-            yield "".join(csv_row((*_cells(shown(row)), _payer(row))) for row in part)
+            yield "".join(csv_row((*_cells(shown(row), row["remaining"]), _payer(row))) for row in part)
 
 
-def _cells(one: InvoiceBody) -> tuple[object, ...]:
+def _cells(one: InvoiceBody, remaining: int) -> tuple[object, ...]:
     currency = one.currency or ""
-    amounts = (major(amount, currency) for amount in (one.total, one.amount_due, one.amount_remaining))
+    amounts = (major(amount, currency) for amount in (one.total, one.amount_due, remaining))
     times = (_time(at) for at in (one.due_date, one.paid_at, one.next_attempt, one.created))
     names = (one.id, one.number or "", one.customer or "", one.subscription or "")
     return (*names, one.state, one.status or "", one.collected_by or "", currency.upper(), *amounts, *times, one.reason)

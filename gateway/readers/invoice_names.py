@@ -9,13 +9,13 @@ import asyncpg
 
 from db import sql
 from gateway.readers.customer_list import person_in
+from gateway.readers.remaining import REMAINING
 from processors.values import Unprinted
 
-BRIEFS: Final = """
-    select id, number, case when status in ('void', 'deleted') then 0 else amount_remaining end as amount_remaining,
-        currency, customer, snapshot from tollbridge.invoice
-    where account = $1 and id = any($2)
-"""
+BRIEFS: Final = f"""
+    select t.id, t.number, {REMAINING} as remaining, t.currency, t.customer, t.snapshot from tollbridge.invoice t
+    where t.account = $1 and t.id = any($2)
+"""  # noqa: S608 (a constant of ours)
 NAMED: Final = "select id from tollbridge.invoice where account = $1 and (id = $2 or number = $2) order by id = $2 desc"
 
 
@@ -52,4 +52,4 @@ async def id_of(account: str, typed: str) -> str | None:
 def _brief(row: asyncpg.Record) -> InvoiceBrief:
     payer = person_in(row["snapshot"]).customer_name or row["customer"]
     name = row["number"] or row["id"]
-    return InvoiceBrief(name, row["amount_remaining"], row["currency"], row["customer"], payer)
+    return InvoiceBrief(name, row["remaining"], row["currency"], row["customer"], payer)

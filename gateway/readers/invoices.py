@@ -30,9 +30,10 @@ from gateway.readers.due import DUE
 from gateway.readers.pages import unix
 from gateway.readers.plans import PlanBody, plan_of
 from gateway.readers.refunds import RefundBody
+from gateway.readers.remaining import REMAINING
 
 SELECT: Final = f"""
-    select t.*, {DUE} as due, a.livemode, a.stripe_account,
+    select t.*, {DUE} as due, {REMAINING} as remaining, a.livemode, a.stripe_account,
         p.object as pause_of, p.reason as pause_reason, p.paused_by, p.paused_at, p.until_at as paused_until,
         (select r.invoice from tollbridge.remainder r
          where r.account = t.account and r.issued_as = t.id) as remainder_of

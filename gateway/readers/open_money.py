@@ -11,6 +11,7 @@ from db import sql
 from db.states import SETTLED, InvoiceState
 from gateway.domain.open_money import SOON, Due, Group, groups
 from gateway.readers.due import DUE
+from gateway.readers.remaining import REMAINING
 
 UNSETTLED: Final = ", ".join(
     f"'{state}'" for state in sorted(set(InvoiceState) - SETTLED | {InvoiceState.UNCOLLECTIBLE})
@@ -21,7 +22,7 @@ OPEN: Final = f"""
     select t.currency, t.state,
         case when x.due is null then 'never' when x.due <= $2 then 'past' when x.due <= $3 then 'soon'
              else 'later' end as due,
-        count(*) as n, sum(t.amount_remaining)::bigint as amount
+        count(*) as n, sum({REMAINING})::bigint as amount
     from tollbridge.invoice t
     cross join lateral (select {DUE} as due) x
     where t.account = $1 and t.state in ({UNSETTLED})

@@ -2,65 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import html
-import io
 import re
-from collections.abc import Iterable
-from datetime import timedelta
-from itertools import product
-from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
-import httpx
 import pytest
 
 from db import sql
-from db.states import INVOICE_UNRESOLVED, InvoiceState
-from gateway.console.amounts import AmountError, typed_amount
-from gateway.console.invoices import wanted_of
-from gateway.console.render import money
 from gateway.domain.roles import Role
-from gateway.readers.invoice_list import find_invoices
-from gateway.readers.invoice_names import invoice_briefs
-from tests.api.seed import add_endpoint, add_invoice
+from tests.api.seed import add_endpoint
 from tests.console.conftest import Console
 from tests.console.test_invoice import READ, RECORD, WIRE, one_open, receipts
-from tests.console.test_overview import now
 from tests.returns.test_retrying import too_much
 from tests.scenarios.test_m_in_flight import renew_in_flight
 from tests.support.returning import credit, refund_later, returned
 from tests.support.staff import clerk, text_of
 from tests.support.world import World
-
-
-async def test_the_rest_of_a_payment_under_the_same_reference_is_not_swallowed(console: Console) -> None:
-    """A payer sends what is due in two transfers that say the same. Whoever records the second leaves the amount empty
-    (“all that is due”), is shown 69.00, presses “Record 69.00”, and is told that it was recorded."""
-    await one_open(console)
-    finance = console[Role.FINANCE]
-    first = await finance.post(RECORD, WIRE | {"amount": "50.00", "due": "11900"})
-    assert first.status_code == 303
-    await sql.rows(READ)
-    shown = await finance.post(f"{RECORD}/preview", WIRE)
-    if shown.status_code != 200:
-        return  # refused before anything is promised: as good
-    assert ("Record 69.00 EUR" in text_of(shown), 'name="due" value="6900"' in shown.text) == (True, True)
-
-    second = await finance.post(RECORD, WIRE | {"due": "6900"})
-
-    assert (second.status_code, await receipts(console)) != (303, [5000]), "it says that it was recorded"
-
-
-async def test_what_is_due_is_said_less_what_is_held(console: Console) -> None:
-    """The field says how much an empty one stands for: with a part held, that is the rest."""
-    await one_open(console)
-    finance = console[Role.FINANCE]
-    assert (await finance.post(RECORD, WIRE | {"amount": "50.00", "due": "11900"})).status_code == 303
-    await sql.rows(READ)
-    page = text_of(await finance.get("/invoices/in_open"))
-    [said] = re.findall(r"\(empty: all that is due, (.*?)\)", page)
-    assert said == "69.00 EUR"
 
 
 @pytest.mark.parametrize("path", ["/audit", "/audit.csv"])
@@ -72,74 +27,6 @@ async def test_where_events_go_is_a_setting_in_the_audit_log_too(console: Consol
     told = await console[Role.FINANCE].get(path)
     assert "webhook" in told.text
     assert "made-up-secret" not in told.text
-
-
-async def test_the_file_of_invoices_asks_for_nothing_of_what_is_void(console: Console) -> None:
-    """The list beside it shows nothing as remaining of a void invoice; whoever adds the file's column up is owed it."""
-    await one_open(console, status="void", state="closed")
-    finance = console[Role.FINANCE]
-    assert "closed 119.00 EUR – – –" in text_of(await finance.get("/invoices?search=in_open"))
-    [row] = csv.DictReader(io.StringIO((await finance.get("/invoices.csv?search=in_open")).text.lstrip("\ufeff")))
-    assert row["amount_remaining"] in ("", "0", "0.00")
-
-
-async def listed(console: Console, href: str) -> list[str]:
-    """All invoices that a link leads to."""
-    wanted = wanted_of(dict(parse_qsl(urlsplit(href).query)))
-    found = await find_invoices(console.api.ours.id, wanted, limit=100)
-    assert not found.has_more
-    return [one.id for one in found.data]
-
-
-def tiles(page: httpx.Response) -> list[tuple[str, str, int]]:
-    """The groups of invoices that the page counts: address, amount, how many."""
-    found = re.findall(
-        r'<a[^>]* href="([^"]*/invoices\?group=[^"]*)"[^>]*>(.*?)</a>.*?([0-9,]+) invoices?\b', page.text, re.DOTALL
-    )
-    bare = ((html.unescape(href), html.unescape(re.sub(r"<[^>]+>", "", text)), n) for href, text, n in found)
-    return [(href, " ".join(text.split()), int(n.replace(",", ""))) for href, text, n in bare]
-
-
-async def crowd(console: Console, states: Iterable[InvoiceState], status: str) -> None:
-    """An invoice of each state, however collected, and whenever due and made; no two of an amount."""
-    due = {"none": None, "past": -1, "soon": 2, "later": 9}
-    for n, (state, collector, when) in enumerate(product(states, (None, "gateway", "stripe", "hosted"), due)):
-        day = due[when]
-        about: dict[str, Any] = {
-            "amount_due": 1000 + n,
-            "amount_remaining": 1000 + n,
-            "total": 1000 + n,
-            "collector": collector,
-        }
-        at = None if day is None else now() + timedelta(days=day)
-        if collector == "gateway":
-            about |= {"collect_by": at or now()}
-        made = now() - timedelta(days=100 if n % 5 == 0 else 1)
-        await add_invoice(
-            console.api.ours.id, f"in_{n}", at=made, state=state, status=status, currency="eur",
-            due_date=at, **about,
-        )  # fmt: skip
-
-
-# Of a void one Stripe goes on to show an amount; a charge of it may be under way yet (voided in flight).
-STATES: dict[str, Iterable[InvoiceState]] = {
-    "open": InvoiceState,
-    "uncollectible": InvoiceState,
-    "void": {*INVOICE_UNRESOLVED, InvoiceState.CLOSED},
-}
-
-
-@pytest.mark.parametrize("status", STATES)
-async def test_each_sum_of_invoices_is_that_of_its_list(console: Console, status: str) -> None:
-    await crowd(console, STATES[status], status)
-    page = await console[Role.VIEWER].get("")
-    found = tiles(page)
-    assert len(found) == 5
-    for href, amount, count in found:
-        ids = await listed(console, href)
-        briefs = await invoice_briefs(console.api.ours.id, ids)
-        remaining = sum(briefs[one].remaining for one in ids)
-        assert (href, amount, count) == (href, money(remaining, "eur"), len(ids))
 
 
 async def collected_at_stripe(world: World) -> set[str]:
@@ -179,40 +66,6 @@ async def test_a_viewer_of_the_overview_is_not_shown_where_events_go(console: Co
     assert "made-up-secret" not in page.text
 
 
-@pytest.mark.parametrize(
-    ("path", "fields"),
-    [
-        ("/settings/users/invite", {"email": "ada@example.com", "role": "viewer"}),
-        ("/settings/keys", {"name": "shop", "scopes": "server"}),
-        ("/settings/account/enabled", {"enabled": "false"}),
-        ("/settings/connections/practice/enabled", {"enabled": "false"}),
-    ],
-)
-async def test_a_reason_has_a_bound_in_the_settings_too(console: Console, path: str, fields: dict[str, str]) -> None:
-    """It stands in the audit log for ever; everywhere else it has 2000 letters at most."""
-    await one_open(console)
-    answer = await console[Role.ADMIN].post(path, fields | {"reason": "x" * 2001})
-    assert (answer.status_code, await sql.value("select max(length(reason)) from tollbridge.audit_log")) == (400, 0)
-
-
-@pytest.mark.parametrize(
-    ("path", "fields"),
-    [
-        (RECORD, WIRE | {"amount": "10.00"}),
-        (f"{RECORD}/preview", WIRE | {"amount": "10.00"}),
-        ("/refunds", {"invoice": "in_open", "amount": "10.00"}),
-        ("/refunds/preview", {"invoice": "in_open", "amount": "10.00"}),
-    ],
-)
-async def test_an_amount_of_an_invoice_that_was_not_read_yet_is_no_failure(
-    console: Console, path: str, fields: dict[str, str]
-) -> None:
-    """Its currency is not known before; an event has told of it a moment ago."""
-    await add_invoice(console.api.ours.id, "in_open")
-    answer = await console[Role.FINANCE].post(path, fields)
-    assert answer.status_code in (400, 409), text_of(answer)
-
-
 async def test_a_case_of_too_much_is_over_once_that_is_back(world: World) -> None:
     """Nothing is held any more; the case goes on to say that it is, and to offer that it is returned."""
     invoice, attempt, _ = await too_much(world, "succeeded")
@@ -221,15 +74,6 @@ async def test_a_case_of_too_much_is_over_once_that_is_back(world: World) -> Non
     held = "select tollbridge.held_money(account, id) from tollbridge.invoice where id = $1"
     assert await sql.value(held, invoice) == 0
     assert "overpaid" not in await world.open_cases()
-
-
-@pytest.mark.parametrize(
-    ("text", "currency"), [("1.000", "eur"), ("12.500", "usd"), ("1.000", "jpy"), ("1.000", "isk")]
-)
-def test_a_point_before_three_digits_is_not_guessed(text: str, currency: str) -> None:
-    """As a comma is not: to half of Europe it says a thousand, and it is read as one."""
-    with pytest.raises(AmountError):
-        typed_amount(text, currency)
 
 
 async def test_a_form_that_was_refused_is_not_said_to_stand(console: Console) -> None:

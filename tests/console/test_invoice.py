@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -364,6 +367,61 @@ async def test_a_payment_is_not_recorded_where_what_is_due_has_changed_since_it_
     assert await receipts(console) == []
 
 
+async def test_the_rest_of_a_payment_under_the_same_reference_is_not_swallowed(console: Console) -> None:
+    """A payer sends what is due in two transfers that say the same, and whoever records the second leaves the amount
+    empty: all that is due."""
+    await one_open(console)
+    finance = console[Role.FINANCE]
+    first = await finance.post(RECORD, WIRE | {"amount": "50.00", "due": "11900"})
+    assert first.status_code == 303
+    await sql.rows(READ)
+    for path, fields in ((f"{RECORD}/preview", WIRE), (RECORD, WIRE | {"due": "6900"})):
+        second = await finance.post(path, fields)
+        assert (second.status_code, "that of the payment of 50.00 EUR" in text_of(second)) == (400, True), path
+    own = WIRE | {"reference": "line 5", "due": "6900"}
+    assert ((await finance.post(RECORD, own)).status_code, await receipts(console)) == (303, [5000, 6900])
+
+
+@pytest.mark.parametrize("amount", ["", "119.00"])
+async def test_who_tells_of_a_payment_again_is_told_that_it_is_recorded(console: Console, amount: str) -> None:
+    await one_open(console)
+    finance, wire = console[Role.FINANCE], WIRE | {"amount": amount}
+    assert (await finance.post(RECORD, wire | {"due": "11900"})).status_code == 303
+    again = await finance.post(f"{RECORD}/preview", wire)
+    assert (again.status_code, "is recorded already" in text_of(again)) == (400, True)
+    same = await finance.post(RECORD, wire | {"due": "11900"})
+    assert (same.status_code, await receipts(console)) == (303, [11900])
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        (RECORD, WIRE | {"amount": "10.00"}),
+        (f"{RECORD}/preview", WIRE | {"amount": "10.00"}),
+        ("/refunds", {"invoice": "in_open", "amount": "10.00"}),
+        ("/refunds/preview", {"invoice": "in_open", "amount": "10.00"}),
+    ],
+)
+async def test_an_amount_of_an_invoice_that_was_not_read_yet_is_no_failure(
+    console: Console, path: str, fields: dict[str, str]
+) -> None:
+    """Its currency is not known before; an event has told of it a moment ago."""
+    await add_invoice(console.api.ours.id, "in_open")
+    answer = await console[Role.FINANCE].post(path, fields)
+    assert answer.status_code in (400, 409), text_of(answer)
+
+
+async def test_what_is_due_is_said_less_what_is_held(console: Console) -> None:
+    """The field says how much an empty one stands for: with a part held, that is the rest."""
+    await one_open(console)
+    finance = console[Role.FINANCE]
+    assert (await finance.post(RECORD, WIRE | {"amount": "50.00", "due": "11900"})).status_code == 303
+    await sql.rows(READ)
+    page = text_of(await finance.get("/invoices/in_open"))
+    [said] = re.findall(r"\(empty: all that is due, (.*?)\)", page)
+    assert said == "69.00 EUR"
+
+
 async def test_an_invoice_leads_to_the_one_that_bills_its_rest_and_back(console: Console) -> None:
     account = await one_open(console)
     await add_invoice(account, "in_rest", number="INV-7", customer=f"cus_{account}")
@@ -407,6 +465,15 @@ async def test_what_is_void_or_paid_leaves_nothing_to_pay(console: Console) -> N
 async def test_a_void_invoice_counts_as_nothing_open_in_lists(console: Console) -> None:
     await one_open(console, status="void", state="closed")
     assert "closed 119.00 EUR – – –" in text_of(await console[Role.VIEWER].get("/invoices?search=in_open"))
+
+
+async def test_the_file_of_invoices_asks_for_nothing_of_what_is_void(console: Console) -> None:
+    """The list beside it shows nothing as remaining of a void invoice; whoever adds the file's column up is owed it."""
+    await one_open(console, status="void", state="closed")
+    finance = console[Role.FINANCE]
+    assert "closed 119.00 EUR – – –" in text_of(await finance.get("/invoices?search=in_open"))
+    [row] = csv.DictReader(io.StringIO((await finance.get("/invoices.csv?search=in_open")).text.lstrip("\ufeff")))
+    assert row["amount_remaining"] in ("", "0", "0.00")
 
 
 async def test_an_unpaid_invoice_says_at_the_top_why_the_last_try_was_declined(console: Console) -> None:

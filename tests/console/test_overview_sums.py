@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterable
 from datetime import date, timedelta
 from itertools import product
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from uuid import uuid4
 
+import httpx
+import pytest
+
 from db import sql
 from db.ids import new_id
+from db.states import INVOICE_UNRESOLVED, InvoiceState
 from gateway.console.invoices import wanted_of
 from gateway.console.render import money
 from gateway.domain.roles import Role
 from gateway.readers.invoice_list import find_invoices
+from gateway.readers.invoice_names import invoice_briefs
 from tests.api.seed import add_invoice, insert
 from tests.console.conftest import Console
 from tests.console.test_overview import connection_of, now
@@ -122,3 +128,62 @@ async def attempted(console: Console, card: str, invoice: str, currency: str, at
         reference=f"{invoice}.1", created_at=at, sent_at=at, resolved_at=at, processor_id=attempt, amount_captured=1190,
     )  # fmt: skip
     return attempt
+
+
+async def listed(console: Console, href: str) -> list[str]:
+    """All invoices that a link leads to."""
+    wanted = wanted_of(dict(parse_qsl(urlsplit(href).query)))
+    found = await find_invoices(console.api.ours.id, wanted, limit=100)
+    assert not found.has_more
+    return [one.id for one in found.data]
+
+
+def tiles(page: httpx.Response) -> list[tuple[str, str, int]]:
+    """The groups of invoices that the page counts: address, amount, how many."""
+    found = re.findall(
+        r'<a[^>]* href="([^"]*/invoices\?group=[^"]*)"[^>]*>(.*?)</a>.*?([0-9,]+) invoices?\b', page.text, re.DOTALL
+    )
+    bare = ((html.unescape(href), html.unescape(re.sub(r"<[^>]+>", "", text)), n) for href, text, n in found)
+    return [(href, " ".join(text.split()), int(n.replace(",", ""))) for href, text, n in bare]
+
+
+async def crowd(console: Console, states: Iterable[InvoiceState], status: str) -> None:
+    """An invoice of each state, however collected, and whenever due and made; no two of an amount."""
+    due = {"none": None, "past": -1, "soon": 2, "later": 9}
+    for n, (state, collector, when) in enumerate(product(states, (None, "gateway", "stripe", "hosted"), due)):
+        day = due[when]
+        about: dict[str, Any] = {
+            "amount_due": 1000 + n,
+            "amount_remaining": 1000 + n,
+            "total": 1000 + n,
+            "collector": collector,
+        }
+        at = None if day is None else now() + timedelta(days=day)
+        if collector == "gateway":
+            about |= {"collect_by": at or now()}
+        made = now() - timedelta(days=100 if n % 5 == 0 else 1)
+        await add_invoice(
+            console.api.ours.id, f"in_{n}", at=made, state=state, status=status, currency="eur",
+            due_date=at, **about,
+        )  # fmt: skip
+
+
+# Of a void one Stripe goes on to show an amount; a charge of it may be under way yet (voided in flight).
+STATES: dict[str, Iterable[InvoiceState]] = {
+    "open": InvoiceState,
+    "uncollectible": InvoiceState,
+    "void": {*INVOICE_UNRESOLVED, InvoiceState.CLOSED},
+}
+
+
+@pytest.mark.parametrize("status", STATES)
+async def test_each_sum_of_invoices_is_that_of_its_list(console: Console, status: str) -> None:
+    await crowd(console, STATES[status], status)
+    page = await console[Role.VIEWER].get("")
+    found = tiles(page)
+    assert len(found) == 5
+    for href, amount, count in found:
+        ids = await listed(console, href)
+        briefs = await invoice_briefs(console.api.ours.id, ids)
+        remaining = sum(briefs[one].remaining for one in ids)
+        assert (href, amount, count) == (href, money(remaining, "eur"), len(ids))

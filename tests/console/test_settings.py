@@ -19,7 +19,7 @@ from gateway.inbox.stripe_endpoint import SetUp
 from processors.outcome import DeclineClass
 from processors.values import Secret
 from tests.api.conftest import BY, make_tenant
-from tests.api.seed import NOW, PRACTICE, add_endpoint, add_invoice, insert
+from tests.api.seed import NOW, PRACTICE, add_endpoint, add_invoice, insert, seed
 from tests.console.conftest import Console, somebody
 from tests.support.serving import open_door
 from tests.support.staff import text_of
@@ -59,6 +59,24 @@ async def test_each_page_of_settings_has_one_heading_and_no_style_in_it(console:
         shown = await console[Role.ADMIN].get(f"/settings/{page}")
         assert (shown.status_code, shown.text.count("<h1>")) == (200, 1), page
         assert "style=" not in shown.text
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/settings/users/invite", {"email": "ada@example.com", "role": "viewer"}),
+        ("/settings/keys", {"name": "shop", "scopes": "server"}),
+        ("/settings/account/enabled", {"enabled": "false"}),
+        ("/settings/connections/practice/enabled", {"enabled": "false"}),
+        ("/settings/endpoints/whe_1/enabled", {"enabled": "false"}),
+    ],
+)
+async def test_a_reason_has_a_bound_in_the_settings(console: Console, path: str, fields: dict[str, str]) -> None:
+    """It stands in the audit log for ever; everywhere else it has 2000 letters at most."""
+    await seed(console.api.runtime, console.api.ours.id)
+    await insert("webhook_endpoint", id="whe_1", account=console.api.ours.id, url="https://192.0.43.8", created_at=NOW)
+    answer = await console[Role.ADMIN].post(path, fields | {"reason": "x" * 2001})
+    assert (answer.status_code, await sql.value("select max(length(reason)) from tollbridge.audit_log")) == (400, 0)
 
 
 # --- the account ---------------------------------------------------------------------------------------------------

@@ -63,3 +63,20 @@ async def test_the_portal_is_mended_by_a_button_that_the_findings_show_to_admins
     assert mended.headers["location"].endswith("?said=portal_fixed")
     assert 'id="fix-portal"' not in (await admin.get(path, **PLACE)).text
     assert await sql.value("select reason from tollbridge.audit_log where action = 'portal.fixed'") == "payers pay here"
+
+
+async def test_nothing_is_changed_at_stripe_for_a_reason_that_is_too_long(
+    console: Console, sandbox: StripeSandbox
+) -> None:
+    """The audit log would not take it, after the fact."""
+    admin = console[Role.ADMIN]
+    await admin.post("/settings/account/setup")
+    [there] = sandbox.accounts.values()
+    [endpoint] = there.webhook_endpoints.values()
+    endpoint["status"] = "disabled"
+    for path in ("/settings/account/setup", "/settings/doctor/fix-portal"):
+        refused = await admin.post(path, {"reason": "x" * 2001})
+        assert (refused.status_code, "at most 2000 letters" in text_of(refused)) == (400, True), path
+    assert endpoint["status"] == "disabled"
+    found = await admin.get("/settings/doctor/findings", **PLACE)
+    assert 'id="fix-portal"' in found.text

@@ -202,15 +202,27 @@ def test_why_an_invoice_is_not_voided(name: str) -> None:
 RECORDED_BEFORE = Money(5000, "eur")
 
 
-@pytest.mark.parametrize(("amount", "day"), [(None, NOW), (5000, NOW), (5000, NOW.replace(hour=1))])
-def test_the_same_payment_told_again_is_the_same(amount: int | None, day: datetime) -> None:
-    refuse_another(Receipt("bank_transfer", "line 4", day, "seen", amount), RECORDED_BEFORE, NOW)
+@pytest.mark.parametrize(
+    ("amount", "due", "day"),
+    [
+        (None, None, NOW),
+        (None, 5000, NOW),
+        (5000, None, NOW),
+        (5000, 11900, NOW),
+        (5000, None, NOW.replace(hour=1)),
+    ],
+)
+def test_the_same_payment_told_again_is_the_same(amount: int | None, due: int | None, day: datetime) -> None:
+    refuse_another(Receipt("bank_transfer", "line 4", day, "seen", amount, due), RECORDED_BEFORE, NOW)
 
 
-@pytest.mark.parametrize(("amount", "day"), [(6900, NOW), (5000, NOW - DAY), (None, NOW - DAY)])
-def test_another_payment_under_its_reference_is_told_apart(amount: int | None, day: datetime) -> None:
+@pytest.mark.parametrize(
+    ("amount", "due", "day"),
+    [(6900, None, NOW), (6900, 5000, NOW), (None, 6900, NOW), (5000, None, NOW - DAY), (None, None, NOW - DAY)],
+)
+def test_another_payment_under_its_reference_is_told_apart(amount: int | None, due: int | None, day: datetime) -> None:
     with pytest.raises(FieldError, match=r"50\.00 EUR of 1 Mar 2027, which is recorded"):
-        refuse_another(Receipt("bank_transfer", "line 4", day, "seen", amount), RECORDED_BEFORE, NOW)
+        refuse_another(Receipt("bank_transfer", "line 4", day, "seen", amount, due), RECORDED_BEFORE, NOW)
 
 
 HANDED_OVER = {"wanted": True, "sending": True, "done": False, "declined": False, "withdrawn": False}
