@@ -327,27 +327,6 @@ def test_a_point_before_three_digits_is_not_guessed(text: str, currency: str) ->
         typed_amount(text, currency)
 
 
-async def test_a_form_that_was_refused_is_not_said_to_stand(console: Console) -> None:
-    """What was due had changed, so nothing was recorded. The back button leads to the form; what is mended there comes
-    back with “what it asked for then stands”."""
-    await one_open(console)
-    finance, wrong = console[Role.FINANCE], WIRE | {"due": "10000", "once": "form-1"}
-    assert ((await finance.post(RECORD, wrong)).status_code, await receipts(console)) == (409, [])
-    mended = await finance.post(RECORD, wrong | {"due": "11900"})
-    assert "what it asked for then stands" not in text_of(mended)
-
-
-async def test_a_form_that_came_too_early_can_be_sent_again_as_it_is(console: Console) -> None:
-    """“Stripe is about to be asked what the invoice is; ask again”: a reload of that page asks again, and is answered
-    the same for a day."""
-    await one_open(console, stale=True)
-    finance, form = console[Role.FINANCE], WIRE | {"due": "11900", "once": "form-1"}
-    early = await finance.post(RECORD, form)
-    assert (early.status_code, "ask again" in text_of(early)) == (409, True)
-    await sql.rows(READ)
-    assert ((await finance.post(RECORD, form)).status_code, await receipts(console)) == (303, [11900])
-
-
 async def test_what_was_credited_away_was_not_recovered(world: World) -> None:
     """Declined, and then staff credited all of it in Stripe, which calls that paid: nobody has paid anything."""
     _, renewal = await world.renew("decline_insufficient_funds")
