@@ -14,7 +14,7 @@ import msgspec
 from db.states import InvoiceState
 from gateway.domain.open_money import AT_RISK, OF_STATE, SOON, Due, Group
 from gateway.domain.weeks import midnight
-from gateway.readers.collected import AT_STRIPE
+from gateway.readers.collected import AT_STRIPE, CAME_AT_STRIPE, MAY_BE_AT_STRIPE
 from gateway.readers.due import DUE
 from gateway.readers.pages import Condition
 from gateway.readers.recoveries import LOST, Outcome
@@ -26,10 +26,8 @@ COLLECTED: Final = """
                and m.kind in ('capture', 'receipt', 'capture_reversed', 'capture_reinstated')
                and ({2} = '' or m.connection = {2} or {2} = 'by_hand' and m.connection is null))
 """
-PAID_AT_STRIPE: Final = """
-    t.paid_at >= {0} and t.paid_at < {1} and t.amount_due > 0
-    and t.status = 'paid' and (t.collector in ('hosted', 'stripe') or t.state = 'not_ours')
-    and not exists (select 1 from tollbridge.movement m where m.account = t.account and m.invoice = t.id)
+PAID_AT_STRIPE: Final = f"""
+    t.paid_at >= {{0}} and t.paid_at < {{1}} and {MAY_BE_AT_STRIPE} and {CAME_AT_STRIPE} > 0
 """
 NOT_KNOWN: Final = "not_known"
 DECLINED: Final = """

@@ -28,7 +28,6 @@ from tests.console.conftest import Console
 from tests.console.test_invoice import READ, RECORD, WIRE, one_open, receipts
 from tests.console.test_overview import now
 from tests.scenarios.test_l_partial import renew_in_part, taken
-from tests.scenarios.test_m_in_flight import renew_in_flight
 from tests.support.returning import credit, credited, post, refund_later, refunds, retry, returned
 from tests.support.staff import clerk, text_of
 from tests.support.world import World
@@ -140,34 +139,6 @@ async def test_each_sum_of_invoices_is_that_of_its_list(console: Console, status
         briefs = await invoice_briefs(console.api.ours.id, ids)
         remaining = sum(briefs[one].remaining for one in ids)
         assert (href, amount, count) == (href, money(remaining, "eur"), len(ids))
-
-
-async def collected_at_stripe(world: World) -> set[str]:
-    """The sums of the overview that are of what payers paid at Stripe: of a week, or of the month."""
-    page = (await (await clerk(world)).get("")).text
-    found = re.findall(r'<a[^>]* href="[^"]*source=stripe[^"]*"[^>]*>(.*?)</a>', page.partition("As a table")[2])
-    return {text.strip() for text in found}
-
-
-async def test_what_a_payer_paid_at_stripe_after_our_decline_is_collected(world: World) -> None:
-    """It is collected by us, and its payer paid it on Stripe's own page: the recovery beside counts it as paid."""
-    _, renewal = await world.renew("decline_insufficient_funds")
-    await world.pay_at_stripe(renewal)
-    await world.settle()
-    assert (await world.gateway_invoice(renewal))["state"] == "paid"
-    assert world.taken_at_stripe(renewal) == 1000
-
-    assert await collected_at_stripe(world) == {"10.00 EUR"}
-
-
-async def test_what_a_payer_paid_at_stripe_is_collected_although_a_charge_came_too_and_went_back(world: World) -> None:
-    """The payer paid twice, and has one of them back: one was collected."""
-    _, renewal = await renew_in_flight(world)
-    world.pays_there(renewal)
-    await world.later(days=2)
-    assert (world.taken_at_stripe(renewal), returned(world)) == (1000, [1000])
-
-    assert await collected_at_stripe(world) == {"10.00 EUR"}
 
 
 async def test_what_waits_again_counts_among_what_one_person_returned(world: World) -> None:

@@ -23,7 +23,10 @@ from gateway.readers.invoice_list import find_invoices
 from gateway.readers.recoveries import Outcome
 from tests.api.seed import PRACTICE, add_case, add_invoice, add_reconciliation, insert
 from tests.console.conftest import Console
-from tests.support.staff import text_of
+from tests.scenarios.test_m_in_flight import renew_in_flight
+from tests.support.returning import returned
+from tests.support.staff import clerk, text_of
+from tests.support.world import World
 
 
 def now() -> datetime:
@@ -141,6 +144,51 @@ async def test_what_payers_paid_at_stripe_counts_and_what_is_in_the_ledger_count
     assert await listed(console, all_of_it) == {"in_hosted", "in_by_hand"}
     assert await listed(console, f"{all_of_it}&source=stripe") == {"in_hosted"}
     assert await listed(console, f"{all_of_it}&source=by_hand") == {"in_by_hand"}
+
+
+async def test_of_an_invoice_that_stripe_took_a_part_of_no_part_counts_twice(console: Console) -> None:
+    """Whoever collects it: the rest came past Stripe, and is in the ledger."""
+    for invoice, collector in (("in_ours", None), ("in_hosted", "hosted")):
+        about = {"status": "paid", "state": "paid", "collector": collector, "currency": "eur", "amount_due": 500}
+        await add_invoice(console.api.ours.id, invoice, at=now(), paid_at=now(), stripe_took=200, **about)
+        await insert(
+            "movement", id=new_id("mov"), account=console.api.ours.id, invoice=invoice, kind="receipt",
+            processor_id=invoice, evidence="bank statement", amount=300, currency="eur", occurred_at=now(),
+            created_at=now(),
+        )  # fmt: skip
+    page = await console[Role.VIEWER].get("")
+    told = text_of(page)
+    assert "10.00 EUR nothing went back" in told
+    assert "paid at Stripe 4.00 EUR" in told
+    assert await listed(console, f"{links(page)['10.00 EUR']}&source=stripe") == {"in_ours", "in_hosted"}
+
+
+async def collected_at_stripe(world: World) -> set[str]:
+    """The sums of the overview that are of what payers paid at Stripe: of a week, or of the month."""
+    page = (await (await clerk(world)).get("")).text
+    found = re.findall(r'<a[^>]* href="[^"]*source=stripe[^"]*"[^>]*>(.*?)</a>', page.partition("As a table")[2])
+    return {text.strip() for text in found}
+
+
+async def test_what_a_payer_paid_at_stripe_after_our_decline_is_collected(world: World) -> None:
+    """It is collected by us, and its payer paid it on Stripe's own page: the recovery beside counts it as paid."""
+    _, renewal = await world.renew("decline_insufficient_funds")
+    await world.pay_at_stripe(renewal)
+    await world.settle()
+    assert (await world.gateway_invoice(renewal))["state"] == "paid"
+    assert world.taken_at_stripe(renewal) == 1000
+
+    assert await collected_at_stripe(world) == {"10.00 EUR"}
+
+
+async def test_what_a_payer_paid_at_stripe_is_collected_although_a_charge_came_too_and_went_back(world: World) -> None:
+    """The payer paid twice, and has one of them back: one was collected."""
+    _, renewal = await renew_in_flight(world)
+    world.pays_there(renewal)
+    await world.later(days=2)
+    assert (world.taken_at_stripe(renewal), returned(world)) == (1000, [1000])
+
+    assert await collected_at_stripe(world) == {"10.00 EUR"}
 
 
 @pytest.mark.parametrize(
