@@ -5,7 +5,7 @@ Each says of one invoice what the statement of its figure (`open_money`, `collec
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from typing import Final
 
@@ -17,7 +17,7 @@ from gateway.domain.weeks import midnight
 from gateway.readers.collected import AT_STRIPE, CAME_AT_STRIPE, MAY_BE_AT_STRIPE
 from gateway.readers.due import DUE
 from gateway.readers.pages import Condition
-from gateway.readers.recoveries import LOST, Outcome
+from gateway.readers.recoveries import STANDS, Outcome
 
 NOW: Final = "tollbridge.business_now()"
 COLLECTED: Final = """
@@ -68,7 +68,7 @@ class FigureFilter(msgspec.Struct, frozen=True, kw_only=True):
         if self.group is not None:
             found.append((_in_group(self.group), ()))
         if self.outcome is not None:
-            found.append((_ended(self.outcome), ()))
+            found.append((STANDS[self.outcome], ()))
         if self.created_from is not None:
             found.append(("t.stripe_created_at >= {0}", (midnight(self.created_from),)))
         if self.created_until is not None:
@@ -111,13 +111,6 @@ def _in_group(group: Group) -> str:
     later = [state for state, due in AT_RISK.items() if Due.LATER in due]
     soon = [state for state, due in AT_RISK.items() if Due.LATER not in due]
     return f"(t.state in ({_quoted(later)}) and {ahead} or t.state in ({_quoted(soon)}) and {near})"
-
-
-def _ended(outcome: Outcome) -> str:
-    settled: Mapping[Outcome, Collection[InvoiceState]] = {Outcome.RECOVERED: {InvoiceState.PAID}, Outcome.LOST: LOST}
-    if outcome in settled:
-        return f"t.state in ({_quoted(settled[outcome])})"
-    return f"t.state not in ({_quoted({InvoiceState.PAID, *LOST})})"
 
 
 def _quoted(states: Collection[InvoiceState]) -> str:

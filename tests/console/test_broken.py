@@ -28,7 +28,7 @@ from tests.console.conftest import Console
 from tests.console.test_invoice import READ, RECORD, WIRE, one_open, receipts
 from tests.console.test_overview import now
 from tests.scenarios.test_l_partial import renew_in_part, taken
-from tests.support.returning import credit, credited, post, refund_later, refunds, retry, returned
+from tests.support.returning import credited, post, refund_later, refunds, retry, returned
 from tests.support.staff import clerk, text_of
 from tests.support.world import World
 
@@ -296,16 +296,6 @@ def test_a_point_before_three_digits_is_not_guessed(text: str, currency: str) ->
     """As a comma is not: to half of Europe it says a thousand, and it is read as one."""
     with pytest.raises(AmountError):
         typed_amount(text, currency)
-
-
-async def test_what_was_credited_away_was_not_recovered(world: World) -> None:
-    """Declined, and then staff credited all of it in Stripe, which calls that paid: nobody has paid anything."""
-    _, renewal = await world.renew("decline_insufficient_funds")
-    await credit(world, renewal, amount=1000)
-    await world.settle()
-    assert (world.stripe_invoice(renewal)["status"], world.stripe_invoice(renewal)["amount_paid"]) == ("paid", 0)
-    page = text_of(await (await clerk(world)).get(""))
-    assert "practice-eu: 100 % (1 of 1)" not in page
 
 
 async def test_a_note_of_what_went_back_is_not_called_that_of_a_denied_refund(world: World) -> None:

@@ -24,7 +24,7 @@ from gateway.readers.recoveries import Outcome
 from tests.api.seed import PRACTICE, add_case, add_invoice, add_reconciliation, insert
 from tests.console.conftest import Console
 from tests.scenarios.test_m_in_flight import renew_in_flight
-from tests.support.returning import returned
+from tests.support.returning import credit, returned
 from tests.support.staff import clerk, text_of
 from tests.support.world import World
 
@@ -217,18 +217,30 @@ async def test_where_money_stands(
 
 async def test_recovery_counts_invoices_and_reasons_are_plain(console: Console) -> None:
     card = await connection_of(console)
-    for n, state in enumerate(("paid", "retrying", "exhausted", "paid")):
-        await add_invoice(console.api.ours.id, f"in_{n}", at=now(), state=state, currency="eur")
+    for n, (state, due) in enumerate(
+        (("paid", 1190), ("retrying", 1190), ("exhausted", 1190), ("paid", 1190), ("paid", 0))
+    ):
+        await add_invoice(console.api.ours.id, f"in_{n}", at=now(), state=state, currency="eur", amount_due=due)
         await tried(console, card, f"in_{n}", "declined", why="insufficient_funds")
     page = await console[Role.VIEWER].get("")
     told = text_of(page)
-    assert "card-eu 4 2 50 % 1 1" in told
+    assert "card-eu 5 2 40 % 2 1" in told
     assert "there was not enough money on the account" in told
-    rate = links(page)["50 % (2 of 4)"]
-    assert await listed(console, rate) == {"in_0", "in_1", "in_2", "in_3"}
+    rate = links(page)["40 % (2 of 5)"]
+    assert await listed(console, rate) == {"in_0", "in_1", "in_2", "in_3", "in_4"}
     ended = {one: await listed(console, f"{rate}&outcome={one}") for one in Outcome}
-    assert ended == {"recovered": {"in_0", "in_3"}, "lost": {"in_2"}, "open": {"in_1"}}
+    assert ended == {"recovered": {"in_0", "in_3"}, "lost": {"in_2", "in_4"}, "open": {"in_1"}}
     assert await listed(console, rate.replace("first_decline=true", "decline_class=expired")) == set()
+
+
+async def test_what_was_credited_away_was_not_recovered(world: World) -> None:
+    """Declined, and then staff credited all of it in Stripe, which calls that paid: nobody has paid anything."""
+    _, renewal = await world.renew("decline_insufficient_funds")
+    await credit(world, renewal, amount=1000)
+    await world.settle()
+    assert (world.stripe_invoice(renewal)["status"], world.stripe_invoice(renewal)["amount_paid"]) == ("paid", 0)
+    told = text_of(await (await clerk(world)).get(""))
+    assert "practice-eu 1 0 0 % 1 0" in told
 
 
 async def test_a_decline_whose_code_has_no_meaning_leads_to_its_own_list(console: Console) -> None:
