@@ -260,16 +260,6 @@ async def test_what_became_the_customers_credit_is_not_returned_too(world: World
     assert (again.status_code, returned(world)) == (409, [])
 
 
-async def test_a_case_of_too_much_is_over_once_that_is_back(world: World) -> None:
-    """Nothing is held any more; the case goes on to say that it is, and to offer that it is returned."""
-    invoice, attempt, _ = await too_much(world, "succeeded")
-    await refund_later(world, invoice, amount=200, attempt=attempt)
-    assert returned(world) == [200]
-    held = "select tollbridge.held_money(account, id) from tollbridge.invoice where id = $1"
-    assert await sql.value(held, invoice) == 0
-    assert "overpaid" not in await world.open_cases()
-
-
 async def test_a_refund_that_waits_for_stripe_is_not_spoiled_by_trying_it_again(world: World) -> None:
     """Nothing of it failed: it is made once Stripe knows of its payment. Its parts are made at once instead, and Stripe
     takes no credit note for an invoice that is open."""
