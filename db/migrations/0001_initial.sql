@@ -373,6 +373,7 @@ create table tollbridge.invoice (
     amount_due bigint not null default 0,
     amount_remaining bigint not null default 0,
     total bigint not null default 0,
+    stripe_took bigint not null default 0,         -- by payments of its own
     stripe_created_at timestamptz,
     due_date timestamptz,
     next_attempt_at timestamptz,
@@ -416,8 +417,9 @@ create index invoice_subscription on tollbridge.invoice (account, subscription);
 create index invoice_living on tollbridge.invoice (account, customer) where status in ('draft', 'open');
 create index invoice_listing on tollbridge.invoice (account, stripe_created_at desc, id);
 -- What was collected, but not by us.
-create index invoice_paid_at_stripe on tollbridge.invoice (account, paid_at) include (id, currency, amount_due)
-    where status = 'paid' and (collector in ('hosted', 'stripe') or state = 'not_ours');
+create index invoice_paid_at_stripe on tollbridge.invoice (account, paid_at)
+    include (id, currency, amount_due, stripe_took, collector, state)
+    where status = 'paid' and (collector in ('hosted', 'stripe') or state = 'not_ours' or stripe_took > 0);
 -- What people look for. A list begins with the newest, of all or in one state.
 create index invoice_newest on tollbridge.invoice (account, created_at, id);
 create index invoice_newest_in_state on tollbridge.invoice (account, state, created_at, id);

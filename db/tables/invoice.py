@@ -30,6 +30,7 @@ class Invoice(Pokable, tablename="invoice", schema=SCHEMA, db=DB):
     amount_due = BigInt()
     amount_remaining = BigInt()
     total = BigInt()
+    stripe_took = BigInt()
     stripe_created_at = at()
     due_date = at()
     next_attempt_at = at()

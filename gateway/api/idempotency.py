@@ -16,6 +16,7 @@ request would prove nothing else. What an equal request is answered is how the e
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
@@ -112,10 +113,25 @@ class Idempotency(ASGIMiddleware):
         await answered_once(runtime.keyring, scope, (principal.account, principal.id, key), body, send, next_app)
 
 
+def stands(reply: Reply) -> bool:
+    """Whether a reply of the API is kept."""
+    return reply.status < 500 and reply.status not in NOT_KEPT and not _in_progress(reply)
+
+
 async def answered_once(
-    keyring: Keyring, scope: HTTPScope, whose: tuple[str, str, str], body: bytes, send: Send, app: ASGIApp
+    keyring: Keyring,
+    scope: HTTPScope,
+    whose: tuple[str, str, str],
+    body: bytes,
+    send: Send,
+    app: ASGIApp,
+    *,
+    kept: Callable[[Reply], bool] = stands,
 ) -> None:
-    """Let `app` answer, or give the reply that this account, principal and key got before; raises ProblemError."""
+    """Let `app` answer, or give the reply that this account, principal and key got before; raises ProblemError.
+
+    A reply that is not `kept` must be one of a request that did nothing: an equal one is carried out again.
+    """
     fingerprint = _fingerprint(scope, body)
     now = await business_now()
     held = await sql.value(TAKE, *whose, fingerprint, now, LOCK_S, now - KEPT)
@@ -129,7 +145,7 @@ async def answered_once(
         await sql.rows(LET_GO, *whose, held)
         raise
     try:
-        if reply.status >= 500 or reply.status in NOT_KEPT or _in_progress(reply):
+        if not kept(reply):
             await sql.rows(LET_GO, *whose, held)
         else:
             headers = {n.decode("latin-1"): v.decode("latin-1") for n, v in reply.headers if n in KEPT_HEADERS}

@@ -41,7 +41,17 @@ class PaymentTarget(msgspec.Struct, frozen=True):
 class InvoicePaymentShape(msgspec.Struct, frozen=True):
     invoice: str | dict[str, Any] | None = None
     status: str = ""
+    amount_paid: int | None = None
     payment: PaymentTarget = PaymentTarget()
+
+    @property
+    def of_stripe(self) -> bool:
+        """Whether it is Stripe's own money.
+
+        Only payments of type payment_intent and charge are: whether marking an invoice paid out of band leaves a
+        payment of type payment_record is not settled by Stripe's documents, and such a one is never Stripe's.
+        """
+        return self.payment.type in ("payment_intent", "charge")
 
 
 class InvoicePayments(msgspec.Struct, frozen=True):
@@ -145,6 +155,7 @@ def billed(shape: InvoiceShape) -> BilledInvoice:
         paid_at=from_unix(shape.status_transitions.paid_at),
         finalized_at=from_unix(shape.status_transitions.finalized_at),
         stripe_payment=_stripe_payment(shape),
+        stripe_took=sum(one.amount_paid or 0 for one in _own_payments(shape) if one.status == "paid"),
         metadata=shape.metadata,
         session=_session(shape),
         finalization_error=_finalization_error(shape),
@@ -169,16 +180,14 @@ TAKING = ("processing", "requires_capture", "succeeded")
 """States of a payment intent in which Stripe has, or is about to have, the money; its payment may not be `paid` yet."""
 
 
-def _stripe_payment(shape: InvoiceShape) -> StripePayment:
-    """Whether Stripe took, or is taking, money for it itself.
+def _own_payments(shape: InvoiceShape) -> list[InvoicePaymentShape]:
+    return [payment for payment in shape.payments.data if payment.of_stripe] if shape.payments else []
 
-    Only payments of type payment_intent and charge count: whether marking an invoice paid out of band leaves a payment
-    of type payment_record is not settled by Stripe's documents, and such a one is never Stripe's own money.
-    """
+
+def _stripe_payment(shape: InvoiceShape) -> StripePayment:
+    """Whether Stripe took, or is taking, money for it itself."""
     found = StripePayment.NONE
-    for payment in shape.payments.data if shape.payments else []:
-        if payment.payment.type not in ("payment_intent", "charge"):
-            continue
+    for payment in _own_payments(shape):
         if payment.status == "paid":
             return StripePayment.PAID
         intent = payment.payment.payment_intent

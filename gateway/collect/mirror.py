@@ -29,7 +29,7 @@ STORE = """
         subscription = coalesce(nullif($8, ''), subscription),
         billing_reason = $10, digest = $11, currency = $12, amount_due = $13, amount_remaining = $14, total = $15,
         stripe_created_at = $16, due_date = $17, paid_at = $18, names_rest = $19, collection_method = $20,
-        mail_hash = $21,
+        mail_hash = $21, stripe_took = $23,
         -- Settled with the first look, as it may be paid by then; later it changes in its own turn alone.
         collector = case when collector is null and read_at is null and $20 = 'send_invoice'
             and tollbridge.collection($1, $7, coalesce(nullif($8, ''), subscription)) = 'hosted' then 'hosted'
@@ -147,6 +147,7 @@ async def store(account: str, answer: StripeInvoice, *, read_at: datetime, poked
         invoice.collection_method,
         None if erased else hash_of(account, answer.raw),
         [] if erased else name_words(answer.raw),
+        invoice.stripe_took,
     )
 
 

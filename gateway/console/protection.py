@@ -22,7 +22,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from gateway.api.body import NUL, again, read_body
 from gateway.api.headers import header
-from gateway.api.idempotency import answered_once
+from gateway.api.idempotency import Reply, answered_once
 from gateway.api.problems import Code, ProblemError
 from gateway.console import uploads
 from gateway.console.desk import permitted_desk
@@ -122,7 +122,7 @@ async def _posted(runtime: Runtime, scope: HTTPScope, receive: Receive, send: Se
     whose = (permitted_desk(scope, opt["action"]).account, session.user, once[:255])
     for pause_s in (*TWICE_S, None):
         try:
-            await answered_once(runtime.keyring, scope, whose, body, send, app)
+            await answered_once(runtime.keyring, scope, whose, body, send, app, kept=_did_something)
         except ProblemError as error:
             if error.code is Code.IDEMPOTENCY_MISMATCH:
                 secret = scope["route_handler"].opt.get("with_secret")
@@ -133,6 +133,11 @@ async def _posted(runtime: Runtime, scope: HTTPScope, receive: Receive, send: Se
             await asyncio.sleep(pause_s)
         else:
             return
+
+
+def _did_something(reply: Reply) -> bool:
+    """A form that was refused has done nothing: it is sent again under its mark, as it was or mended."""
+    return reply.status < 400
 
 
 def refuse_foreign(scope: HTTPScope, settings: Settings) -> None:

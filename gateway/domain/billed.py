@@ -57,6 +57,8 @@ class BilledInvoice(msgspec.Struct, frozen=True):
     finalized_at: datetime | None = None
     bills_usage: bool = False
     """It bills what was used, which Stripe counts once more when it finalizes it."""
+    stripe_took: int = 0
+    """What Stripe took for it by itself."""
     overpaid: int = 0
     """What Stripe took more than the invoice, and credited to the customer's balance."""
     page: str = ""

@@ -25,7 +25,7 @@ _UNTIL_SETTLED = frozenset(
         CaseKind.RECORDING_FAILED,
     }
 )
-
+_ENDED = frozenset({RefundState.SUCCEEDED, RefundState.RECORDED, RefundState.FAILED, RefundState.REFUSED})
 
 BY_ITSELF: Final = "settled by itself"
 
@@ -34,7 +34,7 @@ def outdated(view: InvoiceView) -> Mapping[str, str]:
     """The open cases of an invoice that has come to rest whose ground is gone, and why it is.
 
     Money that is out of place (paid by hand, a notice that does not fit) is never among them; surplus only once it has
-    gone back, or a dispute has taken it.
+    gone back, or a dispute has taken it; what came too much only once none of it is held, nor on its way back.
     """
     gone = {CaseKind.ADVANCE_FAILED}
     if view.unresolved is None:
@@ -47,13 +47,11 @@ def outdated(view: InvoiceView) -> Mapping[str, str]:
         gone.add(CaseKind.NOBODY_COLLECTS)
     if view.held_money >= 0:
         gone.add(CaseKind.CAPTURE_REVERSED)
-    back = all(
-        refund.state is RefundState.SUCCEEDED for refund in view.refunds if refund.origin is RefundOrigin.SURPLUS
-    )
+    going_back = any(one.origin is RefundOrigin.SURPLUS and one.state not in _ENDED for one in view.refunds)
     surplus = [attempt for attempt in view.attempts if attempt.surplus]
     if surplus and not any(attempt.returnable or attempt.kept for attempt in surplus):
         gone.add(CaseKind.SURPLUS_CAPTURE)
-    if view.refunds and back and not any(attempt.returnable for attempt in surplus) and view.held_money <= 0:
+    if view.held_money <= 0 and not going_back:
         gone.add(CaseKind.OVERPAID)
     taken = any(attempt.disputed for attempt in surplus)
     reasons = {CaseKind.SURPLUS_CAPTURE: "a dispute has taken the money"} if taken else {}

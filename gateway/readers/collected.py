@@ -27,18 +27,22 @@ LEDGER: Final = """
     where m.account = $1 and m.occurred_at >= $2
     group by 1, 2, 3
 """
-# What payers paid on Stripe's page, or Stripe charged. What was recorded by hand with us stands in the ledger, where it
-# is looked for by its invoice: a join would read the whole.
-PAID_AT_STRIPE: Final = """
-    select (i.paid_at at time zone 'UTC')::date as day, i.currency, count(*) as n, sum(i.amount_due)::bigint as came
-    from tollbridge.invoice i
-    left join lateral (select true as stands from tollbridge.movement m
-                       where m.account = i.account and m.invoice = i.id limit 1) ledger on true
-    where i.account = $1 and i.paid_at >= $2 and i.amount_due > 0
-      and i.status = 'paid' and (i.collector in ('hosted', 'stripe') or i.state = 'not_ours')
-      and ledger.stands is null
+# Of an invoice `t`, what came at Stripe: what payers paid on its page, or it charged, whoever collects the invoice; of
+# one that is not ours to collect, what was marked as paid there too. What was recorded by hand with us stands in the
+# ledger, where it is looked for by its invoice: a join would read the whole.
+NOT_BY_US: Final = "(t.collector in ('hosted', 'stripe') or t.state = 'not_ours')"
+CAME_AT_STRIPE: Final = f"""
+    case when {NOT_BY_US} and (select true from tollbridge.movement m
+                               where m.account = t.account and m.invoice = t.id limit 1) is null
+         then t.amount_due else t.stripe_took end
+"""  # noqa: S608 (constants of ours)
+MAY_BE_AT_STRIPE: Final = f"t.status = 'paid' and ({NOT_BY_US} or t.stripe_took > 0)"
+PAID_AT_STRIPE: Final = f"""
+    select (t.paid_at at time zone 'UTC')::date as day, t.currency, count(*) as n, sum(there.came)::bigint as came
+    from tollbridge.invoice t cross join lateral (select {CAME_AT_STRIPE} as came limit 1) there
+    where t.account = $1 and t.paid_at >= $2 and {MAY_BE_AT_STRIPE} and there.came > 0
     group by 1, 2
-"""
+"""  # noqa: S608 (constants of ours)
 
 
 class Collected(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ Each says of one invoice what the statement of its figure (`open_money`, `collec
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from typing import Final
 
@@ -14,10 +14,10 @@ import msgspec
 from db.states import InvoiceState
 from gateway.domain.open_money import AT_RISK, OF_STATE, SOON, Due, Group
 from gateway.domain.weeks import midnight
-from gateway.readers.collected import AT_STRIPE
+from gateway.readers.collected import AT_STRIPE, CAME_AT_STRIPE, MAY_BE_AT_STRIPE
 from gateway.readers.due import DUE
 from gateway.readers.pages import Condition
-from gateway.readers.recoveries import LOST, Outcome
+from gateway.readers.recoveries import STANDS, Outcome
 
 NOW: Final = "tollbridge.business_now()"
 COLLECTED: Final = """
@@ -26,10 +26,8 @@ COLLECTED: Final = """
                and m.kind in ('capture', 'receipt', 'capture_reversed', 'capture_reinstated')
                and ({2} = '' or m.connection = {2} or {2} = 'by_hand' and m.connection is null))
 """
-PAID_AT_STRIPE: Final = """
-    t.paid_at >= {0} and t.paid_at < {1} and t.amount_due > 0
-    and t.status = 'paid' and (t.collector in ('hosted', 'stripe') or t.state = 'not_ours')
-    and not exists (select 1 from tollbridge.movement m where m.account = t.account and m.invoice = t.id)
+PAID_AT_STRIPE: Final = f"""
+    t.paid_at >= {{0}} and t.paid_at < {{1}} and {MAY_BE_AT_STRIPE} and {CAME_AT_STRIPE} > 0
 """
 NOT_KNOWN: Final = "not_known"
 DECLINED: Final = """
@@ -70,7 +68,7 @@ class FigureFilter(msgspec.Struct, frozen=True, kw_only=True):
         if self.group is not None:
             found.append((_in_group(self.group), ()))
         if self.outcome is not None:
-            found.append((_ended(self.outcome), ()))
+            found.append((STANDS[self.outcome], ()))
         if self.created_from is not None:
             found.append(("t.stripe_created_at >= {0}", (midnight(self.created_from),)))
         if self.created_until is not None:
@@ -113,13 +111,6 @@ def _in_group(group: Group) -> str:
     later = [state for state, due in AT_RISK.items() if Due.LATER in due]
     soon = [state for state, due in AT_RISK.items() if Due.LATER not in due]
     return f"(t.state in ({_quoted(later)}) and {ahead} or t.state in ({_quoted(soon)}) and {near})"
-
-
-def _ended(outcome: Outcome) -> str:
-    settled: Mapping[Outcome, Collection[InvoiceState]] = {Outcome.RECOVERED: {InvoiceState.PAID}, Outcome.LOST: LOST}
-    if outcome in settled:
-        return f"t.state in ({_quoted(settled[outcome])})"
-    return f"t.state not in ({_quoted({InvoiceState.PAID, *LOST})})"
 
 
 def _quoted(states: Collection[InvoiceState]) -> str:

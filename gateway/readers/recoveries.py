@@ -5,6 +5,7 @@ Both read the declines of some weeks from an index of declines alone (`attempt_d
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
@@ -13,28 +14,43 @@ import asyncpg
 import msgspec
 
 from db import sql
-from db.states import InvoiceState
 
-LOST: Final = frozenset(
-    {InvoiceState.EXHAUSTED, InvoiceState.UNCOLLECTIBLE, InvoiceState.CLOSED, InvoiceState.NOT_OURS}
-)
-"""Nothing more is tried of these."""
 
-# The first decline of each invoice. Of how it stands now: paid by whatever means, given up, or still open. Each is
-# looked up by its id, since a join would go through all invoices.
-COHORTS: Final = """
-    select date_trunc('week', t.resolved_at, 'UTC')::date as week, t.connection, count(*) as declined,
-        count(*) filter (where i.state = 'paid') as recovered,
-        count(*) filter (where i.state = any($3)) as lost
-    from tollbridge.attempt t
-    cross join lateral (select o.state from tollbridge.invoice o
-                        where o.account = t.account and o.id = t.invoice limit 1) i
-    where t.account = $1 and t.state = 'declined' and t.resolved_at >= $2
-      and (t.number = 1 or not exists (
-        select 1 from tollbridge.attempt e
-        where e.account = t.account and e.invoice = t.invoice and e.number < t.number and e.state = 'declined'))
-    group by 1, 2
+class Outcome(StrEnum):
+    """What has become of an invoice that was declined."""
+
+    RECOVERED = "recovered"
+    """It was paid, by whatever means."""
+    LOST = "lost"
+    """Nothing more is tried: it was given up, closed or credited away."""
+    OPEN = "open"
+
+
+# How an invoice `t` stands now. Stripe calls one paid too of which all was credited: nothing is due, and nothing came.
+RECOVERED: Final = "(t.state = 'paid' and t.amount_due > 0)"
+LOST: Final = """
+    (t.state in ('exhausted', 'uncollectible', 'closed', 'not_ours') or t.state = 'paid' and t.amount_due <= 0)
 """
+STANDS: Final[Mapping[Outcome, str]] = {
+    Outcome.RECOVERED: RECOVERED,
+    Outcome.LOST: LOST,
+    Outcome.OPEN: f"not ({RECOVERED} or {LOST})",
+}
+
+# The first decline of each invoice, which is looked up by its id, since a join would go through all invoices.
+COHORTS: Final = f"""
+    select date_trunc('week', a.resolved_at, 'UTC')::date as week, a.connection, count(*) as declined,
+        count(*) filter (where i.recovered) as recovered,
+        count(*) filter (where i.lost) as lost
+    from tollbridge.attempt a
+    cross join lateral (select {RECOVERED} as recovered, {LOST} as lost from tollbridge.invoice t
+                        where t.account = a.account and t.id = a.invoice limit 1) i
+    where a.account = $1 and a.state = 'declined' and a.resolved_at >= $2
+      and (a.number = 1 or not exists (
+        select 1 from tollbridge.attempt e
+        where e.account = a.account and e.invoice = a.invoice and e.number < a.number and e.state = 'declined'))
+    group by 1, 2
+"""  # noqa: S608 (constants of ours)
 REASONS: Final = """
     select date_trunc('week', t.resolved_at, 'UTC')::date as week, t.connection, t.decline_class, count(*) as n
     from tollbridge.attempt t
@@ -43,16 +59,8 @@ REASONS: Final = """
 """
 
 
-class Outcome(StrEnum):
-    """What has become of an invoice that was declined."""
-
-    RECOVERED = "recovered"
-    LOST = "lost"
-    OPEN = "open"
-
-
 class Cohort(msgspec.Struct, frozen=True):
-    """Invoices that were first declined in a week at a connection: how many, and how many are paid or given up now."""
+    """Invoices that were first declined in a week at a connection: how many, and how many are recovered or lost now."""
 
     week: date
     connection: str
@@ -72,7 +80,7 @@ class Reason(msgspec.Struct, frozen=True):
 
 async def cohorts_since(account: str, since: datetime) -> list[Cohort]:
     """`since`: the beginning of a week."""
-    return [Cohort(*row) for row in await sql.rows(COHORTS, account, since, sorted(LOST))]
+    return [Cohort(*row) for row in await sql.rows(COHORTS, account, since)]
 
 
 async def reasons_since(account: str, since: datetime) -> list[Reason]:

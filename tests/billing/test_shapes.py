@@ -127,6 +127,14 @@ def test_whether_stripe_itself_has_or_is_taking_the_money(data: list[dict[str, A
     assert billed(shape(payments=payments(*data))).stripe_payment is is_
 
 
+def test_what_stripe_took_is_said_by_its_own_payments_that_are_done() -> None:
+    ours = {"status": "paid", "amount_paid": 500, "payment": {"type": "payment_record", "payment_record": "pr_1"}}
+    took = [intent("succeeded", "paid") | {"amount_paid": amount} for amount in (200, 300)]
+    under_way = intent("processing") | {"amount_paid": None}
+    assert billed(shape(payments=payments(ours, *took, under_way))).stripe_took == 500
+    assert billed(shape(payments=None)).stripe_took == 0
+
+
 def test_a_payment_that_just_succeeded_is_stripes_too() -> None:
     invoice = billed(shape(payments=payments(intent("succeeded"))))
     assert invoice.stripe_payment is StripePayment.PROCESSING

@@ -23,7 +23,11 @@ from gateway.readers.invoice_list import find_invoices
 from gateway.readers.recoveries import Outcome
 from tests.api.seed import PRACTICE, add_case, add_invoice, add_reconciliation, insert
 from tests.console.conftest import Console
-from tests.support.staff import text_of
+from tests.scenarios.test_l_partial import renew_in_part
+from tests.scenarios.test_m_in_flight import renew_in_flight
+from tests.support.returning import credit, refund_later, retry, returned
+from tests.support.staff import clerk, text_of
+from tests.support.world import World
 
 
 def now() -> datetime:
@@ -143,6 +147,51 @@ async def test_what_payers_paid_at_stripe_counts_and_what_is_in_the_ledger_count
     assert await listed(console, f"{all_of_it}&source=by_hand") == {"in_by_hand"}
 
 
+async def test_of_an_invoice_that_stripe_took_a_part_of_no_part_counts_twice(console: Console) -> None:
+    """Whoever collects it: the rest came past Stripe, and is in the ledger."""
+    for invoice, collector in (("in_ours", None), ("in_hosted", "hosted")):
+        about = {"status": "paid", "state": "paid", "collector": collector, "currency": "eur", "amount_due": 500}
+        await add_invoice(console.api.ours.id, invoice, at=now(), paid_at=now(), stripe_took=200, **about)
+        await insert(
+            "movement", id=new_id("mov"), account=console.api.ours.id, invoice=invoice, kind="receipt",
+            processor_id=invoice, evidence="bank statement", amount=300, currency="eur", occurred_at=now(),
+            created_at=now(),
+        )  # fmt: skip
+    page = await console[Role.VIEWER].get("")
+    told = text_of(page)
+    assert "10.00 EUR nothing went back" in told
+    assert "paid at Stripe 4.00 EUR" in told
+    assert await listed(console, f"{links(page)['10.00 EUR']}&source=stripe") == {"in_ours", "in_hosted"}
+
+
+async def collected_at_stripe(world: World) -> set[str]:
+    """The sums of the overview that are of what payers paid at Stripe: of a week, or of the month."""
+    page = (await (await clerk(world)).get("")).text
+    found = re.findall(r'<a[^>]* href="[^"]*source=stripe[^"]*"[^>]*>(.*?)</a>', page.partition("As a table")[2])
+    return {text.strip() for text in found}
+
+
+async def test_what_a_payer_paid_at_stripe_after_our_decline_is_collected(world: World) -> None:
+    """It is collected by us, and its payer paid it on Stripe's own page: the recovery beside counts it as paid."""
+    _, renewal = await world.renew("decline_insufficient_funds")
+    await world.pay_at_stripe(renewal)
+    await world.settle()
+    assert (await world.gateway_invoice(renewal))["state"] == "paid"
+    assert world.taken_at_stripe(renewal) == 1000
+
+    assert await collected_at_stripe(world) == {"10.00 EUR"}
+
+
+async def test_what_a_payer_paid_at_stripe_is_collected_although_a_charge_came_too_and_went_back(world: World) -> None:
+    """The payer paid twice, and has one of them back: one was collected."""
+    _, renewal = await renew_in_flight(world)
+    world.pays_there(renewal)
+    await world.later(days=2)
+    assert (world.taken_at_stripe(renewal), returned(world)) == (1000, [1000])
+
+    assert await collected_at_stripe(world) == {"10.00 EUR"}
+
+
 @pytest.mark.parametrize(
     ("state", "due_in_days", "tile", "at_risk"),
     [
@@ -169,18 +218,30 @@ async def test_where_money_stands(
 
 async def test_recovery_counts_invoices_and_reasons_are_plain(console: Console) -> None:
     card = await connection_of(console)
-    for n, state in enumerate(("paid", "retrying", "exhausted", "paid")):
-        await add_invoice(console.api.ours.id, f"in_{n}", at=now(), state=state, currency="eur")
+    for n, (state, due) in enumerate(
+        (("paid", 1190), ("retrying", 1190), ("exhausted", 1190), ("paid", 1190), ("paid", 0))
+    ):
+        await add_invoice(console.api.ours.id, f"in_{n}", at=now(), state=state, currency="eur", amount_due=due)
         await tried(console, card, f"in_{n}", "declined", why="insufficient_funds")
     page = await console[Role.VIEWER].get("")
     told = text_of(page)
-    assert "card-eu 4 2 50 % 1 1" in told
+    assert "card-eu 5 2 40 % 2 1" in told
     assert "there was not enough money on the account" in told
-    rate = links(page)["50 % (2 of 4)"]
-    assert await listed(console, rate) == {"in_0", "in_1", "in_2", "in_3"}
+    rate = links(page)["40 % (2 of 5)"]
+    assert await listed(console, rate) == {"in_0", "in_1", "in_2", "in_3", "in_4"}
     ended = {one: await listed(console, f"{rate}&outcome={one}") for one in Outcome}
-    assert ended == {"recovered": {"in_0", "in_3"}, "lost": {"in_2"}, "open": {"in_1"}}
+    assert ended == {"recovered": {"in_0", "in_3"}, "lost": {"in_2", "in_4"}, "open": {"in_1"}}
     assert await listed(console, rate.replace("first_decline=true", "decline_class=expired")) == set()
+
+
+async def test_what_was_credited_away_was_not_recovered(world: World) -> None:
+    """Declined, and then staff credited all of it in Stripe, which calls that paid: nobody has paid anything."""
+    _, renewal = await world.renew("decline_insufficient_funds")
+    await credit(world, renewal, amount=1000)
+    await world.settle()
+    assert (world.stripe_invoice(renewal)["status"], world.stripe_invoice(renewal)["amount_paid"]) == ("paid", 0)
+    told = text_of(await (await clerk(world)).get(""))
+    assert "practice-eu 1 0 0 % 1 0" in told
 
 
 async def test_a_decline_whose_code_has_no_meaning_leads_to_its_own_list(console: Console) -> None:
@@ -220,3 +281,16 @@ async def test_plots_hold_to_the_policy_and_can_be_read(console: Console) -> Non
     assert "<title>" in picture.split("<a ", 1)[1]
     for never in ("<style", "<script", "style=", "xlink", ' id="activate'):
         assert never not in picture
+
+
+async def test_what_waits_for_approval_is_summed_as_what_would_still_go(world: World) -> None:
+    """4.00 of 5.00 went back already; the missing 1.00 is tried again, and waits."""
+    _, renewal = await renew_in_part(world, 60, partial_payment="top_up")
+    await world.set_policy(approval_above={"eur": 500})
+    world.practice.script_refunds(world.shop.practice_key, "succeeded", "failed")
+    first = await refund_later(world, renewal, amount=500)
+    await refund_later(world, renewal, amount=100)
+    assert (await retry(world, first["id"])).json()["approval"] == "waiting"
+    assert returned(world) == [400, 100]
+    page = text_of(await (await clerk(world)).get(""))
+    assert "Refunds that wait for approval 1 1.00 EUR" in page

@@ -68,6 +68,7 @@ async def test_each_sum_of_money_is_that_of_its_list(console: Console) -> None:
                 "collector": collector,
                 "currency": currency,
                 "amount_due": 700 + n,
+                "stripe_took": m % 2 * 5,
             }
             await add_invoice(ours, invoice, at=when, paid_at=when, **about)
             attempt = None if kind == "receipt" else await attempted(console, card, invoice, currency, when)
@@ -80,18 +81,23 @@ async def test_each_sum_of_money_is_that_of_its_list(console: Console) -> None:
             source = "by_hand" if kind == "receipt" else card
             if kind in signs:
                 moves.append((invoice, currency, source, signs[kind] * (1000 * (n + 1) + 10 * m), when))
-        for collector, state in product((None, "hosted", "stripe"), ("paid", "not_ours")):
-            invoice = f"in_there_{n}_{collector}_{state}"
+            if m % 2:
+                moves.append((invoice, currency, "stripe", 5, when))
+        for collector, state, took in product((None, "hosted", "stripe"), ("paid", "not_ours"), (0, 90)):
+            invoice = f"in_there_{n}_{collector}_{state}_{took}"
             about = {
                 "state": state,
                 "status": "paid",
                 "collector": collector,
                 "currency": currency,
                 "amount_due": 700 + n * 10,
+                "stripe_took": took,
             }
             await add_invoice(ours, invoice, at=when, paid_at=when, **about)
             if collector or state == "not_ours":
                 moves.append((invoice, currency, "stripe", 700 + n * 10, when))
+            elif took:
+                moves.append((invoice, currency, "stripe", took, when))
     page = await console[Role.VIEWER].get("?currency=jpy")
     found = re.findall(
         r'<a[^>]* href="([^"]*collected_from=[^"]*)"[^>]*>(.*?)</a>', page.text.replace("xlink:href", "nothref")

@@ -20,6 +20,7 @@ from gateway.users import users
 from tests.api.conftest import BY
 from tests.api.seed import seed
 from tests.console.conftest import Console
+from tests.console.test_invoice import READ, RECORD, WIRE, one_open, receipts
 from tests.support.staff import text_of
 
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'"
@@ -147,6 +148,26 @@ async def test_a_form_that_was_changed_after_it_was_sent_comes_back_under_a_mark
     assert (fields.pop("csrf"), fields["once"] != "form-1") == (finance.csrf, True)
     assert (await finance.post("/refunds", fields)).status_code == 303
     assert await sql.value("select memo from tollbridge.refund where amount = 200") == "Sorry <for> it"
+
+
+async def test_a_form_that_was_refused_can_be_mended_and_sent_again(console: Console) -> None:
+    """What was due had changed, so nothing was recorded. The back button leads to the form; what is mended there is
+    carried out."""
+    await one_open(console)
+    finance, wrong = console[Role.FINANCE], WIRE | {"due": "10000", "once": "form-1"}
+    assert ((await finance.post(RECORD, wrong)).status_code, await receipts(console)) == (409, [])
+    mended = await finance.post(RECORD, wrong | {"due": "11900"})
+    assert (mended.status_code, await receipts(console)) == (303, [11900]), text_of(mended)
+
+
+async def test_a_form_that_came_too_early_can_be_sent_again_as_it_is(console: Console) -> None:
+    """“Stripe is about to be asked what the invoice is; ask again”: a reload of that page does."""
+    await one_open(console, stale=True)
+    finance, form = console[Role.FINANCE], WIRE | {"due": "11900", "once": "form-1"}
+    early = await finance.post(RECORD, form)
+    assert (early.status_code, "ask again" in text_of(early)) == (409, True)
+    await sql.rows(READ)
+    assert ((await finance.post(RECORD, form)).status_code, await receipts(console)) == (303, [11900])
 
 
 async def test_a_secret_of_a_form_that_was_changed_does_not_come_back(console: Console) -> None:

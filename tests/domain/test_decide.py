@@ -584,6 +584,30 @@ def test_what_could_not_be_returned_is_a_case() -> None:
     assert rested.refunds == (tried,)
 
 
+@pytest.mark.parametrize(
+    ("held", "states", "is_over"),
+    [
+        (300, [], False),
+        (300, [RefundState.FAILED], False),
+        (0, [], True),
+        (-100, [], True),
+        (0, [RefundState.FAILED, RefundState.SUCCEEDED], True),
+        (0, [RefundState.FAILED, RefundState.UNKNOWN], False),
+        (0, [RefundState.PENDING], False),
+        (0, [RefundState.DEFERRED], False),
+    ],
+)
+def test_a_case_of_too_much_is_over_once_none_of_it_is_held_or_on_its_way(
+    held: int, states: list[RefundState], is_over: bool
+) -> None:
+    """However it went: back, to the customer's credit, or taken by the bank."""
+    back = tuple(
+        RefundRow(f"rfd_{n}", RefundOrigin.SURPLUS, state, 300, NOW, "att_1") for n, state in enumerate(states)
+    )
+    one = view(invoice("paid"), refunds=back, held_money=held, open_cases=frozenset({CaseKind.OVERPAID}))
+    assert (CaseKind.OVERPAID in outdated(one)) == is_over
+
+
 def test_recording_needs_no_fresh_look() -> None:
     """Few calls: what it takes at Stripe is what Stripe's answer shows."""
     assert isinstance(decide(holding(billed=tagged(), read_at=NOW - DAY), NOW), Record)

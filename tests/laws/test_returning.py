@@ -571,3 +571,17 @@ async def test_a_lost_dispute_about_more_than_the_invoice_took(world: World) -> 
     await world.later(days=1)
 
     assert credited(world, renewal) == [1000], await world.open_cases()
+
+
+async def test_a_case_of_too_much_ends_with_the_money_although_a_first_try_failed(world: World) -> None:
+    """2.00 too much were captured, which people return by hand: a first refund fails, a second one succeeds."""
+    await world.set_policy(returns="case")
+    signup = await world.signup("over_payment", wait_s=0)
+    await world.settle()
+    [attempt] = (await world.gateway_invoice(signup.invoice))["attempts"]
+    world.practice.script_refunds(world.shop.practice_key, "failed", "succeeded")
+    await refund_later(world, signup.invoice, amount=200, attempt=attempt["id"])
+    assert (returned(world), "overpaid" in await world.open_cases()) == ([], True)
+    await refund_later(world, signup.invoice, amount=200, attempt=attempt["id"])
+    assert returned(world) == [200]
+    assert "overpaid" not in await world.open_cases()
