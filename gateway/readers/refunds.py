@@ -32,7 +32,6 @@ DECIDED: Final = """
     order by created_at desc, id desc limit 1
 """
 # What a key has asked for is of whoever made it (`keys.person_behind`).
-# Where a part went back before, the rest alone waits; its own parts are there, and not sent.
 WAITING: Final = """
     with recursive behind (refund, id) as (
         select r.id, r.requested_by from tollbridge.refund r where r.account = $1 and r.approval = 'waiting'
@@ -40,10 +39,7 @@ WAITING: Final = """
         select b.refund, k.made_by from behind b join tollbridge.api_key k on k.id = b.id
         where k.account = $1 or k.account is null
     )
-    select r.currency, count(*) as count, sum(r.amount - coalesce((
-            select sum(p.amount) from tollbridge.refund_part p
-            where p.refund = r.id and p.state not in ('requested', 'failed', 'refused')), 0))::bigint as amount,
-        count(*) filter (
+    select r.currency, count(*) as count, sum(r.amount)::bigint as amount, count(*) filter (
             where not exists (select from behind b where b.refund = r.id and b.id = $2)) as of_others
     from tollbridge.refund r where r.account = $1 and r.approval = 'waiting' group by r.currency order by r.currency
 """
@@ -53,8 +49,7 @@ INVOICE: Final = """
 
 
 class Waiting(msgspec.Struct, frozen=True):
-    """Refunds that wait for approval. `of_others`: those that somebody else has asked for; `sums`: what would go
-    if all were approved, by currency."""
+    """Refunds that wait for approval. `of_others`: those that somebody else has asked for; `sums`: by currency."""
 
     count: int = 0
     of_others: int = 0

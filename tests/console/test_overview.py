@@ -23,9 +23,8 @@ from gateway.readers.invoice_list import find_invoices
 from gateway.readers.recoveries import Outcome
 from tests.api.seed import PRACTICE, add_case, add_invoice, add_reconciliation, insert
 from tests.console.conftest import Console
-from tests.scenarios.test_l_partial import renew_in_part
 from tests.scenarios.test_m_in_flight import renew_in_flight
-from tests.support.returning import credit, refund_later, retry, returned
+from tests.support.returning import credit, returned
 from tests.support.staff import clerk, text_of
 from tests.support.world import World
 
@@ -281,16 +280,3 @@ async def test_plots_hold_to_the_policy_and_can_be_read(console: Console) -> Non
     assert "<title>" in picture.split("<a ", 1)[1]
     for never in ("<style", "<script", "style=", "xlink", ' id="activate'):
         assert never not in picture
-
-
-async def test_what_waits_for_approval_is_summed_as_what_would_still_go(world: World) -> None:
-    """4.00 of 5.00 went back already; the missing 1.00 is tried again, and waits."""
-    _, renewal = await renew_in_part(world, 60, partial_payment="top_up")
-    await world.set_policy(approval_above={"eur": 500})
-    world.practice.script_refunds(world.shop.practice_key, "succeeded", "failed")
-    first = await refund_later(world, renewal, amount=500)
-    await refund_later(world, renewal, amount=100)
-    assert (await retry(world, first["id"])).json()["approval"] == "waiting"
-    assert returned(world) == [400, 100]
-    page = text_of(await (await clerk(world)).get(""))
-    assert "Refunds that wait for approval 1 1.00 EUR" in page
