@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 
 import httpx
-import pytest
 
 from db import sql
 from gateway.domain.roles import Role
-from tests.api.seed import add_endpoint
 from tests.console.conftest import Console
 from tests.console.test_invoice import READ, RECORD, WIRE, one_open, receipts
 from tests.scenarios.test_l_partial import renew_in_part, taken
@@ -17,17 +15,6 @@ from tests.scenarios.test_m_in_flight import renew_in_flight
 from tests.support.returning import credit, credited, post, refund_later, refunds, retry, returned
 from tests.support.staff import clerk, text_of
 from tests.support.world import World
-
-
-@pytest.mark.parametrize("path", ["/audit", "/audit.csv"])
-async def test_where_events_go_is_a_setting_in_the_audit_log_too(console: Console, path: str) -> None:
-    """An endpoint's address is shown whole to who may change the settings alone, since it often is its only secret."""
-    await add_endpoint(console.api.runtime, console.api.ours.id, "https://192.0.43.8/made-up-secret")
-    events = await console[Role.FINANCE].get("/events")
-    assert "made-up-secret" not in events.text
-    told = await console[Role.FINANCE].get(path)
-    assert "webhook" in told.text
-    assert "made-up-secret" not in told.text
 
 
 async def collected_at_stripe(world: World) -> set[str]:
@@ -76,15 +63,6 @@ async def test_what_waits_again_counts_among_what_one_person_returned(world: Wor
 
     assert more.json().get("approval") == "waiting", (returned(world), await refunds(world, renewal))
     assert sum(returned(world)) == 500
-
-
-async def test_a_viewer_of_the_overview_is_not_shown_where_events_go(console: Console) -> None:
-    """“What is not well” names an endpoint that fails, and viewers see no settings."""
-    await add_endpoint(console.api.runtime, console.api.ours.id, "https://192.0.43.8/made-up-secret")
-    await sql.rows("update tollbridge.webhook_endpoint set enabled = false")
-    page = await console[Role.VIEWER].get("")
-    assert "is disabled" in text_of(page)
-    assert "made-up-secret" not in page.text
 
 
 async def too_much(world: World, *ends: str) -> tuple[str, str, str]:
