@@ -69,6 +69,12 @@ def checked_url(url: str, *, private: bool) -> SplitResult:
     return parts
 
 
+def host_of(url: str) -> str:
+    """An address for whoever may not see all of it: often the rest is its only secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 async def refuse_private(url: str, *, private: bool) -> None:
     """Raise AddressError for an address that could not be called anyway; UnresolvedError where that can't be said."""
     parts = checked_url(url, private=private)

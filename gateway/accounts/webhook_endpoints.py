@@ -11,7 +11,7 @@ import binascii
 import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 import msgspec
@@ -22,7 +22,7 @@ from db.engine import DB
 from db.ids import new_id
 from gateway.accounts.audit import CHANGED, SET, Author, differences
 from gateway.accounts.errors import FieldError, NotThereError, UnresolvedUrlError
-from gateway.addresses import AddressError, UnresolvedError, refuse_private
+from gateway.addresses import AddressError, UnresolvedError, host_of, refuse_private
 from gateway.clock import business_now
 from gateway.domain.case_kinds import REPAIR, CaseKind
 from gateway.domain.news_types import NewsType
@@ -119,7 +119,7 @@ async def insert(
         kept = (change.url, list(change.types or ()), change.description or "")
         await sql.rows(INSERT, new, account, *kept, now)
         kept_secret = await _keep_secret(runtime.keyring, account, new, secret or _made_up(), now)
-        after = dict(zip(("url", "types", "description"), kept, strict=True)) | {"secret": SET}
+        after = {"url": host_of(change.url), "types": kept[1], "description": kept[2], "secret": SET}
         await by.note(account, "webhook_endpoint.added", new, after=after)
     return await show(account, new), kept_secret
 
@@ -144,10 +144,19 @@ async def alter(by: Author, account: str, endpoint: str, change: EndpointChange)
         if now:
             mended = after["enabled"] and bool({"enabled", "url"} & now.keys())
             await sql.rows(UPDATE, account, endpoint, *after.values(), mended)
-            await by.note(account, "webhook_endpoint.updated", endpoint, before=was, after=now)
+            told = _hosts_alone(was, now)
+            await by.note(account, "webhook_endpoint.updated", endpoint, before=told[0], after=told[1])
             if mended:
                 await _enabled_again(account, endpoint, row["failing_since"])
     return await show(account, endpoint)
+
+
+def _hosts_alone(was: dict[str, Any], now: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A difference as the log tells it."""
+    if "url" not in now:
+        return was, now
+    old, new = host_of(was["url"]), host_of(now["url"])
+    return was | {"url": old}, now | {"url": new if new != old else CHANGED}
 
 
 async def _enabled_again(account: str, endpoint: str, failing_since: datetime | None) -> None:
@@ -172,7 +181,7 @@ async def remove(by: Author, account: str, endpoint: str) -> None:
         now = await business_now()
         kinds = [CaseKind.ENDPOINT_DISABLED, CaseKind.EVENT_UNDELIVERED]
         await cases.close_by_itself(account, endpoint, kinds, now)
-        before = {"url": row["url"], "types": row["types"], "description": row["description"], "secret": SET}
+        before = {"url": host_of(row["url"]), "types": row["types"], "description": row["description"], "secret": SET}
         await by.note(account, "webhook_endpoint.removed", endpoint, before=before)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
 
 import msgspec
 from litestar.di import NamedDependency
@@ -13,6 +12,7 @@ from litestar.response import Redirect, Template
 
 from db.states import EventDeliveryState
 from gateway.accounts import webhook_endpoints
+from gateway.addresses import host_of
 from gateway.api.paging import After
 from gateway.console.desk import Desk, change, page
 from gateway.console.errors import RIGHT, Wrong, wrong_of
@@ -109,11 +109,8 @@ async def _event(
 
 
 def _place(desk: Desk, url: str, description: str = "") -> str:
-    """Which endpoint it is. Its whole address is for who may change the settings: often it is its only secret."""
-    if desk.may(Action.CONFIGURE):
-        return url
-    parts = urlsplit(url)
-    return description or f"{parts.scheme}://{parts.netloc}"
+    """Which endpoint it is. Its whole address is for who may change the settings."""
+    return url if desk.may(Action.CONFIGURE) else description or host_of(url)
 
 
 def _about(one: Event) -> str:

@@ -7,6 +7,7 @@ from typing import Final
 
 from db import sql
 from db.poke import Kind
+from gateway.addresses import host_of
 from gateway.doctor.patient import Patient
 from gateway.domain.doctor import Finding, ago, notice, ok, wrong
 from gateway.domain.doctor_house import REPLAY, Waiting, judge_beat, judge_waiting
@@ -42,7 +43,7 @@ UNTOLD: Final = """
     where d.account = $1 and d.state = 'pending'
 """
 FAILING: Final = """
-    select id, url, failing_since, enabled from tollbridge.webhook_endpoint
+    select id, url, description, failing_since, enabled from tollbridge.webhook_endpoint
     where account = $1 and (failing_since is not null or not enabled) order by created_at
 """
 LAST_BEAT: Final = "select extract(epoch from clock_timestamp() - max(beat_at))::float8 from tollbridge.worker"
@@ -96,7 +97,9 @@ async def _endpoints(patient: Patient) -> list[Finding]:
     told = []
     for row in await sql.rows(FAILING, patient.id):
         since = "" if row["failing_since"] is None else f" for {ago(patient.now - row['failing_since'])}"
-        what = f"the endpoint {row['url']} " + (f"fails{since}" if row["enabled"] else "is disabled")
+        # Whoever reads this may not see where events go.
+        place = row["description"] or host_of(row["url"])
+        what = f"the endpoint {place} " + (f"fails{since}" if row["enabled"] else "is disabled")
         why = "the merchant is not told there of what happens"
         told.append(
             notice("endpoint", what, why, "mend it, then `tollbridge webhooks update --enable`", concerns=row["id"])

@@ -100,6 +100,21 @@ async def test_a_change_is_in_the_log_and_leaves_the_rest(runtime: Runtime, by: 
     assert len(by.changes) == again
 
 
+async def test_the_log_names_the_host_of_an_address_and_never_the_rest(
+    runtime: Runtime, by: Author, account: Account
+) -> None:
+    """Often the rest is the only secret of whoever listens there."""
+    endpoint, _ = await add(runtime, by, account, "https://192.0.43.8/made-up-secret")
+    for url in ("https://192.0.43.8/made-up-other?key=1", "https://192.0.43.9:8443/hush?key=1"):
+        await webhook_endpoints.update(runtime, by, account.id, endpoint, EndpointChange(url=url))
+    await webhook_endpoints.remove(by, account.id, endpoint)
+    told = [((one.before or {}).get("url"), (one.after or {}).get("url")) for one in by.changes[-4:]]
+    old, new = "https://192.0.43.8", "https://192.0.43.9:8443"
+    assert told == [(None, old), (old, "(changed)"), (old, new), (new, None)]
+    log = [str(dict(row)) for row in await sql.rows("select * from tollbridge.audit_log")]
+    assert not leaks("\n".join(log), {"made-up-secret", "made-up-other"})
+
+
 async def test_it_can_be_removed_with_all_that_is_its_own(runtime: Runtime, by: Author, account: Account) -> None:
     endpoint, _ = await add(runtime, by, account)
     await webhook_endpoints.remove(by, account.id, endpoint)

@@ -21,7 +21,7 @@ from gateway.users import saved_views, users
 from gateway.users.sessions import Manner
 from gateway.users.sign_in import note_signing_in
 from tests.api.conftest import BY, Api
-from tests.api.seed import seed
+from tests.api.seed import add_endpoint, seed
 from tests.console.conftest import Console
 from tests.console.test_cases import add_case
 from tests.support.staff import text_of
@@ -223,3 +223,14 @@ async def test_a_reason_has_the_length_that_the_api_allows(console: Console) -> 
     }
     found = {path: (await admin.post(path, {**fields, "reason": LONG})).status_code for path, fields in forms.items()}
     assert set(found.values()) == {400}, found
+
+
+@pytest.mark.parametrize("path", ["/audit", "/audit.csv"])
+async def test_where_events_go_is_a_setting_and_the_log_names_the_host(console: Console, path: str) -> None:
+    """An endpoint's address is shown whole to who may change the settings alone, since it often is its only secret."""
+    await add_endpoint(console.api.runtime, console.api.ours.id, "https://192.0.43.8/made-up-secret")
+    events = await console[Role.FINANCE].get("/events")
+    assert "made-up-secret" not in events.text
+    told = await console[Role.FINANCE].get(path)
+    assert "webhook" in told.text
+    assert "made-up-secret" not in told.text

@@ -21,7 +21,7 @@ from gateway.domain.open_money import Group
 from gateway.domain.roles import Role
 from gateway.readers.invoice_list import find_invoices
 from gateway.readers.recoveries import Outcome
-from tests.api.seed import PRACTICE, add_case, add_invoice, add_reconciliation, insert
+from tests.api.seed import PRACTICE, add_case, add_endpoint, add_invoice, add_reconciliation, insert
 from tests.console.conftest import Console
 from tests.scenarios.test_m_in_flight import renew_in_flight
 from tests.support.returning import credit, returned
@@ -280,3 +280,12 @@ async def test_plots_hold_to_the_policy_and_can_be_read(console: Console) -> Non
     assert "<title>" in picture.split("<a ", 1)[1]
     for never in ("<style", "<script", "style=", "xlink", ' id="activate'):
         assert never not in picture
+
+
+async def test_a_viewer_of_the_overview_is_not_shown_where_events_go(console: Console) -> None:
+    """“What is not well” names an endpoint that fails, and viewers see no settings."""
+    await add_endpoint(console.api.runtime, console.api.ours.id, "https://192.0.43.8/made-up-secret")
+    await sql.rows("update tollbridge.webhook_endpoint set enabled = false")
+    page = await console[Role.VIEWER].get("")
+    assert "is disabled" in text_of(page)
+    assert "made-up-secret" not in page.text
