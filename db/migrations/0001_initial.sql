@@ -436,6 +436,7 @@ create table tollbridge.hand_over (
     invoice text not null,
     stripe_payment_method text not null,
     idempotency_key text not null unique,
+    tries integer not null default 0 check (tries >= 0),
     state text not null check (state in ('wanted', 'sending', 'done', 'declined', 'withdrawn')),
     message text not null default '',              -- why Stripe could not take it
     created_at timestamptz not null,
