@@ -1034,6 +1034,7 @@ create table tollbridge.payment_method_session (
     payment_method text,
     stripe_payment_method text,
     setup_intent text,                             -- at Stripe, which is asked for its client secret whenever that is wanted
+    intents_lost integer not null default 0 check (intents_lost >= 0),  -- calls for one of which nobody knows what came
     portal_at timestamptz,                         -- when an address of Stripe's portal was given out
     look_at timestamptz,                           -- when Stripe is asked what the payer has done; null: not now
     looks integer not null default 0 check (looks >= 0),
