@@ -438,6 +438,7 @@ create table tollbridge.hand_over (
     invoice text not null,
     stripe_payment_method text not null,
     idempotency_key text not null unique,
+    tries integer not null default 0 check (tries >= 0),
     state text not null check (state in ('wanted', 'sending', 'done', 'declined', 'withdrawn')),
     message text not null default '',              -- why Stripe could not take it
     created_at timestamptz not null,
@@ -1035,6 +1036,7 @@ create table tollbridge.payment_method_session (
     payment_method text,
     stripe_payment_method text,
     setup_intent text,                             -- at Stripe, which is asked for its client secret whenever that is wanted
+    intents_lost integer not null default 0 check (intents_lost >= 0),  -- calls for one of which nobody knows what came
     portal_at timestamptz,                         -- when an address of Stripe's portal was given out
     look_at timestamptz,                           -- when Stripe is asked what the payer has done; null: not now
     looks integer not null default 0 check (looks >= 0),

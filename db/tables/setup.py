@@ -30,6 +30,7 @@ class PaymentMethodSession(Pokable, tablename="payment_method_session", schema=S
     payment_method = optional_text()
     stripe_payment_method = optional_text()
     setup_intent = optional_text()
+    intents_lost = Integer()
     portal_at = at()
     look_at = at()
     looks = Integer()

@@ -81,6 +81,7 @@ class HandOver(Table, tablename="hand_over", schema=SCHEMA, db=DB):
     invoice = Text()
     stripe_payment_method = Text()
     idempotency_key = Text()
+    tries = Integer()
     state = Text()
     message = Text()
     created_at = at()

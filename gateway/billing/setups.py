@@ -35,10 +35,13 @@ class PortalShape(Unprinted, frozen=True):
     url: str
 
 
-async def create_intent(stripe: StripeClient, customer: str, session: str) -> SetupIntentShape:
-    """The one SetupIntent of a session: a repeated call is the same one (law 2)."""
+async def create_intent(stripe: StripeClient, customer: str, session: str, lost: int) -> SetupIntentShape:
+    """The SetupIntent of a session: a repeated call is the same one (law 2), until Stripe leaves one unanswered.
+
+    `lost`: how many calls it has left so. A stored error answers for ever, and an intent that nobody uses is harmless.
+    """
     params = {"customer": customer, "usage": "off_session", "metadata": {SESSION_KEY: session}}
-    return await stripe.post("/v1/setup_intents", SetupIntentShape, params, key=session)
+    return await stripe.post("/v1/setup_intents", SetupIntentShape, params, key=f"{session}.{lost}")
 
 
 async def read_intent(stripe: StripeClient, intent: str) -> SetupIntentShape:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 import msgspec
 
@@ -21,6 +22,8 @@ class _WithInvoice(msgspec.Struct, frozen=True):
 
 
 MOST_PAGES = 10
+CLOCKS_APART: Final = timedelta(minutes=5)
+"""How far Stripe's clock may be behind ours."""
 
 
 class MadeSubscription(msgspec.Struct, frozen=True):
@@ -32,6 +35,27 @@ class MadeSubscription(msgspec.Struct, frozen=True):
 
 async def create_customer(stripe: StripeClient, params: Mapping[str, Any], key: str) -> CustomerShape:
     return await stripe.post("/v1/customers", CustomerShape, params, key=key)
+
+
+class _CustomerPage(msgspec.Struct, frozen=True):
+    data: list[CustomerShape] = []
+    has_more: bool = False
+
+
+async def find_customer(stripe: StripeClient, session: str, since: datetime) -> CustomerShape | None:
+    """The customer that carries this session's id, made since then: what a lost answer left behind (law 11).
+
+    Searching by metadata would be quicker, but does not show at once what was made (docs: search).
+    """
+    params: dict[str, Any] = {"created": {"gte": int((since - CLOCKS_APART).timestamp())}, "limit": 100}
+    for _ in range(MOST_PAGES):
+        page = await stripe.get("/v1/customers", _CustomerPage, params)
+        found = next((one for one in page.data if one.metadata.get(SESSION_KEY) == session), None)
+        if found is not None or not page.has_more or not page.data:
+            return found
+        params["starting_after"] = page.data[-1].id
+    # Nobody is billed for one too many, unlike for a subscription.
+    return None
 
 
 async def read_customer(stripe: StripeClient, customer: str) -> CustomerShape:

@@ -27,7 +27,7 @@ from gateway.collect.outcomes import store_outcome
 from gateway.logs import told
 from gateway.runtime import Runtime
 from gateway.waiting import until
-from processors.errors import CallError, ProcessorError
+from processors.errors import CallError
 from processors.outcome import Found, NotFound
 
 log = structlog.get_logger()
@@ -98,7 +98,8 @@ async def mend(runtime: Runtime, by: str, account: str, wanted: str) -> str:
     now = await business_now()
     try:
         outcome = await _mend(runtime, row, now)
-    except (ProcessorError, StripeError) as error:
+    except Exception as error:
+        # Whatever it was: a wish that stays would be tried before every run of the books, and keep all others waiting.
         log.warning("repair_failed", account=account, id=wanted, error=type(error).__name__)
         outcome = f"failed: {told(error, CallError, StripeError)}"
     await sql.rows(DONE, account, wanted, await business_now(), by, sql.storable(outcome, 500))

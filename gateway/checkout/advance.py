@@ -46,7 +46,7 @@ async def _do(runtime: Runtime, claim: Claim, loaded: LoadedSession, step: Step,
         case Step.FIND_SUBSCRIPTION:
             await create.find_subscription(runtime, claim, loaded, now)
         case Step.CREATE_CUSTOMER:
-            await create.customer(runtime, claim, loaded)
+            await create.customer(runtime, claim, loaded, now)
         case Step.CREATE_SUBSCRIPTION:
             await create.subscription(runtime, claim, loaded, now)
         case Step.HOLD_DRAFT:

@@ -11,7 +11,7 @@ from db.ids import derived_key
 from db.poke import Claim, Kind
 from gateway.billing import invoices, subscriptions
 from gateway.billing.errors import StripeRefusedError
-from gateway.billing.shapes import SESSION_KEY, SubscriptionShape, id_of
+from gateway.billing.shapes import SESSION_KEY, CustomerShape, SubscriptionShape, id_of
 from gateway.billing.subscriptions import MadeSubscription
 from gateway.checkout.load import LoadedSession
 from gateway.checkout.values import Item, customer_params
@@ -33,8 +33,8 @@ STORE_MADE = """
 """
 
 
-async def customer(runtime: Runtime, claim: Claim, loaded: LoadedSession) -> None:
-    """Create the Stripe customer under a key of this session's."""
+async def customer(runtime: Runtime, claim: Claim, loaded: LoadedSession, now: datetime) -> None:
+    """Create the Stripe customer under a key of this session's, or find the one that a lost answer left behind."""
     request = loaded.request
     params = customer_params(
         request.customer_details,
@@ -44,8 +44,11 @@ async def customer(runtime: Runtime, claim: Claim, loaded: LoadedSession) -> Non
     )
     params["metadata"] = {SESSION_KEY: claim.id}
     stripe = await runtime.stripe(claim.account)
+    made: CustomerShape | None = None
     try:
-        made = await subscriptions.create_customer(stripe, params, _key(loaded, "customer"))
+        if _must_look(loaded, now):
+            made = await subscriptions.find_customer(stripe, claim.id, loaded.row["created_at"])
+        made = made or await subscriptions.create_customer(stripe, params, _key(loaded, "customer"))
     except StripeRefusedError as error:
         await _refuse(claim, error, "customer_details")
         return
@@ -63,8 +66,7 @@ async def subscription(runtime: Runtime, claim: Claim, loaded: LoadedSession, no
     stripe = await runtime.stripe(claim.account)
     made: MadeSubscription | None = None
     try:
-        if _round(loaded) > 0 or now - loaded.row["created_at"] > KEY_LIFE:
-            # The key is dead, or keeps a 500 for ever: look before making another (law 11).
+        if _must_look(loaded, now):
             made = await subscriptions.find_made(stripe, loaded.view.customer, claim.id)
         if made is None:
             params = await _subscription_params(runtime, claim, loaded)
@@ -158,6 +160,11 @@ async def _store_refusal(claim: Claim, code: str, reason: str) -> None:
 def _round(loaded: LoadedSession) -> int:
     """Which key to use: the first failure may be a lost answer, which the same key gives again; later ones are not."""
     return max(0, int(loaded.row["failures"]) - 1)
+
+
+def _must_look(loaded: LoadedSession, now: datetime) -> bool:
+    """The key is dead, or keeps a 500 for ever: look before making another (law 11)."""
+    return _round(loaded) > 0 or now - loaded.row["created_at"] > KEY_LIFE
 
 
 def _key(loaded: LoadedSession, what: str) -> str:

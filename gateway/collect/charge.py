@@ -35,7 +35,7 @@ from processors.breakdown import Breakdown
 from processors.errors import MoneyError
 from processors.interface import ProcessorAdapter
 from processors.money import Money
-from processors.outcome import Found, LookupOutcome, NotFound, NotSent, Unknown
+from processors.outcome import Found, LookupFailed, LookupOutcome, NotFound, NotSent, Unknown
 from processors.values import ChargeRequest, PaymentMethodReference, PreparedCall, Usage
 
 INSERT = """
@@ -185,6 +185,9 @@ async def cancel(runtime: Runtime, claim: Claim, loaded: Loaded, action: CancelP
         await poke.hold(claim, timeout_s + CLAIM_MARGIN_S)
     query = await query_of(runtime, row)
     found = await ask(adapter.cancel_charge(query, f"cancel:{row['idempotency_key']}"), timeout_s)
+    if isinstance(found, LookupFailed):
+        await looked(claim.account, attempt.id, await business_now(), saw_nothing=False, withdrawing=True)
+        return
     await _store_lookup(claim, attempt, await shown(runtime, row, found), await business_now())
 
 

@@ -235,12 +235,16 @@ async def stop_method(row: asyncpg.Record, decline: Decline, now: datetime) -> N
         await poke.poke(Kind.INVOICE, account, others, now)
 
 
-async def looked(account: str, attempt: str, now: datetime, *, saw_nothing: bool) -> None:
-    """A look-up that settles nothing: the next comes later. `saw_nothing`: it was answered, and no charge is there."""
+async def looked(account: str, attempt: str, now: datetime, *, saw_nothing: bool, withdrawing: bool = False) -> None:
+    """A look-up that settles nothing: the next comes later. `saw_nothing`: it was answered, and no charge is there.
+
+    `withdrawing`: a withdrawal failed. Whether it holds is unknown, and is not left until the payer has paid.
+    """
     async with DB.transaction():
         row = await sql.row(LOCK, account, attempt)
         if row is not None and row["state"] in UNRESOLVED:
-            await _schedule(row, known(AttemptState, row["state"]), now, saw_nothing=saw_nothing)
+            state = AttemptState.UNKNOWN if withdrawing else known(AttemptState, row["state"])
+            await _schedule(row, state, now, saw_nothing=saw_nothing)
 
 
 async def _schedule(row: asyncpg.Record, state: AttemptState, now: datetime, *, saw_nothing: bool = False) -> None:

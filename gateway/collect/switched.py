@@ -11,8 +11,11 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import asyncpg
+
 from db import cases, poke, sql
 from db.engine import DB
+from db.ids import derived_key
 from db.poke import Claim
 from db.states import HandOverState
 from gateway.billing import invoices
@@ -41,9 +44,10 @@ CHANGE: Final = """
 """
 PAID_THERE_NOW: Final = "its payer pays it on Stripe's page now"
 SENDING: Final = """
-    update tollbridge.hand_over set state = 'sending', sent_at = $2 where id = $1 and state in ('wanted', 'sending')
-    returning stripe_payment_method, idempotency_key
+    update tollbridge.hand_over set state = 'sending', sent_at = $2, tries = tries + 1
+    where id = $1 and state in ('wanted', 'sending') returning stripe_payment_method, idempotency_key, tries
 """
+ANOTHER_KEY: Final = "update tollbridge.hand_over set idempotency_key = $2 where id = $1"
 ANSWERED: Final = """
     update tollbridge.hand_over set state = $2, message = $3, resolved_at = $4 where id = $1 and resolved_at is null
 """
@@ -112,11 +116,12 @@ async def _pay(runtime: Runtime, claim: Claim, loaded: Loaded, action: PayAtStri
             # Something about the invoice changed since it was looked at (its subscription was switched back, say).
             return
         sending = await sql.row(SENDING, action.hand_over, now)
-    if sending is None:
-        return
+        if sending is None:
+            return
+        key = await _key(action.hand_over, sending)
     stripe, asked_at, refusal = await runtime.stripe(claim.account), await business_now(), ""
     try:
-        answer = await invoices.pay_with(stripe, claim.id, sending["stripe_payment_method"], sending["idempotency_key"])
+        answer = await invoices.pay_with(stripe, claim.id, sending["stripe_payment_method"], key)
     except StripeRefusedError as error:
         answer, refusal = await invoices.read(stripe, claim.id), str(error)
     invoice = billed(answer.shape)
@@ -127,6 +132,17 @@ async def _pay(runtime: Runtime, claim: Claim, loaded: Loaded, action: PayAtStri
         await sql.rows(ANSWERED, action.hand_over, state, sql.storable(refusal, 500), await business_now())
         if declined:
             await sql.rows(BACK, claim.account, claim.id)
+
+
+async def _key(hand_over: str, sending: asyncpg.Record) -> str:
+    """Two calls share a key, then a new one is taken: a stored error answers for ever. Another key is safe, since the
+    invoice was read just before and is open without a payment, and Stripe pays none twice."""
+    key, tries = str(sending["idempotency_key"]), sending["tries"]
+    if tries > 1 and tries % 2:
+        # Of the one before, so that a restored database comes to the same ones (law 2).
+        key = derived_key("hand_over", key)
+        await sql.rows(ANOTHER_KEY, hand_over, key)
+    return key
 
 
 async def _update(

@@ -7,7 +7,7 @@ on Stripe's own portal. What has come of it, Stripe is asked.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 
@@ -16,6 +16,8 @@ from db.engine import DB
 from db.poke import Claim, ClaimLostError, Kind
 from db.states import Collector, MethodSessionState, OpenInvoices
 from gateway.billing import setups, subscriptions
+from gateway.billing.client import StripeClient
+from gateway.billing.errors import StripeUnknownError
 from gateway.billing.setups import SetupIntentShape
 from gateway.billing.shapes import id_of
 from gateway.clock import business_now
@@ -29,8 +31,13 @@ from gateway.turns.turn import CLAIM_MARGIN_S
 from processors.values import SetupSession
 
 INTENT: Final = """
-    update tollbridge.payment_method_session set setup_intent = $3, look_at = coalesce(look_at, $4)
-    where account = $1 and id = $2
+    update tollbridge.payment_method_session set setup_intent = coalesce(setup_intent, $3),
+        look_at = coalesce(look_at, $4)
+    where account = $1 and id = $2 returning setup_intent
+"""
+LOST: Final = """
+    update tollbridge.payment_method_session set intents_lost = intents_lost + 1
+    where account = $1 and id = $2 and intents_lost = $3
 """
 PORTAL: Final = "update tollbridge.payment_method_session set portal_at = $3 where account = $1 and id = $2"
 COMPLETE: Final = """
@@ -65,8 +72,11 @@ async def begin(runtime: Runtime, account: str, session: str, return_url: str, *
     if row["setup_intent"]:
         made = await setups.read_intent(stripe, row["setup_intent"])
     else:
-        made = await setups.create_intent(stripe, row["customer"], session)
-    await _note(account, session, INTENT, made.id, now + FIRST_LOOK)
+        made = await _create(stripe, row)
+    kept = await _note(account, session, INTENT, made.id, now + FIRST_LOOK)
+    if kept != made.id:
+        # Another call was quicker, under another key: only what stands in our row is looked at.
+        made = await setups.read_intent(stripe, kept)
     return SetupSession(processor_ref=made.id, client={"setup_intent_client_secret": made.client_secret or ""})
 
 
@@ -115,13 +125,22 @@ def _failure(row: asyncpg.Record, intent: SetupIntentShape | None) -> str:
     return sql.storable(words or f"the SetupIntent is {intent.status}", 500)
 
 
-async def _note(account: str, session: str, statement: str, *values: object) -> None:
-    """Write down what was begun for a session that is still open."""
+async def _create(stripe: StripeClient, row: asyncpg.Record) -> SetupIntentShape:
+    try:
+        return await setups.create_intent(stripe, row["customer"], row["id"], row["intents_lost"])
+    except StripeUnknownError:
+        await sql.rows(LOST, row["account"], row["id"], row["intents_lost"])
+        raise
+
+
+async def _note(account: str, session: str, statement: str, *values: object) -> Any:
+    """Write down what was begun for a session that is still open; what the statement returns."""
     now = await business_now()
     async with DB.transaction():
         refuse_unless_live(await sql.row(f"{SESSION} for no key update", account, session), now)
-        await sql.rows(statement, account, session, *values)
+        noted = await sql.value(statement, account, session, *values)
         await poke.poke(Kind.METHOD_SESSION, account, [session], now)
+    return noted
 
 
 def refuse_for_processors(processor: str) -> None:

@@ -2,7 +2,9 @@
 
 Each endpoint has a job of its own, so that a dead one costs one slot for one time-out, and then rests: what is due to
 others never waits behind it. A delivery that fails comes again, later each time, for three days of business time; then
-it is given up, and a case says so. At least once: the answer to a POST may be lost, so receivers go by `webhook-id`.
+it is given up, and a case says so. Days in which nothing was sent (the account was disabled, nobody worked) are no
+tries: without enough of these neither it nor its endpoint is given up. At least once: the answer to a POST may be lost,
+so receivers go by `webhook-id`.
 """
 
 from __future__ import annotations
@@ -37,8 +39,12 @@ CLAIM_MARGIN_S: Final = 30.0
 TRIED_FOR: Final = timedelta(days=3)
 WAITS_S: Final = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000)
 """Between tries, by how many there were; the last one repeats (the schedule that Standard Webhooks recommend)."""
+LEAST_TRIES: Final = len(WAITS_S)
+"""Of a delivery before it is given up, however long ago it began: each wait but the last."""
 RESTS_S: Final = (5, 30, 120, 600, 1800)
 """How long an endpoint rests after rounds in a row in which it answered nothing; the last one repeats."""
+LEAST_SILENT: Final = 48
+"""Such rounds before it is disabled where so much waits that nothing is tried often: they take it a day."""
 JITTER: Final = 0.1
 GONE: Final = 410
 """By Standard Webhooks an endpoint says with it that it wants nothing more."""
@@ -159,11 +165,12 @@ def _judged(row: asyncpg.Record, answer: Answer, now: datetime) -> Tried:
     delivery, tries, last = row["delivery"], row["tries"], row["begun_at"] + TRIED_FOR
     if answer.is_taken:
         return Tried(delivery, tries, answer, EventDeliveryState.DELIVERED, None)
-    if now >= last:
+    if now >= last and tries + 1 >= LEAST_TRIES:
         return Tried(delivery, tries, answer, EventDeliveryState.GIVEN_UP, None)
     wait = timedelta(seconds=WAITS_S[min(tries, len(WAITS_S) - 1)] * random.uniform(1 - JITTER, 1 + JITTER))
     # The last try is made when the time is over, not some hours before.
-    return Tried(delivery, tries, answer, EventDeliveryState.PENDING, min(now + wait, last))
+    due_at = min(now + wait, last) if now < last else now + wait
+    return Tried(delivery, tries, answer, EventDeliveryState.PENDING, due_at)
 
 
 async def _store(held: Held, tried: Sequence[Tried], now: datetime) -> None:
@@ -172,7 +179,8 @@ async def _store(held: Held, tried: Sequence[Tried], now: datetime) -> None:
     failing_since = None if taken or not tried else held.failing_since or now
     silent = held.silent + 1 if tried and all(one.answer.status is None for one in tried) else 0
     rests_until = now + timedelta(seconds=RESTS_S[min(silent, len(RESTS_S)) - 1]) if silent else None
-    dead = failing_since is not None and now - failing_since >= TRIED_FOR
+    enough = silent >= LEAST_SILENT or any(one.tries + 1 >= LEAST_TRIES for one in tried)
+    dead = failing_since is not None and now - failing_since >= TRIED_FOR and enough
     async with DB.transaction():
         # The endpoint before its deliveries, as whoever removes it locks them.
         still = not (dead or gone)

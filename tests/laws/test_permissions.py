@@ -76,7 +76,7 @@ async def for_the_rest(world: World) -> None:
     stripe = await world.runtime.stripe(world.shop.account)
     customer = (await world.shop.client.v1.customers.create_async({"name": "A. Payer"})).id
     await subscriptions.find_promotion_code(stripe, "SPRING")
-    intent = await setups.create_intent(stripe, customer, "pms_1")
+    intent = await setups.create_intent(stripe, customer, "pms_1", 0)
     await setups.read_intent(stripe, intent.id)
     await setups.open_portal(stripe, customer, "https://shop.example/back")
     await subscriptions.read_method(stripe, await world.stripe_card(customer))

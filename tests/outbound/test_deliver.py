@@ -148,6 +148,19 @@ async def test_a_dead_endpoint_rests_and_holds_up_nobody(post: Post) -> None:
     assert sum(tries for _, tries, _ in await post.of(dead)) == 2 * module.AT_ONCE
 
 
+async def test_a_dead_endpoint_is_disabled_though_so_much_waits_that_nothing_is_tried_often(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "AT_ONCE", 1)
+    dead = await post.endpoint(closed_port())
+    await post.announce(*map(str, range(20)))
+    for _ in range(73):
+        await post.later(hours=1)
+    assert max(tries for _, tries, _ in await post.of(dead)) < module.LEAST_TRIES
+    assert not (await post.shown(dead)).enabled
+    assert await post.cases() == [("endpoint_disabled", dead)]
+
+
 async def test_one_that_never_answers_is_cut_off(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(posting, "TIMEOUT_S", 0.2)
     held = asyncio.Event()
