@@ -285,6 +285,8 @@ create table tollbridge.customer (
     created_at timestamptz not null,
     primary key (account, id)
 );
+create index customer_erasing on tollbridge.customer (erase_asked_at)
+    where erase_asked_at is not null and erased_at is null;
 
 -- Under which words a customer is found: those of every name that stands on an invoice of its. Bytes' order, so that the
 -- beginning of a word is a range.
