@@ -258,6 +258,7 @@ create table tollbridge.switch (
     open_invoices text not null default 'finish' check (open_invoices in ('finish', 'hand_over')),
     days_until_due integer check (days_until_due >= 0),
     retire boolean not null default false,         -- the methods that it used before are deleted once nothing needs them
+    by_payer boolean not null default false,       -- its payer has begun it: nobody of the merchant's waits for what comes of it
     state text not null check (state in ('wanted', 'done', 'refused', 'withdrawn')),
     halfway_at timestamptz,                        -- its first step is done: the method is looked at; Stripe sends invoices
     error text not null default '',
