@@ -258,6 +258,7 @@ create table tollbridge.switch (
     open_invoices text not null default 'finish' check (open_invoices in ('finish', 'hand_over')),
     days_until_due integer check (days_until_due >= 0),
     retire boolean not null default false,         -- the methods that it used before are deleted once nothing needs them
+    by_payer boolean not null default false,       -- its payer has begun it: nobody of the merchant's waits for what comes of it
     state text not null check (state in ('wanted', 'done', 'refused', 'withdrawn')),
     halfway_at timestamptz,                        -- its first step is done: the method is looked at; Stripe sends invoices
     error text not null default '',
@@ -285,6 +286,8 @@ create table tollbridge.customer (
     created_at timestamptz not null,
     primary key (account, id)
 );
+create index customer_erasing on tollbridge.customer (erase_asked_at)
+    where erase_asked_at is not null and erased_at is null;
 
 -- Under which words a customer is found: those of every name that stands on an invoice of its. Bytes' order, so that the
 -- beginning of a word is a range.

@@ -99,6 +99,7 @@ class Switch(Table, tablename="switch", schema=SCHEMA, db=DB):
     open_invoices = Text(default="finish")
     days_until_due = Integer(default=None, null=True)
     retire = Boolean(default=False)
+    by_payer = Boolean(default=False)
     state = Text()
     halfway_at = at()
     error = Text()

@@ -49,6 +49,7 @@ RECORDED: Final = """
         created_at, resolved_at)
     values ($1, $2, $3, $4, $5, $6, 'recorded', $7, $8, $9, $9) on conflict do nothing
 """
+METHOD: Final = "select id from tollbridge.payment_method where account = $1 and id = $2 for no key update"
 LOOKED: Final = "update tollbridge.invoice set looked_for_at = $3 where account = $1 and id = $2"
 
 
@@ -113,7 +114,10 @@ async def _take_up(
     number: int,
     found: Found,
 ) -> None:
-    """The attempt as it would stand there, with its end."""
+    """The attempt as it would stand there, with its end and what Stripe was told of it: all of it, or nothing.
+
+    Without them it would be one more try whose end is not known, and its invoice paid by somebody else.
+    """
     account, invoice, now = claim.account, loaded.view.invoice, loaded.now
     assert invoice is not None
     outcomes = [scrubbed(outcome, method) for outcome in all_of(found)]
@@ -126,17 +130,20 @@ async def _take_up(
     key = attempt_key(account, claim.id, number)
     of = (action.connection, action.method, amount.amount, amount.currency)
     async with DB.transaction():
+        # An outcome may stop it, and payment methods are locked before invoices.
+        await sql.rows(METHOD, account, action.method)
         await poke.hold(claim, CLAIM_MARGIN_S)
         inserted = await sql.row(INSERT, attempt, account, claim.id, number, *of, REASON, key, reference, sealed, now)
         assert inserted is not None, "its payment method is in the view"
+        for outcome in outcomes:
+            await store_outcome(account, attempt, outcome, now, wake=False, proven=True)
+        if invoice.status == "paid" and isinstance(outcomes[0], Succeeded) and ATTEMPT_KEY in invoice.metadata:
+            # Stripe was told of it then: it names a try of ours, and this is the one that has the money.
+            took = min(invoice.amount_paid, amount.amount)
+            told = derived_key("record", account, claim.id, REASON)
+            of_what = (account, attempt, claim.id, took, amount.currency)
+            await sql.rows(RECORDED, new_id("rec"), *of_what, told, REASON, now)
     log.warning("lost_attempt_found", invoice=claim.id, number=number, outcome=type(outcomes[0]).__name__)
-    for outcome in outcomes:
-        await store_outcome(account, attempt, outcome, now, wake=False, proven=True)
-    if invoice.status == "paid" and isinstance(outcomes[0], Succeeded) and ATTEMPT_KEY in invoice.metadata:
-        # Stripe was told of it then: it names a try of ours, and this is the one that has the money.
-        took = min(invoice.amount_paid, amount.amount)
-        told = derived_key("record", account, claim.id, REASON)
-        await sql.rows(RECORDED, new_id("rec"), account, attempt, claim.id, took, amount.currency, told, REASON, now)
 
 
 def _amount(outcome: ChargeOutcome, wanted: Money) -> Money:

@@ -17,8 +17,8 @@ from db.states import Collector, OpenInvoices
 
 INSERT: Final = """
     insert into tollbridge.switch (id, account, subscription, collector, payment_method, stripe_payment_method,
-        open_invoices, days_until_due, retire, state, created_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'wanted', $10)
+        open_invoices, days_until_due, retire, by_payer, state, created_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'wanted', $11)
 """
 WITHDRAW: Final = """
     update tollbridge.switch set state = 'withdrawn', error = 'asked for otherwise since', resolved_at = $3
@@ -37,8 +37,11 @@ class Asked(msgspec.Struct, frozen=True):
     retire: bool = False
 
 
-async def want(account: str, subscription: str, asked: Asked, now: datetime) -> str:
-    """Store the wish and poke, in the caller's transaction, with the subscription's row locked."""
+async def want(account: str, subscription: str, asked: Asked, now: datetime, *, by_payer: bool = False) -> str:
+    """Store the wish and poke, in the caller's transaction, with the subscription's row locked.
+
+    `by_payer`: nobody waits for what comes of it, so that a human is told where it can't be.
+    """
     switch = new_id("swt")
     await sql.rows(WITHDRAW, account, subscription, now)
     await sql.rows(
@@ -52,6 +55,7 @@ async def want(account: str, subscription: str, asked: Asked, now: datetime) -> 
         asked.open_invoices,
         asked.days_until_due,
         asked.retire,
+        by_payer,
         now,
     )
     await poke.poke(Kind.SUBSCRIPTION, account, [subscription], now, urgent=True)

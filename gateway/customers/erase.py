@@ -1,17 +1,20 @@
 """Erasing a customer's personal data on request: first its payment methods at their processors, then what stands here.
 
-That it was asked for stands on the customer's row, so that the upkeep of its last method finishes what was begun; once
-more takes it up again, also to erase what has come since. What each table holds is told in `personal`.
+That it was asked for stands on the customer's row, so that the upkeep of its last method finishes what was begun, or
+the sweep where there is none; once more takes it up again, also to erase what has come since. What each table holds is
+told in `personal`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import msgspec
+import structlog
 
 from db import poke, sql
 from db.encryption import EncryptionError, Keyring
@@ -30,6 +33,11 @@ from gateway.customers.setups import look_at_all
 from gateway.replies import place
 from gateway.runtime import Runtime
 
+log = structlog.get_logger()
+
+BEGUN_FOR: Final = timedelta(minutes=5)
+"""Whoever has asked for it may be at it for so long; longer, and its server has died."""
+BEGUN_AT_ONCE: Final = 10
 BATCH: Final = 500
 LONGEST_DELIVERIES: Final = 10_000
 """Batches; five million deliveries."""
@@ -65,6 +73,13 @@ ERASED: Final = """
         select 1 from tollbridge.payment_method p
         where p.account = $1 and p.customer = $2 and p.status <> 'revoked')
     returning id
+"""
+BEGUN: Final = """
+    select c.account, c.id from tollbridge.customer c
+    where c.erase_asked_at < $1 and c.erased_at is null and not exists (
+        select 1 from tollbridge.payment_method p
+        where p.account = c.account and p.customer = c.id and p.status <> 'revoked')
+    order by c.erase_asked_at, c.id limit $2
 """
 METHODS: Final = """
     select id from tollbridge.payment_method where account = $1 and customer = $2 and status <> 'revoked' order by id
@@ -183,6 +198,15 @@ async def go_on(runtime: Runtime, account: str, customer: str) -> bool:
             await sql.rows(statement, account, ERASED_TEXT, like, sorted(names))
         await _views(account, names | said)
     return erased is not None
+
+
+async def finish_begun(runtime: Runtime, now: datetime) -> None:
+    """Finish what no payment method holds up and nobody is at any more. One that fails keeps no other waiting."""
+    for row in await sql.rows(BEGUN, now - BEGUN_FOR, BEGUN_AT_ONCE):
+        try:
+            await go_on(runtime, row["account"], row["id"])
+        except Exception as error:
+            log.warning("erasure_failed", customer=row["id"], error=type(error).__name__)
 
 
 async def _refuse(account: str, customer: str) -> None:

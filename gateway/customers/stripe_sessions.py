@@ -111,7 +111,7 @@ async def _complete(claim: Claim, row: asyncpg.Record, method: str) -> None:
         if await sql.row(COMPLETE, claim.account, claim.id, claim.holder, method) is None:
             raise ClaimLostError(claim.id)
         for one in await sql.rows(LIVING, claim.account, row["customer"], row["subscription"]):
-            await switch_wish.want(claim.account, one["id"], asked, now)
+            await switch_wish.want(claim.account, one["id"], asked, now, by_payer=True)
 
 
 def _failure(row: asyncpg.Record, intent: SetupIntentShape | None) -> str:

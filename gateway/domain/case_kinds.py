@@ -65,6 +65,7 @@ class CaseKind(StrEnum):
     REMAINDER_NOT_BILLED = "remainder_not_billed"
     STRIPE_ACCOUNT_TWICE = "stripe_account_twice"
     SURPLUS_CAPTURE = "surplus_capture"
+    SWITCH_REFUSED = "switch_refused"
     USAGE_REFUSED = "usage_refused"
     USAGE_UNCONFIRMED = "usage_unconfirmed"
     USAGE_UNSENT = "usage_unsent"
@@ -135,6 +136,8 @@ REPAIR: dict[CaseKind, str] = {
     CaseKind.STRIPE_ACCOUNT_TWICE: "Disable this account: another one here is that Stripe account's, so that "
     "nothing is asked of Stripe or charged for this one.",
     CaseKind.SURPLUS_CAPTURE: "Return this capture to the payer: the invoice is settled without it.",
+    CaseKind.SWITCH_REFUSED: "Its payer gave Stripe a payment method, which is not charged: switch the subscription to "
+    "Stripe once what it says is mended, or ask the payer how to pay.",
     CaseKind.USAGE_REFUSED: "Mend what Stripe says (the meter, the customer, the time), then report it again under new "
     "identifiers: GET /v1/usage?state=refused lists what is known. Nothing of it is billed until then.",
     CaseKind.USAGE_UNCONFIRMED: "Compare GET /v1/usage?state=unconfirmed with the meter's usage in Stripe, and report "

@@ -31,7 +31,9 @@ from gateway.collect import switch_wish
 from gateway.collect.mirror import store_subscription
 from gateway.collect.switch_wish import Asked
 from gateway.collect.unsettled import unsettled
+from gateway.domain.case_kinds import CaseKind
 from gateway.domain.subscription import (
+    ENDED,
     GiveToStripe,
     LeaveToPayer,
     LookAtMethod,
@@ -45,6 +47,7 @@ from gateway.runtime import Runtime
 from gateway.subscriptions import stripe_method
 from gateway.subscriptions.errors import ScheduledError
 from gateway.subscriptions.known import LONGEST_REASON, hold_living, living
+from gateway.turns.cases import open_case
 from gateway.turns.turn import CLAIM_MARGIN_S
 from gateway.waiting import until
 
@@ -54,7 +57,7 @@ Step: TypeAlias = LookAtMethod | GiveToStripe | TakeFromStripe | TakeInvoices | 
 
 RESOLVE: Final = """
     update tollbridge.switch set state = $2, error = $3, resolved_at = $4 where id = $1 and state = 'wanted'
-    returning id
+    returning id, by_payer
 """
 HALFWAY: Final = """
     update tollbridge.switch set halfway_at = $2, stripe_payment_method = coalesce($3, stripe_payment_method)
@@ -204,12 +207,20 @@ async def step(runtime: Runtime, claim: Claim, wanted: Step, customer: str, poke
             case LeaveToPayer(switch=switch):
                 await _leave(claim, switch)
     except (StripeRefusedError, stripe_method.UnusableMethodError) as error:
-        await _resolve(claim, wanted.switch, SwitchState.REFUSED, str(error))
+        await refuse(claim, wanted.switch, str(error))
 
 
 async def refuse(claim: Claim, switch: SwitchWish, reason: str) -> None:
-    """It can't be, also where a payer has asked for it, whom `ask` could not tell."""
-    await _resolve(claim, switch, SwitchState.REFUSED, reason)
+    """It can't be. Whoever has asked is told; of what a payer has begun a human is, while there is more to collect.
+
+    One that another has taken the place of stays as it is.
+    """
+    now = await business_now()
+    async with DB.transaction():
+        await poke.hold(claim, CLAIM_MARGIN_S)
+        refused = await sql.row(RESOLVE, switch.id, SwitchState.REFUSED, sql.storable(reason, 500), now)
+        if refused is not None and refused["by_payer"] and reason != ENDED:
+            await open_case(claim.account, CaseKind.SWITCH_REFUSED, claim.id, reason, now)
 
 
 async def _give(runtime: Runtime, claim: Claim, switch: SwitchWish, poked: int) -> None:
@@ -281,13 +292,6 @@ async def _halfway(claim: Claim, switch: SwitchWish, stripe_payment_method: str 
     async with DB.transaction():
         await poke.hold(claim, CLAIM_MARGIN_S)
         await sql.rows(HALFWAY, switch.id, await business_now(), stripe_payment_method)
-
-
-async def _resolve(claim: Claim, switch: SwitchWish, state: SwitchState, error: str = "") -> None:
-    """Write what has become of it; one that another has taken the place of stays as it is."""
-    async with DB.transaction():
-        await poke.hold(claim, CLAIM_MARGIN_S)
-        await sql.rows(RESOLVE, switch.id, state, sql.storable(error, 500), await business_now())
 
 
 def _refuse_strangers(asked: Asked) -> None:

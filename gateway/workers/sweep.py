@@ -1,7 +1,8 @@
 """The sweep: every object, delivery and endpoint whose wake-up was lost, late or never sent, is woken.
 
 It is what makes the queue expendable: counters, due times and claims stand in rows, and whatever they ask
-for is found here. It calls nobody and decides nothing.
+for is found here. An erasure that its server has left unfinished is finished here too, since it is of no object that
+could be woken. It calls nobody and decides nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from db import outbox, poke, sql
 from db.engine import DB
 from db.poke import Kind, WakeUp
 from db.queue import SETTINGS
+from gateway.customers import erase
 from gateway.inbox import deliveries
 from gateway.outbound.deliver import waiting_endpoints
 from gateway.runtime import Runtime
@@ -32,9 +34,15 @@ QUEUED = f"select count(*) from (select 1 from {SETTINGS.qualified.queue_table} 
 async def sweep(runtime: Runtime, now: datetime) -> int:
     """Wake what wants a worker at `now`, business time; returns how many. Nothing while another process sweeps.
 
-    The lock is the transaction's: a holder that hangs loses it with its idle transaction, after a minute at most.
+    Finishes the erasures that were left, too.
     """
-    del runtime  # every timer is called alike
+    woken = await _wake(now)
+    await erase.finish_begun(runtime, now)
+    return woken
+
+
+async def _wake(now: datetime) -> int:
+    """The lock is the transaction's: a holder that hangs loses it with its idle transaction, after a minute at most."""
     async with DB.transaction():
         if not await sql.value(LOCK, LOCK_KEY):
             return 0
