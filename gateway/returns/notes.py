@@ -21,7 +21,7 @@ from db.states import CreditNoteOrigin, CreditNoteState
 from gateway.billing import credit_notes
 from gateway.billing.client import StripeClient
 from gateway.billing.credit_notes import NOTE_KEY, CreditNoteShape
-from gateway.billing.errors import StripeNotSentError, StripeRefusedError, StripeUnknownError
+from gateway.billing.errors import StripeRefusedError, StripeTurnedAwayError, StripeUnknownError
 from gateway.clock import business_now
 from gateway.returns.drawing import Drawn, Wanted, draw_up
 from gateway.returns.listed_notes import store_listed
@@ -146,7 +146,7 @@ async def issue(runtime: Runtime, claim: Claim, note: str, amount: int, now: dat
     except StripeRefusedError as error:
         # A repeat may be refused because the first try has made it: it is looked for then.
         await _end(claim, note, CreditNoteState.REFUSED if tries % 2 else CreditNoteState.UNKNOWN, str(error))
-    except StripeNotSentError:
+    except StripeTurnedAwayError:
         await _end(claim, note, CreditNoteState.WANTED if tries % 2 else CreditNoteState.UNKNOWN, "")
         raise
     except StripeUnknownError as error:
