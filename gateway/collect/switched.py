@@ -16,7 +16,7 @@ from db.engine import DB
 from db.poke import Claim
 from db.states import HandOverState
 from gateway.billing import invoices
-from gateway.billing.errors import StripeRefusedError
+from gateway.billing.errors import StripeRefusedError, StripeTurnedAwayError
 from gateway.billing.invoices import StripeInvoice
 from gateway.billing.shapes import billed
 from gateway.clock import business_now
@@ -41,8 +41,15 @@ CHANGE: Final = """
 """
 PAID_THERE_NOW: Final = "its payer pays it on Stripe's page now"
 SENDING: Final = """
-    update tollbridge.hand_over set state = 'sending', sent_at = $2 where id = $1 and state in ('wanted', 'sending')
-    returning stripe_payment_method, idempotency_key
+    update tollbridge.hand_over h set state = 'sending', sent_at = $2
+    from (select id, state from tollbridge.hand_over where id = $1) before
+    where h.id = before.id and h.state in ('wanted', 'sending')
+    returning h.stripe_payment_method, h.idempotency_key, before.state = 'sending' as repeated
+"""
+NOT_SENT: Final = """
+    update tollbridge.hand_over set state = case when $2 then 'withdrawn' else 'wanted' end, sent_at = null,
+        resolved_at = case when $2 then $3::timestamptz end
+    where id = $1 and state = 'sending'
 """
 ANSWERED: Final = """
     update tollbridge.hand_over set state = $2, message = $3, resolved_at = $4 where id = $1 and resolved_at is null
@@ -55,6 +62,7 @@ BACK: Final = """
         select 1 from tollbridge.subscription s
         where s.account = i.account and s.id = i.subscription and s.collection_method = 'send_invoice'
           and s.ended_at is null)
+    returning i.id
 """
 
 
@@ -117,6 +125,10 @@ async def _pay(runtime: Runtime, claim: Claim, loaded: Loaded, action: PayAtStri
     stripe, asked_at, refusal = await runtime.stripe(claim.account), await business_now(), ""
     try:
         answer = await invoices.pay_with(stripe, claim.id, sending["stripe_payment_method"], sending["idempotency_key"])
+    except StripeTurnedAwayError:
+        if not sending["repeated"]:
+            await _not_sent(claim, action.hand_over)
+        raise
     except StripeRefusedError as error:
         answer, refusal = await invoices.read(stripe, claim.id), str(error)
     invoice = billed(answer.shape)
@@ -127,6 +139,14 @@ async def _pay(runtime: Runtime, claim: Claim, loaded: Loaded, action: PayAtStri
         await sql.rows(ANSWERED, action.hand_over, state, sql.storable(refusal, 500), await business_now())
         if declined:
             await sql.rows(BACK, claim.account, claim.id)
+
+
+async def _not_sent(claim: Claim, hand_over: str) -> None:
+    """Stripe has not begun with it: it is wanted as before, or withdrawn, where it was switched back meanwhile."""
+    async with DB.transaction():
+        await poke.hold(claim, CLAIM_MARGIN_S)
+        back = bool(await sql.rows(BACK, claim.account, claim.id))
+        await sql.rows(NOT_SENT, hand_over, back, await business_now())
 
 
 async def _update(
