@@ -45,9 +45,14 @@ SENDING: Final = """
     update tollbridge.credit_note set state = 'sending', tries = tries + 1, sent_at = $3
     where account = $1 and id = $2 and state in ('wanted', 'unknown', 'sending') returning tries
 """
-END: Final = (
-    "update tollbridge.credit_note set state = $3, error = $4 where account = $1 and id = $2 and state = 'sending'"
-)
+# Who was refused looks at the invoice before anything follows from that: somebody may have been quicker (law 6).
+END: Final = """
+    with ended as (
+        update tollbridge.credit_note set state = $3, error = $4 where account = $1 and id = $2 and state = 'sending'
+        returning account, invoice, state)
+    update tollbridge.invoice i set stale = true from ended e
+    where i.account = e.account and i.id = e.invoice and e.state = 'refused'
+"""
 BACK: Final = """
     update tollbridge.credit_note set state = 'wanted', sent_at = null
     where account = $1 and id = $2 and state in ('sending', 'unknown')
