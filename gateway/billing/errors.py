@@ -1,11 +1,15 @@
 """What a call to Stripe can come to, when it is not an answer.
 
 StripeError
-├── StripeNotSentError     no connection was made, or 429: nothing happened there, free to try again
+├── StripeTurnedAwayError  Stripe has not read what was asked: this call has done nothing
+│   ├── StripeNotSentError     no connection was made, or 429: free to try again
+│   └── StripeForbiddenError   403: the key lacks a permission, which `permission` names
+│       └── StripeKeyRefusedError  401: Stripe does not know the key, or no longer
 ├── StripeRefusedError     400 to 404: nothing happened; read the object and decide by its status (law 6)
-├── StripeForbiddenError   403: the key lacks a permission, which `permission` names
-│   └── StripeKeyRefusedError  401: Stripe does not know the key, or no longer; nothing happened
 └── StripeUnknownError     a time-out, a 5xx, a conflict in flight: it may have happened
+
+Stripe looks at the pace and at the key before it begins to execute a call, and keeps nothing under the idempotency key
+then (docs.stripe.com/error-low-level, of 429 and 401); of 403 it says what "would allow this request to continue".
 """
 
 from __future__ import annotations
@@ -15,7 +19,11 @@ class StripeError(Exception):
     """A call to Stripe failed. The message never holds a key or a parameter's value."""
 
 
-class StripeNotSentError(StripeError):
+class StripeTurnedAwayError(StripeError):
+    """This call has done nothing at Stripe. One that was sent before, and never answered, may have."""
+
+
+class StripeNotSentError(StripeTurnedAwayError):
     """Nothing happened at Stripe."""
 
     def __init__(self, message: str, retry_after_s: float = 1.0) -> None:
@@ -33,7 +41,7 @@ class StripeRefusedError(StripeError):
         self.param = param
 
 
-class StripeForbiddenError(StripeError):
+class StripeForbiddenError(StripeTurnedAwayError):
     """The key can't do this. `permission`: what a restricted one lacks, by Stripe's name; empty where nobody knows."""
 
     def __init__(self, message: str, *, permission: str = "") -> None:

@@ -17,7 +17,7 @@ from db.ids import derived_key, new_id
 from db.poke import Claim
 from gateway.billing import balances, lists
 from gateway.billing.balances import INVOICE_KEY, PAYMENT_KEY, RECORDING_KEY, BalanceShape
-from gateway.billing.errors import StripeNotSentError, StripeRefusedError, StripeUnknownError
+from gateway.billing.errors import StripeRefusedError, StripeTurnedAwayError, StripeUnknownError
 from gateway.collect.load import Loaded
 from gateway.collect.record import close
 from gateway.domain.actions import CreditBalance, FindBalance, ReadBalance
@@ -81,7 +81,7 @@ async def _credit(runtime: Runtime, claim: Claim, loaded: Loaded, action: Credit
         made = await balances.credit(stripe, invoice.customer, action.amount, invoice.currency, about, told, key)
     except StripeRefusedError as error:
         await close(claim, recording, "refused", str(error), action.amount)
-    except StripeNotSentError:
+    except StripeTurnedAwayError:
         await close(claim, recording, "not_sent", "", action.amount)
         raise
     except StripeUnknownError:

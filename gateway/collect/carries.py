@@ -17,7 +17,7 @@ from db.poke import Claim
 from gateway.billing import balances, lists
 from gateway.billing.balances import CARRY_KEY, CARRY_OF_KEY, BalanceShape
 from gateway.billing.client import StripeClient
-from gateway.billing.errors import StripeNotSentError, StripeRefusedError, StripeUnknownError
+from gateway.billing.errors import StripeRefusedError, StripeTurnedAwayError, StripeUnknownError
 from gateway.domain.actions import CarryOver, FindCarry
 from gateway.runtime import Runtime
 from gateway.turns.turn import CLAIM_MARGIN_S
@@ -73,7 +73,7 @@ async def _carry_over(runtime: Runtime, claim: Claim, row: asyncpg.Record, now: 
     except StripeRefusedError as error:
         # A repeat may be refused although the first try has done it: it is looked for then.
         await _end(claim, row, "refused" if tries == 1 else "unknown", str(error))
-    except StripeNotSentError:
+    except StripeTurnedAwayError:
         await _end(claim, row, "wanted" if tries == 1 else "unknown", "")
         raise
     except StripeUnknownError as error:

@@ -14,7 +14,7 @@ from db.poke import Claim
 from db.states import WaitsFor
 from gateway.billing import invoices
 from gateway.billing.client import StripeClient
-from gateway.billing.errors import StripeNotSentError, StripeRefusedError, StripeUnknownError
+from gateway.billing.errors import StripeRefusedError, StripeTurnedAwayError, StripeUnknownError
 from gateway.billing.invoices import StripeInvoice
 from gateway.billing.shapes import billed
 from gateway.clock import business_now
@@ -119,7 +119,7 @@ async def record(runtime: Runtime, claim: Claim, loaded: Loaded, action: Record,
         # A repeat of a call whose answer was lost: "already paid" may be its own doing.
         await close(claim, recording, "unknown" if repeated else "refused", str(error), action.amount)
         await read(runtime, claim, loaded)
-    except StripeNotSentError:
+    except StripeTurnedAwayError:
         # Turned away unread: this call has paid nothing.
         await close(claim, recording, "unknown" if repeated else "not_sent", "", action.amount)
         raise

@@ -18,7 +18,7 @@ from db.ids import derived_key
 from db.poke import Claim, Kind
 from gateway.billing import credit_notes, invoices, lists
 from gateway.billing.client import StripeClient
-from gateway.billing.errors import StripeNotSentError, StripeRefusedError, StripeUnknownError
+from gateway.billing.errors import StripeRefusedError, StripeTurnedAwayError, StripeUnknownError
 from gateway.collect import record
 from gateway.collect.load import Loaded
 from gateway.domain.billed import REMAINDER_KEY, REST_OF_KEY
@@ -96,7 +96,7 @@ async def _issue(runtime: Runtime, claim: Claim, action: IssueRest, now: datetim
     except StripeRefusedError as error:
         # A repeat may be refused although the first try has made it: it is looked for then.
         await _end(claim, row, "refused" if tries == 1 else "unknown", str(error))
-    except StripeNotSentError:
+    except StripeTurnedAwayError:
         await _end(claim, row, "wanted" if tries == 1 else "unknown", "")
         raise
     except StripeUnknownError as error:

@@ -19,7 +19,7 @@ from db.ids import derived_key
 from db.poke import Claim
 from db.states import HandOverState
 from gateway.billing import invoices
-from gateway.billing.errors import StripeRefusedError
+from gateway.billing.errors import StripeRefusedError, StripeTurnedAwayError
 from gateway.billing.invoices import StripeInvoice
 from gateway.billing.shapes import billed
 from gateway.clock import business_now
@@ -44,8 +44,16 @@ CHANGE: Final = """
 """
 PAID_THERE_NOW: Final = "its payer pays it on Stripe's page now"
 SENDING: Final = """
-    update tollbridge.hand_over set state = 'sending', sent_at = $2, tries = tries + 1
-    where id = $1 and state in ('wanted', 'sending') returning stripe_payment_method, idempotency_key, tries
+    update tollbridge.hand_over h set state = 'sending', sent_at = $2, tries = h.tries + 1
+    from (select id, state from tollbridge.hand_over where id = $1) before
+    where h.id = before.id and h.state in ('wanted', 'sending')
+    returning h.stripe_payment_method, h.idempotency_key, h.tries,
+        before.state = 'sending' as repeated
+"""
+NOT_SENT: Final = """
+    update tollbridge.hand_over set state = case when $2 then 'withdrawn' else 'wanted' end, sent_at = null,
+        resolved_at = case when $2 then $3::timestamptz end
+    where id = $1 and state = 'sending'
 """
 ANOTHER_KEY: Final = "update tollbridge.hand_over set idempotency_key = $2 where id = $1"
 ANSWERED: Final = """
@@ -59,6 +67,7 @@ BACK: Final = """
         select 1 from tollbridge.subscription s
         where s.account = i.account and s.id = i.subscription and s.collection_method = 'send_invoice'
           and s.ended_at is null)
+    returning i.id
 """
 
 
@@ -122,6 +131,10 @@ async def _pay(runtime: Runtime, claim: Claim, loaded: Loaded, action: PayAtStri
     stripe, asked_at, refusal = await runtime.stripe(claim.account), await business_now(), ""
     try:
         answer = await invoices.pay_with(stripe, claim.id, sending["stripe_payment_method"], key)
+    except StripeTurnedAwayError:
+        if not sending["repeated"]:
+            await _not_sent(claim, action.hand_over)
+        raise
     except StripeRefusedError as error:
         answer, refusal = await invoices.read(stripe, claim.id), str(error)
     invoice = billed(answer.shape)
@@ -143,6 +156,14 @@ async def _key(hand_over: str, sending: asyncpg.Record) -> str:
         key = derived_key("hand_over", key)
         await sql.rows(ANOTHER_KEY, hand_over, key)
     return key
+
+
+async def _not_sent(claim: Claim, hand_over: str) -> None:
+    """Stripe has not begun with it: it is wanted as before, or withdrawn, where it was switched back meanwhile."""
+    async with DB.transaction():
+        await poke.hold(claim, CLAIM_MARGIN_S)
+        back = bool(await sql.rows(BACK, claim.account, claim.id))
+        await sql.rows(NOT_SENT, hand_over, back, await business_now())
 
 
 async def _update(

@@ -74,7 +74,7 @@ def credit(
     begun, kind = _begun(view, origin), CASES[origin]
     if begun is not None and begun.state in (CreditNoteState.SENDING, CreditNoteState.UNKNOWN):
         return _look_for(view, begun, kind, now)
-    if begun is not None and begun.state is CreditNoteState.REFUSED:
+    if begun is not None and begun.state is CreditNoteState.REFUSED and begun.amount == amount:
         return ask_human(view, kind, f"{reason}, and Stripe takes no credit note for the rest: {begun.why}")
     if kind in view.told_cases:
         return WaitUntil(None, reason)
@@ -84,7 +84,7 @@ def credit(
     if begun is None:
         return CreditRest(origin, amount, made + 1, then)
     if begun.amount != amount:
-        # More came, or somebody credited a part, since it was drawn up.
+        # More came, or somebody credited a part, since it was drawn up; for which Stripe may have refused it.
         return CreditRest(origin, amount, made, then)
     return IssueRestNote(begun.id, amount)
 

@@ -21,7 +21,7 @@ from db.states import CreditNoteOrigin, CreditNoteState
 from gateway.billing import credit_notes
 from gateway.billing.client import StripeClient
 from gateway.billing.credit_notes import NOTE_KEY, CreditNoteShape
-from gateway.billing.errors import StripeNotSentError, StripeRefusedError, StripeUnknownError
+from gateway.billing.errors import StripeRefusedError, StripeTurnedAwayError, StripeUnknownError
 from gateway.clock import business_now
 from gateway.returns.drawing import Drawn, Wanted, draw_up
 from gateway.returns.listed_notes import store_listed
@@ -45,9 +45,14 @@ SENDING: Final = """
     update tollbridge.credit_note set state = 'sending', tries = tries + 1, sent_at = $3
     where account = $1 and id = $2 and state in ('wanted', 'unknown', 'sending') returning tries
 """
-END: Final = (
-    "update tollbridge.credit_note set state = $3, error = $4 where account = $1 and id = $2 and state = 'sending'"
-)
+# Who was refused looks at the invoice before anything follows from that: somebody may have been quicker (law 6).
+END: Final = """
+    with ended as (
+        update tollbridge.credit_note set state = $3, error = $4 where account = $1 and id = $2 and state = 'sending'
+        returning account, invoice, state)
+    update tollbridge.invoice i set stale = true from ended e
+    where i.account = e.account and i.id = e.invoice and e.state = 'refused'
+"""
 BACK: Final = """
     update tollbridge.credit_note set state = 'wanted', sent_at = null
     where account = $1 and id = $2 and state in ('sending', 'unknown')
@@ -146,7 +151,7 @@ async def issue(runtime: Runtime, claim: Claim, note: str, amount: int, now: dat
     except StripeRefusedError as error:
         # A repeat may be refused because the first try has made it: it is looked for then.
         await _end(claim, note, CreditNoteState.REFUSED if tries % 2 else CreditNoteState.UNKNOWN, str(error))
-    except StripeNotSentError:
+    except StripeTurnedAwayError:
         await _end(claim, note, CreditNoteState.WANTED if tries % 2 else CreditNoteState.UNKNOWN, "")
         raise
     except StripeUnknownError as error:

@@ -22,7 +22,7 @@ from gateway.accounts.audit import Author, bounded
 from gateway.accounts.errors import FieldError
 from gateway.billing import subscriptions
 from gateway.billing.client import StripeClient
-from gateway.billing.errors import StripeRefusedError
+from gateway.billing.errors import StripeRefusedError, StripeTurnedAwayError
 from gateway.billing.shapes import SubscriptionShape
 from gateway.clock import business_now
 from gateway.collect.mirror import store_subscription
@@ -52,6 +52,7 @@ RESOLVE: Final = """
 SEND: Final = """
     update tollbridge.cancellation set sent_at = coalesce(sent_at, $2) where id = $1 and state = 'wanted' returning id
 """
+NOT_SENT: Final = "update tollbridge.cancellation set sent_at = null where id = $1 and state = 'wanted'"
 # That it is set to end is ours to take back where we have set it, and nobody since.
 ENDS_BY: Final = """
     update tollbridge.subscription set ends_by = $3 where account = $1 and id = $2 and cancel_at_period_end
@@ -144,6 +145,11 @@ async def tell_stripe(runtime: Runtime, claim: Claim, wish: Wish, poked: int, *,
             await open_case(claim.account, CaseKind.USAGE_UNSENT, claim.id, reason, asked_at)
     try:
         shape = await _call(stripe, claim.id, wish)
+    except StripeTurnedAwayError:
+        # Of an earlier call that was never answered Stripe may have heard all the same.
+        if not wish.sent:
+            await _not_sent(claim, wish)
+        raise
     except StripeRefusedError as error:
         await _refused(claim, wish, str(error))
         return
@@ -164,6 +170,13 @@ async def has_ended(claim: Claim, wish: Wish) -> None:
 async def withdraw(claim: Claim, wish: Wish, reason: str) -> None:
     """Stripe was not told of it, and need not be any more."""
     await _resolve(claim, wish, CancellationState.WITHDRAWN, reason)
+
+
+async def _not_sent(claim: Claim, wish: Wish) -> None:
+    """Stripe has not heard of it: it may be withdrawn."""
+    async with DB.transaction():
+        await poke.hold(claim, CLAIM_MARGIN_S)
+        await sql.rows(NOT_SENT, wish.id)
 
 
 async def _refused(claim: Claim, wish: Wish, error: str) -> None:

@@ -10,6 +10,10 @@ import pytest
 
 from db import sql
 from gateway.accounts import accounts
+from gateway.billing import invoices
+from gateway.billing.client import StripeClient
+from gateway.billing.errors import StripeNotSentError
+from gateway.billing.invoices import StripeInvoice
 from gateway.books import repair
 from gateway.collect import restored
 from gateway.collect.outcomes import store_outcome
@@ -182,6 +186,27 @@ async def test_what_stripe_has_refused_to_hear_of_is_ours_again_once_it_is_switc
     for _ in range(30):
         await world.later(hours=1)
     assert world.stripe_invoice(renewal)["status"] == "paid"
+    assert (len(world.captures()), world.taken_at_stripe(renewal)) == (2, 0)
+
+
+async def test_what_is_switched_back_while_stripe_turns_it_away_is_ours_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.set_policy(unused_methods="keep")
+    signup, renewal = await world.renew("decline_insufficient_funds")
+    card, asked = await world.stripe_card(signup.customer), list[str]()
+
+    async def turned_away(_: StripeClient, invoice: str, *how: str) -> StripeInvoice:
+        asked.append(invoice)
+        if len(asked) == 1:
+            world.break_card(signup.customer, "ok")
+            await world.switch(signup.subscription, "gateway")
+        raise StripeNotSentError("Stripe asks for patience")
+
+    monkeypatch.setattr(invoices, "pay_with", turned_away)
+    await world.switch(signup.subscription, "stripe", stripe_payment_method=card, open_invoices="hand_over")
+    await _hours(world, 30)
+    assert (asked, world.stripe_invoice(renewal)["status"]) == ([renewal], "paid")
     assert (len(world.captures()), world.taken_at_stripe(renewal)) == (2, 0)
 
 
