@@ -34,8 +34,10 @@ SENDING: Final = """
     update tollbridge.carry set state = 'sending', tries = tries + 1, sent_at = $3
     where account = $1 and id = $2 and state = 'wanted' returning tries
 """
+# What Stripe turned away at the first call was no call: the next one's refusal says that it is not made.
 END: Final = """
-    update tollbridge.carry set state = $3, error = $4 where account = $1 and id = $2 and state = 'sending'
+    update tollbridge.carry set state = $3, error = $4, tries = case when $3 = 'wanted' then 0 else tries end
+    where account = $1 and id = $2 and state = 'sending'
 """
 BACK: Final = """
     update tollbridge.carry set state = 'wanted' where account = $1 and id = $2 and state in ('sending', 'unknown')

@@ -246,7 +246,7 @@ def _draft(view: InvoiceView, invoice: BilledInvoice, now: datetime) -> Action:
         return Finalize()
     if view.subscription is not None and view.subscription.paused_since is not None:
         return in_pause()
-    if view.kept_in_pause:
+    if view.kept_in_pause and not after_end.is_stopped(view):
         # Stripe keeps it as a draft, and never finalizes it by itself (docs: billing/subscriptions/pause-payment).
         return Finalize()
     if after_end.bills_the_last(view, invoice) and not late_usage.may_still_come(invoice):

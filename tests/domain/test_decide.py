@@ -205,6 +205,13 @@ def test_a_draft_that_somebody_keeps_is_kept() -> None:
     assert decide(one, NOW) == WaitUntil(None, "somebody keeps it as a draft")
 
 
+def test_a_draft_kept_in_a_pause_is_left_once_its_subscription_has_ended() -> None:
+    one = view(invoice("draft", auto_advance=False, created=NOW - 24 * HOUR), kept_in_pause=True)
+    assert decide(one, NOW) == Finalize()
+    ended = replace(one, subscription=ENDED)
+    assert decide(ended, NOW) == Done("left as a draft: its subscription has ended")
+
+
 def test_a_held_draft_waits_for_its_checkout() -> None:
     one = view(invoice("draft", auto_advance=False), hold="held")
     assert decide(one, NOW) == WaitUntil(None, "held until its checkout is confirmed")
