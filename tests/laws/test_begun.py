@@ -1,5 +1,5 @@
 """What was begun stands in the database before the call; where that one call fails, it is done all the same, once, and
-as it was wanted."""
+as it was wanted. The same without a fault, which shows that it is the fault that counts, is in the slow ring."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ async def test_who_was_turned_away_from_recording_has_not_recorded(world: World,
     assert await world.open_cases() == ["paid_by_hand"]
 
 
-@pytest.mark.parametrize("fault", ["sent", "not_sent", "lost_before"])
+@pytest.mark.parametrize("fault", [pytest.param("sent", marks=pytest.mark.slow), "not_sent", "lost_before"])
 async def test_what_somebody_has_collected_after_the_end_is_tried_until_it_is_sent(world: World, fault: str) -> None:
     """Law 4: what was not sent, or is not there, is free; the wish is heeded by a try that reaches the processor."""
     signup, renewal = await world.renew("decline_insufficient_funds")
@@ -95,7 +95,7 @@ async def test_what_somebody_has_collected_after_the_end_is_tried_until_it_is_se
     assert world.stripe_invoice(renewal)["status"] == "paid", await world.attempts(renewal)
 
 
-@pytest.mark.parametrize("fault", ["sent", "not_sent"])
+@pytest.mark.parametrize("fault", [pytest.param("sent", marks=pytest.mark.slow), "not_sent"])
 async def test_what_somebody_has_collected_after_the_due_date_is_tried_until_it_is_sent(
     world: World, fault: str
 ) -> None:
@@ -110,7 +110,7 @@ async def test_what_somebody_has_collected_after_the_due_date_is_tried_until_it_
     assert world.stripe_invoice(renewal)["status"] == "paid", await world.attempts(renewal)
 
 
-@pytest.mark.parametrize("status", [None, 429, 403])
+@pytest.mark.parametrize("status", [pytest.param(None, marks=pytest.mark.slow), 429, 403])
 async def test_an_end_that_stripe_never_heard_of_is_withdrawn(world: World, status: int | None) -> None:
     """The payer has given another payment method before Stripe took the call: nobody wants the end any more."""
     await world.set_policy(agreement_canceled="cancel_now")
@@ -129,7 +129,7 @@ async def test_an_end_that_stripe_never_heard_of_is_withdrawn(world: World, stat
     assert world.stripe_subscription(signup.subscription)["status"] == "active"
 
 
-@pytest.mark.parametrize("dies", [False, True])
+@pytest.mark.parametrize("dies", [pytest.param(False, marks=pytest.mark.slow), True])
 async def test_an_erasure_whose_server_dies_is_finished(
     world: World, monkeypatch: pytest.MonkeyPatch, dies: bool
 ) -> None:
@@ -151,7 +151,9 @@ async def test_an_erasure_whose_server_dies_is_finished(
     assert (row["erase_asked_at"] is not None, row["erased_at"] is not None) == (True, True)
 
 
-@pytest.mark.parametrize("fault", ["", "error_before", "lost_before", "lost_after"])
+@pytest.mark.parametrize(
+    "fault", [pytest.param("", marks=pytest.mark.slow), "error_before", "lost_before", "lost_after"]
+)
 async def test_a_charge_that_is_to_be_withdrawn_is(world: World, fault: str) -> None:
     """The processor does not answer the first call; the payer's bank takes the money three hours later."""
     await world.set_policy(canceled_in_flight="return")
@@ -210,7 +212,7 @@ async def test_what_is_switched_back_while_stripe_turns_it_away_is_ours_again(
     assert (len(world.captures()), world.taken_at_stripe(renewal)) == (2, 0)
 
 
-@pytest.mark.parametrize("days", [0, 4])
+@pytest.mark.parametrize("days", [pytest.param(0, marks=pytest.mark.slow), 4])
 async def test_days_in_which_nothing_was_sent_disable_no_endpoint(world: World, days: int) -> None:
     """Two tries that failed are two tries, whatever time the account was disabled between them."""
     await world.listen("tollbridge.invoice.paid")
@@ -230,7 +232,7 @@ async def _enabled(world: World, enabled: bool) -> None:
     await accounts.update(world.runtime.keyring, BY, world.shop.account, change)
 
 
-@pytest.mark.parametrize("adapter", ["practice", "gone"])
+@pytest.mark.parametrize("adapter", [pytest.param("practice", marks=pytest.mark.slow), "gone"])
 async def test_a_repair_that_can_not_be_tried_keeps_nothing_else_waiting(world: World, adapter: str) -> None:
     """A charge is to be looked up whose adapter is not installed any more: it says so, and the day's run comes."""
     found = await lost_charge(world, Books(world))
@@ -249,7 +251,16 @@ async def test_a_repair_that_can_not_be_tried_keeps_nothing_else_waiting(world: 
     assert await sql.value("select count(*) from tollbridge.reconciliation where asked_by = 'timer'") > 0
 
 
-@pytest.mark.parametrize("fault", ["", "lost_before", "lost_after", "error_before", "error_after"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param("", marks=pytest.mark.slow),
+        pytest.param("lost_before", marks=pytest.mark.slow),
+        "lost_after",
+        pytest.param("error_before", marks=pytest.mark.slow),
+        "error_after",
+    ],
+)
 async def test_a_checkout_makes_one_customer(world: World, fault: str) -> None:
     """Law 11: what we create at Stripe is looked for before another is made under another key."""
     if fault:
@@ -262,7 +273,7 @@ async def test_a_checkout_makes_one_customer(world: World, fault: str) -> None:
     assert len(world.stripe_account().customers) == 1
 
 
-@pytest.mark.parametrize("meanwhile", [False, True])
+@pytest.mark.parametrize("meanwhile", [pytest.param(False, marks=pytest.mark.slow), True])
 async def test_a_note_that_is_too_much_by_then_is_drawn_up_again(world: World, meanwhile: bool) -> None:
     """Law 6: three tenths came; while the rest is being credited, staff credit four tenths. What is left is billed."""
     signup = await world.signup("ok")
@@ -287,7 +298,7 @@ async def test_a_note_that_is_too_much_by_then_is_drawn_up_again(world: World, m
     assert await world.open_cases() == []
 
 
-@pytest.mark.parametrize("dies", [False, True])
+@pytest.mark.parametrize("dies", [pytest.param(False, marks=pytest.mark.slow), True])
 async def test_a_lost_try_that_is_taken_up_by_two_workers(
     world: World, monkeypatch: pytest.MonkeyPatch, dies: bool
 ) -> None:
@@ -318,7 +329,7 @@ async def test_a_lost_try_that_is_taken_up_by_two_workers(
     assert await world.open_cases() == []
 
 
-@pytest.mark.parametrize("refused", [False, True])
+@pytest.mark.parametrize("refused", [pytest.param(False, marks=pytest.mark.slow), True])
 async def test_a_payer_s_switch_that_stripe_refuses_is_told_to_somebody(world: World, refused: bool) -> None:
     """As of what follows from the end of an agreement: nobody waits for the answer, so that a human is asked."""
     signup = await world.signup("ok")
@@ -336,7 +347,7 @@ async def test_a_payer_s_switch_that_stripe_refuses_is_told_to_somebody(world: W
     assert switched or await world.open_cases()
 
 
-@pytest.mark.parametrize("turned_away", [False, True])
+@pytest.mark.parametrize("turned_away", [pytest.param(False, marks=pytest.mark.slow), True])
 async def test_what_stripe_refuses_is_not_called_unanswered(world: World, turned_away: bool) -> None:
     """A call that Stripe turned away unread made nothing, so that the refusal of the next one is a refusal."""
     await world.signup("ok")
@@ -352,7 +363,7 @@ async def test_what_stripe_refuses_is_not_called_unanswered(world: World, turned
     assert await sql.value("select state from tollbridge.remainder") == "refused"
 
 
-@pytest.mark.parametrize("fault", ["sent", "not_sent", "lost_before"])
+@pytest.mark.parametrize("fault", [pytest.param("sent", marks=pytest.mark.slow), "not_sent", "lost_before"])
 async def test_a_card_given_after_the_due_date_is_tried_until_that_is_sent(world: World, fault: str) -> None:
     """What may be tried so late may be sent so late: a request that never arrived was no try."""
     signup, renewal = await world.renew("decline_insufficient_funds")
