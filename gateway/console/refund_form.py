@@ -79,7 +79,10 @@ def typed(fields: Sequence[tuple[str, str]], left: Refundable) -> Typed:
             if name.startswith(prefix):
                 line = name.removeprefix(prefix)
                 lines[line] = msgspec.structs.replace(lines.get(line, TypedLine()), **{field: value.strip()[:40]})
-    amount = plain_amount(left.amount, left.currency) if "all" in given else given.get("amount", "").strip()[:40]
+    amount = given.get("amount", "").strip()[:40]
+    if "all" in given:
+        # Of an invoice that was not read yet nothing is left, and its currency is not known.
+        amount = plain_amount(left.amount, left.currency) if left.amount > 0 else ""
     return Typed(
         invoice=given.get("invoice", ""),
         attempt=given.get("attempt", ""),

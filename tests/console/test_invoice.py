@@ -400,6 +400,7 @@ async def test_who_tells_of_a_payment_again_is_told_that_it_is_recorded(console:
         (f"{RECORD}/preview", WIRE | {"amount": "10.00"}),
         ("/refunds", {"invoice": "in_open", "amount": "10.00"}),
         ("/refunds/preview", {"invoice": "in_open", "amount": "10.00"}),
+        ("/refunds", {"invoice": "in_open", "all": "1"}),
     ],
 )
 async def test_an_amount_of_an_invoice_that_was_not_read_yet_is_no_failure(
